@@ -1,0 +1,86 @@
+# niipipe. `make demo`, `make check`: each brings what it needs. CFLAGS, LDFLAGS, DESTDIR, PREFIX, MANDIR, CUDA=0|1 from outside.
+SHELL  := /bin/bash
+B      := build
+PREFIX ?= /usr/local
+MANDIR ?= $(PREFIX)/share/man
+CFLAGS ?= -O2
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+VERSION := $(shell sed -n 's/.*NIIPIPE_VERSION "\(.*\)".*/\1/p' lib/base/version.h)
+TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
+LIB     := $(wildcard lib/*/*.c)
+KERNELS := $(wildcard kernels/*.c)
+UNIT    := $(patsubst tests/unit/%.c,$(B)/test/%,$(wildcard tests/unit/*.c))
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wno-missing-field-initializers
+CF    = -std=c11 -I. $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -D_FILE_OFFSET_BITS=64 -D_DEFAULT_SOURCE -MMD -MP
+LIBS := -ljansson -lnifti2 -lznz -lisal -lz -lpng -lm -ldl
+INC  := -I/usr/include/nifti
+
+all: $(TOOLS:%=$(B)/bin/%) $(B)/bin/niipipe-cpu.so
+
+# -- build ------------------------------------------------------------------
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CF) -O3 $(INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/libniipipe.a: $(LIB:%.c=$(B)/obj/%.o)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/bin/%: $(B)/obj/tools/%.o $(B)/libniipipe.a
+	@mkdir -p $(@D)
+	$(CC) -fopenmp -Wl,--as-needed -Wl,-z,now $(LDFLAGS) -o $@ $^ $(LIBS)
+
+include kernels/kernels.mk
+
+$(B)/test/%: $(B)/obj/tests/unit/%.o $(B)/libniipipe.a
+	@mkdir -p $(@D)
+	$(CC) -fopenmp -rdynamic -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
+
+unit: $(UNIT)
+
+# -- what a reader types ------------------------------------------------------
+deps:
+	@tests/deps.sh
+
+demo: deps
+	@$(MAKE) -s all
+	@pipelines/demo.sh
+
+check: deps
+	@$(MAKE) -s all unit
+	@tests/run.sh
+
+check-long: deps
+	@$(MAKE) -s all unit
+	@NIIPIPE_LONG=1 tests/run.sh
+
+lint:
+	@tests/lint.sh
+
+bench: all
+	@tests/bench/run.sh
+
+# -- install ------------------------------------------------------------------
+MAN := $(wildcard man/*.[1-8])
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/niipipe $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
+	install -m 755 $(TOOLS:%=$(B)/bin/%) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(wildcard $(B)/bin/niipipe-*.so) $(DESTDIR)$(PREFIX)/lib/niipipe
+	install -m 755 $(wildcard pipelines/*.sh) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
+	for p in $(MAN); do install -D -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/} || exit 1; done
+
+uninstall:
+	rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%)
+	rm -rf $(DESTDIR)$(PREFIX)/lib/niipipe $(DESTDIR)$(PREFIX)/share/niipipe
+	for p in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/}; done
+
+clean:
+	rm -rf $(B) demo
+
+.PHONY: all unit deps demo check check-long lint bench install uninstall clean
+.SECONDARY:
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

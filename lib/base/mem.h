@@ -1,0 +1,21 @@
+/* Memory: sizes that cannot overflow, large blocks aligned for vectors. */
+#ifndef NIIPIPE_MEM_H
+#define NIIPIPE_MEM_H
+
+#include "lib/base/err.h"
+
+/* *out = a * b (a + b). Returns 0, or -1 where the result does not fit; *out is then unset. */
+int mem_mul(size_t *out, size_t a, size_t b);
+int mem_add(size_t *out, size_t a, size_t b);
+
+/* n * size bytes, aligned to 64, contents undefined; caller frees with free().
+   NULL and an error "not enough memory for WHAT (needs N bytes)" when there is none. n * size may be 0. */
+void *mem_new(size_t n, size_t size, const char *what, struct err *e);
+
+/* The same, zeroed. */
+void *mem_zero(size_t n, size_t size, const char *what, struct err *e);
+
+/* Peak resident set of this process, bytes. */
+size_t mem_peak(void);
+
+#endif

@@ -1,0 +1,222 @@
+#define _GNU_SOURCE
+#include "lib/base/outfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUF = 1 << 16, OPEN_MOST = 16, PIPE_SIZE = 1 << 20 };
+
+/* Unfinished files, for the signal handler and atexit: one slot each. */
+static char *volatile pending[OPEN_MOST];
+static pid_t owner;
+
+static void forget(const char *tmp)
+{
+	for (int i = 0; i < OPEN_MOST; i++)
+		if (pending[i] == tmp)
+			pending[i] = NULL;
+}
+
+static void remove_all(void)
+{
+	if (getpid() != owner)
+		return;
+	for (int i = 0; i < OPEN_MOST; i++)
+		if (pending[i])
+			unlink(pending[i]);
+}
+
+static void on_signal(int sig)
+{
+	remove_all();
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static int guard(char *tmp, struct err *e)
+{
+	static const int sigs[] = {SIGINT, SIGTERM, SIGHUP};
+	int slot = 0;
+
+	if (!owner) {
+		owner = getpid();
+		atexit(remove_all);
+		for (size_t i = 0; i < sizeof sigs / sizeof *sigs; i++) {
+			struct sigaction old;
+
+			/* A tool that handles the signal itself (seg-train) installed its handler before. */
+			if (!sigaction(sigs[i], NULL, &old) && old.sa_handler == SIG_DFL)
+				signal(sigs[i], on_signal);
+		}
+	}
+	while (slot < OPEN_MOST && pending[slot])
+		slot++;
+	if (slot == OPEN_MOST)
+		return err_set(e, NULL, "more than %d output files at once", OPEN_MOST);
+	pending[slot] = tmp;
+	return 0;
+}
+
+static char *beside(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	int dir = slash ? (int)(slash - path + 1) : 0;
+	char *tmp;
+
+	if (asprintf(&tmp, "%.*s.%.200s.%ld.tmp", dir, path, path + dir, (long)getpid()) < 0)
+		return NULL;
+	return tmp;
+}
+
+static int open_stdout(struct out *o, int binary, struct err *e)
+{
+	o->name = "standard output";
+	o->fd = STDOUT_FILENO;
+	if (binary && isatty(o->fd))
+		return err_set(e, NULL, "standard output is a terminal: redirect it, or use -o FILE");
+	(void)fcntl(o->fd, F_SETPIPE_SZ, PIPE_SIZE);
+	return 0;
+}
+
+static int open_file(struct out *o, const char *path, struct err *e)
+{
+	struct stat st;
+	int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
+
+	o->name = path;
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+		if (S_ISDIR(st.st_mode))
+			return err_set(e, path, "is a directory");
+		o->fd = open(path, O_WRONLY | O_CLOEXEC);
+		return o->fd < 0 ? err_sys(e, path, "cannot open for writing") : 0;
+	}
+	o->path = strdup(path);
+	o->tmp = beside(path);
+	if (!o->path || !o->tmp)
+		return err_set(e, path, "not enough memory");
+	o->fd = open(o->tmp, flags | O_TRUNC, 0666);
+	if (o->fd < 0)
+		return err_sys(e, path, "cannot write beside it");
+	return guard(o->tmp, e);
+}
+
+int out_open(struct out *o, const char *path, int binary, struct err *e)
+{
+	memset(o, 0, sizeof *o);
+	o->fd = -1;
+	if (!path || !strcmp(path, "-") ? open_stdout(o, binary, e) : open_file(o, path, e)) {
+		out_abort(o);
+		return -1;
+	}
+	o->buf = malloc(BUF);
+	if (!o->buf) {
+		out_abort(o);
+		return err_set(e, o->name, "not enough memory");
+	}
+	return 0;
+}
+
+static int put(struct out *o, const char *p, size_t n, struct err *e)
+{
+	while (n) {
+		ssize_t k = write(o->fd, p, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return err_sys(e, o->name, "cannot write (offset %lld)", (long long)o->written);
+		p += k;
+		n -= (size_t)k;
+		o->written += k;
+	}
+	return 0;
+}
+
+static int flush(struct out *o, struct err *e)
+{
+	size_t n = o->used;
+
+	o->used = 0;
+	return put(o, o->buf, n, e);
+}
+
+int out_write(struct out *o, const void *p, size_t n, struct err *e)
+{
+	if (!n)
+		return 0;
+	if (n > BUF - o->used && flush(o, e))
+		return -1;
+	if (n >= BUF)
+		return put(o, p, n, e);
+	memcpy(o->buf + o->used, p, n);
+	o->used += n;
+	return 0;
+}
+
+int out_printf(struct out *o, struct err *e, const char *fmt, ...)
+{
+	char *s;
+	va_list ap;
+	int n, r;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return err_set(e, o->name, "not enough memory");
+	r = out_write(o, s, (size_t)n, e);
+	free(s);
+	return r;
+}
+
+static int finish(struct out *o, struct err *e)
+{
+	int fd = o->fd;
+
+	if (flush(o, e))
+		return -1;
+	if (o->tmp && fsync(fd))
+		return err_sys(e, o->name, "cannot sync");
+	o->fd = -1;
+	if (close(fd))
+		return err_sys(e, o->name, "cannot close");
+	if (!o->tmp)
+		return 0;
+	if (rename(o->tmp, o->path))
+		return err_sys(e, o->name, "cannot rename into place");
+	forget(o->tmp);
+	free(o->tmp);
+	o->tmp = NULL;
+	return 0;
+}
+
+int out_close(struct out *o, struct err *e)
+{
+	int r = finish(o, e);
+
+	out_abort(o);
+	return r;
+}
+
+void out_abort(struct out *o)
+{
+	if (o->fd > STDERR_FILENO)
+		close(o->fd);
+	if (o->tmp) {
+		unlink(o->tmp);
+		forget(o->tmp);
+	}
+	free(o->tmp);
+	free(o->path);
+	free(o->buf);
+	o->tmp = o->path = o->buf = NULL;
+	o->used = 0;
+	o->fd = -1;
+}

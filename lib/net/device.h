@@ -1,0 +1,11 @@
+/* Devices: finds and loads a backend's shared object when a tool needs one. */
+#ifndef NIIPIPE_DEVICE_H
+#define NIIPIPE_DEVICE_H
+
+#include "kernels/backend.h"
+
+/* device: "auto", "cpu", "cuda" or "cuda:N". Looked for in $NIIPIPE_BACKENDS, beside the executable, in ../lib/niipipe of it. auto takes CUDA where there
+   is a device, else the CPU. The table is valid for the life of the process. NULL and an error. */
+const struct k_backend *device_open(const char *device, struct err *e);
+
+#endif

@@ -1,0 +1,77 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/stream/frame.h"
+
+enum { HEADER_ALIGN = 64 }; /* so that, in a file of one frame, the data are aligned for any vector */
+
+static void sort_tensors(struct frame *f)
+{
+	/* insertion sort: stable, and few tensors */
+	for (int i = 1; i < f->n; i++) {
+		struct tensor t = f->t[i];
+		int j = i;
+
+		for (; j && dtype_size(f->t[j - 1].dtype) < dtype_size(t.dtype); j--)
+			f->t[j] = f->t[j - 1];
+		f->t[j] = t;
+	}
+}
+
+static json_t *header_json(const struct frame *f)
+{
+	json_t *h = json_object();
+	size_t at = 0;
+
+	if (json_object_size(f->meta))
+		json_object_set(h, "__metadata__", f->meta);
+	for (int i = 0; i < f->n; i++) {
+		const struct tensor *t = &f->t[i];
+		json_t *shape = json_array();
+
+		for (int k = 0; k < t->rank; k++)
+			json_array_append_new(shape, json_integer(t->shape[k]));
+		json_object_set_new(h, t->name, json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_name(t->dtype), "shape", shape, "data_offsets",
+		                                          (json_int_t)at, (json_int_t)(at + t->size)));
+		at += t->size;
+	}
+	return h;
+}
+
+int frame_write_header(struct frame *f, struct out *o, struct err *e)
+{
+	static const char spaces[HEADER_ALIGN + 1] = "                                                                ";
+	uint8_t len8[8];
+	json_t *h;
+	char *text;
+	size_t n, pad;
+	int r = -1;
+
+	sort_tensors(f);
+	h = header_json(f);
+	text = json_dumps(h, JSON_COMPACT | JSON_ENSURE_ASCII);
+	json_decref(h);
+	if (!text)
+		return err_set(e, o->name, "cannot make the header of frame %.80s", frame_id(f));
+	n = strlen(text);
+	pad = (HEADER_ALIGN - (8 + n) % HEADER_ALIGN) % HEADER_ALIGN;
+	if (n + pad > FRAME_HEADER_MAX)
+		err_set(e, o->name, "header of %zu bytes (at most %llu)", n + pad, (unsigned long long)FRAME_HEADER_MAX);
+	else {
+		for (int i = 0; i < 8; i++)
+			len8[i] = (uint8_t)((uint64_t)(n + pad) >> 8 * i);
+		r = out_write(o, len8, 8, e) || out_write(o, text, n, e) || out_write(o, spaces, pad, e) ? -1 : 0;
+	}
+	free(text);
+	return r;
+}
+
+int frame_write(struct frame *f, struct out *o, struct err *e)
+{
+	if (frame_write_header(f, o, e))
+		return -1;
+	for (int i = 0; i < f->n; i++)
+		if (out_write(o, f->t[i].data, f->t[i].size, e))
+			return -1;
+	return 0;
+}

@@ -1,0 +1,148 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/stream/frame.h"
+
+/* The names that are spatial by definition; any other tensor is where its shape says so. */
+static const char *const spatial[] = {"image", "label", "pred", "prob"};
+
+static int parse_affine(const char *s, double a[16], struct err *e)
+{
+	const char *p = s;
+	char *end;
+
+	for (int i = 0; i < 16; i++, p = end) {
+		a[i] = strtod(p, &end);
+		if (end == p || !isfinite(a[i]))
+			return err_set(e, NULL, "metadata affine: number %d of 16 is missing or not finite", i + 1);
+	}
+	if (p[strspn(p, " ")])
+		return err_set(e, NULL, "metadata affine: more than 16 numbers");
+	if (a[12] != 0 || a[13] != 0 || a[14] != 0 || a[15] != 1)
+		return err_set(e, NULL, "metadata affine: last row is not 0 0 0 1");
+	return 0;
+}
+
+int tensor_on_grid(const struct tensor *t, const struct grid *g)
+{
+	const int64_t *s = t->shape + t->rank - 3;
+
+	return t->rank >= 3 && s[0] == g->size[2] && s[1] == g->size[1] && s[2] == g->size[0];
+}
+
+int64_t tensor_count(const struct tensor *t)
+{
+	return (int64_t)(t->size / dtype_size(t->dtype));
+}
+
+static int agree(const struct tensor *t, const char **first, struct grid *g, struct err *e)
+{
+	if (t->rank != 3 && t->rank != 4)
+		return err_set(e, NULL, "tensor '%s' has %d axes (expected [Z,Y,X] or [C,Z,Y,X])", t->name, t->rank);
+	if (!*first) {
+		for (int i = 0; i < 3; i++)
+			g->size[i] = t->shape[t->rank - 1 - i];
+		*first = t->name;
+	}
+	if (!tensor_on_grid(t, g))
+		return err_set(e, NULL, "'%s' is on another grid than '%s' (%lldx%lldx%lld against %lldx%lldx%lld voxels)", t->name, *first,
+		               (long long)t->shape[t->rank - 1], (long long)t->shape[t->rank - 2], (long long)t->shape[t->rank - 3],
+		               (long long)g->size[0], (long long)g->size[1], (long long)g->size[2]);
+	if (!t->size)
+		return err_set(e, NULL, "tensor '%s' has no voxels", t->name);
+	return 0;
+}
+
+int frame_grid(const struct frame *f, struct grid *g, struct err *e)
+{
+	const char *first = NULL, *a = frame_meta(f, "affine");
+
+	for (size_t i = 0; i < sizeof spatial / sizeof *spatial; i++) {
+		const struct tensor *t = frame_find(f, spatial[i]);
+
+		if (t && agree(t, &first, g, e))
+			return -1;
+	}
+	if (!first)
+		return err_set(e, NULL, "no image, label, pred or prob in this frame");
+	if (!a)
+		return err_set(e, NULL, "no metadata 'affine'");
+	return parse_affine(a, g->affine, e);
+}
+
+int frame_set_affine(struct frame *f, const double a[16], struct err *e)
+{
+	char text[16 * 26], *p = text;
+
+	for (int i = 0; i < 16; i++)
+		p += snprintf(p, 26, "%s%.17g", i ? " " : "", a[i]);
+	return frame_set_meta(f, "affine", text, e);
+}
+
+struct tensor *frame_labels(const struct frame *f, const char *want, struct err *e)
+{
+	struct tensor *t = want ? frame_find(f, want) : frame_find(f, "pred");
+
+	if (!t && !want)
+		t = frame_find(f, "label");
+	if (!t) {
+		err_set(e, NULL, want ? "no tensor '%.80s' in this frame" : "no pred and no label in this frame", want);
+		return NULL;
+	}
+	if (dtype_is_float(t->dtype) || t->rank != 3) {
+		err_set(e, NULL, "tensor '%s' is %s with %d axes (expected integers [Z,Y,X])", t->name, dtype_name(t->dtype), t->rank);
+		return NULL;
+	}
+	return t;
+}
+
+static float half(uint16_t h)
+{
+	int exp = h >> 10 & 31, man = h & 1023;
+	float v = exp == 31 ? (man ? NAN : INFINITY) : exp ? ldexpf((float)(man + 1024), exp - 25) : ldexpf((float)man, -24);
+
+	return h >> 15 ? -v : v;
+}
+
+static float bfloat(uint16_t h)
+{
+	uint32_t u = (uint32_t)h << 16;
+	float v;
+
+	memcpy(&v, &u, 4);
+	return v;
+}
+
+#define COPY(type, conv) \
+	for (int64_t i = 0; i < n; i++) \
+		out[i] = conv(((const type *)t->data)[i]); \
+	break
+
+float *tensor_to_f32(const struct tensor *t, struct err *e)
+{
+	int64_t n = tensor_count(t);
+	float *out = mem_new((size_t)n, sizeof *out, t->name, e);
+
+	if (!out)
+		return NULL;
+	switch (t->dtype) {
+	case DT_BOOL:
+	case DT_U8: COPY(uint8_t, (float));
+	case DT_I8: COPY(int8_t, (float));
+	case DT_U16: COPY(uint16_t, (float));
+	case DT_I16: COPY(int16_t, (float));
+	case DT_U32: COPY(uint32_t, (float));
+	case DT_I32: COPY(int32_t, (float));
+	case DT_U64: COPY(uint64_t, (float));
+	case DT_I64: COPY(int64_t, (float));
+	case DT_F16: COPY(uint16_t, half);
+	case DT_BF16: COPY(uint16_t, bfloat);
+	case DT_F32: memcpy(out, t->data, t->size); break;
+	case DT_F64: COPY(double, (float));
+	case DT_COUNT: break;
+	}
+	return out;
+}

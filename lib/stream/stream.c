@@ -1,0 +1,311 @@
+#define _GNU_SOURCE
+#include "lib/stream/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/mem.h"
+#include "lib/stream/frame_parse.h"
+
+enum { PIPE_SIZE = 1 << 20, SKIP = 1 << 16 };
+
+struct stream {
+	int fd;
+	char *name;
+	char *map;        /* a regular file, from its current offset's page on; NULL for a pipe */
+	size_t size;      /* of the file */
+	size_t at;        /* offset of the next byte, from where the stream began */
+	int64_t frames;   /* read so far */
+	char *head;       /* header buffer */
+	size_t head_size;
+	size_t *index;    /* offsets of all frames of a mapped file */
+	int64_t count;    /* -1: not indexed */
+};
+
+static int map_file(struct stream *s, struct err *e)
+{
+	struct stat st;
+	off_t pos;
+
+	if (fstat(s->fd, &st))
+		return err_sys(e, s->name, "cannot stat");
+	if (S_ISDIR(st.st_mode))
+		return err_set(e, s->name, "is a directory");
+	if (!S_ISREG(st.st_mode)) {
+		(void)fcntl(s->fd, F_SETPIPE_SZ, PIPE_SIZE);
+		return 0;
+	}
+	pos = lseek(s->fd, 0, SEEK_CUR);
+	s->size = (size_t)st.st_size;
+	s->at = pos > 0 ? (size_t)pos : 0;
+	if (!s->size)
+		return 0;
+	s->map = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, s->fd, 0);
+	if (s->map == MAP_FAILED) {
+		s->map = NULL;
+		return err_sys(e, s->name, "cannot map");
+	}
+	return 0;
+}
+
+struct stream *stream_open(const char *path, struct err *e)
+{
+	int std = !path || !strcmp(path, "-");
+	struct stream *s = calloc(1, sizeof *s);
+
+	if (!s || !(s->name = strdup(std ? "standard input" : path))) {
+		free(s);
+		err_set(e, path, "not enough memory");
+		return NULL;
+	}
+	s->count = -1;
+	s->fd = std ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	if (s->fd < 0)
+		err_sys(e, s->name, "cannot open");
+	else if (std && isatty(s->fd))
+		err_set(e, s->name, "is a terminal: name a file, or pipe a stream in");
+	else if (!map_file(s, e))
+		return s;
+	stream_close(s);
+	return NULL;
+}
+
+void stream_close(struct stream *s)
+{
+	if (!s)
+		return;
+	if (s->map)
+		munmap(s->map, s->size);
+	if (s->fd > STDERR_FILENO)
+		close(s->fd);
+	free(s->index);
+	free(s->head);
+	free(s->name);
+	free(s);
+}
+
+const char *stream_name(const struct stream *s)
+{
+	return s->name;
+}
+
+int stream_mapped(const struct stream *s)
+{
+	return s->map != NULL;
+}
+
+/* n bytes into p; *got < n only at the end of the stream. */
+static int get(struct stream *s, void *p, size_t n, size_t *got, struct err *e)
+{
+	*got = 0;
+	if (s->map) {
+		size_t have = s->size > s->at ? s->size - s->at : 0;
+
+		*got = have < n ? have : n;
+		memcpy(p, s->map + s->at, *got);
+		s->at += *got;
+		return 0;
+	}
+	while (*got < n) {
+		ssize_t k = read(s->fd, (char *)p + *got, n - *got);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return err_sys(e, s->name, "cannot read (offset %zu)", s->at);
+		if (!k)
+			break;
+		*got += (size_t)k;
+		s->at += (size_t)k;
+	}
+	return 0;
+}
+
+static int truncated(struct stream *s, const char *what, size_t expected, size_t found, struct err *e)
+{
+	return err_set(e, s->name, "ends inside a frame's %s (offset %zu, expected %zu bytes, found %zu)", what, s->at, expected, found);
+}
+
+/* 1 and the header parsed, 0 at the end, -1. */
+static int header(struct stream *s, struct frame *f, size_t **begin, size_t *data, struct err *e)
+{
+	uint8_t len8[8];
+	uint64_t len = 0;
+	size_t got, start = s->at;
+
+	if (get(s, len8, 8, &got, e))
+		return -1;
+	if (!got)
+		return 0;
+	if (got < 8)
+		return truncated(s, "length", 8, got, e);
+	for (int i = 0; i < 8; i++)
+		len |= (uint64_t)len8[i] << 8 * i;
+	if (len > FRAME_HEADER_MAX)
+		return err_at(e, s->name, (int64_t)start, "header length %llu (at most %llu): not a safetensors frame", (unsigned long long)len,
+		              (unsigned long long)FRAME_HEADER_MAX);
+	if (len > s->head_size) {
+		char *grown = realloc(s->head, (size_t)len);
+
+		if (!grown)
+			return err_set(e, s->name, "not enough memory for a header (needs %llu bytes)", (unsigned long long)len);
+		s->head = grown;
+		s->head_size = (size_t)len;
+	}
+	if (get(s, s->head, (size_t)len, &got, e))
+		return -1;
+	if (got < len)
+		return truncated(s, "header", (size_t)len, got, e);
+	return frame_parse(f, s->head, (size_t)len, s->name, (int64_t)start + 8, begin, data, e) ? -1 : 1;
+}
+
+/* Point every tensor at base + begin; copy those that are not aligned to their type. */
+static int place(struct frame *f, char *base, const size_t *begin, int align, struct err *e)
+{
+	for (int i = 0; i < f->n; i++) {
+		struct tensor *t = &f->t[i];
+		char *p = base + begin[i];
+
+		if (align && (uintptr_t)p % dtype_size(t->dtype)) {
+			t->data = mem_new(t->size, 1, t->name, e);
+			if (!t->data)
+				return -1;
+			t->owned = 1;
+			memcpy(t->data, p, t->size);
+		} else
+			t->data = p;
+	}
+	return 0;
+}
+
+static int body_mapped(struct stream *s, struct frame *f, const size_t *begin, size_t n, int align, struct err *e)
+{
+	size_t have = s->size - s->at;
+	char *base = s->map + s->at;
+
+	s->at += have < n ? have : n;
+	if (have < n)
+		return truncated(s, "data", n, have, e);
+	return place(f, base, begin, align, e);
+}
+
+static int body_pipe(struct stream *s, struct frame *f, const size_t *begin, size_t n, struct err *e)
+{
+	size_t got;
+
+	f->block = mem_new(n, 1, "a frame's data", e);
+	if (!f->block)
+		return err_prefix(e, "%s", s->name);
+	if (get(s, f->block, n, &got, e))
+		return -1;
+	if (got < n)
+		return truncated(s, "data", n, got, e);
+	return place(f, f->block, begin, 1, e);
+}
+
+static int skip(struct stream *s, size_t n, struct err *e)
+{
+	char buf[SKIP];
+
+	if (s->map) {
+		size_t have = s->size - s->at;
+
+		s->at += have < n ? have : n;
+		return have < n ? truncated(s, "data", n, have, e) : 0;
+	}
+	for (size_t left = n, got; left; left -= got) {
+		size_t want = left < SKIP ? left : SKIP;
+
+		if (get(s, buf, want, &got, e))
+			return -1;
+		if (got < want)
+			return truncated(s, "data", n, n - left + got, e);
+	}
+	return 0;
+}
+
+enum how { ALL, IN_PLACE, HEADER_ONLY };
+
+static int next(struct stream *s, struct frame *f, enum how how, struct err *e)
+{
+	size_t *begin = NULL, n = 0;
+	int r;
+
+	memset(f, 0, sizeof *f);
+	r = header(s, f, &begin, &n, e);
+	if (!r && !s->frames)
+		r = err_set(e, s->name, "no frame at all: empty, or what should have written it failed");
+	if (r == 1) {
+		r = how == HEADER_ONLY ? skip(s, n, e)
+		    : s->map           ? body_mapped(s, f, begin, n, how == ALL, e)
+		                       : body_pipe(s, f, begin, n, e);
+		r = r ? -1 : 1;
+	}
+	free(begin);
+	if (r < 0)
+		frame_free(f);
+	s->frames += r == 1;
+	return r;
+}
+
+int stream_next(struct stream *s, struct frame *f, struct err *e)
+{
+	return next(s, f, ALL, e);
+}
+
+int stream_next_header(struct stream *s, struct frame *f, struct err *e)
+{
+	return next(s, f, HEADER_ONLY, e);
+}
+
+int64_t stream_count(struct stream *s, struct err *e)
+{
+	size_t keep = s->at, room = 0;
+	int64_t n = 0, read = s->frames;
+	struct frame f;
+	int r;
+
+	if (s->count >= 0)
+		return s->count;
+	if (!s->map && !s->size)
+		return err_set(e, s->name, "is not a file with frames in it");
+	s->at = 0;
+	s->frames = 0;
+	for (size_t at = 0; (r = stream_next_header(s, &f, e)) == 1; at = s->at, n++) {
+		frame_free(&f);
+		if ((size_t)n == room) {
+			size_t *grown = realloc(s->index, (room = room * 2 + 64) * sizeof *grown);
+
+			if (!grown)
+				return err_set(e, s->name, "not enough memory for an index");
+			s->index = grown;
+		}
+		s->index[n] = at;
+	}
+	s->at = keep;
+	s->frames = read;
+	if (r < 0)
+		return -1;
+	return s->count = n;
+}
+
+int stream_at(struct stream *s, int64_t i, struct frame *f, struct err *e)
+{
+	size_t keep = s->at;
+	int64_t n = stream_count(s, e);
+	int r;
+
+	if (n < 0)
+		return -1;
+	if (i < 0 || i >= n)
+		return err_set(e, s->name, "no frame %lld (there are %lld)", (long long)i, (long long)n);
+	s->at = s->index[i];
+	r = next(s, f, IN_PLACE, e);
+	s->at = keep;
+	return r == 1 ? 0 : -1;
+}

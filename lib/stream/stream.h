@@ -1,0 +1,41 @@
+/* A stream: one or more frames end to end, from a pipe or a file. See tensor-stream(5).
+   Readers follow safetensors' rules strictly: no hole, no overlap, no duplicate key, size = shape x dtype, sums checked. */
+#ifndef NIIPIPE_STREAM_H
+#define NIIPIPE_STREAM_H
+
+#include "lib/stream/frame.h"
+
+struct stream; /* opaque */
+
+/* path NULL or "-": standard input. A regular file is mapped (privately: data may be written to, the file does not change); a pipe gets
+   the largest buffer the kernel gives. NULL and an error; closed with stream_close. */
+struct stream *stream_open(const char *path, struct err *e);
+void stream_close(struct stream *s); /* NULL is fine */
+const char *stream_name(const struct stream *s); /* for messages: the path or "standard input" */
+
+/* Read the next frame into *f (zeroed or freed before). 1 a frame, 0 the end (an error where there was no frame at all), -1 an error.
+   The frame belongs to the caller (frame_free) and, from a mapped file, must not outlive the stream. Data are aligned to their type. */
+int stream_next(struct stream *s, struct frame *f, struct err *e);
+
+/* The same without the data (tensor.data stays NULL): they are skipped. */
+int stream_next_header(struct stream *s, struct frame *f, struct err *e);
+
+/* Is it a mapped file, so that frames can be taken by index? */
+int stream_mapped(const struct stream *s);
+
+/* Index of a mapped file: number of frames, built on first use from the headers alone; -1 and an error.
+   stream_at reads frame i without copying: data may NOT be aligned to their type (copy rows with memcpy) and are valid until stream_close. */
+int64_t stream_count(struct stream *s, struct err *e);
+int stream_at(struct stream *s, int64_t i, struct frame *f, struct err *e);
+
+/* What a filter does: for every frame of the operands (none: standard input), in order, fn(frame, arg, err); fn returns 0 to have the frame written
+   to standard output or c->out, 1 to drop it, -1 on an error, which is given the prefix "STREAM: ID" (so fn sets errors without a file).
+   On failure nothing is left under c->out. 0 or -1. */
+struct arg_common;
+typedef int stream_fn(struct frame *f, void *arg, struct err *e);
+int stream_filter(const struct arg_common *c, stream_fn *fn, void *arg, struct err *e);
+
+/* The same without output: for tools that only read. */
+int stream_each(const struct arg_common *c, stream_fn *fn, void *arg, struct err *e);
+
+#endif

@@ -1,0 +1,19 @@
+#!/bin/bash
+# Install the Debian packages that are missing, and say so. Elsewhere: print the list.
+set -eu
+need=(gcc make pkg-config libnifti-dev libisal-dev zlib1g-dev libjansson-dev libdnnl-dev libpng-dev gnuplot-nox bats mandoc shellcheck perl)
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+	echo "deps: not a Debian system; the project needs what Debian calls: ${need[*]}"
+	exit 0
+fi
+missing=()
+for p in "${need[@]}"; do
+	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing+=("$p")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+sudo=()
+[ "$(id -u)" -eq 0 ] || sudo=(sudo)
+echo "deps: installing ${missing[*]}"
+"${sudo[@]}" apt-get update -qq
+DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

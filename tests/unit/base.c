@@ -1,0 +1,87 @@
+/* lib/base: numbers, random numbers, errors. */
+#include "tests/unit/tap.h"
+
+#include "lib/base/arg.h"
+#include "lib/base/mem.h"
+#include "lib/base/rng.h"
+
+/* Random123's known answers (kat_vectors, philox4x32 10 rounds) */
+static void philox(void)
+{
+	static const struct { uint32_t ctr[4], key[2], out[4]; } kat[] = {
+		{{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+		{{~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+		{{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+	};
+
+	for (int i = 0; i < 3; i++) {
+		uint32_t out[4];
+
+		rng_philox(kat[i].ctr, kat[i].key, out);
+		ok(!memcmp(out, kat[i].out, sizeof out), "philox known answer %d", i);
+	}
+}
+
+static void random_numbers(void)
+{
+	struct rng a, b;
+	double sum = 0, sq = 0;
+	int n = 100000, hits[7] = {0}, same = 1;
+
+	rng_init(&a, 1, RNG_TEST, 5);
+	rng_init(&b, 1, RNG_TEST, 5);
+	for (int i = 0; i < 1000; i++)
+		same &= rng_u32(&a) == rng_u32(&b);
+	ok(same, "same place, same numbers");
+	rng_init(&b, 1, RNG_TEST, 6);
+	ok(rng_u64(&a) != rng_u64(&b), "another index, other numbers");
+	for (int i = 0; i < n; i++) {
+		double z = rng_normal(&a);
+
+		sum += z, sq += z * z;
+	}
+	ok(fabs(sum / n) < 0.02 && fabs(sq / n - 1) < 0.03, "normal: mean %.4f, variance %.4f", sum / n, sq / n);
+	for (int i = 0; i < 70000; i++)
+		hits[rng_below(&a, 7)]++;
+	for (int i = 0; i < 7; i++)
+		ok(abs(hits[i] - 10000) < 500, "below 7: %d came %d times", i, hits[i]);
+}
+
+static void numbers(void)
+{
+	static const char *const bad[] = {"", " 1", "1 ", "1x", "0x10", "1e3", "99999999999999999999", "-"};
+	static const char *const bad_float[] = {"", "nan", "inf", "1,0", "1.0f", " 2"};
+	struct err e;
+	int64_t i;
+	double d;
+
+	for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
+		ok(arg_int(bad[k], 0, 0, &i, &e) == -1, "arg_int refuses '%s'", bad[k]);
+	for (size_t k = 0; k < sizeof bad_float / sizeof *bad_float; k++)
+		ok(arg_float(bad_float[k], 0, 0, &d, &e) == -1, "arg_float refuses '%s'", bad_float[k]);
+	ok(!arg_int("-12", -20, 20, &i, &e) && i == -12, "arg_int -12");
+	ok(arg_int("21", -20, 20, &i, &e) && !strcmp(e.text, "21 is not in -20..20"), "arg_int range: %s", e.text);
+	ok(!arg_float("-1e-3", -1, 1, &d, &e) && d == -1e-3, "arg_float -1e-3");
+}
+
+static void errors(void)
+{
+	struct err e;
+	size_t n;
+
+	err_at(&e, "a\nb", 12, "bad %s", "x");
+	ok(!strcmp(e.text, "a?b: bad x (offset 12)"), "err_at: %s", e.text);
+	err_prefix(&e, "case %d", 3);
+	ok(!strcmp(e.text, "case 3: a?b: bad x (offset 12)"), "err_prefix: %s", e.text);
+	ok(mem_mul(&n, SIZE_MAX, 2) == -1 && mem_add(&n, SIZE_MAX, 1) == -1, "overflow is seen");
+	ok(!mem_new(SIZE_MAX / 4, 8, "a test", &e), "too much memory: %s", e.text);
+}
+
+int main(void)
+{
+	philox();
+	random_numbers();
+	numbers();
+	errors();
+	return tap_done();
+}
