@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# DESIGN section 3, for every tool there is: help, version, misuse, bad input, full disk, and the manual page.
+load helper
+
+# Arguments that make a stream filter work on one small phantom; a tool that is no plain filter is left out.
+filters='
+nii-normalize --window=-1024,325
+nii-crop --above=-900
+nii-resample -s 20,20,25
+nii-augment --flip x --seed 1
+nii-patch -s 8,8,8 --per-volume 2
+nii-invert
+nii-write
+cc-largest
+ts-select --index 0
+ts-info
+'
+
+tools() {
+	for t in "$BIN"/*; do
+		case $t in *.so) ;; *) basename "$t" ;; esac
+	done
+}
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	"${BATS_TEST_DIRNAME}/../build/bin/nii-phantom" -n 1 --seed 7 --size 24,20,16 --spacing 14,15,20 -o sample.ts
+}
+
+each_filter() { # each_filter FUNCTION: name and arguments of each
+	local name args
+	while read -r name args; do
+		[ -z "$name" ] && continue
+		# shellcheck disable=SC2086
+		"$1" "$name" $args || { echo "in: $name $args"; return 1; }
+	done <<<"$filters"
+}
+
+@test "every tool has --help on standard output, exit 0" {
+	for t in $(tools); do
+		run -0 "$BIN/$t" --help
+		[[ ${lines[0]} == "usage: $t "* ]]
+		run "$BIN/$t" --help 2>/dev/null
+		[ "$status" -eq 0 ]
+		[[ ${lines[-1]} == "manual: man $t" ]]
+	done
+}
+
+@test "every tool has --version" {
+	v=$(sed -n 's/.*NIIPIPE_VERSION "\(.*\)".*/\1/p' "$ROOT/lib/base/version.h")
+	for t in $(tools); do
+		[ "$("$BIN/$t" --version)" = "$t (niipipe) $v" ]
+	done
+}
+
+@test "an unknown option is misuse: exit 2, one line" {
+	for t in $(tools); do
+		fails 2 "$t: unknown option --no-such-option (see $t --help)" "$BIN/$t" --no-such-option </dev/null
+	done
+}
+
+@test "--help on a full disk is an error" {
+	for t in $(tools); do
+		run "$BIN/$t" --version >/dev/full
+		"$BIN/$t" --version >/dev/full 2>/dev/null && return 1
+	done
+	true
+}
+
+empty() { fails 1 "$1: standard input: no frame at all: empty, or what should have written it failed" "$BIN/$1" "${@:2}" </dev/null; }
+@test "an empty stream is an error" { each_filter empty; }
+
+cut_data() {
+	size=$(stat -c %s "$BATS_FILE_TMPDIR/sample.ts")
+	head -c $((size - 1)) "$BATS_FILE_TMPDIR/sample.ts" >"$BATS_TEST_TMPDIR/cut.ts"
+	# from a mapped file and from a pipe
+	run "$BIN/$1" "${@:2}" <"$BATS_TEST_TMPDIR/cut.ts"
+	[ "$status" -eq 1 ] && [[ $output == *"$1: standard input: ends inside a frame's data (offset $((size - 1)), expected "* ]] || return 1
+	run bash -c 'cat "$1" | "$2" "${@:3}"' - "$BATS_TEST_TMPDIR/cut.ts" "$BIN/$1" "${@:2}"
+	[ "$status" -eq 1 ] && [[ $output == *"$1: standard input: ends inside a frame's data (offset $((size - 1)), expected "* ]]
+}
+@test "a truncated stream is an error, from a file and from a pipe" { each_filter cut_data; }
+
+junk() {
+	{ cat "$BATS_FILE_TMPDIR/sample.ts"; printf 'abc'; } >"$BATS_TEST_TMPDIR/junk.ts"
+	size=$(stat -c %s "$BATS_TEST_TMPDIR/junk.ts")
+	rm -f "$BATS_TEST_TMPDIR/out"
+	run "$BIN/$1" "${@:2}" -o "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/junk.ts"
+	[ "$status" -eq 1 ] && [[ $output == *"$1: $BATS_TEST_TMPDIR/junk.ts: ends inside a frame's length (offset $size, expected 8 bytes, found 3)" ]] || return 1
+	[ -z "$(ls -A "$BATS_TEST_TMPDIR" | grep -v junk.ts)" ]
+}
+@test "bytes after the last frame are an error, and nothing is left behind" { each_filter junk; }
+
+full() {
+	run bash -c '"$1" "${@:3}" <"$2" >/dev/full' - "$BIN/$1" "$BATS_FILE_TMPDIR/sample.ts" "${@:2}"
+	[ "$status" -eq 1 ] && [[ $output == "$1: standard output: cannot write (offset "*"): No space left on device" ]]
+}
+@test "a full disk is an error" { each_filter full; }
+
+missing() { fails 1 "$1: /no/such/file: cannot open: No such file or directory" "$BIN/$1" "${@:2}" /no/such/file; }
+@test "a missing file is an error" { each_filter missing; }
+
+threads() {
+	"$BIN/$1" "${@:2}" --threads 1 <"$BATS_FILE_TMPDIR/sample.ts" >"$BATS_TEST_TMPDIR/one"
+	"$BIN/$1" "${@:2}" --threads 3 <"$BATS_FILE_TMPDIR/sample.ts" >"$BATS_TEST_TMPDIR/three"
+	cmp "$BATS_TEST_TMPDIR/one" "$BATS_TEST_TMPDIR/three"
+}
+@test "the same bytes whatever the number of threads" { each_filter threads; }
+
+@test "the pages' options are those of --help" {
+	for t in $(tools); do
+		page=$ROOT/man/$t.1
+		[ -e "$page" ]
+		diff <("$BIN/$t" --help | grep -oE '^  (-.,|  ) --[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+' |
+			grep -vxE -- '--(help|version|quiet|verbose|threads|progress|output)' | sort) \
+			<(grep -E '^\.It Fl' "$page" | grep -oE 'Fl -[a-z0-9-]+' | sed 's/^Fl /-/' |
+				grep -vxE -- '--(help|version|quiet|verbose|threads|progress|output)' | sort) || { echo "page of $t"; return 1; }
+	done
+}
+
+@test "the pages have exit status and examples" {
+	for t in $(tools); do
+		grep -q '^\.Sh EXIT STATUS' "$ROOT/man/$t.1" && grep -q '^\.Sh EXAMPLES' "$ROOT/man/$t.1" || { echo "page of $t"; return 1; }
+	done
+}
