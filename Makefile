@@ -13,6 +13,7 @@ TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
 LIB     := $(wildcard lib/*/*.c)
 KERNELS := $(wildcard kernels/*.c)
 UNIT    := $(patsubst tests/unit/%.c,$(B)/test/%,$(wildcard tests/unit/*.c))
+BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wno-missing-field-initializers
 CF    = -std=c11 -I. $(WARN) -fopenmp -ffp-contract=off -fno-math-errno -D_FILE_OFFSET_BITS=64 -D_DEFAULT_SOURCE -MMD -MP
@@ -40,6 +41,10 @@ $(B)/test/%: $(B)/obj/tests/unit/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
 	$(CC) -fopenmp -rdynamic -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libniipipe.a
+	@mkdir -p $(@D)
+	$(CC) -fopenmp -rdynamic -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
+
 unit: $(UNIT)
 
 # -- what a reader types ------------------------------------------------------
@@ -61,7 +66,7 @@ check-long: deps
 lint:
 	@tests/lint.sh
 
-bench: all
+bench: all $(BENCH)
 	@tests/bench/run.sh
 
 # -- install ------------------------------------------------------------------

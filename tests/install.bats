@@ -1,0 +1,23 @@
+#!/usr/bin/env bats
+# make install: DESTDIR, PREFIX, MANDIR; the installed tree works alone and finds its own backend; uninstall leaves nothing.
+load helper
+
+@test "install, run from there, uninstall" {
+	cd "$ROOT"
+	d=$BATS_TEST_TMPDIR/root
+	make -s install DESTDIR="$d" PREFIX=/opt/nii MANDIR=/opt/nii/man >/dev/null
+	[ -x "$d/opt/nii/bin/nii-read" ]
+	[ -e "$d/opt/nii/lib/niipipe/niipipe-cpu.so" ]
+	[ -e "$d/opt/nii/man/man1/nii-read.1" ]
+	[ -e "$d/opt/nii/man/man5/tensor-stream.5" ]
+	[ -e "$d/opt/nii/man/man7/niipipe.7" ]
+	[ -x "$d/opt/nii/share/niipipe/pipelines/segment.sh" ]
+	cd "$BATS_TEST_TMPDIR"
+	b=$d/opt/nii/bin
+	"$b/nii-phantom" -n 2 --seed 3 --size 32,32,16 --spacing 10,10,20 | "$b/nii-normalize" --window=-1024,325 >v.ts
+	"$b/nii-patch" -s 16,16,16 -n 2 --seed 1 v.ts | "$b/seg-train" --net unet --channels 4,8 --strides 2 --res-units 1 -o m.ts
+	"$b/seg-window" -m m.ts v.ts | "$b/ts-info" >/dev/null
+	cd "$ROOT"
+	make -s uninstall DESTDIR="$d" PREFIX=/opt/nii MANDIR=/opt/nii/man
+	[ -z "$(find "$d" -type f)" ]
+}
