@@ -1,0 +1,11 @@
+/* The CPU's part of sliding windows; prototypes as in the table of kernels/backend.h. */
+#ifndef NIIPIPE_K_WINDOW_H
+#define NIIPIPE_K_WINDOW_H
+
+#include "kernels/backend.h"
+
+int k_window_gather(const struct k_gather *g, const float *image, float *x, struct err *e);
+int k_window_blend(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e);
+int k_window_divide(float *acc, const float *sum, int64_t vox, int64_t k, struct err *e);
+
+#endif
