@@ -35,7 +35,8 @@ struct k_conv; /* opaque: primitives and packed weights */
 
 /* y = act(norm(x)) + res, any of the three absent; and, where y2 is not NULL, the same written there too (a concat's slice).
    instance: mean and biased variance per (n, c) over d*h*w; rstd = 1/sqrt(var + eps). Accumulated so that 1e-6 relative holds at 1e8 voxels.
-   prelu:  x > 0 ? x : alpha[c or 0] x;  lrelu: the same with the constant slope. */
+   prelu:  x > 0 ? x : alpha[c or 0] x;  lrelu: the same with the constant slope.
+   y may be x, or res (written in place), where their pitches are equal. */
 enum k_norm_kind { K_NORM_NONE, K_NORM_INSTANCE };
 enum k_act_kind { K_ACT_NONE, K_ACT_RELU, K_ACT_LRELU, K_ACT_PRELU };
 struct k_norm {
@@ -51,8 +52,8 @@ struct k_norm {
 struct k_norm_fwd { const float *x, *gamma, *beta, *alpha, *res; float *y, *y2, *mean, *rstd; };
 
 /* dy (ypitch), optionally + dy2 (y2pitch): the gradient of y. dx is written (dx_add: added to). dgamma, dbeta, dalpha are added to; NULL: not wanted.
-   The gradient of res is dy + dy2: dres (rpitch; NULL: not wanted) is written, or added to with dres_add. dres may be dy itself where dy2 is NULL (then
-   nothing is to be done for it). dx may be dy. */
+   The gradient of res is dy + dy2: dres (rpitch; NULL: not wanted) is written, or added to with dres_add. dres may be dy itself (rpitch = ypitch): then dy2
+   is added to it in place, and where dy2 is NULL nothing is to be done for it. dx (xpitch) may be dy (xpitch = ypitch), when dres is not. */
 struct k_norm_bwd {
 	const float *dy, *dy2, *x, *gamma, *beta, *alpha, *mean, *rstd;
 	float *dx, *dres, *dgamma, *dbeta, *dalpha;
