@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/mem.h"
 #include "lib/stream/frame.h"
 
 /* The names that are spatial by definition; any other tensor is where its shape says so. */
@@ -97,52 +96,4 @@ struct tensor *frame_labels(const struct frame *f, const char *want, struct err 
 		return NULL;
 	}
 	return t;
-}
-
-static float half(uint16_t h)
-{
-	int exp = h >> 10 & 31, man = h & 1023;
-	float v = exp == 31 ? (man ? NAN : INFINITY) : exp ? ldexpf((float)(man + 1024), exp - 25) : ldexpf((float)man, -24);
-
-	return h >> 15 ? -v : v;
-}
-
-static float bfloat(uint16_t h)
-{
-	uint32_t u = (uint32_t)h << 16;
-	float v;
-
-	memcpy(&v, &u, 4);
-	return v;
-}
-
-#define COPY(type, conv) \
-	for (int64_t i = 0; i < n; i++) \
-		out[i] = conv(((const type *)t->data)[i]); \
-	break
-
-float *tensor_to_f32(const struct tensor *t, struct err *e)
-{
-	int64_t n = tensor_count(t);
-	float *out = mem_new((size_t)n, sizeof *out, t->name, e);
-
-	if (!out)
-		return NULL;
-	switch (t->dtype) {
-	case DT_BOOL:
-	case DT_U8: COPY(uint8_t, (float));
-	case DT_I8: COPY(int8_t, (float));
-	case DT_U16: COPY(uint16_t, (float));
-	case DT_I16: COPY(int16_t, (float));
-	case DT_U32: COPY(uint32_t, (float));
-	case DT_I32: COPY(int32_t, (float));
-	case DT_U64: COPY(uint64_t, (float));
-	case DT_I64: COPY(int64_t, (float));
-	case DT_F16: COPY(uint16_t, half);
-	case DT_BF16: COPY(uint16_t, bfloat);
-	case DT_F32: memcpy(out, t->data, t->size); break;
-	case DT_F64: COPY(double, (float));
-	case DT_COUNT: break;
-	}
-	return out;
 }
