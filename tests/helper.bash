@@ -18,3 +18,18 @@ fails() { # fails STATUS MESSAGE COMMAND...
 	[ "$status" -eq "$want" ] || { echo "status $status, not $want: $got"; return 1; }
 	[ "$got" = "$text" ] || { printf 'said:     %s\nexpected: %s\n' "$got" "$text"; return 1; }
 }
+
+# raw_frame JSON [DATA]: a frame from header text and data in printf's escapes ('\1\0'); volume ID DTYPE Z,Y,X DATA [NAME]: a frame of
+# kind volume with one tensor (label); its affine is $AFFINE or the identity.
+raw_frame() {
+	local n=${#1} i
+	for i in 0 8 16 24; do printf "\\x$(printf %02x $((n >> i & 255)))"; done
+	printf '\0\0\0\0%s' "$1"
+	printf "${2-}"
+}
+
+volume() {
+	local n a=${AFFINE-1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1}
+	n=$(printf "$4" | wc -c)
+	raw_frame "{\"__metadata__\":{\"niipipe\":\"1\",\"kind\":\"volume\",\"id\":\"$1\",\"affine\":\"$a\"},\"${5-label}\":{\"dtype\":\"$2\",\"shape\":[$3],\"data_offsets\":[0,$n]}}" "$4"
+}
