@@ -1,0 +1,100 @@
+"""Golden files of sliding windows, made by MONAI's sliding_window_inference (run by hand: python tests/golden/make_window.py).
+window.ts        volumes through a predictor that C can repeat: class 0 the first channel, class 1 it times a ramp over the window,
+                 class 2 (where there is one) the last channel times the ramp; metadata `case` says roi and so on (z,y,x)
+window_model.ts  a small UNet; window_net.ts: volumes and its logits"""
+import json
+import os
+
+import monai
+import numpy as np
+import torch
+from monai.inferers import sliding_window_inference
+from safetensors.numpy import save
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+AFFINE = "1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"
+
+
+def ramp(shape):
+    d, h, w = shape
+    z, y, x = np.meshgrid(np.arange(d), np.arange(h), np.arange(w), indexing="ij")
+    return torch.from_numpy((1 + 0.125 * z - 0.0625 * y + 0.03125 * x).astype(np.float32))
+
+
+def ramped(classes):
+    def predict(x):
+        r = ramp(x.shape[2:])
+        out = [x[:, :1], x[:, :1] * r]
+        if classes == 3:
+            out.append(x[:, -1:] * r)
+        return torch.cat(out, 1)
+
+    return predict
+
+
+def frame(ident, tensors, **meta):
+    meta = {"niipipe": "1", "kind": "volume", "id": ident, "affine": AFFINE, **meta}
+    return save({k: np.ascontiguousarray(v) for k, v in tensors.items()}, {k: v if isinstance(v, str) else json.dumps(v) for k, v in meta.items()})
+
+
+def infer(image, predict, roi, overlap, mode, sigma, fill=0.0, batch=3):
+    with torch.no_grad():
+        y = sliding_window_inference(torch.from_numpy(image)[None], roi, batch, predict, overlap=overlap, mode=mode, sigma_scale=sigma, cval=fill)
+    return y[0].numpy()
+
+
+# size, roi: z,y,x
+CASES = [
+    dict(size=(13, 17, 11), roi=(8, 8, 8), overlap=0.25, mode="gaussian"),
+    dict(size=(13, 17, 11), roi=(8, 8, 8), overlap=0.5, mode="constant"),
+    dict(size=(19, 9, 15), roi=(6, 8, 12), overlap=0.8, mode="gaussian"),
+    dict(size=(19, 9, 15), roi=(6, 8, 12), overlap=0.8, mode="constant"),
+    dict(size=(5, 30, 7), roi=(16, 16, 16), overlap=0.25, mode="gaussian"),
+    dict(size=(3, 4, 5), roi=(8, 9, 10), overlap=0.5, mode="constant", fill=-1.0),
+    dict(size=(14, 3, 21), roi=(8, 8, 8), overlap=0.5, mode="gaussian", fill=2.5),
+    dict(size=(1, 9, 9), roi=(1, 4, 4), overlap=0.25, mode="gaussian"),
+    dict(size=(8, 11, 12), roi=(8, 4, 6), overlap=0.25, mode="gaussian"),
+    dict(size=(11, 12, 13), roi=(4, 6, 5), overlap=0.6, mode="gaussian", sigma=0.25, channels=2, classes=3),
+    dict(size=(10, 11, 12), roi=(4, 4, 4), overlap=0.0, mode="constant", channels=3, classes=3),
+    dict(size=(7, 6, 5), roi=(3, 3, 3), overlap=0.9, mode="gaussian"),
+    dict(size=(1, 1, 1), roi=(2, 1, 4), overlap=0.25, mode="gaussian"),
+]
+
+
+def ramps():
+    rng = np.random.default_rng(1)
+    for i, c in enumerate(CASES):
+        c = {"sigma": 0.125, "fill": 0.0, "channels": 1, "classes": 2, **c}
+        image = rng.normal(size=(c["channels"], *c["size"])).astype(np.float32)
+        out = infer(image, ramped(c["classes"]), c["roi"], c["overlap"], c["mode"], c["sigma"], c["fill"])
+        yield frame(f"ramp{i}", {"image": image, "prob": out}, case=c, prob="logits")
+
+
+ARCH = {"_target_": "UNet", "spatial_dims": 3, "in_channels": 1, "out_channels": 2, "channels": [4, 8, 16], "strides": [2, 2], "num_res_units": 2}
+NET_CASES = [
+    dict(size=(13, 18, 21), roi=(8, 16, 12), overlap=0.25, mode="gaussian", sigma=0.125),
+    dict(size=(13, 18, 21), roi=(8, 16, 12), overlap=0.5, mode="constant", sigma=0.125),
+    dict(size=(15, 10, 27), roi=(8, 12, 12), overlap=0.8, mode="gaussian", sigma=0.125),
+]
+
+
+def network():
+    torch.manual_seed(3)
+    net = monai.networks.nets.UNet(**{k: v for k, v in ARCH.items() if k != "_target_"}).eval()
+    with torch.no_grad():  # make it answer to more than its biases
+        for p in net.parameters():
+            p.mul_(1.5)
+    with open(os.path.join(HERE, "window_model.ts"), "wb") as f:
+        f.write(save({k: v.numpy() for k, v in net.state_dict().items()},
+                     {"niipipe": "1", "kind": "model", "id": "window", "arch": json.dumps(ARCH), "replay": "[]", "roi": "12,16,8"}))
+    rng = np.random.default_rng(2)
+    for i, c in enumerate(NET_CASES):
+        image = rng.normal(size=(1, *c["size"])).astype(np.float32)
+        out = infer(image, net, c["roi"], c["overlap"], c["mode"], c["sigma"])
+        yield frame(f"net{i}", {"image": image, "prob": out}, case=c, prob="logits")
+
+
+for name, frames in (("window.ts", ramps()), ("window_net.ts", network())):
+    with open(os.path.join(HERE, name), "wb") as f:
+        for b in frames:
+            f.write(b)
