@@ -19,7 +19,8 @@ struct stream {
 	char *name;
 	char *map;        /* a regular file, from its current offset's page on; NULL for a pipe */
 	size_t size;      /* of the file */
-	size_t at;        /* offset of the next byte, from where the stream began */
+	size_t begun;     /* offset of the stream's first byte: not 0 where standard input is a file read in part */
+	size_t at;        /* offset of the next byte */
 	int64_t frames;   /* read so far */
 	char *head;       /* header buffer */
 	size_t head_size;
@@ -42,7 +43,7 @@ static int map_file(struct stream *s, struct err *e)
 	}
 	pos = lseek(s->fd, 0, SEEK_CUR);
 	s->size = (size_t)st.st_size;
-	s->at = pos > 0 ? (size_t)pos : 0;
+	s->at = s->begun = pos > 0 ? (size_t)pos : 0;
 	if (!s->size)
 		return 0;
 	s->map = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, s->fd, 0);
@@ -231,36 +232,50 @@ static int skip(struct stream *s, size_t n, struct err *e)
 
 enum how { ALL, IN_PLACE, HEADER_ONLY };
 
-static int next(struct stream *s, struct frame *f, enum how how, struct err *e)
+struct filter { stream_want *want; void *arg; };
+
+/* 1 a frame, 2 one that `filter` did not want, 0 the end, -1. */
+static int next(struct stream *s, struct frame *f, enum how how, const struct filter *filter, struct err *e)
 {
 	size_t *begin = NULL, n = 0;
-	int r;
+	int r, drop = 0;
 
 	memset(f, 0, sizeof *f);
 	r = header(s, f, &begin, &n, e);
 	if (!r && !s->frames)
 		r = err_set(e, s->name, "no frame at all: empty, or what should have written it failed");
 	if (r == 1) {
-		r = how == HEADER_ONLY ? skip(s, n, e)
+		drop = filter && !filter->want(f, filter->arg);
+		r = drop || how == HEADER_ONLY ? skip(s, n, e)
 		    : s->map           ? body_mapped(s, f, begin, n, how == ALL, e)
 		                       : body_pipe(s, f, begin, n, e);
 		r = r ? -1 : 1;
+		s->frames++;
 	}
 	free(begin);
-	if (r < 0)
+	if (r < 0 || drop)
 		frame_free(f);
-	s->frames += r == 1;
-	return r;
+	return r == 1 && drop ? 2 : r;
 }
 
 int stream_next(struct stream *s, struct frame *f, struct err *e)
 {
-	return next(s, f, ALL, e);
+	return next(s, f, ALL, NULL, e);
 }
 
 int stream_next_header(struct stream *s, struct frame *f, struct err *e)
 {
-	return next(s, f, HEADER_ONLY, e);
+	return next(s, f, HEADER_ONLY, NULL, e);
+}
+
+int stream_next_if(struct stream *s, struct frame *f, stream_want *want, void *arg, struct err *e)
+{
+	struct filter filter = {want, arg};
+	int r;
+
+	while ((r = next(s, f, ALL, &filter, e)) == 2)
+		;
+	return r;
 }
 
 int64_t stream_count(struct stream *s, struct err *e)
@@ -274,9 +289,9 @@ int64_t stream_count(struct stream *s, struct err *e)
 		return s->count;
 	if (!s->map && !s->size)
 		return err_set(e, s->name, "is not a file with frames in it");
-	s->at = 0;
+	s->at = s->begun;
 	s->frames = 0;
-	for (size_t at = 0; (r = stream_next_header(s, &f, e)) == 1; at = s->at, n++) {
+	for (size_t at = s->at; (r = stream_next_header(s, &f, e)) == 1; at = s->at, n++) {
 		frame_free(&f);
 		if ((size_t)n == room) {
 			size_t *grown = realloc(s->index, (room = room * 2 + 64) * sizeof *grown);
@@ -305,7 +320,7 @@ int stream_at(struct stream *s, int64_t i, struct frame *f, struct err *e)
 	if (i < 0 || i >= n)
 		return err_set(e, s->name, "no frame %lld (there are %lld)", (long long)i, (long long)n);
 	s->at = s->index[i];
-	r = next(s, f, IN_PLACE, e);
+	r = next(s, f, IN_PLACE, NULL, e);
 	s->at = keep;
 	return r == 1 ? 0 : -1;
 }

@@ -20,6 +20,11 @@ int stream_next(struct stream *s, struct frame *f, struct err *e);
 /* The same without the data (tensor.data stays NULL): they are skipped. */
 int stream_next_header(struct stream *s, struct frame *f, struct err *e);
 
+/* The next frame that `want` answers non-zero to; it is shown every header (tensor.data NULL), once and in order. The data of the others are skipped.
+   Otherwise as stream_next. */
+typedef int stream_want(const struct frame *header, void *arg);
+int stream_next_if(struct stream *s, struct frame *f, stream_want *want, void *arg, struct err *e);
+
 /* Is it a mapped file, so that frames can be taken by index? */
 int stream_mapped(const struct stream *s);
 

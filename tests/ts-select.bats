@@ -1,0 +1,52 @@
+load helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	for i in 0 1 2 3 4; do volume "case$i" U8 1,1,3 "\\$i\\7\\7"; done >all.ts
+	volume case1 U8 1,1,3 '\1\7\7' >one.ts
+}
+
+ids() { ts-info | sed -n 's/^frame [0-9]*: \([^,]*\),.*/\1/p' | tr '\n' ' '; }
+
+@test "by id, from a file and from a pipe" {
+	ts-select --id case1 all.ts | ts-cmp --meta - one.ts
+	cat all.ts | ts-select --id case1 | ts-cmp --meta - one.ts
+	[ "$(ts-select --id case3 --id case0 all.ts | ids)" = "case0 case3 " ]
+}
+
+@test "by index, over all operands" {
+	[ "$(ts-select --index 1 all.ts | ids)" = "case1 " ]
+	[ "$(ts-select --index 1..2,4 all.ts | ids)" = "case1 case2 case4 " ]
+	[ "$(ts-select --index 3.. all.ts one.ts | ids)" = "case3 case4 case1 " ]
+	[ "$(ts-select --index 5 all.ts one.ts | ids)" = "case1 " ]
+}
+
+@test "--not turns it round" {
+	[ "$(ts-select --not --index 1..3 all.ts | ids)" = "case0 case4 " ]
+	[ "$(ts-select --not --id case2 --index 0 all.ts | ids)" = "case1 case3 case4 " ]
+}
+
+@test "tensors kept or dropped" {
+	raw_frame '{"__metadata__":{"id":"h"},"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}' xyz >h.ts
+	raw_frame '{"__metadata__":{"id":"h"},"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}' z >b.ts
+	ts-select -t b h.ts | ts-cmp --meta - b.ts
+	ts-select --drop a h.ts | ts-cmp --meta - b.ts
+	fails 1 "ts-select: h.ts: h: no tensor 'c' in this frame" ts-select -t c h.ts
+	fails 2 "ts-select: --tensor and --drop exclude each other (see ts-select --help)" ts-select -t b --drop a h.ts
+}
+
+@test "what is not there is an error, and no file is left" {
+	fails 1 "ts-select: no frame with the id 'x'" ts-select --id case1 --id x -o out all.ts
+	fails 1 "ts-select: no frame 7 (there are 5)" ts-select --index 3..7 -o out all.ts
+	fails 1 "ts-select: no frame 5 (there are 5)" ts-select --index 5.. -o out all.ts
+	fails 1 "ts-select: none of the 5 frames is chosen" ts-select --not --index 0.. -o out all.ts
+	[ ! -e out ]
+	fails 2 "ts-select: --index: 'a' is not a whole number (see ts-select --help)" ts-select --index a all.ts
+	fails 2 "ts-select: --index: 1 is not in 2..9223372036854775807 (see ts-select --help)" ts-select --index 2..1 all.ts
+}
+
+@test "frames left out are still checked" {
+	head -c -1 all.ts >t.ts
+	fails 1 "ts-select: t.ts: ends inside a frame's data (offset $(stat -c %s t.ts), expected 3 bytes, found 2)" ts-select --index 0 -o out t.ts
+	[ ! -e out ]
+}

@@ -1,0 +1,186 @@
+/* ts-info [STREAM ...]: what is in a stream: for every frame its place, id, kind, tensors, grid and history, as text or as JSON.
+   Only headers are read, data are skipped, unless --stats asks for minimum, maximum and mean. Memory: a header, with --stats a frame. */
+#define _GNU_SOURCE
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/base/arg.h"
+#include "lib/base/outfile.h"
+#include "lib/stream/describe.h"
+#include "lib/stream/stream.h"
+
+struct opts {
+	int json, stats;
+};
+
+/* As out_printf, but names and metadata cannot play tricks with the terminal: their control bytes become '?'. */
+static int put(struct out *o, struct err *e, const char *fmt, ...) ERR_PRINTF(3, 4);
+static int put(struct out *o, struct err *e, const char *fmt, ...)
+{
+	char *s;
+	va_list ap;
+	int n, r;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return err_set(e, o->name, "not enough memory");
+	for (char *p = s; *p; p++)
+		if (((unsigned char)*p < ' ' || *p == 127) && (*p != '\n' || p[1]))
+			*p = '?';
+	r = out_write(o, s, (size_t)n, e);
+	free(s);
+	return r;
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "?";
+}
+
+static int print_tensor(struct out *o, const json_t *t, struct err *e)
+{
+	const json_t *shape = json_object_get(t, "shape");
+	size_t i;
+	json_t *d;
+
+	if (put(o, e, "  %-8s %-4s [", text(t, "name"), text(t, "dtype")))
+		return -1;
+	json_array_foreach(shape, i, d)
+		if (put(o, e, "%s%lld", i ? "," : "", (long long)json_integer_value(d)))
+			return -1;
+	if (put(o, e, "] %lld bytes", (long long)json_integer_value(json_object_get(t, "bytes"))))
+		return -1;
+	if (json_is_number(json_object_get(t, "mean"))) {
+		if (put(o, e, ", min %.9g, max %.9g, mean %.9g", json_number_value(json_object_get(t, "min")),
+		               json_number_value(json_object_get(t, "max")), json_number_value(json_object_get(t, "mean"))))
+			return -1;
+	}
+	if (json_integer_value(json_object_get(t, "nan")) &&
+	    put(o, e, ", %lld NaN", (long long)json_integer_value(json_object_get(t, "nan"))))
+		return -1;
+	return put(o, e, "\n");
+}
+
+static int print_grid(struct out *o, const json_t *f, struct err *e)
+{
+	const json_t *n = json_object_get(f, "size"), *s = json_object_get(f, "spacing"), *a = json_object_get(f, "affine");
+	int r;
+
+	if (!n)
+		return 0;
+	r = put(o, e, "  grid     %lldx%lldx%lld voxels of %.6gx%.6gx%.6g mm, axes %s\n", (long long)json_integer_value(json_array_get(n, 0)),
+	               (long long)json_integer_value(json_array_get(n, 1)), (long long)json_integer_value(json_array_get(n, 2)),
+	               json_number_value(json_array_get(s, 0)), json_number_value(json_array_get(s, 1)), json_number_value(json_array_get(s, 2)),
+	               text(f, "axes"));
+	for (size_t i = 0; i < 3 && !r; i++)
+		r = put(o, e, "  %-8s %10.6g %10.6g %10.6g %10.6g\n", i ? "" : "affine", json_number_value(json_array_get(a, 4 * i)),
+		               json_number_value(json_array_get(a, 4 * i + 1)), json_number_value(json_array_get(a, 4 * i + 2)),
+		               json_number_value(json_array_get(a, 4 * i + 3)));
+	return r;
+}
+
+static int print_history(struct out *o, const json_t *f, struct err *e)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(json_object_get(f, "history"), i, entry) {
+		char *args = json_dumps(json_object_get(entry, "args"), JSON_COMPACT | JSON_SORT_KEYS);
+		int r = put(o, e, "  %-8s %zu %s %s %s\n", i ? "" : "history", i + 1, text(entry, "tool"), text(entry, "version"), args ? args : "");
+
+		free(args);
+		if (r)
+			return -1;
+	}
+	return 0;
+}
+
+static int print_text(struct out *o, const json_t *f, int64_t index, struct err *e)
+{
+	const char *key;
+	json_t *v;
+	size_t i;
+
+	if (put(o, e, "frame %lld: %s, %s, %lld bytes of data, at byte %lld of %s\n", (long long)index, text(f, "id"), text(f, "kind"),
+	               (long long)json_integer_value(json_object_get(f, "bytes")), (long long)json_integer_value(json_object_get(f, "offset")),
+	               text(f, "file")))
+		return -1;
+	json_array_foreach(json_object_get(f, "tensors"), i, v)
+		if (print_tensor(o, v, e))
+			return -1;
+	if (print_grid(o, f, e) || print_history(o, f, e))
+		return -1;
+	json_object_foreach(json_object_get(f, "meta"), key, v)
+		if (put(o, e, "  %-8s %s\n", key, json_string_value(v)))
+			return -1;
+	return 0;
+}
+
+static int print_json(struct out *o, const json_t *f, struct err *e)
+{
+	char *s = json_dumps(f, JSON_COMPACT | JSON_REAL_PRECISION(17));
+	int r = s ? out_printf(o, e, "%s\n", s) : err_set(e, NULL, "not enough memory for JSON");
+
+	free(s);
+	return r;
+}
+
+static int one_stream(const struct opts *opt, const char *path, struct out *o, int64_t *index, struct err *e)
+{
+	struct stream *s = stream_open(path, e);
+	struct frame f;
+	int r = -1;
+
+	while (s && (r = opt->stats ? stream_next(s, &f, e) : stream_next_header(s, &f, e)) == 1) {
+		json_t *d = frame_describe(&f, opt->stats, e);
+		int bad = d ? (opt->json ? print_json(o, d, e) : print_text(o, d, *index, e)) : err_prefix(e, "%s: %s", stream_name(s), frame_id(&f));
+
+		json_decref(d);
+		frame_free(&f);
+		++*index;
+		if (bad) {
+			r = -1;
+			break;
+		}
+	}
+	stream_close(s);
+	return r;
+}
+
+static int run(const struct opts *opt, const struct arg_common *c, struct err *e)
+{
+	struct out o;
+	int64_t index = 0;
+
+	if (out_open(&o, c->out, 0, e))
+		return -1;
+	for (int i = 0; i < (c->argc ? c->argc : 1); i++)
+		if (one_stream(opt, c->argc ? c->argv[i] : NULL, &o, &index, e)) {
+			out_abort(&o);
+			return -1;
+		}
+	return out_close(&o, e);
+}
+
+int main(int argc, char **argv)
+{
+	struct opts o = {0};
+	struct arg_common c;
+	struct err e;
+	const struct arg args[] = {
+		{0, "json", ARG_FLAG, &o.json, NULL, "one JSON object a frame, a line each"},
+		{0, "stats", ARG_FLAG, &o.stats, NULL, "read the data too: minimum, maximum, mean, number of NaNs"},
+		{0},
+	};
+	const struct arg_spec spec = {"ts-info", "[STREAM ...]", "Say what is in a tensor stream, frame by frame.", args, ARG_OUT, 0, -1};
+
+	arg_parse(&spec, argc, argv, &c);
+	if (run(&o, &c, &e))
+		err_die(&e);
+	return 0;
+}

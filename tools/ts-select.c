@@ -1,0 +1,170 @@
+/* ts-select: some of a stream's frames, some of their tensors, as they are (no history entry: nothing is done to them).
+   Frames are chosen by id or by index, counted from 0 over all operands; the data of the others are skipped unread. What was asked for by
+   name and is not there is an error. Memory: one frame. */
+#include <string.h>
+
+#include "lib/base/arg.h"
+#include "lib/stream/stream.h"
+
+enum { RANGES = 64 };
+
+struct range { int64_t lo, hi; int met; };
+
+struct opts {
+	struct arg_strs ids, keep, drop;
+	const char *index;
+	int not;
+};
+
+struct state {
+	const struct opts *o;
+	struct range range[RANGES];
+	int ranges, met[ARG_LIST];
+	int64_t index, chosen;
+};
+
+/* "3", "2..5", "7..": both ends belong to it */
+static int parse_range(char *word, struct range *r, struct err *e)
+{
+	char *dots = strstr(word, "..");
+
+	r->met = 0;
+	if (dots)
+		*dots = 0;
+	if (arg_int(word, 0, INT64_MAX, &r->lo, e))
+		return -1;
+	r->hi = r->lo;
+	if (dots && !dots[2])
+		r->hi = INT64_MAX;
+	else if (dots && arg_int(dots + 2, r->lo, INT64_MAX, &r->hi, e))
+		return -1;
+	return 0;
+}
+
+static void parse_ranges(struct state *s, const char *text)
+{
+	char *copy = strdup(text), *p = copy, *word;
+	struct err e;
+
+	while (copy && (word = strsep(&p, ","))) {
+		if (s->ranges == RANGES)
+			err_usage("--index: more than %d ranges", RANGES);
+		if (parse_range(word, &s->range[s->ranges++], &e))
+			err_usage("--index: %s", e.text);
+	}
+	free(copy);
+}
+
+static int want(const struct frame *f, void *arg)
+{
+	struct state *s = arg;
+	const struct opts *o = s->o;
+	const char *id = frame_meta(f, "id");
+	int in = !o->ids.n && !s->ranges;
+
+	for (int i = 0; i < o->ids.n; i++)
+		if (id && !strcmp(id, o->ids.v[i]))
+			in = s->met[i] = 1;
+	for (int i = 0; i < s->ranges; i++)
+		if (s->index >= s->range[i].lo && s->index <= s->range[i].hi)
+			in = s->range[i].met = 1;
+	s->index++;
+	in ^= o->not;
+	s->chosen += in;
+	return in;
+}
+
+static int listed(const struct arg_strs *list, const char *name)
+{
+	for (int i = 0; i < list->n; i++)
+		if (!strcmp(list->v[i], name))
+			return 1;
+	return 0;
+}
+
+static int thin(struct frame *f, const struct opts *o, struct err *e)
+{
+	const struct arg_strs *named = o->keep.n ? &o->keep : &o->drop;
+
+	for (int i = 0; i < named->n; i++)
+		if (!frame_need(f, named->v[i], e))
+			return -1;
+	for (int i = f->n - 1; i >= 0; i--)
+		if (o->keep.n ? !listed(&o->keep, f->t[i].name) : listed(&o->drop, f->t[i].name))
+			frame_drop(f, f->t[i].name);
+	return 0;
+}
+
+static int one_stream(struct state *st, const char *path, struct out *out, struct err *e)
+{
+	struct stream *s = stream_open(path, e);
+	struct frame f;
+	int r = -1;
+
+	while (s && (r = stream_next_if(s, &f, want, st, e)) == 1) {
+		int bad = thin(&f, st->o, e) ? err_prefix(e, "%s: %s", stream_name(s), frame_id(&f)) : frame_write(&f, out, e);
+
+		frame_free(&f);
+		if (bad) {
+			r = -1;
+			break;
+		}
+	}
+	stream_close(s);
+	return r;
+}
+
+/* Everything asked for by name must have been there. */
+static int all_met(const struct state *s, struct err *e)
+{
+	for (int i = 0; i < s->o->ids.n; i++)
+		if (!s->met[i])
+			return err_set(e, NULL, "no frame with the id '%.255s'", s->o->ids.v[i]);
+	for (int i = 0; i < s->ranges; i++)
+		if (!s->range[i].met || (s->range[i].hi != INT64_MAX && s->range[i].hi >= s->index))
+			return err_set(e, NULL, "no frame %lld (there are %lld)",
+			               (long long)(s->range[i].lo >= s->index ? s->range[i].lo : s->range[i].hi), (long long)s->index);
+	return s->chosen ? 0 : err_set(e, NULL, "none of the %lld frames is chosen", (long long)s->index);
+}
+
+static int run(struct state *st, const struct arg_common *c, struct err *e)
+{
+	struct out out;
+	int r = 0;
+
+	if (out_open(&out, c->out, 1, e))
+		return -1;
+	for (int i = 0; i < (c->argc ? c->argc : 1) && !r; i++)
+		r = one_stream(st, c->argc ? c->argv[i] : NULL, &out, e);
+	if (r || all_met(st, e)) {
+		out_abort(&out);
+		return -1;
+	}
+	return out_close(&out, e);
+}
+
+int main(int argc, char **argv)
+{
+	struct opts o = {0};
+	struct state st = {.o = &o};
+	struct arg_common c;
+	struct err e;
+	const struct arg args[] = {
+		{0, "id", ARG_STRS, &o.ids, "ID", "the frame with this id; may be repeated"},
+		{0, "index", ARG_STR, &o.index, "LIST", "frames by number from 0: 3, 2..5 (both ends in), 7.., or a list of these"},
+		{0, "not", ARG_FLAG, &o.not, NULL, "the frames that --id and --index do not name"},
+		{'t', "tensor", ARG_STRS, &o.keep, "TENSOR", "keep only this tensor; may be repeated"},
+		{0, "drop", ARG_STRS, &o.drop, "TENSOR", "leave this tensor out; may be repeated"},
+		{0},
+	};
+	const struct arg_spec spec = {"ts-select", "[STREAM ...]", "Choose frames of a tensor stream, and tensors of its frames.", args, ARG_OUT, 0, -1};
+
+	arg_parse(&spec, argc, argv, &c);
+	if (o.keep.n && o.drop.n)
+		err_usage("--tensor and --drop exclude each other");
+	if (o.index)
+		parse_ranges(&st, o.index);
+	if (run(&st, &c, &e))
+		err_die(&e);
+	return 0;
+}
