@@ -62,6 +62,11 @@ static float bfloat(uint16_t h)
 LOADER(load_f64, double)
 LOADER(load_f32, float)
 
+void tensor_load_f32(const struct tensor *t, int64_t first, int64_t n, float *out)
+{
+	load_f32(t, first, n, out);
+}
+
 float *tensor_to_f32(const struct tensor *t, struct err *e)
 {
 	int64_t n = tensor_count(t);

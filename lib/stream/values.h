@@ -9,7 +9,10 @@ enum { VALUE_TEXT = 32 };
 /* Element i of t in C order, as a double: exact but for 64-bit integers beyond 2^53. i is not checked. */
 double tensor_value(const struct tensor *t, int64_t i);
 
-/* The same as text, exact for integers, enough digits to tell a float from its neighbours. */
+/* Elements first to first + n - 1 of t, C order, as float32, into out. Ranges are not checked; data need not be aligned. */
+void tensor_load_f32(const struct tensor *t, int64_t first, int64_t n, float *out);
+
+/* Element i as text, exact for integers, enough digits to tell a float from its neighbours. */
 void tensor_value_text(const struct tensor *t, int64_t i, char text[VALUE_TEXT]);
 
 struct tensor_stats {
