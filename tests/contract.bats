@@ -8,7 +8,7 @@ nii-normalize --window=-1024,325
 nii-crop --above=-900
 nii-resample -s 20,20,25
 nii-augment --flip x --seed 1
-nii-patch -s 8,8,8 --per-volume 2
+nii-patch -s 8,8,8 --per-volume 2 -n 2
 nii-invert
 nii-write
 cc-largest

@@ -23,7 +23,7 @@ static void take_flip(const char *text, int flip[3])
 	for (const char *p = text; *p; p++) {
 		const char *at = strchr(axes, *p);
 
-		if (*p == ',' && p > text && p[1])
+		if (*p == ',' && p > text && p[-1] != ',' && p[1])
 			continue;
 		if (*p == ',' || !at || flip[at - axes])
 			err_usage("--flip: '%.80s' is no choice of axes out of x,y,z", text);

@@ -1,0 +1,119 @@
+#!/usr/bin/env bats
+# nii-patch: the sequence of patches can be entered anywhere, shared out, and is the one documented.
+load helper
+
+# labelled ID X,Y,Z FIRST LAST: image U8 with values 1, 2, ... (mod 251), label U8 with ones from voxel FIRST to LAST (none: -1 -1)
+labelled() {
+	local x y z n data="" i v
+	IFS=, read -r x y z <<<"$2"
+	n=$((x * y * z))
+	for ((i = 0; i < n; i++)); do printf -v v '\\%03o' $((i % 251 + 1)); data+=$v; done
+	for ((i = 0; i < n; i++)); do printf -v v '\\%03o' $((i >= $3 && i <= $4)); data+=$v; done
+	raw_frame "{\"__metadata__\":{\"niipipe\":\"1\",\"kind\":\"volume\",\"id\":\"$1\",\"affine\":\"2 0 0 10 0 3 0 20 0 0 4 30 0 0 0 1\"},\"image\":{\"dtype\":\"U8\",\"shape\":[1,$z,$y,$x],\"data_offsets\":[0,$n]},\"label\":{\"dtype\":\"U8\",\"shape\":[$z,$y,$x],\"data_offsets\":[$n,$((2 * n))]}}" "$data"
+}
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	{ labelled a 9,7,5 40 50; labelled b 3,11,2 -1 -1; labelled c 8,8,8 0 511; labelled d 1,1,1 0 0; } >v.ts
+	labelled a 9,7,5 40 50 >a.ts
+}
+
+setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
+
+ids() { grep -ao '"id":"[^"]*"' "$@" | cut -d'"' -f4 | tr -d '\n'; }
+indices() { grep -ao '"patch":"[^"]*"' "$@" | cut -d'"' -f4 | tr '\n' ' '; }
+
+@test "every round visits every case once, in an order of its own" {
+	nii-patch -s 4,4,4 -n 40 --seed 5 v.ts >p.ts
+	all=$(ids p.ts)
+	[ ${#all} -eq 40 ]
+	for ((i = 0; i < 40; i += 4)); do [ "$(fold -w1 <<<"${all:i:4}" | sort | tr -d '\n')" = abcd ]; done
+	[ "$(for ((i = 0; i < 40; i += 4)); do echo "${all:i:4}"; done | sort -u | wc -l)" -gt 3 ]
+}
+
+@test "skip, shards and redirection give parts of the same sequence" {
+	nii-patch -s 4,3,2 -n 23 --seed 1 v.ts >whole
+	nii-patch -s 4,3,2 -n 9 --seed 1 v.ts >first
+	nii-patch -s 4,3,2 -n 23 --seed 1 --skip 9 <v.ts >rest
+	cat first rest | cmp - whole
+	for i in 0 1 2; do nii-patch -s 4,3,2 -n 23 --seed 1 --shard $i/3 v.ts -o s$i; done
+	[ "$(indices s1)" = "1 4 7 10 13 16 19 22 " ]
+	nii-patch -s 4,3,2 -n 23 --seed 1 --shard 1/3 --skip 8 v.ts >t
+	[ "$(indices t)" = "10 13 16 19 22 " ]
+	grep -aq '"shards":"3"' t
+	nii-patch -s 4,3,2 -n 11 --skip 10 --seed 1 v.ts >u
+	nii-patch -s 4,3,2 -n 11 --shard 1/3 --skip 10 --seed 1 v.ts | ts-cmp u -
+	nii-patch -s 4,3,2 -n 23 --seed 2 v.ts >other
+	! cmp -s whole other
+}
+
+@test "a saved stream has no end: the consumer gives it one" {
+	nii-patch -s 4,4,4 --seed 1 v.ts | head -c 100000 | wc -c | grep -qx 100000
+	fails 2 "nii-patch: -n N wanted: the patches of a saved stream have no end, and the output is a file (see nii-patch --help)" nii-patch -s 4,4,4 -o x v.ts
+	[ ! -e x ]
+}
+
+@test "a pipe: volume by volume, deterministic" {
+	cat v.ts | nii-patch -s 4,4,4 --per-volume 3 --seed 1 >p
+	[ "$(ids p)" = aaabbbcccddd ]
+	cat v.ts | nii-patch -s 4,4,4 --per-volume 3 --seed 1 --skip 7 -n 8 >q
+	[ "$(ids q)$(indices q)" = "c7 " ]
+	fails 1 "nii-patch: standard input: ends after 4 volumes, before patch 4 of 9 (a saved stream is gone over again and again)" \
+		bash -c 'cat v.ts | nii-patch -s 4,4,4 -n 9'
+	[ "$(nii-patch -s 4,4,4 -n 12 --per-volume 3 --seed 1 a.ts | sha1sum)" = "$(for i in 1 2 3 4; do cat a.ts; done | nii-patch -s 4,4,4 -n 12 --per-volume 3 --seed 1 | sha1sum)" ]
+}
+
+@test "positive patches are centred on foreground" {
+	nii-patch -s 1,1,1 --pos 1 -n 400 --seed 1 a.ts >p
+	[ "$(grep -ao 'box..:[^]]*' p | sort -u | wc -l)" -eq 11 ]
+	nii-patch -s 1,1,1 --pos 0 -n 4000 --seed 1 a.ts >p
+	[ "$(grep -ao 'box..:[^]]*' p | sort -u | wc -l)" -eq 304 ]
+	# none in this case: background; only foreground: foreground
+	nii-patch -s 1,1,1 --pos 1 -n 4 --seed 1 v.ts >p
+	nii-patch -s 1,1,1 --pos 0 -n 4 --seed 1 v.ts >p
+}
+
+@test "a patch larger than the volume has the volume in its middle" {
+	labelled a 2,1,1 1 1 | nii-patch -s 5,2,1 --fill 9 >p
+	raw_frame '{"__metadata__":{"niipipe":"1","kind":"patch","id":"a","affine":"2 0 0 8 0 3 0 20 0 0 4 30 0 0 0 1"},"image":{"dtype":"U8","shape":[1,1,2,5],"data_offsets":[0,10]},"label":{"dtype":"U8","shape":[1,2,5],"data_offsets":[10,20]}}' \
+		'\011\001\002\011\011\011\011\011\011\011\0\0\001\0\0\0\0\0\0\0' >q
+	ts-cmp p q
+	fails 1 "nii-patch: standard input: a: fill 0.5 cannot be held by an image of U8" bash -c 'cat a.ts | nii-patch -s 20,2,2 --fill 0.5'
+}
+
+@test "a grid covers each volume once, in order" {
+	nii-patch -s 4,4,4 --grid v.ts >p
+	[ "$(ids p)" = aaaaaaaaaaaabbbccccccccd ]
+	nii-patch -s 3,7,5 --grid a.ts >p
+	[ "$(grep -ao 'box..:[^]]*' p | tr -d '\n')" = 'box\":[0,0,0,3,7,5box\":[3,0,0,6,7,5box\":[6,0,0,9,7,5' ]
+	nii-patch -s 4,4,4 --grid --overlap 0.5 v.ts >whole
+	nii-patch -s 4,4,4 --grid --overlap 0.5 -n 20 v.ts >first
+	cat v.ts | nii-patch -s 4,4,4 --grid --overlap 0.5 --skip 20 >rest
+	cat first rest | cmp - whole
+}
+
+@test "history: the options, the box, the grid before" {
+	nii-patch -s 2,2,2 -n 1 --seed 3 a.ts >p
+	grep -aqF '{\"affine\":[2.0,0.0,0.0,10.0,0.0,3.0,0.0,20.0,0.0,0.0,4.0,30.0,0.0,0.0,0.0,1.0],\"args\":{\"fill\":0.0,\"per-volume\":1,\"pos\":0.25,\"seed\":3,\"size\":[2,2,2]},\"size\":[9,7,5],\"tool\":\"nii-patch\",\"undo\":{\"box\":[' p
+}
+
+@test "errors are one line" {
+	fails 2 "nii-patch: --size X,Y,Z wanted: voxels of a patch (see nii-patch --help)" nii-patch v.ts
+	fails 2 "nii-patch: --shard: '3/3' is not I/N with 0 <= I < N (see nii-patch --help)" nii-patch -s 4 --shard 3/3 v.ts
+	fails 2 "nii-patch: --shard: '1' is not I/N with 0 <= I < N (see nii-patch --help)" nii-patch -s 4 --shard 1 v.ts
+	fails 2 "nii-patch: --pos has no meaning with --grid (see nii-patch --help)" nii-patch -s 4 --grid --pos 1 v.ts
+	fails 2 "nii-patch: --overlap has no meaning without --grid (see nii-patch --help)" nii-patch -s 4 --overlap 0.5 v.ts
+	fails 1 "nii-patch: no patch at all: the sequence ends before patch 5" nii-patch -s 4 -n 5 --skip 5 v.ts
+	volume x U8 1,1,2 '\0\1' image >x.ts
+	cat a.ts x.ts >ax.ts
+	for in in "ax.ts" "-"; do
+		name=$in
+		[ "$in" = - ] && name="standard input"
+		fails 1 "nii-patch: $name: x: no label to find foreground by (--pos 0 takes patches without)" bash -c "cat ax.ts | nii-patch -s 4 --per-volume 2 $in"
+	done
+	nii-patch -s 1 --pos 0 -n 3 x.ts >p
+	volume x U8 1,1,2 '\0\1' >l.ts
+	fails 1 "nii-patch: l.ts: x: no tensor 'image' in this frame" nii-patch -s 4 l.ts
+	nii-patch -s 4 -n 1 a.ts >p.ts
+	fails 1 "nii-patch: p.ts: a: a frame of kind 'patch' (expected volume)" nii-patch -s 4 p.ts
+}
