@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# The EXAMPLES of every page are extracted and run, in a directory that has what they name; large numbers are made small first.
+load helper
+
+setup_file() {
+	export DIR=$BATS_FILE_TMPDIR PATH=$BATS_TEST_DIRNAME/../build/bin:$PATH
+	cd "$DIR" || return 1
+	nii-phantom -n 3 --seed 5 --size 40,36,24 --spacing 9,9,13 -o volumes.ts
+	nii-write -t image -d images volumes.ts
+	nii-write -t label -d labels volumes.ts
+	for f in images/*; do
+		id=$(basename "$f" .nii.gz)
+		printf '%s\t%s\tlabels/%s.nii.gz\n' "$id" "$f" "$id"
+	done >cases.tsv
+	cp cases.tsv train.tsv
+	cp cases.tsv val.tsv
+	set -- images/*
+	cp "$1" scan.nii.gz
+	cp "$1" ct.nii.gz
+	set -- labels/*
+	cp "$1" truth.nii.gz
+	cp "$1" mask.nii.gz
+	cp "$1" label.nii.gz
+	nii-read -L cases.tsv | nii-normalize --window=-1024,325 -o train.ts
+	cp train.ts val.ts
+	cp train.ts test.ts
+	cp volumes.ts raw.ts
+	nii-read scan.nii.gz >scan.ts
+	cp scan.ts case.ts
+	nii-patch -s 16,16,16 -n 4 --seed 1 -o patches.ts train.ts
+	seg-train --net unet --channels 4,8 --strides 2 --res-units 1 -o model.ts patches.ts
+	nii-read scan.nii.gz | nii-replay -m model.ts | seg-window -m model.ts --output prob -o prob.ts
+	nii-read -l truth.nii.gz scan.nii.gz | nii-replay -m model.ts | seg-window -m model.ts --keep-image -o pred.ts
+	cp prob.ts a.ts
+	cp prob.ts b.ts
+	(set -- scan.nii.gz && gzip -dc "$1" >scan.nii)
+}
+
+# The literal displays of EXAMPLES, as plain text.
+extract() {
+	awk '/^\.Sh EXAMPLES/ { on = 1; next } /^\.Sh/ { on = 0 } on && /^\.Bd -literal/ { lit = 1; next } on && /^\.Ed/ { lit = 0; print ""; next }
+	     on && lit { gsub(/\\&/, ""); gsub(/\\e/, "\\"); gsub(/\\-/, "-"); print } on && /^\.Dl / { sub(/^\.Dl /, ""); gsub(/\\&/, ""); gsub(/\\-/, "-"); print; print "" }' "$1"
+}
+
+shrink() {
+	sed -E 's/160,160,64/16,16,16/g; s/(96|128|64),(96|128|64),(96|128|64|32|48)/16,16,16/g; s/512,512,300/32,32,16/g; s/192,192,96/32,32,16/g;
+		s/-n [0-9]{2,}/-n 4/g; s/--val-every [0-9]+/--val-every 2/g; s/--channels 16,32,64,128,256 --strides 2,2,2,2/--channels 4,8 --strides 2/g;
+		s/seg-train /seg-train --channels 4,8 --strides 2 --res-units 1 /; s/--overlap 0\.8/--overlap 0.5/g'
+}
+
+@test "the examples of every page run" {
+	for page in "$ROOT"/man/*.[1-8]; do
+		case $page in *.5) continue ;; esac
+		extract "$page" | shrink >"$BATS_TEST_TMPDIR/example.sh"
+		[ -s "$BATS_TEST_TMPDIR/example.sh" ] || { echo "$page: no example"; return 1; }
+		rm -rf "$BATS_TEST_TMPDIR/run"
+		cp -r "$DIR" "$BATS_TEST_TMPDIR/run"
+		(cd "$BATS_TEST_TMPDIR/run" && printf 'PK' >study.zip && bash -eu -o pipefail -c 'unzip() { cat scan.nii.gz; }; . "$1"' - "$BATS_TEST_TMPDIR/example.sh") \
+			>"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null || { echo "$page:"; cat "$BATS_TEST_TMPDIR/example.sh" "$BATS_TEST_TMPDIR/out"; return 1; }
+	done
+}
