@@ -1,7 +1,15 @@
 #!/bin/bash
-# All tests: units in TAP, tools in bats; prove closes with the line that CI reads.
+# All tests: units in TAP, tools in bats, in parallel; the last line counts them. tests/run.sh FILE... runs some.
 set -eu
 cd "$(dirname "$0")/.."
-export BIN=$PWD/build/bin PATH=$PWD/build/bin:$PATH
+export BIN=$PWD/build/bin PATH=$PWD/build/bin:$PATH TAP=$PWD/build/tap
 export NIIPIPE_DATA=${NIIPIPE_DATA:-$PWD/../shared/data}
-exec prove -j "$(nproc)" -e tests/prove-one build/test/* tests/*.bats
+rm -rf "$TAP"
+mkdir -p "$TAP"
+[ $# -gt 0 ] || set -- build/test/* tests/*.bats
+status=0
+prove -j "$(nproc)" -e tests/prove-one "$@" || status=$?
+count() { cat "$TAP"/* | grep -cE "$1" || true; }
+skipped=$(count '^ok .*# *(skip|SKIP)')
+echo "$(($(count '^ok ') - skipped)) passed, $(count '^not ok ') failed, $skipped skipped"
+exit "$status"
