@@ -1,0 +1,215 @@
+#include "lib/volume/prob.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { UNKNOWN, PROBABILITIES, LOGITS };
+
+/* prob, checked. */
+static struct tensor *scores(const struct frame *f, struct err *e)
+{
+	struct tensor *t = frame_need(f, "prob", e);
+
+	if (!t)
+		return NULL;
+	if (t->rank != 4 || !dtype_is_float(t->dtype)) {
+		err_set(e, NULL, "tensor 'prob' is %s with %d axes (expected floats [K,Z,Y,X])", dtype_name(t->dtype), t->rank);
+		return NULL;
+	}
+	if (t->shape[0] < 1 || t->shape[0] > 256) {
+		err_set(e, NULL, "tensor 'prob' has %lld classes (expected 1 to 256)", (long long)t->shape[0]);
+		return NULL;
+	}
+	return t;
+}
+
+static int kind_of(const struct frame *f, enum kind *k, struct err *e)
+{
+	const char *m = frame_meta(f, "prob");
+
+	*k = !m ? UNKNOWN : !strcmp(m, "probabilities") ? PROBABILITIES : !strcmp(m, "logits") ? LOGITS : UNKNOWN;
+	if (m && *k == UNKNOWN)
+		return err_set(e, NULL, "metadata prob is '%.80s' (expected probabilities or logits)", m);
+	return 0;
+}
+
+/* Make prob F32 in place. NULL and an error. */
+static struct tensor *as_f32(struct frame *f, struct err *e)
+{
+	struct tensor *t = scores(f, e);
+	float *v;
+
+	if (!t || t->dtype == DT_F32)
+		return t;
+	v = tensor_to_f32(t, e);
+	return v ? frame_adopt(f, "prob", DT_F32, 4, (int64_t[]){t->shape[0], t->shape[1], t->shape[2], t->shape[3]}, v, e) : NULL;
+}
+
+static int same_grid(const struct frame *f, const struct frame *g, struct err *e)
+{
+	struct grid a, b;
+
+	if (frame_grid(f, &a, e) || frame_grid(g, &b, e))
+		return -1;
+	for (int i = 0; i < 3; i++)
+		if (a.size[i] != b.size[i])
+			return err_set(e, NULL, "grids differ: %lldx%lldx%lld and %lldx%lldx%lld voxels", (long long)a.size[0], (long long)a.size[1],
+			               (long long)a.size[2], (long long)b.size[0], (long long)b.size[1], (long long)b.size[2]);
+	for (int i = 0; i < 12; i++)
+		if (fabs(a.affine[i] - b.affine[i]) > 1e-4)
+			return err_set(e, NULL, "affines differ: number %d is %g and %g", i + 1, a.affine[i], b.affine[i]);
+	return 0;
+}
+
+static int agree(const struct frame *f, const struct frame *other, struct err *e)
+{
+	const struct tensor *a = scores(f, e), *b = a ? scores(other, e) : NULL;
+	enum kind ka, kb;
+
+	if (!b || kind_of(f, &ka, e) || kind_of(other, &kb, e))
+		return -1;
+	if (strcmp(frame_id(f), frame_id(other)))
+		return err_set(e, NULL, "streams are out of step: id '%.80s' against '%.80s'", frame_id(f), frame_id(other));
+	if (ka != kb)
+		return err_set(e, NULL, "one holds probabilities, the other logits: metadata prob '%s' and '%s'",
+		               frame_meta(f, "prob") ? frame_meta(f, "prob") : "", frame_meta(other, "prob") ? frame_meta(other, "prob") : "");
+	if (a->shape[0] != b->shape[0])
+		return err_set(e, NULL, "%lld classes and %lld", (long long)a->shape[0], (long long)b->shape[0]);
+	return same_grid(f, other, e);
+}
+
+int prob_add(struct frame *f, const struct frame *other, struct err *e)
+{
+	const struct tensor *b;
+	struct tensor *a;
+	float *sum, *v;
+
+	if (agree(f, other, e))
+		return -1;
+	b = scores(other, e);
+	a = as_f32(f, e);
+	v = !a ? NULL : b->dtype == DT_F32 ? b->data : tensor_to_f32(b, e);
+	if (!v)
+		return -1;
+	sum = a->data;
+#pragma omp parallel for schedule(static)
+	for (int64_t i = 0; i < tensor_count(a); i++)
+		sum[i] += v[i];
+	if (b->dtype != DT_F32)
+		free(v);
+	return 0;
+}
+
+int prob_divide(struct frame *f, int64_t n, struct err *e)
+{
+	struct tensor *t = as_f32(f, e);
+	float *v, by = (float)n;
+
+	if (!t)
+		return -1;
+	v = t->data;
+#pragma omp parallel for schedule(static)
+	for (int64_t i = 0; i < tensor_count(t); i++)
+		v[i] /= by;
+	return 0;
+}
+
+/* -- labels of n voxels: class c of voxel i is p[c * volume + i] ---------------------------- */
+enum { BLOCK = 512 };
+
+static int argmax_block(const float *p, int64_t k, int64_t volume, int64_t n, uint8_t *pred)
+{
+	float best[BLOCK];
+	int bad = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		best[i] = p[i];
+		pred[i] = 0;
+		bad |= !(p[i] - p[i] == 0);
+	}
+	for (int64_t c = 1; c < k; c++) {
+		const float *v = p + c * volume;
+
+		for (int64_t i = 0; i < n; i++) {
+			pred[i] = v[i] > best[i] ? (uint8_t)c : pred[i];
+			best[i] = v[i] > best[i] ? v[i] : best[i];
+			bad |= !(v[i] - v[i] == 0);
+		}
+	}
+	return bad;
+}
+
+static int argmax_slice(const float *p, int64_t k, int64_t volume, int64_t n, uint8_t *pred)
+{
+	int bad = 0;
+
+	for (int64_t i = 0; i < n; i += BLOCK)
+		bad |= argmax_block(p + i, k, volume, n - i < BLOCK ? n - i : BLOCK, pred + i);
+	return bad;
+}
+
+static float soft(const float *p, int64_t k, int64_t volume, int64_t i, int64_t class)
+{
+	float most = p[i], sum = 0;
+
+	if (k == 1)
+		return 1 / (1 + expf(-p[i]));
+	for (int64_t c = 1; c < k; c++)
+		most = p[c * volume + i] > most ? p[c * volume + i] : most;
+	for (int64_t c = 0; c < k; c++)
+		sum += expf(p[c * volume + i] - most);
+	return expf(p[class * volume + i] - most) / sum;
+}
+
+static int threshold_slice(const float *p, int64_t k, int64_t volume, int64_t n, const struct prob_rule *r, enum kind kind, uint8_t *pred)
+{
+	int64_t class = k == 1 ? 0 : r->class;
+	int bad = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		float v = kind == LOGITS ? soft(p, k, volume, i, class) : p[class * volume + i];
+
+		bad |= !(v - v == 0);
+		pred[i] = (double)v >= r->threshold ? (uint8_t)r->class : 0;
+	}
+	return bad;
+}
+
+static int check_rule(const struct tensor *t, const struct prob_rule *r, enum kind kind, struct err *e)
+{
+	if (!r->use_threshold)
+		return t->shape[0] > 1 ? 0 : err_set(e, NULL, "a single class has no highest one: give a threshold");
+	if (kind == UNKNOWN)
+		return err_set(e, NULL, "no metadata prob says whether the scores are probabilities or logits");
+	if (t->shape[0] == 1 ? r->class != 1 : r->class >= t->shape[0])
+		return err_set(e, NULL, "no class %lld among %lld", (long long)r->class, (long long)t->shape[0]);
+	return 0;
+}
+
+int prob_labels(struct frame *f, const struct prob_rule *rule, struct err *e)
+{
+	const struct tensor *t = scores(f, e);
+	int64_t shape[4], k, nz, n, worst = INT64_MAX;
+	struct tensor *out;
+	enum kind kind;
+	const float *p;
+	uint8_t *pred;
+
+	if (!t || kind_of(f, &kind, e) || check_rule(t, rule, kind, e) || !(t = as_f32(f, e)))
+		return -1;
+	memcpy(shape, t->shape, sizeof shape);
+	k = shape[0], nz = shape[1], n = shape[2] * shape[3], p = t->data;
+	out = frame_add(f, "pred", DT_U8, 3, shape + 1, e);
+	if (!out)
+		return -1;
+	pred = out->data;
+#pragma omp parallel for schedule(static) reduction(min:worst)
+	for (int64_t z = 0; z < nz; z++) {
+		int bad = rule->use_threshold ? threshold_slice(p + z * n, k, nz * n, n, rule, kind, pred + z * n)
+		                              : argmax_slice(p + z * n, k, nz * n, n, pred + z * n);
+
+		worst = bad && z < worst ? z : worst;
+	}
+	return worst < INT64_MAX ? err_set(e, NULL, "tensor 'prob' is not finite at slice %lld", (long long)worst) : 0;
+}
