@@ -171,7 +171,7 @@ static int threshold_slice(const float *p, int64_t k, int64_t volume, int64_t n,
 		float v = kind == LOGITS ? soft(p, k, volume, i, class) : p[class * volume + i];
 
 		bad |= !(v - v == 0);
-		pred[i] = (double)v >= r->threshold ? (uint8_t)r->class : 0;
+		pred[i] = v >= (float)r->threshold ? (uint8_t)r->class : 0;
 	}
 	return bad;
 }
