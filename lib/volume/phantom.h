@@ -1,0 +1,20 @@
+/* Synthetic chest CTs with tumours and truth. A phantom is a patient drawn from (seed, index) in millimetres, then sampled on any grid: the same patient
+   at any size and spacing. World coordinates are RAS mm about the middle of the chest; voxel axes run left, posterior, superior like a scanner's. */
+#ifndef NIIPIPE_PHANTOM_H
+#define NIIPIPE_PHANTOM_H
+
+#include "lib/stream/frame.h"
+
+struct phantom_opts {
+	uint64_t seed;
+	int64_t size[3];     /* x,y,z: voxels */
+	double spacing[3];   /* x,y,z: mm */
+	double healthy;      /* fraction of cases without a tumour */
+	double volume[2];    /* mL: range of a tumour's volume */
+};
+
+/* Fill a frame (zeroed) with phantom `index` (from 0): id phantom-NNNN (index + 1), image I16 [1,Z,Y,X] in HU, label U8 [Z,Y,X], 1 = tumour, affine. The
+   history is the caller's. 0, or -1 and an error. Same bytes whatever the number of threads. */
+int phantom_make(const struct phantom_opts *o, uint64_t index, struct frame *f, struct err *e);
+
+#endif
