@@ -2,17 +2,11 @@
 
    Reads nothing; writes -n volume frames: image (int16, HU), label (1 = tumour). Phantom i depends on the seed and i alone: the same patient whatever the grid,
    --skip or --threads. Without --spacing the grid covers 345.6 x 345.6 x 288 mm, without --size it is as many voxels as cover that. */
-#include <math.h>
-#include <string.h>
-
 #include "lib/base/arg.h"
 #include "lib/base/progress.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/phantom.h"
-
-static const double FIELD[3] = {345.6, 345.6, 288}; /* mm */
-static const int64_t SIZE[3] = {192, 192, 96};
 
 struct opts {
 	int64_t n, skip, seed, size[3];
@@ -53,17 +47,6 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 	return out_close(&out, e);
 }
 
-/* What was not given follows from what was. */
-static void complete(struct opts *o)
-{
-	for (int i = 0; i < 3; i++) {
-		if (!o->size[i])
-			o->size[i] = o->spacing[i] > 0 ? (int64_t)fmax(1, round(FIELD[i] / o->spacing[i])) : SIZE[i];
-		if (!(o->spacing[i] > 0))
-			o->spacing[i] = FIELD[i] / (double)o->size[i];
-	}
-}
-
 int main(int argc, char **argv)
 {
 	struct opts o = {.n = 1, .seed = 1, .healthy = 0.05, .volume = {0.5, 60}};
@@ -83,7 +66,7 @@ int main(int argc, char **argv)
 	arg_parse(&spec, argc, argv, &c);
 	if (o.volume[0] > o.volume[1])
 		err_usage("--volume: %g is more than %g", o.volume[0], o.volume[1]);
-	complete(&o);
+	phantom_grid(o.size, o.spacing);
 	if (run(&o, &c, &e))
 		err_die(&e);
 	return 0;

@@ -10,6 +10,8 @@
 #include "lib/volume/phantom_parts.h"
 
 static const float SHARPEST = 1.0f; /* mm: no edge of a CT is sharper */
+static const double FIELD[3] = {345.6, 345.6, 288}; /* mm */
+static const int64_t SIZE[3] = {192, 192, 96};
 static const double TWO = 0.15;     /* fraction of the ill with two tumours */
 
 struct scene {
@@ -34,8 +36,8 @@ static void to_world(const struct patient *p, struct tubes *t)
 		struct tube *v = &t->v[i];
 		float a[3], b[3];
 
-		patient_to_world(p, v->a, a);
-		patient_to_world(p, v->b, b);
+		phantom_to_world(p, v->a, a);
+		phantom_to_world(p, v->b, b);
 		memcpy(v->a, a, sizeof a);
 		memcpy(v->b, b, sizeof b);
 	}
@@ -49,7 +51,7 @@ static void draw_tumours(const struct phantom_opts *o, struct rng *r, struct sce
 	for (int i = 0; i < c->tumours; i++) {
 		double v = exp(rng_range(r, log(o->volume[0]), log(o->volume[1])));
 
-		tumour_draw(&c->p, v, r, &c->tumour[i], &c->tubes);
+		phantom_tumour(&c->p, v, r, &c->tumour[i], &c->tubes);
 	}
 }
 
@@ -58,11 +60,11 @@ static void draw_scene(const struct phantom_opts *o, uint64_t index, struct scen
 	struct rng r;
 
 	part_rng(&r, o->seed, index, PATIENT);
-	patient_draw(&c->p, &r);
+	phantom_patient(&c->p, &r);
 	part_rng(&r, o->seed, index, BONES);
-	bones_draw(&c->p, &r, &c->tubes);
+	phantom_bones(&c->p, &r, &c->tubes);
 	part_rng(&r, o->seed, index, VESSELS);
-	vessels_draw(&c->p, &r, &c->tubes);
+	phantom_vessels(&c->p, &r, &c->tubes);
 	part_rng(&r, o->seed, index, TUMOURS);
 	draw_tumours(o, &r, c);
 	to_world(&c->p, &c->tubes);
@@ -84,13 +86,13 @@ static void paint_slice(const struct scene *c, int64_t z, struct slice *s, float
 	for (int64_t y = 0; y < s->ny; y++)
 		for (int64_t x = 0; x < s->nx; x++) {
 			w[0] = c->origin[0] - c->s[0] * (float)x, w[1] = c->origin[1] - c->s[1] * (float)y;
-			patient_from_world(p, w, q);
-			s->hu[y * s->nx + x] = anatomy_hu(p, q, w, hx, hz);
+			phantom_from_world(p, w, q);
+			s->hu[y * s->nx + x] = phantom_hu(p, q, w, hx, hz);
 		}
 	for (int64_t i = 0; i < c->tubes.n; i++)
-		tube_paint(&c->tubes.v[i], s);
+		phantom_tube_paint(&c->tubes.v[i], s);
 	for (int i = 0; i < c->tumours; i++)
-		tumour_paint(p, &c->tumour[i], s);
+		phantom_tumour_paint(p, &c->tumour[i], s);
 	noise_slice(p->noise_seed, z, s->nx, s->ny, c->s[0] < 1.3f ? 2 : 1, c->s[2] < 2.5f, noise, noise + n);
 	for (int64_t i = 0; i < n; i++) {
 		float hu = s->hu[i] + p->noise_sd * noise[i];
@@ -133,6 +135,16 @@ static int fill(const struct phantom_opts *o, const struct scene *c, struct fram
 		return -1;
 	image = frame_find(f, "image"), label = frame_find(f, "label");
 	return paint(c, image->data, label->data, e);
+}
+
+void phantom_grid(int64_t size[3], double spacing[3])
+{
+	for (int i = 0; i < 3; i++) {
+		if (!size[i])
+			size[i] = spacing[i] > 0 ? (int64_t)fmax(1, round(FIELD[i] / spacing[i])) : SIZE[i];
+		if (!(spacing[i] > 0))
+			spacing[i] = FIELD[i] / (double)size[i];
+	}
 }
 
 int phantom_make(const struct phantom_opts *o, uint64_t index, struct frame *f, struct err *e)

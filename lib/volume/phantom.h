@@ -13,6 +13,9 @@ struct phantom_opts {
 	double volume[2];    /* mL: range of a tumour's volume */
 };
 
+/* What is zero in size and spacing follows from the other and a field of 345.6 x 345.6 x 288 mm; size 192,192,96 where both are. */
+void phantom_grid(int64_t size[3], double spacing[3]);
+
 /* Fill a frame (zeroed) with phantom `index` (from 0): id phantom-NNNN (index + 1), image I16 [1,Z,Y,X] in HU, label U8 [Z,Y,X], 1 = tumour, affine. The
    history is the caller's. 0, or -1 and an error. Same bytes whatever the number of threads. */
 int phantom_make(const struct phantom_opts *o, uint64_t index, struct frame *f, struct err *e);

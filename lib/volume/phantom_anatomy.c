@@ -50,7 +50,7 @@ static void draw_heart(struct patient *p, struct rng *r, float scale)
 	p->heart_c = cosf(tilt), p->heart_s = sinf(tilt);
 }
 
-void patient_draw(struct patient *p, struct rng *r)
+void phantom_patient(struct patient *p, struct rng *r)
 {
 	float scale = range(r, 0.9, 1.06);
 	int contrast = rng_uniform(r) < 0.6;
@@ -82,7 +82,7 @@ void patient_draw(struct patient *p, struct rng *r)
 	p->curve = range(r, 0.0002, 0.0012);
 }
 
-void patient_to_world(const struct patient *p, const float q[3], float w[3])
+void phantom_to_world(const struct patient *p, const float q[3], float w[3])
 {
 	const double *m = p->rot;
 
@@ -90,7 +90,7 @@ void patient_to_world(const struct patient *p, const float q[3], float w[3])
 		w[i] = (float)(m[3 * i] * q[0] + m[3 * i + 1] * q[1] + m[3 * i + 2] * q[2] + p->shift[i]);
 }
 
-void patient_from_world(const struct patient *p, const float w[3], float q[3])
+void phantom_from_world(const struct patient *p, const float w[3], float q[3])
 {
 	const double *m = p->rot;
 	double v[3] = {w[0] - p->shift[0], w[1] - p->shift[1], w[2] - p->shift[2]};
@@ -182,7 +182,7 @@ static float solid(const struct patient *p, const float q[3])
 	return s + 2 * noise_at(&p->field, q[0] * 0.05f, q[1] * 0.05f, q[2] * 0.05f);
 }
 
-void anatomy_around(const struct patient *p, const float q[3], struct around *d)
+void phantom_around(const struct patient *p, const float q[3], struct around *d)
 {
 	d->side = q[0] > -2 ? RIGHT : LEFT;
 	d->cavity = cavity(p, q);
@@ -277,7 +277,7 @@ static float table_hu(const struct patient *p, const float w[3], float h)
 	return mix(AIR, inside, phantom_cover(shell, h));
 }
 
-float anatomy_hu(const struct patient *p, const float q[3], const float w[3], float hx, float hz)
+float phantom_hu(const struct patient *p, const float q[3], const float w[3], float hx, float hz)
 {
 	float out = body(p, q), hu, air = AIR;
 	struct around d;
@@ -286,7 +286,7 @@ float anatomy_hu(const struct patient *p, const float q[3], const float w[3], fl
 		air = table_hu(p, w, hx);
 	if (out > hx)
 		return air;
-	anatomy_around(p, q, &d);
+	phantom_around(p, q, &d);
 	hu = d.cavity > -hx - 4 ? wall_hu(p, q, -out) : 0;
 	if (d.cavity < hx + 4) {
 		float in = AIR;

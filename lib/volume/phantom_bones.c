@@ -8,7 +8,7 @@ static const float CORTEX = 550, MARROW = 220, CARTILAGE = 110, SHELL = 1.8f;
 
 static void bone(struct tubes *t, const float a[3], const float b[3], float r)
 {
-	tubes_add(t, a, b, r, r, CORTEX);
+	phantom_tube_add(t, a, b, r, r, CORTEX);
 }
 
 /* Where rib k is at angle th (0 behind, pi in front), just outside of the lung's cavity. */
@@ -38,19 +38,19 @@ static void rib(const struct patient *p, int side, int k, float drop, float r, s
 		if (th < 2.35f)
 			bone(t, a, b, r);
 		else
-			tubes_add(t, a, b, r - 0.5f, r - 0.5f, CARTILAGE);
+			phantom_tube_add(t, a, b, r - 0.5f, r - 0.5f, CARTILAGE);
 		a[0] = b[0], a[1] = b[1], a[2] = b[2];
 	}
 	last = t->n;
 	for (int64_t i = first; i < last; i++)
 		if (t->v[i].hu == CORTEX)
-			tubes_add(t, t->v[i].a, t->v[i].b, r - SHELL, r - SHELL, MARROW);
+			phantom_tube_add(t, t->v[i].a, t->v[i].b, r - SHELL, r - SHELL, MARROW);
 }
 
 static void marrowed(struct tubes *t, const float a[3], const float b[3], float r)
 {
 	bone(t, a, b, r);
-	tubes_add(t, a, b, r - SHELL, r - SHELL, MARROW);
+	phantom_tube_add(t, a, b, r - SHELL, r - SHELL, MARROW);
 }
 
 static void girdle(const struct patient *p, int side, float lift, struct tubes *t)
@@ -67,7 +67,7 @@ static void girdle(const struct patient *p, int side, float lift, struct tubes *
 	marrowed(t, edge, head, 4);
 }
 
-void bones_draw(const struct patient *p, struct rng *r, struct tubes *t)
+void phantom_bones(const struct patient *p, struct rng *r, struct tubes *t)
 {
 	float drop = (float)rng_range(r, 55, 80), thick = (float)rng_range(r, 4.6, 5.8), lift = (float)rng_range(r, -10, 10);
 

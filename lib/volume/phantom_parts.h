@@ -34,15 +34,15 @@ struct around {
 	int side;
 };
 
-void patient_draw(struct patient *p, struct rng *r);
-void patient_to_world(const struct patient *p, const float q[3], float w[3]);
-void patient_from_world(const struct patient *p, const float w[3], float q[3]);
+void phantom_patient(struct patient *p, struct rng *r);
+void phantom_to_world(const struct patient *p, const float q[3], float w[3]);
+void phantom_from_world(const struct patient *p, const float w[3], float q[3]);
 
 /* Distances at q to the rib cage's inside, the lung, what fills the middle, the diaphragm. */
-void anatomy_around(const struct patient *p, const float q[3], struct around *d);
+void phantom_around(const struct patient *p, const float q[3], struct around *d);
 
 /* HU of everything that is not a tube or a tumour, at q (world point w); soft edges of hx, hz mm in the plane and across. */
-float anatomy_hu(const struct patient *p, const float q[3], const float w[3], float hx, float hz);
+float phantom_hu(const struct patient *p, const float q[3], const float w[3], float hx, float hz);
 
 /* A tube: a cone between two balls. Vessels, airways, ribs, spicules are made of them, painted in order. */
 struct tube { float a[3], b[3], ra, rb, hu; };
@@ -51,10 +51,10 @@ struct tubes {
 	int64_t n, room;
 	int failed;     /* out of memory */
 };
-void tubes_add(struct tubes *t, const float a[3], const float b[3], float ra, float rb, float hu);
+void phantom_tube_add(struct tubes *t, const float a[3], const float b[3], float ra, float rb, float hu);
 
-void bones_draw(const struct patient *p, struct rng *r, struct tubes *t);
-void vessels_draw(const struct patient *p, struct rng *r, struct tubes *t);
+void phantom_bones(const struct patient *p, struct rng *r, struct tubes *t);
+void phantom_vessels(const struct patient *p, struct rng *r, struct tubes *t);
 
 /* Paint one slice [ny][nx] of HU: voxel (x,y) is at world (origin[0] - sx x, origin[1] - sy y, origin[2]); tubes in world coordinates. */
 struct slice {
@@ -63,7 +63,7 @@ struct slice {
 	int64_t nx, ny;
 	float origin[3], s[3];
 };
-void tube_paint(const struct tube *t, const struct slice *s);
+void phantom_tube_paint(const struct tube *t, const struct slice *s);
 
 /* A tumour: an ellipsoid with an irregular outline, kept within `reach` mm of the lung. */
 enum { TUMOUR_MAX = 2 };
@@ -75,8 +75,8 @@ struct tumour {
 };
 
 /* Tumour of a volume (mL) at a place of the lung; spicules are added to t. */
-void tumour_draw(const struct patient *p, double volume, struct rng *r, struct tumour *m, struct tubes *t);
-void tumour_paint(const struct patient *p, const struct tumour *m, const struct slice *s);
+void phantom_tumour(const struct patient *p, double volume, struct rng *r, struct tumour *m, struct tubes *t);
+void phantom_tumour_paint(const struct patient *p, const struct tumour *m, const struct slice *s);
 
 /* The fraction of a voxel of width h that lies behind a surface at signed distance d. */
 static inline float phantom_cover(float d, float h)

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-void tubes_add(struct tubes *t, const float a[3], const float b[3], float ra, float rb, float hu)
+void phantom_tube_add(struct tubes *t, const float a[3], const float b[3], float ra, float rb, float hu)
 {
 	if (t->n == t->room) {
 		int64_t room = t->room ? 2 * t->room : 1024;
@@ -48,7 +48,7 @@ static void span(float a, float b, float far, float origin, float s, int64_t n, 
 	*hi = last < 0 ? -1 : last >= (float)n ? n - 1 : (int64_t)last;
 }
 
-void tube_paint(const struct tube *t, const struct slice *s)
+void phantom_tube_paint(const struct tube *t, const struct slice *s)
 {
 	float far = fmaxf(t->ra, t->rb) + 0.5f * (s->s[0] + s->s[1] + s->s[2]) + 1, ax[3], len2 = 0, t0, t1;
 	int64_t x0, x1, y0, y1;

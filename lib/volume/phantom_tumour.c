@@ -31,7 +31,7 @@ static float distance(const struct patient *p, const struct tumour *m, const flo
 
 	if (d > 4)
 		return d;
-	anatomy_around(p, q, &a);
+	phantom_around(p, q, &a);
 	return fmaxf(d, fmaxf(a.lung - m->reach, a.cavity - 2.5f));
 }
 
@@ -89,7 +89,7 @@ static void place(const struct patient *p, struct rng *r, enum site site, struct
 		float q[3] = {(float)rng_range(r, -p->a, p->a), (float)rng_range(r, -p->b, p->b), (float)rng_range(r, p->dome[LEFT] - 25, p->top)}, bad;
 		struct around d;
 
-		anatomy_around(p, q, &d);
+		phantom_around(p, q, &d);
 		if (d.lung > -2 || (bad = misfit(&d, site, m->r)) >= best)
 			continue;
 		best = bad;
@@ -112,11 +112,11 @@ static void spicules(struct rng *r, const struct tumour *m, struct tubes *t)
 		len = sqrtf(len) + 1e-3f;
 		for (int k = 0; k < 3; k++)
 			a[k] = m->c[k] + 0.6f * m->r * d[k] / len, b[k] = m->c[k] + reach * d[k] / len;
-		tubes_add(t, a, b, 1.1f, 0.3f, m->hu - 40);
+		phantom_tube_add(t, a, b, 1.1f, 0.3f, m->hu - 40);
 	}
 }
 
-void tumour_draw(const struct patient *p, double volume, struct rng *r, struct tumour *m, struct tubes *t)
+void phantom_tumour(const struct patient *p, double volume, struct rng *r, struct tumour *m, struct tubes *t)
 {
 	double where = rng_uniform(r), mm3 = 1000 * volume;
 	enum site site = where < 0.55 ? INSIDE : where < 0.8 ? PLEURA : MIDDLE;
@@ -148,11 +148,11 @@ static float inside_hu(const struct noise *n, const struct tumour *m, const floa
 	return m->core > 0 ? hu - 25 * phantom_cover(d + m->r * (1 - m->core), 0.3f * m->r) : hu;
 }
 
-void tumour_paint(const struct patient *p, const struct tumour *m, const struct slice *s)
+void phantom_tumour_paint(const struct patient *p, const struct tumour *m, const struct slice *s)
 {
 	float far = 2.2f * m->r + s->s[2], h = fmaxf(1, (s->s[0] + s->s[1] + s->s[2]) / 3), c[3];
 
-	patient_to_world(p, m->c, c);
+	phantom_to_world(p, m->c, c);
 	if (fabsf(c[2] - s->origin[2]) > far)
 		return;
 	for (int64_t y = 0; y < s->ny; y++) {
@@ -166,7 +166,7 @@ void tumour_paint(const struct patient *p, const struct tumour *m, const struct 
 			w[0] = s->origin[0] - s->s[0] * (float)x;
 			if (fabsf(w[0] - c[0]) > far)
 				continue;
-			patient_from_world(p, w, q);
+			phantom_from_world(p, w, q);
 			d = distance(p, m, q);
 			if (d < h)
 				*hu += phantom_cover(d, h) * (inside_hu(&p->field, m, q, d) - *hu);

@@ -41,8 +41,8 @@ static void branch(struct tree *w, const float from[3], const float dir[3], cons
 	len = sqrtf(len);
 	for (int k = 0; k < 3; k++)
 		m[k] = from[k] + 0.3f * (to[k] - from[k]) + 0.22f * len * dir[k] + (float)rng_range(w->r, -0.06, 0.06) * len;
-	tubes_add(w->t, from, m, ra, (ra + rb) / 2, w->hu);
-	tubes_add(w->t, m, to, (ra + rb) / 2, rb, w->hu);
+	phantom_tube_add(w->t, from, m, ra, (ra + rb) / 2, w->hu);
+	phantom_tube_add(w->t, m, to, (ra + rb) / 2, rb, w->hu);
 }
 
 static void grow(struct tree *w, const float from[3], const float dir[3], float (*q)[3], int n, float radius)
@@ -78,7 +78,7 @@ static void scatter(const struct patient *p, struct rng *r, int side, float (*q)
 			q[i][0] = (float)rng_range(r, 0.08, 1) * p->a * (side == RIGHT ? 1.0f : -1.0f);
 			q[i][1] = (float)rng_range(r, -1, 1) * p->b;
 			q[i][2] = (float)rng_range(r, p->dome[side] - 0.8f * p->dome_h, p->top);
-			anatomy_around(p, q[i], &d);
+			phantom_around(p, q[i], &d);
 			if (d.lung < -3)
 				break;
 		}
@@ -102,7 +102,7 @@ static void vessel_tree(const struct patient *p, struct rng *r, int side, int ve
 	hilum(p, side, from, dir);
 	from[2] += vein ? -14.0f : 6.0f, from[1] += vein ? 6.0f : 0.0f;
 	trunk[0] = -6, trunk[1] = vein ? -14.0f : 2.0f, trunk[2] = from[2] + (vein ? -6.0f : 4.0f);
-	tubes_add(t, trunk, from, vein ? 6.5f : 10, 5.5f, p->blood);
+	phantom_tube_add(t, trunk, from, vein ? 6.5f : 10, 5.5f, p->blood);
 	grow(&w, from, dir, q, VESSEL_ENDS, 6);
 }
 
@@ -116,7 +116,7 @@ static void open_airways(struct tubes *t, int64_t first)
 		struct tube in = *v;
 
 		v->ra += 0.5f + 0.17f * v->ra, v->rb += 0.5f + 0.17f * v->rb;
-		tubes_add(t, in.a, in.b, in.ra, in.rb, LUMEN);
+		phantom_tube_add(t, in.a, in.b, in.ra, in.rb, LUMEN);
 	}
 }
 
@@ -127,12 +127,12 @@ static void airways(const struct patient *p, struct rng *r, struct tubes *t)
 	const float top[3] = {0, 0.12f * p->b, 170}, carina[3] = {2, -0.22f * p->b, z};
 	int64_t first = t->n;
 
-	tubes_add(t, top, carina, bore, bore, p->soft);
+	phantom_tube_add(t, top, carina, bore, bore, p->soft);
 	for (int side = 0; side < 2; side++) {
 		scatter(p, r, side, q, AIRWAY_ENDS);
 		hilum(p, side, from, dir);
 		from[1] -= 6;
-		tubes_add(t, carina, from, 0.75f * bore, 0.6f * bore, p->soft);
+		phantom_tube_add(t, carina, from, 0.75f * bore, 0.6f * bore, p->soft);
 		grow(&w, from, dir, q, AIRWAY_ENDS, 4.5f);
 	}
 	open_airways(t, first);
@@ -148,19 +148,19 @@ static void great_vessels(const struct patient *p, struct rng *r, struct tubes *
 	const float trunk[2][3] = {{-14, 14, -8}, {-10, -4, 14}};
 
 	for (size_t i = 0; i + 1 < sizeof path / sizeof *path; i++)
-		tubes_add(t, path[i], path[i + 1], w, i > 3 ? w - 1.5f : w, p->blood);
+		phantom_tube_add(t, path[i], path[i + 1], w, i > 3 ? w - 1.5f : w, p->blood);
 	for (int s = -1; s < 2; s++) { /* branches of the arch */
 		const float a[3] = {4 - 8 * (float)(s + 1), 0, arch + 4}, c[3] = {18.0f * (float)s, 0.1f * b, 170};
 
-		tubes_add(t, a, c, 5, 4, p->blood);
+		phantom_tube_add(t, a, c, 5, 4, p->blood);
 	}
-	tubes_add(t, cava[0], cava[1], 9, 7.5f, p->blood + 10);
-	tubes_add(t, trunk[0], trunk[1], 13, 11, p->blood);
-	tubes_add(t, gullet[0], gullet[1], 7, 6, p->soft - 10);
-	tubes_add(t, gullet[0], gullet[1], 1.5f, 1.5f, -300);
+	phantom_tube_add(t, cava[0], cava[1], 9, 7.5f, p->blood + 10);
+	phantom_tube_add(t, trunk[0], trunk[1], 13, 11, p->blood);
+	phantom_tube_add(t, gullet[0], gullet[1], 7, 6, p->soft - 10);
+	phantom_tube_add(t, gullet[0], gullet[1], 1.5f, 1.5f, -300);
 }
 
-void vessels_draw(const struct patient *p, struct rng *r, struct tubes *t)
+void phantom_vessels(const struct patient *p, struct rng *r, struct tubes *t)
 {
 	great_vessels(p, r, t);
 	for (int side = 0; side < 2; side++)
