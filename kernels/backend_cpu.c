@@ -1,8 +1,78 @@
 #include "kernels/backend.h"
 
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/cpu.h"
+#include "kernels/onednn.h"
+#include "lib/base/mem.h"
+
+const struct cpu_level *cpu;
+
+static void *cpu_alloc(size_t bytes, struct err *e)
+{
+	return mem_new(bytes, 1, "the cpu device", e);
+}
+
+static int cpu_copy(void *to, const void *from, size_t bytes, enum k_copy dir, struct err *e)
+{
+	(void)dir, (void)e;
+	if (bytes)
+		memcpy(to, from, bytes);
+	return 0;
+}
+
+static int cpu_zero(void *p, size_t bytes, struct err *e)
+{
+	(void)e;
+	if (bytes)
+		memset(p, 0, bytes);
+	return 0;
+}
+
+static struct k_backend table = {
+	.abi = K_ABI, .name = "cpu",
+	.alloc = cpu_alloc, .release = free, .copy = cpu_copy, .zero = cpu_zero,
+	.conv_new = conv_new, .conv_free = conv_free, .conv_scratch = conv_scratch, .conv_pack = conv_pack,
+	.conv_forward = conv_forward, .conv_backward_data = conv_backward_data, .conv_backward_weights = conv_backward_weights,
+};
+
+static const struct cpu_level *best_level(void)
+{
+#ifdef K_LEVELS_X86
+	__builtin_cpu_init();
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+	    __builtin_cpu_supports("avx512cd"))
+		return &cpu_level_v4;
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"))
+		return &cpu_level_v3;
+#endif
+	return &cpu_level_plain;
+}
+
+static void fill(const struct cpu_level *l)
+{
+	table.norm_scratch = l->norm_scratch, table.norm_forward = l->norm_forward, table.norm_backward = l->norm_backward;
+	table.slice_copy = l->slice_copy;
+	table.loss_scratch = l->loss_scratch, table.loss = l->loss;
+	table.adamw = l->adamw, table.sum_squares = l->sum_squares;
+	table.window_gather = l->window_gather, table.window_blend = l->window_blend, table.window_divide = l->window_divide;
+	snprintf(table.device, sizeof table.device, "%s, %d threads, oneDNN %s", l->name, omp_get_max_threads(), dnn_version());
+}
+
 __attribute__((visibility("default"))) const struct k_backend *k_backend_get(int abi, int index, struct err *e)
 {
-	(void)abi, (void)index;
-	err_set(e, NULL, "the CPU backend is not there yet");
-	return NULL;
+	if (abi != K_ABI) {
+		err_set(e, NULL, "the cpu backend is of another version (interface %d, expected %d)", K_ABI, abi);
+		return NULL;
+	}
+	if (index) {
+		err_set(e, NULL, "there is no cpu device %d", index);
+		return NULL;
+	}
+	if (!cpu)
+		fill(cpu = best_level());
+	return &table;
 }

@@ -1,15 +1,25 @@
 # The backends: shared objects that tools load when they need one. oneDNN is linked here and nowhere else.
-KOBJ := $(KERNELS:%.c=$(B)/kobj/%.o)
+# Own kernels are compiled once for each instruction set level (kernels/cpu.h), the rest once.
+K_ONCE   := kernels/backend_cpu.c kernels/conv.c kernels/onednn.c
+K_EACH   := $(filter-out $(K_ONCE),$(KERNELS))
+K_LEVELS := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),plain v3 v4,plain)
+K_FLAGS  := -std=c11 -I. $(WARN) -fopenmp -fno-math-errno -fno-trapping-math -D_DEFAULT_SOURCE -MMD -MP -O3 -fPIC -fvisibility=hidden $(if $(filter v3,$(K_LEVELS)),-DK_LEVELS_X86)
+K_v3     := -march=x86-64-v3
+K_v4     := -march=x86-64-v4 -mprefer-vector-width=512
+KOBJ     := $(K_ONCE:%.c=$(B)/kobj/%.o) $(foreach l,$(K_LEVELS),$(K_EACH:%.c=$(B)/kobj/$(l)/%.o)) $(B)/kobj/lib/base/err.o $(B)/kobj/lib/base/mem.o
+
+define k_level
+$(B)/kobj/$(1)/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(K_FLAGS) -ffp-contract=fast $$(CPPFLAGS) $$(CFLAGS) $$(K_$(1)) -DK_LEVEL=$(1) -c -o $$@ $$<
+endef
+$(foreach l,$(K_LEVELS),$(eval $(call k_level,$(l))))
 
 $(B)/kobj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CF) -O3 -fPIC -fvisibility=hidden $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(K_FLAGS) -ffp-contract=off $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(B)/kobj/lib/base/%.o: lib/base/%.c
-	@mkdir -p $(@D)
-	$(CC) $(CF) -O3 -fPIC -fvisibility=hidden $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
-
-$(B)/bin/niipipe-cpu.so: $(KOBJ) $(B)/kobj/lib/base/err.o $(B)/kobj/lib/base/mem.o
+$(B)/bin/niipipe-cpu.so: $(KOBJ)
 	@mkdir -p $(@D)
 	$(CC) -shared -fopenmp $(LDFLAGS) -o $@ $^ -ldnnl -lm
 

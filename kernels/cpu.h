@@ -1,0 +1,61 @@
+/* The CPU backend inside. Files of own kernels are compiled once for each instruction set level (kernels.mk), every global name in them through K();
+   level.c gathers a level's kernels in a table, backend_cpu.c takes the best table that the processor can run. */
+#ifndef NIIPIPE_CPU_H
+#define NIIPIPE_CPU_H
+
+#include "kernels/backend.h"
+
+#ifndef K_LEVEL
+#define K_LEVEL plain
+#endif
+#define K_JOIN_(name, level) name##_##level
+#define K_JOIN(name, level) K_JOIN_(name, level)
+#define K(name) K_JOIN(name, K_LEVEL)
+
+/* As the functions of the same name in backend.h. */
+struct cpu_level {
+	const char *name;
+	size_t (*norm_scratch)(const struct k_norm *);
+	int (*norm_forward)(const struct k_norm *, const struct k_norm_fwd *, void *, struct err *);
+	int (*norm_backward)(const struct k_norm *, const struct k_norm_bwd *, void *, struct err *);
+	int (*slice_copy)(float *, int64_t, const float *, int64_t, int64_t, int64_t, int, struct err *);
+	size_t (*loss_scratch)(const struct k_loss *);
+	int (*loss)(const struct k_loss *, const float *, const uint8_t *, float *, double *, void *, struct err *);
+	int (*adamw)(const struct k_adamw *, float *, const float *, float *, float *, int64_t, struct err *);
+	int (*sum_squares)(const float *, int64_t, double *, struct err *);
+	/* out[c] += sum over voxels of x[v][c], the same whatever the threads; scratch of column_scratch bytes */
+	size_t (*column_scratch)(int64_t vox, int64_t c);
+	void (*column_sum)(const float *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch);
+	int (*window_gather)(const struct k_gather *, const float *, float *, struct err *);
+	int (*window_blend)(const struct k_blend *, const float *, const float *, float *, float *, struct err *);
+	int (*window_divide)(float *, const float *, int64_t, int64_t, struct err *);
+};
+
+extern const struct cpu_level cpu_level_plain, cpu_level_v3, cpu_level_v4;
+extern const struct cpu_level *cpu; /* the one in use */
+
+size_t K(norm_scratch)(const struct k_norm *g);
+int K(norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *scratch, struct err *e);
+int K(norm_backward)(const struct k_norm *g, const struct k_norm_bwd *a, void *scratch, struct err *e);
+int K(slice_copy)(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e);
+size_t K(loss_scratch)(const struct k_loss *g);
+int K(loss)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e);
+int K(adamw)(const struct k_adamw *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);
+int K(sum_squares)(const float *x, int64_t n, double *out, struct err *e);
+size_t K(column_scratch)(int64_t vox, int64_t c);
+void K(column_sum)(const float *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch);
+/* kernels/window.c */
+int K(window_gather)(const struct k_gather *g, const float *image, float *x, struct err *e) __attribute__((weak));
+int K(window_blend)(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e) __attribute__((weak));
+int K(window_divide)(float *acc, const float *sum, int64_t vox, int64_t k, struct err *e) __attribute__((weak));
+
+/* kernels/conv.c */
+struct k_conv *conv_new(const struct k_conv_geom *g, struct err *e);
+void conv_free(struct k_conv *c);
+size_t conv_scratch(const struct k_conv *c);
+int conv_pack(struct k_conv *c, const float *w, struct err *e);
+int conv_forward(struct k_conv *c, const float *x, const float *bias, float *y, void *scratch, struct err *e);
+int conv_backward_data(struct k_conv *c, const float *dy, float *dx, int dx_add, void *scratch, struct err *e);
+int conv_backward_weights(struct k_conv *c, const float *x, const float *dy, float *dw, float *db, void *scratch, struct err *e);
+
+#endif

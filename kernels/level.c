@@ -1,0 +1,21 @@
+#include "kernels/cpu.h"
+
+#if defined(__AVX512F__)
+#define NAME "avx512"
+#elif defined(__AVX2__)
+#define NAME "avx2"
+#elif defined(__x86_64__)
+#define NAME "sse2"
+#else
+#define NAME "plain"
+#endif
+
+const struct cpu_level K(cpu_level) = {
+	.name = NAME,
+	.norm_scratch = K(norm_scratch), .norm_forward = K(norm_forward), .norm_backward = K(norm_backward),
+	.slice_copy = K(slice_copy),
+	.loss_scratch = K(loss_scratch), .loss = K(loss),
+	.adamw = K(adamw), .sum_squares = K(sum_squares),
+	.column_scratch = K(column_scratch), .column_sum = K(column_sum),
+	.window_gather = K(window_gather), .window_blend = K(window_blend), .window_divide = K(window_divide),
+};

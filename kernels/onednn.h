@@ -1,0 +1,23 @@
+/* oneDNN's convolutions on dense n,d,h,w,c activations. The only door to oneDNN: onednn.c alone knows its 2.x and 3.x C interfaces. */
+#ifndef NIIPIPE_ONEDNN_H
+#define NIIPIPE_ONEDNN_H
+
+#include "kernels/backend.h"
+
+struct dnn_conv; /* primitives, packed weights */
+
+/* Geometry as in backend.h; pitches are not looked at. NULL and an error where oneDNN has no such convolution. */
+struct dnn_conv *dnn_conv_new(const struct k_conv_geom *g, struct err *e);
+void dnn_conv_free(struct dnn_conv *c);
+size_t dnn_conv_scratch(const struct dnn_conv *c);
+
+/* bias NULL: none. y and dx are written; dw [as w] is added to. Weight gradients depend on the number of threads. */
+int dnn_conv_pack(struct dnn_conv *c, const float *w, struct err *e);
+int dnn_conv_forward(struct dnn_conv *c, const float *x, const float *bias, float *y, void *scratch, struct err *e);
+int dnn_conv_backward_data(struct dnn_conv *c, const float *dy, float *dx, void *scratch, struct err *e);
+int dnn_conv_backward_weights(struct dnn_conv *c, const float *x, const float *dy, float *dw, void *scratch, struct err *e);
+
+/* "2.6.3" */
+const char *dnn_version(void);
+
+#endif

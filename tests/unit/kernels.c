@@ -1,0 +1,384 @@
+/* kernels/: the CPU backend against plain double-precision references, over odd shapes, and with one thread against two. */
+#include "tests/unit/tap.h"
+
+#include <omp.h>
+
+#include "lib/base/rng.h"
+#include "lib/net/device.h"
+#include "tests/ref/ref.h"
+
+static const struct k_backend *k;
+static struct err e;
+static struct rng rng;
+
+/* n values in -1..1, as floats and the same as doubles */
+struct pair { float *f; double *d; int64_t n; };
+
+static struct pair pair_new(int64_t n, double scale)
+{
+	struct pair p = {k->alloc(sizeof(float) * (size_t)(n + 1), &e), malloc(sizeof(double) * (size_t)(n + 1)), n};
+
+	for (int64_t i = 0; i < n; i++)
+		p.d[i] = p.f[i] = (float)(scale * (2 * rng_uniform(&rng) - 1));
+	return p;
+}
+
+static struct pair pair_copy(struct pair a)
+{
+	struct pair p = pair_new(a.n, 0);
+
+	memcpy(p.f, a.f, sizeof(float) * (size_t)a.n), memcpy(p.d, a.d, sizeof(double) * (size_t)a.n);
+	return p;
+}
+
+static void pair_free(struct pair p)
+{
+	k->release(p.f);
+	free(p.d);
+}
+
+/* Rows of c in a wider array: the rest is `mark` and must stay so. */
+static float *widen(const float *x, int64_t vox, int64_t c, int64_t pitch)
+{
+	float *y = k->alloc(sizeof(float) * (size_t)(vox * pitch + 1), &e);
+
+	for (int64_t i = 0; i < vox * pitch; i++)
+		y[i] = i % pitch < c ? x[i / pitch * c + i % pitch] : 77;
+	return y;
+}
+
+/* Largest |a - b| / (atol + rtol |b|); a wide, b dense. Above 1 or not a number: wrong. */
+static double worst(const float *a, const double *b, int64_t vox, int64_t c, int64_t pitch, double atol, double rtol)
+{
+	double bad = 0;
+
+	for (int64_t i = 0; i < vox * pitch; i++) {
+		double want = i % pitch < c ? b[i / pitch * c + i % pitch] : 77, off = i % pitch < c ? fabs(a[i] - want) / (atol + rtol * fabs(want)) : (a[i] != 77) * 9;
+
+		if (!(off <= bad))
+			bad = off == off ? off : 1e30;
+	}
+	return bad;
+}
+
+static double rms(const double *x, int64_t n)
+{
+	double s = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		s += x[i] * x[i];
+	return n ? sqrt(s / (double)n) : 1;
+}
+
+struct shape { int n, ic, oc, in[3], kernel[3], stride[3], pad[3], transposed, more[3], xmore, ymore, add; };
+
+static struct k_conv_geom geom_of(const struct shape *s)
+{
+	struct k_conv_geom g = {.n = s->n, .ic = s->ic, .oc = s->oc, .transposed = s->transposed, .train = 1, .xpitch = s->ic + s->xmore, .ypitch = s->oc + s->ymore};
+
+	for (int i = 0; i < 3; i++) {
+		g.in[i] = s->in[i], g.kernel[i] = s->kernel[i], g.stride[i] = s->stride[i], g.pad[i] = s->pad[i];
+		g.out[i] = s->transposed ? (g.in[i] - 1) * g.stride[i] - 2 * g.pad[i] + g.kernel[i] + s->more[i] : (g.in[i] + 2 * g.pad[i] - g.kernel[i]) / g.stride[i] + 1;
+	}
+	return g;
+}
+
+static int64_t vox_of(const struct k_conv_geom *g, const int64_t size[3])
+{
+	return g->n * size[0] * size[1] * size[2];
+}
+
+/* What a convolution gave: y, dx, dw, db */
+struct result { float *y, *dx, *dw, *db; };
+
+static int run_conv(const struct k_conv_geom *g, const struct shape *s, const struct pair in[5], struct result *r)
+{
+	int64_t xvox = vox_of(g, g->in), yvox = vox_of(g, g->out), nw = in[1].n;
+	float *x = widen(in[0].f, xvox, g->ic, g->xpitch), *dy = widen(in[3].f, yvox, g->oc, g->ypitch), *scratch = NULL;
+	struct k_conv *c = k->conv_new(g, &e);
+	int bad = !c;
+
+	r->y = widen(in[3].f, yvox, g->oc, g->ypitch), r->dx = widen(in[4].f, xvox, g->ic, g->xpitch);
+	r->dw = widen(in[1].f, nw, 1, 1), r->db = widen(in[2].f, g->oc, 1, 1);
+	if (c) {
+		scratch = k->alloc(k->conv_scratch(c), &e);
+		bad |= k->conv_pack(c, in[1].f, &e) || k->conv_forward(c, x, s->add ? in[2].f : NULL, r->y, scratch, &e);
+		bad |= k->conv_backward_data(c, dy, r->dx, s->add, scratch, &e) || k->conv_backward_weights(c, x, dy, r->dw, s->add ? r->db : NULL, scratch, &e);
+	}
+	k->conv_free(c);
+	k->release(x), k->release(dy), k->release(scratch);
+	return bad;
+}
+
+static void result_free(struct result *r)
+{
+	k->release(r->y), k->release(r->dx), k->release(r->dw), k->release(r->db);
+}
+
+static void conv_case(const struct shape *s)
+{
+	struct k_conv_geom g = geom_of(s);
+	int64_t xvox = vox_of(&g, g.in), yvox = vox_of(&g, g.out), nw = g.ic * g.oc * g.kernel[0] * g.kernel[1] * g.kernel[2];
+	struct pair in[5] = {pair_new(xvox * g.ic, 1), pair_new(nw, 1), pair_new(g.oc, 1), pair_new(yvox * g.oc, 1), pair_new(xvox * g.ic, 1)};
+	struct pair y = pair_new(yvox * g.oc, 0), dx = pair_copy(in[4]), dw = pair_copy(in[1]), db = pair_copy(in[2]);
+	struct ref_conv ref = {in[0].d, in[1].d, in[3].d, y.d, dx.d, dw.d};
+	struct result r = {0};
+	double off[4] = {9, 9, 9, 9};
+
+	if (!s->add)
+		memset(dx.d, 0, sizeof(double) * (size_t)dx.n);
+	for (int64_t i = 0; s->add && i < y.n; i++)
+		y.d[i] = in[2].d[i % g.oc], db.d[i % g.oc] += in[3].d[i];
+	ref_conv(&g, ref_product, &ref);
+	if (!run_conv(&g, s, in, &r)) {
+		off[0] = worst(r.y, y.d, yvox, g.oc, g.ypitch, 2e-6 * rms(y.d, y.n) + 1e-6, 1e-5), off[1] = worst(r.dx, dx.d, xvox, g.ic, g.xpitch, 2e-6 * rms(dx.d, dx.n) + 1e-6, 1e-5);
+		off[2] = worst(r.dw, dw.d, nw, 1, 1, 4e-6 * rms(dw.d, nw) + 1e-6, 1e-5), off[3] = worst(r.db, db.d, g.oc, 1, 1, 1e-5, 1e-5);
+	} else {
+		printf("# %s\n", e.text);
+	}
+	ok(off[0] <= 1 && off[1] <= 1 && off[2] <= 1 && off[3] <= 1, "%s %d->%d n %d in %dx%dx%d kernel %d%d%d stride %d%d%d pad %d%d%d pitch +%d +%d%s: %.2g %.2g %.2g %.2g",
+	   s->transposed ? "transposed" : "conv", s->ic, s->oc, s->n, s->in[0], s->in[1], s->in[2], s->kernel[0], s->kernel[1], s->kernel[2], s->stride[0], s->stride[1],
+	   s->stride[2], s->pad[0], s->pad[1], s->pad[2], s->xmore, s->ymore, s->add ? " bias, added" : "", off[0], off[1], off[2], off[3]);
+	for (int i = 0; i < 5; i++)
+		pair_free(in[i]);
+	pair_free(y), pair_free(dx), pair_free(dw), pair_free(db);
+	result_free(&r);
+}
+
+static const struct shape shapes[] = {
+	{1, 1, 1, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 0, 0},
+	{1, 1, 16, {5, 7, 11}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 0, {0}, 0, 0, 0},
+	{2, 1, 16, {4, 6, 32}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 0, {0}, 3, 16, 1},
+	{1, 2, 2, {5, 7, 19}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 1},
+	{2, 2, 2, {3, 4, 33}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 2, 1, 1},
+	{1, 3, 4, {3, 4, 13}, {3, 3, 1}, {1, 1, 1}, {1, 1, 0}, 0, {0}, 0, 0, 0},
+	{1, 4, 1, {1, 5, 16}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, {0}, 0, 3, 1},
+	{1, 5, 7, {3, 5, 7}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 1},
+	{1, 16, 16, {4, 5, 13}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 0},
+	{1, 16, 16, {4, 5, 80}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 16, 16, 1},
+	{2, 16, 32, {5, 6, 10}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 0, {0}, 0, 0, 1},
+	{1, 32, 64, {4, 4, 20}, {3, 3, 3}, {2, 1, 2}, {1, 1, 1}, 0, {0}, 0, 0, 0},
+	{3, 17, 23, {3, 2, 7}, {3, 3, 3}, {1, 2, 1}, {1, 1, 1}, 0, {0}, 1, 2, 1},
+	{1, 64, 64, {2, 10, 10}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 1},
+	{1, 48, 2, {3, 4, 9}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 0, 1},
+	{2, 33, 3, {3, 4, 9}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 3, 3, 1},
+	{1, 128, 256, {2, 3, 5}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 0, 1},
+	{1, 8, 12, {6, 6, 6}, {1, 1, 1}, {2, 2, 2}, {0, 0, 0}, 0, {0}, 0, 0, 0},
+	{1, 6, 9, {5, 7, 8}, {5, 3, 2}, {3, 2, 1}, {2, 1, 0}, 0, {0}, 0, 0, 0},
+	{1, 1, 8, {6, 8, 8}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 0, {0}, 0, 0, 1},
+	{1, 16, 24, {3, 3, 3}, {7, 7, 7}, {1, 1, 1}, {3, 3, 3}, 0, {0}, 0, 0, 0},
+	{1, 32, 2, {3, 4, 11}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 1, {1, 1, 1}, 0, 0, 1},
+	{2, 32, 2, {2, 3, 8}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 1, {1, 1, 1}, 0, 2, 0},
+	{1, 64, 16, {3, 4, 7}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 1, {1, 1, 1}, 0, 16, 1},
+	{1, 24, 10, {3, 2, 5}, {3, 3, 3}, {2, 1, 2}, {1, 1, 1}, 1, {0, 0, 1}, 2, 0, 1},
+	{2, 64, 32, {2, 3, 5}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 1, {0}, 0, 32, 0},
+	{1, 9, 5, {2, 3, 5}, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}, 1, {0}, 0, 0, 1},
+	{1, 3, 2, {1, 1, 1}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 1, {1, 1, 1}, 0, 0, 1},
+	{1, 7, 16, {2, 3, 4}, {2, 3, 4}, {3, 2, 4}, {0, 0, 1}, 1, {1, 1, 2}, 0, 0, 1},
+};
+
+static void conv_refuses(void)
+{
+	struct k_conv_geom g = {.n = 1, .ic = 2, .oc = 2, .in = {4, 4, 4}, .out = {4, 4, 5}, .kernel = {3, 3, 3}, .stride = {1, 1, 1}, .pad = {1, 1, 1}};
+
+	ok(!k->conv_new(&g, &e) && !strcmp(e.text, "convolution: sizes do not fit (axis x: in 4, out 5, kernel 3, stride 1, padding 1)"), "%s", e.text);
+}
+
+/* The reference's gradient against finite differences of the reference. */
+static void ref_is_right(void)
+{
+	struct k_norm g = {.n = 2, .vox = 7, .c = 3, .norm = K_NORM_INSTANCE, .act = K_ACT_PRELU, .alphas = 3, .eps = 1e-5f};
+	struct pair x = pair_new(42, 1), y = pair_new(42, 0), dy = pair_new(42, 1), dx = pair_new(42, 0), p = pair_new(9, 1), st = pair_new(12, 0), dp = pair_new(9, 0);
+	struct ref_norm a = {x.d, p.d, p.d + 3, p.d + 6, NULL, y.d, st.d, st.d + 6};
+	double bad = 0, h = 1e-6;
+
+	ref_norm_forward(&g, &a);
+	ref_norm_backward(&g, &a, dy.d, dx.d, dp.d, dp.d + 3, dp.d + 6);
+	for (int i = 0; i < 42 + 9; i++) {
+		double *at = i < 42 ? x.d + i : p.d + i - 42, old = *at, diff = 0, want = i < 42 ? dx.d[i] : dp.d[i - 42];
+
+		for (int s = -1; s <= 1; s += 2) {
+			*at = old + s * h;
+			ref_norm_forward(&g, &a);
+			for (int j = 0; j < 42; j++)
+				diff += s * y.d[j] * dy.d[j] / (2 * h);
+		}
+		*at = old;
+		bad = fmax(bad, fabs(diff - want));
+	}
+	ok(bad < 1e-7, "the reference's norm against finite differences: %.1e", bad);
+	pair_free(x), pair_free(y), pair_free(dy), pair_free(dx), pair_free(p), pair_free(st), pair_free(dp);
+}
+
+struct normal { int n, vox, c, norm, act, alphas, affine, res, y2, more, add; };
+
+static void norm_case(const struct normal *s)
+{
+	struct k_norm g = {.n = s->n, .vox = s->vox, .c = s->c, .norm = s->norm, .act = s->act, .eps = 1e-5f, .slope = 0.01f, .alphas = s->alphas == 1 ? 1 : s->c};
+	int64_t nv = g.n * g.vox, c = g.c, pitch = c + s->more;
+	struct pair x = pair_new(nv * c, 1), res = pair_new(nv * c, 1), dy = pair_new(nv * c, 1), dy2 = pair_new(nv * c, 1), dx = pair_new(nv * c, 1), old = pair_new(nv * c, 1);
+	struct pair p = pair_new(3 * c, 1), st = pair_new(2 * g.n * c, 0), y = pair_new(nv * c, 0), dp = pair_new(3 * c, 1);
+	struct ref_norm a = {x.d, s->affine ? p.d : NULL, s->affine ? p.d + c : NULL, p.d + 2 * c, s->res ? res.d : NULL, y.d, st.d, st.d + g.n * c};
+	void *scratch;
+	double off[6];
+
+	g.xpitch = g.rpitch = g.y2pitch = pitch, g.ypitch = s->more ? c + 1 : 0;
+	for (int64_t i = 0; i < nv * c; i++)
+		x.d[i] = x.f[i] = x.f[i] * (float)(i % c + 1) + 30 * (float)(i % c);
+	scratch = k->alloc(k->norm_scratch(&g), &e);
+	ref_norm_forward(&g, &a);
+	for (int64_t i = 0; i < nv * c; i++) /* at the kink a rounding decides */
+		if (fabs(ref_unit(&g, &a, i)) < 1e-4)
+			dy.d[i] = dy.f[i] = dy2.d[i] = dy2.f[i] = 0;
+	float *wx = widen(x.f, nv, c, pitch), *wr = widen(res.f, nv, c, pitch), *wy = widen(y.f, nv, c, s->more ? c + 1 : c), *wy2 = widen(y.f, nv, c, pitch);
+	float *wdy = widen(dy.f, nv, c, s->more ? c + 1 : c), *wdy2 = widen(dy2.f, nv, c, pitch), *wdx = widen(old.f, nv, c, pitch), *wdr = widen(old.f, nv, c, pitch);
+	struct k_norm_fwd f = {wx, s->affine ? p.f : NULL, s->affine ? p.f + c : NULL, p.f + 2 * c, s->res ? wr : NULL, wy, s->y2 ? wy2 : NULL, st.f, st.f + g.n * c};
+	struct k_norm_bwd b = {wdy, s->y2 ? wdy2 : NULL, wx, f.gamma, f.beta, f.alpha, f.mean, f.rstd, wdx, s->res ? wdr : NULL, dp.f, dp.f + c, dp.f + 2 * c, s->add, s->add};
+
+	int bad = k->norm_forward(&g, &f, scratch, &e);
+	off[0] = worst(wy, y.d, nv, c, s->more ? c + 1 : c, 1e-5 * c, 1e-5);
+	off[1] = s->y2 ? worst(wy2, y.d, nv, c, pitch, 1e-5 * c, 1e-5) : 0;
+	for (int64_t i = 0; i < nv * c; i++)
+		dy.d[i] += s->y2 ? dy2.d[i] : 0;
+	ref_norm_backward(&g, &a, dy.d, dx.d, dp.d, dp.d + c, dp.d + 2 * c);
+	for (int64_t i = 0; s->add && i < nv * c; i++)
+		dx.d[i] += old.d[i], dy.d[i] += old.d[i];
+	bad |= k->norm_backward(&g, &b, scratch, &e);
+	off[2] = worst(wdx, dx.d, nv, c, pitch, 2e-5, 2e-5);
+	off[3] = s->res ? worst(wdr, dy.d, nv, c, pitch, 1e-6, 1e-5) : 0;
+	off[4] = s->norm || g.act == K_ACT_PRELU ? worst(dp.f + 2 * c, dp.d + 2 * c, g.act == K_ACT_PRELU ? g.alphas : 0, 1, 1, 1e-5 * c * sqrt((double)g.vox), 1e-5) : 0;
+	off[5] = s->norm ? worst(dp.f, dp.d, 2 * c, 1, 1, 2e-5 * sqrt((double)g.vox), 1e-5) : 0;
+	for (int i = 0; i < 6; i++)
+		bad |= !(off[i] <= 1);
+	ok(!bad, "norm %d act %d n %d vox %d c %d alphas %d affine %d res %d y2 %d pitch +%d add %d: %.2g %.2g %.2g %.2g %.2g %.2g", s->norm, s->act, s->n, s->vox, s->c, s->alphas,
+	   s->affine, s->res, s->y2, s->more, s->add, off[0], off[1], off[2], off[3], off[4], off[5]);
+	float *all[] = {wx, wr, wy, wy2, wdy, wdy2, wdx, wdr, scratch};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		k->release(all[i]);
+	pair_free(x), pair_free(res), pair_free(dy), pair_free(dy2), pair_free(dx), pair_free(old), pair_free(p), pair_free(st), pair_free(y), pair_free(dp);
+}
+
+static const struct normal normals[] = {
+	{1, 1, 1, 1, K_ACT_NONE, 1, 0, 0, 0, 0, 0}, {1, 5000, 1, 1, K_ACT_PRELU, 1, 1, 0, 0, 0, 0}, {1, 70001, 2, 1, K_ACT_PRELU, 1, 0, 0, 0, 0, 0},
+	{2, 777, 2, 1, K_ACT_PRELU, 1, 1, 1, 1, 0, 1}, {3, 101, 3, 1, K_ACT_LRELU, 1, 1, 1, 0, 0, 0}, {2, 513, 4, 1, K_ACT_PRELU, 2, 1, 0, 1, 0, 0},
+	{1, 1000, 5, 1, K_ACT_RELU, 1, 0, 1, 0, 2, 1}, {2, 97, 8, 1, K_ACT_PRELU, 1, 0, 1, 0, 0, 0}, {2, 3000, 16, 1, K_ACT_PRELU, 1, 0, 1, 1, 16, 1},
+	{1, 4096, 16, 1, K_ACT_PRELU, 1, 0, 0, 0, 0, 0}, {2, 211, 32, 1, K_ACT_LRELU, 1, 1, 0, 1, 0, 0}, {1, 100, 48, 1, K_ACT_LRELU, 1, 1, 1, 1, 4, 0},
+	{2, 64, 64, 1, K_ACT_PRELU, 2, 1, 0, 0, 0, 1}, {1, 60, 257, 1, K_ACT_PRELU, 1, 1, 1, 0, 0, 0}, {2, 7, 256, 1, K_ACT_NONE, 1, 1, 0, 0, 0, 0},
+	{2, 333, 2, 0, K_ACT_NONE, 1, 0, 1, 1, 0, 0}, {1, 333, 16, 0, K_ACT_PRELU, 1, 0, 0, 0, 3, 0}, {1, 1001, 7, 0, K_ACT_LRELU, 1, 0, 1, 0, 0, 1},
+};
+
+/* A mean far above the deviation, many voxels. */
+static void norm_is_exact(void)
+{
+	int64_t vox = 3000000;
+	struct k_norm g = {.n = 1, .vox = vox, .c = 1, .norm = K_NORM_INSTANCE, .eps = 1e-5f};
+	struct pair x = pair_new(vox, 1), y = pair_new(vox, 0);
+	float *scratch = k->alloc(k->norm_scratch(&g), &e), mean, rstd;
+	double m = 0, v = 0;
+
+	for (int64_t i = 0; i < vox; i++)
+		x.d[i] = x.f[i] += i < vox / 3 ? 1000 : 1010, m += x.d[i] / (double)vox;
+	for (int64_t i = 0; i < vox; i++)
+		v += (x.d[i] - m) * (x.d[i] - m) / (double)vox;
+	struct k_norm_fwd f = {.x = x.f, .y = y.f, .mean = &mean, .rstd = &rstd};
+	ok(!k->norm_forward(&g, &f, scratch, &e) && near_to(mean, m, 0, 1e-7) && near_to(rstd, 1 / sqrt(v + 1e-5), 0, 1e-6), "mean %.9g of %.9g, rstd %.9g of %.9g", (double)mean, m, (double)rstd,
+	   1 / sqrt(v + 1e-5));
+	k->release(scratch), pair_free(x), pair_free(y);
+}
+
+static void loss_case(int n, int vox, int classes, int squared, int batch, int background, float w_dice, float w_ce)
+{
+	struct k_loss g = {.n = n, .vox = vox, .k = classes, .w_dice = w_dice, .w_ce = w_ce, .squared = squared, .batch = batch, .background = background, .smooth_nr = 1e-5f,
+			   .smooth_dr = 1e-5f};
+	int64_t count = (int64_t)n * vox * classes;
+	struct pair l = pair_new(count, 4), d = pair_new(count, 0);
+	uint8_t *label = malloc((size_t)(n * vox));
+	double got[3], want[3], up[3], down[3], bad = 0, h = 1e-5;
+	void *scratch = k->alloc(k->loss_scratch(&g), &e);
+
+	for (int64_t i = 0; i < n * vox; i++)
+		label[i] = (uint8_t)rng_below(&rng, (uint64_t)classes);
+	ref_loss(&g, l.d, label, want);
+	int failed = k->loss(&g, l.f, label, d.f, got, scratch, &e);
+	for (int i = 0; i < 3; i++)
+		bad = fmax(bad, fabs(got[i] - want[i]));
+	ok(!failed && bad < 2e-6, "loss n %d vox %d classes %d squared %d batch %d background %d: %.9g, reference %.9g", n, vox, classes, squared, batch, background, got[0], want[0]);
+	bad = 0;
+	for (int64_t j = 0; j < 40; j++) {
+		int64_t i = count > 40 ? (int64_t)rng_below(&rng, (uint64_t)count) : j % count;
+		double old = l.d[i];
+
+		l.d[i] = old + h, ref_loss(&g, l.d, label, up);
+		l.d[i] = old - h, ref_loss(&g, l.d, label, down);
+		l.d[i] = old;
+		bad = fmax(bad, fabs((up[0] - down[0]) / (2 * h) - d.f[i]) * (double)(n * vox));
+	}
+	ok(bad < 1e-3, "its gradient against finite differences: %.1e of one voxel's", bad);
+	failed = k->loss(&g, l.f, label, NULL, up, scratch, &e);
+	ok(!failed && !memcmp(up, got, sizeof got), "the value alone is the same");
+	label[n * vox - 1] = (uint8_t)classes;
+	failed = k->loss(&g, l.f, label, NULL, up, scratch, &e);
+	ok(failed == -1 && strstr(e.text, "at voxel") , "%s", e.text);
+	free(label), k->release(scratch), pair_free(l), pair_free(d);
+}
+
+static void optimizer(void)
+{
+	struct k_adamw a = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.05, .step = 3};
+	int64_t n = 100003;
+	struct pair w = pair_new(n, 1), g = pair_new(n, 1), m = pair_new(n, 0.1), v = pair_new(n, 0.1);
+	double bad = 0, sum = 0, got;
+
+	for (int64_t i = 0; i < n; i++)
+		v.d[i] = v.f[i] = fabsf(v.f[i]), sum += g.d[i] * g.d[i];
+	k->adamw(&a, w.f, g.f, m.f, v.f, n, &e);
+	for (int64_t i = 0; i < n; i++) {
+		double mm = 0.9 * m.d[i] + 0.1 * g.d[i], vv = 0.999 * v.d[i] + 0.001 * g.d[i] * g.d[i];
+		double ww = w.d[i] * (1 - 0.01 * 0.05) - 0.01 / (1 - pow(0.9, 3)) * mm / (sqrt(vv) / sqrt(1 - pow(0.999, 3)) + 1e-8);
+
+		bad = fmax(bad, fabs(ww - w.f[i]) + fabs(mm - m.f[i]) + fabs(vv - v.f[i]));
+	}
+	ok(bad < 1e-6, "adamw: %.1e", bad);
+	ok(!k->sum_squares(g.f, n, &got, &e) && near_to(got, sum, 0, 1e-12), "sum of squares %.15g, %.15g", got, sum);
+	ok(!k->sum_squares(g.f, 0, &got, &e) && got == 0, "of nothing");
+	pair_free(w), pair_free(g), pair_free(m), pair_free(v);
+}
+
+static void slices(void)
+{
+	struct pair x = pair_new(31 * 5, 1);
+	float *wide = widen(x.f, 31, 5, 8), *back = k->alloc(sizeof(float) * 31 * 5, &e);
+
+	memset(back, 0, sizeof(float) * 31 * 5);
+	k->slice_copy(back, 5, wide, 8, 31, 5, 0, &e);
+	ok(!memcmp(back, x.f, sizeof(float) * 31 * 5), "slice out of a wider one");
+	k->slice_copy(wide, 8, back, 0, 31, 5, 1, &e);
+	for (int i = 0; i < 31 * 5; i++)
+		x.d[i] *= 2;
+	ok(worst(wide, x.d, 31, 5, 8, 1e-6, 0) <= 1, "slice added to a wider one");
+	k->release(wide), k->release(back), pair_free(x);
+}
+
+int main(void)
+{
+	const char *bin = getenv("BIN");
+
+	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
+	rng_init(&rng, 1, RNG_TEST, 0);
+	k = device_open("cpu", &e);
+	ok(k, "%s", k ? k->device : e.text);
+	if (!k)
+		return tap_done();
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+		conv_case(&shapes[i]);
+	conv_refuses();
+	ref_is_right();
+	for (size_t i = 0; i < sizeof normals / sizeof *normals; i++)
+		norm_case(&normals[i]);
+	norm_is_exact();
+	loss_case(1, 500, 2, 1, 0, 1, 1, 1), loss_case(2, 301, 2, 0, 0, 0, 1, 0.5f), loss_case(2, 301, 2, 1, 1, 1, 1, 1), loss_case(2, 97, 5, 1, 0, 0, 1, 1);
+	loss_case(1, 20000, 3, 0, 0, 1, 1, 0), loss_case(3, 64, 2, 0, 1, 1, 0, 1), loss_case(1, 1, 2, 1, 0, 1, 1, 1);
+	optimizer();
+	slices();
+	return tap_done();
+}
