@@ -7,6 +7,7 @@
 
 #include "kernels/cpu.h"
 #include "kernels/onednn.h"
+#include "kernels/window.h"
 #include "lib/base/mem.h"
 
 const struct cpu_level *cpu;
@@ -37,6 +38,7 @@ static struct k_backend table = {
 	.alloc = cpu_alloc, .release = free, .copy = cpu_copy, .zero = cpu_zero,
 	.conv_new = conv_new, .conv_free = conv_free, .conv_scratch = conv_scratch, .conv_pack = conv_pack,
 	.conv_forward = conv_forward, .conv_backward_data = conv_backward_data, .conv_backward_weights = conv_backward_weights,
+	.window_gather = k_window_gather, .window_blend = k_window_blend, .window_divide = k_window_divide,
 };
 
 static const struct cpu_level *best_level(void)
@@ -58,7 +60,6 @@ static void fill(const struct cpu_level *l)
 	table.slice_copy = l->slice_copy;
 	table.loss_scratch = l->loss_scratch, table.loss = l->loss;
 	table.adamw = l->adamw, table.sum_squares = l->sum_squares;
-	table.window_gather = l->window_gather, table.window_blend = l->window_blend, table.window_divide = l->window_divide;
 	snprintf(table.device, sizeof table.device, "%s, %d threads, oneDNN %s", l->name, omp_get_max_threads(), dnn_version());
 }
 

@@ -26,9 +26,6 @@ struct cpu_level {
 	/* out[c] += sum over voxels of x[v][c], the same whatever the threads; scratch of column_scratch bytes */
 	size_t (*column_scratch)(int64_t vox, int64_t c);
 	void (*column_sum)(const float *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch);
-	int (*window_gather)(const struct k_gather *, const float *, float *, struct err *);
-	int (*window_blend)(const struct k_blend *, const float *, const float *, float *, float *, struct err *);
-	int (*window_divide)(float *, const float *, int64_t, int64_t, struct err *);
 };
 
 extern const struct cpu_level cpu_level_plain, cpu_level_v3, cpu_level_v4;
@@ -44,10 +41,6 @@ int K(adamw)(const struct k_adamw *a, float *w, const float *g, float *m, float 
 int K(sum_squares)(const float *x, int64_t n, double *out, struct err *e);
 size_t K(column_scratch)(int64_t vox, int64_t c);
 void K(column_sum)(const float *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch);
-/* kernels/window.c */
-int K(window_gather)(const struct k_gather *g, const float *image, float *x, struct err *e) __attribute__((weak));
-int K(window_blend)(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e) __attribute__((weak));
-int K(window_divide)(float *acc, const float *sum, int64_t vox, int64_t k, struct err *e) __attribute__((weak));
 
 /* kernels/conv.c */
 struct k_conv *conv_new(const struct k_conv_geom *g, struct err *e);

@@ -17,5 +17,4 @@ const struct cpu_level K(cpu_level) = {
 	.loss_scratch = K(loss_scratch), .loss = K(loss),
 	.adamw = K(adamw), .sum_squares = K(sum_squares),
 	.column_scratch = K(column_scratch), .column_sum = K(column_sum),
-	.window_gather = K(window_gather), .window_blend = K(window_blend), .window_divide = K(window_divide),
 };
