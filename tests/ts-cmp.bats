@@ -1,7 +1,7 @@
 load helper
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	volume a U8 2,1,2 '\1\2\3\4' >a.ts
 	volume a U8 2,1,2 '\1\2\3\7' >b.ts
 }

@@ -1,7 +1,7 @@
 load helper
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	AFFINE='-0.5 0 0 7 0 0 2 8 0 -1 0 9 0 0 0 1' volume a U8 2,1,2 '\1\2\3\4' >a.ts
 	volume b F32 1,1,2 '\0\0\x80\x3f\0\0\xc0\x7f' image >b.ts
 	cat a.ts b.ts >ab.ts

@@ -1,7 +1,7 @@
 load helper
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	for i in 0 1 2 3 4; do volume "case$i" U8 1,1,3 "\\$i\\7\\7"; done >all.ts
 	volume case1 U8 1,1,3 '\1\7\7' >one.ts
 }

@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/stream/values.h"
@@ -93,26 +92,28 @@ static int compare_tensors(struct compare *c, const struct frame *a, const struc
 	return 0;
 }
 
-static int same_affine(const char *a, const char *b)
+static int same_affine(const struct frame *f, const struct frame *g)
 {
-	char *ea, *eb;
+	double a[16], b[16];
+	struct err ignored;
 
-	for (int i = 0; i < 16; i++, a = ea, b = eb) {
-		double x = strtod(a, &ea), y = strtod(b, &eb);
-
-		if (ea == a || eb == b || !(fabs(x - y) <= affine_atol + affine_rtol * fabs(y)))
+	if (frame_affine(f, a, &ignored) || frame_affine(g, b, &ignored))
+		return 0;
+	for (int i = 0; i < 16; i++)
+		if (fabs(a[i] - b[i]) > affine_atol + affine_rtol * fabs(b[i]))
 			return 0;
-	}
-	return !strcmp(a, b);
+	return 1;
 }
 
-static int compare_key(const char *key, const char *a, const char *b, struct err *why)
+static int compare_key(const char *key, const struct frame *f, const struct frame *g, struct err *why)
 {
+	const char *a = frame_meta(f, key), *b = frame_meta(g, key);
+
 	if (!a && !b)
 		return 0;
 	if (!a || !b)
 		return only_in(key, "metadata ", a ? "first" : "second", why);
-	if (!strcmp(a, b) || (!strcmp(key, "affine") && same_affine(a, b)))
+	if (!strcmp(a, b) || (!strcmp(key, "affine") && same_affine(f, g)))
 		return 0;
 	err_set(why, NULL, "metadata %.80s is '%.300s' and '%.300s'", key, a, b);
 	return 1;
@@ -128,11 +129,11 @@ static int compare_metadata(const struct compare *c, const struct frame *a, cons
 
 	for (size_t i = 0; i < sizeof main_keys / sizeof *main_keys && !r; i++)
 		if (!listed(c->ignore, c->n_ignore, main_keys[i]))
-			r = compare_key(main_keys[i], frame_meta(a, main_keys[i]), frame_meta(b, main_keys[i]), why);
+			r = compare_key(main_keys[i], a, b, why);
 	for (int k = 0; k < 2 && c->meta == COMPARE_ALL; k++)
 		json_object_foreach(both[k]->meta, key, v)
 			if (!r && !listed(c->ignore, c->n_ignore, key))
-				r = compare_key(key, frame_meta(a, key), frame_meta(b, key), why);
+				r = compare_key(key, a, b, why);
 	return r;
 }
 

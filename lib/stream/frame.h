@@ -72,6 +72,7 @@ struct grid {
 /* From metadata `affine` and the spatial tensors: of image, label, pred, prob whichever are there; all must agree (an error names the two
    that differ). 0 or -1. */
 int frame_grid(const struct frame *f, struct grid *g, struct err *e);
+int frame_affine(const struct frame *f, double affine[16], struct err *e); /* of the metadata alone: 0, or -1 where absent or malformed */
 int frame_set_affine(struct frame *f, const double affine[16], struct err *e);
 
 /* Is tensor t on grid g: rank 3 or 4 (or more), last three axes Z,Y,X = g? */

@@ -25,6 +25,13 @@ static int parse_affine(const char *s, double a[16], struct err *e)
 	return 0;
 }
 
+int frame_affine(const struct frame *f, double a[16], struct err *e)
+{
+	const char *text = frame_meta(f, "affine");
+
+	return text ? parse_affine(text, a, e) : err_set(e, NULL, "no metadata 'affine'");
+}
+
 int tensor_on_grid(const struct tensor *t, const struct grid *g)
 {
 	const int64_t *s = t->shape + t->rank - 3;
@@ -57,7 +64,7 @@ static int agree(const struct tensor *t, const char **first, struct grid *g, str
 
 int frame_grid(const struct frame *f, struct grid *g, struct err *e)
 {
-	const char *first = NULL, *a = frame_meta(f, "affine");
+	const char *first = NULL;
 
 	for (size_t i = 0; i < sizeof spatial / sizeof *spatial; i++) {
 		const struct tensor *t = frame_find(f, spatial[i]);
@@ -67,9 +74,7 @@ int frame_grid(const struct frame *f, struct grid *g, struct err *e)
 	}
 	if (!first)
 		return err_set(e, NULL, "no image, label, pred or prob in this frame");
-	if (!a)
-		return err_set(e, NULL, "no metadata 'affine'");
-	return parse_affine(a, g->affine, e);
+	return frame_affine(f, g->affine, e);
 }
 
 int frame_set_affine(struct frame *f, const double a[16], struct err *e)

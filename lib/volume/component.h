@@ -1,0 +1,42 @@
+/* Connected components of a label volume, by runs along x: one pass over the voxels, union-find over the runs, memory in proportion to the runs.
+   Everything that does not need single voxels (sizes, boxes, overlaps, diameters) works on the runs. */
+#ifndef NIIPIPE_COMPONENT_H
+#define NIIPIPE_COMPONENT_H
+
+#include "lib/stream/frame.h"
+
+struct component_run {
+	int64_t value;   /* of its first voxel */
+	int32_t x0, x1;  /* voxels x0 <= x < x1 */
+	uint32_t of;     /* index of its component */
+};
+
+struct component {
+	int64_t value;   /* of its first voxel */
+	int64_t voxels, runs;
+	int32_t lo[3], hi[3]; /* bounding box x,y,z: lo <= i < hi */
+};
+
+struct components {
+	int64_t size[3];           /* x, y, z of the volume */
+	int64_t *row;              /* runs of row y of slice z: run[row[z * size[1] + y]] up to the next row's; in order of x */
+	struct component_run *run;
+	uint32_t n;
+	struct component *c;       /* in the order of their first voxels, x fastest */
+};
+
+enum component_of {
+	COMPONENT_VALUE, /* voxels of one value belong together: every label by itself */
+	COMPONENT_UNION  /* all that is not 0 */
+};
+
+/* The components of t, integers [Z,Y,X], 0 is background; connectivity 6, 18 or 26. t may be unaligned. 0, or -1 and an error.
+   Released with component_free, which is safe on a zeroed struct. */
+int component_find(const struct tensor *t, int connectivity, enum component_of of, struct components *c, struct err *e);
+void component_free(struct components *c);
+
+/* Set everything in t to 0 but the k largest components: of every value by itself, or of all (COMPONENT_UNION). c is what component_find found in t.
+   Of equal sizes the one whose first voxel comes first, x fastest, is the larger. */
+int component_keep_largest(struct tensor *t, const struct components *c, enum component_of of, int64_t k, struct err *e);
+
+#endif
