@@ -1,0 +1,248 @@
+#include "lib/net/net.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/base/rng.h"
+#include "lib/net/arch.h"
+#include "lib/net/net_run.h"
+
+/* Where the parameters lie. g only once there is a training plan. */
+static void point_params(struct net *n)
+{
+	for (int i = 0; i < n->graph->params; i++) {
+		const struct graph_param *p = &n->graph->param[i];
+
+		n->param[i].w = n->w + p->at;
+		n->param[i].g = n->g ? n->g + p->at : NULL;
+	}
+}
+
+static int alloc_params(struct net *n, struct err *e)
+{
+	size_t bytes;
+
+	n->param = mem_zero((size_t)n->graph->params, sizeof *n->param, "a network's parameters", e);
+	if (!n->param)
+		return -1;
+	if (mem_mul(&bytes, (size_t)n->graph->floats, sizeof(float)))
+		return err_set(e, NULL, "the network has too many parameters");
+	n->w = n->k->alloc(bytes, e);
+	if (!n->w)
+		return -1;
+	for (int i = 0; i < n->graph->params; i++) {
+		const struct graph_param *p = &n->graph->param[i];
+
+		n->param[i].name = p->name;
+		n->param[i].rank = p->rank;
+		memcpy(n->param[i].shape, p->shape, sizeof p->shape);
+		n->param[i].count = p->count;
+	}
+	point_params(n);
+	return 0;
+}
+
+struct net *net_new(json_t *arch, const struct k_backend *k, struct err *e)
+{
+	struct net *n = mem_zero(1, sizeof *n, "a network", e);
+
+	if (!n)
+		return NULL;
+	n->k = k;
+	n->arch = json_incref(arch);
+	n->graph = arch_graph(arch, e);
+	if (!n->graph || alloc_params(n, e)) {
+		net_free(n);
+		return NULL;
+	}
+	return n;
+}
+
+void net_free(struct net *n)
+{
+	if (!n)
+		return;
+	for (int i = 0; i < 2; i++)
+		plan_free(n->plans[i]);
+	n->k->release(n->arena);
+	n->k->release(n->fold);
+	n->k->release(n->w);
+	n->k->release(n->g);
+	free(n->param);
+	graph_free(n->graph);
+	json_decref(n->arch);
+	free(n);
+}
+
+const json_t *net_arch(const struct net *n)
+{
+	return n->arch;
+}
+
+int net_channels(const struct net *n)
+{
+	for (int i = 0; i < n->graph->n; i++)
+		if (n->graph->op[i].kind == GRAPH_INPUT)
+			return (int)n->graph->op[i].c;
+	return 0;
+}
+
+int net_classes(const struct net *n)
+{
+	return (int)n->graph->op[n->graph->out].c;
+}
+
+void net_divisor(const struct net *n, int64_t div[3])
+{
+	graph_divisor(n->graph, div);
+}
+
+const struct net_param *net_params(const struct net *n, int *count)
+{
+	*count = n->graph->params;
+	return n->param;
+}
+
+void net_block(const struct net *n, float **w, float **g, int64_t *total)
+{
+	*w = n->w;
+	*g = n->g;
+	*total = n->graph->floats;
+}
+
+int net_init(struct net *n, uint64_t seed, struct err *e)
+{
+	float *w = mem_new((size_t)n->graph->floats, sizeof *w, "a network's parameters", e);
+	int bad;
+
+	if (!w)
+		return -1;
+	for (int i = 0; i < n->graph->params; i++) {
+		const struct graph_param *p = &n->graph->param[i];
+		struct rng r;
+
+		rng_init(&r, seed, RNG_INIT, (uint64_t)i);
+		for (int64_t j = 0; j < p->count; j++)
+			w[p->at + j] = p->bound > 0 ? (float)rng_range(&r, -p->bound, p->bound) : p->fill;
+	}
+	bad = n->k->copy(n->w, w, (size_t)n->graph->floats * sizeof *w, K_TO_DEVICE, e);
+	free(w);
+	net_changed(n);
+	return bad;
+}
+
+void net_changed(struct net *n)
+{
+	for (int i = 0; i < 2; i++)
+		if (n->plans[i])
+			n->plans[i]->packed = 0;
+}
+
+static int check_size(const struct net *n, int64_t batch, const int64_t size[3], struct err *e)
+{
+	int64_t div[3];
+	int fits = batch > 0;
+
+	net_divisor(n, div);
+	for (int k = 0; k < 3; k++)
+		fits &= size[k] > 0 && size[k] % div[k] == 0;
+	if (fits)
+		return 0;
+	return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network: it takes multiples of %lld,%lld,%lld", (long long)size[2],
+		(long long)size[1], (long long)size[0], (long long)div[2], (long long)div[1], (long long)div[0]);
+}
+
+/* Room for the arena of p and, in training, the gradients. */
+static int make_room(struct net *n, const struct plan *p, struct err *e)
+{
+	if (p->arena > n->arena_bytes) {
+		n->k->release(n->arena);
+		n->arena_bytes = 0;
+		n->arena = n->k->alloc(p->arena, e);
+		if (!n->arena)
+			return err_prefix(e, "the network needs %zu MB for this input", p->arena >> 20);
+		n->arena_bytes = p->arena;
+	}
+	if (!p->train || n->g)
+		return 0;
+	n->g = n->k->alloc((size_t)n->graph->floats * sizeof(float), e);
+	if (!n->g)
+		return -1;
+	point_params(n);
+	return net_zero_grad(n, e);
+}
+
+int net_plan(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e)
+{
+	struct plan **p = &n->plans[!!train];
+
+	n->plan = NULL;
+	if (!*p || (*p)->batch != batch || memcmp((*p)->size, size, sizeof (*p)->size)) {
+		if (check_size(n, batch, size, e))
+			return -1;
+		plan_free(*p);
+		*p = plan_new(n->graph, n->k, batch, size, !!train, e);
+		if (!*p)
+			return -1;
+	}
+	if (make_room(n, *p, e))
+		return -1;
+	n->plan = *p;
+	return 0;
+}
+
+size_t net_arena(const struct net *n)
+{
+	return n->plan->arena;
+}
+
+float *net_input(const struct net *n)
+{
+	return run_at(n, n->plan->input);
+}
+
+int64_t net_vox(const struct net *n)
+{
+	return n->plan->value[n->graph->out].vox;
+}
+
+const float *net_forward(struct net *n, struct err *e)
+{
+	struct plan *p = n->plan;
+
+	if (run_pack(n, e) || run_calls(n, 0, p->forward, NULL, e))
+		return NULL;
+	return run_at(n, p->value[n->graph->out].at);
+}
+
+static struct run_loss loss_terms(const struct net *n, const struct k_loss *terms, const uint8_t *label, double *out, int grad)
+{
+	const struct plan *p = n->plan;
+	struct run_loss l = {*terms, label, out, grad};
+
+	l.terms.n = p->batch;
+	l.terms.vox = net_vox(n) / p->batch;
+	l.terms.k = net_classes(n);
+	return l;
+}
+
+int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)
+{
+	struct run_loss l = loss_terms(n, terms, label, out, 0);
+
+	return run_calls(n, n->plan->forward, n->plan->forward + 1, &l, e);
+}
+
+int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)
+{
+	struct run_loss l = loss_terms(n, terms, label, out, 1);
+
+	return run_calls(n, n->plan->forward, n->plan->calls, &l, e);
+}
+
+int net_zero_grad(struct net *n, struct err *e)
+{
+	return n->k->zero(n->g, (size_t)n->graph->floats * sizeof(float), e);
+}

@@ -1,0 +1,107 @@
+/* What a network is made of, and where its time goes: tables. */
+#include "lib/net/net_run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const DOES[PLAN_DOES] = {
+	[PLAN_DO_CONV] = "conv", [PLAN_DO_DATA] = "conv-data", [PLAN_DO_WEIGHTS] = "conv-weights", [PLAN_DO_NORM] = "norm",
+	[PLAN_DO_NORM_BACK] = "norm-back", [PLAN_DO_SLICE] = "slice", [PLAN_DO_LOSS] = "loss",
+};
+
+static int64_t param_count(const struct net *n, int i)
+{
+	return i < 0 ? 0 : n->graph->param[i].count;
+}
+
+/* "conv 3x3x3 /2x2x2", "up 3x3x3 *2x2x2 + x", "norm+act+add" */
+static void describe(const struct plan_step *s, char *text, size_t size)
+{
+	const struct k_conv_geom *g = &s->geom;
+	size_t k;
+
+	if (s->kind == PLAN_CONCAT) {
+		snprintf(text, size, "concat");
+	} else if (s->kind == PLAN_CONV) {
+		k = (size_t)snprintf(text, size, "%s %dx%dx%d", g->transposed ? "up" : "conv", g->kernel[0], g->kernel[1], g->kernel[2]);
+		if (g->stride[0] * g->stride[1] * g->stride[2] != 1 && k < size)
+			k += (size_t)snprintf(text + k, size - k, " %c%dx%dx%d", g->transposed ? '*' : '/', g->stride[0], g->stride[1], g->stride[2]);
+		if (s->identity && k < size)
+			snprintf(text + k, size - k, " +x");
+	} else {
+		snprintf(text, size, "%s%s%s", s->norm.norm ? "norm " : "", s->norm.act ? "act " : "", s->res >= 0 ? "add" : "");
+	}
+}
+
+static double multiply_adds(const struct plan_step *s)
+{
+	const struct k_conv_geom *g = &s->geom;
+	const int64_t *grid = g->transposed ? g->in : g->out;
+
+	if (s->kind != PLAN_CONV)
+		return 0;
+	return (double)g->n * (double)(grid[0] * grid[1] * grid[2]) * (double)(g->kernel[0] * g->kernel[1] * g->kernel[2]) * (double)(g->ic * g->oc);
+}
+
+int net_summary(const struct net *n, struct out *o, struct err *e)
+{
+	const struct plan *p = n->plan;
+	double macs = 0;
+
+	if (out_printf(o, e, "%-56s %-22s %-22s %10s %10s %10s\n", "layer", "operation", "output d,h,w,c", "parameters", "Mmult-adds", "KB"))
+		return -1;
+	for (int i = 0; i < p->steps; i++) {
+		const struct plan_step *s = &p->step[i];
+		const struct plan_value *v = &p->value[s->out];
+		char what[64], shape[80];
+
+		describe(s, what, sizeof what);
+		snprintf(shape, sizeof shape, "%lld,%lld,%lld,%lld", (long long)v->size[0], (long long)v->size[1], (long long)v->size[2], (long long)v->c);
+		if (out_printf(o, e, "%-56s %-22s %-22s %10lld %10.1f %10lld\n", p->graph->op[s->op].name, what, shape,
+			(long long)(param_count(n, s->w) + param_count(n, s->b) + param_count(n, s->alpha)), multiply_adds(s) / 1e6,
+			(long long)(v->vox * v->c * (int64_t)sizeof(float) / 1024)))
+			return -1;
+		macs += multiply_adds(s);
+	}
+	return out_printf(o, e, "total: %lld parameters, %.2f G multiply-adds, arena %.1f MB (batch %lld, %s)\n", (long long)n->graph->floats, macs / 1e9,
+		(double)p->arena / 1048576, (long long)p->batch, p->train ? "training" : "inference");
+}
+
+void net_profile(struct net *n, int on)
+{
+	n->profile = on;
+	for (int k = 0; k < 2; k++)
+		for (int i = 0; n->plans[k] && i < n->plans[k]->calls; i++)
+			n->plans[k]->call[i].seconds = 0, n->plans[k]->call[i].times = 0;
+}
+
+static int call_row(const struct plan *p, const struct plan_call *c, struct out *o, struct err *e)
+{
+	const struct plan_step *s = c->step < 0 ? NULL : &p->step[c->step];
+	char what[64] = "";
+
+	if (s)
+		describe(s, what, sizeof what);
+	return out_printf(o, e, "%-13s %-22s %5lld->%-5lld %9.2f ms  %s\n", DOES[c->what], what, (long long)(s ? p->value[s->x].c : 0),
+		(long long)(s ? p->value[s->out].c : 0), 1e3 * c->seconds / (double)c->times, s ? p->graph->op[s->op].name : "");
+}
+
+int net_profile_print(const struct net *n, struct out *o, struct err *e)
+{
+	const struct plan *p = n->plan;
+	double sum[PLAN_DOES] = {0};
+	int64_t times[PLAN_DOES] = {0};
+
+	for (int i = 0; i < p->calls; i++) {
+		sum[p->call[i].what] += p->call[i].seconds;
+		times[p->call[i].what] += p->call[i].times;
+		if (p->call[i].times && n->profile > 1 && call_row(p, &p->call[i], o, e))
+			return -1;
+	}
+	if (out_printf(o, e, "%-13s %8s %9s\n", "operation", "calls", "seconds"))
+		return -1;
+	for (int i = 0; i < PLAN_DOES; i++)
+		if (times[i] && out_printf(o, e, "%-13s %8lld %9.4f\n", DOES[i], (long long)times[i], sum[i]))
+			return -1;
+	return 0;
+}

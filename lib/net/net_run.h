@@ -1,0 +1,33 @@
+/* Inside a network: the struct, and running a plan's calls. Private to net*.c. */
+#ifndef NIIPIPE_NET_RUN_H
+#define NIIPIPE_NET_RUN_H
+
+#include "lib/net/net.h"
+#include "lib/net/plan.h"
+
+struct net {
+	json_t *arch;
+	const struct k_backend *k;
+	struct graph *graph;
+	struct net_param *param;
+	float *w, *g;           /* blocks of all parameters and gradients */
+	struct plan *plans[2];  /* for inference, for training: validation inside training goes to and fro */
+	struct plan *plan;      /* the one in use */
+	float *arena;           /* shared by both */
+	size_t arena_bytes;
+	float *fold;            /* weights of a convolution with its input added in, and ones */
+	size_t fold_bytes;
+	int profile;
+};
+
+struct run_loss { struct k_loss terms; const uint8_t *label; double *out; int grad; };
+
+float *run_at(const struct net *n, struct plan_ref r); /* NULL for nowhere */
+
+/* Give the current weights to the plan's convolutions, if they changed. */
+int run_pack(struct net *n, struct err *e);
+
+/* Calls first to end - 1 of the plan. */
+int run_calls(struct net *n, int first, int end, const struct run_loss *l, struct err *e);
+
+#endif

@@ -1,0 +1,193 @@
+#include "lib/net/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+
+enum { ALIGN = 64 };
+
+const struct plan_ref PLAN_NOWHERE = {-1, 0, 0};
+
+/* Make room for one more in an array that doubles. */
+static int grow(void *array, int n, int *room, size_t size, struct err *e)
+{
+	void **a = array, *p;
+
+	if (n < *room)
+		return 0;
+	p = realloc(*a, (size_t)(*room ? 2 * *room : 64) * size);
+	if (!p)
+		return err_set(e, NULL, "not enough memory for a plan");
+	*a = p;
+	*room = *room ? 2 * *room : 64;
+	return 0;
+}
+
+static int new_buf(struct plan *p, size_t bytes, struct err *e)
+{
+	if (bytes > SIZE_MAX / 4)
+		return err_set(e, NULL, "the network's values are too large for this machine");
+	if (grow(&p->buf, p->bufs, &p->bufs_room, sizeof *p->buf, e))
+		return -1;
+	p->buf[p->bufs] = (struct plan_buf){(bytes + ALIGN - 1) / ALIGN * ALIGN, 0, INT32_MAX, -1};
+	return p->bufs++;
+}
+
+int plan_buf(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct err *e)
+{
+	size_t bytes;
+
+	if (mem_mul(&bytes, (size_t)vox, (size_t)c) || mem_mul(&bytes, bytes, sizeof(float)))
+		bytes = SIZE_MAX;
+	r->buf = new_buf(p, bytes, e);
+	r->at = 0;
+	r->pitch = c;
+	return r->buf < 0 ? -1 : 0;
+}
+
+static void live(struct plan *p, struct plan_ref r, int t)
+{
+	struct plan_buf *b = &p->buf[r.buf];
+
+	if (r.buf < 0)
+		return;
+	if (t < b->first)
+		b->first = t;
+	if (t > b->last)
+		b->last = t;
+}
+
+int plan_emit(struct plan *p, const struct plan_call *c, size_t scratch, struct err *e)
+{
+	struct plan_call *n;
+	int t = p->calls;
+
+	if (grow(&p->call, p->calls, &p->calls_room, sizeof *p->call, e))
+		return -1;
+	n = &p->call[p->calls++];
+	*n = *c;
+	n->scratch = PLAN_NOWHERE;
+	if (scratch) {
+		n->scratch.buf = new_buf(p, scratch, e);
+		if (n->scratch.buf < 0)
+			return -1;
+	}
+	const struct plan_ref used[] = {n->x, n->y, n->y2, n->res, n->dy, n->dy2, n->dx, n->dres, n->scratch};
+
+	for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+		live(p, used[i], t);
+	if ((n->what == PLAN_DO_NORM || n->what == PLAN_DO_NORM_BACK) && n->norm.norm != K_NORM_NONE) {
+		live(p, p->step[n->step].mean, t);
+		live(p, p->step[n->step].rstd, t);
+	}
+	return 0;
+}
+
+int plan_slice(struct plan *p, int step, int value, struct plan_ref x, struct plan_ref y, int add, struct err *e)
+{
+	const struct plan_ref no = PLAN_NOWHERE;
+	struct plan_call c = {.what = PLAN_DO_SLICE, .step = step, .x = x, .y = y, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no};
+
+	c.add = add;
+	c.vox = p->value[value].vox;
+	c.c = p->value[value].c;
+	return plan_emit(p, &c, 0, e);
+}
+
+struct order { size_t bytes; int buf; };
+
+static int larger_first(const void *a, const void *b)
+{
+	const struct order *x = a, *y = b;
+
+	if (x->bytes != y->bytes)
+		return x->bytes < y->bytes ? 1 : -1;
+	return x->buf - y->buf;
+}
+
+/* The lowest place at which b meets none of the n buffers placed before (in order of place) that live when it does. */
+static size_t lowest_place(const struct plan *p, const struct plan_buf *b, const int *placed, int n)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < n; i++) {
+		const struct plan_buf *o = &p->buf[placed[i]];
+
+		if (o->last < b->first || b->last < o->first || o->at + o->bytes <= at)
+			continue;
+		if (o->at >= at + b->bytes)
+			break;
+		at = o->at + o->bytes;
+	}
+	return at;
+}
+
+/* Interval packing, greedy by size: largest first, each to the lowest free place. */
+void plan_pack(struct plan *p)
+{
+	struct order *order = malloc((size_t)p->bufs * sizeof *order);
+	int *placed = malloc((size_t)p->bufs * sizeof *placed), n = 0;
+	size_t end = 0; /* without memory for the lists: end to end */
+
+	for (int i = 0; i < p->bufs; i++) {
+		p->buf[i].at = end;
+		end += p->buf[i].bytes;
+	}
+	p->arena = end;
+	if (!order || !placed)
+		goto out;
+	for (int i = 0; i < p->bufs; i++)
+		order[i] = (struct order){p->buf[i].bytes, i};
+	qsort(order, (size_t)p->bufs, sizeof *order, larger_first);
+	p->arena = 0;
+	for (int i = 0; i < p->bufs; i++) {
+		struct plan_buf *b = &p->buf[order[i].buf];
+		int j = n++;
+
+		b->at = lowest_place(p, b, placed, j);
+		for (; j > 0 && p->buf[placed[j - 1]].at > b->at; j--)
+			placed[j] = placed[j - 1];
+		placed[j] = order[i].buf;
+		if (b->at + b->bytes > p->arena)
+			p->arena = b->at + b->bytes;
+	}
+out:
+	free(order);
+	free(placed);
+}
+
+struct plan *plan_new(const struct graph *g, const struct k_backend *k, int64_t batch, const int64_t size[3], int train, struct err *e)
+{
+	struct plan *p = mem_zero(1, sizeof *p, "a plan", e);
+
+	if (!p)
+		return NULL;
+	p->graph = g;
+	p->k = k;
+	p->batch = batch;
+	memcpy(p->size, size, sizeof p->size);
+	p->train = train;
+	p->value = mem_zero((size_t)g->n, sizeof *p->value, "a plan", e);
+	p->step = mem_zero((size_t)g->n, sizeof *p->step, "a plan", e);
+	if (!p->value || !p->step || plan_steps(p, e) || plan_forward(p, e) || (train && plan_backward(p, e))) {
+		plan_free(p);
+		return NULL;
+	}
+	plan_pack(p);
+	return p;
+}
+
+void plan_free(struct plan *p)
+{
+	if (!p)
+		return;
+	for (int i = 0; p->step && i < p->steps; i++)
+		if (p->step[i].conv)
+			p->k->conv_free(p->step[i].conv);
+	free(p->value);
+	free(p->step);
+	free(p->call);
+	free(p->buf);
+	free(p);
+}

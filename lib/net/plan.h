@@ -1,0 +1,97 @@
+/* A plan: a graph made ready to run for one input shape. Shapes, fused steps, a list of backend calls (forward, loss, backward), and one arena in which
+   every value, gradient and scratch space has a place for as long as it lives. Nothing is allocated while the calls run.
+
+   Fused: convolution + bias (+ its own input added: folded into the weights); norm + activation + residual add in one call; concat without copy: what a norm
+   step makes is written into its slice of the concatenation, and beside it where a convolution wants it dense.
+   Backward: the gradient of an add is passed on, not copied; sums of gradients are made by the calls that write them; of the input there is none. */
+#ifndef NIIPIPE_PLAN_H
+#define NIIPIPE_PLAN_H
+
+#include "lib/net/graph.h"
+
+/* A stretch of the arena, alive from call `first` to call `last`. */
+struct plan_buf { size_t bytes, at; int first, last; };
+
+/* Where something lies: floats from the beginning of a buffer (buf -1: nowhere), and from voxel to voxel. */
+struct plan_ref { int buf; int64_t at, pitch; };
+
+enum plan_kind { PLAN_CONV, PLAN_NORM, PLAN_CONCAT };
+
+/* A fused forward operation: out = conv(x), or act(norm(x)) + res, or the concatenation of x and res. */
+struct plan_step {
+	enum plan_kind kind;
+	int op;             /* of the graph, which it is named after */
+	int x, res, out;    /* values; -1: none */
+	int w, b, alpha;    /* parameters; -1: none */
+	int identity;       /* convolution: its input is added to its output */
+	struct k_conv_geom geom;
+	struct k_conv *conv;
+	struct k_norm norm;
+	struct plan_ref mean, rstd;
+};
+
+enum plan_do { PLAN_DO_CONV, PLAN_DO_DATA, PLAN_DO_WEIGHTS, PLAN_DO_NORM, PLAN_DO_NORM_BACK, PLAN_DO_SLICE, PLAN_DO_LOSS, PLAN_DOES };
+
+/* One call of the backend. */
+struct plan_call {
+	enum plan_do what;
+	int step;           /* -1: the loss */
+	struct plan_ref x, y, y2, res, dy, dy2, dx, dres, scratch;
+	int add, dres_add;
+	struct k_norm norm; /* with the pitches of this call */
+	int64_t vox, c;     /* of a slice */
+	double seconds;     /* while profiling */
+	int64_t times;
+};
+
+struct plan_value {
+	int64_t size[3], vox, c; /* vox: n d h w */
+	int step;            /* that makes it; -1: the input, or fused away */
+	int last;            /* last step that reads it */
+	int concats;         /* how many concatenations it is part of */
+	int in;              /* the first of them, -1: none */
+	int64_t in_at;       /* its first channel there */
+	int dense;           /* some step wants it dense */
+	int kept;            /* the backward pass reads it */
+	int grad;            /* a gradient is wanted */
+	struct plan_ref at;
+	struct plan_ref g, g2; /* while the backward list is made: its gradient is the sum of the two */
+	int shared;          /* the gradient's buffer is another value's too: not to be written to */
+};
+
+struct plan {
+	const struct graph *graph;
+	const struct k_backend *k;
+	int64_t batch, size[3];
+	int train, packed;   /* packed: the convolutions have the current weights */
+	struct plan_value *value; /* one an operation of the graph */
+	struct plan_step *step;
+	struct plan_call *call;   /* forward, loss, backward */
+	struct plan_buf *buf;
+	int steps, calls, forward, bufs, calls_room, bufs_room;
+	struct plan_ref input;
+	size_t arena;        /* bytes */
+};
+
+/* NULL and an error; freed with plan_free. */
+struct plan *plan_new(const struct graph *g, const struct k_backend *k, int64_t batch, const int64_t size[3], int train, struct err *e);
+void plan_free(struct plan *p);
+
+/* Parts of plan_new. */
+int plan_steps(struct plan *p, struct err *e);    /* shapes and fusion */
+int plan_forward(struct plan *p, struct err *e);  /* calls */
+int plan_backward(struct plan *p, struct err *e);
+void plan_pack(struct plan *p);                   /* places in the arena */
+
+/* New buffer of vox voxels of c floats; -1 and an error. A dense reference to it. */
+int plan_buf(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct err *e);
+
+/* Append a call: its buffers live at least until then; scratch of so many bytes is added. */
+int plan_emit(struct plan *p, const struct plan_call *c, size_t scratch, struct err *e);
+
+/* Append y[:] = x[:] or += for a value's voxels. */
+int plan_slice(struct plan *p, int step, int value, struct plan_ref x, struct plan_ref y, int add, struct err *e);
+
+extern const struct plan_ref PLAN_NOWHERE;
+
+#endif

@@ -1,0 +1,178 @@
+/* The backward calls, the steps last to first. A value's gradient is g + g2: g2 only ever a slice that a norm step can take as it is. */
+#include "lib/net/plan.h"
+
+static int by(const struct plan *p, int i, enum plan_kind kind)
+{
+	return p->value[i].step >= 0 && p->step[p->value[i].step].kind == kind;
+}
+
+static int is_dense(const struct plan *p, int i, struct plan_ref r)
+{
+	return r.pitch == p->value[i].c;
+}
+
+/* A dense place for a call at step s to write part of the gradient of value i to; *add: it must add to what is there. */
+static int grad_place(struct plan *p, int s, int i, struct plan_ref *r, int *add, struct err *e)
+{
+	struct plan_value *v = &p->value[i];
+	struct plan_ref old = v->g;
+
+	*add = 0;
+	if (old.buf >= 0 && is_dense(p, i, old) && !v->shared) {
+		*add = 1;
+		*r = old;
+		return 0;
+	}
+	if (plan_buf(p, v->vox, v->c, r, e))
+		return -1;
+	v->g = *r;
+	v->shared = 0;
+	if (old.buf < 0)
+		return 0;
+	if (v->g2.buf < 0 && by(p, i, PLAN_NORM)) {
+		v->g2 = old;
+		return 0;
+	}
+	*add = 1;
+	return plan_slice(p, s, i, old, *r, 0, e);
+}
+
+/* r is part of the gradient of value i. alias: it may serve as it is, and be written to; else it is copied. */
+static int pass(struct plan *p, int s, int i, struct plan_ref r, int alias, struct err *e)
+{
+	struct plan_value *v = &p->value[i];
+	struct plan_ref to;
+	int add;
+
+	if (!v->grad)
+		return 0;
+	if (is_dense(p, i, r)) {
+		if (alias && v->g.buf < 0) {
+			v->g = r;
+			return 0;
+		}
+	} else if (by(p, i, PLAN_NORM) && (v->g.buf < 0 || v->g2.buf < 0)) {
+		*(v->g.buf < 0 ? &v->g : &v->g2) = r;
+		return 0;
+	}
+	return grad_place(p, s, i, &to, &add, e) || plan_slice(p, s, i, r, to, add, e) ? -1 : 0;
+}
+
+static int conv_back(struct plan *p, int i, struct err *e)
+{
+	const struct plan_step *s = &p->step[i];
+	const struct plan_ref no = PLAN_NOWHERE;
+	struct plan_call c = {.what = PLAN_DO_WEIGHTS, .step = i, .y = no, .y2 = no, .res = no, .dy2 = no, .dx = no, .dres = no};
+	size_t scratch = p->k->conv_scratch(s->conv);
+
+	c.x = p->value[s->x].at;
+	c.dy = p->value[s->out].g;
+	if (plan_emit(p, &c, scratch, e))
+		return -1;
+	if (!p->value[s->x].grad)
+		return 0;
+	c.what = PLAN_DO_DATA;
+	c.x = no;
+	if (grad_place(p, i, s->x, &c.dx, &c.add, e))
+		return -1;
+	return plan_emit(p, &c, scratch, e);
+}
+
+/* x + res alone. res takes the gradient as it is; x too, where its own step is done with it before anything is added for res. */
+static int add_back(struct plan *p, int i, struct err *e)
+{
+	const struct plan_step *s = &p->step[i];
+	struct plan_value *v = &p->value[s->out], *x = &p->value[s->x], *res = &p->value[s->res];
+	int early = x->step > res->step && x->g.buf < 0 && p->graph->op[s->x].uses == 1 && is_dense(p, s->out, v->g), had = res->g.buf >= 0;
+
+	for (int j = x->step; early && j < i; j++)
+		if (p->step[j].x == s->res || p->step[j].res == s->res)
+			early = 0;
+	if (v->g2.buf >= 0) {
+		struct plan_ref to;
+		int add;
+
+		if (grad_place(p, i, s->out, &to, &add, e) || plan_slice(p, i, s->out, v->g2, to, 1, e))
+			return -1;
+		v->g2 = PLAN_NOWHERE;
+	}
+	if (pass(p, i, s->res, v->g, !v->shared, e))
+		return -1;
+	if (!had && res->grad && x->grad && early) {
+		x->g = v->g;
+		x->shared = 1;
+		return 0;
+	}
+	return pass(p, i, s->x, v->g, !v->shared && (had || !res->grad), e);
+}
+
+/* The gradient of res = that of the output. Sets c->dres where the call must write it; *taken: the output's own buffer went to it. */
+static int res_back(struct plan *p, int i, struct plan_call *c, int *taken, struct err *e)
+{
+	const struct plan_step *s = &p->step[i];
+	struct plan_value *v = &p->value[s->out], *res = &p->value[s->res];
+
+	if (res->g.buf >= 0 || v->shared || (!by(p, s->res, PLAN_NORM) && !is_dense(p, s->out, v->g)))
+		return grad_place(p, i, s->res, &c->dres, &c->dres_add, e);
+	res->g = v->g;
+	*taken = 1;
+	if (v->g2.buf < 0)
+		return 0;
+	if (by(p, s->res, PLAN_NORM))
+		res->g2 = v->g2;
+	else
+		c->dres = v->g;
+	return 0;
+}
+
+static int norm_back(struct plan *p, int i, struct err *e)
+{
+	const struct plan_step *s = &p->step[i];
+	const struct plan_ref no = PLAN_NOWHERE;
+	struct plan_call c = {.what = PLAN_DO_NORM_BACK, .step = i, .y = no, .y2 = no, .res = no, .dx = no, .dres = no, .norm = s->norm};
+	struct plan_value *v = &p->value[s->out], *x = &p->value[s->x];
+	int taken = 0;
+
+	if (s->norm.norm == K_NORM_NONE && s->norm.act == K_ACT_NONE)
+		return add_back(p, i, e);
+	if (s->res >= 0 && p->value[s->res].grad && res_back(p, i, &c, &taken, e))
+		return -1;
+	c.x = x->at;
+	c.dy = v->g;
+	c.dy2 = v->g2;
+	if (x->g.buf < 0 && !taken && !v->shared && is_dense(p, s->out, v->g))
+		c.dx = x->g = v->g;
+	else if (grad_place(p, i, s->x, &c.dx, &c.add, e))
+		return -1;
+	c.norm.xpitch = c.x.pitch;
+	c.norm.ypitch = c.dy.pitch;
+	c.norm.y2pitch = c.dy2.pitch;
+	c.norm.rpitch = c.dres.pitch;
+	return plan_emit(p, &c, p->k->norm_scratch(&c.norm), e);
+}
+
+static int concat_back(struct plan *p, int i, struct err *e)
+{
+	const struct plan_step *s = &p->step[i];
+	struct plan_ref r = p->value[s->out].g;
+
+	if (pass(p, i, s->x, r, 0, e))
+		return -1;
+	r.at += p->value[s->x].c;
+	return pass(p, i, s->res, r, 0, e);
+}
+
+int plan_backward(struct plan *p, struct err *e)
+{
+	static int (*const back[])(struct plan *, int, struct err *) = {
+		[PLAN_CONV] = conv_back, [PLAN_NORM] = norm_back, [PLAN_CONCAT] = concat_back,
+	};
+
+	for (int i = p->steps - 1; i >= 0; i--) {
+		const struct plan_value *v = &p->value[p->step[i].out];
+
+		if (v->grad && v->g.buf >= 0 && back[p->step[i].kind](p, i, e))
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,137 @@
+/* The forward calls: where every value lies, and what writes it there. */
+#include "lib/net/plan.h"
+
+/* Is value i made by a norm step? Such a step can write at any pitch, and to two places. */
+static int by_norm(const struct plan *p, int i)
+{
+	return p->value[i].step >= 0 && p->step[p->value[i].step].kind == PLAN_NORM;
+}
+
+static int place(struct plan *p, int i, struct err *e)
+{
+	struct plan_value *v = &p->value[i];
+
+	if (v->at.buf >= 0)
+		return 0;
+	if (v->in >= 0 && !v->dense && by_norm(p, i)) {
+		if (place(p, v->in, e))
+			return -1;
+		v->at = p->value[v->in].at;
+		v->at.at += v->in_at;
+		return 0;
+	}
+	return plan_buf(p, v->vox, v->c, &v->at, e);
+}
+
+/* May the output of step s be written over value i, which it reads? Yes, if nobody else ever wants the value. */
+static int reusable(const struct plan *p, int s, int i)
+{
+	const struct plan_value *v;
+
+	if (i < 0)
+		return 0;
+	v = &p->value[i];
+	return v->last == s && !v->concats && !v->kept && v->at.pitch == v->c && i != p->graph->out;
+}
+
+static int conv_call(struct plan *p, int i, struct err *e)
+{
+	const struct plan_step *s = &p->step[i];
+	const struct plan_ref no = PLAN_NOWHERE;
+	struct plan_call c = {.what = PLAN_DO_CONV, .step = i, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no};
+
+	if (place(p, s->out, e))
+		return -1;
+	c.x = p->value[s->x].at;
+	c.y = p->value[s->out].at;
+	return plan_emit(p, &c, p->k->conv_scratch(s->conv), e);
+}
+
+static int norm_call(struct plan *p, int i, struct err *e)
+{
+	const struct plan_step *s = &p->step[i];
+	const struct plan_ref no = PLAN_NOWHERE;
+	struct plan_call c = {.what = PLAN_DO_NORM, .step = i, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no, .norm = s->norm};
+	struct plan_value *v = &p->value[s->out];
+
+	if (v->dense || v->in < 0) {
+		if (reusable(p, i, s->x))
+			v->at = p->value[s->x].at;
+		else if (reusable(p, i, s->res))
+			v->at = p->value[s->res].at;
+	}
+	if (place(p, s->out, e))
+		return -1;
+	c.x = p->value[s->x].at;
+	c.y = v->at;
+	if (s->res >= 0)
+		c.res = p->value[s->res].at;
+	if (v->in >= 0 && v->dense) {
+		if (place(p, v->in, e))
+			return -1;
+		c.y2 = p->value[v->in].at;
+		c.y2.at += v->in_at;
+	}
+	c.norm.xpitch = c.x.pitch;
+	c.norm.ypitch = c.y.pitch;
+	c.norm.rpitch = c.res.pitch;
+	c.norm.y2pitch = c.y2.pitch;
+	return plan_emit(p, &c, p->k->norm_scratch(&c.norm), e);
+}
+
+/* Copies what did not write itself into the concatenation. */
+static int concat_calls(struct plan *p, int i, struct err *e)
+{
+	const struct plan_step *s = &p->step[i];
+	const int in[2] = {s->x, s->res};
+
+	if (place(p, s->out, e))
+		return -1;
+	for (int k = 0; k < 2; k++) {
+		const struct plan_value *v = &p->value[in[k]];
+		struct plan_ref y = p->value[s->out].at;
+
+		y.at += k ? p->value[s->x].c : 0;
+		if (v->in == s->out && v->in_at == (k ? p->value[s->x].c : 0) && by_norm(p, in[k]))
+			continue;
+		if (plan_slice(p, i, in[k], v->at, y, 0, e))
+			return -1;
+	}
+	return 0;
+}
+
+static int loss_call(struct plan *p, struct err *e)
+{
+	const struct plan_ref no = PLAN_NOWHERE;
+	struct plan_call c = {.what = PLAN_DO_LOSS, .step = -1, .y = no, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no};
+	struct plan_value *v = &p->value[p->graph->out];
+	const struct k_loss terms = {.n = p->batch, .vox = v->vox / p->batch, .k = v->c, .w_dice = 1, .w_ce = 1};
+
+	c.x = v->at;
+	if (p->train) {
+		if (plan_buf(p, v->vox, v->c, &v->g, e))
+			return -1;
+		c.dx = v->g;
+	}
+	return plan_emit(p, &c, p->k->loss_scratch(&terms), e);
+}
+
+int plan_forward(struct plan *p, struct err *e)
+{
+	static int (*const calls[])(struct plan *, int, struct err *) = {
+		[PLAN_CONV] = conv_call, [PLAN_NORM] = norm_call, [PLAN_CONCAT] = concat_calls,
+	};
+	int input = 0;
+
+	while (p->graph->op[input].kind != GRAPH_INPUT)
+		input++;
+	if (place(p, input, e))
+		return -1;
+	p->buf[p->value[input].at.buf].first = 0;
+	p->input = p->value[input].at;
+	for (int i = 0; i < p->steps; i++)
+		if (calls[p->step[i].kind](p, i, e))
+			return -1;
+	p->forward = p->calls;
+	return loss_call(p, e);
+}

@@ -1,0 +1,217 @@
+/* Shapes, and the graph's operations fused into steps. */
+#include "lib/net/plan.h"
+
+#include <stdlib.h>
+
+#include "lib/base/mem.h"
+
+static int is_one(const int v[3])
+{
+	return v[0] == 1 && v[1] == 1 && v[2] == 1;
+}
+
+static void value_shape(struct plan *p, int i)
+{
+	const struct graph_op *op = &p->graph->op[i];
+	struct plan_value *v = &p->value[i];
+
+	v->c = op->c;
+	v->vox = p->batch;
+	for (int k = 0; k < 3; k++) {
+		v->size[k] = p->size[k] / op->down[k];
+		v->vox *= v->size[k];
+	}
+	v->step = v->in = v->last = -1;
+	v->at = v->g = v->g2 = PLAN_NOWHERE;
+}
+
+/* The one operation that reads value i, or -1 where there are several (or it is the logits). */
+static int only_user(const struct graph *g, int i)
+{
+	if (g->op[i].uses != 1 || g->out == i)
+		return -1;
+	for (int j = i + 1; j < g->n; j++)
+		if (g->op[j].in[0] == i || g->op[j].in[1] == i)
+			return j;
+	return -1;
+}
+
+/* From operation i, the next of its chain if it is of that kind and nothing else reads i. */
+static int next_of(const struct graph *g, int i, enum graph_kind kind)
+{
+	int j = only_user(g, i);
+
+	return j >= 0 && g->op[j].kind == kind && g->op[j].in[0] != g->op[j].in[1] ? j : -1;
+}
+
+/* conv(x) + x with no stride and as many channels in as out: the add becomes a one in the middle of the kernel. */
+static int adds_own_input(const struct graph *g, int conv, int add)
+{
+	const struct graph_op *c = &g->op[conv];
+	const int *in = g->op[add].in;
+
+	if (c->conv.transposed || !is_one(c->conv.stride) || g->op[c->in[0]].c != c->c || (in[0] == conv ? in[1] : in[0]) != c->in[0])
+		return 0;
+	for (int k = 0; k < 3; k++)
+		if (c->conv.kernel[k] % 2 == 0 || 2 * c->conv.pad[k] != c->conv.kernel[k] - 1)
+			return 0;
+	return 1;
+}
+
+/* If an operation of that kind alone reads *end, and is not taken yet, take it: *end moves on to it, *before is where it was. */
+static int extend(const struct graph *g, int *end, enum graph_kind kind, char *taken)
+{
+	int j = next_of(g, *end, kind);
+
+	if (j < 0 || taken[j])
+		return 0;
+	taken[j] = 1;
+	*end = j;
+	return 1;
+}
+
+static void take_act(const struct graph_op *op, struct plan_step *s)
+{
+	s->norm.act = op->act.kind;
+	s->norm.slope = op->act.slope;
+	s->norm.alphas = op->act.alphas;
+	s->alpha = op->alpha;
+}
+
+/* The chain that begins at a normalisation or an activation: [norm] [act] [+ res]. Returns its last operation. */
+static int norm_chain(const struct graph *g, int i, struct plan_step *s, char *taken)
+{
+	int end = i, before;
+
+	if (g->op[i].kind == GRAPH_NORM) {
+		s->norm.norm = g->op[i].norm.kind;
+		s->norm.eps = g->op[i].norm.eps;
+		if (extend(g, &end, GRAPH_ACT, taken))
+			take_act(&g->op[end], s);
+	} else {
+		take_act(&g->op[i], s);
+	}
+	before = end;
+	if (extend(g, &end, GRAPH_ADD, taken))
+		s->res = g->op[end].in[g->op[end].in[0] == before];
+	return end;
+}
+
+/* The step that begins at operation i; what it takes in beside i is marked. */
+static struct plan_step chain(const struct graph *g, int i, char *taken)
+{
+	const struct graph_op *op = &g->op[i];
+	struct plan_step s = {.kind = PLAN_NORM, .op = i, .x = op->in[0], .res = op->in[1], .out = i, .w = op->w, .b = op->b, .alpha = -1};
+
+	s.mean = s.rstd = PLAN_NOWHERE;
+	if (op->kind == GRAPH_CONCAT) {
+		s.kind = PLAN_CONCAT;
+	} else if (op->kind == GRAPH_CONV) {
+		int j = next_of(g, i, GRAPH_ADD);
+
+		s.kind = PLAN_CONV;
+		if (j >= 0 && adds_own_input(g, i, j))
+			s.identity = extend(g, &s.out, GRAPH_ADD, taken);
+	} else if (op->kind != GRAPH_ADD) {
+		s.out = norm_chain(g, i, &s, taken);
+	}
+	return s;
+}
+
+static int conv_shape(struct plan *p, struct plan_step *s, struct err *e)
+{
+	const struct graph_op *op = &p->graph->op[s->op];
+	struct k_conv_geom *g = &s->geom;
+
+	g->n = p->batch;
+	g->ic = g->xpitch = p->value[s->x].c;
+	g->oc = g->ypitch = p->value[s->out].c;
+	g->transposed = op->conv.transposed;
+	g->train = p->train;
+	for (int k = 0; k < 3; k++) {
+		int64_t in = p->value[s->x].size[k], out = p->value[s->out].size[k];
+
+		g->in[k] = in, g->out[k] = out;
+		g->kernel[k] = op->conv.kernel[k];
+		g->stride[k] = op->conv.stride[k];
+		g->pad[k] = op->conv.pad[k];
+		if (!g->transposed && (in + 2 * g->pad[k] - g->kernel[k]) / g->stride[k] + 1 != out)
+			return err_set(e, NULL, "%.200s: makes %lld of %lld along %c, %lld are needed", op->name,
+				(long long)((in + 2 * g->pad[k] - g->kernel[k]) / g->stride[k] + 1), (long long)in, "dhw"[k], (long long)out);
+	}
+	s->conv = p->k->conv_new(g, e);
+	return s->conv ? 0 : err_prefix(e, "%.200s", op->name);
+}
+
+static int norm_shape(struct plan *p, struct plan_step *s, struct err *e)
+{
+	const struct plan_value *v = &p->value[s->out];
+
+	s->norm.n = p->batch;
+	s->norm.vox = v->vox / p->batch;
+	s->norm.c = v->c;
+	if (s->norm.norm == K_NORM_NONE)
+		return 0;
+	return plan_buf(p, p->batch, v->c, &s->mean, e) || plan_buf(p, p->batch, v->c, &s->rstd, e) ? -1 : 0;
+}
+
+/* What the values must know of those who read them. */
+static void readers(struct plan *p, int i)
+{
+	const struct plan_step *s = &p->step[i];
+	const int in[2] = {s->x, s->res};
+	int params = s->w >= 0 || s->b >= 0 || s->alpha >= 0;
+
+	p->value[s->out].step = i;
+	for (int k = 0; k < 2; k++) {
+		struct plan_value *v = &p->value[in[k]];
+
+		if (in[k] < 0)
+			continue;
+		v->last = i;
+		p->value[s->out].grad |= v->grad;
+		if (s->kind == PLAN_CONCAT) {
+			v->concats++;
+			if (v->in < 0)
+				v->in = s->out, v->in_at = k ? p->value[s->x].c : 0;
+		} else if (k == 0) {
+			v->dense = 1;
+			if (s->kind == PLAN_CONV || s->norm.norm != K_NORM_NONE || s->norm.act != K_ACT_NONE)
+				v->kept = p->train;
+		}
+	}
+	p->value[s->out].grad |= params;
+}
+
+int plan_steps(struct plan *p, struct err *e)
+{
+	const struct graph *g = p->graph;
+	struct plan_step *of = p->step; /* g->n long: the step that ends at operation i waits at place i, then moves down to its place among the steps */
+	char *taken = mem_zero((size_t)g->n, 2, "a plan", e), *ends = taken + g->n;
+	int bad = !taken;
+
+	for (int i = 0; i < g->n && !bad; i++) {
+		value_shape(p, i);
+		if (g->op[i].kind != GRAPH_INPUT && !taken[i]) {
+			struct plan_step s = chain(g, i, taken);
+
+			of[s.out] = s;
+			ends[s.out] = 1;
+		}
+	}
+	for (int i = 0; i < g->n && !bad; i++) {
+		struct plan_step *s = &p->step[p->steps];
+
+		if (!ends[i])
+			continue;
+		*s = of[i];
+		p->steps++;
+		bad = s->kind == PLAN_CONV ? conv_shape(p, s, e) : s->kind == PLAN_NORM ? norm_shape(p, s, e) : 0;
+		readers(p, p->steps - 1);
+	}
+	free(taken);
+	if (bad)
+		return -1;
+	p->value[g->out].last = p->steps;
+	return 0;
+}

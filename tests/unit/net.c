@@ -1,0 +1,390 @@
+/* lib/net: networks against MONAI's own numbers (tests/golden/make_unet.py), plans, models. */
+#include "tests/unit/tap.h"
+
+#include <unistd.h>
+
+#include "lib/base/mem.h"
+#include "lib/base/rng.h"
+#include "lib/net/checkpoint.h"
+#include "lib/net/device.h"
+#include "lib/net/net_run.h"
+#include "lib/stream/stream.h"
+
+static const struct k_backend *k;
+static struct err e;
+
+static const char *const CASES[] = {"plain", "res1", "res2", "aniso", "k5", "affine", "step3"};
+static const struct { const char *name; struct k_loss terms; } LOSSES[] = {
+	{"loss.dicece_squared", {.w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f}},
+	{"loss.dicece", {.w_dice = 0.7f, .w_ce = 1.3f, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f}},
+	{"loss.dice", {.w_dice = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f}},
+	{"loss.dice_foreground", {.w_dice = 1, .squared = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f}},
+	{"loss.dice_batch", {.w_dice = 1, .batch = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f}},
+	{"loss.ce", {.w_ce = 1}},
+};
+
+/* [n,c,vox] to [n,vox,c] */
+static void channels_last(float *to, const float *from, int64_t n, int64_t c, int64_t vox)
+{
+	for (int64_t i = 0; i < n; i++)
+		for (int64_t j = 0; j < c; j++)
+			for (int64_t v = 0; v < vox; v++)
+				to[(i * vox + v) * c + j] = from[(i * c + j) * vox + v];
+}
+
+static void set_input(struct net *n, const struct frame *f)
+{
+	const struct tensor *t = frame_find(f, "input");
+
+	channels_last(net_input(n), t->data, t->shape[0], t->shape[1], net_vox(n) / t->shape[0]);
+}
+
+/* Largest difference over largest magnitude. */
+static double relative(const float *a, const float *b, int64_t count)
+{
+	double d = 0, m = 0;
+
+	for (int64_t i = 0; i < count; i++) {
+		d = fmax(d, fabs((double)a[i] - b[i]));
+		m = fmax(m, fabs((double)b[i]));
+	}
+	return d / m;
+}
+
+static void logits(struct net *n, const struct frame *f, const char *name, const char *mode)
+{
+	const struct tensor *t = frame_find(f, "logits");
+	float *want = malloc(t->size);
+	const float *got;
+
+	channels_last(want, t->data, t->shape[0], t->shape[1], net_vox(n) / t->shape[0]);
+	set_input(n, f);
+	got = net_forward(n, &e);
+	ok(got && relative(got, want, tensor_count(t)) < 1e-4, "%s: logits, %s (%.1e)", name, mode, got ? relative(got, want, tensor_count(t)) : NAN);
+	free(want);
+}
+
+static void losses(struct net *n, const struct frame *f, const char *name)
+{
+	const uint8_t *label = frame_find(f, "label")->data;
+
+	for (size_t i = 0; i < sizeof LOSSES / sizeof *LOSSES; i++) {
+		double want = *(double *)frame_find(f, LOSSES[i].name)->data, out[3] = {0};
+
+		net_loss(n, &LOSSES[i].terms, label, out, &e);
+		ok(near_to(out[0], want, 0, 1e-5), "%s: %s %.7f, MONAI %.7f", name, LOSSES[i].name, out[0], want);
+	}
+}
+
+/* Every gradient: its norm, and its values. The gradient of a bias in front of a norm is nothing but rounding: all is measured against the largest. */
+static void gradients(struct net *n, const struct frame *f, const char *name)
+{
+	const struct net_param *p;
+	double out[3], largest = 0, worst = 0, worst_norm = 0;
+	int count;
+
+	net_zero_grad(n, &e);
+	if (net_backward(n, &LOSSES[0].terms, frame_find(f, "label")->data, out, &e))
+		printf("# %s\n", e.text);
+	p = net_params(n, &count);
+	for (int pass = 0; pass < 2; pass++)
+		for (int i = 0; i < count; i++) {
+			char key[300];
+			const float *want;
+			double a = 0, b = 0, m = 0, d = 0;
+
+			snprintf(key, sizeof key, "grad.%s", p[i].name);
+			want = frame_find(f, key)->data;
+			for (int64_t j = 0; j < p[i].count; j++) {
+				a += (double)p[i].g[j] * p[i].g[j], b += (double)want[j] * want[j];
+				m = fmax(m, fabs(want[j])), d = fmax(d, fabs((double)p[i].g[j] - want[j]));
+			}
+			if (pass == 0) {
+				largest = fmax(largest, m);
+				continue;
+			}
+			worst = fmax(worst, d / (m + 1e-3 * largest));
+			worst_norm = fmax(worst_norm, fabs(sqrt(a) - sqrt(b)) / (sqrt(b) + 1e-3 * largest));
+			if (d > 1e-3 * (m + 1e-3 * largest))
+				printf("# %s: off by %g of %g\n", p[i].name, d, m);
+		}
+	ok(worst < 1e-3, "%s: gradients' values (%.1e)", name, worst);
+	ok(worst_norm < 1e-3, "%s: gradients' norms (%.1e)", name, worst_norm);
+}
+
+static void steps(struct net *n, const struct frame *f, const char *name)
+{
+	const double *want = frame_find(f, "steps")->data;
+	float *w, *g, *m, *v;
+	int64_t total;
+	double worst = 0, out[3];
+
+	net_block(n, &w, &g, &total);
+	m = k->alloc((size_t)total * sizeof *m, &e), v = k->alloc((size_t)total * sizeof *v, &e);
+	k->zero(m, (size_t)total * sizeof *m, &e), k->zero(v, (size_t)total * sizeof *v, &e);
+	for (int i = 0; i < 5; i++) {
+		const struct k_adamw a = {1e-2, 0.9, 0.999, 1e-8, 1e-2, i + 1};
+
+		set_input(n, f);
+		net_zero_grad(n, &e);
+		if (!net_forward(n, &e) || net_backward(n, &LOSSES[0].terms, frame_find(f, "label")->data, out, &e) || k->adamw(&a, w, g, m, v, total, &e))
+			printf("# %s\n", e.text);
+		net_changed(n);
+		worst = fmax(worst, fabs(out[0] - want[i]) / want[i]);
+	}
+	ok(worst < 1e-3, "%s: losses of five AdamW steps (%.1e)", name, worst);
+	k->release(m), k->release(v);
+}
+
+/* No two buffers that live at the same time overlap. */
+static void arena(struct net *n, const char *name)
+{
+	const struct plan *p = n->plan;
+	int clash = 0;
+
+	for (int i = 0; i < p->bufs; i++)
+		for (int j = 0; j < i; j++) {
+			const struct plan_buf *a = &p->buf[i], *b = &p->buf[j];
+
+			clash += a->last >= b->first && b->last >= a->first && a->at < b->at + b->bytes && b->at < a->at + a->bytes;
+		}
+	ok(!clash && p->arena <= n->arena_bytes, "%s: the arena's %d buffers keep out of each other's way", name, p->bufs);
+}
+
+static int golden_open(const char *name, struct frame *f, struct stream **s, struct model *m, struct net **n)
+{
+	char path[300];
+	struct frame first = {0};
+	int bad;
+
+	snprintf(path, sizeof path, "tests/golden/unet-%s.ts", name);
+	*s = stream_open(path, &e);
+	bad = !*s || stream_next(*s, &first, &e) != 1 || stream_next(*s, f, &e) != 1 || model_net(m, path, k, n, &e);
+	frame_free(&first);
+	ok(!bad, "%s: opens%s%s", name, bad ? ": " : "", bad ? e.text : "");
+	return bad;
+}
+
+static void golden(const char *name)
+{
+	struct frame f = {0};
+	struct stream *s;
+	struct model m;
+	struct net *n;
+	const struct tensor *t;
+
+	if (golden_open(name, &f, &s, &m, &n))
+		return;
+	t = frame_find(&f, "input");
+	ok(net_channels(n) == t->shape[1] && net_classes(n) == frame_find(&f, "logits")->shape[1], "%s: channels and classes", name);
+	ok(!net_plan(n, t->shape[0], t->shape + 2, 0, &e), "%s: plan for inference", name);
+	logits(n, &f, name, "inference");
+	arena(n, name);
+	ok(!net_plan(n, t->shape[0], t->shape + 2, 1, &e), "%s: plan for training", name);
+	logits(n, &f, name, "training");
+	arena(n, name);
+	losses(n, &f, name);
+	gradients(n, &f, name);
+	steps(n, &f, name);
+	net_free(n);
+	model_close(&m);
+	frame_free(&f);
+	stream_close(s);
+}
+
+static json_t *arch_of(const char *options)
+{
+	char text[600];
+
+	snprintf(text, sizeof text, "{\"_target_\": \"UNet\", \"in_channels\": 1, \"out_channels\": 2%s%s}", *options ? ", " : "", options);
+	return json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+}
+
+static const char SMALL[] = "\"channels\": [4, 8], \"strides\": [2]";
+
+static struct net *small_net(const char *more)
+{
+	char text[400];
+	json_t *a;
+	struct net *n;
+
+	snprintf(text, sizeof text, "%s%s%s", SMALL, *more ? ", " : "", more);
+	a = arch_of(text);
+	n = net_new(a, k, &e);
+	json_decref(a);
+	return n;
+}
+
+/* Options that are refused, each by its name. */
+static void options(void)
+{
+	static const struct { const char *more, *says; } bad[] = {
+		{"\"channels\": [4], \"strides\": []", "UNet: channels must be a list of 2 to 12 whole numbers"},
+		{"\"channels\": [4, 8], \"strides\": [2, 2]", "UNet: strides must be a list of 1, one fewer than channels"},
+		{"\"channels\": [4, 8], \"strides\": [[2, 2]]", "UNet: strides must be one or three whole numbers in 1..8"},
+		{"\"channels\": [4, 8], \"strides\": [2], \"kernel_size\": 2", "UNet: kernel_size must be one or three odd numbers in 1..15"},
+		{"\"channels\": [4, 8], \"strides\": [2], \"spatial_dims\": 2", "UNet: spatial_dims must be 3"},
+		{"\"channels\": [4, 8], \"strides\": [2], \"dropout\": 0.1", "UNet: dropout must be 0: it is not built in"},
+		{"\"channels\": [4, 8], \"strides\": [2], \"act\": \"GELU\"", "UNet: act 'GELU' is not known (there are PRELU, RELU, LEAKYRELU)"},
+		{"\"channels\": [4, 8], \"strides\": [2], \"act\": [\"PRELU\", {\"slope\": 1}]", "UNet: act: option 'slope' is not known"},
+		{"\"channels\": [4, 8], \"strides\": [2], \"norm\": \"BATCH\"", "UNet: norm 'BATCH' is not known (there is INSTANCE)"},
+		{"\"channels\": [4, 8], \"strides\": [2], \"adn_ordering\": \"AND\"", "UNet: adn_ordering must be \"NDA\""},
+		{"\"channels\": [4, 8], \"strides\": [2], \"bias\": 1", "UNet: bias must be true or false"},
+		{"\"channels\": [4, 8], \"strides\": [2], \"num_res_units\": 2.5", "UNet: num_res_units must be a whole number in 0..16"},
+		{"\"channels\": [4, 8], \"strides\": [2], \"dropuot\": 0", "UNet: option 'dropuot' is not known"},
+	};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		json_t *a = arch_of(bad[i].more);
+		struct net *n = net_new(a, k, &e);
+
+		ok(!n && !strcmp(e.text, bad[i].says), "refused: %s", n ? "no" : e.text);
+		net_free(n);
+		json_decref(a);
+	}
+}
+
+static void sizes(void)
+{
+	struct net *n = small_net("\"num_res_units\": 2");
+	const int64_t odd[3] = {8, 7, 6}, good[3] = {8, 6, 10};
+
+	ok(net_plan(n, 1, odd, 0, &e) && !strcmp(e.text, "input of 6,7,8 voxels (x,y,z) does not fit the network: it takes multiples of 2,2,2"), "%s", e.text);
+	ok(!net_plan(n, 1, good, 1, &e), "a size that fits after one that does not");
+	net_free(n);
+}
+
+static void init(void)
+{
+	struct net *n = small_net("\"num_res_units\": 2");
+	const struct net_param *p;
+	int count;
+	double most = 0, sum = 0;
+
+	net_init(n, 7, &e);
+	p = net_params(n, &count);
+	ok(count == 19 && !strcmp(p[0].name, "model.0.conv.unit0.conv.weight") && !strcmp(p[2].name, "model.0.conv.unit0.adn.A.weight"), "%d parameters", count);
+	ok(p[2].w[0] == 0.25f, "PReLU begins at 0.25");
+	for (int64_t i = 0; i < p[3].count; i++)
+		most = fmax(most, fabs(p[3].w[i])), sum += p[3].w[i];
+	ok(most <= 1 / sqrt(27 * 4) && most > 0.95 / sqrt(27 * 4) && fabs(sum / (double)p[3].count) < 0.01, "%s within 1 / sqrt(fan_in): %g", p[3].name, most);
+	net_free(n);
+}
+
+/* Writes n's weights to path, with a change; returns what net_load says of it. */
+static const char *reload(struct net *n, const char *path, void (*change)(struct frame *))
+{
+	struct frame f = {0};
+	struct out o;
+	struct model m;
+	struct net *again = NULL;
+	char *arch = json_dumps(net_arch(n), 0);
+
+	frame_init(&f, "model", "test", &e);
+	frame_set_meta(&f, "arch", arch, &e);
+	frame_set_meta(&f, "replay", "[]", &e);
+	net_store(n, &f, &e);
+	change(&f);
+	if (out_open(&o, path, 1, &e) || frame_write(&f, &o, &e) || out_close(&o, &e))
+		return e.text;
+	frame_free(&f);
+	free(arch);
+	if (model_net(&m, path, k, &again, &e))
+		return e.text;
+	net_free(again);
+	model_close(&m);
+	return "";
+}
+
+static void as_is(struct frame *f) { (void)f; }
+static void drop(struct frame *f) { frame_drop(f, "model.0.conv.weight"); }
+static void not_a_number(struct frame *f) { ((float *)frame_find(f, "model.0.conv.weight")->data)[5] = NAN; }
+static void no_arch(struct frame *f) { frame_set_meta(f, "arch", NULL, &e); }
+static void bad_arch(struct frame *f) { frame_set_meta(f, "arch", "{\"_target_\": \"VNet\"}", &e); }
+static void patch(struct frame *f) { frame_set_meta(f, "kind", "patch", &e); }
+
+static void extra(struct frame *f)
+{
+	const int64_t shape[1] = {2};
+	float *p = frame_add(f, "model.0.adn.N.weight", DT_F32, 1, shape, &e)->data;
+
+	p[0] = p[1] = 0;
+}
+
+static void wrong_shape(struct frame *f)
+{
+	const int64_t shape[2] = {4, 27};
+
+	memset(frame_add(f, "model.0.conv.weight", DT_F32, 2, shape, &e)->data, 0, 4 * 27 * 4);
+}
+
+/* Bad models, each refused in a line. */
+static void models(void)
+{
+	static const struct { void (*change)(struct frame *); const char *says; } cases[] = {
+		{as_is, ""},
+		{drop, "1 of its tensors do not fit the network: missing model.0.conv.weight"},
+		{extra, "1 of its tensors do not fit the network: extra model.0.adn.N.weight"},
+		{wrong_shape, "1 of its tensors do not fit the network: wrong model.0.conv.weight [4,27] (needs [4,1,3,3,3])"},
+		{not_a_number, "model.0.conv.weight holds nan at place 5: not a weight"},
+		{no_arch, "the model has no 'arch' in its metadata (offset 0)"},
+		{bad_arch, "architecture 'VNet' is not known (there is UNet)"},
+		{patch, "is not a model: its first frame is of kind 'patch', not 'model' (offset 0)"},
+	};
+	struct net *n = small_net("");
+	char path[100];
+
+	net_init(n, 1, &e);
+	snprintf(path, sizeof path, "/tmp/niipipe-net-%ld.ts", (long)getpid());
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *says = reload(n, path, cases[i].change), *after = says;
+
+		if (!strncmp(says, path, strlen(path)))
+			after = says + strlen(path) + 2;
+		ok(!strcmp(after, cases[i].says), "model: %s", *says ? after : "loads");
+	}
+	unlink(path);
+	net_free(n);
+}
+
+/* A model's replay against the history of a frame. */
+static void replay(void)
+{
+	static const char wants[] = "[{\"tool\": \"nii-resample\", \"args\": {\"spacing\": [1, 1, 3]}}]";
+	static const char done[] = "[{\"tool\": \"nii-read\", \"version\": \"0\", \"args\": {}}, {\"tool\": \"nii-resample\", \"version\": \"0\", \"args\": {\"spacing\": [1, 1, %d]}}]";
+	struct model m = {.replay = json_loads(wants, 0, NULL)};
+	struct frame f = {0};
+	char text[300];
+
+	frame_init(&f, "volume", "test", &e);
+	snprintf(text, sizeof text, done, 3);
+	frame_set_meta(&f, "history", text, &e);
+	ok(!model_check_replay(&m, &f, &e), "the same preparation");
+	snprintf(text, sizeof text, done, 2);
+	frame_set_meta(&f, "history", text, &e);
+	ok(model_check_replay(&m, &f, &e), "%s", e.text);
+	frame_set_meta(&f, "history", "[]", &e);
+	ok(model_check_replay(&m, &f, &e), "%s", e.text);
+	frame_free(&f);
+	json_decref(m.replay);
+}
+
+int main(void)
+{
+	const char *bin = getenv("BIN");
+
+	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
+	k = device_open("cpu", &e);
+	if (!k) {
+		ok(0, "%s", e.text);
+		return tap_done();
+	}
+	for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+		golden(CASES[i]);
+	options();
+	sizes();
+	init();
+	models();
+	replay();
+	return tap_done();
+}
