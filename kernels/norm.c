@@ -275,7 +275,7 @@ static void propagate(const struct rows *r, struct span s, const struct k_norm_b
 	const float *x = a->x + vox * r->xp + s.first * r->x, *dy = a->dy + vox * r->yp + s.first * r->y;
 	const float *dy2 = a->dy2 ? a->dy2 + vox * r->y2p + s.first * r->y2 : NULL;
 	float *dx = a->dx + vox * r->xp + s.first * r->x;
-	float *dres = a->dres && a->dres != a->dy ? a->dres + vox * r->rp + s.first * r->r : NULL;
+	float *dres = a->dres && (a->dres != a->dy || a->dy2) ? a->dres + vox * r->rp + s.first * r->r : NULL;
 
 	for (int64_t v = 0; v < s.rows; v++, x += r->x, dx += r->x, dy += r->y, dy2 += dy2 ? r->y2 : 0, dres += dres ? r->r : 0)
 #pragma omp simd

@@ -263,7 +263,7 @@ static void init(void)
 
 	net_init(n, 7, &e);
 	p = net_params(n, &count);
-	ok(count == 19 && !strcmp(p[0].name, "model.0.conv.unit0.conv.weight") && !strcmp(p[2].name, "model.0.conv.unit0.adn.A.weight"), "%d parameters", count);
+	ok(count == 21 && !strcmp(p[0].name, "model.0.conv.unit0.conv.weight") && !strcmp(p[2].name, "model.0.conv.unit0.adn.A.weight"), "%d parameters", count);
 	ok(p[2].w[0] == 0.25f, "PReLU begins at 0.25");
 	for (int64_t i = 0; i < p[3].count; i++)
 		most = fmax(most, fabs(p[3].w[i])), sum += p[3].w[i];
