@@ -1,0 +1,27 @@
+"""Peer of tests/bench/window.sh: MONAI's whole inference (load, normalise, sliding window, largest component, save) as one process.
+    python peer_window.py CT OVERLAP SW_BATCH plain|channels_last
+Prints: total seconds, seconds of the window part, peak MB."""
+import resource
+import sys
+import tempfile
+import time
+
+t0 = time.perf_counter()
+import torch
+from monai.inferers import sliding_window_inference
+from monai.networks.nets import UNet
+from monai.transforms import Compose, EnsureChannelFirst, KeepLargestConnectedComponent, LoadImage, SaveImage, ScaleIntensityRange
+
+ct, overlap, batch, layout = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+torch.manual_seed(0)
+net = UNet(3, 1, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2).eval()
+if layout == "channels_last":
+    net = net.to(memory_format=torch.channels_last_3d)
+x = Compose([LoadImage(), EnsureChannelFirst(), ScaleIntensityRange(-1024, 325, 0, 1, True)])(ct)
+t1 = time.perf_counter()
+with torch.no_grad():
+    y = sliding_window_inference(x[None], (160, 160, 64), batch, net, overlap=overlap, mode="gaussian")
+t2 = time.perf_counter()
+m = KeepLargestConnectedComponent()(y[0].softmax(0).argmax(0, keepdim=True))
+SaveImage(tempfile.mkdtemp(), output_postfix="p", print_log=False)(m)
+print("%.2f %.2f %d" % (time.perf_counter() - t0, t2 - t1, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
