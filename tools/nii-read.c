@@ -1,0 +1,77 @@
+/* nii-read: NIfTI files become volume frames.
+   In: NIfTI-1/2, single files or pairs, gzipped or not, or one on standard input. Out: a frame a case: image [C,Z,Y,X] in the file's type (F32 where slope and
+   intercept apply), with -l or -L also label [Z,Y,X]; the header fields as read go into the history for nii-write.
+   Streams: the image is never whole in memory. */
+#include "lib/base/arg.h"
+#include "lib/volume/nifti.h"
+
+struct opts {
+	const char *label, *id, *list;
+};
+
+static int from_list(const struct opts *o, struct out *out, struct err *e)
+{
+	struct nii_list l;
+	int r = nii_list_read(&l, o->list, e);
+
+	for (int64_t i = 0; !r && i < l.n; i++) {
+		r = nii_case_write(&l.c[i], out, e);
+		if (r)
+			err_prefix(e, "%s: %s", o->list, l.c[i].id);
+	}
+	if (!r)
+		nii_list_free(&l);
+	return r;
+}
+
+static int from_operands(const struct opts *o, const struct arg_common *c, struct out *out, struct err *e)
+{
+	struct nii_case one = {.id = (char *)o->id, .label = (char *)o->label};
+
+	for (int i = 0; i < (c->argc ? c->argc : 1); i++) {
+		one.image = c->argc ? c->argv[i] : NULL;
+		if (nii_case_write(&one, out, e))
+			return -1;
+		if (c->verbose)
+			err_warn("%s: done", one.image ? one.image : "standard input");
+	}
+	return 0;
+}
+
+static int run(const struct opts *o, const struct arg_common *c, struct err *e)
+{
+	struct out out;
+
+	if (out_open(&out, c->out, 1, e))
+		return -1;
+	if (o->list ? from_list(o, &out, e) : from_operands(o, c, &out, e)) {
+		out_abort(&out);
+		return -1;
+	}
+	return out_close(&out, e);
+}
+
+int main(int argc, char **argv)
+{
+	static struct opts o;
+	const struct arg args[] = {
+		{'l', "label", ARG_STR, &o.label, "LABEL", "NIfTI file with the label of the one FILE"},
+		{0, "id", ARG_STR, &o.id, "ID", "name of the case (default: FILE's name without .nii, .hdr, .img, .gz)"},
+		{'L', "list", ARG_STR, &o.list, "CASES", "table of cases: id, image, label, with tabs between; no FILE then"},
+		{0},
+	};
+	const struct arg_spec spec = {
+		"nii-read", "[FILE ...]", "NIfTI files to volume frames", args, ARG_OUT, 0, -1,
+	};
+	struct arg_common c;
+	struct err e;
+
+	arg_parse(&spec, argc, argv, &c);
+	if (o.list && (c.argc || o.label || o.id))
+		err_usage("--list goes without FILE, --label and --id");
+	if (c.argc > 1 && (o.label || o.id))
+		err_usage("--label and --id go with one FILE");
+	if (run(&o, &c, &e))
+		err_die(&e);
+	return 0;
+}

@@ -1,0 +1,120 @@
+/* nii-write: volume frames become NIfTI files.
+   In: frames. Out: one tensor of each (-t, else pred, else label, else image) as NIfTI: one frame to -o FILE or standard output (.nii.gz), or every frame to
+   DIR/ID.nii.gz. Grid, codes, units as the history's first entry (nii-read) has them where the frame is on that grid, else from its affine.
+   Files appear whole or not at all. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/arg.h"
+#include "lib/stream/stream.h"
+#include "lib/volume/nifti.h"
+
+struct opts {
+	const char *dir, *tensor;
+	int64_t gzip;
+	const char *out;
+};
+
+struct work {
+	const struct opts *o;
+	struct nii_out *one; /* the single file, not in place until the stream has ended */
+	json_t *seen;        /* ids written to the directory */
+};
+
+static struct tensor *choose(const struct frame *f, const char *want, struct err *e)
+{
+	static const char *const order[] = {"pred", "label", "image"};
+
+	if (want)
+		return frame_need(f, want, e);
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+		if (frame_find(f, order[i]))
+			return frame_find(f, order[i]);
+	err_set(e, NULL, "no pred, label or image in this frame (--tensor names another)");
+	return NULL;
+}
+
+static int to_one(struct frame *f, void *arg, struct err *e)
+{
+	struct work *w = arg;
+	struct tensor *t = choose(f, w->o->tensor, e);
+
+	if (!t)
+		return -1;
+	if (w->one)
+		return err_set(e, NULL, "a second frame (one file takes one; --dir takes many)");
+	w->one = nii_out_open(w->o->out, (int)w->o->gzip, e);
+	return w->one ? nii_out_frame(w->one, f, t, e) : -1;
+}
+
+static int to_dir(struct frame *f, void *arg, struct err *e)
+{
+	struct work *w = arg;
+	struct tensor *t = choose(f, w->o->tensor, e);
+	const char *id = frame_meta(f, "id");
+	struct nii_out *out;
+	char path[4096];
+
+	if (!t)
+		return -1;
+	if (!id)
+		return err_set(e, NULL, "no metadata 'id' to name a file after");
+	if (frame_check_id(NULL, id, e))
+		return -1;
+	if (json_object_get(w->seen, id))
+		return err_set(e, NULL, "a second frame of this id");
+	json_object_set_new(w->seen, id, json_true());
+	if (snprintf(path, sizeof path, "%s/%s.nii.gz", w->o->dir, id) >= (int)sizeof path)
+		return err_set(e, NULL, "path of more than %zu bytes", sizeof path);
+	out = nii_out_open(path, (int)w->o->gzip, e);
+	if (!out)
+		return -1;
+	if (!nii_out_frame(out, f, t, e))
+		return nii_out_close(out, e);
+	nii_out_abort(out);
+	return -1;
+}
+
+static int run(const struct opts *o, const struct arg_common *c, struct err *e)
+{
+	struct work w = {.o = o, .seen = json_object()};
+	int r;
+
+	if (o->dir && mkdir(o->dir, 0777) && errno != EEXIST)
+		r = err_sys(e, o->dir, "cannot make the directory");
+	else
+		r = stream_each(c, o->dir ? to_dir : to_one, &w, e);
+	if (r)
+		nii_out_abort(w.one);
+	else if (w.one)
+		r = nii_out_close(w.one, e);
+	json_decref(w.seen);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static struct opts o = {.gzip = 1};
+	const struct arg args[] = {
+		{'d', "dir", ARG_STR, &o.dir, "DIR", "write DIR/ID.nii.gz for every frame"},
+		{'t', "tensor", ARG_STR, &o.tensor, "TENSOR", "which tensor (default: pred, else label, else image)"},
+		{0, "gzip", ARG_INT, &o.gzip, "LEVEL", "0 fastest to 9 smallest (default 1)", 0, 9},
+		{0},
+	};
+	const struct arg_spec spec = {
+		"nii-write", "[STREAM ...]", "volume frames to NIfTI files", args, ARG_OUT, 0, -1,
+	};
+	struct arg_common c;
+	struct err e;
+
+	arg_parse(&spec, argc, argv, &c);
+	if (c.out && o.dir)
+		err_usage("--output and --dir: one of them");
+	o.out = c.out;
+	if (run(&o, &c, &e))
+		err_die(&e);
+	return 0;
+}
