@@ -84,8 +84,8 @@ cut_data() {
 junk() {
 	{ cat "$BATS_FILE_TMPDIR/sample.ts"; printf 'abc'; } >"$BATS_TEST_TMPDIR/junk.ts"
 	size=$(stat -c %s "$BATS_TEST_TMPDIR/junk.ts")
-	rm -f "$BATS_TEST_TMPDIR/out"
-	run "$BIN/$1" "${@:2}" -o "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/junk.ts"
+	rm -f "$BATS_TEST_TMPDIR/out.nii.gz"
+	run "$BIN/$1" "${@:2}" -o "$BATS_TEST_TMPDIR/out.nii.gz" "$BATS_TEST_TMPDIR/junk.ts"
 	[ "$status" -eq 1 ] && [[ $output == *"$1: $BATS_TEST_TMPDIR/junk.ts: ends inside a frame's length (offset $size, expected 8 bytes, found 3)" ]] || return 1
 	[ "$(find "$BATS_TEST_TMPDIR" -type f | wc -l)" -eq 1 ]
 }

@@ -1,0 +1,184 @@
+#!/usr/bin/env bats
+load helper
+
+G=$BATS_TEST_DIRNAME/golden/nifti
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+}
+
+meta() { # meta FRAME KEY
+	ts-info --json "$1" | grep -oE "\"$2\":(\"[^\"]*\"|\[[^]]*\]|[0-9]+)" | head -1 | cut -d: -f2-
+}
+
+@test "a frame: image in the file's type, id from the name, affine, history" {
+	nii-read $G/int16.nii >a.ts
+	[ "$(meta a.ts shape)" = "[1,3,4,5]" ]
+	[ "$(meta a.ts dtype)" = '"I16"' ]
+	[ "$(meta a.ts id)" = '"int16"' ]
+	[ "$(meta a.ts tool)" = '"nii-read"' ]
+	cmp <(tail -c 120 a.ts) <(tail -c 120 $G/int16.nii)
+}
+
+@test "standard input, gzip by its bytes and not by its name" {
+	cp $G/mask_u8.nii.gz plain-name.nii
+	nii-read --id x <$G/mask_u8.nii.gz >a.ts
+	cat $G/mask_u8.nii.gz | nii-read --id x >b.ts
+	gunzip <$G/mask_u8.nii.gz | nii-read --id x - >c.ts
+	cmp a.ts b.ts
+	cmp a.ts c.ts
+	nii-read --id x plain-name.nii | ts-cmp - a.ts
+	nii-read <$G/mask_u8.nii.gz | ts-info --json - | grep -q '"id":"stdin"'
+}
+
+@test "the sibling is never read by mistake" {
+	cp $G/mask_u8.nii.gz v.nii.gz
+	cp $G/int16.nii v.nii
+	cp $G/pair.hdr v.hdr
+	cp $G/pair.img v.img
+	[ "$(nii-read v.nii.gz | meta - dtype)" = '"U8"' ]
+	[ "$(nii-read v.nii | meta - shape)" = "[1,3,4,5]" ]
+	rm v.nii
+	fails 1 "nii-read: v.nii: cannot open: No such file or directory" nii-read v.nii
+}
+
+@test "a pair by either name" {
+	nii-read $G/pair.hdr | ts-cmp - <(nii-read $G/pair.img)
+	nii-read $G/zip.hdr.gz | ts-cmp - <(nii-read $G/zip.img.gz)
+	cp $G/pair.hdr alone.hdr
+	fails 1 "nii-read: alone.img: cannot open: No such file or directory" nii-read alone.hdr
+	cp $G/pair.img short.img
+	fails 1 "nii-read: short.hdr: cannot open: No such file or directory" nii-read short.img
+	cp $G/pair.hdr short.hdr
+	truncate -s 200 short.img
+	fails 1 "nii-read: short.img: ends inside the voxels (expected 210 bytes, found 200) (offset 200)" nii-read short.hdr
+	cp $G/int16.nii single.hdr
+	fails 1 "nii-read: single.hdr: is a single NIfTI file (expected the header of a .hdr/.img pair) (offset 344)" nii-read single.hdr
+	fails 1 "nii-read: standard input: is the header of a .hdr/.img pair (expected a single file) (offset 344)" nii-read <$G/pair.hdr
+}
+
+@test "the fourth axis becomes channels, a vector's fifth too, a slice is a volume" {
+	[ "$(nii-read $G/four.nii | meta - shape)" = "[2,3,4,5]" ]
+	[ "$(nii-read $G/five.nii | meta - shape)" = "[3,3,4,5]" ]
+	[ "$(nii-read $G/two.nii | meta - shape)" = "[1,1,5,6]" ]
+	{ head -c 48 $G/five.nii; printf '\2'; tail -c +50 $G/five.nii; } >both.nii
+	fails 1 "nii-read: both.nii: dim[5] is 3: two axes beyond x, y, z (only one can become the channels) (offset 50)" nii-read both.nii
+}
+
+@test "several files, several frames" {
+	nii-read $G/int16.nii $G/uint8.nii $G/pair.hdr >a.ts
+	[ "$(ts-info --json a.ts | wc -l)" -eq 3 ]
+}
+
+@test "label: beside the image, integers as they are" {
+	nii-read -l $G/mask_u8.nii.gz --id case $G/extension.nii >a.ts
+	ts-info --json a.ts | grep -q '"name":"label","dtype":"U8","shape":\[3,5,7\]'
+	cmp <(tail -c 105 a.ts) <(gunzip <$G/mask_u8.nii.gz | tail -c 105)
+}
+
+@test "float labels and labels with a slope become the smallest integers" {
+	nii-read -l $G/mask_u8.nii.gz --id m $G/extension.nii | tail -c 315 >u8
+	nii-read -l $G/mask_f32.nii --id m $G/extension.nii | tail -c 315 | cmp - u8
+	nii-read -l $G/mask_slope.nii --id m $G/extension.nii | tail -c 315 | cmp - u8
+	nii-read -l $G/mask_minus.nii --id m $G/extension.nii | ts-info --json - | grep -q '"name":"label","dtype":"I16"'
+	{ head -c 352 $G/mask_f32.nii; printf '\0\0\0\077'; tail -c +357 $G/mask_f32.nii; } >half.nii
+	fails 1 "nii-read: half.nii: label is not a whole number (voxel 0,0,0: found 0.5)" nii-read -l half.nii $G/extension.nii
+	{ head -c 376 $G/mask_f32.nii; printf '\0\0\300\177'; tail -c +381 $G/mask_f32.nii; } >nan.nii
+	fails 1 "nii-read: nan.nii: label is not a whole number (voxel 6,0,0: found nan)" nii-read -l nan.nii $G/extension.nii
+}
+
+@test "label and image on different grids" {
+	cp $G/int16.nii a.nii
+	cp $G/mask_u8.nii.gz l.nii.gz
+	fails 1 "nii-read: l.nii.gz: is on another grid than a.nii (7x5x3 against 5x4x3 voxels)" nii-read -l l.nii.gz a.nii
+	cp $G/left.nii b.nii
+	fails 1 "nii-read: l.nii.gz: is on another grid than b.nii (affine row 1, column 1: -0.680000007 against -0.699999988)" nii-read -l l.nii.gz b.nii
+	# 1e-3 mm is near enough, 2e-3 is not: the sform's last number, 101
+	gunzip <l.nii.gz >l.nii
+	near() { { head -c 324 l.nii; printf "$1"; tail -c +329 l.nii; } >near.nii; }
+	near '\100\000\312\102'
+	nii-read -l near.nii $G/extension.nii >/dev/null
+	near '\100\001\312\102'
+	run nii-read -l near.nii $G/extension.nii
+	[ "$status" -eq 1 ]
+	cp $G/four.nii v.nii
+	fails 1 "nii-read: v.nii: has 2 volumes (a label has one)" nii-read -l v.nii a.nii
+}
+
+@test "a table of cases" {
+	mkdir d
+	cp $G/extension.nii d/ct.nii
+	cp $G/mask_u8.nii.gz d/gtv.nii.gz
+	printf 'id\timage\tlabel\none\tct.nii\tgtv.nii.gz\r\n\ntwo\tct.nii\t\nthree\tct.nii\n' >d/cases.tsv
+	nii-read -L d/cases.tsv >a.ts
+	[ "$(ts-info --json a.ts | grep -o '"id":"[a-z]*"' | tr -d '\n')" = '"id":"one""id":"two""id":"three"' ]
+	[ "$(ts-info --json a.ts | grep -c '"name":"label"')" -eq 1 ]
+	cd d
+	nii-read -L cases.tsv | ts-cmp - ../a.ts
+	printf 'one\tct.nii\ttypo.nii\n' >bad.tsv
+	fails 1 "nii-read: bad.tsv: one: typo.nii: cannot open: No such file or directory" nii-read -L bad.tsv
+	printf 'one ct.nii\n' >bad.tsv
+	fails 1 "nii-read: bad.tsv: line 1: expected id, image and label with tabs between them, found 1 field" nii-read -L bad.tsv
+	printf 'one\tct.nii\none\tct.nii\n' >bad.tsv
+	fails 1 "nii-read: bad.tsv: line 2: id 'one' is there twice" nii-read -L bad.tsv
+	printf 'a/b\tct.nii\n' >bad.tsv
+	fails 1 "nii-read: bad.tsv: line 1: id 'a/b' has a '/' or a control character in it" nii-read -L bad.tsv
+	: >bad.tsv
+	fails 1 "nii-read: bad.tsv: no case in it" nii-read -L bad.tsv
+}
+
+@test "misuse" {
+	fails 2 "nii-read: --list goes without FILE, --label and --id (see nii-read --help)" nii-read -L x.tsv y.nii
+	fails 2 "nii-read: --label and --id go with one FILE (see nii-read --help)" nii-read --id x a.nii b.nii
+	fails 1 "nii-read: $G/int16.nii: id 'a/b' has a '/' or a control character in it" nii-read --id a/b $G/int16.nii
+}
+
+@test "nothing, no NIfTI, a directory" {
+	: >empty.nii
+	fails 1 "nii-read: empty.nii: is empty (expected a NIfTI header)" nii-read empty.nii
+	fails 1 "nii-read: standard input: is empty (expected a NIfTI header)" nii-read </dev/null
+	echo "not a scan" >text.nii
+	fails 1 "nii-read: text.nii: not NIfTI: the header's size is not 348 or 540 (offset 0)" nii-read text.nii
+	fails 1 "nii-read: .: is a directory" nii-read .
+	head -c 300 $G/int16.nii >cut.nii
+	fails 1 "nii-read: cut.nii: ends inside the header (expected 348 bytes, found 300) (offset 300)" nii-read cut.nii
+}
+
+@test "a damaged gzip never makes a whole frame" {
+	size=$(stat -c %s $G/int16_big.nii.gz)
+	whole=$(nii-read $G/int16_big.nii.gz | wc -c)
+	head -c $((size - 5)) $G/int16_big.nii.gz >cut.nii.gz
+	fails 1 "nii-read: cut.nii.gz: ends inside the gzip data: truncated (offset $((size - 5)))" nii-read cut.nii.gz
+	[ "$(nii-read cut.nii.gz 2>/dev/null | wc -c)" -lt "$whole" ]
+	{ head -c $((size - 8)) $G/int16_big.nii.gz; printf 'abcd'; tail -c 4 $G/int16_big.nii.gz; } >crc.nii.gz
+	fails 1 "nii-read: crc.nii.gz: corrupt gzip: CRC or length is not what the member's end says (offset $size)" nii-read crc.nii.gz
+	fails 1 "nii-read: crc.nii.gz: corrupt gzip: CRC or length is not what the member's end says (offset $size)" nii-read -o x.ts crc.nii.gz
+	[ ! -e x.ts ]
+	{ cat $G/int16_big.nii.gz; head -c 1000 /dev/zero; } >padded.nii.gz
+	nii-read --id int16_big padded.nii.gz | ts-cmp - <(nii-read $G/int16_big.nii.gz)
+	gunzip <$G/int16_big.nii.gz >plain
+	{ head -c 50 plain | gzip; tail -c +51 plain | gzip; } >members.nii.gz
+	nii-read --id int16_big members.nii.gz | ts-cmp - <(nii-read $G/int16_big.nii.gz)
+	{ cat $G/int16_big.nii.gz; echo x; } >junk.nii.gz
+	fails 1 "nii-read: junk.nii.gz: bytes after the end of the gzip data (expected the end or zeroes, found 0x78) (offset $size)" nii-read junk.nii.gz
+}
+
+@test "bytes after the voxels" {
+	{ cat $G/int16.nii; printf abc; } >junk.nii
+	fails 1 "nii-read: junk.nii: 3 bytes after the voxels (offset 472)" nii-read junk.nii
+	fails 1 "nii-read: standard input: bytes after the voxels (offset 472)" nii-read <junk.nii
+}
+
+@test "a full disk" {
+	run bash -c 'nii-read "$1" >/dev/full' - $G/int16.nii
+	[ "$status" -eq 1 ]
+	[ "$output" = "nii-read: standard output: cannot write (offset 0): No space left on device" ]
+}
+
+@test "real scans: every file of ct/ is read, label beside image" {
+	need_data ct
+	for f in "$NIIPIPE_DATA"/ct/*/*_ct.nii.gz; do nii-read "$f" >/dev/null; done
+	for c in LUNG1-001/LUNG1-001 LUNG1-002/LUNG1-002 pat_3/pat_3; do
+		nii-read -l "$NIIPIPE_DATA/ct/${c}_gtv.nii.gz" "$NIIPIPE_DATA/ct/${c}_ct.nii.gz" | ts-info --json - | grep -q '"name":"label","dtype":"U8"'
+	done
+}

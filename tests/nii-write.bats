@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+load helper
+
+G=$BATS_TEST_DIRNAME/golden/nifti
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+}
+
+field() { # field FILE OFFSET COUNT: bytes of a little-endian header
+	od -An -tx1 -j "$2" -N "$3" "$1" | tr -d ' \n'
+}
+
+@test "what was read is written: geometry bit for bit, every type, both versions, pairs" {
+	for f in "$G"/*.nii "$G"/*.nii.gz "$G"/*.hdr "$G"/*.hdr.gz; do
+		nii-read --id x "$f" >a.ts
+		for out in b.nii b.nii.gz b2.hdr b3.img.gz; do
+			nii-write -t image -o $out a.ts
+			nii-read --id x $out | ts-cmp - a.ts || { echo "$f $out"; return 1; }
+		done
+	done
+}
+
+@test "header fields of the original, bytes for bytes" {
+	for f in int16 four five two slope_0 neither left flip half_turn itk extension; do
+		nii-read $G/$f.nii | nii-write -t image -o b.nii
+		# dim, datatype to pixdim, slope, units, codes to sform
+		for at in 40:16 70:4 76:32 112:8 123:1 252:76; do
+			[ "$(field b.nii ${at%:*} ${at#*:})" = "$(field $G/$f.nii ${at%:*} ${at#*:})" ] || { echo "$f at $at"; return 1; }
+		done
+	done
+	nii-read $G/nifti2.nii | nii-write -t image -o b.nii
+	cmp <(head -c 240 b.nii) <(head -c 240 $G/nifti2.nii)
+	cmp <(tail -c +345 b.nii) <(tail -c +345 $G/nifti2.nii)
+}
+
+@test "pred, else label, else image; --tensor" {
+	nii-read -l $G/mask_u8.nii.gz $G/extension.nii >a.ts
+	nii-write a.ts | nii-read --id x | ts-info --json - | grep -q '"dtype":"U8"'
+	nii-write -t image a.ts | nii-read --id x | ts-info --json - | grep -q '"dtype":"I16"'
+	fails 1 "nii-write: a.ts: extension: no tensor 'prob' in this frame" nii-write -t prob a.ts
+	AFFINE='1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1' volume a U8 1,1,1 '\1' extra >b.ts
+	fails 1 "nii-write: b.ts: a: no pred, label or image in this frame (--tensor names another)" nii-write b.ts
+}
+
+@test "a mask takes the image's slope only where it says nothing" {
+	nii-read -l $G/mask_u8.nii.gz $G/slope.nii >a.ts
+	nii-write -o m.nii a.ts
+	[ "$(field m.nii 112 8)" = 0000000000000000 ]
+	nii-read m.nii | tail -c 105 | cmp - <(gunzip <$G/mask_u8.nii.gz | tail -c 105)
+}
+
+@test "without nii-read's history: sform and qform from the affine, mm" {
+	AFFINE='-0.5 0 0 7 0 0 2 8 0 -1 0 9 0 0 0 1' volume a U8 2,1,2 '\1\2\3\4' >a.ts
+	nii-write -o a.nii a.ts
+	[ "$(field a.nii 40 8)" = 0300020001000200 ]  # 3 axes: 2, 1, 2
+	[ "$(field a.nii 123 1)" = 02 ]               # mm
+	[ "$(field a.nii 252 4)" = 01000100 ]         # codes
+	[ "$(field a.nii 80 12)" = 0000003f0000803f00000040 ]
+	nii-read --id a a.nii | ts-info --json - | grep -q '"affine":\[-0.5,0.0,0.0,7.0,0.0,0.0,2.0,8.0,0.0,-1.0,0.0,9.0'
+	AFFINE='1 0.5 0 7 0 1 0 8 0 0 1 9 0 0 0 1' volume a U8 2,1,2 '\1\2\3\4' >shear.ts
+	nii-write -o s.nii shear.ts
+	[ "$(field s.nii 252 4)" = 00000100 ]         # no rotation: no qform
+}
+
+@test "off the original's grid the affine is written" {
+	nii-read $G/itk.nii | sed 's/ 7 0 0 0 1"/ 8 0 0 0 1"/' >moved.ts
+	nii-write -t image -o m.nii moved.ts
+	[ "$(field m.nii 252 4)" = 01000100 ]
+	[ "$(field m.nii 324 4)" = 00000041 ]         # 8.0
+}
+
+@test "one file takes one frame, and nothing is left" {
+	nii-read $G/int16.nii $G/uint8.nii >two.ts
+	fails 1 "nii-write: two.ts: uint8: a second frame (one file takes one; --dir takes many)" nii-write -o x.nii.gz two.ts
+	fails 1 "nii-write: two.ts: uint8: a second frame (one file takes one; --dir takes many)" nii-write -o x.hdr two.ts
+	[ "$(ls -A)" = two.ts ]
+}
+
+@test "a directory takes many, by id" {
+	nii-read $G/int16.nii $G/uint8.nii >two.ts
+	nii-write -t image -d out two.ts
+	[ "$(ls -A out | tr '\n' ' ')" = "int16.nii.gz uint8.nii.gz " ]
+	nii-read out/int16.nii.gz | ts-cmp - <(nii-read $G/int16.nii)
+	fails 1 "nii-write: two.ts: int16: a second frame of this id" nii-write -d out two.ts two.ts
+	fails 1 "nii-write: no/dir: cannot make the directory: No such file or directory" nii-write -d no/dir two.ts
+	fails 2 "nii-write: --output and --dir: one of them (see nii-write --help)" nii-write -d out -o x.nii two.ts
+	volume ../x U8 1,1,1 '\1' >evil.ts
+	fails 1 "nii-write: evil.ts: id '../x' has a '/' or a control character in it" nii-write -d out evil.ts
+	[ ! -e x.nii.gz ]
+}
+
+@test "the name says what is written" {
+	nii-read $G/int16.nii >a.ts
+	nii-write -o a.nii a.ts
+	nii-write -o a.nii.gz a.ts
+	cmp <(gunzip <a.nii.gz) a.nii
+	nii-write a.ts | cmp - a.nii.gz
+	nii-write -o - a.ts | cmp - a.nii.gz
+	cat a.ts | nii-write | cmp - a.nii.gz
+	for l in 0 1 2 3 4 5 6 7 8 9; do nii-write --gzip $l a.ts | gunzip | cmp - a.nii; done
+	fails 1 "nii-write: a.ts: int16: a.mha: name of what? (expected .nii, .nii.gz, .hdr or .img at its end)" nii-write -o a.mha a.ts
+	nii-write -o p.img a.ts
+	[ "$(stat -c %s p.hdr p.img | tr '\n' ' ')" = "352 120 " ]
+}
+
+@test "the history of another program is not trusted" {
+	nii-read $G/int16.nii | sed 's/sform_code\\":2/sform_code\\":7/' >a.ts
+	fails 1 "nii-write: a.ts: int16: metadata history: nii-read: undo: sform_code is not a whole number in 0..5" nii-write a.ts
+	nii-read $G/int16.nii | sed 's/\\"dim\\":\[3,5/\\"dim\\":[3,0/' >a.ts
+	run nii-write a.ts
+	[ "$status" -eq 1 ]
+}
+
+@test "real scans and masks come out on their own grid" {
+	need_data ct
+	for f in LUNG1-001/LUNG1-001_slab512 LUNG1-002/LUNG1-002 pat_3/pat_3 elastix/elastix cip/cip64; do
+		f=$NIIPIPE_DATA/ct/$f
+		nii-read "${f}_ct.nii.gz" | nii-write -t image -o b.nii
+		gunzip <"${f}_ct.nii.gz" | head -c 352 >a.hdr
+		for at in 40:16 70:4 76:32 123:1 252:76; do
+			[ "$(field b.nii ${at%:*} ${at#*:})" = "$(field a.hdr ${at%:*} ${at#*:})" ] || { echo "$f at $at"; return 1; }
+		done
+	done
+}
