@@ -1,0 +1,109 @@
+/* lib/volume/view: which way is up, what is outlined. */
+#include "tests/unit/tap.h"
+
+#include "lib/volume/view.h"
+
+enum { N = 8 };
+
+/* A cube of N voxels with a bright octant on the patient's right, front, top. axes: the world axis (0 R, 1 A, 2 S) of x, y, z, negative signs by flip. */
+static int octant(struct frame *f, const int axes[3], const int flip[3], struct err *e)
+{
+	const int64_t shape[4] = {1, N, N, N};
+	double a[16] = {0};
+	float *v;
+
+	if (frame_init(f, "volume", "cube", e) || !frame_add(f, "image", DT_F32, 4, shape, e))
+		return -1;
+	v = f->t[0].data;
+	for (int i = 0; i < N * N * N; i++) {
+		int p[3] = {i % N, i / N % N, i / N / N}, bright = 1;
+
+		for (int k = 0; k < 3; k++)
+			bright &= (p[k] >= N / 2) != flip[k];
+		v[i] = (float)bright;
+	}
+	for (int k = 0; k < 3; k++)
+		a[4 * axes[k] + k] = flip[k] ? -2 : 2;
+	a[15] = 1;
+	return frame_set_affine(f, a, e);
+}
+
+static int white(const struct draw *d, int64_t x, int64_t y)
+{
+	return d->rgb[3 * (y * d->w + x)] > 128;
+}
+
+static void orientation(void)
+{
+	static const int axes[4][3] = {{0, 1, 2}, {0, 2, 1}, {2, 0, 1}, {1, 2, 0}};
+	struct err e;
+
+	for (int i = 0; i < 32; i++) {
+		const int flip[3] = {i & 1, i >> 1 & 1, i >> 2 & 1};
+		struct frame f = {0};
+		int good = !octant(&f, axes[i / 8], flip, &e);
+
+		for (int plane = 0; good && plane < 3; plane++) {
+			struct view_opts o = {"image", (enum view_plane)plane, -1, 2, 0, 0, 0, 8};
+			struct draw d;
+
+			good = !view_draw(&f, &o, &d, &e);
+			if (!good)
+				break;
+			/* two tiles side by side, of 64 pixels; the bright layer is in one of them */
+			good = d.w == 128 && d.h > 64;
+			for (int t = 0; good && t < 2; t++) {
+				int first = white(&d, 16, 16), second = white(&d, 80, 16);
+
+				good = first + second == 1 && !white(&d, 48, 48) && !white(&d, 112, 48) && !white(&d, 48, 16) && !white(&d, 16, 48);
+			}
+			draw_free(&d);
+		}
+		ok(good, "right, front and top are where they belong: axes %d%d%d, flips %d%d%d", axes[i / 8][0], axes[i / 8][1], axes[i / 8][2], flip[0], flip[1], flip[2]);
+		frame_free(&f);
+	}
+}
+
+static int colour(const struct draw *d, int r, int g, int b)
+{
+	int n = 0;
+
+	for (int64_t i = 0; i < d->w * 8 * N; i++)
+		n += d->rgb[3 * i] == r && d->rgb[3 * i + 1] == g && d->rgb[3 * i + 2] == b;
+	return n;
+}
+
+static void outlines(void)
+{
+	static const int axes[3] = {0, 1, 2}, flip[3] = {1, 1, 0};
+	const int64_t shape[3] = {N, N, N};
+	struct view_opts o = {"image", VIEW_AXIAL, -1, 1, 0, 0, 0, 8};
+	struct frame f = {0};
+	struct draw d;
+	struct err e;
+	uint8_t *l, *p;
+
+	octant(&f, axes, flip, &e);
+	l = frame_add(&f, "label", DT_U8, 3, shape, &e)->data, p = frame_add(&f, "pred", DT_U8, 3, shape, &e)->data;
+	memset(l, 0, N * N * N), memset(p, 0, N * N * N);
+	for (int y = 2; y < 6; y++)
+		for (int x = 2; x < 6; x++)
+			l[(5 * N + y) * N + x] = 1;
+	ok(!view_draw(&f, &o, &d, &e) && near_to(colour(&d, 0, 230, 60), 112, 8, 0), "truth has a green outline: %d", colour(&d, 0, 230, 60));
+	ok(!colour(&d, 255, 120, 0) && !colour(&d, 255, 255, 0), "no prediction, no other colour");
+	draw_free(&d);
+	memcpy(p, l, N * N * N);
+	ok(!view_draw(&f, &o, &d, &e) && !colour(&d, 0, 230, 60) && near_to(colour(&d, 255, 255, 0), 112, 8, 0), "both in the same place are yellow");
+	draw_free(&d);
+	memset(l, 0, N * N * N);
+	ok(!view_draw(&f, &o, &d, &e) && near_to(colour(&d, 255, 120, 0), 112, 8, 0), "prediction alone is orange");
+	draw_free(&d);
+	frame_free(&f);
+}
+
+int main(void)
+{
+	orientation();
+	outlines();
+	return tap_done();
+}

@@ -1,0 +1,91 @@
+/* nii-view: PNG pictures of volumes, with the outlines of truth and prediction.
+
+   Reads volume frames; writes one picture a frame: with -o FILE (or standard output) there must be one frame, with -d DIR each goes to DIR/ID.png. The
+   image may be in HU or normalised to 0..1. Radiological view: the patient's right is on the left. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/arg.h"
+#include "lib/stream/stream.h"
+#include "lib/volume/view.h"
+
+static const struct { double lo, hi; } presets[] = {{0, 0}, {-1350, 150}, {-160, 240}, {-450, 1050}, {-1000, 400}};
+
+struct opts {
+	struct view_opts view;
+	const char *dir, *out;
+	double window[2];
+	int preset, largest;
+	int64_t montage, frames;
+};
+
+static int one(struct frame *f, void *arg, struct err *e)
+{
+	struct opts *o = arg;
+	char path[4096];
+	struct draw d;
+	struct out out;
+	int r;
+
+	if (o->frames++ && !o->dir)
+		return err_set(e, NULL, "a second frame for one picture (-d DIR takes many)");
+	if (o->dir && (size_t)snprintf(path, sizeof path, "%s/%s.png", o->dir, frame_id(f)) >= sizeof path)
+		return err_set(e, NULL, "%.100s: the path is too long", o->dir);
+	if (o->dir && (!frame_meta(f, "id") || frame_check_id("id", frame_id(f), e)))
+		return err_set(e, NULL, "a frame without an id to name the picture");
+	r = view_draw(f, &o->view, &d, e);
+	if (!r)
+		r = out_open(&out, o->dir ? path : o->out, 1, e);
+	if (!r && draw_png(&d, &out, e)) {
+		out_abort(&out);
+		r = -1;
+	} else if (!r)
+		r = out_close(&out, e);
+	draw_free(&d);
+	return r;
+}
+
+static void check(struct opts *o, const struct arg_common *c)
+{
+	if (o->dir && c->out)
+		err_usage("-o and -d exclude each other");
+	if ((o->view.slice >= 0) + o->largest + (o->montage > 0) > 1)
+		err_usage("--slice, --largest and --montage exclude each other");
+	if (o->window[0] > o->window[1])
+		err_usage("--window: %g is more than %g", o->window[0], o->window[1]);
+	o->view.window = o->window[0] < o->window[1];
+	if (o->view.window && o->preset)
+		err_usage("--window and --preset exclude each other");
+	o->view.lo = o->view.window ? o->window[0] : presets[o->preset].lo;
+	o->view.hi = o->view.window ? o->window[1] : presets[o->preset].hi;
+	o->view.window |= o->preset > 0;
+	o->view.montage = o->montage ? o->montage : 1;
+	o->out = c->out;
+}
+
+int main(int argc, char **argv)
+{
+	struct opts o = {.view = {.tensor = "image", .slice = -1}};
+	struct arg_common c;
+	struct err e;
+	int plane = VIEW_AXIAL;
+	const struct arg args[] = {
+		{'d', "directory", ARG_STR, &o.dir, "DIR", "one picture a frame, DIR/ID.png", 0, 0},
+		{'t', "tensor", ARG_STR, &o.view.tensor, "NAME", "what is shown in grey, its first channel (default image)", 0, 0},
+		{0, "slice", ARG_INT, &o.view.slice, "K", "voxel layer K, from 0", 0, 1e6},
+		{0, "largest", ARG_FLAG, &o.largest, NULL, "the layer with most of label and pred (default; else the middle)", 0, 0},
+		{0, "montage", ARG_INT, &o.montage, "N", "N layers over the extent of label and pred (else the volume)", 1, 1024},
+		{0, "plane", ARG_CHOICE, &plane, "axial|coronal|sagittal", "which way to cut (default axial)", 0, 0},
+		{0, "window", ARG_FLOAT, o.window, "LO,HI", "black and white (default -1000,400; 0,1 for floats within 0..1)", 0, 0, 2},
+		{0, "preset", ARG_CHOICE, &o.preset, "auto|lung|soft|bone|wide", "window by name (default auto)", 0, 0},
+		{0, "zoom", ARG_FLOAT, &o.view.zoom, "F", "pixels a voxel (default: at least 256 a slice)", 0.05, 50},
+		{0}};
+	const struct arg_spec spec = {"nii-view", "[FILE ...]", "Draw volumes with the outlines of truth and prediction as PNG.", args, ARG_OUT, 0, -1};
+
+	arg_parse(&spec, argc, argv, &c);
+	o.view.plane = (enum view_plane)plane;
+	check(&o, &c);
+	if (stream_each(&c, one, &o, &e))
+		err_die(&e);
+	return 0;
+}
