@@ -33,7 +33,7 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 	fails 1 "nii-view: one.ts: phantom-0001: no tensor 'prob' in this frame" nii-view one.ts -t prob
 	fails 2 "nii-view: --slice, --largest and --montage exclude each other (see nii-view --help)" nii-view --slice 1 --largest one.ts
 	fails 2 "nii-view: --window and --preset exclude each other (see nii-view --help)" nii-view --window 0,1 --preset lung one.ts
-	fails 1 "nii-view: one.ts: phantom-0001: /nonexistent/phantom-0001.png: cannot write: No such file or directory" nii-view -d /nonexistent one.ts
+	fails 1 "nii-view: one.ts: phantom-0001: /nonexistent/phantom-0001.png: cannot write beside it: No such file or directory" nii-view -d /nonexistent one.ts
 }
 
 @test "normalised images and other tensors" {
