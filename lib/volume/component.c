@@ -275,3 +275,35 @@ int component_keep_largest(struct tensor *t, const struct components *c, enum co
 	free(keep);
 	return r;
 }
+
+static uint32_t group_of(const uint32_t *group, uint32_t component)
+{
+	return group ? group[component] : component;
+}
+
+int component_lines(const struct components *c, const uint32_t *group, uint32_t groups, struct component_line **line, size_t **first, struct err *e)
+{
+	int64_t rows = c->size[1] * c->size[2];
+	size_t *at = mem_zero((size_t)groups + 2, sizeof *at, "components", e);
+
+	*first = at;
+	*line = at ? mem_new((size_t)c->row[rows], sizeof **line, "components", e) : NULL;
+	if (!*line) {
+		free(at);
+		*first = NULL;
+		return -1;
+	}
+	/* at[g + 2] counts, at[g + 1] is where group g goes on, and in the end at[g + 1] is where it ended */
+	for (uint32_t i = 0; i < c->n; i++)
+		at[group_of(group, i) + 2] += (size_t)c->c[i].runs;
+	for (uint32_t g = 0; g < groups; g++)
+		at[g + 2] += at[g + 1];
+	for (int64_t r = 0; r < rows; r++)
+		for (int64_t i = c->row[r]; i < c->row[r + 1]; i++) {
+			const struct component_run *run = &c->run[i];
+
+			(*line)[at[group_of(group, run->of) + 1]++] =
+				(struct component_line){run->x0, run->x1, (int32_t)(r % c->size[1]), (int32_t)(r / c->size[1])};
+		}
+	return 0;
+}

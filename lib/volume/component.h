@@ -39,4 +39,11 @@ void component_free(struct components *c);
    Of equal sizes the one whose first voxel comes first, x fastest, is the larger. */
 int component_keep_largest(struct tensor *t, const struct components *c, enum component_of of, int64_t k, struct err *e);
 
+/* The runs of components, gathered by group: what diameters are measured on. */
+struct component_line { int32_t x0, x1, y, z; }; /* voxels x0 <= x < x1 */
+
+/* Group g's lines are (*line)[(*first)[g]] up to (*first)[g + 1], in the order of z, y, x. group[i]: of component i; groups: how many there are; group NULL:
+   every component is a group. Caller frees both. 0 or -1. */
+int component_lines(const struct components *c, const uint32_t *group, uint32_t groups, struct component_line **line, size_t **first, struct err *e);
+
 #endif
