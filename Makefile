@@ -3,7 +3,7 @@ SHELL  := /bin/bash
 B      := build
 PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
-CFLAGS ?= -O2
+CFLAGS ?= -O3
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
