@@ -40,7 +40,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	seg-window -m model.ts net0.ts net2.ts >both.ts
 	cat net0.ts net2.ts | seg-window -m model.ts | ts-cmp --meta - both.ts
 	ts-select --index 1 both.ts | ts-cmp - <(seg-window -m model.ts net2.ts)
-	! grep -aqF '"image"' both.ts
+	[ "$(grep -acF '"image"' both.ts)" = 0 ]
 	seg-window -m model.ts --keep-image net0.ts | ts-cmp -t image - net0.ts
 	seg-window -m model.ts --overlap .5 net0.ts | grep -aqF '\"args\":{\"mode\":\"gaussian\",\"model\":\"model.ts\",\"output\":\"labels\",\"overlap\":0.5,\"roi\":[12,16,8],\"sigma\":0.125},\"tool\":\"seg-window\"'
 }
@@ -66,6 +66,10 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	fails 2 "seg-window: --overlap: 1 is not in 0..0.999 (see seg-window --help)" seg-window -m model.ts --overlap 1 net0.ts
 	fails 1 "seg-window: nosuch.ts: cannot open: No such file or directory" seg-window -m nosuch.ts net0.ts
 	fails 1 "seg-window: device 'abacus' is none of auto, cpu, cuda, cuda:N" seg-window -m model.ts --device abacus net0.ts
+	fails 1 "seg-window: roi: input of 10,16,8 voxels (x,y,z) does not fit the network: it takes multiples of 4,4,4" seg-window -m model.ts --roi 10,16,8 net0.ts
+	fails 1 "seg-window: net0.ts: is not a model: its first frame is of kind 'volume', not 'model' (offset 0)" seg-window -m net0.ts net0.ts
+	head -c 70000 model.ts >cut.ts
+	fails 1 "seg-window: cut.ts: ends inside a frame's data (offset 70000, expected 73076 bytes, found 66272)" seg-window -m cut.ts net0.ts
 	h='"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"}'
 	raw_frame "{$h,\"image\":{\"dtype\":\"F32\",\"shape\":[1,3,1,1],\"data_offsets\":[0,12]}}" '\0\0\0\0\0\0\0\0\0\0\300\177' >nan.ts
 	fails 1 "seg-window: nan.ts: a: the image has values that are not finite in slice 2" seg-window -m model.ts nan.ts
@@ -85,6 +89,13 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	cat net0.ts nan.ts >mixed.ts
 	fails 1 "seg-window: mixed.ts: a: the image has values that are not finite in slice 2" seg-window -m model.ts -o left/out.ts mixed.ts
 	[ -z "$(ls -A left)" ]
+}
+
+@test "a volume prepared otherwise is refused unless forced" {
+	h='"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1","history":"[{\"tool\":\"nii-normalize\",\"args\":{\"zscore\":true}}]"}'
+	raw_frame "{$h,\"image\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1],\"data_offsets\":[0,1]}}" '\1' >z.ts
+	fails 1 "seg-window: z.ts: a: is not prepared as the model's training data: step 1 is nii-normalize {\"zscore\":true}, the model wants nothing" seg-window -m model.ts z.ts
+	seg-window --force -m model.ts z.ts | ts-cmp -t pred - <(volume a U8 1,1,1 '\0' pred)
 }
 
 @test "progress as JSON" {

@@ -90,7 +90,7 @@ static int plan_early(struct work *w, struct err *e)
 
 	if (!roi[0] || !roi[1] || !roi[2])
 		return 0;
-	return net_plan(w->net, w->w.batch, roi, 0, e) ? err_prefix(e, "roi %lld,%lld,%lld", (long long)roi[2], (long long)roi[1], (long long)roi[0]) : 0;
+	return net_plan(w->net, w->w.batch, roi, 0, e) ? err_prefix(e, "roi") : 0;
 }
 
 static int run(const struct opts *o, const struct arg_common *c, struct err *e)
