@@ -111,6 +111,7 @@ int out_open(struct out *o, const char *path, int binary, struct err *e)
 {
 	memset(o, 0, sizeof *o);
 	o->fd = -1;
+	signal(SIGXFSZ, SIG_IGN); /* past ulimit -f: an error of write, as a full disk */
 	if (!path || !strcmp(path, "-") ? open_stdout(o, binary, e) : open_file(o, path, e)) {
 		out_abort(o);
 		return -1;
