@@ -24,3 +24,8 @@ $(B)/bin/niipipe-cpu.so: $(KOBJ)
 	$(CC) -shared -fopenmp $(LDFLAGS) -o $@ $^ -ldnnl -lm
 
 -include $(shell find $(B)/kobj -name '*.d' 2>/dev/null)
+
+# Speed of the kernels (NIIPIPE_BACKENDS says where the shared object is)
+$(B)/bench/kernels: $(B)/obj/tests/bench/kernels.o $(B)/kobj/kernels/onednn.o $(B)/libniipipe.a $(B)/bin/niipipe-cpu.so
+	@mkdir -p $(@D)
+	$(CC) -fopenmp -Wl,--as-needed $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -ldnnl $(LIBS)
