@@ -1,4 +1,5 @@
-#include "kernels/cpu.h"
+/* Which kernels do a convolution: own ones (direct.h) or oneDNN's, pass by pass. */
+#include "kernels/direct.h"
 
 #include <stdlib.h>
 
@@ -7,10 +8,15 @@
 
 enum { ALIGN = 64 };
 
+enum pass { FORWARD, DATA, WEIGHTS, PASSES };
+
 struct k_conv {
 	struct k_conv_geom g;
-	int64_t xvox, yvox; /* n*d*h*w */
-	struct dnn_conv *dnn;
+	int64_t xvox, yvox;     /* n*d*h*w */
+	int own[PASSES];
+	struct gather forward, data;
+	struct wgrad weights;
+	struct dnn_conv *dnn;   /* NULL where every pass is own */
 };
 
 static size_t up(size_t n)
@@ -33,6 +39,39 @@ static int check(const struct k_conv_geom *g, struct err *e)
 	return 0;
 }
 
+/* Own kernels for a pass? */
+static int prefer_own(const struct k_conv_geom *g, enum pass pass)
+{
+	const char *env = getenv("NIIPIPE_CONV");
+
+	(void)g, (void)pass;
+	return !env || env[0] != 'd';
+}
+
+/* The pass from `in` to `out`: strided where in is the convolution's large side. */
+static int plan_gather(struct gather *p, const struct k_conv_geom *g, int data, struct err *e)
+{
+	*p = (struct gather){.fractional = data != g->transposed, .n = g->n, .ci = data ? g->oc : g->ic, .co = data ? g->ic : g->oc,
+			     .inpitch = data ? g->ypitch : g->xpitch, .outpitch = data ? g->xpitch : g->ypitch};
+	for (int i = 0; i < 3; i++) {
+		p->in[i] = data ? g->out[i] : g->in[i], p->out[i] = data ? g->in[i] : g->out[i];
+		p->kernel[i] = g->kernel[i], p->stride[i] = g->stride[i], p->pad[i] = g->pad[i];
+	}
+	return cpu->gather_plan(p, e);
+}
+
+static int plan_wgrad(struct wgrad *p, const struct k_conv_geom *g)
+{
+	int t = g->transposed;
+
+	*p = (struct wgrad){.n = g->n, .cl = t ? g->oc : g->ic, .cs = t ? g->ic : g->oc, .lpitch = t ? g->ypitch : g->xpitch, .spitch = t ? g->xpitch : g->ypitch};
+	for (int i = 0; i < 3; i++) {
+		p->large[i] = t ? g->out[i] : g->in[i], p->small[i] = t ? g->in[i] : g->out[i];
+		p->kernel[i] = g->kernel[i], p->stride[i] = g->stride[i], p->pad[i] = g->pad[i];
+	}
+	return cpu->wgrad_plan(p);
+}
+
 struct k_conv *conv_new(const struct k_conv_geom *g, struct err *e)
 {
 	struct k_conv *c = mem_zero(1, sizeof *c, "a convolution", e);
@@ -44,9 +83,17 @@ struct k_conv *conv_new(const struct k_conv_geom *g, struct err *e)
 	c->g.ypitch = g->ypitch ? g->ypitch : g->oc;
 	c->xvox = g->n * g->in[0] * g->in[1] * g->in[2];
 	c->yvox = g->n * g->out[0] * g->out[1] * g->out[2];
-	if (!check(&c->g, e) && (c->dnn = dnn_conv_new(&c->g, e)))
+	if (check(&c->g, e))
+		goto fail;
+	for (int p = 0; p < (g->train ? PASSES : DATA); p++)
+		c->own[p] = prefer_own(&c->g, p);
+	c->own[FORWARD] = c->own[FORWARD] && !plan_gather(&c->forward, &c->g, 0, e);
+	c->own[DATA] = c->own[DATA] && !plan_gather(&c->data, &c->g, 1, e);
+	c->own[WEIGHTS] = c->own[WEIGHTS] && !plan_wgrad(&c->weights, &c->g);
+	if ((c->own[FORWARD] && (!g->train || (c->own[DATA] && c->own[WEIGHTS]))) || (c->dnn = dnn_conv_new(&c->g, e)))
 		return c;
-	free(c);
+fail:
+	conv_free(c);
 	return NULL;
 }
 
@@ -55,6 +102,7 @@ void conv_free(struct k_conv *c)
 	if (!c)
 		return;
 	dnn_conv_free(c->dnn);
+	free(c->forward.w), free(c->data.w);
 	free(c);
 }
 
@@ -68,18 +116,34 @@ static size_t dense_y(const struct k_conv *c)
 	return up(sizeof(float) * (size_t)(c->yvox * c->g.oc));
 }
 
-/* Dense copies of x and y come first, then the library's own. */
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Own kernels' rooms; for oneDNN dense copies of x and y, then what it wants. */
 size_t conv_scratch(const struct k_conv *c)
 {
-	size_t own = dnn_conv_scratch(c->dnn), sums = cpu->column_scratch(c->yvox, c->g.oc);
-	size_t x = c->g.train || c->g.xpitch != c->g.ic ? dense_x(c) : 0, y = c->g.ypitch != c->g.oc ? dense_y(c) : 0;
+	size_t n = cpu->column_scratch(c->yvox, c->g.oc), x = c->g.train || c->g.xpitch != c->g.ic ? dense_x(c) : 0;
 
-	return x + y + (c->g.train && sums > own ? sums : own);
+	if (c->dnn)
+		n = larger(n, x + (c->g.ypitch != c->g.oc ? dense_y(c) : 0) + dnn_conv_scratch(c->dnn));
+	if (c->own[FORWARD])
+		n = larger(n, sizeof(float) * (size_t)(c->forward.room * c->forward.threads));
+	if (c->own[DATA])
+		n = larger(n, sizeof(float) * (size_t)(c->data.room * c->data.threads));
+	if (c->own[WEIGHTS])
+		n = larger(n, cpu->wgrad_scratch(&c->weights));
+	return n + ALIGN;
 }
 
 int conv_pack(struct k_conv *c, const float *w, struct err *e)
 {
-	return dnn_conv_pack(c->dnn, w, e);
+	if (c->own[FORWARD])
+		cpu->gather_pack(&c->forward, w);
+	if (c->own[DATA])
+		cpu->gather_pack(&c->data, w);
+	return c->dnn ? dnn_conv_pack(c->dnn, w, e) : 0;
 }
 
 static char *after(void *scratch, const struct k_conv *c, int x, int y)
@@ -93,6 +157,10 @@ int conv_forward(struct k_conv *c, const float *x, const float *bias, float *y, 
 	int cx = g->xpitch != g->ic, cy = g->ypitch != g->oc;
 	float *tx = scratch, *ty = (float *)after(scratch, c, cx, 0);
 
+	if (c->own[FORWARD]) {
+		cpu->gather_run(&c->forward, x, bias, y, 0, scratch);
+		return 0;
+	}
 	if (cx)
 		cpu->slice_copy(tx, g->ic, x, g->xpitch, c->xvox, g->ic, 0, e);
 	if (dnn_conv_forward(c->dnn, cx ? tx : x, bias, cy ? ty : y, after(scratch, c, cx, cy), e))
@@ -106,6 +174,10 @@ int conv_backward_data(struct k_conv *c, const float *dy, float *dx, int dx_add,
 	int cx = g->xpitch != g->ic || dx_add, cy = g->ypitch != g->oc;
 	float *tx = scratch, *ty = (float *)after(scratch, c, cx, 0);
 
+	if (c->own[DATA]) {
+		cpu->gather_run(&c->data, dy, NULL, dx, dx_add, scratch);
+		return 0;
+	}
 	if (cy)
 		cpu->slice_copy(ty, g->oc, dy, g->ypitch, c->yvox, g->oc, 0, e);
 	if (dnn_conv_backward_data(c->dnn, cy ? ty : dy, cx ? tx : dx, after(scratch, c, cx, cy), e))
@@ -119,11 +191,17 @@ int conv_backward_weights(struct k_conv *c, const float *x, const float *dy, flo
 	int cx = g->xpitch != g->ic, cy = g->ypitch != g->oc;
 	float *tx = scratch, *ty = (float *)after(scratch, c, cx, 0);
 
+	if (db)
+		cpu->column_sum(dy, g->ypitch, c->yvox, g->oc, db, scratch);
+	if (!dw)
+		return 0;
+	if (c->own[WEIGHTS]) {
+		cpu->wgrad_run(&c->weights, g->transposed ? dy : x, g->transposed ? x : dy, dw, scratch);
+		return 0;
+	}
 	if (cx)
 		cpu->slice_copy(tx, g->ic, x, g->xpitch, c->xvox, g->ic, 0, e);
 	if (cy)
 		cpu->slice_copy(ty, g->oc, dy, g->ypitch, c->yvox, g->oc, 0, e);
-	if (db)
-		cpu->column_sum(dy, g->ypitch, c->yvox, g->oc, db, after(scratch, c, cx, cy));
-	return dw ? dnn_conv_backward_weights(c->dnn, cx ? tx : x, cy ? ty : dy, dw, after(scratch, c, cx, cy), e) : 0;
+	return dnn_conv_backward_weights(c->dnn, cx ? tx : x, cy ? ty : dy, dw, after(scratch, c, cx, cy), e);
 }

@@ -5,6 +5,9 @@
 
 #include "kernels/backend.h"
 
+struct gather;
+struct wgrad;
+
 #ifndef K_LEVEL
 #define K_LEVEL plain
 #endif
@@ -26,6 +29,13 @@ struct cpu_level {
 	/* out[c] += sum over voxels of x[v][c], the same whatever the threads; scratch of column_scratch bytes */
 	size_t (*column_scratch)(int64_t vox, int64_t c);
 	void (*column_sum)(const float *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch);
+	/* direct.h */
+	int (*gather_plan)(struct gather *, struct err *);
+	void (*gather_pack)(struct gather *, const float *);
+	void (*gather_run)(const struct gather *, const float *, const float *, float *, int, float *);
+	int (*wgrad_plan)(struct wgrad *);
+	size_t (*wgrad_scratch)(const struct wgrad *);
+	void (*wgrad_run)(const struct wgrad *, const float *, const float *, float *, float *);
 };
 
 extern const struct cpu_level cpu_level_plain, cpu_level_v3, cpu_level_v4;

@@ -1,4 +1,4 @@
-#include "kernels/cpu.h"
+#include "kernels/direct.h"
 
 #if defined(__AVX512F__)
 #define NAME "avx512"
@@ -17,4 +17,6 @@ const struct cpu_level K(cpu_level) = {
 	.loss_scratch = K(loss_scratch), .loss = K(loss),
 	.adamw = K(adamw), .sum_squares = K(sum_squares),
 	.column_scratch = K(column_scratch), .column_sum = K(column_sum),
+	.gather_plan = K(gather_plan), .gather_pack = K(gather_pack), .gather_run = K(gather_run),
+	.wgrad_plan = K(wgrad_plan), .wgrad_scratch = K(wgrad_scratch), .wgrad_run = K(wgrad_run),
 };

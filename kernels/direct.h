@@ -1,0 +1,86 @@
+/* Own direct convolutions. Every pass of a convolution is one of two things between its large side L (a convolution's x, a transposed one's y) and its
+   small side S, coupled by  large = small stride - pad + k  on each axis, weights [S channel, L channel, kd, kh, kw]:
+   - a gather, S from L (strided) or L from S (fractional: every output parity has its own taps): gather.c, and thin.c for a few channels;
+   - the weight gradient  dw[s][l][k] += sum over voxels of S[v][s] L[v stride - pad + k][l]: wgrad.c.
+   Rows along w are copied, zeros around them, into a buffer that stays in the cache: taps along w are then one run of memory, and no edge is special. */
+#ifndef NIIPIPE_DIRECT_H
+#define NIIPIPE_DIRECT_H
+
+#include "kernels/cpu.h"
+
+enum { MAX_KERNEL = 16, MAX_STRIDE = 8 };
+
+enum gather_kind { GATHER_WIDE, GATHER_DOT, GATHER_THIN };
+
+/* The outputs q*classes + its number, q = 0.. : from the taps voxels of a padded row that begin at first + q*step; taps' weights begin at `before` taps. */
+struct gather_class { int taps, first, before; };
+
+struct gather {
+	enum gather_kind kind;
+	int fractional;
+	int64_t n, ci, co, in[3], out[3], inpitch, outpitch;
+	int kernel[3], stride[3], pad[3];
+	int classes;
+	struct gather_class class[MAX_STRIDE];
+	int64_t step;          /* voxels of the padded row from one q to the next */
+	int64_t left, width;   /* the padded row: zeros before, voxels in all */
+	int64_t plane, most;   /* thin: floats of a padded row's channel, of an output row's */
+	int in_place;          /* rows are read where they are */
+	int64_t hblock, hrows; /* output rows a task, input rows it needs at most */
+	int64_t len_unit;      /* floats of a run are rounded up to this (dot) */
+	int64_t room;          /* floats a thread */
+	int threads;
+	float *w;
+};
+
+/* 0, or -1 where these kernels don't do it (no error is set) or there is no memory (error). g's geometry is set; the rest is filled in. */
+int K(gather_plan)(struct gather *g, struct err *e);
+int K(thin_plan)(struct gather *g); /* 0: these channels are for thin.c; plane, most are set */
+void K(gather_pack)(struct gather *g, const float *w);
+void K(gather_run)(const struct gather *g, const float *x, const float *bias, float *y, int add, float *scratch);
+
+/* One task's part: output rows h0..h1 of plane od, and the copied input rows it needs: ihs rows from ih0 for each of dtaps planes. */
+struct gather_task {
+	const struct gather *g;
+	const float *x, *bias;
+	float *y, *buffer;
+	int add;
+	int64_t n, od, h0, h1;
+	int dtaps, kd[MAX_KERNEL];
+	int64_t id[MAX_KERNEL], ih0, ihs;
+};
+
+/* An input row of an output row: where, and its kd*KH + kh. Up to MAX_ROWS. */
+enum { MAX_ROWS = MAX_KERNEL * MAX_KERNEL };
+struct gather_row { const float *x; int64_t k; };
+int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *row);
+
+/* thin.c's: a padded row, one channel after the other; all output rows of a task. */
+void K(thin_copy)(const struct gather *g, float *to, const float *from);
+void K(thin_task)(const struct gather_task *t);
+
+/* Taps of output o on axis 0 or 1: input positions and kernel positions; how many. */
+int K(gather_taps)(const struct gather *g, int axis, int64_t o, int64_t *in, int *k);
+
+/* Where weight (kd, kh, kw, ci, co) is in the caller's array. */
+static inline int64_t gather_weight(const struct gather *g, int kd, int kh, int kw, int64_t ci, int64_t co)
+{
+	int64_t first = g->fractional ? ci * g->co + co : co * g->ci + ci;
+
+	return ((first * g->kernel[0] + kd) * g->kernel[1] + kh) * g->kernel[2] + kw;
+}
+
+struct wgrad {
+	int64_t n, cl, cs, large[3], small[3], lpitch, spitch;
+	int kernel[3], stride[3], pad[3];
+	int64_t left, width;   /* of a padded row of L */
+	int64_t wide;          /* cs rounded up to vectors */
+	int64_t hblock, hrows, parts, groups, room;
+	int threads;
+};
+
+int K(wgrad_plan)(struct wgrad *g);
+size_t K(wgrad_scratch)(const struct wgrad *g);
+void K(wgrad_run)(const struct wgrad *g, const float *l, const float *s, float *dw, float *scratch);
+
+#endif

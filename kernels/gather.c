@@ -1,0 +1,406 @@
+/* Gathers: out[o][co] = sum over taps k and ci of in[i(o,k)][ci] w[k][ci][co], see direct.h.
+   wide: vectors over co, a block of up to MR outputs along w in registers, inputs broadcast.
+   dot:  co < VL/2: vectors over the run of taps and ci, summed across at the end. */
+#include "kernels/direct.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/vec.h"
+#include "lib/base/mem.h"
+
+enum { MR = VL == 16 ? 12 : 6, MR_ONE = 12, NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15 }; /* BUFFER: floats */
+
+struct call {
+	const struct gather_row *row;
+	int64_t rows, at, len, step, wstep; /* at: floats from a row's begin; wstep: floats of weights from one k to the next */
+	const float *w, *bias;
+	float *y;
+	int64_t ystep;
+	int cols, add;
+};
+
+typedef void kernel(const struct call *a);
+
+INLINE void finish(const struct call *a, float *y, const float *v, int n)
+{
+	for (int i = 0; i < n; i++)
+		y[i] = v[i] + (a->add ? y[i] : 0);
+}
+
+INLINE void wide(const struct call *a, const int mr, const int nv)
+{
+	vec acc[MR_ONE][2];
+
+	UNROLL for (int m = 0; m < mr; m++)
+		UNROLL for (int v = 0; v < nv; v++)
+			acc[m][v] = load(a->bias + v * VL);
+	for (int64_t r = 0; r < a->rows; r++) {
+		const float *x = a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep, *end = x + a->len;
+
+		for (; x < end; x++, w += nv * VL) {
+			vec w0 = load(w), w1 = nv > 1 ? load(w + VL) : w0;
+
+			UNROLL for (int m = 0; m < mr; m++) {
+				vec b = x[m * a->step] - (vec){0};
+
+				acc[m][0] += b * w0;
+				if (nv > 1)
+					acc[m][1] += b * w1;
+			}
+		}
+	}
+	if (a->cols == nv * VL) {
+		UNROLL for (int m = 0; m < mr; m++)
+			UNROLL for (int v = 0; v < nv; v++) {
+				float *y = a->y + m * a->ystep + v * VL;
+
+				if (a->add)
+					acc[m][v] += load(y);
+				store(y, acc[m][v]);
+			}
+		return;
+	}
+	for (int m = 0; m < mr; m++) {
+		float t[2 * VL];
+
+		for (int v = 0; v < nv; v++)
+			store(t + v * VL, acc[m][v]);
+		finish(a, a->y + m * a->ystep, t, a->cols);
+	}
+}
+
+#define WIDE(mr) static void wide1_##mr(const struct call *a) { wide(a, mr, 1); } static void wide2_##mr(const struct call *a) { wide(a, mr, 2); }
+WIDE(1) WIDE(2) WIDE(3) WIDE(4) WIDE(5) WIDE(6) WIDE(7) WIDE(8) WIDE(9) WIDE(10) WIDE(11) WIDE(12)
+
+static kernel *const wide_one[] = {NULL, wide1_1, wide1_2, wide1_3, wide1_4, wide1_5, wide1_6, wide1_7, wide1_8, wide1_9, wide1_10, wide1_11, wide1_12};
+static kernel *const wide_two[] = {NULL, wide2_1, wide2_2, wide2_3, wide2_4, wide2_5, wide2_6, wide2_7, wide2_8, wide2_9, wide2_10, wide2_11, wide2_12};
+
+INLINE void dot(const struct call *a, const int mr, const int co)
+{
+	vec acc[8][DOT_MAX] = {0};
+
+	for (int64_t r = 0; r < a->rows; r++) {
+		const float *x = a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep;
+
+		for (int64_t j = 0; j < a->len; j += VL) {
+			vec in[8];
+
+			UNROLL for (int m = 0; m < mr; m++)
+				in[m] = load(x + m * a->step + j);
+			UNROLL for (int c = 0; c < co; c++) {
+				vec v = load(w + c * a->len + j);
+
+				UNROLL for (int m = 0; m < mr; m++)
+					acc[m][c] += in[m] * v;
+			}
+		}
+	}
+	for (int m = 0; m < mr; m++) {
+		float t[DOT_MAX];
+
+		for (int c = 0; c < co; c++)
+			t[c] = a->bias[c] + vec_sum(acc[m][c]);
+		finish(a, a->y + m * a->ystep, t, co);
+	}
+}
+
+#define DOT(mr) \
+	static void dot1_##mr(const struct call *a) { dot(a, mr, 1); } static void dot2_##mr(const struct call *a) { dot(a, mr, 2); } \
+	static void dot3_##mr(const struct call *a) { dot(a, mr, 3); } static void dot4_##mr(const struct call *a) { dot(a, mr, 4); }
+DOT(1) DOT(2) DOT(3) DOT(4)
+
+static kernel *const dots[DOT_MAX][5] = {
+	{NULL, dot1_1, dot1_2, dot1_3, dot1_4}, {NULL, dot2_1, dot2_2, dot2_3, dot2_4}, {NULL, dot3_1, dot3_2, dot3_3, dot3_4}, {NULL, dot4_1, dot4_2, dot4_3, dot4_4},
+};
+
+/* -- the plan ----------------------------------------------------------------- */
+static void plan_strided(struct gather *g)
+{
+	int64_t last = (g->out[2] - 1) * g->stride[2] + g->kernel[2];
+
+	g->classes = 1;
+	g->class[0] = (struct gather_class){.taps = g->kernel[2]};
+	g->step = g->stride[2], g->left = g->pad[2];
+	g->width = last > g->pad[2] + g->in[2] ? last : g->pad[2] + g->in[2];
+}
+
+/* Output q s + p is large; small q + (p + pad - k)/s for k = (p + pad) mod s, + s ... : the last of them comes first in memory. */
+static void plan_fractional(struct gather *g)
+{
+	int s = g->stride[2], before = 0;
+	int64_t end = g->in[2];
+
+	g->classes = s, g->step = 1, g->left = 0;
+	for (int p = 0; p < s; p++) {
+		int k0 = (p + g->pad[2]) % s, taps = k0 < g->kernel[2] ? (g->kernel[2] - 1 - k0) / s + 1 : 0, first = (p + g->pad[2]) / s - (taps - 1);
+
+		g->class[p] = (struct gather_class){taps, first, before};
+		before += taps;
+		if (taps && -first > g->left)
+			g->left = -first;
+		if (taps && (g->out[2] - 1 - p) / s + first + taps > end)
+			end = (g->out[2] - 1 - p) / s + first + taps;
+	}
+	for (int p = 0; p < s; p++)
+		g->class[p].first += (int)g->left;
+	g->width = g->left + end;
+}
+
+int K(gather_taps)(const struct gather *g, int axis, int64_t o, int64_t *in, int *k)
+{
+	int n = 0, s = g->stride[axis];
+
+	for (int i = 0; i < g->kernel[axis]; i++) {
+		int64_t at = g->fractional ? o + g->pad[axis] - i : o * s - g->pad[axis] + i;
+
+		if (g->fractional && (at < 0 || at % s))
+			continue;
+		at = g->fractional ? at / s : at;
+		if (at >= 0 && at < g->in[axis])
+			in[n] = at, k[n++] = i;
+	}
+	return n;
+}
+
+static int64_t round_up(int64_t n, int64_t unit)
+{
+	return (n + unit - 1) / unit * unit;
+}
+
+static int64_t run_len(const struct gather *g, int c)
+{
+	return round_up(g->class[c].taps * g->ci, g->len_unit);
+}
+
+static int64_t row_len(const struct gather *g)
+{
+	return g->kind == GATHER_THIN ? g->ci * g->plane : round_up(g->width * g->ci + VL, VL);
+}
+
+/* Input rows that hblock output rows need on an axis. */
+static int64_t rows_needed(const struct gather *g, int64_t h)
+{
+	return g->fractional ? (h + g->kernel[1] - 2) / g->stride[1] + 2 : (h - 1) * g->stride[1] + g->kernel[1];
+}
+
+static int64_t weights_len(const struct gather *g)
+{
+	int64_t taps = 0, cols = g->kind == GATHER_DOT ? g->co : round_up(g->co, VL);
+
+	for (int c = 0; c < g->classes; c++)
+		taps += run_len(g, c);
+	return taps * g->kernel[0] * g->kernel[1] * cols;
+}
+
+int K(gather_plan)(struct gather *g, struct err *e)
+{
+	for (int i = 0; i < 3; i++)
+		if (g->kernel[i] > MAX_KERNEL || g->stride[i] > MAX_STRIDE)
+			return -1;
+	g->threads = omp_get_max_threads();
+	if (g->fractional)
+		plan_fractional(g);
+	else
+		plan_strided(g);
+	if (!K(thin_plan)(g))
+		g->kind = GATHER_THIN;
+	else
+		g->kind = g->co <= DOT_MAX && g->co < VL && g->ci * g->kernel[2] >= 2 * VL ? GATHER_DOT : GATHER_WIDE;
+	g->len_unit = g->kind == GATHER_DOT ? VL : 1;
+	g->in_place = g->kind != GATHER_THIN && !g->left && g->width <= g->in[2];
+	for (int c = 0; c < g->classes; c++)
+		g->in_place &= g->class[c].taps <= 1 && run_len(g, c) <= g->ci;
+	g->hblock = g->out[1];
+	while (g->hblock > 1 && g->kernel[0] * rows_needed(g, g->hblock) * row_len(g) > BUFFER)
+		g->hblock = (g->hblock + 1) / 2;
+	g->hrows = rows_needed(g, g->hblock);
+	g->room = round_up(g->kernel[0] * g->hrows * row_len(g) + (g->kind == GATHER_THIN ? g->co * g->most : 0), 16);
+	g->w = mem_zero((size_t)weights_len(g) + VL, sizeof(float), "packed weights", e);
+	return g->w ? 0 : -1;
+}
+
+/* -- weights: [block of co][class][kd][kh][tap][ci][co of the block]; dot: [class][kd][kh][co][tap][ci]; thin: [kd][kh][ci][tap][co] -- */
+static int width_of(const struct gather *g, int64_t first)
+{
+	return g->co - first > VL ? NR : VL;
+}
+
+static int kw_of(const struct gather *g, int c, int t)
+{
+	return g->fractional ? (c + g->pad[2]) % g->stride[2] + (g->class[c].taps - 1 - t) * g->stride[2] : t;
+}
+
+static void pack_wide(struct gather *g, const float *w, int64_t first)
+{
+	int64_t kk = g->kernel[0] * g->kernel[1];
+	int nr = width_of(g, first), cols = g->co - first < nr ? (int)(g->co - first) : nr;
+	float *to = g->w + first * kk * g->kernel[2] * g->ci;
+
+	for (int c = 0; c < g->classes; c++)
+		for (int64_t k = 0; k < kk; k++)
+			for (int t = 0; t < g->class[c].taps; t++)
+				for (int64_t ci = 0; ci < g->ci; ci++, to += nr)
+					for (int co = 0; co < cols; co++)
+						to[co] = w[gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, t), ci, first + co)];
+}
+
+static void pack_dot(struct gather *g, const float *w)
+{
+	int64_t kk = g->kernel[0] * g->kernel[1];
+	float *to = g->w;
+
+	for (int c = 0; c < g->classes; c++)
+		for (int64_t k = 0; k < kk; k++)
+			for (int64_t co = 0; co < g->co; co++, to += run_len(g, c))
+				for (int64_t i = 0; i < g->class[c].taps * g->ci; i++)
+					to[i] = w[gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, (int)(i / g->ci)), i % g->ci, co)];
+}
+
+static void pack_thin(struct gather *g, const float *w)
+{
+	int64_t kk = g->kernel[0] * g->kernel[1];
+	float *to = g->w;
+
+	for (int64_t k = 0; k < kk; k++)
+		for (int64_t ci = 0; ci < g->ci; ci++)
+			for (int t = 0; t < g->kernel[2]; t++)
+				for (int64_t co = 0; co < g->co; co++)
+					*to++ = w[gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, 0, t), ci, co)];
+}
+
+void K(gather_pack)(struct gather *g, const float *w)
+{
+	if (g->kind == GATHER_THIN) {
+		pack_thin(g, w);
+	} else if (g->kind == GATHER_DOT) {
+		pack_dot(g, w);
+	} else {
+#pragma omp parallel for schedule(static)
+		for (int64_t b = 0; b < (g->co + NR - 1) / NR; b++)
+			pack_wide(g, w, b * NR);
+	}
+}
+
+/* -- running ------------------------------------------------------------------- */
+static const float *input_row(const struct gather_task *t, int64_t d, int64_t h)
+{
+	const struct gather *g = t->g;
+
+	return t->x + ((t->n * g->in[0] + d) * g->in[1] + h) * g->in[2] * g->inpitch;
+}
+
+static void copy_row(const struct gather *g, float *to, const float *from)
+{
+	int64_t body = g->in[2] < g->width - g->left ? g->in[2] : g->width - g->left, len = row_len(g), ci = g->ci;
+
+	if (g->kind == GATHER_THIN) {
+		K(thin_copy)(g, to, from);
+		return;
+	}
+
+	memset(to, 0, sizeof *to * (size_t)(g->left * ci));
+	to += g->left * ci, len -= g->left * ci;
+	if (g->inpitch == ci)
+		memcpy(to, from, sizeof *to * (size_t)(body * ci));
+	else
+		for (int64_t v = 0; v < body; v++)
+			for (int64_t i = 0; i < ci; i++)
+				to[v * ci + i] = from[v * g->inpitch + i];
+	memset(to + body * ci, 0, sizeof *to * (size_t)(len - body * ci));
+}
+
+/* The taps along d, and copies of all rows that output rows h0..h1 need. */
+static void bring(struct gather_task *t)
+{
+	const struct gather *g = t->g;
+	int64_t ih[MAX_KERNEL], hi = -1;
+	int kh[MAX_KERNEL];
+
+	t->dtaps = K(gather_taps)(g, 0, t->od, t->id, t->kd);
+	t->ih0 = g->in[1];
+	for (int64_t h = t->h0; h < t->h1; h++)
+		for (int i = K(gather_taps)(g, 1, h, ih, kh) - 1; i >= 0; i--) {
+			t->ih0 = ih[i] < t->ih0 ? ih[i] : t->ih0;
+			hi = ih[i] > hi ? ih[i] : hi;
+		}
+	t->ihs = hi + 1 - t->ih0;
+	if (g->in_place)
+		return;
+	for (int i = 0; i < t->dtaps; i++)
+		for (int64_t h = 0; h < t->ihs; h++)
+			copy_row(g, t->buffer + (i * t->ihs + h) * row_len(g), input_row(t, t->id[i], t->ih0 + h));
+}
+
+int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *row)
+{
+	const struct gather *g = t->g;
+	int64_t ih[MAX_KERNEL];
+	int kh[MAX_KERNEL], htaps = K(gather_taps)(g, 1, oh, ih, kh), n = 0;
+
+	for (int i = 0; i < t->dtaps; i++)
+		for (int j = 0; j < htaps; j++, n++) {
+			row[n].x = g->in_place ? input_row(t, t->id[i], ih[j]) : t->buffer + (i * t->ihs + ih[j] - t->ih0) * row_len(g);
+			row[n].k = t->kd[i] * g->kernel[1] + kh[j];
+		}
+	return n;
+}
+
+/* q = 0..count in even blocks of at most mr */
+static void along(struct call *a, kernel *const *table, int mr, int64_t count, const struct gather *g, int c, float *y)
+{
+	int64_t blocks = (count + mr - 1) / mr;
+
+	for (int64_t b = 0; b < blocks; b++) {
+		int64_t q = count * b / blocks, n = count * (b + 1) / blocks - q;
+
+		a->at = (g->class[c].first + q * g->step) * (g->in_place ? g->inpitch : g->ci);
+		a->y = y + q * a->ystep;
+		table[n](a);
+	}
+}
+
+static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
+{
+	const struct gather *g = t->g;
+	struct gather_row row[MAX_ROWS];
+	int dotted = g->kind == GATHER_DOT, nr = dotted ? (int)g->co : width_of(g, first);
+	float bias[NR] = {0}, *y = t->y + (((t->n * g->out[0] + t->od) * g->out[1] + oh) * g->out[2]) * g->outpitch + first;
+	struct call a = {.row = row, .rows = K(gather_rows)(t, oh, row), .bias = bias, .ystep = g->classes * g->outpitch, .add = t->add};
+
+	a.cols = g->co - first < nr ? (int)(g->co - first) : nr;
+	a.step = g->step * (g->in_place ? g->inpitch : g->ci);
+	if (t->bias)
+		memcpy(bias, t->bias + first, sizeof *bias * (size_t)a.cols);
+	for (int c = 0; c < g->classes; c++) {
+		int64_t count = (g->out[2] - c + g->classes - 1) / g->classes, kk = g->kernel[0] * g->kernel[1];
+
+		a.len = run_len(g, c), a.wstep = a.len * nr;
+		a.w = g->w + (dotted ? 0 : first * kk * g->kernel[2] * g->ci) + kk * nr * (dotted ? c * 0 : g->class[c].before * g->ci);
+		for (int p = 0; p < c && dotted; p++)
+			a.w += kk * nr * run_len(g, p);
+		along(&a, dotted ? dots[g->co - 1] : nr == VL ? wide_one : wide_two, dotted ? 4 : nr == VL ? MR_ONE : MR, count, g, c, y + c * g->outpitch);
+	}
+}
+
+void K(gather_run)(const struct gather *g, const float *x, const float *bias, float *y, int add, float *scratch)
+{
+	int64_t hblocks = (g->out[1] + g->hblock - 1) / g->hblock, tasks = g->n * g->out[0] * hblocks, unit = g->kind == GATHER_DOT ? g->co : NR;
+
+#pragma omp parallel for schedule(dynamic) num_threads(g->threads)
+	for (int64_t i = 0; i < tasks; i++) {
+		struct gather_task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .buffer = scratch + omp_get_thread_num() * g->room};
+
+		t.n = i / hblocks / g->out[0], t.od = i / hblocks % g->out[0], t.h0 = i % hblocks * g->hblock;
+		t.h1 = t.h0 + g->hblock < g->out[1] ? t.h0 + g->hblock : g->out[1];
+		bring(&t);
+		if (g->kind == GATHER_THIN) {
+			K(thin_task)(&t);
+			continue;
+		}
+		for (int64_t first = 0; first < g->co; first += unit)
+			for (int64_t h = t.h0; h < t.h1; h++)
+				output_row(&t, h, first);
+	}
+}
