@@ -32,3 +32,30 @@ sums() { sha256sum | cut -d' ' -f1; }
 	fails 2 "nii-phantom: --volume: 3 is more than 2 (see nii-phantom --help)" nii-phantom --volume 3,2
 	fails 2 "nii-phantom: --healthy: 1.5 is not in 0..1 (see nii-phantom --help)" nii-phantom --healthy 1.5
 }
+
+@test "--into plants where there is lung and leaves the rest alone" {
+	cd "$BATS_TEST_TMPDIR" || exit
+	nii-phantom -n 2 --healthy 1 -s 96,96,64 >scans.ts
+	nii-phantom --into scans.ts --healthy 0 --volume 5,10 --threads 1 >a.ts
+	nii-phantom --into - --healthy 0 --volume 5,10 --threads 2 <scans.ts | cmp - a.ts
+	for i in 0 1; do # 5 to 20 mL of voxels of 58.32 mm3, give or take a third
+		n=$(ts-select --index $i a.ts | nii-write | tail -c $((96 * 96 * 64)) | tr -d '\0' | wc -c)
+		echo "voxels $n"
+		[ "$n" -ge 55 ] && [ "$n" -le 460 ]
+	done
+	run ts-cmp -q scans.ts a.ts
+	[ "$status" = 1 ]
+	nii-phantom --into scans.ts --healthy 1 | ts-cmp -t image - scans.ts
+}
+
+@test "--into refuses what is no chest" {
+	cd "$BATS_TEST_TMPDIR" || exit
+	nii-phantom -s 8,8,8 --spacing 3,3,3 >small.ts
+	fails 1 "nii-phantom: small.ts: phantom-0001: no lungs found (150 mL or more below -400 HU that do not touch the sides)" nii-phantom --into small.ts
+	fails 2 "nii-phantom: --into takes number and grid from the scans: no -n, --size, --spacing (see nii-phantom --help)" nii-phantom --into small.ts -n 2
+}
+
+@test "tumours in real scans" {
+	need_data ct/LUNG1-002
+	nii-read "$NIIPIPE_DATA/ct/LUNG1-002/LUNG1-002_ct.nii.gz" | nii-phantom --into - --healthy 0 | ts-info | grep -E 'label +U8'
+}

@@ -43,11 +43,16 @@ static void to_world(const struct patient *p, struct tubes *t)
 	}
 }
 
+int phantom_tumours(double healthy, struct rng *r)
+{
+	if (rng_uniform(r) < healthy)
+		return 0;
+	return 1 + (rng_uniform(r) < TWO);
+}
+
 static void draw_tumours(const struct phantom_opts *o, struct rng *r, struct scene *c)
 {
-	int ill = rng_uniform(r) >= o->healthy;
-
-	c->tumours = ill ? 1 + (rng_uniform(r) < TWO) : 0;
+	c->tumours = phantom_tumours(o->healthy, r);
 	for (int i = 0; i < c->tumours; i++) {
 		double v = exp(rng_range(r, log(o->volume[0]), log(o->volume[1])));
 

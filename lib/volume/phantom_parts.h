@@ -1,5 +1,5 @@
-/* The parts of a phantom. Private to lib/volume/phantom*.c. Lengths in mm, patient coordinates: x right, y anterior, z superior, origin in the middle of
-   the chest. Distances are signed, negative inside, true near the surface only. */
+/* The parts of a phantom. Private to lib/volume/phantom*.c. Lengths in mm, patient coordinates: x right, y anterior, z superior,
+   origin in the middle of the chest. Distances are signed, negative inside, true near the surface only. */
 #ifndef NIIPIPE_PHANTOM_PARTS_H
 #define NIIPIPE_PHANTOM_PARTS_H
 
@@ -76,6 +76,13 @@ struct tumour {
 
 /* Tumour of a volume (mL) at a place of the lung; spicules are added to t. */
 void phantom_tumour(const struct patient *p, double volume, struct rng *r, struct tumour *m, struct tubes *t);
+/* What of it does not depend on the place: c and reach are the caller's. hu: of soft tissue. */
+void phantom_tumour_shape(double volume, float hu, struct rng *r, struct tumour *m);
+
+/* Distance at q to the outline without regard to the lung; HU inside, d being that distance. */
+float phantom_outline(const struct noise *n, const struct tumour *m, const float q[3]);
+float phantom_tumour_hu(const struct noise *n, const struct tumour *m, const float q[3], float d);
+
 void phantom_tumour_paint(const struct patient *p, const struct tumour *m, const struct slice *s);
 
 /* The fraction of a voxel of width h that lies behind a surface at signed distance d. */

@@ -7,8 +7,8 @@ enum site { INSIDE, PLEURA, MIDDLE };
 
 /* -- shape ---------------------------------------------------------------- */
 
-/* Distance to the outline without regard to the lung. Lobes: noise on the sphere of directions; fine: noise in space. */
-static float outline(const struct noise *n, const struct tumour *m, const float q[3])
+/* lobes: noise on the sphere of directions; grain: noise in space */
+float phantom_outline(const struct noise *n, const struct tumour *m, const float q[3])
 {
 	float v[3] = {q[0] - m->c[0], q[1] - m->c[1], q[2] - m->c[2]}, u[3], len = 1e-3f, lobes, grain, f = 1 / m->r;
 
@@ -26,7 +26,7 @@ static float outline(const struct noise *n, const struct tumour *m, const float 
 
 static float distance(const struct patient *p, const struct tumour *m, const float q[3])
 {
-	float d = outline(&p->field, m, q);
+	float d = phantom_outline(&p->field, m, q);
 	struct around a;
 
 	if (d > 4)
@@ -116,16 +116,12 @@ static void spicules(struct rng *r, const struct tumour *m, struct tubes *t)
 	}
 }
 
-void phantom_tumour(const struct patient *p, double volume, struct rng *r, struct tumour *m, struct tubes *t)
+void phantom_tumour_shape(double volume, float hu, struct rng *r, struct tumour *m)
 {
-	double where = rng_uniform(r), mm3 = 1000 * volume;
-	enum site site = where < 0.55 ? INSIDE : where < 0.8 ? PLEURA : MIDDLE;
-
-	m->r = (float)cbrt(mm3 * 3 / (4 * 3.14159265));
+	m->r = (float)cbrt(1000 * volume * 3 / (4 * 3.14159265));
 	m->rough = (float)rng_range(r, 0.3, 0.75);
 	m->fine = (float)rng_range(r, 0.1, 0.3);
-	m->reach = site == INSIDE ? 0 : site == PLEURA ? 2.5f : 6;
-	m->hu = p->soft - (float)rng_range(r, 5, 25) + (p->blood > 60 ? 15.0f : 0);
+	m->hu = hu - (float)rng_range(r, 5, 25);
 	m->mottle = (float)rng_range(r, 15, 45);
 	m->core = rng_uniform(r) < 0.3 ? (float)rng_range(r, 0.3, 0.6) : 0; /* dead tissue inside */
 	turn(r, m->axes);
@@ -133,6 +129,15 @@ void phantom_tumour(const struct patient *p, double volume, struct rng *r, struc
 		m->ratio[i] = (float)exp(rng_range(r, -0.25, 0.25));
 		m->off[i] = (float)rng_range(r, 0, NOISE_SIDE);
 	}
+}
+
+void phantom_tumour(const struct patient *p, double volume, struct rng *r, struct tumour *m, struct tubes *t)
+{
+	double where = rng_uniform(r), mm3 = 1000 * volume;
+	enum site site = where < 0.55 ? INSIDE : where < 0.8 ? PLEURA : MIDDLE;
+
+	phantom_tumour_shape(volume, p->blood > 60 ? p->soft + 15 : p->soft, r, m);
+	m->reach = site == INSIDE ? 0 : site == PLEURA ? 2.5f : 6;
 	place(p, r, site, m);
 	for (int i = 0; i < FITS; i++)
 		m->r *= (float)cbrt(fmin(3, mm3 / fmax(1, volume_of(p, m))));
@@ -141,7 +146,7 @@ void phantom_tumour(const struct patient *p, double volume, struct rng *r, struc
 
 /* -- painting --------------------------------------------------------------- */
 
-static float inside_hu(const struct noise *n, const struct tumour *m, const float q[3], float d)
+float phantom_tumour_hu(const struct noise *n, const struct tumour *m, const float q[3], float d)
 {
 	float hu = m->hu + m->mottle * noise_at(n, 0.22f * q[0] + m->off[2], 0.22f * q[1], 0.22f * q[2]);
 
@@ -169,7 +174,7 @@ void phantom_tumour_paint(const struct patient *p, const struct tumour *m, const
 			phantom_from_world(p, w, q);
 			d = distance(p, m, q);
 			if (d < h)
-				*hu += phantom_cover(d, h) * (inside_hu(&p->field, m, q, d) - *hu);
+				*hu += phantom_cover(d, h) * (phantom_tumour_hu(&p->field, m, q, d) - *hu);
 			if (d <= 0 && s->label)
 				s->label[y * s->nx + x] = 1;
 		}

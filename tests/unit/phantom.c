@@ -1,6 +1,7 @@
 /* lib/volume/phantom: what a phantom promises about its tumours and its voxels. */
 #include "tests/unit/tap.h"
 
+#include "lib/volume/component.h"
 #include "lib/volume/noise.h"
 #include "lib/volume/phantom.h"
 
@@ -65,6 +66,51 @@ static void grids(void)
 	frame_free(&g);
 }
 
+/* Dice of the largest component of lo < HU < hi, 26-connected */
+static double by_threshold(const struct frame *f, int lo, int hi)
+{
+	const struct tensor *image = frame_find(f, "image"), *label = frame_find(f, "label");
+	const int16_t *v = image->data;
+	const uint8_t *l = label->data;
+	struct tensor mask = *label;
+	struct components c;
+	struct err e;
+	int64_t n = tensor_count(label), both = 0, sum = 0;
+	uint8_t *m = mask.data = malloc((size_t)n);
+
+	for (int64_t i = 0; i < n; i++)
+		m[i] = v[i] > lo && v[i] < hi;
+	if (!component_find(&mask, 26, COMPONENT_VALUE, &c, &e)) {
+		component_keep_largest(&mask, &c, COMPONENT_VALUE, 1, &e);
+		component_free(&c);
+	}
+	for (int64_t i = 0; i < n; i++)
+		both += m[i] && l[i], sum += m[i] + l[i];
+	free(m);
+	return sum ? 2.0 * (double)both / (double)sum : 1;
+}
+
+/* brightness alone does not find them */
+static void thresholds(void)
+{
+	static const int range[][2] = {{-600, 4000}, {-300, 4000}, {-100, 4000}, {0, 4000}, {50, 4000}, {-300, -50}, {-100, 30}, {-20, 60}, {0, 100}};
+	enum { RULES = sizeof range / sizeof *range };
+	struct phantom_opts o = {1, {96, 96, 64}, {3.6, 3.6, 4.5}, 0, {0.5, 60}};
+	double sum[RULES] = {0};
+	struct err e;
+
+	for (int i = 0; i < CASES; i++) {
+		struct frame f = {0};
+
+		if (!phantom_make(&o, (uint64_t)i, &f, &e))
+			for (int k = 0; k < RULES; k++)
+				sum[k] += by_threshold(&f, range[k][0], range[k][1]) / CASES;
+		frame_free(&f);
+	}
+	for (int k = 0; k < RULES; k++)
+		ok(sum[k] < 0.3, "largest component of %d to %d HU: Dice %.3f", range[k][0], range[k][1], sum[k]);
+}
+
 static void noise(void)
 {
 	enum { N = 64 };
@@ -87,6 +133,7 @@ int main(void)
 {
 	tumours();
 	grids();
+	thresholds();
 	noise();
 	return tap_done();
 }
