@@ -1,7 +1,7 @@
 /* nii-view: PNG pictures of volumes, with the outlines of truth and prediction.
 
-   Reads volume frames; writes one picture a frame: with -o FILE (or standard output) there must be one frame, with -d DIR each goes to DIR/ID.png. The
-   image may be in HU or normalised to 0..1. Radiological view: the patient's right is on the left. */
+   Reads volume frames; writes one picture a frame: with -o FILE (or standard output) there must be one frame, with -d DIR each goes to
+   DIR/ID.png. The image may be in HU or normalised to 0..1. Radiological view: the patient's right is on the left. */
 #include <stdio.h>
 #include <string.h>
 

@@ -36,8 +36,8 @@ static inline float noise_at(const struct noise *n, float x, float y, float z)
 /* White noise of mean 0 and variance 1 (sum of four uniform bytes) for row y of slice z: n values that depend on (seed, z, y, x) alone. */
 void noise_row(uint64_t seed, int64_t z, int64_t y, float *out, int64_t n);
 
-/* Noise with the correlation of a CT: white noise through [1 2 1]/4 in x and y (`passes` times) and, where mix_z, over neighbouring slices; variance 1.
-   out [ny][nx] is slice z; scratch holds 2 (nx + 4) (ny + 4) floats. */
+/* Noise with the correlation of a CT: white noise through [1 2 1]/4 in x and y (`passes` times) and, where mix_z, over
+   neighbouring slices; variance 1.   out [ny][nx] is slice z; scratch holds 2 (nx + 4) (ny + 4) floats. */
 void noise_slice(uint64_t seed, int64_t z, int64_t nx, int64_t ny, int passes, int mix_z, float *out, float *scratch);
 
 #endif

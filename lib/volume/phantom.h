@@ -1,5 +1,6 @@
 /* Synthetic chest CTs with tumours and truth. A phantom is a patient drawn from (seed, index) in millimetres, then sampled on any grid:
-   the same patient at any size and spacing. World coordinates are RAS mm about the middle of the chest; voxel axes run left, posterior, superior like a scanner's. */
+   the same patient at any size and spacing. World coordinates are RAS mm about the middle of the chest;
+   voxel axes run left, posterior, superior like a scanner's. */
 #ifndef NIIPIPE_PHANTOM_H
 #define NIIPIPE_PHANTOM_H
 

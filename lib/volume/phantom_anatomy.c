@@ -142,7 +142,9 @@ static float cavity(const struct patient *p, const float q[3])
 {
 	float w = at_profile(p, q[2]), lift = 0.12f * p->b * (1 - w); /* the apex leans back */
 
-	return ellipse(q[0], q[1] + lift, p->a * w, p->b * (0.35f + 0.65f * w)) + p->wobble * noise_at(&p->field, q[0] * 0.016f, q[1] * 0.016f, q[2] * 0.012f);
+	float dent = p->wobble * noise_at(&p->field, q[0] * 0.016f, q[1] * 0.016f, q[2] * 0.012f);
+
+	return ellipse(q[0], q[1] + lift, p->a * w, p->b * (0.35f + 0.65f * w)) + dent;
 }
 
 /* the dome's height over a place, and the distance below it */
@@ -172,7 +174,8 @@ static float solid(const struct patient *p, const float q[3])
 	const float *h = p->heart;
 	float wide = p->mid * (1 + 0.25f * noise_at(&p->field, 3.3f, q[1] * 0.02f, q[2] * 0.03f));
 	float core = ellipse(q[0] + 4, q[1] + 6, wide, 0.62f * p->b), line = fmaxf(fabsf(q[0] + 2) - 2, -q[1]);
-	float aorta = ellipse(q[0] + 24, q[1] + 0.52f * p->b, 15, 15), s = smin(spine(p, q) - 2, core, 12), back = ellipse(q[0], q[1] + p->b, 30, 0.42f * p->b);
+	float aorta = ellipse(q[0] + 24, q[1] + 0.52f * p->b, 15, 15), back = ellipse(q[0], q[1] + p->b, 30, 0.42f * p->b);
+	float s = smin(spine(p, q) - 2, core, 12);
 
 	s = smin(smin(s, line, 6), back, 10);
 	if (q[2] < 30)

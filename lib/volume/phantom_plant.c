@@ -258,7 +258,8 @@ static void put_hu(struct tensor *image, int64_t i, float hu)
 		((float *)image->data)[i] = hu;
 }
 
-static int paint(struct scan *s, const struct tumour *m, const struct region *b, uint64_t seed, struct tensor *image, struct tensor *label, struct err *e)
+static int paint(struct scan *s, const struct tumour *m, const struct region *b, uint64_t seed, struct tensor *image, struct tensor *label,
+                 struct err *e)
 {
 	int64_t layer = b->n[0] * b->n[1], room = layer + 2 * (b->n[0] + 4) * (b->n[1] + 4), v[3];
 	float h = fmaxf(1, (float)((s->spacing[0] + s->spacing[1] + s->spacing[2]) / 3)), w[3], *noise = mem_new((size_t)room, sizeof *noise, "noise", e);

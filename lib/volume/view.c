@@ -282,7 +282,8 @@ static int set_window(struct view *v, struct err *e)
 
 static void set_size(struct view *v)
 {
-	double mm = fmin(v->right.spacing, v->down.spacing), wide = (double)v->right.n * v->right.spacing / mm, high = (double)v->down.n * v->down.spacing / mm;
+	double mm = fmin(v->right.spacing, v->down.spacing);
+	double wide = (double)v->right.n * v->right.spacing / mm, high = (double)v->down.n * v->down.spacing / mm;
 	double zoom = v->o->zoom > 0 ? v->o->zoom : fmax(1, ceil(WIDE / wide));
 
 	v->tw = (int64_t)fmax(1, round(wide * zoom));

@@ -5,7 +5,8 @@
 
 enum { N = 8 };
 
-/* A cube of N voxels with a bright octant on the patient's right, front, top. axes: the world axis (0 R, 1 A, 2 S) of x, y, z, negative signs by flip. */
+/* A cube of N voxels with a bright octant on the patient's right, front, top.
+   axes: the world axis (0 R, 1 A, 2 S) of x, y, z, negative signs by flip. */
 static int octant(struct frame *f, const int axes[3], const int flip[3], struct err *e)
 {
 	const int64_t shape[4] = {1, N, N, N};
@@ -59,7 +60,8 @@ static void orientation(void)
 			}
 			draw_free(&d);
 		}
-		ok(good, "right, front and top are where they belong: axes %d%d%d, flips %d%d%d", axes[i / 8][0], axes[i / 8][1], axes[i / 8][2], flip[0], flip[1], flip[2]);
+		ok(good, "right, front and top are where they belong: axes %d%d%d, flips %d%d%d", axes[i / 8][0], axes[i / 8][1], axes[i / 8][2], flip[0], flip[1],
+		   flip[2]);
 		frame_free(&f);
 	}
 }
