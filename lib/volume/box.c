@@ -1,0 +1,188 @@
+#include "lib/volume/box.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/stream/history.h"
+
+json_t *box_json(const struct box *b)
+{
+	const int64_t v[6] = {b->lo[0], b->lo[1], b->lo[2], b->hi[0], b->hi[1], b->hi[2]};
+
+	return json_pack("{s:o}", "box", json_ints(v, 6));
+}
+
+int box_get(struct box *b, const json_t *undo, struct err *e)
+{
+	int64_t v[6];
+
+	if (json_get_ints(undo, "box", v, 6))
+		return err_set(e, NULL, "undo has no box of six whole numbers");
+	memcpy(b->lo, v, sizeof b->lo);
+	memcpy(b->hi, v + 3, sizeof b->hi);
+	for (int i = 0; i < 3; i++)
+		if (b->lo[i] < -GEO_MOST || b->lo[i] >= b->hi[i] || b->hi[i] > 2 * GEO_MOST || b->hi[i] - b->lo[i] > GEO_MOST)
+			return err_set(e, NULL, "box %lld..%lld on axis %c is not 1 to %d voxels wide", (long long)b->lo[i], (long long)b->hi[i],
+			               "xyz"[i], GEO_MOST);
+	return 0;
+}
+
+/* -- one value of any type -- */
+
+#define PUT(type, lo, hi) \
+	do { \
+		type x; \
+\
+		if (v != floor(v) || v < (lo) || v > (hi)) \
+			return -1; \
+		x = (type)v; \
+		memcpy(out, &x, sizeof x); \
+		return 0; \
+	} while (0)
+
+/* 0, or -1 where type cannot hold v. Of the 16-bit floats only 0 and 1 are wanted. */
+static int put_value(enum dtype type, double v, void *out)
+{
+	uint16_t one = type == DT_F16 ? 0x3c00 : 0x3f80;
+	float f = (float)v;
+
+	memset(out, 0, 8);
+	switch (type) {
+	case DT_BOOL: PUT(uint8_t, 0, 1);
+	case DT_U8: PUT(uint8_t, 0, UINT8_MAX);
+	case DT_I8: PUT(int8_t, INT8_MIN, INT8_MAX);
+	case DT_U16: PUT(uint16_t, 0, UINT16_MAX);
+	case DT_I16: PUT(int16_t, INT16_MIN, INT16_MAX);
+	case DT_U32: PUT(uint32_t, 0, UINT32_MAX);
+	case DT_I32: PUT(int32_t, INT32_MIN, INT32_MAX);
+	case DT_U64: PUT(uint64_t, 0, 0x1p53);
+	case DT_I64: PUT(int64_t, -0x1p53, 0x1p53);
+	case DT_F16:
+	case DT_BF16:
+		if (v == 1)
+			memcpy(out, &one, sizeof one);
+		return v == 0 || v == 1 ? 0 : -1;
+	case DT_F32: memcpy(out, &f, sizeof f); return 0;
+	case DT_F64: memcpy(out, &v, sizeof v); return 0;
+	case DT_COUNT: break;
+	}
+	return -1;
+}
+
+static void fill_row(char *row, int64_t n, const char *value, size_t size)
+{
+	int plain = 1;
+
+	for (size_t i = 1; i < size; i++)
+		plain &= value[i] == value[0];
+	if (plain)
+		memset(row, value[0], (size_t)n * size);
+	else
+		for (int64_t i = 0; i < n; i++)
+			memcpy(row + (size_t)i * size, value, size);
+}
+
+/* -- moving -- */
+
+/* Of the axis of a destination: [0, begin) and [end, n) are background, [begin, end) comes from voxel begin + shift on of the source. */
+struct span { int64_t n, begin, end, shift, from; };
+
+static struct span make_span(int64_t n, int64_t from, int64_t shift)
+{
+	int64_t begin = shift < 0 ? -shift : 0, end = from - shift < n ? from - shift : n;
+
+	begin = begin < n ? begin : n;
+	return (struct span){n, begin, end > begin ? end : begin, shift, from};
+}
+
+static void move_volume(const char *src, char *dst, const struct span s[3], const char *value, size_t size)
+{
+#pragma omp parallel for schedule(static)
+	for (int64_t z = 0; z < s[2].n; z++)
+		for (int64_t y = 0; y < s[1].n; y++) {
+			char *row = dst + (size_t)((z * s[1].n + y) * s[0].n) * size;
+			int64_t at = ((z + s[2].shift) * s[1].from + y + s[1].shift) * s[0].from + s[0].begin + s[0].shift;
+
+			if (z < s[2].begin || z >= s[2].end || y < s[1].begin || y >= s[1].end) {
+				fill_row(row, s[0].n, value, size);
+				continue;
+			}
+			fill_row(row, s[0].begin, value, size);
+			memcpy(row + (size_t)s[0].begin * size, src + (size_t)at * size, (size_t)(s[0].end - s[0].begin) * size);
+			fill_row(row + (size_t)s[0].end * size, s[0].n - s[0].end, value, size);
+		}
+}
+
+struct move {
+	int64_t shift[3]; /* source voxel = destination voxel + shift */
+	double fill;      /* of image */
+	int probabilities;
+};
+
+static void *move_tensor(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, enum dtype *type, void *arg,
+                         struct err *e)
+{
+	const struct move *m = arg;
+	size_t size = dtype_size(*type), in = (size_t)geo_voxels(from) * size, out = (size_t)geo_voxels(to) * size;
+	int64_t planes = geo_planes(t);
+	struct span s[3];
+	char value[8], *data;
+
+	if (put_value(*type, role == ROLE_IMAGE ? m->fill : 0, value)) {
+		err_set(e, NULL, "an image of %s cannot hold %g outside of it", dtype_name(*type), m->fill);
+		return NULL;
+	}
+	for (int i = 0; i < 3; i++)
+		s[i] = make_span(to->size[i], from->size[i], m->shift[i]);
+	data = mem_new((size_t)planes, out, t->name, e);
+	for (int64_t c = 0; data && c < planes; c++) {
+		char background[8];
+
+		memcpy(background, value, sizeof value);
+		if (role == ROLE_PROB && m->probabilities && planes > 1 && !c)
+			put_value(*type, 1, background);
+		move_volume((const char *)t->data + (size_t)c * in, data + (size_t)c * out, s, background, size);
+	}
+	return data;
+}
+
+static int are_probabilities(const struct frame *f)
+{
+	const char *what = frame_meta(f, "prob");
+
+	return what && !strcmp(what, "probabilities");
+}
+
+int box_cut(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e)
+{
+	struct move m = {.fill = fill, .probabilities = are_probabilities(f)};
+	struct grid to = *g;
+
+	for (int i = 0; i < 3; i++) {
+		m.shift[i] = b->lo[i];
+		to.size[i] = b->hi[i] - b->lo[i];
+	}
+	geo_move(&to, b->lo);
+	if (geo_regrid(f, g, &to, move_tensor, &m, e))
+		return -1;
+	*g = to;
+	return 0;
+}
+
+int box_paste(struct frame *f, const struct grid *whole, const struct box *b, struct err *e)
+{
+	struct move m = {.probabilities = are_probabilities(f)};
+	struct grid g;
+
+	if (frame_grid(f, &g, e))
+		return -1;
+	for (int i = 0; i < 3; i++) {
+		if (g.size[i] != b->hi[i] - b->lo[i])
+			return err_set(e, NULL, "%lld voxels on axis %c, but its box is %lld wide", (long long)g.size[i], "xyz"[i],
+			               (long long)(b->hi[i] - b->lo[i]));
+		m.shift[i] = -b->lo[i];
+	}
+	return geo_regrid(f, &g, whole, move_tensor, &m, e);
+}

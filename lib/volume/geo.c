@@ -1,0 +1,114 @@
+#include "lib/volume/geo.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double SHEAR = 1e-3; /* of a degree 0.06: what rounding in header fields makes is below it */
+
+void geo_spacing(const struct grid *g, double spacing[3])
+{
+	const double *a = g->affine;
+
+	for (int i = 0; i < 3; i++)
+		spacing[i] = sqrt(a[i] * a[i] + a[4 + i] * a[4 + i] + a[8 + i] * a[8 + i]);
+}
+
+int geo_check_right(const struct grid *g, struct err *e)
+{
+	static const char *const names[3] = {"x and y", "x and z", "y and z"};
+	const double *a = g->affine;
+	double s[3];
+	int pair = 0;
+
+	geo_spacing(g, s);
+	for (int i = 0; i < 3; i++)
+		if (!(s[i] > 0))
+			return err_set(e, NULL, "affine: axis %c has no length", "xyz"[i]);
+	for (int i = 0; i < 3; i++)
+		for (int k = i + 1; k < 3; k++, pair++) {
+			double cosine = (a[i] * a[k] + a[4 + i] * a[4 + k] + a[8 + i] * a[8 + k]) / (s[i] * s[k]);
+
+			if (fabs(cosine) > SHEAR)
+				return err_set(e, NULL, "affine is sheared: axes %s are not at right angles (cosine %.4g)", names[pair], cosine);
+		}
+	return 0;
+}
+
+void geo_move(struct grid *g, const int64_t lo[3])
+{
+	double *a = g->affine;
+
+	for (int r = 0; r < 3; r++)
+		a[4 * r + 3] += a[4 * r] * (double)lo[0] + a[4 * r + 1] * (double)lo[1] + a[4 * r + 2] * (double)lo[2];
+}
+
+int geo_same_size(const struct grid *a, const struct grid *b)
+{
+	return !memcmp(a->size, b->size, sizeof a->size);
+}
+
+int64_t geo_voxels(const struct grid *g)
+{
+	return g->size[0] * g->size[1] * g->size[2];
+}
+
+int64_t geo_planes(const struct tensor *t)
+{
+	return t->rank == 4 ? t->shape[0] : 1;
+}
+
+static const struct { const char *name; enum geo_role role; } named[] = {
+	{"image", ROLE_IMAGE}, {"label", ROLE_LABEL}, {"pred", ROLE_LABEL}, {"prob", ROLE_PROB},
+};
+
+enum geo_role geo_role(const struct tensor *t, const struct grid *g)
+{
+	if ((t->rank != 3 && t->rank != 4) || !tensor_on_grid(t, g))
+		return ROLE_PASS;
+	for (size_t i = 0; i < sizeof named / sizeof *named; i++)
+		if (!strcmp(t->name, named[i].name))
+			return named[i].role;
+	return dtype_is_float(t->dtype) ? ROLE_FLOAT : ROLE_INT;
+}
+
+static int check(const struct tensor *t, enum geo_role role, struct err *e)
+{
+	if (role == ROLE_LABEL && (dtype_is_float(t->dtype) || t->rank != 3))
+		return err_set(e, NULL, "tensor '%s' is %s with %d axes (expected integers [Z,Y,X])", t->name, dtype_name(t->dtype), t->rank);
+	if (role == ROLE_PROB && !dtype_is_float(t->dtype))
+		return err_set(e, NULL, "tensor '%s' is %s (expected floats)", t->name, dtype_name(t->dtype));
+	return 0;
+}
+
+static int regrid_one(struct frame *f, struct tensor *t, const struct grid *from, const struct grid *to, geo_regrid_fn *fn, void *arg, struct err *e)
+{
+	enum geo_role role = geo_role(t, from);
+	enum dtype type = t->dtype;
+	int64_t shape[4] = {geo_planes(t), to->size[2], to->size[1], to->size[0]};
+	char *name;
+	void *data;
+	int r;
+
+	if (role == ROLE_PASS)
+		return 0;
+	if (check(t, role, e))
+		return -1;
+	data = fn(t, role, from, to, &type, arg, e);
+	name = strdup(t->name); /* the frame frees its own while it replaces */
+	r = data && name && frame_adopt(f, name, type, t->rank, shape + 4 - t->rank, data, e) ? 0 : -1;
+	if (data && !name) {
+		free(data);
+		err_set(e, NULL, "not enough memory for a name");
+	}
+	free(name);
+	return r;
+}
+
+int geo_regrid(struct frame *f, const struct grid *from, const struct grid *to, geo_regrid_fn *fn, void *arg, struct err *e)
+{
+	for (int i = 0; i < f->n; i++)
+		if (regrid_one(f, &f->t[i], from, to, fn, arg, e))
+			return -1;
+	return frame_set_affine(f, to->affine, e);
+}

@@ -1,0 +1,40 @@
+/* Geometry of grids, and moving all of a frame's spatial tensors from one grid to another.
+   A grid's axes are x,y,z; an affine is row major, voxel (x,y,z) to world RAS mm. */
+#ifndef NIIPIPE_GEO_H
+#define NIIPIPE_GEO_H
+
+#include "lib/stream/frame.h"
+
+enum { GEO_MOST = 1 << 20 }; /* voxels along an axis: more is refused as nonsense */
+
+/* Spacing, mm: length of the affine's column for each axis. */
+void geo_spacing(const struct grid *g, double spacing[3]);
+
+/* Axes of length above zero and at right angles (|cosine| <= 1e-3)? 0, or -1 and an error that says which are not. */
+int geo_check_right(const struct grid *g, struct err *e);
+
+/* Move voxel (0,0,0) to where voxel lo was: origin = A lo. The size stays. */
+void geo_move(struct grid *g, const int64_t lo[3]);
+
+int geo_same_size(const struct grid *a, const struct grid *b);
+int64_t geo_voxels(const struct grid *g);
+
+/* What a tensor is to preprocessing. Spatial: its last three axes are the grid and it has 3 or 4 axes. */
+enum geo_role { ROLE_PASS, ROLE_IMAGE, ROLE_LABEL, ROLE_PROB, ROLE_FLOAT, ROLE_INT };
+
+/* ROLE_IMAGE, ROLE_LABEL (label, pred) and ROLE_PROB by name; any other tensor on grid g is ROLE_FLOAT or ROLE_INT by its type, else ROLE_PASS. */
+enum geo_role geo_role(const struct tensor *t, const struct grid *g);
+
+/* Number of [Z,Y,X] volumes in a spatial tensor: 1, or the first axis of four. */
+int64_t geo_planes(const struct tensor *t);
+
+/* Make of t, which is on grid `from`, its values on grid `to`: geo_planes(t) volumes, new memory from mem_new, which the caller owns.
+   *type is t's type and may be changed. NULL and an error. */
+typedef void *geo_regrid_fn(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, enum dtype *type, void *arg,
+                        struct err *e);
+
+/* Replace every spatial tensor of f by what fn makes of it, and set the affine to `to`'s; one tensor's old and new values are in memory at a time, beside
+   what the frame was read into. label and pred must be integers [Z,Y,X], or it is an error. 0 or -1. */
+int geo_regrid(struct frame *f, const struct grid *from, const struct grid *to, geo_regrid_fn *fn, void *arg, struct err *e);
+
+#endif

@@ -1,0 +1,110 @@
+#include "lib/volume/invert.h"
+
+#include <string.h>
+
+#include "lib/stream/history.h"
+#include "lib/volume/augment.h"
+#include "lib/volume/box.h"
+#include "lib/volume/resample.h"
+
+static int undo_box(struct frame *f, const json_t *entry, const struct grid *before, struct err *e)
+{
+	struct box b;
+
+	return box_get(&b, json_object_get(entry, "undo"), e) || box_paste(f, before, &b, e) ? -1 : 0;
+}
+
+static int undo_patch(struct frame *f, const json_t *entry, const struct grid *before, struct err *e)
+{
+	if (undo_box(f, entry, before, e) || frame_set_meta(f, "patch", NULL, e) || frame_set_meta(f, "shards", NULL, e))
+		return -1;
+	return frame_set_meta(f, "kind", "volume", e);
+}
+
+static int undo_resample(struct frame *f, const json_t *entry, const struct grid *before, struct err *e)
+{
+	struct resample o;
+
+	return resample_parse(&o, json_object_get(entry, "args"), e) || resample_back(f, before, o.interp, e) ? -1 : 0;
+}
+
+static int undo_flip(struct frame *f, const json_t *entry, const struct grid *before, struct err *e)
+{
+	int64_t v[3];
+	int flip[3];
+
+	if (json_get_ints(json_object_get(entry, "undo"), "flip", v, 3))
+		return err_set(e, NULL, "undo has no flip of three whole numbers");
+	for (int i = 0; i < 3; i++)
+		flip[i] = v[i] != 0;
+	return augment_flip(f, flip, e) || frame_set_affine(f, before->affine, e) ? -1 : 0;
+}
+
+/* Steps that change the grid. */
+static const struct {
+	const char *tool;
+	int (*fn)(struct frame *f, const json_t *entry, const struct grid *before, struct err *e);
+} undos[] = {
+	{"nii-crop", undo_box},
+	{"nii-patch", undo_patch},
+	{"nii-resample", undo_resample},
+	{"nii-augment", undo_flip},
+};
+
+/* Steps that make a frame; that, where they left the grid as it was, changed the image alone; or changed nothing at all. */
+static const char *const sources[] = {"nii-read", "nii-phantom"};
+static const char *const intensities[] = {"nii-normalize", "nii-augment"};
+static const char *const nothings[] = {"nii-resample"};
+
+#define IS_IN(list, tool) is_in(list, sizeof list / sizeof *list, tool)
+
+static int is_in(const char *const *list, size_t n, const char *tool)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(list[i], tool))
+			return 1;
+	return 0;
+}
+
+static int undo(struct frame *f, const json_t *entry, const char *tool, const struct grid *before, struct err *e)
+{
+	for (size_t i = 0; i < sizeof undos / sizeof *undos; i++)
+		if (!strcmp(undos[i].tool, tool))
+			return undos[i].fn(f, entry, before, e) ? err_prefix(e, "cannot undo %s", tool) : 0;
+	return err_set(e, NULL, "cannot undo %.80s: it changed the grid, and how is not known", tool);
+}
+
+static int undo_all(struct frame *f, json_t *history, int keep_image, struct err *e)
+{
+	for (size_t i = json_array_size(history); i--;) {
+		const json_t *entry = json_array_get(history, i);
+		const char *tool = json_string_value(json_object_get(entry, "tool"));
+		struct grid before;
+		int changed;
+
+		if (IS_IN(sources, tool))
+			return 0;
+		changed = history_grid(entry, &before, e);
+		if (changed < 0 || (changed && undo(f, entry, tool, &before, e)))
+			return -1;
+		if (changed || IS_IN(nothings, tool) || (IS_IN(intensities, tool) && !keep_image))
+			json_array_remove(history, i);
+	}
+	return 0;
+}
+
+int invert_apply(struct frame *f, int keep_image, struct err *e)
+{
+	json_t *history = history_get(f, e);
+	struct grid g;
+	int r = -1;
+
+	if (!keep_image)
+		frame_drop(f, "image");
+	if (!frame_find(f, "label") && !frame_find(f, "pred") && !frame_find(f, "prob") && !keep_image)
+		err_set(e, NULL, "no label, pred or prob in this frame: nothing to bring back (--keep-image for the image alone)");
+	else if (history && !frame_grid(f, &g, e) && !undo_all(f, history, keep_image, e))
+		r = history_set(f, history, e);
+	json_decref(history);
+	return r;
+}

@@ -1,0 +1,17 @@
+/* Preprocessing again: the steps that a model's training data went through, done to another volume. */
+#ifndef NIIPIPE_REPLAY_H
+#define NIIPIPE_REPLAY_H
+
+#include "lib/stream/frame.h"
+
+/* The steps that the model in the file `path` asks for: metadata replay of its first frame, which must be of kind model; of its weights nothing is read
+   where the file can be mapped. Array of {"tool", "args"}; caller json_decref()s. NULL and an error. */
+json_t *replay_read(const char *path, struct err *e);
+
+/* Are all steps known, and their args understood? 0, or -1 and an error that names the step. */
+int replay_check(const json_t *steps, struct err *e);
+
+/* Do the steps to f, in order; each goes into its history. A volume that went through one of their tools before is an error. 0 or -1. */
+int replay_apply(struct frame *f, const json_t *steps, struct err *e);
+
+#endif

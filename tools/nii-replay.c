@@ -1,0 +1,40 @@
+/* nii-replay -m MODEL [FILE ...]: do to volumes what a model's training data went through.
+   MODEL is a checkpoint: its first frame's metadata `replay` lists the steps (nii-resample, nii-normalize, nii-crop with all their options); only its header is
+   read. Volume frames in, the same frames out with the steps done and in their history. A step that is not understood, or a volume that went through one of
+   these tools before, is an error. Memory: as the step that needs most. */
+#include "lib/base/arg.h"
+#include "lib/stream/stream.h"
+#include "lib/volume/replay.h"
+
+static int one(struct frame *f, void *arg, struct err *e)
+{
+	return replay_apply(f, arg, e);
+}
+
+static int run(const struct arg_common *c, const char *model, struct err *e)
+{
+	json_t *steps = replay_read(model, e);
+	int r = steps ? stream_filter(c, one, steps, e) : -1;
+
+	json_decref(steps);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	const char *model = NULL;
+	struct arg_common c;
+	struct err e;
+	const struct arg args[] = {
+		{'m', "model", ARG_STR, &model, "FILE", "the checkpoint whose preprocessing is done again"},
+		{0},
+	};
+	const struct arg_spec spec = {"nii-replay", "[FILE ...]", "Prepare the volumes of a tensor stream as a model's training data were.", args, ARG_OUT, 0, -1};
+
+	arg_parse(&spec, argc, argv, &c);
+	if (!model)
+		err_usage("--model is needed");
+	if (run(&c, model, &e))
+		err_die(&e);
+	return 0;
+}
