@@ -1,0 +1,71 @@
+#!/usr/bin/env bats
+load helper
+load preprocess
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	nii-phantom -n 1 --seed 5 --size 29,23,19 --spacing 12,13.5,17 -o p.ts
+}
+
+# same PIPELINE: the label comes back through it, with affine, history and all metadata as they were
+same() {
+	eval "$1" <p.ts | nii-invert -o back.ts || return 1
+	ts-cmp --meta -t label p.ts back.ts
+}
+
+@test "boxes: the label comes back exactly, affine and history bit for bit" {
+	same "nii-crop --above -900"
+	same "nii-crop --above -900 --margin-voxels 3 --multiple 16"
+	same "nii-normalize --window=-1000,400 | nii-crop --above 0.1 --min-size 40,7,7"
+	same "nii-crop --above -900 | nii-normalize --zscore | nii-crop --label --margin 20"
+	[ "$(meta back.ts affine)" = "$(meta p.ts affine)" ]
+	[ "$(meta back.ts history)" = "$(meta p.ts history)" ]
+}
+
+@test "flips and patches come back" {
+	same "nii-augment --flip xyz --flip-prob 1 --seed 1"
+	same "nii-crop --above -900 | nii-augment --flip yz --flip-prob 1 --shift 0.1 --seed 1"
+	same "nii-patch -s 32,32,24 -n 1 --seed 1"
+}
+
+@test "resampling to finer voxels and back, in any order with boxes" {
+	same "nii-resample -s 7,8,9"
+	same "nii-resample -s 7,8,9 | nii-crop --above -900"
+	same "nii-crop --above -900 | nii-resample -s 11,6,9"
+	same "nii-resample -s 12,13.5,17 | nii-normalize --zscore"
+	same "nii-crop --above -950 | nii-resample -s 7 | nii-crop --above -900 --multiple 8 | nii-augment --flip x --flip-prob 1 --seed 2"
+	[ "$(meta back.ts affine)" = "$(meta p.ts affine)" ]
+}
+
+@test "prob: background is class 0 of probabilities, and 0 of logits" {
+	m='{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 1 0 1 0 0 0 0 1 0 0 0 0 1","prob":"WHAT","history":"[{\"tool\":\"nii-crop\",\"args\":{},\"size\":[3,1,1],\"affine\":[1,0,0,0,0,1,0,0,0,0,1,0,0,0,0,1],\"undo\":{\"box\":[1,0,0,2,1,1]}}]"}'
+	w='{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"}'
+	half='\0\0\0\77' zero='\0\0\0\0' one='\0\0\200\77' t='"prob":{"dtype":"F32","shape":[2,1,1,N],"data_offsets":[0,M]}}'
+	t1=${t/N/1} t1=${t1/M/8} t3=${t/N/3} t3=${t3/M/24}
+	raw_frame "${m/WHAT/probabilities},$t1" "$half$half" | nii-invert | ts-cmp - <(raw_frame "$w,$t3" "$one$half$one$zero$half$zero")
+	raw_frame "${m/WHAT/logits},$t1" "$half$half" | nii-invert | ts-cmp - <(raw_frame "$w,$t3" "$zero$half$zero$zero$half$zero")
+}
+
+@test "the image is dropped, or kept with its intensities and what the history says of them" {
+	nii-crop --above -900 p.ts | nii-invert -o back.ts
+	[[ $(ts-info back.ts) != *image* ]]
+	nii-crop --above -2000 p.ts | nii-invert --keep-image | ts-cmp --meta - p.ts
+	nii-normalize --window=-1000,400 p.ts -o n.ts
+	nii-crop --above 0.1 n.ts | nii-crop --label | nii-invert --keep-image | ts-cmp --meta -t label - n.ts
+}
+
+@test "errors: nothing to bring back, a step that is not known, a box that does not fit" {
+	volume a U8 1,1,1 '\5' image >a.ts
+	fails 1 "nii-invert: a.ts: a: no label, pred or prob in this frame: nothing to bring back (--keep-image for the image alone)" nii-invert a.ts
+	h='[{\"tool\":\"TOOL\",\"size\":[1,1,1],\"affine\":[1,0,0,0,0,1,0,0,0,0,1,0,0,0,0,1],\"undo\":UNDO}]'
+	t='"label":{"dtype":"U8","shape":[1,1,2],"data_offsets":[0,2]}}'
+	m='{"__metadata__":{"kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1","history":"'
+	x=${h/TOOL/nii-warp} && raw_frame "$m${x/UNDO/\{\}}\"},$t" '\1\2' >x.ts
+	fails 1 "nii-invert: x.ts: a: cannot undo nii-warp: it changed the grid, and how is not known" nii-invert x.ts
+	x=${h/TOOL/nii-crop} && raw_frame "$m${x/UNDO/\{\}}\"},$t" '\1\2' >x.ts
+	fails 1 "nii-invert: x.ts: a: cannot undo nii-crop: undo has no box of six whole numbers" nii-invert x.ts
+	raw_frame "$m${x/UNDO/\{\\\"box\\\":[0,0,0,1,1,1]\}}\"},$t" '\1\2' >x.ts
+	fails 1 "nii-invert: x.ts: a: cannot undo nii-crop: 2 voxels on axis x, but its box is 1 wide" nii-invert x.ts
+	raw_frame "$m${x/UNDO/\{\\\"box\\\":[0,0,0,0,1,1]\}}\"},$t" '\1\2' >x.ts
+	fails 1 "nii-invert: x.ts: a: cannot undo nii-crop: box 0..0 on axis x is not 1 to 1048576 voxels wide" nii-invert x.ts
+}
