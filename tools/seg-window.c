@@ -90,7 +90,12 @@ static int plan_early(struct work *w, struct err *e)
 
 	if (!roi[0] || !roi[1] || !roi[2])
 		return 0;
-	return net_plan(w->net, w->w.batch, roi, 0, e) ? err_prefix(e, "roi") : 0;
+	if (net_plan(w->net, w->w.batch, roi, 0, e))
+		return err_prefix(e, "roi");
+	if (w->c->verbose)
+		err_warn("windows of %lld,%lld,%lld voxels, %.1f MB of activations", (long long)roi[2], (long long)roi[1], (long long)roi[0],
+		         (double)net_arena(w->net) / 1e6);
+	return 0;
 }
 
 static int run(const struct opts *o, const struct arg_common *c, struct err *e)
