@@ -59,6 +59,15 @@ void model_close(struct model *m)
 	memset(m, 0, sizeof *m);
 }
 
+/* The weights are in the network now: give the file's pages back. */
+static void drop_tensors(struct model *m)
+{
+	while (m->frame.n)
+		frame_drop(&m->frame, m->frame.t[m->frame.n - 1].name);
+	stream_close(m->stream);
+	m->stream = NULL;
+}
+
 int model_net(struct model *m, const char *path, const struct k_backend *k, struct net **n, struct err *e)
 {
 	*n = NULL;
@@ -67,8 +76,10 @@ int model_net(struct model *m, const char *path, const struct k_backend *k, stru
 	*n = net_new(m->arch, k, e);
 	if (!*n)
 		err_prefix(e, "%s", path);
-	if (*n && !net_load(*n, &m->frame, e))
+	if (*n && !net_load(*n, &m->frame, e)) {
+		drop_tensors(m);
 		return 0;
+	}
 	net_free(*n);
 	*n = NULL;
 	model_close(m);
