@@ -168,7 +168,8 @@ int main(int argc, char **argv)
 		{0, "json", ARG_FLAG, &o.json, NULL, "one JSON object (tab-separated lines)"},
 		{0},
 	};
-	const struct arg_spec spec = {"seg-score", "TRUTH PRED ... | [STREAM ...]", "Score predicted masks: overlap, volumes, diameters.", args, ARG_OUT, 0, -1};
+	const struct arg_spec spec = {"seg-score", "TRUTH PRED ... | [STREAM ...]", "Score predicted masks: overlap, volumes, diameters.", args,
+	                              ARG_OUT, 0, -1};
 	int pairs;
 
 	arg_parse(&spec, argc, argv, &c);

@@ -104,6 +104,8 @@ int stream_mapped(const struct stream *s)
 static int get(struct stream *s, void *p, size_t n, size_t *got, struct err *e)
 {
 	*got = 0;
+	if (!n)
+		return 0; /* p may be NULL */
 	if (s->map) {
 		size_t have = s->size > s->at ? s->size - s->at : 0;
 

@@ -281,7 +281,8 @@ static uint32_t group_of(const uint32_t *group, uint32_t component)
 	return group ? group[component] : component;
 }
 
-int component_lines(const struct components *c, const uint32_t *group, uint32_t groups, struct component_line **line, size_t **first, struct err *e)
+int component_lines(const struct components *c, const uint32_t *group, uint32_t groups, struct component_line **line, size_t **first,
+                    struct err *e)
 {
 	int64_t rows = c->size[1] * c->size[2];
 	size_t *at = mem_zero((size_t)groups + 2, sizeof *at, "components", e);

@@ -42,8 +42,9 @@ int component_keep_largest(struct tensor *t, const struct components *c, enum co
 /* The runs of components, gathered by group: what diameters are measured on. */
 struct component_line { int32_t x0, x1, y, z; }; /* voxels x0 <= x < x1 */
 
-/* Group g's lines are (*line)[(*first)[g]] up to (*first)[g + 1], in the order of z, y, x. group[i]: of component i; groups: how many there are; group NULL:
+/* Group g's lines are (*line)[(*first)[g]] up to (*first)[g + 1], in the order of z, y, x. group[i]: of component i, below `groups`; group NULL:
    every component is a group. Caller frees both. 0 or -1. */
-int component_lines(const struct components *c, const uint32_t *group, uint32_t groups, struct component_line **line, size_t **first, struct err *e);
+int component_lines(const struct components *c, const uint32_t *group, uint32_t groups, struct component_line **line, size_t **first,
+                    struct err *e);
 
 #endif

@@ -154,8 +154,8 @@ static int finish(struct work *w, int32_t z2, int32_t dz)
 	return 0;
 }
 
-/* Slice z itself. A row's first and last point suffice, also for what lies half a row away (mesh: a point there that is no vertex, because both rows have
-   its voxel, lies between vertices of these two rows). */
+/* Slice z itself. A row's first and last point suffice, also for what lies half a row away (mesh: a point there that is no vertex, because both
+   rows have its voxel, lies between vertices of these two rows). */
 static int whole_slice(struct work *w, int32_t z)
 {
 	int out = w->by != DIAMETER_CENTRE, corner = w->by == DIAMETER_CORNER;

@@ -301,8 +301,8 @@ static int score(struct work *w, const struct tensor *truth, const struct tensor
 	return 0;
 }
 
-int score_case(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score **out, size_t *n,
-               struct err *e)
+int score_case(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score **out,
+               size_t *n, struct err *e)
 {
 	struct work w = {.o = o, .e = e};
 	int r;

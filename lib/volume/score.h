@@ -44,8 +44,8 @@ struct score {
 
 /* truth and pred: integers [Z,Y,X] of one shape. "Axial" is the plane of voxels nearest to it. *n scores, by rising label, into *out; caller frees.
    0, or -1 and an error. */
-int score_case(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score **out, size_t *n,
-               struct err *e);
+int score_case(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score **out,
+               size_t *n, struct err *e);
 
 /* A table of scores. */
 struct score_row { char *id; struct score s; };
