@@ -200,7 +200,7 @@ size_t net_arena(const struct net *n)
 
 float *net_input(const struct net *n)
 {
-	return run_at(n, n->plan->input);
+	return net_run_at(n, n->plan->input);
 }
 
 int64_t net_vox(const struct net *n)
@@ -212,15 +212,15 @@ const float *net_forward(struct net *n, struct err *e)
 {
 	struct plan *p = n->plan;
 
-	if (run_pack(n, e) || run_calls(n, 0, p->forward, NULL, e))
+	if (net_run_pack(n, e) || net_run_calls(n, 0, p->forward, NULL, e))
 		return NULL;
-	return run_at(n, p->value[n->graph->out].at);
+	return net_run_at(n, p->value[n->graph->out].at);
 }
 
-static struct run_loss loss_terms(const struct net *n, const struct k_loss *terms, const uint8_t *label, double *out, int grad)
+static struct net_run_loss loss_terms(const struct net *n, const struct k_loss *terms, const uint8_t *label, double *out, int grad)
 {
 	const struct plan *p = n->plan;
-	struct run_loss l = {*terms, label, out, grad};
+	struct net_run_loss l = {*terms, label, out, grad};
 
 	l.terms.n = p->batch;
 	l.terms.vox = net_vox(n) / p->batch;
@@ -230,16 +230,16 @@ static struct run_loss loss_terms(const struct net *n, const struct k_loss *term
 
 int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)
 {
-	struct run_loss l = loss_terms(n, terms, label, out, 0);
+	struct net_run_loss l = loss_terms(n, terms, label, out, 0);
 
-	return run_calls(n, n->plan->forward, n->plan->forward + 1, &l, e);
+	return net_run_calls(n, n->plan->forward, n->plan->forward + 1, &l, e);
 }
 
 int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)
 {
-	struct run_loss l = loss_terms(n, terms, label, out, 1);
+	struct net_run_loss l = loss_terms(n, terms, label, out, 1);
 
-	return run_calls(n, n->plan->forward, n->plan->calls, &l, e);
+	return net_run_calls(n, n->plan->forward, n->plan->calls, &l, e);
 }
 
 int net_zero_grad(struct net *n, struct err *e)

@@ -3,7 +3,7 @@
 
 #include "lib/base/progress.h"
 
-float *run_at(const struct net *n, struct plan_ref r)
+float *net_run_at(const struct net *n, struct plan_ref r)
 {
 	return r.buf < 0 ? NULL : n->arena + n->plan->buf[r.buf].at / sizeof(float) + r.at;
 }
@@ -43,7 +43,7 @@ static const float *fold_input(struct net *n, const struct plan_step *s, struct 
 	return n->fold;
 }
 
-int run_pack(struct net *n, struct err *e)
+int net_run_pack(struct net *n, struct err *e)
 {
 	struct plan *p = n->plan;
 
@@ -61,62 +61,62 @@ int run_pack(struct net *n, struct err *e)
 	return 0;
 }
 
-static int do_conv(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct run_loss *l, struct err *e)
+static int do_conv(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	(void)l;
-	return n->k->conv_forward(s->conv, run_at(n, c->x), weight(n, s->b), run_at(n, c->y), run_at(n, c->scratch), e);
+	return n->k->conv_forward(s->conv, net_run_at(n, c->x), weight(n, s->b), net_run_at(n, c->y), net_run_at(n, c->scratch), e);
 }
 
-static int do_data(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct run_loss *l, struct err *e)
+static int do_data(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	(void)l;
-	return n->k->conv_backward_data(s->conv, run_at(n, c->dy), run_at(n, c->dx), c->add, run_at(n, c->scratch), e);
+	return n->k->conv_backward_data(s->conv, net_run_at(n, c->dy), net_run_at(n, c->dx), c->add, net_run_at(n, c->scratch), e);
 }
 
-static int do_weights(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct run_loss *l, struct err *e)
+static int do_weights(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	(void)l;
-	return n->k->conv_backward_weights(s->conv, run_at(n, c->x), run_at(n, c->dy), gradient(n, s->w), gradient(n, s->b), run_at(n, c->scratch), e);
+	return n->k->conv_backward_weights(s->conv, net_run_at(n, c->x), net_run_at(n, c->dy), gradient(n, s->w), gradient(n, s->b), net_run_at(n, c->scratch), e);
 }
 
-static int do_norm(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct run_loss *l, struct err *e)
+static int do_norm(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	const struct k_norm_fwd a = {
-		.x = run_at(n, c->x), .gamma = weight(n, s->w), .beta = weight(n, s->b), .alpha = weight(n, s->alpha), .res = run_at(n, c->res),
-		.y = run_at(n, c->y), .y2 = run_at(n, c->y2), .mean = run_at(n, s->mean), .rstd = run_at(n, s->rstd),
+		.x = net_run_at(n, c->x), .gamma = weight(n, s->w), .beta = weight(n, s->b), .alpha = weight(n, s->alpha), .res = net_run_at(n, c->res),
+		.y = net_run_at(n, c->y), .y2 = net_run_at(n, c->y2), .mean = net_run_at(n, s->mean), .rstd = net_run_at(n, s->rstd),
 	};
 
 	(void)l;
-	return n->k->norm_forward(&c->norm, &a, run_at(n, c->scratch), e);
+	return n->k->norm_forward(&c->norm, &a, net_run_at(n, c->scratch), e);
 }
 
-static int do_norm_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct run_loss *l, struct err *e)
+static int do_norm_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	const struct k_norm_bwd a = {
-		.dy = run_at(n, c->dy), .dy2 = run_at(n, c->dy2), .x = run_at(n, c->x), .gamma = weight(n, s->w), .beta = weight(n, s->b),
-		.alpha = weight(n, s->alpha), .mean = run_at(n, s->mean), .rstd = run_at(n, s->rstd), .dx = run_at(n, c->dx), .dres = run_at(n, c->dres),
+		.dy = net_run_at(n, c->dy), .dy2 = net_run_at(n, c->dy2), .x = net_run_at(n, c->x), .gamma = weight(n, s->w), .beta = weight(n, s->b),
+		.alpha = weight(n, s->alpha), .mean = net_run_at(n, s->mean), .rstd = net_run_at(n, s->rstd), .dx = net_run_at(n, c->dx), .dres = net_run_at(n, c->dres),
 		.dgamma = gradient(n, s->w), .dbeta = gradient(n, s->b), .dalpha = gradient(n, s->alpha), .dx_add = c->add, .dres_add = c->dres_add,
 	};
 
 	(void)l;
-	return n->k->norm_backward(&c->norm, &a, run_at(n, c->scratch), e);
+	return n->k->norm_backward(&c->norm, &a, net_run_at(n, c->scratch), e);
 }
 
-static int do_slice(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct run_loss *l, struct err *e)
+static int do_slice(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	(void)s, (void)l;
-	return n->k->slice_copy(run_at(n, c->y), c->y.pitch, run_at(n, c->x), c->x.pitch, c->vox, c->c, c->add, e);
+	return n->k->slice_copy(net_run_at(n, c->y), c->y.pitch, net_run_at(n, c->x), c->x.pitch, c->vox, c->c, c->add, e);
 }
 
-static int do_loss(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct run_loss *l, struct err *e)
+static int do_loss(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	(void)s;
-	return n->k->loss(&l->terms, run_at(n, c->x), l->label, l->grad ? run_at(n, c->dx) : NULL, l->out, run_at(n, c->scratch), e);
+	return n->k->loss(&l->terms, net_run_at(n, c->x), l->label, l->grad ? net_run_at(n, c->dx) : NULL, l->out, net_run_at(n, c->scratch), e);
 }
 
-int run_calls(struct net *n, int first, int end, const struct run_loss *l, struct err *e)
+int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *l, struct err *e)
 {
-	static int (*const does[PLAN_DOES])(struct net *, const struct plan_call *, const struct plan_step *, const struct run_loss *, struct err *) = {
+	static int (*const does[PLAN_DOES])(struct net *, const struct plan_call *, const struct plan_step *, const struct net_run_loss *, struct err *) = {
 		[PLAN_DO_CONV] = do_conv, [PLAN_DO_DATA] = do_data, [PLAN_DO_WEIGHTS] = do_weights, [PLAN_DO_NORM] = do_norm,
 		[PLAN_DO_NORM_BACK] = do_norm_back, [PLAN_DO_SLICE] = do_slice, [PLAN_DO_LOSS] = do_loss,
 	};

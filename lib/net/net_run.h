@@ -20,14 +20,14 @@ struct net {
 	int profile;
 };
 
-struct run_loss { struct k_loss terms; const uint8_t *label; double *out; int grad; };
+struct net_run_loss { struct k_loss terms; const uint8_t *label; double *out; int grad; };
 
-float *run_at(const struct net *n, struct plan_ref r); /* NULL for nowhere */
+float *net_run_at(const struct net *n, struct plan_ref r); /* NULL for nowhere */
 
 /* Give the current weights to the plan's convolutions, if they changed. */
-int run_pack(struct net *n, struct err *e);
+int net_run_pack(struct net *n, struct err *e);
 
 /* Calls first to end - 1 of the plan. */
-int run_calls(struct net *n, int first, int end, const struct run_loss *l, struct err *e);
+int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *l, struct err *e);
 
 #endif

@@ -7,7 +7,7 @@
 
 enum { ALIGN = 64 };
 
-const struct plan_ref PLAN_NOWHERE = {-1, 0, 0};
+const struct plan_ref plan_nowhere = {-1, 0, 0};
 
 /* Make room for one more in an array that doubles. */
 static int grow(void *array, int n, int *room, size_t size, struct err *e)
@@ -67,7 +67,7 @@ int plan_emit(struct plan *p, const struct plan_call *c, size_t scratch, struct 
 		return -1;
 	n = &p->call[p->calls++];
 	*n = *c;
-	n->scratch = PLAN_NOWHERE;
+	n->scratch = plan_nowhere;
 	if (scratch) {
 		n->scratch.buf = new_buf(p, scratch, e);
 		if (n->scratch.buf < 0)
@@ -86,7 +86,7 @@ int plan_emit(struct plan *p, const struct plan_call *c, size_t scratch, struct 
 
 int plan_slice(struct plan *p, int step, int value, struct plan_ref x, struct plan_ref y, int add, struct err *e)
 {
-	const struct plan_ref no = PLAN_NOWHERE;
+	const struct plan_ref no = plan_nowhere;
 	struct plan_call c = {.what = PLAN_DO_SLICE, .step = step, .x = x, .y = y, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no};
 
 	c.add = add;

@@ -92,6 +92,6 @@ int plan_emit(struct plan *p, const struct plan_call *c, size_t scratch, struct 
 /* Append y[:] = x[:] or += for a value's voxels. */
 int plan_slice(struct plan *p, int step, int value, struct plan_ref x, struct plan_ref y, int add, struct err *e);
 
-extern const struct plan_ref PLAN_NOWHERE;
+extern const struct plan_ref plan_nowhere;
 
 #endif

@@ -61,7 +61,7 @@ static int pass(struct plan *p, int s, int i, struct plan_ref r, int alias, stru
 static int conv_back(struct plan *p, int i, struct err *e)
 {
 	const struct plan_step *s = &p->step[i];
-	const struct plan_ref no = PLAN_NOWHERE;
+	const struct plan_ref no = plan_nowhere;
 	struct plan_call c = {.what = PLAN_DO_WEIGHTS, .step = i, .y = no, .y2 = no, .res = no, .dy2 = no, .dx = no, .dres = no};
 	size_t scratch = p->k->conv_scratch(s->conv);
 
@@ -94,7 +94,7 @@ static int add_back(struct plan *p, int i, struct err *e)
 
 		if (grad_place(p, i, s->out, &to, &add, e) || plan_slice(p, i, s->out, v->g2, to, 1, e))
 			return -1;
-		v->g2 = PLAN_NOWHERE;
+		v->g2 = plan_nowhere;
 	}
 	if (pass(p, i, s->res, v->g, !v->shared, e))
 		return -1;
@@ -128,7 +128,7 @@ static int res_back(struct plan *p, int i, struct plan_call *c, int *taken, stru
 static int norm_back(struct plan *p, int i, struct err *e)
 {
 	const struct plan_step *s = &p->step[i];
-	const struct plan_ref no = PLAN_NOWHERE;
+	const struct plan_ref no = plan_nowhere;
 	struct plan_call c = {.what = PLAN_DO_NORM_BACK, .step = i, .y = no, .y2 = no, .res = no, .dx = no, .dres = no, .norm = s->norm};
 	struct plan_value *v = &p->value[s->out], *x = &p->value[s->x];
 	int taken = 0;

@@ -37,7 +37,7 @@ static int reusable(const struct plan *p, int s, int i)
 static int conv_call(struct plan *p, int i, struct err *e)
 {
 	const struct plan_step *s = &p->step[i];
-	const struct plan_ref no = PLAN_NOWHERE;
+	const struct plan_ref no = plan_nowhere;
 	struct plan_call c = {.what = PLAN_DO_CONV, .step = i, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no};
 
 	if (place(p, s->out, e))
@@ -50,7 +50,7 @@ static int conv_call(struct plan *p, int i, struct err *e)
 static int norm_call(struct plan *p, int i, struct err *e)
 {
 	const struct plan_step *s = &p->step[i];
-	const struct plan_ref no = PLAN_NOWHERE;
+	const struct plan_ref no = plan_nowhere;
 	struct plan_call c = {.what = PLAN_DO_NORM, .step = i, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no, .norm = s->norm};
 	struct plan_value *v = &p->value[s->out];
 
@@ -102,7 +102,7 @@ static int concat_calls(struct plan *p, int i, struct err *e)
 
 static int loss_call(struct plan *p, struct err *e)
 {
-	const struct plan_ref no = PLAN_NOWHERE;
+	const struct plan_ref no = plan_nowhere;
 	struct plan_call c = {.what = PLAN_DO_LOSS, .step = -1, .y = no, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no};
 	struct plan_value *v = &p->value[p->graph->out];
 	const struct k_loss terms = {.n = p->batch, .vox = v->vox / p->batch, .k = v->c, .w_dice = 1, .w_ce = 1};

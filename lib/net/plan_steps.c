@@ -22,7 +22,7 @@ static void value_shape(struct plan *p, int i)
 		v->vox *= v->size[k];
 	}
 	v->step = v->in = v->last = -1;
-	v->at = v->g = v->g2 = PLAN_NOWHERE;
+	v->at = v->g = v->g2 = plan_nowhere;
 }
 
 /* The one operation that reads value i, or -1 where there are several (or it is the logits). */
@@ -103,7 +103,7 @@ static struct plan_step chain(const struct graph *g, int i, char *taken)
 	const struct graph_op *op = &g->op[i];
 	struct plan_step s = {.kind = PLAN_NORM, .op = i, .x = op->in[0], .res = op->in[1], .out = i, .w = op->w, .b = op->b, .alpha = -1};
 
-	s.mean = s.rstd = PLAN_NOWHERE;
+	s.mean = s.rstd = plan_nowhere;
 	if (op->kind == GRAPH_CONCAT) {
 		s.kind = PLAN_CONCAT;
 	} else if (op->kind == GRAPH_CONV) {

@@ -1,0 +1,133 @@
+/* UNet 16-32-64-128-256 with 2 residual units: inference and a training step (DiceCE, AdamW), time and memory.
+   net [D,H,W [REPEATS [bare]]]; "train" or "infer" as the last word: only that, so that the peak memory is its own. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arg.h"
+#include "lib/base/mem.h"
+#include "lib/base/outfile.h"
+#include "lib/base/progress.h"
+#include "lib/base/rng.h"
+#include "lib/net/device.h"
+#include "lib/net/net.h"
+
+static const char ARCH[] =
+	"{\"_target_\": \"UNet\", \"spatial_dims\": 3, \"in_channels\": 1, \"out_channels\": 2, \"channels\": [16, 32, 64, 128, 256],"
+	" \"strides\": [2, 2, 2, 2], \"num_res_units\": 2}";
+
+struct bench {
+	const struct k_backend *k;
+	struct net *n;
+	int64_t size[3], repeats;
+	float *m, *v;
+	uint8_t *label;
+	int detail;
+	struct out o;
+};
+
+static const struct k_loss DICECE = {.w_dice = 1, .w_ce = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f};
+
+static int plan(struct bench *b, int train, struct err *e)
+{
+	struct rng r;
+
+	if (net_plan(b->n, 1, b->size, train, e))
+		return -1;
+	rng_init(&r, 1, RNG_TEST, 0);
+	for (int64_t i = 0; i < net_vox(b->n); i++) {
+		net_input(b->n)[i] = (float)rng_uniform(&r);
+		b->label[i] = rng_uniform(&r) < 0.1;
+	}
+	return 0;
+}
+
+static int infer(struct bench *b, struct err *e)
+{
+	return net_forward(b->n, e) ? 0 : -1;
+}
+
+static int step(struct bench *b, struct err *e)
+{
+	struct k_adamw a = {3e-4, 0.9, 0.999, 1e-8, 1e-2, 1};
+	float *w, *g;
+	int64_t total;
+	double out[3];
+
+	if (net_zero_grad(b->n, e) || !net_forward(b->n, e) || net_backward(b->n, &DICECE, b->label, out, e))
+		return -1;
+	net_block(b->n, &w, &g, &total);
+	if (b->k->adamw(&a, w, g, b->m, b->v, total, e))
+		return -1;
+	net_changed(b->n);
+	return 0;
+}
+
+/* Best of the repeats, after one to warm up, then one more under the profiler. */
+static int measure(struct bench *b, const char *what, int train, struct err *e)
+{
+	int (*run)(struct bench *, struct err *) = train ? step : infer;
+	double best = 1e30;
+
+	if (plan(b, train, e) || run(b, e))
+		return -1;
+	for (int64_t i = 0; i < b->repeats; i++) {
+		double t = progress_now();
+
+		if (run(b, e))
+			return -1;
+		t = progress_now() - t;
+		best = t < best ? t : best;
+	}
+	if (out_printf(&b->o, e, "%s\t%.4f s\tarena %.1f MB\tpeak %.1f MB\n", what, best, (double)net_arena(b->n) / 1048576, (double)mem_peak() / 1048576))
+		return -1;
+	net_profile(b->n, b->detail);
+	if (run(b, e) || net_profile_print(b->n, &b->o, e))
+		return -1;
+	net_profile(b->n, 0);
+	return 0;
+}
+
+static int prepare(struct bench *b, struct err *e)
+{
+	json_t *arch = json_loads(ARCH, 0, NULL);
+	float *w, *g;
+	int64_t total;
+
+	b->k = device_open("cpu", e);
+	b->n = b->k ? net_new(arch, b->k, e) : NULL;
+	json_decref(arch);
+	if (!b->n || net_init(b->n, 1, e))
+		return -1;
+	net_block(b->n, &w, &g, &total);
+	b->m = mem_zero((size_t)total, sizeof *b->m, "moments", e);
+	b->v = mem_zero((size_t)total, sizeof *b->v, "moments", e);
+	b->label = mem_zero((size_t)(b->size[0] * b->size[1] * b->size[2]), 1, "labels", e);
+	return b->m && b->v && b->label ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = {.size = {160, 160, 64}, .repeats = 5};
+	const char *only = "";
+	int64_t detail = 1;
+	struct arg args[] = {
+		{'s', "size", ARG_INT, b.size, "D,H,W", "input", 1, 1024, 3},
+		{'n', "number", ARG_INT, &b.repeats, "N", "repeats", 1, 1000},
+		{0, "only", ARG_STR, &only, "infer|train", "one of the two"},
+		{0, "detail", ARG_INT, &detail, "1|2", "2: a row a call", 1, 2},
+		{0}
+	};
+	const struct arg_spec spec = {"net", "", "time of a UNet", args, 0, 0, 0};
+	struct arg_common c;
+	struct err e;
+
+	arg_parse(&spec, argc, argv, &c);
+	b.detail = (int)detail;
+	if (out_open(&b.o, NULL, 0, &e) || prepare(&b, &e) || (strcmp(only, "train") && measure(&b, "infer", 0, &e)) || (strcmp(only, "infer") && measure(&b, "train", 1, &e)) ||
+	    out_close(&b.o, &e))
+		err_die(&e);
+	net_free(b.n);
+	free(b.m), free(b.v), free(b.label);
+	return 0;
+}
