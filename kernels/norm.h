@@ -1,0 +1,163 @@
+/* Norm, activation, residual: what forward (norm.c) and backward (norm_back.c) share. Voxels go through as rows of `lanes` floats: where everything is dense a row is as many voxels as fill the
+   vector registers, so that thin channels cost no more than wide ones; else it is one voxel. Rows are walked in columns of up to four vectors, what is
+   beyond the last vector one by one. Statistics: floats over short runs, around the mean of the run before (so that a large mean loses nothing), then
+   doubles; chunks of fixed size, added in their order. */
+#ifndef NIIPIPE_NORM_H
+#define NIIPIPE_NORM_H
+
+#include "kernels/cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/vec.h"
+
+enum { LANES = 4 * VL, WIDEST = 96, RUN = 64, CHUNK = 32768, MAX_CHUNKS = 1024, ALIGN = 64 }; /* LANES: at least, WIDEST: at most, where voxels are joined;
+	RUN: rows; CHUNK: floats */
+
+struct rows {
+	int64_t c, lanes, per;         /* voxels a row */
+	int64_t rows, chunk, chunks;   /* full rows of one n; rows a chunk */
+	int64_t rest;                  /* voxels beyond the full rows */
+	int64_t x, y, r, y2;           /* floats from a row to the next */
+	int64_t xp, yp, rp, y2p;       /* the same for a voxel */
+};
+
+static inline void rows_of(const struct k_norm *g, struct rows *r)
+{
+	int64_t c = g->c;
+
+	*r = (struct rows){.c = c, .per = 1};
+	r->xp = g->xpitch ? g->xpitch : c, r->yp = g->ypitch ? g->ypitch : c, r->rp = g->rpitch ? g->rpitch : c, r->y2p = g->y2pitch ? g->y2pitch : c;
+	if (r->xp == c && r->yp == c && r->rp == c && r->y2p == c) {
+		int64_t per = 1;
+
+		while (per * c % VL && per < VL)
+			per *= 2;
+		while (per * c < LANES)
+			per *= 2;
+		if (per * c <= WIDEST)
+			r->per = per;
+	}
+	r->lanes = r->per * c;
+	r->rows = g->vox / r->per, r->rest = g->vox % r->per;
+	r->chunk = CHUNK / r->lanes < RUN ? RUN : CHUNK / r->lanes / RUN * RUN;
+	while ((r->rows + r->chunk - 1) / r->chunk > MAX_CHUNKS)
+		r->chunk *= 2;
+	r->chunks = (r->rows + r->chunk - 1) / r->chunk;
+	r->x = r->xp * r->per, r->y = r->yp * r->per, r->r = r->rp * r->per, r->y2 = r->y2p * r->per;
+}
+
+/* Scratch: for every chunk (and for what is beyond the full rows) three rows of sums and two of room; then one n's parameters, a row each. */
+enum { SUMS = 3, ROOM = 2, PARTS = SUMS + ROOM };
+enum { MEAN, SCALE, SHIFT, SLOPE, RSTD, MEAN_D, MEAN_DX, PARAMS }; /* of each lane; MEAN_DX times RSTD */
+
+static inline double *sums_at(const struct rows *r, void *scratch, int64_t n, int64_t k)
+{
+	return (double *)scratch + (n * (r->chunks + 1) + k) * PARTS * r->lanes;
+}
+
+static inline int64_t up(int64_t n)
+{
+	return (n + ALIGN / 4 - 1) / (ALIGN / 4) * (ALIGN / 4);
+}
+
+static inline float *params_at(const struct rows *r, void *scratch, int64_t ns, int64_t n)
+{
+	return (float *)scratch + up(ns * (r->chunks + 1) * PARTS * r->lanes * 2) + n * PARAMS * up(r->lanes);
+}
+
+/* Where chunk k of n begins, as rows from the tensor's first voxel, and how many rows of how many lanes it has; k == chunks: the rest, one short row. */
+struct span { int64_t first, rows, lanes; };
+
+static inline struct span span_of(const struct rows *r, int64_t k)
+{
+	struct span s = {k * r->chunk, r->chunk, r->lanes};
+
+	if (k == r->chunks)
+		return (struct span){r->rows, r->rest > 0, r->rest * r->c};
+	if (s.first + s.rows > r->rows)
+		s.rows = r->rows - s.first;
+	return s;
+}
+
+/* fn(lane, nv, ...) over the columns of a row: nv vectors from that lane on; nv 0: one lane alone. */
+#define COLUMNS(fn, lanes, ...) \
+	for (int64_t i_ = 0, n_ = lanes; i_ < n_;) { \
+		if (n_ - i_ >= 4 * VL) \
+			fn(i_, 4, __VA_ARGS__), i_ += 4 * VL; \
+		else if (n_ - i_ >= 2 * VL) \
+			fn(i_, 2, __VA_ARGS__), i_ += 2 * VL; \
+		else if (n_ - i_ >= VL) \
+			fn(i_, 1, __VA_ARGS__), i_ += VL; \
+		else \
+			fn(i_, 0, __VA_ARGS__), i_++; \
+	}
+
+typedef int32_t ints __attribute__((vector_size(VL * 4), may_alias));
+
+/* One lane goes through the same code as a vector whose other elements are nothing. */
+INLINE vec get(const float *p, const int nv)
+{
+	return nv ? load(p) : (vec){*p};
+}
+
+INLINE void put(float *p, vec v, const int nv)
+{
+	if (nv)
+		store(p, v);
+	else
+		*p = v[0];
+}
+
+INLINE vec positive(vec u, vec a, vec b) /* u > 0 ? a : b */
+{
+	const ints m = u > 0;
+
+	return (vec)(((ints)a & m) | ((ints)b & ~m));
+}
+
+/* Sums over chunks and lanes of one channel: out[SUMS] */
+static inline void fold(const struct rows *r, void *scratch, int64_t n, int64_t c, double *out)
+{
+	for (int s = 0; s < SUMS; s++)
+		out[s] = 0;
+	for (int64_t k = 0; k <= r->chunks; k++) {
+		const double *p = sums_at(r, scratch, n, k);
+		int64_t lanes = span_of(r, k).lanes;
+
+		for (int s = 0; s < SUMS; s++)
+			for (int64_t i = c; i < lanes; i += r->c)
+				out[s] += p[s * lanes + i];
+	}
+}
+
+static inline float slope_of(const struct k_norm *g, const float *alpha, int64_t c)
+{
+	switch (g->act) {
+	case K_ACT_NONE: return 1;
+	case K_ACT_RELU: return 0;
+	case K_ACT_LRELU: return g->slope;
+	default: return alpha[g->alphas == 1 ? 0 : c];
+	}
+}
+
+/* u = (x - MEAN) SCALE + SHIFT, y = u > 0 ? u : SLOPE u */
+static inline void parameters(const struct k_norm *g, const struct rows *r, const float *mean, const float *rstd, const float *gamma, const float *beta,
+		       const float *alpha, float *p)
+{
+	int64_t lanes = up(r->lanes);
+
+	for (int64_t i = 0; i < r->lanes; i++) {
+		int64_t c = i % r->c;
+		int norm = g->norm == K_NORM_INSTANCE;
+
+		p[MEAN * lanes + i] = norm ? mean[c] : 0;
+		p[RSTD * lanes + i] = norm ? rstd[c] : 1;
+		p[SCALE * lanes + i] = p[RSTD * lanes + i] * (norm && gamma ? gamma[c] : 1);
+		p[SHIFT * lanes + i] = norm && beta ? beta[c] : 0;
+		p[SLOPE * lanes + i] = slope_of(g, alpha, c);
+	}
+}
+
+#endif

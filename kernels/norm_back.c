@@ -1,0 +1,148 @@
+/* Backward of norm + activation + residual: one pass for the sums, one for the gradients. See norm.h. */
+#include "kernels/norm.h"
+
+struct behind { const float *x, *dy, *dy2; float *dx, *dres; int dx_add, dres_add; };
+
+/* With d = gradient of u: sum d, sum d xhat, and sum of dy min(u, 0) for the slope, over some rows */
+INLINE void gradient_columns(int64_t i, const int nv, const struct rows *r, int64_t rows, const float *p, struct behind b, float *s1, float *s2, float *s3)
+{
+	const int64_t lanes = up(r->lanes);
+	const int n = nv ? nv : 1;
+	vec a1[4], a2[4], a3[4];
+
+	UNROLL for (int j = 0; j < n; j++)
+		a1[j] = a2[j] = a3[j] = (vec){0};
+	for (int64_t v = 0; v < rows; v++)
+		UNROLL for (int j = 0; j < n; j++) {
+			const float *q = p + i + j * VL;
+			vec m = get(b.x + v * r->x + i + j * VL, nv) - get(q + MEAN * lanes, nv), u = m * get(q + SCALE * lanes, nv) + get(q + SHIFT * lanes, nv);
+			vec g = get(b.dy + v * r->y + i + j * VL, nv), d;
+
+			if (b.dy2)
+				g += get(b.dy2 + v * r->y2 + i + j * VL, nv);
+			d = positive(u, g, g * get(q + SLOPE * lanes, nv));
+			a1[j] += d;
+			a2[j] += d * m;
+			a3[j] += positive(u, (vec){0}, g * u);
+		}
+	UNROLL for (int j = 0; j < n; j++)
+		put(s1 + i + j * VL, a1[j], nv), put(s2 + i + j * VL, a2[j], nv), put(s3 + i + j * VL, a3[j], nv);
+}
+
+static void gradients(const struct rows *r, struct span s, const float *p, struct behind b, double *restrict sum, float *restrict tmp)
+{
+	const float *rstd = p + RSTD * up(r->lanes);
+	float *restrict s1 = tmp, *restrict s2 = tmp + s.lanes, *restrict s3 = tmp + 2 * s.lanes;
+
+	for (int64_t v = 0; v < s.rows; v += RUN) {
+		int64_t n = s.rows - v < RUN ? s.rows - v : RUN;
+
+		COLUMNS(gradient_columns, s.lanes, r, n, p, b, s1, s2, s3)
+		b.x += n * r->x, b.dy += n * r->y;
+		if (b.dy2)
+			b.dy2 += n * r->y2;
+		for (int64_t i = 0; i < s.lanes; i++)
+			sum[i] += s1[i], sum[s.lanes + i] += s2[i] * rstd[i], sum[2 * s.lanes + i] += s3[i];
+	}
+}
+
+static struct behind behind_at(const struct rows *r, const struct k_norm_bwd *a, int64_t vox, int64_t row)
+{
+	struct behind b = {a->x + vox * r->xp + row * r->x, a->dy + vox * r->yp + row * r->y, NULL, a->dx + vox * r->xp + row * r->x, NULL, a->dx_add, a->dres_add};
+
+	if (a->dy2)
+		b.dy2 = a->dy2 + vox * r->y2p + row * r->y2;
+	if (a->dres && (a->dres != a->dy || a->dy2))
+		b.dres = a->dres + vox * r->rp + row * r->r;
+	else
+		b.dres_add = 0;
+	return b;
+}
+
+static void reduce(const struct k_norm *g, const struct rows *r, const struct k_norm_bwd *a, void *scratch)
+{
+#pragma omp parallel for collapse(2) schedule(static)
+	for (int64_t n = 0; n < g->n; n++)
+		for (int64_t k = 0; k <= r->chunks; k++) {
+			struct span s = span_of(r, k);
+			int64_t vox = n * g->vox, row = s.first;
+			double *sum = sums_at(r, scratch, n, k);
+
+			memset(sum, 0, sizeof *sum * (size_t)(PARTS * r->lanes));
+			gradients(r, s, params_at(r, scratch, g->n, n), behind_at(r, a, vox, row), sum, (float *)(sum + SUMS * r->lanes));
+		}
+	for (int64_t i = 0; i < g->n * g->c; i++) {
+		int64_t n = i / g->c, c = i % g->c, lanes = up(r->lanes);
+		float *p = params_at(r, scratch, g->n, n);
+		double sum[SUMS];
+
+		fold(r, scratch, n, c, sum);
+		if (a->dbeta)
+			a->dbeta[c] += (float)sum[0];
+		if (a->dgamma)
+			a->dgamma[c] += (float)sum[1];
+		if (a->dalpha)
+			a->dalpha[g->alphas == 1 ? 0 : c] += (float)sum[2];
+		for (int64_t j = c; j < r->lanes && g->norm == K_NORM_INSTANCE; j += r->c)
+			p[MEAN_D * lanes + j] = (float)(sum[0] / (double)g->vox), p[MEAN_DX * lanes + j] = (float)(sum[1] / (double)g->vox) * p[RSTD * lanes + j];
+	}
+}
+
+/* dx = SCALE (d - MEAN_D - xhat MEAN_DX) */
+INLINE void propagate_columns(int64_t i, const int nv, const struct rows *r, int64_t rows, const float *p, struct behind b)
+{
+	const int64_t lanes = up(r->lanes);
+	const int n = nv ? nv : 1;
+
+	for (int64_t v = 0; v < rows; v++)
+		UNROLL for (int j = 0; j < n; j++) {
+			const float *q = p + i + j * VL;
+			float *dx = b.dx + v * r->x + i + j * VL, *dres = b.dres + v * r->r + i + j * VL;
+			vec m = get(b.x + v * r->x + i + j * VL, nv) - get(q + MEAN * lanes, nv), u = m * get(q + SCALE * lanes, nv) + get(q + SHIFT * lanes, nv);
+			vec g = get(b.dy + v * r->y + i + j * VL, nv), t;
+
+			if (b.dy2)
+				g += get(b.dy2 + v * r->y2 + i + j * VL, nv);
+			t = positive(u, g, g * get(q + SLOPE * lanes, nv));
+			t = get(q + SCALE * lanes, nv) * (t - get(q + MEAN_D * lanes, nv) - m * get(q + MEAN_DX * lanes, nv));
+			if (b.dx_add)
+				t += get(dx, nv);
+			if (b.dres_add)
+				g += get(dres, nv);
+			if (b.dres)
+				put(dres, g, nv);
+			put(dx, t, nv);
+		}
+}
+
+static void propagate(const struct rows *r, struct span s, const float *p, struct behind b)
+{
+	for (int64_t v = 0; v < s.rows; v += RUN) {
+		int64_t n = s.rows - v < RUN ? s.rows - v : RUN;
+
+		COLUMNS(propagate_columns, s.lanes, r, n, p, b)
+		b.x += n * r->x, b.dx += n * r->x, b.dy += n * r->y;
+		if (b.dy2)
+			b.dy2 += n * r->y2;
+		if (b.dres)
+			b.dres += n * r->r;
+	}
+}
+
+int K(norm_backward)(const struct k_norm *g, const struct k_norm_bwd *a, void *scratch, struct err *e)
+{
+	struct rows r;
+
+	(void)e;
+	rows_of(g, &r);
+	memset(params_at(&r, scratch, g->n, 0), 0, sizeof(float) * (size_t)(g->n * PARAMS * up(r.lanes)));
+	for (int64_t n = 0; n < g->n; n++)
+		parameters(g, &r, a->mean ? a->mean + n * g->c : NULL, a->rstd ? a->rstd + n * g->c : NULL, a->gamma, a->beta, a->alpha, params_at(&r, scratch, g->n, n));
+	if (g->norm == K_NORM_INSTANCE || a->dalpha)
+		reduce(g, &r, a, scratch);
+#pragma omp parallel for collapse(2) schedule(static)
+	for (int64_t n = 0; n < g->n; n++)
+		for (int64_t k = 0; k <= r.chunks; k++)
+			propagate(&r, span_of(&r, k), params_at(&r, scratch, g->n, n), behind_at(&r, a, n * g->vox, span_of(&r, k).first));
+	return 0;
+}
