@@ -35,9 +35,11 @@ indices() { grep -ao '"patch":"[^"]*"' "$@" | cut -d'"' -f4 | tr '\n' ' '; }
 
 @test "skip, shards and redirection give parts of the same sequence" {
 	nii-patch -s 4,3,2 -n 23 --seed 1 v.ts >whole
-	nii-patch -s 4,3,2 -n 9 --seed 1 v.ts >first
 	nii-patch -s 4,3,2 -n 23 --seed 1 --skip 9 <v.ts >rest
-	cat first rest | cmp - whole
+	tail -c "$(stat -c %s rest)" whole | cmp - rest
+	[ "$(indices rest)" = "9 10 11 12 13 14 15 16 17 18 19 20 21 22 " ]
+	nii-patch -s 4,3,2 -n 9 --seed 1 v.ts >first
+	cat first rest | ts-cmp - whole
 	for i in 0 1 2; do nii-patch -s 4,3,2 -n 23 --seed 1 --shard $i/3 v.ts -o s$i; done
 	[ "$(indices s1)" = "1 4 7 10 13 16 19 22 " ]
 	nii-patch -s 4,3,2 -n 23 --seed 1 --shard 1/3 --skip 8 v.ts >t
@@ -89,9 +91,8 @@ indices() { grep -ao '"patch":"[^"]*"' "$@" | cut -d'"' -f4 | tr '\n' ' '; }
 	nii-patch -s 3,7,5 --grid a.ts >p
 	[ "$(grep -ao 'box..:[^]]*' p | tr -d '\n')" = 'box\":[0,0,0,3,7,5box\":[3,0,0,6,7,5box\":[6,0,0,9,7,5' ]
 	nii-patch -s 4,4,4 --grid --overlap 0.5 v.ts >whole
-	nii-patch -s 4,4,4 --grid --overlap 0.5 -n 20 v.ts >first
 	cat v.ts | nii-patch -s 4,4,4 --grid --overlap 0.5 --skip 20 >rest
-	cat first rest | cmp - whole
+	tail -c "$(stat -c %s rest)" whole | cmp - rest
 }
 
 @test "history: the options, the box, the grid before" {

@@ -234,6 +234,9 @@ static int describe(struct sampler *s, const int64_t start[3], struct frame *f, 
 	snprintf(text, sizeof text, "%lld", (long long)s->i);
 	if (frame_set_meta(f, "patch", text, e))
 		return -1;
+	snprintf(text, sizeof text, "%lld", (long long)s->o.n);
+	if (frame_set_meta(f, "patches", s->o.n ? text : NULL, e))
+		return -1;
 	snprintf(text, sizeof text, "%lld", (long long)s->o.shards);
 	return frame_set_meta(f, "shards", s->o.shards > 1 ? text : NULL, e);
 }

@@ -31,8 +31,8 @@ void sampler_close(struct sampler *s); /* NULL is fine */
 /* Does the sequence have no end? */
 int sampler_endless(const struct sampler *s);
 
-/* The next patch into *f (zeroed or freed before; released with frame_free): kind patch, the volume's id, metadata patch = its index and shards where there
-   are several, history with the box. 1 a patch, 0 the end, -1 an error. A pipe that ends before patch n is an error. */
+/* The next patch into *f (zeroed or freed before; released with frame_free): kind patch, the volume's id, metadata patch = its index, patches = n where
+   the sequence has an end, shards where there are several; history with the box. 1 a patch, 0 the end, -1 an error. A pipe that ends before patch n is an error. */
 int sampler_next(struct sampler *s, struct frame *f, struct err *e);
 
 #endif

@@ -1,0 +1,41 @@
+/* Patches gathered into batches by a thread of its own, so that reading the next batch overlaps computing this one. */
+#ifndef NIIPIPE_FEED_H
+#define NIIPIPE_FEED_H
+
+#include <signal.h>
+
+#include "lib/stream/stream.h"
+
+enum { FEED_WHO = 480 };
+
+struct feed_batch {
+	int64_t n;             /* patches: as many as asked, fewer at the end of the stream */
+	int64_t size[3];       /* z,y,x: the same for all patches of a stream */
+	int64_t channels;
+	float *x;              /* [n,z,y,x,c] */
+	uint8_t *label;        /* [n,z,y,x]: below the number of classes */
+	int64_t first;         /* index of its first patch (metadata `patch`, or else its place in the stream) */
+	int64_t next;          /* the index that the patch after its last one has: last + shards */
+	int64_t left;          /* patches of the sequence from `next` on, where the stream says how many there are; -1 */
+	char who[FEED_WHO];    /* "id (patch 17), id (patch 18)", for messages */
+};
+
+struct feed; /* opaque; memory: two batches and a patch */
+
+/* Begin to read patches of path (NULL: standard input): frames with image [C,Z,Y,X] and an integer label [Z,Y,X], all of one size, number of channels and
+   preparation. classes: a label must be below. NULL and an error; closed with feed_close. */
+struct feed *feed_open(const char *path, int64_t batch, int64_t classes, struct err *e);
+
+/* Ends the thread and frees all. Where the thread is still inside a read (the consumer stops early), both are left to the end of the process. */
+void feed_close(struct feed *f); /* NULL is fine */
+
+/* Wait for the next batch; the one before is given back. 1: *b is borrowed until the next call, 0: the stream is at its end, 2: *stop became non-zero
+   (stop may be NULL), -1: an error. */
+int feed_next(struct feed *f, const volatile sig_atomic_t *stop, const struct feed_batch **b, struct err *e);
+
+/* After the first batch: what patches went through (history_replay of the first), borrowed; the stream's name; seconds spent waiting. */
+const json_t *feed_replay(const struct feed *f);
+const char *feed_name(const struct feed *f);
+double feed_waited(const struct feed *f);
+
+#endif

@@ -1,0 +1,157 @@
+#include "lib/net/resume.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arg.h"
+#include "lib/net/window.h"
+#include "lib/stream/stream.h"
+
+static const char *const moment[2] = {"exp_avg", "exp_avg_sq"}; /* PyTorch's names */
+
+static int64_t values(const struct net *n)
+{
+	float *w, *g;
+	int64_t total;
+
+	net_block(n, &w, &g, &total);
+	return total;
+}
+
+static json_t *number(double v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
+}
+
+static double number_of(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+static int set_json(struct frame *f, const char *key, const json_t *v, struct err *e)
+{
+	char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+	int r = text ? frame_set_meta(f, key, text, e) : err_set(e, NULL, "not enough memory for metadata %s", key);
+
+	free(text);
+	return r;
+}
+
+static int set_step(struct frame *f, int64_t step, struct err *e)
+{
+	char text[32];
+
+	snprintf(text, sizeof text, "%" PRId64, step);
+	return frame_set_meta(f, "step", text, e);
+}
+
+static int write_model(const struct resume *r, struct out *o, struct err *e)
+{
+	const char *name = json_string_value(json_object_get(net_arch(r->net), "_target_"));
+	json_t *metrics = json_pack("{s:o, s:o, s:o, s:I}", "loss", number(r->loss), "val_dice", number(r->val_dice), "best_val_dice", number(r->best),
+	                            "best_step", (json_int_t)r->best_step);
+	struct frame f;
+	int bad;
+
+	if (frame_init(&f, "model", name ? name : "model", e)) {
+		json_decref(metrics);
+		return -1;
+	}
+	bad = set_json(&f, "arch", net_arch(r->net), e) || set_json(&f, "replay", r->replay, e) || set_json(&f, "metrics", metrics, e) ||
+	      set_step(&f, r->step, e) || window_roi_set(&f, r->roi, e) || net_store(r->net, &f, e) || frame_write(&f, o, e);
+	json_decref(metrics);
+	frame_free(&f);
+	return bad ? -1 : 0;
+}
+
+static int write_optimizer(const struct resume *r, struct out *o, struct err *e)
+{
+	const float *from[2] = {r->m, r->v};
+	int64_t n = values(r->net);
+	json_t *state = json_pack("{s:I, s:o, s:o, s:o, s:I, s:O}", "next", (json_int_t)r->next, "loss", number(r->loss), "val_dice", number(r->val_dice),
+	                          "best_val_dice", number(r->best), "best_step", (json_int_t)r->best_step, "options", r->options);
+	struct frame f;
+	int bad;
+
+	if (frame_init(&f, "optimizer", "AdamW", e)) {
+		json_decref(state);
+		return -1;
+	}
+	bad = set_json(&f, "state", state, e) || set_step(&f, r->step, e);
+	for (int i = 0; i < 2 && !bad; i++) {
+		struct tensor *t = frame_add(&f, moment[i], DT_F32, 1, &n, e);
+
+		bad = !t || r->k->copy(t->data, from[i], t->size, K_TO_HOST, e);
+	}
+	bad = bad || frame_write(&f, o, e);
+	json_decref(state);
+	frame_free(&f);
+	return bad ? -1 : 0;
+}
+
+int resume_write(const struct resume *r, struct out *o, int optimizer, struct err *e)
+{
+	return write_model(r, o, e) || (optimizer && write_optimizer(r, o, e)) ? -1 : 0;
+}
+
+/* Metadata of the optimizer frame. */
+static int read_state(struct resume *r, const struct frame *f, struct err *e)
+{
+	const char *kind = frame_meta(f, "kind"), *text = frame_meta(f, "state"), *step = frame_meta(f, "step");
+	json_t *state;
+
+	if (!kind || strcmp(kind, "optimizer"))
+		return err_set(e, NULL, "a frame of kind '%.40s' after the model (expected optimizer)", kind ? kind : "");
+	state = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	r->options = json_incref(json_object_get(state, "options"));
+	r->next = json_integer_value(json_object_get(state, "next"));
+	r->best_step = json_integer_value(json_object_get(state, "best_step"));
+	r->loss = number_of(state, "loss");
+	r->val_dice = number_of(state, "val_dice");
+	r->best = number_of(state, "best_val_dice");
+	json_decref(state);
+	if (!json_is_object(r->options) || r->next < 1 || !step || arg_int(step, 1, INT64_MAX, &r->step, e))
+		return err_set(e, NULL, "the optimizer's metadata state or step is missing or malformed");
+	return 0;
+}
+
+static int read_moments(struct resume *r, const struct frame *f, struct err *e)
+{
+	float *to[2] = {r->m, r->v};
+	int64_t n = values(r->net);
+
+	for (int i = 0; i < 2; i++) {
+		const struct tensor *t = frame_need(f, moment[i], e);
+
+		if (!t)
+			return -1;
+		if (t->dtype != DT_F32 || t->rank != 1 || t->shape[0] != n)
+			return err_set(e, NULL, "tensor '%s' is not F32 [%lld], one value a parameter", moment[i], (long long)n);
+		if (r->k->copy(to[i], t->data, t->size, K_TO_DEVICE, e))
+			return -1;
+	}
+	return 0;
+}
+
+int resume_read(struct resume *r, struct model *m, struct err *e)
+{
+	struct frame f;
+	int got = stream_next(m->stream, &f, e);
+
+	if (got < 0)
+		return -1;
+	if (!got)
+		return err_set(e, m->file, "holds a model alone, no optimizer frame: training goes on from the file *.last.ts (--init takes the weights)");
+	if (read_state(r, &f, e) || read_moments(r, &f, e)) {
+		err_prefix(e, "%s", m->file);
+		frame_free(&f);
+		return -1;
+	}
+	frame_free(&f);
+	return 0;
+}

@@ -1,0 +1,116 @@
+#include "lib/net/validate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/net/checkpoint.h"
+#include "lib/stream/stream.h"
+#include "lib/stream/values.h"
+
+enum { CLASSES = 256 };
+
+static int usable(const struct frame *f, int64_t channels, struct grid *g, struct err *e)
+{
+	const struct tensor *image = frame_need(f, "image", e), *label = image ? frame_need(f, "label", e) : NULL;
+	int64_t c;
+
+	if (!label || !frame_labels(f, "label", e) || frame_grid(f, g, e))
+		return -1;
+	c = image->rank == 4 ? image->shape[0] : 1;
+	return c == channels ? 0 : err_set(e, NULL, "%lld channel(s) (the network wants %lld)", (long long)c, (long long)channels);
+}
+
+int validate_check(const char *path, int64_t channels, struct err *e)
+{
+	struct stream *s = stream_open(path, e);
+	struct frame f;
+	struct grid g;
+	int r = s ? 1 : -1;
+
+	if (s && !stream_mapped(s))
+		r = err_set(e, path, "is not a saved stream: validation volumes are gone over again and again");
+	while (r == 1 && (r = stream_next_header(s, &f, e)) == 1) {
+		if (usable(&f, channels, &g, e))
+			r = err_prefix(e, "%s: %s", path, frame_id(&f));
+		frame_free(&f);
+	}
+	stream_close(s);
+	return r;
+}
+
+/* Dice of each class in either, their mean. */
+static int score(const struct tensor *label, const uint8_t *pred, int classes, double *dice, struct err *e)
+{
+	int64_t truth[CLASSES] = {0}, found[CLASSES] = {0}, both[CLASSES] = {0}, n = tensor_count(label);
+	double sum = 0;
+	int counted = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		double v = label->dtype == DT_U8 ? ((const uint8_t *)label->data)[i] : tensor_value(label, i);
+
+		if (!(v >= 0 && v < classes))
+			return err_set(e, NULL, "label %.0f (the network has %d classes: 0 to %d)", v, classes, classes - 1);
+		truth[(int)v]++;
+		found[pred[i]]++;
+		both[pred[i]] += pred[i] == v;
+	}
+	for (int c = 1; c < classes; c++)
+		if (truth[c] + found[c]) {
+			sum += 2.0 * (double)both[c] / (double)(truth[c] + found[c]);
+			counted++;
+		}
+	*dice = counted ? sum / counted : NAN;
+	return 0;
+}
+
+static int one(const struct window_opts *o, const struct k_backend *k, struct net *n, const struct model *m, const struct frame *f, double *dice,
+               struct err *e)
+{
+	struct window_opts own = *o;
+	struct grid g;
+	float *image = NULL;
+	uint8_t *pred = NULL;
+	int r = -1;
+
+	if (usable(f, net_channels(n), &g, e) || model_check_replay(m, f, e))
+		return -1;
+	int64_t size[3] = {g.size[2], g.size[1], g.size[0]};
+	pred = mem_new((size_t)(size[0] * size[1] * size[2]), 1, "a prediction", e);
+	image = pred ? tensor_to_f32(frame_find(f, "image"), e) : NULL;
+	if (!image)
+		goto out;
+	window_fit(n, size, own.roi);
+	r = window_labels(&own, k, n, image, size, pred, e);
+	if (!r)
+		r = score(frame_find(f, "label"), pred, net_classes(n), dice, e);
+out:
+	free(image);
+	free(pred);
+	return r;
+}
+
+int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, double *dice, int64_t *cases,
+                 struct err *e)
+{
+	const struct model m = {.replay = replay};
+	struct stream *s = stream_open(path, e);
+	struct frame f;
+	double sum = 0, d;
+	int r = s ? 1 : -1;
+
+	*cases = 0;
+	while (r == 1 && (r = stream_next(s, &f, e)) == 1) {
+		if (one(o, k, n, &m, &f, &d, e))
+			r = err_prefix(e, "%s: %s", path, frame_id(&f));
+		else if (!isnan(d)) {
+			sum += d;
+			++*cases;
+		}
+		frame_free(&f);
+	}
+	stream_close(s);
+	*dice = *cases ? sum / (double)*cases : NAN;
+	return r;
+}
