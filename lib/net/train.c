@@ -1,76 +1,14 @@
 #include "lib/net/train.h"
 
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "lib/base/mem.h"
-#include "lib/base/progress.h"
-#include "lib/net/checkpoint.h"
 #include "lib/net/device.h"
-#include "lib/net/feed.h"
-#include "lib/net/resume.h"
-#include "lib/net/trainlog.h"
+#include "lib/net/train_begin.h"
 #include "lib/net/validate.h"
-
-struct run {
-	const struct train_opts *o;
-	struct train_hyper h;
-	struct k_loss terms;
-	const struct k_backend *k;
-	struct model from;          /* of init or resume */
-	struct net *net;
-	float *w, *g;
-	int64_t total;
-	struct feed *feed;
-	struct resume at;
-	struct trainlog log;
-	struct progress bar;
-	char *last;
-	int64_t saved, validated, begun; /* steps */
-	double since, waited;       /* of the row in the making */
-};
-
-static const struct { const char *name; size_t at; double value; } hypers[] = {
-	{"loss", offsetof(struct train_hyper, loss), TRAIN_DICECE},
-	{"squared", offsetof(struct train_hyper, squared), 1},
-	{"background", offsetof(struct train_hyper, background), 1},
-	{"lr", offsetof(struct train_hyper, lr), 3e-4},
-	{"decay", offsetof(struct train_hyper, decay), 1e-5},
-	{"beta1", offsetof(struct train_hyper, beta1), 0.9},
-	{"beta2", offsetof(struct train_hyper, beta2), 0.999},
-	{"eps", offsetof(struct train_hyper, eps), 1e-8},
-	{"batch", offsetof(struct train_hyper, batch), 1},
-	{"seed", offsetof(struct train_hyper, seed), 0},
-};
-
-/* What was not given comes from the checkpoint, else is the default; *options: all of them as JSON. */
-static void settle(struct train_hyper *h, json_t **options)
-{
-	json_t *old = *options;
-
-	*options = json_object();
-	for (size_t i = 0; i < sizeof hypers / sizeof *hypers; i++) {
-		double *v = (double *)((char *)h + hypers[i].at);
-		const json_t *was = json_object_get(old, hypers[i].name);
-
-		if (*v < 0)
-			*v = json_is_number(was) ? json_number_value(was) : hypers[i].value;
-		json_object_set_new(*options, hypers[i].name, json_real(*v));
-	}
-	json_decref(old);
-}
-
-static void set_terms(struct run *r)
-{
-	r->terms = (struct k_loss){
-		.w_dice = r->h.loss != TRAIN_CE, .w_ce = r->h.loss != TRAIN_DICE, .squared = r->h.squared > 0, .background = r->h.background > 0,
-		.smooth_nr = 1e-5f, .smooth_dr = 1e-5f,
-	};
-}
 
 char *train_last(const char *out)
 {
@@ -83,7 +21,7 @@ char *train_last(const char *out)
 }
 
 /* -- files -------------------------------------------------------------------- */
-static int save_one(const struct run *r, const char *path, int optimizer, struct err *e)
+static int save_one(const struct train *r, const char *path, int optimizer, struct err *e)
 {
 	struct out o;
 
@@ -96,7 +34,7 @@ static int save_one(const struct run *r, const char *path, int optimizer, struct
 	return out_close(&o, e);
 }
 
-static int save(struct run *r, struct err *e)
+static int save(struct train *r, struct err *e)
 {
 	if (!r->o->out || r->saved == r->at.step)
 		return 0;
@@ -106,114 +44,7 @@ static int save(struct run *r, struct err *e)
 	return 0;
 }
 
-/* Hours of training must not end at a directory that cannot be written to. */
-static int check_out(struct run *r, struct err *e)
-{
-	struct out o;
-
-	if (out_open(&o, r->o->out, 1, e))
-		return -1;
-	out_abort(&o);
-	if (!r->o->out)
-		return 0;
-	r->last = train_last(r->o->out);
-	return r->last ? 0 : err_set(e, NULL, "not enough memory");
-}
-
-/* -- beginning ---------------------------------------------------------------- */
-static int moments(struct run *r, struct err *e)
-{
-	size_t bytes;
-
-	net_block(r->net, &r->w, &r->g, &r->total);
-	if (mem_mul(&bytes, (size_t)r->total, sizeof(float)))
-		return err_set(e, NULL, "the network is too large");
-	r->at.net = r->net;
-	r->at.m = r->k->alloc(bytes, e);
-	r->at.v = r->at.m ? r->k->alloc(bytes, e) : NULL;
-	return !r->at.v || r->k->zero(r->at.m, bytes, e) || r->k->zero(r->at.v, bytes, e) ? -1 : 0;
-}
-
-/* Is the checkpoint's network the one that was asked for? */
-static int check_arch(const struct run *r, struct err *e)
-{
-	const char *key;
-	json_t *wanted;
-
-	json_object_foreach(r->o->arch, key, wanted) {
-		const json_t *is = json_object_get(net_arch(r->net), key);
-
-		if (!json_equal(is, wanted)) {
-			char *a = json_dumps(is, JSON_COMPACT | JSON_ENCODE_ANY), *b = json_dumps(wanted, JSON_COMPACT | JSON_ENCODE_ANY);
-
-			err_set(e, r->from.file, "is another network: %s %.200s, not %.200s", key, a ? a : "unset", b ? b : "?");
-			free(a);
-			free(b);
-			return -1;
-		}
-	}
-	return 0;
-}
-
-/* A checkpoint to begin with, before any patch is looked at. */
-static int load(struct run *r, struct err *e)
-{
-	const char *path = r->o->resume ? r->o->resume : r->o->init;
-
-	if (!path)
-		return 0;
-	if (model_net(&r->from, path, r->k, &r->net, e) || check_arch(r, e))
-		return -1;
-	if (!r->o->resume)
-		return 0;
-	return moments(r, e) || resume_read(&r->at, &r->from, e) ? -1 : 0;
-}
-
-static int fresh_net(struct run *r, const struct feed_batch *b, struct err *e)
-{
-	json_t *arch = json_copy(r->o->arch);
-
-	json_object_set_new(arch, "in_channels", json_integer(b->channels));
-	r->net = net_new(arch, r->k, e);
-	json_decref(arch);
-	return !r->net || net_init(r->net, (uint64_t)r->h.seed, e) ? -1 : 0;
-}
-
-/* Do the patches fit the checkpoint? */
-static int check_resumed(const struct run *r, const struct feed_batch *b, struct err *e)
-{
-	if (net_channels(r->net) != b->channels)
-		return err_set(e, feed_name(r->feed), "patches of %lld channel(s) (the network of %s wants %d)", (long long)b->channels, r->from.file,
-		               net_channels(r->net));
-	if (!r->o->resume)
-		return 0;
-	if (!json_equal(r->from.replay, feed_replay(r->feed)))
-		return err_set(e, feed_name(r->feed), "the patches are prepared otherwise than those that %s was trained with", r->from.file);
-	if (b->first != r->at.next)
-		return err_set(e, feed_name(r->feed), "begins with patch %lld, but %s wants patch %lld next: give nii-patch --skip %lld", (long long)b->first,
-		               r->from.file, (long long)r->at.next, (long long)r->at.next);
-	return 0;
-}
-
-/* The first batch is there: now the shapes are known. */
-static int prepare(struct run *r, const struct feed_batch *b, struct err *e)
-{
-	const struct train_opts *o = r->o;
-
-	if (r->net ? check_resumed(r, b, e) : fresh_net(r, b, e))
-		return -1;
-	if (net_plan(r->net, b->n, b->size, 1, e))
-		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
-	if ((!r->at.m && moments(r, e)) || (o->val && validate_check(o->val, b->channels, e)))
-		return -1;
-	r->at.replay = feed_replay(r->feed);
-	for (int i = 0; i < 3; i++)
-		r->at.roi[i] = b->size[i];
-	r->begun = r->saved = r->validated = r->at.step;
-	return 0;
-}
-
-static int summary(const struct run *r, struct err *e)
+static int summary(const struct train *r, struct err *e)
 {
 	struct out o;
 
@@ -227,13 +58,13 @@ static int summary(const struct run *r, struct err *e)
 }
 
 /* -- steps -------------------------------------------------------------------- */
-static int refuse(const struct run *r, const struct feed_batch *b, const char *what, double v, struct err *e)
+static int refuse(const struct train *r, const struct feed_batch *b, const char *what, double v, struct err *e)
 {
 	return err_set(e, feed_name(r->feed), "%s is %s at step %lld: %s%s%s", what, isnan(v) ? "not a number" : "infinite", (long long)r->at.step + 1, b->who,
 	               r->saved > 0 && r->last ? "; the last good state is in " : "", r->saved > 0 && r->last ? r->last : "");
 }
 
-static int step(struct run *r, const struct feed_batch *b, struct trainlog_row *row, struct err *e)
+static int step(struct train *r, const struct feed_batch *b, struct trainlog_row *row, struct err *e)
 {
 	struct k_adamw adam = {r->h.lr, r->h.beta1, r->h.beta2, r->h.eps, r->h.decay, r->at.step + 1};
 	size_t values = (size_t)(b->n * b->size[0] * b->size[1] * b->size[2] * b->channels);
@@ -265,7 +96,7 @@ static int step(struct run *r, const struct feed_batch *b, struct trainlog_row *
 	return 0;
 }
 
-static int validate(struct run *r, double *dice, struct err *e)
+static int validate(struct train *r, double *dice, struct err *e)
 {
 	struct window_opts w = r->o->window;
 	int64_t cases;
@@ -283,7 +114,7 @@ static int validate(struct run *r, double *dice, struct err *e)
 	return r->o->out ? save_one(r, r->o->out, 0, e) : 0;
 }
 
-static void show(struct run *r, const struct feed_batch *b)
+static void show(struct train *r, const struct feed_batch *b)
 {
 	char note[64];
 	int used = snprintf(note, sizeof note, "loss %.4f", r->at.loss);
@@ -295,7 +126,7 @@ static void show(struct run *r, const struct feed_batch *b)
 	progress_to(&r->bar, r->at.step - r->begun, note);
 }
 
-static int one_batch(struct run *r, const struct feed_batch *b, struct err *e)
+static int one_batch(struct train *r, const struct feed_batch *b, struct err *e)
 {
 	const struct train_opts *o = r->o;
 	struct trainlog_row row;
@@ -330,7 +161,7 @@ static int last_look(const volatile sig_atomic_t *stop)
 }
 
 /* Until the stream ends or a signal says so. 0, -1, or the signal. */
-static int loop(struct run *r, const struct feed_batch *b, struct err *e)
+static int loop(struct train *r, const struct feed_batch *b, struct err *e)
 {
 	volatile sig_atomic_t *stop = r->o->stop;
 	struct err save_failed;
@@ -355,7 +186,7 @@ static int loop(struct run *r, const struct feed_batch *b, struct err *e)
 	return got;
 }
 
-static int finish(struct run *r, int signal, struct err *e)
+static int finish(struct train *r, int signal, struct err *e)
 {
 	const struct train_opts *o = r->o;
 	double dice;
@@ -371,24 +202,22 @@ static int finish(struct run *r, int signal, struct err *e)
 	return o->out ? 0 : save_one(r, NULL, 1, e);
 }
 
-static int train(struct run *r, const struct arg_common *common, struct train_result *res, struct err *e)
+static int train(struct train *r, const struct arg_common *common, struct train_result *res, struct err *e)
 {
 	const struct train_opts *o = r->o;
 	const struct feed_batch *b;
 	int got, signal;
 
 	r->k = r->at.k = device_open(o->device, e);
-	if (!r->k || (!o->summary && check_out(r, e)) || load(r, e))
+	if (!r->k || train_begin(r, e))
 		return -1;
-	settle(&r->h, &r->at.options);
-	set_terms(r);
 	r->feed = feed_open(o->input, (int64_t)r->h.batch, r->net ? net_classes(r->net) : o->classes, e);
 	if (!r->feed)
 		return -1;
 	got = feed_next(r->feed, o->stop, &b, e);
 	if (got != 1)
 		return got == 2 ? err_set(e, NULL, "stopped by a signal before the first step") : -1;
-	if (prepare(r, b, e))
+	if (train_begin_with(r, b, e))
 		return -1;
 	if (o->summary)
 		return summary(r, e);
@@ -409,7 +238,7 @@ static int train(struct run *r, const struct arg_common *common, struct train_re
 
 int train_run(const struct train_opts *o, const struct arg_common *common, struct train_result *res, struct err *e)
 {
-	struct run r = {.o = o, .h = o->hyper, .at = {.loss = NAN, .val_dice = NAN, .best = NAN}, .log = {.fd = -1}};
+	struct train r = {.o = o, .h = o->hyper, .at = {.loss = NAN, .val_dice = NAN, .best = NAN}, .log = {.fd = -1}};
 	struct err ignored;
 	int bad;
 

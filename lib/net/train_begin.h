@@ -1,0 +1,36 @@
+/* How a training run begins: options settled, a checkpoint loaded, the network made when the first patches are there. Private to lib/net/train*.c. */
+#ifndef NIIPIPE_TRAIN_BEGIN_H
+#define NIIPIPE_TRAIN_BEGIN_H
+
+#include "lib/base/progress.h"
+#include "lib/net/checkpoint.h"
+#include "lib/net/feed.h"
+#include "lib/net/resume.h"
+#include "lib/net/train.h"
+#include "lib/net/trainlog.h"
+
+struct train {
+	const struct train_opts *o;
+	struct train_hyper h;
+	struct k_loss terms;
+	const struct k_backend *k;
+	struct model from;          /* of init or resume */
+	struct net *net;
+	float *w, *g;
+	int64_t total;
+	struct feed *feed;
+	struct resume at;
+	struct trainlog log;
+	struct progress bar;
+	char *last;
+	int64_t saved, validated, begun; /* steps */
+	double since, waited;       /* of the row in the making */
+};
+
+/* Before any patch is looked at: is the output writable, what is in the checkpoint, which options hold. 0 or -1. */
+int train_begin(struct train *r, struct err *e);
+
+/* With the first batch in hand: the network, planned; optimizer state; do patches, checkpoint and validation volumes fit together? 0 or -1. */
+int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e);
+
+#endif

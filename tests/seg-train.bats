@@ -1,0 +1,168 @@
+#!/usr/bin/env bats
+# seg-train: learns, gives the same bytes twice, goes on where it stopped, and says what is wrong.
+load helper
+
+net="--channels 4,8 --strides 2 --res-units 1 --lr 1e-2"
+patches="nii-patch -s 16,16,8 --pos 0.5 --seed 1"
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	nii-phantom -n 3 --seed 1 --size 32,32,16 --healthy 0 --volume 55,60 -o train.ts
+	nii-phantom -n 2 --seed 9 --size 40,28,17 --healthy 0 --volume 55,60 -o val.ts
+	$patches -n 16 train.ts | nii-augment --flip x --scale 0.1 --seed 3 | seg-train $net --batch 2 --val val.ts --val-every 2 --log whole.tsv -o whole.ts
+}
+
+setup() { cd "$BATS_TEST_TMPDIR" && ln -s "$BATS_FILE_TMPDIR"/*.ts "$BATS_FILE_TMPDIR"/*.tsv .; }
+
+column() { awk -F'\t' -v c="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == c) k = i; next } { print $k }' "$1"; }
+differ() { ! cmp -s "$@"; }
+wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)" -gt "$2" ] && return; sleep 0.05; done; return 1; }
+
+@test "the loss falls" {
+	$patches -n 160 train.ts | seg-train $net --batch 2 --log l.tsv -o m.ts
+	[ "$(column l.tsv loss | wc -l)" -eq 80 ]
+	column l.tsv loss | awk 'NR <= 8 { a += $1 } NR > 72 { b += $1 } END { print a / 8, b / 8; exit !(b < 0.6 * a) }'
+}
+
+@test "the same input and options give the same bytes" {
+	$patches -n 16 train.ts | nii-augment --flip x --scale 0.1 --seed 3 | seg-train $net --batch 2 --val val.ts --val-every 2 -o again.ts
+	cmp again.ts whole.ts
+	cmp again.last.ts whole.last.ts
+	$patches -n 2 train.ts | seg-train $net --seed 0 -o a.ts
+	$patches -n 2 train.ts | seg-train $net --seed 1 -o b.ts
+	differ a.ts b.ts
+}
+
+@test "a run broken off goes on bit for bit, options from the checkpoint" {
+	cp whole.tsv part.tsv && rm whole.tsv
+	$patches -n 16 train.ts | nii-augment --flip x --scale 0.1 --seed 3 | head -c 170000 >cut.ts || true
+	run seg-train $net --batch 2 --val val.ts --val-every 2 -o part.ts cut.ts
+	[ "$status" -eq 1 ]
+	[[ $output == "seg-train: cut.ts: ends inside a frame's data (offset 170000, expected "* ]]
+	k=$(ts-info part.last.ts | sed -n 's/.*"next":\([0-9]*\).*/\1/p')
+	[ "$k" -gt 0 ] && [ "$k" -lt 16 ]
+	$patches -n 16 --skip "$k" train.ts | nii-augment --flip x --scale 0.1 --seed 3 |
+		seg-train --resume part.last.ts --val val.ts --val-every 2 --log part.tsv -o part.ts
+	cmp part.ts "$BATS_FILE_TMPDIR/whole.ts"
+	cmp part.last.ts "$BATS_FILE_TMPDIR/whole.last.ts"
+	diff <(cut -f 1-7 part.tsv) <(cut -f 1-7 "$BATS_FILE_TMPDIR/whole.tsv")
+}
+
+@test "SIGTERM finishes the step and saves, exit 0; the rest gives the same bytes" {
+	mkfifo p
+	$patches train.ts >p 2>/dev/null &
+	seg-train $net --batch 2 --log l.tsv -o t.ts <p 2>err &
+	pid=$!
+	wait_for_rows l.tsv 3
+	kill -TERM $pid
+	wait $pid
+	k=$(ts-info t.last.ts | sed -n 's/.*"next":\([0-9]*\).*/\1/p')
+	[ "$(cat err)" = "seg-train: stopped by SIGTERM after step $((k / 2)): go on with --resume t.last.ts and nii-patch --skip $k" ]
+	[ "$(tail -n 1 l.tsv | cut -f 1)" -eq $((k / 2)) ]
+	n=$((k + 6))
+	$patches -n $n --skip "$k" train.ts | seg-train --resume t.last.ts --log l.tsv -o t.ts
+	$patches -n $n train.ts | seg-train $net --batch 2 --log u.tsv -o u.ts
+	cmp t.ts u.ts
+	cmp t.last.ts u.last.ts
+	diff <(cut -f 1-7 l.tsv) <(cut -f 1-7 u.tsv)
+}
+
+@test "SIGTERM while no patch comes; SIGINT kills after saving; SIGUSR1 saves and goes on" {
+	for sig in TERM INT; do
+		mkfifo p
+		rm -f l.tsv t.last.ts
+		{ $patches -n 2 train.ts; sleep 5; } >p &
+		feeder=$!
+		# a shell without job control has SIGINT ignored in the background
+		perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' seg-train $net --log l.tsv -o t.ts <p 2>err &
+		pid=$!
+		wait_for_rows l.tsv 2
+		kill -USR1 $pid
+		for _ in {1..100}; do [ -e t.last.ts ] && break; sleep 0.05; done
+		[ -e t.last.ts ]
+		kill -0 $pid
+		rm t.last.ts
+		kill -$sig $pid
+		status=0
+		wait $pid || status=$?
+		kill $feeder 2>/dev/null || true
+		[ -e t.ts ]
+		[ "$status" -eq "$([ $sig = TERM ] && echo 0 || echo 130)" ]
+		[ "$(cat err)" = "seg-train: stopped by SIG$sig after step 2: go on with --resume t.last.ts and nii-patch --skip 2" ]
+		rm p
+	done
+}
+
+@test "the model frame has all that inference needs; without -o the last state goes to standard output" {
+	$patches -n 3 train.ts | seg-train $net -o m.ts
+	$patches -n 3 train.ts | seg-train $net | cmp - m.last.ts
+	ts-info m.ts >info
+	grep -q '^frame 0: UNet, model' info
+	[ "$(grep -c '^frame' info)" -eq 1 ]
+	grep -qF 'arch     {"_target_":"UNet","channels":[4,8],"in_channels":1,"kernel_size":3,"num_res_units":1,"out_channels":2,"spatial_dims":3,"strides":[2]}' info
+	grep -qE '^  roi +16,16,8$' info
+	grep -qE '^  step +3$' info
+	cat <(head -c "$(stat -c %s m.ts)" m.last.ts) | cmp - m.ts
+}
+
+@test "validation keeps the best" {
+	best=$(column whole.tsv val_dice | grep . | sort -g | tail -n 1)
+	[ "$(column whole.tsv val_dice | grep -c .)" -eq 4 ]
+	ts-info whole.ts | sed -n 's/.*"best_val_dice":\([0-9.e-]*\).*/\1/p' | awk -v b="$best" '{ exit !($1 - b < 1e-4 && b - $1 < 1e-4) }'
+}
+
+@test "init takes weights, not the optimizer" {
+	$patches -n 2 train.ts | seg-train --init whole.ts --lr 0 --decay 0 -o i.ts
+	ts-cmp --data-only i.ts whole.ts
+	ts-info i.ts | grep -qE '^  step +2$'
+}
+
+@test "strides and kernels that differ by axis; a table" {
+	nii-patch -s 16,16,6 -n 2 train.ts | seg-train --channels 4,8,12 --strides 2x2x1,2 --kernel 3x3x1 -o m.ts
+	ts-info m.ts | grep -qF '"kernel_size":[1,3,3],"num_res_units":2,"out_channels":2,"spatial_dims":3,"strides":[[1,2,2],2]'
+	$patches -n 2 train.ts | seg-train $net --summary >table
+	[[ $(head -n 1 table) == layer*operation*parameters* ]]
+	tail -n 1 table | grep -q '^total: '
+}
+
+@test "patches that do not fit" {
+	tail="(the network has 2 classes: 0 to 1)"
+	volume a U8 1,2,2 '\0\1\2\1' >l.ts
+	fails 1 "seg-train: l.ts: a (patch 0): no tensor 'image' in this frame" seg-train $net -o m.ts l.ts
+	i='"image":{"dtype":"U8","shape":[1,2,2,2],"data_offsets":[0,8]},"label":{"dtype":"U8","shape":[2,2,2],"data_offsets":[8,16]}}'
+	m='{"__metadata__":{"niipipe":"1","kind":"patch","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"'
+	raw_frame "$m,\"patch\":\"7\"},$i" '\1\2\3\4\5\6\7\10\0\1\0\0\0\0\2\0' >l.ts
+	fails 1 "seg-train: l.ts: a (patch 7): label 2 at voxel 0,1,1 of the patch $tail" seg-train $net -o m.ts l.ts
+	raw_frame "${m/patch/model}},$i" '\1\2\3\4\5\6\7\10\0\1\0\0\0\0\1\0' >l.ts
+	fails 1 "seg-train: l.ts: a (patch 0): a frame of kind 'model' (expected patch)" seg-train $net -o m.ts l.ts
+	{ $patches -n 1 train.ts; nii-patch -s 16,16,6 -n 1 train.ts; } >l.ts
+	fails 1 "seg-train: l.ts: phantom-0003 (patch 0): a patch of 16x16x6 voxels, 1 channel(s), after patches of 16x16x8, 1" seg-train $net -o m.ts l.ts
+	nii-patch -s 15,16,8 -n 1 --seed 1 train.ts >l.ts
+	run seg-train $net -o m.ts l.ts
+	[ "$status" -eq 1 ] && [ "${#lines[@]}" -eq 1 ] && [[ $output == "seg-train: l.ts: phantom-0003 (patch 0): "*15* ]]
+	f='"image":{"dtype":"F32","shape":[1,2,2,2],"data_offsets":[0,32]},"label":{"dtype":"U8","shape":[2,2,2],"data_offsets":[32,40]}}'
+	z='\0\0\0\0'
+	raw_frame "$m,\"patch\":\"5\"},$f" "\0\0\300\177$z$z$z$z$z$z$z"'\0\1\0\0\0\0\1\0' >l.ts
+	fails 1 "seg-train: l.ts: the loss is not a number at step 1: a (patch 5)" seg-train $net -o m.ts l.ts
+	fails 1 "seg-train: standard input: no frame at all: empty, or what should have written it failed" seg-train $net -o m.ts </dev/null
+	[ ! -e m.ts ] && [ ! -e m.last.ts ]
+}
+
+@test "checkpoints that do not fit" {
+	fails 1 "seg-train: standard input: begins with patch 0, but whole.last.ts wants patch 16 next: give nii-patch --skip 16" \
+		bash -c "$patches -n 20 train.ts | seg-train --resume whole.last.ts -o m.ts"
+	fails 1 "seg-train: whole.ts: holds a model alone, no optimizer frame: training goes on from the file *.last.ts (--init takes the weights)" \
+		seg-train --resume whole.ts -o m.ts train.ts
+	fails 1 "seg-train: whole.ts: is another network: channels [4,8], not [4,12]" seg-train --init whole.ts --channels 4,12 -o m.ts train.ts
+	fails 1 "seg-train: /no/such/dir/m.ts: cannot write beside it: No such file or directory" seg-train -o /no/such/dir/m.ts train.ts
+	volume a U8 1,2,2 '\0\1\0\1' image >v.ts
+	fails 1 "seg-train: v.ts: a: no tensor 'label' in this frame" seg-train $net --val v.ts -o m.ts <($patches -n 2 train.ts)
+	$patches -n 1 train.ts >p.ts
+	run seg-train $net --val <(cat val.ts) -o m.ts p.ts
+	[ "$status" -eq 1 ] && [[ $output == "seg-train: /dev/fd/"*": is not a saved stream: validation volumes are gone over again and again" ]]
+	fails 2 "seg-train: --init and --resume exclude one another (see seg-train --help)" seg-train --init a --resume b
+	fails 2 "seg-train: --val-every has no meaning without --val (see seg-train --help)" seg-train --val-every 3
+	fails 2 "seg-train: --strides: '2x2' is neither N nor XxYxZ, each 1..15 (see seg-train --help)" seg-train --strides 2,2x2
+	fails 2 "seg-train: --kernel: 'q' is neither N nor XxYxZ, each 1..15 (see seg-train --help)" seg-train --kernel q
+	[ ! -e m.ts ]
+}

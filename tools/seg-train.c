@@ -1,0 +1,201 @@
+/* seg-train: patches in, a trained network out.
+   In: patch frames (image [C,Z,Y,X], label [Z,Y,X]) from standard input or a file, to its end. Out: -o model.ts, the best model by validation (without
+   validation the last), and model.last.ts, from which --resume goes on bit for bit; without -o the last state goes to standard output.
+   SIGTERM, SIGINT: the step is finished, the state saved, then exit 0 (SIGINT: die of it). SIGUSR1: save and go on. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arg.h"
+#include "lib/net/train.h"
+#include "lib/stream/history.h"
+
+enum { LEVELS = 12 };
+
+struct opts {
+	struct train_opts t;
+	int net, plain, no_background, loss;    /* -1: not given */
+	struct arg_ints channels;
+	const char *strides, *kernel;
+	int64_t units, classes, batch, seed;    /* -1: not given */
+	int64_t val_roi[3];
+	struct arg_common c;
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int sig)
+{
+	stop = sig;
+}
+
+/* Before any output is opened, whose own clean-up would else have them. A second SIGINT kills. */
+static void catch_signals(void)
+{
+	struct sigaction a = {.sa_handler = on_signal};
+
+	sigaction(SIGTERM, &a, NULL);
+	sigaction(SIGUSR1, &a, NULL);
+	a.sa_flags = SA_RESETHAND;
+	sigaction(SIGINT, &a, NULL);
+}
+
+/* "2" or, x,y,z, "2x2x1": MONAI's axes are z,y,x. */
+static json_t *one_or_three(const char *text, const char *option)
+{
+	char copy[32] = "", *p = copy, *word;
+	int64_t v[3];
+	int n = 0;
+	struct err e;
+
+	if (strlen(text) < sizeof copy)
+		memcpy(copy, text, strlen(text));
+	while ((word = strsep(&p, "x"))) {
+		if (n == 3 || arg_int(word, 1, 15, &v[n], &e))
+			err_usage("--%s: '%.80s' is neither N nor XxYxZ, each 1..15", option, text);
+		n++;
+	}
+	if (n == 2)
+		err_usage("--%s: '%.80s' is neither N nor XxYxZ, each 1..15", option, text);
+	return n == 1 ? json_integer(v[0]) : json_pack("[I, I, I]", (json_int_t)v[2], (json_int_t)v[1], (json_int_t)v[0]);
+}
+
+static json_t *stride_list(const char *text)
+{
+	char copy[256] = "", *p = copy, *word;
+	json_t *a = json_array();
+
+	if (strlen(text) < sizeof copy)
+		memcpy(copy, text, strlen(text));
+	while ((word = strsep(&p, ",")))
+		json_array_append_new(a, one_or_three(word, "strides"));
+	return a;
+}
+
+/* What was given as MONAI's JSON; a fresh network gets the defaults too. */
+static json_t *arch(struct opts *o)
+{
+	json_t *a = json_object();
+	int fresh = !o->t.init && !o->t.resume;
+
+	if (fresh || o->net >= 0)
+		json_object_set_new(a, "_target_", json_string("UNet"));
+	if (fresh)
+		json_object_set_new(a, "spatial_dims", json_integer(3));
+	if (fresh || o->classes >= 0)
+		json_object_set_new(a, "out_channels", json_integer(o->classes >= 0 ? o->classes : 2));
+	if (fresh && !o->channels.n)
+		o->channels = (struct arg_ints){5, {16, 32, 64, 128, 256}};
+	if (o->channels.n)
+		json_object_set_new(a, "channels", json_ints(o->channels.v, o->channels.n));
+	if (o->strides)
+		json_object_set_new(a, "strides", stride_list(o->strides));
+	else if (fresh) {
+		json_t *twos = json_array();
+
+		for (int i = 1; i < o->channels.n; i++)
+			json_array_append_new(twos, json_integer(2));
+		json_object_set_new(a, "strides", twos);
+	}
+	if (fresh || o->units >= 0)
+		json_object_set_new(a, "num_res_units", json_integer(o->units >= 0 ? o->units : 2));
+	if (fresh || o->kernel)
+		json_object_set_new(a, "kernel_size", o->kernel ? one_or_three(o->kernel, "kernel") : json_integer(3));
+	return a;
+}
+
+static void settle(struct opts *o)
+{
+	struct train_hyper *h = &o->t.hyper;
+
+	if (o->t.init && o->t.resume)
+		err_usage("--init and --resume exclude one another");
+	if (!o->t.val && o->t.val_every)
+		err_usage("--val-every has no meaning without --val");
+	if (o->c.out && (!strcmp(o->c.out, "-") || !*o->c.out))
+		o->c.out = NULL;
+	h->loss = o->loss;
+	h->squared = o->plain ? 0 : -1;
+	h->background = o->no_background ? 0 : -1;
+	h->batch = (double)o->batch;
+	h->seed = (double)o->seed;
+	for (int i = 0; i < 3; i++)
+		o->t.window.roi[i] = o->val_roi[2 - i];
+	o->t.classes = o->classes >= 0 ? o->classes : 2;
+	o->t.arch = arch(o);
+	o->t.out = o->c.out;
+	o->t.input = o->c.argc ? o->c.argv[0] : NULL;
+	o->t.stop = &stop;
+}
+
+/* Stopped by a signal: say how to go on, and die of SIGINT so that a script stops too. */
+static void say_stopped(const struct opts *o, const struct train_result *res)
+{
+	char *last = o->t.out ? train_last(o->t.out) : NULL;
+
+	if (!o->c.quiet)
+		err_warn("stopped by %s after step %lld: go on with --resume %s and nii-patch --skip %lld", res->signal == SIGINT ? "SIGINT" : "SIGTERM",
+		         (long long)res->step, last ? last : "FILE", (long long)res->next);
+	free(last);
+	if (res->signal == SIGINT) {
+		signal(SIGINT, SIG_DFL);
+		raise(SIGINT);
+	}
+}
+
+static int run(struct opts *o, struct err *e)
+{
+	struct train_result res;
+	int r;
+
+	r = train_run(&o->t, &o->c, &res, e);
+	json_decref(o->t.arch);
+	if (!r && res.signal)
+		say_stopped(o, &res);
+	else if (!r && o->c.verbose && res.step)
+		err_warn("%lld steps, loss of the last %.4f", (long long)res.step, res.loss);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct opts o = {.t = {.hyper = TRAIN_HYPER_UNSET, .device = "auto", .window = WINDOW_DEFAULTS},
+	                 .net = -1, .loss = -1, .units = -1, .classes = -1, .batch = -1, .seed = -1};
+	struct err e;
+	const struct arg args[] = {
+		{0, "net", ARG_CHOICE, &o.net, "unet", "architecture (unet: MONAI's UNet)"},
+		{0, "channels", ARG_INTS, &o.channels, "C,C,...", "channels of each level (16,32,64,128,256)", 1, 4096},
+		{0, "strides", ARG_STR, &o.strides, "S,S,...", "stride between levels, N or XxYxZ: 2x2x1,2,2 (2 each)"},
+		{0, "res-units", ARG_INT, &o.units, "N", "convolutions in a residual unit (2)", 0, 16},
+		{0, "kernel", ARG_STR, &o.kernel, "K", "kernel size, N or XxYxZ (3)"},
+		{0, "classes", ARG_INT, &o.classes, "N", "classes with the background (2)", 2, 255},
+		{0, "loss", ARG_CHOICE, &o.loss, "dicece|dice|ce", "MONAI's losses over softmax (dicece)"},
+		{0, "no-squared", ARG_FLAG, &o.plain, NULL, "Dice of probabilities instead of their squares"},
+		{0, "no-background", ARG_FLAG, &o.no_background, NULL, "leave class 0 out of the Dice"},
+		{0, "lr", ARG_FLOAT, &o.t.hyper.lr, "R", "AdamW's learning rate (3e-4)", 0, 100},
+		{0, "decay", ARG_FLOAT, &o.t.hyper.decay, "W", "AdamW's weight decay (1e-5)", 0, 100},
+		{0, "beta1", ARG_FLOAT, &o.t.hyper.beta1, "B", "AdamW's beta1 (0.9)", 0, 0.999999},
+		{0, "beta2", ARG_FLOAT, &o.t.hyper.beta2, "B", "AdamW's beta2 (0.999)", 0, 0.9999999},
+		{0, "batch", ARG_INT, &o.batch, "N", "patches a step (1)", 1, 1024},
+		{0, "seed", ARG_INT, &o.seed, "S", "of the initial weights (0)", 0, 9e15},
+		{0, "device", ARG_STR, &o.t.device, "DEVICE", "auto, cpu, cuda or cuda:N (auto)"},
+		{0, "val", ARG_STR, &o.t.val, "FILE", "saved stream of labelled volumes to validate on"},
+		{0, "val-every", ARG_INT, &o.t.val_every, "N", "validate every N steps, and at the end (at the end alone)", 1, 1e15},
+		{0, "val-overlap", ARG_FLOAT, &o.t.window.overlap, "F", "overlap of validation's windows (0.25)", 0, 0.99},
+		{0, "val-roi", ARG_INT, o.val_roi, "X,Y,Z", "size of validation's windows, voxels (that of the patches)", 1, 4096, 3},
+		{0, "log", ARG_STR, &o.t.log, "FILE", "tab-separated log, a row a step"},
+		{0, "save-every", ARG_INT, &o.t.save_every, "N", "save the last state every N steps too", 1, 1e15},
+		{0, "resume", ARG_STR, &o.t.resume, "FILE", "go on from a last state, bit for bit"},
+		{0, "init", ARG_STR, &o.t.init, "FILE", "begin with the weights of a model"},
+		{0, "summary", ARG_FLAG, &o.t.summary, NULL, "print the network's table for these patches, train nothing"},
+		{0},
+	};
+	const struct arg_spec spec = {"seg-train", "[FILE]", "train a network on patches", args, ARG_OUT | ARG_PROGRESS, 0, 1};
+
+	arg_parse(&spec, argc, argv, &o.c);
+	settle(&o);
+	catch_signals();
+	if (run(&o, &e))
+		err_die(&e);
+	return 0;
+}
