@@ -1,6 +1,6 @@
 /* nii-augment: random changes to training patches, each from (seed, index of the patch): flips, intensity scale and shift.
-   In and out: frames with an image; every tensor on its grid is flipped with it, the affine follows. The index is metadata `patch` (nii-patch writes it),
-   else the frame's place in the stream. */
+   In and out: frames with an image; every tensor on its grid is flipped with it, the affine follows. The index is metadata `patch` (nii-patch writes
+   it), else the frame's place in the stream. */
 #include <string.h>
 
 #include "lib/base/arg.h"

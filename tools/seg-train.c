@@ -1,6 +1,7 @@
 /* seg-train: patches in, a trained network out.
-   In: patch frames (image [C,Z,Y,X], label [Z,Y,X]) from standard input or a file, to its end. Out: -o model.ts, the best model by validation (without
-   validation the last), and model.last.ts, from which --resume goes on bit for bit; without -o the last state goes to standard output.
+   In: patch frames (image [C,Z,Y,X], label [Z,Y,X]) from standard input or a file, to its end.
+   Out: -o model.ts, the best model by validation (without validation the last), and model.last.ts, from which --resume goes on bit for bit; without
+   -o the last state goes to standard output.
    SIGTERM, SIGINT: the step is finished, the state saved, then exit 0 (SIGINT: die of it). SIGUSR1: save and go on. */
 #include <signal.h>
 #include <stdlib.h>

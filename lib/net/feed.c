@@ -45,7 +45,9 @@ static int number(const struct frame *f, const char *key, int64_t lo, int64_t ab
 
 static int where(const struct feed *d, const struct frame *f, struct place *p, struct err *e)
 {
-	return number(f, "patch", 0, d->seen, &p->index, e) || number(f, "shards", 1, 1, &p->shards, e) || number(f, "patches", 1, 0, &p->patches, e) ? -1 : 0;
+	if (number(f, "patch", 0, d->seen, &p->index, e) || number(f, "shards", 1, 1, &p->shards, e))
+		return -1;
+	return number(f, "patches", 1, 0, &p->patches, e);
 }
 
 /* The first patch says what all must be like. */

@@ -1,4 +1,5 @@
-/* Checkpoints written while training, and training taken up from one: the model frame, then the optimizer frame (AdamW's moments, where training stands). */
+/* Checkpoints written while training, and training taken up from one: the model frame, then the optimizer frame (AdamW's moments, where training
+   stands). */
 #ifndef NIIPIPE_RESUME_H
 #define NIIPIPE_RESUME_H
 
@@ -23,8 +24,8 @@ struct resume {
 /* Write the model frame, and with `optimizer` the optimizer frame, to o. 0 or -1. */
 int resume_write(const struct resume *r, struct out *o, int optimizer, struct err *e);
 
-/* From the optimizer frame that follows an open model's frame: step, next, loss, val_dice, best, best_step, options (a new reference); m and v, which must be
-   there, are filled. net and k say how many values and where. 0 or -1. */
+/* From the optimizer frame that follows an open model's frame: step, next, loss, val_dice, best, best_step, options (a new reference); m and v,
+   which must be there, are filled. net and k say how many values and where. 0 or -1. */
 int resume_read(struct resume *r, struct model *m, struct err *e);
 
 #endif

@@ -60,8 +60,8 @@ static int summary(const struct train *r, struct err *e)
 /* -- steps -------------------------------------------------------------------- */
 static int refuse(const struct train *r, const struct feed_batch *b, const char *what, double v, struct err *e)
 {
-	return err_set(e, feed_name(r->feed), "%s is %s at step %lld: %s%s%s", what, isnan(v) ? "not a number" : "infinite", (long long)r->at.step + 1, b->who,
-	               r->saved > 0 && r->last ? "; the last good state is in " : "", r->saved > 0 && r->last ? r->last : "");
+	return err_set(e, feed_name(r->feed), "%s is %s at step %lld: %s%s%s", what, isnan(v) ? "not a number" : "infinite",
+	               (long long)r->at.step + 1, b->who, r->saved > 0 && r->last ? "; the last good state is in " : "", r->saved > 0 && r->last ? r->last : "");
 }
 
 static int step(struct train *r, const struct feed_batch *b, struct trainlog_row *row, struct err *e)

@@ -1,8 +1,8 @@
 /* Training: patches in, checkpoints out. One optimizer step a batch until the stream of patches ends.
 
    Files: `out` is the best model by validation Dice (without validation: the last), the model frame alone; beside it the last state, model and
-   optimizer, from which training goes on: "model.ts" and "model.last.ts" (train_last). Both appear whole or not at all. Without `out` the last state goes to
-   standard output at the end.
+   optimizer, from which training goes on: "model.ts" and "model.last.ts" (train_last). Both appear whole or not at all. Without `out` the last state
+   goes to standard output at the end.
    Deterministic for the same patches, options and number of threads; a run that is broken off and goes on gives the same bytes as one that is not. */
 #ifndef NIIPIPE_TRAIN_H
 #define NIIPIPE_TRAIN_H
@@ -15,7 +15,8 @@
 
 enum train_loss { TRAIN_DICECE, TRAIN_DICE, TRAIN_CE };
 
-/* What decides the numbers; kept in the optimizer frame. A field below 0 was not given: taken from the checkpoint that training goes on from, or else the default. */
+/* What decides the numbers; kept in the optimizer frame. A field below 0 was not given: taken from the checkpoint that training goes on from, or
+   else the default. */
 struct train_hyper {
 	double loss;        /* enum train_loss: TRAIN_DICECE */
 	double squared;     /* Dice of squares: 1 */
@@ -30,7 +31,7 @@ struct train_hyper {
 
 struct train_opts {
 	struct train_hyper hyper;
-	json_t *arch;             /* MONAI's JSON, borrowed; in_channels is added from the first patch. With init or resume only what must be so in the checkpoint. */
+	json_t *arch;             /* MONAI's JSON, borrowed; in_channels is added from the first patch. With init or resume: what the checkpoint must agree to. */
 	int64_t classes;          /* of arch */
 	const char *input;        /* patches; NULL: standard input */
 	const char *device;

@@ -91,8 +91,8 @@ out:
 	return r;
 }
 
-int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, double *dice, int64_t *cases,
-                 struct err *e)
+int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, double *dice,
+                 int64_t *cases, struct err *e)
 {
 	const struct model m = {.replay = replay};
 	struct stream *s = stream_open(path, e);

@@ -8,9 +8,9 @@
 int validate_check(const char *path, int64_t channels, struct err *e);
 
 /* Predict every volume of path and compare with its label. replay: what the training patches went through; volumes must have gone through the same.
-   *dice: mean over cases of the mean over classes 1.. of 2|A&B| / (|A| + |B|), where a class that is neither in truth nor prediction is left out (nnU-Net's rule) and so is
-   a case without any class; NaN where nothing is left. *cases: how many counted. 0 or -1. */
-int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, double *dice, int64_t *cases,
-                 struct err *e);
+   *dice: mean over cases of the mean over classes 1.. of 2|A&B| / (|A| + |B|), where a class that is neither in truth nor prediction is left out
+   (nnU-Net's rule) and so is a case without any class; NaN where nothing is left. *cases: how many counted. 0 or -1. */
+int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, double *dice,
+                 int64_t *cases, struct err *e);
 
 #endif

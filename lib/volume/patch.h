@@ -13,8 +13,8 @@ struct patch_index {
 	int64_t *fg;      /* [size[2] + 1]: foreground voxels before slice z; NULL where the volume has no label */
 };
 
-/* Index f's tensor label, which must be integer [Z,Y,X] on the grid (absent: every voxel is background); data need not be aligned. The index is released
-   with patch_index_free. 0, or -1 and an error. */
+/* Index f's tensor label, which must be integer [Z,Y,X] on the grid (absent: every voxel is background); data need not be aligned. The index is
+   released with patch_index_free. 0, or -1 and an error. */
 int patch_index_make(struct patch_index *ix, const struct frame *f, const struct grid *g, struct err *e);
 void patch_index_free(struct patch_index *ix);
 
@@ -30,7 +30,8 @@ int64_t patch_start(int64_t centre, int64_t patch, int64_t length);
 int64_t patch_grid_count(int64_t patch, int64_t length, double overlap);
 int64_t patch_grid_start(int64_t i, int64_t patch, int64_t length, double overlap);
 
-/* Cut the box out of volume f into *out (kind patch; the same metadata, affine moved, tensors off the grid copied): image is padded with fill, all else with 0.
+/* Cut the box out of volume f into *out (kind patch; the same metadata, affine moved, tensors off the grid copied): image is padded with fill, all
+   else with 0.
    Data of f need not be aligned. *out is released with frame_free. 0, or -1 and an error. */
 int patch_cut(const struct frame *f, const struct grid *g, const int64_t start[3], const int64_t size[3], double fill, struct frame *out,
               struct err *e);

@@ -1,8 +1,8 @@
-/* The sequence of training patches of a stream of labelled volumes. Patch i depends on the stream, the options and i alone, so that a sequence can be
-   entered anywhere (skip) and shared out (shard).
+/* The sequence of training patches of a stream of labelled volumes. Patch i depends on the stream, the options and i alone, so that a sequence can
+   be entered anywhere (skip) and shared out (shard).
 
-   At random: volumes are visited in rounds. From a mapped file each round is a permutation of all of them drawn from the seed and rounds follow without end;
-   from a pipe there is one round in the order of the stream. A visit gives `per_volume` patches.
+   At random: volumes are visited in rounds. From a mapped file each round is a permutation of all of them drawn from the seed and rounds follow
+   without end; from a pipe there is one round in the order of the stream. A visit gives `per_volume` patches.
    Grid: all patches of a grid over the first volume, of the second, ... */
 #ifndef NIIPIPE_SAMPLER_H
 #define NIIPIPE_SAMPLER_H
@@ -31,8 +31,9 @@ void sampler_close(struct sampler *s); /* NULL is fine */
 /* Does the sequence have no end? */
 int sampler_endless(const struct sampler *s);
 
-/* The next patch into *f (zeroed or freed before; released with frame_free): kind patch, the volume's id, metadata patch = its index, patches = n where
-   the sequence has an end, shards where there are several; history with the box. 1 a patch, 0 the end, -1 an error. A pipe that ends before patch n is an error. */
+/* The next patch into *f (zeroed or freed before; released with frame_free): kind patch, the volume's id, metadata patch = its index, patches = n
+   where the sequence has an end, shards where there are several; history with the box. 1 a patch, 0 the end, -1 an error. A pipe that ends before
+   patch n is an error. */
 int sampler_next(struct sampler *s, struct frame *f, struct err *e);
 
 #endif

@@ -193,7 +193,8 @@ static void draws(void)
 		sum += d.scale;
 		outside += fabs(d.scale - 1) > 0.1 || fabs(d.shift) > 0.2;
 	}
-	ok(abs(flipped[0] - n / 2) < 300 && !flipped[1] && abs(flipped[2] - n / 2) < 300, "half are flipped (%d, %d, %d)", flipped[0], flipped[1], flipped[2]);
+	ok(abs(flipped[0] - n / 2) < 300 && !flipped[1] && abs(flipped[2] - n / 2) < 300, "half are flipped (%d, %d, %d)", flipped[0], flipped[1],
+	   flipped[2]);
 	ok(abs(shifted - n / 2) < 300 && !outside && fabs(sum / n - 1) < 0.002, "shift of half of them, scale about 1");
 }
 
