@@ -139,6 +139,7 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	fails 1 "seg-train: l.ts: a (patch 0): a frame of kind 'model' (expected patch)" seg-train $net -o m.ts l.ts
 	{ $patches -n 1 train.ts; nii-patch -s 16,16,6 -n 1 train.ts; } >l.ts
 	fails 1 "seg-train: l.ts: phantom-0003 (patch 0): a patch of 16x16x6 voxels, 1 channel(s), after patches of 16x16x8, 1" seg-train $net -o m.ts l.ts
+	rm m.ts m.last.ts # what was learnt from the first is kept
 	nii-patch -s 15,16,8 -n 1 --seed 1 train.ts >l.ts
 	run seg-train $net -o m.ts l.ts
 	[ "$status" -eq 1 ] && [ "$output" = "seg-train: l.ts: phantom-0001 (patch 0): input of 15,16,8 voxels (x,y,z) does not fit the network: it takes multiples of 2,2,2" ]
