@@ -7,6 +7,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/net/validate.h"
+#include "lib/stream/stream.h"
 
 static const struct { const char *name; size_t at; double value; } hypers[] = {
 	{"loss", offsetof(struct train_hyper, loss), TRAIN_DICECE},
@@ -101,11 +102,19 @@ static int load(struct train *r, struct err *e)
 
 	if (!path)
 		return 0;
-	if (model_net(&r->from, path, r->k, &r->net, e) || check_arch(r, e))
+	if (model_open(&r->from, path, e))
 		return -1;
-	if (!r->o->resume)
-		return 0;
-	return moments(r, e) || resume_read(&r->at, &r->from, e) ? -1 : 0;
+	r->net = net_new(r->from.arch, r->k, e);
+	if (!r->net)
+		return err_prefix(e, "%s", path);
+	if (check_arch(r, e) || net_load(r->net, &r->from.frame, e))
+		return -1;
+	if (r->o->resume && (moments(r, e) || resume_read(&r->at, &r->from, e)))
+		return -1;
+	frame_free(&r->from.frame); /* the weights are on the device */
+	stream_close(r->from.stream);
+	r->from.stream = NULL;
+	return 0;
 }
 
 int train_begin(struct train *r, struct err *e)
