@@ -4,7 +4,7 @@ load helper
 G=$BATS_TEST_DIRNAME/golden/nifti
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
 meta() { # meta FRAME KEY

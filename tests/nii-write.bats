@@ -4,7 +4,7 @@ load helper
 G=$BATS_TEST_DIRNAME/golden/nifti
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
 field() { # field FILE OFFSET COUNT: bytes of a little-endian header
@@ -83,7 +83,7 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 	[ "$(ls -A out | tr '\n' ' ')" = "int16.nii.gz uint8.nii.gz " ]
 	nii-read out/int16.nii.gz | ts-cmp - <(nii-read $G/int16.nii)
 	fails 1 "nii-write: two.ts: int16: a second frame of this id" nii-write -d out two.ts two.ts
-	fails 1 "nii-write: no/dir: cannot make the directory: No such file or directory" nii-write -d no/dir two.ts
+	fails 1 "nii-write: two.ts: int16: no/dir: cannot make the directory: No such file or directory" nii-write -d no/dir two.ts
 	fails 2 "nii-write: --output and --dir: one of them (see nii-write --help)" nii-write -d out -o x.nii two.ts
 	volume ../x U8 1,1,1 '\1' >evil.ts
 	fails 1 "nii-write: evil.ts: id '../x' has a '/' or a control character in it" nii-write -d out evil.ts

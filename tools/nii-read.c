@@ -1,6 +1,6 @@
 /* nii-read: NIfTI files become volume frames.
-   In: NIfTI-1/2, single files or pairs, gzipped or not, or one on standard input. Out: a frame a case: image [C,Z,Y,X] in the file's type (F32 where slope and
-   intercept apply), with -l or -L also label [Z,Y,X]; the header fields as read go into the history for nii-write.
+   In: NIfTI-1/2, single files or pairs, gzipped or not, or one on standard input. Out: a frame a case: image [C,Z,Y,X] in the file's type (F32
+   where slope and intercept apply), with -l or -L also label [Z,Y,X]; the header fields as read go into the history for nii-write.
    Streams: the image is never whole in memory. */
 #include "lib/base/arg.h"
 #include "lib/volume/nifti.h"

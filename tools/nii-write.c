@@ -1,6 +1,6 @@
 /* nii-write: volume frames become NIfTI files.
-   In: frames. Out: one tensor of each (-t, else pred, else label, else image) as NIfTI: one frame to -o FILE or standard output (.nii.gz), or every frame to
-   DIR/ID.nii.gz. Grid, codes, units as the history's first entry (nii-read) has them where the frame is on that grid, else from its affine.
+   In: frames. Out: one tensor of each (-t, else pred, else label, else image) as NIfTI: one frame to -o FILE or standard output (.nii.gz), or
+   every frame to DIR/ID.nii.gz. Grid, codes, units as the history's first entry (nii-read) has them where the frame is on that grid, else from its affine.
    Files appear whole or not at all. */
 #include <errno.h>
 #include <stdio.h>
@@ -67,6 +67,8 @@ static int to_dir(struct frame *f, void *arg, struct err *e)
 	if (json_object_get(w->seen, id))
 		return err_set(e, NULL, "a second frame of this id");
 	json_object_set_new(w->seen, id, json_true());
+	if (mkdir(w->o->dir, 0777) && errno != EEXIST)
+		return err_sys(e, w->o->dir, "cannot make the directory");
 	if (snprintf(path, sizeof path, "%s/%s.nii.gz", w->o->dir, id) >= (int)sizeof path)
 		return err_set(e, NULL, "path of more than %zu bytes", sizeof path);
 	out = nii_out_open(path, (int)w->o->gzip, e);
@@ -81,12 +83,8 @@ static int to_dir(struct frame *f, void *arg, struct err *e)
 static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 {
 	struct work w = {.o = o, .seen = json_object()};
-	int r;
+	int r = stream_each(c, o->dir ? to_dir : to_one, &w, e);
 
-	if (o->dir && mkdir(o->dir, 0777) && errno != EEXIST)
-		r = err_sys(e, o->dir, "cannot make the directory");
-	else
-		r = stream_each(c, o->dir ? to_dir : to_one, &w, e);
 	if (r)
 		nii_out_abort(w.one);
 	else if (w.one)

@@ -1,7 +1,8 @@
 /* NIfTI-1 and NIfTI-2: headers as they are, voxels as a stream.
-   Read: .nii and .hdr/.img pairs, each also gzipped (told by its bytes), both byte orders, 2 to 7 axes that come down to [C,Z,Y,X], integers and floats of 8 to
-   64 bits with slope and intercept. RGB, complex, 128-bit and 1-bit voxels are refused.
-   Formats: https://nifti.nimh.nih.gov (nifti1.h, nifti2.h). Structures and quaternions are libnifti's, reading is ours: libnifti's cannot take a pipe. */
+   Read: .nii and .hdr/.img pairs, each also gzipped (told by its bytes), both byte orders, 1 to 7 axes that come down to [C,Z,Y,X], integers and
+   floats of 8 to 64 bits with slope and intercept. RGB, complex, 128-bit and 1-bit voxels are refused.
+   Formats: https://nifti.nimh.nih.gov (nifti1.h, nifti2.h). Structures, byte order of headers and quaternions of an affine are libnifti's; reading is
+   ours: libnifti's cannot take a pipe and may take the voxels of a sibling. */
 #ifndef NIIPIPE_NIFTI_H
 #define NIIPIPE_NIFTI_H
 
@@ -96,7 +97,8 @@ void nii_convert(const struct nii_header *h, void *out, void *raw, size_t n);
 
 /* A whole label file: integers [Z,Y,X] into *data (caller frees) of type *t. Floats, and integers with a slope, must be whole numbers: they become
    the smallest integer type that holds them. like: the image it must share the grid with (1e-3 mm), image its name; NULL: none. 0 or -1. */
-int nii_load_label(const char *path, const struct nii_header *like, const char *image, struct nii_header *h, void **data, enum dtype *t, struct err *e);
+int nii_load_label(const char *path, const struct nii_header *like, const char *image, struct nii_header *h, void **data, enum dtype *t,
+                   struct err *e);
 
 /* A whole file as a frame in memory, id from its name: tensor "image" as it is, or any other name as labels. 0 or -1. */
 int nii_load(const char *path, const char *tensor, struct frame *f, struct err *e);
@@ -122,7 +124,8 @@ void nii_list_free(struct nii_list *l);
 
 /* ---- header fields in the history (nifti_record.c) ---- */
 
-/* The fields that nii-write puts back, as JSON: `undo` of nii-read's entry. New reference; numbers that are not finite become 0 (in fields that mean nothing). */
+/* The fields that nii-write puts back, as JSON: `undo` of nii-read's entry. New reference. Numbers that are not finite, in fields that mean nothing,
+   become 0. */
 json_t *nii_record(const struct nii_header *h);
 
 /* And back, checked: *h describes the file as it was read. 0, or -1 and an error without a file. */

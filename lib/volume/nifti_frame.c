@@ -5,7 +5,7 @@
 #include "lib/stream/history.h"
 #include "lib/volume/nifti.h"
 
-enum { PIECE = 512 << 10 }; /* bytes */
+enum { PIECE = 256 << 10 }; /* bytes */
 
 static json_t *args_of(const char *image, const char *label)
 {

@@ -136,7 +136,8 @@ static int load(struct nii_file *f, const struct nii_header *like, const char *i
 	return -1;
 }
 
-int nii_load_label(const char *path, const struct nii_header *like, const char *image, struct nii_header *h, void **data, enum dtype *t, struct err *e)
+int nii_load_label(const char *path, const struct nii_header *like, const char *image, struct nii_header *h, void **data, enum dtype *t,
+                   struct err *e)
 {
 	struct nii_file f;
 	int r;

@@ -93,9 +93,9 @@ static int parse_codes(const json_t *o, struct nii_header *nh, struct err *e)
 {
 	int64_t version, type, units, q, s, intent, dim[8];
 
-	if (whole(o, "version", 1, 2, &version, e) || whole(o, "datatype", 0, INT16_MAX, &type, e) || whole(o, "xyzt_units", -128, 255, &units, e) ||
-	    whole(o, "qform_code", 0, 5, &q, e) || whole(o, "sform_code", 0, 5, &s, e) ||
-	    whole(o, "intent_code", INT16_MIN, INT32_MAX, &intent, e))
+	if (whole(o, "version", 1, 2, &version, e) || whole(o, "datatype", 0, INT16_MAX, &type, e) ||
+	    whole(o, "xyzt_units", INT32_MIN, INT32_MAX, &units, e) || whole(o, "qform_code", 0, 5, &q, e) || whole(o, "sform_code", 0, 5, &s, e) ||
+	    whole(o, "intent_code", INT32_MIN, INT32_MAX, &intent, e))
 		return -1;
 	if (json_get_ints(o, "dim", dim, 8))
 		return err_set(e, NULL, "metadata history: nii-read: undo: dim is not 8 whole numbers");

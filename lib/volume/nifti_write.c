@@ -55,7 +55,7 @@ static void unscaled(struct nii_header *h)
 /* The axes as read where t has them all; else x, y, z (as many as were read, if the rest is 1) and the channels. */
 static void set_dims(struct nii_header *h, const struct grid *g, int64_t channels)
 {
-	int64_t *d = (int64_t[8]){0}, was[8], n = 1;
+	int64_t d[8], was[8], n = 1;
 	int axes, spatial;
 
 	memcpy(was, h->h.dim, sizeof was);
@@ -66,7 +66,7 @@ static void set_dims(struct nii_header *h, const struct grid *g, int64_t channel
 	if (spatial == 1 && g->size[1] > 1)
 		spatial = 2;
 	if (axes > 3 && n == channels)
-		memcpy(d, was, sizeof was);
+		memcpy(d, was, sizeof d);
 	else {
 		for (int i = 1; i < 8; i++)
 			d[i] = 1;
@@ -78,7 +78,7 @@ static void set_dims(struct nii_header *h, const struct grid *g, int64_t channel
 	for (int i = 1; i < 8; i++)
 		if (d[i] > SHORT_SIDE)
 			h->version = 2;
-	memcpy(h->h.dim, d, sizeof h->h.dim);
+	memcpy(h->h.dim, d, sizeof d);
 }
 
 static enum dtype stored(enum dtype t)

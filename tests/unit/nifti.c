@@ -30,10 +30,18 @@ static float *values(struct nii_file *f)
 	return out;
 }
 
+static int scratch(char *name, size_t n)
+{
+	const char *dir = getenv("TMPDIR");
+
+	snprintf(name, n, "%.30s/nifti-test.%ld", dir ? dir : "/tmp", (long)getpid());
+	return open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+}
+
 static int sha_is(const float *v, size_t n, const char *want)
 {
-	char name[] = "/tmp/nifti-test-XXXXXX", cmd[128], got[65] = "";
-	int fd = mkstemp(name);
+	char name[64], cmd[128], got[65] = "";
+	int fd = scratch(name, sizeof name);
 	FILE *p;
 
 	if (fd < 0 || write(fd, v, n * sizeof *v) != (ssize_t)(n * sizeof *v))
@@ -301,7 +309,7 @@ static void gzip_forms(void)
 	size_t n, one;
 
 	for (int i = 0; i < N; i++)
-		data[i] = (uint8_t)((i * i >> 7) % 251);
+		data[i] = (uint8_t)(((unsigned)i * (unsigned)i >> 7) % 251);
 	one = n = member(gz, data, 60000);
 	n += member(gz + n, data + 60000, 1);
 	n += member(gz + n, NULL, 0);
@@ -328,8 +336,8 @@ static void gzip_forms(void)
 
 static int level_good(int level, const uint8_t *data, size_t n)
 {
-	char name[] = "/tmp/nifti-test-XXXXXX";
-	int fd = mkstemp(name), good;
+	char name[64];
+	int fd = scratch(name, sizeof name), good;
 	struct out o;
 	struct deflate *d;
 	size_t size;
@@ -382,6 +390,25 @@ static void records(void)
 	}
 }
 
+static void frames(void)
+{
+	struct frame f;
+	struct grid g;
+	const struct tensor *t;
+
+	ok(!nii_load(GOLDEN "slope.nii", "image", &f, &e), "slope.nii as a frame");
+	t = frame_find(&f, "image");
+	ok(t && t->dtype == DT_F32 && t->rank == 4 && t->shape[1] == 3 && t->shape[3] == 7 && !frame_grid(&f, &g, &e) && g.size[0] == 7, "its image");
+	ok(!strcmp(frame_id(&f), "slope"), "its id");
+	frame_free(&f);
+	ok(!nii_load(GOLDEN "mask_f32.nii", "pred", &f, &e), "mask_f32.nii as a prediction");
+	t = frame_find(&f, "pred");
+	ok(t && t->dtype == DT_U8 && t->rank == 3, "its pred");
+	frame_free(&f);
+	ok(nii_load(GOLDEN "slope.nii", "label", &f, &e) && strstr(e.text, "label is not a whole number"), "%s", e.text);
+	ok(nii_load("/no/such", "image", &f, &e), "%s", e.text);
+}
+
 static void names(void)
 {
 	static const struct { const char *path, *stem; } table[] = {
@@ -411,6 +438,7 @@ int main(void)
 	gzip_forms();
 	levels();
 	records();
+	frames();
 	names();
 	return tap_done();
 }
