@@ -69,3 +69,16 @@ same() {
 	raw_frame "$m${x/UNDO/\{\\\"box\\\":[0,0,0,0,1,1]\}}\"},$t" '\1\2' >x.ts
 	fails 1 "nii-invert: x.ts: a: cannot undo nii-crop: box 0..0 on axis x is not 1 to 1048576 voxels wide" nii-invert x.ts
 }
+
+@test "real tumours: crop comes back exactly, 1x1x3 mm with Dice of at least 0.99" {
+	need_data ct/LUNG1-001
+	for case in LUNG1-001/LUNG1-001 LUNG1-002/LUNG1-002 pat_3/pat_3 LUNG1-001/LUNG1-001_slab512; do
+		f=$NIIPIPE_DATA/ct/$case
+		nii-read -l "${f}_gtv.nii.gz" "${f}_ct.nii.gz" -o ct.ts
+		nii-normalize --window=-1000,400 ct.ts | nii-crop --above 0.1 --multiple 16 | nii-invert | ts-cmp --meta -t label - ct.ts
+		nii-resample -s 1,1,3 ct.ts | nii-normalize --window=-1000,400 | nii-crop --above 0.1 --multiple 16 | nii-invert -o back.ts
+		[ "$(meta back.ts affine)" = "$(meta ct.ts affine)" ]
+		nii-write -t label -o back.nii.gz back.ts
+		seg-score --min dice=0.99 "${f}_gtv.nii.gz" back.nii.gz
+	done
+}

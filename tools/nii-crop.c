@@ -1,6 +1,7 @@
 /* nii-crop --above T | --label [FILE ...]: cut frames to their foreground's box, with a margin, grown to a least size and to multiples.
-   Volume frames in, the same frames with every spatial tensor cut (or, where the box reaches out of the grid, filled) and the affine moved. The box goes into
-   the history: nii-replay does the same to another volume, nii-invert puts it back. No foreground is an error. Memory: the frame, and what is cut out. */
+   Volume frames in, the same frames with every spatial tensor cut (or, where the box reaches out of the grid, filled) and the affine moved. The
+   box goes into the history: nii-replay does the same to another volume, nii-invert puts it back. No foreground is an error. Memory: the frame,
+   and what is cut out. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/crop.h"

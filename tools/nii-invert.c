@@ -1,7 +1,7 @@
 /* nii-invert [--keep-image] [FILE ...]: undo the preprocessing that the history records, so that labels lie on the grid that was read.
-   Frames in, frames out with label, pred, prob and whatever else is on the grid moved back: boxes pasted into background, resampling and flips undone; the affine
-   is the recorded one, bit for bit. Intensities are not undone, so image is dropped (--keep-image: moved back with its values as they are). Undone
-   steps leave the history. Memory: the frame, and each tensor on the grid that was read. */
+   Frames in, frames out with label, pred, prob and whatever else is on the grid moved back: boxes pasted into background, resampling and flips
+   undone; the affine is the recorded one, bit for bit. Intensities are not undone, so image is dropped (--keep-image: moved back with its values
+   as they are). Undone steps leave the history. Memory: the frame, and each tensor on the grid that was read. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/invert.h"

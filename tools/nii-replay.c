@@ -1,7 +1,7 @@
 /* nii-replay -m MODEL [FILE ...]: do to volumes what a model's training data went through.
-   MODEL is a checkpoint: its first frame's metadata `replay` lists the steps (nii-resample, nii-normalize, nii-crop with all their options); only its header is
-   read. Volume frames in, the same frames out with the steps done and in their history. A step that is not understood, or a volume that went through one of
-   these tools before, is an error. Memory: as the step that needs most. */
+   MODEL is a checkpoint: its first frame's metadata `replay` lists the steps (nii-resample, nii-normalize, nii-crop with all their options); only
+   its header is read. Volume frames in, the same frames out with the steps done and in their history. A step that is not understood, or a volume
+   that went through one of these tools before, is an error. Memory: as the step that needs most. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/replay.h"
@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 		{'m', "model", ARG_STR, &model, "FILE", "the checkpoint whose preprocessing is done again"},
 		{0},
 	};
-	const struct arg_spec spec = {"nii-replay", "[FILE ...]", "Prepare the volumes of a tensor stream as a model's training data were.", args, ARG_OUT, 0, -1};
+	const struct arg_spec spec = {"nii-replay", "[FILE ...]", "Prepare volumes as a model's training data were.", args, ARG_OUT, 0, -1};
 
 	arg_parse(&spec, argc, argv, &c);
 	if (!model)

@@ -1,7 +1,7 @@
 /* nii-resample -s X,Y,Z [--interp linear|nearest] [FILE ...]: frames at another spacing, as MONAI's Spacing(diagonal=False) does it.
-   Volume frames in, the same frames with every spatial tensor on the new grid: voxel 0 stays in its place, directions stay; image, prob and other floats
-   linear, as float32 (image: --interp), labels and other integers nearest. A sheared affine is an error. The step goes into the history. Memory: the
-   frame, what it becomes, and two slices a thread. */
+   Volume frames in, the same frames with every spatial tensor on the new grid: voxel 0 stays in its place, directions stay; image, prob and other
+   floats linear, as float32 (image: --interp), labels and other integers nearest. A sheared affine is an error. The step goes into the history.
+   Memory: the frame, what it becomes, and two slices a thread. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/resample.h"

@@ -8,7 +8,8 @@ struct box {
 	int64_t lo[3], hi[3]; /* x,y,z: first voxel, and one past the last, relative to the grid it is a box of */
 };
 
-/* {"box": [x,y,z of lo, x,y,z of hi]}: what a history entry's undo says of a box. box_get: 0, or -1 and an error where it is not there or not 1..2^20 wide. */
+/* {"box": [x,y,z of lo, x,y,z of hi]}: what a history entry's undo says of a box. box_get: 0, or -1 and an error where it is not there or not
+   1..2^20 wide. */
 json_t *box_json(const struct box *b);
 int box_get(struct box *b, const json_t *undo, struct err *e);
 

@@ -79,7 +79,9 @@ static int foreground(const struct frame *f, const struct grid *g, const struct 
 		return -1;
 	if (b->hi[0] >= 0)
 		return 0;
-	return o->by_label ? err_set(e, NULL, "no voxel of label above 0: nothing to crop to") : err_set(e, NULL, "no voxel above %g: nothing to crop to", o->above);
+	if (o->by_label)
+		return err_set(e, NULL, "no voxel of label above 0: nothing to crop to");
+	return err_set(e, NULL, "no voxel above %g: nothing to crop to", o->above);
 }
 
 int crop_box(const struct frame *f, const struct grid *g, const struct crop *o, struct box *b, struct err *e)

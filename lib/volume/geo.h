@@ -33,8 +33,8 @@ int64_t geo_planes(const struct tensor *t);
 typedef void *geo_regrid_fn(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, enum dtype *type, void *arg,
                         struct err *e);
 
-/* Replace every spatial tensor of f by what fn makes of it, and set the affine to `to`'s; one tensor's old and new values are in memory at a time, beside
-   what the frame was read into. label and pred must be integers [Z,Y,X], or it is an error. 0 or -1. */
+/* Replace every spatial tensor of f by what fn makes of it, and set the affine to `to`'s; one tensor's old and new values are in memory at a
+   time, beside what the frame was read into. label and pred must be integers [Z,Y,X], or it is an error. 0 or -1. */
 int geo_regrid(struct frame *f, const struct grid *from, const struct grid *to, geo_regrid_fn *fn, void *arg, struct err *e);
 
 #endif

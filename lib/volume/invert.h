@@ -4,11 +4,12 @@
 
 #include "lib/stream/frame.h"
 
-/* Undo the steps of f's history, the last first, down to the one that made the frame (nii-read, nii-phantom): a box is pasted into background (labels 0, prob
-   1 in class 0 where metadata prob says probabilities, else 0), resampling is undone by resampling to the recorded grid (labels nearest, prob linear), flips are
-   flipped back. Affine and size become the recorded ones, bit for bit. Intensities are not undone: image is dropped, or with keep_image moved back with
-   its values as they are (0 outside a box). Undone entries leave the history, as does what only changed the image that is dropped; steps that change neither
-   grid nor image (seg-window, cc-largest) stay in it. A step that changed the grid and cannot be undone is an error. 0 or -1. */
+/* Undo the steps of f's history, the last first, down to the one that made the frame (nii-read, nii-phantom): a box is pasted into background
+   (labels 0, prob 1 in class 0 where metadata prob says probabilities, else 0), resampling is undone by resampling to the recorded grid (labels
+   nearest, prob linear), flips are flipped back. Affine and size become the recorded ones, bit for bit. Intensities are not undone: image is
+   dropped, or with keep_image moved back with its values as they are (0 outside a box). Undone entries leave the history, as does what only
+   changed the image that is dropped; steps that change neither grid nor image (seg-window, cc-largest) stay in it. A step that changed the grid
+   and cannot be undone is an error. 0 or -1. */
 int invert_apply(struct frame *f, int keep_image, struct err *e);
 
 #endif

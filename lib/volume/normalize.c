@@ -213,12 +213,14 @@ static int normalize_image(struct frame *f, const struct normalize *o, struct er
 {
 	struct tensor *t = frame_need(f, "image", e);
 	int64_t n;
+	int64_t shape[FRAME_RANK];
 	struct score *s = NULL;
 	float *out;
 	int r = -1;
 
 	if (!t)
 		return -1;
+	memcpy(shape, t->shape, sizeof shape);
 	n = tensor_count(t);
 	if (o->channel_wise && t->rank == 4)
 		n /= t->shape[0];
@@ -234,7 +236,7 @@ static int normalize_image(struct frame *f, const struct normalize *o, struct er
 		free(out);
 		return -1;
 	}
-	return frame_adopt(f, "image", DT_F32, t->rank, (int64_t[4]){t->shape[0], t->shape[1], t->shape[2], t->rank == 4 ? t->shape[3] : 0}, out, e) ? 0 : -1;
+	return frame_adopt(f, "image", DT_F32, t->rank, shape, out, e) ? 0 : -1;
 }
 
 int normalize_apply(struct frame *f, const struct normalize *o, struct err *e)

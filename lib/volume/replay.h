@@ -4,8 +4,8 @@
 
 #include "lib/stream/frame.h"
 
-/* The steps that the model in the file `path` asks for: metadata replay of its first frame, which must be of kind model; of its weights nothing is read
-   where the file can be mapped. Array of {"tool", "args"}; caller json_decref()s. NULL and an error. */
+/* The steps that the model in the file `path` asks for: metadata replay of its first frame, which must be of kind model; of its weights nothing
+   is read where the file can be mapped. Array of {"tool", "args"}; caller json_decref()s. NULL and an error. */
 json_t *replay_read(const char *path, struct err *e);
 
 /* Are all steps known, and their args understood? 0, or -1 and an error that names the step. */

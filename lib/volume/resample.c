@@ -11,7 +11,8 @@
 
 static const double SAME = 1e-3; /* mm: MONAI's AFFINE_TOL */
 
-/* Where each voxel of an axis comes from: value = in[at] * (1 - w) + in[at + 1] * w; at + 1 exists, but for an axis of one voxel, which is doubled. */
+/* Where each voxel of an axis comes from: value = in[at] * (1 - w) + in[at + 1] * w; at + 1 exists, but for an axis of one voxel, which is
+   doubled. */
 struct axis {
 	int64_t from, n; /* voxels before and after */
 	int32_t *at;
