@@ -16,9 +16,12 @@ static int undo_box(struct frame *f, const json_t *entry, const struct grid *bef
 
 static int undo_patch(struct frame *f, const json_t *entry, const struct grid *before, struct err *e)
 {
-	if (undo_box(f, entry, before, e) || frame_set_meta(f, "patch", NULL, e) || frame_set_meta(f, "shards", NULL, e))
-		return -1;
-	return frame_set_meta(f, "kind", "volume", e);
+	static const char *const gone[] = {"patch", "patches", "shards"};
+
+	for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
+		if (frame_set_meta(f, gone[i], NULL, e))
+			return -1;
+	return undo_box(f, entry, before, e) || frame_set_meta(f, "kind", "volume", e) ? -1 : 0;
 }
 
 static int undo_resample(struct frame *f, const json_t *entry, const struct grid *before, struct err *e)
