@@ -1,6 +1,7 @@
 /* seg-window -m MODEL [FILE ...]: sliding-window inference, as MONAI's sliding_window_inference does it.
-   Every frame with `image` [C,Z,Y,X] gets `pred` [Z,Y,X] U8, the most probable class, or with --output the scores `prob` [K,Z,Y,X]; the image is dropped
-   unless --keep-image, all else rides along. A volume that did not go through what the model's training data went through is refused unless --force.
+   Every frame with `image` [C,Z,Y,X] gets `pred` [Z,Y,X] U8, the most probable class, or with --output the scores `prob` [K,Z,Y,X]; the image
+   is dropped unless --keep-image, all else rides along. A volume that did not go through what the model's training data went through is
+   refused unless --force.
    Memory: the volume, accumulators of one window's depth, the network's activations; see seg-window(1). */
 #include <string.h>
 
@@ -68,8 +69,7 @@ static int segment(struct frame *f, void *arg, struct err *e)
 	return history_push(f, "seg-window", history_args(w), NULL, NULL, e);
 }
 
-/* The window's size: --roi, or what the model was trained with. Planned at once where it does not depend on the volume: the plan is made while the first
-   volume is still on its way, and sizes that don't fit are refused before. */
+/* The window's size: --roi, or what the model was trained with. */
 static int window_size(struct work *w, struct err *e)
 {
 	const int64_t *roi = w->o->roi;
@@ -84,6 +84,7 @@ static int window_size(struct work *w, struct err *e)
 	return 0;
 }
 
+/* Planned at once where it does not depend on the volume: while the first one is still on its way; sizes that don't fit are refused before. */
 static int plan_early(struct work *w, struct err *e)
 {
 	const int64_t *roi = w->w.roi;

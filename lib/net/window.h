@@ -68,8 +68,8 @@ int window_labels(const struct window_opts *o, const struct k_backend *k, struct
 int window_scores(const struct window_opts *o, const struct k_backend *k, struct net *n, const float *image, const int64_t size[3], int soft,
                   float *prob, struct err *e);
 
-/* What becomes of a volume frame: its `image` [C,Z,Y,X] of any type goes through the network and gives `pred` U8 [Z,Y,X], or `prob` F32 [K,Z,Y,X] with
-   metadata `prob` = "probabilities" or "logits". An image that is not finite, or not of the network's channels, is an error.
+/* What becomes of a volume frame: its `image` [C,Z,Y,X] of any type goes through the network and gives `pred` U8 [Z,Y,X], or `prob` F32
+   [K,Z,Y,X] with metadata `prob` = "probabilities" or "logits". An image that is not finite, or not of the network's channels, is an error.
    Memory: the image as F32 (not copied where it is that), accumulators of one window's depth, the network's arena, the result. */
 enum window_output { WINDOW_LABELS, WINDOW_PROB, WINDOW_LOGITS };
 int window_frame(const struct window_opts *o, const struct k_backend *k, struct net *n, struct frame *f, enum window_output output, struct err *e);

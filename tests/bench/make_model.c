@@ -1,4 +1,5 @@
-/* make_model [FILE]: a randomly initialised model, prepared for volumes like the first frame of FILE (its history is the model's replay). For benchmarks. */
+/* make_model [FILE]: a randomly initialised model for volumes prepared like the first frame of FILE (its history is the model's replay).
+   For benchmarks. */
 #include <stdio.h>
 
 #include "lib/base/arg.h"
@@ -7,8 +8,8 @@
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
 
-static const char unet[] = "{\"_target_\": \"UNet\", \"spatial_dims\": 3, \"in_channels\": 1, \"out_channels\": 2, \"channels\": [16, 32, 64, 128, 256], "
-                           "\"strides\": [2, 2, 2, 2], \"num_res_units\": 2}";
+static const char unet[] = "{\"_target_\": \"UNet\", \"spatial_dims\": 3, \"in_channels\": 1, \"out_channels\": 2, "
+                           "\"channels\": [16, 32, 64, 128, 256], \"strides\": [2, 2, 2, 2], \"num_res_units\": 2}";
 
 static int set_json(struct frame *f, const char *key, json_t *v, struct err *e)
 {
