@@ -38,11 +38,10 @@ each_filter() { # each_filter FUNCTION: name and arguments of each
 
 @test "every tool has --help on standard output, exit 0" {
 	for t in $(tools); do
-		run -0 "$BIN/$t" --help
-		[[ ${lines[0]} == "usage: $t "* ]]
-		run "$BIN/$t" --help 2>/dev/null
+		run "$BIN/$t" --help
 		[ "$status" -eq 0 ]
-		[[ ${lines[-1]} == "manual: man $t" ]]
+		[[ ${lines[0]} == "usage: $t "* && ${lines[-1]} == "manual: man $t" ]]
+		[ -z "$("$BIN/$t" --help 2>&1 >/dev/null)" ]
 	done
 }
 
@@ -61,10 +60,11 @@ each_filter() { # each_filter FUNCTION: name and arguments of each
 
 @test "--help on a full disk is an error" {
 	for t in $(tools); do
-		run "$BIN/$t" --version >/dev/full
-		"$BIN/$t" --version >/dev/full 2>/dev/null && return 1
+		if "$BIN/$t" --help >/dev/full 2>/dev/null; then
+			echo "$t succeeded"
+			return 1
+		fi
 	done
-	true
 }
 
 empty() { fails 1 "$1: standard input: no frame at all: empty, or what should have written it failed" "$BIN/$1" "${@:2}" </dev/null; }
@@ -111,7 +111,7 @@ threads() {
 	for t in $(tools); do
 		page=$ROOT/man/$t.1
 		[ -e "$page" ]
-		diff <("$BIN/$t" --help | grep -oE '^  (-.,|  ) --[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+' |
+		diff <("$BIN/$t" --help | grep -oE '^  (-.,|   ) --[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+' |
 			grep -vxE -- '--(help|version|quiet|verbose|threads|progress|output)' | sort) \
 			<(grep -E '^\.It Fl' "$page" | grep -oE 'Fl -[a-z0-9-]+' | sed 's/^Fl /-/' |
 				grep -vxE -- '--(help|version|quiet|verbose|threads|progress|output)' | sort) || { echo "page of $t"; return 1; }
