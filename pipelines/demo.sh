@@ -1,0 +1,86 @@
+#!/bin/bash
+# demo.sh [--quick] [-d DIR]: the whole job on synthetic chests: draw patients, train a network, segment patients it never saw, score, make pictures.
+# A few minutes on two cores; --quick: seconds, too short to learn much.
+set -eu -o pipefail
+dir=demo quick=0
+while [ $# -gt 0 ]; do
+	case $1 in
+	--quick) quick=1 ;;
+	-d) dir=${2:?demo.sh: -d needs a directory}; shift ;;
+	--help) sed -n '2,3s/^# //p' "$0"; exit 0 ;;
+	*) echo "demo.sh: unknown option $1 (see demo.sh --help)" >&2; exit 2 ;;
+	esac
+	shift
+done
+here=$(cd "$(dirname "$0")" && pwd)
+for bin in "$here/../build/bin" "$here/../../../bin"; do
+	[ -x "$bin/seg-train" ] && PATH=$(cd "$bin" && pwd):$PATH && break
+done
+
+# What is drawn, and how long is trained. Without a limit a slow machine would take its time: after --most seconds the best model so far is taken.
+train=64 val=4 test=6 size=96,96,64 volume=3,60 patch=48,48,32 channels=16,32,64,128 strides=2,2,2 batch=4 steps=720 every=120 most=300
+if [ $quick = 1 ]; then
+	train=8 val=1 test=2 size=48,48,32 volume=20,60 patch=32,32,32 channels=8,16,32 strides=2,2 batch=2 steps=24 every=12 most=25
+fi
+
+say() { printf '\n== %s\n' "$1"; }
+began=$SECONDS
+rm -rf "$dir"
+mkdir -p "$dir/pictures" "$dir/masks"
+
+say "drawing $((train + val + test)) patients"
+draw() { nii-phantom -n "$2" --skip "$1" --seed 1 -s "$size" --volume "$volume" --healthy "$3"; }
+prepare() { nii-normalize --window=-1024,325; }
+draw 0 "$train" 0.05 | prepare >"$dir/train.ts"
+draw "$train" "$val" 0 | prepare >"$dir/val.ts"
+draw $((train + val)) "$test" 0 >"$dir/test.ts"
+
+say "training a UNet ($channels), $steps steps of $batch patches of $patch voxels"
+learn() {
+	nii-patch -s "$patch" --pos 0.6 -n $((steps * batch)) --seed 1 "$dir/train.ts" | nii-augment --flip x --shift 0.1 --scale 0.1 --seed 1 |
+		timeout --foreground -s TERM "$most" seg-train --net unet --channels "$channels" --strides "$strides" --res-units 1 --loss dicece --lr 2e-3 --batch "$batch" \
+			--val "$dir/val.ts" --val-every "$every" --val-roi "$size" --log "$dir/train.tsv" -o "$dir/model.ts"
+}
+learn || [ -s "$dir/model.ts" ] # cut short, the patches break off and the best model stands
+
+say "segmenting $test patients it never saw"
+nii-replay -m "$dir/model.ts" "$dir/test.ts" | seg-window -m "$dir/model.ts" --roi "$size" --keep-image | cc-largest | nii-invert --keep-image >"$dir/pred.ts"
+nii-write -d "$dir/masks" "$dir/pred.ts"
+
+say "scores"
+seg-score -o "$dir/scores.tsv" "$dir/pred.ts"
+cut -f 1-3 "$dir/scores.tsv"
+nii-view --montage 6 -d "$dir/pictures" "$dir/pred.ts"
+
+# loss as a mean over 20 steps; validation where there was one
+awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } { s += $c["loss"]; if (++n == 20) { print $c["step"] "\t" s / n; n = s = 0 } }' \
+	"$dir/train.tsv" >"$dir/loss.tsv"
+awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } $c["val_dice"] != "" { print $c["step"] "\t" $c["val_dice"] }' "$dir/train.tsv" >"$dir/dice.tsv"
+gnuplot <<-EOF
+	set terminal pngcairo size 800,480
+	set output "$dir/training.png"
+	set datafile separator "\t"
+	set xlabel "step"
+	set ylabel "training loss"
+	set y2label "validation Dice"
+	set yrange [0:*]
+	set y2range [0:1]
+	set ytics nomirror
+	set y2tics
+	set grid
+	plot "$dir/loss.tsv" using 1:2 with lines lw 2 title "loss", "$dir/dice.tsv" using 1:2 axes x1y2 with linespoints lw 2 pt 7 title "Dice"
+EOF
+rm -f "$dir/loss.tsv" "$dir/dice.tsv"
+
+cat <<-EOF
+
+	== done in $(((SECONDS - began) / 60)) min $(((SECONDS - began) % 60)) s
+	mean Dice on unseen patients: $(awk -F'\t' '$1 == "mean" { print $3; exit }' "$dir/scores.tsv")
+
+	pictures (truth green, prediction orange, both yellow):
+	$(for p in "$dir"/pictures/*.png; do echo "  $p"; done)
+	training curve:  $dir/training.png
+	scores:          $dir/scores.tsv
+	masks (NIfTI):   $dir/masks/
+	model:           $dir/model.ts   (your own scans: $0 -> ${0%demo.sh}segment.sh $dir/model.ts scan.nii.gz)
+EOF
