@@ -20,7 +20,7 @@ done
 # What is drawn, and how long is trained. Without a limit a slow machine would take its time: after --most seconds the best model so far is taken.
 train=64 val=4 test=6 size=96,96,64 volume=3,60 patch=48,48,32 channels=16,32,64,128 strides=2,2,2 batch=4 steps=720 every=120 most=300
 if [ $quick = 1 ]; then
-	train=8 val=1 test=2 size=48,48,32 volume=20,60 patch=32,32,32 channels=8,16,32 strides=2,2 batch=2 steps=24 every=12 most=25
+	train=8 val=1 test=2 size=48,48,32 volume=20,60 patch=32,32,32 channels=8,16,32 strides=2,2 batch=2 steps=12 every=6 most=60
 fi
 
 say() { printf '\n== %s\n' "$1"; }
@@ -52,8 +52,9 @@ seg-score -o "$dir/scores.tsv" "$dir/pred.ts"
 cut -f 1-3 "$dir/scores.tsv"
 nii-view --montage 6 -d "$dir/pictures" "$dir/pred.ts"
 
-# loss as a mean over 20 steps; validation where there was one
-awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } { s += $c["loss"]; if (++n == 20) { print $c["step"] "\t" s / n; n = s = 0 } }' \
+# loss as a mean over a fortieth of the run; validation where there was one
+awk -F'\t' -v mean=$((steps < 40 ? 1 : steps / 40)) '
+	NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } { s += $c["loss"]; if (++n == mean) { print $c["step"] "\t" s / n; n = s = 0 } }' \
 	"$dir/train.tsv" >"$dir/loss.tsv"
 awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } $c["val_dice"] != "" { print $c["step"] "\t" $c["val_dice"] }' "$dir/train.tsv" >"$dir/dice.tsv"
 gnuplot <<-EOF
@@ -61,6 +62,7 @@ gnuplot <<-EOF
 	set output "$dir/training.png"
 	set datafile separator "\t"
 	set xlabel "step"
+	set xrange [0:$steps]
 	set ylabel "training loss"
 	set y2label "validation Dice"
 	set yrange [0:*]

@@ -1,0 +1,50 @@
+# The shell pipelines that are the product too.
+load helper
+
+setup_file() {
+	"$BATS_TEST_DIRNAME/../pipelines/demo.sh" --quick -d "$BATS_FILE_TMPDIR/demo" >"$BATS_FILE_TMPDIR/said"
+}
+
+setup() {
+	cd "$BATS_FILE_TMPDIR" || exit
+	segment=$ROOT/pipelines/segment.sh
+	model=demo/model.ts
+}
+
+@test "demo: a model, masks on the scans' grid, scores, pictures, a curve" {
+	for f in model.ts scores.tsv training.png pictures/phantom-0010.png pictures/phantom-0011.png masks/phantom-0010.nii.gz train.tsv; do
+		[ -s "demo/$f" ] || { echo "no $f"; false; }
+		case $f in *.png | scores.tsv) grep -F "demo/${f%/*}" said ;; esac
+	done
+	[ "$(cut -f 1 demo/scores.tsv | head -3 | tr '\n' ' ')" = "id phantom-0010 phantom-0011 " ]
+	nii-read demo/masks/phantom-0011.nii.gz | ts-info | grep -F "48x48x32 voxels of 7.2x7.2x9 mm, axes LPS"
+}
+
+@test "segment.sh gives what the demo's pipeline gave" {
+	nii-write -d scans -t image demo/test.ts
+	"$segment" --overlap 0.25 -d out "$model" scans/*.nii.gz >list
+	[ "$(cat list)" = "$(printf 'out/phantom-0010.nii.gz\nout/phantom-0011.nii.gz')" ]
+	nii-read --id a out/phantom-0010.nii.gz | ts-info | grep -F "48x48x32 voxels of 7.2x7.2x9 mm, axes LPS"
+}
+
+@test "one bad scan does not stop the others" {
+	mkdir -p bad
+	nii-write -t image <demo/test.ts 2>/dev/null -d bad
+	echo junk >bad/junk.nii
+	for j in 1 2; do
+		rm -rf out
+		run "$segment" -j $j -d out "$model" bad/junk.nii bad/phantom-0010.nii.gz
+		echo "$output"
+		[ "$status" = 1 ] && [ "$(ls out)" = phantom-0010.nii.gz ]
+		[[ $output == *"segment.sh: bad/junk.nii: failed: nii-read: bad/junk.nii: "* ]] && [[ $output == *"segment.sh: 1 of 2 failed" ]]
+	done
+}
+
+@test "segment.sh: misuse" {
+	fails 2 "segment.sh: a model and at least one scan (see segment.sh --help)" "$segment" "$model"
+	fails 2 "segment.sh: two scans would both become ./a.nii.gz (see segment.sh --help)" "$segment" "$model" x/a.nii y/a.nii.gz
+	fails 2 "segment.sh: unknown option -x (see segment.sh --help)" "$segment" -x
+	fails 2 "segment.sh: --overlap: 1.5 is not 0 to 0.99 (see segment.sh --help)" "$segment" --overlap 1.5 "$model" a.nii
+	fails 1 "segment.sh: none.ts: cannot be read" "$segment" none.ts a.nii
+	"$segment" --help | grep -q '^usage: segment.sh'
+}
