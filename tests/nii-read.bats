@@ -87,6 +87,14 @@ meta() { # meta FRAME KEY
 	fails 1 "nii-read: nan.nii: label is not a whole number (voxel 6,0,0: found nan)" nii-read -l nan.nii $G/extension.nii
 }
 
+@test "a label wider than the image" {
+	nii-read -l $G/int32.nii --id x $G/uint8.nii >a.ts
+	ts-info --json a.ts | grep -q '"name":"label","dtype":"I32","shape":\[3,4,5\].*"name":"image","dtype":"U8","shape":\[1,3,4,5\]'
+	cmp <(tail -c 300 a.ts) <(tail -c 240 $G/int32.nii; tail -c 60 $G/uint8.nii)
+	nii-read -l $G/uint8.nii --id x <$G/int32.nii >b.ts
+	cmp <(tail -c 300 b.ts) <(tail -c 300 a.ts)
+}
+
 @test "label and image on different grids" {
 	cp $G/int16.nii a.nii
 	cp $G/mask_u8.nii.gz l.nii.gz

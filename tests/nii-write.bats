@@ -112,6 +112,16 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 	[ "$status" -eq 1 ]
 }
 
+@test "a real mask goes through the filters and back: the original's header but for the type" {
+	need_data ct
+	for f in LUNG1-002/LUNG1-002 pat_3/pat_3; do
+		f=$NIIPIPE_DATA/ct/$f
+		nii-read -l "${f}_gtv.nii.gz" "${f}_ct.nii.gz" | nii-normalize --window=-1024,325 | nii-resample -s 3,3,3 | nii-crop --above 0.1 | nii-invert |
+			nii-write -o b.nii
+		[ "$(cmp -l <(gunzip <"${f}_ct.nii.gz" | head -c 352) <(head -c 352 b.nii) | awk '{ printf "%d ", $1 }')" = "71 73 " ]
+	done
+}
+
 @test "real scans and masks come out on their own grid" {
 	need_data ct
 	for f in LUNG1-001/LUNG1-001_slab512 LUNG1-002/LUNG1-002 pat_3/pat_3 elastix/elastix cip/cip64; do

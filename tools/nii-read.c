@@ -9,7 +9,7 @@ struct opts {
 	const char *label, *id, *list;
 };
 
-static int from_list(const struct opts *o, struct out *out, struct err *e)
+static int from_list(const struct opts *o, const struct arg_common *c, struct out *out, struct err *e)
 {
 	struct nii_list l;
 	int r = nii_list_read(&l, o->list, e);
@@ -18,6 +18,8 @@ static int from_list(const struct opts *o, struct out *out, struct err *e)
 		r = nii_case_write(&l.c[i], out, e);
 		if (r)
 			err_prefix(e, "%s: %s", o->list, l.c[i].id);
+		else if (c->verbose)
+			err_warn("%s: done", l.c[i].id);
 	}
 	if (!r)
 		nii_list_free(&l);
@@ -44,7 +46,7 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 
 	if (out_open(&out, c->out, 1, e))
 		return -1;
-	if (o->list ? from_list(o, &out, e) : from_operands(o, c, &out, e)) {
+	if (o->list ? from_list(o, c, &out, e) : from_operands(o, c, &out, e)) {
 		out_abort(&out);
 		return -1;
 	}

@@ -1,6 +1,7 @@
 /* nii-write: volume frames become NIfTI files.
    In: frames. Out: one tensor of each (-t, else pred, else label, else image) as NIfTI: one frame to -o FILE or standard output (.nii.gz), or
-   every frame to DIR/ID.nii.gz. Grid, codes, units as the history's first entry (nii-read) has them where the frame is on that grid, else from its affine.
+   every frame to DIR/ID.nii.gz. Grid, codes, units as the history's first entry (nii-read) has them where the frame is on that grid, else from its
+   affine.
    Files appear whole or not at all. */
 #include <errno.h>
 #include <stdio.h>

@@ -91,7 +91,7 @@ static int parse_text(const json_t *o, const char *key, char *to, size_t n, stru
 
 static int parse_codes(const json_t *o, struct nii_header *nh, struct err *e)
 {
-	int64_t version, type, units, q, s, intent, dim[8];
+	int64_t version = 0, type = 0, units = 0, q = 0, s = 0, intent = 0, dim[8];
 
 	if (whole(o, "version", 1, 2, &version, e) || whole(o, "datatype", 0, INT16_MAX, &type, e) ||
 	    whole(o, "xyzt_units", INT32_MIN, INT32_MAX, &units, e) || whole(o, "qform_code", 0, 5, &q, e) || whole(o, "sform_code", 0, 5, &s, e) ||
