@@ -51,7 +51,7 @@ setup() {
 }
 
 @test "errors are one line" {
-	for bad in q xx x, ,x x,,y; do
+	for bad in q xx 'x,' ',x' 'x,,y'; do
 		fails 2 "nii-augment: --flip: '$bad' is no choice of axes out of x,y,z (see nii-augment --help)" nii-augment --flip "$bad" a.ts
 	done
 	raw_frame "{$(meta '1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1' ',"patch":"x"'),$tensors}" '\1\2\3\4\5\6\0\1\0\0\0\1' >p.ts

@@ -60,8 +60,10 @@ static int summary(const struct train *r, struct err *e)
 /* -- steps -------------------------------------------------------------------- */
 static int refuse(const struct train *r, const struct feed_batch *b, const char *what, double v, struct err *e)
 {
+	int kept = r->last && r->saved > r->begun;
+
 	return err_set(e, feed_name(r->feed), "%s is %s at step %lld: %s%s%s", what, isnan(v) ? "not a number" : "infinite",
-	               (long long)r->at.step + 1, b->who, r->saved > 0 && r->last ? "; the last good state is in " : "", r->saved > 0 && r->last ? r->last : "");
+	               (long long)r->at.step + 1, b->who, kept ? "; the last good state is in " : "", kept ? r->last : "");
 }
 
 static int step(struct train *r, const struct feed_batch *b, struct trainlog_row *row, struct err *e)
@@ -96,11 +98,23 @@ static int step(struct train *r, const struct feed_batch *b, struct trainlog_row
 	return 0;
 }
 
+/* The bar moves while volumes are segmented. */
+static void tick(void *arg, int64_t done, int64_t total)
+{
+	struct train *r = arg;
+	char note[80];
+
+	snprintf(note, sizeof note, "loss %.4f, validating: window %lld/%lld", r->at.loss, (long long)done, (long long)total);
+	progress_to(&r->bar, r->at.step - r->begun, note);
+}
+
 static int validate(struct train *r, double *dice, struct err *e)
 {
 	struct window_opts w = r->o->window;
 	int64_t cases;
 
+	w.tick = tick;
+	w.tick_arg = r;
 	if (!w.roi[0])
 		memcpy(w.roi, r->at.roi, sizeof w.roi);
 	if (validate_run(r->o->val, &w, r->k, r->net, (json_t *)r->at.replay, dice, &cases, e))

@@ -31,7 +31,7 @@ struct train_hyper {
 
 struct train_opts {
 	struct train_hyper hyper;
-	json_t *arch;             /* MONAI's JSON, borrowed; in_channels is added from the first patch. With init or resume: what the checkpoint must agree to. */
+	json_t *arch;             /* MONAI's JSON, borrowed; in_channels is added from the first patch. Else: what the checkpoint must agree to. */
 	int64_t classes;          /* of arch */
 	const char *input;        /* patches; NULL: standard input */
 	const char *device;
