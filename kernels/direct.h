@@ -75,7 +75,8 @@ struct wgrad {
 	int kernel[3], stride[3], pad[3];
 	int64_t left, width;   /* of a padded row of L */
 	int64_t wide;          /* cs rounded up to vectors */
-	int64_t hblock, hrows, parts, groups, room;
+	int64_t block, blocks; /* channels of L at a time */
+	int64_t hblock, hrows, parts, room;
 	int threads;
 };
 

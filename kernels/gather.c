@@ -62,10 +62,10 @@ INLINE void wide(const struct call *a, const int mr, const int nv)
 			}
 		return;
 	}
-	for (int m = 0; m < mr; m++) {
+	UNROLL for (int m = 0; m < mr; m++) {
 		float t[2 * VL];
 
-		for (int v = 0; v < nv; v++)
+		UNROLL for (int v = 0; v < nv; v++)
 			store(t + v * VL, acc[m][v]);
 		finish(a, a->y + m * a->ystep, t, a->cols);
 	}
@@ -97,12 +97,18 @@ INLINE void dot(const struct call *a, const int mr, const int co)
 			}
 		}
 	}
-	for (int m = 0; m < mr; m++) {
-		float t[DOT_MAX];
+	UNROLL for (int i = 0; i < (mr * co + VL - 1) / VL; i++) {
+		vec v[VL];
+		float t[VL];
 
-		for (int c = 0; c < co; c++)
-			t[c] = a->bias[c] + vec_sum(acc[m][c]);
-		finish(a, a->y + m * a->ystep, t, co);
+		UNROLL for (int j = 0; j < VL; j++)
+			v[j] = i * VL + j < mr * co ? acc[(i * VL + j) / co][(i * VL + j) % co] : (vec){0};
+		store(t, vec_sums(v));
+		for (int j = 0; j < VL && i * VL + j < mr * co; j++) {
+			float *y = a->y + (i * VL + j) / co * a->ystep + (i * VL + j) % co;
+
+			*y = t[j] + a->bias[(i * VL + j) % co] + (a->add ? *y : 0);
+		}
 	}
 }
 

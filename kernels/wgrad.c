@@ -1,6 +1,7 @@
 /* Weight gradients: dw[s][l][k] += sum over voxels v of S[v][s] L[v stride - pad + k][l], see direct.h.
    For one (kd, kh) a row of L gives kernel[2]*cl consecutive floats j = (kw, l) to every voxel of S: registers hold MR of them times NR of s, and go along the
-   rows of a task. Voxels are cut into a fixed number of parts with sums of their own, added in their order: the same whatever the threads. */
+   rows of a task. Wide L goes in blocks of channels, S in blocks of NR, both copied so that a block is one stream (far apart they would share few cache
+   sets). Voxels are cut into a fixed number of parts with sums of their own, added in their order: the same whatever the threads. */
 #include "kernels/direct.h"
 
 #include <omp.h>
@@ -8,9 +9,9 @@
 
 #include "kernels/vec.h"
 
-enum { MR = VL == 16 ? 12 : 6, NR = 2 * VL, BUFFER = 1 << 14, PARTS = 16, PARTS_LEN = 1 << 21 }; /* floats */
+enum { MR = VL == 16 ? 12 : 6, NR = 2 * VL, BUFFER = 1 << 15, BLOCK_L = 16, PARTS = 16, PARTS_LEN = 1 << 21, PART_VOX = 1024, FEW = 8 }; /* BUFFER, PARTS_LEN: floats */
 
-struct rows { const float *l[64], *s[64]; int n; };
+struct rows { const float *l[64], *s[64]; int64_t at[64]; int n; };
 
 typedef void kernel(const struct rows *r, int64_t vox, int64_t at, int64_t lstep, int64_t sstep, float *dw, int64_t step);
 
@@ -56,7 +57,7 @@ static int64_t round_up(int64_t n, int64_t unit)
 
 static int64_t lrow(const struct wgrad *g)
 {
-	return round_up(g->width * g->cl + VL, VL);
+	return round_up(g->width * g->block + VL, VL);
 }
 
 static int64_t srow(const struct wgrad *g)
@@ -67,6 +68,18 @@ static int64_t srow(const struct wgrad *g)
 static int64_t dw_len(const struct wgrad *g)
 {
 	return (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2] * g->cl * g->wide;
+}
+
+/* Enough work for every thread, few sums to add: a part has PART_VOX voxels at least where blocks of channels alone can be shared out. */
+static int64_t parts_of(const struct wgrad *g, int64_t rows)
+{
+	int64_t parts = g->n * g->small[0] * g->small[1] * g->small[2] / PART_VOX, room = PARTS_LEN / dw_len(g);
+
+	parts = parts * g->blocks < FEW ? FEW / g->blocks : parts;
+	parts = parts > room ? room : parts;
+	parts = parts > PARTS ? PARTS : parts;
+	parts = parts > rows ? rows : parts;
+	return parts < 1 ? 1 : parts;
 }
 
 int K(wgrad_plan)(struct wgrad *g)
@@ -80,15 +93,15 @@ int K(wgrad_plan)(struct wgrad *g)
 	g->left = g->pad[2];
 	g->width = last > g->pad[2] + g->large[2] ? last : g->pad[2] + g->large[2];
 	g->wide = round_up(g->cs, VL);
+	g->block = g->cl > 2 * BLOCK_L ? BLOCK_L : g->cl;
+	g->blocks = (g->cl + g->block - 1) / g->block;
 	g->hblock = g->small[1] < 64 ? g->small[1] : 64;
 	while (g->hblock > 1 && ((g->hblock - 1) * g->stride[1] + g->kernel[1]) * lrow(g) + g->hblock * srow(g) > BUFFER)
 		g->hblock = (g->hblock + 1) / 2;
 	g->hrows = (g->hblock - 1) * g->stride[1] + g->kernel[1];
-	g->room = round_up(g->hrows * lrow(g) + (g->wide != g->cs ? g->hblock * srow(g) : 0), 16);
+	g->room = round_up(g->hrows * lrow(g) + g->hblock * srow(g), 16);
 	rows = g->n * g->small[0] * ((g->small[1] + g->hblock - 1) / g->hblock);
-	g->parts = PARTS_LEN / dw_len(g) < 1 ? 1 : PARTS_LEN / dw_len(g) > PARTS ? PARTS : PARTS_LEN / dw_len(g);
-	g->parts = g->parts > rows ? rows : g->parts;
-	g->groups = g->parts < 8 ? g->kernel[0] * g->kernel[1] : g->kernel[0];
+	g->parts = parts_of(g, rows);
 	return 0;
 }
 
@@ -97,113 +110,151 @@ size_t K(wgrad_scratch)(const struct wgrad *g)
 	return sizeof(float) * (size_t)(g->parts * dw_len(g) + g->threads * g->room);
 }
 
-static void copy_l(const struct wgrad *g, float *to, const float *from)
+/* c floats of each of n rows */
+static void copy_rows(float *to, int64_t tstep, const float *from, int64_t fstep, int64_t n, int64_t c)
 {
-	int64_t body = g->large[2] < g->width - g->left ? g->large[2] : g->width - g->left, len = lrow(g) - g->left * g->cl, c = g->cl;
+	if (c == NR)
+		for (int64_t v = 0; v < n; v++, to += tstep, from += fstep)
+			store(to, load(from)), store(to + VL, load(from + VL));
+	else if (c % VL == 0)
+		for (int64_t v = 0; v < n; v++, to += tstep, from += fstep)
+			for (int64_t i = 0; i < c; i += VL)
+				store(to + i, load(from + i));
+	else
+		for (int64_t v = 0; v < n; v++, to += tstep, from += fstep)
+			for (int64_t i = 0; i < c; i++)
+				to[i] = from[i];
+}
+
+/* c channels of a row of L */
+static void copy_l(const struct wgrad *g, float *to, const float *from, int64_t c)
+{
+	int64_t body = g->large[2] < g->width - g->left ? g->large[2] : g->width - g->left, len = lrow(g) - g->left * c;
 
 	memset(to, 0, sizeof *to * (size_t)(g->left * c));
 	to += g->left * c;
 	if (g->lpitch == c)
 		memcpy(to, from, sizeof *to * (size_t)(body * c));
 	else
-		for (int64_t v = 0; v < body; v++)
-			for (int64_t i = 0; i < c; i++)
-				to[v * c + i] = from[v * g->lpitch + i];
+		copy_rows(to, c, from, g->lpitch, body, c);
 	memset(to + body * c, 0, sizeof *to * (size_t)(len - body * c));
 }
 
-static void copy_s(const struct wgrad *g, float *to, const float *from)
+static int width_of(const struct wgrad *g, int64_t s)
 {
-	for (int64_t v = 0; v < g->small[2]; v++, to += g->wide, from += g->spitch) {
-		for (int64_t i = 0; i < g->cs; i++)
-			to[i] = from[i];
-		for (int64_t i = g->cs; i < g->wide; i++)
-			to[i] = 0;
+	return g->wide - s > VL ? NR : VL;
+}
+
+/* Row i of `rows` of S, block after block of channels: [block][row][w][nr] */
+static void copy_s(const struct wgrad *g, float *to, int64_t row, const float *from, int64_t rows)
+{
+	for (int64_t s = 0; s < g->wide; s += NR) {
+		int nr = width_of(g, s), c = g->cs - s < nr ? (int)(g->cs - s) : nr;
+		float *t = to + (s * rows + row * nr) * g->small[2];
+
+		if (c < nr)
+			memset(t, 0, sizeof *t * (size_t)(g->small[2] * nr));
+		copy_rows(t, nr, from + s, g->spitch, g->small[2], c);
 	}
 }
 
-/* All (j, s) of one (kd, kh), over the rows given. */
-static void taps(const struct wgrad *g, const struct rows *r, int64_t sstep, float *dw)
+/* All (j, s) of one (kd, kh) and c channels of L. */
+static void taps(const struct wgrad *g, const struct rows *r, int64_t c, int64_t rows, float *dw)
 {
-	int64_t js = g->kernel[2] * g->cl;
+	int64_t js = g->kernel[2] * c;
 	struct rows at = {.n = r->n};
 
 	memcpy(at.l, r->l, sizeof *r->l * (size_t)r->n);
 	for (int64_t s = 0; s < g->wide; s += NR) {
-		int two = g->wide - s > VL;
-		int64_t mr = two ? MR : 12, blocks = (js + mr - 1) / mr;
+		int nr = width_of(g, s);
+		int64_t mr = nr > VL ? MR : 12, blocks = (js + mr - 1) / mr;
 
 		for (int i = 0; i < r->n; i++)
-			at.s[i] = r->s[i] + s;
+			at.s[i] = r->s[i] + s * rows * g->small[2] + r->at[i] * g->small[2] * nr;
 		for (int64_t b = 0; b < blocks; b++) {
 			int64_t j = js * b / blocks, n = js * (b + 1) / blocks - j;
 
-			(two ? twos : ones)[n](&at, g->small[2], j, g->stride[2] * g->cl, sstep, dw + j * g->wide + s, g->wide);
+			(nr > VL ? twos : ones)[n](&at, g->small[2], j, g->stride[2] * c, nr, dw + j * g->wide + s, g->wide);
 		}
 	}
 }
 
-/* One block of rows h0..h1 of plane d, one group: kd, or kd and kh. */
-static void task(const struct wgrad *g, const float *l, const float *s, int64_t n, int64_t d, int64_t h0, int64_t h1, int group, float *dw, float *room)
+/* Where a task works: small rows h0..h1 of plane d of n; channels c0.. of L, kernel plane kd */
+struct task { int64_t n, d, h0, h1, c0; int kd; };
+
+static void work(const struct wgrad *g, const struct task *t, const float *l, const float *s, float *dw, float *room)
 {
-	int both = g->groups > g->kernel[0], kd = both ? group / g->kernel[1] : group, kh0 = both ? group % g->kernel[1] : 0, kh1 = both ? kh0 + 1 : g->kernel[1];
-	int64_t id = d * g->stride[0] - g->pad[0] + kd, first = h0 * g->stride[1] - g->pad[1], rows = (h1 - h0 - 1) * g->stride[1] + g->kernel[1];
+	int64_t id = t->d * g->stride[0] - g->pad[0] + t->kd, first = t->h0 * g->stride[1] - g->pad[1], n = t->h1 - t->h0, rows = (n - 1) * g->stride[1] + g->kernel[1];
+	int64_t c = g->cl - t->c0 < g->block ? g->cl - t->c0 : g->block, kk = g->kernel[0] * g->kernel[1] * g->kernel[2];
 	float *sroom = room + g->hrows * lrow(g);
 
 	if (id < 0 || id >= g->large[0])
 		return;
-	s += ((n * g->small[0] + d) * g->small[1] + h0) * g->small[2] * g->spitch;
+	s += ((t->n * g->small[0] + t->d) * g->small[1] + t->h0) * g->small[2] * g->spitch;
 	for (int64_t i = 0; i < rows; i++)
 		if (first + i >= 0 && first + i < g->large[1])
-			copy_l(g, room + i * lrow(g), l + ((n * g->large[0] + id) * g->large[1] + first + i) * g->large[2] * g->lpitch);
-	for (int64_t i = 0; g->wide != g->cs && i < h1 - h0; i++)
-		copy_s(g, sroom + i * srow(g), s + i * g->small[2] * g->spitch);
-	for (int kh = kh0; kh < kh1; kh++) {
+			copy_l(g, room + i * lrow(g), l + ((t->n * g->large[0] + id) * g->large[1] + first + i) * g->large[2] * g->lpitch + t->c0, c);
+	for (int64_t i = 0; i < n; i++)
+		copy_s(g, sroom, i, s + i * g->small[2] * g->spitch, n);
+	for (int kh = 0; kh < g->kernel[1]; kh++) {
 		struct rows r = {.n = 0};
 
-		for (int64_t i = 0; i < h1 - h0; i++) {
+		for (int64_t i = 0; i < n; i++) {
 			int64_t at = i * g->stride[1] + kh;
 
 			if (first + at < 0 || first + at >= g->large[1])
 				continue;
 			r.l[r.n] = room + at * lrow(g);
-			r.s[r.n++] = g->wide != g->cs ? sroom + i * srow(g) : s + i * g->small[2] * g->spitch;
+			r.s[r.n] = sroom, r.at[r.n++] = i;
 		}
-		taps(g, &r, g->wide != g->cs ? g->wide : g->spitch, dw + (int64_t)(kd * g->kernel[1] + kh) * g->kernel[2] * g->cl * g->wide);
+		taps(g, &r, c, n, dw + (t->c0 * kk + (int64_t)(t->kd * g->kernel[1] + kh) * g->kernel[2] * c) * g->wide);
 	}
 }
 
+/* [channel of L][kd][kh][kw] of every s, from parts [block][kd][kh][kw][channel][wide] */
 static void gather_parts(const struct wgrad *g, const float *part, float *dw)
 {
-	int64_t taps_n = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2], len = dw_len(g);
+	int64_t kk = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2], len = dw_len(g);
 
-#pragma omp parallel for schedule(static) num_threads(g->threads)
-	for (int64_t s = 0; s < g->cs; s++)
-		for (int64_t c = 0; c < g->cl; c++)
-			for (int64_t k = 0; k < taps_n; k++) {
-				const float *p = part + (k * g->cl + c) * g->wide + s;
-				float sum = 0;
+#pragma omp parallel for collapse(2) schedule(static) num_threads(g->threads)
+	for (int64_t l = 0; l < g->cl; l++)
+		for (int64_t s = 0; s < g->wide; s += VL) {
+			int64_t c0 = l / g->block * g->block, c = g->cl - c0 < g->block ? g->cl - c0 : g->block, n = g->cs - s < VL ? g->cs - s : VL;
 
-				for (int64_t i = 0; i < g->parts; i++)
-					sum += p[i * len];
-				dw[(s * g->cl + c) * taps_n + k] += sum;
+			for (int64_t k = 0; k < kk; k++) {
+				const float *p = part + (c0 * kk + k * c + l - c0) * g->wide + s;
+				vec sum = load(p);
+				float t[VL];
+
+				for (int64_t i = 1; i < g->parts; i++)
+					sum += load(p + i * len);
+				store(t, sum);
+				for (int64_t i = 0; i < n; i++)
+					dw[((s + i) * g->cl + l) * kk + k] += t[i];
 			}
+		}
 }
 
+/* Every part and block of channels is one thread's work. */
 void K(wgrad_run)(const struct wgrad *g, const float *l, const float *s, float *dw, float *scratch)
 {
-	int64_t hblocks = (g->small[1] + g->hblock - 1) / g->hblock, rows = g->n * g->small[0] * hblocks, len = dw_len(g), group = len / g->groups;
+	int64_t hblocks = (g->small[1] + g->hblock - 1) / g->hblock, rows = g->n * g->small[0] * hblocks, len = dw_len(g);
+	int64_t kk = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2];
 	float *rooms = scratch + g->parts * len;
 
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(g->threads)
 	for (int64_t p = 0; p < g->parts; p++)
-		for (int k = 0; k < g->groups; k++) {
-			memset(scratch + p * len + k * group, 0, sizeof *scratch * (size_t)group);
-			for (int64_t i = rows * p / g->parts; i < rows * (p + 1) / g->parts; i++) {
-				int64_t h0 = i % hblocks * g->hblock, h1 = h0 + g->hblock < g->small[1] ? h0 + g->hblock : g->small[1];
+		for (int64_t b = 0; b < g->blocks; b++) {
+			int64_t c0 = b * g->block, c = g->cl - c0 < g->block ? g->cl - c0 : g->block;
 
-				task(g, l, s, i / hblocks / g->small[0], i / hblocks % g->small[0], h0, h1, k, scratch + p * len, rooms + omp_get_thread_num() * g->room);
-			}
+			memset(scratch + p * len + c0 * kk * g->wide, 0, sizeof *scratch * (size_t)(c * kk * g->wide));
+			for (int64_t i = rows * p / g->parts; i < rows * (p + 1) / g->parts; i++)
+				for (int kd = 0; kd < g->kernel[0]; kd++) {
+					int64_t h0 = i % hblocks * g->hblock, h1 = h0 + g->hblock < g->small[1] ? h0 + g->hblock : g->small[1];
+					struct task t = {i / hblocks / g->small[0], i / hblocks % g->small[0], h0, h1, c0, kd};
+
+					work(g, &t, l, s, scratch + p * len, rooms + omp_get_thread_num() * g->room);
+				}
 		}
 	gather_parts(g, scratch, dw);
 }

@@ -1,5 +1,6 @@
 /* Speed of the backend's operations on the shapes of a MONAI UNet(3, 1, 2, (16,32,64,128,256), (2,2,2,2), num_res_units=2) at 160x160x64:
-   milliseconds (best of several) and GFLOP/s, beside the bare oneDNN primitive. build/bench/kernels [device [word of the name]] */
+   milliseconds (best of several) and GFLOP/s, beside the bare oneDNN primitive. build/bench/kernels [device [word of the name]]
+   On a busy machine: OMP_NUM_THREADS=1 BENCH_CPU=1 counts processor time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ static double now(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(getenv("BENCH_CPU") ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
