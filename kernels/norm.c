@@ -121,8 +121,7 @@ int K(norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *sc
 	rows_of(g, &r);
 	if (g->norm == K_NORM_INSTANCE)
 		statistics(g, &r, a, scratch);
-	for (int64_t n = 0; n < g->n; n++)
-		parameters(g, &r, a->mean ? a->mean + n * g->c : NULL, a->rstd ? a->rstd + n * g->c : NULL, a->gamma, a->beta, a->alpha, params_at(&r, scratch, g->n, n));
+	parameters(g, &r, &(struct given){a->mean, a->rstd, a->gamma, a->beta, a->alpha}, scratch);
 #pragma omp parallel for collapse(2) schedule(static)
 	for (int64_t n = 0; n < g->n; n++)
 		for (int64_t k = 0; k <= r.chunks; k++) {

@@ -1,7 +1,8 @@
-/* Norm, activation, residual: what forward (norm.c) and backward (norm_back.c) share. Voxels go through as rows of `lanes` floats: where everything is dense a row is as many voxels as fill the
-   vector registers, so that thin channels cost no more than wide ones; else it is one voxel. Rows are walked in columns of up to four vectors, what is
-   beyond the last vector one by one. Statistics: floats over short runs, around the mean of the run before (so that a large mean loses nothing), then
-   doubles; chunks of fixed size, added in their order. */
+/* Norm, activation, residual: what forward (norm.c) and backward (norm_back.c) share.
+   Voxels go through as rows of `lanes` floats: where everything is dense a row is as many voxels as fill the vector registers, so that thin
+   channels cost no more than wide ones; else it is one voxel. Rows are walked in columns of up to four vectors, what is beyond the last vector
+   one by one. Statistics: floats over short runs, around the mean of the run before (so that a large mean loses nothing), then doubles; chunks
+   of fixed size, added in their order. */
 #ifndef NIIPIPE_NORM_H
 #define NIIPIPE_NORM_H
 
@@ -10,10 +11,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/vec.h"
+#include "kernels/vmath.h"
 
-enum { LANES = 4 * VL, WIDEST = 96, RUN = 64, CHUNK = 32768, MAX_CHUNKS = 1024, ALIGN = 64 }; /* LANES: at least, WIDEST: at most, where voxels are joined;
-	RUN: rows; CHUNK: floats */
+enum { LANES = 4 * VL, WIDEST = 96 }; /* floats of a row of several voxels: at least, at most */
+enum { RUN = 64, CHUNK = 32768, MAX_CHUNKS = 1024, ALIGN = 64 }; /* RUN: rows; CHUNK: floats */
 
 struct rows {
 	int64_t c, lanes, per;         /* voxels a row */
@@ -67,7 +68,7 @@ static inline float *params_at(const struct rows *r, void *scratch, int64_t ns, 
 	return (float *)scratch + up(ns * (r->chunks + 1) * PARTS * r->lanes * 2) + n * PARAMS * up(r->lanes);
 }
 
-/* Where chunk k of n begins, as rows from the tensor's first voxel, and how many rows of how many lanes it has; k == chunks: the rest, one short row. */
+/* Where chunk k of n begins, in rows, and how many rows of how many lanes it has; k == chunks: the rest, one short row. */
 struct span { int64_t first, rows, lanes; };
 
 static inline struct span span_of(const struct rows *r, int64_t k)
@@ -94,8 +95,6 @@ static inline struct span span_of(const struct rows *r, int64_t k)
 			fn(i_, 0, __VA_ARGS__), i_++; \
 	}
 
-typedef int32_t ints __attribute__((vector_size(VL * 4), may_alias));
-
 /* One lane goes through the same code as a vector whose other elements are nothing. */
 INLINE vec get(const float *p, const int nv)
 {
@@ -110,11 +109,10 @@ INLINE void put(float *p, vec v, const int nv)
 		*p = v[0];
 }
 
-INLINE vec positive(vec u, vec a, vec b) /* u > 0 ? a : b */
+/* u > 0 ? a : b */
+INLINE vec positive(vec u, vec a, vec b)
 {
-	const ints m = u > 0;
-
-	return (vec)(((ints)a & m) | ((ints)b & ~m));
+	return vec_choose(u > 0, a, b);
 }
 
 /* Sums over chunks and lanes of one channel: out[SUMS] */
@@ -142,21 +140,27 @@ static inline float slope_of(const struct k_norm *g, const float *alpha, int64_t
 	}
 }
 
-/* u = (x - MEAN) SCALE + SHIFT, y = u > 0 ? u : SLOPE u */
-static inline void parameters(const struct k_norm *g, const struct rows *r, const float *mean, const float *rstd, const float *gamma, const float *beta,
-		       const float *alpha, float *p)
+/* What norm, affine and activation are given; any may be NULL. */
+struct given { const float *mean, *rstd, *gamma, *beta, *alpha; };
+
+/* u = (x - MEAN) SCALE + SHIFT, y = u > 0 ? u : SLOPE u: of every n */
+static inline void parameters(const struct k_norm *g, const struct rows *r, const struct given *a, void *scratch)
 {
 	int64_t lanes = up(r->lanes);
+	int norm = g->norm == K_NORM_INSTANCE;
 
-	for (int64_t i = 0; i < r->lanes; i++) {
-		int64_t c = i % r->c;
-		int norm = g->norm == K_NORM_INSTANCE;
+	for (int64_t n = 0; n < g->n; n++) {
+		float *p = params_at(r, scratch, g->n, n);
 
-		p[MEAN * lanes + i] = norm ? mean[c] : 0;
-		p[RSTD * lanes + i] = norm ? rstd[c] : 1;
-		p[SCALE * lanes + i] = p[RSTD * lanes + i] * (norm && gamma ? gamma[c] : 1);
-		p[SHIFT * lanes + i] = norm && beta ? beta[c] : 0;
-		p[SLOPE * lanes + i] = slope_of(g, alpha, c);
+		for (int64_t i = 0; i < r->lanes; i++) {
+			int64_t c = i % r->c;
+
+			p[MEAN * lanes + i] = norm ? a->mean[n * g->c + c] : 0;
+			p[RSTD * lanes + i] = norm ? a->rstd[n * g->c + c] : 1;
+			p[SCALE * lanes + i] = p[RSTD * lanes + i] * (norm && a->gamma ? a->gamma[c] : 1);
+			p[SHIFT * lanes + i] = norm && a->beta ? a->beta[c] : 0;
+			p[SLOPE * lanes + i] = slope_of(g, a->alpha, c);
+		}
 	}
 }
 

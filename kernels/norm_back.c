@@ -4,7 +4,8 @@
 struct behind { const float *x, *dy, *dy2; float *dx, *dres; int dx_add, dres_add; };
 
 /* With d = gradient of u: sum d, sum d xhat, and sum of dy min(u, 0) for the slope, over some rows */
-INLINE void gradient_columns(int64_t i, const int nv, const struct rows *r, int64_t rows, const float *p, struct behind b, float *s1, float *s2, float *s3)
+INLINE void gradient_columns(int64_t i, const int nv, const struct rows *r, int64_t rows, const float *p, struct behind b, float *s1, float *s2,
+			     float *s3)
 {
 	const int64_t lanes = up(r->lanes);
 	const int n = nv ? nv : 1;
@@ -48,7 +49,8 @@ static void gradients(const struct rows *r, struct span s, const float *p, struc
 
 static struct behind behind_at(const struct rows *r, const struct k_norm_bwd *a, int64_t vox, int64_t row)
 {
-	struct behind b = {a->x + vox * r->xp + row * r->x, a->dy + vox * r->yp + row * r->y, NULL, a->dx + vox * r->xp + row * r->x, NULL, a->dx_add, a->dres_add};
+	int64_t x = vox * r->xp + row * r->x;
+	struct behind b = {.x = a->x + x, .dy = a->dy + vox * r->yp + row * r->y, .dx = a->dx + x, .dx_add = a->dx_add, .dres_add = a->dres_add};
 
 	if (a->dy2)
 		b.dy2 = a->dy2 + vox * r->y2p + row * r->y2;
@@ -136,8 +138,7 @@ int K(norm_backward)(const struct k_norm *g, const struct k_norm_bwd *a, void *s
 	(void)e;
 	rows_of(g, &r);
 	memset(params_at(&r, scratch, g->n, 0), 0, sizeof(float) * (size_t)(g->n * PARAMS * up(r.lanes)));
-	for (int64_t n = 0; n < g->n; n++)
-		parameters(g, &r, a->mean ? a->mean + n * g->c : NULL, a->rstd ? a->rstd + n * g->c : NULL, a->gamma, a->beta, a->alpha, params_at(&r, scratch, g->n, n));
+	parameters(g, &r, &(struct given){a->mean, a->rstd, a->gamma, a->beta, a->alpha}, scratch);
 	if (g->norm == K_NORM_INSTANCE || a->dalpha)
 		reduce(g, &r, a, scratch);
 #pragma omp parallel for collapse(2) schedule(static)

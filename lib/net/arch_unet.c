@@ -18,7 +18,8 @@ struct unet {
 
 static const int ONE[3] = {1, 1, 1};
 
-static int convolution(struct graph *g, int x, const char *name, const struct unet *u, int oc, const int kernel[3], const int stride[3], int transposed)
+static int convolution(struct graph *g, int x, const char *name, const struct unet *u, int oc, const int kernel[3], const int stride[3],
+		       int transposed)
 {
 	struct graph_conv c = {.oc = oc, .transposed = transposed, .bias = u->bias};
 
@@ -134,7 +135,9 @@ static int read_options(struct unet *u, const json_t *arch, struct err *e)
 
 	if (arch_known(arch, known, e) || arch_ints(arch, ints, e) || read_levels(u, arch, e) || arch_flag(arch, "bias", &u->bias, e))
 		return -1;
-	if ((kernel && arch_triple(kernel, "kernel_size", 15, 1, u->kernel, e)) || (up_kernel && arch_triple(up_kernel, "up_kernel_size", 15, 1, u->up_kernel, e)))
+	if (kernel && arch_triple(kernel, "kernel_size", 15, 1, u->kernel, e))
+		return -1;
+	if (up_kernel && arch_triple(up_kernel, "up_kernel_size", 15, 1, u->up_kernel, e))
 		return -1;
 	if (dropout && (!json_is_number(dropout) || json_number_value(dropout) != 0))
 		return err_set(e, NULL, "dropout must be 0: it is not built in");

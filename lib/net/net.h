@@ -22,9 +22,9 @@ struct net_param {
 	float *w, *g;
 };
 
-/* arch: MONAI's own JSON, {"_target_": "UNet", "spatial_dims": 3, "in_channels": 1, "out_channels": 2, "channels": [...], "strides": [...], "num_res_units": 2,
-   ...}; borrowed, kept by reference. An option that is not understood is an error that names it. Parameters are unset: net_init or net_load.
-   NULL and an error; closed with net_free. */
+/* arch: MONAI's own JSON, {"_target_": "UNet", "spatial_dims": 3, "in_channels": 1, "out_channels": 2, "channels": [...], "strides": [...],
+   "num_res_units": 2, ...}; borrowed, kept by reference. An option that is not understood is an error that names it. Parameters are unset:
+   net_init or net_load. NULL and an error; closed with net_free. */
 struct net *net_new(json_t *arch, const struct k_backend *k, struct err *e);
 void net_free(struct net *n); /* NULL is fine */
 
@@ -40,7 +40,8 @@ void net_block(const struct net *n, float **w, float **g, int64_t *total);
 /* PyTorch's default initialisation from Philox (seed, RNG_INIT, parameter index). */
 int net_init(struct net *n, uint64_t seed, struct err *e);
 
-/* Weights from a model frame, under MONAI's names. Missing, extra and wrong-shaped tensors are one error that lists them (the first ten and their number). */
+/* Weights from a model frame, under MONAI's names. Missing, extra and wrong-shaped tensors are one error that lists them (the first ten and their
+   number); so is a weight that is not finite. */
 int net_load(struct net *n, const struct frame *model, struct err *e);
 
 /* Add the parameters to a frame as F32 tensors. */
@@ -49,27 +50,28 @@ int net_store(const struct net *n, struct frame *model, struct err *e);
 /* Tell that w was changed from outside (optimizer step, load): packed copies are renewed at the next forward. */
 void net_changed(struct net *n);
 
-/* Plan for inputs [batch, size, channels]: shapes, fusions, lifetimes, one arena. Same shape and mode as before: nothing is done. The error of a size the
-   strides don't divide says which sizes fit; that of too little memory what is needed. */
+/* Plan for inputs [batch, size, channels]: shapes, fusions, lifetimes, one arena. Same shape and mode as before: nothing is done; one plan for
+   inference and one for training are kept, so that going to and fro costs nothing. The error of a size the strides don't divide says which sizes
+   fit; that of too little memory what is needed. */
 int net_plan(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e);
 size_t net_arena(const struct net *n);       /* bytes of the activation arena of the current plan */
-float *net_input(const struct net *n);       /* where the input goes, [batch,d,h,w,c]; valid until the next net_plan */
+float *net_input(const struct net *n);       /* where the input goes, [batch,d,h,w,c]: device memory, filled anew before every net_forward */
 int64_t net_vox(const struct net *n);        /* batch*d*h*w */
 
 /* Forward: logits [batch,d,h,w,classes], valid until the next call. NULL and an error. */
 const float *net_forward(struct net *n, struct err *e);
 
-/* Loss of the last forward against labels [batch,d,h,w], value alone (out: total, dice, ce). */
+/* Loss of the last forward against labels [batch,d,h,w] (host memory on the CPU, device memory else), value alone (out: total, dice, ce). */
 int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
 
-/* The same and backward: gradients are added to every g. n, vox and k of terms are filled in here. */
+/* The same and backward, once a net_forward: gradients are added to every g. n, vox and k of terms are filled in here. */
 int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
 int net_zero_grad(struct net *n, struct err *e);
 
 /* Table of layers: name, operation, output shape, parameters, multiply-adds, bytes; then totals and the arena. For seg-train --summary. */
 int net_summary(const struct net *n, struct out *o, struct err *e);
 
-/* Time by operation, for bench: on, then a table "operation, calls, seconds" of what ran since. */
+/* Time by operation, for bench: on 1, then a table "operation, calls, seconds" of what ran since; on 2: a row for every call too. */
 void net_profile(struct net *n, int on);
 int net_profile_print(const struct net *n, struct out *o, struct err *e);
 

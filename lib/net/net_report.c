@@ -52,13 +52,14 @@ int net_summary(const struct net *n, struct out *o, struct err *e)
 		return -1;
 	for (int i = 0; i < p->steps; i++) {
 		const struct plan_step *s = &p->step[i];
+		const struct graph_op *op = &p->graph->op[s->op];
 		const struct plan_value *v = &p->value[s->out];
 		char what[64], shape[80];
 
 		describe(s, what, sizeof what);
 		snprintf(shape, sizeof shape, "%lld,%lld,%lld,%lld", (long long)v->size[0], (long long)v->size[1], (long long)v->size[2], (long long)v->c);
-		if (out_printf(o, e, "%-56s %-22s %-22s %10lld %10.1f %10lld\n", p->graph->op[s->op].name, what, shape,
-			(long long)(param_count(n, s->w) + param_count(n, s->b) + param_count(n, s->alpha)), multiply_adds(s) / 1e6,
+		if (out_printf(o, e, "%-56s %-22s %-22s %10lld %10.1f %10lld\n", op->name, what, shape,
+			(long long)(param_count(n, op->w) + param_count(n, op->b) + param_count(n, s->alpha)), multiply_adds(s) / 1e6,
 			(long long)(v->vox * v->c * (int64_t)sizeof(float) / 1024)))
 			return -1;
 		macs += multiply_adds(s);

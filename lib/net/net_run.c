@@ -76,7 +76,8 @@ static int do_data(struct net *n, const struct plan_call *c, const struct plan_s
 static int do_weights(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	(void)l;
-	return n->k->conv_backward_weights(s->conv, net_run_at(n, c->x), net_run_at(n, c->dy), gradient(n, s->w), gradient(n, s->b), net_run_at(n, c->scratch), e);
+	return n->k->conv_backward_weights(s->conv, net_run_at(n, c->x), net_run_at(n, c->dy), gradient(n, s->w), gradient(n, s->b),
+		net_run_at(n, c->scratch), e);
 }
 
 static int do_norm(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
@@ -94,7 +95,8 @@ static int do_norm_back(struct net *n, const struct plan_call *c, const struct p
 {
 	const struct k_norm_bwd a = {
 		.dy = net_run_at(n, c->dy), .dy2 = net_run_at(n, c->dy2), .x = net_run_at(n, c->x), .gamma = weight(n, s->w), .beta = weight(n, s->b),
-		.alpha = weight(n, s->alpha), .mean = net_run_at(n, s->mean), .rstd = net_run_at(n, s->rstd), .dx = net_run_at(n, c->dx), .dres = net_run_at(n, c->dres),
+		.alpha = weight(n, s->alpha), .mean = net_run_at(n, s->mean), .rstd = net_run_at(n, s->rstd), .dx = net_run_at(n, c->dx),
+		.dres = net_run_at(n, c->dres),
 		.dgamma = gradient(n, s->w), .dbeta = gradient(n, s->b), .dalpha = gradient(n, s->alpha), .dx_add = c->add, .dres_add = c->dres_add,
 	};
 

@@ -112,6 +112,9 @@ static struct plan_step chain(const struct graph *g, int i, char *taken)
 		s.kind = PLAN_CONV;
 		if (j >= 0 && adds_own_input(g, i, j))
 			s.identity = extend(g, &s.out, GRAPH_ADD, taken);
+		j = only_user(g, s.out);
+		if (j >= 0 && g->op[j].kind == GRAPH_NORM && g->op[j].norm.kind == K_NORM_INSTANCE)
+			s.b = -1;
 	} else if (op->kind != GRAPH_ADD) {
 		s.out = norm_chain(g, i, &s, taken);
 	}

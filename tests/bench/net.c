@@ -81,6 +81,8 @@ static int measure(struct bench *b, const char *what, int train, struct err *e)
 	}
 	if (out_printf(&b->o, e, "%s\t%.4f s\tarena %.1f MB\tpeak %.1f MB\n", what, best, (double)net_arena(b->n) / 1048576, (double)mem_peak() / 1048576))
 		return -1;
+	if (b->detail > 1 && net_summary(b->n, &b->o, e))
+		return -1;
 	net_profile(b->n, b->detail);
 	if (run(b, e) || net_profile_print(b->n, &b->o, e))
 		return -1;
@@ -124,8 +126,13 @@ int main(int argc, char **argv)
 
 	arg_parse(&spec, argc, argv, &c);
 	b.detail = (int)detail;
-	if (out_open(&b.o, NULL, 0, &e) || prepare(&b, &e) || (strcmp(only, "train") && measure(&b, "infer", 0, &e)) || (strcmp(only, "infer") && measure(&b, "train", 1, &e)) ||
-	    out_close(&b.o, &e))
+	if (out_open(&b.o, NULL, 0, &e) || prepare(&b, &e))
+		err_die(&e);
+	if (strcmp(only, "train") && measure(&b, "infer", 0, &e))
+		err_die(&e);
+	if (strcmp(only, "infer") && measure(&b, "train", 1, &e))
+		err_die(&e);
+	if (out_close(&b.o, &e))
 		err_die(&e);
 	net_free(b.n);
 	free(b.m), free(b.v), free(b.label);
