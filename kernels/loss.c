@@ -95,7 +95,7 @@ static float softmax(const struct k_loss *g, struct block *b)
 		for (int64_t c = 0; c < g->k; c++)
 			store(p + c * BLOCK, load(p + c * BLOCK) * sum);
 	}
-	return vec_sum(ce);
+	return vec_total(ce);
 }
 
 /* I and D of a block, added to in and d. */
@@ -112,8 +112,8 @@ static void overlap(const struct k_loss *g, const struct block *b, double *in, d
 				p *= p;
 			all += p * w + t;
 		}
-		in[c] += vec_sum(both);
-		d[c] += vec_sum(all);
+		in[c] += vec_total(both);
+		d[c] += vec_total(all);
 	}
 }
 

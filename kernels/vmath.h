@@ -13,6 +13,18 @@ INLINE vec vec_choose(ints mask, vec a, vec b) /* mask (all bits or none) ? a : 
 	return (vec)(((ints)a & mask) | ((ints)b & ~mask));
 }
 
+/* The sum of a vector's elements */
+INLINE float vec_total(vec v)
+{
+	float s[VL];
+
+	store(s, v);
+	for (int n = VL / 2; n; n /= 2)
+		for (int i = 0; i < n; i++)
+			s[i] += s[i + n];
+	return s[0];
+}
+
 /* x in [-inf, 88]; below -87 the result is that of -87 */
 INLINE vec vec_exp(vec x)
 {
