@@ -26,13 +26,15 @@ setup_file() {
 	cp train.ts test.ts
 	cp volumes.ts raw.ts
 	nii-read scan.nii.gz >scan.ts
-	cp scan.ts case.ts
 	nii-patch -s 16,16,16 -n 4 --seed 1 -o patches.ts train.ts
 	seg-train --net unet --channels 4,8 --strides 2 --res-units 1 -o model.ts patches.ts
+	nii-read -l truth.nii.gz scan.nii.gz | nii-replay -m model.ts -o case.ts
+	cp case.ts v.ts
+	cp case.ts prepared.ts
 	nii-read scan.nii.gz | nii-replay -m model.ts | seg-window -m model.ts --output prob -o prob.ts
 	nii-read -l truth.nii.gz scan.nii.gz | nii-replay -m model.ts | seg-window -m model.ts --keep-image -o pred.ts
-	cp prob.ts a.ts
-	cp prob.ts b.ts
+	cp model.ts a.ts
+	cp model.ts b.ts
 	(set -- scan.nii.gz && gzip -dc "$1" >scan.nii)
 }
 
@@ -43,9 +45,9 @@ extract() {
 }
 
 shrink() {
-	sed -E 's/160,160,64/16,16,16/g; s/(96|128|64),(96|128|64),(96|128|64|32|48)/16,16,16/g; s/512,512,300/32,32,16/g; s/192,192,96/32,32,16/g;
-		s/-n [0-9]{2,}/-n 4/g; s/--val-every [0-9]+/--val-every 2/g; s/--channels 16,32,64,128,256 --strides 2,2,2,2/--channels 4,8 --strides 2/g;
-		s/seg-train /seg-train --channels 4,8 --strides 2 --res-units 1 /; s/--overlap 0\.8/--overlap 0.5/g'
+	sed -E 's/160,160,64/16,16,16/g; /nii-phantom/!s/(96|128|64),(96|128|64),(96|128|64|32|48)/16,16,16/g; s/512,512,[0-9]+/64,64,24/g;
+		/--skip/s/-n [0-9]{2,}/-n 8/; s/-n [0-9]{2,}/-n 4/g; /nii-patch/s/--skip [0-9]+/--skip 4/; s/--val-every [0-9]+/--val-every 2/g; s/--channels 16,32,64,128,256 --strides 2,2,2,2/--channels 4,8 --strides 2/g;
+		/--channels|--resume/!s/seg-train /seg-train --channels 4,8 --strides 2 --res-units 1 /; s/--overlap 0\.8/--overlap 0.5/g'
 }
 
 @test "the examples of every page run" {
