@@ -27,6 +27,17 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
 	[[ $(ts-info c.ts) == *"1x1x1 voxels of 1000x1000x1000 mm"* ]]
 }
 
+@test "every orientation there and back, exactly; the same one changes nothing" {
+	nii-phantom -n 1 --seed 5 --size 13,11,7 --spacing 30,35,40 -o p.ts
+	for code in RAS LPS LAI ASR PIL SRA IPR; do
+		nii-resample --orient $code p.ts -o r.ts
+		[[ $(ts-info r.ts) == *"axes $code"* ]]
+		nii-resample --orient $code r.ts | ts-cmp - r.ts
+		nii-resample -s 21,19,23 --orient $code p.ts | nii-invert | ts-cmp --meta -t label - p.ts
+		nii-invert --keep-image r.ts | ts-cmp --meta - p.ts
+	done
+}
+
 @test "errors: sheared, degenerate, too many voxels, misuse" {
 	AFFINE="1 0.2 0 0 0 1 0 0 0 0 1 0 0 0 0 1" volume a U8 1,1,2 '\5\6' >a.ts
 	fails 1 "nii-resample: a.ts: a: affine is sheared: axes x and y are not at right angles (cosine 0.1961)" nii-resample -s 2 a.ts
@@ -36,6 +47,7 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
 	fails 1 "nii-resample: a.ts: a: 1e-06 mm on axis x makes 8000001 voxels (at most 1048576)" nii-resample -s 0.000001,1,1 a.ts
 	volume a F32 1,1,1 '\0\0\0\0' >a.ts
 	fails 1 "nii-resample: a.ts: a: tensor 'label' is F32 with 3 axes (expected integers [Z,Y,X])" nii-resample -s 2 a.ts
-	fails 2 "nii-resample: --spacing is needed (see nii-resample --help)" nii-resample a.ts
+	fails 2 "nii-resample: one of --spacing and --orient is needed (see nii-resample --help)" nii-resample a.ts
+	fails 2 "nii-resample: --orient: 'RAR' is no orientation (three letters: R or L, A or P, S or I, in any order) (see nii-resample --help)" nii-resample --orient RAR a.ts
 	fails 2 "nii-resample: --spacing: 0 is not in 1e-06..1e+06 (see nii-resample --help)" nii-resample -s 1,0,1 a.ts
 }

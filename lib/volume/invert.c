@@ -28,7 +28,7 @@ static int undo_resample(struct frame *f, const json_t *entry, const struct grid
 {
 	struct resample o;
 
-	return resample_parse(&o, json_object_get(entry, "args"), e) || resample_back(f, before, o.interp, e) ? -1 : 0;
+	return resample_parse(&o, json_object_get(entry, "args"), e) || resample_back(f, before, &o, e) ? -1 : 0;
 }
 
 static int undo_flip(struct frame *f, const json_t *entry, const struct grid *before, struct err *e)

@@ -50,6 +50,11 @@ static int take(const struct option *t, const json_t *v)
 	case OPTION_WORD:
 		*(int *)t->to = json_is_string(v) ? word_index(t->words, json_string_value(v)) : -1;
 		return *(int *)t->to < 0 ? -1 : 0;
+	case OPTION_TEXT:
+		if (json_string_length(v) >= (size_t)t->count)
+			return -1;
+		memcpy(t->to, json_is_string(v) ? json_string_value(v) : "", json_string_length(v) + 1);
+		return json_is_string(v) ? 0 : -1;
 	case OPTION_INTS:
 	case OPTION_REALS:
 		if (t->count == 1)
@@ -113,6 +118,8 @@ static json_t *one_json(const struct option *t)
 		return json_boolean(*(int *)t->to);
 	if (t->kind == OPTION_WORD)
 		return word_json(t->words, *(int *)t->to);
+	if (t->kind == OPTION_TEXT)
+		return json_string(t->to);
 	if (t->count == 1)
 		return number_json(t, 0);
 	a = json_array();

@@ -6,13 +6,13 @@
 
 #include "lib/base/err.h"
 
-enum option_kind { OPTION_END, OPTION_BOOL, OPTION_REALS, OPTION_INTS, OPTION_WORD };
+enum option_kind { OPTION_END, OPTION_BOOL, OPTION_REALS, OPTION_INTS, OPTION_WORD, OPTION_TEXT };
 
 struct option {
 	const char *key;
 	enum option_kind kind;
-	void *to;          /* int * (OPTION_BOOL 0 or 1, OPTION_WORD index), double *, int64_t * */
-	int count;         /* OPTION_REALS, OPTION_INTS: how many; 1 is a bare number, more an array */
+	void *to;          /* int * (OPTION_BOOL 0 or 1, OPTION_WORD index), double *, int64_t *, char * (OPTION_TEXT) */
+	int count;         /* OPTION_REALS, OPTION_INTS: how many; 1 is a bare number, more an array; OPTION_TEXT: bytes there are */
 	const char *words; /* OPTION_WORD: "linear|nearest" */
 	int *given;        /* if set: becomes 1 where the key is there, else 0, and the key may be missing */
 };

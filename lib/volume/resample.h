@@ -1,6 +1,6 @@
-/* Resampling a frame to another spacing. Definition: MONAI's Spacing(diagonal=False) (monai/transforms/spatial/array.py, compute_shape_offset in
-   monai/data/utils.py): voxel 0 stays where it is, n' = round_half_even((n - 1) * old / new + 1), x = x' * new / old, border values beyond the
-   last voxel. Separable, so axis by axis; coordinates and weights are made in double, values in float32. */
+/* Resampling a frame to another orientation and spacing. Definition: MONAI's Spacing(diagonal=False) (monai/transforms/spatial/array.py,
+   compute_shape_offset in monai/data/utils.py): voxel 0 stays where it is, n' = round_half_even((n - 1) * old / new + 1), x = x' * new / old,
+   border values beyond the last voxel. Separable, so axis by axis; coordinates and weights are made in double, values in float32. */
 #ifndef NIIPIPE_RESAMPLE_H
 #define NIIPIPE_RESAMPLE_H
 
@@ -9,20 +9,22 @@
 enum resample_interp { RESAMPLE_LINEAR, RESAMPLE_NEAREST };
 
 struct resample {
-	double spacing[3]; /* x,y,z, mm, above 0 */
+	char orient[4];    /* first turn the axes to run so, as "RAS" (orient.h); "": not */
+	int respace;       /* then, if set, to this spacing */
+	double spacing[3]; /* x,y,z (as turned), mm, above 0 */
 	enum resample_interp interp; /* of image; labels and other integers: nearest; prob and other floats: linear */
 };
 
 json_t *resample_json(const struct resample *o); /* args of a history entry; caller json_decref()s */
 int resample_parse(struct resample *o, const json_t *args, struct err *e);
 
-/* Resample f and record it in the history as nii-resample. What is interpolated linearly becomes float32, what is taken from the nearest voxel
-   (halves to even) keeps its type. The directions of the axes stay; axes that are not at right angles are an error. Where no spacing differs by
-   more than 1e-3 mm and no size changes, all is left as it is, bit for bit. 0 or -1. */
+/* Turn and resample f and record it in the history as nii-resample. What is interpolated linearly becomes float32, what is taken from the nearest
+   voxel (halves to even) keeps its type. Axes that are not at right angles are an error. Where no spacing differs by more than 1e-3 mm and no
+   size changes, all is left as it is, bit for bit. 0 or -1. */
 int resample_apply(struct frame *f, const struct resample *o, struct err *e);
 
-/* Put f, which came from grid `to` by resample_apply, on it again: x = x' * (spacing of to) / (spacing of f). The affine becomes that of `to`,
-   bit for bit. 0 or -1. */
-int resample_back(struct frame *f, const struct grid *to, enum resample_interp interp, struct err *e);
+/* Put f, which came from grid `to` by resample_apply with the same options, on it again: x = x' * (spacing of to) / (spacing of f), then turned back.
+   The affine becomes that of `to`, bit for bit. 0 or -1. */
+int resample_back(struct frame *f, const struct grid *to, const struct resample *o, struct err *e);
 
 #endif

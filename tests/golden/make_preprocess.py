@@ -8,7 +8,7 @@ import os
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import CropForeground, NormalizeIntensity, ScaleIntensityRange, Spacing
+from monai.transforms import CropForeground, NormalizeIntensity, Orientation, ScaleIntensityRange, Spacing
 from safetensors.numpy import save
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -112,9 +112,24 @@ def resample():
             case(f"nii-resample -s {triple}" + (" --interp nearest" if mode == "nearest" else ""), src, out, 2e-4)
 
 
+def orient():
+    grids = [("oblique", rotation(0.4, -0.3, 0.6), (-1, -1, 1)), ("steep", rotation(1.0, 0.8, -2.2), (1, -1, 1)), ("swapped", np.eye(3)[[1, 2, 0]], (1, 1, -1))]
+    for name, turn, flip in grids:
+        affine = affine_of((0.9, 1.3, 2.2), (10, -20, 30), turn, flip)
+        image = rng.integers(-1000, 1000, (2, 4, 3, 5)).astype(np.int16)
+        label = rng.integers(0, 5, (4, 3, 5)).astype(np.uint8)
+        src = frame(name, affine, image=image, label=label)
+        for code in ("RAS", "LPS", "AIR"):
+            fn = Orientation(code, labels=(("L", "R"), ("P", "A"), ("I", "S")))
+            y = fn(MetaTensor(torch.from_numpy(image), affine=torch.from_numpy(affine)))
+            lab = fn(MetaTensor(torch.from_numpy(label[None]), affine=torch.from_numpy(affine)))
+            case(f"nii-resample --orient {code}", src, frame(name, y.affine.numpy(), image=y.numpy(), label=lab.numpy()[0]), 0)
+
+
 normalize()
 crop()
 resample()
+orient()
 with open(os.path.join(here, "preprocess.ts"), "wb") as f:
     f.write(b"".join(frames))
 with open(os.path.join(here, "preprocess.tsv"), "w") as f:
