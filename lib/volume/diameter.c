@@ -137,8 +137,9 @@ static int finish(struct work *w, int32_t z2, int32_t dz)
 		}
 	n = hull_plane(r, w->vertex);
 	for (size_t i = 0; i < n; i++) {
-		w->mm[i][0] = w->r[0] * w->vertex[i][1] + w->r[1] * w->vertex[i][0];
-		w->mm[i][1] = w->r[3] * w->vertex[i][0];
+		/* from the first vertex: a shape elsewhere has the same numbers to the last bit */
+		w->mm[i][0] = w->r[0] * (w->vertex[i][1] - w->vertex[0][1]) + w->r[1] * (w->vertex[i][0] - w->vertex[0][0]);
+		w->mm[i][1] = w->r[3] * (w->vertex[i][0] - w->vertex[0][0]);
 		for (size_t j = 0; j < i; j++) {
 			double x = w->mm[i][0] - w->mm[j][0], y = w->mm[i][1] - w->mm[j][1];
 

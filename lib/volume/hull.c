@@ -140,14 +140,14 @@ static double search(const struct place *q, size_t n)
 	return best2;
 }
 
-/* Into mm, with the distance from the middle of their bounding box. */
+/* Into mm from the first point, so that a shape elsewhere has the same numbers to the last bit; with the distance from the middle of their box. */
 static void locate(const struct space *s, const double r[6], struct place *q)
 {
 	double lo[3] = {INFINITY, INFINITY, INFINITY}, hi[3] = {-INFINITY, -INFINITY, -INFINITY};
 	struct place mid;
 
 	for (size_t i = 0; i < s->n; i++) {
-		const int32_t *p = s->p[i].p;
+		const int32_t *p0 = s->p[0].p, p[3] = {s->p[i].p[0] - p0[0], s->p[i].p[1] - p0[1], s->p[i].p[2] - p0[2]};
 		double v[3] = {r[0] * p[0] + r[1] * p[1] + r[2] * p[2], r[3] * p[1] + r[4] * p[2], r[5] * p[2]};
 
 		q[i] = (struct place){v[0], v[1], v[2], 0};

@@ -154,16 +154,27 @@ static void overlap(const struct work *w, struct score *s)
 
 /* ---- diameters ---- */
 
-/* No distance within a component's box is longer. */
+/* No distance within a component's box is longer than the box's longest diagonal. */
 static void bounds(const struct component *c, const double a[16], double *space, double *plane)
 {
-	double s[3];
+	double n[3];
 
 	for (int i = 0; i < 3; i++)
-		s[i] = sqrt(a[i] * a[i] + a[4 + i] * a[4 + i] + a[8 + i] * a[8 + i]) * (double)(c->hi[i] - c->lo[i]);
-	/* sums, not roots of squares: right for sheared axes too */
-	*plane = s[0] + s[1];
-	*space = s[0] + s[1] + s[2];
+		n[i] = c->hi[i] - c->lo[i];
+	*plane = *space = 0;
+	for (int k = 0; k < 8; k++) {
+		double d2 = 0, d3 = 0;
+
+		for (int i = 0; i < 3; i++) {
+			double in = (k & 1 ? 1 : -1) * n[0] * a[4 * i] + (k & 2 ? 1 : -1) * n[1] * a[4 * i + 1];
+			double all = in + (k & 4 ? 1 : -1) * n[2] * a[4 * i + 2];
+
+			d2 += in * in;
+			d3 += all * all;
+		}
+		*plane = sqrt(d2) > *plane ? sqrt(d2) : *plane;
+		*space = sqrt(d3) > *space ? sqrt(d3) : *space;
+	}
 }
 
 static void longer(struct diameter *best, const struct diameter *d)
@@ -182,10 +193,14 @@ static int diameters(const struct work *w, struct side *s)
 	uint32_t *group = w->o->whole ? mem_new(c->n, sizeof *group, "components", w->e) : NULL;
 	struct component_line *line = NULL;
 	size_t *first = NULL;
+	char *speck = mem_zero(w->n, 1, "labels", w->e); /* a lesion of one voxel was measured: all others are the same, and not before it */
 	int r = -1;
 
-	if (w->o->whole && !group)
+	if (!speck || (w->o->whole && !group)) {
+		free(speck);
+		free(group);
 		return -1;
+	}
 	for (uint32_t i = 0; group && i < c->n; i++)
 		group[i] = (uint32_t)slot(w, c->c[i].value);
 	if (component_lines(c, group, groups, &line, &first, w->e))
@@ -197,12 +212,15 @@ static int diameters(const struct work *w, struct side *s)
 
 		if (k == w->n)
 			continue;
+		if (!w->o->whole && c->c[g].voxels == 1 && speck[k])
+			continue;
 		if (!w->o->whole)
 			bounds(&c->c[g], w->affine, &space, &plane);
 		if (space <= s->d[k].longest && plane <= s->d[k].axial)
 			continue;
 		if (diameter_measure(line + first[g], first[g + 1] - first[g], w->affine, w->o->by, &d, w->e))
 			goto out;
+		speck[k] |= !w->o->whole && c->c[g].voxels == 1;
 		longer(&s->d[k], &d);
 	}
 	r = 0;
@@ -210,6 +228,7 @@ out:
 	free(first);
 	free(line);
 	free(group);
+	free(speck);
 	return r;
 }
 
