@@ -40,3 +40,13 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 	nii-phantom -s 9,7,5 | nii-view -t label --window 0,1 -o l.png
 	[ -s l.png ]
 }
+
+@test "a montage of marked layers, of their neighbours, of all" {
+	nii-phantom -s 24,24,20 --spacing 14,14,14 --healthy 0 --volume 60,60 >ill.ts
+	nii-phantom -s 24,24,20 --spacing 14,14,14 --healthy 1 >healthy.ts
+	for n in 2 3 7 20; do
+		nii-view --montage $n --zoom 1 -o a.png ill.ts
+		nii-view --montage $n --zoom 1 -o b.png healthy.ts
+		[ -s a.png ] && [ -s b.png ]
+	done
+}

@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 		{'t', "tensor", ARG_STR, &o.view.tensor, "NAME", "what is shown in grey, its first channel (default image)", 0, 0},
 		{0, "slice", ARG_INT, &o.view.slice, "K", "voxel layer K, from 0", 0, 1e6},
 		{0, "largest", ARG_FLAG, &o.largest, NULL, "the layer with most of label and pred (default; else the middle)", 0, 0},
-		{0, "montage", ARG_INT, &o.montage, "N", "N layers over the extent of label and pred (else the volume)", 1, 1024},
+		{0, "montage", ARG_INT, &o.montage, "N", "N layers out of those with label or pred (else all)", 1, 1024},
 		{0, "plane", ARG_CHOICE, &plane, "axial|coronal|sagittal", "which way to cut (default axial)", 0, 0},
 		{0, "window", ARG_FLOAT, o.window, "LO,HI", "black and white (default -1000,400; 0,1 for floats within 0..1)", 0, 0, 2},
 		{0, "preset", ARG_CHOICE, &o.preset, "auto|lung|soft|bone|wide", "window by name (default auto)", 0, 0},

@@ -137,36 +137,49 @@ static int64_t *marked(const struct view *v, struct err *e)
 	return count;
 }
 
+/* want layers spread evenly over the marked ones, or, where these are fewer, over the least stretch of want layers about them */
+static void spread(const int64_t *count, int64_t n, int64_t want, int64_t *layer)
+{
+	int64_t lo = 0, hi = n - 1, marks = 0, seen = 0, next = 0;
+
+	for (int64_t k = 0; k < n; k++)
+		if (count[k])
+			lo = marks++ ? lo : k, hi = k;
+	while (hi - lo + 1 < want)
+		lo = lo > 0 ? lo - 1 : 0, hi = hi < n - 1 && hi - lo + 1 < want ? hi + 1 : hi;
+	if (marks < want)
+		marks = hi - lo + 1;
+	else
+		lo = -1; /* marked layers alone */
+	for (int64_t k = 0; k < n && next < want; k++) {
+		if (lo < 0 ? !count[k] : k < lo || k > hi)
+			continue;
+		if (seen++ == (want > 1 ? llround((double)next * (double)(marks - 1) / (double)(want - 1)) : 0))
+			layer[next++] = k;
+	}
+}
+
 /* Which layers to show; returns how many, -1 and an error. */
 static int64_t choose(const struct view *v, int64_t *layer, struct err *e)
 {
-	int64_t n = v->across.n, lo = n, hi = -1, top = n / 2, want = v->o->montage < n ? v->o->montage : n, *count;
+	int64_t n = v->across.n, want = v->o->montage < n ? v->o->montage : n, *count;
 
-	if (v->o->slice >= 0) {
-		if (v->o->slice >= n)
-			return err_set(e, NULL, "slice %lld (there are %lld)", (long long)v->o->slice, (long long)n);
-		layer[0] = v->o->slice;
+	if (v->o->slice >= n)
+		return err_set(e, NULL, "slice %lld (there are %lld)", (long long)v->o->slice, (long long)n);
+	layer[0] = v->o->slice;
+	if (v->o->slice >= 0)
 		return 1;
-	}
 	count = marked(v, e);
 	if (!count)
 		return -1;
-	for (int64_t k = 0; k < n; k++)
-		if (count[k]) {
-			lo = k < lo ? k : lo, hi = k;
-			top = count[k] > count[top] ? k : top;
-		}
-	free(count);
-	if (want == 1) {
-		layer[0] = top;
-		return 1;
+	if (want > 1)
+		spread(count, n, want, layer);
+	else {
+		layer[0] = n / 2;
+		for (int64_t k = 0; k < n; k++)
+			layer[0] = count[k] > count[layer[0]] ? k : layer[0];
 	}
-	if (hi < 0)
-		lo = 0, hi = n - 1;
-	while (hi - lo + 1 < want) /* a short extent is widened, so that no slice comes twice */
-		lo = lo > 0 ? lo - 1 : 0, hi = hi < n - 1 && hi - lo + 1 < want ? hi + 1 : hi;
-	for (int64_t i = 0; i < want; i++)
-		layer[i] = lo + (int64_t)llround((double)i * (double)(hi - lo) / (double)(want - 1));
+	free(count);
 	return want;
 }
 

@@ -11,7 +11,7 @@ struct view_opts {
 	const char *tensor;  /* what is shown in grey: its first channel; on the frame's grid */
 	enum view_plane plane;
 	int64_t slice;       /* index of the voxel layer; -1: choose */
-	int64_t montage;     /* how many slices, spread over the extent of label and pred (else over the volume); 1: the layer with most of them */
+	int64_t montage;     /* how many slices, spread over those with label or pred, else over all; 1: the one with most */
 	int window;          /* 1: lo, hi are given; 0: 0..1 where the values are floats within [0, 1], else -1000..400 */
 	double lo, hi;
 	double zoom;         /* pixels a voxel, along the finer axis; 0: so that a slice is at least 256 pixels wide */
