@@ -132,6 +132,26 @@ killed() { # killed SIGNAL LEFT COMMAND...
 	killed KILL 1 seg-window --force -m "$model"
 }
 
+@test "a scan cut or damaged in its gzip: no mask" {
+	nii-write -t image -o ct.nii.gz "$phantom"
+	size=$(stat -c %s ct.nii.gz)
+	head -c $((size / 2)) ct.nii.gz >cut.nii.gz
+	{ head -c $((size / 2)) ct.nii.gz; printf 'garbage'; tail -c +$((size / 2 + 8)) ct.nii.gz; } >bad.nii.gz
+	for f in cut bad; do
+		run bash -c 'set -o pipefail; nii-read "$1" | nii-normalize --window=0,1 | seg-window --force -m "$2" | nii-write -o mask.nii.gz' - $f.nii.gz "$model"
+		[ "$status" -eq 1 ] && [[ $output == *"nii-read: $f.nii.gz: "* ]] && [ ! -e mask.nii.gz ]
+	done
+}
+
+@test "an id that is a path is refused by whoever meets it" {
+	volume ../evil U8 1,1,1 '\1' >evil.ts
+	for t in nii-write "nii-write -d ." cc-largest nii-invert ts-info; do
+		run $t evil.ts
+		[ "$status" -eq 1 ] && [[ $output == *"evil.ts: "*id* ]]
+	done
+	[ -z "$(find .. -name '*evil*' ! -name evil.ts)" ]
+}
+
 @test "label and image of different grids" {
 	nii-write -t image -o ct.nii.gz "$phantom"
 	nii-resample -s 18,18,24 "$phantom" | nii-write -t label -o small.nii.gz

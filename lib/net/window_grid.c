@@ -35,14 +35,14 @@ int window_grid_make(struct window_grid *g, const int64_t size[3], const int64_t
 	memcpy(g->roi, roi, sizeof g->roi);
 	if (!(overlap >= 0 && overlap < 1))
 		return err_set(e, NULL, "overlap %g is not in [0,1)", overlap);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 3; i++)
 		if (size[i] < 1 || roi[i] < 1)
 			return err_set(e, NULL, "window of %lld on an axis of %lld voxels", (long long)roi[i], (long long)size[i]);
+	for (int i = 0; i < 3; i++)
 		if (axis(g, i, overlap, e)) {
 			window_grid_free(g);
 			return -1;
 		}
-	}
 	g->total = g->count[0] * g->count[1] * g->count[2];
 	return 0;
 }
