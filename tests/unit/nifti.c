@@ -150,7 +150,7 @@ static void real(void)
 	json_t *all, *o;
 
 	snprintf(path, sizeof path, "%s/nifti/expected.json", dir ? dir : "../shared/data");
-	all = json_load_file(path, 0, NULL);
+	all = json_load_file(path, JSON_ALLOW_NUL, NULL);
 	if (!all) {
 		skip("no %s", path);
 		return;
