@@ -113,6 +113,19 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	ts-info whole.ts | sed -n 's/.*"best_val_dice":\([0-9.e-]*\).*/\1/p' | awk -v b="$best" '{ exit !($1 - b < 1e-4 && b - $1 < 1e-4) }'
 }
 
+@test "stopped before the first validation, there is a model all the same" {
+	mkfifo p
+	$patches train.ts >p 2>/dev/null &
+	seg-train $net --val val.ts --val-every 100000 --log l.tsv -o v.ts <p 2>err &
+	pid=$!
+	wait_for_rows l.tsv 2
+	kill -TERM $pid
+	wait $pid
+	[ "$(stat -c %s v.ts)" -lt "$(stat -c %s v.last.ts)" ]
+	$patches -n 1 train.ts | seg-train $net -o /dev/null
+	[ ! -e /dev/null.last.ts ]
+}
+
 @test "init takes weights, not the optimizer" {
 	$patches -n 2 train.ts | seg-train --init whole.ts --lr 0 --decay 0 -o i.ts
 	ts-cmp --data-only i.ts whole.ts

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "lib/net/device.h"
@@ -12,8 +13,9 @@
 
 char *train_last(const char *out)
 {
+	struct stat st;
 	size_t n = strlen(out), stem = n > 3 && !strcmp(out + n - 3, ".ts") ? n - 3 : n;
-	char *s = malloc(n + 9);
+	char *s = !stat(out, &st) && !S_ISREG(st.st_mode) ? NULL : malloc(n + 9);
 
 	if (s)
 		snprintf(s, n + 9, "%.*s.last.ts", (int)stem, out);
@@ -38,7 +40,9 @@ static int save(struct train *r, struct err *e)
 {
 	if (!r->o->out || r->saved == r->at.step)
 		return 0;
-	if (save_one(r, r->last, 1, e) || (!r->o->val && save_one(r, r->o->out, 0, e)))
+	if (r->last && save_one(r, r->last, 1, e))
+		return -1;
+	if (isnan(r->at.best) && save_one(r, r->o->out, 0, e)) /* nothing better is known */
 		return -1;
 	r->saved = r->at.step;
 	return 0;

@@ -1,8 +1,8 @@
 /* Training: patches in, checkpoints out. One optimizer step a batch until the stream of patches ends.
 
-   Files: `out` is the best model by validation Dice (without validation: the last), the model frame alone; beside it the last state, model and
-   optimizer, from which training goes on: "model.ts" and "model.last.ts" (train_last). Both appear whole or not at all. Without `out` the last state
-   goes to standard output at the end.
+   Files: `out` is the best model by validation Dice (before the first validation and without any: the last), the model frame alone; beside it the last
+   state, model and optimizer, from which training goes on: "model.ts" and "model.last.ts" (train_last). Both appear whole or not at all. Without `out`
+   the last state goes to standard output at the end.
    Deterministic for the same patches, options and number of threads; a run that is broken off and goes on gives the same bytes as one that is not. */
 #ifndef NIIPIPE_TRAIN_H
 #define NIIPIPE_TRAIN_H
@@ -55,7 +55,7 @@ struct train_result {
 /* Train. common: threads, progress, verbosity. 0, or -1 and an error; what was learnt until a broken stream of patches is saved all the same. */
 int train_run(const struct train_opts *o, const struct arg_common *common, struct train_result *res, struct err *e);
 
-/* "model.ts" -> "model.last.ts"; caller frees. NULL: no memory. */
+/* "model.ts" -> "model.last.ts"; caller frees. NULL: none is kept, since out is no regular file (/dev/null), or no memory. */
 char *train_last(const char *out);
 
 #endif

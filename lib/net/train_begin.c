@@ -58,7 +58,7 @@ static int check_out(struct train *r, struct err *e)
 	if (!r->o->out)
 		return 0;
 	r->last = train_last(r->o->out);
-	return r->last ? 0 : err_set(e, NULL, "not enough memory");
+	return 0;
 }
 
 static int moments(struct train *r, struct err *e)
