@@ -73,8 +73,8 @@ static int write_optimizer(const struct resume *r, struct out *o, struct err *e)
 {
 	const float *from[2] = {r->m, r->v};
 	int64_t n = values(r->net);
-	json_t *state = json_pack("{s:I, s:o, s:o, s:o, s:I, s:O}", "next", (json_int_t)r->next, "loss", number(r->loss), "val_dice", number(r->val_dice),
-	                          "best_val_dice", number(r->best), "best_step", (json_int_t)r->best_step, "options", r->options);
+	json_t *state = json_pack("{s:I, s:o, s:o, s:I, s:o, s:I, s:O}", "next", (json_int_t)r->next, "loss", number(r->loss), "val_dice",
+	                          number(r->val_dice), "val_step", (json_int_t)r->val_step, "best_val_dice", number(r->best), "best_step", (json_int_t)r->best_step, "options", r->options);
 	struct frame f;
 	int bad;
 
@@ -111,6 +111,7 @@ static int read_state(struct resume *r, const struct frame *f, struct err *e)
 	r->options = json_incref(json_object_get(state, "options"));
 	r->next = json_integer_value(json_object_get(state, "next"));
 	r->best_step = json_integer_value(json_object_get(state, "best_step"));
+	r->val_step = json_integer_value(json_object_get(state, "val_step"));
 	r->loss = number_of(state, "loss");
 	r->val_dice = number_of(state, "val_dice");
 	r->best = number_of(state, "best_val_dice");

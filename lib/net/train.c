@@ -112,24 +112,31 @@ static void tick(void *arg, int64_t done, int64_t total)
 	progress_to(&r->bar, r->at.step - r->begun, note);
 }
 
+/* 1: a signal ended it, as if it had not begun. */
 static int validate(struct train *r, double *dice, struct err *e)
 {
 	struct window_opts w = r->o->window;
-	int64_t cases;
+	int bad;
 
 	w.tick = tick;
 	w.tick_arg = r;
 	if (!w.roi[0])
 		memcpy(w.roi, r->at.roi, sizeof w.roi);
-	if (validate_run(r->o->val, &w, r->k, r->net, (json_t *)r->at.replay, dice, &cases, e))
-		return -1;
-	r->validated = r->at.step;
+	bad = validate_run(r->o->val, &w, r->k, r->net, (json_t *)r->at.replay, r->o->stop, dice, e);
+	if (bad)
+		return bad;
+	r->at.val_step = r->at.step;
 	r->at.val_dice = *dice;
 	if (isnan(*dice) || *dice <= r->at.best)
 		return 0;
 	r->at.best = *dice;
 	r->at.best_step = r->at.step;
 	return r->o->out ? save_one(r, r->o->out, 0, e) : 0;
+}
+
+static int due(const struct train *r)
+{
+	return r->o->val && r->o->val_every && r->at.step > 0 && r->at.step % r->o->val_every == 0;
 }
 
 static void show(struct train *r, const struct feed_batch *b)
@@ -149,19 +156,17 @@ static int one_batch(struct train *r, const struct feed_batch *b, struct err *e)
 	const struct train_opts *o = r->o;
 	struct trainlog_row row;
 	double now;
-	int due;
 
 	if (step(r, b, &row, e))
 		return -1;
 	now = progress_now();
 	row.rate = now > r->since ? (double)b->n / (now - r->since) : 0;
 	row.wait = now > r->since ? (feed_waited(r->feed) - r->waited) / (now - r->since) : 0;
-	due = o->val && o->val_every && r->at.step % o->val_every == 0;
-	if (due && validate(r, &row.val_dice, e))
+	if (due(r) && validate(r, &row.val_dice, e) < 0)
 		return -1;
 	if (trainlog_write(&r->log, &row, e))
 		return -1;
-	if ((due || (o->save_every && r->at.step % o->save_every == 0)) && save(r, e))
+	if ((due(r) || (o->save_every && r->at.step % o->save_every == 0)) && save(r, e))
 		return -1;
 	show(r, b);
 	r->since = progress_now();
@@ -183,8 +188,15 @@ static int loop(struct train *r, const struct feed_batch *b, struct err *e)
 {
 	volatile sig_atomic_t *stop = r->o->stop;
 	struct err save_failed;
+	double dice;
 	int got = 1, sig;
 
+	if (due(r) && r->at.val_step != r->at.step) { /* the run before was stopped in it */
+		int bad = validate(r, &dice, e);
+
+		if (bad)
+			return bad < 0 ? -1 : (int)*stop;
+	}
 	while (got > 0) {
 		if (got == 1 && one_batch(r, b, e))
 			return -1;
@@ -204,14 +216,17 @@ static int loop(struct train *r, const struct feed_batch *b, struct err *e)
 	return got;
 }
 
-static int finish(struct train *r, int signal, struct err *e)
+static int finish(struct train *r, int *signal, struct err *e)
 {
 	const struct train_opts *o = r->o;
 	double dice;
 
-	if (!signal && o->val && r->validated != r->at.step) {
-		if (validate(r, &dice, e))
+	if (!*signal && o->val && r->at.val_step != r->at.step) {
+		int bad = validate(r, &dice, e);
+
+		if (bad < 0)
 			return -1;
+		*signal = bad ? (int)*o->stop : 0;
 		r->saved = -1; /* what was saved does not know this validation */
 	}
 	if (save(r, e) || trainlog_close(&r->log, e))
@@ -248,7 +263,7 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	r->since = progress_now();
 	r->waited = feed_waited(r->feed);
 	signal = loop(r, b, e);
-	if (signal < 0 || finish(r, signal, e))
+	if (signal < 0 || finish(r, &signal, e))
 		return -1;
 	*res = (struct train_result){r->at.step, r->at.next, signal, r->at.loss, r->at.val_dice, r->at.best, r->at.best_step};
 	return 0;

@@ -166,6 +166,6 @@ int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 	r->at.replay = feed_replay(r->feed);
 	for (int i = 0; i < 3; i++)
 		r->at.roi[i] = b->size[i];
-	r->begun = r->saved = r->validated = r->at.step;
+	r->begun = r->saved = r->at.step;
 	return 0;
 }

@@ -23,7 +23,7 @@ struct train {
 	struct trainlog log;
 	struct progress bar;
 	char *last;
-	int64_t saved, validated, begun; /* steps */
+	int64_t saved, begun;       /* steps */
 	double since, waited;       /* of the row in the making */
 };
 

@@ -91,26 +91,31 @@ out:
 	return r;
 }
 
-int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, double *dice,
-                 int64_t *cases, struct err *e)
+int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay,
+                 const volatile sig_atomic_t *stop, double *dice, struct err *e)
 {
 	const struct model m = {.replay = replay};
 	struct stream *s = stream_open(path, e);
 	struct frame f;
 	double sum = 0, d;
-	int r = s ? 1 : -1;
+	int64_t cases = 0;
+	int r = s ? 1 : -1, stopped = 0;
 
-	*cases = 0;
 	while (r == 1 && (r = stream_next(s, &f, e)) == 1) {
 		if (one(o, k, n, &m, &f, &d, e))
 			r = err_prefix(e, "%s: %s", path, frame_id(&f));
 		else if (!isnan(d)) {
 			sum += d;
-			++*cases;
+			cases++;
 		}
 		frame_free(&f);
+		stopped = stop && *stop && *stop != SIGUSR1;
+		if (stopped && r == 1)
+			break;
 	}
 	stream_close(s);
-	*dice = *cases ? sum / (double)*cases : NAN;
+	if (r >= 0 && stopped)
+		return 1;
+	*dice = cases ? sum / (double)cases : NAN;
 	return r;
 }
