@@ -1,5 +1,5 @@
-/* UNet 16-32-64-128-256 with 2 residual units: inference and a training step (DiceCE, AdamW), time and memory.
-   net [D,H,W [REPEATS [bare]]]; "train" or "infer" as the last word: only that, so that the peak memory is its own. */
+/* UNet 16-32-64-128-256 with 2 residual units: inference and a training step (DiceCE, AdamW): time, memory, time of every operation, and the sum of
+   its convolutions each called alone, again and again. --only: one of the two, so that the peak memory is its own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "lib/base/progress.h"
 #include "lib/base/rng.h"
 #include "lib/net/device.h"
-#include "lib/net/net.h"
+#include "lib/net/net_run.h"
 
 static const char ARCH[] =
 	"{\"_target_\": \"UNet\", \"spatial_dims\": 3, \"in_channels\": 1, \"out_channels\": 2, \"channels\": [16, 32, 64, 128, 256],"
@@ -63,11 +63,36 @@ static int step(struct bench *b, struct err *e)
 	return 0;
 }
 
+/* Sum over the plan's convolutions of the best of the repeats of each alone. */
+static int bare(struct bench *b, double *sum, struct err *e)
+{
+	const struct plan *p = b->n->plan;
+
+	*sum = 0;
+	for (int i = 0; i < p->calls; i++) {
+		enum plan_do what = p->call[i].what;
+		double best = 1e30;
+
+		if (what != PLAN_DO_CONV && what != PLAN_DO_DATA && what != PLAN_DO_WEIGHTS)
+			continue;
+		for (int64_t k = 0; k < b->repeats; k++) {
+			double t = progress_now();
+
+			if (net_run_calls(b->n, i, i + 1, NULL, e))
+				return -1;
+			t = progress_now() - t;
+			best = t < best ? t : best;
+		}
+		*sum += best;
+	}
+	return 0;
+}
+
 /* Best of the repeats, after one to warm up, then one more under the profiler. */
 static int measure(struct bench *b, const char *what, int train, struct err *e)
 {
 	int (*run)(struct bench *, struct err *) = train ? step : infer;
-	double best = 1e30;
+	double best = 1e30, convs;
 
 	if (plan(b, train, e) || run(b, e))
 		return -1;
@@ -79,7 +104,10 @@ static int measure(struct bench *b, const char *what, int train, struct err *e)
 		t = progress_now() - t;
 		best = t < best ? t : best;
 	}
-	if (out_printf(&b->o, e, "%s\t%.4f s\tarena %.1f MB\tpeak %.1f MB\n", what, best, (double)net_arena(b->n) / 1048576, (double)mem_peak() / 1048576))
+	if (bare(b, &convs, e) || plan(b, train, e))
+		return -1;
+	if (out_printf(&b->o, e, "%s %.4f s, arena %.1f MB, peak %.1f MB, bare convolutions %.4f s (all: %.2fx)\n", what, best,
+		(double)net_arena(b->n) / 1048576, (double)mem_peak() / 1048576, convs, best / convs))
 		return -1;
 	if (b->detail > 1 && net_summary(b->n, &b->o, e))
 		return -1;
