@@ -68,6 +68,9 @@ same() {
 	fails 1 "nii-invert: x.ts: a: cannot undo nii-crop: 2 voxels on axis x, but its box is 1 wide" nii-invert x.ts
 	raw_frame "$m${x/UNDO/\{\\\"box\\\":[0,0,0,0,1,1]\}}\"},$t" '\1\2' >x.ts
 	fails 1 "nii-invert: x.ts: a: cannot undo nii-crop: box 0..0 on axis x is not 1 to 1048576 voxels wide" nii-invert x.ts
+	x=${x/\[1,1,1\]/[1048576,1048576,1048576]}
+	raw_frame "$m${x/UNDO/\{\\\"box\\\":[0,0,0,2,1,1]\}}\"},$t" '\1\2' >x.ts
+	fails 1 "nii-invert: x.ts: a: cannot undo nii-crop: not enough memory for label (needs 1152921504606846976 bytes)" nii-invert x.ts
 }
 
 @test "real tumours: crop comes back exactly, 1x1x3 mm with Dice of at least 0.99" {

@@ -41,7 +41,7 @@ int orient_check(const char *code, struct err *e)
 /* Which world axis each axis of g runs along most: the clearest of the three chooses first. */
 static void directions(const struct grid *g, struct towards *t)
 {
-	double s[3], cosine[3][3] = {{0}}, most[3] = {0};
+	double s[3], cosine[3][3], most[3] = {0};
 	int done[3] = {0}, taken[3] = {0};
 
 	geo_spacing(g, s);
@@ -51,13 +51,17 @@ static void directions(const struct grid *g, struct towards *t)
 			most[i] = fmax(most[i], fabs(cosine[i][w]));
 		}
 	for (int turn = 0; turn < 3; turn++) {
-		int i = -1, to = -1;
+		int i = 0, to = 0;
 
-		for (int k = 0; k < 3; k++)
-			if (!done[k] && (i < 0 || most[k] > most[i]))
+		while (done[i])
+			i++;
+		for (int k = i + 1; k < 3; k++)
+			if (!done[k] && most[k] > most[i])
 				i = k;
-		for (int w = 0; w < 3; w++)
-			if (!taken[w] && (to < 0 || fabs(cosine[i][w]) > fabs(cosine[i][to])))
+		while (taken[to])
+			to++;
+		for (int w = to + 1; w < 3; w++)
+			if (!taken[w] && fabs(cosine[i][w]) > fabs(cosine[i][to]))
 				to = w;
 		done[i] = taken[to] = 1;
 		t->world[i] = to;

@@ -225,7 +225,7 @@ static void *resample_tensor(const struct tensor *t, enum geo_role role, const s
 	(void)from;
 	if (smooth)
 		*type = DT_F32;
-	data = mem_new((size_t)(geo_planes(t) * geo_voxels(to)), dtype_size(*type), t->name, e);
+	data = mem_new((size_t)geo_voxels(to), (size_t)geo_planes(t) * dtype_size(*type), t->name, e);
 	if (!data)
 		return NULL;
 	if (!smooth)
