@@ -26,6 +26,15 @@ ids() { ts-info | sed -n 's/^frame [0-9]*: \([^,]*\),.*/\1/p' | tr '\n' ' '; }
 	[ "$(ts-select --not --id case2 --index 0 all.ts | ids)" = "case1 case3 case4 " ]
 }
 
+@test "folds" {
+	[ "$(ts-select --fold 1/2 all.ts | ids)" = "case1 case3 " ]
+	[ "$(ts-select --not --fold 1/2 all.ts | ids)" = "case0 case2 case4 " ]
+	[ "$(ts-select --fold 0/3 --index 1 all.ts | ids)" = "case0 case1 case3 " ]
+	for bad in 2/2 1 -1/2 1/0 a/b; do
+		fails 2 "ts-select: --fold: '$bad' is not I/N with 0 <= I < N (see ts-select --help)" ts-select --fold "$bad" all.ts
+	done
+}
+
 @test "tensors kept or dropped" {
 	raw_frame '{"__metadata__":{"id":"h"},"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}' xyz >h.ts
 	raw_frame '{"__metadata__":{"id":"h"},"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}' z >b.ts

@@ -1,5 +1,5 @@
 /* ts-select: some of a stream's frames, some of their tensors, as they are (no history entry: nothing is done to them).
-   Frames are chosen by id or by index, counted from 0 over all operands; the data of the others are skipped unread. What was asked for by
+   Frames are chosen by id, by index or by fold, counted from 0 over all operands; the data of the others are skipped unread. What was asked for by
    name and is not there is an error. Memory: one frame. */
 #include <string.h>
 
@@ -12,7 +12,7 @@ struct range { int64_t lo, hi; int met; };
 
 struct opts {
 	struct arg_strs ids, keep, drop;
-	const char *index;
+	const char *index, *fold;
 	int not;
 };
 
@@ -20,6 +20,7 @@ struct state {
 	const struct opts *o;
 	struct range range[RANGES];
 	int ranges, met[ARG_LIST];
+	int64_t fold, folds; /* folds 0: not asked for */
 	int64_t index, chosen;
 };
 
@@ -55,12 +56,24 @@ static void parse_ranges(struct state *s, const char *text)
 	free(copy);
 }
 
+static void parse_fold(struct state *s, const char *text)
+{
+	const char *slash = strchr(text, '/');
+	char first[24] = "";
+	struct err e;
+
+	if (slash && slash - text < (int)sizeof first)
+		memcpy(first, text, (size_t)(slash - text));
+	if (!slash || arg_int(first, 0, INT64_MAX, &s->fold, &e) || arg_int(slash + 1, 1, INT64_MAX, &s->folds, &e) || s->fold >= s->folds)
+		err_usage("--fold: '%.80s' is not I/N with 0 <= I < N", text);
+}
+
 static int want(const struct frame *f, void *arg)
 {
 	struct state *s = arg;
 	const struct opts *o = s->o;
 	const char *id = frame_meta(f, "id");
-	int in = !o->ids.n && !s->ranges;
+	int in = !o->ids.n && !s->ranges && !s->folds;
 
 	for (int i = 0; i < o->ids.n; i++)
 		if (id && !strcmp(id, o->ids.v[i]))
@@ -68,6 +81,8 @@ static int want(const struct frame *f, void *arg)
 	for (int i = 0; i < s->ranges; i++)
 		if (s->index >= s->range[i].lo && s->index <= s->range[i].hi)
 			in = s->range[i].met = 1;
+	if (s->folds && s->index % s->folds == s->fold)
+		in = 1;
 	s->index++;
 	in ^= o->not;
 	s->chosen += in;
@@ -152,7 +167,8 @@ int main(int argc, char **argv)
 	const struct arg args[] = {
 		{0, "id", ARG_STRS, &o.ids, "ID", "the frame with this id; may be repeated"},
 		{0, "index", ARG_STR, &o.index, "LIST", "frames by number from 0: 3, 2..5 (both ends in), 7.., or a list of these"},
-		{0, "not", ARG_FLAG, &o.not, NULL, "the frames that --id and --index do not name"},
+		{0, "fold", ARG_STR, &o.fold, "I/N", "the frames whose number mod N is I: a fold of a cross-validation"},
+		{0, "not", ARG_FLAG, &o.not, NULL, "the frames that --id, --index and --fold do not name"},
 		{'t', "tensor", ARG_STRS, &o.keep, "TENSOR", "keep only this tensor; may be repeated"},
 		{0, "drop", ARG_STRS, &o.drop, "TENSOR", "leave this tensor out; may be repeated"},
 		{0},
@@ -164,6 +180,8 @@ int main(int argc, char **argv)
 		err_usage("--tensor and --drop exclude each other");
 	if (o.index)
 		parse_ranges(&st, o.index);
+	if (o.fold)
+		parse_fold(&st, o.fold);
 	if (run(&st, &c, &e))
 		err_die(&e);
 	return 0;
