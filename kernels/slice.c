@@ -2,25 +2,54 @@
 
 #include <string.h>
 
-enum { SUM_CHUNK = 4096, RUN = 64 }; /* voxels */
+#include "kernels/vec.h"
+
+enum { SUM_CHUNK = 4096, RUN = 64, PIECE = 1 << 16 }; /* voxels; PIECE: floats */
+
+static void dense(float *y, const float *x, int64_t n, int add)
+{
+	if (add) {
+#pragma omp parallel for simd schedule(static)
+		for (int64_t i = 0; i < n; i++)
+			y[i] += x[i];
+		return;
+	}
+#pragma omp parallel for schedule(static)
+	for (int64_t i = 0; i < n; i += PIECE)
+		memcpy(y + i, x + i, sizeof *y * (size_t)(n - i < PIECE ? n - i : PIECE));
+}
+
+INLINE void strided(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, const int add)
+{
+	int64_t whole = c / VL * VL;
+
+#pragma omp parallel for schedule(static)
+	for (int64_t v = 0; v < vox; v++) {
+		float *to = y + v * ypitch;
+		const float *from = x + v * xpitch;
+
+		for (int64_t i = 0; i < whole; i += VL) {
+			vec t = load(from + i);
+
+			if (add)
+				t += load(to + i);
+			store(to + i, t);
+		}
+		for (int64_t i = whole; i < c; i++)
+			to[i] = add ? to[i] + from[i] : from[i];
+	}
+}
 
 int K(slice_copy)(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e)
 {
 	(void)e;
 	ypitch = ypitch ? ypitch : c, xpitch = xpitch ? xpitch : c;
 	if (ypitch == c && xpitch == c)
-		vox *= c, c = ypitch = xpitch = 1;
-	if (add) {
-#pragma omp parallel for schedule(static)
-		for (int64_t v = 0; v < vox; v++)
-			for (int64_t i = 0; i < c; i++)
-				y[v * ypitch + i] += x[v * xpitch + i];
-	} else {
-#pragma omp parallel for schedule(static)
-		for (int64_t v = 0; v < vox; v++)
-			for (int64_t i = 0; i < c; i++)
-				y[v * ypitch + i] = x[v * xpitch + i];
-	}
+		dense(y, x, vox * c, add);
+	else if (add)
+		strided(y, ypitch, x, xpitch, vox, c, 1);
+	else
+		strided(y, ypitch, x, xpitch, vox, c, 0);
 	return 0;
 }
 
