@@ -74,7 +74,8 @@ static int write_optimizer(const struct resume *r, struct out *o, struct err *e)
 	const float *from[2] = {r->m, r->v};
 	int64_t n = values(r->net);
 	json_t *state = json_pack("{s:I, s:o, s:o, s:I, s:o, s:I, s:O}", "next", (json_int_t)r->next, "loss", number(r->loss), "val_dice",
-	                          number(r->val_dice), "val_step", (json_int_t)r->val_step, "best_val_dice", number(r->best), "best_step", (json_int_t)r->best_step, "options", r->options);
+	                          number(r->val_dice), "val_step", (json_int_t)r->val_step, "best_val_dice", number(r->best), "best_step",
+	                          (json_int_t)r->best_step, "options", r->options);
 	struct frame f;
 	int bad;
 

@@ -1,8 +1,8 @@
 /* Training: patches in, checkpoints out. One optimizer step a batch until the stream of patches ends.
 
-   Files: `out` is the best model by validation Dice (before the first validation and without any: the last), the model frame alone; beside it the last
-   state, model and optimizer, from which training goes on: "model.ts" and "model.last.ts" (train_last). Both appear whole or not at all. Without `out`
-   the last state goes to standard output at the end.
+   Files: `out` is the best model by validation Dice (before the first validation and without any: the last), the model frame alone; beside it the
+   last state, model and optimizer, from which training goes on: "model.ts" and "model.last.ts" (train_last). Both appear whole or not at all.
+   Without `out` the last state goes to standard output at the end.
    Deterministic for the same patches, options and number of threads; a run that is broken off and goes on gives the same bytes as one that is not. */
 #ifndef NIIPIPE_TRAIN_H
 #define NIIPIPE_TRAIN_H
