@@ -26,7 +26,7 @@ void *mem_new(size_t n, size_t size, const char *what, struct err *e)
 		err_set(e, NULL, "not enough memory for %s (%zu times %zu bytes)", what, n, size);
 		return NULL;
 	}
-	if (bytes >= 8 * (size_t)HUGE_PAGE)
+	if (bytes >= 2 * (size_t)HUGE_PAGE)
 		align = HUGE_PAGE;
 	if (posix_memalign(&p, align, bytes ? bytes : 1)) {
 		err_set(e, NULL, "not enough memory for %s (needs %zu bytes)", what, bytes);
