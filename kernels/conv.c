@@ -6,7 +6,7 @@
 #include "kernels/onednn.h"
 #include "lib/base/mem.h"
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, FEW = 16 }; /* FEW: channels */
 
 enum pass { FORWARD, DATA, WEIGHTS, PASSES };
 
@@ -60,6 +60,26 @@ static int plan_gather(struct gather *p, const struct k_conv_geom *g, int data, 
 	return cpu->gather_plan(p, e);
 }
 
+#define SWAP(type, a, b) do { type t_ = a; a = b; b = t_; } while (0)
+
+/* At stride 1 the sides are alike: the vectors go to the one with more channels. */
+static void mirror(struct wgrad *p)
+{
+	if (p->stride[0] * p->stride[1] * p->stride[2] > 1 || p->cs >= p->cl || p->cs >= FEW)
+		return;
+	for (int i = 0; i < 3; i++) {
+		if (p->pad[i] >= p->kernel[i])
+			return;
+	}
+	p->mirror = 1;
+	SWAP(int64_t, p->cl, p->cs);
+	SWAP(int64_t, p->lpitch, p->spitch);
+	for (int i = 0; i < 3; i++) {
+		SWAP(int64_t, p->large[i], p->small[i]);
+		p->pad[i] = p->kernel[i] - 1 - p->pad[i];
+	}
+}
+
 static int plan_wgrad(struct wgrad *p, const struct k_conv_geom *g)
 {
 	int t = g->transposed;
@@ -69,6 +89,7 @@ static int plan_wgrad(struct wgrad *p, const struct k_conv_geom *g)
 		p->large[i] = t ? g->out[i] : g->in[i], p->small[i] = t ? g->in[i] : g->out[i];
 		p->kernel[i] = g->kernel[i], p->stride[i] = g->stride[i], p->pad[i] = g->pad[i];
 	}
+	mirror(p);
 	return cpu->wgrad_plan(p);
 }
 
@@ -196,7 +217,9 @@ int conv_backward_weights(struct k_conv *c, const float *x, const float *dy, flo
 	if (!dw)
 		return 0;
 	if (c->own[WEIGHTS]) {
-		cpu->wgrad_run(&c->weights, g->transposed ? dy : x, g->transposed ? x : dy, dw, scratch);
+		int swap = g->transposed != c->weights.mirror;
+
+		cpu->wgrad_run(&c->weights, swap ? dy : x, swap ? x : dy, dw, scratch);
 		return 0;
 	}
 	if (cx)

@@ -55,8 +55,8 @@ enum { MAX_ROWS = MAX_KERNEL * MAX_KERNEL };
 struct gather_row { const float *x; int64_t k; };
 int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *row);
 
-/* thin.c's: a padded row, one channel after the other; all output rows of a task. */
-void K(thin_copy)(const struct gather *g, float *to, const float *from);
+/* thin.c's: body voxels of a row, one channel after the other, `plane` floats each, zeros before and behind; all output rows of a task. */
+void K(thin_apart)(float *to, int64_t plane, int64_t left, const float *from, int64_t pitch, int64_t body, int64_t ci);
 void K(thin_task)(const struct gather_task *t);
 
 /* Taps of output o on axis 0 or 1: input positions and kernel positions; how many. */
@@ -76,11 +76,21 @@ struct wgrad {
 	int64_t left, width;   /* of a padded row of L */
 	int64_t wide;          /* cs rounded up to vectors */
 	int64_t block, blocks; /* channels of L at a time */
+	int thin;              /* a few channels on both sides: vectors along w (wgrad_thin.c), in planes of */
+	int64_t lplane, splane;
+	int mirror;            /* set by the caller: L and S have changed places (stride 1 only), dw is [l][s][mirrored k] */
 	int64_t hblock, hrows, parts, room;
 	int threads;
 };
 
 int K(wgrad_plan)(struct wgrad *g);
+
+/* Where a task works: small rows h0..h1 of plane d of n; channels c0.. of L, kernel plane kd */
+struct wgrad_task { int64_t n, d, h0, h1, c0; int kd; };
+
+/* wgrad_thin.c's: 0 where it is for these channels; one task's sums, added to dw [kd][kh][kw][l][wide]. */
+int K(wgrad_thin_plan)(struct wgrad *g);
+void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const float *l, const float *s, float *dw, float *room);
 size_t K(wgrad_scratch)(const struct wgrad *g);
 void K(wgrad_run)(const struct wgrad *g, const float *l, const float *s, float *dw, float *scratch);
 

@@ -302,7 +302,7 @@ static void copy_row(const struct gather *g, float *to, const float *from)
 	int64_t body = g->in[2] < g->width - g->left ? g->in[2] : g->width - g->left, len = row_len(g), ci = g->ci;
 
 	if (g->kind == GATHER_THIN) {
-		K(thin_copy)(g, to, from);
+		K(thin_apart)(to, g->plane, g->left, from, g->inpitch, body, ci);
 		return;
 	}
 

@@ -24,21 +24,19 @@ INLINE void apart(float *to, int64_t plane, const float *from, int64_t pitch, in
 			to[c * plane + v] = from[v * pitch + c];
 }
 
-void K(thin_copy)(const struct gather *g, float *to, const float *from)
+void K(thin_apart)(float *to, int64_t plane, int64_t left, const float *from, int64_t pitch, int64_t body, int64_t ci)
 {
-	int64_t body = g->in[2] < g->width - g->left ? g->in[2] : g->width - g->left;
-
-	for (int64_t c = 0; c < g->ci; c++) {
-		memset(to + c * g->plane, 0, sizeof *to * (size_t)g->left);
-		memset(to + c * g->plane + g->left + body, 0, sizeof *to * (size_t)(g->plane - g->left - body));
+	for (int64_t c = 0; c < ci; c++) {
+		memset(to + c * plane, 0, sizeof *to * (size_t)left);
+		memset(to + c * plane + left + body, 0, sizeof *to * (size_t)(plane - left - body));
 	}
-	to += g->left;
-	if (g->ci == 1 && g->inpitch == 1)
+	to += left;
+	if (ci == 1 && pitch == 1)
 		memcpy(to, from, sizeof *to * (size_t)body);
-	else if (g->ci == 2 && g->inpitch == 2)
-		apart(to, g->plane, from, 2, body, 2);
+	else if (ci == 2 && pitch == 2)
+		apart(to, plane, from, 2, body, 2);
 	else
-		apart(to, g->plane, from, g->inpitch, body, (int)g->ci);
+		apart(to, plane, from, pitch, body, (int)ci);
 }
 
 /* BLOCK outputs of all co channels from q */

@@ -57,12 +57,12 @@ static int64_t round_up(int64_t n, int64_t unit)
 
 static int64_t lrow(const struct wgrad *g)
 {
-	return round_up(g->width * g->block + VL, VL);
+	return g->thin ? g->cl * g->lplane : round_up(g->width * g->block + VL, VL);
 }
 
 static int64_t srow(const struct wgrad *g)
 {
-	return g->small[2] * g->wide;
+	return g->thin ? g->cs * g->splane : g->small[2] * g->wide;
 }
 
 static int64_t dw_len(const struct wgrad *g)
@@ -95,6 +95,7 @@ int K(wgrad_plan)(struct wgrad *g)
 	g->wide = round_up(g->cs, VL);
 	g->block = g->cl > 2 * BLOCK_L ? BLOCK_L : g->cl;
 	g->blocks = (g->cl + g->block - 1) / g->block;
+	g->thin = !K(wgrad_thin_plan)(g);
 	g->hblock = g->small[1] < 64 ? g->small[1] : 64;
 	while (g->hblock > 1 && ((g->hblock - 1) * g->stride[1] + g->kernel[1]) * lrow(g) + g->hblock * srow(g) > BUFFER)
 		g->hblock = (g->hblock + 1) / 2;
@@ -179,10 +180,7 @@ static void taps(const struct wgrad *g, const struct rows *r, int64_t c, int64_t
 	}
 }
 
-/* Where a task works: small rows h0..h1 of plane d of n; channels c0.. of L, kernel plane kd */
-struct task { int64_t n, d, h0, h1, c0; int kd; };
-
-static void work(const struct wgrad *g, const struct task *t, const float *l, const float *s, float *dw, float *room)
+static void work(const struct wgrad *g, const struct wgrad_task *t, const float *l, const float *s, float *dw, float *room)
 {
 	int64_t id = t->d * g->stride[0] - g->pad[0] + t->kd, first = t->h0 * g->stride[1] - g->pad[1], n = t->h1 - t->h0, rows = (n - 1) * g->stride[1] + g->kernel[1];
 	int64_t c = g->cl - t->c0 < g->block ? g->cl - t->c0 : g->block, kk = g->kernel[0] * g->kernel[1] * g->kernel[2];
@@ -211,7 +209,7 @@ static void work(const struct wgrad *g, const struct task *t, const float *l, co
 	}
 }
 
-/* [channel of L][kd][kh][kw] of every s, from parts [block][kd][kh][kw][channel][wide] */
+/* dw [s][l][kd][kh][kw], or mirrored, from parts [block][kd][kh][kw][channel][wide] */
 static void gather_parts(const struct wgrad *g, const float *part, float *dw)
 {
 	int64_t kk = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2], len = dw_len(g);
@@ -230,7 +228,7 @@ static void gather_parts(const struct wgrad *g, const float *part, float *dw)
 					sum += load(p + i * len);
 				store(t, sum);
 				for (int64_t i = 0; i < n; i++)
-					dw[((s + i) * g->cl + l) * kk + k] += t[i];
+					dw[g->mirror ? (l * g->cs + s + i) * kk + kk - 1 - k : ((s + i) * g->cl + l) * kk + k] += t[i];
 			}
 		}
 }
@@ -251,9 +249,9 @@ void K(wgrad_run)(const struct wgrad *g, const float *l, const float *s, float *
 			for (int64_t i = rows * p / g->parts; i < rows * (p + 1) / g->parts; i++)
 				for (int kd = 0; kd < g->kernel[0]; kd++) {
 					int64_t h0 = i % hblocks * g->hblock, h1 = h0 + g->hblock < g->small[1] ? h0 + g->hblock : g->small[1];
-					struct task t = {i / hblocks / g->small[0], i / hblocks % g->small[0], h0, h1, c0, kd};
+					struct wgrad_task t = {i / hblocks / g->small[0], i / hblocks % g->small[0], h0, h1, c0, kd};
 
-					work(g, &t, l, s, scratch + p * len, rooms + omp_get_thread_num() * g->room);
+					(g->thin ? K(wgrad_thin) : work)(g, &t, l, s, scratch + p * len, rooms + omp_get_thread_num() * g->room);
 				}
 		}
 	gather_parts(g, scratch, dw);
