@@ -69,8 +69,8 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	diff <(cut -f 1-7 l.tsv) <(cut -f 1-7 u.tsv)
 }
 
-@test "SIGTERM while no patch comes; SIGINT kills after saving; SIGUSR1 saves and goes on" {
-	for sig in TERM INT; do
+@test "SIGTERM while no patch comes; SIGINT and SIGHUP kill after saving; SIGUSR1 saves and goes on" {
+	for sig in TERM INT HUP; do
 		mkfifo p
 		rm -f l.tsv t.last.ts
 		{ $patches -n 2 train.ts; sleep 5; } >p &
@@ -89,7 +89,7 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 		wait $pid || status=$?
 		kill $feeder 2>/dev/null || true
 		[ -e t.ts ]
-		[ "$status" -eq "$([ $sig = TERM ] && echo 0 || echo 130)" ]
+		[ "$status" -eq "$(case $sig in TERM) echo 0 ;; INT) echo 130 ;; HUP) echo 129 ;; esac)" ]
 		[ "$(cat err)" = "seg-train: stopped by SIG$sig after step 2: go on with --resume t.last.ts and nii-patch --skip 2" ]
 		rm p
 	done

@@ -2,7 +2,7 @@
    In: patch frames (image [C,Z,Y,X], label [Z,Y,X]) from standard input or a file, to its end.
    Out: -o model.ts, the best model by validation (without validation the last), and model.last.ts, from which --resume goes on bit for bit; without
    -o the last state goes to standard output.
-   SIGTERM, SIGINT: the step is finished, the state saved, then exit 0 (SIGINT: die of it). SIGUSR1: save and go on. */
+   SIGTERM, SIGINT, SIGHUP: the step is finished, the state saved, then exit 0 (SIGINT, SIGHUP: die of it). SIGUSR1: save and go on. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,15 +30,17 @@ static void on_signal(int sig)
 	stop = sig;
 }
 
-/* Before any output is opened, whose own clean-up would else have them. A second SIGINT kills. */
+/* Before any output is opened, whose own clean-up would else have them. What the parent ignores (nohup) stays ignored; a second SIGINT kills. */
 static void catch_signals(void)
 {
-	struct sigaction a = {.sa_handler = on_signal};
+	static const struct { int sig, flags; } caught[] = {{SIGTERM, 0}, {SIGUSR1, 0}, {SIGHUP, 0}, {SIGINT, SA_RESETHAND}};
 
-	sigaction(SIGTERM, &a, NULL);
-	sigaction(SIGUSR1, &a, NULL);
-	a.sa_flags = SA_RESETHAND;
-	sigaction(SIGINT, &a, NULL);
+	for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
+		struct sigaction a = {.sa_handler = on_signal, .sa_flags = caught[i].flags}, old;
+
+		if (!sigaction(caught[i].sig, NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(caught[i].sig, &a, NULL);
+	}
 }
 
 /* "2" or, x,y,z, "2x2x1": MONAI's axes are z,y,x. */
@@ -129,18 +131,19 @@ static void settle(struct opts *o)
 	o->t.stop = &stop;
 }
 
-/* Stopped by a signal: say how to go on, and die of SIGINT so that a script stops too. */
+/* Stopped by a signal: say how to go on, and die of SIGINT and SIGHUP so that a script stops too. */
 static void say_stopped(const struct opts *o, const struct train_result *res)
 {
+	const char *name = res->signal == SIGINT ? "SIGINT" : res->signal == SIGHUP ? "SIGHUP" : "SIGTERM";
 	char *last = o->t.out ? train_last(o->t.out) : NULL;
 
 	if (!o->c.quiet)
-		err_warn("stopped by %s after step %lld: go on with --resume %s and nii-patch --skip %lld", res->signal == SIGINT ? "SIGINT" : "SIGTERM",
-		         (long long)res->step, last ? last : "FILE", (long long)res->next);
+		err_warn("stopped by %s after step %lld: go on with --resume %s and nii-patch --skip %lld", name, (long long)res->step, last ? last : "FILE",
+		         (long long)res->next);
 	free(last);
-	if (res->signal == SIGINT) {
-		signal(SIGINT, SIG_DFL);
-		raise(SIGINT);
+	if (res->signal != SIGTERM) {
+		signal(res->signal, SIG_DFL);
+		raise(res->signal);
 	}
 }
 
