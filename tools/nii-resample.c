@@ -14,7 +14,7 @@ static int one(struct frame *f, void *arg, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct resample o = {.interp = RESAMPLE_LINEAR};
+	struct resample o = {.interp = INTERP_LINEAR};
 	const char *orient = NULL;
 	int interp = 0;
 	struct arg_common c;
@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 
 	arg_parse(&spec, argc, argv, &c);
 	o.respace = o.spacing[0] > 0;
-	o.interp = (enum resample_interp)interp;
+	o.interp = (enum interp)interp;
 	if (!o.respace && !orient)
 		err_usage("one of --spacing and --orient is needed");
 	if (orient && orient_check(orient, &e))

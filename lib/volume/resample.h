@@ -1,18 +1,16 @@
 /* Resampling a frame to another orientation and spacing. Definition: MONAI's Spacing(diagonal=False) (monai/transforms/spatial/array.py,
    compute_shape_offset in monai/data/utils.py): voxel 0 stays where it is, n' = round_half_even((n - 1) * old / new + 1), x = x' * new / old,
-   border values beyond the last voxel. Separable, so axis by axis; coordinates and weights are made in double, values in float32. */
+   border values beyond the last voxel. */
 #ifndef NIIPIPE_RESAMPLE_H
 #define NIIPIPE_RESAMPLE_H
 
-#include "lib/volume/geo.h"
-
-enum resample_interp { RESAMPLE_LINEAR, RESAMPLE_NEAREST };
+#include "lib/volume/interp.h"
 
 struct resample {
 	char orient[4];    /* first turn the axes to run so, as "RAS" (orient.h); "": not */
 	int respace;       /* then, if set, to this spacing */
 	double spacing[3]; /* x,y,z (as turned), mm, above 0 */
-	enum resample_interp interp; /* of image; labels and other integers: nearest; prob and other floats: linear */
+	enum interp interp; /* of image; labels and other integers: nearest; prob and other floats: linear */
 };
 
 json_t *resample_json(const struct resample *o); /* args of a history entry; caller json_decref()s */
