@@ -18,7 +18,7 @@ for bin in "$here/../build/bin" "$here/../../../bin"; do
 done
 
 # What is drawn, and how long is trained. Without a limit a slow machine would take its time: after --most seconds the best model so far is taken.
-train=64 val=4 test=6 size=96,96,64 volume=3,60 patch=48,48,32 channels=16,32,64,128 strides=2,2,2 batch=4 steps=720 every=120 most=300
+train=64 val=6 test=6 size=96,96,64 volume=3,60 patch=48,48,32 channels=16,32,64,128 strides=2,2,2 batch=4 steps=2000 every=200 most=270
 if [ $quick = 1 ]; then
 	train=8 val=1 test=2 size=48,48,32 volume=20,60 patch=32,32,32 channels=8,16,32 strides=2,2 batch=2 steps=12 every=6 most=60
 fi
@@ -36,12 +36,11 @@ draw "$train" "$val" 0 | prepare >"$dir/val.ts"
 draw $((train + val)) "$test" 0 >"$dir/test.ts"
 
 say "training a UNet ($channels), $steps steps of $batch patches of $patch voxels"
-learn() {
-	nii-patch -s "$patch" --pos 0.6 -n $((steps * batch)) --seed 1 "$dir/train.ts" | nii-augment --flip x --shift 0.1 --scale 0.1 --seed 1 |
-		timeout --foreground -s TERM "$most" seg-train --net unet --channels "$channels" --strides "$strides" --res-units 1 --loss dicece --lr 2e-3 --batch "$batch" \
-			--val "$dir/val.ts" --val-every "$every" --val-roi "$size" --log "$dir/train.tsv" -o "$dir/model.ts"
-}
-learn || [ -s "$dir/model.ts" ] # cut short, the patches break off and the best model stands
+trained() { [ "$3" = 124 ] || [ "$1$2$3" = 000 ]; } # 124: time was up, and the patches broke off
+nii-patch -s "$patch" --pos 0.6 -n $((steps * batch)) --seed 1 "$dir/train.ts" | nii-augment --flip x --shift 0.1 --scale 0.1 --seed 1 |
+	timeout --foreground -s TERM "$most" seg-train --net unet --channels "$channels" --strides "$strides" --res-units 1 --loss dicece --lr 1e-3 \
+		--batch "$batch" --val "$dir/val.ts" --val-every "$every" --val-roi "$size" --log "$dir/train.tsv" -o "$dir/model.ts" || trained "${PIPESTATUS[@]}"
+[ -s "$dir/model.ts" ] || { echo "demo.sh: no model within $most s" >&2; exit 1; }
 
 say "segmenting $test patients it never saw"
 nii-replay -m "$dir/model.ts" "$dir/test.ts" | seg-window -m "$dir/model.ts" --roi "$size" --keep-image | cc-largest | nii-invert --keep-image >"$dir/pred.ts"
@@ -84,5 +83,5 @@ cat <<-EOF
 	training curve:  $dir/training.png
 	scores:          $dir/scores.tsv
 	masks (NIfTI):   $dir/masks/
-	model:           $dir/model.ts   (your own scans: $0 -> ${0%demo.sh}segment.sh $dir/model.ts scan.nii.gz)
+	model:           $dir/model.ts   (for your own scans: ${0%demo.sh}segment.sh $dir/model.ts scan.nii.gz)
 EOF
