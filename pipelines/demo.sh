@@ -40,7 +40,7 @@ trained() { [ "$3" = 124 ] || [ "$1$2$3" = 000 ]; } # 124: time was up, and the 
 nii-patch -s "$patch" --pos 0.6 -n $((steps * batch)) --seed 1 "$dir/train.ts" | nii-augment --flip x --shift 0.1 --scale 0.1 --seed 1 |
 	timeout --foreground -s TERM "$most" seg-train --net unet --channels "$channels" --strides "$strides" --res-units 1 --loss dicece --lr 1e-3 \
 		--batch "$batch" --val "$dir/val.ts" --val-every "$every" --val-roi "$size" --log "$dir/train.tsv" -o "$dir/model.ts" || trained "${PIPESTATUS[@]}"
-[ -s "$dir/model.ts" ] || { echo "demo.sh: no model within $most s" >&2; exit 1; }
+[ -s "$dir/model.ts" ] || cp "$dir/model.last.ts" "$dir/model.ts" # a slow machine: time was up before the first validation
 
 say "segmenting $test patients it never saw"
 nii-replay -m "$dir/model.ts" "$dir/test.ts" | seg-window -m "$dir/model.ts" --roi "$size" --keep-image | cc-largest | nii-invert --keep-image >"$dir/pred.ts"
