@@ -89,6 +89,8 @@ INLINE void dot(const struct call *a, const int mr, const int co)
 
 			UNROLL for (int m = 0; m < mr; m++)
 				in[m] = load(x + m * a->step + j);
+			UNROLL for (int m = 0; m < mr && co > 1; m++)
+				KEEP(in[m]);
 			UNROLL for (int c = 0; c < co; c++) {
 				vec v = load(w + c * a->len + j);
 

@@ -57,6 +57,8 @@ INLINE void block(const struct gather *g, const struct gather_row *row, int rows
 
 				UNROLL for (int v = 0; v < QV; v++)
 					in[v] = load(x + k + v * VL);
+				UNROLL for (int v = 0; v < QV && co > 1; v++)
+					KEEP(in[v]);
 				UNROLL for (int c = 0; c < co; c++) {
 					vec b = w[c] - (vec){0};
 

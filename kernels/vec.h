@@ -16,6 +16,13 @@ typedef float uvec __attribute__((vector_size(VL * 4), aligned(4), may_alias)); 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
 
+/* v is in a register from here on, not read from memory at every use. */
+#if defined(__x86_64__)
+#define KEEP(v) __asm__("" : "+v"(v))
+#else
+#define KEEP(v) ((void)(v))
+#endif
+
 INLINE vec load(const float *p)
 {
 	return *(const uvec *)p;

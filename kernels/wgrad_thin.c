@@ -27,8 +27,12 @@ INLINE void sums(const struct rows *r, int64_t vox, int64_t at, int64_t splane, 
 
 			UNROLL for (int k = 0; k < nk; k++)
 				x[k] = load(r->l[i] + at + q + k);
+			UNROLL for (int k = 0; k < nk && cs > 1; k++)
+				KEEP(x[k]);
 			UNROLL for (int c = 0; c < cs; c++)
 				s[c] = load(r->s[i] + c * splane + q);
+			UNROLL for (int c = 0; c < cs && nk > 1; c++)
+				KEEP(s[c]);
 			UNROLL for (int k = 0; k < nk; k++)
 				UNROLL for (int c = 0; c < cs; c++)
 					acc[k * cs + c] += x[k] * s[c];
