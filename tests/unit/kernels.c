@@ -359,6 +359,60 @@ static void slices(void)
 	k->release(wide), k->release(back), pair_free(x);
 }
 
+/* One thread and two: the same bytes (own kernels; oneDNN's are not asked). */
+static void conv_threads(const struct shape *s)
+{
+	struct k_conv_geom g = geom_of(s);
+	int64_t xvox = vox_of(&g, g.in), yvox = vox_of(&g, g.out), nw = g.ic * g.oc * g.kernel[0] * g.kernel[1] * g.kernel[2];
+	struct pair in[5] = {pair_new(xvox * g.ic, 1), pair_new(nw, 1), pair_new(g.oc, 1), pair_new(yvox * g.oc, 1), pair_new(xvox * g.ic, 1)};
+	struct result r[2];
+	int bad = 0;
+
+	for (int i = 0; i < 2; i++) {
+		omp_set_num_threads(i + 1);
+		bad |= run_conv(&g, s, in, &r[i]);
+	}
+	bad |= memcmp(r[0].y, r[1].y, sizeof(float) * (size_t)(yvox * g.ypitch)) || memcmp(r[0].dx, r[1].dx, sizeof(float) * (size_t)(xvox * g.xpitch));
+	bad |= memcmp(r[0].dw, r[1].dw, sizeof(float) * (size_t)nw) || memcmp(r[0].db, r[1].db, sizeof(float) * (size_t)g.oc);
+	ok(!bad, "%s %d->%d: the same with one thread and two", s->transposed ? "transposed" : "conv", s->ic, s->oc);
+	for (int i = 0; i < 5; i++)
+		pair_free(in[i]);
+	result_free(&r[0]), result_free(&r[1]);
+}
+
+static void others_threads(void)
+{
+	int64_t vox = 50021, n = 2 * vox * 2;
+	struct k_norm g = {.n = 2, .vox = vox, .c = 2, .norm = K_NORM_INSTANCE, .act = K_ACT_PRELU, .alphas = 1, .eps = 1e-5f};
+	struct k_loss l = {.n = 2, .vox = vox, .k = 2, .w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f};
+	struct pair x = pair_new(n, 3), dy = pair_new(n, 1), y[2] = {pair_new(n, 0), pair_new(n, 0)}, dx[2] = {pair_new(n, 0), pair_new(n, 0)};
+	float alpha = 0.25f, dalpha[2] = {0}, st[2][8];
+	uint8_t *label = malloc((size_t)(2 * vox));
+	void *scratch = k->alloc(k->norm_scratch(&g) + k->loss_scratch(&l), &e);
+	double out[2][4];
+	int bad = 0;
+
+	for (int64_t i = 0; i < 2 * vox; i++)
+		label[i] = i % 5 == 0;
+	for (int i = 0; i < 2; i++) {
+		struct k_norm_fwd f = {.x = x.f, .alpha = &alpha, .y = y[i].f, .mean = st[i], .rstd = st[i] + 4};
+		struct k_norm_bwd b = {.dy = dy.f, .x = x.f, .alpha = &alpha, .mean = st[i], .rstd = st[i] + 4, .dx = dx[i].f, .dalpha = &dalpha[i]};
+
+		omp_set_num_threads(i + 1);
+		bad |= k->norm_forward(&g, &f, scratch, &e) || k->norm_backward(&g, &b, scratch, &e) || k->sum_squares(x.f, n, &out[i][3], &e);
+	}
+	bad |= memcmp(y[0].f, y[1].f, sizeof(float) * (size_t)n) || memcmp(dx[0].f, dx[1].f, sizeof(float) * (size_t)n) || memcmp(&dalpha[0], &dalpha[1], sizeof dalpha[0]);
+	for (int i = 0; i < 2; i++) {
+		omp_set_num_threads(i + 1);
+		bad |= k->loss(&l, x.f, label, dx[i].f, out[i], scratch, &e);
+	}
+	bad |= memcmp(out[0], out[1], sizeof out[0]) || memcmp(dx[0].f, dx[1].f, sizeof(float) * (size_t)n);
+	ok(!bad, "norm, loss and sum of squares: the same with one thread and two");
+	free(label), k->release(scratch), pair_free(x), pair_free(dy);
+	for (int i = 0; i < 2; i++)
+		pair_free(y[i]), pair_free(dx[i]);
+}
+
 int main(void)
 {
 	const char *bin = getenv("BIN");
@@ -380,5 +434,8 @@ int main(void)
 	loss_case(1, 20000, 3, 0, 0, 1, 1, 0), loss_case(3, 64, 2, 0, 1, 1, 0, 1), loss_case(1, 1, 2, 1, 0, 1, 1, 1);
 	optimizer();
 	slices();
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+		conv_threads(&shapes[i]);
+	others_threads();
 	return tap_done();
 }
