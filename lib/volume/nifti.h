@@ -133,13 +133,19 @@ int nii_record_parse(const json_t *o, struct nii_header *h, struct err *e);
 
 /* ---- writing (nifti_write.c) ---- */
 
-/* Header for tensor t of f: geometry as read where f's grid is still that of its first history entry (1e-4 mm), else from the affine. 0 or -1. */
-int nii_header_for(const struct frame *f, const struct tensor *t, struct nii_header *h, struct err *e);
+/* Header for tensor t of f, written as type `as`: geometry as read where f's grid is still that of its first history entry (1e-4 mm), else from the affine. 0 or -1. */
+int nii_header_for(const struct frame *f, const struct tensor *t, enum dtype as, struct nii_header *h, struct err *e);
+
+/* A label wider than 16 bits whose values all fit into less: *to becomes U8, I16 or I32, the first of them that holds all, and *data the values in it
+   (caller frees). Any other tensor: *to its own type, *data NULL. 0 or -1. (nifti_narrow.c) */
+int nii_narrow(const struct tensor *t, enum dtype *to, void **data, struct err *e);
 
 struct nii_out; /* opaque: a .nii, or both files of a pair, begun and not in place yet */
 
 /* path NULL or "-": a .nii.gz to standard output; else by its name; level as deflate_open. NULL and an error. */
 struct nii_out *nii_out_open(const char *path, int level, struct err *e);
+
+/* Tensor t of f: "image" in its own type, labels as nii_narrow has them, BOOL as U8, F16 and BF16 as F32. 0 or -1. */
 int nii_out_frame(struct nii_out *o, const struct frame *f, const struct tensor *t, struct err *e);
 int nii_out_close(struct nii_out *o, struct err *e); /* in place, whole; frees o. -1: nothing is left behind */
 void nii_out_abort(struct nii_out *o);               /* NULL is fine */

@@ -81,14 +81,9 @@ static void set_dims(struct nii_header *h, const struct grid *g, int64_t channel
 	memcpy(h->h.dim, d, sizeof d);
 }
 
-static enum dtype stored(enum dtype t)
+static void set_kind(struct nii_header *h, const struct tensor *t, enum dtype as)
 {
-	return t == DT_BOOL ? DT_U8 : t == DT_F16 || t == DT_BF16 ? DT_F32 : t;
-}
-
-static void set_kind(struct nii_header *h, const struct tensor *t)
-{
-	h->h.datatype = (int16_t)nii_type_code(stored(t->dtype));
+	h->h.datatype = (int16_t)nii_type_code(as);
 	h->h.bitpix = (int16_t)nii_type_bits(h->h.datatype);
 	if (strcmp(t->name, "image")) {
 		h->h.intent_code = 0;
@@ -100,7 +95,7 @@ static void set_kind(struct nii_header *h, const struct tensor *t)
 	memcpy(h->h.magic, h->version == 1 ? "n+1\0\0\0\0\0" : "n+2\0\r\n\032\n", 8);
 }
 
-int nii_header_for(const struct frame *f, const struct tensor *t, struct nii_header *h, struct err *e)
+int nii_header_for(const struct frame *f, const struct tensor *t, enum dtype as, struct nii_header *h, struct err *e)
 {
 	struct grid g;
 	int r;
@@ -116,7 +111,7 @@ int nii_header_for(const struct frame *f, const struct tensor *t, struct nii_hea
 		fresh(h, &g);
 	unscaled(h);
 	set_dims(h, &g, t->rank == 4 ? t->shape[0] : 1);
-	set_kind(h, t);
+	set_kind(h, t, as);
 	return nii_header_check(h, "header to be written", e);
 }
 
@@ -186,22 +181,32 @@ static int put_header(struct nii_out *o, struct nii_header *h, struct err *e)
 	return deflate_write(o->pair ? o->hdr.gz : o->main.gz, raw, n, e);
 }
 
+/* The values as they are written: *own (caller frees) or, NULL, the tensor's. */
+static int to_store(const struct tensor *t, enum dtype *as, void **own, struct err *e)
+{
+	*own = NULL;
+	*as = t->dtype == DT_BOOL ? DT_U8 : t->dtype;
+	if (t->dtype == DT_F16 || t->dtype == DT_BF16) {
+		*as = DT_F32;
+		*own = tensor_to_f32(t, e);
+		return *own ? 0 : -1;
+	}
+	return strcmp(t->name, "image") && t->dtype != DT_BOOL ? nii_narrow(t, as, own, e) : 0;
+}
+
 int nii_out_frame(struct nii_out *o, const struct frame *f, const struct tensor *t, struct err *e)
 {
 	struct nii_header h;
-	float *wide;
+	enum dtype as;
+	void *own;
 	int r;
 
-	if (nii_header_for(f, t, &h, e) || put_header(o, &h, e))
+	if (to_store(t, &as, &own, e))
 		return -1;
-	if (t->dtype != DT_F16 && t->dtype != DT_BF16)
-		return deflate_write(o->main.gz, t->data, t->size, e);
-	wide = tensor_to_f32(t, e);
-	if (!wide)
-		return -1;
-	r = deflate_write(o->main.gz, wide, (size_t)tensor_count(t) * sizeof *wide, e);
-	free(wide);
-	return r;
+	r = nii_header_for(f, t, as, &h, e) || put_header(o, &h, e) ||
+	    deflate_write(o->main.gz, own ? own : t->data, (size_t)tensor_count(t) * dtype_size(as), e);
+	free(own);
+	return r ? -1 : 0;
 }
 
 static int finish_part(struct part *p, struct err *e)
