@@ -95,6 +95,15 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	done
 }
 
+@test "a rank's share of the patches goes on too" {
+	$patches -n 12 --shard 1/2 train.ts | seg-train $net -o whole2.ts
+	$patches -n 7 --shard 1/2 train.ts | seg-train $net -o s.ts
+	fails 1 "seg-train: standard input: begins with patch 9, but s.last.ts wants patch 7 next: give nii-patch --skip 7" \
+		bash -c "$patches -n 12 --skip 8 --shard 1/2 train.ts | seg-train --resume s.last.ts -o s.ts"
+	$patches -n 12 --skip 7 --shard 1/2 train.ts | seg-train --threads 1 --resume s.last.ts -o s.ts
+	cmp s.last.ts whole2.last.ts
+}
+
 @test "the model frame has all that inference needs; without -o the last state goes to standard output" {
 	$patches -n 3 train.ts | seg-train $net -o m.ts
 	$patches -n 3 train.ts | seg-train $net | cmp - m.last.ts
