@@ -25,8 +25,13 @@ fi
 
 say() { printf '\n== %s\n' "$1"; }
 began=$SECONDS
+if [ -e "$dir" ] && [ ! -e "$dir/.demo" ]; then
+	echo "demo.sh: $dir: is there already and no demo's: give another with -d" >&2
+	exit 1
+fi
 rm -rf "$dir"
 mkdir -p "$dir/pictures" "$dir/masks"
+: >"$dir/.demo"
 
 say "drawing $((train + val + test)) patients"
 draw() { nii-phantom -n "$2" --skip "$1" --seed 1 -s "$size" --volume "$volume" --healthy "$3"; }

@@ -48,3 +48,10 @@ setup() {
 	fails 1 "segment.sh: none.ts: cannot be read" "$segment" none.ts a.nii
 	"$segment" --help | grep -q '^usage: segment.sh'
 }
+
+@test "demo.sh: misuse; leaves alone what it did not make" {
+	fails 2 "demo.sh: unknown option --x (see demo.sh --help)" "$ROOT/pipelines/demo.sh" --x
+	mkdir -p mine
+	fails 1 "demo.sh: mine: is there already and no demo's: give another with -d" "$ROOT/pipelines/demo.sh" -d mine
+	[ -d mine ]
+}
