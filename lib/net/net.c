@@ -44,20 +44,26 @@ static int alloc_params(struct net *n, struct err *e)
 	return 0;
 }
 
-struct net *net_new(json_t *arch, const struct k_backend *k, struct err *e)
+struct net *net_run_new(struct graph *g, json_t *arch, const struct k_backend *k, struct err *e)
 {
-	struct net *n = mem_zero(1, sizeof *n, "a network", e);
+	struct net *n = g ? mem_zero(1, sizeof *n, "a network", e) : NULL;
 
-	if (!n)
-		return NULL;
-	n->k = k;
-	n->arch = json_incref(arch);
-	n->graph = arch_graph(arch, e);
-	if (!n->graph || alloc_params(n, e)) {
-		net_free(n);
+	if (!n) {
+		graph_free(g);
 		return NULL;
 	}
-	return n;
+	n->k = k;
+	n->arch = json_incref(arch);
+	n->graph = g;
+	if (!alloc_params(n, e))
+		return n;
+	net_free(n);
+	return NULL;
+}
+
+struct net *net_new(json_t *arch, const struct k_backend *k, struct err *e)
+{
+	return net_run_new(arch_graph(arch, e), arch, k, e);
 }
 
 void net_free(struct net *n)

@@ -22,6 +22,9 @@ struct net {
 
 struct net_run_loss { struct k_loss terms; const uint8_t *label; double *out; int grad; };
 
+/* net_new from a graph, which is taken over, also on failure; NULL: its error is already set. */
+struct net *net_run_new(struct graph *g, json_t *arch, const struct k_backend *k, struct err *e);
+
 float *net_run_at(const struct net *n, struct plan_ref r); /* NULL for nowhere */
 
 /* Give the current weights to the plan's convolutions, if they changed. */

@@ -83,8 +83,10 @@ static int add_back(struct plan *p, int i, struct err *e)
 {
 	const struct plan_step *s = &p->step[i];
 	struct plan_value *v = &p->value[s->out], *x = &p->value[s->x], *res = &p->value[s->res];
-	int early = x->step > res->step && x->g.buf < 0 && p->graph->op[s->x].uses == 1 && is_dense(p, s->out, v->g), had = res->g.buf >= 0;
+	int early = x->step > res->step && x->g.buf < 0 && p->graph->op[s->x].uses == 1 && is_dense(p, s->out, v->g) && !v->shared;
+	int had = res->g.buf >= 0;
 
+	early = early && !by(p, s->x, PLAN_CONCAT); /* which passes slices of it on */
 	for (int j = x->step; early && j < i; j++)
 		if (p->step[j].x == s->res || p->step[j].res == s->res)
 			early = 0;
@@ -125,17 +127,30 @@ static int res_back(struct plan *p, int i, struct plan_call *c, int *taken, stru
 	return 0;
 }
 
+/* Both parts of the gradient of step i's output are part of that of x. */
+static int pass_both(struct plan *p, int i, struct err *e)
+{
+	const struct plan_step *s = &p->step[i];
+	const struct plan_value *v = &p->value[s->out];
+	struct plan_ref to;
+	int add;
+
+	if (grad_place(p, i, s->x, &to, &add, e) || plan_slice(p, i, s->out, v->g, to, add, e))
+		return -1;
+	return v->g2.buf < 0 ? 0 : plan_slice(p, i, s->out, v->g2, to, 1, e);
+}
+
 static int norm_back(struct plan *p, int i, struct err *e)
 {
 	const struct plan_step *s = &p->step[i];
 	const struct plan_ref no = plan_nowhere;
 	struct plan_call c = {.what = PLAN_DO_NORM_BACK, .step = i, .y = no, .y2 = no, .res = no, .dx = no, .dres = no, .norm = s->norm};
 	struct plan_value *v = &p->value[s->out], *x = &p->value[s->x];
-	int taken = 0;
+	int twice = s->res == s->x, taken = twice;
 
 	if (s->norm.norm == K_NORM_NONE && s->norm.act == K_ACT_NONE)
 		return add_back(p, i, e);
-	if (s->res >= 0 && p->value[s->res].grad && res_back(p, i, &c, &taken, e))
+	if (s->res >= 0 && !twice && p->value[s->res].grad && res_back(p, i, &c, &taken, e))
 		return -1;
 	c.x = x->at;
 	c.dy = v->g;
@@ -148,7 +163,9 @@ static int norm_back(struct plan *p, int i, struct err *e)
 	c.norm.ypitch = c.dy.pitch;
 	c.norm.y2pitch = c.dy2.pitch;
 	c.norm.rpitch = c.dres.pitch;
-	return plan_emit(p, &c, p->k->norm_scratch(&c.norm), e);
+	if (plan_emit(p, &c, p->k->norm_scratch(&c.norm), e))
+		return -1;
+	return twice ? pass_both(p, i, e) : 0;
 }
 
 static int concat_back(struct plan *p, int i, struct err *e)
