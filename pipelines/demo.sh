@@ -18,7 +18,7 @@ for bin in "$here/../build/bin" "$here/../../../bin"; do
 done
 
 # What is drawn, and how long is trained. Without a limit a slow machine would take its time: after --most seconds the best model so far is taken.
-train=64 val=6 test=6 size=96,96,64 volume=3,60 patch=48,48,32 channels=16,32,64,128 strides=2,2,2 batch=4 steps=2000 every=200 most=270
+train=96 val=6 test=6 size=96,96,64 volume=3,60 patch=48,48,32 channels=16,32,64,128 strides=2,2,2 batch=4 steps=2000 every=200 most=280
 if [ $quick = 1 ]; then
 	train=8 val=1 test=2 size=48,48,32 volume=20,60 patch=32,32,32 channels=8,16,32 strides=2,2 batch=2 steps=12 every=6 most=60
 fi
@@ -61,6 +61,8 @@ awk -F'\t' -v mean=$((steps < 40 ? 1 : steps / 40)) '
 	NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } { s += $c["loss"]; if (++n == mean) { print $c["step"] "\t" s / n; n = s = 0 } }' \
 	"$dir/train.tsv" >"$dir/loss.tsv"
 awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } $c["val_dice"] != "" { print $c["step"] "\t" $c["val_dice"] }' "$dir/train.tsv" >"$dir/dice.tsv"
+curves="\"$dir/loss.tsv\" using 1:2 with lines lw 2 title \"loss\""
+[ -s "$dir/dice.tsv" ] && curves+=", \"$dir/dice.tsv\" using 1:2 axes x1y2 with linespoints lw 2 pt 7 title \"Dice\""
 gnuplot <<-EOF
 	set terminal pngcairo size 800,480
 	set output "$dir/training.png"
@@ -74,7 +76,7 @@ gnuplot <<-EOF
 	set ytics nomirror
 	set y2tics
 	set grid
-	plot "$dir/loss.tsv" using 1:2 with lines lw 2 title "loss", "$dir/dice.tsv" using 1:2 axes x1y2 with linespoints lw 2 pt 7 title "Dice"
+	plot $curves
 EOF
 rm -f "$dir/loss.tsv" "$dir/dice.tsv"
 
