@@ -12,6 +12,7 @@ nii-patch -s 8,8,8 --per-volume 2 -n 2
 nii-invert
 nii-write
 cc-largest
+cc-filter --min-volume 1 --fill-holes -k 2
 ts-select --index 0
 ts-info
 '

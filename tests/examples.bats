@@ -21,6 +21,7 @@ setup_file() {
 	cp "$1" truth.nii.gz
 	cp "$1" mask.nii.gz
 	cp "$1" label.nii.gz
+	cp "$1" lungs.nii.gz
 	nii-read -L cases.tsv | nii-normalize --window=-1024,325 -o train.ts
 	cp train.ts val.ts
 	cp train.ts test.ts

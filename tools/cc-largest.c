@@ -20,10 +20,11 @@ static int keep(struct frame *f, void *arg, struct err *e)
 	const struct opts *o = arg;
 	enum component_of of = o->all ? COMPONENT_UNION : COMPONENT_VALUE;
 	struct tensor *t = frame_labels(f, o->tensor, e);
+	const struct component_rule rule = {.k = o->k};
 	struct components c = {0};
 	int r = -1;
 
-	if (t && !component_find(t, connectivities[o->connectivity], of, &c, e) && !component_keep_largest(t, &c, of, o->k, e))
+	if (t && !component_find(t, connectivities[o->connectivity], of, &c, e) && !component_keep(t, &c, of, &rule, e))
 		r = history_push(f, "cc-largest",
 		                 json_pack("{s:i, s:I, s:s, s:b}", "connectivity", connectivities[o->connectivity], "k", (json_int_t)o->k, "tensor", t->name,
 		                           "union", o->all),

@@ -8,6 +8,8 @@
 
 struct finder {
 	struct components *c;
+	const struct tensor *t;          /* the components of its values, or */
+	const struct components *around; /* of what lies between these */
 	size_t used, room; /* runs */
 	int nx;
 	enum component_of of;
@@ -182,15 +184,33 @@ static int measure(struct finder *f)
 	return 0;
 }
 
-static int find(struct finder *f, const struct tensor *t, int connectivity)
+/* The runs of row r: of what is not in the rows of other components, or of the tensor's values. */
+static int gaps(struct finder *f, int64_t r)
+{
+	const struct components *of = f->around;
+	int x = 0;
+
+	for (int64_t i = of->row[r]; i < of->row[r + 1]; i++) {
+		if (of->run[i].x0 > x && emit(f, x, of->run[i].x0, 0))
+			return -1;
+		x = of->run[i].x1;
+	}
+	return x < f->nx ? emit(f, x, f->nx, 0) : 0;
+}
+
+static int values(struct finder *f, int64_t r)
+{
+	return scan[f->t->dtype](f, (const char *)f->t->data + (size_t)r * (size_t)f->nx * dtype_size(f->t->dtype));
+}
+
+static int find(struct finder *f, int connectivity)
 {
 	struct components *c = f->c;
-	size_t stride = (size_t)c->size[0] * dtype_size(t->dtype);
 
 	for (int64_t z = 0, r = 0; z < c->size[2]; z++)
 		for (int64_t y = 0; y < c->size[1]; y++, r++) {
 			c->row[r] = (int64_t)f->used;
-			if (scan[t->dtype](f, (const char *)t->data + (size_t)r * stride))
+			if (f->around ? gaps(f, r) : values(f, r))
 				return -1;
 			join_row(f, y, z, connectivity);
 			c->row[r + 1] = (int64_t)f->used;
@@ -201,11 +221,23 @@ static int find(struct finder *f, const struct tensor *t, int connectivity)
 	return measure(f);
 }
 
-int component_find(const struct tensor *t, int connectivity, enum component_of of, struct components *c, struct err *e)
+static int find_or_free(struct finder *f, int connectivity)
 {
-	struct finder f = {.c = c, .of = of, .e = e};
+	struct components *c = f->c;
 
 	assert(connectivity == 6 || connectivity == 18 || connectivity == 26);
+	f->nx = (int)c->size[0];
+	c->row = mem_zero((size_t)(c->size[1] * c->size[2] + 1), sizeof *c->row, "rows", f->e);
+	if (c->row && !find(f, connectivity))
+		return 0;
+	component_free(c);
+	return -1;
+}
+
+int component_find(const struct tensor *t, int connectivity, enum component_of of, struct components *c, struct err *e)
+{
+	struct finder f = {.c = c, .t = t, .of = of, .e = e};
+
 	memset(c, 0, sizeof *c);
 	if (t->rank != 3 || !scan[t->dtype])
 		return err_set(e, NULL, "tensor '%s' is %s with %d axes (expected integers [Z,Y,X])", t->name, dtype_name(t->dtype), t->rank);
@@ -214,12 +246,16 @@ int component_find(const struct tensor *t, int connectivity, enum component_of o
 		if (c->size[i] > INT32_MAX - 1)
 			return err_set(e, NULL, "tensor '%s' has an axis of %lld voxels", t->name, (long long)c->size[i]);
 	}
-	f.nx = (int)c->size[0];
-	c->row = mem_zero((size_t)(c->size[1] * c->size[2] + 1), sizeof *c->row, "rows", e);
-	if (c->row && !find(&f, t, connectivity))
-		return 0;
-	component_free(c);
-	return -1;
+	return find_or_free(&f, connectivity);
+}
+
+int component_gaps(const struct components *around, int connectivity, struct components *c, struct err *e)
+{
+	struct finder f = {.c = c, .around = around, .of = COMPONENT_UNION, .e = e};
+
+	memset(c, 0, sizeof *c);
+	memcpy(c->size, around->size, sizeof c->size);
+	return find_or_free(&f, connectivity);
 }
 
 void component_free(struct components *c)
@@ -228,52 +264,6 @@ void component_free(struct components *c)
 	free(c->run);
 	free(c->c);
 	memset(c, 0, sizeof *c);
-}
-
-struct ranked { int64_t value, voxels; uint32_t index; };
-
-static int by_rank(const void *a, const void *b)
-{
-	const struct ranked *p = a, *q = b;
-
-	if (p->value != q->value)
-		return p->value < q->value ? -1 : 1;
-	if (p->voxels != q->voxels)
-		return p->voxels > q->voxels ? -1 : 1;
-	return p->index < q->index ? -1 : 1;
-}
-
-/* keep[i]: is component i one of the k largest of its value? */
-static int choose(const struct components *c, enum component_of of, int64_t k, char *keep, struct err *e)
-{
-	struct ranked *r = mem_new(c->n, sizeof *r, "components", e);
-	int64_t nth = 0;
-
-	if (!r)
-		return -1;
-	for (uint32_t i = 0; i < c->n; i++)
-		r[i] = (struct ranked){of == COMPONENT_VALUE ? c->c[i].value : 0, c->c[i].voxels, i};
-	qsort(r, c->n, sizeof *r, by_rank);
-	for (uint32_t i = 0; i < c->n; i++) {
-		nth = i && r[i].value == r[i - 1].value ? nth + 1 : 0;
-		keep[r[i].index] = nth < k;
-	}
-	free(r);
-	return 0;
-}
-
-int component_keep_largest(struct tensor *t, const struct components *c, enum component_of of, int64_t k, struct err *e)
-{
-	size_t size = dtype_size(t->dtype), stride = (size_t)c->size[0] * size;
-	char *keep = mem_new(c->n, 1, "components", e);
-	int r = keep ? choose(c, of, k, keep, e) : -1;
-
-	for (int64_t row = 0; !r && row < c->size[1] * c->size[2]; row++)
-		for (int64_t i = c->row[row]; i < c->row[row + 1]; i++)
-			if (!keep[c->run[i].of])
-				memset((char *)t->data + (size_t)row * stride + (size_t)c->run[i].x0 * size, 0, (size_t)(c->run[i].x1 - c->run[i].x0) * size);
-	free(keep);
-	return r;
 }
 
 static uint32_t group_of(const uint32_t *group, uint32_t component)

@@ -35,9 +35,28 @@ enum component_of {
 int component_find(const struct tensor *t, int connectivity, enum component_of of, struct components *c, struct err *e);
 void component_free(struct components *c);
 
-/* Set everything in t to 0 but the k largest components: of every value by itself, or of all (COMPONENT_UNION). c is what component_find found in t.
-   Of equal sizes the one whose first voxel comes first, x fastest, is the larger. */
-int component_keep_largest(struct tensor *t, const struct components *c, enum component_of of, int64_t k, struct err *e);
+/* The components of the background: what no run of `around` covers; their values are 0. As component_find. */
+int component_gaps(const struct components *around, int connectivity, struct components *c, struct err *e);
+
+/* Which components stay: those that meet every condition, and of these the k largest, of every value by itself or of all (COMPONENT_UNION).
+   Of equal sizes the one whose first voxel comes first, x fastest, is the larger. Zeroed: all stay. */
+struct component_rule {
+	int64_t k;               /* 0: all of them */
+	int64_t least;           /* voxels */
+	const struct tensor *on; /* integers [Z,Y,X] of the same size: at least one voxel, and at least the share `fraction` of the voxels, lies on it; or NULL */
+	double fraction;
+	int values;              /* how many; 0: every voxel of `on` that is not 0 counts, */
+	const int64_t *value;    /* else those of these values */
+};
+
+/* Set the components of t that do not stay to 0. c is what component_find found in t. 0, or -1 and an error. (component_keep.c) */
+int component_keep(struct tensor *t, const struct components *c, enum component_of of, const struct component_rule *rule, struct err *e);
+
+/* Fill the holes of t, integers [Z,Y,X]: components of its background that do not touch the border of the volume, voxels being neighbours by 6 where
+   connectivity is 18 or 26, and by 26 where it is 6. A hole takes the label of its neighbours (by the same rule); one with several stays,
+   but with COMPONENT_UNION takes that of the voxel before its first. With one label that is scipy.ndimage.binary_fill_holes, whose
+   default is connectivity 18 or 26 here. 0, or -1 and an error. (component_holes.c) */
+int component_fill_holes(struct tensor *t, int connectivity, enum component_of of, struct err *e);
 
 /* The runs of components, gathered by group: what diameters are measured on. */
 struct component_line { int32_t x0, x1, y, z; }; /* voxels x0 <= x < x1 */

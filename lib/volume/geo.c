@@ -53,6 +53,18 @@ int64_t geo_voxels(const struct grid *g)
 	return g->size[0] * g->size[1] * g->size[2];
 }
 
+int geo_least_voxels(const struct grid *g, double mm3, int64_t *voxels, struct err *e)
+{
+	const double *a = g->affine;
+	double one = fabs(a[0] * (a[5] * a[10] - a[6] * a[9]) - a[1] * (a[4] * a[10] - a[6] * a[8]) + a[2] * (a[4] * a[9] - a[5] * a[8]));
+	double n = ceil(mm3 / one * (1 - 1e-6));
+
+	if (!(one > 0) || !isfinite(one))
+		return err_set(e, NULL, "affine: a voxel has no volume (%g mm3)", one);
+	*voxels = n < 1e18 ? (int64_t)n : INT64_MAX;
+	return 0;
+}
+
 int64_t geo_planes(const struct tensor *t)
 {
 	return t->rank == 4 ? t->shape[0] : 1;

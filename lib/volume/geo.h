@@ -19,6 +19,9 @@ void geo_move(struct grid *g, const int64_t lo[3]);
 int geo_same_size(const struct grid *a, const struct grid *b);
 int64_t geo_voxels(const struct grid *g);
 
+/* *voxels: the fewest that make up mm3 (> 0), a millionth of rounding allowed. 0, or -1 and an error where a voxel has no volume. */
+int geo_least_voxels(const struct grid *g, double mm3, int64_t *voxels, struct err *e);
+
 /* What a tensor is to preprocessing. Spatial: its last three axes are the grid and it has 3 or 4 axes. */
 enum geo_role { ROLE_PASS, ROLE_IMAGE, ROLE_LABEL, ROLE_PROB, ROLE_FLOAT, ROLE_INT };
 

@@ -46,4 +46,5 @@ def main():
                 f.write(frame({"label": keep(a, *way) if way else a}, niipipe=1, kind="volume", id=case, affine=IDENTITY))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -81,7 +81,7 @@ static double by_threshold(const struct frame *f, int lo, int hi)
 	for (int64_t i = 0; i < n; i++)
 		m[i] = v[i] > lo && v[i] < hi;
 	if (!component_find(&mask, 26, COMPONENT_VALUE, &c, &e)) {
-		component_keep_largest(&mask, &c, COMPONENT_VALUE, 1, &e);
+		component_keep(&mask, &c, COMPONENT_VALUE, &(struct component_rule){.k = 1}, &e);
 		component_free(&c);
 	}
 	for (int64_t i = 0; i < n; i++)

@@ -1,0 +1,90 @@
+load helper
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	G=$ROOT/tests/golden
+}
+
+gold() { # gold NAME ARG...: cc-filter ARG... makes of filter_in what SciPy made
+	zcat "$G/filter_in.ts.gz" | cc-filter "${@:2}" | ts-select --drop mask | ts-cmp - <(zcat "$G/filter_$1.ts.gz")
+}
+
+@test "too small ones: as SciPy and cc3d have it" {
+	gold least -c 6 --min-voxels 3
+	gold union -c 18 --union --min-voxels 4
+	gold volume -c 6 --min-volume 4.8
+}
+
+@test "on a mask, and the k largest of these" {
+	gold on -c 6 --on mask
+	gold fraction -c 6 --on mask --on-values 2,-1 --on-fraction 0.25
+	gold k -c 6 -k 2 --min-voxels 2 --on mask
+}
+
+@test "holes: as scipy.ndimage.binary_fill_holes" {
+	gold fill6 -c 6 --fill-holes
+	gold fill26 --fill-holes
+	gold fillu --fill-holes --union -k 1
+}
+
+@test "-k alone is cc-largest" {
+	cc-filter -c 6 -k 3 $G/components_in.ts | ts-cmp - $G/components_k3.ts
+	cc-filter --union -k 1 $G/components_in.ts | ts-cmp - $G/components_u26.ts
+}
+
+@test "a volume just reached is enough" {
+	AFFINE='0.1 0 0 0 0 0.1 0 0 0 0 0.1 0 0 0 0 1' volume a U8 1,1,6 '\1\1\1\0\1\1' >a.ts
+	AFFINE='0.1 0 0 0 0 0.1 0 0 0 0 0.1 0 0 0 0 1' volume a U8 1,1,6 '\1\1\1\0\0\0' >b.ts
+	cc-filter --min-volume 0.003 a.ts | ts-cmp - b.ts
+	cc-filter --min-volume 0.002 a.ts | ts-cmp - a.ts
+	cc-filter --min-volume 0.0021 --min-voxels 1 a.ts | ts-cmp - b.ts
+	cc-filter --min-volume 0.0001 --min-voxels 3 a.ts | ts-cmp - b.ts
+}
+
+@test "a ring in one slice is open above and below" {
+	volume a U8 1,3,3 '\1\1\1\1\0\1\1\1\1' >a.ts
+	cc-filter --fill-holes a.ts | ts-cmp - a.ts
+	cc-filter -c 6 --fill-holes a.ts | ts-cmp - a.ts
+}
+
+@test "nothing in it: nothing done, and nothing left is no error" {
+	volume a U8 2,2,2 '\0\0\0\0\0\0\0\0' >a.ts
+	cc-filter --fill-holes --min-voxels 5 -k 1 a.ts | ts-cmp - a.ts
+	volume b U8 2,2,2 '\1\0\0\0\0\0\0\0' >b.ts
+	cc-filter --min-voxels 5 b.ts | ts-select --index 0 -t label | ts-info --stats | grep -q 'max 0'
+}
+
+@test "the history says so, and nii-invert passes over it" {
+	nii-phantom -n 1 --size 24,20,16 --seed 1 | cc-filter -t label --min-voxels 2 >a.ts
+	run ts-info a.ts
+	[[ $output == *' cc-filter 0.1.0 {"connectivity":26,"fill_holes":false,"k":0,"min_volume":0.0,"min_voxels":2,"on":null,"on_fraction":0.0,"on_values":[],"tensor":"label","union":false}'* ]]
+	nii-crop --above=-900 a.ts | cc-filter -t label --fill-holes | nii-invert -o b.ts
+	ts-info b.ts | grep -q cc-filter
+}
+
+@test "real tumour and lungs: whole on one voxel, or a tenth of them, gone on a half" {
+	need_data ct/LUNG1-002
+	d=$NIIPIPE_DATA/ct/LUNG1-002
+	nii-read -l $d/LUNG1-002_lungs.nii.gz $d/LUNG1-002_gtv.nii.gz |
+		LC_ALL=C sed '1s/"image":{"dtype":"U8","shape":\[1,/"pred":{"dtype":"U8","shape":   [/' >p.ts
+	before=$(ts-info --stats p.ts | grep '^  pred')
+	[ "$(cc-filter --on label p.ts | ts-info --stats | grep '^  pred')" = "$before" ]
+	[ "$(cc-filter --on label --on-values 1,2 --on-fraction 0.1 p.ts | ts-info --stats | grep '^  pred')" = "$before" ]
+	cc-filter --on label --on-fraction 0.5 p.ts | ts-info --stats | grep '^  pred' | grep -q 'max 0'
+}
+
+@test "messages" {
+	volume a U8 1,1,2 '\1\1' >a.ts
+	fails 2 "cc-filter: nothing to do: none of --min-voxels, --min-volume, --on, --keep, --fill-holes (see cc-filter --help)" cc-filter a.ts
+	fails 2 "cc-filter: --on-fraction and --on-values need --on (see cc-filter --help)" cc-filter -k 1 --on-fraction 0.5 a.ts
+	fails 2 "cc-filter: --min-voxels: 0 is not in 1..1000000000000000 (see cc-filter --help)" cc-filter --min-voxels 0 a.ts
+	fails 2 "cc-filter: --min-volume: -1 is not in 1e-09..1e+15 (see cc-filter --help)" cc-filter --min-volume=-1 a.ts
+	fails 1 "cc-filter: a.ts: a: no tensor 'x' in this frame" cc-filter --on x -o out a.ts
+	raw_frame '{"__metadata__":{"id":"h"},"label":{"dtype":"U8","shape":[1,1,2],"data_offsets":[0,2]},"m":{"dtype":"U8","shape":[2,1,1],"data_offsets":[2,4]},"f":{"dtype":"F32","shape":[1,1,2],"data_offsets":[4,12]}}' 'aabb00000000' >b.ts
+	fails 1 "cc-filter: b.ts: h: 'm' is on another grid than 'label'" cc-filter --on m -o out b.ts
+	fails 1 "cc-filter: b.ts: h: tensor 'f' is F32 with 3 axes (expected integers [Z,Y,X])" cc-filter --on f -o out b.ts
+	fails 1 "cc-filter: b.ts: h: no metadata 'affine'" cc-filter --min-volume 1 -o out b.ts
+	AFFINE='1 0 0 0 0 1 0 0 1 1 0 0 0 0 0 1' volume a U8 1,1,2 '\1\1' >a.ts
+	fails 1 "cc-filter: a.ts: a: affine: a voxel has no volume (0 mm3)" cc-filter --min-volume 1 -o out a.ts
+	[ ! -e out ]
+}
