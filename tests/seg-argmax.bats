@@ -92,6 +92,10 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 	fails 1 "seg-argmax: plain.ts: a: no metadata prob says whether the scores are probabilities or logits" seg-argmax --threshold .5 plain.ts
 	fails 1 "seg-argmax: odds.ts: a: metadata prob is 'odds' (expected probabilities or logits)" seg-argmax odds.ts
 	fails 1 "seg-argmax: nan.ts: a: no class 2 among 2" seg-argmax --threshold .5 --class 2 nan.ts
+	m='"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"}'
+	t='"label":{"dtype":"U8","shape":[1,1,2],"data_offsets":[8,10]}'
+	raw_frame "{$m,\"prob\":{\"dtype\":\"F32\",\"shape\":[2,1,1,1],\"data_offsets\":[0,8]},$t}" "$(f32 0 1)\\1\\1" >grids.ts
+	fails 1 "seg-argmax: grids.ts: a: 'prob' is on another grid than 'label' (1x1x1 against 2x1x1 voxels)" seg-argmax grids.ts
 	volume a U8 1,1,1 '\1' prob >u8.ts
 	fails 1 "seg-argmax: u8.ts: a: tensor 'prob' is U8 with 3 axes (expected floats [K,Z,Y,X])" seg-argmax u8.ts
 	fails 2 "seg-argmax: --threshold: 1.5 is not in 0..1 (see seg-argmax --help)" seg-argmax --threshold 1.5 plain.ts

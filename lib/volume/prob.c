@@ -192,11 +192,12 @@ int prob_labels(struct frame *f, const struct prob_rule *rule, struct err *e)
 	const struct tensor *t = scores(f, e);
 	int64_t shape[4], k, nz, n, worst = INT64_MAX;
 	struct tensor *out;
+	struct grid grid;
 	enum kind kind;
 	const float *p;
 	uint8_t *pred;
 
-	if (!t || kind_of(f, &kind, e) || check_rule(t, rule, kind, e) || !(t = as_f32(f, e)))
+	if (!t || frame_grid(f, &grid, e) || kind_of(f, &kind, e) || check_rule(t, rule, kind, e) || !(t = as_f32(f, e)))
 		return -1;
 	memcpy(shape, t->shape, sizeof shape);
 	k = shape[0], nz = shape[1], n = shape[2] * shape[3], p = t->data;

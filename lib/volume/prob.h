@@ -17,7 +17,7 @@ int prob_add(struct frame *f, const struct frame *other, struct err *e);
 int prob_divide(struct frame *f, int64_t n, struct err *e);
 
 /* f gets `pred` U8 [Z,Y,X] by the rule: the class's number, or 0. For a threshold logits become probabilities (softmax; of a single class the
-   sigmoid). A score that is not finite is an error that names the slice. 0 or -1. */
+   sigmoid). Tensors of different grids are an error; a score that is not finite is an error that names the slice. 0 or -1. */
 int prob_labels(struct frame *f, const struct prob_rule *rule, struct err *e);
 
 #endif
