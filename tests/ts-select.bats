@@ -35,6 +35,33 @@ ids() { ts-info | sed -n 's/^frame [0-9]*: \([^,]*\),.*/\1/p' | tr '\n' ' '; }
 	done
 }
 
+@test "folds of a seed: KFold(5, shuffle=True, random_state=12345) of the sorted ids, whatever their order" {
+	for i in 3 1 4 0 2; do volume "case$i" U8 1,1,1 '\1'; done >mixed.ts
+	for f in all.ts mixed.ts; do
+		[ "$(for k in 0 1 2 3 4; do ts-select --fold $k/5 --seed 12345 $f | ids; done)" = "case0 case4 case3 case1 case2 " ]
+	done
+	[ "$(ts-select --fold 0/2 --seed 0 mixed.ts | ids)" = "case1 case0 case2 " ]
+	[ "$(ts-select --not --fold 0/2 --seed 0 <mixed.ts | ids)" = "case3 case4 " ]
+	# frames of one id stay together, over all operands
+	[ "$(ts-select --fold 3/5 --seed 12345 all.ts one.ts | ids)" = "case1 case1 " ]
+}
+
+@test "folds of a seed from a pipe: ids from a list, nii-read's too" {
+	printf 'id\timage\tlabel\ncase4\tx\ncase0\ncase1\tx\ty\n\ncase3\ncase2\n' >list
+	[ "$(cat all.ts | ts-select --fold 1/5 --seed 12345 --list list | ids)" = "case4 " ]
+	fails 1 "ts-select: standard input: a pipe cannot be read twice: --seed needs a file, or all ids with --list" \
+		bash -c 'cat all.ts | ts-select --fold 1/5 --seed 1 -o out'
+	printf 'case4\ncase0\ncase1\ncase3\n' >list
+	fails 1 "ts-select: list: the id 'case2' is not in the list" ts-select --not --fold 1/4 --seed 1 --list list -o out all.ts
+	fails 1 "ts-select: 6 folds of 5 ids: a fold would be empty" ts-select --fold 1/6 --seed 1 -o out all.ts
+	fails 1 "ts-select: no: cannot open: No such file or directory" ts-select --fold 1/6 --seed 1 --list no -o out all.ts
+	[ ! -e out ]
+	fails 2 "ts-select: --list needs --seed, and that --fold (see ts-select --help)" ts-select --seed 1 all.ts
+	fails 2 "ts-select: --seed: 4294967296 is not in 0..4294967295 (see ts-select --help)" ts-select --fold 1/2 --seed 4294967296 all.ts
+	raw_frame '{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}' x >h.ts
+	fails 1 "ts-select: h.ts: a frame has no id: --seed deals ids to folds" ts-select --fold 0/1 --seed 1 h.ts
+}
+
 @test "tensors kept or dropped" {
 	raw_frame '{"__metadata__":{"id":"h"},"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}' xyz >h.ts
 	raw_frame '{"__metadata__":{"id":"h"},"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}' z >b.ts

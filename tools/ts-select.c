@@ -1,9 +1,12 @@
 /* ts-select: some of a stream's frames, some of their tensors, as they are (no history entry: nothing is done to them).
    Frames are chosen by id, by index or by fold, counted from 0 over all operands; the data of the others are skipped unread. What was asked for by
-   name and is not there is an error. Memory: one frame. */
+   name and is not there is an error. Folds of a seed are dealt over all ids, so that the headers are read twice, or the ids come from a list.
+   Memory: one frame. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/arg.h"
+#include "lib/stream/fold.h"
 #include "lib/stream/stream.h"
 
 enum { RANGES = 64 };
@@ -12,7 +15,8 @@ struct range { int64_t lo, hi; int met; };
 
 struct opts {
 	struct arg_strs ids, keep, drop;
-	const char *index, *fold;
+	const char *index, *fold, *list;
+	int64_t seed; /* -1: folds are dealt in turn */
 	int not;
 };
 
@@ -21,6 +25,10 @@ struct state {
 	struct range range[RANGES];
 	int ranges, met[ARG_LIST];
 	int64_t fold, folds; /* folds 0: not asked for */
+	struct fold_set set; /* with a seed */
+	char stranger[256];  /* an id that is not in it */
+	struct err *e;       /* of note_id, */
+	int bad;             /* which failed */
 	int64_t index, chosen;
 };
 
@@ -68,6 +76,15 @@ static void parse_fold(struct state *s, const char *text)
 		err_usage("--fold: '%.80s' is not I/N with 0 <= I < N", text);
 }
 
+static int64_t dealt(struct state *s, const char *id)
+{
+	int64_t k = fold_of(&s->set, id);
+
+	if (k < 0 && !*s->stranger)
+		snprintf(s->stranger, sizeof s->stranger, "%s", *id ? id : "?");
+	return k;
+}
+
 static int want(const struct frame *f, void *arg)
 {
 	struct state *s = arg;
@@ -81,7 +98,7 @@ static int want(const struct frame *f, void *arg)
 	for (int i = 0; i < s->ranges; i++)
 		if (s->index >= s->range[i].lo && s->index <= s->range[i].hi)
 			in = s->range[i].met = 1;
-	if (s->folds && s->index % s->folds == s->fold)
+	if (s->folds && s->fold == (o->seed < 0 ? s->index % s->folds : dealt(s, id ? id : "")))
 		in = 1;
 	s->index++;
 	in ^= o->not;
@@ -139,7 +156,50 @@ static int all_met(const struct state *s, struct err *e)
 		if (!s->range[i].met || (s->range[i].hi != INT64_MAX && s->range[i].hi >= s->index))
 			return err_set(e, NULL, "no frame %lld (there are %lld)",
 			               (long long)(s->range[i].lo >= s->index ? s->range[i].lo : s->range[i].hi), (long long)s->index);
+	if (*s->stranger)
+		return err_set(e, s->o->list, "the id '%s' is not in the list", s->stranger);
 	return s->chosen ? 0 : err_set(e, NULL, "none of the %lld frames is chosen", (long long)s->index);
+}
+
+/* The headers alone are wanted. */
+static int note_id(const struct frame *f, void *arg)
+{
+	struct state *s = arg;
+	const char *id = frame_meta(f, "id");
+
+	if (!s->bad)
+		s->bad = id ? fold_add(&s->set, id, s->e) : err_set(s->e, f->file, "a frame has no id: --seed deals ids to folds");
+	return 0;
+}
+
+static int ids_of(struct state *st, const char *path, struct err *e)
+{
+	struct stream *s = stream_open(path, e);
+	struct frame f;
+	int r = -1;
+
+	st->e = e;
+	if (s && !stream_mapped(s))
+		err_set(e, stream_name(s), "a pipe cannot be read twice: --seed needs a file, or all ids with --list");
+	else if (s && !stream_next_if(s, &f, note_id, st, e))
+		r = st->bad;
+	stream_close(s);
+	return r;
+}
+
+/* With a seed: all ids, dealt to folds. */
+static int deal(struct state *st, const struct arg_common *c, struct err *e)
+{
+	const struct opts *o = st->o;
+	int r = 0;
+
+	if (!st->folds || o->seed < 0)
+		return 0;
+	if (o->list)
+		r = fold_add_file(&st->set, o->list, e);
+	for (int i = 0; !o->list && i < (c->argc ? c->argc : 1) && !r; i++)
+		r = ids_of(st, c->argc ? c->argv[i] : NULL, e);
+	return r ? r : fold_deal(&st->set, st->folds, (uint32_t)o->seed, e);
 }
 
 static int run(struct state *st, const struct arg_common *c, struct err *e)
@@ -147,7 +207,7 @@ static int run(struct state *st, const struct arg_common *c, struct err *e)
 	struct out out;
 	int r = 0;
 
-	if (out_open(&out, c->out, 1, e))
+	if (deal(st, c, e) || out_open(&out, c->out, 1, e))
 		return -1;
 	for (int i = 0; i < (c->argc ? c->argc : 1) && !r; i++)
 		r = one_stream(st, c->argc ? c->argv[i] : NULL, &out, e);
@@ -160,7 +220,7 @@ static int run(struct state *st, const struct arg_common *c, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct opts o = {0};
+	struct opts o = {.seed = -1};
 	struct state st = {.o = &o};
 	struct arg_common c;
 	struct err e;
@@ -168,6 +228,8 @@ int main(int argc, char **argv)
 		{0, "id", ARG_STRS, &o.ids, "ID", "the frame with this id; may be repeated"},
 		{0, "index", ARG_STR, &o.index, "LIST", "frames by number from 0: 3, 2..5 (both ends in), 7.., or a list of these"},
 		{0, "fold", ARG_STR, &o.fold, "I/N", "the frames whose number mod N is I: a fold of a cross-validation"},
+		{0, "seed", ARG_INT, &o.seed, "SEED", "--fold deals the ids as scikit-learn's KFold shuffled with this seed", 0, UINT32_MAX},
+		{0, "list", ARG_STR, &o.list, "FILE", "all ids for --seed, one a line (those of the operands)"},
 		{0, "not", ARG_FLAG, &o.not, NULL, "the frames that --id, --index and --fold do not name"},
 		{'t', "tensor", ARG_STRS, &o.keep, "TENSOR", "keep only this tensor; may be repeated"},
 		{0, "drop", ARG_STRS, &o.drop, "TENSOR", "leave this tensor out; may be repeated"},
@@ -180,9 +242,12 @@ int main(int argc, char **argv)
 		err_usage("--tensor and --drop exclude each other");
 	if (o.index)
 		parse_ranges(&st, o.index);
+	if ((o.seed >= 0 && !o.fold) || (o.list && o.seed < 0))
+		err_usage("--list needs --seed, and that --fold");
 	if (o.fold)
 		parse_fold(&st, o.fold);
 	if (run(&st, &c, &e))
 		err_die(&e);
+	fold_free(&st.set);
 	return 0;
 }
