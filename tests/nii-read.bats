@@ -146,7 +146,7 @@ meta() { # meta FRAME KEY
 	fails 1 "nii-read: empty.nii: is empty (expected a NIfTI header)" nii-read empty.nii
 	fails 1 "nii-read: standard input: is empty (expected a NIfTI header)" nii-read </dev/null
 	echo "not a scan" >text.nii
-	fails 1 "nii-read: text.nii: not NIfTI: the header's size is not 348 or 540 (offset 0)" nii-read text.nii
+	fails 1 "nii-read: text.nii: neither NIfTI (a header of size 348 or 540) nor NRRD (offset 0)" nii-read text.nii
 	fails 1 "nii-read: .: is a directory" nii-read .
 	head -c 300 $G/int16.nii >cut.nii
 	fails 1 "nii-read: cut.nii: ends inside the header (expected 348 bytes, found 300) (offset 300)" nii-read cut.nii
@@ -189,4 +189,59 @@ meta() { # meta FRAME KEY
 	for c in LUNG1-001/LUNG1-001 LUNG1-002/LUNG1-002 pat_3/pat_3; do
 		nii-read -l "$NIIPIPE_DATA/ct/${c}_gtv.nii.gz" "$NIIPIPE_DATA/ct/${c}_ct.nii.gz" | ts-info --json - | grep -q '"name":"label","dtype":"U8"'
 	done
+}
+
+@test "NRRD: image, label, list, standard input, by its first bytes" {
+	N=$BATS_TEST_DIRNAME/golden/nrrd
+	nii-read $N/itk.nrrd >a.ts
+	[ "$(meta a.ts shape) $(meta a.ts dtype) $(meta a.ts id) $(meta a.ts tool)" = '[1,3,5,7] "I16" "itk" "nii-read"' ]
+	for f in itk_gz.nrrd itk.nhdr itk_gz.nhdr; do nii-read --id itk $N/$f | ts-cmp - a.ts || { echo $f; return 1; }; done
+	nii-read --id itk <$N/itk_gz.nrrd | ts-cmp - a.ts
+	cat $N/itk.nrrd | nii-read --id itk - | ts-cmp - a.ts
+	gzip <$N/itk.nrrd >zipped.nii
+	nii-read --id itk zipped.nii | ts-cmp - a.ts
+	cp $N/itk_gz.nrrd called.nii.gz
+	nii-read --id itk called.nii.gz | ts-cmp - a.ts
+	nii-read -l $N/mask.seg.nrrd $N/itk.nrrd | ts-info --json - | grep -q '"name":"label","dtype":"U8","shape":\[3,5,7\]'
+	printf 'a\t%s\t%s\n' $N/itk.nhdr $N/mask.seg.nrrd >cases.tsv
+	nii-read -L cases.tsv | ts-cmp - <(nii-read -l $N/mask.seg.nrrd --id a $N/itk.nrrd)
+	[ "$(nii-read $N/list_first.nrrd | meta - shape)" = "[2,3,5,7]" ]
+	[ "$(nii-read $N/mask.seg.nrrd | meta - id)" = '"mask.seg"' ]
+}
+
+@test "NRRD and NIfTI of one volume are on one grid, and nii-write's file is on it too" {
+	N=$BATS_TEST_DIRNAME/golden/nrrd
+	nii-read -l $N/mask.seg.nrrd $N/itk.nrrd >a.ts
+	nii-write -t image -o ct.nii.gz a.ts
+	nii-write -o mask.nii.gz a.ts
+	nii-read -l mask.nii.gz --id itk $N/itk.nrrd | ts-cmp - a.ts
+	nii-read -l $N/mask.seg.nrrd --id itk ct.nii.gz | tail -c 315 | cmp - <(tail -c 315 a.ts)
+	seg-score $N/mask.seg.nrrd mask.nii.gz | cut -f 1,3 | head -2 | tail -1 | grep -q '	1$'
+	nii-read $N/itk.nrrd | nii-resample -s 1,1,1 | nii-crop --above 0 | nii-invert --keep-image | nii-write -t image -o b.nii
+	cmp <(gunzip <ct.nii.gz | head -c 352 | tail -c 276) <(head -c 352 b.nii | tail -c 276)
+}
+
+@test "NRRD: what goes wrong" {
+	N=$BATS_TEST_DIRNAME/golden/nrrd
+	cp $N/itk.nhdr $N/itk.nrrd .
+	fails 1 "nii-read: itk.raw: cannot open: No such file or directory" nii-read itk.nhdr
+	fails 1 "nii-read: standard input: a NRRD header with data file 'itk.raw', which is not looked for from here (name the header)" nii-read <itk.nhdr
+	head -c 200 $N/itk.raw >itk.raw
+	fails 1 "nii-read: itk.raw: ends inside the voxels (expected 210 bytes, found 200) (offset 200)" nii-read itk.nhdr
+	{ cat $N/itk.raw; echo; } >itk.raw
+	fails 1 "nii-read: itk.raw: 1 bytes after the voxels (offset 210)" nii-read itk.nhdr
+	size=$(stat -c %s itk.nrrd)
+	head -c $((size - 1)) itk.nrrd >cut.nrrd
+	fails 1 "nii-read: cut.nrrd: ends inside the voxels (expected 210 bytes, found 209) (offset $((size - 1)))" nii-read cut.nrrd
+	fails 1 "nii-read: standard input: ends inside the voxels (expected 210 bytes, found 209) (offset $((size - 1)))" nii-read <cut.nrrd
+	head -c 100 itk.nrrd >cut.nrrd
+	run nii-read cut.nrrd
+	[ "$status" -eq 1 ]
+	fails 1 "nii-read: $N/list_first.nrrd: has 2 volumes (a label has one)" nii-read -l $N/list_first.nrrd itk.nrrd
+	sed 's/encoding: raw/encoding: hex/' itk.nrrd >hex.nrrd
+	fails 1 "nii-read: hex.nrrd: encoding 'hex' is not read (expected raw or gzip) (offset $(grep -abo 'encoding: hex' hex.nrrd | cut -d: -f1))" nii-read hex.nrrd
+	sed 's/NRRD0004/NRRD0006/' itk.nrrd >six.nrrd
+	fails 1 'nii-read: six.nrrd: not a NRRD file that is known here (expected NRRD0001 to NRRD0005, found "NRRD0006") (offset 0)' nii-read six.nrrd
+	nii-read itk.nrrd >a.ts
+	fails 1 "nii-write: a.ts: itk: x.nrrd: name of what? (expected .nii, .nii.gz, .hdr or .img at its end)" nii-write -o x.nrrd a.ts
 }

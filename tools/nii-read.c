@@ -1,7 +1,8 @@
-/* nii-read: NIfTI files become volume frames.
-   In: NIfTI-1/2, single files or pairs, gzipped or not, or one on standard input. Out: a frame a case: image [C,Z,Y,X] in the file's type (F32
-   where slope and intercept apply), with -l or -L also label [Z,Y,X]; the header fields as read go into the history for nii-write.
-   Streams: the image is never whole in memory. */
+/* nii-read: NIfTI and NRRD files become volume frames.
+   In: NIfTI-1/2, single files or pairs, gzipped or not; NRRD, attached or detached; or one of them on standard input. Out: a frame a case: image
+   [C,Z,Y,X] in the file's type (F32 where slope and intercept apply), with -l or -L also label [Z,Y,X]; the header fields as read go into the
+   history for nii-write.
+   Streams: the image is never whole in memory, but for NRRD with its channels first. */
 #include "lib/base/arg.h"
 #include "lib/volume/nifti.h"
 
@@ -57,13 +58,13 @@ int main(int argc, char **argv)
 {
 	static struct opts o;
 	const struct arg args[] = {
-		{'l', "label", ARG_STR, &o.label, "LABEL", "NIfTI file with the label of the one FILE"},
-		{0, "id", ARG_STR, &o.id, "ID", "name of the case (default: FILE's name without .nii, .hdr, .img, .gz)"},
+		{'l', "label", ARG_STR, &o.label, "LABEL", "file with the label of the one FILE"},
+		{0, "id", ARG_STR, &o.id, "ID", "name of the case (default: FILE's name without .nii, .hdr, .img, .gz, .nrrd, .nhdr)"},
 		{'L', "list", ARG_STR, &o.list, "CASES", "table of cases: id, image, label, with tabs between; no FILE then"},
 		{0},
 	};
 	const struct arg_spec spec = {
-		"nii-read", "[FILE ...]", "NIfTI files to volume frames", args, ARG_OUT, 0, -1,
+		"nii-read", "[FILE ...]", "NIfTI and NRRD files to volume frames", args, ARG_OUT, 0, -1,
 	};
 	struct arg_common c;
 	struct err e;

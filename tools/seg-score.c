@@ -1,5 +1,5 @@
 /* seg-score TRUTH PRED ... | [STREAM ...]: how well predicted masks agree with the truth: Dice, IoU, volumes, longest diameters.
-   Operands named .nii, .hdr, .img (or these with .gz) are NIfTI masks and come in pairs; others are streams with both masks in every frame.
+   Operands named .nii, .hdr, .img (or these with .gz), .nrrd or .nhdr are masks and come in pairs; others are streams with both masks in every frame.
    A line a case and label, then mean, median and count; or JSON. Memory: one case and 24 bytes a run of labels along x. */
 #include <stdlib.h>
 #include <string.h>
@@ -130,19 +130,12 @@ static int run(struct state *s, const struct arg_common *c, int pairs, struct er
 	return out_close(&o, e) ? -1 : check_bounds(s, e);
 }
 
-static int is_nifti(const char *path)
-{
-	int pair, gzip;
-
-	return nii_name(path, &pair, &gzip);
-}
-
 static int are_pairs(const struct arg_common *c)
 {
 	int n = 0;
 
 	for (int i = 0; i < c->argc; i++)
-		n += is_nifti(c->argv[i]);
+		n += nii_is_volume(c->argv[i]);
 	if (n && n < c->argc)
 		err_usage("NIfTI files and streams do not mix");
 	if (n % 2)

@@ -123,6 +123,18 @@ void inflate_close(struct inflate *z)
 	free(z);
 }
 
+void inflate_plain(struct inflate *z)
+{
+	z->gzip = 0;
+	z->where = PLAIN;
+}
+
+void inflate_gunzip(struct inflate *z)
+{
+	z->gzip = 1;
+	begin_member(z);
+}
+
 int inflate_is_gzip(const struct inflate *z)
 {
 	return z->gzip;

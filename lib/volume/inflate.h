@@ -16,6 +16,11 @@ struct inflate *inflate_open(int fd, const char *name, struct err *e);
 struct inflate *inflate_open_mem(const void *data, size_t n, const char *name, struct err *e);
 void inflate_close(struct inflate *z); /* NULL is fine */
 
+/* For a file of which only a part is compressed. inflate_plain, before the first read: bytes are bytes, whatever the first two are.
+   inflate_gunzip: from here to the end it is gzip, members as above; what was read so far was not. */
+void inflate_plain(struct inflate *z);
+void inflate_gunzip(struct inflate *z);
+
 int inflate_is_gzip(const struct inflate *z);
 
 /* The next n bytes of content into p: returns n, or fewer only at the end (then 0 for ever), or -1 and an error: truncated, corrupt, junk after the

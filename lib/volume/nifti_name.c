@@ -13,11 +13,15 @@ static int ends(const char *s, size_t n, const char *with)
 	return n > k && !strncasecmp(s + n - k, with, k) && s[n - k - 1] != '/';
 }
 
-/* Length of path without what nii_name knows; *kind: 'n', 'h', 'i', or 0. */
+/* Length of path without what nii_name knows; *kind: 'n', 'h', 'i', or 0; 'r': it is NRRD's. */
 static size_t stem(const char *path, char *kind, int *gzip)
 {
 	size_t n = strlen(path), k;
 
+	*gzip = 0;
+	*kind = ends(path, n, ".nrrd") || ends(path, n, ".nhdr") ? 'r' : 0;
+	if (*kind)
+		return n - 5;
 	*gzip = ends(path, n, ".gz");
 	k = n - (*gzip ? 3 : 0);
 	*kind = ends(path, k, ".nii") ? 'n' : ends(path, k, ".hdr") ? 'h' : ends(path, k, ".img") ? 'i' : 0;
@@ -40,6 +44,15 @@ int nii_name(const char *path, int *pair, int *gzip)
 
 	stem(path, &kind, gzip);
 	*pair = kind == 'h' || kind == 'i';
+	return kind && kind != 'r';
+}
+
+int nii_is_volume(const char *path)
+{
+	int gzip;
+	char kind;
+
+	stem(path, &kind, &gzip);
 	return kind != 0;
 }
 

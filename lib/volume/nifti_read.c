@@ -7,10 +7,11 @@
 
 #include "lib/base/mem.h"
 #include "lib/volume/nifti.h"
+#include "lib/volume/nifti_parts.h"
 
 enum { RAW = 32 << 10 }; /* values converted at a time: stays in the first caches */
 
-static int open_bytes(struct nii_file *f, const char *path, struct err *e)
+int nii_open_bytes(struct nii_file *f, const char *path, struct err *e)
 {
 	struct stat st;
 	int std = !path || !strcmp(path, "-");
@@ -29,7 +30,7 @@ static int open_bytes(struct nii_file *f, const char *path, struct err *e)
 	return f->z ? 0 : -1;
 }
 
-static void close_bytes(struct nii_file *f)
+void nii_close_bytes(struct nii_file *f)
 {
 	inflate_close(f->z);
 	if (f->fd > STDERR_FILENO)
@@ -40,19 +41,25 @@ static void close_bytes(struct nii_file *f)
 	f->name = NULL;
 }
 
-static int read_header(struct nii_file *f, struct err *e)
+/* The first four bytes tell what it is. */
+static int read_magic(struct nii_file *f, uint8_t *raw, struct err *e)
 {
-	uint8_t raw[sizeof(nifti_2_header)];
-	int64_t n = inflate_read(f->z, raw, 4, e), k;
-	size_t size;
+	int64_t n = inflate_read(f->z, raw, 4, e);
 
 	if (n < 0)
 		return -1;
 	if (!n)
 		return err_set(e, f->name, "is empty (expected a NIfTI header)");
-	size = n == 4 ? nii_header_size(raw) : 0;
-	if (!size)
-		return err_at(e, f->name, 0, "not NIfTI: the header's size is not 348 or 540");
+	if (n == 4 && (nii_header_size(raw) || nrrd_is(raw)))
+		return 0;
+	return err_at(e, f->name, 0, "neither NIfTI (a header of size 348 or 540) nor NRRD");
+}
+
+static int read_header(struct nii_file *f, uint8_t *raw, struct err *e)
+{
+	size_t size = nii_header_size(raw);
+	int64_t k;
+
 	k = inflate_read(f->z, raw + 4, size - 4, e);
 	if (k < 0)
 		return -1;
@@ -85,7 +92,7 @@ static int check_size(const struct nii_file *f, struct err *e)
 }
 
 /* Past extensions, to the first voxel. `at` bytes were read. */
-static int to_voxels(struct nii_file *f, int64_t at, struct err *e)
+int nii_to_voxels(struct nii_file *f, int64_t at, struct err *e)
 {
 	int64_t n = f->h.h.vox_offset - at, k;
 
@@ -107,21 +114,32 @@ static int64_t header_size(const struct nii_file *f)
 	return f->h.version == 1 ? sizeof(nifti_1_header) : sizeof(nifti_2_header);
 }
 
-static int single(struct nii_file *f, struct err *e)
+static int single(struct nii_file *f, const char *path, struct err *e)
 {
-	if (read_header(f, e))
+	uint8_t raw[sizeof(nifti_2_header)];
+
+	if (read_magic(f, raw, e))
+		return -1;
+	if (nrrd_is(raw))
+		return nrrd_open(f, path, e);
+	if (read_header(f, raw, e))
 		return -1;
 	if (f->h.pair)
 		return err_at(e, f->name, f->h.version == 1 ? 344 : 4, "is the header of a .hdr/.img pair (expected a single file)");
-	return to_voxels(f, header_size(f), e);
+	return nii_to_voxels(f, header_size(f), e);
 }
 
 /* Extensions may follow the header; they are read to the end, so that a damaged file is found. */
 static int pair_header(struct nii_file *f, struct err *e)
 {
+	uint8_t raw[sizeof(nifti_2_header)];
 	int64_t n;
 
-	if (read_header(f, e))
+	if (read_magic(f, raw, e))
+		return -1;
+	if (nrrd_is(raw))
+		return err_at(e, f->name, 0, "is a NRRD file (expected the header of a .hdr/.img pair)");
+	if (read_header(f, raw, e))
 		return -1;
 	if (!f->h.pair)
 		return err_at(e, f->name, f->h.version == 1 ? 344 : 4, "is a single NIfTI file (expected the header of a .hdr/.img pair)");
@@ -138,9 +156,9 @@ static int pair(struct nii_file *f, const char *path, struct err *e)
 
 	if (nii_pair(path, &hdr, &img, e))
 		return -1;
-	r = open_bytes(f, hdr, e) || pair_header(f, e);
-	close_bytes(f);
-	r = r || open_bytes(f, img, e) || to_voxels(f, 0, e);
+	r = nii_open_bytes(f, hdr, e) || pair_header(f, e);
+	nii_close_bytes(f);
+	r = r || nii_open_bytes(f, img, e) || nii_to_voxels(f, 0, e);
 	free(hdr);
 	free(img);
 	return r ? -1 : 0;
@@ -154,7 +172,7 @@ int nii_open(struct nii_file *f, const char *path, struct err *e)
 	f->fd = -1;
 	if (path && strcmp(path, "-"))
 		nii_name(path, &is_pair, &gzip);
-	r = is_pair ? pair(f, path, e) : open_bytes(f, path, e) || single(f, e);
+	r = is_pair ? pair(f, path, e) : nii_open_bytes(f, path, e) || single(f, path && strcmp(path, "-") ? path : NULL, e);
 	if (!r)
 		return 0;
 	nii_close(f);
@@ -167,7 +185,7 @@ int nii_open_mem(struct nii_file *f, const void *data, size_t n, const char *nam
 	f->fd = -1;
 	f->name = strdup(name);
 	f->z = f->name ? inflate_open_mem(data, n, f->name, e) : NULL;
-	if (f->z && !single(f, e))
+	if (f->z && !single(f, NULL, e))
 		return 0;
 	nii_close(f);
 	return -1;
@@ -175,8 +193,9 @@ int nii_open_mem(struct nii_file *f, const void *data, size_t n, const char *nam
 
 void nii_close(struct nii_file *f)
 {
-	close_bytes(f);
+	nii_close_bytes(f);
 	free(f->raw);
+	free(f->planar);
 	memset(f, 0, sizeof *f);
 	f->fd = -1;
 }
@@ -207,7 +226,7 @@ static int64_t piece(struct nii_file *f, void *p, void *raw, size_t n, struct er
 	return (int64_t)n;
 }
 
-int64_t nii_next(struct nii_file *f, void *p, size_t n, struct err *e)
+int64_t nii_values(struct nii_file *f, void *p, size_t n, struct err *e)
 {
 	size_t size = dtype_size(nii_dtype(&f->h)), want = n < f->left ? n : f->left;
 
@@ -221,4 +240,9 @@ int64_t nii_next(struct nii_file *f, void *p, size_t n, struct err *e)
 		done += k;
 	}
 	return (int64_t)want;
+}
+
+int64_t nii_next(struct nii_file *f, void *p, size_t n, struct err *e)
+{
+	return f->mixed ? nrrd_next(f, p, n, e) : nii_values(f, p, n, e);
 }

@@ -1,0 +1,275 @@
+/* NRRD: golden files by SimpleITK and pynrrd as SimpleITK reads them, every header line that is refused, damage of every kind. */
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/volume/nrrd.h"
+#include "tests/unit/tap.h"
+
+#define GOLDEN "tests/golden/nrrd/"
+
+static struct err e;
+
+/* All values as float32, or NULL. */
+static float *values(struct nii_file *f)
+{
+	enum dtype t = nii_dtype(&f->h);
+	struct tensor tensor = {.name = (char *)"v", .dtype = t, .rank = 1, .shape = {(int64_t)f->h.values}, .size = f->h.values * dtype_size(t)};
+	float *out = NULL;
+	size_t at = 0;
+	int64_t n;
+
+	tensor.data = malloc(tensor.size);
+	while ((n = nii_next(f, (char *)tensor.data + at * dtype_size(t), 31, &e)) > 0)
+		at += (size_t)n;
+	if (!n && at == f->h.values)
+		out = tensor_to_f32(&tensor, &e);
+	free(tensor.data);
+	return out;
+}
+
+static int sha_is(const float *v, size_t n, const char *want)
+{
+	const char *dir = getenv("TMPDIR");
+	char name[64], cmd[128], got[65] = "";
+	FILE *p;
+
+	snprintf(name, sizeof name, "%.30s/nrrd-test.%ld", dir ? dir : "/tmp", (long)getpid());
+	p = fopen(name, "wb");
+	if (!p || fwrite(v, sizeof *v, n, p) != n || fclose(p))
+		return 0;
+	snprintf(cmd, sizeof cmd, "sha256sum <%s", name);
+	p = popen(cmd, "r");
+	if (!p || fscanf(p, "%64s", got) != 1)
+		got[0] = 0;
+	pclose(p);
+	unlink(name);
+	return !strcmp(got, want);
+}
+
+struct expected {
+	char name[64], type[8], sha[65];
+	long long s[4];
+	double a[12];
+};
+
+static int next_line(FILE *in, struct expected *x)
+{
+	if (fscanf(in, "%63s %lld %lld %lld %lld %7s", x->name, &x->s[0], &x->s[1], &x->s[2], &x->s[3], x->type) != 6)
+		return 0;
+	for (int i = 0; i < 12; i++)
+		if (fscanf(in, "%lf", &x->a[i]) != 1)
+			return 0;
+	return fscanf(in, "%64s", x->sha) == 1;
+}
+
+static void golden_file(const struct expected *x)
+{
+	struct nii_file f;
+	struct nii_header back;
+	char path[128];
+	json_t *o;
+	float *v;
+	int good;
+
+	snprintf(path, sizeof path, GOLDEN "%s", x->name);
+	good = !nii_open(&f, path, &e);
+	ok(good, "%s opens%s%s", x->name, good ? "" : ": ", good ? "" : e.text);
+	if (!good)
+		return;
+	ok(f.h.grid.size[0] == x->s[0] && f.h.grid.size[1] == x->s[1] && f.h.grid.size[2] == x->s[2] && f.h.channels == x->s[3], "%s: shape", x->name);
+	ok(!strcmp(dtype_name(nii_dtype(&f.h)), x->type), "%s: type", x->name);
+	for (int i = 0; i < 12; i++) /* ITK parts directions into length and cosines and multiplies them again */
+		good = good && fabs(f.h.grid.affine[i] - x->a[i]) <= 1e-12 * fmax(1, fabs(x->a[i]));
+	ok(good, "%s: affine", x->name);
+	o = nii_record(&f.h);
+	ok(!nii_record_parse(o, &back, &e) && !memcmp(&back.grid, &f.h.grid, sizeof back.grid), "%s: header through JSON", x->name);
+	json_decref(o);
+	v = values(&f);
+	ok(v && sha_is(v, f.h.values, x->sha), "%s: values", x->name);
+	free(v);
+	nii_close(&f);
+}
+
+static void golden(void)
+{
+	FILE *in = fopen(GOLDEN "expected.tsv", "r");
+	struct expected x;
+	int lines = 0;
+
+	for (; in && next_line(in, &x); lines++)
+		golden_file(&x);
+	if (in)
+		fclose(in);
+	ok(lines == 38, "%d golden files", lines);
+}
+
+/* 0: read whole and in order. */
+static int reads(const void *p, size_t n)
+{
+	struct nii_file f;
+	float *v;
+
+	if (nii_open_mem(&f, p, n, "m", &e))
+		return -1;
+	v = f.h.values < 1 << 20 ? values(&f) : NULL;
+	nii_close(&f);
+	free(v);
+	return v ? 0 : -1;
+}
+
+static const char *const lines[][2] = {
+	{"type", "uint8"}, {"dimension", "3"}, {"space", "RAS"}, {"sizes", "2 3 4"}, {"space directions", "(1,0,0) (0,1,0) (0,0,2)"},
+	{"space origin", "(0,0,0)"}, {"encoding", "raw"},
+};
+
+/* A whole file of 24 voxels: line `key` says `value` instead (NULL: left out; a key that is not there comes in front), n bytes of voxels. */
+static size_t make(char *out, const char *key, const char *value, size_t n)
+{
+	size_t used = (size_t)snprintf(out, 4096, "NRRD0005\n"), i, seen = 0;
+
+	for (i = 0; i < sizeof lines / sizeof *lines; i++)
+		seen += !strcmp(lines[i][0], key);
+	if (!seen && value)
+		used += (size_t)snprintf(out + used, 4096 - used, "%s%s%s\n", key, *key ? ": " : "", value);
+	for (i = 0; i < sizeof lines / sizeof *lines; i++) {
+		const char *v = strcmp(lines[i][0], key) ? lines[i][1] : value;
+
+		if (v)
+			used += (size_t)snprintf(out + used, 4096 - used, "%s: %s\n", lines[i][0], v);
+	}
+	out[used++] = '\n';
+	memset(out + used, 7, n);
+	return used + n;
+}
+
+static void refused(const char *key, const char *value, const char *want)
+{
+	char text[4096];
+	size_t n = make(text, key, value, 24);
+	int bad = reads(text, n);
+
+	ok(bad && !strcmp(e.text, want), "%s", want);
+	if (bad && strcmp(e.text, want))
+		printf("# said %s\n", e.text);
+}
+
+static void taken(const char *key, const char *value)
+{
+	char text[4096];
+	size_t n = make(text, key, value, 24);
+	int good = !reads(text, n);
+
+	ok(good, "'%s: %s' is read%s%s", key, value ? value : "", good ? "" : ": ", good ? "" : e.text);
+}
+
+static void headers(void)
+{
+	taken("type", "unsigned char");
+	taken("space", "Left-Posterior-Superior");
+	taken("space", "LAS");
+	taken("content", "anything: at all");
+	taken("", "# a comment");
+	taken("", "key:=value");
+	taken("", "a:b:=c: d");
+	taken("space origin", NULL);
+	taken("endian", "big");
+	taken("space units", "\"mm\" \"mm\" \"\"");
+	taken("byte skip", "0");
+	refused("type", NULL, "m: no field 'type' in the NRRD header");
+	refused("type", "block", "m: type 'block' is not read (expected an integer of 8 to 64 bits, float or double) (offset 9)");
+	refused("type", "short", "m: no field 'endian' in the NRRD header");
+	refused("endian", "middle", "m: endian 'middle' (expected little or big) (offset 9)");
+	refused("encoding", "ascii", "m: encoding 'ascii' is not read (expected raw or gzip) (offset 122)");
+	refused("encoding", "hex", "m: encoding 'hex' is not read (expected raw or gzip) (offset 122)");
+	refused("encoding", "bzip2", "m: encoding 'bzip2' is not read (expected raw or gzip) (offset 122)");
+	refused("encoding", "gzip", "m: corrupt gzip: malformed member header (offset 148)");
+	refused("dimension", "2", "m: dimension is 2 (expected 3, or 4 with channels) (offset 21)");
+	refused("dimension", "three", "m: dimension: 'three' is not a whole number (offset 21)");
+	refused("sizes", NULL, "m: no field 'sizes' in the NRRD header");
+	refused("sizes", "2 3", "m: sizes: 2 numbers (expected 3) (offset 45)");
+	refused("sizes", "2 3 4 5", "m: sizes: more than 3 numbers (offset 45)");
+	refused("sizes", "2 3 0", "m: sizes: 0 is not in 1..1048576 (offset 45)");
+	refused("sizes", "2 3 1048577", "m: sizes: 1048577 is not in 1..1048576 (offset 45)");
+	refused("sizes", "1048576 1048576 1048576", "m: sizes: more than 2^56 voxels (offset 45)");
+	refused("sizes", "2 3 5", "m: ends inside the voxels (expected 30 bytes, found 24) (offset 161)");
+	refused("sizes", "2 3 3", "m: bytes after the voxels (offset 155)");
+	refused("space", "scanner-xyz", "m: space 'scanner-xyz' does not place a patient (expected left-posterior-superior, left-anterior-superior or "
+	        "right-anterior-superior) (offset 34)");
+	refused("space", NULL, "m: space directions: without a space (offset 47)");
+	refused("space dimension", "3", "m: space dimension: a space without name (expected space: left-posterior-superior or the like) (offset 9)");
+	refused("space directions", NULL, "m: no space directions and no spacings in the NRRD header");
+	refused("space directions", "(1,0,0) (0,1,0)", "m: space directions: expected (a,b,c) or none for every axis (offset 58)");
+	refused("space directions", "(1,0,0) (0,1,0) none", "m: space directions: an axis without place among three (expected three of space) (offset 58)");
+	refused("space directions", "(1,0) (0,1) (0,1)", "m: space directions: fewer than three numbers in a vector (offset 58)");
+	refused("space directions", "(1,0,0,0) (0,1,0) (0,0,1)", "m: space directions: more than three numbers in a vector (offset 58)");
+	refused("space directions", "(1,0,0) (0,1,0) (0,0,nan)", "m: space directions: 'nan' is not a finite number (offset 58)");
+	refused("space directions", "(1,0,0) (0,1,0) (1,1,0)", "m: space directions: singular: the axes lie in one plane (offset 58)");
+	refused("space directions", "(1,0,0) (0,1,0) (0,0,0)", "m: space directions: an axis of no length (offset 58)");
+	refused("space directions", "(1,0,0) (0,1,0) (0,0,1) (1,0,0)", "m: space directions: more than one for every axis (offset 58)");
+	refused("space origin", "(0,0)", "m: space origin: fewer than three numbers in a vector (offset 100)");
+	refused("space origin", "none", "m: space origin: expected one vector (a,b,c) (offset 100)");
+	refused("space units", "\"um\" \"um\" \"um\"", "m: space units: only mm are read (offset 9)");
+	refused("spacings", "1 1 1", "m: spacings: beside space directions (offset 9)");
+	refused("kinds", "complex domain domain", "m: kinds: complex voxels are not read (offset 9)");
+	refused("axis mins", "0 0 0", "m: field 'axis mins' is not read (offset 9)");
+	refused("old min", "0", "m: field 'old min' is not read (offset 9)");
+	refused("colour", "red", "m: 'colour' is no field of NRRD (offset 9)");
+	refused("", "type: uint8", "m: field 'type' is there twice (offset 21)");
+	refused("", "no colon", "m: line is no comment, 'field: value' or 'key:=value': 'no colon' (offset 9)");
+	refused("data file", "x.raw", "m: a NRRD header with data file 'x.raw', which is not looked for from here (name the header)");
+	refused("data file", "LIST", "m: data file 'LIST': voxels in several files are not read (offset 9)");
+	refused("data file", "s%03d.raw 0 3 1", "m: data file 's%03d.raw 0 3 1': voxels in several files are not read (offset 9)");
+	refused("byte skip", "-2", "m: byte skip: -2 is not in -1..1099511627776 (offset 9)");
+	refused("byte skip", "-1", "m: byte skip: -1 needs a plain file");
+	refused("line skip", "1", "m: ends inside the lines to be skipped (expected 1, found 0) (offset 174)");
+}
+
+static void *slurp(const char *name, size_t *n)
+{
+	char path[128], *p = malloc(1 << 16);
+	FILE *in;
+
+	snprintf(path, sizeof path, GOLDEN "%s", name);
+	in = fopen(path, "rb");
+	*n = in ? fread(p, 1, 1 << 16, in) : 0;
+	if (in)
+		fclose(in);
+	return p;
+}
+
+static void damage(void)
+{
+	static const char *const names[] = {"int16.nrrd", "float32_big.nrrd", "list_first.nrrd", "itk_vector.nrrd", "list_last.nrrd", "old.nrrd"};
+
+	for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+		size_t n, whole = 0, accepted = 0;
+		uint8_t *p = slurp(names[k], &n);
+
+		ok(n && !reads(p, n), "%s: whole", names[k]);
+		for (size_t cut = 0; cut < n; cut++)
+			whole += !reads(p, cut);
+		ok(!whole, "%s: cut short is an error", names[k]);
+		for (size_t at = 0; at < n; at++) {
+			uint8_t was = p[at];
+
+			for (int bit = 0; bit < 8; bit++) {
+				p[at] = was ^ (uint8_t)(1 << bit);
+				accepted += !reads(p, n);
+			}
+			p[at] = was;
+		}
+		ok(accepted < n * 8, "%s: no flipped bit crashes (%zu of %zu accepted)", names[k], accepted, n * 8);
+		p[n] = 7;
+		ok(reads(p, n + 1), "%s: a byte after the end: %s", names[k], e.text);
+		free(p);
+	}
+}
+
+int main(void)
+{
+	golden();
+	headers();
+	damage();
+	return tap_done();
+}
