@@ -1,6 +1,7 @@
 /* lib/net: networks against MONAI's own numbers (tests/golden/make_unet.py), plans, models. */
 #include "tests/unit/tap.h"
 
+#include <omp.h>
 #include <unistd.h>
 
 #include "lib/base/mem.h"
@@ -137,6 +138,39 @@ static void steps(struct net *n, const struct frame *f, const char *name)
 	k->release(m), k->release(v);
 }
 
+/* The inference plan takes over what the training plan has learnt, and back; one thread and two give the same bytes. */
+static void to_and_fro(struct net *n, const struct frame *f, const char *name)
+{
+	const struct tensor *t = frame_find(f, "input");
+	int64_t count = net_vox(n) * net_classes(n), total;
+	float *first = malloc((size_t)count * sizeof *first), *grad, *w, *g;
+	double out[3];
+	const float *l;
+
+	net_block(n, &w, &g, &total);
+	grad = malloc((size_t)total * sizeof *grad);
+	for (int threads = 1; threads <= 2; threads++) {
+		omp_set_num_threads(threads);
+		set_input(n, f);
+		net_zero_grad(n, &e);
+		l = net_forward(n, &e);
+		if (threads == 1)
+			memcpy(first, l, (size_t)count * sizeof *first);
+		else
+			ok(!memcmp(first, l, (size_t)count * sizeof *first), "%s: same logits with one thread and two", name);
+		net_backward(n, &LOSSES[0].terms, frame_find(f, "label")->data, out, &e);
+		if (threads == 1)
+			memcpy(grad, g, (size_t)total * sizeof *grad);
+		else
+			ok(!memcmp(grad, g, (size_t)total * sizeof *grad), "%s: same gradients with one thread and two", name);
+	}
+	net_plan(n, t->shape[0], t->shape + 2, 0, &e);
+	set_input(n, f);
+	l = net_forward(n, &e);
+	ok(l && relative(l, first, count) < 1e-5, "%s: inference after training (%.1e)", name, l ? relative(l, first, count) : NAN);
+	free(first), free(grad);
+}
+
 /* No two buffers that live at the same time overlap. */
 static void arena(struct net *n, const char *name)
 {
@@ -187,6 +221,7 @@ static void golden(const char *name)
 	losses(n, &f, name);
 	gradients(n, &f, name);
 	steps(n, &f, name);
+	to_and_fro(n, &f, name);
 	net_free(n);
 	model_close(&m);
 	frame_free(&f);

@@ -312,7 +312,8 @@ static void one(int i)
 		label[j] = (uint8_t)below(CLASSES);
 	infer = run(n, &r, input, label, 0);
 	train = run(n, &r, input, label, 1);
-	ok(infer < 1e-4 && train < 2e-3, "graph %d: %d operations in %d steps, logits off by %.1e, with gradients %.1e", i, g->n, n->plan->steps, infer, train);
+	ok(infer < 1e-4 && train < 2e-3,
+	   "graph %d: %d operations in %d steps, logits off by %.1e, with gradients %.1e", i, g->n, n->plan->steps, infer, train);
 	ref_free(&r);
 	net_free(n);
 }
