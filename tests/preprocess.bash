@@ -1,16 +1,18 @@
 # shellcheck shell=bash
 # For the bats files of preprocessing: `load preprocess` after `load helper`.
 
-# golden TOOL: every command of tests/golden/preprocess.tsv that begins with it, against what MONAI made.
+# golden TOOL [NAME]: every command of tests/golden/NAME.tsv (preprocess) that begins with it, against what MONAI, scipy or ITK made. The word LIKE
+# becomes the name of a file with the result.
 golden() {
-	local frames=$ROOT/tests/golden/preprocess.ts command source result atol n=0
+	local frames=$ROOT/tests/golden/${2-preprocess}.ts command source result atol n=0
 	while IFS=$'\t' read -r command source result atol; do
 		[[ $command == "$1 "* ]] || continue
 		n=$((n + 1))
+		ts-select --index "$result" "$frames" -o "$BATS_TEST_TMPDIR/like.ts"
 		# shellcheck disable=SC2086
-		ts-select --index "$source" "$frames" | $command >"$BATS_TEST_TMPDIR/made.ts" || { echo "in: $command"; return 1; }
+		ts-select --index "$source" "$frames" | ${command/LIKE/$BATS_TEST_TMPDIR/like.ts} >"$BATS_TEST_TMPDIR/made.ts" || { echo "in: $command"; return 1; }
 		ts-select --index "$result" "$frames" | ts-cmp --atol "$atol" "$BATS_TEST_TMPDIR/made.ts" - || { echo "in: $command on frame $source"; return 1; }
-	done <"$ROOT/tests/golden/preprocess.tsv"
+	done <"$ROOT/tests/golden/${2-preprocess}.tsv"
 	[ "$n" -gt 0 ]
 }
 

@@ -1,42 +1,73 @@
-/* nii-resample [--orient RAS] [-s X,Y,Z] [FILE ...]: frames turned and at another spacing, as MONAI's Orientation and Spacing(diagonal=False) do it.
-   Volume frames in, the same frames with every spatial tensor on the new grid: voxel 0 stays in its place, directions stay; image, prob and other
-   floats linear, as float32 (image: --interp), labels and other integers nearest. A sheared affine is an error. The step goes into the history.
-   Memory: the frame, what it becomes, and two slices a thread. */
+/* nii-resample [--orient RAS] [-s X,Y,Z | --size X,Y,Z | --like FILE] [FILE ...]: frames turned and on another grid, by the rules of MONAI (voxel 0
+   stays) or nnU-Net (half pixels, a coarse axis by itself).
+   Volume frames in, the same frames with every spatial tensor on the new grid; image, prob and other floats linear, as float32 (image: --interp),
+   labels nearest or by their linear shares (--label-interp), other integers nearest. Axes not at right angles are an error. The step goes into the
+   history. Memory: the frame, what it becomes, and two slices a thread; cubic: a channel as float32 more. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
+#include "lib/volume/like.h"
 #include "lib/volume/orient.h"
 #include "lib/volume/resample.h"
+
+struct opts {
+	const char *orient, *like;
+	int interp, label, align;
+	struct arg_floats fill;
+};
 
 static int one(struct frame *f, void *arg, struct err *e)
 {
 	return resample_apply(f, arg, e);
 }
 
+static void choose(const struct opts *o, struct resample *r)
+{
+	int spacing = r->spacing[0] > 0, size = r->like.size[0] > 0;
+	struct err e;
+
+	if (spacing + size + (o->like != NULL) > 1)
+		err_usage("--spacing, --size and --like exclude each other");
+	if (!spacing && !size && !o->like && !o->orient)
+		err_usage("one of --spacing, --size, --like and --orient is needed");
+	if (o->like && (o->orient || o->align))
+		err_usage("--like goes without --orient and --align");
+	if (o->fill.n && (!o->like || o->fill.n > 1))
+		err_usage("--fill: one value, with --like");
+	if (o->orient && orient_check(o->orient, &e))
+		err_usage("--orient: %s", e.text);
+	for (int i = 0; o->orient && i < 3; i++)
+		r->orient[i] = o->orient[i];
+	r->to = spacing ? RESAMPLE_SPACING : size ? RESAMPLE_SIZE : o->like ? RESAMPLE_LIKE : RESAMPLE_NOT;
+	r->interp = (enum interp)o->interp;
+	r->label = (enum interp_label)o->label;
+	r->align = (enum resample_align)o->align;
+	r->fill = o->fill.n ? o->fill.v[0] : 0;
+	if (o->like && like_read(o->like, &r->like, &e))
+		err_die(&e);
+}
+
 int main(int argc, char **argv)
 {
-	struct resample o = {.interp = INTERP_LINEAR};
-	const char *orient = NULL;
-	int interp = 0;
+	struct resample r = {.fill = 0};
+	struct opts o = {0};
 	struct arg_common c;
 	struct err e;
 	const struct arg args[] = {
-		{'s', "spacing", ARG_FLOAT, o.spacing, "X,Y,Z", "new spacing, mm", 1e-6, 1e6, 3},
-		{0, "orient", ARG_STR, &orient, "CODE", "first turn the axes: RAS, LPS, ... (as they are)"},
-		{0, "interp", ARG_CHOICE, &interp, "linear|nearest", "how the image is interpolated (linear); labels are always nearest"},
+		{'s', "spacing", ARG_FLOAT, r.spacing, "X,Y,Z", "new spacing, mm", 1e-6, 1e6, 3},
+		{0, "size", ARG_INT, r.like.size, "X,Y,Z", "new size, voxels", 1, GEO_MOST, 3},
+		{0, "like", ARG_STR, &o.like, "FILE", "the grid of this NIfTI file or stream"},
+		{0, "orient", ARG_STR, &o.orient, "CODE", "first turn the axes: RAS, LPS, ... (as they are)"},
+		{0, "align", ARG_CHOICE, &o.align, "monai|nnunet", "with -s and --size: the first voxel stays, or the volume's ends do (monai)"},
+		{0, "interp", ARG_CHOICE, &o.interp, INTERP_WORDS, "how the image is interpolated; cubic: B-spline (linear)"},
+		{0, "label-interp", ARG_CHOICE, &o.label, INTERP_LABEL_WORDS, "label, pred: nearest, or linear shares: 0.5 or more, or the largest (nearest)"},
+		{0, "fill", ARG_FLOATS, &o.fill, "VALUE", "with --like: image outside of what was there (0)"},
 		{0},
 	};
-	const struct arg_spec spec = {"nii-resample", "[FILE ...]", "Bring volumes to another spacing and orientation.", args, ARG_OUT, 0, -1};
+	const struct arg_spec spec = {"nii-resample", "[FILE ...]", "Bring volumes to another spacing, size, grid and orientation.", args, ARG_OUT, 0, -1};
 
 	arg_parse(&spec, argc, argv, &c);
-	o.respace = o.spacing[0] > 0;
-	o.interp = (enum interp)interp;
-	if (!o.respace && !orient)
-		err_usage("one of --spacing and --orient is needed");
-	if (orient && orient_check(orient, &e))
-		err_usage("--orient: %s", e.text);
-	for (int i = 0; orient && i < 3; i++)
-		o.orient[i] = orient[i];
-	if (stream_filter(&c, one, &o, &e))
+	choose(&o, &r);
+	if (stream_filter(&c, one, &r, &e))
 		err_die(&e);
 	return 0;
 }

@@ -1,4 +1,4 @@
-#include "lib/volume/interp.h"
+#include "lib/volume/interp_axis.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -6,14 +6,6 @@
 
 #include "lib/base/mem.h"
 #include "lib/stream/values.h"
-
-/* Where each voxel of an axis comes from: value = in[at] * (1 - w) + in[at + 1] * w; at + 1 exists, but for an axis of one voxel, which is
-   doubled. */
-struct axis {
-	int64_t from, n; /* voxels before and after */
-	int32_t *at;
-	float *w;
-};
 
 static void axes_free(struct axis a[3])
 {
@@ -23,30 +15,79 @@ static void axes_free(struct axis a[3])
 	}
 }
 
-static void fill_axis(struct axis *a, double ratio, int nearest)
+static double place(int64_t i, const struct interp_map *m, int axis)
+{
+	return (double)i * m->scale[axis] + m->shift[axis];
+}
+
+static double nearest_to(double x, const struct interp_map *m, int64_t from)
+{
+	x = fmax(0, fmin(x, (double)(from - 1)));
+	return m->up ? floor(x + 0.5) : nearbyint(x);
+}
+
+/* w stays 0: the tables of what is nearest on all axes */
+static void fill_nearest(struct axis *a, const struct interp_map *m, int axis)
+{
+	for (int64_t i = 0; i < a->n; i++)
+		a->at[i] = (int32_t)nearest_to(place(i, m, axis), m, a->from);
+}
+
+static void fill_linear(struct axis *a, const struct interp_map *m, int axis)
 {
 	for (int64_t i = 0; i < a->n; i++) {
-		double x = fmin((double)i * ratio, (double)(a->from - 1)), at = nearest ? nearbyint(x) : floor(x);
+		double x = fmax(0, fmin(place(i, m, axis), (double)(a->from - 1))), at;
 
-		if (!nearest && a->from > 1 && at > (double)(a->from - 2))
+		x = axis == m->coarse ? nearest_to(x, m, a->from) : x;
+		at = floor(x);
+		if (a->from > 1 && at > (double)(a->from - 2))
 			at = (double)(a->from - 2);
 		a->at[i] = (int32_t)at;
-		a->w[i] = nearest || a->from == 1 ? 0 : (float)(x - at);
+		a->w[i] = a->from == 1 ? 0 : (float)(x - at);
 	}
 }
 
+/* Weights of the four coefficients around x, w beyond the second of them: the cubic B-spline. */
+static void spline_weights(double w, float out[4])
+{
+	double v = 1 - w;
+
+	out[0] = (float)(v * v * v / 6);
+	out[1] = (float)((4 - 6 * w * w + 3 * w * w * w) / 6);
+	out[2] = (float)((4 - 6 * v * v + 3 * v * v * v) / 6);
+	out[3] = (float)(w * w * w / 6);
+}
+
+static void fill_cubic(struct axis *a, const struct interp_map *m, int axis)
+{
+	static const float alone[4] = {0, 1, 0, 0};
+
+	a->filter = axis != m->coarse;
+	for (int64_t i = 0; i < a->n; i++) {
+		double x = fmax(-0.75, fmin(place(i, m, axis), (double)a->from - 0.25)), at = a->filter ? floor(x) : nearest_to(x, m, a->from);
+
+		a->at[i] = (int32_t)at - 1 + INTERP_PAD;
+		if (a->filter)
+			spline_weights(x - at, a->w + 4 * i);
+		else
+			memcpy(a->w + 4 * i, alone, sizeof alone);
+	}
+}
+
+typedef void fill_fn(struct axis *a, const struct interp_map *m, int axis);
+
 /* a is for axes_free also where this fails. */
-static int axes_make(struct axis a[3], const struct grid *from, const struct grid *to, const double ratio[3], int nearest, struct err *e)
+static int axes_make(struct axis a[3], const struct grid *from, const struct grid *to, const struct interp_map *m, fill_fn *fill, struct err *e)
 {
 	memset(a, 0, 3 * sizeof *a);
 	for (int i = 0; i < 3; i++) {
 		a[i].from = from->size[i];
 		a[i].n = to->size[i];
 		a[i].at = mem_new((size_t)a[i].n, sizeof *a[i].at, "coordinates", e);
-		a[i].w = mem_new((size_t)a[i].n, sizeof *a[i].w, "weights", e);
+		a[i].w = mem_zero((size_t)a[i].n, 4 * sizeof *a[i].w, "weights", e);
 		if (!a[i].at || !a[i].w)
 			return -1;
-		fill_axis(&a[i], ratio[i], nearest);
+		fill(&a[i], m, i);
 	}
 	return 0;
 }
@@ -200,46 +241,56 @@ static int linear(const struct tensor *t, float *dst, const struct axis a[3], st
 
 /* -- a frame -- */
 
-struct job {
-	struct axis linear[3], nearest[3];
-	enum interp interp;
-};
+enum way { NEAREST, LINEAR, CUBIC, SHARES, WAYS };
 
-static int is_linear(enum geo_role role, enum interp image)
+static fill_fn *const fills[WAYS] = {fill_nearest, fill_linear, fill_cubic, fill_linear};
+
+static enum way way_of(enum geo_role role, const struct interp_map *m)
 {
-	return role == ROLE_IMAGE ? image == INTERP_LINEAR : role == ROLE_PROB || role == ROLE_FLOAT;
+	static const enum way image[] = {LINEAR, NEAREST, CUBIC};
+
+	if (role == ROLE_IMAGE)
+		return image[m->image];
+	if (role == ROLE_LABEL)
+		return m->label == INTERP_LABEL_NEAREST ? NEAREST : SHARES;
+	return role == ROLE_PROB || role == ROLE_FLOAT ? LINEAR : NEAREST;
+}
+
+static int fill_tensor(const struct tensor *t, void *data, const struct axis a[3], enum way way, const struct interp_map *m, struct err *e)
+{
+	if (way == LINEAR)
+		return linear(t, data, a, e);
+	if (way == CUBIC)
+		return interp_cubic(t, data, a, m->clip, m->coarse == 2, e);
+	if (way == SHARES)
+		return interp_labels(t, data, a, m->label, e);
+	nearest(t, data, a);
+	return 0;
 }
 
 static void *interp_tensor(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, enum dtype *type, void *arg,
                              struct err *e)
 {
-	const struct job *j = arg;
-	int smooth = is_linear(role, j->interp);
-	void *data;
+	const struct interp_map *m = arg;
+	enum way way = way_of(role, m);
+	struct axis a[3];
+	void *data = NULL;
 
-	(void)from;
-	if (smooth)
+	if (way == LINEAR || way == CUBIC)
 		*type = DT_F32;
-	data = mem_new((size_t)geo_voxels(to), (size_t)geo_planes(t) * dtype_size(*type), t->name, e);
-	if (!data)
-		return NULL;
-	if (!smooth)
-		nearest(t, data, j->nearest);
-	else if (linear(t, data, j->linear, e)) {
+	if (!axes_make(a, from, to, m, fills[way], e))
+		data = mem_new((size_t)geo_voxels(to), (size_t)geo_planes(t) * dtype_size(*type), t->name, e);
+	if (data && fill_tensor(t, data, a, way, m, e)) {
 		free(data);
-		return NULL;
+		data = NULL;
 	}
+	axes_free(a);
 	return data;
 }
 
-int interp_frame(struct frame *f, const struct grid *from, const struct grid *to, const double ratio[3], enum interp interp, struct err *e)
+int interp_frame(struct frame *f, const struct grid *from, const struct grid *to, const struct interp_map *m, struct err *e)
 {
-	struct job j = {.interp = interp};
-	int r = -1;
+	struct interp_map map = *m;
 
-	if (!axes_make(j.linear, from, to, ratio, 0, e) && !axes_make(j.nearest, from, to, ratio, 1, e))
-		r = geo_regrid(f, from, to, interp_tensor, &j, e);
-	axes_free(j.linear);
-	axes_free(j.nearest);
-	return r;
+	return geo_regrid(f, from, to, interp_tensor, &map, e);
 }

@@ -5,11 +5,27 @@
 
 #include "lib/volume/geo.h"
 
-enum interp { INTERP_LINEAR, INTERP_NEAREST };
+/* Of image. Cubic: B-spline of order 3 through the voxels, the volume going on with its border's values (as scipy.ndimage, mode "nearest"). */
+enum interp { INTERP_LINEAR, INTERP_NEAREST, INTERP_CUBIC };
+#define INTERP_WORDS "linear|nearest|cubic"
 
-/* Bring f from its grid `from` to `to`: voxel i of an axis has the value at i * ratio, or that of the last voxel beyond it. `interp` is the
-   image's way; prob and other floats are linear, labels and other integers nearest (halves to even). What is linear becomes float32, what is
-   nearest keeps its type. The same values for any number of threads; two slices of memory for each, beside the new tensors. 0 or -1. */
-int interp_frame(struct frame *f, const struct grid *from, const struct grid *to, const double ratio[3], enum interp interp, struct err *e);
+/* Of label and pred: nearest; or every label's share, linear in between, and then the label whose share is 0.5 or more (of two the larger; 0 where
+   there is none; batchgenerators' resize_segmentation), or the one with the largest share (of two the smaller). */
+enum interp_label { INTERP_LABEL_NEAREST, INTERP_LABEL_LINEAR, INTERP_LABEL_ARGMAX };
+#define INTERP_LABEL_WORDS "nearest|linear|argmax"
+
+struct interp_map {
+	double scale[3], shift[3]; /* voxel i of an axis has the value at i * scale + shift of the old ones, or that of the border beyond it */
+	enum interp image;
+	enum interp_label label;
+	int up;     /* nearest: halves go up, as in scipy; else to even, as in MONAI */
+	int coarse; /* axis along which all is nearest, 0 to 2; -1: none */
+	int clip;   /* cubic: to the least and greatest value of a channel (coarse z: of a slice), as skimage's resize */
+};
+
+/* Bring f from its grid `from` to `to`. Prob and other floats are linear, integers that are not labels nearest. What is interpolated becomes
+   float32 but for labels, what is nearest keeps its type. The same values for any number of threads; two slices of memory for each, beside the
+   new tensors; cubic: a channel as float32 on the new x and y and the old z. 0 or -1. */
+int interp_frame(struct frame *f, const struct grid *from, const struct grid *to, const struct interp_map *m, struct err *e);
 
 #endif

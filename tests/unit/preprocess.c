@@ -178,7 +178,7 @@ static void resamplings(struct rng *r)
 {
 	for (int i = 0; i < 3 * TYPES; i++) {
 		const int64_t size[3] = {1 + (int64_t)rng_below(r, 14), 1 + (int64_t)rng_below(r, 12), 1 + (int64_t)rng_below(r, 9)};
-		struct resample o = {.respace = 1, .interp = INTERP_LINEAR};
+		struct resample o = {.to = RESAMPLE_SPACING, .interp = INTERP_LINEAR};
 		struct frame f, was;
 		struct grid g, to;
 		double s[3], ratio[3], bad;

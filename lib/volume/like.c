@@ -1,0 +1,149 @@
+#include "lib/volume/like.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "lib/stream/stream.h"
+#include "lib/volume/box.h"
+#include "lib/volume/nifti.h"
+#include "lib/volume/orient.h"
+
+static const double OFF = 0.05, TINY = 1e-6; /* voxels */
+
+static int read_nifti(const char *path, struct grid *g, struct err *e)
+{
+	struct nii_file f = {0};
+	int r = nii_open(&f, path, e);
+
+	if (!r) {
+		*g = f.h.grid;
+		nii_close(&f);
+	}
+	return r;
+}
+
+int like_read(const char *path, struct grid *g, struct err *e)
+{
+	struct stream *s;
+	struct frame f = {0};
+	int pair, gzip, r = -1;
+
+	if (nii_name(path, &pair, &gzip))
+		return read_nifti(path, g, e);
+	s = stream_open(path, e);
+	if (s && stream_next_header(s, &f, e) == 1) {
+		r = frame_grid(&f, g, e);
+		if (r)
+			err_prefix(e, "%s", path);
+	}
+	frame_free(&f);
+	stream_close(s);
+	return r;
+}
+
+/* m: voxel i of `to` lies at the sum over k of m[j][k] i[k], + m[j][3], of axis j of g, whose axes are at right angles. */
+static void between(const struct grid *g, const struct grid *to, double m[3][4])
+{
+	const double *a = g->affine, *b = to->affine;
+
+	for (int j = 0; j < 3; j++) {
+		double sq = a[j] * a[j] + a[4 + j] * a[4 + j] + a[8 + j] * a[8 + j];
+
+		for (int k = 0; k < 4; k++) {
+			double v = 0;
+
+			for (int r = 0; r < 3; r++)
+				v += a[4 * r + j] * (b[4 * r + k] - (k == 3 ? a[4 * r + 3] : 0));
+			m[j][k] = v / sq;
+		}
+	}
+}
+
+/* How g is to be turned for its axes to run as those of `to`. */
+static int find_turn(const struct grid *g, const struct grid *to, struct orient *o, struct err *e)
+{
+	double m[3][4];
+	int taken[3] = {0};
+
+	if (geo_check_right(g, e))
+		return err_prefix(e, "the volume");
+	if (geo_check_right(to, e))
+		return err_prefix(e, "the grid to come to");
+	between(g, to, m);
+	for (int k = 0; k < 3; k++) {
+		double s[3];
+		int j = 0;
+
+		geo_spacing(g, s);
+		for (int i = 1; i < 3; i++)
+			j = fabs(m[i][k]) * s[i] > fabs(m[j][k]) * s[j] ? i : j;
+		o->axis[k] = j;
+		o->flip[k] = m[j][k] < 0;
+		taken[j]++;
+	}
+	if (taken[0] != 1 || taken[1] != 1 || taken[2] != 1)
+		return err_set(e, NULL, "the axes of the two grids do not run alike: one is rotated against the other");
+	return 0;
+}
+
+/* g's axes run as `to`'s, about: the rest is checked here. */
+static int make_map(const struct grid *g, const struct grid *to, struct interp_map *m, struct err *e)
+{
+	double v[3][4], s[3], t[3];
+
+	between(g, to, v);
+	geo_spacing(g, s);
+	geo_spacing(to, t);
+	for (int j = 0; j < 3; j++) {
+		double off = 0, half;
+
+		m->scale[j] = t[j] / s[j];
+		m->shift[j] = v[j][3];
+		half = nearbyint(2 * m->shift[j]) / 2;
+		if (fabs(m->shift[j] - half) < TINY)
+			m->shift[j] = half; /* so that what lies on voxels, or between two, does whatever the affines' last bits */
+		for (int k = 0; k < 3; k++)
+			off += fabs(v[j][k] - (k == j ? m->scale[j] : 0)) * (double)(to->size[k] - 1);
+		if (!(off <= OFF))
+			return err_set(e, NULL, "the axes of the two grids do not run alike: off by %.3g voxels on axis %c (at most %g)", off, "xyz"[j], OFF);
+	}
+	return 0;
+}
+
+/* The voxels of `to` that lie within g: half a voxel beyond its voxels' centres is within. */
+static int overlap(const struct grid *g, const struct grid *to, const struct interp_map *m, struct box *b, struct err *e)
+{
+	for (int i = 0; i < 3; i++) {
+		double lo = ceil((-0.5 - m->shift[i]) / m->scale[i] - TINY), hi = floor(((double)g->size[i] - 0.5 - m->shift[i]) / m->scale[i] + TINY) + 1;
+
+		b->lo[i] = (int64_t)fmax(0, fmin(lo, (double)to->size[i]));
+		b->hi[i] = (int64_t)fmax(0, fmin(hi, (double)to->size[i]));
+		if (b->lo[i] >= b->hi[i])
+			return err_set(e, NULL, "the two grids do not overlap (axis %c)", "xyz"[i]);
+	}
+	return 0;
+}
+
+int like_apply(struct frame *f, const struct grid *g, const struct grid *to, const struct interp_map *how, double fill, struct err *e)
+{
+	struct interp_map m = *how;
+	struct grid now = *g, part = *to;
+	struct orient turn;
+	struct box in, whole;
+
+	if (find_turn(&now, to, &turn, e) || (!orient_is_nothing(&turn) && orient_frame(f, &now, &turn, e)) || make_map(&now, to, &m, e) ||
+	    overlap(&now, to, &m, &in, e))
+		return -1;
+	for (int i = 0; i < 3; i++) {
+		m.shift[i] += m.scale[i] * (double)in.lo[i];
+		part.size[i] = in.hi[i] - in.lo[i];
+		whole.lo[i] = -in.lo[i];
+		whole.hi[i] = to->size[i] - in.lo[i];
+	}
+	m.up = 1;
+	if (interp_frame(f, &now, &part, &m, e))
+		return -1;
+	if (!geo_same_size(&part, to) && box_cut(f, &part, &whole, fill, e))
+		return -1;
+	return frame_set_affine(f, to->affine, e);
+}
