@@ -1,6 +1,6 @@
 /* Own direct convolutions. Every pass of a convolution is one of two things between its large side L (a convolution's x, a transposed one's y) and its
    small side S, coupled by  large = small stride - pad + k  on each axis, weights [S channel, L channel, kd, kh, kw]:
-   - a gather, S from L (strided) or L from S (fractional: every output parity has its own taps): gather.c, and thin.c for a few channels;
+   - a gather, S from L (strided) or L from S (fractional: every output parity has its own taps): gather.c, thin.c for a few channels, tiles.c for 3x3 at stride 1;
    - the weight gradient  dw[s][l][k] += sum over voxels of S[v][s] L[v stride - pad + k][l]: wgrad.c.
    Rows along w are copied, zeros around them, into a buffer that stays in the cache: taps along w are then one run of memory, and no edge is special. */
 #ifndef NIIPIPE_DIRECT_H
@@ -10,7 +10,7 @@
 
 enum { MAX_KERNEL = 16, MAX_STRIDE = 8 };
 
-enum gather_kind { GATHER_WIDE, GATHER_DOT, GATHER_THIN };
+enum gather_kind { GATHER_WIDE, GATHER_DOT, GATHER_THIN, GATHER_TILES };
 
 /* The outputs q*classes + its number, q = 0.. : from the taps voxels of a padded row that begin at first + q*step; taps' weights begin at `before` taps. */
 struct gather_class { int taps, first, before; };
@@ -24,6 +24,7 @@ struct gather {
 	struct gather_class class[MAX_STRIDE];
 	int64_t step;          /* voxels of the padded row from one q to the next */
 	int64_t left, width;   /* the padded row: zeros before, voxels in all */
+	int64_t tiles, across, batch; /* tiles: of a plane, of them in a row, of a task */
 	int64_t plane, most;   /* thin: floats of a padded row's channel, of an output row's */
 	int in_place;          /* rows are read where they are */
 	int64_t hblock, hrows; /* output rows a task, input rows it needs at most */
@@ -58,6 +59,23 @@ int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *r
 /* thin.c's: body voxels of a row, one channel after the other, `plane` floats each, zeros before and behind; all output rows of a task. */
 void K(thin_apart)(float *to, int64_t plane, int64_t left, const float *from, int64_t pitch, int64_t body, int64_t ci);
 void K(thin_task)(const struct gather_task *t);
+
+/* A block of outputs along w from the rows' voxels, `len` floats at `at` of each row, `step` from one output to the next: for count outputs y, ystep apart. */
+struct gather_call {
+	const struct gather_row *row;
+	int64_t rows, at, len, step, wstep; /* wstep: floats of weights from one k to the next */
+	const float *w, *bias;
+	float *y;
+	int64_t ystep;
+	int cols, add;
+};
+void K(gather_wide)(struct gather_call *a, int nr, int64_t count); /* nr: VL or 2 VL, columns of w */
+
+/* tiles.c's (3x3 along h and w at stride 1): 0 where it is for this; weights' floats; all of it. */
+int K(tiles_plan)(struct gather *g);
+int64_t K(tiles_weights)(const struct gather *g);
+void K(tiles_pack)(struct gather *g, const float *w);
+void K(tiles_run)(const struct gather *g, const float *x, const float *bias, float *y, int add, float *scratch);
 
 /* Taps of output o on axis 0 or 1: input positions and kernel positions; how many. */
 int K(gather_taps)(const struct gather *g, int axis, int64_t o, int64_t *in, int *k);

@@ -12,24 +12,15 @@
 
 enum { MR = VL == 16 ? 12 : 6, MR_ONE = 12, NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15 }; /* BUFFER: floats */
 
-struct call {
-	const struct gather_row *row;
-	int64_t rows, at, len, step, wstep; /* at: floats from a row's begin; wstep: floats of weights from one k to the next */
-	const float *w, *bias;
-	float *y;
-	int64_t ystep;
-	int cols, add;
-};
+typedef void kernel(const struct gather_call *a);
 
-typedef void kernel(const struct call *a);
-
-INLINE void finish(const struct call *a, float *y, const float *v, int n)
+INLINE void finish(const struct gather_call *a, float *y, const float *v, int n)
 {
 	for (int i = 0; i < n; i++)
 		y[i] = v[i] + (a->add ? y[i] : 0);
 }
 
-INLINE void wide(const struct call *a, const int mr, const int nv)
+INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 {
 	vec acc[MR_ONE][2];
 
@@ -71,13 +62,26 @@ INLINE void wide(const struct call *a, const int mr, const int nv)
 	}
 }
 
-#define WIDE(mr) static void wide1_##mr(const struct call *a) { wide(a, mr, 1); } static void wide2_##mr(const struct call *a) { wide(a, mr, 2); }
+#define WIDE(mr) static void wide1_##mr(const struct gather_call *a) { wide(a, mr, 1); } static void wide2_##mr(const struct gather_call *a) { wide(a, mr, 2); }
 WIDE(1) WIDE(2) WIDE(3) WIDE(4) WIDE(5) WIDE(6) WIDE(7) WIDE(8) WIDE(9) WIDE(10) WIDE(11) WIDE(12)
 
 static kernel *const wide_one[] = {NULL, wide1_1, wide1_2, wide1_3, wide1_4, wide1_5, wide1_6, wide1_7, wide1_8, wide1_9, wide1_10, wide1_11, wide1_12};
 static kernel *const wide_two[] = {NULL, wide2_1, wide2_2, wide2_3, wide2_4, wide2_5, wide2_6, wide2_7, wide2_8, wide2_9, wide2_10, wide2_11, wide2_12};
 
-INLINE void dot(const struct call *a, const int mr, const int co)
+void K(gather_wide)(struct gather_call *a, int nr, int64_t count)
+{
+	int64_t mr = nr == VL ? MR_ONE : MR, blocks = (count + mr - 1) / mr, at = a->at;
+	float *y = a->y;
+
+	for (int64_t b = 0; b < blocks; b++) {
+		int64_t q = count * b / blocks;
+
+		a->at = at + q * a->step, a->y = y + q * a->ystep;
+		(nr == VL ? wide_one : wide_two)[count * (b + 1) / blocks - q](a);
+	}
+}
+
+INLINE void dot(const struct gather_call *a, const int mr, const int co)
 {
 	vec acc[8][DOT_MAX] = {0};
 
@@ -115,8 +119,8 @@ INLINE void dot(const struct call *a, const int mr, const int co)
 }
 
 #define DOT(mr) \
-	static void dot1_##mr(const struct call *a) { dot(a, mr, 1); } static void dot2_##mr(const struct call *a) { dot(a, mr, 2); } \
-	static void dot3_##mr(const struct call *a) { dot(a, mr, 3); } static void dot4_##mr(const struct call *a) { dot(a, mr, 4); }
+	static void dot1_##mr(const struct gather_call *a) { dot(a, mr, 1); } static void dot2_##mr(const struct gather_call *a) { dot(a, mr, 2); } \
+	static void dot3_##mr(const struct gather_call *a) { dot(a, mr, 3); } static void dot4_##mr(const struct gather_call *a) { dot(a, mr, 4); }
 DOT(1) DOT(2) DOT(3) DOT(4)
 
 static kernel *const dots[DOT_MAX][5] = {
@@ -214,8 +218,14 @@ int K(gather_plan)(struct gather *g, struct err *e)
 		plan_strided(g);
 	if (!K(thin_plan)(g))
 		g->kind = GATHER_THIN;
+	else if (!K(tiles_plan)(g))
+		g->kind = GATHER_TILES;
 	else
 		g->kind = g->co <= DOT_MAX && g->co < VL && g->ci * g->kernel[2] >= 2 * VL ? GATHER_DOT : GATHER_WIDE;
+	if (g->kind == GATHER_TILES) {
+		g->w = mem_zero((size_t)K(tiles_weights)(g), sizeof(float), "packed weights", e);
+		return g->w ? 0 : -1;
+	}
 	g->len_unit = g->kind == GATHER_DOT ? VL : 1;
 	g->in_place = g->kind != GATHER_THIN && !g->left && g->width <= g->in[2];
 	for (int c = 0; c < g->classes; c++)
@@ -280,7 +290,9 @@ static void pack_thin(struct gather *g, const float *w)
 
 void K(gather_pack)(struct gather *g, const float *w)
 {
-	if (g->kind == GATHER_THIN) {
+	if (g->kind == GATHER_TILES) {
+		K(tiles_pack)(g, w);
+	} else if (g->kind == GATHER_THIN) {
 		pack_thin(g, w);
 	} else if (g->kind == GATHER_DOT) {
 		pack_dot(g, w);
@@ -356,7 +368,7 @@ int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *r
 }
 
 /* q = 0..count in even blocks of at most mr */
-static void along(struct call *a, kernel *const *table, int mr, int64_t count, const struct gather *g, int c, float *y)
+static void along(struct gather_call *a, kernel *const *table, int mr, int64_t count, const struct gather *g, int c, float *y)
 {
 	int64_t blocks = (count + mr - 1) / mr;
 
@@ -375,7 +387,7 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 	struct gather_row row[MAX_ROWS];
 	int dotted = g->kind == GATHER_DOT, nr = dotted ? (int)g->co : width_of(g, first);
 	float bias[NR] = {0}, *y = t->y + (((t->n * g->out[0] + t->od) * g->out[1] + oh) * g->out[2]) * g->outpitch + first;
-	struct call a = {.row = row, .rows = K(gather_rows)(t, oh, row), .bias = bias, .ystep = g->classes * g->outpitch, .add = t->add};
+	struct gather_call a = {.row = row, .rows = K(gather_rows)(t, oh, row), .bias = bias, .ystep = g->classes * g->outpitch, .add = t->add};
 
 	a.cols = g->co - first < nr ? (int)(g->co - first) : nr;
 	a.step = g->step * (g->in_place ? g->inpitch : g->ci);
@@ -394,8 +406,13 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 
 void K(gather_run)(const struct gather *g, const float *x, const float *bias, float *y, int add, float *scratch)
 {
-	int64_t hblocks = (g->out[1] + g->hblock - 1) / g->hblock, tasks = g->n * g->out[0] * hblocks, unit = g->kind == GATHER_DOT ? g->co : NR;
+	int64_t hblock = g->hblock ? g->hblock : 1, hblocks = (g->out[1] + hblock - 1) / hblock, tasks = g->n * g->out[0] * hblocks;
+	int64_t unit = g->kind == GATHER_DOT ? g->co : NR;
 
+	if (g->kind == GATHER_TILES) {
+		K(tiles_run)(g, x, bias, y, add, scratch);
+		return;
+	}
 #pragma omp parallel for schedule(dynamic) num_threads(g->threads)
 	for (int64_t i = 0; i < tasks; i++) {
 		struct gather_task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .buffer = scratch + omp_get_thread_num() * g->room};

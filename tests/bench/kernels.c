@@ -84,8 +84,8 @@ static struct k_conv_geom geom_of(const struct layer *l)
 	return g;
 }
 
-/* forward, data, weights */
-static void conv_times(const struct k_conv_geom *g, float *x, float *w, float *y, float *dw, double ms[3], double bare[3])
+/* forward, data, weights, packing */
+static void conv_times(const struct k_conv_geom *g, float *x, float *w, float *y, float *dw, double ms[4], double bare[4])
 {
 	struct k_conv *c = k->conv_new(g, &e);
 	struct dnn_conv *d = strcmp(k->name, "cpu") ? NULL : dnn_conv_new(g, &e);
@@ -94,13 +94,12 @@ static void conv_times(const struct k_conv_geom *g, float *x, float *w, float *y
 	if (!c)
 		err_die(&e);
 	scratch = k->alloc(k->conv_scratch(c) + (d ? dnn_conv_scratch(d) : 0), &e);
-	if (k->conv_pack(c, w, &e))
-		err_die(&e);
+	BEST(ms[3], k->conv_pack(c, w, &e));
 	BEST(ms[0], k->conv_forward(c, x, NULL, y, scratch, &e));
 	BEST(ms[1], k->conv_backward_data(c, y, x, 0, scratch, &e));
 	BEST(ms[2], k->conv_backward_weights(c, x, y, dw, NULL, scratch, &e));
 	if (d) {
-		dnn_conv_pack(d, w, &e);
+		BEST(bare[3], dnn_conv_pack(d, w, &e));
 		BEST(bare[0], dnn_conv_forward(d, x, NULL, y, scratch, &e));
 		BEST(bare[1], dnn_conv_backward_data(d, y, x, scratch, &e));
 		BEST(bare[2], dnn_conv_backward_weights(d, x, y, dw, scratch, &e));
@@ -110,7 +109,7 @@ static void conv_times(const struct k_conv_geom *g, float *x, float *w, float *y
 
 static void conv_table(const char *word)
 {
-	double sum[3] = {0}, bare_sum[3] = {0};
+	double sum[4] = {0}, bare_sum[4] = {0};
 
 	printf("%-16s %-34s %27s %27s %27s\n%-51s %s %s %s\n", "convolution", "", "forward", "data", "weights", "", "     ms  GF/s  oneDNN ms/x", "     ms  GF/s  oneDNN ms/x",
 	       "     ms  GF/s  oneDNN ms/x");
@@ -118,7 +117,7 @@ static void conv_table(const char *word)
 		const struct layer *l = &layers[i];
 		struct k_conv_geom g = geom_of(l);
 		int64_t xvox = g.in[0] * g.in[1] * g.in[2], yvox = g.out[0] * g.out[1] * g.out[2], taps = l->kernel * l->kernel * l->kernel;
-		double ms[3], bare[3] = {0}, flop = 2.0 * (double)(taps * g.ic * g.oc * (l->transposed ? xvox : yvox));
+		double ms[4], bare[4] = {0}, flop = 2.0 * (double)(taps * g.ic * g.oc * (l->transposed ? xvox : yvox));
 
 		if (word && !strstr(l->name, word))
 			continue;
@@ -126,8 +125,9 @@ static void conv_table(const char *word)
 
 		conv_times(&g, x, w, y, dw, ms, bare);
 		printf("%-16s %3d->%-3d in %3dx%3dx%-3d k%d s%d x%d   ", l->name, l->ic, l->oc, l->in[0], l->in[1], l->in[2], l->kernel, l->stride, l->times);
-		for (int j = 0; j < 3; j++) {
-			printf(" %7.2f %5.0f %7.2f %4.1fx ", ms[j] * 1e3, flop / ms[j] * 1e-9, bare[j] * 1e3, bare[j] / ms[j]);
+		for (int j = 0; j < 4; j++) {
+			if (j < 3)
+				printf(" %7.2f %5.0f %7.2f %4.1fx ", ms[j] * 1e3, flop / ms[j] * 1e-9, bare[j] * 1e3, bare[j] / ms[j]);
 			sum[j] += l->times * ms[j] * !(j == 1 && l->no_data), bare_sum[j] += l->times * bare[j] * !(j == 1 && l->no_data);
 		}
 		putchar('\n'), fflush(stdout);
@@ -135,6 +135,7 @@ static void conv_table(const char *word)
 	}
 	printf("%-51s  %7.1f       %7.1f        %7.1f       %7.1f        %7.1f       %7.1f\n", "the net's convolutions", sum[0] * 1e3, bare_sum[0] * 1e3, sum[1] * 1e3, bare_sum[1] * 1e3,
 	       sum[2] * 1e3, bare_sum[2] * 1e3);
+	printf("packing of weights, forward and data: %.1f, oneDNN %.1f ms\n", sum[3] * 1e3, bare_sum[3] * 1e3);
 }
 
 struct sheet { const char *name; int64_t vox, c; int res, times; };

@@ -1,0 +1,204 @@
+/* Gathers with 3x3 taps along h and w at stride 1, by Winograd's F(2x2, 3x3) (Lavin & Gray 2015): tiles of 2x2 outputs from 4x4 inputs d,
+   Y = A' [sum over kd, ci of (G g G') . (B' d B)] A, 16 products a tile instead of 36. The sum is a matrix product for each of the 16 elements. Rounding is
+   about twice that of the plain sum.
+   B' = 1 0 -1 0 | 0 1 1 0 | 0 -1 1 0 | 0 1 0 -1,  G = 1 0 0 | .5 .5 .5 | .5 -.5 .5 | 0 0 1,  A' = 1 1 1 0 | 0 1 -1 -1 */
+#include "kernels/direct.h"
+
+#include <omp.h>
+#include <string.h>
+
+#include "kernels/vec.h"
+
+enum { NR = 2 * VL, ELEMENTS = 16, BUFFER = 1 << 16, WIDEST = 256 * 256, FEWEST = 20 }; /* BUFFER: floats; WIDEST: ci*co; FEWEST: tiles of a plane */
+
+int K(tiles_plan)(struct gather *g)
+{
+	if (g->kernel[1] != 3 || g->kernel[2] != 3 || g->stride[0] != 1 || g->stride[1] != 1 || g->stride[2] != 1 || g->ci % VL || g->co % VL)
+		return -1;
+	g->across = (g->out[2] + 1) / 2;
+	g->tiles = (g->out[1] + 1) / 2 * g->across;
+	if (g->ci * g->co > WIDEST || g->tiles < FEWEST)
+		return -1;
+	g->batch = BUFFER / (ELEMENTS * g->kernel[0] * g->ci) | 1; /* odd: the elements do not share cache sets */
+	g->batch = g->batch < g->tiles ? g->batch : g->tiles;
+	g->room = ELEMENTS * g->batch * (g->kernel[0] * g->ci + NR) + g->ci;
+	return 0;
+}
+
+int64_t K(tiles_weights)(const struct gather *g)
+{
+	return ELEMENTS * g->kernel[0] * g->ci * g->co;
+}
+
+static int width_of(const struct gather *g, int64_t first)
+{
+	return g->co - first > VL ? NR : VL;
+}
+
+/* G g G' of one (kd, ci, co); mirrored where the gather is fractional */
+static void transform_weight(const struct gather *g, const float *w, int kd, int64_t ci, int64_t co, float u[ELEMENTS])
+{
+	float k[3][3], t[4][3];
+
+	for (int i = 0; i < 9; i++)
+		k[i / 3][i % 3] = w[gather_weight(g, kd, g->fractional ? 2 - i / 3 : i / 3, g->fractional ? 2 - i % 3 : i % 3, ci, co)];
+	for (int i = 0; i < 3; i++) {
+		t[0][i] = k[0][i], t[3][i] = k[2][i];
+		t[1][i] = 0.5f * (k[0][i] + k[1][i] + k[2][i]), t[2][i] = 0.5f * (k[0][i] - k[1][i] + k[2][i]);
+	}
+	for (int i = 0; i < 4; i++) {
+		u[4 * i] = t[i][0], u[4 * i + 3] = t[i][2];
+		u[4 * i + 1] = 0.5f * (t[i][0] + t[i][1] + t[i][2]), u[4 * i + 2] = 0.5f * (t[i][0] - t[i][1] + t[i][2]);
+	}
+}
+
+/* [block of co][element][kd in the order of input planes][ci][co of the block] */
+void K(tiles_pack)(struct gather *g, const float *w)
+{
+#pragma omp parallel for schedule(static)
+	for (int64_t ci = 0; ci < g->ci; ci++)
+		for (int64_t co = 0; co < g->co; co++)
+			for (int kd = 0; kd < g->kernel[0]; kd++) {
+				int64_t first = co / NR * NR, nr = width_of(g, first), at = g->fractional ? g->kernel[0] - 1 - kd : kd;
+				float u[ELEMENTS], *to = g->w + first * ELEMENTS * g->kernel[0] * g->ci + (at * g->ci + ci) * nr + co - first;
+
+				transform_weight(g, w, kd, ci, co, u);
+				for (int i = 0; i < ELEMENTS; i++)
+					to[i * g->kernel[0] * g->ci * nr] = u[i];
+			}
+}
+
+/* B' d B of one tile and plane, d[h][w] being D(h, w): ci floats each; element i goes to v + i * step. */
+#define TRANSFORM_INPUT(D) \
+	for (int64_t c = 0; c < ci; c += VL, v += VL) \
+		UNROLL for (int i = 0; i < 4; i++) { \
+			const int a = i == 2 ? 2 : i == 0 ? 0 : 1, b = i == 3 ? 3 : i == 2 ? 1 : 2; \
+			vec t[4]; \
+			UNROLL for (int j = 0; j < 4; j++) \
+				t[j] = i == 1 ? load(D(a, j) + c) + load(D(b, j) + c) : load(D(a, j) + c) - load(D(b, j) + c); \
+			store(v + (4 * i) * step, t[0] - t[2]), store(v + (4 * i + 1) * step, t[1] + t[2]); \
+			store(v + (4 * i + 2) * step, t[2] - t[1]), store(v + (4 * i + 3) * step, t[1] - t[3]); \
+		}
+
+static void transform_inside(const float *x, int64_t hstep, int64_t wstep, int64_t ci, float *v, int64_t step)
+{
+#define D(h, w) (x + (h) * hstep + (w) * wstep)
+	TRANSFORM_INPUT(D)
+#undef D
+}
+
+static void transform_edge(const float *const *d, int64_t ci, float *v, int64_t step)
+{
+#define D(h, w) d[4 * (h) + (w)]
+	TRANSFORM_INPUT(D)
+#undef D
+}
+
+struct task { const struct gather *g; const float *x, *bias, *zero; float *y, *v, *m; int add; int64_t n, od, first, count, d0, taps, k0; };
+
+/* One tile's planes, its first input voxel (h0, w0) */
+static void bring_tile(const struct task *t, int64_t h0, int64_t w0, float *v, int64_t step)
+{
+	const struct gather *g = t->g;
+	int64_t wstep = g->inpitch, hstep = g->in[2] * wstep, dstep = g->in[1] * hstep;
+	int inside = h0 >= 0 && h0 + 4 <= g->in[1] && w0 >= 0 && w0 + 4 <= g->in[2];
+	const float *x = t->x + (t->n * g->in[0] + t->d0) * dstep, *d[ELEMENTS];
+
+	for (int64_t k = 0; k < t->taps; k++, x += dstep, v += g->ci) {
+		if (inside) {
+			transform_inside(x + h0 * hstep + w0 * wstep, hstep, wstep, g->ci, v, step);
+			continue;
+		}
+		for (int j = 0; j < ELEMENTS; j++) {
+			int64_t h = h0 + j / 4, w = w0 + j % 4;
+
+			d[j] = h < 0 || h >= g->in[1] || w < 0 || w >= g->in[2] ? t->zero : x + h * hstep + w * wstep;
+		}
+		transform_edge(d, g->ci, v, step);
+	}
+}
+
+/* v [element][tile][tap along d][ci] */
+static void bring(const struct task *t)
+{
+	const struct gather *g = t->g;
+	int64_t hp = g->fractional ? 2 - g->pad[1] : g->pad[1], wp = g->fractional ? 2 - g->pad[2] : g->pad[2], len = t->taps * g->ci;
+
+	for (int64_t i = 0; i < t->count; i++)
+		bring_tile(t, (t->first + i) / g->across * 2 - hp, (t->first + i) % g->across * 2 - wp, t->v + i * len, g->batch * len);
+}
+
+/* A' m A + bias for a tile's nr channels: m [element][batch][nr] */
+INLINE void transform_output(const float *m, int64_t step, vec bias, vec y[2][2])
+{
+	vec t[2][4];
+
+	UNROLL for (int j = 0; j < 4; j++) {
+		vec a = load(m + j * step), b = load(m + (4 + j) * step), c = load(m + (8 + j) * step), d = load(m + (12 + j) * step);
+
+		t[0][j] = a + b + c, t[1][j] = b - c - d;
+	}
+	UNROLL for (int i = 0; i < 2; i++)
+		y[i][0] = t[i][0] + t[i][1] + t[i][2] + bias, y[i][1] = t[i][1] - t[i][2] - t[i][3] + bias;
+}
+
+static void leave(const struct task *t, int64_t co, int nr)
+{
+	const struct gather *g = t->g;
+
+	for (int64_t i = 0; i < t->count; i++)
+		for (int c = 0; c < nr; c += VL) {
+			int64_t h0 = (t->first + i) / g->across * 2, w0 = (t->first + i) % g->across * 2;
+			vec y[2][2];
+
+			transform_output(t->m + i * nr + c, g->batch * nr, t->bias ? load(t->bias + co + c) : (vec){0}, y);
+			for (int j = 0; j < 4; j++) {
+				int64_t h = h0 + j / 2, w = w0 + j % 2;
+				float *to = t->y + (((t->n * g->out[0] + t->od) * g->out[1] + h) * g->out[2] + w) * g->outpitch + co + c;
+
+				if (h >= g->out[1] || w >= g->out[2])
+					continue;
+				if (t->add)
+					y[j / 2][j % 2] += load(to);
+				store(to, y[j / 2][j % 2]);
+			}
+		}
+}
+
+static void products(const struct task *t, int64_t co, int nr)
+{
+	static const float none[NR];
+	const struct gather *g = t->g;
+	int64_t len = t->taps * g->ci;
+
+	for (int i = 0; i < ELEMENTS; i++) {
+		struct gather_row row = {t->v + i * g->batch * len, 0};
+		struct gather_call a = {.row = &row, .rows = 1, .len = len, .step = len, .bias = none, .y = t->m + i * g->batch * nr, .ystep = nr, .cols = nr};
+
+		a.w = g->w + co * ELEMENTS * g->kernel[0] * g->ci + (i * g->kernel[0] + t->k0) * g->ci * nr;
+		K(gather_wide)(&a, nr, t->count);
+	}
+}
+
+void K(tiles_run)(const struct gather *g, const float *x, const float *bias, float *y, int add, float *scratch)
+{
+	int64_t batches = (g->tiles + g->batch - 1) / g->batch, tasks = g->n * g->out[0] * batches, dp = g->fractional ? g->kernel[0] - 1 - g->pad[0] : g->pad[0];
+
+#pragma omp parallel for schedule(dynamic) num_threads(g->threads)
+	for (int64_t i = 0; i < tasks; i++) {
+		float *room = scratch + omp_get_thread_num() * g->room;
+		struct task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .zero = room, .v = room + g->ci, .n = i / batches / g->out[0], .od = i / batches % g->out[0]};
+
+		memset(room, 0, sizeof *room * (size_t)g->ci);
+		t.m = t.v + ELEMENTS * g->batch * g->kernel[0] * g->ci;
+		t.first = g->tiles * (i % batches) / batches, t.count = g->tiles * (i % batches + 1) / batches - t.first;
+		t.k0 = dp > t.od ? dp - t.od : 0, t.d0 = t.od - dp + t.k0;
+		t.taps = g->kernel[0] < g->in[0] + dp - t.od ? g->kernel[0] - t.k0 : g->in[0] + dp - t.od - t.k0;
+		t.taps = t.taps < 0 ? 0 : t.taps;
+		bring(&t);
+		for (int64_t co = 0; co < g->co; co += NR) {
+			products(&t, co, width_of(g, co));
+			leave(&t, co, width_of(g, co));
+		}
+	}
+}
