@@ -67,3 +67,56 @@ frame 1: b, volume, 8 bytes of data, at byte $(stat -c %s a.ts) of ab.ts
 	raw_frame '{"__metadata__":{"id":"h","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"U8","shape":[1,1,2],"data_offsets":[0,2]},"label":{"dtype":"U8","shape":[1,1,1],"data_offsets":[2,3]}}' abc >h.ts
 	fails 1 "ts-info: h.ts: h: 'label' is on another grid than 'image' (1x1x1 against 2x1x1 voxels)" ts-info h.ts
 }
+
+@test "--npy: byte for byte what numpy.save writes, every type" {
+	for f in "$ROOT"/tests/golden/npy_*.npy; do
+		n=$(basename "$f" .npy)
+		ts-info --npy "${n#npy_}" "$ROOT/tests/golden/npy.ts" | cmp - "$f"
+		cat "$ROOT/tests/golden/npy.ts" | ts-info --npy "${n#npy_}" -o out.npy
+		cmp out.npy "$f"
+	done
+	[ "$(find . -name 'out.npy' | wc -l)" -eq 1 ]
+}
+
+@test "--npy: BF16 becomes F32" {
+	raw_frame '{"__metadata__":{"id":"h"},"a":{"dtype":"BF16","shape":[2,1],"data_offsets":[0,4]}}' '\x80\x3f\x20\xc0' >h.ts
+	ts-info --npy a h.ts >h.npy
+	[ "$(head -c 69 h.npy | tail -c +11)" = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }" ]
+	[ "$(stat -c %s h.npy)" -eq 136 ]
+	[ "$(tail -c 8 h.npy | od -An -tx1)" = " 00 00 80 3f 00 00 20 c0" ]
+}
+
+@test "--npy: one frame, one tensor that is there, or an error and no file" {
+	fails 1 "ts-info: ab.ts: a: no tensor 'x' in this frame" ts-info --npy x -o out ab.ts
+	cat a.ts a.ts >aa.ts
+	fails 1 "ts-info: aa.ts: a: a second frame (--npy writes the tensor of one)" ts-info --npy label -o out aa.ts
+	fails 2 "ts-info: --npy goes with none of --header, --json, --stats (see ts-info --help)" ts-info --npy label --json a.ts
+	[ ! -e out ]
+	run bash -c 'ts-info --npy label a.ts >/dev/full'
+	[ "$status" -eq 1 ]
+}
+
+@test "--header: the NIfTI header's fields as they were read" {
+	nii-phantom -n 1 --size 12,10,8 --spacing 3,3,5 --seed 1 | nii-write -t image -o x.nii.gz
+	nii-read x.nii.gz | nii-resample -s 6,6,5 >x.ts
+	run ts-info --header x.ts
+	out=$(grep -A14 '^  header' <<<"$output" | cut -c12- | sed 's/ *$//')
+	[ "$out" = "version     1
+datatype    4 INT16
+dim         3 12 10 8 1 1 1 1
+pixdim      1 3 3 5 1 1 1 1
+xyzt_units  2 mm
+qform_code  1 Scanner Anat
+quatern     0 0 1
+qoffset     16.5 13.5 -17.5
+sform_code  1 Scanner Anat
+srow        -3 0 0 16.5 0 -3 0 13.5 0 0 5 -17.5
+scl         0 0
+intent_code 0 Unknown
+intent_p    0 0 0
+intent_name
+descrip" ]
+	[[ $(ts-info --header --json x.ts) == *'"header":{"datatype":4,"descrip":"","dim":[3,12,10,8,1,1,1,1],'* ]]
+	ts-info --header a.ts | grep -qx '  header   none: not read from a NIfTI file'
+	ts-info --header --json a.ts | grep -q '"header":null'
+}

@@ -1,5 +1,5 @@
-/* ts-info [STREAM ...]: what is in a stream: for every frame its place, id, kind, tensors, grid and history, as text or as JSON.
-   Only headers are read, data are skipped, unless --stats asks for minimum, maximum and mean. Memory: a header, with --stats a frame. */
+/* ts-info [STREAM ...]: what is in a stream: for every frame its place, id, kind, tensors, grid and history, as text or as JSON; or one tensor as a .npy.
+   Only headers are read, data are skipped, unless --stats asks for minimum, maximum and mean. Memory: a header; with --stats and --npy a frame. */
 #define _GNU_SOURCE
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,10 +8,13 @@
 #include "lib/base/arg.h"
 #include "lib/base/outfile.h"
 #include "lib/stream/describe.h"
+#include "lib/stream/npy.h"
 #include "lib/stream/stream.h"
+#include "lib/volume/nifti.h"
 
 struct opts {
-	int json, stats;
+	int json, stats, header;
+	const char *npy;
 };
 
 /* As out_printf, but names and metadata cannot play tricks with the terminal: their control bytes become '?'. */
@@ -100,6 +103,41 @@ static int print_history(struct out *o, const json_t *f, struct err *e)
 	return 0;
 }
 
+static const char *space_units(int code)
+{
+	return nifti_units_string(code & 7);
+}
+
+static const struct {
+	const char *key;
+	const char *(*name)(int); /* of a code */
+} fields[] = {
+	{"version"}, {"datatype", nifti_datatype_string}, {"dim"}, {"pixdim"}, {"xyzt_units", space_units}, {"qform_code", nifti_xform_string}, {"quatern"},
+	{"qoffset"}, {"sform_code", nifti_xform_string}, {"srow"}, {"scl"}, {"intent_code", nifti_intent_string}, {"intent_p"}, {"intent_name"}, {"descrip"},
+};
+
+static int print_field(struct out *o, size_t i, const json_t *v, struct err *e)
+{
+	int code = (int)json_integer_value(v), r = put(o, e, "  %-8s %-11s", i ? "" : "header", fields[i].key);
+
+	for (size_t k = 0; k < json_array_size(v) && !r; k++)
+		r = put(o, e, " %.9g", json_number_value(json_array_get(v, k)));
+	if (!r && json_is_integer(v))
+		r = put(o, e, " %d%s%s", code, fields[i].name ? " " : "", fields[i].name ? fields[i].name(code) : "");
+	if (!r && json_is_string(v))
+		r = put(o, e, " %s", json_string_value(v));
+	return r ? r : put(o, e, "\n");
+}
+
+static int print_header(struct out *o, const json_t *header, struct err *e)
+{
+	int r = json_is_null(header) ? put(o, e, "  header   none: not read from a NIfTI file\n") : 0;
+
+	for (size_t i = 0; json_is_object(header) && !r && i < sizeof fields / sizeof *fields; i++)
+		r = print_field(o, i, json_object_get(header, fields[i].key), e);
+	return r;
+}
+
 static int print_text(struct out *o, const json_t *f, int64_t index, struct err *e)
 {
 	const char *key;
@@ -114,6 +152,8 @@ static int print_text(struct out *o, const json_t *f, int64_t index, struct err 
 		if (print_tensor(o, v, e))
 			return -1;
 	if (print_grid(o, f, e) || print_history(o, f, e))
+		return -1;
+	if (print_header(o, json_object_get(f, "header"), e))
 		return -1;
 	json_object_foreach(json_object_get(f, "meta"), key, v)
 		if (put(o, e, "  %-8s %s\n", key, json_string_value(v)))
@@ -130,17 +170,36 @@ static int print_json(struct out *o, const json_t *f, struct err *e)
 	return r;
 }
 
+static int describe(const struct opts *opt, const struct frame *f, struct out *o, int64_t index, struct err *e)
+{
+	json_t *d = frame_describe(f, opt->stats, e);
+	int r;
+
+	if (d && opt->header) /* a history that is malformed was found out above */
+		json_object_set_new(d, "header", nii_record_of(f, e));
+	r = !d ? err_prefix(e, "%s: %s", f->file, frame_id(f)) : opt->json ? print_json(o, d, e) : print_text(o, d, index, e);
+	json_decref(d);
+	return r;
+}
+
+static int npy(const struct opts *opt, const struct frame *f, struct out *o, int64_t index, struct err *e)
+{
+	const struct tensor *t = frame_need(f, opt->npy, e);
+
+	if (!t)
+		return err_prefix(e, "%s: %s", f->file, frame_id(f));
+	return index ? err_set(e, f->file, "%s: a second frame (--npy writes the tensor of one)", frame_id(f)) : npy_write(t, o, e);
+}
+
 static int one_stream(const struct opts *opt, const char *path, struct out *o, int64_t *index, struct err *e)
 {
 	struct stream *s = stream_open(path, e);
 	struct frame f;
 	int r = -1;
 
-	while (s && (r = opt->stats ? stream_next(s, &f, e) : stream_next_header(s, &f, e)) == 1) {
-		json_t *d = frame_describe(&f, opt->stats, e);
-		int bad = d ? (opt->json ? print_json(o, d, e) : print_text(o, d, *index, e)) : err_prefix(e, "%s: %s", stream_name(s), frame_id(&f));
+	while (s && (r = opt->stats || opt->npy ? stream_next(s, &f, e) : stream_next_header(s, &f, e)) == 1) {
+		int bad = opt->npy ? npy(opt, &f, o, *index, e) : describe(opt, &f, o, *index, e);
 
-		json_decref(d);
 		frame_free(&f);
 		++*index;
 		if (bad) {
@@ -157,7 +216,7 @@ static int run(const struct opts *opt, const struct arg_common *c, struct err *e
 	struct out o;
 	int64_t index = 0;
 
-	if (out_open(&o, c->out, 0, e))
+	if (out_open(&o, c->out, !!opt->npy, e))
 		return -1;
 	for (int i = 0; i < (c->argc ? c->argc : 1); i++)
 		if (one_stream(opt, c->argc ? c->argv[i] : NULL, &o, &index, e)) {
@@ -173,13 +232,17 @@ int main(int argc, char **argv)
 	struct arg_common c;
 	struct err e;
 	const struct arg args[] = {
+		{0, "header", ARG_FLAG, &o.header, NULL, "the fields of the NIfTI header it was read from"},
 		{0, "json", ARG_FLAG, &o.json, NULL, "one JSON object a frame, a line each"},
+		{0, "npy", ARG_STR, &o.npy, "TENSOR", "write this tensor, of one frame, as a .npy of NumPy's"},
 		{0, "stats", ARG_FLAG, &o.stats, NULL, "read the data too: minimum, maximum, mean, number of NaNs"},
 		{0},
 	};
 	const struct arg_spec spec = {"ts-info", "[STREAM ...]", "Say what is in a tensor stream, frame by frame.", args, ARG_OUT, 0, -1};
 
 	arg_parse(&spec, argc, argv, &c);
+	if (o.npy && (o.json || o.stats || o.header))
+		err_usage("--npy goes with none of --header, --json, --stats");
 	if (run(&o, &c, &e))
 		err_die(&e);
 	return 0;

@@ -133,6 +133,9 @@ void nii_list_free(struct nii_list *l);
    become 0. */
 json_t *nii_record(const struct nii_header *h);
 
+/* The one in f's history: the undo of its first entry, if that is nii-read's; else null. New reference; NULL and an error where the history is malformed. */
+json_t *nii_record_of(const struct frame *f, struct err *e);
+
 /* And back, checked: *h describes the file as it was read. 0, or -1 and an error without a file. */
 int nii_record_parse(const json_t *o, struct nii_header *h, struct err *e);
 

@@ -62,6 +62,18 @@ json_t *nii_record(const struct nii_header *nh)
 	return o;
 }
 
+json_t *nii_record_of(const struct frame *f, struct err *e)
+{
+	json_t *all = history_get(f, e), *first = json_array_get(all, 0), *undo = json_object_get(first, "undo");
+	const char *tool = json_string_value(json_object_get(first, "tool"));
+
+	if (!all)
+		return NULL;
+	undo = undo && tool && !strcmp(tool, "nii-read") ? json_incref(undo) : json_null();
+	json_decref(all);
+	return undo;
+}
+
 static int whole(const json_t *o, const char *key, int64_t lo, int64_t hi, int64_t *out, struct err *e)
 {
 	const json_t *v = json_object_get(o, key);

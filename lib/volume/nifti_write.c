@@ -17,19 +17,10 @@ static const double same_place = 1e-4; /* mm */
 /* 1 and *h as read, where the first entry is nii-read's; 0 where it is not. */
 static int as_read(const struct frame *f, struct nii_header *h, struct err *e)
 {
-	json_t *all = history_get(f, e);
-	const json_t *first, *undo;
-	const char *tool;
-	int r = 0;
+	json_t *undo = nii_record_of(f, e);
+	int r = !undo ? -1 : json_is_null(undo) ? 0 : nii_record_parse(undo, h, e) ? -1 : 1;
 
-	if (!all)
-		return -1;
-	first = json_array_get(all, 0);
-	tool = json_string_value(json_object_get(first, "tool"));
-	undo = json_object_get(first, "undo");
-	if (tool && !strcmp(tool, "nii-read") && undo)
-		r = nii_record_parse(undo, h, e) ? -1 : 1;
-	json_decref(all);
+	json_decref(undo);
 	return r;
 }
 
