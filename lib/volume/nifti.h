@@ -84,7 +84,8 @@ struct nii_file {
 	void *planar;      /* then all values, channels last, once nii_next was called */
 };
 
-/* Open path (NULL or "-": standard input, never a pair), NIfTI or NRRD by the first bytes, read the header, stand before the first voxel. 0 or -1. */
+/* Open path (NULL or "-": standard input, never a pair nor detached), NIfTI or NRRD by its first bytes, read the header, stand before the first voxel.
+   0 or -1. */
 int nii_open(struct nii_file *f, const char *path, struct err *e);
 
 /* The same from memory, borrowed: a single file. */
@@ -141,7 +142,8 @@ int nii_record_parse(const json_t *o, struct nii_header *h, struct err *e);
 
 /* ---- writing (nifti_write.c) ---- */
 
-/* Header for tensor t of f, written as type `as`: geometry as read where f's grid is still that of its first history entry (1e-4 mm), else from the affine. 0 or -1. */
+/* Header for tensor t of f, written as type `as`: geometry as read where f's grid is still that of its first history entry (1e-4 mm), else from the
+   affine. 0 or -1. */
 int nii_header_for(const struct frame *f, const struct tensor *t, enum dtype as, struct nii_header *h, struct err *e);
 
 /* A label wider than 16 bits whose values all fit into less: *to becomes U8, I16 or I32, the first of them that holds all, and *data the values in it
