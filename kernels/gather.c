@@ -250,18 +250,24 @@ static int kw_of(const struct gather *g, int c, int t)
 	return g->fractional ? (c + g->pad[2]) % g->stride[2] + (g->class[c].taps - 1 - t) * g->stride[2] : t;
 }
 
+/* One input channel at a time: the caller's weights of its taps lie together. */
 static void pack_wide(struct gather *g, const float *w, int64_t first)
 {
-	int64_t kk = g->kernel[0] * g->kernel[1];
+	int64_t kk = g->kernel[0] * g->kernel[1], next = gather_weight(g, 0, 0, 0, 0, 1);
 	int nr = width_of(g, first), cols = g->co - first < nr ? (int)(g->co - first) : nr;
-	float *to = g->w + first * kk * g->kernel[2] * g->ci;
 
-	for (int c = 0; c < g->classes; c++)
-		for (int64_t k = 0; k < kk; k++)
-			for (int t = 0; t < g->class[c].taps; t++)
-				for (int64_t ci = 0; ci < g->ci; ci++, to += nr)
+	for (int64_t ci = 0; ci < g->ci; ci++) {
+		float *to = g->w + first * kk * g->kernel[2] * g->ci + ci * nr;
+
+		for (int c = 0; c < g->classes; c++)
+			for (int64_t k = 0; k < kk; k++)
+				for (int t = 0; t < g->class[c].taps; t++, to += g->ci * nr) {
+					const float *from = w + gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, t), ci, first);
+
 					for (int co = 0; co < cols; co++)
-						to[co] = w[gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, t), ci, first + co)];
+						to[co] = from[co * next];
+				}
+	}
 }
 
 static void pack_dot(struct gather *g, const float *w)

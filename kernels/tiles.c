@@ -35,36 +35,39 @@ static int width_of(const struct gather *g, int64_t first)
 	return g->co - first > VL ? NR : VL;
 }
 
-/* G g G' of one (kd, ci, co); mirrored where the gather is fractional */
-static void transform_weight(const struct gather *g, const float *w, int kd, int64_t ci, int64_t co, float u[ELEMENTS])
+/* G g G' of VL output channels: k [kh*3 + kw][VL] to u + element * step */
+static void transform_weights(const float *k, float *u, int64_t step)
 {
-	float k[3][3], t[4][3];
+	vec t[4][3], half = (vec){0} + 0.5f;
 
-	for (int i = 0; i < 9; i++)
-		k[i / 3][i % 3] = w[gather_weight(g, kd, g->fractional ? 2 - i / 3 : i / 3, g->fractional ? 2 - i % 3 : i % 3, ci, co)];
-	for (int i = 0; i < 3; i++) {
-		t[0][i] = k[0][i], t[3][i] = k[2][i];
-		t[1][i] = 0.5f * (k[0][i] + k[1][i] + k[2][i]), t[2][i] = 0.5f * (k[0][i] - k[1][i] + k[2][i]);
+	UNROLL for (int i = 0; i < 3; i++) {
+		vec a = load(k + i * VL), b = load(k + (3 + i) * VL), c = load(k + (6 + i) * VL);
+
+		t[0][i] = a, t[1][i] = half * (a + b + c), t[2][i] = half * (a - b + c), t[3][i] = c;
 	}
-	for (int i = 0; i < 4; i++) {
-		u[4 * i] = t[i][0], u[4 * i + 3] = t[i][2];
-		u[4 * i + 1] = 0.5f * (t[i][0] + t[i][1] + t[i][2]), u[4 * i + 2] = 0.5f * (t[i][0] - t[i][1] + t[i][2]);
+	UNROLL for (int i = 0; i < 4; i++) {
+		store(u + 4 * i * step, t[i][0]), store(u + (4 * i + 1) * step, half * (t[i][0] + t[i][1] + t[i][2]));
+		store(u + (4 * i + 2) * step, half * (t[i][0] - t[i][1] + t[i][2])), store(u + (4 * i + 3) * step, t[i][2]);
 	}
 }
 
-/* [block of co][element][kd in the order of input planes][ci][co of the block] */
+/* [block of co][element][kd in the order of input planes][ci][co of the block]; taps are mirrored where the gather is fractional */
 void K(tiles_pack)(struct gather *g, const float *w)
 {
+	int64_t next = gather_weight(g, 0, 0, 0, 0, 1);
+
 #pragma omp parallel for schedule(static)
 	for (int64_t ci = 0; ci < g->ci; ci++)
-		for (int64_t co = 0; co < g->co; co++)
+		for (int64_t co = 0; co < g->co; co += VL)
 			for (int kd = 0; kd < g->kernel[0]; kd++) {
 				int64_t first = co / NR * NR, nr = width_of(g, first), at = g->fractional ? g->kernel[0] - 1 - kd : kd;
-				float u[ELEMENTS], *to = g->w + first * ELEMENTS * g->kernel[0] * g->ci + (at * g->ci + ci) * nr + co - first;
+				const float *from = w + gather_weight(g, kd, 0, 0, ci, co);
+				float k[9 * VL];
 
-				transform_weight(g, w, kd, ci, co, u);
-				for (int i = 0; i < ELEMENTS; i++)
-					to[i * g->kernel[0] * g->ci * nr] = u[i];
+				for (int c = 0; c < VL; c++)
+					for (int i = 0; i < 9; i++)
+						k[(g->fractional ? 8 - i : i) * VL + c] = from[c * next + i];
+				transform_weights(k, g->w + first * ELEMENTS * g->kernel[0] * g->ci + (at * g->ci + ci) * nr + co - first, g->kernel[0] * g->ci * nr);
 			}
 }
 
