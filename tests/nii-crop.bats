@@ -11,6 +11,30 @@ cropped() { AFFINE="1 0 0 $1 0 1 0 $2 0 0 1 $3 0 0 0 1" volume a U8 "$4" "$5" im
 
 @test "MONAI's CropForeground: threshold, margin, multiples, padding" { golden nii-crop; }
 
+@test "MONAI's SpatialCrop, SpatialPad, DivisiblePad" { golden nii-crop crop; }
+
+@test "body and lungs of real CTs: the boxes that scipy finds" {
+	need_data ct/LUNG1-001
+	while IFS=$'\t' read -r what file box; do
+		nii-read "$NIIPIPE_DATA/$file" | nii-crop --"$what" -o c.ts
+		[[ $(ts-info --json c.ts) == *"\"box\":[$box]"* ]]
+	done <"$ROOT/tests/golden/crop_real.tsv"
+}
+
+@test "body: a table goes, the box comes back; what is asked goes into the history" {
+	# rows of 9 voxels: 2 of air, 20 of body, 2 of air, a table of 1, 1 of air
+	volume t I16 1,26,9 "$(for y in 0 1; do printf '\\0\\374%.0s' {1..9}; done; for y in {1..20}; do printf '\\50\\0%.0s' {1..9}; done; for y in 0 1; do printf '\\0\\374%.0s' {1..9}; done; printf '\\50\\0%.0s' {1..9}; printf '\\0\\374%.0s' {1..9})" image >t.ts
+	nii-crop --body t.ts -o b.ts
+	[[ $(ts-info --json b.ts) == *'"box":[0,2,0,9,22,1]'* ]]
+	nii-crop --body --margin-voxels 0,1,0 t.ts | nii-crop --box 0,-1,0,9,3,1 | nii-invert --keep-image -o back.ts
+	[ "$(meta back.ts affine)" = "$(meta t.ts affine)" ]
+	model '[{"tool":"nii-crop","args":{"body":true,"fill":0,"inside":false,"margin":[0,0,0],"margin_voxels":[0,0,0],"min_size":[0,0,0],"multiple":[1,1,1]}}]' >m.ts
+	nii-replay -m m.ts t.ts | ts-cmp - b.ts
+	fails 1 "nii-crop: t.ts: t: no lungs found (150 mL or more below -400 HU that do not touch the sides)" nii-crop --lungs t.ts
+	volume a I16 1,1,1 '\0\200' image >a.ts
+	fails 1 "nii-crop: a.ts: a: no body found (above -300 HU, more than 16 mm across)" nii-crop --body a.ts
+}
+
 @test "the box is strict, the affine moves with it" {
 	nii-crop --above 4 a.ts | ts-cmp - <(cropped 1 1 0 1,2,2 '\5\0\0\7')
 	nii-crop --above 5 a.ts | ts-cmp - <(cropped 2 2 0 1,1,1 '\7')
@@ -44,8 +68,11 @@ cropped() { AFFINE="1 0 0 $1 0 1 0 $2 0 0 1 $3 0 0 0 1" volume a U8 "$4" "$5" im
 	volume b U8 1,1,1 '\0' >b.ts
 	fails 1 "nii-crop: b.ts: b: no voxel of label above 0: nothing to crop to" nii-crop --label b.ts
 	fails 1 "nii-crop: a.ts: a: an image of U8 cannot hold -1 outside of it" nii-crop --above 0 --margin-voxels 9 --fill=-1 a.ts
-	fails 2 "nii-crop: one of --above and --label is needed, none was given (see nii-crop --help)" nii-crop a.ts
-	fails 2 "nii-crop: one of --above and --label is needed, not both (see nii-crop --help)" nii-crop --above 1 --label a.ts
+	fails 2 "nii-crop: one of --above, --label, --body, --lungs, --box and --pad is needed, none was given (see nii-crop --help)" nii-crop a.ts
+	fails 2 "nii-crop: one of --above, --label, --body, --lungs, --box and --pad is needed, not several (see nii-crop --help)" nii-crop --above 1 --label a.ts
 	fails 2 "nii-crop: --multiple: 0 is not in 1..1048576 (see nii-crop --help)" nii-crop --above 1 --multiple 0 a.ts
 	fails 1 "nii-crop: a.ts: a: the box is 3145728 voxels wide on axis x (at most 1048576)" nii-crop --above 1 --multiple 1048576,1,1 --min-size 1048576,1,1 --margin-voxels 1048576,0,0 a.ts
+	fails 2 "nii-crop: --box: 6 values wanted (X0,Y0,Z0,X1,Y1,Z1), 3 given (see nii-crop --help)" nii-crop --box 1,2,3 a.ts
+	fails 2 "nii-crop: --box: box 2..2 on axis y is not 1 to 1048576 voxels wide (see nii-crop --help)" nii-crop --box 0,2,0,1,2,1 a.ts
+	fails 1 "nii-crop: a.ts: a: the box 4..5 on axis x lies outside of the volume's 4 voxels" nii-crop --box 4,0,0,5,1,1 a.ts
 }

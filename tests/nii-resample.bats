@@ -59,7 +59,7 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
 	fails 1 "nii-resample: a.ts: a: 100 mm on axis x leaves no voxel" nii-resample -s 100,1,1 --align nnunet a.ts
 	AFFINE="1 0 0 5 0 1 0 0 0 0 1 0 0 0 0 1" volume b U8 1,1,2 '\5\6' >b.ts
 	fails 1 "nii-resample: a.ts: a: the two grids do not overlap (axis x)" nii-resample --like b.ts a.ts
-	AFFINE="0.6 -0.8 0 0 0.8 0.6 0 0 0 0 1 0 0 0 0 1" volume b U8 9,9,2 "$(printf '%162s' | tr ' ' a)" >b.ts
+	AFFINE="0.6 -0.8 0 0 0.8 0.6 0 0 0 0 1 0 0 0 0 1" volume b U8 9,9,2 "$(printf 'a%.0s' {1..162})" >b.ts
 	fails 1 "nii-resample: a.ts: a: the axes of the two grids do not run alike: off by 5 voxels on axis x (at most 0.05)" nii-resample --like b.ts a.ts
 }
 

@@ -1,25 +1,59 @@
-/* nii-crop --above T | --label [FILE ...]: cut frames to their foreground's box, with a margin, grown to a least size and to multiples.
+/* nii-crop --above T | --label | --body | --lungs | --box X0,Y0,Z0,X1,Y1,Z1 | --pad [FILE ...]: cut frames to a box, with a margin, grown to a least
+   size and to multiples.
    Volume frames in, the same frames with every spatial tensor cut (or, where the box reaches out of the grid, filled) and the affine moved. The
    box goes into the history: nii-replay does the same to another volume, nii-invert puts it back. No foreground is an error. Memory: the frame,
-   and what is cut out. */
+   and what is cut out; for the body and the lungs a byte a voxel and the components' runs. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/crop.h"
+
+struct opts {
+	struct arg_floats above;
+	struct arg_ints box;
+	int label, body, lungs, pad;
+};
 
 static int one(struct frame *f, void *arg, struct err *e)
 {
 	return crop_apply(f, arg, e);
 }
 
+static void choose(const struct opts *o, struct crop *c)
+{
+	const int given[] = {o->above.n > 0, o->label, o->body, o->lungs, o->box.n > 0, o->pad};
+	int n = 0;
+	struct err e;
+
+	for (int i = 0; i < (int)(sizeof given / sizeof *given); i++)
+		if (given[i]) {
+			c->to = (enum crop_to)i;
+			n++;
+		}
+	if (o->above.n > 1)
+		err_usage("--above: 1 value wanted (T), %d given", o->above.n);
+	if (n != 1)
+		err_usage("one of --above, --label, --body, --lungs, --box and --pad is needed, %s", n ? "not several" : "none was given");
+	if (o->above.n)
+		c->above = o->above.v[0];
+	if (o->box.n && o->box.n != 6)
+		err_usage("--box: 6 values wanted (X0,Y0,Z0,X1,Y1,Z1), %d given", o->box.n);
+	if (o->box.n && box_set(&c->box, o->box.v, &e))
+		err_usage("--box: %s", e.text);
+}
+
 int main(int argc, char **argv)
 {
 	struct crop o = crop_default;
-	struct arg_floats above = {0};
+	struct opts opts = {{0}};
 	struct arg_common c;
 	struct err e;
 	const struct arg args[] = {
-		{0, "above", ARG_FLOATS, &above, "T", "foreground: voxels of image (any channel) above T"},
-		{0, "label", ARG_FLAG, &o.by_label, NULL, "foreground: voxels of label above 0"},
+		{0, "above", ARG_FLOATS, &opts.above, "T", "foreground: voxels of image (any channel) above T"},
+		{0, "label", ARG_FLAG, &opts.label, NULL, "foreground: voxels of label above 0"},
+		{0, "body", ARG_FLAG, &opts.body, NULL, "foreground: the body in a CT in HU, without the table"},
+		{0, "lungs", ARG_FLAG, &opts.lungs, NULL, "foreground: the lungs in a CT in HU"},
+		{0, "box", ARG_INTS, &opts.box, "X0,Y0,Z0,X1,Y1,Z1", "this box: its first voxel, and one past its last"},
+		{0, "pad", ARG_FLAG, &opts.pad, NULL, "the whole volume: nothing is cut, it only grows"},
 		{0, "margin", ARG_FLOAT, o.margin, "X,Y,Z", "mm around the foreground, rounded up to voxels (0)", 0, 1e6, 3},
 		{0, "margin-voxels", ARG_INT, o.margin_voxels, "X,Y,Z", "voxels around the foreground, beside --margin (0)", 0, GEO_MOST, 3},
 		{0, "inside", ARG_FLAG, &o.inside, NULL, "cut the margin at the image's border (what reaches out is filled)"},
@@ -28,15 +62,10 @@ int main(int argc, char **argv)
 		{0, "fill", ARG_FLOAT, &o.fill, "VALUE", "image outside of its border (0); labels are 0 there"},
 		{0},
 	};
-	const struct arg_spec spec = {"nii-crop", "[FILE ...]", "Crop the volumes of a tensor stream to their foreground.", args, ARG_OUT, 0, -1};
+	const struct arg_spec spec = {"nii-crop", "[FILE ...]", "Crop the volumes of a tensor stream to their foreground or a box, or pad them.", args, ARG_OUT, 0, -1};
 
 	arg_parse(&spec, argc, argv, &c);
-	if (above.n > 1)
-		err_usage("--above: 1 value wanted (T), %d given", above.n);
-	if (above.n + o.by_label != 1)
-		err_usage("one of --above and --label is needed, %s", above.n ? "not both" : "none was given");
-	if (above.n)
-		o.above = above.v[0];
+	choose(&opts, &o);
 	if (stream_filter(&c, one, &o, &e))
 		err_die(&e);
 	return 0;

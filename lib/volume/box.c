@@ -14,12 +14,8 @@ json_t *box_json(const struct box *b)
 	return json_pack("{s:o}", "box", json_ints(v, 6));
 }
 
-int box_get(struct box *b, const json_t *undo, struct err *e)
+int box_set(struct box *b, const int64_t v[6], struct err *e)
 {
-	int64_t v[6];
-
-	if (json_get_ints(undo, "box", v, 6))
-		return err_set(e, NULL, "undo has no box of six whole numbers");
 	memcpy(b->lo, v, sizeof b->lo);
 	memcpy(b->hi, v + 3, sizeof b->hi);
 	for (int i = 0; i < 3; i++)
@@ -27,6 +23,15 @@ int box_get(struct box *b, const json_t *undo, struct err *e)
 			return err_set(e, NULL, "box %lld..%lld on axis %c is not 1 to %d voxels wide", (long long)b->lo[i], (long long)b->hi[i],
 			               "xyz"[i], GEO_MOST);
 	return 0;
+}
+
+int box_get(struct box *b, const json_t *undo, struct err *e)
+{
+	int64_t v[6];
+
+	if (json_get_ints(undo, "box", v, 6))
+		return err_set(e, NULL, "undo has no box of six whole numbers");
+	return box_set(b, v, e);
 }
 
 /* -- one value of any type -- */

@@ -12,6 +12,7 @@ struct box {
    1..2^20 wide. */
 json_t *box_json(const struct box *b);
 int box_get(struct box *b, const json_t *undo, struct err *e);
+int box_set(struct box *b, const int64_t v[6], struct err *e); /* the same from six numbers */
 
 /* Make f, on grid g, the part of it in the box. Outside g stands `fill` in image, 0 in labels and all else; in prob, where metadata prob says
    "probabilities" and there are at least two classes, 1 in class 0. The affine moves to the box's first voxel. *g becomes the new grid. An error

@@ -8,6 +8,7 @@
 #include "lib/stream/history.h"
 #include "lib/stream/values.h"
 #include "lib/volume/option.h"
+#include "lib/volume/organ.h"
 
 const struct crop crop_default = {.multiple = {1, 1, 1}};
 
@@ -71,18 +72,57 @@ static int find(const struct tensor *t, const struct grid *g, float above, struc
 	return 0;
 }
 
-static int foreground(const struct frame *f, const struct grid *g, const struct crop *o, struct bounds *b, struct err *e)
+static int find_above(const struct frame *f, const struct grid *g, const struct crop *o, struct bounds *b, struct err *e)
 {
-	const struct tensor *t = o->by_label ? frame_labels(f, "label", e) : frame_need(f, "image", e);
+	const struct tensor *t = frame_need(f, "image", e);
 
-	if (!t || find(t, g, o->by_label ? 0 : (float)o->above, b, e))
+	if (!t || find(t, g, (float)o->above, b, e))
 		return -1;
-	if (b->hi[0] >= 0)
-		return 0;
-	if (o->by_label)
-		return err_set(e, NULL, "no voxel of label above 0: nothing to crop to");
-	return err_set(e, NULL, "no voxel above %g: nothing to crop to", o->above);
+	return b->hi[0] >= 0 ? 0 : err_set(e, NULL, "no voxel above %g: nothing to crop to", o->above);
 }
+
+static int find_label(const struct frame *f, const struct grid *g, const struct crop *o, struct bounds *b, struct err *e)
+{
+	const struct tensor *t = frame_labels(f, "label", e);
+
+	(void)o;
+	if (!t || find(t, g, 0, b, e))
+		return -1;
+	return b->hi[0] >= 0 ? 0 : err_set(e, NULL, "no voxel of label above 0: nothing to crop to");
+}
+
+static int find_organ(const struct frame *f, const struct grid *g, const struct crop *o, struct bounds *b, struct err *e)
+{
+	const struct tensor *image = frame_need(f, "image", e);
+	struct tensor mask = {NULL, DT_U8, 3, {g->size[2], g->size[1], g->size[0]}, (size_t)geo_voxels(g), NULL, 0};
+	uint8_t *voxels;
+	int64_t n;
+	int r;
+
+	if (!image || organ_find(image, g, o->to == CROP_BODY ? ORGAN_BODY : ORGAN_LUNGS, &voxels, &n, e))
+		return -1;
+	mask.data = voxels;
+	r = find(&mask, g, 0, b, e);
+	free(voxels);
+	return r;
+}
+
+static int find_box(const struct frame *f, const struct grid *g, const struct crop *o, struct bounds *b, struct err *e)
+{
+	(void)f;
+	for (int i = 0; i < 3; i++) {
+		b->lo[i] = o->to == CROP_BOX ? o->box.lo[i] : 0;
+		b->hi[i] = o->to == CROP_BOX ? o->box.hi[i] - 1 : g->size[i] - 1;
+		if (b->lo[i] >= g->size[i] || b->hi[i] < 0)
+			return err_set(e, NULL, "the box %lld..%lld on axis %c lies outside of the volume's %lld voxels", (long long)b->lo[i],
+			               (long long)b->hi[i] + 1, "xyz"[i], (long long)g->size[i]);
+	}
+	return 0;
+}
+
+typedef int find_fn(const struct frame *f, const struct grid *g, const struct crop *o, struct bounds *b, struct err *e);
+
+static find_fn *const finders[] = {find_above, find_label, find_organ, find_organ, find_box, find_box};
 
 int crop_box(const struct frame *f, const struct grid *g, const struct crop *o, struct box *b, struct err *e)
 {
@@ -90,7 +130,7 @@ int crop_box(const struct frame *f, const struct grid *g, const struct crop *o, 
 	double spacing[3];
 
 	geo_spacing(g, spacing);
-	if (foreground(f, g, o, &fg, e))
+	if (finders[o->to](f, g, o, &fg, e))
 		return -1;
 	for (int i = 0; i < 3; i++) {
 		/* the tiny part less: 10 mm of 2.5 mm voxels are 4 of them, whatever the spacing's last bit */
@@ -129,11 +169,18 @@ int crop_apply(struct frame *f, const struct crop *o, struct err *e)
 
 /* -- options -- */
 
-static void crop_table(struct crop *o, int *above, int *label, struct option t[9])
+enum { OPTIONS = 13 };
+
+/* given[to] is of what `to` says; flags: those of them that are plain true */
+static void crop_table(struct crop *o, int64_t box[6], int flags[CROP_WHOLE + 1], int given[CROP_WHOLE + 1], struct option t[OPTIONS])
 {
-	const struct option table[9] = {
-		{"above", OPTION_REALS, &o->above, 1, NULL, above},
-		{"label", OPTION_BOOL, &o->by_label, 1, NULL, label},
+	const struct option table[OPTIONS] = {
+		{"above", OPTION_REALS, &o->above, 1, NULL, &given[CROP_ABOVE]},
+		{"label", OPTION_BOOL, &flags[CROP_LABEL], 1, NULL, &given[CROP_LABEL]},
+		{"body", OPTION_BOOL, &flags[CROP_BODY], 1, NULL, &given[CROP_BODY]},
+		{"lungs", OPTION_BOOL, &flags[CROP_LUNGS], 1, NULL, &given[CROP_LUNGS]},
+		{"box", OPTION_INTS, box, 6, NULL, &given[CROP_BOX]},
+		{"pad", OPTION_BOOL, &flags[CROP_WHOLE], 1, NULL, &given[CROP_WHOLE]},
 		{"margin", OPTION_REALS, o->margin, 3},
 		{"margin_voxels", OPTION_INTS, o->margin_voxels, 3},
 		{"inside", OPTION_BOOL, &o->inside, 1},
@@ -149,27 +196,48 @@ static void crop_table(struct crop *o, int *above, int *label, struct option t[9
 json_t *crop_json(const struct crop *o)
 {
 	struct crop v = *o;
-	int label = o->by_label, above = !label;
-	struct option table[9];
+	int flags[CROP_WHOLE + 1], given[CROP_WHOLE + 1];
+	int64_t box[6];
+	struct option table[OPTIONS];
 
-	crop_table(&v, &above, &label, table);
+	memcpy(box, o->box.lo, sizeof o->box.lo);
+	memcpy(box + 3, o->box.hi, sizeof o->box.hi);
+	for (int i = 0; i <= CROP_WHOLE; i++)
+		flags[i] = given[i] = (int)o->to == i;
+	crop_table(&v, box, flags, given, table);
 	return option_json(table);
 }
 
-int crop_parse(struct crop *o, const json_t *args, struct err *e)
+static int check_args(const struct crop *o, struct err *e)
 {
-	int above, label;
-	struct option table[9];
-
-	*o = crop_default;
-	crop_table(o, &above, &label, table);
-	if (option_parse(args, table, e))
-		return -1;
-	if (above == label || (label && !o->by_label))
-		return err_set(e, NULL, "one of the arguments above and label is needed");
 	for (int i = 0; i < 3; i++)
 		if (o->margin[i] < 0 || o->margin_voxels[i] < 0 || o->margin_voxels[i] > GEO_MOST || o->min_size[i] < 0 || o->min_size[i] > GEO_MOST ||
 		    o->multiple[i] < 1 || o->multiple[i] > GEO_MOST)
 			return err_set(e, NULL, "an argument of axis %c is out of range", "xyz"[i]);
 	return 0;
+}
+
+int crop_parse(struct crop *o, const json_t *args, struct err *e)
+{
+	int flags[CROP_WHOLE + 1], given[CROP_WHOLE + 1], n = 0;
+	int64_t box[6];
+	struct option table[OPTIONS];
+
+	*o = crop_default;
+	crop_table(o, box, flags, given, table);
+	if (option_parse(args, table, e))
+		return -1;
+	for (int i = 0; i <= CROP_WHOLE; i++) {
+		int flag = i != CROP_ABOVE && i != CROP_BOX;
+
+		if (!given[i])
+			continue;
+		n += flag && !flags[i] ? 2 : 1;
+		o->to = (enum crop_to)i;
+	}
+	if (n != 1)
+		return err_set(e, NULL, "one of the arguments above, label, body, lungs, box and pad is needed");
+	if (o->to == CROP_BOX && box_set(&o->box, box, e))
+		return -1;
+	return check_args(o, e);
 }

@@ -4,14 +4,12 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
-#include "lib/volume/component.h"
+#include "lib/volume/organ.h"
 #include "lib/volume/phantom.h"
 #include "lib/volume/phantom_parts.h"
 
 enum { SITES = 40, FITS = 4 };
-static const float AIR_BELOW = -400;                         /* HU */
-static const double NEAR = 3, DEEP = 70;                     /* mm: of the border; a lung is that deep at least (a couch is not) */
-static const double SMALL = 0.15, LEAST = 150;               /* part of the largest component; mL (gas in a bowel is less) */
+static const double NEAR = 3;                                /* mm: of the border */
 static const float BORDER = 0.3f, SLOPE = 9, DIFFERS = 0.35f; /* lung within NEAR that makes a border; mm a unit of it; volume's error */
 
 struct scan {
@@ -32,56 +30,6 @@ struct region {
 };
 
 /* -- the scan --------------------------------------------------------------- */
-
-static double reach_of(const struct component *c, int axis, const double spacing[3])
-{
-	return (double)(c->hi[axis] - c->lo[axis]) * spacing[axis];
-}
-
-/* Voxel axes of a chest CT: z is the one across the slices; the sides are x and y. */
-static int is_lung(const struct component *c, const struct scan *s, int64_t most)
-{
-	for (int i = 0; i < 2; i++)
-		if (c->lo[i] == 0 || c->hi[i] == s->g.size[i] || reach_of(c, i, s->spacing) < DEEP)
-			return 0;
-	return (double)c->voxels >= SMALL * (double)most && (double)c->voxels * s->spacing[0] * s->spacing[1] * s->spacing[2] >= 1000 * LEAST;
-}
-
-static void keep_lungs(struct scan *s, const struct components *c)
-{
-	int64_t most = 0;
-
-	for (uint32_t i = 0; i < c->n; i++)
-		if (is_lung(&c->c[i], s, 0) && c->c[i].voxels > most)
-			most = c->c[i].voxels;
-	for (int64_t row = 0; row < s->g.size[1] * s->g.size[2]; row++)
-		for (int64_t r = c->row[row]; r < c->row[row + 1]; r++) {
-			const struct component_run *run = &c->run[r];
-			int keep = is_lung(&c->c[run->of], s, most);
-
-			memset(s->lung + row * s->g.size[0] + run->x0, keep, (size_t)(run->x1 - run->x0));
-			s->lungs += keep ? run->x1 - run->x0 : 0;
-		}
-}
-
-static int find_lungs(struct scan *s, struct err *e)
-{
-	struct tensor t = {NULL, DT_U8, 3, {s->g.size[2], s->g.size[1], s->g.size[0]}, (size_t)s->n, NULL, 0};
-	struct components c = {0};
-
-	t.data = s->lung = mem_new((size_t)s->n, 1, "the lungs", e);
-	if (!s->lung)
-		return -1;
-	for (int64_t i = 0; i < s->n; i++)
-		s->lung[i] = s->hu[i] < AIR_BELOW;
-	if (component_find(&t, 6, COMPONENT_VALUE, &c, e))
-		return -1;
-	keep_lungs(s, &c);
-	component_free(&c);
-	if (!s->lungs)
-		return err_set(e, NULL, "no lungs found (%g mL or more below %g HU that do not touch the sides)", LEAST, (double)AIR_BELOW);
-	return 0;
-}
 
 /* Mean of soft tissue and its noise from differences of neighbours: 1.4826 median |d| / sqrt 2, by histogram. */
 static void measure_soft(struct scan *s)
@@ -120,7 +68,7 @@ static int open_scan(struct scan *s, const struct frame *f, const struct tensor 
 			return err_set(e, NULL, "the affine has an axis of no length");
 	}
 	s->hu = tensor_to_f32(image, e);
-	if (!s->hu || find_lungs(s, e))
+	if (!s->hu || organ_find(image, &s->g, ORGAN_LUNGS, &s->lung, &s->lungs, e))
 		return -1;
 	measure_soft(s);
 	return 0;
