@@ -18,6 +18,7 @@ gold() { # gold NAME ARG...: cc-filter ARG... makes of filter_in what SciPy made
 @test "on a mask, and the k largest of these" {
 	gold on -c 6 --on mask
 	gold fraction -c 6 --on mask --on-values 2,-1 --on-fraction 0.25
+	gold grow -c 6 --on mask --on-values 3 --on-grow 2.3 --on-fraction 0.9
 	gold k -c 6 -k 2 --min-voxels 2 --on mask
 }
 
@@ -29,6 +30,8 @@ gold() { # gold NAME ARG...: cc-filter ARG... makes of filter_in what SciPy made
 
 @test "-k alone is cc-largest" {
 	cc-filter -c 6 -k 3 $G/components_in.ts | ts-cmp - $G/components_k3.ts
+	gold largest -k 1
+	zcat $G/filter_in.ts.gz | cc-largest | ts-select --drop mask | ts-cmp - <(zcat $G/filter_largest.ts.gz)
 	cc-filter --union -k 1 $G/components_in.ts | ts-cmp - $G/components_u26.ts
 }
 
@@ -57,7 +60,7 @@ gold() { # gold NAME ARG...: cc-filter ARG... makes of filter_in what SciPy made
 @test "the history says so, and nii-invert passes over it" {
 	nii-phantom -n 1 --size 24,20,16 --seed 1 | cc-filter -t label --min-voxels 2 >a.ts
 	run ts-info a.ts
-	[[ $output == *' cc-filter 0.1.0 {"connectivity":26,"fill_holes":false,"k":0,"min_volume":0.0,"min_voxels":2,"on":null,"on_fraction":0.0,"on_values":[],"tensor":"label","union":false}'* ]]
+	[[ $output == *' cc-filter 0.1.0 {"connectivity":26,"fill_holes":false,"k":0,"min_volume":0.0,"min_voxels":2,"on":null,"on_fraction":0.0,"on_grow":0.0,"on_values":[],"tensor":"label","union":false}'* ]]
 	nii-crop --above=-900 a.ts | cc-filter -t label --fill-holes | nii-invert -o b.ts
 	ts-info b.ts | grep -q cc-filter
 }
@@ -73,10 +76,24 @@ gold() { # gold NAME ARG...: cc-filter ARG... makes of filter_in what SciPy made
 	cc-filter --on label --on-fraction 0.5 p.ts | ts-info --stats | grep '^  pred' | grep -q 'max 0'
 }
 
+@test "memory in proportion to the runs: no second volume, not even of bytes" {
+	h='{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"label":{"dtype":"U8","shape":[400,512,512],"data_offsets":[0,104857600]}}'
+	raw_frame "$h" >big.ts
+	n=$(stat -c %s big.ts)
+	truncate -s $((n + 104857600)) big.ts
+	for at in 1 60000000 60000001 60000513 99999999; do printf '\1' | dd of=big.ts bs=1 seek=$((n + at)) conv=notrunc status=none; done
+	for args in '--min-voxels 2' '--fill-holes -k 1' '--union --on label'; do
+		# the mapped file, and 80 MB for the program, its libraries and stacks
+		bash -c 'ulimit -v $(((100 + 80) << 10)); exec cc-filter $1 -o /dev/null big.ts' - "$args"
+	done
+	bash -c 'ulimit -v $(((100 + 80) << 10)); exec cc-largest -o /dev/null big.ts'
+	cc-filter --min-voxels 3 big.ts | ts-info --stats | grep -q 'mean 2.861'
+}
+
 @test "messages" {
 	volume a U8 1,1,2 '\1\1' >a.ts
 	fails 2 "cc-filter: nothing to do: none of --min-voxels, --min-volume, --on, --keep, --fill-holes (see cc-filter --help)" cc-filter a.ts
-	fails 2 "cc-filter: --on-fraction and --on-values need --on (see cc-filter --help)" cc-filter -k 1 --on-fraction 0.5 a.ts
+	fails 2 "cc-filter: --on-fraction, --on-grow and --on-values need --on (see cc-filter --help)" cc-filter -k 1 --on-fraction 0.5 a.ts
 	fails 2 "cc-filter: --min-voxels: 0 is not in 1..1000000000000000 (see cc-filter --help)" cc-filter --min-voxels 0 a.ts
 	fails 2 "cc-filter: --min-volume: -1 is not in 1e-09..1e+15 (see cc-filter --help)" cc-filter --min-volume=-1 a.ts
 	fails 1 "cc-filter: a.ts: a: no tensor 'x' in this frame" cc-filter --on x -o out a.ts

@@ -1,18 +1,21 @@
 /* cc-filter: set connected components of a label volume to 0 that are too small, or lie off a mask that rides along, or are not of the k largest;
    and fill holes. Works in place on `pred`, else `label`; the rest of the frame passes through. Adds a history entry.
    Order: holes are filled, then every condition is looked at, then the k largest of what meets them all are kept.
-   Memory: one frame, and 24 bytes a run of labels along x, with --fill-holes twice that. */
+   Memory: one frame, and 24 bytes a run of labels along x, with --fill-holes twice that; a mask of some values or a grown one is a byte a voxel. */
+#include <stdlib.h>
+
 #include "lib/base/arg.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/component.h"
 #include "lib/volume/geo.h"
+#include "lib/volume/mask.h"
 
 struct opts {
 	int connectivity, all, holes; /* connectivity: index into the words of the option */
 	const char *tensor, *on;
 	struct component_rule rule;   /* what does not depend on the frame */
-	double volume;                /* mm3 */
+	double volume, grow;          /* mm3, mm */
 	struct arg_ints values;
 };
 
@@ -20,32 +23,34 @@ static const int connectivities[] = {6, 18, 26};
 
 static json_t *args_json(const struct opts *o, const char *tensor)
 {
-	return json_pack("{s:i, s:b, s:s, s:I, s:f, s:I, s:s?, s:f, s:o, s:b}", "connectivity", connectivities[o->connectivity], "fill_holes", o->holes,
+	return json_pack("{s:i, s:b, s:s, s:I, s:f, s:I, s:s?, s:f, s:f, s:o, s:b}", "connectivity", connectivities[o->connectivity], "fill_holes", o->holes,
 	                 "tensor", tensor, "min_voxels", (json_int_t)o->rule.least, "min_volume", o->volume, "k", (json_int_t)o->rule.k, "on", o->on,
-	                 "on_fraction", o->rule.fraction, "on_values", json_ints(o->values.v, o->values.n), "union", o->all);
+	                 "on_fraction", o->rule.fraction, "on_grow", o->grow, "on_values", json_ints(o->values.v, o->values.n), "union", o->all);
 }
 
-/* The rule for this frame: mm3 to voxels, the mask. */
-static int rule_for(const struct frame *f, const struct tensor *t, const struct opts *o, struct component_rule *rule, struct err *e)
+/* The mask: *made owns it where it is not a tensor of the frame. */
+static const struct tensor *mask_for(const struct frame *f, const struct tensor *t, const struct opts *o, struct grid *g, struct tensor *made,
+                                     struct err *e)
 {
-	struct grid g = {.size = {t->shape[2], t->shape[1], t->shape[0]}};
+	const struct tensor *on = frame_labels(f, o->on, e);
+	struct tensor grown;
 
-	*rule = o->rule;
-	if (o->volume > 0) {
-		int64_t voxels;
-
-		if (frame_affine(f, g.affine, e) || geo_least_voxels(&g, o->volume, &voxels, e))
-			return -1;
-		rule->least = voxels > rule->least ? voxels : rule->least;
+	if (!on)
+		return NULL;
+	if (!tensor_on_grid(on, g)) {
+		err_set(e, NULL, "'%s' is on another grid than '%s'", on->name, t->name);
+		return NULL;
 	}
-	rule->values = o->values.n;
-	rule->value = o->values.v;
-	if (!o->on)
-		return 0;
-	rule->on = frame_labels(f, o->on, e);
-	if (rule->on && !tensor_on_grid(rule->on, &g))
-		return err_set(e, NULL, "'%s' is on another grid than '%s'", rule->on->name, t->name);
-	return rule->on ? 0 : -1;
+	if (o->values.n && mask_values(on, o->values.n, o->values.v, made, e))
+		return NULL;
+	on = made->data ? made : on;
+	if (!(o->grow > 0))
+		return on;
+	if (frame_affine(f, g->affine, e) || mask_grow(on, g, o->grow, &grown, e))
+		return NULL;
+	free(made->data);
+	*made = grown;
+	return made;
 }
 
 static int filter(struct frame *f, void *arg, struct err *e)
@@ -53,21 +58,32 @@ static int filter(struct frame *f, void *arg, struct err *e)
 	const struct opts *o = arg;
 	enum component_of of = o->all ? COMPONENT_UNION : COMPONENT_VALUE;
 	int connectivity = connectivities[o->connectivity], r = -1;
-	struct tensor *t = frame_labels(f, o->tensor, e);
-	struct component_rule rule;
+	struct tensor *t = frame_labels(f, o->tensor, e), made = {0};
+	struct component_rule rule = o->rule;
 	struct components c = {0};
+	struct grid g = {{0}, {0}};
+	int64_t least = 0;
 
-	if (t && !rule_for(f, t, o, &rule, e) && !(o->holes && component_fill_holes(t, connectivity, of, e)) &&
-	    !component_find(t, connectivity, of, &c, e) && !component_keep(t, &c, of, &rule, e))
+	if (!t)
+		return -1;
+	for (int i = 0; i < 3; i++)
+		g.size[i] = t->shape[2 - i];
+	if ((o->volume > 0 && (frame_affine(f, g.affine, e) || geo_least_voxels(&g, o->volume, &least, e))) ||
+	    (o->on && !(rule.on = mask_for(f, t, o, &g, &made, e))) || (o->holes && component_fill_holes(t, connectivity, of, e)))
+		goto out;
+	rule.least = least > rule.least ? least : rule.least;
+	if (!component_find(t, connectivity, of, &c, e) && !component_keep(t, &c, of, &rule, e))
 		r = history_push(f, "cc-filter", args_json(o, t->name), NULL, NULL, e);
+out:
 	component_free(&c);
+	free(made.data);
 	return r;
 }
 
 static void check(const struct opts *o)
 {
-	if (!o->on && (o->rule.fraction > 0 || o->values.n))
-		err_usage("--on-fraction and --on-values need --on");
+	if (!o->on && (o->rule.fraction > 0 || o->grow > 0 || o->values.n))
+		err_usage("--on-fraction, --on-grow and --on-values need --on");
 	if (!o->holes && !o->on && !o->rule.k && !o->rule.least && !(o->volume > 0))
 		err_usage("nothing to do: none of --min-voxels, --min-volume, --on, --keep, --fill-holes");
 }
@@ -84,6 +100,7 @@ int main(int argc, char **argv)
 		{0, "min-volume", ARG_FLOAT, &o.volume, "MM3", "components smaller than this, mm3, go", 1e-9, 1e15},
 		{0, "on", ARG_STR, &o.on, "TENSOR", "components that do not lie on this mask go"},
 		{0, "on-fraction", ARG_FLOAT, &o.rule.fraction, "F", "share of a component's voxels that must lie on the mask (0: one voxel)", 0, 1},
+		{0, "on-grow", ARG_FLOAT, &o.grow, "MM", "grow the mask by a ball of this radius first, mm (0)", 0, 1000},
 		{0, "on-values", ARG_INTS, &o.values, "V,...", "labels that are the mask (all but 0)"},
 		{'k', "keep", ARG_INT, &o.rule.k, "K", "of the others keep K, largest first (all)", 1, 1e9},
 		{'t', "tensor", ARG_STR, &o.tensor, "TENSOR", "work on this tensor (pred, else label)"},

@@ -10,7 +10,6 @@
 #include "lib/stream/stream.h"
 
 enum { RANGES = 64 };
-
 struct range { int64_t lo, hi; int met; };
 
 struct opts {
@@ -98,8 +97,7 @@ static int want(const struct frame *f, void *arg)
 	for (int i = 0; i < s->ranges; i++)
 		if (s->index >= s->range[i].lo && s->index <= s->range[i].hi)
 			in = s->range[i].met = 1;
-	if (s->folds && s->fold == (o->seed < 0 ? s->index % s->folds : dealt(s, id ? id : "")))
-		in = 1;
+	in |= s->folds && s->fold == (o->seed < 0 ? s->index % s->folds : dealt(s, id ? id : ""));
 	s->index++;
 	in ^= o->not;
 	s->chosen += in;
@@ -191,12 +189,11 @@ static int ids_of(struct state *st, const char *path, struct err *e)
 static int deal(struct state *st, const struct arg_common *c, struct err *e)
 {
 	const struct opts *o = st->o;
-	int r = 0;
+	int r;
 
 	if (!st->folds || o->seed < 0)
 		return 0;
-	if (o->list)
-		r = fold_add_file(&st->set, o->list, e);
+	r = o->list ? fold_add_file(&st->set, o->list, e) : 0;
 	for (int i = 0; !o->list && i < (c->argc ? c->argc : 1) && !r; i++)
 		r = ids_of(st, c->argc ? c->argv[i] : NULL, e);
 	return r ? r : fold_deal(&st->set, st->folds, (uint32_t)o->seed, e);

@@ -43,10 +43,8 @@ int component_gaps(const struct components *around, int connectivity, struct com
 struct component_rule {
 	int64_t k;               /* 0: all of them */
 	int64_t least;           /* voxels */
-	const struct tensor *on; /* integers [Z,Y,X] of the same size: at least one voxel, and at least the share `fraction` of the voxels, lies on it; or NULL */
-	double fraction;
-	int values;              /* how many; 0: every voxel of `on` that is not 0 counts, */
-	const int64_t *value;    /* else those of these values */
+	const struct tensor *on; /* a mask, integers [Z,Y,X] of the same size: at least one voxel, and at least */
+	double fraction;         /* this share of the voxels must lie on it; or NULL */
 };
 
 /* Set the components of t that do not stay to 0. c is what component_find found in t. 0, or -1 and an error. (component_keep.c) */

@@ -39,16 +39,6 @@ static int keep_largest(const struct components *c, enum component_of of, int64_
 	return 0;
 }
 
-static int counts(const struct component_rule *rule, double v)
-{
-	if (!rule->values)
-		return v != 0;
-	for (int i = 0; i < rule->values; i++)
-		if ((double)rule->value[i] == v)
-			return 1;
-	return 0;
-}
-
 /* Only components that lie on the mask keep keep[i]. */
 static int keep_on(const struct components *c, const struct component_rule *rule, char *keep, struct err *e)
 {
@@ -61,7 +51,7 @@ static int keep_on(const struct components *c, const struct component_rule *rule
 			const struct component_run *run = &c->run[i];
 
 			for (int64_t x = run->x0; keep[run->of] && x < run->x1; x++)
-				inside[run->of] += counts(rule, tensor_value(rule->on, r * c->size[0] + x));
+				inside[run->of] += tensor_value(rule->on, r * c->size[0] + x) != 0;
 		}
 	for (uint32_t i = 0; i < c->n; i++)
 		if (!inside[i] || (double)inside[i] < rule->fraction * (double)c->c[i].voxels)

@@ -72,7 +72,7 @@ def filled(a, connectivity, union):
     return out
 
 
-def kept(a, mask, connectivity=26, union=False, least=1, volume=0, k=0, on=None, fraction=0, fill=False):
+def kept(a, mask, connectivity=26, union=False, least=1, volume=0, k=0, on=None, fraction=0, grow=0, fill=False):
     if fill:
         a = filled(a, connectivity, union)
     out = np.zeros_like(a)
@@ -80,6 +80,8 @@ def kept(a, mask, connectivity=26, union=False, least=1, volume=0, k=0, on=None,
     found = [p for p in parts(a, connectivity, union) if p[1] >= least]
     if on is not None:
         inside = np.isin(mask, on) if on else mask != 0
+        if grow:
+            inside = inside.any() & (ndimage.distance_transform_edt(~inside, sampling=(1.2, 1, 1)) <= grow)
         found = [p for p in found if (p[0] & inside).any() and (p[0] & inside).sum() >= fraction * p[1]]
     if k:
         ranked = sorted(found, key=lambda p: (-p[1], p[2]))
@@ -99,9 +101,11 @@ WAYS = {
     "volume": {"volume": 4.8, "connectivity": 6},
     "on": {"on": [], "connectivity": 6},
     "fraction": {"on": [2, -1], "fraction": 0.25, "connectivity": 6},
+    "grow": {"on": [3], "grow": 2.3, "fraction": 0.9, "connectivity": 6},
     "k": {"k": 2, "least": 2, "on": [], "connectivity": 6},
     "fill6": {"fill": True, "connectivity": 6},
     "fill26": {"fill": True},
+    "largest": {"k": 1},
     "fillu": {"fill": True, "union": True, "k": 1},
 }
 
