@@ -136,7 +136,7 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 }
 
 @test "the same bytes whatever the threads; one gzip member that zlib's own reader takes whole" {
-	nii-phantom -n 1 --size 130,129,97 --spacing 3,3,3 --seed 2 -o a.ts   # 3.1 MiB: pieces of 1 MiB
+	nii-phantom -n 1 --size 130,129,97 --spacing 3,3,3 --seed 2 -o a.ts   # 3.1 MiB: 13 pieces
 	nii-write -t image -o a.nii a.ts
 	for l in 0 1 3 4 6; do
 		nii-write -t image --gzip $l --threads 1 -o one.nii.gz a.ts

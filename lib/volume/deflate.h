@@ -7,7 +7,7 @@
 
 #include "lib/base/outfile.h"
 
-enum { DEFLATE_NONE = -1, DEFLATE_MOST = 9, DEFLATE_PIECE = 1 << 20 };
+enum { DEFLATE_NONE = -1, DEFLATE_MOST = 9, DEFLATE_PIECE = 256 << 10 };
 
 struct deflate; /* opaque */
 
