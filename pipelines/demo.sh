@@ -18,7 +18,7 @@ for bin in "$here/../build/bin" "$here/../../../bin"; do
 done
 
 # What is drawn, and how long is trained. Without a limit a slow machine would take its time: after --most seconds the best model so far is taken.
-train=96 val=6 test=6 size=96,96,64 volume=3,60 patch=48,48,32 channels=16,32,64,128 strides=2,2,2 batch=4 steps=2000 every=200 most=280
+train=96 val=6 test=10 size=96,96,64 volume=5,60 patch=48,48,32 channels=16,32,64,128 strides=2,2,2 batch=4 steps=3000 every=250 most=280
 if [ $quick = 1 ]; then
 	train=8 val=1 test=2 size=48,48,32 volume=20,60 patch=32,32,32 channels=8,16,32 strides=2,2 batch=2 steps=12 every=6 most=60
 fi
@@ -42,7 +42,7 @@ draw $((train + val)) "$test" 0 >"$dir/test.ts"
 
 say "training a UNet ($channels), $steps steps of $batch patches of $patch voxels"
 trained() { [ "$3" = 124 ] || [ "$1$2$3" = 000 ]; } # 124: time was up, and the patches broke off
-nii-patch -s "$patch" --pos 0.6 -n $((steps * batch)) --seed 1 "$dir/train.ts" | nii-augment --flip x --shift 0.1 --scale 0.1 --seed 1 |
+nii-patch -s "$patch" --pos 0.4 -n $((steps * batch)) --seed 1 "$dir/train.ts" | nii-augment --flip x --shift 0.1 --scale 0.1 --seed 1 |
 	timeout --foreground -s TERM "$most" seg-train --net unet --channels "$channels" --strides "$strides" --res-units 1 --loss dicece --lr 1e-3 \
 		--batch "$batch" --val "$dir/val.ts" --val-every "$every" --val-roi "$size" --log "$dir/train.tsv" -o "$dir/model.ts" || trained "${PIPESTATUS[@]}"
 [ -s "$dir/model.ts" ] || cp "$dir/model.last.ts" "$dir/model.ts" # a slow machine: time was up before the first validation
