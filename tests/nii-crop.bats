@@ -23,7 +23,7 @@ cropped() { AFFINE="1 0 0 $1 0 1 0 $2 0 0 1 $3 0 0 0 1" volume a U8 "$4" "$5" im
 
 @test "body: a table goes, the box comes back; what is asked goes into the history" {
 	# rows of 9 voxels: 2 of air, 20 of body, 2 of air, a table of 1, 1 of air
-	volume t I16 1,26,9 "$(for y in 0 1; do printf '\\0\\374%.0s' {1..9}; done; for y in {1..20}; do printf '\\50\\0%.0s' {1..9}; done; for y in 0 1; do printf '\\0\\374%.0s' {1..9}; done; printf '\\50\\0%.0s' {1..9}; printf '\\0\\374%.0s' {1..9})" image >t.ts
+	volume t I16 1,26,9 "$(for _ in 0 1; do printf '\\0\\374%.0s' {1..9}; done; for _ in {1..20}; do printf '\\50\\0%.0s' {1..9}; done; for _ in 0 1; do printf '\\0\\374%.0s' {1..9}; done; printf '\\50\\0%.0s' {1..9}; printf '\\0\\374%.0s' {1..9})" image >t.ts
 	nii-crop --body t.ts -o b.ts
 	[[ $(ts-info --json b.ts) == *'"box":[0,2,0,9,22,1]'* ]]
 	nii-crop --body --margin-voxels 0,1,0 t.ts | nii-crop --box 0,-1,0,9,3,1 | nii-invert --keep-image -o back.ts

@@ -16,6 +16,29 @@ floats() {
 
 @test "MONAI's ScaleIntensityRange and NormalizeIntensity" { golden nii-normalize; }
 
+@test "percentiles, masks, several windows, presets, nnU-Net's fingerprint: MONAI and numpy" {
+	cp "$ROOT/tests/golden/fingerprint.json" .
+	golden nii-normalize normalize
+}
+
+@test "all of them are replayed; the same for any number of threads" {
+	cp "$ROOT/tests/golden/fingerprint.json" .
+	nii-phantom -n 1 --seed 5 --size 24,21,17 --spacing 14 -o p.ts
+	for o in "--percentile 0.5,99.5" "--zscore --percentile 1,99 --mask label" "--preset lung,bone" "--window 0,100,1,2,5,7"; do
+		# shellcheck disable=SC2086
+		nii-normalize $o --threads 1 p.ts -o one.ts
+		# shellcheck disable=SC2086
+		nii-normalize $o --threads 3 p.ts | cmp - one.ts
+		args=$(meta one.ts history | grep -oE '"args":\{[^}]*\},"tool":"nii-normalize"')
+		model "[{$args}]" >m.ts
+		nii-replay -m m.ts p.ts | ts-cmp - one.ts
+	done
+	ts-select --index 0 "$ROOT/tests/golden/normalize.ts" -o two.ts
+	nii-normalize --stats fingerprint.json two.ts -o one.ts
+	model "[{$(meta one.ts history | grep -oE '"args":\{[^}]*\},"tool":"nii-normalize"')}]" >m.ts
+	nii-replay -m m.ts two.ts | ts-cmp - one.ts
+}
+
 @test "a window clips and scales to 0..1" {
 	floats 00000000 3f000000 3f800000 00000000 >want.ts # 0 .5 1 0
 	nii-normalize --window 0,10 a.ts | ts-cmp - want.ts
@@ -54,12 +77,29 @@ floats() {
 }
 
 @test "misuse and frames without an image" {
-	fails 2 "nii-normalize: one of --window, --range, --zscore, --zscore-nonzero is needed, none was given (see nii-normalize --help)" nii-normalize a.ts
-	fails 2 "nii-normalize: one of --window, --range, --zscore, --zscore-nonzero is needed, not several (see nii-normalize --help)" nii-normalize --zscore --window 0,1 a.ts
+	fails 2 "nii-normalize: one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --stats is needed, none was given (see nii-normalize --help)" nii-normalize a.ts
+	fails 2 "nii-normalize: one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --stats is needed, not several (see nii-normalize --help)" nii-normalize --zscore --window 0,1 a.ts
 	fails 2 "nii-normalize: --window: 5 is not below 5 (see nii-normalize --help)" nii-normalize --window 5,5 a.ts
-	fails 2 "nii-normalize: --window: 2 values wanted (LO,HI), 3 given (see nii-normalize --help)" nii-normalize --window 0,5,6 a.ts
+	fails 2 "nii-normalize: --window: 2 values wanted (LO,HI) for each window, 3 given (see nii-normalize --help)" nii-normalize --window 0,5,6 a.ts
 	fails 2 "nii-normalize: --clip goes with --range (see nii-normalize --help)" nii-normalize --clip --window 0,5 a.ts
-	fails 2 "nii-normalize: --channel-wise goes with --zscore or --zscore-nonzero (see nii-normalize --help)" nii-normalize --channel-wise --window 0,5 a.ts
+	fails 2 "nii-normalize: --channel-wise goes with --zscore, --zscore-nonzero or --percentile (see nii-normalize --help)" nii-normalize --channel-wise --window 0,5 a.ts
 	volume b U8 1,1,1 '\1' >b.ts
 	fails 1 "nii-normalize: b.ts: b: no tensor 'image' in this frame" nii-normalize --window 0,5 b.ts
+	fails 2 "nii-normalize: --percentile: 2 values of 0 to 100 wanted (LO,HI), the first below the second (see nii-normalize --help)" nii-normalize --percentile 5,101 a.ts
+	fails 2 "nii-normalize: --mask goes with --zscore or --percentile (see nii-normalize --help)" nii-normalize --mask label --window 0,5 a.ts
+	fails 2 "nii-normalize: --preset: 'lungs' is not one of lung, mediastinum, bone, abdomen, liver, brain, lung-tumour (see nii-normalize --help)" nii-normalize --preset bone,lungs a.ts
+	fails 1 "nii-normalize: a.ts: a: no tensor 'label' in this frame" nii-normalize --zscore --mask label a.ts
+	fails 1 "nii-normalize: a.ts: a: image has 1 channels, the statistics are of 2" nii-normalize --stats "$ROOT/tests/golden/fingerprint.json" a.ts
+	echo '{"spacings":[]}' >f.json
+	fails 1 "nii-normalize: f.json: no foreground_intensity_properties_per_channel of 1 to 16 channels" nii-normalize --stats f.json a.ts
+	echo '{"foreground_intensity_properties_per_channel":{"0":{"mean":1}}}' >f.json
+	fails 1 "nii-normalize: f.json: channel 0 has no number percentile_00_5" nii-normalize --stats f.json a.ts
+	echo '{' >f.json
+	fails 1 "nii-normalize: f.json: line 2: string or '}' expected near end of file" nii-normalize --stats f.json a.ts
+	fails 1 "nii-normalize: none.json: line -1: unable to open none.json: No such file or directory" nii-normalize --stats none.json a.ts
+	ts-select --index 0 "$ROOT/tests/golden/normalize.ts" -o two.ts
+	fails 1 "nii-normalize: two.ts: ints: image has 2 channels (expected one, for several windows)" nii-normalize --preset lung,bone two.ts
+	nii-phantom -n 1 --seed 3 --size 9,8,7 --spacing 1 | nii-normalize --window 0,1 -o z.ts
+	nii-crop --box 0,0,0,1,1,1 z.ts -o z1.ts
+	fails 1 "nii-normalize: z1.ts: phantom-0001: mask: no voxel of 'label' is above 0: nothing to take statistics of" nii-normalize --zscore --mask label z1.ts
 }

@@ -1,12 +1,17 @@
-/* nii-normalize --window LO,HI | --range A,B,C,D | --zscore | --zscore-nonzero [FILE ...]: intensities of `image` as a network wants them.
+/* nii-normalize --window LO,HI | --preset NAME | --range A,B,C,D | --percentile LO,HI | --zscore | --zscore-nonzero | --stats FILE [FILE ...]:
+   intensities of `image` as a network wants them.
    Volume frames in, the same frames out with image as float32; labels and all else pass untouched. The step goes into the history, so that nii-replay
-   does the same to another volume. A voxel that is NaN or infinite is an error. Memory: the frame, and its image once more as float32. */
+   does the same to another volume. A voxel that is NaN or infinite is an error. Memory: the frame, and its image once more as float32 (several
+   windows: each). */
+#include <string.h>
+
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/normalize.h"
 
 struct opts {
-	struct arg_floats window, range;
+	struct arg_floats window, range, percentile;
+	const char *preset, *stats, *mask;
 	int clip, zscore, nonzero, channel_wise;
 };
 
@@ -15,32 +20,81 @@ static int one(struct frame *f, void *arg, struct err *e)
 	return normalize_apply(f, arg, e);
 }
 
-static struct normalize choose(const struct opts *o)
+static void check(const struct opts *o)
 {
-	struct normalize n = {NORMALIZE_RANGE, .clip = 1, .channel_wise = o->channel_wise};
-	int ways = (o->window.n > 0) + (o->range.n > 0) + o->zscore + o->nonzero;
+	int ways = (o->window.n > 0) + (o->preset != NULL) + (o->range.n > 0) + (o->percentile.n > 0 && !o->zscore) + o->zscore + o->nonzero +
+	           (o->stats != NULL);
 
 	if (ways != 1)
-		err_usage("one of --window, --range, --zscore, --zscore-nonzero is needed, %s", ways ? "not several" : "none was given");
-	if (o->window.n && o->window.n != 2)
-		err_usage("--window: 2 values wanted (LO,HI), %d given", o->window.n);
+		err_usage("one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --stats is needed, %s",
+		          ways ? "not several" : "none was given");
+	if (o->window.n % 2)
+		err_usage("--window: 2 values wanted (LO,HI) for each window, %d given", o->window.n);
 	if (o->range.n && o->range.n != 4)
 		err_usage("--range: 4 values wanted (A_MIN,A_MAX,B_MIN,B_MAX), %d given", o->range.n);
+	if (o->percentile.n && (o->percentile.n != 2 || o->percentile.v[0] < 0 || !(o->percentile.v[0] < o->percentile.v[1]) || o->percentile.v[1] > 100))
+		err_usage("--percentile: 2 values of 0 to 100 wanted (LO,HI), the first below the second");
 	if (o->clip && !o->range.n)
 		err_usage("--clip goes with --range");
-	if (o->channel_wise && !o->zscore && !o->nonzero)
-		err_usage("--channel-wise goes with --zscore or --zscore-nonzero");
-	if (o->window.n) {
-		n.range[0] = o->window.v[0], n.range[1] = o->window.v[1];
-		n.range[3] = 1;
-	} else if (o->range.n) {
-		for (int i = 0; i < 4; i++)
-			n.range[i] = o->range.v[i];
-		n.clip = o->clip;
+	if (o->channel_wise && !o->zscore && !o->nonzero && !o->percentile.n)
+		err_usage("--channel-wise goes with --zscore, --zscore-nonzero or --percentile");
+	if (o->mask && !o->zscore && !o->percentile.n)
+		err_usage("--mask goes with --zscore or --percentile");
+	if (o->mask && (!*o->mask || strlen(o->mask) >= NORMALIZE_NAME))
+		err_usage("--mask: 1 to %d bytes wanted", NORMALIZE_NAME - 1);
+}
+
+static void take_presets(const char *names, struct arg_floats *w)
+{
+	while (names) {
+		size_t len = strcspn(names, ",");
+
+		if (w->n + 2 > NORMALIZE_LIST || normalize_preset(names, len, w->v + w->n))
+			err_usage("--preset: '%.*s' is not one of " NORMALIZE_PRESETS, (int)(len < 40 ? len : 40), names);
+		w->n += 2;
+		names = names[len] ? names + len + 1 : NULL;
+	}
+}
+
+static void take_windows(const struct arg_floats *w, const char *option, struct normalize *n)
+{
+	for (int i = 0; i < w->n; i += 2)
+		if (!(w->v[i] < w->v[i + 1]))
+			err_usage("--%s: %g is not below %g", option, w->v[i], w->v[i + 1]);
+	n->mode = w->n > 2 ? NORMALIZE_WINDOWS : NORMALIZE_RANGE;
+	if (n->mode == NORMALIZE_WINDOWS) {
+		n->n = w->n;
+		memcpy(n->list, w->v, (size_t)w->n * sizeof *w->v);
+		return;
+	}
+	n->clip = 1;
+	n->range[0] = w->v[0], n->range[1] = w->v[1];
+	n->range[3] = 1;
+}
+
+static struct normalize choose(struct opts *o)
+{
+	struct normalize n = {.channel_wise = o->channel_wise, .clip = o->clip};
+	struct err e;
+
+	check(o);
+	take_presets(o->preset, &o->window);
+	for (int i = 0; o->percentile.n && i < 2; i++)
+		n.percentile[i] = o->percentile.v[i];
+	if (o->mask)
+		memcpy(n.mask, o->mask, strlen(o->mask) + 1);
+	if (o->window.n)
+		take_windows(&o->window, "window", &n);
+	else if (o->range.n) {
+		if (!(o->range.v[0] < o->range.v[1]))
+			err_usage("--range: %g is not below %g", o->range.v[0], o->range.v[1]);
+		memcpy(n.range, o->range.v, sizeof n.range);
+	} else if (o->stats) {
+		if (normalize_read_stats(o->stats, &n, &e))
+			err_die(&e);
 	} else
-		n.mode = o->zscore ? NORMALIZE_ZSCORE : NORMALIZE_NONZERO;
-	if (n.mode == NORMALIZE_RANGE && !(n.range[0] < n.range[1]))
-		err_usage("--%s: %g is not below %g", o->window.n ? "window" : "range", n.range[0], n.range[1]);
+		n.mode = o->zscore ? NORMALIZE_ZSCORE : o->nonzero ? NORMALIZE_NONZERO : NORMALIZE_PERCENTILE;
+	n.clip_first = o->zscore && o->percentile.n;
 	return n;
 }
 
@@ -50,12 +104,16 @@ int main(int argc, char **argv)
 	struct arg_common c;
 	struct err e;
 	const struct arg args[] = {
-		{0, "window", ARG_FLOATS, &o.window, "LO,HI", "clip to LO..HI and scale that to 0..1"},
+		{0, "window", ARG_FLOATS, &o.window, "LO,HI[,LO,HI...]", "clip to LO..HI and scale that to 0..1; several: a channel each"},
+		{0, "preset", ARG_STR, &o.preset, "NAME[,NAME...]", "windows by name: " NORMALIZE_PRESETS},
 		{0, "range", ARG_FLOATS, &o.range, "A_MIN,A_MAX,B_MIN,B_MAX", "scale so that A_MIN..A_MAX becomes B_MIN..B_MAX"},
 		{0, "clip", ARG_FLAG, &o.clip, NULL, "with --range: clip to B_MIN..B_MAX afterwards"},
+		{0, "percentile", ARG_FLOATS, &o.percentile, "LO,HI", "scale from one percentile to the other to 0..1, clipped; with --zscore: clip to them"},
+		{0, "stats", ARG_STR, &o.stats, "JSON", "clip, mean and standard deviation of nnU-Net's fingerprint or plans"},
+		{0, "mask", ARG_STR, &o.mask, "TENSOR", "statistics over the voxels where this tensor is above 0 (all)"},
 		{0, "zscore", ARG_FLAG, &o.zscore, NULL, "subtract the mean, divide by the standard deviation"},
 		{0, "zscore-nonzero", ARG_FLAG, &o.nonzero, NULL, "the same over and for voxels other than 0"},
-		{0, "channel-wise", ARG_FLAG, &o.channel_wise, NULL, "with z-scores: each channel by itself (all together)"},
+		{0, "channel-wise", ARG_FLAG, &o.channel_wise, NULL, "z-scores, percentiles: each channel by itself (all together)"},
 		{0},
 	};
 	const struct arg_spec spec = {"nii-normalize", "[FILE ...]", "Scale the intensities of images in a tensor stream.", args, ARG_OUT, 0, -1};

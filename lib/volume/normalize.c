@@ -8,7 +8,8 @@
 #include "lib/base/mem.h"
 #include "lib/stream/history.h"
 #include "lib/stream/values.h"
-#include "lib/volume/option.h"
+#include "lib/volume/geo.h"
+#include "lib/volume/percentile.h"
 
 enum {
 	CHUNK = 4096, /* voxels worked on while they are in the first cache; statistics are summed by chunk, so chunks fix the order of sums */
@@ -77,9 +78,20 @@ static int64_t pack_nonzero(float *v, int64_t n)
 	return k;
 }
 
-static struct moments chunk_moments(float *v, int64_t n, int nonzero)
+static int64_t pack_masked(float *v, int64_t n, const uint8_t *mask)
 {
-	struct moments m = {nonzero ? pack_nonzero(v, n) : n};
+	int64_t k = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		v[k] = v[i];
+		k += mask[i] != 0;
+	}
+	return k;
+}
+
+static struct moments chunk_moments(float *v, int64_t n, int nonzero, const uint8_t *mask)
+{
+	struct moments m = {nonzero ? pack_nonzero(v, n) : mask ? pack_masked(v, n, mask) : n};
 
 	if (m.n) {
 		m.mean = sum(v, m.n) / (double)m.n;
@@ -88,15 +100,16 @@ static struct moments chunk_moments(float *v, int64_t n, int nonzero)
 	return m;
 }
 
-static void chunk_range(float *v, int64_t n, const struct normalize *o)
-{
-	float a = (float)o->range[0], d = (float)(o->range[1] - o->range[0]), s = (float)(o->range[3] - o->range[2]), b = (float)o->range[2];
-	float lo = (float)fmin(o->range[2], o->range[3]), hi = (float)fmax(o->range[2], o->range[3]);
+/* What one channel of the result is made by. */
+struct step {
+	int score, nonzero;      /* a z-score; else a range */
+	double range[4];
+	int clip;                /* range: afterwards; score: before, to lo..hi */
+	float lo, hi, mean, std;
+};
 
-	for (int64_t i = 0; i < n; i++)
-		v[i] = (v[i] - a) / d * s + b;
-	if (!o->clip)
-		return;
+static void chunk_clip(float *v, int64_t n, float lo, float hi)
+{
 	for (int64_t i = 0; i < n; i++) {
 		float x = v[i] < lo ? lo : v[i];
 
@@ -104,9 +117,23 @@ static void chunk_range(float *v, int64_t n, const struct normalize *o)
 	}
 }
 
-static void chunk_zscore(float *v, int64_t n, float mean, float std, int nonzero)
+static void chunk_range(float *v, int64_t n, const struct step *o)
 {
-	if (nonzero) {
+	float a = (float)o->range[0], d = (float)(o->range[1] - o->range[0]), s = (float)(o->range[3] - o->range[2]), b = (float)o->range[2];
+
+	for (int64_t i = 0; i < n; i++)
+		v[i] = (v[i] - a) / d * s + b;
+	if (o->clip)
+		chunk_clip(v, n, (float)fmin(o->range[2], o->range[3]), (float)fmax(o->range[2], o->range[3]));
+}
+
+static void chunk_zscore(float *v, int64_t n, const struct step *o)
+{
+	float mean = o->mean, std = o->std;
+
+	if (o->clip)
+		chunk_clip(v, n, o->lo, o->hi);
+	if (o->nonzero) {
 		for (int64_t i = 0; i < n; i++)
 			v[i] = v[i] != 0 ? (v[i] - mean) / std : 0;
 	} else {
@@ -133,8 +160,8 @@ static struct moments join(struct moments a, struct moments b)
 	return (struct moments){n, a.mean + d * ((double)b.n / (double)n), a.m2 + b.m2 + d * d * ((double)a.n * (double)b.n / (double)n)};
 }
 
-/* Moments of n voxels from `first` on; infinite or NaN moments where a voxel is. */
-static int moments_of(const struct tensor *t, int64_t first, int64_t n, int nonzero, struct moments *out, struct err *e)
+/* Moments of n voxels from `first` on; infinite or NaN moments where a voxel is. mask: of these voxels; or NULL. */
+static int moments_of(const struct tensor *t, int64_t first, int64_t n, int nonzero, const uint8_t *mask, struct moments *out, struct err *e)
 {
 	int64_t chunks = (n + CHUNK - 1) / CHUNK;
 	struct moments *m = mem_new((size_t)chunks, sizeof *m, "sums", e);
@@ -147,7 +174,7 @@ static int moments_of(const struct tensor *t, int64_t first, int64_t n, int nonz
 		int64_t k = chunk_length(n, c);
 
 		tensor_load_f32(t, first + c * CHUNK, k, v);
-		m[c] = chunk_moments(v, k, nonzero);
+		m[c] = chunk_moments(v, k, nonzero, mask ? mask + c * CHUNK : NULL);
 	}
 	*out = (struct moments){0};
 	for (int64_t c = 0; c < chunks; c++)
@@ -170,73 +197,172 @@ static int not_finite(const struct tensor *t, int64_t from, struct err *e)
 	               (long long)(from / x % y), (long long)(from / x / y % z), (long long)(from / x / y / z), isnan(v) ? "nan" : "infinite");
 }
 
-struct score { float mean, std; };
+struct plan {
+	int64_t n, steps;  /* voxels of a step */
+	int same;          /* all steps are of the first n voxels, else step i of those after i n */
+	struct step *s;
+	uint8_t *mask;     /* of n voxels, or NULL */
+};
 
-/* out may be t's own data where that is float32. s: for the channels of n voxels each; NULL for a range. */
-static int apply(const struct tensor *t, const struct normalize *o, const struct score *s, int64_t n, float *out, struct err *e)
+/* out may be t's own data where that is float32. */
+static int apply(const struct tensor *t, const struct plan *p, float *out, struct err *e)
 {
-	int64_t per = (n + CHUNK - 1) / CHUNK, chunks = tensor_count(t) / n * per, bad = INT64_MAX;
+	int64_t per = (p->n + CHUNK - 1) / CHUNK, chunks = p->steps * per, bad = INT64_MAX;
 
 #pragma omp parallel for schedule(static) reduction(min : bad)
 	for (int64_t c = 0; c < chunks; c++) {
-		int64_t channel = c / per, at = channel * n + c % per * CHUNK, k = chunk_length(n, c % per);
-		float *v = out + at;
+		const struct step *s = &p->s[c / per];
+		int64_t in = c % per * CHUNK, at = (p->same ? 0 : c / per * p->n) + in, k = chunk_length(p->n, c % per);
+		float *v = out + c / per * p->n + in;
 
 		if ((void *)out != t->data)
 			tensor_load_f32(t, at, k, v);
 		if (dtype_is_float(t->dtype) && !all_finite(v, k))
 			bad = at < bad ? at : bad;
-		else if (s)
-			chunk_zscore(v, k, s[channel].mean, s[channel].std, o->mode == NORMALIZE_NONZERO);
 		else
-			chunk_range(v, k, o);
+			(s->score ? chunk_zscore : chunk_range)(v, k, s);
 	}
 	return bad < INT64_MAX ? not_finite(t, bad, e) : 0;
 }
 
-static int scores(const struct tensor *t, const struct normalize *o, int64_t n, struct score *s, struct err *e)
+/* -- what is to be done to each channel -- */
+
+static int score_of(const struct tensor *t, const struct normalize *o, const struct plan *p, int64_t first, struct step *s, struct err *e)
 {
 	struct moments m;
+	double q[2], std;
 
-	for (int64_t c = 0; c < tensor_count(t) / n; c++) {
-		double std;
+	if (moments_of(t, first, p->n, o->mode == NORMALIZE_NONZERO, p->mask, &m, e))
+		return -1;
+	std = m.n ? sqrt(m.m2 / (double)m.n) : 0;
+	*s = (struct step){.score = 1, .nonzero = o->mode == NORMALIZE_NONZERO, .mean = (float)m.mean, .std = (float)std != 0 ? (float)std : 1};
+	if (!o->clip_first)
+		return 0;
+	if (percentile_of(t, first, p->n, p->mask, o->percentile, 2, q, e))
+		return -1;
+	s->clip = 1;
+	s->lo = (float)q[0];
+	s->hi = (float)q[1];
+	return 0;
+}
 
-		if (moments_of(t, c * n, n, o->mode == NORMALIZE_NONZERO, &m, e))
-			return -1;
-		std = m.n ? sqrt(m.m2 / (double)m.n) : 0;
-		s[c] = (struct score){(float)m.mean, (float)std != 0 ? (float)std : 1};
+static int percentiles_of(const struct tensor *t, const struct normalize *o, const struct plan *p, int64_t first, struct step *s, struct err *e)
+{
+	double q[2];
+
+	if (percentile_of(t, first, p->n, p->mask, o->percentile, 2, q, e))
+		return -1;
+	*s = (struct step){.range = {q[0], q[1] > q[0] ? q[1] : q[0] + 1, 0, 1}, .clip = 1};
+	return 0;
+}
+
+static int make_step(const struct tensor *t, const struct normalize *o, const struct plan *p, int64_t i, struct step *s, struct err *e)
+{
+	const double *v = o->list;
+
+	switch (o->mode) {
+	case NORMALIZE_RANGE:
+		*s = (struct step){.range = {o->range[0], o->range[1], o->range[2], o->range[3]}, .clip = o->clip};
+		return 0;
+	case NORMALIZE_WINDOWS:
+		*s = (struct step){.range = {v[2 * i], v[2 * i + 1], 0, 1}, .clip = 1};
+		return 0;
+	case NORMALIZE_CT:
+		v += 4 * i;
+		*s = (struct step){.score = 1, .clip = 1, .lo = (float)v[0], .hi = (float)v[1], .mean = (float)v[2], .std = (float)fmax(v[3], 1e-8)};
+		return 0;
+	case NORMALIZE_PERCENTILE: return percentiles_of(t, o, p, i * p->n, s, e);
+	default: return score_of(t, o, p, i * p->n, s, e);
 	}
+}
+
+/* Bytes of the mask, for every channel that a step takes in. */
+static int load_mask(const struct frame *f, const struct tensor *image, const char *name, int64_t n, uint8_t **mask, struct err *e)
+{
+	const struct tensor *t = frame_need(f, name, e);
+	int64_t one = geo_planes(image) ? tensor_count(image) / geo_planes(image) : 0, on = 0;
+
+	if (!t)
+		return -1;
+	if (dtype_is_float(t->dtype) || t->rank != 3 || memcmp(t->shape, image->shape + image->rank - 3, 3 * sizeof *t->shape))
+		return err_set(e, NULL, "mask: tensor '%s' is %s with %d axes (expected integers [Z,Y,X] of the image's size)", name, dtype_name(t->dtype),
+		               t->rank);
+	*mask = mem_new((size_t)n, 1, "a mask", e);
+	if (!*mask)
+		return -1;
+	for (int64_t at = 0; at < one; at += CHUNK) {
+		float v[CHUNK];
+		int64_t k = one - at < CHUNK ? one - at : CHUNK;
+
+		tensor_load_f32(t, at, k, v);
+		for (int64_t i = 0; i < k; i++)
+			on += (*mask)[at + i] = v[i] > 0;
+	}
+	for (int64_t at = one; at < n; at += one)
+		memcpy(*mask + at, *mask, (size_t)one);
+	return on ? 0 : err_set(e, NULL, "mask: no voxel of '%s' is above 0: nothing to take statistics of", name);
+}
+
+static int make_plan(const struct frame *f, const struct tensor *t, const struct normalize *o, struct plan *p, struct err *e)
+{
+	int64_t planes = geo_planes(t);
+
+	p->n = tensor_count(t);
+	p->steps = 1;
+	if (o->channel_wise || o->mode == NORMALIZE_CT) {
+		p->n /= planes;
+		p->steps = planes;
+	}
+	if (o->mode == NORMALIZE_CT && o->n != 4 * planes)
+		return err_set(e, NULL, "image has %lld channels, the statistics are of %d", (long long)planes, o->n / 4);
+	if (o->mode == NORMALIZE_WINDOWS) {
+		if (planes != 1)
+			return err_set(e, NULL, "image has %lld channels (expected one, for several windows)", (long long)planes);
+		p->steps = o->n / 2;
+		p->same = 1;
+	}
+	p->s = mem_new((size_t)p->steps, sizeof *p->s, "statistics", e);
+	if (!p->s || (o->mask[0] && load_mask(f, t, o->mask, p->n, &p->mask, e)))
+		return -1;
+	for (int64_t i = 0; i < p->steps; i++)
+		if (make_step(t, o, p, i, &p->s[i], e))
+			return -1;
 	return 0;
 }
 
 static int normalize_image(struct frame *f, const struct normalize *o, struct err *e)
 {
 	struct tensor *t = frame_need(f, "image", e);
-	int64_t n;
+	struct plan p = {0};
 	int64_t shape[FRAME_RANK];
-	struct score *s = NULL;
-	float *out;
-	int r = -1;
+	float *out = NULL;
+	int r = -1, rank;
 
 	if (!t)
 		return -1;
 	memcpy(shape, t->shape, sizeof shape);
-	n = tensor_count(t);
-	if (o->channel_wise && t->rank == 4)
-		n /= t->shape[0];
-	/* in place where the memory is ours and not a mapped file's, whose pages would be copied one by one */
-	out = t->dtype == DT_F32 && (f->block || t->owned) ? t->data : mem_new((size_t)tensor_count(t), sizeof *out, "image", e);
-	s = mem_new((size_t)(tensor_count(t) / n), sizeof *s, "statistics", e);
-	if (out && s && (o->mode == NORMALIZE_RANGE || !scores(t, o, n, s, e)))
-		r = apply(t, o, o->mode == NORMALIZE_RANGE ? NULL : s, n, out, e);
-	free(s);
-	if (out == t->data)
+	rank = t->rank;
+	if (!make_plan(f, t, o, &p, e)) {
+		/* in place where the memory is ours and not a mapped file's, whose pages would be copied one by one */
+		int mine = t->dtype == DT_F32 && (f->block || t->owned) && !p.same;
+
+		out = mine ? t->data : mem_new((size_t)p.steps, (size_t)p.n * sizeof *out, "image", e);
+		r = out ? apply(t, &p, out, e) : -1;
+	}
+	free(p.s);
+	free(p.mask);
+	if (!out || out == t->data)
 		return r;
 	if (r) {
 		free(out);
 		return -1;
 	}
-	return frame_adopt(f, "image", DT_F32, t->rank, shape, out, e) ? 0 : -1;
+	if (p.same) {
+		memmove(shape + 1, t->shape + t->rank - 3, 3 * sizeof *shape);
+		shape[0] = p.steps;
+		rank = 4;
+	}
+	return frame_adopt(f, "image", DT_F32, rank, shape, out, e) ? 0 : -1;
 }
 
 int normalize_apply(struct frame *f, const struct normalize *o, struct err *e)
@@ -246,45 +372,4 @@ int normalize_apply(struct frame *f, const struct normalize *o, struct err *e)
 	if (frame_grid(f, &g, e) || normalize_image(f, o, e))
 		return -1;
 	return history_push(f, "nii-normalize", normalize_json(o), NULL, NULL, e);
-}
-
-/* -- options -- */
-
-#define ZSCORES "all|nonzero"
-
-json_t *normalize_json(const struct normalize *o)
-{
-	struct normalize v = *o;
-	int ranged = o->mode == NORMALIZE_RANGE, scored = !ranged, which = o->mode == NORMALIZE_NONZERO;
-	const struct option table[] = {
-		{"range", OPTION_REALS, v.range, 4, NULL, &ranged},
-		{"clip", OPTION_BOOL, &v.clip, 1, NULL, &ranged},
-		{"zscore", OPTION_WORD, &which, 1, ZSCORES, &scored},
-		{"channel_wise", OPTION_BOOL, &v.channel_wise, 1, NULL, &scored},
-		{0},
-	};
-
-	return option_json(table);
-}
-
-int normalize_parse(struct normalize *o, const json_t *args, struct err *e)
-{
-	int range, clip, zscore, wise, which = 0;
-	const struct option table[] = {
-		{"range", OPTION_REALS, o->range, 4, NULL, &range},
-		{"clip", OPTION_BOOL, &o->clip, 1, NULL, &clip},
-		{"zscore", OPTION_WORD, &which, 1, ZSCORES, &zscore},
-		{"channel_wise", OPTION_BOOL, &o->channel_wise, 1, NULL, &wise},
-		{0},
-	};
-
-	memset(o, 0, sizeof *o);
-	if (option_parse(args, table, e))
-		return -1;
-	if (range == zscore || clip != range || wise != zscore)
-		return err_set(e, NULL, "arguments are neither a range (range, clip) nor a z-score (zscore, channel_wise)");
-	if (range && !(o->range[0] < o->range[1]))
-		return err_set(e, NULL, "range %g..%g is empty", o->range[0], o->range[1]);
-	o->mode = range ? NORMALIZE_RANGE : which ? NORMALIZE_NONZERO : NORMALIZE_ZSCORE;
-	return 0;
 }

@@ -41,6 +41,19 @@ static int take_number(const struct option *t, const json_t *v, int i)
 	return json_is_number(v) && isfinite(d) ? 0 : -1;
 }
 
+static int take_list(const struct option *t, const json_t *v)
+{
+	size_t n = json_array_size(v);
+
+	if (!n || n > (size_t)t->count)
+		return -1;
+	*t->given = (int)n;
+	for (size_t i = 0; i < n; i++)
+		if (take_number(t, json_array_get(v, i), (int)i))
+			return -1;
+	return 0;
+}
+
 static int take(const struct option *t, const json_t *v)
 {
 	switch (t->kind) {
@@ -65,6 +78,8 @@ static int take(const struct option *t, const json_t *v)
 			if (take_number(t, json_array_get(v, (size_t)i), i))
 				return -1;
 		return 0;
+	case OPTION_LIST:
+		return take_list(t, v);
 	case OPTION_END:
 		break;
 	}
@@ -98,7 +113,7 @@ int option_parse(const json_t *o, const struct option *table, struct err *e)
 		int there = json_object_get(o, t->key) != NULL;
 
 		if (t->given)
-			*t->given = there;
+			*t->given = t->kind == OPTION_LIST && there ? *t->given : there;
 		else if (!there)
 			return err_set(e, NULL, "argument '%s' is missing", t->key);
 	}
@@ -112,6 +127,7 @@ static json_t *number_json(const struct option *t, int i)
 
 static json_t *one_json(const struct option *t)
 {
+	int n = t->kind == OPTION_LIST ? *t->given : t->count;
 	json_t *a;
 
 	if (t->kind == OPTION_BOOL)
@@ -123,7 +139,7 @@ static json_t *one_json(const struct option *t)
 	if (t->count == 1)
 		return number_json(t, 0);
 	a = json_array();
-	for (int i = 0; i < t->count; i++)
+	for (int i = 0; i < n; i++)
 		json_array_append_new(a, number_json(t, i));
 	return a;
 }
