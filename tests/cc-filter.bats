@@ -60,7 +60,7 @@ gold() { # gold NAME ARG...: cc-filter ARG... makes of filter_in what SciPy made
 @test "the history says so, and nii-invert passes over it" {
 	nii-phantom -n 1 --size 24,20,16 --seed 1 | cc-filter -t label --min-voxels 2 >a.ts
 	run ts-info a.ts
-	[[ $output == *' cc-filter 0.1.0 {"connectivity":26,"fill_holes":false,"k":0,"min_volume":0.0,"min_voxels":2,"on":null,"on_fraction":0.0,"on_grow":0.0,"on_values":[],"tensor":"label","union":false}'* ]]
+	[[ $output == *' cc-filter 0.1.0 {"connectivity":26,"fill_holes":false,"k":0,"min_volume":0.0,"min_voxels":2,"on":null,"on_fraction":0.0,"on_grow":0.0,"on_organ":null,"on_values":[],"tensor":"label","union":false}'* ]]
 	nii-crop --above=-900 a.ts | cc-filter -t label --fill-holes | nii-invert -o b.ts
 	ts-info b.ts | grep -q cc-filter
 }
@@ -74,6 +74,44 @@ gold() { # gold NAME ARG...: cc-filter ARG... makes of filter_in what SciPy made
 	[ "$(cc-filter --on label p.ts | ts-info --stats | grep '^  pred')" = "$before" ]
 	[ "$(cc-filter --on label --on-values 1,2 --on-fraction 0.1 p.ts | ts-info --stats | grep '^  pred')" = "$before" ]
 	cc-filter --on label --on-fraction 0.5 p.ts | ts-info --stats | grep '^  pred' | grep -q 'max 0'
+}
+
+# A body of 10x10 voxels in a slice of 20x20, with a cavity, and labels in its tissue, in the cavity and, where $1 is 1, in the air outside.
+slice() {
+	local image='' label='' x y
+	for ((y = 0; y < 20; y++)); do
+		for ((x = 0; x < 20; x++)); do
+			if ((x < 5 || x > 14 || y < 5 || y > 14 || (x / 2 == 4 && y / 2 == 4))); then image+='\x18\xfc'; else image+='\x28\0'; fi
+			if ((x == 6 && y == 6 || x == 9 && y == 9)); then label+='\1'; elif ((x == 2 && y == 18)); then label+="\\$1"; else label+='\0'; fi
+		done
+	done
+	raw_frame '{"__metadata__":{"id":"s","affine":"10 0 0 0 0 10 0 0 0 0 10 0 0 0 0 1"},"image":{"dtype":"I16","shape":[1,1,20,20],"data_offsets":[0,800]},"label":{"dtype":"U8","shape":[1,20,20],"data_offsets":[800,1200]}}' "$image$label"
+}
+
+@test "off the body, air in it belonging to it" {
+	slice 1 >a.ts
+	slice 0 >b.ts
+	cc-filter --on-organ body a.ts | ts-cmp - b.ts
+	cc-filter --on-organ body --on-fraction 1 a.ts | ts-cmp - b.ts
+	cc-filter --on-organ body --on-grow 49 a.ts | ts-cmp - b.ts
+	cc-filter --on-organ body --on-grow 50 a.ts | ts-cmp - a.ts
+	cc-filter --on-organ body --union -k 1 a.ts >c.ts
+	ts-info c.ts | grep -q '"on_organ":"body"'
+	fails 1 "cc-filter: a.ts: s: no lungs found (150 mL or more below -400 HU that do not touch the sides)" cc-filter --on-organ lungs -o out a.ts
+	volume a U8 1,1,2 '\1\1' >a.ts
+	fails 1 "cc-filter: a.ts: a: no tensor 'image' in this frame" cc-filter --on-organ lungs -o out a.ts
+	fails 2 "cc-filter: --on and --on-organ exclude each other (see cc-filter --help)" cc-filter --on-organ lungs --on m a.ts
+}
+
+@test "real tumours stay on the lungs grown by 20 mm, a heart does not" {
+	need_data ct/LUNG1-002
+	for c in LUNG1-001/LUNG1-001 LUNG1-002/LUNG1-002; do
+		nii-read -l "$NIIPIPE_DATA/ct/${c}_gtv.nii.gz" "$NIIPIPE_DATA/ct/${c}_ct.nii.gz" >a.ts
+		cc-filter -t label --on-organ lungs --on-grow 20 --on-fraction 0.7 a.ts | ts-cmp - a.ts
+		cc-filter -t label --on-organ body --on-fraction 0.9 a.ts | ts-cmp - a.ts
+	done
+	nii-read -l "$NIIPIPE_DATA/ct/${c}_heart.nii.gz" "$NIIPIPE_DATA/ct/${c}_ct.nii.gz" | cc-filter -t label --on-organ lungs --on-grow 20 --on-fraction 0.7 |
+		ts-info --stats | grep '^  label' | grep -q 'max 0'
 }
 
 @test "memory in proportion to the runs: no second volume, not even of bytes" {
@@ -92,8 +130,8 @@ gold() { # gold NAME ARG...: cc-filter ARG... makes of filter_in what SciPy made
 
 @test "messages" {
 	volume a U8 1,1,2 '\1\1' >a.ts
-	fails 2 "cc-filter: nothing to do: none of --min-voxels, --min-volume, --on, --keep, --fill-holes (see cc-filter --help)" cc-filter a.ts
-	fails 2 "cc-filter: --on-fraction, --on-grow and --on-values need --on (see cc-filter --help)" cc-filter -k 1 --on-fraction 0.5 a.ts
+	fails 2 "cc-filter: nothing to do: none of --min-voxels, --min-volume, --on, --on-organ, --keep, --fill-holes (see cc-filter --help)" cc-filter a.ts
+	fails 2 "cc-filter: --on-values needs --on, --on-fraction and --on-grow that or --on-organ (see cc-filter --help)" cc-filter -k 1 --on-fraction 0.5 a.ts
 	fails 2 "cc-filter: --min-voxels: 0 is not in 1..1000000000000000 (see cc-filter --help)" cc-filter --min-voxels 0 a.ts
 	fails 2 "cc-filter: --min-volume: -1 is not in 1e-09..1e+15 (see cc-filter --help)" cc-filter --min-volume=-1 a.ts
 	fails 1 "cc-filter: a.ts: a: no tensor 'x' in this frame" cc-filter --on x -o out a.ts

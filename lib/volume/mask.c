@@ -7,7 +7,6 @@
 #include "lib/base/mem.h"
 #include "lib/stream/values.h"
 #include "lib/volume/component.h"
-#include "lib/volume/geo.h"
 
 int mask_new(const struct tensor *t, struct tensor *mask, struct err *e)
 {
@@ -89,4 +88,39 @@ int mask_grow(const struct tensor *t, const struct grid *g, double mm, struct te
 		grow_row(&c, &b, r % c.size[1], r / c.size[1], (uint8_t *)mask->data + r * c.size[0]);
 	component_free(&c);
 	return 0;
+}
+
+/* A slice between two full ones, so that its holes are holes. */
+static int fill_slices(struct tensor *mask, struct err *e)
+{
+	size_t plane = (size_t)(mask->shape[1] * mask->shape[2]);
+	struct tensor t = {mask->name, DT_U8, 3, {3, mask->shape[1], mask->shape[2]}, 3 * plane, NULL, 0};
+	uint8_t *m = mask->data, *three;
+	int r = 0;
+
+	t.data = three = mem_new(3, plane, "slices", e);
+	if (!three)
+		return -1;
+	memset(three, 1, 3 * plane);
+	for (int64_t z = 0; z < mask->shape[0] && !r; z++) {
+		memcpy(three + plane, m + (size_t)z * plane, plane);
+		r = component_fill_holes(&t, 26, COMPONENT_VALUE, e);
+		memcpy(m + (size_t)z * plane, three + plane, plane);
+	}
+	free(three);
+	return r;
+}
+
+int mask_organ(const struct tensor *image, const struct grid *g, enum organ which, struct tensor *mask, struct err *e)
+{
+	uint8_t *found;
+	int64_t voxels;
+
+	if (organ_find(image, g, which, &found, &voxels, e))
+		return -1;
+	*mask = (struct tensor){image->name, DT_U8, 3, {g->size[2], g->size[1], g->size[0]}, (size_t)geo_voxels(g), found, 0};
+	if (!fill_slices(mask, e))
+		return 0;
+	free(found);
+	return -1;
 }

@@ -3,6 +3,7 @@
 #define NIIPIPE_MASK_H
 
 #include "lib/stream/frame.h"
+#include "lib/volume/organ.h"
 
 /* A mask of t's size; caller frees data with free(). name is borrowed from t. 0, or -1 and an error. */
 int mask_new(const struct tensor *t, struct tensor *mask, struct err *e);
@@ -12,5 +13,9 @@ int mask_values(const struct tensor *t, int n, const int64_t *value, struct tens
 
 /* All voxels whose centre lies within mm (a millionth of rounding allowed) of the centre of a voxel of t that is not 0; t is on grid g. As mask_new. */
 int mask_grow(const struct tensor *t, const struct grid *g, double mm, struct tensor *mask, struct err *e);
+
+/* The organ in a CT in HU (organ.h), in every slice filled: what is outside of it and touches no side of the slice (x, y) belongs to it. So vessels
+   and nodules that a lung surrounds belong to the lungs, air in the body to the body. As mask_new. */
+int mask_organ(const struct tensor *image, const struct grid *g, enum organ which, struct tensor *mask, struct err *e);
 
 #endif
