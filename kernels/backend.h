@@ -4,9 +4,12 @@
    Layout: activations are N,D,H,W,C, channels innermost, D,H,W = Z,Y,X, fp32. `vox` is n*d*h*w. A pitch is the number of elements from one voxel to
    the next, >= c: a value may live in a slice of a wider one (concat without copy). Pitch 0 means dense (= c).
    Parameters and their gradients are fp32 in PyTorch's layouts: convolution [OC,IC,D,H,W], transposed [IC,OC,D,H,W], vectors [C].
-   Pointers are device memory unless said otherwise. Scratch is device memory of the size the matching *_scratch function says; it carries nothing from
+   Pointers are device memory unless said otherwise. Scratch is device memory of the size the matching *_scratch function says; it carries nothing
+   from
    one call to the next. Functions return 0, or -1 and an error; they are called from one thread.
-   Results depend on the input alone, not on the number of threads, where a comment does not say otherwise. */
+   Results depend on the input alone, not on the number of threads, where a comment does not say otherwise. Levels of instruction sets differ in
+   rounding.
+   A convolution keeps the number of threads it was made with: conv_scratch is for these. */
 #ifndef NIIPIPE_BACKEND_H
 #define NIIPIPE_BACKEND_H
 
@@ -52,7 +55,8 @@ struct k_norm {
 struct k_norm_fwd { const float *x, *gamma, *beta, *alpha, *res; float *y, *y2, *mean, *rstd; };
 
 /* dy (ypitch), optionally + dy2 (y2pitch): the gradient of y. dx is written (dx_add: added to). dgamma, dbeta, dalpha are added to; NULL: not wanted.
-   The gradient of res is dy + dy2: dres (rpitch; NULL: not wanted) is written, or added to with dres_add. dres may be dy itself (rpitch = ypitch): then dy2
+   The gradient of res is dy + dy2: dres (rpitch; NULL: not wanted) is written, or added to with dres_add. dres may be dy itself (rpitch = ypitch):
+   then dy2
    is added to it in place, and where dy2 is NULL nothing is to be done for it. dx (xpitch) may be dy (xpitch = ypitch), when dres is not. */
 struct k_norm_bwd {
 	const float *dy, *dy2, *x, *gamma, *beta, *alpha, *mean, *rstd;
@@ -97,7 +101,8 @@ struct k_backend {
 	int (*zero)(void *p, size_t bytes, struct err *e);
 
 	/* Convolutions. conv_pack takes the weights into the object's own layout: after every change of w, before forward or backward_data.
-	   bias may be NULL. dx: written, or added to. dw, db (NULL: not wanted): added to. dx_add like dres_add. */
+	   bias may be NULL. dx: written, or added to. dw, db (NULL: not wanted): added to. dx_add like dres_add.
+	   On the CPU kernels above 16 or strides above 8 on an axis are oneDNN's, whose weight gradients may depend on the number of threads. */
 	struct k_conv *(*conv_new)(const struct k_conv_geom *g, struct err *e);
 	void (*conv_free)(struct k_conv *c);
 	size_t (*conv_scratch)(const struct k_conv *c);

@@ -1,8 +1,11 @@
-/* Own direct convolutions. Every pass of a convolution is one of two things between its large side L (a convolution's x, a transposed one's y) and its
+/* Own direct convolutions. Every pass of a convolution is one of two things between its large side L (a convolution's x, a transposed one's y) and
+   its
    small side S, coupled by  large = small stride - pad + k  on each axis, weights [S channel, L channel, kd, kh, kw]:
-   - a gather, S from L (strided) or L from S (fractional: every output parity has its own taps): gather.c, thin.c for a few channels, tiles.c for 3x3 at stride 1;
+   - a gather, S from L (strided) or L from S (fractional: every output parity has its own taps): gather.c, thin.c for a few channels, tiles.c for
+   3x3 at stride 1;
    - the weight gradient  dw[s][l][k] += sum over voxels of S[v][s] L[v stride - pad + k][l]: wgrad.c.
-   Rows along w are copied, zeros around them, into a buffer that stays in the cache: taps along w are then one run of memory, and no edge is special. */
+   Rows along w are copied, zeros around them, into a buffer that stays in the cache: taps along w are then one run of memory, and no edge is
+   special. */
 #ifndef NIIPIPE_DIRECT_H
 #define NIIPIPE_DIRECT_H
 
@@ -12,7 +15,8 @@ enum { MAX_KERNEL = 16, MAX_STRIDE = 8 };
 
 enum gather_kind { GATHER_WIDE, GATHER_DOT, GATHER_THIN, GATHER_TILES };
 
-/* The outputs q*classes + its number, q = 0.. : from the taps voxels of a padded row that begin at first + q*step; taps' weights begin at `before` taps. */
+/* The outputs q*classes + its number, q = 0.. : from the taps voxels of a padded row that begin at first + q*step; taps' weights begin at `before`
+   taps. */
 struct gather_class { int taps, first, before; };
 
 struct gather {
@@ -60,7 +64,8 @@ int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *r
 void K(thin_apart)(float *to, int64_t plane, int64_t left, const float *from, int64_t pitch, int64_t body, int64_t ci);
 void K(thin_task)(const struct gather_task *t);
 
-/* A block of outputs along w from the rows' voxels, `len` floats at `at` of each row, `step` from one output to the next: for count outputs y, ystep apart. */
+/* A block of outputs along w from the rows' voxels, `len` floats at `at` of each row, `step` from one output to the next: for count outputs y,
+   ystep apart. */
 struct gather_call {
 	const struct gather_row *row;
 	int64_t rows, at, len, step, wstep; /* wstep: floats of weights from one k to the next */
@@ -70,6 +75,7 @@ struct gather_call {
 	int cols, add;
 };
 void K(gather_wide)(struct gather_call *a, int nr, int64_t count); /* nr: VL or 2 VL, columns of w */
+void K(gather_dot)(struct gather_call *a, int co, int64_t count);  /* co <= 4 columns; w [k][co][len], len a multiple of VL */
 
 /* tiles.c's (3x3 along h and w at stride 1): 0 where it is for this; weights' floats; all of it. */
 int K(tiles_plan)(struct gather *g);

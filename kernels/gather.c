@@ -1,6 +1,5 @@
 /* Gathers: out[o][co] = sum over taps k and ci of in[i(o,k)][ci] w[k][ci][co], see direct.h.
-   wide: vectors over co, a block of up to MR outputs along w in registers, inputs broadcast.
-   dot:  co < VL/2: vectors over the run of taps and ci, summed across at the end. */
+   This file plans, packs and hands out the work; the products are in gather_block.c, thin.c, tiles.c. */
 #include "kernels/direct.h"
 
 #include <omp.h>
@@ -10,122 +9,7 @@
 #include "kernels/vec.h"
 #include "lib/base/mem.h"
 
-enum { MR = VL == 16 ? 12 : 6, MR_ONE = 12, NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15 }; /* BUFFER: floats */
-
-typedef void kernel(const struct gather_call *a);
-
-INLINE void finish(const struct gather_call *a, float *y, const float *v, int n)
-{
-	for (int i = 0; i < n; i++)
-		y[i] = v[i] + (a->add ? y[i] : 0);
-}
-
-INLINE void wide(const struct gather_call *a, const int mr, const int nv)
-{
-	vec acc[MR_ONE][2];
-
-	UNROLL for (int m = 0; m < mr; m++)
-		UNROLL for (int v = 0; v < nv; v++)
-			acc[m][v] = load(a->bias + v * VL);
-	for (int64_t r = 0; r < a->rows; r++) {
-		const float *x = a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep, *end = x + a->len;
-
-		for (; x < end; x++, w += nv * VL) {
-			vec w0 = load(w), w1 = nv > 1 ? load(w + VL) : w0;
-
-			UNROLL for (int m = 0; m < mr; m++) {
-				vec b = x[m * a->step] - (vec){0};
-
-				acc[m][0] += b * w0;
-				if (nv > 1)
-					acc[m][1] += b * w1;
-			}
-		}
-	}
-	if (a->cols == nv * VL) {
-		UNROLL for (int m = 0; m < mr; m++)
-			UNROLL for (int v = 0; v < nv; v++) {
-				float *y = a->y + m * a->ystep + v * VL;
-
-				if (a->add)
-					acc[m][v] += load(y);
-				store(y, acc[m][v]);
-			}
-		return;
-	}
-	UNROLL for (int m = 0; m < mr; m++) {
-		float t[2 * VL];
-
-		UNROLL for (int v = 0; v < nv; v++)
-			store(t + v * VL, acc[m][v]);
-		finish(a, a->y + m * a->ystep, t, a->cols);
-	}
-}
-
-#define WIDE(mr) static void wide1_##mr(const struct gather_call *a) { wide(a, mr, 1); } static void wide2_##mr(const struct gather_call *a) { wide(a, mr, 2); }
-WIDE(1) WIDE(2) WIDE(3) WIDE(4) WIDE(5) WIDE(6) WIDE(7) WIDE(8) WIDE(9) WIDE(10) WIDE(11) WIDE(12)
-
-static kernel *const wide_one[] = {NULL, wide1_1, wide1_2, wide1_3, wide1_4, wide1_5, wide1_6, wide1_7, wide1_8, wide1_9, wide1_10, wide1_11, wide1_12};
-static kernel *const wide_two[] = {NULL, wide2_1, wide2_2, wide2_3, wide2_4, wide2_5, wide2_6, wide2_7, wide2_8, wide2_9, wide2_10, wide2_11, wide2_12};
-
-void K(gather_wide)(struct gather_call *a, int nr, int64_t count)
-{
-	int64_t mr = nr == VL ? MR_ONE : MR, blocks = (count + mr - 1) / mr, at = a->at;
-	float *y = a->y;
-
-	for (int64_t b = 0; b < blocks; b++) {
-		int64_t q = count * b / blocks;
-
-		a->at = at + q * a->step, a->y = y + q * a->ystep;
-		(nr == VL ? wide_one : wide_two)[count * (b + 1) / blocks - q](a);
-	}
-}
-
-INLINE void dot(const struct gather_call *a, const int mr, const int co)
-{
-	vec acc[8][DOT_MAX] = {0};
-
-	for (int64_t r = 0; r < a->rows; r++) {
-		const float *x = a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep;
-
-		for (int64_t j = 0; j < a->len; j += VL) {
-			vec in[8];
-
-			UNROLL for (int m = 0; m < mr; m++)
-				in[m] = load(x + m * a->step + j);
-			UNROLL for (int m = 0; m < mr && co > 1; m++)
-				KEEP(in[m]);
-			UNROLL for (int c = 0; c < co; c++) {
-				vec v = load(w + c * a->len + j);
-
-				UNROLL for (int m = 0; m < mr; m++)
-					acc[m][c] += in[m] * v;
-			}
-		}
-	}
-	UNROLL for (int i = 0; i < (mr * co + VL - 1) / VL; i++) {
-		vec v[VL];
-		float t[VL];
-
-		UNROLL for (int j = 0; j < VL; j++)
-			v[j] = i * VL + j < mr * co ? acc[(i * VL + j) / co][(i * VL + j) % co] : (vec){0};
-		store(t, vec_sums(v));
-		for (int j = 0; j < VL && i * VL + j < mr * co; j++) {
-			float *y = a->y + (i * VL + j) / co * a->ystep + (i * VL + j) % co;
-
-			*y = t[j] + a->bias[(i * VL + j) % co] + (a->add ? *y : 0);
-		}
-	}
-}
-
-#define DOT(mr) \
-	static void dot1_##mr(const struct gather_call *a) { dot(a, mr, 1); } static void dot2_##mr(const struct gather_call *a) { dot(a, mr, 2); } \
-	static void dot3_##mr(const struct gather_call *a) { dot(a, mr, 3); } static void dot4_##mr(const struct gather_call *a) { dot(a, mr, 4); }
-DOT(1) DOT(2) DOT(3) DOT(4)
-
-static kernel *const dots[DOT_MAX][5] = {
-	{NULL, dot1_1, dot1_2, dot1_3, dot1_4}, {NULL, dot2_1, dot2_2, dot2_3, dot2_4}, {NULL, dot3_1, dot3_2, dot3_3, dot3_4}, {NULL, dot4_1, dot4_2, dot4_3, dot4_4},
-};
+enum { NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15 }; /* columns at a time; channels of the dot kernels; floats of rows */
 
 /* -- the plan ----------------------------------------------------------------- */
 static void plan_strided(struct gather *g)
@@ -373,20 +257,6 @@ int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *r
 	return n;
 }
 
-/* q = 0..count in even blocks of at most mr */
-static void along(struct gather_call *a, kernel *const *table, int mr, int64_t count, const struct gather *g, int c, float *y)
-{
-	int64_t blocks = (count + mr - 1) / mr;
-
-	for (int64_t b = 0; b < blocks; b++) {
-		int64_t q = count * b / blocks, n = count * (b + 1) / blocks - q;
-
-		a->at = (g->class[c].first + q * g->step) * (g->in_place ? g->inpitch : g->ci);
-		a->y = y + q * a->ystep;
-		table[n](a);
-	}
-}
-
 static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 {
 	const struct gather *g = t->g;
@@ -406,7 +276,12 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 		a.w = g->w + (dotted ? 0 : first * kk * g->kernel[2] * g->ci) + kk * nr * (dotted ? c * 0 : g->class[c].before * g->ci);
 		for (int p = 0; p < c && dotted; p++)
 			a.w += kk * nr * run_len(g, p);
-		along(&a, dotted ? dots[g->co - 1] : nr == VL ? wide_one : wide_two, dotted ? 4 : nr == VL ? MR_ONE : MR, count, g, c, y + c * g->outpitch);
+		a.at = (int64_t)g->class[c].first * (g->in_place ? g->inpitch : g->ci);
+		a.y = y + c * g->outpitch;
+		if (dotted)
+			K(gather_dot)(&a, (int)g->co, count);
+		else
+			K(gather_wide)(&a, nr, count);
 	}
 }
 

@@ -85,7 +85,8 @@ static dnnl_status_t describe(struct dnn_conv *c, const struct shape *s, enum pa
 	dnnl_convolution_desc_t d;
 	dnnl_status_t r;
 
-#define CONV(what, ...) (c->g.transposed ? dnnl_deconvolution_##what##_desc_init(&d, __VA_ARGS__) : dnnl_convolution_##what##_desc_init(&d, __VA_ARGS__))
+#define CONV(what, ...) (c->g.transposed ? dnnl_deconvolution_##what##_desc_init(&d, __VA_ARGS__) : dnnl_convolution_##what##_desc_init(&d,
+	__VA_ARGS__))
 	dnnl_alg_kind_t alg = c->g.transposed ? dnnl_deconvolution_direct : dnnl_convolution_direct;
 
 	if (pass == FORWARD)
@@ -157,7 +158,8 @@ static dnnl_status_t make_forward(struct dnn_conv *c, const struct shape *s, dnn
 
 static dnnl_status_t make_backward(struct dnn_conv *c, const struct shape *s, dnnl_primitive_attr_t attr)
 {
-	static const int data[] = {DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_SRC}, weights[] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_WEIGHTS};
+	static const int data[] = {DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_SRC}, weights[] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_DST,
+		DNNL_ARG_DIFF_WEIGHTS};
 	static const dnnl_query_t of_data[] = {dnnl_query_diff_dst_md, dnnl_query_weights_md, dnnl_query_diff_src_md};
 	static const dnnl_query_t of_weights[] = {dnnl_query_src_md, dnnl_query_diff_dst_md, dnnl_query_diff_weights_md};
 	dnnl_status_t r = describe(c, s, DATA, attr);

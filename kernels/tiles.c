@@ -1,5 +1,6 @@
 /* Gathers with 3x3 taps along h and w at stride 1, by Winograd's F(2x2, 3x3) (Lavin & Gray 2015): tiles of 2x2 outputs from 4x4 inputs d,
-   Y = A' [sum over kd, ci of (G g G') . (B' d B)] A, 16 products a tile instead of 36. The sum is a matrix product for each of the 16 elements. Rounding is
+   Y = A' [sum over kd, ci of (G g G') . (B' d B)] A, 16 products a tile instead of 36. The sum is a matrix product for each of the 16 elements.
+   Rounding is
    about twice that of the plain sum.
    B' = 1 0 -1 0 | 0 1 1 0 | 0 -1 1 0 | 0 1 0 -1,  G = 1 0 0 | .5 .5 .5 | .5 -.5 .5 | 0 0 1,  A' = 1 1 1 0 | 0 1 -1 -1 */
 #include "kernels/direct.h"
@@ -185,12 +186,14 @@ static void products(const struct task *t, int64_t co, int nr)
 
 void K(tiles_run)(const struct gather *g, const float *x, const float *bias, float *y, int add, float *scratch)
 {
-	int64_t batches = (g->tiles + g->batch - 1) / g->batch, tasks = g->n * g->out[0] * batches, dp = g->fractional ? g->kernel[0] - 1 - g->pad[0] : g->pad[0];
+	int64_t batches = (g->tiles + g->batch - 1) / g->batch, tasks = g->n * g->out[0] * batches,
+		dp = g->fractional ? g->kernel[0] - 1 - g->pad[0] : g->pad[0];
 
 #pragma omp parallel for schedule(dynamic) num_threads(g->threads)
 	for (int64_t i = 0; i < tasks; i++) {
 		float *room = scratch + omp_get_thread_num() * g->room;
-		struct task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .zero = room, .v = room + g->ci, .n = i / batches / g->out[0], .od = i / batches % g->out[0]};
+		struct task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .zero = room, .v = room + g->ci, .n = i / batches / g->out[0],
+			.od = i / batches % g->out[0]};
 
 		memset(room, 0, sizeof *room * (size_t)g->ci);
 		t.m = t.v + ELEMENTS * g->batch * g->kernel[0] * g->ci;

@@ -1,6 +1,8 @@
 /* Weight gradients: dw[s][l][k] += sum over voxels v of S[v][s] L[v stride - pad + k][l], see direct.h.
-   For one (kd, kh) a row of L gives kernel[2]*cl consecutive floats j = (kw, l) to every voxel of S: registers hold MR of them times NR of s, and go along the
-   rows of a task. Wide L goes in blocks of channels, S in blocks of NR, both copied so that a block is one stream (far apart they would share few cache
+   For one (kd, kh) a row of L gives kernel[2]*cl consecutive floats j = (kw, l) to every voxel of S: registers hold MR of them times NR of s, and
+   go along the
+   rows of a task. Wide L goes in blocks of channels, S in blocks of NR, both copied so that a block is one stream (far apart they would share few
+   cache
    sets). Voxels are cut into a fixed number of parts with sums of their own, added in their order: the same whatever the threads. */
 #include "kernels/direct.h"
 
@@ -9,7 +11,8 @@
 
 #include "kernels/vec.h"
 
-enum { MR = VL == 16 ? 12 : 6, NR = 2 * VL, BUFFER = 1 << 15, BLOCK_L = 16, PARTS = 16, PARTS_LEN = 1 << 21, PART_VOX = 1024, FEW = 8 }; /* BUFFER, PARTS_LEN: floats */
+enum { MR = VL == 16 ? 12 : 6, NR = 2 * VL, BUFFER = 1 << 15, BLOCK_L = 16, PARTS = 16, PARTS_LEN = 1 << 21, PART_VOX = 1024,
+	FEW = 8 }; /* BUFFER, PARTS_LEN: floats */
 
 struct rows { const float *l[64], *s[64]; int64_t at[64]; int n; };
 
@@ -44,7 +47,8 @@ INLINE void block(const struct rows *r, int64_t vox, int64_t at, int64_t lstep, 
 
 #define ARGS const struct rows *r, int64_t vox, int64_t at, int64_t lstep, int64_t sstep, float *dw, int64_t step
 #define BLOCK(mr) \
-	static void one_##mr(ARGS) { block(r, vox, at, lstep, sstep, dw, step, mr, 1); } static void two_##mr(ARGS) { block(r, vox, at, lstep, sstep, dw, step, mr, 2); }
+	static void one_##mr(ARGS) { block(r, vox, at, lstep, sstep, dw, step, mr, 1); } static void two_##mr(ARGS) { block(r, vox, at, lstep, sstep,
+		dw, step, mr, 2); }
 BLOCK(1) BLOCK(2) BLOCK(3) BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7) BLOCK(8) BLOCK(9) BLOCK(10) BLOCK(11) BLOCK(12)
 
 static kernel *const ones[] = {NULL, one_1, one_2, one_3, one_4, one_5, one_6, one_7, one_8, one_9, one_10, one_11, one_12};
@@ -182,7 +186,8 @@ static void taps(const struct wgrad *g, const struct rows *r, int64_t c, int64_t
 
 static void work(const struct wgrad *g, const struct wgrad_task *t, const float *l, const float *s, float *dw, float *room)
 {
-	int64_t id = t->d * g->stride[0] - g->pad[0] + t->kd, first = t->h0 * g->stride[1] - g->pad[1], n = t->h1 - t->h0, rows = (n - 1) * g->stride[1] + g->kernel[1];
+	int64_t id = t->d * g->stride[0] - g->pad[0] + t->kd, first = t->h0 * g->stride[1] - g->pad[1], n = t->h1 - t->h0,
+		rows = (n - 1) * g->stride[1] + g->kernel[1];
 	int64_t c = g->cl - t->c0 < g->block ? g->cl - t->c0 : g->block, kk = g->kernel[0] * g->kernel[1] * g->kernel[2];
 	float *sroom = room + g->hrows * lrow(g);
 

@@ -1,4 +1,5 @@
-/* Weight gradients of a few channels on both sides at stride 1 along w: rows copied one channel after the other, vectors along w, summed across at the end. */
+/* Weight gradients of a few channels on both sides at stride 1 along w: rows copied one channel after the other, vectors along w, summed across at
+   the end. */
 #include "kernels/direct.h"
 
 #include "kernels/vec.h"
@@ -72,7 +73,8 @@ static void taps(const struct wgrad *g, const struct rows *r, float *dw)
 
 void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const float *l, const float *s, float *dw, float *room)
 {
-	int64_t id = t->d * g->stride[0] - g->pad[0] + t->kd, first = t->h0 * g->stride[1] - g->pad[1], n = t->h1 - t->h0, rows = (n - 1) * g->stride[1] + g->kernel[1];
+	int64_t id = t->d * g->stride[0] - g->pad[0] + t->kd, first = t->h0 * g->stride[1] - g->pad[1], n = t->h1 - t->h0,
+		rows = (n - 1) * g->stride[1] + g->kernel[1];
 	int64_t lrow = g->cl * g->lplane, body = g->large[2] < g->lplane - g->left ? g->large[2] : g->lplane - g->left;
 	float *sroom = room + g->hrows * lrow;
 
@@ -80,10 +82,12 @@ void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const floa
 		return;
 	for (int64_t i = 0; i < rows; i++)
 		if (first + i >= 0 && first + i < g->large[1])
-			K(thin_apart)(room + i * lrow, g->lplane, g->left, l + ((t->n * g->large[0] + id) * g->large[1] + first + i) * g->large[2] * g->lpitch, g->lpitch, body,
+			K(thin_apart)(room + i * lrow, g->lplane, g->left, l + ((t->n * g->large[0] + id) * g->large[1] + first + i) * g->large[2] * g->lpitch,
+				g->lpitch, body,
 				      g->cl);
 	for (int64_t i = 0; i < n; i++)
-		K(thin_apart)(sroom + i * g->cs * g->splane, g->splane, 0, s + (((t->n * g->small[0] + t->d) * g->small[1] + t->h0 + i) * g->small[2]) * g->spitch, g->spitch,
+		K(thin_apart)(sroom + i * g->cs * g->splane, g->splane, 0,
+			s + (((t->n * g->small[0] + t->d) * g->small[1] + t->h0 + i) * g->small[2]) * g->spitch, g->spitch,
 			      g->small[2], g->cs);
 	for (int kh = 0; kh < g->kernel[1]; kh++) {
 		struct rows r = {.n = 0};

@@ -111,7 +111,8 @@ static void conv_table(const char *word)
 {
 	double sum[4] = {0}, bare_sum[4] = {0};
 
-	printf("%-16s %-34s %27s %27s %27s\n%-51s %s %s %s\n", "convolution", "", "forward", "data", "weights", "", "     ms  GF/s  oneDNN ms/x", "     ms  GF/s  oneDNN ms/x",
+	printf("%-16s %-34s %27s %27s %27s\n%-51s %s %s %s\n", "convolution", "", "forward", "data", "weights", "", "     ms  GF/s  oneDNN ms/x",
+		"     ms  GF/s  oneDNN ms/x",
 	       "     ms  GF/s  oneDNN ms/x");
 	for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
 		const struct layer *l = &layers[i];
@@ -133,7 +134,8 @@ static void conv_table(const char *word)
 		putchar('\n'), fflush(stdout);
 		k->release(x), k->release(y), k->release(w), k->release(dw);
 	}
-	printf("%-51s  %7.1f       %7.1f        %7.1f       %7.1f        %7.1f       %7.1f\n", "the net's convolutions", sum[0] * 1e3, bare_sum[0] * 1e3, sum[1] * 1e3, bare_sum[1] * 1e3,
+	printf("%-51s  %7.1f       %7.1f        %7.1f       %7.1f        %7.1f       %7.1f\n", "the net's convolutions", sum[0] * 1e3, bare_sum[0] * 1e3,
+		sum[1] * 1e3, bare_sum[1] * 1e3,
 	       sum[2] * 1e3, bare_sum[2] * 1e3);
 	printf("packing of weights, forward and data: %.1f, oneDNN %.1f ms\n", sum[3] * 1e3, bare_sum[3] * 1e3);
 }
@@ -141,7 +143,8 @@ static void conv_table(const char *word)
 struct sheet { const char *name; int64_t vox, c; int res, times; };
 
 static const struct sheet sheets[] = {
-	{"norm full", 64 * 160 * 160, 2, 0, 1}, {"norm half", 32 * 80 * 80, 16, 0, 2}, {"norm half + res", 32 * 80 * 80, 16, 1, 2}, {"norm 4", 16 * 40 * 40, 32, 0, 2},
+	{"norm full", 64 * 160 * 160, 2, 0, 1}, {"norm half", 32 * 80 * 80, 16, 0, 2}, {"norm half + res", 32 * 80 * 80, 16, 1, 2}, {"norm 4", 16 * 40 * 40,
+		32, 0, 2},
 	{"norm 4 + res", 16 * 40 * 40, 32, 1, 2}, {"norm 8", 8 * 20 * 20, 64, 1, 4}, {"norm 16", 4 * 10 * 10, 256, 1, 3},
 };
 
@@ -165,7 +168,8 @@ static void norm_table(const char *word)
 
 		BEST(t[0], k->norm_forward(&g, &f, scratch, &e));
 		BEST(t[1], k->norm_backward(&g, &b, scratch, &e));
-		printf("%-16s %8lld x %-3lld   %7.2f %6.1f   %7.2f %6.1f\n", s->name, (long long)s->vox, (long long)s->c, t[0] * 1e3, (double)(n * (3 + s->res)) * 4e-9 / t[0], t[1] * 1e3,
+		printf("%-16s %8lld x %-3lld   %7.2f %6.1f   %7.2f %6.1f\n", s->name, (long long)s->vox, (long long)s->c, t[0] * 1e3,
+			(double)(n * (3 + s->res)) * 4e-9 / t[0], t[1] * 1e3,
 		       (double)n * 5 * 4e-9 / t[1]);
 		sum[0] += s->times * t[0], sum[1] += s->times * t[1];
 		k->release(x), k->release(y), k->release(r), k->release(dx), k->release(p), k->release(scratch);

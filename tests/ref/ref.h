@@ -107,7 +107,8 @@ static inline void ref_norm_forward(const struct k_norm *g, const struct ref_nor
 }
 
 /* After ref_norm_forward. dx is written, the others are added to. */
-static inline void ref_norm_backward(const struct k_norm *g, const struct ref_norm *a, const double *dy, double *dx, double *dgamma, double *dbeta, double *dalpha)
+static inline void ref_norm_backward(const struct k_norm *g, const struct ref_norm *a, const double *dy, double *dx, double *dgamma, double *dbeta,
+	double *dalpha)
 {
 	for (int64_t nc = 0; nc < g->n * g->c; nc++) {
 		int64_t c = nc % g->c, first = nc / g->c * g->vox * g->c + c;

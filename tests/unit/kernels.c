@@ -53,7 +53,8 @@ static double worst(const float *a, const double *b, int64_t vox, int64_t c, int
 	double bad = 0;
 
 	for (int64_t i = 0; i < vox * pitch; i++) {
-		double want = i % pitch < c ? b[i / pitch * c + i % pitch] : 77, off = i % pitch < c ? fabs(a[i] - want) / (atol + rtol * fabs(want)) : (a[i] != 77) * 9;
+		double want = i % pitch < c ? b[i / pitch * c + i % pitch] : 77,
+			off = i % pitch < c ? fabs(a[i] - want) / (atol + rtol * fabs(want)) : (a[i] != 77) * 9;
 
 		if (!(off <= bad))
 			bad = off == off ? off : 1e30;
@@ -74,7 +75,8 @@ struct shape { int n, ic, oc, in[3], kernel[3], stride[3], pad[3], transposed, m
 
 static struct k_conv_geom geom_of(const struct shape *s)
 {
-	struct k_conv_geom g = {.n = s->n, .ic = s->ic, .oc = s->oc, .transposed = s->transposed, .train = 1, .xpitch = s->ic + s->xmore, .ypitch = s->oc + s->ymore};
+	struct k_conv_geom g = {.n = s->n, .ic = s->ic, .oc = s->oc, .transposed = s->transposed, .train = 1, .xpitch = s->ic + s->xmore,
+		.ypitch = s->oc + s->ymore};
 
 	for (int i = 0; i < 3; i++) {
 		g.in[i] = s->in[i], g.kernel[i] = s->kernel[i], g.stride[i] = s->stride[i], g.pad[i] = s->pad[i];
@@ -131,13 +133,16 @@ static void conv_case(const struct shape *s)
 		y.d[i] = in[2].d[i % g.oc], db.d[i % g.oc] += in[3].d[i];
 	ref_conv(&g, ref_product, &ref);
 	if (!run_conv(&g, s, in, &r)) {
-		off[0] = worst(r.y, y.d, yvox, g.oc, g.ypitch, 2e-6 * rms(y.d, y.n) + 1e-6, 1e-5), off[1] = worst(r.dx, dx.d, xvox, g.ic, g.xpitch, 2e-6 * rms(dx.d, dx.n) + 1e-6, 1e-5);
+		off[0] = worst(r.y, y.d, yvox, g.oc, g.ypitch, 2e-6 * rms(y.d, y.n) + 1e-6, 1e-5), off[1] = worst(r.dx, dx.d, xvox, g.ic, g.xpitch,
+			2e-6 * rms(dx.d, dx.n) + 1e-6, 1e-5);
 		off[2] = worst(r.dw, dw.d, nw, 1, 1, 4e-6 * rms(dw.d, nw) + 1e-6, 1e-5), off[3] = worst(r.db, db.d, g.oc, 1, 1, 1e-5, 1e-5);
 	} else {
 		printf("# %s\n", e.text);
 	}
-	ok(off[0] <= 1 && off[1] <= 1 && off[2] <= 1 && off[3] <= 1, "%s %d->%d n %d in %dx%dx%d kernel %d%d%d stride %d%d%d pad %d%d%d pitch +%d +%d%s: %.2g %.2g %.2g %.2g",
-	   s->transposed ? "transposed" : "conv", s->ic, s->oc, s->n, s->in[0], s->in[1], s->in[2], s->kernel[0], s->kernel[1], s->kernel[2], s->stride[0], s->stride[1],
+	ok(off[0] <= 1 && off[1] <= 1 && off[2] <= 1 && off[3] <= 1,
+		"%s %d->%d n %d in %dx%dx%d kernel %d%d%d stride %d%d%d pad %d%d%d pitch +%d +%d%s: %.2g %.2g %.2g %.2g",
+	   s->transposed ? "transposed" : "conv", s->ic, s->oc, s->n, s->in[0], s->in[1], s->in[2], s->kernel[0], s->kernel[1], s->kernel[2], s->stride[0],
+		s->stride[1],
 	   s->stride[2], s->pad[0], s->pad[1], s->pad[2], s->xmore, s->ymore, s->add ? " bias, added" : "", off[0], off[1], off[2], off[3]);
 	for (int i = 0; i < 5; i++)
 		pair_free(in[i]);
@@ -192,7 +197,8 @@ static void conv_refuses(void)
 static void ref_is_right(void)
 {
 	struct k_norm g = {.n = 2, .vox = 7, .c = 3, .norm = K_NORM_INSTANCE, .act = K_ACT_PRELU, .alphas = 3, .eps = 1e-5f};
-	struct pair x = pair_new(42, 1), y = pair_new(42, 0), dy = pair_new(42, 1), dx = pair_new(42, 0), p = pair_new(9, 1), st = pair_new(12, 0), dp = pair_new(9, 0);
+	struct pair x = pair_new(42, 1), y = pair_new(42, 0), dy = pair_new(42, 1), dx = pair_new(42, 0), p = pair_new(9, 1), st = pair_new(12, 0),
+		dp = pair_new(9, 0);
 	struct ref_norm a = {x.d, p.d, p.d + 3, p.d + 6, NULL, y.d, st.d, st.d + 6};
 	double bad = 0, h = 1e-6;
 
@@ -218,9 +224,11 @@ struct normal { int n, vox, c, norm, act, alphas, affine, res, y2, more, add; };
 
 static void norm_case(const struct normal *s)
 {
-	struct k_norm g = {.n = s->n, .vox = s->vox, .c = s->c, .norm = s->norm, .act = s->act, .eps = 1e-5f, .slope = 0.01f, .alphas = s->alphas == 1 ? 1 : s->c};
+	struct k_norm g = {.n = s->n, .vox = s->vox, .c = s->c, .norm = s->norm, .act = s->act, .eps = 1e-5f, .slope = 0.01f,
+		.alphas = s->alphas == 1 ? 1 : s->c};
 	int64_t nv = g.n * g.vox, c = g.c, pitch = c + s->more;
-	struct pair x = pair_new(nv * c, 1), res = pair_new(nv * c, 1), dy = pair_new(nv * c, 1), dy2 = pair_new(nv * c, 1), dx = pair_new(nv * c, 1), old = pair_new(nv * c, 1);
+	struct pair x = pair_new(nv * c, 1), res = pair_new(nv * c, 1), dy = pair_new(nv * c, 1), dy2 = pair_new(nv * c, 1), dx = pair_new(nv * c, 1),
+		old = pair_new(nv * c, 1);
 	struct pair p = pair_new(3 * c, 1), st = pair_new(2 * g.n * c, 0), y = pair_new(nv * c, 0), dp = pair_new(3 * c, 1);
 	struct ref_norm a = {x.d, s->affine ? p.d : NULL, s->affine ? p.d + c : NULL, p.d + 2 * c, s->res ? res.d : NULL, y.d, st.d, st.d + g.n * c};
 	void *scratch;
@@ -234,10 +242,14 @@ static void norm_case(const struct normal *s)
 	for (int64_t i = 0; i < nv * c; i++) /* at the kink a rounding decides */
 		if (fabs(ref_unit(&g, &a, i)) < 1e-4)
 			dy.d[i] = dy.f[i] = dy2.d[i] = dy2.f[i] = 0;
-	float *wx = widen(x.f, nv, c, pitch), *wr = widen(res.f, nv, c, pitch), *wy = widen(y.f, nv, c, s->more ? c + 1 : c), *wy2 = widen(y.f, nv, c, pitch);
-	float *wdy = widen(dy.f, nv, c, s->more ? c + 1 : c), *wdy2 = widen(dy2.f, nv, c, pitch), *wdx = widen(old.f, nv, c, pitch), *wdr = widen(old.f, nv, c, pitch);
-	struct k_norm_fwd f = {wx, s->affine ? p.f : NULL, s->affine ? p.f + c : NULL, p.f + 2 * c, s->res ? wr : NULL, wy, s->y2 ? wy2 : NULL, st.f, st.f + g.n * c};
-	struct k_norm_bwd b = {wdy, s->y2 ? wdy2 : NULL, wx, f.gamma, f.beta, f.alpha, f.mean, f.rstd, wdx, s->res ? wdr : NULL, dp.f, dp.f + c, dp.f + 2 * c, s->add, s->add};
+	float *wx = widen(x.f, nv, c, pitch), *wr = widen(res.f, nv, c, pitch), *wy = widen(y.f, nv, c, s->more ? c + 1 : c), *wy2 = widen(y.f, nv, c,
+		pitch);
+	float *wdy = widen(dy.f, nv, c, s->more ? c + 1 : c), *wdy2 = widen(dy2.f, nv, c, pitch), *wdx = widen(old.f, nv, c, pitch), *wdr = widen(old.f, nv,
+		c, pitch);
+	struct k_norm_fwd f = {wx, s->affine ? p.f : NULL, s->affine ? p.f + c : NULL, p.f + 2 * c, s->res ? wr : NULL, wy, s->y2 ? wy2 : NULL, st.f,
+		st.f + g.n * c};
+	struct k_norm_bwd b = {wdy, s->y2 ? wdy2 : NULL, wx, f.gamma, f.beta, f.alpha, f.mean, f.rstd, wdx, s->res ? wdr : NULL, dp.f, dp.f + c,
+		dp.f + 2 * c, s->add, s->add};
 
 	int bad = k->norm_forward(&g, &f, scratch, &e);
 	off[0] = worst(wy, y.d, nv, c, s->more ? c + 1 : c, 1e-5 * c, 1e-5);
@@ -250,11 +262,13 @@ static void norm_case(const struct normal *s)
 	bad |= k->norm_backward(&g, &b, scratch, &e);
 	off[2] = worst(wdx, dx.d, nv, c, pitch, 2e-5, 2e-5);
 	off[3] = s->res ? worst(wdr, dy.d, nv, c, pitch, 1e-6, 1e-5) : 0;
-	off[4] = s->norm || g.act == K_ACT_PRELU ? worst(dp.f + 2 * c, dp.d + 2 * c, g.act == K_ACT_PRELU ? g.alphas : 0, 1, 1, 1e-5 * c * sqrt((double)g.vox), 1e-5) : 0;
+	off[4] = s->norm || g.act == K_ACT_PRELU ? worst(dp.f + 2 * c, dp.d + 2 * c, g.act == K_ACT_PRELU ? g.alphas : 0, 1, 1,
+		1e-5 * c * sqrt((double)g.vox), 1e-5) : 0;
 	off[5] = s->norm ? worst(dp.f, dp.d, 2 * c, 1, 1, 2e-5 * sqrt((double)g.vox), 1e-5) : 0;
 	for (int i = 0; i < 6; i++)
 		bad |= !(off[i] <= 1);
-	ok(!bad, "norm %d act %d n %d vox %d c %d alphas %d affine %d res %d y2 %d pitch +%d add %d: %.2g %.2g %.2g %.2g %.2g %.2g", s->norm, s->act, s->n, s->vox, s->c, s->alphas,
+	ok(!bad, "norm %d act %d n %d vox %d c %d alphas %d affine %d res %d y2 %d pitch +%d add %d: %.2g %.2g %.2g %.2g %.2g %.2g", s->norm, s->act, s->n,
+		s->vox, s->c, s->alphas,
 	   s->affine, s->res, s->y2, s->more, s->add, off[0], off[1], off[2], off[3], off[4], off[5]);
 	float *all[] = {wx, wr, wy, wy2, wdy, wdy2, wdx, wdr, scratch};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -285,14 +299,16 @@ static void norm_is_exact(void)
 	for (int64_t i = 0; i < vox; i++)
 		v += (x.d[i] - m) * (x.d[i] - m) / (double)vox;
 	struct k_norm_fwd f = {.x = x.f, .y = y.f, .mean = &mean, .rstd = &rstd};
-	ok(!k->norm_forward(&g, &f, scratch, &e) && near_to(mean, m, 0, 1e-7) && near_to(rstd, 1 / sqrt(v + 1e-5), 0, 1e-6), "mean %.9g of %.9g, rstd %.9g of %.9g", (double)mean, m, (double)rstd,
+	ok(!k->norm_forward(&g, &f, scratch, &e) && near_to(mean, m, 0, 1e-7) && near_to(rstd, 1 / sqrt(v + 1e-5), 0, 1e-6),
+		"mean %.9g of %.9g, rstd %.9g of %.9g", (double)mean, m, (double)rstd,
 	   1 / sqrt(v + 1e-5));
 	k->release(scratch), pair_free(x), pair_free(y);
 }
 
 static void loss_case(int n, int vox, int classes, int squared, int batch, int background, float w_dice, float w_ce)
 {
-	struct k_loss g = {.n = n, .vox = vox, .k = classes, .w_dice = w_dice, .w_ce = w_ce, .squared = squared, .batch = batch, .background = background, .smooth_nr = 1e-5f,
+	struct k_loss g = {.n = n, .vox = vox, .k = classes, .w_dice = w_dice, .w_ce = w_ce, .squared = squared, .batch = batch, .background = background,
+		.smooth_nr = 1e-5f,
 			   .smooth_dr = 1e-5f};
 	int64_t count = (int64_t)n * vox * classes;
 	struct pair l = pair_new(count, 4), d = pair_new(count, 0);
@@ -306,7 +322,8 @@ static void loss_case(int n, int vox, int classes, int squared, int batch, int b
 	int failed = k->loss(&g, l.f, label, d.f, got, scratch, &e);
 	for (int i = 0; i < 3; i++)
 		bad = fmax(bad, fabs(got[i] - want[i]));
-	ok(!failed && bad < 2e-6, "loss n %d vox %d classes %d squared %d batch %d background %d: %.9g, reference %.9g", n, vox, classes, squared, batch, background, got[0], want[0]);
+	ok(!failed && bad < 2e-6, "loss n %d vox %d classes %d squared %d batch %d background %d: %.9g, reference %.9g", n, vox, classes, squared, batch,
+		background, got[0], want[0]);
 	bad = 0;
 	for (int64_t j = 0; j < 40; j++) {
 		int64_t i = count > 40 ? (int64_t)rng_below(&rng, (uint64_t)count) : j % count;
@@ -405,7 +422,8 @@ static void others_threads(void)
 		omp_set_num_threads(i + 1);
 		bad |= k->norm_forward(&g, &f, scratch, &e) || k->norm_backward(&g, &b, scratch, &e) || k->sum_squares(x.f, n, &out[i][3], &e);
 	}
-	bad |= memcmp(y[0].f, y[1].f, sizeof(float) * (size_t)n) || memcmp(dx[0].f, dx[1].f, sizeof(float) * (size_t)n) || memcmp(&dalpha[0], &dalpha[1], sizeof dalpha[0]);
+	bad |= memcmp(y[0].f, y[1].f, sizeof(float) * (size_t)n) || memcmp(dx[0].f, dx[1].f, sizeof(float) * (size_t)n) || memcmp(&dalpha[0], &dalpha[1],
+		sizeof dalpha[0]);
 	for (int i = 0; i < 2; i++) {
 		omp_set_num_threads(i + 1);
 		bad |= k->loss(&l, x.f, label, dx[i].f, out[i], scratch, &e);
