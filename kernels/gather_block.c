@@ -57,7 +57,8 @@ INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 	}
 }
 
-#define WIDE(mr) static void wide1_##mr(const struct gather_call *a) { wide(a, mr, 1); }
+#define WIDE(mr) \
+	static void wide1_##mr(const struct gather_call *a) { wide(a, mr, 1); } \
 	static void wide2_##mr(const struct gather_call *a) { wide(a, mr, 2); }
 WIDE(1) WIDE(2) WIDE(3) WIDE(4) WIDE(5) WIDE(6) WIDE(7) WIDE(8) WIDE(9) WIDE(10) WIDE(11) WIDE(12)
 
@@ -109,8 +110,8 @@ INLINE void dot(const struct gather_call *a, const int mr, const int co)
 DOT(1) DOT(2) DOT(3) DOT(4)
 
 static kernel *const dots[DOT_MAX][5] = {
-	{NULL, dot1_1, dot1_2, dot1_3, dot1_4}, {NULL, dot2_1, dot2_2, dot2_3, dot2_4}, {NULL, dot3_1, dot3_2, dot3_3, dot3_4}, {NULL, dot4_1, dot4_2,
-		dot4_3, dot4_4},
+	{NULL, dot1_1, dot1_2, dot1_3, dot1_4}, {NULL, dot2_1, dot2_2, dot2_3, dot2_4}, {NULL, dot3_1, dot3_2, dot3_3, dot3_4},
+	{NULL, dot4_1, dot4_2, dot4_3, dot4_4},
 };
 
 /* count outputs in even blocks of at most mr */

@@ -85,7 +85,7 @@ static dnnl_status_t describe(struct dnn_conv *c, const struct shape *s, enum pa
 	dnnl_convolution_desc_t d;
 	dnnl_status_t r;
 
-#define CONV(what, ...) (c->g.transposed ? dnnl_deconvolution_##what##_desc_init(&d, __VA_ARGS__) : dnnl_convolution_##what##_desc_init(&d,
+#define CONV(what, ...) (c->g.transposed ? dnnl_deconvolution_##what##_desc_init(&d, __VA_ARGS__) : dnnl_convolution_##what##_desc_init(&d, \
 	__VA_ARGS__))
 	dnnl_alg_kind_t alg = c->g.transposed ? dnnl_deconvolution_direct : dnnl_convolution_direct;
 

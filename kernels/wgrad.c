@@ -47,8 +47,8 @@ INLINE void block(const struct rows *r, int64_t vox, int64_t at, int64_t lstep, 
 
 #define ARGS const struct rows *r, int64_t vox, int64_t at, int64_t lstep, int64_t sstep, float *dw, int64_t step
 #define BLOCK(mr) \
-	static void one_##mr(ARGS) { block(r, vox, at, lstep, sstep, dw, step, mr, 1); } static void two_##mr(ARGS) { block(r, vox, at, lstep, sstep,
-		dw, step, mr, 2); }
+	static void one_##mr(ARGS) { block(r, vox, at, lstep, sstep, dw, step, mr, 1); } \
+	static void two_##mr(ARGS) { block(r, vox, at, lstep, sstep, dw, step, mr, 2); }
 BLOCK(1) BLOCK(2) BLOCK(3) BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7) BLOCK(8) BLOCK(9) BLOCK(10) BLOCK(11) BLOCK(12)
 
 static kernel *const ones[] = {NULL, one_1, one_2, one_3, one_4, one_5, one_6, one_7, one_8, one_9, one_10, one_11, one_12};

@@ -80,7 +80,8 @@ static struct k_conv_geom geom_of(const struct shape *s)
 
 	for (int i = 0; i < 3; i++) {
 		g.in[i] = s->in[i], g.kernel[i] = s->kernel[i], g.stride[i] = s->stride[i], g.pad[i] = s->pad[i];
-		g.out[i] = s->transposed ? (g.in[i] - 1) * g.stride[i] - 2 * g.pad[i] + g.kernel[i] + s->more[i] : (g.in[i] + 2 * g.pad[i] - g.kernel[i]) / g.stride[i] + 1;
+		g.out[i] = s->transposed ? (g.in[i] - 1) * g.stride[i] - 2 * g.pad[i] + g.kernel[i] + s->more[i]
+					: (g.in[i] + 2 * g.pad[i] - g.kernel[i]) / g.stride[i] + 1;
 	}
 	return g;
 }
