@@ -2,7 +2,7 @@
 # Own kernels are compiled once for each instruction set level (kernels/cpu.h), the rest once.
 K_ONCE   := kernels/backend_cpu.c kernels/conv.c kernels/onednn.c kernels/window.c
 K_EACH   := $(filter-out $(K_ONCE),$(KERNELS))
-K_LEVELS := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),plain v3 v4,plain)
+K_LEVELS := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine 2>&1)),plain v3 v4,plain)
 K_FLAGS  := -std=c11 -I. $(WARN) -fopenmp -fno-math-errno -fno-trapping-math -D_DEFAULT_SOURCE -MMD -MP -O3 -ftree-vectorize -fvect-cost-model=dynamic -fPIC -fvisibility=hidden $(if $(filter v3,$(K_LEVELS)),-DK_LEVELS_X86)
 K_v3     := -march=x86-64-v3
 K_v4     := -march=x86-64-v4 -mprefer-vector-width=512

@@ -56,7 +56,7 @@ names() {
 			[ -f "$dir/$(basename "$o" .o).c" ] || continue
 			nm -g --defined-only "$o" | awk -v ok="$ok" -v o="$dir/$(basename "$o" .o).c" '
 				BEGIN { n = split(ok, a, "\n") }
-				{ good = 0; for (i = 1; i <= n; i++) if (tolower($3) == a[i] || index(tolower($3), a[i] "_") == 1) good = 1; if (!good) print o ": " $3 }'
+				$3 ~ /^\.gomp/ { next } { good = 0; for (i = 1; i <= n; i++) if (tolower($3) == a[i] || index(tolower($3), a[i] "_") == 1) good = 1; if (!good) print o ": " $3 }'
 		done
 	done
 	nm -gD --defined-only build/bin/niipipe-cpu.so | awk '$2 == "T" && $3 != "k_backend_get" { print "niipipe-cpu.so exports " $3 }'
