@@ -46,6 +46,20 @@ same() {
 	raw_frame "${m/WHAT/logits},$t1" "$half$half" | nii-invert | ts-cmp - <(raw_frame "$w,$t3" "$zero$half$zero$zero$half$zero")
 }
 
+@test "--argmax is seg-argmax of what is brought back, byte for byte" {
+	h='[{\"tool\":\"nii-crop\",\"args\":{},\"size\":[6,1,1],\"affine\":[1,0,0,0,0,1,0,0,0,0,1,0,0,0,0,1],\"undo\":{\"box\":[1,0,0,6,1,1]}},{\"tool\":\"nii-resample\",\"args\":{\"align\":\"monai\",\"interp\":\"linear\",\"spacing\":[2,1,1]},\"size\":[5,1,1],\"affine\":[1,0,0,1,0,1,0,0,0,0,1,0,0,0,0,1]}]'
+	m="{\"__metadata__\":{\"niipipe\":\"1\",\"kind\":\"volume\",\"id\":\"a\",\"affine\":\"2 0 0 1 0 1 0 0 0 0 1 0 0 0 0 1\",\"prob\":\"logits\",\"history\":\"$h\"}"
+	half='\0\0\0\77' zero='\0\0\0\0' one='\0\0\200\77' nan='\0\0\300\177' t='"prob":{"dtype":"F32","shape":[2,1,1,3],"data_offsets":[0,24]}}'
+	raw_frame "$m,$t" "$half$half$one$zero$one$half" >s.ts
+	nii-invert --argmax s.ts -o a.ts
+	nii-invert s.ts | seg-argmax | cmp - a.ts
+	ts-cmp --data-only a.ts <(volume a U8 1,1,6 '\0\0\0\1\0\0' pred)
+	raw_frame "$m,$t" "$half$half$one$zero$one$nan" >s.ts
+	fails 1 "nii-invert: s.ts: a: cannot undo nii-resample: tensor 'prob' is not finite" nii-invert --argmax s.ts
+	volume a U8 1,1,1 '\5' >a.ts
+	fails 1 "nii-invert: a.ts: a: no tensor 'prob' in this frame" nii-invert --argmax a.ts
+}
+
 @test "the image is dropped, or kept with its intensities and what the history says of them" {
 	nii-crop --above -900 p.ts | nii-invert -o back.ts
 	[[ $(ts-info back.ts) != *image* ]]

@@ -239,6 +239,88 @@ static int linear(const struct tensor *t, float *dst, const struct axis a[3], st
 	return failed ? err_set(e, NULL, "not enough memory for slices") : 0;
 }
 
+/* -- linear, and then the class with the highest score: by slabs of slices, for each of which only the best score so far is held -- */
+
+enum { SLAB = 8 };
+
+static int raise(const float *v, uint8_t class, float *best, uint8_t *pred, int64_t n)
+{
+	int bad = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		int more = !class || v[i] > best[i];
+
+		pred[i] = more ? class : pred[i];
+		best[i] = more ? v[i] : best[i];
+		bad |= !(v[i] - v[i] == 0);
+	}
+	return bad;
+}
+
+/* Slices z0 to z1 - 1; best: [SLAB + 1] slices, the last for scores. Non-zero: a score that is not finite. */
+static int argmax_slab(const struct tensor *t, int64_t z0, int64_t z1, const struct axis a[3], struct work *w, float *best, uint8_t *pred)
+{
+	int64_t size = a[0].n * a[1].n;
+	float *v = best + SLAB * size;
+	int bad = 0;
+
+	for (int64_t c = 0; c < t->shape[0]; c++)
+		for (int64_t z = z0; z < z1; z++) {
+			int64_t at = c * a[2].from + a[2].at[z], next = at + (a[2].from > 1);
+
+			lerp_rows(plane(t, at, a, w), plane(t, next, a, w), a[2].w[z], v, size);
+			bad |= raise(v, (uint8_t)c, best + (z - z0) * size, pred + z * size, size);
+		}
+	return bad;
+}
+
+static int linear_argmax(const struct tensor *t, uint8_t *pred, const struct axis a[3], struct err *e)
+{
+	size_t size = (size_t)(a[0].n * a[1].n);
+	int failed = 0, bad = 0;
+
+#pragma omp parallel reduction(| : failed, bad)
+	{
+		struct work w;
+		struct err mine;
+		float *best = mem_new(size, (SLAB + 1) * sizeof *best, "slices", &mine);
+
+		failed = !best || work_make(&w, a, &mine);
+#pragma omp for schedule(static)
+		for (int64_t z = 0; z < a[2].n; z += SLAB)
+			if (!failed)
+				bad |= argmax_slab(t, z, z + SLAB < a[2].n ? z + SLAB : a[2].n, a, &w, best, pred);
+		if (!failed)
+			free(w.p[0].data);
+		free(best);
+	}
+	if (failed)
+		return err_set(e, NULL, "not enough memory for slices");
+	return bad ? err_set(e, NULL, "tensor 'prob' is not finite") : 0;
+}
+
+/* Of prob on `from`, pred on `to`, which the caller frees; prob leaves f. */
+static uint8_t *take_argmax(struct frame *f, const struct grid *from, const struct grid *to, const struct interp_map *m, struct err *e)
+{
+	const struct tensor *t = frame_find(f, "prob");
+	struct axis a[3];
+	uint8_t *pred = NULL;
+
+	if (t->rank != 4 || !dtype_is_float(t->dtype) || !tensor_on_grid(t, from) || t->shape[0] < 2 || t->shape[0] > 256) {
+		err_set(e, NULL, "tensor 'prob' is %s with %d axes (expected floats [K,Z,Y,X] of 2 to 256 classes)", dtype_name(t->dtype), t->rank);
+		return NULL;
+	}
+	if (!axes_make(a, from, to, m, fill_linear, e))
+		pred = mem_new((size_t)geo_voxels(to), 1, "pred", e);
+	if (pred && linear_argmax(t, pred, a, e)) {
+		free(pred);
+		pred = NULL;
+	}
+	axes_free(a);
+	frame_drop(f, "prob");
+	return pred;
+}
+
 /* -- a frame -- */
 
 enum way { NEAREST, LINEAR, CUBIC, SHARES, WAYS };
@@ -291,6 +373,18 @@ static void *interp_tensor(const struct tensor *t, enum geo_role role, const str
 int interp_frame(struct frame *f, const struct grid *from, const struct grid *to, const struct interp_map *m, struct err *e)
 {
 	struct interp_map map = *m;
+	const int64_t shape[3] = {to->size[2], to->size[1], to->size[0]};
+	uint8_t *pred = NULL;
 
-	return geo_regrid(f, from, to, interp_tensor, &map, e);
+	if (m->argmax && frame_find(f, "prob")) {
+		frame_drop(f, "pred");
+		pred = take_argmax(f, from, to, m, e);
+		if (!pred)
+			return -1;
+	}
+	if (geo_regrid(f, from, to, interp_tensor, &map, e)) {
+		free(pred);
+		return -1;
+	}
+	return !pred || frame_adopt(f, "pred", DT_U8, 3, shape, pred, e) ? 0 : -1;
 }

@@ -21,6 +21,8 @@ struct interp_map {
 	int up;     /* nearest: halves go up, as in scipy; else to even, as in MONAI */
 	int coarse; /* axis along which all is nearest, 0 to 2; -1: none */
 	int clip;   /* cubic: to the least and greatest value of a channel (coarse z: of a slice), as skimage's resize */
+	int argmax; /* prob, linear, becomes pred U8, the class with the highest score (of two the lower), by slabs of 8 slices a thread: nothing of all
+	               classes is made on the new grid. A score that is not finite is an error */
 };
 
 /* Bring f from its grid `from` to `to`. Prob and other floats are linear, integers that are not labels nearest. What is interpolated becomes

@@ -5,37 +5,40 @@
 #include "lib/stream/history.h"
 #include "lib/volume/augment.h"
 #include "lib/volume/box.h"
+#include "lib/volume/prob.h"
 #include "lib/volume/resample.h"
 
-static int undo_box(struct frame *f, const json_t *entry, const struct grid *before, struct err *e)
+static int undo_box(struct frame *f, const json_t *entry, const struct grid *before, int argmax, struct err *e)
 {
 	struct box b;
 
+	(void)argmax;
 	return box_get(&b, json_object_get(entry, "undo"), e) || box_paste(f, before, &b, e) ? -1 : 0;
 }
 
-static int undo_patch(struct frame *f, const json_t *entry, const struct grid *before, struct err *e)
+static int undo_patch(struct frame *f, const json_t *entry, const struct grid *before, int argmax, struct err *e)
 {
 	static const char *const gone[] = {"patch", "patches", "shards"};
 
 	for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
 		if (frame_set_meta(f, gone[i], NULL, e))
 			return -1;
-	return undo_box(f, entry, before, e) || frame_set_meta(f, "kind", "volume", e) ? -1 : 0;
+	return undo_box(f, entry, before, argmax, e) || frame_set_meta(f, "kind", "volume", e) ? -1 : 0;
 }
 
-static int undo_resample(struct frame *f, const json_t *entry, const struct grid *before, struct err *e)
+static int undo_resample(struct frame *f, const json_t *entry, const struct grid *before, int argmax, struct err *e)
 {
 	struct resample o;
 
-	return resample_parse(&o, json_object_get(entry, "args"), e) || resample_back(f, before, &o, e) ? -1 : 0;
+	return resample_parse(&o, json_object_get(entry, "args"), e) || resample_back(f, before, &o, argmax, e) ? -1 : 0;
 }
 
-static int undo_flip(struct frame *f, const json_t *entry, const struct grid *before, struct err *e)
+static int undo_flip(struct frame *f, const json_t *entry, const struct grid *before, int argmax, struct err *e)
 {
 	int64_t v[3];
 	int flip[3];
 
+	(void)argmax;
 	if (json_get_ints(json_object_get(entry, "undo"), "flip", v, 3))
 		return err_set(e, NULL, "undo has no flip of three whole numbers");
 	for (int i = 0; i < 3; i++)
@@ -46,7 +49,7 @@ static int undo_flip(struct frame *f, const json_t *entry, const struct grid *be
 /* Steps that change the grid. */
 static const struct {
 	const char *tool;
-	int (*fn)(struct frame *f, const json_t *entry, const struct grid *before, struct err *e);
+	int (*fn)(struct frame *f, const json_t *entry, const struct grid *before, int argmax, struct err *e);
 } undos[] = {
 	{"nii-crop", undo_box},
 	{"nii-patch", undo_patch},
@@ -69,26 +72,71 @@ static int is_in(const char *const *list, size_t n, const char *tool)
 	return 0;
 }
 
-static int undo(struct frame *f, const json_t *entry, const char *tool, const struct grid *before, struct err *e)
+static int undo(struct frame *f, const json_t *entry, const char *tool, const struct grid *before, int argmax, struct err *e)
 {
 	for (size_t i = 0; i < sizeof undos / sizeof *undos; i++)
 		if (!strcmp(undos[i].tool, tool))
-			return undos[i].fn(f, entry, before, e) ? err_prefix(e, "cannot undo %s", tool) : 0;
+			return undos[i].fn(f, entry, before, argmax, e) ? err_prefix(e, "cannot undo %s", tool) : 0;
 	return err_set(e, NULL, "cannot undo %.80s: it changed the grid, and how is not known", tool);
 }
 
-static int undo_all(struct frame *f, json_t *history, int keep_image, struct err *e)
+/* Does undoing entries 0 to n - 1 interpolate? */
+static int will_interpolate(const json_t *history, size_t n, struct err *e)
+{
+	for (size_t i = n; i--;) {
+		const json_t *entry = json_array_get(history, i);
+		const char *tool = json_string_value(json_object_get(entry, "tool"));
+		struct grid before;
+		struct resample o;
+
+		if (IS_IN(sources, tool))
+			return 0;
+		if (strcmp(tool, "nii-resample"))
+			continue;
+		if (resample_parse(&o, json_object_get(entry, "args"), e))
+			return err_prefix(e, "cannot undo %s", tool);
+		if (o.to != RESAMPLE_NOT && history_grid(entry, &before, e))
+			return 1; /* also where the grid is malformed: undoing says so */
+	}
+	return 0;
+}
+
+static int label(struct frame *f, struct err *e)
+{
+	const struct prob_rule rule = {0};
+
+	if (!frame_find(f, "prob"))
+		return 0;
+	if (prob_labels(f, &rule, e))
+		return -1;
+	frame_drop(f, "prob");
+	return 0;
+}
+
+/* Before entries 0 to n - 1 are undone: scores are needed only as long as something is interpolated. 1: the next resampling is the last. */
+static int settle(struct frame *f, const json_t *history, size_t n, struct err *e)
+{
+	int more = will_interpolate(history, n, e);
+
+	if (more < 0 || (!more && label(f, e)))
+		return -1;
+	return n && !will_interpolate(history, n - 1, e);
+}
+
+static int undo_all(struct frame *f, json_t *history, int keep_image, int argmax, struct err *e)
 {
 	for (size_t i = json_array_size(history); i--;) {
 		const json_t *entry = json_array_get(history, i);
 		const char *tool = json_string_value(json_object_get(entry, "tool"));
 		struct grid before;
-		int changed;
+		int changed, last = argmax ? settle(f, history, i + 1, e) : 0;
 
+		if (last < 0)
+			return -1;
 		if (IS_IN(sources, tool))
 			return 0;
 		changed = history_grid(entry, &before, e);
-		if (changed < 0 || (changed && undo(f, entry, tool, &before, e)))
+		if (changed < 0 || (changed && undo(f, entry, tool, &before, last, e)))
 			return -1;
 		if (changed || IS_IN(nothings, tool) || (IS_IN(intensities, tool) && !keep_image))
 			json_array_remove(history, i);
@@ -96,7 +144,13 @@ static int undo_all(struct frame *f, json_t *history, int keep_image, struct err
 	return 0;
 }
 
-int invert_apply(struct frame *f, int keep_image, struct err *e)
+/* What seg-argmax does to the metadata. */
+static int note_argmax(struct frame *f, struct err *e)
+{
+	return frame_set_meta(f, "prob", NULL, e) || history_push(f, "seg-argmax", json_pack("{s:I}", "streams", (json_int_t)1), NULL, NULL, e) ? -1 : 0;
+}
+
+int invert_apply(struct frame *f, int keep_image, int argmax, struct err *e)
 {
 	json_t *history = history_get(f, e);
 	struct grid g;
@@ -106,8 +160,10 @@ int invert_apply(struct frame *f, int keep_image, struct err *e)
 		frame_drop(f, "image");
 	if (!frame_find(f, "label") && !frame_find(f, "pred") && !frame_find(f, "prob") && !keep_image)
 		err_set(e, NULL, "no label, pred or prob in this frame: nothing to bring back (--keep-image for the image alone)");
-	else if (history && !frame_grid(f, &g, e) && !undo_all(f, history, keep_image, e))
-		r = history_set(f, history, e);
+	else if (argmax && !frame_need(f, "prob", e))
+		r = -1;
+	else if (history && !frame_grid(f, &g, e) && !undo_all(f, history, keep_image, argmax, e) && (!argmax || !label(f, e)))
+		r = history_set(f, history, e) || (argmax && note_argmax(f, e)) ? -1 : 0;
 	json_decref(history);
 	return r;
 }

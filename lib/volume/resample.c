@@ -135,7 +135,7 @@ int resample_apply(struct frame *f, const struct resample *o, struct err *e)
 }
 
 /* To grid `to`, which is as f's but in spacing, size and half pixels. */
-static int unspace(struct frame *f, const struct grid *to, const struct resample *o, struct err *e)
+static int unspace(struct frame *f, const struct grid *to, const struct resample *o, int argmax, struct err *e)
 {
 	struct interp_map m = make_map(o);
 	struct grid g;
@@ -154,31 +154,33 @@ static int unspace(struct frame *f, const struct grid *to, const struct resample
 		m.shift[i] = half ? 0.5 * m.scale[i] - 0.5 : 0;
 	}
 	choose_coarse(o, o->to == RESAMPLE_SPACING ? o->spacing : now, then, &m);
+	m.argmax = argmax;
 	return interp_frame(f, &g, to, &m, e);
 }
 
-static int unlike(struct frame *f, const struct grid *to, const struct resample *o, struct err *e)
+static int unlike(struct frame *f, const struct grid *to, const struct resample *o, int argmax, struct err *e)
 {
 	struct interp_map m = make_map(o);
 	struct grid g;
 
+	m.argmax = argmax;
 	return frame_grid(f, &g, e) || like_apply(f, &g, to, &m, 0, e) ? -1 : 0;
 }
 
-int resample_back(struct frame *f, const struct grid *to, const struct resample *o, struct err *e)
+int resample_back(struct frame *f, const struct grid *to, const struct resample *o, int argmax, struct err *e)
 {
 	struct orient turn, back;
 	struct grid turned;
 
 	if (o->to == RESAMPLE_LIKE)
-		return unlike(f, to, o, e);
+		return unlike(f, to, o, argmax, e);
 	if (!o->orient[0])
-		return unspace(f, to, o, e);
+		return unspace(f, to, o, argmax, e);
 	if (orient_find(to, o->orient, &turn, e))
 		return -1;
 	turned = orient_grid(to, &turn);
 	back = orient_inverse(&turn);
-	if (unspace(f, &turned, o, e) || orient_frame(f, &turned, &back, e))
+	if (unspace(f, &turned, o, argmax, e) || orient_frame(f, &turned, &back, e))
 		return -1;
 	return frame_set_affine(f, to->affine, e);
 }

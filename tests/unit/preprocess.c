@@ -10,6 +10,7 @@
 #include "lib/volume/invert.h"
 #include "lib/volume/normalize.h"
 #include "lib/volume/option.h"
+#include "lib/volume/prob.h"
 #include "lib/volume/resample.h"
 
 static struct err e;
@@ -200,11 +201,68 @@ static void resamplings(struct rng *r)
 		ok(bad < 1e-4 && !wrong && frame_find(&f, "image")->dtype == DT_F32 && frame_find(&f, "mask")->dtype == DT_U64,
 		   "%s %lldx%lldx%lld -> %lldx%lldx%lld: worst %.2g, %lld labels wrong", dtype_name(types[i % TYPES]), (long long)size[0], (long long)size[1],
 		   (long long)size[2], (long long)to.size[0], (long long)to.size[1], (long long)to.size[2], bad, (long long)wrong);
-		ok(!invert_apply(&f, 1, &e) && !strcmp(frame_meta(&f, "affine"), frame_meta(&was, "affine")) &&
+		ok(!invert_apply(&f, 1, 0, &e) && !strcmp(frame_meta(&f, "affine"), frame_meta(&was, "affine")) &&
 		           frame_find(&f, "label")->size == frame_find(&was, "label")->size,
 		   "and back on its grid");
 		frame_free(&f);
 		frame_free(&was);
+	}
+}
+
+/* -- scores to labels while they are brought back -- */
+
+static void some_steps(struct frame *f, int i, struct rng *r)
+{
+	struct resample o = {.to = RESAMPLE_SPACING, .align = i & 1 ? RESAMPLE_NNUNET : RESAMPLE_MONAI, .label = i & 2 ? INTERP_LABEL_LINEAR : 0};
+	struct crop c = crop_default;
+	struct grid g;
+
+	if (i % 3)
+		crop_apply(f, &c, &e); /* to what is above 0 */
+	if (i % 5 == 4)
+		memcpy(o.orient, "SAL", 4);
+	for (int twice = i % 7 == 0; twice >= 0; twice--) {
+		for (int k = 0; k < 3; k++)
+			o.spacing[k] = rng_range(r, 0.4, 2);
+		resample_apply(f, &o, &e);
+	}
+	if (i % 4 == 0) {
+		frame_grid(f, &g, &e);
+		o = (struct resample){.to = RESAMPLE_LIKE, .like = g};
+		for (int k = 0; k < 3; k++) {
+			o.like.size[k] = 3 + (int64_t)rng_below(r, 6);
+			for (int row = 0; row < 3; row++)
+				o.like.affine[4 * row + k] *= i % 8 ? -0.7 : 0.7;
+			for (int row = 0; i % 8 && row < 3; row++)
+				o.like.affine[4 * row + 3] += g.affine[4 * row + k] * (double)(g.size[k] - 1);
+		}
+		ok(!resample_apply(f, &o, &e), "to a grid: %s", e.text);
+	}
+	c = (struct crop){.to = CROP_WHOLE, .margin_voxels = {1, 0, 2}, .multiple = {1, 1, 1}};
+	if (i & 1)
+		crop_apply(f, &c, &e);
+}
+
+static void argmaxes(struct rng *r)
+{
+	for (int i = 0; i < 24; i++) {
+		const int64_t size[3] = {4 + (int64_t)rng_below(r, 14), 4 + (int64_t)rng_below(r, 12), 4 + (int64_t)rng_below(r, 19)};
+		const int64_t shape[4] = {2 + (int64_t)rng_below(r, 4), size[2], size[1], size[0]};
+		struct frame f, g;
+
+		make(&f, DT_F32, size, r);
+		fill(frame_add(&f, "prob", DT_F32, 4, shape, &e), r);
+		frame_set_meta(&f, "prob", i & 1 ? "probabilities" : "logits", &e);
+		e.text[0] = 0;
+		some_steps(&f, i, r);
+		copy(&g, &f);
+		frame_set_meta(&g, "history", frame_meta(&f, "history"), &e);
+		frame_set_meta(&g, "prob", frame_meta(&f, "prob"), &e);
+		ok(!invert_apply(&f, 1, 0, &e) && !prob_labels(&f, &(struct prob_rule){0}, &e) && !invert_apply(&g, 1, 1, &e) &&
+		           same(&g, "pred", frame_find(&f, "pred")) && !frame_find(&g, "prob") && !strcmp(frame_meta(&f, "affine"), frame_meta(&g, "affine")),
+		   "argmax on the way is argmax at the end (%s)", e.text);
+		frame_free(&f);
+		frame_free(&g);
 	}
 }
 
@@ -272,6 +330,7 @@ int main(void)
 	rng_init(&r, 1, RNG_TEST, 11);
 	boxes(&r);
 	resamplings(&r);
+	argmaxes(&r);
 	normalizations(&r);
 	shear();
 	return tap_done();
