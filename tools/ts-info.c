@@ -1,4 +1,4 @@
-/* ts-info [STREAM ...]: what is in a stream: for every frame its place, id, kind, tensors, grid and history, as text or JSON; or one tensor as a .npy.
+/* ts-info [STREAM ...]: what is in a stream: for every frame its place, id, kind, tensors, grid and history, as text or JSON; or a tensor as a .npy.
    Only headers are read, data are skipped, unless --stats asks for minimum, maximum and mean. Memory: a header; with --stats and --npy a frame. */
 #define _GNU_SOURCE
 #include <stdarg.h>

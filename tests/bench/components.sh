@@ -1,5 +1,5 @@
 #!/bin/bash
-# cc-largest on the thresholded LUNG1-002 (above -300 HU) and seg-score on its tumour moved by a voxel: whole processes, against calls of peers
+# cc-largest and cc-filter on the thresholded LUNG1-002 (above -300 HU) and seg-score on its tumour moved by a voxel: whole processes, against calls of peers
 # whose arrays are in memory already and whose imports (seconds) are not counted. Best of RUNS; a busy machine spoils only the wall clock.
 set -u
 d=$NIIPIPE_DATA/ct/LUNG1-002
@@ -21,6 +21,8 @@ ours() { # ours WHAT NAME COMMAND...: wall ms and KB
 }
 printf '%-10s %-34s %8s %8s\n' "" "" "wall ms" "cpu ms"
 ours component "cc-largest (process, file to file)" cc-largest -o /dev/null "$tmp/mask.ts"
+ours dust "cc-filter --min-voxels 100" cc-filter --min-voxels 100 -o /dev/null "$tmp/mask.ts"
+ours fill "cc-filter --fill-holes" cc-filter --fill-holes -o /dev/null "$tmp/mask.ts"
 ours dice "seg-score (process, all columns)" seg-score -o /dev/null "$gtv" "$tmp/moved.nii.gz"
 [ -n "${PYTHON:-}" ] || exit 0
 "$PYTHON" tests/bench/peer_components.py "$tmp/mask.nii.gz" "$gtv" "$tmp/moved.nii.gz" "$runs" 2>/dev/null |
