@@ -41,18 +41,46 @@ static struct k_backend table = {
 	.window_gather = k_window_gather, .window_blend = k_window_blend, .window_divide = k_window_divide,
 };
 
-static const struct cpu_level *best_level(void)
+static int any(void)
 {
+	return 1;
+}
+
+#ifdef K_LEVELS_X86
+static int has_v3(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+}
+
+static int has_v4(void)
+{
+	return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+	       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd");
+}
+#endif
+
+/* Best first. */
+static const struct { const struct cpu_level *level; int (*has)(void); } levels[] = {
+#ifdef K_LEVELS_X86
+	{&cpu_level_v4, has_v4},
+	{&cpu_level_v3, has_v3},
+#endif
+	{&cpu_level_plain, any},
+};
+
+/* The best level the processor has, or the one that NIIPIPE_CPU names. */
+static const struct cpu_level *choose(struct err *e)
+{
+	const char *want = getenv("NIIPIPE_CPU");
+
 #ifdef K_LEVELS_X86
 	__builtin_cpu_init();
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-		__builtin_cpu_supports("avx512dq") &&
-	    __builtin_cpu_supports("avx512cd"))
-		return &cpu_level_v4;
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"))
-		return &cpu_level_v3;
 #endif
-	return &cpu_level_plain;
+	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+		if (levels[i].has() && (!want || !strcmp(want, levels[i].level->name)))
+			return levels[i].level;
+	err_set(e, NULL, "NIIPIPE_CPU=%.40s names no instruction set that this processor has", want);
+	return NULL;
 }
 
 static void fill(const struct cpu_level *l)
@@ -74,7 +102,11 @@ __attribute__((visibility("default"))) const struct k_backend *k_backend_get(int
 		err_set(e, NULL, "there is no cpu device %d", index);
 		return NULL;
 	}
-	if (!cpu)
-		fill(cpu = best_level());
+	if (!cpu) {
+		cpu = choose(e);
+		if (!cpu)
+			return NULL;
+		fill(cpu);
+	}
 	return &table;
 }

@@ -1,0 +1,26 @@
+#!/usr/bin/env bats
+# The CPU kernels at every instruction set this processor has, not only the best.
+load helper
+
+@test "kernels and networks at every level" {
+	ran=0
+	for level in avx512 avx2 sse2; do
+		export NIIPIPE_CPU=$level
+		if ! "$ROOT/build/test/kernels" >"$BATS_TEST_TMPDIR/out" 2>&1; then
+			grep -q "names no instruction set" "$BATS_TEST_TMPDIR/out" && continue
+			echo "$level"
+			grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"
+			return 1
+		fi
+		"$ROOT/build/test/net" >"$BATS_TEST_TMPDIR/out" || { grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"; return 1; }
+		ran=$((ran + 1))
+	done
+	[ "$ran" -gt 0 ]
+}
+
+@test "an instruction set that is not there is an error" {
+	nii-phantom -n 1 -s 24,24,16 --spacing 14,14,20 | nii-normalize --window=-1024,325 >"$BATS_TEST_TMPDIR/v.ts"
+	nii-patch -s 16,16,16 -n 1 "$BATS_TEST_TMPDIR/v.ts" >"$BATS_TEST_TMPDIR/p.ts"
+	NIIPIPE_CPU=mmx fails 1 "seg-train: NIIPIPE_CPU=mmx names no instruction set that this processor has" \
+		seg-train --device cpu --channels 4,8 --strides 2 -o "$BATS_TEST_TMPDIR/m.ts" "$BATS_TEST_TMPDIR/p.ts"
+}
