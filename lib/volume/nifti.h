@@ -84,8 +84,8 @@ struct nii_file {
 	void *planar;      /* then all values, channels last, once nii_next was called */
 };
 
-/* Open path (NULL or "-": standard input, never a pair nor detached), NIfTI or NRRD by its first bytes, read the header, stand before the first voxel.
-   0 or -1. */
+/* Open path (NULL or "-": standard input, never a pair nor detached), NIfTI or NRRD by its first bytes, read the header, stand before the first
+   voxel. 0 or -1. */
 int nii_open(struct nii_file *f, const char *path, struct err *e);
 
 /* The same from memory, borrowed: a single file. */
@@ -134,7 +134,8 @@ void nii_list_free(struct nii_list *l);
    become 0. */
 json_t *nii_record(const struct nii_header *h);
 
-/* The one in f's history: the undo of its first entry, if that is nii-read's; else null. New reference; NULL and an error where the history is malformed. */
+/* The one in f's history: the undo of its first entry, if that is nii-read's; else null. New reference; NULL and an error where the history is
+   malformed. */
 json_t *nii_record_of(const struct frame *f, struct err *e);
 
 /* And back, checked: *h describes the file as it was read. 0, or -1 and an error without a file. */
