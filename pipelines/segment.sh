@@ -4,7 +4,7 @@ set -eu -o pipefail
 usage() {
 	cat <<-'EOF'
 	usage: segment.sh [-d DIR] [-j N] [--overlap R] MODEL CT...
-	Segment CTs (.nii, .nii.gz, .hdr) with a model of seg-train: DIR/NAME.nii.gz each.
+	Segment CTs (.nii, .nii.gz, .hdr, .nrrd) with a model of seg-train: DIR/NAME.nii.gz each.
 
 	  -d, --directory DIR   where the masks go (.)
 	  -j, --jobs N          scans at once (1; needs GNU parallel)
@@ -25,7 +25,7 @@ export PATH
 name() { # of a scan: the file's without its directory and ending
 	local n=${1##*/}
 	n=${n%.gz}
-	case $n in *.nii | *.hdr | *.img) n=${n%.*} ;; esac
+	case $n in *.nii | *.hdr | *.img | *.nrrd | *.nhdr) n=${n%.*} ;; esac
 	printf '%s' "$n"
 }
 
