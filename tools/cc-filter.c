@@ -26,9 +26,10 @@ static const char *const organs[] = {"lungs", "body"}; /* as enum organ */
 
 static json_t *args_json(const struct opts *o, const char *tensor)
 {
-	return json_pack("{s:i, s:b, s:s, s:I, s:f, s:I, s:s?, s:s?, s:f, s:f, s:o, s:b}", "connectivity", connectivities[o->connectivity], "fill_holes", o->holes,
-	                 "tensor", tensor, "min_voxels", (json_int_t)o->rule.least, "min_volume", o->volume, "k", (json_int_t)o->rule.k, "on", o->on, "on_organ",
-	                 o->organ < 0 ? NULL : organs[o->organ], "on_fraction", o->rule.fraction, "on_grow", o->grow, "on_values", json_ints(o->values.v, o->values.n), "union", o->all);
+	return json_pack("{s:i, s:b, s:s, s:I, s:f, s:I, s:s?, s:s?, s:f, s:f, s:o, s:b}", "connectivity", connectivities[o->connectivity],
+	                 "fill_holes", o->holes, "tensor", tensor, "min_voxels", (json_int_t)o->rule.least, "min_volume", o->volume,
+	                 "k", (json_int_t)o->rule.k, "on", o->on, "on_organ", o->organ < 0 ? NULL : organs[o->organ],
+	                 "on_fraction", o->rule.fraction, "on_grow", o->grow, "on_values", json_ints(o->values.v, o->values.n), "union", o->all);
 }
 
 /* A tensor of the frame, or *made, which owns what was made. */
