@@ -62,7 +62,8 @@ int main(int argc, char **argv)
 		{0, "fill", ARG_FLOAT, &o.fill, "VALUE", "image outside of its border (0); labels are 0 there"},
 		{0},
 	};
-	const struct arg_spec spec = {"nii-crop", "[FILE ...]", "Crop the volumes of a tensor stream to their foreground or a box, or pad them.", args, ARG_OUT, 0, -1};
+	const struct arg_spec spec = {"nii-crop", "[FILE ...]",
+	                              "Crop the volumes of a tensor stream to their foreground or a box, or pad them.", args, ARG_OUT, 0, -1};
 
 	arg_parse(&spec, argc, argv, &c);
 	choose(&opts, &o);

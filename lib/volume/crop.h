@@ -1,11 +1,12 @@
-/* Cropping to the foreground, and padding. Definition: MONAI's CropForeground (monai/transforms/croppad/array.py) and generate_spatial_bounding_box. */
+/* Cropping to the foreground, and padding. Definition: MONAI's CropForeground, SpatialPad and DivisiblePad (monai/transforms/croppad/array.py)
+   and generate_spatial_bounding_box. */
 #ifndef NIIPIPE_CROP_H
 #define NIIPIPE_CROP_H
 
 #include "lib/volume/box.h"
 
-/* What is foreground: any channel of image above `above`; label above 0; the body or the lungs in image (organ.h); a given box; the whole volume, which
-   can then only grow. */
+/* What is foreground: any channel of image above `above`; label above 0; the body or the lungs in image (organ.h); a given box; the whole volume,
+   which can then only grow. */
 enum crop_to { CROP_ABOVE, CROP_LABEL, CROP_BODY, CROP_LUNGS, CROP_BOX, CROP_WHOLE };
 
 struct crop {

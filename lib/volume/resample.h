@@ -2,8 +2,8 @@
    monai   Spacing(diagonal=False) (monai/transforms/spatial/array.py, compute_shape_offset in monai/data/utils.py): voxel 0 stays where it is,
            n' = round_half_even((n - 1) * old / new + 1), x = x' * new / old, border values beyond the last voxel.
    nnunet  nnunetv2/preprocessing/resampling/default_resampling.py: the ends of the volume stay where they are (half pixels), n' =
-           round_half_even(old / new * n), x = (x' + 0.5) * n / n' - 0.5; where the largest spacing is above 3 times the least (of the old grid, else of
-           the new one) and one axis alone has it, that axis is nearest. The affine says n / n' times the old spacing: where the voxels are. */
+           round_half_even(old / new * n), x = (x' + 0.5) * n / n' - 0.5; where the largest spacing is above 3 times the least (of the old
+           grid, else of the new one) and one axis alone has it, that axis is nearest. The affine says n / n' times the old spacing: where the voxels are. */
 #ifndef NIIPIPE_RESAMPLE_H
 #define NIIPIPE_RESAMPLE_H
 
@@ -32,7 +32,8 @@ int resample_parse(struct resample *o, const json_t *args, struct err *e);
 int resample_apply(struct frame *f, const struct resample *o, struct err *e);
 
 /* Put f, which came from grid `to` by resample_apply with the same options, on it again by the same rule, then turned back; what was outside of a
-   grid `like` is background. argmax: what is interpolated of prob becomes pred (interp.h); where nothing is, prob stays. The affine becomes that of `to`, bit for bit. 0 or -1. */
+   grid `like` is background. argmax: what is interpolated of prob becomes pred (interp.h); where nothing is, prob stays. The affine becomes that
+   of `to`, bit for bit. 0 or -1. */
 int resample_back(struct frame *f, const struct grid *to, const struct resample *o, int argmax, struct err *e);
 
 #endif
