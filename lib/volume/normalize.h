@@ -1,5 +1,6 @@
 /* Intensities of `image`: a linear range, windows, a z-score, float32 out. Definitions: MONAI's ScaleIntensityRange,
-   ScaleIntensityRangePercentiles and NormalizeIntensity (monai/transforms/intensity/array.py), nnU-Net's CTNormalization (default_normalization_schemes.py). */
+   ScaleIntensityRangePercentiles and NormalizeIntensity (monai/transforms/intensity/array.py), nnU-Net's CTNormalization
+   (default_normalization_schemes.py). */
 #ifndef NIIPIPE_NORMALIZE_H
 #define NIIPIPE_NORMALIZE_H
 
