@@ -1,5 +1,5 @@
-/* The Mersenne Twister MT19937 (Matsumoto and Nishimura, ACM TOMACS 8(1), 1998) and what NumPy's RandomState makes of it: only where a peer's choice must be
-   met number for number. Everything else draws from lib/base/rng.h. */
+/* The Mersenne Twister MT19937 (Matsumoto and Nishimura, ACM TOMACS 8(1), 1998) and what NumPy's RandomState makes of it: only where a
+   peer's choice must be met number for number. Everything else draws from lib/base/rng.h. */
 #ifndef NIIPIPE_MT19937_H
 #define NIIPIPE_MT19937_H
 

@@ -17,11 +17,12 @@ struct fold_set {
 /* Add an id, any number of times; ids are copied. 0 or -1. */
 int fold_add(struct fold_set *s, const char *id, struct err *e);
 
-/* Add the ids of a text file, one a line; empty lines are skipped, and so is what follows a tab and a first line "id<tab>...": nii-read's lists serve.
-   0 or -1. */
+/* Add the ids of a text file, one a line; empty lines are skipped, and so is what follows a tab and a first line "id<tab>...": nii-read's
+   lists serve. 0 or -1. */
 int fold_add_file(struct fold_set *s, const char *path, struct err *e);
 
-/* Deal all ids added: the first fold gets the first of the shuffled, larger folds first. 0, or -1 and an error where there are fewer ids than folds. */
+/* Deal all ids added: the first fold gets the first of the shuffled, larger folds first. 0, or -1 and an error where there are fewer ids
+   than folds. */
 int fold_deal(struct fold_set *s, int64_t folds, uint32_t seed, struct err *e);
 
 /* The fold of an id, -1 where it was not added. After fold_deal. */

@@ -12,8 +12,8 @@ static const char *const descr[DT_COUNT] = {
 	[DT_U32] = "<u4",  [DT_I32] = "<i4", [DT_F32] = "<f4", [DT_U64] = "<u8", [DT_I64] = "<i8", [DT_F64] = "<f8",
 };
 
-/* Magic, version, length of what follows, and a Python dictionary filled up with spaces, as many as NumPy puts there (the first size may grow to 21 digits).
-   FRAME_RANK numbers of 20 digits fit. */
+/* Magic, version, length of what follows, and a Python dictionary filled up with spaces, as many as NumPy puts there (the first size may
+   grow to 21 digits). FRAME_RANK numbers of 20 digits fit. */
 static size_t head(const struct tensor *t, char p[HEAD])
 {
 	int n = 10, length, first = t->rank ? snprintf(NULL, 0, "%lld", (long long)t->shape[0]) : GROWTH;

@@ -1,5 +1,6 @@
-/* peak COMMAND [ARG ...]: run it in a process group of its own and print, last on standard output, "MS KB CPU_MS": wall time, the largest sum
-   of the resident sets of the group's processes at any one moment (looked at every few milliseconds), processor time of all of them. For benchmarks of pipelines. Linux. */
+/* peak COMMAND [ARG ...]: run it in a process group of its own and print, last on standard output, "MS KB CPU_MS": wall time, the largest
+   sum of the resident sets of the group's processes at any one moment (looked at every few milliseconds), processor time of all of them.
+   For benchmarks of pipelines. Linux. */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <dirent.h>
