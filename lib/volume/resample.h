@@ -4,7 +4,8 @@
    nnunet  nnunetv2/preprocessing/resampling/default_resampling.py: the ends of the volume stay where they are (half pixels), n' =
            round_half_even(old / new * n), x = (x' + 0.5) * n / n' - 0.5; where the largest spacing is above 3 times the least (of the old
            grid, else of the new one) and one axis alone has it, that axis is nearest. The affine says n / n' times the old spacing: where
-           the voxels are. */ #ifndef NIIPIPE_RESAMPLE_H
+           the voxels are. */
+#ifndef NIIPIPE_RESAMPLE_H
 #define NIIPIPE_RESAMPLE_H
 
 #include "lib/volume/interp.h"
