@@ -11,7 +11,8 @@ int mask_new(const struct tensor *t, struct tensor *mask, struct err *e);
 /* The voxels of t with one of n values. As mask_new. */
 int mask_values(const struct tensor *t, int n, const int64_t *value, struct tensor *mask, struct err *e);
 
-/* All voxels whose centre lies within mm (a millionth of rounding allowed) of the centre of a voxel of t that is not 0; t is on grid g. As mask_new. */
+/* All voxels whose centre lies within mm (a millionth of rounding allowed) of the centre of a voxel of t that is not 0; t is on grid g.
+   As mask_new. */
 int mask_grow(const struct tensor *t, const struct grid *g, double mm, struct tensor *mask, struct err *e);
 
 /* The organ in a CT in HU (organ.h), in every slice filled: what is outside of it and touches no side of the slice (x, y) belongs to it. So vessels
