@@ -12,7 +12,6 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY-passive}" # threads that spin for each other are many times slower on a shared machine
 here=$(cd "$(dirname "$0")" && pwd)
 for bin in "$here/../build/bin" "$here/../../../bin"; do
 	[ -x "$bin/seg-train" ] && PATH=$(cd "$bin" && pwd):$PATH && break

@@ -16,7 +16,6 @@ usage() {
 }
 misuse() { echo "segment.sh: $1 (see segment.sh --help)" >&2; exit 2; }
 
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY-passive}" # threads that spin for each other are many times slower on a shared machine
 here=$(cd "$(dirname "$0")" && pwd)
 for bin in "$here/../build/bin" "$here/../../../bin"; do
 	[ -x "$bin/seg-window" ] && PATH=$(cd "$bin" && pwd):$PATH && break
