@@ -14,7 +14,8 @@ void stream_close(struct stream *s); /* NULL is fine */
 const char *stream_name(const struct stream *s); /* for messages: the path or "standard input" */
 
 /* Read the next frame into *f (zeroed or freed before). 1 a frame, 0 the end (an error where there was no frame at all), -1 an error.
-   The frame belongs to the caller (frame_free) and, from a mapped file, must not outlive the stream. Data are aligned to their type. */
+   The frame belongs to the caller (frame_free) and, from a mapped file, must not outlive the stream; what was written to its data is lost when the
+   next one is read. Data are aligned to their type. */
 int stream_next(struct stream *s, struct frame *f, struct err *e);
 
 /* The same without the data (tensor.data stays NULL): they are skipped. */

@@ -162,7 +162,7 @@ int crop_apply(struct frame *f, const struct crop *o, struct err *e)
 	if (frame_grid(f, &before, e) || crop_box(f, &before, o, &b, e))
 		return -1;
 	g = before;
-	if (box_cut(f, &g, &b, o->fill, e))
+	if (box_cut_later(f, &g, &b, o->fill, e))
 		return -1;
 	return history_push(f, "nii-crop", crop_json(o), box_json(&b), &before, e);
 }

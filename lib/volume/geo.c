@@ -117,6 +117,26 @@ static int regrid_one(struct frame *f, struct tensor *t, const struct grid *from
 	return r;
 }
 
+static int later_one(struct tensor *t, const struct grid *from, const struct grid *to, geo_later_fn *fn, void *arg, struct err *e)
+{
+	enum geo_role role = geo_role(t, from);
+	int64_t shape[4] = {geo_planes(t), to->size[2], to->size[1], to->size[0]};
+	struct later *l;
+
+	if (role == ROLE_PASS)
+		return 0;
+	l = check(t, role, e) ? NULL : fn(t, role, from, to, arg, e);
+	return l ? tensor_later(t, t->dtype, t->rank, shape + 4 - t->rank, l, e) : -1;
+}
+
+int geo_regrid_later(struct frame *f, const struct grid *from, const struct grid *to, geo_later_fn *fn, void *arg, struct err *e)
+{
+	for (int i = 0; i < f->n; i++)
+		if (later_one(&f->t[i], from, to, fn, arg, e))
+			return -1;
+	return frame_set_affine(f, to->affine, e);
+}
+
 int geo_regrid(struct frame *f, const struct grid *from, const struct grid *to, geo_regrid_fn *fn, void *arg, struct err *e)
 {
 	for (int i = 0; i < f->n; i++)

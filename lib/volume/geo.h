@@ -40,4 +40,8 @@ typedef void *geo_regrid_fn(const struct tensor *t, enum geo_role role, const st
    time, beside what the frame was read into. label and pred must be integers [Z,Y,X], or it is an error. 0 or -1. */
 int geo_regrid(struct frame *f, const struct grid *from, const struct grid *to, geo_regrid_fn *fn, void *arg, struct err *e);
 
+/* The same with values that are made later: fn returns what makes them, of t's type. */
+typedef struct later *geo_later_fn(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, void *arg, struct err *e);
+int geo_regrid_later(struct frame *f, const struct grid *from, const struct grid *to, geo_later_fn *fn, void *arg, struct err *e);
+
 #endif
