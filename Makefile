@@ -45,7 +45,7 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
 	$(CC) -fopenmp -rdynamic -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
 
-unit: $(UNIT)
+unit: $(UNIT) $(B)/bench/best
 
 # -- what a reader types ------------------------------------------------------
 deps:

@@ -178,35 +178,41 @@ static void drop_pages(struct stream *s)
 	s->in_hand = 0;
 }
 
-/* Point every tensor at base + begin; copy those that are not aligned to their type. */
-static int place(struct frame *f, char *base, const size_t *begin, int align, struct err *e)
+/* t from byte `at` of a mapped file, but not through the map: its pages would stay beside the copy. */
+static int copy(const struct stream *s, struct tensor *t, size_t at, struct err *e)
 {
-	for (int i = 0; i < f->n; i++) {
-		struct tensor *t = &f->t[i];
-		char *p = base + begin[i];
+	t->data = mem_new(t->size, 1, t->name, e);
+	if (!t->data)
+		return -1;
+	t->owned = 1;
+	for (size_t got = 0; got < t->size;) {
+		ssize_t k = pread(s->fd, (char *)t->data + got, t->size - got, (off_t)(at + got));
 
-		if (align && (uintptr_t)p % dtype_size(t->dtype)) {
-			t->data = mem_new(t->size, 1, t->name, e);
-			if (!t->data)
-				return -1;
-			t->owned = 1;
-			memcpy(t->data, p, t->size);
-		} else
-			t->data = p;
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return k ? err_sys(e, s->name, "cannot read (offset %zu)", at + got) : err_at(e, s->name, (int64_t)(at + got), "became shorter");
+		got += (size_t)k;
 	}
 	return 0;
 }
 
 static int body_mapped(struct stream *s, struct frame *f, const size_t *begin, size_t n, int align, struct err *e)
 {
-	size_t have = s->size - s->at;
-	char *base = s->map + s->at;
+	size_t have = s->size - s->at, base = s->at;
 
-	s->in_hand = align ? s->at : 0;
+	s->in_hand = align ? base : 0;
 	s->at += have < n ? have : n;
 	if (have < n)
 		return truncated(s, "data", n, have, e);
-	return place(f, base, begin, align, e);
+	for (int i = 0; i < f->n; i++) {
+		struct tensor *t = &f->t[i];
+
+		t->data = s->map + base + begin[i];
+		if (align && (uintptr_t)t->data % dtype_size(t->dtype) && copy(s, t, base + begin[i], e))
+			return -1;
+	}
+	return 0;
 }
 
 /* Tensors stand in the order of their data. */
