@@ -35,7 +35,7 @@ setup() {
 peak() {
 	local kb
 	cat sink >/dev/null &
-	kb=$("$ROOT/build/bench/best" 1 "$@" --threads 2 -o sink 2>said) || { kill $!; cat said; echo "failed: $*"; return 1; }
+	kb=$("$ROOT/build/bench/best" 1 "$@" --threads 2 -o sink 2>said) || { kill $! 2>/dev/null; cat said; echo "failed: $*"; return 1; }
 	wait $!
 	echo "${kb##* }"
 }
@@ -63,12 +63,12 @@ rows() {
 	[ "$n" -gt 0 ] && [ "$bad" -eq 0 ]
 }
 
-@test "nii-read: 4 MiB in all for an image of any size; a label whole" {
+@test "nii-read: an image of any size in next to nothing; a label whole" {
 	cd "$BATS_FILE_TMPDIR"
-	within 0 0 nii-read ct.nii.gz
-	within 0 0 nii-read <ct.nii.gz
-	within 1 0 nii-read -l gtv.nii.gz ct.nii.gz
-	within 4 0 nii-read v.nhdr
+	within 0 1 nii-read ct.nii.gz
+	within 0 1 nii-read <ct.nii.gz
+	within 1 1 nii-read -l gtv.nii.gz ct.nii.gz
+	within 4 1 nii-read v.nhdr
 }
 
 @test "nii-write" {
@@ -110,7 +110,8 @@ rows() {
 		3 2 cc-largest ct.ts
 		3 2 cc-filter --fill-holes -k 1 ct.ts
 		4 2 cc-filter --on label --on-grow 10 ct.ts
-		5 2 cc-filter --on-organ lungs ct.ts
+		4 4 cc-filter --on-organ lungs ct.ts
+		5 4 cc-filter --on-organ body ct.ts
 	END
 }
 
@@ -150,7 +151,7 @@ rows() {
 @test "nii-phantom" {
 	cd "$BATS_FILE_TMPDIR"
 	within 3 4 nii-phantom -n 2 --size 256,256,128
-	within 9 4 nii-phantom --into ct.ts
+	within 8 4 nii-phantom --into ct.ts
 }
 
 @test "ts-cmp" {
@@ -163,8 +164,25 @@ rows() {
 	}
 }
 
-@test "others" {
-	rows <<-'END'
-		6 6 nii-resample -s 1.35,1.35,2.25 ct.ts
-	END
+@test "nii-resample: the frame, what it becomes, slices" {
+	rows <<<'6 8 nii-resample -s 1.5,1.5,2.5 ct.ts'
+}
+
+@test "patches: a volume at most; one patch" {
+	rows <<<'3 4 nii-patch -s 64,64,64 --per-volume 2 -n 2 ct.ts'
+	nii-patch -s 128,128,128 -n 3 --seed 1 -o patches.ts ct.ts
+	rows <<<'1 2 nii-augment --flip x --shift 0.1 --seed 1 patches.ts'
+}
+
+@test "nii-invert: one frame, and its tensors on the grid that was read" {
+	cd "$BATS_FILE_TMPDIR"
+	nii-crop --above=-500 -o cropped.ts ct.ts
+	rows <<<'4 4 nii-invert cropped.ts'
+}
+
+@test "every page states the memory" {
+	for t in "$BIN"/*; do
+		case $t in *.so) continue ;; esac
+		grep -q 'Memory:' "$ROOT/man/${t##*/}.1" || { echo "page of $t"; return 1; }
+	done
 }
