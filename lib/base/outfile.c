@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUF = 1 << 16, OPEN_MOST = 16, PIPE_SIZE = 1 << 20 };
+enum { BUF = 1 << 16, OPEN_MOST = 16, PIPE_SIZE = 1 << 20, SYNC_EVERY = 4 << 20 };
 
 /* Unfinished files, for the signal handler and atexit: one slot each. */
 static char *volatile pending[OPEN_MOST];
@@ -124,6 +124,17 @@ int out_open(struct out *o, const char *path, int binary, struct err *e)
 	return 0;
 }
 
+/* The disk works while the next bytes are made: little is left for fsync to wait for. */
+static void begin_sync(struct out *o)
+{
+	if (!o->tmp || o->written - o->on_way < SYNC_EVERY)
+		return;
+#ifdef SYNC_FILE_RANGE_WRITE
+	(void)sync_file_range(o->fd, o->on_way, o->written - o->on_way, SYNC_FILE_RANGE_WRITE);
+#endif
+	o->on_way = o->written;
+}
+
 static int put(struct out *o, const char *p, size_t n, struct err *e)
 {
 	while (n) {
@@ -136,6 +147,7 @@ static int put(struct out *o, const char *p, size_t n, struct err *e)
 		p += k;
 		n -= (size_t)k;
 		o->written += k;
+		begin_sync(o);
 	}
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* Output: standard output, or a file that appears whole or not at all.
-   A named file is written beside its place as .NAME.PID.tmp, synced and renamed by out_close; out_abort, exit(), SIGINT, SIGTERM and
+   A named file is written beside its place as .NAME.PID.tmp, synced (which begins while it is written) and renamed by out_close; out_abort, exit(), SIGINT, SIGTERM and
    SIGHUP remove what was begun. A name that exists and is no regular file (/dev/null, a fifo) is written in place. */
 #ifndef NIIPIPE_OUTFILE_H
 #define NIIPIPE_OUTFILE_H
@@ -12,6 +12,7 @@
 struct out {
 	int fd;
 	int64_t written;  /* bytes handed over so far */
+	int64_t on_way;   /* so many of them are on their way to the disk */
 	const char *name; /* for messages: the path or "standard output"; borrowed */
 	char *path, *tmp; /* NULL for standard output or a name written in place */
 	char *buf;        /* small writes are gathered here */
