@@ -1,6 +1,6 @@
 /* Output: standard output, or a file that appears whole or not at all.
-   A named file is written beside its place as .NAME.PID.tmp, synced (which begins while it is written) and renamed by out_close; out_abort, exit(), SIGINT, SIGTERM and
-   SIGHUP remove what was begun. A name that exists and is no regular file (/dev/null, a fifo) is written in place. */
+   A named file is written beside its place as .NAME.PID.tmp, synced (which begins while it is written) and renamed by out_close; out_abort, exit(),
+   SIGINT, SIGTERM and SIGHUP remove what was begun. A name that exists and is no regular file (/dev/null, a fifo) is written in place. */
 #ifndef NIIPIPE_OUTFILE_H
 #define NIIPIPE_OUTFILE_H
 
