@@ -138,7 +138,7 @@ static void begin_sync(struct out *o)
 static int put(struct out *o, const char *p, size_t n, struct err *e)
 {
 	while (n) {
-		ssize_t k = write(o->fd, p, n);
+		ssize_t k = write(o->fd, p, n < SYNC_EVERY ? n : SYNC_EVERY);
 
 		if (k < 0 && errno == EINTR)
 			continue;

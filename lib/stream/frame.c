@@ -188,7 +188,7 @@ int tensor_later(struct tensor *t, enum dtype dtype, int rank, const int64_t *sh
 static int settle(struct tensor *t, struct err *e)
 {
 	struct later *l = t->later;
-	int reuse = l->in_place && l->from.owned && l->from.size == t->size;
+	int reuse = l->in_place && l->from.owned;
 	void *data = reuse ? l->from.data : mem_new(t->size, 1, t->name, e);
 
 	if (!data)

@@ -31,8 +31,8 @@ struct tensor {
 	struct later *later; /* what makes the values, or NULL */
 };
 
-/* Values that are made of another tensor's when the frame is written, piece by piece, so that they are never in memory all at once. It stands first in a
-   struct from mem_new that holds what `make` needs and is freed with the tensor. */
+/* Values that are made of another tensor's when the frame is written, piece by piece, so that they are never in memory all at once. It stands first
+   in a struct from mem_new that holds what `make` needs and is freed with the tensor. */
 struct later {
 	/* Elements first to first + n - 1 of t, C order, into out. Cannot fail: what may is looked at before. */
 	void (*make)(const struct tensor *t, int64_t first, int64_t n, void *out);
@@ -72,8 +72,8 @@ struct tensor *frame_add(struct frame *f, const char *name, enum dtype t, int ra
 struct tensor *frame_adopt(struct frame *f, const char *name, enum dtype t, int rank, const int64_t *shape, void *data, struct err *e);
 void frame_drop(struct frame *f, const char *name); /* no-op where absent */
 
-/* Let l make the values of t, a tensor of a frame, from now on: type and shape change, the name stays, and the old values go with l, which is taken over
-   (also on failure). 0 or -1. */
+/* Let l make the values of t, a tensor of a frame, from now on: type and shape change, the name stays, and the old values go with l, which is taken
+   over (also on failure). 0 or -1. */
 int tensor_later(struct tensor *t, enum dtype dtype, int rank, const int64_t *shape, struct later *l, struct err *e);
 
 /* Make all values that were to be made later, so that every tensor has its data. 0 or -1. */

@@ -41,7 +41,8 @@ typedef void *geo_regrid_fn(const struct tensor *t, enum geo_role role, const st
 int geo_regrid(struct frame *f, const struct grid *from, const struct grid *to, geo_regrid_fn *fn, void *arg, struct err *e);
 
 /* The same with values that are made later: fn returns what makes them, of t's type. */
-typedef struct later *geo_later_fn(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, void *arg, struct err *e);
+typedef struct later *geo_later_fn(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, void *arg,
+                                   struct err *e);
 int geo_regrid_later(struct frame *f, const struct grid *from, const struct grid *to, geo_later_fn *fn, void *arg, struct err *e);
 
 #endif

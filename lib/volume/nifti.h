@@ -147,8 +147,8 @@ int nii_record_parse(const json_t *o, struct nii_header *h, struct err *e);
    affine. 0 or -1. */
 int nii_header_for(const struct frame *f, const struct tensor *t, enum dtype as, struct nii_header *h, struct err *e);
 
-/* The type a label is written in: U8, I16 or I32, the first of them that holds all values, where it is wider than 16 bits; else, or where none does, its
-   own. nii_narrowed: elements first to first + n - 1, C order, in the other type. (nifti_narrow.c) */
+/* The type a label is written in: U8, I16 or I32, the first of them that holds all values, where it is wider than 16 bits; else, or where none does,
+   its own. nii_narrowed: elements first to first + n - 1, C order, in the other type. (nifti_narrow.c) */
 enum dtype nii_narrow(const struct tensor *t);
 void nii_narrowed(const struct tensor *t, enum dtype to, int64_t first, int64_t n, void *out);
 

@@ -362,12 +362,19 @@ static int make_steps(const struct frame *f, const struct tensor *t, const struc
 	return r;
 }
 
+/* With several windows, a channel for each. */
+static int later_image(struct tensor *t, struct plan *p, struct err *e)
+{
+	const int64_t *s = t->shape + t->rank - 3, shape[4] = {p->same ? p->steps : t->shape[0], s[0], s[1], s[2]};
+	int rank = p->same ? 4 : t->rank;
+
+	return tensor_later(t, DT_F32, rank, shape + 4 - rank, &p->later, e);
+}
+
 static int normalize_image(struct frame *f, const struct normalize *o, struct err *e)
 {
 	struct tensor *t = frame_need(f, "image", e);
-	struct plan kind = {{make, .in_place = 1}}, *p;
-	int64_t shape[4];
-	int rank;
+	struct plan kind = {.later.make = make}, *p;
 
 	if (!t || measure(t, o, &kind, e))
 		return -1;
@@ -375,14 +382,12 @@ static int normalize_image(struct frame *f, const struct normalize *o, struct er
 	if (!p)
 		return -1;
 	*p = kind;
+	p->later.in_place = t->dtype == DT_F32 && !p->same;
 	if (make_steps(f, t, o, p, e) || check_finite(t, e)) {
 		free(p);
 		return -1;
 	}
-	rank = p->same ? 4 : t->rank;
-	shape[0] = p->steps;
-	memcpy(shape + rank - (p->same ? 3 : t->rank), t->shape + (p->same ? t->rank - 3 : 0), (size_t)(p->same ? 3 : rank) * sizeof *shape);
-	return tensor_later(t, DT_F32, rank, shape, &p->later, e);
+	return later_image(t, p, e);
 }
 
 int normalize_apply(struct frame *f, const struct normalize *o, struct err *e)

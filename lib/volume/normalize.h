@@ -42,8 +42,8 @@ json_t *normalize_json(const struct normalize *o);
 int normalize_parse(struct normalize *o, const json_t *args, struct err *e);
 
 /* Replace tensor image ([Z,Y,X] or [C,Z,Y,X], any type) by float32, made when the frame is written (tensor_later), and record it in the history as
-   nii-normalize. Arithmetic is float32, statistics double, the same whatever the number of threads. A voxel that is NaN or infinite is an error that names the first;
-   so are a mask without a voxel and another number of channels than was asked. 0 or -1. */
+   nii-normalize. Arithmetic is float32, statistics double, the same whatever the number of threads. A voxel that is NaN or infinite is an error that
+   names the first; so are a mask without a voxel and another number of channels than was asked. 0 or -1. */
 int normalize_apply(struct frame *f, const struct normalize *o, struct err *e);
 
 #endif

@@ -64,11 +64,11 @@ static int zlib_reads(const char *path, const struct tensor *t)
 
 int main(void)
 {
-	char path[] = "/tmp/written.XXXXXX.nii.gz";
+	char path[40];
 	struct frame f;
 	struct rng r;
 
-	close(mkstemps(path, 7));
+	snprintf(path, sizeof path, "/tmp/written.%ld.nii.gz", (long)getpid());
 	rng_init(&r, 6, RNG_TEST, 0);
 	make(&f, &r);
 	for (int level = 0; level <= 9; level++)
