@@ -11,7 +11,7 @@
 
 struct opts {
 	const char *orient, *like;
-	int interp, label, align;
+	int interp, label, align, antialias;
 	struct arg_floats fill;
 };
 
@@ -33,6 +33,8 @@ static void choose(const struct opts *o, struct resample *r)
 		err_usage("--like goes without --orient and --align");
 	if (o->fill.n && (!o->like || o->fill.n > 1))
 		err_usage("--fill: one value, with --like");
+	if (o->antialias && (o->interp == INTERP_NEAREST || (!spacing && !size && !o->like)))
+		err_usage("--antialias: with --spacing, --size or --like, and not with --interp nearest");
 	if (o->orient && orient_check(o->orient, &e))
 		err_usage("--orient: %s", e.text);
 	for (int i = 0; o->orient && i < 3; i++)
@@ -40,6 +42,7 @@ static void choose(const struct opts *o, struct resample *r)
 	r->to = spacing ? RESAMPLE_SPACING : size ? RESAMPLE_SIZE : o->like ? RESAMPLE_LIKE : RESAMPLE_NOT;
 	r->interp = (enum interp)o->interp;
 	r->label = (enum interp_label)o->label;
+	r->antialias = o->antialias;
 	r->align = (enum resample_align)o->align;
 	r->fill = o->fill.n ? o->fill.v[0] : 0;
 	if (o->like && like_read(o->like, &r->like, &e))
@@ -60,6 +63,7 @@ int main(int argc, char **argv)
 		{0, "align", ARG_CHOICE, &o.align, "monai|nnunet", "with -s and --size: the first voxel stays, or the volume's ends do (monai)"},
 		{0, "interp", ARG_CHOICE, &o.interp, INTERP_WORDS, "how the image is interpolated; cubic: B-spline (linear)"},
 		{0, "label-interp", ARG_CHOICE, &o.label, INTERP_LABEL_WORDS, "label, pred: nearest, or linear shares: 0.5 or more, or the largest (nearest)"},
+		{0, "antialias", ARG_FLAG, &o.antialias, NULL, "smooth what is linear or cubic first, along axes that become coarser"},
 		{0, "fill", ARG_FLOATS, &o.fill, "VALUE", "with --like: image outside of what was there (0)"},
 		{0},
 	};

@@ -76,7 +76,23 @@ static int put_value(enum dtype type, double v, void *out)
 	return -1;
 }
 
-static void fill_row(char *row, int64_t n, const char *value, size_t size)
+int box_background(enum geo_role role, enum dtype type, int64_t c, int64_t planes, int probabilities, double fill, char value[8], struct err *e)
+{
+	double v = role == ROLE_IMAGE ? fill : role == ROLE_PROB && probabilities && planes > 1 && !c;
+
+	if (put_value(type, v, value))
+		return err_set(e, NULL, "an image of %s cannot hold %g outside of it", dtype_name(type), v);
+	return 0;
+}
+
+int box_are_probabilities(const struct frame *f)
+{
+	const char *what = frame_meta(f, "prob");
+
+	return what && !strcmp(what, "probabilities");
+}
+
+void box_fill(char *row, int64_t n, const char value[8], size_t size)
 {
 	int plain = 1;
 
@@ -111,12 +127,12 @@ static void move_volume(const char *src, char *dst, const struct span s[3], cons
 			int64_t at = ((z + s[2].shift) * s[1].from + y + s[1].shift) * s[0].from + s[0].begin + s[0].shift;
 
 			if (z < s[2].begin || z >= s[2].end || y < s[1].begin || y >= s[1].end) {
-				fill_row(row, s[0].n, value, size);
+				box_fill(row, s[0].n, value, size);
 				continue;
 			}
-			fill_row(row, s[0].begin, value, size);
+			box_fill(row, s[0].begin, value, size);
 			memcpy(row + (size_t)s[0].begin * size, src + (size_t)at * size, (size_t)(s[0].end - s[0].begin) * size);
-			fill_row(row + (size_t)s[0].end * size, s[0].n - s[0].end, value, size);
+			box_fill(row + (size_t)s[0].end * size, s[0].n - s[0].end, value, size);
 		}
 }
 
@@ -135,34 +151,22 @@ static void *move_tensor(const struct tensor *t, enum geo_role role, const struc
 	struct span s[3];
 	char value[8], *data;
 
-	if (put_value(*type, role == ROLE_IMAGE ? m->fill : 0, value)) {
-		err_set(e, NULL, "an image of %s cannot hold %g outside of it", dtype_name(*type), m->fill);
-		return NULL;
-	}
 	for (int i = 0; i < 3; i++)
 		s[i] = make_span(to->size[i], from->size[i], m->shift[i]);
 	data = mem_new((size_t)planes, out, t->name, e);
 	for (int64_t c = 0; data && c < planes; c++) {
-		char background[8];
-
-		memcpy(background, value, sizeof value);
-		if (role == ROLE_PROB && m->probabilities && planes > 1 && !c)
-			put_value(*type, 1, background);
-		move_volume((const char *)t->data + (size_t)c * in, data + (size_t)c * out, s, background, size);
+		if (box_background(role, *type, c, planes, m->probabilities, m->fill, value, e)) {
+			free(data);
+			return NULL;
+		}
+		move_volume((const char *)t->data + (size_t)c * in, data + (size_t)c * out, s, value, size);
 	}
 	return data;
 }
 
-static int are_probabilities(const struct frame *f)
-{
-	const char *what = frame_meta(f, "prob");
-
-	return what && !strcmp(what, "probabilities");
-}
-
 int box_cut(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e)
 {
-	struct move m = {.fill = fill, .probabilities = are_probabilities(f)};
+	struct move m = {.fill = fill, .probabilities = box_are_probabilities(f)};
 	struct grid to = *g;
 
 	for (int i = 0; i < 3; i++) {
@@ -178,7 +182,7 @@ int box_cut(struct frame *f, struct grid *g, const struct box *b, double fill, s
 
 int box_paste(struct frame *f, const struct grid *whole, const struct box *b, struct err *e)
 {
-	struct move m = {.probabilities = are_probabilities(f)};
+	struct move m = {.probabilities = box_are_probabilities(f)};
 	struct grid g;
 
 	if (frame_grid(f, &g, e))

@@ -15,6 +15,16 @@ static const float POLE = -0.26794919243112270647f; /* sqrt 3 - 2 */
 
 struct range { float lo, hi; };
 
+void interp_spline_weights(double w, float out[4])
+{
+	double v = 1 - w;
+
+	out[0] = (float)(v * v * v / 6);
+	out[1] = (float)((4 - 6 * w * w + 3 * w * w * w) / 6);
+	out[2] = (float)((4 - 6 * v * v + 3 * v * v * v) / 6);
+	out[3] = (float)(w * w * w / 6);
+}
+
 /* Values to coefficients, in place, along n rows (2 or more) of `width` floats each: every column by itself. */
 static void coefficients(float *v, int64_t n, int64_t width)
 {
@@ -87,15 +97,20 @@ static struct range range_of(const float *v, int64_t n)
 	return r;
 }
 
-/* Slice z of the source, counted over all channels, on the new x and y. rows: [ny + 4][nx]; line: [nx + 4]. */
-static struct range make_plane(const struct tensor *t, int64_t z, const struct axis a[3], float *rows, float *line, float *out)
+/* Slice z of the source, counted over all channels, on the new x and y; the range of limits' slice. rows: [ny + 4][nx]; line: [nx + 4]. */
+static struct range make_plane(const struct tensor *t, const struct tensor *limits, int64_t z, const struct axis a[3], float *rows, float *line,
+                               float *out)
 {
 	int64_t nx = a[0].from, ny = a[1].from;
 	float *first = rows + INTERP_PAD * nx;
-	struct range r;
+	struct range r = {-FLT_MAX, FLT_MAX};
 
-	tensor_load_f32(t, z * ny * nx, ny * nx, first);
-	r = range_of(first, ny * nx);
+	if (limits) {
+		tensor_load_f32(limits, z * ny * nx, ny * nx, first);
+		r = range_of(first, ny * nx);
+	}
+	if (limits != t)
+		tensor_load_f32(t, z * ny * nx, ny * nx, first);
 	prepare(rows, &a[1], nx);
 	for (int64_t y = 0; y < a[1].n; y++, out += a[0].n) {
 		weigh_rows(rows, &a[1], y, nx, line + INTERP_PAD);
@@ -110,7 +125,7 @@ static struct range make_plane(const struct tensor *t, int64_t z, const struct a
 }
 
 /* All slices of channel c into mid [nz, ny', nx'], their values' ranges into r. */
-static int make_planes(const struct tensor *t, int64_t c, const struct axis a[3], int clip, float *mid, struct range *r)
+static int make_planes(const struct tensor *t, const struct tensor *limits, int64_t c, const struct axis a[3], int slices, float *mid, struct range *r)
 {
 	int64_t nx = a[0].from, ny = a[1].from, plane = a[0].n * a[1].n;
 	int failed = 0;
@@ -126,8 +141,8 @@ static int make_planes(const struct tensor *t, int64_t c, const struct axis a[3]
 		for (int64_t z = 0; z < a[2].from; z++) {
 			if (failed)
 				continue;
-			r[z] = make_plane(t, c * a[2].from + z, a, rows, line, mid + z * plane);
-			if (clip)
+			r[z] = make_plane(t, limits, c * a[2].from + z, a, rows, line, mid + z * plane);
+			if (limits && slices)
 				clip_row(mid + z * plane, plane, r[z]);
 		}
 		free(rows);
@@ -167,18 +182,19 @@ static int along_z(const float *mid, float *dst, const struct axis a[3], const s
 	return failed;
 }
 
-static int one_channel(const struct tensor *t, int64_t c, float *dst, const struct axis a[3], int clip, int slices, float *mid, struct range *r)
+static int one_channel(const struct tensor *t, const struct tensor *limits, int64_t c, float *dst, const struct axis a[3], int slices, float *mid,
+                       struct range *r)
 {
 	struct range all = {FLT_MAX, -FLT_MAX};
 
-	if (make_planes(t, c, a, clip && slices, mid, r))
+	if (make_planes(t, limits, c, a, slices, mid, r))
 		return -1;
 	for (int64_t z = 0; z < a[2].from; z++)
 		all = (struct range){fminf(all.lo, r[z].lo), fmaxf(all.hi, r[z].hi)};
-	return along_z(mid, dst, a, clip && !slices ? &all : NULL) ? -1 : 0;
+	return along_z(mid, dst, a, limits && !slices ? &all : NULL) ? -1 : 0;
 }
 
-int interp_cubic(const struct tensor *t, float *dst, const struct axis a[3], int clip, int slices, struct err *e)
+int interp_cubic(const struct tensor *t, const struct tensor *limits, float *dst, const struct axis a[3], int slices, struct err *e)
 {
 	int64_t plane = a[0].n * a[1].n;
 	float *mid = mem_new((size_t)a[2].from, (size_t)plane * sizeof *mid, "slices", e);
@@ -186,11 +202,63 @@ int interp_cubic(const struct tensor *t, float *dst, const struct axis a[3], int
 	int bad = !mid || !r ? -1 : 0;
 
 	for (int64_t c = 0; !bad && c < geo_planes(t); c++) {
-		bad = one_channel(t, c, dst + c * a[2].n * plane, a, clip, slices, mid, r);
+		bad = one_channel(t, limits, c, dst + c * a[2].n * plane, a, slices, mid, r);
 		if (bad)
 			err_set(e, NULL, "not enough memory for rows");
 	}
 	free(mid);
 	free(r);
 	return bad;
+}
+
+/* -- all coefficients of a channel, for what is not separable -- */
+
+/* v [nz + 4, ny + 4, nx + 4]: slice z of it, coefficients along x and y. */
+static void spline_plane(const struct tensor *t, int64_t z, const struct axis a[3], float *v)
+{
+	int64_t nx = a[0].from, ny = a[1].from, width = nx + 2 * INTERP_PAD;
+
+	for (int64_t y = 0; y < ny; y++) {
+		float *line = v + (y + INTERP_PAD) * width;
+
+		tensor_load_f32(t, (z * ny + y) * nx, nx, line + INTERP_PAD);
+		prepare(line, &a[0], 1);
+	}
+	prepare(v, &a[1], width);
+}
+
+/* Columns at to at + width - 1 of v, whose slices are of `plane` voxels. */
+static void spline_columns(float *v, int64_t at, int64_t width, int64_t plane, const struct axis *z, float *rows)
+{
+	int64_t n = z->from + 2 * INTERP_PAD;
+
+	for (int64_t i = INTERP_PAD; i < n - INTERP_PAD; i++)
+		memcpy(rows + i * width, v + i * plane + at, (size_t)width * sizeof *rows);
+	prepare(rows, z, width);
+	for (int64_t i = 0; i < n; i++)
+		memcpy(v + i * plane + at, rows + i * width, (size_t)width * sizeof *rows);
+}
+
+int interp_spline(const struct tensor *t, float *v, struct err *e)
+{
+	const struct axis a[3] = {{.from = t->shape[2], .filter = 1}, {.from = t->shape[1], .filter = 1}, {.from = t->shape[0], .filter = 1}};
+	int64_t plane = (a[0].from + 2 * INTERP_PAD) * (a[1].from + 2 * INTERP_PAD);
+	int failed = 0;
+
+#pragma omp parallel reduction(| : failed)
+	{
+		struct err mine;
+		float *rows = mem_new((size_t)(a[2].from + 2 * INTERP_PAD), COLUMNS * sizeof *rows, "columns", &mine);
+
+		failed = !rows;
+#pragma omp for schedule(static)
+		for (int64_t z = 0; z < a[2].from; z++)
+			spline_plane(t, z, a, v + (z + INTERP_PAD) * plane);
+#pragma omp for schedule(static)
+		for (int64_t at = 0; at < plane; at += COLUMNS)
+			if (!failed)
+				spline_columns(v, at, plane - at < COLUMNS ? plane - at : COLUMNS, plane, &a[2], rows);
+		free(rows);
+	}
+	return failed ? err_set(e, NULL, "not enough memory for rows") : 0;
 }

@@ -22,6 +22,7 @@ struct resample {
 	enum resample_align align;
 	enum interp interp;      /* of image; other integers: nearest; prob and other floats: linear */
 	enum interp_label label;
+	int antialias;
 };
 
 json_t *resample_json(const struct resample *o); /* args of a history entry; caller json_decref()s */
