@@ -236,6 +236,8 @@ static void some_steps(struct frame *f, int i, struct rng *r)
 			for (int row = 0; i % 8 && row < 3; row++)
 				o.like.affine[4 * row + 3] += g.affine[4 * row + k] * (double)(g.size[k] - 1);
 		}
+		for (int row = 0; i % 12 == 0 && row < 3; row++)
+			o.like.affine[4 * row + 1] += 0.2 * o.like.affine[4 * row];
 		ok(!resample_apply(f, &o, &e), "to a grid: %s", e.text);
 	}
 	c = (struct crop){.to = CROP_WHOLE, .margin_voxels = {1, 0, 2}, .multiple = {1, 1, 1}};
@@ -251,6 +253,14 @@ static void argmaxes(struct rng *r)
 		struct frame f, g;
 
 		make(&f, DT_F32, size, r);
+		if (i % 6 == 5) {
+			double a[16];
+
+			frame_affine(&f, a, &e);
+			for (int row = 0; row < 3; row++)
+				a[4 * row + 2] += 0.3 * a[4 * row + 1];
+			frame_set_affine(&f, a, &e);
+		}
 		fill(frame_add(&f, "prob", DT_F32, 4, shape, &e), r);
 		frame_set_meta(&f, "prob", i & 1 ? "probabilities" : "logits", &e);
 		e.text[0] = 0;
