@@ -271,9 +271,9 @@ static int unspace(struct frame *f, const struct grid *to, const struct resample
 	m.antialias = 0;
 	if (frame_grid(f, &g, e) || geo_check_solid(&g, e))
 		return -1;
-	if (must_unshear(to, o))
+	if (o->to != RESAMPLE_NOT && must_unshear(to, o))
 		return warp(f, &g, to, &m, e);
-	if (is_same(&g, to))
+	if (o->to == RESAMPLE_NOT || is_same(&g, to))
 		return frame_set_affine(f, to->affine, e);
 	geo_spacing(&g, now);
 	geo_spacing(to, then);
