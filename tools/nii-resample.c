@@ -1,8 +1,9 @@
 /* nii-resample [--orient RAS] [-s X,Y,Z | --size X,Y,Z | --like FILE] [FILE ...]: frames turned and on another grid, by the rules of MONAI (voxel 0
    stays) or nnU-Net (half pixels, a coarse axis by itself).
    Volume frames in, the same frames with every spatial tensor on the new grid; image, prob and other floats linear, as float32 (image: --interp),
-   labels nearest or by their linear shares (--label-interp), other integers nearest. Axes not at right angles are an error. The step goes into the
-   history. Memory: the frame, what it becomes, and two slices a thread; cubic: a channel as float32 more. */
+   labels nearest or by their linear shares (--label-interp), other integers nearest. The grid of --like may be rotated and sheared against the
+   volume's; --spacing and --size drop a shear as MONAI does. --antialias: floats are smoothed before they become coarser. The step goes into the
+   history. Memory: the frame, what it becomes, and two slices a thread; cubic, and antialias: a channel as float32 more. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/like.h"

@@ -120,42 +120,54 @@ static int smooth_planes(const struct tensor *t, const struct kernel k[3], float
 	return failed;
 }
 
-static int smooth_columns(const struct kernel *k, int64_t plane, float *v)
+int interp_columns(int64_t n, int64_t plane, interp_columns_fn *fn, void *arg, struct err *e)
 {
 	int failed = 0;
 
 #pragma omp parallel reduction(| : failed)
 	{
 		struct err mine;
-		float *rows = mem_new((size_t)(k->n + 2 * k->radius), COLUMNS * sizeof *rows, "columns", &mine);
+		float *rows = mem_new((size_t)n, COLUMNS * sizeof *rows, "columns", &mine);
 
 		failed = !rows;
 #pragma omp for schedule(static)
-		for (int64_t at = 0; at < plane; at += COLUMNS) {
-			int64_t width = plane - at < COLUMNS ? plane - at : COLUMNS;
-
-			if (failed)
-				continue;
-			for (int64_t z = 0; z < k->n; z++)
-				memcpy(rows + (k->radius + z) * width, v + z * plane + at, (size_t)width * sizeof *rows);
-			pad(rows, k, width);
-			for (int64_t z = 0; z < k->n; z++)
-				weigh(rows + z * width, k, width, width, v + z * plane + at);
-		}
+		for (int64_t at = 0; at < plane; at += COLUMNS)
+			if (!failed)
+				fn(rows, at, plane - at < COLUMNS ? plane - at : COLUMNS, arg);
 		free(rows);
 	}
-	return failed;
+	return failed ? err_set(e, NULL, "not enough memory for columns") : 0;
+}
+
+struct along_z {
+	const struct kernel *k;
+	float *v;
+	int64_t plane;
+};
+
+static void smooth_columns(float *rows, int64_t at, int64_t width, void *arg)
+{
+	const struct along_z *w = arg;
+
+	for (int64_t z = 0; z < w->k->n; z++)
+		memcpy(rows + (w->k->radius + z) * width, w->v + z * w->plane + at, (size_t)width * sizeof *rows);
+	pad(rows, w->k, width);
+	for (int64_t z = 0; z < w->k->n; z++)
+		weigh(rows + z * width, w->k, width, width, w->v + z * w->plane + at);
 }
 
 int interp_smooth(const struct tensor *t, const double factor[3], float *out, struct err *e)
 {
 	struct kernel k[3] = {{0}};
+	struct along_z w = {&k[2], out, t->shape[1] * t->shape[2]};
 	int bad = 0;
 
 	for (int i = 0; !bad && i < 3; i++)
 		bad = make_kernel(&k[i], t->shape[2 - i], factor[i], e);
-	if (!bad && (smooth_planes(t, k, out) || (k[2].radius && smooth_columns(&k[2], k[0].n * k[1].n, out))))
+	if (!bad && smooth_planes(t, k, out))
 		bad = err_set(e, NULL, "not enough memory for rows");
+	if (!bad && k[2].radius)
+		bad = interp_columns(k[2].n + 2 * k[2].radius, w.plane, smooth_columns, &w, e);
 	for (int i = 0; i < 3; i++)
 		free(k[i].w);
 	return bad;

@@ -2,7 +2,7 @@
 """Golden frames of resampling between grids that are rotated against each other or sheared, and of smoothing before it, made by SimpleITK, MONAI,
 scipy and skimage: writes warp.ts.gz and warp.tsv, as make_preprocess.py.
 
-    python tests/golden/make_warp.py        needs monai, torch, scipy, skimage, SimpleITK, safetensors; run by hand
+    python tests/golden/make_warp.py        needs monai, torch, scipy, skimage, SimpleITK; run by hand
 """
 import gzip
 import os
@@ -11,8 +11,8 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 from monai.data import MetaTensor
+from frame import frame as bytes_of
 from monai.transforms import Orientation, ResampleToMatch, Spacing
-from safetensors.numpy import save
 from scipy.ndimage import gaussian_filter, map_coordinates
 from skimage.transform import resize
 
@@ -23,9 +23,8 @@ frames, cases = [], []
 
 def frame(name, affine, **tensors):
     """Tensors [C,X,Y,Z] or [X,Y,Z]; returns the frame's index."""
-    meta = {"niipipe": "1", "kind": "volume", "id": name, "affine": " ".join(repr(float(v)) for v in np.asarray(affine).ravel())}
-    turned = {k: np.ascontiguousarray(np.transpose(np.asarray(v), (0, 3, 2, 1) if np.ndim(v) == 4 else (2, 1, 0))) for k, v in tensors.items()}
-    frames.append(save(turned, meta))
+    text = " ".join(repr(float(v)) for v in np.ravel(affine))
+    frames.append(bytes_of({k: np.moveaxis(v, (-3, -1), (-1, -3)) for k, v in tensors.items()}, niipipe=1, kind="volume", id=name, affine=text))
     return len(frames) - 1
 
 

@@ -1,4 +1,5 @@
 /* lib/volume: boxes, resampling and normalization of random frames against plain loops in double. */
+#include "tests/unit/random.h"
 #include "tests/unit/tap.h"
 
 #include "lib/base/mem.h"
@@ -17,15 +18,7 @@ static struct err e;
 
 static void fill(struct tensor *t, struct rng *r)
 {
-	for (int64_t i = 0; i < tensor_count(t); i++) {
-		if (t->dtype == DT_F32)
-			((float *)t->data)[i] = (float)rng_range(r, -1000, 1000);
-		else if (t->dtype == DT_F64)
-			((double *)t->data)[i] = rng_range(r, -1000, 1000);
-		else
-			for (size_t b = 0; b < dtype_size(t->dtype); b++)
-				((uint8_t *)t->data)[(size_t)i * dtype_size(t->dtype) + b] = (uint8_t)rng_below(r, t->dtype == DT_BOOL ? 2 : 120);
-	}
+	random_fill(t, 8, 120, r);
 }
 
 /* image [2,Z,Y,X] of a type, label I16, a mask of U64 that rides along, a vector that is off the grid */

@@ -1,4 +1,5 @@
 /* lib/volume: resampling between grids that lie anyhow against plain loops in double; scores there and back on tumours. */
+#include "tests/unit/random.h"
 #include "tests/unit/tap.h"
 
 #include "lib/base/rng.h"
@@ -126,15 +127,7 @@ static double label(const struct tensor *t, const double p[3], enum interp_label
 
 static void fill(struct tensor *t, struct rng *r)
 {
-	for (int64_t i = 0; i < tensor_count(t); i++) {
-		if (t->dtype == DT_F32)
-			((float *)t->data)[i] = (float)rng_range(r, -1000, 1000);
-		else if (t->dtype == DT_F64)
-			((double *)t->data)[i] = rng_range(r, -1000, 1000);
-		else
-			for (size_t b = 0; b < dtype_size(t->dtype); b++)
-				((uint8_t *)t->data)[(size_t)i * dtype_size(t->dtype) + b] = b ? 0 : (uint8_t)rng_below(r, t->dtype == DT_BOOL ? 2 : 5);
-	}
+	random_fill(t, 1, 5, r);
 }
 
 static void some_affine(struct rng *r, double most, double a[16])
