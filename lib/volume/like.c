@@ -147,11 +147,7 @@ static int along_affine(struct frame *f, const struct grid *g, const struct grid
 {
 	struct warp w = {.fill = fill, .how = *how};
 
-	if (geo_between(g, to, w.m, e))
-		return -1;
-	if (!warp_meets(&w, g, to))
-		return err_set(e, NULL, "the two grids do not overlap");
-	return warp_frame(f, g, to, &w, e);
+	return geo_between(g, to, w.m, e) || warp_frame(f, g, to, &w, e) ? -1 : 0;
 }
 
 int like_apply(struct frame *f, const struct grid *g, const struct grid *to, const struct interp_map *how, double fill, struct err *e)

@@ -24,30 +24,22 @@ static struct warp_row find_row(const struct warp *w, const int64_t n[3], int64_
 	return r;
 }
 
-int warp_meets(const struct warp *w, const struct grid *from, const struct grid *to)
-{
-	int meets = 0;
-
-#pragma omp parallel for reduction(| : meets)
-	for (int64_t z = 0; z < to->size[2]; z++)
-		for (int64_t y = 0; y < to->size[1] && !meets; y++) {
-			struct warp_row r = find_row(w, from->size, y, z, to->size[0]);
-
-			meets = r.lo < r.hi;
-		}
-	return meets;
-}
-
 /* -- one volume -- */
 
 static warp_row_fn *const rows[INTERP_WAYS] = {warp_nearest, warp_linear, warp_cubic, warp_shares};
 
-static void warp_volume(const struct warp *w, const struct warp_source *v, warp_row_fn *fn, const struct grid *to, const char background[8], size_t size,
-                        char *dst)
+static int check_met(int met, struct err *e)
+{
+	return met ? 0 : err_set(e, NULL, "the two grids do not overlap");
+}
+
+static int warp_volume(const struct warp *w, const struct warp_source *v, warp_row_fn *fn, const struct grid *to, const char background[8], size_t size,
+                       char *dst, struct err *e)
 {
 	int64_t nx = to->size[0], ny = to->size[1];
+	int met = 0;
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) reduction(| : met)
 	for (int64_t z = 0; z < to->size[2]; z++)
 		for (int64_t y = 0; y < ny; y++) {
 			struct warp_row r = find_row(w, v->n, y, z, nx);
@@ -56,7 +48,9 @@ static void warp_volume(const struct warp *w, const struct warp_source *v, warp_
 			box_fill(out, r.lo, background, size);
 			fn(v, &r, out);
 			box_fill(out + (size_t)r.hi * size, nx - r.hi, background, size);
+			met |= r.lo < r.hi;
 		}
+	return check_met(met, e);
 }
 
 /* What a tensor's channels become before rows are taken from them; NULL: nothing. */
@@ -154,9 +148,9 @@ static int argmax_row(const struct scores *s, const struct warp_row *r, int64_t 
 static int argmax_volume(const struct warp *w, const struct scores *s, const struct grid *to, uint8_t *pred, struct err *e)
 {
 	int64_t nx = to->size[0], ny = to->size[1];
-	int failed = 0, bad = 0;
+	int failed = 0, bad = 0, met = 0;
 
-#pragma omp parallel reduction(| : failed, bad)
+#pragma omp parallel reduction(| : failed, bad, met)
 	{
 		struct err mine;
 		float *score = mem_new((size_t)nx, 2 * sizeof *score, "rows", &mine);
@@ -167,13 +161,14 @@ static int argmax_volume(const struct warp *w, const struct scores *s, const str
 			for (int64_t y = 0; y < ny && !failed; y++) {
 				struct warp_row r = find_row(w, s->n, y, z, nx);
 
+				met |= r.lo < r.hi;
 				bad |= argmax_row(s, &r, nx, score, score + nx, pred + (z * ny + y) * nx);
 			}
 		free(score);
 	}
 	if (failed)
 		return err_set(e, NULL, "not enough memory for rows");
-	return bad ? err_set(e, NULL, "tensor 'prob' is not finite") : 0;
+	return bad ? err_set(e, NULL, "tensor 'prob' is not finite") : check_met(met, e);
 }
 
 /* Of prob on `from`, pred on `to`, which the caller frees; prob leaves f. */
@@ -208,6 +203,7 @@ static int warp_channels(const struct tensor *t, enum geo_role role, const struc
                          const struct job *j, char *data, struct err *e)
 {
 	enum interp_way way = interp_way(role, &j->w->how);
+	size_t size = dtype_size(type);
 	int64_t planes = geo_planes(t);
 	struct scratch s;
 	int bad = scratch_make(&s, t, way, j->w, from, e);
@@ -216,9 +212,8 @@ static int warp_channels(const struct tensor *t, enum geo_role role, const struc
 		struct warp_source v;
 		char background[8];
 
-		bad = box_background(role, type, c, planes, j->probabilities, j->w->fill, background, e) || find_source(&v, &s, t, c, j->w, e);
-		if (!bad)
-			warp_volume(j->w, &v, rows[way], to, background, dtype_size(type), data + (size_t)(c * geo_voxels(to)) * dtype_size(type));
+		bad = box_background(role, type, c, planes, j->probabilities, j->w->fill, background, e) || find_source(&v, &s, t, c, j->w, e) ||
+		      warp_volume(j->w, &v, rows[way], to, background, size, data + (size_t)(c * geo_voxels(to)) * size, e);
 	}
 	scratch_free(&s);
 	return bad ? -1 : 0;

@@ -14,10 +14,8 @@ struct warp {
 	                          becomes coarser by the length of its row of m */
 };
 
-/* Does any voxel of `to` lie within half a voxel of grid `from`? */
-int warp_meets(const struct warp *w, const struct grid *from, const struct grid *to);
-
-/* Bring f from grid `from` to `to`, types as interp_frame. An error where fill does not fit the type of an image that keeps it. The same values for
+/* Bring f from grid `from` to `to`, types as interp_frame. An error where fill does not fit the type of an image that keeps it, and where
+   nothing of `to` lies within half a voxel of `from` (without border). The same values for
    any number of threads; beside the new tensors memory for a row a thread, and for one channel as float32 where a tensor that is not nearest is
    neither of int16 nor of float32, or cubic, or smoothed (both: two). 0 or -1. */
 int warp_frame(struct frame *f, const struct grid *from, const struct grid *to, const struct warp *w, struct err *e);
