@@ -30,8 +30,8 @@ const struct tensor *interp_scores(const struct frame *f, const struct grid *g, 
 /* The class with the highest score so far, of n voxels: v are the scores of `class`, which come in order from 0 on. Non-zero: one is not finite. */
 int interp_raise(const float *v, uint8_t class, float *best, uint8_t *pred, int64_t n);
 
-/* For every block of columns of a volume whose slices are of `plane` voxels, column `at` to at + width - 1: fn, with scratch for n rows of width floats.
-   Blocks are shared among threads. 0 or -1. */
+/* For every block of columns of a volume whose slices are of `plane` voxels, column `at` to at + width - 1: fn, with scratch for n rows of width
+   floats. Blocks are shared among threads. 0 or -1. */
 typedef void interp_columns_fn(float *rows, int64_t at, int64_t width, void *arg);
 int interp_columns(int64_t n, int64_t plane, interp_columns_fn *fn, void *arg, struct err *e);
 
@@ -58,8 +58,8 @@ int64_t interp_vote(const int64_t v[8], const double w[8], enum interp_label how
 /* Is anything to be smoothed before it becomes coarser by these factors? */
 int interp_will_smooth(const double factor[3]);
 
-/* A channel, smoothed before an axis becomes coarser by a factor above 1: a Gaussian of (factor - 1) / 2 voxels, cut at 4 of them, the border's values
-   going on, into out F32 [Z,Y,X] (scipy.ndimage.gaussian_filter, mode "nearest", as skimage's resize(mode="edge", anti_aliasing=True) calls it).
+/* A channel, smoothed before an axis becomes coarser by a factor above 1: a Gaussian of (factor - 1) / 2 voxels, cut at 4 of them, the border's
+   values going on, into out F32 [Z,Y,X] (scipy.ndimage.gaussian_filter, mode "nearest", as skimage's resize(mode="edge", anti_aliasing=True) calls it).
    0 or -1. */
 int interp_smooth(const struct tensor *t, const double factor[3], float *out, struct err *e);
 

@@ -123,7 +123,8 @@ static struct range make_plane(const struct tensor *t, const struct tensor *limi
 }
 
 /* All slices of channel c into mid [nz, ny', nx'], their values' ranges into r. */
-static int make_planes(const struct tensor *t, const struct tensor *limits, int64_t c, const struct axis a[3], int slices, float *mid, struct range *r)
+static int make_planes(const struct tensor *t, const struct tensor *limits, int64_t c, const struct axis a[3], int slices, float *mid,
+                       struct range *r)
 {
 	int64_t nx = a[0].from, ny = a[1].from, plane = a[0].n * a[1].n;
 	int failed = 0;

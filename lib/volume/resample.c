@@ -175,7 +175,7 @@ static int unshear_grid(const struct grid *g, const struct resample *o, struct g
 
 	right_directions(g, u);
 	geo_spacing(g, s);
-	bounds(g, u, s, lo, hi);
+	corner = bounds(g, u, s, lo, hi);
 	for (int i = 0; i < 3; i++) {
 		double scale;
 
@@ -183,7 +183,6 @@ static int unshear_grid(const struct grid *g, const struct resample *o, struct g
 			return -1;
 		s[i] *= scale;
 	}
-	corner = bounds(g, u, s, lo, hi);
 	along(g, (double[3]){(double)g->size[0] / 2, (double)g->size[1] / 2, (double)g->size[2] / 2}, u, middle);
 	for (int i = 0; i < 3; i++)
 		first[i] = corner ? lo[i] : middle[i] - s[i] * (double)to->size[i] / 2;

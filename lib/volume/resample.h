@@ -36,8 +36,8 @@ int resample_parse(struct resample *o, const json_t *args, struct err *e);
 int resample_apply(struct frame *f, const struct resample *o, struct err *e);
 
 /* Put f, which came from grid `to` by resample_apply with the same options, on it again by the same rule, never smoothed, then turned back; what was
-   outside of a grid `like` is background. argmax: what is interpolated of prob becomes pred (interp.h); where nothing is, prob stays. The affine becomes that
-   of `to`, bit for bit. 0 or -1. */
+   outside of a grid `like` is background. argmax: what is interpolated of prob becomes pred (interp.h); where nothing is, prob stays. The affine
+   becomes that of `to`, bit for bit. 0 or -1. */
 int resample_back(struct frame *f, const struct grid *to, const struct resample *o, int argmax, struct err *e);
 
 #endif

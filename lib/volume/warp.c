@@ -33,8 +33,8 @@ static int check_met(int met, struct err *e)
 	return met ? 0 : err_set(e, NULL, "the two grids do not overlap");
 }
 
-static int warp_volume(const struct warp *w, const struct warp_source *v, warp_row_fn *fn, const struct grid *to, const char background[8], size_t size,
-                       char *dst, struct err *e)
+static int warp_volume(const struct warp *w, const struct warp_source *v, warp_row_fn *fn, const struct grid *to, const char background[8],
+                       size_t size, char *dst, struct err *e)
 {
 	int64_t nx = to->size[0], ny = to->size[1];
 	int met = 0;

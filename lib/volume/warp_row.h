@@ -22,8 +22,8 @@ struct warp_row {
 /* Narrow a row to what lies from lo to hi on axis j. */
 void warp_narrow(struct warp_row *r, int j, double lo, double hi);
 
-/* Fill voxels r->lo to r->hi - 1 of out. Nearest and shares: of the source's type, any integers; linear: float32 from I16 or F32; cubic: float32. What lies
-   outside of the source has its border's values. */
+/* Fill voxels r->lo to r->hi - 1 of out. Nearest and shares: of the source's type; linear: float32 from I16 or F32; cubic: float32. What lies outside
+   of the source has its border's values. */
 typedef void warp_row_fn(const struct warp_source *v, const struct warp_row *r, void *out);
 warp_row_fn warp_nearest, warp_linear, warp_cubic, warp_shares;
 

@@ -348,7 +348,8 @@ static void smoothing(void)
 	struct tensor t = {.dtype = DT_F32, .rank = 3, .shape = {1, 1, 5}, .size = sizeof v, .data = v};
 
 	ok(!interp_will_smooth((const double[3]){1, 0.5, 1}) && interp_will_smooth((const double[3]){1, 1.5, 1}), "what becomes coarser is smoothed");
-	ok(!interp_smooth(&t, (const double[3]){2, 1, 1}, out, &e) && near_to((double)out[2], 0.7865706, 1e-6, 0) && near_to((double)out[1], 0.1064508, 1e-6, 0),
+	ok(!interp_smooth(&t, (const double[3]){2, 1, 1}, out, &e) && near_to((double)out[2], 0.7865706, 1e-6, 0) &&
+	           near_to((double)out[1], 0.1064508, 1e-6, 0),
 	   "sigma 0.5: %.7f %.7f", (double)out[2], (double)out[1]);
 	ok(!interp_smooth(&t, (const double[3]){1e12, 1e9, 1e300}, out, &e), "a voxel wider than any volume");
 	for (int i = 0; i < 5; i++)
