@@ -5,6 +5,10 @@
 # becomes the name of a file with the result.
 golden() {
 	local frames=$ROOT/tests/golden/${2-preprocess}.ts command source result atol n=0
+	if [ -e "$frames.gz" ]; then
+		zcat "$frames.gz" >"$BATS_TEST_TMPDIR/golden.ts"
+		frames=$BATS_TEST_TMPDIR/golden.ts
+	fi
 	while IFS=$'\t' read -r command source result atol; do
 		[[ $command == "$1 "* ]] || continue
 		n=$((n + 1))

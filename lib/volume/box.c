@@ -76,7 +76,23 @@ static int put_value(enum dtype type, double v, void *out)
 	return -1;
 }
 
-static void fill_row(char *row, int64_t n, const char *value, size_t size)
+int box_background(enum geo_role role, enum dtype type, int64_t c, int64_t planes, int probabilities, double fill, char value[8], struct err *e)
+{
+	double v = role == ROLE_IMAGE ? fill : role == ROLE_PROB && probabilities && planes > 1 && !c;
+
+	if (put_value(type, v, value))
+		return err_set(e, NULL, "an image of %s cannot hold %g outside of it", dtype_name(type), v);
+	return 0;
+}
+
+int box_are_probabilities(const struct frame *f)
+{
+	const char *what = frame_meta(f, "prob");
+
+	return what && !strcmp(what, "probabilities");
+}
+
+void box_fill(char *row, int64_t n, const char value[8], size_t size)
 {
 	int plain = 1;
 
@@ -120,12 +136,12 @@ static void move_row(const struct move *m, int64_t c, int64_t z, int64_t y, int6
 
 	begin = begin < x0 ? x0 : begin < x1 ? begin : x1;
 	end = end < begin ? begin : end < x1 ? end : x1;
-	fill_row(out, begin - x0, value, m->size);
+	box_fill(out, begin - x0, value, m->size);
 	if (begin < end) {
 		at = ((c * s[2].from + z + s[2].shift) * s[1].from + y + s[1].shift) * s[0].from + begin + s[0].shift;
 		memcpy(out + (size_t)(begin - x0) * m->size, (const char *)m->later.from.data + (size_t)at * m->size, (size_t)(end - begin) * m->size);
 	}
-	fill_row(out + (size_t)(end - x0) * m->size, x1 - end, value, m->size);
+	box_fill(out + (size_t)(end - x0) * m->size, x1 - end, value, m->size);
 }
 
 static void make(const struct tensor *t, int64_t first, int64_t n, void *out)
@@ -156,29 +172,19 @@ static struct later *move_tensor(const struct tensor *t, enum geo_role role, con
 	if (!m)
 		return NULL;
 	*m = (struct move){.later.make = make, .size = dtype_size(t->dtype)};
-	if (put_value(t->dtype, role == ROLE_IMAGE ? how->fill : 0, m->value[0])) {
-		err_set(e, NULL, "an image of %s cannot hold %g outside of it", dtype_name(t->dtype), how->fill);
-		free(m);
-		return NULL;
-	}
-	memcpy(m->value[1], m->value[0], sizeof m->value[0]);
-	if (role == ROLE_PROB && how->probabilities && geo_planes(t) > 1)
-		put_value(t->dtype, 1, m->value[0]);
+	for (int c = 0; c < 2; c++)
+		if (box_background(role, t->dtype, c, geo_planes(t), how->probabilities, how->fill, m->value[c], e)) {
+			free(m);
+			return NULL;
+		}
 	for (int i = 0; i < 3; i++)
 		m->s[i] = make_span(to->size[i], from->size[i], how->by[i]);
 	return &m->later;
 }
 
-static int are_probabilities(const struct frame *f)
-{
-	const char *what = frame_meta(f, "prob");
-
-	return what && !strcmp(what, "probabilities");
-}
-
 int box_cut_later(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e)
 {
-	struct shift how = {.fill = fill, .probabilities = are_probabilities(f)};
+	struct shift how = {.fill = fill, .probabilities = box_are_probabilities(f)};
 	struct grid to = *g;
 
 	for (int i = 0; i < 3; i++) {
@@ -199,7 +205,7 @@ int box_cut(struct frame *f, struct grid *g, const struct box *b, double fill, s
 
 int box_paste(struct frame *f, const struct grid *whole, const struct box *b, struct err *e)
 {
-	struct shift how = {.probabilities = are_probabilities(f)};
+	struct shift how = {.probabilities = box_are_probabilities(f)};
 	struct grid g;
 
 	if (frame_grid(f, &g, e))

@@ -24,4 +24,12 @@ int box_cut(struct frame *f, struct grid *g, const struct box *b, double fill, s
    The affine becomes that of `whole`, bit for bit. 0 or -1. */
 int box_paste(struct frame *f, const struct grid *whole, const struct box *b, struct err *e);
 
+/* What stands outside of a grid in channel c of `planes` of a tensor, as one element of this type: `fill` in image, 1 in class 0 of probabilities,
+   else 0. 0, or -1 and an error where the type cannot hold it. */
+int box_background(enum geo_role role, enum dtype type, int64_t c, int64_t planes, int probabilities, double fill, char value[8], struct err *e);
+int box_are_probabilities(const struct frame *f); /* does metadata prob say so? */
+
+/* n elements of `size` bytes, all this one. */
+void box_fill(char *row, int64_t n, const char value[8], size_t size);
+
 #endif

@@ -13,6 +13,17 @@ void geo_spacing(const struct grid *g, double spacing[3]);
 /* Axes of length above zero and at right angles (|cosine| <= 1e-3)? 0, or -1 and an error that says which are not. */
 int geo_check_right(const struct grid *g, struct err *e);
 
+/* Axes of length above zero that do not lie in a plane but for 0.06 degrees? 0, or -1 and an error. */
+int geo_check_solid(const struct grid *g, struct err *e);
+
+/* u[r][i]: axis i's direction in the world. Where the axes are not at right angles, that of the closest ones that are (polar decomposition, as
+   nibabel's io_orientation). 0, or -1 and the error of geo_check_solid. */
+int geo_directions(const struct grid *g, double u[3][3], struct err *e);
+
+/* m: voxel (x,y,z) of `to` lies at m[j][0] x + m[j][1] y + m[j][2] z + m[j][3] on axis j of g; both may be rotated and sheared. 0, or -1 and the
+   error of geo_check_solid. */
+int geo_between(const struct grid *g, const struct grid *to, double m[3][4], struct err *e);
+
 /* Move voxel (0,0,0) to where voxel lo was: origin = A lo. The size stays. */
 void geo_move(struct grid *g, const int64_t lo[3]);
 
