@@ -6,8 +6,10 @@
 #include "lib/base/mem.h"
 #include "lib/stream/values.h"
 
-enum { PIECE = 1024, AHEAD = 16 };                           /* voxels looked at together; slices fetched before they are */
-enum { BEYOND = -2, NONE = -1, CODES = LOCATE_CLASSES + 2 }; /* classes of what is above the last one, of what belongs to none; the two and all others */
+enum { PIECE = 1024, AHEAD = 16 }; /* voxels looked at together; slices fetched before they are */
+
+/* Beside the classes: what is above the last one, what belongs to none; all of them together. */
+enum { BEYOND = -2, NONE = -1, CODES = LOCATE_CLASSES + 2 };
 
 /* What is read of a volume. */
 struct source {
@@ -60,9 +62,13 @@ static int piece(int64_t left)
 
 static void fetch_slice(const struct source *s, int64_t z)
 {
+	int64_t at = z * s->slice;
+
+	if (at >= s->voxels)
+		return;
 	if (s->label)
-		tensor_fetch(s->label, z * s->slice, s->slice);
-	for (int64_t at = z * s->slice; s->image && at < tensor_count(s->image); at += s->voxels)
+		tensor_fetch(s->label, at, s->slice);
+	for (; s->image && at < tensor_count(s->image); at += s->voxels)
 		tensor_fetch(s->image, at, s->slice);
 }
 
@@ -130,11 +136,10 @@ int locate_make(struct locate *l, const struct frame *f, const struct grid *g, c
 	count = mem_zero((size_t)g->size[2], sizeof *count, "counts of classes", e);
 	if (!count)
 		return -1;
-	for (int64_t z = 0; z < g->size[2] && z < AHEAD; z++)
+	for (int64_t z = 0; z < AHEAD; z++)
 		fetch_slice(&s, z);
 	for (int64_t z = 0; z < g->size[2] && !bad; z++) {
-		if (z + AHEAD < g->size[2])
-			fetch_slice(&s, z + AHEAD);
+		fetch_slice(&s, z + AHEAD);
 		count_slice(&s, z, count[z]);
 		if (r->strict && count[z][0])
 			bad = beyond(&s, g->size, z, e);

@@ -1,8 +1,8 @@
 /* The sequence of training patches of a stream of labelled volumes. Patch i depends on the stream, the options and i alone, so that a sequence can
    be entered anywhere (skip) and shared out (shard).
 
-   All but the grid: volumes are visited in rounds. From a mapped file each round is a permutation of all of them drawn from the seed and rounds follow
-   without end; from a pipe there is one round in the order of the stream. A visit gives `per_volume` patches.
+   All but the grid: volumes are visited in rounds. From a mapped file each round is a permutation of all of them drawn from the seed, and rounds
+   follow without end; from a pipe there is one round in the order of the stream. A visit gives `per_volume` patches.
    Grid: all patches of a grid over the first volume, of the second, ... */
 #ifndef NIIPIPE_SAMPLER_H
 #define NIIPIPE_SAMPLER_H
