@@ -20,6 +20,7 @@ struct sampler {
 	int64_t i;                  /* the next patch */
 	const struct sampler_way *way;
 	struct sampler_visit vol;   /* in hand */
+	int ready;                  /* and the box of patch i is chosen */
 	int64_t at;                 /* its place in the stream; -1: none */
 	struct sampler_index *index; /* mapped: one a case; pipe: one */
 	int64_t *order, round;      /* mapped: the permutation of this round */
@@ -184,12 +185,26 @@ static int visit_grid(struct sampler *s, struct err *e)
 	}
 }
 
-static int choose(struct sampler *s, struct err *e)
+/* Have the volume of patch i in hand, its box chosen and what lies in it on its way from the disk: 1, 0 the end, -1. */
+static int prepare(struct sampler *s, struct err *e)
 {
+	int r;
+
+	if (s->ready)
+		return 1;
+	if (s->o.n && s->i >= s->o.n)
+		return 0;
+	r = s->o.by == SAMPLER_GRID ? visit_grid(s, e) : visit(s, e);
+	if (r != 1)
+		return r;
 	s->vol.i = s->i - s->base;
 	memcpy(s->vol.size, s->o.size, sizeof s->vol.size);
 	rng_init(&s->vol.r, s->o.seed, RNG_PATCH, (uint64_t)s->i);
-	return s->way->choose(&s->o, &s->vol, e);
+	if (s->way->choose(&s->o, &s->vol, e))
+		return bad(s, &s->vol.f, e);
+	if (s->mapped)
+		patch_fetch(&s->vol.f, &s->vol.g, s->vol.start, s->vol.size);
+	return s->ready = 1;
 }
 
 static json_t *history_args(const struct sampler *s)
@@ -232,25 +247,22 @@ static int describe(struct sampler *s, struct frame *f, struct err *e)
 
 int sampler_next(struct sampler *s, struct frame *f, struct err *e)
 {
-	int r;
+	struct err later;
+	int r = prepare(s, e);
 
 	memset(f, 0, sizeof *f);
-	if (s->o.n && s->i >= s->o.n)
-		return 0;
-	r = s->o.by == SAMPLER_GRID ? visit_grid(s, e) : visit(s, e);
-	if (r == 0 && s->o.n && s->o.by != SAMPLER_GRID)
+	if (r == 0 && s->i < s->o.n && s->o.by != SAMPLER_GRID)
 		return err_set(e, stream_name(s->stream), "ends after %lld volumes, before patch %lld of %lld (a saved stream is gone over again and again)",
 		               (long long)s->at + 1, (long long)s->i, (long long)s->o.n);
 	if (r != 1)
 		return r;
-	if (choose(s, e))
-		return bad(s, &s->vol.f, e);
-	if (s->mapped)
-		patch_fetch(&s->vol.f, &s->vol.g, s->vol.start, s->vol.size);
 	if (patch_cut(&s->vol.f, &s->vol.g, s->vol.start, s->vol.size, s->o.fill, f, e) || describe(s, f, e)) {
 		frame_free(f);
 		return bad(s, &s->vol.f, e);
 	}
 	s->i += s->o.shards;
+	s->ready = 0;
+	if (s->mapped) /* the disk works while this patch is written; what goes wrong is said at its turn */
+		(void)prepare(s, &later);
 	return 1;
 }
