@@ -320,6 +320,18 @@ static void weights(void)
 	free(p);
 	sampler_forget(v.index);
 
+	/* Of several channels the first: 0, 1, 2, ... */
+	o.weight = "image";
+	p = none();
+	sum = 0;
+	for (int i = 0; i < 24; i++)
+		sum += i % 4 + i / 4 % 3 * X + i / 12 * X * Y;
+	for (int i = 0; i < 24; i++)
+		*at(p, i % 4, i / 4 % 3, i / 12) = (i % 4 + i / 4 % 3 * X + i / 12 * X * Y) / sum;
+	frequencies("weights of a tensor with channels", &o, &v, p);
+	free(p);
+	sampler_forget(v.index);
+
 	memcpy(o.size, (int64_t[]){9, 4, 2}, sizeof o.size);
 	p = none();
 	*at(p, -2, 0, 0) = 1;
