@@ -173,19 +173,40 @@ int out_write(struct out *o, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
-int out_printf(struct out *o, struct err *e, const char *fmt, ...)
+static int print(struct out *o, int clean, const char *fmt, va_list ap, struct err *e)
 {
 	char *s;
-	va_list ap;
-	int n, r;
+	int n = vasprintf(&s, fmt, ap), r;
 
-	va_start(ap, fmt);
-	n = vasprintf(&s, fmt, ap);
-	va_end(ap);
 	if (n < 0)
 		return err_set(e, o->name, "not enough memory");
+	for (char *p = s; clean && *p; p++)
+		if (((unsigned char)*p < ' ' || *p == 127) && (*p != '\n' || p[1]))
+			*p = '?';
 	r = out_write(o, s, (size_t)n, e);
 	free(s);
+	return r;
+}
+
+int out_printf(struct out *o, struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = print(o, 0, fmt, ap, e);
+	va_end(ap);
+	return r;
+}
+
+int out_text(struct out *o, struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = print(o, 1, fmt, ap, e);
+	va_end(ap);
 	return r;
 }
 

@@ -27,6 +27,9 @@ int out_open(struct out *o, const char *path, int binary, struct err *e);
 int out_write(struct out *o, const void *p, size_t n, struct err *e);
 int out_printf(struct out *o, struct err *e, const char *fmt, ...) ERR_PRINTF(3, 4);
 
+/* As out_printf, for what comes out of files and must not play tricks with a terminal: control bytes, but a newline at the end, become '?'. */
+int out_text(struct out *o, struct err *e, const char *fmt, ...) ERR_PRINTF(3, 4);
+
 /* Flush, sync, rename, close: the exit status of a tool hangs on this. 0, or -1, an error, and nothing left behind. */
 int out_close(struct out *o, struct err *e);
 

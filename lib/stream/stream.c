@@ -314,8 +314,9 @@ int64_t stream_count(struct stream *s, struct err *e)
 
 	if (s->count >= 0)
 		return s->count;
-	if (!s->map && !s->size)
+	if (!s->map)
 		return err_set(e, s->name, "is not a file with frames in it");
+	(void)madvise(s->map, s->size, MADV_RANDOM);
 	s->at = s->begun;
 	s->frames = 0;
 	for (size_t at = s->at; (r = stream_next_header(s, &f, e)) == 1; at = s->at, n++) {

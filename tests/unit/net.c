@@ -1,5 +1,5 @@
 /* lib/net: networks against MONAI's own numbers (tests/golden/make_unet.py), plans, models. */
-#include "tests/unit/tap.h"
+#include "tests/unit/cpu.h"
 
 #include <omp.h>
 #include <unistd.h>
@@ -7,7 +7,6 @@
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
 #include "lib/net/checkpoint.h"
-#include "lib/net/device.h"
 #include "lib/net/net_run.h"
 #include "lib/stream/stream.h"
 
@@ -411,14 +410,9 @@ static void replay(void)
 
 int main(void)
 {
-	const char *bin = getenv("BIN");
-
-	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
-	k = device_open("cpu", &e);
-	if (!k) {
-		ok(0, "%s", e.text);
+	k = cpu();
+	if (!k)
 		return tap_done();
-	}
 	for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
 		golden(CASES[i]);
 	options();

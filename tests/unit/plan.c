@@ -1,9 +1,8 @@
 /* lib/net/plan: networks at random (every way of joining adds, concatenations, norms and convolutions), run forward and backward, against their graph
    worked through one operation after the other in doubles. What fusion, aliasing and the arena get wrong shows here. */
-#include "tests/unit/tap.h"
+#include "tests/unit/cpu.h"
 
 #include "lib/base/rng.h"
-#include "lib/net/device.h"
 #include "lib/net/net_run.h"
 #include "tests/ref/ref.h"
 
@@ -320,14 +319,9 @@ static void one(int i)
 
 int main(void)
 {
-	const char *bin = getenv("BIN");
-
-	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
-	k = device_open("cpu", &e);
-	if (!k) {
-		ok(0, "%s", e.text);
+	k = cpu();
+	if (!k)
 		return tap_done();
-	}
 	for (int i = 0; i < CASES; i++)
 		one(i);
 	return tap_done();
