@@ -135,7 +135,7 @@ int hyper_settle(struct hyper *h, int recipe, json_t **options, struct err *e)
 
 		given[i] = *v >= 0;
 		if (!given[i])
-			*v = json_is_number(was) ? json_number_value(was) : recipe_value(recipe, n);
+			*v = json_is_number(was) ? json_number_value(was) : recipe_value(old ? -1 : recipe, n);
 		json_object_set_new(*options, n->name, json_real(*v));
 	}
 	for (int i = 0; i < ENTRIES && !bad; i++)

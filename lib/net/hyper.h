@@ -27,8 +27,8 @@ struct hyper {
 
 void hyper_unset(struct hyper *h);
 
-/* What was not given comes from the checkpoint's options (*options; NULL: none), else from the recipe (-1: none), else it is the default. *options:
-   replaced by all of them as JSON. 0, or -1 and an error: an option was given that has no meaning with the others. */
+/* What was not given comes from the checkpoint's options (*options), where there is none (NULL) from the recipe (-1: none), else it is the default.
+   *options: replaced by all of them as JSON. 0, or -1 and an error: an option was given that has no meaning with the others. */
 int hyper_settle(struct hyper *h, int recipe, json_t **options, struct err *e);
 
 /* Change one that stands in *options too. */

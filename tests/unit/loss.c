@@ -252,7 +252,12 @@ static void options(void)
 
 	hyper_unset(&h);
 	h.decay = 0.7;
-	ok(!hyper_settle(&h, RECIPE_NNUNET, &o, &e) && h.decay == 0.7 && h.lr == 0.5 && h.loss == LOSS_CE && h.optimizer == K_SGD && h.eps == 1e-8, "given, checkpoint, recipe, default");
+	ok(!hyper_settle(&h, RECIPE_NNUNET, &o, &e) && h.decay == 0.7 && h.lr == 0.5 && h.loss == LOSS_CE && h.optimizer == K_ADAMW && h.eps == 1e-8,
+		"given, checkpoint, default; a recipe is no more asked");
+	json_decref(o), o = NULL;
+	hyper_unset(&h);
+	h.decay = 0.7;
+	ok(!hyper_settle(&h, RECIPE_NNUNET, &o, &e) && h.decay == 0.7 && h.lr == 0.01 && h.loss == LOSS_NNUNET && h.beta1 == 0.9, "given, recipe, default");
 	json_decref(o), o = NULL;
 	hyper_unset(&h);
 	h.momentum = 0.5;
