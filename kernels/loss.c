@@ -1,7 +1,7 @@
 /* Softmax (of one channel: sigmoid), overlap and entropy in two passes: sums (the probabilities go where the gradient will be), then the gradient.
    Voxels go through in blocks with the channels apart, so that every step is on whole vectors; sums are floats within a block, then doubles.
-   With a = d overlap/dp = fI g + fP (1 or 2 p):  dl_j = p_j (a_j - sum_c p_c a_c),  of one channel p (1 - p) a;  cross entropy: weight (p_j - g_j) over
-   the weights' sum;  focal with z = l or -l: d/dz (1 - s(z))^gamma (-log s(z)) = -(1 - s(z))^gamma (gamma s(z) (-log s(z)) + s(-z)). */
+   With a = d overlap/dp = fI g + fP (1 or 2 p):  dl_j = p_j (a_j - sum_c p_c a_c),  of one channel p (1 - p) a;  cross entropy: weight (p_j - g_j)
+   over the weights' sum;  focal with z = l or -l: d/dz (1 - s(z))^gamma (-log s(z)) = -(1 - s(z))^gamma (gamma s(z) (-log s(z)) + s(-z)). */
 #include "kernels/loss.h"
 
 #include <string.h>
@@ -14,8 +14,8 @@ enum { CHUNK = 8192, BLOCK = 64 }; /* voxels */
 /* Of a chunk: entropy, first wrong voxel, then per channel I, P and G. */
 enum { ENTROPY, WRONG, CLASSES };
 
-/* One block: logits, then probabilities, of every channel [k][BLOCK]; which channel is the label's (-1: none); 1, beyond the end 0, and that times the
-   label's weight. */
+/* One block: logits, then probabilities, of every channel [k][BLOCK]; which channel is the label's (-1: none); 1, beyond the end 0, and that times
+   the label's weight. */
 struct block { float *p; float label[BLOCK], there[BLOCK], weight[BLOCK]; };
 
 static int64_t chunks_of(const struct k_loss *g)

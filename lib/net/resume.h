@@ -27,8 +27,8 @@ struct resume {
 /* Write the model frame, and with `optimizer` the optimizer frame, to o. 0 or -1. */
 int resume_write(const struct resume *r, struct out *o, int optimizer, struct err *e);
 
-/* The optimizer frame f that follows an open model's frame (the caller frees it): step, next, loss, val_dice, val_step, best, best_step, stale, options
-   (a new reference). 0 or -1. */
+/* The optimizer frame f that follows an open model's frame (the caller frees it): step, next, loss, val_dice, val_step, best, best_step, stale,
+   options (a new reference). 0 or -1. */
 int resume_read(struct resume *r, struct model *m, struct frame *f, struct err *e);
 
 /* Its moments and weights into r->optim, which must be open and of the kind that wrote them; file for messages. 0 or -1. */

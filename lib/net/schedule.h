@@ -4,8 +4,8 @@
 
 #include "lib/net/hyper.h"
 
-/* Of step t (0 the first) of T = h->steps; t <= T. With h->epoch_steps E above 1 it changes once an epoch: t/E and T/E, rounded down and up, stand for
-   t and T. lr is h->lr, end h->end_lr, W h->warmup (steps; below 1 a fraction of T; not given: 0.1 T, onecycle 0.3 T):
+/* Of step t (0 the first) of T = h->steps; t <= T. With h->epoch_steps E above 1 it changes once an epoch: t/E and T/E, rounded down and up, stand
+   for t and T. lr is h->lr, end h->end_lr, W h->warmup (steps; below 1 a fraction of T; not given: 0.1 T, onecycle 0.3 T):
    constant       lr
    poly           lr (1 - t/T)^power                                                  nnU-Net's PolyLRScheduler
    cosine         end + (lr - end) (1 + cos(pi t/T)) / 2                              torch CosineAnnealingLR

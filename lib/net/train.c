@@ -210,10 +210,15 @@ static int one_batch(struct train *r, const struct feed_batch *b, struct err *e)
 	return 0;
 }
 
+static int out_of_patience(const struct train *r)
+{
+	return r->o->patience && r->at.stale >= r->o->patience;
+}
+
 /* Between two steps: is it over? */
 static int over(const struct train *r)
 {
-	return !r->part.batches && ((r->h.steps > 0 && (double)r->at.step >= r->h.steps) || (r->o->patience && r->at.stale >= r->o->patience));
+	return !r->part.batches && ((r->h.steps > 0 && (double)r->at.step >= r->h.steps) || out_of_patience(r));
 }
 
 /* SIGINT reaches a whole pipeline: where the patches end because nii-patch died of it, our own signal may be a moment behind. */
@@ -283,7 +288,7 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 {
 	const struct train_opts *o = r->o;
 	const struct feed_batch *b;
-	int got, signal;
+	int got, signal, impatient;
 
 	r->k = r->at.k = device_open(o->device, e);
 	if (!r->k || train_begin(r, e))
@@ -301,16 +306,16 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	if (o->log && trainlog_open(&r->log, o->log, r->at.step, e))
 		return -1;
 	if (common->verbose)
-		err_warn("%s: %lld parameters, %lld patch(es) a step, activations %.1f MB", r->k->device, (long long)r->optim.total, (long long)(r->h.batch * r->h.accumulate),
-		         (double)net_arena(r->net) / 1e6);
+		err_warn("%s: %lld parameters, %lld patch(es) a step, activations %.1f MB", r->k->device, (long long)r->optim.total,
+		         (long long)(r->h.batch * r->h.accumulate), (double)net_arena(r->net) / 1e6);
 	progress_start(&r->bar, common, "step", 0);
 	r->since = progress_now();
 	r->waited = feed_waited(r->feed);
 	signal = loop(r, b, e);
+	impatient = !signal && out_of_patience(r);
 	if (signal < 0 || finish(r, &signal, e))
 		return -1;
-	*res = (struct train_result){r->at.step, r->at.next, signal, r->at.loss, r->at.val_dice, r->at.best, r->at.best_step, r->at.stale,
-	                             o->patience && r->at.stale >= o->patience};
+	*res = (struct train_result){r->at.step, r->at.next, signal, r->at.loss, r->at.val_dice, r->at.best, r->at.best_step, r->at.stale, impatient};
 	return 0;
 }
 

@@ -117,7 +117,7 @@ static int count_steps(struct train *r, const struct feed_batch *b, struct err *
 {
 	int64_t each = (int64_t)(r->h.batch * r->h.accumulate);
 
-	if (r->h.schedule == SCHEDULE_CONSTANT || r->h.steps > 0)
+	if (r->h.schedule == SCHEDULE_CONSTANT || r->h.steps > 0 || r->o->summary)
 		return 0;
 	if (b->left < 0)
 		return err_set(e, feed_name(r->feed), "does not say how many patches there are, and the schedule needs the number of steps: give --steps");
