@@ -190,7 +190,7 @@ static const struct arg args[] = {
 	{0, "res-units", ARG_INT, &all.units, "N", "convolutions in a residual unit (2)", 0, 16},
 	{0, "kernel", ARG_STR, &all.kernel, "K", "kernel size, N or XxYxZ (3)"},
 	{0, "classes", ARG_INT, &all.classes, "N", "classes with the background; 1: one channel, a sigmoid (2)", 1, 255},
-	{0, "recipe", ARG_CHOICE, &all.t.recipe, HYPER_RECIPES, "defaults for what follows here (those in brackets)"},
+	{0, "recipe", ARG_CHOICE, &all.t.recipe, HYPER_RECIPES, "a peer's defaults for what follows"},
 	{0, "loss", ARG_CHOICE, &all.loss, HYPER_LOSSES, "MONAI's and nnU-Net's losses (dicece)"},
 	{0, "no-squared", ARG_FLAG, &all.plain, NULL, "Dice of probabilities instead of their squares"},
 	{0, "no-background", ARG_FLAG, &all.no_background, NULL, "leave class 0 out of the overlap and the focal loss"},
