@@ -18,7 +18,7 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 1 }; /* raised with every change of this header */
+enum { K_ABI = 2 }; /* raised with every change of this header */
 
 enum k_copy { K_TO_DEVICE, K_TO_HOST, K_ON_DEVICE };
 
@@ -64,18 +64,48 @@ struct k_norm_bwd {
 	int dx_add, dres_add;
 };
 
-/* Losses over logits [n,vox,k] (k classes, dense) and labels [n,vox], as MONAI defines them (DEFINITIONS 5.4): softmax over k, then
-   dice: 1 - (2 I + smooth) / (D + smooth) per (n, class), mean; D of squares where squared; batch: sums over n first;
-   ce: mean over voxels of -log softmax. total = w_dice dice + w_ce ce. */
+/* Losses over logits l [n,vox,k] (k channels, dense) and labels [n,vox], as MONAI, PyTorch and nnU-Net define them:
+   total = w_dice overlap + w_ce entropy. p = softmax(l) over the channels and g = the one-hot label; of k = 1: p = sigmoid(l), g = label (0 or 1).
+
+   overlap (monai/losses/dice.py, tversky.py), with I = sum p g, P = sum p (squared: p^2), G = sum g over a volume (batch: over all n), the
+   channels without 0 where not `background` (k > 1):
+     dice, jaccard, tversky: mean over (n, c) of weight[c] (1 - (s I + nr) / (s (I + a (P - I) + b (G - I)) + dr))
+                             with s, a, b = 2, 1/2, 1/2; 2, 1, 1; 1, alpha, beta; weight counts for dice and jaccard, k > 1
+     generalised:            mean over n of 1 - (2 sum_c v I + nr) / (sum_c v (P + G) + dr), v = G^-power, where G = 0 the largest v of the others
+   entropy:
+     ce (torch cross_entropy): sum over voxels of (1 - smoothing) weight[y] (-log p_y) + smoothing/k sum_c weight[c] (-log p_c), over sum weight[y]
+     bce, and ce of k = 1 (torch binary_cross_entropy_with_logits, pos_weight = weight): mean over (n, v, c), against the one-hot label
+     focal (monai/losses/focal_loss.py): with z = l or, where g = 0, -l: mean over (n, v, c) of weight[c] (pos or, g = 0, neg)
+                             (1 - sigmoid(z))^gamma (-log sigmoid(z)), c without 0 where not `background` */
+enum k_overlap { K_DICE, K_JACCARD, K_TVERSKY, K_GENERALISED };
+enum k_entropy { K_CE, K_BCE, K_FOCAL };
 struct k_loss {
 	int64_t n, vox, k;
 	float w_dice, w_ce;      /* 0: term absent */
-	int squared, batch, background; /* background: class 0 counts in dice */
+	enum k_overlap overlap;
+	enum k_entropy entropy;
+	int squared, batch, background;
 	float smooth_nr, smooth_dr;
+	float alpha, beta;       /* tversky */
+	int power;               /* generalised: 2 (MONAI's square), 1 (simple), 0 (uniform) */
+	float smoothing;         /* ce */
+	float gamma, pos, neg;   /* focal */
+	const float *weight;     /* [k], host memory; NULL: 1 each */
 };
 
-/* One AdamW step (Loshchilov & Hutter; PyTorch's order of operations): w -= lr wd w; m, v; w -= lr/(1-b1^t) m / (sqrt(v/(1-b2^t)) + eps) */
-struct k_adamw { double lr, beta1, beta2, eps, decay; int64_t step; /* t, from 1 */ };
+/* One optimizer step on n parameters, with scale * g in g's place, in PyTorch's order of operations (torch/optim/{adam,adamw,sgd}.py):
+   adamw: w -= lr wd w; m, v: means of g, g^2; w -= lr/(1-b1^t) m / (sqrt(v/(1-b2^t)) + eps);  adam: the same, but g += wd w instead
+   sgd:   g += wd w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m)    v unused */
+enum k_optimizer { K_ADAMW, K_ADAM, K_SGD };
+struct k_optim {
+	enum k_optimizer kind;
+	double lr, decay;
+	double beta1, beta2, eps; /* adam, adamw */
+	double momentum;          /* sgd */
+	int nesterov;
+	int64_t step;             /* t, from 1 */
+	float scale;
+};
 
 /* Sliding windows over an image [c,Z,Y,X] (host memory on the CPU, device memory else), see lib/net/window.h */
 struct k_gather {
@@ -118,11 +148,13 @@ struct k_backend {
 	/* y[v][0..c) = x[v][0..c), or += ; pitches in elements */
 	int (*slice_copy)(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e);
 
-	/* label: one byte a voxel. out (host): total, dice, ce. dlogits NULL: the value only. A label >= k is an error that names the voxel. */
+	/* label: one byte a voxel. out (host): total, overlap, entropy. dlogits NULL: the value only. A label >= k (k = 1: >= 2) is an error that names the
+	   voxel. Scratch depends on n, vox and k alone. */
 	size_t (*loss_scratch)(const struct k_loss *g);
 	int (*loss)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e);
 
-	int (*adamw)(const struct k_adamw *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);
+	int (*optimize)(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);
+	int (*lerp)(float *y, const float *x, double t, int64_t n, struct err *e); /* y += t (x - y) */
 	int (*sum_squares)(const float *x, int64_t n, double *out, struct err *e); /* out: host */
 
 	int (*window_gather)(const struct k_gather *g, const float *image, float *x, struct err *e);

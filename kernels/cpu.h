@@ -24,7 +24,8 @@ struct cpu_level {
 	int (*slice_copy)(float *, int64_t, const float *, int64_t, int64_t, int64_t, int, struct err *);
 	size_t (*loss_scratch)(const struct k_loss *);
 	int (*loss)(const struct k_loss *, const float *, const uint8_t *, float *, double *, void *, struct err *);
-	int (*adamw)(const struct k_adamw *, float *, const float *, float *, float *, int64_t, struct err *);
+	int (*optimize)(const struct k_optim *, float *, const float *, float *, float *, int64_t, struct err *);
+	int (*lerp)(float *, const float *, double, int64_t, struct err *);
 	int (*sum_squares)(const float *, int64_t, double *, struct err *);
 	/* out[c] += sum over voxels of x[v][c], the same whatever the threads; scratch of column_scratch bytes */
 	size_t (*column_scratch)(int64_t vox, int64_t c);
@@ -47,7 +48,8 @@ int K(norm_backward)(const struct k_norm *g, const struct k_norm_bwd *a, void *s
 int K(slice_copy)(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e);
 size_t K(loss_scratch)(const struct k_loss *g);
 int K(loss)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e);
-int K(adamw)(const struct k_adamw *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);
+int K(optimize)(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);
+int K(lerp)(float *y, const float *x, double t, int64_t n, struct err *e);
 int K(sum_squares)(const float *x, int64_t n, double *out, struct err *e);
 size_t K(column_scratch)(int64_t vox, int64_t c);
 void K(column_sum)(const float *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch);

@@ -15,7 +15,7 @@ const struct cpu_level K(cpu_level) = {
 	.norm_scratch = K(norm_scratch), .norm_forward = K(norm_forward), .norm_backward = K(norm_backward),
 	.slice_copy = K(slice_copy),
 	.loss_scratch = K(loss_scratch), .loss = K(loss),
-	.adamw = K(adamw), .sum_squares = K(sum_squares),
+	.optimize = K(optimize), .lerp = K(lerp), .sum_squares = K(sum_squares),
 	.column_scratch = K(column_scratch), .column_sum = K(column_sum),
 	.gather_plan = K(gather_plan), .gather_pack = K(gather_pack), .gather_run = K(gather_run),
 	.wgrad_plan = K(wgrad_plan), .wgrad_scratch = K(wgrad_scratch), .wgrad_run = K(wgrad_run),

@@ -100,6 +100,11 @@ int net_classes(const struct net *n)
 	return (int)n->graph->op[n->graph->out].c;
 }
 
+int net_labels(const struct net *n)
+{
+	return net_classes(n) == 1 ? 2 : net_classes(n);
+}
+
 void net_divisor(const struct net *n, int64_t div[3])
 {
 	graph_divisor(n->graph, div);

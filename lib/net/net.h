@@ -30,7 +30,8 @@ void net_free(struct net *n); /* NULL is fine */
 
 const json_t *net_arch(const struct net *n); /* borrowed */
 int net_channels(const struct net *n);       /* of the input */
-int net_classes(const struct net *n);        /* of the logits */
+int net_classes(const struct net *n);        /* channels of the logits */
+int net_labels(const struct net *n);         /* values a label may have: the classes; of one channel, a sigmoid, two */
 void net_divisor(const struct net *n, int64_t div[3]); /* input sizes must be multiples of these */
 
 /* Parameters. net_params: the array, borrowed; *count how many. net_block: all values end to end (w, g of *total floats). */

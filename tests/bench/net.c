@@ -49,7 +49,7 @@ static int infer(struct bench *b, struct err *e)
 
 static int step(struct bench *b, struct err *e)
 {
-	struct k_adamw a = {3e-4, 0.9, 0.999, 1e-8, 1e-2, 1};
+	struct k_optim a = {.lr = 3e-4, .decay = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = 1, .scale = 1};
 	float *w, *g;
 	int64_t total;
 	double out[3];
@@ -57,7 +57,7 @@ static int step(struct bench *b, struct err *e)
 	if (net_zero_grad(b->n, e) || !net_forward(b->n, e) || net_backward(b->n, &DICECE, b->label, out, e))
 		return -1;
 	net_block(b->n, &w, &g, &total);
-	if (b->k->adamw(&a, w, g, b->m, b->v, total, e))
+	if (b->k->optimize(&a, w, g, b->m, b->v, total, e))
 		return -1;
 	net_changed(b->n);
 	return 0;

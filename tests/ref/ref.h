@@ -131,36 +131,4 @@ static inline void ref_norm_backward(const struct k_norm *g, const struct ref_no
 	}
 }
 
-/* out: total, dice, ce; straight from the definition. */
-static inline void ref_loss(const struct k_loss *g, const double *logits, const uint8_t *label, double out[3])
-{
-	double *p = malloc(sizeof *p * (size_t)(g->n * g->vox * g->k)), dice = 0;
-	int64_t first = g->background || g->k == 1 ? 0 : 1, terms = 0, groups = g->batch ? 1 : g->n, vox = g->batch ? g->n * g->vox : g->vox;
-
-	out[2] = 0;
-	for (int64_t v = 0; v < g->n * g->vox; v++) {
-		double sum = 0;
-
-		for (int64_t c = 0; c < g->k; c++)
-			sum += p[v * g->k + c] = exp(logits[v * g->k + c]);
-		for (int64_t c = 0; c < g->k; c++)
-			p[v * g->k + c] /= sum;
-		out[2] -= log(p[v * g->k + label[v]]) / (double)(g->n * g->vox);
-	}
-	for (int64_t n = 0; n < groups; n++)
-		for (int64_t c = first; c < g->k; c++, terms++) {
-			double in = 0, den = 0;
-
-			for (int64_t v = n * vox; v < (n + 1) * vox; v++) {
-				double q = p[v * g->k + c], t = label[v] == c;
-
-				in += q * t, den += g->squared ? q * q + t * t : q + t;
-			}
-			dice += 1 - (2 * in + (double)g->smooth_nr) / (den + (double)g->smooth_dr);
-		}
-	out[1] = dice / (double)terms;
-	out[0] = (double)g->w_dice * out[1] + (double)g->w_ce * out[2];
-	free(p);
-}
-
 #endif

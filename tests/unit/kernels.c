@@ -306,66 +306,6 @@ static void norm_is_exact(void)
 	k->release(scratch), pair_free(x), pair_free(y);
 }
 
-static void loss_case(int n, int vox, int classes, int squared, int batch, int background, float w_dice, float w_ce)
-{
-	struct k_loss g = {.n = n, .vox = vox, .k = classes, .w_dice = w_dice, .w_ce = w_ce, .squared = squared, .batch = batch, .background = background,
-		.smooth_nr = 1e-5f,
-			   .smooth_dr = 1e-5f};
-	int64_t count = (int64_t)n * vox * classes;
-	struct pair l = pair_new(count, 4), d = pair_new(count, 0);
-	uint8_t *label = malloc((size_t)(n * vox));
-	double got[3], want[3], up[3], down[3], bad = 0, h = 1e-5;
-	void *scratch = k->alloc(k->loss_scratch(&g), &e);
-
-	for (int64_t i = 0; i < n * vox; i++)
-		label[i] = (uint8_t)rng_below(&rng, (uint64_t)classes);
-	ref_loss(&g, l.d, label, want);
-	int failed = k->loss(&g, l.f, label, d.f, got, scratch, &e);
-	for (int i = 0; i < 3; i++)
-		bad = fmax(bad, fabs(got[i] - want[i]));
-	ok(!failed && bad < 2e-6, "loss n %d vox %d classes %d squared %d batch %d background %d: %.9g, reference %.9g", n, vox, classes, squared, batch,
-		background, got[0], want[0]);
-	bad = 0;
-	for (int64_t j = 0; j < 40; j++) {
-		int64_t i = count > 40 ? (int64_t)rng_below(&rng, (uint64_t)count) : j % count;
-		double old = l.d[i];
-
-		l.d[i] = old + h, ref_loss(&g, l.d, label, up);
-		l.d[i] = old - h, ref_loss(&g, l.d, label, down);
-		l.d[i] = old;
-		bad = fmax(bad, fabs((up[0] - down[0]) / (2 * h) - d.f[i]) * (double)(n * vox));
-	}
-	ok(bad < 1e-3, "its gradient against finite differences: %.1e of one voxel's", bad);
-	failed = k->loss(&g, l.f, label, NULL, up, scratch, &e);
-	ok(!failed && !memcmp(up, got, sizeof got), "the value alone is the same");
-	label[n * vox - 1] = (uint8_t)classes;
-	failed = k->loss(&g, l.f, label, NULL, up, scratch, &e);
-	ok(failed == -1 && strstr(e.text, "at voxel") , "%s", e.text);
-	free(label), k->release(scratch), pair_free(l), pair_free(d);
-}
-
-static void optimizer(void)
-{
-	struct k_adamw a = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.05, .step = 3};
-	int64_t n = 100003;
-	struct pair w = pair_new(n, 1), g = pair_new(n, 1), m = pair_new(n, 0.1), v = pair_new(n, 0.1);
-	double bad = 0, sum = 0, got;
-
-	for (int64_t i = 0; i < n; i++)
-		v.d[i] = v.f[i] = fabsf(v.f[i]), sum += g.d[i] * g.d[i];
-	k->adamw(&a, w.f, g.f, m.f, v.f, n, &e);
-	for (int64_t i = 0; i < n; i++) {
-		double mm = 0.9 * m.d[i] + 0.1 * g.d[i], vv = 0.999 * v.d[i] + 0.001 * g.d[i] * g.d[i];
-		double ww = w.d[i] * (1 - 0.01 * 0.05) - 0.01 / (1 - pow(0.9, 3)) * mm / (sqrt(vv) / sqrt(1 - pow(0.999, 3)) + 1e-8);
-
-		bad = fmax(bad, fabs(ww - w.f[i]) + fabs(mm - m.f[i]) + fabs(vv - v.f[i]));
-	}
-	ok(bad < 1e-6, "adamw: %.1e", bad);
-	ok(!k->sum_squares(g.f, n, &got, &e) && near_to(got, sum, 0, 1e-12), "sum of squares %.15g, %.15g", got, sum);
-	ok(!k->sum_squares(g.f, 0, &got, &e) && got == 0, "of nothing");
-	pair_free(w), pair_free(g), pair_free(m), pair_free(v);
-}
-
 static void slices(void)
 {
 	struct pair x = pair_new(31 * 5, 1);
@@ -453,9 +393,6 @@ int main(void)
 	for (size_t i = 0; i < sizeof normals / sizeof *normals; i++)
 		norm_case(&normals[i]);
 	norm_is_exact();
-	loss_case(1, 500, 2, 1, 0, 1, 1, 1), loss_case(2, 301, 2, 0, 0, 0, 1, 0.5f), loss_case(2, 301, 2, 1, 1, 1, 1, 1), loss_case(2, 97, 5, 1, 0, 0, 1, 1);
-	loss_case(1, 20000, 3, 0, 0, 1, 1, 0), loss_case(3, 64, 2, 0, 1, 1, 0, 1), loss_case(1, 1, 2, 1, 0, 1, 1, 1);
-	optimizer();
 	slices();
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
 		conv_threads(&shapes[i]);

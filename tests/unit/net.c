@@ -124,11 +124,11 @@ static void steps(struct net *n, const struct frame *f, const char *name)
 	m = k->alloc((size_t)total * sizeof *m, &e), v = k->alloc((size_t)total * sizeof *v, &e);
 	k->zero(m, (size_t)total * sizeof *m, &e), k->zero(v, (size_t)total * sizeof *v, &e);
 	for (int i = 0; i < 5; i++) {
-		const struct k_adamw a = {1e-2, 0.9, 0.999, 1e-8, 1e-2, i + 1};
+		const struct k_optim a = {.lr = 1e-2, .decay = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = i + 1, .scale = 1};
 
 		set_input(n, f);
 		net_zero_grad(n, &e);
-		if (!net_forward(n, &e) || net_backward(n, &LOSSES[0].terms, frame_find(f, "label")->data, out, &e) || k->adamw(&a, w, g, m, v, total, &e))
+		if (!net_forward(n, &e) || net_backward(n, &LOSSES[0].terms, frame_find(f, "label")->data, out, &e) || k->optimize(&a, w, g, m, v, total, &e))
 			printf("# %s\n", e.text);
 		net_changed(n);
 		worst = fmax(worst, fabs(out[0] - want[i]) / want[i]);
