@@ -1,0 +1,27 @@
+/* Weights of other programs as a model. */
+#ifndef NIIPIPE_IMPORT_H
+#define NIIPIPE_IMPORT_H
+
+#include <jansson.h>
+
+#include "lib/base/outfile.h"
+#include "lib/net/match.h"
+
+struct import {
+	const char *input;        /* file of weights */
+	const char *key, *prefix; /* as weights_open and match_weights have them; NULL: found */
+	const char *arch;         /* as archfile_json; NULL: metadata `arch` of the file */
+	const char *replay;       /* JSON array of steps, or a model's file whose steps they are; NULL: none */
+	int axes[MATCH_AXES];     /* {0, 1, 2}: as ours, z,y,x */
+	int64_t roi[3];           /* z,y,x, size of the windows; 0: unset */
+	match_say *say;
+	void *arg;                /* of say */
+};
+
+/* Write the model frame to o. 0, or -1 and an error, before anything is written where the weights are at fault. */
+int import_run(const struct import *im, struct out *o, struct err *e);
+
+/* A line for every tensor of the file: its name, type and shape, separated by tabs. */
+int import_list(const char *input, struct out *o, struct err *e);
+
+#endif
