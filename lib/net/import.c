@@ -10,20 +10,13 @@
 #include "lib/net/window.h"
 #include "lib/volume/replay.h"
 
-/* What was read, until it is written. */
-struct parts {
-	struct weights w;
-	json_t *arch, *replay;
-	struct graph *graph;
-};
-
-static int read_arch(const struct import *im, struct parts *p, struct err *e)
+static int read_arch(const struct import *im, struct import_net *p, struct err *e)
 {
 	const char *text = im->arch ? im->arch : frame_meta(&p->w.frame, "arch");
 	json_t *root;
 
 	if (!text)
-		return err_set(e, im->input, "does not say what network it is of: give --arch");
+		return err_set(e, im->input, "does not say what network it is of: it has no metadata arch (seg-import --arch says it)");
 	root = archfile_json(text, e);
 	p->arch = root ? archfile_network(root, e) : NULL;
 	if (root && !p->arch)
@@ -36,7 +29,7 @@ static int read_arch(const struct import *im, struct parts *p, struct err *e)
 	return p->graph ? 0 : -1;
 }
 
-static int read_replay(const struct import *im, struct parts *p, struct err *e)
+static int read_replay(const struct import *im, struct import_net *p, struct err *e)
 {
 	const char *own = frame_meta(&p->w.frame, "replay"), *text = im->replay ? im->replay : own ? own : "[]";
 
@@ -71,19 +64,6 @@ static int add_param(const struct weights *w, const struct graph_param *p, struc
 	return 0;
 }
 
-static int make_frame(const struct import *im, const struct parts *p, struct frame *f, struct err *e)
-{
-	const char *target = json_string_value(json_object_get(p->arch, "_target_")), *dot = strrchr(target, '.');
-
-	if (frame_init(f, "model", dot ? dot + 1 : target, e) || set_json(f, "arch", p->arch, e) || set_json(f, "replay", p->replay, e) ||
-	    (im->roi[0] && window_roi_set(f, im->roi, e)))
-		return -1;
-	for (int i = 0; i < p->graph->params; i++)
-		if (add_param(&p->w, &p->graph->param[i], f, e))
-			return -1;
-	return 0;
-}
-
 /* Do the windows fit the strides? */
 static int check_roi(const struct import *im, const struct graph *g, struct err *e)
 {
@@ -96,28 +76,50 @@ static int check_roi(const struct import *im, const struct graph *g, struct err 
 	return 0;
 }
 
+int import_open(struct import_net *n, const struct import *im, struct err *e)
+{
+	char line[600];
+
+	memset(n, 0, sizeof *n);
+	if (weights_open(&n->w, im->input, im->key, 0, e) || read_arch(im, n, e) || check_roi(im, n->graph, e) || read_replay(im, n, e))
+		return -1;
+	snprintf(line, sizeof line, "the weights are in '%.500s'", n->w.from);
+	if (*n->w.from)
+		im->say(im->arg, 0, line);
+	return match_weights(&n->w, n->graph, im->prefix, im->axes, im->say, im->arg, e);
+}
+
+void import_close(struct import_net *n)
+{
+	graph_free(n->graph);
+	json_decref(n->arch);
+	json_decref(n->replay);
+	weights_close(&n->w);
+}
+
+int import_frame(const struct import_net *n, const struct import *im, struct frame *f, struct err *e)
+{
+	const char *target = json_string_value(json_object_get(n->arch, "_target_")), *dot = strrchr(target, '.');
+	const char *roi = frame_meta(&n->w.frame, "roi");
+
+	if (frame_init(f, "model", dot ? dot + 1 : target, e) || set_json(f, "arch", n->arch, e) || set_json(f, "replay", n->replay, e))
+		return -1;
+	if (im->roi[0] ? window_roi_set(f, im->roi, e) : roi ? frame_set_meta(f, "roi", roi, e) : 0)
+		return -1;
+	for (int i = 0; i < n->graph->params; i++)
+		if (add_param(&n->w, &n->graph->param[i], f, e))
+			return -1;
+	return 0;
+}
+
 int import_run(const struct import *im, struct out *o, struct err *e)
 {
-	struct parts p = {.arch = NULL};
+	struct import_net n;
 	struct frame f = {0};
-	int r = -1;
+	int r = import_open(&n, im, e) || import_frame(&n, im, &f, e) || frame_write(&f, o, e) ? -1 : 0;
 
-	if (weights_open(&p.w, im->input, im->key, 0, e) || read_arch(im, &p, e) || check_roi(im, p.graph, e) || read_replay(im, &p, e))
-		goto out;
-	if (*p.w.from) {
-		char line[600];
-
-		snprintf(line, sizeof line, "the weights are in '%.500s'", p.w.from);
-		im->say(im->arg, 0, line);
-	}
-	if (!match_weights(&p.w, p.graph, im->prefix, im->axes, im->say, im->arg, e) && !make_frame(im, &p, &f, e) && !frame_write(&f, o, e))
-		r = 0;
-out:
 	frame_free(&f);
-	graph_free(p.graph);
-	json_decref(p.arch);
-	json_decref(p.replay);
-	weights_close(&p.w);
+	import_close(&n);
 	return r;
 }
 

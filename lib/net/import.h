@@ -18,7 +18,19 @@ struct import {
 	void *arg;                /* of say */
 };
 
-/* Write the model frame to o. 0, or -1 and an error, before anything is written where the weights are at fault. */
+/* What was read, fitted to each other: weights under the network's names. */
+struct import_net {
+	struct weights w;
+	json_t *arch, *replay;
+	struct graph *graph;
+};
+int import_open(struct import_net *n, const struct import *im, struct err *e); /* 0 or -1; import_close either way */
+void import_close(struct import_net *n);
+
+/* Fill f, to be released with frame_free, with the model's frame. 0 or -1. */
+int import_frame(const struct import_net *n, const struct import *im, struct frame *f, struct err *e);
+
+/* All of it: write the model frame to o. 0, or -1 and an error; nothing is written where the weights are at fault. */
 int import_run(const struct import *im, struct out *o, struct err *e);
 
 /* A line for every tensor of the file: its name, type and shape, separated by tabs. */
