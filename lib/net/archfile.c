@@ -1,7 +1,24 @@
 #include "lib/net/archfile.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
+
+static json_t *load(const char *path, json_error_t *why, struct err *e)
+{
+	FILE *f = fopen(path, "re");
+	json_t *j;
+
+	if (!f) {
+		err_sys(e, path, "cannot open");
+		return NULL;
+	}
+	j = json_loadf(f, JSON_REJECT_DUPLICATES, why);
+	fclose(f);
+	if (!j)
+		err_set(e, path, "line %d: %.200s", why->line, why->text);
+	return j;
+}
 
 json_t *archfile_json(const char *text, struct err *e)
 {
@@ -11,11 +28,11 @@ json_t *archfile_json(const char *text, struct err *e)
 
 	while (isspace((unsigned char)*s))
 		s++;
-	j = *s == '{' || *s == '[' ? json_loads(s, JSON_REJECT_DUPLICATES, &why) : json_load_file(text, JSON_REJECT_DUPLICATES, &why);
-	if (!j && why.line < 0)
-		err_set(e, NULL, "%.200s", why.text);
-	else if (!j)
-		err_set(e, *s == '{' || *s == '[' ? "JSON" : text, "line %d: %.200s", why.line, why.text);
+	if (*s != '{' && *s != '[')
+		return load(text, &why, e);
+	j = json_loads(s, JSON_REJECT_DUPLICATES, &why);
+	if (!j)
+		err_set(e, NULL, "JSON: line %d: %.200s", why.line, why.text);
 	return j;
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH = 16, VISITS = 1 << 20, NAME = 512, NESTED = 4 };
+enum { DEPTH = 16, VISITS = 1 << 20, NAME = 512, NESTED = 4, LISTED = 10 };
 
 /* Names that training programs keep a state_dict under, the first that is there counts: nnU-Net; Lightning and MONAI's research code; others; averages
    of weights last. */
@@ -22,17 +22,20 @@ static int holds_tensors(const struct pickle *p, int v)
 	return 0;
 }
 
-/* What a dict's keys are, for a message. */
+/* The first of a dict's keys, for a message. */
 static void list_keys(const struct pickle *p, int v, char *text, size_t size)
 {
 	size_t n = 0;
+	int listed = 0;
 
 	text[0] = 0;
-	for (int i = 0; pickle_is(p, v, PICKLE_DICT) && i < p->v[v].n && n < size; i += 2) {
+	for (int i = 0; pickle_is(p, v, PICKLE_DICT) && i < p->v[v].n && listed < LISTED; i += 2) {
 		const struct pickle_value *k = &p->v[p->v[v].item[i]];
 
-		if (k->kind == PICKLE_TEXT)
-			n += (size_t)snprintf(text + n, size - n, "%s%.*s", n ? ", " : "", k->n < 40 ? k->n : 40, k->s);
+		if (k->kind != PICKLE_TEXT)
+			continue;
+		n += (size_t)snprintf(text + n, size - n, "%s%.*s%s", listed ? ", " : "", k->n < 40 ? k->n : 40, k->s, listed == LISTED - 1 ? ", ..." : "");
+		listed++;
 	}
 }
 
