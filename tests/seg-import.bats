@@ -41,17 +41,17 @@ legacy() {
 	told zip.pt </dev/null
 	told training.pth <<-'END'
 		seg-import: training.pth: the weights are in 'state_dict'
-		seg-import: training.pth: module.* -> *: 14 tensors
+		seg-import: training.pth: module.* -> * (14)
 	END
 	told lightning.ckpt <<-'END'
 		seg-import: lightning.ckpt: the weights are in 'state_dict'
-		seg-import: lightning.ckpt: _model._orig_mod.* -> *: 14 tensors
+		seg-import: lightning.ckpt: _model._orig_mod.* -> * (14)
 	END
 	told nnunet.pth <<-'END'
 		seg-import: nnunet.pth: the weights are in 'network_weights'
 	END
 	told old.pt <<-'END'
-		seg-import: old.pt: *.act.* -> *.adn.A.*: 4 tensors (MONAI before 0.4)
+		seg-import: old.pt: *.act.* -> *.adn.A.* (4; MONAI before 0.4)
 	END
 }
 
@@ -149,13 +149,13 @@ legacy() {
 	legacy '\200\4\214\2os\214\6system\223.' >evil.pt
 	fails 1 "seg-import: evil.pt: asks for os.system: a file of weights may hold tensors and containers alone (offset 39)" seg-import --arch arch.json evil.pt
 	legacy '\200\2(S\1\0iposix\nsystem\n.' >evil.pt
-	fails 1 "seg-import: evil.pt: pickle: operation 0x53 is not known (offset 27)" seg-import --arch arch.json evil.pt
+	fails 1 "seg-import: evil.pt: pickle: operation 0x53 is not known (offset 28)" seg-import --arch arch.json evil.pt
 	legacy '\200\2(iposix\nsystem\n.' >evil.pt
-	fails 1 "seg-import: evil.pt: asks for posix.system: a file of weights may hold tensors and containers alone (offset 27)" seg-import --arch arch.json evil.pt
+	fails 1 "seg-import: evil.pt: asks for posix.system: a file of weights may hold tensors and containers alone (offset 28)" seg-import --arch arch.json evil.pt
 	legacy '\200\2ctorch.storage\n_load_from_bytes\n.' >evil.pt
 	fails 1 "seg-import: evil.pt: asks for torch.storage._load_from_bytes$more" seg-import --arch arch.json evil.pt
 	legacy '\200\2ctorch\nFloatStorage\n)R.' >evil.pt
-	fails 1 "seg-import: evil.pt: calls torch.FloatStorage in a way that is not understood (offset 47)" seg-import --arch arch.json evil.pt
+	fails 1 "seg-import: evil.pt: calls torch.FloatStorage in a way that is not understood (offset 48)" seg-import --arch arch.json evil.pt
 }
 
 @test "files that are none" {

@@ -162,9 +162,9 @@ static int strip(struct match *m, const char *prefix, int given)
 			left++;
 		}
 	}
-	tell(m, 0, "%s* -> *: %d tensors", prefix, taken);
+	tell(m, 0, "%s* -> * (%d)", prefix, taken);
 	if (left)
-		tell(m, 0, "%d tensors under other names left out", left);
+		tell(m, 0, "tensors of other names left out: %d", left);
 	return 0;
 }
 
@@ -199,7 +199,7 @@ static int rename_all(struct match *m)
 			return -1;
 	for (int i = 0; i < RENAME_COUNT; i++)
 		if (used[i])
-			tell(m, 0, "*%s* -> *%s*: %d tensors (%s)", RENAMES[i].from, RENAMES[i].to, used[i], RENAMES[i].why);
+			tell(m, 0, "*%s* -> *%s* (%d; %s)", RENAMES[i].from, RENAMES[i].to, used[i], RENAMES[i].why);
 	return 0;
 }
 
@@ -235,7 +235,7 @@ static int is_constant(const char *name)
 
 static void leave_out(struct match *m)
 {
-	int repeats = 0, constants = 0;
+	int repeats = 0, constants = 0, equal;
 
 	for (int i = m->w->n - 1; i >= 0; i--) {
 		const struct weight *w = &m->w->w[i], *of;
@@ -243,18 +243,19 @@ static void leave_out(struct match *m)
 		if (param(m->g, w->name))
 			continue;
 		of = repeated(m, w);
-		if (of && !weight_equal(w, of))
+		equal = of && weight_equal(w, of);
+		if (of && !equal)
 			tell(m, 1, "differs: %.200s, from %.200s, which it should repeat", w->name, of->name);
 		if (!of && !is_constant(w->name))
 			continue;
-		repeats += of != NULL;
+		repeats += equal;
 		constants += !of;
 		weights_drop(m->w, i);
 	}
 	if (repeats)
-		tell(m, 0, "%d tensors left out: they repeat others, bit for bit", repeats);
+		tell(m, 0, "tensors left out, as they repeat others bit for bit: %d", repeats);
 	if (constants)
-		tell(m, 0, "%d tensors left out: constants, no weights", constants);
+		tell(m, 0, "tensors left out, constants that are no weights: %d", constants);
 }
 
 /* -- axes -- */
