@@ -38,15 +38,16 @@ static int run(struct opts *o, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.im = {.axes = {0, 1, 2}, .say = say}};
+	struct opts o = {.im = {.axes = {0, 1, 2}, .say = say, .configuration = "3d_fullres"}};
 	struct err e;
 	const struct arg args[] = {
-		{0, "arch", ARG_STR, &o.im.arch, "FILE|JSON", "the network: MONAI's JSON, or a bundle's config (what the file itself says)"},
+		{0, "arch", ARG_STR, &o.im.arch, "FILE|JSON", "the network: MONAI's JSON, a bundle's config, nnU-Net's plans.json"},
+		{0, "configuration", ARG_STR, &o.im.configuration, "NAME", "of the plans (3d_fullres)"},
 		{0, "axes", ARG_CHOICE, &o.axes, "zyx|xyz", "order of the arrays the weights were trained on (zyx)"},
 		{0, "key", ARG_STR, &o.im.key, "PATH", "where in the file the weights are: A/B (where it is usual)"},
 		{0, "prefix", ARG_STR, &o.im.prefix, "TEXT", "what the weights' names begin with (what fits most)"},
-		{0, "replay", ARG_STR, &o.im.replay, "FILE|JSON", "preparation of the volumes: steps, or those of a model (none)"},
-		{0, "roi", ARG_INT, o.roi, "X,Y,Z", "size of the windows, voxels (unset)", 1, 4096, 3},
+		{0, "replay", ARG_STR, &o.im.replay, "FILE|JSON", "preparation of the volumes: steps, or those of a model (the plans')"},
+		{0, "roi", ARG_INT, o.roi, "X,Y,Z", "size of the windows, voxels (the plans')", 1, 4096, 3},
 		{0, "list", ARG_FLAG, &o.list, NULL, "print the file's tensors: name, type, shape"},
 		{0},
 	};

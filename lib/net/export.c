@@ -5,10 +5,10 @@
 #include "lib/net/onnx.h"
 
 /* PyTorch's loaders look for the format; all the rest is ours and makes the file a model still. */
-static int write_safetensors(const struct import_net *n, const struct import *im, struct out *o, struct err *e)
+static int write_safetensors(const struct import_net *n, struct out *o, struct err *e)
 {
 	struct frame f = {0};
-	int r = import_frame(n, im, &f, e) || frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;
+	int r = import_frame(n, &f, e) || frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;
 
 	frame_free(&f);
 	return r;
@@ -33,7 +33,7 @@ int export_run(const struct export *x, struct out *o, struct err *e)
 	int r = import_open(&n, &im, e);
 
 	if (!r)
-		r = x->format == EXPORT_ONNX ? write_onnx(&n, o, e) : write_safetensors(&n, &im, o, e);
+		r = x->format == EXPORT_ONNX ? write_onnx(&n, o, e) : write_safetensors(&n, o, e);
 	import_close(&n);
 	return r;
 }
