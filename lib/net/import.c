@@ -31,7 +31,7 @@ static void count_channels(json_t *arch, const struct weights *w)
 static int read_plans(const struct import *im, const json_t *root, struct import_net *n, struct err *e)
 {
 	struct plans p;
-	int r = plans_read(&p, root, im->configuration, e);
+	int r = plans_read(&p, root, im->configuration, !im->replay, e);
 
 	n->arch = p.arch;
 	n->replay = p.replay;
@@ -112,15 +112,20 @@ static int set_json(struct frame *f, const char *key, const json_t *v, struct er
 	return r;
 }
 
-/* Parameter p's values into the frame. */
+/* Parameter p's values into the frame: float32, but an integer (a counter) as it is. */
 static int add_param(const struct weights *w, const struct graph_param *p, struct frame *f, struct err *e)
 {
-	struct tensor *t = frame_add(f, p->name, DT_F32, p->rank, p->shape, e);
+	const struct weight *from = weights_find(w, p->name);
+	struct tensor *t = frame_add(f, p->name, dtype_is_float(from->dtype) ? DT_F32 : from->dtype, p->rank, p->shape, e);
 	const float *v;
 
 	if (!t)
 		return -1;
-	weight_load(weights_find(w, p->name), t->data);
+	if (t->dtype != DT_F32) {
+		memcpy(t->data, from->data, t->size);
+		return 0;
+	}
+	weight_load(from, t->data);
 	v = t->data;
 	for (int64_t i = 0; i < p->count; i++)
 		if (!isfinite(v[i]))

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/net/alias.h"
+
 enum { NAME = 512, LINE = 800 };
 
 struct match {
@@ -12,7 +14,8 @@ struct match {
 	const struct graph *g;
 	match_say *say;
 	void *arg;
-	int problems;
+	int problems, aliases;
+	struct alias *alias;
 	struct err *e;
 };
 
@@ -28,13 +31,10 @@ static const struct { const char *from, *to, *why; } RENAMES[] = {
 };
 enum { RENAME_COUNT = sizeof RENAMES / sizeof *RENAMES };
 
-/* What ends so is made anew by the network, no weight. */
-static const char *const CONSTANTS[] = {".num_batches_tracked", ".relative_position_index", ".attn_mask"};
+#define COUNTER ".num_batches_tracked" /* an integer of batch normalisation */
 
-/* nnU-Net's modules know their parts by two names: a tensor with `from` in its name is the one with `to`. */
-static const struct { const char *from, *to; } REPEATS[] = {
-	{"decoder.encoder.", "encoder."}, {".all_modules.0.", ".conv."}, {".all_modules.1.", ".norm."}, {".all_modules.2.", ".norm."},
-};
+/* What ends so is no weight, where the network does not have it. */
+static const char *const CONSTANTS[] = {COUNTER, ".relative_position_index", ".attn_mask"};
 
 static void tell(struct match *m, int problem, const char *fmt, ...) ERR_PRINTF(3, 4);
 static void tell(struct match *m, int problem, const char *fmt, ...)
@@ -55,6 +55,13 @@ static const struct graph_param *param(const struct graph *g, const char *name)
 		if (!strcmp(g->param[i].name, name))
 			return &g->param[i];
 	return NULL;
+}
+
+static int ends(const char *name, const char *with)
+{
+	size_t n = strlen(name), k = strlen(with);
+
+	return n >= k && !strcmp(name + n - k, with);
 }
 
 static int rename_to(struct match *m, struct weight *w, const char *name)
@@ -206,30 +213,17 @@ static int rename_all(struct match *m)
 /* The parameter's tensor that w repeats by its name; NULL: none. */
 static const struct weight *repeated(const struct match *m, const struct weight *w)
 {
-	char name[NAME], next[NAME];
-
-	snprintf(name, sizeof name, "%s", w->name);
-	for (size_t i = 0; i < sizeof REPEATS / sizeof *REPEATS; i++) {
-		const struct weight *of;
-
-		if (!replace(name, REPEATS[i].from, REPEATS[i].to, next))
-			continue;
-		memcpy(name, next, sizeof name);
-		of = param(m->g, name) ? weights_find(m->w, name) : NULL;
-		if (of)
-			return of;
-	}
+	for (int i = 0; i < m->aliases; i++)
+		if (!strcmp(w->name, m->alias[i].name))
+			return weights_find(m->w, m->g->param[m->alias[i].param].name);
 	return NULL;
 }
 
 static int is_constant(const char *name)
 {
-	for (size_t i = 0; i < sizeof CONSTANTS / sizeof *CONSTANTS; i++) {
-		size_t n = strlen(name), k = strlen(CONSTANTS[i]);
-
-		if (n >= k && !strcmp(name + n - k, CONSTANTS[i]))
+	for (size_t i = 0; i < sizeof CONSTANTS / sizeof *CONSTANTS; i++)
+		if (ends(name, CONSTANTS[i]))
 			return 1;
-	}
 	return 0;
 }
 
@@ -282,34 +276,47 @@ static void turn(struct match *m, struct weight *w, const int axes[MATCH_AXES])
 static void check_param(struct match *m, const struct graph_param *p)
 {
 	const struct weight *w = weights_find(m->w, p->name);
-	struct weight needed = {.dtype = DT_F32, .rank = p->rank};
+	struct weight needed = {.dtype = ends(p->name, COUNTER) ? DT_I64 : DT_F32, .rank = p->rank};
 	char is[WEIGHT_TEXT], needs[WEIGHT_TEXT];
 
 	memcpy(needed.shape, p->shape, sizeof p->shape);
 	if (!w)
-		tell(m, 1, "missing: %.200s %s", p->name, weight_text(&needed, needs) + strlen("F32 "));
-	else if (!dtype_is_float(w->dtype) || w->rank != p->rank || memcmp(w->shape, p->shape, (size_t)p->rank * sizeof *p->shape))
+		tell(m, 1, "missing: %.200s %s", p->name, strchr(weight_text(&needed, needs), '['));
+	else if ((dtype_is_float(needed.dtype) ? !dtype_is_float(w->dtype) : w->dtype != needed.dtype) || w->rank != p->rank ||
+	         memcmp(w->shape, p->shape, (size_t)p->rank * sizeof *p->shape))
 		tell(m, 1, "wrong: %.200s %s (needs %s)", w->name, weight_text(w, is), weight_text(&needed, needs));
+}
+
+/* Names, then what is left over, axes and shapes. */
+static int fit(struct match *m, const char *prefix, const int axes[MATCH_AXES])
+{
+	char found[NAME], text[WEIGHT_TEXT];
+	struct weights *w = m->w;
+
+	if (prefix)
+		snprintf(found, sizeof found, "%s", prefix);
+	else if (find_prefix(m, found))
+		return -1;
+	if ((*found && strip(m, found, prefix != NULL)) || rename_all(m))
+		return -1;
+	leave_out(m);
+	for (int i = 0; i < w->n; i++)
+		if (!param(m->g, w->w[i].name))
+			tell(m, 1, "extra: %.200s %s", w->w[i].name, weight_text(&w->w[i], text));
+		else if (axes[0] != 0 || axes[1] != 1)
+			turn(m, &w->w[i], axes);
+	for (int i = 0; i < m->g->params; i++)
+		check_param(m, &m->g->param[i]);
+	return m->problems ? err_set(m->e, w->file, "%d of its tensors do not fit the network", m->problems) : 0;
 }
 
 int match_weights(struct weights *w, const struct graph *g, const char *prefix, const int axes[MATCH_AXES], match_say *say, void *arg, struct err *e)
 {
 	struct match m = {.w = w, .g = g, .say = say, .arg = arg, .e = e};
-	char found[NAME];
+	int r;
 
-	if (prefix)
-		snprintf(found, sizeof found, "%s", prefix);
-	else if (find_prefix(&m, found))
-		return -1;
-	if ((*found && strip(&m, found, prefix != NULL)) || rename_all(&m))
-		return -1;
-	leave_out(&m);
-	for (int i = 0; i < w->n; i++)
-		if (!param(g, w->w[i].name))
-			tell(&m, 1, "extra: %.200s %s", w->w[i].name, weight_text(&w->w[i], (char[WEIGHT_TEXT]){0}));
-		else if (axes[0] != 0 || axes[1] != 1)
-			turn(&m, &w->w[i], axes);
-	for (int i = 0; i < g->params; i++)
-		check_param(&m, &g->param[i]);
-	return m.problems ? err_set(e, w->file, "%d of its tensors do not fit the network", m.problems) : 0;
+	m.alias = alias_list(g, &m.aliases, e);
+	r = m.alias ? fit(&m, prefix, axes) : -1;
+	free(m.alias);
+	return r;
 }

@@ -189,7 +189,7 @@ static int read_resampling(struct plans *p, const json_t *c, struct err *e)
 	return add_step(p, "nii-resample", resample_json(&o));
 }
 
-static int read_all(struct plans *p, const json_t *root, const json_t *c, struct err *e)
+static int read_all(struct plans *p, const json_t *root, const json_t *c, int prepare, struct err *e)
 {
 	double patch[3];
 
@@ -199,20 +199,20 @@ static int read_all(struct plans *p, const json_t *root, const json_t *c, struct
 		return err_set(e, NULL, "takes the result of another configuration as input (previous_stage): that is not known");
 	for (int k = 0; k < 3; k++)
 		p->roi[k] = (int64_t)patch[k];
-	return read_normalization(p, root, c, e) || read_resampling(p, c, e) ? -1 : 0;
+	return prepare && (read_normalization(p, root, c, e) || read_resampling(p, c, e)) ? -1 : 0;
 }
 
-int plans_read(struct plans *p, const json_t *root, const char *name, struct err *e)
+int plans_read(struct plans *p, const json_t *root, const char *name, int prepare, struct err *e)
 {
 	json_t *c;
 	int r;
 
 	memset(p, 0, sizeof *p);
-	p->replay = json_array();
+	p->replay = prepare ? json_array() : NULL;
 	c = configuration(root, name, e);
 	if (!c)
 		return -1;
-	r = read_all(p, root, c, e);
+	r = read_all(p, root, c, prepare, e);
 	json_decref(c);
 	return r ? err_prefix(e, "configuration %.80s", name) : 0;
 }

@@ -126,7 +126,7 @@ static int by_name(const void *a, const void *b)
 int zip_open(struct zip *z, const uint8_t *b, size_t n, const char *file, struct err *e)
 {
 	struct archive a = {b, n, file, e};
-	uint64_t at, bytes, count;
+	uint64_t at = 0, bytes = 0, count = 0;
 
 	memset(z, 0, sizeof *z);
 	if (find_directory(&a, &at, &bytes, &count))
