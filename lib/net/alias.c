@@ -75,11 +75,11 @@ static const char *numbered(const char *s, const char *name, int *number)
 
 static void add_layer(struct list *l, int param, int depth, const char *part, const char *rest)
 {
-	char way[ALIAS_NAME] = "skip_layers.";
+	static const char next[] = "next_layer.next_layer.next_layer.next_layer.next_layer.next_layer." /* as deep as a network may be */
+				   "next_layer.next_layer.next_layer.next_layer.next_layer.next_layer.";
+	const int one = (int)strlen("next_layer.");
 
-	for (int i = 0; i < depth && strlen(way) + 12 < sizeof way; i++)
-		strcat(way, "next_layer.");
-	add(l, param, "%.200s%s%.160s", way, part, rest);
+	add(l, param, "skip_layers.%.*s%s%.160s", one * depth, next, part, rest);
 }
 
 static void add_dynunet(struct list *l, int param)

@@ -125,7 +125,7 @@ static int add_param(const struct weights *w, const struct graph_param *p, struc
 		memcpy(t->data, from->data, t->size);
 		return 0;
 	}
-	weight_load(from, t->data);
+	weights_load(from, t->data);
 	v = t->data;
 	for (int64_t i = 0; i < p->count; i++)
 		if (!isfinite(v[i]))
@@ -187,7 +187,7 @@ int import_list(const char *input, struct out *o, struct err *e)
 	for (int i = 0; !r && i < w.n; i++) {
 		char text[WEIGHT_TEXT], *space;
 
-		weight_text(&w.w[i], text);
+		weights_text(&w.w[i], text);
 		space = strchr(text, ' ');
 		*space = '\t';
 		r = out_printf(o, e, "%s\t%s\n", w.w[i].name, text);

@@ -237,7 +237,7 @@ static void leave_out(struct match *m)
 		if (param(m->g, w->name))
 			continue;
 		of = repeated(m, w);
-		equal = of && weight_equal(w, of);
+		equal = of && weights_equal(w, of);
 		if (of && !equal)
 			tell(m, 1, "differs: %.200s, from %.200s, which it should repeat", w->name, of->name);
 		if (!of && !is_constant(w->name))
@@ -262,7 +262,7 @@ static void turn(struct match *m, struct weight *w, const int axes[MATCH_AXES])
 	if (w->rank == 1)
 		return;
 	if (w->rank != 2 + MATCH_AXES) {
-		tell(m, 1, "cannot be turned: %.200s %s, which is no kernel", w->name, weight_text(w, text));
+		tell(m, 1, "cannot be turned: %.200s %s, which is no kernel", w->name, weights_text(w, text));
 		return;
 	}
 	for (int k = 0; k < MATCH_AXES; k++) {
@@ -281,10 +281,10 @@ static void check_param(struct match *m, const struct graph_param *p)
 
 	memcpy(needed.shape, p->shape, sizeof p->shape);
 	if (!w)
-		tell(m, 1, "missing: %.200s %s", p->name, strchr(weight_text(&needed, needs), '['));
+		tell(m, 1, "missing: %.200s %s", p->name, strchr(weights_text(&needed, needs), '['));
 	else if ((dtype_is_float(needed.dtype) ? !dtype_is_float(w->dtype) : w->dtype != needed.dtype) || w->rank != p->rank ||
 	         memcmp(w->shape, p->shape, (size_t)p->rank * sizeof *p->shape))
-		tell(m, 1, "wrong: %.200s %s (needs %s)", w->name, weight_text(w, is), weight_text(&needed, needs));
+		tell(m, 1, "wrong: %.200s %s (needs %s)", w->name, weights_text(w, is), weights_text(&needed, needs));
 }
 
 /* Names, then what is left over, axes and shapes. */
@@ -302,7 +302,7 @@ static int fit(struct match *m, const char *prefix, const int axes[MATCH_AXES])
 	leave_out(m);
 	for (int i = 0; i < w->n; i++)
 		if (!param(m->g, w->w[i].name))
-			tell(m, 1, "extra: %.200s %s", w->w[i].name, weight_text(&w->w[i], text));
+			tell(m, 1, "extra: %.200s %s", w->w[i].name, weights_text(&w->w[i], text));
 		else if (axes[0] != 0 || axes[1] != 1)
 			turn(m, &w->w[i], axes);
 	for (int i = 0; i < m->g->params; i++)

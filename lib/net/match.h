@@ -1,5 +1,5 @@
-/* Weights of a file fitted to a network by name: prefixes that training programs put in front (module., _orig_mod., network., ...), names that changed
-   between versions, tensors that nnU-Net's files hold twice, constants that are no weights. */
+/* Weights of a file fitted to a network by name: prefixes that training programs put in front (module., _orig_mod., network., ...), names that
+   changed between versions, tensors that nnU-Net's files hold twice, constants that are no weights. */
 #ifndef NIIPIPE_MATCH_H
 #define NIIPIPE_MATCH_H
 

@@ -278,7 +278,7 @@ static int write_constant(struct writer *w, const struct constant *c, const stru
 	int r = -1;
 
 	if (v && c->param)
-		weight_load(weights_find(from, c->param->name), v);
+		weights_load(weights_find(from, c->param->name), v);
 	for (int64_t i = 0; v && !c->param && i < c->n; i++)
 		v[i] = c->fill;
 	onnx_proto_head(&head, GRAPH_PROTO_INITIALIZER, c->head.n + (uint64_t)c->n * sizeof *v);

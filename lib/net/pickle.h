@@ -1,6 +1,7 @@
-/* Python pickles as torch.save writes them (protocols 1 to 5; 0 cannot hold tensors), read without running anything: what comes out is a tree of containers, numbers, texts
-   and tensors yet without data. What a pickle may name is a short list (pickle_make.c); a pickle that asks for anything else is refused by that
-   name. No recursion; numbers of values, of stacked and of remembered ones are limited. Source: Python's pickletools.py. */
+/* Python pickles as torch.save writes them (protocols 1 to 5; 0 cannot hold tensors), read without running anything: what comes out is a tree
+   of containers, numbers, texts and tensors yet without data. What a pickle may name is a short list (pickle_make.c); a pickle that asks for
+   anything else is refused by that name. No recursion; numbers of values, of stacked and of remembered ones are limited.
+   Source: Python's pickletools.py. */
 #ifndef NIIPIPE_PICKLE_H
 #define NIIPIPE_PICKLE_H
 

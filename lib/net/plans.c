@@ -62,10 +62,11 @@ static int is_word(const json_t *o, const char *key, const char *word)
 
 static json_t *features(const json_t *c, size_t n)
 {
-	json_int_t first = json_integer_value(json_object_get(c, "UNet_base_num_features")), most = json_integer_value(json_object_get(c, "unet_max_num_features"));
+	json_int_t first = json_integer_value(json_object_get(c, "UNet_base_num_features"));
+	json_int_t most = json_integer_value(json_object_get(c, "unet_max_num_features"));
 	json_t *a = json_array();
 
-	for (size_t i = 0; i < n && i < 32; i++)
+	for (size_t i = 0; i < n && i < 20; i++)
 		json_array_append_new(a, json_integer(first << i < most ? first << i : most));
 	return a;
 }
@@ -166,7 +167,8 @@ static int read_normalization(struct plans *p, const json_t *root, const json_t 
 		if (normalize_stats(root, &o, NULL, e))
 			return -1;
 	} else if (strcmp(first, "ZScoreNormalization"))
-		return err_set(e, NULL, "normalization '%.80s' is not known (there are CTNormalization, ZScoreNormalization): say the preparation with --replay", first);
+		return err_set(e, NULL, "normalization '%.80s' is not known (there are CTNormalization, ZScoreNormalization): say the preparation with "
+		                        "--replay", first);
 	return add_step(p, "nii-normalize", normalize_json(&o));
 }
 

@@ -18,8 +18,8 @@ struct plans {
 int plans_is(const json_t *root); /* or some other JSON */
 
 /* Read a configuration ("3d_fullres"), of nnU-Net's present form and that before 2.4; prepare: the preparation too. What it asks for and the tools
-   cannot do (two dimensions, a cascade, other normalisation than CTNormalization and ZScoreNormalization without a mask, other resampling) is an error
-   that names it. 0, or -1; the caller json_decref()s arch and replay either way. */
+   cannot do (two dimensions, a cascade, other normalisation than CTNormalization and ZScoreNormalization without a mask, other resampling) is an
+   error that names it. 0, or -1; the caller json_decref()s arch and replay either way. */
 int plans_read(struct plans *p, const json_t *root, const char *configuration, int prepare, struct err *e);
 
 #endif

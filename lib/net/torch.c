@@ -56,7 +56,8 @@ static int read_storage(const struct torch *t, int v, enum dtype *dtype, int64_t
 		i++;
 	if (i == sizeof TYPES / sizeof *TYPES)
 		return err_set(e, t->file, "a storage of type '%.80s', which is not known", type ? type : "");
-	if (!pickle_is(&t->p, *key, PICKLE_TEXT) || !pickle_is(&t->p, n, PICKLE_INT) || t->p.v[n].i < 0 || (view >= 0 && !pickle_is(&t->p, view, PICKLE_NONE)))
+	if (!pickle_is(&t->p, *key, PICKLE_TEXT) || !pickle_is(&t->p, n, PICKLE_INT) || t->p.v[n].i < 0 ||
+	    (view >= 0 && !pickle_is(&t->p, view, PICKLE_NONE)))
 		return err_set(e, t->file, "a storage without a key or a size, or a view of one");
 	*dtype = TYPES[i].dtype;
 	*count = t->p.v[n].i;
@@ -205,7 +206,9 @@ static int read_legacy(struct torch *t, struct err *e)
 	struct pickle keys = {0};
 	int r;
 
-	if (skip_pickle(t, &at, 1, e) || skip_pickle(t, &at, 0, e) || pickle_load(&t->p, t->b + at, t->n - at, t->file, (int64_t)at, e) || list_storages(t, e))
+	if (skip_pickle(t, &at, 1, e) || skip_pickle(t, &at, 0, e))
+		return -1;
+	if (pickle_load(&t->p, t->b + at, t->n - at, t->file, (int64_t)at, e) || list_storages(t, e))
 		return -1;
 	at += t->p.used;
 	r = pickle_load(&keys, t->b + at, t->n - at, t->file, (int64_t)at, e);
@@ -273,7 +276,7 @@ static int read_tensor(const struct torch *t, int v, struct weight *w, struct er
 		return err_set(e, NULL, "its stride or offset does not belong to its size");
 	if (check_extent(w, t->p.v[offset].i, count, e))
 		return -1;
-	w->data = s->data + (size_t)(weight_count(w) ? t->p.v[offset].i : 0) * dtype_size(w->dtype);
+	w->data = s->data + (size_t)(weights_count(w) ? t->p.v[offset].i : 0) * dtype_size(w->dtype);
 	return 0;
 }
 

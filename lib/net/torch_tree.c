@@ -6,8 +6,8 @@
 
 enum { DEPTH = 16, VISITS = 1 << 20, NAME = 512, NESTED = 4, LISTED = 10 };
 
-/* Names that training programs keep a state_dict under, the first that is there counts: nnU-Net; Lightning and MONAI's research code; others; averages
-   of weights last. */
+/* Names that training programs keep a state_dict under, the first that is there counts: nnU-Net; Lightning and MONAI's research code; others;
+   averages of weights last. */
 static const char *const KEYS[] = {
 	"network_weights", "state_dict", "model_state_dict", "net_state_dict", "model", "net", "network", "module", "weights", "params", "ema_state_dict",
 	"state_dict_ema", "model_ema", "ema",

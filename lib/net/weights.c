@@ -156,7 +156,7 @@ void weights_drop(struct weights *w, int i)
 
 /* -- values -- */
 
-int64_t weight_count(const struct weight *w)
+int64_t weights_count(const struct weight *w)
 {
 	int64_t n = 1;
 
@@ -192,12 +192,12 @@ static int is_dense(const struct weight *w)
 	return 1;
 }
 
-void weight_load(const struct weight *w, float *out)
+void weights_load(const struct weight *w, float *out)
 {
 	struct tensor t = {.dtype = w->dtype, .data = (void *)w->data};
 
 	if (is_dense(w))
-		tensor_load_f32(&t, 0, weight_count(w), out);
+		tensor_load_f32(&t, 0, weights_count(w), out);
 	else
 		load_axes(w, 0, w->data, out);
 }
@@ -214,18 +214,18 @@ static int equal_axes(const struct weight *a, const struct weight *b, int k, con
 	return 1;
 }
 
-int weight_equal(const struct weight *a, const struct weight *b)
+int weights_equal(const struct weight *a, const struct weight *b)
 {
 	if (a->dtype != b->dtype || a->rank != b->rank || memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape))
 		return 0;
 	if (a->data == b->data && !memcmp(a->stride, b->stride, (size_t)a->rank * sizeof *a->stride))
 		return 1;
 	if (is_dense(a) && is_dense(b))
-		return !memcmp(a->data, b->data, (size_t)weight_count(a) * dtype_size(a->dtype));
+		return !memcmp(a->data, b->data, (size_t)weights_count(a) * dtype_size(a->dtype));
 	return equal_axes(a, b, 0, a->data, b->data);
 }
 
-const char *weight_text(const struct weight *w, char text[WEIGHT_TEXT])
+const char *weights_text(const struct weight *w, char text[WEIGHT_TEXT])
 {
 	size_t n = (size_t)snprintf(text, WEIGHT_TEXT, "%s [", dtype_name(w->dtype));
 

@@ -36,16 +36,16 @@ struct weight *weights_find(const struct weights *w, const char *name); /* NULL 
 /* Remove tensor i. */
 void weights_drop(struct weights *w, int i);
 
-/* Elements in C order as float32, into out (weight_count(w) of them). */
-int64_t weight_count(const struct weight *w);
-void weight_load(const struct weight *w, float *out);
+/* Elements in C order as float32, into out (weights_count(w) of them). */
+int64_t weights_count(const struct weight *w);
+void weights_load(const struct weight *w, float *out);
 
 /* Same type, shape and values, bit for bit? */
-int weight_equal(const struct weight *a, const struct weight *b);
+int weights_equal(const struct weight *a, const struct weight *b);
 
 /* "F32 [4,1,3,3,3]", into text; returns text. */
 enum { WEIGHT_TEXT = 200 };
-const char *weight_text(const struct weight *w, char text[WEIGHT_TEXT]);
+const char *weights_text(const struct weight *w, char text[WEIGHT_TEXT]);
 
 /* Add a tensor (name is copied); for what reads a file. 0, or -1 and an error: memory, a name that is empty, longer than 255 bytes or has a control
    character. */

@@ -11,14 +11,14 @@ enum { MOST = 1 << 16 }; /* values: a tensor of strides 0 tells nothing new afte
 
 static void load(const struct weight *w)
 {
-	int64_t n = weight_count(w);
+	int64_t n = weights_count(w);
 	float *v;
 
 	if (n > MOST)
 		return;
 	v = malloc((size_t)n * sizeof *v + 1);
-	weight_load(w, v);
-	if (!weight_equal(w, w))
+	weights_load(w, v);
+	if (!weights_equal(w, w))
 		abort();
 	free(v);
 }
@@ -32,7 +32,7 @@ static void as_file(const uint8_t *data, size_t n, int all)
 	if (!torch_read(&w, data, n, NULL, all, &e))
 		for (int i = 0; i < w.n; i++) {
 			load(&w.w[i]);
-			weight_text(&w.w[i], text);
+			weights_text(&w.w[i], text);
 		}
 	weights_close(&w);
 }

@@ -28,7 +28,8 @@ static const struct { const char *name, *bytes; size_t n; const char *error; } B
 	P("called with no tuple", "ccollections\nOrderedDict\nK\1R.", "calls what is no name, or not with a tuple"),
 	P("a tensor of nothing", "ctorch._utils\n_rebuild_tensor_v2\n)R.", "in a way that is not understood"),
 	P("a type around os.system", "ctorch._tensor\n_rebuild_from_type_v2\n(cposix\nsystem\n", "asks for posix.system"),
-	P("a type around itself", "ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._tensor\n_rebuild_from_type_v2\nctorch\nTensor\n)Nt" "R.", "not understood"),
+	P("a type around itself", "ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._tensor\n_rebuild_from_type_v2\nctorch\nTensor\n)NtR.",
+	  "not understood"),
 	P("state of a tensor's storage", "]K\1b.", "sets the state of what has none"),
 	P("something outside", "U\1aQ.", "refers to something outside"),
 	P("a stack run dry", "0.", "no mark to go back to"),
@@ -125,11 +126,11 @@ static int read_all(const uint8_t *b, size_t n, int all, int *tensors)
 
 	*tensors = w.n;
 	for (int i = 0; i < w.n && !r; i++) {
-		int64_t count = weight_count(&w.w[i]);
+		int64_t count = weights_count(&w.w[i]);
 		float *v = count < 1 << 20 ? malloc((size_t)count * sizeof *v + 1) : NULL;
 
 		if (v)
-			weight_load(&w.w[i], v);
+			weights_load(&w.w[i], v);
 		free(v);
 	}
 	weights_close(&w);
@@ -254,10 +255,12 @@ static void test_match(void)
 	add(&w, "", "encoder.stages.0.0.convs.0.all_modules.1.bias", 1, 2, 1, 1);
 	add(&w, "decoder.", "encoder.stages.0.0.convs.0.conv.weight", 5, 2, 1, 3);
 	add(&w, "decoder.", "encoder.stages.0.0.convs.0.all_modules.0.weight", 5, 2, 1, 3);
-	ok(!match(&w, NULL, same) && w.n == 6 && !strcmp(told.text, "tensors left out, as they repeat others bit for bit: 4;"), "nnU-Net's repeats: %s", told.text);
+	ok(!match(&w, NULL, same) && w.n == 6 &&
+	   !strcmp(told.text, "tensors left out, as they repeat others bit for bit: 4;"), "nnU-Net's repeats: %s", told.text);
 	add(&w, "decoder.", "encoder.stages.0.0.convs.0.conv.weight", 5, 2, 1, 3);
 	w.w[6].data += 4;
-	ok(match(&w, NULL, same) && strstr(told.text, "differs: decoder.encoder.stages.0.0.convs.0.conv.weight, from encoder."), "a repeat that differs: %s", told.text);
+	ok(match(&w, NULL, same) && strstr(told.text, "differs: decoder.encoder.stages.0.0.convs.0.conv.weight, from encoder."),
+	   "a repeat that differs: %s", told.text);
 	weights_close(&w);
 
 	add_network(&w, "module._orig_mod.network.");
@@ -291,9 +294,9 @@ static void test_load(void)
 	static const float want[12] = {1, 3, 5, 7, 9, 11, 2, 4, 6, 8, 10, 12};
 	float got[12];
 
-	weight_load(&t, got);
+	weights_load(&t, got);
 	ok(!memcmp(got, want, sizeof got), "strides");
-	ok(weight_equal(&t, &t), "equal to itself");
+	ok(weights_equal(&t, &t), "equal to itself");
 }
 
 /* -- ONNX: the fields of messages -- */
@@ -397,12 +400,12 @@ static int write_small(struct graph *g, const char *path)
 
 static void test_onnx(void)
 {
-	char path[] = "/tmp/niipipe-onnx-XXXXXX";
+	char path[64];
 	struct graph *g = small_graph();
 	uint8_t *b;
 	size_t n;
 
-	close(mkstemp(path));
+	snprintf(path, sizeof path, "/tmp/niipipe-onnx-%ld", (long)getpid());
 	ok(!write_small(g, path), "a small network is written");
 	b = slurp(path, &n);
 	walk_model(b, n);
