@@ -35,6 +35,7 @@ struct normalize {
 int normalize_preset(const char *name, size_t len, double window[2]);
 
 /* NORMALIZE_CT's numbers from nnU-Net's dataset_fingerprint.json or plans.json: foreground_intensity_properties_per_channel. 0 or -1. */
+int normalize_stats(const json_t *root, struct normalize *o, const char *path, struct err *e); /* path, for messages: may be NULL */
 int normalize_read_stats(const char *path, struct normalize *o, struct err *e);
 
 /* Options to args of a history entry and back; the object is the caller's to json_decref(). Parsing is strict. 0, or -1 and an error. */
