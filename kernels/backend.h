@@ -84,8 +84,9 @@ struct k_scale {
 	int64_t xpitch, ypitch;
 };
 
-/* y = x m, m = 1 / (1 - rate) or, with probability rate, 0: element i of [vox,c] takes word i % 4 of Philox 4x32-10 at (key, counter i/4, at). */
-struct k_drop { float rate; uint32_t key[2], at[3]; };
+/* y = x m, m = 1 / (1 - rate) or, with probability rate, 0: element i of [vox,c] takes word i % 4 of Philox 4x32-10 at (key, counter i/4, at).
+   span > 0: one draw for each channel of span voxels, i = their number * (c rounded up to 4) + channel. */
+struct k_drop { float rate; uint32_t key[2], at[3]; int64_t span; };
 
 /* Losses over logits [n,vox,k] (k classes, dense) and labels [n,vox], as MONAI defines them (DEFINITIONS 5.4): softmax over k, then
    dice: 1 - (2 I + smooth) / (D + smooth) per (n, class), mean; D of squares where squared; batch: sums over n first;

@@ -48,12 +48,34 @@ static void factors(const struct k_drop *g, int64_t block, float m[BLOCK])
 		m[i] = w[i % 4][i / 4] < limit ? 0 : keep;
 }
 
+/* Channels b .. of voxels that share their draws */
+static void drop_channels(const struct k_drop *g, const float *x, int64_t xpitch, float *y, int64_t ypitch, int64_t first, int64_t b, int64_t c, int add)
+{
+	float m[BLOCK];
+	int64_t n = c - b < BLOCK ? c - b : BLOCK;
+
+	factors(g, (first / g->span * ((c + 3) / 4 * 4) + b) / 4, m);
+	for (int64_t v = first; v < first + g->span; v++)
+		for (int64_t i = 0; i < n; i++) {
+			float t = x[v * xpitch + b + i] * m[i];
+
+			y[v * ypitch + b + i] = add ? y[v * ypitch + b + i] + t : t;
+		}
+}
+
 int K(drop)(const struct k_drop *g, const float *x, int64_t xpitch, float *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e)
 {
 	int64_t n = vox * c;
 
 	(void)e;
 	xpitch = xpitch ? xpitch : c, ypitch = ypitch ? ypitch : c;
+	if (g->span) {
+#pragma omp parallel for collapse(2) schedule(static)
+		for (int64_t v = 0; v < vox; v += g->span)
+			for (int64_t b = 0; b < c; b += BLOCK)
+				drop_channels(g, x, xpitch, y, ypitch, v, b, c, add);
+		return 0;
+	}
 #pragma omp parallel for schedule(static)
 	for (int64_t b = 0; b < n; b += BLOCK) {
 		float m[BLOCK];

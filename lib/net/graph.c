@@ -234,6 +234,18 @@ int graph_norm(struct graph *g, int x, const char *name, const struct graph_norm
 	return g->bad ? -1 : g->n - 1;
 }
 
+/* The parameter NAME.LAST of a length where there is one already: -1 where not. */
+static int find_vector(const struct graph *g, const char *name, const char *last, int64_t c)
+{
+	char *full = full_name(g, name, last);
+	int i = full ? g->params - 1 : -1;
+
+	while (i >= 0 && (strcmp(g->param[i].name, full) || g->param[i].count != c))
+		i--;
+	free(full);
+	return i;
+}
+
 int graph_act(struct graph *g, int x, const char *name, const struct graph_act *act)
 {
 	struct graph_op *op = add_op(g, GRAPH_ACT, name, x, -1);
@@ -241,7 +253,10 @@ int graph_act(struct graph *g, int x, const char *name, const struct graph_act *
 	if (!op)
 		return -1;
 	op->act = *act;
-	if (act->kind == K_ACT_PRELU)
+	if (act->kind != K_ACT_PRELU)
+		return g->n - 1;
+	op->alpha = find_vector(g, name, "weight", act->alphas);
+	if (op->alpha < 0)
 		op->alpha = add_vector(g, name, "weight", act->alphas, act->slope);
 	return g->bad ? -1 : g->n - 1;
 }
@@ -273,13 +288,14 @@ int graph_concat(struct graph *g, int a, int b)
 	return g->n - 1;
 }
 
-int graph_drop(struct graph *g, int x, const char *name, float rate)
+int graph_drop(struct graph *g, int x, const char *name, float rate, int whole)
 {
 	struct graph_op *op = add_op(g, GRAPH_DROP, name, x, -1);
 
 	if (!op)
 		return -1;
 	op->rate = rate;
+	op->whole = whole;
 	return g->n - 1;
 }
 

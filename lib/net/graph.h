@@ -58,6 +58,7 @@ struct graph_op {
 	struct graph_norm norm;
 	struct graph_act act;
 	float rate;      /* of dropout */
+	int whole;       /* it drops whole channels */
 	enum k_scale_kind scale;
 	int factor[3];   /* of a scale */
 };
@@ -94,11 +95,11 @@ void graph_leave(struct graph *g, int mark);
 int graph_input(struct graph *g, int64_t c);
 int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv *conv);
 int graph_norm(struct graph *g, int x, const char *name, const struct graph_norm *norm);
-int graph_act(struct graph *g, int x, const char *name, const struct graph_act *act);
+int graph_act(struct graph *g, int x, const char *name, const struct graph_act *act); /* a PReLU of a name that was there shares its slopes */
 int graph_add(struct graph *g, int a, int b);
 int graph_concat(struct graph *g, int a, int b); /* channels of a, then those of b */
 
-int graph_drop(struct graph *g, int x, const char *name, float rate); /* in training */
+int graph_drop(struct graph *g, int x, const char *name, float rate, int whole); /* in training; whole: channels, else each value alone */
 int graph_scale(struct graph *g, int x, const char *name, enum k_scale_kind kind, const int factor[3]); /* mean: down, linear: up */
 int graph_gate(struct graph *g, int x, int gate);  /* x times gate, which has one channel */
 

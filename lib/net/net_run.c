@@ -134,8 +134,8 @@ static int do_slice(struct net *n, const struct plan_call *c, const struct plan_
 
 static int do_drop(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
-	uint64_t index = (uint64_t)n->step << 16 | (uint64_t)s->op;
-	const struct k_drop g = {.rate = s->rate, .key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)},
+	uint64_t index = (uint64_t)n->step << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
+	const struct k_drop g = {.rate = s->rate, .span = n->graph->op[s->op].whole ? c->vox / n->plan->batch : 0, .key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)},
 		.at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
 
 	(void)l;

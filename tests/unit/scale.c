@@ -62,21 +62,22 @@ static const struct change changes[] = {
 };
 
 /* Against lib/base/rng.h's Philox, element by element */
-static void drop(int64_t vox, int64_t c, float rate, int more, int add)
+static void drop(int64_t vox, int64_t c, float rate, int more, int add, int64_t span)
 {
-	struct k_drop g = {.rate = rate, .key = {0x12345678u, 9}, .at = {RNG_DROPOUT, 77, 0xdeadbeefu}};
+	struct k_drop g = {.rate = rate, .key = {0x12345678u, 9}, .at = {RNG_DROPOUT, 77, 0xdeadbeefu}, .span = span};
 	struct pair x = pair_new(vox * c, 1), y = pair_new(vox * c, 1);
 	float *wx = widen(x.f, vox, c, c + more), *wy = widen(y.f, vox, c, c + 2 * more), *again = widen(y.f, vox, c, c + 2 * more);
 	int64_t dropped = 0;
 	int bad;
 
 	for (int64_t i = 0; i < vox * c; i++) {
-		const uint32_t ctr[4] = {(uint32_t)(i / 4), g.at[0], g.at[1], g.at[2]};
+		int64_t at = span ? i / c / span * ((c + 3) / 4 * 4) + i % c : i;
+		const uint32_t ctr[4] = {(uint32_t)(at / 4), g.at[0], g.at[1], g.at[2]};
 		uint32_t word[4];
 		int out;
 
 		rng_philox(ctr, g.key, word);
-		out = word[i % 4] < (uint32_t)((double)rate * 4294967296.0);
+		out = word[at % 4] < (uint32_t)((double)rate * 4294967296.0);
 		dropped += out;
 		y.d[i] = (add ? y.d[i] : 0) + (out ? 0 : x.d[i] * (double)(1 / (1 - rate)));
 	}
@@ -86,7 +87,7 @@ static void drop(int64_t vox, int64_t c, float rate, int more, int add)
 	bad |= k->drop(&g, wx, c + more, again, c + 2 * more, vox, c, add, &e) || memcmp(wy, again, sizeof *wy * (size_t)(vox * (c + 2 * more)));
 	ok(!bad && worst(wy, y.d, vox, c, c + 2 * more, 1e-7, 1e-6) <= 1, "dropout %g of %lld x %lld: %lld dropped", (double)rate, (long long)vox, (long long)c,
 		(long long)dropped);
-	ok(vox * c < 1000 || fabs((double)dropped / (double)(vox * c) - (double)rate) < 0.02, "that is about as many as asked for");
+	ok(span || vox * c < 1000 || fabs((double)dropped / (double)(vox * c) - (double)rate) < 0.02, "that is about as many as asked for");
 	k->release(wx), k->release(wy), k->release(again), pair_free(x), pair_free(y);
 }
 
@@ -142,7 +143,8 @@ int main(void)
 		change(&changes[i]);
 	ok(k->scale(&(struct k_scale){.n = 1, .c = 1, .small = {1, 1, 1}, .factor = {1, 17, 1}}, 0, NULL, NULL, 0, &e) &&
 		!strcmp(e.text, "a change of resolution by 17 (1 to 16)"), "%s", e.text);
-	drop(1, 1, 0.5f, 0, 0), drop(1001, 7, 0.3f, 0, 0), drop(513, 16, 0.1f, 3, 1), drop(99, 5, 0, 0, 0), drop(4099, 1, 0.9f, 1, 0);
+	drop(1, 1, 0.5f, 0, 0, 0), drop(1001, 7, 0.3f, 0, 0, 0), drop(513, 16, 0.1f, 3, 1, 0), drop(99, 5, 0, 0, 0, 0), drop(4099, 1, 0.9f, 1, 0, 0);
+	drop(10, 7, 0.5f, 0, 0, 5), drop(22, 130, 0.3f, 1, 1, 11);
 	gate(1, 1, 0, 0), gate(77, 5, 3, 1), gate(33, 16, 0, 0), gate(50, 37, 1, 1);
 	labels();
 	return tap_done();
