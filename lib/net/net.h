@@ -73,7 +73,7 @@ int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, do
 int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
 int net_zero_grad(struct net *n, struct err *e);
 
-/* Which numbers dropout takes in a training plan's forward and backward: those of this seed and step. */
+/* Which numbers dropout takes in a training plan's forward and backward: those of this seed and step (seg-train: the batch's first patch). */
 void net_dropout(struct net *n, uint64_t seed, int64_t step);
 
 /* Table of layers: name, operation, output shape, parameters, multiply-adds, bytes; then totals and the arena. For seg-train --summary. */

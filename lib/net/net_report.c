@@ -90,8 +90,9 @@ int net_summary(const struct net *n, struct out *o, struct err *e)
 			return -1;
 		macs += multiply_adds(s);
 	}
-	return out_printf(o, e, "total: %lld parameters, %.2f G multiply-adds, arena %.1f MB (batch %lld, %s)\n", (long long)n->graph->floats, macs / 1e9,
-		(double)p->arena / 1048576, (long long)p->batch, p->train ? "training" : "inference");
+	return out_printf(o, e, "total: %lld parameters, %.2f G multiply-adds, arena %.1f MB (batch %lld, %s), weights%s %.1f MB\n",
+		(long long)n->graph->floats, macs / 1e9, (double)p->arena / 1048576, (long long)p->batch, p->train ? "training" : "inference",
+		p->train ? ", gradients and two moments" : "", (double)n->graph->floats * (p->train ? 16 : 4) / 1048576);
 }
 
 void net_profile(struct net *n, int on)

@@ -76,6 +76,7 @@ static int step(struct train *r, const struct feed_batch *b, struct trainlog_row
 	size_t values = (size_t)(b->n * b->size[0] * b->size[1] * b->size[2] * b->channels);
 	double squares;
 
+	net_dropout(r->net, (uint64_t)r->h.seed, b->first);
 	if (net_plan(r->net, b->n, b->size, 1, e) || r->k->copy(net_input(r->net), b->x, values * sizeof(float), K_TO_DEVICE, e) ||
 	    net_zero_grad(r->net, e) || !net_forward(r->net, e) || net_backward(r->net, &r->terms, b->label, row->loss, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
