@@ -13,6 +13,7 @@
 const struct cpu_level K(cpu_level) = {
 	.name = NAME,
 	.norm_scratch = K(norm_scratch), .norm_forward = K(norm_forward), .norm_backward = K(norm_backward),
+	.scale = K(scale), .drop = K(drop), .gate = K(gate), .gate_back = K(gate_back),
 	.slice_copy = K(slice_copy),
 	.loss_scratch = K(loss_scratch), .loss = K(loss),
 	.optimize = K(optimize), .lerp = K(lerp), .sum_squares = K(sum_squares),

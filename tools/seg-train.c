@@ -8,17 +8,16 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
+#include "lib/net/arch_preset.h"
 #include "lib/net/train.h"
 #include "lib/stream/history.h"
-
-enum { LEVELS = 12 };
 
 struct opts {
 	struct train_opts t;
 	int net, loss, volume, optimizer, schedule;          /* -1: not given */
 	int plain, no_background, jaccard, batch_dice, no_decay, nesterov;
 	struct arg_ints channels;
-	const char *strides, *kernel;
+	const char *strides, *kernel, *json;
 	int64_t units, classes, batch, seed, accumulate, steps, epoch_steps; /* -1: not given */
 	int64_t val_roi[3];
 	struct arg_common c;
@@ -76,35 +75,21 @@ static json_t *stride_list(const char *text)
 	return a;
 }
 
-/* What was given as MONAI's JSON; a fresh network gets the defaults too. */
+/* What was given as the network's JSON; a fresh network gets the defaults too. */
 static json_t *arch(struct opts *o)
 {
-	json_t *a = json_object();
-	int fresh = !o->t.init && !o->t.resume;
+	json_t *strides = o->strides ? stride_list(o->strides) : NULL, *kernel = o->kernel ? one_or_three(o->kernel, "kernel") : NULL, *a;
+	const struct arch_ask ask = {.fresh = !o->t.init && !o->t.resume, .net = o->net, .classes = o->classes, .units = o->units, .channels = o->channels.v,
+		.levels = o->channels.n, .strides = strides, .kernel = kernel};
+	struct err e;
 
-	if (fresh || o->net >= 0)
-		json_object_set_new(a, "_target_", json_string("UNet"));
-	if (fresh)
-		json_object_set_new(a, "spatial_dims", json_integer(3));
-	if (fresh || o->classes >= 0)
-		json_object_set_new(a, "out_channels", json_integer(o->classes >= 0 ? o->classes : 2));
-	if (fresh && !o->channels.n)
-		o->channels = (struct arg_ints){5, {16, 32, 64, 128, 256}};
-	if (o->channels.n)
-		json_object_set_new(a, "channels", json_ints(o->channels.v, o->channels.n));
-	if (o->strides)
-		json_object_set_new(a, "strides", stride_list(o->strides));
-	else if (fresh) {
-		json_t *twos = json_array();
-
-		for (int i = 1; i < o->channels.n; i++)
-			json_array_append_new(twos, json_integer(2));
-		json_object_set_new(a, "strides", twos);
-	}
-	if (fresh || o->units >= 0)
-		json_object_set_new(a, "num_res_units", json_integer(o->units >= 0 ? o->units : 2));
-	if (fresh || o->kernel)
-		json_object_set_new(a, "kernel_size", o->kernel ? one_or_three(o->kernel, "kernel") : json_integer(3));
+	if (o->json && (o->net >= 0 || o->classes >= 0 || o->units >= 0 || o->channels.n || strides || kernel))
+		err_usage("--arch says all of the network: --net, --channels, --strides, --res-units, --kernel and --classes have no meaning with it");
+	a = o->json ? arch_read(o->json, &e) : arch_preset(&ask, &e);
+	if (!a)
+		err_die(&e);
+	json_decref(strides);
+	json_decref(kernel);
 	return a;
 }
 
@@ -136,8 +121,8 @@ static void settle(struct opts *o)
 	take_hyper(o, &o->t.hyper);
 	for (int i = 0; i < 3; i++)
 		o->t.window.roi[i] = o->val_roi[2 - i];
-	o->t.classes = o->classes >= 0 ? o->classes : 2;
 	o->t.arch = arch(o);
+	o->t.classes = arch_classes(o->t.arch);
 	o->t.out = o->c.out;
 	o->t.input = o->c.argc ? o->c.argv[0] : NULL;
 	o->t.stop = &stop;
@@ -184,10 +169,11 @@ static struct opts all = {
 #define HYPER all.t.hyper
 
 static const struct arg args[] = {
-	{0, "net", ARG_CHOICE, &all.net, "unet", "architecture (unet: MONAI's UNet)"},
-	{0, "channels", ARG_INTS, &all.channels, "C,C,...", "channels of each level (16,32,64,128,256)", 1, 4096},
+	{0, "net", ARG_CHOICE, &all.net, ARCH_NETS, "architecture (unet: MONAI's UNet)"},
+	{0, "arch", ARG_STR, &all.json, "JSON", "all of it as MONAI's or nnU-Net's JSON, or a file of that"},
+	{0, "channels", ARG_INTS, &all.channels, "C,C,...", "channels of each level (unet: 16,32,64,128,256)", 1, 4096},
 	{0, "strides", ARG_STR, &all.strides, "S,S,...", "stride between levels, N or XxYxZ: 2x2x1,2,2 (2 each)"},
-	{0, "res-units", ARG_INT, &all.units, "N", "convolutions in a residual unit (2)", 0, 16},
+	{0, "res-units", ARG_INT, &all.units, "N", "convolutions or blocks of a unit or stage (unet: 2)", 0, 16},
 	{0, "kernel", ARG_STR, &all.kernel, "K", "kernel size, N or XxYxZ (3)"},
 	{0, "classes", ARG_INT, &all.classes, "N", "classes with the background; 1: one channel, a sigmoid (2)", 1, 255},
 	{0, "recipe", ARG_CHOICE, &all.t.recipe, HYPER_RECIPES, "a peer's defaults for what follows"},

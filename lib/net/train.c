@@ -82,6 +82,7 @@ static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 	terms.w_dice *= (float)share;
 	terms.w_ce *= (float)share;
 	memcpy(p->who, b->who, sizeof p->who);
+	net_dropout(r->net, (uint64_t)r->h.seed, b->first);
 	if (optim_average(&r->optim, 0, e) || net_plan(r->net, b->n, b->size, 1, e) ||
 	    r->k->copy(net_input(r->net), b->x, values * sizeof(float), K_TO_DEVICE, e) || (!p->batches && net_zero_grad(r->net, e)) ||
 	    !net_forward(r->net, e) || net_backward(r->net, &terms, b->label, out, e))

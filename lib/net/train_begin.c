@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/net/arch.h"
 #include "lib/net/validate.h"
 #include "lib/stream/stream.h"
 
@@ -90,7 +91,7 @@ static int fresh_net(struct train *r, const struct feed_batch *b, struct err *e)
 {
 	json_t *arch = json_copy(r->o->arch);
 
-	json_object_set_new(arch, "in_channels", json_integer(b->channels));
+	json_object_set_new(arch, arch_channels_key(arch), json_integer(b->channels));
 	r->net = net_new(arch, r->k, e);
 	json_decref(arch);
 	return !r->net || net_init(r->net, (uint64_t)r->h.seed, e) ? -1 : 0;
