@@ -81,6 +81,9 @@ struct k_attention {
 struct k_attention_args { const float *qkv /* [n,D,H,W,3c] */, *bias /* [3c] */, *table; };
 struct k_attention_grads { const float *dy; float *dqkv /* written */, *dbias /* added to, padding's share; NULL: not wanted */, *dtable /* added to */; };
 
+/* Patch merging: y [n,D/2,H/2,W/2][8][c]: part i of a voxel is the voxel of its 2x2x2 block that order[i] says: 4 d + 2 h + w. D,H,W are even. */
+struct k_merge { int64_t n, c, size[3]; unsigned char order[8]; };
+
 /* Losses over logits [n,vox,k] (k classes, dense) and labels [n,vox], as MONAI defines them (DEFINITIONS 5.4): softmax over k, then
    dice: 1 - (2 I + smooth) / (D + smooth) per (n, class), mean; D of squares where squared; batch: sums over n first;
    ce: mean over voxels of -log softmax. total = w_dice dice + w_ce ce. */
@@ -137,6 +140,9 @@ struct k_backend {
 	size_t (*layer_scratch)(const struct k_layer *g);
 	int (*layer_backward)(const struct k_layer *g, const float *dy, const float *x, const float *gamma, const float *mean, const float *rstd, float *dx,
 	                      int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e);
+
+	int (*merge_forward)(const struct k_merge *g, const float *x, float *y, struct err *e);
+	int (*merge_backward)(const struct k_merge *g, const float *dy, float *dx, int dx_add, struct err *e);
 
 	/* y [n,D,H,W,c]: written. Scratch is for the number of threads in effect; `back`: of the backward call. */
 	size_t (*attention_scratch)(const struct k_attention *g, int back);

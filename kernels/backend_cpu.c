@@ -88,6 +88,7 @@ static void fill(const struct cpu_level *l)
 	table.norm_scratch = l->norm_scratch, table.norm_forward = l->norm_forward, table.norm_backward = l->norm_backward;
 	table.slice_copy = l->slice_copy;
 	table.layer_forward = l->layer_forward, table.layer_scratch = l->layer_scratch, table.layer_backward = l->layer_backward;
+	table.merge_forward = l->merge_forward, table.merge_backward = l->merge_backward;
 	table.attention_scratch = l->attention_scratch, table.attention_forward = l->attention_forward, table.attention_backward = l->attention_backward;
 	table.loss_scratch = l->loss_scratch, table.loss = l->loss;
 	table.adamw = l->adamw, table.sum_squares = l->sum_squares;

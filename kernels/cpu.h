@@ -26,6 +26,8 @@ struct cpu_level {
 	size_t (*layer_scratch)(const struct k_layer *);
 	int (*layer_backward)(const struct k_layer *, const float *, const float *, const float *, const float *, const float *, float *, int, float *, float *,
 	                      void *, struct err *);
+	int (*merge_forward)(const struct k_merge *, const float *, float *, struct err *);
+	int (*merge_backward)(const struct k_merge *, const float *, float *, int, struct err *);
 	size_t (*attention_scratch)(const struct k_attention *, int);
 	int (*attention_forward)(const struct k_attention *, const struct k_attention_args *, float *, void *, struct err *);
 	int (*attention_backward)(const struct k_attention *, const struct k_attention_args *, const struct k_attention_grads *, void *, struct err *);
@@ -56,6 +58,8 @@ int K(layer_forward)(const struct k_layer *g, const float *x, const float *gamma
 size_t K(layer_scratch)(const struct k_layer *g);
 int K(layer_backward)(const struct k_layer *g, const float *dy, const float *x, const float *gamma, const float *mean, const float *rstd, float *dx,
                       int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e);
+int K(merge_forward)(const struct k_merge *g, const float *x, float *y, struct err *e);
+int K(merge_backward)(const struct k_merge *g, const float *dy, float *dx, int dx_add, struct err *e);
 size_t K(attention_scratch)(const struct k_attention *g, int back);
 int K(attention_forward)(const struct k_attention *g, const struct k_attention_args *x, float *y, void *scratch, struct err *e);
 int K(attention_backward)(const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch, struct err *e);

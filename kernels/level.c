@@ -15,6 +15,7 @@ const struct cpu_level K(cpu_level) = {
 	.norm_scratch = K(norm_scratch), .norm_forward = K(norm_forward), .norm_backward = K(norm_backward),
 	.slice_copy = K(slice_copy),
 	.layer_forward = K(layer_forward), .layer_scratch = K(layer_scratch), .layer_backward = K(layer_backward),
+	.merge_forward = K(merge_forward), .merge_backward = K(merge_backward),
 	.attention_scratch = K(attention_scratch), .attention_forward = K(attention_forward), .attention_backward = K(attention_backward),
 	.loss_scratch = K(loss_scratch), .loss = K(loss),
 	.adamw = K(adamw), .sum_squares = K(sum_squares),

@@ -1,4 +1,4 @@
-/* kernels/attention, kernels/layer: against plain double-precision references, gradients against their finite differences, one thread and two. */
+/* kernels/attention, layer, merge: against plain double-precision references, gradients against their finite differences, one thread and two. */
 #include "tests/unit/tap.h"
 
 #include <omp.h>
@@ -190,6 +190,39 @@ static void layer_case(int64_t vox, int64_t c)
 	pair_free(y), pair_free(ref), pair_free(mean), pair_free(rstd);
 }
 
+/* -- patch merging -- */
+
+/* Orders: all eight once; one that takes voxels twice, as MONAI's before 1.5. */
+static void merge_case(const unsigned char order[8], int64_t c)
+{
+	struct k_merge g = {.n = 2, .c = c, .size = {4, 2, 6}};
+	int64_t n = g.n * 4 * 2 * 6 * c, bad = 0;
+	struct pair x = pair_new(n, 1), y = pair_new(n, 0), dx = pair_new(n, 0);
+	double forth = 0, back = 0;
+
+	memcpy(g.order, order, sizeof g.order);
+	bad |= k->merge_forward(&g, x.f, y.f, &e);
+	for (int64_t i = 0; i < n; i++) {
+		int64_t v = i / (8 * c), part = i / c % 8, w = v % 3, h = 0, d = v / 3 % 2, b = v / 6;
+		int64_t from = ((b * 4 + 2 * d + (order[part] >> 2)) * 2 + 2 * h + (order[part] >> 1 & 1)) * 6 + 2 * w + (order[part] & 1);
+
+		bad |= y.f[i] != x.f[from * c + i % c];
+	}
+	ok(!bad, "patch merging of %lld channels", (long long)c);
+	for (int64_t i = 0; i < n; i++)
+		y.d[i] = 2 * rng_uniform(&rng) - 1, forth += y.f[i] * (float)y.d[i], y.f[i] = (float)y.d[i];
+	k->merge_backward(&g, y.f, dx.f, 0, &e);
+	for (int64_t i = 0; i < n; i++)
+		back += (double)dx.f[i] * x.f[i];
+	ok(fabs(forth - back) < 1e-4, "its backward is its transpose: %g, %g", forth, back);
+	k->merge_backward(&g, y.f, dx.f, 1, &e);
+	forth = back, back = 0;
+	for (int64_t i = 0; i < n; i++)
+		back += (double)dx.f[i] * x.f[i];
+	ok(fabs(2 * forth - back) < 1e-4, "added to what is there");
+	pair_free(x), pair_free(y), pair_free(dx);
+}
+
 int main(void)
 {
 	const char *bin = getenv("BIN");
@@ -203,5 +236,6 @@ int main(void)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		attention_case(cases[i]);
 	layer_case(1, 1), layer_case(3, 5), layer_case(7, 16), layer_case(130, 48), layer_case(37, 384), layer_case(2500, 12);
+	merge_case((const unsigned char[]){0, 4, 2, 1, 6, 5, 3, 7}, 5), merge_case((const unsigned char[]){0, 4, 2, 1, 5, 2, 1, 7}, 16);
 	return tap_done();
 }
