@@ -15,9 +15,14 @@ size_t K(attention_scratch)(const struct k_attention *g, int back)
 
 void K(att_bias)(const struct att *a, const float *table, int64_t head, struct room *r)
 {
-	for (int64_t i = 0; i < a->tr; i++)
-		for (int64_t j = 0; j < a->tp; j++)
-			r->bias[i * a->tp + j] = j >= a->t ? -1e30f : i >= a->t ? 0 : table[att_row(a->g->table, i, j) * a->g->heads + head];
+	for (int64_t i = 0; i < a->tr; i++) {
+		float *to = r->bias + i * a->tp;
+
+		for (int64_t j = 0; j < a->t; j++)
+			to[j] = i < a->t ? table[att_row(a, r, i, j) * a->g->heads + head] : 0;
+		for (int64_t j = a->t; j < a->tp; j++)
+			to[j] = -1e30f;
+	}
 }
 
 /* Region of a place on one axis of the shifted volume: what the shift brought together from its two ends must not meet. */
@@ -141,25 +146,32 @@ void K(att_scores)(const struct att *a, const struct room *r, int64_t row, float
 	}
 }
 
-INLINE void weigh_at(const float *p, int64_t tp, const float *v, int64_t t, int64_t hp, float *out, const int nv)
+/* nv vectors of d at once; each as `apart` sums, of every apart-th j, so that additions need not wait for each other. */
+INLINE void weigh_at(const float *p, int64_t tp, const float *v, int64_t t, int64_t hp, float *out, const int nv, const int apart)
 {
-	vec s[ROWS][2];
+	vec s[ROWS][4];
+	int64_t j = 0;
 
 	UNROLL for (int r = 0; r < ROWS; r++)
-		UNROLL for (int k = 0; k < nv; k++)
+		UNROLL for (int k = 0; k < nv * apart; k++)
 			s[r][k] = (vec){0};
-	for (int64_t j = 0; j < t; j++) {
-		vec x[2];
+	for (; j + apart <= t; j += apart)
+		UNROLL for (int k = 0; k < nv * apart; k++) {
+			vec x = load(v + (j + k / nv) * hp + k % nv * VL);
 
+			UNROLL for (int r = 0; r < ROWS; r++)
+				s[r][k] += p[r * tp + j + k / nv] * x;
+		}
+	for (; j < t; j++)
 		UNROLL for (int k = 0; k < nv; k++)
-			x[k] = load(v + j * hp + k * VL);
-		UNROLL for (int r = 0; r < ROWS; r++)
-			UNROLL for (int k = 0; k < nv; k++)
-				s[r][k] += p[r * tp + j] * x[k];
-	}
+			UNROLL for (int r = 0; r < ROWS; r++)
+				s[r][k] += p[r * tp + j] * load(v + j * hp + k * VL);
 	UNROLL for (int r = 0; r < ROWS; r++)
-		UNROLL for (int k = 0; k < nv; k++)
+		UNROLL for (int k = 0; k < nv; k++) {
+			for (int i = 1; i < apart; i++)
+				s[r][k] += s[r][k + i * nv];
 			store(out + r * hp + k * VL, s[r][k]);
+		}
 }
 
 /* out[r][d] = sum over j of p[r][j] v[j][d] */
@@ -168,9 +180,9 @@ void K(att_weigh)(const float *p, int64_t tp, const float *v, int64_t t, int64_t
 	int64_t d = 0;
 
 	for (; d + 2 * VL <= hp; d += 2 * VL)
-		weigh_at(p, tp, v + d, t, hp, out + d, 2);
+		weigh_at(p, tp, v + d, t, hp, out + d, 2, VL == 16 ? 2 : 1);
 	if (d < hp)
-		weigh_at(p, tp, v + d, t, hp, out + d, 1);
+		weigh_at(p, tp, v + d, t, hp, out + d, 1, VL == 16 ? 4 : 2);
 }
 
 static void window_forward(const struct att *a, int64_t head, struct room *r, float *y)
@@ -201,6 +213,7 @@ int K(attention_forward)(const struct k_attention *g, const struct k_attention_a
 		int64_t size = att_room(&a, 0, NULL, &r);
 
 		att_room(&a, 0, (float *)scratch + size * omp_get_thread_num(), &r);
+		att_codes(&a, &r);
 		memset(r.q, 0, sizeof(float) * (size_t)(a.tr * a.hd)), memset(r.kt, 0, sizeof(float) * (size_t)(a.hd * a.tp));
 #pragma omp for schedule(dynamic)
 		for (int64_t task = 0; task < g->heads * a.runs; task++) {

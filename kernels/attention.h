@@ -29,7 +29,7 @@ struct room {
 	float *region;        /* [tp] */
 	float *k, *vt, *dot;  /* backward: [t][hp], [hd][tp], [tr][hd] of dy */
 	float *dp, *dkt, *dvt, *dbias; /* [ROWS][tp], [hd][tp] twice, [tr][tp] */
-	int64_t *vox;         /* [t]: where a token is, -1: padding */
+	int64_t *vox, *code;  /* [t]: where a token is, -1: padding; see att_codes */
 };
 
 static inline int64_t att_up(int64_t n, int64_t to)
@@ -59,11 +59,11 @@ static inline int64_t att_room(const struct att *a, int back, float *base, struc
 {
 	struct { float **to; int64_t n; } parts[] = {
 		{&r->bias, a->tr * a->tp}, {&r->q, a->tr * a->hd}, {&r->kt, a->hd * a->tp}, {&r->v, a->t * a->hp}, {&r->p, ROWS * a->tp},
-		{&r->o, ROWS * a->hp}, {&r->region, a->tp}, {(float **)&r->vox, 2 * a->t},
+		{&r->o, ROWS * a->hp}, {&r->region, a->tp}, {(float **)&r->vox, 2 * a->t}, {(float **)&r->code, 2 * a->t}, /* forward: so far */
 		{&r->k, a->t * a->hp}, {&r->vt, a->hd * a->tp}, {&r->dot, a->tr * a->hd}, {&r->dp, ROWS * a->tp}, {&r->dkt, a->hd * a->tp},
 		{&r->dvt, a->hd * a->tp}, {&r->dbias, a->tr * a->tp},
 	};
-	int64_t n = 0, used = back ? (int64_t)(sizeof parts / sizeof *parts) : 8;
+	int64_t n = 0, used = back ? (int64_t)(sizeof parts / sizeof *parts) : 9;
 
 	for (int64_t i = 0; i < used; i++) {
 		*parts[i].to = base ? base + n : NULL;
@@ -72,17 +72,19 @@ static inline int64_t att_room(const struct att *a, int back, float *base, struc
 	return n;
 }
 
-/* Row of the table for query i and key j, tokens counted in the table's window: MONAI takes the first t rows and columns of the index made for the
-   whole window, also where the window in use is smaller. */
-static inline int64_t att_row(const int64_t table[3], int64_t i, int64_t j)
+/* Query i and key j share row code[i] - code[j] + the middle of the table. Tokens count in the table's window: MONAI takes the first t rows and
+   columns of the index made for the whole window, also where the window in use is smaller. */
+static inline void att_codes(const struct att *a, struct room *r)
 {
-	int64_t a[3] = {i / (table[1] * table[2]), i / table[2] % table[1], i % table[2]};
-	int64_t b[3] = {j / (table[1] * table[2]), j / table[2] % table[1], j % table[2]};
-	int64_t row = 0;
+	const int64_t *n = a->g->table;
 
-	for (int k = 0; k < 3; k++)
-		row = row * (2 * table[k] - 1) + a[k] - b[k] + table[k] - 1;
-	return row;
+	for (int64_t i = 0; i < a->t; i++)
+		r->code[i] = (i / (n[1] * n[2]) * (2 * n[1] - 1) + i / n[2] % n[1]) * (2 * n[2] - 1) + i % n[2];
+}
+
+static inline int64_t att_row(const struct att *a, const struct room *r, int64_t i, int64_t j)
+{
+	return r->code[i] - r->code[j] + a->table / 2;
 }
 
 /* attention.c */

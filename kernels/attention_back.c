@@ -119,7 +119,7 @@ static void task_backward(const struct att *a, int64_t task, const struct k_atte
 	}
 	for (int64_t i = 0; i < a->t; i++)
 		for (int64_t j = 0; j < a->t; j++)
-			slot[att_row(a->g->table, i, j)] += r->dbias[i * a->tp + j];
+			slot[att_row(a, r, i, j)] += r->dbias[i * a->tp + j];
 }
 
 /* Slots to their gradients, run after run. */
@@ -154,6 +154,7 @@ int K(attention_backward)(const struct k_attention *g, const struct k_attention_
 		struct room r;
 
 		att_room(&a, 1, (float *)scratch + size * omp_get_thread_num(), &r);
+		att_codes(&a, &r);
 		memset(r.q, 0, sizeof(float) * (size_t)(a.tr * a.hd)), memset(r.kt, 0, sizeof(float) * (size_t)(a.hd * a.tp));
 		memset(r.vt, 0, sizeof(float) * (size_t)(a.hd * a.tp)), memset(r.dot, 0, sizeof(float) * (size_t)(a.tr * a.hd));
 #pragma omp for schedule(dynamic)
