@@ -71,12 +71,12 @@ void K(att_take)(const struct att *a, const float *qkv, const float *bias, int64
 	const int64_t c = a->g->c, hd = a->hd;
 
 	for (int64_t i = 0; i < a->t; i++) {
-		const float *x = (r->vox[i] < 0 ? bias : qkv + r->vox[i] * 3 * c) + head * hd;
+		const float *x = r->vox[i] < 0 ? bias : qkv + r->vox[i] * 3 * c;
 
 		for (int64_t d = 0; d < hd; d++) {
-			r->q[i * hd + d] = x[d] * a->g->scale;
-			r->kt[d * a->tp + i] = x[c + d];
-			r->v[i * a->hp + d] = x[2 * c + d];
+			r->q[i * hd + d] = x ? x[head * hd + d] * a->g->scale : 0;
+			r->kt[d * a->tp + i] = x ? x[c + head * hd + d] : 0;
+			r->v[i * a->hp + d] = x ? x[2 * c + head * hd + d] : 0;
 		}
 		for (int64_t d = hd; d < a->hp; d++)
 			r->v[i * a->hp + d] = 0;

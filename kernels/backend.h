@@ -36,32 +36,41 @@ struct k_conv_geom {
 
 struct k_conv; /* opaque: primitives and packed weights */
 
-/* y = act(norm(x)) + res, any of the three absent; and, where y2 is not NULL, the same written there too (a concat's slice).
-   instance: mean and biased variance per (n, c) over d*h*w; rstd = 1/sqrt(var + eps). Accumulated so that 1e-6 relative holds at 1e8 voxels.
-   prelu:  x > 0 ? x : alpha[c or 0] x;  lrelu: the same with the constant slope.
+/* y = act(norm(x)) + res, or, where `after`, act(norm(x) + res); any of the three absent; and, where y2 is not NULL, the same written there too
+   (a concat's slice).
+   Mean and biased variance, rstd = 1/sqrt(var + eps), accumulated so that 1e-6 relative holds at 1e8 voxels, are taken over
+     instance: d*h*w of one n and channel;  group: the same, c / groups channels together;  batch: one channel of all n;
+     running: nothing, they are given (batch normalisation in inference).
+   relu; lrelu: x > 0 ? x : slope x;  prelu: x > 0 ? x : alpha[c or 0] x;  elu: x > 0 ? x : slope (exp(x) - 1);  gelu: x Phi(x), the exact one;
+   swish: x sigmoid(x);  mish: x tanh(log(1 + exp(x)));  sigmoid;  tanh.
    y may be x, or res (written in place), where their pitches are equal. */
-enum k_norm_kind { K_NORM_NONE, K_NORM_INSTANCE };
-enum k_act_kind { K_ACT_NONE, K_ACT_RELU, K_ACT_LRELU, K_ACT_PRELU };
+enum k_norm_kind { K_NORM_NONE, K_NORM_INSTANCE, K_NORM_GROUP, K_NORM_BATCH, K_NORM_RUNNING };
+enum k_act_kind { K_ACT_NONE, K_ACT_RELU, K_ACT_LRELU, K_ACT_PRELU, K_ACT_ELU, K_ACT_GELU, K_ACT_SWISH, K_ACT_MISH, K_ACT_SIGMOID, K_ACT_TANH };
 struct k_norm {
 	int64_t n, vox, c;    /* vox here: d*h*w of one n */
 	enum k_norm_kind norm;
 	enum k_act_kind act;
+	int after;
 	float eps, slope;
+	float momentum;       /* batch: running = (1 - momentum) running + momentum (mean, or variance with n - 1) */
+	int64_t groups;       /* group: divides c */
 	int64_t alphas;       /* length of alpha: 1 or c */
-	int64_t xpitch, ypitch, rpitch, y2pitch;
+	int64_t xpitch, ypitch, rpitch, dpitch, y2pitch; /* dpitch: of dres */
 };
 
-/* The pointers of one application. Statistics: mean, rstd [n,c], written forward, read backward. gamma, beta NULL: no affine. */
-struct k_norm_fwd { const float *x, *gamma, *beta, *alpha, *res; float *y, *y2, *mean, *rstd; };
+/* The pointers of one application. Statistics: mean, rstd [n,c], written forward, read backward. gamma, beta NULL: no affine.
+   running_mean, running_var [c]: read by `running`, brought up to date by `batch` (NULL: not wanted). */
+struct k_norm_fwd { const float *x, *gamma, *beta, *alpha, *res; float *y, *y2, *mean, *rstd, *running_mean, *running_var; };
 
 /* dy (ypitch), optionally + dy2 (y2pitch): the gradient of y. dx is written (dx_add: added to). dgamma, dbeta, dalpha are added to; NULL: not wanted.
-   The gradient of res is dy + dy2: dres (rpitch; NULL: not wanted) is written, or added to with dres_add. dres may be dy itself (rpitch = ypitch):
-   then dy2
-   is added to it in place, and where dy2 is NULL nothing is to be done for it. dx (xpitch) may be dy (xpitch = ypitch), when dres is not. */
+   The gradient of res is dy + dy2: dres (dpitch; NULL: not wanted) is written, or added to with dres_add. dres may be dy itself (dpitch = ypitch):
+   then dy2 is added to it in place, and where dy2 is NULL nothing is to be done for it. dx (xpitch) may be dy (xpitch = ypitch), when dres is not.
+   With `after` res is read again, its gradient is that behind the activation, and dres is neither dy nor dx. */
 struct k_norm_bwd {
 	const float *dy, *dy2, *x, *gamma, *beta, *alpha, *mean, *rstd;
 	float *dx, *dres, *dgamma, *dbeta, *dalpha;
 	int dx_add, dres_add;
+	const float *res; /* with `after`, else NULL */
 };
 
 /* Layer normalisation over the channels of each voxel (PyTorch's LayerNorm): y = gamma (x - mean) rstd + beta, biased variance. Dense, of vox voxels
@@ -78,11 +87,25 @@ struct k_attention {
 	int64_t table[3];             /* the window that the table of relative position bias was made for, >= window: [(2 d - 1)(2 h - 1)(2 w - 1)][heads] */
 	float scale;
 };
-struct k_attention_args { const float *qkv /* [n,D,H,W,3c] */, *bias /* [3c] */, *table; };
+struct k_attention_args { const float *qkv /* [n,D,H,W,3c] */, *bias /* [3c]; NULL: 0 */, *table; };
 struct k_attention_grads { const float *dy; float *dqkv /* written */, *dbias /* added to, padding's share; NULL: not wanted */, *dtable /* added to */; };
 
 /* Patch merging: y [n,D/2,H/2,W/2][8][c]: part i of a voxel is the voxel of its 2x2x2 block that order[i] says: 4 d + 2 h + w. D,H,W are even. */
 struct k_merge { int64_t n, c, size[3]; unsigned char order[8]; };
+
+/* A change of resolution by whole factors, small * factor = large on each axis.
+   mean: y (small) = mean over the factor's voxels (average pooling);  linear: y (large) = trilinear interpolation, half-pixel centres, the edge
+   repeated (PyTorch's interpolate with align_corners False). */
+enum k_scale_kind { K_SCALE_MEAN, K_SCALE_LINEAR };
+struct k_scale {
+	enum k_scale_kind kind;
+	int64_t n, c, small[3];
+	int factor[3];           /* 1..16 */
+	int64_t xpitch, ypitch;
+};
+
+/* y = x m, m = 1 / (1 - rate) or, with probability rate, 0: element i of [vox,c] takes word i % 4 of Philox 4x32-10 at (key, counter i/4, at). */
+struct k_drop { float rate; uint32_t key[2], at[3]; };
 
 /* Losses over logits [n,vox,k] (k classes, dense) and labels [n,vox], as MONAI defines them (DEFINITIONS 5.4): softmax over k, then
    dice: 1 - (2 I + smooth) / (D + smooth) per (n, class), mean; D of squares where squared; batch: sums over n first;
@@ -149,8 +172,20 @@ struct k_backend {
 	int (*attention_forward)(const struct k_attention *g, const struct k_attention_args *a, float *y, void *scratch, struct err *e);
 	int (*attention_backward)(const struct k_attention *g, const struct k_attention_args *a, const struct k_attention_grads *d, void *scratch, struct err *e);
 
+	/* back 0: y from x; 1: the gradient, x (of y's shape) taken to y (of x's), pitches likewise. add: y += */
+	int (*scale)(const struct k_scale *g, int back, const float *x, float *y, int add, struct err *e);
+	/* The same forward and, on gradients, backward. y may be x. */
+	int (*drop)(const struct k_drop *g, const float *x, int64_t xpitch, float *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e);
+	/* y = x gate[v], gate one channel, dense. Backward: dx (dense) and dgate are written, or added to */
+	int (*gate)(const float *x, int64_t xpitch, const float *gate, float *y, int64_t ypitch, int64_t vox, int64_t c, struct err *e);
+	int (*gate_back)(const float *dy, int64_t ypitch, const float *x, int64_t xpitch, const float *gate, float *dx, float *dgate, int add, int gate_add,
+		int64_t vox, int64_t c, struct err *e);
+
 	/* y[v][0..c) = x[v][0..c), or += ; pitches in elements */
 	int (*slice_copy)(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e);
+
+	/* to [n,small] = label [n, small * factor] at the voxel nearest to the middle (nnU-Net's nearest-exact) */
+	int (*label_down)(uint8_t *to, const uint8_t *label, int64_t n, const int64_t small[3], const int factor[3], struct err *e);
 
 	/* label: one byte a voxel. out (host): total, dice, ce. dlogits NULL: the value only. A label >= k is an error that names the voxel. */
 	size_t (*loss_scratch)(const struct k_loss *g);

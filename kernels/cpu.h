@@ -21,6 +21,10 @@ struct cpu_level {
 	size_t (*norm_scratch)(const struct k_norm *);
 	int (*norm_forward)(const struct k_norm *, const struct k_norm_fwd *, void *, struct err *);
 	int (*norm_backward)(const struct k_norm *, const struct k_norm_bwd *, void *, struct err *);
+	int (*scale)(const struct k_scale *, int, const float *, float *, int, struct err *);
+	int (*drop)(const struct k_drop *, const float *, int64_t, float *, int64_t, int64_t, int64_t, int, struct err *);
+	int (*gate)(const float *, int64_t, const float *, float *, int64_t, int64_t, int64_t, struct err *);
+	int (*gate_back)(const float *, int64_t, const float *, int64_t, const float *, float *, float *, int, int, int64_t, int64_t, struct err *);
 	int (*slice_copy)(float *, int64_t, const float *, int64_t, int64_t, int64_t, int, struct err *);
 	int (*layer_forward)(const struct k_layer *, const float *, const float *, const float *, float *, float *, float *, struct err *);
 	size_t (*layer_scratch)(const struct k_layer *);
@@ -53,6 +57,11 @@ extern const struct cpu_level *cpu; /* the one in use */
 size_t K(norm_scratch)(const struct k_norm *g);
 int K(norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *scratch, struct err *e);
 int K(norm_backward)(const struct k_norm *g, const struct k_norm_bwd *a, void *scratch, struct err *e);
+int K(scale)(const struct k_scale *g, int back, const float *x, float *y, int add, struct err *e);
+int K(drop)(const struct k_drop *g, const float *x, int64_t xpitch, float *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e);
+int K(gate)(const float *x, int64_t xpitch, const float *gate, float *y, int64_t ypitch, int64_t vox, int64_t c, struct err *e);
+int K(gate_back)(const float *dy, int64_t ypitch, const float *x, int64_t xpitch, const float *gate, float *dx, float *dgate, int add, int gate_add,
+	int64_t vox, int64_t c, struct err *e);
 int K(slice_copy)(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e);
 int K(layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd, struct err *e);
 size_t K(layer_scratch)(const struct k_layer *g);
@@ -69,6 +78,9 @@ int K(adamw)(const struct k_adamw *a, float *w, const float *g, float *m, float 
 int K(sum_squares)(const float *x, int64_t n, double *out, struct err *e);
 size_t K(column_scratch)(int64_t vox, int64_t c);
 void K(column_sum)(const float *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch);
+
+/* kernels/label.c */
+int k_label_down(uint8_t *to, const uint8_t *label, int64_t n, const int64_t small[3], const int factor[3], struct err *e);
 
 /* kernels/conv.c */
 struct k_conv *conv_new(const struct k_conv_geom *g, struct err *e);

@@ -13,6 +13,7 @@
 const struct cpu_level K(cpu_level) = {
 	.name = NAME,
 	.norm_scratch = K(norm_scratch), .norm_forward = K(norm_forward), .norm_backward = K(norm_backward),
+	.scale = K(scale), .drop = K(drop), .gate = K(gate), .gate_back = K(gate_back),
 	.slice_copy = K(slice_copy),
 	.layer_forward = K(layer_forward), .layer_scratch = K(layer_scratch), .layer_backward = K(layer_backward),
 	.merge_forward = K(merge_forward), .merge_backward = K(merge_backward),

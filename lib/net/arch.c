@@ -7,7 +7,7 @@
 struct arch { const char *target; int (*build)(struct graph *g, const json_t *arch, struct err *e); };
 
 static const struct arch ARCHS[] = {
-	{"UNet", arch_unet},
+	{"UNet", arch_unet}, {"SwinUNETR", arch_swinunetr},
 };
 
 struct graph *arch_graph(const json_t *arch, struct err *e)

@@ -22,5 +22,6 @@ int arch_act(const json_t *arch, struct graph_act *act, struct err *e);
 int arch_norm(const json_t *arch, struct graph_norm *norm, struct err *e);
 
 int arch_unet(struct graph *g, const json_t *arch, struct err *e);
+int arch_swinunetr(struct graph *g, const json_t *arch, struct err *e);
 
 #endif

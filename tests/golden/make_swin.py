@@ -41,11 +41,11 @@ def fill(name, p):
 
 def make(name):
     options, batch, size = CASES[name]
-    net = SwinUNETR(spatial_dims=3, **options).eval()
+    net = SwinUNETR(spatial_dims=3, **options).eval().double()
     for k, p in net.named_parameters():
         fill(k, p)
     shape = (batch, options["in_channels"]) + size
-    x = torch.from_numpy(noise("input", math.prod(shape)).astype(np.float32).reshape(shape))
+    x = torch.from_numpy(noise("input", math.prod(shape)).astype(np.float32).reshape(shape)).double()
     label = torch.from_numpy(((noise("label", batch * math.prod(size)) + 1) / 2 * options["out_channels"]).astype(np.int64).reshape((batch, 1) + size))
     out = net(x)
     arch = json.dumps(dict({"_target_": "SwinUNETR", "spatial_dims": 3}, **options), separators=(",", ":"))

@@ -148,8 +148,11 @@ int main(void)
 	k = device_open("cpu", &e);
 	ok(k && f, "%s", k ? k->device : e.text);
 	while (k && f && fgets(line, sizeof line, f)) {
-		if (sscanf(line, "case %39s %1499s %lld %lld %lld %lld", name, arch, &batch, &d, &h, &w) == 6) {
+		if (!strncmp(line, "case", 4)) {
 			finish(n, name, &seen);
+			n = NULL;
+			if (sscanf(line, "case %39s %1499s %lld %lld %lld %lld", name, arch, &batch, &d, &h, &w) != 6)
+				break;
 			free(label);
 			label = NULL;
 			seen = (struct seen){0};
