@@ -15,7 +15,7 @@ from monai.networks.nets import SwinUNETR
 CASES = {  # name: (arch, batch, size)
     "v1": (dict(in_channels=1, out_channels=2, feature_size=12), 1, (64, 32, 32)),
     "v2": (dict(in_channels=2, out_channels=3, feature_size=12, depths=[1, 2, 1, 1], num_heads=[2, 3, 6, 12], window_size=[4, 3, 2], downsample="mergingv2",
-                use_v2=True, normalize=False, qkv_bias=False, patch_norm=True, mlp_ratio=2.0), 2, (32, 32, 64)),
+                use_v2=True, normalize=False, qkv_bias=False, patch_norm=True, mlp_ratio=2.0), 2, (64, 32, 64)),
 }
 
 
