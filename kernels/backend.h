@@ -73,6 +73,26 @@ struct k_norm_bwd {
 	const float *res; /* with `after`, else NULL */
 };
 
+/* Layer normalisation over the channels of each voxel (PyTorch's LayerNorm): y = gamma (x - mean) rstd + beta, biased variance. Dense, of vox voxels
+   of c channels. gamma, beta NULL: none. */
+struct k_layer { int64_t vox, c; float eps; };
+
+/* Windowed multi-head self-attention with relative position bias (MONAI's SwinTransformerBlock, forward_part1 between its norm and its projection):
+   the volume is padded with zeros to whole windows at its ends, rolled by -shift, and cut into windows; within each, softmax(scale q k' + bias)
+   weighs v; where shift is above 0 on some axis, tokens of regions that were not neighbours are kept apart by -100; then rolled back and cropped.
+   Channels of qkv: [3][heads][c / heads]; padding's q, k, v are the projection's bias. */
+struct k_attention {
+	int64_t n, c, heads, size[3]; /* tokens: n, D,H,W */
+	int64_t window[3], shift[3];  /* in use; shift 0 <= shift < window */
+	int64_t table[3];             /* the window that the table of relative position bias was made for, >= window: [(2 d - 1)(2 h - 1)(2 w - 1)][heads] */
+	float scale;
+};
+struct k_attention_args { const float *qkv /* [n,D,H,W,3c] */, *bias /* [3c]; NULL: 0 */, *table; };
+struct k_attention_grads { const float *dy; float *dqkv /* written */, *dbias /* added to, padding's share; NULL: not wanted */, *dtable /* added to */; };
+
+/* Patch merging: y [n,D/2,H/2,W/2][8][c]: part i of a voxel is the voxel of its 2x2x2 block that order[i] says: 4 d + 2 h + w. D,H,W are even. */
+struct k_merge { int64_t n, c, size[3]; unsigned char order[8]; };
+
 /* A change of resolution by whole factors, small * factor = large on each axis.
    mean: y (small) = mean over the factor's voxels (average pooling);  linear: y (large) = trilinear interpolation, half-pixel centres, the edge
    repeated (PyTorch's interpolate with align_corners False). */
@@ -168,6 +188,20 @@ struct k_backend {
 	size_t (*norm_scratch)(const struct k_norm *g);
 	int (*norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *scratch, struct err *e);
 	int (*norm_backward)(const struct k_norm *g, const struct k_norm_bwd *a, void *scratch, struct err *e);
+
+	/* mean, rstd: [vox], written forward, read backward; NULL: not wanted. dx: written, or added to; dgamma, dbeta: added to */
+	int (*layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd, struct err *e);
+	size_t (*layer_scratch)(const struct k_layer *g);
+	int (*layer_backward)(const struct k_layer *g, const float *dy, const float *x, const float *gamma, const float *mean, const float *rstd, float *dx,
+	                      int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e);
+
+	int (*merge_forward)(const struct k_merge *g, const float *x, float *y, struct err *e);
+	int (*merge_backward)(const struct k_merge *g, const float *dy, float *dx, int dx_add, struct err *e);
+
+	/* y [n,D,H,W,c]: written. Scratch is for the number of threads in effect; `back`: of the backward call. */
+	size_t (*attention_scratch)(const struct k_attention *g, int back);
+	int (*attention_forward)(const struct k_attention *g, const struct k_attention_args *a, float *y, void *scratch, struct err *e);
+	int (*attention_backward)(const struct k_attention *g, const struct k_attention_args *a, const struct k_attention_grads *d, void *scratch, struct err *e);
 
 	/* back 0: y from x; 1: the gradient, x (of y's shape) taken to y (of x's), pitches likewise. add: y += */
 	int (*scale)(const struct k_scale *g, int back, const float *x, float *y, int add, struct err *e);

@@ -16,6 +16,7 @@ static const struct arch ARCHS[] = {
 	{"DynUNet", arch_dynunet, "in_channels", "out_channels"},
 	{"SegResNet", arch_segresnet, "in_channels", "out_channels"},
 	{"AttentionUnet", arch_attention, "in_channels", "out_channels"},
+	{"SwinUNETR", arch_swinunetr, "in_channels", "out_channels"},
 };
 
 /* NULL and an error. */

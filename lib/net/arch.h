@@ -55,5 +55,6 @@ int arch_resenc(struct graph *g, const json_t *arch, struct err *e);
 int arch_segresnet(struct graph *g, const json_t *arch, struct err *e);
 int arch_attention(struct graph *g, const json_t *arch, struct err *e);
 int arch_dynunet(struct graph *g, const json_t *arch, struct err *e);
+int arch_swinunetr(struct graph *g, const json_t *arch, struct err *e);
 
 #endif

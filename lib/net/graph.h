@@ -11,13 +11,15 @@
 
 enum { GRAPH_NAME = 256, GRAPH_HEADS = 16 };
 
-enum graph_kind { GRAPH_INPUT, GRAPH_CONV, GRAPH_NORM, GRAPH_ACT, GRAPH_ADD, GRAPH_CONCAT, GRAPH_DROP, GRAPH_SCALE, GRAPH_GATE };
+enum graph_kind { GRAPH_INPUT, GRAPH_CONV, GRAPH_NORM, GRAPH_ACT, GRAPH_ADD, GRAPH_CONCAT, GRAPH_DROP, GRAPH_SCALE, GRAPH_GATE, GRAPH_LAYER,
+	GRAPH_ATTENTION, GRAPH_MERGE };
 
 /* Out size: (in + 2 pad - kernel) / stride + 1; transposed: in * stride. */
 struct graph_conv {
 	int64_t oc;
 	int kernel[3], stride[3], pad[3];
 	int transposed, bias;
+	int linear;      /* a product of 1x1x1, whose weight is [oc,ic], as nn.Linear has it */
 	int he;          /* initial weights: He's normal for a leaky slope of 0.01, biases 0, as nnU-Net has them; else PyTorch's default */
 };
 
@@ -32,6 +34,9 @@ struct graph_norm {
 	int zero;        /* gamma begins at 0 */
 };
 struct graph_act { enum k_act_kind kind; float slope; int64_t alphas; /* PReLU: 1 or c */ };
+
+/* Windows, and by how much they are shifted; where the input is not larger than a window, the window is the input's size and not shifted. */
+struct graph_attention { int heads, window[3], shift[3], bias; };
 
 /* Buffers are not trained: running statistics, and the number of batches in them (one float here, an I64 in files). */
 enum graph_param_kind { GRAPH_TRAINED, GRAPH_BUFFER, GRAPH_COUNTER };
@@ -61,6 +66,8 @@ struct graph_op {
 	int whole;       /* it drops whole channels */
 	enum k_scale_kind scale;
 	int factor[3];   /* of a scale */
+	struct graph_attention attention;
+	unsigned char order[8]; /* of a merge */
 };
 
 /* Beside the logits, in training: logits of a lower resolution whose loss counts by a weight. */
@@ -102,6 +109,13 @@ int graph_concat(struct graph *g, int a, int b); /* channels of a, then those of
 int graph_drop(struct graph *g, int x, const char *name, float rate, int whole); /* in training; whole: channels, else each value alone */
 int graph_scale(struct graph *g, int x, const char *name, enum k_scale_kind kind, const int factor[3]); /* mean: down, linear: up */
 int graph_gate(struct graph *g, int x, int gate);  /* x times gate, which has one channel */
+
+/* Transformers: nn.Linear over channels; LayerNorm over channels (affine: with weight and bias); attention within windows: projection NAME.qkv, NAME's
+   relative_position_bias_table, projection NAME.proj; 2x2x2 voxels to one of 8 times the channels, in that order (backend.h, k_merge). */
+int graph_linear(struct graph *g, int x, const char *name, int64_t oc, int bias);
+int graph_layer(struct graph *g, int x, const char *name, int affine);
+int graph_attention(struct graph *g, int x, const char *name, const struct graph_attention *a);
+int graph_merge(struct graph *g, int x, const char *name, const unsigned char order[8]);
 
 /* More logits, of a lower resolution, for the loss in training. Then graph_output's own weight is g->out_weight. */
 void graph_head(struct graph *g, int x, float weight);

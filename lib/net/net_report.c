@@ -8,6 +8,8 @@ static const char *const DOES[PLAN_DOES] = {
 	[PLAN_DO_CONV] = "conv", [PLAN_DO_DATA] = "conv-data", [PLAN_DO_WEIGHTS] = "conv-weights", [PLAN_DO_NORM] = "norm",
 	[PLAN_DO_NORM_BACK] = "norm-back", [PLAN_DO_SLICE] = "slice", [PLAN_DO_DROP] = "drop",
 	[PLAN_DO_SCALE] = "scale", [PLAN_DO_GATE] = "gate", [PLAN_DO_GATE_BACK] = "gate-back", [PLAN_DO_LOSS] = "loss",
+	[PLAN_DO_LAYER] = "layer", [PLAN_DO_LAYER_BACK] = "layer-back", [PLAN_DO_ATTENTION] = "attend", [PLAN_DO_ATTENTION_BACK] = "attend-back",
+	[PLAN_DO_MERGE] = "merge", [PLAN_DO_MERGE_BACK] = "merge-back",
 };
 
 static int64_t param_count(const struct net *n, int i)
@@ -44,19 +46,44 @@ static void describe_scale(const struct plan_step *s, char *text, size_t size)
 	snprintf(text, size, "%s %dx%dx%d", s->scale.kind == K_SCALE_MEAN ? "mean" : "linear", f[0], f[1], f[2]);
 }
 
+static void describe_attention(const struct plan_step *s, char *text, size_t size)
+{
+	const struct k_attention *a = &s->attention;
+
+	snprintf(text, size, "%lld heads %lldx%lldx%lld%s", (long long)a->heads, (long long)a->window[0], (long long)a->window[1], (long long)a->window[2],
+		a->shift[0] + a->shift[1] + a->shift[2] ? " shifted" : "");
+}
+
 static void describe_other(const struct plan_step *s, char *text, size_t size)
 {
-	snprintf(text, size, "%s", s->kind == PLAN_CONCAT ? "concat" : s->kind == PLAN_DROP ? "dropout" : "gate");
+	static const char *const names[] = {
+		[PLAN_CONCAT] = "concat", [PLAN_DROP] = "dropout", [PLAN_GATE] = "gate", [PLAN_LAYER] = "layer norm", [PLAN_MERGE] = "merge 2x2x2",
+	};
+
+	snprintf(text, size, "%s", names[s->kind]);
 }
 
 static void describe(const struct plan_step *s, char *text, size_t size)
 {
 	static void (*const by[])(const struct plan_step *, char *, size_t) = {
 		[PLAN_CONV] = describe_conv, [PLAN_NORM] = describe_norm, [PLAN_CONCAT] = describe_other, [PLAN_DROP] = describe_other,
-		[PLAN_SCALE] = describe_scale, [PLAN_GATE] = describe_other,
+		[PLAN_SCALE] = describe_scale, [PLAN_GATE] = describe_other, [PLAN_LAYER] = describe_other, [PLAN_ATTENTION] = describe_attention,
+		[PLAN_MERGE] = describe_other,
 	};
 
 	by[s->kind](s, text, size);
+}
+
+/* q k' and the sums of v, of whole windows */
+static double attention_multiply_adds(const struct k_attention *a)
+{
+	double tokens = 1, windows = (double)a->n;
+
+	for (int k = 0; k < 3; k++) {
+		tokens *= (double)a->window[k];
+		windows *= (double)((a->size[k] + a->window[k] - 1) / a->window[k]);
+	}
+	return 2 * windows * tokens * tokens * (double)a->c;
 }
 
 static double multiply_adds(const struct plan_step *s)
@@ -64,6 +91,8 @@ static double multiply_adds(const struct plan_step *s)
 	const struct k_conv_geom *g = &s->geom;
 	const int64_t *grid = g->transposed ? g->in : g->out;
 
+	if (s->kind == PLAN_ATTENTION)
+		return attention_multiply_adds(&s->attention);
 	if (s->kind != PLAN_CONV)
 		return 0;
 	return (double)g->n * (double)(grid[0] * grid[1] * grid[2]) * (double)(g->kernel[0] * g->kernel[1] * g->kernel[2]) * (double)(g->ic * g->oc);

@@ -1,6 +1,8 @@
 /* Runs the calls of a plan. */
 #include "lib/net/net_run.h"
 
+#include <assert.h>
+
 #include "lib/base/progress.h"
 #include "lib/base/rng.h"
 
@@ -165,6 +167,55 @@ static int do_gate_back(struct net *n, const struct plan_call *c, const struct p
 		net_run_at(n, c->dres), c->add, c->dres_add, c->vox, c->c, e);
 }
 
+static int do_layer(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)l;
+	return n->k->layer_forward(&s->layer, net_run_at(n, c->x), weight(n, s->w), weight(n, s->b), net_run_at(n, c->y), net_run_at(n, s->mean),
+		net_run_at(n, s->rstd), e);
+}
+
+static int do_layer_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)l;
+	return n->k->layer_backward(&s->layer, net_run_at(n, c->dy), net_run_at(n, c->x), weight(n, s->w), net_run_at(n, s->mean), net_run_at(n, s->rstd),
+		net_run_at(n, c->dx), c->add, gradient(n, s->w), gradient(n, s->b), net_run_at(n, c->scratch), e);
+}
+
+static struct k_attention_args attention_args(const struct net *n, const struct plan_call *c, const struct plan_step *s)
+{
+	return (struct k_attention_args){net_run_at(n, c->x), weight(n, s->b), weight(n, s->w)};
+}
+
+static int do_attention(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	const struct k_attention_args a = attention_args(n, c, s);
+
+	(void)l;
+	return n->k->attention_forward(&s->attention, &a, net_run_at(n, c->y), net_run_at(n, c->scratch), e);
+}
+
+static int do_attention_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	const struct k_attention_args a = attention_args(n, c, s);
+	const struct k_attention_grads d = {net_run_at(n, c->dy), net_run_at(n, c->dx), gradient(n, s->b), gradient(n, s->w)};
+
+	(void)l;
+	assert(!c->add); /* nothing else reads the projection */
+	return n->k->attention_backward(&s->attention, &a, &d, net_run_at(n, c->scratch), e);
+}
+
+static int do_merge(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)l;
+	return n->k->merge_forward(&s->merge, net_run_at(n, c->x), net_run_at(n, c->y), e);
+}
+
+static int do_merge_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)l;
+	return n->k->merge_backward(&s->merge, net_run_at(n, c->dy), net_run_at(n, c->dx), c->add, e);
+}
+
 /* Of the logits, or of a head: against labels of its resolution, its part of the total. */
 static int do_loss(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
@@ -201,7 +252,8 @@ int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *
 	static int (*const does[PLAN_DOES])(struct net *, const struct plan_call *, const struct plan_step *, const struct net_run_loss *, struct err *) = {
 		[PLAN_DO_CONV] = do_conv, [PLAN_DO_DATA] = do_data, [PLAN_DO_WEIGHTS] = do_weights, [PLAN_DO_NORM] = do_norm,
 		[PLAN_DO_NORM_BACK] = do_norm_back, [PLAN_DO_SLICE] = do_slice, [PLAN_DO_DROP] = do_drop, [PLAN_DO_SCALE] = do_scale, [PLAN_DO_GATE] = do_gate,
-		[PLAN_DO_GATE_BACK] = do_gate_back, [PLAN_DO_LOSS] = do_loss,
+		[PLAN_DO_GATE_BACK] = do_gate_back, [PLAN_DO_LAYER] = do_layer, [PLAN_DO_LAYER_BACK] = do_layer_back, [PLAN_DO_ATTENTION] = do_attention,
+		[PLAN_DO_ATTENTION_BACK] = do_attention_back, [PLAN_DO_MERGE] = do_merge, [PLAN_DO_MERGE_BACK] = do_merge_back, [PLAN_DO_LOSS] = do_loss,
 	};
 	struct plan *p = n->plan;
 

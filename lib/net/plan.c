@@ -77,7 +77,7 @@ int plan_emit(struct plan *p, const struct plan_call *c, size_t scratch, struct 
 
 	for (size_t i = 0; i < sizeof used / sizeof *used; i++)
 		live(p, used[i], t);
-	if ((n->what == PLAN_DO_NORM || n->what == PLAN_DO_NORM_BACK) && n->norm.norm != K_NORM_NONE) {
+	if (n->step >= 0 && n->what != PLAN_DO_SLICE) {
 		live(p, p->step[n->step].mean, t);
 		live(p, p->step[n->step].rstd, t);
 	}

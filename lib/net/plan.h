@@ -17,9 +17,10 @@ struct plan_buf { size_t bytes, at; int first, last; };
 /* Where something lies: floats from the beginning of a buffer (buf -1: nowhere), and from voxel to voxel. */
 struct plan_ref { int buf; int64_t at, pitch; };
 
-enum plan_kind { PLAN_CONV, PLAN_NORM, PLAN_CONCAT, PLAN_DROP, PLAN_SCALE, PLAN_GATE };
+enum plan_kind { PLAN_CONV, PLAN_NORM, PLAN_CONCAT, PLAN_DROP, PLAN_SCALE, PLAN_GATE, PLAN_LAYER, PLAN_ATTENTION, PLAN_MERGE };
 
-/* A fused forward operation: out = conv(x), or act(norm(x)) + res, or the concatenation of x and res, or x dropped out, scaled, gated by res. */
+/* A fused forward operation: out = conv(x), or act(norm(x)) + res, or the concatenation of x and res, or x dropped out, scaled, gated by res,
+   layer-normalised, attended to, merged. */
 struct plan_step {
 	enum plan_kind kind;
 	int op;             /* of the graph, which it is named after */
@@ -32,11 +33,14 @@ struct plan_step {
 	struct plan_ref mean, rstd;
 	int running;        /* batch normalisation's buffers, -1: none */
 	struct k_scale scale;
+	struct k_layer layer;
+	struct k_attention attention; /* w: its table, b: the bias of the projection before it */
+	struct k_merge merge;
 	float rate;
 };
 
 enum plan_do { PLAN_DO_CONV, PLAN_DO_DATA, PLAN_DO_WEIGHTS, PLAN_DO_NORM, PLAN_DO_NORM_BACK, PLAN_DO_SLICE, PLAN_DO_DROP, PLAN_DO_SCALE, PLAN_DO_GATE,
-	PLAN_DO_GATE_BACK, PLAN_DO_LOSS, PLAN_DOES };
+	PLAN_DO_GATE_BACK, PLAN_DO_LAYER, PLAN_DO_LAYER_BACK, PLAN_DO_ATTENTION, PLAN_DO_ATTENTION_BACK, PLAN_DO_MERGE, PLAN_DO_MERGE_BACK, PLAN_DO_LOSS, PLAN_DOES };
 
 /* One call of the backend. */
 struct plan_call {

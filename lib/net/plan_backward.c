@@ -216,11 +216,31 @@ static int gate_back(struct plan *p, int i, struct err *e)
 	return plan_emit(p, &c, 0, e);
 }
 
+/* Layer normalisation, attention, merge: x's gradient (and the parameters') from x and the output's gradient */
+static int token_back(struct plan *p, int i, struct err *e)
+{
+	static const enum plan_do does[] = {
+		[PLAN_LAYER] = PLAN_DO_LAYER_BACK, [PLAN_ATTENTION] = PLAN_DO_ATTENTION_BACK, [PLAN_MERGE] = PLAN_DO_MERGE_BACK,
+	};
+	const struct plan_step *s = &p->step[i];
+	struct plan_call c = plan_call_new(does[s->kind], i);
+	size_t scratch = 0;
+
+	if (s->kind == PLAN_LAYER)
+		scratch = p->k->layer_scratch(&s->layer);
+	if (s->kind == PLAN_ATTENTION)
+		scratch = p->k->attention_scratch(&s->attention, 1);
+	if (s->kind != PLAN_MERGE)
+		c.x = p->value[s->x].at;
+	c.dy = p->value[s->out].g;
+	return grad_place(p, i, s->x, &c.dx, &c.add, e) || plan_emit(p, &c, scratch, e) ? -1 : 0;
+}
+
 int plan_backward(struct plan *p, struct err *e)
 {
 	static int (*const back[])(struct plan *, int, struct err *) = {
 		[PLAN_CONV] = conv_back, [PLAN_NORM] = norm_back, [PLAN_CONCAT] = concat_back, [PLAN_DROP] = plain_back, [PLAN_SCALE] = plain_back,
-		[PLAN_GATE] = gate_back,
+		[PLAN_GATE] = gate_back, [PLAN_LAYER] = token_back, [PLAN_ATTENTION] = token_back, [PLAN_MERGE] = token_back,
 	};
 
 	for (int i = p->steps - 1; i >= 0; i--) {

@@ -102,14 +102,17 @@ static int concat_calls(struct plan *p, int i, struct err *e)
 	return 0;
 }
 
-/* Dropout, scale, gate: from x to y. */
+/* Dropout, scale, gate and what transformers have: from x to y. */
 static int plain_call(struct plan *p, int i, struct err *e)
 {
-	static const enum plan_do does[] = {[PLAN_DROP] = PLAN_DO_DROP, [PLAN_SCALE] = PLAN_DO_SCALE, [PLAN_GATE] = PLAN_DO_GATE};
+	static const enum plan_do does[] = {
+		[PLAN_DROP] = PLAN_DO_DROP, [PLAN_SCALE] = PLAN_DO_SCALE, [PLAN_GATE] = PLAN_DO_GATE, [PLAN_LAYER] = PLAN_DO_LAYER,
+		[PLAN_ATTENTION] = PLAN_DO_ATTENTION, [PLAN_MERGE] = PLAN_DO_MERGE,
+	};
 	const struct plan_step *s = &p->step[i];
 	struct plan_call c = plan_call_new(does[s->kind], i);
 
-	if (s->kind == PLAN_DROP && reusable(p, i, s->x))
+	if ((s->kind == PLAN_DROP || s->kind == PLAN_LAYER) && reusable(p, i, s->x))
 		p->value[s->out].at = p->value[s->x].at;
 	if (place(p, s->out, e))
 		return -1;
@@ -119,7 +122,7 @@ static int plain_call(struct plan *p, int i, struct err *e)
 		c.res = p->value[s->res].at;
 	c.vox = p->value[s->out].vox;
 	c.c = p->value[s->out].c;
-	return plan_emit(p, &c, 0, e);
+	return plan_emit(p, &c, s->kind == PLAN_ATTENTION ? p->k->attention_scratch(&s->attention, 0) : 0, e);
 }
 
 /* The loss of the logits (head 0) or of a head, whose labels are made in a buffer of their own. */
@@ -157,7 +160,7 @@ int plan_forward(struct plan *p, struct err *e)
 {
 	static int (*const calls[])(struct plan *, int, struct err *) = {
 		[PLAN_CONV] = conv_call, [PLAN_NORM] = norm_call, [PLAN_CONCAT] = concat_calls, [PLAN_DROP] = plain_call, [PLAN_SCALE] = plain_call,
-		[PLAN_GATE] = plain_call,
+		[PLAN_GATE] = plain_call, [PLAN_LAYER] = plain_call, [PLAN_ATTENTION] = plain_call, [PLAN_MERGE] = plain_call,
 	};
 	int input = 0;
 

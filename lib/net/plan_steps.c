@@ -1,7 +1,9 @@
 /* Shapes, and the graph's operations fused into steps. */
 #include "lib/net/plan.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/mem.h"
 
@@ -177,6 +179,12 @@ static struct plan_step chain(const struct plan *p, int i, char *taken)
 		s.kind = PLAN_SCALE;
 	else if (op->kind == GRAPH_GATE)
 		s.kind = PLAN_GATE;
+	else if (op->kind == GRAPH_LAYER)
+		s.kind = PLAN_LAYER;
+	else if (op->kind == GRAPH_MERGE)
+		s.kind = PLAN_MERGE;
+	else if (op->kind == GRAPH_ATTENTION)
+		s.kind = PLAN_ATTENTION, s.b = p->graph->op[s.x].b;
 	else if (op->kind == GRAPH_DROP && p->train)
 		s.kind = PLAN_DROP;
 	else
@@ -247,6 +255,42 @@ static int scale_shape(struct plan *p, struct plan_step *s, struct err *e)
 	return 0;
 }
 
+static int layer_shape(struct plan *p, struct plan_step *s, struct err *e)
+{
+	const struct plan_value *v = &p->value[s->out];
+
+	s->layer = (struct k_layer){.vox = v->vox, .c = v->c, .eps = 1e-5f};
+	return p->train && (plan_buf(p, v->vox, 1, &s->mean, e) || plan_buf(p, v->vox, 1, &s->rstd, e)) ? -1 : 0;
+}
+
+/* Windows are not larger than the volume, and not shifted where there is but one (MONAI's get_window_size). */
+static int attention_shape(struct plan *p, struct plan_step *s, struct err *e)
+{
+	const struct graph_attention *a = &p->graph->op[s->op].attention;
+	const struct plan_value *v = &p->value[s->out];
+
+	(void)e;
+	s->attention = (struct k_attention){.n = p->batch, .c = v->c, .heads = a->heads, .scale = 1 / sqrtf((float)(v->c / a->heads))};
+	for (int k = 0; k < 3; k++) {
+		s->attention.size[k] = v->size[k];
+		s->attention.table[k] = a->window[k];
+		s->attention.window[k] = v->size[k] <= a->window[k] ? v->size[k] : a->window[k];
+		s->attention.shift[k] = v->size[k] <= a->window[k] ? 0 : a->shift[k];
+	}
+	return 0;
+}
+
+static int merge_shape(struct plan *p, struct plan_step *s, struct err *e)
+{
+	const struct plan_value *x = &p->value[s->x];
+
+	(void)e;
+	s->merge = (struct k_merge){.n = p->batch, .c = x->c};
+	memcpy(s->merge.size, x->size, sizeof s->merge.size);
+	memcpy(s->merge.order, p->graph->op[s->op].order, sizeof s->merge.order);
+	return 0;
+}
+
 static int no_shape(struct plan *p, struct plan_step *s, struct err *e)
 {
 	(void)p, (void)s, (void)e;
@@ -275,7 +319,7 @@ static void readers(struct plan *p, int i)
 			continue;
 		}
 		v->dense |= k == 0 || s->kind == PLAN_GATE;
-		if (s->kind == PLAN_GATE || s->norm.after || (k == 0 && (s->kind == PLAN_CONV || s->norm.norm != K_NORM_NONE || s->norm.act != K_ACT_NONE)))
+		if (s->kind == PLAN_GATE || s->norm.after || s->kind == PLAN_LAYER || s->kind == PLAN_ATTENTION || (k == 0 && (s->kind == PLAN_CONV || s->norm.norm != K_NORM_NONE || s->norm.act != K_ACT_NONE)))
 			v->kept = p->train;
 	}
 	p->value[s->out].grad |= params;
@@ -285,7 +329,7 @@ int plan_steps(struct plan *p, struct err *e)
 {
 	static int (*const shape[])(struct plan *, struct plan_step *, struct err *) = {
 		[PLAN_CONV] = conv_shape, [PLAN_NORM] = norm_shape, [PLAN_CONCAT] = no_shape, [PLAN_DROP] = no_shape, [PLAN_SCALE] = scale_shape,
-		[PLAN_GATE] = no_shape,
+		[PLAN_GATE] = no_shape, [PLAN_LAYER] = layer_shape, [PLAN_ATTENTION] = attention_shape, [PLAN_MERGE] = merge_shape,
 	};
 	const struct graph *g = p->graph;
 	struct plan_step *of = p->step; /* g->n long: the step that ends at operation i waits at place i, then moves down to its place among the steps */
