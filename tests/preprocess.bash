@@ -29,3 +29,8 @@ meta() {
 model() {
 	raw_frame "{\"__metadata__\":{\"niipipe\":\"1\",\"kind\":\"model\",\"id\":\"m\",\"replay\":\"${1//\"/\\\"}\"},\"w\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}" '\1\2'
 }
+
+# shear DIGIT [FILE]: a phantom's frame whose second axis runs that many mm along the first
+shear() {
+	LC_ALL=C sed "1s/\"affine\":\"\([^ ]*\) 0 /\"affine\":\"\1 $1 /" "${@:2}"
+}

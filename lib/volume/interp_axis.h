@@ -58,8 +58,8 @@ int64_t interp_vote(const int64_t v[8], const double w[8], enum interp_label how
 /* Is anything to be smoothed before it becomes coarser by these factors? */
 int interp_will_smooth(const double factor[3]);
 
-/* A channel, smoothed before an axis becomes coarser by a factor above 1: a Gaussian of (factor - 1) / 2 voxels, cut at 4 of them, the border's
-   values going on, into out F32 [Z,Y,X] (scipy.ndimage.gaussian_filter, mode "nearest", as skimage's resize(mode="edge", anti_aliasing=True) calls it).
+/* A channel, smoothed before an axis becomes coarser by a factor above 1, into out F32 [Z,Y,X]: a Gaussian of (factor - 1) / 2 voxels, cut at 4 of
+   them, the border's values going on (scipy.ndimage.gaussian_filter, mode "nearest", as skimage's resize(mode="edge", anti_aliasing=True) calls it).
    0 or -1. */
 int interp_smooth(const struct tensor *t, const double factor[3], float *out, struct err *e);
 
