@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "lib/base/clones.h"
 #include "lib/base/mem.h"
 #include "lib/volume/augment_parts.h"
 
@@ -35,34 +36,40 @@ int augment_elastic_make(struct augment_elastic *f, const int64_t size[3], const
 	return 0;
 }
 
-/* Component i at control point x of a row: the 4 x 4 points across it, weighted. */
-static float across(const struct augment_elastic *f, int i, int64_t z, int64_t y, int64_t x)
+/* Control points `first` to first + n - 1 of a row: the 4 x 4 points across each, weighted. */
+static void across(const float *first, const int64_t points[3], const float weight[16], int64_t n, float *out)
 {
-	int64_t nx = f->points[0], ny = f->points[1], s = f->spacing;
-	const float *p = f->p + (((int64_t)i * f->points[2] + z / s) * ny + y / s) * nx + x;
-	float sum = 0;
+	for (int64_t i = 0; i < n; i++)
+		out[i] = 0;
+	for (int k = 0; k < 16; k++) {
+		const float *p = first + (k / 4 * points[1] + k % 4) * points[0];
 
-	for (int c = 0; c < 4; c++)
-		for (int b = 0; b < 4; b++)
-			sum += p[(c * ny + b) * nx] * (f->w[c * s + z % s] * f->w[b * s + y % s]);
-	return sum;
+		for (int64_t i = 0; i < n; i++)
+			out[i] += p[i] * weight[k];
+	}
+}
+
+/* n voxels of one cell; w: weights, a row of `spacing` for each of the four points */
+CLONES static void along(const float c[4], const float *w, int64_t spacing, int64_t n, float *out)
+{
+	const float *w1 = w + spacing, *w2 = w1 + spacing, *w3 = w2 + spacing;
+
+	for (int64_t i = 0; i < n; i++)
+		out[i] = c[0] * w[i] + c[1] * w1[i] + c[2] * w2[i] + c[3] * w3[i];
 }
 
 void augment_elastic_row(const struct augment_elastic *f, int64_t z, int64_t y, int64_t x0, int64_t n, float *out)
 {
-	int64_t s = f->spacing;
+	int64_t s = f->spacing, first = (z / s * f->points[1] + y / s) * f->points[0] + x0 / s, all = f->points[0] * f->points[1] * f->points[2];
+	float weight[16], c[AUGMENT_ROW + 4];
 
-	for (int i = 0; i < 3; i++, out += n)
-		for (int64_t x = x0; x < x0 + n;) {
-			int64_t cell = x / s, end = (cell + 1) * s < x0 + n ? (cell + 1) * s : x0 + n;
-			float c[4];
-
-			for (int j = 0; j < 4; j++)
-				c[j] = across(f, i, z, y, cell + j);
-			for (; x < end; x++) {
-				const float *w = f->w + x % s;
-
-				out[x - x0] = c[0] * w[0] + c[1] * w[s] + c[2] * w[2 * s] + c[3] * w[3 * s];
-			}
+	for (int k = 0; k < 16; k++)
+		weight[k] = f->w[k / 4 * s + z % s] * f->w[k % 4 * s + y % s];
+	for (int i = 0; i < 3; i++, out += n, first += all) {
+		across(f->p + first, f->points, weight, (x0 + n - 1) / s - x0 / s + 4, c);
+		for (int64_t x = x0, k; x < x0 + n; x += k) {
+			k = s - x % s < x0 + n - x ? s - x % s : x0 + n - x;
+			along(c + (x / s - x0 / s), f->w + x % s, s, k, out + (x - x0));
 		}
+	}
 }

@@ -33,7 +33,8 @@ struct augment_elastic {
 int augment_elastic_make(struct augment_elastic *f, const int64_t size[3], const struct augment *a, int flat, double most, uint64_t index,
                          struct err *e);
 
-/* Displacements of row y of slice z, voxels x0 to x0 + n - 1: out[i * n + k] is that on axis i of voxel x0 + k. */
+/* Displacements of row y of slice z, voxels x0 to x0 + n - 1 (n <= AUGMENT_ROW): out[i * n + k] is that on axis i of voxel x0 + k. */
+enum { AUGMENT_ROW = 64 };
 void augment_elastic_row(const struct augment_elastic *f, int64_t z, int64_t y, int64_t x0, int64_t n, float *out);
 
 /* A warp: voxel p of the result has the value at m p + origin + bend d(p) of the source, d the displacement. */

@@ -128,17 +128,19 @@ void augment_contrast(float *v, const int64_t size[3], double factor, int keep_r
 		stretch(v + at, count, (float)s.mean, (float)factor, keep_range ? s.min : -INFINITY, keep_range ? s.max : INFINITY);
 }
 
-/* from + ((v - from) / range)^gamma range, the fraction cut to 0..1: with from = max and a negative range it is that of the inverted image. */
-CLONES static void power(float *v, int64_t n, float from, float range, float gamma)
+/* from + ((v - from) / range)^gamma range, v cut to min..max: with from = max and a negative range it is that of the inverted image. */
+CLONES static void power(float *v, int64_t n, float min, float max, float from, float range, float gamma)
 {
 	float scale = 1 / range;
 
 	for (int64_t i = 0; i < n; i++) {
-		float x = v[i], t = (x - from) * scale, y;
+		float x = v[i], t, y;
 
-		t = t < 1 ? t : 1;
-		y = math_exp2(gamma * math_log2(t > 1e-37f ? t : 1e-37f));
-		y = t > 1e-37f ? y : 0;
+		t = x < min ? min : x;
+		t = t > max ? max : t;
+		t = (t - from) * scale;
+		y = math_exp2(gamma * math_log2(t + 1e-37f)); /* no branch for 0 */
+		y = t == 0 ? 0 : y;
 		v[i] = x == x ? y * range + from : x;
 	}
 }
@@ -153,7 +155,7 @@ void augment_gamma(float *v, const int64_t size[3], double gamma, int invert, in
 	if (!(range > 0) || isinf(range) || isinf(1 / range))
 		return;
 	FOR_PARTS(n, at, count)
-		power(v + at, count, invert ? s.max : s.min, invert ? -range : range, (float)gamma);
+		power(v + at, count, s.min, s.max, invert ? s.max : s.min, invert ? -range : range, (float)gamma);
 	if (!keep_stats)
 		return;
 	now = augment_stats(v, n);

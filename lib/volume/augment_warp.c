@@ -7,7 +7,7 @@
 #include "lib/volume/augment_parts.h"
 
 /* A row is made in blocks: places in the source, then values from there, then their mean. Loading cannot be made vectors of, the rest is. */
-enum { BLOCK = 64 };
+enum { BLOCK = AUGMENT_ROW };
 
 struct source { const void *v; int32_t n[3]; float fill; size_t bytes; /* of a value */ };
 
@@ -28,11 +28,12 @@ CLONES static void find_places(const float first[3], const float step[3], const 
 
 /* The voxel before each place and the way to it; whether both it and the next are in the source on all axes. A place on a voxel of z has no use for
    the next slice. */
-struct cells { int32_t at[3][BLOCK], inside[BLOCK], next[BLOCK]; float w[3][BLOCK]; };
+struct cells { int32_t at[3][BLOCK], inside[BLOCK], first[BLOCK], next[BLOCK]; float w[3][BLOCK]; };
 
-CLONES static void find_cells(const struct places *p, const struct source *s, int n, struct cells *c)
+/* Non-zero: all places of the block are inside. */
+CLONES static int find_cells(const struct places *p, const struct source *s, int n, struct cells *c)
 {
-	int32_t slice = s->n[0] * s->n[1];
+	int32_t slice = s->n[0] * s->n[1], all = 1;
 
 	for (int k = 0; k < n; k++)
 		c->inside[k] = 1;
@@ -53,8 +54,12 @@ CLONES static void find_cells(const struct places *p, const struct source *s, in
 			c->inside[k] &= (at >= 0) & (at <= last + (i == 2 && c->w[i][k] == 0));
 		}
 	}
-	for (int k = 0; k < n; k++)
+	for (int k = 0; k < n; k++) {
+		c->first[k] = c->at[2][k] * slice + c->at[1][k] * s->n[0] + c->at[0][k];
 		c->next[k] = c->w[2][k] == 0 ? 0 : slice;
+		all &= c->inside[k];
+	}
+	return all;
 }
 
 static float fetch(const struct source *s, int32_t x, int32_t y, int32_t z)
@@ -72,22 +77,13 @@ static void load_border(const struct source *s, const struct cells *c, int k, fl
 		v[i][k] = fetch(s, c->at[0][k] + (i & 1), c->at[1][k] + (i >> 1 & 1), i & 4 ? z1 : c->at[2][k]);
 }
 
-static void load(const struct source *s, const struct cells *c, int n, float v[8][BLOCK])
+static inline void load_inside(const struct source *s, const struct cells *c, int k, float v[8][BLOCK])
 {
+	const float *p = (const float *)s->v + c->first[k], *q = p + c->next[k];
 	int32_t nx = s->n[0];
 
-	for (int k = 0; k < n; k++) {
-		const float *p, *q;
-
-		if (!c->inside[k]) {
-			load_border(s, c, k, v);
-			continue;
-		}
-		p = (const float *)s->v + ((int64_t)c->at[2][k] * s->n[1] + c->at[1][k]) * nx + c->at[0][k];
-		q = p + c->next[k];
-		v[0][k] = p[0], v[1][k] = p[1], v[2][k] = p[nx], v[3][k] = p[nx + 1];
-		v[4][k] = q[0], v[5][k] = q[1], v[6][k] = q[nx], v[7][k] = q[nx + 1];
-	}
+	v[0][k] = p[0], v[1][k] = p[1], v[2][k] = p[nx], v[3][k] = p[nx + 1];
+	v[4][k] = q[0], v[5][k] = q[1], v[6][k] = q[nx], v[7][k] = q[nx + 1];
 }
 
 CLONES static void mix(float v[8][BLOCK], const struct cells *c, int n, float *out)
@@ -108,14 +104,18 @@ static void linear(const struct source *s, const struct places *p, int n, void *
 	struct cells c;
 	float v[8][BLOCK];
 
-	find_cells(p, s, n, &c);
-	load(s, &c, n, v);
+	if (find_cells(p, s, n, &c))
+		for (int k = 0; k < n; k++)
+			load_inside(s, &c, k, v);
+	else
+		for (int k = 0; k < n; k++)
+			(c.inside[k] ? load_inside : load_border)(s, &c, k, v);
 	mix(v, &c, n, out);
 }
 
 /* -- nearest: halves to the even voxel -- */
 
-CLONES static void find_nearest(const struct places *p, const struct source *s, int n, int64_t at[BLOCK])
+CLONES static void find_nearest(const struct places *p, const struct source *s, int n, int32_t at[BLOCK])
 {
 	int32_t near[3][BLOCK], inside[BLOCK];
 
@@ -131,7 +131,7 @@ CLONES static void find_nearest(const struct places *p, const struct source *s, 
 			inside[k] &= (near[i][k] >= 0) & (near[i][k] < s->n[i]);
 		}
 	for (int k = 0; k < n; k++)
-		at[k] = inside[k] ? ((int64_t)near[2][k] * s->n[1] + near[1][k]) * s->n[0] + near[0][k] : -1;
+		at[k] = inside[k] ? (near[2][k] * s->n[1] + near[1][k]) * s->n[0] + near[0][k] : -1;
 }
 
 #define TAKE(type) \
@@ -145,7 +145,7 @@ CLONES static void find_nearest(const struct places *p, const struct source *s, 
 
 static void nearest(const struct source *s, const struct places *p, int n, void *out)
 {
-	int64_t at[BLOCK];
+	int32_t at[BLOCK];
 
 	find_nearest(p, s, n, at);
 	switch (s->bytes) {
@@ -213,7 +213,7 @@ int augment_warp(struct frame *f, struct grid *g, const int64_t size[3], struct 
 {
 	struct grid to = *g;
 
-	if (g->size[0] > GEO_MOST || g->size[1] > GEO_MOST || g->size[2] > GEO_MOST || g->size[0] * g->size[1] > INT32_MAX)
+	if (g->size[0] > GEO_MOST || g->size[1] > GEO_MOST || g->size[2] > GEO_MOST || (double)g->size[0] * (double)g->size[1] * (double)g->size[2] > 1e9)
 		return err_set(e, NULL, "a patch of %lldx%lldx%lld voxels is too large to be warped", (long long)g->size[0], (long long)g->size[1],
 		               (long long)g->size[2]);
 	memcpy(to.size, size, sizeof to.size);
