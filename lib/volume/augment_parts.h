@@ -40,7 +40,8 @@ void augment_elastic_row(const struct augment_elastic *f, int64_t z, int64_t y, 
 /* A warp: voxel p of the result has the value at m p + origin + bend d(p) of the source, d the displacement. */
 struct augment_warp {
 	double m[9], origin[3], bend[9];
-	float fill; /* of floats, beyond the source; of integers 0 */
+	float fill;    /* of image, beyond the source; 0 of all else, but */
+	int prob_fill; /* set by augment_warp: 1 in class 0 of prob */
 	struct augment_elastic field;
 };
 

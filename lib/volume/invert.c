@@ -44,7 +44,7 @@ static int undo_augment(struct frame *f, const json_t *entry, const struct grid 
 
 	(void)argmax;
 	if (!undo)
-		return err_set(e, NULL, "the voxels were interpolated, turned or bent, and those before are lost");
+		return err_set(e, NULL, "its voxels were interpolated by a warp, and those before are lost");
 	if (json_get_ints(undo, "flip", flip, 3))
 		return err_set(e, NULL, "undo has no flip of three whole numbers");
 	if (json_object_get(undo, "axis") && json_get_ints(undo, "axis", axis, 3))

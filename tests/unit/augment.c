@@ -339,6 +339,54 @@ static void flat_and_elastic(void)
 	ok(!bad && most > 4 && most <= 3 * (4 + 9 + 4), "elastic: moved by something, by no more than said (%g)", most);
 }
 
+/* The image is the label as floats: linear and nearest of the same places differ by less than one voxel's share, and on the whole by little. */
+static void together(void)
+{
+	const int64_t box[3] = {24, 20, 22};
+	struct augment a = augment_default;
+	double most = 0, sum = 0, ones = 0;
+	struct err e;
+	int bad = 0;
+
+	memcpy(a.v[AUGMENT_ROTATE], (double[]){30, 30, 180}, sizeof a.v[0]);
+	memcpy(a.v[AUGMENT_SPATIAL_SCALE], (double[]){0.6, 1.2}, 2 * sizeof(double));
+	memcpy(a.v[AUGMENT_FLIP], (double[]){1, 1, 1}, sizeof a.v[0]);
+	memcpy(a.v[AUGMENT_TURN], (double[]){1, 1, 1}, sizeof a.v[0]);
+	memcpy(a.size, (int64_t[]){16, 16, 16}, sizeof a.size);
+	a.v[AUGMENT_ELASTIC][0] = 3;
+	a.elastic_spacing = 8;
+	a.scale_each = 1;
+	augment_settle(&a, &e);
+	for (uint64_t i = 0; i < 20; i++) {
+		struct frame f;
+		float *v;
+		int64_t *label;
+
+		make(&f, box);
+		v = frame_find(&f, "image")->data;
+		label = frame_find(&f, "label")->data;
+		for (int64_t k = 0; k < 24 * 20 * 22; k++) {
+			int64_t x = k % 24 - 10, y = k / 24 % 20 - 8, z = k / 480 - 11;
+
+			label[k] = x * x + 2 * y * y + 3 * z * z < 90 || (x > 5 && y > 5);
+			v[k] = (float)label[k];
+		}
+		bad += augment_frame(&a, &f, i, &e);
+		v = frame_find(&f, "image")->data;
+		label = frame_find(&f, "label")->data;
+		for (int64_t k = 0; k < 16 * 16 * 16; k++) {
+			double d = fabs((double)v[k] - (double)label[k]);
+
+			most = fmax(most, d);
+			sum += d;
+			ones += (double)label[k];
+		}
+		frame_free(&f);
+	}
+	ok(!bad && most <= 0.875001 && sum / ones < 0.25 && ones > 20 * 400, "image and label move together: they differ by %.3f, on the whole by %.3f of %g",
+	   most, sum / ones, ones);
+}
+
 /* -- draws -- */
 
 static const int64_t size[3] = {64, 64, 32};
@@ -552,6 +600,7 @@ int main(void)
 	flips();
 	places();
 	flat_and_elastic();
+	together();
 	draws_of(AUGMENT_HACKATHON, "hackathon");
 	draws_of(AUGMENT_NNUNET, "nnunet");
 	apart();
