@@ -100,10 +100,24 @@ patches() {
 }
 
 @test "four channels: geometry, noise's strength, scale are shared; blur and gamma are each one's own" {
-	v="$(printf '\\%o' {1..60}) "
 	volume c I16 4,3,4,5 "$(for i in {1..240}; do printf '\\%o\\0' $((i * 7 % 61)); done)" image >c.ts
 	nii-augment --gamma 0.5,2 --blur 0.5,1 --prob-blur-channel 0.5 --scale 0.5 --seed 3 c.ts >g.ts
 	grep -aqE '\\"drawn\\":\{\\"blur\\":\[(\[[^]]*\]|null),(\[[^]]*\]|null),(\[[^]]*\]|null),(\[[^]]*\]|null)\],\\"gamma\\":\[[^]]*,[^]]*,[^]]*,[^]]*\],\\"scale\\":[0-9.]*\}' g.ts
+}
+
+@test "odd shapes: one voxel, rows, planes; types; a larger result" {
+	all="--rotate 90 --spatial-scale 0.5,2 --shear 0.3 --translate 2 --elastic 2 --elastic-spacing 3 --turn xyz --flip xyz --noise 1 --blur 0,10 --brightness 0,2
+		--contrast 0,2 --lowres 0.1,1 --gamma-inverted 0.2,5 --gamma 0.2,5 --scale 1 --shift 1 --dropout 1,3 --dropout-size 2,2,2 --dropout-max 9,9,9"
+	for shape in 1,1,1 1,1,7 1,5,1 3,1,1 1,4,3 2,3,4; do
+		n=$((${shape//,/*}))
+		for t in U8:1 I16:2 I32:4 I64:8; do
+			volume v "${t%:*}" $shape "$(for ((i = 0; i < n * ${t#*:}; i++)); do printf '\\1'; done)" image >o.ts
+			for s in 1 2 3; do
+				nii-augment $all --seed $s o.ts | ts-info | grep -q 'image    F32  *\['"$shape"
+				nii-augment $all --size 5,4,3 --seed $s o.ts | ts-info | grep -q 'image    F32  *\[3,4,5\]'
+			done
+		done
+	done
 }
 
 @test "errors are one line" {
@@ -114,6 +128,7 @@ patches() {
 	fails 2 "nii-augment: --blur: 2 values wanted (LO,HI), 1 given (see nii-augment --help)" nii-augment --blur 2 a.ts
 	fails 2 "nii-augment: --prob-gamma has no meaning without --gamma (see nii-augment --help)" nii-augment --prob-gamma 0.5 a.ts
 	fails 2 "nii-augment: --prob-lowres-channel has no meaning without --lowres (see nii-augment --help)" nii-augment --prob-lowres-channel 0.5 --preset hackathon a.ts
+	fails 2 "nii-augment: --dropout: 1,2.5 are not whole numbers (see nii-augment --help)" nii-augment --dropout 1,2.5 a.ts
 	fails 2 "nii-augment: --preset: 'monai' is none of none|hackathon|nnunet (see nii-augment --help)" nii-augment --preset monai a.ts
 	for bad in q xx 'x,' ',x' 'x,,y'; do
 		fails 2 "nii-augment: --flip: '$bad' is no choice of axes out of x,y,z (see nii-augment --help)" nii-augment --flip "$bad" a.ts

@@ -144,7 +144,7 @@ DRAW(draw_offset)
 DRAW(draw_count)
 {
 	UNUSED;
-	out[0] = floor(v[0]) + (double)rng_below(r, (uint64_t)(floor(v[1]) - floor(v[0])) + 1);
+	out[0] = v[0] + (double)rng_below(r, (uint64_t)(v[1] - v[0]) + 1);
 }
 
 /* -- applying -- */
@@ -220,7 +220,7 @@ APPLY(dropout)
 			box[3 + i] = box[3 + i] < c->size[i] ? box[3 + i] : c->size[i];
 			box[i] = (int64_t)rng_below(&r, (uint64_t)(c->size[i] - box[3 + i]) + 1);
 		}
-		augment_dropout(c->v, c->size, (const int64_t (*)[6])&box, 1, a->dropout_fill);
+		augment_dropout(c->v, c->size, box, a->dropout_fill);
 	}
 	return 0;
 }
@@ -245,14 +245,14 @@ const struct augment_transform augment_table[AUGMENT_COUNT] = {
 		0, 0, 1, 0.5, {{0.5, 1, 0, 0}, {0.5, 1, 1, 1}}, 0, 3, draw_flip},
 	[AUGMENT_NOISE] = {NAME("noise"), NULL, "S", "add Gaussian noise of standard deviation 0 to S", "probability of noise (1)",
 		1, 0, 1e6, 1, {{0}, {0.1, 0.1}}, 0, 1, draw_up_to, NULL, noise},
-	[AUGMENT_BLUR] = {NAME("blur"), "prob-blur-channel", "LO,HI", "blur with a Gaussian of sigma LO to HI voxels on each axis", "probability of blurring (1)",
-		2, 0, AUGMENT_SIGMA, 1, {{0}, {0.2, 0.5, 1, 0, 0.5}}, 1, 3, draw_range_each, NULL, blur},
+	[AUGMENT_BLUR] = {NAME("blur"), "prob-blur-channel", "LO,HI", "blur with a Gaussian of sigma LO to HI voxels on each axis",
+		"probability of blurring (1)", 2, 0, AUGMENT_SIGMA, 1, {{0}, {0.2, 0.5, 1, 0, 0.5}}, 1, 3, draw_range_each, NULL, blur},
 	[AUGMENT_BRIGHTNESS] = {NAME("brightness"), NULL, "LO,HI", "multiply each channel by LO to HI", "probability of it (1)",
 		2, 0, 1e6, 1, {{0}, {0.15, 0.75, 1.25}}, 1, 1, draw_about_one, multiply},
 	[AUGMENT_CONTRAST] = {NAME("contrast"), NULL, "LO,HI", "multiply distances from the mean by LO to HI", "probability of a change of contrast (1)",
 		2, 0, 1e6, 1, {{0}, {0.15, 0.75, 1.25}}, 1, 1, draw_about_one, NULL, contrast},
-	[AUGMENT_LOWRES] = {NAME("lowres"), "prob-lowres-channel", "LO,HI", "simulate a resolution LO to HI times as high", "probability of a low resolution (1)",
-		2, 0.01, 1, 1, {{0}, {0.25, 0.5, 1, 0, 0.5}}, 1, 3, draw_lowres, NULL, lowres},
+	[AUGMENT_LOWRES] = {NAME("lowres"), "prob-lowres-channel", "LO,HI", "simulate a resolution LO to HI times as high",
+		"probability of a low resolution (1)", 2, 0.01, 1, 1, {{0}, {0.25, 0.5, 1, 0, 0.5}}, 1, 3, draw_lowres, NULL, lowres},
 	[AUGMENT_GAMMA_INVERTED] = {NAME("gamma-inverted"), NULL, "LO,HI", "gamma LO to HI of the inverted image", "probability of it (1)",
 		2, 0.01, 100, 1, {{0}, {0.1, 0.7, 1.5}}, 1, 1, draw_about_one, NULL, gamma_inverted},
 	[AUGMENT_GAMMA] = {NAME("gamma"), NULL, "LO,HI", "gamma LO to HI", "probability of it (1)",
@@ -279,6 +279,8 @@ int augment_settle(struct augment *a, struct err *e)
 
 		if (row->count == 2 && a->v[t][0] > a->v[t][1])
 			return err_set(e, NULL, "--%s: %g is above %g", row->name, a->v[t][0], a->v[t][1]);
+		if (t == AUGMENT_DROPOUT && !isnan(a->v[t][0]) && (fmod(a->v[t][0], 1) != 0 || fmod(a->v[t][1], 1) != 0))
+			return err_set(e, NULL, "--%s: %g,%g are not whole numbers", row->name, a->v[t][0], a->v[t][1]);
 		if (isnan(a->v[t][0]) && !has && !(isnan(a->prob[t]) && isnan(a->each[t])))
 			return err_set(e, NULL, "--%s has no meaning without --%s", isnan(a->prob[t]) ? row->each_name : row->prob_name, row->name);
 		a->prob[t] = given(a->prob[t], has ? p[0] : row->prob);

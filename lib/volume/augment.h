@@ -119,7 +119,7 @@ void augment_contrast(float *v, const int64_t size[3], double factor, int keep_r
 /* ((v - min) / range)^gamma range + min; invert: of -v, and back; keep_stats: then shifted and scaled to the mean and standard deviation before. */
 void augment_gamma(float *v, const int64_t size[3], double gamma, int invert, int keep_stats);
 
-/* n boxes, each x,y,z of its first voxel and x,y,z of its size, inside the channel, become fill. */
-void augment_dropout(float *v, const int64_t size[3], const int64_t (*box)[6], int n, double fill);
+/* A box inside the channel, x,y,z of its first voxel and x,y,z of its size, becomes fill. */
+void augment_dropout(float *v, const int64_t size[3], const int64_t box[6], double fill);
 
 #endif

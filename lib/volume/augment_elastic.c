@@ -1,8 +1,11 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/clones.h"
 #include "lib/base/mem.h"
 #include "lib/volume/augment_parts.h"
+
+enum { TOGETHER = 8 }; /* control points; what is read beyond the last counts for nothing */
 
 int augment_elastic_make(struct augment_elastic *f, const int64_t size[3], const struct augment *a, int flat, double most, uint64_t index,
                          struct err *e)
@@ -15,10 +18,10 @@ int augment_elastic_make(struct augment_elastic *f, const int64_t size[3], const
 		f->points[i] = (size[i] - 1) / f->spacing + 4;
 		n *= f->points[i];
 	}
-	f->p = mem_new((size_t)(3 * n + 4 * f->spacing), sizeof *f->p, "control points", e);
+	f->p = mem_zero((size_t)(3 * n + TOGETHER + 4 * f->spacing), sizeof *f->p, "control points", e);
 	if (!f->p)
 		return -1;
-	f->w = f->p + 3 * n;
+	f->w = f->p + 3 * n + TOGETHER;
 	rng_init(&r, a->seed, RNG_AUGMENT_ELASTIC, index);
 	for (int i = 0; i < 3; i++)
 		for (int64_t k = 0; k < n; k++, at++) {
@@ -36,16 +39,19 @@ int augment_elastic_make(struct augment_elastic *f, const int64_t size[3], const
 	return 0;
 }
 
-/* Control points `first` to first + n - 1 of a row: the 4 x 4 points across each, weighted. */
+/* Control points `first` to first + n - 1 of a row, and as many as fill a TOGETHER: the 4 x 4 points across each, weighted. */
 static void across(const float *first, const int64_t points[3], const float weight[16], int64_t n, float *out)
 {
-	for (int64_t i = 0; i < n; i++)
-		out[i] = 0;
-	for (int k = 0; k < 16; k++) {
-		const float *p = first + (k / 4 * points[1] + k % 4) * points[0];
+	for (int64_t i = 0; i < n; i += TOGETHER) {
+		float sum[TOGETHER] = {0};
 
-		for (int64_t i = 0; i < n; i++)
-			out[i] += p[i] * weight[k];
+		for (int k = 0; k < 16; k++) {
+			const float *p = first + (k / 4 * points[1] + k % 4) * points[0] + i;
+
+			for (int j = 0; j < TOGETHER; j++)
+				sum[j] += p[j] * weight[k];
+		}
+		memcpy(out + i, sum, sizeof sum);
 	}
 }
 
@@ -61,7 +67,7 @@ CLONES static void along(const float c[4], const float *w, int64_t spacing, int6
 void augment_elastic_row(const struct augment_elastic *f, int64_t z, int64_t y, int64_t x0, int64_t n, float *out)
 {
 	int64_t s = f->spacing, first = (z / s * f->points[1] + y / s) * f->points[0] + x0 / s, all = f->points[0] * f->points[1] * f->points[2];
-	float weight[16], c[AUGMENT_ROW + 4];
+	float weight[16], c[AUGMENT_ROW + 4 + TOGETHER];
 
 	for (int k = 0; k < 16; k++)
 		weight[k] = f->w[k / 4 * s + z % s] * f->w[k % 4 * s + y % s];

@@ -14,10 +14,12 @@ static int parts_of(int64_t n)
 	return (int)(parts < PARTS ? parts : PARTS);
 }
 
-#define FOR_PARTS(n, at, count) \
+/* A loop over the parts of n voxels, in parallel; where the current one begins, and how many voxels it has. */
+#define FOR_PARTS(n) \
 	_Pragma("omp parallel for schedule(static)") \
-	for (int part = 0; part < parts_of(n); part++) \
-		for (int64_t at = n * part / parts_of(n), count = n * (part + 1) / parts_of(n) - at; count; count = 0)
+	for (int part = 0; part < parts_of(n); part++)
+#define AT(n) ((n) * part / parts_of(n))
+#define COUNT(n) ((n) * (part + 1) / parts_of(n) - AT(n))
 
 /* -- statistics -- */
 
@@ -75,8 +77,8 @@ struct augment_stats augment_stats(const float *v, int64_t n)
 	struct sums part_sums[PARTS], all = {0, INFINITY, -INFINITY, 0, 0};
 	double mean, variance;
 
-	FOR_PARTS(n, at, count)
-		sum_up(v + at, count, &part_sums[part]);
+	FOR_PARTS(n)
+		sum_up(v + AT(n), COUNT(n), &part_sums[part]);
 	for (int i = 0; i < parts_of(n); i++) {
 		const struct sums *s = &part_sums[i];
 
@@ -103,8 +105,8 @@ CLONES static void linear(float *v, int64_t n, float mul, float add)
 
 void augment_linear(float *v, int64_t n, double mul, double add)
 {
-	FOR_PARTS(n, at, count)
-		linear(v + at, count, (float)mul, (float)add);
+	FOR_PARTS(n)
+		linear(v + AT(n), COUNT(n), (float)mul, (float)add);
 }
 
 CLONES static void stretch(float *v, int64_t n, float mean, float factor, float min, float max)
@@ -124,8 +126,8 @@ void augment_contrast(float *v, const int64_t size[3], double factor, int keep_r
 
 	if (!s.count)
 		return;
-	FOR_PARTS(n, at, count)
-		stretch(v + at, count, (float)s.mean, (float)factor, keep_range ? s.min : -INFINITY, keep_range ? s.max : INFINITY);
+	FOR_PARTS(n)
+		stretch(v + AT(n), COUNT(n), (float)s.mean, (float)factor, keep_range ? s.min : -INFINITY, keep_range ? s.max : INFINITY);
 }
 
 /* from + ((v - from) / range)^gamma range, v cut to min..max: with from = max and a negative range it is that of the inverted image. */
@@ -154,8 +156,8 @@ void augment_gamma(float *v, const int64_t size[3], double gamma, int invert, in
 
 	if (!(range > 0) || isinf(range) || isinf(1 / range))
 		return;
-	FOR_PARTS(n, at, count)
-		power(v + at, count, s.min, s.max, invert ? s.max : s.min, invert ? -range : range, (float)gamma);
+	FOR_PARTS(n)
+		power(v + AT(n), COUNT(n), s.min, s.max, invert ? s.max : s.min, invert ? -range : range, (float)gamma);
 	if (!keep_stats)
 		return;
 	now = augment_stats(v, n);
@@ -163,14 +165,10 @@ void augment_gamma(float *v, const int64_t size[3], double gamma, int invert, in
 	augment_linear(v, n, mul, s.mean - now.mean * mul);
 }
 
-void augment_dropout(float *v, const int64_t size[3], const int64_t (*box)[6], int n, double fill)
+void augment_dropout(float *v, const int64_t size[3], const int64_t box[6], double fill)
 {
-	for (int i = 0; i < n; i++) {
-		const int64_t *lo = box[i], *width = lo + 3;
-
-		for (int64_t z = lo[2]; z < lo[2] + width[2]; z++)
-			for (int64_t y = lo[1]; y < lo[1] + width[1]; y++)
-				for (int64_t x = lo[0]; x < lo[0] + width[0]; x++)
-					v[(z * size[1] + y) * size[0] + x] = (float)fill;
-	}
+	for (int64_t z = box[2]; z < box[2] + box[5]; z++)
+		for (int64_t y = box[1]; y < box[1] + box[4]; y++)
+			for (int64_t x = box[0]; x < box[0] + box[3]; x++)
+				v[(z * size[1] + y) * size[0] + x] = (float)fill;
 }

@@ -14,7 +14,8 @@ struct source { const void *v; int32_t n[3]; float fill; size_t bytes; /* of a v
 struct places { float at[3][BLOCK]; };
 
 /* Of voxels x0 to x0 + n - 1 of a row whose voxel 0 is at `first`. */
-CLONES static void find_places(const float first[3], const float step[3], const float bend[9], const float *moved, int64_t x0, int n, struct places *p)
+CLONES static void find_places(const float first[3], const float step[3], const float bend[9], const float *moved, int64_t x0, int n,
+                               struct places *p)
 {
 	for (int i = 0; i < 3; i++)
 		for (int k = 0; k < n; k++)
@@ -71,10 +72,11 @@ static float fetch(const struct source *s, int32_t x, int32_t y, int32_t z)
 
 static void load_border(const struct source *s, const struct cells *c, int k, float v[8][BLOCK])
 {
-	int32_t z1 = c->at[2][k] + (c->next[k] != 0);
+	int32_t x = c->at[0][k], y = c->at[1][k], z = c->at[2][k], z1 = z + (c->next[k] != 0);
+	int out = x < -1 || y < -1 || z < -1 || x >= s->n[0] || y >= s->n[1] || z >= s->n[2];
 
 	for (int i = 0; i < 8; i++)
-		v[i][k] = fetch(s, c->at[0][k] + (i & 1), c->at[1][k] + (i >> 1 & 1), i & 4 ? z1 : c->at[2][k]);
+		v[i][k] = out ? s->fill : fetch(s, x + (i & 1), y + (i >> 1 & 1), i & 4 ? z1 : z);
 }
 
 static inline void load_inside(const struct source *s, const struct cells *c, int k, float v[8][BLOCK])
@@ -109,7 +111,10 @@ static void linear(const struct source *s, const struct places *p, int n, void *
 			load_inside(s, &c, k, v);
 	else
 		for (int k = 0; k < n; k++)
-			(c.inside[k] ? load_inside : load_border)(s, &c, k, v);
+			if (c.inside[k])
+				load_inside(s, &c, k, v);
+			else
+				load_border(s, &c, k, v);
 	mix(v, &c, n, out);
 }
 
