@@ -138,7 +138,7 @@ CLONES static void power(float *v, int64_t n, float min, float max, float from, 
 	for (int64_t i = 0; i < n; i++) {
 		float x = v[i], t, y;
 
-		t = x < min ? min : x;
+		t = x > min ? x : min; /* NaN too */
 		t = t > max ? max : t;
 		t = (t - from) * scale;
 		y = math_exp2(gamma * math_log2(t + 1e-37f)); /* no branch for 0 */
