@@ -18,7 +18,7 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 1 }; /* raised with every change of this header */
+enum { K_ABI = 2 }; /* raised with every change of this header */
 
 enum k_copy { K_TO_DEVICE, K_TO_HOST, K_ON_DEVICE };
 
@@ -36,46 +36,120 @@ struct k_conv_geom {
 
 struct k_conv; /* opaque: primitives and packed weights */
 
-/* y = act(norm(x)) + res, any of the three absent; and, where y2 is not NULL, the same written there too (a concat's slice).
-   instance: mean and biased variance per (n, c) over d*h*w; rstd = 1/sqrt(var + eps). Accumulated so that 1e-6 relative holds at 1e8 voxels.
-   prelu:  x > 0 ? x : alpha[c or 0] x;  lrelu: the same with the constant slope.
+/* y = act(norm(x)) + res, or, where `after`, act(norm(x) + res); any of the three absent; and, where y2 is not NULL, the same written there too
+   (a concat's slice).
+   Mean and biased variance, rstd = 1/sqrt(var + eps), accumulated so that 1e-6 relative holds at 1e8 voxels, are taken over
+     instance: d*h*w of one n and channel;  group: the same, c / groups channels together;  batch: one channel of all n;
+     running: nothing, they are given (batch normalisation in inference).
+   relu; lrelu: x > 0 ? x : slope x;  prelu: x > 0 ? x : alpha[c or 0] x;  elu: x > 0 ? x : slope (exp(x) - 1);  gelu: x Phi(x), the exact one;
+   swish: x sigmoid(x);  mish: x tanh(log(1 + exp(x)));  sigmoid;  tanh.
    y may be x, or res (written in place), where their pitches are equal. */
-enum k_norm_kind { K_NORM_NONE, K_NORM_INSTANCE };
-enum k_act_kind { K_ACT_NONE, K_ACT_RELU, K_ACT_LRELU, K_ACT_PRELU };
+enum k_norm_kind { K_NORM_NONE, K_NORM_INSTANCE, K_NORM_GROUP, K_NORM_BATCH, K_NORM_RUNNING };
+enum k_act_kind { K_ACT_NONE, K_ACT_RELU, K_ACT_LRELU, K_ACT_PRELU, K_ACT_ELU, K_ACT_GELU, K_ACT_SWISH, K_ACT_MISH, K_ACT_SIGMOID, K_ACT_TANH };
 struct k_norm {
 	int64_t n, vox, c;    /* vox here: d*h*w of one n */
 	enum k_norm_kind norm;
 	enum k_act_kind act;
+	int after;
 	float eps, slope;
+	float momentum;       /* batch: running = (1 - momentum) running + momentum (mean, or variance with n - 1) */
+	int64_t groups;       /* group: divides c */
 	int64_t alphas;       /* length of alpha: 1 or c */
-	int64_t xpitch, ypitch, rpitch, y2pitch;
+	int64_t xpitch, ypitch, rpitch, dpitch, y2pitch; /* dpitch: of dres */
 };
 
-/* The pointers of one application. Statistics: mean, rstd [n,c], written forward, read backward. gamma, beta NULL: no affine. */
-struct k_norm_fwd { const float *x, *gamma, *beta, *alpha, *res; float *y, *y2, *mean, *rstd; };
+/* The pointers of one application. Statistics: mean, rstd [n,c], written forward, read backward. gamma, beta NULL: no affine.
+   running_mean, running_var [c]: read by `running`, brought up to date by `batch` (NULL: not wanted). */
+struct k_norm_fwd { const float *x, *gamma, *beta, *alpha, *res; float *y, *y2, *mean, *rstd, *running_mean, *running_var; };
 
 /* dy (ypitch), optionally + dy2 (y2pitch): the gradient of y. dx is written (dx_add: added to). dgamma, dbeta, dalpha are added to; NULL: not wanted.
-   The gradient of res is dy + dy2: dres (rpitch; NULL: not wanted) is written, or added to with dres_add. dres may be dy itself (rpitch = ypitch):
-   then dy2
-   is added to it in place, and where dy2 is NULL nothing is to be done for it. dx (xpitch) may be dy (xpitch = ypitch), when dres is not. */
+   The gradient of res is dy + dy2: dres (dpitch; NULL: not wanted) is written, or added to with dres_add. dres may be dy itself (dpitch = ypitch):
+   then dy2 is added to it in place, and where dy2 is NULL nothing is to be done for it. dx (xpitch) may be dy (xpitch = ypitch), when dres is not.
+   With `after` res is read again, its gradient is that behind the activation, and dres is neither dy nor dx. */
 struct k_norm_bwd {
 	const float *dy, *dy2, *x, *gamma, *beta, *alpha, *mean, *rstd;
 	float *dx, *dres, *dgamma, *dbeta, *dalpha;
 	int dx_add, dres_add;
+	const float *res; /* with `after`, else NULL */
 };
 
-/* Losses over logits [n,vox,k] (k classes, dense) and labels [n,vox], as MONAI defines them (DEFINITIONS 5.4): softmax over k, then
-   dice: 1 - (2 I + smooth) / (D + smooth) per (n, class), mean; D of squares where squared; batch: sums over n first;
-   ce: mean over voxels of -log softmax. total = w_dice dice + w_ce ce. */
+/* Layer normalisation over the channels of each voxel (PyTorch's LayerNorm): y = gamma (x - mean) rstd + beta, biased variance. Dense, of vox voxels
+   of c channels. gamma, beta NULL: none. */
+struct k_layer { int64_t vox, c; float eps; };
+
+/* Windowed multi-head self-attention with relative position bias (MONAI's SwinTransformerBlock, forward_part1 between its norm and its projection):
+   the volume is padded with zeros to whole windows at its ends, rolled by -shift, and cut into windows; within each, softmax(scale q k' + bias)
+   weighs v; where shift is above 0 on some axis, tokens of regions that were not neighbours are kept apart by -100; then rolled back and cropped.
+   Channels of qkv: [3][heads][c / heads]; padding's q, k, v are the projection's bias. */
+struct k_attention {
+	int64_t n, c, heads, size[3]; /* tokens: n, D,H,W */
+	int64_t window[3], shift[3];  /* in use; shift 0 <= shift < window */
+	int64_t table[3];             /* the window that the table of relative position bias was made for, >= window: [(2 d - 1)(2 h - 1)(2 w - 1)][heads] */
+	float scale;
+};
+struct k_attention_args { const float *qkv /* [n,D,H,W,3c] */, *bias /* [3c]; NULL: 0 */, *table; };
+struct k_attention_grads { const float *dy; float *dqkv /* written */, *dbias /* added to, padding's share; NULL: not wanted */, *dtable /* added to */; };
+
+/* Patch merging: y [n,D/2,H/2,W/2][8][c]: part i of a voxel is the voxel of its 2x2x2 block that order[i] says: 4 d + 2 h + w. D,H,W are even. */
+struct k_merge { int64_t n, c, size[3]; unsigned char order[8]; };
+
+/* A change of resolution by whole factors, small * factor = large on each axis.
+   mean: y (small) = mean over the factor's voxels (average pooling);  linear: y (large) = trilinear interpolation, half-pixel centres, the edge
+   repeated (PyTorch's interpolate with align_corners False). */
+enum k_scale_kind { K_SCALE_MEAN, K_SCALE_LINEAR };
+struct k_scale {
+	enum k_scale_kind kind;
+	int64_t n, c, small[3];
+	int factor[3];           /* 1..16 */
+	int64_t xpitch, ypitch;
+};
+
+/* y = x m, m = 1 / (1 - rate) or, with probability rate, 0: element i of [vox,c] takes word i % 4 of Philox 4x32-10 at (key, counter i/4, at).
+   span > 0: one draw for each channel of span voxels, i = their number * (c rounded up to 4) + channel. */
+struct k_drop { float rate; uint32_t key[2], at[3]; int64_t span; };
+
+/* Losses over logits l [n,vox,k] (k channels, dense) and labels [n,vox], as MONAI, PyTorch and nnU-Net define them:
+   total = w_dice overlap + w_ce entropy. p = softmax(l) over the channels and g = the one-hot label; of k = 1: p = sigmoid(l), g = label (0 or 1).
+
+   overlap (monai/losses/dice.py, tversky.py), with I = sum p g, P = sum p (squared: p^2), G = sum g over a volume (batch: over all n), the
+   channels without 0 where not `background` (k > 1):
+     dice, jaccard, tversky: mean over (n, c) of weight[c] (1 - (s I + nr) / (s (I + a (P - I) + b (G - I)) + dr))
+                             with s, a, b = 2, 1/2, 1/2; 2, 1, 1; 1, alpha, beta; weight counts for dice and jaccard, k > 1
+     generalised:            mean over n of 1 - (2 sum_c v I + nr) / (sum_c v (P + G) + dr), v = G^-power, where G = 0 the largest v of the others
+   entropy:
+     ce (torch cross_entropy): sum over voxels of (1 - smoothing) weight[y] (-log p_y) + smoothing/k sum_c weight[c] (-log p_c), over sum weight[y]
+     bce, and ce of k = 1 (torch binary_cross_entropy_with_logits, pos_weight = weight): mean over (n, v, c), against the one-hot label
+     focal (monai/losses/focal_loss.py): with z = l or, where g = 0, -l: mean over (n, v, c) of weight[c] (pos or, g = 0, neg)
+                             (1 - sigmoid(z))^gamma (-log sigmoid(z)), c without 0 where not `background` */
+enum k_overlap { K_DICE, K_JACCARD, K_TVERSKY, K_GENERALISED };
+enum k_entropy { K_CE, K_BCE, K_FOCAL };
 struct k_loss {
 	int64_t n, vox, k;
 	float w_dice, w_ce;      /* 0: term absent */
-	int squared, batch, background; /* background: class 0 counts in dice */
+	enum k_overlap overlap;
+	enum k_entropy entropy;
+	int squared, batch, background;
 	float smooth_nr, smooth_dr;
+	float alpha, beta;       /* tversky */
+	int power;               /* generalised: 2 (MONAI's square), 1 (simple), 0 (uniform) */
+	float smoothing;         /* ce */
+	float gamma, pos, neg;   /* focal */
+	const float *weight;     /* [k], host memory; NULL: 1 each */
 };
 
-/* One AdamW step (Loshchilov & Hutter; PyTorch's order of operations): w -= lr wd w; m, v; w -= lr/(1-b1^t) m / (sqrt(v/(1-b2^t)) + eps) */
-struct k_adamw { double lr, beta1, beta2, eps, decay; int64_t step; /* t, from 1 */ };
+/* One optimizer step on n parameters, with scale * g in g's place, in PyTorch's order of operations (torch/optim/{adam,adamw,sgd}.py):
+   adamw: w -= lr wd w; m, v: means of g, g^2; w -= lr/(1-b1^t) m / (sqrt(v/(1-b2^t)) + eps);  adam: the same, but g += wd w instead
+   sgd:   g += wd w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m)    v unused */
+enum k_optimizer { K_ADAMW, K_ADAM, K_SGD };
+struct k_optim {
+	enum k_optimizer kind;
+	double lr, decay;
+	double beta1, beta2, eps; /* adam, adamw */
+	double momentum;          /* sgd */
+	int nesterov;
+	int64_t step;             /* t, from 1 */
+	float scale;
+};
 
 /* Sliding windows over an image [c,Z,Y,X] (host memory on the CPU, device memory else), see lib/net/window.h */
 struct k_gather {
@@ -115,14 +189,42 @@ struct k_backend {
 	int (*norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *scratch, struct err *e);
 	int (*norm_backward)(const struct k_norm *g, const struct k_norm_bwd *a, void *scratch, struct err *e);
 
+	/* mean, rstd: [vox], written forward, read backward; NULL: not wanted. dx: written, or added to; dgamma, dbeta: added to */
+	int (*layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd, struct err *e);
+	size_t (*layer_scratch)(const struct k_layer *g);
+	int (*layer_backward)(const struct k_layer *g, const float *dy, const float *x, const float *gamma, const float *mean, const float *rstd, float *dx,
+	                      int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e);
+
+	int (*merge_forward)(const struct k_merge *g, const float *x, float *y, struct err *e);
+	int (*merge_backward)(const struct k_merge *g, const float *dy, float *dx, int dx_add, struct err *e);
+
+	/* y [n,D,H,W,c]: written. Scratch is for the number of threads in effect; `back`: of the backward call. */
+	size_t (*attention_scratch)(const struct k_attention *g, int back);
+	int (*attention_forward)(const struct k_attention *g, const struct k_attention_args *a, float *y, void *scratch, struct err *e);
+	int (*attention_backward)(const struct k_attention *g, const struct k_attention_args *a, const struct k_attention_grads *d, void *scratch, struct err *e);
+
+	/* back 0: y from x; 1: the gradient, x (of y's shape) taken to y (of x's), pitches likewise. add: y += */
+	int (*scale)(const struct k_scale *g, int back, const float *x, float *y, int add, struct err *e);
+	/* The same forward and, on gradients, backward. y may be x. */
+	int (*drop)(const struct k_drop *g, const float *x, int64_t xpitch, float *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e);
+	/* y = x gate[v], gate one channel, dense. Backward: dx (dense) and dgate are written, or added to */
+	int (*gate)(const float *x, int64_t xpitch, const float *gate, float *y, int64_t ypitch, int64_t vox, int64_t c, struct err *e);
+	int (*gate_back)(const float *dy, int64_t ypitch, const float *x, int64_t xpitch, const float *gate, float *dx, float *dgate, int add, int gate_add,
+		int64_t vox, int64_t c, struct err *e);
+
 	/* y[v][0..c) = x[v][0..c), or += ; pitches in elements */
 	int (*slice_copy)(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e);
 
-	/* label: one byte a voxel. out (host): total, dice, ce. dlogits NULL: the value only. A label >= k is an error that names the voxel. */
+	/* to [n,small] = label [n, small * factor] at the voxel nearest to the middle (nnU-Net's nearest-exact) */
+	int (*label_down)(uint8_t *to, const uint8_t *label, int64_t n, const int64_t small[3], const int factor[3], struct err *e);
+
+	/* label: one byte a voxel. out (host): total, overlap, entropy. dlogits NULL: the value only. A label >= k (k = 1: >= 2) is an error that names the
+	   voxel. Scratch depends on n, vox and k alone. */
 	size_t (*loss_scratch)(const struct k_loss *g);
 	int (*loss)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e);
 
-	int (*adamw)(const struct k_adamw *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);
+	int (*optimize)(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);
+	int (*lerp)(float *y, const float *x, double t, int64_t n, struct err *e); /* y += t (x - y) */
 	int (*sum_squares)(const float *x, int64_t n, double *out, struct err *e); /* out: host */
 
 	int (*window_gather)(const struct k_gather *g, const float *image, float *x, struct err *e);

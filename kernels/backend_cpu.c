@@ -38,6 +38,7 @@ static struct k_backend table = {
 	.alloc = cpu_alloc, .release = free, .copy = cpu_copy, .zero = cpu_zero,
 	.conv_new = conv_new, .conv_free = conv_free, .conv_scratch = conv_scratch, .conv_pack = conv_pack,
 	.conv_forward = conv_forward, .conv_backward_data = conv_backward_data, .conv_backward_weights = conv_backward_weights,
+	.label_down = k_label_down,
 	.window_gather = k_window_gather, .window_blend = k_window_blend, .window_divide = k_window_divide,
 };
 
@@ -86,9 +87,13 @@ static const struct cpu_level *choose(struct err *e)
 static void fill(const struct cpu_level *l)
 {
 	table.norm_scratch = l->norm_scratch, table.norm_forward = l->norm_forward, table.norm_backward = l->norm_backward;
+	table.scale = l->scale, table.drop = l->drop, table.gate = l->gate, table.gate_back = l->gate_back;
 	table.slice_copy = l->slice_copy;
+	table.layer_forward = l->layer_forward, table.layer_scratch = l->layer_scratch, table.layer_backward = l->layer_backward;
+	table.merge_forward = l->merge_forward, table.merge_backward = l->merge_backward;
+	table.attention_scratch = l->attention_scratch, table.attention_forward = l->attention_forward, table.attention_backward = l->attention_backward;
 	table.loss_scratch = l->loss_scratch, table.loss = l->loss;
-	table.adamw = l->adamw, table.sum_squares = l->sum_squares;
+	table.optimize = l->optimize, table.lerp = l->lerp, table.sum_squares = l->sum_squares;
 	snprintf(table.device, sizeof table.device, "%s, %d threads, oneDNN %s", l->name, omp_get_max_threads(), dnn_version());
 }
 

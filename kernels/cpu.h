@@ -21,10 +21,24 @@ struct cpu_level {
 	size_t (*norm_scratch)(const struct k_norm *);
 	int (*norm_forward)(const struct k_norm *, const struct k_norm_fwd *, void *, struct err *);
 	int (*norm_backward)(const struct k_norm *, const struct k_norm_bwd *, void *, struct err *);
+	int (*scale)(const struct k_scale *, int, const float *, float *, int, struct err *);
+	int (*drop)(const struct k_drop *, const float *, int64_t, float *, int64_t, int64_t, int64_t, int, struct err *);
+	int (*gate)(const float *, int64_t, const float *, float *, int64_t, int64_t, int64_t, struct err *);
+	int (*gate_back)(const float *, int64_t, const float *, int64_t, const float *, float *, float *, int, int, int64_t, int64_t, struct err *);
 	int (*slice_copy)(float *, int64_t, const float *, int64_t, int64_t, int64_t, int, struct err *);
+	int (*layer_forward)(const struct k_layer *, const float *, const float *, const float *, float *, float *, float *, struct err *);
+	size_t (*layer_scratch)(const struct k_layer *);
+	int (*layer_backward)(const struct k_layer *, const float *, const float *, const float *, const float *, const float *, float *, int, float *, float *,
+	                      void *, struct err *);
+	int (*merge_forward)(const struct k_merge *, const float *, float *, struct err *);
+	int (*merge_backward)(const struct k_merge *, const float *, float *, int, struct err *);
+	size_t (*attention_scratch)(const struct k_attention *, int);
+	int (*attention_forward)(const struct k_attention *, const struct k_attention_args *, float *, void *, struct err *);
+	int (*attention_backward)(const struct k_attention *, const struct k_attention_args *, const struct k_attention_grads *, void *, struct err *);
 	size_t (*loss_scratch)(const struct k_loss *);
 	int (*loss)(const struct k_loss *, const float *, const uint8_t *, float *, double *, void *, struct err *);
-	int (*adamw)(const struct k_adamw *, float *, const float *, float *, float *, int64_t, struct err *);
+	int (*optimize)(const struct k_optim *, float *, const float *, float *, float *, int64_t, struct err *);
+	int (*lerp)(float *, const float *, double, int64_t, struct err *);
 	int (*sum_squares)(const float *, int64_t, double *, struct err *);
 	/* out[c] += sum over voxels of x[v][c], the same whatever the threads; scratch of column_scratch bytes */
 	size_t (*column_scratch)(int64_t vox, int64_t c);
@@ -44,13 +58,31 @@ extern const struct cpu_level *cpu; /* the one in use */
 size_t K(norm_scratch)(const struct k_norm *g);
 int K(norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *scratch, struct err *e);
 int K(norm_backward)(const struct k_norm *g, const struct k_norm_bwd *a, void *scratch, struct err *e);
+int K(scale)(const struct k_scale *g, int back, const float *x, float *y, int add, struct err *e);
+int K(drop)(const struct k_drop *g, const float *x, int64_t xpitch, float *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e);
+int K(gate)(const float *x, int64_t xpitch, const float *gate, float *y, int64_t ypitch, int64_t vox, int64_t c, struct err *e);
+int K(gate_back)(const float *dy, int64_t ypitch, const float *x, int64_t xpitch, const float *gate, float *dx, float *dgate, int add, int gate_add,
+	int64_t vox, int64_t c, struct err *e);
 int K(slice_copy)(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e);
+int K(layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd, struct err *e);
+size_t K(layer_scratch)(const struct k_layer *g);
+int K(layer_backward)(const struct k_layer *g, const float *dy, const float *x, const float *gamma, const float *mean, const float *rstd, float *dx,
+                      int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e);
+int K(merge_forward)(const struct k_merge *g, const float *x, float *y, struct err *e);
+int K(merge_backward)(const struct k_merge *g, const float *dy, float *dx, int dx_add, struct err *e);
+size_t K(attention_scratch)(const struct k_attention *g, int back);
+int K(attention_forward)(const struct k_attention *g, const struct k_attention_args *x, float *y, void *scratch, struct err *e);
+int K(attention_backward)(const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch, struct err *e);
 size_t K(loss_scratch)(const struct k_loss *g);
 int K(loss)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e);
-int K(adamw)(const struct k_adamw *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);
+int K(optimize)(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);
+int K(lerp)(float *y, const float *x, double t, int64_t n, struct err *e);
 int K(sum_squares)(const float *x, int64_t n, double *out, struct err *e);
 size_t K(column_scratch)(int64_t vox, int64_t c);
 void K(column_sum)(const float *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch);
+
+/* kernels/label.c */
+int k_label_down(uint8_t *to, const uint8_t *label, int64_t n, const int64_t small[3], const int factor[3], struct err *e);
 
 /* kernels/conv.c */
 struct k_conv *conv_new(const struct k_conv_geom *g, struct err *e);

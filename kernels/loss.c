@@ -1,20 +1,22 @@
-/* Softmax, Dice and cross entropy in two passes: sums (the probabilities go where the gradient will be), then the gradient. Voxels go through in
-   blocks with the classes apart, so that every step is on whole vectors; sums are floats within a block, then doubles.
-   With p = softmax(l), g one-hot:  I = sum p g,  D = sum p + g (squares where squared),  dice = 1 - (2 I + nr)/(D + dr),
-   d dice/dp = (2 I + nr)/(D + dr)^2 (1 or 2 p) - 2 g/(D + dr),  dl_j = p_j (a_j - sum_c p_c a_c) for a = d/dp,  d ce/dl_j = (p_j - g_j)/(n vox). */
-#include "kernels/cpu.h"
+/* Softmax (of one channel: sigmoid), overlap and entropy in two passes: sums (the probabilities go where the gradient will be), then the gradient.
+   Voxels go through in blocks with the channels apart, so that every step is on whole vectors; sums are floats within a block, then doubles.
+   With a = d overlap/dp = fI g + fP (1 or 2 p):  dl_j = p_j (a_j - sum_c p_c a_c),  of one channel p (1 - p) a;  cross entropy: weight (p_j - g_j)
+   over the weights' sum;  focal with z = l or -l: d/dz (1 - s(z))^gamma (-log s(z)) = -(1 - s(z))^gamma (gamma s(z) (-log s(z)) + s(-z)). */
+#include "kernels/loss.h"
 
 #include <string.h>
 
+#include "kernels/cpu.h"
 #include "kernels/vmath.h"
 
 enum { CHUNK = 8192, BLOCK = 64 }; /* voxels */
 
-/* Of a chunk: cross entropy, first wrong voxel, then per class I and D. */
-enum { CE, WRONG, CLASSES };
+/* Of a chunk: entropy, first wrong voxel, then per channel I, P and G. */
+enum { ENTROPY, WRONG, CLASSES };
 
-/* One block: logits, then probabilities, of every class [k][BLOCK]; labels. Voxels beyond the end have weight 0. */
-struct block { float *p; float label[BLOCK], weight[BLOCK]; };
+/* One block: logits, then probabilities, of every channel [k][BLOCK]; which channel is the label's (-1: none); 1, beyond the end 0, and that times
+   the label's weight. */
+struct block { float *p; float label[BLOCK], there[BLOCK], weight[BLOCK]; };
 
 static int64_t chunks_of(const struct k_loss *g)
 {
@@ -23,18 +25,18 @@ static int64_t chunks_of(const struct k_loss *g)
 
 static int64_t part_len(const struct k_loss *g)
 {
-	return CLASSES + 2 * g->k;
+	return CLASSES + 3 * g->k;
 }
 
-/* Per chunk a part and room for one block; then per (n, class) the two factors of the gradient. */
+/* Per chunk a part and room for two blocks; then the sums, and per (n, channel) the two factors of the gradient. */
 static int64_t step_of(const struct k_loss *g)
 {
-	return part_len(g) + g->k * BLOCK / 2;
+	return part_len(g) + g->k * BLOCK;
 }
 
 size_t K(loss_scratch)(const struct k_loss *g)
 {
-	return sizeof(double) * (size_t)(g->n * chunks_of(g) * step_of(g) + 4 * g->n * g->k);
+	return sizeof(double) * (size_t)(g->n * chunks_of(g) * step_of(g) + 5 * g->n * g->k);
 }
 
 INLINE void apart(float *to, const float *from, int64_t vox, const int64_t k)
@@ -54,6 +56,8 @@ INLINE void together(float *to, const float *from, int64_t vox, const int64_t k)
 /* Fill a block with vox voxels. */
 static void take(const struct k_loss *g, struct block *b, const float *l, const uint8_t *label, int64_t vox)
 {
+	const float first = g->k == 1;
+
 	if (vox < BLOCK)
 		memset(b->p, 0, sizeof *b->p * (size_t)(g->k * BLOCK));
 	if (g->k == 2)
@@ -61,7 +65,10 @@ static void take(const struct k_loss *g, struct block *b, const float *l, const 
 	else
 		apart(b->p, l, vox, g->k);
 	for (int64_t v = 0; v < BLOCK; v++)
-		b->label[v] = v < vox ? label[v] : 0, b->weight[v] = v < vox;
+		b->label[v] = v < vox ? label[v] - first : 0, b->there[v] = b->weight[v] = v < vox;
+	if (g->weight && g->entropy == K_CE && g->k > 1)
+		for (int64_t v = 0; v < vox; v++)
+			b->weight[v] = g->weight[label[v]];
 }
 
 static void give(const struct k_loss *g, const struct block *b, float *to, int64_t vox)
@@ -98,93 +105,206 @@ static float softmax(const struct k_loss *g, struct block *b)
 	return vec_total(ce);
 }
 
-/* I and D of a block, added to in and d. */
-static void overlap(const struct k_loss *g, const struct block *b, double *in, double *d)
+/* Of logits, before softmax: sum over voxels and classes of weight (-log p). */
+static float cross_all(const struct k_loss *g, const struct block *b)
 {
-	for (int64_t c = 0; c < g->k; c++) {
-		vec both = {0}, all = {0};
+	vec all = {0};
+
+	for (int v = 0; v < BLOCK; v += VL) {
+		const float *p = b->p + v;
+		vec top = load(p), sum = {0}, here = {0};
+
+		for (int64_t c = 1; c < g->k; c++)
+			top = vec_choose(load(p + c * BLOCK) > top, load(p + c * BLOCK), top);
+		for (int64_t c = 0; c < g->k; c++)
+			sum += vec_exp(load(p + c * BLOCK) - top);
+		sum = vec_log(sum);
+		for (int64_t c = 0; c < g->k; c++)
+			here += (float)loss_weight(g, c) * (sum + top - load(p + c * BLOCK));
+		all += here * load(b->there + v);
+	}
+	return vec_total(all);
+}
+
+/* -- entropies of a channel against the rest, of logits ------------------------ */
+struct binary { float gamma, pos, neg; };
+
+static int is_binary(const struct k_loss *g)
+{
+	return g->k == 1 || g->entropy != K_CE;
+}
+
+static struct binary binary_of(const struct k_loss *g, int64_t c)
+{
+	const float w = (float)loss_weight(g, c);
+
+	return g->entropy == K_FOCAL ? (struct binary){g->gamma, g->pos * w, g->neg * w} : (struct binary){0, w, 1};
+}
+
+static int64_t binary_first(const struct k_loss *g)
+{
+	return g->entropy == K_FOCAL ? loss_first(g) : 0;
+}
+
+static float binary_sum(const struct k_loss *g, const struct block *b)
+{
+	float sum = 0;
+
+	for (int64_t c = binary_first(g); c < g->k; c++) {
+		const struct binary f = binary_of(g, c);
+		vec all = {0};
 
 		for (int v = 0; v < BLOCK; v += VL) {
-			vec p = load(b->p + c * BLOCK + v), w = load(b->weight + v), t = vec_choose(load(b->label + v) == (float)c, w, (vec){0});
+			vec l = load(b->p + c * BLOCK + v), zero = {0};
+			ints own = load(b->label + v) == (float)c;
+			struct vec_logistic r = vec_logistic(vec_choose(own, l, -l), f.gamma);
+
+			all += vec_choose(own, zero + f.pos, zero + f.neg) * r.down * r.cost * load(b->there + v);
+		}
+		sum += vec_total(all);
+	}
+	return sum;
+}
+
+/* Its gradient times `share`, added to that of the probabilities. */
+static void binary_gradient(const struct k_loss *g, const struct block *logits, struct block *to, const float share)
+{
+	for (int64_t c = binary_first(g); c < g->k; c++) {
+		const struct binary f = binary_of(g, c);
+
+		for (int v = 0; v < BLOCK; v += VL) {
+			float *d = to->p + c * BLOCK + v;
+			vec l = load(logits->p + c * BLOCK + v), zero = {0}, m;
+			ints own = load(to->label + v) == (float)c;
+			struct vec_logistic r = vec_logistic(vec_choose(own, l, -l), f.gamma);
+
+			m = vec_choose(own, zero - f.pos, zero + f.neg) * share * r.down;
+			store(d, load(d) + m * (f.gamma * r.s * r.cost + (1 - r.s)));
+		}
+	}
+}
+
+static void sigmoid(struct block *b)
+{
+	for (int v = 0; v < BLOCK; v += VL)
+		store(b->p + v, vec_logistic(load(b->p + v), 0).s);
+}
+
+/* -- sums ---------------------------------------------------------------------- */
+/* I, P and G of a block, added to sums. */
+static void overlap(const struct k_loss *g, const struct block *b, double *sums)
+{
+	for (int64_t c = 0; c < g->k; c++) {
+		vec both = {0}, pred = {0}, truth = {0};
+
+		for (int v = 0; v < BLOCK; v += VL) {
+			vec p = load(b->p + c * BLOCK + v), w = load(b->there + v), t = vec_choose(load(b->label + v) == (float)c, w, (vec){0});
 
 			both += p * t;
+			truth += t;
 			if (g->squared)
 				p *= p;
-			all += p * w + t;
+			pred += p * w;
 		}
-		in[c] += vec_total(both);
-		d[c] += vec_total(all);
+		sums[c] += vec_total(both), sums[g->k + c] += vec_total(pred), sums[2 * g->k + c] += vec_total(truth);
 	}
+}
+
+/* Logits to probabilities; returns the block's entropy. */
+static double activate(const struct k_loss *g, struct block *b)
+{
+	double own = 1 - (double)g->smoothing, sum = 0;
+
+	if (is_binary(g))
+		sum = binary_sum(g, b);
+	else if (g->smoothing > 0)
+		sum = (double)g->smoothing / (double)g->k * (double)cross_all(g, b);
+	if (g->k == 1)
+		sigmoid(b);
+	else
+		own *= (double)softmax(g, b);
+	return is_binary(g) ? sum : sum + own;
 }
 
 static void chunk_sums(const struct k_loss *g, const float *l, const uint8_t *label, float *keep, int64_t vox, double *part)
 {
 	struct block b = {.p = (float *)(part + part_len(g))};
+	const int classes = g->k == 1 ? 2 : (int)g->k;
 
 	memset(part, 0, sizeof *part * (size_t)part_len(g));
 	part[WRONG] = -1;
 	for (int64_t v = 0; v < vox && part[WRONG] < 0; v++)
-		if (label[v] >= g->k)
+		if (label[v] >= classes)
 			part[WRONG] = (double)v;
+	if (part[WRONG] >= 0)
+		return;
 	for (int64_t v = 0; v < vox; v += BLOCK) {
 		int64_t n = vox - v < BLOCK ? vox - v : BLOCK;
 
 		take(g, &b, l + v * g->k, label + v, n);
-		part[CE] += softmax(g, &b);
-		overlap(g, &b, part + CLASSES, part + CLASSES + g->k);
+		part[ENTROPY] += activate(g, &b);
+		overlap(g, &b, part + CLASSES);
 		if (keep)
 			give(g, &b, keep + v * g->k, n);
 	}
 }
 
-/* Sums of the parts, by n (batch: all in the first), into the first parts' places. Returns the first wrong voxel or -1. */
-static int64_t gather(const struct k_loss *g, double *part, int64_t step, double *ce)
+/* Sums of the parts by n. Returns the first wrong voxel or -1. */
+static int64_t gather(const struct k_loss *g, const double *part, int64_t step, double *sums, double *entropy)
 {
 	int64_t chunks = chunks_of(g), wrong = -1;
 
-	*ce = 0;
+	*entropy = 0;
+	memset(sums, 0, sizeof *sums * (size_t)(3 * g->n * g->k));
 	for (int64_t i = 0; i < g->n * chunks; i++) {
-		double *p = part + i * step, *to = part + (g->batch ? 0 : i / chunks * chunks) * step;
+		const double *p = part + i * step;
 
-		*ce += p[CE];
+		*entropy += p[ENTROPY];
 		if (p[WRONG] >= 0 && wrong < 0)
 			wrong = i / chunks * g->vox + i % chunks * CHUNK + (int64_t)p[WRONG];
-		for (int64_t c = 0; c < 2 * g->k && to != p; c++)
-			to[CLASSES + c] += p[CLASSES + c];
+		for (int64_t c = 0; c < 3 * g->k; c++)
+			sums[3 * (g->batch ? 0 : i / chunks) * g->k + c] += p[CLASSES + c];
 	}
 	return wrong;
 }
 
-/* Dice, and of every (n, class) the gradient's factors: of g, and of 1 or 2 p. */
-static double dice(const struct k_loss *g, const double *part, int64_t step, double *factor)
+/* What the entropy's sum is divided by. */
+static double entropy_over(const struct k_loss *g, const double *sums)
 {
-	int64_t first = g->background || g->k == 1 ? 0 : 1, groups = g->batch ? 1 : g->n;
-	double sum = 0, terms = (double)(groups * (g->k - first));
+	double over = 0;
 
-	for (int64_t n = 0; n < g->n; n++)
-		for (int64_t c = 0; c < g->k; c++) {
-			const double *p = part + (g->batch ? 0 : n * chunks_of(g)) * step + CLASSES;
-			double num = 2 * p[c] + (double)g->smooth_nr, den = p[g->k + c] + (double)g->smooth_dr, *f = factor + 2 * (n * g->k + c);
-
-			f[0] = f[1] = 0;
-			if (c < first)
-				continue;
-			if (n < groups)
-				sum += 1 - num / den;
-			f[0] = -(double)g->w_dice * 2 / den / terms;
-			f[1] = (double)g->w_dice * num / (den * den) / terms;
-		}
-	return sum / terms;
+	if (is_binary(g))
+		return (double)(g->n * g->vox * (g->k - binary_first(g)));
+	if (!g->weight)
+		return (double)(g->n * g->vox);
+	for (int64_t n = 0; n < (g->batch ? 1 : g->n); n++)
+		for (int64_t c = 0; c < g->k; c++)
+			over += loss_weight(g, c) * sums[(3 * n + 2) * g->k + c];
+	return over;
 }
 
-/* The gradient of one block, in place of its probabilities. */
-static void gradient(const struct k_loss *g, struct block *b, const double *factor)
+/* -- gradient ------------------------------------------------------------------ */
+/* Of label smoothing, by the logits of class c: share (all p - weight[c]) */
+struct smooth { float share, all; };
+
+static struct smooth smooth_of(const struct k_loss *g, float entropy)
 {
-	const float ce = (float)((double)g->w_ce / (double)(g->n * g->vox));
+	struct smooth s = {entropy * g->smoothing / (float)g->k, 0};
+
+	for (int64_t c = 0; c < g->k; c++)
+		s.all += (float)loss_weight(g, c);
+	return s;
+}
+
+/* The gradient of one block, in place of its probabilities; entropy: of the cross entropy's sum, 0 where there is none. */
+static void gradient(const struct k_loss *g, struct block *b, const double *factor, const float entropy)
+{
+	const struct smooth even = smooth_of(g, entropy);
+	const float ce = entropy * (1 - g->smoothing);
 
 	for (int v = 0; v < BLOCK; v += VL) {
 		float *q = b->p + v;
-		vec dot = {0}, label = load(b->label + v), zero = {0};
+		vec dot = {0}, label = load(b->label + v), zero = {0}, own_ce = ce * load(b->weight + v);
 
 		for (int64_t c = 0; c < g->k; c++) {
 			vec p = load(q + c * BLOCK), a = zero + (float)factor[2 * c + 1];
@@ -194,26 +314,50 @@ static void gradient(const struct k_loss *g, struct block *b, const double *fact
 			dot += p * (a + vec_choose(label == (float)c, zero + (float)factor[2 * c], zero));
 		}
 		for (int64_t c = 0; c < g->k; c++) {
-			vec p = load(q + c * BLOCK), a = zero + (float)factor[2 * c + 1];
+			vec p = load(q + c * BLOCK), a = zero + (float)factor[2 * c + 1], d;
 			ints own = label == (float)c;
 
 			if (g->squared)
 				a *= 2 * p;
 			a += vec_choose(own, zero + (float)factor[2 * c], zero);
-			store(q + c * BLOCK, p * (a - dot) + ce * (p - vec_choose(own, zero + 1, zero)));
+			d = p * (a - dot) + own_ce * (p - vec_choose(own, zero + 1, zero));
+			if (even.share > 0)
+				d += even.share * (even.all * p - (float)loss_weight(g, c));
+			store(q + c * BLOCK, d);
 		}
 	}
 }
 
-static void chunk_gradient(const struct k_loss *g, const uint8_t *label, float *d, int64_t vox, const double *factor, double *part)
+/* Of one channel, overlap alone. */
+static void gradient_one(const struct k_loss *g, struct block *b, const double *factor)
 {
-	struct block b = {.p = (float *)(part + part_len(g))};
+	for (int v = 0; v < BLOCK; v += VL) {
+		vec p = load(b->p + v), zero = {0}, a = zero + (float)factor[1];
+
+		if (g->squared)
+			a *= 2 * p;
+		a += vec_choose(load(b->label + v) == 0.0f, zero + (float)factor[0], zero);
+		store(b->p + v, p * (1 - p) * a);
+	}
+}
+
+static void chunk_gradient(const struct k_loss *g, const float *l, const uint8_t *label, float *d, int64_t vox, const double *factor, float entropy,
+	double *part)
+{
+	struct block b = {.p = (float *)(part + part_len(g))}, logits = {.p = b.p + g->k * BLOCK};
 
 	for (int64_t v = 0; v < vox; v += BLOCK) {
 		int64_t n = vox - v < BLOCK ? vox - v : BLOCK;
 
 		take(g, &b, d + v * g->k, label + v, n);
-		gradient(g, &b, factor);
+		if (g->k == 1)
+			gradient_one(g, &b, factor);
+		else
+			gradient(g, &b, factor, is_binary(g) ? 0 : entropy);
+		if (is_binary(g) && entropy > 0) {
+			take(g, &logits, l + v * g->k, label + v, n);
+			binary_gradient(g, &logits, &b, entropy);
+		}
 		give(g, &b, d + v * g->k, n);
 	}
 }
@@ -221,7 +365,7 @@ static void chunk_gradient(const struct k_loss *g, const uint8_t *label, float *
 int K(loss)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e)
 {
 	int64_t chunks = chunks_of(g), step = step_of(g), wrong;
-	double *part = scratch, *factor = part + g->n * chunks * step;
+	double *part = scratch, *sums = part + g->n * chunks * step, *factor = sums + 3 * g->n * g->k, over, share;
 
 #pragma omp parallel for schedule(static)
 	for (int64_t i = 0; i < g->n * chunks; i++) {
@@ -229,11 +373,14 @@ int K(loss)(const struct k_loss *g, const float *logits, const uint8_t *label, f
 
 		chunk_sums(g, logits + at * g->k, label + at, dlogits ? dlogits + at * g->k : NULL, vox, part + i * step);
 	}
-	wrong = gather(g, part, step, &out[2]);
+	wrong = gather(g, part, step, sums, &out[2]);
 	if (wrong >= 0)
-		return err_set(e, NULL, "label %d at voxel %lld: the network has %lld classes", label[wrong], (long long)wrong, (long long)g->k);
-	out[2] /= (double)(g->n * g->vox);
-	out[1] = dice(g, part, step, factor);
+		return err_set(e, NULL, "label %d at voxel %lld: the network has %lld classes", label[wrong], (long long)wrong,
+		               (long long)(g->k == 1 ? 2 : g->k));
+	over = entropy_over(g, sums);
+	share = g->w_ce > 0 ? (double)g->w_ce / over : 0;
+	out[1] = loss_overlap(g, sums, factor);
+	out[2] = g->w_ce > 0 ? out[2] / over : 0;
 	out[0] = (double)g->w_dice * out[1] + (double)g->w_ce * out[2];
 	if (!dlogits)
 		return 0;
@@ -241,7 +388,8 @@ int K(loss)(const struct k_loss *g, const float *logits, const uint8_t *label, f
 	for (int64_t i = 0; i < g->n * chunks; i++) {
 		int64_t in = i % chunks * CHUNK, at = i / chunks * g->vox + in, vox = g->vox - in < CHUNK ? g->vox - in : CHUNK;
 
-		chunk_gradient(g, label + at, dlogits + at * g->k, vox, factor + 2 * (i / chunks * g->k), part + i * step);
+		chunk_gradient(g, logits + at * g->k, label + at, dlogits + at * g->k, vox, factor + 2 * (i / chunks * g->k), (float)share,
+		               part + i * step);
 	}
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* y = act(norm(x)) + res: one pass for the statistics, one for the rest. See norm.h. */
+/* y = act(norm(x)) + res or act(norm(x) + res): one pass for the statistics, one for the rest. See norm.h. */
 #include "kernels/norm.h"
 
 size_t K(norm_scratch)(const struct k_norm *g)
@@ -49,8 +49,42 @@ static void moments(const float *x, int64_t step, int64_t rows, int64_t lanes, d
 	}
 }
 
+static float follow(float running, double momentum, double now)
+{
+	return (float)((1 - momentum) * (double)running + momentum * now);
+}
+
+/* Mean and variance of those that share them with (n0, c0), the first */
+static void settle(const struct k_norm *g, const struct rows *r, const struct k_norm_fwd *a, void *scratch, int64_t n0, int64_t c0)
+{
+	struct share share = share_of(g);
+	double mean = 0, var = 0, count = (double)(share.ns * share.channels * g->vox);
+
+	for (int64_t n = n0; n < n0 + share.ns; n++)
+		for (int64_t c = c0; c < c0 + share.channels; c++) {
+			double sum[SUMS];
+
+			fold(r, scratch, n, c, sum);
+			mean += sum[0], var += sum[1];
+		}
+	mean /= count;
+	var = var / count - mean * mean;
+	var = var > 0 ? var : 0;
+	for (int64_t n = n0; n < n0 + share.ns; n++)
+		for (int64_t c = c0; c < c0 + share.channels; c++) {
+			a->mean[n * g->c + c] = (float)mean;
+			a->rstd[n * g->c + c] = (float)(1 / sqrt(var + (double)g->eps));
+		}
+	if (g->norm != K_NORM_BATCH || !a->running_mean)
+		return;
+	a->running_mean[c0] = follow(a->running_mean[c0], (double)g->momentum, mean);
+	a->running_var[c0] = follow(a->running_var[c0], (double)g->momentum, count > 1 ? var * count / (count - 1) : var);
+}
+
 static void statistics(const struct k_norm *g, const struct rows *r, const struct k_norm_fwd *a, void *scratch)
 {
+	struct share share = share_of(g);
+
 #pragma omp parallel for collapse(2) schedule(static)
 	for (int64_t n = 0; n < g->n; n++)
 		for (int64_t k = 0; k <= r->chunks; k++) {
@@ -61,20 +95,23 @@ static void statistics(const struct k_norm *g, const struct rows *r, const struc
 			if (s.rows)
 				moments(a->x + n * g->vox * r->xp + s.first * r->x, r->x, s.rows, s.lanes, sum, (float *)(sum + SUMS * r->lanes));
 		}
-	for (int64_t i = 0; i < g->n * g->c; i++) {
-		double sum[SUMS], mean, var, vox = (double)g->vox;
+	for (int64_t n = 0; n < g->n; n += share.ns)
+		for (int64_t c = 0; c < g->c; c += share.channels)
+			settle(g, r, a, scratch, n, c);
+}
 
-		fold(r, scratch, i / g->c, i % g->c, sum);
-		mean = sum[0] / vox;
-		var = sum[1] / vox - mean * mean;
-		a->mean[i] = (float)mean;
-		a->rstd[i] = (float)(1 / sqrt((var > 0 ? var : 0) + (double)g->eps));
+/* Given statistics */
+static void running(const struct k_norm *g, const struct k_norm_fwd *a)
+{
+	for (int64_t i = 0; i < g->n * g->c; i++) {
+		a->mean[i] = a->running_mean[i % g->c];
+		a->rstd[i] = (float)(1 / sqrt((double)a->running_var[i % g->c] + (double)g->eps));
 	}
 }
 
-struct applied { const float *x, *res; float *y, *y2; };
+struct applied { const float *x, *res; float *y, *y2; int after; };
 
-INLINE void apply_columns(int64_t i, const int nv, const struct rows *r, int64_t rows, const float *p, struct applied a)
+INLINE void apply_columns(int64_t i, const int nv, const int bends, const struct rows *r, int64_t rows, const float *p, struct applied a)
 {
 	const int64_t lanes = up(r->lanes);
 	const int n = nv ? nv : 1;
@@ -90,8 +127,10 @@ INLINE void apply_columns(int64_t i, const int nv, const struct rows *r, int64_t
 		UNROLL for (int j = 0; j < n; j++) {
 			vec u = (get(a.x + v * r->x + i + j * VL, nv) - mean[j]) * scale[j] + shift[j];
 
-			u = positive(u, u, slope[j] * u);
-			if (a.res)
+			if (a.after)
+				u += get(a.res + v * r->r + i + j * VL, nv);
+			u = bends ? act_value(r->act, u, slope[j]) : positive(u, u, slope[j] * u);
+			if (a.res && !a.after)
 				u += get(a.res + v * r->r + i + j * VL, nv);
 			put(a.y + v * r->y + i + j * VL, u, nv);
 			if (a.y2)
@@ -104,7 +143,10 @@ static void apply(const struct rows *r, struct span s, const float *p, struct ap
 	for (int64_t v = 0; v < s.rows; v += RUN) {
 		int64_t n = s.rows - v < RUN ? s.rows - v : RUN;
 
-		COLUMNS(apply_columns, s.lanes, r, n, p, a)
+		if (r->bends)
+			COLUMNS(apply_columns, s.lanes, 1, r, n, p, a)
+		else
+			COLUMNS(apply_columns, s.lanes, 0, r, n, p, a)
 		a.x += n * r->x, a.y += n * r->y;
 		if (a.res)
 			a.res += n * r->r;
@@ -119,8 +161,10 @@ int K(norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *sc
 
 	(void)e;
 	rows_of(g, &r);
-	if (g->norm == K_NORM_INSTANCE)
+	if (has_statistics(g))
 		statistics(g, &r, a, scratch);
+	else if (g->norm == K_NORM_RUNNING)
+		running(g, a);
 	parameters(g, &r, &(struct given){a->mean, a->rstd, a->gamma, a->beta, a->alpha}, scratch);
 #pragma omp parallel for collapse(2) schedule(static)
 	for (int64_t n = 0; n < g->n; n++)
@@ -129,7 +173,7 @@ int K(norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *sc
 			int64_t vox = n * g->vox, row = s.first;
 
 			apply(&r, s, params_at(&r, scratch, g->n, n), (struct applied){a->x + vox * r.xp + row * r.x, a->res ? a->res + vox * r.rp + row * r.r : NULL,
-				a->y + vox * r.yp + row * r.y, a->y2 ? a->y2 + vox * r.y2p + row * r.y2 : NULL});
+				a->y + vox * r.yp + row * r.y, a->y2 ? a->y2 + vox * r.y2p + row * r.y2 : NULL, g->after && a->res});
 		}
 	return 0;
 }

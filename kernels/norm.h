@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/vmath.h"
+#include "kernels/act.h"
 
 enum { LANES = 4 * VL, WIDEST = 96 }; /* floats of a row of several voxels: at least, at most */
 enum { RUN = 64, CHUNK = 32768, MAX_CHUNKS = 1024, ALIGN = 64 }; /* RUN: rows; CHUNK: floats */
@@ -20,17 +20,20 @@ struct rows {
 	int64_t c, lanes, per;         /* voxels a row */
 	int64_t rows, chunk, chunks;   /* full rows of one n; rows a chunk */
 	int64_t rest;                  /* voxels beyond the full rows */
-	int64_t x, y, r, y2;           /* floats from a row to the next */
-	int64_t xp, yp, rp, y2p;       /* the same for a voxel */
+	int64_t x, y, r, d, y2;        /* floats from a row to the next; d: of dres */
+	int64_t xp, yp, rp, dp, y2p;       /* the same for a voxel */
+	enum k_act_kind act;
+	int bends;                     /* act is none of two straight lines */
 };
 
 static inline void rows_of(const struct k_norm *g, struct rows *r)
 {
 	int64_t c = g->c;
 
-	*r = (struct rows){.c = c, .per = 1};
-	r->xp = g->xpitch ? g->xpitch : c, r->yp = g->ypitch ? g->ypitch : c, r->rp = g->rpitch ? g->rpitch : c, r->y2p = g->y2pitch ? g->y2pitch : c;
-	if (r->xp == c && r->yp == c && r->rp == c && r->y2p == c) {
+	*r = (struct rows){.c = c, .per = 1, .act = g->act, .bends = g->act >= K_ACT_ELU};
+	r->xp = g->xpitch ? g->xpitch : c, r->yp = g->ypitch ? g->ypitch : c, r->rp = g->rpitch ? g->rpitch : c;
+	r->dp = g->dpitch ? g->dpitch : c, r->y2p = g->y2pitch ? g->y2pitch : c;
+	if (r->xp == c && r->yp == c && r->rp == c && r->dp == c && r->y2p == c) {
 		int64_t per = 1;
 
 		while (per * c % VL && per < VL)
@@ -46,12 +49,12 @@ static inline void rows_of(const struct k_norm *g, struct rows *r)
 	while ((r->rows + r->chunk - 1) / r->chunk > MAX_CHUNKS)
 		r->chunk *= 2;
 	r->chunks = (r->rows + r->chunk - 1) / r->chunk;
-	r->x = r->xp * r->per, r->y = r->yp * r->per, r->r = r->rp * r->per, r->y2 = r->y2p * r->per;
+	r->x = r->xp * r->per, r->y = r->yp * r->per, r->r = r->rp * r->per, r->d = r->dp * r->per, r->y2 = r->y2p * r->per;
 }
 
 /* Scratch: for every chunk (and for what is beyond the full rows) three rows of sums and two of room; then one n's parameters, a row each. */
 enum { SUMS = 3, ROOM = 2, PARTS = SUMS + ROOM };
-enum { MEAN, SCALE, SHIFT, SLOPE, RSTD, MEAN_D, MEAN_DX, PARAMS }; /* of each lane; MEAN_DX times RSTD */
+enum { MEAN, SCALE, SHIFT, SLOPE, RSTD, MEAN_D, MEAN_DX, PARAMS }; /* of each lane; MEAN_D: gradient's part that is constant, MEAN_DX: a x - mean */
 
 static inline double *sums_at(const struct rows *r, void *scratch, int64_t n, int64_t k)
 {
@@ -130,24 +133,42 @@ static inline void fold(const struct rows *r, void *scratch, int64_t n, int64_t 
 	}
 }
 
+/* Are means and variances of x taken? Then of how many n and of how many neighbouring channels together */
+static inline int has_statistics(const struct k_norm *g)
+{
+	return g->norm != K_NORM_NONE && g->norm != K_NORM_RUNNING;
+}
+
+struct share { int64_t ns, channels; };
+
+static inline struct share share_of(const struct k_norm *g)
+{
+	switch (g->norm) {
+	case K_NORM_GROUP: return (struct share){1, g->c / g->groups};
+	case K_NORM_BATCH: return (struct share){g->n, 1};
+	default: return (struct share){1, 1};
+	}
+}
+
 static inline float slope_of(const struct k_norm *g, const float *alpha, int64_t c)
 {
 	switch (g->act) {
 	case K_ACT_NONE: return 1;
-	case K_ACT_RELU: return 0;
-	case K_ACT_LRELU: return g->slope;
-	default: return alpha[g->alphas == 1 ? 0 : c];
+	case K_ACT_PRELU: return alpha[g->alphas == 1 ? 0 : c];
+	case K_ACT_LRELU:
+	case K_ACT_ELU: return g->slope;
+	default: return 0;
 	}
 }
 
 /* What norm, affine and activation are given; any may be NULL. */
 struct given { const float *mean, *rstd, *gamma, *beta, *alpha; };
 
-/* u = (x - MEAN) SCALE + SHIFT, y = u > 0 ? u : SLOPE u: of every n */
+/* u = (x - MEAN) SCALE + SHIFT, y = u > 0 ? u : SLOPE u where the activation does not bend: of every n */
 static inline void parameters(const struct k_norm *g, const struct rows *r, const struct given *a, void *scratch)
 {
 	int64_t lanes = up(r->lanes);
-	int norm = g->norm == K_NORM_INSTANCE;
+	int norm = g->norm != K_NORM_NONE;
 
 	for (int64_t n = 0; n < g->n; n++) {
 		float *p = params_at(r, scratch, g->n, n);

@@ -1,10 +1,16 @@
 /* Backward of norm + activation + residual: one pass for the sums, one for the gradients. See norm.h. */
 #include "kernels/norm.h"
 
-struct behind { const float *x, *dy, *dy2; float *dx, *dres; int dx_add, dres_add; };
+struct behind { const float *x, *dy, *dy2, *res; float *dx, *dres; int dx_add, dres_add; }; /* res: where it is added before the activation */
+
+/* The gradient of u from that of act(u) */
+INLINE vec act_back(const struct rows *r, const int bends, vec u, vec g, vec slope)
+{
+	return bends ? g * act_derivative(r->act, u, slope) : positive(u, g, g * slope);
+}
 
 /* With d = gradient of u: sum d, sum d xhat, and sum of dy min(u, 0) for the slope, over some rows */
-INLINE void gradient_columns(int64_t i, const int nv, const struct rows *r, int64_t rows, const float *p, struct behind b, float *s1, float *s2,
+INLINE void gradient_columns(int64_t i, const int nv, const int bends, const struct rows *r, int64_t rows, const float *p, struct behind b, float *s1, float *s2,
 			     float *s3)
 {
 	const int64_t lanes = up(r->lanes);
@@ -21,7 +27,9 @@ INLINE void gradient_columns(int64_t i, const int nv, const struct rows *r, int6
 
 			if (b.dy2)
 				g += get(b.dy2 + v * r->y2 + i + j * VL, nv);
-			d = positive(u, g, g * get(q + SLOPE * lanes, nv));
+			if (b.res)
+				u += get(b.res + v * r->r + i + j * VL, nv);
+			d = act_back(r, bends, u, g, get(q + SLOPE * lanes, nv));
 			a1[j] += d;
 			a2[j] += d * m;
 			a3[j] += positive(u, (vec){0}, g * u);
@@ -38,10 +46,15 @@ static void gradients(const struct rows *r, struct span s, const float *p, struc
 	for (int64_t v = 0; v < s.rows; v += RUN) {
 		int64_t n = s.rows - v < RUN ? s.rows - v : RUN;
 
-		COLUMNS(gradient_columns, s.lanes, r, n, p, b, s1, s2, s3)
+		if (r->bends)
+			COLUMNS(gradient_columns, s.lanes, 1, r, n, p, b, s1, s2, s3)
+		else
+			COLUMNS(gradient_columns, s.lanes, 0, r, n, p, b, s1, s2, s3)
 		b.x += n * r->x, b.dy += n * r->y;
 		if (b.dy2)
 			b.dy2 += n * r->y2;
+		if (b.res)
+			b.res += n * r->r;
 		for (int64_t i = 0; i < s.lanes; i++)
 			sum[i] += s1[i], sum[s.lanes + i] += s2[i] * rstd[i], sum[2 * s.lanes + i] += s3[i];
 	}
@@ -54,15 +67,55 @@ static struct behind behind_at(const struct rows *r, const struct k_norm_bwd *a,
 
 	if (a->dy2)
 		b.dy2 = a->dy2 + vox * r->y2p + row * r->y2;
-	if (a->dres && (a->dres != a->dy || a->dy2))
-		b.dres = a->dres + vox * r->rp + row * r->r;
+	if (a->res)
+		b.res = a->res + vox * r->rp + row * r->r;
+	if (a->dres && (a->res || a->dres != a->dy || a->dy2))
+		b.dres = a->dres + vox * r->dp + row * r->d;
 	else
 		b.dres_add = 0;
 	return b;
 }
 
+static void parameter_gradients(const struct k_norm *g, const struct k_norm_bwd *a, int64_t c, const double sum[SUMS])
+{
+	if (a->dbeta)
+		a->dbeta[c] += (float)sum[0];
+	if (a->dgamma)
+		a->dgamma[c] += (float)sum[1];
+	if (a->dalpha)
+		a->dalpha[g->alphas == 1 ? 0 : c] += (float)sum[2];
+}
+
+/* The sums of those that share their statistics with (n0, c0), the first, and what of the gradient goes through the statistics:
+   dx = rstd (gamma d - mean(gamma d) - xhat mean(gamma d xhat)) */
+static void settle(const struct k_norm *g, const struct rows *r, const struct k_norm_bwd *a, void *scratch, int64_t n0, int64_t c0)
+{
+	struct share share = share_of(g);
+	int64_t lanes = up(r->lanes);
+	double d = 0, dx = 0, count = (double)(share.ns * share.channels * g->vox);
+
+	for (int64_t n = n0; n < n0 + share.ns; n++)
+		for (int64_t c = c0; c < c0 + share.channels; c++) {
+			double sum[SUMS], gamma = a->gamma ? (double)a->gamma[c] : 1;
+
+			fold(r, scratch, n, c, sum);
+			parameter_gradients(g, a, c, sum);
+			d += gamma * sum[0], dx += gamma * sum[1];
+		}
+	for (int64_t n = n0; has_statistics(g) && n < n0 + share.ns; n++)
+		for (int64_t c = c0; c < c0 + share.channels; c++) {
+			float *p = params_at(r, scratch, g->n, n);
+			double rstd = (double)p[RSTD * lanes + c];
+
+			for (int64_t i = c; i < r->lanes; i += r->c)
+				p[MEAN_D * lanes + i] = (float)(rstd * d / count), p[MEAN_DX * lanes + i] = (float)(rstd * rstd * dx / count);
+		}
+}
+
 static void reduce(const struct k_norm *g, const struct rows *r, const struct k_norm_bwd *a, void *scratch)
 {
+	struct share share = share_of(g);
+
 #pragma omp parallel for collapse(2) schedule(static)
 	for (int64_t n = 0; n < g->n; n++)
 		for (int64_t k = 0; k <= r->chunks; k++) {
@@ -73,25 +126,13 @@ static void reduce(const struct k_norm *g, const struct rows *r, const struct k_
 			memset(sum, 0, sizeof *sum * (size_t)(PARTS * r->lanes));
 			gradients(r, s, params_at(r, scratch, g->n, n), behind_at(r, a, vox, row), sum, (float *)(sum + SUMS * r->lanes));
 		}
-	for (int64_t i = 0; i < g->n * g->c; i++) {
-		int64_t n = i / g->c, c = i % g->c, lanes = up(r->lanes);
-		float *p = params_at(r, scratch, g->n, n);
-		double sum[SUMS];
-
-		fold(r, scratch, n, c, sum);
-		if (a->dbeta)
-			a->dbeta[c] += (float)sum[0];
-		if (a->dgamma)
-			a->dgamma[c] += (float)sum[1];
-		if (a->dalpha)
-			a->dalpha[g->alphas == 1 ? 0 : c] += (float)sum[2];
-		for (int64_t j = c; j < r->lanes && g->norm == K_NORM_INSTANCE; j += r->c)
-			p[MEAN_D * lanes + j] = (float)(sum[0] / (double)g->vox), p[MEAN_DX * lanes + j] = (float)(sum[1] / (double)g->vox) * p[RSTD * lanes + j];
-	}
+	for (int64_t n = 0; n < g->n; n += share.ns)
+		for (int64_t c = 0; c < g->c; c += share.channels)
+			settle(g, r, a, scratch, n, c);
 }
 
-/* dx = SCALE (d - MEAN_D - xhat MEAN_DX) */
-INLINE void propagate_columns(int64_t i, const int nv, const struct rows *r, int64_t rows, const float *p, struct behind b)
+/* dx = SCALE d - MEAN_D - (x - mean) MEAN_DX */
+INLINE void propagate_columns(int64_t i, const int nv, const int bends, const struct rows *r, int64_t rows, const float *p, struct behind b)
 {
 	const int64_t lanes = up(r->lanes);
 	const int n = nv ? nv : 1;
@@ -99,14 +140,18 @@ INLINE void propagate_columns(int64_t i, const int nv, const struct rows *r, int
 	for (int64_t v = 0; v < rows; v++)
 		UNROLL for (int j = 0; j < n; j++) {
 			const float *q = p + i + j * VL;
-			float *dx = b.dx + v * r->x + i + j * VL, *dres = b.dres + v * r->r + i + j * VL;
+			float *dx = b.dx + v * r->x + i + j * VL, *dres = b.dres + v * r->d + i + j * VL;
 			vec m = get(b.x + v * r->x + i + j * VL, nv) - get(q + MEAN * lanes, nv), u = m * get(q + SCALE * lanes, nv) + get(q + SHIFT * lanes, nv);
 			vec g = get(b.dy + v * r->y + i + j * VL, nv), t;
 
 			if (b.dy2)
 				g += get(b.dy2 + v * r->y2 + i + j * VL, nv);
-			t = positive(u, g, g * get(q + SLOPE * lanes, nv));
-			t = get(q + SCALE * lanes, nv) * (t - get(q + MEAN_D * lanes, nv) - m * get(q + MEAN_DX * lanes, nv));
+			if (b.res)
+				u += get(b.res + v * r->r + i + j * VL, nv);
+			t = act_back(r, bends, u, g, get(q + SLOPE * lanes, nv));
+			if (b.res)
+				g = t;
+			t = get(q + SCALE * lanes, nv) * t - get(q + MEAN_D * lanes, nv) - m * get(q + MEAN_DX * lanes, nv);
 			if (b.dx_add)
 				t += get(dx, nv);
 			if (b.dres_add)
@@ -122,12 +167,17 @@ static void propagate(const struct rows *r, struct span s, const float *p, struc
 	for (int64_t v = 0; v < s.rows; v += RUN) {
 		int64_t n = s.rows - v < RUN ? s.rows - v : RUN;
 
-		COLUMNS(propagate_columns, s.lanes, r, n, p, b)
+		if (r->bends)
+			COLUMNS(propagate_columns, s.lanes, 1, r, n, p, b)
+		else
+			COLUMNS(propagate_columns, s.lanes, 0, r, n, p, b)
 		b.x += n * r->x, b.dx += n * r->x, b.dy += n * r->y;
 		if (b.dy2)
 			b.dy2 += n * r->y2;
+		if (b.res)
+			b.res += n * r->r;
 		if (b.dres)
-			b.dres += n * r->r;
+			b.dres += n * r->d;
 	}
 }
 
@@ -139,7 +189,7 @@ int K(norm_backward)(const struct k_norm *g, const struct k_norm_bwd *a, void *s
 	rows_of(g, &r);
 	memset(params_at(&r, scratch, g->n, 0), 0, sizeof(float) * (size_t)(g->n * PARAMS * up(r.lanes)));
 	parameters(g, &r, &(struct given){a->mean, a->rstd, a->gamma, a->beta, a->alpha}, scratch);
-	if (g->norm == K_NORM_INSTANCE || a->dalpha)
+	if (g->norm != K_NORM_NONE || a->dalpha)
 		reduce(g, &r, a, scratch);
 #pragma omp parallel for collapse(2) schedule(static)
 	for (int64_t n = 0; n < g->n; n++)

@@ -67,4 +67,19 @@ INLINE vec vec_log(vec x)
 	return m + y + n * 0.693359375f;
 }
 
+/* s: sigmoid(z); cost: -log s, exact also near 0; down: (1 - s)^gamma */
+struct vec_logistic { vec s, cost, down; };
+
+INLINE struct vec_logistic vec_logistic(vec z, const float gamma)
+{
+	const vec zero = {0}, one = zero + 1;
+	ints above = z > zero;
+	vec e = vec_exp(vec_choose(above, -z, z)), u = one + e, more = vec_choose(u > one, vec_log(u) * (e / (u - one)), e);
+	struct vec_logistic r = {.s = vec_choose(above, one, e) / u, .cost = more + vec_choose(above, zero, -z), .down = one};
+
+	if (gamma > 0)
+		r.down = vec_exp(-gamma * (r.cost + z));
+	return r;
+}
+
 #endif

@@ -12,10 +12,8 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-here=$(cd "$(dirname "$0")" && pwd)
-for bin in "$here/../build/bin" "$here/../../../bin"; do
-	[ -x "$bin/seg-train" ] && PATH=$(cd "$bin" && pwd):$PATH && break
-done
+# shellcheck source=pipelines/tools.bash
+. "$(dirname "$0")/tools.bash"
 
 # What is drawn, and how long is trained: steps, then fine ones at a fifth of the rate. On a slow machine the first end after `most` seconds, the others
 # after a third of that, and the best model so far is taken.

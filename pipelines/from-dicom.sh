@@ -17,10 +17,8 @@ usage() {
 misuse() { echo "from-dicom.sh: $1 (see from-dicom.sh --help)" >&2; exit 2; }
 say() { echo "from-dicom.sh: $1" >&2; }
 
-here=$(cd "$(dirname "$0")" && pwd)
-for bin in "$here/../build/bin" "$here/../../../bin"; do
-	[ -x "$bin/nii-read" ] && PATH=$(cd "$bin" && pwd):$PATH && break
-done
+# shellcheck source=pipelines/tools.bash
+. "$(dirname "$0")/tools.bash"
 
 dir=. least=10 folders=()
 while [ $# -gt 0 ]; do

@@ -16,11 +16,8 @@ usage() {
 }
 misuse() { echo "segment.sh: $1 (see segment.sh --help)" >&2; exit 2; }
 
-here=$(cd "$(dirname "$0")" && pwd)
-for bin in "$here/../build/bin" "$here/../../../bin"; do
-	[ -x "$bin/seg-window" ] && PATH=$(cd "$bin" && pwd):$PATH && break
-done
-export PATH
+# shellcheck source=pipelines/tools.bash
+. "$(dirname "$0")/tools.bash"
 
 name() { # of a scan: the file's without its directory and ending
 	local n=${1##*/}

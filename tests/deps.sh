@@ -1,7 +1,7 @@
 #!/bin/bash
 # Install the Debian packages that are missing, and say so. Elsewhere: print the list.
 set -eu
-need=(gcc make pkg-config libnifti-dev libisal-dev zlib1g-dev libjansson-dev libdnnl-dev libpng-dev gnuplot-nox bats mandoc shellcheck perl)
+need=(gcc make pkg-config libnifti-dev libisal-dev zlib1g-dev libjansson-dev libdnnl-dev libpng-dev gnuplot-nox bats mandoc shellcheck perl dcm2niix)
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	echo "deps: not a Debian system; the project needs what Debian calls: ${need[*]}"
@@ -14,6 +14,6 @@ done
 [ ${#missing[@]} -eq 0 ] && exit 0
 sudo=()
 [ "$(id -u)" -eq 0 ] || sudo=(sudo)
-echo "deps: installing ${missing[*]}"
+echo "deps: installing ${missing[*]} (bats, mandoc, shellcheck, perl, dcm2niix: for the tests)"
 "${sudo[@]}" apt-get update -qq
 DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -36,13 +36,17 @@ setup_file() {
 	nii-read -l truth.nii.gz scan.nii.gz | nii-replay -m model.ts | seg-window -m model.ts --keep-image -o pred.ts
 	cp model.ts a.ts
 	cp model.ts b.ts
+	cp "$BATS_TEST_DIRNAME/golden/import/zip.pt" weights.pt
+	cp "$BATS_TEST_DIRNAME/golden/import/xyz.pt" bundle.pt
+	cp "$BATS_TEST_DIRNAME/golden/import/xyz.json" inference.json
+	echo '{"_target_": "UNet", "in_channels": 1, "out_channels": 2, "channels": [4, 8, 16], "strides": [2, 2], "num_res_units": 0}' >network.json
 	(set -- scan.nii.gz && gzip -dc "$1" >scan.nii)
 }
 
 # The literal displays of EXAMPLES, as plain text.
 extract() {
 	awk '/^\.Sh EXAMPLES/ { on = 1; next } /^\.Sh/ { on = 0 } on && /^\.Bd -literal/ { lit = 1; next } on && /^\.Ed/ { lit = 0; print ""; next }
-	     on && lit { gsub(/\\&/, ""); gsub(/\\e/, "\\"); gsub(/\\-/, "-"); print } on && /^\.Dl / { sub(/^\.Dl /, ""); gsub(/\\&/, ""); gsub(/\\-/, "-"); print; print "" }' "$1"
+	     on && lit { gsub(/\\&/, ""); gsub(/\\e/, "\\"); gsub(/\\\(aq/, "\047"); gsub(/\\-/, "-"); print } on && /^\.Dl / { sub(/^\.Dl /, ""); gsub(/\\&/, ""); gsub(/\\-/, "-"); print; print "" }' "$1"
 }
 
 shrink() {

@@ -17,6 +17,9 @@ load helper
 	"$b/nii-phantom" -n 2 --seed 3 --size 32,32,16 --spacing 10,10,20 | "$b/nii-normalize" --window=-1024,325 >v.ts
 	"$b/nii-patch" -s 16,16,16 -n 2 --seed 1 v.ts | "$b/seg-train" --net unet --channels 4,8 --strides 2 --res-units 1 -o m.ts
 	"$b/seg-window" -m m.ts v.ts | "$b/ts-info" >/dev/null
+	"$b/ts-select" --index 0 v.ts | "$b/nii-write" -o scan.nii.gz
+	env PATH=/usr/bin:/bin "$d/opt/nii/share/niipipe/pipelines/segment.sh" -d masks m.ts scan.nii.gz
+	[ -s masks/scan.nii.gz ]
 	cd "$ROOT"
 	make -s uninstall DESTDIR="$d" PREFIX=/opt/nii MANDIR=/opt/nii/man
 	[ -z "$(find "$d" -type f)" ]

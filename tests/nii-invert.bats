@@ -48,6 +48,41 @@ same() {
 	[ "$(meta back.ts affine)" = "$(meta p.ts affine)" ]
 }
 
+# orders STEP...: every order of the steps, a pipeline a line
+orders() {
+	local i
+	[ $# -gt 1 ] || { echo "$1"; return; }
+	for ((i = 1; i <= $#; i++)); do orders "${@:1:i-1}" "${@:i+1}" | sed "s/^/${!i} | /"; done
+}
+
+@test "every order of orientation, flip, crop and pad: exactly, sheared or not" {
+	n=0
+	while read -r pipeline; do
+		same "$pipeline"
+		n=$((n + 1))
+	done < <(orders "nii-resample --orient SLP" "nii-augment --flip xz --flip-prob 1 --seed 1" "nii-crop --above=-900 --margin-voxels 1" \
+		"nii-crop --pad --multiple 8")
+	[ $n = 24 ]
+	shear 3 p.ts >q.ts && mv q.ts p.ts
+	while read -r pipeline; do same "$pipeline"; done < <(orders "nii-resample --orient SLP" "nii-augment --flip xyz --flip-prob 1 --seed 1" "nii-crop --above=-900 --margin-voxels 2")
+}
+
+@test "every order of these and resampling to finer voxels" {
+	while read -r pipeline; do same "$pipeline"; done < <(orders "nii-resample --orient SLP" "nii-augment --flip xz --flip-prob 1 --seed 1" \
+		"nii-crop --above=-900" "nii-resample -s 7")
+	shear 3 p.ts >q.ts && mv q.ts p.ts
+	while read -r pipeline; do same "$pipeline"; done < <(orders "nii-augment --flip xz --flip-prob 1 --seed 1" "nii-crop --above=-900 --margin-voxels 2" "nii-resample -s 5")
+}
+
+@test "onto a grid that is rotated, and back: what it held, on the affine bit for bit" {
+	nii-resample -s 5 p.ts -o fine.ts
+	shear 2 fine.ts >like.ts
+	same "nii-resample --like like.ts"
+	same "nii-crop --above=-900 | nii-resample --like like.ts --label-interp linear | nii-crop --pad --multiple 16"
+	nii-resample --like like.ts p.ts | nii-crop --box 0,0,0,20,99,99 | nii-invert -o back.ts
+	[ "$(meta back.ts affine)" = "$(meta p.ts affine)" ]
+}
+
 @test "prob: background is class 0 of probabilities, and 0 of logits" {
 	m='{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 1 0 1 0 0 0 0 1 0 0 0 0 1","prob":"WHAT","history":"[{\"tool\":\"nii-crop\",\"args\":{},\"size\":[3,1,1],\"affine\":[1,0,0,0,0,1,0,0,0,0,1,0,0,0,0,1],\"undo\":{\"box\":[1,0,0,2,1,1]}}]"}'
 	w='{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"}'
@@ -108,5 +143,26 @@ same() {
 		[ "$(meta back.ts affine)" = "$(meta ct.ts affine)" ]
 		nii-write -t label -o back.nii.gz back.ts
 		seg-score --min dice=0.99 "${f}_gtv.nii.gz" back.nii.gz
+	done
+}
+
+@test "real tumours: every order of orientation, flip, crop, and resampling to 1x1x3 mm: Dice of at least 0.99" {
+	need_data ct/LUNG1-001
+	cases=pat_3/pat_3
+	[ -n "${NIIPIPE_LONG:-}" ] && cases="LUNG1-001/LUNG1-001 LUNG1-002/LUNG1-002 pat_3/pat_3"
+	for case in $cases; do
+		f=$NIIPIPE_DATA/ct/$case
+		nii-read -l "${f}_gtv.nii.gz" "${f}_ct.nii.gz" -o p.ts
+		while read -r pipeline; do same "$pipeline"; done < <(orders "nii-resample --orient SLP" "nii-augment --flip xz --flip-prob 1 --seed 1" \
+			"nii-crop --above=-500 --margin-voxels 1")
+		while read -r pipeline; do
+			spacing=1,1,3 # of the axes as they were read
+			[[ $pipeline == *SLP*" -s "* ]] && spacing=3,1,1
+			eval "${pipeline/SPACING/$spacing}" <p.ts | nii-invert -o back.ts
+			[ "$(meta back.ts affine)" = "$(meta p.ts affine)" ]
+			nii-write -t label -o back.nii.gz back.ts
+			seg-score --min dice=0.99 "${f}_gtv.nii.gz" back.nii.gz
+		done < <(orders "nii-resample --orient SLP" "nii-augment --flip xz --flip-prob 1 --seed 1" "nii-crop --above=-500" \
+			"nii-resample -s SPACING --label-interp linear")
 	done
 }

@@ -16,6 +16,23 @@ floats() {
 
 @test "MONAI's ScaleIntensityRange and NormalizeIntensity" { golden nii-normalize; }
 
+@test "presets: Radiopaedia's widths and levels; nii-view's are the same" {
+	nii-phantom -s 40,40,20 -o ct.ts
+	while read -r name width level view; do
+		window=$((level - width / 2)),$((level + width / 2))
+		nii-normalize --preset "$name" ct.ts | ts-cmp - <(nii-normalize --window="$window" ct.ts)
+		[ -z "$view" ] || cmp <(nii-view --preset "$view" ct.ts) <(nii-view --window="$window" ct.ts)
+	done <<-'END'
+		lung 1500 -600 lung
+		mediastinum 350 50
+		bone 1800 400 bone
+		abdomen 400 50 soft
+		liver 150 30
+		brain 80 40
+	END
+	nii-normalize --preset lung-tumour ct.ts | ts-cmp - <(nii-normalize --window=-1024,325 ct.ts)
+}
+
 @test "percentiles, masks, several windows, presets, nnU-Net's fingerprint: MONAI and numpy" {
 	cp "$ROOT/tests/golden/fingerprint.json" .
 	golden nii-normalize normalize

@@ -95,6 +95,105 @@ indices() { grep -ao '"patch":"[^"]*"' "$@" | cut -d'"' -f4 | tr '\n' ' '; }
 	tail -c "$(stat -c %s rest)" whole | cmp - rest
 }
 
+# starts FILE: x,y,z of the boxes, one a line
+starts() { grep -ao 'box..:[^]]*' "$1" | cut -d'[' -f2 | cut -d, -f1-3; }
+
+@test "classes: only voxels of those with a ratio" {
+	labelled a 9,7,5 40 50 >l.ts
+	nii-patch -s 1,1,1 --classes 0,1 -n 400 --seed 1 l.ts >p
+	[ "$(starts p | sort -u | wc -l)" -eq 11 ]
+	nii-patch -s 1,1,1 --classes 3,1 -n 4000 --seed 1 l.ts >p
+	n=$(starts p | grep -cE '^([4-8],4,0|[0-5],5,0)$') # a quarter of them: 1000, standard deviation 27
+	[ "$n" -gt 890 ] && [ "$n" -lt 1110 ]
+	# the ratio of a class that a volume has not goes to the others
+	nii-patch -s 1,1,1 --classes 1,1,98 -n 4000 --seed 1 l.ts >p
+	n=$(starts p | grep -cE '^([4-8],4,0|[0-5],5,0)$')
+	[ "$n" -gt 1870 ] && [ "$n" -lt 2130 ]
+	fails 1 "nii-patch: v.ts: b: no voxel of the classes that --classes gives a share" nii-patch -s 1 --classes 0,1 -n 4 --seed 5 v.ts
+}
+
+@test "--above: background where the image is above it" {
+	nii-patch -s 1,1,1 --pos 0 --above 240 -n 400 --seed 1 a.ts >p # image 241 to 251, then from 1 again
+	[ "$(starts p | sort -u | wc -l)" -eq 11 ]
+	nii-patch -s 1,1,1 --classes 1,1 --above 50 -n 400 --seed 1 a.ts >p
+	[ "$(starts p | grep -cE '^5,5,0$')" -gt 150 ] # the only one of the foreground
+}
+
+@test "oversample: the last ones of a batch are around foreground" {
+	nii-patch -s 1,1,1 --oversample 0.33 --batch 3 -n 600 --seed 1 a.ts >p
+	[ "$(starts p | awk 'NR % 3 == 0' | grep -vcE '^([4-8],4,0|[0-5],5,0)$')" -eq 0 ]
+	[ "$(starts p | awk 'NR % 3' | sort -u | wc -l)" -gt 200 ]
+	# shards of it: the same patches
+	for i in 0 1 2; do nii-patch -s 1,1,1 --oversample 0.33 --batch 3 -n 600 --seed 1 --shard $i/3 a.ts >s$i; done
+	[ "$(starts s2 | grep -vcE '^([4-8],4,0|[0-5],5,0)$')" -eq 0 ]
+	[ "$(starts s1)" = "$(starts p | awk 'NR % 3 == 2')" ]
+	nii-patch -s 1,1,1 --oversample 0.33 -n 3000 --seed 1 a.ts >p
+	n=$(starts p | grep -cE '^([4-8],4,0|[0-5],5,0)$') # 0.33 + 0.67 * 11/315: 1060, standard deviation 26
+	[ "$n" -gt 950 ] && [ "$n" -lt 1170 ]
+	# no foreground: anywhere; the volume is thought padded to the patch, at both ends where it is odd
+	nii-patch -s 4,11,2 --oversample 1 -n 40 --seed 1 v.ts >p
+	ts-select --id b p >b
+	[ "$(starts b | sort -u | tr '\n' ' ')" = "-1,0,0 0,0,0 " ]
+	nii-patch -s 5,3,3 --oversample 0 --final 3,3,3 -n 400 --seed 1 a.ts >p
+	[ "$(starts p | cut -d, -f1 | sort -nu | tr '\n' ' ')" = "-1 0 1 2 3 4 5 " ]
+}
+
+@test "weight: around voxels drawn by a map" {
+	raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"w","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"U8","shape":[1,1,1,6],"data_offsets":[0,6]},"map":{"dtype":"U8","shape":[1,1,6],"data_offsets":[6,12]}}' \
+		'\1\2\3\4\5\6\0\1\0\3\0\077' >w.ts
+	nii-patch -s 1 --weight map -n 4000 --seed 1 w.ts >p
+	[ "$(starts p | sort -u | tr '\n' ' ')" = "1,0,0 3,0,0 " ]
+	n=$(starts p | grep -c ^1)
+	[ "$n" -gt 890 ] && [ "$n" -lt 1110 ]
+	fails 1 "nii-patch: v.ts: a: no tensor 'map' in this frame" nii-patch -s 1 --weight map -n 4 v.ts
+	raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"w","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"U8","shape":[1,1,1,2],"data_offsets":[0,2]},"map":{"dtype":"I8","shape":[2],"data_offsets":[2,4]},"neg":{"dtype":"I8","shape":[1,1,2],"data_offsets":[4,6]}}' \
+		'\1\2\3\4\377\377' >x.ts
+	fails 1 "nii-patch: x.ts: w: tensor 'map' is not on the grid of the image" nii-patch -s 1 --weight map -n 4 x.ts
+	fails 1 "nii-patch: x.ts: w: neg: weight -1 at voxel 0,0,0 (expected finite, 0 or more)" nii-patch -s 1 --weight neg -n 4 x.ts
+}
+
+@test "whole volumes" {
+	nii-patch --whole -n 8 --seed 5 v.ts >p
+	[ "$(ids p | fold -w4 | while read -r r; do fold -w1 <<<"$r" | sort | tr -d '\n'; echo; done | sort -u)" = abcd ]
+	nii-patch --whole a.ts -n 1 | ts-cmp --data-only - a.ts
+	cat v.ts | nii-patch --whole | ts-cmp --data-only - v.ts
+	grep -aqF '"args\":{\"seed\":5,\"whole\":true}' p
+}
+
+@test "nnU-Net's batches go on where they were left" {
+	o="-s 2,2,2 --oversample 0.25 --batch 4 --seed 3"
+	nii-patch $o -n 23 v.ts >whole
+	nii-patch $o -n 23 --skip 9 v.ts >rest
+	tail -c "$(stat -c %s rest)" whole | cmp - rest
+	grep -aqF '"args\":{\"batch\":4,\"fill\":0.0,\"final\":[2,2,2],\"oversample\":0.25,\"per-volume\":1,\"seed\":3,\"size\":[2,2,2]}' whole
+	nii-patch -s 2 --classes 1,0.5 --above 3 -n 1 --seed 3 a.ts >p
+	grep -aqF '"args\":{\"above\":3.0,\"classes\":[1.0,0.5],\"fill\":0.0,\"per-volume\":1,\"seed\":3,\"size\":[2,2,2]}' p
+}
+
+@test "options of one way are misuse with another" {
+	while read -r options; do
+		fails 2 "nii-patch: ${options#*: } (see nii-patch --help)" nii-patch ${options%%: *} v.ts
+	done <<-end
+		-s 4 --grid --pos 1: --pos and --grid exclude each other
+		-s 4 --classes 1,1 --oversample 1: --classes and --oversample exclude each other
+		-s 4 --weight w --whole: --weight and --whole exclude each other
+		-s 4 --whole: --size has no meaning with --whole
+		--whole --fill 1: --fill has no meaning with --whole
+		--whole --per-volume 1: --per-volume has no meaning with --whole
+		-s 4 --grid --per-volume 1: --per-volume has no meaning with --grid
+		-s 4 --grid --seed 0: --seed has no meaning with --grid
+		-s 4 --overlap 0: --overlap has no meaning with --pos
+		-s 4 --batch 2: --batch has no meaning with --pos
+		-s 4 --weight w --above 2: --above has no meaning with --weight
+		-s 4 --classes 1,1 --final 2: --final has no meaning with --classes
+		-s 4 --oversample 1 --final 5: --final is larger than --size
+		-s 4 --classes 0,0: --classes: all of them have a ratio of 0
+		-s 4 --above 1,2: --above: 1 value wanted, 2 given
+		-s 4 --fill 1,2: --fill: 1 value wanted, 2 given
+		-s 4 --classes 1,-1: --classes: -1 is not in 0..1e+09
+	end
+}
+
 @test "history: the options, the box, the grid before" {
 	nii-patch -s 2,2,2 -n 1 --seed 3 a.ts >p
 	grep -aqF '{\"affine\":[2.0,0.0,0.0,10.0,0.0,3.0,0.0,20.0,0.0,0.0,4.0,30.0,0.0,0.0,0.0,1.0],\"args\":{\"fill\":0.0,\"per-volume\":1,\"pos\":0.25,\"seed\":3,\"size\":[2,2,2]},\"size\":[9,7,5],\"tool\":\"nii-patch\",\"undo\":{\"box\":[' p
@@ -104,8 +203,6 @@ indices() { grep -ao '"patch":"[^"]*"' "$@" | cut -d'"' -f4 | tr '\n' ' '; }
 	fails 2 "nii-patch: --size X,Y,Z wanted: voxels of a patch (see nii-patch --help)" nii-patch v.ts
 	fails 2 "nii-patch: --shard: '3/3' is not I/N with 0 <= I < N (see nii-patch --help)" nii-patch -s 4 --shard 3/3 v.ts
 	fails 2 "nii-patch: --shard: '1' is not I/N with 0 <= I < N (see nii-patch --help)" nii-patch -s 4 --shard 1 v.ts
-	fails 2 "nii-patch: --pos has no meaning with --grid (see nii-patch --help)" nii-patch -s 4 --grid --pos 1 v.ts
-	fails 2 "nii-patch: --overlap has no meaning without --grid (see nii-patch --help)" nii-patch -s 4 --overlap 0.5 v.ts
 	fails 1 "nii-patch: no patch at all: the sequence ends before patch 5" nii-patch -s 4 -n 5 --skip 5 v.ts
 	volume x U8 1,1,2 '\0\1' image >x.ts
 	cat a.ts x.ts >ax.ts

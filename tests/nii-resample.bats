@@ -8,6 +8,8 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
 
 @test "nnU-Net's resampling: cubic, labels by shares, a coarse axis; scipy's cubic; ITK's grid of another" { golden nii-resample resample; }
 
+@test "between any two grids: ITK's linear, nearest and B-spline, MONAI's Spacing and Orientation of sheared ones; smoothed as skimage" { golden nii-resample warp; }
+
 @test "the same spacing changes nothing, type included" {
 	nii-phantom -n 1 --seed 3 --size 17,13,11 --spacing 20,21,22.5 -o p.ts
 	nii-resample -s 20,21,22.5 p.ts -o r.ts
@@ -19,6 +21,13 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
 	nii-phantom -n 1 --seed 3 --size 31,29,23 --spacing 11 -o p.ts
 	nii-resample -s 7,13,5 --threads 1 p.ts -o one.ts
 	for t in 2 3 7; do cat p.ts | nii-resample -s 7,13,5 --threads $t | cmp - one.ts; done
+	shear 3 p.ts >q.ts
+	for o in "--like q.ts --label-interp argmax" "--like q.ts --interp cubic" "--size 15,14,12 --antialias"; do
+		# shellcheck disable=SC2086
+		nii-resample $o --threads 1 p.ts -o one.ts
+		# shellcheck disable=SC2086
+		for t in 2 5; do cat p.ts | nii-resample $o --threads $t | cmp - one.ts; done
+	done
 }
 
 @test "one voxel, and a spacing larger than the volume" {
@@ -40,9 +49,21 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
 	done
 }
 
-@test "errors: sheared, degenerate, too many voxels, misuse" {
-	AFFINE="1 0.2 0 0 0 1 0 0 0 0 1 0 0 0 0 1" volume a U8 1,1,2 '\5\6' >a.ts
-	fails 1 "nii-resample: a.ts: a: affine is sheared: axes x and y are not at right angles (cosine 0.1961)" nii-resample -s 2 a.ts
+@test "errors: degenerate, apart, too many voxels, misuse" {
+	AFFINE="1 1 0 0 0 0.0001 0 0 0 0 1 0 0 0 0 1" volume a U8 1,1,2 '\5\6' >a.ts
+	volume b U8 1,1,2 '\5\6' >b.ts
+	flat="affine is singular: its axes lie in a plane (volume between them 0.0001)"
+	fails 1 "nii-resample: a.ts: a: $flat" nii-resample -s 2 a.ts
+	fails 1 "nii-resample: a.ts: a: $flat" nii-resample -s 2 --align nnunet a.ts
+	fails 1 "nii-resample: a.ts: a: $flat" nii-resample --orient RAS a.ts
+	fails 1 "nii-resample: a.ts: a: the old grid: $flat" nii-resample --like b.ts a.ts
+	fails 1 "nii-resample: b.ts: b: the new grid: $flat" nii-resample --like a.ts b.ts
+	AFFINE="1 0.2 0 5 0 1 0 0 0 0 1 0 0 0 0 1" volume a U8 1,1,2 '\5\6' >a.ts
+	fails 1 "nii-resample: a.ts: a: the two grids do not overlap" nii-resample --like b.ts a.ts
+	AFFINE="1 0.2 0 1 0 1 0 0 0 0 1 0 0 0 0 1" volume a U8 1,1,2 '\5\6' image >a.ts
+	fails 1 "nii-resample: a.ts: a: an image of U8 cannot hold -1 outside of it" nii-resample --fill=-1 --interp nearest --like b.ts a.ts
+	AFFINE="1 99 0 0 0 1 0 0 0 0 1 0 0 0 0 1" volume a U8 1,3,1 '\5\6\7' >a.ts
+	fails 1 "nii-resample: a.ts: a: 1e-06 mm on axis x makes 198000001 voxels (at most 1048576)" nii-resample -s 0.000001,1,1 a.ts
 	AFFINE="1 0 0 0 0 1 0 0 0 0 0 0 0 0 0 1" volume a U8 1,1,2 '\5\6' >a.ts
 	fails 1 "nii-resample: a.ts: a: affine: axis z has no length" nii-resample -s 2 a.ts
 	volume a U8 1,1,9 '\5\6\5\6\5\6\5\6\1' >a.ts
@@ -53,14 +74,63 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
 	fails 2 "nii-resample: --orient: 'RAR' is no orientation (three letters: R or L, A or P, S or I, in any order) (see nii-resample --help)" nii-resample --orient RAR a.ts
 	fails 2 "nii-resample: --spacing: 0 is not in 1e-06..1e+06 (see nii-resample --help)" nii-resample -s 1,0,1 a.ts
 	fails 2 "nii-resample: --spacing, --size and --like exclude each other (see nii-resample --help)" nii-resample -s 1 --like a.ts a.ts
+	fails 2 "nii-resample: --antialias: with --spacing, --size or --like, and not with --interp nearest (see nii-resample --help)" nii-resample --orient RAS --antialias a.ts
+	fails 2 "nii-resample: --antialias: with --spacing, --size or --like, and not with --interp nearest (see nii-resample --help)" nii-resample -s 2 --antialias --interp nearest a.ts
 	fails 2 "nii-resample: --like goes without --orient and --align (see nii-resample --help)" nii-resample --align nnunet --like a.ts a.ts
 	fails 2 "nii-resample: --fill: one value, with --like (see nii-resample --help)" nii-resample --fill 1 -s 2 a.ts
 	volume a U8 1,1,2 '\5\6' >a.ts
 	fails 1 "nii-resample: a.ts: a: 100 mm on axis x leaves no voxel" nii-resample -s 100,1,1 --align nnunet a.ts
 	AFFINE="1 0 0 5 0 1 0 0 0 0 1 0 0 0 0 1" volume b U8 1,1,2 '\5\6' >b.ts
 	fails 1 "nii-resample: a.ts: a: the two grids do not overlap (axis x)" nii-resample --like b.ts a.ts
-	AFFINE="0.6 -0.8 0 0 0.8 0.6 0 0 0 0 1 0 0 0 0 1" volume b U8 9,9,2 "$(printf 'a%.0s' {1..162})" >b.ts
-	fails 1 "nii-resample: a.ts: a: the axes of the two grids do not run alike: off by 5 voxels on axis x (at most 0.05)" nii-resample --like b.ts a.ts
+}
+
+@test "values that are not numbers make their neighbours so; one voxel onto a rotated grid" {
+	nan='\0\0\300\177' one='\0\0\200\77'
+	AFFINE="1 0 0 1 0 1 0 0 0 0 1 0 0 0 0 1" volume a F32 1,1,5 "$nan$one$one$one$one" image >a.ts
+	AFFINE="1 0.1 0 0.9 0 1 0 0 0 0 1 0 0 0 0 1" volume b U8 1,2,5 '\0\0\0\0\0\0\0\0\0\0' >b.ts
+	nii-resample --like b.ts a.ts -o c.ts
+	[[ $(ts-info --stats c.ts) == *" 2 NaN"* ]]
+	nii-resample --like b.ts --antialias --interp cubic a.ts -o c.ts
+	volume a U8 1,1,1 '\5' >a.ts
+	AFFINE="1 0.1 0 -0.4 0 1 0 0 0 0 1 0 0 0 0 1" volume b U8 1,1,2 '\0\0' >b.ts
+	nii-resample --like b.ts --label-interp linear a.ts | ts-cmp --data-only - <(volume a U8 1,1,2 '\5\0')
+}
+
+@test "sheared: its orientation and back, exactly; without its shear as MONAI; nnunet leaves it; undone on its own affine" {
+	nii-phantom -n 1 --seed 5 --size 29,23,19 --spacing 12,13.5,17 | shear 3 >q.ts
+	[[ $(nii-resample -s 12,13.829,17 q.ts | ts-info) == *"34x22x19 voxels of 12x13.829x17 mm"* ]]
+	for o in "--orient ASR" "-s 7" "-s 7 --orient LPI --label-interp linear" "--size 50,60,40" "-s 7 --align nnunet" "--size 50,60,40 --align nnunet" "-s 8 --antialias"; do
+		# shellcheck disable=SC2086
+		nii-resample $o q.ts -o r.ts
+		nii-invert r.ts | ts-cmp --meta -t label - q.ts
+	done
+	[[ $(nii-resample -s 7 --align nnunet q.ts | ts-info) == *"affine        -6.96    1.53333          0"* ]]
+	nii-resample --orient LPI q.ts | nii-invert --keep-image | ts-cmp --meta - q.ts
+}
+
+@test "a tilted gantry: the head of niivue as MONAI 1.6.1 has it, and back on its affine" {
+	need_data nifti
+	nii-read "$NIIPIPE_DATA/nifti/shear.nii.gz" -o q.ts
+	nii-resample -s 1 q.ts -o r.ts
+	[[ $(ts-info r.ts) == *"148x244x120 voxels of 1x1x1 mm"*"0   0.948324  -0.317305   -117.106"*"0   0.317305   0.948324   -102.204"* ]]
+	nii-invert --keep-image r.ts -o back.ts
+	[ "$(meta back.ts affine)" = "$(meta q.ts affine)" ]
+	nii-resample --orient LPS q.ts | nii-invert --keep-image | ts-cmp - q.ts
+}
+
+@test "--antialias: recorded, replayed, not undone; nothing where nothing becomes coarser" {
+	nii-phantom -n 1 --seed 3 --size 31,29,23 --spacing 11 -o p.ts
+	nii-resample -s 23,11,5 --antialias p.ts -o r.ts
+	[[ $(meta r.ts history) == *'{"align":"monai","antialias":true,"interp":"linear","spacing":[23.0,11.0,5.0]}'* ]]
+	model '[{"tool":"nii-resample","args":{"align":"monai","antialias":true,"interp":"linear","spacing":[23,11,5]}}]' >m.ts
+	nii-replay -m m.ts p.ts | ts-cmp - r.ts
+	[ "$(nii-resample -s 23,11,5 p.ts | ts-cmp -q -t image --atol 20 - r.ts || echo other)" = other ]
+	nii-resample -s 23,11,5 p.ts | ts-cmp -t label - r.ts
+	nii-resample -s 8 p.ts -o fine.ts
+	nii-resample -s 8 --antialias p.ts | ts-cmp --data-only - fine.ts
+	nii-invert --keep-image r.ts -o back.ts
+	model '[{"tool":"nii-resample","args":{"orient":"RAS","antialias":true}}]' >m.ts
+	fails 1 "nii-replay: m.ts: metadata replay: nii-resample: arguments are no orientation (orient), spacing (spacing, interp, align), size (size, interp, align) or grid (size, affine, fill, interp)" nii-replay -m m.ts p.ts
 }
 
 @test "labels by shares: of two halves the larger, where there is none 0; argmax, of two the smaller" {

@@ -165,7 +165,30 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 	try I64 '\0\0\0\0\1\0\0\0' 0004 0000000001000000
 	try U64 '\3\0\0\0\0\0\0\0' 0200 03
 	try U16 '\3\0' 0002 0300
+	try U8 '\377' 0200 ff
+	try I16 '\377\377' 0400 ffff
 	volume a I32 1,1,1,1 '\3\0\0\0' image >a.ts
 	nii-write -t image -o a.nii a.ts
 	[ "$(field a.nii 70 2)" = 0800 ]
+}
+
+@test "an image keeps its type, whatever its values; no slope, no intercept is made up" {
+	while read -r dtype code size; do
+		data=$(for ((i = 0; i < 4 * size; i++)); do printf '\\0'; done)
+		volume a "$dtype" 1,1,2,2 "$data" image >a.ts
+		nii-write -o a.nii a.ts
+		[ "$(field a.nii 70 2) $(field a.nii 112 8)" = "$code 0000000000000000" ] || { echo "$dtype: $(field a.nii 70 2) $(field a.nii 112 8)"; return 1; }
+		nii-read --id a a.nii | ts-cmp - a.ts
+	done <<-'END'
+		U8 0200 1
+		I8 0001 1
+		I16 0400 2
+		U16 0002 2
+		I32 0800 4
+		U32 0003 4
+		F32 1000 4
+		F64 4000 8
+		I64 0004 8
+		U64 0005 8
+	END
 }

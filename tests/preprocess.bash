@@ -5,6 +5,10 @@
 # becomes the name of a file with the result.
 golden() {
 	local frames=$ROOT/tests/golden/${2-preprocess}.ts command source result atol n=0
+	if [ -e "$frames.gz" ]; then
+		zcat "$frames.gz" >"$BATS_TEST_TMPDIR/golden.ts"
+		frames=$BATS_TEST_TMPDIR/golden.ts
+	fi
 	while IFS=$'\t' read -r command source result atol; do
 		[[ $command == "$1 "* ]] || continue
 		n=$((n + 1))
@@ -24,4 +28,9 @@ meta() {
 # model REPLAY: a model frame whose metadata replay is this JSON, with one weight.
 model() {
 	raw_frame "{\"__metadata__\":{\"niipipe\":\"1\",\"kind\":\"model\",\"id\":\"m\",\"replay\":\"${1//\"/\\\"}\"},\"w\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}" '\1\2'
+}
+
+# shear DIGIT [FILE]: a phantom's frame whose second axis runs that many mm along the first
+shear() {
+	LC_ALL=C sed "1s/\"affine\":\"\([^ ]*\) 0 /\"affine\":\"\1 $1 /" "${@:2}"
 }

@@ -211,19 +211,127 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	[ ! -e m.ts ]
 }
 
-@test "losses, weights and validation are MONAI's (tests/golden/make_train.py)" {
-	g=$ROOT/tests/golden
+# against.tsv: options, five losses, Dice of the volumes; the options that all have in common
+runs_are() {
+	local g=$ROOT/tests/golden table=$1
+	shift
 	while IFS=$'\t' read -r -a want; do
 		# shellcheck disable=SC2086
-		seg-train --threads 1 --init "$g/train_init.ts" --loss ${want[0]} --lr 1e-2 --decay 1e-3 --beta1 0.8 --beta2 0.99 --batch 2 --val "$g/train_val.ts" \
-			--log l.tsv -o m.ts "$g/train_patches.ts"
+		seg-train --threads 1 --init "$g/train_init.ts" "$@" ${want[0]} --val "$g/train_val.ts" --log l.tsv -o m.ts "$g/train_patches.ts"
 		{ column l.tsv loss; ts-info m.ts | sed -n 's/.*"best_val_dice":\([0-9.e-]*\).*/\1/p'; } |
 			paste - <(printf '%s\n' "${want[@]:1}") |
 			awk '{ d = ($1 - $2) / $2; if (d < 0) d = -d; if (d > 1e-5 + ($2 < 0.5) * 1e-4) { print; bad = 1 } } END { exit bad || NR != 6 }' || { echo "${want[0]}"; return 1; }
-		[ "${want[0]}" != dicece ] || cp m.ts final.ts
-	done <"$g/train.tsv"
+		[ "${want[0]}" != "--loss dicece" ] || cp m.ts final.ts
+	done <"$g/$table"
+}
+
+@test "losses, weights and validation are MONAI's (tests/golden/make_train.py)" {
+	g=$ROOT/tests/golden
+	runs_are train.tsv --lr 1e-2 --decay 1e-3 --beta1 0.8 --beta2 0.99 --batch 2
 	# a bias before a normalisation has no gradient but rounding, which Adam makes large: it is left out
 	for t in model.0.conv.unit0.conv.weight model.1.submodule.conv.unit0.conv.weight model.2.0.conv.weight model.2.1.conv.unit0.conv.weight; do
 		ts-cmp --data-only --atol 2e-5 -t $t final.ts "$g/train_final.ts"
 	done
+}
+
+@test "optimizers, schedules, clipping, accumulation, moving average and nnU-Net's recipe are torch's (tests/golden/make_optim.py)" {
+	runs_are optim.tsv
+}
+
+@test "everything at once, broken off after every step, goes on bit for bit" {
+	all="--loss dicefocal --class-weights 1,2 --focal-alpha 0.7 --optimizer sgd --nesterov --clip 1 --no-decay --accumulate 3 --ema 0.6"
+	all="$all --schedule warmup-cosine --warmup 2"
+	$patches -n 12 train.ts >p.ts
+	# shellcheck disable=SC2086
+	seg-train $net $all --val val.ts --val-every 2 --log w.tsv -o w.ts p.ts
+	[ "$(column w.tsv lr | tr '\n' ' ')" = "0 0.005 0.01 0.005 " ]
+	# shellcheck disable=SC2086
+	run seg-train $net $all --val val.ts --val-every 2 --log r.tsv -o r.ts <(ts-select --index 0..3 p.ts; head -c 99 p.ts)
+	[ "$status" -eq 1 ]
+	for to in 7 9 11; do # an unfinished step is done again
+		k=$(ts-info r.last.ts | sed -n 's/.*"next":\([0-9]*\).*/\1/p')
+		run seg-train --threads 1 --resume r.last.ts --val val.ts --val-every 2 --log r.tsv -o r.ts <(ts-select --index "$k..$to" p.ts; [ $to = 11 ] || head -c 99 p.ts)
+		[ "$status" -eq $((to < 11)) ]
+	done
+	cmp r.last.ts w.last.ts
+	cmp r.ts w.ts
+	diff <(cut -f 1-7 r.tsv) <(cut -f 1-7 w.tsv)
+}
+
+@test "batches without a full step at the end are a step; --accumulate N is --batch N to rounding" {
+	$patches -n 7 train.ts >p.ts
+	seg-train $net --batch 4 --log a.tsv -o a.ts p.ts
+	seg-train $net --accumulate 4 --log b.tsv -o b.ts p.ts
+	seg-train $net --batch 2 --accumulate 2 --log c.tsv -o c.ts p.ts
+	for f in b c; do
+		paste <(column a.tsv loss) <(column $f.tsv loss) | awk '{ if ($1 - $2 > 2e-6 || $2 - $1 > 2e-6) exit 1 } END { exit NR != 2 }'
+	done
+	ts-cmp --data-only --atol 1e-5 -t model.2.1.conv.unit0.conv.weight a.ts b.ts
+}
+
+@test "the moving average is what is validated and kept, beside the weights that are trained" {
+	$patches -n 4 train.ts | seg-train $net --ema 0.9 --val val.ts --val-every 2 -o e.ts
+	$patches -n 4 train.ts | seg-train $net -o plain.ts
+	ts-info e.last.ts | grep -qE '^  weights +F32 +\[1899\]'
+	run ts-cmp --data-only -t model.0.residual.weight e.last.ts plain.last.ts
+	[ "$status" -eq 1 ]
+	# without an average from here on, the trained weights are taken up
+	$patches -n 6 --skip 4 train.ts | seg-train --threads 1 --resume e.last.ts --ema 0 -o off.ts
+	$patches -n 6 --skip 4 train.ts | seg-train --threads 1 --resume plain.last.ts -o plain.ts
+	ts-cmp --data-only <(ts-select --index 0 off.last.ts) <(ts-select --index 0 plain.last.ts)
+}
+
+@test "--steps ends a run, and a schedule knows its end" {
+	$patches -n 10 train.ts | seg-train $net --batch 2 --steps 3 --log l.tsv -o s.ts
+	[ "$(column l.tsv step | tail -n 1)" -eq 3 ]
+	fails 1 "seg-train: s.last.ts: all of its 3 steps are done (--steps says how many there shall be)" seg-train --resume s.last.ts -o s.ts train.ts
+	$patches -n 10 --skip 6 train.ts | seg-train --threads 1 --resume s.last.ts --steps 5 -o s.ts
+	$patches -n 10 train.ts | seg-train $net --batch 2 -o t.ts
+	ts-cmp --data-only s.ts t.ts
+	$patches -n 9 train.ts | seg-train $net --batch 2 --schedule poly --power 1 --log l.tsv -o s.ts
+	[ "$(column l.tsv lr | tr '\n' ' ')" = "0.01 0.008 0.006 0.004 0.002 " ]
+	ts-select --index 0 train.ts >one.ts
+	fails 1 "seg-train: one.ts: does not say how many patches there are, and the schedule needs the number of steps: give --steps" \
+		seg-train $net --schedule cosine -o u.ts one.ts
+	[ ! -e u.ts ]
+}
+
+@test "patience ends a run that gets no better" {
+	run seg-train $net --val val.ts --val-every 1 --patience 2 --lr 0 --log l.tsv -o p.ts <($patches -n 9 train.ts)
+	[ "$status" -eq 0 ]
+	[[ $output == "seg-train: stopped after step 3: no better validation in 2; the best is of step 1, Dice 0."* ]]
+	[ "$(column l.tsv step | tail -n 1)" -eq 3 ]
+	ts-info p.ts | grep -qE '^  step +1$'
+}
+
+@test "one channel: a sigmoid against labels 0 and 1" {
+	$patches -n 60 train.ts >p.ts
+	for loss in dicece bce dicefocal tversky; do
+		seg-train $net --classes 1 --loss $loss --batch 2 --val val.ts --log l.tsv -o one.ts p.ts
+		column l.tsv loss | awk 'NR <= 5 { a += $1 } NR > 25 { b += $1 } END { exit !(b < 0.99 * a) }'
+	done
+	seg-window -m one.ts val.ts | ts-info | grep -qE '^  pred +U8'
+	seg-window -m one.ts --output prob val.ts | seg-argmax --threshold 0.5 >t.ts
+	seg-window -m one.ts val.ts | ts-cmp --data-only -t pred t.ts -
+}
+
+@test "a checkpoint of the first version goes on" {
+	g=$ROOT/tests/golden
+	ts-select --index 4..9 "$g/train_patches.ts" | seg-train --resume "$g/train_v1.last.ts" --threads 1 --log l.tsv -o m.ts
+	paste <(column l.tsv loss) <(head -n 1 "$g/train.tsv" | cut -f 4-6 | tr '\t' '\n') |
+		awk '{ if ($1 - $2 > 2e-5 || $2 - $1 > 2e-5) exit 1 } END { exit NR != 3 }'
+	fails 1 "seg-train: $g/train_v1.last.ts: holds the state of AdamW, not of SGD (--init takes the weights alone)" \
+		seg-train --resume "$g/train_v1.last.ts" --optimizer sgd -o m.ts "$g/train_patches.ts"
+}
+
+@test "options that do not go together" {
+	fails 1 "seg-train: --gamma has no meaning with --loss dicece" seg-train --gamma 1 -o m.ts train.ts
+	fails 1 "seg-train: --no-squared has no meaning with --loss nnunet" seg-train --recipe nnunet --no-squared -o m.ts train.ts
+	fails 1 "seg-train: --nesterov has no meaning with --optimizer adam" seg-train --nesterov --optimizer adam -o m.ts train.ts
+	fails 1 "seg-train: --warmup has no meaning with --schedule constant" seg-train --warmup 3 -o m.ts train.ts
+	$patches -n 1 train.ts >p.ts
+	fails 1 "seg-train: --class-weights: 3 given, the network has 2 classes" seg-train $net --class-weights 1,2,3 -o m.ts p.ts
+	fails 1 "seg-train: --class-weights has no meaning with this loss" seg-train $net --loss gdice --class-weights 1,2 -o m.ts p.ts
+	fails 2 "seg-train: --patience has no meaning without --val (see seg-train --help)" seg-train --patience 3
+	[ ! -e m.ts ]
 }

@@ -2,7 +2,7 @@
    and fill holes. Works in place on `pred`, else `label`; the rest of the frame passes through. Adds a history entry.
    Order: holes are filled, then every condition is looked at, then the k largest of what meets them all are kept.
    Memory: one frame, and 24 bytes a run of labels along x, with --fill-holes twice that; a mask that is made is a byte a voxel,
-   two with --on-organ. */
+   two with --on-organ body. */
 #include <stdlib.h>
 
 #include "lib/base/arg.h"

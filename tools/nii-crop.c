@@ -2,7 +2,7 @@
    size and to multiples.
    Volume frames in, the same frames with every spatial tensor cut (or, where the box reaches out of the grid, filled) and the affine moved. The
    box goes into the history: nii-replay does the same to another volume, nii-invert puts it back. No foreground is an error. Memory: the frame,
-   and what is cut out; for the body and the lungs a byte a voxel and the components' runs. */
+   and 4 MiB of what is cut out; for the lungs a byte a voxel, for the body two, and the components' runs. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/crop.h"

@@ -1,8 +1,7 @@
 /* nii-normalize --window LO,HI | --preset NAME | --range A,B,C,D | --percentile LO,HI | --zscore | --zscore-nonzero | --stats FILE [FILE ...]:
    intensities of `image` as a network wants them.
    Volume frames in, the same frames out with image as float32; labels and all else pass untouched. The step goes into the history, so that nii-replay
-   does the same to another volume. A voxel that is NaN or infinite is an error. Memory: the frame, and its image once more as float32 (several
-   windows: each). */
+   does the same to another volume. A voxel that is NaN or infinite is an error. Memory: the frame, and 4 MiB of the result. */
 #include <string.h>
 
 #include "lib/base/arg.h"

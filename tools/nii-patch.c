@@ -1,6 +1,6 @@
 /* nii-patch: training patches from labelled volumes.
    In: volume frames with image [C,Z,Y,X] and label [Z,Y,X], from a saved stream (visited by index, again and again) or a pipe (volume by volume).
-   Out: patch frames with the same tensors cut to --size; metadata patch = index, history with the box.
+   Out: patch frames with the same tensors cut to a box; metadata patch = index, history with the box.
    Patch i is the same patch whatever --skip, --shard and -n. */
 #include <string.h>
 #include <sys/stat.h>
@@ -12,11 +12,17 @@
 
 struct opts {
 	struct sampler_opts s;
-	int64_t seed;
+	struct arg_floats classes, above, fill;
+	double pos, oversample, overlap;  /* -1: not given */
+	int64_t batch, per_volume, seed;  /* -1: not given */
+	int grid, whole;
 	const char *shard;
-	double pos, overlap; /* -1: not given */
 	struct arg_common c;
 };
+
+/* One option for each enum sampler_by. */
+static const char *const way[] = {"pos", "classes", "oversample", "weight", "grid", "whole"};
+enum { WAYS = sizeof way / sizeof *way };
 
 static void take_shard(const char *text, struct sampler_opts *s)
 {
@@ -30,22 +36,83 @@ static void take_shard(const char *text, struct sampler_opts *s)
 		err_usage("--shard: '%.80s' is not I/N with 0 <= I < N", text);
 }
 
-/* Options that exclude or ask for one another. */
+static void choose_way(struct opts *o)
+{
+	const int given[WAYS] = {o->pos >= 0, o->classes.n > 0, o->oversample >= 0, o->s.weight != NULL, o->grid, o->whole};
+	int n = 0;
+
+	for (int i = 0; i < WAYS; i++)
+		if (given[i]) {
+			if (n++)
+				err_usage("--%s and --%s exclude each other", way[o->s.by], way[i]);
+			o->s.by = (enum sampler_by)i;
+		}
+}
+
+/* Options that say something in some of the ways only. */
+static void refuse_strangers(const struct opts *o)
+{
+	enum { POS = 1 << SAMPLER_POS, CLASSES = 1 << SAMPLER_CLASSES, OVERSAMPLE = 1 << SAMPLER_OVERSAMPLE, GRID = 1 << SAMPLER_GRID,
+	       WHOLE = 1 << SAMPLER_WHOLE };
+	const struct { const char *name; int given, in; } option[] = {
+		{"size", o->s.size[0] > 0, ~WHOLE},       {"fill", o->fill.n, ~WHOLE},
+		{"seed", o->seed >= 0, ~GRID},            {"per-volume", o->per_volume > 0, ~(GRID | WHOLE)},
+		{"above", o->above.n, POS | CLASSES},     {"batch", o->batch > 0, OVERSAMPLE},
+		{"final", o->s.final[0] > 0, OVERSAMPLE}, {"overlap", o->overlap >= 0, GRID},
+	};
+
+	for (size_t i = 0; i < sizeof option / sizeof *option; i++)
+		if (option[i].given && !(option[i].in >> o->s.by & 1))
+			err_usage("--%s has no meaning with --%s", option[i].name, way[o->s.by]);
+}
+
+static double one(const char *name, const struct arg_floats *v)
+{
+	if (v->n > 1)
+		err_usage("--%s: 1 value wanted, %d given", name, v->n);
+	return v->v[0];
+}
+
+static void take_classes(const struct arg_floats *v, struct sampler_opts *s)
+{
+	double sum = 0;
+
+	s->classes = v->n;
+	for (int i = 0; i < v->n; i++)
+		sum += s->ratio[i] = v->v[i];
+	if (v->n && !(sum > 0))
+		err_usage("--classes: all of them have a ratio of 0");
+}
+
+static void take_final(struct sampler_opts *s)
+{
+	for (int a = 0; a < 3; a++) {
+		if (!s->final[a])
+			s->final[a] = s->size[a];
+		if (s->final[a] > s->size[a])
+			err_usage("--final is larger than --size");
+	}
+}
+
 static void settle(struct opts *o)
 {
-	if (!o->s.size[0])
+	choose_way(o);
+	refuse_strangers(o);
+	if (!o->s.size[0] && !o->whole)
 		err_usage("--size X,Y,Z wanted: voxels of a patch");
-	if (o->s.grid && o->pos >= 0)
-		err_usage("--pos has no meaning with --grid");
-	if (!o->s.grid && o->overlap >= 0)
-		err_usage("--overlap has no meaning without --grid");
-	if (o->pos >= 0)
-		o->s.pos = o->pos;
-	if (o->overlap >= 0)
-		o->s.overlap = o->overlap;
+	o->s.pos = o->pos >= 0 ? o->pos : 0.25;
+	o->s.oversample = o->oversample;
+	o->s.overlap = o->overlap >= 0 ? o->overlap : 0;
+	o->s.batch = o->batch > 0 ? o->batch : 0;
+	o->s.per_volume = o->per_volume > 0 ? o->per_volume : 1;
+	o->s.seed = o->seed >= 0 ? (uint64_t)o->seed : 0;
+	o->s.fill = one("fill", &o->fill);
+	o->s.masked = o->above.n > 0;
+	o->s.threshold = one("above", &o->above);
+	take_classes(&o->classes, &o->s);
+	take_final(&o->s);
 	if (o->shard)
 		take_shard(o->shard, &o->s);
-	o->s.seed = (uint64_t)o->seed;
 }
 
 /* A file would be filled to the disk's end by a sequence without one; two bars in one pipeline would write over each other. */
@@ -106,19 +173,26 @@ out:
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.s = {.pos = 0.25, .per_volume = 1, .shards = 1}, .pos = -1, .overlap = -1};
+	struct opts o = {.s = {.shards = 1}, .pos = -1, .oversample = -1, .overlap = -1, .batch = -1, .per_volume = -1, .seed = -1};
 	struct err e;
 	const struct arg args[] = {
-		{'s', "size", ARG_INT, o.s.size, "X,Y,Z", "size of a patch, voxels (must be given)", 1, 4096, 3},
-		{0, "pos", ARG_FLOAT, &o.pos, "P", "fraction of patches centred on foreground (0.25)", 0, 1},
+		{'s', "size", ARG_INT, o.s.size, "X,Y,Z", "size of a patch, voxels (must be given, but for --whole)", 1, 4096, 3},
+		{0, "pos", ARG_FLOAT, &o.pos, "P", "around a voxel: foreground for this fraction of patches, else background (0.25)", 0, 1},
+		{0, "classes", ARG_FLOATS, &o.classes, "R,R,...", "around a voxel of label 0, 1, ...: ratios of patches", 0, 1e9},
+		{0, "oversample", ARG_FLOAT, &o.oversample, "P", "anywhere, but this fraction of patches around foreground, as nnU-Net", 0, 1},
+		{0, "weight", ARG_STR, &o.s.weight, "NAME", "around a voxel drawn by this tensor's weights"},
+		{0, "grid", ARG_FLAG, &o.grid, NULL, "all patches of a grid over each volume"},
+		{0, "whole", ARG_FLAG, &o.whole, NULL, "whole volumes"},
+		{0, "above", ARG_FLOATS, &o.above, "T", "of pos, classes: background (any class) only where image is above T"},
+		{0, "batch", ARG_INT, &o.batch, "N", "of oversample: the last ones of each N patches (each by chance)", 1, 65536},
+		{0, "final", ARG_INT, o.s.final, "X,Y,Z", "of oversample: what augmentation leaves of a patch, voxels (all)", 1, 4096, 3},
+		{0, "overlap", ARG_FLOAT, &o.overlap, "F", "of the grid, fraction of the patch (0)", 0, 0.99},
 		{'n', "number", ARG_INT, &o.s.n, "N", "the sequence ends before patch N (a file: no end; a pipe: its end)", 1, 1e15},
 		{0, "seed", ARG_INT, &o.seed, "S", "which sequence (0)", 0, 9e15},
 		{0, "skip", ARG_INT, &o.s.skip, "K", "begin with patch K of the sequence (0)", 0, 1e15},
 		{0, "shard", ARG_STR, &o.shard, "I/N", "only patches i of the sequence with i mod N = I (0/1)"},
-		{0, "per-volume", ARG_INT, &o.s.per_volume, "K", "patches a visit to a volume (1)", 1, 1e9},
-		{0, "grid", ARG_FLAG, &o.s.grid, NULL, "all patches of a grid over each volume instead of random ones"},
-		{0, "overlap", ARG_FLOAT, &o.overlap, "F", "of the grid, fraction of the patch (0)", 0, 0.99},
-		{0, "fill", ARG_FLOAT, &o.s.fill, "V", "image value outside the volume (0)"},
+		{0, "per-volume", ARG_INT, &o.per_volume, "K", "patches a visit to a volume (1)", 1, 1e9},
+		{0, "fill", ARG_FLOATS, &o.fill, "V", "image value outside the volume (0)"},
 		{0},
 	};
 	const struct arg_spec spec = {"nii-patch", "[FILE]", "training patches from labelled volumes", args, ARG_OUT | ARG_PROGRESS, 0, 1};

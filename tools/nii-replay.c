@@ -1,7 +1,7 @@
 /* nii-replay -m MODEL [FILE ...]: do to volumes what a model's training data went through.
    MODEL is a checkpoint: its first frame's metadata `replay` lists the steps (nii-resample, nii-normalize, nii-crop with all their options); only
    its header is read. Volume frames in, the same frames out with the steps done and in their history. A step that is not understood, or a volume
-   that went through one of these tools before, is an error. Memory: as the step that needs most. */
+   that went through one of these tools before, is an error. Memory: as the step that needs most, and its result. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/replay.h"

@@ -1,8 +1,9 @@
 /* nii-resample [--orient RAS] [-s X,Y,Z | --size X,Y,Z | --like FILE] [FILE ...]: frames turned and on another grid, by the rules of MONAI (voxel 0
    stays) or nnU-Net (half pixels, a coarse axis by itself).
    Volume frames in, the same frames with every spatial tensor on the new grid; image, prob and other floats linear, as float32 (image: --interp),
-   labels nearest or by their linear shares (--label-interp), other integers nearest. Axes not at right angles are an error. The step goes into the
-   history. Memory: the frame, what it becomes, and two slices a thread; cubic: a channel as float32 more. */
+   labels nearest or by their linear shares (--label-interp), other integers nearest. The grid of --like may be rotated and sheared against the
+   volume's; --spacing and --size drop a shear as MONAI does. --antialias: floats are smoothed before they become coarser. The step goes into the
+   history. Memory: the frame, what it becomes, and two slices a thread; cubic, and antialias: a channel as float32 more. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/like.h"
@@ -11,7 +12,7 @@
 
 struct opts {
 	const char *orient, *like;
-	int interp, label, align;
+	int interp, label, align, antialias;
 	struct arg_floats fill;
 };
 
@@ -33,6 +34,8 @@ static void choose(const struct opts *o, struct resample *r)
 		err_usage("--like goes without --orient and --align");
 	if (o->fill.n && (!o->like || o->fill.n > 1))
 		err_usage("--fill: one value, with --like");
+	if (o->antialias && (o->interp == INTERP_NEAREST || (!spacing && !size && !o->like)))
+		err_usage("--antialias: with --spacing, --size or --like, and not with --interp nearest");
 	if (o->orient && orient_check(o->orient, &e))
 		err_usage("--orient: %s", e.text);
 	for (int i = 0; o->orient && i < 3; i++)
@@ -40,6 +43,7 @@ static void choose(const struct opts *o, struct resample *r)
 	r->to = spacing ? RESAMPLE_SPACING : size ? RESAMPLE_SIZE : o->like ? RESAMPLE_LIKE : RESAMPLE_NOT;
 	r->interp = (enum interp)o->interp;
 	r->label = (enum interp_label)o->label;
+	r->antialias = o->antialias;
 	r->align = (enum resample_align)o->align;
 	r->fill = o->fill.n ? o->fill.v[0] : 0;
 	if (o->like && like_read(o->like, &r->like, &e))
@@ -60,6 +64,7 @@ int main(int argc, char **argv)
 		{0, "align", ARG_CHOICE, &o.align, "monai|nnunet", "with -s and --size: the first voxel stays, or the volume's ends do (monai)"},
 		{0, "interp", ARG_CHOICE, &o.interp, INTERP_WORDS, "how the image is interpolated; cubic: B-spline (linear)"},
 		{0, "label-interp", ARG_CHOICE, &o.label, INTERP_LABEL_WORDS, "label, pred: nearest, or linear shares: 0.5 or more, or the largest (nearest)"},
+		{0, "antialias", ARG_FLAG, &o.antialias, NULL, "smooth what is linear or cubic first, along axes that become coarser"},
 		{0, "fill", ARG_FLOATS, &o.fill, "VALUE", "with --like: image outside of what was there (0)"},
 		{0},
 	};

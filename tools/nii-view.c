@@ -9,7 +9,7 @@
 #include "lib/stream/stream.h"
 #include "lib/volume/view.h"
 
-static const struct { double lo, hi; } presets[] = {{0, 0}, {-1350, 150}, {-160, 240}, {-450, 1050}, {-1000, 400}};
+static const struct { double lo, hi; } presets[] = {{0, 0}, {-1350, 150}, {-150, 250}, {-500, 1300}, {-1000, 400}};
 
 struct opts {
 	struct view_opts view;

@@ -2,7 +2,7 @@
    Every frame with `prob` [K,Z,Y,X] gets `pred` [Z,Y,X] U8: the class with the highest score (ties to the lowest class), or with --threshold T
    class K where its probability is at least T. Several operands are streams that run in step: the mean of their scores is taken; ids, grids
    and kinds of scores must agree, the other tensors come from the first. prob is dropped unless --keep-prob.
-   Memory: one frame of each stream. */
+   Memory: one frame of each stream and pred; scores that are not F32 once more as F32. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -8,17 +8,17 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
+#include "lib/net/arch_preset.h"
 #include "lib/net/train.h"
 #include "lib/stream/history.h"
 
-enum { LEVELS = 12 };
-
 struct opts {
 	struct train_opts t;
-	int net, plain, no_background, loss;    /* -1: not given */
+	int net, loss, volume, optimizer, schedule;          /* -1: not given */
+	int plain, no_background, jaccard, batch_dice, no_decay, nesterov;
 	struct arg_ints channels;
-	const char *strides, *kernel;
-	int64_t units, classes, batch, seed;    /* -1: not given */
+	const char *strides, *kernel, *json;
+	int64_t units, classes, batch, seed, accumulate, steps, epoch_steps; /* -1: not given */
 	int64_t val_roi[3];
 	struct arg_common c;
 };
@@ -75,41 +75,40 @@ static json_t *stride_list(const char *text)
 	return a;
 }
 
-/* What was given as MONAI's JSON; a fresh network gets the defaults too. */
+/* What was given as the network's JSON; a fresh network gets the defaults too. */
 static json_t *arch(struct opts *o)
 {
-	json_t *a = json_object();
-	int fresh = !o->t.init && !o->t.resume;
+	json_t *strides = o->strides ? stride_list(o->strides) : NULL, *kernel = o->kernel ? one_or_three(o->kernel, "kernel") : NULL, *a;
+	const struct arch_ask ask = {.fresh = !o->t.init && !o->t.resume, .net = o->net, .classes = o->classes, .units = o->units, .channels = o->channels.v,
+		.levels = o->channels.n, .strides = strides, .kernel = kernel};
+	struct err e;
 
-	if (fresh || o->net >= 0)
-		json_object_set_new(a, "_target_", json_string("UNet"));
-	if (fresh)
-		json_object_set_new(a, "spatial_dims", json_integer(3));
-	if (fresh || o->classes >= 0)
-		json_object_set_new(a, "out_channels", json_integer(o->classes >= 0 ? o->classes : 2));
-	if (fresh && !o->channels.n)
-		o->channels = (struct arg_ints){5, {16, 32, 64, 128, 256}};
-	if (o->channels.n)
-		json_object_set_new(a, "channels", json_ints(o->channels.v, o->channels.n));
-	if (o->strides)
-		json_object_set_new(a, "strides", stride_list(o->strides));
-	else if (fresh) {
-		json_t *twos = json_array();
-
-		for (int i = 1; i < o->channels.n; i++)
-			json_array_append_new(twos, json_integer(2));
-		json_object_set_new(a, "strides", twos);
-	}
-	if (fresh || o->units >= 0)
-		json_object_set_new(a, "num_res_units", json_integer(o->units >= 0 ? o->units : 2));
-	if (fresh || o->kernel)
-		json_object_set_new(a, "kernel_size", o->kernel ? one_or_three(o->kernel, "kernel") : json_integer(3));
+	if (o->json && (o->net >= 0 || o->classes >= 0 || o->units >= 0 || o->channels.n || strides || kernel))
+		err_usage("--arch says all of the network: --net, --channels, --strides, --res-units, --kernel and --classes have no meaning with it");
+	a = o->json ? arch_read(o->json, &e) : arch_preset(&ask, &e);
+	if (!a)
+		err_die(&e);
+	json_decref(strides);
+	json_decref(kernel);
 	return a;
+}
+
+/* Choices, flags and whole numbers; -1: not given. */
+static void take_hyper(const struct opts *o, struct hyper *h)
+{
+	const struct { double v; double *to; } given[] = {
+		{o->loss, &h->loss}, {o->plain ? 0 : -1, &h->squared}, {o->no_background ? 0 : -1, &h->background}, {o->jaccard ? 1 : -1, &h->jaccard},
+		{o->batch_dice ? 1 : -1, &h->batch_dice}, {o->volume, &h->volume}, {o->optimizer, &h->optimizer}, {o->no_decay ? 1 : -1, &h->no_decay},
+		{o->nesterov ? 1 : -1, &h->nesterov}, {(double)o->accumulate, &h->accumulate}, {o->schedule, &h->schedule}, {(double)o->steps, &h->steps},
+		{(double)o->epoch_steps, &h->epoch_steps}, {(double)o->batch, &h->batch}, {(double)o->seed, &h->seed},
+	};
+
+	for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+		*given[i].to = given[i].v;
 }
 
 static void settle(struct opts *o)
 {
-	struct train_hyper *h = &o->t.hyper;
 
 	if (o->t.init && o->t.resume)
 		err_usage("--init and --resume exclude one another");
@@ -117,15 +116,13 @@ static void settle(struct opts *o)
 		err_usage("--val-every has no meaning without --val");
 	if (o->c.out && (!strcmp(o->c.out, "-") || !*o->c.out))
 		o->c.out = NULL;
-	h->loss = o->loss;
-	h->squared = o->plain ? 0 : -1;
-	h->background = o->no_background ? 0 : -1;
-	h->batch = (double)o->batch;
-	h->seed = (double)o->seed;
+	if (!o->t.val && o->t.patience)
+		err_usage("--patience has no meaning without --val");
+	take_hyper(o, &o->t.hyper);
 	for (int i = 0; i < 3; i++)
 		o->t.window.roi[i] = o->val_roi[2 - i];
-	o->t.classes = o->classes >= 0 ? o->classes : 2;
 	o->t.arch = arch(o);
+	o->t.classes = arch_classes(o->t.arch);
 	o->t.out = o->c.out;
 	o->t.input = o->c.argc ? o->c.argv[0] : NULL;
 	o->t.stop = &stop;
@@ -156,50 +153,90 @@ static int run(struct opts *o, struct err *e)
 	json_decref(o->t.arch);
 	if (!r && res.signal)
 		say_stopped(o, &res);
+	else if (!r && res.impatient && !o->c.quiet)
+		err_warn("stopped after step %lld: no better validation in %lld; the best is of step %lld, Dice %.4f", (long long)res.step,
+		         (long long)res.stale, (long long)res.best_step, res.best);
 	else if (!r && o->c.verbose && res.step)
 		err_warn("%lld steps, loss of the last %.4f", (long long)res.step, res.loss);
 	return r;
 }
 
+#define UNSET -1
+static struct opts all = {
+	.t = {.recipe = UNSET, .device = "auto", .window = WINDOW_DEFAULTS}, .net = UNSET, .loss = UNSET, .volume = UNSET, .optimizer = UNSET,
+	.schedule = UNSET, .units = UNSET, .classes = UNSET, .batch = UNSET, .seed = UNSET, .accumulate = UNSET, .steps = UNSET, .epoch_steps = UNSET,
+};
+#define HYPER all.t.hyper
+
+static const struct arg args[] = {
+	{0, "net", ARG_CHOICE, &all.net, ARCH_NETS, "architecture (unet: MONAI's UNet)"},
+	{0, "arch", ARG_STR, &all.json, "JSON", "all of it as MONAI's or nnU-Net's JSON, or a file of that"},
+	{0, "channels", ARG_INTS, &all.channels, "C,C,...", "channels of each level (unet: 16,32,64,128,256)", 1, 4096},
+	{0, "strides", ARG_STR, &all.strides, "S,S,...", "stride between levels, N or XxYxZ: 2x2x1,2,2 (2 each)"},
+	{0, "res-units", ARG_INT, &all.units, "N", "convolutions or blocks of a unit or stage (unet: 2)", 0, 16},
+	{0, "kernel", ARG_STR, &all.kernel, "K", "kernel size, N or XxYxZ (3)"},
+	{0, "classes", ARG_INT, &all.classes, "N", "classes with the background; 1: one channel, a sigmoid (2)", 1, 255},
+	{0, "recipe", ARG_CHOICE, &all.t.recipe, HYPER_RECIPES, "a peer's defaults for what follows"},
+	{0, "loss", ARG_CHOICE, &all.loss, HYPER_LOSSES, "MONAI's and nnU-Net's losses (dicece)"},
+	{0, "no-squared", ARG_FLAG, &all.plain, NULL, "Dice of probabilities instead of their squares"},
+	{0, "no-background", ARG_FLAG, &all.no_background, NULL, "leave class 0 out of the overlap and the focal loss"},
+	{0, "jaccard", ARG_FLAG, &all.jaccard, NULL, "the Jaccard index in place of the Dice"},
+	{0, "batch-dice", ARG_FLAG, &all.batch_dice, NULL, "sum over the patches of a batch before dividing"},
+	{0, "smooth-nr", ARG_FLOAT, &HYPER.smooth_nr, "S", "added to the overlap's numerator (1e-5)", 0, 1e6},
+	{0, "smooth-dr", ARG_FLOAT, &HYPER.smooth_dr, "S", "added to the overlap's denominator (1e-5)", 0, 1e6},
+	{0, "lambda-dice", ARG_FLOAT, &HYPER.lambda_dice, "L", "factor of the overlap in a sum (1)", 0, 1e6},
+	{0, "lambda-ce", ARG_FLOAT, &HYPER.lambda_ce, "L", "factor of the cross entropy or focal loss in a sum (1)", 0, 1e6},
+	{0, "class-weights", ARG_FLOATS, &HYPER.weight, "W,W,...", "weight of each class (1 each)", 0, 1e6},
+	{0, "label-smoothing", ARG_FLOAT, &HYPER.smoothing, "F", "of the cross entropy (0)", 0, 1},
+	{0, "gamma", ARG_FLOAT, &HYPER.gamma, "G", "exponent of the focal loss (2)", 0, 100},
+	{0, "focal-alpha", ARG_FLOAT, &HYPER.focal_alpha, "A", "focal loss: A where the label is, 1 - A elsewhere (1 both)", 0, 1},
+	{0, "tversky-alpha", ARG_FLOAT, &HYPER.alpha, "A", "Tversky: weight of false positives (0.5)", 0, 100},
+	{0, "tversky-beta", ARG_FLOAT, &HYPER.beta, "B", "Tversky: weight of false negatives (0.5)", 0, 100},
+	{0, "volume-weight", ARG_CHOICE, &all.volume, HYPER_VOLUMES, "generalised Dice: 1, 1/volume, 1/volume^2 (square)"},
+	{0, "optimizer", ARG_CHOICE, &all.optimizer, HYPER_OPTIMIZERS, "torch's AdamW, Adam or SGD (adamw)"},
+	{0, "lr", ARG_FLOAT, &HYPER.lr, "R", "learning rate, the highest of the schedule (3e-4)", 0, 100},
+	{0, "decay", ARG_FLOAT, &HYPER.decay, "W", "weight decay (1e-5)", 0, 100},
+	{0, "no-decay", ARG_FLAG, &all.no_decay, NULL, "no weight decay of biases, normalisations and activations"},
+	{0, "beta1", ARG_FLOAT, &HYPER.beta1, "B", "Adam's beta1 (0.9)", 0, 0.999999},
+	{0, "beta2", ARG_FLOAT, &HYPER.beta2, "B", "Adam's beta2 (0.999)", 0, 0.9999999},
+	{0, "eps", ARG_FLOAT, &HYPER.eps, "E", "Adam's epsilon (1e-8)", 0, 1},
+	{0, "momentum", ARG_FLOAT, &HYPER.momentum, "M", "SGD's momentum (0.9)", 0, 0.999999},
+	{0, "nesterov", ARG_FLAG, &all.nesterov, NULL, "Nesterov's momentum"},
+	{0, "clip", ARG_FLOAT, &HYPER.clip, "N", "clip the gradient's norm to N (no)", 0, 1e9},
+	{0, "batch", ARG_INT, &all.batch, "N", "patches a batch (1)", 1, 1024},
+	{0, "accumulate", ARG_INT, &all.accumulate, "N", "batches a step (1)", 1, 1e6},
+	{0, "ema", ARG_FLOAT, &HYPER.ema, "D", "moving average of the weights with decay D (no)", 0, 0.9999999},
+	{0, "schedule", ARG_CHOICE, &all.schedule, HYPER_SCHEDULES, "of the learning rate (constant)"},
+	{0, "steps", ARG_INT, &all.steps, "N", "end after N steps (where the patches end)", 1, 1e15},
+	{0, "epoch-steps", ARG_INT, &all.epoch_steps, "N", "the learning rate changes every N steps (1)", 1, 1e15},
+	{0, "power", ARG_FLOAT, &HYPER.power, "P", "of schedule poly (0.9)", 0, 100},
+	{0, "warmup", ARG_FLOAT, &HYPER.warmup, "W", "steps of rising rate; below 1: of all (0.1; onecycle: 0.3)", 0, 1e15},
+	{0, "end-lr", ARG_FLOAT, &HYPER.end_lr, "R", "lowest rate of the cosines (0)", 0, 100},
+	{0, "seed", ARG_INT, &all.seed, "S", "of the initial weights (0)", 0, 9e15},
+	{0, "device", ARG_STR, &all.t.device, "DEVICE", "auto, cpu, cuda or cuda:N (auto)"},
+	{0, "val", ARG_STR, &all.t.val, "FILE", "saved stream of labelled volumes to validate on"},
+	{0, "val-every", ARG_INT, &all.t.val_every, "N", "validate every N steps, and at the end (at the end alone)", 1, 1e15},
+	{0, "val-overlap", ARG_FLOAT, &all.t.window.overlap, "F", "overlap of validation's windows (0.25)", 0, 0.99},
+	{0, "val-roi", ARG_INT, all.val_roi, "X,Y,Z", "size of validation's windows, voxels (that of the patches)", 1, 4096, 3},
+	{0, "patience", ARG_INT, &all.t.patience, "N", "end after N validations without a better one (never)", 1, 1e9},
+	{0, "log", ARG_STR, &all.t.log, "FILE", "tab-separated log, a row a step"},
+	{0, "save-every", ARG_INT, &all.t.save_every, "N", "save the last state every N steps too", 1, 1e15},
+	{0, "resume", ARG_STR, &all.t.resume, "FILE", "go on from a last state, bit for bit"},
+	{0, "init", ARG_STR, &all.t.init, "FILE", "begin with the weights of a model"},
+	{0, "summary", ARG_FLAG, &all.t.summary, NULL, "print the network's table for these patches, train nothing"},
+	{0},
+};
+static const struct arg_spec spec = {"seg-train", "[FILE]", "train a network on patches", args, ARG_OUT | ARG_PROGRESS, 0, 1};
+
 int main(int argc, char **argv)
 {
-	struct opts o = {.t = {.hyper = TRAIN_HYPER_UNSET, .device = "auto", .window = WINDOW_DEFAULTS},
-	                 .net = -1, .loss = -1, .units = -1, .classes = -1, .batch = -1, .seed = -1};
 	struct err e;
-	const struct arg args[] = {
-		{0, "net", ARG_CHOICE, &o.net, "unet", "architecture (unet: MONAI's UNet)"},
-		{0, "channels", ARG_INTS, &o.channels, "C,C,...", "channels of each level (16,32,64,128,256)", 1, 4096},
-		{0, "strides", ARG_STR, &o.strides, "S,S,...", "stride between levels, N or XxYxZ: 2x2x1,2,2 (2 each)"},
-		{0, "res-units", ARG_INT, &o.units, "N", "convolutions in a residual unit (2)", 0, 16},
-		{0, "kernel", ARG_STR, &o.kernel, "K", "kernel size, N or XxYxZ (3)"},
-		{0, "classes", ARG_INT, &o.classes, "N", "classes with the background (2)", 2, 255},
-		{0, "loss", ARG_CHOICE, &o.loss, "dicece|dice|ce", "MONAI's losses over softmax (dicece)"},
-		{0, "no-squared", ARG_FLAG, &o.plain, NULL, "Dice of probabilities instead of their squares"},
-		{0, "no-background", ARG_FLAG, &o.no_background, NULL, "leave class 0 out of the Dice"},
-		{0, "lr", ARG_FLOAT, &o.t.hyper.lr, "R", "AdamW's learning rate (3e-4)", 0, 100},
-		{0, "decay", ARG_FLOAT, &o.t.hyper.decay, "W", "AdamW's weight decay (1e-5)", 0, 100},
-		{0, "beta1", ARG_FLOAT, &o.t.hyper.beta1, "B", "AdamW's beta1 (0.9)", 0, 0.999999},
-		{0, "beta2", ARG_FLOAT, &o.t.hyper.beta2, "B", "AdamW's beta2 (0.999)", 0, 0.9999999},
-		{0, "batch", ARG_INT, &o.batch, "N", "patches a step (1)", 1, 1024},
-		{0, "seed", ARG_INT, &o.seed, "S", "of the initial weights (0)", 0, 9e15},
-		{0, "device", ARG_STR, &o.t.device, "DEVICE", "auto, cpu, cuda or cuda:N (auto)"},
-		{0, "val", ARG_STR, &o.t.val, "FILE", "saved stream of labelled volumes to validate on"},
-		{0, "val-every", ARG_INT, &o.t.val_every, "N", "validate every N steps, and at the end (at the end alone)", 1, 1e15},
-		{0, "val-overlap", ARG_FLOAT, &o.t.window.overlap, "F", "overlap of validation's windows (0.25)", 0, 0.99},
-		{0, "val-roi", ARG_INT, o.val_roi, "X,Y,Z", "size of validation's windows, voxels (that of the patches)", 1, 4096, 3},
-		{0, "log", ARG_STR, &o.t.log, "FILE", "tab-separated log, a row a step"},
-		{0, "save-every", ARG_INT, &o.t.save_every, "N", "save the last state every N steps too", 1, 1e15},
-		{0, "resume", ARG_STR, &o.t.resume, "FILE", "go on from a last state, bit for bit"},
-		{0, "init", ARG_STR, &o.t.init, "FILE", "begin with the weights of a model"},
-		{0, "summary", ARG_FLAG, &o.t.summary, NULL, "print the network's table for these patches, train nothing"},
-		{0},
-	};
-	const struct arg_spec spec = {"seg-train", "[FILE]", "train a network on patches", args, ARG_OUT | ARG_PROGRESS, 0, 1};
 
-	arg_parse(&spec, argc, argv, &o.c);
-	settle(&o);
+	hyper_unset(&all.t.hyper);
+	arg_parse(&spec, argc, argv, &all.c);
+	settle(&all);
 	catch_signals();
-	if (run(&o, &e))
+	if (run(&all, &e))
 		err_die(&e);
 	return 0;
 }

@@ -1,7 +1,5 @@
 /* ts-info [STREAM ...]: what is in a stream: for every frame its place, id, kind, tensors, grid and history, as text or JSON; or a tensor as a .npy.
    Only headers are read, data are skipped, unless --stats asks for minimum, maximum and mean. Memory: a header; with --stats and --npy a frame. */
-#define _GNU_SOURCE
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,27 +15,6 @@ struct opts {
 	const char *npy;
 };
 
-/* As out_printf, but names and metadata cannot play tricks with the terminal: their control bytes become '?'. */
-static int put(struct out *o, struct err *e, const char *fmt, ...) ERR_PRINTF(3, 4);
-static int put(struct out *o, struct err *e, const char *fmt, ...)
-{
-	char *s;
-	va_list ap;
-	int n, r;
-
-	va_start(ap, fmt);
-	n = vasprintf(&s, fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		return err_set(e, o->name, "not enough memory");
-	for (char *p = s; *p; p++)
-		if (((unsigned char)*p < ' ' || *p == 127) && (*p != '\n' || p[1]))
-			*p = '?';
-	r = out_write(o, s, (size_t)n, e);
-	free(s);
-	return r;
-}
-
 static const char *text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
@@ -51,22 +28,22 @@ static int print_tensor(struct out *o, const json_t *t, struct err *e)
 	size_t i;
 	json_t *d;
 
-	if (put(o, e, "  %-8s %-4s [", text(t, "name"), text(t, "dtype")))
+	if (out_text(o, e, "  %-8s %-4s [", text(t, "name"), text(t, "dtype")))
 		return -1;
 	json_array_foreach(shape, i, d)
-		if (put(o, e, "%s%lld", i ? "," : "", (long long)json_integer_value(d)))
+		if (out_text(o, e, "%s%lld", i ? "," : "", (long long)json_integer_value(d)))
 			return -1;
-	if (put(o, e, "] %lld bytes", (long long)json_integer_value(json_object_get(t, "bytes"))))
+	if (out_text(o, e, "] %lld bytes", (long long)json_integer_value(json_object_get(t, "bytes"))))
 		return -1;
 	if (json_is_number(json_object_get(t, "mean"))) {
-		if (put(o, e, ", min %.9g, max %.9g, mean %.9g", json_number_value(json_object_get(t, "min")),
+		if (out_text(o, e, ", min %.9g, max %.9g, mean %.9g", json_number_value(json_object_get(t, "min")),
 		               json_number_value(json_object_get(t, "max")), json_number_value(json_object_get(t, "mean"))))
 			return -1;
 	}
 	if (json_integer_value(json_object_get(t, "nan")) &&
-	    put(o, e, ", %lld NaN", (long long)json_integer_value(json_object_get(t, "nan"))))
+	    out_text(o, e, ", %lld NaN", (long long)json_integer_value(json_object_get(t, "nan"))))
 		return -1;
-	return put(o, e, "\n");
+	return out_text(o, e, "\n");
 }
 
 static int print_grid(struct out *o, const json_t *f, struct err *e)
@@ -76,12 +53,12 @@ static int print_grid(struct out *o, const json_t *f, struct err *e)
 
 	if (!n)
 		return 0;
-	r = put(o, e, "  grid     %lldx%lldx%lld voxels of %.6gx%.6gx%.6g mm, axes %s\n", (long long)json_integer_value(json_array_get(n, 0)),
+	r = out_text(o, e, "  grid     %lldx%lldx%lld voxels of %.6gx%.6gx%.6g mm, axes %s\n", (long long)json_integer_value(json_array_get(n, 0)),
 	               (long long)json_integer_value(json_array_get(n, 1)), (long long)json_integer_value(json_array_get(n, 2)),
 	               json_number_value(json_array_get(s, 0)), json_number_value(json_array_get(s, 1)), json_number_value(json_array_get(s, 2)),
 	               text(f, "axes"));
 	for (size_t i = 0; i < 3 && !r; i++)
-		r = put(o, e, "  %-8s %10.6g %10.6g %10.6g %10.6g\n", i ? "" : "affine", json_number_value(json_array_get(a, 4 * i)),
+		r = out_text(o, e, "  %-8s %10.6g %10.6g %10.6g %10.6g\n", i ? "" : "affine", json_number_value(json_array_get(a, 4 * i)),
 		               json_number_value(json_array_get(a, 4 * i + 1)), json_number_value(json_array_get(a, 4 * i + 2)),
 		               json_number_value(json_array_get(a, 4 * i + 3)));
 	return r;
@@ -94,7 +71,7 @@ static int print_history(struct out *o, const json_t *f, struct err *e)
 
 	json_array_foreach(json_object_get(f, "history"), i, entry) {
 		char *args = json_dumps(json_object_get(entry, "args"), JSON_COMPACT | JSON_SORT_KEYS);
-		int r = put(o, e, "  %-8s %zu %s %s %s\n", i ? "" : "history", i + 1, text(entry, "tool"), text(entry, "version"), args ? args : "");
+		int r = out_text(o, e, "  %-8s %zu %s %s %s\n", i ? "" : "history", i + 1, text(entry, "tool"), text(entry, "version"), args ? args : "");
 
 		free(args);
 		if (r)
@@ -118,20 +95,20 @@ static const struct {
 
 static int print_field(struct out *o, size_t i, const json_t *v, struct err *e)
 {
-	int code = (int)json_integer_value(v), r = put(o, e, "  %-8s %-11s", i ? "" : "header", fields[i].key);
+	int code = (int)json_integer_value(v), r = out_text(o, e, "  %-8s %-11s", i ? "" : "header", fields[i].key);
 
 	for (size_t k = 0; k < json_array_size(v) && !r; k++)
-		r = put(o, e, " %.9g", json_number_value(json_array_get(v, k)));
+		r = out_text(o, e, " %.9g", json_number_value(json_array_get(v, k)));
 	if (!r && json_is_integer(v))
-		r = put(o, e, " %d%s%s", code, fields[i].name ? " " : "", fields[i].name ? fields[i].name(code) : "");
+		r = out_text(o, e, " %d%s%s", code, fields[i].name ? " " : "", fields[i].name ? fields[i].name(code) : "");
 	if (!r && json_is_string(v))
-		r = put(o, e, " %s", json_string_value(v));
-	return r ? r : put(o, e, "\n");
+		r = out_text(o, e, " %s", json_string_value(v));
+	return r ? r : out_text(o, e, "\n");
 }
 
 static int print_header(struct out *o, const json_t *header, struct err *e)
 {
-	int r = json_is_null(header) ? put(o, e, "  header   none: not read from a NIfTI file\n") : 0;
+	int r = json_is_null(header) ? out_text(o, e, "  header   none: not read from a NIfTI file\n") : 0;
 
 	for (size_t i = 0; json_is_object(header) && !r && i < sizeof fields / sizeof *fields; i++)
 		r = print_field(o, i, json_object_get(header, fields[i].key), e);
@@ -144,7 +121,7 @@ static int print_text(struct out *o, const json_t *f, int64_t index, struct err 
 	json_t *v;
 	size_t i;
 
-	if (put(o, e, "frame %lld: %s, %s, %lld bytes of data, at byte %lld of %s\n", (long long)index, text(f, "id"), text(f, "kind"),
+	if (out_text(o, e, "frame %lld: %s, %s, %lld bytes of data, at byte %lld of %s\n", (long long)index, text(f, "id"), text(f, "kind"),
 	               (long long)json_integer_value(json_object_get(f, "bytes")), (long long)json_integer_value(json_object_get(f, "offset")),
 	               text(f, "file")))
 		return -1;
@@ -156,7 +133,7 @@ static int print_text(struct out *o, const json_t *f, int64_t index, struct err 
 	if (print_header(o, json_object_get(f, "header"), e))
 		return -1;
 	json_object_foreach(json_object_get(f, "meta"), key, v)
-		if (put(o, e, "  %-8s %s\n", key, json_string_value(v)))
+		if (out_text(o, e, "  %-8s %s\n", key, json_string_value(v)))
 			return -1;
 	return 0;
 }

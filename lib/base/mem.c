@@ -1,9 +1,11 @@
 #include "lib/base/mem.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum { ALIGN = 64, HUGE_PAGE = 2 << 20 };
 
@@ -44,6 +46,13 @@ void *mem_zero(size_t n, size_t size, const char *what, struct err *e)
 	if (p)
 		memset(p, 0, n * size);
 	return p;
+}
+
+void mem_fetch(const void *p, size_t n)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)p / page * page;
+
+	(void)madvise((void *)from, (uintptr_t)p + n - from, MADV_WILLNEED);
 }
 
 size_t mem_peak(void)

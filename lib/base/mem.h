@@ -15,6 +15,9 @@ void *mem_new(size_t n, size_t size, const char *what, struct err *e);
 /* The same, zeroed. */
 void *mem_zero(size_t n, size_t size, const char *what, struct err *e);
 
+/* n bytes at p will be read soon: the system fetches them from the disk meanwhile where they are part of a mapped file. */
+void mem_fetch(const void *p, size_t n);
+
 /* Peak resident set of this process, bytes. */
 size_t mem_peak(void);
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUF = 1 << 16, OPEN_MOST = 16, PIPE_SIZE = 1 << 20 };
+enum { BUF = 1 << 16, OPEN_MOST = 16, PIPE_SIZE = 1 << 20, SYNC_EVERY = 4 << 20 };
 
 /* Unfinished files, for the signal handler and atexit: one slot each. */
 static char *volatile pending[OPEN_MOST];
@@ -124,10 +124,21 @@ int out_open(struct out *o, const char *path, int binary, struct err *e)
 	return 0;
 }
 
+/* The disk works while the next bytes are made: little is left for fsync to wait for. */
+static void begin_sync(struct out *o)
+{
+	if (!o->tmp || o->written - o->on_way < SYNC_EVERY)
+		return;
+#ifdef SYNC_FILE_RANGE_WRITE
+	(void)sync_file_range(o->fd, o->on_way, o->written - o->on_way, SYNC_FILE_RANGE_WRITE);
+#endif
+	o->on_way = o->written;
+}
+
 static int put(struct out *o, const char *p, size_t n, struct err *e)
 {
 	while (n) {
-		ssize_t k = write(o->fd, p, n);
+		ssize_t k = write(o->fd, p, n < SYNC_EVERY ? n : SYNC_EVERY);
 
 		if (k < 0 && errno == EINTR)
 			continue;
@@ -136,6 +147,7 @@ static int put(struct out *o, const char *p, size_t n, struct err *e)
 		p += k;
 		n -= (size_t)k;
 		o->written += k;
+		begin_sync(o);
 	}
 	return 0;
 }
@@ -161,19 +173,40 @@ int out_write(struct out *o, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
-int out_printf(struct out *o, struct err *e, const char *fmt, ...)
+static int print(struct out *o, int clean, const char *fmt, va_list ap, struct err *e)
 {
 	char *s;
-	va_list ap;
-	int n, r;
+	int n = vasprintf(&s, fmt, ap), r;
 
-	va_start(ap, fmt);
-	n = vasprintf(&s, fmt, ap);
-	va_end(ap);
 	if (n < 0)
 		return err_set(e, o->name, "not enough memory");
+	for (char *p = s; clean && *p; p++)
+		if (((unsigned char)*p < ' ' || *p == 127) && (*p != '\n' || p[1]))
+			*p = '?';
 	r = out_write(o, s, (size_t)n, e);
 	free(s);
+	return r;
+}
+
+int out_printf(struct out *o, struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = print(o, 0, fmt, ap, e);
+	va_end(ap);
+	return r;
+}
+
+int out_text(struct out *o, struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = print(o, 1, fmt, ap, e);
+	va_end(ap);
 	return r;
 }
 

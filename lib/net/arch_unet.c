@@ -4,16 +4,14 @@
               '-- level below ----'                         the last level below is a block of stride 1 (the bottom) */
 #include "lib/net/arch.h"
 
-#include "lib/base/err.h"
-
-enum { LEVELS = 12, CHANNELS_MAX = 4096, UNITS_MAX = 16 };
+#include <string.h>
 
 struct unet {
 	int levels, in_channels, out_channels, units, bias;
-	int channels[LEVELS], stride[LEVELS][3];
+	int channels[ARCH_LEVELS], stride[ARCH_LEVELS][3];
 	int kernel[3], up_kernel[3];
-	struct graph_act act;
-	struct graph_norm norm;
+	struct arch_adn adn;
+	const char *order;
 };
 
 static const int ONE[3] = {1, 1, 1};
@@ -28,7 +26,7 @@ static int convolution(struct graph *g, int x, const char *name, const struct un
 	return graph_conv(g, x, name, &c);
 }
 
-/* MONAI's Convolution: conv, then adn: normalisation, (dropout 0,) activation. */
+/* MONAI's Convolution: conv, then adn: normalisation, dropout, activation in their order. */
 static int block(struct graph *g, int x, const struct unet *u, int oc, const int kernel[3], const int stride[3], int transposed, int conv_only)
 {
 	int mark;
@@ -37,8 +35,8 @@ static int block(struct graph *g, int x, const struct unet *u, int oc, const int
 	if (conv_only)
 		return x;
 	mark = graph_enter(g, "adn");
-	x = graph_norm(g, x, "N", &u->norm);
-	x = graph_act(g, x, "A", &u->act);
+	for (const char *p = u->order; *p; p++)
+		x = arch_step(g, x, &u->adn, *p, (char[]){*p, 0});
 	graph_leave(g, mark);
 	return x;
 }
@@ -96,25 +94,20 @@ static int level(struct graph *g, int x, const struct unet *u, int i, int ic, in
 	return x;
 }
 
-/* channels, strides */
-static int read_levels(struct unet *u, const json_t *arch, struct err *e)
+/* adn_ordering: each of the letters once at most */
+static int read_order(struct unet *u, const json_t *arch, struct err *e)
 {
-	const json_t *c = json_object_get(arch, "channels"), *s = json_object_get(arch, "strides");
+	const json_t *v = json_object_get(arch, "adn_ordering");
+	const char *s = json_string_value(v);
 
-	if (!json_is_array(c) || json_array_size(c) < 2 || json_array_size(c) > LEVELS)
-		return err_set(e, NULL, "channels must be a list of 2 to %d whole numbers", LEVELS);
-	u->levels = (int)json_array_size(c);
-	if (!json_is_array(s) || json_array_size(s) != (size_t)u->levels - 1)
-		return err_set(e, NULL, "strides must be a list of %d, one fewer than channels", u->levels - 1);
-	for (int i = 0; i < u->levels; i++) {
-		json_int_t v = json_integer_value(json_array_get(c, (size_t)i));
-
-		if (v < 1 || v > CHANNELS_MAX)
-			return err_set(e, NULL, "channels must be whole numbers in 1..%d", CHANNELS_MAX);
-		u->channels[i] = (int)v;
-		if (i + 1 < u->levels && arch_triple(json_array_get(s, (size_t)i), "strides", 8, 0, u->stride[i], e))
-			return -1;
-	}
+	if (!v)
+		return 0;
+	for (size_t i = 0; s && s[i]; i++)
+		if (!strchr("NDA", s[i]) || strchr(s, s[i]) != s + i)
+			s = NULL;
+	if (!s)
+		return err_set(e, NULL, "adn_ordering must be made of N, D and A, each once at most");
+	u->order = s;
 	return 0;
 }
 
@@ -123,34 +116,31 @@ static int read_options(struct unet *u, const json_t *arch, struct err *e)
 	static const char *const known[] = {"spatial_dims", "in_channels", "out_channels", "channels", "strides", "kernel_size", "up_kernel_size",
 		"num_res_units", "act", "norm", "dropout", "bias", "adn_ordering", NULL};
 	const json_t *kernel = json_object_get(arch, "kernel_size"), *up_kernel = json_object_get(arch, "up_kernel_size");
-	const json_t *dropout = json_object_get(arch, "dropout");
 	int dims = 3;
 	const struct arch_int ints[] = {
 		{"spatial_dims", &dims, 3, 3, 0},
-		{"in_channels", &u->in_channels, 1, CHANNELS_MAX, 1},
-		{"out_channels", &u->out_channels, 1, CHANNELS_MAX, 1},
-		{"num_res_units", &u->units, 0, UNITS_MAX, 0},
+		{"in_channels", &u->in_channels, 1, ARCH_CHANNELS, 1},
+		{"out_channels", &u->out_channels, 1, ARCH_CHANNELS, 1},
+		{"num_res_units", &u->units, 0, ARCH_BLOCKS, 0},
 		{0}
 	};
 
-	if (arch_known(arch, known, e) || arch_ints(arch, ints, e) || read_levels(u, arch, e) || arch_flag(arch, "bias", &u->bias, e))
+	if (arch_known(arch, known, e) || arch_ints(arch, ints, e) || arch_levels(arch, 1, &u->levels, u->channels, u->stride, e) || arch_flag(arch, "bias", &u->bias, e))
 		return -1;
 	if (kernel && arch_triple(kernel, "kernel_size", 15, 1, u->kernel, e))
 		return -1;
 	if (up_kernel && arch_triple(up_kernel, "up_kernel_size", 15, 1, u->up_kernel, e))
 		return -1;
-	if (dropout && (!json_is_number(dropout) || json_number_value(dropout) != 0))
-		return err_set(e, NULL, "dropout must be 0: it is not built in");
-	if (arch_word(arch, "adn_ordering", "NDA", e))
+	if (arch_rate(arch, "dropout", &u->adn.dropout, e) || read_order(u, arch, e))
 		return -1;
-	return arch_act(arch, &u->act, e) || arch_norm(arch, &u->norm, e) ? -1 : 0;
+	return arch_act(arch, "act", &u->adn.act, e) || arch_norm(arch, "norm", &u->adn.norm, e) ? -1 : 0;
 }
 
 int arch_unet(struct graph *g, const json_t *arch, struct err *e)
 {
 	struct unet u = {
-		.bias = 1, .kernel = {3, 3, 3}, .up_kernel = {3, 3, 3},
-		.act = {K_ACT_PRELU, 0.25f, 1}, .norm = {K_NORM_INSTANCE, 1e-5f, 0},
+		.bias = 1, .kernel = {3, 3, 3}, .up_kernel = {3, 3, 3}, .order = "NDA",
+		.adn = {{.kind = K_NORM_INSTANCE, .eps = 1e-5f}, {K_ACT_PRELU, 0.25f, 1}, 0},
 	};
 	int x;
 

@@ -12,8 +12,10 @@ struct graph *graph_new(struct err *e)
 {
 	struct graph *g = mem_zero(1, sizeof *g, "a network", e);
 
-	if (g)
+	if (g) {
 		g->out = -1;
+		g->out_weight = 1;
+	}
 	return g;
 }
 
@@ -25,6 +27,9 @@ void graph_free(struct graph *g)
 		free(g->op[i].name);
 	for (int i = 0; i < g->params; i++)
 		free(g->param[i].name);
+	for (int i = 0; i < g->buffers; i++)
+		free(g->buffer[i].name);
+	free(g->buffer);
 	free(g->op);
 	free(g->param);
 	free(g);
@@ -58,7 +63,7 @@ static char *full_name(const struct graph *g, const char *name, const char *last
 	char *s = malloc(size);
 
 	if (s)
-		snprintf(s, size, "%s%s%s%s%s", g->scope, *g->scope && *name ? "." : "", name, *last ? "." : "", last);
+		snprintf(s, size, "%s%s%s%s%s", g->scope, *g->scope && *name ? "." : "", name, *last && (*g->scope || *name) ? "." : "", last);
 	return s;
 }
 
@@ -105,39 +110,49 @@ static struct graph_op *add_op(struct graph *g, enum graph_kind kind, const char
 	g->n++;
 	op->kind = kind;
 	op->in[0] = a, op->in[1] = b;
-	op->w = op->b = op->alpha = -1;
-	for (int i = 0; i < 2; i++)
-		if (op->in[i] >= 0)
-			g->op[op->in[i]].uses++;
+	op->w = op->b = op->alpha = op->running = -1;
 	for (int k = 0; k < 3; k++)
 		op->down[k] = a >= 0 ? g->op[a].down[k] : 1;
 	op->c = a >= 0 ? g->op[a].c : 0;
 	return op;
 }
 
-/* A new parameter NAME.LAST; -1 after an error. */
-static int add_param(struct graph *g, const char *name, const char *last, int rank, const int64_t *shape, double bound, float fill)
+/* A new parameter, or buffer, NAME.LAST at the end of a list; -1 after an error. */
+static int add_to(struct graph *g, struct graph_param **list, int *n, int *room, int64_t *floats, const char *name, const char *last,
+		  const struct graph_param *like)
 {
 	struct graph_param *p;
 
-	if (g->bad || grow(&g->param, g->params, &g->params_room, sizeof *g->param))
+	if (g->bad || grow(list, *n, room, sizeof **list))
 		return no_memory(g);
-	p = &g->param[g->params];
-	memset(p, 0, sizeof *p);
+	p = &(*list)[*n];
+	*p = *like;
 	p->name = full_name(g, name, last);
 	if (!p->name)
 		return no_memory(g);
-	p->rank = rank;
 	p->count = 1;
-	for (int i = 0; i < rank; i++) {
-		p->shape[i] = shape[i];
-		p->count *= shape[i];
-	}
-	p->at = g->floats;
-	p->bound = bound;
-	p->fill = fill;
-	g->floats += p->count;
-	return g->params++;
+	for (int i = 0; i < p->rank; i++)
+		p->count *= p->shape[i];
+	p->at = *floats;
+	*floats += p->count;
+	return (*n)++;
+}
+
+static int add_param(struct graph *g, const char *name, const char *last, const struct graph_param *like)
+{
+	return add_to(g, &g->param, &g->params, &g->params_room, &g->floats, name, last, like);
+}
+
+static int add_vector(struct graph *g, const char *name, const char *last, int64_t c, float fill)
+{
+	return add_param(g, name, last, &(struct graph_param){.rank = 1, .shape = {c}, .fill = fill});
+}
+
+static int add_buffer(struct graph *g, const char *name, const char *last, enum graph_param_kind kind, int64_t c, float fill)
+{
+	const struct graph_param like = {.kind = kind, .rank = kind == GRAPH_BUFFER, .shape = {c}, .fill = fill};
+
+	return add_to(g, &g->buffer, &g->buffers, &g->buffers_room, &g->buffer_floats, name, last, &like);
 }
 
 int graph_input(struct graph *g, int64_t c)
@@ -150,33 +165,51 @@ int graph_input(struct graph *g, int64_t c)
 	return g->n - 1;
 }
 
-/* PyTorch's kaiming_uniform(a = sqrt 5): bound 1 / sqrt(fan_in), fan_in being the weight's second axis times the kernel, transposed or not. */
+/* The values' resolution after a step by a stride, up or down. */
+static void step_size(struct graph *g, struct graph_op *op, const int stride[3], int up)
+{
+	for (int k = 0; k < 3; k++) {
+		if (!up)
+			op->down[k] *= stride[k];
+		else if (op->down[k] % stride[k] == 0)
+			op->down[k] /= stride[k];
+		else
+			g->bad = err_set(&g->err, NULL, "%.200s: goes above the input's resolution", op->name);
+	}
+}
+
+/* PyTorch's kaiming_uniform(a = sqrt 5): bound 1 / sqrt(fan_in), fan_in being the weight's second axis times the kernel, transposed or not;
+   kaiming_normal(a = 0.01): deviation sqrt(2 / (1 + a^2) / fan_in). */
+static void init_conv(const struct graph_conv *conv, struct graph_param *weight, struct graph_param *bias)
+{
+	double fan_in = (double)(weight->shape[1] * weight->shape[2] * weight->shape[3] * weight->shape[4]);
+
+	if (conv->he)
+		weight->deviation = sqrt(2 / (1 + 0.01 * 0.01) / fan_in);
+	else
+		weight->bound = bias->bound = 1 / sqrt(fan_in);
+}
+
 int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv *conv)
 {
 	struct graph_op *op = add_op(g, GRAPH_CONV, name, x, -1);
-	int64_t ic, shape[5];
-	double bound;
+	struct graph_param weight = {.rank = conv->linear ? 2 : 5}, bias = {.rank = 1, .shape = {conv->oc}};
+	int64_t ic;
 
 	if (!op)
 		return -1;
 	ic = op->c;
 	op->conv = *conv;
 	op->c = conv->oc;
-	shape[0] = conv->transposed ? ic : conv->oc;
-	shape[1] = conv->transposed ? conv->oc : ic;
-	for (int k = 0; k < 3; k++) {
-		shape[2 + k] = conv->kernel[k];
-		if (!conv->transposed)
-			op->down[k] *= conv->stride[k];
-		else if (op->down[k] % conv->stride[k] == 0)
-			op->down[k] /= conv->stride[k];
-		else
-			g->bad = err_set(&g->err, NULL, "%.200s: goes above the input's resolution", op->name);
-	}
-	bound = 1 / sqrt((double)(shape[1] * shape[2] * shape[3] * shape[4]));
-	op->w = add_param(g, name, "weight", 5, shape, bound, 0);
+	step_size(g, op, conv->stride, conv->transposed);
+	weight.shape[0] = conv->transposed ? ic : conv->oc;
+	weight.shape[1] = conv->transposed ? conv->oc : ic;
+	for (int k = 0; k < 3; k++)
+		weight.shape[2 + k] = conv->kernel[k];
+	init_conv(conv, &weight, &bias);
+	op->w = add_param(g, name, "weight", &weight);
 	if (conv->bias)
-		op->b = add_param(g, name, "bias", 1, &conv->oc, bound, 0);
+		op->b = add_param(g, name, "bias", &bias);
 	return g->bad ? -1 : g->n - 1;
 }
 
@@ -187,11 +220,30 @@ int graph_norm(struct graph *g, int x, const char *name, const struct graph_norm
 	if (!op)
 		return -1;
 	op->norm = *norm;
+	if (norm->kind == K_NORM_GROUP && (norm->groups < 1 || op->c % norm->groups))
+		g->bad = err_set(&g->err, NULL, "%.200s: %lld channels do not make %lld groups", op->name, (long long)op->c, (long long)norm->groups);
 	if (norm->affine) {
-		op->w = add_param(g, name, "weight", 1, &op->c, 0, 1);
-		op->b = add_param(g, name, "bias", 1, &op->c, 0, 0);
+		op->w = add_vector(g, name, "weight", op->c, norm->zero ? 0 : 1);
+		op->b = add_vector(g, name, "bias", op->c, 0);
+	}
+	if (norm->running) {
+		op->running = add_buffer(g, name, "running_mean", GRAPH_BUFFER, op->c, 0);
+		add_buffer(g, name, "running_var", GRAPH_BUFFER, op->c, 1);
+		add_buffer(g, name, "num_batches_tracked", GRAPH_COUNTER, 1, 0);
 	}
 	return g->bad ? -1 : g->n - 1;
+}
+
+/* The parameter NAME.LAST of a length where there is one already: -1 where not. */
+static int find_vector(const struct graph *g, const char *name, const char *last, int64_t c)
+{
+	char *full = full_name(g, name, last);
+	int i = full ? g->params - 1 : -1;
+
+	while (i >= 0 && (strcmp(g->param[i].name, full) || g->param[i].count != c))
+		i--;
+	free(full);
+	return i;
 }
 
 int graph_act(struct graph *g, int x, const char *name, const struct graph_act *act)
@@ -201,8 +253,11 @@ int graph_act(struct graph *g, int x, const char *name, const struct graph_act *
 	if (!op)
 		return -1;
 	op->act = *act;
-	if (act->kind == K_ACT_PRELU)
-		op->alpha = add_param(g, name, "weight", 1, &act->alphas, 0, act->slope);
+	if (act->kind != K_ACT_PRELU)
+		return g->n - 1;
+	op->alpha = find_vector(g, name, "weight", act->alphas);
+	if (op->alpha < 0)
+		op->alpha = add_vector(g, name, "weight", act->alphas, act->slope);
 	return g->bad ? -1 : g->n - 1;
 }
 
@@ -210,7 +265,8 @@ static struct graph_op *join(struct graph *g, enum graph_kind kind, const char *
 {
 	if (g->bad)
 		return NULL;
-	if (memcmp(g->op[a].down, g->op[b].down, sizeof g->op[a].down) || (kind == GRAPH_ADD && g->op[a].c != g->op[b].c)) {
+	if (memcmp(g->op[a].down, g->op[b].down, sizeof g->op[a].down) || (kind == GRAPH_ADD && g->op[a].c != g->op[b].c) ||
+	    (kind == GRAPH_GATE && g->op[b].c != 1)) {
 		g->bad = err_set(&g->err, NULL, "%.200s and %.200s do not fit each other", g->op[a].name, g->op[b].name);
 		return NULL;
 	}
@@ -232,18 +288,129 @@ int graph_concat(struct graph *g, int a, int b)
 	return g->n - 1;
 }
 
+int graph_drop(struct graph *g, int x, const char *name, float rate, int whole)
+{
+	struct graph_op *op = add_op(g, GRAPH_DROP, name, x, -1);
+
+	if (!op)
+		return -1;
+	op->rate = rate;
+	op->whole = whole;
+	return g->n - 1;
+}
+
+int graph_scale(struct graph *g, int x, const char *name, enum k_scale_kind kind, const int factor[3])
+{
+	struct graph_op *op = add_op(g, GRAPH_SCALE, name, x, -1);
+
+	if (!op)
+		return -1;
+	op->scale = kind;
+	memcpy(op->factor, factor, sizeof op->factor);
+	step_size(g, op, factor, kind == K_SCALE_LINEAR);
+	return g->bad ? -1 : g->n - 1;
+}
+
+int graph_gate(struct graph *g, int x, int gate)
+{
+	struct graph_op *op = join(g, GRAPH_GATE, "gate", x, gate);
+
+	return op ? g->n - 1 : -1;
+}
+
+int graph_linear(struct graph *g, int x, const char *name, int64_t oc, int bias)
+{
+	return graph_conv(g, x, name, &(struct graph_conv){.oc = oc, .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .bias = bias, .linear = 1});
+}
+
+int graph_layer(struct graph *g, int x, const char *name, int affine)
+{
+	struct graph_op *op = add_op(g, GRAPH_LAYER, name, x, -1);
+
+	if (!op)
+		return -1;
+	if (affine) {
+		op->w = add_vector(g, name, "weight", op->c, 1);
+		op->b = add_vector(g, name, "bias", op->c, 0);
+	}
+	return g->bad ? -1 : g->n - 1;
+}
+
+int graph_attention(struct graph *g, int x, const char *name, const struct graph_attention *a)
+{
+	struct graph_param table = {.rank = 2, .shape = {1, a->heads}, .deviation = 0.02};
+	int mark = graph_enter(g, "%s", name);
+	int64_t c = g->bad ? 0 : g->op[x].c;
+	struct graph_op *op;
+
+	x = graph_linear(g, x, "qkv", 3 * c, a->bias);
+	op = add_op(g, GRAPH_ATTENTION, "attention", x, -1);
+	if (op) {
+		op->attention = *a;
+		op->c = c;
+		for (int k = 0; k < 3; k++)
+			table.shape[0] *= 2 * a->window[k] - 1;
+		op->w = add_param(g, "", "relative_position_bias_table", &table);
+		x = g->n - 1;
+	}
+	x = graph_linear(g, x, "proj", c, 1);
+	graph_leave(g, mark);
+	return x;
+}
+
+int graph_merge(struct graph *g, int x, const char *name, const unsigned char order[8])
+{
+	struct graph_op *op = add_op(g, GRAPH_MERGE, name, x, -1);
+
+	if (!op)
+		return -1;
+	op->c *= 8;
+	memcpy(op->order, order, sizeof op->order);
+	step_size(g, op, (const int[3]){2, 2, 2}, 0);
+	return g->bad ? -1 : g->n - 1;
+}
+
+void graph_head(struct graph *g, int x, float weight)
+{
+	if (!g->bad && g->heads == GRAPH_HEADS)
+		g->bad = err_set(&g->err, NULL, "the network has more than %d heads", GRAPH_HEADS);
+	if (!g->bad)
+		g->head[g->heads++] = (struct graph_head){x, weight};
+}
+
+/* Buffers behind the parameters. */
+static void gather_buffers(struct graph *g)
+{
+	struct graph_param *p = g->bad ? NULL : realloc(g->param, (size_t)(g->params + g->buffers + 1) * sizeof *p);
+
+	if (!p) {
+		no_memory(g);
+		return;
+	}
+	g->param = p;
+	g->trained = g->params;
+	for (int i = 0; i < g->buffers; i++) {
+		p[g->params] = g->buffer[i];
+		p[g->params++].at += g->floats;
+	}
+	for (int i = 0; i < g->n; i++)
+		if (g->op[i].running >= 0)
+			g->op[i].running += g->trained;
+	g->buffers = 0;
+}
+
 int graph_output(struct graph *g, int x, struct err *e)
 {
 	if (!g->bad)
 		for (int k = 0; k < 3; k++)
 			if (g->op[x].down[k] != 1)
 				g->bad = err_set(&g->err, NULL, "the logits are %d times smaller than the input along %c", g->op[x].down[k], "dhw"[k]);
+	gather_buffers(g);
 	if (g->bad) {
 		*e = g->err;
 		return -1;
 	}
 	g->out = x;
-	g->op[x].uses++;
 	return 0;
 }
 

@@ -16,7 +16,7 @@ static void point_params(struct net *n)
 		const struct graph_param *p = &n->graph->param[i];
 
 		n->param[i].w = n->w + p->at;
-		n->param[i].g = n->g ? n->g + p->at : NULL;
+		n->param[i].g = n->g && p->kind == GRAPH_TRAINED ? n->g + p->at : NULL;
 	}
 }
 
@@ -27,7 +27,7 @@ static int alloc_params(struct net *n, struct err *e)
 	n->param = mem_zero((size_t)n->graph->params, sizeof *n->param, "a network's parameters", e);
 	if (!n->param)
 		return -1;
-	if (mem_mul(&bytes, (size_t)n->graph->floats, sizeof(float)))
+	if (mem_mul(&bytes, (size_t)(n->graph->floats + n->graph->buffer_floats), sizeof(float)))
 		return err_set(e, NULL, "the network has too many parameters");
 	n->w = n->k->alloc(bytes, e);
 	if (!n->w)
@@ -39,6 +39,7 @@ static int alloc_params(struct net *n, struct err *e)
 		n->param[i].rank = p->rank;
 		memcpy(n->param[i].shape, p->shape, sizeof p->shape);
 		n->param[i].count = p->count;
+		n->param[i].whole = p->kind == GRAPH_COUNTER;
 	}
 	point_params(n);
 	return 0;
@@ -100,6 +101,11 @@ int net_classes(const struct net *n)
 	return (int)n->graph->op[n->graph->out].c;
 }
 
+int net_labels(const struct net *n)
+{
+	return net_classes(n) == 1 ? 2 : net_classes(n);
+}
+
 void net_divisor(const struct net *n, int64_t div[3])
 {
 	graph_divisor(n->graph, div);
@@ -107,8 +113,14 @@ void net_divisor(const struct net *n, int64_t div[3])
 
 const struct net_param *net_params(const struct net *n, int *count)
 {
-	*count = n->graph->params;
+	*count = n->graph->trained;
 	return n->param;
+}
+
+const struct net_param *net_buffers(const struct net *n, int *count)
+{
+	*count = n->graph->params - n->graph->trained;
+	return n->param + n->graph->trained;
 }
 
 void net_block(const struct net *n, float **w, float **g, int64_t *total)
@@ -118,22 +130,31 @@ void net_block(const struct net *n, float **w, float **g, int64_t *total)
 	*total = n->graph->floats;
 }
 
+static void init_param(const struct graph_param *p, struct rng *r, float *w)
+{
+	for (int64_t i = 0; i < p->count; i++) {
+		if (p->bound > 0)
+			w[i] = (float)rng_range(r, -p->bound, p->bound);
+		else
+			w[i] = p->deviation > 0 ? (float)(p->deviation * rng_normal(r)) : p->fill;
+	}
+}
+
 int net_init(struct net *n, uint64_t seed, struct err *e)
 {
-	float *w = mem_new((size_t)n->graph->floats, sizeof *w, "a network's parameters", e);
+	size_t count = (size_t)(n->graph->floats + n->graph->buffer_floats);
+	float *w = mem_new(count, sizeof *w, "a network's parameters", e);
 	int bad;
 
 	if (!w)
 		return -1;
 	for (int i = 0; i < n->graph->params; i++) {
-		const struct graph_param *p = &n->graph->param[i];
 		struct rng r;
 
 		rng_init(&r, seed, RNG_INIT, (uint64_t)i);
-		for (int64_t j = 0; j < p->count; j++)
-			w[p->at + j] = p->bound > 0 ? (float)rng_range(&r, -p->bound, p->bound) : p->fill;
+		init_param(&n->graph->param[i], &r, w + n->graph->param[i].at);
 	}
-	bad = n->k->copy(n->w, w, (size_t)n->graph->floats * sizeof *w, K_TO_DEVICE, e);
+	bad = n->k->copy(n->w, w, count * sizeof *w, K_TO_DEVICE, e);
 	free(w);
 	net_changed(n);
 	return bad;
@@ -223,29 +244,24 @@ const float *net_forward(struct net *n, struct err *e)
 	return net_run_at(n, p->value[n->graph->out].at);
 }
 
-static struct net_run_loss loss_terms(const struct net *n, const struct k_loss *terms, const uint8_t *label, double *out, int grad)
-{
-	const struct plan *p = n->plan;
-	struct net_run_loss l = {*terms, label, out, grad};
-
-	l.terms.n = p->batch;
-	l.terms.vox = net_vox(n) / p->batch;
-	l.terms.k = net_classes(n);
-	return l;
-}
-
 int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)
 {
-	struct net_run_loss l = loss_terms(n, terms, label, out, 0);
+	const struct net_run_loss l = {*terms, label, out, 0};
 
 	return net_run_calls(n, n->plan->forward, n->plan->forward + 1, &l, e);
 }
 
 int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)
 {
-	struct net_run_loss l = loss_terms(n, terms, label, out, 1);
+	const struct net_run_loss l = {*terms, label, out, 1};
 
 	return net_run_calls(n, n->plan->forward, n->plan->calls, &l, e);
+}
+
+void net_dropout(struct net *n, uint64_t seed, int64_t step)
+{
+	n->seed = seed;
+	n->step = step;
 }
 
 int net_zero_grad(struct net *n, struct err *e)

@@ -20,6 +20,7 @@ struct net_param {
 	int64_t shape[5];
 	int64_t count;
 	float *w, *g;
+	int whole;     /* a count of batches: I64 in files */
 };
 
 /* arch: MONAI's own JSON, {"_target_": "UNet", "spatial_dims": 3, "in_channels": 1, "out_channels": 2, "channels": [...], "strides": [...],
@@ -30,14 +31,17 @@ void net_free(struct net *n); /* NULL is fine */
 
 const json_t *net_arch(const struct net *n); /* borrowed */
 int net_channels(const struct net *n);       /* of the input */
-int net_classes(const struct net *n);        /* of the logits */
+int net_classes(const struct net *n);        /* channels of the logits */
+int net_labels(const struct net *n);         /* values a label may have: the classes; of one channel, a sigmoid, two */
 void net_divisor(const struct net *n, int64_t div[3]); /* input sizes must be multiples of these */
 
-/* Parameters. net_params: the array, borrowed; *count how many. net_block: all values end to end (w, g of *total floats). */
+/* Parameters. net_params: the array, borrowed; *count how many. net_block: all values end to end (w, g of *total floats). net_buffers: what is in a
+   model beside them, running statistics that forward passes of a training plan change. */
 const struct net_param *net_params(const struct net *n, int *count);
+const struct net_param *net_buffers(const struct net *n, int *count);
 void net_block(const struct net *n, float **w, float **g, int64_t *total);
 
-/* PyTorch's default initialisation from Philox (seed, RNG_INIT, parameter index). */
+/* PyTorch's default initialisation (nnU-Net's networks: theirs) from Philox (seed, RNG_INIT, parameter index). */
 int net_init(struct net *n, uint64_t seed, struct err *e);
 
 /* Weights from a model frame, under MONAI's names. Missing, extra and wrong-shaped tensors are one error that lists them (the first ten and their
@@ -64,9 +68,14 @@ const float *net_forward(struct net *n, struct err *e);
 /* Loss of the last forward against labels [batch,d,h,w] (host memory on the CPU, device memory else), value alone (out: total, dice, ce). */
 int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
 
-/* The same and backward, once a net_forward: gradients are added to every g. n, vox and k of terms are filled in here. */
+/* The same and backward, once a net_forward: gradients are added to every g. n, vox and k of terms are filled in here. A network with deep
+   supervision: out's total, and the gradients, are those of the weighted sum over its heads, labels taken at each one's resolution (kernels/backend.h,
+   label_down); dice and ce are the full resolution's. */
 int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
 int net_zero_grad(struct net *n, struct err *e);
+
+/* Which numbers dropout takes in a training plan's forward and backward: those of this seed and step (seg-train: the batch's first patch). */
+void net_dropout(struct net *n, uint64_t seed, int64_t step);
 
 /* Table of layers: name, operation, output shape, parameters, multiply-adds, bytes; then totals and the arena. For seg-train --summary. */
 int net_summary(const struct net *n, struct out *o, struct err *e);

@@ -38,11 +38,11 @@ static void check_one(const struct net_param *p, const struct tensor *t, struct 
 		misfit_add(m, "missing", p->name, "");
 		return;
 	}
-	if (dtype_is_float(t->dtype) && t->rank == p->rank && !memcmp(t->shape, p->shape, (size_t)p->rank * sizeof *p->shape))
+	if (dtype_is_float(t->dtype) != p->whole && t->rank == p->rank && !memcmp(t->shape, p->shape, (size_t)p->rank * sizeof *p->shape))
 		return;
 	shape_text(is, sizeof is, t->shape, t->rank);
 	shape_text(needs, sizeof needs, p->shape, p->rank);
-	snprintf(more, sizeof more, " %s%s (needs %s)", dtype_is_float(t->dtype) ? "" : dtype_name(t->dtype), is, needs);
+	snprintf(more, sizeof more, " %s%s (needs %s)", dtype_is_float(t->dtype) != p->whole ? "" : dtype_name(t->dtype), is, needs);
 	misfit_add(m, "wrong", p->name, more);
 }
 
@@ -93,10 +93,13 @@ int net_store(const struct net *n, struct frame *model, struct err *e)
 {
 	for (int i = 0; i < n->graph->params; i++) {
 		const struct net_param *p = &n->param[i];
-		struct tensor *t = frame_add(model, p->name, DT_F32, p->rank, p->shape, e);
+		struct tensor *t = frame_add(model, p->name, p->whole ? DT_I64 : DT_F32, p->rank, p->shape, e);
+		float count;
 
-		if (!t || n->k->copy(t->data, p->w, t->size, K_TO_HOST, e))
+		if (!t || n->k->copy(p->whole ? &count : t->data, p->w, (size_t)p->count * sizeof count, K_TO_HOST, e))
 			return -1;
+		if (p->whole)
+			*(int64_t *)t->data = (int64_t)count;
 	}
 	return 0;
 }

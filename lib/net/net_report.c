@@ -6,7 +6,10 @@
 
 static const char *const DOES[PLAN_DOES] = {
 	[PLAN_DO_CONV] = "conv", [PLAN_DO_DATA] = "conv-data", [PLAN_DO_WEIGHTS] = "conv-weights", [PLAN_DO_NORM] = "norm",
-	[PLAN_DO_NORM_BACK] = "norm-back", [PLAN_DO_SLICE] = "slice", [PLAN_DO_LOSS] = "loss",
+	[PLAN_DO_NORM_BACK] = "norm-back", [PLAN_DO_SLICE] = "slice", [PLAN_DO_DROP] = "drop",
+	[PLAN_DO_SCALE] = "scale", [PLAN_DO_GATE] = "gate", [PLAN_DO_GATE_BACK] = "gate-back", [PLAN_DO_LOSS] = "loss",
+	[PLAN_DO_LAYER] = "layer", [PLAN_DO_LAYER_BACK] = "layer-back", [PLAN_DO_ATTENTION] = "attend", [PLAN_DO_ATTENTION_BACK] = "attend-back",
+	[PLAN_DO_MERGE] = "merge", [PLAN_DO_MERGE_BACK] = "merge-back",
 };
 
 static int64_t param_count(const struct net *n, int i)
@@ -14,23 +17,73 @@ static int64_t param_count(const struct net *n, int i)
 	return i < 0 ? 0 : n->graph->param[i].count;
 }
 
-/* "conv 3x3x3 /2x2x2", "up 3x3x3 *2x2x2 + x", "norm+act+add" */
-static void describe(const struct plan_step *s, char *text, size_t size)
+/* "conv 3x3x3 /2x2x2", "up 3x3x3 *2x2x2 + x" */
+static void describe_conv(const struct plan_step *s, char *text, size_t size)
 {
 	const struct k_conv_geom *g = &s->geom;
-	size_t k;
+	size_t k = (size_t)snprintf(text, size, "%s %dx%dx%d", g->transposed ? "up" : "conv", g->kernel[0], g->kernel[1], g->kernel[2]);
 
-	if (s->kind == PLAN_CONCAT) {
-		snprintf(text, size, "concat");
-	} else if (s->kind == PLAN_CONV) {
-		k = (size_t)snprintf(text, size, "%s %dx%dx%d", g->transposed ? "up" : "conv", g->kernel[0], g->kernel[1], g->kernel[2]);
-		if (g->stride[0] * g->stride[1] * g->stride[2] != 1 && k < size)
-			k += (size_t)snprintf(text + k, size - k, " %c%dx%dx%d", g->transposed ? '*' : '/', g->stride[0], g->stride[1], g->stride[2]);
-		if (s->identity && k < size)
-			snprintf(text + k, size - k, " +x");
-	} else {
-		snprintf(text, size, "%s%s%s", s->norm.norm ? "norm " : "", s->norm.act ? "act " : "", s->res >= 0 ? "add" : "");
+	if (g->stride[0] * g->stride[1] * g->stride[2] != 1 && k < size)
+		k += (size_t)snprintf(text + k, size - k, " %c%dx%dx%d", g->transposed ? '*' : '/', g->stride[0], g->stride[1], g->stride[2]);
+	if (s->identity && k < size)
+		snprintf(text + k, size - k, " +x");
+}
+
+/* "instance lrelu add", "group add relu" */
+static void describe_norm(const struct plan_step *s, char *text, size_t size)
+{
+	static const char *const norms[] = {"", "instance ", "group ", "batch ", "batch "};
+	static const char *const acts[] = {"", "relu ", "lrelu ", "prelu ", "elu ", "gelu ", "swish ", "mish ", "sigmoid ", "tanh "};
+	const char *add = s->res >= 0 ? "add " : "", *act = acts[s->norm.act];
+
+	snprintf(text, size, "%s%s%s", norms[s->norm.norm], s->norm.after ? add : act, s->norm.after ? act : add);
+}
+
+static void describe_scale(const struct plan_step *s, char *text, size_t size)
+{
+	const int *f = s->scale.factor;
+
+	snprintf(text, size, "%s %dx%dx%d", s->scale.kind == K_SCALE_MEAN ? "mean" : "linear", f[0], f[1], f[2]);
+}
+
+static void describe_attention(const struct plan_step *s, char *text, size_t size)
+{
+	const struct k_attention *a = &s->attention;
+
+	snprintf(text, size, "%lld heads %lldx%lldx%lld%s", (long long)a->heads, (long long)a->window[0], (long long)a->window[1], (long long)a->window[2],
+		a->shift[0] + a->shift[1] + a->shift[2] ? " shifted" : "");
+}
+
+static void describe_other(const struct plan_step *s, char *text, size_t size)
+{
+	static const char *const names[] = {
+		[PLAN_CONCAT] = "concat", [PLAN_DROP] = "dropout", [PLAN_GATE] = "gate", [PLAN_LAYER] = "layer norm", [PLAN_MERGE] = "merge 2x2x2",
+	};
+
+	snprintf(text, size, "%s", names[s->kind]);
+}
+
+static void describe(const struct plan_step *s, char *text, size_t size)
+{
+	static void (*const by[])(const struct plan_step *, char *, size_t) = {
+		[PLAN_CONV] = describe_conv, [PLAN_NORM] = describe_norm, [PLAN_CONCAT] = describe_other, [PLAN_DROP] = describe_other,
+		[PLAN_SCALE] = describe_scale, [PLAN_GATE] = describe_other, [PLAN_LAYER] = describe_other, [PLAN_ATTENTION] = describe_attention,
+		[PLAN_MERGE] = describe_other,
+	};
+
+	by[s->kind](s, text, size);
+}
+
+/* q k' and the sums of v, of whole windows */
+static double attention_multiply_adds(const struct k_attention *a)
+{
+	double tokens = 1, windows = (double)a->n;
+
+	for (int k = 0; k < 3; k++) {
+		tokens *= (double)a->window[k];
+		windows *= (double)((a->size[k] + a->window[k] - 1) / a->window[k]);
 	}
+	return 2 * windows * tokens * tokens * (double)a->c;
 }
 
 static double multiply_adds(const struct plan_step *s)
@@ -38,6 +91,8 @@ static double multiply_adds(const struct plan_step *s)
 	const struct k_conv_geom *g = &s->geom;
 	const int64_t *grid = g->transposed ? g->in : g->out;
 
+	if (s->kind == PLAN_ATTENTION)
+		return attention_multiply_adds(&s->attention);
 	if (s->kind != PLAN_CONV)
 		return 0;
 	return (double)g->n * (double)(grid[0] * grid[1] * grid[2]) * (double)(g->kernel[0] * g->kernel[1] * g->kernel[2]) * (double)(g->ic * g->oc);
@@ -64,8 +119,9 @@ int net_summary(const struct net *n, struct out *o, struct err *e)
 			return -1;
 		macs += multiply_adds(s);
 	}
-	return out_printf(o, e, "total: %lld parameters, %.2f G multiply-adds, arena %.1f MB (batch %lld, %s)\n", (long long)n->graph->floats, macs / 1e9,
-		(double)p->arena / 1048576, (long long)p->batch, p->train ? "training" : "inference");
+	return out_printf(o, e, "total: %lld parameters, %.2f G multiply-adds, arena %.1f MB (batch %lld, %s), weights%s %.1f MB\n",
+		(long long)n->graph->floats, macs / 1e9, (double)p->arena / 1048576, (long long)p->batch, p->train ? "training" : "inference",
+		p->train ? ", gradients and two moments" : "", (double)n->graph->floats * (p->train ? 16 : 4) / 1048576);
 }
 
 void net_profile(struct net *n, int on)

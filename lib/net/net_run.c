@@ -1,7 +1,10 @@
 /* Runs the calls of a plan. */
 #include "lib/net/net_run.h"
 
+#include <assert.h>
+
 #include "lib/base/progress.h"
+#include "lib/base/rng.h"
 
 float *net_run_at(const struct net *n, struct plan_ref r)
 {
@@ -80,14 +83,35 @@ static int do_weights(struct net *n, const struct plan_call *c, const struct pla
 		net_run_at(n, c->scratch), e);
 }
 
+static float *buffer(const struct net *n, int running, int which)
+{
+	return running < 0 ? NULL : n->param[running + which].w;
+}
+
+/* One more batch in the running statistics */
+static int count_batch(const struct net *n, int running, struct err *e)
+{
+	float *w = buffer(n, running, 2), count;
+
+	if (!w)
+		return 0;
+	if (n->k->copy(&count, w, sizeof count, K_TO_HOST, e))
+		return -1;
+	count++;
+	return n->k->copy(w, &count, sizeof count, K_TO_DEVICE, e);
+}
+
 static int do_norm(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	const struct k_norm_fwd a = {
 		.x = net_run_at(n, c->x), .gamma = weight(n, s->w), .beta = weight(n, s->b), .alpha = weight(n, s->alpha), .res = net_run_at(n, c->res),
 		.y = net_run_at(n, c->y), .y2 = net_run_at(n, c->y2), .mean = net_run_at(n, s->mean), .rstd = net_run_at(n, s->rstd),
+		.running_mean = buffer(n, s->running, 0), .running_var = buffer(n, s->running, 1),
 	};
 
 	(void)l;
+	if (s->norm.norm == K_NORM_BATCH && count_batch(n, s->running, e))
+		return -1;
 	return n->k->norm_forward(&c->norm, &a, net_run_at(n, c->scratch), e);
 }
 
@@ -95,7 +119,7 @@ static int do_norm_back(struct net *n, const struct plan_call *c, const struct p
 {
 	const struct k_norm_bwd a = {
 		.dy = net_run_at(n, c->dy), .dy2 = net_run_at(n, c->dy2), .x = net_run_at(n, c->x), .gamma = weight(n, s->w), .beta = weight(n, s->b),
-		.alpha = weight(n, s->alpha), .mean = net_run_at(n, s->mean), .rstd = net_run_at(n, s->rstd), .dx = net_run_at(n, c->dx),
+		.alpha = weight(n, s->alpha), .mean = net_run_at(n, s->mean), .rstd = net_run_at(n, s->rstd), .res = net_run_at(n, c->res), .dx = net_run_at(n, c->dx),
 		.dres = net_run_at(n, c->dres),
 		.dgamma = gradient(n, s->w), .dbeta = gradient(n, s->b), .dalpha = gradient(n, s->alpha), .dx_add = c->add, .dres_add = c->dres_add,
 	};
@@ -110,17 +134,126 @@ static int do_slice(struct net *n, const struct plan_call *c, const struct plan_
 	return n->k->slice_copy(net_run_at(n, c->y), c->y.pitch, net_run_at(n, c->x), c->x.pitch, c->vox, c->c, c->add, e);
 }
 
+static int do_drop(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	uint64_t index = (uint64_t)n->step << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
+	const struct k_drop g = {.rate = s->rate, .span = n->graph->op[s->op].whole ? c->vox / n->plan->batch : 0, .key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)},
+		.at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
+
+	(void)l;
+	return n->k->drop(&g, net_run_at(n, c->x), c->x.pitch, net_run_at(n, c->y), c->y.pitch, c->vox, c->c, c->add, e);
+}
+
+static int do_scale(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	struct k_scale g = s->scale;
+
+	(void)l;
+	g.xpitch = c->back ? c->y.pitch : c->x.pitch;
+	g.ypitch = c->back ? c->x.pitch : c->y.pitch;
+	return n->k->scale(&g, c->back, net_run_at(n, c->x), net_run_at(n, c->y), c->add, e);
+}
+
+static int do_gate(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)l, (void)s;
+	return n->k->gate(net_run_at(n, c->x), c->x.pitch, net_run_at(n, c->res), net_run_at(n, c->y), c->y.pitch, c->vox, c->c, e);
+}
+
+static int do_gate_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)l, (void)s;
+	return n->k->gate_back(net_run_at(n, c->dy), c->dy.pitch, net_run_at(n, c->x), c->x.pitch, net_run_at(n, c->res), net_run_at(n, c->dx),
+		net_run_at(n, c->dres), c->add, c->dres_add, c->vox, c->c, e);
+}
+
+static int do_layer(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)l;
+	return n->k->layer_forward(&s->layer, net_run_at(n, c->x), weight(n, s->w), weight(n, s->b), net_run_at(n, c->y), net_run_at(n, s->mean),
+		net_run_at(n, s->rstd), e);
+}
+
+static int do_layer_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)l;
+	return n->k->layer_backward(&s->layer, net_run_at(n, c->dy), net_run_at(n, c->x), weight(n, s->w), net_run_at(n, s->mean), net_run_at(n, s->rstd),
+		net_run_at(n, c->dx), c->add, gradient(n, s->w), gradient(n, s->b), net_run_at(n, c->scratch), e);
+}
+
+static struct k_attention_args attention_args(const struct net *n, const struct plan_call *c, const struct plan_step *s)
+{
+	return (struct k_attention_args){net_run_at(n, c->x), weight(n, s->b), weight(n, s->w)};
+}
+
+static int do_attention(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	const struct k_attention_args a = attention_args(n, c, s);
+
+	(void)l;
+	return n->k->attention_forward(&s->attention, &a, net_run_at(n, c->y), net_run_at(n, c->scratch), e);
+}
+
+static int do_attention_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	const struct k_attention_args a = attention_args(n, c, s);
+	const struct k_attention_grads d = {net_run_at(n, c->dy), net_run_at(n, c->dx), gradient(n, s->b), gradient(n, s->w)};
+
+	(void)l;
+	assert(!c->add); /* nothing else reads the projection */
+	return n->k->attention_backward(&s->attention, &a, &d, net_run_at(n, c->scratch), e);
+}
+
+static int do_merge(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)l;
+	return n->k->merge_forward(&s->merge, net_run_at(n, c->x), net_run_at(n, c->y), e);
+}
+
+static int do_merge_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)l;
+	return n->k->merge_backward(&s->merge, net_run_at(n, c->dy), net_run_at(n, c->dx), c->add, e);
+}
+
+/* Of the logits, or of a head: against labels of its resolution, its part of the total. */
 static int do_loss(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
+	const struct graph *g = n->graph;
+	const struct plan_value *v = &n->plan->value[c->head ? g->head[c->head - 1].value : g->out];
+	float weight = !l->grad ? 1 : c->head ? g->head[c->head - 1].weight : g->out_weight;
+	struct k_loss terms = l->terms;
+	const uint8_t *label = l->label;
+	double out[3];
+
 	(void)s;
-	return n->k->loss(&l->terms, net_run_at(n, c->x), l->label, l->grad ? net_run_at(n, c->dx) : NULL, l->out, net_run_at(n, c->scratch), e);
+	terms.n = n->plan->batch;
+	terms.vox = v->vox / terms.n;
+	terms.k = v->c;
+	terms.w_dice *= weight;
+	terms.w_ce *= weight;
+	if (c->head) {
+		uint8_t *down = (uint8_t *)net_run_at(n, c->y);
+
+		label = down;
+		if (n->k->label_down(down, l->label, terms.n, v->size, g->op[g->head[c->head - 1].value].down, e))
+			return -1;
+	}
+	if (n->k->loss(&terms, net_run_at(n, c->x), label, l->grad ? net_run_at(n, c->dx) : NULL, out, net_run_at(n, c->scratch), e))
+		return -1;
+	l->out[0] = c->head ? l->out[0] + out[0] : out[0];
+	if (!c->head)
+		l->out[1] = out[1], l->out[2] = out[2];
+	return 0;
 }
 
 int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *l, struct err *e)
 {
 	static int (*const does[PLAN_DOES])(struct net *, const struct plan_call *, const struct plan_step *, const struct net_run_loss *, struct err *) = {
 		[PLAN_DO_CONV] = do_conv, [PLAN_DO_DATA] = do_data, [PLAN_DO_WEIGHTS] = do_weights, [PLAN_DO_NORM] = do_norm,
-		[PLAN_DO_NORM_BACK] = do_norm_back, [PLAN_DO_SLICE] = do_slice, [PLAN_DO_LOSS] = do_loss,
+		[PLAN_DO_NORM_BACK] = do_norm_back, [PLAN_DO_SLICE] = do_slice, [PLAN_DO_DROP] = do_drop, [PLAN_DO_SCALE] = do_scale, [PLAN_DO_GATE] = do_gate,
+		[PLAN_DO_GATE_BACK] = do_gate_back, [PLAN_DO_LAYER] = do_layer, [PLAN_DO_LAYER_BACK] = do_layer_back, [PLAN_DO_ATTENTION] = do_attention,
+		[PLAN_DO_ATTENTION_BACK] = do_attention_back, [PLAN_DO_MERGE] = do_merge, [PLAN_DO_MERGE_BACK] = do_merge_back, [PLAN_DO_LOSS] = do_loss,
 	};
 	struct plan *p = n->plan;
 

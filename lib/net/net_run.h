@@ -18,6 +18,8 @@ struct net {
 	float *fold;            /* weights of a convolution with its input added in, and ones */
 	size_t fold_bytes;
 	int profile;
+	uint64_t seed;          /* of dropout */
+	int64_t step;
 };
 
 struct net_run_loss { struct k_loss terms; const uint8_t *label; double *out; int grad; };

@@ -77,18 +77,26 @@ int plan_emit(struct plan *p, const struct plan_call *c, size_t scratch, struct 
 
 	for (size_t i = 0; i < sizeof used / sizeof *used; i++)
 		live(p, used[i], t);
-	if ((n->what == PLAN_DO_NORM || n->what == PLAN_DO_NORM_BACK) && n->norm.norm != K_NORM_NONE) {
+	if (n->step >= 0 && n->what != PLAN_DO_SLICE) {
 		live(p, p->step[n->step].mean, t);
 		live(p, p->step[n->step].rstd, t);
 	}
 	return 0;
 }
 
-int plan_slice(struct plan *p, int step, int value, struct plan_ref x, struct plan_ref y, int add, struct err *e)
+struct plan_call plan_call_new(enum plan_do what, int step)
 {
 	const struct plan_ref no = plan_nowhere;
-	struct plan_call c = {.what = PLAN_DO_SLICE, .step = step, .x = x, .y = y, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no};
 
+	return (struct plan_call){.what = what, .step = step, .x = no, .y = no, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no};
+}
+
+int plan_slice(struct plan *p, int step, int value, struct plan_ref x, struct plan_ref y, int add, struct err *e)
+{
+	struct plan_call c = plan_call_new(PLAN_DO_SLICE, step);
+
+	c.x = x;
+	c.y = y;
 	c.add = add;
 	c.vox = p->value[value].vox;
 	c.c = p->value[value].c;

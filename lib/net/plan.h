@@ -1,9 +1,10 @@
 /* A plan: a graph made ready to run for one input shape. Shapes, fused steps, a list of backend calls (forward, loss, backward), and one arena in
    which every value, gradient and scratch space has a place for as long as it lives. Nothing is allocated while the calls run.
 
-   Fused: convolution + bias (+ its own input added: folded into the weights); norm + activation + residual add in one call; concat without copy:
-   what a norm step makes is written into its slice of the concatenation, and beside it where a convolution wants it dense. A bias in front of an
-   instance norm, which takes it away again, is left out; its gradient is 0.
+   Fused: convolution + bias (+ its own input added: folded into the weights); norm + activation + residual add (before or behind the activation) in one call; concat without copy:
+   what a norm step makes is written into its slice of the concatenation, and beside it where a convolution wants it dense; so is what a convolution
+   makes for a concatenation alone. A bias in front of an instance norm, which takes it away again, is left out; its gradient is 0. In inference
+   dropout is nothing, batch normalisation takes the running statistics, and what only heads need is not computed.
    Backward: the gradient of an add is passed on, not copied; sums of gradients are made by the calls that write them; of the input there is none. */
 #ifndef NIIPIPE_PLAN_H
 #define NIIPIPE_PLAN_H
@@ -16,9 +17,10 @@ struct plan_buf { size_t bytes, at; int first, last; };
 /* Where something lies: floats from the beginning of a buffer (buf -1: nowhere), and from voxel to voxel. */
 struct plan_ref { int buf; int64_t at, pitch; };
 
-enum plan_kind { PLAN_CONV, PLAN_NORM, PLAN_CONCAT };
+enum plan_kind { PLAN_CONV, PLAN_NORM, PLAN_CONCAT, PLAN_DROP, PLAN_SCALE, PLAN_GATE, PLAN_LAYER, PLAN_ATTENTION, PLAN_MERGE };
 
-/* A fused forward operation: out = conv(x), or act(norm(x)) + res, or the concatenation of x and res. */
+/* A fused forward operation: out = conv(x), or act(norm(x)) + res, or the concatenation of x and res, or x dropped out, scaled, gated by res,
+   layer-normalised, attended to, merged. */
 struct plan_step {
 	enum plan_kind kind;
 	int op;             /* of the graph, which it is named after */
@@ -29,18 +31,27 @@ struct plan_step {
 	struct k_conv *conv;
 	struct k_norm norm;
 	struct plan_ref mean, rstd;
+	int running;        /* batch normalisation's buffers, -1: none */
+	struct k_scale scale;
+	struct k_layer layer;
+	struct k_attention attention; /* w: its table, b: the bias of the projection before it */
+	struct k_merge merge;
+	float rate;
 };
 
-enum plan_do { PLAN_DO_CONV, PLAN_DO_DATA, PLAN_DO_WEIGHTS, PLAN_DO_NORM, PLAN_DO_NORM_BACK, PLAN_DO_SLICE, PLAN_DO_LOSS, PLAN_DOES };
+enum plan_do { PLAN_DO_CONV, PLAN_DO_DATA, PLAN_DO_WEIGHTS, PLAN_DO_NORM, PLAN_DO_NORM_BACK, PLAN_DO_SLICE, PLAN_DO_DROP, PLAN_DO_SCALE, PLAN_DO_GATE,
+	PLAN_DO_GATE_BACK, PLAN_DO_LAYER, PLAN_DO_LAYER_BACK, PLAN_DO_ATTENTION, PLAN_DO_ATTENTION_BACK, PLAN_DO_MERGE, PLAN_DO_MERGE_BACK, PLAN_DO_LOSS, PLAN_DOES };
 
 /* One call of the backend. */
 struct plan_call {
 	enum plan_do what;
 	int step;           /* -1: the loss */
+	int head;           /* whose loss: 0 the logits', else of head - 1 */
 	struct plan_ref x, y, y2, res, dy, dy2, dx, dres, scratch;
 	int add, dres_add;
 	struct k_norm norm; /* with the pitches of this call */
 	int64_t vox, c;     /* of a slice */
+	int back;           /* of a scale */
 	double seconds;     /* while profiling */
 	int64_t times;
 };
@@ -49,6 +60,8 @@ struct plan_value {
 	int64_t size[3], vox, c; /* vox: n d h w */
 	int step;            /* that makes it; -1: the input, or fused away */
 	int last;            /* last step that reads it */
+	int live, uses;      /* something needs it; how many operations read it */
+	int output;          /* logits, of any resolution */
 	int concats;         /* how many concatenations it is part of */
 	int in;              /* the first of them, -1: none */
 	int64_t in_at;       /* its first channel there */
@@ -69,7 +82,7 @@ struct plan {
 	struct plan_step *step;
 	struct plan_call *call;   /* forward, loss, backward */
 	struct plan_buf *buf;
-	int steps, calls, forward, bufs, calls_room, bufs_room;
+	int steps, calls, forward, losses, bufs, calls_room, bufs_room; /* forward, losses: how many calls */
 	struct plan_ref input;
 	size_t arena;        /* bytes */
 };
@@ -89,6 +102,12 @@ int plan_buf(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct 
 
 /* Append a call: its buffers live at least until then; scratch of so many bytes is added. */
 int plan_emit(struct plan *p, const struct plan_call *c, size_t scratch, struct err *e);
+
+/* An empty call for a step. */
+struct plan_call plan_call_new(enum plan_do what, int step);
+
+/* Does a convolution write value i straight into the concatenation that alone reads it? */
+int plan_conv_slice(const struct plan *p, int i);
 
 /* Append y[:] = x[:] or += for a value's voxels. */
 int plan_slice(struct plan *p, int step, int value, struct plan_ref x, struct plan_ref y, int add, struct err *e);

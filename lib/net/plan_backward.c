@@ -51,6 +51,9 @@ static int pass(struct plan *p, int s, int i, struct plan_ref r, int alias, stru
 			v->g = r;
 			return 0;
 		}
+	} else if (plan_conv_slice(p, i)) {
+		v->g = r;
+		return 0;
 	} else if (by(p, i, PLAN_NORM) && (v->g.buf < 0 || v->g2.buf < 0)) {
 		*(v->g.buf < 0 ? &v->g : &v->g2) = r;
 		return 0;
@@ -61,8 +64,7 @@ static int pass(struct plan *p, int s, int i, struct plan_ref r, int alias, stru
 static int conv_back(struct plan *p, int i, struct err *e)
 {
 	const struct plan_step *s = &p->step[i];
-	const struct plan_ref no = plan_nowhere;
-	struct plan_call c = {.what = PLAN_DO_WEIGHTS, .step = i, .y = no, .y2 = no, .res = no, .dy2 = no, .dx = no, .dres = no};
+	struct plan_call c = plan_call_new(PLAN_DO_WEIGHTS, i);
 	size_t scratch = p->k->conv_scratch(s->conv);
 
 	c.x = p->value[s->x].at;
@@ -72,7 +74,7 @@ static int conv_back(struct plan *p, int i, struct err *e)
 	if (!p->value[s->x].grad)
 		return 0;
 	c.what = PLAN_DO_DATA;
-	c.x = no;
+	c.x = plan_nowhere;
 	if (grad_place(p, i, s->x, &c.dx, &c.add, e))
 		return -1;
 	return plan_emit(p, &c, scratch, e);
@@ -83,7 +85,7 @@ static int add_back(struct plan *p, int i, struct err *e)
 {
 	const struct plan_step *s = &p->step[i];
 	struct plan_value *v = &p->value[s->out], *x = &p->value[s->x], *res = &p->value[s->res];
-	int early = x->step > res->step && x->g.buf < 0 && p->graph->op[s->x].uses == 1 && is_dense(p, s->out, v->g) && !v->shared;
+	int early = x->step > res->step && x->g.buf < 0 && x->uses == 1 && is_dense(p, s->out, v->g) && !v->shared;
 	int had = res->g.buf >= 0;
 
 	early = early && !by(p, s->x, PLAN_CONCAT); /* which passes slices of it on */
@@ -114,7 +116,7 @@ static int res_back(struct plan *p, int i, struct plan_call *c, int *taken, stru
 	const struct plan_step *s = &p->step[i];
 	struct plan_value *v = &p->value[s->out], *res = &p->value[s->res];
 
-	if (res->g.buf >= 0 || v->shared || (!by(p, s->res, PLAN_NORM) && !is_dense(p, s->out, v->g)))
+	if (s->norm.after || res->g.buf >= 0 || v->shared || (!by(p, s->res, PLAN_NORM) && !is_dense(p, s->out, v->g)))
 		return grad_place(p, i, s->res, &c->dres, &c->dres_add, e);
 	res->g = v->g;
 	*taken = 1;
@@ -143,8 +145,7 @@ static int pass_both(struct plan *p, int i, struct err *e)
 static int norm_back(struct plan *p, int i, struct err *e)
 {
 	const struct plan_step *s = &p->step[i];
-	const struct plan_ref no = plan_nowhere;
-	struct plan_call c = {.what = PLAN_DO_NORM_BACK, .step = i, .y = no, .y2 = no, .res = no, .dx = no, .dres = no, .norm = s->norm};
+	struct plan_call c = plan_call_new(PLAN_DO_NORM_BACK, i);
 	struct plan_value *v = &p->value[s->out], *x = &p->value[s->x];
 	int twice = s->res == s->x, taken = twice;
 
@@ -152,9 +153,12 @@ static int norm_back(struct plan *p, int i, struct err *e)
 		return add_back(p, i, e);
 	if (s->res >= 0 && !twice && p->value[s->res].grad && res_back(p, i, &c, &taken, e))
 		return -1;
+	c.norm = s->norm;
 	c.x = x->at;
 	c.dy = v->g;
 	c.dy2 = v->g2;
+	if (s->norm.after)
+		c.res = p->value[s->res].at;
 	if (x->g.buf < 0 && !taken && !v->shared && is_dense(p, s->out, v->g))
 		c.dx = x->g = v->g;
 	else if (grad_place(p, i, s->x, &c.dx, &c.add, e))
@@ -162,7 +166,8 @@ static int norm_back(struct plan *p, int i, struct err *e)
 	c.norm.xpitch = c.x.pitch;
 	c.norm.ypitch = c.dy.pitch;
 	c.norm.y2pitch = c.dy2.pitch;
-	c.norm.rpitch = c.dres.pitch;
+	c.norm.rpitch = c.res.pitch;
+	c.norm.dpitch = c.dres.pitch;
 	if (plan_emit(p, &c, p->k->norm_scratch(&c.norm), e))
 		return -1;
 	return twice ? pass_both(p, i, e) : 0;
@@ -179,10 +184,63 @@ static int concat_back(struct plan *p, int i, struct err *e)
 	return pass(p, i, s->res, r, 0, e);
 }
 
+/* dropout, scale: x's gradient from the output's */
+static int plain_back(struct plan *p, int i, struct err *e)
+{
+	const struct plan_step *s = &p->step[i];
+	struct plan_call c = plan_call_new(s->kind == PLAN_DROP ? PLAN_DO_DROP : PLAN_DO_SCALE, i);
+
+	c.back = 1;
+	c.x = p->value[s->out].g;
+	c.vox = p->value[s->out].vox;
+	c.c = p->value[s->out].c;
+	return grad_place(p, i, s->x, &c.y, &c.add, e) || plan_emit(p, &c, 0, e) ? -1 : 0;
+}
+
+/* Gradients that nobody wants are written to a buffer that nobody reads. */
+static int gate_back(struct plan *p, int i, struct err *e)
+{
+	const struct plan_step *s = &p->step[i];
+	struct plan_value *x = &p->value[s->x], *gate = &p->value[s->res];
+	struct plan_call c = plan_call_new(PLAN_DO_GATE_BACK, i);
+
+	c.x = x->at;
+	c.res = gate->at;
+	c.dy = p->value[s->out].g;
+	c.vox = x->vox;
+	c.c = x->c;
+	if (x->grad ? grad_place(p, i, s->x, &c.dx, &c.add, e) : plan_buf(p, x->vox, x->c, &c.dx, e))
+		return -1;
+	if (gate->grad ? grad_place(p, i, s->res, &c.dres, &c.dres_add, e) : plan_buf(p, gate->vox, 1, &c.dres, e))
+		return -1;
+	return plan_emit(p, &c, 0, e);
+}
+
+/* Layer normalisation, attention, merge: x's gradient (and the parameters') from x and the output's gradient */
+static int token_back(struct plan *p, int i, struct err *e)
+{
+	static const enum plan_do does[] = {
+		[PLAN_LAYER] = PLAN_DO_LAYER_BACK, [PLAN_ATTENTION] = PLAN_DO_ATTENTION_BACK, [PLAN_MERGE] = PLAN_DO_MERGE_BACK,
+	};
+	const struct plan_step *s = &p->step[i];
+	struct plan_call c = plan_call_new(does[s->kind], i);
+	size_t scratch = 0;
+
+	if (s->kind == PLAN_LAYER)
+		scratch = p->k->layer_scratch(&s->layer);
+	if (s->kind == PLAN_ATTENTION)
+		scratch = p->k->attention_scratch(&s->attention, 1);
+	if (s->kind != PLAN_MERGE)
+		c.x = p->value[s->x].at;
+	c.dy = p->value[s->out].g;
+	return grad_place(p, i, s->x, &c.dx, &c.add, e) || plan_emit(p, &c, scratch, e) ? -1 : 0;
+}
+
 int plan_backward(struct plan *p, struct err *e)
 {
 	static int (*const back[])(struct plan *, int, struct err *) = {
-		[PLAN_CONV] = conv_back, [PLAN_NORM] = norm_back, [PLAN_CONCAT] = concat_back,
+		[PLAN_CONV] = conv_back, [PLAN_NORM] = norm_back, [PLAN_CONCAT] = concat_back, [PLAN_DROP] = plain_back, [PLAN_SCALE] = plain_back,
+		[PLAN_GATE] = gate_back, [PLAN_LAYER] = token_back, [PLAN_ATTENTION] = token_back, [PLAN_MERGE] = token_back,
 	};
 
 	for (int i = p->steps - 1; i >= 0; i--) {

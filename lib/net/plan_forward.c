@@ -13,7 +13,7 @@ static int place(struct plan *p, int i, struct err *e)
 
 	if (v->at.buf >= 0)
 		return 0;
-	if (v->in >= 0 && !v->dense && by_norm(p, i)) {
+	if (v->in >= 0 && !v->dense && (by_norm(p, i) || plan_conv_slice(p, i))) {
 		if (place(p, v->in, e))
 			return -1;
 		v->at = p->value[v->in].at;
@@ -34,14 +34,13 @@ static int reusable(const struct plan *p, int s, int i)
 		if (p->value[j].in == i && p->value[j].last > s)
 			return 0; /* it lies in here, and is read later */
 	v = &p->value[i];
-	return v->last == s && !v->concats && !v->kept && v->at.pitch == v->c && i != p->graph->out;
+	return v->last == s && !v->concats && !v->kept && v->at.pitch == v->c && !v->output;
 }
 
 static int conv_call(struct plan *p, int i, struct err *e)
 {
 	const struct plan_step *s = &p->step[i];
-	const struct plan_ref no = plan_nowhere;
-	struct plan_call c = {.what = PLAN_DO_CONV, .step = i, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no};
+	struct plan_call c = plan_call_new(PLAN_DO_CONV, i);
 
 	if (place(p, s->out, e))
 		return -1;
@@ -53,10 +52,10 @@ static int conv_call(struct plan *p, int i, struct err *e)
 static int norm_call(struct plan *p, int i, struct err *e)
 {
 	const struct plan_step *s = &p->step[i];
-	const struct plan_ref no = plan_nowhere;
-	struct plan_call c = {.what = PLAN_DO_NORM, .step = i, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no, .norm = s->norm};
+	struct plan_call c = plan_call_new(PLAN_DO_NORM, i);
 	struct plan_value *v = &p->value[s->out];
 
+	c.norm = s->norm;
 	if (v->dense || v->in < 0) {
 		if (reusable(p, i, s->x))
 			v->at = p->value[s->x].at;
@@ -95,7 +94,7 @@ static int concat_calls(struct plan *p, int i, struct err *e)
 		struct plan_ref y = p->value[s->out].at;
 
 		y.at += k ? p->value[s->x].c : 0;
-		if (v->in == s->out && v->in_at == (k ? p->value[s->x].c : 0) && by_norm(p, in[k]))
+		if (v->in == s->out && v->in_at == (k ? p->value[s->x].c : 0) && (by_norm(p, in[k]) || plan_conv_slice(p, in[k])))
 			continue;
 		if (plan_slice(p, i, in[k], v->at, y, 0, e))
 			return -1;
@@ -103,26 +102,65 @@ static int concat_calls(struct plan *p, int i, struct err *e)
 	return 0;
 }
 
-static int loss_call(struct plan *p, struct err *e)
+/* Dropout, scale, gate and what transformers have: from x to y. */
+static int plain_call(struct plan *p, int i, struct err *e)
 {
-	const struct plan_ref no = plan_nowhere;
-	struct plan_call c = {.what = PLAN_DO_LOSS, .step = -1, .y = no, .y2 = no, .res = no, .dy = no, .dy2 = no, .dx = no, .dres = no};
-	struct plan_value *v = &p->value[p->graph->out];
+	static const enum plan_do does[] = {
+		[PLAN_DROP] = PLAN_DO_DROP, [PLAN_SCALE] = PLAN_DO_SCALE, [PLAN_GATE] = PLAN_DO_GATE, [PLAN_LAYER] = PLAN_DO_LAYER,
+		[PLAN_ATTENTION] = PLAN_DO_ATTENTION, [PLAN_MERGE] = PLAN_DO_MERGE,
+	};
+	const struct plan_step *s = &p->step[i];
+	struct plan_call c = plan_call_new(does[s->kind], i);
+
+	if ((s->kind == PLAN_DROP || s->kind == PLAN_LAYER) && reusable(p, i, s->x))
+		p->value[s->out].at = p->value[s->x].at;
+	if (place(p, s->out, e))
+		return -1;
+	c.x = p->value[s->x].at;
+	c.y = p->value[s->out].at;
+	if (s->res >= 0)
+		c.res = p->value[s->res].at;
+	c.vox = p->value[s->out].vox;
+	c.c = p->value[s->out].c;
+	return plan_emit(p, &c, s->kind == PLAN_ATTENTION ? p->k->attention_scratch(&s->attention, 0) : 0, e);
+}
+
+/* The loss of the logits (head 0) or of a head, whose labels are made in a buffer of their own. */
+static int loss_call(struct plan *p, int head, struct err *e)
+{
+	struct plan_call c = plan_call_new(PLAN_DO_LOSS, -1);
+	struct plan_value *v = &p->value[head ? p->graph->head[head - 1].value : p->graph->out];
 	const struct k_loss terms = {.n = p->batch, .vox = v->vox / p->batch, .k = v->c, .w_dice = 1, .w_ce = 1};
 
+	c.head = head;
 	c.x = v->at;
 	if (p->train) {
 		if (plan_buf(p, v->vox, v->c, &v->g, e))
 			return -1;
 		c.dx = v->g;
 	}
+	if (head && plan_buf(p, (v->vox + 3) / 4, 1, &c.y, e))
+		return -1;
+	p->losses++;
 	return plan_emit(p, &c, p->k->loss_scratch(&terms), e);
+}
+
+static int loss_calls(struct plan *p, struct err *e)
+{
+	p->forward = p->calls;
+	if (loss_call(p, 0, e))
+		return -1;
+	for (int h = 0; h < p->graph->heads; h++)
+		if (p->value[p->graph->head[h].value].output && loss_call(p, h + 1, e))
+			return -1;
+	return 0;
 }
 
 int plan_forward(struct plan *p, struct err *e)
 {
 	static int (*const calls[])(struct plan *, int, struct err *) = {
-		[PLAN_CONV] = conv_call, [PLAN_NORM] = norm_call, [PLAN_CONCAT] = concat_calls,
+		[PLAN_CONV] = conv_call, [PLAN_NORM] = norm_call, [PLAN_CONCAT] = concat_calls, [PLAN_DROP] = plain_call, [PLAN_SCALE] = plain_call,
+		[PLAN_GATE] = plain_call, [PLAN_LAYER] = plain_call, [PLAN_ATTENTION] = plain_call, [PLAN_MERGE] = plain_call,
 	};
 	int input = 0;
 
@@ -135,6 +173,5 @@ int plan_forward(struct plan *p, struct err *e)
 	for (int i = 0; i < p->steps; i++)
 		if (calls[p->step[i].kind](p, i, e))
 			return -1;
-	p->forward = p->calls;
-	return loss_call(p, e);
+	return loss_calls(p, e);
 }

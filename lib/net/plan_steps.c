@@ -1,7 +1,9 @@
 /* Shapes, and the graph's operations fused into steps. */
 #include "lib/net/plan.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/mem.h"
 
@@ -25,21 +27,43 @@ static void value_shape(struct plan *p, int i)
 	v->at = v->g = v->g2 = plan_nowhere;
 }
 
-/* The one operation that reads value i, or -1 where there are several (or it is the logits). */
-static int only_user(const struct graph *g, int i)
+/* What the outputs need, and how often each value is read for it. */
+static void mark_live(struct plan *p)
 {
-	if (g->op[i].uses != 1 || g->out == i)
+	const struct graph *g = p->graph;
+
+	p->value[g->out].output = 1;
+	for (int h = 0; h < g->heads && p->train; h++)
+		if (g->head[h].weight > 0)
+			p->value[g->head[h].value].output = 1;
+	for (int i = g->n - 1; i >= 0; i--) {
+		p->value[i].live |= p->value[i].output;
+		for (int k = 0; k < 2 && p->value[i].live; k++)
+			if (g->op[i].in[k] >= 0) {
+				p->value[g->op[i].in[k]].live = 1;
+				p->value[g->op[i].in[k]].uses++;
+			}
+	}
+}
+
+/* The one operation that reads value i, or -1 where there are several (or it is an output). */
+static int only_user(const struct plan *p, int i)
+{
+	const struct graph *g = p->graph;
+
+	if (p->value[i].uses != 1 || p->value[i].output)
 		return -1;
 	for (int j = i + 1; j < g->n; j++)
-		if (g->op[j].in[0] == i || g->op[j].in[1] == i)
+		if (p->value[j].live && (g->op[j].in[0] == i || g->op[j].in[1] == i))
 			return j;
 	return -1;
 }
 
 /* From operation i, the next of its chain if it is of that kind and nothing else reads i. */
-static int next_of(const struct graph *g, int i, enum graph_kind kind)
+static int next_of(const struct plan *p, int i, enum graph_kind kind)
 {
-	int j = only_user(g, i);
+	const struct graph *g = p->graph;
+	int j = only_user(p, i);
 
 	return j >= 0 && g->op[j].kind == kind && g->op[j].in[0] != g->op[j].in[1] ? j : -1;
 }
@@ -58,11 +82,24 @@ static int adds_own_input(const struct graph *g, int conv, int add)
 	return 1;
 }
 
-/* If an operation of that kind alone reads *end, and is not taken yet, take it: *end moves on to it, *before is where it was. */
-static int extend(const struct graph *g, int *end, enum graph_kind kind, char *taken)
+/* Dropout is nothing in inference. */
+static void skip_drop(const struct plan *p, int *end, char *taken)
 {
-	int j = next_of(g, *end, kind);
+	int j = p->train ? -1 : next_of(p, *end, GRAPH_DROP);
 
+	if (j < 0)
+		return;
+	taken[j] = 1;
+	*end = j;
+}
+
+/* If an operation of that kind alone reads *end, and is not taken yet, take it: *end moves on to it. */
+static int extend(const struct plan *p, int *end, enum graph_kind kind, char *taken)
+{
+	int j;
+
+	skip_drop(p, end, taken);
+	j = next_of(p, *end, kind);
 	if (j < 0 || taken[j])
 		return 0;
 	taken[j] = 1;
@@ -78,47 +115,88 @@ static void take_act(const struct graph_op *op, struct plan_step *s)
 	s->alpha = op->alpha;
 }
 
-/* The chain that begins at a normalisation or an activation: [norm] [act] [+ res]. Returns its last operation. */
-static int norm_chain(const struct graph *g, int i, struct plan_step *s, char *taken)
+static void take_norm(const struct plan *p, const struct graph_op *op, struct plan_step *s)
 {
+	s->norm.norm = op->norm.kind;
+	s->norm.eps = op->norm.eps;
+	s->norm.groups = op->norm.groups;
+	s->norm.momentum = op->norm.momentum;
+	s->running = op->running;
+	if (op->norm.kind == K_NORM_BATCH && op->norm.running && !p->train)
+		s->norm.norm = K_NORM_RUNNING;
+}
+
+/* The chain that begins at a normalisation, an activation or an add: [norm] [act] [+ res] or [norm] [+ res] [act]. Returns its last operation. */
+static int norm_chain(const struct plan *p, int i, struct plan_step *s, char *taken)
+{
+	const struct graph *g = p->graph;
+	enum graph_kind kind = g->op[i].kind;
 	int end = i, before;
 
-	if (g->op[i].kind == GRAPH_NORM) {
-		s->norm.norm = g->op[i].norm.kind;
-		s->norm.eps = g->op[i].norm.eps;
-		if (extend(g, &end, GRAPH_ACT, taken))
-			take_act(&g->op[end], s);
-	} else {
+	if (kind == GRAPH_NORM)
+		take_norm(p, &g->op[i], s);
+	if (kind == GRAPH_ACT)
 		take_act(&g->op[i], s);
-	}
+	else if (kind != GRAPH_ADD && extend(p, &end, GRAPH_ACT, taken))
+		take_act(&g->op[end], s);
 	before = end;
-	if (extend(g, &end, GRAPH_ADD, taken))
+	if (kind != GRAPH_ADD && extend(p, &end, GRAPH_ADD, taken))
 		s->res = g->op[end].in[g->op[end].in[0] == before];
+	if (s->res >= 0 && s->res != s->x && s->norm.act == K_ACT_NONE && extend(p, &end, GRAPH_ACT, taken)) {
+		take_act(&g->op[end], s);
+		s->norm.after = 1;
+	}
 	return end;
 }
 
-/* The step that begins at operation i; what it takes in beside i is marked. */
-static struct plan_step chain(const struct graph *g, int i, char *taken)
+static void conv_chain(const struct plan *p, int i, struct plan_step *s, char *taken)
 {
-	const struct graph_op *op = &g->op[i];
-	struct plan_step s = {.kind = PLAN_NORM, .op = i, .x = op->in[0], .res = op->in[1], .out = i, .w = op->w, .b = op->b, .alpha = -1};
+	const struct graph *g = p->graph;
+	int j = next_of(p, i, GRAPH_ADD);
+
+	s->kind = PLAN_CONV;
+	if (j >= 0 && adds_own_input(g, i, j))
+		s->identity = extend(p, &s->out, GRAPH_ADD, taken);
+	skip_drop(p, &s->out, taken);
+	j = only_user(p, s->out);
+	if (j >= 0 && g->op[j].kind == GRAPH_NORM && g->op[j].norm.kind == K_NORM_INSTANCE)
+		s->b = -1;
+}
+
+/* The step that begins at operation i; what it takes in beside i is marked. */
+static struct plan_step chain(const struct plan *p, int i, char *taken)
+{
+	const struct graph_op *op = &p->graph->op[i];
+	struct plan_step s = {.kind = PLAN_NORM, .op = i, .x = op->in[0], .res = op->in[1], .out = i, .w = op->w, .b = op->b, .alpha = -1, .running = -1};
 
 	s.mean = s.rstd = plan_nowhere;
-	if (op->kind == GRAPH_CONCAT) {
+	s.rate = op->rate;
+	if (op->kind == GRAPH_CONV)
+		conv_chain(p, i, &s, taken);
+	else if (op->kind == GRAPH_CONCAT)
 		s.kind = PLAN_CONCAT;
-	} else if (op->kind == GRAPH_CONV) {
-		int j = next_of(g, i, GRAPH_ADD);
-
-		s.kind = PLAN_CONV;
-		if (j >= 0 && adds_own_input(g, i, j))
-			s.identity = extend(g, &s.out, GRAPH_ADD, taken);
-		j = only_user(g, s.out);
-		if (j >= 0 && g->op[j].kind == GRAPH_NORM && g->op[j].norm.kind == K_NORM_INSTANCE)
-			s.b = -1;
-	} else if (op->kind != GRAPH_ADD) {
-		s.out = norm_chain(g, i, &s, taken);
-	}
+	else if (op->kind == GRAPH_SCALE)
+		s.kind = PLAN_SCALE;
+	else if (op->kind == GRAPH_GATE)
+		s.kind = PLAN_GATE;
+	else if (op->kind == GRAPH_LAYER)
+		s.kind = PLAN_LAYER;
+	else if (op->kind == GRAPH_MERGE)
+		s.kind = PLAN_MERGE;
+	else if (op->kind == GRAPH_ATTENTION)
+		s.kind = PLAN_ATTENTION, s.b = p->graph->op[s.x].b;
+	else if (op->kind == GRAPH_DROP && p->train)
+		s.kind = PLAN_DROP;
+	else
+		s.out = norm_chain(p, i, &s, taken);
 	return s;
+}
+
+int plan_conv_slice(const struct plan *p, int i)
+{
+	const struct plan_step *s = p->value[i].step < 0 ? NULL : &p->step[p->value[i].step];
+
+	return s && s->kind == PLAN_CONV && next_of(p, i, GRAPH_CONCAT) >= 0;
 }
 
 static int conv_shape(struct plan *p, struct plan_step *s, struct err *e)
@@ -129,6 +207,8 @@ static int conv_shape(struct plan *p, struct plan_step *s, struct err *e)
 	g->n = p->batch;
 	g->ic = g->xpitch = p->value[s->x].c;
 	g->oc = g->ypitch = p->value[s->out].c;
+	if (next_of(p, s->out, GRAPH_CONCAT) >= 0)
+		g->ypitch = p->value[next_of(p, s->out, GRAPH_CONCAT)].c;
 	g->transposed = op->conv.transposed;
 	g->train = p->train;
 	for (int k = 0; k < 3; k++) {
@@ -158,6 +238,65 @@ static int norm_shape(struct plan *p, struct plan_step *s, struct err *e)
 	return plan_buf(p, p->batch, v->c, &s->mean, e) || plan_buf(p, p->batch, v->c, &s->rstd, e) ? -1 : 0;
 }
 
+static int scale_shape(struct plan *p, struct plan_step *s, struct err *e)
+{
+	const struct graph_op *op = &p->graph->op[s->op];
+	const struct plan_value *x = &p->value[s->x], *y = &p->value[s->out];
+
+	s->scale = (struct k_scale){.kind = op->scale, .n = p->batch, .c = x->c};
+	for (int k = 0; k < 3; k++) {
+		int64_t small = op->scale == K_SCALE_MEAN ? y->size[k] : x->size[k], large = op->scale == K_SCALE_MEAN ? x->size[k] : y->size[k];
+
+		s->scale.small[k] = small;
+		s->scale.factor[k] = op->factor[k];
+		if (small * op->factor[k] != large)
+			return err_set(e, NULL, "%.200s: %lld along %c are not %d times %lld", op->name, (long long)large, "dhw"[k], op->factor[k], (long long)small);
+	}
+	return 0;
+}
+
+static int layer_shape(struct plan *p, struct plan_step *s, struct err *e)
+{
+	const struct plan_value *v = &p->value[s->out];
+
+	s->layer = (struct k_layer){.vox = v->vox, .c = v->c, .eps = 1e-5f};
+	return p->train && (plan_buf(p, v->vox, 1, &s->mean, e) || plan_buf(p, v->vox, 1, &s->rstd, e)) ? -1 : 0;
+}
+
+/* Windows are not larger than the volume, and not shifted where there is but one (MONAI's get_window_size). */
+static int attention_shape(struct plan *p, struct plan_step *s, struct err *e)
+{
+	const struct graph_attention *a = &p->graph->op[s->op].attention;
+	const struct plan_value *v = &p->value[s->out];
+
+	(void)e;
+	s->attention = (struct k_attention){.n = p->batch, .c = v->c, .heads = a->heads, .scale = 1 / sqrtf((float)(v->c / a->heads))};
+	for (int k = 0; k < 3; k++) {
+		s->attention.size[k] = v->size[k];
+		s->attention.table[k] = a->window[k];
+		s->attention.window[k] = v->size[k] <= a->window[k] ? v->size[k] : a->window[k];
+		s->attention.shift[k] = v->size[k] <= a->window[k] ? 0 : a->shift[k];
+	}
+	return 0;
+}
+
+static int merge_shape(struct plan *p, struct plan_step *s, struct err *e)
+{
+	const struct plan_value *x = &p->value[s->x];
+
+	(void)e;
+	s->merge = (struct k_merge){.n = p->batch, .c = x->c};
+	memcpy(s->merge.size, x->size, sizeof s->merge.size);
+	memcpy(s->merge.order, p->graph->op[s->op].order, sizeof s->merge.order);
+	return 0;
+}
+
+static int no_shape(struct plan *p, struct plan_step *s, struct err *e)
+{
+	(void)p, (void)s, (void)e;
+	return 0;
+}
+
 /* What the values must know of those who read them. */
 static void readers(struct plan *p, int i)
 {
@@ -177,31 +316,36 @@ static void readers(struct plan *p, int i)
 			v->concats++;
 			if (v->in < 0)
 				v->in = s->out, v->in_at = k ? p->value[s->x].c : 0;
-		} else if (k == 0) {
-			v->dense = 1;
-			if (s->kind == PLAN_CONV || s->norm.norm != K_NORM_NONE || s->norm.act != K_ACT_NONE)
-				v->kept = p->train;
+			continue;
 		}
+		v->dense |= k == 0 || s->kind == PLAN_GATE;
+		if (s->kind == PLAN_GATE || s->norm.after || s->kind == PLAN_LAYER || s->kind == PLAN_ATTENTION || (k == 0 && (s->kind == PLAN_CONV || s->norm.norm != K_NORM_NONE || s->norm.act != K_ACT_NONE)))
+			v->kept = p->train;
 	}
 	p->value[s->out].grad |= params;
 }
 
 int plan_steps(struct plan *p, struct err *e)
 {
+	static int (*const shape[])(struct plan *, struct plan_step *, struct err *) = {
+		[PLAN_CONV] = conv_shape, [PLAN_NORM] = norm_shape, [PLAN_CONCAT] = no_shape, [PLAN_DROP] = no_shape, [PLAN_SCALE] = scale_shape,
+		[PLAN_GATE] = no_shape, [PLAN_LAYER] = layer_shape, [PLAN_ATTENTION] = attention_shape, [PLAN_MERGE] = merge_shape,
+	};
 	const struct graph *g = p->graph;
 	struct plan_step *of = p->step; /* g->n long: the step that ends at operation i waits at place i, then moves down to its place among the steps */
 	char *taken = mem_zero((size_t)g->n, 2, "a plan", e), *ends = taken + g->n;
 	int bad = !taken;
 
-	for (int i = 0; i < g->n && !bad; i++) {
+	for (int i = 0; i < g->n; i++)
 		value_shape(p, i);
-		if (g->op[i].kind != GRAPH_INPUT && !taken[i]) {
-			struct plan_step s = chain(g, i, taken);
+	mark_live(p);
+	for (int i = 0; i < g->n && !bad; i++)
+		if (g->op[i].kind != GRAPH_INPUT && p->value[i].live && !taken[i]) {
+			struct plan_step s = chain(p, i, taken);
 
 			of[s.out] = s;
 			ends[s.out] = 1;
 		}
-	}
 	for (int i = 0; i < g->n && !bad; i++) {
 		struct plan_step *s = &p->step[p->steps];
 
@@ -209,12 +353,14 @@ int plan_steps(struct plan *p, struct err *e)
 			continue;
 		*s = of[i];
 		p->steps++;
-		bad = s->kind == PLAN_CONV ? conv_shape(p, s, e) : s->kind == PLAN_NORM ? norm_shape(p, s, e) : 0;
+		bad = shape[s->kind](p, s, e);
 		readers(p, p->steps - 1);
 	}
 	free(taken);
 	if (bad)
 		return -1;
-	p->value[g->out].last = p->steps;
+	for (int i = 0; i < g->n; i++)
+		if (p->value[i].output)
+			p->value[i].last = p->steps;
 	return 0;
 }

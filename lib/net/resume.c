@@ -10,16 +10,11 @@
 #include "lib/net/window.h"
 #include "lib/stream/stream.h"
 
-static const char *const moment[2] = {"exp_avg", "exp_avg_sq"}; /* PyTorch's names */
-
-static int64_t values(const struct net *n)
-{
-	float *w, *g;
-	int64_t total;
-
-	net_block(n, &w, &g, &total);
-	return total;
-}
+/* PyTorch's names, of enum k_optimizer. */
+static const struct { const char *name, *moment[2]; } kinds[] = {
+	[K_ADAMW] = {"AdamW", {"exp_avg", "exp_avg_sq"}}, [K_ADAM] = {"Adam", {"exp_avg", "exp_avg_sq"}}, [K_SGD] = {"SGD", {"momentum_buffer"}},
+};
+static const char aside[] = "weights";
 
 static json_t *number(double v)
 {
@@ -69,27 +64,29 @@ static int write_model(const struct resume *r, struct out *o, struct err *e)
 	return bad ? -1 : 0;
 }
 
+static int put_values(const struct resume *r, struct frame *f, const char *name, const float *from, struct err *e)
+{
+	struct tensor *t = from ? frame_add(f, name, DT_F32, 1, &r->optim->total, e) : NULL;
+
+	return from && (!t || r->k->copy(t->data, from, t->size, K_TO_HOST, e)) ? -1 : 0;
+}
+
 static int write_optimizer(const struct resume *r, struct out *o, struct err *e)
 {
-	const float *from[2] = {r->m, r->v};
-	int64_t n = values(r->net);
-	json_t *state = json_pack("{s:I, s:o, s:o, s:I, s:o, s:I, s:O}", "next", (json_int_t)r->next, "loss", number(r->loss), "val_dice",
+	const struct optim *own = r->optim;
+	const int kind = (int)own->h->optimizer;
+	json_t *state = json_pack("{s:I, s:o, s:o, s:I, s:o, s:I, s:I, s:O}", "next", (json_int_t)r->next, "loss", number(r->loss), "val_dice",
 	                          number(r->val_dice), "val_step", (json_int_t)r->val_step, "best_val_dice", number(r->best), "best_step",
-	                          (json_int_t)r->best_step, "options", r->options);
+	                          (json_int_t)r->best_step, "stale", (json_int_t)r->stale, "options", r->options);
 	struct frame f;
 	int bad;
 
-	if (frame_init(&f, "optimizer", "AdamW", e)) {
+	if (frame_init(&f, "optimizer", kinds[kind].name, e)) {
 		json_decref(state);
 		return -1;
 	}
-	bad = set_json(&f, "state", state, e) || set_step(&f, r->step, e);
-	for (int i = 0; i < 2 && !bad; i++) {
-		struct tensor *t = frame_add(&f, moment[i], DT_F32, 1, &n, e);
-
-		bad = !t || r->k->copy(t->data, from[i], t->size, K_TO_HOST, e);
-	}
-	bad = bad || frame_write(&f, o, e);
+	bad = set_json(&f, "state", state, e) || set_step(&f, r->step, e) || put_values(r, &f, kinds[kind].moment[0], own->m, e) ||
+	      put_values(r, &f, kinds[kind].moment[1], own->v, e) || put_values(r, &f, aside, optim_aside(own), e) || frame_write(&f, o, e);
 	json_decref(state);
 	frame_free(&f);
 	return bad ? -1 : 0;
@@ -113,6 +110,7 @@ static int read_state(struct resume *r, const struct frame *f, struct err *e)
 	r->next = json_integer_value(json_object_get(state, "next"));
 	r->best_step = json_integer_value(json_object_get(state, "best_step"));
 	r->val_step = json_integer_value(json_object_get(state, "val_step"));
+	r->stale = json_integer_value(json_object_get(state, "stale"));
 	r->loss = number_of(state, "loss");
 	r->val_dice = number_of(state, "val_dice");
 	r->best = number_of(state, "best_val_dice");
@@ -122,38 +120,50 @@ static int read_state(struct resume *r, const struct frame *f, struct err *e)
 	return 0;
 }
 
-static int read_moments(struct resume *r, const struct frame *f, struct err *e)
+int resume_read(struct resume *r, struct model *m, struct frame *f, struct err *e)
 {
-	float *to[2] = {r->m, r->v};
-	int64_t n = values(r->net);
-
-	for (int i = 0; i < 2; i++) {
-		const struct tensor *t = frame_need(f, moment[i], e);
-
-		if (!t)
-			return -1;
-		if (t->dtype != DT_F32 || t->rank != 1 || t->shape[0] != n)
-			return err_set(e, NULL, "tensor '%s' is not F32 [%lld], one value a parameter", moment[i], (long long)n);
-		if (r->k->copy(to[i], t->data, t->size, K_TO_DEVICE, e))
-			return -1;
-	}
-	return 0;
-}
-
-int resume_read(struct resume *r, struct model *m, struct err *e)
-{
-	struct frame f;
-	int got = stream_next(m->stream, &f, e);
+	int got = stream_next(m->stream, f, e);
 
 	if (got < 0)
 		return -1;
 	if (!got)
 		return err_set(e, m->file, "holds a model alone, no optimizer frame: training goes on from the file *.last.ts (--init takes the weights)");
-	if (read_state(r, &f, e) || read_moments(r, &f, e)) {
-		err_prefix(e, "%s", m->file);
-		frame_free(&f);
-		return -1;
+	return read_state(r, f, e) ? err_prefix(e, "%s", m->file) : 0;
+}
+
+/* Values a parameter, host memory; NULL and an error. */
+static const void *values(const struct resume *r, const struct frame *f, const char *name, struct err *e)
+{
+	const struct tensor *t = frame_need(f, name, e);
+
+	if (t && (t->dtype != DT_F32 || t->rank != 1 || t->shape[0] != r->optim->total)) {
+		err_set(e, NULL, "tensor '%s' is not F32 [%lld], one value a parameter", name, (long long)r->optim->total);
+		return NULL;
 	}
-	frame_free(&f);
-	return 0;
+	return t ? t->data : NULL;
+}
+
+static int take(struct resume *r, const struct frame *f, struct err *e)
+{
+	const struct optim *own = r->optim;
+	const int kind = (int)own->h->optimizer;
+	float *to[2] = {own->m, own->v};
+	const void *from;
+
+	if (strcmp(frame_id(f), kinds[kind].name))
+		return err_set(e, NULL, "holds the state of %.40s, not of %s (--init takes the weights alone)", frame_id(f), kinds[kind].name);
+	for (int i = 0; i < 2 && to[i]; i++) {
+		from = values(r, f, kinds[kind].moment[i], e);
+		if (!from || r->k->copy(to[i], from, (size_t)own->total * sizeof(float), K_TO_DEVICE, e))
+			return -1;
+	}
+	if (!frame_find(f, aside))
+		return 0;
+	from = values(r, f, aside, e);
+	return from ? optim_take(r->optim, from, e) : -1;
+}
+
+int resume_moments(struct resume *r, const struct frame *f, const char *file, struct err *e)
+{
+	return take(r, f, e) ? err_prefix(e, "%s", file) : 0;
 }

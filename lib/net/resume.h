@@ -1,9 +1,10 @@
-/* Checkpoints written while training, and training taken up from one: the model frame, then the optimizer frame (AdamW's moments, where training
-   stands). */
+/* Checkpoints written while training, and training taken up from one: the model frame, then the optimizer frame: the moments under PyTorch's names,
+   where training stands and, where the model frame holds the weights' moving average, `weights`, those that are trained. */
 #ifndef NIIPIPE_RESUME_H
 #define NIIPIPE_RESUME_H
 
 #include "lib/net/checkpoint.h"
+#include "lib/net/optim.h"
 
 /* Where training stands; pointers are borrowed but for what resume_read fills. */
 struct resume {
@@ -18,15 +19,19 @@ struct resume {
 	int64_t val_step;        /* when that was; 0: none */
 	double best;             /* best validation so far; NaN: none */
 	int64_t best_step;
-	json_t *options;         /* what decides the numbers, as train.h has it */
-	float *m, *v;            /* moments, the backend's memory, as many values as the network has */
+	int64_t stale;           /* validations since */
+	json_t *options;         /* what decides the numbers: hyper.h */
+	struct optim *optim;     /* with its moving average in the network, where there is one */
 };
 
 /* Write the model frame, and with `optimizer` the optimizer frame, to o. 0 or -1. */
 int resume_write(const struct resume *r, struct out *o, int optimizer, struct err *e);
 
-/* From the optimizer frame that follows an open model's frame: step, next, loss, val_dice, val_step, best, best_step, options (a new reference); m
-   and v, which must be there, are filled. net and k say how many values and where. 0 or -1. */
-int resume_read(struct resume *r, struct model *m, struct err *e);
+/* The optimizer frame f that follows an open model's frame (the caller frees it): step, next, loss, val_dice, val_step, best, best_step, stale,
+   options (a new reference). 0 or -1. */
+int resume_read(struct resume *r, struct model *m, struct frame *f, struct err *e);
+
+/* Its moments and weights into r->optim, which must be open and of the kind that wrote them; file for messages. 0 or -1. */
+int resume_moments(struct resume *r, const struct frame *f, const char *file, struct err *e);
 
 #endif

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "lib/net/device.h"
+#include "lib/net/schedule.h"
 #include "lib/net/train_begin.h"
 #include "lib/net/validate.h"
 
@@ -23,11 +24,11 @@ char *train_last(const char *out)
 }
 
 /* -- files -------------------------------------------------------------------- */
-static int save_one(const struct train *r, const char *path, int optimizer, struct err *e)
+static int save_one(struct train *r, const char *path, int optimizer, struct err *e)
 {
 	struct out o;
 
-	if (out_open(&o, path, 1, e))
+	if (optim_average(&r->optim, 1, e) || out_open(&o, path, 1, e))
 		return -1;
 	if (resume_write(&r->at, &o, optimizer, e)) {
 		out_abort(&o);
@@ -62,43 +63,59 @@ static int summary(const struct train *r, struct err *e)
 }
 
 /* -- steps -------------------------------------------------------------------- */
-static int refuse(const struct train *r, const struct feed_batch *b, const char *what, double v, struct err *e)
+static int refuse(const struct train *r, const char *what, double v, struct err *e)
 {
 	int kept = r->last && r->saved > r->begun;
 
 	return err_set(e, feed_name(r->feed), "%s is %s at step %lld: %s%s%s", what, isnan(v) ? "not a number" : "infinite",
-	               (long long)r->at.step + 1, b->who, kept ? "; the last good state is in " : "", kept ? r->last : "");
+	               (long long)r->at.step + 1, r->part.who, kept ? "; the last good state is in " : "", kept ? r->last : "");
 }
 
-static int step(struct train *r, const struct feed_batch *b, struct trainlog_row *row, struct err *e)
+/* Add a batch's gradients, as its share of the step, to those of the step in the making. */
+static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 {
-	struct k_adamw adam = {r->h.lr, r->h.beta1, r->h.beta2, r->h.eps, r->h.decay, r->at.step + 1};
+	struct train_part *p = &r->part;
+	struct k_loss terms = r->loss.terms;
 	size_t values = (size_t)(b->n * b->size[0] * b->size[1] * b->size[2] * b->channels);
-	double squares;
+	double share = (double)b->n / r->h.batch, out[3];
 
-	if (net_plan(r->net, b->n, b->size, 1, e) || r->k->copy(net_input(r->net), b->x, values * sizeof(float), K_TO_DEVICE, e) ||
-	    net_zero_grad(r->net, e) || !net_forward(r->net, e) || net_backward(r->net, &r->terms, b->label, row->loss, e))
+	terms.w_dice *= (float)share;
+	terms.w_ce *= (float)share;
+	memcpy(p->who, b->who, sizeof p->who);
+	net_dropout(r->net, (uint64_t)r->h.seed, b->first);
+	if (optim_average(&r->optim, 0, e) || net_plan(r->net, b->n, b->size, 1, e) ||
+	    r->k->copy(net_input(r->net), b->x, values * sizeof(float), K_TO_DEVICE, e) || (!p->batches && net_zero_grad(r->net, e)) ||
+	    !net_forward(r->net, e) || net_backward(r->net, &terms, b->label, out, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
-	if (!isfinite(row->loss[0]))
-		return refuse(r, b, "the loss", row->loss[0], e);
-	if (r->k->sum_squares(r->g, r->total, &squares, e))
+	if (!isfinite(out[0]))
+		return refuse(r, "the loss", out[0], e);
+	p->batches++;
+	p->patches += b->n;
+	p->next = b->next;
+	p->share += share;
+	p->loss[0] += out[0];
+	for (int i = 1; i < 3; i++)
+		p->loss[i] += share * out[i];
+	return 0;
+}
+
+/* The step itself; *row becomes its row of the log. */
+static int step(struct train *r, struct trainlog_row *row, struct err *e)
+{
+	const struct train_part *p = &r->part;
+	const struct loss *l = &r->loss;
+
+	*row = (struct trainlog_row){.step = r->at.step + 1, .lr = schedule_lr(&r->h, r->at.step), .val_dice = NAN};
+	if (optim_step(&r->optim, row->step, row->lr, 1 / p->share, &row->grad_norm, e))
 		return -1;
-	if (!isfinite(squares))
-		return refuse(r, b, "the gradient", squares, e);
-	if (r->k->adamw(&adam, r->w, r->g, r->at.m, r->at.v, r->total, e))
-		return -1;
-	net_changed(r->net);
+	if (!isfinite(row->grad_norm))
+		return refuse(r, "the gradient", row->grad_norm, e);
+	row->loss[0] = p->loss[0] / p->share + l->offset * (double)l->terms.w_dice;
+	row->loss[1] = l->terms.w_dice > 0 ? p->loss[1] / p->share + l->offset : NAN;
+	row->loss[2] = l->terms.w_ce > 0 ? p->loss[2] / p->share : NAN;
 	r->at.step++;
-	r->at.next = b->next;
+	r->at.next = p->next;
 	r->at.loss = row->loss[0];
-	row->step = r->at.step;
-	row->lr = r->h.lr;
-	row->grad_norm = sqrt(squares);
-	row->val_dice = NAN;
-	if (!r->terms.w_dice)
-		row->loss[1] = NAN;
-	if (!r->terms.w_ce)
-		row->loss[2] = NAN;
 	return 0;
 }
 
@@ -118,6 +135,8 @@ static int validate(struct train *r, double *dice, struct err *e)
 	struct window_opts w = r->o->window;
 	int bad;
 
+	if (optim_average(&r->optim, 1, e))
+		return -1;
 	w.tick = tick;
 	w.tick_arg = r;
 	if (!w.roi[0])
@@ -127,8 +146,10 @@ static int validate(struct train *r, double *dice, struct err *e)
 		return bad;
 	r->at.val_step = r->at.step;
 	r->at.val_dice = *dice;
+	r->at.stale++;
 	if (isnan(*dice) || *dice <= r->at.best)
 		return 0;
+	r->at.stale = 0;
 	r->at.best = *dice;
 	r->at.best_step = r->at.step;
 	return r->o->out ? save_one(r, r->o->out, 0, e) : 0;
@@ -141,37 +162,64 @@ static int due(const struct train *r)
 
 static void show(struct train *r, const struct feed_batch *b)
 {
+	const int64_t each = (int64_t)(r->h.batch * r->h.accumulate);
 	char note[64];
 	int used = snprintf(note, sizeof note, "loss %.4f", r->at.loss);
 
 	if (!isnan(r->at.val_dice))
 		snprintf(note + used, sizeof note - (size_t)used, " val dice %.4f", r->at.val_dice);
 	if (!r->bar.total && b->left >= 0)
-		r->bar.total = r->at.step - r->begun + (b->left + (int64_t)r->h.batch - 1) / (int64_t)r->h.batch;
+		r->bar.total = r->at.step - r->begun + (b->left + each - 1) / each;
+	if (r->h.steps > 0 && (!r->bar.total || r->bar.total > (int64_t)r->h.steps - r->begun))
+		r->bar.total = (int64_t)r->h.steps - r->begun;
 	progress_to(&r->bar, r->at.step - r->begun, note);
 }
 
-static int one_batch(struct train *r, const struct feed_batch *b, struct err *e)
+/* What was gathered becomes a step. */
+static int finish_step(struct train *r, struct err *e)
 {
 	const struct train_opts *o = r->o;
 	struct trainlog_row row;
 	double now;
 
-	if (step(r, b, &row, e))
+	if (step(r, &row, e))
 		return -1;
 	now = progress_now();
-	row.rate = now > r->since ? (double)b->n / (now - r->since) : 0;
+	row.rate = now > r->since ? (double)r->part.patches / (now - r->since) : 0;
 	row.wait = now > r->since ? (feed_waited(r->feed) - r->waited) / (now - r->since) : 0;
+	r->part = (struct train_part){0};
 	if (due(r) && validate(r, &row.val_dice, e) < 0)
 		return -1;
 	if (trainlog_write(&r->log, &row, e))
 		return -1;
 	if ((due(r) || (o->save_every && r->at.step % o->save_every == 0)) && save(r, e))
 		return -1;
-	show(r, b);
 	r->since = progress_now();
 	r->waited = feed_waited(r->feed);
 	return 0;
+}
+
+static int one_batch(struct train *r, const struct feed_batch *b, struct err *e)
+{
+	if (gather(r, b, e))
+		return -1;
+	if (r->part.batches < (int64_t)r->h.accumulate)
+		return 0;
+	if (finish_step(r, e))
+		return -1;
+	show(r, b);
+	return 0;
+}
+
+static int out_of_patience(const struct train *r)
+{
+	return r->o->patience && r->at.stale >= r->o->patience;
+}
+
+/* Between two steps: is it over? */
+static int over(const struct train *r)
+{
+	return !r->part.batches && ((r->h.steps > 0 && (double)r->at.step >= r->h.steps) || out_of_patience(r));
 }
 
 /* SIGINT reaches a whole pipeline: where the patches end because nii-patch died of it, our own signal may be a moment behind. */
@@ -183,7 +231,7 @@ static int last_look(const volatile sig_atomic_t *stop)
 	return stop ? (int)*stop : 0;
 }
 
-/* Until the stream ends or a signal says so. 0, -1, or the signal. */
+/* Until the stream ends, the steps are done, patience is at its end, or a signal says so. 0, -1, or the signal. */
 static int loop(struct train *r, const struct feed_batch *b, struct err *e)
 {
 	volatile sig_atomic_t *stop = r->o->stop;
@@ -197,7 +245,7 @@ static int loop(struct train *r, const struct feed_batch *b, struct err *e)
 		if (bad)
 			return bad < 0 ? -1 : (int)*stop;
 	}
-	while (got > 0) {
+	while (got > 0 && !over(r)) {
 		if (got == 1 && one_batch(r, b, e))
 			return -1;
 		if (stop && *stop == SIGUSR1) {
@@ -208,12 +256,14 @@ static int loop(struct train *r, const struct feed_batch *b, struct err *e)
 			return (int)*stop;
 		got = feed_next(r->feed, stop, &b, e);
 	}
+	if (got > 0)
+		return 0;
 	sig = last_look(stop);
 	if (sig && sig != SIGUSR1)
 		return sig;
 	if (got < 0)
 		(void)save(r, &save_failed); /* the stream's error is the one to tell */
-	return got;
+	return got || !r->part.batches ? got : finish_step(r, e);
 }
 
 static int finish(struct train *r, int *signal, struct err *e)
@@ -239,12 +289,12 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 {
 	const struct train_opts *o = r->o;
 	const struct feed_batch *b;
-	int got, signal;
+	int got, signal, impatient;
 
 	r->k = r->at.k = device_open(o->device, e);
 	if (!r->k || train_begin(r, e))
 		return -1;
-	r->feed = feed_open(o->input, (int64_t)r->h.batch, r->net ? net_classes(r->net) : o->classes, e);
+	r->feed = feed_open(o->input, (int64_t)r->h.batch, r->net ? net_labels(r->net) : o->classes > 1 ? o->classes : 2, e);
 	if (!r->feed)
 		return -1;
 	got = feed_next(r->feed, o->stop, &b, e);
@@ -257,21 +307,22 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	if (o->log && trainlog_open(&r->log, o->log, r->at.step, e))
 		return -1;
 	if (common->verbose)
-		err_warn("%s: %lld parameters, %lld patch(es) a step, activations %.1f MB", r->k->device, (long long)r->total, (long long)r->h.batch,
-		         (double)net_arena(r->net) / 1e6);
+		err_warn("%s: %lld parameters, %lld patch(es) a step, activations %.1f MB", r->k->device, (long long)r->optim.total,
+		         (long long)(r->h.batch * r->h.accumulate), (double)net_arena(r->net) / 1e6);
 	progress_start(&r->bar, common, "step", 0);
 	r->since = progress_now();
 	r->waited = feed_waited(r->feed);
 	signal = loop(r, b, e);
+	impatient = !signal && out_of_patience(r);
 	if (signal < 0 || finish(r, &signal, e))
 		return -1;
-	*res = (struct train_result){r->at.step, r->at.next, signal, r->at.loss, r->at.val_dice, r->at.best, r->at.best_step};
+	*res = (struct train_result){r->at.step, r->at.next, signal, r->at.loss, r->at.val_dice, r->at.best, r->at.best_step, r->at.stale, impatient};
 	return 0;
 }
 
 int train_run(const struct train_opts *o, const struct arg_common *common, struct train_result *res, struct err *e)
 {
-	struct train r = {.o = o, .h = o->hyper, .at = {.loss = NAN, .val_dice = NAN, .best = NAN}, .log = {.fd = -1}};
+	struct train r = {.o = o, .h = o->hyper, .at = {.optim = &r.optim, .loss = NAN, .val_dice = NAN, .best = NAN}, .log = {.fd = -1}};
 	struct err ignored;
 	int bad;
 
@@ -279,10 +330,7 @@ int train_run(const struct train_opts *o, const struct arg_common *common, struc
 	bad = train(&r, common, res, e);
 	(void)trainlog_close(&r.log, &ignored);
 	feed_close(r.feed);
-	if (r.k) {
-		r.k->release(r.at.m);
-		r.k->release(r.at.v);
-	}
+	optim_close(&r.optim);
 	net_free(r.net);
 	model_close(&r.from);
 	json_decref(r.at.options);

@@ -1,4 +1,4 @@
-/* Training: patches in, checkpoints out. One optimizer step a batch until the stream of patches ends.
+/* Training: patches in, checkpoints out. An optimizer step a batch, or several batches, until the stream of patches ends.
 
    Files: `out` is the best model by validation Dice (before the first validation and without any: the last), the model frame alone; beside it the
    last state, model and optimizer, from which training goes on: "model.ts" and "model.last.ts" (train_last). Both appear whole or not at all.
@@ -10,27 +10,12 @@
 #include <jansson.h>
 #include <signal.h>
 
-#include "lib/base/arg.h"
+#include "lib/net/hyper.h"
 #include "lib/net/window.h"
 
-enum train_loss { TRAIN_DICECE, TRAIN_DICE, TRAIN_CE };
-
-/* What decides the numbers; kept in the optimizer frame. A field below 0 was not given: taken from the checkpoint that training goes on from, or
-   else the default. */
-struct train_hyper {
-	double loss;        /* enum train_loss: TRAIN_DICECE */
-	double squared;     /* Dice of squares: 1 */
-	double background;  /* class 0 counts in Dice: 1 */
-	double lr;          /* AdamW: 3e-4 */
-	double decay;       /* 1e-5 */
-	double beta1, beta2, eps; /* 0.9, 0.999, 1e-8 */
-	double batch;       /* patches a step: 1 */
-	double seed;        /* of the initial weights: 0 */
-};
-#define TRAIN_HYPER_UNSET {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
-
 struct train_opts {
-	struct train_hyper hyper;
+	struct hyper hyper;
+	int recipe;               /* enum hyper_recipe; -1: none */
 	json_t *arch;             /* MONAI's JSON, borrowed; in_channels is added from the first patch. Else: what the checkpoint must agree to. */
 	int64_t classes;          /* of arch */
 	const char *input;        /* patches; NULL: standard input */
@@ -38,6 +23,7 @@ struct train_opts {
 	const char *out, *log, *init, *resume; /* NULL: none */
 	const char *val;          /* volumes for validation; NULL: none */
 	int64_t val_every;        /* steps; 0: at the end alone */
+	int64_t patience;         /* validations without a better one, after which training ends; 0: never */
 	struct window_opts window; /* roi 0: the patches' size */
 	int64_t save_every;       /* steps; 0: at validations and at the end */
 	int summary;              /* print the network's table to standard output instead of training */
@@ -49,7 +35,8 @@ struct train_result {
 	int64_t step, next;   /* steps done (from the first on), index of the next patch */
 	int signal;           /* that ended it; 0: the stream ended */
 	double loss, val_dice, best;
-	int64_t best_step;
+	int64_t best_step, stale; /* validations since best_step */
+	int impatient;        /* ended by `patience` */
 };
 
 /* Train. common: threads, progress, verbosity. 0, or -1 and an error; what was learnt until a broken stream of patches is saved all the same. */

@@ -5,19 +5,19 @@
 #include "lib/base/progress.h"
 #include "lib/net/checkpoint.h"
 #include "lib/net/feed.h"
+#include "lib/net/loss.h"
 #include "lib/net/resume.h"
 #include "lib/net/train.h"
 #include "lib/net/trainlog.h"
 
 struct train {
 	const struct train_opts *o;
-	struct train_hyper h;
-	struct k_loss terms;
+	struct hyper h;
+	struct loss loss;
 	const struct k_backend *k;
 	struct model from;          /* of init or resume */
 	struct net *net;
-	float *w, *g;
-	int64_t total;
+	struct optim optim;
 	struct feed *feed;
 	struct resume at;
 	struct trainlog log;
@@ -25,6 +25,11 @@ struct train {
 	char *last;
 	int64_t saved, begun;       /* steps */
 	double since, waited;       /* of the row in the making */
+	struct train_part {         /* the step in the making: batches whose gradients are added up */
+		int64_t batches, patches, next;
+		double share, loss[3];  /* batches in full ones; loss so far */
+		char who[FEED_WHO];
+	} part;
 };
 
 /* Before any patch is looked at: is the output writable, what is in the checkpoint, which options hold. 0 or -1. */

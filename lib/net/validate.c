@@ -84,7 +84,7 @@ static int one(const struct window_opts *o, const struct k_backend *k, struct ne
 	window_fit(n, size, own.roi);
 	r = window_labels(&own, k, n, image, size, pred, e);
 	if (!r)
-		r = score(frame_find(f, "label"), pred, net_classes(n), dice, e);
+		r = score(frame_find(f, "label"), pred, net_labels(n), dice, e);
 out:
 	free(image);
 	free(pred);

@@ -60,7 +60,7 @@ struct window_predictor window_net(struct net *n);
 /* roi as window_run will use it: 0 becomes the image's size, rounded up to what the network's strides divide. */
 void window_fit(const struct net *n, const int64_t size[3], int64_t roi[3]);
 
-/* The most probable class of every voxel [z,y,x]; ties go to the lowest class. */
+/* The most probable class of every voxel [z,y,x]; ties go to the lowest class. A network of one channel: 1 where its sigmoid is above one half. */
 int window_labels(const struct window_opts *o, const struct k_backend *k, struct net *n, const float *image, const int64_t size[3], uint8_t *pred,
                   struct err *e);
 

@@ -37,6 +37,18 @@ struct target {
 	int soft;
 };
 
+/* Above one half, by the sigmoid. */
+static int above_half(const float *l, uint8_t *pred, int64_t n)
+{
+	int bad = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		pred[i] = l[i] > 0;
+		bad |= !(l[i] - l[i] == 0);
+	}
+	return bad;
+}
+
 static int argmax_two(const float *l, uint8_t *pred, int64_t n)
 {
 	int bad = 0;
@@ -81,7 +93,8 @@ static int take_labels(void *arg, int64_t z, int64_t n, const float *logits, str
 	for (int64_t i = 0; i < n; i++) {
 		const float *l = logits + i * t->plane * t->classes;
 		uint8_t *pred = t->pred + (z + i) * t->plane;
-		int bad = t->classes == 2 ? argmax_two(l, pred, t->plane) : argmax_any(l, pred, t->plane, t->classes);
+		int bad = t->classes == 1 ? above_half(l, pred, t->plane)
+		        : t->classes == 2 ? argmax_two(l, pred, t->plane) : argmax_any(l, pred, t->plane, t->classes);
 
 		if (bad && z + i < worst)
 			worst = z + i;
@@ -145,8 +158,8 @@ int window_labels(const struct window_opts *o, const struct k_backend *k, struct
 {
 	struct target t = {.pred = pred};
 
-	if (net_classes(n) < 2 || net_classes(n) > 256)
-		return err_set(e, NULL, "labels of a network with %d classes (expected 2 to 256)", net_classes(n));
+	if (net_classes(n) > 256)
+		return err_set(e, NULL, "labels of a network with %d classes (expected 1 to 256)", net_classes(n));
 	return through(o, k, n, image, size, take_labels, &t, e);
 }
 

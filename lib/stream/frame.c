@@ -21,6 +21,9 @@ int frame_init(struct frame *f, const char *kind, const char *id, struct err *e)
 
 static void tensor_free(struct tensor *t)
 {
+	if (t->later)
+		tensor_free(&t->later->from);
+	free(t->later);
 	if (t->owned)
 		free(t->data);
 	free(t->name);
@@ -31,7 +34,6 @@ void frame_free(struct frame *f)
 	for (int i = 0; i < f->n; i++)
 		tensor_free(&f->t[i]);
 	free(f->t);
-	free(f->block);
 	free(f->file);
 	json_decref(f->meta);
 	memset(f, 0, sizeof *f);
@@ -166,4 +168,45 @@ struct tensor *frame_add(struct frame *f, const char *name, enum dtype dtype, in
 		return NULL;
 	data = mem_new(t.size, 1, name, e);
 	return data ? frame_adopt(f, name, dtype, rank, shape, data, e) : NULL;
+}
+
+int tensor_later(struct tensor *t, enum dtype dtype, int rank, const int64_t *shape, struct later *l, struct err *e)
+{
+	struct tensor now = {.name = t->name, .dtype = dtype, .rank = rank, .later = l};
+
+	memcpy(now.shape, shape, (size_t)rank * sizeof *shape);
+	if (measure(&now, e)) {
+		free(l);
+		return -1;
+	}
+	l->from = *t;
+	l->from.name = NULL;
+	*t = now;
+	return 0;
+}
+
+static int settle(struct tensor *t, struct err *e)
+{
+	struct later *l = t->later;
+	int reuse = l->in_place && l->from.owned;
+	void *data = reuse ? l->from.data : mem_new(t->size, 1, t->name, e);
+
+	if (!data)
+		return -1;
+	l->make(t, 0, tensor_count(t), data);
+	l->from.owned &= !reuse;
+	tensor_free(&l->from);
+	free(l);
+	t->later = NULL;
+	t->data = data;
+	t->owned = 1;
+	return 0;
+}
+
+int frame_settle(struct frame *f, struct err *e)
+{
+	for (int i = 0; i < f->n; i++)
+		if (f->t[i].later && settle(&f->t[i], e))
+			return -1;
+	return 0;
 }

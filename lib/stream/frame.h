@@ -26,8 +26,18 @@ struct tensor {
 	int rank;
 	int64_t shape[FRAME_RANK];
 	size_t size;  /* bytes */
-	void *data;   /* may be written to: a mapped file is mapped privately. NULL where only the header was read */
-	int owned;    /* data came from mem_new and is freed with the frame; else it points into the frame's block */
+	void *data;   /* may be written to: a mapped file is mapped privately. NULL where only the header was read, and where `later` is set */
+	int owned;    /* data came from mem_new and is freed with the frame; else it points into a mapped file */
+	struct later *later; /* what makes the values, or NULL */
+};
+
+/* Values that are made of another tensor's when the frame is written, piece by piece, so that they are never in memory all at once. It stands first
+   in a struct from mem_new that holds what `make` needs and is freed with the tensor. */
+struct later {
+	/* Elements first to first + n - 1 of t, C order, into out. Cannot fail: what may is looked at before. */
+	void (*make)(const struct tensor *t, int64_t first, int64_t n, void *out);
+	int in_place;       /* element i is made of element i of `from`, which is as wide: frame_settle may overwrite it */
+	struct tensor from; /* the tensor that was replaced, with its values; set by tensor_later */
 };
 
 struct frame {
@@ -36,7 +46,6 @@ struct frame {
 	json_t *meta;        /* __metadata__: object of strings */
 	int n;
 	struct tensor *t;    /* in file order */
-	void *block;         /* data as read from a pipe, freed with the frame; or NULL */
 };
 
 /* An empty frame with metadata niipipe, kind and id (NULL: none). 0 or -1. The frame is released with frame_free. */
@@ -63,6 +72,13 @@ struct tensor *frame_add(struct frame *f, const char *name, enum dtype t, int ra
 struct tensor *frame_adopt(struct frame *f, const char *name, enum dtype t, int rank, const int64_t *shape, void *data, struct err *e);
 void frame_drop(struct frame *f, const char *name); /* no-op where absent */
 
+/* Let l make the values of t, a tensor of a frame, from now on: type and shape change, the name stays, and the old values go with l, which is taken
+   over (also on failure). 0 or -1. */
+int tensor_later(struct tensor *t, enum dtype dtype, int rank, const int64_t *shape, struct later *l, struct err *e);
+
+/* Make all values that were to be made later, so that every tensor has its data. 0 or -1. */
+int frame_settle(struct frame *f, struct err *e);
+
 /* The grid: shape and affine of the spatial tensors. */
 struct grid {
 	int64_t size[3];    /* x, y, z: voxels */
@@ -79,13 +95,14 @@ int frame_set_affine(struct frame *f, const double affine[16], struct err *e);
 int tensor_on_grid(const struct tensor *t, const struct grid *g);
 int64_t tensor_count(const struct tensor *t); /* number of elements */
 
-/* The tensor of labels a tool works on: `want` if given, else pred, else label; integer, [Z,Y,X]. NULL and an error. */
+/* The tensor of labels a tool works on: `want` if given, else pred, else label; integer, [Z,Y,X], of one voxel at least. NULL and an error. */
 struct tensor *frame_labels(const struct frame *f, const char *want, struct err *e);
 
 /* The values of t as float32; caller frees with free(). NULL and an error. */
 float *tensor_to_f32(const struct tensor *t, struct err *e);
 
-/* Write: header, then data, tensors ordered so that each is aligned to its type (stable by falling element size).
+/* Write: header, then data, tensors ordered so that each is aligned to its type (stable by falling element size); values that are made later are
+   made 4 MiB at a time.
    frame_write_header alone serves a tool that makes the data while it writes: the data must follow in the order of f->t,
    which it sorts. 0 or -1. */
 int frame_write_header(struct frame *f, struct out *o, struct err *e);

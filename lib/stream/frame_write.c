@@ -1,8 +1,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/mem.h"
 #include "lib/stream/frame.h"
 
+enum { PIECE = 4 << 20 }; /* bytes of values made later */
 enum { HEADER_ALIGN = 64 }; /* so that, in a file of one frame, the data are aligned for any vector */
 
 static void sort_tensors(struct frame *f)
@@ -66,12 +68,28 @@ int frame_write_header(struct frame *f, struct out *o, struct err *e)
 	return r;
 }
 
+static int write_later(const struct tensor *t, struct out *o, struct err *e)
+{
+	int64_t size = (int64_t)dtype_size(t->dtype), n = tensor_count(t), most = PIECE / size;
+	void *piece = mem_new(PIECE, 1, t->name, e);
+	int r = piece ? 0 : -1;
+
+	for (int64_t at = 0; at < n && !r; at += most) {
+		int64_t k = n - at < most ? n - at : most;
+
+		t->later->make(t, at, k, piece);
+		r = out_write(o, piece, (size_t)(k * size), e);
+	}
+	free(piece);
+	return r;
+}
+
 int frame_write(struct frame *f, struct out *o, struct err *e)
 {
 	if (frame_write_header(f, o, e))
 		return -1;
 	for (int i = 0; i < f->n; i++)
-		if (out_write(o, f->t[i].data, f->t[i].size, e))
+		if (f->t[i].later ? write_later(&f->t[i], o, e) : out_write(o, f->t[i].data, f->t[i].size, e))
 			return -1;
 	return 0;
 }

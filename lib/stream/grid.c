@@ -100,5 +100,9 @@ struct tensor *frame_labels(const struct frame *f, const char *want, struct err 
 		err_set(e, NULL, "tensor '%s' is %s with %d axes (expected integers [Z,Y,X])", t->name, dtype_name(t->dtype), t->rank);
 		return NULL;
 	}
+	if (!t->size) {
+		err_set(e, NULL, "tensor '%s' has no voxels", t->name);
+		return NULL;
+	}
 	return t;
 }

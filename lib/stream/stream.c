@@ -21,6 +21,7 @@ struct stream {
 	size_t size;      /* of the file */
 	size_t begun;     /* offset of the stream's first byte: not 0 where standard input is a file read in part */
 	size_t at;        /* offset of the next byte */
+	size_t in_hand;   /* of a mapped file: where the data of the last frame begin */
 	int64_t frames;   /* read so far */
 	char *head;       /* header buffer */
 	size_t head_size;
@@ -167,48 +168,70 @@ static int header(struct stream *s, struct frame *f, size_t **begin, size_t *dat
 	return frame_parse(f, s->head, (size_t)len, s->name, (int64_t)start + 8, begin, data, e) ? -1 : 1;
 }
 
-/* Point every tensor at base + begin; copy those that are not aligned to their type. */
-static int place(struct frame *f, char *base, const size_t *begin, int align, struct err *e)
+/* Of a mapped file: the last frame's pages, which the caller may have written to, so that a stream of many frames never lies in memory whole. */
+static void drop_pages(struct stream *s)
 {
-	for (int i = 0; i < f->n; i++) {
-		struct tensor *t = &f->t[i];
-		char *p = base + begin[i];
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), from = s->in_hand / page * page, to = s->at / page * page;
 
-		if (align && (uintptr_t)p % dtype_size(t->dtype)) {
-			t->data = mem_new(t->size, 1, t->name, e);
-			if (!t->data)
-				return -1;
-			t->owned = 1;
-			memcpy(t->data, p, t->size);
-		} else
-			t->data = p;
+	if (s->map && s->in_hand && to > from)
+		(void)madvise(s->map + from, to - from, MADV_DONTNEED);
+	s->in_hand = 0;
+}
+
+/* t from byte `at` of a mapped file, but not through the map: its pages would stay beside the copy. */
+static int copy(const struct stream *s, struct tensor *t, size_t at, struct err *e)
+{
+	t->data = mem_new(t->size, 1, t->name, e);
+	if (!t->data)
+		return -1;
+	t->owned = 1;
+	for (size_t got = 0; got < t->size;) {
+		ssize_t k = pread(s->fd, (char *)t->data + got, t->size - got, (off_t)(at + got));
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return k ? err_sys(e, s->name, "cannot read (offset %zu)", at + got) : err_at(e, s->name, (int64_t)(at + got), "became shorter");
+		got += (size_t)k;
 	}
 	return 0;
 }
 
 static int body_mapped(struct stream *s, struct frame *f, const size_t *begin, size_t n, int align, struct err *e)
 {
-	size_t have = s->size - s->at;
-	char *base = s->map + s->at;
+	size_t have = s->size - s->at, base = s->at;
 
+	s->in_hand = align ? base : 0;
 	s->at += have < n ? have : n;
 	if (have < n)
 		return truncated(s, "data", n, have, e);
-	return place(f, base, begin, align, e);
+	for (int i = 0; i < f->n; i++) {
+		struct tensor *t = &f->t[i];
+
+		t->data = s->map + base + begin[i];
+		if (align && (uintptr_t)t->data % dtype_size(t->dtype) && copy(s, t, base + begin[i], e))
+			return -1;
+	}
+	return 0;
 }
 
+/* Tensors stand in the order of their data. */
 static int body_pipe(struct stream *s, struct frame *f, const size_t *begin, size_t n, struct err *e)
 {
-	size_t got;
+	for (int i = 0; i < f->n; i++) {
+		struct tensor *t = &f->t[i];
+		size_t got;
 
-	f->block = mem_new(n, 1, "a frame's data", e);
-	if (!f->block)
-		return err_prefix(e, "%s", s->name);
-	if (get(s, f->block, n, &got, e))
-		return -1;
-	if (got < n)
-		return truncated(s, "data", n, got, e);
-	return place(f, f->block, begin, 1, e);
+		t->data = mem_new(t->size, 1, t->name, e);
+		if (!t->data)
+			return err_prefix(e, "%s", s->name);
+		t->owned = 1;
+		if (get(s, t->data, t->size, &got, e))
+			return -1;
+		if (got < t->size)
+			return truncated(s, "data", n, begin[i] + got, e);
+	}
+	return 0;
 }
 
 static int skip(struct stream *s, size_t n, struct err *e)
@@ -243,6 +266,8 @@ static int next(struct stream *s, struct frame *f, enum how how, const struct fi
 	int r, drop = 0;
 
 	memset(f, 0, sizeof *f);
+	if (how != IN_PLACE)
+		drop_pages(s);
 	r = header(s, f, &begin, &n, e);
 	if (!r && !s->frames)
 		r = err_set(e, s->name, "no frame at all: empty, or what should have written it failed");
@@ -289,8 +314,9 @@ int64_t stream_count(struct stream *s, struct err *e)
 
 	if (s->count >= 0)
 		return s->count;
-	if (!s->map && !s->size)
+	if (!s->map)
 		return err_set(e, s->name, "is not a file with frames in it");
+	(void)madvise(s->map, s->size, MADV_RANDOM);
 	s->at = s->begun;
 	s->frames = 0;
 	for (size_t at = s->at; (r = stream_next_header(s, &f, e)) == 1; at = s->at, n++) {

@@ -14,7 +14,8 @@ void stream_close(struct stream *s); /* NULL is fine */
 const char *stream_name(const struct stream *s); /* for messages: the path or "standard input" */
 
 /* Read the next frame into *f (zeroed or freed before). 1 a frame, 0 the end (an error where there was no frame at all), -1 an error.
-   The frame belongs to the caller (frame_free) and, from a mapped file, must not outlive the stream. Data are aligned to their type. */
+   The frame belongs to the caller (frame_free) and, from a mapped file, must not outlive the stream; what was written to its data is lost when the
+   next one is read. Data are aligned to their type. */
 int stream_next(struct stream *s, struct frame *f, struct err *e);
 
 /* The same without the data (tensor.data stays NULL): they are skipped. */
@@ -28,7 +29,8 @@ int stream_next_if(struct stream *s, struct frame *f, stream_want *want, void *a
 /* Is it a mapped file, so that frames can be taken by index? */
 int stream_mapped(const struct stream *s);
 
-/* Index of a mapped file: number of frames, built on first use from the headers alone; -1 and an error.
+/* Index of a mapped file: number of frames, built on first use from the headers alone; -1 and an error. From then on the system reads nothing of
+   the file but the pages that are touched, one at a time: whoever reads more says so first (tensor_fetch).
    stream_at reads frame i without copying: data may NOT be aligned to their type (copy rows with memcpy) and are valid until stream_close. */
 int64_t stream_count(struct stream *s, struct err *e);
 int stream_at(struct stream *s, int64_t i, struct frame *f, struct err *e);

@@ -67,6 +67,13 @@ void tensor_load_f32(const struct tensor *t, int64_t first, int64_t n, float *ou
 	load_f32(t, first, n, out);
 }
 
+void tensor_fetch(const struct tensor *t, int64_t first, int64_t n)
+{
+	size_t size = dtype_size(t->dtype);
+
+	mem_fetch((const char *)t->data + (size_t)first * size, (size_t)n * size);
+}
+
 float *tensor_to_f32(const struct tensor *t, struct err *e)
 {
 	int64_t n = tensor_count(t);

@@ -12,6 +12,9 @@ double tensor_value(const struct tensor *t, int64_t i);
 /* Elements first to first + n - 1 of t, C order, as float32, into out. Ranges are not checked; data need not be aligned. */
 void tensor_load_f32(const struct tensor *t, int64_t first, int64_t n, float *out);
 
+/* Elements first to first + n - 1 will be read soon (mem_fetch). */
+void tensor_fetch(const struct tensor *t, int64_t first, int64_t n);
+
 /* Element i as text, exact for integers, enough digits to tell a float from its neighbours. */
 void tensor_value_text(const struct tensor *t, int64_t i, char text[VALUE_TEXT]);
 

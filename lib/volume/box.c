@@ -76,7 +76,23 @@ static int put_value(enum dtype type, double v, void *out)
 	return -1;
 }
 
-static void fill_row(char *row, int64_t n, const char *value, size_t size)
+int box_background(enum geo_role role, enum dtype type, int64_t c, int64_t planes, int probabilities, double fill, char value[8], struct err *e)
+{
+	double v = role == ROLE_IMAGE ? fill : role == ROLE_PROB && probabilities && planes > 1 && !c;
+
+	if (put_value(type, v, value))
+		return err_set(e, NULL, "an image of %s cannot hold %g outside of it", dtype_name(type), v);
+	return 0;
+}
+
+int box_are_probabilities(const struct frame *f)
+{
+	const char *what = frame_meta(f, "prob");
+
+	return what && !strcmp(what, "probabilities");
+}
+
+void box_fill(char *row, int64_t n, const char value[8], size_t size)
 {
 	int plain = 1;
 
@@ -102,83 +118,94 @@ static struct span make_span(int64_t n, int64_t from, int64_t shift)
 	return (struct span){n, begin, end > begin ? end : begin, shift, from};
 }
 
-static void move_volume(const char *src, char *dst, const struct span s[3], const char *value, size_t size)
-{
-#pragma omp parallel for schedule(static)
-	for (int64_t z = 0; z < s[2].n; z++)
-		for (int64_t y = 0; y < s[1].n; y++) {
-			char *row = dst + (size_t)((z * s[1].n + y) * s[0].n) * size;
-			int64_t at = ((z + s[2].shift) * s[1].from + y + s[1].shift) * s[0].from + s[0].begin + s[0].shift;
+/* How a tensor's values follow from those of the one it was. */
+struct move {
+	struct later later;
+	struct span s[3];
+	size_t size;
+	char value[2][8]; /* background: of the first volume, of the others */
+};
 
-			if (z < s[2].begin || z >= s[2].end || y < s[1].begin || y >= s[1].end) {
-				fill_row(row, s[0].n, value, size);
-				continue;
-			}
-			fill_row(row, s[0].begin, value, size);
-			memcpy(row + (size_t)s[0].begin * size, src + (size_t)at * size, (size_t)(s[0].end - s[0].begin) * size);
-			fill_row(row + (size_t)s[0].end * size, s[0].n - s[0].end, value, size);
-		}
+/* Voxels x0 to x1 - 1 of row y of slice z of volume c. */
+static void move_row(const struct move *m, int64_t c, int64_t z, int64_t y, int64_t x0, int64_t x1, char *out)
+{
+	const struct span *s = m->s;
+	const char *value = m->value[c > 0];
+	int inside = z >= s[2].begin && z < s[2].end && y >= s[1].begin && y < s[1].end;
+	int64_t begin = inside ? s[0].begin : x1, end = inside ? s[0].end : x1, at;
+
+	begin = begin < x0 ? x0 : begin < x1 ? begin : x1;
+	end = end < begin ? begin : end < x1 ? end : x1;
+	box_fill(out, begin - x0, value, m->size);
+	if (begin < end) {
+		at = ((c * s[2].from + z + s[2].shift) * s[1].from + y + s[1].shift) * s[0].from + begin + s[0].shift;
+		memcpy(out + (size_t)(begin - x0) * m->size, (const char *)m->later.from.data + (size_t)at * m->size, (size_t)(end - begin) * m->size);
+	}
+	box_fill(out + (size_t)(end - x0) * m->size, x1 - end, value, m->size);
 }
 
-struct move {
-	int64_t shift[3]; /* source voxel = destination voxel + shift */
-	double fill;      /* of image */
+static void make(const struct tensor *t, int64_t first, int64_t n, void *out)
+{
+	const struct move *m = (const struct move *)t->later;
+	int64_t nx = m->s[0].n, ny = m->s[1].n, nz = m->s[2].n;
+
+#pragma omp parallel for schedule(static)
+	for (int64_t row = first / nx; row <= (first + n - 1) / nx; row++) {
+		int64_t from = row * nx < first ? first : row * nx, to = (row + 1) * nx < first + n ? (row + 1) * nx : first + n;
+
+		move_row(m, row / ny / nz, row / ny % nz, row % ny, from - row * nx, to - row * nx, (char *)out + (size_t)(from - first) * m->size);
+	}
+}
+
+/* What all tensors of a frame have in common. */
+struct shift {
+	int64_t by[3]; /* source voxel = destination voxel + by */
+	double fill;   /* of image */
 	int probabilities;
 };
 
-static void *move_tensor(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, enum dtype *type, void *arg,
-                         struct err *e)
+static struct later *move_tensor(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, void *arg, struct err *e)
 {
-	const struct move *m = arg;
-	size_t size = dtype_size(*type), in = (size_t)geo_voxels(from) * size, out = (size_t)geo_voxels(to) * size;
-	int64_t planes = geo_planes(t);
-	struct span s[3];
-	char value[8], *data;
+	const struct shift *how = arg;
+	struct move *m = mem_new(1, sizeof *m, t->name, e);
 
-	if (put_value(*type, role == ROLE_IMAGE ? m->fill : 0, value)) {
-		err_set(e, NULL, "an image of %s cannot hold %g outside of it", dtype_name(*type), m->fill);
+	if (!m)
 		return NULL;
-	}
+	*m = (struct move){.later.make = make, .size = dtype_size(t->dtype)};
+	for (int c = 0; c < 2; c++)
+		if (box_background(role, t->dtype, c, geo_planes(t), how->probabilities, how->fill, m->value[c], e)) {
+			free(m);
+			return NULL;
+		}
 	for (int i = 0; i < 3; i++)
-		s[i] = make_span(to->size[i], from->size[i], m->shift[i]);
-	data = mem_new((size_t)planes, out, t->name, e);
-	for (int64_t c = 0; data && c < planes; c++) {
-		char background[8];
-
-		memcpy(background, value, sizeof value);
-		if (role == ROLE_PROB && m->probabilities && planes > 1 && !c)
-			put_value(*type, 1, background);
-		move_volume((const char *)t->data + (size_t)c * in, data + (size_t)c * out, s, background, size);
-	}
-	return data;
+		m->s[i] = make_span(to->size[i], from->size[i], how->by[i]);
+	return &m->later;
 }
 
-static int are_probabilities(const struct frame *f)
+int box_cut_later(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e)
 {
-	const char *what = frame_meta(f, "prob");
-
-	return what && !strcmp(what, "probabilities");
-}
-
-int box_cut(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e)
-{
-	struct move m = {.fill = fill, .probabilities = are_probabilities(f)};
+	struct shift how = {.fill = fill, .probabilities = box_are_probabilities(f)};
 	struct grid to = *g;
 
 	for (int i = 0; i < 3; i++) {
-		m.shift[i] = b->lo[i];
+		how.by[i] = b->lo[i];
 		to.size[i] = b->hi[i] - b->lo[i];
 	}
 	geo_move(&to, b->lo);
-	if (geo_regrid(f, g, &to, move_tensor, &m, e))
+	if (geo_regrid_later(f, g, &to, move_tensor, &how, e))
 		return -1;
 	*g = to;
 	return 0;
 }
 
+int box_cut(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e)
+{
+	return box_cut_later(f, g, b, fill, e) || frame_settle(f, e) ? -1 : 0;
+}
+
 int box_paste(struct frame *f, const struct grid *whole, const struct box *b, struct err *e)
 {
-	struct move m = {.probabilities = are_probabilities(f)};
+	struct shift how = {.probabilities = box_are_probabilities(f)};
 	struct grid g;
 
 	if (frame_grid(f, &g, e))
@@ -187,7 +214,7 @@ int box_paste(struct frame *f, const struct grid *whole, const struct box *b, st
 		if (g.size[i] != b->hi[i] - b->lo[i])
 			return err_set(e, NULL, "%lld voxels on axis %c, but its box is %lld wide", (long long)g.size[i], "xyz"[i],
 			               (long long)(b->hi[i] - b->lo[i]));
-		m.shift[i] = -b->lo[i];
+		how.by[i] = -b->lo[i];
 	}
-	return geo_regrid(f, &g, whole, move_tensor, &m, e);
+	return geo_regrid_later(f, &g, whole, move_tensor, &how, e) || frame_settle(f, e) ? -1 : 0;
 }

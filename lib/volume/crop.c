@@ -134,9 +134,11 @@ int crop_box(const struct frame *f, const struct grid *g, const struct crop *o, 
 		return -1;
 	for (int i = 0; i < 3; i++) {
 		/* the tiny part less: 10 mm of 2.5 mm voxels are 4 of them, whatever the spacing's last bit */
-		double around = ceil(o->margin[i] / spacing[i] - 1e-6) + (double)o->margin_voxels[i];
+		double mm = o->margin[i], around = (mm > 0 ? ceil(mm / spacing[i] - 1e-6) : 0) + (double)o->margin_voxels[i];
 		int64_t m = around > 0 ? around < GEO_MOST ? (int64_t)around : GEO_MOST : 0, size, want;
 
+		if (mm > 0 && !(spacing[i] > 0))
+			return err_set(e, NULL, "affine: axis %c has no length: a margin in mm is not known in voxels", "xyz"[i]);
 		b->lo[i] = fg.lo[i] - m;
 		b->hi[i] = fg.hi[i] + 1 + m;
 		if (o->inside) {
@@ -162,7 +164,7 @@ int crop_apply(struct frame *f, const struct crop *o, struct err *e)
 	if (frame_grid(f, &before, e) || crop_box(f, &before, o, &b, e))
 		return -1;
 	g = before;
-	if (box_cut(f, &g, &b, o->fill, e))
+	if (box_cut_later(f, &g, &b, o->fill, e))
 		return -1;
 	return history_push(f, "nii-crop", crop_json(o), box_json(&b), &before, e);
 }

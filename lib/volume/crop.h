@@ -29,7 +29,8 @@ int crop_parse(struct crop *o, const json_t *args, struct err *e);
    beside the volume. */
 int crop_box(const struct frame *f, const struct grid *g, const struct crop *o, struct box *b, struct err *e);
 
-/* Crop f to crop_box and record it in the history as nii-crop: the grid before, undo: the box. 0 or -1. */
+/* Crop f to crop_box, its values made when it is written (tensor_later), and record it in the history as nii-crop: the grid before, undo: the box.
+   0 or -1. */
 int crop_apply(struct frame *f, const struct crop *o, struct err *e);
 
 #endif

@@ -7,6 +7,8 @@
 #include "lib/base/mem.h"
 #include "lib/volume/hull.h"
 
+static const double FLAT = 1e-6; /* of an axis's length: less of it across the others is none */
+
 /* All points lie on a grid of half voxels; hulls are made there, in whole numbers, since an affine map keeps them. */
 struct work {
 	const struct component_line *line;
@@ -40,10 +42,10 @@ static int metric(struct work *w, const double a[16])
 	r[3] = sqrt(yy - r[1] * r[1]);
 	r[4] = (yz - r[1] * r[2]) / r[3];
 	r[5] = sqrt(zz - r[2] * r[2] - r[4] * r[4]);
+	if (!(r[0] > 0 && r[3] > FLAT * sqrt(yy) && r[5] > FLAT * sqrt(zz)) || !isfinite(r[0] + r[1] + r[2] + r[3] + r[4] + r[5]))
+		return err_set(w->e, NULL, "the affine is singular: no lengths in mm");
 	for (int i = 0; i < 6; i++)
 		r[i] /= 2;
-	if (!(r[0] > 0 && r[3] > 0 && r[5] > 0) || !isfinite(r[0] + r[1] + r[2] + r[3] + r[4] + r[5]))
-		return err_set(w->e, NULL, "the affine is singular: no lengths in mm");
 	return 0;
 }
 

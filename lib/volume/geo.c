@@ -5,6 +5,9 @@
 #include <string.h>
 
 static const double SHEAR = 1e-3; /* of a degree 0.06: what rounding in header fields makes is below it */
+static const double FLAT = 1e-3;  /* volume between axes of length 1 */
+
+enum { STEPS = 24 }; /* of Newton's iteration to the polar factor: the error halves down from 1 / FLAT, then squares */
 
 void geo_spacing(const struct grid *g, double spacing[3])
 {
@@ -12,6 +15,14 @@ void geo_spacing(const struct grid *g, double spacing[3])
 
 	for (int i = 0; i < 3; i++)
 		spacing[i] = sqrt(a[i] * a[i] + a[4 + i] * a[4 + i] + a[8 + i] * a[8 + i]);
+}
+
+static int check_length(const double s[3], struct err *e)
+{
+	for (int i = 0; i < 3; i++)
+		if (!(s[i] > 0) || !isfinite(s[i]))
+			return err_set(e, NULL, "affine: axis %c has no length", "xyz"[i]);
+	return 0;
 }
 
 int geo_check_right(const struct grid *g, struct err *e)
@@ -22,15 +33,81 @@ int geo_check_right(const struct grid *g, struct err *e)
 	int pair = 0;
 
 	geo_spacing(g, s);
-	for (int i = 0; i < 3; i++)
-		if (!(s[i] > 0))
-			return err_set(e, NULL, "affine: axis %c has no length", "xyz"[i]);
+	if (check_length(s, e))
+		return -1;
 	for (int i = 0; i < 3; i++)
 		for (int k = i + 1; k < 3; k++, pair++) {
 			double cosine = (a[i] * a[k] + a[4 + i] * a[4 + k] + a[8 + i] * a[8 + k]) / (s[i] * s[k]);
 
 			if (fabs(cosine) > SHEAR)
 				return err_set(e, NULL, "affine is sheared: axes %s are not at right angles (cosine %.4g)", names[pair], cosine);
+		}
+	return 0;
+}
+
+/* m's determinant; adj / that is m's inverse. */
+static double adjugate(const double m[3][3], double adj[3][3])
+{
+	for (int j = 0; j < 3; j++)
+		for (int r = 0; r < 3; r++) {
+			int p = (j + 1) % 3, q = (j + 2) % 3, v = (r + 1) % 3, w = (r + 2) % 3;
+
+			adj[j][r] = m[v][p] * m[w][q] - m[w][p] * m[v][q];
+		}
+	return m[0][0] * adj[0][0] + m[1][0] * adj[0][1] + m[2][0] * adj[0][2];
+}
+
+/* u: the axes of length 1, s: their lengths, adj: adjugate of u, whose determinant is *volume. 0, or -1 and an error. */
+static int measure(const struct grid *g, double u[3][3], double s[3], double adj[3][3], double *volume, struct err *e)
+{
+	geo_spacing(g, s);
+	if (check_length(s, e))
+		return -1;
+	for (int r = 0; r < 3; r++)
+		for (int i = 0; i < 3; i++)
+			u[r][i] = g->affine[4 * r + i] / s[i];
+	*volume = adjugate(u, adj);
+	if (!(fabs(*volume) >= FLAT))
+		return err_set(e, NULL, "affine is singular: its axes lie in a plane (volume between them %.3g)", fabs(*volume));
+	return 0;
+}
+
+int geo_check_solid(const struct grid *g, struct err *e)
+{
+	double u[3][3], s[3], adj[3][3], volume;
+
+	return measure(g, u, s, adj, &volume, e);
+}
+
+int geo_directions(const struct grid *g, double u[3][3], struct err *e)
+{
+	double s[3], adj[3][3], volume;
+	struct err unused;
+
+	if (measure(g, u, s, adj, &volume, e))
+		return -1;
+	for (int step = geo_check_right(g, &unused) ? 0 : STEPS; step < STEPS; step++) {
+		volume = adjugate(u, adj);
+		for (int r = 0; r < 3; r++)
+			for (int i = 0; i < 3; i++)
+				u[r][i] = (u[r][i] + adj[i][r] / volume) / 2;
+	}
+	return 0;
+}
+
+int geo_between(const struct grid *g, const struct grid *to, double m[3][4], struct err *e)
+{
+	double u[3][3], s[3], adj[3][3], volume;
+
+	if (geo_check_solid(to, e))
+		return err_prefix(e, "the new grid");
+	if (measure(g, u, s, adj, &volume, e))
+		return err_prefix(e, "the old grid");
+	for (int j = 0; j < 3; j++)
+		for (int k = 0; k < 4; k++) {
+			m[j][k] = 0;
+			for (int r = 0; r < 3; r++)
+				m[j][k] += adj[j][r] * (to->affine[4 * r + k] - (k == 3 ? g->affine[4 * r + 3] : 0)) / volume / s[j];
 		}
 	return 0;
 }
@@ -115,6 +192,26 @@ static int regrid_one(struct frame *f, struct tensor *t, const struct grid *from
 	}
 	free(name);
 	return r;
+}
+
+static int later_one(struct tensor *t, const struct grid *from, const struct grid *to, geo_later_fn *fn, void *arg, struct err *e)
+{
+	enum geo_role role = geo_role(t, from);
+	int64_t shape[4] = {geo_planes(t), to->size[2], to->size[1], to->size[0]};
+	struct later *l;
+
+	if (role == ROLE_PASS)
+		return 0;
+	l = check(t, role, e) ? NULL : fn(t, role, from, to, arg, e);
+	return l ? tensor_later(t, t->dtype, t->rank, shape + 4 - t->rank, l, e) : -1;
+}
+
+int geo_regrid_later(struct frame *f, const struct grid *from, const struct grid *to, geo_later_fn *fn, void *arg, struct err *e)
+{
+	for (int i = 0; i < f->n; i++)
+		if (later_one(&f->t[i], from, to, fn, arg, e))
+			return -1;
+	return frame_set_affine(f, to->affine, e);
 }
 
 int geo_regrid(struct frame *f, const struct grid *from, const struct grid *to, geo_regrid_fn *fn, void *arg, struct err *e)

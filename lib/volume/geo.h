@@ -13,6 +13,17 @@ void geo_spacing(const struct grid *g, double spacing[3]);
 /* Axes of length above zero and at right angles (|cosine| <= 1e-3)? 0, or -1 and an error that says which are not. */
 int geo_check_right(const struct grid *g, struct err *e);
 
+/* Axes of length above zero that do not lie in a plane but for 0.06 degrees? 0, or -1 and an error. */
+int geo_check_solid(const struct grid *g, struct err *e);
+
+/* u[r][i]: axis i's direction in the world. Where the axes are not at right angles, that of the closest ones that are (polar decomposition, as
+   nibabel's io_orientation). 0, or -1 and the error of geo_check_solid. */
+int geo_directions(const struct grid *g, double u[3][3], struct err *e);
+
+/* m: voxel (x,y,z) of `to` lies at m[j][0] x + m[j][1] y + m[j][2] z + m[j][3] on axis j of g; both may be rotated and sheared. 0, or -1 and the
+   error of geo_check_solid. */
+int geo_between(const struct grid *g, const struct grid *to, double m[3][4], struct err *e);
+
 /* Move voxel (0,0,0) to where voxel lo was: origin = A lo. The size stays. */
 void geo_move(struct grid *g, const int64_t lo[3]);
 
@@ -39,5 +50,10 @@ typedef void *geo_regrid_fn(const struct tensor *t, enum geo_role role, const st
 /* Replace every spatial tensor of f by what fn makes of it, and set the affine to `to`'s; one tensor's old and new values are in memory at a
    time, beside what the frame was read into. label and pred must be integers [Z,Y,X], or it is an error. 0 or -1. */
 int geo_regrid(struct frame *f, const struct grid *from, const struct grid *to, geo_regrid_fn *fn, void *arg, struct err *e);
+
+/* The same with values that are made later: fn returns what makes them, of t's type. */
+typedef struct later *geo_later_fn(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, void *arg,
+                                   struct err *e);
+int geo_regrid_later(struct frame *f, const struct grid *from, const struct grid *to, geo_later_fn *fn, void *arg, struct err *e);
 
 #endif

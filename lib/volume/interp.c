@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
-#include "lib/stream/values.h"
 
 static void axes_free(struct axis a[3])
 {
@@ -47,28 +46,18 @@ static void fill_linear(struct axis *a, const struct interp_map *m, int axis)
 	}
 }
 
-/* Weights of the four coefficients around x, w beyond the second of them: the cubic B-spline. */
-static void spline_weights(double w, float out[4])
-{
-	double v = 1 - w;
-
-	out[0] = (float)(v * v * v / 6);
-	out[1] = (float)((4 - 6 * w * w + 3 * w * w * w) / 6);
-	out[2] = (float)((4 - 6 * v * v + 3 * v * v * v) / 6);
-	out[3] = (float)(w * w * w / 6);
-}
-
 static void fill_cubic(struct axis *a, const struct interp_map *m, int axis)
 {
 	static const float alone[4] = {0, 1, 0, 0};
 
 	a->filter = axis != m->coarse;
 	for (int64_t i = 0; i < a->n; i++) {
-		double x = fmax(-0.75, fmin(place(i, m, axis), (double)a->from - 0.25)), at = a->filter ? floor(x) : nearest_to(x, m, a->from);
+		double x = fmax(-1, fmin(place(i, m, axis), (double)a->from)), last = (double)(a->from - 1);
+		double at = a->filter ? fmin(floor(x), last) : nearest_to(x, m, a->from);
 
 		a->at[i] = (int32_t)at - 1 + INTERP_PAD;
 		if (a->filter)
-			spline_weights(x - at, a->w + 4 * i);
+			interp_spline_weights(x - at, a->w + 4 * i);
 		else
 			memcpy(a->w + 4 * i, alone, sizeof alone);
 	}
@@ -133,186 +122,30 @@ static void nearest(const struct tensor *t, char *dst, const struct axis a[3])
 	}
 }
 
-/* -- linear: slices of the source are resampled in the plane once, and slices of the result lie between two of them -- */
+/* -- scores -- */
 
-static void lerp_rows(const float *p, const float *q, float w, float *out, int64_t n)
+const struct tensor *interp_scores(const struct frame *f, const struct grid *g, struct err *e)
 {
-	float v = 1 - w;
+	const struct tensor *t = frame_find(f, "prob");
 
-	for (int64_t i = 0; i < n; i++)
-		out[i] = p[i] * v + q[i] * w;
-}
-
-static void lerp_along(const float *in, float *out, const struct axis *x)
-{
-	for (int64_t i = 0; i < x->n; i++) {
-		const float *p = in + x->at[i];
-
-		out[i] = p[0] * (1 - x->w[i]) + p[1] * x->w[i];
-	}
-}
-
-struct plane {
-	int64_t z;   /* slice of the source that it holds; -1: none */
-	float *data; /* [ny', nx'] */
-};
-
-struct work {
-	struct plane p[2]; /* the two source slices around the current one */
-	float *row;        /* [nx + 1] */
-	float *in;         /* [2][nx]: two source rows */
-	int64_t y[2];      /* which they are */
-};
-
-static const float *source_row(const struct tensor *t, int64_t z, int64_t y, const struct axis a[3], struct work *w)
-{
-	int64_t nx = a[0].from;
-
-	if (t->dtype == DT_F32)
-		return (const float *)t->data + (z * a[1].from + y) * nx;
-	if (w->y[y & 1] != y) {
-		tensor_load_f32(t, (z * a[1].from + y) * nx, nx, w->in + (y & 1) * nx);
-		w->y[y & 1] = y;
-	}
-	return w->in + (y & 1) * nx;
-}
-
-/* Slice z of the source, counted over all channels, resampled in x and y. */
-static void make_plane(const struct tensor *t, int64_t z, const struct axis a[3], struct work *w, float *out)
-{
-	int64_t nx = a[0].from;
-
-	w->y[0] = w->y[1] = -1;
-	for (int64_t y = 0; y < a[1].n; y++, out += a[0].n) {
-		int64_t at = a[1].at[y], next = at + (a[1].from > 1);
-
-		lerp_rows(source_row(t, z, at, a, w), source_row(t, z, next, a, w), a[1].w[y], w->row, nx);
-		w->row[nx] = w->row[nx - 1]; /* a row of one voxel has a second */
-		lerp_along(w->row, out, &a[0]);
-	}
-}
-
-static const float *plane(const struct tensor *t, int64_t z, const struct axis a[3], struct work *w)
-{
-	struct plane *p = &w->p[z & 1];
-
-	if (p->z != z) {
-		make_plane(t, z, a, w, p->data);
-		p->z = z;
-	}
-	return p->data;
-}
-
-static int work_make(struct work *w, const struct axis a[3], struct err *e)
-{
-	size_t size = (size_t)(a[0].n * a[1].n), nx = (size_t)a[0].from;
-	float *block = mem_new(2 * size + 3 * nx + 1, sizeof *block, "slices", e);
-
-	if (!block)
-		return -1;
-	*w = (struct work){{{-1, block}, {-1, block + size}}, block + 2 * size, block + 2 * size + nx + 1, {-1, -1}};
-	return 0;
-}
-
-/* A thread takes slices that lie together, so that most source slices are resampled once. */
-static int linear(const struct tensor *t, float *dst, const struct axis a[3], struct err *e)
-{
-	int64_t size = a[0].n * a[1].n, slices = geo_planes(t) * a[2].n;
-	int failed = 0;
-
-#pragma omp parallel reduction(| : failed)
-	{
-		struct work w;
-		struct err mine;
-
-		failed = work_make(&w, a, &mine) != 0;
-#pragma omp for schedule(static)
-		for (int64_t s = 0; s < slices; s++) {
-			int64_t base = s / a[2].n * a[2].from, z = base + a[2].at[s % a[2].n], next = z + (a[2].from > 1);
-
-			if (!failed)
-				lerp_rows(plane(t, z, a, &w), plane(t, next, a, &w), a[2].w[s % a[2].n], dst + s * size, size);
-		}
-		if (!failed)
-			free(w.p[0].data);
-	}
-	return failed ? err_set(e, NULL, "not enough memory for slices") : 0;
-}
-
-/* -- linear, and then the class with the highest score: by slabs of slices, for each of which only the best score so far is held -- */
-
-enum { SLAB = 8 };
-
-static int raise(const float *v, uint8_t class, float *best, uint8_t *pred, int64_t n)
-{
-	int bad = 0;
-
-	for (int64_t i = 0; i < n; i++) {
-		int more = !class || v[i] > best[i];
-
-		pred[i] = more ? class : pred[i];
-		best[i] = more ? v[i] : best[i];
-		bad |= !(v[i] - v[i] == 0);
-	}
-	return bad;
-}
-
-/* Slices z0 to z1 - 1; best: [SLAB + 1] slices, the last for scores. Non-zero: a score that is not finite. */
-static int argmax_slab(const struct tensor *t, int64_t z0, int64_t z1, const struct axis a[3], struct work *w, float *best, uint8_t *pred)
-{
-	int64_t size = a[0].n * a[1].n;
-	float *v = best + SLAB * size;
-	int bad = 0;
-
-	for (int64_t c = 0; c < t->shape[0]; c++)
-		for (int64_t z = z0; z < z1; z++) {
-			int64_t at = c * a[2].from + a[2].at[z], next = at + (a[2].from > 1);
-
-			lerp_rows(plane(t, at, a, w), plane(t, next, a, w), a[2].w[z], v, size);
-			bad |= raise(v, (uint8_t)c, best + (z - z0) * size, pred + z * size, size);
-		}
-	return bad;
-}
-
-static int linear_argmax(const struct tensor *t, uint8_t *pred, const struct axis a[3], struct err *e)
-{
-	size_t size = (size_t)(a[0].n * a[1].n);
-	int failed = 0, bad = 0;
-
-#pragma omp parallel reduction(| : failed, bad)
-	{
-		struct work w;
-		struct err mine;
-		float *best = mem_new(size, (SLAB + 1) * sizeof *best, "slices", &mine);
-
-		failed = !best || work_make(&w, a, &mine);
-#pragma omp for schedule(static)
-		for (int64_t z = 0; z < a[2].n; z += SLAB)
-			if (!failed)
-				bad |= argmax_slab(t, z, z + SLAB < a[2].n ? z + SLAB : a[2].n, a, &w, best, pred);
-		if (!failed)
-			free(w.p[0].data);
-		free(best);
-	}
-	if (failed)
-		return err_set(e, NULL, "not enough memory for slices");
-	return bad ? err_set(e, NULL, "tensor 'prob' is not finite") : 0;
+	if (t->rank == 4 && dtype_is_float(t->dtype) && tensor_on_grid(t, g) && t->shape[0] >= 2 && t->shape[0] <= 256)
+		return t;
+	err_set(e, NULL, "tensor 'prob' is %s with %d axes (expected floats [K,Z,Y,X] of 2 to 256 classes)", dtype_name(t->dtype), t->rank);
+	return NULL;
 }
 
 /* Of prob on `from`, pred on `to`, which the caller frees; prob leaves f. */
 static uint8_t *take_argmax(struct frame *f, const struct grid *from, const struct grid *to, const struct interp_map *m, struct err *e)
 {
-	const struct tensor *t = frame_find(f, "prob");
+	const struct tensor *t = interp_scores(f, from, e);
 	struct axis a[3];
 	uint8_t *pred = NULL;
 
-	if (t->rank != 4 || !dtype_is_float(t->dtype) || !tensor_on_grid(t, from) || t->shape[0] < 2 || t->shape[0] > 256) {
-		err_set(e, NULL, "tensor 'prob' is %s with %d axes (expected floats [K,Z,Y,X] of 2 to 256 classes)", dtype_name(t->dtype), t->rank);
+	if (!t)
 		return NULL;
-	}
 	if (!axes_make(a, from, to, m, fill_linear, e))
 		pred = mem_new((size_t)geo_voxels(to), 1, "pred", e);
-	if (pred && linear_argmax(t, pred, a, e)) {
+	if (pred && interp_linear_argmax(t, pred, a, e)) {
 		free(pred);
 		pred = NULL;
 	}
@@ -323,46 +156,87 @@ static uint8_t *take_argmax(struct frame *f, const struct grid *from, const stru
 
 /* -- a frame -- */
 
-enum way { NEAREST, LINEAR, CUBIC, SHARES, WAYS };
+static fill_fn *const fills[INTERP_WAYS] = {fill_nearest, fill_linear, fill_cubic, fill_linear};
 
-static fill_fn *const fills[WAYS] = {fill_nearest, fill_linear, fill_cubic, fill_linear};
-
-static enum way way_of(enum geo_role role, const struct interp_map *m)
+enum interp_way interp_way(enum geo_role role, const struct interp_map *m)
 {
-	static const enum way image[] = {LINEAR, NEAREST, CUBIC};
+	static const enum interp_way image[] = {INTERP_BY_LINEAR, INTERP_BY_NEAREST, INTERP_BY_CUBIC};
 
 	if (role == ROLE_IMAGE)
 		return image[m->image];
 	if (role == ROLE_LABEL)
-		return m->label == INTERP_LABEL_NEAREST ? NEAREST : SHARES;
-	return role == ROLE_PROB || role == ROLE_FLOAT ? LINEAR : NEAREST;
+		return m->label == INTERP_LABEL_NEAREST ? INTERP_BY_NEAREST : INTERP_BY_SHARES;
+	return role == ROLE_PROB || role == ROLE_FLOAT ? INTERP_BY_LINEAR : INTERP_BY_NEAREST;
 }
 
-static int fill_tensor(const struct tensor *t, void *data, const struct axis a[3], enum way way, const struct interp_map *m, struct err *e)
+struct tensor interp_channel(const struct tensor *t, int64_t c)
 {
-	if (way == LINEAR)
-		return linear(t, data, a, e);
-	if (way == CUBIC)
-		return interp_cubic(t, data, a, m->clip, m->coarse == 2, e);
-	if (way == SHARES)
+	struct tensor one = *t;
+
+	one.rank = 3;
+	memcpy(one.shape, t->shape + t->rank - 3, 3 * sizeof *one.shape);
+	one.size = t->size / (size_t)geo_planes(t);
+	one.data = (char *)t->data + (size_t)c * one.size;
+	return one;
+}
+
+/* t, or the channel of t in `limits` as it was smoothed. */
+static int fill_tensor(const struct tensor *t, const struct tensor *limits, void *data, const struct axis a[3], enum interp_way way,
+                       const struct interp_map *m, struct err *e)
+{
+	if (way == INTERP_BY_LINEAR)
+		return interp_linear(t, data, a, e);
+	if (way == INTERP_BY_CUBIC)
+		return interp_cubic(t, m->clip ? limits : NULL, data, a, m->coarse == 2, e);
+	if (way == INTERP_BY_SHARES)
 		return interp_labels(t, data, a, m->label, e);
 	nearest(t, data, a);
 	return 0;
+}
+
+/* Along a coarse axis all is nearest. */
+static int will_smooth(const struct interp_map *m, enum interp_way way, double factor[3])
+{
+	for (int i = 0; i < 3; i++)
+		factor[i] = m->antialias && i != m->coarse ? fabs(m->scale[i]) : 1;
+	return (way == INTERP_BY_LINEAR || way == INTERP_BY_CUBIC) && interp_will_smooth(factor);
+}
+
+static int fill_smoothed(const struct tensor *t, float *data, const struct axis a[3], enum interp_way way, const struct interp_map *m,
+                         const double factor[3], struct err *e)
+{
+	int64_t volume = a[0].n * a[1].n * a[2].n;
+	struct tensor smooth = interp_channel(t, 0);
+	int bad = 0;
+
+	smooth.size = (size_t)(a[0].from * a[1].from * a[2].from) * sizeof(float);
+	smooth.dtype = DT_F32;
+	smooth.data = mem_new(smooth.size, 1, "a smoothed channel", e);
+	if (!smooth.data)
+		return -1;
+	for (int64_t c = 0; !bad && c < geo_planes(t); c++) {
+		const struct tensor one = interp_channel(t, c);
+
+		bad = interp_smooth(&one, factor, smooth.data, e) || fill_tensor(&smooth, &one, data + c * volume, a, way, m, e);
+	}
+	free(smooth.data);
+	return bad ? -1 : 0;
 }
 
 static void *interp_tensor(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, enum dtype *type, void *arg,
                              struct err *e)
 {
 	const struct interp_map *m = arg;
-	enum way way = way_of(role, m);
+	enum interp_way way = interp_way(role, m);
+	double factor[3];
 	struct axis a[3];
 	void *data = NULL;
 
-	if (way == LINEAR || way == CUBIC)
+	if (way == INTERP_BY_LINEAR || way == INTERP_BY_CUBIC)
 		*type = DT_F32;
 	if (!axes_make(a, from, to, m, fills[way], e))
 		data = mem_new((size_t)geo_voxels(to), (size_t)geo_planes(t) * dtype_size(*type), t->name, e);
-	if (data && fill_tensor(t, data, a, way, m, e)) {
+	if (data && (will_smooth(m, way, factor) ? fill_smoothed(t, data, a, way, m, factor, e) : fill_tensor(t, t, data, a, way, m, e))) {
 		free(data);
 		data = NULL;
 	}

@@ -5,7 +5,8 @@
 
 #include "lib/volume/geo.h"
 
-/* Of image. Cubic: B-spline of order 3 through the voxels, the volume going on with its border's values (as scipy.ndimage, mode "nearest"). */
+/* Of image. Cubic: B-spline of order 3 through the voxels, the volume going on with its border's values (as scipy.ndimage, mode "nearest"; a voxel
+   outside and farther, where that still swings a little, those values themselves). */
 enum interp { INTERP_LINEAR, INTERP_NEAREST, INTERP_CUBIC };
 #define INTERP_WORDS "linear|nearest|cubic"
 
@@ -21,13 +22,15 @@ struct interp_map {
 	int up;     /* nearest: halves go up, as in scipy; else to even, as in MONAI */
 	int coarse; /* axis along which all is nearest, 0 to 2; -1: none */
 	int clip;   /* cubic: to the least and greatest value of a channel (coarse z: of a slice), as skimage's resize */
+	int antialias; /* what is linear or cubic is smoothed first along axes that become coarser by f > 1: a Gaussian of (f - 1) / 2 voxels, cut at 4 of
+	                  them, the border's values going on, as skimage's resize(mode="edge", anti_aliasing=True) */
 	int argmax; /* prob, linear, becomes pred U8, the class with the highest score (of two the lower), by slabs of 8 slices a thread: nothing of all
 	               classes is made on the new grid. A score that is not finite is an error */
 };
 
 /* Bring f from its grid `from` to `to`. Prob and other floats are linear, integers that are not labels nearest. What is interpolated becomes
    float32 but for labels, what is nearest keeps its type. The same values for any number of threads; two slices of memory for each, beside the
-   new tensors; cubic: a channel as float32 on the new x and y and the old z. 0 or -1. */
+   new tensors; cubic: a channel as float32 on the new x and y and the old z; antialias: a channel as float32. 0 or -1. */
 int interp_frame(struct frame *f, const struct grid *from, const struct grid *to, const struct interp_map *m, struct err *e);
 
 #endif

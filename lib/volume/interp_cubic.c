@@ -9,11 +9,19 @@
 #include "lib/stream/values.h"
 #include "lib/volume/interp_axis.h"
 
-enum { COLUMNS = 128 }; /* columns of z worked on together */
-
 static const float POLE = -0.26794919243112270647f; /* sqrt 3 - 2 */
 
 struct range { float lo, hi; };
+
+void interp_spline_weights(double w, float out[4])
+{
+	double v = 1 - w;
+
+	out[0] = (float)(v * v * v / 6);
+	out[1] = (float)((4 - 6 * w * w + 3 * w * w * w) / 6);
+	out[2] = (float)((4 - 6 * v * v + 3 * v * v * v) / 6);
+	out[3] = (float)(w * w * w / 6);
+}
 
 /* Values to coefficients, in place, along n rows (2 or more) of `width` floats each: every column by itself. */
 static void coefficients(float *v, int64_t n, int64_t width)
@@ -87,15 +95,20 @@ static struct range range_of(const float *v, int64_t n)
 	return r;
 }
 
-/* Slice z of the source, counted over all channels, on the new x and y. rows: [ny + 4][nx]; line: [nx + 4]. */
-static struct range make_plane(const struct tensor *t, int64_t z, const struct axis a[3], float *rows, float *line, float *out)
+/* Slice z of the source, counted over all channels, on the new x and y; the range of limits' slice. rows: [ny + 4][nx]; line: [nx + 4]. */
+static struct range make_plane(const struct tensor *t, const struct tensor *limits, int64_t z, const struct axis a[3], float *rows, float *line,
+                               float *out)
 {
 	int64_t nx = a[0].from, ny = a[1].from;
 	float *first = rows + INTERP_PAD * nx;
-	struct range r;
+	struct range r = {-FLT_MAX, FLT_MAX};
 
-	tensor_load_f32(t, z * ny * nx, ny * nx, first);
-	r = range_of(first, ny * nx);
+	if (limits) {
+		tensor_load_f32(limits, z * ny * nx, ny * nx, first);
+		r = range_of(first, ny * nx);
+	}
+	if (limits != t)
+		tensor_load_f32(t, z * ny * nx, ny * nx, first);
 	prepare(rows, &a[1], nx);
 	for (int64_t y = 0; y < a[1].n; y++, out += a[0].n) {
 		weigh_rows(rows, &a[1], y, nx, line + INTERP_PAD);
@@ -110,7 +123,8 @@ static struct range make_plane(const struct tensor *t, int64_t z, const struct a
 }
 
 /* All slices of channel c into mid [nz, ny', nx'], their values' ranges into r. */
-static int make_planes(const struct tensor *t, int64_t c, const struct axis a[3], int clip, float *mid, struct range *r)
+static int make_planes(const struct tensor *t, const struct tensor *limits, int64_t c, const struct axis a[3], int slices, float *mid,
+                       struct range *r)
 {
 	int64_t nx = a[0].from, ny = a[1].from, plane = a[0].n * a[1].n;
 	int failed = 0;
@@ -126,8 +140,8 @@ static int make_planes(const struct tensor *t, int64_t c, const struct axis a[3]
 		for (int64_t z = 0; z < a[2].from; z++) {
 			if (failed)
 				continue;
-			r[z] = make_plane(t, c * a[2].from + z, a, rows, line, mid + z * plane);
-			if (clip)
+			r[z] = make_plane(t, limits, c * a[2].from + z, a, rows, line, mid + z * plane);
+			if (limits && slices)
 				clip_row(mid + z * plane, plane, r[z]);
 		}
 		free(rows);
@@ -136,61 +150,99 @@ static int make_planes(const struct tensor *t, int64_t c, const struct axis a[3]
 	return failed;
 }
 
-static int along_z(const float *mid, float *dst, const struct axis a[3], const struct range *clip)
+struct along_z {
+	const float *mid;
+	float *dst;
+	const struct axis *z;
+	const struct range *clip; /* NULL: none */
+	int64_t plane;
+};
+
+static void along_z(float *rows, int64_t at, int64_t width, void *arg)
 {
-	int64_t plane = a[0].n * a[1].n;
-	int failed = 0;
+	const struct along_z *w = arg;
 
-#pragma omp parallel reduction(| : failed)
-	{
-		struct err mine;
-		float *rows = mem_new((size_t)(a[2].from + 2 * INTERP_PAD), COLUMNS * sizeof *rows, "columns", &mine);
+	for (int64_t z = 0; z < w->z->from; z++)
+		memcpy(rows + (INTERP_PAD + z) * width, w->mid + z * w->plane + at, (size_t)width * sizeof *rows);
+	prepare(rows, w->z, width);
+	for (int64_t z = 0; z < w->z->n; z++) {
+		float *out = w->dst + z * w->plane + at;
 
-		failed = !rows;
-#pragma omp for schedule(static)
-		for (int64_t at = 0; at < plane; at += COLUMNS) {
-			int64_t width = plane - at < COLUMNS ? plane - at : COLUMNS;
-
-			if (failed)
-				continue;
-			for (int64_t z = 0; z < a[2].from; z++)
-				memcpy(rows + (INTERP_PAD + z) * width, mid + z * plane + at, (size_t)width * sizeof *rows);
-			prepare(rows, &a[2], width);
-			for (int64_t z = 0; z < a[2].n; z++) {
-				weigh_rows(rows, &a[2], z, width, dst + z * plane + at);
-				if (clip)
-					clip_row(dst + z * plane + at, width, *clip);
-			}
-		}
-		free(rows);
+		weigh_rows(rows, w->z, z, width, out);
+		if (w->clip)
+			clip_row(out, width, *w->clip);
 	}
-	return failed;
 }
 
-static int one_channel(const struct tensor *t, int64_t c, float *dst, const struct axis a[3], int clip, int slices, float *mid, struct range *r)
+static int one_channel(const struct tensor *t, const struct tensor *limits, int64_t c, float *dst, const struct axis a[3], int slices, float *mid,
+                       struct range *r, struct err *e)
 {
+	struct along_z w = {mid, dst, &a[2], NULL, a[0].n * a[1].n};
 	struct range all = {FLT_MAX, -FLT_MAX};
 
-	if (make_planes(t, c, a, clip && slices, mid, r))
-		return -1;
+	if (make_planes(t, limits, c, a, slices, mid, r))
+		return err_set(e, NULL, "not enough memory for rows");
 	for (int64_t z = 0; z < a[2].from; z++)
 		all = (struct range){fminf(all.lo, r[z].lo), fmaxf(all.hi, r[z].hi)};
-	return along_z(mid, dst, a, clip && !slices ? &all : NULL) ? -1 : 0;
+	w.clip = limits && !slices ? &all : NULL;
+	return interp_columns(a[2].from + 2 * INTERP_PAD, w.plane, along_z, &w, e);
 }
 
-int interp_cubic(const struct tensor *t, float *dst, const struct axis a[3], int clip, int slices, struct err *e)
+int interp_cubic(const struct tensor *t, const struct tensor *limits, float *dst, const struct axis a[3], int slices, struct err *e)
 {
 	int64_t plane = a[0].n * a[1].n;
 	float *mid = mem_new((size_t)a[2].from, (size_t)plane * sizeof *mid, "slices", e);
 	struct range *r = mem_new((size_t)a[2].from, sizeof *r, "ranges", e);
 	int bad = !mid || !r ? -1 : 0;
 
-	for (int64_t c = 0; !bad && c < geo_planes(t); c++) {
-		bad = one_channel(t, c, dst + c * a[2].n * plane, a, clip, slices, mid, r);
-		if (bad)
-			err_set(e, NULL, "not enough memory for rows");
-	}
+	for (int64_t c = 0; !bad && c < geo_planes(t); c++)
+		bad = one_channel(t, limits, c, dst + c * a[2].n * plane, a, slices, mid, r, e);
 	free(mid);
 	free(r);
 	return bad;
+}
+
+/* -- all coefficients of a channel, for what is not separable -- */
+
+/* v [nz + 4, ny + 4, nx + 4]: slice z of it, coefficients along x and y. */
+static void spline_plane(const struct tensor *t, int64_t z, const struct axis a[2], float *v)
+{
+	int64_t nx = a[0].from, ny = a[1].from, width = nx + 2 * INTERP_PAD;
+
+	for (int64_t y = 0; y < ny; y++) {
+		float *line = v + (y + INTERP_PAD) * width;
+
+		tensor_load_f32(t, (z * ny + y) * nx, nx, line + INTERP_PAD);
+		prepare(line, &a[0], 1);
+	}
+	prepare(v, &a[1], width);
+}
+
+struct spline {
+	float *v;
+	struct axis z;
+	int64_t plane;
+};
+
+static void spline_columns(float *rows, int64_t at, int64_t width, void *arg)
+{
+	const struct spline *s = arg;
+	int64_t n = s->z.from + 2 * INTERP_PAD;
+
+	for (int64_t i = INTERP_PAD; i < n - INTERP_PAD; i++)
+		memcpy(rows + i * width, s->v + i * s->plane + at, (size_t)width * sizeof *rows);
+	prepare(rows, &s->z, width);
+	for (int64_t i = 0; i < n; i++)
+		memcpy(s->v + i * s->plane + at, rows + i * width, (size_t)width * sizeof *rows);
+}
+
+int interp_spline(const struct tensor *t, float *v, struct err *e)
+{
+	const struct axis a[2] = {{.from = t->shape[2], .filter = 1}, {.from = t->shape[1], .filter = 1}};
+	struct spline s = {v, {.from = t->shape[0], .filter = 1}, (a[0].from + 2 * INTERP_PAD) * (a[1].from + 2 * INTERP_PAD)};
+
+#pragma omp parallel for schedule(static)
+	for (int64_t z = 0; z < s.z.from; z++)
+		spline_plane(t, z, a, v + (z + INTERP_PAD) * s.plane);
+	return interp_columns(s.z.from + 2 * INTERP_PAD, s.plane, spline_columns, &s, e);
 }

@@ -72,7 +72,7 @@ static const struct row *source_row(const struct tensor *t, int64_t z, int64_t y
 	return r;
 }
 
-static int64_t vote(const int64_t v[8], const double w[8], enum interp_label how)
+int64_t interp_vote(const int64_t v[8], const double w[8], enum interp_label how)
 {
 	int64_t label[8], best = 0;
 	double share[8], most = -1;
@@ -123,7 +123,7 @@ static void make_row(const struct row *const r[4], const struct axis *x, double 
 			w[2 * k + 1] = part[k] * (double)x->w[i];
 			differ |= (v[2 * k] ^ v[0]) | (v[2 * k + 1] ^ v[0]);
 		}
-		out[i] = differ ? vote(v, w, how) : v[0];
+		out[i] = differ ? interp_vote(v, w, how) : v[0];
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "lib/volume/box.h"
 #include "lib/volume/nifti.h"
 #include "lib/volume/orient.h"
+#include "lib/volume/warp.h"
 
 static const double OFF = 0.05, TINY = 1e-6; /* voxels */
 
@@ -59,16 +60,15 @@ static void between(const struct grid *g, const struct grid *to, double m[3][4])
 	}
 }
 
-/* How g is to be turned for its axes to run as those of `to`. */
-static int find_turn(const struct grid *g, const struct grid *to, struct orient *o, struct err *e)
+/* Do g's axes run as those of `to`, turned by *o? */
+static int find_turn(const struct grid *g, const struct grid *to, struct orient *o)
 {
 	double m[3][4];
 	int taken[3] = {0};
+	struct err e;
 
-	if (geo_check_right(g, e))
-		return err_prefix(e, "the volume");
-	if (geo_check_right(to, e))
-		return err_prefix(e, "the grid to come to");
+	if (geo_check_right(g, &e) || geo_check_right(to, &e))
+		return 0;
 	between(g, to, m);
 	for (int k = 0; k < 3; k++) {
 		double s[3];
@@ -81,13 +81,11 @@ static int find_turn(const struct grid *g, const struct grid *to, struct orient 
 		o->flip[k] = m[j][k] < 0;
 		taken[j]++;
 	}
-	if (taken[0] != 1 || taken[1] != 1 || taken[2] != 1)
-		return err_set(e, NULL, "the axes of the two grids do not run alike: one is rotated against the other");
-	return 0;
+	return taken[0] == 1 && taken[1] == 1 && taken[2] == 1;
 }
 
-/* g's axes run as `to`'s, about: the rest is checked here. */
-static int make_map(const struct grid *g, const struct grid *to, struct interp_map *m, struct err *e)
+/* g's axes run as `to`'s, about. Do they, all over? */
+static int make_map(const struct grid *g, const struct grid *to, struct interp_map *m)
 {
 	double v[3][4], s[3], t[3];
 
@@ -105,9 +103,9 @@ static int make_map(const struct grid *g, const struct grid *to, struct interp_m
 		for (int k = 0; k < 3; k++)
 			off += fabs(v[j][k] - (k == j ? m->scale[j] : 0)) * (double)(to->size[k] - 1);
 		if (!(off <= OFF))
-			return err_set(e, NULL, "the axes of the two grids do not run alike: off by %.3g voxels on axis %c (at most %g)", off, "xyz"[j], OFF);
+			return 0;
 	}
-	return 0;
+	return 1;
 }
 
 /* The voxels of `to` that lie within g: half a voxel beyond its voxels' centres is within. */
@@ -124,15 +122,13 @@ static int overlap(const struct grid *g, const struct grid *to, const struct int
 	return 0;
 }
 
-int like_apply(struct frame *f, const struct grid *g, const struct grid *to, const struct interp_map *how, double fill, struct err *e)
+static int along_axes(struct frame *f, const struct grid *now, const struct grid *to, const struct interp_map *how, double fill, struct err *e)
 {
 	struct interp_map m = *how;
-	struct grid now = *g, part = *to;
-	struct orient turn;
+	struct grid part = *to;
 	struct box in, whole;
 
-	if (find_turn(&now, to, &turn, e) || (!orient_is_nothing(&turn) && orient_frame(f, &now, &turn, e)) || make_map(&now, to, &m, e) ||
-	    overlap(&now, to, &m, &in, e))
+	if (overlap(now, to, &m, &in, e))
 		return -1;
 	for (int i = 0; i < 3; i++) {
 		m.shift[i] += m.scale[i] * (double)in.lo[i];
@@ -140,10 +136,32 @@ int like_apply(struct frame *f, const struct grid *g, const struct grid *to, con
 		whole.lo[i] = -in.lo[i];
 		whole.hi[i] = to->size[i] - in.lo[i];
 	}
-	m.up = 1;
-	if (interp_frame(f, &now, &part, &m, e))
+	if (interp_frame(f, now, &part, &m, e))
 		return -1;
 	if (!geo_same_size(&part, to) && box_cut(f, &part, &whole, fill, e))
 		return -1;
 	return frame_set_affine(f, to->affine, e);
+}
+
+static int along_affine(struct frame *f, const struct grid *g, const struct grid *to, const struct interp_map *how, double fill, struct err *e)
+{
+	struct warp w = {.fill = fill, .how = *how};
+
+	return geo_between(g, to, w.m, e) || warp_frame(f, g, to, &w, e) ? -1 : 0;
+}
+
+int like_apply(struct frame *f, const struct grid *g, const struct grid *to, const struct interp_map *how, double fill, struct err *e)
+{
+	struct interp_map m = *how;
+	struct grid now = *g;
+	struct orient turn;
+
+	m.up = 1;
+	if (find_turn(g, to, &turn)) {
+		struct grid turned = orient_grid(g, &turn);
+
+		if (make_map(&turned, to, &m))
+			return (!orient_is_nothing(&turn) && orient_frame(f, &now, &turn, e)) || along_axes(f, &turned, to, &m, fill, e) ? -1 : 0;
+	}
+	return along_affine(f, g, to, &m, fill, e);
 }

@@ -147,9 +147,10 @@ int nii_record_parse(const json_t *o, struct nii_header *h, struct err *e);
    affine. 0 or -1. */
 int nii_header_for(const struct frame *f, const struct tensor *t, enum dtype as, struct nii_header *h, struct err *e);
 
-/* A label wider than 16 bits whose values all fit into less: *to becomes U8, I16 or I32, the first of them that holds all, and *data the values in it
-   (caller frees). Any other tensor: *to its own type, *data NULL. 0 or -1. (nifti_narrow.c) */
-int nii_narrow(const struct tensor *t, enum dtype *to, void **data, struct err *e);
+/* The type a label is written in: U8, I16 or I32, the first of them that holds all values, where it is wider than 16 bits; else, or where none does,
+   its own. nii_narrowed: elements first to first + n - 1, C order, in the other type. (nifti_narrow.c) */
+enum dtype nii_narrow(const struct tensor *t);
+void nii_narrowed(const struct tensor *t, enum dtype to, int64_t first, int64_t n, void *out);
 
 struct nii_out; /* opaque: a .nii, or both files of a pair, begun and not in place yet */
 

@@ -1,4 +1,3 @@
-#include "lib/base/mem.h"
 #include "lib/volume/nifti.h"
 
 struct range { int64_t lo; uint64_t hi; };
@@ -49,25 +48,22 @@ static const struct { enum dtype t; int64_t lo; uint64_t hi; } fits[] = {
 	{DT_U8, 0, UINT8_MAX}, {DT_I16, INT16_MIN, INT16_MAX}, {DT_I32, INT32_MIN, INT32_MAX},
 };
 
-int nii_narrow(const struct tensor *t, enum dtype *to, void **data, struct err *e)
+enum dtype nii_narrow(const struct tensor *t)
 {
-	size_t n = (size_t)tensor_count(t);
 	struct range r;
 
-	*data = NULL;
-	*to = t->dtype;
 	if (!range[t->dtype])
-		return 0;
-	range[t->dtype](t->data, n, &r);
-	for (size_t i = 0; i < sizeof fits / sizeof *fits; i++) {
-		if (r.lo < fits[i].lo || r.hi > fits[i].hi || fits[i].t == t->dtype)
-			continue;
-		*to = fits[i].t;
-		*data = mem_new(n, dtype_size(*to), "the label to be written", e);
-		if (!*data)
-			return -1;
-		low(*data, dtype_size(*to), t->data, dtype_size(t->dtype), n);
-		return 0;
-	}
-	return 0;
+		return t->dtype;
+	range[t->dtype](t->data, (size_t)tensor_count(t), &r);
+	for (size_t i = 0; i < sizeof fits / sizeof *fits; i++)
+		if (r.lo >= fits[i].lo && r.hi <= fits[i].hi)
+			return fits[i].t;
+	return t->dtype;
+}
+
+void nii_narrowed(const struct tensor *t, enum dtype to, int64_t first, int64_t n, void *out)
+{
+	size_t size = dtype_size(t->dtype);
+
+	low(out, dtype_size(to), (const char *)t->data + (size_t)first * size, size, (size_t)n);
 }

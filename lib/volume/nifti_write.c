@@ -7,10 +7,11 @@
 
 #include "lib/base/mem.h"
 #include "lib/stream/history.h"
+#include "lib/stream/values.h"
 #include "lib/volume/deflate.h"
 #include "lib/volume/nifti.h"
 
-enum { UNITS_MM = 2, SHORT_SIDE = INT16_MAX };
+enum { PIECE = 4 << 20 /* bytes */, UNITS_MM = 2, SHORT_SIDE = INT16_MAX };
 
 static const double same_place = 1e-4; /* mm */
 
@@ -172,32 +173,43 @@ static int put_header(struct nii_out *o, struct nii_header *h, struct err *e)
 	return deflate_write(o->pair ? o->hdr.gz : o->main.gz, raw, n, e);
 }
 
-/* The values as they are written: *own (caller frees) or, NULL, the tensor's. */
-static int to_store(const struct tensor *t, enum dtype *as, void **own, struct err *e)
+static enum dtype stored_as(const struct tensor *t)
 {
-	*own = NULL;
-	*as = t->dtype == DT_BOOL ? DT_U8 : t->dtype;
-	if (t->dtype == DT_F16 || t->dtype == DT_BF16) {
-		*as = DT_F32;
-		*own = tensor_to_f32(t, e);
-		return *own ? 0 : -1;
+	if (t->dtype == DT_BOOL)
+		return DT_U8;
+	if (t->dtype == DT_F16 || t->dtype == DT_BF16)
+		return DT_F32;
+	return strcmp(t->name, "image") ? nii_narrow(t) : t->dtype;
+}
+
+/* In another type: a piece at a time. */
+static int put_converted(struct deflate *gz, const struct tensor *t, enum dtype as, struct err *e)
+{
+	int64_t size = (int64_t)dtype_size(as), n = tensor_count(t), most = PIECE / size;
+	void *piece = mem_new(PIECE, 1, t->name, e);
+	int r = piece ? 0 : -1;
+
+	for (int64_t at = 0; at < n && !r; at += most) {
+		int64_t k = n - at < most ? n - at : most;
+
+		if (as == DT_F32)
+			tensor_load_f32(t, at, k, piece);
+		else
+			nii_narrowed(t, as, at, k, piece);
+		r = deflate_write(gz, piece, (size_t)(k * size), e);
 	}
-	return strcmp(t->name, "image") && t->dtype != DT_BOOL ? nii_narrow(t, as, own, e) : 0;
+	free(piece);
+	return r;
 }
 
 int nii_out_frame(struct nii_out *o, const struct frame *f, const struct tensor *t, struct err *e)
 {
+	enum dtype as = stored_as(t);
 	struct nii_header h;
-	enum dtype as;
-	void *own;
-	int r;
 
-	if (to_store(t, &as, &own, e))
+	if (nii_header_for(f, t, as, &h, e) || put_header(o, &h, e))
 		return -1;
-	r = nii_header_for(f, t, as, &h, e) || put_header(o, &h, e) ||
-	    deflate_write(o->main.gz, own ? own : t->data, (size_t)tensor_count(t) * dtype_size(as), e);
-	free(own);
-	return r ? -1 : 0;
+	return as == t->dtype || t->dtype == DT_BOOL ? deflate_write(o->main.gz, t->data, t->size, e) : put_converted(o->main.gz, t, as, e);
 }
 
 static int finish_part(struct part *p, struct err *e)

@@ -197,48 +197,73 @@ static int not_finite(const struct tensor *t, int64_t from, struct err *e)
 	               (long long)(from / x % y), (long long)(from / x / y % z), (long long)(from / x / y / z), isnan(v) ? "nan" : "infinite");
 }
 
+/* What makes the result. */
 struct plan {
+	struct later later;
 	int64_t n, steps;  /* voxels of a step */
 	int same;          /* all steps are of the first n voxels, else step i of those after i n */
-	struct step *s;
-	uint8_t *mask;     /* of n voxels, or NULL */
+	struct step s[];
 };
 
-/* out may be t's own data where that is float32. */
-static int apply(const struct tensor *t, const struct plan *p, float *out, struct err *e)
+/* Voxels first to first + n - 1, n <= CHUNK, of the result. */
+static void make_chunk(const struct plan *p, int64_t first, int64_t n, float *out)
 {
-	int64_t per = (p->n + CHUNK - 1) / CHUNK, chunks = p->steps * per, bad = INT64_MAX;
+	for (int64_t at = first, k; at < first + n; at += k) {
+		const struct step *s = &p->s[at / p->n];
+		int64_t in = at % p->n;
+		float *v = out + (at - first);
 
-#pragma omp parallel for schedule(static) reduction(min : bad)
-	for (int64_t c = 0; c < chunks; c++) {
-		const struct step *s = &p->s[c / per];
-		int64_t in = c % per * CHUNK, at = (p->same ? 0 : c / per * p->n) + in, k = chunk_length(p->n, c % per);
-		float *v = out + c / per * p->n + in;
+		k = first + n - at < p->n - in ? first + n - at : p->n - in;
+		tensor_load_f32(&p->later.from, p->same ? in : at, k, v);
+		(s->score ? chunk_zscore : chunk_range)(v, k, s);
+	}
+}
 
-		if ((void *)out != t->data)
-			tensor_load_f32(t, at, k, v);
-		if (dtype_is_float(t->dtype) && !all_finite(v, k))
+static void make(const struct tensor *t, int64_t first, int64_t n, void *out)
+{
+	const struct plan *p = (const struct plan *)t->later;
+
+#pragma omp parallel for schedule(static)
+	for (int64_t at = 0; at < n; at += CHUNK)
+		make_chunk(p, first + at, n - at < CHUNK ? n - at : CHUNK, (float *)out + at);
+}
+
+static int check_finite(const struct tensor *t, struct err *e)
+{
+	int64_t n = tensor_count(t), bad = INT64_MAX;
+
+#pragma omp parallel for schedule(static) reduction(min : bad) if (dtype_is_float(t->dtype))
+	for (int64_t at = 0; at < (dtype_is_float(t->dtype) ? n : 0); at += CHUNK) {
+		float v[CHUNK];
+		int64_t k = n - at < CHUNK ? n - at : CHUNK;
+
+		tensor_load_f32(t, at, k, v);
+		if (!all_finite(v, k))
 			bad = at < bad ? at : bad;
-		else
-			(s->score ? chunk_zscore : chunk_range)(v, k, s);
 	}
 	return bad < INT64_MAX ? not_finite(t, bad, e) : 0;
 }
 
 /* -- what is to be done to each channel -- */
 
-static int score_of(const struct tensor *t, const struct normalize *o, const struct plan *p, int64_t first, struct step *s, struct err *e)
+/* Voxels that statistics are taken of. */
+struct part {
+	int64_t first, n;
+	const uint8_t *mask; /* of n voxels, or NULL */
+};
+
+static int score_of(const struct tensor *t, const struct normalize *o, const struct part *p, struct step *s, struct err *e)
 {
 	struct moments m;
 	double q[2], std;
 
-	if (moments_of(t, first, p->n, o->mode == NORMALIZE_NONZERO, p->mask, &m, e))
+	if (moments_of(t, p->first, p->n, o->mode == NORMALIZE_NONZERO, p->mask, &m, e))
 		return -1;
 	std = m.n ? sqrt(m.m2 / (double)m.n) : 0;
 	*s = (struct step){.score = 1, .nonzero = o->mode == NORMALIZE_NONZERO, .mean = (float)m.mean, .std = (float)std != 0 ? (float)std : 1};
 	if (!o->clip_first)
 		return 0;
-	if (percentile_of(t, first, p->n, p->mask, o->percentile, 2, q, e))
+	if (percentile_of(t, p->first, p->n, p->mask, o->percentile, 2, q, e))
 		return -1;
 	s->clip = 1;
 	s->lo = (float)q[0];
@@ -246,17 +271,18 @@ static int score_of(const struct tensor *t, const struct normalize *o, const str
 	return 0;
 }
 
-static int percentiles_of(const struct tensor *t, const struct normalize *o, const struct plan *p, int64_t first, struct step *s, struct err *e)
+static int percentiles_of(const struct tensor *t, const struct normalize *o, const struct part *p, struct step *s, struct err *e)
 {
 	double q[2];
 
-	if (percentile_of(t, first, p->n, p->mask, o->percentile, 2, q, e))
+	if (percentile_of(t, p->first, p->n, p->mask, o->percentile, 2, q, e))
 		return -1;
 	*s = (struct step){.range = {q[0], q[1] > q[0] ? q[1] : q[0] + 1, 0, 1}, .clip = 1};
 	return 0;
 }
 
-static int make_step(const struct tensor *t, const struct normalize *o, const struct plan *p, int64_t i, struct step *s, struct err *e)
+/* Step i, the statistics of part p. */
+static int make_step(const struct tensor *t, const struct normalize *o, const struct part *p, int64_t i, struct step *s, struct err *e)
 {
 	const double *v = o->list;
 
@@ -271,8 +297,8 @@ static int make_step(const struct tensor *t, const struct normalize *o, const st
 		v += 4 * i;
 		*s = (struct step){.score = 1, .clip = 1, .lo = (float)v[0], .hi = (float)v[1], .mean = (float)v[2], .std = (float)fmax(v[3], 1e-8)};
 		return 0;
-	case NORMALIZE_PERCENTILE: return percentiles_of(t, o, p, i * p->n, s, e);
-	default: return score_of(t, o, p, i * p->n, s, e);
+	case NORMALIZE_PERCENTILE: return percentiles_of(t, o, p, s, e);
+	default: return score_of(t, o, p, s, e);
 	}
 }
 
@@ -303,7 +329,8 @@ static int load_mask(const struct frame *f, const struct tensor *image, const ch
 	return on ? 0 : err_set(e, NULL, "mask: no voxel of '%s' is above 0: nothing to take statistics of", name);
 }
 
-static int make_plan(const struct frame *f, const struct tensor *t, const struct normalize *o, struct plan *p, struct err *e)
+/* How many steps there are, and of how many voxels each. */
+static int measure(const struct tensor *t, const struct normalize *o, struct plan *p, struct err *e)
 {
 	int64_t planes = geo_planes(t);
 
@@ -321,48 +348,46 @@ static int make_plan(const struct frame *f, const struct tensor *t, const struct
 		p->steps = o->n / 2;
 		p->same = 1;
 	}
-	p->s = mem_new((size_t)p->steps, sizeof *p->s, "statistics", e);
-	if (!p->s || (o->mask[0] && load_mask(f, t, o->mask, p->n, &p->mask, e)))
-		return -1;
-	for (int64_t i = 0; i < p->steps; i++)
-		if (make_step(t, o, p, i, &p->s[i], e))
-			return -1;
 	return 0;
+}
+
+static int make_steps(const struct frame *f, const struct tensor *t, const struct normalize *o, struct plan *p, struct err *e)
+{
+	uint8_t *mask = NULL;
+	int r = o->mask[0] ? load_mask(f, t, o->mask, p->n, &mask, e) : 0;
+
+	for (int64_t i = 0; i < p->steps && !r; i++)
+		r = make_step(t, o, &(struct part){p->same ? 0 : i * p->n, p->n, mask}, i, &p->s[i], e);
+	free(mask);
+	return r;
+}
+
+/* With several windows, a channel for each. */
+static int later_image(struct tensor *t, struct plan *p, struct err *e)
+{
+	const int64_t *s = t->shape + t->rank - 3, shape[4] = {p->same ? p->steps : t->shape[0], s[0], s[1], s[2]};
+	int rank = p->same ? 4 : t->rank;
+
+	return tensor_later(t, DT_F32, rank, shape + 4 - rank, &p->later, e);
 }
 
 static int normalize_image(struct frame *f, const struct normalize *o, struct err *e)
 {
 	struct tensor *t = frame_need(f, "image", e);
-	struct plan p = {0};
-	int64_t shape[FRAME_RANK];
-	float *out = NULL;
-	int r = -1, rank;
+	struct plan kind = {.later.make = make}, *p;
 
-	if (!t)
+	if (!t || measure(t, o, &kind, e))
 		return -1;
-	memcpy(shape, t->shape, sizeof shape);
-	rank = t->rank;
-	if (!make_plan(f, t, o, &p, e)) {
-		/* in place where the memory is ours and not a mapped file's, whose pages would be copied one by one */
-		int mine = t->dtype == DT_F32 && (f->block || t->owned) && !p.same;
-
-		out = mine ? t->data : mem_new((size_t)p.steps, (size_t)p.n * sizeof *out, "image", e);
-		r = out ? apply(t, &p, out, e) : -1;
-	}
-	free(p.s);
-	free(p.mask);
-	if (!out || out == t->data)
-		return r;
-	if (r) {
-		free(out);
+	p = mem_new(1, sizeof *p + (size_t)kind.steps * sizeof *p->s, "statistics", e);
+	if (!p)
+		return -1;
+	*p = kind;
+	p->later.in_place = t->dtype == DT_F32 && !p->same;
+	if (make_steps(f, t, o, p, e) || check_finite(t, e)) {
+		free(p);
 		return -1;
 	}
-	if (p.same) {
-		memmove(shape + 1, t->shape + t->rank - 3, 3 * sizeof *shape);
-		shape[0] = p.steps;
-		rank = 4;
-	}
-	return frame_adopt(f, "image", DT_F32, rank, shape, out, e) ? 0 : -1;
+	return later_image(t, p, e);
 }
 
 int normalize_apply(struct frame *f, const struct normalize *o, struct err *e)

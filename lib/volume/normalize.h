@@ -35,15 +35,16 @@ struct normalize {
 int normalize_preset(const char *name, size_t len, double window[2]);
 
 /* NORMALIZE_CT's numbers from nnU-Net's dataset_fingerprint.json or plans.json: foreground_intensity_properties_per_channel. 0 or -1. */
+int normalize_stats(const json_t *root, struct normalize *o, const char *path, struct err *e); /* path, for messages: may be NULL */
 int normalize_read_stats(const char *path, struct normalize *o, struct err *e);
 
 /* Options to args of a history entry and back; the object is the caller's to json_decref(). Parsing is strict. 0, or -1 and an error. */
 json_t *normalize_json(const struct normalize *o);
 int normalize_parse(struct normalize *o, const json_t *args, struct err *e);
 
-/* Replace tensor image ([Z,Y,X] or [C,Z,Y,X], any type) by float32, and record it in the history as nii-normalize. Arithmetic is float32,
-   statistics double, the same whatever the number of threads. A voxel that is NaN or infinite is an error that names the first;
-   so are a mask without a voxel and another number of channels than was asked. 0 or -1. */
+/* Replace tensor image ([Z,Y,X] or [C,Z,Y,X], any type) by float32, made when the frame is written (tensor_later), and record it in the history as
+   nii-normalize. Arithmetic is float32, statistics double, the same whatever the number of threads. A voxel that is NaN or infinite is an error that
+   names the first; so are a mask without a voxel and another number of channels than was asked. 0 or -1. */
 int normalize_apply(struct frame *f, const struct normalize *o, struct err *e);
 
 #endif

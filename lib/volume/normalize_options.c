@@ -99,7 +99,7 @@ int normalize_preset(const char *name, size_t len, double window[2])
 
 static const char *const properties[4] = {"percentile_00_5", "percentile_99_5", "mean", "std"};
 
-static int take_channels(const json_t *root, struct normalize *o, const char *path, struct err *e)
+int normalize_stats(const json_t *root, struct normalize *o, const char *path, struct err *e)
 {
 	const json_t *all = json_object_get(root, "foreground_intensity_properties_per_channel");
 	size_t n = json_object_size(all);
@@ -120,14 +120,14 @@ static int take_channels(const json_t *root, struct normalize *o, const char *pa
 	}
 	o->mode = NORMALIZE_CT;
 	o->n = (int)(4 * n);
-	return check_numbers(o, e) ? err_prefix(e, "%s", path) : 0;
+	return check_numbers(o, e) ? path ? err_prefix(e, "%s", path) : -1 : 0;
 }
 
 int normalize_read_stats(const char *path, struct normalize *o, struct err *e)
 {
 	json_error_t je;
 	json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &je);
-	int r = root ? take_channels(root, o, path, e) : err_set(e, path, "line %d: %.200s", je.line, je.text);
+	int r = root ? normalize_stats(root, o, path, e) : err_set(e, path, "line %d: %.200s", je.line, je.text);
 
 	json_decref(root);
 	return r;

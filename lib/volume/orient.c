@@ -39,17 +39,16 @@ int orient_check(const char *code, struct err *e)
 }
 
 /* Which world axis each axis of g runs along most: the clearest of the three chooses first. */
-static void directions(const struct grid *g, struct towards *t)
+static int directions(const struct grid *g, struct towards *t, struct err *e)
 {
-	double s[3], cosine[3][3], most[3] = {0};
+	double cosine[3][3], most[3] = {0}; /* of world axis w and axis i of g: [w][i] */
 	int done[3] = {0}, taken[3] = {0};
 
-	geo_spacing(g, s);
+	if (geo_directions(g, cosine, e))
+		return -1;
 	for (int i = 0; i < 3; i++)
-		for (int w = 0; w < 3; w++) {
-			cosine[i][w] = g->affine[4 * w + i] / s[i];
-			most[i] = fmax(most[i], fabs(cosine[i][w]));
-		}
+		for (int w = 0; w < 3; w++)
+			most[i] = fmax(most[i], fabs(cosine[w][i]));
 	for (int turn = 0; turn < 3; turn++) {
 		int i = 0, to = 0;
 
@@ -61,21 +60,21 @@ static void directions(const struct grid *g, struct towards *t)
 		while (taken[to])
 			to++;
 		for (int w = to + 1; w < 3; w++)
-			if (!taken[w] && fabs(cosine[i][w]) > fabs(cosine[i][to]))
+			if (!taken[w] && fabs(cosine[w][i]) > fabs(cosine[to][i]))
 				to = w;
 		done[i] = taken[to] = 1;
 		t->world[i] = to;
-		t->down[i] = cosine[i][to] < 0;
+		t->down[i] = cosine[to][i] < 0;
 	}
+	return 0;
 }
 
 int orient_find(const struct grid *g, const char *code, struct orient *o, struct err *e)
 {
 	struct towards want, have;
 
-	if (parse(code, &want, e) || geo_check_right(g, e))
+	if (parse(code, &want, e) || directions(g, &have, e))
 		return -1;
-	directions(g, &have);
 	for (int i = 0; i < 3; i++)
 		for (int k = 0; k < 3; k++)
 			if (have.world[k] == want.world[i]) {

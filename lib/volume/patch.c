@@ -4,117 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/mem.h"
-
-/* Is any byte of the element set? Elements need not be aligned. */
-static int set(const char *p, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		if (p[i])
-			return 1;
-	return 0;
-}
-
-#define COUNT(type) \
-	for (int64_t i = 0; i < n; i++) { \
-		type v; \
-		memcpy(&v, p + i * (int64_t)sizeof v, sizeof v); \
-		c += v != 0; \
-	} \
-	break
-
-static int64_t count_set(const char *p, size_t size, int64_t n)
-{
-	int64_t c = 0;
-
-	switch (size) {
-	case 1: COUNT(uint8_t);
-	case 2: COUNT(uint16_t);
-	case 4: COUNT(uint32_t);
-	default: COUNT(uint64_t);
-	}
-	return c;
-}
-
-int patch_index_make(struct patch_index *ix, const struct frame *f, const struct grid *g, struct err *e)
-{
-	const struct tensor *t = frame_find(f, "label");
-	int64_t slice = g->size[0] * g->size[1];
-
-	patch_index_free(ix);
-	if (t) {
-		if (!frame_labels(f, "label", e))
-			return -1;
-		ix->fg = mem_zero((size_t)g->size[2] + 1, sizeof *ix->fg, "an index of foreground", e);
-		if (!ix->fg)
-			return -1;
-		for (int64_t z = 0; z < g->size[2]; z++)
-			ix->fg[z + 1] = ix->fg[z] + count_set((const char *)t->data + (size_t)(z * slice) * dtype_size(t->dtype), dtype_size(t->dtype), slice);
-	}
-	memcpy(ix->size, g->size, sizeof ix->size);
-	return 0;
-}
-
-void patch_index_free(struct patch_index *ix)
-{
-	free(ix->fg);
-	memset(ix, 0, sizeof *ix);
-}
-
-/* Voxels of the wanted kind before slice z. */
-static int64_t before(const struct patch_index *ix, int64_t z, int want)
-{
-	return want ? ix->fg[z] : z * ix->size[0] * ix->size[1] - ix->fg[z];
-}
-
-/* Where the k-th voxel of the wanted kind is: its slice by bisection, then along the slice. */
-static void select_voxel(const struct patch_index *ix, const struct tensor *t, int want, int64_t k, int64_t centre[3])
-{
-	int64_t lo = 0, hi = ix->size[2], row = ix->size[0], i = 0;
-	size_t size = dtype_size(t->dtype);
-	const char *p;
-
-	while (hi - lo > 1) {
-		int64_t mid = lo + (hi - lo) / 2;
-
-		if (before(ix, mid, want) <= k)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	k -= before(ix, lo, want);
-	p = (const char *)t->data + (size_t)(lo * row * ix->size[1]) * size;
-	for (;; i += row) {
-		int64_t n = count_set(p + (size_t)i * size, size, row), have = want ? n : row - n;
-
-		if (k < have)
-			break;
-		k -= have;
-	}
-	for (;; i++)
-		if (set(p + (size_t)i * size, size) == want && k-- == 0)
-			break;
-	centre[0] = i % row;
-	centre[1] = i / row;
-	centre[2] = lo;
-}
-
-void patch_centre(const struct patch_index *ix, const struct frame *f, double pos, struct rng *r, int64_t centre[3])
-{
-	int64_t all = ix->size[0] * ix->size[1] * ix->size[2], fg = ix->fg ? ix->fg[ix->size[2]] : 0;
-	int want = rng_uniform(r) < pos;
-	int64_t k;
-
-	want = fg == 0 ? 0 : fg == all ? 1 : want;
-	k = (int64_t)rng_below(r, (uint64_t)(want ? fg : all - fg));
-	if (ix->fg) {
-		select_voxel(ix, frame_find(f, "label"), want, k, centre);
-		return;
-	}
-	centre[0] = k % ix->size[0];
-	centre[1] = k / ix->size[0] % ix->size[1];
-	centre[2] = k / (ix->size[0] * ix->size[1]);
-}
+#include "lib/stream/values.h"
 
 int64_t patch_start(int64_t centre, int64_t patch, int64_t length)
 {
@@ -126,6 +16,20 @@ int64_t patch_start(int64_t centre, int64_t patch, int64_t length)
 		end++;
 	centre = centre < half ? half : centre > end - 1 ? end - 1 : centre;
 	return centre - half;
+}
+
+void patch_centres(int64_t patch, int64_t length, int64_t *lo, int64_t *hi)
+{
+	*lo = length > patch ? patch / 2 : length / 2;
+	*hi = length > patch ? length - patch + patch / 2 : length / 2 + 1;
+}
+
+void patch_starts(int64_t patch, int64_t final, int64_t length, int64_t *lo, int64_t *hi)
+{
+	int64_t pad = patch - (length < final ? length : final);
+
+	*lo = -((pad + 1) / 2);
+	*hi = length - patch + (pad + 1) / 2;
 }
 
 /* From one window to the next: truncated in double precision, as MONAI does (160 at overlap 0.9 is 15). */
@@ -207,6 +111,25 @@ static int box_make(struct box *b, const struct grid *g, const int64_t start[3],
 	return inside;
 }
 
+/* Where the box's row y of slice z begins, of the part of it that lies inside: elements. */
+static int64_t row_at(const struct grid *g, const struct box *b, int64_t c, int64_t z, int64_t y)
+{
+	return ((c * g->size[2] + b->start[2] + z) * g->size[1] + b->start[1] + y) * g->size[0] + b->start[0] + b->lo[0];
+}
+
+/* Slice by slice from its first row to its last: rows lie too close together to be worth a request each. */
+static void fetch_tensor(const struct tensor *t, const struct grid *g, const struct box *b)
+{
+	int64_t n = (b->hi[1] - b->lo[1] - 1) * g->size[0] + b->hi[0] - b->lo[0], planes = tensor_count(t) / (g->size[0] * g->size[1] * g->size[2]);
+
+	for (int a = 0; a < 3; a++)
+		if (b->hi[a] <= b->lo[a])
+			return;
+	for (int64_t c = 0; c < planes; c++)
+		for (int64_t z = b->lo[2]; z < b->hi[2]; z++)
+			tensor_fetch(t, row_at(g, b, c, z, b->lo[1]), n);
+}
+
 static void copy_rows(const struct tensor *from, struct tensor *to, const struct grid *g, const struct box *b)
 {
 	size_t size = dtype_size(from->dtype), n = (size_t)(b->hi[0] - b->lo[0]) * size;
@@ -215,7 +138,7 @@ static void copy_rows(const struct tensor *from, struct tensor *to, const struct
 	for (int64_t c = 0; c < planes; c++)
 		for (int64_t z = b->lo[2]; z < b->hi[2]; z++)
 			for (int64_t y = b->lo[1]; y < b->hi[1]; y++) {
-				int64_t src = ((c * g->size[2] + b->start[2] + z) * g->size[1] + b->start[1] + y) * g->size[0] + b->start[0] + b->lo[0];
+				int64_t src = row_at(g, b, c, z, y);
 				int64_t dst = ((c * b->size[2] + z) * b->size[1] + y) * b->size[0] + b->lo[0];
 
 				memcpy((char *)to->data + (size_t)dst * size, (const char *)from->data + (size_t)src * size, n);
@@ -262,6 +185,18 @@ static int metadata(const struct frame *f, const struct grid *g, const int64_t s
 	if (!out->meta)
 		return err_set(e, NULL, "not enough memory for a patch");
 	return frame_set_meta(out, "kind", "patch", e) || frame_set_affine(out, a, e) ? -1 : 0;
+}
+
+void patch_fetch(const struct frame *f, const struct grid *g, const int64_t start[3], const int64_t size[3])
+{
+	struct box b;
+
+	box_make(&b, g, start, size);
+	for (int i = 0; i < f->n; i++)
+		if (tensor_on_grid(&f->t[i], g))
+			fetch_tensor(&f->t[i], g, &b);
+		else
+			tensor_fetch(&f->t[i], 0, tensor_count(&f->t[i]));
 }
 
 int patch_cut(const struct frame *f, const struct grid *g, const int64_t start[3], const int64_t size[3], double fill, struct frame *out,

@@ -85,7 +85,7 @@ static int one(struct frame *f, const json_t *step, struct err *e)
 
 	if (!s)
 		return err_set(e, NULL, "unknown step '%.80s'", tool ? tool : "");
-	return s->fn(f, json_object_get(step, "args"), e) ? err_prefix(e, "%s", tool) : 0;
+	return (f && frame_settle(f, e)) || s->fn(f, json_object_get(step, "args"), e) ? err_prefix(e, "%s", tool) : 0;
 }
 
 int replay_check(const json_t *steps, struct err *e)

@@ -7,6 +7,7 @@
 #include "lib/base/mem.h"
 #include "lib/stream/history.h"
 #include "lib/volume/patch.h"
+#include "lib/volume/sampler_way.h"
 
 /* Rounds draw their order from places that no patch uses. */
 static const uint64_t ROUND = (uint64_t)1 << 63;
@@ -17,12 +18,13 @@ struct sampler {
 	int mapped;
 	int64_t cases;              /* of a mapped file */
 	int64_t i;                  /* the next patch */
-	struct frame vol;           /* the volume in hand */
-	struct grid grid;
+	const struct sampler_way *way;
+	struct sampler_visit vol;   /* in hand */
+	int ready;                  /* and the box of patch i is chosen */
 	int64_t at;                 /* its place in the stream; -1: none */
-	struct patch_index *index;  /* mapped: one a case; pipe: one */
+	struct sampler_index *index; /* mapped: one a case; pipe: one */
 	int64_t *order, round;      /* mapped: the permutation of this round */
-	int64_t base, count[3];     /* grid: first patch and number of patches (x,y,z) of the volume in hand */
+	int64_t base, count;        /* grid: first patch and number of patches of the volume in hand */
 };
 
 static int bad(struct sampler *s, const struct frame *f, struct err *e)
@@ -40,9 +42,7 @@ static int check(struct sampler *s, const struct frame *f, struct grid *g, struc
 		return err_set(e, NULL, "a frame of kind '%.40s' (expected volume)", kind);
 	if (!image || frame_grid(f, g, e) || (label && !frame_labels(f, "label", e)))
 		return -1;
-	if (!label && !s->o.grid && s->o.pos > 0)
-		return err_set(e, NULL, "no label to find foreground by (--pos 0 takes patches without)");
-	return 0;
+	return s->way->check ? s->way->check(&s->o, f, g, e) : 0;
 }
 
 static int check_all(struct sampler *s, struct err *e)
@@ -73,6 +73,7 @@ struct sampler *sampler_open(const char *path, const struct sampler_opts *o, str
 	if (!s)
 		return NULL;
 	s->o = *o;
+	s->way = sampler_way(o->by);
 	s->at = s->round = -1;
 	s->i = o->skip + ((o->shard - o->skip) % o->shards + o->shards) % o->shards;
 	s->stream = stream_open(path, e);
@@ -95,9 +96,9 @@ void sampler_close(struct sampler *s)
 {
 	if (!s)
 		return;
-	frame_free(&s->vol);
+	frame_free(&s->vol.f);
 	for (int64_t i = 0; s->index && i < (s->mapped ? s->cases : 1); i++)
-		patch_index_free(&s->index[i]);
+		sampler_forget(&s->index[i]);
 	free(s->index);
 	free(s->order);
 	stream_close(s->stream);
@@ -106,7 +107,7 @@ void sampler_close(struct sampler *s)
 
 int sampler_endless(const struct sampler *s)
 {
-	return s->mapped && !s->o.grid && !s->o.n;
+	return s->mapped && s->o.by != SAMPLER_GRID && !s->o.n;
 }
 
 /* Take the volume at `place` of the stream in hand: 1, 0 where the stream ends before it, -1. */
@@ -119,20 +120,22 @@ static int take(struct sampler *s, int64_t place, struct err *e)
 	if (s->mapped) {
 		if (place >= s->cases)
 			return 0;
-		frame_free(&s->vol);
+		frame_free(&s->vol.f);
 		s->at = -1;
-		if (stream_at(s->stream, place, &s->vol, e))
+		if (stream_at(s->stream, place, &s->vol.f, e))
 			return -1;
 		s->at = place;
+		s->vol.index = &s->index[place];
 	}
 	while (s->at < place && r == 1) {
-		frame_free(&s->vol);
-		r = stream_next(s->stream, &s->vol, e);
+		frame_free(&s->vol.f);
+		r = stream_next(s->stream, &s->vol.f, e);
 		s->at += r == 1;
-		patch_index_free(&s->index[0]);
+		sampler_forget(&s->index[0]);
+		s->vol.index = &s->index[0];
 	}
-	if (r == 1 && check(s, &s->vol, &s->grid, e))
-		return bad(s, &s->vol, e);
+	if (r == 1 && check(s, &s->vol.f, &s->vol.g, e))
+		return bad(s, &s->vol.f, e);
 	return r;
 }
 
@@ -152,84 +155,85 @@ static void shuffle(struct sampler *s, int64_t round)
 	s->round = round;
 }
 
-static int start_random(struct sampler *s, int64_t start[3], struct err *e)
+/* Have the volume of patch i in hand: 1, 0 where the stream ends before it, -1. */
+static int visit(struct sampler *s, struct err *e)
 {
-	int64_t place = s->i / s->o.per_volume, centre[3];
-	struct patch_index *ix;
-	struct rng r;
-	int got;
+	int64_t place = s->i / s->o.per_volume;
 
 	if (s->mapped) {
 		if (s->round != place / s->cases)
 			shuffle(s, place / s->cases);
 		place = s->order[place % s->cases];
 	}
-	got = take(s, place, e);
-	if (got != 1)
-		return got;
-	ix = &s->index[s->mapped ? place : 0];
-	if (!ix->size[2] && patch_index_make(ix, &s->vol, &s->grid, e))
-		return bad(s, &s->vol, e);
-	rng_init(&r, s->o.seed, RNG_PATCH, (uint64_t)s->i);
-	patch_centre(ix, &s->vol, s->o.pos, &r, centre);
-	for (int a = 0; a < 3; a++)
-		start[a] = patch_start(centre[a], s->o.size[a], s->grid.size[a]);
-	return 1;
+	return take(s, place, e);
 }
 
-static int start_grid(struct sampler *s, int64_t start[3], struct err *e)
+/* The same where the number of patches follows from the volumes' sizes. */
+static int visit_grid(struct sampler *s, struct err *e)
 {
-	const struct sampler_opts *o = &s->o;
-	int64_t k;
-
 	for (int64_t place = s->at < 0 ? 0 : s->at;; place++) {
-		int64_t had = s->count[0] * s->count[1] * s->count[2];
 		int fresh = s->at != place, r = take(s, place, e);
 
 		if (r != 1)
 			return r;
 		if (fresh) {
-			s->base += had;
-			for (int a = 0; a < 3; a++)
-				s->count[a] = patch_grid_count(o->size[a], s->grid.size[a], o->overlap);
+			s->base += s->count;
+			s->count = sampler_grid_count(&s->o, &s->vol.g);
 		}
-		if (s->i < s->base + s->count[0] * s->count[1] * s->count[2])
-			break;
+		if (s->i < s->base + s->count)
+			return 1;
 	}
-	k = s->i - s->base; /* x is the fastest, as in the volume */
-	start[0] = patch_grid_start(k % s->count[0], o->size[0], s->grid.size[0], o->overlap);
-	start[1] = patch_grid_start(k / s->count[0] % s->count[1], o->size[1], s->grid.size[1], o->overlap);
-	start[2] = patch_grid_start(k / (s->count[0] * s->count[1]), o->size[2], s->grid.size[2], o->overlap);
-	return 1;
 }
 
-static json_t *history_args(const struct sampler_opts *o)
+/* Have the volume of patch i in hand, its box chosen and what lies in it on its way from the disk: 1, 0 the end, -1. */
+static int prepare(struct sampler *s, struct err *e)
 {
+	int r;
+
+	if (s->ready)
+		return 1;
+	if (s->o.n && s->i >= s->o.n)
+		return 0;
+	r = s->o.by == SAMPLER_GRID ? visit_grid(s, e) : visit(s, e);
+	if (r != 1)
+		return r;
+	s->vol.i = s->i - s->base;
+	memcpy(s->vol.size, s->o.size, sizeof s->vol.size);
+	rng_init(&s->vol.r, s->o.seed, RNG_PATCH, (uint64_t)s->i);
+	if (s->way->choose(&s->o, &s->vol, e))
+		return bad(s, &s->vol.f, e);
+	if (s->mapped)
+		patch_fetch(&s->vol.f, &s->vol.g, s->vol.start, s->vol.size);
+	return s->ready = 1;
+}
+
+static json_t *history_args(const struct sampler *s)
+{
+	const struct sampler_opts *o = &s->o;
 	json_t *a = json_object();
 
-	json_object_set_new(a, "size", json_ints(o->size, 3));
-	json_object_set_new(a, "fill", json_real(o->fill));
-	if (o->grid) {
-		json_object_set_new(a, "grid", json_true());
-		json_object_set_new(a, "overlap", json_real(o->overlap));
-		return a;
+	if (o->by != SAMPLER_WHOLE) {
+		json_object_set_new(a, "size", json_ints(o->size, 3));
+		json_object_set_new(a, "fill", json_real(o->fill));
 	}
-	json_object_set_new(a, "pos", json_real(o->pos));
-	json_object_set_new(a, "per-volume", json_integer(o->per_volume));
-	json_object_set_new(a, "seed", json_integer((json_int_t)o->seed));
+	if (o->by != SAMPLER_WHOLE && o->by != SAMPLER_GRID)
+		json_object_set_new(a, "per-volume", json_integer(o->per_volume));
+	if (o->by != SAMPLER_GRID)
+		json_object_set_new(a, "seed", json_integer((json_int_t)o->seed));
+	s->way->describe(o, a);
 	return a;
 }
 
-static int describe(struct sampler *s, const int64_t start[3], struct frame *f, struct err *e)
+static int describe(struct sampler *s, struct frame *f, struct err *e)
 {
 	int64_t box[6];
 	char text[32];
 
 	for (int a = 0; a < 3; a++) {
-		box[a] = start[a];
-		box[3 + a] = start[a] + s->o.size[a];
+		box[a] = s->vol.start[a];
+		box[3 + a] = s->vol.start[a] + s->vol.size[a];
 	}
-	if (history_push(f, "nii-patch", history_args(&s->o), json_pack("{s:o}", "box", json_ints(box, 6)), &s->grid, e))
+	if (history_push(f, "nii-patch", history_args(s), json_pack("{s:o}", "box", json_ints(box, 6)), &s->vol.g, e))
 		return -1;
 	snprintf(text, sizeof text, "%lld", (long long)s->i);
 	if (frame_set_meta(f, "patch", text, e))
@@ -243,22 +247,22 @@ static int describe(struct sampler *s, const int64_t start[3], struct frame *f, 
 
 int sampler_next(struct sampler *s, struct frame *f, struct err *e)
 {
-	int64_t start[3];
-	int r;
+	struct err later;
+	int r = prepare(s, e);
 
 	memset(f, 0, sizeof *f);
-	if (s->o.n && s->i >= s->o.n)
-		return 0;
-	r = s->o.grid ? start_grid(s, start, e) : start_random(s, start, e);
-	if (r == 0 && s->o.n && !s->o.grid)
+	if (r == 0 && s->i < s->o.n && s->o.by != SAMPLER_GRID)
 		return err_set(e, stream_name(s->stream), "ends after %lld volumes, before patch %lld of %lld (a saved stream is gone over again and again)",
 		               (long long)s->at + 1, (long long)s->i, (long long)s->o.n);
 	if (r != 1)
 		return r;
-	if (patch_cut(&s->vol, &s->grid, start, s->o.size, s->o.fill, f, e) || describe(s, start, f, e)) {
+	if (patch_cut(&s->vol.f, &s->vol.g, s->vol.start, s->vol.size, s->o.fill, f, e) || describe(s, f, e)) {
 		frame_free(f);
-		return bad(s, &s->vol, e);
+		return bad(s, &s->vol.f, e);
 	}
 	s->i += s->o.shards;
+	s->ready = 0;
+	if (s->mapped) /* the disk works while this patch is written; what goes wrong is said at its turn */
+		(void)prepare(s, &later);
 	return 1;
 }

@@ -1,20 +1,40 @@
 /* The sequence of training patches of a stream of labelled volumes. Patch i depends on the stream, the options and i alone, so that a sequence can
    be entered anywhere (skip) and shared out (shard).
 
-   At random: volumes are visited in rounds. From a mapped file each round is a permutation of all of them drawn from the seed and rounds follow
-   without end; from a pipe there is one round in the order of the stream. A visit gives `per_volume` patches.
+   All but the grid: volumes are visited in rounds. From a mapped file each round is a permutation of all of them drawn from the seed, and rounds
+   follow without end; from a pipe there is one round in the order of the stream. A visit gives `per_volume` patches.
    Grid: all patches of a grid over the first volume, of the second, ... */
 #ifndef NIIPIPE_SAMPLER_H
 #define NIIPIPE_SAMPLER_H
 
 #include "lib/stream/stream.h"
 
+/* How the boxes are chosen. */
+enum sampler_by {
+	SAMPLER_POS,        /* around foreground or background: MONAI's RandCropByPosNegLabel */
+	SAMPLER_CLASSES,    /* around a voxel of a class drawn by ratio: MONAI's RandCropByLabelClasses */
+	SAMPLER_OVERSAMPLE, /* anywhere, some around foreground: nnU-Net's nnUNetDataLoader */
+	SAMPLER_WEIGHT,     /* around voxels drawn by a map: MONAI's RandWeightedCrop */
+	SAMPLER_GRID,       /* all of a grid: MONAI's dense_patch_slices */
+	SAMPLER_WHOLE       /* the volume */
+};
+
+enum { SAMPLER_CLASSES_MAX = 64 };
+
 struct sampler_opts {
-	int64_t size[3];     /* of a patch: x,y,z voxels */
-	double pos;          /* probability that a patch is centred on foreground */
+	enum sampler_by by;
+	int64_t size[3];     /* of a patch: x,y,z voxels; not for SAMPLER_WHOLE */
+	double pos;          /* SAMPLER_POS: probability that a patch is centred on foreground */
+	int classes;         /* SAMPLER_CLASSES: of labels 0 to classes - 1 */
+	double ratio[SAMPLER_CLASSES_MAX];
+	int masked;          /* SAMPLER_POS, SAMPLER_CLASSES: centre on background, on any class, only where image > threshold */
+	double threshold;
+	double oversample;   /* SAMPLER_OVERSAMPLE: fraction of patches around foreground: the last ones of a batch */
+	int64_t batch;       /*   0: each with this probability */
+	int64_t final[3];    /*   of a patch after augmentation: x,y,z */
+	const char *weight;  /* SAMPLER_WEIGHT: the map's tensor; borrowed */
+	double overlap;      /* SAMPLER_GRID: fraction of the patch */
 	double fill;         /* image value outside the volume */
-	int grid;
-	double overlap;      /* of the grid: fraction of the patch */
 	uint64_t seed;
 	int64_t n;           /* the sequence ends before patch n; 0: no end but that of the stream */
 	int64_t skip;        /* begin with patch `skip` */
@@ -22,7 +42,8 @@ struct sampler_opts {
 	int64_t shard, shards; /* only patches i with i % shards == shard */
 };
 
-struct sampler; /* opaque; memory: one volume (a pipe) or none (a mapped file), the patch, 8 bytes a slice of every volume seen */
+struct sampler; /* opaque; memory: one volume (a pipe) or none (a mapped file), the patch, 8 bytes a slice and class of every
+                   volume seen */
 
 /* path NULL: standard input. A mapped file's headers are all checked here. NULL and an error; closed with sampler_close. */
 struct sampler *sampler_open(const char *path, const struct sampler_opts *o, struct err *e);

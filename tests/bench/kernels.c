@@ -183,7 +183,7 @@ static void other_table(void)
 	float *l = array(2 * vox), *d = array(2 * vox), *w = array(n), *m = array(n), *v = array(n), *g = array(n);
 	uint8_t *label = k->alloc((size_t)vox, &e);
 	struct k_loss loss = {.n = 1, .vox = vox, .k = 2, .w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f};
-	struct k_adamw a = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.01, .step = 1};
+	struct k_optim a = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.01, .step = 1, .scale = 1};
 	void *scratch = k->alloc(k->loss_scratch(&loss), &e);
 	double t, out[3];
 
@@ -198,7 +198,7 @@ static void other_table(void)
 	printf("%-30s %8.2f %6.1f\n", "dice + ce, gradient", t * 1e3, (double)vox * 26e-9 / t);
 	BEST(t, k->slice_copy(d, 0, l, 0, vox, 2, 0, &e));
 	printf("%-30s %8.2f %6.1f\n", "copy, 13 MB", t * 1e3, (double)vox * 16e-9 / t);
-	BEST(t, k->adamw(&a, w, g, m, v, n, &e));
+	BEST(t, k->optimize(&a, w, g, m, v, n, &e));
 	printf("%-30s %8.2f %6.1f\n", "adamw, 4 M", t * 1e3, (double)n * 28e-9 / t);
 	BEST(t, k->sum_squares(g, n, out, &e));
 	printf("%-30s %8.2f %6.1f\n", "sum of squares, 4 M", t * 1e3, (double)n * 4e-9 / t);

@@ -1,20 +1,19 @@
-/* UNet 16-32-64-128-256 with 2 residual units: inference and a training step (DiceCE, AdamW): time, memory, time of every operation, and the sum of
-   its convolutions each called alone, again and again. --only: one of the two, so that the peak memory is its own. */
+/* A network (lib/net/arch_preset.h): inference and a training step (DiceCE, AdamW): time, memory, time of every operation, and the sum of its
+   convolutions each called alone, again and again. --only: one of the two, so that the peak memory is its own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/base/arg.h"
 #include "lib/base/mem.h"
 #include "lib/base/outfile.h"
 #include "lib/base/progress.h"
 #include "lib/base/rng.h"
+#include "lib/net/arch.h"
+#include "lib/net/arch_preset.h"
 #include "lib/net/device.h"
 #include "lib/net/net_run.h"
-
-static const char ARCH[] =
-	"{\"_target_\": \"UNet\", \"spatial_dims\": 3, \"in_channels\": 1, \"out_channels\": 2, \"channels\": [16, 32, 64, 128, 256],"
-	" \"strides\": [2, 2, 2, 2], \"num_res_units\": 2}";
 
 struct bench {
 	const struct k_backend *k;
@@ -22,7 +21,7 @@ struct bench {
 	int64_t size[3], repeats;
 	float *m, *v;
 	uint8_t *label;
-	int detail;
+	int detail, net;
 	struct out o;
 };
 
@@ -49,7 +48,7 @@ static int infer(struct bench *b, struct err *e)
 
 static int step(struct bench *b, struct err *e)
 {
-	struct k_adamw a = {3e-4, 0.9, 0.999, 1e-8, 1e-2, 1};
+	struct k_optim a = {.lr = 3e-4, .decay = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .step = 1, .scale = 1};
 	float *w, *g;
 	int64_t total;
 	double out[3];
@@ -57,7 +56,7 @@ static int step(struct bench *b, struct err *e)
 	if (net_zero_grad(b->n, e) || !net_forward(b->n, e) || net_backward(b->n, &DICECE, b->label, out, e))
 		return -1;
 	net_block(b->n, &w, &g, &total);
-	if (b->k->adamw(&a, w, g, b->m, b->v, total, e))
+	if (b->k->optimize(&a, w, g, b->m, b->v, total, e))
 		return -1;
 	net_changed(b->n);
 	return 0;
@@ -92,22 +91,24 @@ static int bare(struct bench *b, double *sum, struct err *e)
 static int measure(struct bench *b, const char *what, int train, struct err *e)
 {
 	int (*run)(struct bench *, struct err *) = train ? step : infer;
-	double best = 1e30, convs;
+	double best = 1e30, busy = 1e30, convs;
 
 	if (plan(b, train, e) || run(b, e))
 		return -1;
 	for (int64_t i = 0; i < b->repeats; i++) {
-		double t = progress_now();
+		double t = progress_now(), c = (double)clock();
 
 		if (run(b, e))
 			return -1;
 		t = progress_now() - t;
+		c = ((double)clock() - c) / CLOCKS_PER_SEC;
 		best = t < best ? t : best;
+		busy = c < busy ? c : busy;
 	}
 	if (bare(b, &convs, e) || plan(b, train, e))
 		return -1;
-	if (out_printf(&b->o, e, "%s %.4f s, arena %.1f MB, peak %.1f MB, bare convolutions %.4f s (all: %.2fx)\n", what, best,
-		(double)net_arena(b->n) / 1048576, (double)mem_peak() / 1048576, convs, best / convs))
+	if (out_printf(&b->o, e, "%s %.4f s, arena %.1f MB, peak %.1f MB, bare convolutions %.4f s (all: %.2fx), processors %.4f s\n", what, best,
+		(double)net_arena(b->n) / 1048576, (double)mem_peak() / 1048576, convs, best / convs, busy))
 		return -1;
 	if (b->detail > 1 && net_summary(b->n, &b->o, e))
 		return -1;
@@ -120,10 +121,12 @@ static int measure(struct bench *b, const char *what, int train, struct err *e)
 
 static int prepare(struct bench *b, struct err *e)
 {
-	json_t *arch = json_loads(ARCH, 0, NULL);
+	const struct arch_ask ask = {.fresh = 1, .net = b->net, .classes = -1, .units = -1};
+	json_t *arch = arch_preset(&ask, e);
 	float *w, *g;
 	int64_t total;
 
+	json_object_set_new(arch, arch_channels_key(arch), json_integer(1));
 	b->k = device_open("cpu", e);
 	b->n = b->k ? net_new(arch, b->k, e) : NULL;
 	json_decref(arch);
@@ -144,11 +147,12 @@ int main(int argc, char **argv)
 	struct arg args[] = {
 		{'s', "size", ARG_INT, b.size, "D,H,W", "input", 1, 1024, 3},
 		{'n', "number", ARG_INT, &b.repeats, "N", "repeats", 1, 1000},
+		{0, "net", ARG_CHOICE, &b.net, ARCH_NETS, "the network (unet)"},
 		{0, "only", ARG_STR, &only, "infer|train", "one of the two"},
 		{0, "detail", ARG_INT, &detail, "1|2", "2: a row a call", 1, 2},
 		{0}
 	};
-	const struct arg_spec spec = {"net", "", "time of a UNet", args, 0, 0, 0};
+	const struct arg_spec spec = {"net", "", "time of a network", args, 0, 0, 0};
 	struct arg_common c;
 	struct err e;
 

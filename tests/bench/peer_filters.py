@@ -5,10 +5,12 @@ import time
 import nibabel
 import numpy as np
 import SimpleITK as sitk
+from skimage.transform import resize
 
 path, runs = sys.argv[1], int(sys.argv[2])
 a = np.asarray(nibabel.load(path).dataobj)
 im = sitk.ReadImage(path)
+turned = sitk.ReadImage(sys.argv[3])
 
 
 def best(name, fn):
@@ -53,3 +55,8 @@ best("numpy-nonzero", nonzero)
 best("numpy-crop", crop)
 best("sitk-resample", resample([1.5, 1.5, 1.5]))
 best("sitk-1x1x3", resample([1.0, 1.0, 3.0]))
+best("sitk-linear", lambda: sitk.Resample(im, turned, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32))
+best("sitk-nearest", lambda: sitk.Resample(im, turned, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0))
+best("sitk-bspline", lambda: sitk.Resample(im, turned, sitk.Transform(), sitk.sitkBSpline, 0.0, sitk.sitkFloat32))
+small = [round(n * s / 3) for n, s in zip(im.GetSize(), im.GetSpacing())]
+best("skimage-3mm", lambda: resize(a.astype(np.float32), small, 1, mode="edge", anti_aliasing=True))

@@ -1,15 +1,35 @@
-"""MONAI's UNet 16-32-64-128-256, 2 residual units, channels_last_3d: peer_net.py infer|train D,H,W REPEATS -> best seconds, peak MB"""
+"""The peers' networks that tests/bench/net.c times, channels_last_3d: peer_net.py infer|train D,H,W REPEATS [NET] -> best seconds, peak MB, processor seconds"""
 import resource
 import sys
 import time
 
 import torch
 from monai.losses import DiceCELoss
-from monai.networks.nets import UNet
+from monai.networks.nets import AttentionUnet, DynUNet, SegResNet, UNet
 
 mode, size, repeats = sys.argv[1], [int(v) for v in sys.argv[2].split(",")], int(sys.argv[3])
+name = sys.argv[4] if len(sys.argv) > 4 else "unet"
+
+
+def nnunet(residual):
+    from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
+
+    nn = torch.nn
+    kind, convs, up = (ResidualEncoderUNet, 3, 1) if residual else (PlainConvUNet, 2, 2)
+    return kind(1, 6, (32, 64, 128, 256, 320, 320), nn.Conv3d, 3, (1, 2, 2, 2, 2, 2), convs, 2, up, True, nn.InstanceNorm3d, dict(eps=1e-5, affine=True), None, None,
+                nn.LeakyReLU, dict(inplace=True), deep_supervision=mode == "train")
+
+
+NETS = {
+    "unet": lambda: UNet(3, 1, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2),
+    "nnunet": lambda: nnunet(False),
+    "resenc": lambda: nnunet(True),
+    "dynunet": lambda: DynUNet(3, 1, 2, [3] * 6, [1, 2, 2, 2, 2, 2], [2] * 5),
+    "segresnet": lambda: SegResNet(3, 16, 1, 2, blocks_down=(1, 2, 2, 4), blocks_up=(1, 1, 1)),
+    "attention-unet": lambda: AttentionUnet(3, 1, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2)),
+}
 torch.manual_seed(0)
-net = UNet(3, 1, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2).to(memory_format=torch.channels_last_3d)
+net = NETS[name]().to(memory_format=torch.channels_last_3d)
 x = torch.rand(1, 1, *size).to(memory_format=torch.channels_last_3d)
 y = (torch.rand(1, 1, *size) < 0.1).float()
 loss = DiceCELoss(to_onehot_y=True, softmax=True)
@@ -23,16 +43,21 @@ def infer():
 
 def train():
     optimizer.zero_grad()
-    loss(net(x), y).backward()
+    out = net(x)
+    if isinstance(out, list):  # deep supervision as nnU-Net's
+        total = sum(loss(o, torch.nn.functional.interpolate(y, o.shape[2:], mode="nearest-exact")) / 2**i for i, o in enumerate(out[:-1]))
+    else:
+        total = loss(out, y)
+    total.backward()
     optimizer.step()
 
 
 run = {"infer": infer, "train": train}[mode]
 net.train(mode == "train")
 run()
-best = float("inf")
+best = busy = float("inf")
 for _ in range(repeats):
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     run()
-    best = min(best, time.perf_counter() - begun)
-print(f"{best:.4f} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.1f}")
+    best, busy = min(best, time.perf_counter() - begun), min(busy, time.process_time() - used)
+print(f"{best:.4f} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.1f} {busy:.4f}")

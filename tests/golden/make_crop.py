@@ -2,7 +2,7 @@
 """Golden frames of boxes and padding by MONAI (crop.ts, crop.tsv, as make_preprocess.py), and boxes of body and lungs in the real CTs by
 scipy.ndimage (crop_real.tsv: what, image, box).
 
-    python tests/golden/make_crop.py        needs monai, torch, scipy, nibabel, safetensors and shared/data; run by hand
+    python tests/golden/make_crop.py        needs monai, torch, scipy, nibabel and shared/data; run by hand
 """
 import os
 
@@ -11,20 +11,15 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import DivisiblePad, SpatialCrop, SpatialPad
-from safetensors.numpy import save
 from scipy import ndimage
+
+from frame import Golden
 
 here = os.path.dirname(os.path.abspath(__file__))
 data = os.path.join(here, "../../../shared/data/ct")
 rng = np.random.default_rng(20261125)
-frames, cases = [], []
-
-
-def frame(name, affine, **tensors):
-    meta = {"niipipe": "1", "kind": "volume", "id": name, "affine": " ".join(repr(float(v)) for v in np.asarray(affine).ravel())}
-    turned = {k: np.ascontiguousarray(np.transpose(np.asarray(v), (0, 3, 2, 1) if np.ndim(v) == 4 else (2, 1, 0))) for k, v in tensors.items()}
-    frames.append(save(turned, meta))
-    return len(frames) - 1
+golden = Golden("crop")
+frame = golden.frame
 
 
 def boxes():
@@ -40,7 +35,7 @@ def boxes():
     for options, fn in todo:
         y = fn(MetaTensor(torch.from_numpy(image), affine=torch.from_numpy(affine)))
         lab = fn(MetaTensor(torch.from_numpy(label[None]), affine=torch.from_numpy(affine)))
-        cases.append(f"nii-crop {options}\t{src}\t{frame('boxes', y.affine.numpy(), image=y.numpy(), label=lab.numpy()[0])}\t0")
+        golden.case(f"nii-crop {options}", src, frame("boxes", y.affine.numpy(), image=y.numpy(), label=lab.numpy()[0]), 0)
 
 
 def lungs(hu, mm):
@@ -78,7 +73,4 @@ def real():
 
 boxes()
 real()
-with open(os.path.join(here, "crop.ts"), "wb") as f:
-    f.write(b"".join(frames))
-with open(os.path.join(here, "crop.tsv"), "w") as f:
-    f.write("\n".join(cases) + "\n")
+golden.write()

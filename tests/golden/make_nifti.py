@@ -3,20 +3,19 @@
 
 expected.tsv: file, x, y, z, channels, dtype once read, affine (12 numbers), sha256 of the values as little-endian float32, x fastest."""
 import gzip
-import hashlib
 import os
 
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
+from frame import DTYPE, VOXELS, expected, voxels
+
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "nifti")
 os.makedirs(OUT, exist_ok=True)
 rng = np.random.default_rng(20261123)
 rows = []
 OBLIQUE = np.array([[-0.68, 0.11, 0.52, 31.25], [0.13, 0.69, -0.37, -17.5], [-0.1, 0.09, 2.9, 101.0], [0, 0, 0, 1]])
-NAMES = {"int8": "I8", "uint8": "U8", "int16": "I16", "uint16": "U16", "int32": "I32", "uint32": "U32", "int64": "I64", "uint64": "U64",
-         "float32": "F32", "float64": "F64"}
 
 
 def rotation(a, b, c):
@@ -27,12 +26,7 @@ def rotation(a, b, c):
 
 
 def values(dtype, shape):
-    if np.dtype(dtype).kind == "f":
-        return rng.normal(0, 1000, shape).astype(dtype)
-    info = np.iinfo(dtype)
-    v = rng.integers(info.min, info.max, shape, dtype=dtype, endpoint=True)
-    v.flat[0], v.flat[-1] = info.min, info.max
-    return v
+    return voxels(rng, dtype, shape)
 
 
 def expect(name):
@@ -41,10 +35,9 @@ def expect(name):
     scaled = img.dataobj.slope != 1 or img.dataobj.inter != 0
     shape = list(img.shape) + [1] * (3 - len(img.shape))
     channels = int(np.prod(shape[3:])) if len(shape) > 3 else 1
-    dtype = "F32" if scaled else NAMES[img.get_data_dtype().newbyteorder("=").name]
+    dtype = "F32" if scaled else DTYPE[img.get_data_dtype().newbyteorder("=").name]
     data = img.get_fdata(dtype=np.float64).astype("<f4").tobytes(order="F")
-    affine = " ".join("%.17g" % v for v in img.affine[:3].ravel())
-    rows.append("\t".join([name, *map(str, shape[:3]), str(channels), dtype, affine, hashlib.sha256(data).hexdigest()]))
+    rows.append(expected(name, shape[:3], channels, dtype, img.affine, data))
 
 
 def save(name, data, affine=OBLIQUE, cls=nib.Nifti1Image, endian="<", slope=None, q=None, s=None, **fields):
@@ -71,7 +64,7 @@ def save(name, data, affine=OBLIQUE, cls=nib.Nifti1Image, endian="<", slope=None
     expect(name)
 
 
-for t in NAMES:
+for t in VOXELS:
     v = values(t, (5, 4, 3))
     save(f"{t}.nii", v, s=2)
     save(f"{t}_big.nii.gz", v, q=1, affine=np.vstack([np.c_[rotation(0.3, -0.2, 1.1) @ np.diag([0.7, 0.7, 3]), [4, 5, 6]], [0, 0, 0, 1]]), endian=">")

@@ -3,18 +3,17 @@
 
 expected.tsv, what SimpleITK reads back (for spacings alone ITK's rule is ours): file, x, y, z, channels, dtype once read, affine (12 numbers),
 sha256 of the values as little-endian float32, x fastest, channel after channel. pynrrd must agree on the values."""
-import hashlib
 import os
 
 import nrrd
 import numpy as np
 import SimpleITK as sitk
 
+from frame import DTYPE, VOXELS, expected, voxels
+
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "nrrd")
 os.makedirs(OUT, exist_ok=True)
 rng = np.random.default_rng(20261124)
-NAMES = {"int8": "I8", "uint8": "U8", "int16": "I16", "uint16": "U16", "int32": "I32", "uint32": "U32", "int64": "I64", "uint64": "U64",
-         "float32": "F32", "float64": "F64"}
 OBLIQUE = np.array([[-0.68, 0.11, 0.52], [0.13, 0.69, -0.37], [-0.1, 0.09, 2.9]])  # columns: directions of x, y, z
 ORIGIN = [31.25, -17.5, 101.0]
 rows = []
@@ -25,12 +24,7 @@ def path(name):
 
 
 def values(dtype, shape):
-    if np.dtype(dtype).kind == "f":
-        return rng.normal(0, 1000, shape).astype(dtype)
-    info = np.iinfo(dtype)
-    v = rng.integers(info.min, info.max, shape, dtype=dtype, endpoint=True)
-    v.flat[0], v.flat[-1] = info.min, info.max
-    return v
+    return voxels(rng, dtype, shape)
 
 
 def expect(name, pynrrd=True):
@@ -38,7 +32,7 @@ def expect(name, pynrrd=True):
     a = sitk.GetArrayFromImage(img)  # z,y,x or z,y,x,c
     c = img.GetNumberOfComponentsPerPixel()
     planar = np.moveaxis(a, -1, 0) if a.ndim == 4 else a[None]
-    dtype = NAMES[a.dtype.name]
+    dtype = DTYPE[a.dtype.name]
     if pynrrd:
         p, h = nrrd.read(path(name), index_order="C")  # slowest axis first
         if p.ndim == 4 and np.isnan(h["space directions"][0]).all():  # the header's first axis is the fastest
@@ -46,8 +40,7 @@ def expect(name, pynrrd=True):
         assert (p.reshape(planar.shape) == planar).all(), name
     m = np.array(img.GetDirection()).reshape(3, 3) * np.array(img.GetSpacing())
     affine = np.diag([-1, -1, 1]) @ np.c_[m, np.array(img.GetOrigin())] + 0.0
-    sha = hashlib.sha256(np.ascontiguousarray(planar).astype("<f4").tobytes()).hexdigest()
-    rows.append("\t".join([name, *map(str, img.GetSize()), str(c), dtype, " ".join("%.17g" % v for v in affine.ravel()), sha]))
+    rows.append(expected(name, img.GetSize(), c, dtype, affine, np.ascontiguousarray(planar).astype("<f4").tobytes()))
 
 
 def by_pynrrd(name, v, space="left-posterior-superior", directions=None, **more):
@@ -65,7 +58,7 @@ def by_hand(name, text, data, check=True):
         expect(name, pynrrd=False)
 
 
-for t in NAMES:
+for t in VOXELS:
     by_pynrrd(f"{t}.nrrd", values(t, (3, 4, 5)), encoding="raw", kinds=["domain"] * 3)
     by_pynrrd(f"{t}_big.nrrd", values(t, (3, 4, 5)).astype(np.dtype(t).newbyteorder(">")), "right-anterior-superior", encoding="gzip")
 v = values("int16", (3, 5, 7))

@@ -1,31 +1,18 @@
 #!/usr/bin/env python3
 """Golden frames of preprocessing, made by MONAI: writes preprocess.ts (inputs and results) and preprocess.tsv (which command makes which from which).
 
-    python tests/golden/make_preprocess.py        needs monai, torch, safetensors; run by hand, the tests read only what it wrote
+    python tests/golden/make_preprocess.py        needs monai, torch; run by hand, the tests read only what it wrote
 """
-import os
-
 import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import CropForeground, NormalizeIntensity, Orientation, ScaleIntensityRange, Spacing
-from safetensors.numpy import save
 
-here = os.path.dirname(os.path.abspath(__file__))
+from frame import Golden
+
 rng = np.random.default_rng(20261123)
-frames, cases = [], []
-
-
-def frame(name, affine, **tensors):
-    """Tensors as MONAI has them, [C,X,Y,Z] or [X,Y,Z]; returns the frame's index."""
-    meta = {"niipipe": "1", "kind": "volume", "id": name, "affine": " ".join(repr(float(v)) for v in np.asarray(affine).ravel())}
-    turned = {k: np.ascontiguousarray(np.transpose(np.asarray(v), (0, 3, 2, 1) if np.ndim(v) == 4 else (2, 1, 0))) for k, v in tensors.items()}
-    frames.append(save(turned, meta))
-    return len(frames) - 1
-
-
-def case(command, source, result, atol):
-    cases.append(f"{command}\t{source}\t{result}\t{atol}")
+golden = Golden("preprocess")
+frame, case = golden.frame, golden.case
 
 
 def rotation(ax, ay, az):
@@ -130,8 +117,4 @@ normalize()
 crop()
 resample()
 orient()
-with open(os.path.join(here, "preprocess.ts"), "wb") as f:
-    f.write(b"".join(frames))
-with open(os.path.join(here, "preprocess.tsv"), "w") as f:
-    f.write("\n".join(cases) + "\n")
-print(len(frames), "frames,", sum(map(len, frames)), "bytes,", len(cases), "cases")
+golden.write()

@@ -3,7 +3,7 @@
 monai and torch:  python tests/golden/make_train.py tests/golden
 
 train_init.ts     the model before        train_patches.ts  ten patches, in order
-train_val.ts      two volumes             train.tsv         per loss: its name, the five losses, Dice of the volumes after the last step
+train_val.ts      two volumes             train.tsv         per loss: the option, the five losses, Dice of the volumes after the last step
 train_final.ts    the model after five steps of dicece"""
 import json
 import os
@@ -65,13 +65,18 @@ def train(loss, state, patches, volumes):
     return net, losses, dice(net, volumes)
 
 
-def main(where):
+def start():
+    """The network before, the patches, the volumes."""
     rng = np.random.default_rng(5)
     torch.manual_seed(5)
     torch.set_num_threads(1)
     first = UNet(**{k: v for k, v in ARCH.items() if k != "_target_"})
-    patches = [case(rng, SIZE) for _ in range(10)]
-    volumes = [case(rng, (7, 9, 17)), case(rng, (5, 12, 10))]
+    return first, [case(rng, SIZE) for _ in range(10)], [case(rng, (7, 9, 17)), case(rng, (5, 12, 10))]
+
+
+def main(where):
+    first, patches, volumes = start()
+
     def volume(kind, name, c, **more):
         return frame({"image": c[0], "label": c[1]}, niipipe="1", kind=kind, id=name, affine=IDENTITY, **more)
 
@@ -85,7 +90,7 @@ def main(where):
     with open(os.path.join(where, "train.tsv"), "w") as f:
         for name, loss in LOSSES.items():
             net, losses, d = train(loss, first.state_dict(), patches, volumes)
-            print(name, *(f"{v:.7f}" for v in losses), f"{d:.6f}", sep="\t", file=f)
+            print("--loss " + name, *(f"{v:.7f}" for v in losses), f"{d:.6f}", sep="\t", file=f)
             if name == "dicece":
                 put("train_final.ts", model(net))
 

@@ -66,26 +66,65 @@ static inline void ref_product(void *ctx, int64_t xi, int64_t yi, int64_t wi)
 		c->dw[wi] += c->dy[yi] * c->x[xi];
 }
 
-/* u = gamma (x - mean) rstd + beta, y = act(u) + res */
-struct ref_norm { double *x, *gamma, *beta, *alpha, *res, *y, *mean, *rstd; };
+/* u = gamma (x - mean) rstd + beta, y = act(u) + res, or act(u + res); mean, rstd [n,c] are taken from running_* where the kind says so. */
+struct ref_norm { double *x, *gamma, *beta, *alpha, *res, *y, *mean, *rstd, *running_mean, *running_var; };
 
 static inline double ref_slope(const struct k_norm *g, const double *alpha, int64_t c)
 {
-	return g->act == K_ACT_NONE ? 1 : g->act == K_ACT_RELU ? 0 : g->act == K_ACT_LRELU ? (double)g->slope : alpha[g->alphas == 1 ? 0 : c];
+	return g->act == K_ACT_NONE ? 1 : g->act == K_ACT_RELU ? 0 : g->act == K_ACT_PRELU ? alpha[g->alphas == 1 ? 0 : c] : (double)g->slope;
+}
+
+static inline double ref_act(enum k_act_kind act, double u, double slope)
+{
+	switch (act) {
+	case K_ACT_ELU: return u > 0 ? u : slope * expm1(u);
+	case K_ACT_GELU: return 0.5 * u * erfc(-u / sqrt(2));
+	case K_ACT_SWISH: return u / (1 + exp(-u));
+	case K_ACT_MISH: return u * tanh(log1p(exp(u)));
+	case K_ACT_SIGMOID: return 1 / (1 + exp(-u));
+	case K_ACT_TANH: return tanh(u);
+	default: return u > 0 ? u : slope * u;
+	}
+}
+
+/* Its derivative: straight lines by hand, the others (smooth) by differences */
+static inline double ref_act_derivative(enum k_act_kind act, double u, double slope)
+{
+	double h = 1e-5;
+
+	if (act < K_ACT_ELU)
+		return u > 0 ? 1 : slope;
+	return (8 * (ref_act(act, u + h, slope) - ref_act(act, u - h, slope)) - ref_act(act, u + 2 * h, slope) + ref_act(act, u - 2 * h, slope)) / (12 * h);
+}
+
+/* Do elements (n, c) and (m, d) share their mean? */
+static inline int ref_share(const struct k_norm *g, int64_t n, int64_t c, int64_t m, int64_t d)
+{
+	int64_t group = g->norm == K_NORM_GROUP ? g->c / g->groups : 1;
+
+	return (n == m || g->norm == K_NORM_BATCH) && c / group == d / group;
 }
 
 static inline void ref_statistics(const struct k_norm *g, const struct ref_norm *a)
 {
 	for (int64_t i = 0; i < g->n * g->c; i++) {
-		const double *x = a->x + i / g->c * g->vox * g->c + i % g->c;
-		double mean = 0, var = 0;
+		double mean = 0, var = 0, count = 0;
 
-		for (int64_t v = 0; v < g->vox; v++)
-			mean += x[v * g->c] / (double)g->vox;
-		for (int64_t v = 0; v < g->vox; v++)
-			var += (x[v * g->c] - mean) * (x[v * g->c] - mean) / (double)g->vox;
-		a->mean[i] = g->norm ? mean : 0;
-		a->rstd[i] = g->norm ? 1 / sqrt(var + (double)g->eps) : 1;
+		for (int pass = 0; pass < 2; pass++) {
+			for (int64_t j = 0; j < g->n * g->c; j++)
+				for (int64_t v = 0; v < g->vox && ref_share(g, i / g->c, i % g->c, j / g->c, j % g->c); v++) {
+					double x = a->x[(j / g->c * g->vox + v) * g->c + j % g->c];
+
+					if (pass)
+						var += (x - mean) * (x - mean);
+					else
+						mean += x, count++;
+				}
+			if (!pass)
+				mean /= count;
+		}
+		a->mean[i] = !g->norm ? 0 : g->norm == K_NORM_RUNNING ? a->running_mean[i % g->c] : mean;
+		a->rstd[i] = !g->norm ? 1 : 1 / sqrt((g->norm == K_NORM_RUNNING ? a->running_var[i % g->c] : var / count) + (double)g->eps);
 	}
 }
 
@@ -93,74 +132,73 @@ static inline double ref_unit(const struct k_norm *g, const struct ref_norm *a, 
 {
 	int64_t c = i % g->c, nc = i / (g->vox * g->c) * g->c + c;
 
-	return (a->x[i] - a->mean[nc]) * a->rstd[nc] * (a->gamma ? a->gamma[c] : 1) + (a->beta ? a->beta[c] : 0);
+	return (a->x[i] - a->mean[nc]) * a->rstd[nc] * (a->gamma ? a->gamma[c] : 1) + (a->beta ? a->beta[c] : 0) + (g->after && a->res ? a->res[i] : 0);
 }
 
 static inline void ref_norm_forward(const struct k_norm *g, const struct ref_norm *a)
 {
 	ref_statistics(g, a);
-	for (int64_t i = 0; i < g->n * g->vox * g->c; i++) {
-		double u = ref_unit(g, a, i);
-
-		a->y[i] = (u > 0 ? u : u * ref_slope(g, a->alpha, i % g->c)) + (a->res ? a->res[i] : 0);
-	}
+	for (int64_t i = 0; i < g->n * g->vox * g->c; i++)
+		a->y[i] = ref_act(g->act, ref_unit(g, a, i), ref_slope(g, a->alpha, i % g->c)) + (a->res && !g->after ? a->res[i] : 0);
 }
 
-/* After ref_norm_forward. dx is written, the others are added to. */
-static inline void ref_norm_backward(const struct k_norm *g, const struct ref_norm *a, const double *dy, double *dx, double *dgamma, double *dbeta,
-	double *dalpha)
+/* After ref_norm_forward. dx is written, dres too, the others are added to; NULL dres: not wanted. */
+static inline void ref_norm_backward(const struct k_norm *g, const struct ref_norm *a, const double *dy, double *dx, double *dres, double *dgamma,
+	double *dbeta, double *dalpha)
 {
-	for (int64_t nc = 0; nc < g->n * g->c; nc++) {
-		int64_t c = nc % g->c, first = nc / g->c * g->vox * g->c + c;
-		double s1 = 0, s2 = 0, gamma = a->gamma ? a->gamma[c] : 1, slope = ref_slope(g, a->alpha, c);
+	int64_t ncs = g->n * g->c, count = ncs * g->vox;
+	double *d = malloc(sizeof *d * (size_t)count), *s1 = calloc((size_t)ncs, sizeof *s1), *s2 = calloc((size_t)ncs, sizeof *s2);
 
-		for (int64_t v = 0; v < g->vox; v++) {
-			int64_t i = first + v * g->c;
-			double u = ref_unit(g, a, i), d = dy[i] * (u > 0 ? 1 : slope);
+	for (int64_t i = 0; i < count; i++) {
+		int64_t c = i % g->c, nc = i / (g->vox * g->c) * g->c + c;
+		double u = ref_unit(g, a, i), xhat = (a->x[i] - a->mean[nc]) * a->rstd[nc];
 
-			s1 += d, s2 += d * (a->x[i] - a->mean[nc]) * a->rstd[nc];
-			dalpha[g->alphas == 1 ? 0 : c] += u > 0 ? 0 : dy[i] * u;
-		}
-		dgamma[c] += s2, dbeta[c] += s1;
-		for (int64_t v = 0; v < g->vox; v++) {
-			int64_t i = first + v * g->c;
-			double d = dy[i] * (ref_unit(g, a, i) > 0 ? 1 : slope), xhat = (a->x[i] - a->mean[nc]) * a->rstd[nc];
-
-			dx[i] = g->norm ? a->rstd[nc] * gamma * (d - s1 / (double)g->vox - xhat * s2 / (double)g->vox) : d;
-		}
+		d[i] = dy[i] * ref_act_derivative(g->act, u, ref_slope(g, a->alpha, c));
+		if (dres)
+			dres[i] = g->after ? d[i] : dy[i];
+		if (g->act == K_ACT_PRELU && u <= 0)
+			dalpha[g->alphas == 1 ? 0 : c] += dy[i] * u;
+		dbeta[c] += d[i], dgamma[c] += d[i] * xhat;
+		d[i] *= a->gamma ? a->gamma[c] : 1;
+		s1[nc] += d[i], s2[nc] += d[i] * xhat;
 	}
+	for (int64_t i = 0; i < count; i++) {
+		int64_t n = i / (g->vox * g->c), c = i % g->c, nc = n * g->c + c;
+		double m1 = 0, m2 = 0, k = 0;
+
+		for (int64_t j = 0; j < ncs && g->norm && g->norm != K_NORM_RUNNING; j++)
+			if (ref_share(g, n, c, j / g->c, j % g->c))
+				m1 += s1[j], m2 += s2[j], k += (double)g->vox;
+		dx[i] = a->rstd[nc] * (k > 0 ? d[i] - m1 / k - (a->x[i] - a->mean[nc]) * a->rstd[nc] * m2 / k : d[i]);
+	}
+	free(d), free(s1), free(s2);
 }
 
-/* out: total, dice, ce; straight from the definition. */
-static inline void ref_loss(const struct k_loss *g, const double *logits, const uint8_t *label, double out[3])
+/* Trilinear interpolation and average pooling from their definitions: visit(ctx, small voxel, large voxel, weight) for every pair that counts */
+typedef void ref_pair(void *ctx, int64_t small, int64_t large, double w);
+
+static inline double ref_hat(const struct k_scale *g, int axis, int64_t small, int64_t large)
 {
-	double *p = malloc(sizeof *p * (size_t)(g->n * g->vox * g->k)), dice = 0;
-	int64_t first = g->background || g->k == 1 ? 0 : 1, terms = 0, groups = g->batch ? 1 : g->n, vox = g->batch ? g->n * g->vox : g->vox;
+	int f = g->factor[axis];
+	double x = ((double)large + 0.5) / f - 0.5, last = (double)(g->small[axis] - 1);
 
-	out[2] = 0;
-	for (int64_t v = 0; v < g->n * g->vox; v++) {
-		double sum = 0;
+	if (g->kind == K_SCALE_MEAN)
+		return large / f == small ? 1.0 / f : 0;
+	x = fmin(fmax(x, 0), last);
+	return fmax(0, 1 - fabs(x - (double)small));
+}
 
-		for (int64_t c = 0; c < g->k; c++)
-			sum += p[v * g->k + c] = exp(logits[v * g->k + c]);
-		for (int64_t c = 0; c < g->k; c++)
-			p[v * g->k + c] /= sum;
-		out[2] -= log(p[v * g->k + label[v]]) / (double)(g->n * g->vox);
-	}
-	for (int64_t n = 0; n < groups; n++)
-		for (int64_t c = first; c < g->k; c++, terms++) {
-			double in = 0, den = 0;
+static inline void ref_scale(const struct k_scale *g, ref_pair *visit, void *ctx)
+{
+	int64_t h = g->small[1], w = g->small[2], ns = g->small[0] * h * w, H = h * g->factor[1], W = w * g->factor[2], nl = g->small[0] * g->factor[0] * H * W;
 
-			for (int64_t v = n * vox; v < (n + 1) * vox; v++) {
-				double q = p[v * g->k + c], t = label[v] == c;
+	for (int64_t i = 0; i < g->n * ns; i++)
+		for (int64_t j = 0; j < nl; j++) {
+			double k = ref_hat(g, 0, i % ns / (h * w), j / (H * W)) * ref_hat(g, 1, i / w % h, j / W % H) * ref_hat(g, 2, i % w, j % W);
 
-				in += q * t, den += g->squared ? q * q + t * t : q + t;
-			}
-			dice += 1 - (2 * in + (double)g->smooth_nr) / (den + (double)g->smooth_dr);
+			if (k > 0)
+				visit(ctx, i, i / ns * nl + j, k);
 		}
-	out[1] = dice / (double)terms;
-	out[0] = (double)g->w_dice * out[1] + (double)g->w_ce * out[2];
-	free(p);
 }
 
 #endif

@@ -1,13 +1,12 @@
-/* lib/net/plan: networks at random (every way of joining adds, concatenations, norms and convolutions), run forward and backward, against their graph
+/* lib/net/plan: networks at random (every way of joining adds, concatenations, norms, convolutions, dropout, scales and gates), run forward and backward, against their graph
    worked through one operation after the other in doubles. What fusion, aliasing and the arena get wrong shows here. */
-#include "tests/unit/tap.h"
+#include "tests/unit/cpu.h"
 
 #include "lib/base/rng.h"
-#include "lib/net/device.h"
 #include "lib/net/net_run.h"
 #include "tests/ref/ref.h"
 
-enum { CLASSES = 3, OPS = 14, CASES = 200 };
+enum { CLASSES = 3, OPS = 14, CASES = 400, SEED = 11, STEP = 70000 };
 
 static const struct k_backend *k;
 static struct err e;
@@ -45,26 +44,67 @@ static int partner(const struct graph *g, int x, int channels)
 	return x;
 }
 
+static int random_norm(struct graph *g, int x, const char *name)
+{
+	struct graph_norm n = {K_NORM_INSTANCE + below(3), 1e-2f, below(2), .groups = g->op[x].c % 2 || below(2) ? 1 : 2, .momentum = 0.1f};
+
+	n.running = n.kind == K_NORM_BATCH && below(2);
+	return graph_norm(g, x, name, &n);
+}
+
+static int random_act(struct graph *g, int x, const char *name)
+{
+	static const enum k_act_kind kinds[] = {K_ACT_PRELU, K_ACT_PRELU, K_ACT_LRELU, K_ACT_MISH};
+
+	return graph_act(g, x, name, &(struct graph_act){kinds[below(4)], 0.2f, 1});
+}
+
+/* What joins a value that a block ends with: an add before or behind the activation */
+static int random_block(struct graph *g, int x, int i, const char *name)
+{
+	int early = below(3) == 0;
+
+	x = random_norm(g, random_conv(g, x, i), name);
+	if (below(3) == 0)
+		x = graph_drop(g, x, name, 0.3f, below(3) == 0);
+	if (early)
+		x = graph_add(g, x, partner(g, x, 1));
+	x = random_act(g, x, name);
+	return early || below(2) ? x : graph_add(g, x, partner(g, x, 1));
+}
+
+/* Down by a mean, up by interpolation, or through a gate */
+static int random_other(struct graph *g, int x, const char *name)
+{
+	static const int two[3] = {2, 2, 2};
+	const struct graph_conv one = {.oc = 1, .kernel = {1, 1, 1}, .stride = {1, 1, 1}};
+
+	if (below(2))
+		return graph_scale(g, x, name, g->op[x].down[0] > 1 ? K_SCALE_LINEAR : K_SCALE_MEAN, two);
+	if (below(2))
+		return graph_drop(g, x, name, 0.5f, 0);
+	return graph_gate(g, x, graph_act(g, graph_conv(g, partner(g, x, 0), name, &one), name, &(struct graph_act){K_ACT_SIGMOID, 0, 0}));
+}
+
 static int random_op(struct graph *g, int i)
 {
 	/* mostly deeper, sometimes from further up */
-	int x = below(3) ? g->n - 1 : below(g->n), what = below(8);
+	int x = below(3) ? g->n - 1 : below(g->n), what = below(9);
 	char name[20];
 
 	snprintf(name, sizeof name, "op%d", i);
 	if (what == 0)
-		return graph_norm(g, x, name, &(struct graph_norm){K_NORM_INSTANCE, 1e-3f, below(2)});
+		return random_norm(g, x, name);
 	if (what == 1)
-		return graph_act(g, x, name, &(struct graph_act){below(2) ? K_ACT_PRELU : K_ACT_LRELU, 0.2f, 1});
+		return random_act(g, x, name);
 	if (what == 2 && g->n > 2)
 		return graph_add(g, x, partner(g, x, 1));
 	if (what == 3 && g->n > 2 && g->op[x].c < 12)
 		return graph_concat(g, x, partner(g, x, 0));
-	if (what == 4) { /* what MONAI's blocks are made of */
-		x = graph_norm(g, random_conv(g, x, i), name, &(struct graph_norm){K_NORM_INSTANCE, 1e-3f, 0});
-		x = graph_act(g, x, name, &(struct graph_act){K_ACT_PRELU, 0.2f, 1});
-		return below(2) ? graph_add(g, x, partner(g, x, 1)) : x;
-	}
+	if (what == 4)
+		return random_block(g, x, i, name);
+	if (what == 5)
+		return random_other(g, x, name);
 	return random_conv(g, x, i);
 }
 
@@ -80,6 +120,10 @@ static struct graph *random_graph(void)
 		x = graph_conv(g, x, "up", &(struct graph_conv){.oc = 2, .kernel = {3, 3, 3}, .stride = {2, 2, 2}, .pad = {1, 1, 1}, .transposed = 1});
 	if (below(3) || g->op[x].c != CLASSES)
 		x = graph_conv(g, x, "last", &last);
+	if (below(2)) { /* deep supervision */
+		graph_head(g, graph_conv(g, below(g->n - 1), "head", &last), below(4) ? 0.3f : 0);
+		g->out_weight = 0.7f;
+	}
 	if (graph_output(g, x, &e)) {
 		graph_free(g);
 		return NULL;
@@ -91,6 +135,7 @@ static struct graph *random_graph(void)
 struct ref {
 	const struct net *n;
 	const struct plan *p;
+	int train;
 	double **v, **d, *w, *dw, **mean, **rstd;
 };
 
@@ -120,7 +165,8 @@ static struct k_norm norm_geom(const struct ref *r, int i)
 {
 	const struct graph_op *op = &r->n->graph->op[i];
 
-	return (struct k_norm){.n = r->p->batch, .vox = r->p->value[i].vox / r->p->batch, .c = op->c, .norm = op->norm.kind, .eps = op->norm.eps,
+	return (struct k_norm){.n = r->p->batch, .vox = r->p->value[i].vox / r->p->batch, .c = op->c,
+		.norm = op->norm.running && !r->train ? K_NORM_RUNNING : op->norm.kind, .eps = op->norm.eps, .groups = op->norm.groups,
 		.act = op->act.kind, .slope = op->act.slope, .alphas = op->act.alphas};
 }
 
@@ -130,7 +176,48 @@ static struct ref_norm norm_args(const struct ref *r, int i)
 	double *alpha = param(r, r->w, op->alpha);
 
 	return (struct ref_norm){.x = r->v[op->in[0]], .gamma = param(r, r->w, op->w), .beta = param(r, r->w, op->b), .alpha = alpha, .y = r->v[i],
-		.mean = r->mean[i], .rstd = r->rstd[i]};
+		.mean = r->mean[i], .rstd = r->rstd[i], .running_mean = param(r, r->w, op->running),
+		.running_var = op->running < 0 ? NULL : param(r, r->w, op->running + 1)};
+}
+
+/* What dropout multiplies element j of operation i's value by */
+static double mask(const struct ref *r, int i, int64_t j)
+{
+	uint64_t index = (uint64_t)STEP << 16 | (uint64_t)i;
+	int64_t c = r->p->value[i].c, span = r->p->value[i].vox / r->p->batch, at = r->n->graph->op[i].whole ? j / c / span * ((c + 3) / 4 * 4) + j % c : j;
+	const uint32_t ctr[4] = {(uint32_t)(at / 4), RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}, key[2] = {SEED, 0};
+	double rate = (double)r->n->graph->op[i].rate;
+	uint32_t word[4];
+
+	rng_philox(ctr, key, word);
+	return !r->train ? 1 : word[at % 4] < (uint32_t)(rate * 4294967296.0) ? 0 : 1 / (1 - rate);
+}
+
+/* One weight of a scale, forward or back */
+struct scaled { double *small, *large; int64_t c; int up; };
+
+static void scale_one(void *arg, int64_t small, int64_t large, double w)
+{
+	const struct scaled *a = arg;
+
+	for (int64_t i = 0; i < a->c; i++) {
+		double *s = a->small + small * a->c + i, *l = a->large + large * a->c + i;
+
+		*(a->up ? l : s) += w * *(a->up ? s : l);
+	}
+}
+
+/* Operation i's value from its input's, or, back, its input's gradient from its own */
+static void scale_ref(const struct ref *r, int i, double *x, double *y, int back)
+{
+	const struct graph_op *op = &r->n->graph->op[i];
+	int mean = op->scale == K_SCALE_MEAN;
+	struct k_scale g = {.kind = op->scale, .n = r->p->batch, .c = op->c};
+	struct scaled a = {mean ? y : x, mean ? x : y, op->c, mean == back};
+
+	for (int axis = 0; axis < 3; axis++)
+		g.factor[axis] = op->factor[axis], g.small[axis] = r->p->value[mean ? i : op->in[0]].size[axis];
+	ref_scale(&g, scale_one, &a);
 }
 
 static void forward_conv(const struct ref *r, int i)
@@ -163,6 +250,11 @@ static void forward_op(const struct ref *r, int i)
 			else
 				r->v[i][j] = j % c < ca ? a[j / c * ca + j % c] : b[j / c * (c - ca) + j % c - ca];
 		}
+	} else if (op->kind == GRAPH_DROP || op->kind == GRAPH_GATE) {
+		for (int64_t j = 0; j < floats(r, i); j++)
+			r->v[i][j] = a[j] * (op->kind == GRAPH_DROP ? mask(r, i, j) : b[j / c]);
+	} else if (op->kind == GRAPH_SCALE) {
+		scale_ref(r, i, r->v[op->in[0]], r->v[i], 0);
 	}
 }
 
@@ -174,7 +266,7 @@ static void backward_norm(const struct ref *r, int i)
 	double *dx = calloc((size_t)floats(r, i), sizeof *dx), none[64] = {0}, *dgamma = param(r, r->dw, op->w), *dbeta = param(r, r->dw, op->b);
 	double *dalpha = param(r, r->dw, op->alpha);
 
-	ref_norm_backward(&g, &args, r->d[i], dx, dgamma ? dgamma : none, dbeta ? dbeta : none, dalpha ? dalpha : none);
+	ref_norm_backward(&g, &args, r->d[i], dx, NULL, dgamma ? dgamma : none, dbeta ? dbeta : none, dalpha ? dalpha : none);
 	for (int64_t j = 0; j < floats(r, i); j++)
 		r->d[op->in[0]][j] += dx[j];
 	free(dx);
@@ -203,22 +295,33 @@ static void backward_op(const struct ref *r, int i)
 			else
 				r->d[op->in[1]][j / c * (c - ca) + j % c - ca] += r->d[i][j];
 		}
+	} else if (op->kind == GRAPH_DROP) {
+		for (int64_t j = 0; j < floats(r, i); j++)
+			r->d[op->in[0]][j] += r->d[i][j] * mask(r, i, j);
+	} else if (op->kind == GRAPH_GATE) {
+		for (int64_t j = 0; j < floats(r, i); j++) {
+			r->d[op->in[0]][j] += r->d[i][j] * r->v[op->in[1]][j / c];
+			r->d[op->in[1]][j / c] += r->d[i][j] * r->v[op->in[0]][j];
+		}
+	} else if (op->kind == GRAPH_SCALE) {
+		scale_ref(r, i, r->d[op->in[0]], r->d[i], 1);
 	}
 }
 
-static void ref_new(struct ref *r, const struct net *n)
+static void ref_new(struct ref *r, const struct net *n, int train)
 {
 	int ops = n->graph->n;
+	int64_t all = n->graph->floats + n->graph->buffer_floats;
 
-	*r = (struct ref){n, n->plan};
+	*r = (struct ref){n, n->plan, train};
 	r->v = malloc(sizeof(double *) * (size_t)ops), r->d = malloc(sizeof(double *) * (size_t)ops);
 	r->mean = malloc(sizeof(double *) * (size_t)ops), r->rstd = malloc(sizeof(double *) * (size_t)ops);
 	for (int i = 0; i < ops; i++) {
 		r->v[i] = calloc((size_t)floats(r, i), sizeof(double)), r->d[i] = calloc((size_t)floats(r, i), sizeof(double));
 		r->mean[i] = calloc(64, sizeof(double)), r->rstd[i] = calloc(64, sizeof(double));
 	}
-	r->w = calloc((size_t)n->graph->floats, sizeof(double)), r->dw = calloc((size_t)n->graph->floats, sizeof(double));
-	for (int64_t i = 0; i < n->graph->floats; i++)
+	r->w = calloc((size_t)all, sizeof(double)), r->dw = calloc((size_t)all, sizeof(double));
+	for (int64_t i = 0; i < all; i++)
 		r->w[i] = n->w[i];
 }
 
@@ -229,26 +332,39 @@ static void ref_free(struct ref *r)
 	free(r->v), free(r->d), free(r->mean), free(r->rstd), free(r->w), free(r->dw);
 }
 
-/* Forward, cross entropy, backward. */
-static void ref_run(struct ref *r, const float *input, const uint8_t *label)
+/* The cross entropy's gradient at logits `out`, against every down'th label from the middle. */
+static void ref_loss_back(struct ref *r, int out, const uint8_t *label, double weight)
 {
-	int out = r->n->graph->out;
-	int64_t vox = r->p->value[out].vox;
+	const struct plan_value *v = &r->p->value[out], *whole = &r->p->value[0];
+	const int *down = r->n->graph->op[out].down;
+	int64_t h = v->size[1], w = v->size[2], vox = v->vox / r->p->batch;
 
-	for (int64_t j = 0; j < floats(r, 0); j++)
-		r->v[0][j] = input[j];
-	for (int i = 0; i < r->n->graph->n; i++)
-		forward_op(r, i);
-	for (int64_t v = 0; v < vox; v++) {
-		const double *l = r->v[out] + v * CLASSES;
+	for (int64_t i = 0; i < v->vox; i++) {
+		const double *l = r->v[out] + i * CLASSES;
+		int64_t z = i % vox / (h * w) * down[0] + down[0] / 2, y = i / w % h * down[1] + down[1] / 2, x = i % w * down[2] + down[2] / 2;
+		int truth = label[((i / vox * whole->size[0] + z) * whole->size[1] + y) * whole->size[2] + x];
 		double sum = 0;
 
 		for (int c = 0; c < CLASSES; c++)
 			sum += exp(l[c]);
 		for (int c = 0; c < CLASSES; c++)
-			r->d[out][v * CLASSES + c] = (exp(l[c]) / sum - (label[v] == c)) / (double)vox;
+			r->d[out][i * CLASSES + c] += weight * (exp(l[c]) / sum - (truth == c)) / (double)v->vox;
 	}
-	for (int i = r->n->graph->n - 1; i >= 0; i--)
+}
+
+/* Forward, cross entropy, backward. */
+static void ref_run(struct ref *r, const float *input, const uint8_t *label)
+{
+	const struct graph *g = r->n->graph;
+
+	for (int64_t j = 0; j < floats(r, 0); j++)
+		r->v[0][j] = input[j];
+	for (int i = 0; i < g->n; i++)
+		forward_op(r, i);
+	ref_loss_back(r, g->out, label, (double)g->out_weight);
+	for (int i = 0; i < g->heads; i++)
+		ref_loss_back(r, g->head[i].value, label, (double)g->head[i].weight);
+	for (int i = g->n - 1; i >= 0; i--)
 		backward_op(r, i);
 }
 
@@ -265,36 +381,35 @@ static double off(const float *a, const double *b, int64_t n)
 	return d / m;
 }
 
-static double run(struct net *n, struct ref *r, const float *input, const uint8_t *label, int train)
+static double run(struct net *n, const float *input, const uint8_t *label, int train)
 {
 	const struct k_loss terms = {.w_ce = 1};
 	const int64_t size[3] = {4, 6, 4};
+	struct ref r;
 	double out[3], bad;
 	const float *logits;
 
 	if (net_plan(n, 2, size, train, &e))
 		return 1e30;
-	if (!r->n) {
-		ref_new(r, n);
-		ref_run(r, input, label);
-	}
+	ref_new(&r, n, train);
+	ref_run(&r, input, label);
 	memset(n->arena, 0x7f, n->arena_bytes); /* large numbers where nothing was written */
-	memcpy(net_input(n), input, sizeof *input * (size_t)floats(r, 0));
+	memcpy(net_input(n), input, sizeof *input * (size_t)floats(&r, 0));
+	net_dropout(n, SEED, STEP);
 	logits = net_forward(n, &e);
-	bad = logits ? off(logits, r->v[n->graph->out], floats(r, n->graph->out)) : 1e30;
-	if (!train)
-		return bad;
-	net_zero_grad(n, &e);
-	if (net_backward(n, &terms, label, out, &e))
-		return 1e30;
-	return fmax(bad, off(n->g, r->dw, n->graph->floats));
+	bad = logits ? off(logits, r.v[n->graph->out], floats(&r, n->graph->out)) : 1e30;
+	if (train) {
+		net_zero_grad(n, &e);
+		bad = net_backward(n, &terms, label, out, &e) ? 1e30 : fmax(bad, off(n->g, r.dw, n->graph->floats));
+	}
+	ref_free(&r);
+	return bad;
 }
 
 static void one(int i)
 {
 	struct graph *g;
 	struct net *n;
-	struct ref r = {0};
 	float input[2 * 4 * 6 * 4 * 2];
 	uint8_t label[2 * 4 * 6 * 4];
 	double infer, train;
@@ -310,24 +425,18 @@ static void one(int i)
 		input[j] = (float)rng_normal(&rng);
 	for (size_t j = 0; j < sizeof label; j++)
 		label[j] = (uint8_t)below(CLASSES);
-	infer = run(n, &r, input, label, 0);
-	train = run(n, &r, input, label, 1);
+	infer = run(n, input, label, 0);
+	train = run(n, input, label, 1);
 	ok(infer < 1e-4 && train < 2e-3,
 	   "graph %d: %d operations in %d steps, logits off by %.1e, with gradients %.1e", i, g->n, n->plan->steps, infer, train);
-	ref_free(&r);
 	net_free(n);
 }
 
 int main(void)
 {
-	const char *bin = getenv("BIN");
-
-	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
-	k = device_open("cpu", &e);
-	if (!k) {
-		ok(0, "%s", e.text);
+	k = cpu();
+	if (!k)
 		return tap_done();
-	}
 	for (int i = 0; i < CASES; i++)
 		one(i);
 	return tap_done();

@@ -1,4 +1,5 @@
 /* lib/volume: boxes, resampling and normalization of random frames against plain loops in double. */
+#include "tests/unit/random.h"
 #include "tests/unit/tap.h"
 
 #include "lib/base/mem.h"
@@ -17,15 +18,7 @@ static struct err e;
 
 static void fill(struct tensor *t, struct rng *r)
 {
-	for (int64_t i = 0; i < tensor_count(t); i++) {
-		if (t->dtype == DT_F32)
-			((float *)t->data)[i] = (float)rng_range(r, -1000, 1000);
-		else if (t->dtype == DT_F64)
-			((double *)t->data)[i] = rng_range(r, -1000, 1000);
-		else
-			for (size_t b = 0; b < dtype_size(t->dtype); b++)
-				((uint8_t *)t->data)[(size_t)i * dtype_size(t->dtype) + b] = (uint8_t)rng_below(r, t->dtype == DT_BOOL ? 2 : 120);
-	}
+	random_fill(t, 8, 120, r);
 }
 
 /* image [2,Z,Y,X] of a type, label I16, a mask of U64 that rides along, a vector that is off the grid */
@@ -218,7 +211,7 @@ static void some_steps(struct frame *f, int i, struct rng *r)
 	struct grid g;
 
 	if (i % 3)
-		crop_apply(f, &c, &e); /* to what is above 0 */
+		ok(!crop_apply(f, &c, &e) && !frame_settle(f, &e), "to what is above 0");
 	if (i % 5 == 4)
 		memcpy(o.orient, "SAL", 4);
 	for (int twice = i % 7 == 0; twice >= 0; twice--) {
@@ -236,11 +229,13 @@ static void some_steps(struct frame *f, int i, struct rng *r)
 			for (int row = 0; i % 8 && row < 3; row++)
 				o.like.affine[4 * row + 3] += g.affine[4 * row + k] * (double)(g.size[k] - 1);
 		}
+		for (int row = 0; i % 12 == 0 && row < 3; row++)
+			o.like.affine[4 * row + 1] += 0.2 * o.like.affine[4 * row];
 		ok(!resample_apply(f, &o, &e), "to a grid: %s", e.text);
 	}
 	c = (struct crop){.to = CROP_WHOLE, .margin_voxels = {1, 0, 2}, .multiple = {1, 1, 1}};
 	if (i & 1)
-		crop_apply(f, &c, &e);
+		ok(!crop_apply(f, &c, &e) && !frame_settle(f, &e), "the whole, and more");
 }
 
 static void argmaxes(struct rng *r)
@@ -251,6 +246,14 @@ static void argmaxes(struct rng *r)
 		struct frame f, g;
 
 		make(&f, DT_F32, size, r);
+		if (i % 6 == 5) {
+			double a[16];
+
+			frame_affine(&f, a, &e);
+			for (int row = 0; row < 3; row++)
+				a[4 * row + 2] += 0.3 * a[4 * row + 1];
+			frame_set_affine(&f, a, &e);
+		}
 		fill(frame_add(&f, "prob", DT_F32, 4, shape, &e), r);
 		frame_set_meta(&f, "prob", i & 1 ? "probabilities" : "logits", &e);
 		e.text[0] = 0;
@@ -301,7 +304,7 @@ static void normalizations(struct rng *r)
 
 		make(&f, some[i % 7], size, r);
 		copy(&was, &f);
-		ok(!normalize_apply(&f, &o, &e) && moments_error(&was, &f, i >= 7) < 2e-5, "z-score of %s: %.2g", dtype_name(some[i % 7]),
+		ok(!normalize_apply(&f, &o, &e) && !frame_settle(&f, &e) && moments_error(&was, &f, i >= 7) < 2e-5, "z-score of %s: %.2g", dtype_name(some[i % 7]),
 		   moments_error(&was, &f, i >= 7));
 		args = normalize_json(&o);
 		ok(!normalize_parse(&again, args, &e), "its options can be read");

@@ -1,0 +1,141 @@
+/* Layer normalisation: a voxel's channels at a time.
+   Backward, with u = (x - mean) rstd and t = gamma dy:  dx = rstd (t - mean(t) - u mean(t u)),  dgamma = sum dy u,  dbeta = sum dy; the sums by chunks
+   of fixed size, in doubles, added in their order. */
+#include "kernels/cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/vmath.h"
+
+enum { CHUNK = 2048, RUN = 64 }; /* voxels: of a chunk; added as floats */
+
+/* Sum over channels of fn(i, nv), nv lanes at i: vectors, then one by one. */
+#define CHANNELS(c, ...) \
+	do { \
+		int64_t i = 0; \
+		for (; i + VL <= (c); i += VL) { \
+			const int nv = VL; \
+			__VA_ARGS__; \
+		} \
+		for (; i < (c); i++) { \
+			const int nv = 1; \
+			__VA_ARGS__; \
+		} \
+	} while (0)
+
+INLINE vec take(const float *p, const int nv)
+{
+	return nv == VL ? load(p) : (vec){*p};
+}
+
+INLINE void put(float *p, vec v, const int nv)
+{
+	if (nv == VL)
+		store(p, v);
+	else
+		*p = v[0];
+}
+
+static void forward(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd)
+{
+	vec sum = {0}, squares = {0};
+	float m, s;
+
+	CHANNELS(g->c, sum += take(x + i, nv));
+	m = vec_total(sum) / (float)g->c;
+	CHANNELS(g->c, {
+		vec d = nv == VL ? load(x + i) - m : (vec){x[i] - m};
+
+		squares += d * d;
+	});
+	s = 1 / sqrtf(vec_total(squares) / (float)g->c + g->eps);
+	CHANNELS(g->c, {
+		vec u = (take(x + i, nv) - m) * s;
+
+		u = gamma ? u * take(gamma + i, nv) : u;
+		put(y + i, beta ? u + take(beta + i, nv) : u, nv);
+	});
+	if (mean)
+		*mean = m;
+	if (rstd)
+		*rstd = s;
+}
+
+int K(layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd, struct err *e)
+{
+	(void)e;
+#pragma omp parallel for schedule(static)
+	for (int64_t v = 0; v < g->vox; v++)
+		forward(g, x + v * g->c, gamma, beta, y + v * g->c, mean ? mean + v : NULL, rstd ? rstd + v : NULL);
+	return 0;
+}
+
+static int64_t chunks_of(const struct k_layer *g)
+{
+	return (g->vox + CHUNK - 1) / CHUNK;
+}
+
+/* A chunk: doubles of dgamma and dbeta, then floats of them */
+size_t K(layer_scratch)(const struct k_layer *g)
+{
+	return (size_t)(chunks_of(g) * g->c) * 2 * (sizeof(double) + sizeof(float));
+}
+
+static void backward(const struct k_layer *g, const float *dy, const float *x, const float *gamma, float m, float s, float *dx, int add, float *sums)
+{
+	vec t = {0}, tu = {0};
+	float mt, mtu;
+
+	CHANNELS(g->c, {
+		vec d = take(dy + i, nv), u = nv == VL ? (load(x + i) - m) * s : (vec){(x[i] - m) * s}, w = gamma ? d * take(gamma + i, nv) : d;
+
+		put(sums + i, take(sums + i, nv) + d * u, nv);
+		put(sums + g->c + i, take(sums + g->c + i, nv) + d, nv);
+		t += w;
+		tu += w * u;
+	});
+	mt = vec_total(t) / (float)g->c, mtu = vec_total(tu) / (float)g->c;
+	CHANNELS(g->c, {
+		vec d = take(dy + i, nv), u = (take(x + i, nv) - m) * s, w = gamma ? d * take(gamma + i, nv) : d;
+
+		w = (w - mt - u * mtu) * s;
+		put(dx + i, add ? take(dx + i, nv) + w : w, nv);
+	});
+}
+
+int K(layer_backward)(const struct k_layer *g, const float *dy, const float *x, const float *gamma, const float *mean, const float *rstd, float *dx,
+                      int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e)
+{
+	int64_t chunks = chunks_of(g), c = g->c;
+	double *sums = scratch;
+	float *runs = (float *)(sums + 2 * chunks * c);
+
+	(void)e;
+#pragma omp parallel for schedule(static)
+	for (int64_t k = 0; k < chunks; k++) {
+		double *sum = sums + 2 * k * c;
+		float *run = runs + 2 * k * c;
+		int64_t end = (k + 1) * CHUNK < g->vox ? (k + 1) * CHUNK : g->vox;
+
+		memset(sum, 0, sizeof *sum * (size_t)(2 * c));
+		for (int64_t v = k * CHUNK; v < end; v++) {
+			if (v % RUN == 0)
+				memset(run, 0, sizeof *run * (size_t)(2 * c));
+			backward(g, dy + v * c, x + v * c, gamma, mean[v], rstd[v], dx + v * c, dx_add, run);
+			for (int64_t i = 0; (v % RUN == RUN - 1 || v == end - 1) && i < 2 * c; i++)
+				sum[i] += run[i];
+		}
+	}
+	for (int64_t i = 0; i < c; i++) {
+		double a = 0, b = 0;
+
+		for (int64_t k = 0; k < chunks; k++)
+			a += sums[2 * k * c + i], b += sums[(2 * k + 1) * c + i];
+		if (dgamma)
+			dgamma[i] += (float)a;
+		if (dbeta)
+			dbeta[i] += (float)b;
+	}
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* Patch merging: the eight voxels of every 2x2x2 block become the channels of one. */
+#include "kernels/cpu.h"
+
+#include <string.h>
+
+#include "kernels/vec.h"
+
+/* First voxel (d, h, 0) of the pair of rows from which part `part` of output row r is taken; the place along w goes to *w. */
+static int64_t source_row(const struct k_merge *g, int64_t r, int part, int64_t *w)
+{
+	int64_t half[2] = {g->size[0] / 2, g->size[1] / 2}, n = r / (half[0] * half[1]), d = r / half[1] % half[0], h = r % half[1];
+	int bits = g->order[part];
+
+	*w = bits & 1;
+	return ((n * g->size[0] + 2 * d + (bits >> 2 & 1)) * g->size[1] + 2 * h + (bits >> 1 & 1)) * g->size[2];
+}
+
+int K(merge_forward)(const struct k_merge *g, const float *x, float *y, struct err *e)
+{
+	int64_t rows = g->n * (g->size[0] / 2) * (g->size[1] / 2), nw = g->size[2] / 2, c = g->c;
+
+	(void)e;
+#pragma omp parallel for schedule(static)
+	for (int64_t r = 0; r < rows; r++)
+		for (int part = 0; part < 8; part++) {
+			int64_t first, at = source_row(g, r, part, &first);
+
+			for (int64_t w = 0; w < nw; w++)
+				memcpy(y + ((r * nw + w) * 8 + part) * c, x + (at + 2 * w + first) * c, sizeof *y * (size_t)c);
+		}
+	return 0;
+}
+
+int K(merge_backward)(const struct k_merge *g, const float *dy, float *dx, int dx_add, struct err *e)
+{
+	int64_t rows = g->n * (g->size[0] / 2) * (g->size[1] / 2), nw = g->size[2] / 2, c = g->c;
+
+	(void)e;
+	if (!dx_add)
+		memset(dx, 0, sizeof *dx * (size_t)(8 * rows * nw * c)); /* an order may take a voxel twice, and another never */
+#pragma omp parallel for schedule(static)
+	for (int64_t r = 0; r < rows; r++)
+		for (int part = 0; part < 8; part++) {
+			int64_t first, at = source_row(g, r, part, &first);
+
+			for (int64_t w = 0; w < nw; w++) {
+				const float *from = dy + ((r * nw + w) * 8 + part) * c;
+				float *to = dx + (at + 2 * w + first) * c;
+
+				for (int64_t i = 0; i < c; i++)
+					to[i] += from[i];
+			}
+		}
+	return 0;
+}

@@ -1,0 +1,101 @@
+#include "lib/net/archfile.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+static json_t *load(const char *path, json_error_t *why, struct err *e)
+{
+	FILE *f = fopen(path, "re");
+	json_t *j;
+
+	if (!f) {
+		err_sys(e, path, "cannot open");
+		return NULL;
+	}
+	j = json_loadf(f, JSON_REJECT_DUPLICATES, why);
+	fclose(f);
+	if (!j)
+		err_set(e, path, "line %d: %.200s", why->line, why->text);
+	return j;
+}
+
+json_t *archfile_json(const char *text, struct err *e)
+{
+	const char *s = text;
+	json_error_t why;
+	json_t *j;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	if (*s != '{' && *s != '[')
+		return load(text, &why, e);
+	j = json_loads(s, JSON_REJECT_DUPLICATES, &why);
+	if (!j)
+		err_set(e, NULL, "JSON: line %d: %.200s", why.line, why.text);
+	return j;
+}
+
+/* No string in j, which lies at `key`, may be one of the bundle's references. */
+static int check_literal(const json_t *j, const char *key, struct err *e)
+{
+	const char *s = json_string_value(j), *k;
+	json_t *v;
+	size_t i;
+
+	if (s && (*s == '@' || *s == '$' || *s == '%'))
+		return err_set(e, NULL, "%.80s is '%.80s': references and expressions are not followed", key, s);
+	if (json_is_object(j))
+		json_object_foreach((json_t *)j, k, v)
+			if (check_literal(v, k, e))
+				return -1;
+	json_array_foreach((json_t *)j, i, v)
+		if (check_literal(v, key, e))
+			return -1;
+	return 0;
+}
+
+json_t *archfile_network(const json_t *root, struct err *e)
+{
+	static const char *const keys[] = {"network_def", "network"};
+	const json_t *net = json_object_get(root, "_target_") ? root : NULL;
+
+	for (size_t i = 0; !net && i < sizeof keys / sizeof *keys; i++)
+		if (json_object_get(json_object_get(root, keys[i]), "_target_"))
+			net = json_object_get(root, keys[i]);
+	if (!net) {
+		err_set(e, NULL, "describes no network: no \"_target_\" at its top, nor in network_def or network");
+		return NULL;
+	}
+	return check_literal(net, "_target_", e) ? NULL : json_deep_copy(net);
+}
+
+static void turn_triple(json_t *a, const int axes[3])
+{
+	json_t *old = json_copy(a);
+
+	for (size_t k = 0; k < 3; k++)
+		json_array_set(a, k, json_array_get(old, (size_t)axes[k]));
+	json_decref(old);
+}
+
+void archfile_turn(json_t *arch, const int axes[3])
+{
+	/* alone: a list of three that is the value itself is a triple; else it is one entry a level */
+	static const struct { const char *key; int alone; } keys[] = {
+		{"strides", 0}, {"kernel_sizes", 0}, {"upsample_kernel_size", 0}, {"kernel_size", 1}, {"up_kernel_size", 1},
+	};
+	const char *target = json_string_value(json_object_get(arch, "_target_"));
+	int levels = target && strstr(target, "DynUNet"); /* whose kernel_size is a list of levels */
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		json_t *v = json_object_get(arch, keys[i].key), *entry;
+		size_t k;
+
+		if (keys[i].alone && !levels && json_array_size(v) == 3)
+			turn_triple(v, axes);
+		json_array_foreach(v, k, entry)
+			if (json_array_size(entry) == 3)
+				turn_triple(entry, axes);
+	}
+}

@@ -1,0 +1,197 @@
+#include "lib/net/import.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/net/arch.h"
+#include "lib/net/archfile.h"
+#include "lib/net/plans.h"
+#include "lib/net/window.h"
+#include "lib/volume/replay.h"
+
+/* nnU-Net's plans do not say how many channels go in and classes come out: the first and the last convolution do. */
+static void count_channels(json_t *arch, const struct weights *w)
+{
+	static const struct { const char *key, *end; int axis; } from[] = {
+		{"input_channels", "encoder.stages.0.0.convs.0.conv.weight", 1}, {"input_channels", "encoder.stem.convs.0.conv.weight", 1},
+		{"num_classes", "decoder.seg_layers.0.weight", 0},
+	};
+
+	for (size_t k = 0; k < sizeof from / sizeof *from; k++)
+		for (int i = 0; i < w->n; i++) {
+			size_t n = strlen(w->w[i].name), end = strlen(from[k].end);
+
+			if (n >= end && !strcmp(w->w[i].name + n - end, from[k].end) && w->w[i].rank == 2 + MATCH_AXES)
+				json_object_set_new(arch, from[k].key, json_integer(w->w[i].shape[from[k].axis]));
+		}
+}
+
+static int read_plans(const struct import *im, const json_t *root, struct import_net *n, struct err *e)
+{
+	struct plans p;
+	int r = plans_read(&p, root, im->configuration, !im->replay, e);
+
+	n->arch = p.arch;
+	n->replay = p.replay;
+	memcpy(n->axes, p.axes, sizeof n->axes);
+	memcpy(n->roi, p.roi, sizeof n->roi);
+	if (!r)
+		count_channels(n->arch, &n->w);
+	return r;
+}
+
+static int read_network(const struct import *im, const json_t *root, struct import_net *n, struct err *e)
+{
+	if (plans_is(root))
+		return read_plans(im, root, n, e);
+	memcpy(n->axes, im->axes, sizeof n->axes);
+	n->arch = archfile_network(root, e);
+	if (!n->arch)
+		return -1;
+	archfile_turn(n->arch, n->axes);
+	return 0;
+}
+
+static int read_arch(const struct import *im, struct import_net *n, struct err *e)
+{
+	const char *text = im->arch ? im->arch : frame_meta(&n->w.frame, "arch");
+	json_t *root;
+	int r;
+
+	if (!text)
+		return err_set(e, im->input, "does not say what network it is of: it has no metadata arch (seg-import --arch says it)");
+	root = archfile_json(text, e);
+	if (!root)
+		return -1;
+	r = read_network(im, root, n, e);
+	if (r)
+		err_prefix(e, "%s", im->arch ? "--arch" : im->input);
+	json_decref(root);
+	n->graph = r ? NULL : arch_graph(n->arch, e);
+	return n->graph ? 0 : -1;
+}
+
+static int read_replay(const struct import *im, struct import_net *n, struct err *e)
+{
+	const char *own = frame_meta(&n->w.frame, "replay"), *text = im->replay ? im->replay : own ? own : "[]";
+
+	if (n->replay && !im->replay)
+		return replay_check(n->replay, e);
+	json_decref(n->replay);
+	n->replay = *text == '[' ? archfile_json(text, e) : replay_read(text, e);
+	if (!n->replay)
+		return -1;
+	return replay_check(n->replay, e) ? err_prefix(e, "%s", im->replay ? "--replay" : im->input) : 0;
+}
+
+/* The windows' size, and whether it fits the strides. */
+static int read_roi(const struct import *im, struct import_net *n, struct err *e)
+{
+	int64_t div[3];
+
+	if (im->roi[0])
+		memcpy(n->roi, im->roi, sizeof n->roi);
+	else if (!n->roi[0] && n->w.frame.meta && window_roi_get(&n->w.frame, n->roi, e) < 0)
+		return -1;
+	graph_divisor(n->graph, div);
+	for (int k = 0; k < 3; k++)
+		if (n->roi[k] % div[k])
+			return err_set(e, NULL, "roi %lld,%lld,%lld does not fit the network: it takes multiples of %lld,%lld,%lld", (long long)n->roi[2],
+			               (long long)n->roi[1], (long long)n->roi[0], (long long)div[2], (long long)div[1], (long long)div[0]);
+	return 0;
+}
+
+static int set_json(struct frame *f, const char *key, const json_t *v, struct err *e)
+{
+	char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+	int r = text ? frame_set_meta(f, key, text, e) : err_set(e, NULL, "not enough memory for metadata %s", key);
+
+	free(text);
+	return r;
+}
+
+/* Parameter p's values into the frame: float32, but an integer (a counter) as it is. */
+static int add_param(const struct weights *w, const struct graph_param *p, struct frame *f, struct err *e)
+{
+	const struct weight *from = weights_find(w, p->name);
+	struct tensor *t = frame_add(f, p->name, dtype_is_float(from->dtype) ? DT_F32 : from->dtype, p->rank, p->shape, e);
+	const float *v;
+
+	if (!t)
+		return -1;
+	if (t->dtype != DT_F32) {
+		memcpy(t->data, from->data, t->size);
+		return 0;
+	}
+	weights_load(from, t->data);
+	v = t->data;
+	for (int64_t i = 0; i < p->count; i++)
+		if (!isfinite(v[i]))
+			return err_set(e, w->file, "%.200s holds %f at place %lld: not a weight", p->name, v[i], (long long)i);
+	return 0;
+}
+
+int import_open(struct import_net *n, const struct import *im, struct err *e)
+{
+	char line[600];
+
+	memset(n, 0, sizeof *n);
+	if (weights_open(&n->w, im->input, im->key, 0, e) || read_arch(im, n, e) || read_roi(im, n, e) || read_replay(im, n, e))
+		return -1;
+	snprintf(line, sizeof line, "the weights are in '%.500s'", n->w.from);
+	if (*n->w.from)
+		im->say(im->arg, 0, line);
+	return match_weights(&n->w, n->graph, im->prefix, n->axes, im->say, im->arg, e);
+}
+
+void import_close(struct import_net *n)
+{
+	graph_free(n->graph);
+	json_decref(n->arch);
+	json_decref(n->replay);
+	weights_close(&n->w);
+}
+
+int import_frame(const struct import_net *n, struct frame *f, struct err *e)
+{
+	const char *target = json_string_value(json_object_get(n->arch, "_target_")), *dot = strrchr(target, '.');
+
+	if (frame_init(f, "model", dot ? dot + 1 : target, e) || set_json(f, "arch", n->arch, e) || set_json(f, "replay", n->replay, e))
+		return -1;
+	if (n->roi[0] && window_roi_set(f, n->roi, e))
+		return -1;
+	for (int i = 0; i < n->graph->params; i++)
+		if (add_param(&n->w, &n->graph->param[i], f, e))
+			return -1;
+	return 0;
+}
+
+int import_run(const struct import *im, struct out *o, struct err *e)
+{
+	struct import_net n;
+	struct frame f = {0};
+	int r = import_open(&n, im, e) || import_frame(&n, &f, e) || frame_write(&f, o, e) ? -1 : 0;
+
+	frame_free(&f);
+	import_close(&n);
+	return r;
+}
+
+int import_list(const char *input, struct out *o, struct err *e)
+{
+	struct weights w;
+	int r = weights_open(&w, input, NULL, 1, e);
+
+	for (int i = 0; !r && i < w.n; i++) {
+		char text[WEIGHT_TEXT], *space;
+
+		weights_text(&w.w[i], text);
+		space = strchr(text, ' ');
+		*space = '\t';
+		r = out_printf(o, e, "%s\t%s\n", w.w[i].name, text);
+	}
+	weights_close(&w);
+	return r;
+}

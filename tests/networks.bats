@@ -1,0 +1,73 @@
+#!/usr/bin/env bats
+# The networks beside the UNet: each trains, goes on bit for bit, segments; their options by name and by JSON.
+load helper
+
+patches="nii-patch -s 16,16,8 --pos 0.5 --seed 1"
+three="--channels 4,6,8 --strides 2,2x2x1"
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	nii-phantom -n 2 --seed 1 --size 32,32,16 --healthy 0 --volume 55,60 -o train.ts
+	nii-phantom -n 1 --seed 9 --size 24,20,9 --healthy 0 --volume 55,60 -o scan.ts
+}
+
+setup() { cd "$BATS_TEST_TMPDIR" && ln -s "$BATS_FILE_TMPDIR"/*.ts .; }
+
+# trains OPTIONS...: 4 batches of 2 at once with a thread, and 2 + 2 with two; the same bytes. Then it segments.
+trains() {
+	$patches -n 8 train.ts | seg-train "$@" --batch 2 --lr 1e-2 --threads 1 --log l.tsv -o whole.ts
+	[ "$(wc -l <l.tsv)" -eq 5 ]
+	$patches -n 4 train.ts | seg-train "$@" --batch 2 --lr 1e-2 --threads 2 -o part.ts
+	$patches -n 8 --skip 4 train.ts | seg-train --resume part.last.ts --threads 2 -o part.ts
+	cmp whole.ts part.ts
+	cmp whole.last.ts part.last.ts
+	seg-window -m whole.ts -o pred.ts scan.ts
+	ts-info pred.ts | grep -q pred
+}
+
+@test "PlainConvUNet" { trains --net nnunet $three --res-units 1; }
+@test "ResidualEncoderUNet" { trains --net resenc $three --res-units 1 --kernel 3x3x1; }
+@test "DynUNet" { trains --net dynunet $three; }
+@test "AttentionUnet" { trains --net attention-unet $three; }
+@test "SegResNet" { trains --arch '{"_target_": "monai.networks.nets.SegResNet", "init_filters": 4, "norm": ["GROUP", {"num_groups": 2}], "blocks_down": [1, 1], "blocks_up": [1], "dropout_prob": 0.2}'; }
+
+@test "dropout, batch normalisation and other activations, from a file" {
+	echo '{"_target_": "UNet", "out_channels": 2, "channels": [4, 8], "strides": [2], "num_res_units": 1, "norm": "BATCH", "act": "MISH", "dropout": 0.3}' >net.json
+	trains --arch net.json
+	ts-info whole.ts | grep -q running_var
+}
+
+@test "dropout follows the seed and the patches" {
+	arch='{"_target_": "UNet", "out_channels": 2, "channels": [4, 8], "strides": [2], "dropout": 0.5}'
+	for f in a b; do $patches -n 2 train.ts | seg-train --arch "$arch" -o $f.ts; done
+	cmp a.ts b.ts
+	$patches -n 2 train.ts | seg-train --arch "${arch/0.5/0}" -o c.ts
+	! cmp -s a.ts c.ts
+}
+
+@test "--summary of every network" {
+	nii-phantom -n 1 --size 32,32,32 --seed 1 -o cube.ts
+	for n in unet nnunet resenc dynunet segresnet attention-unet; do
+		nii-patch -s 32,32,32 -n 1 --seed 1 cube.ts | seg-train --net $n --summary | tail -n 1 >>totals
+	done
+	[ "$(grep -o '^total: [0-9]* parameters' totals | cut -d ' ' -f 2 | xargs)" = "4806481 31195594 102349770 31189410 4700914 5909130" ]
+}
+
+@test "what is refused" {
+	says() { # says STATUS TEXT OPTIONS...: what seg-train says of patches
+		local want=$1 text=$2
+		shift 2
+		$patches -n 1 train.ts >p.ts
+		run seg-train "$@" -o m.ts p.ts
+		[ "$status" -eq "$want" ]
+		[ "${lines[0]}" = "$text" ] || { echo "$output"; return 1; }
+		[ ! -e m.ts ]
+	}
+	says 2 "seg-train: --arch says all of the network: --net, --channels, --strides, --res-units, --kernel and --classes have no meaning with it (see seg-train --help)" --arch x.json --net unet
+	says 1 "seg-train: x.json: the architecture is no JSON: unable to open x.json: No such file or directory (line -1)" --arch x.json
+	says 1 "seg-train: the architecture is no JSON: string or '}' expected near end of file (line 1)" --arch '{'
+	says 1 "seg-train: the network segresnet has no channels to choose" --net segresnet --channels 8,16
+	says 1 "seg-train: the network dynunet has no residual units to choose" --net dynunet --res-units 2
+	says 1 "seg-train: SegResNet: blocks_up must have 3 entries, one fewer than blocks_down" --arch '{"_target_": "SegResNet", "blocks_up": [1]}'
+	says 1 "seg-train: PlainConvUNet: strides must have 3 entries, not 2" --net nnunet --channels 4,8,8 --strides 2
+}

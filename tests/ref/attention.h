@@ -1,0 +1,99 @@
+/* Window attention in double precision, as MONAI writes it: pad, roll, cut into windows, attend, put together, roll back, crop. */
+#ifndef TESTS_REF_ATTENTION_H
+#define TESTS_REF_ATTENTION_H
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/backend.h"
+
+/* Region of place i of the rolled volume on an axis of n: MONAI's compute_mask, whose slices follow one another, the last one winning. */
+static inline int ref_region(int64_t i, int64_t n, int64_t window, int64_t shift)
+{
+	int r = 0;
+
+	if (i < n - window)
+		r = 0;
+	if (i >= n - window && i < n - shift && shift)
+		r = 1;
+	if (i >= (shift ? n - shift : 0))
+		r = 2;
+	return r;
+}
+
+/* Voxel of the padded, rolled place d,h,w: -1 where it is padding */
+static inline int64_t ref_voxel(const struct k_attention *g, const int64_t at[3], const int64_t padded[3])
+{
+	int64_t v = 0;
+
+	for (int k = 0; k < 3; k++) {
+		int64_t i = (at[k] + g->shift[k]) % padded[k];
+
+		if (i >= g->size[k])
+			return -1;
+		v = v * g->size[k] + i;
+	}
+	return v;
+}
+
+/* One window whose first place is `first`, of batch item n, one head. */
+static inline void ref_window(const struct k_attention *g, const int64_t first[3], const int64_t padded[3], int64_t n, int64_t head, const double *qkv,
+                              const double *bias, const double *table, double *y)
+{
+	int64_t t = g->window[0] * g->window[1] * g->window[2], hd = g->c / g->heads, *vox = malloc(sizeof *vox * (size_t)t), volume =
+		g->size[0] * g->size[1] * g->size[2];
+	int *region = malloc(sizeof *region * (size_t)t), any = g->shift[0] + g->shift[1] + g->shift[2] > 0;
+	double *s = malloc(sizeof *s * (size_t)t);
+
+	for (int64_t i = 0; i < t; i++) {
+		int64_t at[3] = {first[0] + i / (g->window[1] * g->window[2]), first[1] + i / g->window[2] % g->window[1], first[2] + i % g->window[2]};
+
+		vox[i] = ref_voxel(g, at, padded);
+		region[i] = 0;
+		for (int k = 0; k < 3; k++)
+			region[i] = 3 * region[i] + ref_region(at[k], padded[k], g->window[k], g->shift[k]);
+	}
+	for (int64_t i = 0; i < t; i++) {
+		const double *q = (vox[i] < 0 ? bias : qkv + (n * volume + vox[i]) * 3 * g->c) + head * hd;
+		double top = -1e300, sum = 0;
+
+		for (int64_t j = 0; j < t; j++) {
+			const double *k = (vox[j] < 0 ? bias : qkv + (n * volume + vox[j]) * 3 * g->c) + g->c + head * hd;
+			int64_t row = 0, m[3] = {g->table[1] * g->table[2], g->table[2], 1};
+
+			for (int a = 0; a < 3; a++)
+				row = row * (2 * g->table[a] - 1) + i / m[a] % g->table[a] - j / m[a] % g->table[a] + g->table[a] - 1;
+			s[j] = table[row * g->heads + head] - (any && region[i] != region[j] ? 100 : 0);
+			for (int64_t d = 0; d < hd; d++)
+				s[j] += (double)g->scale * q[d] * k[d];
+			top = fmax(top, s[j]);
+		}
+		for (int64_t j = 0; j < t; j++)
+			sum += s[j] = exp(s[j] - top);
+		for (int64_t d = 0; vox[i] >= 0 && d < hd; d++) {
+			double *out = y + (n * volume + vox[i]) * g->c + head * hd + d;
+
+			*out = 0;
+			for (int64_t j = 0; j < t; j++)
+				*out += s[j] / sum * ((vox[j] < 0 ? bias : qkv + (n * volume + vox[j]) * 3 * g->c) + 2 * g->c + head * hd)[d];
+		}
+	}
+	free(vox), free(region), free(s);
+}
+
+static inline void ref_attention(const struct k_attention *g, const double *qkv, const double *bias, const double *table, double *y)
+{
+	int64_t padded[3], first[3];
+
+	for (int k = 0; k < 3; k++)
+		padded[k] = (g->size[k] + g->window[k] - 1) / g->window[k] * g->window[k];
+	for (int64_t n = 0; n < g->n; n++)
+		for (int64_t head = 0; head < g->heads; head++)
+			for (first[0] = 0; first[0] < padded[0]; first[0] += g->window[0])
+				for (first[1] = 0; first[1] < padded[1]; first[1] += g->window[1])
+					for (first[2] = 0; first[2] < padded[2]; first[2] += g->window[2])
+						ref_window(g, first, padded, n, head, qkv, bias, table, y);
+}
+
+#endif

@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# seg-export: what comes out is what went in, in the form of others (tests/golden/check_onnx.py asks onnxruntime and MONAI), and what it refuses.
+load helper
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	for n in plain aniso affine; do cp "$BATS_TEST_DIRNAME/golden/unet-$n.ts" .; done
+	"$BATS_TEST_DIRNAME/../build/bin/ts-select" --index 0 unet-plain.ts >plain.ts
+}
+setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
+
+@test "safetensors: the weights under their names, one frame, and back" {
+	seg-export unet-plain.ts -o plain.safetensors
+	ts-cmp --data-only plain.safetensors plain.ts
+	grep -aqF '"format":"pt"' plain.safetensors
+	seg-import plain.safetensors | ts-cmp --data-only - plain.ts
+	seg-export --format safetensors plain.ts | cmp - plain.safetensors
+	seg-import plain.safetensors | seg-export --format safetensors /dev/stdin | cmp - plain.safetensors
+}
+
+@test "onnx: by suffix and by --format, the same bytes whatever the number of threads" {
+	seg-export unet-affine.ts -o affine.onnx
+	seg-export --format onnx --threads 3 unet-affine.ts | cmp - affine.onnx
+	# ir_version 8, producer, its version, opset 17 of the default domain
+	v=$(sed -n 's/.*NIIPIPE_VERSION "\(.*\)".*/\1/p' "$ROOT/lib/base/version.h")
+	cmp -n 24 affine.onnx <(printf '\010\010\022\007niipipe\032\005%s\102\004\012\000\020\021' "$v")
+	seg-export --format onnx unet-plain.ts | grep -aqF ConvTranspose
+}
+
+@test "roi, replay and arch go along" {
+	seg-import --roi 16,12,8 --replay '[{"tool":"nii-normalize","args":{"range":[-1024,325,0,1],"clip":true}}]' plain.ts -o m.ts
+	seg-export m.ts -o m.safetensors
+	seg-import m.safetensors | ts-cmp --meta - m.ts
+	seg-export --format onnx m.ts | grep -aqF '16,12,8'
+	seg-export --format onnx m.ts | grep -aqF 'nii-normalize'
+}
+
+@test "what it refuses" {
+	fails 2 "seg-export: no format: give --format, or -o FILE.safetensors or FILE.onnx (see seg-export --help)" seg-export plain.ts
+	fails 2 "seg-export: no format: give --format, or -o FILE.safetensors or FILE.onnx (see seg-export --help)" seg-export plain.ts -o plain.pt
+	fails 2 "seg-export: MODEL wanted (see seg-export --help)" seg-export --format onnx
+	fails 1 "seg-export: nosuch.ts: cannot open: No such file or directory" seg-export --format onnx nosuch.ts
+	ts-select --index 1 unet-plain.ts >patch.ts
+	fails 1 "seg-export: patch.ts: does not say what network it is of: it has no metadata arch (seg-import --arch says it)" seg-export --format onnx patch.ts
+	head -c 20000 plain.ts >cut.ts
+	run seg-export cut.ts -o left.onnx
+	[ "$status" -eq 1 ] && [[ $output == "seg-export: cut.ts: ends inside a frame's data (offset 20000, "* ]] && [ ! -e left.onnx ]
+	run bash -c 'seg-export --format onnx plain.ts >/dev/full'
+	[ "$status" -eq 1 ] && [[ $output == "seg-export: standard output: cannot write (offset "*"): No space left on device" ]]
+}

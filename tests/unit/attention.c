@@ -1,0 +1,241 @@
+/* kernels/attention, layer, merge: against plain double-precision references, gradients against their finite differences, one thread and two. */
+#include "tests/unit/tap.h"
+
+#include <omp.h>
+
+#include "lib/base/rng.h"
+#include "lib/net/device.h"
+#include "tests/ref/attention.h"
+
+static const struct k_backend *k;
+static struct err e;
+static struct rng rng;
+
+struct pair { float *f; double *d; int64_t n; };
+
+static struct pair pair_new(int64_t n, double scale)
+{
+	struct pair p = {k->alloc(sizeof(float) * (size_t)(n + 1), &e), malloc(sizeof(double) * (size_t)(n + 1)), n};
+
+	for (int64_t i = 0; i < n; i++)
+		p.d[i] = p.f[i] = (float)(scale * (2 * rng_uniform(&rng) - 1));
+	return p;
+}
+
+static void pair_free(struct pair p)
+{
+	k->release(p.f);
+	free(p.d);
+}
+
+static double worst(const float *a, const double *b, int64_t n, double tolerance)
+{
+	double bad = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		bad = fmax(bad, fabs(a[i] - b[i]) / (tolerance * (1 + fabs(b[i]))));
+	return bad;
+}
+
+static double dot(const double *a, const double *b, int64_t n)
+{
+	double s = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		s += a[i] * b[i];
+	return s;
+}
+
+/* -- attention -- */
+
+struct att_data { struct pair qkv, bias, table, dy, y; };
+
+/* d (dy . y) / d p[i] by finite differences of the reference, against what the kernel has: largest difference over at most 12 places */
+static double gradient_off(const struct k_attention *g, const struct att_data *a, struct pair p, const float *got, double had)
+{
+	const double h = 1e-5;
+	double bad = 0;
+
+	for (int j = 0; j < 12 && j < p.n; j++) {
+		int64_t i = p.n > 12 ? (int64_t)rng_below(&rng, (uint64_t)p.n) : j;
+		double old = p.d[i], up, down;
+
+		p.d[i] = old + h, ref_attention(g, a->qkv.d, a->bias.d, a->table.d, a->y.d), up = dot(a->y.d, a->dy.d, a->y.n);
+		p.d[i] = old - h, ref_attention(g, a->qkv.d, a->bias.d, a->table.d, a->y.d), down = dot(a->y.d, a->dy.d, a->y.n);
+		p.d[i] = old;
+		bad = fmax(bad, fabs((up - down) / (2 * h) + had - got[i]));
+	}
+	return bad;
+}
+
+/* Padding's share of the bias alone: the reference reads the bias nowhere else, so its difference is just that. */
+static void attention_case(struct k_attention g)
+{
+	int64_t vox = g.n * g.size[0] * g.size[1] * g.size[2], rows = (2 * g.table[0] - 1) * (2 * g.table[1] - 1) * (2 * g.table[2] - 1);
+	struct att_data a = {pair_new(vox * 3 * g.c, 1.5), pair_new(3 * g.c, 1), pair_new(rows * g.heads, 1), pair_new(vox * g.c, 1), pair_new(vox * g.c, 0)};
+	struct pair y[2], dqkv[2], dbias[2], dtable[2];
+	double off[3];
+	int bad = 0, same = 1;
+
+	g.scale = 1 / sqrtf((float)(g.c / g.heads));
+	for (int i = 0; i < 2; i++) {
+		struct k_attention_args x = {a.qkv.f, a.bias.f, a.table.f};
+		void *scratch;
+
+		y[i] = pair_new(vox * g.c, 0), dqkv[i] = pair_new(a.qkv.n, 3), dbias[i] = pair_new(3 * g.c, 0), dtable[i] = pair_new(a.table.n, 0);
+		for (int64_t j = 0; j < dtable[i].n; j++)
+			dtable[i].f[j] = 1;
+		omp_set_num_threads(i + 1);
+		scratch = k->alloc(k->attention_scratch(&g, 1), &e);
+		bad |= k->attention_forward(&g, &x, y[i].f, scratch, &e);
+		bad |= k->attention_backward(&g, &x, &(struct k_attention_grads){a.dy.f, dqkv[i].f, dbias[i].f, dtable[i].f}, scratch, &e);
+		k->release(scratch);
+	}
+	same &= !memcmp(y[0].f, y[1].f, sizeof(float) * (size_t)y[0].n) && !memcmp(dqkv[0].f, dqkv[1].f, sizeof(float) * (size_t)dqkv[0].n);
+	same &= !memcmp(dbias[0].f, dbias[1].f, sizeof(float) * (size_t)dbias[0].n) && !memcmp(dtable[0].f, dtable[1].f, sizeof(float) * (size_t)dtable[0].n);
+	ref_attention(&g, a.qkv.d, a.bias.d, a.table.d, a.y.d);
+	off[0] = worst(y[0].f, a.y.d, a.y.n, 2e-6);
+	ok(!bad && off[0] <= 1, "attention of %lldx%lldx%lld, window %lld,%lld,%lld, shift %lld,%lld,%lld, %lld heads of %lld: %.2g of the tolerance",
+	   (long long)g.size[0], (long long)g.size[1], (long long)g.size[2], (long long)g.window[0], (long long)g.window[1], (long long)g.window[2],
+	   (long long)g.shift[0], (long long)g.shift[1], (long long)g.shift[2], (long long)g.heads, (long long)(g.c / g.heads), off[0]);
+	off[0] = gradient_off(&g, &a, a.qkv, dqkv[0].f, 0), off[1] = gradient_off(&g, &a, a.bias, dbias[0].f, 0);
+	off[2] = gradient_off(&g, &a, a.table, dtable[0].f, 1);
+	ok(off[0] < 2e-5 && off[1] < 2e-4 && off[2] < 2e-4, "its gradients against finite differences: qkv %.1e, bias %.1e, table %.1e", off[0], off[1], off[2]);
+	ok(same, "the same with one thread and two");
+	for (int i = 0; i < 2; i++)
+		pair_free(y[i]), pair_free(dqkv[i]), pair_free(dbias[i]), pair_free(dtable[i]);
+	pair_free(a.qkv), pair_free(a.bias), pair_free(a.table), pair_free(a.dy), pair_free(a.y);
+}
+
+static const struct k_attention cases[] = {
+	{.n = 1, .c = 12, .heads = 3, .size = {6, 6, 6}, .window = {3, 3, 3}, .table = {3, 3, 3}},
+	{.n = 2, .c = 12, .heads = 3, .size = {6, 6, 6}, .window = {3, 3, 3}, .shift = {1, 1, 1}, .table = {3, 3, 3}},
+	{.n = 1, .c = 8, .heads = 2, .size = {5, 7, 4}, .window = {3, 3, 3}, .shift = {1, 1, 1}, .table = {3, 3, 3}},  /* padding */
+	{.n = 1, .c = 32, .heads = 2, .size = {8, 2, 7}, .window = {7, 2, 7}, .shift = {3, 0, 0}, .table = {7, 7, 7}}, /* smaller than the window */
+	{.n = 1, .c = 40, .heads = 1, .size = {1, 1, 3}, .window = {1, 1, 3}, .table = {7, 7, 7}},
+	{.n = 1, .c = 16, .heads = 1, .size = {8, 9, 10}, .window = {7, 7, 7}, .shift = {3, 3, 3}, .table = {7, 7, 7}},
+	{.n = 1, .c = 3, .heads = 3, .size = {1, 1, 1}, .window = {1, 1, 1}, .table = {7, 7, 7}},
+};
+
+/* -- layer normalisation -- */
+
+static void ref_layer(const struct k_layer *g, const double *x, const double *gamma, const double *beta, double *y)
+{
+	for (int64_t v = 0; v < g->vox; v++) {
+		const double *p = x + v * g->c;
+		double mean = 0, var = 0;
+
+		for (int64_t i = 0; i < g->c; i++)
+			mean += p[i] / (double)g->c;
+		for (int64_t i = 0; i < g->c; i++)
+			var += (p[i] - mean) * (p[i] - mean) / (double)g->c;
+		for (int64_t i = 0; i < g->c; i++)
+			y[v * g->c + i] = (p[i] - mean) / sqrt(var + (double)g->eps) * (gamma ? gamma[i] : 1) + (beta ? beta[i] : 0);
+	}
+}
+
+static double layer_off(const struct k_layer *g, struct pair p, const struct pair in[4], struct pair y, const float *got, double had)
+{
+	const double h = 1e-5;
+	double bad = 0;
+
+	for (int j = 0; j < 20 && j < p.n; j++) {
+		int64_t i = (int64_t)rng_below(&rng, (uint64_t)p.n);
+		double old = p.d[i], up, down;
+
+		p.d[i] = old + h, ref_layer(g, in[0].d, in[1].d, in[2].d, y.d), up = dot(y.d, in[3].d, y.n);
+		p.d[i] = old - h, ref_layer(g, in[0].d, in[1].d, in[2].d, y.d), down = dot(y.d, in[3].d, y.n);
+		p.d[i] = old;
+		bad = fmax(bad, fabs((up - down) / (2 * h) + had - got[i]) / (1 + fabs(got[i])));
+	}
+	return bad;
+}
+
+static void layer_case(int64_t vox, int64_t c)
+{
+	struct k_layer g = {vox, c, 1e-5f};
+	int64_t n = vox * c;
+	struct pair in[4] = {pair_new(n, 2), pair_new(c, 1), pair_new(c, 1), pair_new(n, 1)}, y = pair_new(n, 0), ref = pair_new(n, 0);
+	struct pair mean = pair_new(vox, 0), rstd = pair_new(vox, 0), dx[2], dp[2];
+	double off[4];
+	int bad = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		in[0].d[i] = in[0].f[i] = in[0].f[i] + 5;
+	for (int i = 0; i < 2; i++) {
+		void *scratch = k->alloc(k->layer_scratch(&g), &e);
+
+		dx[i] = pair_new(n, 0), dp[i] = pair_new(2 * c, 0);
+		for (int64_t j = 0; j < n; j++)
+			dx[i].f[j] = 1;
+		omp_set_num_threads(i + 1);
+		bad |= k->layer_forward(&g, in[0].f, in[1].f, in[2].f, y.f, mean.f, rstd.f, &e);
+		bad |= k->layer_backward(&g, in[3].f, in[0].f, in[1].f, mean.f, rstd.f, dx[i].f, 1, dp[i].f, dp[i].f + c, scratch, &e);
+		k->release(scratch);
+	}
+	ref_layer(&g, in[0].d, in[1].d, in[2].d, ref.d);
+	off[0] = worst(y.f, ref.d, n, 1e-5);
+	off[1] = layer_off(&g, in[0], in, ref, dx[0].f, 1), off[2] = layer_off(&g, in[1], in, ref, dp[0].f, 0), off[3] = layer_off(&g, in[2], in, ref, dp[0].f + c, 0);
+	ok(!bad && off[0] <= 1, "layer norm of %lld voxels of %lld: %.2g of the tolerance", (long long)vox, (long long)c, off[0]);
+	ok(off[1] < 2e-4 && off[2] < 2e-4 && off[3] < 2e-4, "its gradients: x %.1e, gamma %.1e, beta %.1e", off[1], off[2], off[3]);
+	ok(!memcmp(dx[0].f, dx[1].f, sizeof(float) * (size_t)n) && !memcmp(dp[0].f, dp[1].f, sizeof(float) * (size_t)(2 * c)), "the same with one thread and two");
+	k->layer_forward(&g, in[0].f, NULL, NULL, y.f, NULL, NULL, &e);
+	ref_layer(&g, in[0].d, NULL, NULL, ref.d);
+	off[0] = worst(y.f, ref.d, n, 1e-5);
+	ok(off[0] <= 1, "without gamma and beta");
+	for (int i = 0; i < 4; i++)
+		pair_free(in[i]);
+	for (int i = 0; i < 2; i++)
+		pair_free(dx[i]), pair_free(dp[i]);
+	pair_free(y), pair_free(ref), pair_free(mean), pair_free(rstd);
+}
+
+/* -- patch merging -- */
+
+/* Orders: all eight once; one that takes voxels twice, as MONAI's before 1.5. */
+static void merge_case(const unsigned char order[8], int64_t c)
+{
+	struct k_merge g = {.n = 2, .c = c, .size = {4, 2, 6}};
+	int64_t n = g.n * 4 * 2 * 6 * c, bad = 0;
+	struct pair x = pair_new(n, 1), y = pair_new(n, 0), dx = pair_new(n, 0);
+	double forth = 0, back = 0;
+
+	memcpy(g.order, order, sizeof g.order);
+	bad |= k->merge_forward(&g, x.f, y.f, &e);
+	for (int64_t i = 0; i < n; i++) {
+		int64_t v = i / (8 * c), part = i / c % 8, w = v % 3, h = 0, d = v / 3 % 2, b = v / 6;
+		int64_t from = ((b * 4 + 2 * d + (order[part] >> 2)) * 2 + 2 * h + (order[part] >> 1 & 1)) * 6 + 2 * w + (order[part] & 1);
+
+		bad |= y.f[i] != x.f[from * c + i % c];
+	}
+	ok(!bad, "patch merging of %lld channels", (long long)c);
+	for (int64_t i = 0; i < n; i++)
+		y.d[i] = 2 * rng_uniform(&rng) - 1, forth += y.f[i] * (float)y.d[i], y.f[i] = (float)y.d[i];
+	k->merge_backward(&g, y.f, dx.f, 0, &e);
+	for (int64_t i = 0; i < n; i++)
+		back += (double)dx.f[i] * x.f[i];
+	ok(fabs(forth - back) < 1e-4, "its backward is its transpose: %g, %g", forth, back);
+	k->merge_backward(&g, y.f, dx.f, 1, &e);
+	forth = back, back = 0;
+	for (int64_t i = 0; i < n; i++)
+		back += (double)dx.f[i] * x.f[i];
+	ok(fabs(2 * forth - back) < 1e-4, "added to what is there");
+	pair_free(x), pair_free(y), pair_free(dx);
+}
+
+int main(void)
+{
+	const char *bin = getenv("BIN");
+
+	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
+	rng_init(&rng, 2, RNG_TEST, 0);
+	k = device_open("cpu", &e);
+	ok(k, "%s", k ? k->device : e.text);
+	if (!k)
+		return tap_done();
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		attention_case(cases[i]);
+	layer_case(1, 1), layer_case(3, 5), layer_case(7, 16), layer_case(130, 48), layer_case(37, 384), layer_case(2500, 12);
+	merge_case((const unsigned char[]){0, 4, 2, 1, 6, 5, 3, 7}, 5), merge_case((const unsigned char[]){0, 4, 2, 1, 5, 2, 1, 7}, 16);
+	return tap_done();
+}

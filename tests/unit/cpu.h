@@ -1,0 +1,22 @@
+/* What the tests of networks share: the backend they run on. */
+#ifndef TESTS_CPU_H
+#define TESTS_CPU_H
+
+#include "lib/net/device.h"
+#include "tests/unit/tap.h"
+
+/* The CPU's, from beside the tools; where there is none, a failed test and NULL. */
+static inline const struct k_backend *cpu(void)
+{
+	const char *bin = getenv("BIN");
+	const struct k_backend *k;
+	struct err e;
+
+	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
+	k = device_open("cpu", &e);
+	if (!k)
+		ok(0, "%s", e.text);
+	return k;
+}
+
+#endif

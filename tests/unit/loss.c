@@ -1,0 +1,295 @@
+/* Losses, optimizers, schedules: the kernels against plain references and finite differences; all of it, by its options, against MONAI, torch and
+   nnU-Net (tests/golden/make_optim.py). */
+#include "tests/unit/tap.h"
+
+#include <omp.h>
+
+#include "lib/base/rng.h"
+#include "lib/net/device.h"
+#include "lib/net/loss.h"
+#include "lib/net/schedule.h"
+#include "lib/stream/stream.h"
+#include "tests/ref/loss.h"
+
+static const struct k_backend *k;
+static struct err e;
+static struct rng rng;
+
+static float *floats(int64_t n, double scale)
+{
+	float *x = k->alloc(sizeof *x * (size_t)(n + 1), &e);
+
+	for (int64_t i = 0; i < n; i++)
+		x[i] = (float)(scale * (2 * rng_uniform(&rng) - 1));
+	return x;
+}
+
+/* -- kernels against references ------------------------------------------------ */
+#define SMOOTH .smooth_nr = 1e-5f, .smooth_dr = 1e-5f
+static const float five[] = {0.5f, 2, 0, 1.5f, 3}, three[] = {1, 0.5f, 4}, one[] = {3};
+static const struct k_loss cases[] = {
+	{.n = 1, .vox = 500, .k = 2, .w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, SMOOTH},
+	{.n = 2, .vox = 301, .k = 2, .w_dice = 1, .w_ce = 0.5f, SMOOTH},
+	{.n = 2, .vox = 301, .k = 2, .w_dice = 1, .w_ce = 1, .squared = 1, .batch = 1, .background = 1, SMOOTH},
+	{.n = 2, .vox = 97, .k = 5, .w_dice = 1, .w_ce = 1, .squared = 1, SMOOTH},
+	{.n = 1, .vox = 20000, .k = 3, .w_dice = 1, .background = 1, SMOOTH},
+	{.n = 3, .vox = 64, .k = 2, .w_ce = 1},
+	{.n = 1, .vox = 1, .k = 2, .w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, SMOOTH},
+	{.n = 2, .vox = 8195, .k = 5, .w_dice = 0.5f, .w_ce = 2, .weight = five, .background = 1, SMOOTH},
+	{.n = 2, .vox = 129, .k = 3, .w_dice = 1, .w_ce = 1, .weight = three, .smoothing = 0.2f, SMOOTH},
+	{.n = 1, .vox = 333, .k = 2, .w_ce = 1, .smoothing = 0.7f},
+	{.n = 2, .vox = 8200, .k = 1, .w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, SMOOTH},
+	{.n = 2, .vox = 65, .k = 1, .w_dice = 1, .w_ce = 1, .weight = one, .batch = 1, SMOOTH},
+	{.n = 2, .vox = 77, .k = 3, .w_ce = 1, .entropy = K_BCE, .weight = three},
+	{.n = 2, .vox = 140, .k = 5, .w_ce = 1, .entropy = K_FOCAL, .gamma = 2, .pos = 0.25f, .neg = 0.75f, .weight = five},
+	{.n = 1, .vox = 9000, .k = 3, .w_dice = 1, .w_ce = 3, .entropy = K_FOCAL, .gamma = 0.7f, .pos = 1, .neg = 1, .squared = 1, SMOOTH},
+	{.n = 1, .vox = 300, .k = 1, .w_dice = 1, .w_ce = 1, .entropy = K_FOCAL, .gamma = 3, .pos = 1, .neg = 1, SMOOTH},
+	{.n = 2, .vox = 210, .k = 3, .w_dice = 1, .overlap = K_JACCARD, .squared = 1, .weight = three, .background = 1, SMOOTH},
+	{.n = 2, .vox = 210, .k = 2, .w_dice = 2, .overlap = K_TVERSKY, .alpha = 0.3f, .beta = 0.9f, .background = 1, SMOOTH},
+	{.n = 2, .vox = 210, .k = 1, .w_dice = 1, .overlap = K_TVERSKY, .alpha = 0.8f, .beta = 0.1f, .batch = 1, SMOOTH},
+	{.n = 3, .vox = 90, .k = 5, .w_dice = 1, .overlap = K_GENERALISED, .power = 2, .background = 1, SMOOTH},
+	{.n = 3, .vox = 90, .k = 3, .w_dice = 1, .w_ce = 1, .overlap = K_GENERALISED, .power = 1, .batch = 1, SMOOTH},
+	{.n = 1, .vox = 90, .k = 3, .w_dice = 1, .overlap = K_GENERALISED, .power = 0, .background = 1, SMOOTH},
+};
+
+/* Largest difference, over the largest gradient, at up to 40 places. */
+static double gradient_off(const struct k_loss *g, double *l, const uint8_t *label, const float *d)
+{
+	int64_t count = g->n * g->vox * g->k;
+	double bad = 0, most = 1e-30, h = 1e-5, up[3], down[3];
+
+	for (int64_t i = 0; i < count; i++)
+		most = fmax(most, fabs((double)d[i]));
+	for (int64_t j = 0; j < 40; j++) {
+		int64_t i = count > 40 ? (int64_t)rng_below(&rng, (uint64_t)count) : j % count;
+		double old = l[i];
+
+		l[i] = old + h, ref_loss(g, l, label, up);
+		l[i] = old - h, ref_loss(g, l, label, down);
+		l[i] = old;
+		bad = fmax(bad, fabs((up[0] - down[0]) / (2 * h) - (double)d[i]) / most);
+	}
+	return bad;
+}
+
+static void against_reference(const struct k_loss *g, int which)
+{
+	int64_t vox = g->n * g->vox, count = vox * g->k;
+	float *l = floats(count, 4), *d = floats(count, 0);
+	double *exact = malloc(sizeof *exact * (size_t)count), got[3], want[3], again[3], bad = 0;
+	uint8_t *label = malloc((size_t)vox);
+	void *scratch = k->alloc(k->loss_scratch(g), &e);
+	int failed, classes = g->k == 1 ? 2 : (int)g->k;
+
+	for (int64_t i = 0; i < vox; i++)
+		label[i] = (uint8_t)rng_below(&rng, (uint64_t)classes);
+	for (int64_t i = 0; i < count; i++)
+		exact[i] = l[i];
+	ref_loss(g, exact, label, want);
+	failed = k->loss(g, l, label, d, got, scratch, &e);
+	for (int i = 0; i < 3; i++)
+		bad = fmax(bad, fabs(got[i] - want[i]));
+	ok(!failed && bad < 2e-6, "loss %d: %.9g, reference %.9g, off by %.1e", which, got[0], want[0], bad);
+	bad = gradient_off(g, exact, label, d);
+	ok(bad < 2e-5, "its gradient against finite differences: %.1e", bad);
+	failed = k->loss(g, l, label, NULL, again, scratch, &e);
+	ok(!failed && !memcmp(again, got, sizeof got), "the value alone is the same");
+	label[vox - 1] = (uint8_t)classes;
+	failed = k->loss(g, l, label, NULL, again, scratch, &e);
+	ok(failed == -1 && strstr(e.text, "at voxel"), "%s", e.text);
+	free(label), free(exact), k->release(scratch), k->release(l), k->release(d);
+}
+
+/* The same bytes with one thread and with two. */
+static void threads(void)
+{
+	const struct k_loss g = {.n = 2, .vox = 50021, .k = 3, .w_dice = 1, .w_ce = 1, .entropy = K_FOCAL, .gamma = 2, .pos = 1, .neg = 1, SMOOTH};
+	int64_t vox = g.n * g.vox, n = vox * g.k;
+	float *l = floats(n, 3), *d[2] = {floats(n, 0), floats(n, 0)};
+	uint8_t *label = malloc((size_t)vox);
+	void *scratch = k->alloc(k->loss_scratch(&g), &e);
+	double out[2][3];
+	int bad = 0;
+
+	for (int64_t i = 0; i < vox; i++)
+		label[i] = i % 7 % 3;
+	for (int i = 0; i < 2; i++) {
+		omp_set_num_threads(i + 1);
+		bad |= k->loss(&g, l, label, d[i], out[i], scratch, &e);
+	}
+	ok(!bad && !memcmp(out[0], out[1], sizeof out[0]) && !memcmp(d[0], d[1], sizeof(float) * (size_t)n), "the same with one thread and two");
+	free(label), k->release(scratch), k->release(l), k->release(d[0]), k->release(d[1]);
+}
+
+static void sums(void)
+{
+	int64_t n = 100003;
+	float *g = floats(n, 1), *y = floats(n, 1);
+	double sum = 0, got, bad = 0, *want = malloc(sizeof *want * (size_t)n);
+
+	for (int64_t i = 0; i < n; i++)
+		sum += (double)g[i] * (double)g[i], want[i] = 0.25 * (double)g[i] + 0.75 * (double)y[i];
+	ok(!k->sum_squares(g, n, &got, &e) && near_to(got, sum, 0, 1e-12), "sum of squares %.15g, %.15g", got, sum);
+	ok(!k->sum_squares(g, 0, &got, &e) && got == 0, "of nothing");
+	k->lerp(y, g, 0.25, n, &e);
+	for (int64_t i = 0; i < n; i++)
+		bad = fmax(bad, fabs((double)y[i] - want[i]));
+	ok(bad < 1e-6, "lerp: %.1e", bad);
+	free(want), k->release(g), k->release(y);
+}
+
+/* -- golden -------------------------------------------------------------------- */
+/* Options as a checkpoint has them. */
+static int options_of(const char *text, struct hyper *h)
+{
+	json_t *o = json_loads(text, 0, NULL);
+	int bad;
+
+	hyper_unset(h);
+	bad = hyper_settle(h, -1, &o, &e);
+	json_decref(o);
+	return bad;
+}
+
+static float *values(const struct frame *f, const char *name)
+{
+	return tensor_to_f32(frame_find(f, name), &e);
+}
+
+static void golden_loss(const struct frame *f)
+{
+	const struct tensor *t = frame_find(f, "logits");
+	int64_t n = tensor_count(t);
+	float *l = values(f, "logits"), *grad = values(f, "grad"), *d = floats(n, 0);
+	double want[3], got[3], bad = 0, worst = 0, most = 1e-30;
+	struct hyper h;
+	struct loss loss;
+	int failed = options_of(frame_meta(f, "options"), &h) || loss_make(&loss, &h, (int)t->shape[2], &e);
+	void *scratch;
+
+	loss.terms.n = t->shape[0], loss.terms.vox = t->shape[1], loss.terms.k = t->shape[2];
+	scratch = k->alloc(k->loss_scratch(&loss.terms), &e);
+	failed = failed || k->loss(&loss.terms, l, frame_find(f, "truth")->data, d, got, scratch, &e);
+	got[0] += loss.offset * (double)loss.terms.w_dice, got[1] += loss.offset;
+	ok(sscanf(frame_meta(f, "value"), "%lf,%lf,%lf", &want[0], &want[1], &want[2]) == 3, "%s", frame_id(f));
+	for (int i = 0; i < 3; i++)
+		bad = fmax(bad, fabs(got[i] - want[i]) / fmax(1e-2, fabs(want[i])));
+	for (int64_t i = 0; i < n; i++)
+		most = fmax(most, fabs((double)grad[i])), worst = fmax(worst, fabs((double)(grad[i] - d[i])));
+	ok(!failed && bad < 1e-5, "%s: %.8g, expected %.8g, off by %.1e", frame_id(f), got[0], want[0], bad);
+	ok(!failed && worst < 1e-5 * most, "its gradient: off by %.1e of the largest", worst / most);
+	free(l), free(grad), k->release(d), k->release(scratch);
+}
+
+static void golden_optim(const struct frame *f)
+{
+	const struct tensor *t = frame_find(f, "grads");
+	int64_t n = t->shape[1];
+	float *w = values(f, "before"), *g = values(f, "grads"), *after = values(f, "after"), *m = floats(n, 0), *v = floats(n, 0);
+	double bad = 0;
+	struct hyper h;
+
+	ok(!options_of(frame_meta(f, "options"), &h), "%s: %s", frame_id(f), frame_meta(f, "options"));
+	for (int64_t i = 0; i < t->shape[0]; i++) {
+		struct k_optim a = {.kind = (enum k_optimizer)h.optimizer, .lr = h.lr, .decay = h.decay, .beta1 = h.beta1, .beta2 = h.beta2, .eps = h.eps,
+			.momentum = h.momentum, .nesterov = h.nesterov > 0, .step = i + 1, .scale = 0.5f};
+
+		for (int64_t j = 0; j < n; j++)
+			g[i * n + j] *= 2;
+		k->optimize(&a, w, g + i * n, m, v, n, &e);
+	}
+	for (int64_t i = 0; i < n; i++)
+		bad = fmax(bad, fabs((double)(w[i] - after[i])) / (1 + fabs((double)after[i])));
+	ok(bad < 1e-6, "after %lld steps: off by %.1e", (long long)t->shape[0], bad);
+	free(w), free(g), free(after), k->release(m), k->release(v);
+}
+
+static void golden_frames(const char *path, void (*one_case)(const struct frame *), int least)
+{
+	struct stream *s = stream_open(path, &e);
+	struct frame f;
+	int n = 0;
+
+	for (; s && stream_next(s, &f, &e) == 1; n++) {
+		one_case(&f);
+		frame_free(&f);
+	}
+	ok(n >= least, "%s: %d cases", path, n);
+	stream_close(s);
+}
+
+static void golden_schedules(void)
+{
+	FILE *f = fopen("tests/golden/schedules.tsv", "r");
+	char *line = NULL, *rest, *cell;
+	size_t room = 0;
+	int n = 0;
+
+	for (; f && getline(&line, &room, f) > 0; n++) {
+		struct hyper h;
+		double bad = 0;
+		int64_t t = 0;
+
+		rest = line;
+		cell = strsep(&rest, "\t");
+		ok(!options_of(cell, &h), "%s", cell);
+		for (; (cell = strsep(&rest, "\t\n")) && *cell; t++)
+			bad = fmax(bad, fabs(schedule_lr(&h, t) - strtod(cell, NULL)));
+		ok(t == 20 && bad < 1e-15, "%lld rates, off by %.1e", (long long)t, bad);
+	}
+	ok(n == 9, "%d schedules", n);
+	free(line);
+	if (f)
+		fclose(f);
+}
+
+/* -- options ------------------------------------------------------------------- */
+static void options(void)
+{
+	struct hyper h;
+	struct loss l;
+	json_t *o = json_pack("{s:f, s:f}", "lr", 0.5, "loss", 2.0);
+
+	hyper_unset(&h);
+	h.decay = 0.7;
+	ok(!hyper_settle(&h, RECIPE_NNUNET, &o, &e) && h.decay == 0.7 && h.lr == 0.5 && h.loss == LOSS_CE && h.optimizer == K_ADAMW && h.eps == 1e-8,
+		"given, checkpoint, default; a recipe is no more asked");
+	json_decref(o), o = NULL;
+	hyper_unset(&h);
+	h.decay = 0.7;
+	ok(!hyper_settle(&h, RECIPE_NNUNET, &o, &e) && h.decay == 0.7 && h.lr == 0.01 && h.loss == LOSS_NNUNET && h.beta1 == 0.9, "given, recipe, default");
+	json_decref(o), o = NULL;
+	hyper_unset(&h);
+	h.momentum = 0.5;
+	ok(hyper_settle(&h, -1, &o, &e) && !strcmp(e.text, "--momentum has no meaning with --optimizer adamw"), "%s", e.text);
+	json_decref(o), o = NULL;
+	hyper_unset(&h);
+	h.loss = LOSS_TVERSKY, h.weight = (struct arg_floats){2, {1, 2}};
+	ok(!hyper_settle(&h, -1, &o, &e) && loss_make(&l, &h, 2, &e) && !strcmp(e.text, "--class-weights has no meaning with this loss"), "%s", e.text);
+	h.loss = LOSS_CE;
+	ok(loss_make(&l, &h, 3, &e) && !strcmp(e.text, "--class-weights: 2 given, the network has 3 classes"), "%s", e.text);
+	hyper_unset(&h);
+	ok(!hyper_settle(&h, -1, &o, &e) && h.weight.n == 2 && h.weight.v[1] == 2, "weights come back from a checkpoint");
+	json_decref(o);
+}
+
+int main(void)
+{
+	const char *bin = getenv("BIN");
+
+	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
+	rng_init(&rng, 1, RNG_TEST, 0);
+	k = device_open("cpu", &e);
+	ok(k, "%s", k ? k->device : e.text);
+	if (!k)
+		return tap_done();
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		against_reference(&cases[i], (int)i);
+	threads();
+	sums();
+	golden_frames("tests/golden/losses.ts", golden_loss, 50);
+	golden_frames("tests/golden/optim.ts", golden_optim, 7);
+	golden_schedules();
+	options();
+	return tap_done();
+}

@@ -1,0 +1,151 @@
+/* kernels/scale.c, drop.c, label.c: the CPU backend's changes of resolution, dropout and gates against their definitions, with one thread and two. */
+#include "tests/unit/tap.h"
+
+#include <omp.h>
+
+#include "lib/net/device.h"
+#include "tests/ref/ref.h"
+#include "tests/unit/pair.h"
+
+
+struct ctx { const double *x; double *y; int64_t c; int back; };
+
+static void pair_sum(void *arg, int64_t small, int64_t large, double w)
+{
+	const struct ctx *a = arg;
+	int64_t from = a->back ? small : large, to = a->back ? large : small;
+
+	for (int64_t i = 0; i < a->c; i++)
+		a->y[to * a->c + i] += w * a->x[from * a->c + i];
+}
+
+struct change { int kind, n, c, small[3], factor[3], xmore, ymore, add; };
+
+static void change(const struct change *s)
+{
+	struct k_scale g = {.kind = s->kind, .n = s->n, .c = s->c, .xpitch = s->c + s->xmore, .ypitch = s->c + s->ymore};
+	int64_t small = s->n, large;
+
+	for (int i = 0; i < 3; i++)
+		g.small[i] = s->small[i], g.factor[i] = s->factor[i], small *= s->small[i];
+	large = small * s->factor[0] * s->factor[1] * s->factor[2];
+	for (int back = 0; back < 2; back++) {
+		int shrinks = (g.kind == K_SCALE_MEAN) != back;
+		int64_t in = shrinks ? large : small, out = shrinks ? small : large, ip = back ? g.ypitch : g.xpitch, op = back ? g.xpitch : g.ypitch;
+		struct pair x = pair_new(in * g.c, 1), y = pair_new(out * g.c, 1);
+		float *wx = widen(x.f, in, g.c, ip), *wy = widen(y.f, out, g.c, op), *again = widen(y.f, out, g.c, op);
+		struct ctx a = {x.d, y.d, g.c, !shrinks};
+		int bad;
+		double off;
+
+		if (!s->add)
+			memset(y.d, 0, sizeof *y.d * (size_t)y.n);
+		ref_scale(&g, pair_sum, &a);
+		omp_set_num_threads(1);
+		bad = k->scale(&g, back, wx, wy, s->add, &e);
+		off = worst(wy, y.d, out, g.c, op, 1e-6 * (back ? s->factor[0] * s->factor[1] * s->factor[2] : 1), 1e-6);
+		omp_set_num_threads(2);
+		bad |= k->scale(&g, back, wx, again, s->add, &e) || memcmp(wy, again, sizeof *wy * (size_t)(out * op));
+		ok(!bad && off <= 1, "%s%s n %d c %d small %dx%dx%d factor %d%d%d pitch +%d +%d add %d: %.2g", s->kind == K_SCALE_MEAN ? "mean" : "linear",
+			back ? " back" : "", s->n, s->c, s->small[0], s->small[1], s->small[2], s->factor[0], s->factor[1], s->factor[2], s->xmore, s->ymore, s->add,
+			off);
+		k->release(wx), k->release(wy), k->release(again), pair_free(x), pair_free(y);
+	}
+}
+
+static const struct change changes[] = {
+	{K_SCALE_MEAN, 1, 1, {1, 1, 1}, {1, 1, 1}, 0, 0, 0}, {K_SCALE_MEAN, 2, 3, {2, 3, 5}, {2, 2, 2}, 0, 0, 0},
+	{K_SCALE_MEAN, 1, 16, {3, 1, 4}, {1, 2, 2}, 4, 1, 1}, {K_SCALE_MEAN, 1, 33, {1, 2, 3}, {3, 1, 4}, 0, 3, 0},
+	{K_SCALE_LINEAR, 1, 1, {1, 1, 1}, {2, 2, 2}, 0, 0, 0}, {K_SCALE_LINEAR, 2, 3, {2, 3, 5}, {2, 2, 2}, 0, 0, 0},
+	{K_SCALE_LINEAR, 1, 16, {3, 1, 4}, {1, 2, 2}, 0, 16, 1}, {K_SCALE_LINEAR, 1, 33, {2, 3, 2}, {3, 2, 4}, 5, 2, 0},
+	{K_SCALE_LINEAR, 1, 8, {5, 7, 3}, {2, 2, 2}, 0, 0, 1}, {K_SCALE_LINEAR, 2, 20, {1, 2, 3}, {8, 1, 5}, 0, 0, 0},
+};
+
+/* Against lib/base/rng.h's Philox, element by element */
+static void drop(int64_t vox, int64_t c, float rate, int more, int add, int64_t span)
+{
+	struct k_drop g = {.rate = rate, .key = {0x12345678u, 9}, .at = {RNG_DROPOUT, 77, 0xdeadbeefu}, .span = span};
+	struct pair x = pair_new(vox * c, 1), y = pair_new(vox * c, 1);
+	float *wx = widen(x.f, vox, c, c + more), *wy = widen(y.f, vox, c, c + 2 * more), *again = widen(y.f, vox, c, c + 2 * more);
+	int64_t dropped = 0;
+	int bad;
+
+	for (int64_t i = 0; i < vox * c; i++) {
+		int64_t at = span ? i / c / span * ((c + 3) / 4 * 4) + i % c : i;
+		const uint32_t ctr[4] = {(uint32_t)(at / 4), g.at[0], g.at[1], g.at[2]};
+		uint32_t word[4];
+		int out;
+
+		rng_philox(ctr, g.key, word);
+		out = word[at % 4] < (uint32_t)((double)rate * 4294967296.0);
+		dropped += out;
+		y.d[i] = (add ? y.d[i] : 0) + (out ? 0 : x.d[i] * (double)(1 / (1 - rate)));
+	}
+	omp_set_num_threads(1);
+	bad = k->drop(&g, wx, c + more, wy, c + 2 * more, vox, c, add, &e);
+	omp_set_num_threads(2);
+	bad |= k->drop(&g, wx, c + more, again, c + 2 * more, vox, c, add, &e) || memcmp(wy, again, sizeof *wy * (size_t)(vox * (c + 2 * more)));
+	ok(!bad && worst(wy, y.d, vox, c, c + 2 * more, 1e-7, 1e-6) <= 1, "dropout %g of %lld x %lld: %lld dropped", (double)rate, (long long)vox, (long long)c,
+		(long long)dropped);
+	ok(span || vox * c < 1000 || fabs((double)dropped / (double)(vox * c) - (double)rate) < 0.02, "that is about as many as asked for");
+	k->release(wx), k->release(wy), k->release(again), pair_free(x), pair_free(y);
+}
+
+static void gate(int64_t vox, int64_t c, int more, int add)
+{
+	struct pair x = pair_new(vox * c, 1), s = pair_new(vox, 1), y = pair_new(vox * c, 0), dy = pair_new(vox * c, 1), dx = pair_new(vox * c, 1);
+	struct pair ds = pair_new(vox, 1);
+	float *wx = widen(x.f, vox, c, c + more), *wy = widen(y.f, vox, c, c + 1), *wdy = widen(dy.f, vox, c, c + 1);
+	int bad = k->gate(wx, c + more, s.f, wy, c + 1, vox, c, &e);
+
+	for (int64_t i = 0; i < vox * c; i++) {
+		y.d[i] = x.d[i] * s.d[i / c];
+		dx.d[i] = (add ? dx.d[i] : 0) + dy.d[i] * s.d[i / c];
+	}
+	for (int64_t v = 0; v < vox; v++) {
+		ds.d[v] = add ? ds.d[v] : 0;
+		for (int64_t i = 0; i < c; i++)
+			ds.d[v] += dy.d[v * c + i] * x.d[v * c + i];
+	}
+	bad |= k->gate_back(wdy, c + 1, wx, c + more, s.f, dx.f, ds.f, add, add, vox, c, &e);
+	ok(!bad && worst(wy, y.d, vox, c, c + 1, 1e-7, 1e-6) <= 1 && worst(dx.f, dx.d, vox, c, c, 1e-6, 1e-6) <= 1 &&
+		worst(ds.f, ds.d, vox, 1, 1, 1e-6 * (double)c, 1e-6) <= 1, "gate of %lld x %lld pitch +%d add %d", (long long)vox, (long long)c, more, add);
+	k->release(wx), k->release(wy), k->release(wdy);
+	pair_free(x), pair_free(s), pair_free(y), pair_free(dy), pair_free(dx), pair_free(ds);
+}
+
+static void labels(void)
+{
+	const int64_t small[3] = {2, 3, 4};
+	const int factor[3] = {1, 2, 4};
+	uint8_t large[2 * 2 * 6 * 16], got[2 * 24];
+	int bad = 0;
+
+	for (size_t i = 0; i < sizeof large; i++)
+		large[i] = (uint8_t)rng_below(&rng, 256);
+	bad |= k->label_down(got, large, 2, small, factor, &e);
+	for (int i = 0; i < 48; i++)
+		bad |= got[i] != large[((i / 24 * 2 + i % 24 / 12) * 6 + i / 4 % 3 * 2 + 1) * 16 + i % 4 * 4 + 2];
+	ok(!bad, "labels at a lower resolution: the voxel in the middle, the upper of two");
+}
+
+int main(void)
+{
+	const char *bin = getenv("BIN");
+
+	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
+	rng_init(&rng, 3, RNG_TEST, 0);
+	k = device_open("cpu", &e);
+	ok(k, "%s", k ? k->device : e.text);
+	if (!k)
+		return tap_done();
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
+		change(&changes[i]);
+	ok(k->scale(&(struct k_scale){.n = 1, .c = 1, .small = {1, 1, 1}, .factor = {1, 17, 1}}, 0, NULL, NULL, 0, &e) &&
+		!strcmp(e.text, "a change of resolution by 17 (1 to 16)"), "%s", e.text);
+	drop(1, 1, 0.5f, 0, 0, 0), drop(1001, 7, 0.3f, 0, 0, 0), drop(513, 16, 0.1f, 3, 1, 0), drop(99, 5, 0, 0, 0, 0), drop(4099, 1, 0.9f, 1, 0, 0);
+	drop(10, 7, 0.5f, 0, 0, 5), drop(22, 130, 0.3f, 1, 1, 11);
+	gate(1, 1, 0, 0), gate(77, 5, 3, 1), gate(33, 16, 0, 0), gate(50, 37, 1, 1);
+	labels();
+	return tap_done();
+}

@@ -1,0 +1,66 @@
+/* seg-import FILE: weights of MONAI, nnU-Net or any PyTorch program as a model for seg-window and seg-train.
+   In: safetensors, or a file of torch.save (.pt, .pth, .ckpt, .bin), read without running anything of it.
+   Out: a model frame, the weights under the network's own names, float32.
+   What was done to the names goes to standard error, a line each; what does not fit, too, and then nothing is written.
+   Memory: the file (mapped) and the weights once more. */
+#include <string.h>
+
+#include "lib/base/arg.h"
+#include "lib/net/import.h"
+
+struct opts {
+	struct import im;
+	int axes, list;
+	int64_t roi[3]; /* x,y,z */
+	struct arg_common c;
+};
+
+static void say(void *arg, int problem, const char *line)
+{
+	const struct opts *o = arg;
+
+	if (problem || !o->c.quiet)
+		err_warn("%s: %s", o->im.input, line);
+}
+
+static int run(struct opts *o, struct err *e)
+{
+	struct out out;
+
+	if (out_open(&out, o->c.out, !o->list, e))
+		return -1;
+	if (o->list ? import_list(o->im.input, &out, e) : import_run(&o->im, &out, e)) {
+		out_abort(&out);
+		return -1;
+	}
+	return out_close(&out, e);
+}
+
+int main(int argc, char **argv)
+{
+	struct opts o = {.im = {.axes = {0, 1, 2}, .say = say, .configuration = "3d_fullres"}};
+	struct err e;
+	const struct arg args[] = {
+		{0, "arch", ARG_STR, &o.im.arch, "FILE|JSON", "the network: MONAI's JSON, a bundle's config, nnU-Net's plans.json"},
+		{0, "configuration", ARG_STR, &o.im.configuration, "NAME", "of the plans (3d_fullres)"},
+		{0, "axes", ARG_CHOICE, &o.axes, "zyx|xyz", "order of the arrays the weights were trained on (zyx)"},
+		{0, "key", ARG_STR, &o.im.key, "PATH", "where in the file the weights are: A/B (where it is usual)"},
+		{0, "prefix", ARG_STR, &o.im.prefix, "TEXT", "what the weights' names begin with (what fits most)"},
+		{0, "replay", ARG_STR, &o.im.replay, "FILE|JSON", "preparation of the volumes: steps, or those of a model (the plans')"},
+		{0, "roi", ARG_INT, o.roi, "X,Y,Z", "size of the windows, voxels (the plans')", 1, 4096, 3},
+		{0, "list", ARG_FLAG, &o.list, NULL, "print the file's tensors: name, type, shape"},
+		{0},
+	};
+	const struct arg_spec spec = {"seg-import", "FILE", "weights of MONAI, nnU-Net, PyTorch to a model", args, ARG_OUT, 1, 1};
+
+	arg_parse(&spec, argc, argv, &o.c);
+	o.im.input = o.c.argv[0];
+	o.im.arg = &o;
+	for (int k = 0; k < 3; k++) {
+		o.im.roi[k] = o.roi[2 - k];
+		o.im.axes[k] = o.axes ? 2 - k : k;
+	}
+	if (run(&o, &e))
+		err_die(&e);
+	return 0;
+}
