@@ -16,7 +16,7 @@ UNIT    := $(patsubst tests/unit/%.c,$(B)/test/%,$(wildcard tests/unit/*.c))
 BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wno-missing-field-initializers
-CF    = -std=c11 -I. $(WARN) -fopenmp -ftree-vectorize -fvect-cost-model=dynamic -ffp-contract=off -fno-math-errno -D_FILE_OFFSET_BITS=64 -D_DEFAULT_SOURCE -MMD -MP
+CF    = -std=c11 -I. $(WARN) -fopenmp -ftree-vectorize -fvect-cost-model=dynamic -ffp-contract=off -fno-math-errno -fno-trapping-math -D_FILE_OFFSET_BITS=64 -D_DEFAULT_SOURCE -MMD -MP
 LIBS := -ljansson -lnifti2 -lznz -lisal -lz -lpng -lm -ldl
 INC  := -I/usr/include/nifti
 

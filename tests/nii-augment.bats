@@ -50,7 +50,86 @@ setup() {
 	nii-augment --flip xyz --shift 1 --prob-shift 0 --scale 1 --prob-scale 0 --seed 4 a.ts | ts-cmp f.ts -
 }
 
+# The nnunet preset on small patches of two phantoms, 20 of them.
+patches() {
+	nii-phantom -n 2 --size 60,64,40 --spacing 5,5,8 --healthy 0 --seed 3 | nii-normalize --zscore -o v.ts
+	nii-patch -s 42,51,35 --pos 1 -n "${1:-20}" --seed 1 -o p.ts v.ts
+}
+
+@test "same seed, same bytes, for one thread and two; another seed, others" {
+	patches
+	o="--preset nnunet --size 32,32,16 --elastic 3 --elastic-spacing 8 --prob-elastic 0.5 --turn z --dropout 1,3 --dropout-size 4,4,4 --dropout-max 9,9,9"
+	nii-augment $o --seed 5 --threads 1 p.ts >a1.ts
+	nii-augment $o --seed 5 --threads 2 p.ts | cmp - a1.ts
+	nii-augment $o --seed 6 p.ts >b.ts
+	differ a1.ts b.ts
+	nii-augment --size 32,32,16 --preset nnunet --seed 5 p.ts >c.ts
+	nii-augment --preset nnunet --size 32,32,16 --seed 5 p.ts | cmp - c.ts
+}
+
+@test "presets are what the page says, and options win wherever they stand" {
+	patches 6
+	nii-augment --preset hackathon --seed 2 p.ts | ts-cmp --data-only - <(nii-augment --flip x --shift 0.1 --scale 0.1 --seed 2 p.ts)
+	nn="--rotate 30 --prob-rotate 0.2 --spatial-scale 0.7,1.4 --prob-spatial-scale 0.2 --flip xyz --noise 0.1 --prob-noise 0.1 --blur 0.5,1
+		--prob-blur 0.2 --prob-blur-channel 0.5 --brightness 0.75,1.25 --prob-brightness 0.15 --contrast 0.75,1.25 --prob-contrast 0.15 --lowres 0.5,1
+		--prob-lowres 0.25 --prob-lowres-channel 0.5 --gamma-inverted 0.7,1.5 --prob-gamma-inverted 0.1 --gamma 0.7,1.5 --prob-gamma 0.3 --dummy-2d auto"
+	nii-augment --preset nnunet --size 32,32,16 --seed 2 p.ts | ts-cmp --meta - <(nii-augment $nn --size 32,32,16 --seed 2 p.ts)
+	nii-augment --flip y --prob-flip 1 --preset nnunet --prob-rotate 0 --prob-spatial-scale 0 p.ts >f.ts
+	[ "$(grep -aoF '\"flip\":[0,1,0]' f.ts | wc -l)" -eq 6 ]
+	nii-augment --preset nnunet --preset none p.ts | ts-cmp - p.ts
+}
+
+@test "a plane: where the patch is flat, slices do not mix" {
+	for z in 1 2 3 4; do printf '%.0s\\'$z {1..1024}; done >bytes
+	volume v U8 4,32,32 "$(cat bytes)" image >z.ts
+	o="--preset nnunet --prob-noise 0 --prob-blur 0 --prob-brightness 0 --prob-contrast 0 --prob-lowres 0 --prob-gamma 0 --prob-gamma-inverted 0 --prob-flip 0"
+	o="$o --prob-rotate 1 --prob-spatial-scale 1 --elastic 1 --fill 9 --seed 1"
+	same="nii-augment --dummy-2d yes --translate 0 --size 13,13,4 z.ts" # a warp that moves nothing
+	nii-augment $o --size 13,13,4 z.ts | ts-cmp --data-only --atol 1e-6 - <($same)
+	nii-augment $o --dummy-2d no --size 13,13,4 z.ts >other.ts
+	fails 1 "" ts-cmp -q --data-only --atol 1e-6 other.ts <($same)
+	nii-augment $o --size 12,12,4 z.ts >flat.ts # 12 is not more than 3 times 4
+	fails 1 "" ts-cmp -q --data-only --atol 1e-6 flat.ts <(nii-augment --dummy-2d yes --translate 0 --size 12,12,4 z.ts)
+}
+
+@test "size: the middle, filled beyond" {
+	raw_frame "{$(meta '2 0 0 8 0 3 0 23 0 0 4 30 0 0 0 1'),\"image\":{\"dtype\":\"U8\",\"shape\":[1,1,1,5],\"data_offsets\":[0,5]},\"label\":{\"dtype\":\"U8\",\"shape\":[1,1,5],\"data_offsets\":[5,10]}}" \
+		'\7\4\5\6\7\0\0\0\1\0' >want.ts
+	nii-augment --size 5,1,1 --fill 7 a.ts | ts-cmp - want.ts
+	fails 1 "nii-augment: a.ts: a: an image of U8 cannot hold -1 outside of it" nii-augment --size 5,1,1 --fill -1 a.ts
+}
+
+@test "four channels: geometry, noise's strength, scale are shared; blur and gamma are each one's own" {
+	volume c I16 4,3,4,5 "$(for i in {1..240}; do printf '\\%o\\0' $((i * 7 % 61)); done)" image >c.ts
+	nii-augment --gamma 0.5,2 --blur 0.5,1 --prob-blur-channel 0.5 --scale 0.5 --seed 3 c.ts >g.ts
+	grep -aqE '\\"drawn\\":\{\\"blur\\":\[(\[[^]]*\]|null),(\[[^]]*\]|null),(\[[^]]*\]|null),(\[[^]]*\]|null)\],\\"gamma\\":\[[^]]*,[^]]*,[^]]*,[^]]*\],\\"scale\\":[0-9.]*\}' g.ts
+}
+
+@test "odd shapes: one voxel, rows, planes; types; a larger result" {
+	all="--rotate 90 --spatial-scale 0.5,2 --shear 0.3 --translate 2 --elastic 2 --elastic-spacing 3 --turn xyz --flip xyz --noise 1 --blur 0,10 --brightness 0,2
+		--contrast 0,2 --lowres 0.1,1 --gamma-inverted 0.2,5 --gamma 0.2,5 --scale 1 --shift 1 --dropout 1,3 --dropout-size 2,2,2 --dropout-max 9,9,9"
+	for shape in 1,1,1 1,1,7 1,5,1 3,1,1 1,4,3 2,3,4; do
+		n=$((${shape//,/*}))
+		for t in U8:1 I16:2 I32:4 I64:8; do
+			volume v "${t%:*}" $shape "$(for ((i = 0; i < n * ${t#*:}; i++)); do printf '\\1'; done)" image >o.ts
+			for s in 1 2 3; do
+				nii-augment $all --seed $s o.ts | ts-info | grep -q 'image    F32  *\['"$shape"
+				nii-augment $all --size 5,4,3 --seed $s o.ts | ts-info | grep -q 'image    F32  *\[3,4,5\]'
+			done
+		done
+	done
+}
+
 @test "errors are one line" {
+	for bad in q xx 'x,' ',x' 'x,,y' ''; do
+		fails 2 "nii-augment: --turn: '$bad' is no choice of axes out of x,y,z (see nii-augment --help)" nii-augment --turn "$bad" a.ts
+	done
+	fails 2 "nii-augment: --blur: 2 is above 1 (see nii-augment --help)" nii-augment --blur 2,1 a.ts
+	fails 2 "nii-augment: --blur: 2 values wanted (LO,HI), 1 given (see nii-augment --help)" nii-augment --blur 2 a.ts
+	fails 2 "nii-augment: --prob-gamma has no meaning without --gamma (see nii-augment --help)" nii-augment --prob-gamma 0.5 a.ts
+	fails 2 "nii-augment: --prob-lowres-channel has no meaning without --lowres (see nii-augment --help)" nii-augment --prob-lowres-channel 0.5 --preset hackathon a.ts
+	fails 2 "nii-augment: --dropout: 1,2.5 are not whole numbers (see nii-augment --help)" nii-augment --dropout 1,2.5 a.ts
+	fails 2 "nii-augment: --preset: 'monai' is none of none|hackathon|nnunet (see nii-augment --help)" nii-augment --preset monai a.ts
 	for bad in q xx 'x,' ',x' 'x,,y'; do
 		fails 2 "nii-augment: --flip: '$bad' is no choice of axes out of x,y,z (see nii-augment --help)" nii-augment --flip "$bad" a.ts
 	done

@@ -28,6 +28,17 @@ same() {
 	same "nii-patch -s 32,32,24 -n 1 --seed 1"
 }
 
+@test "turns and cuts of nii-augment come back, warps do not" {
+	same "nii-augment --turn xyz --prob-turn 1 --flip xy --seed 3"
+	nii-resample -s 7 p.ts | nii-crop --box 0,0,0,24,24,24 -o cube.ts
+	for i in 1 2 3 4 5; do
+		nii-augment --turn xyz --prob-turn 1 --flip xyz --seed $i cube.ts | nii-invert | ts-cmp --meta -t label - <(nii-invert cube.ts)
+	done
+	nii-augment --size 40,40,30 --turn z --flip xyz p.ts | nii-invert | ts-cmp --meta -t label - p.ts
+	nii-augment --rotate 10 p.ts >w.ts
+	fails 1 "nii-invert: w.ts: phantom-0001: cannot undo nii-augment: its voxels were interpolated by a warp, and those before are lost" nii-invert w.ts
+}
+
 @test "resampling to finer voxels and back, in any order with boxes" {
 	same "nii-resample -s 7,8,9"
 	same "nii-resample -s 7,8,9 | nii-crop --above -900"

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/base/clones.h"
+
 enum { ROUNDS = 10 };
 static const uint32_t M0 = 0xD2511F53u, M1 = 0xCD9E8D57u, W0 = 0x9E3779B9u, W1 = 0xBB67AE85u;
 
@@ -30,6 +32,30 @@ void rng_init(struct rng *r, uint64_t seed, enum rng_stream stream, uint64_t ind
 	r->ctr[1] = (uint32_t)stream;
 	r->ctr[2] = (uint32_t)index;
 	r->ctr[3] = (uint32_t)(index >> 32);
+}
+
+void rng_block(struct rng *r, uint32_t block)
+{
+	r->ctr[0] = block;
+	r->left = 0;
+}
+
+/* rng_philox, a round for all blocks before the next: compilers make vectors of that. */
+CLONES void rng_words(const struct rng *r, uint32_t block, int n, uint32_t *out)
+{
+	uint32_t *restrict c0 = out, *restrict c1 = out + n, *restrict c2 = out + 2 * n, *restrict c3 = out + 3 * n, k0 = r->key[0], k1 = r->key[1];
+
+	for (int i = 0; i < n; i++)
+		c0[i] = block + (uint32_t)i, c1[i] = r->ctr[1], c2[i] = r->ctr[2], c3[i] = r->ctr[3];
+	for (int round = 0; round < ROUNDS; round++, k0 += W0, k1 += W1)
+		for (int i = 0; i < n; i++) {
+			uint64_t a = (uint64_t)M0 * c0[i], b = (uint64_t)M1 * c2[i];
+
+			c0[i] = (uint32_t)(b >> 32) ^ c1[i] ^ k0;
+			c1[i] = (uint32_t)b;
+			c2[i] = (uint32_t)(a >> 32) ^ c3[i] ^ k1;
+			c3[i] = (uint32_t)a;
+		}
 }
 
 uint32_t rng_u32(struct rng *r)

@@ -8,7 +8,8 @@
 
 /* Streams: one a purpose, so that no two purposes share numbers. Append only. */
 enum rng_stream {
-	RNG_TEST, RNG_PATCH, RNG_AUGMENT, RNG_PHANTOM, RNG_INIT, RNG_DROPOUT, RNG_BOOTSTRAP, RNG_SPLIT, RNG_PLANT
+	RNG_TEST, RNG_PATCH, RNG_AUGMENT, RNG_PHANTOM, RNG_INIT, RNG_DROPOUT, RNG_BOOTSTRAP, RNG_SPLIT, RNG_PLANT,
+	RNG_AUGMENT_NOISE, RNG_AUGMENT_ELASTIC
 };
 
 struct rng {
@@ -23,6 +24,12 @@ void rng_philox(const uint32_t ctr[4], const uint32_t key[2], uint32_t out[4]);
 
 /* Start at a place. 2^32 blocks of four words follow. */
 void rng_init(struct rng *r, uint64_t seed, enum rng_stream stream, uint64_t index);
+
+/* Go on with block `block` of the place. */
+void rng_block(struct rng *r, uint32_t block);
+
+/* Words of n blocks from `block` on, by their place in the block: out[k * n + i] is word k of block + i. r itself does not move. */
+void rng_words(const struct rng *r, uint32_t block, int n, uint32_t *out);
 
 uint32_t rng_u32(struct rng *r);
 uint64_t rng_u64(struct rng *r);

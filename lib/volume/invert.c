@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "lib/stream/history.h"
-#include "lib/volume/augment.h"
 #include "lib/volume/box.h"
+#include "lib/volume/orient.h"
 #include "lib/volume/prob.h"
 #include "lib/volume/resample.h"
 
@@ -33,17 +33,33 @@ static int undo_resample(struct frame *f, const json_t *entry, const struct grid
 	return resample_parse(&o, json_object_get(entry, "args"), e) || resample_back(f, before, &o, argmax, e) ? -1 : 0;
 }
 
-static int undo_flip(struct frame *f, const json_t *entry, const struct grid *before, int argmax, struct err *e)
+/* Turns and flips back, then what was cut off around. */
+static int undo_augment(struct frame *f, const json_t *entry, const struct grid *before, int argmax, struct err *e)
 {
-	int64_t v[3];
-	int flip[3];
+	const json_t *undo = json_object_get(entry, "undo");
+	int64_t flip[3], axis[3] = {0, 1, 2};
+	struct orient o;
+	struct box b;
+	struct grid g;
 
 	(void)argmax;
-	if (json_get_ints(json_object_get(entry, "undo"), "flip", v, 3))
+	if (!undo)
+		return err_set(e, NULL, "its voxels were interpolated by a warp, and those before are lost");
+	if (json_get_ints(undo, "flip", flip, 3))
 		return err_set(e, NULL, "undo has no flip of three whole numbers");
+	if (json_object_get(undo, "axis") && json_get_ints(undo, "axis", axis, 3))
+		return err_set(e, NULL, "undo has no axis of three whole numbers");
 	for (int i = 0; i < 3; i++)
-		flip[i] = v[i] != 0;
-	return augment_flip(f, flip, e) || frame_set_affine(f, before->affine, e) ? -1 : 0;
+		if (axis[i] < 0 || axis[i] > 2 || axis[i] == axis[(i + 1) % 3])
+			return err_set(e, NULL, "undo has an axis that is no order of 0, 1, 2");
+	for (int i = 0; i < 3; i++)
+		o.axis[i] = (int)axis[i], o.flip[i] = flip[i] != 0;
+	o = orient_inverse(&o);
+	if (frame_grid(f, &g, e) || orient_frame(f, &g, &o, e))
+		return -1;
+	if (json_object_get(undo, "box"))
+		return box_get(&b, undo, e) || box_paste(f, before, &b, e) ? -1 : 0;
+	return frame_set_affine(f, before->affine, e);
 }
 
 /* Steps that change the grid. */
@@ -54,7 +70,7 @@ static const struct {
 	{"nii-crop", undo_box},
 	{"nii-patch", undo_patch},
 	{"nii-resample", undo_resample},
-	{"nii-augment", undo_flip},
+	{"nii-augment", undo_augment},
 };
 
 /* Steps that make a frame; that, where they left the grid as it was, changed the image alone; or changed nothing at all. */

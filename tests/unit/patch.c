@@ -1,7 +1,6 @@
-/* lib/volume/patch, augment: geometry against MONAI's and nnU-Net's (tests/golden/patch.txt), what flips do. */
+/* lib/volume/patch: geometry against MONAI's and nnU-Net's (tests/golden/patch.txt). */
 #include "tests/unit/tap.h"
 
-#include "lib/volume/augment.h"
 #include "lib/volume/patch.h"
 
 static const double affine[16] = {2, 0, 0, 10, 0, 3, 0, 20, 0, 0, 4, 30, 0, 0, 0, 1};
@@ -89,69 +88,9 @@ static void cut(void)
 	frame_free(&f);
 }
 
-static double world(const struct frame *f, int64_t x, int64_t y, int64_t z, int row)
-{
-	struct grid g;
-	struct err e;
-
-	frame_grid(f, &g, &e);
-	return g.affine[4 * row] * (double)x + g.affine[4 * row + 1] * (double)y + g.affine[4 * row + 2] * (double)z + g.affine[4 * row + 3];
-}
-
-static void flips(void)
-{
-	static const int fg[] = {7, -1};
-	struct err e;
-
-	for (int k = 0; k < 8; k++) {
-		int flip[3] = {k & 1, k >> 1 & 1, k >> 2}, bad = 0;
-		struct frame f, h;
-
-		make(&f, DT_I64, fg);
-		make(&h, DT_I64, fg);
-		bad += augment_flip(&h, flip, &e) != 0;
-		for (int z = 0; z < 3; z++)
-			for (int y = 0; y < 4; y++)
-				for (int x = 0; x < 5; x++) {
-					int u = flip[0] ? 4 - x : x, v = flip[1] ? 3 - y : y, w = flip[2] ? 2 - z : z;
-					int a = (z * 4 + y) * 5 + x, b = (w * 4 + v) * 5 + u;
-
-					bad += ((float *)f.t[0].data)[a] != ((float *)h.t[0].data)[b];
-					bad += ((int64_t *)f.t[1].data)[a] != ((int64_t *)h.t[1].data)[b];
-					for (int row = 0; row < 3; row++)
-						bad += world(&f, x, y, z, row) != world(&h, u, v, w, row);
-				}
-		ok(!bad, "flip %d%d%d: every voxel keeps its value and its place in the world", flip[0], flip[1], flip[2]);
-		frame_free(&f);
-		frame_free(&h);
-	}
-}
-
-static void draws(void)
-{
-	struct augment a = {.flip = {1, 0, 1}, .flip_prob = 0.5, .scale = 0.1, .scale_prob = 1, .shift = 0.2, .shift_prob = 0.5, .seed = 3};
-	struct augment_draw d;
-	int n = 20000, flipped[3] = {0}, shifted = 0, outside = 0;
-	double sum = 0;
-
-	for (int i = 0; i < n; i++) {
-		augment_draw(&a, (uint64_t)i, &d);
-		for (int k = 0; k < 3; k++)
-			flipped[k] += d.flip[k];
-		shifted += d.shift != 0;
-		sum += d.scale;
-		outside += fabs(d.scale - 1) > 0.1 || fabs(d.shift) > 0.2;
-	}
-	ok(abs(flipped[0] - n / 2) < 300 && !flipped[1] && abs(flipped[2] - n / 2) < 300, "half are flipped (%d, %d, %d)", flipped[0], flipped[1],
-	   flipped[2]);
-	ok(abs(shifted - n / 2) < 300 && !outside && fabs(sum / n - 1) < 0.002, "shift of half of them, scale about 1");
-}
-
 int main(void)
 {
 	golden();
 	cut();
-	flips();
-	draws();
 	return tap_done();
 }
