@@ -66,7 +66,7 @@ static int random_block(struct graph *g, int x, int i, const char *name)
 
 	x = random_norm(g, random_conv(g, x, i), name);
 	if (below(3) == 0)
-		x = graph_drop(g, x, name, 0.3f, below(3) == 0);
+		x = graph_drop(g, x, name, 0.3f, (enum graph_dropped)below(3));
 	if (early)
 		x = graph_add(g, x, partner(g, x, 1));
 	x = random_act(g, x, name);
@@ -82,7 +82,7 @@ static int random_other(struct graph *g, int x, const char *name)
 	if (below(2))
 		return graph_scale(g, x, name, g->op[x].down[0] > 1 ? K_SCALE_LINEAR : K_SCALE_MEAN, two);
 	if (below(2))
-		return graph_drop(g, x, name, 0.5f, 0);
+		return graph_drop(g, x, name, 0.5f, GRAPH_VALUES);
 	return graph_gate(g, x, graph_act(g, graph_conv(g, partner(g, x, 0), name, &one), name, &(struct graph_act){K_ACT_SIGMOID, 0, 0}));
 }
 
@@ -184,7 +184,9 @@ static struct ref_norm norm_args(const struct ref *r, int i)
 static double mask(const struct ref *r, int i, int64_t j)
 {
 	uint64_t index = (uint64_t)STEP << 16 | (uint64_t)i;
-	int64_t c = r->p->value[i].c, span = r->p->value[i].vox / r->p->batch, at = r->n->graph->op[i].whole ? j / c / span * ((c + 3) / 4 * 4) + j % c : j;
+	int64_t c = r->p->value[i].c, span = r->p->value[i].vox / r->p->batch;
+	enum graph_dropped what = r->n->graph->op[i].dropped;
+	int64_t at = what == GRAPH_CHANNELS ? j / c / span * ((c + 3) / 4 * 4) + j % c : what == GRAPH_SAMPLES ? j / c / span * 4 : j;
 	const uint32_t ctr[4] = {(uint32_t)(at / 4), RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}, key[2] = {SEED, 0};
 	double rate = (double)r->n->graph->op[i].rate;
 	uint32_t word[4];
