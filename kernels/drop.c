@@ -49,7 +49,8 @@ static void factors(const struct k_drop *g, int64_t block, float m[BLOCK])
 }
 
 /* Channels b .. of voxels that share their draws */
-static void drop_channels(const struct k_drop *g, const float *x, int64_t xpitch, float *y, int64_t ypitch, int64_t first, int64_t b, int64_t c, int add)
+static void drop_channels(const struct k_drop *g, const float *x, int64_t xpitch, float *y, int64_t ypitch, int64_t first, int64_t b, int64_t c,
+	int add)
 {
 	float m[BLOCK];
 	int64_t n = c - b < BLOCK ? c - b : BLOCK;

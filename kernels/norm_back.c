@@ -10,8 +10,8 @@ INLINE vec act_back(const struct rows *r, const int bends, vec u, vec g, vec slo
 }
 
 /* With d = gradient of u: sum d, sum d xhat, and sum of dy min(u, 0) for the slope, over some rows */
-INLINE void gradient_columns(int64_t i, const int nv, const int bends, const struct rows *r, int64_t rows, const float *p, struct behind b, float *s1, float *s2,
-			     float *s3)
+INLINE void gradient_columns(int64_t i, const int nv, const int bends, const struct rows *r, int64_t rows, const float *p, struct behind b, float *s1,
+	float *s2, float *s3)
 {
 	const int64_t lanes = up(r->lanes);
 	const int n = nv ? nv : 1;

@@ -15,11 +15,10 @@ done
 # shellcheck source=pipelines/tools.bash
 . "$(dirname "$0")/tools.bash"
 
-# What is drawn, and how long is trained: steps, then fine ones at a fifth of the rate. On a slow machine the first end after `most` seconds, the others
-# after a third of that, and the best model so far is taken.
-train=96 val=6 test=10 size=96,96,64 volume=5,60 patch=48,48,32 channels=16,32,64,128 strides=2,2,2 batch=4 steps=2200 fine=600 every=200 most=210
+# What is drawn, and how many steps are trained. On a slow machine training ends after `most` seconds, and the best model so far is taken.
+train=96 val=6 test=10 size=96,96,64 volume=5,60 patch=48,48,32 channels=16,32,64,128 strides=2,2,2 batch=4 steps=2800 every=200 most=280
 if [ $quick = 1 ]; then
-	train=8 val=1 test=2 size=48,48,32 volume=20,60 patch=32,32,32 channels=8,16,32 strides=2,2 batch=2 steps=8 fine=4 every=4 most=40
+	train=8 val=1 test=2 size=48,48,32 volume=20,60 patch=32,32,32 channels=8,16,32 strides=2,2 batch=2 steps=12 every=4 most=50
 fi
 
 say() { printf '\n== %s\n' "$1"; }
@@ -39,22 +38,14 @@ draw 0 "$train" 0.05 | prepare >"$dir/train.ts"
 draw "$train" "$val" 0 | prepare >"$dir/val.ts"
 draw $((train + val)) "$test" 0 >"$dir/test.ts"
 
-say "training a UNet ($channels), $steps + $fine steps of $batch patches of $patch voxels"
+say "training a UNet ($channels), $steps steps of $batch patches of $patch voxels"
 trained() { [ "$3" = 124 ] || [ "$1$2$3" = 000 ]; } # 124: time was up, and the patches broke off
-learn() { # NAME FROM TO SECONDS OPTION...: DIR/NAME.ts from steps FROM to TO
-	local name=$1 from=$2 to=$3 limit=$4
-	shift 4
-	nii-patch -s "$patch" --pos 0.4 --skip $((from * batch)) -n $((to * batch)) --seed 1 "$dir/train.ts" |
-		nii-augment --flip x --shift 0.1 --scale 0.1 --seed 1 |
-		timeout --foreground -s TERM "$limit" seg-train --net unet --channels "$channels" --strides "$strides" --res-units 1 --loss dicece --batch "$batch" \
-			--val "$dir/val.ts" --val-every "$every" --val-roi "$size" --log "$dir/$name.tsv" -o "$dir/$name.ts" "$@" || trained "${PIPESTATUS[@]}"
-	[ -s "$dir/$name.ts" ] || cp "$dir/$name.last.ts" "$dir/$name.ts" # a slow machine: time was up before the first validation
-}
-learn coarse 0 "$steps" "$most" --lr 1e-3
-learn model "$steps" $((steps + fine)) $((most / 3)) --lr 2e-4 --init "$dir/coarse.ts"
-awk -F'\t' -v OFS='\t' 'FNR == 1 { if (NR == 1) print; else before = last; next } { last = $1; $1 += before; print }' \
-	"$dir/coarse.tsv" "$dir/model.tsv" >"$dir/train.tsv"
-rm -f "$dir"/coarse.* "$dir/model.tsv" "$dir/model.last.ts"
+nii-patch -s "$patch" --pos 0.4 -n $((steps * batch)) --seed 1 "$dir/train.ts" | nii-augment --flip x --shift 0.1 --scale 0.1 --seed 1 |
+	timeout --foreground -s TERM "$most" seg-train --net unet --channels "$channels" --strides "$strides" --res-units 1 --loss dicece --batch "$batch" \
+		--lr 1e-3 --schedule poly --val "$dir/val.ts" --val-every "$every" --val-roi "$size" --log "$dir/train.tsv" -o "$dir/model.ts" ||
+	trained "${PIPESTATUS[@]}"
+[ -s "$dir/model.ts" ] || cp "$dir/model.last.ts" "$dir/model.ts" # a slow machine: time was up before the first validation
+rm -f "$dir/model.last.ts"
 
 say "segmenting $test patients it never saw"
 nii-replay -m "$dir/model.ts" "$dir/test.ts" | seg-window -m "$dir/model.ts" --roi "$size" --keep-image | cc-largest | nii-invert --keep-image >"$dir/pred.ts"
@@ -77,7 +68,7 @@ gnuplot <<-EOF
 	set output "$dir/training.png"
 	set datafile separator "\t"
 	set xlabel "step"
-	set xrange [0:$((steps + fine))]
+	set xrange [0:$steps]
 	set ylabel "training loss"
 	set y2label "validation Dice"
 	set yrange [0:*]

@@ -12,7 +12,9 @@ load helper
 			grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"
 			return 1
 		fi
-		"$ROOT/build/test/net" >"$BATS_TEST_TMPDIR/out" || { grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"; return 1; }
+		for unit in loss net; do
+			"$ROOT/build/test/$unit" >"$BATS_TEST_TMPDIR/out" || { grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"; return 1; }
+		done
 		ran=$((ran + 1))
 	done
 	[ "$ran" -gt 0 ]

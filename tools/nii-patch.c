@@ -23,6 +23,7 @@ struct opts {
 /* One option for each enum sampler_by. */
 static const char *const way[] = {"pos", "classes", "oversample", "weight", "grid", "whole"};
 enum { WAYS = sizeof way / sizeof *way };
+_Static_assert((int)ARG_LIST <= (int)SAMPLER_CLASSES_MAX, "--classes takes more ratios than the sampler");
 
 static void take_shard(const char *text, struct sampler_opts *s)
 {

@@ -1,7 +1,7 @@
 /* MONAI's AttentionUnet (networks/nets/attentionunet.py; Oktay et al. 2018): a UNet whose skips go through gates.
 
-       block ----------------- gate(x, up) - cat -- merge -- reduce             block: twice convolution, batch norm, relu
-          '-- level below -- up ---'--------'                                   gate: x times sigmoid(norm(conv(relu(norm(conv(up)) + norm(conv(x)))))) */
+       block ----------------- gate(x, up) - cat -- merge -- reduce    block: twice convolution, batch norm, relu
+          '-- level below -- up ---'--------'                          gate: x times sigmoid(norm(conv(relu(norm(conv(up)) + norm(conv(x)))))) */
 #include "lib/net/arch.h"
 
 struct attention {
@@ -106,7 +106,8 @@ static int read_options(struct attention *u, const json_t *arch, struct err *e)
 
 	if (arch_known(arch, known, e) || arch_ints(arch, ints, e) || arch_levels(arch, 2, &u->levels, u->channels, u->stride, e))
 		return -1;
-	if ((kernel && arch_triple(kernel, "kernel_size", 15, 1, u->kernel, e)) || (up_kernel && arch_triple(up_kernel, "up_kernel_size", 15, 1, u->up_kernel, e)))
+	if ((kernel && arch_triple(kernel, "kernel_size", 15, 1, u->kernel, e)) ||
+	    (up_kernel && arch_triple(up_kernel, "up_kernel_size", 15, 1, u->up_kernel, e)))
 		return -1;
 	return arch_rate(arch, "dropout", &u->dropout, e);
 }

@@ -16,7 +16,8 @@ struct dynunet {
 static const int ONE[3] = {1, 1, 1};
 
 /* get_conv_layer: padded by (kernel - stride + 1) / 2, then dropout */
-static int layer(struct graph *g, int x, const struct dynunet *u, const char *name, int oc, const int kernel[3], const int stride[3], int bias, int up)
+static int layer(struct graph *g, int x, const struct dynunet *u, const char *name, int oc, const int kernel[3], const int stride[3], int bias,
+		 int up)
 {
 	struct graph_conv c = {.oc = oc, .bias = bias, .he = 1, .transposed = up};
 	int mark = graph_enter(g, "%s", name);
@@ -103,8 +104,8 @@ static int read_levels(struct dynunet *u, const json_t *arch, struct err *e)
 
 static int read_options(struct dynunet *u, const json_t *arch, struct err *e)
 {
-	static const char *const known[] = {"spatial_dims", "in_channels", "out_channels", "kernel_size", "strides", "upsample_kernel_size", "filters", "dropout",
-		"norm_name", "act_name", "deep_supervision", "deep_supr_num", "res_block", "trans_bias", NULL};
+	static const char *const known[] = {"spatial_dims", "in_channels", "out_channels", "kernel_size", "strides", "upsample_kernel_size", "filters",
+		"dropout", "norm_name", "act_name", "deep_supervision", "deep_supr_num", "res_block", "trans_bias", NULL};
 	int dims = 3;
 	const struct arch_int first[] = {{"spatial_dims", &dims, 3, 3, 0}, {"in_channels", &u->in_channels, 1, ARCH_CHANNELS, 1},
 		{"out_channels", &u->out_channels, 1, ARCH_CHANNELS, 1}, {0}};
@@ -114,8 +115,8 @@ static int read_options(struct dynunet *u, const json_t *arch, struct err *e)
 	const struct arch_int heads[] = {{"deep_supr_num", &u->heads, 1, u->levels - 2, 0}, {0}};
 
 	if (arch_ints(arch, heads, e) || arch_rate(arch, "dropout", &u->adn.dropout, e) || arch_norm(arch, "norm_name", &u->adn.norm, e) ||
-	    arch_act(arch, "act_name", &u->adn.act, e) || arch_flag(arch, "deep_supervision", &u->deep, e) || arch_flag(arch, "res_block", &u->residual, e) ||
-	    arch_flag(arch, "trans_bias", &u->up_bias, e))
+	    arch_act(arch, "act_name", &u->adn.act, e) || arch_flag(arch, "deep_supervision", &u->deep, e) ||
+	    arch_flag(arch, "res_block", &u->residual, e) || arch_flag(arch, "trans_bias", &u->up_bias, e))
 		return -1;
 	return 0;
 }

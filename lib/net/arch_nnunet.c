@@ -1,5 +1,5 @@
-/* nnU-Net's networks (dynamic_network_architectures: architectures/unet.py): an encoder of stages, a decoder of transposed convolutions, concatenations
-   and stages, logits at every resolution.
+/* nnU-Net's networks (dynamic_network_architectures: architectures/unet.py): an encoder of stages, a decoder of transposed convolutions,
+   concatenations and stages, logits at every resolution.
 
        stage 0 ---------------------------------. cat -- stage -- seg    plain: a stage is convolutions, the first with the stride
           '-- stage 1 -------------. cat -- stage -'       '-- (seg)     residual encoder: a stem, then a stage is residual blocks
@@ -18,7 +18,8 @@ struct nnunet {
 static const int ONE[3] = {1, 1, 1};
 
 /* ConvDropoutNormReLU; adn says what of it there is. */
-static int block(struct graph *g, int x, const struct nnunet *u, int oc, const int kernel[3], const int stride[3], int bias, const struct arch_adn *adn)
+static int block(struct graph *g, int x, const struct nnunet *u, int oc, const int kernel[3], const int stride[3], int bias,
+		 const struct arch_adn *adn)
 {
 	x = arch_conv(g, x, "conv", oc, kernel, stride, bias, 1);
 	if (u->first)

@@ -1,8 +1,8 @@
 /* MONAI's SegResNet (networks/nets/segresnet.py): residual blocks that normalise first, halved and doubled by 2 on the way, skips by addition.
 
-       convInit - level 0 ------------------- + -- blocks -- conv_final        a level: a convolution of stride 2 (none on top), then blocks
-                     '-- level 1 -- + -- blocks -- up --'                       a block: norm act conv norm act conv, plus x
-                            '-- level 2 -- up -'                                up: 1x1x1 convolution, then interpolation or a transposed convolution */
+       convInit - level 0 ------------------- + -- blocks -- conv_final     a level: a convolution of stride 2 (none on top), then blocks
+                     '-- level 1 -- + -- blocks -- up --'                    a block: norm act conv norm act conv, plus x
+                            '-- level 2 -- up -'                             up: 1x1x1 convolution, then interpolation or a transposed convolution */
 #include "lib/net/arch.h"
 
 #include <strings.h>

@@ -125,7 +125,8 @@ static int read_options(struct unet *u, const json_t *arch, struct err *e)
 		{0}
 	};
 
-	if (arch_known(arch, known, e) || arch_ints(arch, ints, e) || arch_levels(arch, 1, &u->levels, u->channels, u->stride, e) || arch_flag(arch, "bias", &u->bias, e))
+	if (arch_known(arch, known, e) || arch_ints(arch, ints, e) || arch_levels(arch, 1, &u->levels, u->channels, u->stride, e) ||
+	    arch_flag(arch, "bias", &u->bias, e))
 		return -1;
 	if (kernel && arch_triple(kernel, "kernel_size", 15, 1, u->kernel, e))
 		return -1;

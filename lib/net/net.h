@@ -69,8 +69,8 @@ const float *net_forward(struct net *n, struct err *e);
 int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
 
 /* The same and backward, once a net_forward: gradients are added to every g. n, vox and k of terms are filled in here. A network with deep
-   supervision: out's total, and the gradients, are those of the weighted sum over its heads, labels taken at each one's resolution (kernels/backend.h,
-   label_down); dice and ce are the full resolution's. */
+   supervision: out's total, and the gradients, are those of the weighted sum over its heads, labels taken at each one's resolution
+   (kernels/backend.h, label_down); dice and ce are the full resolution's. */
 int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
 int net_zero_grad(struct net *n, struct err *e);
 

@@ -119,8 +119,8 @@ static int do_norm_back(struct net *n, const struct plan_call *c, const struct p
 {
 	const struct k_norm_bwd a = {
 		.dy = net_run_at(n, c->dy), .dy2 = net_run_at(n, c->dy2), .x = net_run_at(n, c->x), .gamma = weight(n, s->w), .beta = weight(n, s->b),
-		.alpha = weight(n, s->alpha), .mean = net_run_at(n, s->mean), .rstd = net_run_at(n, s->rstd), .res = net_run_at(n, c->res), .dx = net_run_at(n, c->dx),
-		.dres = net_run_at(n, c->dres),
+		.alpha = weight(n, s->alpha), .mean = net_run_at(n, s->mean), .rstd = net_run_at(n, s->rstd), .dx = net_run_at(n, c->dx),
+		.res = net_run_at(n, c->res), .dres = net_run_at(n, c->dres),
 		.dgamma = gradient(n, s->w), .dbeta = gradient(n, s->b), .dalpha = gradient(n, s->alpha), .dx_add = c->add, .dres_add = c->dres_add,
 	};
 
@@ -137,8 +137,8 @@ static int do_slice(struct net *n, const struct plan_call *c, const struct plan_
 static int do_drop(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	uint64_t index = (uint64_t)n->step << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
-	const struct k_drop g = {.rate = s->rate, .span = n->graph->op[s->op].whole ? c->vox / n->plan->batch : 0, .key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)},
-		.at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
+	const struct k_drop g = {.rate = s->rate, .span = n->graph->op[s->op].whole ? c->vox / n->plan->batch : 0,
+		.key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)}, .at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
 
 	(void)l;
 	return n->k->drop(&g, net_run_at(n, c->x), c->x.pitch, net_run_at(n, c->y), c->y.pitch, c->vox, c->c, c->add, e);

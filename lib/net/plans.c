@@ -63,11 +63,13 @@ static int is_word(const json_t *o, const char *key, const char *word)
 static json_t *features(const json_t *c, size_t n)
 {
 	json_int_t first = json_integer_value(json_object_get(c, "UNet_base_num_features"));
-	json_int_t most = json_integer_value(json_object_get(c, "unet_max_num_features"));
+	json_int_t most = json_integer_value(json_object_get(c, "unet_max_num_features")) & INT32_MAX;
 	json_t *a = json_array();
 
-	for (size_t i = 0; i < n && i < 20; i++)
-		json_array_append_new(a, json_integer(first << i < most ? first << i : most));
+	for (size_t i = 0; i < n; i++, first *= 2) {
+		first = first < 0 || first > most ? most : first;
+		json_array_append_new(a, json_integer(first));
+	}
 	return a;
 }
 

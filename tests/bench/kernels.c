@@ -140,12 +140,16 @@ static void conv_table(const char *word)
 	printf("packing of weights, forward and data: %.1f, oneDNN %.1f ms\n", sum[3] * 1e3, bare_sum[3] * 1e3);
 }
 
-struct sheet { const char *name; int64_t vox, c; int res, times; };
+struct sheet { const char *name; int64_t vox, c; int res, times, norm, act; };
 
 static const struct sheet sheets[] = {
 	{"norm full", 64 * 160 * 160, 2, 0, 1}, {"norm half", 32 * 80 * 80, 16, 0, 2}, {"norm half + res", 32 * 80 * 80, 16, 1, 2}, {"norm 4", 16 * 40 * 40,
 		32, 0, 2},
 	{"norm 4 + res", 16 * 40 * 40, 32, 1, 2}, {"norm 8", 8 * 20 * 20, 64, 1, 4}, {"norm 16", 4 * 10 * 10, 256, 1, 3},
+	{"other: group relu", 96 * 96 * 96, 16, 0, 0, K_NORM_GROUP, K_ACT_RELU}, {"other: batch relu", 96 * 96 * 96, 16, 0, 0, K_NORM_BATCH, K_ACT_RELU},
+	{"other: elu", 96 * 96 * 96, 16, 0, 0, K_NORM_INSTANCE, K_ACT_ELU}, {"other: gelu", 96 * 96 * 96, 16, 0, 0, K_NORM_INSTANCE, K_ACT_GELU},
+	{"other: swish", 96 * 96 * 96, 16, 0, 0, K_NORM_INSTANCE, K_ACT_SWISH}, {"other: mish", 96 * 96 * 96, 16, 0, 0, K_NORM_INSTANCE, K_ACT_MISH},
+	{"other: tanh", 96 * 96 * 96, 16, 0, 0, K_NORM_INSTANCE, K_ACT_TANH},
 };
 
 static void norm_table(const char *word)
@@ -155,7 +159,8 @@ static void norm_table(const char *word)
 	printf("\n%-16s %-14s %18s %18s\n", "norm + prelu", "", "forward ms  GB/s", "backward ms  GB/s");
 	for (size_t i = 0; i < sizeof sheets / sizeof *sheets; i++) {
 		const struct sheet *s = &sheets[i];
-		struct k_norm g = {.n = 1, .vox = s->vox, .c = s->c, .norm = K_NORM_INSTANCE, .act = K_ACT_PRELU, .alphas = 1, .eps = 1e-5f};
+		struct k_norm g = {.n = 1, .vox = s->vox, .c = s->c, .norm = s->norm ? s->norm : K_NORM_INSTANCE,
+			.act = s->act ? s->act : K_ACT_PRELU, .groups = 8, .alphas = 1, .slope = 1, .eps = 1e-5f};
 		int64_t n = s->vox * s->c;
 		double t[2];
 
@@ -175,6 +180,35 @@ static void norm_table(const char *word)
 		k->release(x), k->release(y), k->release(r), k->release(dx), k->release(p), k->release(scratch);
 	}
 	printf("%-30s  %7.1f          %7.1f\n", "the net's norms", sum[0] * 1e3, sum[1] * 1e3);
+}
+
+/* Changes of resolution between 48^3 and 96^3, dropout and gates at 96^3, 16 channels, beside a copy; bytes are those that must move. */
+static void scale_table(void)
+{
+	static const char *const names[2] = {"mean 2x2x2", "linear 2x2x2"};
+	int64_t small = 48 * 48 * 48, large = 8 * small, c = 16;
+	float *x = array(large * c), *y = array(large * c), *gate = array(large), *dgate = array(large);
+	const struct k_drop drop = {.rate = 0.2f};
+	double t;
+
+	printf("\n%-30s %8s %6s\n", "resolution", "ms", "GB/s");
+	for (int kind = 0; kind < 2; kind++) {
+		const struct k_scale g = {.kind = kind, .n = 1, .c = c, .small = {48, 48, 48}, .factor = {2, 2, 2}};
+
+		for (int back = 0; back < 2; back++) {
+			BEST(t, k->scale(&g, back, x, y, 0, &e));
+			printf("%-14s %-15s %8.2f %6.1f\n", names[kind], back ? "backward" : "forward", t * 1e3, (double)(small + large) * (double)c * 4e-9 / t);
+		}
+	}
+	BEST(t, k->drop(&drop, x, 0, y, 0, large, c, 0, &e));
+	printf("%-30s %8.2f %6.1f\n", "dropout", t * 1e3, (double)(2 * large * c) * 4e-9 / t);
+	BEST(t, k->gate(x, 0, gate, y, 0, large, c, &e));
+	printf("%-30s %8.2f %6.1f\n", "gate", t * 1e3, (double)(large * (2 * c + 1)) * 4e-9 / t);
+	BEST(t, k->gate_back(x, 0, y, 0, gate, y, dgate, 0, 0, large, c, &e));
+	printf("%-30s %8.2f %6.1f\n", "gate backward", t * 1e3, (double)(large * (3 * c + 2)) * 4e-9 / t);
+	BEST(t, k->slice_copy(y, 0, x, 0, large, c, 0, &e));
+	printf("%-30s %8.2f %6.1f\n", "copy", t * 1e3, (double)(2 * large * c) * 4e-9 / t);
+	k->release(x), k->release(y), k->release(gate), k->release(dgate);
 }
 
 static void other_table(void)
@@ -213,6 +247,6 @@ int main(int argc, char **argv)
 	conv_table(argc > 2 ? argv[2] : NULL);
 	norm_table(argc > 2 ? argv[2] : NULL);
 	if (argc < 3)
-		other_table();
+		scale_table(), other_table();
 	return 0;
 }

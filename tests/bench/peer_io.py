@@ -48,7 +48,7 @@ for what, peers in rows.items():
     first = None
     for name, work in peers:
         wall, cpu = best(work)
-        first = first or cpu
-        print(f"{what + ' ' + name:<46} {wall:9.1f} {cpu:9.1f} {'':9} {cpu / first:8.2f}x")
+        first = first or (wall, cpu)
+        print(f"{what + ' ' + name:<46} {wall:9.1f} {cpu:9.1f} {'':9} {wall / first[0]:8.2f}x wall, {cpu / first[1]:.2f}x cpu")
 for suffix, name in (("w", "nii-write"), ("n", "nibabel"), ("i", "SimpleITK")):
     print(f"size {name:<41} {os.path.getsize(out + '/' + suffix + '.nii.gz') / 1e6:9.2f} MB")

@@ -190,7 +190,8 @@ static inline double ref_hat(const struct k_scale *g, int axis, int64_t small, i
 
 static inline void ref_scale(const struct k_scale *g, ref_pair *visit, void *ctx)
 {
-	int64_t h = g->small[1], w = g->small[2], ns = g->small[0] * h * w, H = h * g->factor[1], W = w * g->factor[2], nl = g->small[0] * g->factor[0] * H * W;
+	int64_t h = g->small[1], w = g->small[2], ns = g->small[0] * h * w, H = h * g->factor[1], W = w * g->factor[2];
+	int64_t nl = g->small[0] * g->factor[0] * H * W;
 
 	for (int64_t i = 0; i < g->n * ns; i++)
 		for (int64_t j = 0; j < nl; j++) {

@@ -3,9 +3,11 @@
 
 #include <unistd.h>
 
+#include "lib/net/archfile.h"
 #include "lib/net/export.h"
 #include "lib/net/onnx.h"
 #include "lib/net/pickle.h"
+#include "lib/net/plans.h"
 #include "lib/net/torch.h"
 
 static struct err e;
@@ -299,6 +301,65 @@ static void test_load(void)
 	ok(weights_equal(&t, &t), "equal to itself");
 }
 
+/* -- nnU-Net's plans -- */
+
+static int read_plans(const char *name, int prepare, struct plans *p)
+{
+	json_t *root = archfile_json("tests/golden/import/plans.json", &e);
+	int r = root && plans_is(root) ? plans_read(p, root, name, prepare, &e) : -1;
+
+	json_decref(root);
+	return r;
+}
+
+static void plans_free(struct plans *p)
+{
+	json_decref(p->arch);
+	json_decref(p->replay);
+}
+
+static void test_plans(void)
+{
+	static const struct { const char *name, *error; } bad[] = {
+		{"2d", "configuration 2d: patch_size has 2 numbers (expected 3: a network in three dimensions)"},
+		{"3d_cascade", "configuration 3d_cascade: takes the result of another configuration as input (previous_stage): that is not known"},
+		{"3d_masked", "configuration 3d_masked: use_mask_for_norm is not known: say the preparation with --replay"},
+		{"3d_rgb", "configuration 3d_rgb: normalization 'RGBTo01Normalization' is not known (there are CTNormalization, ZScoreNormalization): say the "
+		           "preparation with --replay"},
+		{"3d_torch", "configuration 3d_torch: resampling other than resample_data_or_seg_to_shape of order 0, 1 or 3, order_z 0: say the preparation with "
+		             "--replay"},
+		{"3d_loop", "configuration '3d_loop' inherits from itself"},
+		{"3d", "there is no configuration '3d' (there are: 2d, 3d_fullres, 3d_child, 3d_old, 3d_cascade, 3d_masked, 3d_rgb, 3d_zscore, 3d_torch, 3d_loop)"},
+	};
+	struct plans p, q;
+	json_t *want;
+
+	ok(!read_plans("3d_fullres", 1, &p) && p.roi[0] == 8 && p.roi[1] == 24 && p.roi[2] == 16, "patch: x,z,y in the plans is z,y,x here");
+	ok(p.axes[0] == 1 && p.axes[1] == 2 && p.axes[2] == 0, "axes: transpose_backward");
+	want = json_pack("[[i,i,i],[i,i,i],[i,i,i]]", 1, 1, 1, 1, 2, 2, 2, 2, 2);
+	ok(json_equal(json_object_get(p.arch, "strides"), want), "strides turned");
+	json_decref(want);
+	want = json_loads("[{\"tool\":\"nii-normalize\",\"args\":{\"ct\":[-1024.0,325.0,-158.58,324.7]}},{\"tool\":\"nii-resample\",\"args\":{\"align\":\"nnunet\","
+	                  "\"interp\":\"cubic\",\"label_interp\":\"linear\",\"spacing\":[0.8,0.7,2.5]}}]", 0, NULL);
+	ok(want && json_equal(p.replay, want), "preparation");
+	json_decref(want);
+	ok(!read_plans("3d_old", 1, &q) && json_equal(q.replay, p.replay), "plans before 2.4");
+	json_object_set(q.arch, "_target_", json_object_get(p.arch, "_target_"));
+	ok(json_equal(q.arch, p.arch), "are the same network");
+	plans_free(&q);
+	ok(!read_plans("3d_child", 1, &q) && json_equal(q.arch, p.arch) && json_equal(q.replay, p.replay), "a configuration that inherits");
+	plans_free(&q);
+	ok(!read_plans("3d_rgb", 0, &q) && json_equal(q.arch, p.arch) && !q.replay, "without preparation, one whose preparation is not known");
+	plans_free(&q);
+	ok(!read_plans("3d_zscore", 1, &q) && json_is_true(json_object_get(json_object_get(json_array_get(q.replay, 0), "args"), "channel_wise")), "z-score");
+	plans_free(&q);
+	plans_free(&p);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		ok(read_plans(bad[i].name, 1, &p) && !strcmp(e.text, bad[i].error), "plans: %s", e.text);
+		plans_free(&p);
+	}
+}
+
 /* -- ONNX: the fields of messages -- */
 
 struct field { int number; uint64_t value; const uint8_t *p; size_t n; };
@@ -429,6 +490,7 @@ int main(void)
 	test_laughs();
 	test_match();
 	test_load();
+	test_plans();
 	test_onnx();
 	return tap_done();
 }

@@ -268,10 +268,11 @@ static void golden(const char *name)
 
 static json_t *arch_of(const char *target, const char *options)
 {
+	int nnunet = strstr(target, "Conv") || strstr(target, "Enc");
 	char text[900];
 
-	snprintf(text, sizeof text, "{\"_target_\": \"%s\", \"%s\": 1, \"%s\": 2%s%s}", target, strstr(target, "Conv") || strstr(target, "Enc") ? "input_channels" :
-		"in_channels", strstr(target, "Conv") || strstr(target, "Enc") ? "num_classes" : "out_channels", *options ? ", " : "", options);
+	snprintf(text, sizeof text, "{\"_target_\": \"%s\", \"%s\": 1, \"%s\": 2%s%s}", target, nnunet ? "input_channels" : "in_channels",
+		nnunet ? "num_classes" : "out_channels", *options ? ", " : "", options);
 	return json_loads(text, 0, NULL);
 }
 
@@ -291,8 +292,9 @@ static struct net *small_net(const char *more)
 }
 
 #define UNET "\"channels\": [4, 8], \"strides\": [2]"
-#define PLAIN "\"n_stages\": 2, \"features_per_stage\": 4, \"kernel_sizes\": 3, \"strides\": [1, 2], \"n_conv_per_stage\": 1, \"n_conv_per_stage_decoder\": 1"
-#define RESENC "\"n_stages\": 2, \"features_per_stage\": 4, \"kernel_sizes\": 3, \"strides\": [1, 2], \"n_blocks_per_stage\": 1, \"n_conv_per_stage_decoder\": 1"
+#define STAGES "\"n_stages\": 2, \"features_per_stage\": 4, \"kernel_sizes\": 3, \"strides\": [1, 2], \"n_conv_per_stage_decoder\": 1, "
+#define PLAIN STAGES "\"n_conv_per_stage\": 1"
+#define RESENC STAGES "\"n_blocks_per_stage\": 1"
 #define DYN "\"kernel_size\": 3, \"strides\": [1, 2, 2], \"upsample_kernel_size\": 2"
 
 /* Options that are refused, each by its name. */
@@ -441,7 +443,7 @@ static void models(void)
 		{wrong_shape, "1 of its tensors do not fit the network: wrong model.0.conv.weight [4,27] (needs [4,1,3,3,3])"},
 		{not_a_number, "model.0.conv.weight holds nan at place 5: not a weight"},
 		{no_arch, "the model has no 'arch' in its metadata (offset 0)"},
-		{bad_arch, "architecture 'VNet' is not known (there are UNet, PlainConvUNet, ResidualEncoderUNet, DynUNet, SegResNet, AttentionUnet)"},
+		{bad_arch, "architecture 'VNet' is not known (there are UNet, PlainConvUNet, ResidualEncoderUNet, DynUNet, SegResNet, AttentionUnet, SwinUNETR)"},
 		{patch, "is not a model: its first frame is of kind 'patch', not 'model' (offset 0)"},
 	};
 	struct net *n = small_net("");

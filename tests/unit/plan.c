@@ -1,5 +1,5 @@
-/* lib/net/plan: networks at random (every way of joining adds, concatenations, norms, convolutions, dropout, scales and gates), run forward and backward, against their graph
-   worked through one operation after the other in doubles. What fusion, aliasing and the arena get wrong shows here. */
+/* lib/net/plan: networks at random (every way of joining adds, concatenations, norms, convolutions, dropout, scales and gates), run forward and
+   backward, against their graph worked through one operation after the other in doubles. What fusion, aliasing and the arena get wrong shows here. */
 #include "tests/unit/cpu.h"
 
 #include "lib/base/rng.h"

@@ -85,8 +85,8 @@ static void drop(int64_t vox, int64_t c, float rate, int more, int add, int64_t 
 	bad = k->drop(&g, wx, c + more, wy, c + 2 * more, vox, c, add, &e);
 	omp_set_num_threads(2);
 	bad |= k->drop(&g, wx, c + more, again, c + 2 * more, vox, c, add, &e) || memcmp(wy, again, sizeof *wy * (size_t)(vox * (c + 2 * more)));
-	ok(!bad && worst(wy, y.d, vox, c, c + 2 * more, 1e-7, 1e-6) <= 1, "dropout %g of %lld x %lld: %lld dropped", (double)rate, (long long)vox, (long long)c,
-		(long long)dropped);
+	ok(!bad && worst(wy, y.d, vox, c, c + 2 * more, 1e-7, 1e-6) <= 1, "dropout %g of %lld x %lld: %lld dropped", (double)rate, (long long)vox,
+		(long long)c, (long long)dropped);
 	ok(span || vox * c < 1000 || fabs((double)dropped / (double)(vox * c) - (double)rate) < 0.02, "that is about as many as asked for");
 	k->release(wx), k->release(wy), k->release(again), pair_free(x), pair_free(y);
 }
