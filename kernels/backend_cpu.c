@@ -39,6 +39,7 @@ static struct k_backend table = {
 	.conv_new = conv_new, .conv_free = conv_free, .conv_scratch = conv_scratch, .conv_pack = conv_pack,
 	.conv_forward = conv_forward, .conv_backward_data = conv_backward_data, .conv_backward_weights = conv_backward_weights,
 	.window_gather = k_window_gather, .window_blend = k_window_blend, .window_divide = k_window_divide,
+	.window_unsure = k_window_unsure,
 };
 
 static int any(void)
