@@ -22,7 +22,7 @@ struct opts {
 	const char *device, *within;
 	int64_t roi[3]; /* x,y,z; -1: the model's */
 	int64_t batch, class, effort;
-	double overlap, sigma, fill, refine, air;
+	double overlap, sigma, fill, refine, inner, air;
 	struct arg_floats threshold;
 	int grid, mode, padding, mirror, mean, rule, output, force, keep;
 };
@@ -96,7 +96,7 @@ static json_t *history_args(const struct work *w)
 	const struct { const char *key, *words; int value; } choices[] = {
 		{"grid", grids, (int)w->w.grid}, {"padding", paddings, o->padding}, {"mirror", mirrors, o->mirror}, {"mean", means, o->mean}, {"rule", rules, o->rule}};
 	const struct { const char *key; double value, none; } numbers[] = {
-		{"fill", o->fill, 0}, {"refine", w->w.refine, 0}, {"skip-air", o->air, UNSET}, {"effort", (double)o->effort, 0}};
+		{"fill", o->fill, 0}, {"refine", w->w.refine, 0}, {"inner", w->w.inner, 0.5}, {"skip-air", o->air, UNSET}, {"effort", (double)o->effort, 0}};
 
 	for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
 		if (choices[i].value)
@@ -206,7 +206,9 @@ static void set(struct work *w)
 
 	w->w = (struct window_opts){.overlap = o->overlap < 0 ? 0.25 : o->overlap, .grid = (enum window_grid_kind)(o->grid < 0 ? 0 : o->grid),
 		.mode = (enum window_mode)o->mode, .sigma = o->sigma, .batch = o->batch, .padding = (enum k_pad)o->padding, .fill = (float)o->fill,
-		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine, .skip_air = o->air > UNSET, .air = o->air};
+		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine, .inner = o->inner, .skip_air = o->air > UNSET, .air = o->air};
+	if (o->effort)
+		window_effort(&w->w, o->effort);
 	w->w.tick = tick;
 	w->w.tick_arg = w;
 	w->w.stats = &w->stats;
@@ -235,8 +237,8 @@ static void check(const struct opts *o)
 {
 	if (!o->models.n)
 		err_usage("no model: give -m FILE");
-	if (o->effort && (o->overlap >= 0 || o->grid >= 0 || o->refine > 0))
-		err_usage("--effort sets --overlap, --grid and --refine: give it or them");
+	if (o->effort && (o->overlap >= 0 || o->grid >= 0 || o->refine > 0 || o->inner != 0.5))
+		err_usage("--effort sets --overlap, --grid, --refine and --inner: give it or them");
 	if (o->output == WINDOW_LOGITS && o->mean)
 		err_usage("--output logits: with --mean prob there are none");
 	if (o->output && (o->rule || o->threshold.n))
@@ -245,7 +247,7 @@ static void check(const struct opts *o)
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = -1, .grid = -1, .sigma = 0.125, .batch = 1, .class = 1, .air = UNSET};
+	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = -1, .grid = -1, .sigma = 0.125, .inner = 0.5, .batch = 1, .class = 1, .air = UNSET};
 	const struct arg args[] = {
 		{'m', "model", ARG_STRS, &o.models, "FILE", "the model, as seg-train writes it (must be given); again: another one, the mean counts"},
 		{0, "roi", ARG_INT, o.roi, "X,Y,Z", "window, voxels; 0: the whole axis (the patch the model was trained with)", 0, 1 << 20, 3},
@@ -259,7 +261,8 @@ int main(int argc, char **argv)
 		{0, "mirror", ARG_CHOICE, &o.mirror, mirrors, "the mean over all flips of these axes (none)"},
 		{0, "mean", ARG_CHOICE, &o.mean, means, "of what windows, flips and models are averaged (logits)"},
 		{0, "refine", ARG_FLOAT, &o.refine, "P", "windows between those of a coarse grid only where the best class is less probable than P", 0.5001, 0.999999},
-		{0, "effort", ARG_INT, &o.effort, "N", "1 to 5: --grid, --overlap and --refine by a table in the manual", 1, 5},
+		{0, "inner", ARG_FLOAT, &o.inner, "R", "of a window the part about its centre where --refine looks (0.5)", 0.25, 1},
+		{0, "effort", ARG_INT, &o.effort, "N", "1 to 5: --grid, --overlap, --refine and --inner by a table in the manual", 1, 5},
 		{0, "skip-air", ARG_FLOAT, &o.air, "V", "leave out windows with nothing above V: there is background", -1e30, 1e30},
 		{0, "within", ARG_STR, &o.within, "TENSOR", "leave out windows where this tensor of labels is 0"},
 		{0, "output", ARG_CHOICE, &o.output, outputs, "what to put in the frame (labels)"},

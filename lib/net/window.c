@@ -230,15 +230,22 @@ static int all_windows(struct run *r, struct err *e)
 }
 
 /* -- a coarse grid first --------------------------------------------------------- */
-/* The inner half of the window on axis a, all of it to the image's end where it is the outermost: where its weight counts. */
-static int64_t inner_lo(const struct window_grid *g, int64_t start, int a)
+/* The inner part of the window on axis a, where its weight counts; all of it to the image's end where it is the outermost. */
+static int64_t margin(const struct run *r, int a)
 {
-	return start <= 0 ? 0 : start + g->roi[a] / 4;
+	return (int64_t)((double)r->grid.roi[a] * (1 - r->o->inner) / 2);
 }
 
-static int64_t inner_hi(const struct window_grid *g, int64_t start, int a)
+static int64_t inner_lo(const struct run *r, int64_t start, int a)
 {
-	return start + g->roi[a] >= g->size[a] ? g->size[a] : start + g->roi[a] - g->roi[a] / 4;
+	return start <= 0 ? 0 : start + margin(r, a);
+}
+
+static int64_t inner_hi(const struct run *r, int64_t start, int a)
+{
+	const int64_t end = start + r->grid.roi[a];
+
+	return end >= r->grid.size[a] ? r->grid.size[a] : end - margin(r, a);
 }
 
 /* Is anything in the inner part of window i unsure yet? */
@@ -250,8 +257,8 @@ static int unsure(const struct run *r, int64_t i, int *found, struct err *e)
 
 	u.lead = (float)(!r->o->soft ? log(p / (1 - p)) : u.k > 1 ? 2 * p - 1 : p - 0.5);
 	for (int a = 0; a < 3; a++) {
-		u.start[a] = inner_lo(g, g->at[i].start[a], a);
-		u.size[a] = inner_hi(g, g->at[i].start[a], a) - u.start[a];
+		u.start[a] = inner_lo(r, g->at[i].start[a], a);
+		u.size[a] = inner_hi(r, g->at[i].start[a], a) - u.start[a];
 	}
 	return r->k->window_unsure(&u, r->acc, r->sum, found, e);
 }
@@ -289,7 +296,7 @@ static int refined(struct run *r, struct err *e)
 		r->floor = z;
 		if (flush(r, z, e))
 			return -1;
-		for (; ahead < g->total && g->at[ahead].start[0] < inner_hi(g, z, 0); ahead++)
+		for (; ahead < g->total && g->at[ahead].start[0] < inner_hi(r, z, 0); ahead++)
 			if (g->at[ahead].coarse && put(r, ahead, e))
 				return -1;
 		if (drain(r, e) || layer(r, lo, hi, e))

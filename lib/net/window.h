@@ -28,7 +28,8 @@ struct window_opts {
 	float fill;            /* with K_PAD_CONSTANT */
 	int mirror;            /* bits 1, 2, 4 for z, y, x: the mean over all flips of these axes */
 	int soft;              /* windows' probabilities are averaged, not their logits */
-	double refine;         /* > 0: windows between those of a coarse grid only where the best class's probability is below this so far */
+	double refine;         /* > 0: windows between those of a coarse grid only where the best class's probability is below this so far, */
+	double inner;          /* looked at in this part of the window about its centre, 0.25 to 1 of its size (up to the image's end if it is outermost) */
 	int skip_air;          /* windows that have no voxel above `air` in any channel are left out */
 	double air;
 	const struct tensor *within; /* [Z,Y,X]: so are those where this is 0 all over; or NULL; borrowed */
@@ -36,7 +37,10 @@ struct window_opts {
 	void *tick_arg;
 	struct window_stats *stats;  /* added to; may be NULL */
 };
-#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1}
+#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .inner = 0.5}
+
+/* Set grid, overlap, refine and inner to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows: seg-window(1). */
+void window_effort(struct window_opts *o, int64_t step);
 
 /* Where the windows stand, z slowest. An axis shorter than roi is padded by lo before and the rest behind; starts are in the image, so -lo there.
    Coarse windows are a part of them that covers the image with gaps between neighbours' starts of at most 3/4 roi. */
