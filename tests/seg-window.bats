@@ -152,7 +152,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	fails 2 "seg-window: --output logits: with --mean prob there are none (see seg-window --help)" seg-window -m model.ts --mean prob --output logits net0.ts
 	fails 1 "seg-window: no class 2 among 2" seg-window -m model.ts --threshold .5 --class 2 net0.ts
 	fails 1 "seg-window: 3 thresholds for 2 classes (expected one, or one for each class but the first)" seg-window -m model.ts --threshold .5,.5,.5 net0.ts
-	fails 1 "seg-window: the Dice rule has no threshold: it finds its own" seg-window -m model.ts --rule dice --threshold .5 net0.ts
+	fails 2 "seg-window: --rule dice finds its own threshold: give it or --threshold (see seg-window --help)" seg-window -m model.ts --rule dice --threshold .5 net0.ts
 }
 
 @test "a window that does not fit in memory; output that breaks off" {
@@ -211,4 +211,9 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	grep -q '{"tool": "seg-window", "unit": "window", "done": 8, "total": 8,' log
 	seg-window -m model.ts net0.ts 2>log >/dev/null
 	[ ! -s log ]
+	cat net0.ts net2.ts >two.ts
+	seg-window -m model.ts --progress json two.ts net1.ts 2>log >/dev/null
+	grep -q '"done": 8, "total": 8, .*"note": ""' log && grep -qE '"note": "scan 1/3, all [0-9]+:[0-9]{2}"' log && grep -qE '"note": "scan 3/3, all [0-9]+:[0-9]{2}"' log
+	cat two.ts | seg-window -m model.ts --progress json 2>log >/dev/null
+	grep -q '"note": "scan 2"' log # a pipe does not say how many will come
 }

@@ -33,9 +33,9 @@ static json_t *history_args(const struct opts *o, int64_t n)
 
 static int label(struct frame *f, const struct opts *o, int64_t n, struct err *e)
 {
-	struct prob_rule rule;
+	const struct prob_rule rule = prob_rule_make(o->rule, o->threshold.n, o->threshold.v, o->class);
 
-	if (prob_rule_make(&rule, o->rule, o->threshold.n, o->threshold.v, o->class, e) || (n > 1 && prob_divide(f, n, e)) || prob_labels(f, &rule, e) ||
+	if ((n > 1 && prob_divide(f, n, e)) || prob_labels(f, &rule, e) ||
 	    (!o->keep && frame_set_meta(f, "prob", NULL, e)))
 		return -1;
 	if (!o->keep)
@@ -117,6 +117,8 @@ int main(int argc, char **argv)
 	struct err e;
 
 	arg_parse(&spec, argc, argv, &c);
+	if (o.rule && o.threshold.n)
+		err_usage("--rule dice finds its own threshold: give it or --threshold");
 	if (run(&o, &c, &e))
 		err_die(&e);
 	return 0;

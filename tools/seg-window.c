@@ -220,8 +220,7 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 	int r;
 
 	set(&w);
-	if (prob_rule_make(&w.rule, o->rule, o->threshold.n, o->threshold.v, o->class, e))
-		return -1;
+	w.rule = prob_rule_make(o->rule, o->threshold.n, o->threshold.v, o->class);
 	w.k = device_open(o->device, e);
 	if (!w.k || ensemble_open(&w.m, o->models.v, o->models.n, w.k, e))
 		return -1;
@@ -241,6 +240,8 @@ static void check(const struct opts *o)
 		err_usage("--effort sets --overlap, --grid, --refine and --inner: give it or them");
 	if (o->output == WINDOW_LOGITS && o->mean)
 		err_usage("--output logits: with --mean prob there are none");
+	if (o->rule && o->threshold.n)
+		err_usage("--rule dice finds its own threshold: give it or --threshold");
 	if (o->output && (o->rule || o->threshold.n))
 		err_usage("--rule and --threshold make labels: with --output prob or logits there are none");
 }

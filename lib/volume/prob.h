@@ -24,8 +24,8 @@ struct prob_rule {
 	int64_t class;
 };
 
-/* The rule of a command line: `dice`, the words of --threshold (n of them), --class. 0, or -1 and an error where they don't go together. */
-int prob_rule_make(struct prob_rule *r, int dice, int n, const double *threshold, int64_t class, struct err *e);
+/* The rule of a command line: the Dice rule, or the n thresholds (at most PROB_THRESHOLDS, each 0 to 1) and the class of a single one, or argmax. */
+struct prob_rule prob_rule_make(int dice, int n, const double *threshold, int64_t class);
 
 /* Is the rule one for scores of K classes of that kind? 0, or -1 and an error. */
 int prob_rule_check(const struct prob_rule *r, int64_t classes, enum prob_kind kind, struct err *e);

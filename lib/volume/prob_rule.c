@@ -6,17 +6,12 @@
 
 enum { ROOM = 16384, BLOCK = 512 }; /* floats and voxels that lie on the stack */
 
-int prob_rule_make(struct prob_rule *r, int dice, int n, const double *threshold, int64_t class, struct err *e)
+struct prob_rule prob_rule_make(int dice, int n, const double *threshold, int64_t class)
 {
-	*r = (struct prob_rule){.kind = dice ? PROB_DICE : n ? PROB_THRESHOLD : PROB_ARGMAX, .n = n, .class = class};
-	if (dice && n)
-		return err_set(e, NULL, "the Dice rule has no threshold: it finds its own");
-	for (int i = 0; i < n; i++) {
-		if (!(threshold[i] >= 0 && threshold[i] <= 1))
-			return err_set(e, NULL, "threshold %g is not in 0..1", threshold[i]);
-		r->threshold[i] = threshold[i];
-	}
-	return 0;
+	struct prob_rule r = {.kind = dice ? PROB_DICE : n ? PROB_THRESHOLD : PROB_ARGMAX, .n = n, .class = class};
+
+	memcpy(r.threshold, threshold, (size_t)n * sizeof *threshold);
+	return r;
 }
 
 int prob_rule_check(const struct prob_rule *r, int64_t k, enum prob_kind kind, struct err *e)

@@ -1,6 +1,8 @@
 /* lib/net/window and kernels/window: the grid, the importance map, and whole volumes against MONAI (tests/golden/make_window.py). */
 #include "tests/unit/tap.h"
 
+#include <sys/mman.h>
+
 #include "kernels/window.c" /* the kernels themselves, on a table of our own: no oneDNN needed */
 #include "lib/base/mem.h"
 #include "lib/net/window.h"
@@ -344,10 +346,12 @@ static void whole(const struct window_opts *o, const float *image, float *acc)
 	free(w);
 }
 
+static float ramp_scale = 1;
+
 /* The ramp over an image of some type; what came into `to`. */
 static int ramped(const struct window_opts *o, const struct tensor *image, float *to)
 {
-	struct ramp r = {.channels = 1, .classes = K, .scale = 1};
+	struct ramp r = {.channels = 1, .classes = K, .scale = ramp_scale};
 	struct window_predictor p = {1, K, ramp_input, ramp_run, &r};
 	struct kept k = {to};
 	struct err e = {""};
@@ -461,25 +465,32 @@ static void skipping(void)
 	ok(windows_run(&o, &image_tensor) == 0, "both must have something");
 }
 
-/* Class 1 leads by image * ramp - image: certain where the image is large. */
+/* Class 1 leads by image * (ramp - 1), and this ramp is above 2: by nothing where the image is 0, by much where it is large. */
 static void refining(void)
 {
 	struct window_opts o = small_opts(0.8, WINDOW_MONAI, 0);
 	const int64_t total = windows_run(&o, &image_tensor);
-	int64_t few, some;
+	struct window_grid g;
+	struct err e;
+	int64_t some, coarse = 0;
 
-	for (int i = 0; i < VOX; i++)
-		image[i] = i / X / Y == 15 ? 0.01f : 1e4f;
-	whole(&o, image, want);
+	window_grid_make(&g, o.grid, image_tensor.shape + 1, o.roi, o.overlap, &e);
+	for (int64_t i = 0; i < g.total; i++)
+		coarse += g.at[i].coarse;
+	window_grid_free(&g);
 	o.refine = 0.9;
-	some = windows_run(&o, &image_tensor);
-	ok(some < total, "refine runs %lld of %lld windows", (long long)some, (long long)total);
+	ramp_scale = 3;
 	for (int i = 0; i < VOX; i++)
-		image[i] = i / X / Y % 2 ? 1e4f : -1e4f;
-	for (int i = 0; i < VOX; i++) /* but where the ramp is 1, it is undecided everywhere: so much for the ramp; a constant lead instead */
-		image[i] = 0;
-	few = windows_run(&o, &image_tensor);
-	ok(few == total, "all where nothing is certain");
+		image[i] = 1e3f;
+	image[(15 * Y + 6) * X + 7] = 0;
+	some = windows_run(&o, &image_tensor);
+	ok(some > coarse && some < total / 2, "one uncertain voxel: %lld of %lld windows, %lld of them coarse", (long long)some, (long long)total,
+	   (long long)coarse);
+	image[(15 * Y + 6) * X + 7] = 1e3f;
+	ok(windows_run(&o, &image_tensor) == coarse, "none: %lld", (long long)coarse);
+	memset(image, 0, sizeof image);
+	ok(windows_run(&o, &image_tensor) == total, "all where nothing is certain");
+	ramp_scale = 1;
 }
 
 /* -- what does not go together ------------------------------------------------------------ */
@@ -503,6 +514,43 @@ static void refusals(void)
 	ok(!window_run(&o, &table, &p, 1, &image_tensor, keep_slab, &k, &e), "replicate takes any");
 	free(r.x);
 	free(r.y);
+}
+
+/* -- memory ------------------------------------------------------------------------------- */
+static int drop_slab(void *arg, int64_t z, int64_t n, const float *l, struct err *e)
+{
+	(void)z, (void)l, (void)e;
+	*(int64_t *)arg += n;
+	return 0;
+}
+
+/* Peak of a run over `slices` of 128x128 bytes that are nowhere in memory: reading them maps the one page of zeros. */
+static size_t peak(int64_t slices, double refine)
+{
+	const struct tensor t = {.dtype = DT_U8, .rank = 4, .shape = {1, slices, 128, 128}, .size = (size_t)slices << 14,
+	                         .data = mmap(NULL, (size_t)slices << 14, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)};
+	struct window_opts o = WINDOW_DEFAULTS;
+	struct ramp r = {.channels = 1, .classes = K, .scale = 1};
+	struct window_predictor p = {1, K, ramp_input, ramp_run, &r};
+	struct err e = {""};
+	int64_t seen = 0;
+
+	o.roi[0] = 16, o.roi[1] = o.roi[2] = 64;
+	o.refine = refine;
+	ok(t.data != MAP_FAILED && !window_run(&o, &table, &p, 1, &t, drop_slab, &seen, &e) && seen == slices, "%lld slices", (long long)slices);
+	munmap(t.data, t.size);
+	free(r.x);
+	free(r.y);
+	return mem_peak();
+}
+
+static void memory(void)
+{
+	for (int refine = 0; refine < 2; refine++) {
+		size_t few = peak(60, refine * 0.9), many = peak(1500, refine * 0.9);
+
+		ok(many - few < 1 << 19, "25 times the slices take no more memory: %zu and %zu KB", few >> 10, many >> 10);
+	}
 }
 
 /* -- what a model says of its patches ------------------------------------------------ */
@@ -535,6 +583,7 @@ int main(void)
 	skipping();
 	refining();
 	refusals();
+	memory();
 	roi_meta();
 	return tap_done();
 }
