@@ -27,11 +27,8 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 }
 
 @test "a single class: above one half" {
-	scores a logits 1  -0.1 >n.ts
-	scores a logits 1  0.1 >p.ts
-	seg-argmax n.ts | ts-info | grep -q 'pred *U8.*min 0, max 0'
-	seg-argmax p.ts | ts-info | grep -q 'pred *U8.*min 1, max 1'
-	scores a probabilities 1  0.5 | seg-argmax | ts-info | grep -q 'pred *U8.*min 0, max 0'
+	scores a logits 1  -1 0 1 .25 | seg-argmax | ts-cmp - <(volume a U8 1,1,4 '\0\0\1\1' pred)
+	scores a probabilities 1  .25 .5 .75 | seg-argmax | ts-cmp - <(volume a U8 1,1,3 '\0\0\1' pred)
 }
 
 @test "several slices and frames, other tensors, metadata and history" {
