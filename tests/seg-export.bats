@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# seg-export: what comes out is what went in, in the form of others (tests/golden/check_onnx.py asks onnxruntime and MONAI), and what it refuses.
+# seg-export: what comes out is what went in, in the form of others (tests/golden/check_export.py asks onnxruntime and MONAI), and what it refuses.
 load helper
 
 setup_file() {
