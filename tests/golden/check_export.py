@@ -2,7 +2,7 @@
 """seg-export and seg-import against PyTorch, onnx.checker and onnxruntime, run by hand with a Python that has monai, torch, safetensors,
 dynamic_network_architectures, onnx, onnxruntime:
     python tests/golden/check_export.py build/bin tests/golden
-For every unet-NAME.ts and arch-NAME.ts: the safetensors file loads strictly into the network of MONAI or nnU-Net, whose state_dict, saved by torch.save,
+SwinUNETR, with old names and new, is imported, exported, and loads strictly. For every unet-NAME.ts and arch-NAME.ts: the safetensors file loads strictly into the network of MONAI or nnU-Net, whose state_dict, saved by torch.save,
 is imported as the same model; the ONNX model passes onnx.checker's full check and gives the golden logits, and PyTorch's for another batch and size.
 Prints the largest difference over the largest magnitude; fails above 1e-4. A network that normalises by its batch at inference too is refused as ONNX."""
 import glob
@@ -17,6 +17,7 @@ import onnx
 import onnxruntime
 import torch
 from make_arch import build
+from monai.networks.nets import SwinUNETR
 from safetensors import safe_open
 from safetensors.torch import load, load_file
 
@@ -62,6 +63,17 @@ def check(path, tmp):
             difference(session.run(["logits"], {"input": x.numpy()})[0], (y[0] if isinstance(y, (list, tuple)) else y).numpy()))
 
 
+for v2 in (False, True):
+    options = {"in_channels": 1, "out_channels": 2, "feature_size": 12, "use_v2": v2}
+    net, again = SwinUNETR(**options).eval(), SwinUNETR(**options).eval()
+    with tempfile.TemporaryDirectory() as tmp:
+        old = {k.replace("swinViT.", "swin_vit.").replace(".mlp.linear", ".mlp.fc"): v for k, v in net.state_dict().items()}
+        torch.save({"state_dict": {"module." + k: v for k, v in old.items()}}, f"{tmp}/net.pt")
+        run("seg-import", "-q", "--arch", json.dumps({"_target_": "SwinUNETR", **options}), f"{tmp}/net.pt", "-o", f"{tmp}/net.ts")
+        run("seg-export", f"{tmp}/net.ts", "-o", f"{tmp}/net.safetensors")
+        again.load_state_dict(load_file(f"{tmp}/net.safetensors"), strict=True)
+    x = torch.randn(1, 1, 64, 32, 32)
+    assert torch.equal(net(x), again(x))
 swish = os.path.join(GOLDEN, "arch-unet-swish.ts")
 refused = subprocess.run([os.path.join(BIN, "seg-export"), "--format", "onnx", swish], capture_output=True, text=True, check=False)
 assert refused.returncode == 1 and refused.stderr == "seg-export: model.0.conv.unit0.adn.N: this operation is not written as ONNX\n"
