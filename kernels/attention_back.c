@@ -1,5 +1,5 @@
 /* Window attention, backward: the probabilities once more, and with P them, O = P V, S the scores:
-   dV = P' dO,  dP = dO V',  dS = P (dP - rowsum(P dP)),  dQ = scale dS K,  dK = dS' Q,  d bias += dS,  d table: the sum of dS over what shares a row. */
+   dV = P' dO,  dP = dO V',  dS = P (dP - rowsum(P dP)),  dQ = scale dS K,  dK = dS' Q,  d table: the sum of dS over what shares a row. */
 #include "kernels/attention.h"
 
 #include <omp.h>

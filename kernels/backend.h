@@ -84,11 +84,11 @@ struct k_layer { int64_t vox, c; float eps; };
 struct k_attention {
 	int64_t n, c, heads, size[3]; /* tokens: n, D,H,W */
 	int64_t window[3], shift[3];  /* in use; shift 0 <= shift < window */
-	int64_t table[3];             /* the window that the table of relative position bias was made for, >= window: [(2 d - 1)(2 h - 1)(2 w - 1)][heads] */
+	int64_t table[3];             /* the window that the table of position bias was made for, >= window: [(2 d - 1)(2 h - 1)(2 w - 1)][heads] */
 	float scale;
 };
-struct k_attention_args { const float *qkv /* [n,D,H,W,3c] */, *bias /* [3c]; NULL: 0 */, *table; };
-struct k_attention_grads { const float *dy; float *dqkv /* written */, *dbias /* added to, padding's share; NULL: not wanted */, *dtable /* added to */; };
+struct k_attention_args { const float *qkv, *bias, *table; }; /* qkv [n,D,H,W,3c], bias [3c] (NULL: 0) */
+struct k_attention_grads { const float *dy; float *dqkv, *dbias, *dtable; }; /* written; added to: padding's share (NULL: not wanted); added to */
 
 /* Patch merging: y [n,D/2,H/2,W/2][8][c]: part i of a voxel is the voxel of its 2x2x2 block that order[i] says: 4 d + 2 h + w. D,H,W are even. */
 struct k_merge { int64_t n, c, size[3]; unsigned char order[8]; };
@@ -190,7 +190,8 @@ struct k_backend {
 	int (*norm_backward)(const struct k_norm *g, const struct k_norm_bwd *a, void *scratch, struct err *e);
 
 	/* mean, rstd: [vox], written forward, read backward; NULL: not wanted. dx: written, or added to; dgamma, dbeta: added to */
-	int (*layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd, struct err *e);
+	int (*layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd,
+	                     struct err *e);
 	size_t (*layer_scratch)(const struct k_layer *g);
 	int (*layer_backward)(const struct k_layer *g, const float *dy, const float *x, const float *gamma, const float *mean, const float *rstd, float *dx,
 	                      int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e);
@@ -201,7 +202,8 @@ struct k_backend {
 	/* y [n,D,H,W,c]: written. Scratch is for the number of threads in effect; `back`: of the backward call. */
 	size_t (*attention_scratch)(const struct k_attention *g, int back);
 	int (*attention_forward)(const struct k_attention *g, const struct k_attention_args *a, float *y, void *scratch, struct err *e);
-	int (*attention_backward)(const struct k_attention *g, const struct k_attention_args *a, const struct k_attention_grads *d, void *scratch, struct err *e);
+	int (*attention_backward)(const struct k_attention *g, const struct k_attention_args *a, const struct k_attention_grads *d, void *scratch,
+	                          struct err *e);
 
 	/* back 0: y from x; 1: the gradient, x (of y's shape) taken to y (of x's), pitches likewise. add: y += */
 	int (*scale)(const struct k_scale *g, int back, const float *x, float *y, int add, struct err *e);

@@ -28,8 +28,8 @@ struct cpu_level {
 	int (*slice_copy)(float *, int64_t, const float *, int64_t, int64_t, int64_t, int, struct err *);
 	int (*layer_forward)(const struct k_layer *, const float *, const float *, const float *, float *, float *, float *, struct err *);
 	size_t (*layer_scratch)(const struct k_layer *);
-	int (*layer_backward)(const struct k_layer *, const float *, const float *, const float *, const float *, const float *, float *, int, float *, float *,
-	                      void *, struct err *);
+	int (*layer_backward)(const struct k_layer *, const float *, const float *, const float *, const float *, const float *, float *, int, float *,
+	                      float *, void *, struct err *);
 	int (*merge_forward)(const struct k_merge *, const float *, float *, struct err *);
 	int (*merge_backward)(const struct k_merge *, const float *, float *, int, struct err *);
 	size_t (*attention_scratch)(const struct k_attention *, int);
@@ -64,7 +64,8 @@ int K(gate)(const float *x, int64_t xpitch, const float *gate, float *y, int64_t
 int K(gate_back)(const float *dy, int64_t ypitch, const float *x, int64_t xpitch, const float *gate, float *dx, float *dgate, int add, int gate_add,
 	int64_t vox, int64_t c, struct err *e);
 int K(slice_copy)(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e);
-int K(layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd, struct err *e);
+int K(layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd,
+                     struct err *e);
 size_t K(layer_scratch)(const struct k_layer *g);
 int K(layer_backward)(const struct k_layer *g, const float *dy, const float *x, const float *gamma, const float *mean, const float *rstd, float *dx,
                       int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e);
@@ -72,7 +73,8 @@ int K(merge_forward)(const struct k_merge *g, const float *x, float *y, struct e
 int K(merge_backward)(const struct k_merge *g, const float *dy, float *dx, int dx_add, struct err *e);
 size_t K(attention_scratch)(const struct k_attention *g, int back);
 int K(attention_forward)(const struct k_attention *g, const struct k_attention_args *x, float *y, void *scratch, struct err *e);
-int K(attention_backward)(const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch, struct err *e);
+int K(attention_backward)(const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch,
+                          struct err *e);
 size_t K(loss_scratch)(const struct k_loss *g);
 int K(loss)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e);
 int K(optimize)(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);

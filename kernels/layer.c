@@ -1,6 +1,6 @@
 /* Layer normalisation: a voxel's channels at a time.
-   Backward, with u = (x - mean) rstd and t = gamma dy:  dx = rstd (t - mean(t) - u mean(t u)),  dgamma = sum dy u,  dbeta = sum dy; the sums by chunks
-   of fixed size, in doubles, added in their order. */
+   Backward, with u = (x - mean) rstd and t = gamma dy:  dx = rstd (t - mean(t) - u mean(t u)),  dgamma = sum dy u,  dbeta = sum dy; the sums by
+   chunks of fixed size, in doubles, added in their order. */
 #include "kernels/cpu.h"
 
 #include <math.h>
@@ -62,7 +62,8 @@ static void forward(const struct k_layer *g, const float *x, const float *gamma,
 		*rstd = s;
 }
 
-int K(layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd, struct err *e)
+int K(layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd,
+                     struct err *e)
 {
 	(void)e;
 #pragma omp parallel for schedule(static)

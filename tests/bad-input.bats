@@ -121,7 +121,7 @@ rows() {
 @test "nii-resample, nii-invert, nii-patch, nii-augment" {
 	rows <<-'END'
 		flat     | nii-resample -s 2                   | affine: axis y has no length
-		singular | nii-resample -s 2                   | affine is sheared: axes x and y are not at right angles (cosine 1)
+		singular | nii-resample -s 2                   | affine is singular: its axes lie in a plane (volume between them 0)
 		broken   | nii-resample -s 2                   | metadata affine: number 6 of 16 is missing or not finite
 		constant | nii-resample -s 0.7                 | = min 1, max 1, mean 1
 		negative | nii-resample -s 1                   | = axes LPI

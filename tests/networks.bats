@@ -47,6 +47,24 @@ trains() {
 	trains --arch '{"_target_": "monai.networks.nets.SegResNet", "init_filters": 4, "norm": ["GROUP", {"num_groups": 2}], "blocks_down": [1, 1], "blocks_up": [1], "dropout_prob": 0.2}'
 }
 
+@test "SwinUNETR" {
+	nii-phantom -n 1 --seed 1 --size 32,32,32 --healthy 0 --volume 55,60 -o train.ts.32
+	local patches="nii-patch -s 32,32,32 --pos 0.5 --seed 1" v=train.ts.32
+	arch='{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 12, "depths": [1, 1, 1, 2], "num_heads": [1, 2, 3, 4]}'
+	$patches -n 4 $v | seg-train --arch "$arch" --batch 2 --threads 1 -o whole.ts
+	$patches -n 2 $v | seg-train --arch "$arch" --batch 2 --threads 2 -o part.ts
+	$patches -n 4 --skip 2 $v | seg-train --resume part.last.ts --threads 2 -o part.ts
+	cmp whole.last.ts part.last.ts
+	ts-info whole.ts | grep -q 'swinViT.layers4.0.blocks.1.attn.relative_position_bias_table *F32 *\[2197,4\]'
+	seg-window -m whole.ts -o pred.ts scan.ts
+	fails 1 "seg-train: SwinUNETR: drop_rate must be 0: it is not built in" seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "drop_rate": 0.1}' -o m.ts <($patches -n 1 $v)
+	fails 1 "seg-train: SwinUNETR: feature_size must be a multiple of 12" seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 16}' -o m.ts <($patches -n 1 $v)
+	fails 1 "seg-train: SwinUNETR: num_heads: 5 does not divide the 12 channels of stage 1" seg-train -o m.ts <($patches -n 1 $v) \
+		--arch '{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 12, "num_heads": [5, 2, 3, 4]}'
+	fails 1 'seg-train: SwinUNETR: downsample must be "merging", "mergingv2" or "merging_1.4"' seg-train -o m.ts <($patches -n 1 $v) \
+		--arch '{"_target_": "SwinUNETR", "out_channels": 2, "downsample": "pool"}'
+}
+
 @test "dropout, batch normalisation and other activations, from a file" {
 	echo '{"_target_": "UNet", "out_channels": 2, "channels": [4, 8], "strides": [2], "num_res_units": 1, "norm": "BATCH", "act": "MISH", "dropout": 0.3}' >net.json
 	trains --arch net.json
@@ -63,10 +81,10 @@ trains() {
 
 @test "--summary of every network" {
 	nii-phantom -n 1 --size 32,32,32 --seed 1 -o cube.ts
-	for n in unet nnunet resenc dynunet segresnet attention-unet; do
+	for n in unet nnunet resenc dynunet segresnet attention-unet swinunetr; do
 		nii-patch -s 32,32,32 -n 1 --seed 1 cube.ts | seg-train --net $n --summary | tail -n 1 >>totals
 	done
-	[ "$(grep -o '^total: [0-9]* parameters' totals | cut -d ' ' -f 2 | xargs)" = "4806481 31195594 102349770 31189410 4700914 5909130" ]
+	[ "$(grep -o '^total: [0-9]* parameters' totals | cut -d ' ' -f 2 | xargs)" = "4806481 31195594 102349770 31189410 4700914 5909130 62186708" ]
 }
 
 @test "what is refused" {

@@ -204,9 +204,9 @@ static int check(const struct swin *s, struct err *e)
 static int read_options(struct swin *s, const json_t *arch, struct err *e)
 {
 	/* img_size: of MONAI before 1.5; the last two change how, not what, MONAI computes */
-	static const char *const known[] = {"spatial_dims", "in_channels", "out_channels", "feature_size", "patch_size", "depths", "num_heads", "window_size",
-		"qkv_bias", "mlp_ratio", "norm_name", "drop_rate", "attn_drop_rate", "dropout_path_rate", "normalize", "patch_norm", "downsample", "use_v2",
-		"use_hyena", "img_size", "use_checkpoint", "use_flash_attention", NULL};
+	static const char *const known[] = {"spatial_dims", "in_channels", "out_channels", "feature_size", "patch_size", "depths", "num_heads",
+		"window_size", "qkv_bias", "mlp_ratio", "norm_name", "drop_rate", "attn_drop_rate", "dropout_path_rate", "normalize", "patch_norm",
+		"downsample", "use_v2", "use_hyena", "img_size", "use_checkpoint", "use_flash_attention", NULL};
 	const json_t *window = json_object_get(arch, "window_size"), *ratio = json_object_get(arch, "mlp_ratio");
 	int dims = 3, patch = 2;
 	const struct arch_int ints[] = {

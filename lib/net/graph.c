@@ -1,4 +1,4 @@
-#include "lib/net/graph.h"
+#include "lib/net/graph_parts.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -89,8 +89,7 @@ static int grow(void *array, int n, int *room, size_t size)
 	return 0;
 }
 
-/* A new operation that reads a and b (-1: none) and, but for what the caller changes, makes a value like a. NULL after an error. */
-static struct graph_op *add_op(struct graph *g, enum graph_kind kind, const char *name, int a, int b)
+struct graph_op *graph_add_op(struct graph *g, enum graph_kind kind, const char *name, int a, int b)
 {
 	struct graph_op *op;
 
@@ -138,14 +137,14 @@ static int add_to(struct graph *g, struct graph_param **list, int *n, int *room,
 	return (*n)++;
 }
 
-static int add_param(struct graph *g, const char *name, const char *last, const struct graph_param *like)
+int graph_add_param(struct graph *g, const char *name, const char *last, const struct graph_param *like)
 {
 	return add_to(g, &g->param, &g->params, &g->params_room, &g->floats, name, last, like);
 }
 
-static int add_vector(struct graph *g, const char *name, const char *last, int64_t c, float fill)
+int graph_add_vector(struct graph *g, const char *name, const char *last, int64_t c, float fill)
 {
-	return add_param(g, name, last, &(struct graph_param){.rank = 1, .shape = {c}, .fill = fill});
+	return graph_add_param(g, name, last, &(struct graph_param){.rank = 1, .shape = {c}, .fill = fill});
 }
 
 static int add_buffer(struct graph *g, const char *name, const char *last, enum graph_param_kind kind, int64_t c, float fill)
@@ -157,7 +156,7 @@ static int add_buffer(struct graph *g, const char *name, const char *last, enum 
 
 int graph_input(struct graph *g, int64_t c)
 {
-	struct graph_op *op = add_op(g, GRAPH_INPUT, "input", -1, -1);
+	struct graph_op *op = graph_add_op(g, GRAPH_INPUT, "input", -1, -1);
 
 	if (!op)
 		return -1;
@@ -165,8 +164,7 @@ int graph_input(struct graph *g, int64_t c)
 	return g->n - 1;
 }
 
-/* The values' resolution after a step by a stride, up or down. */
-static void step_size(struct graph *g, struct graph_op *op, const int stride[3], int up)
+void graph_step_size(struct graph *g, struct graph_op *op, const int stride[3], int up)
 {
 	for (int k = 0; k < 3; k++) {
 		if (!up)
@@ -192,7 +190,7 @@ static void init_conv(const struct graph_conv *conv, struct graph_param *weight,
 
 int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv *conv)
 {
-	struct graph_op *op = add_op(g, GRAPH_CONV, name, x, -1);
+	struct graph_op *op = graph_add_op(g, GRAPH_CONV, name, x, -1);
 	struct graph_param weight = {.rank = conv->linear ? 2 : 5}, bias = {.rank = 1, .shape = {conv->oc}};
 	int64_t ic;
 
@@ -201,21 +199,21 @@ int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv
 	ic = op->c;
 	op->conv = *conv;
 	op->c = conv->oc;
-	step_size(g, op, conv->stride, conv->transposed);
+	graph_step_size(g, op, conv->stride, conv->transposed);
 	weight.shape[0] = conv->transposed ? ic : conv->oc;
 	weight.shape[1] = conv->transposed ? conv->oc : ic;
 	for (int k = 0; k < 3; k++)
 		weight.shape[2 + k] = conv->kernel[k];
 	init_conv(conv, &weight, &bias);
-	op->w = add_param(g, name, "weight", &weight);
+	op->w = graph_add_param(g, name, "weight", &weight);
 	if (conv->bias)
-		op->b = add_param(g, name, "bias", &bias);
+		op->b = graph_add_param(g, name, "bias", &bias);
 	return g->bad ? -1 : g->n - 1;
 }
 
 int graph_norm(struct graph *g, int x, const char *name, const struct graph_norm *norm)
 {
-	struct graph_op *op = add_op(g, GRAPH_NORM, name, x, -1);
+	struct graph_op *op = graph_add_op(g, GRAPH_NORM, name, x, -1);
 
 	if (!op)
 		return -1;
@@ -223,8 +221,8 @@ int graph_norm(struct graph *g, int x, const char *name, const struct graph_norm
 	if (norm->kind == K_NORM_GROUP && (norm->groups < 1 || op->c % norm->groups))
 		g->bad = err_set(&g->err, NULL, "%.200s: %lld channels do not make %lld groups", op->name, (long long)op->c, (long long)norm->groups);
 	if (norm->affine) {
-		op->w = add_vector(g, name, "weight", op->c, norm->zero ? 0 : 1);
-		op->b = add_vector(g, name, "bias", op->c, 0);
+		op->w = graph_add_vector(g, name, "weight", op->c, norm->zero ? 0 : 1);
+		op->b = graph_add_vector(g, name, "bias", op->c, 0);
 	}
 	if (norm->running) {
 		op->running = add_buffer(g, name, "running_mean", GRAPH_BUFFER, op->c, 0);
@@ -248,7 +246,7 @@ static int find_vector(const struct graph *g, const char *name, const char *last
 
 int graph_act(struct graph *g, int x, const char *name, const struct graph_act *act)
 {
-	struct graph_op *op = add_op(g, GRAPH_ACT, name, x, -1);
+	struct graph_op *op = graph_add_op(g, GRAPH_ACT, name, x, -1);
 
 	if (!op)
 		return -1;
@@ -257,7 +255,7 @@ int graph_act(struct graph *g, int x, const char *name, const struct graph_act *
 		return g->n - 1;
 	op->alpha = find_vector(g, name, "weight", act->alphas);
 	if (op->alpha < 0)
-		op->alpha = add_vector(g, name, "weight", act->alphas, act->slope);
+		op->alpha = graph_add_vector(g, name, "weight", act->alphas, act->slope);
 	return g->bad ? -1 : g->n - 1;
 }
 
@@ -270,7 +268,7 @@ static struct graph_op *join(struct graph *g, enum graph_kind kind, const char *
 		g->bad = err_set(&g->err, NULL, "%.200s and %.200s do not fit each other", g->op[a].name, g->op[b].name);
 		return NULL;
 	}
-	return add_op(g, kind, name, a, b);
+	return graph_add_op(g, kind, name, a, b);
 }
 
 int graph_add(struct graph *g, int a, int b)
@@ -290,7 +288,7 @@ int graph_concat(struct graph *g, int a, int b)
 
 int graph_drop(struct graph *g, int x, const char *name, float rate, int whole)
 {
-	struct graph_op *op = add_op(g, GRAPH_DROP, name, x, -1);
+	struct graph_op *op = graph_add_op(g, GRAPH_DROP, name, x, -1);
 
 	if (!op)
 		return -1;
@@ -301,13 +299,13 @@ int graph_drop(struct graph *g, int x, const char *name, float rate, int whole)
 
 int graph_scale(struct graph *g, int x, const char *name, enum k_scale_kind kind, const int factor[3])
 {
-	struct graph_op *op = add_op(g, GRAPH_SCALE, name, x, -1);
+	struct graph_op *op = graph_add_op(g, GRAPH_SCALE, name, x, -1);
 
 	if (!op)
 		return -1;
 	op->scale = kind;
 	memcpy(op->factor, factor, sizeof op->factor);
-	step_size(g, op, factor, kind == K_SCALE_LINEAR);
+	graph_step_size(g, op, factor, kind == K_SCALE_LINEAR);
 	return g->bad ? -1 : g->n - 1;
 }
 
@@ -316,58 +314,6 @@ int graph_gate(struct graph *g, int x, int gate)
 	struct graph_op *op = join(g, GRAPH_GATE, "gate", x, gate);
 
 	return op ? g->n - 1 : -1;
-}
-
-int graph_linear(struct graph *g, int x, const char *name, int64_t oc, int bias)
-{
-	return graph_conv(g, x, name, &(struct graph_conv){.oc = oc, .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .bias = bias, .linear = 1});
-}
-
-int graph_layer(struct graph *g, int x, const char *name, int affine)
-{
-	struct graph_op *op = add_op(g, GRAPH_LAYER, name, x, -1);
-
-	if (!op)
-		return -1;
-	if (affine) {
-		op->w = add_vector(g, name, "weight", op->c, 1);
-		op->b = add_vector(g, name, "bias", op->c, 0);
-	}
-	return g->bad ? -1 : g->n - 1;
-}
-
-int graph_attention(struct graph *g, int x, const char *name, const struct graph_attention *a)
-{
-	struct graph_param table = {.rank = 2, .shape = {1, a->heads}, .deviation = 0.02};
-	int mark = graph_enter(g, "%s", name);
-	int64_t c = g->bad ? 0 : g->op[x].c;
-	struct graph_op *op;
-
-	x = graph_linear(g, x, "qkv", 3 * c, a->bias);
-	op = add_op(g, GRAPH_ATTENTION, "attention", x, -1);
-	if (op) {
-		op->attention = *a;
-		op->c = c;
-		for (int k = 0; k < 3; k++)
-			table.shape[0] *= 2 * a->window[k] - 1;
-		op->w = add_param(g, "", "relative_position_bias_table", &table);
-		x = g->n - 1;
-	}
-	x = graph_linear(g, x, "proj", c, 1);
-	graph_leave(g, mark);
-	return x;
-}
-
-int graph_merge(struct graph *g, int x, const char *name, const unsigned char order[8])
-{
-	struct graph_op *op = add_op(g, GRAPH_MERGE, name, x, -1);
-
-	if (!op)
-		return -1;
-	op->c *= 8;
-	memcpy(op->order, order, sizeof op->order);
-	step_size(g, op, (const int[3]){2, 2, 2}, 0);
-	return g->bad ? -1 : g->n - 1;
 }
 
 void graph_head(struct graph *g, int x, float weight)

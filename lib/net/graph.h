@@ -110,8 +110,8 @@ int graph_drop(struct graph *g, int x, const char *name, float rate, int whole);
 int graph_scale(struct graph *g, int x, const char *name, enum k_scale_kind kind, const int factor[3]); /* mean: down, linear: up */
 int graph_gate(struct graph *g, int x, int gate);  /* x times gate, which has one channel */
 
-/* Transformers: nn.Linear over channels; LayerNorm over channels (affine: with weight and bias); attention within windows: projection NAME.qkv, NAME's
-   relative_position_bias_table, projection NAME.proj; 2x2x2 voxels to one of 8 times the channels, in that order (backend.h, k_merge). */
+/* Transformers: nn.Linear over channels; LayerNorm over channels (affine: with weight and bias); attention within windows: projection NAME.qkv,
+   NAME.relative_position_bias_table, projection NAME.proj; 2x2x2 voxels to one of 8 times the channels, in that order (backend.h, k_merge). */
 int graph_linear(struct graph *g, int x, const char *name, int64_t oc, int bias);
 int graph_layer(struct graph *g, int x, const char *name, int affine);
 int graph_attention(struct graph *g, int x, const char *name, const struct graph_attention *a);

@@ -302,6 +302,7 @@ static void readers(struct plan *p, int i)
 {
 	const struct plan_step *s = &p->step[i];
 	const int in[2] = {s->x, s->res};
+	static const char keeps[] = {[PLAN_CONV] = 1, [PLAN_GATE] = 1, [PLAN_LAYER] = 1, [PLAN_ATTENTION] = 1, [PLAN_MERGE] = 0}; /* read backward */
 	int params = s->w >= 0 || s->b >= 0 || s->alpha >= 0;
 
 	p->value[s->out].step = i;
@@ -319,7 +320,7 @@ static void readers(struct plan *p, int i)
 			continue;
 		}
 		v->dense |= k == 0 || s->kind == PLAN_GATE;
-		if (s->kind == PLAN_GATE || s->norm.after || s->kind == PLAN_LAYER || s->kind == PLAN_ATTENTION || (k == 0 && (s->kind == PLAN_CONV || s->norm.norm != K_NORM_NONE || s->norm.act != K_ACT_NONE)))
+		if (keeps[s->kind] || s->norm.after || (k == 0 && (s->norm.norm != K_NORM_NONE || s->norm.act != K_ACT_NONE)))
 			v->kept = p->train;
 	}
 	p->value[s->out].grad |= params;

@@ -38,8 +38,8 @@ static inline int64_t ref_voxel(const struct k_attention *g, const int64_t at[3]
 }
 
 /* One window whose first place is `first`, of batch item n, one head. */
-static inline void ref_window(const struct k_attention *g, const int64_t first[3], const int64_t padded[3], int64_t n, int64_t head, const double *qkv,
-                              const double *bias, const double *table, double *y)
+static inline void ref_window(const struct k_attention *g, const int64_t first[3], const int64_t padded[3], int64_t n, int64_t head,
+                              const double *qkv, const double *bias, const double *table, double *y)
 {
 	int64_t t = g->window[0] * g->window[1] * g->window[2], hd = g->c / g->heads, *vox = malloc(sizeof *vox * (size_t)t), volume =
 		g->size[0] * g->size[1] * g->size[2];

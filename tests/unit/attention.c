@@ -72,7 +72,8 @@ static double gradient_off(const struct k_attention *g, const struct att_data *a
 static void attention_case(struct k_attention g)
 {
 	int64_t vox = g.n * g.size[0] * g.size[1] * g.size[2], rows = (2 * g.table[0] - 1) * (2 * g.table[1] - 1) * (2 * g.table[2] - 1);
-	struct att_data a = {pair_new(vox * 3 * g.c, 1.5), pair_new(3 * g.c, 1), pair_new(rows * g.heads, 1), pair_new(vox * g.c, 1), pair_new(vox * g.c, 0)};
+	struct att_data a = {pair_new(vox * 3 * g.c, 1.5), pair_new(3 * g.c, 1), pair_new(rows * g.heads, 1), pair_new(vox * g.c, 1),
+		pair_new(vox * g.c, 0)};
 	struct pair y[2], dqkv[2], dbias[2], dtable[2];
 	double off[3];
 	int bad = 0, same = 1;
@@ -92,7 +93,8 @@ static void attention_case(struct k_attention g)
 		k->release(scratch);
 	}
 	same &= !memcmp(y[0].f, y[1].f, sizeof(float) * (size_t)y[0].n) && !memcmp(dqkv[0].f, dqkv[1].f, sizeof(float) * (size_t)dqkv[0].n);
-	same &= !memcmp(dbias[0].f, dbias[1].f, sizeof(float) * (size_t)dbias[0].n) && !memcmp(dtable[0].f, dtable[1].f, sizeof(float) * (size_t)dtable[0].n);
+	same &= !memcmp(dbias[0].f, dbias[1].f, sizeof(float) * (size_t)dbias[0].n);
+	same &= !memcmp(dtable[0].f, dtable[1].f, sizeof(float) * (size_t)dtable[0].n);
 	ref_attention(&g, a.qkv.d, a.bias.d, a.table.d, a.y.d);
 	off[0] = worst(y[0].f, a.y.d, a.y.n, 2e-6);
 	ok(!bad && off[0] <= 1, "attention of %lldx%lldx%lld, window %lld,%lld,%lld, shift %lld,%lld,%lld, %lld heads of %lld: %.2g of the tolerance",
@@ -100,7 +102,8 @@ static void attention_case(struct k_attention g)
 	   (long long)g.shift[0], (long long)g.shift[1], (long long)g.shift[2], (long long)g.heads, (long long)(g.c / g.heads), off[0]);
 	off[0] = gradient_off(&g, &a, a.qkv, dqkv[0].f, 0), off[1] = gradient_off(&g, &a, a.bias, dbias[0].f, 0);
 	off[2] = gradient_off(&g, &a, a.table, dtable[0].f, 1);
-	ok(off[0] < 2e-5 && off[1] < 2e-4 && off[2] < 2e-4, "its gradients against finite differences: qkv %.1e, bias %.1e, table %.1e", off[0], off[1], off[2]);
+	ok(off[0] < 2e-5 && off[1] < 2e-4 && off[2] < 2e-4, "its gradients against finite differences: qkv %.1e, bias %.1e, table %.1e", off[0],
+	   off[1], off[2]);
 	ok(same, "the same with one thread and two");
 	for (int i = 0; i < 2; i++)
 		pair_free(y[i]), pair_free(dqkv[i]), pair_free(dbias[i]), pair_free(dtable[i]);
@@ -175,10 +178,12 @@ static void layer_case(int64_t vox, int64_t c)
 	}
 	ref_layer(&g, in[0].d, in[1].d, in[2].d, ref.d);
 	off[0] = worst(y.f, ref.d, n, 1e-5);
-	off[1] = layer_off(&g, in[0], in, ref, dx[0].f, 1), off[2] = layer_off(&g, in[1], in, ref, dp[0].f, 0), off[3] = layer_off(&g, in[2], in, ref, dp[0].f + c, 0);
+	off[1] = layer_off(&g, in[0], in, ref, dx[0].f, 1), off[2] = layer_off(&g, in[1], in, ref, dp[0].f, 0);
+	off[3] = layer_off(&g, in[2], in, ref, dp[0].f + c, 0);
 	ok(!bad && off[0] <= 1, "layer norm of %lld voxels of %lld: %.2g of the tolerance", (long long)vox, (long long)c, off[0]);
 	ok(off[1] < 2e-4 && off[2] < 2e-4 && off[3] < 2e-4, "its gradients: x %.1e, gamma %.1e, beta %.1e", off[1], off[2], off[3]);
-	ok(!memcmp(dx[0].f, dx[1].f, sizeof(float) * (size_t)n) && !memcmp(dp[0].f, dp[1].f, sizeof(float) * (size_t)(2 * c)), "the same with one thread and two");
+	ok(!memcmp(dx[0].f, dx[1].f, sizeof(float) * (size_t)n) && !memcmp(dp[0].f, dp[1].f, sizeof(float) * (size_t)(2 * c)),
+	   "the same with one thread and two");
 	k->layer_forward(&g, in[0].f, NULL, NULL, y.f, NULL, NULL, &e);
 	ref_layer(&g, in[0].d, NULL, NULL, ref.d);
 	off[0] = worst(y.f, ref.d, n, 1e-5);

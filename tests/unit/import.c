@@ -373,7 +373,8 @@ static void test_plans(void)
 	plans_free(&q);
 	ok(!read_plans("3d_rgb", 0, &q) && json_equal(q.arch, p.arch) && !q.replay, "without preparation, one whose preparation is not known");
 	plans_free(&q);
-	ok(!read_plans("3d_zscore", 1, &q) && json_is_true(json_object_get(json_object_get(json_array_get(q.replay, 0), "args"), "channel_wise")), "z-score");
+	ok(!read_plans("3d_zscore", 1, &q), "z-score");
+	ok(json_is_true(json_object_get(json_object_get(json_array_get(q.replay, 0), "args"), "channel_wise")), "of each channel");
 	plans_free(&q);
 	plans_free(&p);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

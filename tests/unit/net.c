@@ -443,7 +443,7 @@ static void models(void)
 		{wrong_shape, "1 of its tensors do not fit the network: wrong model.0.conv.weight [4,27] (needs [4,1,3,3,3])"},
 		{not_a_number, "model.0.conv.weight holds nan at place 5: not a weight"},
 		{no_arch, "the model has no 'arch' in its metadata (offset 0)"},
-		{bad_arch, "architecture 'VNet' is not known (there are UNet, PlainConvUNet, ResidualEncoderUNet, DynUNet, SegResNet, AttentionUnet)"},
+		{bad_arch, "architecture 'VNet' is not known (there are UNet, PlainConvUNet, ResidualEncoderUNet, DynUNet, SegResNet, AttentionUnet, SwinUNETR)"},
 		{patch, "is not a model: its first frame is of kind 'patch', not 'model' (offset 0)"},
 	};
 	struct net *n = small_net("");

@@ -1,4 +1,5 @@
-/* SwinUNETR against MONAI's own numbers (tests/golden/make_swin.py): logits, loss, norms of all gradients; weights and input by the script's formula. */
+/* SwinUNETR against MONAI's own numbers (tests/golden/make_swin.py): logits, loss, norms of all gradients; weights and
+   input by the script's formula. */
 #include "tests/unit/tap.h"
 
 #include <zlib.h>
