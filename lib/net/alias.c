@@ -28,12 +28,12 @@ static int begins(const char *s, const char *with)
 	return !strncmp(s, with, strlen(with));
 }
 
-/* Place of a normalisation in its block: behind the convolution, or behind the activation. */
-static int norm_place(const struct graph *g, int param)
+/* Place of the normalisation called so in its block: behind the convolution, or behind the activation. */
+static int norm_place(const struct graph *g, const char *name, size_t len)
 {
 	for (int i = 0; i < g->n; i++)
-		if (g->op[i].w == param || g->op[i].b == param)
-			return g->op[i].in[0] >= 0 && g->op[g->op[i].in[0]].kind == GRAPH_ACT ? 2 : 1;
+		if (strlen(g->op[i].name) == len && !memcmp(g->op[i].name, name, len) && g->op[i].in[0] >= 0)
+			return g->op[g->op[i].in[0]].kind == GRAPH_ACT ? 2 : 1;
 	return 1;
 }
 
@@ -47,7 +47,7 @@ static void add_nnunet(struct list *l, int param)
 	if (last && last - name > 5 && (!strncmp(last - 5, ".conv", 5) || !strncmp(last - 5, ".norm", 5)))
 		part = last - 5;
 	if (part && part[1] == 'n')
-		place = norm_place(l->g, param);
+		place = norm_place(l->g, name, (size_t)(last - name));
 	if (part)
 		add(l, param, "%.*s.all_modules.%d%s", (int)(part - name), name, place, last);
 	if (encoder)
@@ -113,7 +113,9 @@ struct alias *alias_list(const struct graph *g, int *n, struct err *e)
 			l.ups = i + 1;
 	}
 	for (int p = 0; p < g->params; p++)
-		if (dynunet)
+		if (!strcmp(g->param[p].name, "conv_final.1.weight"))
+			add(&l, p, "act_mod.weight");
+		else if (dynunet)
 			add_dynunet(&l, p);
 		else
 			add_nnunet(&l, p);

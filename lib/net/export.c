@@ -1,5 +1,6 @@
 #include "lib/net/export.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,12 +26,46 @@ static int add_aliases(const struct graph *g, struct frame *f, struct err *e)
 	return r;
 }
 
+/* MONAI's attention keeps, for every pair of a window's voxels, the line of its bias table that their distance has: [L,L], z outermost. */
+static void fill_index(const int window[3], int64_t *index)
+{
+	const int w = window[2], plane = window[1] * w, n = window[0] * plane, line = 2 * w - 1, page = (2 * window[1] - 1) * line;
+
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < n; k++)
+			*index++ = (i / plane - k / plane + window[0] - 1) * page + (i % plane / w - k % plane / w + window[1] - 1) * line +
+			           (i % w - k % w + w - 1);
+}
+
+static int add_indices(const struct graph *g, struct frame *f, struct err *e)
+{
+	static const char table[] = "relative_position_bias_table";
+
+	for (int i = 0; i < g->n; i++) {
+		const int *window = g->op[i].attention.window;
+		const char *name = g->op[i].kind == GRAPH_ATTENTION ? g->param[g->op[i].w].name : NULL;
+		int64_t shape[2] = {(int64_t)window[0] * window[1] * window[2], (int64_t)window[0] * window[1] * window[2]};
+		char full[GRAPH_NAME + 40];
+		struct tensor *t;
+
+		if (!name || strlen(name) < sizeof table)
+			continue;
+		snprintf(full, sizeof full, "%.*srelative_position_index", (int)(strlen(name) - strlen(table)), name);
+		t = frame_add(f, full, DT_I64, 2, shape, e);
+		if (!t)
+			return -1;
+		fill_index(window, t->data);
+	}
+	return 0;
+}
+
 /* PyTorch's loaders look for the format; all the rest is ours and makes the file a model still. */
 static int write_safetensors(const struct import_net *n, struct out *o, struct err *e)
 {
 	struct frame f = {0};
-	int r = import_frame(n, &f, e) || add_aliases(n->graph, &f, e) || frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;
+	int r = import_frame(n, &f, e) || add_aliases(n->graph, &f, e) || add_indices(n->graph, &f, e);
 
+	r = r || frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;
 	frame_free(&f);
 	return r;
 }

@@ -254,21 +254,25 @@ static void leave_out(struct match *m)
 
 /* -- axes -- */
 
-static void turn(struct match *m, struct weight *w, const int axes[MATCH_AXES])
+static void turn(struct weight *w, const int axes[MATCH_AXES])
 {
-	struct weight old = *w;
-	char text[WEIGHT_TEXT];
+	const struct weight old = *w;
 
-	if (w->rank == 1)
-		return;
-	if (w->rank != 2 + MATCH_AXES) {
-		tell(m, 1, "cannot be turned: %.200s %s, which is no kernel", w->name, weights_text(w, text));
-		return;
-	}
-	for (int k = 0; k < MATCH_AXES; k++) {
+	for (int k = 0; w->rank == 2 + MATCH_AXES && k < MATCH_AXES; k++) {
 		w->shape[2 + k] = old.shape[2 + axes[k]];
 		w->stride[2 + k] = old.stride[2 + axes[k]];
 	}
+}
+
+/* Kernels have axes; attention within windows and the merging of patches have them in ways that cannot be turned. */
+static void turn_all(struct match *m, const int axes[MATCH_AXES])
+{
+	for (int i = 0; i < m->g->n; i++)
+		if (m->g->op[i].kind == GRAPH_ATTENTION || m->g->op[i].kind == GRAPH_MERGE)
+			tell(m, 1, "cannot be turned to z,y,x: %.200s", m->g->op[i].name);
+	for (int i = 0; i < m->w->n; i++)
+		if (param(m->g, m->w->w[i].name))
+			turn(&m->w->w[i], axes);
 }
 
 /* -- shapes -- */
@@ -303,8 +307,8 @@ static int fit(struct match *m, const char *prefix, const int axes[MATCH_AXES])
 	for (int i = 0; i < w->n; i++)
 		if (!param(m->g, w->w[i].name))
 			tell(m, 1, "extra: %.200s %s", w->w[i].name, weights_text(&w->w[i], text));
-		else if (axes[0] != 0 || axes[1] != 1)
-			turn(m, &w->w[i], axes);
+	if (axes[0] != 0 || axes[1] != 1)
+		turn_all(m, axes);
 	for (int i = 0; i < m->g->params; i++)
 		check_param(m, &m->g->param[i]);
 	return m->problems ? err_set(m->e, w->file, "%d of its tensors do not fit the network", m->problems) : 0;

@@ -62,11 +62,16 @@ void onnx_proto_text(struct onnx_proto *b, int field, const char *s)
 	add(b, s, strlen(s));
 }
 
-void onnx_proto_message(struct onnx_proto *b, int field, struct onnx_proto *m)
+void onnx_proto_fields(struct onnx_proto *b, struct onnx_proto *m)
 {
-	onnx_proto_head(b, field, m->n);
 	add(b, m->p, m->n);
 	b->bad |= m->bad;
 	free(m->p);
 	memset(m, 0, sizeof *m);
+}
+
+void onnx_proto_message(struct onnx_proto *b, int field, struct onnx_proto *m)
+{
+	onnx_proto_head(b, field, m->n);
+	onnx_proto_fields(b, m);
 }

@@ -14,5 +14,6 @@ void onnx_proto_float(struct onnx_proto *b, int field, float v);
 void onnx_proto_text(struct onnx_proto *b, int field, const char *s);
 void onnx_proto_head(struct onnx_proto *b, int field, uint64_t len);              /* of a field of len bytes that follow */
 void onnx_proto_message(struct onnx_proto *b, int field, struct onnx_proto *m);   /* m is emptied */
+void onnx_proto_fields(struct onnx_proto *b, struct onnx_proto *m);               /* those of m, which is emptied */
 
 #endif

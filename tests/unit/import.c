@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "lib/net/alias.h"
 #include "lib/net/archfile.h"
 #include "lib/net/export.h"
 #include "lib/net/onnx.h"
@@ -290,6 +291,27 @@ static void test_match(void)
 	weights_close(&w);
 }
 
+/* nnU-Net's block whose activation stands before its normalisation: place 2 of all_modules. */
+static void test_alias(void)
+{
+	struct graph *g = graph_new(&e);
+	const struct graph_conv c = {.oc = 2, .kernel = {1, 1, 1}, .stride = {1, 1, 1}};
+	const struct graph_norm norm = {.kind = K_NORM_INSTANCE, .affine = 1};
+	const struct graph_act act = {.kind = K_ACT_RELU};
+	int x = graph_input(g, 1), mark = graph_enter(g, "encoder.a"), n;
+	struct alias *a;
+
+	x = graph_norm(g, graph_act(g, graph_conv(g, x, "conv", &c), "nonlin", &act), "norm", &norm);
+	graph_leave(g, mark);
+	graph_output(g, x, &e);
+	a = alias_list(g, &n, &e);
+	ok(a && n == 9, "names: %d", n);
+	ok(!strcmp(a[0].name, "encoder.a.all_modules.0.weight") && !strcmp(a[1].name, "decoder.encoder.a.conv.weight"), "of the convolution");
+	ok(!strcmp(a[3].name, "encoder.a.all_modules.2.weight") && !strcmp(a[8].name, "decoder.encoder.a.all_modules.2.bias"), "of the normalisation");
+	free(a);
+	graph_free(g);
+}
+
 static void test_load(void)
 {
 	const struct weight t = {.dtype = DT_F32, .rank = 3, .shape = {2, 3, 2}, .stride = {1, 4, 2}, .data = (const uint8_t *)VALUES};
@@ -351,7 +373,8 @@ static void test_plans(void)
 	plans_free(&q);
 	ok(!read_plans("3d_rgb", 0, &q) && json_equal(q.arch, p.arch) && !q.replay, "without preparation, one whose preparation is not known");
 	plans_free(&q);
-	ok(!read_plans("3d_zscore", 1, &q) && json_is_true(json_object_get(json_object_get(json_array_get(q.replay, 0), "args"), "channel_wise")), "z-score");
+	ok(!read_plans("3d_zscore", 1, &q), "z-score");
+	ok(json_is_true(json_object_get(json_object_get(json_array_get(q.replay, 0), "args"), "channel_wise")), "of each channel");
 	plans_free(&q);
 	plans_free(&p);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -395,7 +418,7 @@ static const uint8_t *next(const uint8_t *p, const uint8_t *end, struct field *f
 	return *bad ? NULL : p + len;
 }
 
-static struct { int nodes, tensors, bad, inputs, outputs; size_t bytes; char ops[2000]; float first; } seen;
+static struct { int nodes, tensors, bad, inputs, outputs; size_t bytes; char ops[8000]; float first; } seen;
 
 static void walk_node(const uint8_t *p, size_t n)
 {
@@ -479,6 +502,37 @@ static void test_onnx(void)
 	unlink(path);
 }
 
+/* What nodes the operations of every network become. */
+static void test_nodes(void)
+{
+	static const struct { const char *name, *ops; } nodes[] = {
+		{"unet-step3", "Conv InstanceNormalization Relu "}, {"unet-affine", "InstanceNormalization LeakyRelu "}, {"unet-res1", "PRelu "},
+		{"arch-unet-batch", "Conv BatchNormalization Relu "}, {"arch-unet-elu", "InstanceNormalization Elu "}, {"arch-unet-tanh", "Tanh "},
+		{"arch-unet-group", "Constant Reshape InstanceNormalization Shape Reshape Mul Add Constant Constant Constant Mul Erf Add Mul Mul "},
+		{"arch-unet-mish", "Conv Softplus Tanh Mul "}, {"arch-unet-sigmoid", "Sigmoid Conv "}, {"arch-unet-drop", "Identity "},
+		{"arch-plain", "ConvTranspose Concat Conv "}, {"arch-resenc", "AveragePool "}, {"arch-attention", "Sigmoid Mul Concat "},
+		{"arch-segresnet", "Constant Resize Add "},
+	};
+
+	for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+		char input[64], path[64];
+		struct export x = {.input = input, .format = EXPORT_ONNX, .say = tell};
+		struct out o;
+		uint8_t *b;
+		size_t n;
+		int r;
+
+		snprintf(input, sizeof input, "tests/golden/%s.ts", nodes[i].name);
+		snprintf(path, sizeof path, "/tmp/niipipe-onnx-%ld", (long)getpid());
+		r = out_open(&o, path, 1, &e) || export_run(&x, &o, &e) || out_close(&o, &e);
+		b = slurp(path, &n);
+		walk_model(b, n);
+		ok(!r && !seen.bad && seen.inputs == 1 && strstr(seen.ops, nodes[i].ops), "%s: %s", nodes[i].name, r ? e.text : seen.ops);
+		free(b);
+		unlink(path);
+	}
+}
+
 int main(void)
 {
 	test_bad_pickles();
@@ -489,8 +543,10 @@ int main(void)
 	test_cut("tests/fuzz/torch/zip");
 	test_laughs();
 	test_match();
+	test_alias();
 	test_load();
 	test_plans();
 	test_onnx();
+	test_nodes();
 	return tap_done();
 }
