@@ -79,10 +79,3 @@ nii-resample -s 3.6,3.6,4.5 "$tmp/real.ts" | nii-normalize --window=-1024,325 >"
 table "real CTs at 3.6x3.6x4.5 mm, window 48,48,32" "$tmp/small.ts" ""
 nii-read "$NIIPIPE_DATA/ct/LUNG1-002/LUNG1-002_ct.nii.gz" | nii-normalize --window=-1024,325 >"$tmp/large.ts"
 table "LUNG1-002 at its own grid, window 160,160,64" "$tmp/large.ts" "" --roi 160,160,64
-
-# How many windows there are on a large scan; its full mask takes too long to be made here.
-nii-phantom -n 1 --seed 1 -s 512,512,300 --spacing 0.7,0.7,1.2 | nii-normalize --window=-1024,325 >"$tmp/large.ts"
-printf '\nphantom of 512x512x300, window 160,160,64\noptions\twindows\tof\n'
-for effort in 1 2 3; do
-	printf -- '--effort %s\t%s\n' $effort "$(masks "$tmp/got" "$tmp/large.ts" --roi 160,160,64 --effort $effort | tr ' ' '\t')"
-done
