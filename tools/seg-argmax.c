@@ -1,7 +1,8 @@
 /* seg-argmax [FILE ...]: scores -> labels.
-   Every frame with `prob` [K,Z,Y,X] gets `pred` [Z,Y,X] U8: the class with the highest score (ties to the lowest class), with --threshold classes whose
-   probability reaches theirs, with --rule dice the labels of the highest expected Dice. Several operands are streams that run in step: the mean of their scores is taken; ids, grids
-   and kinds of scores must agree, the other tensors come from the first. prob is dropped unless --keep-prob.
+   Every frame with `prob` [K,Z,Y,X] gets `pred` [Z,Y,X] U8: the class with the highest score (ties to the lowest class), with --threshold
+   classes whose probability reaches theirs, with --rule dice the labels of the highest expected Dice. Several operands are streams that run in step:
+   the mean of their scores is taken; ids, grids and kinds of scores must agree, the other tensors come from the first. prob is dropped unless
+   --keep-prob.
    Memory: one frame of each stream and pred; scores that are not F32 once more as F32. */
 #include <stdlib.h>
 #include <string.h>

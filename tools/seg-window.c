@@ -1,7 +1,7 @@
 /* seg-window -m MODEL [FILE ...]: sliding-window inference, as MONAI's sliding_window_inference or nnU-Net's predictor does it.
    Every frame with `image` [C,Z,Y,X] gets `pred` [Z,Y,X] U8, the labels that follow from the scores by a rule, or with --output the scores `prob`
-   [K,Z,Y,X] themselves; the image is dropped unless --keep-image, all else rides along. Several models are one: the mean of their scores counts. A volume
-   that did not go through what the models' training data went through is refused unless --force.
+   [K,Z,Y,X] themselves; the image is dropped unless --keep-image, all else rides along. Several models are one: the mean of their scores counts.
+   A volume that did not go through what the models' training data went through is refused unless --force.
    Memory: the volume, accumulators of one window's depth, the networks' activations; see seg-window(1). */
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +36,7 @@ struct work {
 	const struct k_backend *k;
 	struct ensemble m;
 	struct window_opts w;
+	struct tensor mask;
 	struct window_stats stats;
 	struct prob_rule rule;
 	struct progress bar;
@@ -91,10 +92,11 @@ static json_t *history_args(const struct work *w)
 {
 	const struct opts *o = w->o;
 	const int64_t roi[3] = {w->w.roi[2], w->w.roi[1], w->w.roi[0]};
-	json_t *a = json_pack("{s:s, s:o, s:f, s:o, s:o}", "model", o->models.v[0], "roi", json_ints(roi, 3), "overlap", w->w.overlap, "mode", word(modes, o->mode),
-	                      "output", word(outputs, o->output)), *more;
+	json_t *a = json_pack("{s:s, s:o, s:f, s:o, s:o}", "model", o->models.v[0], "roi", json_ints(roi, 3), "overlap", w->w.overlap,
+	                      "mode", word(modes, o->mode), "output", word(outputs, o->output)), *more;
 	const struct { const char *key, *words; int value; } choices[] = {
-		{"grid", grids, (int)w->w.grid}, {"padding", paddings, o->padding}, {"mirror", mirrors, o->mirror}, {"mean", means, o->mean}, {"rule", rules, o->rule}};
+		{"grid", grids, (int)w->w.grid}, {"padding", paddings, o->padding}, {"mirror", mirrors, o->mirror}, {"mean", means, o->mean},
+		{"rule", rules, o->rule}};
 	const struct { const char *key; double value, none; } numbers[] = {
 		{"fill", o->fill, 0}, {"refine", w->w.refine, 0}, {"inner", w->w.inner, 0.5}, {"skip-air", o->air, UNSET}, {"effort", (double)o->effort, 0}};
 
@@ -143,8 +145,22 @@ static void report(const struct work *w, const struct frame *f)
 	double rest = s->seconds - s->network;
 
 	if (w->c->verbose)
-		err_warn("%s: %lld of %lld windows; network %.3f s, all else %.3f s (%.1f %%)", frame_id(f), (long long)s->run, (long long)s->total, s->network, rest,
-		         s->seconds > 0 ? 100 * rest / s->seconds : 0);
+		err_warn("%s: %lld of %lld windows; network %.3f s, all else %.3f s (%.1f %%)", frame_id(f), (long long)s->run, (long long)s->total,
+		         s->network, rest, s->seconds > 0 ? 100 * rest / s->seconds : 0);
+}
+
+/* The tensor of --within. A copy: adding a tensor moves the frame's others, not their data. */
+static int mask(struct work *w, const struct frame *f, const struct grid *g, struct err *e)
+{
+	const struct tensor *t = frame_labels(f, w->o->within, e);
+
+	if (!t)
+		return -1;
+	if (!tensor_on_grid(t, g))
+		return err_set(e, NULL, "tensor '%.80s' is on another grid than the image", w->o->within);
+	w->mask = *t;
+	w->w.within = &w->mask;
+	return 0;
 }
 
 static int segment(struct frame *f, void *arg, struct err *e)
@@ -155,7 +171,7 @@ static int segment(struct frame *f, void *arg, struct err *e)
 
 	if (frame_grid(f, &g, e) || (!w->o->force && model_check_replay(&w->m.model[0], f, e)) || plan(w, &g, e))
 		return -1;
-	if (w->o->within && !(w->w.within = frame_labels(f, w->o->within, e)))
+	if (w->o->within && mask(w, f, &g, e))
 		return -1;
 	w->stats = (struct window_stats){0};
 	w->scan++;
@@ -195,7 +211,8 @@ static int plan_early(struct work *w, struct err *e)
 	if (ensemble_plan(&w->m, w->w.batch, roi, 0, e))
 		return -1;
 	if (w->c->verbose)
-		err_warn("windows of %lld,%lld,%lld voxels, %.1f MB of activations", (long long)roi[2], (long long)roi[1], (long long)roi[0], (double)w->m.held / 1e6);
+		err_warn("windows of %lld,%lld,%lld voxels, %.1f MB of activations", (long long)roi[2], (long long)roi[1], (long long)roi[0],
+		         (double)w->m.held / 1e6);
 	return 0;
 }
 
@@ -206,7 +223,8 @@ static void set(struct work *w)
 
 	w->w = (struct window_opts){.overlap = o->overlap < 0 ? 0.25 : o->overlap, .grid = (enum window_grid_kind)(o->grid < 0 ? 0 : o->grid),
 		.mode = (enum window_mode)o->mode, .sigma = o->sigma, .batch = o->batch, .padding = (enum k_pad)o->padding, .fill = (float)o->fill,
-		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine, .inner = o->inner, .skip_air = o->air > UNSET, .air = o->air};
+		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine, .inner = o->inner,
+		.skip_air = o->air > UNSET, .air = o->air};
 	if (o->effort)
 		window_effort(&w->w, o->effort);
 	w->w.tick = tick;
@@ -248,7 +266,8 @@ static void check(const struct opts *o)
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = -1, .grid = -1, .sigma = 0.125, .inner = 0.5, .batch = 1, .class = 1, .air = UNSET};
+	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = -1, .grid = -1, .sigma = 0.125, .inner = 0.5, .batch = 1, .class = 1,
+	                 .air = UNSET};
 	const struct arg args[] = {
 		{'m', "model", ARG_STRS, &o.models, "FILE", "the model, as seg-train writes it (must be given); again: another one, the mean counts"},
 		{0, "roi", ARG_INT, o.roi, "X,Y,Z", "window, voxels; 0: the whole axis (the patch the model was trained with)", 0, 1 << 20, 3},
@@ -261,7 +280,7 @@ int main(int argc, char **argv)
 		{0, "batch", ARG_INT, &o.batch, "N", "windows predicted at once (1)", 1, 1024},
 		{0, "mirror", ARG_CHOICE, &o.mirror, mirrors, "the mean over all flips of these axes (none)"},
 		{0, "mean", ARG_CHOICE, &o.mean, means, "of what windows, flips and models are averaged (logits)"},
-		{0, "refine", ARG_FLOAT, &o.refine, "P", "windows between those of a coarse grid only where the best class is less probable than P", 0.5001, 0.999999},
+		{0, "refine", ARG_FLOAT, &o.refine, "P", "windows between those of a coarse grid only where no class has probability P", 0.5001, 0.999999},
 		{0, "inner", ARG_FLOAT, &o.inner, "R", "of a window the part about its centre where --refine looks (0.5)", 0.25, 1},
 		{0, "effort", ARG_INT, &o.effort, "N", "1 to 5: --grid, --overlap, --refine and --inner by a table in the manual", 1, 5},
 		{0, "skip-air", ARG_FLOAT, &o.air, "V", "leave out windows with nothing above V: there is background", -1e30, 1e30},

@@ -4,11 +4,12 @@
 
 #include "lib/base/mem.h"
 
-static int same_meta(const struct model *a, const struct model *b, const char *key)
+/* The patches a model was trained with, "X,Y,Z". */
+static const char *patches(const struct model *m)
 {
-	const char *p = frame_meta(&a->frame, key), *q = frame_meta(&b->frame, key);
+	const char *roi = frame_meta(&m->frame, "roi");
 
-	return p && q ? !strcmp(p, q) : p == q;
+	return roi ? roi : "unknown";
 }
 
 /* Does model i go with the first? */
@@ -23,9 +24,8 @@ static int agree(const struct ensemble *m, int i, struct err *e)
 		return err_set(e, b->file, "takes %d channels, %s %d: models of different jobs", c[1], a->file, c[0]);
 	if (!json_equal(a->replay, b->replay))
 		return err_set(e, b->file, "wants volumes that are prepared otherwise than for %s", a->file);
-	if (!same_meta(a, b, "roi"))
-		return err_set(e, b->file, "was trained on patches of %.40s voxels, %s of %.40s", frame_meta(&b->frame, "roi") ? frame_meta(&b->frame, "roi") : "unknown",
-		               a->file, frame_meta(&a->frame, "roi") ? frame_meta(&a->frame, "roi") : "unknown");
+	if (strcmp(patches(a), patches(b)))
+		return err_set(e, b->file, "was trained on patches of %.40s voxels, %s of %.40s", patches(b), a->file, patches(a));
 	return 0;
 }
 

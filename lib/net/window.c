@@ -8,8 +8,9 @@
 #include "lib/base/progress.h"
 #include "lib/net/window_run.h"
 
-/* Accumulators are a ring of `depth` slices: slice z lies at z % depth. What lies below all windows that are still to be blended is handed on; so, with
-   windows that come by rising z, one window's depth is enough, and what a batch spans. With a coarse grid, whose windows run ahead, it takes two. */
+/* Accumulators are a ring of `depth` slices: slice z lies at z % depth. What lies below all windows that are still to be blended is handed on;
+   so, with windows that come by rising z, one window's depth is enough, and what a batch spans. With a coarse grid, whose windows run ahead, it
+   takes two. */
 struct run {
 	const struct window_opts *o;
 	const struct k_backend *k;

@@ -39,7 +39,8 @@ struct window_opts {
 };
 #define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .inner = 0.5}
 
-/* Set grid, overlap, refine and inner to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows: seg-window(1). */
+/* Set grid, overlap, refine and inner to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows:
+   seg-window(1). */
 void window_effort(struct window_opts *o, int64_t step);
 
 /* Where the windows stand, z slowest. An axis shorter than roi is padded by lo before and the rest behind; starts are in the image, so -lo there.
@@ -67,13 +68,13 @@ struct window_predictor {
 	void *arg;
 };
 
-/* Takes finished slices z..z+n-1: logits (with `soft` probabilities) [n,y,x,classes], host memory, valid during the call. Where no window came, class 0
-   is certain: a logit of 0 against WINDOW_NEVER for all others. 0, or -1 and an error. */
+/* Takes finished slices z..z+n-1: logits (with `soft` probabilities) [n,y,x,classes], host memory, valid during the call. Where no window came,
+   class 0 is certain: a logit of 0 against WINDOW_NEVER for all others. 0, or -1 and an error. */
 #define WINDOW_NEVER -100.0f
 typedef int window_sink(void *arg, int64_t z, int64_t n, const float *logits, struct err *e);
 
-/* The whole image [channels,z,y,x] (any type, finite; borrowed) through the mean of `models` predictors that agree in channels and classes; slabs come in
-   order of z and cover it once. 0 or -1. */
+/* The whole image [channels,z,y,x] (any type, finite; borrowed) through the mean of `models` predictors that agree in channels and classes; slabs
+   come in order of z and cover it once. 0 or -1. */
 int window_run(const struct window_opts *o, const struct k_backend *k, const struct window_predictor *p, int models, const struct tensor *image,
                window_sink *sink, void *sink_arg, struct err *e);
 
@@ -88,15 +89,15 @@ void window_fit(const struct net *n, const int64_t size[3], int64_t roi[3]);
 int window_labels(const struct window_opts *o, const struct k_backend *k, struct net *n, const float *image, const int64_t size[3], uint8_t *pred,
                   struct err *e);
 
-/* What becomes of a volume frame: its `image` [C,Z,Y,X] of any type goes through the networks (which agree in channels and classes) and gives `pred` U8
-   [Z,Y,X] by the rule, or `prob` F32 [K,Z,Y,X] with metadata `prob` = "probabilities" or "logits". An image that is not finite, or not of the
-   networks' channels, is an error.
-   Memory: accumulators of one window's depth, the networks' arenas, the result; a slab of the image as F32 where it is of another type; for the Dice
-   rule the probabilities too. */
+/* What becomes of a volume frame: its `image` [C,Z,Y,X] of any type goes through the networks (which agree in channels and classes) and gives
+   `pred` U8 [Z,Y,X] by the rule, or `prob` F32 [K,Z,Y,X] with metadata `prob` = "probabilities" or "logits". An image that is not finite, or not
+   of the networks' channels, is an error.
+   Memory: accumulators of one window's depth, the networks' arenas, the result; a slab of the image as F32 where it is of another type; for the
+   Dice rule the probabilities too. */
 struct prob_rule;
 enum window_output { WINDOW_LABELS, WINDOW_PROB, WINDOW_LOGITS };
-int window_frame(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f, enum window_output output,
-                 const struct prob_rule *rule, struct err *e);
+int window_frame(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f,
+                 enum window_output output, const struct prob_rule *rule, struct err *e);
 
 /* The patch size a model was trained with, metadata `roi` = "X,Y,Z" of its frame. get: 0, 1 where absent, -1 and an error. */
 int window_roi_get(const struct frame *model, int64_t roi[3], struct err *e);

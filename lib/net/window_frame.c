@@ -64,16 +64,16 @@ static int check_image(const struct tensor *t, const struct net *n, struct err *
 	return check_finite(t, e);
 }
 
-static int labels(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f, const struct tensor *image,
-                  const struct prob_rule *rule, struct err *e)
+static int labels(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f,
+                  const struct tensor *image, const struct prob_rule *rule, struct err *e)
 {
 	struct tensor *t = frame_add(f, "pred", DT_U8, 3, image->shape + 1, e);
 
 	return t ? window_to_labels(o, k, nets, models, image, rule, t->data, e) : -1;
 }
 
-static int scores(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f, const struct tensor *image,
-                  int soft, struct err *e)
+static int scores(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f,
+                  const struct tensor *image, int soft, struct err *e)
 {
 	const int64_t *s = image->shape;
 	struct tensor *t = frame_add(f, "prob", DT_F32, 4, (int64_t[]){net_classes(*nets), s[1], s[2], s[3]}, e);
@@ -93,8 +93,8 @@ static int dice_labels(const struct window_opts *o, const struct k_backend *k, s
 	return frame_set_meta(f, "prob", NULL, e);
 }
 
-int window_frame(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f, enum window_output output,
-                 const struct prob_rule *rule, struct err *e)
+int window_frame(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f,
+                 enum window_output output, const struct prob_rule *rule, struct err *e)
 {
 	const struct tensor *t = frame_need(f, "image", e);
 	struct tensor image;

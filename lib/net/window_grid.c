@@ -160,7 +160,7 @@ void window_grid_free(struct window_grid *g)
 
 void window_effort(struct window_opts *o, int64_t step)
 {
-	static const struct { double overlap, refine, inner; } steps[] = {{0.25, 0, 0.5}, {0.8, 0.9, 0.25}, {0.8, 0.6, 0.5}, {0.8, 0.95, 0.5}, {0.8, 0, 0.5}};
+	static const struct { double overlap, refine, inner; } steps[] = {{0.25, 0, 0.5}, {0.8, 0.6, 0.35}, {0.8, 0.6, 0.5}, {0.8, 0.6, 0.7}, {0.8, 0, 0.5}};
 
 	o->grid = WINDOW_MONAI;
 	o->overlap = steps[step - 1].overlap;

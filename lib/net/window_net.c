@@ -149,8 +149,8 @@ int window_to_labels(const struct window_opts *o, const struct k_backend *k, str
 	return through(o, k, nets, models, image, take_labels, &t, e);
 }
 
-int window_to_scores(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image, int soft,
-                     float *prob, struct err *e)
+int window_to_scores(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
+                     int soft, float *prob, struct err *e)
 {
 	struct target t = {.prob = prob, .soft = soft && !o->soft};
 

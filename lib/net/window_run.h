@@ -23,14 +23,15 @@ int window_feed_hold(struct window_feed *f, int64_t lo, int64_t hi, struct err *
 /* Is k's memory the host's? */
 int window_on_host(const struct k_backend *k);
 
-/* Has the window at start something that is neither air nor outside the mask? Always, where o asks for nothing. Looked at is what lies inside the image. */
+/* Has the window at start something that is neither air nor outside the mask? Always, where o asks for nothing. Looked at is what lies inside the
+   image. */
 int window_wanted(const struct window_opts *o, const struct tensor *image, const int64_t start[3], const int64_t roi[3]);
 
-/* An image [C,Z,Y,X] through networks to labels [Z,Y,X] by a rule that is not the Dice rule, or to scores [classes,Z,Y,X]: logits, or where `soft` their
-   probabilities (softmax; of a single class the sigmoid). */
+/* An image [C,Z,Y,X] through networks to labels [Z,Y,X] by a rule that is not the Dice rule, or to scores [classes,Z,Y,X]: logits, or where
+   `soft` their probabilities (softmax; of a single class the sigmoid). */
 int window_to_labels(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
                      const struct prob_rule *rule, uint8_t *pred, struct err *e);
-int window_to_scores(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image, int soft,
-                     float *prob, struct err *e);
+int window_to_scores(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
+                     int soft, float *prob, struct err *e);
 
 #endif

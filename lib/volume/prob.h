@@ -13,9 +13,9 @@ enum prob_kind { PROB_UNKNOWN, PROB_PROBABILITIES, PROB_LOGITS };
    PROB_THRESHOLD  with one threshold: `class` where its probability is at least that; with K - 1 of them, one for each class but the first: of the
                    classes that reach their own the most probable one; else 0
    PROB_DICE       the labels of the highest expected Dice: of every class but the first, the set A of voxels for which
-                   2 sum(p in A) / (|A| + sum(p) + 1) is highest (RankSEG, Dai & Li, JMLR 24:224, 2023, eq. 13, with the mean for the number of true voxels:
-                   the reciprocal moment approximation, Wang & Dai, NeurIPS 2025); the set is {p > half of that value}. A class that is nowhere more
-                   probable than 1/2 stays empty. A voxel in several sets gets the class whose expected Dice gains most by it. */
+                   2 sum(p in A) / (|A| + sum(p) + 1) is highest (RankSEG, Dai & Li, JMLR 24:224, 2023, eq. 13, with the mean for the number of
+                   true voxels: the reciprocal moment approximation, Wang & Dai, NeurIPS 2025); the set is {p > half of that value}. A class that
+                   is nowhere more probable than 1/2 stays empty. A voxel in several sets gets the class whose expected Dice gains most by it. */
 enum prob_rule_kind { PROB_ARGMAX, PROB_THRESHOLD, PROB_DICE };
 struct prob_rule {
 	enum prob_rule_kind kind;

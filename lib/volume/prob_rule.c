@@ -175,8 +175,8 @@ static int64_t measure_all(const float *p, int64_t k, enum prob_kind kind, int64
 	return worst;
 }
 
-/* Dinkelbach's iteration for the highest ratio 2 inside / (count + sum + 1): the next cut is half the ratio that the present one gives. It rises from the
-   second on and ends where it no longer does: sets are finite, so after few steps and exactly. */
+/* Dinkelbach's iteration for the highest ratio 2 inside / (count + sum + 1): the next cut is half the ratio that the present one gives. It rises
+   from the second on and ends where it no longer does: sets are finite, so after few steps and exactly. */
 static int64_t find_sets(const float *p, int64_t k, enum prob_kind kind, int64_t nz, int64_t n, struct set *sets)
 {
 	const int64_t classes = k > 1 ? k : 2;

@@ -1,4 +1,5 @@
-/* lib/volume/prob: the Dice rule against a search over all masks, against RankSEG's package (tests/golden/make_prob.py), and against the expected Dice. */
+/* lib/volume/prob: the Dice rule against a search over all masks, against RankSEG's package (tests/golden/make_prob.py), and against the expected
+   Dice. */
 #include "tests/unit/tap.h"
 
 #include "lib/stream/stream.h"
@@ -117,8 +118,8 @@ static void classes(void)
 	const float p[3][6] = {{0.1f, 0.1f, 0.2f, 0.9f, 0.98f, 0.3f}, {0.9f, 0.8f, 0.1f, 0.05f, 0.01f, 0.35f}, {0, 0.1f, 0.7f, 0.05f, 0.01f, 0.35f}};
 	uint8_t pred[6];
 
-	ok(prob_rule_dice(&p[0][0], 3, PROB_PROBABILITIES, 1, 6, pred) < 0 && !memcmp(pred, "\1\1\2\0\0\2", 6), "three classes: %d%d%d%d%d%d", pred[0], pred[1],
-	   pred[2], pred[3], pred[4], pred[5]);
+	ok(prob_rule_dice(&p[0][0], 3, PROB_PROBABILITIES, 1, 6, pred) < 0 && !memcmp(pred, "\1\1\2\0\0\2", 6),
+	   "three classes: %d%d%d%d%d%d", pred[0], pred[1], pred[2], pred[3], pred[4], pred[5]);
 }
 
 static void logits(void)

@@ -109,7 +109,8 @@ static void grids(void)
 	start_is(&g, 1, 0, -1, 4, "x runs fastest");
 	start_is(&g, 15, 5, -1, 12, "the last window is shifted in");
 	window_grid_free(&g);
-	ok(!window_grid_make(&g, WINDOW_STAGGERED, (int64_t[]){9, 5, 20}, (int64_t[]){4, 5, 8}, 0.25, &e) && g.total == 3 * 3 + 2 * 2, "staggered: two grids");
+	ok(!window_grid_make(&g, WINDOW_STAGGERED, (int64_t[]){9, 5, 20}, (int64_t[]){4, 5, 8}, 0.25, &e) && g.total == 3 * 3 + 2 * 2,
+	   "staggered: two grids");
 	start_is(&g, 0, 0, 0, 0, "the first as nnU-Net's");
 	start_is(&g, 3, 1, 0, 3, "the second between");
 	start_is(&g, 5, 2, 0, 0, "by rising z");
@@ -504,12 +505,12 @@ static void refusals(void)
 
 	o.roi[2] = 3 * X;
 	o.padding = K_PAD_REFLECT;
-	ok(window_run(&o, &table, &p, 1, &image_tensor, keep_slab, &k, &e) && !strcmp(e.text, "the x axis has 14 voxels: too few to pad it with 14 of its own"),
-	   "reflect: %s", e.text);
+	ok(window_run(&o, &table, &p, 1, &image_tensor, keep_slab, &k, &e) &&
+	   !strcmp(e.text, "the x axis has 14 voxels: too few to pad it with 14 of its own"), "reflect: %s", e.text);
 	o.roi[2] = 3 * X + 2;
 	o.padding = K_PAD_CIRCULAR;
-	ok(window_run(&o, &table, &p, 1, &image_tensor, keep_slab, &k, &e) && !strcmp(e.text, "the x axis has 14 voxels: too few to pad it with 15 of its own"),
-	   "circular: %s", e.text);
+	ok(window_run(&o, &table, &p, 1, &image_tensor, keep_slab, &k, &e) &&
+	   !strcmp(e.text, "the x axis has 14 voxels: too few to pad it with 15 of its own"), "circular: %s", e.text);
 	o.padding = K_PAD_REPLICATE;
 	ok(!window_run(&o, &table, &p, 1, &image_tensor, keep_slab, &k, &e), "replicate takes any");
 	free(r.x);
