@@ -151,17 +151,29 @@ struct k_optim {
 	float scale;
 };
 
-/* Sliding windows over an image [c,Z,Y,X] (host memory on the CPU, device memory else), see lib/net/window.h */
+/* Sliding windows over an image [c,Z,Y,X] (host memory on the CPU, device memory else), see lib/net/window.h. flip: bit a says that axis a
+   (d,h,w = 0,1,2) runs backwards in the window's input and logits. */
+enum k_pad { K_PAD_CONSTANT, K_PAD_REFLECT, K_PAD_REPLICATE, K_PAD_CIRCULAR }; /* as PyTorch's; reflect: less than the size, circular: at most it */
 struct k_gather {
 	int64_t c, size[3];    /* image: Z,Y,X */
 	int64_t roi[3];        /* window: d,h,w */
-	int64_t start[3];      /* of the window in the image, may be negative or reach outside: `fill` stands there */
-	float fill;
+	int64_t start[3];      /* of the window in the image, may be negative or reach outside: there `pad` says what stands */
+	int flip;
+	enum k_pad pad;
+	float fill;            /* of K_PAD_CONSTANT */
 };
 struct k_blend {
 	int64_t k, roi[3];
 	int64_t slab[3];       /* accumulator [slab z][y][x][k] and weight sum [slab z][y][x] */
 	int64_t start[3];      /* of the window in the slab; parts outside are left out */
+	int flip;
+	int soft;              /* not the logits count but their probabilities: softmax over k, of a single class the sigmoid */
+};
+struct k_unsure {
+	int64_t k, slab[3];    /* as k_blend */
+	int64_t start[3], size[3]; /* a box of the slab; it goes round the slab's end in z */
+	float lead;            /* unsure: the best class leads the next by less (of a single class: it is that near to `middle`) */
+	float middle;
 };
 
 struct k_backend {
@@ -231,7 +243,10 @@ struct k_backend {
 
 	int (*window_gather)(const struct k_gather *g, const float *image, float *x, struct err *e);
 	int (*window_blend)(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e);
-	int (*window_divide)(float *acc, const float *sum, int64_t vox, int64_t k, struct err *e); /* acc[v][:] /= sum[v] */
+	/* acc[v][:] /= sum[v]; where the sum is 0 no window came: class 0 gets none[0], the others none[1] */
+	int (*window_divide)(float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
+	/* *found (host): is a voxel of the box unsure? Voxels no window came to are not. */
+	int (*window_unsure)(const struct k_unsure *g, const float *acc, const float *sum, int *found, struct err *e);
 };
 
 /* The one exported symbol. index: which device (0 on the CPU). The table is valid for the life of the process. NULL and an error. */

@@ -40,6 +40,7 @@ static struct k_backend table = {
 	.conv_forward = conv_forward, .conv_backward_data = conv_backward_data, .conv_backward_weights = conv_backward_weights,
 	.label_down = k_label_down,
 	.window_gather = k_window_gather, .window_blend = k_window_blend, .window_divide = k_window_divide,
+	.window_unsure = k_window_unsure,
 };
 
 static int any(void)

@@ -44,8 +44,22 @@ static void factors(const struct k_drop *g, int64_t block, float m[BLOCK])
 	words w[4];
 
 	philox((uint32_t)block, g, w);
-	for (int i = 0; i < BLOCK; i++)
-		m[i] = w[i % 4][i / 4] < limit ? 0 : keep;
+	for (int q = 0; q < 4; q++) {
+		float t[VL];
+
+		store(t, vec_choose(w[q] < limit, (vec){0}, (vec){0} + keep));
+		UNROLL for (int i = 0; i < VL; i++)
+			m[4 * i + q] = t[i];
+	}
+}
+
+static void multiply_block(const float *x, const float *m, float *y, int add)
+{
+	UNROLL for (int i = 0; i < BLOCK; i += VL) {
+		vec t = load(x + i) * load(m + i);
+
+		store(y + i, add ? load(y + i) + t : t);
+	}
 }
 
 /* Channels b .. of voxels that share their draws */
@@ -67,9 +81,11 @@ static void drop_channels(const struct k_drop *g, const float *x, int64_t xpitch
 int K(drop)(const struct k_drop *g, const float *x, int64_t xpitch, float *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e)
 {
 	int64_t n = vox * c;
+	int dense;
 
 	(void)e;
 	xpitch = xpitch ? xpitch : c, ypitch = ypitch ? ypitch : c;
+	dense = xpitch == c && ypitch == c;
 	if (g->span) {
 #pragma omp parallel for collapse(2) schedule(static)
 		for (int64_t v = 0; v < vox; v += g->span)
@@ -83,6 +99,10 @@ int K(drop)(const struct k_drop *g, const float *x, int64_t xpitch, float *y, in
 		int64_t v = b / c, i = b % c;
 
 		factors(g, b / 4, m);
+		if (dense && b + BLOCK <= n) {
+			multiply_block(x + b, m, y + b, add);
+			continue;
+		}
 		for (int64_t j = 0; j < BLOCK && b + j < n; j++) {
 			float t = x[v * xpitch + i] * m[j];
 

@@ -61,51 +61,79 @@ static int axis_of(struct axis *a, const struct k_scale *g, int back, int i, str
 	return 0;
 }
 
-/* y[0..n) = (add: +=) sum over taps of w x */
-INLINE void weigh(float *restrict y, const struct taps *t, const float *const *x, int64_t n, int add)
+struct resize { struct axis axis[3]; int64_t c, xpitch, ypitch, row; /* row: floats of an input row */ };
+
+/* The input rows of an output row, and their weights */
+struct rows { int n; const float *x[MAX_TAPS * MAX_TAPS]; float w[MAX_TAPS * MAX_TAPS]; };
+
+static void rows_of(const struct resize *r, const float *x, int64_t d, int64_t h, struct rows *rows)
+{
+	const struct taps *td = &r->axis[0].taps[d], *th = &r->axis[1].taps[h];
+
+	rows->n = 0;
+	for (int i = 0; i < td->n; i++)
+		for (int k = 0; k < th->n; k++) {
+			rows->x[rows->n] = x + (td->at[i] * r->axis[1].in + th->at[k]) * r->axis[2].in * r->xpitch;
+			rows->w[rows->n++] = td->w[i] * th->w[k];
+		}
+}
+
+/* y[0..n) = sum over rows of w x */
+static void weigh_rows(float *restrict y, const struct rows *r, int64_t n)
 {
 	int64_t i = 0;
 
-	for (; i + VL <= n; i += VL) {
-		vec s = add ? load(y + i) : (vec){0};
+	for (; i + 4 * VL <= n; i += 4 * VL) {
+		vec s[4] = {{0}, {0}, {0}, {0}};
 
-		for (int k = 0; k < t->n; k++)
-			s += t->w[k] * load(x[k] + i);
-		store(y + i, s);
+		for (int k = 0; k < r->n; k++)
+			UNROLL for (int j = 0; j < 4; j++)
+				s[j] += r->w[k] * load(r->x[k] + i + j * VL);
+		UNROLL for (int j = 0; j < 4; j++)
+			store(y + i + j * VL, s[j]);
 	}
 	for (; i < n; i++) {
-		float s = add ? y[i] : 0;
+		float s = 0;
 
-		for (int k = 0; k < t->n; k++)
-			s += t->w[k] * x[k][i];
+		for (int k = 0; k < r->n; k++)
+			s += r->w[k] * r->x[k][i];
 		y[i] = s;
 	}
 }
 
-struct resize { struct axis axis[3]; int64_t c, xpitch, ypitch, row; /* row: floats of an input row */ };
+/* y[0..c) = (add: +=) sum over taps along w of w x */
+INLINE void weigh_voxel(float *restrict y, const struct taps *t, const float *x, int64_t pitch, int64_t c, const int add)
+{
+	int64_t i = 0;
 
-/* Output row (d, h) of x's volume, through `room` of 2 input rows */
+	for (; i + VL <= c; i += VL) {
+		vec s = add ? load(y + i) : (vec){0};
+
+		for (int k = 0; k < t->n; k++)
+			s += t->w[k] * load(x + t->at[k] * pitch + i);
+		store(y + i, s);
+	}
+	for (; i < c; i++) {
+		float s = add ? y[i] : 0;
+
+		for (int k = 0; k < t->n; k++)
+			s += t->w[k] * x[t->at[k] * pitch + i];
+		y[i] = s;
+	}
+}
+
+/* Output row (d, h) of x's volume, through `room` of an input row */
 static void resize_row(const struct resize *r, const float *x, int64_t d, int64_t h, float *y, int add, float *room)
 {
-	const struct taps *td = &r->axis[0].taps[d], *th = &r->axis[1].taps[h];
-	const float *from[MAX_TAPS];
-	float *planes = room, *row = room + r->row;
-	struct taps one = {.n = 1, .w = {0}};
+	struct rows rows;
 
-	for (int i = 0; i < td->n; i++) {
-		for (int k = 0; k < th->n; k++)
-			from[k] = x + (td->at[i] * r->axis[1].in + th->at[k]) * r->axis[2].in * r->xpitch;
-		weigh(planes, th, from, r->row, 0);
-		one.w[0] = td->w[i];
-		from[0] = planes;
-		weigh(row, &one, from, r->row, i > 0);
-	}
+	rows_of(r, x, d, h, &rows);
+	weigh_rows(room, &rows, r->row);
 	for (int64_t w = 0; w < r->axis[2].out; w++) {
-		const struct taps *tw = &r->axis[2].taps[w];
-
-		for (int k = 0; k < tw->n; k++)
-			from[k] = row + tw->at[k] * r->xpitch;
-		weigh(y + w * r->ypitch, tw, from, r->c, add);
+		if (add)
+			weigh_voxel(y + w * r->ypitch, &r->axis[2].taps[w], room, r->xpitch, r->c, 1);
+		else
+			weigh_voxel(y + w * r->ypitch, &r->axis[2].taps[w], room, r->xpitch, r->c, 0);
 	}
 }
 
@@ -125,7 +153,7 @@ int K(scale)(const struct k_scale *g, int back, const float *x, float *y, int ad
 #pragma omp parallel if (!bad) reduction(+:failed)
 	{
 		int64_t dh = bad ? 0 : r.axis[0].out * r.axis[1].out;
-		float *room = malloc(2 * sizeof *room * (size_t)r.row);
+		float *room = malloc(sizeof *room * (size_t)r.row);
 
 		failed += !room;
 #pragma omp for schedule(static)

@@ -1,10 +1,13 @@
 /* Sliding windows (lib/net/window.h), memory-bound: rows of x, threads over z and y.
-   gather  x[d][h][w][c] = image[c][start+d,h,w], `fill` outside
+   gather  x[d][h][w][c] = image[c][start+d,h,w], what `pad` says outside
    blend   acc[z][y][x][k] += weight[d,h,w] logits[d][h][w][k];  sum[z][y][x] += weight[d,h,w], where the window meets the slab
    divide  acc[v][k] /= sum[v]
+   unsure  is there a voxel whose best class leads by little?
+   flip: gather's d, h, w count backwards, and so do those of blend's logits, not those of its weight.
    No two threads share a voxel, so the sums don't depend on their number. */
 #include "kernels/window.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Row functions are cloned for wide vectors: OpenMP's outlined bodies would not be. */
@@ -26,33 +29,56 @@ static struct span meet(int64_t n, int64_t start, int64_t size)
 	return s;
 }
 
+/* Where place i of an axis is found in the image; -1: nowhere. */
+static int64_t source(int64_t i, int64_t size, enum k_pad pad)
+{
+	if (i >= 0 && i < size)
+		return i;
+	switch (pad) {
+	case K_PAD_REFLECT: return i < 0 ? -i : 2 * (size - 1) - i;
+	case K_PAD_REPLICATE: return i < 0 ? 0 : size - 1;
+	case K_PAD_CIRCULAR: return i < 0 ? i + size : i - size;
+	default: return -1;
+	}
+}
+
 WIDE static void spread(float *restrict to, const float *restrict from, int64_t n, int64_t pitch)
 {
 	for (int64_t i = 0; i < n; i++)
 		to[i * pitch] = from[i];
 }
 
-WIDE static void set(float *to, float v, int64_t n, int64_t pitch)
+WIDE static void spread_back(float *restrict to, const float *restrict from, int64_t n, int64_t pitch)
 {
 	for (int64_t i = 0; i < n; i++)
-		to[i * pitch] = v;
+		to[i * pitch] = from[n - 1 - i];
+}
+
+/* Places lo to hi - 1 of the window's row that lie outside the image. */
+static void outside(const struct k_gather *g, const float *row, int64_t lo, int64_t hi, float *x)
+{
+	for (int64_t w = lo; w < hi; w++) {
+		int64_t from = row ? source(g->start[2] + w, g->size[2], g->pad) : -1;
+
+		x[(g->flip & 4 ? g->roi[2] - 1 - w : w) * g->c] = from < 0 ? g->fill : row[from];
+	}
 }
 
 /* One channel of one row; row NULL: outside the image. */
 static void gather_row(const struct k_gather *g, const float *row, struct span s, float *x)
 {
-	int64_t n = g->roi[2], at = g->start[2] + s.lo;
+	int64_t n = row ? s.hi - s.lo : 0, at = g->start[2] + s.lo;
 
-	if (!row || s.lo == s.hi) {
-		set(x, g->fill, n, g->c);
+	outside(g, row, 0, n ? s.lo : g->roi[2], x);
+	if (!n)
 		return;
-	}
-	set(x, g->fill, s.lo, g->c);
-	if (g->c == 1)
-		memcpy(x + s.lo, row + at, (size_t)(s.hi - s.lo) * sizeof *x);
+	if (g->flip & 4)
+		spread_back(x + (g->roi[2] - s.hi) * g->c, row + at, n, g->c);
+	else if (g->c == 1)
+		memcpy(x + s.lo, row + at, (size_t)n * sizeof *x);
 	else
-		spread(x + s.lo * g->c, row + at, s.hi - s.lo, g->c);
-	set(x + s.hi * g->c, g->fill, n - s.hi, g->c);
+		spread(x + s.lo * g->c, row + at, n, g->c);
+	outside(g, row, s.hi, g->roi[2], x);
 }
 
 int k_window_gather(const struct k_gather *g, const float *image, float *x, struct err *e)
@@ -63,11 +89,12 @@ int k_window_gather(const struct k_gather *g, const float *image, float *x, stru
 	(void)e;
 #pragma omp parallel for schedule(static)
 	for (int64_t r = 0; r < rows; r++) {
-		int64_t z = g->start[0] + r / g->roi[1], y = g->start[1] + r % g->roi[1];
-		int in = z >= 0 && z < g->size[0] && y >= 0 && y < g->size[1];
+		int64_t d = r / g->roi[1], h = r % g->roi[1];
+		int64_t z = source(g->start[0] + (g->flip & 1 ? g->roi[0] - 1 - d : d), g->size[0], g->pad);
+		int64_t y = source(g->start[1] + (g->flip & 2 ? g->roi[1] - 1 - h : h), g->size[1], g->pad);
 
 		for (int64_t c = 0; c < g->c; c++)
-			gather_row(g, in ? image + c * plane + (z * g->size[1] + y) * g->size[2] : NULL, sx, x + r * g->roi[2] * g->c + c);
+			gather_row(g, z < 0 || y < 0 ? NULL : image + c * plane + (z * g->size[1] + y) * g->size[2], sx, x + r * g->roi[2] * g->c + c);
 	}
 	return 0;
 }
@@ -90,48 +117,135 @@ WIDE static void blend_any(float *restrict acc, float *restrict sum, const float
 	}
 }
 
+static void blend_some(float *acc, float *sum, const float *logits, const float *w, int64_t n, int64_t k)
+{
+	if (k == 2)
+		blend_two(acc, sum, logits, w, n);
+	else
+		blend_any(acc, sum, logits, w, n, k);
+}
+
+/* One voxel's probabilities in place of its logits. */
+static void soften(float *v, int64_t k)
+{
+	float most = v[0], sum = 0;
+
+	if (k == 1) {
+		v[0] = 1 / (1 + expf(-v[0]));
+		return;
+	}
+	for (int64_t c = 1; c < k; c++)
+		most = v[c] > most ? v[c] : most;
+	for (int64_t c = 0; c < k; c++)
+		sum += v[c] = expf(v[c] - most);
+	for (int64_t c = 0; c < k; c++)
+		v[c] /= sum;
+}
+
+/* A row whose logits are turned round or made probabilities first, piece by piece. `logits` is that of the row's first voxel; step: voxels on. */
+static void blend_changed(const struct k_blend *g, float *acc, float *sum, const float *logits, int64_t step, const float *w, int64_t n)
+{
+	enum { ROOM = 4096 };
+	const int64_t k = g->k, piece = k < ROOM ? ROOM / k : 1;
+	float v[ROOM];
+
+	for (int64_t i = 0; i < n; i += piece) {
+		int64_t m = n - i < piece ? n - i : piece;
+
+		for (int64_t j = 0; j < m; j++) {
+			memcpy(v + j * k, logits + (i + j) * step * k, (size_t)k * sizeof *v);
+			if (g->soft)
+				soften(v + j * k, k);
+		}
+		blend_some(acc + i * k, sum + i, v, w + i, m, k);
+	}
+}
+
 int k_window_blend(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e)
 {
 	const struct span sz = meet(g->roi[0], g->start[0], g->slab[0]), sy = meet(g->roi[1], g->start[1], g->slab[1]),
 	                  sx = meet(g->roi[2], g->start[2], g->slab[2]);
-	const int64_t ny = sy.hi - sy.lo, n = sx.hi - sx.lo, rows = n > 0 ? (sz.hi - sz.lo) * ny : 0;
+	const int64_t ny = sy.hi - sy.lo, n = sx.hi - sx.lo, rows = n > 0 ? (sz.hi - sz.lo) * ny : 0, k = g->k;
 
 	(void)e;
 #pragma omp parallel for schedule(static)
 	for (int64_t r = 0; r < rows; r++) {
 		int64_t d = sz.lo + r / ny, h = sy.lo + r % ny;
-		int64_t from = (d * g->roi[1] + h) * g->roi[2] + sx.lo;
+		int64_t at = (d * g->roi[1] + h) * g->roi[2] + sx.lo;
+		int64_t fd = g->flip & 1 ? g->roi[0] - 1 - d : d, fh = g->flip & 2 ? g->roi[1] - 1 - h : h;
+		int64_t from = (fd * g->roi[1] + fh) * g->roi[2] + (g->flip & 4 ? g->roi[2] - 1 - sx.lo : sx.lo);
 		int64_t to = ((g->start[0] + d) * g->slab[1] + g->start[1] + h) * g->slab[2] + g->start[2] + sx.lo;
 
-		if (g->k == 2)
-			blend_two(acc + 2 * to, sum + to, logits + 2 * from, weight + from, n);
+		if (g->soft || g->flip & 4)
+			blend_changed(g, acc + k * to, sum + to, logits + k * from, g->flip & 4 ? -1 : 1, weight + at, n);
 		else
-			blend_any(acc + g->k * to, sum + to, logits + g->k * from, weight + from, n, g->k);
+			blend_some(acc + k * to, sum + to, logits + k * from, weight + at, n, k);
 	}
 	return 0;
 }
 
-WIDE static void divide_some(float *restrict acc, const float *restrict sum, int64_t n, int64_t k)
+WIDE static void divide_some(float *restrict acc, const float *restrict sum, int64_t n, int64_t k, float first, float rest)
 {
 	if (k == 2) {
 		for (int64_t i = 0; i < n; i++) {
-			acc[2 * i] /= sum[i];
-			acc[2 * i + 1] /= sum[i];
+			acc[2 * i] = sum[i] > 0 ? acc[2 * i] / sum[i] : first;
+			acc[2 * i + 1] = sum[i] > 0 ? acc[2 * i + 1] / sum[i] : rest;
 		}
 		return;
 	}
 	for (int64_t i = 0; i < n; i++)
 		for (int64_t c = 0; c < k; c++)
-			acc[i * k + c] /= sum[i];
+			acc[i * k + c] = sum[i] > 0 ? acc[i * k + c] / sum[i] : c ? rest : first;
 }
 
-int k_window_divide(float *acc, const float *sum, int64_t vox, int64_t k, struct err *e)
+int k_window_divide(float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e)
 {
 	enum { BLOCK = 4096 };
 
 	(void)e;
 #pragma omp parallel for schedule(static)
 	for (int64_t v = 0; v < vox; v += BLOCK)
-		divide_some(acc + v * k, sum + v, vox - v < BLOCK ? vox - v : BLOCK, k);
+		divide_some(acc + v * k, sum + v, vox - v < BLOCK ? vox - v : BLOCK, k, none[0], none[1]);
+	return 0;
+}
+
+/* By how much the best of k sums leads the next. */
+static float lead(const float *v, int64_t k)
+{
+	float first = v[0] > v[1] ? v[0] : v[1], second = v[0] > v[1] ? v[1] : v[0];
+
+	for (int64_t c = 2; c < k; c++) {
+		float was = first;
+
+		first = v[c] > first ? v[c] : first;
+		second = v[c] > was ? was : v[c] > second ? v[c] : second;
+	}
+	return first - second;
+}
+
+static int unsure_row(const struct k_unsure *g, const float *acc, const float *sum)
+{
+	for (int64_t i = 0; i < g->size[2]; i++) {
+		float by = g->k > 1 ? lead(acc + i * g->k, g->k) : fabsf(acc[i] - g->middle * sum[i]);
+
+		if (by < g->lead * sum[i])
+			return 1;
+	}
+	return 0;
+}
+
+int k_window_unsure(const struct k_unsure *g, const float *acc, const float *sum, int *found, struct err *e)
+{
+	int any = 0;
+
+	(void)e;
+#pragma omp parallel for schedule(static) reduction(|:any)
+	for (int64_t d = 0; d < g->size[0]; d++)
+		for (int64_t h = 0; h < g->size[1] && !any; h++) {
+			int64_t at = ((g->start[0] + d) % g->slab[0] * g->slab[1] + g->start[1] + h) * g->slab[2] + g->start[2];
+
+			any = unsure_row(g, acc + at * g->k, sum + at);
+		}
+	*found = any;
 	return 0;
 }

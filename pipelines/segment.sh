@@ -1,5 +1,6 @@
 #!/bin/bash
 # segment.sh MODEL CT...: NIfTI scans in, masks on the scans' own grids out (DIR/NAME.nii.gz). A scan that fails does not stop the others.
+# Scans go through one pipe: the model is loaded once, and the next scan is read and prepared while this one is segmented.
 set -eu -o pipefail
 usage() {
 	cat <<-'EOF'
@@ -7,8 +8,9 @@ usage() {
 	Segment CTs (.nii, .nii.gz, .hdr, .nrrd) with a model of seg-train: DIR/NAME.nii.gz each.
 
 	  -d, --directory DIR   where the masks go (.)
-	  -j, --jobs N          scans at once (1; needs GNU parallel)
-	      --overlap R       of neighbouring windows, 0 to 0.99 (0.5)
+	  -j, --jobs N          pipes at once (1; needs GNU parallel)
+	      --effort N        1 quick to 5 thorough, see seg-window(1) (3)
+	      --overlap R       instead: overlap of neighbouring windows, 0 to 0.99
 	      --help            print this and exit
 
 	Exit 0 all done, 1 some failed, 2 misuse.
@@ -26,35 +28,59 @@ name() { # of a scan: the file's without its directory and ending
 	printf '%s' "$n"
 }
 
-# One scan; what went wrong first is what the first tool said.
-one() { # MODEL DIR OVERLAP THREADS CT
-	local log mask
-	log=$(mktemp)
-	mask=$2/$(name "$5").nii.gz
-	if nii-read "$5" 2>"$log" | nii-replay -m "$1" 2>>"$log" |
-		seg-window -m "$1" --overlap "$3" --threads "$4" 2>>"$log" | cc-largest 2>>"$log" | nii-invert 2>>"$log" | nii-write -o "$mask" 2>>"$log"; then
-		rm -f "$log"
-		echo "$mask"
-	else
-		echo "segment.sh: $5: failed: $(grep -v 'no frame' "$log" | head -n 1)" >&2
-		rm -f "$log"
-		return 1
-	fi
+said() { grep -v 'no frame' "$1" | head -n 1; } # what went wrong first is what the first tool said
+
+# Read and prepare scans, one after the other, into the pipe; whole or not at all, so that one that fails does no harm. Names of the good ones: list.
+prepare() { # MODEL WORK CT...
+	local model=$1 work=$2 ct
+	shift 2
+	for ct; do
+		if nii-read --id "$(name "$ct")" "$ct" 2>"$work/log" | nii-replay -m "$model" -o "$work/next.ts" 2>>"$work/log"; then
+			printf '%s\0' "$ct" >>"$work/good"
+			cat "$work/next.ts"
+		else
+			echo "segment.sh: $ct: failed: $(said "$work/log")" >&2
+		fi
+	done
+	rm -f "$work/next.ts"
 }
 
-if [ "${1-}" = --one ]; then # how parallel comes back here
+segmented() { # MODEL THREADS OPTION...: prepared scans to masks on their own grids
+	seg-window -m "$1" --threads "$2" "${@:3}" | cc-largest | nii-invert
+}
+
+# A scan that stopped the pipe takes those behind it with it: what has no mask then is done by itself.
+some() { # STATE MODEL DIR THREADS OPTION=VALUE CT...: STATE gets a file for each that is done
+	local state=$1 model=$2 dir=$3 threads=$4 option=$5 work ct mask
+	shift 5
+	work=$(mktemp -d -p "$state")
+	mkdir "$work/masks"
+	: >"$work/good"
+	prepare "$model" "$work" "$@" | segmented "$model" "$threads" "$option" 2>/dev/null | nii-write -d "$work/masks" 2>/dev/null || :
+	while IFS= read -r -d '' ct; do
+		mask=$work/masks/$(name "$ct").nii.gz
+		if [ -e "$mask" ] || nii-read --id "$(name "$ct")" "$ct" 2>"$work/log" | nii-replay -m "$model" 2>>"$work/log" |
+			segmented "$model" "$threads" "$option" 2>>"$work/log" | nii-write -d "$work/masks" 2>>"$work/log"; then
+			mv "$mask" "$dir" && : >"$state/${mask##*/}" && echo "$dir/${mask##*/}"
+		else
+			echo "segment.sh: $ct: failed: $(said "$work/log")" >&2
+		fi
+	done <"$work/good"
+}
+
+if [ "${1-}" = --some ]; then # how parallel comes back here
 	shift
-	one "$@"
+	some "$@"
 	exit
 fi
 
-dir=. jobs=1 overlap=0.5 args=()
+dir=. jobs=1 effort='' overlap='' args=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help) usage; exit 0 ;;
-	-d | --directory | -j | --jobs | --overlap)
+	-d | --directory | -j | --jobs | --effort | --overlap)
 		[ $# -gt 1 ] || misuse "$1 needs a value"
-		case $1 in -d | --directory) dir=$2 ;; -j | --jobs) jobs=$2 ;; *) overlap=$2 ;; esac
+		case $1 in -d | --directory) dir=$2 ;; -j | --jobs) jobs=$2 ;; --effort) effort=$2 ;; *) overlap=$2 ;; esac
 		shift ;;
 	--) shift; args+=("$@"); break ;;
 	-?*) misuse "unknown option $1" ;;
@@ -64,7 +90,11 @@ while [ $# -gt 0 ]; do
 done
 [ ${#args[@]} -ge 2 ] || misuse "a model and at least one scan"
 case $jobs in '' | *[!0-9]* | 0) misuse "--jobs: $jobs is not a number of jobs" ;; esac
-case $overlap in 0 | 0.[0-9] | 0.[0-9][0-9]) ;; *) misuse "--overlap: $overlap is not 0 to 0.99" ;; esac
+case $effort in '' | [1-5]) ;; *) misuse "--effort: $effort is not 1 to 5" ;; esac
+case $overlap in '' | 0 | 0.[0-9] | 0.[0-9][0-9]) ;; *) misuse "--overlap: $overlap is not 0 to 0.99" ;; esac
+[ -z "$effort" ] || [ -z "$overlap" ] || misuse "--effort or --overlap, not both"
+option=--effort=${effort:-3}
+[ -z "$overlap" ] || option=--overlap=$overlap
 model=${args[0]} cts=("${args[@]:1}")
 [ -r "$model" ] || { echo "segment.sh: $model: cannot be read" >&2; exit 1; }
 twice=$(for ct in "${cts[@]}"; do name "$ct"; echo; done | sort | uniq -d | head -n 1)
@@ -77,14 +107,14 @@ if [ "$jobs" -gt 1 ] && ! command -v parallel >/dev/null; then
 fi
 threads=$(($(nproc) / jobs))
 [ "$threads" -ge 1 ] || threads=1
-failed=0
+state=$(mktemp -d)
+trap 'rm -rf "$state"' EXIT
 if [ "$jobs" -gt 1 ]; then
-	printf '%s\0' "${cts[@]}" | parallel --will-cite -0 -k -j "$jobs" "$0" --one "$model" "$dir" "$overlap" "$threads" || failed=$?
+	printf '%s\0' "${cts[@]}" | parallel --will-cite -0 -k -j "$jobs" -n $(((${#cts[@]} + jobs - 1) / jobs)) "$0" --some "$state" "$model" "$dir" "$threads" "$option"
 else
-	for ct in "${cts[@]}"; do
-		one "$model" "$dir" "$overlap" "$threads" "$ct" || failed=$((failed + 1))
-	done
-fi
+	some "$state" "$model" "$dir" "$threads" "$option" "${cts[@]}"
+fi || :
+failed=$((${#cts[@]} - $(find "$state" -maxdepth 1 -type f | wc -l)))
 if [ "$failed" -gt 0 ]; then
 	echo "segment.sh: $failed of ${#cts[@]} failed" >&2
 	exit 1

@@ -57,7 +57,14 @@ trains() {
 	cmp whole.last.ts part.last.ts
 	ts-info whole.ts | grep -q 'swinViT.layers4.0.blocks.1.attn.relative_position_bias_table *F32 *\[2197,4\]'
 	seg-window -m whole.ts -o pred.ts scan.ts
-	fails 1 "seg-train: SwinUNETR: drop_rate must be 0: it is not built in" seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "drop_rate": 0.1}' -o m.ts <($patches -n 1 $v)
+	for rates in '"drop_rate": 0.2' '"dropout_path_rate": 0.5'; do
+		for f in a b; do $patches -n 2 $v | seg-train --arch "${arch/\}/, $rates\}}" --batch 2 -o $f.ts; done
+		cmp a.ts b.ts
+		$patches -n 2 $v | seg-train --arch "$arch" --batch 2 -o c.ts
+		differ a.ts c.ts
+		seg-window -m a.ts -o pred.ts scan.ts
+	done
+	fails 1 "seg-train: SwinUNETR: attn_drop_rate must be 0: it is not built in" seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "attn_drop_rate": 0.1}' -o m.ts <($patches -n 1 $v)
 	fails 1 "seg-train: SwinUNETR: feature_size must be a multiple of 12" seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 16}' -o m.ts <($patches -n 1 $v)
 	fails 1 "seg-train: SwinUNETR: num_heads: 5 does not divide the 12 channels of stage 1" seg-train -o m.ts <($patches -n 1 $v) \
 		--arch '{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 12, "num_heads": [5, 2, 3, 4]}'

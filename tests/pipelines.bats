@@ -40,11 +40,41 @@ setup() {
 	done
 }
 
+@test "segment.sh: one that stops the pipe is done by itself, and so are those behind it" {
+	mkdir -p stop
+	nii-write -t image <demo/test.ts 2>/dev/null -d stop
+	# an image that is not finite passes reading and preparing
+	printf 'NRRD0004\ntype: float\ndimension: 3\nsizes: 2 1 1\nencoding: raw\nendian: little\nspace: left-posterior-superior\nspace directions: (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\n\n\0\0\0\0\0\0\300\177' >stop/nan.nrrd
+	rm -rf out
+	run "$segment" -d out "$model" stop/phantom-0010.nii.gz stop/nan.nrrd stop/phantom-0011.nii.gz
+	echo "$output"
+	[ "$status" = 1 ] && [ "$(ls out | tr '\n' ' ')" = "phantom-0010.nii.gz phantom-0011.nii.gz " ]
+	[[ $output == *"segment.sh: stop/nan.nrrd: failed: "*"not finite"* ]] && [[ $output == *"segment.sh: 1 of 3 failed" ]]
+	nii-read out/phantom-0011.nii.gz | nii-write -o a.nii.gz
+	"$segment" --effort 3 -d alone "$model" stop/phantom-0011.nii.gz
+	ts-cmp <(nii-read alone/phantom-0011.nii.gz) <(nii-read out/phantom-0011.nii.gz)
+}
+
+@test "segment.sh loads the model once and reads the next scan while one is segmented" {
+	mkdir -p slow tree/pipelines
+	printf '#!/bin/bash\necho "read" >>"%s/order"\nexec "%s/nii-read" "$@"\n' "$PWD" "$BIN" >slow/nii-read
+	printf '#!/bin/bash\necho "load" >>"%s/order"\nexec "%s/seg-window" -v "$@" 2> >(grep -o "[0-9]*: done" >>"%s/order")\n' "$PWD" "$BIN" "$PWD" >slow/seg-window
+	chmod +x slow/*
+	nii-write -t image <demo/test.ts -d scans
+	cp "$segment" tree/pipelines/segment.sh # away from build/bin, which would come first
+	: >order
+	PATH=$PWD/slow:$PATH tree/pipelines/segment.sh --overlap 0.95 -d out "$model" scans/phantom-0010.nii.gz scans/phantom-0011.nii.gz
+	[ "$(sort order | uniq -c | tr -s ' \n' ' ')" = " 1 0010: done 1 0011: done 1 load 2 read " ]
+	[ "$(grep -n '0010: done' order | cut -d : -f 1)" -gt "$(grep -n read order | tail -n 1 | cut -d : -f 1)" ]
+}
+
 @test "segment.sh: misuse" {
 	fails 2 "segment.sh: a model and at least one scan (see segment.sh --help)" "$segment" "$model"
 	fails 2 "segment.sh: two scans would both become ./a.nii.gz (see segment.sh --help)" "$segment" "$model" x/a.nii y/a.nii.gz
 	fails 2 "segment.sh: unknown option -x (see segment.sh --help)" "$segment" -x
 	fails 2 "segment.sh: --overlap: 1.5 is not 0 to 0.99 (see segment.sh --help)" "$segment" --overlap 1.5 "$model" a.nii
+	fails 2 "segment.sh: --effort: 7 is not 1 to 5 (see segment.sh --help)" "$segment" --effort 7 "$model" a.nii
+	fails 2 "segment.sh: --effort or --overlap, not both (see segment.sh --help)" "$segment" --effort 3 --overlap 0.5 "$model" a.nii
 	fails 1 "segment.sh: none.ts: cannot be read" "$segment" none.ts a.nii
 	"$segment" --help | grep -q '^usage: segment.sh'
 }

@@ -26,6 +26,11 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 	scores a logits 3  0 1 -1 2 0  1 0 -1 2 2  2 2 -1 2 1 | seg-argmax | ts-cmp - <(volume a U8 1,1,5 '\2\2\0\0\1' pred)
 }
 
+@test "a single class: above one half" {
+	scores a logits 1  -1 0 1 .25 | seg-argmax | ts-cmp - <(volume a U8 1,1,4 '\0\0\1\1' pred)
+	scores a probabilities 1  .25 .5 .75 | seg-argmax | ts-cmp - <(volume a U8 1,1,3 '\0\0\1' pred)
+}
+
 @test "several slices and frames, other tensors, metadata and history" {
 	{ scores a logits 2  0 1; scores b logits 2  1 0; } | seg-argmax | ts-cmp - <(volume a U8 1,1,1 '\1' pred; volume b U8 1,1,1 '\0' pred)
 	m='"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1","prob":"logits","more":"kept"}'
@@ -51,6 +56,32 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 	seg-argmax --threshold 0.74 l.ts | ts-cmp - <(volume a U8 1,1,2 '\0\0' pred)
 	scores a logits 1  1 -1 0 | seg-argmax --threshold 0.5 | ts-cmp - <(volume a U8 1,1,3 '\1\0\1' pred)
 	scores a probabilities 3  0 1  0 0  1 0 | seg-argmax --threshold 0.5 --class 2 | ts-cmp - <(volume a U8 1,1,2 '\2\0' pred)
+}
+
+@test "thresholds of several classes" {
+	scores a probabilities 3  .5 .25 .25 0  .25 .25 .5 1  .25 .5 .25 0 >p.ts
+	seg-argmax --threshold .25,.5 p.ts | ts-cmp - <(volume a U8 1,1,4 '\1\2\1\1' pred)
+	seg-argmax --threshold .5,.25 p.ts | ts-cmp - <(volume a U8 1,1,4 '\2\2\1\1' pred)
+	seg-argmax --threshold .75,.75 p.ts | ts-cmp - <(volume a U8 1,1,4 '\0\0\0\1' pred)
+	seg-argmax --threshold .25,.5 p.ts | grep -aqF '\"threshold\":[0.25,0.5]'
+	fails 1 "seg-argmax: p.ts: a: 3 thresholds for 3 classes (expected one, or one for each class but the first)" seg-argmax --threshold .1,.2,.3 p.ts
+}
+
+@test "the Dice rule: all voxels above half of the best expected Dice" {
+	# 1 .75 .5 .25: 2 / (1 + 2.5 + 1) = .44, 3.5 / 5.5 = .64, 4.5 / 6.5 = .69, 5 / 7.5 = .67: three voxels, above .35
+	scores a probabilities 2  0 .25 .5 .75  1 .75 .5 .25 | seg-argmax --rule dice | ts-cmp - <(volume a U8 1,1,4 '\1\1\1\0' pred)
+	scores a probabilities 1  1 .75 .5 .25 | seg-argmax --rule dice | ts-cmp - <(volume a U8 1,1,4 '\1\1\1\0' pred)
+	# nothing is more probable than not
+	scores a probabilities 2  .5 .5 .75 1  .5 .5 .25 0 | seg-argmax --rule dice | ts-cmp - <(volume a U8 1,1,4 '\0\0\0\0' pred)
+	scores a logits 2  0 0 2  2 .25 0 >l.ts
+	seg-argmax --rule dice l.ts | ts-cmp - <(volume a U8 1,1,3 '\1\1\0' pred)
+	for t in 1 3; do seg-argmax --threads $t --rule dice l.ts | ts-cmp --meta - <(seg-argmax --rule dice l.ts); done
+	seg-argmax --rule dice l.ts | grep -aqF '\"rule\":\"dice\"'
+	scores a logits 2  1 nan >nan.ts
+	fails 1 "seg-argmax: nan.ts: a: tensor 'prob' is not finite at slice 0" seg-argmax --rule dice nan.ts
+	scores a '' 2  1 0 >plain.ts
+	fails 1 "seg-argmax: plain.ts: a: no metadata prob says whether the scores are probabilities or logits" seg-argmax --rule dice plain.ts
+	fails 2 "seg-argmax: --rule dice finds its own threshold: give it or --threshold (see seg-argmax --help)" seg-argmax --rule dice --threshold .5 l.ts
 }
 
 @test "the mean of streams" {
@@ -83,12 +114,12 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 
 @test "what it refuses" {
 	scores a logits 2  1 nan >nan.ts
-	scores a logits 1  1 >one.ts
+	scores a '' 1  1 >one.ts
 	scores a '' 2  1 0 >plain.ts
 	scores a odds 2  1 0 >odds.ts
 	fails 1 "seg-argmax: nan.ts: a: tensor 'prob' is not finite at slice 0" seg-argmax nan.ts
 	fails 1 "seg-argmax: nan.ts: a: tensor 'prob' is not finite at slice 0" seg-argmax --threshold .5 nan.ts
-	fails 1 "seg-argmax: one.ts: a: a single class has no highest one: give a threshold" seg-argmax one.ts
+	fails 1 "seg-argmax: one.ts: a: no metadata prob says whether the scores are probabilities or logits" seg-argmax one.ts
 	fails 1 "seg-argmax: plain.ts: a: no metadata prob says whether the scores are probabilities or logits" seg-argmax --threshold .5 plain.ts
 	fails 1 "seg-argmax: odds.ts: a: metadata prob is 'odds' (expected probabilities or logits)" seg-argmax odds.ts
 	fails 1 "seg-argmax: nan.ts: a: no class 2 among 2" seg-argmax --threshold .5 --class 2 nan.ts

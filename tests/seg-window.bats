@@ -9,6 +9,7 @@ setup_file() {
 }
 setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
 
+differ() { if ts-cmp -q "$@"; then echo "no difference: $*"; return 1; fi; }
 same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 
 @test "logits as MONAI's: overlap 0.25, 0.5, 0.8, gaussian and constant" {
@@ -61,6 +62,116 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	seg-window -m model.ts --roi 12,0,8 --output logits net0.ts | ts-cmp -t prob - <(seg-window -m model.ts --roi 12,20,8 --output logits net0.ts)
 }
 
+@test "several models: the mean of their logits or probabilities, as of streams" {
+	nii-patch -s 12,16,8 -n 1 --seed 1 <(nii-phantom -n 1 --size 16,20,12 --spacing 9,9,13 --seed 3) |
+		seg-train --net unet --channels 4,8,16 --strides 2,2 --res-units 2 --seed 7 -q -o other.ts
+	seg-window -m model.ts --output logits net0.ts >a.ts
+	seg-window -m other.ts --output logits net0.ts >b.ts
+	seg-argmax --keep-prob a.ts b.ts >mean.ts
+	seg-window -m model.ts -m other.ts --output logits net0.ts >both.ts
+	ts-cmp -t prob --atol 1e-5 both.ts mean.ts
+	seg-window -m model.ts -m other.ts net0.ts | ts-cmp -t pred - mean.ts
+	differ -t prob both.ts a.ts
+	differ -t prob both.ts b.ts
+	seg-window -m model.ts -m model.ts --mean prob --output prob net0.ts | ts-cmp -t prob --atol 1e-6 - <(seg-window -m model.ts --mean prob --output prob net0.ts)
+	# one window: the mean over windows is none, so the probabilities' mean is that of the streams'
+	w="--roi 24,20,16 --output prob"
+	seg-argmax --keep-prob <(seg-window -m model.ts $w net0.ts) <(seg-window -m other.ts $w net0.ts) >mean.ts
+	seg-window -m model.ts -m other.ts --mean prob $w net0.ts | ts-cmp -t prob --atol 1e-6 - mean.ts
+	for t in 1 3; do seg-window --threads $t -m model.ts -m other.ts --mirror xy --mean prob --output prob net0.ts | sha256sum; done | uniq | wc -l | grep -qx 1
+	grep -aqF '\"models\":[\"model.ts\",\"other.ts\"]' both.ts
+}
+
+@test "models that don't go together" {
+	ph() { nii-phantom -n 1 --size 16,20,12 --spacing 9,9,13 --seed 3; }
+	train() { seg-train --net unet --channels 4,8 --strides 2 --res-units 1 -q "$@"; }
+	nii-patch -s 12,16,8 -n 1 --seed 1 <(ph) | train --classes 3 -o three.ts
+	nii-patch -s 12,16,8 -n 1 --seed 1 <(ph | nii-normalize --zscore) | train -o zscore.ts
+	nii-patch -s 8,8,8 -n 1 --seed 1 <(ph) | train -o small.ts
+	fails 1 "seg-window: three.ts: gives 3 classes, model.ts 2: models of different jobs" seg-window -m model.ts -m three.ts net0.ts
+	fails 1 "seg-window: zscore.ts: wants volumes that are prepared otherwise than for model.ts" seg-window -m model.ts -m zscore.ts net0.ts
+	fails 1 "seg-window: small.ts: was trained on patches of 8,8,8 voxels, model.ts of 12,16,8" seg-window -m model.ts -m small.ts net0.ts
+}
+
+@test "mirror: the mean over flips" {
+	seg-window -m model.ts --roi 24,20,16 --output logits net0.ts >plain.ts
+	seg-window -m model.ts --roi 24,20,16 --mirror x --output logits net0.ts >x.ts
+	differ -t prob plain.ts x.ts
+	seg-window -m model.ts --mirror xyz --output logits net0.ts >xyz.ts
+	for t in 1 3; do seg-window -m model.ts --mirror xyz --threads $t --output logits net0.ts | ts-cmp --meta - xyz.ts; done
+	seg-window -m model.ts --mirror xyz --batch 3 --output logits net0.ts | ts-cmp -t prob --atol 1e-5 - xyz.ts
+	grep -aqF '\"mirror\":\"xyz\"' xyz.ts
+}
+
+@test "grids, nnU-Net's Gaussian, padding" {
+	for o in "--grid nnunet" "--grid staggered" "--mode nnunet" "--padding reflect --roi 24,20,16" "--padding replicate --roi 24,20,16" "--padding circular --roi 24,20,16" \
+		"--fill 3 --roi 24,20,16"; do
+		seg-window -m model.ts $o --output logits net0.ts >o.ts
+		differ -t prob o.ts net0.ts
+		seg-window -m model.ts $o --threads 1 --output logits net0.ts | ts-cmp --meta - o.ts
+	done
+	fails 1 "seg-window: net0.ts: net0: the z axis has 13 voxels: too few to pad it with 14 of its own" seg-window -m model.ts --padding reflect --roi 12,16,40 net0.ts
+	fails 1 "seg-window: net0.ts: net0: the z axis has 13 voxels: too few to pad it with 14 of its own" seg-window -m model.ts --padding circular --roi 12,16,40 net0.ts
+}
+
+@test "effort: its steps are what the page says; refine is exact where nothing is certain" {
+	seg-window -m model.ts --overlap 0.8 --output logits net0.ts >full.ts
+	for e in "1 --overlap 0.25" "2 --overlap 0.8 --refine 0.6 --inner 0.35" "3 --overlap 0.8 --refine 0.6" "4 --overlap 0.8 --refine 0.6 --inner 0.7" "5 --overlap 0.8"; do
+		seg-window -m model.ts --effort ${e%% *} --output logits net0.ts | ts-cmp - <(seg-window -m model.ts ${e#* } --output logits net0.ts)
+	done
+	seg-window -m model.ts --overlap 0.8 --refine 0.999999 --output logits net0.ts | ts-cmp -t prob --atol 1e-5 - full.ts
+	seg-window -v -m model.ts --effort 5 net0.ts 2>&1 >/dev/null | grep -E '^seg-window: net0: ([0-9]+) of \1 windows; network [0-9.]+ s, all else [0-9.]+ s \([0-9.]+ %\)$'
+	fails 2 "seg-window: --effort sets --overlap, --grid, --refine and --inner: give it or them (see seg-window --help)" seg-window -m model.ts --effort 3 --overlap .5 net0.ts
+}
+
+@test "air and what a mask leaves out is background" {
+	h='"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"}'
+	n=$((8 * 16 * 36)) # a row of three windows: air, something, air
+	raw_frame "{$h,\"image\":{\"dtype\":\"U8\",\"shape\":[1,8,16,36],\"data_offsets\":[0,$n]},\"label\":{\"dtype\":\"U8\",\"shape\":[8,16,36],\"data_offsets\":[$n,$((2 * n))]}}" \
+		"$(for _ in $(seq 128); do printf '\\0%.0s' {1..12}; printf '\\7%.0s' {1..12}; printf '\\0%.0s' {1..12}; done; for _ in $(seq 128); do printf '\\0%.0s' {1..24}; printf '\\2%.0s' {1..12}; done)" >row.ts
+	run="seg-window -v -m model.ts --overlap 0 --output prob row.ts"
+	$run >all.ts 2>log && grep -q ' 3 of 3 windows' log
+	$run --skip-air 0 >air.ts 2>log && grep -q ' 1 of 3 windows' log
+	$run --within label >within.ts 2>log && grep -q ' 1 of 3 windows' log
+	$run --within label --skip-air 0 >none.ts 2>log && grep -q ' 0 of 3 windows' log
+	differ -t prob all.ts air.ts
+	differ -t prob air.ts within.ts
+	seg-window -m model.ts --overlap 0 --within label --skip-air 0 row.ts | ts-cmp -t pred - <(volume a U8 8,16,36 "$(printf '\\0%.0s' {1..4608})" pred)
+	fails 1 "seg-window: row.ts: a: no tensor 'lungs' in this frame" seg-window -m model.ts --within lungs row.ts
+	raw_frame "{$h,\"image\":{\"dtype\":\"U8\",\"shape\":[1,3,1,1],\"data_offsets\":[0,3]},\"lungs\":{\"dtype\":\"U8\",\"shape\":[1,1,3],\"data_offsets\":[3,6]}}" '\0\0\0\0\0\0' >else.ts
+	fails 1 "seg-window: else.ts: a: tensor 'lungs' is on another grid than the image" seg-window -m model.ts --within lungs else.ts
+}
+
+@test "rules: thresholds and the Dice rule, the same on the fly as on a stream" {
+	seg-window -m model.ts --output prob net0.ts net2.ts >prob.ts
+	for r in "--threshold .3" "--threshold .6 --class 1" "--rule dice" "--rule argmax"; do
+		seg-window -m model.ts $r net0.ts net2.ts >fly.ts
+		seg-argmax $r prob.ts | ts-cmp -t pred - fly.ts
+		ts-select -t image net0.ts | seg-window -m model.ts $r >bare.ts
+		[ "$(grep -acF '"prob"' bare.ts)" = 0 ] && ts-cmp -t pred bare.ts <(ts-select --index 0 fly.ts)
+	done
+	differ -t pred <(seg-window -m model.ts --rule dice net0.ts) <(seg-window -m model.ts net0.ts)
+	fails 2 "seg-window: --rule and --threshold make labels: with --output prob or logits there are none (see seg-window --help)" seg-window -m model.ts --rule dice --output prob net0.ts
+	fails 2 "seg-window: --output logits: with --mean prob there are none (see seg-window --help)" seg-window -m model.ts --mean prob --output logits net0.ts
+	fails 1 "seg-window: no class 2 among 2" seg-window -m model.ts --threshold .5 --class 2 net0.ts
+	fails 1 "seg-window: 3 thresholds for 2 classes (expected one, or one for each class but the first)" seg-window -m model.ts --threshold .5,.5,.5 net0.ts
+	fails 2 "seg-window: --rule dice finds its own threshold: give it or --threshold (see seg-window --help)" seg-window -m model.ts --rule dice --threshold .5 net0.ts
+}
+
+@test "a window that does not fit in memory; output that breaks off" {
+	run seg-window -m model.ts --roi 8192,8192,8192 net0.ts
+	[ "$status" = 1 ]
+	[[ $output =~ ^'seg-window: roi: '(a window of 8192,8192,8192 voxels \(x,y,z\) needs [0-9]+ MB, there are [0-9]+: take a smaller --roi|the network needs [0-9]+ MB for this input: .*)$ ]]
+	run bash -c 'seg-window -m model.ts --output prob net0.ts >/dev/full'
+	[ "$status" = 1 ] && [[ $output == "seg-window: standard output: "*"No space left on device" ]]
+	mkdir -p broken
+	seg-window -m model.ts --overlap .95 --mirror xyz -o broken/out.ts net0.ts net0.ts net0.ts net0.ts net0.ts & p=$!
+	sleep 0.3
+	kill -TERM $p
+	run wait $p
+	[ "$status" != 0 ] && [ -z "$(ls -A broken)" ]
+}
+
 @test "what it refuses" {
 	fails 2 "seg-window: no model: give -m FILE (see seg-window --help)" seg-window net0.ts
 	fails 2 "seg-window: --overlap: 1 is not in 0..0.999 (see seg-window --help)" seg-window -m model.ts --overlap 1 net0.ts
@@ -103,4 +214,9 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	grep -q '{"tool": "seg-window", "unit": "window", "done": 8, "total": 8,' log
 	seg-window -m model.ts net0.ts 2>log >/dev/null
 	[ ! -s log ]
+	cat net0.ts net2.ts >two.ts
+	seg-window -m model.ts --progress json two.ts net1.ts 2>log >/dev/null
+	grep -q '"done": 8, "total": 8, .*"note": ""' log && grep -qE '"note": "scan 1/3, all [0-9]+:[0-9]{2}"' log && grep -qE '"note": "scan 3/3, all [0-9]+:[0-9]{2}"' log
+	cat two.ts | seg-window -m model.ts --progress json 2>log >/dev/null
+	grep -q '"note": "scan 2"' log # a pipe does not say how many will come
 }

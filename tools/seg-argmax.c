@@ -1,7 +1,8 @@
 /* seg-argmax [FILE ...]: scores -> labels.
-   Every frame with `prob` [K,Z,Y,X] gets `pred` [Z,Y,X] U8: the class with the highest score (ties to the lowest class), or with --threshold T
-   class K where its probability is at least T. Several operands are streams that run in step: the mean of their scores is taken; ids, grids
-   and kinds of scores must agree, the other tensors come from the first. prob is dropped unless --keep-prob.
+   Every frame with `prob` [K,Z,Y,X] gets `pred` [Z,Y,X] U8: the class with the highest score (ties to the lowest class), with --threshold
+   classes whose probability reaches theirs, with --rule dice the labels of the highest expected Dice. Several operands are streams that run in step:
+   the mean of their scores is taken; ids, grids and kinds of scores must agree, the other tensors come from the first. prob is dropped unless
+   --keep-prob.
    Memory: one frame of each stream and pred; scores that are not F32 once more as F32. */
 #include <stdlib.h>
 #include <string.h>
@@ -13,27 +14,34 @@
 #include "lib/volume/prob.h"
 
 struct opts {
-	double threshold;
+	struct arg_floats threshold;
 	int64_t class;
-	int keep;
+	int rule, keep;
 };
+
+static json_t *history_args(const struct opts *o, int64_t n)
+{
+	json_t *args = json_pack("{s:I}", "streams", (json_int_t)n);
+
+	if (o->rule)
+		json_object_set_new(args, "rule", json_string("dice"));
+	if (o->threshold.n)
+		json_object_set_new(args, "threshold", o->threshold.n > 1 ? json_reals(o->threshold.v, o->threshold.n) : json_real(o->threshold.v[0]));
+	if (o->threshold.n == 1)
+		json_object_set_new(args, "class", json_integer(o->class));
+	return args;
+}
 
 static int label(struct frame *f, const struct opts *o, int64_t n, struct err *e)
 {
-	struct prob_rule rule = {o->threshold >= 0, o->threshold, o->class};
-	json_t *args = json_pack("{s:I}", "streams", (json_int_t)n);
+	const struct prob_rule rule = prob_rule_make(o->rule, o->threshold.n, o->threshold.v, o->class);
 
-	if (rule.use_threshold) {
-		json_object_set_new(args, "threshold", json_real(o->threshold));
-		json_object_set_new(args, "class", json_integer(o->class));
-	}
-	if ((n > 1 && prob_divide(f, n, e)) || prob_labels(f, &rule, e) || (!o->keep && frame_set_meta(f, "prob", NULL, e))) {
-		json_decref(args);
+	if ((n > 1 && prob_divide(f, n, e)) || prob_labels(f, &rule, e) ||
+	    (!o->keep && frame_set_meta(f, "prob", NULL, e)))
 		return -1;
-	}
 	if (!o->keep)
 		frame_drop(f, "prob");
-	return history_push(f, "seg-argmax", args, NULL, NULL, e);
+	return history_push(f, "seg-argmax", history_args(o, n), NULL, NULL, e);
 }
 
 /* The other streams' next frames, added to f; all must end together (f NULL: the first has ended). */
@@ -97,10 +105,11 @@ out:
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.threshold = -1, .class = 1};
+	struct opts o = {.class = 1};
 	const struct arg args[] = {
-		{0, "threshold", ARG_FLOAT, &o.threshold, "T", "label where the class's probability is at least T (the highest class)", 0, 1},
-		{0, "class", ARG_INT, &o.class, "K", "the class that --threshold asks for (1)", 1, 255},
+		{0, "rule", ARG_CHOICE, &o.rule, "argmax|dice", "the highest class, or the highest expected Dice (argmax)"},
+		{0, "threshold", ARG_FLOATS, &o.threshold, "T[,T...]", "classes whose probability is at least T; several: for class 1, 2, ...", 0, 1},
+		{0, "class", ARG_INT, &o.class, "K", "the class that a single --threshold asks for (1)", 1, 255},
 		{0, "keep-prob", ARG_FLAG, &o.keep, NULL, "keep the scores in the frame"},
 		{0},
 	};
@@ -109,6 +118,8 @@ int main(int argc, char **argv)
 	struct err e;
 
 	arg_parse(&spec, argc, argv, &c);
+	if (o.rule && o.threshold.n)
+		err_usage("--rule dice finds its own threshold: give it or --threshold");
 	if (run(&o, &c, &e))
 		err_die(&e);
 	return 0;

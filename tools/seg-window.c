@@ -1,54 +1,166 @@
-/* seg-window -m MODEL [FILE ...]: sliding-window inference, as MONAI's sliding_window_inference does it.
-   Every frame with `image` [C,Z,Y,X] gets `pred` [Z,Y,X] U8, the most probable class, or with --output the scores `prob` [K,Z,Y,X]; the image
-   is dropped unless --keep-image, all else rides along. A volume that did not go through what the model's training data went through is
-   refused unless --force.
-   Memory: the volume, accumulators of one window's depth, the network's activations; see seg-window(1). */
+/* seg-window -m MODEL [FILE ...]: sliding-window inference, as MONAI's sliding_window_inference or nnU-Net's predictor does it.
+   Every frame with `image` [C,Z,Y,X] gets `pred` [Z,Y,X] U8, the labels that follow from the scores by a rule, or with --output the scores `prob`
+   [K,Z,Y,X] themselves; the image is dropped unless --keep-image, all else rides along. Several models are one: the mean of their scores counts.
+   A volume that did not go through what the models' training data went through is refused unless --force.
+   Memory: the volume, accumulators of one window's depth, the networks' activations; see seg-window(1). */
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/arg.h"
 #include "lib/base/progress.h"
-#include "lib/net/checkpoint.h"
 #include "lib/net/device.h"
+#include "lib/net/ensemble.h"
 #include "lib/net/window.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
+#include "lib/volume/prob.h"
+
+#define UNSET -1e300
 
 struct opts {
-	const char *model, *device;
+	struct arg_strs models;
+	const char *device, *within;
 	int64_t roi[3]; /* x,y,z; -1: the model's */
-	int64_t batch;
-	double overlap, sigma;
-	int mode, output, force, keep;
+	int64_t batch, class, effort;
+	double overlap, sigma, fill, refine, inner, air;
+	struct arg_floats threshold;
+	int grid, mode, padding, mirror, mean, rule, output, force, keep;
 };
+
+static const char grids[] = "monai|nnunet|staggered", modes[] = "gaussian|constant|nnunet", paddings[] = "constant|reflect|replicate|circular",
+                  mirrors[] = "none|x|y|xy|z|xz|yz|xyz", means[] = "logits|prob", rules[] = "argmax|dice", outputs[] = "labels|prob|logits";
 
 struct work {
 	const struct opts *o;
 	const struct arg_common *c;
 	const struct k_backend *k;
-	struct model model;
-	struct net *net;
+	struct ensemble m;
 	struct window_opts w;
+	struct tensor mask;
+	struct window_stats stats;
+	struct prob_rule rule;
 	struct progress bar;
+	int64_t scan, scans; /* which volume of how many (0: not known) */
+	double begun;
 };
 
+/* The bar is the volume's; beside it stands which volume it is and, where their number is known, what is left of all. */
 static void tick(void *arg, int64_t done, int64_t total)
 {
 	struct work *w = arg;
+	char note[80] = "";
+	double part = (double)(w->scan - 1) + (double)done / (double)total, took = progress_now() - w->begun, left = took * ((double)w->scans / part - 1);
 
+	if (w->scans > 1 && left >= 0)
+		snprintf(note, sizeof note, "scan %lld/%lld, all %ld:%02ld", (long long)w->scan, (long long)w->scans, (long)left / 60, (long)left % 60);
+	else if (w->scans != 1)
+		snprintf(note, sizeof note, "scan %lld", (long long)w->scan);
 	w->bar.total = total;
-	progress_to(&w->bar, done, NULL);
+	progress_to(&w->bar, done, note);
 }
 
+/* How many volumes will come: of files that can be gone through beforehand. */
+static int64_t count_scans(const struct arg_common *c)
+{
+	int64_t sum = 0;
+	struct err e;
+
+	for (int i = 0; i < c->argc; i++) {
+		struct stream *s = strcmp(c->argv[i], "-") ? stream_open(c->argv[i], &e) : NULL;
+		int64_t n = s && stream_mapped(s) ? stream_count(s, &e) : -1;
+
+		stream_close(s);
+		if (n < 0)
+			return 0;
+		sum += n;
+	}
+	return sum;
+}
+
+/* Word i of "a|b|c". */
+static json_t *word(const char *words, int i)
+{
+	const char *p = words;
+
+	for (; i; i--)
+		p = strchr(p, '|') + 1;
+	return json_stringn(p, strcspn(p, "|"));
+}
+
+/* What it takes to do the same again; options at their defaults are left out but for the first ones. */
 static json_t *history_args(const struct work *w)
 {
-	static const char *const modes[] = {"gaussian", "constant"}, *const outputs[] = {"labels", "prob", "logits"};
+	const struct opts *o = w->o;
 	const int64_t roi[3] = {w->w.roi[2], w->w.roi[1], w->w.roi[0]};
-	json_t *a = json_pack("{s:s, s:o, s:f, s:s, s:s}", "model", w->o->model, "roi", json_ints(roi, 3), "overlap", w->o->overlap,
-	                      "mode", modes[w->o->mode], "output", outputs[w->o->output]);
+	json_t *a = json_pack("{s:s, s:o, s:f, s:o, s:o}", "model", o->models.v[0], "roi", json_ints(roi, 3), "overlap", w->w.overlap,
+	                      "mode", word(modes, o->mode), "output", word(outputs, o->output)), *more;
+	const struct { const char *key, *words; int value; } choices[] = {
+		{"grid", grids, (int)w->w.grid}, {"padding", paddings, o->padding}, {"mirror", mirrors, o->mirror}, {"mean", means, o->mean},
+		{"rule", rules, o->rule}};
+	const struct { const char *key; double value, none; } numbers[] = {
+		{"fill", o->fill, 0}, {"refine", w->w.refine, 0}, {"inner", w->w.inner, 0.5}, {"skip-air", o->air, UNSET}, {"effort", (double)o->effort, 0}};
 
-	if (w->o->mode == WINDOW_GAUSSIAN)
-		json_object_set_new(a, "sigma", json_real(w->o->sigma));
+	for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
+		if (choices[i].value)
+			json_object_set_new(a, choices[i].key, word(choices[i].words, choices[i].value));
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		if (numbers[i].value != numbers[i].none)
+			json_object_set_new(a, numbers[i].key, json_real(numbers[i].value));
+	if (o->mode != WINDOW_CONSTANT)
+		json_object_set_new(a, "sigma", json_real(o->sigma));
+	if (o->within)
+		json_object_set_new(a, "within", json_string(o->within));
+	if (o->threshold.n)
+		json_object_set_new(a, "threshold", json_reals(o->threshold.v, o->threshold.n));
+	if (o->threshold.n == 1)
+		json_object_set_new(a, "class", json_integer(o->class));
+	if (o->models.n > 1) {
+		json_object_set_new(a, "models", more = json_array());
+		for (int i = 0; i < o->models.n; i++)
+			json_array_append_new(more, json_string(o->models.v[i]));
+	}
 	return a;
+}
+
+static int64_t slab_bytes(const struct work *w, const int64_t size[3])
+{
+	return (int64_t)sizeof(float) * (net_classes(w->m.net[0]) + 1) * size[1] * size[2] * w->w.roi[0] * (w->w.refine > 0 ? 2 : 1);
+}
+
+/* Networks planned for this volume; where the window is given, that was done before the first one came, while it was on its way. */
+static int plan(struct work *w, const struct grid *g, struct err *e)
+{
+	const int64_t size[3] = {g->size[2], g->size[1], g->size[0]};
+	int64_t roi[3];
+
+	memcpy(roi, w->w.roi, sizeof roi);
+	for (int i = 0; i < w->m.n; i++)
+		window_fit(w->m.net[i], size, roi);
+	return ensemble_plan(&w->m, w->w.batch, roi, (size_t)slab_bytes(w, size), e);
+}
+
+static void report(const struct work *w, const struct frame *f)
+{
+	const struct window_stats *s = &w->stats;
+	double rest = s->seconds - s->network;
+
+	if (w->c->verbose)
+		err_warn("%s: %lld of %lld windows; network %.3f s, all else %.3f s (%.1f %%)", frame_id(f), (long long)s->run, (long long)s->total,
+		         s->network, rest, s->seconds > 0 ? 100 * rest / s->seconds : 0);
+}
+
+/* The tensor of --within. A copy: adding a tensor moves the frame's others, not their data. */
+static int mask(struct work *w, const struct frame *f, const struct grid *g, struct err *e)
+{
+	const struct tensor *t = frame_labels(f, w->o->within, e);
+
+	if (!t)
+		return -1;
+	if (!tensor_on_grid(t, g))
+		return err_set(e, NULL, "tensor '%.80s' is on another grid than the image", w->o->within);
+	w->mask = *t;
+	w->w.within = &w->mask;
+	return 0;
 }
 
 static int segment(struct frame *f, void *arg, struct err *e)
@@ -57,13 +169,18 @@ static int segment(struct frame *f, void *arg, struct err *e)
 	struct grid g;
 	int r;
 
-	if (frame_grid(f, &g, e) || (!w->o->force && model_check_replay(&w->model, f, e)))
+	if (frame_grid(f, &g, e) || (!w->o->force && model_check_replay(&w->m.model[0], f, e)) || plan(w, &g, e))
 		return -1;
+	if (w->o->within && mask(w, f, &g, e))
+		return -1;
+	w->stats = (struct window_stats){0};
+	w->scan++;
 	progress_start(&w->bar, w->c, "window", 0);
-	r = window_frame(&w->w, w->k, w->net, f, (enum window_output)w->o->output, e);
+	r = window_frame(&w->w, w->k, w->m.net, w->m.n, f, (enum window_output)w->o->output, &w->rule, e);
 	progress_end(&w->bar);
 	if (r)
 		return -1;
+	report(w, f);
 	if (!w->o->keep)
 		frame_drop(f, "image");
 	return history_push(f, "seg-window", history_args(w), NULL, NULL, e);
@@ -76,8 +193,8 @@ static int window_size(struct work *w, struct err *e)
 	int given = roi[0] >= 0, r;
 
 	if (!given) {
-		r = window_roi_get(&w->model.frame, w->w.roi, e);
-		return r > 0 ? err_set(e, w->o->model, "has no metadata 'roi': give --roi") : r;
+		r = window_roi_get(&w->m.model[0].frame, w->w.roi, e);
+		return r > 0 ? err_set(e, w->o->models.v[0], "has no metadata 'roi': give --roi") : r;
 	}
 	for (int i = 0; i < 3; i++)
 		w->w.roi[i] = roi[2 - i];
@@ -91,43 +208,87 @@ static int plan_early(struct work *w, struct err *e)
 
 	if (!roi[0] || !roi[1] || !roi[2])
 		return 0;
-	if (net_plan(w->net, w->w.batch, roi, 0, e))
-		return err_prefix(e, "roi");
+	if (ensemble_plan(&w->m, w->w.batch, roi, 0, e))
+		return -1;
 	if (w->c->verbose)
 		err_warn("windows of %lld,%lld,%lld voxels, %.1f MB of activations", (long long)roi[2], (long long)roi[1], (long long)roi[0],
-		         (double)net_arena(w->net) / 1e6);
+		         (double)w->m.held / 1e6);
 	return 0;
+}
+
+static void set(struct work *w)
+{
+	const struct opts *o = w->o;
+	const int m = o->mirror;
+
+	w->w = (struct window_opts){.overlap = o->overlap < 0 ? 0.25 : o->overlap, .grid = (enum window_grid_kind)(o->grid < 0 ? 0 : o->grid),
+		.mode = (enum window_mode)o->mode, .sigma = o->sigma, .batch = o->batch, .padding = (enum k_pad)o->padding, .fill = (float)o->fill,
+		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine, .inner = o->inner,
+		.skip_air = o->air > UNSET, .air = o->air};
+	if (o->effort)
+		window_effort(&w->w, o->effort);
+	w->w.tick = tick;
+	w->w.tick_arg = w;
+	w->w.stats = &w->stats;
 }
 
 static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 {
-	struct work w = {.o = o, .c = c, .w = {.overlap = o->overlap, .mode = (enum window_mode)o->mode, .sigma = o->sigma, .batch = o->batch}};
+	struct work w = {.o = o, .c = c, .scans = count_scans(c), .begun = progress_now()};
 	int r;
 
-	w.w.tick = tick;
-	w.w.tick_arg = &w;
+	set(&w);
+	w.rule = prob_rule_make(o->rule, o->threshold.n, o->threshold.v, o->class);
 	w.k = device_open(o->device, e);
-	if (!w.k || model_net(&w.model, o->model, w.k, &w.net, e))
+	if (!w.k || ensemble_open(&w.m, o->models.v, o->models.n, w.k, e))
 		return -1;
 	if (c->verbose)
 		err_warn("device %s: %s", w.k->name, w.k->device);
-	r = window_size(&w, e) || plan_early(&w, e) || stream_filter(c, segment, &w, e) ? -1 : 0;
-	net_free(w.net);
-	model_close(&w.model);
+	r = prob_rule_check(&w.rule, o->output ? 2 : net_classes(w.m.net[0]), PROB_LOGITS, e) || window_size(&w, e) || plan_early(&w, e) ||
+	    stream_filter(c, segment, &w, e) ? -1 : 0;
+	ensemble_close(&w.m);
 	return r;
+}
+
+static void check(const struct opts *o)
+{
+	if (!o->models.n)
+		err_usage("no model: give -m FILE");
+	if (o->effort && (o->overlap >= 0 || o->grid >= 0 || o->refine > 0 || o->inner != 0.5))
+		err_usage("--effort sets --overlap, --grid, --refine and --inner: give it or them");
+	if (o->output == WINDOW_LOGITS && o->mean)
+		err_usage("--output logits: with --mean prob there are none");
+	if (o->rule && o->threshold.n)
+		err_usage("--rule dice finds its own threshold: give it or --threshold");
+	if (o->output && (o->rule || o->threshold.n))
+		err_usage("--rule and --threshold make labels: with --output prob or logits there are none");
 }
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = 0.25, .sigma = 0.125, .batch = 1};
+	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = -1, .grid = -1, .sigma = 0.125, .inner = 0.5, .batch = 1, .class = 1,
+	                 .air = UNSET};
 	const struct arg args[] = {
-		{'m', "model", ARG_STR, &o.model, "FILE", "the model, as seg-train writes it (must be given)"},
+		{'m', "model", ARG_STRS, &o.models, "FILE", "the model, as seg-train writes it (must be given); again: another one, the mean counts"},
 		{0, "roi", ARG_INT, o.roi, "X,Y,Z", "window, voxels; 0: the whole axis (the patch the model was trained with)", 0, 1 << 20, 3},
 		{0, "overlap", ARG_FLOAT, &o.overlap, "R", "overlap of neighbouring windows, a fraction of the window (0.25)", 0, 0.999},
-		{0, "mode", ARG_CHOICE, &o.mode, "gaussian|constant", "weight of a window's voxels (gaussian)"},
+		{0, "grid", ARG_CHOICE, &o.grid, grids, "where windows stand (monai)"},
+		{0, "mode", ARG_CHOICE, &o.mode, modes, "weight of a window's voxels (gaussian)"},
 		{0, "sigma", ARG_FLOAT, &o.sigma, "R", "of the Gaussian, a fraction of the window (0.125)", 1e-3, 1e3},
+		{0, "padding", ARG_CHOICE, &o.padding, paddings, "what stands around a volume smaller than the window (constant)"},
+		{0, "fill", ARG_FLOAT, &o.fill, "V", "that constant (0)", -1e30, 1e30},
 		{0, "batch", ARG_INT, &o.batch, "N", "windows predicted at once (1)", 1, 1024},
-		{0, "output", ARG_CHOICE, &o.output, "labels|prob|logits", "what to put in the frame (labels)"},
+		{0, "mirror", ARG_CHOICE, &o.mirror, mirrors, "the mean over all flips of these axes (none)"},
+		{0, "mean", ARG_CHOICE, &o.mean, means, "of what windows, flips and models are averaged (logits)"},
+		{0, "refine", ARG_FLOAT, &o.refine, "P", "windows between those of a coarse grid only where no class has probability P", 0.5001, 0.999999},
+		{0, "inner", ARG_FLOAT, &o.inner, "R", "of a window the part about its centre where --refine looks (0.5)", 0.25, 1},
+		{0, "effort", ARG_INT, &o.effort, "N", "1 to 5: --grid, --overlap, --refine and --inner by a table in the manual", 1, 5},
+		{0, "skip-air", ARG_FLOAT, &o.air, "V", "leave out windows with nothing above V: there is background", -1e30, 1e30},
+		{0, "within", ARG_STR, &o.within, "TENSOR", "leave out windows where this tensor of labels is 0"},
+		{0, "output", ARG_CHOICE, &o.output, outputs, "what to put in the frame (labels)"},
+		{0, "rule", ARG_CHOICE, &o.rule, rules, "labels: the highest class, or the highest expected Dice (argmax)"},
+		{0, "threshold", ARG_FLOATS, &o.threshold, "T[,T...]", "labels: classes whose probability is at least T; several: for class 1, 2, ...", 0, 1},
+		{0, "class", ARG_INT, &o.class, "K", "the class that a single --threshold asks for (1)", 1, 255},
 		{0, "device", ARG_STR, &o.device, "NAME", "auto, cpu, cuda or cuda:N (auto)"},
 		{0, "force", ARG_FLAG, &o.force, NULL, "take volumes that were not prepared as the model asks"},
 		{0, "keep-image", ARG_FLAG, &o.keep, NULL, "keep the image in the frame"},
@@ -138,8 +299,7 @@ int main(int argc, char **argv)
 	struct err e;
 
 	arg_parse(&spec, argc, argv, &c);
-	if (!o.model)
-		err_usage("no model: give -m FILE");
+	check(&o);
 	if (run(&o, &c, &e))
 		err_die(&e);
 	return 0;

@@ -1,6 +1,7 @@
 #include "lib/base/mem.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -62,4 +63,29 @@ size_t mem_peak(void)
 	if (getrusage(RUSAGE_SELF, &r))
 		return 0;
 	return (size_t)r.ru_maxrss * 1024;
+}
+
+/* The first number after `key` at the beginning of a line ("": of the file); 0 where there is none. */
+static size_t number_in(const char *file, const char *key)
+{
+	FILE *f = fopen(file, "r");
+	char line[256];
+	size_t v = 0;
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof line, f))
+		if (!strncmp(line, key, strlen(key))) {
+			v = (size_t)strtoull(line + strlen(key), NULL, 10);
+			break;
+		}
+	fclose(f);
+	return v;
+}
+
+size_t mem_available(void)
+{
+	const size_t all = number_in("/proc/meminfo", "MemAvailable:") << 10, most = number_in("/sys/fs/cgroup/memory.max", "");
+
+	return most && most < all ? most : all;
 }

@@ -93,6 +93,6 @@ int arch_step(struct graph *g, int x, const struct arch_adn *adn, char what, con
 	if (what == 'A' && adn->act.kind != K_ACT_NONE)
 		return graph_act(g, x, name, &adn->act);
 	if (what == 'D' && adn->dropout > 0)
-		return graph_drop(g, x, name, adn->dropout, 0);
+		return graph_drop(g, x, name, adn->dropout, GRAPH_VALUES);
 	return x;
 }

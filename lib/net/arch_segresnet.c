@@ -113,7 +113,7 @@ int arch_segresnet(struct graph *g, const json_t *arch, struct err *e)
 	x = graph_input(g, s.in_channels);
 	x = arch_conv(g, x, "convInit.conv", s.filters, THREE, ONE, 0, 0);
 	if (s.adn.dropout > 0)
-		x = graph_drop(g, x, "dropout", s.adn.dropout, 1);
+		x = graph_drop(g, x, "dropout", s.adn.dropout, GRAPH_CHANNELS);
 	for (int i = 0; i < s.levels; i++)
 		x = skips[i] = down(g, x, &s, i);
 	for (int i = 0; i < s.levels - 1; i++)

@@ -19,6 +19,7 @@ struct swin {
 	int in_channels, out_channels, features, depths[STAGES], heads[STAGES], window[3];
 	int qkv_bias, normalize, patch_norm, v2;
 	double mlp_ratio;
+	float drop, path; /* rates of dropout, and of stochastic depth in the last block */
 	const unsigned char *order;
 	struct graph_norm norm;
 };
@@ -76,12 +77,29 @@ static int up(struct graph *g, int x, const struct swin *s, int skip, int oc, co
 	return x;
 }
 
+static int dropout(struct graph *g, int x, const struct swin *s, const char *name)
+{
+	return s->drop > 0 ? graph_drop(g, x, name, s->drop, GRAPH_VALUES) : x;
+}
+
+/* Stochastic depth: its rate rises evenly from 0 in the first block to `path` in the last. */
+static int drop_path(struct graph *g, int x, const struct swin *s, int stage, int i)
+{
+	int before = i, all = 0;
+
+	for (int k = 0; k < STAGES; k++) {
+		before += k < stage ? s->depths[k] : 0;
+		all += s->depths[k];
+	}
+	return s->path > 0 && before ? graph_drop(g, x, "drop_path", s->path * (float)before / (float)(all - 1), GRAPH_SAMPLES) : x;
+}
+
 static int mlp(struct graph *g, int x, const struct swin *s, int c)
 {
 	int mark = graph_enter(g, "mlp");
 
 	x = graph_act(g, graph_linear(g, x, "linear1", (int64_t)(c * s->mlp_ratio), 1), "act", &GELU);
-	x = graph_linear(g, x, "linear2", c, 1);
+	x = dropout(g, graph_linear(g, dropout(g, x, s, "drop1"), "linear2", c, 1), s, "drop2");
 	graph_leave(g, mark);
 	return x;
 }
@@ -90,12 +108,13 @@ static int mlp(struct graph *g, int x, const struct swin *s, int c)
 static int block(struct graph *g, int x, const struct swin *s, int stage, int i)
 {
 	struct graph_attention a = {.heads = s->heads[stage], .bias = s->qkv_bias};
-	int mark = graph_enter(g, "blocks.%d", i), c = s->features << stage;
+	int mark = graph_enter(g, "blocks.%d", i), c = s->features << stage, y;
 
 	for (int k = 0; k < 3; k++)
 		a.window[k] = s->window[k], a.shift[k] = i % 2 ? s->window[k] / 2 : 0;
-	x = graph_add(g, graph_attention(g, graph_layer(g, x, "norm1", 1), "attn", &a), x);
-	x = graph_add(g, mlp(g, graph_layer(g, x, "norm2", 1), s, c), x);
+	y = dropout(g, graph_attention(g, graph_layer(g, x, "norm1", 1), "attn", &a), s, "attn.proj_drop");
+	x = graph_add(g, drop_path(g, y, s, stage, i), x);
+	x = graph_add(g, drop_path(g, mlp(g, graph_layer(g, x, "norm2", 1), s, c), s, stage, i), x);
 	graph_leave(g, mark);
 	return x;
 }
@@ -130,6 +149,7 @@ static void transformer(struct graph *g, int x, const struct swin *s, int hidden
 	if (s->patch_norm)
 		x = graph_layer(g, x, "norm", 1);
 	graph_leave(g, inner);
+	x = dropout(g, x, s, "pos_drop");
 	for (int k = 0;; k++) {
 		hidden[k] = s->normalize ? graph_layer(g, x, "proj_out", 0) : x;
 		if (k == STAGES)
@@ -177,15 +197,11 @@ static int read_merging(struct swin *s, const json_t *arch, struct err *e)
 /* What was not built in must be off. */
 static int read_absent(const json_t *arch, struct err *e)
 {
-	static const char *const rates[] = {"drop_rate", "attn_drop_rate", "dropout_path_rate"};
+	const json_t *rate = json_object_get(arch, "attn_drop_rate");
 	int hyena = 0;
 
-	for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
-		const json_t *v = json_object_get(arch, rates[i]);
-
-		if (v && (!json_is_number(v) || json_number_value(v) != 0))
-			return err_set(e, NULL, "%s must be 0: it is not built in", rates[i]);
-	}
+	if (rate && (!json_is_number(rate) || json_number_value(rate) != 0))
+		return err_set(e, NULL, "attn_drop_rate must be 0: it is not built in");
 	if (arch_flag(arch, "use_hyena", &hyena, e))
 		return -1;
 	return hyena ? err_set(e, NULL, "use_hyena must be false: it is not built in") : 0;
@@ -219,6 +235,8 @@ static int read_options(struct swin *s, const json_t *arch, struct err *e)
 	    (json_object_get(arch, "num_heads") && arch_list(arch, "num_heads", STAGES, 1, HEADS_MAX, s->heads, e)) ||
 	    arch_flag(arch, "qkv_bias", &s->qkv_bias, e) || arch_flag(arch, "normalize", &s->normalize, e) ||
 	    arch_flag(arch, "patch_norm", &s->patch_norm, e) || arch_flag(arch, "use_v2", &s->v2, e) || arch_word(arch, "norm_name", "instance", e))
+		return -1;
+	if (arch_rate(arch, "drop_rate", &s->drop, e) || arch_rate(arch, "dropout_path_rate", &s->path, e))
 		return -1;
 	if (window && arch_triple(window, "window_size", WINDOW_MAX, 0, s->window, e))
 		return -1;

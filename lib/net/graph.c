@@ -286,14 +286,14 @@ int graph_concat(struct graph *g, int a, int b)
 	return g->n - 1;
 }
 
-int graph_drop(struct graph *g, int x, const char *name, float rate, int whole)
+int graph_drop(struct graph *g, int x, const char *name, float rate, enum graph_dropped what)
 {
 	struct graph_op *op = graph_add_op(g, GRAPH_DROP, name, x, -1);
 
 	if (!op)
 		return -1;
 	op->rate = rate;
-	op->whole = whole;
+	op->dropped = what;
 	return g->n - 1;
 }
 

@@ -38,6 +38,9 @@ struct graph_act { enum k_act_kind kind; float slope; int64_t alphas; /* PReLU: 
 /* Windows, and by how much they are shifted; where the input is not larger than a window, the window is the input's size and not shifted. */
 struct graph_attention { int heads, window[3], shift[3], bias; };
 
+/* Each value alone, whole channels, whole samples of the batch (stochastic depth) */
+enum graph_dropped { GRAPH_VALUES, GRAPH_CHANNELS, GRAPH_SAMPLES };
+
 /* Buffers are not trained: running statistics, and the number of batches in them (one float here, an I64 in files). */
 enum graph_param_kind { GRAPH_TRAINED, GRAPH_BUFFER, GRAPH_COUNTER };
 
@@ -63,7 +66,7 @@ struct graph_op {
 	struct graph_norm norm;
 	struct graph_act act;
 	float rate;      /* of dropout */
-	int whole;       /* it drops whole channels */
+	enum graph_dropped dropped; /* what it drops */
 	enum k_scale_kind scale;
 	int factor[3];   /* of a scale */
 	struct graph_attention attention;
@@ -106,7 +109,7 @@ int graph_act(struct graph *g, int x, const char *name, const struct graph_act *
 int graph_add(struct graph *g, int a, int b);
 int graph_concat(struct graph *g, int a, int b); /* channels of a, then those of b */
 
-int graph_drop(struct graph *g, int x, const char *name, float rate, int whole); /* in training; whole: channels, else each value alone */
+int graph_drop(struct graph *g, int x, const char *name, float rate, enum graph_dropped what); /* in training */
 int graph_scale(struct graph *g, int x, const char *name, enum k_scale_kind kind, const int factor[3]); /* mean: down, linear: up */
 int graph_gate(struct graph *g, int x, int gate);  /* x times gate, which has one channel */
 

@@ -137,10 +137,15 @@ static int do_slice(struct net *n, const struct plan_call *c, const struct plan_
 static int do_drop(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	uint64_t index = (uint64_t)n->step << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
-	const struct k_drop g = {.rate = s->rate, .span = n->graph->op[s->op].whole ? c->vox / n->plan->batch : 0,
+	enum graph_dropped what = n->graph->op[s->op].dropped;
+	struct k_drop g = {.rate = s->rate, .span = what == GRAPH_CHANNELS ? c->vox / n->plan->batch : 0,
 		.key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)}, .at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
 
 	(void)l;
+	if (what == GRAPH_SAMPLES) { /* the values of a sample as voxels of one channel */
+		g.span = c->vox * c->c / n->plan->batch;
+		return n->k->drop(&g, net_run_at(n, c->x), 1, net_run_at(n, c->y), 1, c->vox * c->c, 1, c->add, e);
+	}
 	return n->k->drop(&g, net_run_at(n, c->x), c->x.pitch, net_run_at(n, c->y), c->y.pitch, c->vox, c->c, c->add, e);
 }
 

@@ -2,8 +2,8 @@
    which every value, gradient and scratch space has a place for as long as it lives. Nothing is allocated while the calls run.
 
    Fused: convolution + bias (+ its own input added: folded into the weights); norm + activation + residual add (before or behind the activation)
-   in one call; concat without copy: what a norm step makes is written into its slice of the concatenation, and beside it where a convolution wants
-   it dense; so is what a convolution makes for a concatenation alone. A bias in front of an instance norm, which takes it away again, is left out;
+   in one call; concat without copy: what a norm step makes is written into its slice of the concatenation, where convolutions read it too (and
+   beside it where another step wants it dense); so is what a convolution makes for a concatenation alone. A bias in front of an instance norm, which takes it away again, is left out;
    its gradient is 0. In inference dropout is nothing, batch normalisation takes the running statistics, and what only heads need is not computed.
    Backward: the gradient of an add is passed on, not copied; sums of gradients are made by the calls that write them; of the input there is none. */
 #ifndef NIIPIPE_PLAN_H
@@ -109,6 +109,9 @@ struct plan_call plan_call_new(enum plan_do what, int step);
 
 /* Does a convolution write value i straight into the concatenation that alone reads it? */
 int plan_conv_slice(const struct plan *p, int i);
+
+/* What a norm step makes for a concatenation and, before it, for convolutions alone: these read it in its slice. The concatenation, or -1. */
+int plan_read_in_slice(const struct plan *p, int i);
 
 /* Append y[:] = x[:] or += for a value's voxels. */
 int plan_slice(struct plan *p, int step, int value, struct plan_ref x, struct plan_ref y, int add, struct err *e);

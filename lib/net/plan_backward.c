@@ -11,16 +11,23 @@ static int is_dense(const struct plan *p, int i, struct plan_ref r)
 	return r.pitch == p->value[i].c;
 }
 
-/* A dense place for a call at step s to write part of the gradient of value i to; *add: it must add to what is there. */
+/* A place for a call at step s to write part of the gradient of value i to: dense, or the slice of a value that is read there, whose concatenation
+   comes first on the way back; *add: it must add to what is there. */
 static int grad_place(struct plan *p, int s, int i, struct plan_ref *r, int *add, struct err *e)
 {
 	struct plan_value *v = &p->value[i];
 	struct plan_ref old = v->g;
+	int concat = plan_read_in_slice(p, i);
 
-	*add = 0;
-	if (old.buf >= 0 && is_dense(p, i, old) && !v->shared) {
+	*add = old.buf >= 0 && !v->shared && (concat >= 0 ? !p->value[concat].shared : is_dense(p, i, old));
+	*r = old;
+	if (*add)
+		return 0;
+	if (concat >= 0) {
 		*add = 1;
-		*r = old;
+		if (plan_buf(p, v->vox, p->value[concat].c, r, e) || plan_slice(p, s, i, old, *r, 0, e))
+			return -1;
+		v->g = *r;
 		return 0;
 	}
 	if (plan_buf(p, v->vox, v->c, r, e))

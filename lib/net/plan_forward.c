@@ -31,7 +31,7 @@ static int reusable(const struct plan *p, int s, int i)
 	if (i < 0)
 		return 0;
 	for (int j = 0; j < p->graph->n; j++)
-		if (p->value[j].in == i && p->value[j].last > s)
+		if (p->value[j].in == i && (p->value[j].last > s || (p->value[j].kept && !p->value[j].dense)))
 			return 0; /* it lies in here, and is read later */
 	v = &p->value[i];
 	return v->last == s && !v->concats && !v->kept && v->at.pitch == v->c && !v->output;

@@ -7,6 +7,8 @@
 
 #include "lib/base/mem.h"
 
+enum { NARROW = 32 }; /* channels: fewer are quicker read where they are dense */
+
 static int is_one(const int v[3])
 {
 	return v[0] == 1 && v[1] == 1 && v[2] == 1;
@@ -199,6 +201,26 @@ int plan_conv_slice(const struct plan *p, int i)
 	return s && s->kind == PLAN_CONV && next_of(p, i, GRAPH_CONCAT) >= 0;
 }
 
+int plan_read_in_slice(const struct plan *p, int i)
+{
+	const struct graph *g = p->graph;
+	int concat = -1;
+
+	if (p->value[i].c < NARROW || p->value[i].output || p->value[i].step < 0 || p->step[p->value[i].step].kind != PLAN_NORM)
+		return -1;
+	for (int j = i + 1; j < g->n; j++) {
+		const struct graph_op *op = &g->op[j];
+
+		if (!p->value[j].live || (op->in[0] != i && op->in[1] != i))
+			continue;
+		if (concat >= 0 || (op->kind != GRAPH_CONV && (op->kind != GRAPH_CONCAT || op->in[0] == op->in[1])))
+			return -1;
+		if (op->kind == GRAPH_CONCAT)
+			concat = j;
+	}
+	return concat;
+}
+
 static int conv_shape(struct plan *p, struct plan_step *s, struct err *e)
 {
 	const struct graph_op *op = &p->graph->op[s->op];
@@ -207,6 +229,8 @@ static int conv_shape(struct plan *p, struct plan_step *s, struct err *e)
 	g->n = p->batch;
 	g->ic = g->xpitch = p->value[s->x].c;
 	g->oc = g->ypitch = p->value[s->out].c;
+	if (plan_read_in_slice(p, s->x) >= 0)
+		g->xpitch = p->value[plan_read_in_slice(p, s->x)].c;
 	if (next_of(p, s->out, GRAPH_CONCAT) >= 0)
 		g->ypitch = p->value[next_of(p, s->out, GRAPH_CONCAT)].c;
 	g->transposed = op->conv.transposed;
@@ -319,7 +343,7 @@ static void readers(struct plan *p, int i)
 				v->in = s->out, v->in_at = k ? p->value[s->x].c : 0;
 			continue;
 		}
-		v->dense |= k == 0 || s->kind == PLAN_GATE;
+		v->dense |= (k == 0 && plan_read_in_slice(p, in[k]) < 0) || s->kind == PLAN_GATE;
 		if (keeps[s->kind] || s->norm.after || (k == 0 && (s->norm.norm != K_NORM_NONE || s->norm.act != K_ACT_NONE)))
 			v->kept = p->train;
 	}

@@ -1,29 +1,34 @@
 #include "lib/net/window.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/progress.h"
+#include "lib/net/window_run.h"
 
-/* Accumulators are a ring of `depth` slices: slice z lies at z % depth. One window's depth is enough, since windows come by rising z and slices below
-   the current window's first one are handed on. */
+/* Accumulators are a ring of `depth` slices: slice z lies at z % depth. What lies below all windows that are still to be blended is handed on;
+   so, with windows that come by rising z, one window's depth is enough, and what a batch spans. With a coarse grid, whose windows run ahead, it
+   takes two. */
 struct run {
 	const struct window_opts *o;
 	const struct k_backend *k;
 	const struct window_predictor *p;
+	int models;
 	struct window_grid grid;
+	struct window_feed feed;
 	int64_t depth, plane, done; /* done: slices handed on */
-	const float *image;         /* on the device */
+	int64_t span;               /* most that the windows of a batch begin apart in z */
+	int64_t floor;              /* no window to come begins below this slice */
 	float *weight, *acc, *sum;  /* on the device */
 	float *host;                /* staging; NULL where the device's memory is the host's */
+	int64_t *queue, queued;     /* windows to be run at once */
+	int64_t decided;            /* windows that were run or left out */
+	struct window_stats stats;
 	window_sink *sink;
 	void *sink_arg;
 };
-
-static int on_host(const struct k_backend *k)
-{
-	return !strcmp(k->name, "cpu");
-}
 
 static float *device_floats(const struct k_backend *k, int64_t a, int64_t b, int64_t c, const char *what, struct err *e)
 {
@@ -51,55 +56,53 @@ static int weights(struct run *r, struct err *e)
 	return bad ? -1 : 0;
 }
 
-static int upload(struct run *r, const float *image, struct err *e)
-{
-	size_t bytes = sizeof *image * (size_t)(r->p->channels * r->grid.size[0] * r->plane);
-	float *d;
-
-	if (on_host(r->k)) {
-		r->image = image;
-		return 0;
-	}
-	d = r->k->alloc(bytes, e);
-	r->image = d;
-	return d ? r->k->copy(d, image, bytes, K_TO_DEVICE, e) : -1;
-}
-
-static int begin(struct run *r, const float *image, struct err *e)
+static int begin(struct run *r, const struct tensor *image, struct err *e)
 {
 	const struct window_grid *g = &r->grid;
+	int64_t deep;
 
-	r->depth = g->roi[0] < g->size[0] ? g->roi[0] : g->size[0];
+	for (int64_t i = r->o->batch - 1; i < g->total; i++) {
+		int64_t apart = g->at[i].start[0] - g->at[i - r->o->batch + 1].start[0];
+
+		r->span = apart > r->span ? apart : r->span;
+	}
+	if (g->total < r->o->batch)
+		r->span = g->size[0];
+	deep = r->o->refine > 0 ? 2 * g->roi[0] : g->roi[0] + r->span;
+	r->depth = deep < g->size[0] ? deep : g->size[0];
 	r->plane = g->size[1] * g->size[2];
-	r->acc = device_floats(r->k, r->depth, r->plane, r->p->classes, "the accumulators of a slab", e);
+	r->queue = mem_new((size_t)r->o->batch, sizeof *r->queue, "a batch of windows", e);
+	r->acc = r->queue ? device_floats(r->k, r->depth, r->plane, r->p->classes, "the accumulators of a slab", e) : NULL;
 	r->sum = r->acc ? device_floats(r->k, r->depth, r->plane, 1, "the weights of a slab", e) : NULL;
-	if (!r->sum || weights(r, e) || upload(r, image, e))
+	if (!r->sum || weights(r, e) || window_feed_open(&r->feed, r->k, image, e))
 		return -1;
-	if (!on_host(r->k) && !(r->host = mem_new((size_t)(r->depth * r->plane * r->p->classes), sizeof(float), "a slab", e)))
+	if (!window_on_host(r->k) && !(r->host = mem_new((size_t)(r->depth * r->plane * r->p->classes), sizeof(float), "a slab", e)))
 		return -1;
 	return r->k->zero(r->acc, sizeof(float) * (size_t)(r->depth * r->plane * r->p->classes), e) ||
 	       r->k->zero(r->sum, sizeof(float) * (size_t)(r->depth * r->plane), e) ? -1 : 0;
 }
 
-static void end(struct run *r, const float *image)
+static void end(struct run *r)
 {
 	r->k->release(r->acc);
 	r->k->release(r->sum);
 	r->k->release(r->weight);
-	if (r->image != image)
-		r->k->release((void *)r->image);
+	window_feed_close(&r->feed);
 	free(r->host);
+	free(r->queue);
 	window_grid_free(&r->grid);
 }
 
+/* -- slices that are finished ------------------------------------------------- */
 /* Hand on n slices that lie together in the ring, and clear them. */
 static int hand_on(struct run *r, int64_t n, struct err *e)
 {
 	int64_t at = r->done % r->depth * r->plane, vox = n * r->plane, k = r->p->classes;
+	const float never = r->o->soft ? 0 : WINDOW_NEVER, none[2] = {k == 1 ? never : r->o->soft ? 1 : 0, never};
 	size_t bytes = sizeof(float) * (size_t)(vox * k);
 	float *acc = r->acc + at * k, *sum = r->sum + at;
 
-	if (r->k->window_divide(acc, sum, vox, k, e) || (r->host && r->k->copy(r->host, acc, bytes, K_TO_HOST, e)))
+	if (r->k->window_divide(acc, sum, vox, k, none, e) || (r->host && r->k->copy(r->host, acc, bytes, K_TO_HOST, e)))
 		return -1;
 	if (r->sink(r->sink_arg, r->done, n, r->host ? r->host : acc, e))
 		return -1;
@@ -119,25 +122,25 @@ static int flush(struct run *r, int64_t z, struct err *e)
 	return 0;
 }
 
-static int gather(const struct run *r, int64_t i, float *x, struct err *e)
+/* -- windows -------------------------------------------------------------------- */
+static int gather(const struct run *r, int64_t i, int flip, float *x, struct err *e)
 {
 	const struct window_grid *g = &r->grid;
-	struct k_gather w = {.c = r->p->channels, .fill = r->o->fill};
+	const int64_t *at = g->at[i].start;
+	const struct k_gather w = {.c = r->p->channels, .size = {r->feed.n, g->size[1], g->size[2]}, .roi = {g->roi[0], g->roi[1], g->roi[2]},
+	                           .start = {at[0] - r->feed.first, at[1], at[2]}, .flip = flip, .pad = r->o->padding, .fill = r->o->fill};
 
-	memcpy(w.size, g->size, sizeof w.size);
-	memcpy(w.roi, g->roi, sizeof w.roi);
-	window_start(g, i, w.start);
-	return r->k->window_gather(&w, r->image, x, e);
+	return r->k->window_gather(&w, r->feed.slab, x, e);
 }
 
-static int blend(struct run *r, int64_t i, const float *logits, struct err *e)
+static int blend(struct run *r, int64_t i, int flip, const float *logits, struct err *e)
 {
 	const struct window_grid *g = &r->grid;
-	struct k_blend w = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}};
+	struct k_blend w = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}, .flip = flip, .soft = r->o->soft};
 
 	memcpy(w.roi, g->roi, sizeof w.roi);
-	window_start(g, i, w.start);
-	if (w.start[0] > r->done && flush(r, w.start[0], e))
+	memcpy(w.start, g->at[i].start, sizeof w.start);
+	if (flush(r, r->floor, e))
 		return -1;
 	if (w.start[0] > 0)
 		w.start[0] %= r->depth;
@@ -149,54 +152,194 @@ static int blend(struct run *r, int64_t i, const float *logits, struct err *e)
 	return r->k->window_blend(&w, logits, r->weight, r->acc, r->sum, e);
 }
 
-/* n windows from i on. */
-static int predict(struct run *r, int64_t i, int64_t n, struct err *e)
+/* The queue through one predictor, turned as flip says. */
+static int predict(struct run *r, const struct window_predictor *p, int flip, struct err *e)
 {
 	const int64_t vox = r->grid.roi[0] * r->grid.roi[1] * r->grid.roi[2];
-	float *x = r->p->input(r->p->arg, n, r->grid.roi, e);
+	float *x = p->input(p->arg, r->queued, r->grid.roi, e);
 	const float *y;
+	double begun;
 
 	if (!x)
 		return -1;
-	for (int64_t j = 0; j < n; j++)
-		if (gather(r, i + j, x + j * vox * r->p->channels, e))
+	for (int64_t j = 0; j < r->queued; j++)
+		if (gather(r, r->queue[j], flip, x + j * vox * p->channels, e))
 			return -1;
-	y = r->p->run(r->p->arg, e);
+	begun = progress_now();
+	y = p->run(p->arg, e);
+	r->stats.network += progress_now() - begun;
 	if (!y)
 		return -1;
-	for (int64_t j = 0; j < n; j++)
-		if (blend(r, i + j, y + j * vox * r->p->classes, e))
+	for (int64_t j = 0; j < r->queued; j++)
+		if (blend(r, r->queue[j], flip, y + j * vox * p->classes, e))
 			return -1;
 	return 0;
 }
 
-static int all_windows(struct run *r, struct err *e)
+static int drain(struct run *r, struct err *e)
 {
-	const int64_t total = r->grid.total, batch = r->o->batch;
+	const struct window_place *at = r->grid.at;
+	const int64_t floor = r->floor;
+	int64_t lo = floor, hi = 0;
 
-	for (int64_t i = 0; i < total; i += batch) {
-		int64_t n = total - i < batch ? total - i : batch;
+	if (!r->queued)
+		return 0;
+	for (int64_t j = 0; j < r->queued; j++) {
+		int64_t z = at[r->queue[j]].start[0];
 
-		if (predict(r, i, n, e))
-			return -1;
-		if (r->o->tick)
-			r->o->tick(r->o->tick_arg, i + n, total);
+		lo = z < lo ? z : lo;
+		hi = z + r->grid.roi[0] > hi ? z + r->grid.roi[0] : hi;
 	}
-	return flush(r, r->grid.size[0], e);
+	if (window_feed_hold(&r->feed, lo, hi, e))
+		return -1;
+	r->floor = lo;
+	for (int m = 0; m < r->models; m++)
+		for (int flip = 0; flip < 8; flip++)
+			if (!(flip & ~r->o->mirror) && predict(r, &r->p[m], flip, e))
+				return -1;
+	r->floor = floor;
+	r->stats.run += r->queued;
+	r->decided += r->queued;
+	r->queued = 0;
+	if (r->o->tick)
+		r->o->tick(r->o->tick_arg, r->decided, r->grid.total);
+	return 0;
 }
 
-int window_run(const struct window_opts *o, const struct k_backend *k, const struct window_predictor *p, const float *image,
-               const int64_t size[3], window_sink *sink, void *sink_arg, struct err *e)
+/* Window i is to be run, if it has anything in it. */
+static int put(struct run *r, int64_t i, struct err *e)
 {
-	struct run r = {.o = o, .k = k, .p = p, .sink = sink, .sink_arg = sink_arg};
+	const struct window_place *at = r->grid.at;
+
+	if (!window_wanted(r->o, r->feed.image, at[i].start, r->grid.roi)) {
+		r->decided++;
+		return 0;
+	}
+	if (r->queued && r->floor == INT64_MAX && at[i].start[0] - at[r->queue[0]].start[0] > r->span && drain(r, e))
+		return -1;
+	r->queue[r->queued++] = i;
+	return r->queued == r->o->batch ? drain(r, e) : 0;
+}
+
+static int all_windows(struct run *r, struct err *e)
+{
+	r->floor = INT64_MAX;
+	for (int64_t i = 0; i < r->grid.total; i++)
+		if (put(r, i, e))
+			return -1;
+	return drain(r, e);
+}
+
+/* -- a coarse grid first --------------------------------------------------------- */
+/* The inner part of the window on axis a, where its weight counts; all of it to the image's end where it is the outermost. */
+static int64_t margin(const struct run *r, int a)
+{
+	return (int64_t)((double)r->grid.roi[a] * (1 - r->o->inner) / 2);
+}
+
+static int64_t inner_lo(const struct run *r, int64_t start, int a)
+{
+	return start <= 0 ? 0 : start + margin(r, a);
+}
+
+static int64_t inner_hi(const struct run *r, int64_t start, int a)
+{
+	const int64_t end = start + r->grid.roi[a];
+
+	return end >= r->grid.size[a] ? r->grid.size[a] : end - margin(r, a);
+}
+
+/* Is anything in the inner part of window i unsure yet? */
+static int unsure(const struct run *r, int64_t i, int *found, struct err *e)
+{
+	const struct window_grid *g = &r->grid;
+	const double p = r->o->refine;
+	struct k_unsure u = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}, .middle = r->o->soft ? 0.5f : 0};
+
+	u.lead = (float)(!r->o->soft ? log(p / (1 - p)) : u.k > 1 ? 2 * p - 1 : p - 0.5);
+	for (int a = 0; a < 3; a++) {
+		u.start[a] = inner_lo(r, g->at[i].start[a], a);
+		u.size[a] = inner_hi(r, g->at[i].start[a], a) - u.start[a];
+	}
+	return r->k->window_unsure(&u, r->acc, r->sum, found, e);
+}
+
+/* The windows lo to hi - 1 of one z that are not coarse: first it is seen which are needed, then these are run. */
+static int layer(struct run *r, int64_t lo, int64_t hi, struct err *e)
+{
+	uint8_t *need = mem_zero((size_t)(hi - lo), 1, "a layer of windows", e);
+	int bad = !need;
+
+	for (int64_t i = lo; i < hi && !bad; i++) {
+		int found = 0;
+
+		bad = !r->grid.at[i].coarse && unsure(r, i, &found, e);
+		r->decided += !r->grid.at[i].coarse && !found;
+		if (!bad)
+			need[i - lo] = (uint8_t)found;
+	}
+	for (int64_t i = lo; i < hi && !bad; i++)
+		bad = need[i - lo] && put(r, i, e);
+	free(need);
+	return bad || drain(r, e) ? -1 : 0;
+}
+
+static int refined(struct run *r, struct err *e)
+{
+	const struct window_grid *g = &r->grid;
+	int64_t ahead = 0, lo = 0, hi;
+
+	for (; lo < g->total; lo = hi) {
+		const int64_t z = g->at[lo].start[0];
+
+		for (hi = lo; hi < g->total && g->at[hi].start[0] == z; hi++)
+			continue;
+		r->floor = z;
+		if (flush(r, z, e))
+			return -1;
+		for (; ahead < g->total && g->at[ahead].start[0] < inner_hi(r, z, 0); ahead++)
+			if (g->at[ahead].coarse && put(r, ahead, e))
+				return -1;
+		if (drain(r, e) || layer(r, lo, hi, e))
+			return -1;
+	}
+	return 0;
+}
+
+/* -- checks ------------------------------------------------------------------------ */
+static int check_padding(const struct window_opts *o, const struct window_grid *g, struct err *e)
+{
+	static const char *const axes[] = {"z", "y", "x"};
+
+	for (int i = 0; i < 3; i++) {
+		const int64_t more = g->roi[i] > g->size[i] ? g->roi[i] - g->size[i] : 0, pad = more - more / 2;
+
+		if (o->padding == K_PAD_REFLECT ? pad && pad >= g->size[i] : o->padding == K_PAD_CIRCULAR && pad > g->size[i])
+			return err_set(e, NULL, "the %s axis has %lld voxels: too few to pad it with %lld of its own", axes[i], (long long)g->size[i], (long long)pad);
+	}
+	return 0;
+}
+
+int window_run(const struct window_opts *o, const struct k_backend *k, const struct window_predictor *p, int models, const struct tensor *image,
+               window_sink *sink, void *sink_arg, struct err *e)
+{
+	struct run r = {.o = o, .k = k, .p = p, .models = models, .sink = sink, .sink_arg = sink_arg};
+	const int64_t *size = image->shape + 1;
+	const double begun = progress_now();
 	int64_t roi[3];
 	int bad;
 
 	for (int i = 0; i < 3; i++)
 		roi[i] = o->roi[i] ? o->roi[i] : size[i];
-	if (window_grid_make(&r.grid, size, roi, o->overlap, e))
+	if (window_grid_make(&r.grid, o->grid, size, roi, o->overlap, e))
 		return -1;
-	bad = begin(&r, image, e) || all_windows(&r, e);
-	end(&r, image);
+	bad = check_padding(o, &r.grid, e) || begin(&r, image, e) || (o->refine > 0 ? refined : all_windows)(&r, e) || flush(&r, size[0], e);
+	if (o->stats) {
+		o->stats->run += r.stats.run;
+		o->stats->total += r.grid.total;
+		o->stats->network += r.stats.network;
+		o->stats->seconds += progress_now() - begun;
+	}
+	end(&r);
 	return bad ? -1 : 0;
 }

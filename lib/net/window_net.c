@@ -1,8 +1,10 @@
-/* Windows through a network, and what becomes of the logits: labels or scores. */
+/* Windows through networks, and what becomes of the logits of a volume: labels or scores. */
 #include <math.h>
-#include <string.h>
+#include <stdlib.h>
 
-#include "lib/net/window.h"
+#include "lib/base/mem.h"
+#include "lib/net/window_run.h"
+#include "lib/volume/prob.h"
 
 static float *net_window_input(void *arg, int64_t n, const int64_t roi[3], struct err *e)
 {
@@ -34,54 +36,33 @@ struct target {
 	int64_t classes, plane, volume;
 	uint8_t *pred;
 	float *prob;
-	int soft;
+	const struct prob_rule *rule;
+	enum prob_kind kind; /* what comes */
+	int soft;            /* logits go out as probabilities */
 };
-
-/* Above one half, by the sigmoid. */
-static int above_half(const float *l, uint8_t *pred, int64_t n)
-{
-	int bad = 0;
-
-	for (int64_t i = 0; i < n; i++) {
-		pred[i] = l[i] > 0;
-		bad |= !(l[i] - l[i] == 0);
-	}
-	return bad;
-}
-
-static int argmax_two(const float *l, uint8_t *pred, int64_t n)
-{
-	int bad = 0;
-
-	for (int64_t i = 0; i < n; i++) {
-		float d = l[2 * i + 1] - l[2 * i];
-
-		pred[i] = d > 0;
-		bad |= !(d - d == 0);
-	}
-	return bad;
-}
-
-static int argmax_any(const float *l, uint8_t *pred, int64_t n, int64_t k)
-{
-	int bad = 0;
-
-	for (int64_t i = 0; i < n; i++, l += k) {
-		int64_t best = 0;
-
-		for (int64_t c = 0; c < k; c++) {
-			bad |= !(l[c] - l[c] == 0);
-			if (l[c] > l[best])
-				best = c;
-		}
-		pred[i] = (uint8_t)best;
-	}
-	return bad;
-}
 
 static int not_finite(int64_t z, struct err *e)
 {
 	return err_set(e, NULL, "the network gives numbers that are not finite at slice %lld", (long long)z);
+}
+
+/* Rules take classes apart, a block of voxels at a time. */
+static int label_slice(const struct target *t, const float *l, uint8_t *pred)
+{
+	enum { ROOM = 16384 };
+	const int64_t k = t->classes, some = ROOM / k;
+	float p[ROOM];
+	int bad = 0;
+
+	for (int64_t i = 0; i < t->plane; i += some) {
+		int64_t n = t->plane - i < some ? t->plane - i : some;
+
+		for (int64_t c = 0; c < k; c++)
+			for (int64_t j = 0; j < n; j++)
+				p[c * n + j] = l[(i + j) * k + c];
+		bad |= prob_rule_labels(t->rule, t->kind, p, k, n, n, pred + i);
+	}
+	return bad;
 }
 
 static int take_labels(void *arg, int64_t z, int64_t n, const float *logits, struct err *e)
@@ -90,15 +71,9 @@ static int take_labels(void *arg, int64_t z, int64_t n, const float *logits, str
 	int64_t worst = INT64_MAX;
 
 #pragma omp parallel for schedule(static) reduction(min:worst)
-	for (int64_t i = 0; i < n; i++) {
-		const float *l = logits + i * t->plane * t->classes;
-		uint8_t *pred = t->pred + (z + i) * t->plane;
-		int bad = t->classes == 1 ? above_half(l, pred, t->plane)
-		        : t->classes == 2 ? argmax_two(l, pred, t->plane) : argmax_any(l, pred, t->plane, t->classes);
-
-		if (bad && z + i < worst)
+	for (int64_t i = 0; i < n; i++)
+		if (label_slice(t, logits + i * t->plane * t->classes, t->pred + (z + i) * t->plane) && z + i < worst)
 			worst = z + i;
-	}
 	return worst < INT64_MAX ? not_finite(worst, e) : 0;
 }
 
@@ -140,33 +115,53 @@ static int take_scores(void *arg, int64_t z, int64_t n, const float *logits, str
 	return worst < INT64_MAX ? not_finite(worst, e) : 0;
 }
 
-static int through(const struct window_opts *o, const struct k_backend *k, struct net *n, const float *image, const int64_t size[3],
+static int through(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
                    window_sink *sink, struct target *t, struct err *e)
 {
-	struct window_predictor p = window_net(n);
+	struct window_predictor *p = mem_new((size_t)models, sizeof *p, "models", e);
 	struct window_opts fitted = *o;
+	int bad;
 
-	t->classes = p.classes;
-	t->plane = size[1] * size[2];
-	t->volume = size[0] * t->plane;
-	window_fit(n, size, fitted.roi);
-	return window_run(&fitted, k, &p, image, size, sink, t, e);
+	if (!p)
+		return -1;
+	for (int i = 0; i < models; i++) {
+		p[i] = window_net(nets[i]);
+		window_fit(nets[i], image->shape + 1, fitted.roi);
+	}
+	t->classes = p->classes;
+	t->plane = image->shape[2] * image->shape[3];
+	t->volume = image->shape[1] * t->plane;
+	t->kind = o->soft ? PROB_PROBABILITIES : PROB_LOGITS;
+	bad = window_run(&fitted, k, p, models, image, sink, t, e);
+	free(p);
+	return bad;
+}
+
+int window_to_labels(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
+                     const struct prob_rule *rule, uint8_t *pred, struct err *e)
+{
+	struct target t = {.pred = pred, .rule = rule};
+
+	if (net_classes(*nets) > PROB_CLASSES)
+		return err_set(e, NULL, "labels of a network with %d classes (at most %d)", net_classes(*nets), PROB_CLASSES);
+	if (prob_rule_check(rule, net_classes(*nets), PROB_LOGITS, e))
+		return -1;
+	return through(o, k, nets, models, image, take_labels, &t, e);
+}
+
+int window_to_scores(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
+                     int soft, float *prob, struct err *e)
+{
+	struct target t = {.prob = prob, .soft = soft && !o->soft};
+
+	return through(o, k, nets, models, image, take_scores, &t, e);
 }
 
 int window_labels(const struct window_opts *o, const struct k_backend *k, struct net *n, const float *image, const int64_t size[3], uint8_t *pred,
                   struct err *e)
 {
-	struct target t = {.pred = pred};
+	const struct tensor t = {.dtype = DT_F32, .rank = 4, .shape = {net_channels(n), size[0], size[1], size[2]}, .data = (void *)image};
+	const struct prob_rule rule = {.kind = PROB_ARGMAX};
 
-	if (net_classes(n) > 256)
-		return err_set(e, NULL, "labels of a network with %d classes (expected 1 to 256)", net_classes(n));
-	return through(o, k, n, image, size, take_labels, &t, e);
-}
-
-int window_scores(const struct window_opts *o, const struct k_backend *k, struct net *n, const float *image, const int64_t size[3], int soft,
-                  float *prob, struct err *e)
-{
-	struct target t = {.prob = prob, .soft = soft};
-
-	return through(o, k, n, image, size, take_scores, &t, e);
+	return window_to_labels(o, k, &n, 1, &t, &rule, pred, e);
 }

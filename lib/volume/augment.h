@@ -32,7 +32,7 @@ struct augment {
 	double rotate_2d;            /* degrees: the rotation's range where it is about one axis alone */
 	int scale_each;              /* spatial scale: a factor for each axis */
 	int64_t size[3];             /* of the result; 0: as the frame comes */
-	double fill;                 /* of image and other floats, beyond the patch */
+	double fill;                 /* of image, beyond the patch */
 	int64_t elastic_spacing;     /* voxels between control points */
 	int keep_range, keep_stats;  /* contrast stays within the channel's range; gamma keeps mean and standard deviation */
 	int64_t dropout_size[3], dropout_max[3]; /* boxes: least and largest size, voxels; max 0: the least */

@@ -78,7 +78,7 @@ static void note(json_t *drawn, const struct augment_draw *d, int64_t channel)
 	}
 }
 
-static json_t *options(const struct augment *a)
+static json_t *options(const struct augment *a, int64_t index)
 {
 	json_t *o = json_object();
 
@@ -93,6 +93,7 @@ static json_t *options(const struct augment *a)
 			json_object_set_new(o, row->each_name, json_real(a->each[t]));
 	}
 	json_object_set_new(o, "seed", json_integer((json_int_t)a->seed));
+	json_object_set_new(o, "index", json_integer((json_int_t)index));
 	return o;
 }
 
@@ -138,7 +139,7 @@ int augment_frame(const struct augment *a, struct frame *f, uint64_t ordinal, st
 	augment_draw(a, a->size[0] ? a->size : g.size, (uint64_t)index, 0, &d);
 	if (augment_move(f, &g, a, &d, (uint64_t)index, &m, e))
 		return -1;
-	args = options(a);
+	args = options(a, index);
 	drawn = json_object();
 	json_object_set_new(args, "drawn", drawn);
 	if (change_image(a, f, &g, (uint64_t)index, drawn, e)) {

@@ -159,29 +159,36 @@ static int turns(const struct orient *o)
 
 /* -- the two ways -- */
 
+/* First voxel of the middle of an axis, negative where it is shorter than what is wanted: nnU-Net's. */
+static int64_t cut_start(int64_t length, int64_t size)
+{
+	return length / 2 - size / 2;
+}
+
 static int is_warped(const struct augment_draw *d)
 {
 	return d->on[AUGMENT_ROTATE] || d->on[AUGMENT_SPATIAL_SCALE] || d->on[AUGMENT_SHEAR] || d->on[AUGMENT_TRANSLATE] || d->on[AUGMENT_ELASTIC];
 }
 
-/* Middle on middle. */
+/* Middle on middle; but voxel on voxel along the flat axis, or slices would mix. */
 static int warp(struct frame *f, struct grid *g, const int64_t size[3], const struct augment *a, const struct augment_draw *d, uint64_t index,
                 const struct orient *o, struct err *e)
 {
 	struct augment_warp w = {.fill = (float)a->fill};
 	double back[9] = {0};
-	int r;
+	int r, flat = augment_flat_axis(a, size);
 
 	for (int i = 0; i < 3; i++)
 		back[3 * o->axis[i] + i] = o->flip[i] ? -1 : 1;
 	augment_matrix(d, w.bend);
 	multiply(w.bend, back, w.m);
 	for (int i = 0; i < 3; i++) {
-		w.origin[i] = (double)(g->size[i] - 1) / 2 + (d->on[AUGMENT_TRANSLATE] ? d->v[AUGMENT_TRANSLATE][i] : 0);
+		w.origin[i] = i == flat ? (double)cut_start(g->size[i], size[i]) + (double)(size[i] - 1) / 2 : (double)(g->size[i] - 1) / 2;
+		w.origin[i] += d->on[AUGMENT_TRANSLATE] ? d->v[AUGMENT_TRANSLATE][i] : 0;
 		for (int c = 0; c < 3; c++)
 			w.origin[i] -= w.m[3 * i + c] * (double)(size[c] - 1) / 2;
 	}
-	if (d->on[AUGMENT_ELASTIC] && augment_elastic_make(&w.field, size, a, augment_flat_axis(a, size), d->v[AUGMENT_ELASTIC][0], index, e))
+	if (d->on[AUGMENT_ELASTIC] && augment_elastic_make(&w.field, size, a, flat, d->v[AUGMENT_ELASTIC][0], index, e))
 		return -1;
 	r = augment_warp(f, g, size, &w, e);
 	free(w.field.p);
@@ -212,7 +219,7 @@ int augment_move(struct frame *f, struct grid *g, const struct augment *a, const
 		return warp(f, g, size, a, d, index, &o, e);
 	}
 	for (int i = 0; i < 3; i++) {
-		box.lo[i] = g->size[i] / 2 - size[i] / 2;
+		box.lo[i] = cut_start(g->size[i], size[i]);
 		box.hi[i] = box.lo[i] + size[i];
 		cut |= size[i] != g->size[i];
 	}

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { UNKNOWN, PROBABILITIES, LOGITS };
-
 /* prob, checked. */
 static struct tensor *scores(const struct frame *f, struct err *e)
 {
@@ -17,19 +15,19 @@ static struct tensor *scores(const struct frame *f, struct err *e)
 		err_set(e, NULL, "tensor 'prob' is %s with %d axes (expected floats [K,Z,Y,X])", dtype_name(t->dtype), t->rank);
 		return NULL;
 	}
-	if (t->shape[0] < 1 || t->shape[0] > 256) {
+	if (t->shape[0] < 1 || t->shape[0] > PROB_CLASSES) {
 		err_set(e, NULL, "tensor 'prob' has %lld classes (expected 1 to 256)", (long long)t->shape[0]);
 		return NULL;
 	}
 	return t;
 }
 
-static int kind_of(const struct frame *f, enum kind *k, struct err *e)
+static int kind_of(const struct frame *f, enum prob_kind *k, struct err *e)
 {
 	const char *m = frame_meta(f, "prob");
 
-	*k = !m ? UNKNOWN : !strcmp(m, "probabilities") ? PROBABILITIES : !strcmp(m, "logits") ? LOGITS : UNKNOWN;
-	if (m && *k == UNKNOWN)
+	*k = !m ? PROB_UNKNOWN : !strcmp(m, "probabilities") ? PROB_PROBABILITIES : !strcmp(m, "logits") ? PROB_LOGITS : PROB_UNKNOWN;
+	if (m && *k == PROB_UNKNOWN)
 		return err_set(e, NULL, "metadata prob is '%.80s' (expected probabilities or logits)", m);
 	return 0;
 }
@@ -65,7 +63,7 @@ static int same_grid(const struct frame *f, const struct frame *g, struct err *e
 static int agree(const struct frame *f, const struct frame *other, struct err *e)
 {
 	const struct tensor *a = scores(f, e), *b = a ? scores(other, e) : NULL;
-	enum kind ka, kb;
+	enum prob_kind ka, kb;
 
 	if (!b || kind_of(f, &ka, e) || kind_of(other, &kb, e))
 		return -1;
@@ -115,76 +113,9 @@ int prob_divide(struct frame *f, int64_t n, struct err *e)
 	return 0;
 }
 
-/* -- labels of n voxels: class c of voxel i is p[c * volume + i] ---------------------------- */
-enum { BLOCK = 512 };
-
-static int argmax_block(const float *p, int64_t k, int64_t volume, int64_t n, uint8_t *pred)
+static int not_finite(int64_t z, struct err *e)
 {
-	float best[BLOCK];
-	int bad = 0;
-
-	for (int64_t i = 0; i < n; i++) {
-		best[i] = p[i];
-		pred[i] = 0;
-		bad |= !(p[i] - p[i] == 0);
-	}
-	for (int64_t c = 1; c < k; c++) {
-		const float *v = p + c * volume;
-
-		for (int64_t i = 0; i < n; i++) {
-			pred[i] = v[i] > best[i] ? (uint8_t)c : pred[i];
-			best[i] = v[i] > best[i] ? v[i] : best[i];
-			bad |= !(v[i] - v[i] == 0);
-		}
-	}
-	return bad;
-}
-
-static int argmax_slice(const float *p, int64_t k, int64_t volume, int64_t n, uint8_t *pred)
-{
-	int bad = 0;
-
-	for (int64_t i = 0; i < n; i += BLOCK)
-		bad |= argmax_block(p + i, k, volume, n - i < BLOCK ? n - i : BLOCK, pred + i);
-	return bad;
-}
-
-static float soft(const float *p, int64_t k, int64_t volume, int64_t i, int64_t class)
-{
-	float most = p[i], sum = 0;
-
-	if (k == 1)
-		return 1 / (1 + expf(-p[i]));
-	for (int64_t c = 1; c < k; c++)
-		most = p[c * volume + i] > most ? p[c * volume + i] : most;
-	for (int64_t c = 0; c < k; c++)
-		sum += expf(p[c * volume + i] - most);
-	return expf(p[class * volume + i] - most) / sum;
-}
-
-static int threshold_slice(const float *p, int64_t k, int64_t volume, int64_t n, const struct prob_rule *r, enum kind kind, uint8_t *pred)
-{
-	int64_t class = k == 1 ? 0 : r->class;
-	int bad = 0;
-
-	for (int64_t i = 0; i < n; i++) {
-		float v = kind == LOGITS ? soft(p, k, volume, i, class) : p[class * volume + i];
-
-		bad |= !(v - v == 0);
-		pred[i] = v >= (float)r->threshold ? (uint8_t)r->class : 0;
-	}
-	return bad;
-}
-
-static int check_rule(const struct tensor *t, const struct prob_rule *r, enum kind kind, struct err *e)
-{
-	if (!r->use_threshold)
-		return t->shape[0] > 1 ? 0 : err_set(e, NULL, "a single class has no highest one: give a threshold");
-	if (kind == UNKNOWN)
-		return err_set(e, NULL, "no metadata prob says whether the scores are probabilities or logits");
-	if (t->shape[0] == 1 ? r->class != 1 : r->class >= t->shape[0])
-		return err_set(e, NULL, "no class %lld among %lld", (long long)r->class, (long long)t->shape[0]);
-	return 0;
+	return err_set(e, NULL, "tensor 'prob' is not finite at slice %lld", (long long)z);
 }
 
 int prob_labels(struct frame *f, const struct prob_rule *rule, struct err *e)
@@ -193,11 +124,11 @@ int prob_labels(struct frame *f, const struct prob_rule *rule, struct err *e)
 	int64_t shape[4], k, nz, n, worst = INT64_MAX;
 	struct tensor *out;
 	struct grid grid;
-	enum kind kind;
+	enum prob_kind kind;
 	const float *p;
 	uint8_t *pred;
 
-	if (!t || frame_grid(f, &grid, e) || kind_of(f, &kind, e) || check_rule(t, rule, kind, e) || !(t = as_f32(f, e)))
+	if (!t || frame_grid(f, &grid, e) || kind_of(f, &kind, e) || prob_rule_check(rule, t->shape[0], kind, e) || !(t = as_f32(f, e)))
 		return -1;
 	memcpy(shape, t->shape, sizeof shape);
 	k = shape[0], nz = shape[1], n = shape[2] * shape[3], p = t->data;
@@ -205,12 +136,13 @@ int prob_labels(struct frame *f, const struct prob_rule *rule, struct err *e)
 	if (!out)
 		return -1;
 	pred = out->data;
-#pragma omp parallel for schedule(static) reduction(min:worst)
-	for (int64_t z = 0; z < nz; z++) {
-		int bad = rule->use_threshold ? threshold_slice(p + z * n, k, nz * n, n, rule, kind, pred + z * n)
-		                              : argmax_slice(p + z * n, k, nz * n, n, pred + z * n);
-
-		worst = bad && z < worst ? z : worst;
+	if (rule->kind == PROB_DICE) {
+		worst = prob_rule_dice(p, k, kind, nz, n, pred);
+		return worst < 0 ? 0 : not_finite(worst, e);
 	}
-	return worst < INT64_MAX ? err_set(e, NULL, "tensor 'prob' is not finite at slice %lld", (long long)worst) : 0;
+#pragma omp parallel for schedule(static) reduction(min:worst)
+	for (int64_t z = 0; z < nz; z++)
+		if (prob_rule_labels(rule, kind, p + z * n, k, nz * n, n, pred + z * n))
+			worst = z < worst ? z : worst;
+	return worst < INT64_MAX ? not_finite(worst, e) : 0;
 }

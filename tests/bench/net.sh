@@ -1,11 +1,19 @@
 #!/bin/bash
-# The UNet alone against MONAI's: inference and a training step, best of RUNS, time and peak memory, ours and theirs in turn.
+# Networks alone against their peers': inference and a training step, best of RUNS, time, peak memory and processor time, ours and theirs in turn.
+# NETS="unet nnunet resenc dynunet segresnet attention-unet"; SIZE is of all, else 160,160,64 (unet), 128,128,64 or 96,96,96 (segresnet).
 set -u
 export NIIPIPE_BACKENDS=$BIN
-size=${SIZE:-160,160,64} runs=${RUNS:-5}
-for mode in infer train; do
-	"$BENCH/net" --size "$size" -n "$runs" --only "$mode" | tee "$BENCH/net.out" || exit 1
-	[ -n "${PYTHON:-}" ] || continue
-	read -r s mb < <("$PYTHON" tests/bench/peer_net.py "$mode" "$size" "$runs" 2>/dev/null)
-	awk -v s="$s" -v mb="$mb" 'NR == 1 { printf "MONAI %.4f s (niipipe %.2fx as fast), peak %.1f MB (niipipe %.2f of it)\n", s, s / $2, mb, $8 / mb }' "$BENCH/net.out"
+runs=${RUNS:-5}
+for net in ${NETS:-unet}; do
+	case $net in unet) size=160,160,64 ;; segresnet) size=96,96,96 ;; *) size=128,128,64 ;; esac
+	size=${SIZE:-$size}
+	for mode in infer train; do
+		echo "$net $size"
+		"$BENCH/net" --net "$net" --size "$size" -n "$runs" --only "$mode" | tee "$BENCH/net.out" || exit 1
+		[ -n "${PYTHON:-}" ] || continue
+		read -r s mb busy < <("$PYTHON" tests/bench/peer_net.py "$mode" "$size" "$runs" "$net" 2>/dev/null)
+		awk -v s="$s" -v mb="$mb" -v busy="$busy" 'NR == 1 {
+			printf "peer %.4f s (niipipe %.2fx as fast), peak %.1f MB (niipipe %.2f of it), processors %.4f s (niipipe %.2fx)\n", s, s / $2, mb, $8 / mb, busy, busy / $(NF - 1) }' \
+			"$BENCH/net.out"
+	done
 done

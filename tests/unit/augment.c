@@ -294,7 +294,7 @@ static void places(void)
 /* A plane's warp leaves the slices apart; an elastic one stays within its displacement. */
 static void flat_and_elastic(void)
 {
-	const int64_t size[3] = {16, 16, 5};
+	const int64_t box[3] = {16, 16, 5};
 	struct augment a = augment_default;
 	struct grid g;
 	struct frame f;
@@ -306,22 +306,24 @@ static void flat_and_elastic(void)
 	a.dummy_2d = AUGMENT_2D_AUTO;
 	a.v[AUGMENT_ELASTIC][0] = 3;
 	a.elastic_spacing = 6;
+	memcpy(a.size, (int64_t[]){16, 16, 4}, sizeof a.size); /* cut by an odd number: between slices, were it not for the flat axis */
 	augment_settle(&a, &e);
-	make(&f, size);
+	make(&f, box);
 	v = frame_find(&f, "image")->data;
 	for (int64_t i = 0; i < 16 * 16 * 5; i++)
 		((float *)frame_find(&f, "image")->data)[i] = (float)(i / 256);
 	((float *)frame_find(&f, "image")->data)[256 * 3 + 7] = NAN;
 	bad += augment_frame(&a, &f, 1, &e);
 	v = frame_find(&f, "image")->data;
-	for (int64_t z = 0; z < 5; z++)
+	for (int64_t z = 0; z < 4; z++)
 		for (int64_t y = 4; y < 12; y++)
 			for (int64_t x = 4; x < 12; x++)
 				bad += fabsf(v[(z * 16 + y) * 16 + x] - (float)z) > 1e-6f;
-	ok(!bad && augment_flat_axis(&a, size) == 2, "an elastic warp in a plane mixes no slices, nor does their NaN get out");
+	ok(!bad && augment_flat_axis(&a, a.size) == 2, "an elastic warp in a plane mixes no slices, nor does their NaN get out");
 	frame_free(&f);
 
 	a.dummy_2d = AUGMENT_3D;
+	memset(a.size, 0, sizeof a.size);
 	for (uint64_t i = 0; i < 10; i++) {
 		make(&f, (int64_t[]){16, 16, 16});
 		frame_grid(&f, &g, &e);
@@ -439,6 +441,30 @@ static void draws_of(enum augment_preset preset, const char *name)
 		ok(fabs(s.on - on) <= 4.5 * sqrt(on * (1 - on) / n) && s.low >= want[i].low && s.high <= want[i].high &&
 		   s.low <= want[i].low + 0.02 * width && s.high >= want[i].high - 0.02 * width && fabs(s.mean - want[i].mean) <= 0.04 * width + 1e-9,
 		   "%s, %s: in %.4f of the frames, from %.3f to %.3f, mean %.3f", name, augment_table[want[i].t].name, s.on, s.low, s.high, s.mean);
+	}
+}
+
+static void other_draws(void)
+{
+	static const struct { int t, value; double v[3], low, high; } want[] = {
+		{AUGMENT_TURN, 2, {0, 0, 1}, 1, 3}, {AUGMENT_TURN, 0, {1, 0, 0}, 2, 2}, {AUGMENT_SHEAR, 3, {0.3}, -0.3, 0.3},
+		{AUGMENT_TRANSLATE, 1, {1, 7, 2}, -7, 7},
+		{AUGMENT_ELASTIC, 0, {5}, 0, 5}, {AUGMENT_DROPOUT, 0, {2, 6}, 2, 6}, {AUGMENT_CONTRAST, 0, {1.5, 2}, 1.5, 2},
+	};
+
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		struct augment a = augment_default;
+		double width = want[i].high - want[i].low;
+		struct seen s;
+		struct err e;
+
+		memcpy(a.v[want[i].t], want[i].v, sizeof want[i].v);
+		a.prob[want[i].t] = 0.3;
+		augment_settle(&a, &e);
+		s = look(&a, want[i].t, want[i].value, 20000);
+		ok(fabs(s.on - 0.3) < 0.015 && s.low >= want[i].low && s.high <= want[i].high && s.low <= want[i].low + 0.02 * width &&
+		   s.high >= want[i].high - 0.02 * width && fabs(s.mean - (want[i].low + want[i].high) / 2) <= 0.03 * width + 1e-9,
+		   "%s: in %.4f of the frames, from %.3f to %.3f, mean %.3f", augment_table[want[i].t].name, s.on, s.low, s.high, s.mean);
 	}
 }
 
@@ -604,6 +630,7 @@ int main(void)
 	together();
 	draws_of(AUGMENT_HACKATHON, "hackathon");
 	draws_of(AUGMENT_NNUNET, "nnunet");
+	other_draws();
 	apart();
 	noise();
 	odd_values();

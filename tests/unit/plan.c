@@ -6,11 +6,12 @@
 #include "lib/net/net_run.h"
 #include "tests/ref/ref.h"
 
-enum { CLASSES = 3, OPS = 14, CASES = 400, SEED = 11, STEP = 70000 };
+enum { CLASSES = 3, OPS = 14, CASES = 400, SEED = 11, STEP = 70000, CHANNELS = 256 };
 
 static const struct k_backend *k;
 static struct err e;
 static struct rng rng;
+static int met[2]; /* values that convolutions read in their slice, write there */
 
 static int below(int n)
 {
@@ -66,7 +67,7 @@ static int random_block(struct graph *g, int x, int i, const char *name)
 
 	x = random_norm(g, random_conv(g, x, i), name);
 	if (below(3) == 0)
-		x = graph_drop(g, x, name, 0.3f, below(3) == 0);
+		x = graph_drop(g, x, name, 0.3f, (enum graph_dropped)below(3));
 	if (early)
 		x = graph_add(g, x, partner(g, x, 1));
 	x = random_act(g, x, name);
@@ -82,8 +83,24 @@ static int random_other(struct graph *g, int x, const char *name)
 	if (below(2))
 		return graph_scale(g, x, name, g->op[x].down[0] > 1 ? K_SCALE_LINEAR : K_SCALE_MEAN, two);
 	if (below(2))
-		return graph_drop(g, x, name, 0.5f, 0);
+		return graph_drop(g, x, name, 0.5f, GRAPH_VALUES);
 	return graph_gate(g, x, graph_act(g, graph_conv(g, partner(g, x, 0), name, &one), name, &(struct graph_act){K_ACT_SIGMOID, 0, 0}));
+}
+
+/* A skip as networks have them, wide enough to be read in its slice: convolutions of it, then a concatenation with what became of them */
+static int random_skip(struct graph *g, int x, int i, const char *name)
+{
+	const struct graph_conv one = {.oc = 32 + below(2), .kernel = {1, 1, 1}, .stride = {1, 1, 1}};
+	int skip = random_act(g, random_norm(g, graph_conv(g, x, name, &one), name), name), y = random_conv(g, skip, i);
+
+	if (g->op[y].down[0] != g->op[skip].down[0])
+		y = graph_conv(g, skip, name, &(struct graph_conv){.oc = 2, .kernel = {1, 1, 1}, .stride = {1, 1, 1}});
+	if (below(2))
+		y = graph_add(g, y, graph_conv(g, skip, name, &(struct graph_conv){.oc = g->op[y].c, .kernel = {1, 1, 1}, .stride = {1, 1, 1}}));
+	if (below(2))
+		y = random_act(g, y, name);
+	y = below(2) ? graph_concat(g, skip, y) : graph_concat(g, y, skip);
+	return random_conv(g, y, i);
 }
 
 static int random_op(struct graph *g, int i)
@@ -104,7 +121,7 @@ static int random_op(struct graph *g, int i)
 	if (what == 4)
 		return random_block(g, x, i, name);
 	if (what == 5)
-		return random_other(g, x, name);
+		return below(3) ? random_other(g, x, name) : random_skip(g, x, i, name);
 	return random_conv(g, x, i);
 }
 
@@ -184,7 +201,9 @@ static struct ref_norm norm_args(const struct ref *r, int i)
 static double mask(const struct ref *r, int i, int64_t j)
 {
 	uint64_t index = (uint64_t)STEP << 16 | (uint64_t)i;
-	int64_t c = r->p->value[i].c, span = r->p->value[i].vox / r->p->batch, at = r->n->graph->op[i].whole ? j / c / span * ((c + 3) / 4 * 4) + j % c : j;
+	int64_t c = r->p->value[i].c, span = r->p->value[i].vox / r->p->batch;
+	enum graph_dropped what = r->n->graph->op[i].dropped;
+	int64_t at = what == GRAPH_CHANNELS ? j / c / span * ((c + 3) / 4 * 4) + j % c : what == GRAPH_SAMPLES ? j / c / span * 4 : j;
 	const uint32_t ctr[4] = {(uint32_t)(at / 4), RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}, key[2] = {SEED, 0};
 	double rate = (double)r->n->graph->op[i].rate;
 	uint32_t word[4];
@@ -263,7 +282,7 @@ static void backward_norm(const struct ref *r, int i)
 	const struct graph_op *op = &r->n->graph->op[i];
 	struct k_norm g = norm_geom(r, i);
 	struct ref_norm args = norm_args(r, i);
-	double *dx = calloc((size_t)floats(r, i), sizeof *dx), none[64] = {0}, *dgamma = param(r, r->dw, op->w), *dbeta = param(r, r->dw, op->b);
+	double *dx = calloc((size_t)floats(r, i), sizeof *dx), none[CHANNELS] = {0}, *dgamma = param(r, r->dw, op->w), *dbeta = param(r, r->dw, op->b);
 	double *dalpha = param(r, r->dw, op->alpha);
 
 	ref_norm_backward(&g, &args, r->d[i], dx, NULL, dgamma ? dgamma : none, dbeta ? dbeta : none, dalpha ? dalpha : none);
@@ -318,7 +337,7 @@ static void ref_new(struct ref *r, const struct net *n, int train)
 	r->mean = malloc(sizeof(double *) * (size_t)ops), r->rstd = malloc(sizeof(double *) * (size_t)ops);
 	for (int i = 0; i < ops; i++) {
 		r->v[i] = calloc((size_t)floats(r, i), sizeof(double)), r->d[i] = calloc((size_t)floats(r, i), sizeof(double));
-		r->mean[i] = calloc(64, sizeof(double)), r->rstd[i] = calloc(64, sizeof(double));
+		r->mean[i] = calloc(2 * CHANNELS, sizeof(double)), r->rstd[i] = calloc(2 * CHANNELS, sizeof(double));
 	}
 	r->w = calloc((size_t)all, sizeof(double)), r->dw = calloc((size_t)all, sizeof(double));
 	for (int64_t i = 0; i < all; i++)
@@ -427,6 +446,8 @@ static void one(int i)
 		label[j] = (uint8_t)below(CLASSES);
 	infer = run(n, input, label, 0);
 	train = run(n, input, label, 1);
+	for (int v = 0; v < g->n; v++)
+		met[0] += n->plan->value[v].live && plan_read_in_slice(n->plan, v) >= 0, met[1] += plan_conv_slice(n->plan, v);
 	ok(infer < 1e-4 && train < 2e-3,
 	   "graph %d: %d operations in %d steps, logits off by %.1e, with gradients %.1e", i, g->n, n->plan->steps, infer, train);
 	net_free(n);
@@ -439,5 +460,6 @@ int main(void)
 		return tap_done();
 	for (int i = 0; i < CASES; i++)
 		one(i);
+	ok(met[0] > 0 && met[1] > 0, "convolutions read %d values in their slices and wrote %d there", met[0], met[1]);
 	return tap_done();
 }

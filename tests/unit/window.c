@@ -1,6 +1,8 @@
 /* lib/net/window and kernels/window: the grid, the importance map, and whole volumes against MONAI (tests/golden/make_window.py). */
 #include "tests/unit/tap.h"
 
+#include <sys/mman.h>
+
 #include "kernels/window.c" /* the kernels themselves, on a table of our own: no oneDNN needed */
 #include "lib/base/mem.h"
 #include "lib/net/window.h"
@@ -27,18 +29,19 @@ static int host_zero(void *p, size_t n, struct err *e)
 }
 
 static struct k_backend table = {.abi = K_ABI, .name = "cpu", .alloc = host_alloc, .release = free, .copy = host_copy, .zero = host_zero,
-                                 .window_gather = k_window_gather, .window_blend = k_window_blend, .window_divide = k_window_divide};
+                                 .window_gather = k_window_gather, .window_blend = k_window_blend, .window_divide = k_window_divide,
+                                 .window_unsure = k_window_unsure};
 
 /* -- the grid -------------------------------------------------------------------- */
-static void grid_is(int64_t size, int64_t roi, double overlap, int n, const int64_t *want)
+/* A cube's grid has these starts on every axis, z slowest. */
+static void grid_is(enum window_grid_kind kind, int64_t size, int64_t roi, double overlap, int n, const int64_t *want)
 {
 	struct window_grid g;
 	struct err e;
-	int good = !window_grid_make(&g, (int64_t[]){size, size, size}, (int64_t[]){roi, roi, roi}, overlap, &e);
+	int good = !window_grid_make(&g, kind, (int64_t[]){size, size, size}, (int64_t[]){roi, roi, roi}, overlap, &e) && g.total == (int64_t)n * n * n;
 
-	good = good && g.count[0] == n && g.total == (int64_t)n * n * n;
-	for (int i = 0; good && i < n; i++)
-		good = g.start[0][i] == want[i] && g.start[1][i] == want[i] && g.start[2][i] == want[i];
+	for (int64_t i = 0; good && i < g.total; i++)
+		good = g.at[i].start[0] == want[i / n / n] && g.at[i].start[1] == want[i / n % n] && g.at[i].start[2] == want[i % n];
 	ok(good, "starts of %lld in %lld at overlap %g", (long long)roi, (long long)size, overlap);
 	window_grid_free(&g);
 }
@@ -48,8 +51,35 @@ static void step_is(int64_t roi, double overlap, int64_t step)
 	struct window_grid g;
 	struct err e;
 
-	ok(!window_grid_make(&g, (int64_t[]){1000, 1, 1}, (int64_t[]){roi, 1, 1}, overlap, &e) && g.start[0][1] == step, "step of %lld at overlap %g",
-	   (long long)roi, overlap);
+	ok(!window_grid_make(&g, WINDOW_MONAI, (int64_t[]){1, 1, 1000}, (int64_t[]){1, 1, roi}, overlap, &e) && g.at[1].start[2] == step,
+	   "step of %lld at overlap %g", (long long)roi, overlap);
+	window_grid_free(&g);
+}
+
+static void start_is(const struct window_grid *g, int64_t i, int64_t z, int64_t y, int64_t x, const char *what)
+{
+	const int64_t *s = g->at[i].start;
+
+	ok(s[0] == z && s[1] == y && s[2] == x, "%s", what);
+}
+
+/* Every voxel lies in a coarse window, whose neighbours start at most 3/4 of a window on; all come by rising z. */
+static void coarse_covers(enum window_grid_kind kind, int64_t size, int64_t roi, double overlap)
+{
+	struct window_grid g;
+	struct err e;
+	int64_t end = 0, coarse = 0;
+	int good = !window_grid_make(&g, kind, (int64_t[]){size, roi, roi}, (int64_t[]){roi, roi, roi}, overlap, &e);
+
+	for (int64_t i = 0; good && i < g.total; i++) {
+		good = !i || g.at[i].start[0] >= g.at[i - 1].start[0];
+		if (!g.at[i].coarse)
+			continue;
+		good = good && g.at[i].start[0] <= end && (!end || g.at[i].start[0] - (end - roi) <= roi * 3 / 4 || roi * 3 / 4 < roi * (1 - overlap));
+		end = g.at[i].start[0] + roi;
+		coarse++;
+	}
+	ok(good && end == size, "%lld coarse of %lld windows cover %lld at overlap %g", (long long)coarse, (long long)g.total, (long long)size, overlap);
 	window_grid_free(&g);
 }
 
@@ -58,28 +88,41 @@ static void grids(void)
 	static const int64_t size[3] = {9, 5, 20}, roi[3] = {4, 8, 8};
 	struct window_grid g;
 	struct err e;
-	int64_t s[3];
 
-	grid_is(300, 96, 0.25, 4, (int64_t[]){0, 72, 144, 204});
-	grid_is(300, 96, 0.5, 6, (int64_t[]){0, 48, 96, 144, 192, 204});
-	grid_is(96, 96, 0.5, 1, (int64_t[]){0});
-	grid_is(97, 96, 0.5, 2, (int64_t[]){0, 1});
-	grid_is(144, 96, 0.5, 2, (int64_t[]){0, 48});
-	grid_is(145, 96, 0.5, 3, (int64_t[]){0, 48, 49});
-	grid_is(91, 96, 0.5, 1, (int64_t[]){-2}); /* 2 before, 3 behind */
-	grid_is(5, 3, 0.9, 3, (int64_t[]){0, 1, 2});
-	grid_is(1, 1, 0, 1, (int64_t[]){0});
+	grid_is(WINDOW_MONAI, 300, 96, 0.25, 4, (int64_t[]){0, 72, 144, 204});
+	grid_is(WINDOW_MONAI, 300, 96, 0.5, 6, (int64_t[]){0, 48, 96, 144, 192, 204});
+	grid_is(WINDOW_MONAI, 96, 96, 0.5, 1, (int64_t[]){0});
+	grid_is(WINDOW_MONAI, 97, 96, 0.5, 2, (int64_t[]){0, 1});
+	grid_is(WINDOW_MONAI, 144, 96, 0.5, 2, (int64_t[]){0, 48});
+	grid_is(WINDOW_MONAI, 145, 96, 0.5, 3, (int64_t[]){0, 48, 49});
+	grid_is(WINDOW_MONAI, 91, 96, 0.5, 1, (int64_t[]){-2}); /* 2 before, 3 behind */
+	grid_is(WINDOW_MONAI, 5, 3, 0.9, 3, (int64_t[]){0, 1, 2});
+	grid_is(WINDOW_MONAI, 1, 1, 0, 1, (int64_t[]){0});
+	grid_is(WINDOW_NNUNET, 300, 96, 0.5, 6, (int64_t[]){0, 41, 82, 122, 163, 204});
+	grid_is(WINDOW_NNUNET, 110, 64, 0.5, 3, (int64_t[]){0, 23, 46});
+	grid_is(WINDOW_NNUNET, 96, 96, 0.5, 1, (int64_t[]){0});
+	grid_is(WINDOW_NNUNET, 91, 96, 0.5, 1, (int64_t[]){-2});
 	step_is(80, 0.9, 7); /* 7.999.. in doubles */
 	step_is(160, 0.9, 15);
 	step_is(128, 0.7, 38);
-	ok(!window_grid_make(&g, size, roi, 0.5, &e) && g.total == 4 * 1 * 4, "anisotropic windows");
-	window_start(&g, 1, s);
-	ok(s[0] == 0 && s[1] == -1 && s[2] == 4, "x runs fastest");
-	window_start(&g, 15, s);
-	ok(s[0] == 5 && s[1] == -1 && s[2] == 12, "the last window is shifted in");
+	ok(!window_grid_make(&g, WINDOW_MONAI, size, roi, 0.5, &e) && g.total == 4 * 1 * 4, "anisotropic windows");
+	start_is(&g, 1, 0, -1, 4, "x runs fastest");
+	start_is(&g, 15, 5, -1, 12, "the last window is shifted in");
 	window_grid_free(&g);
-	ok(window_grid_make(&g, size, roi, 1, &e) && !strcmp(e.text, "overlap 1 is not in [0,1)"), "overlap 1 is refused");
-	ok(window_grid_make(&g, size, (int64_t[]){4, 0, 4}, 0, &e), "a window of nothing is refused");
+	ok(!window_grid_make(&g, WINDOW_STAGGERED, (int64_t[]){9, 5, 20}, (int64_t[]){4, 5, 8}, 0.25, &e) && g.total == 3 * 3 + 2 * 2,
+	   "staggered: two grids");
+	start_is(&g, 0, 0, 0, 0, "the first as nnU-Net's");
+	start_is(&g, 3, 1, 0, 3, "the second between");
+	start_is(&g, 5, 2, 0, 0, "by rising z");
+	window_grid_free(&g);
+	coarse_covers(WINDOW_MONAI, 300, 96, 0.8);
+	coarse_covers(WINDOW_MONAI, 301, 10, 0.9);
+	coarse_covers(WINDOW_NNUNET, 333, 64, 0.8);
+	coarse_covers(WINDOW_STAGGERED, 333, 64, 0.7);
+	coarse_covers(WINDOW_MONAI, 96, 96, 0.8);
+	coarse_covers(WINDOW_MONAI, 200, 96, 0);
+	ok(window_grid_make(&g, WINDOW_MONAI, size, roi, 1, &e) && !strcmp(e.text, "overlap 1 is not in [0,1)"), "overlap 1 is refused");
+	ok(window_grid_make(&g, WINDOW_MONAI, size, (int64_t[]){4, 0, 4}, 0, &e), "a window of nothing is refused");
 }
 
 static void maps(void)
@@ -102,11 +145,17 @@ static void maps(void)
 	w = window_weights(odd, WINDOW_CONSTANT, 0.125, &e);
 	ok(w && w[0] == 1 && w[5 * 7 * 9 - 1] == 1, "constant");
 	free(w);
+	w = window_weights(big, WINDOW_NNUNET_GAUSSIAN, 0.125, &e);
+	ok(w && w[(48 * 96 + 48) * 96 + 48] == 1 && near_to(w[(48 * 96 + 48) * 96], exp(-8), 0, 1e-5), "nnU-Net's is 1 at half the window");
+	free(w);
+	w = window_weights(big, WINDOW_NNUNET_GAUSSIAN, 0.01, &e);
+	ok(w && w[0] == w[(48 * 96 + 48) * 96 + 43] && w[0] > 0 && w[(48 * 96 + 48) * 96 + 44] > w[0], "cut off at 4 sigma, zeros made the smallest other");
+	free(w);
 	ok(!window_weights(odd, WINDOW_GAUSSIAN, 0, &e) && !strcmp(e.text, "sigma 0 is not above 0"), "sigma 0 is refused");
 }
 
 /* -- the golden predictor: class 0 is the first channel, 1 that times a ramp over the window, 2 the last channel times the ramp ---------- */
-struct ramp { int64_t channels, classes, n, roi[3]; float *x, *y; };
+struct ramp { int64_t channels, classes, n, roi[3]; float scale, *x, *y; };
 
 static float *ramp_input(void *arg, int64_t n, const int64_t roi[3], struct err *e)
 {
@@ -131,7 +180,7 @@ static const float *ramp_run(void *arg, struct err *e)
 	(void)e;
 	for (int64_t i = 0; i < r->n * r->roi[0] * r->roi[1] * r->roi[2]; i++, x += r->channels, y += r->classes) {
 		int64_t w = i % r->roi[2], h = i / r->roi[2] % r->roi[1], d = i / r->roi[2] / r->roi[1] % r->roi[0];
-		float at = (float)(1 + 0.125 * (double)d - 0.0625 * (double)h + 0.03125 * (double)w);
+		float at = (float)(1 + 0.125 * (double)d - 0.0625 * (double)h + 0.03125 * (double)w) * r->scale;
 
 		y[0] = x[0];
 		y[1] = x[0] * at;
@@ -162,42 +211,66 @@ static int compare_slab(void *arg, int64_t z, int64_t n, const float *l, struct 
 	return 0;
 }
 
+static int case_word(const json_t *c, const char *key, const char *const *words)
+{
+	int i = 0;
+
+	while (words[i] && strcmp(words[i], json_string_value(json_object_get(c, key))))
+		i++;
+	return i;
+}
+
 static struct window_opts case_opts(const json_t *c)
 {
+	static const char *const grid_words[] = {"monai", "nnunet", NULL}, *const mode_words[] = {"gaussian", "constant", "nnunet", NULL},
+	                  *const pad_words[] = {"constant", "reflect", "replicate", "circular", NULL};
 	struct window_opts o = WINDOW_DEFAULTS;
-	double fill;
+	const json_t *mirror = json_object_get(c, "mirror");
 
 	json_get_ints(c, "roi", o.roi, 3);
 	o.overlap = json_number_value(json_object_get(c, "overlap"));
 	o.sigma = json_number_value(json_object_get(c, "sigma"));
-	fill = json_number_value(json_object_get(c, "fill"));
-	o.fill = (float)fill;
-	o.mode = strcmp(json_string_value(json_object_get(c, "mode")), "gaussian") ? WINDOW_CONSTANT : WINDOW_GAUSSIAN;
+	o.fill = (float)json_number_value(json_object_get(c, "fill"));
+	o.mode = (enum window_mode)case_word(c, "mode", mode_words);
+	o.grid = (enum window_grid_kind)case_word(c, "grid", grid_words);
+	o.padding = (enum k_pad)case_word(c, "padding", pad_words);
+	for (size_t i = 0; i < json_array_size(mirror); i++)
+		o.mirror |= 1 << json_integer_value(json_array_get(mirror, i));
+	o.soft = json_is_true(json_object_get(c, "prob"));
 	return o;
 }
+
+enum { MODELS = 3 };
 
 static void golden_case(const struct frame *f, const char *device, int64_t batch)
 {
 	const struct tensor *image = frame_find(f, "image"), *want = frame_find(f, "prob");
 	json_t *c = json_loads(frame_meta(f, "case"), 0, NULL);
 	struct window_opts o = case_opts(c);
-	struct ramp r = {.channels = image->shape[0], .classes = want->shape[0]};
-	struct window_predictor p = {r.channels, r.classes, ramp_input, ramp_run, &r};
+	int models = (int)json_integer_value(json_object_get(c, "models"));
+	struct ramp r[MODELS];
+	struct window_predictor p[MODELS];
 	struct seen s = {.want = want, .plane = image->shape[2] * image->shape[3]};
 	struct err e = {""};
 	char *text = json_dumps(c, JSON_COMPACT);
 	int bad;
 
+	for (int i = 0; i < models; i++) {
+		r[i] = (struct ramp){.channels = image->shape[0], .classes = want->shape[0], .scale = 1 - 0.75f * (float)i};
+		p[i] = (struct window_predictor){r[i].channels, r[i].classes, ramp_input, ramp_run, &r[i]};
+	}
 	table.name = device;
 	o.batch = batch;
-	bad = window_run(&o, &table, &p, image->data, image->shape + 1, compare_slab, &s, &e);
-	ok(!bad && !s.order && s.z == image->shape[1] && s.worst <= 1e-5, "as MONAI: %s batch %lld %s", device, (long long)batch, text);
+	bad = window_run(&o, &table, p, models, image, compare_slab, &s, &e);
+	ok(!bad && !s.order && s.z == image->shape[1] && s.worst <= 1e-5, "as the peer: %s batch %lld %s", device, (long long)batch, text);
 	if (bad || s.worst > 1e-5)
 		printf("# worst %g %s\n", s.worst, e.text);
 	free(text);
 	json_decref(c);
-	free(r.x);
-	free(r.y);
+	for (int i = 0; i < models; i++) {
+		free(r[i].x);
+		free(r[i].y);
+	}
 }
 
 static void golden(void)
@@ -213,8 +286,272 @@ static void golden(void)
 		golden_case(&f, "other", 2);
 		frame_free(&f);
 	}
-	ok(n == 13 && !*e.text, "13 golden cases %s", e.text);
+	ok(n == 26 && !*e.text, "26 golden cases %s", e.text);
 	stream_close(s);
+}
+
+/* -- slabs against the whole volume at once, bit for bit ---------------------------------- */
+enum { Z = 23, Y = 12, X = 14, VOX = Z * Y * X, K = 2 };
+static const int64_t roi_small[3] = {6, 5, 7};
+
+struct kept { float *to; };
+
+static int keep_slab(void *arg, int64_t z, int64_t n, const float *l, struct err *e)
+{
+	struct kept *k = arg;
+
+	(void)e;
+	memcpy(k->to + z * Y * X * K, l, sizeof *l * (size_t)(n * Y * X * K));
+	return 0;
+}
+
+static void fill_image(float *v)
+{
+	uint32_t u = 1;
+
+	for (int i = 0; i < VOX; i++) {
+		u = u * 1664525 + 1013904223;
+		v[i] = (float)(u >> 24) / 64;
+	}
+}
+
+/* sum(w * logits) / sum(w) over a whole volume, windows in the grid's order, flips in theirs. */
+static void whole(const struct window_opts *o, const float *image, float *acc)
+{
+	static float sum[VOX];
+	struct window_grid g;
+	struct err e;
+	float *w = window_weights(o->roi, o->mode, o->sigma, &e);
+
+	memset(sum, 0, sizeof sum);
+	memset(acc, 0, sizeof *acc * VOX * K);
+	window_grid_make(&g, o->grid, (int64_t[]){Z, Y, X}, o->roi, o->overlap, &e);
+	for (int64_t i = 0; i < g.total; i++)
+		for (int flip = 0; flip < 8; flip++)
+			for (int64_t j = 0; j < o->roi[0] * o->roi[1] * o->roi[2] && !(flip & ~o->mirror); j++) {
+				int64_t at[3] = {j / o->roi[2] / o->roi[1], j / o->roi[2] % o->roi[1], j % o->roi[2]}, in[3], v;
+				float ramp;
+
+				for (int a = 0; a < 3; a++)
+					in[a] = flip & 1 << a ? o->roi[a] - 1 - at[a] : at[a];
+				v = ((g.at[i].start[0] + at[0]) * Y + g.at[i].start[1] + at[1]) * X + g.at[i].start[2] + at[2];
+				ramp = (float)(1 + 0.125 * (double)in[0] - 0.0625 * (double)in[1] + 0.03125 * (double)in[2]);
+				acc[K * v] += w[j] * image[v];
+				acc[K * v + 1] += w[j] * (image[v] * ramp);
+				sum[v] += w[j];
+			}
+	for (int v = 0; v < VOX; v++)
+		for (int c = 0; c < K; c++)
+			acc[K * v + c] /= sum[v];
+	window_grid_free(&g);
+	free(w);
+}
+
+static float ramp_scale = 1;
+
+/* The ramp over an image of some type; what came into `to`. */
+static int ramped(const struct window_opts *o, const struct tensor *image, float *to)
+{
+	struct ramp r = {.channels = 1, .classes = K, .scale = ramp_scale};
+	struct window_predictor p = {1, K, ramp_input, ramp_run, &r};
+	struct kept k = {to};
+	struct err e = {""};
+	int bad = window_run(o, &table, &p, 1, image, keep_slab, &k, &e);
+
+	if (bad)
+		printf("# %s\n", e.text);
+	free(r.x);
+	free(r.y);
+	return bad;
+}
+
+static float image[VOX], want[VOX * K], got[VOX * K];
+static const struct tensor image_tensor = {.dtype = DT_F32, .rank = 4, .shape = {1, Z, Y, X}, .size = sizeof image, .data = image};
+
+static struct window_opts small_opts(double overlap, enum window_grid_kind grid, int mirror)
+{
+	struct window_opts o = WINDOW_DEFAULTS;
+
+	memcpy(o.roi, roi_small, sizeof o.roi);
+	o.overlap = overlap;
+	o.grid = grid;
+	o.mirror = mirror;
+	return o;
+}
+
+static void slabs(void)
+{
+	static const double overlaps[] = {0, 0.25, 0.8};
+
+	fill_image(image);
+	table.name = "cpu";
+	for (int grid = 0; grid < 3; grid++)
+		for (int i = 0; i < 3; i++) {
+			struct window_opts o = small_opts(overlaps[i], (enum window_grid_kind)grid, i == 1 ? 5 : 0);
+
+			whole(&o, image, want);
+			ok(!ramped(&o, &image_tensor, got) && !memcmp(got, want, sizeof got), "grid %d, overlap %g: slabs give the whole's bytes", grid, overlaps[i]);
+			o.refine = 0.999999;
+			o.mirror = 0;
+			ok(!ramped(&o, &image_tensor, got), "refined");
+		}
+}
+
+/* A type that is not F32, and a device with memory of its own, have a part of the image at a time. */
+static void types(void)
+{
+	static uint8_t bytes[VOX];
+	const struct tensor t = {.dtype = DT_U8, .rank = 4, .shape = {1, Z, Y, X}, .size = sizeof bytes, .data = bytes};
+	struct window_opts o = small_opts(0.5, WINDOW_MONAI, 0);
+
+	for (int i = 0; i < VOX; i++)
+		image[i] = bytes[i] = (uint8_t)(i * 7 % 251);
+	whole(&o, image, want);
+	ok(!ramped(&o, &t, got) && !memcmp(got, want, sizeof got), "bytes give what floats give");
+	o.batch = 5;
+	ok(!ramped(&o, &t, got), "bytes, in batches");
+	for (int i = 0; i < VOX * K; i++)
+		if (!near_to(got[i], want[i], 1e-4, 1e-5)) {
+			ok(0, "batches differ at %d", i);
+			break;
+		}
+	o.batch = 1;
+	table.name = "other";
+	ok(!ramped(&o, &t, got) && !memcmp(got, want, sizeof got), "on another device too");
+	o.refine = 0.9;
+	ok(!ramped(&o, &t, want), "refined there");
+	table.name = "cpu";
+	ok(!ramped(&o, &t, got) && !memcmp(got, want, sizeof got), "refined: the same on both");
+}
+
+/* -- windows left out ------------------------------------------------------------------- */
+static int64_t windows_run(struct window_opts *o, const struct tensor *t)
+{
+	struct window_stats s = {0};
+
+	o->stats = &s;
+	if (ramped(o, t, got))
+		return -1;
+	o->stats = NULL;
+	return s.run;
+}
+
+static void skipping(void)
+{
+	static uint8_t mask[VOX];
+	const struct tensor m = {.dtype = DT_U8, .rank = 3, .shape = {Z, Y, X}, .size = sizeof mask, .data = mask};
+	struct window_opts o = small_opts(0.5, WINDOW_MONAI, 0), all = o;
+	const int64_t total = windows_run(&all, &image_tensor);
+	const int at = (20 * Y + 2) * X + 3, far = (2 * Y + 2) * X + 3;
+
+	memset(image, 0, sizeof image);
+	image[at] = 5;
+	memcpy(want, got, sizeof want);
+	ok(total > 10 && !ramped(&all, &image_tensor, want), "without");
+	o.skip_air = 1;
+	ok(windows_run(&o, &image_tensor) < total / 4, "windows of air are left out");
+	ok(got[K * at] == want[K * at] && got[K * at + 1] == want[K * at + 1], "the others are not: %g", got[K * at]);
+	ok(got[K * far] == 0 && got[K * far + 1] == WINDOW_NEVER, "where none came is background");
+	o.soft = 1;
+	ok(windows_run(&o, &image_tensor) > 0 && got[K * far] == 1 && got[K * far + 1] == 0, "as probabilities too");
+	o.soft = 0;
+	o.air = 5;
+	ok(windows_run(&o, &image_tensor) == 0, "5 is not above 5");
+	o.skip_air = 0;
+	o.within = &m;
+	ok(windows_run(&o, &image_tensor) == 0, "an empty mask");
+	mask[far] = 3;
+	ok(windows_run(&o, &image_tensor) > 0 && got[K * far] != WINDOW_NEVER && got[K * at + 1] == WINDOW_NEVER, "a mask says where");
+	o.skip_air = 1;
+	ok(windows_run(&o, &image_tensor) == 0, "both must have something");
+}
+
+/* Class 1 leads by image * (ramp - 1), and this ramp is above 2: by nothing where the image is 0, by much where it is large. */
+static void refining(void)
+{
+	struct window_opts o = small_opts(0.8, WINDOW_MONAI, 0);
+	const int64_t total = windows_run(&o, &image_tensor);
+	struct window_grid g;
+	struct err e;
+	int64_t some, coarse = 0;
+
+	window_grid_make(&g, o.grid, image_tensor.shape + 1, o.roi, o.overlap, &e);
+	for (int64_t i = 0; i < g.total; i++)
+		coarse += g.at[i].coarse;
+	window_grid_free(&g);
+	o.refine = 0.9;
+	ramp_scale = 3;
+	for (int i = 0; i < VOX; i++)
+		image[i] = 1e3f;
+	image[(15 * Y + 6) * X + 7] = 0;
+	some = windows_run(&o, &image_tensor);
+	ok(some > coarse && some < total / 2, "one uncertain voxel: %lld of %lld windows, %lld of them coarse", (long long)some, (long long)total,
+	   (long long)coarse);
+	image[(15 * Y + 6) * X + 7] = 1e3f;
+	ok(windows_run(&o, &image_tensor) == coarse, "none: %lld", (long long)coarse);
+	memset(image, 0, sizeof image);
+	ok(windows_run(&o, &image_tensor) == total, "all where nothing is certain");
+	ramp_scale = 1;
+}
+
+/* -- what does not go together ------------------------------------------------------------ */
+static void refusals(void)
+{
+	struct window_opts o = small_opts(0.5, WINDOW_MONAI, 0);
+	struct ramp r = {.channels = 1, .classes = K, .scale = 1};
+	struct window_predictor p = {1, K, ramp_input, ramp_run, &r};
+	struct kept k = {got};
+	struct err e = {""};
+
+	o.roi[2] = 3 * X;
+	o.padding = K_PAD_REFLECT;
+	ok(window_run(&o, &table, &p, 1, &image_tensor, keep_slab, &k, &e) &&
+	   !strcmp(e.text, "the x axis has 14 voxels: too few to pad it with 14 of its own"), "reflect: %s", e.text);
+	o.roi[2] = 3 * X + 2;
+	o.padding = K_PAD_CIRCULAR;
+	ok(window_run(&o, &table, &p, 1, &image_tensor, keep_slab, &k, &e) &&
+	   !strcmp(e.text, "the x axis has 14 voxels: too few to pad it with 15 of its own"), "circular: %s", e.text);
+	o.padding = K_PAD_REPLICATE;
+	ok(!window_run(&o, &table, &p, 1, &image_tensor, keep_slab, &k, &e), "replicate takes any");
+	free(r.x);
+	free(r.y);
+}
+
+/* -- memory ------------------------------------------------------------------------------- */
+static int drop_slab(void *arg, int64_t z, int64_t n, const float *l, struct err *e)
+{
+	(void)z, (void)l, (void)e;
+	*(int64_t *)arg += n;
+	return 0;
+}
+
+/* Peak of a run over `slices` of 128x128 bytes that are nowhere in memory: reading them maps the one page of zeros. */
+static size_t peak(int64_t slices, double refine)
+{
+	const struct tensor t = {.dtype = DT_U8, .rank = 4, .shape = {1, slices, 128, 128}, .size = (size_t)slices << 14,
+	                         .data = mmap(NULL, (size_t)slices << 14, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)};
+	struct window_opts o = WINDOW_DEFAULTS;
+	struct ramp r = {.channels = 1, .classes = K, .scale = 1};
+	struct window_predictor p = {1, K, ramp_input, ramp_run, &r};
+	struct err e = {""};
+	int64_t seen = 0;
+
+	o.roi[0] = 16, o.roi[1] = o.roi[2] = 64;
+	o.refine = refine;
+	ok(t.data != MAP_FAILED && !window_run(&o, &table, &p, 1, &t, drop_slab, &seen, &e) && seen == slices, "%lld slices", (long long)slices);
+	munmap(t.data, t.size);
+	free(r.x);
+	free(r.y);
+	return mem_peak();
+}
+
+static void memory(void)
+{
+	for (int refine = 0; refine < 2; refine++) {
+		size_t few = peak(60, refine * 0.9), many = peak(1500, refine * 0.9);
+
+		ok(many - few < 1 << 19, "25 times the slices take no more memory: %zu and %zu KB", few >> 10, many >> 10);
+	}
 }
 
 /* -- what a model says of its patches ------------------------------------------------ */
@@ -242,6 +579,12 @@ int main(void)
 	grids();
 	maps();
 	golden();
+	slabs();
+	types();
+	skipping();
+	refining();
+	refusals();
+	memory();
 	roi_meta();
 	return tap_done();
 }
