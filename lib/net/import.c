@@ -103,15 +103,6 @@ static int read_roi(const struct import *im, struct import_net *n, struct err *e
 	return 0;
 }
 
-static int set_json(struct frame *f, const char *key, const json_t *v, struct err *e)
-{
-	char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
-	int r = text ? frame_set_meta(f, key, text, e) : err_set(e, NULL, "not enough memory for metadata %s", key);
-
-	free(text);
-	return r;
-}
-
 /* Parameter p's values into the frame: float32, but an integer (a counter) as it is. */
 static int add_param(const struct weights *w, const struct graph_param *p, struct frame *f, struct err *e)
 {
@@ -158,7 +149,7 @@ int import_frame(const struct import_net *n, struct frame *f, struct err *e)
 {
 	const char *target = json_string_value(json_object_get(n->arch, "_target_")), *dot = strrchr(target, '.');
 
-	if (frame_init(f, "model", dot ? dot + 1 : target, e) || set_json(f, "arch", n->arch, e) || set_json(f, "replay", n->replay, e))
+	if (frame_init(f, "model", dot ? dot + 1 : target, e) || frame_set_json(f, "arch", n->arch, e) || frame_set_json(f, "replay", n->replay, e))
 		return -1;
 	if (n->roi[0] && window_roi_set(f, n->roi, e))
 		return -1;

@@ -28,15 +28,6 @@ static double number_of(const json_t *o, const char *key)
 	return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
-static int set_json(struct frame *f, const char *key, const json_t *v, struct err *e)
-{
-	char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
-	int r = text ? frame_set_meta(f, key, text, e) : err_set(e, NULL, "not enough memory for metadata %s", key);
-
-	free(text);
-	return r;
-}
-
 static int set_step(struct frame *f, int64_t step, struct err *e)
 {
 	char text[32];
@@ -57,7 +48,7 @@ static int write_model(const struct resume *r, struct out *o, struct err *e)
 		json_decref(metrics);
 		return -1;
 	}
-	bad = set_json(&f, "arch", net_arch(r->net), e) || set_json(&f, "replay", r->replay, e) || set_json(&f, "metrics", metrics, e) ||
+	bad = frame_set_json(&f, "arch", net_arch(r->net), e) || frame_set_json(&f, "replay", r->replay, e) || frame_set_json(&f, "metrics", metrics, e) ||
 	      set_step(&f, r->step, e) || window_roi_set(&f, r->roi, e) || net_store(r->net, &f, e) || frame_write(&f, o, e);
 	json_decref(metrics);
 	frame_free(&f);
@@ -85,7 +76,7 @@ static int write_optimizer(const struct resume *r, struct out *o, struct err *e)
 		json_decref(state);
 		return -1;
 	}
-	bad = set_json(&f, "state", state, e) || set_step(&f, r->step, e) || put_values(r, &f, kinds[kind].moment[0], own->m, e) ||
+	bad = frame_set_json(&f, "state", state, e) || set_step(&f, r->step, e) || put_values(r, &f, kinds[kind].moment[0], own->m, e) ||
 	      put_values(r, &f, kinds[kind].moment[1], own->v, e) || put_values(r, &f, aside, optim_aside(own), e) || frame_write(&f, o, e);
 	json_decref(state);
 	frame_free(&f);

@@ -55,6 +55,15 @@ int frame_set_meta(struct frame *f, const char *key, const char *value, struct e
 	return 0;
 }
 
+int frame_set_json(struct frame *f, const char *key, const json_t *value, struct err *e)
+{
+	char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+	int r = text ? frame_set_meta(f, key, text, e) : err_set(e, NULL, "not enough memory for metadata %s", key);
+
+	free(text);
+	return r;
+}
+
 const char *frame_id(const struct frame *f)
 {
 	const char *id = frame_meta(f, "id");

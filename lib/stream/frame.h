@@ -55,6 +55,7 @@ void frame_free(struct frame *f); /* safe on a zeroed frame */
 /* Metadata. frame_meta: borrowed until the key is set again; NULL where absent. frame_set_meta: value NULL removes the key. */
 const char *frame_meta(const struct frame *f, const char *key);
 int frame_set_meta(struct frame *f, const char *key, const char *value, struct err *e);
+int frame_set_json(struct frame *f, const char *key, const json_t *value, struct err *e); /* as text: compact, keys sorted, numbers whole */
 const char *frame_id(const struct frame *f); /* the id, or "?" */
 
 /* id must be 1-255 bytes, without '/' or control characters, not "." or "..". 0, or -1 with an error that begins with file. */
