@@ -256,6 +256,8 @@ static void check(const struct opts *o)
 		err_usage("no model: give -m FILE");
 	if (o->effort && (o->overlap >= 0 || o->grid >= 0 || o->refine > 0 || o->inner != 0.5))
 		err_usage("--effort sets --overlap, --grid, --refine and --inner: give it or them");
+	if (o->inner != 0.5 && !(o->refine > 0))
+		err_usage("--inner is where --refine looks: give both");
 	if (o->output == WINDOW_LOGITS && o->mean)
 		err_usage("--output logits: with --mean prob there are none");
 	if (o->rule && o->threshold.n)

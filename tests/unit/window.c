@@ -547,6 +547,10 @@ static size_t peak(int64_t slices, double refine)
 
 static void memory(void)
 {
+#ifdef __SANITIZE_ADDRESS__
+	skip("AddressSanitizer needs more memory");
+	return;
+#endif
 	for (int refine = 0; refine < 2; refine++) {
 		size_t few = peak(60, refine * 0.9), many = peak(1500, refine * 0.9);
 
