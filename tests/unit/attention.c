@@ -1,40 +1,15 @@
 /* kernels/attention, layer, merge: against plain double-precision references, gradients against their finite differences, one thread and two. */
-#include "tests/unit/tap.h"
+#include "tests/unit/cpu.h"
 
 #include <omp.h>
 
-#include "lib/base/rng.h"
-#include "lib/net/device.h"
 #include "tests/ref/attention.h"
+#include "tests/unit/pair.h"
 
-static const struct k_backend *k;
-static struct err e;
-static struct rng rng;
-
-struct pair { float *f; double *d; int64_t n; };
-
-static struct pair pair_new(int64_t n, double scale)
+/* Largest |a - b| / (tolerance (1 + |b|)) */
+static double off_most(const float *a, const double *b, int64_t n, double tolerance)
 {
-	struct pair p = {k->alloc(sizeof(float) * (size_t)(n + 1), &e), malloc(sizeof(double) * (size_t)(n + 1)), n};
-
-	for (int64_t i = 0; i < n; i++)
-		p.d[i] = p.f[i] = (float)(scale * (2 * rng_uniform(&rng) - 1));
-	return p;
-}
-
-static void pair_free(struct pair p)
-{
-	k->release(p.f);
-	free(p.d);
-}
-
-static double worst(const float *a, const double *b, int64_t n, double tolerance)
-{
-	double bad = 0;
-
-	for (int64_t i = 0; i < n; i++)
-		bad = fmax(bad, fabs(a[i] - b[i]) / (tolerance * (1 + fabs(b[i]))));
-	return bad;
+	return worst(a, b, n, 1, 1, tolerance, tolerance);
 }
 
 static double dot(const double *a, const double *b, int64_t n)
@@ -96,7 +71,7 @@ static void attention_case(struct k_attention g)
 	same &= !memcmp(dbias[0].f, dbias[1].f, sizeof(float) * (size_t)dbias[0].n);
 	same &= !memcmp(dtable[0].f, dtable[1].f, sizeof(float) * (size_t)dtable[0].n);
 	ref_attention(&g, a.qkv.d, a.bias.d, a.table.d, a.y.d);
-	off[0] = worst(y[0].f, a.y.d, a.y.n, 2e-6);
+	off[0] = off_most(y[0].f, a.y.d, a.y.n, 2e-6);
 	ok(!bad && off[0] <= 1, "attention of %lldx%lldx%lld, window %lld,%lld,%lld, shift %lld,%lld,%lld, %lld heads of %lld: %.2g of the tolerance",
 	   (long long)g.size[0], (long long)g.size[1], (long long)g.size[2], (long long)g.window[0], (long long)g.window[1], (long long)g.window[2],
 	   (long long)g.shift[0], (long long)g.shift[1], (long long)g.shift[2], (long long)g.heads, (long long)(g.c / g.heads), off[0]);
@@ -177,7 +152,7 @@ static void layer_case(int64_t vox, int64_t c)
 		k->release(scratch);
 	}
 	ref_layer(&g, in[0].d, in[1].d, in[2].d, ref.d);
-	off[0] = worst(y.f, ref.d, n, 1e-5);
+	off[0] = off_most(y.f, ref.d, n, 1e-5);
 	off[1] = layer_off(&g, in[0], in, ref, dx[0].f, 1), off[2] = layer_off(&g, in[1], in, ref, dp[0].f, 0);
 	off[3] = layer_off(&g, in[2], in, ref, dp[0].f + c, 0);
 	ok(!bad && off[0] <= 1, "layer norm of %lld voxels of %lld: %.2g of the tolerance", (long long)vox, (long long)c, off[0]);
@@ -186,7 +161,7 @@ static void layer_case(int64_t vox, int64_t c)
 	   "the same with one thread and two");
 	k->layer_forward(&g, in[0].f, NULL, NULL, y.f, NULL, NULL, &e);
 	ref_layer(&g, in[0].d, NULL, NULL, ref.d);
-	off[0] = worst(y.f, ref.d, n, 1e-5);
+	off[0] = off_most(y.f, ref.d, n, 1e-5);
 	ok(off[0] <= 1, "without gamma and beta");
 	for (int i = 0; i < 4; i++)
 		pair_free(in[i]);
@@ -230,12 +205,8 @@ static void merge_case(const unsigned char order[8], int64_t c)
 
 int main(void)
 {
-	const char *bin = getenv("BIN");
-
-	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
 	rng_init(&rng, 2, RNG_TEST, 0);
-	k = device_open("cpu", &e);
-	ok(k, "%s", k ? k->device : e.text);
+	k = cpu();
 	if (!k)
 		return tap_done();
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

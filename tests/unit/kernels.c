@@ -1,10 +1,9 @@
 /* kernels/: the CPU backend against plain double-precision references, over odd shapes, and with one thread against two. */
-#include "tests/unit/tap.h"
+#include "tests/unit/cpu.h"
 
 #include <omp.h>
 
 #include "lib/base/rng.h"
-#include "lib/net/device.h"
 #include "tests/ref/ref.h"
 #include "tests/unit/pair.h"
 
@@ -352,12 +351,8 @@ static void others_threads(void)
 
 int main(void)
 {
-	const char *bin = getenv("BIN");
-
-	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
 	rng_init(&rng, 1, RNG_TEST, 0);
-	k = device_open("cpu", &e);
-	ok(k, "%s", k ? k->device : e.text);
+	k = cpu();
 	if (!k)
 		return tap_done();
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)

@@ -1,11 +1,10 @@
 /* Losses, optimizers, schedules: the kernels against plain references and finite differences; all of it, by its options, against MONAI, torch and
    nnU-Net (tests/golden/make_optim.py). */
-#include "tests/unit/tap.h"
+#include "tests/unit/cpu.h"
 
 #include <omp.h>
 
 #include "lib/base/rng.h"
-#include "lib/net/device.h"
 #include "lib/net/loss.h"
 #include "lib/net/schedule.h"
 #include "lib/stream/stream.h"
@@ -275,12 +274,8 @@ static void options(void)
 
 int main(void)
 {
-	const char *bin = getenv("BIN");
-
-	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
 	rng_init(&rng, 1, RNG_TEST, 0);
-	k = device_open("cpu", &e);
-	ok(k, "%s", k ? k->device : e.text);
+	k = cpu();
 	if (!k)
 		return tap_done();
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

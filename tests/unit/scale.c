@@ -1,9 +1,8 @@
 /* kernels/scale.c, drop.c, label.c: the CPU backend's changes of resolution, dropout and gates against their definitions, with one thread and two. */
-#include "tests/unit/tap.h"
+#include "tests/unit/cpu.h"
 
 #include <omp.h>
 
-#include "lib/net/device.h"
 #include "tests/ref/ref.h"
 #include "tests/unit/pair.h"
 
@@ -131,12 +130,8 @@ static void labels(void)
 
 int main(void)
 {
-	const char *bin = getenv("BIN");
-
-	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
 	rng_init(&rng, 3, RNG_TEST, 0);
-	k = device_open("cpu", &e);
-	ok(k, "%s", k ? k->device : e.text);
+	k = cpu();
 	if (!k)
 		return tap_done();
 	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)

@@ -1,10 +1,9 @@
 /* SwinUNETR against MONAI's own numbers (tests/golden/make_swin.py): logits, loss, norms of all gradients; weights and
    input by the script's formula. */
-#include "tests/unit/tap.h"
+#include "tests/unit/cpu.h"
 
 #include <zlib.h>
 
-#include "lib/net/device.h"
 #include "lib/net/net.h"
 
 static const struct k_backend *k;
@@ -147,7 +146,6 @@ static void finish(struct net *n, const char *name, const struct seen *s)
 int main(void)
 {
 	const struct k_loss terms = {.w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f};
-	const char *bin = getenv("BIN");
 	FILE *f = fopen("tests/golden/swin.tsv", "r");
 	char line[2000], name[40] = "", arch[1500];
 	struct net *n = NULL;
@@ -157,9 +155,8 @@ int main(void)
 	long long batch = 1, d, h, w;
 	double out[3], want;
 
-	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
-	k = device_open("cpu", &e);
-	ok(k && f, "%s", k ? k->device : e.text);
+	k = cpu();
+	ok(!!f, "tests/golden/swin.tsv");
 	while (k && f && fgets(line, sizeof line, f)) {
 		if (!strncmp(line, "case", 4)) {
 			finish(n, name, &seen);
