@@ -126,7 +126,7 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	for i in {1..20}; do cat val.ts; done >many.ts
 	$patches -n 6 train.ts | seg-train $net --batch 2 --val many.ts --val-every 2 -o u.ts
 	mkfifo p
-	{ $patches -n 6 train.ts | ts-select --index 0..3; exec sleep 30; } >p & # no third step, however late the signal is
+	{ $patches -n 6 train.ts | ts-select --index 0..3; exec sleep 300; } >p & # no third step, however late the signal is
 	feeder=$!
 	seg-train $net --batch 2 --val many.ts --val-every 2 --progress json -o t.ts <p 2>err &
 	pid=$!
