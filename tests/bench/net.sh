@@ -1,11 +1,12 @@
 #!/bin/bash
 # Networks alone against their peers': inference and a training step, best of RUNS, time, peak memory and processor time, ours and theirs in turn.
-# NETS="unet nnunet resenc dynunet segresnet attention-unet"; SIZE is of all, else 160,160,64 (unet), 128,128,64 or 96,96,96 (segresnet).
+# NETS="unet nnunet resenc dynunet segresnet attention-unet swinunetr"; SIZE is of all, else 160,160,64 (unet), 128,128,64 or 96,96,96 (segresnet,
+# swinunetr).
 set -u
 export NIIPIPE_BACKENDS=$BIN
 runs=${RUNS:-5}
 for net in ${NETS:-unet}; do
-	case $net in unet) size=160,160,64 ;; segresnet) size=96,96,96 ;; *) size=128,128,64 ;; esac
+	case $net in unet) size=160,160,64 ;; segresnet | swinunetr) size=96,96,96 ;; *) size=128,128,64 ;; esac
 	size=${SIZE:-$size}
 	for mode in infer train; do
 		echo "$net $size"

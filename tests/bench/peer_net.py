@@ -5,7 +5,7 @@ import time
 
 import torch
 from monai.losses import DiceCELoss
-from monai.networks.nets import AttentionUnet, DynUNet, SegResNet, UNet
+from monai.networks.nets import AttentionUnet, DynUNet, SegResNet, SwinUNETR, UNet
 
 mode, size, repeats = sys.argv[1], [int(v) for v in sys.argv[2].split(",")], int(sys.argv[3])
 name = sys.argv[4] if len(sys.argv) > 4 else "unet"
@@ -15,7 +15,7 @@ def nnunet(residual):
     from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
 
     nn = torch.nn
-    kind, convs, up = (ResidualEncoderUNet, 3, 1) if residual else (PlainConvUNet, 2, 2)
+    kind, convs, up = (ResidualEncoderUNet, (1, 3, 4, 6, 6, 6), 1) if residual else (PlainConvUNet, 2, 2)
     return kind(1, 6, (32, 64, 128, 256, 320, 320), nn.Conv3d, 3, (1, 2, 2, 2, 2, 2), convs, 2, up, True, nn.InstanceNorm3d, dict(eps=1e-5, affine=True), None, None,
                 nn.LeakyReLU, dict(inplace=True), deep_supervision=mode == "train")
 
@@ -26,6 +26,7 @@ NETS = {
     "resenc": lambda: nnunet(True),
     "dynunet": lambda: DynUNet(3, 1, 2, [3] * 6, [1, 2, 2, 2, 2, 2], [2] * 5),
     "segresnet": lambda: SegResNet(3, 16, 1, 2, blocks_down=(1, 2, 2, 4), blocks_up=(1, 1, 1)),
+    "swinunetr": lambda: SwinUNETR(1, 2, feature_size=48, use_flash_attention=mode == "infer"),
     "attention-unet": lambda: AttentionUnet(3, 1, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2)),
 }
 torch.manual_seed(0)
