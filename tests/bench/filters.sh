@@ -40,17 +40,11 @@ nii-write -t label -o "$tmp/turned.nii.gz" "$tmp/turned.ts" || exit 1
 [ -n "${PYTHON:-}" ] && "$PYTHON" tests/bench/peer_filters.py "$ct" "$runs" "$tmp/turned.nii.gz" >"$tmp/peer"
 
 row() { # row NAME PEER COMMAND...: PEER is the first word of a line of peer_filters.py
-	local name=$1 peer=$2 best=999999999 a b
+	local name=$1 peer=$2 ms
 	shift 2
-	for _ in $(seq "$runs"); do
-		a=$(date +%s%N)
-		"$@" -o /dev/null "$tmp/ct.ts" || exit 1
-		b=$(date +%s%N)
-		[ $(((b - a) / 1000)) -lt "$best" ] && best=$(((b - a) / 1000))
-	done
-	awk -v name="$name" -v us="$best" -v peer="$peer" '$1 == peer { p = $2 }
-		END { printf "%-18s %7.1f ms", name, us / 1000; if (p) printf "   %s %7.1f ms   %.1fx", peer, p, p * 1000 / us; print "" }' "$tmp/peer" 2>/dev/null ||
-		printf '%-18s %d us\n' "$name" "$best"
+	read -r ms _ < <("$BENCH/best" "$runs" "$@" -o /dev/null "$tmp/ct.ts") || exit 1
+	awk -v name="$name" -v ms="$ms" -v peer="$peer" '$1 == peer { p = $2 }
+		END { printf "%-18s %7.1f ms", name, ms; if (p) printf "   %s %7.1f ms   %.1fx", peer, p, p / ms; print "" }' "$tmp/peer"
 }
 
 touch "$tmp/peer"
