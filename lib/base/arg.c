@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/mem.h"
 #include "lib/base/version.h"
 
 int arg_int(const char *text, int64_t lo, int64_t hi, int64_t *out, struct err *e)
@@ -232,6 +233,7 @@ void arg_parse(const struct arg_spec *s, int argc, char **argv, struct arg_commo
 	int help = 0, version = 0, n = 0, i;
 
 	calm_threads(argv);
+	mem_steady();
 	memset(c, 0, sizeof *c);
 	err_tool(s->name);
 	common_table(s, c, &help, &version, common);

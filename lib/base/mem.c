@@ -1,5 +1,8 @@
 #include "lib/base/mem.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { ALIGN = 64, HUGE_PAGE = 2 << 20 };
+enum { ALIGN = 64, HUGE_PAGE = 2 << 20, LARGE = 8 << 20, KEPT = 32 << 20 };
 
 int mem_mul(size_t *out, size_t a, size_t b)
 {
@@ -47,6 +50,14 @@ void *mem_zero(size_t n, size_t size, const char *what, struct err *e)
 	if (p)
 		memset(p, 0, n * size);
 	return p;
+}
+
+void mem_steady(void)
+{
+#ifdef __GLIBC__
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE);
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT);
+#endif
 }
 
 void mem_fetch(const void *p, size_t n)

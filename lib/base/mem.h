@@ -15,6 +15,10 @@ void *mem_new(size_t n, size_t size, const char *what, struct err *e);
 /* The same, zeroed. */
 void *mem_zero(size_t n, size_t size, const char *what, struct err *e);
 
+/* Once, at the start: blocks of 8 MiB and more go back to the system when they are freed, smaller ones are kept for what comes next (patches). glibc
+   left to itself learns from what was freed which to keep, and needs now less, now a volume's label more. */
+void mem_steady(void);
+
 /* n bytes at p will be read soon: the system fetches them from the disk meanwhile where they are part of a mapped file. */
 void mem_fetch(const void *p, size_t n);
 
