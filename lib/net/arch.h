@@ -49,6 +49,14 @@ int arch_up(struct graph *g, int x, const char *name, int64_t oc, const int stri
 struct arch_adn { struct graph_norm norm; struct graph_act act; float dropout; };
 int arch_step(struct graph *g, int x, const struct arch_adn *adn, char what, const char *name);
 
+/* MONAI's get_conv_layer: NAME.conv, a convolution padded by (kernel - stride + 1) / 2 or (up) a transposed one, then dropout. UnetBasicBlock, or
+   where `residual` UnetResBlock: two of them, the first with the stride, norm and activation behind each, plus x, or where it changes a convolution
+   of it, before the last activation. */
+struct arch_blocks { struct arch_adn adn; int he; };
+int arch_layer(struct graph *g, int x, const struct arch_blocks *b, const char *name, int oc, const int kernel[3], const int stride[3], int bias,
+               int up);
+int arch_block(struct graph *g, int x, const struct arch_blocks *b, int ic, int oc, const int kernel[3], const int stride[3], int residual);
+
 int arch_unet(struct graph *g, const json_t *arch, struct err *e);
 int arch_plain(struct graph *g, const json_t *arch, struct err *e);
 int arch_resenc(struct graph *g, const json_t *arch, struct err *e);

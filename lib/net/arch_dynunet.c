@@ -10,50 +10,16 @@
 struct dynunet {
 	int levels, in_channels, out_channels, residual, up_bias, deep, heads;
 	int filters[ARCH_LEVELS], kernel[ARCH_LEVELS][3], stride[ARCH_LEVELS][3], up_kernel[ARCH_LEVELS][3];
-	struct arch_adn adn;
+	struct arch_blocks blocks;
 };
 
 static const int ONE[3] = {1, 1, 1};
-
-/* get_conv_layer: padded by (kernel - stride + 1) / 2, then dropout */
-static int layer(struct graph *g, int x, const struct dynunet *u, const char *name, int oc, const int kernel[3], const int stride[3], int bias,
-		 int up)
-{
-	struct graph_conv c = {.oc = oc, .bias = bias, .he = 1, .transposed = up};
-	int mark = graph_enter(g, "%s", name);
-
-	for (int k = 0; k < 3; k++)
-		c.kernel[k] = kernel[k], c.stride[k] = stride[k], c.pad[k] = (kernel[k] - stride[k] + 1) / 2;
-	x = graph_conv(g, x, "conv", &c);
-	x = arch_step(g, x, &u->adn, 'D', "adn.D");
-	graph_leave(g, mark);
-	return x;
-}
-
-/* UnetBasicBlock, UnetResBlock */
-static int block(struct graph *g, int x, const struct dynunet *u, int ic, int oc, const int kernel[3], const int stride[3], int residual)
-{
-	int past = x;
-
-	x = layer(g, x, u, "conv1", oc, kernel, stride, 0, 0);
-	x = arch_step(g, x, &u->adn, 'N', "norm1");
-	x = arch_step(g, x, &u->adn, 'A', "lrelu");
-	x = layer(g, x, u, "conv2", oc, kernel, ONE, 0, 0);
-	x = arch_step(g, x, &u->adn, 'N', "norm2");
-	if (residual && (ic != oc || stride[0] * stride[1] * stride[2] != 1)) {
-		past = layer(g, past, u, "conv3", oc, ONE, stride, 0, 0);
-		past = arch_step(g, past, &u->adn, 'N', "norm3");
-	}
-	if (residual)
-		x = graph_add(g, x, past);
-	return arch_step(g, x, &u->adn, 'A', "lrelu");
-}
 
 static int down(struct graph *g, int x, const struct dynunet *u, int i)
 {
 	int mark = i == 0 ? graph_enter(g, "input_block") : i == u->levels - 1 ? graph_enter(g, "bottleneck") : graph_enter(g, "downsamples.%d", i - 1);
 
-	x = block(g, x, u, i ? u->filters[i - 1] : u->in_channels, u->filters[i], u->kernel[i], u->stride[i], u->residual);
+	x = arch_block(g, x, &u->blocks, i ? u->filters[i - 1] : u->in_channels, u->filters[i], u->kernel[i], u->stride[i], u->residual);
 	graph_leave(g, mark);
 	return x;
 }
@@ -63,9 +29,9 @@ static int up(struct graph *g, int x, int skip, const struct dynunet *u, int i)
 {
 	int mark = graph_enter(g, "upsamples.%d", u->levels - 2 - i), inner;
 
-	x = layer(g, x, u, "transp_conv", u->filters[i], u->up_kernel[i], u->up_kernel[i], u->up_bias, 1);
+	x = arch_layer(g, x, &u->blocks, "transp_conv", u->filters[i], u->up_kernel[i], u->up_kernel[i], u->up_bias, 1);
 	inner = graph_enter(g, "conv_block");
-	x = block(g, graph_concat(g, x, skip), u, 2 * u->filters[i], u->filters[i], u->kernel[i + 1], ONE, 0);
+	x = arch_block(g, graph_concat(g, x, skip), &u->blocks, 2 * u->filters[i], u->filters[i], u->kernel[i + 1], ONE, 0);
 	graph_leave(g, inner);
 	graph_leave(g, mark);
 	return x;
@@ -75,7 +41,7 @@ static void head(struct graph *g, int x, const struct dynunet *u, int i)
 {
 	int mark = graph_enter(g, "deep_supervision_heads.%d", i - 1);
 
-	graph_head(g, layer(g, x, u, "conv", u->out_channels, ONE, ONE, 1, 0), i < 4 ? 1.0f / (float)(1 << i) : 0.0625f);
+	graph_head(g, arch_layer(g, x, &u->blocks, "conv", u->out_channels, ONE, ONE, 1, 0), i < 4 ? 1.0f / (float)(1 << i) : 0.0625f);
 	graph_leave(g, mark);
 }
 
@@ -114,8 +80,8 @@ static int read_options(struct dynunet *u, const json_t *arch, struct err *e)
 		return -1;
 	const struct arch_int heads[] = {{"deep_supr_num", &u->heads, 1, u->levels - 2, 0}, {0}};
 
-	if (arch_ints(arch, heads, e) || arch_rate(arch, "dropout", &u->adn.dropout, e) || arch_norm(arch, "norm_name", &u->adn.norm, e) ||
-	    arch_act(arch, "act_name", &u->adn.act, e) || arch_flag(arch, "deep_supervision", &u->deep, e) ||
+	if (arch_ints(arch, heads, e) || arch_rate(arch, "dropout", &u->blocks.adn.dropout, e) || arch_norm(arch, "norm_name", &u->blocks.adn.norm, e) ||
+	    arch_act(arch, "act_name", &u->blocks.adn.act, e) || arch_flag(arch, "deep_supervision", &u->deep, e) ||
 	    arch_flag(arch, "res_block", &u->residual, e) || arch_flag(arch, "trans_bias", &u->up_bias, e))
 		return -1;
 	return 0;
@@ -123,7 +89,7 @@ static int read_options(struct dynunet *u, const json_t *arch, struct err *e)
 
 int arch_dynunet(struct graph *g, const json_t *arch, struct err *e)
 {
-	struct dynunet u = {.heads = 1, .adn = {{.kind = K_NORM_INSTANCE, .eps = 1e-5f, .affine = 1}, {K_ACT_LRELU, 0.01f, 0}, 0}};
+	struct dynunet u = {.heads = 1, .blocks = {{{.kind = K_NORM_INSTANCE, .eps = 1e-5f, .affine = 1}, {K_ACT_LRELU, 0.01f, 0}, 0}, 1}};
 	int skips[ARCH_LEVELS], x;
 
 	if (read_options(&u, arch, e))
@@ -136,5 +102,5 @@ int arch_dynunet(struct graph *g, const json_t *arch, struct err *e)
 		if (u.deep && i > 0 && i <= u.heads)
 			head(g, x, &u, i);
 	}
-	return graph_output(g, layer(g, x, &u, "output_block.conv", u.out_channels, ONE, ONE, 1, 0), e);
+	return graph_output(g, arch_layer(g, x, &u.blocks, "output_block.conv", u.out_channels, ONE, ONE, 1, 0), e);
 }

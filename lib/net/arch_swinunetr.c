@@ -21,11 +21,11 @@ struct swin {
 	double mlp_ratio;
 	float drop, path; /* rates of dropout, and of stochastic depth in the last block */
 	const unsigned char *order;
-	struct graph_norm norm;
 };
 
 static const int ONE[3] = {1, 1, 1}, TWO[3] = {2, 2, 2}, THREE[3] = {3, 3, 3};
-static const struct graph_act LRELU = {.kind = K_ACT_LRELU, .slope = 0.01f}, GELU = {.kind = K_ACT_GELU};
+static const struct graph_act GELU = {.kind = K_ACT_GELU};
+static const struct arch_blocks BLOCKS = {.adn = {{.kind = K_NORM_INSTANCE, .eps = 1e-5f}, {K_ACT_LRELU, 0.01f, 0}, 0}};
 
 /* Which voxel of a 2x2x2 block (4 d + 2 h + w) comes first, second, ...; "merging_1.4" takes two of them twice, as MONAI did before 1.5: models of
    that time need it. */
@@ -33,46 +33,22 @@ static const struct { const char *word; unsigned char order[8]; } MERGINGS[] = {
 	{"merging", {0, 4, 2, 1, 6, 5, 3, 7}}, {"mergingv2", {0, 1, 2, 3, 4, 5, 6, 7}}, {"merging_1.4", {0, 4, 2, 1, 5, 2, 1, 7}},
 };
 
-static int convolution(struct graph *g, int x, const char *name, int oc, const int kernel[3], const int stride[3], int transposed, int bias)
-{
-	struct graph_conv c = {.oc = oc, .transposed = transposed, .bias = bias};
-	int mark = graph_enter(g, "%s", name);
-
-	for (int k = 0; k < 3; k++)
-		c.kernel[k] = kernel[k], c.stride[k] = stride[k], c.pad[k] = (kernel[k] - 1) / 2;
-	x = graph_conv(g, x, "conv", &c);
-	graph_leave(g, mark);
-	return x;
-}
-
-/* MONAI's UnetResBlock, of oc channels */
-static int residual(struct graph *g, int x, const struct swin *s, int ic, int oc)
-{
-	int y = convolution(g, x, "conv1", oc, THREE, ONE, 0, 0), res = x;
-
-	y = graph_act(g, graph_norm(g, y, "norm1", &s->norm), "lrelu", &LRELU);
-	y = graph_norm(g, convolution(g, y, "conv2", oc, THREE, ONE, 0, 0), "norm2", &s->norm);
-	if (ic != oc)
-		res = graph_norm(g, convolution(g, x, "conv3", oc, ONE, ONE, 0, 0), "norm3", &s->norm);
-	return graph_act(g, graph_add(g, y, res), "lrelu", &LRELU);
-}
-
-static int residual_in(struct graph *g, int x, const struct swin *s, int ic, int oc, const char *scope)
+static int residual(struct graph *g, int x, int ic, int oc, const char *scope)
 {
 	int mark = graph_enter(g, "%s", scope);
 
-	x = residual(g, x, s, ic, oc);
+	x = arch_block(g, x, &BLOCKS, ic, oc, THREE, ONE, 1);
 	graph_leave(g, mark);
 	return x;
 }
 
 /* MONAI's UnetrUpBlock: x up to twice the size and half the channels, beside what crossed over */
-static int up(struct graph *g, int x, const struct swin *s, int skip, int oc, const char *name)
+static int up(struct graph *g, int x, int skip, int oc, const char *name)
 {
 	int mark = graph_enter(g, "%s", name);
 
-	x = graph_concat(g, convolution(g, x, "transp_conv", oc, TWO, TWO, 1, 0), skip);
-	x = residual_in(g, x, s, 2 * oc, oc, "conv_block");
+	x = graph_concat(g, arch_layer(g, x, &BLOCKS, "transp_conv", oc, TWO, TWO, 0, 1), skip);
+	x = residual(g, x, 2 * oc, oc, "conv_block");
 	graph_leave(g, mark);
 	return x;
 }
@@ -124,8 +100,8 @@ static int stage(struct graph *g, int x, const struct swin *s, int k)
 	int mark, inner, c = s->features << k;
 
 	if (s->v2) {
-		mark = graph_enter(g, "layers%dc.0.layer", k + 1);
-		x = residual(g, x, s, c, c);
+		mark = graph_enter(g, "layers%dc.0", k + 1);
+		x = residual(g, x, c, c, "layer");
 		graph_leave(g, mark);
 	}
 	mark = graph_enter(g, "layers%d.0", k + 1);
@@ -142,10 +118,9 @@ static int stage(struct graph *g, int x, const struct swin *s, int k)
 /* The transformer: what crosses over at 1/2 to 1/32 */
 static void transformer(struct graph *g, int x, const struct swin *s, int hidden[STAGES + 1])
 {
-	struct graph_conv embed = {.oc = s->features, .kernel = {2, 2, 2}, .stride = {2, 2, 2}, .bias = 1};
 	int mark = graph_enter(g, "swinViT"), inner = graph_enter(g, "patch_embed");
 
-	x = graph_conv(g, x, "proj", &embed);
+	x = arch_conv(g, x, "proj", s->features, TWO, TWO, 1, 0);
 	if (s->patch_norm)
 		x = graph_layer(g, x, "norm", 1);
 	graph_leave(g, inner);
@@ -163,21 +138,18 @@ static int build(struct graph *g, const struct swin *s)
 {
 	static const char *const encoders[] = {"encoder2.layer", "encoder3.layer", "encoder4.layer"};
 	static const char *const decoders[] = {"decoder2", "decoder3", "decoder4", "decoder5"};
-	int x = graph_input(g, s->in_channels), hidden[STAGES + 1], f = s->features, first, skip[STAGES], mark;
+	int x = graph_input(g, s->in_channels), hidden[STAGES + 1], f = s->features, first, skip[STAGES];
 
 	transformer(g, x, s, hidden);
-	first = residual_in(g, x, s, s->in_channels, f, "encoder1.layer");
+	first = residual(g, x, s->in_channels, f, "encoder1.layer");
 	for (int k = 0; k < 3; k++)
-		skip[k] = residual_in(g, hidden[k], s, f << k, f << k, encoders[k]);
+		skip[k] = residual(g, hidden[k], f << k, f << k, encoders[k]);
 	skip[3] = hidden[3];
-	x = residual_in(g, hidden[4], s, f << 4, f << 4, "encoder10.layer");
+	x = residual(g, hidden[4], f << 4, f << 4, "encoder10.layer");
 	for (int k = 3; k >= 0; k--)
-		x = up(g, x, s, skip[k], f << k, decoders[k]);
-	x = up(g, x, s, first, f, "decoder1");
-	mark = graph_enter(g, "out.conv");
-	x = graph_conv(g, x, "conv", &(struct graph_conv){.oc = s->out_channels, .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .bias = 1});
-	graph_leave(g, mark);
-	return x;
+		x = up(g, x, skip[k], f << k, decoders[k]);
+	x = up(g, x, first, f, "decoder1");
+	return arch_layer(g, x, &BLOCKS, "out.conv", s->out_channels, ONE, ONE, 1, 0);
 }
 
 /* -- options -- */
@@ -250,7 +222,6 @@ int arch_swinunetr(struct graph *g, const json_t *arch, struct err *e)
 {
 	struct swin s = {
 		.features = 24, .depths = {2, 2, 2, 2}, .heads = {3, 6, 12, 24}, .window = {7, 7, 7}, .qkv_bias = 1, .normalize = 1, .mlp_ratio = 4,
-		.norm = {.kind = K_NORM_INSTANCE, .eps = 1e-5f},
 	};
 
 	if (read_options(&s, arch, e))
