@@ -109,7 +109,6 @@ static void take_hyper(const struct opts *o, struct hyper *h)
 
 static void settle(struct opts *o)
 {
-
 	if (o->t.init && o->t.resume)
 		err_usage("--init and --resume exclude one another");
 	if (!o->t.val && o->t.val_every)

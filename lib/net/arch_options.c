@@ -176,18 +176,27 @@ static int not_known(const char *key, const char *name, const char *there, struc
 	return err_set(e, NULL, "%s '%.60s' is not known (there are %s)", key, name, there);
 }
 
+/* 1 and the word at key ("" where it is null) with its options; 0: the key is not there; -1. */
+static int given_word(const json_t *arch, const char *key, const char **word, const json_t **options, struct err *e)
+{
+	const json_t *v = json_object_get(arch, key);
+
+	*word = "";
+	*options = NULL;
+	if (!v || json_is_null(v))
+		return v != NULL;
+	return word_options(v, key, word, options, e) ? -1 : 1;
+}
+
 int arch_act(const json_t *arch, const char *key, struct graph_act *act, struct err *e)
 {
-	const json_t *v = json_object_get(arch, key), *options;
+	const json_t *options;
 	const char *word;
+	int given = given_word(arch, key, &word, &options, e);
 
-	if (!v)
-		return 0;
+	if (given != 1)
+		return given;
 	*act = (struct graph_act){K_ACT_NONE, 0, 0};
-	if (json_is_null(v))
-		return 0;
-	if (word_options(v, key, &word, &options, e))
-		return -1;
 	for (size_t i = 0; *word && i < ALL(ACTS); i++)
 		if (!strcasecmp(word, ACTS[i].word))
 			return act_options(options, &ACTS[i], act, e) ? err_prefix(e, "%s", key) : 0;
@@ -196,16 +205,13 @@ int arch_act(const json_t *arch, const char *key, struct graph_act *act, struct 
 
 int arch_norm(const json_t *arch, const char *key, struct graph_norm *norm, struct err *e)
 {
-	const json_t *v = json_object_get(arch, key), *options;
+	const json_t *options;
 	const char *word;
+	int given = given_word(arch, key, &word, &options, e);
 
-	if (!v)
-		return 0;
+	if (given != 1)
+		return given;
 	*norm = (struct graph_norm){.kind = K_NORM_NONE};
-	if (json_is_null(v))
-		return 0;
-	if (word_options(v, key, &word, &options, e))
-		return -1;
 	for (size_t i = 0; *word && i < ALL(NORMS); i++)
 		if (!strcasecmp(word, NORMS[i].word))
 			return norm_options(options, &NORMS[i], norm, e) ? err_prefix(e, "%s", key) : 0;

@@ -168,27 +168,21 @@ static void conv_chain(const struct plan *p, int i, struct plan_step *s, char *t
 /* The step that begins at operation i; what it takes in beside i is marked. */
 static struct plan_step chain(const struct plan *p, int i, char *taken)
 {
+	static const enum plan_kind alone[] = { /* 0: begins a chain */
+		[GRAPH_CONCAT] = PLAN_CONCAT, [GRAPH_DROP] = PLAN_DROP, [GRAPH_SCALE] = PLAN_SCALE, [GRAPH_GATE] = PLAN_GATE, [GRAPH_LAYER] = PLAN_LAYER,
+		[GRAPH_ATTENTION] = PLAN_ATTENTION, [GRAPH_MERGE] = PLAN_MERGE,
+	};
 	const struct graph_op *op = &p->graph->op[i];
 	struct plan_step s = {.kind = PLAN_NORM, .op = i, .x = op->in[0], .res = op->in[1], .out = i, .w = op->w, .b = op->b, .alpha = -1, .running = -1};
 
 	s.mean = s.rstd = plan_nowhere;
 	s.rate = op->rate;
+	if (op->kind == GRAPH_ATTENTION)
+		s.b = p->graph->op[s.x].b;
 	if (op->kind == GRAPH_CONV)
 		conv_chain(p, i, &s, taken);
-	else if (op->kind == GRAPH_CONCAT)
-		s.kind = PLAN_CONCAT;
-	else if (op->kind == GRAPH_SCALE)
-		s.kind = PLAN_SCALE;
-	else if (op->kind == GRAPH_GATE)
-		s.kind = PLAN_GATE;
-	else if (op->kind == GRAPH_LAYER)
-		s.kind = PLAN_LAYER;
-	else if (op->kind == GRAPH_MERGE)
-		s.kind = PLAN_MERGE;
-	else if (op->kind == GRAPH_ATTENTION)
-		s.kind = PLAN_ATTENTION, s.b = p->graph->op[s.x].b;
-	else if (op->kind == GRAPH_DROP && p->train)
-		s.kind = PLAN_DROP;
+	else if (alone[op->kind] && (op->kind != GRAPH_DROP || p->train))
+		s.kind = alone[op->kind];
 	else
 		s.out = norm_chain(p, i, &s, taken);
 	return s;
