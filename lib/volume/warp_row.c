@@ -3,16 +3,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/base/clones.h"
+
 enum { CHUNK = 64 }; /* voxels whose places are made together */
 
 static const double TINY = 1e-9; /* voxels */
-
-/* Steps are cloned for wide vectors. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define WIDE __attribute__((noinline, target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDE
-#endif
 
 static double place(const struct warp_row *r, int j, int64_t x)
 {
@@ -46,7 +41,7 @@ void warp_narrow(struct warp_row *r, int j, double lo, double hi)
 
 /* -- nearest -- */
 
-WIDE static void nearest_places(const struct warp_row *r, int j, int64_t x, int n, double most, int up, int32_t *at)
+CLONES static void nearest_places(const struct warp_row *r, int j, int64_t x, int n, double most, int up, int32_t *at)
 {
 	double b = r->b[j], s = r->s[j];
 
@@ -110,7 +105,7 @@ struct places {
 	float w[3][CHUNK];
 };
 
-WIDE static void linear_places(const struct warp_row *r, int j, int64_t x, int n, int32_t *at, float *w)
+CLONES static void linear_places(const struct warp_row *r, int j, int64_t x, int n, int32_t *at, float *w)
 {
 	for (int i = 0; i < n; i++) {
 		double p = r->b[j] + (double)(x + i) * r->s[j];
@@ -126,7 +121,7 @@ static float lerp(float a, float b, float w)
 }
 
 #define LINEAR(name, type) \
-	WIDE static void name##_sums(type pair[4][2 * CHUNK], const struct places *p, int n, float *out) \
+	CLONES static void name##_sums(type pair[4][2 * CHUNK], const struct places *p, int n, float *out) \
 	{ \
 		for (int i = 0; i < n; i++) { \
 			float a = lerp((float)pair[0][2 * i], (float)pair[0][2 * i + 1], p->w[0][i]); \
