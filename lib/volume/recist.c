@@ -6,6 +6,8 @@
 
 #include "lib/base/mem.h"
 
+static const double NEAR = 1e-9; /* mm: what rounding may part */
+
 /* A piece of the outline, seen along the longest diameter: t along it, u across, mm; t[0] <= t[1]. */
 struct piece { double t[2], u[2]; };
 
@@ -179,8 +181,8 @@ static void reach(const struct piece *p, size_t n, double t, double u[2])
 	u[0] = INFINITY;
 	u[1] = -INFINITY;
 	for (size_t i = 0; i < n; i++)
-		for (int k = 0; k < 2 && p[i].t[1] >= t; k++) {
-			double wide = p[i].t[1] - p[i].t[0], v = wide > 0 ? p[i].u[0] + (p[i].u[1] - p[i].u[0]) * ((t - p[i].t[0]) / wide) : p[i].u[k];
+		for (int k = 0; k < 2 && p[i].t[1] >= t - NEAR; k++) {
+			double wide = p[i].t[1] - p[i].t[0], v = wide > NEAR ? p[i].u[0] + (p[i].u[1] - p[i].u[0]) * ((t - p[i].t[0]) / wide) : p[i].u[k];
 
 			u[0] = v < u[0] ? v : u[0];
 			u[1] = v > u[1] ? v : u[1];
@@ -211,10 +213,10 @@ static void across(struct work *w, struct recist_line *r)
 
 			lo = w->p[i].u[k] < lo ? w->p[i].u[k] : lo;
 			hi = w->p[i].u[k] > hi ? w->p[i].u[k] : hi;
-			while (n < w->used && w->p[n].t[0] <= t)
+			while (n < w->used && w->p[n].t[0] <= t + NEAR)
 				n++;
 			reach(w->p, n, t, u);
-			if (u[1] - u[0] > r->chord + 1e-9) { /* of chords equal but for rounding the first */
+			if (u[1] - u[0] > r->chord + NEAR) { /* of chords equal but for rounding the first */
 				r->chord = u[1] - u[0];
 				voxel(w, t, u[0], r->across[0]);
 				voxel(w, t, u[1], r->across[1]);

@@ -133,15 +133,10 @@ static double relative(double p, double t, int one)
 	return t > 0 ? (p - t) / t : one && p == 0 ? 0 : NAN;
 }
 
-static double voxel_ml(const double a[16])
-{
-	return fabs(a[0] * (a[5] * a[10] - a[6] * a[9]) - a[1] * (a[4] * a[10] - a[6] * a[8]) + a[2] * (a[4] * a[9] - a[5] * a[8])) / 1000;
-}
-
 static void fill(const struct score_work *w, struct score *s, const struct diameter *t, const struct diameter *p)
 {
 	int one = w->o->empty == SCORE_ONE;
-	double voxel = voxel_ml(w->affine), *v = s->v, none = one && !s->truth && !s->pred ? 1 : NAN;
+	double voxel = geo_voxel_ml(w->affine), *v = s->v, none = one && !s->truth && !s->pred ? 1 : NAN;
 
 	v[SCORE_DICE] = share(2 * s->both, s->truth + s->pred, none);
 	v[SCORE_IOU] = share(s->both, s->truth + s->pred - s->both, none);
@@ -245,7 +240,7 @@ static int score(struct score_work *w, struct score_case *out)
 		fill(w, s, &w->truth.d[i], &w->pred.d[i]);
 	}
 	out->n = w->n;
-	out->voxel_ml = voxel_ml(w->affine);
+	out->voxel_ml = geo_voxel_ml(w->affine);
 	if (wanted(w, SCORE_OF_SURFACE) && surfaces(w, o.s))
 		return -1;
 	if ((wanted(w, SCORE_OF_LESION) || w->o->lesions) && score_match(w, o.s))

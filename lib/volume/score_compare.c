@@ -24,14 +24,6 @@ static void name(struct names *s, const char *fmt, const char *what, long long l
 	s->used += (size_t)snprintf(s->text + s->used, sizeof s->text - s->used, "%s%s", s->used ? ", " : "", one);
 }
 
-static int column(const struct score_file *f, const char *name, size_t n)
-{
-	for (int i = 0; i < f->columns; i++)
-		if (strlen(f->name[i]) == n && !strncmp(f->name[i], name, n))
-			return i;
-	return -1;
-}
-
 /* Every case of a is in b. */
 static int check_cases(const struct score_file *a, const struct score_file *b, struct err *e)
 {
@@ -47,7 +39,7 @@ static int check_cases(const struct score_file *a, const struct score_file *b, s
 		if (j == b->n || order || b->line[j].label != l->label)
 			name(&missing, "%.80s (label %lld)", l->id, (long long)l->label);
 	}
-	return missing.n ? err_set(e, b->path, "has not %zu of the cases of %.200s: %s", missing.n, a->path, missing.text) : 0;
+	return missing.n ? err_set(e, b->t.path, "has not %zu of the cases of %.200s: %s", missing.n, a->t.path, missing.text) : 0;
 }
 
 static int check_columns(const struct score_file *a, const struct score_file *b, struct err *e)
@@ -55,9 +47,17 @@ static int check_columns(const struct score_file *a, const struct score_file *b,
 	struct names missing = {"", 0, 0};
 
 	for (int i = 0; i < a->columns; i++)
-		if (column(b, a->name[i], strlen(a->name[i])) < 0)
+		if (table_column(&b->t, a->name[i], strlen(a->name[i])) < 0)
 			name(&missing, "%.80s", a->name[i], 0);
-	return missing.n ? err_set(e, b->path, "has not %zu of the columns of %.200s (choose with --metrics): %s", missing.n, a->path, missing.text) : 0;
+	return missing.n ? err_set(e, b->t.path, "has not %zu of the columns of %.200s (choose with --metrics): %s", missing.n, a->t.path, missing.text) : 0;
+}
+
+/* The metric named by n bytes: its index, or -1. */
+static int metric_of(const struct score_file *f, const char *text, size_t n)
+{
+	int i = table_column(&f->t, text, n);
+
+	return i < 2 ? -1 : i - 2;
 }
 
 /* ---- differences ---- */
@@ -162,7 +162,7 @@ static int rows(const struct compare *c, const int *in_a, int n, json_t *list, s
 			const char *metric = c->a->name[in_a[i]];
 			struct row r;
 
-			if (compare(c, label, in_a[i], column(c->b, metric, strlen(metric)), &r))
+			if (compare(c, label, in_a[i], metric_of(c->b, metric, strlen(metric)), &r))
 				return -1;
 			if (list)
 				json_array_append_new(list, row_json(&r));
@@ -203,10 +203,10 @@ static int choose(const struct score_file *a, const struct score_file *b, const 
 		int length = (int)strcspn(p, ",");
 
 		for (int k = 0; k < 2; k++)
-			if (column(k ? b : a, p, (size_t)length) < 0)
-				return err_set(e, (k ? b : a)->path, "has no column '%.*s'", length < 80 ? length : 80, p);
+			if (metric_of(k ? b : a, p, (size_t)length) < 0)
+				return err_set(e, (k ? b : a)->t.path, "has no column '%.*s'", length < 80 ? length : 80, p);
 		if (n < a->columns)
-			in_a[n++] = column(a, p, (size_t)length);
+			in_a[n++] = metric_of(a, p, (size_t)length);
 	}
 	return n;
 }
