@@ -25,13 +25,25 @@ $(B)/kobj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(K_FLAGS) -ffp-contract=off $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+# Another oneDNN than the system's: make DNNL=DIR, which has include/ and lib/. The file dnnl is new where the answer has changed.
+comma := ,
+D_INC := $(if $(DNNL),-I$(abspath $(DNNL))/include)
+D_LIB := $(if $(DNNL),-L$(abspath $(DNNL))/lib -Wl$(comma)-rpath$(comma)$(abspath $(DNNL))/lib) -ldnnl
+
+$(B)/dnnl: $(if $(filter-out x$(DNNL),x$(file <$(B)/dnnl)),always)
+	@mkdir -p $(@D)
+	@echo '$(DNNL)' >$@
+
+$(B)/kobj/kernels/onednn.o: CPPFLAGS := $(D_INC) $(CPPFLAGS)
+$(B)/kobj/kernels/onednn.o: $(B)/dnnl
+
 $(B)/bin/niipipe-cpu.so: $(KOBJ)
 	@mkdir -p $(@D)
-	$(CC) -shared -fopenmp $(LDFLAGS) -o $@ $^ -ldnnl -lm
+	$(CC) -shared -fopenmp $(LDFLAGS) -o $@ $^ $(D_LIB) -lm
 
 -include $(shell find $(B)/kobj -name '*.d' 2>/dev/null)
 
 # Speed of the kernels (NIIPIPE_BACKENDS says where the shared object is)
 $(B)/bench/kernels: $(B)/obj/tests/bench/kernels.o $(B)/kobj/kernels/onednn.o $(B)/libniipipe.a $(B)/bin/niipipe-cpu.so
 	@mkdir -p $(@D)
-	$(CC) -fopenmp -Wl,--as-needed $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -ldnnl $(LIBS)
+	$(CC) -fopenmp -Wl,--as-needed $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(D_LIB) $(LIBS)
