@@ -9,13 +9,14 @@
 
 #include "lib/base/arg.h"
 #include "lib/net/arch_preset.h"
+#include "lib/net/device.h"
 #include "lib/net/plans.h"
 #include "lib/net/train.h"
 #include "lib/stream/history.h"
 
 struct opts {
 	struct train_opts t;
-	int net, loss, volume, optimizer, schedule;          /* -1: not given */
+	int net, loss, volume, optimizer, schedule, precision; /* -1: not given */
 	int plain, no_background, jaccard, batch_dice, no_decay, nesterov;
 	struct arg_ints channels;
 	const char *strides, *kernel, *json, *plan, *configuration;
@@ -125,7 +126,7 @@ static void take_hyper(const struct opts *o, struct hyper *h)
 		{o->loss, &h->loss}, {o->plain ? 0 : -1, &h->squared}, {o->no_background ? 0 : -1, &h->background}, {o->jaccard ? 1 : -1, &h->jaccard},
 		{o->batch_dice ? 1 : -1, &h->batch_dice}, {o->volume, &h->volume}, {o->optimizer, &h->optimizer}, {o->no_decay ? 1 : -1, &h->no_decay},
 		{o->nesterov ? 1 : -1, &h->nesterov}, {(double)o->accumulate, &h->accumulate}, {o->schedule, &h->schedule}, {(double)o->steps, &h->steps},
-		{(double)o->epoch_steps, &h->epoch_steps}, {(double)o->batch, &h->batch}, {(double)o->seed, &h->seed},
+		{(double)o->epoch_steps, &h->epoch_steps}, {(double)o->batch, &h->batch}, {(double)o->seed, &h->seed}, {o->precision, &h->precision},
 	};
 
 	for (size_t i = 0; i < sizeof given / sizeof *given; i++)
@@ -190,7 +191,7 @@ static int run(struct opts *o, struct err *e)
 #define UNSET -1
 static struct opts all = {
 	.t = {.recipe = UNSET, .device = "auto", .window = WINDOW_DEFAULTS}, .net = UNSET, .loss = UNSET, .volume = UNSET, .optimizer = UNSET,
-	.schedule = UNSET, .units = UNSET, .classes = UNSET, .batch = UNSET, .seed = UNSET, .accumulate = UNSET, .steps = UNSET, .epoch_steps = UNSET,
+	.schedule = UNSET, .precision = UNSET, .units = UNSET, .classes = UNSET, .batch = UNSET, .seed = UNSET, .accumulate = UNSET, .steps = UNSET, .epoch_steps = UNSET,
 };
 #define HYPER all.t.hyper
 
@@ -242,6 +243,7 @@ static const struct arg args[] = {
 	{0, "end-lr", ARG_FLOAT, &HYPER.end_lr, "R", "lowest rate of the cosines (0)", 0, 100},
 	{0, "seed", ARG_INT, &all.seed, "S", "of the initial weights (0)", 0, 9e15},
 	{0, "device", ARG_STR, &all.t.device, "DEVICE", "auto, cpu, cuda or cuda:N (auto)"},
+	{0, "precision", ARG_CHOICE, &all.precision, DEVICE_PRECISIONS, "of activations; auto: bf16 where it pays (auto)"},
 	{0, "val", ARG_STR, &all.t.val, "FILE", "saved stream of labelled volumes to validate on"},
 	{0, "val-every", ARG_INT, &all.t.val_every, "N", "validate every N steps, and at the end (at the end alone)", 1, 1e15},
 	{0, "val-overlap", ARG_FLOAT, &all.t.window.overlap, "F", "overlap of validation's windows (0.25)", 0, 0.99},
