@@ -85,7 +85,7 @@ cat <<-EOF
 	== done in $(((SECONDS - began) / 60)) min $(((SECONDS - began) % 60)) s
 	mean Dice on unseen patients: $(awk -F'\t' '$1 == "mean" { print $3; exit }' "$dir/scores.tsv")
 
-	pictures (truth green, prediction orange, both yellow):
+	pictures (truth blue, prediction orange, both yellow):
 	$(for p in "$dir"/pictures/*.png; do echo "  $p"; done)
 	training curve:  $dir/training.png
 	scores:          $dir/scores.tsv

@@ -59,6 +59,18 @@ void draw_dot(struct draw *d, int64_t x, int64_t y, struct draw_colour c)
 		memcpy(d->rgb + 3 * (y * d->w + x), &c, 3);
 }
 
+void draw_veil(struct draw *d, int64_t x, int64_t y, struct draw_colour c, double cover)
+{
+	const uint8_t over[3] = {c.r, c.g, c.b};
+
+	if (x >= 0 && y >= 0 && x < d->w && y < d->h)
+		for (int i = 0; i < 3; i++) {
+			uint8_t *p = d->rgb + 3 * (y * d->w + x) + i;
+
+			*p = (uint8_t)(*p + cover * (over[i] - *p) + 0.5);
+		}
+}
+
 void draw_box(struct draw *d, int64_t x, int64_t y, int64_t w, int64_t h, struct draw_colour c)
 {
 	for (int64_t j = y; j < y + h; j++)

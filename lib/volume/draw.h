@@ -21,6 +21,7 @@ void draw_free(struct draw *d); /* safe on a zeroed one */
 
 /* Outside of the picture nothing is drawn. */
 void draw_dot(struct draw *d, int64_t x, int64_t y, struct draw_colour c);
+void draw_veil(struct draw *d, int64_t x, int64_t y, struct draw_colour c, double cover); /* cover of it 0: not seen, 1: a dot */
 void draw_box(struct draw *d, int64_t x, int64_t y, int64_t w, int64_t h, struct draw_colour c); /* filled */
 
 /* Text with its upper left corner at x, y, every dot scale x scale, on a dark rim; what is not printable ASCII becomes '?'. Returns its width. */
