@@ -37,25 +37,28 @@ static int64_t choose(const struct view *v, const struct cut_marks *m, int64_t *
 	return want > 0 ? want : 1;
 }
 
-static int set_window(struct view *v, struct err *e)
+int view_is_hu(const struct cut *c, const struct tensor *image, struct err *e)
 {
 	float *s;
+	int hu = 0;
 
-	v->lo = v->o->lo, v->hi = v->o->hi, v->hu = 1;
-	if (v->o->window)
-		return 0;
-	v->lo = -1000, v->hi = 400;
-	if (!dtype_is_float(v->image->dtype))
-		return 0;
-	s = cut_slice(&v->cut, v->image, v->cut.across.n / 2, e);
-	if (!s)
-		return -1;
-	v->lo = 0, v->hi = 1, v->hu = 0;
-	for (int64_t i = 0; i < v->cut.right.n * v->cut.down.n; i++)
-		if (s[i] < -1e-6f || s[i] > 1 + 1e-6f)
-			v->lo = -1000, v->hi = 400, v->hu = 1;
+	if (!dtype_is_float(image->dtype))
+		return 1;
+	s = cut_slice(c, image, c->across.n / 2, e);
+	for (int64_t i = 0; s && i < c->right.n * c->down.n; i++)
+		hu |= s[i] < -1e-6f || s[i] > 1 + 1e-6f;
 	free(s);
-	return 0;
+	return s ? hu : -1;
+}
+
+static int set_window(struct view *v, struct err *e)
+{
+	int hu = v->o->window ? 1 : view_is_hu(&v->cut, v->image, e);
+
+	v->lo = v->o->window ? v->o->lo : hu ? -1000 : 0;
+	v->hi = v->o->window ? v->o->hi : hu ? 400 : 1;
+	v->hu = hu;
+	return hu < 0 ? -1 : 0;
 }
 
 static void set_size(struct view *v, int64_t n)

@@ -29,6 +29,9 @@ extern const struct draw_colour VIEW_TRUTH, VIEW_PRED, VIEW_SAME;
 #define VIEW_PRESETS "lung, mediastinum, bone, abdomen, liver, brain, lung-tumour, soft, wide"
 int view_preset(const char *name, double window[2]);
 
+/* Are the values of image HU, as far as one can tell: integers, or floats that leave 0..1 in the middle layer? 1 or 0, or -1 and an error. */
+int view_is_hu(const struct cut *c, const struct tensor *image, struct err *e);
+
 /* *d is released with draw_free. 0, or -1 and an error. */
 int view_draw(const struct frame *f, const struct view_opts *o, struct draw *d, struct err *e);
 
