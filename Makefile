@@ -57,11 +57,13 @@ demo: deps
 	@$(MAKE) -s all
 	@pipelines/demo.sh
 
-check: deps
+check:
+	@tests/deps.sh chromium python3
 	@$(MAKE) -s all unit
 	@tests/run.sh
 
-check-long: deps
+check-long:
+	@tests/deps.sh chromium python3
 	@$(MAKE) -s all unit
 	@NIIPIPE_LONG=1 tests/run.sh
 
@@ -78,7 +80,7 @@ install: all
 	install -m 755 $(TOOLS:%=$(B)/bin/%) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard $(B)/bin/niipipe-*.so) $(DESTDIR)$(PREFIX)/lib/niipipe
 	install -m 755 $(wildcard pipelines/*.sh) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
-	install -m 644 pipelines/tools.bash $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
+	install -m 644 pipelines/tools.bash $(wildcard pipelines/*.mk pipelines/*.gp) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
 	for p in $(MAN); do install -D -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/} || exit 1; done
 
 uninstall:

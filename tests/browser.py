@@ -9,10 +9,12 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 
+NAMES = ["chromium", "chromium-browser", "google-chrome"]
 TIME = 60  # seconds for all of it
 
 
@@ -22,7 +24,10 @@ class Browser:
         self.answers, up = os.pipe()
         for fd in (down, up):
             os.set_inheritable(fd, True)
-        command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--user-data-dir=" + profile,
+        chromium = next(filter(None, map(shutil.which, NAMES)), None)
+        if not chromium:
+            sys.exit("browser.py: none of " + ", ".join(NAMES))
+        command = [chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--user-data-dir=" + profile,
                    "--window-size=%s" % size.replace("x", ","), "--remote-debugging-pipe", "about:blank"]
         # fds 3 and 4 are the pipe's
         self.process = subprocess.Popen(["sh", "-c", 'exec "$@" 3<&%d 4>&%d' % (down, up), "sh"] + command, close_fds=False,
@@ -64,9 +69,9 @@ def complaints(seen, page):
         p = m.get("params", {})
         if m.get("method") == "Runtime.exceptionThrown":
             yield "exception: %s" % p["exceptionDetails"].get("exception", p["exceptionDetails"]).get("description", p["exceptionDetails"])
-        elif m.get("method") == "Runtime.consoleAPICalled" and p["type"] in ("error", "warning", "assert"):
+        elif m.get("method") == "Runtime.consoleAPICalled" and p["type"] in ("error", "assert"):
             yield "console: %s" % [a.get("value") for a in p["args"]]
-        elif m.get("method") == "Log.entryAdded" and p["entry"]["level"] in ("error", "warning"):
+        elif m.get("method") == "Log.entryAdded" and p["entry"]["level"] == "error":
             yield "log: %s" % p["entry"]["text"]
         elif m.get("method") == "Network.requestWillBeSent" and p["request"]["url"] != page and not p["request"]["url"].startswith(("data:", "blob:")):
             yield "request: %s" % p["request"]["url"]
@@ -104,6 +109,7 @@ def main():
     page = pathlib.Path(args.page).resolve().as_uri()
     profile = tempfile.mkdtemp()
     b = Browser(profile, args.size)
+    signal.alarm(TIME)
     try:
         visit(b, args, page)
         wrong = list(complaints(b.seen, page))

@@ -57,6 +57,18 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 	fails 1 "nii-view: one.ts: phantom-0001: /nonexistent/phantom-0001.png: cannot write beside it: No such file or directory" nii-view -d /nonexistent one.ts
 }
 
+@test "an image that was normalised by a window is shown in HU again; one that is in none has no window by name" {
+	nii-phantom -s 48,48,24 --spacing 8,8,12 >a.ts
+	nii-normalize --window=-1024,325 -o n.ts a.ts
+	nii-view n.ts -o n.png # what is drawn is tested by tests/unit/view.c
+	nii-view n.ts --preset brain -o brain.png
+	[ "$(cksum <n.png)" != "$(cksum <brain.png)" ]
+	nii-normalize --zscore -o z.ts a.ts
+	nii-view z.ts -o z.png
+	fails 1 "nii-view: z.ts: phantom-0001: tensor 'image' is not in HU: no window by name" nii-view z.ts --preset brain
+	fails 1 "nii-view: a.ts: phantom-0001: tensor 'label' is not in HU: no window by name" nii-view a.ts -t label --preset brain
+}
+
 @test "normalised images and other tensors" {
 	nii-phantom -s 9,7,5 | nii-view -t label --window 0,1 -o l.png
 	[ -s l.png ]

@@ -51,13 +51,13 @@ static void check(struct opts *o, const struct arg_common *c)
 		err_usage("--slice, --largest, --montage and --strip exclude each other");
 	if (o->window[0] > o->window[1])
 		err_usage("--window: %g is more than %g", o->window[0], o->window[1]);
-	o->view.window = o->window[0] < o->window[1];
+	o->view.window = o->window[0] < o->window[1] ? VIEW_VALUES : VIEW_AUTO;
 	if (o->view.window && o->preset)
 		err_usage("--window and --preset exclude each other");
 	if (o->preset && strcmp(o->preset, "auto")) {
 		if (view_preset(o->preset, o->window))
 			err_usage("--preset: '%.80s' is not auto or one of " VIEW_PRESETS, o->preset);
-		o->view.window = 1;
+		o->view.window = VIEW_HU;
 	}
 	o->view.lo = o->window[0];
 	o->view.hi = o->window[1];
@@ -83,7 +83,7 @@ int main(int argc, char **argv)
 		{0, "close", ARG_FLOAT, &o.view.close, "MM", "only the box of label and pred and MM around it", 0, 1e6},
 		{0, "marks", ARG_CHOICE, &o.marks, "outline|fill|both|none", "how label and pred are drawn (default outline)", 0, 0},
 		{0, "plain", ARG_FLAG, &o.view.plain, NULL, "no letters, no scale, no legend", 0, 0},
-		{0, "window", ARG_FLOAT, o.window, "LO,HI", "black and white (default -1000,400; 0,1 for floats within 0..1)", 0, 0, 2},
+		{0, "window", ARG_FLOAT, o.window, "LO,HI", "black and white, in values of the image (default -1000,400 HU)", 0, 0, 2},
 		{0, "preset", ARG_STR, &o.preset, "NAME", "window by name: auto, " VIEW_PRESETS, 0, 0},
 		{0, "zoom", ARG_FLOAT, &o.view.zoom, "F", "pixels a voxel (default: at least 512 a slice, 256 each of several)", 0.05, 50},
 		{0}};

@@ -37,13 +37,13 @@ static void check(struct opts *o)
 		err_usage("-s SCORES is needed");
 	if (o->window[0] > o->window[1])
 		err_usage("--window: %g is more than %g", o->window[0], o->window[1]);
-	o->report.window = o->window[0] < o->window[1];
+	o->report.window = o->window[0] < o->window[1] ? VIEW_VALUES : VIEW_AUTO;
 	if (o->report.window && o->preset)
 		err_usage("--window and --preset exclude each other");
 	if (o->preset && strcmp(o->preset, "auto")) {
 		if (view_preset(o->preset, o->window))
 			err_usage("--preset: '%.80s' is not auto or one of " VIEW_PRESETS, o->preset);
-		o->report.window = 1;
+		o->report.window = VIEW_HU;
 	}
 	o->report.lo = o->window[0];
 	o->report.hi = o->window[1];
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 		{0, "viewers", ARG_INT, &o.report.viewers, "N", "cases, the worst, to scroll through slice by slice (16)", 0, 1e6},
 		{0, "slices", ARG_INT, &o.report.slices, "N", "slices of each of them, at most (32)", 1, 512},
 		{0, "pixels", ARG_INT, &o.report.pixels, "N", "along the longer side of these slices, at most (256)", 16, 1024},
-		{0, "window", ARG_FLOAT, o.window, "LO,HI", "black and white of the pictures (-1000,400; 0,1 for floats within 0..1)", 0, 0, 2},
+		{0, "window", ARG_FLOAT, o.window, "LO,HI", "black and white of the pictures, in values of the image (-1000,400 HU)", 0, 0, 2},
 		{0, "preset", ARG_STR, &o.preset, "NAME", "that window by name: auto, " VIEW_PRESETS},
 		{0},
 	};

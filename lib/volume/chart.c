@@ -86,18 +86,18 @@ static void ticks(const struct chart *c, int axis, double step)
 		v = fabs(v) < step / 1e6 ? 0 : v;
 		at = place(c, axis, v);
 		if (axis)
-			html_print(c->h, "<path class=\"grid\" d=\"M%d %.1fH%.0f\"/><text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>", LEFT, at,
-			           c->wide - RIGHT, LEFT - 6, at + 4, v);
+			html_print(c->h, "<path class=\"grid\" d=\"M%d %.1fH%.0f\"/><text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>",
+			           LEFT, at, c->wide - RIGHT, LEFT - 6, at + 4, v);
 		else
-			html_print(c->h, "<path class=\"grid\" d=\"M%.1f %dV%d\"/><text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>", at, TOP,
-			           HIGH - BOTTOM, at, HIGH - BOTTOM + 16, v);
+			html_print(c->h, "<path class=\"grid\" d=\"M%.1f %dV%d\"/><text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>",
+			           at, TOP, HIGH - BOTTOM, at, HIGH - BOTTOM + 16, v);
 	}
 }
 
 static void begin(struct chart *c, const char *kind, const char *heading)
 {
-	html_print(c->h, "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 %.0f %d\" width=\"%.0f\" height=\"%d\" aria-label=\"%s: ", c->wide, HIGH, c->wide, HIGH,
-	           kind);
+	html_print(c->h, "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 %.0f %d\" width=\"%.0f\" height=\"%d\" aria-label=\"%s: ", c->wide, HIGH,
+	           c->wide, HIGH, kind);
 	html_text(c->h, heading);
 }
 
@@ -177,8 +177,8 @@ void chart_box(struct html *h, const char *heading, struct chart_dot *dot, int64
 		for (int64_t i = 0; i < n; i++)
 			if (isfinite(dot[i].y))
 				put_dot(&c, &dot[i]);
-		html_print(h, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">n = %lld, median %.3g</text></svg>\n", c.wide / 2 + 20, HIGH - BOTTOM + 22,
-		           (long long)s.n, s.median);
+		html_print(h, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">n = %lld, median %.3g</text></svg>\n", c.wide / 2 + 20,
+		           HIGH - BOTTOM + 22, (long long)s.n, s.median);
 	}
 	free(v);
 }
@@ -218,7 +218,8 @@ void chart_agreement(struct html *h, const char *heading, const char *unit, cons
 			draw_level(&c, s.mean + half, "+1.96 sd");
 			draw_level(&c, s.mean - half, "-1.96 sd");
 		}
-		html_print(h, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">mean of truth and prediction, %s</text>", c.wide / 2 + 20, HIGH - 6, unit);
+		html_print(h, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">mean of truth and prediction, %s</text>", c.wide / 2 + 20,
+		           HIGH - 6, unit);
 		html_print(h, "<text class=\"tick\" transform=\"translate(12 %d)rotate(-90)\" text-anchor=\"middle\">prediction - truth, %s</text></svg>\n",
 		           (HIGH - BOTTOM + TOP) / 2, unit);
 	}

@@ -9,7 +9,6 @@
 #include "lib/base/mem.h"
 #include "lib/base/version.h"
 #include "lib/volume/report_parts.h"
-#include "lib/volume/view.h"
 
 enum { PICTURE = 400 }; /* pixels of a case's picture, about */
 

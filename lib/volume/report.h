@@ -2,7 +2,7 @@
 #ifndef NIIPIPE_REPORT_H
 #define NIIPIPE_REPORT_H
 
-#include "lib/stream/frame.h"
+#include "lib/volume/view.h"
 
 struct report_opts {
 	const char *title;   /* NULL: "Segmentation report" */
@@ -12,7 +12,7 @@ struct report_opts {
 	int64_t viewers;     /* of so many cases, the worst, slices are embedded to scroll through */
 	int64_t slices;      /* of each of them at most so many */
 	int64_t pixels;      /* along the longer side of a slice, at most */
-	int window;          /* 1: pictures are drawn from lo (black) to hi (white); 0: as view.h says */
+	enum view_window window; /* of the pictures, as view.h has it */
 	double lo, hi;
 };
 

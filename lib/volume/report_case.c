@@ -32,8 +32,8 @@ void report_case(const struct report *r, int64_t k, struct html *h)
 {
 	const struct report_case *c = &r->c[k];
 
-	html_print(h, "<article class=\"case\" id=\"case-%lld\" tabindex=\"-1\" aria-labelledby=\"name-%lld\"><h3 id=\"name-%lld\">", (long long)k, (long long)k,
-	           (long long)k);
+	html_print(h, "<article class=\"case\" id=\"case-%lld\" tabindex=\"-1\" aria-labelledby=\"name-%lld\"><h3 id=\"name-%lld\">", (long long)k,
+	           (long long)k, (long long)k);
 	html_text(h, c->id);
 	html_put(h, "</h3><div class=\"beside\">\n");
 	if (c->picture.n) {

@@ -24,16 +24,18 @@ void report_levels(struct html *h)
 		html_print(h, i ? ",%d" : "%d", level(i));
 }
 
-static uint8_t code(double v, int hu)
+static uint8_t code(double v, const struct view_range *r)
 {
 	double c;
 
-	if (!(v == v))
+	if (isnan(v))
 		return 0;
-	if (!hu)
-		c = 255 * v;
+	if (r->scale == 0)
+		c = 255 * (v - r->lo) / (r->hi - r->lo);
+	else if ((v = r->scale * v + r->shift) < SOFT)
+		c = (v - FROM) / AIR_STEP;
 	else
-		c = v < SOFT ? (v - FROM) / AIR_STEP : v < BONE ? SOFT_AT + (v - SOFT) / SOFT_STEP : BONE_AT + (v - BONE) / BONE_STEP;
+		c = v < BONE ? SOFT_AT + (v - SOFT) / SOFT_STEP : BONE_AT + (v - BONE) / BONE_STEP;
 	return (uint8_t)(c < 0 ? 0 : c > 254.5 ? 255 : c + 0.5);
 }
 
@@ -41,7 +43,7 @@ struct pack {
 	struct cut cut;
 	int64_t layer[1024], n, w, h; /* layers, pixels */
 	double step;                  /* voxels a pixel, at least 1 */
-	int hu;
+	struct view_range range;
 	uint8_t *byte;                /* grey, truth, pred: [n][h][w] each */
 };
 
@@ -94,7 +96,7 @@ static int put_layer(struct pack *p, const struct tensor *t, int part, int64_t i
 		for (int64_t x = 0; x < p->w; x++) {
 			double v = part ? nearest_of(p, s, x, y) : mean_of(p, s, x, y);
 
-			to[y * p->w + x] = part ? (uint8_t)(v == 0 ? 0 : v > 0 && v < 255 ? v : 255) : code(v, p->hu);
+			to[y * p->w + x] = part ? (uint8_t)(v == 0 ? 0 : v > 0 && v < 255 ? v : 255) : code(v, &p->range);
 		}
 	if (!part)
 		predict(to, p->w, p->h);
@@ -155,7 +157,7 @@ static int put_element(const struct pack *p, int64_t start, const struct tensor 
 	           (long long)p->w, (long long)p->h, (long long)p->n, (long long)start);
 	html_print(h, " data-mm=\"%.6g,%.6g,%.6g\" data-sides=\"%c%c%c%c\" data-axis=\"%c\" data-hu=\"%d\" data-masks=\"%d%d\" data-layers=\"",
 	           p->step * c->right.spacing, p->step * c->down.spacing, c->across.spacing, c->right.from, c->right.to, c->down.from, c->down.to,
-	           "xyz"[c->across.axis], p->hu, mask[0] != NULL, mask[1] != NULL);
+	           "xyz"[c->across.axis], p->range.scale != 0, mask[0] != NULL, mask[1] != NULL);
 	for (int64_t i = 0; i < p->n; i++)
 		html_print(h, i ? ",%lld" : "%lld", (long long)p->layer[i]);
 	html_put(h, "\">");
@@ -177,8 +179,7 @@ int report_slices(const struct report_opts *o, const struct frame *f, struct htm
 		return -1;
 	mask[0] = cut_mask(f, "label", &g), mask[1] = cut_mask(f, "pred", &g);
 	p.cut = cut_of(&g, CUT_AXIAL);
-	p.hu = view_is_hu(&p.cut, image, e);
-	if (p.hu < 0 || cut_find(&p.cut, mask, 2, &m, e))
+	if (view_range(f, &p.cut, image, &p.range, e) || cut_find(&p.cut, mask, 2, &m, e))
 		return -1;
 	choose(&p, &m, o->slices);
 	start = start_at(&p, &m);

@@ -126,7 +126,8 @@ int report_summary(const struct report *r, struct html *h, struct err *e)
 
 static void scroll(struct html *h, const char *caption)
 {
-	html_print(h, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"%s\"><table>\n<caption>%s</caption>\n<thead><tr>", caption, caption);
+	html_print(h, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"%s\"><table>\n<caption>%s</caption>\n<thead><tr>", caption,
+	           caption);
 }
 
 static int statistics(const struct report *r, struct html *h, struct err *e)

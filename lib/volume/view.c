@@ -37,28 +37,20 @@ static int64_t choose(const struct view *v, const struct cut_marks *m, int64_t *
 	return want > 0 ? want : 1;
 }
 
-int view_is_hu(const struct cut *c, const struct tensor *image, struct err *e)
+static int set_window(struct view *v, const struct frame *f, struct err *e)
 {
-	float *s;
-	int hu = 0;
+	struct view_range r;
 
-	if (!dtype_is_float(image->dtype))
-		return 1;
-	s = cut_slice(c, image, c->across.n / 2, e);
-	for (int64_t i = 0; s && i < c->right.n * c->down.n; i++)
-		hu |= s[i] < -1e-6f || s[i] > 1 + 1e-6f;
-	free(s);
-	return s ? hu : -1;
-}
-
-static int set_window(struct view *v, struct err *e)
-{
-	int hu = v->o->window ? 1 : view_is_hu(&v->cut, v->image, e);
-
-	v->lo = v->o->window ? v->o->lo : hu ? -1000 : 0;
-	v->hi = v->o->window ? v->o->hi : hu ? 400 : 1;
-	v->hu = hu;
-	return hu < 0 ? -1 : 0;
+	if (view_range(f, &v->cut, v->image, &r, e))
+		return -1;
+	if (v->o->window == VIEW_HU && r.scale == 0)
+		return err_set(e, NULL, "tensor '%s' is not in HU: no window by name", v->o->tensor);
+	if (v->o->window == VIEW_HU)
+		r.lo = (v->o->lo - r.shift) / r.scale, r.hi = (v->o->hi - r.shift) / r.scale;
+	else if (v->o->window == VIEW_VALUES)
+		r.lo = v->o->lo, r.hi = v->o->hi;
+	v->range = r;
+	return 0;
 }
 
 static void set_size(struct view *v, int64_t n)
@@ -109,7 +101,7 @@ int view_draw(const struct frame *f, const struct view_opts *o, struct draw *d, 
 		return err_set(e, NULL, "tensor '%s' is not a volume on the frame's grid", o->tensor);
 	v.label = cut_mask(f, "label", &g), v.pred = cut_mask(f, "pred", &g);
 	v.cut = cut_of(&g, o->plane);
-	if (set_window(&v, e) || cut_find(&v.cut, (const struct tensor *const[]){v.label, v.pred}, 2, &m, e))
+	if (set_window(&v, f, e) || cut_find(&v.cut, (const struct tensor *const[]){v.label, v.pred}, 2, &m, e))
 		return -1;
 	n = choose(&v, &m, layer, e);
 	if (o->close >= 0)

@@ -7,6 +7,12 @@
 
 enum view_marks { VIEW_OUTLINE, VIEW_FILL, VIEW_BOTH, VIEW_BARE };
 
+enum view_window {
+	VIEW_AUTO,   /* as view_range says */
+	VIEW_VALUES, /* lo and hi are values of the image */
+	VIEW_HU      /* HU; an error where these are not known */
+};
+
 struct view_opts {
 	const char *tensor;  /* what is shown in grey: its first channel; on the frame's grid */
 	enum cut_plane plane;
@@ -14,8 +20,8 @@ struct view_opts {
 	int64_t montage;     /* how many slices, spread over those with label or pred, else over all; 0: the one with most */
 	int strip;           /* every slice from the first to the last with label or pred (else all), in one row */
 	int64_t columns;     /* tiles a row; 0: so that the picture is about square */
-	int window;          /* 1: lo, hi are given; 0: 0..1 where the values are floats within [0, 1], else -1000..400 */
-	double lo, hi;
+	enum view_window window;
+	double lo, hi;       /* black and white */
 	double zoom;         /* pixels a voxel, along the finer axis; 0: so that one slice is at least 512 pixels wide, of several each 256 */
 	enum view_marks marks;
 	double close;        /* mm around label and pred that are shown of a slice; below 0: all of it */
@@ -29,8 +35,13 @@ extern const struct draw_colour VIEW_TRUTH, VIEW_PRED, VIEW_SAME;
 #define VIEW_PRESETS "lung, mediastinum, bone, abdomen, liver, brain, lung-tumour, soft, wide"
 int view_preset(const char *name, double window[2]);
 
-/* Are the values of image HU, as far as one can tell: integers, or floats that leave 0..1 in the middle layer? 1 or 0, or -1 and an error. */
-int view_is_hu(const struct cut *c, const struct tensor *image, struct err *e);
+/* How an image is shown where nobody says: its values at black and white, and what they are in HU: scale value + shift. scale 0: nobody knows. An
+   image that nothing has touched is in HU, unless it is of floats within 0..1 in the middle layer; of one that went through one window of nii-normalize
+   the history tells. HU are shown from VIEW_BLACK to VIEW_WHITE, others from 0 to 1 where they lie there, or from the least to the most of the middle
+   layer. 0, or -1 and an error. (view_range.c) */
+enum { VIEW_BLACK = -1000, VIEW_WHITE = 400 };
+struct view_range { double lo, hi, scale, shift; int known; /* the history tells */ };
+int view_range(const struct frame *f, const struct cut *c, const struct tensor *t, struct view_range *r, struct err *e);
 
 /* *d is released with draw_free. 0, or -1 and an error. */
 int view_draw(const struct frame *f, const struct view_opts *o, struct draw *d, struct err *e);

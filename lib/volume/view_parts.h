@@ -9,8 +9,7 @@ struct view {
 	const char *id;
 	struct cut cut;
 	const struct tensor *image, *label, *pred;
-	double lo, hi;     /* black and white */
-	int hu;            /* the values are HU, as far as one can tell */
+	struct view_range range;
 	int64_t tw, th;    /* pixels of a tile */
 	int scale;         /* of letters */
 };

@@ -47,7 +47,7 @@ static int draw_grey(const struct tile *t, struct draw *d, int64_t x0, int64_t y
 
 	for (int64_t y = 0; s && y < t->h; y++)
 		for (int64_t x = 0; x < t->w; x++) {
-			double u = (between(t, s, x, y) - v->lo) / (v->hi - v->lo);
+			double u = (between(t, s, x, y) - v->range.lo) / (v->range.hi - v->range.lo);
 			uint8_t g = (uint8_t)(255 * (u > 0 ? u < 1 ? u : 1 : 0));
 
 			draw_dot(d, x0 + x, y0 + y, (struct draw_colour){g, g, g});
@@ -192,8 +192,10 @@ int64_t view_legend(const struct view *v, struct draw *d, int64_t y)
 		word(&l, "prediction", VIEW_PRED, 1);
 	if (v->label && v->pred && marks)
 		word(&l, "both", VIEW_SAME, 1);
-	if (v->hu) {
-		snprintf(text, sizeof text, "W %g L %g", v->hi - v->lo, (v->lo + v->hi) / 2);
+	if (v->range.scale != 0) {
+		double lo = v->range.scale * v->range.lo + v->range.shift, hi = v->range.scale * v->range.hi + v->range.shift;
+
+		snprintf(text, sizeof text, "W %.4g L %.4g", hi - lo, (lo + hi) / 2);
 		word(&l, text, TEXT, 0);
 	}
 	return l.y + l.high - y;

@@ -1,6 +1,7 @@
 /* lib/volume/view: which way is up, what is outlined. */
 #include "tests/unit/tap.h"
 
+#include "lib/stream/history.h"
 #include "lib/volume/view.h"
 
 enum { N = 8 };
@@ -104,13 +105,14 @@ static void outlines(void)
 	frame_free(&f);
 }
 
-/* A box of 4x4 voxels in a volume whose voxels are 1x3x2 mm and whose axes are turned by 30 degrees in the plane: 4x12 mm on the picture, half the box
-   filled where it is predicted. */
+/* A box of 4x4 voxels in a volume whose voxels are 1x3x2 mm and whose axes are turned by 30 degrees in the plane: 4x12 mm on the picture, half of it
+   predicted. */
 static void shapes(void)
 {
 	const int64_t shape[3] = {N, N, N};
 	const double c = cos(M_PI / 6), s = sin(M_PI / 6), a[16] = {-c, 3 * s, 0, 0, -s, -3 * c, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1};
-	struct view_opts o = {.tensor = "image", .slice = 5, .zoom = 8, .close = -1, .marks = VIEW_FILL, .plain = 1, .window = 1, .lo = 0, .hi = 1};
+	struct view_opts o = {.tensor = "image", .slice = 5, .zoom = 8, .close = -1, .marks = VIEW_FILL, .plain = 1,
+	                      .window = VIEW_VALUES, .lo = 0, .hi = 1};
 	struct frame f = {0};
 	struct draw d;
 	struct err e;
@@ -133,13 +135,55 @@ static void shapes(void)
 	ok(d.rgb[3 * (96 * 64 + 40)] == 0 && d.rgb[3 * (96 * 64 + 40) + 2] == 89, "blue over truth alone");
 	draw_free(&d);
 	o.close = 1.5;
-	ok(!view_draw(&f, &o, &d, &e) && d.w == 8 * 8 && d.h == 24 * 6, "close: the box and 1.5 mm, whole voxels: %lldx%lld", (long long)d.w, (long long)d.h);
+	ok(!view_draw(&f, &o, &d, &e) && d.w == 8 * 8 && d.h == 24 * 6, "close: the box and 1.5 mm, whole voxels: %lldx%lld", (long long)d.w,
+	   (long long)d.h);
 	draw_free(&d);
 	frame_free(&f);
 }
 
+/* What the values are in HU, by type, history and range. */
+static void ranges(void)
+{
+	static const double a[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+	static const struct { enum dtype type; float least, most; const char *tool; double to[2]; double lo, hi, scale, shift; } want[] = {
+		{DT_I16, -1024, 3000, NULL, {0}, -1000, 400, 1, 0},
+		{DT_I16, 0, 1, NULL, {0}, -1000, 400, 1, 0},
+		{DT_F32, -1024, 3000, NULL, {0}, -1000, 400, 1, 0},
+		{DT_F32, 0, 1, NULL, {0}, 0, 1, 0, 0},
+		{DT_F32, 0, 1, "nii-normalize", {0, 1}, 24.0 / 1349, 1424.0 / 1349, 1349, -1024},
+		{DT_F32, -1, 1, "nii-normalize", {-1, 1}, 48.0 / 1349 - 1, 2848.0 / 1349 - 1, 674.5, -349.5},
+		{DT_F32, -3, 5, "nii-augment", {0}, -3, 5, 0, 0},
+	};
+	const int64_t shape[3] = {3, 2, 2};
+	struct err e;
+
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		struct frame f = {0};
+		struct tensor *t;
+		struct view_range r;
+		struct grid g;
+		struct cut c;
+
+		frame_init(&f, "volume", "v", &e), frame_set_affine(&f, a, &e);
+		t = frame_add(&f, "image", want[i].type, 3, shape, &e);
+		for (int k = 0; k < 12; k++)
+			if (want[i].type == DT_F32)
+				((float *)t->data)[k] = k & 1 ? want[i].least : want[i].most;
+			else
+				((int16_t *)t->data)[k] = (int16_t)(k & 1 ? want[i].least : want[i].most);
+		if (want[i].tool)
+			history_push(&f, want[i].tool, json_pack("{s:b, s:[f, f, f, f]}", "clip", 1, "range", -1024., 325., want[i].to[0], want[i].to[1]), NULL, NULL, &e);
+		frame_grid(&f, &g, &e);
+		c = cut_of(&g, CUT_AXIAL);
+		ok(!view_range(&f, &c, t, &r, &e) && near_to(r.lo, want[i].lo, 1e-12, 0) && near_to(r.hi, want[i].hi, 1e-12, 0) && r.scale == want[i].scale &&
+		   r.shift == want[i].shift, "range %zu: %g..%g, HU = %g v + %g", i, r.lo, r.hi, r.scale, r.shift);
+		frame_free(&f);
+	}
+}
+
 int main(void)
 {
+	ranges();
 	orientation();
 	outlines();
 	shapes();
