@@ -21,6 +21,20 @@ static const struct report_column columns[] = {
 	{"pred_axial_mm", "Prediction RECIST, mm", 1, 0},
 	{"error_axial", "RECIST error", 3, 0},
 	{"error_axial_clipped", "RECIST error, at most 1", 3, 1},
+	{"sensitivity", "Sensitivity", 3, 0},
+	{"precision", "Precision", 3, 0},
+	{"volume_diff_ml", "Volume difference, mL", 2, 0},
+	{"hd_mm", "Hausdorff, mm", 1, 0},
+	{"hd95_mm", "Hausdorff 95 %, mm", 1, 1},
+	{"assd_mm", "Mean surface distance (ASSD), mm", 2, 0},
+	{"masd_mm", "Mean surface distance (MASD), mm", 2, 0},
+	{"lesion_tp", "Lesions found", 0, 0},
+	{"lesion_fp", "Lesions invented", 0, 0},
+	{"lesion_fn", "Lesions missed", 0, 0},
+	{"lesion_f1", "Lesion F1", 3, 1},
+	{"lesion_dice", "Lesion Dice", 3, 0},
+	{"sq", "Segmentation quality", 3, 0},
+	{"pq", "Panoptic quality", 3, 0},
 };
 
 struct report_column report_column(const char *name)
@@ -28,6 +42,8 @@ struct report_column report_column(const char *name)
 	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
 		if (!strcmp(columns[i].name, name))
 			return columns[i];
+	if (!strncmp(name, "nsd_", 4))
+		return (struct report_column){name, name, 3, 1}; /* one a tolerance */
 	return (struct report_column){name, name, -1, 0};
 }
 
