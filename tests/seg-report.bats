@@ -50,7 +50,7 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 	lacks 'Bland-Altman plot'
 	printf 'id\tlabel\tdice\tnsd_2mm\na\t1\t0.5\t0.25\nb\t1\tnan\t\n' >more.tsv
 	seg-report -s more.tsv >page.html
-	has '<td data-v="0.25">0.25</td>'
+	has '<td data-v="0.25">0.250</td>'
 	has '<td data-v="nan">&#8211;</td>'
 }
 

@@ -35,10 +35,10 @@ extern const struct draw_colour VIEW_TRUTH, VIEW_PRED, VIEW_SAME;
 #define VIEW_PRESETS "lung, mediastinum, bone, abdomen, liver, brain, lung-tumour, soft, wide"
 int view_preset(const char *name, double window[2]);
 
-/* How an image is shown where nobody says: its values at black and white, and what they are in HU: scale value + shift. scale 0: nobody knows. An
-   image that nothing has touched is in HU, unless it is of floats within 0..1 in the middle layer; of one that went through one window of
-   nii-normalize the history tells. HU are shown from VIEW_BLACK to VIEW_WHITE, others from 0 to 1 where they lie there, or from the least to the most of the middle
-   layer. 0, or -1 and an error. (view_range.c) */
+/* How an image is shown where nobody says: its values at black and white, and what they are in HU: scale value + shift; scale 0: nobody knows.
+   An image that nothing has touched is in HU, unless it is of floats within 0..1 in the middle layer; of one that went through one window of
+   nii-normalize the history tells. HU are shown from VIEW_BLACK to VIEW_WHITE, others from 0 to 1 where they lie there, else from the least to the
+   most of the middle layer. 0, or -1 and an error. (view_range.c) */
 enum { VIEW_BLACK = -1000, VIEW_WHITE = 400 };
 struct view_range { double lo, hi, scale, shift; int known; /* the history tells */ };
 int view_range(const struct frame *f, const struct cut *c, const struct tensor *t, struct view_range *r, struct err *e);
