@@ -42,7 +42,8 @@ def calls(truth, pred, runs):
     ml = float(np.prod(spacing)) / 1000
 
     def numpy():
-        return 2 * (tn & pn).sum() / (tn.sum() + pn.sum()), tn.sum() * ml, pn.sum() * ml
+        a, b = tn.sum(), pn.sum()
+        return 2 * (tn & pn).sum() / (a + b), a * ml, b * ml
 
     def deepmind():
         d = surface_distance.compute_surface_distances(tn, pn, spacing[::-1])
@@ -76,7 +77,7 @@ def pairs(truths, preds, out):
     begun = time.perf_counter(), time.process_time()
     for name in sorted(os.listdir(truths)):
         (t, p), spacing = tensors(f"{truths}/{name}", f"{preds}/{name}")
-        print(name, float(metrics.compute_dice(p.float(), t.float(), include_background=True)), *map(float, surfaces(p.float(), t.float(), spacing)))
+        print(name, float(metrics.compute_dice(p.float(), t.float(), include_background=True)), *map(float, surfaces(p.float(), t.float(), spacing)), file=sys.stderr)
     with open(out, "w") as f:
         print("%.1f\t%.1f" % (1e3 * (time.perf_counter() - begun[0]), 1e3 * (time.process_time() - begun[1])), file=f)
 

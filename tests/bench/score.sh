@@ -1,7 +1,7 @@
 #!/bin/bash
-# seg-score and seg-recist on the tumour of LUNG1-002 and itself moved by a voxel: whole processes, against calls of peers whose arrays are in memory
-# already and whose imports (seconds) are not counted; then PAIRS pairs of .nii.gz against a whole Python script with MONAI's metrics, with and without
-# its imports. Best of RUNS, two threads; a busy machine spoils only the wall clock.
+# seg-score and seg-recist on the tumour of LUNG1-002 and itself moved by a voxel. Calls, the masks being in memory, against calls of peers; then
+# processes: PAIRS pairs of .nii.gz against a Python script with MONAI's metrics, with and without its imports, and pyradiomics' diameters (a call)
+# against a whole seg-recist. Best of RUNS, two threads; a busy machine spoils only the wall clock.
 set -u
 gtv=$NIIPIPE_DATA/ct/LUNG1-002/LUNG1-002_gtv.nii.gz
 [ -e "$gtv" ] || { echo "no $gtv"; exit 0; }
@@ -30,21 +30,29 @@ for ((i = 0; i < pairs; i++)); do
 	cp "$tmp/moved.nii.gz" "$tmp/pred/case$i.nii.gz"
 done
 
-ours() { # ours WHAT RUNS NAME COMMAND...: wall ms and KB
-	read -r ms cpu kb < <("$BENCH/best" "$2" "${@:4}")
-	printf '%-10s %-44s %8.1f %8.1f   %d MB\n' "$1" "$3" "$ms" "$cpu" $((kb / 1024))
-	printf '%s\t%s\t%s\n' "$1" "$ms" "$cpu" >>"$tmp/ours"
+row() { # row WHAT NAME WALL CPU KB; WHAT: what peers are compared with it
+	printf '%-10s %-44s %8.2f %8.2f   %s\n' "$1" "$2" "$3" "$4" "$([ "$5" -gt 0 ] && echo $(($5 / 1024)) MB)"
+	printf '%s\t%s\t%s\n' "$1" "$3" "$4" >>"$tmp/ours"
+}
+call() { # call WHAT NAME METRICS SURFACE
+	read -r ms cpu kb < <("$BENCH/score" "$tmp/both.ts" "$runs" "$3" "$4")
+	row "$1" "$2 (call)" "$ms" "$cpu" "$kb"
+}
+process() { # process WHAT NAME RUNS COMMAND...
+	read -r ms cpu kb < <("$BENCH/best" "$3" "${@:4}")
+	row "$1" "$2 (process)" "$ms" "$cpu" "$kb"
 }
 surfaces=hd95_mm,assd_mm,nsd
 printf '%-10s %-44s %8s %8s\n' "" "" "wall ms" "cpu ms"
-ours overlap "$runs" "seg-score, overlap and volumes, of .ts" seg-score --metrics overlap,volume -o /dev/null "$tmp/both.ts"
-ours "" "$runs" "   of .nii.gz" seg-score --metrics overlap,volume -o /dev/null "$gtv" "$tmp/moved.nii.gz"
-ours monai "$runs" "seg-score, HD95, ASSD, NSD, of .ts" seg-score --metrics $surfaces -o /dev/null "$tmp/both.ts"
-ours deepmind "$runs" "   --surface deepmind" seg-score --metrics $surfaces --surface deepmind -o /dev/null "$tmp/both.ts"
-ours "" "$runs" "   all columns, of .nii.gz" seg-score -o /dev/null "$gtv" "$tmp/moved.nii.gz"
-ours diameter "$runs" "seg-recist, of .nii.gz" seg-recist -o /dev/null "$gtv"
-ours pairs 3 "seg-score, Dice, HD95, ASSD, NSD, $pairs pairs" seg-score --metrics dice,$surfaces -o /dev/null "$tmp/truth" "$tmp/pred"
-ours all 3 "   all columns" seg-score -o /dev/null "$tmp/truth" "$tmp/pred"
+call overlap "Dice and volumes" overlap,volume monai
+call monai "HD95, ASSD, NSD" $surfaces monai
+call deepmind "   --surface deepmind" $surfaces deepmind
+process - "seg-score, Dice and volumes, of .ts" "$runs" seg-score --metrics overlap,volume -o /dev/null "$tmp/both.ts"
+process - "   of .nii.gz" "$runs" seg-score --metrics overlap,volume -o /dev/null "$gtv" "$tmp/moved.nii.gz"
+process - "   all columns, of .nii.gz" "$runs" seg-score -o /dev/null "$gtv" "$tmp/moved.nii.gz"
+process diameter "seg-recist, of .nii.gz" "$runs" seg-recist -o /dev/null "$gtv"
+process pairs "$pairs pairs: Dice, HD95, ASSD, NSD" 3 seg-score --metrics dice,$surfaces -o /dev/null "$tmp/truth" "$tmp/pred"
+process - "   all columns" 3 seg-score -o /dev/null "$tmp/truth" "$tmp/pred"
 [ -n "${PYTHON:-}" ] || exit 0
 "$PYTHON" tests/bench/peer_score.py calls "$gtv" "$tmp/moved.nii.gz" "$runs" 2>/dev/null >"$tmp/peer"
 read -r ms cpu _ < <("$BENCH/best" 1 "$PYTHON" tests/bench/peer_score.py pairs "$tmp/truth" "$tmp/pred" "$tmp/inside" 2>/dev/null)
@@ -53,4 +61,4 @@ read -r ms cpu _ < <("$BENCH/best" 1 "$PYTHON" tests/bench/peer_score.py pairs "
 	printf 'pairs\t%s\tits imports not counted\n' "$(cat "$tmp/inside")"
 } >>"$tmp/peer"
 awk -F '\t' 'NR == FNR { ms[$1] = $2; cpu[$1] = $3; next }
-	{ printf "%-10s %-44s %8.1f %8.1f   %.1fx wall, %.1fx cpu\n", $1, $4, $2, $3, $2 / ms[$1], $3 / cpu[$1] }' "$tmp/ours" "$tmp/peer"
+	{ printf "%-10s %-44s %8.2f %8.2f   %.1fx wall, %.1fx cpu\n", $1, $4, $2, $3, $2 / ms[$1], $3 / cpu[$1] }' "$tmp/ours" "$tmp/peer"
