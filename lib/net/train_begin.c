@@ -13,9 +13,11 @@ static int check_out(struct train *r, struct err *e)
 {
 	struct out o;
 
-	if (out_open(&o, r->o->out, 1, e))
-		return -1;
-	out_abort(&o);
+	if (!r->par.rank) {
+		if (out_open(&o, r->o->out, 1, e))
+			return -1;
+		out_abort(&o);
+	}
 	if (!r->o->out)
 		return 0;
 	r->last = train_last(r->o->out);
@@ -46,6 +48,7 @@ static int check_arch(const struct train *r, struct err *e)
 /* Options hold from here on: those of the optimizer frame f (NULL: none), where training goes on. */
 static int settle(struct train *r, const struct frame *f, struct err *e)
 {
+	parallel_accumulate(&r->par, &r->h, r->at.options != NULL);
 	if (hyper_settle(&r->h, r->o->recipe, &r->at.options, e))
 		return -1;
 	if (!f)
@@ -107,22 +110,22 @@ static int check_resumed(const struct train *r, const struct feed_batch *b, stru
 		return 0;
 	if (!json_equal(r->from.replay, feed_replay(r->feed)))
 		return err_set(e, feed_name(r->feed), "the patches are prepared otherwise than those that %s was trained with", r->from.file);
-	if (b->first != r->at.next)
+	if (b->first != parallel_first(&r->par, r->at.next))
 		return err_set(e, feed_name(r->feed), "begins with patch %lld, but %s wants patch %lld next: give nii-patch --skip %lld", (long long)b->first,
-		               r->from.file, (long long)r->at.next, (long long)r->at.next);
+		               r->from.file, (long long)parallel_first(&r->par, r->at.next), (long long)r->at.next);
 	return 0;
 }
 
 /* A schedule wants to know how many steps there will be. */
-static int count_steps(struct train *r, const struct feed_batch *b, struct err *e)
+static int count_steps(struct train *r, struct err *e)
 {
 	int64_t each = (int64_t)(r->h.batch * r->h.accumulate);
 
 	if (r->h.schedule == SCHEDULE_CONSTANT || r->h.steps > 0 || r->o->summary)
 		return 0;
-	if (b->left < 0)
+	if (r->par.total < 0)
 		return err_set(e, feed_name(r->feed), "does not say how many patches there are, and the schedule needs the number of steps: give --steps");
-	hyper_steps(&r->h, r->at.step + (b->n + b->left + each - 1) / each, r->at.options);
+	hyper_steps(&r->h, r->at.step + (r->par.total + each - 1) / each, r->at.options);
 	return 0;
 }
 
@@ -132,7 +135,7 @@ int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 
 	if (r->net ? check_resumed(r, b, e) : fresh_net(r, b, e))
 		return -1;
-	if (loss_make(&r->loss, &r->h, net_classes(r->net), e) || count_steps(r, b, e))
+	if (parallel_begin(&r->par, r->net, r->k, &r->h, r->at.options, r->feed, b, e) || loss_make(&r->loss, &r->h, net_classes(r->net), e) || count_steps(r, e))
 		return -1;
 	if (net_plan(r->net, b->n, b->size, 1, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
