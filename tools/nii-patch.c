@@ -155,7 +155,8 @@ static int write_all(const struct opts *o, struct sampler *s, struct out *out, s
 		progress_to(&p, ++done, NULL);
 	}
 	if (!r && !done)
-		r = err_set(e, NULL, "no patch at all: the sequence ends before patch %lld", (long long)o->s.skip);
+		r = err_set(e, NULL, "no patch at all: the sequence ends before patch %lld",
+		            (long long)(o->s.skip + ((o->s.shard - o->s.skip) % o->s.shards + o->s.shards) % o->s.shards));
 	if (!r)
 		progress_end(&p);
 	return r;

@@ -48,8 +48,9 @@ static int start(struct star *s, struct err *e)
 	sigset_t all, old;
 	struct err ignored;
 
+	s->beat_at = progress_now();
 	for (int r = 0; r < s->o.size; r++)
-		s->peer[r].heard = progress_now();
+		s->peer[r].heard = s->beat_at;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	s->running = !pthread_create(&s->thread, NULL, star_serve, s);

@@ -38,6 +38,7 @@ struct star {
 	int mine, answered; /* this rank's record is there; the answer is */
 	volatile sig_atomic_t failed;
 	int acked;          /* rank 0 knows of it */
+	double beat_at;     /* the thread's last beat */
 	double failed_at, waits_since; /* 0: does not wait */
 	int64_t begun;
 };

@@ -39,7 +39,8 @@ void star_end(struct star *s, int who, int told, const char *text)
 		return;
 	s->failed = told ? 1 : 2;
 	s->failed_at = progress_now();
-	if (!s->o.rank || (!who && !told && s->o.rank == 1))
+	/* a process that was stopped for so long was given up by the others, who said so */
+	if ((!s->o.rank || (!who && !told && s->o.rank == 1)) && s->failed_at - s->beat_at < s->o.silence / 2)
 		star_print(s, who, text);
 	if (!s->o.rank)
 		star_send_all(s, STAR_FAIL, who, told, text, strlen(text) + 1);
@@ -190,13 +191,13 @@ static void look_at_patience(struct star *s, double now)
 	star_end(s, last, 0, text);
 }
 
-static void beat(struct star *s, double last)
+static void beat(struct star *s)
 {
 	const double now = progress_now();
 	const struct star_beat b = {s->begun, waits(s, now)};
 	char text[160];
 
-	for (int r = 0; now - last > LATE && r < s->o.size; r++)
+	for (int r = 0; now - s->beat_at > LATE && r < s->o.size; r++)
 		s->peer[r].heard = now; /* it was this process that was stopped, or all */
 	star_send_all(s, STAR_BEAT, s->o.rank, 0, &b, sizeof b);
 	snprintf(text, sizeof text, "no sign of life for %.0f s: its host is lost, or it is stopped", s->o.silence);
@@ -214,14 +215,13 @@ void *star_serve(void *arg)
 {
 	struct star *s = arg;
 	struct pollfd *p = calloc((size_t)s->o.size, sizeof *p);
-	double last = 0;
 	int quit = !p;
 
 	while (!quit) {
 		pthread_mutex_lock(&s->lock);
-		if (progress_now() - last > BEAT_MS * 1e-3) {
-			beat(s, last);
-			last = progress_now();
+		if (progress_now() - s->beat_at > BEAT_MS * 1e-3) {
+			beat(s);
+			s->beat_at = progress_now();
 		}
 		for (int r = 0; r < s->o.size; r++)
 			p[r] = (struct pollfd){s->peer[r].fd, POLLIN, 0};
