@@ -164,8 +164,9 @@ static int run(struct opts *o, struct err *e)
 
 #define UNSET -1
 static struct opts all = {
-	.t = {.recipe = UNSET, .device = "auto", .window = WINDOW_DEFAULTS, .parallel = {.patience = 600}}, .net = UNSET, .loss = UNSET, .volume = UNSET, .optimizer = UNSET,
-	.schedule = UNSET, .units = UNSET, .classes = UNSET, .batch = UNSET, .seed = UNSET, .accumulate = UNSET, .steps = UNSET, .epoch_steps = UNSET,
+	.t = {.recipe = UNSET, .device = "auto", .window = WINDOW_DEFAULTS, .parallel = {.patience = 600}},
+	.net = UNSET, .loss = UNSET, .volume = UNSET, .optimizer = UNSET, .schedule = UNSET,
+	.units = UNSET, .classes = UNSET, .batch = UNSET, .seed = UNSET, .accumulate = UNSET, .steps = UNSET, .epoch_steps = UNSET,
 };
 #define HYPER all.t.hyper
 
@@ -244,5 +245,5 @@ int main(int argc, char **argv)
 		return 0;
 	if (e.text[0])
 		err_die(&e);
-	return 1; /* another rank has said why */
+	return 1; /* another rank said why */
 }

@@ -4,8 +4,8 @@
 
 #include "lib/base/err.h"
 
-/* The function `symbol` of niipipe-NAME.so, which is looked for in $NIIPIPE_BACKENDS or, without it, beside the executable and in ../lib/niipipe of it.
-   It is valid for the life of the process. NULL and an error. */
+/* The function `symbol` of niipipe-NAME.so, which is looked for in $NIIPIPE_BACKENDS or, without it, beside the executable and in ../lib/niipipe of
+   it. Valid for the life of the process. NULL and an error. */
 void *object_symbol(const char *name, const char *symbol, struct err *e);
 
 #endif

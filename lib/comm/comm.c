@@ -148,8 +148,10 @@ static int open_all(struct comm *c, const struct comm_opts *o, const struct laun
 	const struct star_opts so = star_of(c, o);
 	const char *file = getenv("NIIPIPE_RENDEZVOUS");
 
-	if (file ? meet_by_file(c, &so, file, e) : load("mpi", NULL, &c->first, e))
+	if (file && meet_by_file(c, &so, file, e))
 		return -1;
+	if (!file && load("mpi", NULL, &c->first, e))
+		return err_prefix(e, "%s started %d ranks", l->name, c->size);
 	if (!file && (c->first.rank != c->rank || c->first.size != c->size))
 		return err_set(e, NULL, "%s says rank %d of %d, MPI says %d of %d: srun wants --mpi=pmix, mpirun must be that of the MPI niipipe was built with",
 		               l->name, c->rank, c->size, c->first.rank, c->first.size);

@@ -6,7 +6,13 @@ NCCL    ?= $(if $(wildcard $(CUDA_HOME)/include/nccl.h),1,0)
 COMM_SO := $(if $(filter 1,$(MPI)),$(B)/bin/niipipe-mpi.so) $(if $(filter 1,$(NCCL)),$(B)/bin/niipipe-nccl.so)
 COMM_FLAGS := -std=c11 -I. $(WARN) -O3 -fPIC -fvisibility=hidden -D_DEFAULT_SOURCE -MMD -MP
 
-all: $(COMM_SO)
+all: $(COMM_SO) comm-missing
+
+QUIET := $(findstring s,$(firstword -$(MAKEFLAGS)))
+comm-missing:
+	@$(if $(QUIET)$(filter 1,$(MPI)),:,echo "niipipe-mpi.so, for several ranks, is not built: no $(MPICC), or MPI=0")
+	@$(if $(QUIET)$(filter 1,$(NCCL)),:,echo "niipipe-nccl.so, for several GPUs, is not built: no $(CUDA_HOME)/include/nccl.h, or NCCL=0")
+.PHONY: comm-missing
 
 $(B)/cobj/lib/base/err.o: lib/base/err.c
 	@mkdir -p $(@D)

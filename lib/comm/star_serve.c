@@ -10,7 +10,7 @@
 #include "lib/comm/line.h"
 #include "lib/comm/star_parts.h"
 
-enum { BEAT_MS = 500, LATE = 3, GRACE_TOLD = 120, GRACE_GONE = 10 /* seconds */ };
+enum { BEAT_MS = 500, LOOK_MS = 20, LATE = 3, GRACE_TOLD = 120, GRACE_GONE = 10 /* seconds */ };
 
 /* -- what is sent --------------------------------------------------------------- */
 void star_send(struct star *s, int rank, enum star_kind kind, int who, int told, const void *body, size_t n)
@@ -114,6 +114,7 @@ static void take_message(struct star *s, int rank)
 		break;
 	case STAR_BYE:
 		p->left = 1;
+		pthread_cond_broadcast(&s->changed);
 		break;
 	case STAR_BEAT:
 		memcpy(&p->beat, p->body, sizeof p->beat);
@@ -215,7 +216,7 @@ void *star_serve(void *arg)
 {
 	struct star *s = arg;
 	struct pollfd *p = calloc((size_t)s->o.size, sizeof *p);
-	int quit = !p;
+	int quit = !p, connected;
 
 	while (!quit) {
 		pthread_mutex_lock(&s->lock);
@@ -223,11 +224,14 @@ void *star_serve(void *arg)
 			beat(s);
 			s->beat_at = progress_now();
 		}
-		for (int r = 0; r < s->o.size; r++)
+		connected = 0;
+		for (int r = 0; r < s->o.size; r++) {
 			p[r] = (struct pollfd){s->peer[r].fd, POLLIN, 0};
+			connected |= p[r].fd >= 0; /* one that is will be shut down to wake this thread */
+		}
 		quit = s->quit;
 		pthread_mutex_unlock(&s->lock);
-		if (quit || poll(p, (nfds_t)s->o.size, BEAT_MS) <= 0)
+		if (quit || poll(p, (nfds_t)s->o.size, connected ? BEAT_MS : LOOK_MS) <= 0)
 			continue;
 		pthread_mutex_lock(&s->lock);
 		for (int r = 0; r < s->o.size; r++)

@@ -16,7 +16,8 @@ static int64_t part_count(const struct sum *s, int size, int r)
 	return part(s, size, r + 1) - part(s, size, r);
 }
 
-/* Where the room's pieces lie: the own part of every rank [size][count]; half: then what is sent, and received, of all [n]; the sum of the own part. */
+/* Where the room's pieces lie: the own part of every rank [size][count]; half: then what is sent, and received, of all [n]; the sum of the own
+   part. */
 static char *piece(const struct sum *s, const struct transport *t, int r)
 {
 	return s->room + (size_t)r * (size_t)part_count(s, t->size, t->rank) * (s->half ? 2 : 4);

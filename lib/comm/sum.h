@@ -1,4 +1,5 @@
-/* One sum over the ranks, in host memory: every rank adds up one part of it, in the order of the ranks, and gives the result to all. Private to comm. */
+/* One sum over the ranks, in host memory: every rank adds up one part of it, in the order of the ranks, and gives the result to all. Private to
+   lib/comm. */
 #ifndef NIIPIPE_SUM_H
 #define NIIPIPE_SUM_H
 

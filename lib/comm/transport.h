@@ -1,5 +1,5 @@
-/* What carries gradients between ranks: a table of functions that a shared object fills, niipipe-mpi.so (host memory) or niipipe-nccl.so (device memory).
-   All are called from one thread. Functions return 0, or -1 and an error. */
+/* What carries gradients between ranks: a table of functions that a shared object fills, niipipe-mpi.so (host memory) or niipipe-nccl.so (device
+   memory). All are called from one thread. Functions return 0, or -1 and an error. */
 #ifndef NIIPIPE_TRANSPORT_H
 #define NIIPIPE_TRANSPORT_H
 
@@ -19,8 +19,9 @@ struct transport {
 	/* n bytes of rank 0 to all; waits. Before anything else is under way. */
 	int (*broadcast)(void *self, void *p, size_t n, struct err *e);
 
-	/* Host memory: begin to send n bytes to a rank, to receive n from one; both sides number what goes from the one to the other by `tag`, 0..TRANSPORT_TAGS - 1.
-	   The memory is borrowed until test says *done: *request is given back then. test also keeps all else that is under way going. */
+	/* Host memory: begin to send n bytes to a rank, to receive n from one; both sides number what goes from the one to the other by `tag`,
+	   0..TRANSPORT_TAGS - 1. The memory is borrowed until test says *done: *request is given back then. test also keeps going all else that is under
+	   way. */
 	int (*send)(void *self, int to, int tag, const void *p, size_t n, void **request, struct err *e);
 	int (*receive)(void *self, int from, int tag, void *p, size_t n, void **request, struct err *e);
 

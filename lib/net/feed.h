@@ -34,8 +34,8 @@ void feed_close(struct feed *f); /* NULL is fine */
    (stop may be NULL), -1: an error. */
 int feed_next(struct feed *f, const volatile sig_atomic_t *stop, const struct feed_batch **b, struct err *e);
 
-/* After the first batch, of its first patch: what patches went through (history_replay), how they were drawn (history_drawing); borrowed. The stream's
-   name; seconds spent waiting. */
+/* After the first batch, of its first patch: what patches went through (history_replay), how they were drawn (history_drawing); borrowed. The
+   stream's name; seconds spent waiting. */
 const json_t *feed_replay(const struct feed *f);
 const json_t *feed_drawing(const struct feed *f);
 const char *feed_name(const struct feed *f);

@@ -75,12 +75,13 @@ int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, do
 int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
 int net_zero_grad(struct net *n, struct err *e);
 
-/* Called within net_backward after every operation: the gradients from place `from` of the block (net_block) on are what they will be. NULL: nobody. */
+/* Called within net_backward after every operation: the gradients from place `from` of the block (net_block) on are what they will be. NULL: no-one
+   is. */
 typedef int net_final_fn(void *arg, int64_t from, struct err *e);
 void net_watch(struct net *n, net_final_fn *final, void *arg);
 
-/* Which numbers dropout takes in a training plan's forward and backward: sample i of the batch those of this seed and first + i * stride (seg-train: the
-   patch's index). */
+/* Which numbers dropout takes in a training plan's forward and backward: sample i of the batch those of this seed and first + i * stride (seg-train:
+   the patch's index). */
 void net_dropout(struct net *n, uint64_t seed, int64_t first, int64_t stride);
 
 /* Table of layers: name, operation, output shape, parameters, multiply-adds, bytes; then totals and the arena. For seg-train --summary. */

@@ -1,6 +1,6 @@
-/* Training by several processes (ranks) as one: rank r of N takes the patches i of the sequence with i mod N = r, each from a pipeline of its own. All have
-   the same weights; a step's gradients are added up over the ranks, a bucket of them as soon as the backward pass has left it, so that N ranks with
-   batches of B give the numbers of one process with batches of N B, to rounding.
+/* Training by several processes (ranks) as one: rank r of N takes the patches i of the sequence with i mod N = r, each from a pipeline of its own.
+   All have the same weights; a step's gradients are added up over the ranks, a bucket of them as soon as the backward pass has left it, so that N
+   ranks with batches of B give the numbers of one process with batches of N B, to rounding.
    One process is the same with nobody to talk to. Private to lib/net/train*.c, but for its options. */
 #ifndef NIIPIPE_PARALLEL_H
 #define NIIPIPE_PARALLEL_H
@@ -31,22 +31,27 @@ struct parallel_opts {
 	double patience;        /* seconds that a rank may keep the others waiting */
 };
 
-/* Open the device and meet the others, if a launcher started several. Without a number, "cuda" and "auto" are the GPU of the rank's number on its host.
-   stop: see comm.h. NULL and an error, empty where a message is printed already. */
-const struct k_backend *parallel_open(struct parallel *p, const struct parallel_opts *o, const char *device, volatile sig_atomic_t *stop, struct err *e);
+/* Open the device and meet the others, if a launcher started several. Without a number, "cuda" and "auto" are the GPU of the rank's number on its
+   host. stop: see comm.h. NULL and an error, empty where a message is printed already. */
+const struct k_backend *parallel_open(struct parallel *p, const struct parallel_opts *o, const char *device, volatile sig_atomic_t *stop,
+                                      struct err *e);
 
-/* The end: e the error it failed with, which the others are told, and cleared where a message is printed already; NULL: none, all are done. 0 or -1. */
+/* The end. bad: with e, which the others are told; it is empty then, as a message is printed. Else waits until all are done. 0 or -1. */
 int parallel_close(struct parallel *p, int bad, struct err *e);
 
 /* --accumulate counts the batches of all ranks; not given: one each. */
 void parallel_accumulate(const struct parallel *p, struct hyper *h, int resumed);
 
-/* With the first batch in hand and the network planned: are all ranks of one mind about options, network, weights and patches? Sets rounds, next, total. */
+/* With the first batch in hand: are all ranks of one mind about options, network, weights and patches? Sets rounds, next, total, end. */
 int parallel_begin(struct parallel *p, struct net *n, const struct k_backend *k, const struct hyper *h, const json_t *options, const struct feed *f,
                    const struct feed_batch *b, struct err *e);
 
 /* The first patch from index `next` on that is this rank's. */
 int64_t parallel_first(const struct parallel *p, int64_t next);
+int64_t parallel_first_of(const struct parallel *p, int rank); /* that rank's, from p->next on */
+
+/* The ranks that are wrong say so, the others wait for that. bad: this one is, e says how; any: some are. 0 or -1. */
+int parallel_wrong(struct parallel *p, int bad, int any, struct err *e);
 
 /* feed_next for all ranks at once: 1 a batch, maybe an empty one, 0 the end of the sequence, 2 a signal to obey, -1. A rank whose patches are not
    its next ones, or end before the others', is an error. */

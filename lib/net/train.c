@@ -316,13 +316,15 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 		return -1;
 	if (own.verbose)
 		parallel_report(&r->par);
-	*res = (struct train_result){r->at.step, r->at.next, signal, r->at.loss, r->at.val_dice, r->at.best, r->at.best_step, r->at.stale, impatient, r->par.rank};
+	*res = (struct train_result){.step = r->at.step, .next = r->at.next, .signal = signal, .loss = r->at.loss, .val_dice = r->at.val_dice,
+		.best = r->at.best, .best_step = r->at.best_step, .stale = r->at.stale, .impatient = impatient, .rank = r->par.rank};
 	return 0;
 }
 
 int train_run(const struct train_opts *o, const struct arg_common *common, struct train_result *res, struct err *e)
 {
-	struct train r = {.o = o, .h = o->hyper, .at = {.optim = &r.optim, .loss = NAN, .val_dice = NAN, .best = NAN}, .log = {.fd = -1}, .par = {.size = 1}};
+	struct train r = {.o = o, .h = o->hyper, .at = {.optim = &r.optim, .loss = NAN, .val_dice = NAN, .best = NAN}, .log = {.fd = -1},
+		.par = {.size = 1}};
 	struct err ignored;
 	int bad;
 

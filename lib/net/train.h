@@ -43,7 +43,8 @@ struct train_result {
 	int rank;
 };
 
-/* Train. common: threads, progress, verbosity. 0, or -1 and an error, empty where another rank has printed the message; what was learnt until a broken stream of patches is saved all the same. */
+/* Train. common: threads, progress, verbosity. 0, or -1 and an error, empty where another rank has printed the message; what was learnt until a
+   broken stream of patches is saved all the same. */
 int train_run(const struct train_opts *o, const struct arg_common *common, struct train_result *res, struct err *e);
 
 /* "model.ts" -> "model.last.ts"; caller frees. NULL: none is kept, since out is no regular file (/dev/null), or no memory. */

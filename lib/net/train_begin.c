@@ -135,7 +135,8 @@ int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 
 	if (r->net ? check_resumed(r, b, e) : fresh_net(r, b, e))
 		return -1;
-	if (parallel_begin(&r->par, r->net, r->k, &r->h, r->at.options, r->feed, b, e) || loss_make(&r->loss, &r->h, net_classes(r->net), e) || count_steps(r, e))
+	if (parallel_begin(&r->par, r->net, r->k, &r->h, r->at.options, r->feed, b, e) || loss_make(&r->loss, &r->h, net_classes(r->net), e) ||
+	    count_steps(r, e))
 		return -1;
 	if (net_plan(r->net, b->n, b->size, 1, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
