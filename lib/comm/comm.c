@@ -132,16 +132,6 @@ static struct star_opts star_of(const struct comm *c, const struct comm_opts *o)
 	return (struct star_opts){c->rank, c->size, SILENCE, o->patience, o->stop};
 }
 
-static int load_nccl(struct comm *c, int device, struct err *e)
-{
-	const struct transport_place place = {c->rank, c->size, device, over_star, c};
-
-	if (load("nccl", &place, &c->then, e))
-		return -1;
-	c->sums = &c->then;
-	return 0;
-}
-
 /* Of several processes. */
 static int open_all(struct comm *c, const struct comm_opts *o, const struct launcher *l, struct err *e)
 {
@@ -157,10 +147,8 @@ static int open_all(struct comm *c, const struct comm_opts *o, const struct laun
 		               l->name, c->rank, c->size, c->first.rank, c->first.size);
 	if (!file && meet(c, &so, e))
 		return -1;
-	c->sums = &c->first;
-	if (o->cuda >= 0)
-		return load_nccl(c, o->cuda, e);
-	return file ? err_set(e, NULL, "NIIPIPE_RENDEZVOUS is for GPUs: sums between processors need MPI") : 0;
+	c->sums = file ? NULL : &c->first;
+	return 0;
 }
 
 /* Where the ranks have met, all are told. */
@@ -194,6 +182,20 @@ int comm_open(struct comm **c, const struct comm_opts *o, struct err *e)
 	give_up(*c, e);
 	*c = NULL;
 	return -1;
+}
+
+int comm_device(struct comm *c, int gpu, struct err *e)
+{
+	const struct transport_place place = {comm_rank(c), comm_size(c), gpu, over_star, c};
+
+	if (!c)
+		return 0;
+	if (gpu < 0)
+		return c->sums ? 0 : err_set(e, NULL, "NIIPIPE_RENDEZVOUS is for GPUs: sums between processors need MPI");
+	if (load("nccl", &place, &c->then, e))
+		return -1;
+	c->sums = &c->then;
+	return 0;
 }
 
 int comm_open_over(struct comm **c, const struct comm_opts *o, const struct transport *t, struct err *e)

@@ -19,13 +19,15 @@ struct comm_opts {
 	int alone;       /* one process, whatever the environment says */
 	int half;        /* sums as bfloat16 on the way */
 	double patience; /* seconds that a rank may keep the others waiting */
-	int cuda;        /* >= 0: gradients lie in the memory of this GPU; -1: in the host's */
 	volatile sig_atomic_t *stop; /* set to COMM_OVER when the job has failed; NULL: not wanted */
 };
 enum { COMM_OVER = 127, COMM_SMALL = 8192 };
 
 /* *c: NULL for one process. 0, or -1 and an error; closed with comm_close. */
 int comm_open(struct comm **c, const struct comm_opts *o, struct err *e);
+
+/* Before any sum: what is added up lies in the memory of this GPU; -1: in the host's. 0, or -1 and an error. */
+int comm_device(struct comm *c, int gpu, struct err *e);
 
 /* The same over a transport that is there already (tests). */
 int comm_open_over(struct comm **c, const struct comm_opts *o, const struct transport *t, struct err *e);

@@ -5,7 +5,7 @@
 #include "lib/base/arg.h"
 #include "lib/base/object.h"
 
-static const struct k_backend *load(const char *name, int index, struct err *e)
+static const struct k_backend *load(const char *name, int index, enum k_precision precision, struct err *e)
 {
 	k_backend_get_fn *get;
 
@@ -14,27 +14,27 @@ static const struct k_backend *load(const char *name, int index, struct err *e)
 		err_prefix(e, "device %s", name);
 		return NULL;
 	}
-	return get(K_ABI, index, e);
+	return get(K_ABI, index, precision, e);
 }
 
-const struct k_backend *device_open(const char *device, struct err *e)
+const struct k_backend *device_open(const char *device, enum k_precision precision, struct err *e)
 {
 	const struct k_backend *b;
 	int64_t index = 0;
 
 	if (!strcmp(device, "cpu"))
-		return load("cpu", 0, e);
+		return load("cpu", 0, precision, e);
 	if (!strcmp(device, "cuda") || !strncmp(device, "cuda:", 5)) {
 		if (device[4] && arg_int(device + 5, 0, 1023, &index, e)) {
 			err_prefix(e, "device %.80s", device);
 			return NULL;
 		}
-		return load("cuda", (int)index, e);
+		return load("cuda", (int)index, precision, e);
 	}
 	if (strcmp(device, "auto")) {
 		err_set(e, NULL, "device '%.80s' is none of auto, cpu, cuda, cuda:N", device);
 		return NULL;
 	}
-	b = load("cuda", 0, e);
-	return b ? b : load("cpu", 0, e);
+	b = load("cuda", 0, precision, e);
+	return b ? b : load("cpu", 0, precision, e);
 }

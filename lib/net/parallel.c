@@ -14,43 +14,42 @@
 enum { BUCKET = 1 << 20 /* gradients */, ADDED = 8 };
 
 /* -- beginning and end ---------------------------------------------------------- */
-/* The device, and its number if it is a GPU. */
-static const struct k_backend *open_device(const char *device, int alone, int *number, struct err *e)
+int parallel_open(struct parallel *p, const struct parallel_opts *o, volatile sig_atomic_t *stop, struct err *e)
 {
-	const int any = !strcmp(device, "auto");
-	const struct k_backend *k = NULL;
-	char own[32];
-	struct launcher l;
-	int64_t n = 0;
+	const struct comm_opts c = {.alone = o->alone, .half = o->half, .patience = o->patience, .stop = stop};
 
-	if (!alone && launcher_read(&l, e))
-		return NULL;
-	if (alone || l.size == 1 || l.local < 0 || (!any && strcmp(device, "cuda"))) {
-		k = device_open(device, e);
-		if (!strncmp(device, "cuda:", 5) && arg_int(device + 5, 0, 1023, &n, e))
-			return NULL;
-	} else {
-		n = l.local;
-		snprintf(own, sizeof own, "cuda:%d", (int)n);
-		k = device_open(own, e);
-		if (!k && any)
-			k = device_open("cpu", e);
-	}
-	*number = k && !strcmp(k->name, "cuda") ? (int)n : -1;
-	return k;
-}
-
-const struct k_backend *parallel_open(struct parallel *p, const struct parallel_opts *o, const char *device, volatile sig_atomic_t *stop,
-                                      struct err *e)
-{
-	struct comm_opts c = {.alone = o->alone, .half = o->half, .patience = o->patience, .stop = stop};
-	const struct k_backend *k = open_device(device, o->alone, &c.cuda, e);
-
-	if (!k || comm_open(&p->comm, &c, e))
-		return NULL;
+	if (comm_open(&p->comm, &c, e))
+		return -1;
 	p->rank = comm_rank(p->comm);
 	p->size = comm_size(p->comm);
-	return k;
+	return 0;
+}
+
+/* "cuda" and "auto" are the GPU of the rank's number on its host. */
+static const struct k_backend *own_gpu(const char *device, enum k_precision precision, int64_t *number, struct err *e)
+{
+	const struct k_backend *k;
+	struct launcher l;
+	char own[32];
+
+	if (launcher_read(&l, e))
+		return NULL;
+	*number = l.local < 0 ? 0 : l.local;
+	snprintf(own, sizeof own, "cuda:%d", (int)*number);
+	k = device_open(own, precision, e);
+	return k || !strcmp(device, "cuda") ? k : device_open("cpu", precision, e);
+}
+
+const struct k_backend *parallel_device(struct parallel *p, const char *device, enum k_precision precision, struct err *e)
+{
+	const int own = p->comm && (!strcmp(device, "cuda") || !strcmp(device, "auto"));
+	const struct k_backend *k;
+	int64_t number = 0;
+
+	k = own ? own_gpu(device, precision, &number, e) : device_open(device, precision, e);
+	if (!k || (!strncmp(device, "cuda:", 5) && arg_int(device + 5, 0, 1023, &number, e)))
+		return NULL;
+	return comm_device(p->comm, strcmp(k->name, "cuda") ? -1 : (int)number, e) ? NULL : k;
 }
 
 int parallel_close(struct parallel *p, int bad, struct err *e)

@@ -31,10 +31,11 @@ struct parallel_opts {
 	double patience;        /* seconds that a rank may keep the others waiting */
 };
 
-/* Open the device and meet the others, if a launcher started several. Without a number, "cuda" and "auto" are the GPU of the rank's number on its
-   host. stop: see comm.h. NULL and an error, empty where a message is printed already. */
-const struct k_backend *parallel_open(struct parallel *p, const struct parallel_opts *o, const char *device, volatile sig_atomic_t *stop,
-                                      struct err *e);
+/* Meet the others, if a launcher started several. stop: see comm.h. 0, or -1 and an error, empty where a message is printed already. */
+int parallel_open(struct parallel *p, const struct parallel_opts *o, volatile sig_atomic_t *stop, struct err *e);
+
+/* device_open for this rank: without a number, "cuda" and "auto" are the GPU of the rank's number on its host. NULL and an error. */
+const struct k_backend *parallel_device(struct parallel *p, const char *device, enum k_precision precision, struct err *e);
 
 /* The end. bad: with e, which the others are told; it is empty then, as a message is printed. Else waits until all are done. 0 or -1. */
 int parallel_close(struct parallel *p, int bad, struct err *e);

@@ -64,12 +64,12 @@ static int summary(const struct train *r, struct err *e)
 }
 
 /* -- steps -------------------------------------------------------------------- */
-static int refuse(const struct train *r, const char *what, double v, struct err *e)
+static int refuse(const struct train *r, const char *what, double v, const char *where, struct err *e)
 {
 	int kept = r->last && r->saved > r->begun;
 
 	return err_set(e, feed_name(r->feed), "%s is %s at step %lld: %s%s%s", what, isnan(v) ? "not a number" : "infinite",
-	               (long long)r->at.step + 1, r->part.who, kept ? "; the last good state is in " : "", kept ? r->last : "");
+	               (long long)r->at.step + 1, where, kept ? "; the last good state is in " : "", kept ? r->last : "");
 }
 
 /* Add a batch's gradients, as its share of the step, to those of the step in the making. */
@@ -98,7 +98,7 @@ static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 	    !net_forward(r->net, e) || net_backward(r->net, &terms, b->label, out, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
 	if (!isfinite(out[0]))
-		return refuse(r, "the loss", out[0], e);
+		return refuse(r, "the loss", out[0], p->who, e);
 	p->loss[0] += out[0];
 	for (int i = 1; i < 3; i++)
 		p->loss[i] += share * out[i];
@@ -115,7 +115,7 @@ static int step(struct train *r, struct trainlog_row *row, struct err *e)
 	if (parallel_sum(&r->par, p->loss, 3, e) || optim_step(&r->optim, row->step, row->lr, 1 / p->share, &row->grad_norm, e))
 		return -1;
 	if (!isfinite(row->grad_norm))
-		return refuse(r, "the gradient", row->grad_norm, e);
+		return refuse(r, "the gradient", row->grad_norm, r->par.size > 1 ? "in the patches of some rank" : p->who, e);
 	row->loss[0] = p->loss[0] / p->share + l->offset * (double)l->terms.w_dice;
 	row->loss[1] = l->terms.w_dice > 0 ? p->loss[1] / p->share + l->offset : NAN;
 	row->loss[2] = l->terms.w_ce > 0 ? p->loss[2] / p->share : NAN;
@@ -287,8 +287,7 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	const struct feed_batch *b;
 	int got, signal, impatient;
 
-	r->k = r->at.k = parallel_open(&r->par, &o->parallel, o->device, o->stop, e);
-	if (!r->k || train_begin(r, e))
+	if (parallel_open(&r->par, &o->parallel, o->stop, e) || train_begin(r, e))
 		return -1;
 	own.verbose = own.verbose && !r->par.rank;
 	own.progress = r->par.rank ? 3 : own.progress;

@@ -127,7 +127,7 @@ static void *live(void *arg)
 {
 	struct rank *r = arg;
 	const struct transport t = post_of(&r->end, r->size);
-	const struct comm_opts o = {.half = r->half, .patience = 60, .cuda = -1, .stop = &r->stop};
+	const struct comm_opts o = {.half = r->half, .patience = 60, .stop = &r->stop};
 	struct comm *c;
 	struct err e = {""};
 
@@ -257,7 +257,7 @@ static void test_alone(void)
 	struct comm *c;
 	struct err e;
 	float x = 3;
-	const struct comm_opts o = {.cuda = -1};
+	const struct comm_opts o = {0};
 
 	ok(!comm_open(&c, &o, &e) && !c, "one process is a NULL comm");
 	ok(comm_rank(NULL) == 0 && comm_size(NULL) == 1 && !comm_gather(NULL, &mine, sizeof mine, &all, &e) && all == 5 && !comm_sum(NULL, &x, 1, &e) &&
@@ -454,7 +454,7 @@ static void test_nccl(void)
 		ok(!strncmp(err.text, "NCCL: cannot find a GPU: ", 25), "NCCL is loaded: %s", err.text);
 		return;
 	}
-	k = device_open("cuda", &err);
+	k = device_open("cuda", K_FP32, &err);
 	if (k)
 		ok(!sum_of_one(&t, k, &err), "NCCL adds up over one rank: %s", err.text);
 	else
