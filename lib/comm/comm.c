@@ -119,11 +119,8 @@ static struct comm *comm_new(int rank, int size, int half, struct err *e)
 {
 	struct comm *c = mem_zero(1, sizeof *c, "the ranks", e);
 
-	if (!c)
-		return NULL;
-	c->rank = rank;
-	c->size = size;
-	c->half = half;
+	if (c)
+		*c = (struct comm){.rank = rank, .size = size, .half = half};
 	return c;
 }
 
