@@ -148,6 +148,7 @@ static int find(const struct surface_pair *p, const struct components *c, const 
 {
 	int32_t n[3];
 	size_t plane, at = 0;
+	mark_fn *mark_row = area ? mark_codes : mark_edges;
 	uint8_t *m, *mark;
 	int r = -1;
 
@@ -163,7 +164,7 @@ static int find(const struct surface_pair *p, const struct components *c, const 
 		goto out;
 	for (int32_t z = 0; z < s->p.size[2]; z++)
 		for (int32_t y = 0; y < s->p.size[1]; y++) {
-			(area ? mark_codes : mark_edges)(m + (size_t)z * plane + (size_t)y * (size_t)n[0], (size_t)n[0], plane, s->p.size[0], mark);
+			mark_row(m + (size_t)z * plane + (size_t)y * (size_t)n[0], (size_t)n[0], plane, s->p.size[0], mark);
 			if (add_row(s, mark, area, e))
 				goto out;
 			s->p.row[++at] = s->n;

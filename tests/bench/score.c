@@ -1,4 +1,5 @@
-/* score FILE.ts RUNS METRICS monai|deepmind: seg-score's work on the first frame's label and pred, which are in memory: best wall ms, best processor ms. */
+/* score FILE.ts RUNS METRICS monai|deepmind: seg-score's work on the first frame's label and pred, which are in memory: best wall ms, best processor
+   ms. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
