@@ -36,6 +36,7 @@ $(B)/bin/%: $(B)/obj/tools/%.o $(B)/libniipipe.a
 	$(CC) -fopenmp -Wl,--as-needed -Wl,-z,now $(LDFLAGS) -o $@ $^ $(LIBS)
 
 include kernels/kernels.mk
+include kernels/gpu/gpu.mk
 
 $(B)/test/%: $(B)/obj/tests/unit/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
