@@ -1,4 +1,3 @@
-#define LOSS_TEXT static
 #include "kernels/loss.h"
 
 double loss_overlap(const struct k_loss *g, const double *sums, double *factor)

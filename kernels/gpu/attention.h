@@ -2,7 +2,7 @@
 #ifndef NIIPIPE_GPU_ATTENTION_H
 #define NIIPIPE_GPU_ATTENTION_H
 
-#include "kernels/backend.h"
+#include "kernels/gpu/kernels.h"
 #include "kernels/gpu/par.h"
 
 enum { ATT_HEAD = 64, ATT_RUNS = 64 }; /* channels of a head at most; runs of windows of a head at most, in the gradient of the table */
@@ -21,7 +21,12 @@ struct att {
 	const float *bias, *position;        /* of the projection; the table */
 };
 
-/* tokens: room for att_tokens_bytes, filled by attention_tokens. */
+/* token is room that attention_tokens fills. */
+#ifdef __cplusplus
+extern "C"
+#endif
+int G(attention_tokens)(struct att a);
+
 static inline struct att att_of(const struct k_attention *g)
 {
 	struct att a;

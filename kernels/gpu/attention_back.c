@@ -148,18 +148,18 @@ KERNEL(attention_back_add, (struct att a, struct back b, float *dtable), (a, b, 
 	}
 }
 
-/* Padding's share of the gradient of the projection's bias: a team to an element of k or v */
-KERNEL(attention_back_bias, (struct att a, struct back b, float *dbias), (a, b, dbias), 2 * a.g.c)
+/* Padding's share of the gradient of the projection's bias, which the q of padding has none of: a team to an element */
+KERNEL(attention_back_bias, (struct att a, struct back b, float *dbias), (a, b, dbias), 3 * a.g.c)
 {
-	TEAM_FOR(k, 2 * a.g.c) {
+	TEAM_FOR(k, 3 * a.g.c) {
 		int64_t part = k / a.g.c, head = k % a.g.c / a.hd, d = k % a.hd;
 		double sum = 0;
 
-		LANE_FOR(i, 0, a.windows * a.t)
-			sum += (double)b.pad[((i / a.t * a.g.heads + head) * a.t + i % a.t) * 2 * a.hd + part * a.hd + d];
+		LANE_FOR(i, 0, part ? a.windows * a.t : 0)
+			sum += (double)b.pad[((i / a.t * a.g.heads + head) * a.t + i % a.t) * 2 * a.hd + (part - 1) * a.hd + d];
 		sum = team_sum(sum);
 		if (FIRST_LANE)
-			dbias[(1 + part) * a.g.c + head * a.hd + d] += (float)sum;
+			dbias[part * a.g.c + head * a.hd + d] += (float)sum;
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "lib/base/mem.h"
 
 static const struct gpu_kernels *k; /* of the activations in use */
+static int bf16;
 
 static int64_t or_c(int64_t pitch, int64_t c)
 {
@@ -15,7 +16,12 @@ static int64_t or_c(int64_t pitch, int64_t c)
 
 static struct k_conv *conv_new(const struct k_conv_geom *g, struct err *e)
 {
-	return gpu_conv_new(g, 0, e);
+	return gpu_conv_new(g, bf16, e);
+}
+
+static int conv_identity(float *w, int64_t oc, int64_t taps, struct err *e)
+{
+	return gpu_check(gpu_identity(w, oc, taps), "convolution", e);
 }
 
 static size_t norm_scratch(const struct k_norm *g)
@@ -106,6 +112,16 @@ static int gate_back(const void *dy, int64_t ypitch, const void *x, int64_t xpit
 static int slice_copy(void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e)
 {
 	return gpu_check(k->slice(y, or_c(ypitch, c), x, or_c(xpitch, c), vox, c, add), "slice", e);
+}
+
+static int to_floats(float *y, const void *x, int64_t xpitch, int64_t vox, int64_t c, struct err *e)
+{
+	return gpu_check(k->to_floats(y, x, or_c(xpitch, c), vox, c), "conversion", e);
+}
+
+static int from_floats(void *y, int64_t ypitch, const float *x, int64_t vox, int64_t c, int add, struct err *e)
+{
+	return gpu_check(k->from_floats(y, or_c(ypitch, c), x, vox, c, add), "conversion", e);
 }
 
 static int label_down(uint8_t *to, const uint8_t *label, int64_t n, const int64_t small[3], const int factor[3], struct err *e)
@@ -207,18 +223,18 @@ static int window_unsure(const struct k_unsure *g, const float *acc, const float
 static struct k_backend table = {
 	.abi = K_ABI, .name = "cuda",
 	.alloc = gpu_alloc, .release = gpu_release, .copy = gpu_copy, .zero = gpu_zero,
-	.conv_new = conv_new, .conv_free = gpu_conv_free, .conv_scratch = gpu_conv_scratch, .conv_pack = gpu_conv_pack,
+	.conv_new = conv_new, .conv_free = gpu_conv_free, .conv_scratch = gpu_conv_scratch, .conv_pack = gpu_conv_pack, .conv_identity = conv_identity,
 	.conv_forward = gpu_conv_forward, .conv_backward_data = gpu_conv_backward_data, .conv_backward_weights = gpu_conv_backward_weights,
 	.norm_scratch = norm_scratch, .norm_forward = norm_forward, .norm_backward = norm_backward,
 	.layer_forward = layer_forward, .layer_scratch = layer_scratch, .layer_backward = layer_backward,
 	.merge_forward = merge_forward, .merge_backward = merge_backward,
 	.attention_scratch = attention_scratch, .attention_forward = attention_forward, .attention_backward = attention_backward,
-	.scale = scale, .drop = drop, .gate = gate, .gate_back = gate_back, .slice_copy = slice_copy, .label_down = label_down,
+	.scale = scale, .drop = drop, .gate = gate, .gate_back = gate_back, .slice_copy = slice_copy, .to_floats = to_floats, .from_floats = from_floats, .label_down = label_down,
 	.loss_scratch = loss_scratch, .loss = loss, .optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
 	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide, .window_unsure = window_unsure,
 };
 
-__attribute__((visibility("default"))) const struct k_backend *k_backend_get(int abi, int index, struct err *e)
+__attribute__((visibility("default"))) const struct k_backend *k_backend_get(int abi, int index, enum k_precision precision, struct err *e)
 {
 	char name[80];
 
@@ -230,7 +246,9 @@ __attribute__((visibility("default"))) const struct k_backend *k_backend_get(int
 		return &table;
 	if (gpu_open(index, name, sizeof name, e))
 		return NULL;
-	k = gpu_kernels(0);
-	snprintf(table.device, sizeof table.device, "%s, cuDNN %s", name, gpu_conv_version());
+	bf16 = precision != K_FP32;
+	table.precision = bf16 ? K_BF16 : K_FP32;
+	k = gpu_kernels(bf16);
+	snprintf(table.device, sizeof table.device, "%s, %s, cuDNN %s", name, bf16 ? "bf16" : "fp32", gpu_conv_version());
 	return &table;
 }

@@ -21,7 +21,7 @@ $(B)/gpu/f32/%.o: kernels/gpu/%.c
 
 $(B)/gpu/bf16/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
-	$(NVCC) $(G_NV) -DK_BF16 -c -o $@ $<
+	$(NVCC) $(G_NV) -DK_HALF -c -o $@ $<
 
 $(B)/gpu/host/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
@@ -39,7 +39,7 @@ $(B)/gpu/sim/f32/%.o: kernels/gpu/%.c
 
 $(B)/gpu/sim/bf16/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
-	$(CC) $(G_CC) -DK_BF16 $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(G_CC) -DK_HALF $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/gpu/sim/%.o: tests/sim/%.c
 	@mkdir -p $(@D)

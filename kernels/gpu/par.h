@@ -15,7 +15,7 @@
      ROW_FOR(r, n)          every warp its rows, n rows in all: of rows(n) teams
      LINE_FOR(i, lo, hi)    the lanes of a warp share [lo, hi)
    team_sum, warp_sum: over the lanes, known to all of them; every lane must come by. Activations are void: elements of them, floats
-   or with K_BF16 bfloat16s, are read and written by get and put. */
+   or with K_HALF bfloat16s, are read and written by get and put. */
 #ifndef NIIPIPE_PAR_H
 #define NIIPIPE_PAR_H
 
@@ -26,7 +26,7 @@ enum { TEAM = 256, WARP = 32, MOST_TEAMS = 1 << 20 };
 
 #if defined(K_PLAIN)
 #define G(name) gpu_##name
-#elif defined(K_BF16)
+#elif defined(K_HALF)
 #define G(name) gpu_##name##_bf16
 #else
 #define G(name) gpu_##name##_f32
@@ -120,7 +120,7 @@ static inline int64_t rows(int64_t n)
 }
 #endif
 
-#ifdef K_BF16
+#ifdef K_HALF
 DEVICE float get(const void *p, int64_t i)
 {
 	union { uint32_t u; float f; } b;
