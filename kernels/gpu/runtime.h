@@ -4,6 +4,7 @@
 
 #include "kernels/backend.h"
 
+extern struct k_backend gpu_table_f32, gpu_table_bf16; /* table.c */
 extern void *gpu_stream; /* on which everything runs, in order */
 
 /* Take device `index`: its name into `name`. 0, or -1 and an error that says what is missing. */
