@@ -2,6 +2,7 @@
    shape are then our y and x. What cuDNN cannot add to goes through scratch. */
 #include <stdlib.h>
 
+#include "kernels/geom.h"
 #include "kernels/gpu/cudnn.h"
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/runtime.h"
@@ -52,7 +53,7 @@ static int make_plans(struct k_conv *c, struct err *e)
 
 struct k_conv *gpu_conv_new(const struct k_conv_geom *g, int bf16, struct err *e)
 {
-	struct k_conv *c = mem_zero(1, sizeof *c, "a convolution", e);
+	struct k_conv *c = k_conv_check(g, e) ? NULL : mem_zero(1, sizeof *c, "a convolution", e);
 
 	if (!c)
 		return NULL;

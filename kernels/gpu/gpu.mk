@@ -6,7 +6,7 @@ G_CUDA := cuda cudnn conv
 G_EACH := table
 G_ONCE := plain loss window
 G_TEXT := $(filter-out $(G_HOST) $(G_CUDA) $(G_ONCE) $(G_EACH),$(patsubst kernels/gpu/%.c,%,$(wildcard kernels/gpu/*.c)))
-G_BASE := $(B)/kobj/lib/base/err.o $(B)/kobj/lib/base/mem.o
+G_BASE := $(B)/kobj/kernels/geom.o $(B)/kobj/lib/base/err.o $(B)/kobj/lib/base/mem.o
 G_ARCH := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]
 G_NV   := -x cu -std=c++17 -I. -O3 $(G_ARCH) -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions,-fno-threadsafe-statics,-Wall -MMD -MP
 G_CC    = -std=c11 -I. $(WARN) -fopenmp -D_DEFAULT_SOURCE -MMD -MP -O2 -fPIC -fvisibility=hidden -ffp-contract=off

@@ -1,6 +1,7 @@
 /* Convolutions in a GPU's place: plain loops over kernels/gpu/pack.c's weights [a][taps][b], floats in fp32 and bf16 alike. */
 #include <stdlib.h>
 
+#include "kernels/geom.h"
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/runtime.h"
 #include "kernels/gpu/wall.h"
@@ -35,7 +36,7 @@ static void put(const struct k_conv *c, void *p, int64_t i, float f)
 
 struct k_conv *gpu_conv_new(const struct k_conv_geom *g, int bf16, struct err *e)
 {
-	struct k_conv *c = mem_zero(1, sizeof *c, "a convolution", e);
+	struct k_conv *c = k_conv_check(g, e) ? NULL : mem_zero(1, sizeof *c, "a convolution", e);
 
 	if (!c)
 		return NULL;
@@ -91,22 +92,22 @@ static void shrink(const struct k_conv *c, const void *large, int64_t lp, void *
 #pragma omp parallel for schedule(static)
 	for (int64_t v = 0; v < vox; v++)
 		for (int64_t a = 0; a < c->a; a++) {
-			float sum = add ? get(c, small, v * sp + a) : 0;
+			double sum = add ? (double)get(c, small, v * sp + a) : 0;
 
 			for (int64_t t = 0; t < c->taps; t++) {
 				int64_t l = large_of(c, v, t);
 
 				for (int64_t b = 0; l >= 0 && b < c->b; b++)
-					sum += get(c, large, l * lp + b) * get(c, c->w, (a * c->taps + t) * c->b + b);
+					sum += (double)get(c, large, l * lp + b) * (double)get(c, c->w, (a * c->taps + t) * c->b + b);
 			}
-			put(c, small, v * sp + a, sum);
+			put(c, small, v * sp + a, (float)sum);
 		}
 }
 
-/* The larger end from the smaller, through a row of floats. */
+/* The larger end from the smaller, through doubles. */
 static void grow(const struct k_conv *c, const void *small, int64_t sp, int64_t svox, void *large, int64_t lp, int64_t lvox, int add)
 {
-	float *sum = calloc((size_t)(lvox * c->b), sizeof *sum);
+	double *sum = calloc((size_t)(lvox * c->b), sizeof *sum);
 
 	for (int64_t v = 0; sum && v < svox; v++)
 		for (int64_t t = 0; t < c->taps; t++) {
@@ -114,12 +115,12 @@ static void grow(const struct k_conv *c, const void *small, int64_t sp, int64_t 
 
 			for (int64_t a = 0; l >= 0 && a < c->a; a++)
 				for (int64_t b = 0; b < c->b; b++)
-					sum[l * c->b + b] += get(c, small, v * sp + a) * get(c, c->w, (a * c->taps + t) * c->b + b);
+					sum[l * c->b + b] += (double)get(c, small, v * sp + a) * (double)get(c, c->w, (a * c->taps + t) * c->b + b);
 		}
 	for (int64_t i = 0; sum && i < lvox * c->b; i++) {
 		int64_t at = i / c->b * lp + i % c->b;
 
-		put(c, large, at, add ? get(c, large, at) + sum[i] : sum[i]);
+		put(c, large, at, (float)((add ? (double)get(c, large, at) : 0) + sum[i]));
 	}
 	free(sum);
 }
