@@ -1,10 +1,20 @@
-/* The device: CUDA's runtime. One stream, in order. */
+/* The device: CUDA's runtime. One stream, in order. NIIPIPE_CUDA=managed: memory that the host reaches too, and every kernel is waited for, so that unit
+   tests may look into it and an error names its kernel. */
 #include <cuda_runtime_api.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "kernels/gpu/runtime.h"
 
 void *gpu_stream;
+
+static int managed(void)
+{
+	const char *how = getenv("NIIPIPE_CUDA");
+
+	return how && !strcmp(how, "managed");
+}
 
 static int failed(cudaError_t r, const char *what, struct err *e)
 {
@@ -13,6 +23,8 @@ static int failed(cudaError_t r, const char *what, struct err *e)
 
 int gpu_check(int code, const char *what, struct err *e)
 {
+	if (!code && managed())
+		code = cudaStreamSynchronize(gpu_stream);
 	return code ? failed((cudaError_t)code, what, e) : 0;
 }
 
@@ -41,7 +53,7 @@ void *gpu_alloc(size_t bytes, struct err *e)
 {
 	size_t unused = 0, all = 0;
 	void *p = NULL;
-	cudaError_t r = cudaMalloc(&p, bytes ? bytes : 1);
+	cudaError_t r = managed() ? cudaMallocManaged(&p, bytes ? bytes : 1, cudaMemAttachGlobal) : cudaMalloc(&p, bytes ? bytes : 1);
 
 	if (!r)
 		return p;
@@ -66,7 +78,7 @@ int gpu_copy(void *to, const void *from, size_t bytes, enum k_copy dir, struct e
 	};
 	cudaError_t r = bytes ? cudaMemcpyAsync(to, from, bytes, kinds[dir], gpu_stream) : cudaSuccess;
 
-	if (!r && dir != K_ON_DEVICE)
+	if (!r && (dir != K_ON_DEVICE || managed()))
 		r = cudaStreamSynchronize(gpu_stream);
 	return r ? failed(r, "copy", e) : 0;
 }
