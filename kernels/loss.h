@@ -2,9 +2,6 @@
 #ifndef NIIPIPE_KERNEL_LOSS_H
 #define NIIPIPE_KERNEL_LOSS_H
 
-#ifndef LOSS_TEXT
-#define LOSS_TEXT static inline
-#endif
 #include "kernels/loss_overlap.h"
 
 /* The overlap term of g from its sums: of every group (an n; batch: all) I, P and G of every channel, [groups][3][k]. factor [n][k][2] becomes the

@@ -6,6 +6,10 @@
 
 #include "kernels/backend.h"
 
+#ifndef LOSS_TEXT
+#define LOSS_TEXT static inline
+#endif
+
 /* The first channel that counts where the background may be left out. */
 LOSS_TEXT int64_t overlap_first(const struct k_loss *g)
 {

@@ -1,5 +1,5 @@
-/* Window attention, forward (kernels/backend.h): a team to a head of a window, a lane to a query. Scores are never in memory: their maximum, the sum of
-   exponentials and what they weigh go along. */
+/* Window attention, forward (kernels/backend.h): a team to a head of a window, a lane to a query. Scores are never in memory: their maximum, the sum
+   of exponentials and what they weigh go along. */
 #include "kernels/gpu/attention.h"
 
 KERNEL(attention_tokens, (struct att a), (a), items(a.windows * a.t))

@@ -1,5 +1,5 @@
-/* Sums and maps down the channels of [vox,c] with a pitch. Voxels go through as rows of `lanes` elements, several voxels where the channels are thin, so
-   that a team's lanes have work and each keeps to one channel; rows in chunks of fixed size, a team each. */
+/* Sums and maps down the channels of [vox,c] with a pitch. Voxels go through as rows of `lanes` elements, several voxels where the channels are
+   thin, so that a team's lanes have work and each keeps to one channel; rows in chunks of fixed size, a team each. */
 #ifndef NIIPIPE_GPU_COLUMNS_H
 #define NIIPIPE_GPU_COLUMNS_H
 

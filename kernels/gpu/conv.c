@@ -1,5 +1,5 @@
-/* Convolutions through cuDNN (cudnn.h). A transposed convolution's forward is a convolution's data gradient and the other way round: `x` and `y` of cuDNN's
-   shape are then our y and x. What cuDNN cannot add to goes through scratch. */
+/* Convolutions through cuDNN (cudnn.h). A transposed convolution's forward is a convolution's data gradient and the other way round: `x` and `y` of
+   cuDNN's shape are then our y and x. What cuDNN cannot add to goes through scratch. */
 #include <stdlib.h>
 
 #include "kernels/geom.h"
@@ -97,7 +97,8 @@ static size_t workspace(const struct k_conv *c)
 
 size_t gpu_conv_scratch(const struct k_conv *c)
 {
-	size_t dx = up((size_t)(c->xvox * c->xp) * size_of(c)), dw = up((size_t)(c->a * c->b * c->taps) * 4), db = gpu_kernels(c->bf16)->column_bytes(c->yvox, c->g.oc);
+	size_t dx = up((size_t)(c->xvox * c->xp) * size_of(c)), dw = up((size_t)(c->a * c->b * c->taps) * 4),
+		db = gpu_kernels(c->bf16)->column_bytes(c->yvox, c->g.oc);
 
 	return workspace(c) + (!c->g.train ? 0 : dx > dw + db ? dx : dw + db);
 }

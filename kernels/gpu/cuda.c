@@ -1,5 +1,5 @@
-/* The device: CUDA's runtime. One stream, in order. NIIPIPE_CUDA=managed: memory that the host reaches too, and every kernel is waited for, so that unit
-   tests may look into it and an error names its kernel. */
+/* The device: CUDA's runtime. One stream, in order. NIIPIPE_CUDA=managed: memory that the host reaches too, and every kernel is waited for, so that
+   unit tests may look into it and an error names its kernel. */
 #include <cuda_runtime_api.h>
 #include <stdio.h>
 #include <stdlib.h>

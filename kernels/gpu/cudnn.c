@@ -52,7 +52,8 @@ static cudnnBackendDescriptor_t make(struct maker *m, cudnnBackendDescriptorType
 	return d;
 }
 
-static void set(struct maker *m, cudnnBackendDescriptor_t d, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t n, const void *v)
+static void set(struct maker *m, cudnnBackendDescriptor_t d, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t n,
+	const void *v)
 {
 	if (m->bad == CUDNN_STATUS_SUCCESS)
 		check(m, cudnnBackendSetAttribute(d, name, type, n, v));

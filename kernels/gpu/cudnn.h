@@ -6,7 +6,8 @@
 
 enum cudnn_pass { CUDNN_PASS_FORWARD, CUDNN_PASS_DATA, CUDNN_PASS_WEIGHTS };
 
-/* A convolution of n,c,d,h,w to k: the smaller end (of a strided one) is y. Pitches: of a voxel of x and of y. dw is fp32, x, y and w fp32 or bf16. */
+/* A convolution of n,c,d,h,w to k: the smaller end (of a strided one) is y. Pitches: of a voxel of x and of y. dw is fp32, x, y and w fp32 or bf16.
+   */
 struct cudnn_shape {
 	int64_t n, c, k, x[3], y[3], kernel[3], stride[3], pad[3], pad_end[3], xpitch, ypitch;
 	int bf16;

@@ -62,7 +62,8 @@ KERNEL(drop_spans, (struct k_drop g, const void *x, int64_t xpitch, void *y, int
 	}
 }
 
-KERNEL(gate, (const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch, int64_t vox, int64_t c), (x, xpitch, g, y, ypitch, vox, c), items(vox * c))
+KERNEL(gate, (const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch, int64_t vox, int64_t c), (x, xpitch, g, y, ypitch, vox, c),
+	items(vox * c))
 {
 	ITEM_FOR(i, vox * c) {
 		int64_t v = i / c, k = i - v * c;
@@ -71,7 +72,8 @@ KERNEL(gate, (const void *x, int64_t xpitch, const void *g, void *y, int64_t ypi
 	}
 }
 
-KERNEL(gate_back, (const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add, int64_t vox,
+KERNEL(gate_back, (const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add,
+	int64_t vox,
 	int64_t c), (dy, ypitch, x, xpitch, g, dx, dgate, add, gate_add, vox, c), rows(vox))
 {
 	ROW_FOR(v, vox) {

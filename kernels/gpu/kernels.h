@@ -1,19 +1,20 @@
-/* The kernels' launchers, once for fp32 and once for bf16 activations. Each returns 0 or CUDA's error code; shapes and meanings as in kernels/backend.h, pitches
-   never 0. */
+/* The kernels' launchers, once for fp32 and once for bf16 activations. Each returns 0 or CUDA's error code; shapes and meanings as in
+   kernels/backend.h, pitches never 0. */
 #ifndef NIIPIPE_GPU_KERNELS_H
 #define NIIPIPE_GPU_KERNELS_H
 
 #include "kernels/backend.h"
 
 /* slice .. scale: as backend.h; n: elements of y.
-   layer_bwd: scratch of column_bytes. pack: weights [a][b][taps] to [a][taps][b] of activations' type; unpack: fp32 back, added. column_sum: out[c] += the sum
-   over v of x[v][c]. */
+   layer_bwd: scratch of column_bytes. pack: weights [a][b][taps] to [a][taps][b] of activations' type; unpack: fp32 back, added. column_sum: out[c]
+   += the sum over v of x[v][c]. */
 #define GPU_KERNELS(F) \
 	F(int, slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)) \
 	F(int, drop, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
 	F(int, drop_spans, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
 	F(int, gate, (const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch, int64_t vox, int64_t c)) \
-	F(int, gate_back, (const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add, int64_t vox, int64_t c)) \
+	F(int, gate_back, (const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add, \
+		int64_t vox, int64_t c)) \
 	F(int, merge, (struct k_merge g, const void *x, void *y)) \
 	F(int, merge_back, (struct k_merge g, const void *dy, void *dx, int add)) \
 	F(int, scale, (struct k_scale g, int from_small, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t n)) \
@@ -21,7 +22,8 @@
 	F(int, norm_fwd, (const struct k_norm *g, const struct k_norm_fwd *a, void *scratch)) \
 	F(int, norm_bwd, (const struct k_norm *g, const struct k_norm_bwd *a, void *scratch)) \
 	F(int, layer, (struct k_layer g, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd)) \
-	F(int, layer_bwd, (const struct k_layer *g, const void *dy, const void *x, const float *gamma, const float *mean, const float *rstd, void *dx, int add, float *dgamma, float *dbeta, void *scratch)) \
+	F(int, layer_bwd, (const struct k_layer *g, const void *dy, const void *x, const float *gamma, const float *mean, const float *rstd, void *dx, \
+		int add, float *dgamma, float *dbeta, void *scratch)) \
 	F(size_t, attention_bytes, (const struct k_attention *g, int back)) \
 	F(int, attention_fwd, (const struct k_attention *g, const struct k_attention_args *x, void *y, void *scratch)) \
 	F(int, attention_bwd, (const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch)) \

@@ -1,5 +1,6 @@
-/* Losses (kernels/backend.h), in three steps: of every voxel the logarithm of the softmax's sum, and the entropy; of every channel I, P and G; then, behind
-   what follows from these, the gradient. Scratch: [n,vox] of logarithms, parts of the sums, sums, factors of the gradient, results, weights. */
+/* Losses (kernels/backend.h), in three steps: of every voxel the logarithm of the softmax's sum, and the entropy; of every channel I, P and G; then,
+   behind what follows from these, the gradient. Scratch: [n,vox] of logarithms, parts of the sums, sums, factors of the gradient, results, weights.
+   */
 #include "kernels/gpu/kernels.h"
 #define K_PLAIN
 #include "kernels/gpu/par.h"
@@ -34,7 +35,8 @@ static inline struct room room_of(const struct k_loss *g, void *scratch)
 
 size_t gpu_loss_bytes(const struct k_loss *g)
 {
-	return sizeof(double) * (size_t)(GPU_LOSS_RESULTS + g->n * chunks_of(g) * (2 + 3 * g->k) + 5 * g->n * g->k) + sizeof(float) * (size_t)(g->k + g->n * g->vox);
+	return sizeof(double) * (size_t)(GPU_LOSS_RESULTS + g->n * chunks_of(g) * (2 + 3 * g->k) + 5 * g->n * g->k) + sizeof(float) * (size_t)(g->k +
+		g->n * g->vox);
 }
 
 DEVICE int is_binary(const struct k_loss *g)
@@ -135,7 +137,8 @@ DEVICE float probability(const struct k_loss *g, const float *l, float lse, int6
 }
 
 /* part [n,chunk][k][3]; a team to a chunk and a channel */
-KERNEL(loss_sums, (struct k_loss g, struct room r, int64_t chunks, const float *l, const uint8_t *label), (g, r, chunks, l, label), g.n * chunks * g.k)
+KERNEL(loss_sums, (struct k_loss g, struct room r, int64_t chunks, const float *l, const uint8_t *label), (g, r, chunks, l, label),
+	g.n * chunks * g.k)
 {
 	TEAM_FOR(t, g.n * chunks * g.k) {
 		int64_t c = t % g.k, k = t / g.k % chunks * CHUNK, end = k + CHUNK < g.vox ? k + CHUNK : g.vox, at = t / g.k / chunks * g.vox;

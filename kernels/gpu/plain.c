@@ -73,7 +73,8 @@ KERNEL(identity, (float *w, int64_t oc, int64_t taps), (w, oc, taps), items(oc))
 }
 
 /* to [n,small]: label [n, small * factor] at the voxel nearest to the middle; n and d together: large planes are a whole number of small ones */
-KERNEL(label_down, (uint8_t *to, const uint8_t *label, int64_t planes, int64_t h, int64_t w, int fd, int fh, int fw), (to, label, planes, h, w, fd, fh, fw),
+KERNEL(label_down, (uint8_t *to, const uint8_t *label, int64_t planes, int64_t h, int64_t w, int fd, int fh, int fw), (to, label, planes, h, w,
+	fd, fh, fw),
 	items(planes * h * w))
 {
 	ITEM_FOR(i, planes * h * w) {

@@ -1,4 +1,5 @@
-/* The CUDA backend's table (kernels/backend.h) of one precision (K_HALF: bf16): what a device does, by its runtime (runtime.h) and its kernels (kernels.h). */
+/* The CUDA backend's table (kernels/backend.h) of one precision (K_HALF: bf16): what a device does, by its runtime (runtime.h) and its kernels
+   (kernels.h). */
 #include <stdlib.h>
 
 #include "kernels/gpu/kernels.h"
@@ -43,7 +44,8 @@ static int norm_backward(const struct k_norm *g, const struct k_norm_bwd *a, voi
 	return gpu_check(gpu_kernels(HALF)->norm_bwd(g, a, scratch), "norm backward", e);
 }
 
-static int layer_forward(const struct k_layer *g, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd, struct err *e)
+static int layer_forward(const struct k_layer *g, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd,
+	struct err *e)
 {
 	return gpu_check(gpu_kernels(HALF)->layer(*g, x, gamma, beta, y, mean, rstd), "layer norm", e);
 }
@@ -79,7 +81,8 @@ static int attention_forward(const struct k_attention *g, const struct k_attenti
 	return gpu_check(gpu_kernels(HALF)->attention_fwd(g, x, y, scratch), "attention", e);
 }
 
-static int attention_backward(const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch, struct err *e)
+static int attention_backward(const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch,
+	struct err *e)
 {
 	return gpu_check(gpu_kernels(HALF)->attention_bwd(g, x, d, scratch), "attention backward", e);
 }
@@ -99,7 +102,8 @@ static int scale(const struct k_scale *g, int back, const void *x, void *y, int 
 
 static int drop(const struct k_drop *g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e)
 {
-	return gpu_check((g->span ? gpu_kernels(HALF)->drop_spans : gpu_kernels(HALF)->drop)(*g, x, or_c(xpitch, c), y, or_c(ypitch, c), vox, c, add), "dropout", e);
+	return gpu_check((g->span ? gpu_kernels(HALF)->drop_spans : gpu_kernels(HALF)->drop)(*g, x, or_c(xpitch, c), y, or_c(ypitch, c), vox, c, add),
+		"dropout", e);
 }
 
 static int gate(const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch, int64_t vox, int64_t c, struct err *e)
@@ -233,7 +237,8 @@ struct k_backend TABLE = {
 	.layer_forward = layer_forward, .layer_scratch = layer_scratch, .layer_backward = layer_backward,
 	.merge_forward = merge_forward, .merge_backward = merge_backward,
 	.attention_scratch = attention_scratch, .attention_forward = attention_forward, .attention_backward = attention_backward,
-	.scale = scale, .drop = drop, .gate = gate, .gate_back = gate_back, .slice_copy = slice_copy, .to_floats = to_floats, .from_floats = from_floats, .label_down = label_down,
+	.scale = scale, .drop = drop, .gate = gate, .gate_back = gate_back, .slice_copy = slice_copy, .to_floats = to_floats,
+		.from_floats = from_floats, .label_down = label_down,
 	.loss_scratch = loss_scratch, .loss = loss, .optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
 	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide, .window_unsure = window_unsure,
 };

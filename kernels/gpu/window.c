@@ -72,14 +72,16 @@ KERNEL(window_blend, (struct k_blend g, const float *logits, const float *weight
 	}
 }
 
-KERNEL(window_divide, (float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest), (acc, sum, vox, k, first, rest), items(vox * k))
+KERNEL(window_divide, (float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest), (acc, sum, vox, k, first, rest),
+	items(vox * k))
 {
 	ITEM_FOR(i, vox * k)
 		acc[i] = sum[i / k] > 0 ? acc[i] / sum[i / k] : i % k ? rest : first;
 }
 
 /* *found becomes 1 where a voxel of the box is unsure. */
-KERNEL(window_unsure, (struct k_unsure g, const float *acc, const float *sum, int *found), (g, acc, sum, found), items(g.size[0] * g.size[1] * g.size[2]))
+KERNEL(window_unsure, (struct k_unsure g, const float *acc, const float *sum, int *found), (g, acc, sum, found),
+	items(g.size[0] * g.size[1] * g.size[2]))
 {
 	ITEM_FOR(i, g.size[0] * g.size[1] * g.size[2]) {
 		int64_t z = (g.start[0] + i / g.size[2] / g.size[1]) % g.slab[0], y = g.start[1] + i / g.size[2] % g.size[1], x = g.start[2] + i % g.size[2];

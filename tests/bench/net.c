@@ -146,7 +146,8 @@ static int prepare(struct bench *b, struct err *e)
 	b->m = b->k->alloc((size_t)total * sizeof *b->m, e);
 	b->v = b->k->alloc((size_t)total * sizeof *b->v, e);
 	b->label = b->k->alloc((size_t)(b->size[0] * b->size[1] * b->size[2]), e);
-	return !b->m || !b->v || !b->label || b->k->zero(b->m, (size_t)total * sizeof *b->m, e) || b->k->zero(b->v, (size_t)total * sizeof *b->v, e) ? -1 : 0;
+	return !b->m || !b->v || !b->label || b->k->zero(b->m, (size_t)total * sizeof *b->m, e) || b->k->zero(b->v, (size_t)total * sizeof *b->v,
+		e) ? -1 : 0;
 }
 
 int main(int argc, char **argv)

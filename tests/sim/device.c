@@ -1,5 +1,5 @@
-/* This machine in a GPU's place: memory that the host cannot touch but through copies and kernels, so that a tool that forgets where its data lies ends with
-   SIGSEGV here, not on somebody's GPU. SIM_WALL=0 leaves it in reach, for unit tests that look into it. */
+/* This machine in a GPU's place: memory that the host cannot touch but through copies and kernels, so that a tool that forgets where its data lies
+   ends with SIGSEGV here, not on somebody's GPU. SIM_WALL=0 leaves it in reach, for unit tests that look into it. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
