@@ -38,7 +38,7 @@ if (figure) {
 		greys.add(before[i]);
 	must(greys.size > 20, `the viewer's picture has ${greys.size} greys`);
 	const key = (k) => canvas.dispatchEvent(new KeyboardEvent("keydown", { key: k, bubbles: true, cancelable: true }));
-	for (const k of ["p", "p", "f", "w", "ArrowUp", "Home"]) {
+	for (const k of ["p", "p", "r", "r", "f", "w", "ArrowUp", "Home"]) {
 		key(k);
 		must(!same(before, pixels()), `key ${k} changes nothing`);
 		before = pixels();

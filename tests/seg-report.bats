@@ -139,6 +139,16 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 	[ ! -e page.html ]
 }
 
+@test "streams cut short, a full disk: nothing is left behind" {
+	head -c -1 pred.ts >cut.ts
+	run seg-report -s scores.tsv -o page.html cut.ts
+	[ "$status" -eq 1 ] && [ "${#lines[@]}" -eq 1 ] && [[ $output == "seg-report: cut.ts: "* ]]
+	fails 1 "seg-report: standard input: no frame at all: empty, or what should have written it failed" seg-report -s scores.tsv -o page.html - </dev/null
+	run bash -c 'seg-report -s scores.tsv pred.ts >/dev/full'
+	[ "$status" -eq 1 ] && [ "$output" = "seg-report: standard output: cannot write: No space left on device" ]
+	[ ! -e page.html ] && [ -z "$(find . -name '.page*')" ]
+}
+
 @test "bad logs and models; gnuplot that is not there" {
 	cut -f 2- log.tsv >l.tsv
 	fails 1 "seg-report: l.tsv: no column 'step'" seg-report -s scores.tsv -l l.tsv -o page.html

@@ -143,7 +143,7 @@ void report_close(struct report *r)
 
 static int draw_picture(const struct report *r, const struct frame *f, struct html *h, struct err *e)
 {
-	struct view_opts o = {.tensor = "image", .slice = -1, .close = -1, .window = r->o->window, .lo = r->o->lo, .hi = r->o->hi};
+	struct view_opts o = {.tensor = "image", .slice = -1, .close = -1, .recist = 1, .window = r->o->window, .lo = r->o->lo, .hi = r->o->hi};
 	struct draw d;
 	struct grid g;
 	struct cut c;
@@ -218,7 +218,8 @@ static void head(const struct report *r, struct html *h)
 
 static int put_cases(const struct report *r, struct html *h, struct out *out, struct err *e)
 {
-	html_put(h, "<section aria-labelledby=\"cases\"><h2 id=\"cases\">Cases, the worst first</h2>\n");
+	html_put(h, "<section aria-labelledby=\"cases\"><h2 id=\"cases\">Cases, the worst first</h2>\n<p>Truth is blue, prediction orange, both where they agree yellow. "
+	            "A line is the longest diameter in one slice of voxels; the table's may lie between two slices and be longer.</p>\n");
 	for (int64_t k = 0; k < r->n; k++) {
 		report_case(r, k, h);
 		if (html_write(h, out, e))

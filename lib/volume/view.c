@@ -21,19 +21,27 @@ int view_preset(const char *name, double window[2])
 /* Which layers to show; returns how many, -1 and an error. */
 static int64_t choose(const struct view *v, const struct cut_marks *m, int64_t *layer, struct err *e)
 {
-	int64_t n = v->cut.across.n, want = v->o->montage < n ? v->o->montage : n, first = n, last = -1;
+	int64_t n = v->cut.across.n, want = v->o->montage < n ? v->o->montage : n, first = n, last = -1, must[2];
+	int n_must = 0;
 
+	for (int i = 0; i < 2; i++)
+		if (v->line[i].mm > 0)
+			must[n_must++] = v->line[i].layer;
 	if (v->o->slice >= n)
 		return err_set(e, NULL, "slice %lld (there are %lld)", (long long)v->o->slice, (long long)n);
 	layer[0] = v->o->slice >= 0 ? v->o->slice : cut_largest(&v->cut, m);
 	for (int64_t k = 0; k < n && v->o->strip; k++)
 		if (m->count[k] || !m->hi[0])
 			first = first < k ? first : k, last = k;
+	if (v->o->slice < 0 && n_must)
+		layer[0] = must[0];
 	want = v->o->strip ? last - first + 1 : want;
 	if (want > MOST_SLICES)
 		return err_set(e, NULL, "%lld slices in one picture (at most %d)", (long long)want, MOST_SLICES);
-	if (want > 0)
+	if (want > 0) {
 		cut_spread(&v->cut, m, want, layer);
+		cut_include(layer, want, must, n_must);
+	}
 	return want > 0 ? want : 1;
 }
 
@@ -103,9 +111,12 @@ int view_draw(const struct frame *f, const struct view_opts *o, struct draw *d, 
 	v.cut = cut_of(&g, o->plane);
 	if (set_window(&v, f, e) || cut_find(&v.cut, (const struct tensor *const[]){v.label, v.pred}, 2, &m, e))
 		return -1;
-	n = choose(&v, &m, layer, e);
 	if (o->close >= 0)
 		cut_close(&v.cut, &m, o->close);
+	if (o->recist && (view_measure(&v.cut, v.label, g.affine, &v.line[0], e) || view_measure(&v.cut, v.pred, g.affine, &v.line[1], e)))
+		n = -1;
+	else
+		n = choose(&v, &m, layer, e);
 	free(m.count);
 	set_size(&v, n);
 	return n < 0 ? -1 : draw_all(&v, layer, n, d, e);
