@@ -9,6 +9,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/version.h"
 #include "lib/volume/report_parts.h"
+#include "lib/volume/score.h"
 
 enum { PICTURE = 400 }; /* pixels of a case's picture, about */
 
@@ -34,16 +35,6 @@ static int worst_first(const void *a, const void *b)
 	return p->row->at < q->row->at ? -1 : p->row->at > q->row->at;
 }
 
-/* Rows that seg-score puts below the cases: from the first named mean on. */
-static int64_t count_rows(const struct report *r)
-{
-	int64_t i = 0;
-
-	while (i < r->scores.rows && strcmp(table_cell(&r->scores, i, r->id), "mean"))
-		i++;
-	return i;
-}
-
 static int add_label(struct report *r, const char *name, struct err *e)
 {
 	int64_t value;
@@ -57,8 +48,8 @@ static int add_label(struct report *r, const char *name, struct err *e)
 	return 0;
 }
 
-/* The case of the rows from r->row[at] on; returns where the next one's begin, -1 and an error. */
-static int64_t add_case(struct report *r, int64_t at, struct err *e)
+/* The case of the rows from r->row[at] on. */
+static int add_case(struct report *r, size_t at, struct err *e)
 {
 	const struct table *t = &r->scores;
 	const struct report_row *row = &r->row[at];
@@ -69,7 +60,7 @@ static int64_t add_case(struct report *r, int64_t at, struct err *e)
 	*c = (struct report_case){.id = row->id, .row = row};
 	if (frame_check_id(t->path, c->id, e))
 		return -1;
-	for (; at + n < r->rows && !strcmp(row[n].id, c->id); n++) {
+	for (; at + (size_t)n < r->rows && !strcmp(row[n].id, c->id); n++) {
 		const char *label = table_cell(t, row[n].at, r->label);
 
 		for (int64_t k = 0; k < n; k++)
@@ -83,29 +74,30 @@ static int64_t add_case(struct report *r, int64_t at, struct err *e)
 	c->labels = n;
 	c->dice = some ? sum / (double)some : NAN;
 	r->n++;
-	return at + n;
+	return 0;
 }
 
 static int read_scores(struct report *r, struct err *e)
 {
 	struct table *t = &r->scores;
 
-	if (table_read(r->o->scores, t, e) || (r->id = table_need(t, "id", e)) < 0 || (r->label = table_need(t, "label", e)) < 0 ||
+	if (table_read(t, r->o->scores, e) || (r->id = table_need(t, "id", e)) < 0 || (r->label = table_need(t, "label", e)) < 0 ||
 	    (r->dice = table_need(t, "dice", e)) < 0)
 		return -1;
-	r->rows = count_rows(r);
+	while (r->rows < t->rows && !score_is_summary(table_cell(t, r->rows, r->id)))
+		r->rows++;
 	if (!r->rows)
 		return err_set(e, t->path, "not one case: there is nothing to report");
-	r->row = mem_new((size_t)r->rows, sizeof *r->row, "cases", e);
-	r->c = mem_zero((size_t)r->rows, sizeof *r->c, "cases", e);
-	r->name = mem_new((size_t)r->rows, sizeof *r->name, "labels", e);
+	r->row = mem_new(r->rows, sizeof *r->row, "cases", e);
+	r->c = mem_zero(r->rows, sizeof *r->c, "cases", e);
+	r->name = mem_new(r->rows, sizeof *r->name, "labels", e);
 	if (!r->row || !r->c || !r->name)
 		return -1;
-	for (int64_t i = 0; i < r->rows; i++)
+	for (size_t i = 0; i < r->rows; i++)
 		r->row[i] = (struct report_row){table_cell(t, i, r->id), i};
-	qsort(r->row, (size_t)r->rows, sizeof *r->row, by_id);
-	for (int64_t at = 0; at < r->rows;)
-		if ((at = add_case(r, at, e)) < 0)
+	qsort(r->row, r->rows, sizeof *r->row, by_id);
+	for (size_t at = 0; at < r->rows; at += (size_t)r->c[r->n - 1].labels)
+		if (add_case(r, at, e))
 			return -1;
 	qsort(r->c, (size_t)r->n, sizeof *r->c, worst_first);
 	return 0;

@@ -5,6 +5,8 @@
 #include "lib/base/mem.h"
 #include "lib/volume/report_parts.h"
 
+enum { RESAMPLES = 2000 }; /* as seg-score has it */
+
 /* What seg-score's columns are called; a relative number is written as a fraction. */
 static const struct report_column columns[] = {
 	{"dice", "Dice", 3, 1},
@@ -60,34 +62,24 @@ void report_number(struct html *h, const struct report_column *c, double v)
 }
 
 /* Is this a column of numbers that are scores? */
-static int is_score(const struct report *r, int64_t column)
+static int is_score(const struct report *r, int column)
 {
 	return column != r->id && column != r->label;
 }
 
-/* The finite and other values of a column for a label, one a row. Caller frees. NULL and an error. */
-static double *column_values(const struct report *r, int64_t column, const char *label, int64_t *n, struct err *e)
+/* What a column comes to for a label. */
+static int spread(const struct report *r, int column, const char *label, int64_t resamples, struct chart_spread *s, struct err *e)
 {
-	double *v = mem_new((size_t)r->rows, sizeof *v, "scores", e);
+	double *v = mem_new(r->rows, sizeof *v, "scores", e);
+	size_t n = 0;
+	int bad = !v;
 
-	*n = 0;
-	for (int64_t i = 0; v && i < r->rows; i++)
-		if (!strcmp(table_cell(&r->scores, r->row[i].at, r->label), label) && table_number(&r->scores, r->row[i].at, column, &v[(*n)++], e)) {
-			free(v);
-			v = NULL;
-		}
-	return v;
-}
-
-static int spread(const struct report *r, int64_t column, const char *label, struct chart_spread *s, struct err *e)
-{
-	int64_t n;
-	double *v = column_values(r, column, label, &n, e);
-
-	if (v)
-		chart_spread(v, n, s);
+	for (size_t i = 0; i < r->rows && !bad; i++) /* in the table's order, which the bootstrap depends on */
+		if (!strcmp(table_cell(&r->scores, i, r->label), label))
+			bad = table_number(&r->scores, i, column, &v[n++], e);
+	bad = bad || chart_spread(v, n, resamples, s, e);
 	free(v);
-	return v ? 0 : -1;
+	return bad ? -1 : 0;
 }
 
 /* -- what comes first -------------------------------------------------------- */
@@ -99,10 +91,11 @@ static void card(struct html *h, const char *what, const char *value, const char
 
 static int cards(const struct report *r, const char *label, struct html *h, struct err *e)
 {
-	struct chart_spread s;
+	struct chart_spread all;
+	const struct summary *s = &all.s;
 	char value[32], more[64];
 
-	if (spread(r, r->dice, label, &s, e))
+	if (spread(r, r->dice, label, 0, &all, e))
 		return -1;
 	if (r->labels > 1) {
 		html_put(h, "<h3>Label ");
@@ -111,17 +104,17 @@ static int cards(const struct report *r, const char *label, struct html *h, stru
 	}
 	html_put(h, "<dl class=\"cards\">");
 	snprintf(value, sizeof value, "%lld", (long long)r->n);
-	snprintf(more, sizeof more, "Dice is defined for %lld", (long long)s.n);
+	snprintf(more, sizeof more, "Dice is defined for %zu", s->n);
 	card(h, "Cases", value, more);
-	if (s.n) {
-		snprintf(value, sizeof value, "%.3f", s.mean);
-		snprintf(more, sizeof more, s.n > 1 ? "sd %.3f" : "one case", s.sd);
+	if (s->n) {
+		snprintf(value, sizeof value, "%.3f", s->mean);
+		snprintf(more, sizeof more, s->n > 1 ? "sd %.3f" : "one case", s->sd);
 		card(h, "Mean Dice", value, more);
-		snprintf(value, sizeof value, "%.3f", s.median);
-		snprintf(more, sizeof more, "quartiles %.3f and %.3f", s.q1, s.q3);
+		snprintf(value, sizeof value, "%.3f", s->median);
+		snprintf(more, sizeof more, "quartiles %.3f and %.3f", s->q1, s->q3);
 		card(h, "Median Dice", value, more);
-		snprintf(value, sizeof value, "%.3f", s.min);
-		snprintf(more, sizeof more, "the best %.3f", s.max);
+		snprintf(value, sizeof value, "%.3f", all.min);
+		snprintf(more, sizeof more, "the best %.3f", all.max);
 		card(h, "Worst Dice", value, more);
 	}
 	html_put(h, "</dl>\n");
@@ -146,40 +139,47 @@ static void scroll(struct html *h, const char *caption)
 	           caption);
 }
 
+/* The statistics of a column for a label, a row. */
+static int statistics_row(const struct report *r, int column, const char *label, struct html *h, struct err *e)
+{
+	struct report_column c = report_column(r->scores.cell[column]);
+	struct chart_spread s;
+
+	if (spread(r, column, label, RESAMPLES, &s, e))
+		return -1;
+	html_put(h, "<tr><th scope=\"row\">");
+	html_text(h, c.heading);
+	html_put(h, "</th>");
+	if (r->labels > 1)
+		html_print(h, "<td>%s</td>", label);
+	html_print(h, "<td>%zu</td>", s.s.n);
+	for (int k = 0; k < 9; k++) {
+		html_put(h, "<td>");
+		report_number(h, &c, ((const double[]){s.s.mean, s.s.lo, s.s.hi, s.s.sd, s.min, s.s.q1, s.s.median, s.s.q3, s.max})[k]);
+		html_put(h, "</td>");
+	}
+	html_put(h, "</tr>\n");
+	return 0;
+}
+
 static int statistics(const struct report *r, struct html *h, struct err *e)
 {
-	static const char *const what[] = {"n", "Mean", "sd", "Minimum", "First quartile", "Median", "Third quartile", "Maximum"};
+	static const char *const what[] = {"n", "Mean", "95 % from", "to", "sd", "Minimum", "First quartile", "Median", "Third quartile", "Maximum"};
 
-	scroll(h, "Statistics of what is defined");
+	scroll(h, "Statistics of what is finite; the mean with its 95 % interval by bootstrap");
 	html_put(h, r->labels > 1 ? "<th scope=\"col\">Score</th><th scope=\"col\">Label</th>" : "<th scope=\"col\">Score</th>");
 	for (size_t k = 0; k < sizeof what / sizeof *what; k++)
 		html_print(h, "<th scope=\"col\">%s</th>", what[k]);
 	html_put(h, "</tr></thead>\n<tbody>\n");
-	for (int64_t i = 0; i < r->scores.columns; i++)
-		for (int64_t l = 0; is_score(r, i) && l < r->labels; l++) {
-			struct report_column c = report_column(r->scores.cell[i]);
-			struct chart_spread s;
-
-			if (spread(r, i, r->name[l], &s, e))
+	for (int i = 0; i < r->scores.columns; i++)
+		for (int64_t l = 0; is_score(r, i) && l < r->labels; l++)
+			if (statistics_row(r, i, r->name[l], h, e))
 				return -1;
-			html_put(h, "<tr><th scope=\"row\">");
-			html_text(h, c.heading);
-			html_put(h, "</th>");
-			if (r->labels > 1)
-				html_print(h, "<td>%s</td>", r->name[l]);
-			html_print(h, "<td>%lld</td>", (long long)s.n);
-			for (int k = 0; k < 7; k++) {
-				html_put(h, "<td>");
-				report_number(h, &c, ((const double[]){s.mean, s.sd, s.min, s.q1, s.median, s.q3, s.max})[k]);
-				html_put(h, "</td>");
-			}
-			html_put(h, "</tr>\n");
-		}
 	html_put(h, "</tbody></table></div>\n");
 	return 0;
 }
 
-static void heading(const struct report *r, int64_t column, struct html *h)
+static void heading(const struct report *r, int column, struct html *h)
 {
 	const char *name = r->scores.cell[column];
 
@@ -190,14 +190,14 @@ static void heading(const struct report *r, int64_t column, struct html *h)
 	html_put(h, "</button></th>");
 }
 
-static int score_row(const struct report *r, int64_t k, int64_t row, struct html *h, struct err *e)
+static int score_row(const struct report *r, int64_t k, size_t row, struct html *h, struct err *e)
 {
 	html_print(h, "<tr><th scope=\"row\"><a href=\"#case-%lld\">", (long long)k);
 	html_text(h, r->c[k].id);
 	html_put(h, "</a></th>");
 	if (r->labels > 1)
 		html_print(h, "<td data-v=\"%s\">%s</td>", table_cell(&r->scores, row, r->label), table_cell(&r->scores, row, r->label));
-	for (int64_t i = 0; i < r->scores.columns; i++) {
+	for (int i = 0; i < r->scores.columns; i++) {
 		struct report_column c = report_column(r->scores.cell[i]);
 		double v;
 
@@ -224,7 +224,7 @@ int report_table(const struct report *r, struct html *h, struct err *e)
 	heading(r, r->id, h);
 	if (r->labels > 1)
 		heading(r, r->label, h);
-	for (int64_t i = 0; i < r->scores.columns; i++)
+	for (int i = 0; i < r->scores.columns; i++)
 		if (is_score(r, i))
 			heading(r, i, h);
 	html_put(h, "</tr></thead>\n<tbody class=\"sorts\">\n");
