@@ -184,7 +184,8 @@ static void draw_level(const struct chart *c, double y, const char *what)
 }
 
 /* The axes: the mean from 0 on, the difference about 0 with its limits. */
-static void put_agreement(struct chart *c, const char *heading, const char *unit, const struct chart_dot *dot, int64_t n, const struct chart_spread *s)
+static void put_agreement(struct chart *c, const char *heading, const char *unit, const struct chart_dot *dot, int64_t n,
+                          const struct chart_spread *s)
 {
 	const double bias = s->s.mean, half = s->s.n > 1 ? 1.96 * s->s.sd : 0;
 	double step[2];
@@ -204,8 +205,8 @@ static void put_agreement(struct chart *c, const char *heading, const char *unit
 		draw_level(c, bias + half, "+1.96 sd");
 		draw_level(c, bias - half, "-1.96 sd");
 	}
-	html_print(c->h, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">mean of truth and prediction, %s</text>", c->wide / 2 + 20, HIGH - 6,
-	           unit);
+	html_print(c->h, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">mean of truth and prediction, %s</text>",
+	           c->wide / 2 + 20, HIGH - 6, unit);
 	html_print(c->h, "<text class=\"tick\" transform=\"translate(12 %d)rotate(-90)\" text-anchor=\"middle\">prediction - truth, %s</text></svg>\n",
 	           (HIGH - BOTTOM + TOP) / 2, unit);
 }

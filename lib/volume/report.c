@@ -208,10 +208,12 @@ static void head(const struct report *r, struct html *h)
 	html_put(h, "</h1></header>\n<main>\n");
 }
 
-static int put_cases(const struct report *r, struct html *h, struct out *out, struct err *e)
+static int put_cases(const struct report *r, int volumes, struct html *h, struct out *out, struct err *e)
 {
-	html_put(h, "<section aria-labelledby=\"cases\"><h2 id=\"cases\">Cases, the worst first</h2>\n<p>Truth is blue, prediction orange, both where they agree yellow. "
-	            "A line is the longest diameter in one slice of voxels; the table's may lie between two slices and be longer.</p>\n");
+	html_put(h, "<section aria-labelledby=\"cases\"><h2 id=\"cases\">Cases, the worst first</h2>\n");
+	if (volumes)
+		html_put(h, "<p>Truth is blue, prediction orange, yellow where both have their edge. A line is the longest diameter in one slice of voxels; the "
+		            "table's may lie between two slices and be longer.</p>\n");
 	for (int64_t k = 0; k < r->n; k++) {
 		report_case(r, k, h);
 		if (html_write(h, out, e))
@@ -221,11 +223,11 @@ static int put_cases(const struct report *r, struct html *h, struct out *out, st
 	return 0;
 }
 
-static int put_page(const struct report *r, struct html *h, struct out *out, struct err *e)
+static int put_page(const struct report *r, int volumes, struct html *h, struct out *out, struct err *e)
 {
 	head(r, h);
 	if (report_summary(r, h, e) || report_model(r, h, e) || report_curves(r, h, e) || report_table(r, h, e) || report_charts(r, h, e) ||
-	    put_cases(r, h, out, e))
+	    put_cases(r, volumes, h, out, e))
 		return -1;
 	html_put(h, "</main>\n<script>\nconst levels = [");
 	report_levels(h);
@@ -238,7 +240,7 @@ static int put_page(const struct report *r, struct html *h, struct out *out, str
 int report_write(struct report *r, int volumes, struct out *out, struct err *e)
 {
 	struct html h = {0};
-	int bad = (volumes && all_there(r, e)) || put_page(r, &h, out, e) ? -1 : 0;
+	int bad = (volumes && all_there(r, e)) || put_page(r, volumes, &h, out, e) ? -1 : 0;
 
 	html_free(&h);
 	return bad;

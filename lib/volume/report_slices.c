@@ -159,8 +159,8 @@ static void put_line(const struct pack *p, int which, struct html *h)
 	const struct view_line *l = &p->line[which];
 
 	if (l->mm > 0)
-		html_print(h, "%d:%lld:%.1f:%.2f,%.2f,%.2f,%.2f;", which, (long long)l->layer, l->mm, (l->end[0][0] + 0.5) / p->step, (l->end[0][1] + 0.5) / p->step,
-		           (l->end[1][0] + 0.5) / p->step, (l->end[1][1] + 0.5) / p->step);
+		html_print(h, "%d:%lld:%.1f:%.2f,%.2f,%.2f,%.2f;", which, (long long)l->layer, l->mm, (l->end[0][0] + 0.5) / p->step,
+		           (l->end[0][1] + 0.5) / p->step, (l->end[1][0] + 0.5) / p->step, (l->end[1][1] + 0.5) / p->step);
 }
 
 /* The viewer's element: what the pixels are stands in its attributes, the packed bytes inside. */

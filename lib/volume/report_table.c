@@ -7,7 +7,7 @@
 
 enum { RESAMPLES = 2000 }; /* as seg-score has it */
 
-/* What seg-score's columns are called; a relative number is written as a fraction. */
+/* What seg-score's columns are called; relative numbers are fractions. */
 static const struct report_column columns[] = {
 	{"dice", "Dice", 3, 1},
 	{"iou", "IoU", 3, 0},
@@ -28,11 +28,11 @@ static const struct report_column columns[] = {
 	{"volume_diff_ml", "Volume difference, mL", 2, 0},
 	{"hd_mm", "Hausdorff, mm", 1, 0},
 	{"hd95_mm", "Hausdorff 95 %, mm", 1, 1},
-	{"assd_mm", "Mean surface distance (ASSD), mm", 2, 0},
-	{"masd_mm", "Mean surface distance (MASD), mm", 2, 0},
-	{"lesion_tp", "Lesions found", 0, 0},
-	{"lesion_fp", "Lesions invented", 0, 0},
-	{"lesion_fn", "Lesions missed", 0, 0},
+	{"assd_mm", "ASSD, mm", 2, 0},
+	{"masd_mm", "MASD, mm", 2, 0},
+	{"lesion_tp", "Lesions found", -1, 0},
+	{"lesion_fp", "Lesions invented", -1, 0},
+	{"lesion_fn", "Lesions missed", -1, 0},
 	{"lesion_f1", "Lesion F1", 3, 1},
 	{"lesion_dice", "Lesion Dice", 3, 0},
 	{"sq", "Segmentation quality", 3, 0},

@@ -44,9 +44,9 @@ enum { VIEW_BLACK = -1000, VIEW_WHITE = 400 };
 struct view_range { double lo, hi, scale, shift; int known; /* the history tells */ };
 int view_range(const struct frame *f, const struct cut *c, const struct tensor *t, struct view_range *r, struct err *e);
 
-/* The longest diameter of a mask in an axial slice as RECIST 1.1 has it, of all its 26-connected lesions and labels (diameter.h, DIAMETER_MESH): mm, the
-   voxel layer, its ends along right and down, 0 at the centre of the first voxel that is shown. mm 0: nothing is marked. c must be axial, or it is an
-   error; mask may be NULL. 0 or -1. (view_line.c) */
+/* The longest diameter of a mask in an axial slice as RECIST 1.1 has it, of all its 26-connected lesions and labels (diameter.h: line,
+   DIAMETER_MESH): mm, the voxel layer, its ends along right and down, 0 at the centre of the first voxel that is shown. mm 0: nothing is marked. c
+   must be axial, or it is an error; mask may be NULL. 0 or -1. (view_line.c) */
 struct view_line { double mm; int64_t layer; double end[2][2]; };
 int view_measure(const struct cut *c, const struct tensor *mask, const double affine[16], struct view_line *l, struct err *e);
 

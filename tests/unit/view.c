@@ -217,7 +217,8 @@ static void recist(void)
 		c = cut_of(&g, CUT_AXIAL);
 		ok(!view_measure(&c, cut_mask(&f, "label", &g), a, &l, &e) && !view_measure(&c, NULL, a, &none, &e) && none.mm == 0, "measured: way %d", i);
 		dx = 2 * (l.end[1][0] - l.end[0][0]), dy = 2 * (l.end[1][1] - l.end[0][1]);
-		ok(near_to(l.mm, hypot(10, 4), 1e-12, 0) && near_to(hypot(dx, dy), l.mm, 1e-12, 0), "its length, and between its ends: %g, %g", l.mm, hypot(dx, dy));
+		ok(near_to(l.mm, hypot(10, 4), 1e-12, 0) && near_to(hypot(dx, dy), l.mm, 1e-12, 0), "its length, and between its ends: %g, %g",
+		   l.mm, hypot(dx, dy));
 		/* the patient's right, world's high x, is on the left: voxels 1 to 5 of 8 are pixels 6 to 2; what is in front, world's high y, is on top */
 		ok(fmin(l.end[0][0], l.end[1][0]) == 1.5 && fmax(l.end[0][0], l.end[1][0]) == 6.5 && fmin(l.end[0][1], l.end[1][1]) == 3 &&
 		   fmax(l.end[0][1], l.end[1][1]) == 5, "where it lies: %g,%g to %g,%g", l.end[0][0], l.end[0][1], l.end[1][0], l.end[1][1]);
