@@ -1,6 +1,6 @@
-/* seg-recist [MASK ... | STREAM ...]: the lesions of masks as RECIST 1.1 measures them: longest axial diameter, short axis, targets, sum of diameters, and
-   against an earlier day CR, PR, SD or PD. Operands named .nii, .hdr, .img (or these with .gz), .nrrd or .nhdr are masks; others are streams.
-   A line a lesion, or a case; or JSON. Memory: one mask, and 24 bytes a run of labels along x. */
+/* seg-recist [MASK ... | STREAM ...]: the lesions of masks as RECIST 1.1 measures them: longest axial diameter, short axis, targets, sum of
+   diameters, and against an earlier day CR, PR, SD or PD. Operands named .nii, .hdr, .img (or these with .gz), .nrrd or .nhdr are masks; others are
+   streams. A line a lesion, or a case; or JSON. Memory: one mask, and 24 bytes a run of labels along x. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,7 +183,8 @@ int main(int argc, char **argv)
 		{0, "json", ARG_FLAG, &o.json, NULL, "one JSON object with lesions and cases (tab-separated lines)"},
 		{0},
 	};
-	const struct arg_spec spec = {"seg-recist", "[MASK ... | STREAM ...]", "Measure lesions by RECIST 1.1: diameters, targets, response.", args, ARG_OUT, 0, -1};
+	const struct arg_spec spec = {"seg-recist", "[MASK ... | STREAM ...]", "Measure lesions by RECIST 1.1: diameters, targets, response.", args,
+	                              ARG_OUT, 0, -1};
 
 	arg_parse(&spec, argc, argv, &c);
 	set_up(&o, &c);

@@ -1,7 +1,7 @@
 /* seg-score TRUTH PRED ... | -L TABLE | TRUTHS/ PREDS/ | [STREAM ...] | --compare A.tsv B.tsv: how well predicted masks agree with the truth.
    Operands named .nii, .hdr, .img (or these with .gz), .nrrd or .nhdr are masks and come in pairs; two directories are paired by name; others are
-   streams with both masks in every frame. A line a case and label, then a summary; or a line a lesion; or JSON.
-   Memory: of pairs of files as many cases as threads, else one; 24 bytes a run of labels along x, and for surfaces 5 bytes a voxel of the masks' box. */
+   streams with both masks in every frame. A line a case and label, then a summary; or a line a lesion; or JSON. Memory: of pairs of files as many
+   cases as threads, else one; 24 bytes a run of labels along x, and for surfaces 5 bytes a voxel of the masks' box. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,8 +118,8 @@ static json_t *options_json(const struct state *s)
 		json_array_append_new(tolerances, json_real(s->columns.tolerance[i]));
 	return json_pack("{s:o, s:o, s:o, s:b, s:b, s:I, s:f, s:o, s:I, s:I}", "diameter", word(diameter_words, o->by), "empty", word(empty_words, o->empty),
 	                 "surface", word(surface_words, o->surface), "whole", o->score.whole, "union", o->score.all, "connectivity",
-	                 (json_int_t)o->score.connectivity, "match", o->score.match, "nsd", tolerances, "bootstrap", (json_int_t)o->summary.resamples, "seed",
-	                 (json_int_t)o->summary.seed);
+	                 (json_int_t)o->score.connectivity, "match", o->score.match, "nsd", tolerances, "bootstrap",
+	                 (json_int_t)o->summary.resamples, "seed", (json_int_t)o->summary.seed);
 }
 
 static int write_table(const struct state *s, struct out *out, struct err *e)
@@ -261,8 +261,8 @@ int main(int argc, char **argv)
 		{0, "json", ARG_FLAG, &o.json, NULL, "one JSON object (tab-separated lines)"},
 		{0},
 	};
-	const struct arg_spec spec = {"seg-score", "TRUTH PRED ... | TRUTHS/ PREDS/ | [STREAM ...]", "Score predicted masks: overlap, volumes, diameters, surfaces, lesions.",
-	                              args, ARG_OUT, 0, -1};
+	const struct arg_spec spec = {"seg-score", "TRUTH PRED ... | TRUTHS/ PREDS/ | [STREAM ...]",
+	                              "Score predicted masks: overlap, volumes, diameters, surfaces, lesions.", args, ARG_OUT, 0, -1};
 
 	arg_parse(&spec, argc, argv, &c);
 	set_up(&o, &s, &c);

@@ -12,9 +12,9 @@ struct lesion_match {
 	int64_t *both;   /* of each component of the truth: voxels in common with its match */
 };
 
-/* Pairs with voxels in common, of one value or (of UNION) of any, whose intersection over union is at least `least`, the best first; a lesion is matched
-   once. Of equal pairs the one with the lower truth, then the lower prediction. That is panoptica's NaiveThresholdMatching by IOU; above 0.5 no other
-   matching is possible (Kirillov et al., CVPR 2019). Freed with lesion_free. 0 or -1. */
+/* Pairs with voxels in common, of one value or (of UNION) of any, whose intersection over union is at least `least`, the best first; a lesion is
+   matched once. Of equal pairs the one with the lower truth, then the lower prediction. That is panoptica's NaiveThresholdMatching by IOU; above
+   0.5 no other matching is possible (Kirillov et al., CVPR 2019). Freed with lesion_free. 0 or -1. */
 int lesion_find(const struct components *truth, const struct components *pred, enum component_of of, double least, struct lesion_match *m,
                 struct err *e);
 void lesion_free(struct lesion_match *m);

@@ -16,12 +16,13 @@ struct pairs {
 /* n files: truth, prediction, truth, ... 0, or -1 and an error: no memory. */
 int pairs_of_files(struct pairs *p, char *const *file, int n, struct err *e);
 
-/* A table as nii_list_read's: id, truth, prediction ("-": standard input). A case without prediction, and a file that is not there or empty, are problems,
-   one each. 0, or -1 and an error: the table itself. */
+/* A table as nii_list_read's: id, truth, prediction ("-": standard input). A case without prediction, and a file that is not there or empty, are
+   problems, one each. 0, or -1 and an error: the table itself. */
 int pairs_of_table(struct pairs *p, const char *path, struct err *e);
 
-/* The masks in two directories (names of nii_is_volume, but .img; other files are left alone), paired by their names without the endings, in the order of
-   these. One without its other, and two of one name, are problems. 0, or -1 and an error: a directory that cannot be read, or without masks. */
+/* The masks in two directories (names of nii_is_volume, but .img; other files are left alone), paired by their names without the endings, in the
+   order of these. One without its other, and two of one name, are problems. 0, or -1 and an error: a directory that cannot be read, or without
+   masks. */
 int pairs_of_directories(struct pairs *p, const char *truth, const char *pred, struct err *e);
 
 /* Is it a directory? */

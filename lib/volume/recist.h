@@ -18,8 +18,8 @@ struct recist_line {
 	double inside;       /* which part of the longest diameter lies on voxels of the lesion, 0 to 1 */
 };
 
-/* d: what diameter_measure found for these lines, affine and `by`. The lesion's outline in the slice is, by `by`, marching squares through the middles
-   between voxels, lines between centres of neighbouring voxels, or the pixels' edges. n > 0. 0, or -1 and an error: no memory. */
+/* d: what diameter_measure found for these lines, affine and `by`. The lesion's outline in the slice is, by `by`, marching squares through the
+   middles between voxels, lines between centres of neighbouring voxels, or the pixels' edges. n > 0. 0, or -1 and an error: no memory. */
 int recist_measure(const struct component_line *line, size_t n, const double affine[16], enum diameter_by by, const struct diameter *d,
                    struct recist_line *r, struct err *e);
 
@@ -42,8 +42,8 @@ struct recist_lesion {
 	int node, measurable, target;
 };
 
-/* Measurable: the longest diameter is at least 10 mm, or twice the slices' thickness where that is above 5 mm; of a node, the short axis (chord) at least
-   15 mm. */
+/* Measurable: the longest diameter is at least 10 mm, or twice the slices' thickness where that is above 5 mm; of a node, the short axis (chord) at
+   least 15 mm. */
 int recist_is_measurable(const struct recist_lesion *l, double slice_mm);
 
 /* What a lesion adds to the sum of diameters: its longest diameter, or a node's short axis. */

@@ -48,8 +48,8 @@ int score_columns_choose(struct score_columns *c, const char *list, const double
 /* The column named by n bytes: its index, or -1. */
 int score_columns_find(const struct score_columns *c, const char *name, size_t n);
 
-/* Where there is no truth. Relative errors are NaN there, but for SCORE_ONE with both empty, where they are 0. Surfaces do not depend on it: with both
-   empty they are NaN (SCORE_ONE: distances 0, shares 1), with one empty distances are infinite, shares 0. */
+/* Where there is no truth. Relative errors are NaN there, but for SCORE_ONE with both empty, where they are 0. Surfaces do not depend on it: with
+   both empty they are NaN (SCORE_ONE: distances 0, shares 1), with one empty distances are infinite, shares 0. */
 enum score_empty {
 	SCORE_NNUNET, /* Dice and IoU are NaN where prediction is empty too, else 0 */
 	SCORE_MONAI,  /* NaN whatever the prediction (DiceMetric with ignore_empty) */
@@ -114,11 +114,12 @@ double score_mean(const struct score_table *t, int64_t label, enum score_metric 
 /* The next label above *label (`first`: from the lowest on) that some row has: 1, or 0. */
 int score_next_label(const struct score_table *t, int first, int64_t *label);
 
-/* The whole table with a summary a label: tab-separated lines (an infinite number is inf), or one JSON object (NaN: null, infinite: "inf") with `options`
-   (borrowed) in it. 0 or -1. */
-int score_write_tsv(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, struct out *out, struct err *e);
-int score_write_json(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, json_t *options, struct out *out,
-                     struct err *e);
+/* The whole table with a summary a label: tab-separated lines (an infinite number is inf), or one JSON object (NaN: null, infinite: "inf") with
+   `options` (borrowed) in it. 0 or -1. */
+int score_write_tsv(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, struct out *out,
+                    struct err *e);
+int score_write_json(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, json_t *options,
+                     struct out *out, struct err *e);
 
 /* Is this what a line of the summary is called ("mean")? */
 int score_is_summary(const char *id);

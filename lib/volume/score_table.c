@@ -185,7 +185,8 @@ static int case_tsv(const struct score_row *r, const struct score_columns *c, st
 	return 0;
 }
 
-int score_write_tsv(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, struct out *out, struct err *e)
+int score_write_tsv(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, struct out *out,
+                    struct err *e)
 {
 	int64_t label = 0;
 	int r = 0;
@@ -253,8 +254,8 @@ int score_write_object(json_t *all, struct out *out, struct err *e)
 	return r;
 }
 
-int score_write_json(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, json_t *options, struct out *out,
-                     struct err *e)
+int score_write_json(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, json_t *options,
+                     struct out *out, struct err *e)
 {
 	json_t *cases = json_array(), *summary = json_array(), *all = json_pack("{s:o, s:o, s:O}", "cases", cases, "summary", summary, "options", options);
 	int64_t label = 0;

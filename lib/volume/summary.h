@@ -14,9 +14,9 @@ struct summary {
 	size_t n;
 };
 
-/* Of n numbers, none of them NaN; all but n is NaN where there are none. v is sorted. The interval is the bootstrap's percentile one (Efron and Tibshirani
-   1993): resample i draws n of the numbers as they stood with Philox at (seed, RNG_BOOTSTRAP, i), so that it is the same on any machine and for any number
-   of threads, and lists of one length are resampled alike. 0, or -1 and an error: no memory. */
+/* Of n numbers, none of them NaN; all but n is NaN where there are none. v is sorted. The interval is the bootstrap's percentile one (Efron and
+   Tibshirani 1993): resample i draws n of the numbers as they stood with Philox at (seed, RNG_BOOTSTRAP, i), so that it is the same on any machine
+   and for any number of threads, and lists of one length are resampled alike. 0, or -1 and an error: no memory. */
 int summary_of(double *v, size_t n, int64_t resamples, int64_t seed, struct summary *s, struct err *e);
 
 /* Wilcoxon's signed-rank test of n differences, two-sided, as scipy.stats.wilcoxon: differences of 0 are dropped; w is the smaller sum of ranks. p is

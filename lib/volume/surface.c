@@ -10,8 +10,8 @@
 
 /* ---- areas ---- */
 
-/* Marching cubes' cases: every other code is one of these, turned, mirrored or with inside and outside exchanged. Its triangles' normals, in eighths of
-   a voxel's faces: `corner` times (1,1,1), edge[i] times (2,2,2) without component i, face[i] times 4 along axis i. */
+/* Marching cubes' cases: every other code is one of these, turned, mirrored or with inside and outside exchanged. Its triangles' normals, in
+   eighths of a voxel's faces: `corner` times (1,1,1), edge[i] times (2,2,2) without component i, face[i] times 4 along axis i. */
 static const struct { uint8_t code, corner, edge[3], face[3]; } cases[] = {
 	{0x00, 0, {0, 0, 0}, {0, 0, 0}}, {0x01, 1, {0, 0, 0}, {0, 0, 0}}, {0x03, 0, {2, 0, 0}, {0, 0, 0}}, {0x06, 2, {0, 0, 0}, {0, 0, 0}},
 	{0x07, 3, {0, 0, 0}, {0, 0, 1}}, {0x0f, 0, {0, 0, 0}, {0, 0, 2}}, {0x16, 3, {0, 0, 0}, {0, 0, 0}}, {0x17, 6, {0, 0, 0}, {0, 0, 0}},
@@ -248,8 +248,8 @@ int surface_compare(const struct surface_pair *p, enum surface_by by, const doub
 	surface_areas(p->spacing, area);
 	if (!find(p, p->truth, by == SURFACE_DEEPMIND ? area : NULL, &t, e) && !find(p, p->pred, by == SURFACE_DEEPMIND ? area : NULL, &q, e) &&
 	    !measure(&t, &q, p, tolerance, tolerances, &a, e) && !measure(&q, &t, p, tolerance, tolerances, &b, e)) {
-		*s = (struct surface_distances){fmax(a.max, b.max), fmax(a.q95, b.q95), (a.sum + b.sum) / (a.total + b.total), (a.sum / a.total + b.sum / b.total) / 2,
-		                                {0}};
+		*s = (struct surface_distances){fmax(a.max, b.max), fmax(a.q95, b.q95), (a.sum + b.sum) / (a.total + b.total),
+		                                (a.sum / a.total + b.sum / b.total) / 2, {0}};
 		for (int k = 0; k < tolerances; k++)
 			s->nsd[k] = (a.within[k] + b.within[k]) / (a.total + b.total);
 		r = 0;

@@ -171,7 +171,8 @@ static struct recist_lesion lesion(int64_t label, double longest, double shortes
 static void measurable(void)
 {
 	static const struct { double longest, shortest, slice; int node, want; } rows[] = {
-		{10, 3, 3, 0, 1}, {9.99, 9, 3, 0, 0}, {10, 3, 5, 0, 1}, {11, 3, 6, 0, 0}, {12, 3, 6, 0, 1}, {20, 14.9, 3, 1, 0}, {20, 15, 3, 1, 1}, {16, 15, 8, 1, 1},
+		{10, 3, 3, 0, 1}, {9.99, 9, 3, 0, 0}, {10, 3, 5, 0, 1}, {11, 3, 6, 0, 0}, {12, 3, 6, 0, 1}, {20, 14.9, 3, 1, 0},
+		{20, 15, 3, 1, 1}, {16, 15, 8, 1, 1},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -184,8 +185,8 @@ static void measurable(void)
 
 static void targets(void)
 {
-	struct recist_lesion l[] = {lesion(1, 30, 9, 0), lesion(1, 50, 9, 0), lesion(1, 40, 9, 0), lesion(2, 12, 9, 0), lesion(2, 9, 9, 0), lesion(3, 60, 16, 1),
-	                            lesion(4, 11, 9, 0), lesion(5, 11, 9, 0), lesion(6, 11, 9, 0)};
+	struct recist_lesion l[] = {lesion(1, 30, 9, 0), lesion(1, 50, 9, 0), lesion(1, 40, 9, 0), lesion(2, 12, 9, 0), lesion(2, 9, 9, 0),
+	                            lesion(3, 60, 16, 1), lesion(4, 11, 9, 0), lesion(5, 11, 9, 0), lesion(6, 11, 9, 0)};
 	const size_t n = sizeof l / sizeof *l;
 	const int64_t was[] = {1, 2, 2, 7};
 	struct recist_rule rule = {.targets = 5, .organ = 2};
@@ -205,9 +206,11 @@ static void responses(void)
 {
 	static const struct { double sum, baseline, nadir; enum recist_response want; const char *what; } rows[] = {
 		{70, 100, 100, RECIST_PR, "30 % less"}, {70.1, 100, 100, RECIST_SD, "less, but not 30 %"}, {120, 100, 100, RECIST_PD, "20 % more"},
-		{119.9, 100, 100, RECIST_SD, "more, but not 20 %"}, {24, 20, 20, RECIST_SD, "20 % more, but not 5 mm"}, {25, 20, 20, RECIST_PD, "5 mm and 20 % more"},
+		{119.9, 100, 100, RECIST_SD, "more, but not 20 %"}, {24, 20, 20, RECIST_SD, "20 % more, but not 5 mm"},
+		{25, 20, 20, RECIST_PD, "5 mm and 20 % more"},
 		{60, 100, 50, RECIST_PD, "20 % above nadir, though 40 % below baseline"}, {55, 100, 50, RECIST_PR, "10 % above nadir, 45 % below baseline"},
-		{110, 100, 130, RECIST_SD, "the baseline is a nadir too"}, {30, 0, 0, RECIST_NE, "no target at baseline"}, {5, 100, 0, RECIST_PD, "back after all was gone"},
+		{110, 100, 130, RECIST_SD, "the baseline is a nadir too"}, {30, 0, 0, RECIST_NE, "no target at baseline"},
+		{5, 100, 0, RECIST_PD, "back after all was gone"},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -220,7 +223,8 @@ static void responses(void)
 	node.target = 1;
 	ok(recist_respond(&node, 1, 30, 30) == RECIST_CR && recist_respond(NULL, 0, 30, 30) == RECIST_CR, "CR: nothing left but a node below 10 mm");
 	node.line.chord = 10;
-	ok(recist_respond(&node, 1, 30, 30) == RECIST_PR && recist_respond(&rest, 1, 30, 30) == RECIST_PR, "not CR: a node of 10 mm, a lesion however small");
+	ok(recist_respond(&node, 1, 30, 30) == RECIST_PR && recist_respond(&rest, 1, 30, 30) == RECIST_PR,
+	   "not CR: a node of 10 mm, a lesion however small");
 }
 
 int main(void)
