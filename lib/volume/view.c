@@ -18,6 +18,19 @@ int view_preset(const char *name, double window[2])
 	return normalize_preset(name, strlen(name), window);
 }
 
+int view_choose(const char *preset, double window[2], enum view_window *kind, struct err *e)
+{
+	if (window[0] > window[1])
+		return err_set(e, NULL, "--window: %g is more than %g", window[0], window[1]);
+	*kind = window[0] < window[1] ? VIEW_VALUES : VIEW_AUTO;
+	if (*kind == VIEW_VALUES && preset)
+		return err_set(e, NULL, "--window and --preset exclude each other");
+	if (!preset || !strcmp(preset, "auto"))
+		return 0;
+	*kind = VIEW_HU;
+	return view_preset(preset, window) ? err_set(e, NULL, "--preset: '%.80s' is not auto or one of " VIEW_PRESETS, preset) : 0;
+}
+
 /* Which layers to show; returns how many, -1 and an error. */
 static int64_t choose(const struct view *v, const struct cut_marks *m, int64_t *layer, struct err *e)
 {

@@ -36,6 +36,9 @@ extern const struct draw_colour VIEW_TRUTH, VIEW_PRED, VIEW_SAME;
 #define VIEW_PRESETS "lung, mediastinum, bone, abdomen, liver, brain, lung-tumour, soft, wide"
 int view_preset(const char *name, double window[2]);
 
+/* --window (0, 0: not given) and --preset (NULL: not given; or auto) as a window: *window becomes lo and hi. 0, or -1 and an error: misuse. */
+int view_choose(const char *preset, double window[2], enum view_window *kind, struct err *e);
+
 /* How an image is shown where nobody says: its values at black and white, and what they are in HU: scale value + shift; scale 0: nobody knows.
    An image that nothing has touched is in HU, unless it is of floats within 0..1 in the middle layer; of one that went through one window of
    nii-normalize the history tells. HU are shown from VIEW_BLACK to VIEW_WHITE, others from 0 to 1 where they lie there, else from the least to the
