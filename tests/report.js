@@ -49,6 +49,9 @@ if (figure) {
 	must(getComputedStyle(figure.querySelector("img")).display === "none", "the picture stands beside its viewer");
 }
 
+const ids = all("[id]").map((e) => e.id);
+must(new Set(ids).size === ids.length, `an id is there twice: ${ids.filter((id, i) => ids.indexOf(id) !== i)}`);
+
 // who does not see, or has no mouse
 must(all("img").every((i) => i.alt && i.naturalWidth > 0), "a picture without words, or a broken one");
 must(all("svg").every((s) => s.closest("[role=img]")), "a chart without words");

@@ -55,11 +55,12 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 }
 
 @test "the statistics are those of the numbers" {
-	printf 'id\tlabel\tdice\na\t1\t0.1\nb\t1\t0.4\nc\t1\t0.3\nd\t1\tnan\ne\t1\t0.9\nf\t2\t1\nmean\t1\t9\n' >s.tsv
+	printf 'id\tlabel\tdice\na\t1\t0.1\nb\t1\t0.4\nc\t1\t0.3\nd\t1\tnan\ne\t1\t0.9\n0\t10\t1\nf\t2\t1\nmean\t1\t9\n' >s.tsv
 	seg-report -s s.tsv >page.html
 	has '<td>1</td><td>4</td><td>0.425</td><td>0.175</td><td>0.750</td><td>0.340</td><td>0.100</td><td>0.250</td><td>0.350</td><td>0.525</td><td>0.900</td>' # numpy
 	has '<td>2</td><td>1</td><td>1.000</td><td>&#8211;</td><td>&#8211;</td><td>&#8211;</td><td>1.000</td>'
-	[ "$(grep -oE '<h3 id="name-[0-9]+">[a-z]' page.html | grep -oE '.$' | tr -d '\n')" = acbefd ] # the worst first
+	[ "$(grep -oE '<h3 id="name-[0-9]+">[0-9a-z]' page.html | grep -oE '.$' | tr -d '\n')" = acbe0fd ] # the worst first
+	[ "$(sed -n 's/.*<h3>Label \([0-9]*\).*/\1/p' page.html | tr '\n' ' ')" = "1 2 10 1 2 10 " ]
 }
 
 @test "--viewers, --slices, --pixels make the page smaller" {

@@ -48,6 +48,14 @@ static int add_label(struct report *r, const char *name, struct err *e)
 	return 0;
 }
 
+/* Labels are whole numbers: of two the shorter is the lower. */
+static int by_label(const void *a, const void *b)
+{
+	const char *p = *(const char *const *)a, *q = *(const char *const *)b;
+
+	return strlen(p) != strlen(q) ? (strlen(p) > strlen(q)) - (strlen(p) < strlen(q)) : strcmp(p, q);
+}
+
 /* The case of the rows from r->row[at] on. */
 static int add_case(struct report *r, size_t at, struct err *e)
 {
@@ -100,6 +108,7 @@ static int read_scores(struct report *r, struct err *e)
 		if (add_case(r, at, e))
 			return -1;
 	qsort(r->c, (size_t)r->n, sizeof *r->c, worst_first);
+	qsort(r->name, (size_t)r->labels, sizeof *r->name, by_label);
 	return 0;
 }
 
