@@ -30,7 +30,7 @@ for (const button of document.querySelectorAll("th button"))
 /* ---- slices ---- */
 
 const TRUTH = "#00c8ff", PRED = "#ff7800", BOTH = "#ffff00";
-const WINDOWS = { "wide": [-1000, 400], "lung": [-1350, 150], "mediastinum": [-125, 225], "bone": [-500, 1300], "abdomen": [-150, 250], "liver": [-45, 105] };
+const WINDOWS = { "wide": [-1000, 400], "lung": [-1350, 150], "mediastinum": [-125, 225], "bone": [-500, 1300], "abdomen": [-150, 250], "liver": [-45, 105], "brain": [0, 80], "lung-tumour": [-1024, 325] };
 
 async function unpack(base64, n, w, h) {
 	const text = atob(base64), packed = new Uint8Array(text.length);
@@ -68,7 +68,7 @@ class Viewer {
 			return { name: +which ? "prediction" : "truth", colour: +which ? PRED : TRUTH, layer: +layer, mm, ends: ends.split(",").map(Number) };
 		});
 		this.masks = { truth: d.masks[0] === "1", prediction: d.masks[1] === "1" };
-		[this.lo, this.hi] = this.hu ? WINDOWS.wide : [0, 1];
+		[this.lo, this.hi] = this.hu ? d.window.split(",").map(Number) : [0, 1];
 		this.name = figure.closest("article").querySelector("h3").textContent;
 		this.small = element("canvas", { width: this.w, height: this.h });
 	}
@@ -99,6 +99,8 @@ class Viewer {
 		this.range.addEventListener("input", () => this.go(+this.range.value));
 		this.output = element("output", {});
 		this.select = element("select", {}, ...Object.keys(WINDOWS).map((w) => element("option", {}, w)), element("option", { hidden: "" }, "own"));
+		const names = Object.keys(WINDOWS), named = names.findIndex((w) => String(WINDOWS[w]) === String([this.lo, this.hi]));
+		this.select.selectedIndex = named < 0 ? names.length : named;
 		this.select.addEventListener("change", () => { [this.lo, this.hi] = WINDOWS[this.select.value]; this.draw(); });
 		const controls = element("div", { class: "controls" }, element("label", { class: "slice" }, "Slice", this.range, this.output));
 		if (this.hu)

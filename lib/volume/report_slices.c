@@ -176,6 +176,8 @@ static int put_element(const struct pack *p, int64_t start, const struct tensor 
 	           "xyz"[c->across.axis], p->range.scale != 0, mask[0] != NULL, mask[1] != NULL);
 	for (int64_t i = 0; i < p->n; i++)
 		html_print(h, i ? ",%lld" : "%lld", (long long)p->layer[i]);
+	if (p->range.scale != 0)
+		html_print(h, "\" data-window=\"%.6g,%.6g", p->range.scale * p->range.lo + p->range.shift, p->range.scale * p->range.hi + p->range.shift);
 	html_put(h, "\" data-lines=\"");
 	for (int i = 0; i < 2; i++)
 		put_line(p, i, h);
@@ -201,7 +203,7 @@ int report_slices(const struct report_opts *o, const struct frame *f, struct htm
 	for (int i = 0; i < 2; i++)
 		if (view_measure(&p.cut, mask[i], g.affine, &p.line[i], e))
 			return -1;
-	if (view_range(f, &p.cut, image, &p.range, e) || cut_find(&p.cut, mask, 2, &m, e))
+	if (view_range_chosen(f, &p.cut, image, o->window, o->lo, o->hi, &p.range, e) || cut_find(&p.cut, mask, 2, &m, e))
 		return -1;
 	choose(&p, &m, o->slices);
 	start = start_at(&p, &m);

@@ -58,22 +58,6 @@ static int64_t choose(const struct view *v, const struct cut_marks *m, int64_t *
 	return want > 0 ? want : 1;
 }
 
-static int set_window(struct view *v, const struct frame *f, struct err *e)
-{
-	struct view_range r;
-
-	if (view_range(f, &v->cut, v->image, &r, e))
-		return -1;
-	if (v->o->window == VIEW_HU && r.scale == 0)
-		return err_set(e, NULL, "tensor '%s' is not in HU: no window by name", v->o->tensor);
-	if (v->o->window == VIEW_HU)
-		r.lo = (v->o->lo - r.shift) / r.scale, r.hi = (v->o->hi - r.shift) / r.scale;
-	else if (v->o->window == VIEW_VALUES)
-		r.lo = v->o->lo, r.hi = v->o->hi;
-	v->range = r;
-	return 0;
-}
-
 static void set_size(struct view *v, int64_t n)
 {
 	const struct cut_way *r = &v->cut.right, *d = &v->cut.down;
@@ -122,7 +106,7 @@ int view_draw(const struct frame *f, const struct view_opts *o, struct draw *d, 
 		return err_set(e, NULL, "tensor '%s' is not a volume on the frame's grid", o->tensor);
 	v.label = cut_mask(f, "label", &g), v.pred = cut_mask(f, "pred", &g);
 	v.cut = cut_of(&g, o->plane);
-	if (set_window(&v, f, e) || cut_find(&v.cut, (const struct tensor *const[]){v.label, v.pred}, 2, &m, e))
+	if (view_range_chosen(f, &v.cut, v.image, o->window, o->lo, o->hi, &v.range, e) || cut_find(&v.cut, (const struct tensor *const[]){v.label, v.pred}, 2, &m, e))
 		return -1;
 	if (o->close >= 0)
 		cut_close(&v.cut, &m, o->close);

@@ -47,6 +47,10 @@ enum { VIEW_BLACK = -1000, VIEW_WHITE = 400 };
 struct view_range { double lo, hi, scale, shift; int known; /* the history tells */ };
 int view_range(const struct frame *f, const struct cut *c, const struct tensor *t, struct view_range *r, struct err *e);
 
+/* The same with lo and hi as o->window says. 0, or -1 and an error: VIEW_HU where these are not known. */
+int view_range_chosen(const struct frame *f, const struct cut *c, const struct tensor *t, enum view_window window, double lo, double hi,
+                      struct view_range *r, struct err *e);
+
 /* The longest diameter of a mask in an axial slice as RECIST 1.1 has it, of all its 26-connected lesions and labels (diameter.h: line,
    DIAMETER_MESH): mm, the voxel layer, its ends along right and down, 0 at the centre of the first voxel that is shown. mm 0: nothing is marked. c
    must be axial, or it is an error; mask may be NULL. 0 or -1. (view_line.c) */
