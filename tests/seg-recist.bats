@@ -110,11 +110,11 @@ columns() { awk -F '\t' -v names="$1" 'BEGIN { n = split(names, a, ",") } NR == 
 	boxes q 1,0,30,0,1,0,1 >q.ts
 	fails 1 "seg-recist: q.ts: q: base.tsv: has no case 'q'" seg-recist --baseline base.tsv -o out q.ts
 	cut -f 1-3 base.tsv >cut.tsv
-	fails 1 "seg-recist: b.ts: p: cut.tsv: has no column 'target'" seg-recist --baseline cut.tsv -o out b.ts
+	fails 1 "seg-recist: b.ts: p: cut.tsv: no column 'target'" seg-recist --baseline cut.tsv -o out b.ts
 	awk -F '\t' -v OFS='\t' 'NR == 2 { $14 = "x" } { print }' base.tsv >bad.tsv
-	fails 1 "seg-recist: b.ts: p: bad.tsv: line 2: size_mm: 'x' is not a finite number" seg-recist --baseline bad.tsv -o out b.ts
+	fails 1 "seg-recist: b.ts: p: bad.tsv: line 2, size_mm: 'x' is not a finite number" seg-recist --baseline bad.tsv -o out b.ts
 	: >empty.tsv
-	fails 1 "seg-recist: empty.tsv: no row in it" seg-recist --baseline empty.tsv -o out b.ts
+	fails 1 "seg-recist: empty.tsv: empty: a table begins with a line that names its columns" seg-recist --baseline empty.tsv -o out b.ts
 	fails 1 "seg-recist: nosuch.tsv: cannot open: No such file or directory" seg-recist --baseline base.tsv --nadir nosuch.tsv -o out b.ts
 	fails 2 "seg-recist: --nadir goes with --baseline (see seg-recist --help)" seg-recist --nadir 12 b.ts
 	fails 2 "seg-recist: NIfTI files and streams do not mix (see seg-recist --help)" seg-recist b.ts b.nii

@@ -107,25 +107,25 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 
 @test "nothing to report is an error" {
 	head -n 1 scores.tsv >none.tsv
-	fails 1 "seg-report: none.tsv: no row in it" seg-report -s none.tsv
+	fails 1 "seg-report: none.tsv: not one case: there is nothing to report" seg-report -s none.tsv
 	{ head -n 1 scores.tsv; grep -E '^(mean|median|count)' scores.tsv; } >none.tsv
 	fails 1 "seg-report: none.tsv: not one case: there is nothing to report" seg-report -s none.tsv
 	: >none.tsv
-	fails 1 "seg-report: none.tsv: no row in it" seg-report -s none.tsv
+	fails 1 "seg-report: none.tsv: empty: a table begins with a line that names its columns" seg-report -s none.tsv
 	fails 2 "seg-report: -s SCORES is needed (see seg-report --help)" seg-report pred.ts
 }
 
 @test "bad tables" {
 	bad() { printf "$1" >bad.tsv; fails 1 "seg-report: bad.tsv: $2" seg-report -s bad.tsv; }
-	bad 'id\tlabel\na\t1\n' "has no column 'dice'"
-	bad 'id\tlabel\tdice\na\t1\n' "line 2: 2 fields, but the first line has 3"
-	bad 'id\tlabel\tdice\tdice\na\t1\t1\t1\n' "line 1: column 'dice' is there twice"
-	bad 'id\tlabel\tdice\na\t1\thigh\n' "line 2: dice: 'high' is not a finite number"
-	bad 'id\tlabel\tdice\tx\na\t1\t1\t0x\n' "line 2: x: '0x' is not a finite number"
+	bad 'id\tlabel\na\t1\n' "no column 'dice'"
+	bad 'id\tlabel\tdice\na\t1\n' "line 2 has 2 cells, the heading has 3"
+	bad 'id\tlabel\tdice\tdice\na\t1\t1\t1\n' "two columns are named 'dice'"
+	bad 'id\tlabel\tdice\na\t1\thigh\n' "line 2, dice: 'high' is not a finite number"
+	bad 'id\tlabel\tdice\tx\na\t1\t1\t0x\n' "line 2, x: '0x' is not a finite number"
 	bad 'id\tlabel\tdice\na\t1\t1\na\t1\t0\n' "two rows for label 1 of 'a'"
 	bad 'id\tlabel\tdice\na\tone\t1\n' "label: 'one' is not a whole number"
 	bad 'id\tlabel\tdice\n..\t1\t1\n' "id '..' is a directory's name"
-	bad 'id\0label\n' "line 1: has a zero byte in it"
+	bad 'id\0label\n' "a byte 0: this is not a table"
 	fails 1 "seg-report: no.tsv: cannot open: No such file or directory" seg-report -s no.tsv
 }
 
@@ -152,12 +152,12 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 
 @test "bad logs and models; gnuplot that is not there" {
 	cut -f 2- log.tsv >l.tsv
-	fails 1 "seg-report: l.tsv: has no column 'step'" seg-report -s scores.tsv -l l.tsv -o page.html
+	fails 1 "seg-report: l.tsv: no column 'step'" seg-report -s scores.tsv -l l.tsv -o page.html
 	printf 'step\tloss\n1\t\n2\tnan\n' >l.tsv
 	fails 1 "seg-report: l.tsv: not one step with a loss" seg-report -s scores.tsv -l l.tsv -o page.html
 	# a log that would be a command
 	printf 'step\tloss\n1\t1\n!touch owned\t1\n' >l.tsv
-	fails 1 "seg-report: l.tsv: line 3: step: '!touch owned' is not a finite number" seg-report -s scores.tsv -l l.tsv -o page.html
+	fails 1 "seg-report: l.tsv: line 3, step: '!touch owned' is not a finite number" seg-report -s scores.tsv -l l.tsv -o page.html
 	fails 1 "seg-report: pred.ts: a frame of kind 'volume' (expected model) (offset 0)" seg-report -s scores.tsv -m pred.ts -o page.html
 	mkdir empty
 	fails 1 "seg-report: cannot run gnuplot, which draws the curves of --log: No such file or directory" \

@@ -155,7 +155,7 @@ END
 
 @test "two tables compared: differences, Wilcoxon's test as scipy has it" {
 	seg-score --compare "$G/score_a.tsv" "$G/score_b.tsv" | diff - "$G/score_compare.tsv"
-	seg-score --compare --metrics gap,even "$G/score_a.tsv" - <"$G/score_b.tsv" >some
+	seg-score --compare --metrics gap,even "$G/score_a.tsv" "$G/score_b.tsv" >some
 	awk -F '\t' 'NR == 1 || $1 == "gap"' "$G/score_compare.tsv" | diff - <(grep -v ^even some)
 	seg-score --compare --json "$G/score_a.tsv" "$G/score_b.tsv" >c.json
 	sed -n 's/^   "\(metric\|w\|p\)": "\{0,1\}\([^",]*\).*/\2/p' c.json | paste - - - | awk '{ printf "%s %.6g %.6g\n", $1, $2, $3 }' |
@@ -175,17 +175,17 @@ END
 	cd "$G" || return
 	t=$BATS_TEST_TMPDIR/t.tsv
 	bad() { printf "$1" >"$t"; fails 1 "$2" seg-score --compare "$t" score_a.tsv; }
-	bad '' "seg-score: $t: no row in it"
-	bad 'id\tlabel\tdice\n' "seg-score: $t: no row in it"
+	bad '' "seg-score: $t: empty: a table begins with a line that names its columns"
+	bad 'id\tlabel\tdice\n' "seg-score: $t: no case in it"
 	bad 'id\tlabel\tdice\nmean\t1\t0\n' "seg-score: $t: no case in it"
 	bad 'id\tdice\na\t1\n' "seg-score: $t: line 1: expected the columns id and label and a metric at least, as seg-score writes them"
-	bad 'id\tlabel\tdice\na\t1\n' "seg-score: $t: line 2: 2 fields, but the first line has 3"
-	bad 'id\tlabel\tdice\na\tx\t1\n' "seg-score: $t: line 2: label: 'x' is not a whole number"
-	bad 'id\tlabel\tdice\n\na\t1\t0.5mm\n' "seg-score: $t: line 3: dice: '0.5mm' is not a finite number"
-	bad 'id\tlabel\tdice\ta\tdice\n' "seg-score: $t: line 1: column 'dice' is there twice"
+	bad 'id\tlabel\tdice\na\t1\n' "seg-score: $t: line 2 has 2 cells, the heading has 3"
+	bad 'id\tlabel\tdice\na\tx\t1\n' "seg-score: $t: line 2, label: 'x' is not a whole number"
+	bad 'id\tlabel\tdice\na\t1\t0.5mm\n' "seg-score: $t: line 2, dice: '0.5mm' is not a finite number"
+	bad 'id\tlabel\tdice\ta\tdice\n' "seg-score: $t: two columns are named 'dice'"
 	bad 'id\tlabel\tdice\na\t1\t0\na\t2\t0\na\t1\t1\n' "seg-score: $t: case 'a', label 1 is there twice"
 	bad 'id\tlabel\tdice\na/b\t1\t0\n' "seg-score: $t: line 2: id 'a/b' has a '/' or a control character in it"
-	bad 'id\tlabel\tdi\0ce\n' "seg-score: $t: line 1: has a zero byte in it"
+	bad 'id\tlabel\tdi\0ce\n' "seg-score: $t: a byte 0: this is not a table"
 	printf 'id\tlabel\teven\ttied\tsame\tgap\ncase00\t1\t1\t1\t1\t1\ncase00\t4\t1\t1\t1\t1\n' >"$t"
 	fails 1 "seg-score: score_a.tsv: has not 1 of the cases of $t: case00 (label 4)" seg-score --compare "$t" score_a.tsv
 	sed 's/gap/gaps/' score_a.tsv >"$t"

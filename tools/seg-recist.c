@@ -90,14 +90,14 @@ static int read_past(struct state *s, struct err *e)
 	struct err unused;
 
 	s->past = (struct recist_past){&s->baseline, s->nadir, 0, 1e300};
-	if (o->baseline && table_read(&s->baseline, o->baseline, e))
+	if (o->baseline && table_read(o->baseline, &s->baseline, e))
 		return -1;
 	for (int i = 0; i < o->nadirs.n; i++) {
 		double mm;
 
 		if (!arg_float(o->nadirs.v[i], 0, 1e6, &mm, &unused))
 			s->past.least = mm < s->past.least ? mm : s->past.least;
-		else if (table_read(&s->nadir[s->past.nadirs++], o->nadirs.v[i], e))
+		else if (table_read(o->nadirs.v[i], &s->nadir[s->past.nadirs++], e))
 			return -1;
 	}
 	return 0;

@@ -4,8 +4,8 @@
 #define NIIPIPE_RECIST_H
 
 #include "lib/base/arg.h"
+#include "lib/base/table.h"
 #include "lib/volume/diameter.h"
-#include "lib/volume/table.h"
 
 struct recist_line {
 	double longest;      /* mm, in one slice of voxels (diameter.h: line) */

@@ -13,14 +13,15 @@ static int absent(const struct table *t, const char *id, struct err *e)
 /* The targets of case id in a table of lesions: how many, their labels, and the sum of their sizes. 0 or -1. */
 static int targets(const struct table *t, const char *id, int64_t *label, size_t *n, double *sum, struct err *e)
 {
-	int of = table_need(t, "id", e), which = of < 0 ? -1 : table_need(t, "label", e), target = which < 0 ? -1 : table_need(t, "target", e);
-	int size = target < 0 ? -1 : table_need(t, "size_mm", e), found = 0;
+	int64_t of = table_need(t, "id", e), which = of < 0 ? -1 : table_need(t, "label", e), target = which < 0 ? -1 : table_need(t, "target", e);
+	int64_t size = target < 0 ? -1 : table_need(t, "size_mm", e);
+	int found = 0;
 
 	*sum = 0;
 	*n = 0;
 	if (size < 0)
 		return -1;
-	for (size_t i = 0; i < t->rows; i++) {
+	for (int64_t i = 0; i < t->rows; i++) {
 		double v;
 
 		if (strcmp(table_cell(t, i, of), id))
@@ -31,7 +32,7 @@ static int targets(const struct table *t, const char *id, int64_t *label, size_t
 		if (table_integer(t, i, which, &label[*n], e) || table_number(t, i, size, &v, e))
 			return -1;
 		if (!(v >= 0 && isfinite(v)))
-			return err_set(e, t->path, "line %lld: a target of %g mm", (long long)t->line[i], v);
+			return err_set(e, t->path, "line %lld: a target of %g mm", (long long)i + 2, v);
 		*sum += v;
 		++*n;
 	}
@@ -41,18 +42,18 @@ static int targets(const struct table *t, const char *id, int64_t *label, size_t
 /* The sum of diameters of case id in a table of lesions or of cases. 0 or -1. */
 static int sum_of(const struct table *t, const char *id, int64_t *label, double *sum, struct err *e)
 {
-	int of = table_need(t, "id", e), column = table_column(t, "sum_mm", strlen("sum_mm"));
+	int64_t of = table_need(t, "id", e), column = table_find(t, "sum_mm");
 	size_t n;
 
 	if (of < 0)
 		return -1;
 	if (column < 0)
 		return targets(t, id, label, &n, sum, e);
-	for (size_t i = 0; i < t->rows; i++)
+	for (int64_t i = 0; i < t->rows; i++)
 		if (!strcmp(table_cell(t, i, of), id)) {
 			if (table_number(t, i, column, sum, e))
 				return -1;
-			return *sum >= 0 && isfinite(*sum) ? 0 : err_set(e, t->path, "line %lld: a sum of %g mm", (long long)t->line[i], *sum);
+			return *sum >= 0 && isfinite(*sum) ? 0 : err_set(e, t->path, "line %lld: a sum of %g mm", (long long)i + 2, *sum);
 		}
 	return absent(t, id, e);
 }
@@ -80,13 +81,12 @@ static int compare(struct recist_case *c, const struct recist_past *p, int64_t *
 
 int recist_compare(struct recist_case *c, const struct recist_past *p, struct err *e)
 {
-	size_t most = p->baseline->rows;
-	int64_t *label;
+	int64_t most = p->baseline->rows, *label;
 	int r;
 
 	for (int i = 0; i < p->nadirs; i++)
 		most = p->nadir[i].rows > most ? p->nadir[i].rows : most;
-	label = mem_new(most, sizeof *label, "labels", e);
+	label = mem_new((size_t)most, sizeof *label, "labels", e);
 	r = label ? compare(c, p, label, e) : -1;
 	free(label);
 	return r;

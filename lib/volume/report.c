@@ -57,7 +57,7 @@ static int by_label(const void *a, const void *b)
 }
 
 /* The case of the rows from r->row[at] on. */
-static int add_case(struct report *r, size_t at, struct err *e)
+static int add_case(struct report *r, int64_t at, struct err *e)
 {
 	const struct table *t = &r->scores;
 	const struct report_row *row = &r->row[at];
@@ -68,7 +68,7 @@ static int add_case(struct report *r, size_t at, struct err *e)
 	*c = (struct report_case){.id = row->id, .row = row};
 	if (frame_check_id(t->path, c->id, e))
 		return -1;
-	for (; at + (size_t)n < r->rows && !strcmp(row[n].id, c->id); n++) {
+	for (; at + n < r->rows && !strcmp(row[n].id, c->id); n++) {
 		const char *label = table_cell(t, row[n].at, r->label);
 
 		for (int64_t k = 0; k < n; k++)
@@ -89,22 +89,22 @@ static int read_scores(struct report *r, struct err *e)
 {
 	struct table *t = &r->scores;
 
-	if (table_read(t, r->o->scores, e) || (r->id = table_need(t, "id", e)) < 0 || (r->label = table_need(t, "label", e)) < 0 ||
+	if (table_read(r->o->scores, t, e) || (r->id = table_need(t, "id", e)) < 0 || (r->label = table_need(t, "label", e)) < 0 ||
 	    (r->dice = table_need(t, "dice", e)) < 0)
 		return -1;
 	while (r->rows < t->rows && !score_is_summary(table_cell(t, r->rows, r->id)))
 		r->rows++;
 	if (!r->rows)
 		return err_set(e, t->path, "not one case: there is nothing to report");
-	r->row = mem_new(r->rows, sizeof *r->row, "cases", e);
-	r->c = mem_zero(r->rows, sizeof *r->c, "cases", e);
-	r->name = mem_new(r->rows, sizeof *r->name, "labels", e);
+	r->row = mem_new((size_t)r->rows, sizeof *r->row, "cases", e);
+	r->c = mem_zero((size_t)r->rows, sizeof *r->c, "cases", e);
+	r->name = mem_new((size_t)r->rows, sizeof *r->name, "labels", e);
 	if (!r->row || !r->c || !r->name)
 		return -1;
-	for (size_t i = 0; i < r->rows; i++)
+	for (int64_t i = 0; i < r->rows; i++)
 		r->row[i] = (struct report_row){table_cell(t, i, r->id), i};
-	qsort(r->row, r->rows, sizeof *r->row, by_id);
-	for (size_t at = 0; at < r->rows; at += (size_t)r->c[r->n - 1].labels)
+	qsort(r->row, (size_t)r->rows, sizeof *r->row, by_id);
+	for (int64_t at = 0; at < r->rows; at += r->c[r->n - 1].labels)
 		if (add_case(r, at, e))
 			return -1;
 	qsort(r->c, (size_t)r->n, sizeof *r->c, worst_first);

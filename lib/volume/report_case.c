@@ -14,7 +14,7 @@ static void measures(const struct report *r, const struct report_case *c, struct
 		html_put(h, "<dl>");
 		for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
 			struct report_column column = report_column(shown[i]);
-			int at = table_column(&r->scores, shown[i], strlen(shown[i]));
+			int64_t at = table_find(&r->scores, shown[i]);
 			struct err e;
 			double v;
 

@@ -13,14 +13,14 @@ static const struct { const char *truth, *pred, *heading, *unit; } pairs[] = {
 };
 
 /* Dots of a label: y of column a or, with b >= 0, b - a against their mean. Returns how many, -1 and an error. */
-static int64_t dots(const struct report *r, const char *label, int a, int b, struct chart_dot *dot, struct err *e)
+static int64_t dots(const struct report *r, const char *label, int64_t a, int64_t b, struct chart_dot *dot, struct err *e)
 {
 	const struct table *t = &r->scores;
 	int64_t n = 0;
 
 	for (int64_t k = 0; k < r->n; k++)
 		for (int64_t i = 0; i < r->c[k].labels; i++) {
-			size_t row = r->c[k].row[i].at;
+			int64_t row = r->c[k].row[i].at;
 			double u, v = 0;
 
 			if (strcmp(table_cell(t, row, r->label), label))
@@ -37,7 +37,7 @@ static int label_charts(const struct report *r, const char *label, struct chart_
 	int64_t n;
 
 	html_put(h, "<div class=\"charts\">\n");
-	for (int i = 0; i < r->scores.columns; i++) {
+	for (int64_t i = 0; i < r->scores.columns; i++) {
 		struct report_column c = report_column(r->scores.cell[i]);
 
 		if (!c.chart)
@@ -46,7 +46,7 @@ static int label_charts(const struct report *r, const char *label, struct chart_
 			return -1;
 	}
 	for (size_t p = 0; p < sizeof pairs / sizeof *pairs; p++) {
-		int a = table_column(&r->scores, pairs[p].truth, strlen(pairs[p].truth)), b = table_column(&r->scores, pairs[p].pred, strlen(pairs[p].pred));
+		int64_t a = table_find(&r->scores, pairs[p].truth), b = table_find(&r->scores, pairs[p].pred);
 
 		if (a < 0 || b < 0)
 			continue;
@@ -59,7 +59,7 @@ static int label_charts(const struct report *r, const char *label, struct chart_
 
 int report_charts(const struct report *r, struct html *h, struct err *e)
 {
-	struct chart_dot *dot = mem_new(r->rows, sizeof *dot, "charts", e);
+	struct chart_dot *dot = mem_new((size_t)r->rows, sizeof *dot, "charts", e);
 	int bad = !dot;
 
 	html_put(h, "<section aria-labelledby=\"charts\"><h2 id=\"charts\">Distributions and agreement</h2>\n<p>A dot is a case and leads to it. "

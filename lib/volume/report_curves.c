@@ -13,27 +13,20 @@
 
 extern char **environ;
 
-/* A cell of the log, which is empty where there is nothing. */
-static int number(const struct table *t, size_t row, int column, double *v, struct err *e)
-{
-	*v = NAN;
-	return *table_cell(t, row, column) ? table_number(t, row, column, v, e) : 0;
-}
-
 /* gnuplot's script with the log in front. Only what was read as a number is handed on: a log's own text never becomes a command. */
 static int write_script(FILE *f, const struct table *t, int64_t *rows, struct err *e)
 {
-	int step = table_need(t, "step", e), loss = step < 0 ? -1 : table_need(t, "loss", e), dice = table_column(t, "val_dice", 8);
+	int64_t step = table_need(t, "step", e), loss = step < 0 ? -1 : table_need(t, "loss", e), dice = table_find(t, "val_dice");
 	int validated = 0;
 
 	if (step < 0 || loss < 0)
 		return -1;
 	*rows = 0;
 	fprintf(f, "set terminal svg size 760,380 font 'sans-serif,13' name 'curves'\n$log << EOD\nstep\tloss\tval_dice\n");
-	for (size_t i = 0; i < t->rows; i++) {
+	for (int64_t i = 0; i < t->rows; i++) {
 		double s, l, d = NAN;
 
-		if (table_number(t, i, step, &s, e) || number(t, i, loss, &l, e) || (dice >= 0 && number(t, i, dice, &d, e)))
+		if (table_number(t, i, step, &s, e) || table_number(t, i, loss, &l, e) || (dice >= 0 && table_number(t, i, dice, &d, e)))
 			return -1;
 		if (!isfinite(s) || !isfinite(l))
 			continue;
@@ -102,7 +95,7 @@ int report_curves(const struct report *r, struct html *h, struct err *e)
 
 	if (!r->o->log)
 		return 0;
-	if (!table_read(&t, r->o->log, e)) {
+	if (!table_read(r->o->log, &t, e)) {
 		script = tmpfile();
 		svg = tmpfile();
 		if (!script || !svg)

@@ -3,11 +3,11 @@
 #define NIIPIPE_REPORT_PARTS_H
 
 #include "lib/base/html.h"
+#include "lib/base/table.h"
 #include "lib/volume/chart.h"
 #include "lib/volume/report.h"
-#include "lib/volume/table.h"
 
-struct report_row { const char *id; size_t at; }; /* borrowed; row of the table */
+struct report_row { const char *id; int64_t at; }; /* borrowed; row of the table */
 
 struct report_case {
 	const char *id;         /* borrowed from the table */
@@ -20,8 +20,8 @@ struct report_case {
 struct report {
 	const struct report_opts *o;
 	struct table scores;
-	int id, label, dice;     /* columns */
-	size_t rows;             /* without the summary */
+	int64_t id, label, dice; /* columns */
+	int64_t rows;            /* without the summary */
 	struct report_row *row;  /* case by case */
 	int64_t n;
 	struct report_case *c;   /* the worst first */

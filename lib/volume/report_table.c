@@ -62,19 +62,19 @@ void report_number(struct html *h, const struct report_column *c, double v)
 }
 
 /* Is this a column of numbers that are scores? */
-static int is_score(const struct report *r, int column)
+static int is_score(const struct report *r, int64_t column)
 {
 	return column != r->id && column != r->label;
 }
 
 /* What a column comes to for a label. */
-static int spread(const struct report *r, int column, const char *label, int64_t resamples, struct chart_spread *s, struct err *e)
+static int spread(const struct report *r, int64_t column, const char *label, int64_t resamples, struct chart_spread *s, struct err *e)
 {
-	double *v = mem_new(r->rows, sizeof *v, "scores", e);
+	double *v = mem_new((size_t)r->rows, sizeof *v, "scores", e);
 	size_t n = 0;
 	int bad = !v;
 
-	for (size_t i = 0; i < r->rows && !bad; i++) /* in the table's order, which the bootstrap depends on */
+	for (int64_t i = 0; i < r->rows && !bad; i++) /* in the table's order, which the bootstrap depends on */
 		if (!strcmp(table_cell(&r->scores, i, r->label), label))
 			bad = table_number(&r->scores, i, column, &v[n++], e);
 	bad = bad || chart_spread(v, n, resamples, s, e);
@@ -140,7 +140,7 @@ static void scroll(struct html *h, const char *caption)
 }
 
 /* The statistics of a column for a label, a row. */
-static int statistics_row(const struct report *r, int column, const char *label, struct html *h, struct err *e)
+static int statistics_row(const struct report *r, int64_t column, const char *label, struct html *h, struct err *e)
 {
 	struct report_column c = report_column(r->scores.cell[column]);
 	struct chart_spread s;
@@ -171,7 +171,7 @@ static int statistics(const struct report *r, struct html *h, struct err *e)
 	for (size_t k = 0; k < sizeof what / sizeof *what; k++)
 		html_print(h, "<th scope=\"col\">%s</th>", what[k]);
 	html_put(h, "</tr></thead>\n<tbody>\n");
-	for (int i = 0; i < r->scores.columns; i++)
+	for (int64_t i = 0; i < r->scores.columns; i++)
 		for (int64_t l = 0; is_score(r, i) && l < r->labels; l++)
 			if (statistics_row(r, i, r->name[l], h, e))
 				return -1;
@@ -179,7 +179,7 @@ static int statistics(const struct report *r, struct html *h, struct err *e)
 	return 0;
 }
 
-static void heading(const struct report *r, int column, struct html *h)
+static void heading(const struct report *r, int64_t column, struct html *h)
 {
 	const char *name = r->scores.cell[column];
 
@@ -190,14 +190,14 @@ static void heading(const struct report *r, int column, struct html *h)
 	html_put(h, "</button></th>");
 }
 
-static int score_row(const struct report *r, int64_t k, size_t row, struct html *h, struct err *e)
+static int score_row(const struct report *r, int64_t k, int64_t row, struct html *h, struct err *e)
 {
 	html_print(h, "<tr><th scope=\"row\"><a href=\"#case-%lld\">", (long long)k);
 	html_text(h, r->c[k].id);
 	html_put(h, "</a></th>");
 	if (r->labels > 1)
 		html_print(h, "<td data-v=\"%s\">%s</td>", table_cell(&r->scores, row, r->label), table_cell(&r->scores, row, r->label));
-	for (int i = 0; i < r->scores.columns; i++) {
+	for (int64_t i = 0; i < r->scores.columns; i++) {
 		struct report_column c = report_column(r->scores.cell[i]);
 		double v;
 
@@ -224,7 +224,7 @@ int report_table(const struct report *r, struct html *h, struct err *e)
 	heading(r, r->id, h);
 	if (r->labels > 1)
 		heading(r, r->label, h);
-	for (int i = 0; i < r->scores.columns; i++)
+	for (int64_t i = 0; i < r->scores.columns; i++)
 		if (is_score(r, i))
 			heading(r, i, h);
 	html_put(h, "</tr></thead>\n<tbody class=\"sorts\">\n");

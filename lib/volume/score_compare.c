@@ -47,7 +47,7 @@ static int check_columns(const struct score_file *a, const struct score_file *b,
 	struct names missing = {"", 0, 0};
 
 	for (int i = 0; i < a->columns; i++)
-		if (table_column(&b->t, a->name[i], strlen(a->name[i])) < 0)
+		if (table_find(&b->t, a->name[i]) < 0)
 			name(&missing, "%.80s", a->name[i], 0);
 	return missing.n ? err_set(e, b->t.path, "has not %zu of the columns of %.200s (choose with --metrics): %s", missing.n, a->t.path, missing.text) : 0;
 }
@@ -55,9 +55,10 @@ static int check_columns(const struct score_file *a, const struct score_file *b,
 /* The metric named by n bytes: its index, or -1. */
 static int metric_of(const struct score_file *f, const char *text, size_t n)
 {
-	int i = table_column(&f->t, text, n);
-
-	return i < 2 ? -1 : i - 2;
+	for (int i = 0; i < f->columns; i++)
+		if (strlen(f->name[i]) == n && !strncmp(f->name[i], text, n))
+			return i;
+	return -1;
 }
 
 /* ---- differences ---- */

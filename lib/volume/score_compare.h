@@ -2,21 +2,20 @@
 #ifndef NIIPIPE_SCORE_COMPARE_H
 #define NIIPIPE_SCORE_COMPARE_H
 
+#include "lib/base/table.h"
 #include "lib/volume/score.h"
-#include "lib/volume/table.h"
 
 /* A table as score_write_tsv writes it, without its summary. */
 struct score_file {
 	struct table t;
-	char **name;      /* of the columns after id and label */
+	const char *const *name; /* of the columns after id and label */
 	int columns;
 	struct score_line { const char *id; int64_t label; double *v; } *line; /* by id, then label */
 	size_t n;
 	double *v;
 };
 
-/* Refused: what table_read refuses, other first columns, numbers that are none, a case and label twice, no case. path "-": standard
-   input. Freed with score_file_free, which is safe on a zeroed one, also after failure. 0 or -1. */
+/* Refused: what table_read refuses, other first columns, numbers that are none, a case and label twice, no case. Freed with score_file_free, which is safe on a zeroed one, also after failure. 0 or -1. */
 int score_file_read(struct score_file *f, const char *path, struct err *e);
 void score_file_free(struct score_file *f);
 

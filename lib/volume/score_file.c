@@ -4,7 +4,7 @@
 #include "lib/base/mem.h"
 #include "lib/volume/score_compare.h"
 
-static int add(struct score_file *f, size_t row, struct err *e)
+static int add(struct score_file *f, int64_t row, struct err *e)
 {
 	const struct table *t = &f->t;
 	struct score_line *l = &f->line[f->n];
@@ -14,7 +14,7 @@ static int add(struct score_file *f, size_t row, struct err *e)
 	*l = (struct score_line){table_cell(t, row, 0), 0, f->v + f->n * (size_t)f->columns};
 	f->n++;
 	if (frame_check_id(NULL, l->id, e))
-		return err_prefix(e, "%s: line %lld", t->path, (long long)t->line[row]);
+		return err_prefix(e, "%s: line %lld", t->path, (long long)row + 2);
 	if (table_integer(t, row, 1, &l->label, e))
 		return -1;
 	for (int i = 0; i < f->columns; i++)
@@ -36,17 +36,17 @@ int score_file_read(struct score_file *f, const char *path, struct err *e)
 	struct table *t = &f->t;
 
 	memset(f, 0, sizeof *f);
-	if (table_read(t, path, e))
+	if (table_read(path, t, e))
 		return -1;
 	if (t->columns < 3 || strcmp(t->cell[0], "id") || strcmp(t->cell[1], "label"))
 		return err_set(e, t->path, "line 1: expected the columns id and label and a metric at least, as seg-score writes them");
-	f->columns = t->columns - 2;
+	f->columns = (int)t->columns - 2;
 	f->name = t->cell + 2;
-	f->line = mem_new(t->rows, sizeof *f->line, "scores", e);
-	f->v = mem_new(t->rows * (size_t)f->columns, sizeof *f->v, "scores", e);
+	f->line = mem_new((size_t)t->rows, sizeof *f->line, "scores", e);
+	f->v = mem_new((size_t)t->rows * (size_t)f->columns, sizeof *f->v, "scores", e);
 	if (!f->line || !f->v)
 		return -1;
-	for (size_t i = 0; i < t->rows; i++)
+	for (int64_t i = 0; i < t->rows; i++)
 		if (add(f, i, e))
 			return -1;
 	if (!f->n)

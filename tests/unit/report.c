@@ -1,12 +1,50 @@
-/* What reports are made of: pages, statistics, the viewer's packed slices. */
+/* What reports are made of: tables, pages, statistics, the viewer's packed slices. */
 #include "tests/unit/tap.h"
 
+#include <unistd.h>
 #include <zlib.h>
 
 #include "lib/base/rng.h"
+#include "lib/base/table.h"
 #include "lib/volume/report_parts.h"
 
 static struct err e;
+
+/* -- tables ------------------------------------------------------------------ */
+
+static int put(char path[64], const char *text)
+{
+	FILE *f = fopen((snprintf(path, 64, "/tmp/report-test.%ld", (long)getpid()), path), "w");
+	int good = f && fputs(text, f) >= 0;
+
+	return f && !fclose(f) && good;
+}
+
+static void tables(void)
+{
+	static const struct { const char *text; int64_t rows; } good[] = {
+		{"a", 0}, {"a\n", 0}, {"a\tb\n1\t2\n", 1}, {"a\tb\n1\t2\n\t\n", 2}, {"a\tb\r\n1\tnan\r\n", 1}, {"a\tb\n1\tinf\n2\t-inf\n\n\n", 2},
+	};
+	static const char *const bad[] = {"", "\n\n", "a\ta\n", "a\tb\n1\n", "a\tb\n1\t2\t3\n", "a\tb\n\n1\t2\n"};
+	char path[64];
+	struct table t;
+	double v;
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		ok(put(path, good[i].text) && !table_read(path, &t, &e) && t.rows == good[i].rows, "table %zu has %lld rows", i, (long long)t.rows);
+		if (i == 4)
+			ok(!table_number(&t, 0, table_find(&t, "b"), &v, &e) && isnan(v) && !table_number(&t, 0, 0, &v, &e) && v == 1, "lines of DOS");
+		if (i == 5)
+			ok(!table_number(&t, 0, 1, &v, &e) && v == INFINITY && !table_number(&t, 1, 1, &v, &e) && v == -INFINITY, "what is infinite");
+		table_free(&t);
+		unlink(path);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		ok(put(path, bad[i]) && table_read(path, &t, &e) == -1, "no table %zu: %s", i, e.text);
+		table_free(&t);
+		unlink(path);
+	}
+}
 
 /* -- pages ------------------------------------------------------------------- */
 
@@ -163,6 +201,7 @@ static void slices(void)
 
 int main(void)
 {
+	tables();
 	pages();
 	statistics();
 	charts();
