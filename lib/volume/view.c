@@ -106,7 +106,8 @@ int view_draw(const struct frame *f, const struct view_opts *o, struct draw *d, 
 		return err_set(e, NULL, "tensor '%s' is not a volume on the frame's grid", o->tensor);
 	v.label = cut_mask(f, "label", &g), v.pred = cut_mask(f, "pred", &g);
 	v.cut = cut_of(&g, o->plane);
-	if (view_range_chosen(f, &v.cut, v.image, o->window, o->lo, o->hi, &v.range, e) || cut_find(&v.cut, (const struct tensor *const[]){v.label, v.pred}, 2, &m, e))
+	if (view_range_chosen(f, &v.cut, v.image, o->window, o->lo, o->hi, &v.range, e) ||
+	    cut_find(&v.cut, (const struct tensor *const[]){v.label, v.pred}, 2, &m, e))
 		return -1;
 	if (o->close >= 0)
 		cut_close(&v.cut, &m, o->close);
