@@ -43,6 +43,7 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 	volume s U8 4,3,5 '\1\1\1\0\0\0\0\0\0\0\0\0\0\0\0\1\1\1\0\0\1\1\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\1\1\1\0\0\0\0\0\0\0\0\0\0\0' >a.ts
 	nii-view -t label --zoom 9 a.ts -o most.png
 	nii-view -t label --zoom 9 --slice 1 a.ts | cmp - most.png
+	nii-view -t label --zoom 9 --montage 1 a.ts | cmp - most.png
 	nii-view -t label --zoom 9 --recist a.ts -o recist.png
 	nii-view -t label --zoom 9 --recist --slice 3 a.ts | cmp - recist.png
 	nii-view -t label --plain --zoom 9 --montage 2 --recist a.ts >two.png # 0 and 3, not 0 and 1

@@ -51,7 +51,7 @@ static int64_t choose(const struct view *v, const struct cut_marks *m, int64_t *
 	want = v->o->strip ? last - first + 1 : want;
 	if (want > MOST_SLICES)
 		return err_set(e, NULL, "%lld slices in one picture (at most %d)", (long long)want, MOST_SLICES);
-	if (want > 0) {
+	if (want > 1) {
 		cut_spread(&v->cut, m, want, layer);
 		cut_include(layer, want, must, n_must);
 	}

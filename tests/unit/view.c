@@ -1,6 +1,7 @@
 /* lib/volume/view: which way is up, what is outlined. */
 #include "tests/unit/tap.h"
 
+#include "lib/base/rng.h"
 #include "lib/stream/history.h"
 #include "lib/volume/view.h"
 
@@ -227,8 +228,39 @@ static void recist(void)
 	}
 }
 
+/* Layers that must be shown take the places of others; what is left rises and is there once. */
+static void included(void)
+{
+	struct rng r;
+	int good = 1;
+
+	rng_init(&r, 1, RNG_TEST, 0);
+	for (int trial = 0; trial < 2000 && good; trial++) {
+		int64_t layer[8], must[3], n = 1 + (int64_t)rng_below(&r, 8), at = -1;
+		int n_must = 1 + (int)rng_below(&r, 3);
+
+		for (int64_t i = 0; i < n; i++)
+			layer[i] = at += 1 + (int64_t)rng_below(&r, 4);
+		for (int i = 0; i < n_must; i++)
+			must[i] = (int64_t)rng_below(&r, 40);
+		n_must = n_must > n ? (int)n : n_must;
+		cut_include(layer, n, must, n_must);
+		for (int64_t i = 1; i < n; i++)
+			good &= layer[i] > layer[i - 1];
+		for (int i = 0; i < n_must; i++) {
+			int found = 0;
+
+			for (int64_t k = 0; k < n; k++)
+				found |= layer[k] == must[i];
+			good &= found;
+		}
+	}
+	ok(good, "layers that must be shown are, 2000 times");
+}
+
 int main(void)
 {
+	included();
 	recist();
 	ranges();
 	orientation();
