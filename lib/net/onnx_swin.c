@@ -1,5 +1,5 @@
-/* Transformers' operations: layer normalisation, patch merging, attention within shifted windows as MONAI's SwinTransformerBlock has it. What depends on
-   the input's size (windows, padding, shifts, regions) is computed by nodes, so that any size goes in. Formulas: kernels/attention.h. */
+/* Transformers' operations: layer normalisation, patch merging, attention within shifted windows as MONAI's SwinTransformerBlock has it. What depends
+   on the input's size (windows, padding, shifts, regions) is computed by nodes, so that any size goes in. Formulas: kernels/attention.h. */
 #include "lib/net/onnx_node.h"
 
 #include <math.h>
