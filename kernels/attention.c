@@ -47,7 +47,9 @@ void K(att_tokens)(const struct att *a, int64_t window, struct room *r)
 	for (int64_t t = 0; t < a->t; t++) {
 		int64_t rest = t, at[3], voxel = n, where = 0, pad = 0;
 
-		for (int k = 2; k >= 0; k--) {
+		for (int fast = 0; fast < 3; fast++) {
+			int k = g->turned ? fast : 2 - fast;
+
 			at[k] = first[k] + rest % g->window[k];
 			rest /= g->window[k];
 		}

@@ -76,10 +76,10 @@ static inline int64_t att_room(const struct att *a, int back, float *base, struc
    columns of the index made for the whole window, also where the window in use is smaller. */
 static inline void att_codes(const struct att *a, struct room *r)
 {
-	const int64_t *n = a->g->table;
+	const int64_t *table = a->g->table, middle = table[1], fast = table[a->g->turned ? 0 : 2];
 
 	for (int64_t i = 0; i < a->t; i++)
-		r->code[i] = (i / (n[1] * n[2]) * (2 * n[1] - 1) + i / n[2] % n[1]) * (2 * n[2] - 1) + i % n[2];
+		r->code[i] = (i / (middle * fast) * (2 * middle - 1) + i / fast % middle) * (2 * fast - 1) + i % fast;
 }
 
 static inline int64_t att_row(const struct att *a, const struct room *r, int64_t i, int64_t j)

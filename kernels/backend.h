@@ -96,6 +96,7 @@ struct k_attention {
 	int64_t window[3], shift[3];  /* in use; shift 0 <= shift < window */
 	int64_t table[3];             /* the window that the table of position bias was made for, >= window: [(2 d - 1)(2 h - 1)(2 w - 1)][heads] */
 	float scale;
+	int turned;                   /* tokens of a window, and rows of the table, count w,h,d: d runs fastest */
 };
 struct k_attention_args { const void *qkv; const float *bias, *table; }; /* qkv [n,D,H,W,3c], bias [3c] (NULL: 0) */
 struct k_attention_grads { const void *dy; void *dqkv; float *dbias, *dtable; }; /* written; added to: padding's share (NULL: not wanted); added to */

@@ -49,6 +49,8 @@ static inline void ref_window(const struct k_attention *g, const int64_t first[3
 	for (int64_t i = 0; i < t; i++) {
 		int64_t at[3] = {first[0] + i / (g->window[1] * g->window[2]), first[1] + i / g->window[2] % g->window[1], first[2] + i % g->window[2]};
 
+		if (g->turned)
+			at[0] = first[0] + i % g->window[0], at[1] = first[1] + i / g->window[0] % g->window[1], at[2] = first[2] + i / (g->window[0] * g->window[1]);
 		vox[i] = ref_voxel(g, at, padded);
 		region[i] = 0;
 		for (int k = 0; k < 3; k++)
@@ -60,10 +62,10 @@ static inline void ref_window(const struct k_attention *g, const int64_t first[3
 
 		for (int64_t j = 0; j < t; j++) {
 			const double *k = (vox[j] < 0 ? bias : qkv + (n * volume + vox[j]) * 3 * g->c) + g->c + head * hd;
-			int64_t row = 0, m[3] = {g->table[1] * g->table[2], g->table[2], 1};
+			int64_t row = 0, size[3] = {g->table[g->turned ? 2 : 0], g->table[1], g->table[g->turned ? 0 : 2]}, m[3] = {size[1] * size[2], size[2], 1};
 
 			for (int a = 0; a < 3; a++)
-				row = row * (2 * g->table[a] - 1) + i / m[a] % g->table[a] - j / m[a] % g->table[a] + g->table[a] - 1;
+				row = row * (2 * size[a] - 1) + i / m[a] % size[a] - j / m[a] % size[a] + size[a] - 1;
 			s[j] = table[row * g->heads + head] - (any && region[i] != region[j] ? 100 : 0);
 			for (int64_t d = 0; d < hd; d++)
 				s[j] += (double)g->scale * q[d] * k[d];
