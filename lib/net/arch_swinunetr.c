@@ -19,7 +19,7 @@ struct swin {
 	int in_channels, out_channels, features, depths[STAGES], heads[STAGES], window[3];
 	int qkv_bias, normalize, patch_norm, v2, turned;
 	double mlp_ratio;
-	float drop, path; /* rates of dropout, and of stochastic depth in the last block */
+	float drop, attention_drop, path; /* rates of dropout, and of stochastic depth in the last block */
 	unsigned char order[8];
 };
 
@@ -83,7 +83,7 @@ static int mlp(struct graph *g, int x, const struct swin *s, int c)
 /* MONAI's SwinTransformerBlock */
 static int block(struct graph *g, int x, const struct swin *s, int stage, int i)
 {
-	struct graph_attention a = {.heads = s->heads[stage], .bias = s->qkv_bias, .turned = s->turned};
+	struct graph_attention a = {.heads = s->heads[stage], .bias = s->qkv_bias, .turned = s->turned, .drop = s->attention_drop};
 	int mark = graph_enter(g, "blocks.%d", i), c = s->features << stage, y;
 
 	for (int k = 0; k < 3; k++)
@@ -181,11 +181,8 @@ static int read_merging(struct swin *s, const json_t *arch, struct err *e)
 /* What was not built in must be off. */
 static int read_absent(const json_t *arch, struct err *e)
 {
-	const json_t *rate = json_object_get(arch, "attn_drop_rate");
 	int hyena = 0;
 
-	if (rate && (!json_is_number(rate) || json_number_value(rate) != 0))
-		return err_set(e, NULL, "attn_drop_rate must be 0: it is not built in");
 	if (arch_flag(arch, "use_hyena", &hyena, e))
 		return -1;
 	return hyena ? err_set(e, NULL, "use_hyena must be false: it is not built in") : 0;
@@ -220,7 +217,8 @@ static int read_options(struct swin *s, const json_t *arch, struct err *e)
 	    arch_flag(arch, "qkv_bias", &s->qkv_bias, e) || arch_flag(arch, "normalize", &s->normalize, e) ||
 	    arch_flag(arch, "patch_norm", &s->patch_norm, e) || arch_flag(arch, "use_v2", &s->v2, e) || arch_word(arch, "norm_name", "instance", e))
 		return -1;
-	if (arch_rate(arch, "drop_rate", &s->drop, e) || arch_rate(arch, "dropout_path_rate", &s->path, e))
+	if (arch_rate(arch, "drop_rate", &s->drop, e) || arch_rate(arch, "attn_drop_rate", &s->attention_drop, e) ||
+	    arch_rate(arch, "dropout_path_rate", &s->path, e))
 		return -1;
 	if (window && arch_triple(window, "window_size", WINDOW_MAX, 0, s->window, e))
 		return -1;

@@ -27,7 +27,7 @@ static int add_aliases(const struct graph *g, struct frame *f, struct err *e)
 	return r;
 }
 
-/* MONAI's attention keeps, for every pair of a window's voxels, the line of its bias table that their distance has: [L,L], its first axis outermost. */
+/* MONAI's attention keeps, for every pair of a window's voxels, the line of its bias table that their distance has: [L,L], first axis outermost. */
 static void fill_index(const int window[3], int64_t *index)
 {
 	const int w = window[2], plane = window[1] * w, n = window[0] * plane, line = 2 * w - 1, page = (2 * window[1] - 1) * line;

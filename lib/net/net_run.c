@@ -129,14 +129,22 @@ static int do_slice(struct net *n, const struct plan_call *c, const struct plan_
 	return n->k->slice_copy(net_run_at(n, c->y), c->y.pitch, net_run_at(n, c->x), c->x.pitch, c->vox, c->c, c->add, e);
 }
 
-static int do_drop(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+static struct k_drop drop_of(const struct net *n, const struct plan_step *s)
 {
 	uint64_t index = (uint64_t)n->step << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
+
+	return (struct k_drop){.rate = s->rate, .key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)},
+		.at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
+}
+
+static int do_drop(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
 	enum graph_dropped what = n->graph->op[s->op].dropped;
-	struct k_drop g = {.rate = s->rate, .span = what == GRAPH_CHANNELS ? c->vox / n->plan->batch : 0,
-		.key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)}, .at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
+	struct k_drop g = drop_of(n, s);
 
 	(void)l;
+	if (what == GRAPH_CHANNELS)
+		g.span = c->vox / n->plan->batch;
 	if (what == GRAPH_SAMPLES) { /* the values of a sample as voxels of one channel */
 		g.span = c->vox * c->c / n->plan->batch;
 		return n->k->drop(&g, net_run_at(n, c->x), 1, net_run_at(n, c->y), 1, c->vox * c->c, 1, c->add, e);
@@ -183,7 +191,11 @@ static int do_layer_back(struct net *n, const struct plan_call *c, const struct 
 
 static struct k_attention_args attention_args(const struct net *n, const struct plan_call *c, const struct plan_step *s)
 {
-	return (struct k_attention_args){net_run_at(n, c->x), weight(n, s->b), weight(n, s->w)};
+	struct k_attention_args a = {net_run_at(n, c->x), weight(n, s->b), weight(n, s->w)};
+
+	if (n->plan->train)
+		a.drop = drop_of(n, s);
+	return a;
 }
 
 static int do_attention(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
