@@ -86,7 +86,8 @@ static inline void ref_window(const struct k_attention *g, const int64_t first[3
 }
 
 /* factor: of dropout, as k_attention_args counts; NULL: none */
-static inline void ref_attention(const struct k_attention *g, const double *qkv, const double *bias, const double *table, const float *factor, double *y)
+static inline void ref_attention(const struct k_attention *g, const double *qkv, const double *bias, const double *table, const float *factor,
+                                 double *y)
 {
 	int64_t padded[3], first[3], t = g->window[0] * g->window[1] * g->window[2], one = (t + 3) / 4 * 4 * ((t + 63) / 64 * 64), window = 0;
 

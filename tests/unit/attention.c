@@ -90,7 +90,8 @@ static void attention_case(struct k_attention g, float rate)
 	same &= !memcmp(dtable[0].f, dtable[1].f, sizeof(float) * (size_t)dtable[0].n);
 	ref_attention(&g, a.qkv.d, a.bias.d, a.table.d, a.factor, a.y.d);
 	off[0] = off_most(y[0].f, a.y.d, a.y.n, 2e-6);
-	ok(!bad && off[0] <= 1, "attention of %lldx%lldx%lld, window %lld,%lld,%lld, shift %lld,%lld,%lld, %lld heads of %lld, drop %g: %.2g of the tolerance",
+	ok(!bad && off[0] <= 1,
+	   "attention of %lldx%lldx%lld, window %lld,%lld,%lld, shift %lld,%lld,%lld, %lld heads of %lld, drop %g: %.2g of the tolerance",
 	   (long long)g.size[0], (long long)g.size[1], (long long)g.size[2], (long long)g.window[0], (long long)g.window[1], (long long)g.window[2],
 	   (long long)g.shift[0], (long long)g.shift[1], (long long)g.shift[2], (long long)g.heads, (long long)(g.c / g.heads), rate,
 	   off[0]);
