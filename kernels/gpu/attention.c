@@ -10,10 +10,15 @@ KERNEL(attention_tokens, (struct att a), (a), items(a.windows * a.t))
 		int64_t window = k / a.t, i = k % a.t, at[3], voxel;
 		struct token t = {0, 0};
 
-		for (int x = 2; x >= 0; x--) {
-			at[x] = window % a.count[x] * g->window[x] + i % g->window[x];
-			window /= a.count[x];
+		for (int fast = 0; fast < 3; fast++) {
+			int x = g->turned ? fast : 2 - fast;
+
+			at[x] = i % g->window[x];
 			i /= g->window[x];
+		}
+		for (int x = 2; x >= 0; x--) {
+			at[x] += window % a.count[x] * g->window[x];
+			window /= a.count[x];
 		}
 		voxel = window;
 		for (int x = 0; x < 3; x++) {
@@ -50,7 +55,8 @@ KERNEL(attention, (struct att a, void *y), (a, y), a.windows * a.g.heads)
 
 size_t G(attention_bytes)(const struct k_attention *g, int back)
 {
-	struct att a = att_of(g);
+	const struct k_attention_args none = {0};
+	struct att a = att_of(g, &none);
 	int64_t of = 3 * a.windows * g->heads * a.t, pad = 2 * a.windows * a.t * g->c, slot = g->heads * a.runs * a.table;
 
 	return sizeof(struct token) * (size_t)(a.windows * a.t) + sizeof(float) * (size_t)(back ? of + pad + slot : 0);
@@ -58,10 +64,10 @@ size_t G(attention_bytes)(const struct k_attention *g, int back)
 
 int G(attention_fwd)(const struct k_attention *g, const struct k_attention_args *x, void *y, void *scratch)
 {
-	struct att a = att_of(g);
+	struct att a = att_of(g, x);
 	int bad;
 
-	a.token = (struct token *)scratch, a.qkv = x->qkv, a.bias = x->bias, a.position = x->table;
+	a.token = (struct token *)scratch;
 	bad = G(attention_tokens)(a);
 	return bad ? bad : G(attention)(a, y);
 }

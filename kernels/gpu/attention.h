@@ -3,7 +3,7 @@
 #define NIIPIPE_GPU_ATTENTION_H
 
 #include "kernels/gpu/kernels.h"
-#include "kernels/gpu/par.h"
+#include "kernels/gpu/philox.h"
 
 enum { ATT_HEAD = 64, ATT_RUNS = 64 }; /* channels of a head at most; runs of windows of a head at most, in the gradient of the table */
 #define ATT_MASKED 100.0f              /* off the scores of tokens of different regions, as MONAI has it */
@@ -19,6 +19,7 @@ struct att {
 	struct token *token;                 /* [windows,t] */
 	const void *qkv;
 	const float *bias, *position;        /* of the projection; the table */
+	struct k_drop drop;                  /* rate 0: none */
 };
 
 /* token is room that attention_tokens fills. */
@@ -27,7 +28,7 @@ extern "C"
 #endif
 int G(attention_tokens)(struct att a);
 
-static inline struct att att_of(const struct k_attention *g)
+static inline struct att att_of(const struct k_attention *g, const struct k_attention_args *x)
 {
 	struct att a;
 
@@ -40,6 +41,7 @@ static inline struct att att_of(const struct k_attention *g)
 		a.shifted |= g->shift[i] > 0;
 	}
 	a.hd = g->c / g->heads;
+	a.qkv = x->qkv, a.bias = x->bias, a.position = x->table, a.drop = x->drop;
 	a.runs = a.windows < ATT_RUNS ? a.windows : ATT_RUNS;
 	return a;
 }
@@ -48,9 +50,9 @@ static inline struct att att_of(const struct k_attention *g)
    also where the window in use is smaller. */
 DEVICE int64_t att_code(const struct att *a, int64_t i)
 {
-	const int64_t *n = a->g.table;
+	const int64_t *n = a->g.table, fast = n[a->g.turned ? 0 : 2];
 
-	return (i / (n[1] * n[2]) * (2 * n[1] - 1) + i / n[2] % n[1]) * (2 * n[2] - 1) + i % n[2];
+	return (i / (n[1] * fast) * (2 * n[1] - 1) + i / fast % n[1]) * (2 * fast - 1) + i % fast;
 }
 
 /* Element d of part 0 q, 1 k, 2 v of a token: padding was zero before the projection. */
@@ -59,6 +61,14 @@ DEVICE float att_part(const struct att *a, struct token t, int part, int64_t hea
 	int64_t at = part * a->g.c + head * a->hd + d;
 
 	return t.vox >= 0 ? get(a->qkv, t.vox * 3 * a->g.c + at) : a->bias ? a->bias[at] : 0;
+}
+
+/* The factor of key j of query i: 1, or dropout's */
+DEVICE float att_factor(const struct att *a, const struct token *tokens, int64_t head, int64_t i, int64_t j)
+{
+	int64_t window = (tokens - a->token) / a->t;
+
+	return a->drop.rate > 0 ? drop_at(&a->drop, ((window * a->g.heads + head) * ((a->t + 3) / 4 * 4) + i) * ((a->t + 63) / 64 * 64) + j) : 1;
 }
 
 DEVICE float att_position(const struct att *a, int64_t code_i, int64_t code_j, int64_t head)
@@ -89,6 +99,7 @@ DEVICE void att_query(const struct att *a, const struct token *tokens, int64_t h
 		less = expf(r->most - p), r->most = p;
 		p = expf(s - p);
 		r->sum = r->sum * less + p;
+		p *= att_factor(a, tokens, head, i, j);
 		for (int d = 0; d < hd; d++)
 			r->o[d] = r->o[d] * less + p * att_part(a, key, 2, head, d);
 	}

@@ -28,7 +28,7 @@ DEVICE void query_back(const struct att *a, const struct back *b, int64_t team, 
 			s += r.q[d] * att_part(a, tokens[j], 1, head, d), dp += dy[d] * att_part(a, tokens[j], 2, head, d);
 		if (a->shifted && tokens[j].region != tokens[i].region)
 			s -= ATT_MASKED;
-		s = expf(s - r.most) / r.sum * (dp - mean);
+		s = expf(s - r.most) / r.sum * (att_factor(a, tokens, head, i, j) * dp - mean);
 		for (int d = 0; d < hd; d++)
 			dq[d] += s * att_part(a, tokens[j], 1, head, d);
 	}
@@ -47,7 +47,7 @@ KERNEL(attention_back_query, (struct att a, struct back b), (a, b), a.windows * 
 		}
 }
 
-/* P and dS of query i and key j */
+/* What of P weighs v, and dS, of query i and key j */
 struct share { float p, ds; };
 
 DEVICE struct share share_of(const struct att *a, const struct back *b, int64_t team, int64_t i, int64_t j, const int hd)
@@ -64,8 +64,9 @@ DEVICE struct share share_of(const struct att *a, const struct back *b, int64_t 
 	}
 	if (a->shifted && tokens[j].region != tokens[i].region)
 		s -= ATT_MASKED;
-	r.p = expf(s - of[0]) * of[1];
-	r.ds = r.p * (dp - of[2]);
+	s = expf(s - of[0]) * of[1];
+	r.p = s * att_factor(a, tokens, head, i, j);
+	r.ds = s * (att_factor(a, tokens, head, i, j) * dp - of[2]);
 	return r;
 }
 
@@ -110,7 +111,7 @@ KERNEL(attention_back_key, (struct att a, struct back b), (a, b), a.windows * a.
 /* The key that shares `row` of the table with query i; -1: none */
 DEVICE int64_t partner(const struct att *a, int64_t row, int64_t i)
 {
-	const int64_t *n = a->g.table;
+	const int64_t *table = a->g.table, n[3] = {table[a->g.turned ? 2 : 0], table[1], table[a->g.turned ? 0 : 2]}; /* the last runs fastest */
 	int64_t w = i % n[2] - row % (2 * n[2] - 1) + n[2] - 1, h = i / n[2] % n[1] - row / (2 * n[2] - 1) % (2 * n[1] - 1) + n[1] - 1;
 	int64_t d = i / n[2] / n[1] - row / (2 * n[2] - 1) / (2 * n[1] - 1) + n[0] - 1, j = (d * n[1] + h) * n[2] + w;
 
@@ -165,11 +166,11 @@ KERNEL(attention_back_bias, (struct att a, struct back b, float *dbias), (a, b, 
 
 int G(attention_bwd)(const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch)
 {
-	struct att a = att_of(g);
+	struct att a = att_of(g, x);
 	struct back b;
 	int bad;
 
-	a.token = (struct token *)scratch, a.qkv = x->qkv, a.bias = x->bias, a.position = x->table;
+	a.token = (struct token *)scratch;
 	b.dy = d->dy, b.dqkv = d->dqkv, b.of = (float *)(a.token + a.windows * a.t);
 	b.pad = b.of + 3 * a.windows * g->heads * a.t, b.slot = b.pad + 2 * a.windows * a.t * g->c;
 	bad = G(attention_tokens)(a);

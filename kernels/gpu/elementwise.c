@@ -1,6 +1,6 @@
 /* Copies and products of elements: slices of a concatenation, dropout, gates, the nearest labels. Shapes as in kernels/backend.h. */
 #include "kernels/backend.h"
-#include "kernels/gpu/par.h"
+#include "kernels/gpu/philox.h"
 
 KERNEL(slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add),
 	(y, ypitch, x, xpitch, vox, c, add), items(vox * c))
@@ -14,31 +14,17 @@ KERNEL(slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t v
 	}
 }
 
-/* Block `block` of Philox 4x32-10 (lib/base/rng.h) */
-DEVICE void philox(const struct k_drop *g, uint32_t block, uint32_t c[4])
-{
-	uint32_t k0 = g->key[0], k1 = g->key[1];
-
-	c[0] = block, c[1] = g->at[0], c[2] = g->at[1], c[3] = g->at[2];
-	for (int r = 0; r < 10; r++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
-		uint64_t a = (uint64_t)c[0] * 0xD2511F53u, b = (uint64_t)c[2] * 0xCD9E8D57u;
-
-		c[0] = (uint32_t)(b >> 32) ^ c[1] ^ k0, c[1] = (uint32_t)b;
-		c[2] = (uint32_t)(a >> 32) ^ c[3] ^ k1, c[3] = (uint32_t)a;
-	}
-}
-
 /* Four elements with the four words of one block */
 KERNEL(drop, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add),
 	(g, x, xpitch, y, ypitch, vox, c, add), items((vox * c + 3) / 4))
 {
 	ITEM_FOR(b, (vox * c + 3) / 4) {
-		uint32_t limit = (uint32_t)((double)g.rate * 4294967296.0), w[4];
+		uint32_t w[4];
 
 		philox(&g, (uint32_t)b, w);
 		for (int j = 0; j < 4 && b * 4 + j < vox * c; j++) {
 			int64_t v = (b * 4 + j) / c, k = b * 4 + j - v * c;
-			float t = w[j] < limit ? 0 : get(x, v * xpitch + k) * (1 / (1 - g.rate));
+			float t = get(x, v * xpitch + k) * drop_factor(&g, w[j]);
 			int64_t to = v * ypitch + k;
 
 			put(y, to, add ? get(y, to) + t : t);
@@ -51,13 +37,9 @@ KERNEL(drop_spans, (struct k_drop g, const void *x, int64_t xpitch, void *y, int
 	(g, x, xpitch, y, ypitch, vox, c, add), items(vox * c))
 {
 	ITEM_FOR(i, vox * c) {
-		uint32_t limit = (uint32_t)((double)g.rate * 4294967296.0), w[4];
-		int64_t v = i / c, k = i - v * c, draw = v / g.span * ((c + 3) / 4 * 4) + k;
-		float t;
-		int64_t to = v * ypitch + k;
+		int64_t v = i / c, k = i - v * c, to = v * ypitch + k;
+		float t = get(x, v * xpitch + k) * drop_at(&g, v / g.span * ((c + 3) / 4 * 4) + k);
 
-		philox(&g, (uint32_t)(draw / 4), w);
-		t = w[draw % 4] < limit ? 0 : get(x, v * xpitch + k) * (1 / (1 - g.rate));
 		put(y, to, add ? get(y, to) + t : t);
 	}
 }
