@@ -129,9 +129,10 @@ static int do_slice(struct net *n, const struct plan_call *c, const struct plan_
 	return n->k->slice_copy(net_run_at(n, c->y), c->y.pitch, net_run_at(n, c->x), c->x.pitch, c->vox, c->c, c->add, e);
 }
 
-static struct k_drop drop_of(const struct net *n, const struct plan_step *s)
+/* The numbers of sample i of the batch: they do not depend on what else is in it. */
+static struct k_drop drop_of(const struct net *n, const struct plan_step *s, int64_t i)
 {
-	uint64_t index = (uint64_t)n->step << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
+	uint64_t index = (uint64_t)(n->first + i * n->stride) << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
 
 	return (struct k_drop){.rate = s->rate, .key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)},
 		.at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
@@ -140,16 +141,20 @@ static struct k_drop drop_of(const struct net *n, const struct plan_step *s)
 static int do_drop(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	enum graph_dropped what = n->graph->op[s->op].dropped;
-	struct k_drop g = drop_of(n, s);
+	const int64_t vox = c->vox / n->plan->batch, span = what == GRAPH_CHANNELS ? vox : what == GRAPH_SAMPLES ? vox * c->c : 0;
+	const int whole = what == GRAPH_SAMPLES; /* the values of a sample as voxels of one channel */
+	struct plan_ref x = c->x, y = c->y;
 
 	(void)l;
-	if (what == GRAPH_CHANNELS)
-		g.span = c->vox / n->plan->batch;
-	if (what == GRAPH_SAMPLES) { /* the values of a sample as voxels of one channel */
-		g.span = c->vox * c->c / n->plan->batch;
-		return n->k->drop(&g, net_run_at(n, c->x), 1, net_run_at(n, c->y), 1, c->vox * c->c, 1, c->add, e);
+	for (int64_t i = 0; i < n->plan->batch; i++, x.at += vox * x.pitch, y.at += vox * y.pitch) {
+		struct k_drop g = drop_of(n, s, i);
+
+		g.span = span;
+		if (whole ? n->k->drop(&g, net_run_at(n, x), 1, net_run_at(n, y), 1, vox * c->c, 1, c->add, e)
+		          : n->k->drop(&g, net_run_at(n, x), x.pitch, net_run_at(n, y), y.pitch, vox, c->c, c->add, e))
+			return -1;
 	}
-	return n->k->drop(&g, net_run_at(n, c->x), c->x.pitch, net_run_at(n, c->y), c->y.pitch, c->vox, c->c, c->add, e);
+	return 0;
 }
 
 static int do_scale(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
@@ -189,31 +194,65 @@ static int do_layer_back(struct net *n, const struct plan_call *c, const struct 
 		net_run_at(n, c->dx), c->add, gradient(n, s->w), gradient(n, s->b), net_run_at(n, c->scratch), e);
 }
 
-static struct k_attention_args attention_args(const struct net *n, const struct plan_call *c, const struct plan_step *s)
+/* With dropout within it, a sample at a time. */
+struct samples { struct k_attention g; int64_t calls, vox; };
+
+static struct samples samples_of(const struct net *n, const struct plan_step *s)
 {
-	struct k_attention_args a = {net_run_at(n, c->x), weight(n, s->b), weight(n, s->w)};
+	const int64_t *size = s->attention.size;
+	struct samples a = {s->attention, 1, size[0] * size[1] * size[2]};
+
+	if (n->plan->train && s->rate > 0)
+		a.calls = a.g.n, a.g.n = 1;
+	return a;
+}
+
+/* The value, from sample i on; c channels */
+static void *sample_at(const struct net *n, const struct samples *a, struct plan_ref r, int64_t i, int64_t c)
+{
+	r.at += i * a->vox * c;
+	return net_run_at(n, r);
+}
+
+static struct k_attention_args attention_args(const struct net *n, const struct samples *a, const struct plan_call *c, const struct plan_step *s,
+                                              int64_t i)
+{
+	struct k_attention_args x = {sample_at(n, a, c->x, i, 3 * a->g.c), weight(n, s->b), weight(n, s->w)};
 
 	if (n->plan->train)
-		a.drop = drop_of(n, s);
-	return a;
+		x.drop = drop_of(n, s, i);
+	return x;
 }
 
 static int do_attention(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
-	const struct k_attention_args a = attention_args(n, c, s);
+	const struct samples a = samples_of(n, s);
 
 	(void)l;
-	return n->k->attention_forward(&s->attention, &a, net_run_at(n, c->y), net_run_at(n, c->scratch), e);
+	for (int64_t i = 0; i < a.calls; i++) {
+		const struct k_attention_args x = attention_args(n, &a, c, s, i);
+
+		if (n->k->attention_forward(&a.g, &x, sample_at(n, &a, c->y, i, a.g.c), net_run_at(n, c->scratch), e))
+			return -1;
+	}
+	return 0;
 }
 
 static int do_attention_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
-	const struct k_attention_args a = attention_args(n, c, s);
-	const struct k_attention_grads d = {net_run_at(n, c->dy), net_run_at(n, c->dx), gradient(n, s->b), gradient(n, s->w)};
+	const struct samples a = samples_of(n, s);
 
 	(void)l;
 	assert(!c->add); /* nothing else reads the projection */
-	return n->k->attention_backward(&s->attention, &a, &d, net_run_at(n, c->scratch), e);
+	for (int64_t i = 0; i < a.calls; i++) {
+		const struct k_attention_args x = attention_args(n, &a, c, s, i);
+		const struct k_attention_grads d = {sample_at(n, &a, c->dy, i, a.g.c), sample_at(n, &a, c->dx, i, 3 * a.g.c), gradient(n, s->b),
+			gradient(n, s->w)};
+
+		if (n->k->attention_backward(&a.g, &x, &d, net_run_at(n, c->scratch), e))
+			return -1;
+	}
+	return 0;
 }
 
 static int do_merge(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
@@ -290,6 +329,8 @@ int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *
 			return c->step < 0 ? -1 : err_prefix(e, "%.200s", p->graph->op[p->step[c->step].op].name);
 		if (n->profile)
 			c->seconds += progress_now() - begun, c->times++;
+		if (n->final && l && l->grad && n->final(n->final_arg, c->final, e))
+			return -1;
 	}
 	return 0;
 }
