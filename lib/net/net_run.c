@@ -129,7 +129,7 @@ static int do_slice(struct net *n, const struct plan_call *c, const struct plan_
 	return n->k->slice_copy(net_run_at(n, c->y), c->y.pitch, net_run_at(n, c->x), c->x.pitch, c->vox, c->c, c->add, e);
 }
 
-/* The numbers of sample i of the batch: they do not depend on what else is in it. */
+/* Dropout of the i-th sample of a batch: its numbers do not depend on what else is in the batch. */
 static struct k_drop drop_of(const struct net *n, const struct plan_step *s, int64_t i)
 {
 	uint64_t index = (uint64_t)(n->first + i * n->stride) << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
@@ -141,7 +141,7 @@ static struct k_drop drop_of(const struct net *n, const struct plan_step *s, int
 static int do_drop(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	enum graph_dropped what = n->graph->op[s->op].dropped;
-	const int64_t vox = c->vox / n->plan->batch, span = what == GRAPH_CHANNELS ? vox : what == GRAPH_SAMPLES ? vox * c->c : 0;
+	const int64_t vox = c->vox / n->plan->batch;
 	const int whole = what == GRAPH_SAMPLES; /* the values of a sample as voxels of one channel */
 	struct plan_ref x = c->x, y = c->y;
 
@@ -149,7 +149,7 @@ static int do_drop(struct net *n, const struct plan_call *c, const struct plan_s
 	for (int64_t i = 0; i < n->plan->batch; i++, x.at += vox * x.pitch, y.at += vox * y.pitch) {
 		struct k_drop g = drop_of(n, s, i);
 
-		g.span = span;
+		g.span = what == GRAPH_CHANNELS ? vox : whole ? vox * c->c : 0;
 		if (whole ? n->k->drop(&g, net_run_at(n, x), 1, net_run_at(n, y), 1, vox * c->c, 1, c->add, e)
 		          : n->k->drop(&g, net_run_at(n, x), x.pitch, net_run_at(n, y), y.pitch, vox, c->c, c->add, e))
 			return -1;
@@ -194,45 +194,37 @@ static int do_layer_back(struct net *n, const struct plan_call *c, const struct 
 		net_run_at(n, c->dx), c->add, gradient(n, s->w), gradient(n, s->b), net_run_at(n, c->scratch), e);
 }
 
-/* With dropout within it, a sample at a time. */
-struct samples { struct k_attention g; int64_t calls, vox; };
+/* Attention of a batch at once or, where it drops out, of a sample at a time. */
+struct pieces { struct k_attention g; int64_t times, vox; };
 
-static struct samples samples_of(const struct net *n, const struct plan_step *s)
+static struct pieces pieces_of(const struct net *n, const struct plan_step *s)
 {
-	const int64_t *size = s->attention.size;
-	struct samples a = {s->attention, 1, size[0] * size[1] * size[2]};
+	struct pieces p = {s->attention, 1, s->attention.size[0] * s->attention.size[1] * s->attention.size[2]};
 
 	if (n->plan->train && s->rate > 0)
-		a.calls = a.g.n, a.g.n = 1;
-	return a;
+		p.times = p.g.n, p.g.n = 1;
+	return p;
 }
 
-/* The value, from sample i on; c channels */
-static void *sample_at(const struct net *n, const struct samples *a, struct plan_ref r, int64_t i, int64_t c)
+static struct k_attention_args attention_args(const struct net *n, struct plan_ref x, const struct plan_step *s, int64_t i)
 {
-	r.at += i * a->vox * c;
-	return net_run_at(n, r);
-}
-
-static struct k_attention_args attention_args(const struct net *n, const struct samples *a, const struct plan_call *c, const struct plan_step *s,
-                                              int64_t i)
-{
-	struct k_attention_args x = {sample_at(n, a, c->x, i, 3 * a->g.c), weight(n, s->b), weight(n, s->w)};
+	struct k_attention_args a = {net_run_at(n, x), weight(n, s->b), weight(n, s->w)};
 
 	if (n->plan->train)
-		x.drop = drop_of(n, s, i);
-	return x;
+		a.drop = drop_of(n, s, i);
+	return a;
 }
 
 static int do_attention(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
-	const struct samples a = samples_of(n, s);
+	const struct pieces p = pieces_of(n, s);
+	struct plan_ref x = c->x, y = c->y;
 
 	(void)l;
-	for (int64_t i = 0; i < a.calls; i++) {
-		const struct k_attention_args x = attention_args(n, &a, c, s, i);
+	for (int64_t i = 0; i < p.times; i++, x.at += p.vox * 3 * p.g.c, y.at += p.vox * p.g.c) {
+		const struct k_attention_args a = attention_args(n, x, s, i);
 
-		if (n->k->attention_forward(&a.g, &x, sample_at(n, &a, c->y, i, a.g.c), net_run_at(n, c->scratch), e))
+		if (n->k->attention_forward(&p.g, &a, net_run_at(n, y), net_run_at(n, c->scratch), e))
 			return -1;
 	}
 	return 0;
@@ -240,16 +232,16 @@ static int do_attention(struct net *n, const struct plan_call *c, const struct p
 
 static int do_attention_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
-	const struct samples a = samples_of(n, s);
+	const struct pieces p = pieces_of(n, s);
+	struct plan_ref x = c->x, dy = c->dy, dx = c->dx;
 
 	(void)l;
 	assert(!c->add); /* nothing else reads the projection */
-	for (int64_t i = 0; i < a.calls; i++) {
-		const struct k_attention_args x = attention_args(n, &a, c, s, i);
-		const struct k_attention_grads d = {sample_at(n, &a, c->dy, i, a.g.c), sample_at(n, &a, c->dx, i, 3 * a.g.c), gradient(n, s->b),
-			gradient(n, s->w)};
+	for (int64_t i = 0; i < p.times; i++, x.at += p.vox * 3 * p.g.c, dx.at += p.vox * 3 * p.g.c, dy.at += p.vox * p.g.c) {
+		const struct k_attention_args a = attention_args(n, x, s, i);
+		const struct k_attention_grads d = {net_run_at(n, dy), net_run_at(n, dx), gradient(n, s->b), gradient(n, s->w)};
 
-		if (n->k->attention_backward(&a.g, &x, &d, net_run_at(n, c->scratch), e))
+		if (n->k->attention_backward(&p.g, &a, &d, net_run_at(n, c->scratch), e))
 			return -1;
 	}
 	return 0;
