@@ -185,6 +185,10 @@ static int check_size(const struct net *n, int64_t batch, const int64_t size[3],
 static int make_room(struct net *n, const struct plan *p, struct err *e)
 {
 	if (p->arena > n->arena_bytes) {
+		size_t more = p->arena - n->arena_bytes, has = strcmp(n->k->name, "cpu") ? 0 : mem_available();
+
+		if (has && more > has)
+			return err_set(e, NULL, "the network needs %zu MB for this input, there are %zu", p->arena >> 20, has >> 20);
 		n->k->release(n->arena);
 		n->arena_bytes = 0;
 		n->arena = n->k->alloc(p->arena, e);

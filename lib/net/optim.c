@@ -5,12 +5,22 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/net/schedule.h"
 
 enum { SWAP = 1 << 20 }; /* values moved at once */
 
 static size_t bytes_of(const struct optim *o)
 {
 	return (size_t)o->total * sizeof(float);
+}
+
+size_t optim_bytes(const struct net *n, const struct hyper *h)
+{
+	float *w, *g;
+	int64_t total;
+
+	net_block(n, &w, &g, &total);
+	return (size_t)total * sizeof(float) * (size_t)(1 + (h->optimizer != K_SGD) + (h->ema > 0));
 }
 
 static float *zeros(const struct optim *o, struct err *e)
@@ -96,8 +106,8 @@ static int average(struct optim *o, const float *w, struct err *e)
 int optim_step(struct optim *o, int64_t t, double lr, double scale, double *norm, struct err *e)
 {
 	const struct hyper *h = o->h;
-	struct k_optim a = {.kind = (enum k_optimizer)h->optimizer, .lr = lr, .decay = h->decay, .beta1 = h->beta1, .beta2 = h->beta2, .eps = h->eps,
-		.momentum = h->momentum, .nesterov = h->nesterov > 0, .step = t};
+	struct k_optim a = {.kind = (enum k_optimizer)h->optimizer, .lr = lr, .decay = h->decay, .beta1 = schedule_momentum(h, t - 1, h->beta1),
+		.beta2 = h->beta2, .eps = h->eps, .momentum = schedule_momentum(h, t - 1, h->momentum), .nesterov = h->nesterov > 0, .step = t};
 	float *w, *g;
 	double squares, clip;
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/mem.h"
 #include "lib/net/arch.h"
 #include "lib/net/device.h"
 #include "lib/net/validate.h"
@@ -134,6 +135,17 @@ static int count_steps(struct train *r, struct err *e)
 	return 0;
 }
 
+/* The activations have not been touched yet: what is free counts them still. */
+static int check_memory(const struct train *r, struct err *e)
+{
+	const size_t has = strcmp(r->k->name, "cpu") ? 0 : mem_available(), activations = net_arena(r->net), moments = optim_bytes(r->net, &r->h);
+
+	if (!has || r->optim.k || activations + moments <= has)
+		return 0;
+	return err_set(e, NULL, "a step needs %zu MB for activations and %zu for the optimizer, there are %zu: take smaller patches or a smaller --batch",
+	               activations >> 20, moments >> 20, has >> 20);
+}
+
 int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 {
 	const struct train_opts *o = r->o;
@@ -145,6 +157,8 @@ int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 		return -1;
 	if (net_plan(r->net, b->n, b->size, 1, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
+	if (check_memory(r, e))
+		return -1;
 	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || (o->val && validate_check(o->val, b->channels, e)))
 		return -1;
 	r->at.net = r->net;
