@@ -35,11 +35,12 @@ struct gather {
 	int64_t len_unit;      /* floats of a run are rounded up to this (dot) */
 	int64_t room;          /* floats a thread */
 	int threads;
-	float *w;
+	int64_t weights;       /* floats of the packed weights, which gather_pack wants zeroed */
+	float *w;              /* the caller's room for them */
 };
 
-/* 0, or -1 where these kernels don't do it (no error is set) or there is no memory (error). g's geometry is set; the rest is filled in. */
-int K(gather_plan)(struct gather *g, struct err *e);
+/* 0, or -1 where these kernels don't do it. g's geometry is set; the rest but w is filled in. */
+int K(gather_plan)(struct gather *g);
 int K(thin_plan)(struct gather *g); /* 0: these channels are for thin.c; plane, most are set */
 void K(gather_pack)(struct gather *g, const float *w);
 void K(gather_run)(const struct gather *g, const float *x, const float *bias, float *y, int add, float *scratch);

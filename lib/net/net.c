@@ -74,7 +74,6 @@ void net_free(struct net *n)
 	for (int i = 0; i < 2; i++)
 		plan_free(n->plans[i]);
 	n->k->release(n->arena);
-	n->k->release(n->fold);
 	n->k->release(n->w);
 	n->k->release(n->g);
 	free(n->param);

@@ -21,29 +21,22 @@ static float *gradient(const struct net *n, int i)
 	return i < 0 ? NULL : n->param[i].g;
 }
 
-/* The weights with 1 added at [o, o, middle]: a slice of one channel whose voxels are the diagonal. */
-static const float *fold_input(struct net *n, const struct plan_step *s, struct err *e)
+/* The weights with 1 added at [o, o, middle]: a slice of one channel whose voxels are the diagonal. Behind them, ones. */
+static const float *fold_input(struct net *n, struct plan_step *s, struct err *e)
 {
 	const struct net_param *w = &n->param[s->w];
 	int64_t taps = w->count / (s->geom.oc * s->geom.ic), oc = s->geom.oc;
-	size_t bytes = (size_t)(w->count + oc) * sizeof(float);
 	float one = 1;
 
-	if (bytes > n->fold_bytes) {
-		n->k->release(n->fold);
-		n->fold_bytes = 0;
-		n->fold = n->k->alloc(bytes, e);
-		if (!n->fold)
+	if (!s->folded)
+		s->folded = n->k->alloc((size_t)(w->count + oc) * sizeof(float), e);
+	for (int64_t o = 0; s->folded && o < oc; o++)
+		if (n->k->copy(s->folded + w->count + o, &one, sizeof one, K_TO_DEVICE, e))
 			return NULL;
-		n->fold_bytes = bytes;
-	}
-	for (int64_t o = 0; o < oc; o++)
-		if (n->k->copy(n->fold + w->count + o, &one, sizeof one, K_TO_DEVICE, e))
-			return NULL;
-	if (n->k->copy(n->fold, w->w, (size_t)w->count * sizeof(float), K_ON_DEVICE, e) ||
-	    n->k->slice_copy(n->fold + taps / 2, (oc + 1) * taps, n->fold + w->count, 1, oc, 1, 1, e))
+	if (!s->folded || n->k->copy(s->folded, w->w, (size_t)w->count * sizeof(float), K_ON_DEVICE, e) ||
+	    n->k->slice_copy(s->folded + taps / 2, (oc + 1) * taps, s->folded + w->count, 1, oc, 1, 1, e))
 		return NULL;
-	return n->fold;
+	return s->folded;
 }
 
 int net_run_pack(struct net *n, struct err *e)

@@ -15,8 +15,6 @@ struct net {
 	struct plan *plan;      /* the one in use */
 	float *arena;           /* shared by both */
 	size_t arena_bytes;
-	float *fold;            /* weights of a convolution with its input added in, and ones */
-	size_t fold_bytes;
 	int profile;
 	uint64_t seed;          /* of dropout */
 	int64_t step;

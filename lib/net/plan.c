@@ -190,9 +190,11 @@ void plan_free(struct plan *p)
 {
 	if (!p)
 		return;
-	for (int i = 0; p->step && i < p->steps; i++)
+	for (int i = 0; p->step && i < p->steps; i++) {
 		if (p->step[i].conv)
 			p->k->conv_free(p->step[i].conv);
+		p->k->release(p->step[i].folded);
+	}
 	free(p->value);
 	free(p->step);
 	free(p->call);

@@ -28,6 +28,7 @@ struct plan_step {
 	int x, res, out;    /* values; -1: none */
 	int w, b, alpha;    /* parameters; -1: none */
 	int identity;       /* convolution: its input is added to its output */
+	float *folded;      /* its weights with that folded in, NULL: not made yet; device memory */
 	struct k_conv_geom geom;
 	struct k_conv *conv;
 	struct k_norm norm;
