@@ -20,6 +20,31 @@ load helper
 	[ "$ran" -gt 0 ]
 }
 
+# Kernels and networks with oneDNN's convolutions, with all that the processor has and as on one with AVX2. $1: its version.
+library() {
+	local isa unit
+	export NIIPIPE_CONV=onednn
+	for isa in DEFAULT AVX2; do
+		for unit in kernels net; do
+			DNNL_MAX_CPU_ISA=$isa ONEDNN_MAX_CPU_ISA=$isa "$ROOT/build/test/$unit" >"$BATS_TEST_TMPDIR/out" 2>&1 ||
+				{ echo "$isa, $unit"; grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"; return 1; }
+			grep -q "^ok 1 - .*, oneDNN $1" "$BATS_TEST_TMPDIR/out"
+		done
+	done
+}
+
+@test "oneDNN's convolutions: the system's version" {
+	library ""
+}
+
+@test "oneDNN's convolutions: 3.2, which is built here" {
+	three=$("$ROOT/tests/onednn3.sh" 2>/dev/null) || skip "no oneDNN 3.2: pip cannot fetch it"
+	cp -a "$ROOT/build/kobj" "$BATS_TEST_TMPDIR"
+	make -s -C "$ROOT" B="$BATS_TEST_TMPDIR" DNNL="$three" "$BATS_TEST_TMPDIR/bin/niipipe-cpu.so"
+	export NIIPIPE_BACKENDS=$BATS_TEST_TMPDIR/bin
+	library 3.2
+}
+
 @test "an instruction set that is not there is an error" {
 	nii-phantom -n 1 -s 24,24,16 --spacing 14,14,20 | nii-normalize --window=-1024,325 >"$BATS_TEST_TMPDIR/v.ts"
 	nii-patch -s 16,16,16 -n 1 "$BATS_TEST_TMPDIR/v.ts" >"$BATS_TEST_TMPDIR/p.ts"

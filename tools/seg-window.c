@@ -239,7 +239,7 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 
 	set(&w);
 	w.rule = prob_rule_make(o->rule, o->threshold.n, o->threshold.v, o->class);
-	w.k = device_open(o->device, e);
+	w.k = device_open(o->device, K_FP32, e);
 	if (!w.k || ensemble_open(&w.m, o->models.v, o->models.n, w.k, e))
 		return -1;
 	if (c->verbose)

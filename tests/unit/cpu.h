@@ -13,7 +13,7 @@ static inline const struct k_backend *cpu(void)
 	struct err e;
 
 	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
-	k = device_open("cpu", &e);
+	k = device_open("cpu", K_FP32, &e);
 	ok(k, "%s", k ? k->device : e.text);
 	return k;
 }

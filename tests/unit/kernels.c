@@ -22,6 +22,12 @@ static struct k_conv_geom geom_of(const struct shape *s)
 	return g;
 }
 
+/* Convolutions are oneDNN's: its sums are in another order, and in one that depends on the threads. */
+static int library(void)
+{
+	return getenv("NIIPIPE_CONV") != NULL;
+}
+
 static int64_t vox_of(const struct k_conv_geom *g, const int64_t size[3])
 {
 	return g->n * size[0] * size[1] * size[2];
@@ -62,7 +68,7 @@ static void conv_case(const struct shape *s)
 	struct pair y = pair_new(yvox * g.oc, 0), dx = pair_copy(in[4]), dw = pair_copy(in[1]), db = pair_copy(in[2]);
 	struct ref_conv ref = {in[0].d, in[1].d, in[3].d, y.d, dx.d, dw.d};
 	struct result r = {0};
-	double off[4] = {9, 9, 9, 9};
+	double off[4] = {9, 9, 9, 9}, bar = library() ? 2 : 1;
 
 	if (!s->add)
 		memset(dx.d, 0, sizeof(double) * (size_t)dx.n);
@@ -76,7 +82,7 @@ static void conv_case(const struct shape *s)
 	} else {
 		printf("# %s\n", e.text);
 	}
-	ok(off[0] <= 1 && off[1] <= 1 && off[2] <= 1 && off[3] <= 1,
+	ok(off[0] <= bar && off[1] <= bar && off[2] <= bar && off[3] <= bar,
 		"%s %d->%d n %d in %dx%dx%d kernel %d%d%d stride %d%d%d pad %d%d%d pitch +%d +%d%s: %.2g %.2g %.2g %.2g",
 	   s->transposed ? "transposed" : "conv", s->ic, s->oc, s->n, s->in[0], s->in[1], s->in[2], s->kernel[0], s->kernel[1], s->kernel[2], s->stride[0],
 		s->stride[1],
@@ -294,7 +300,7 @@ static void slices(void)
 	k->release(wide), k->release(back), pair_free(x);
 }
 
-/* One thread and two: the same bytes (own kernels; oneDNN's are not asked). */
+/* One thread and two: the same bytes. */
 static void conv_threads(const struct shape *s)
 {
 	struct k_conv_geom g = geom_of(s);
@@ -366,7 +372,7 @@ int main(void)
 		norm_case(&normals[i]);
 	norm_is_exact();
 	slices();
-	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes && !library(); i++)
 		conv_threads(&shapes[i]);
 	others_threads();
 	return tap_done();
