@@ -55,6 +55,8 @@ struct k_norm {
 	enum k_norm_kind norm;
 	enum k_act_kind act;
 	int after;
+	int single;           /* sums go voxel by voxel even where pitches are c: the same bits as with wider ones */
+	int given;            /* mean and rstd are not taken but read: the y of before once more */
 	float eps, slope;
 	float momentum;       /* batch: running = (1 - momentum) running + momentum (mean, or variance with n - 1) */
 	int64_t groups;       /* group: divides c */

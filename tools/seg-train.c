@@ -162,7 +162,7 @@ static int run(struct opts *o, struct err *e)
 
 #define UNSET -1
 static struct opts all = {
-	.t = {.recipe = UNSET, .device = "auto", .window = WINDOW_DEFAULTS}, .net = UNSET, .loss = UNSET, .volume = UNSET, .optimizer = UNSET,
+	.t = {.recipe = UNSET, .device = "auto", .recompute = NET_NORMS, .window = WINDOW_DEFAULTS}, .net = UNSET, .loss = UNSET, .volume = UNSET, .optimizer = UNSET,
 	.schedule = UNSET, .units = UNSET, .classes = UNSET, .batch = UNSET, .seed = UNSET, .accumulate = UNSET, .steps = UNSET, .epoch_steps = UNSET,
 };
 #define HYPER all.t.hyper
@@ -212,6 +212,7 @@ static const struct arg args[] = {
 	{0, "warmup", ARG_FLOAT, &HYPER.warmup, "W", "steps of rising rate; below 1: of all (0.1; onecycle: 0.3)", 0, 1e15},
 	{0, "end-lr", ARG_FLOAT, &HYPER.end_lr, "R", "lowest rate of the cosines (0)", 0, 100},
 	{0, "seed", ARG_INT, &all.seed, "S", "of the initial weights (0)", 0, 9e15},
+	{0, "recompute", ARG_CHOICE, &all.t.recompute, "none|norms|segments|auto", "activations the backward pass makes again, for memory (norms)"},
 	{0, "device", ARG_STR, &all.t.device, "DEVICE", "auto, cpu, cuda or cuda:N (auto)"},
 	{0, "val", ARG_STR, &all.t.val, "FILE", "saved stream of labelled volumes to validate on"},
 	{0, "val-every", ARG_INT, &all.t.val_every, "N", "validate every N steps, and at the end (at the end alone)", 1, 1e15},

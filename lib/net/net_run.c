@@ -99,7 +99,7 @@ static int do_norm(struct net *n, const struct plan_call *c, const struct plan_s
 	};
 
 	(void)l;
-	if (s->norm.norm == K_NORM_BATCH && count_batch(n, s->running, e))
+	if (s->norm.norm == K_NORM_BATCH && !c->norm.given && count_batch(n, s->running, e))
 		return -1;
 	return n->k->norm_forward(&c->norm, &a, net_run_at(n, c->scratch), e);
 }

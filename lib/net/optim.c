@@ -44,6 +44,11 @@ static int split(struct optim *o, struct err *e)
 	return 0;
 }
 
+size_t optim_bytes(const struct hyper *h, int64_t total)
+{
+	return (size_t)(1 + (h->optimizer != K_SGD) + (h->ema > 0)) * (size_t)total * sizeof(float);
+}
+
 int optim_open(struct optim *o, const struct k_backend *k, struct net *n, const struct hyper *h, struct err *e)
 {
 	float *w, *g;

@@ -21,7 +21,7 @@ struct bench {
 	int64_t size[3], repeats;
 	float *m, *v;
 	uint8_t *label;
-	int detail, net;
+	int detail, net, recompute;
 	struct out o;
 };
 
@@ -132,6 +132,7 @@ static int prepare(struct bench *b, struct err *e)
 	json_decref(arch);
 	if (!b->n || net_init(b->n, 1, e))
 		return -1;
+	net_recompute(b->n, (enum net_recompute)b->recompute);
 	net_block(b->n, &w, &g, &total);
 	b->m = mem_zero((size_t)total, sizeof *b->m, "moments", e);
 	b->v = mem_zero((size_t)total, sizeof *b->v, "moments", e);
@@ -141,7 +142,7 @@ static int prepare(struct bench *b, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct bench b = {.size = {160, 160, 64}, .repeats = 5};
+	struct bench b = {.size = {160, 160, 64}, .repeats = 5, .recompute = NET_NORMS};
 	const char *only = "";
 	int64_t detail = 1;
 	struct arg args[] = {
@@ -149,6 +150,7 @@ int main(int argc, char **argv)
 		{'n', "number", ARG_INT, &b.repeats, "N", "repeats", 1, 1000},
 		{0, "net", ARG_CHOICE, &b.net, ARCH_NETS, "the network (unet)"},
 		{0, "only", ARG_STR, &only, "infer|train", "one of the two"},
+		{0, "recompute", ARG_CHOICE, &b.recompute, "none|norms|segments|auto", "of training (norms)"},
 		{0, "detail", ARG_INT, &detail, "1|2", "2: a row a call", 1, 2},
 		{0}
 	};

@@ -210,10 +210,11 @@ static void norm_case(const struct normal *s)
 		pitch);
 	float *wdy = widen(dy.f, nv, c, s->more ? c + 1 : c), *wdy2 = widen(dy2.f, nv, c, pitch), *wdx = widen(old.f, nv, c, pitch), *wdr = widen(old.f, nv,
 		c, pitch);
-	struct k_norm_fwd f = {wx, s->affine ? p.f : NULL, s->affine ? p.f + c : NULL, p.f + 2 * c, s->res ? wr : NULL, wy, s->y2 ? wy2 : NULL, st.f,
-		st.f + g.n * c, run.f, run.f + c};
-	struct k_norm_bwd b = {wdy, s->y2 ? wdy2 : NULL, wx, f.gamma, f.beta, f.alpha, f.mean, f.rstd, wdx, s->res ? wdr : NULL, dp.f, dp.f + c,
-		dp.f + 2 * c, s->add, s->add, s->after ? wr : NULL};
+	struct k_norm_fwd f = {.x = wx, .res = s->res ? wr : NULL, .y = wy, .y2 = s->y2 ? wy2 : NULL, .gamma = s->affine ? p.f : NULL,
+		.beta = s->affine ? p.f + c : NULL, .alpha = p.f + 2 * c, .mean = st.f, .rstd = st.f + g.n * c, .running_mean = run.f, .running_var = run.f + c};
+	struct k_norm_bwd b = {.dy = wdy, .dy2 = s->y2 ? wdy2 : NULL, .x = wx, .res = s->after ? wr : NULL, .dx = wdx, .dres = s->res ? wdr : NULL,
+		.dx_add = s->add, .dres_add = s->add, .gamma = f.gamma, .beta = f.beta, .alpha = f.alpha, .mean = f.mean, .rstd = f.rstd,
+		.dgamma = dp.f, .dbeta = dp.f + c, .dalpha = dp.f + 2 * c};
 
 	int bad = k->norm_forward(&g, &f, scratch, &e);
 	off[0] = worst(wy, y.d, nv, c, s->more ? c + 1 : c, 1e-5 * c, 1e-5);
