@@ -106,6 +106,10 @@ struct wgrad {
 	int64_t block, blocks; /* channels of L at a time */
 	int thin;              /* a few channels on both sides: vectors along w (wgrad_thin.c), in planes of */
 	int64_t lplane, splane;
+	int tiled;             /* wgrad_tiles.c's: */
+	int64_t across, down;  /* tiles of a plane */
+	int64_t tall, deep;    /* rows of tiles and planes a task */
+	int64_t len;           /* floats of a part's sums */
 	int mirror;            /* set by the caller: L and S have changed places (stride 1 only), dw is [l][s][mirrored k] */
 	int64_t hblock, hrows, parts, room;
 	int threads;
@@ -119,6 +123,14 @@ struct wgrad_task { int64_t n, d, h0, h1, c0; int kd; };
 /* wgrad_thin.c's: 0 where it is for these channels; one task's sums, added to dw [kd][kh][kw][l][wide]. */
 int K(wgrad_thin_plan)(struct wgrad *g);
 void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const elem *l, const elem *s, float *dw, float *room);
+
+/* wgrad_tiles.c's (3x3 along h and w at stride 1): 0 where it is for this; all of it. */
+int K(wgrad_tiles_plan)(struct wgrad *g);
+void K(wgrad_tiles_run)(const struct wgrad *g, const elem *l, const elem *s, float *dw, float *scratch);
+
+/* dw[m][v] += l[m] s[v], m < n <= 12, v < nr (VL or 2 VL, where n <= MR of wgrad.c), over vox voxels lstep and sstep floats apart; rows of dw are
+   `step` apart. */
+void K(wgrad_products)(const float *l, int64_t lstep, const float *s, int64_t sstep, int64_t vox, float *dw, int64_t step, int n, int nr);
 size_t K(wgrad_scratch)(const struct wgrad *g);
 void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw, float *scratch);
 
