@@ -3,14 +3,15 @@
    small side S, coupled by  large = small stride - pad + k  on each axis, weights [S channel, L channel, kd, kh, kw]:
    - a gather, S from L (strided) or L from S (fractional: every output parity has its own taps): gather.c, thin.c for a few channels, tiles.c for
    3x3 at stride 1;
-   - the weight gradient  dw[s][l][k] += sum over voxels of S[v][s] L[v stride - pad + k][l]: wgrad.c.
+   - the weight gradient  dw[s][l][k] += sum over voxels of S[v][s] L[v stride - pad + k][l]: wgrad.c, wgrad_thin.c, wgrad_tiles.c
+     for 3x3 at stride 1.
    Rows along w are copied, zeros around them, into a buffer that stays in the cache: taps along w are then one run of memory, and no edge is
    special. */
 #ifndef NIIPIPE_DIRECT_H
 #define NIIPIPE_DIRECT_H
 
 #include "kernels/cpu.h"
-#include "kernels/vec.h"
+#include "kernels/slot.h"
 
 enum { MAX_KERNEL = 16, MAX_STRIDE = 8 };
 
@@ -33,11 +34,12 @@ struct gather {
 	int64_t plane, most;   /* thin: floats of a padded row's channel, of an output row's */
 	int in_place;          /* rows are read where they are */
 	int64_t hblock, hrows; /* output rows a task, input rows it needs at most */
-	int64_t len_unit;      /* floats of a run are rounded up to this (dot) */
+	int64_t cslots;        /* slots (slot.h) of a voxel's channels; thin: floats */
+	int64_t len_unit;      /* slots of a run are rounded up to this (dot) */
 	int64_t room;          /* floats a thread */
 	int threads;
 	int64_t weights;       /* floats of the packed weights, which gather_pack wants zeroed */
-	float *w;              /* the caller's room for them */
+	void *w;               /* the caller's room for them; slots, thin: floats */
 };
 
 /* 0, or -1 where these kernels don't do it. g's geometry is set; the rest but w is filled in. */
@@ -52,7 +54,7 @@ struct gather_task {
 	const elem *x;
 	const float *bias;
 	elem *y;
-	float *buffer;
+	float *buffer; /* rows of slots; thin: of floats */
 	int add;
 	int64_t n, od, h0, h1;
 	int dtaps, kd[MAX_KERNEL];
@@ -61,19 +63,20 @@ struct gather_task {
 
 /* An input row of an output row: where, and its kd*KH + kh. Up to MAX_ROWS. */
 enum { MAX_ROWS = MAX_KERNEL * MAX_KERNEL };
-struct gather_row { const float *x; int64_t k; };
+struct gather_row { const void *x; int64_t k; };
 int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *row);
 
 /* thin.c's: body voxels of a row, one channel after the other, `plane` floats each, zeros before and behind; all output rows of a task. */
 void K(thin_apart)(float *to, int64_t plane, int64_t left, const elem *from, int64_t pitch, int64_t body, int64_t ci);
 void K(thin_task)(const struct gather_task *t);
 
-/* A block of outputs along w from the rows' voxels, `len` floats at `at` of each row, `step` from one output to the next: for count outputs y,
+/* A block of outputs along w from the rows' voxels, `len` slots at `at` of each row, `step` from one output to the next: for count outputs y,
    ystep apart; `floats`: y is floats, whatever elements are. */
 struct gather_call {
 	const struct gather_row *row;
-	int64_t rows, at, len, step, wstep; /* wstep: floats of weights from one k to the next */
-	const float *w, *bias;
+	int64_t rows, at, len, step, wstep; /* wstep: slots of weights from one k to the next */
+	const slot *w;
+	const float *bias;
 	void *y;
 	int64_t ystep;
 	int cols, add, floats;
@@ -128,8 +131,8 @@ void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const elem
 int K(wgrad_tiles_plan)(struct wgrad *g);
 void K(wgrad_tiles_run)(const struct wgrad *g, const elem *l, const elem *s, float *dw, float *scratch);
 
-/* dw[m][v] += l[m] s[v], m < n <= 12, v < nr (VL or 2 VL, where n <= MR of wgrad.c), over vox voxels lstep and sstep floats apart; rows of dw are
-   `step` apart. */
+/* Where a slot is a float: dw[m][v] += l[m] s[v], m < n <= 12, v < nr (VL or 2 VL, where n <= MR of wgrad.c), over vox voxels lstep and sstep
+   floats apart; rows of dw are `step` apart. */
 void K(wgrad_products)(const float *l, int64_t lstep, const float *s, int64_t sstep, int64_t vox, float *dw, int64_t step, int n, int nr);
 size_t K(wgrad_scratch)(const struct wgrad *g);
 void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw, float *scratch);

@@ -1,19 +1,20 @@
-/* Weight gradients of 3x3 taps along h and w at stride 1, by Winograd's F(3x3, 2x2), the transpose of tiles.c's F(2x2, 3x3): for tiles of 2x2 voxels s
-   of S under 4x4 voxels d of L, dw = G' [sum over tiles of (A s A') . (B' d B)] G, 16 products a tile instead of 36. The sum is a matrix product for
-   each of the 16 elements and each tap along d. A, B, G: tiles.c.
+/* Weight gradients of 3x3 taps along h and w at stride 1, by Winograd's F(3x3, 2x2), the transpose of tiles.c's F(2x2, 3x3): for tiles of 2x2 voxels
+   s of S under 4x4 voxels d of L, dw = G' [sum over tiles of (A s A') . (B' d B)] G, 16 products a tile instead of 36. The sum is a matrix product
+   for each of the 16 elements and each tap along d. A, B, G: tiles.c.
    A task's tiles lie in runs, plane after plane: a tap along d is an offset. Parts as in wgrad.c. */
 #include "kernels/direct.h"
 
 #include <omp.h>
 #include <string.h>
 
-enum { NR = 2 * VL, MR = VL == 16 ? 12 : 6, ELEMENTS = 16, RUN = 240, DEEP = 4, FEWEST = 64, PARTS = 16, PARTS_LEN = 1 << 21, TASKS = 8, ZEROS = 64 }; /* ZEROS: at least NR and a block of channels */
+enum { NR = 2 * VL, MR = VL == 16 ? 12 : 6, ELEMENTS = 16, RUN = 240, DEEP = 4, FEWEST = 64, PARTS = 16, PARTS_LEN = 1 << 21, TASKS = 8,
+	ZEROS = 64 }; /* RUN: tiles of a task; ZEROS: at least NR and a block of channels */
 
 int K(wgrad_tiles_plan)(struct wgrad *g)
 {
 	int64_t tiles, units;
 
-	if (g->kernel[1] != 3 || g->kernel[2] != 3 || g->stride[0] != 1 || g->stride[1] != 1 || g->stride[2] != 1 || g->cl % VL || g->cs % VL)
+	if (PAIR > 1 || g->kernel[1] != 3 || g->kernel[2] != 3 || g->stride[0] != 1 || g->stride[1] != 1 || g->stride[2] != 1 || g->cl % VL || g->cs % VL)
 		return -1;
 	g->across = (g->small[2] + 1) / 2, g->down = (g->small[1] + 1) / 2;
 	if (g->across * g->down * g->small[0] * g->n < FEWEST)
@@ -33,8 +34,8 @@ int K(wgrad_tiles_plan)(struct wgrad *g)
 	return 0;
 }
 
-/* Planes d0..d1 of S, rows h0..h1 of tiles; channels c0.. (c of them) of L. v [element][plane of L from d0 - pad][tile][c], u [element][plane][tile][nr]:
-   one element after the other, estep and ustep floats apart */
+/* Planes d0..d1 of S, rows h0..h1 of tiles; channels c0.. (c of them) of L. v [element][plane of L from d0 - pad][tile][c], u
+   [element][plane][tile][nr]: elements vstep and ustep floats apart. zero: voxels outside */
 struct task { const struct wgrad *g; int64_t n, d0, d1, h0, h1, c0, c, tiles, vstep, ustep; float *v, *u, *zero; };
 
 #define AT(x, side, pitch, d, h, w) ((x) + ((((t->n * g->side[0] + (d)) * g->side[1] + (h)) * g->side[2]) + (w)) * g->pitch)
@@ -75,7 +76,8 @@ static void transform_small(const elem *const *s, int64_t c, float *u, int64_t s
 		vec a[2] = {load(s[0] + k), load(s[1] + k)}, b[2] = {load(s[2] + k), load(s[3] + k)};
 
 		UNROLL for (int i = 0; i < 4; i++) {
-			vec x = i == 0 ? a[0] : i == 1 ? a[0] + b[0] : i == 2 ? a[0] - b[0] : -b[0], y = i == 0 ? a[1] : i == 1 ? a[1] + b[1] : i == 2 ? a[1] - b[1] : -b[1];
+			vec x = i == 0 ? a[0] : i == 1 ? a[0] + b[0] : i == 2 ? a[0] - b[0] : -b[0];
+			vec y = i == 0 ? a[1] : i == 1 ? a[1] + b[1] : i == 2 ? a[1] - b[1] : -b[1];
 
 			store(u + 4 * i * step, x), store(u + (4 * i + 1) * step, x + y);
 			store(u + (4 * i + 2) * step, x - y), store(u + (4 * i + 3) * step, -y);

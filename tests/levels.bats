@@ -4,7 +4,7 @@ load helper
 
 @test "kernels and networks at every level" {
 	ran=0
-	for level in avx512 avx2 sse2; do
+	for level in avx512_bf16 avx512 avx2 sse2; do
 		export NIIPIPE_CPU=$level
 		if ! "$ROOT/build/test/kernels" >"$BATS_TEST_TMPDIR/out" 2>&1; then
 			grep -q "names no instruction set" "$BATS_TEST_TMPDIR/out" && continue
@@ -12,7 +12,7 @@ load helper
 			grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"
 			return 1
 		fi
-		for unit in loss net; do
+		for unit in loss net plan; do
 			"$ROOT/build/test/$unit" >"$BATS_TEST_TMPDIR/out" || { grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"; return 1; }
 		done
 		ran=$((ran + 1))

@@ -57,19 +57,37 @@ trains() {
 	cmp whole.last.ts part.last.ts
 	ts-info whole.ts | grep -q 'swinViT.layers4.0.blocks.1.attn.relative_position_bias_table *F32 *\[2197,4\]'
 	seg-window -m whole.ts -o pred.ts scan.ts
-	for rates in '"drop_rate": 0.2' '"dropout_path_rate": 0.5'; do
+	for rates in '"drop_rate": 0.2' '"attn_drop_rate": 0.3' '"dropout_path_rate": 0.5'; do
 		for f in a b; do $patches -n 2 $v | seg-train --arch "${arch/\}/, $rates\}}" --batch 2 -o $f.ts; done
 		cmp a.ts b.ts
 		$patches -n 2 $v | seg-train --arch "$arch" --batch 2 -o c.ts
 		differ a.ts c.ts
 		seg-window -m a.ts -o pred.ts scan.ts
 	done
-	fails 1 "seg-train: SwinUNETR: attn_drop_rate must be 0: it is not built in" seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "attn_drop_rate": 0.1}' -o m.ts <($patches -n 1 $v)
+	fails 1 "seg-train: SwinUNETR: attn_drop_rate must be a number from 0 to below 1" seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "attn_drop_rate": 1}' -o m.ts <($patches -n 1 $v)
 	fails 1 "seg-train: SwinUNETR: feature_size must be a multiple of 12" seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 16}' -o m.ts <($patches -n 1 $v)
 	fails 1 "seg-train: SwinUNETR: num_heads: 5 does not divide the 12 channels of stage 1" seg-train -o m.ts <($patches -n 1 $v) \
 		--arch '{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 12, "num_heads": [5, 2, 3, 4]}'
 	fails 1 'seg-train: SwinUNETR: downsample must be "merging", "mergingv2" or "merging_1.4"' seg-train -o m.ts <($patches -n 1 $v) \
 		--arch '{"_target_": "SwinUNETR", "out_channels": 2, "downsample": "pool"}'
+}
+
+@test "SwinUNETR with all that is random, averaged, gathered and scheduled, broken off within a step and after one, goes on bit for bit" {
+	nii-phantom -n 1 --seed 1 --size 32,32,32 --healthy 0 --volume 55,60 -o v.ts
+	nii-patch -s 32,32,32 --pos 0.5 --seed 1 -n 9 v.ts >p.ts
+	arch='{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 12, "depths": [1, 1, 1, 2], "num_heads": [1, 2, 3, 4], "drop_rate": 0.1, "attn_drop_rate": 0.1, "dropout_path_rate": 0.3}'
+	all="--accumulate 2 --ema 0.6 --schedule warmup-cosine --warmup 2 --clip 1 --no-decay --steps 5"
+	# shellcheck disable=SC2086
+	seg-train --arch "$arch" $all --threads 1 --log w.tsv -o w.ts p.ts
+	# shellcheck disable=SC2086
+	run seg-train --arch "$arch" $all --threads 2 --log r.tsv -o r.ts <(ts-select --index 0..2 p.ts; head -c 99 p.ts)
+	[ "$status" -eq 1 ]
+	run seg-train --resume r.last.ts --threads 1 --log r.tsv -o r.ts <(ts-select --index 2..5 p.ts; head -c 99 p.ts)
+	[ "$status" -eq 1 ]
+	seg-train --resume r.last.ts --threads 2 --log r.tsv -o r.ts <(ts-select --index 6..8 p.ts)
+	cmp r.last.ts w.last.ts
+	cmp r.ts w.ts
+	diff <(cut -f 1-7 r.tsv) <(cut -f 1-7 w.tsv)
 }
 
 @test "dropout, batch normalisation and other activations, from a file" {
@@ -111,4 +129,33 @@ trains() {
 	says 1 "seg-train: the network dynunet has no residual units to choose" --net dynunet --res-units 2
 	says 1 "seg-train: SegResNet: blocks_up must have 3 entries, one fewer than blocks_down" --arch '{"_target_": "SegResNet", "blocks_up": [1]}'
 	says 1 "seg-train: PlainConvUNet: strides must have 3 entries, not 2" --net nnunet --channels 4,8,8 --strides 2
+}
+
+# Every network in bf16: the same bytes with one thread and two, and when it goes on without a word about it; the checkpoint is F32.
+@test "bf16: every network" {
+	for net in "unet $three" "nnunet $three --res-units 1" "attention-unet $three"; do
+		trains --precision bf16 --net $net
+		rm -f part.ts part.last.ts
+	done
+	ts-info whole.last.ts | grep -q 'exp_avg *F32'
+	[ "$(ts-info whole.last.ts | grep -c BF16)" -eq 0 ]
+	trains --precision bf16 --arch '{"_target_": "SegResNet", "init_filters": 4, "norm": ["GROUP", {"num_groups": 2}], "blocks_down": [1, 1], "blocks_up": [1], "dropout_prob": 0.2}'
+}
+
+@test "bf16: the loss follows fp32's, --verbose names it, activations take half the memory, and logits are near" {
+	for p in fp32 bf16; do
+		$patches -n 40 train.ts | seg-train -v --precision $p --channels 16,32,64 --strides 2,2 --lr 1e-3 --log $p.tsv -o $p.ts 2>$p.err
+		grep -q ", $p, .* threads" $p.err
+		seg-window --precision $p -v -m fp32.ts --output logits -o $p.logits.ts scan.ts 2>$p.window
+		grep -q ", $p, .* threads" $p.window
+	done
+	paste fp32.tsv bf16.tsv | awk -F '\t' 'NR == 1 { for (i = 1; i <= NF / 2; i++) if ($i == "loss") at = i; half = NF / 2; next }
+		{ d = $(at) - $(at + half); d = d < 0 ? -d : d; if (d > 0.02 * $(at)) bad = 1; if (d > 0) differ = 1 }
+		END { exit !at || bad || !differ || NR != 41 }'
+	nii-phantom -n 1 --seed 1 --size 96,96,64 | nii-patch -s 96,96,64 -n 1 >large.ts
+	mb() { seg-train --precision $1 --summary large.ts | sed -n 's/.* arena \([0-9.]*\) MB.*/\1/p'; }
+	awk -v a="$(mb fp32)" -v b="$(mb bf16)" 'BEGIN { exit !(b > 0 && b < 0.6 * a) }'
+	differ fp32.logits.ts bf16.logits.ts
+	ts-cmp -t prob --atol 0.15 --rtol 0.03 fp32.logits.ts bf16.logits.ts
+	ts-info bf16.logits.ts | grep -q '"precision":"bf16"'
 }

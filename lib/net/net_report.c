@@ -105,12 +105,13 @@ static int totals(const struct net *n, double macs, struct out *o, struct err *e
 	static const char *const names[] = {[NET_KEEP] = "none", [NET_NORMS] = "norms", [NET_SEGMENTS] = "segments"};
 	const struct plan *p = n->plan;
 	struct plan *all = p->recompute == NET_KEEP ? NULL : plan_new(n->graph, n->k, p->batch, p->size, p->train, NET_KEEP, 0, e);
-	double weights = (double)n->graph->floats * (p->train ? 16 : 4) / 1048576, arena = (double)p->arena / 1048576, kept = all ? (double)all->arena / 1048576 : arena;
+	double weights = (double)n->graph->floats * (p->train ? 16 : 4) / 1048576, arena = (double)p->arena / 1048576;
+	double kept = all ? (double)all->arena / 1048576 : arena;
 	int bad = p->recompute != NET_KEEP && !all;
 
 	plan_free(all);
-	if (bad || out_printf(o, e, "total: %lld parameters, %.2f G multiply-adds, arena %.1f MB (batch %lld, %s", (long long)n->graph->floats, macs / 1e9, arena,
-	                      (long long)p->batch, p->train ? "training" : "inference"))
+	if (bad || out_printf(o, e, "total: %lld parameters, %.2f G multiply-adds, arena %.1f MB (batch %lld, %s", (long long)n->graph->floats, macs / 1e9,
+		arena, (long long)p->batch, p->train ? "training" : "inference"))
 		return -1;
 	if (p->train && out_printf(o, e, ", recompute %s: without %.1f MB", names[p->recompute], kept))
 		return -1;
