@@ -163,8 +163,8 @@ static int measure(struct bench *b, const char *what, int train, struct err *e)
 	}
 	if (bare(b, &convs, e) || plan(b, train, e))
 		return -1;
-	if (out_printf(&b->o, e, "%s %.4f s, arena %.1f MB, peak %.1f MB, bare convolutions and products %.4f s (all: %.2fx), processors %.4f s\n", what, best,
-		(double)net_arena(b->n) / 1048576, (double)mem_peak() / 1048576, convs, best / convs, busy))
+	if (out_printf(&b->o, e, "%s %.4f s, arena %.1f MB, peak %.1f MB, bare convolutions and products %.4f s (all: %.2fx), processors %.4f s\n", what,
+		best, (double)net_arena(b->n) / 1048576, (double)mem_peak() / 1048576, convs, best / convs, busy))
 		return -1;
 	if (b->detail > 1 && net_summary(b->n, &b->o, e))
 		return -1;
