@@ -247,6 +247,7 @@ static const struct arg args[] = {
 	{0, "end-lr", ARG_FLOAT, &HYPER.end_lr, "R", "lowest rate of the cosines (0)", 0, 100},
 	{0, "cycle-momentum", ARG_FLAG, &all.cycle, NULL, "onecycle: momentum or beta1 from 0.95 to 0.85 and back"},
 	{0, "seed", ARG_INT, &all.seed, "S", "of the initial weights (0)", 0, 9e15},
+	{0, "recompute", ARG_CHOICE, &all.t.recompute, "none|norms|segments|auto", "activations the backward pass makes again, for memory (none)"},
 	{0, "device", ARG_STR, &all.t.device, "DEVICE", "auto, cpu, cuda or cuda:N (auto)"},
 	{0, "precision", ARG_CHOICE, &all.precision, DEVICE_PRECISIONS, "of activations; auto: bf16 where it pays (auto)"},
 	{0, "val", ARG_STR, &all.t.val, "FILE", "saved stream of labelled volumes to validate on"},

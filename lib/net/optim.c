@@ -14,15 +14,6 @@ static size_t bytes_of(const struct optim *o)
 	return (size_t)o->total * sizeof(float);
 }
 
-size_t optim_bytes(const struct net *n, const struct hyper *h)
-{
-	float *w, *g;
-	int64_t total;
-
-	net_block(n, &w, &g, &total);
-	return (size_t)total * sizeof(float) * (size_t)(1 + (h->optimizer != K_SGD) + (h->ema > 0));
-}
-
 static float *zeros(const struct optim *o, struct err *e)
 {
 	float *p = o->k->alloc(bytes_of(o), e);
@@ -52,6 +43,11 @@ static int split(struct optim *o, struct err *e)
 		o->range[o->ranges - 1].n += p[i].count;
 	}
 	return 0;
+}
+
+size_t optim_bytes(const struct hyper *h, int64_t total)
+{
+	return (size_t)(1 + (h->optimizer != K_SGD) + (h->ema > 0)) * (size_t)total * sizeof(float);
 }
 
 int optim_open(struct optim *o, const struct k_backend *k, struct net *n, const struct hyper *h, struct err *e)

@@ -135,15 +135,14 @@ static int count_steps(struct train *r, struct err *e)
 	return 0;
 }
 
-/* The activations have not been touched yet: what is free counts them still. */
-static int check_memory(const struct train *r, struct err *e)
+/* What training takes beside the network: moments and averages, and a validation's packed weights, nearly twice as large as the weights. */
+static size_t reserve(const struct train *r)
 {
-	const size_t has = strcmp(r->k->name, "cpu") ? 0 : mem_available(), activations = net_arena(r->net), moments = optim_bytes(r->net, &r->h);
+	int64_t total;
+	float *w, *g;
 
-	if (!has || r->optim.k || activations + moments <= has)
-		return 0;
-	return err_set(e, NULL, "a step needs %zu MB for activations and %zu for the optimizer, there are %zu: take smaller patches or a smaller --batch",
-	               activations >> 20, moments >> 20, has >> 20);
+	net_block(r->net, &w, &g, &total);
+	return (r->optim.k ? 0 : optim_bytes(&r->h, total)) + (r->o->val ? 2 * (size_t)total * sizeof(float) : 0);
 }
 
 int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
@@ -155,12 +154,15 @@ int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 	if (parallel_begin(&r->par, r->net, r->k, &r->h, r->at.options, r->feed, b, e) || loss_make(&r->loss, &r->h, net_classes(r->net), e) ||
 	    count_steps(r, e))
 		return -1;
-	if (net_plan(r->net, b->n, b->size, 1, e))
+	net_recompute(r->net, (enum net_recompute)o->recompute);
+	net_reserve(r->net, reserve(r));
+	if ((o->summary ? net_plan_dry : net_plan)(r->net, b->n, b->size, 1, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
-	if (check_memory(r, e))
-		return -1;
+	if (o->summary)
+		return 0;
 	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || (o->val && validate_check(o->val, b->channels, e)))
 		return -1;
+	net_reserve(r->net, 0); /* taken */
 	r->at.net = r->net;
 	r->at.replay = feed_replay(r->feed);
 	for (int i = 0; i < 3; i++)
