@@ -265,7 +265,7 @@ int G(norm_fwd)(const struct k_norm *given, const struct k_norm_fwd *a, void *sc
 
 	if (g.norm == K_NORM_RUNNING)
 		bad = G(norm_running)(g, *a);
-	else if (g.norm != K_NORM_NONE && !(bad = G(norm_sums)(r, a->x, g.xpitch, part)))
+	else if (g.norm != K_NORM_NONE && !g.given && !(bad = G(norm_sums)(r, a->x, g.xpitch, part)))
 		bad = G(norm_settle)(g, r, *a, part);
 	return bad ? bad : G(norm_apply)(g, r, *a);
 }
