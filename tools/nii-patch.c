@@ -8,6 +8,8 @@
 
 #include "lib/base/arg.h"
 #include "lib/base/progress.h"
+#include "lib/comm/launcher.h"
+#include "lib/net/plans.h"
 #include "lib/volume/sampler.h"
 
 struct opts {
@@ -16,7 +18,7 @@ struct opts {
 	double pos, oversample, overlap;  /* -1: not given */
 	int64_t batch, per_volume, seed;  /* -1: not given */
 	int grid, whole;
-	const char *shard;
+	const char *shard, *plan, *configuration;
 	struct arg_common c;
 };
 
@@ -25,16 +27,27 @@ static const char *const way[] = {"pos", "classes", "oversample", "weight", "gri
 enum { WAYS = sizeof way / sizeof *way };
 _Static_assert((int)ARG_LIST <= (int)SAMPLER_CLASSES_MAX, "--classes takes more ratios than the sampler");
 
+/* nnU-Net's share of patches around foreground (nnUNetTrainer: oversample_foreground_percent). */
+static const double FOREGROUND = 0.33;
+
 static void take_shard(const char *text, struct sampler_opts *s)
 {
 	const char *slash = strchr(text, '/');
 	char first[24] = "";
+	struct launcher l;
 	struct err e;
 
+	if (!strcmp(text, "auto")) {
+		if (launcher_read(&l, &e))
+			err_die(&e);
+		s->shard = l.rank;
+		s->shards = l.size;
+		return;
+	}
 	if (slash && slash - text < (int)sizeof first)
 		memcpy(first, text, (size_t)(slash - text));
 	if (!slash || arg_int(first, 0, 65535, &s->shard, &e) || arg_int(slash + 1, 1, 65536, &s->shards, &e) || s->shard >= s->shards)
-		err_usage("--shard: '%.80s' is not I/N with 0 <= I < N", text);
+		err_usage("--shard: '%.80s' is neither I/N with 0 <= I < N nor auto", text);
 }
 
 static void choose_way(struct opts *o)
@@ -95,8 +108,37 @@ static void take_final(struct sampler_opts *s)
 	}
 }
 
+static int check(const struct frame *f, void *arg, struct err *e)
+{
+	return plans_check_frame(arg, f, e);
+}
+
+/* What was not given comes from the plan; volumes must be those that it was made of, prepared as it says. */
+static void take_plan(struct opts *o)
+{
+	static struct plans p;
+	const double given[] = {o->pos, o->oversample, o->grid - 1, o->whole - 1, o->classes.n - 1, (o->s.weight != NULL) - 1};
+	struct err e;
+	int ways = 0;
+
+	if (plans_load(&p, o->plan, o->configuration, &e))
+		err_die(&e);
+	for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+		ways += given[i] >= 0;
+	for (int k = 0; k < 3 && !o->whole; k++)
+		o->s.size[k] = o->s.size[k] ? o->s.size[k] : p.roi[2 - k];
+	if (!ways) {
+		o->oversample = FOREGROUND;
+		o->batch = o->batch > 0 ? o->batch : p.batch;
+	}
+	o->s.check = check;
+	o->s.arg = &p;
+}
+
 static void settle(struct opts *o)
 {
+	if (o->plan)
+		take_plan(o);
 	choose_way(o);
 	refuse_strangers(o);
 	if (!o->s.size[0] && !o->whole)
@@ -146,7 +188,8 @@ static int write_all(const struct opts *o, struct sampler *s, struct out *out, s
 		progress_to(&p, ++done, NULL);
 	}
 	if (!r && !done)
-		r = err_set(e, NULL, "no patch at all: the sequence ends before patch %lld", (long long)o->s.skip);
+		r = err_set(e, NULL, "no patch at all: the sequence ends before patch %lld",
+		            (long long)(o->s.skip + ((o->s.shard - o->s.skip) % o->s.shards + o->s.shards) % o->s.shards));
 	if (!r)
 		progress_end(&p);
 	return r;
@@ -191,9 +234,11 @@ int main(int argc, char **argv)
 		{'n', "number", ARG_INT, &o.s.n, "N", "the sequence ends before patch N (a file: no end; a pipe: its end)", 1, 1e15},
 		{0, "seed", ARG_INT, &o.seed, "S", "which sequence (0)", 0, 9e15},
 		{0, "skip", ARG_INT, &o.s.skip, "K", "begin with patch K of the sequence (0)", 0, 1e15},
-		{0, "shard", ARG_STR, &o.shard, "I/N", "only patches i of the sequence with i mod N = I (0/1)"},
+		{0, "shard", ARG_STR, &o.shard, "I/N", "only patches i with i mod N = I; auto: what mpirun or srun says (0/1)"},
 		{0, "per-volume", ARG_INT, &o.per_volume, "K", "patches a visit to a volume (1)", 1, 1e9},
 		{0, "fill", ARG_FLOATS, &o.fill, "V", "image value outside the volume (0)"},
+		{0, "plan", ARG_STR, &o.plan, "FILE", "size, --oversample 0.33 and --batch as seg-plan's or nnU-Net's plans.json says"},
+		{0, "configuration", ARG_STR, &o.configuration, "NAME", "of the plan (" PLANS_CONFIGURATION ")"},
 		{0},
 	};
 	const struct arg_spec spec = {"nii-patch", "[FILE]", "training patches from labelled volumes", args, ARG_OUT | ARG_PROGRESS, 0, 1};

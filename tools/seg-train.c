@@ -2,6 +2,7 @@
    In: patch frames (image [C,Z,Y,X], label [Z,Y,X]) from standard input or a file, to its end.
    Out: -o model.ts, the best model by validation (without validation the last), and model.last.ts, from which --resume goes on bit for bit; without
    -o the last state goes to standard output.
+   Started by mpirun or srun: one of several that train one network, each on patches of its own.
    SIGTERM, SIGINT, SIGHUP: the step is finished, the state saved, then exit 0 (SIGINT, SIGHUP: die of it). SIGUSR1: save and go on. */
 #include <signal.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "lib/base/arg.h"
 #include "lib/net/arch_preset.h"
 #include "lib/net/device.h"
+#include "lib/net/plans.h"
 #include "lib/net/train.h"
 #include "lib/stream/history.h"
 
@@ -18,7 +20,7 @@ struct opts {
 	int net, loss, volume, optimizer, schedule, precision; /* -1: not given */
 	int plain, no_background, jaccard, batch_dice, no_decay, nesterov;
 	struct arg_ints channels;
-	const char *strides, *kernel, *json;
+	const char *strides, *kernel, *json, *plan, *configuration;
 	int64_t units, classes, batch, seed, accumulate, steps, epoch_steps; /* -1: not given */
 	int64_t val_roi[3];
 	struct arg_common c;
@@ -76,6 +78,30 @@ static json_t *stride_list(const char *text)
 	return a;
 }
 
+/* The plan's network, which trains with deep supervision; its batch and batch_dice where they were not given. NULL: another network was asked for. */
+static json_t *planned(struct opts *o)
+{
+	json_t *a = NULL;
+	struct plans p;
+	struct err e;
+
+	if (plans_load(&p, o->plan, o->configuration, &e))
+		err_die(&e);
+	o->batch = o->batch > 0 || !p.batch ? o->batch : p.batch;
+	o->batch_dice |= p.batch_dice && o->net < 0;
+	if (o->net < 0 && !o->json) {
+		if (o->classes < 0 && !p.classes)
+			err_usage("--classes is needed: %s does not say how many there are", o->plan);
+		if (o->units >= 0 || o->channels.n || o->strides || o->kernel)
+			err_usage("--plan says all of the network: --channels, --strides, --res-units and --kernel have no meaning with it");
+		a = json_incref(p.arch);
+		json_object_set_new(a, "num_classes", json_integer(o->classes > 0 ? o->classes : p.classes));
+		json_object_set_new(a, "deep_supervision", json_true());
+	}
+	plans_free(&p);
+	return a;
+}
+
 /* What was given as the network's JSON; a fresh network gets the defaults too. */
 static json_t *arch(struct opts *o)
 {
@@ -118,10 +144,13 @@ static void settle(struct opts *o)
 		o->c.out = NULL;
 	if (!o->t.val && o->t.patience)
 		err_usage("--patience has no meaning without --val");
+	o->t.parallel.alone |= o->t.summary;
+	o->t.arch = o->plan ? planned(o) : NULL;
+	if (!o->t.arch)
+		o->t.arch = arch(o);
 	take_hyper(o, &o->t.hyper);
 	for (int i = 0; i < 3; i++)
 		o->t.window.roi[i] = o->val_roi[2 - i];
-	o->t.arch = arch(o);
 	o->t.classes = arch_classes(o->t.arch);
 	o->t.out = o->c.out;
 	o->t.input = o->c.argc ? o->c.argv[0] : NULL;
@@ -134,7 +163,7 @@ static void say_stopped(const struct opts *o, const struct train_result *res)
 	const char *name = res->signal == SIGINT ? "SIGINT" : res->signal == SIGHUP ? "SIGHUP" : "SIGTERM";
 	char *last = o->t.out ? train_last(o->t.out) : NULL;
 
-	if (!o->c.quiet)
+	if (!o->c.quiet && !res->rank)
 		err_warn("stopped by %s after step %lld: go on with --resume %s and nii-patch --skip %lld", name, (long long)res->step, last ? last : "FILE",
 		         (long long)res->next);
 	free(last);
@@ -153,18 +182,18 @@ static int run(struct opts *o, struct err *e)
 	json_decref(o->t.arch);
 	if (!r && res.signal)
 		say_stopped(o, &res);
-	else if (!r && res.impatient && !o->c.quiet)
+	else if (!r && res.impatient && !o->c.quiet && !res.rank)
 		err_warn("stopped after step %lld: no better validation in %lld; the best is of step %lld, Dice %.4f", (long long)res.step,
 		         (long long)res.stale, (long long)res.best_step, res.best);
-	else if (!r && o->c.verbose && res.step)
+	else if (!r && o->c.verbose && res.step && !res.rank)
 		err_warn("%lld steps, loss of the last %.4f", (long long)res.step, res.loss);
 	return r;
 }
 
 #define UNSET -1
 static struct opts all = {
-	.t = {.recipe = UNSET, .device = "auto", .window = WINDOW_DEFAULTS}, .net = UNSET, .loss = UNSET, .volume = UNSET, .optimizer = UNSET,
-	.schedule = UNSET, .precision = UNSET,
+	.t = {.recipe = UNSET, .device = "auto", .window = WINDOW_DEFAULTS, .parallel = {.patience = 600}},
+	.net = UNSET, .loss = UNSET, .volume = UNSET, .optimizer = UNSET, .schedule = UNSET, .precision = UNSET,
 	.units = UNSET, .classes = UNSET, .batch = UNSET, .seed = UNSET, .accumulate = UNSET, .steps = UNSET, .epoch_steps = UNSET,
 };
 #define HYPER all.t.hyper
@@ -177,6 +206,8 @@ static const struct arg args[] = {
 	{0, "res-units", ARG_INT, &all.units, "N", "convolutions or blocks of a unit or stage (unet: 2)", 0, 16},
 	{0, "kernel", ARG_STR, &all.kernel, "K", "kernel size, N or XxYxZ (3)"},
 	{0, "classes", ARG_INT, &all.classes, "N", "classes with the background; 1: one channel, a sigmoid (2)", 1, 255},
+	{0, "plan", ARG_STR, &all.plan, "FILE", "network (where --net and --arch are not given) and batch of a plans.json"},
+	{0, "configuration", ARG_STR, &all.configuration, "NAME", "of the plan (" PLANS_CONFIGURATION ")"},
 	{0, "recipe", ARG_CHOICE, &all.t.recipe, HYPER_RECIPES, "a peer's defaults for what follows"},
 	{0, "loss", ARG_CHOICE, &all.loss, HYPER_LOSSES, "MONAI's and nnU-Net's losses (dicece)"},
 	{0, "no-squared", ARG_FLAG, &all.plain, NULL, "Dice of probabilities instead of their squares"},
@@ -205,7 +236,7 @@ static const struct arg args[] = {
 	{0, "nesterov", ARG_FLAG, &all.nesterov, NULL, "Nesterov's momentum"},
 	{0, "clip", ARG_FLOAT, &HYPER.clip, "N", "clip the gradient's norm to N (no)", 0, 1e9},
 	{0, "batch", ARG_INT, &all.batch, "N", "patches a batch (1)", 1, 1024},
-	{0, "accumulate", ARG_INT, &all.accumulate, "N", "batches a step (1)", 1, 1e6},
+	{0, "accumulate", ARG_INT, &all.accumulate, "N", "batches a step, of all ranks together (one a rank)", 1, 1e6},
 	{0, "ema", ARG_FLOAT, &HYPER.ema, "D", "moving average of the weights with decay D (no)", 0, 0.9999999},
 	{0, "schedule", ARG_CHOICE, &all.schedule, HYPER_SCHEDULES, "of the learning rate (constant)"},
 	{0, "steps", ARG_INT, &all.steps, "N", "end after N steps (where the patches end)", 1, 1e15},
@@ -225,6 +256,9 @@ static const struct arg args[] = {
 	{0, "save-every", ARG_INT, &all.t.save_every, "N", "save the last state every N steps too", 1, 1e15},
 	{0, "resume", ARG_STR, &all.t.resume, "FILE", "go on from a last state, bit for bit"},
 	{0, "init", ARG_STR, &all.t.init, "FILE", "begin with the weights of a model"},
+	{0, "wire", ARG_CHOICE, &all.t.parallel.half, "fp32|bf16", "gradients between ranks (fp32)"},
+	{0, "timeout", ARG_FLOAT, &all.t.parallel.patience, "S", "end where a rank keeps the others waiting for S seconds (600)", 1, 1e7},
+	{0, "alone", ARG_FLAG, &all.t.parallel.alone, NULL, "one process, not a rank of those that mpirun or srun started"},
 	{0, "summary", ARG_FLAG, &all.t.summary, NULL, "print the network's table for these patches, train nothing"},
 	{0},
 };
@@ -238,7 +272,9 @@ int main(int argc, char **argv)
 	arg_parse(&spec, argc, argv, &all.c);
 	settle(&all);
 	catch_signals();
-	if (run(&all, &e))
+	if (!run(&all, &e))
+		return 0;
+	if (e.text[0])
 		err_die(&e);
-	return 0;
+	return 1; /* another rank said why */
 }

@@ -129,19 +129,25 @@ static int do_slice(struct net *n, const struct plan_call *c, const struct plan_
 	return n->k->slice_copy(net_run_at(n, c->y), c->y.pitch, net_run_at(n, c->x), c->x.pitch, c->vox, c->c, c->add, e);
 }
 
+/* A sample at a time: its numbers do not depend on what else is in the batch. */
 static int do_drop(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
-	uint64_t index = (uint64_t)n->step << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
 	enum graph_dropped what = n->graph->op[s->op].dropped;
-	struct k_drop g = {.rate = s->rate, .span = what == GRAPH_CHANNELS ? c->vox / n->plan->batch : 0,
-		.key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)}, .at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
+	const int64_t vox = c->vox / n->plan->batch, span = what == GRAPH_CHANNELS ? vox : what == GRAPH_SAMPLES ? vox * c->c : 0;
+	const int whole = what == GRAPH_SAMPLES; /* the values of a sample as voxels of one channel */
+	struct plan_ref x = c->x, y = c->y;
 
 	(void)l;
-	if (what == GRAPH_SAMPLES) { /* the values of a sample as voxels of one channel */
-		g.span = c->vox * c->c / n->plan->batch;
-		return n->k->drop(&g, net_run_at(n, c->x), 1, net_run_at(n, c->y), 1, c->vox * c->c, 1, c->add, e);
+	for (int64_t i = 0; i < n->plan->batch; i++, x.at += vox * x.pitch, y.at += vox * y.pitch) {
+		uint64_t index = (uint64_t)(n->first + i * n->stride) << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
+		const struct k_drop g = {.rate = s->rate, .span = span, .key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)},
+			.at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
+
+		if (whole ? n->k->drop(&g, net_run_at(n, x), 1, net_run_at(n, y), 1, vox * c->c, 1, c->add, e)
+		          : n->k->drop(&g, net_run_at(n, x), x.pitch, net_run_at(n, y), y.pitch, vox, c->c, c->add, e))
+			return -1;
 	}
-	return n->k->drop(&g, net_run_at(n, c->x), c->x.pitch, net_run_at(n, c->y), c->y.pitch, c->vox, c->c, c->add, e);
+	return 0;
 }
 
 static int do_scale(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
@@ -278,6 +284,8 @@ int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *
 			return c->step < 0 ? -1 : err_prefix(e, "%.200s", p->graph->op[p->step[c->step].op].name);
 		if (n->profile)
 			c->seconds += progress_now() - begun, c->times++;
+		if (n->final && l && l->grad && n->final(n->final_arg, c->final, e))
+			return -1;
 	}
 	return 0;
 }
