@@ -52,16 +52,6 @@ static int has_v4b(void)
 {
 	return has_v4() && __builtin_cpu_supports("avx512bf16");
 }
-
-static int has_amx(void)
-{
-	return __builtin_cpu_supports("amx-bf16");
-}
-#else
-static int has_amx(void)
-{
-	return 0;
-}
 #endif
 
 /* Best first. A name is bf16's level's: of fp32 it may be another's. */
@@ -139,5 +129,5 @@ __attribute__((visibility("default"))) const struct k_backend *k_backend_get(int
 			return NULL;
 		fill(&floats, fp32), fill(&halves, bf16);
 	}
-	return precision == K_BF16 || (precision == K_AUTO && has_amx()) ? &halves : &floats;
+	return precision == K_BF16 || (precision == K_AUTO && dnn_amx()) ? &halves : &floats;
 }

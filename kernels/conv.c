@@ -21,6 +21,7 @@ struct k_conv {
 	const float *w;         /* in training the caller's weights: every pass packs them behind its room in scratch */
 	struct wgrad weights;
 	struct dnn_conv *dnn;   /* NULL where every pass is own */
+	int elements;           /* it takes elements: else copies in floats */
 };
 
 static size_t up(size_t n)
@@ -28,30 +29,21 @@ static size_t up(size_t n)
 	return (n + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-/* Where oneDNN is taken although own kernels could: none so far, for these won or drew everywhere (tests/bench/kernels.c: AVX2, fp32), and they
-   give the
-   same bytes whatever the threads. Channels and stride along w between limits, 0: any. */
-static const struct rule { enum pass pass; int transposed; int64_t ic[2], oc[2]; int stride; } library[] = {
-	{PASSES, 0, {0}, {0}, 0},
+/* Where oneDNN is taken although own kernels could: with AMX wide products of bf16, whose sums over the voxels stay our own, for those give the same
+   bytes whatever the threads. Without, own kernels won or drew everywhere (tests/bench/kernels.c). Least channels. */
+static const struct rule { enum pass pass; int64_t ic, oc; } amx[] = {
+	{FORWARD, 32, 32}, {DATA, 32, 32},
 };
 
-static int within(int64_t n, const int64_t limit[2])
-{
-	return !limit[1] || (n >= limit[0] && n <= limit[1]);
-}
-
-static int prefer_own(const struct k_conv_geom *g, enum pass pass)
+static int prefer_own(const struct k_conv_geom *g, const struct cpu_level *cpu, enum pass pass)
 {
 	const char *want = getenv("NIIPIPE_CONV");
 
 	if (want && !strcmp(want, "onednn"))
 		return 0;
-	for (size_t i = 0; i < sizeof library / sizeof *library; i++) {
-		const struct rule *r = &library[i];
-
-		if (r->pass == pass && r->transposed == g->transposed && within(g->ic, r->ic) && within(g->oc, r->oc) && (!r->stride || r->stride == g->stride[2]))
+	for (size_t i = 0; i < sizeof amx / sizeof *amx && cpu->half && dnn_amx(); i++)
+		if (amx[i].pass == pass && g->ic >= amx[i].ic && g->oc >= amx[i].oc)
 			return 0;
-	}
 	return 1;
 }
 
@@ -104,6 +96,16 @@ static int plan_wgrad(const struct k_conv *c, struct wgrad *p)
 	return c->cpu->wgrad_plan(p);
 }
 
+/* Of bf16 where it has that, else of copies in fp32 */
+static int plan_dnn(struct k_conv *c, struct err *e)
+{
+	c->dnn = c->cpu->half ? dnn_conv_new(&c->g, 1, e) : NULL;
+	c->elements = !c->cpu->half || c->dnn;
+	if (!c->dnn)
+		c->dnn = dnn_conv_new(&c->g, 0, e);
+	return c->dnn != NULL;
+}
+
 struct k_conv *conv_new(const struct k_conv_geom *g, const struct cpu_level *cpu, struct err *e)
 {
 	struct k_conv *c = mem_zero(1, sizeof *c, "a convolution", e);
@@ -119,13 +121,13 @@ struct k_conv *conv_new(const struct k_conv_geom *g, const struct cpu_level *cpu
 	if (k_conv_check(&c->g, e))
 		goto fail;
 	for (int p = 0; p < (g->train ? PASSES : DATA); p++)
-		c->own[p] = prefer_own(&c->g, p);
+		c->own[p] = prefer_own(&c->g, cpu, p);
 	c->own[FORWARD] = c->own[FORWARD] && !plan_gather(c, &c->forward, 0);
 	c->own[DATA] = c->own[DATA] && !plan_gather(c, &c->data, 1);
 	c->own[WEIGHTS] = c->own[WEIGHTS] && !plan_wgrad(c, &c->weights);
 	if (c->own[FORWARD] && !g->train && !(c->forward.w = mem_zero((size_t)c->forward.weights, sizeof(float), "packed weights", e)))
 		goto fail;
-	if ((c->own[FORWARD] && (!g->train || (c->own[DATA] && c->own[WEIGHTS]))) || (c->dnn = dnn_conv_new(&c->g, e)))
+	if ((c->own[FORWARD] && (!g->train || (c->own[DATA] && c->own[WEIGHTS]))) || plan_dnn(c, e))
 		return c;
 fail:
 	conv_free(c);
@@ -156,15 +158,15 @@ static size_t larger(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
-/* oneDNN has dense floats: does it want a copy of x, of y? */
+/* oneDNN has what is dense: does it want a copy of x, of y? */
 static int copies_x(const struct k_conv *c)
 {
-	return c->cpu->half || c->g.xpitch != c->g.ic;
+	return !c->elements || c->g.xpitch != c->g.ic;
 }
 
 static int copies_y(const struct k_conv *c)
 {
-	return c->cpu->half || c->g.ypitch != c->g.oc;
+	return !c->elements || c->g.ypitch != c->g.oc;
 }
 
 static size_t room(const struct gather *g)
@@ -214,6 +216,21 @@ static struct gather with_weights(const struct k_conv *c, const struct gather *g
 	return p;
 }
 
+static void take(const struct k_conv *c, void *to, const void *from, int64_t pitch, int64_t vox, int64_t channels, struct err *e)
+{
+	if (c->elements)
+		c->cpu->slice_copy(to, channels, from, pitch, vox, channels, 0, e);
+	else
+		c->cpu->to_floats(to, from, pitch, vox, channels, e);
+}
+
+static int give(const struct k_conv *c, void *to, int64_t pitch, const void *from, int64_t vox, int64_t channels, int add, struct err *e)
+{
+	if (c->elements)
+		return c->cpu->slice_copy(to, pitch, from, channels, vox, channels, add, e);
+	return c->cpu->from_floats(to, pitch, from, vox, channels, add, e);
+}
+
 static char *after(void *scratch, const struct k_conv *c, int x, int y)
 {
 	return (char *)scratch + (x ? dense_x(c) : 0) + (y ? dense_y(c) : 0);
@@ -231,7 +248,7 @@ int conv_forward(struct k_conv *c, const void *x, const float *bias, void *y, vo
 {
 	const struct k_conv_geom *g = &c->g;
 	int cx = copies_x(c), cy = copies_y(c);
-	float *tx = scratch, *ty = (float *)after(scratch, c, cx, 0);
+	void *tx = scratch, *ty = after(scratch, c, cx, 0);
 
 	if (c->own[FORWARD]) {
 		const struct gather p = with_weights(c, &c->forward, scratch);
@@ -240,17 +257,17 @@ int conv_forward(struct k_conv *c, const void *x, const float *bias, void *y, vo
 		return 0;
 	}
 	if (cx)
-		c->cpu->to_floats(tx, x, g->xpitch, c->xvox, g->ic, e);
+		take(c, tx, x, g->xpitch, c->xvox, g->ic, e);
 	if (dnn_conv_forward(c->dnn, cx ? tx : x, bias, cy ? ty : y, after(scratch, c, cx, cy), e))
 		return -1;
-	return cy ? c->cpu->from_floats(y, g->ypitch, ty, c->yvox, g->oc, 0, e) : 0;
+	return cy ? give(c, y, g->ypitch, ty, c->yvox, g->oc, 0, e) : 0;
 }
 
 int conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_add, void *scratch, struct err *e)
 {
 	const struct k_conv_geom *g = &c->g;
 	int cx = copies_x(c) || dx_add, cy = copies_y(c);
-	float *tx = scratch, *ty = (float *)after(scratch, c, cx, 0);
+	void *tx = scratch, *ty = after(scratch, c, cx, 0);
 
 	if (c->own[DATA]) {
 		const struct gather p = with_weights(c, &c->data, scratch);
@@ -259,17 +276,17 @@ int conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_add, v
 		return 0;
 	}
 	if (cy)
-		c->cpu->to_floats(ty, dy, g->ypitch, c->yvox, g->oc, e);
+		take(c, ty, dy, g->ypitch, c->yvox, g->oc, e);
 	if (dnn_conv_backward_data(c->dnn, cy ? ty : dy, cx ? tx : dx, after(scratch, c, cx, cy), e))
 		return -1;
-	return cx ? c->cpu->from_floats(dx, g->xpitch, tx, c->xvox, g->ic, dx_add, e) : 0;
+	return cx ? give(c, dx, g->xpitch, tx, c->xvox, g->ic, dx_add, e) : 0;
 }
 
 int conv_backward_weights(struct k_conv *c, const void *x, const void *dy, float *dw, float *db, void *scratch, struct err *e)
 {
 	const struct k_conv_geom *g = &c->g;
 	int cx = copies_x(c), cy = copies_y(c);
-	float *tx = scratch, *ty = (float *)after(scratch, c, cx, 0);
+	void *tx = scratch, *ty = after(scratch, c, cx, 0);
 
 	if (db)
 		c->cpu->column_sum(dy, g->ypitch, c->yvox, g->oc, db, scratch);
@@ -282,8 +299,8 @@ int conv_backward_weights(struct k_conv *c, const void *x, const void *dy, float
 		return 0;
 	}
 	if (cx)
-		c->cpu->to_floats(tx, x, g->xpitch, c->xvox, g->ic, e);
+		take(c, tx, x, g->xpitch, c->xvox, g->ic, e);
 	if (cy)
-		c->cpu->to_floats(ty, dy, g->ypitch, c->yvox, g->oc, e);
+		take(c, ty, dy, g->ypitch, c->yvox, g->oc, e);
 	return dnn_conv_backward_weights(c->dnn, cx ? tx : x, cy ? ty : dy, dw, after(scratch, c, cx, cy), e);
 }

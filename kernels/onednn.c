@@ -13,7 +13,7 @@ enum { DIMS = 5, ARGS = 5, ALIGN = 64 };
 #if DNNL_VERSION_MAJOR < 3
 typedef const dnnl_memory_desc_t *desc_ref;
 #define REF(d) (&(d))
-#define SET_DESC(d, dims, tag) dnnl_memory_desc_init_by_tag(&(d), DIMS, dims, dnnl_f32, tag)
+#define SET_DESC(d, dims, type, tag) dnnl_memory_desc_init_by_tag(&(d), DIMS, dims, type, tag)
 #define SET_VECTOR(d, dims) dnnl_memory_desc_init_by_tag(&(d), 1, dims, dnnl_f32, dnnl_a)
 #define DROP_DESC(d) ((void)(d))
 #define DESC_SIZE(r) dnnl_memory_desc_get_size(r)
@@ -21,7 +21,7 @@ typedef const dnnl_memory_desc_t *desc_ref;
 #else
 typedef const_dnnl_memory_desc_t desc_ref;
 #define REF(d) (d)
-#define SET_DESC(d, dims, tag) dnnl_memory_desc_create_with_tag(&(d), DIMS, dims, dnnl_f32, tag)
+#define SET_DESC(d, dims, type, tag) dnnl_memory_desc_create_with_tag(&(d), DIMS, dims, type, tag)
 #define SET_VECTOR(d, dims) dnnl_memory_desc_create_with_tag(&(d), 1, dims, dnnl_f32, dnnl_a)
 #define DROP_DESC(d) ((d) ? (void)dnnl_memory_desc_destroy(d) : (void)0)
 #define DESC_SIZE(r) dnnl_memory_desc_get_size(r)
@@ -41,9 +41,11 @@ struct prim {
 
 struct dnn_conv {
 	struct k_conv_geom g;
-	dnnl_memory_desc_t x, w, plain, y, b; /* w: any; plain: PyTorch's */
+	int half;
+	dnnl_memory_desc_t x, w, dw, plain, y, b; /* w, dw: any; plain: PyTorch's */
 	struct prim fwd, data, weights, pack_fwd, pack_data, unpack;
-	float *w_fwd, *w_data, *no_bias;
+	void *w_fwd, *w_data;
+	float *no_bias;
 	size_t dw_bytes, plain_bytes;
 };
 
@@ -94,7 +96,7 @@ static dnnl_status_t describe(struct dnn_conv *c, const struct shape *s, enum pa
 	else if (pass == DATA)
 		r = CONV(backward_data, alg, &c->x, &c->w, &c->y, s->stride, s->pad, s->pad_end);
 	else
-		r = CONV(backward_weights, alg, &c->x, &c->w, NULL, &c->y, s->stride, s->pad, s->pad_end);
+		r = CONV(backward_weights, alg, &c->x, &c->dw, NULL, &c->y, s->stride, s->pad, s->pad_end);
 #undef CONV
 	return r != dnnl_success ? r : dnnl_primitive_desc_create(&p->pd, &d, attr, engine, pass == FORWARD ? NULL : c->fwd.pd);
 }
@@ -113,7 +115,7 @@ static dnnl_status_t describe(struct dnn_conv *c, const struct shape *s, enum pa
 		return CONV(forward, prop, alg, c->x, c->w, c->b, c->y, s->stride, NULL, s->pad, s->pad_end, attr);
 	if (pass == DATA)
 		return CONV(backward_data, alg, c->x, c->w, c->y, s->stride, NULL, s->pad, s->pad_end, c->fwd.pd, attr);
-	return CONV(backward_weights, alg, c->x, c->w, NULL, c->y, s->stride, NULL, s->pad, s->pad_end, c->fwd.pd, attr);
+	return CONV(backward_weights, alg, c->x, c->dw, NULL, c->y, s->stride, NULL, s->pad, s->pad_end, c->fwd.pd, attr);
 #undef CONV
 }
 #endif
@@ -180,6 +182,7 @@ static dnnl_status_t make_backward(struct dnn_conv *c, const struct shape *s, dn
 
 static dnnl_status_t make_all(struct dnn_conv *c)
 {
+	const dnnl_data_type_t type = c->half ? dnnl_bf16 : dnnl_f32;
 	struct shape s = {0};
 	dnnl_primitive_attr_t attr = NULL;
 	dnnl_dims_t oc = {c->g.oc};
@@ -188,10 +191,11 @@ static dnnl_status_t make_all(struct dnn_conv *c)
 	shape_of(&c->g, &s);
 	TRY(r = dnnl_primitive_attr_create(&attr));
 	TRY(r = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user));
-	TRY(r = SET_DESC(c->x, s.x, dnnl_ndhwc));
-	TRY(r = SET_DESC(c->y, s.y, dnnl_ndhwc));
-	TRY(r = SET_DESC(c->w, s.w, dnnl_format_tag_any));
-	TRY(r = SET_DESC(c->plain, s.w, c->g.transposed ? dnnl_iodhw : dnnl_oidhw));
+	TRY(r = SET_DESC(c->x, s.x, type, dnnl_ndhwc));
+	TRY(r = SET_DESC(c->y, s.y, type, dnnl_ndhwc));
+	TRY(r = SET_DESC(c->w, s.w, type, dnnl_format_tag_any));
+	TRY(r = SET_DESC(c->dw, s.w, dnnl_f32, dnnl_format_tag_any));
+	TRY(r = SET_DESC(c->plain, s.w, dnnl_f32, c->g.transposed ? dnnl_iodhw : dnnl_oidhw));
 	TRY(r = SET_VECTOR(c->b, oc));
 	c->plain_bytes = DESC_SIZE(REF(c->plain));
 	TRY(r = make_forward(c, &s, attr));
@@ -218,7 +222,7 @@ static int make_weights(struct dnn_conv *c, struct err *e)
 	return c->no_bias && c->w_fwd && (!c->g.train || c->w_data) ? 0 : -1;
 }
 
-struct dnn_conv *dnn_conv_new(const struct k_conv_geom *g, struct err *e)
+struct dnn_conv *dnn_conv_new(const struct k_conv_geom *g, int half, struct err *e)
 {
 	struct dnn_conv *c;
 
@@ -228,6 +232,7 @@ struct dnn_conv *dnn_conv_new(const struct k_conv_geom *g, struct err *e)
 	if (!c)
 		return NULL;
 	c->g = *g;
+	c->half = half;
 	if (make_all(c) != dnnl_success) {
 		err_set(e, NULL, "oneDNN has no such convolution");
 		goto fail;
@@ -254,7 +259,7 @@ void dnn_conv_free(struct dnn_conv *c)
 	if (!c)
 		return;
 	drop(&c->fwd), drop(&c->data), drop(&c->weights), drop(&c->pack_fwd), drop(&c->pack_data), drop(&c->unpack);
-	DROP_DESC(c->x), DROP_DESC(c->w), DROP_DESC(c->plain), DROP_DESC(c->y), DROP_DESC(c->b);
+	DROP_DESC(c->x), DROP_DESC(c->w), DROP_DESC(c->dw), DROP_DESC(c->plain), DROP_DESC(c->y), DROP_DESC(c->b);
 	free(c->no_bias), free(c->w_fwd), free(c->w_data);
 	free(c);
 }
@@ -289,7 +294,7 @@ fail:
 	return err_set(e, NULL, "oneDNN fails in a convolution");
 }
 
-static int pack(struct prim *p, const float *w, float *to, struct err *e)
+static int pack(struct prim *p, const float *w, void *to, struct err *e)
 {
 	void *pad = p->pad ? mem_new(p->pad, 1, "packing weights", e) : NULL;
 	int r = p->pad && !pad ? -1 : execute(p, (void *[]){(void *)w, to}, pad, e);
@@ -303,17 +308,17 @@ int dnn_conv_pack(struct dnn_conv *c, const float *w, struct err *e)
 	return pack(&c->pack_fwd, w, c->w_fwd, e) || (c->g.train && pack(&c->pack_data, w, c->w_data, e)) ? -1 : 0;
 }
 
-int dnn_conv_forward(struct dnn_conv *c, const float *x, const float *bias, float *y, void *scratch, struct err *e)
+int dnn_conv_forward(struct dnn_conv *c, const void *x, const float *bias, void *y, void *scratch, struct err *e)
 {
 	return execute(&c->fwd, (void *[]){(void *)x, c->w_fwd, (void *)(bias ? bias : c->no_bias), y}, scratch, e);
 }
 
-int dnn_conv_backward_data(struct dnn_conv *c, const float *dy, float *dx, void *scratch, struct err *e)
+int dnn_conv_backward_data(struct dnn_conv *c, const void *dy, void *dx, void *scratch, struct err *e)
 {
 	return execute(&c->data, (void *[]){(void *)dy, c->w_data, dx}, scratch, e);
 }
 
-int dnn_conv_backward_weights(struct dnn_conv *c, const float *x, const float *dy, float *dw, void *scratch, struct err *e)
+int dnn_conv_backward_weights(struct dnn_conv *c, const void *x, const void *dy, float *dw, void *scratch, struct err *e)
 {
 	char *own = scratch, *plain = own + up(c->dw_bytes), *pad = plain + up(c->plain_bytes);
 	const float *d = (const float *)plain;
@@ -323,6 +328,11 @@ int dnn_conv_backward_weights(struct dnn_conv *c, const float *x, const float *d
 	for (size_t i = 0; i < c->plain_bytes / sizeof *d; i++)
 		dw[i] += d[i];
 	return 0;
+}
+
+int dnn_amx(void)
+{
+	return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
 }
 
 const char *dnn_version(void)

@@ -1,9 +1,8 @@
 /* Weight gradients: dw[s][l][k] += sum over voxels v of S[v][s] L[v stride - pad + k][l], see direct.h.
-   For one (kd, kh) a row of L gives kernel[2]*cl consecutive floats j = (kw, l) to every voxel of S: registers hold MR of them times NR of s, and
-   go along the
-   rows of a task. Wide L goes in blocks of channels, S in blocks of NR, both copied so that a block is one stream (far apart they would share few
-   cache
-   sets). Voxels are cut into a fixed number of parts with sums of their own, added in their order: the same whatever the threads. */
+   For one (kd, kh) a row of L gives kernel[2]*cl consecutive slots j = (kw, l) to every voxel of S, of bf16 to every two: registers hold MR of
+   them times NR of s, and go along the rows of a task. Wide L goes in blocks of channels, S in blocks of NR, both copied so that a block is one
+   stream (far apart they would share few cache sets). Voxels are cut into a fixed number of parts with sums of their own, added in their order: the
+   same whatever the threads. */
 #include "kernels/direct.h"
 
 #include <omp.h>

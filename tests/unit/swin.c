@@ -171,21 +171,23 @@ static void finish(struct net *n, const char *name, const struct seen *s)
 {
 	int count = 0;
 	double norm = 0, product = 0;
+	const int half = k->precision == K_BF16; /* where small gradients are mostly rounding: the steps say whether they are right */
 
 	if (!n)
 		return;
 	gradients_off(s, &norm, &product);
 	net_params(n, &count);
-	ok(!s->wrong && s->logits > 300 && s->off < 1e-4 * s->size, "%s: %d logits, off by %.1e of their largest", name, s->logits, s->off / s->size);
-	ok(s->grads == count && norm < 1e-3 && product < 5e-3, "%s: norms of %d gradients of %d, off by %.1e, their products with noise by %.1e", name,
-		s->grads, count, norm, product);
+	ok(!s->wrong && s->logits > 300 && s->off < (half ? 3e-2 : 1e-4) * s->size, "%s: %d logits, off by %.1e of their largest", name, s->logits,
+		s->off / s->size);
+	ok(s->grads == count && (half || (norm < 1e-3 && product < 5e-3)),
+		"%s: norms of %d gradients of %d, off by %.1e, their products with noise by %.1e", name, s->grads, count, norm, product);
 	if (s->steps)
-		ok(s->steps == 5 && s->step_off < 1e-3, "%s: losses of five AdamW steps (%.1e)", name, s->step_off);
+		ok(s->steps == 5 && s->step_off < (half ? 1e-2 : 1e-3), "%s: losses of five AdamW steps (%.1e)", name, s->step_off);
 	free(s->m), free(s->v);
 	net_free(n);
 }
 
-int main(void)
+static void cases(enum k_precision precision)
 {
 	const struct k_loss terms = {.w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f};
 	FILE *f = fopen("tests/golden/swin.tsv", "r");
@@ -197,7 +199,7 @@ int main(void)
 	long long d, h, w;
 	double out[3], want;
 
-	k = cpu(getenv("P") ? K_BF16 : K_FP32);
+	k = cpu(precision);
 	ok(!!f, "tests/golden/swin.tsv");
 	while (k && f && fgets(line, sizeof line, f)) {
 		if (!strncmp(line, "case", 4)) {
@@ -216,7 +218,8 @@ int main(void)
 		} else if (!strncmp(line, "logit", 5)) {
 			logit(n, got, line, &seen);
 		} else if (sscanf(line, "loss %lf", &want) == 1) {
-			ok(!net_backward(n, &terms, label, out, &e) && near_to(out[0], want, 0, 1e-5), "%s: loss %.7f, MONAI %.7f", name, out[0], want);
+			ok(!net_backward(n, &terms, label, out, &e) && near_to(out[0], want, 0, k->precision == K_BF16 ? 1e-3 : 1e-5),
+				"%s: loss %.7f, MONAI %.7f", name, out[0], want);
 		} else if (!strncmp(line, "step", 4)) {
 			step(n, line, &terms, label, &seen);
 		} else {
@@ -227,5 +230,11 @@ int main(void)
 	free(label);
 	if (f)
 		fclose(f);
+}
+
+int main(void)
+{
+	cases(K_FP32);
+	cases(K_BF16);
 	return tap_done();
 }
