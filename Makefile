@@ -76,7 +76,7 @@ install: all
 	install -m 755 $(TOOLS:%=$(B)/bin/%) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard $(B)/bin/niipipe-*.so) $(DESTDIR)$(PREFIX)/lib/niipipe
 	install -m 755 $(wildcard pipelines/*.sh) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
-	install -m 644 pipelines/tools.bash $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
+	install -m 644 pipelines/tools.bash $(wildcard pipelines/*.mk) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
 	for p in $(MAN); do install -D -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/} || exit 1; done
 
 uninstall:
