@@ -119,7 +119,6 @@ setup() {
 }
 
 @test "choose-components: nnU-Net's rule" {
-	x=3,1,14
 	mask() { # ID LABELS: a mask as a frame
 		volume "$1" U8 1,1,14 "$2" pred
 	}
