@@ -2,7 +2,7 @@
 #
 #     make -f cross-validate.mk                             phantoms, in minutes
 #     make -f cross-validate.mk DATA=scans OUT=cv FOLDS=5   your own
-#     make -f cross-validate.mk fold-3                      one fold alone, as a job of an array
+#     make -f cross-validate.mk fold-3                      one fold alone; before several at once: prepared (slurm/folds.sh)
 #
 # DATA     a directory of ID_ct and ID_gtv files (.nii.gz, .nrrd), or MSD's with imagesTr and labelsTr; empty: phantoms are drawn
 # OUT      where everything goes (cross-validate-SIZE)
@@ -40,6 +40,8 @@ endif
 
 all: $(OUT)/table.tsv
 	@column -t -s $$'\t' $<; echo "post-processing: $$(cat $(OUT)/components)"
+
+prepared: $(OUT)/prepared/train-crop.ts
 
 # -- folds -------------------------------------------------------------------------
 $(folds:%=fold-%): fold-%: $(OUT)/fold/%/pred.ts
@@ -93,4 +95,4 @@ $(OUT)/table.tsv: $(rows)
 				of("mean", "error_axial_clipped") }' $$s
 	done; } >$@
 
-.PHONY: all $(folds:%=fold-%)
+.PHONY: all prepared $(folds:%=fold-%)

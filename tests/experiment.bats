@@ -4,7 +4,7 @@ load helper
 
 settings() {
 	export OMP_NUM_THREADS=1
-	small=(CASES=6 VSIZE=40,40,32 VOLUME=20,80 PATCH=32,32,32 STEPS=4 BATCH=1 "NET_unet=--net unet --channels 4,8 --strides 2"
+	small=("CASES=6" "VSIZE=40,40,32" "VOLUME=20,80" "PATCH=32,32,32" "STEPS=4" "BATCH=1" "NET_unet=--net unet --channels 4,8 --strides 2"
 		"NET_resenc=--net resenc --channels 4,8 --strides 2")
 }
 hackathon() { make --no-print-directory -f "$ROOT/pipelines/hackathon.mk" "${small[@]}" "$@"; }
@@ -110,10 +110,10 @@ setup() {
 	grep -E '^post-processing: (cat|cc-largest --union)$' said
 	# every case was predicted by the fold that did not see it
 	for k in 0 1; do
-		ts-info --json c/fold/$k/val.ts | grep -oE '"id":"[^"]*"' | sort >val
-		ts-info --json c/fold/$k/train.ts | grep -oE '"id":"[^"]*"' | sort >train
-		[ -z "$(comm -12 val train)" ]
-		ts-info --json c/fold/$k/pred.ts | grep -oE '"id":"[^"]*"' | sort | cmp - val
+		ts-info --json c/fold/$k/val.ts | grep -oE '"id":"[^"]*"' | sort >val.ids
+		ts-info --json c/fold/$k/train.ts | grep -oE '"id":"[^"]*"' | sort >train.ids
+		[ -z "$(comm -12 val.ids train.ids)" ]
+		ts-info --json c/fold/$k/pred.ts | grep -oE '"id":"[^"]*"' | sort | cmp - val.ids
 	done
 	cross OUT=c FOLDS=2 c/fold/1/pred.ts -q
 }
