@@ -1,4 +1,4 @@
-# niipipe. `make demo`, `make check`: each brings what it needs. CFLAGS, LDFLAGS, DESTDIR, PREFIX, MANDIR, CUDA=0|1 from outside.
+# niipipe. `make demo`, `make check`: each brings what it needs. CFLAGS, LDFLAGS, DESTDIR, PREFIX, MANDIR, CUDA=0|1, DNNL=DIR (kernels/kernels.mk) from outside.
 SHELL  := /bin/bash
 B      := build
 PREFIX ?= /usr/local
@@ -9,8 +9,9 @@ CFLAGS ?= -O3
 .SUFFIXES:
 
 VERSION := $(shell sed -n 's/.*NIIPIPE_VERSION "\(.*\)".*/\1/p' lib/base/version.h)
+APART   := lib/comm/mpi.c lib/comm/nccl.c
 TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
-LIB     := $(wildcard lib/*/*.c)
+LIB     := $(filter-out $(APART),$(wildcard lib/*/*.c))
 KERNELS := $(wildcard kernels/*.c)
 UNIT    := $(patsubst tests/unit/%.c,$(B)/test/%,$(wildcard tests/unit/*.c))
 BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
@@ -35,7 +36,10 @@ $(B)/bin/%: $(B)/obj/tools/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
 	$(CC) -fopenmp -Wl,--as-needed -Wl,-z,now $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(B)/obj/lib/volume/report_files.o: lib/volume/report.css lib/volume/report.js pipelines/curves.gp
+
 include kernels/kernels.mk
+include lib/comm/comm.mk
 
 $(B)/test/%: $(B)/obj/tests/unit/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
@@ -55,11 +59,13 @@ demo: deps
 	@$(MAKE) -s all
 	@pipelines/demo.sh
 
-check: deps
+check:
+	@tests/deps.sh chromium python3 parallel
 	@$(MAKE) -s all unit
 	@tests/run.sh
 
-check-long: deps
+check-long:
+	@tests/deps.sh chromium python3 parallel
 	@$(MAKE) -s all unit
 	@NIIPIPE_LONG=1 tests/run.sh
 
@@ -76,7 +82,9 @@ install: all
 	install -m 755 $(TOOLS:%=$(B)/bin/%) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard $(B)/bin/niipipe-*.so) $(DESTDIR)$(PREFIX)/lib/niipipe
 	install -m 755 $(wildcard pipelines/*.sh) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
-	install -m 644 pipelines/tools.bash $(wildcard pipelines/*.mk) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
+	install -m 644 $(wildcard pipelines/*.bash pipelines/*.mk pipelines/*.gp) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
+	install -d $(DESTDIR)$(PREFIX)/share/niipipe/pipelines/slurm
+	install -m 755 $(wildcard pipelines/slurm/*) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines/slurm
 	for p in $(MAN); do install -D -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/} || exit 1; done
 
 uninstall:
@@ -87,6 +95,7 @@ uninstall:
 clean:
 	rm -rf $(B) demo
 
-.PHONY: all unit deps demo check check-long lint bench install uninstall clean
+.PHONY: always all unit deps demo check check-long lint bench install uninstall clean
 .SECONDARY:
+always:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -3,16 +3,14 @@
    dot:  up to DOT_MAX output channels: vectors over the run of taps and input channels, summed across at the end. */
 #include "kernels/direct.h"
 
-#include "kernels/vec.h"
-
 enum { MR = VL == 16 ? 12 : 6, MR_ONE = 12, DOT_MAX = 4, DOT_MR = 4 };
 
 typedef void kernel(const struct gather_call *a);
 
-INLINE void finish(const struct gather_call *a, float *y, const float *v, int n)
+INLINE void finish(const struct gather_call *a, elem *y, const float *v, int n)
 {
 	for (int i = 0; i < n; i++)
-		y[i] = v[i] + (a->add ? y[i] : 0);
+		y[i] = narrow(v[i] + (a->add ? widen(y[i]) : 0));
 }
 
 INLINE void wide(const struct gather_call *a, const int mr, const int nv)
@@ -23,24 +21,30 @@ INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 		UNROLL for (int v = 0; v < nv; v++)
 			acc[m][v] = load(a->bias + v * VL);
 	for (int64_t r = 0; r < a->rows; r++) {
-		const float *x = a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep, *end = x + a->len;
+		const slot *x = (const slot *)a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep, *end = x + a->len;
 
 		for (; x < end; x++, w += nv * VL) {
-			vec w0 = load(w), w1 = nv > 1 ? load(w + VL) : w0;
+			slots w0 = load_slots(w), w1 = nv > 1 ? load_slots(w + VL) : w0;
 
 			UNROLL for (int m = 0; m < mr; m++) {
-				vec b = x[m * a->step] - (vec){0};
+				slots b = spread_slot(x + m * a->step);
 
-				acc[m][0] += b * w0;
+				acc[m][0] = multiply_add(acc[m][0], b, w0);
 				if (nv > 1)
-					acc[m][1] += b * w1;
+					acc[m][1] = multiply_add(acc[m][1], b, w1);
 			}
 		}
+	}
+	if (a->floats) {
+		UNROLL for (int m = 0; m < mr; m++)
+			UNROLL for (int v = 0; v < nv; v++)
+				store((float *)a->y + m * a->ystep + v * VL, acc[m][v]);
+		return;
 	}
 	if (a->cols == nv * VL) {
 		UNROLL for (int m = 0; m < mr; m++)
 			UNROLL for (int v = 0; v < nv; v++) {
-				float *y = a->y + m * a->ystep + v * VL;
+				elem *y = (elem *)a->y + m * a->ystep + v * VL;
 
 				if (a->add)
 					acc[m][v] += load(y);
@@ -53,7 +57,7 @@ INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 
 		UNROLL for (int v = 0; v < nv; v++)
 			store(t + v * VL, acc[m][v]);
-		finish(a, a->y + m * a->ystep, t, a->cols);
+		finish(a, (elem *)a->y + m * a->ystep, t, a->cols);
 	}
 }
 
@@ -72,20 +76,20 @@ INLINE void dot(const struct gather_call *a, const int mr, const int co)
 	vec acc[8][DOT_MAX] = {0};
 
 	for (int64_t r = 0; r < a->rows; r++) {
-		const float *x = a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep;
+		const slot *x = (const slot *)a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep;
 
 		for (int64_t j = 0; j < a->len; j += VL) {
-			vec in[8];
+			slots in[8];
 
 			UNROLL for (int m = 0; m < mr; m++)
-				in[m] = load(x + m * a->step + j);
+				in[m] = load_slots(x + m * a->step + j);
 			UNROLL for (int m = 0; m < mr && co > 1; m++)
 				KEEP(in[m]);
 			UNROLL for (int c = 0; c < co; c++) {
-				vec v = load(w + c * a->len + j);
+				slots v = load_slots(w + c * a->len + j);
 
 				UNROLL for (int m = 0; m < mr; m++)
-					acc[m][c] += in[m] * v;
+					acc[m][c] = multiply_add(acc[m][c], in[m], v);
 			}
 		}
 	}
@@ -97,9 +101,9 @@ INLINE void dot(const struct gather_call *a, const int mr, const int co)
 			v[j] = i * VL + j < mr * co ? acc[(i * VL + j) / co][(i * VL + j) % co] : (vec){0};
 		store(t, vec_sums(v));
 		for (int j = 0; j < VL && i * VL + j < mr * co; j++) {
-			float *y = a->y + (i * VL + j) / co * a->ystep + (i * VL + j) % co;
+			elem *y = (elem *)a->y + (i * VL + j) / co * a->ystep + (i * VL + j) % co;
 
-			*y = t[j] + a->bias[(i * VL + j) % co] + (a->add ? *y : 0);
+			*y = narrow(t[j] + a->bias[(i * VL + j) % co] + (a->add ? widen(*y) : 0));
 		}
 	}
 }
@@ -117,13 +121,13 @@ static kernel *const dots[DOT_MAX][5] = {
 /* count outputs in even blocks of at most mr */
 static void blocks(struct gather_call *a, kernel *const *table, int64_t mr, int64_t count)
 {
-	int64_t n = (count + mr - 1) / mr, at = a->at;
-	float *y = a->y;
+	int64_t n = (count + mr - 1) / mr, at = a->at, size = a->floats ? sizeof(float) : sizeof(elem);
+	char *y = a->y;
 
 	for (int64_t b = 0; b < n; b++) {
 		int64_t q = count * b / n;
 
-		a->at = at + q * a->step, a->y = y + q * a->ystep;
+		a->at = at + q * a->step, a->y = y + q * a->ystep * size;
 		table[count * (b + 1) / n - q](a);
 	}
 }
