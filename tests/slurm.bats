@@ -69,6 +69,39 @@ at_once() { # JOB: one that was queued again would wait two minutes
 	cmp plain/model.ts again/model.ts
 }
 
+need_ranks() { [ -e "$BIN/niipipe-mpi.so" ] || skip "no niipipe-mpi.so"; }
+
+@test "two nodes, a rank each: what one process makes of batches of two; stopped and queued again, too" {
+	need_ranks
+	two=(-n 300 "${how[@]:2}")
+	"$ROOT/pipelines/train.sh" -d pairs "${two[@]:0:6}" --train '--net unet --channels 4,8 --strides 2 --batch 2' v.ts
+	id=$(sbatch --parsable -N 2 "$slurm/train.sbatch" -d nodes "${two[@]}" v.ts)
+	ended "$id"
+	[ "$(state "$id" NumNodes)" = 2 ]
+	ts-cmp --atol 1e-3 pairs/model.ts nodes/model.ts
+	id=$(sbatch --parsable -N 2 "$slurm/train.sbatch" -d nodes2 "${two[@]}" v.ts)
+	for _ in $(seq 200); do [ ! -s nodes2/best.last.ts ] || break; sleep 0.05; done
+	scancel --signal=USR1 --batch "$id"
+	at_once "$id"
+	ended "$id"
+	grep -E '^train.sh: nodes2: going on with patch [1-9][0-9]* of 300$' "niipipe-train-$id.log"
+	cmp nodes/model.ts nodes2/model.ts
+}
+
+@test "two nodes, one rank killed: the job ends in seconds with one message" {
+	need_ranks
+	id=$(sbatch --parsable -N 2 "$slurm/train.sbatch" -d dead -n 100000 "${how[@]:2}" v.ts)
+	for _ in $(seq 200); do [ ! -s dead/best.last.ts ] || break; sleep 0.05; done
+	for p in $(pgrep -x seg-train); do
+		! tr '\0' '\n' <"/proc/$p/environ" | grep -qx "SLURM_JOB_ID=$id" || ! tr '\0' '\n' <"/proc/$p/environ" | grep -qx SLURM_PROCID=1 || kill -KILL "$p"
+	done
+	for _ in $(seq 100); do [ "$(state "$id" JobState)" = RUNNING ] || break; sleep 0.2; done
+	cat "niipipe-train-$id.log"
+	[ "$(state "$id" JobState)" = FAILED ]
+	[ "$(grep -c '^seg-train: ' "niipipe-train-$id.log")" = 1 ]
+	[ -s dead/best.last.ts ] && [ ! -e dead/model.ts ]
+}
+
 @test "a node that is lost: the job is queued again on another and goes on" {
 	[ -e plain/model.ts ] || "$ROOT/pipelines/train.sh" -d plain "${how[@]}" v.ts
 	id=$(sbatch --parsable -w n2 "$slurm/train.sbatch" -d lost "${how[@]}" v.ts)
