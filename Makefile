@@ -60,12 +60,12 @@ demo: deps
 	@pipelines/demo.sh
 
 check:
-	@tests/deps.sh chromium python3 parallel
+	@tests/deps.sh chromium python3 parallel xxhash
 	@$(MAKE) -s all unit
 	@tests/run.sh
 
 check-long:
-	@tests/deps.sh chromium python3 parallel
+	@tests/deps.sh chromium python3 parallel xxhash
 	@$(MAKE) -s all unit
 	@NIIPIPE_LONG=1 tests/run.sh
 
