@@ -63,6 +63,7 @@ elif [ "$rank" = 0 ]; then
 	printf '%s\n' "$asked" >"$dir/options"
 fi
 
+{ # read to its end before it runs: the script may be replaced by a new one while it waits for days
 augmented() { if [ ${#augment[@]} -gt 0 ]; then nii-augment "${augment[@]}"; else cat; fi; }
 stopped=''
 if [ "${next:-0}" -lt "$n" ]; then
@@ -92,3 +93,5 @@ esac
 [ -s "$dir/best.ts" ] || ts-select --index 0 -o "$dir/best.ts" "$dir/best.last.ts"
 rm -f "$dir/best.last.ts"
 mv "$dir/best.ts" "$dir/model.ts"
+exit
+}

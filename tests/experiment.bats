@@ -55,6 +55,7 @@ setup() {
 
 @test "MSD's directory and one of pairs give the same numbers as the phantoms drawn" {
 	hackathon OUT=h NETS=unet all >/dev/null
+	grep -q '<html' h/report/unet.html
 	for d in msd flat; do
 		hackathon "OUT=d-$d" DATA=$d NETS=unet all >/dev/null
 		cmp <(cut -f 4-6 "d-$d/comparison.tsv") <(cut -f 4-6 h/comparison.tsv)
@@ -108,6 +109,7 @@ setup() {
 	[ "$(cut -f 1 c/table.tsv | tr '\n' ';')" = "cases of;fold 0;fold 1;all folds;ensemble, test;" ]
 	[ "$(cut -f 2 c/table.tsv | tr '\n' ';')" = "n;3;2;5;1;" ]
 	grep -E '^post-processing: (cat|cc-largest --union)$' said
+	awk -F'\t' '$1 == "all folds" { exit !($4 <= $3 && $3 <= $5 && $5 <= 1) }' c/table.tsv
 	# every case was predicted by the fold that did not see it
 	for k in 0 1; do
 		ts-info --json c/fold/$k/val.ts | grep -oE '"id":"[^"]*"' | sort >val.ids
