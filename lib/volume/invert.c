@@ -176,7 +176,7 @@ static void note_self(json_t *history, json_t *undone, int keep_image)
 {
 	const char *last = json_string_value(json_object_get(json_array_get(history, json_array_size(history) - 1), "tool"));
 
-	if (json_array_size(undone) && last && !IS_IN(sources, last))
+	if (json_array_size(undone) && last && !IS_IN(sources, last) && !IS_IN(intensities, last))
 		json_array_append_new(history, json_pack("{s:s, s:s, s:{s:b}, s:O}", "tool", "nii-invert", "version", NIIPIPE_VERSION, "args", "keep_image",
 		                                         keep_image, "undone", undone));
 }
