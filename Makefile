@@ -61,12 +61,12 @@ demo: deps
 	@pipelines/demo.sh
 
 check:
-	@tests/deps.sh chromium python3
+	@tests/deps.sh chromium python3 parallel xxhash
 	@$(MAKE) -s all unit
 	@tests/run.sh
 
 check-long:
-	@tests/deps.sh chromium python3
+	@tests/deps.sh chromium python3 parallel xxhash
 	@$(MAKE) -s all unit
 	@NIIPIPE_LONG=1 tests/run.sh
 
@@ -83,7 +83,9 @@ install: all
 	install -m 755 $(TOOLS:%=$(B)/bin/%) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard $(B)/bin/niipipe-*.so) $(DESTDIR)$(PREFIX)/lib/niipipe
 	install -m 755 $(wildcard pipelines/*.sh) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
-	install -m 644 pipelines/tools.bash $(wildcard pipelines/*.mk pipelines/*.gp) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
+	install -m 644 $(wildcard pipelines/*.bash pipelines/*.mk pipelines/*.gp) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
+	install -d $(DESTDIR)$(PREFIX)/share/niipipe/pipelines/slurm
+	install -m 755 $(wildcard pipelines/slurm/*) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines/slurm
 	for p in $(MAN); do install -D -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/} || exit 1; done
 
 uninstall:

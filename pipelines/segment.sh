@@ -5,21 +5,28 @@ set -eu -o pipefail
 usage() {
 	cat <<-'EOF'
 	usage: segment.sh [-d DIR] [-j N] [--overlap R] MODEL CT...
+	       segment.sh [-d DIR] [-j N] [--overlap R] --list FILE MODEL
 	Segment CTs (.nii, .nii.gz, .hdr, .nrrd) with a model of seg-train: DIR/NAME.nii.gz each.
 
 	  -d, --directory DIR   where the masks go (.)
-	  -j, --jobs N          pipes at once (1; needs GNU parallel)
 	      --effort N        1 quick to 5 thorough, see seg-window(1) (3)
 	      --overlap R       instead: overlap of neighbouring windows, 0 to 0.99
+	      --list FILE       the scans' names, one a line, or a table of cases (the second column)
+	EOF
+	batch_usage
+	cat <<-'EOF'
 	      --help            print this and exit
 
 	Exit 0 all done, 1 some failed, 2 misuse.
 	EOF
 }
+me=segment.sh
 misuse() { echo "segment.sh: $1 (see segment.sh --help)" >&2; exit 2; }
 
 # shellcheck source=pipelines/tools.bash
 . "$(dirname "$0")/tools.bash"
+# shellcheck source=pipelines/batch.bash
+. "$(dirname "$0")/batch.bash"
 
 name() { # of a scan: the file's without its directory and ending
 	local n=${1##*/}
@@ -68,28 +75,51 @@ some() { # STATE MODEL DIR THREADS OPTION=VALUE CT...: STATE gets a file for eac
 	done <"$work/good"
 }
 
-if [ "${1-}" = --some ]; then # how parallel comes back here
+one() { # NUMBER MODEL DIR THREADS OPTION=VALUE CT: a job of a batch
+	local log status=0
+	log=$(mktemp)
+	nii-read --id "$(name "$6")" "$6" 2>"$log" | nii-replay -m "$2" 2>>"$log" | segmented "$2" "$4" "$5" 2>>"$log" | nii-write -d "$3" 2>>"$log" || status=$?
+	if [ "$status" = 0 ]; then
+		printf 'done\t%s\n' "$3/$(name "$6").nii.gz"
+	else
+		printf 'failed\t%s\t%s\n' "$1" "$(said "$log")"
+	fi
+	rm -f "$log"
+	return "$status"
+}
+
+if [ "${1-}" = --one ]; then # how parallel comes back here
 	shift
-	some "$@"
+	one "$@"
 	exit
 fi
 
-dir=. jobs=1 effort='' overlap='' args=()
+dir=. effort='' overlap='' list='' args=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help) usage; exit 0 ;;
-	-d | --directory | -j | --jobs | --effort | --overlap)
+	-d | --directory | --effort | --overlap | --list)
 		[ $# -gt 1 ] || misuse "$1 needs a value"
-		case $1 in -d | --directory) dir=$2 ;; -j | --jobs) jobs=$2 ;; --effort) effort=$2 ;; *) overlap=$2 ;; esac
+		case $1 in -d | --directory) dir=$2 ;; --effort) effort=$2 ;; --list) list=$2 ;; *) overlap=$2 ;; esac
 		shift ;;
+	-j | --jobs | -S | --hosts | --joblog | --retries | --timeout | --halt)
+		[ $# -gt 1 ] || misuse "$1 needs a value"
+		batch_take "$1" "$2"
+		shift ;;
+	--resume) resume=1 ;;
 	--) shift; args+=("$@"); break ;;
 	-?*) misuse "unknown option $1" ;;
 	*) args+=("$1") ;;
 	esac
 	shift
 done
+if [ -n "$list" ]; then
+	[ ${#args[@]} -le 1 ] || misuse "--list goes without other scans"
+	[ -r "$list" ] || { echo "segment.sh: $list: cannot be read" >&2; exit 1; }
+	mapfile -t -O 1 args < <(awk -F'\t' 'NF && !(NR == 1 && $1 == "id") { print (NF > 1 ? $2 : $1) }' "$list")
+fi
 [ ${#args[@]} -ge 2 ] || misuse "a model and at least one scan"
-case $jobs in '' | *[!0-9]* | 0) misuse "--jobs: $jobs is not a number of jobs" ;; esac
+batch_check
 case $effort in '' | [1-5]) ;; *) misuse "--effort: $effort is not 1 to 5" ;; esac
 case $overlap in '' | 0 | 0.[0-9] | 0.[0-9][0-9]) ;; *) misuse "--overlap: $overlap is not 0 to 0.99" ;; esac
 [ -z "$effort" ] || [ -z "$overlap" ] || misuse "--effort or --overlap, not both"
@@ -101,19 +131,16 @@ twice=$(for ct in "${cts[@]}"; do name "$ct"; echo; done | sort | uniq -d | head
 [ -z "$twice" ] || misuse "two scans would both become $dir/$twice.nii.gz"
 mkdir -p "$dir"
 
-if [ "$jobs" -gt 1 ] && ! command -v parallel >/dev/null; then
-	echo "segment.sh: no GNU parallel here: one scan at a time" >&2
-	jobs=1
-fi
 threads=$(($(nproc) / jobs))
 [ "$threads" -ge 1 ] || threads=1
+if batch_wanted; then
+	cases=("${cts[@]}")
+	batch "$model" "$dir" "$threads" "$option"
+	exit
+fi
 state=$(mktemp -d)
 trap 'rm -rf "$state"' EXIT
-if [ "$jobs" -gt 1 ]; then
-	printf '%s\0' "${cts[@]}" | parallel --will-cite -0 -k -j "$jobs" -n $(((${#cts[@]} + jobs - 1) / jobs)) "$0" --some "$state" "$model" "$dir" "$threads" "$option"
-else
-	some "$state" "$model" "$dir" "$threads" "$option" "${cts[@]}"
-fi || :
+some "$state" "$model" "$dir" "$threads" "$option" "${cts[@]}" || :
 failed=$((${#cts[@]} - $(find "$state" -maxdepth 1 -type f | wc -l)))
 if [ "$failed" -gt 0 ]; then
 	echo "segment.sh: $failed of ${#cts[@]} failed" >&2

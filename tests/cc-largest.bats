@@ -19,6 +19,14 @@ setup() {
 	cc-largest -k 1000000 $G/components_in.ts | ts-cmp - $G/components_in.ts
 }
 
+@test "one label only" {
+	volume a U8 1,1,8 '\1\0\1\1\2\2\0\2' >a.ts
+	volume a U8 1,1,8 '\1\0\1\1\2\2\0\0' >b.ts
+	cc-largest --only 2 a.ts | ts-cmp - b.ts
+	cc-largest --only 3 a.ts | ts-cmp - a.ts
+	fails 2 "cc-largest: --only and --union exclude each other (see cc-largest --help)" cc-largest --only 1 --union a.ts
+}
+
 @test "a tie goes to the component that begins first" {
 	volume a U8 1,1,7 '\1\1\0\1\1\0\1' >a.ts
 	volume a U8 1,1,7 '\1\1\0\0\0\0\0' >b.ts

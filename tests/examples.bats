@@ -3,7 +3,7 @@
 load helper
 
 setup_file() {
-	export DIR=$BATS_FILE_TMPDIR PATH=$BATS_TEST_DIRNAME/../build/bin:$PATH
+	export NIIPIPE_PIPELINES=$ROOT/pipelines DIR=$BATS_FILE_TMPDIR PATH=$BATS_TEST_DIRNAME/../build/bin:$PATH
 	cd "$DIR" || return 1
 	nii-phantom -n 3 --seed 5 --size 40,36,24 --spacing 9,9,13 -o volumes.ts
 	nii-write -t image -d images volumes.ts

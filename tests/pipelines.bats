@@ -61,7 +61,7 @@ setup() {
 	printf '#!/bin/bash\necho "load" >>"%s/order"\nexec "%s/seg-window" -v "$@" 2> >(grep -o "[0-9]*: done" >>"%s/order")\n' "$PWD" "$BIN" "$PWD" >slow/seg-window
 	chmod +x slow/*
 	nii-write -t image <demo/test.ts -d scans
-	cp "$segment" "${segment%/*}/tools.bash" tree/pipelines # away from build/bin, which would come first
+	cp "$segment" "${segment%/*}"/*.bash tree/pipelines # away from build/bin, which would come first
 	: >order
 	PATH=$PWD/slow:$PATH tree/pipelines/segment.sh --overlap 0.95 -d out "$model" scans/phantom-0010.nii.gz scans/phantom-0011.nii.gz
 	[ "$(sort order | uniq -c | tr -s ' \n' ' ')" = " 1 0010: done 1 0011: done 1 load 2 read " ]

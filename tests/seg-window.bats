@@ -43,7 +43,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	ts-select --index 1 both.ts | ts-cmp - <(seg-window -m model.ts net2.ts)
 	[ "$(grep -acF '"image"' both.ts)" = 0 ]
 	seg-window -m model.ts --keep-image net0.ts | ts-cmp -t image - net0.ts
-	seg-window -m model.ts --overlap .5 net0.ts | grep -aqF '\"args\":{\"mode\":\"gaussian\",\"model\":\"model.ts\",\"output\":\"labels\",\"overlap\":0.5,\"roi\":[12,16,8],\"sigma\":0.125},\"tool\":\"seg-window\"'
+	seg-window -m model.ts --overlap .5 net0.ts | grep -aqE '\\"args\\":\{\\"hash\\":\[\\"[0-9a-f]{16}\\"\],\\"mode\\":\\"gaussian\\",\\"model\\":\\"model.ts\\",\\"output\\":\\"labels\\",\\"overlap\\":0.5,\\"roi\\":\[12,16,8\],\\"sigma\\":0.125\},\\"tool\\":\\"seg-window\\"'
 }
 
 @test "other tensors ride along; images of any type" {

@@ -120,3 +120,58 @@ descrip" ]
 	ts-info --header a.ts | grep -qx '  header   none: not read from a NIfTI file'
 	ts-info --header --json a.ts | grep -q '"header":null'
 }
+
+@test "--history: the line that made it, which makes the same bytes again" {
+	nii-phantom -n 2 --seed 5 -s 40,36,24 -o v.ts
+	nii-write -t image -d images v.ts
+	nii-write -t label -d labels v.ts
+	mkdir -p "a b"
+	mv images/phantom-0001.nii.gz "a b/it's.nii.gz"
+	nii-normalize --window=-1024,325 v.ts | nii-resample -s 10,10,14 | nii-patch -s 16,16,8 -n 2 --seed 1 | seg-train --net unet --channels 4,8 --strides 2 -o m.ts
+	cp m.ts n.ts
+	again() { # STREAM
+		ts-info --history "$1" >line
+		[ "$(wc -l <line)" = 1 ]
+		eval "$(cat line)" >made
+		cmp made "$1" || { cat line; return 1; }
+	}
+	nii-read -l labels/phantom-0001.nii.gz "a b/it's.nii.gz" -o x.ts
+	again x.ts
+	nii-resample --orient RAS -s 10,10.5,12 --antialias x.ts | nii-crop --above=-500 --margin 5,5,5 | nii-normalize --zscore --percentile 1,99.5 -o y.ts
+	again y.ts
+	for n in --window=-1024,325 --window=-1024,325,0,1 "--preset lung" "--range=0,100,-1,1" --zscore-nonzero "--zscore --channel-wise" "--percentile 5,95" "--ct=-900,300,-158.58,324.7"; do
+		nii-normalize $n x.ts -o y.ts
+		again y.ts
+	done
+	for c in --label "--body --margin-voxels 1,2,3" "--box=-1,2,3,20,21,22 --fill=-3" "--pad --multiple 7,8,9" "--lungs --inside --min-size 30,30,20"; do
+		nii-crop $c x.ts -o y.ts
+		again y.ts
+	done
+	nii-read --id other images/phantom-0002.nii.gz | nii-replay -m m.ts -o r.ts
+	again r.ts
+	for w in "" "--effort 3" "--mode constant --overlap 0.5 --grid nnunet" "-m n.ts --mean prob" "--output prob --padding reflect --mirror x" "--threshold 0.4 --skip-air=-3"; do
+		seg-window -m m.ts $w r.ts | nii-invert -o y.ts
+		again y.ts
+	done
+	seg-window -m m.ts r.ts | cc-filter --fill-holes --min-volume 5 -k 3 | cc-largest -c 6 | nii-invert | cc-largest --only 1 -o y.ts
+	again y.ts
+	seg-window -m m.ts --output prob r.ts | nii-invert --argmax -o y.ts
+	again y.ts
+	nii-phantom -n 1 --skip 3 --seed 9 -s 20,20,16 --healthy 0 | nii-augment --preset hackathon --turn x,z --elastic 2 --seed 4 -o y.ts
+	again y.ts
+	# a model: what was read is not there, all else is
+	nii-normalize --window=-1024,325 v.ts | nii-patch -s 16,16,8 -n 4 --per-volume 2 --pos 0.5 --seed 1 | nii-augment --flip x,y --seed 2 |
+		seg-train --net unet --channels 4,8 --strides 2 --loss tversky --tversky-beta 0.7 --optimizer sgd --nesterov --schedule poly --batch 2 --lr 1e-3 --seed 5 -o q.ts
+	ts-info --history q.ts >line
+	eval "nii-patch() { command nii-patch -n 4 \"\$@\"; }; cat v.ts | $(cat line) -o again.ts"
+	cmp q.ts again.ts
+	[ "$(ts-select --drop label v.ts | nii-crop --box 0,0,0,2,2,2 | ts-info --history | wc -l)" = 2 ]
+	volume a U8 1,1,1 '\1' | ts-info --history | grep -x '# a: no history'
+	fails 2 "ts-info: --history goes with none of --header, --json, --npy, --stats (see ts-info --help)" ts-info --history --json v.ts
+}
+
+@test "hashes in a history are those of xxh64sum" {
+	command -v xxh64sum >/dev/null || skip "no xxh64sum"
+	nii-phantom -n 1 --seed 5 -s 20,20,16 | nii-write -t image -o i.nii.gz
+	[ "$(nii-read i.nii.gz | ts-info | grep -oE '"hash":"[0-9a-f]*"')" = "\"hash\":\"$(xxh64sum <i.nii.gz | cut -d ' ' -f 1)\"" ]
+}

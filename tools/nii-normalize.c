@@ -10,7 +10,7 @@
 #include "lib/volume/normalize.h"
 
 struct opts {
-	struct arg_floats window, range, percentile;
+	struct arg_floats window, range, percentile, ct;
 	const char *preset, *stats, *mask, *plan, *configuration;
 	int clip, zscore, nonzero, channel_wise;
 };
@@ -23,10 +23,10 @@ static int one(struct frame *f, void *arg, struct err *e)
 static void check(const struct opts *o)
 {
 	int ways = (o->window.n > 0) + (o->preset != NULL) + (o->range.n > 0) + (o->percentile.n > 0 && !o->zscore) + o->zscore + o->nonzero +
-	           (o->stats != NULL) + (o->plan != NULL);
+	           (o->stats != NULL) + (o->plan != NULL) + (o->ct.n > 0);
 
 	if (ways != 1)
-		err_usage("one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --stats, --plan is needed, %s",
+		err_usage("one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --stats, --ct, --plan is needed, %s",
 		          ways ? "not several" : "none was given");
 	if (o->window.n % 2)
 		err_usage("--window: 2 values wanted (LO,HI) for each window, %d given", o->window.n);
@@ -34,6 +34,8 @@ static void check(const struct opts *o)
 		err_usage("--range: 4 values wanted (A_MIN,A_MAX,B_MIN,B_MAX), %d given", o->range.n);
 	if (o->percentile.n && (o->percentile.n != 2 || o->percentile.v[0] < 0 || !(o->percentile.v[0] < o->percentile.v[1]) || o->percentile.v[1] > 100))
 		err_usage("--percentile: 2 values of 0 to 100 wanted (LO,HI), the first below the second");
+	if (o->ct.n % 4)
+		err_usage("--ct: 4 values wanted (LO,HI,MEAN,STD) for each channel, %d given", o->ct.n);
 	if (o->clip && !o->range.n)
 		err_usage("--clip goes with --range");
 	if (o->channel_wise && !o->zscore && !o->nonzero && !o->percentile.n)
@@ -99,6 +101,13 @@ static struct normalize choose(struct opts *o)
 		if (!(o->range.v[0] < o->range.v[1]))
 			err_usage("--range: %g is not below %g", o->range.v[0], o->range.v[1]);
 		memcpy(n.range, o->range.v, sizeof n.range);
+	} else if (o->ct.n) {
+		n.mode = NORMALIZE_CT;
+		n.n = o->ct.n;
+		memcpy(n.list, o->ct.v, sizeof n.list);
+		for (int i = 0; i < n.n; i += 4)
+			if (!(n.list[i] < n.list[i + 1]))
+				err_usage("--ct: %g is not below %g", n.list[i], n.list[i + 1]);
 	} else if (o->plan) {
 		from_plan(o, &n);
 	} else if (o->stats) {
@@ -122,6 +131,7 @@ int main(int argc, char **argv)
 		{0, "clip", ARG_FLAG, &o.clip, NULL, "with --range: clip to B_MIN..B_MAX afterwards"},
 		{0, "percentile", ARG_FLOATS, &o.percentile, "LO,HI", "scale from one percentile to the other to 0..1, clipped; with --zscore: clip to them"},
 		{0, "stats", ARG_STR, &o.stats, "JSON", "clip, mean and standard deviation of nnU-Net's fingerprint or plans"},
+		{0, "ct", ARG_FLOATS, &o.ct, "LO,HI,MEAN,STD[,...]", "these numbers themselves: clip to LO..HI, subtract MEAN, divide by STD; a channel each"},
 		{0, "mask", ARG_STR, &o.mask, "TENSOR", "statistics over the voxels where this tensor is above 0 (all)"},
 		{0, "zscore", ARG_FLAG, &o.zscore, NULL, "subtract the mean, divide by the standard deviation"},
 		{0, "zscore-nonzero", ARG_FLAG, &o.nonzero, NULL, "the same over and for voxels other than 0"},

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
+#include "lib/base/hash.h"
 #include "lib/base/progress.h"
 #include "lib/net/device.h"
 #include "lib/net/ensemble.h"
@@ -39,6 +40,7 @@ struct work {
 	struct tensor mask;
 	struct window_stats stats;
 	struct prob_rule rule;
+	json_t *hash; /* of the models' files */
 	struct progress bar;
 	int64_t scan, scans; /* which volume of how many (0: not known) */
 	double begun;
@@ -120,6 +122,8 @@ static json_t *history_args(const struct work *w)
 		for (int i = 0; i < o->models.n; i++)
 			json_array_append_new(more, json_string(o->models.v[i]));
 	}
+	if (json_array_size(w->hash))
+		json_object_set(a, "hash", w->hash);
 	return a;
 }
 
@@ -233,12 +237,24 @@ static void set(struct work *w)
 	w->w.stats = &w->stats;
 }
 
+static json_t *hash_models(const struct arg_strs *models)
+{
+	json_t *a = json_array();
+	char hash[HASH_TEXT];
+
+	for (int i = 0; i < models->n; i++)
+		if (!hash_file(models->v[i], hash))
+			json_array_append_new(a, json_string(hash));
+	return a;
+}
+
 static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 {
 	struct work w = {.o = o, .c = c, .scans = count_scans(c), .begun = progress_now()};
 	int r;
 
 	set(&w);
+	w.hash = hash_models(&o->models);
 	w.rule = prob_rule_make(o->rule, o->threshold.n, o->threshold.v, o->class);
 	w.k = device_open(o->device, (enum k_precision)o->precision, e);
 	if (!w.k || ensemble_open(&w.m, o->models.v, o->models.n, w.k, e))
@@ -250,6 +266,7 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 	r = prob_rule_check(&w.rule, o->output ? 2 : net_classes(w.m.net[0]), PROB_LOGITS, e) || window_size(&w, e) || plan_early(&w, e) ||
 	    stream_filter(c, segment, &w, e) ? -1 : 0;
 	ensemble_close(&w.m);
+	json_decref(w.hash);
 	return r;
 }
 

@@ -6,12 +6,14 @@
 #include "lib/base/arg.h"
 #include "lib/base/outfile.h"
 #include "lib/stream/describe.h"
+#include "lib/stream/history.h"
 #include "lib/stream/npy.h"
+#include "lib/stream/shell.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/nifti.h"
 
 struct opts {
-	int json, stats, header;
+	int json, stats, header, history;
 	const char *npy;
 };
 
@@ -147,6 +149,18 @@ static int print_json(struct out *o, const json_t *f, struct err *e)
 	return r;
 }
 
+static int line(const struct frame *f, struct out *o, struct err *e)
+{
+	json_t *history = history_get(f, e);
+	char *text = history ? shell_line(history, frame_id(f), e) : NULL;
+	int r = !text ? err_prefix(e, "%s: %s", f->file, frame_id(f)) : *text ? out_text(o, e, "%s\n", text) :
+	                out_text(o, e, "# %s: no history\n", frame_id(f));
+
+	free(text);
+	json_decref(history);
+	return r;
+}
+
 static int describe(const struct opts *opt, const struct frame *f, struct out *o, int64_t index, struct err *e)
 {
 	json_t *d = frame_describe(f, opt->stats, e);
@@ -175,7 +189,7 @@ static int one_stream(const struct opts *opt, const char *path, struct out *o, i
 	int r = -1;
 
 	while (s && (r = opt->stats || opt->npy ? stream_next(s, &f, e) : stream_next_header(s, &f, e)) == 1) {
-		int bad = opt->npy ? npy(opt, &f, o, *index, e) : describe(opt, &f, o, *index, e);
+		int bad = opt->history ? line(&f, o, e) : opt->npy ? npy(opt, &f, o, *index, e) : describe(opt, &f, o, *index, e);
 
 		frame_free(&f);
 		++*index;
@@ -210,6 +224,7 @@ int main(int argc, char **argv)
 	struct err e;
 	const struct arg args[] = {
 		{0, "header", ARG_FLAG, &o.header, NULL, "the fields of the NIfTI header it was read from"},
+		{0, "history", ARG_FLAG, &o.history, NULL, "the shell line that made it"},
 		{0, "json", ARG_FLAG, &o.json, NULL, "one JSON object a frame, a line each"},
 		{0, "npy", ARG_STR, &o.npy, "TENSOR", "write this tensor, of one frame, as a .npy of NumPy's"},
 		{0, "stats", ARG_FLAG, &o.stats, NULL, "read the data too: minimum, maximum, mean, number of NaNs"},
@@ -220,6 +235,8 @@ int main(int argc, char **argv)
 	arg_parse(&spec, argc, argv, &c);
 	if (o.npy && (o.json || o.stats || o.header))
 		err_usage("--npy goes with none of --header, --json, --stats");
+	if (o.history && (o.npy || o.json || o.stats || o.header))
+		err_usage("--history goes with none of --header, --json, --npy, --stats");
 	if (run(&o, &c, &e))
 		err_die(&e);
 	return 0;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/backend.h"
+#include "lib/net/device.h"
 
 #define AT(field) offsetof(struct hyper, field)
 #define BIT(x) (1u << (x))
@@ -148,6 +149,43 @@ int hyper_settle(struct hyper *h, int recipe, json_t **options, struct err *e)
 		json_object_set_new(*options, "class-weights", weight_json(h));
 	json_decref(old);
 	return bad;
+}
+
+json_t *hyper_args(const json_t *options)
+{
+	static const struct { size_t at; const char *words; } choices[] = {
+		{AT(loss), HYPER_LOSSES}, {AT(optimizer), HYPER_OPTIMIZERS}, {AT(schedule), HYPER_SCHEDULES}, {AT(volume), HYPER_VOLUMES},
+		{AT(precision), DEVICE_PRECISIONS},
+	};
+	static const size_t flags[] = {AT(squared), AT(background), AT(jaccard), AT(batch_dice), AT(no_decay), AT(nesterov)};
+	const json_t *weight = json_object_get(options, "class-weights");
+	json_t *o = json_object();
+	char name[32];
+
+	for (int i = 0; i < ENTRIES; i++) {
+		const struct entry *n = &entries[i];
+		const json_t *is = json_object_get(options, n->name);
+		json_t *v = json_copy((json_t *)is);
+
+		if (!is || json_number_value(is) == n->value) {
+			json_decref(v);
+			continue;
+		}
+		for (size_t k = 0; k < sizeof choices / sizeof *choices; k++)
+			if (choices[k].at == n->at) {
+				json_decref(v);
+				v = json_string(word(choices[k].words, (int)json_number_value(is), name, sizeof name));
+			}
+		for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
+			if (flags[k] == n->at) {
+				json_decref(v);
+				v = json_true();
+			}
+		json_object_set_new(o, n->option ? n->option : n->name, v);
+	}
+	if (weight)
+		json_object_set(o, "class-weights", (json_t *)weight);
+	return o;
 }
 
 void hyper_steps(struct hyper *h, int64_t steps, json_t *options)

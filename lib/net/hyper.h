@@ -32,6 +32,10 @@ void hyper_unset(struct hyper *h);
    *options: replaced by all of them as JSON. 0, or -1 and an error: an option was given that has no meaning with the others. */
 int hyper_settle(struct hyper *h, int recipe, json_t **options, struct err *e);
 
+/* Of all of them (*options of hyper_settle) those that are not the default, as options of seg-train are given: words, true for flags. New
+   reference. */
+json_t *hyper_args(const json_t *options);
+
 /* Change one that stands in *options too. */
 void hyper_steps(struct hyper *h, int64_t steps, json_t *options);
 void hyper_precision(struct hyper *h, int precision, json_t *options);

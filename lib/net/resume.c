@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
+#include "lib/base/version.h"
+#include "lib/net/arch.h"
 #include "lib/net/window.h"
+#include "lib/stream/history.h"
 #include "lib/stream/stream.h"
 
 /* PyTorch's names, of enum k_optimizer. */
@@ -36,21 +39,42 @@ static int set_step(struct frame *f, int64_t step, struct err *e)
 	return frame_set_meta(f, "step", text, e);
 }
 
+/* What made the model, as a history: preparation, patches, training. */
+static json_t *story(const struct resume *r)
+{
+	json_t *a = json_array(), *args = hyper_args(r->options), *arch = json_copy((json_t *)net_arch(r->net));
+	char *text;
+
+	json_object_del(arch, arch_channels_key(arch)); /* the patches say it */
+	text = json_dumps(arch, JSON_COMPACT | JSON_SORT_KEYS);
+	json_array_extend(a, (json_t *)r->replay);
+	json_array_extend(a, (json_t *)r->drawing);
+	json_object_set_new(args, "arch", json_string(text ? text : ""));
+	json_array_append_new(a, json_pack("{s:s, s:s, s:o}", "tool", "seg-train", "version", NIIPIPE_VERSION, "args", args));
+	free(text);
+	json_decref(arch);
+	return a;
+}
+
 static int write_model(const struct resume *r, struct out *o, struct err *e)
 {
 	const char *name = json_string_value(json_object_get(net_arch(r->net), "_target_"));
 	json_t *metrics = json_pack("{s:o, s:o, s:o, s:I}", "loss", number(r->loss), "val_dice", number(r->val_dice), "best_val_dice", number(r->best),
 	                            "best_step", (json_int_t)r->best_step);
+	json_t *history = story(r);
 	struct frame f;
 	int bad;
 
 	if (frame_init(&f, "model", name ? name : "model", e)) {
 		json_decref(metrics);
+		json_decref(history);
 		return -1;
 	}
-	bad = frame_set_json(&f, "arch", net_arch(r->net), e) || frame_set_json(&f, "replay", r->replay, e) || frame_set_json(&f, "metrics", metrics, e) ||
+	bad = history_set(&f, history, e) ||
+	      frame_set_json(&f, "arch", net_arch(r->net), e) || frame_set_json(&f, "replay", r->replay, e) || frame_set_json(&f, "metrics", metrics, e) ||
 	      set_step(&f, r->step, e) || window_roi_set(&f, r->roi, e) || net_store(r->net, &f, e) || frame_write(&f, o, e);
 	json_decref(metrics);
+	json_decref(history);
 	frame_free(&f);
 	return bad ? -1 : 0;
 }

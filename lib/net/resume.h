@@ -11,6 +11,7 @@ struct resume {
 	const struct net *net;
 	const struct k_backend *k;
 	const json_t *replay;    /* what the patches went through */
+	const json_t *drawing;   /* how they were drawn */
 	int64_t roi[3];          /* of the patches: z,y,x */
 	int64_t step;            /* optimizer steps done */
 	int64_t next;            /* index of the first patch not used */

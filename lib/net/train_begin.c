@@ -165,6 +165,7 @@ int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 	net_reserve(r->net, 0); /* taken */
 	r->at.net = r->net;
 	r->at.replay = feed_replay(r->feed);
+	r->at.drawing = feed_drawing(r->feed);
 	for (int i = 0; i < 3; i++)
 		r->at.roi[i] = b->size[i];
 	r->begun = r->saved = r->at.step;

@@ -64,9 +64,11 @@ static int choose(const struct components *c, enum component_of of, const struct
 {
 	for (uint32_t i = 0; i < c->n; i++)
 		keep[i] = c->c[i].voxels >= rule->least;
-	if (rule->on && keep_on(c, rule, keep, e))
+	if ((rule->on && keep_on(c, rule, keep, e)) || (rule->k && keep_largest(c, of, rule->k, keep, e)))
 		return -1;
-	return rule->k ? keep_largest(c, of, rule->k, keep, e) : 0;
+	for (uint32_t i = 0; i < c->n; i++)
+		keep[i] |= rule->only && c->c[i].value != rule->only;
+	return 0;
 }
 
 int component_keep(struct tensor *t, const struct components *c, enum component_of of, const struct component_rule *rule, struct err *e)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/base/version.h"
 #include "lib/stream/history.h"
 #include "lib/volume/box.h"
 #include "lib/volume/orient.h"
@@ -139,7 +140,8 @@ static int settle(struct frame *f, const json_t *history, size_t n, struct err *
 	return n && !will_interpolate(history, n - 1, e);
 }
 
-static int undo_all(struct frame *f, json_t *history, int keep_image, int argmax, struct err *e)
+/* undone: becomes what was taken out of the history, and where it was. */
+static int undo_all(struct frame *f, json_t *history, json_t *undone, int keep_image, int argmax, struct err *e)
 {
 	for (size_t i = json_array_size(history); i--;) {
 		const json_t *entry = json_array_get(history, i);
@@ -154,8 +156,11 @@ static int undo_all(struct frame *f, json_t *history, int keep_image, int argmax
 		changed = history_grid(entry, &before, e);
 		if (changed < 0 || (changed && undo(f, entry, tool, &before, last, e)))
 			return -1;
-		if (changed || IS_IN(nothings, tool) || (IS_IN(intensities, tool) && !keep_image))
+		if (changed || IS_IN(nothings, tool) || (IS_IN(intensities, tool) && !keep_image)) {
+			json_array_insert_new(undone, 0, json_pack("{s:I, s:s, s:O?}", "at", (json_int_t)i, "tool", tool, "args",
+			                                           json_object_get(entry, "args")));
 			json_array_remove(history, i);
+		}
 	}
 	return 0;
 }
@@ -166,9 +171,19 @@ static int note_argmax(struct frame *f, struct err *e)
 	return frame_set_meta(f, "prob", NULL, e) || history_push(f, "seg-argmax", json_pack("{s:I}", "streams", (json_int_t)1), NULL, NULL, e) ? -1 : 0;
 }
 
+/* What was made on the grid that is left has come from there, and the history says so; a frame that is again as it was read says nothing. */
+static void note_self(json_t *history, json_t *undone, int keep_image)
+{
+	const char *last = json_string_value(json_object_get(json_array_get(history, json_array_size(history) - 1), "tool"));
+
+	if (json_array_size(undone) && last && !IS_IN(sources, last) && !IS_IN(intensities, last))
+		json_array_append_new(history, json_pack("{s:s, s:s, s:{s:b}, s:O}", "tool", "nii-invert", "version", NIIPIPE_VERSION, "args", "keep_image",
+		                                         keep_image, "undone", undone));
+}
+
 int invert_apply(struct frame *f, int keep_image, int argmax, struct err *e)
 {
-	json_t *history = history_get(f, e);
+	json_t *history = history_get(f, e), *undone = json_array();
 	struct grid g;
 	int r = -1;
 
@@ -178,8 +193,11 @@ int invert_apply(struct frame *f, int keep_image, int argmax, struct err *e)
 		err_set(e, NULL, "no label, pred or prob in this frame: nothing to bring back (--keep-image for the image alone)");
 	else if (argmax && !frame_need(f, "prob", e))
 		r = -1;
-	else if (history && !frame_grid(f, &g, e) && !undo_all(f, history, keep_image, argmax, e) && (!argmax || !label(f, e)))
+	else if (history && !frame_grid(f, &g, e) && !undo_all(f, history, undone, keep_image, argmax, e) && (!argmax || !label(f, e))) {
+		note_self(history, undone, keep_image);
 		r = history_set(f, history, e) || (argmax && note_argmax(f, e)) ? -1 : 0;
+	}
 	json_decref(history);
+	json_decref(undone);
 	return r;
 }

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/stream/history.h"
 #include "lib/volume/nifti.h"
@@ -9,11 +10,16 @@ enum { PIECE = 256 << 10 }; /* bytes */
 
 static json_t *args_of(const char *image, const char *label)
 {
+	const struct { const char *path, *key; } hashed[] = {{image, "hash"}, {label, "label_hash"}};
 	json_t *args = json_object();
+	char hash[HASH_TEXT];
 
 	json_object_set_new(args, "file", json_string(image && strcmp(image, "-") ? image : "standard input"));
 	if (label)
 		json_object_set_new(args, "label", json_string(label));
+	for (size_t i = 0; i < sizeof hashed / sizeof *hashed; i++)
+		if (!hash_file(hashed[i].path, hash))
+			json_object_set_new(args, hashed[i].key, json_string(hash));
 	return args;
 }
 

@@ -2,6 +2,7 @@
 #include "tests/unit/tap.h"
 
 #include "lib/base/arg.h"
+#include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
 
@@ -77,8 +78,25 @@ static void errors(void)
 	ok(!mem_new(SIZE_MAX / 4, 8, "a test", &e), "too much memory: %s", e.text);
 }
 
+/* python-xxhash on bytes (7 i + 3) mod 256 */
+static void hashes(void)
+{
+	static const struct { size_t n; uint64_t hash; } known[] = {
+		{0, 0xef46db3751d8e999}, {1, 0x1f25c8d0bc1f4bb6}, {3, 0x31d2363f52e564c9}, {4, 0x9bb64b7d66ee9fda}, {7, 0x9a7b149959ce60d8},
+		{8, 0xdab99d95c6f90092}, {12, 0xd52e407833af5133}, {31, 0xa2aa5f33cc4a6119}, {32, 0x23c3c17ef790fd97}, {33, 0x50a7cfc7ba588784},
+		{63, 0x5e3e54b431c7493c}, {64, 0x0eb64b3ef6eeb01f}, {100, 0xa61f8d4c170fe531}, {1000, 0x5f235fa033f1a3fb},
+	};
+	uint8_t data[1000];
+
+	for (size_t i = 0; i < sizeof data; i++)
+		data[i] = (uint8_t)(7 * i + 3);
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		ok(hash_bytes(data, known[i].n) == known[i].hash, "hash of %zu bytes", known[i].n);
+}
+
 int main(void)
 {
+	hashes();
 	philox();
 	random_numbers();
 	numbers();

@@ -1,0 +1,230 @@
+#define _GNU_SOURCE
+#include "lib/stream/shell.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arg.h"
+
+/* What becomes of an argument; those that are in no rule become --KEY VALUE, with - for _. NAMED: with another name. SET: only where it is not 0, not
+   empty. EACH: once for every entry. AXES: the letters of those that are not 0. FLAGS: a flag for each word, NAME and NAME-WORD. */
+enum how { SKIP, NAMED, SET, EACH, AXES, FLAGS, OPERAND, GRID };
+
+static const struct rule { const char *tool, *key; enum how how; const char *name; } rules[] = {
+	{"nii-read", "file", OPERAND}, {"nii-read", "hash", SKIP}, {"nii-read", "label_hash", SKIP},
+	{"nii-normalize", "windows", NAMED, "window"}, {"nii-normalize", "zscore", FLAGS, "all"},
+	{"nii-resample", "affine", GRID, "like"},
+	{"nii-augment", "drawn", SKIP}, {"nii-augment", "index", SKIP}, {"nii-augment", "flip", AXES}, {"nii-augment", "turn", AXES},
+	{"seg-window", "hash", SKIP}, {"seg-window", "models", EACH, "model"},
+	{"seg-argmax", "streams", SKIP},
+	{"cc-largest", "k", NAMED, "keep"},
+	{"cc-filter", "k", SET, "keep"}, {"cc-filter", "min_voxels", SET}, {"cc-filter", "min_volume", SET}, {"cc-filter", "on_fraction", SET},
+	{"cc-filter", "on_grow", SET}, {"cc-filter", "on_values", SET},
+};
+
+/* Where the first key is there, the second follows from it. */
+static const struct { const char *tool, *key, *follows; } followers[] = {
+	{"seg-window", "effort", "grid"}, {"seg-window", "effort", "overlap"}, {"seg-window", "effort", "refine"}, {"seg-window", "effort", "inner"},
+	{"seg-window", "models", "model"}, {"nii-resample", "affine", "size"},
+};
+
+static const struct rule *find(const char *tool, const char *key)
+{
+	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+		if (!strcmp(rules[i].tool, tool) && !strcmp(rules[i].key, key))
+			return &rules[i];
+	return NULL;
+}
+
+static int follows(const char *tool, const json_t *args, const char *key)
+{
+	for (size_t i = 0; i < sizeof followers / sizeof *followers; i++)
+		if (!strcmp(followers[i].tool, tool) && !strcmp(followers[i].follows, key) && json_object_get(args, followers[i].key))
+			return 1;
+	return 0;
+}
+
+/* -- values -- */
+
+static void put_number(FILE *f, const json_t *v)
+{
+	double d = json_number_value(v), back = 0;
+	char text[40];
+	struct err e;
+
+	if (json_is_integer(v)) {
+		fprintf(f, "%lld", (long long)json_integer_value(v));
+		return;
+	}
+	for (int digits = 6; digits <= 17; digits++) { /* the fewest that say it */
+		snprintf(text, sizeof text, "%.*g", digits, d);
+		if (!arg_float(text, 0, 0, &back, &e) && back == d)
+			break;
+	}
+	fputs(text, f);
+}
+
+static void put_word(FILE *f, const char *s)
+{
+	if (*s && !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./,:=+@%-")]) {
+		fputs(s, f);
+		return;
+	}
+	fputc('\'', f);
+	for (; *s; s++)
+		fputs(*s == '\'' ? "'\\''" : (char[]){*s, 0}, f);
+	fputc('\'', f);
+}
+
+static void put_value(FILE *f, const json_t *v)
+{
+	const json_t *one;
+	size_t i;
+
+	if (json_is_string(v))
+		put_word(f, json_string_value(v));
+	else if (json_is_number(v))
+		put_number(f, v);
+	json_array_foreach((json_t *)v, i, one) {
+		if (i)
+			fputc(',', f);
+		put_value(f, one);
+	}
+}
+
+static int is_negative(const json_t *v)
+{
+	return json_number_value(json_is_array(v) ? json_array_get(v, 0) : v) < 0;
+}
+
+static void put_option(FILE *f, const char *name, const json_t *v)
+{
+	fputs(" --", f);
+	for (; *name; name++)
+		fputc(*name == '_' ? '-' : *name, f);
+	if (json_is_true(v))
+		return;
+	fputc(is_negative(v) ? '=' : ' ', f);
+	put_value(f, v);
+}
+
+static void put_axes(FILE *f, const char *name, const json_t *v)
+{
+	json_t *text;
+	char letters[8] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < 3; i++)
+		if (json_number_value(json_array_get(v, i)) != 0) {
+			if (n)
+				letters[n++] = ',';
+			letters[n++] = "xyz"[i];
+		}
+	text = json_string(letters);
+	if (n)
+		put_option(f, name, text);
+	json_decref(text);
+}
+
+/* -- entries -- */
+
+static int is_set(const json_t *v)
+{
+	return json_is_array(v) ? json_array_size(v) > 0 : json_number_value(v) != 0;
+}
+
+static void put_arg(FILE *f, const struct rule *r, const char *key, const json_t *v)
+{
+	const char *name = r && r->name ? r->name : key, *text = json_string_value(v);
+	const json_t *one;
+	size_t i;
+
+	switch (r ? r->how : NAMED) {
+	case SKIP:
+	case OPERAND:
+		return;
+	case SET:
+		if (!is_set(v))
+			return;
+		/* fall through */
+	case NAMED:
+		put_option(f, name, v);
+		return;
+	case EACH:
+		json_array_foreach((json_t *)v, i, one)
+			put_option(f, name, one);
+		return;
+	case AXES:
+		put_axes(f, key, v);
+		return;
+	case FLAGS:
+		fprintf(f, text && strcmp(text, name) ? " --%s-%s" : " --%s", key, text ? text : "");
+		return;
+	case GRID:
+		fprintf(f, " --%s GRID", name);
+		return;
+	}
+}
+
+static void put_entry(FILE *f, const json_t *entry, const char *id)
+{
+	const char *tool = json_string_value(json_object_get(entry, "tool")), *key, *file;
+	const json_t *args = json_object_get(entry, "args");
+	json_t *v;
+
+	fputs(tool, f);
+	if (!strcmp(tool, "nii-read")) {
+		fputs(" --id ", f);
+		put_word(f, id);
+	}
+	json_object_foreach((json_t *)args, key, v)
+		if (!json_is_null(v) && !json_is_false(v) && !follows(tool, args, key))
+			put_arg(f, find(tool, key), key, v);
+	file = !strcmp(tool, "nii-read") ? json_string_value(json_object_get(args, "file")) : NULL;
+	if (file && strcmp(file, "standard input")) {
+		fputc(' ', f);
+		put_word(f, file);
+	}
+}
+
+/* With what nii-invert undid, where it was. */
+static json_t *whole(const json_t *history)
+{
+	json_t *all = json_array();
+	const json_t *entry, *one;
+	size_t i, k;
+
+	json_array_foreach((json_t *)history, i, entry) {
+		json_array_foreach(json_object_get(entry, "undone"), k, one)
+			json_array_insert(all, (size_t)json_integer_value(json_object_get(one, "at")), (json_t *)one);
+		json_array_append(all, (json_t *)entry);
+	}
+	return all;
+}
+
+char *shell_line(const json_t *history, const char *id, struct err *e)
+{
+	json_t *all = whole(history), *entry;
+	char *text = NULL;
+	size_t size, i;
+	FILE *f = open_memstream(&text, &size);
+	int bad, first = 1;
+
+	json_array_foreach(all, i, entry) {
+		if (!f || !json_is_string(json_object_get(entry, "tool")))
+			continue;
+		if (!first)
+			fputs(" | ", f);
+		put_entry(f, entry, id);
+		first = 0;
+	}
+	json_decref(all);
+	bad = !f || ferror(f);
+	if ((f && fclose(f)) || bad) {
+		free(text);
+		err_set(e, NULL, "not enough memory for a line");
+		return NULL;
+	}
+	return text;
+}

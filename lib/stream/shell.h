@@ -1,0 +1,13 @@
+/* A history as the shell line that does it again. */
+#ifndef NIIPIPE_SHELL_H
+#define NIIPIPE_SHELL_H
+
+#include <jansson.h>
+
+#include "lib/base/err.h"
+
+/* Tools with their options, a pipe between them; what nii-invert undid stands where it was done. id: of the frame; borrowed. A grid that nii-resample
+   took from a file is GRID. Caller frees; NULL and an error: no memory. */
+char *shell_line(const json_t *history, const char *id, struct err *e);
+
+#endif

@@ -1,0 +1,106 @@
+# shellcheck shell=bash
+# Sourced by segment.sh and prepare.sh: a job a case by GNU parallel, on this machine and others, with a log, from which it goes on; what failed is told
+# once, at the end. The script sets `me` (its name); a job is the script itself: $0 --one NUMBER ARGUMENT... CASE, which says on standard output
+# "done<tab>FILE" or "failed<tab>NUMBER<tab>MESSAGE".
+# shellcheck disable=SC2154
+jobs=1 hosts='' joblog='' resume='' halt='' retries='' timeout=''
+
+batch_usage() {
+	cat <<-'EOF'
+	  -j, --jobs N          jobs at once, on every host (1); more than one, and all that follows, needs GNU parallel
+	  -S, --hosts LIST      hosts for ssh, separated by commas, or a file of them, one a line; : is this one; paths must be the same there
+	      --joblog FILE     a line a case: its number, host, time, exit status
+	      --resume          go on from the joblog: what it has as done is left out, what failed is tried again
+	      --retries N       try a case up to N times, if there are others on another host (1)
+	      --timeout S       a case that takes longer has failed (never)
+	      --halt N          begin no other case after N have failed (never)
+	EOF
+}
+
+# batch_take OPTION VALUE: keep it, or misuse.
+batch_take() {
+	case $1 in
+	-S | --hosts) hosts=$2 ;;
+	--joblog) joblog=$2 ;;
+	*) case $2 in '' | *[!0-9]* | 0) misuse "$1: '$2' is not a whole number above 0" ;; esac ;;
+	esac
+	case $1 in -j | --jobs) jobs=$2 ;; --retries) retries=$2 ;; --timeout) timeout=$2 ;; --halt) halt=$2 ;; esac
+}
+
+batch_check() {
+	[ -z "$resume" ] || [ -n "$joblog" ] || misuse "--resume goes with --joblog"
+	[ "$jobs" != 1 ] || [ -n "$hosts$joblog$halt$retries$timeout" ] || return 0
+	command -v parallel >/dev/null && return
+	[ -z "$hosts$joblog$halt$retries$timeout" ] || { echo "$me: no GNU parallel here: apt-get install parallel (Debian, Ubuntu)" >&2; exit 1; }
+	echo "$me: no GNU parallel here: one case at a time" >&2
+	jobs=1
+}
+
+# Is it asked for, beyond one after the other?
+batch_wanted() { [ "$jobs" != 1 ] || [ -n "$hosts$joblog$halt$retries$timeout" ]; }
+
+# Hosts that answer, separated by commas; the others are named.
+batch_hosts() {
+	local list h answer
+	list=$hosts
+	[ ! -f "$hosts" ] || list=$(grep -vE '^[[:blank:]]*(#|$)' "$hosts" | paste -sd , -)
+	for h in ${list//,/ }; do
+		printf '%s\n' "$h"
+	done | while read -r h; do
+		[ "$h" = : ] || { answer=$(timeout 20 ${PARALLEL_SSH:-ssh} -o BatchMode=yes -o ConnectTimeout=10 "${h##*/}" true 2>&1 </dev/null) && answer=; } ||
+			{ echo "$me: host $h: left out: ${answer:-no answer}" | tr '\r\n' '  ' | sed 's/ *$//' >&2; echo >&2; continue; }
+		printf '%s\n' "$h"
+	done | paste -sd , -
+}
+
+# batch_ended JOBLOG: what became of the cases that were tried: number, exit status, host. A case's last line counts.
+batch_ended() {
+	awk -F'\t' -v OFS='\t' '$1 ~ /^[0-9]+$/ && match($9, /--one [0-9]+/) { i = substr($9, RSTART + 6, RLENGTH - 6); at[i] = $8 > 0 ? 128 + $8 : $7; host[i] = $2 }
+		END { for (i in at) print i, at[i], host[i] }' "$1" | sort -n
+}
+
+# batch ARGUMENT...: the jobs of all `cases`. Files that are done go to standard output, in the order of the cases; then what failed, and 1 where any did.
+batch() {
+	local how=(-0 -k -q -N 2 -j "$jobs" --will-cite) alive work kind number what failed=0 n=${#cases[@]} i
+	work=$(mktemp -d)
+	# shellcheck disable=SC2064
+	trap "rm -rf '$work'" EXIT
+	if [ -n "$hosts" ]; then
+		alive=$(batch_hosts)
+		[ -n "$alive" ] || { echo "$me: no host is left" >&2; exit 1; }
+		how+=(-S "$alive" --workdir .)
+	fi
+	[ -n "$joblog" ] || joblog=$work/joblog
+	if [ -n "$resume" ] && [ -e "$joblog" ]; then
+		printf '%s\0' "${cases[@]}" | cmp -s - "$joblog.cases" || { echo "$me: $joblog: is of other cases: --resume goes on with the same ones" >&2; exit 1; }
+	else
+		printf 'Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n' >"$joblog"
+		printf '%s\0' "${cases[@]}" >"$joblog.cases"
+	fi
+	batch_ended "$joblog" | awk '$2 == 0 { print $1 }' >"$work/done"
+	for ((i = 1; i <= n; i++)); do
+		grep -qx "$i" "$work/done" || printf '%s\0%s\0' "$i" "${cases[$((i - 1))]}"
+	done >"$work/todo"
+	[ -z "$halt" ] || how+=(--halt "soon,fail=$halt")
+	[ -z "$retries" ] || how+=(--retries "$retries")
+	[ -z "$timeout" ] || how+=(--timeout "$timeout")
+	[ ! -t 2 ] || how+=(--bar)
+	parallel "${how[@]}" --joblog "+$joblog" "$(realpath "$0")" --one '{1}' "$@" '{2}' <"$work/todo" 2> >(grep -vE '^parallel: (This job failed|Warning: This job was killed)|/.* --one [0-9]+ ' >&2) |
+		while IFS=$'\t' read -r kind number what; do
+			case $kind in
+			done) printf '%s\n' "$number" ;;
+			failed) printf '%s\t%s\n' "$number" "$what" >>"$work/messages" ;;
+			esac
+		done || :
+	touch "$work/messages"
+	batch_ended "$joblog" | awk -v OFS='\t' -F'\t' '!all { said[$1] = $2; next }
+		$2 { print $1, $2, ($1 in said ? said[$1] : $2 == 255 && $3 != ":" ? "host " $3 " was lost" : "killed, or out of time") }' "$work/messages" all=1 - >"$work/failed"
+	while IFS=$'\t' read -r number kind what; do
+		echo "$me: ${cases[$((number - 1))]}: failed: $what (exit $kind)" >&2
+		failed=$((failed + 1))
+	done <"$work/failed"
+	what=$((n - $(batch_ended "$joblog" | wc -l)))
+	[ "$what" = 0 ] || echo "$me: $what of $n not begun" >&2
+	[ "$failed" = 0 ] || echo "$me: $failed of $n failed" >&2
+	[ "$((failed + what))" = 0 ]
+}

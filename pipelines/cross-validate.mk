@@ -1,0 +1,98 @@
+# A cross-validation: a network a fold, post-processing only where the folds say it helps, the ensemble of all folds on cases that none has seen, a table.
+#
+#     make -f cross-validate.mk                             phantoms, in minutes
+#     make -f cross-validate.mk DATA=scans OUT=cv FOLDS=5   your own
+#     make -f cross-validate.mk fold-3                      one fold alone; before several at once: prepared (slurm/folds.sh)
+#
+# DATA     a directory of ID_ct and ID_gtv files (.nii.gz, .nrrd), or MSD's with imagesTr and labelsTr; empty: phantoms are drawn
+# OUT      where everything goes (cross-validate-SIZE)
+# FOLDS    how many (5); dealt as nnU-Net deals them with SPLIT 12345
+# SPLIT    seed of the folds (12345)
+# TEST     per cent of the cases that no fold sees, for the ensemble (20)
+# NET      unet, resenc, swinunetr: the network (resenc)
+# LOSS     its loss (dicece)
+# WINDOWS  options of seg-window (--overlap 0.5)
+# SIZE     small, medium, large: minutes, an hour, a day on two cores; sets what follows
+# CASES, VSIZE, VOLUME   phantoms to draw, their voxels, range of a tumour's volume in mL
+# SPACING, PATCH, STEPS, BATCH, EVERY, RATE, NET_..., AUGMENT, SEED, PLAN, RUN   as hackathon.mk has them
+#
+# What is changed remakes what hangs on it; make -j N runs N folds at once; what was interrupted goes on.
+NAME    := cross-validate
+LEAST   := $(shell echo $$(($(or $(FOLDS),5) + 1)))
+HERE    := $(dir $(realpath $(lastword $(MAKEFILE_LIST))))
+FOLDS   ?= 5
+SPLIT   ?= 12345
+TEST    ?= 20
+VAL     := 0
+NET     ?= resenc
+LOSS    ?= dicece
+WINDOWS ?= --overlap 0.5
+
+.DEFAULT_GOAL := all
+include $(HERE)experiment.mk
+
+folds := $(shell seq 0 $$(($(FOLDS) - 1)))
+ifeq ($(filter help,$(MAKECMDGOALS)),)
+value_fold := $(call stamp,fold,$(FOLDS) $(SPLIT))
+value_kind := $(call stamp,kind,$(NET) $(LOSS))
+value_windows := $(call stamp,windows,$(WINDOWS))
+endif
+
+all: $(OUT)/table.tsv
+	@column -t -s $$'\t' $<; echo "post-processing: $$(cat $(OUT)/components)"
+
+prepared: $(OUT)/prepared/train-crop.ts
+
+# -- folds -------------------------------------------------------------------------
+$(folds:%=fold-%): fold-%: $(OUT)/fold/%/pred.ts
+
+$(OUT)/fold/%/train.ts: $(OUT)/prepared/train-crop.ts $(value_fold)
+	@$(begin); ts-select --not --fold $*/$(FOLDS) --seed $(SPLIT) -o $@ $<
+$(OUT)/fold/%/val.ts: $(OUT)/prepared/train-crop.ts $(value_fold)
+	@$(begin); ts-select --fold $*/$(FOLDS) --seed $(SPLIT) -o $@ $<
+$(OUT)/fold/%/model.ts: $(OUT)/fold/%/train.ts $(OUT)/fold/%/val.ts $(value_train) $(value_aug) $(value_kind) $(OUT)/values/net-$(NET)
+	@$(begin); $(RUN) $(HERE)train.sh -d $(@D) -n $$(($(STEPS) * $(BATCH))) --patch '--plan $(OUT)/plan.json -s $(PATCH) --pos 0.25 --seed $(SEED)' \
+		--augment '$(AUGMENT) --seed $(SEED)' \
+		--train '$(NET_$(NET)) --loss $(LOSS) --lr $(RATE) --batch $(BATCH) --seed $(SEED) --val $(word 2,$^) --val-every $(EVERY)' $<
+$(OUT)/fold/%/pred.ts: $(OUT)/fold/%/model.ts $(OUT)/fold/%/val.ts $(value_windows)
+	@$(begin); ts-select --drop label $(OUT)/fold/$*/val.ts | seg-window -m $< $(WINDOWS) | nii-invert -o $@
+
+# -- what helps, the ensemble, the table --------------------------------------------
+$(OUT)/cv.ts: $(folds:%=$(OUT)/fold/%/pred.ts)
+	@cat $^ >$@
+$(OUT)/components: $(OUT)/cv.ts $(OUT)/train.tsv
+	@$(begin); $(HERE)choose-components.sh -d $(OUT)/chosen -L $(OUT)/train.tsv $< >$@
+
+# masks of $1 through what was chosen to $2, scored against the cases of table $3
+define scored
+@$(begin); masks=$2; rm -rf $$masks; mkdir -p $$masks
+eval "$$(cat $(OUT)/components)" <$1 | nii-write -d $$masks
+pairs=(); while IFS=$$'\t' read -r id image truth; do [ ! -e "$$masks/$$id.nii.gz" ] || pairs+=("$$truth" "$$masks/$$id.nii.gz"); done <$3
+seg-score -o $@ "$${pairs[@]}"
+endef
+$(OUT)/cv.tsv: $(OUT)/cv.ts $(OUT)/components
+	$(call scored,$<,$(OUT)/masks/cv,$(OUT)/train.tsv)
+$(OUT)/fold/%/scores.tsv: $(OUT)/fold/%/pred.ts $(OUT)/components
+	$(call scored,$<,$(OUT)/masks/fold-$*,$(OUT)/train.tsv)
+$(OUT)/test.ts: $(OUT)/test.tsv $(folds:%=$(OUT)/fold/%/model.ts) $(value_windows)
+	@$(begin); cut -f 1,2 $< | nii-read -L - | nii-replay -m $(word 2,$^) | seg-window $(folds:%=-m $(OUT)/fold/%/model.ts) $(WINDOWS) | nii-invert -o $@
+$(OUT)/test-scores.tsv: $(OUT)/test.ts $(OUT)/components
+	$(call scored,$<,$(OUT)/masks/test,$(OUT)/test.tsv)
+
+# A row a fold, all folds, and the ensemble: number of cases, the mean of some of seg-score's columns, and the Dice's interval.
+rows := $(folds:%=$(OUT)/fold/%/scores.tsv) $(OUT)/cv.tsv $(OUT)/test-scores.tsv
+$(OUT)/table.tsv: $(rows)
+	@$(begin)
+	{ printf 'cases of\tn\tdice\tdice_low\tdice_high\tvolume_error\terror_axial_clipped\n'; n=0
+	for s in $^; do
+		case $$s in */cv.tsv) name="all folds" ;; */test-scores.tsv) name="ensemble, test" ;; *) name="fold $$((n++))" ;; esac
+		awk -F'\t' -v OFS='\t' -v name="$$name" '
+			NR == 1 { for (i = 1; i <= NF; i++) c[$$i] = i; label = "" }
+			label == "" && $$1 == "mean" { label = $$c["label"] }
+			{ row[$$1, $$c["label"]] = $$0 }
+			function of(what, column,  f) { return split(row[what, label], f, "\t") && f[c[column]] != "" ? f[c[column]] : "-" }
+			END { print name, of("count", "dice"), of("mean", "dice"), of("ci_low", "dice"), of("ci_high", "dice"), of("mean", "volume_error"),
+				of("mean", "error_axial_clipped") }' $$s
+	done; } >$@
+
+.PHONY: all prepared $(folds:%=fold-%)

@@ -1,0 +1,130 @@
+# What hackathon.mk and cross-validate.mk share: from DATA, or phantoms, to OUT/cases.tsv, its parts, a plan and prepared streams. NAME and LEAST (cases)
+# are the including file's.
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.ONESHELL:
+.SECONDEXPANSION:
+.SECONDARY:
+
+SIZE ?= small
+ifeq ($(filter small medium large,$(SIZE)),)
+$(error SIZE=$(SIZE) is not one of small, medium, large)
+endif
+DATA    ?=
+OUT     ?= $(NAME)-$(SIZE)
+TEST    ?= 25
+VAL     ?= 10
+SEED    ?= 1
+RATE    ?= 3e-4
+AUGMENT ?= --flip x --shift 0.1 --scale 0.1
+PLAN    ?=
+RUN     ?=
+
+swin = --arch {"_target_":"SwinUNETR","spatial_dims":3,"out_channels":2,"feature_size":$1}
+small_CASES   := 32
+small_VSIZE   := 80,80,64
+small_VOLUME  := 10,80
+small_PATCH   := 64,64,32
+small_STEPS   := 500
+small_BATCH   := 2
+small_unet    := --net unet --channels 8,16,32,64 --strides 2,2,2
+small_resenc  := --net resenc --channels 8,16,32,64 --strides 2,2,2
+small_swin    := $(call swin,12)
+medium_CASES  := 60
+medium_VSIZE  := 128,128,96
+medium_VOLUME := 2,60
+medium_PATCH  := 96,96,64
+medium_STEPS  := 2000
+medium_BATCH  := 1
+medium_unet   := --net unet
+medium_resenc := --net resenc --channels 16,32,64,128 --strides 2,2,2
+medium_swin   := $(call swin,24)
+large_CASES   := 120
+large_VSIZE   := 320,320,100
+large_VOLUME  := 0.5,60
+large_PATCH   := 160,160,64
+large_STEPS   := 10000
+large_BATCH   := 1
+large_unet    := --net unet
+large_resenc  := --net resenc --channels 16,32,64,128,256 --strides 2,2,2,2
+large_swin    := $(call swin,48)
+large_SPACING := 1,1,3
+
+CASES   ?= $($(SIZE)_CASES)
+VSIZE   ?= $($(SIZE)_VSIZE)
+VOLUME  ?= $($(SIZE)_VOLUME)
+SPACING ?= $($(SIZE)_SPACING)
+PATCH   ?= $($(SIZE)_PATCH)
+STEPS   ?= $($(SIZE)_STEPS)
+BATCH   ?= $($(SIZE)_BATCH)
+EVERY   ?= $(shell echo $$(($(STEPS) / 10 > 0 ? $(STEPS) / 10 : 1)))
+NET_unet      ?= $($(SIZE)_unet)
+NET_resenc    ?= $($(SIZE)_resenc)
+NET_swinunetr ?= $($(SIZE)_swin)
+
+# A recipe begins with it: the tools, and a log of its own. Of one that fails the last lines are shown.
+tools = . $(HERE)tools.bash
+begin = $(tools); mkdir -p $(@D); exec 3>&2 2>>$@.log; \
+	trap 'r=$$?; [ $$r = 0 ] || { tail -n 5 $@.log; echo "$(NAME).mk: $@: failed, all of it in $@.log"; } >&3' EXIT
+
+help:
+	@sed -n '/^[^#]/q; s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
+# -- values: files that change when they do ----------------------------------
+quoted = '$(subst ','\'',$1)'
+stamp  = $(shell f=$(OUT)/values/$1; mkdir -p $(OUT)/values; [ "$$(cat $$f 2>/dev/null)" = $(call quoted,$2) ] || echo $(call quoted,$2) >$$f)$(OUT)/values/$1
+ifeq ($(filter help,$(MAKECMDGOALS)),)
+value_data  := $(call stamp,data,$(DATA) $(if $(DATA),,$(CASES) $(VSIZE) $(VOLUME)) $(SEED))
+value_split := $(call stamp,split,$(TEST) $(VAL) $(SEED))
+value_plan  := $(call stamp,plan,$(SPACING) $(PLAN))
+value_train := $(call stamp,train,$(PATCH) $(STEPS) $(BATCH) $(EVERY) $(RATE) $(SEED))
+value_aug   := $(call stamp,aug,$(AUGMENT))
+value_net   := $(foreach n,unet resenc swinunetr,$(call stamp,net-$n,$(NET_$n)))
+endif
+
+# -- data, split ---------------------------------------------------------------
+ifeq ($(DATA),)
+files = $(OUT)/data/imagesTr/* $(OUT)/data/labelsTr/*
+$(OUT)/data/drawn: $(value_data)
+	@$(begin); rm -rf $(OUT)/data; mkdir -p $(OUT)/data/imagesTr $(OUT)/data/labelsTr
+	nii-phantom -n $(CASES) --seed $(SEED) -s $(VSIZE) --volume $(VOLUME) --healthy 0 -o $(OUT)/data/phantoms.ts
+	nii-write -t image -d $(OUT)/data/imagesTr $(OUT)/data/phantoms.ts; nii-write -t label -d $(OUT)/data/labelsTr $(OUT)/data/phantoms.ts
+	rm $(OUT)/data/phantoms.ts; touch $@
+$(OUT)/cases.tsv: $(OUT)/data/drawn
+else
+found := $(wildcard $(if $(wildcard $(DATA)/imagesTr),$(DATA)/imagesTr/* $(DATA)/labelsTr/*,$(foreach e,nii nii.gz nrrd,$(DATA)/*_ct.$e $(DATA)/*_gtv.$e)))
+files = $(found)
+ifeq ($(found)$(filter help,$(MAKECMDGOALS)),)
+$(error $(NAME).mk: $(DATA): no ID_ct and ID_gtv files there, nor imagesTr and labelsTr)
+endif
+endif
+$(OUT)/cases.tsv: $(value_data) $(found)
+	@$(begin); nii-read --pairs --print -o $@ $(files)
+
+$(OUT)/split: $(OUT)/cases.tsv $(value_split)
+	@$(begin); n=$$(($$(wc -l <$<) - 1)); test=$$((n * $(TEST) / 100)); val=$$(((n - test) * $(VAL) / 100))
+	test=$$((test > 0 ? test : 1)) val=$$(($(VAL) && val < 1 ? 1 : val))
+	[ $$n -ge $(LEAST) ] || { echo "$(NAME).mk: $<: $$n cases: $(LEAST) at least are needed" >&2; exit 1; }
+	tail -n +2 $< | sort | shuf --random-source=<(yes $(SEED)) >$@
+	awk -v t=$$test 'NR <= t' $@ | sort >$(OUT)/test.tsv
+	awk -v t=$$test -v v=$$val 'NR > t && NR <= t + v' $@ | sort >$(OUT)/val.tsv
+	awk -v t=$$test -v v=$$val 'NR > t + v' $@ | sort >$(OUT)/train.tsv
+$(OUT)/train.tsv $(OUT)/val.tsv $(OUT)/test.tsv: $(OUT)/split ;
+
+# -- plan, prepare ---------------------------------------------------------------
+# The plan is made of what is trained and validated on, as nnU-Net does it: one is given, or the data's own.
+$(OUT)/plan.json: $(OUT)/train.tsv $(OUT)/val.tsv $(value_plan) $(PLAN)
+	@$(begin); $(if $(PLAN),cp $(PLAN) $@,cat $(OUT)/train.tsv $(OUT)/val.tsv | seg-plan -L - $(SPACING:%=-s %) -o $@)
+
+prepared = nii-normalize --plan $(OUT)/plan.json | nii-resample --plan $(OUT)/plan.json
+$(OUT)/prepared/%-crop.ts: $(OUT)/%.tsv $(OUT)/plan.json
+	@$(begin); nii-read -L $< | nii-crop --above=-500 | $(prepared) -o $@
+$(OUT)/prepared/%-whole.ts: $(OUT)/%.tsv $(OUT)/plan.json
+	@$(begin); nii-read -L $< | $(prepared) -o $@
+
+clean:
+	rm -rf $(OUT)
+
+.PHONY: help clean

@@ -1,0 +1,100 @@
+# The hackathon's experiment from a directory of CTs and masks to scores: split, plan, prepare, train, segment, post-process, score, report.
+#
+#     make -f hackathon.mk                        phantoms, in minutes
+#     make -f hackathon.mk DATA=scans OUT=result  your own
+#     make -f hackathon.mk ablations              a table: what each choice is worth
+#
+# DATA     a directory of ID_ct and ID_gtv files (.nii.gz, .nrrd), or MSD's with imagesTr and labelsTr; empty: phantoms are drawn
+# OUT      where everything goes (hackathon-SIZE)
+# SIZE     small, medium, large: minutes, an hour, a day on two cores; sets what follows
+# CASES    phantoms to draw
+# VSIZE    their voxels
+# VOLUME   range of a tumour's volume, mL
+# SPACING  target spacing, mm (the data set's median)
+# PATCH    size of a patch, voxels, multiples of 32 for SwinUNETR
+# STEPS    training steps, BATCH patches each
+# EVERY    steps between validations
+# RATE     learning rate
+# NET_unet, NET_resenc, NET_swinunetr   the networks, as options of seg-train
+# AUGMENT  options of nii-augment
+# TEST     per cent of the cases that nothing is trained on
+# VAL      per cent of the rest that validation takes
+# SEED     of the split, the patches and the weights
+# NETS     networks of the comparison (unet swinunetr)
+# PLAN     a plans.json of seg-plan or nnU-Net instead of one made of the data
+# RUN      put before every training, as "srun -n 1" or "mpirun -n 4"
+#
+# Every result depends on files and on these values alone: what is changed remakes what hangs on it. make -j N runs N at once, each with OMP_NUM_THREADS
+# threads if that is set. What was interrupted goes on: training from its last state.
+NAME  := hackathon
+LEAST := 3
+HERE  := $(dir $(realpath $(lastword $(MAKEFILE_LIST))))
+NETS  ?= unet swinunetr
+
+.DEFAULT_GOAL := all
+include $(HERE)experiment.mk
+
+# A training is net-loss-augmentation-crop; a prediction is one of a training, by overlap (o0.5) or effort (e3), and weight of the windows; a score is one
+# of a prediction, of the largest component or all.
+BASE := dicece-aug-crop
+CELL := o0.5-gaussian/largest
+ABLATIONS := unet-$(BASE)/$(CELL) \
+	$(foreach w,o0.8-gaussian e3-gaussian o0.5-constant,unet-$(BASE)/$w/largest) unet-$(BASE)/o0.5-gaussian/all \
+	$(foreach t,unet-dice-aug-crop unet-ce-aug-crop unet-dicece-plain-crop unet-dicece-aug-whole resenc-$(BASE) swinunetr-$(BASE),$t/$(CELL))
+
+part   = $(word $1,$(subst -, ,$2))
+run_of = $(firstword $(subst /, ,$1))
+
+all: $(OUT)/comparison.tsv $(if $(shell $(tools); command -v seg-report),$(NETS:%=$(OUT)/report/%.html))
+	@column -t -s $$'\t' $<
+
+ablations: $(OUT)/ablations.tsv
+	@column -t -s $$'\t' $<
+
+# -- train -----------------------------------------------------------------------
+crop_of = $(call part,4,$1)
+$(OUT)/train/%/model.ts: $(OUT)/prepared/train-$$(call crop_of,$$*).ts $(OUT)/prepared/val-$$(call crop_of,$$*).ts $(value_train) $(value_aug) \
+		$(OUT)/values/net-$$(call part,1,$$*)
+	@$(begin); $(RUN) $(HERE)train.sh -d $(@D) -n $$(($(STEPS) * $(BATCH))) --patch '--plan $(OUT)/plan.json -s $(PATCH) --pos 0.25 --seed $(SEED)' \
+		--augment '$(if $(filter aug,$(call part,3,$*)),$(AUGMENT) --seed $(SEED))' \
+		--train '$(NET_$(call part,1,$*)) --loss $(call part,2,$*) --lr $(RATE) --batch $(BATCH) --seed $(SEED) --val $(word 2,$^) --val-every $(EVERY)' $<
+
+# -- segment, post-process, score ---------------------------------------------
+window_of = $(patsubst o%,--overlap %,$(patsubst e%,--effort %,$(call part,1,$1))) --mode $(call part,2,$1)
+$(OUT)/pred/%.ts: $(OUT)/test.tsv $(OUT)/train/$$(call run_of,$$*)/model.ts
+	@$(begin)
+	nii-read -L $< | nii-replay -m $(word 2,$^) | seg-window -m $(word 2,$^) $(call window_of,$(notdir $*)) --keep-image -o $@
+	echo $$SECONDS >$@.seconds
+
+components_largest := cc-largest
+components_all     := cat
+define scored
+@$(begin); masks=$(OUT)/masks/$*/$1; rm -rf $$masks; mkdir -p $$masks
+$(components_$1) <$< | nii-invert | nii-write -d $$masks
+pairs=(); while IFS=$$'\t' read -r id image truth; do pairs+=("$$truth" "$$masks/$$id.nii.gz"); done <$(OUT)/test.tsv
+seg-score -o $@ "$${pairs[@]}"
+endef
+$(OUT)/score/%/largest.tsv: $(OUT)/pred/%.ts
+	$(call scored,largest)
+$(OUT)/score/%/all.tsv: $(OUT)/pred/%.ts
+	$(call scored,all)
+
+# -- tables, report -----------------------------------------------------------
+# A row a score: the mean over the test cases of some of seg-score's columns, and the seconds that the prediction took.
+table = @{ printf 'training\twindows\tcomponents\tdice\tvolume_error\terror_axial_clipped\tseconds\n'; \
+	for s in $1; do awk -F'\t' -v OFS='\t' -v cell=$$s -v seconds="$$(cat $(OUT)/pred/$${s%/*}.ts.seconds)" ' \
+		NR == 1 { for (i = 1; i <= NF; i++) c[$$i] = i } \
+		$$1 == "mean" && !n++ { gsub("/", OFS, cell); print cell, $$c["dice"], $$c["volume_error"], $$c["error_axial_clipped"], seconds }' \
+		$(OUT)/score/$$s.tsv; done; } >$@
+comparison := $(foreach n,$(NETS),$n-$(BASE)/$(CELL))
+$(OUT)/comparison.tsv: $(comparison:%=$(OUT)/score/%.tsv)
+	$(call table,$(comparison))
+$(OUT)/ablations.tsv: $(ABLATIONS:%=$(OUT)/score/%.tsv)
+	$(call table,$(ABLATIONS))
+
+$(OUT)/report/%.html: $(OUT)/score/%-$(BASE)/$(CELL).tsv
+	@$(begin)
+	cc-largest $(OUT)/pred/$*-$(BASE)/$(firstword $(subst /, ,$(CELL))).ts | nii-invert --keep-image | seg-report --title "$*" -s $< \
+		-l $(OUT)/train/$*-$(BASE)/log.tsv -m $(OUT)/train/$*-$(BASE)/model.ts -o $@
+
+.PHONY: all ablations

@@ -1,0 +1,102 @@
+#!/bin/bash
+# prepare.sh -d DIR -L CASES: every case read and prepared for training, DIR/ID.ts each. A case that fails does not stop the others.
+set -eu -o pipefail
+usage() {
+	cat <<-'EOF'
+	usage: prepare.sh [-d DIR] [--plan FILE | -m MODEL | --steps PIPELINE] -L CASES
+	Read and prepare the cases of a table (id, image, label with tabs between): DIR/ID.ts each; cat DIR/*.ts makes a training set.
+
+	  -d, --directory DIR   where the streams go (.)
+	  -L, --list CASES      the table, as nii-read --pairs --print makes one
+	      --plan FILE       as a plans.json of seg-plan or nnU-Net says
+	  -m, --model MODEL     as a model's training data were
+	      --steps PIPELINE  a pipeline of filters in one word: 'nii-resample -s 1,1,3 | nii-normalize --window=-1024,325'
+	EOF
+	batch_usage
+	cat <<-'EOF'
+	      --help            print this and exit
+
+	Exit 0 all done, 1 some failed, 2 misuse.
+	EOF
+}
+me=prepare.sh
+misuse() { echo "prepare.sh: $1 (see prepare.sh --help)" >&2; exit 2; }
+
+# shellcheck source=pipelines/tools.bash
+. "$(dirname "$0")/tools.bash"
+# shellcheck source=pipelines/batch.bash
+. "$(dirname "$0")/batch.bash"
+
+prepared() { # DIR STEPS ID IMAGE LABEL
+	eval "nii-read --id \"\$3\" ${5:+-l \"\$5\"} \"\$4\" | $2 -o \"\$1/\$3.ts\""
+}
+
+one() { # NUMBER DIR STEPS ID<tab>IMAGE<tab>LABEL
+	local log status=0 id image label
+	log=$(mktemp)
+	IFS=$'\t' read -r id image label <<<"$4"
+	prepared "$2" "$3" "$id" "$image" "$label" 2>"$log" || status=$?
+	if [ "$status" = 0 ]; then
+		printf 'done\t%s\n' "$2/$id.ts"
+	else
+		printf 'failed\t%s\t%s\n' "$1" "$(grep -v 'no frame' "$log" | head -n 1)"
+	fi
+	rm -f "$log"
+	return "$status"
+}
+
+if [ "${1-}" = --one ]; then # how parallel comes back here
+	shift
+	one "$@"
+	exit
+fi
+
+dir=. list='' plan='' model='' steps=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	--help) usage; exit 0 ;;
+	-d | --directory | -L | --list | --plan | -m | --model | --steps)
+		[ $# -gt 1 ] || misuse "$1 needs a value"
+		case $1 in -d | --directory) dir=$2 ;; -L | --list) list=$2 ;; --plan) plan=$2 ;; -m | --model) model=$2 ;; *) steps=$2 ;; esac
+		shift ;;
+	-j | --jobs | -S | --hosts | --joblog | --retries | --timeout | --halt)
+		[ $# -gt 1 ] || misuse "$1 needs a value"
+		batch_take "$1" "$2"
+		shift ;;
+	--resume) resume=1 ;;
+	*) misuse "unknown option $1" ;;
+	esac
+	shift
+done
+[ -n "$list" ] || misuse "-L CASES is needed"
+[ -r "$list" ] || { echo "prepare.sh: $list: cannot be read" >&2; exit 1; }
+ways=("${plan:+1}" "${model:+1}" "${steps:+1}")
+[ "$(IFS=; echo "${ways[*]}")" = 1 ] || misuse "one of --plan, --model and --steps is needed"
+[ -z "$plan" ] || steps="nii-normalize --plan $(printf %q "$(realpath "$plan")") | nii-resample --plan $(printf %q "$(realpath "$plan")")"
+[ -z "$model" ] || steps="nii-replay -m $(printf %q "$(realpath "$model")")"
+batch_check
+mkdir -p "$dir"
+
+# A case is its line of the table, with whole paths: those in the table are seen from its directory.
+base=$(dirname "$(realpath "$list")")/
+mapfile -t cases < <(awk -F'\t' -v OFS='\t' -v base="$base" 'NF > 1 && !(NR == 1 && $1 == "id") {
+	for (i = 2; i <= NF; i++) if ($i != "" && $i !~ /^\//) $i = base $i; print }' "$list")
+[ ${#cases[@]} -gt 0 ] || { echo "prepare.sh: $list: no case in it" >&2; exit 1; }
+if batch_wanted; then
+	batch "$(realpath "$dir")" "$steps"
+	exit
+fi
+failed=0
+for c in "${cases[@]}"; do
+	IFS=$'\t' read -r kind file message < <(one 1 "$dir" "$steps" "$c") || :
+	if [ "$kind" = "done" ]; then
+		echo "$file"
+	else
+		echo "prepare.sh: ${c%%$'\t'*}: failed: $message" >&2
+		failed=$((failed + 1))
+	fi
+done
+if [ "$failed" -gt 0 ]; then
+	echo "prepare.sh: $failed of ${#cases[@]} failed" >&2
+	exit 1
+fi

@@ -1,0 +1,97 @@
+#!/bin/bash
+# train.sh -d DIR -n N TRAIN.ts: patches, augmentation and training in one command that goes on where it was stopped: by a signal, a limit of time, a crash.
+set -eu -o pipefail
+usage() {
+	cat <<-'EOF'
+	usage: train.sh -d DIR -n N [--patch ARGS] [--augment ARGS] [--train ARGS] TRAIN.ts
+	Train on a saved stream of volumes: nii-patch | nii-augment | seg-train. DIR/model.ts is there when all is done; until then the same command goes on.
+
+	  -d, --directory DIR   model.ts, log.tsv; until the end best.ts and best.last.ts, from which training goes on
+	  -n, --number N        patches in all
+	      --patch ARGS      arguments of nii-patch in one word, as '-s 96,96,64 --seed 1'
+	      --augment ARGS    of nii-augment; without them nothing is augmented
+	      --train ARGS      of seg-train, as '--net unet --val val.ts --val-every 250'
+	      --help            print this and exit
+
+	SIGTERM, SIGINT and SIGUSR1 (SLURM's, before its limit): the step is finished and saved. Other arguments or another TRAIN.ts: training begins anew.
+	As one of several ranks (mpirun, srun) each takes its share of the patches.
+	Exit 0 all done, 1 failed, 2 misuse, 75 stopped by a signal: the same command goes on.
+	EOF
+}
+misuse() { echo "train.sh: $1 (see train.sh --help)" >&2; exit 2; }
+say() { echo "train.sh: $1" >&2; }
+
+# shellcheck source=pipelines/tools.bash
+. "$(dirname "$0")/tools.bash"
+
+dir='' n='' patch='' augment='' train='' data=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--help) usage; exit 0 ;;
+	-d | --directory | -n | --number | --patch | --augment | --train)
+		[ $# -gt 1 ] || misuse "$1 needs a value"
+		case $1 in -d | --directory) dir=$2 ;; -n | --number) n=$2 ;; --patch) patch=$2 ;; --augment) augment=$2 ;; *) train=$2 ;; esac
+		shift ;;
+	--) shift; data+=("$@"); break ;;
+	-?*) misuse "unknown option $1" ;;
+	*) data+=("$1") ;;
+	esac
+	shift
+done
+[ -n "$dir" ] || misuse "-d DIR is needed"
+case $n in '' | *[!0-9]* | 0) misuse "-n: '$n' is not a number of patches" ;; esac
+[ ${#data[@]} -eq 1 ] || misuse "one saved stream of volumes"
+[ -r "${data[0]}" ] || { say "${data[0]}: cannot be read"; exit 1; }
+read -ra patch <<<"$patch"
+read -ra augment <<<"$augment"
+read -ra train <<<"$train"
+
+rank=${OMPI_COMM_WORLD_RANK:-${PMIX_RANK:-0}} ranks=${OMPI_COMM_WORLD_SIZE:-1}
+[ -z "${SLURM_STEP_NUM_TASKS-}" ] || [ -z "${PMIX_RANK-}" ] || ranks=$SLURM_STEP_NUM_TASKS
+[ "$ranks" = 1 ] || patch+=(--shard auto)
+
+# What decides the result: training goes on only where all of it is as it was.
+mkdir -p "$dir"
+options() { printf '%s\n' "$n" "${patch[*]-}" "${augment[*]-}" "${train[*]-}" "$(stat -L -c '%n %s %Y' "${data[0]}")"; }
+asked=$(options)
+next=0 resume=()
+if [ -e "$dir/options" ] && [ "$(cat "$dir/options")" = "$asked" ] && [ -s "$dir/best.last.ts" ]; then
+	next=$(ts-info --json "$dir/best.last.ts" | sed -n 's/.*\\"next\\":\([0-9]*\).*/\1/p')
+	resume=(--resume "$dir/best.last.ts")
+elif [ "$rank" = 0 ]; then
+	rm -f "$dir/model.ts" "$dir"/best.*
+	printf '%s\n' "$asked" >"$dir/options"
+fi
+
+{ # read to its end before it runs: the script may be replaced by a new one while it waits for days
+augmented() { if [ ${#augment[@]} -gt 0 ]; then nii-augment "${augment[@]}"; else cat; fi; }
+stopped=''
+if [ "${next:-0}" -lt "$n" ]; then
+	[ "${#resume[@]}" = 0 ] || [ "$rank" != 0 ] || say "$dir: going on with patch $next of $n"
+	set +o pipefail # when it is stopped, those before it die of the closed pipe; patches that end early are found out below
+	nii-patch "${patch[@]}" -n "$n" --skip "$next" "${data[0]}" | augmented |
+		seg-train "${train[@]}" "${resume[@]}" --log "$dir/log.tsv" -o "$dir/best.ts" &
+	job=$!
+	trap 'stopped+=1; kill -TERM $job 2>/dev/null || :' TERM INT USR1
+	before=-
+	until [ "$before" = "$stopped" ]; do # a signal ends the wait, not the job
+		before=$stopped status=0
+		wait $job || status=$?
+	done
+	[ "$status" = 0 ] || exit 1
+fi
+[ "$rank" = 0 ] || exit 0
+next=$(ts-info --json "$dir/best.last.ts" | sed -n 's/.*\\"next\\":\([0-9]*\).*/\1/p')
+if [ -n "$stopped" ] && [ "$next" -lt "$n" ]; then
+	say "$dir: stopped before patch $next of $n: the same command goes on"
+	exit 75
+fi
+[ "$next" -ge "$n" ] || case " ${train[*]} " in
+*" --patience "* | *" --steps "*) ;; # ended by itself
+*) say "$dir: the patches ended before patch $next of $n"; exit 1 ;;
+esac
+[ -s "$dir/best.ts" ] || ts-select --index 0 -o "$dir/best.ts" "$dir/best.last.ts"
+rm -f "$dir/best.last.ts"
+mv "$dir/best.ts" "$dir/model.ts"
+exit
+}

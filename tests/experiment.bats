@@ -1,0 +1,175 @@
+#!/usr/bin/env bats
+# Whole experiments by make, small to the point of learning nothing: what is made, what is remade, what goes on, what is refused.
+load helper
+
+settings() {
+	export OMP_NUM_THREADS=1
+	small=("CASES=6" "VSIZE=40,40,32" "VOLUME=20,80" "PATCH=32,32,32" "STEPS=4" "BATCH=1" "NET_unet=--net unet --channels 4,8 --strides 2"
+		"NET_resenc=--net resenc --channels 4,8 --strides 2")
+}
+hackathon() { make --no-print-directory -f "$ROOT/pipelines/hackathon.mk" "${small[@]}" "$@"; }
+cross() { make --no-print-directory -f "$ROOT/pipelines/cross-validate.mk" "${small[@]}" "$@"; }
+
+setup_file() {
+	settings
+	cd "$BATS_FILE_TMPDIR" || return 1
+	nii-phantom -n 6 --seed 1 -s 40,40,32 --volume 20,80 --healthy 0 -o v.ts
+	mkdir -p msd/imagesTr msd/labelsTr flat
+	nii-write -t image -d msd/imagesTr v.ts
+	nii-write -t label -d msd/labelsTr v.ts
+	for f in msd/imagesTr/*; do
+		id=$(basename "$f" .nii.gz)
+		ln "$f" "flat/${id}_ct.nii.gz"
+		ln "msd/labelsTr/$id.nii.gz" "flat/${id}_gtv.nii.gz"
+		ln "msd/labelsTr/$id.nii.gz" "flat/${id}_lungs.nii.gz"
+	done
+	hackathon OUT=h -j 2 ablations >said
+}
+
+setup() {
+	cd "$BATS_FILE_TMPDIR" || exit
+	settings
+}
+
+@test "phantoms to the ablations' table, several at once" {
+	[ "$(wc -l <said)" = 12 ]
+	[ "$(cut -f 1-3 h/ablations.tsv | sort -u | wc -l)" = 12 ]
+	awk -F'\t' 'NR > 1 && !($4 >= 0 && $4 <= 1 && $6 >= 0 && $6 <= 1) { exit 1 }' h/ablations.tsv
+	[ "$(cat h/train.tsv h/val.tsv h/test.tsv | cut -f 1 | sort | tr '\n' ' ')" = "$(tail -n +2 h/cases.tsv | cut -f 1 | tr '\n' ' ')" ]
+	for m in h/train/*/; do [ -s "$m/model.ts" ] && [ -s "$m/log.tsv" ] && [ -e "$m/model.ts.log" ]; done
+	# the truth was scored on the scan's own grid
+	id=$(cut -f 1 h/test.tsv)
+	nii-read -l "h/masks/unet-dicece-aug-crop/o0.5-gaussian/largest/$id.nii.gz" "h/data/imagesTr/$id.nii.gz" >/dev/null
+}
+
+@test "nothing is made twice, and a value remakes only what hangs on it" {
+	hackathon OUT=h h/ablations.tsv -q
+	cp h/ablations.tsv before
+	touch stamp
+	hackathon OUT=h ablations "NET_resenc=--net resenc --channels 4,12 --strides 2" >/dev/null
+	[ "$(find h/train -name model.ts -newer stamp)" = h/train/resenc-dicece-aug-crop/model.ts ]
+	[ "$(find h/pred -name '*.ts' -newer stamp)" = h/pred/resenc-dicece-aug-crop/o0.5-gaussian.ts ]
+	diff before h/ablations.tsv | grep '^[<>]' | cut -f 1 | sort -u | diff - <(printf '< resenc-dicece-aug-crop\n> resenc-dicece-aug-crop\n') || :
+	[ "$(grep -v ^resenc before | md5sum)" = "$(grep -v ^resenc h/ablations.tsv | md5sum)" ]
+}
+
+@test "MSD's directory and one of pairs give the same numbers as the phantoms drawn" {
+	hackathon OUT=h NETS=unet all >/dev/null
+	grep -q '<html' h/report/unet.html
+	for d in msd flat; do
+		hackathon "OUT=d-$d" DATA=$d NETS=unet all >/dev/null
+		cmp <(cut -f 4-6 "d-$d/comparison.tsv") <(cut -f 4-6 h/comparison.tsv)
+	done
+}
+
+@test "an interrupted training goes on, and gives the same model" {
+	prepared=h/prepared/train-crop.ts
+	args=(-n 40 --patch '-s 32,32,32 --pos 0.5 --seed 3' --augment '--flip x --seed 3' --train '--net unet --channels 4,8 --strides 2 --save-every 1')
+	"$ROOT/pipelines/train.sh" -d whole "${args[@]}" $prepared
+	for signal in TERM USR1 KILL; do
+		rm -rf broken
+		"$ROOT/pipelines/train.sh" -d broken "${args[@]}" $prepared 2>said &
+		pid=$!
+		for _ in $(seq 200); do [ ! -s broken/best.last.ts ] || break; sleep 0.02; done
+		if [ $signal = KILL ]; then
+			pkill -KILL -P $pid || :
+			wait $pid && false
+		else
+			status=0
+			kill -$signal $pid
+			wait $pid || status=$?
+			[ $status = 75 ] || [ -e broken/model.ts ]
+			[ -e broken/model.ts ] || grep -E '^train.sh: broken: stopped before patch [0-9]+ of 40: the same command goes on$' said
+		fi
+		"$ROOT/pipelines/train.sh" -d broken "${args[@]}" $prepared 2>said
+		grep -E '^train.sh: broken: going on with patch [1-9][0-9]* of 40$' said || [ $signal != KILL ]
+		cmp whole/model.ts broken/model.ts
+		cmp <(cut -f 1-6 whole/log.tsv) <(cut -f 1-6 broken/log.tsv)
+	done
+	# other options: anew
+	"$ROOT/pipelines/train.sh" -d broken -n 2 --patch '-s 32,32,32' --train '--net unet --channels 4,8 --strides 2' $prepared
+	[ "$(wc -l <broken/log.tsv)" = 3 ]
+}
+
+@test "train.sh: what fails, misuse" {
+	t=$ROOT/pipelines/train.sh
+	run "$t" -d bad -n 4 --patch '-s 32,32,32' --train '--net unet --channels 4' h/prepared/train-crop.ts
+	[ "$status" = 1 ] && [[ $output == *"seg-train: "* ]] && [ ! -e bad/model.ts ]
+	run "$t" -d bad -n 4 --patch '-s 0,0,0' --train '--net unet' h/prepared/train-crop.ts
+	[ "$status" = 1 ] && [ ! -e bad/model.ts ]
+	fails 2 "train.sh: -d DIR is needed (see train.sh --help)" "$t" -n 4 v.ts
+	fails 2 "train.sh: -n: 'x' is not a number of patches (see train.sh --help)" "$t" -d bad -n x v.ts
+	fails 2 "train.sh: unknown option --y (see train.sh --help)" "$t" --y
+	fails 1 "train.sh: none.ts: cannot be read" "$t" -d bad -n 4 none.ts
+	"$t" --help | grep -q '^usage: train.sh'
+}
+
+@test "folds, post-processing, ensemble, table" {
+	cross OUT=c FOLDS=2 >said
+	[ "$(cut -f 1 c/table.tsv | tr '\n' ';')" = "cases of;fold 0;fold 1;all folds;ensemble, test;" ]
+	[ "$(cut -f 2 c/table.tsv | tr '\n' ';')" = "n;3;2;5;1;" ]
+	grep -E '^post-processing: (cat|cc-largest --union)$' said
+	awk -F'\t' '$1 == "all folds" { exit !($4 <= $3 && $3 <= $5 && $5 <= 1) }' c/table.tsv
+	# every case was predicted by the fold that did not see it
+	for k in 0 1; do
+		ts-info --json c/fold/$k/val.ts | grep -oE '"id":"[^"]*"' | sort >val.ids
+		ts-info --json c/fold/$k/train.ts | grep -oE '"id":"[^"]*"' | sort >train.ids
+		[ -z "$(comm -12 val.ids train.ids)" ]
+		ts-info --json c/fold/$k/pred.ts | grep -oE '"id":"[^"]*"' | sort | cmp - val.ids
+	done
+	cross OUT=c FOLDS=2 c/fold/1/pred.ts -q
+}
+
+@test "choose-components: nnU-Net's rule" {
+	mask() { # ID LABELS: a mask as a frame
+		volume "$1" U8 1,1,14 "$2" pred
+	}
+	mkdir -p t
+	true_is() { volume "$1" U8 1,1,14 "$2" | nii-write -o "t/$1.nii.gz"; printf '%s\tx\t%s\n' "$1" "t/$1.nii.gz"; }
+	{ true_is a '\1\1\1\1\0\0\0\0\0\0\0\0\0\0'; true_is b '\0\1\1\1\0\0\0\0\0\0\0\0\0\0'; } >t.tsv
+	{ mask a '\1\1\1\0\0\0\1\0\0\0\0\0\0\0'; mask b '\0\1\1\1\0\0\0\0\1\1\0\0\0\0'; } >p.ts
+	[ "$("$ROOT/pipelines/choose-components.sh" -d chosen -L t.tsv p.ts)" = "cc-largest --union" ]
+	[ -s chosen/none.tsv ] && [ -s chosen/union.tsv ]
+	# the largest is the wrong one
+	{ mask a '\1\1\1\0\0\0\1\1\1\1\1\0\0\0'; mask b '\0\1\1\1\0\0\0\0\0\0\0\0\0\0'; } >p.ts
+	[ "$("$ROOT/pipelines/choose-components.sh" -L t.tsv p.ts)" = cat ]
+	# two labels: all together would lose label 2; label 1 by itself gains, label 2 does not
+	{ true_is a '\1\1\1\1\0\0\2\2\0\2\0\0\0\0'; true_is b '\1\1\1\0\0\0\2\0\0\2\2\0\0\0'; } >t.tsv
+	{ mask a '\1\1\1\1\0\0\2\2\0\2\0\0\1\0'; mask b '\1\1\1\0\1\0\2\0\0\2\2\0\0\0'; } >p.ts
+	[ "$("$ROOT/pipelines/choose-components.sh" -L t.tsv p.ts)" = "cc-largest --only 1" ]
+	fails 2 "choose-components.sh: -L CASES and one stream of masks (see choose-components.sh --help)" "$ROOT/pipelines/choose-components.sh" p.ts
+	mask c '\1\1\1\1\0\0\2\2\0\2\0\0\1\0' >p.ts
+	fails 1 "choose-components.sh: none of the masks is of a case in t.tsv" "$ROOT/pipelines/choose-components.sh" -L t.tsv p.ts
+}
+
+@test "bad data: pairs without a partner all listed, too few cases, no files, a foreign plan" {
+	rm -rf odd && cp -r flat odd && rm odd/phantom-0002_gtv.nii.gz odd/phantom-0005_ct.nii.gz
+	run hackathon OUT=o DATA=odd
+	echo "$output"
+	[ "$status" != 0 ] && [ ! -e o/cases.tsv ]
+	[[ $output == *"nii-read: odd/phantom-0002_ct.nii.gz: an image without a label"* ]]
+	[[ $output == *"nii-read: odd/phantom-0005_gtv.nii.gz: a label without an image"* ]]
+	[[ $output == *"hackathon.mk: o/cases.tsv: failed, all of it in o/cases.tsv.log"* ]]
+	run cross OUT=f DATA=flat FOLDS=6
+	[ "$status" != 0 ] && [[ $output == *"cross-validate.mk: f/cases.tsv: 6 cases: 7 at least are needed"* ]]
+	run cross OUT=f DATA=flat FOLDS=5 TEST=40
+	[ "$status" != 0 ] && [[ $output == *"5 folds of 4 ids: a fold would be empty"* ]]
+	mkdir -p nothing
+	run hackathon OUT=n DATA=nothing
+	[ "$status" = 2 ] && [[ $output == *"hackathon.mk: nothing: no ID_ct and ID_gtv files there, nor imagesTr and labelsTr"* ]]
+	run hackathon OUT=n SIZE=huge
+	[ "$status" = 2 ] && [[ $output == *"SIZE=huge is not one of small, medium, large"* ]]
+	nii-phantom -n 3 --skip 9 --seed 1 -s 40,40,32 --volume 20,80 --healthy 0 | seg-plan -o foreign.json
+	run hackathon OUT=p DATA=flat NETS=unet PLAN=foreign.json
+	[ "$status" != 0 ] && [[ $output == *"is none of the 3 cases that the plan was made of"* ]]
+}
+
+@test "help says every variable that can be set" {
+	for m in hackathon cross-validate; do
+		make -f "$ROOT/pipelines/$m.mk" help >said
+		for v in $(grep -hoE '^[A-Z_a-z]+ *\?=' "$ROOT/pipelines/experiment.mk" "$ROOT/pipelines/$m.mk" | grep -oE '^[A-Za-z_]+' | sed 's/^NET_.*/NET_/' | sort -u); do
+			[ "$m$v" = cross-validateVAL ] || grep -q -- "$v" said || { echo "$m: $v is not there"; return 1; }
+		done
+	done
+	[ ! -e hackathon-small ]
+}
