@@ -37,6 +37,7 @@ struct work {
 	struct ensemble m;
 	struct window_opts w;
 	struct tensor mask;
+	struct window_pipe pipe;
 	struct window_stats stats;
 	struct prob_rule rule;
 	struct progress bar;
@@ -163,27 +164,34 @@ static int mask(struct work *w, const struct frame *f, const struct grid *g, str
 	return 0;
 }
 
-static int segment(struct frame *f, void *arg, struct err *e)
+static int prepare(struct work *w, struct frame *f, struct err *e)
 {
-	struct work *w = arg;
 	struct grid g;
-	int r;
 
 	if (frame_grid(f, &g, e) || (!w->o->force && model_check_replay(&w->m.model[0], f, e)) || plan(w, &g, e))
 		return -1;
 	if (w->o->within && mask(w, f, &g, e))
 		return -1;
+	return history_push(f, "seg-window", history_args(w), NULL, NULL, e);
+}
+
+static int segment(struct frame *f, const struct pass *p, void *arg, struct err *e)
+{
+	struct work *w = arg;
+	int r;
+
+	if (prepare(w, f, e))
+		return -1;
+	w->pipe = (struct window_pipe){p->in, p->out, 0};
 	w->stats = (struct window_stats){0};
 	w->scan++;
 	progress_start(&w->bar, w->c, "window", 0);
-	r = window_frame(&w->w, w->k, w->m.net, w->m.n, f, (enum window_output)w->o->output, &w->rule, e);
+	r = window_frame(&w->w, w->k, w->m.net, w->m.n, f, (enum window_output)w->o->output, &w->rule, w->o->keep, e);
 	progress_end(&w->bar);
 	if (r)
-		return -1;
+		return w->pipe.broken ? -2 : -1;
 	report(w, f);
-	if (!w->o->keep)
-		frame_drop(f, "image");
-	return history_push(f, "seg-window", history_args(w), NULL, NULL, e);
+	return 0;
 }
 
 /* The window's size: --roi, or what the model was trained with. */
@@ -230,6 +238,7 @@ static void set(struct work *w)
 	w->w.tick = tick;
 	w->w.tick_arg = w;
 	w->w.stats = &w->stats;
+	w->w.pipe = &w->pipe;
 }
 
 static int run(const struct opts *o, const struct arg_common *c, struct err *e)
@@ -245,7 +254,7 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 	if (c->verbose)
 		err_warn("device %s: %s", w.k->name, w.k->device);
 	r = prob_rule_check(&w.rule, o->output ? 2 : net_classes(w.m.net[0]), PROB_LOGITS, e) || window_size(&w, e) || plan_early(&w, e) ||
-	    stream_filter(c, segment, &w, e) ? -1 : 0;
+	    stream_pass(c, "image", segment, &w, e) ? -1 : 0;
 	ensemble_close(&w.m);
 	return r;
 }

@@ -74,7 +74,7 @@ static int begin(struct run *r, const struct tensor *image, struct err *e)
 	r->queue = mem_new((size_t)r->o->batch, sizeof *r->queue, "a batch of windows", e);
 	r->acc = r->queue ? device_floats(r->k, r->depth, r->plane, r->p->classes, "the accumulators of a slab", e) : NULL;
 	r->sum = r->acc ? device_floats(r->k, r->depth, r->plane, 1, "the weights of a slab", e) : NULL;
-	if (!r->sum || weights(r, e) || window_feed_open(&r->feed, r->k, image, e))
+	if (!r->sum || weights(r, e) || window_feed_open(&r->feed, r->k, r->o->pipe, image, r->depth, e))
 		return -1;
 	if (!window_on_host(r->k) && !(r->host = mem_new((size_t)(r->depth * r->plane * r->p->classes), sizeof(float), "a slab", e)))
 		return -1;
@@ -127,7 +127,7 @@ static int gather(const struct run *r, int64_t i, int flip, float *x, struct err
 {
 	const struct window_grid *g = &r->grid;
 	const int64_t *at = g->at[i].start;
-	const struct k_gather w = {.c = r->p->channels, .size = {r->feed.n, g->size[1], g->size[2]}, .roi = {g->roi[0], g->roi[1], g->roi[2]},
+	const struct k_gather w = {.c = r->p->channels, .size = {r->feed.room, g->size[1], g->size[2]}, .roi = {g->roi[0], g->roi[1], g->roi[2]},
 	                           .start = {at[0] - r->feed.first, at[1], at[2]}, .flip = flip, .pad = r->o->padding, .fill = r->o->fill};
 
 	return r->k->window_gather(&w, r->feed.slab, x, e);
@@ -180,19 +180,11 @@ static int drain(struct run *r, struct err *e)
 {
 	const struct window_place *at = r->grid.at;
 	const int64_t floor = r->floor;
-	int64_t lo = floor, hi = 0;
 
 	if (!r->queued)
 		return 0;
-	for (int64_t j = 0; j < r->queued; j++) {
-		int64_t z = at[r->queue[j]].start[0];
-
-		lo = z < lo ? z : lo;
-		hi = z + r->grid.roi[0] > hi ? z + r->grid.roi[0] : hi;
-	}
-	if (window_feed_hold(&r->feed, lo, hi, e))
-		return -1;
-	r->floor = lo;
+	for (int64_t j = 0; j < r->queued; j++)
+		r->floor = at[r->queue[j]].start[0] < r->floor ? at[r->queue[j]].start[0] : r->floor;
 	for (int m = 0; m < r->models; m++)
 		for (int flip = 0; flip < 8; flip++)
 			if (!(flip & ~r->o->mirror) && predict(r, &r->p[m], flip, e))
@@ -206,17 +198,31 @@ static int drain(struct run *r, struct err *e)
 	return 0;
 }
 
+/* Have what window i and all still to come need of the image. */
+static int hold(struct run *r, int64_t i, struct err *e)
+{
+	const struct window_place *at = r->grid.at;
+	int64_t lo = at[r->queued ? r->queue[0] : i].start[0];
+
+	return window_feed_hold(&r->feed, lo < r->floor ? lo : r->floor, at[i].start[0] + r->grid.roi[0], e);
+}
+
 /* Window i is to be run, if it has anything in it. */
 static int put(struct run *r, int64_t i, struct err *e)
 {
 	const struct window_place *at = r->grid.at;
+	struct tensor part;
+	int64_t first;
 
-	if (!window_wanted(r->o, r->feed.image, at[i].start, r->grid.roi)) {
+	if (r->queued && r->floor == INT64_MAX && at[i].start[0] - at[r->queue[0]].start[0] > r->span && drain(r, e))
+		return -1;
+	if (hold(r, i, e))
+		return -1;
+	first = window_feed_look(&r->feed, &part);
+	if (!window_wanted(r->o, &part, first, r->grid.size[0], at[i].start, r->grid.roi)) {
 		r->decided++;
 		return 0;
 	}
-	if (r->queued && r->floor == INT64_MAX && at[i].start[0] - at[r->queue[0]].start[0] > r->span && drain(r, e))
-		return -1;
 	r->queue[r->queued++] = i;
 	return r->queued == r->o->batch ? drain(r, e) : 0;
 }
