@@ -181,6 +181,28 @@ rows() {
 	rows <<<'4 4 nii-invert cropped.ts'
 }
 
+# Accumulators of 3 floats a voxel and the image's slab, as deep as a window or two; a part of the result of 8 MiB; code and activations, 40 MiB.
+@test "seg-window: the same for any number of slices" {
+	cd "$BATS_FILE_TMPDIR"
+	cp "$ROOT/tests/golden/window_model.ts" net.ts
+	slices() { zeros image F32 "1,$1,256,256" $(($1 * 262144)); }
+	slices 128 >few.ts
+	slices 512 >many.ts
+	while read -r depth o; do
+		# shellcheck disable=SC2086
+		for from in file pipe; do
+			a=$(if [ $from = file ]; then peak seg-window -m net.ts --roi 128,128,16 $o few.ts; else cat few.ts | peak seg-window -m net.ts --roi 128,128,16 $o; fi)
+			b=$(if [ $from = file ]; then peak seg-window -m net.ts --roi 128,128,16 $o many.ts; else cat many.ts | peak seg-window -m net.ts --roi 128,128,16 $o; fi)
+			echo "$from $o: $a and $b KiB of $(((depth + 48) * 1024))"
+			[ "$b" -le $((a + 2048)) ] && [ "$b" -le $(((depth + 48) * 1024)) ]
+		done
+	done <<-'END'
+		16 --overlap 0
+		32 --overlap 0.5 --refine 0.501
+		16 --overlap 0 --output prob
+	END
+}
+
 @test "every page states the memory" {
 	for t in "$BIN"/*; do
 		case $t in *.so) continue ;; esac

@@ -88,7 +88,7 @@ static int write_frame(struct frame *f, struct job *j, struct err *e)
 
 static int open_job(struct job *j, struct err *e)
 {
-	enum { PIECE = 32 << 20 };
+	enum { PIECE = 8 << 20 };
 	const int64_t bytes = j->slab.plane * (j->slab.rule ? 1 : (int64_t)sizeof(float) * j->slab.classes);
 
 	j->spool.fd = -1;
