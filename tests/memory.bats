@@ -20,6 +20,8 @@ setup_file() {
 	zeros prob F32 2,128,256,256 67108864 >prob.ts
 	zeros prob F16 2,128,256,256 33554432 >half.ts
 	zeros label I64 128,256,256 67108864 >wide.ts
+	zeros image F32 1,128,256,256 33554432 >few.ts
+	zeros image F32 1,512,256,256 134217728 >many.ts
 	{ volume a U8 1,1,1 '\1' && cat wide.ts; } >odd.ts
 	printf 'NRRD0004\ntype: short\ndimension: 4\nsizes: 2 256 256 128\nencoding: raw\nendian: little\nkinds: vector domain domain domain\nspace: left-posterior-superior\nspace directions: none (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\ndata file: v.raw\n' >v.nhdr
 	truncate -s 33554432 v.raw
@@ -185,16 +187,14 @@ rows() {
 @test "seg-window: the same for any number of slices" {
 	cd "$BATS_FILE_TMPDIR"
 	cp "$ROOT/tests/golden/window_model.ts" net.ts
-	slices() { zeros image F32 "1,$1,256,256" $(($1 * 262144)); }
-	slices 128 >few.ts
-	slices 512 >many.ts
 	while read -r depth o; do
 		# shellcheck disable=SC2086
-		for from in file pipe; do
-			a=$(if [ $from = file ]; then peak seg-window -m net.ts --roi 128,128,16 $o few.ts; else cat few.ts | peak seg-window -m net.ts --roi 128,128,16 $o; fi)
-			b=$(if [ $from = file ]; then peak seg-window -m net.ts --roi 128,128,16 $o many.ts; else cat many.ts | peak seg-window -m net.ts --roi 128,128,16 $o; fi)
-			echo "$from $o: $a and $b KiB of $(((depth + 48) * 1024))"
-			[ "$b" -le $((a + 2048)) ] && [ "$b" -le $(((depth + 48) * 1024)) ]
+		for from in "" -; do
+			a=$(cat few.ts | peak seg-window -m net.ts --roi 128,128,16 $o ${from:-few.ts})
+			b=$(cat many.ts | peak seg-window -m net.ts --roi 128,128,16 $o ${from:-many.ts})
+			echo "$o, ${from:-file}: $a and $b KiB of $(((depth + 48) * 1024))"
+			[ "$b" -le $((a + 2048)) ]
+			[ "$b" -le $(((depth + 48) * 1024)) ]
 		done
 	done <<-'END'
 		16 --overlap 0

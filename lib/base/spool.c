@@ -2,6 +2,7 @@
 #include "lib/base/spool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,19 +11,29 @@
 
 enum { PIECE = 4 << 20 };
 
+/* For file systems that know no files without a name: one that loses it at once. */
+static int open_named(const char *dir)
+{
+	char *path;
+	int fd;
+
+	if (asprintf(&path, "%s/.niipipe.%ld.tmp", dir, (long)getpid()) < 0)
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		unlink(path);
+	free(path);
+	return fd;
+}
+
 int spool_open(struct spool *s, struct err *e)
 {
 	const char *dir = getenv("TMPDIR");
-	char *path;
 
 	s->dir = dir && *dir ? dir : "/tmp";
-	s->fd = -1;
-	if (asprintf(&path, "%s/niipipe.XXXXXX", s->dir) < 0)
-		return err_set(e, s->dir, "not enough memory");
-	s->fd = mkstemp(path);
-	if (s->fd >= 0)
-		unlink(path);
-	free(path);
+	s->fd = open(s->dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	if (s->fd < 0 && errno != ENOENT)
+		s->fd = open_named(s->dir);
 	return s->fd < 0 ? err_sys(e, s->dir, "cannot make a temporary file") : 0;
 }
 

@@ -36,7 +36,8 @@ int window_on_host(const struct k_backend *k);
 
 /* Has the window at start something that is neither air nor outside the mask? Always, where o asks for nothing. Looked at is what lies inside the
    image of so many slices, of which `part` [C,z,Y,X] begins at slice `first`. */
-int window_wanted(const struct window_opts *o, const struct tensor *part, int64_t first, int64_t slices, const int64_t start[3], const int64_t roi[3]);
+int window_wanted(const struct window_opts *o, const struct tensor *part, int64_t first, int64_t slices, const int64_t start[3],
+                  const int64_t roi[3]);
 
 /* An image through networks, roi as window_fit has it. */
 int window_nets(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,

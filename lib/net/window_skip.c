@@ -25,7 +25,8 @@ static int has(const struct tensor *t, int64_t c, const struct box *b, int mask,
 	return 0;
 }
 
-int window_wanted(const struct window_opts *o, const struct tensor *part, int64_t first, int64_t slices, const int64_t start[3], const int64_t roi[3])
+int window_wanted(const struct window_opts *o, const struct tensor *part, int64_t first, int64_t slices, const int64_t start[3],
+                  const int64_t roi[3])
 {
 	const int64_t size[3] = {slices, part->shape[2], part->shape[3]};
 	int any = !o->skip_air;

@@ -96,7 +96,7 @@ static void spooled(void)
 	ok(f && fread(back, 1, sizeof back, f) == sizeof bytes - 3 && !memcmp(back, bytes + 3, sizeof bytes - 3), "as it was put");
 	fclose(f);
 	remove("build/spooled");
-	ok(!out_open(&o, "build/spooled", 1, &e) && spool_out(&s, 3, sizeof bytes, &o, &e) && strstr(e.text, "became shorter"), "beyond its end: %s", e.text);
+	ok(!out_open(&o, "build/spooled", 1, &e) && spool_out(&s, 3, sizeof bytes, &o, &e) && strstr(e.text, "became shorter"), "%s", e.text);
 	out_abort(&o);
 	spool_close(&s);
 	setenv("TMPDIR", "/nowhere", 1);
