@@ -1,4 +1,4 @@
-# niipipe. `make demo`, `make check`: each brings what it needs. CFLAGS, LDFLAGS, DESTDIR, PREFIX, MANDIR, CUDA=0|1 from outside.
+# niipipe. `make demo`, `make check`: each brings what it needs. CFLAGS, LDFLAGS, DESTDIR, PREFIX, MANDIR, CUDA=0|1, DNNL=DIR (kernels/kernels.mk) from outside.
 SHELL  := /bin/bash
 B      := build
 PREFIX ?= /usr/local
@@ -87,6 +87,7 @@ uninstall:
 clean:
 	rm -rf $(B) demo
 
-.PHONY: all unit deps demo check check-long lint bench install uninstall clean
+.PHONY: always all unit deps demo check check-long lint bench install uninstall clean
 .SECONDARY:
+always:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -65,18 +65,24 @@ void K(att_tokens)(const struct att *a, int64_t window, struct room *r)
 		r->region[i] = 0;
 }
 
-/* q (scaled), k and v of a head, of the tokens; padding has the bias alone, since it was zero before the projection. */
-void K(att_take)(const struct att *a, const float *qkv, const float *bias, int64_t head, struct room *r)
+/* Value i of a token; padding (NULL) has the bias alone, since it was zero before the projection. */
+INLINE float value(const elem *x, const float *bias, int64_t i)
+{
+	return x ? widen(x[i]) : bias ? bias[i] : 0;
+}
+
+/* q (scaled), k and v of a head, of the tokens. */
+void K(att_take)(const struct att *a, const void *qkv, const float *bias, int64_t head, struct room *r)
 {
 	const int64_t c = a->g->c, hd = a->hd;
 
 	for (int64_t i = 0; i < a->t; i++) {
-		const float *x = r->vox[i] < 0 ? bias : qkv + r->vox[i] * 3 * c;
+		const elem *x = r->vox[i] < 0 ? NULL : (const elem *)qkv + r->vox[i] * 3 * c;
 
 		for (int64_t d = 0; d < hd; d++) {
-			r->q[i * hd + d] = x ? x[head * hd + d] * a->g->scale : 0;
-			r->kt[d * a->tp + i] = x ? x[c + head * hd + d] : 0;
-			r->v[i * a->hp + d] = x ? x[2 * c + head * hd + d] : 0;
+			r->q[i * hd + d] = value(x, bias, head * hd + d) * a->g->scale;
+			r->kt[d * a->tp + i] = value(x, bias, c + head * hd + d);
+			r->v[i * a->hp + d] = value(x, bias, 2 * c + head * hd + d);
 		}
 		for (int64_t d = hd; d < a->hp; d++)
 			r->v[i * a->hp + d] = 0;
@@ -185,7 +191,7 @@ void K(att_weigh)(const float *p, int64_t tp, const float *v, int64_t t, int64_t
 		weigh_at(p, tp, v + d, t, hp, out + d, 1, VL == 16 ? 4 : 2);
 }
 
-static void window_forward(const struct att *a, int64_t head, struct room *r, float *y)
+static void window_forward(const struct att *a, int64_t head, struct room *r, elem *y)
 {
 	for (int64_t row = 0; row < a->t; row += ROWS) {
 		float inverse[ROWS];
@@ -193,15 +199,15 @@ static void window_forward(const struct att *a, int64_t head, struct room *r, fl
 		K(att_scores)(a, r, row, inverse);
 		K(att_weigh)(r->p, a->tp, r->v, a->t, a->hp, r->o);
 		for (int64_t i = 0; i < ROWS && row + i < a->t; i++) {
-			float *out = y + r->vox[row + i] * a->g->c + head * a->hd;
+			elem *out = y + r->vox[row + i] * a->g->c + head * a->hd;
 
 			for (int64_t d = 0; r->vox[row + i] >= 0 && d < a->hd; d++)
-				out[d] = r->o[i * a->hp + d] * inverse[i];
+				out[d] = narrow(r->o[i * a->hp + d] * inverse[i]);
 		}
 	}
 }
 
-int K(attention_forward)(const struct k_attention *g, const struct k_attention_args *x, float *y, void *scratch, struct err *e)
+int K(attention_forward)(const struct k_attention *g, const struct k_attention_args *x, void *y, void *scratch, struct err *e)
 {
 	struct att a = att_of(g);
 	int threads = omp_get_max_threads();

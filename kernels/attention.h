@@ -90,7 +90,7 @@ static inline int64_t att_row(const struct att *a, const struct room *r, int64_t
 /* attention.c */
 void K(att_bias)(const struct att *a, const float *table, int64_t head, struct room *r);
 void K(att_tokens)(const struct att *a, int64_t window, struct room *r);
-void K(att_take)(const struct att *a, const float *qkv, const float *bias, int64_t head, struct room *r);
+void K(att_take)(const struct att *a, const void *qkv, const float *bias, int64_t head, struct room *r);
 void K(att_scores)(const struct att *a, const struct room *r, int64_t row, float inverse[ROWS]); /* p: exp(scores - max); 1 / their sums */
 void K(att_weigh)(const float *p, int64_t tp, const float *v, int64_t t, int64_t hp, float *out);
 

@@ -6,13 +6,13 @@
 #include <string.h>
 
 /* Beside what att_take gathers: k as rows, v as columns, the gradient of the result. */
-static void take_back(const struct att *a, const float *dy, int64_t head, struct room *r)
+static void take_back(const struct att *a, const elem *dy, int64_t head, struct room *r)
 {
 	for (int64_t i = 0; i < a->t; i++) {
 		for (int64_t d = 0; d < a->hd; d++) {
 			r->k[i * a->hp + d] = r->kt[d * a->tp + i];
 			r->vt[d * a->tp + i] = r->v[i * a->hp + d];
-			r->dot[i * a->hd + d] = r->vox[i] < 0 ? 0 : dy[r->vox[i] * a->g->c + head * a->hd + d];
+			r->dot[i * a->hd + d] = r->vox[i] < 0 ? 0 : widen(dy[r->vox[i] * a->g->c + head * a->hd + d]);
 		}
 		for (int64_t d = a->hd; d < a->hp; d++)
 			r->k[i * a->hp + d] = 0;
@@ -62,7 +62,7 @@ static void spread(const struct att *a, const float *w, const float *x, float *t
 	}
 }
 
-static void window_backward(const struct att *a, int64_t head, struct room *r, float *dqkv)
+static void window_backward(const struct att *a, int64_t head, struct room *r, elem *dqkv)
 {
 	const struct k_attention *g = a->g;
 
@@ -74,10 +74,10 @@ static void window_backward(const struct att *a, int64_t head, struct room *r, f
 		score_gradient(a, r, row, inverse);
 		K(att_weigh)(r->dp, a->tp, r->k, a->t, a->hp, r->o);
 		for (int64_t i = 0; i < ROWS && row + i < a->t; i++) {
-			float *dq = dqkv + r->vox[row + i] * 3 * g->c + head * a->hd;
+			elem *dq = dqkv + r->vox[row + i] * 3 * g->c + head * a->hd;
 
 			for (int64_t d = 0; r->vox[row + i] >= 0 && d < a->hd; d++)
-				dq[d] = r->o[i * a->hp + d] * g->scale;
+				dq[d] = narrow(r->o[i * a->hp + d] * g->scale);
 		}
 		spread(a, r->dp, r->q + row * a->hd, r->dkt);
 		spread(a, r->p, r->dot + row * a->hd, r->dvt);
@@ -85,19 +85,20 @@ static void window_backward(const struct att *a, int64_t head, struct room *r, f
 }
 
 /* The gradients of k and v to where they came from: the volume, or the bias (slot). */
-static void give_back(const struct att *a, int64_t head, const struct room *r, float *dqkv, float *slot)
+static void give_back(const struct att *a, int64_t head, const struct room *r, elem *dqkv, float *slot)
 {
 	const int64_t c = a->g->c, hd = a->hd;
 
 	for (int64_t i = 0; i < a->t; i++) {
-		float *to = r->vox[i] < 0 ? slot : dqkv + r->vox[i] * 3 * c + head * hd;
-		int64_t step = r->vox[i] < 0 ? hd : c;
+		elem *to = dqkv + r->vox[i] * 3 * c + head * hd;
 
 		for (int64_t d = 0; d < hd; d++) {
 			float dk = r->dkt[d * a->tp + i], dv = r->dvt[d * a->tp + i];
 
-			to[step + d] = r->vox[i] < 0 ? to[step + d] + dk : dk;
-			to[2 * step + d] = r->vox[i] < 0 ? to[2 * step + d] + dv : dv;
+			if (r->vox[i] < 0)
+				slot[hd + d] += dk, slot[2 * hd + d] += dv;
+			else
+				to[c + d] = narrow(dk), to[2 * c + d] = narrow(dv);
 		}
 	}
 }

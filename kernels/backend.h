@@ -1,7 +1,8 @@
 /* What a device does for the engine: one table of functions, filled by a shared object (niipipe-cpu.so, niipipe-cuda.so) that tools load
    with dlopen (lib/net/device.h); its one exported symbol is k_backend_get.
 
-   Layout: activations are N,D,H,W,C, channels innermost, D,H,W = Z,Y,X, fp32. `vox` is n*d*h*w. A pitch is the number of elements from one voxel to
+   Layout: activations and their gradients are N,D,H,W,C, channels innermost, D,H,W = Z,Y,X, and of the table's precision: void * here, floats or
+   bfloat16. Everything else is fp32, and so is all arithmetic but for the factors of a convolution's products. `vox` is n*d*h*w. A pitch is the number of elements from one voxel to
    the next, >= c: a value may live in a slice of a wider one (concat without copy). Pitch 0 means dense (= c).
    Parameters and their gradients are fp32 in PyTorch's layouts: convolution [OC,IC,D,H,W], transposed [IC,OC,D,H,W], vectors [C].
    Pointers are device memory unless said otherwise. Scratch is device memory of the size the matching *_scratch function says; it carries nothing
@@ -18,7 +19,10 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 2 }; /* raised with every change of this header */
+enum { K_ABI = 3 }; /* raised with every change of this header */
+
+/* auto: bf16 where the device is quicker with it */
+enum k_precision { K_AUTO, K_FP32, K_BF16 };
 
 enum k_copy { K_TO_DEVICE, K_TO_HOST, K_ON_DEVICE };
 
@@ -60,17 +64,23 @@ struct k_norm {
 
 /* The pointers of one application. Statistics: mean, rstd [n,c], written forward, read backward. gamma, beta NULL: no affine.
    running_mean, running_var [c]: read by `running`, brought up to date by `batch` (NULL: not wanted). */
-struct k_norm_fwd { const float *x, *gamma, *beta, *alpha, *res; float *y, *y2, *mean, *rstd, *running_mean, *running_var; };
+struct k_norm_fwd {
+	const void *x, *res;
+	void *y, *y2;
+	const float *gamma, *beta, *alpha;
+	float *mean, *rstd, *running_mean, *running_var;
+};
 
 /* dy (ypitch), optionally + dy2 (y2pitch): the gradient of y. dx is written (dx_add: added to). dgamma, dbeta, dalpha are added to; NULL: not wanted.
    The gradient of res is dy + dy2: dres (dpitch; NULL: not wanted) is written, or added to with dres_add. dres may be dy itself (dpitch = ypitch):
    then dy2 is added to it in place, and where dy2 is NULL nothing is to be done for it. dx (xpitch) may be dy (xpitch = ypitch), when dres is not.
    With `after` res is read again, its gradient is that behind the activation, and dres is neither dy nor dx. */
 struct k_norm_bwd {
-	const float *dy, *dy2, *x, *gamma, *beta, *alpha, *mean, *rstd;
-	float *dx, *dres, *dgamma, *dbeta, *dalpha;
+	const void *dy, *dy2, *x, *res; /* res: with `after`, else NULL */
+	void *dx, *dres;
 	int dx_add, dres_add;
-	const float *res; /* with `after`, else NULL */
+	const float *gamma, *beta, *alpha, *mean, *rstd;
+	float *dgamma, *dbeta, *dalpha;
 };
 
 /* Layer normalisation over the channels of each voxel (PyTorch's LayerNorm): y = gamma (x - mean) rstd + beta, biased variance. Dense, of vox voxels
@@ -87,8 +97,8 @@ struct k_attention {
 	int64_t table[3];             /* the window that the table of position bias was made for, >= window: [(2 d - 1)(2 h - 1)(2 w - 1)][heads] */
 	float scale;
 };
-struct k_attention_args { const float *qkv, *bias, *table; }; /* qkv [n,D,H,W,3c], bias [3c] (NULL: 0) */
-struct k_attention_grads { const float *dy; float *dqkv, *dbias, *dtable; }; /* written; added to: padding's share (NULL: not wanted); added to */
+struct k_attention_args { const void *qkv; const float *bias, *table; }; /* qkv [n,D,H,W,3c], bias [3c] (NULL: 0) */
+struct k_attention_grads { const void *dy; void *dqkv; float *dbias, *dtable; }; /* written; added to: padding's share (NULL: not wanted); added to */
 
 /* Patch merging: y [n,D/2,H/2,W/2][8][c]: part i of a voxel is the voxel of its 2x2x2 block that order[i] says: 4 d + 2 h + w. D,H,W are even. */
 struct k_merge { int64_t n, c, size[3]; unsigned char order[8]; };
@@ -179,7 +189,8 @@ struct k_unsure {
 struct k_backend {
 	int abi;
 	const char *name;      /* "cpu" */
-	char device[128];      /* what runs it, for --verbose: "avx2, 2 threads, oneDNN 2.6.3" */
+	enum k_precision precision; /* of activations: K_FP32 or K_BF16 */
+	char device[128];      /* what runs it, for --verbose: "avx2, fp32, 2 threads, oneDNN 2.6.3" */
 
 	void *(*alloc)(size_t bytes, struct err *e); /* aligned to 64; free with release */
 	void (*release)(void *p);
@@ -193,41 +204,47 @@ struct k_backend {
 	void (*conv_free)(struct k_conv *c);
 	size_t (*conv_scratch)(const struct k_conv *c);
 	int (*conv_pack)(struct k_conv *c, const float *w, struct err *e);
-	int (*conv_forward)(struct k_conv *c, const float *x, const float *bias, float *y, void *scratch, struct err *e);
-	int (*conv_backward_data)(struct k_conv *c, const float *dy, float *dx, int dx_add, void *scratch, struct err *e);
-	int (*conv_backward_weights)(struct k_conv *c, const float *x, const float *dy, float *dw, float *db, void *scratch, struct err *e);
+	int (*conv_forward)(struct k_conv *c, const void *x, const float *bias, void *y, void *scratch, struct err *e);
+	int (*conv_backward_data)(struct k_conv *c, const void *dy, void *dx, int dx_add, void *scratch, struct err *e);
+	int (*conv_backward_weights)(struct k_conv *c, const void *x, const void *dy, float *dw, float *db, void *scratch, struct err *e);
+
+	/* Weights [oc,ic,taps] of a convolution that adds its input to its output: w[o][o][taps / 2] += 1, oc = ic. */
+	int (*conv_identity)(float *w, int64_t oc, int64_t taps, struct err *e);
 
 	size_t (*norm_scratch)(const struct k_norm *g);
 	int (*norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *scratch, struct err *e);
 	int (*norm_backward)(const struct k_norm *g, const struct k_norm_bwd *a, void *scratch, struct err *e);
 
 	/* mean, rstd: [vox], written forward, read backward; NULL: not wanted. dx: written, or added to; dgamma, dbeta: added to */
-	int (*layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd,
+	int (*layer_forward)(const struct k_layer *g, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd,
 	                     struct err *e);
 	size_t (*layer_scratch)(const struct k_layer *g);
-	int (*layer_backward)(const struct k_layer *g, const float *dy, const float *x, const float *gamma, const float *mean, const float *rstd, float *dx,
+	int (*layer_backward)(const struct k_layer *g, const void *dy, const void *x, const float *gamma, const float *mean, const float *rstd, void *dx,
 	                      int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e);
 
-	int (*merge_forward)(const struct k_merge *g, const float *x, float *y, struct err *e);
-	int (*merge_backward)(const struct k_merge *g, const float *dy, float *dx, int dx_add, struct err *e);
+	int (*merge_forward)(const struct k_merge *g, const void *x, void *y, struct err *e);
+	int (*merge_backward)(const struct k_merge *g, const void *dy, void *dx, int dx_add, struct err *e);
 
 	/* y [n,D,H,W,c]: written. Scratch is for the number of threads in effect; `back`: of the backward call. */
 	size_t (*attention_scratch)(const struct k_attention *g, int back);
-	int (*attention_forward)(const struct k_attention *g, const struct k_attention_args *a, float *y, void *scratch, struct err *e);
+	int (*attention_forward)(const struct k_attention *g, const struct k_attention_args *a, void *y, void *scratch, struct err *e);
 	int (*attention_backward)(const struct k_attention *g, const struct k_attention_args *a, const struct k_attention_grads *d, void *scratch,
 	                          struct err *e);
 
 	/* back 0: y from x; 1: the gradient, x (of y's shape) taken to y (of x's), pitches likewise. add: y += */
-	int (*scale)(const struct k_scale *g, int back, const float *x, float *y, int add, struct err *e);
+	int (*scale)(const struct k_scale *g, int back, const void *x, void *y, int add, struct err *e);
 	/* The same forward and, on gradients, backward. y may be x. */
-	int (*drop)(const struct k_drop *g, const float *x, int64_t xpitch, float *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e);
+	int (*drop)(const struct k_drop *g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e);
 	/* y = x gate[v], gate one channel, dense. Backward: dx (dense) and dgate are written, or added to */
-	int (*gate)(const float *x, int64_t xpitch, const float *gate, float *y, int64_t ypitch, int64_t vox, int64_t c, struct err *e);
-	int (*gate_back)(const float *dy, int64_t ypitch, const float *x, int64_t xpitch, const float *gate, float *dx, float *dgate, int add, int gate_add,
+	int (*gate)(const void *x, int64_t xpitch, const void *gate, void *y, int64_t ypitch, int64_t vox, int64_t c, struct err *e);
+	int (*gate_back)(const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *gate, void *dx, void *dgate, int add, int gate_add,
 		int64_t vox, int64_t c, struct err *e);
 
 	/* y[v][0..c) = x[v][0..c), or += ; pitches in elements */
-	int (*slice_copy)(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e);
+	int (*slice_copy)(void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e);
+	/* The same between activations and dense floats */
+	int (*to_floats)(float *y, const void *x, int64_t xpitch, int64_t vox, int64_t c, struct err *e);
+	int (*from_floats)(void *y, int64_t ypitch, const float *x, int64_t vox, int64_t c, int add, struct err *e);
 
 	/* to [n,small] = label [n, small * factor] at the voxel nearest to the middle (nnU-Net's nearest-exact) */
 	int (*label_down)(uint8_t *to, const uint8_t *label, int64_t n, const int64_t small[3], const int factor[3], struct err *e);
@@ -250,7 +267,7 @@ struct k_backend {
 };
 
 /* The one exported symbol. index: which device (0 on the CPU). The table is valid for the life of the process. NULL and an error. */
-typedef const struct k_backend *k_backend_get_fn(int abi, int index, struct err *e);
+typedef const struct k_backend *k_backend_get_fn(int abi, int index, enum k_precision precision, struct err *e);
 k_backend_get_fn k_backend_get;
 
 #endif

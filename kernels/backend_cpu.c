@@ -10,8 +10,6 @@
 #include "kernels/window.h"
 #include "lib/base/mem.h"
 
-const struct cpu_level *cpu;
-
 static void *cpu_alloc(size_t bytes, struct err *e)
 {
 	return mem_new(bytes, 1, "the cpu device", e);
@@ -33,16 +31,6 @@ static int cpu_zero(void *p, size_t bytes, struct err *e)
 	return 0;
 }
 
-static struct k_backend table = {
-	.abi = K_ABI, .name = "cpu",
-	.alloc = cpu_alloc, .release = free, .copy = cpu_copy, .zero = cpu_zero,
-	.conv_new = conv_new, .conv_free = conv_free, .conv_scratch = conv_scratch, .conv_pack = conv_pack,
-	.conv_forward = conv_forward, .conv_backward_data = conv_backward_data, .conv_backward_weights = conv_backward_weights,
-	.label_down = k_label_down,
-	.window_gather = k_window_gather, .window_blend = k_window_blend, .window_divide = k_window_divide,
-	.window_unsure = k_window_unsure,
-};
-
 static int any(void)
 {
 	return 1;
@@ -59,19 +47,36 @@ static int has_v4(void)
 	return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
 	       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd");
 }
+
+static int has_v4b(void)
+{
+	return has_v4() && __builtin_cpu_supports("avx512bf16");
+}
+
+static int has_amx(void)
+{
+	return __builtin_cpu_supports("amx-bf16");
+}
+#else
+static int has_amx(void)
+{
+	return 0;
+}
 #endif
 
-/* Best first. */
-static const struct { const struct cpu_level *level; int (*has)(void); } levels[] = {
+/* Best first. A name is bf16's level's: of fp32 it may be another's. */
+static const struct { const struct cpu_level *fp32, *bf16; int (*has)(void); } levels[] = {
 #ifdef K_LEVELS_X86
-	{&cpu_level_v4, has_v4},
-	{&cpu_level_v3, has_v3},
+	{&cpu_level_v4, &cpu_level_v4b_half, has_v4b},
+	{&cpu_level_v4, &cpu_level_v4_half, has_v4},
+	{&cpu_level_v3, &cpu_level_v3_half, has_v3},
 #endif
-	{&cpu_level_plain, any},
+	{&cpu_level_plain, &cpu_level_plain_half, any},
 };
+static const struct cpu_level *fp32, *bf16; /* those in use */
 
 /* The best level the processor has, or the one that NIIPIPE_CPU names. */
-static const struct cpu_level *choose(struct err *e)
+static int choose(struct err *e)
 {
 	const char *want = getenv("NIIPIPE_CPU");
 
@@ -79,27 +84,48 @@ static const struct cpu_level *choose(struct err *e)
 	__builtin_cpu_init();
 #endif
 	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-		if (levels[i].has() && (!want || !strcmp(want, levels[i].level->name)))
-			return levels[i].level;
-	err_set(e, NULL, "NIIPIPE_CPU=%.40s names no instruction set that this processor has", want);
-	return NULL;
+		if (levels[i].has() && (!want || !strcmp(want, levels[i].bf16->name))) {
+			fp32 = levels[i].fp32, bf16 = levels[i].bf16;
+			return 0;
+		}
+	return err_set(e, NULL, "NIIPIPE_CPU=%.40s names no instruction set that this processor has", want);
 }
 
-static void fill(const struct cpu_level *l)
+static struct k_conv *conv_new_fp32(const struct k_conv_geom *g, struct err *e)
 {
-	table.norm_scratch = l->norm_scratch, table.norm_forward = l->norm_forward, table.norm_backward = l->norm_backward;
-	table.scale = l->scale, table.drop = l->drop, table.gate = l->gate, table.gate_back = l->gate_back;
-	table.slice_copy = l->slice_copy;
-	table.layer_forward = l->layer_forward, table.layer_scratch = l->layer_scratch, table.layer_backward = l->layer_backward;
-	table.merge_forward = l->merge_forward, table.merge_backward = l->merge_backward;
-	table.attention_scratch = l->attention_scratch, table.attention_forward = l->attention_forward, table.attention_backward = l->attention_backward;
-	table.loss_scratch = l->loss_scratch, table.loss = l->loss;
-	table.optimize = l->optimize, table.lerp = l->lerp, table.sum_squares = l->sum_squares;
-	snprintf(table.device, sizeof table.device, "%s, %d threads, oneDNN %s", l->name, omp_get_max_threads(), dnn_version());
+	return conv_new(g, fp32, e);
 }
 
-__attribute__((visibility("default"))) const struct k_backend *k_backend_get(int abi, int index, struct err *e)
+static struct k_conv *conv_new_bf16(const struct k_conv_geom *g, struct err *e)
 {
+	return conv_new(g, bf16, e);
+}
+
+static void fill(struct k_backend *b, const struct cpu_level *l)
+{
+	*b = (struct k_backend){
+		.abi = K_ABI, .name = "cpu", .precision = l->half ? K_BF16 : K_FP32,
+		.alloc = cpu_alloc, .release = free, .copy = cpu_copy, .zero = cpu_zero,
+		.conv_new = l->half ? conv_new_bf16 : conv_new_fp32, .conv_free = conv_free, .conv_scratch = conv_scratch, .conv_pack = conv_pack,
+		.conv_forward = conv_forward, .conv_backward_data = conv_backward_data, .conv_backward_weights = conv_backward_weights,
+		.conv_identity = conv_identity,
+		.norm_scratch = l->norm_scratch, .norm_forward = l->norm_forward, .norm_backward = l->norm_backward,
+		.layer_forward = l->layer_forward, .layer_scratch = l->layer_scratch, .layer_backward = l->layer_backward,
+		.merge_forward = l->merge_forward, .merge_backward = l->merge_backward,
+		.attention_scratch = l->attention_scratch, .attention_forward = l->attention_forward, .attention_backward = l->attention_backward,
+		.scale = l->scale, .drop = l->drop, .gate = l->gate, .gate_back = l->gate_back,
+		.slice_copy = l->slice_copy, .to_floats = l->to_floats, .from_floats = l->from_floats,
+		.label_down = k_label_down, .loss_scratch = fp32->loss_scratch, .loss = fp32->loss,
+		.optimize = fp32->optimize, .lerp = fp32->lerp, .sum_squares = fp32->sum_squares,
+		.window_gather = k_window_gather, .window_blend = k_window_blend, .window_divide = k_window_divide, .window_unsure = k_window_unsure,
+	};
+	snprintf(b->device, sizeof b->device, "%s, %s, %d threads, oneDNN %s", l->name, l->half ? "bf16" : "fp32", omp_get_max_threads(), dnn_version());
+}
+
+__attribute__((visibility("default"))) const struct k_backend *k_backend_get(int abi, int index, enum k_precision precision, struct err *e)
+{
+	static struct k_backend floats, halves;
+
 	if (abi != K_ABI) {
 		err_set(e, NULL, "the cpu backend is of another version (interface %d, expected %d)", K_ABI, abi);
 		return NULL;
@@ -108,11 +134,10 @@ __attribute__((visibility("default"))) const struct k_backend *k_backend_get(int
 		err_set(e, NULL, "there is no cpu device %d", index);
 		return NULL;
 	}
-	if (!cpu) {
-		cpu = choose(e);
-		if (!cpu)
+	if (!fp32) {
+		if (choose(e))
 			return NULL;
-		fill(cpu);
+		fill(&floats, fp32), fill(&halves, bf16);
 	}
-	return &table;
+	return precision == K_BF16 || (precision == K_AUTO && has_amx()) ? &halves : &floats;
 }

@@ -2,6 +2,7 @@
 #include "kernels/direct.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernels/onednn.h"
 #include "lib/base/mem.h"
@@ -11,6 +12,7 @@ enum { ALIGN = 64, FEW = 16 }; /* FEW: channels */
 enum pass { FORWARD, DATA, WEIGHTS, PASSES };
 
 struct k_conv {
+	const struct cpu_level *cpu;
 	struct k_conv_geom g;
 	int64_t xvox, yvox;     /* n*d*h*w */
 	int own[PASSES];
@@ -54,6 +56,10 @@ static int within(int64_t n, const int64_t limit[2])
 
 static int prefer_own(const struct k_conv_geom *g, enum pass pass)
 {
+	const char *want = getenv("NIIPIPE_CONV");
+
+	if (want && !strcmp(want, "onednn"))
+		return 0;
 	for (size_t i = 0; i < sizeof library / sizeof *library; i++) {
 		const struct rule *r = &library[i];
 
@@ -64,15 +70,17 @@ static int prefer_own(const struct k_conv_geom *g, enum pass pass)
 }
 
 /* The pass from `in` to `out`: strided where in is the convolution's large side. */
-static int plan_gather(struct gather *p, const struct k_conv_geom *g, int data, struct err *e)
+static int plan_gather(const struct k_conv *c, struct gather *p, int data, struct err *e)
 {
+	const struct k_conv_geom *g = &c->g;
+
 	*p = (struct gather){.fractional = data != g->transposed, .n = g->n, .ci = data ? g->oc : g->ic, .co = data ? g->ic : g->oc,
 			     .inpitch = data ? g->ypitch : g->xpitch, .outpitch = data ? g->xpitch : g->ypitch};
 	for (int i = 0; i < 3; i++) {
 		p->in[i] = data ? g->out[i] : g->in[i], p->out[i] = data ? g->in[i] : g->out[i];
 		p->kernel[i] = g->kernel[i], p->stride[i] = g->stride[i], p->pad[i] = g->pad[i];
 	}
-	return cpu->gather_plan(p, e);
+	return c->cpu->gather_plan(p, e);
 }
 
 #define SWAP(type, a, b) do { type t_ = a; a = b; b = t_; } while (0)
@@ -95,8 +103,9 @@ static void mirror(struct wgrad *p)
 	}
 }
 
-static int plan_wgrad(struct wgrad *p, const struct k_conv_geom *g)
+static int plan_wgrad(const struct k_conv *c, struct wgrad *p)
 {
+	const struct k_conv_geom *g = &c->g;
 	int t = g->transposed;
 
 	*p = (struct wgrad){.n = g->n, .cl = t ? g->oc : g->ic, .cs = t ? g->ic : g->oc, .lpitch = t ? g->ypitch : g->xpitch,
@@ -106,15 +115,16 @@ static int plan_wgrad(struct wgrad *p, const struct k_conv_geom *g)
 		p->kernel[i] = g->kernel[i], p->stride[i] = g->stride[i], p->pad[i] = g->pad[i];
 	}
 	mirror(p);
-	return cpu->wgrad_plan(p);
+	return c->cpu->wgrad_plan(p);
 }
 
-struct k_conv *conv_new(const struct k_conv_geom *g, struct err *e)
+struct k_conv *conv_new(const struct k_conv_geom *g, const struct cpu_level *cpu, struct err *e)
 {
 	struct k_conv *c = mem_zero(1, sizeof *c, "a convolution", e);
 
 	if (!c)
 		return NULL;
+	c->cpu = cpu;
 	c->g = *g;
 	c->g.xpitch = g->xpitch ? g->xpitch : g->ic;
 	c->g.ypitch = g->ypitch ? g->ypitch : g->oc;
@@ -124,9 +134,9 @@ struct k_conv *conv_new(const struct k_conv_geom *g, struct err *e)
 		goto fail;
 	for (int p = 0; p < (g->train ? PASSES : DATA); p++)
 		c->own[p] = prefer_own(&c->g, p);
-	c->own[FORWARD] = c->own[FORWARD] && !plan_gather(&c->forward, &c->g, 0, e);
-	c->own[DATA] = c->own[DATA] && !plan_gather(&c->data, &c->g, 1, e);
-	c->own[WEIGHTS] = c->own[WEIGHTS] && !plan_wgrad(&c->weights, &c->g);
+	c->own[FORWARD] = c->own[FORWARD] && !plan_gather(c, &c->forward, 0, e);
+	c->own[DATA] = c->own[DATA] && !plan_gather(c, &c->data, 1, e);
+	c->own[WEIGHTS] = c->own[WEIGHTS] && !plan_wgrad(c, &c->weights);
 	if ((c->own[FORWARD] && (!g->train || (c->own[DATA] && c->own[WEIGHTS]))) || (c->dnn = dnn_conv_new(&c->g, e)))
 		return c;
 fail:
@@ -158,28 +168,39 @@ static size_t larger(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
-/* Own kernels' rooms; for oneDNN dense copies of x and y, then what it wants. */
+/* oneDNN has dense floats: does it want a copy of x, of y? */
+static int copies_x(const struct k_conv *c)
+{
+	return c->cpu->half || c->g.xpitch != c->g.ic;
+}
+
+static int copies_y(const struct k_conv *c)
+{
+	return c->cpu->half || c->g.ypitch != c->g.oc;
+}
+
+/* Own kernels' rooms; for oneDNN copies of x and y, then what it wants. */
 size_t conv_scratch(const struct k_conv *c)
 {
-	size_t n = cpu->column_scratch(c->yvox, c->g.oc), x = c->g.train || c->g.xpitch != c->g.ic ? dense_x(c) : 0;
+	size_t n = c->cpu->column_scratch(c->yvox, c->g.oc), x = c->g.train || copies_x(c) ? dense_x(c) : 0;
 
 	if (c->dnn)
-		n = larger(n, x + (c->g.ypitch != c->g.oc ? dense_y(c) : 0) + dnn_conv_scratch(c->dnn));
+		n = larger(n, x + (copies_y(c) ? dense_y(c) : 0) + dnn_conv_scratch(c->dnn));
 	if (c->own[FORWARD])
 		n = larger(n, sizeof(float) * (size_t)(c->forward.room * c->forward.threads));
 	if (c->own[DATA])
 		n = larger(n, sizeof(float) * (size_t)(c->data.room * c->data.threads));
 	if (c->own[WEIGHTS])
-		n = larger(n, cpu->wgrad_scratch(&c->weights));
+		n = larger(n, c->cpu->wgrad_scratch(&c->weights));
 	return n + ALIGN;
 }
 
 int conv_pack(struct k_conv *c, const float *w, struct err *e)
 {
 	if (c->own[FORWARD])
-		cpu->gather_pack(&c->forward, w);
+		c->cpu->gather_pack(&c->forward, w);
 	if (c->own[DATA])
-		cpu->gather_pack(&c->data, w);
+		c->cpu->gather_pack(&c->data, w);
 	return c->dnn ? dnn_conv_pack(c->dnn, w, e) : 0;
 }
 
@@ -188,59 +209,67 @@ static char *after(void *scratch, const struct k_conv *c, int x, int y)
 	return (char *)scratch + (x ? dense_x(c) : 0) + (y ? dense_y(c) : 0);
 }
 
-int conv_forward(struct k_conv *c, const float *x, const float *bias, float *y, void *scratch, struct err *e)
+int conv_identity(float *w, int64_t oc, int64_t taps, struct err *e)
+{
+	(void)e;
+	for (int64_t o = 0; o < oc; o++)
+		w[o * (oc + 1) * taps + taps / 2]++;
+	return 0;
+}
+
+int conv_forward(struct k_conv *c, const void *x, const float *bias, void *y, void *scratch, struct err *e)
 {
 	const struct k_conv_geom *g = &c->g;
-	int cx = g->xpitch != g->ic, cy = g->ypitch != g->oc;
+	int cx = copies_x(c), cy = copies_y(c);
 	float *tx = scratch, *ty = (float *)after(scratch, c, cx, 0);
 
 	if (c->own[FORWARD]) {
-		cpu->gather_run(&c->forward, x, bias, y, 0, scratch);
+		c->cpu->gather_run(&c->forward, x, bias, y, 0, scratch);
 		return 0;
 	}
 	if (cx)
-		cpu->slice_copy(tx, g->ic, x, g->xpitch, c->xvox, g->ic, 0, e);
+		c->cpu->to_floats(tx, x, g->xpitch, c->xvox, g->ic, e);
 	if (dnn_conv_forward(c->dnn, cx ? tx : x, bias, cy ? ty : y, after(scratch, c, cx, cy), e))
 		return -1;
-	return cy ? cpu->slice_copy(y, g->ypitch, ty, g->oc, c->yvox, g->oc, 0, e) : 0;
+	return cy ? c->cpu->from_floats(y, g->ypitch, ty, c->yvox, g->oc, 0, e) : 0;
 }
 
-int conv_backward_data(struct k_conv *c, const float *dy, float *dx, int dx_add, void *scratch, struct err *e)
+int conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_add, void *scratch, struct err *e)
 {
 	const struct k_conv_geom *g = &c->g;
-	int cx = g->xpitch != g->ic || dx_add, cy = g->ypitch != g->oc;
+	int cx = copies_x(c) || dx_add, cy = copies_y(c);
 	float *tx = scratch, *ty = (float *)after(scratch, c, cx, 0);
 
 	if (c->own[DATA]) {
-		cpu->gather_run(&c->data, dy, NULL, dx, dx_add, scratch);
+		c->cpu->gather_run(&c->data, dy, NULL, dx, dx_add, scratch);
 		return 0;
 	}
 	if (cy)
-		cpu->slice_copy(ty, g->oc, dy, g->ypitch, c->yvox, g->oc, 0, e);
+		c->cpu->to_floats(ty, dy, g->ypitch, c->yvox, g->oc, e);
 	if (dnn_conv_backward_data(c->dnn, cy ? ty : dy, cx ? tx : dx, after(scratch, c, cx, cy), e))
 		return -1;
-	return cx ? cpu->slice_copy(dx, g->xpitch, tx, g->ic, c->xvox, g->ic, dx_add, e) : 0;
+	return cx ? c->cpu->from_floats(dx, g->xpitch, tx, c->xvox, g->ic, dx_add, e) : 0;
 }
 
-int conv_backward_weights(struct k_conv *c, const float *x, const float *dy, float *dw, float *db, void *scratch, struct err *e)
+int conv_backward_weights(struct k_conv *c, const void *x, const void *dy, float *dw, float *db, void *scratch, struct err *e)
 {
 	const struct k_conv_geom *g = &c->g;
-	int cx = g->xpitch != g->ic, cy = g->ypitch != g->oc;
+	int cx = copies_x(c), cy = copies_y(c);
 	float *tx = scratch, *ty = (float *)after(scratch, c, cx, 0);
 
 	if (db)
-		cpu->column_sum(dy, g->ypitch, c->yvox, g->oc, db, scratch);
+		c->cpu->column_sum(dy, g->ypitch, c->yvox, g->oc, db, scratch);
 	if (!dw)
 		return 0;
 	if (c->own[WEIGHTS]) {
 		int swap = g->transposed != c->weights.mirror;
 
-		cpu->wgrad_run(&c->weights, swap ? dy : x, swap ? x : dy, dw, scratch);
+		c->cpu->wgrad_run(&c->weights, swap ? dy : x, swap ? x : dy, dw, scratch);
 		return 0;
 	}
 	if (cx)
-		cpu->slice_copy(tx, g->ic, x, g->xpitch, c->xvox, g->ic, 0, e);
+		c->cpu->to_floats(tx, x, g->xpitch, c->xvox, g->ic, e);
 	if (cy)
-		cpu->slice_copy(ty, g->oc, dy, g->ypitch, c->yvox, g->oc, 0, e);
+		c->cpu->to_floats(ty, dy, g->ypitch, c->yvox, g->oc, e);
 	return dnn_conv_backward_weights(c->dnn, cx ? tx : x, cy ? ty : dy, dw, after(scratch, c, cx, cy), e);
 }

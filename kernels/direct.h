@@ -10,6 +10,7 @@
 #define NIIPIPE_DIRECT_H
 
 #include "kernels/cpu.h"
+#include "kernels/vec.h"
 
 enum { MAX_KERNEL = 16, MAX_STRIDE = 8 };
 
@@ -42,13 +43,15 @@ struct gather {
 int K(gather_plan)(struct gather *g, struct err *e);
 int K(thin_plan)(struct gather *g); /* 0: these channels are for thin.c; plane, most are set */
 void K(gather_pack)(struct gather *g, const float *w);
-void K(gather_run)(const struct gather *g, const float *x, const float *bias, float *y, int add, float *scratch);
+void K(gather_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch);
 
 /* One task's part: output rows h0..h1 of plane od, and the copied input rows it needs: ihs rows from ih0 for each of dtaps planes. */
 struct gather_task {
 	const struct gather *g;
-	const float *x, *bias;
-	float *y, *buffer;
+	const elem *x;
+	const float *bias;
+	elem *y;
+	float *buffer;
 	int add;
 	int64_t n, od, h0, h1;
 	int dtaps, kd[MAX_KERNEL];
@@ -61,18 +64,18 @@ struct gather_row { const float *x; int64_t k; };
 int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *row);
 
 /* thin.c's: body voxels of a row, one channel after the other, `plane` floats each, zeros before and behind; all output rows of a task. */
-void K(thin_apart)(float *to, int64_t plane, int64_t left, const float *from, int64_t pitch, int64_t body, int64_t ci);
+void K(thin_apart)(float *to, int64_t plane, int64_t left, const elem *from, int64_t pitch, int64_t body, int64_t ci);
 void K(thin_task)(const struct gather_task *t);
 
 /* A block of outputs along w from the rows' voxels, `len` floats at `at` of each row, `step` from one output to the next: for count outputs y,
-   ystep apart. */
+   ystep apart; `floats`: y is floats, whatever elements are. */
 struct gather_call {
 	const struct gather_row *row;
 	int64_t rows, at, len, step, wstep; /* wstep: floats of weights from one k to the next */
 	const float *w, *bias;
-	float *y;
+	void *y;
 	int64_t ystep;
-	int cols, add;
+	int cols, add, floats;
 };
 void K(gather_wide)(struct gather_call *a, int nr, int64_t count); /* nr: VL or 2 VL, columns of w */
 void K(gather_dot)(struct gather_call *a, int co, int64_t count);  /* co <= 4 columns; w [k][co][len], len a multiple of VL */
@@ -81,7 +84,7 @@ void K(gather_dot)(struct gather_call *a, int co, int64_t count);  /* co <= 4 co
 int K(tiles_plan)(struct gather *g);
 int64_t K(tiles_weights)(const struct gather *g);
 void K(tiles_pack)(struct gather *g, const float *w);
-void K(tiles_run)(const struct gather *g, const float *x, const float *bias, float *y, int add, float *scratch);
+void K(tiles_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch);
 
 /* Taps of output o on axis 0 or 1: input positions and kernel positions; how many. */
 int K(gather_taps)(const struct gather *g, int axis, int64_t o, int64_t *in, int *k);
@@ -114,8 +117,8 @@ struct wgrad_task { int64_t n, d, h0, h1, c0; int kd; };
 
 /* wgrad_thin.c's: 0 where it is for these channels; one task's sums, added to dw [kd][kh][kw][l][wide]. */
 int K(wgrad_thin_plan)(struct wgrad *g);
-void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const float *l, const float *s, float *dw, float *room);
+void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const elem *l, const elem *s, float *dw, float *room);
 size_t K(wgrad_scratch)(const struct wgrad *g);
-void K(wgrad_run)(const struct wgrad *g, const float *l, const float *s, float *dw, float *scratch);
+void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw, float *scratch);
 
 #endif

@@ -4,7 +4,6 @@
 #include "kernels/vmath.h"
 
 enum { BLOCK = 4 * VL }; /* floats of VL Philox blocks */
-typedef uint32_t words __attribute__((vector_size(VL * 4), may_alias));
 typedef uint64_t wide __attribute__((vector_size(VL * 8), may_alias));
 
 /* Low and high words of a * m */
@@ -53,7 +52,7 @@ static void factors(const struct k_drop *g, int64_t block, float m[BLOCK])
 	}
 }
 
-static void multiply_block(const float *x, const float *m, float *y, int add)
+static void multiply_block(const elem *x, const float *m, elem *y, int add)
 {
 	UNROLL for (int i = 0; i < BLOCK; i += VL) {
 		vec t = load(x + i) * load(m + i);
@@ -63,7 +62,7 @@ static void multiply_block(const float *x, const float *m, float *y, int add)
 }
 
 /* Channels b .. of voxels that share their draws */
-static void drop_channels(const struct k_drop *g, const float *x, int64_t xpitch, float *y, int64_t ypitch, int64_t first, int64_t b, int64_t c,
+static void drop_channels(const struct k_drop *g, const elem *x, int64_t xpitch, elem *y, int64_t ypitch, int64_t first, int64_t b, int64_t c,
 	int add)
 {
 	float m[BLOCK];
@@ -72,14 +71,16 @@ static void drop_channels(const struct k_drop *g, const float *x, int64_t xpitch
 	factors(g, (first / g->span * ((c + 3) / 4 * 4) + b) / 4, m);
 	for (int64_t v = first; v < first + g->span; v++)
 		for (int64_t i = 0; i < n; i++) {
-			float t = x[v * xpitch + b + i] * m[i];
+			float t = widen(x[v * xpitch + b + i]) * m[i];
 
-			y[v * ypitch + b + i] = add ? y[v * ypitch + b + i] + t : t;
+			y[v * ypitch + b + i] = narrow(add ? widen(y[v * ypitch + b + i]) + t : t);
 		}
 }
 
-int K(drop)(const struct k_drop *g, const float *x, int64_t xpitch, float *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e)
+int K(drop)(const struct k_drop *g, const void *from, int64_t xpitch, void *to, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e)
 {
+	const elem *x = from;
+	elem *y = to;
 	int64_t n = vox * c;
 	int dense;
 
@@ -104,9 +105,9 @@ int K(drop)(const struct k_drop *g, const float *x, int64_t xpitch, float *y, in
 			continue;
 		}
 		for (int64_t j = 0; j < BLOCK && b + j < n; j++) {
-			float t = x[v * xpitch + i] * m[j];
+			float t = widen(x[v * xpitch + i]) * m[j];
 
-			y[v * ypitch + i] = add ? y[v * ypitch + i] + t : t;
+			y[v * ypitch + i] = narrow(add ? widen(y[v * ypitch + i]) + t : t);
 			if (++i == c)
 				i = 0, v++;
 		}
@@ -114,18 +115,21 @@ int K(drop)(const struct k_drop *g, const float *x, int64_t xpitch, float *y, in
 	return 0;
 }
 
-int K(gate)(const float *x, int64_t xpitch, const float *gate, float *y, int64_t ypitch, int64_t vox, int64_t c, struct err *e)
+int K(gate)(const void *from, int64_t xpitch, const void *by, void *to, int64_t ypitch, int64_t vox, int64_t c, struct err *e)
 {
+	const elem *x = from, *gate = by;
+	elem *y = to;
+
 	(void)e;
 	xpitch = xpitch ? xpitch : c, ypitch = ypitch ? ypitch : c;
 #pragma omp parallel for schedule(static)
 	for (int64_t v = 0; v < vox; v++)
 		for (int64_t i = 0; i < c; i++)
-			y[v * ypitch + i] = x[v * xpitch + i] * gate[v];
+			y[v * ypitch + i] = narrow(widen(x[v * xpitch + i]) * widen(gate[v]));
 	return 0;
 }
 
-int K(gate_back)(const float *dy, int64_t ypitch, const float *x, int64_t xpitch, const float *gate, float *dx, float *dgate, int add, int gate_add,
+int K(gate_back)(const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *gate, void *dx, void *dgate, int add, int gate_add,
 	int64_t vox, int64_t c, struct err *e)
 {
 	int64_t whole = c / VL * VL;
@@ -134,22 +138,25 @@ int K(gate_back)(const float *dy, int64_t ypitch, const float *x, int64_t xpitch
 	xpitch = xpitch ? xpitch : c, ypitch = ypitch ? ypitch : c;
 #pragma omp parallel for schedule(static)
 	for (int64_t v = 0; v < vox; v++) {
-		const float *g = dy + v * ypitch, *from = x + v * xpitch;
-		float *to = dx + v * c, sum;
+		const elem *g = (const elem *)dy + v * ypitch, *from = (const elem *)x + v * xpitch;
+		elem *to = (elem *)dx + v * c, *dg = (elem *)dgate + v;
+		float by = widen(((const elem *)gate)[v]), sum;
 		vec s = {0};
 
 		for (int64_t i = 0; i < whole; i += VL) {
-			vec d = load(g + i), t = d * gate[v];
+			vec d = load(g + i), t = d * by;
 
 			s += d * load(from + i);
 			store(to + i, add ? load(to + i) + t : t);
 		}
 		sum = vec_total(s);
 		for (int64_t i = whole; i < c; i++) {
-			sum += g[i] * from[i];
-			to[i] = add ? to[i] + g[i] * gate[v] : g[i] * gate[v];
+			float t = widen(g[i]) * by;
+
+			sum += widen(g[i]) * widen(from[i]);
+			to[i] = narrow(add ? widen(to[i]) + t : t);
 		}
-		dgate[v] = gate_add ? dgate[v] + sum : sum;
+		*dg = narrow(gate_add ? widen(*dg) + sum : sum);
 	}
 	return 0;
 }

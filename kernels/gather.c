@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/vec.h"
 #include "lib/base/mem.h"
 
 enum { NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15 }; /* columns at a time; channels of the dot kernels; floats of rows */
@@ -111,7 +110,7 @@ int K(gather_plan)(struct gather *g, struct err *e)
 		return g->w ? 0 : -1;
 	}
 	g->len_unit = g->kind == GATHER_DOT ? VL : 1;
-	g->in_place = g->kind != GATHER_THIN && !g->left && g->width <= g->in[2];
+	g->in_place = sizeof(elem) == sizeof(float) && g->kind != GATHER_THIN && !g->left && g->width <= g->in[2];
 	for (int c = 0; c < g->classes; c++)
 		g->in_place &= g->class[c].taps <= 1 && run_len(g, c) <= g->ci;
 	g->hblock = g->out[1];
@@ -194,14 +193,20 @@ void K(gather_pack)(struct gather *g, const float *w)
 }
 
 /* -- running ------------------------------------------------------------------- */
-static const float *input_row(const struct gather_task *t, int64_t d, int64_t h)
+static const elem *input_row(const struct gather_task *t, int64_t d, int64_t h)
 {
 	const struct gather *g = t->g;
 
 	return t->x + ((t->n * g->in[0] + d) * g->in[1] + h) * g->in[2] * g->inpitch;
 }
 
-static void copy_row(const struct gather *g, float *to, const float *from)
+static void widen_row(float *to, const elem *from, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		to[i] = widen(from[i]);
+}
+
+static void copy_row(const struct gather *g, float *to, const elem *from)
 {
 	int64_t body = g->in[2] < g->width - g->left ? g->in[2] : g->width - g->left, len = row_len(g), ci = g->ci;
 
@@ -213,11 +218,10 @@ static void copy_row(const struct gather *g, float *to, const float *from)
 	memset(to, 0, sizeof *to * (size_t)(g->left * ci));
 	to += g->left * ci, len -= g->left * ci;
 	if (g->inpitch == ci)
-		memcpy(to, from, sizeof *to * (size_t)(body * ci));
+		widen_row(to, from, body * ci);
 	else
 		for (int64_t v = 0; v < body; v++)
-			for (int64_t i = 0; i < ci; i++)
-				to[v * ci + i] = from[v * g->inpitch + i];
+			widen_row(to + v * ci, from + v * g->inpitch, ci);
 	memset(to + body * ci, 0, sizeof *to * (size_t)(len - body * ci));
 }
 
@@ -251,7 +255,7 @@ int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *r
 
 	for (int i = 0; i < t->dtaps; i++)
 		for (int j = 0; j < htaps; j++, n++) {
-			row[n].x = g->in_place ? input_row(t, t->id[i], ih[j]) : t->buffer + (i * t->ihs + ih[j] - t->ih0) * row_len(g);
+			row[n].x = g->in_place ? (const float *)input_row(t, t->id[i], ih[j]) : t->buffer + (i * t->ihs + ih[j] - t->ih0) * row_len(g);
 			row[n].k = t->kd[i] * g->kernel[1] + kh[j];
 		}
 	return n;
@@ -262,7 +266,8 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 	const struct gather *g = t->g;
 	struct gather_row row[MAX_ROWS];
 	int dotted = g->kind == GATHER_DOT, nr = dotted ? (int)g->co : width_of(g, first);
-	float bias[NR] = {0}, *y = t->y + (((t->n * g->out[0] + t->od) * g->out[1] + oh) * g->out[2]) * g->outpitch + first;
+	float bias[NR] = {0};
+	elem *y = t->y + (((t->n * g->out[0] + t->od) * g->out[1] + oh) * g->out[2]) * g->outpitch + first;
 	struct gather_call a = {.row = row, .rows = K(gather_rows)(t, oh, row), .bias = bias, .ystep = g->classes * g->outpitch, .add = t->add};
 
 	a.cols = g->co - first < nr ? (int)(g->co - first) : nr;
@@ -285,7 +290,7 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 	}
 }
 
-void K(gather_run)(const struct gather *g, const float *x, const float *bias, float *y, int add, float *scratch)
+void K(gather_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch)
 {
 	int64_t hblock = g->hblock ? g->hblock : 1, hblocks = (g->out[1] + hblock - 1) / hblock, tasks = g->n * g->out[0] * hblocks;
 	int64_t unit = g->kind == GATHER_DOT ? g->co : NR;

@@ -3,16 +3,14 @@
    dot:  up to DOT_MAX output channels: vectors over the run of taps and input channels, summed across at the end. */
 #include "kernels/direct.h"
 
-#include "kernels/vec.h"
-
 enum { MR = VL == 16 ? 12 : 6, MR_ONE = 12, DOT_MAX = 4, DOT_MR = 4 };
 
 typedef void kernel(const struct gather_call *a);
 
-INLINE void finish(const struct gather_call *a, float *y, const float *v, int n)
+INLINE void finish(const struct gather_call *a, elem *y, const float *v, int n)
 {
 	for (int i = 0; i < n; i++)
-		y[i] = v[i] + (a->add ? y[i] : 0);
+		y[i] = narrow(v[i] + (a->add ? widen(y[i]) : 0));
 }
 
 INLINE void wide(const struct gather_call *a, const int mr, const int nv)
@@ -37,10 +35,16 @@ INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 			}
 		}
 	}
+	if (a->floats) {
+		UNROLL for (int m = 0; m < mr; m++)
+			UNROLL for (int v = 0; v < nv; v++)
+				store((float *)a->y + m * a->ystep + v * VL, acc[m][v]);
+		return;
+	}
 	if (a->cols == nv * VL) {
 		UNROLL for (int m = 0; m < mr; m++)
 			UNROLL for (int v = 0; v < nv; v++) {
-				float *y = a->y + m * a->ystep + v * VL;
+				elem *y = (elem *)a->y + m * a->ystep + v * VL;
 
 				if (a->add)
 					acc[m][v] += load(y);
@@ -53,7 +57,7 @@ INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 
 		UNROLL for (int v = 0; v < nv; v++)
 			store(t + v * VL, acc[m][v]);
-		finish(a, a->y + m * a->ystep, t, a->cols);
+		finish(a, (elem *)a->y + m * a->ystep, t, a->cols);
 	}
 }
 
@@ -97,9 +101,9 @@ INLINE void dot(const struct gather_call *a, const int mr, const int co)
 			v[j] = i * VL + j < mr * co ? acc[(i * VL + j) / co][(i * VL + j) % co] : (vec){0};
 		store(t, vec_sums(v));
 		for (int j = 0; j < VL && i * VL + j < mr * co; j++) {
-			float *y = a->y + (i * VL + j) / co * a->ystep + (i * VL + j) % co;
+			elem *y = (elem *)a->y + (i * VL + j) / co * a->ystep + (i * VL + j) % co;
 
-			*y = t[j] + a->bias[(i * VL + j) % co] + (a->add ? *y : 0);
+			*y = narrow(t[j] + a->bias[(i * VL + j) % co] + (a->add ? widen(*y) : 0));
 		}
 	}
 }
@@ -117,13 +121,13 @@ static kernel *const dots[DOT_MAX][5] = {
 /* count outputs in even blocks of at most mr */
 static void blocks(struct gather_call *a, kernel *const *table, int64_t mr, int64_t count)
 {
-	int64_t n = (count + mr - 1) / mr, at = a->at;
-	float *y = a->y;
+	int64_t n = (count + mr - 1) / mr, at = a->at, size = a->floats ? sizeof(float) : sizeof(elem);
+	char *y = a->y;
 
 	for (int64_t b = 0; b < n; b++) {
 		int64_t q = count * b / n;
 
-		a->at = at + q * a->step, a->y = y + q * a->ystep;
+		a->at = at + q * a->step, a->y = y + q * a->ystep * size;
 		table[count * (b + 1) / n - q](a);
 	}
 }

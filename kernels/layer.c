@@ -10,51 +10,38 @@
 
 enum { CHUNK = 2048, RUN = 64 }; /* voxels: of a chunk; added as floats */
 
-/* Sum over channels of fn(i, nv), nv lanes at i: vectors, then one by one. */
+/* The same for every channel i, nv vectors (1, then 0: one element) at a time */
 #define CHANNELS(c, ...) \
 	do { \
 		int64_t i = 0; \
 		for (; i + VL <= (c); i += VL) { \
-			const int nv = VL; \
+			const int nv = 1; \
 			__VA_ARGS__; \
 		} \
 		for (; i < (c); i++) { \
-			const int nv = 1; \
+			const int nv = 0; \
 			__VA_ARGS__; \
 		} \
 	} while (0)
 
-INLINE vec take(const float *p, const int nv)
-{
-	return nv == VL ? load(p) : (vec){*p};
-}
-
-INLINE void put(float *p, vec v, const int nv)
-{
-	if (nv == VL)
-		store(p, v);
-	else
-		*p = v[0];
-}
-
-static void forward(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd)
+static void forward(const struct k_layer *g, const elem *x, const float *gamma, const float *beta, elem *y, float *mean, float *rstd)
 {
 	vec sum = {0}, squares = {0};
 	float m, s;
 
-	CHANNELS(g->c, sum += take(x + i, nv));
+	CHANNELS(g->c, sum += load_some(x + i, nv));
 	m = vec_total(sum) / (float)g->c;
 	CHANNELS(g->c, {
-		vec d = nv == VL ? load(x + i) - m : (vec){x[i] - m};
+		vec d = nv ? load(x + i) - m : (vec){widen(x[i]) - m};
 
 		squares += d * d;
 	});
 	s = 1 / sqrtf(vec_total(squares) / (float)g->c + g->eps);
 	CHANNELS(g->c, {
-		vec u = (take(x + i, nv) - m) * s;
+		vec u = (load_some(x + i, nv) - m) * s;
 
-		u = gamma ? u * take(gamma + i, nv) : u;
-		put(y + i, beta ? u + take(beta + i, nv) : u, nv);
+		u = gamma ? u * load_some(gamma + i, nv) : u;
+		store_some(y + i, beta ? u + load_some(beta + i, nv) : u, nv);
 	});
 	if (mean)
 		*mean = m;
@@ -62,13 +49,13 @@ static void forward(const struct k_layer *g, const float *x, const float *gamma,
 		*rstd = s;
 }
 
-int K(layer_forward)(const struct k_layer *g, const float *x, const float *gamma, const float *beta, float *y, float *mean, float *rstd,
+int K(layer_forward)(const struct k_layer *g, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd,
                      struct err *e)
 {
 	(void)e;
 #pragma omp parallel for schedule(static)
 	for (int64_t v = 0; v < g->vox; v++)
-		forward(g, x + v * g->c, gamma, beta, y + v * g->c, mean ? mean + v : NULL, rstd ? rstd + v : NULL);
+		forward(g, (const elem *)x + v * g->c, gamma, beta, (elem *)y + v * g->c, mean ? mean + v : NULL, rstd ? rstd + v : NULL);
 	return 0;
 }
 
@@ -83,29 +70,29 @@ size_t K(layer_scratch)(const struct k_layer *g)
 	return (size_t)(chunks_of(g) * g->c) * 2 * (sizeof(double) + sizeof(float));
 }
 
-static void backward(const struct k_layer *g, const float *dy, const float *x, const float *gamma, float m, float s, float *dx, int add, float *sums)
+static void backward(const struct k_layer *g, const elem *dy, const elem *x, const float *gamma, float m, float s, elem *dx, int add, float *sums)
 {
 	vec t = {0}, tu = {0};
 	float mt, mtu;
 
 	CHANNELS(g->c, {
-		vec d = take(dy + i, nv), u = nv == VL ? (load(x + i) - m) * s : (vec){(x[i] - m) * s}, w = gamma ? d * take(gamma + i, nv) : d;
+		vec d = load_some(dy + i, nv), u = nv ? (load(x + i) - m) * s : (vec){(widen(x[i]) - m) * s}, w = gamma ? d * load_some(gamma + i, nv) : d;
 
-		put(sums + i, take(sums + i, nv) + d * u, nv);
-		put(sums + g->c + i, take(sums + g->c + i, nv) + d, nv);
+		store_some(sums + i, load_some(sums + i, nv) + d * u, nv);
+		store_some(sums + g->c + i, load_some(sums + g->c + i, nv) + d, nv);
 		t += w;
 		tu += w * u;
 	});
 	mt = vec_total(t) / (float)g->c, mtu = vec_total(tu) / (float)g->c;
 	CHANNELS(g->c, {
-		vec d = take(dy + i, nv), u = (take(x + i, nv) - m) * s, w = gamma ? d * take(gamma + i, nv) : d;
+		vec d = load_some(dy + i, nv), u = (load_some(x + i, nv) - m) * s, w = gamma ? d * load_some(gamma + i, nv) : d;
 
 		w = (w - mt - u * mtu) * s;
-		put(dx + i, add ? take(dx + i, nv) + w : w, nv);
+		store_some(dx + i, add ? load_some(dx + i, nv) + w : w, nv);
 	});
 }
 
-int K(layer_backward)(const struct k_layer *g, const float *dy, const float *x, const float *gamma, const float *mean, const float *rstd, float *dx,
+int K(layer_backward)(const struct k_layer *g, const void *dy, const void *x, const float *gamma, const float *mean, const float *rstd, void *dx,
                       int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e)
 {
 	int64_t chunks = chunks_of(g), c = g->c;
@@ -123,7 +110,7 @@ int K(layer_backward)(const struct k_layer *g, const float *dy, const float *x, 
 		for (int64_t v = k * CHUNK; v < end; v++) {
 			if (v % RUN == 0)
 				memset(run, 0, sizeof *run * (size_t)(2 * c));
-			backward(g, dy + v * c, x + v * c, gamma, mean[v], rstd[v], dx + v * c, dx_add, run);
+			backward(g, (const elem *)dy + v * c, (const elem *)x + v * c, gamma, mean[v], rstd[v], (elem *)dx + v * c, dx_add, run);
 			for (int64_t i = 0; (v % RUN == RUN - 1 || v == end - 1) && i < 2 * c; i++)
 				sum[i] += run[i];
 		}

@@ -15,8 +15,10 @@ static int64_t source_row(const struct k_merge *g, int64_t r, int part, int64_t 
 	return ((n * g->size[0] + 2 * d + (bits >> 2 & 1)) * g->size[1] + 2 * h + (bits >> 1 & 1)) * g->size[2];
 }
 
-int K(merge_forward)(const struct k_merge *g, const float *x, float *y, struct err *e)
+int K(merge_forward)(const struct k_merge *g, const void *from, void *to, struct err *e)
 {
+	const elem *x = from;
+	elem *y = to;
 	int64_t rows = g->n * (g->size[0] / 2) * (g->size[1] / 2), nw = g->size[2] / 2, c = g->c;
 
 	(void)e;
@@ -31,8 +33,10 @@ int K(merge_forward)(const struct k_merge *g, const float *x, float *y, struct e
 	return 0;
 }
 
-int K(merge_backward)(const struct k_merge *g, const float *dy, float *dx, int dx_add, struct err *e)
+int K(merge_backward)(const struct k_merge *g, const void *behind, void *before, int dx_add, struct err *e)
 {
+	const elem *dy = behind;
+	elem *dx = before;
 	int64_t rows = g->n * (g->size[0] / 2) * (g->size[1] / 2), nw = g->size[2] / 2, c = g->c;
 
 	(void)e;
@@ -44,11 +48,11 @@ int K(merge_backward)(const struct k_merge *g, const float *dy, float *dx, int d
 			int64_t first, at = source_row(g, r, part, &first);
 
 			for (int64_t w = 0; w < nw; w++) {
-				const float *from = dy + ((r * nw + w) * 8 + part) * c;
-				float *to = dx + (at + 2 * w + first) * c;
+				const elem *from = dy + ((r * nw + w) * 8 + part) * c;
+				elem *to = dx + (at + 2 * w + first) * c;
 
 				for (int64_t i = 0; i < c; i++)
-					to[i] += from[i];
+					to[i] = narrow(widen(to[i]) + widen(from[i]));
 			}
 		}
 	return 0;

@@ -10,31 +10,32 @@ size_t K(norm_scratch)(const struct k_norm *g)
 }
 
 /* Sums of x - mean and its square over some rows */
-INLINE void moments_columns(int64_t i, const int nv, const float *x, int64_t step, int64_t rows, const float *mean, float *s1, float *s2)
+INLINE void moments_columns(int64_t i, const int nv, const elem *x, int64_t step, int64_t rows, const float *mean, float *s1, float *s2)
 {
 	const int n = nv ? nv : 1;
 	vec a[4], b[4], m[4];
 
 	UNROLL for (int j = 0; j < n; j++)
-		a[j] = b[j] = (vec){0}, m[j] = get(mean + i + j * VL, nv);
+		a[j] = b[j] = (vec){0}, m[j] = load_some(mean + i + j * VL, nv);
 	for (x += i; rows > 0; rows--, x += step)
 		UNROLL for (int j = 0; j < n; j++) {
-			vec d = get(x + j * VL, nv) - m[j];
+			vec d = load_some(x + j * VL, nv) - m[j];
 
 			a[j] += d;
 			b[j] += d * d;
 		}
 	UNROLL for (int j = 0; j < n; j++)
-		put(s1 + i + j * VL, a[j], nv), put(s2 + i + j * VL, b[j], nv);
+		store_some(s1 + i + j * VL, a[j], nv), store_some(s2 + i + j * VL, b[j], nv);
 }
 
 /* sum x, sum x^2 a lane */
-static void moments(const float *x, int64_t step, int64_t rows, int64_t lanes, double *restrict sum, float *restrict tmp)
+static void moments(const elem *x, int64_t step, int64_t rows, int64_t lanes, double *restrict sum, float *restrict tmp)
 {
 	float *restrict s1 = tmp, *restrict s2 = tmp + lanes, *restrict mean = tmp + 2 * lanes;
 	double *restrict sq = sum + lanes;
 
-	memcpy(mean, x, sizeof *mean * (size_t)lanes);
+	for (int64_t i = 0; i < lanes; i++)
+		mean[i] = widen(x[i]);
 	for (int64_t v = 0; v < rows; v += RUN) {
 		int64_t n = rows - v < RUN ? rows - v : RUN;
 
@@ -93,7 +94,7 @@ static void statistics(const struct k_norm *g, const struct rows *r, const struc
 
 			memset(sum, 0, sizeof *sum * (size_t)(PARTS * r->lanes));
 			if (s.rows)
-				moments(a->x + n * g->vox * r->xp + s.first * r->x, r->x, s.rows, s.lanes, sum, (float *)(sum + SUMS * r->lanes));
+				moments((const elem *)a->x + n * g->vox * r->xp + s.first * r->x, r->x, s.rows, s.lanes, sum, (float *)(sum + SUMS * r->lanes));
 		}
 	for (int64_t n = 0; n < g->n; n += share.ns)
 		for (int64_t c = 0; c < g->c; c += share.channels)
@@ -109,7 +110,7 @@ static void running(const struct k_norm *g, const struct k_norm_fwd *a)
 	}
 }
 
-struct applied { const float *x, *res; float *y, *y2; int after; };
+struct applied { const elem *x, *res; elem *y, *y2; int after; };
 
 INLINE void apply_columns(int64_t i, const int nv, const int bends, const struct rows *r, int64_t rows, const float *p, struct applied a)
 {
@@ -120,21 +121,21 @@ INLINE void apply_columns(int64_t i, const int nv, const int bends, const struct
 	UNROLL for (int j = 0; j < n; j++) {
 		const float *q = p + i + j * VL;
 
-		mean[j] = get(q + MEAN * lanes, nv), scale[j] = get(q + SCALE * lanes, nv);
-		shift[j] = get(q + SHIFT * lanes, nv), slope[j] = get(q + SLOPE * lanes, nv);
+		mean[j] = load_some(q + MEAN * lanes, nv), scale[j] = load_some(q + SCALE * lanes, nv);
+		shift[j] = load_some(q + SHIFT * lanes, nv), slope[j] = load_some(q + SLOPE * lanes, nv);
 	}
 	for (int64_t v = 0; v < rows; v++)
 		UNROLL for (int j = 0; j < n; j++) {
-			vec u = (get(a.x + v * r->x + i + j * VL, nv) - mean[j]) * scale[j] + shift[j];
+			vec u = (load_some(a.x + v * r->x + i + j * VL, nv) - mean[j]) * scale[j] + shift[j];
 
 			if (a.after)
-				u += get(a.res + v * r->r + i + j * VL, nv);
+				u += load_some(a.res + v * r->r + i + j * VL, nv);
 			u = bends ? act_value(r->act, u, slope[j]) : positive(u, u, slope[j] * u);
 			if (a.res && !a.after)
-				u += get(a.res + v * r->r + i + j * VL, nv);
-			put(a.y + v * r->y + i + j * VL, u, nv);
+				u += load_some(a.res + v * r->r + i + j * VL, nv);
+			store_some(a.y + v * r->y + i + j * VL, u, nv);
 			if (a.y2)
-				put(a.y2 + v * r->y2 + i + j * VL, u, nv);
+				store_some(a.y2 + v * r->y2 + i + j * VL, u, nv);
 		}
 }
 
@@ -155,6 +156,17 @@ static void apply(const struct rows *r, struct span s, const float *p, struct ap
 	}
 }
 
+static struct applied applied_at(const struct rows *r, const struct k_norm *g, const struct k_norm_fwd *a, int64_t vox, int64_t row)
+{
+	struct applied at = {.x = (const elem *)a->x + vox * r->xp + row * r->x, .y = (elem *)a->y + vox * r->yp + row * r->y, .after = g->after && a->res};
+
+	if (a->res)
+		at.res = (const elem *)a->res + vox * r->rp + row * r->r;
+	if (a->y2)
+		at.y2 = (elem *)a->y2 + vox * r->y2p + row * r->y2;
+	return at;
+}
+
 int K(norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *scratch, struct err *e)
 {
 	struct rows r;
@@ -170,10 +182,8 @@ int K(norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *sc
 	for (int64_t n = 0; n < g->n; n++)
 		for (int64_t k = 0; k <= r.chunks; k++) {
 			struct span s = span_of(&r, k);
-			int64_t vox = n * g->vox, row = s.first;
 
-			apply(&r, s, params_at(&r, scratch, g->n, n), (struct applied){a->x + vox * r.xp + row * r.x, a->res ? a->res + vox * r.rp + row * r.r : NULL,
-				a->y + vox * r.yp + row * r.y, a->y2 ? a->y2 + vox * r.y2p + row * r.y2 : NULL, g->after && a->res});
+			apply(&r, s, params_at(&r, scratch, g->n, n), applied_at(&r, g, a, n * g->vox, s.first));
 		}
 	return 0;
 }

@@ -98,20 +98,6 @@ static inline struct span span_of(const struct rows *r, int64_t k)
 			fn(i_, 0, __VA_ARGS__), i_++; \
 	}
 
-/* One lane goes through the same code as a vector whose other elements are nothing. */
-INLINE vec get(const float *p, const int nv)
-{
-	return nv ? load(p) : (vec){*p};
-}
-
-INLINE void put(float *p, vec v, const int nv)
-{
-	if (nv)
-		store(p, v);
-	else
-		*p = v[0];
-}
-
 /* u > 0 ? a : b */
 INLINE vec positive(vec u, vec a, vec b)
 {

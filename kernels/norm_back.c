@@ -1,7 +1,7 @@
 /* Backward of norm + activation + residual: one pass for the sums, one for the gradients. See norm.h. */
 #include "kernels/norm.h"
 
-struct behind { const float *x, *dy, *dy2, *res; float *dx, *dres; int dx_add, dres_add; }; /* res: where it is added before the activation */
+struct behind { const elem *x, *dy, *dy2, *res; elem *dx, *dres; int dx_add, dres_add; }; /* res: where it is added before the activation */
 
 /* The gradient of u from that of act(u) */
 INLINE vec act_back(const struct rows *r, const int bends, vec u, vec g, vec slope)
@@ -22,20 +22,20 @@ INLINE void gradient_columns(int64_t i, const int nv, const int bends, const str
 	for (int64_t v = 0; v < rows; v++)
 		UNROLL for (int j = 0; j < n; j++) {
 			const float *q = p + i + j * VL;
-			vec m = get(b.x + v * r->x + i + j * VL, nv) - get(q + MEAN * lanes, nv), u = m * get(q + SCALE * lanes, nv) + get(q + SHIFT * lanes, nv);
-			vec g = get(b.dy + v * r->y + i + j * VL, nv), d;
+			vec m = load_some(b.x + v * r->x + i + j * VL, nv) - load_some(q + MEAN * lanes, nv), u = m * load_some(q + SCALE * lanes, nv) + load_some(q + SHIFT * lanes, nv);
+			vec g = load_some(b.dy + v * r->y + i + j * VL, nv), d;
 
 			if (b.dy2)
-				g += get(b.dy2 + v * r->y2 + i + j * VL, nv);
+				g += load_some(b.dy2 + v * r->y2 + i + j * VL, nv);
 			if (b.res)
-				u += get(b.res + v * r->r + i + j * VL, nv);
-			d = act_back(r, bends, u, g, get(q + SLOPE * lanes, nv));
+				u += load_some(b.res + v * r->r + i + j * VL, nv);
+			d = act_back(r, bends, u, g, load_some(q + SLOPE * lanes, nv));
 			a1[j] += d;
 			a2[j] += d * m;
 			a3[j] += positive(u, (vec){0}, g * u);
 		}
 	UNROLL for (int j = 0; j < n; j++)
-		put(s1 + i + j * VL, a1[j], nv), put(s2 + i + j * VL, a2[j], nv), put(s3 + i + j * VL, a3[j], nv);
+		store_some(s1 + i + j * VL, a1[j], nv), store_some(s2 + i + j * VL, a2[j], nv), store_some(s3 + i + j * VL, a3[j], nv);
 }
 
 static void gradients(const struct rows *r, struct span s, const float *p, struct behind b, double *restrict sum, float *restrict tmp)
@@ -63,14 +63,15 @@ static void gradients(const struct rows *r, struct span s, const float *p, struc
 static struct behind behind_at(const struct rows *r, const struct k_norm_bwd *a, int64_t vox, int64_t row)
 {
 	int64_t x = vox * r->xp + row * r->x;
-	struct behind b = {.x = a->x + x, .dy = a->dy + vox * r->yp + row * r->y, .dx = a->dx + x, .dx_add = a->dx_add, .dres_add = a->dres_add};
+	struct behind b = {.x = (const elem *)a->x + x, .dy = (const elem *)a->dy + vox * r->yp + row * r->y, .dx = (elem *)a->dx + x, .dx_add = a->dx_add,
+		.dres_add = a->dres_add};
 
 	if (a->dy2)
-		b.dy2 = a->dy2 + vox * r->y2p + row * r->y2;
+		b.dy2 = (const elem *)a->dy2 + vox * r->y2p + row * r->y2;
 	if (a->res)
-		b.res = a->res + vox * r->rp + row * r->r;
+		b.res = (const elem *)a->res + vox * r->rp + row * r->r;
 	if (a->dres && (a->res || a->dres != a->dy || a->dy2))
-		b.dres = a->dres + vox * r->dp + row * r->d;
+		b.dres = (elem *)a->dres + vox * r->dp + row * r->d;
 	else
 		b.dres_add = 0;
 	return b;
@@ -140,25 +141,25 @@ INLINE void propagate_columns(int64_t i, const int nv, const int bends, const st
 	for (int64_t v = 0; v < rows; v++)
 		UNROLL for (int j = 0; j < n; j++) {
 			const float *q = p + i + j * VL;
-			float *dx = b.dx + v * r->x + i + j * VL, *dres = b.dres + v * r->d + i + j * VL;
-			vec m = get(b.x + v * r->x + i + j * VL, nv) - get(q + MEAN * lanes, nv), u = m * get(q + SCALE * lanes, nv) + get(q + SHIFT * lanes, nv);
-			vec g = get(b.dy + v * r->y + i + j * VL, nv), t;
+			elem *dx = b.dx + v * r->x + i + j * VL, *dres = b.dres + v * r->d + i + j * VL;
+			vec m = load_some(b.x + v * r->x + i + j * VL, nv) - load_some(q + MEAN * lanes, nv), u = m * load_some(q + SCALE * lanes, nv) + load_some(q + SHIFT * lanes, nv);
+			vec g = load_some(b.dy + v * r->y + i + j * VL, nv), t;
 
 			if (b.dy2)
-				g += get(b.dy2 + v * r->y2 + i + j * VL, nv);
+				g += load_some(b.dy2 + v * r->y2 + i + j * VL, nv);
 			if (b.res)
-				u += get(b.res + v * r->r + i + j * VL, nv);
-			t = act_back(r, bends, u, g, get(q + SLOPE * lanes, nv));
+				u += load_some(b.res + v * r->r + i + j * VL, nv);
+			t = act_back(r, bends, u, g, load_some(q + SLOPE * lanes, nv));
 			if (b.res)
 				g = t;
-			t = get(q + SCALE * lanes, nv) * t - get(q + MEAN_D * lanes, nv) - m * get(q + MEAN_DX * lanes, nv);
+			t = load_some(q + SCALE * lanes, nv) * t - load_some(q + MEAN_D * lanes, nv) - m * load_some(q + MEAN_DX * lanes, nv);
 			if (b.dx_add)
-				t += get(dx, nv);
+				t += load_some(dx, nv);
 			if (b.dres_add)
-				g += get(dres, nv);
+				g += load_some(dres, nv);
 			if (b.dres)
-				put(dres, g, nv);
-			put(dx, t, nv);
+				store_some(dres, g, nv);
+			store_some(dx, t, nv);
 		}
 }
 

@@ -64,9 +64,9 @@ static int axis_of(struct axis *a, const struct k_scale *g, int back, int i, str
 struct resize { struct axis axis[3]; int64_t c, xpitch, ypitch, row; /* row: floats of an input row */ };
 
 /* The input rows of an output row, and their weights */
-struct rows { int n; const float *x[MAX_TAPS * MAX_TAPS]; float w[MAX_TAPS * MAX_TAPS]; };
+struct rows { int n; const elem *x[MAX_TAPS * MAX_TAPS]; float w[MAX_TAPS * MAX_TAPS]; };
 
-static void rows_of(const struct resize *r, const float *x, int64_t d, int64_t h, struct rows *rows)
+static void rows_of(const struct resize *r, const elem *x, int64_t d, int64_t h, struct rows *rows)
 {
 	const struct taps *td = &r->axis[0].taps[d], *th = &r->axis[1].taps[h];
 
@@ -96,13 +96,13 @@ static void weigh_rows(float *restrict y, const struct rows *r, int64_t n)
 		float s = 0;
 
 		for (int k = 0; k < r->n; k++)
-			s += r->w[k] * r->x[k][i];
+			s += r->w[k] * widen(r->x[k][i]);
 		y[i] = s;
 	}
 }
 
 /* y[0..c) = (add: +=) sum over taps along w of w x */
-INLINE void weigh_voxel(float *restrict y, const struct taps *t, const float *x, int64_t pitch, int64_t c, const int add)
+INLINE void weigh_voxel(elem *restrict y, const struct taps *t, const float *x, int64_t pitch, int64_t c, const int add)
 {
 	int64_t i = 0;
 
@@ -114,16 +114,16 @@ INLINE void weigh_voxel(float *restrict y, const struct taps *t, const float *x,
 		store(y + i, s);
 	}
 	for (; i < c; i++) {
-		float s = add ? y[i] : 0;
+		float s = add ? widen(y[i]) : 0;
 
 		for (int k = 0; k < t->n; k++)
 			s += t->w[k] * x[t->at[k] * pitch + i];
-		y[i] = s;
+		y[i] = narrow(s);
 	}
 }
 
 /* Output row (d, h) of x's volume, through `room` of an input row */
-static void resize_row(const struct resize *r, const float *x, int64_t d, int64_t h, float *y, int add, float *room)
+static void resize_row(const struct resize *r, const elem *x, int64_t d, int64_t h, elem *y, int add, float *room)
 {
 	struct rows rows;
 
@@ -137,8 +137,10 @@ static void resize_row(const struct resize *r, const float *x, int64_t d, int64_
 	}
 }
 
-int K(scale)(const struct k_scale *g, int back, const float *x, float *y, int add, struct err *e)
+int K(scale)(const struct k_scale *g, int back, const void *from, void *to, int add, struct err *e)
 {
+	const elem *x = from;
+	elem *y = to;
 	int64_t xp = g->xpitch ? g->xpitch : g->c, yp = g->ypitch ? g->ypitch : g->c;
 	struct resize r = {.c = g->c, .xpitch = back ? yp : xp, .ypitch = back ? xp : yp};
 	int64_t in = 1, out = 1, failed = 0;

@@ -4,14 +4,14 @@
 
 #include "kernels/vec.h"
 
-enum { SUM_CHUNK = 4096, RUN = 64, PIECE = 1 << 16 }; /* voxels; PIECE: floats */
+enum { SUM_CHUNK = 4096, RUN = 64, PIECE = 1 << 16 }; /* voxels; PIECE: elements */
 
-static void dense(float *y, const float *x, int64_t n, int add)
+static void dense(elem *y, const elem *x, int64_t n, int add)
 {
 	if (add) {
 #pragma omp parallel for simd schedule(static)
 		for (int64_t i = 0; i < n; i++)
-			y[i] += x[i];
+			y[i] = narrow(widen(y[i]) + widen(x[i]));
 		return;
 	}
 #pragma omp parallel for schedule(static)
@@ -19,14 +19,14 @@ static void dense(float *y, const float *x, int64_t n, int add)
 		memcpy(y + i, x + i, sizeof *y * (size_t)(n - i < PIECE ? n - i : PIECE));
 }
 
-INLINE void strided(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, const int add)
+INLINE void strided(elem *y, int64_t ypitch, const elem *x, int64_t xpitch, int64_t vox, int64_t c, const int add)
 {
 	int64_t whole = c / VL * VL;
 
 #pragma omp parallel for schedule(static)
 	for (int64_t v = 0; v < vox; v++) {
-		float *to = y + v * ypitch;
-		const float *from = x + v * xpitch;
+		elem *to = y + v * ypitch;
+		const elem *from = x + v * xpitch;
 
 		for (int64_t i = 0; i < whole; i += VL) {
 			vec t = load(from + i);
@@ -36,11 +36,11 @@ INLINE void strided(float *y, int64_t ypitch, const float *x, int64_t xpitch, in
 			store(to + i, t);
 		}
 		for (int64_t i = whole; i < c; i++)
-			to[i] = add ? to[i] + from[i] : from[i];
+			to[i] = add ? narrow(widen(to[i]) + widen(from[i])) : from[i];
 	}
 }
 
-int K(slice_copy)(float *y, int64_t ypitch, const float *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e)
+int K(slice_copy)(void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e)
 {
 	(void)e;
 	ypitch = ypitch ? ypitch : c, xpitch = xpitch ? xpitch : c;
@@ -53,13 +53,56 @@ int K(slice_copy)(float *y, int64_t ypitch, const float *x, int64_t xpitch, int6
 	return 0;
 }
 
+/* Rows of c elements, or pieces of what is dense: how many, of how many elements, of how many the last */
+struct rows { int64_t n, len, last; };
+
+static struct rows rows_of(int64_t pitch, int64_t vox, int64_t c)
+{
+	int64_t all = vox * c, n = (all + PIECE - 1) / PIECE;
+
+	return pitch == c ? (struct rows){n, PIECE, all - (n - 1) * PIECE} : (struct rows){vox, c, c};
+}
+
+int K(to_floats)(float *y, const void *from, int64_t xpitch, int64_t vox, int64_t c, struct err *e)
+{
+	const struct rows r = rows_of(xpitch, vox, c);
+	int64_t step = xpitch == c ? PIECE : xpitch;
+
+	(void)e;
+#pragma omp parallel for schedule(static)
+	for (int64_t k = 0; k < r.n; k++) {
+		const elem *x = (const elem *)from + k * step;
+
+		for (int64_t i = 0, n = k < r.n - 1 ? r.len : r.last; i < n; i++)
+			y[k * r.len + i] = widen(x[i]);
+	}
+	return 0;
+}
+
+int K(from_floats)(void *to, int64_t ypitch, const float *x, int64_t vox, int64_t c, int add, struct err *e)
+{
+	const struct rows r = rows_of(ypitch, vox, c);
+	int64_t step = ypitch == c ? PIECE : ypitch;
+
+	(void)e;
+#pragma omp parallel for schedule(static)
+	for (int64_t k = 0; k < r.n; k++) {
+		elem *y = (elem *)to + k * step;
+
+		for (int64_t i = 0, n = k < r.n - 1 ? r.len : r.last; i < n; i++)
+			y[i] = narrow(add ? widen(y[i]) + x[k * r.len + i] : x[k * r.len + i]);
+	}
+	return 0;
+}
+
 size_t K(column_scratch)(int64_t vox, int64_t c)
 {
 	return sizeof(double) * (size_t)(((vox + SUM_CHUNK - 1) / SUM_CHUNK) * 2 * c);
 }
 
-void K(column_sum)(const float *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch)
+void K(column_sum)(const void *from, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch)
 {
+	const elem *x = from;
 	int64_t chunks = (vox + SUM_CHUNK - 1) / SUM_CHUNK;
 	double *part = scratch;
 
@@ -76,7 +119,7 @@ void K(column_sum)(const float *x, int64_t pitch, int64_t vox, int64_t c, float 
 			memset(run, 0, sizeof *run * (size_t)c);
 			for (int64_t u = v; u < stop; u++)
 				for (int64_t i = 0; i < c; i++)
-					run[i] += x[u * pitch + i];
+					run[i] += widen(x[u * pitch + i]);
 			for (int64_t i = 0; i < c; i++)
 				sum[i] += run[i];
 		}

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "kernels/vec.h"
-
 enum { THIN = 4, QV = 4, BLOCK = QV * VL }; /* outputs at a time */
 
 int K(thin_plan)(struct gather *g)
@@ -17,14 +15,14 @@ int K(thin_plan)(struct gather *g)
 	return 0;
 }
 
-INLINE void apart(float *to, int64_t plane, const float *from, int64_t pitch, int64_t vox, const int ci)
+INLINE void apart(float *to, int64_t plane, const elem *from, int64_t pitch, int64_t vox, const int ci)
 {
 	for (int64_t v = 0; v < vox; v++)
 		for (int c = 0; c < ci; c++)
-			to[c * plane + v] = from[v * pitch + c];
+			to[c * plane + v] = widen(from[v * pitch + c]);
 }
 
-void K(thin_apart)(float *to, int64_t plane, int64_t left, const float *from, int64_t pitch, int64_t body, int64_t ci)
+void K(thin_apart)(float *to, int64_t plane, int64_t left, const elem *from, int64_t pitch, int64_t body, int64_t ci)
 {
 	for (int64_t c = 0; c < ci; c++) {
 		memset(to + c * plane, 0, sizeof *to * (size_t)left);
@@ -32,7 +30,7 @@ void K(thin_apart)(float *to, int64_t plane, int64_t left, const float *from, in
 	}
 	to += left;
 	if (ci == 1 && pitch == 1)
-		memcpy(to, from, sizeof *to * (size_t)body);
+		apart(to, plane, from, 1, body, 1);
 	else if (ci == 2 && pitch == 2)
 		apart(to, plane, from, 2, body, 2);
 	else
@@ -72,16 +70,16 @@ INLINE void block(const struct gather *g, const struct gather_row *row, int rows
 			store(t + c * g->most + q + v * VL, acc[v][c]);
 }
 
-INLINE void together(float *y, int64_t pitch, const float *t, int64_t plane, int64_t vox, const int co, int add)
+INLINE void together(elem *y, int64_t pitch, const float *t, int64_t plane, int64_t vox, const int co, int add)
 {
 	if (add)
 		for (int64_t v = 0; v < vox; v++)
 			for (int c = 0; c < co; c++)
-				y[v * pitch + c] += t[c * plane + v];
+				y[v * pitch + c] = narrow(widen(y[v * pitch + c]) + t[c * plane + v]);
 	else
 		for (int64_t v = 0; v < vox; v++)
 			for (int c = 0; c < co; c++)
-				y[v * pitch + c] = t[c * plane + v];
+				y[v * pitch + c] = narrow(t[c * plane + v]);
 }
 
 INLINE void output_rows(const struct gather_task *t, const int co)
@@ -94,7 +92,7 @@ INLINE void output_rows(const struct gather_task *t, const int co)
 	for (int64_t h = t->h0; h < t->h1; h++) {
 		struct gather_row row[MAX_ROWS];
 		int rows = K(gather_rows)(t, h, row);
-		float *y = t->y + ((t->n * g->out[0] + t->od) * g->out[1] + h) * g->out[2] * g->outpitch;
+		elem *y = t->y + ((t->n * g->out[0] + t->od) * g->out[1] + h) * g->out[2] * g->outpitch;
 
 		for (int64_t q = 0; q < g->out[2]; q += BLOCK)
 			block(g, row, rows, bias, room, q, co);

@@ -8,7 +8,6 @@
 #include <omp.h>
 #include <string.h>
 
-#include "kernels/vec.h"
 
 enum { NR = 2 * VL, ELEMENTS = 16, BUFFER = 1 << 16, WIDEST = 256 * 256, FEWEST = 20 }; /* BUFFER: floats; WIDEST: ci*co; FEWEST: tiles of a plane */
 
@@ -84,21 +83,21 @@ void K(tiles_pack)(struct gather *g, const float *w)
 			store(v + (4 * i + 2) * step, t[2] - t[1]), store(v + (4 * i + 3) * step, t[1] - t[3]); \
 		}
 
-static void transform_inside(const float *x, int64_t hstep, int64_t wstep, int64_t ci, float *v, int64_t step)
+static void transform_inside(const elem *x, int64_t hstep, int64_t wstep, int64_t ci, float *v, int64_t step)
 {
 #define D(h, w) (x + (h) * hstep + (w) * wstep)
 	TRANSFORM_INPUT(D)
 #undef D
 }
 
-static void transform_edge(const float *const *d, int64_t ci, float *v, int64_t step)
+static void transform_edge(const elem *const *d, int64_t ci, float *v, int64_t step)
 {
 #define D(h, w) d[4 * (h) + (w)]
 	TRANSFORM_INPUT(D)
 #undef D
 }
 
-struct task { const struct gather *g; const float *x, *bias, *zero; float *y, *v, *m; int add; int64_t n, od, first, count, d0, taps, k0; };
+struct task { const struct gather *g; const elem *x, *zero; const float *bias; elem *y; float *v, *m; int add; int64_t n, od, first, count, d0, taps, k0; };
 
 /* One tile's planes, its first input voxel (h0, w0) */
 static void bring_tile(const struct task *t, int64_t h0, int64_t w0, float *v, int64_t step)
@@ -106,7 +105,7 @@ static void bring_tile(const struct task *t, int64_t h0, int64_t w0, float *v, i
 	const struct gather *g = t->g;
 	int64_t wstep = g->inpitch, hstep = g->in[2] * wstep, dstep = g->in[1] * hstep;
 	int inside = h0 >= 0 && h0 + 4 <= g->in[1] && w0 >= 0 && w0 + 4 <= g->in[2];
-	const float *x = t->x + (t->n * g->in[0] + t->d0) * dstep, *d[ELEMENTS];
+	const elem *x = t->x + (t->n * g->in[0] + t->d0) * dstep, *d[ELEMENTS];
 
 	for (int64_t k = 0; k < t->taps; k++, x += dstep, v += g->ci) {
 		if (inside) {
@@ -158,7 +157,7 @@ static void leave(const struct task *t, int64_t co, int nr)
 			transform_output(t->m + i * nr + c, g->batch * nr, t->bias ? load(t->bias + co + c) : (vec){0}, y);
 			for (int j = 0; j < 4; j++) {
 				int64_t h = h0 + j / 2, w = w0 + j % 2;
-				float *to = t->y + (((t->n * g->out[0] + t->od) * g->out[1] + h) * g->out[2] + w) * g->outpitch + co + c;
+				elem *to = t->y + (((t->n * g->out[0] + t->od) * g->out[1] + h) * g->out[2] + w) * g->outpitch + co + c;
 
 				if (h >= g->out[1] || w >= g->out[2])
 					continue;
@@ -177,14 +176,15 @@ static void products(const struct task *t, int64_t co, int nr)
 
 	for (int i = 0; i < ELEMENTS; i++) {
 		struct gather_row row = {t->v + i * g->batch * len, 0};
-		struct gather_call a = {.row = &row, .rows = 1, .len = len, .step = len, .bias = none, .y = t->m + i * g->batch * nr, .ystep = nr, .cols = nr};
+		struct gather_call a = {.row = &row, .rows = 1, .len = len, .step = len, .bias = none, .y = t->m + i * g->batch * nr, .ystep = nr, .cols = nr,
+			.floats = 1};
 
 		a.w = g->w + co * ELEMENTS * g->kernel[0] * g->ci + (i * g->kernel[0] + t->k0) * g->ci * nr;
 		K(gather_wide)(&a, nr, t->count);
 	}
 }
 
-void K(tiles_run)(const struct gather *g, const float *x, const float *bias, float *y, int add, float *scratch)
+void K(tiles_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch)
 {
 	int64_t batches = (g->tiles + g->batch - 1) / g->batch, tasks = g->n * g->out[0] * batches,
 		dp = g->fractional ? g->kernel[0] - 1 - g->pad[0] : g->pad[0];
@@ -192,7 +192,7 @@ void K(tiles_run)(const struct gather *g, const float *x, const float *bias, flo
 #pragma omp parallel for schedule(dynamic) num_threads(g->threads)
 	for (int64_t i = 0; i < tasks; i++) {
 		float *room = scratch + omp_get_thread_num() * g->room;
-		struct task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .zero = room, .v = room + g->ci, .n = i / batches / g->out[0],
+		struct task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .zero = (elem *)room, .v = room + g->ci, .n = i / batches / g->out[0],
 			.od = i / batches % g->out[0]};
 
 		memset(room, 0, sizeof *room * (size_t)g->ci);

@@ -1,6 +1,13 @@
-/* Vectors of the level's width, through gcc's vector extensions. */
+/* Vectors of the level's width, through gcc's vector extensions, and elements: what activations are made of. Elements are floats or, with K_HALF,
+   bfloat16, the upper half of a float; the arithmetic is in floats always. */
 #ifndef NIIPIPE_VEC_H
 #define NIIPIPE_VEC_H
+
+#include <stdint.h>
+#include <string.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 #if defined(__AVX512F__)
 #define VL_ 16
@@ -23,15 +30,81 @@ typedef float uvec __attribute__((vector_size(VL * 4), aligned(4), may_alias)); 
 #define KEEP(v) ((void)(v))
 #endif
 
-INLINE vec load(const float *p)
+typedef struct { uint16_t bits; } bf16;
+#ifdef K_HALF
+typedef bf16 elem;
+#else
+typedef float elem;
+#endif
+typedef uint32_t words __attribute__((vector_size(VL * 4), may_alias));
+typedef uint16_t halves __attribute__((vector_size(VL * 2), aligned(2), may_alias));
+
+INLINE vec load_floats(const float *p)
 {
 	return *(const uvec *)p;
 }
 
-INLINE void store(float *p, vec v)
+INLINE void store_floats(float *p, vec v)
 {
 	*(uvec *)p = v;
 }
+
+INLINE vec load_halves(const bf16 *p)
+{
+	return (vec)(__builtin_convertvector(*(const halves *)p, words) << 16);
+}
+
+/* To the nearest, ties to even; what is no number stays none. */
+INLINE void store_halves(bf16 *p, vec v)
+{
+#ifdef __AVX512BF16__
+	*(__m256i_u *)p = (__m256i)_mm512_cvtneps_pbh((__m512)v);
+#else
+	words u = (words)v, rounded = u + 0x7fff + (u >> 16 & 1), nan = (words)(v != v);
+
+	*(halves *)p = __builtin_convertvector(((rounded & ~nan) | ((u | 0x400000) & nan)) >> 16, halves);
+#endif
+}
+
+INLINE float bf16_value(bf16 h)
+{
+	uint32_t u = (uint32_t)h.bits << 16;
+	float f;
+
+	memcpy(&f, &u, sizeof f);
+	return f;
+}
+
+INLINE bf16 bf16_of(float f)
+{
+	uint32_t u;
+
+	memcpy(&u, &f, sizeof u);
+	return (bf16){(uint16_t)((f != f ? u | 0x400000 : u + 0x7fff + (u >> 16 & 1)) >> 16)};
+}
+
+/* load, store: VL floats or elements, whatever p points to; load_one, store_one: the first alone. */
+#define load(p) _Generic((p), bf16 *: load_halves, const bf16 *: load_halves, float *: load_floats, const float *: load_floats)(p)
+#define store(p, v) _Generic((p), bf16 *: store_halves, float *: store_floats)(p, v)
+#define load_one(p) ((vec){_Generic(*(p), bf16: bf16_value, float: float_value)(*(p))})
+#define store_one(p, v) (*(p) = _Generic(*(p), bf16: bf16_of, float: float_value)((v)[0]))
+
+INLINE float float_value(float f)
+{
+	return f;
+}
+
+#ifdef K_HALF
+#define widen bf16_value
+#define narrow bf16_of
+#else
+#define widen float_value
+#define narrow float_value
+#endif
+
+/* nv vectors at p count as one; nv 0: one element, which goes through the same code as a vector whose others are nothing */
+#define load_some(p, nv) ((nv) ? load(p) : load_one(p))
+#define store_some(p, v, nv) ((nv) ? store(p, v) : (void)store_one(p, v))
 
 /* Masks of two vectors a, b for halving sums: pairs of `step` neighbours a0 b0 a1 b1 ... of a and b, as the machine's unpacks have them. */
 typedef int ivec __attribute__((vector_size(VL * 4)));

@@ -9,7 +9,6 @@
 #include <omp.h>
 #include <string.h>
 
-#include "kernels/vec.h"
 
 enum { MR = VL == 16 ? 12 : 6, NR = 2 * VL, BUFFER = 1 << 15, BLOCK_L = 16, PARTS = 16, PARTS_LEN = 1 << 21, PART_VOX = 1024,
 	FEW = 8 }; /* BUFFER, PARTS_LEN: floats */
@@ -116,7 +115,7 @@ size_t K(wgrad_scratch)(const struct wgrad *g)
 }
 
 /* c floats of each of n rows */
-static void copy_rows(float *to, int64_t tstep, const float *from, int64_t fstep, int64_t n, int64_t c)
+static void copy_rows(float *to, int64_t tstep, const elem *from, int64_t fstep, int64_t n, int64_t c)
 {
 	if (c == NR)
 		for (int64_t v = 0; v < n; v++, to += tstep, from += fstep)
@@ -128,18 +127,18 @@ static void copy_rows(float *to, int64_t tstep, const float *from, int64_t fstep
 	else
 		for (int64_t v = 0; v < n; v++, to += tstep, from += fstep)
 			for (int64_t i = 0; i < c; i++)
-				to[i] = from[i];
+				to[i] = widen(from[i]);
 }
 
 /* c channels of a row of L */
-static void copy_l(const struct wgrad *g, float *to, const float *from, int64_t c)
+static void copy_l(const struct wgrad *g, float *to, const elem *from, int64_t c)
 {
 	int64_t body = g->large[2] < g->width - g->left ? g->large[2] : g->width - g->left, len = lrow(g) - g->left * c;
 
 	memset(to, 0, sizeof *to * (size_t)(g->left * c));
 	to += g->left * c;
 	if (g->lpitch == c)
-		memcpy(to, from, sizeof *to * (size_t)(body * c));
+		copy_rows(to, 0, from, 0, 1, body * c);
 	else
 		copy_rows(to, c, from, g->lpitch, body, c);
 	memset(to + body * c, 0, sizeof *to * (size_t)(len - body * c));
@@ -151,7 +150,7 @@ static int width_of(const struct wgrad *g, int64_t s)
 }
 
 /* Row i of `rows` of S, block after block of channels: [block][row][w][nr] */
-static void copy_s(const struct wgrad *g, float *to, int64_t row, const float *from, int64_t rows)
+static void copy_s(const struct wgrad *g, float *to, int64_t row, const elem *from, int64_t rows)
 {
 	for (int64_t s = 0; s < g->wide; s += NR) {
 		int nr = width_of(g, s), c = g->cs - s < nr ? (int)(g->cs - s) : nr;
@@ -184,7 +183,7 @@ static void taps(const struct wgrad *g, const struct rows *r, int64_t c, int64_t
 	}
 }
 
-static void work(const struct wgrad *g, const struct wgrad_task *t, const float *l, const float *s, float *dw, float *room)
+static void work(const struct wgrad *g, const struct wgrad_task *t, const elem *l, const elem *s, float *dw, float *room)
 {
 	int64_t id = t->d * g->stride[0] - g->pad[0] + t->kd, first = t->h0 * g->stride[1] - g->pad[1], n = t->h1 - t->h0,
 		rows = (n - 1) * g->stride[1] + g->kernel[1];
@@ -239,7 +238,7 @@ static void gather_parts(const struct wgrad *g, const float *part, float *dw)
 }
 
 /* Every part and block of channels is one thread's work. */
-void K(wgrad_run)(const struct wgrad *g, const float *l, const float *s, float *dw, float *scratch)
+void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw, float *scratch)
 {
 	int64_t hblocks = (g->small[1] + g->hblock - 1) / g->hblock, rows = g->n * g->small[0] * hblocks, len = dw_len(g);
 	int64_t kk = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2];

@@ -2,8 +2,6 @@
    the end. */
 #include "kernels/direct.h"
 
-#include "kernels/vec.h"
-
 enum { THIN = 4, ROWS = 64 };
 
 int K(wgrad_thin_plan)(struct wgrad *g)
@@ -71,7 +69,7 @@ static void taps(const struct wgrad *g, const struct rows *r, float *dw)
 		}
 }
 
-void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const float *l, const float *s, float *dw, float *room)
+void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const elem *l, const elem *s, float *dw, float *room)
 {
 	int64_t id = t->d * g->stride[0] - g->pad[0] + t->kd, first = t->h0 * g->stride[1] - g->pad[1], n = t->h1 - t->h0,
 		rows = (n - 1) * g->stride[1] + g->kernel[1];

@@ -52,7 +52,7 @@ extract() {
 shrink() {
 	sed -E 's/160,160,64/16,16,16/g; /nii-phantom/!s/(96|128|64),(96|128|64),(96|128|64|32|48)/16,16,16/g; s/512,512,[0-9]+/64,64,24/g;
 		/--skip/s/-n [0-9]{2,}/-n 8/; s/-n [0-9]{2,}/-n 4/g; /nii-patch/s/--skip [0-9]+/--skip 4/; s/--val-every [0-9]+/--val-every 2/g; s/--channels 16,32,64,128,256 --strides 2,2,2,2/--channels 4,8 --strides 2/g;
-		/--channels|--resume/!s/seg-train /seg-train --channels 4,8 --strides 2 --res-units 1 /; s/--overlap 0\.8/--overlap 0.5/g'
+		/--channels|--resume|--plan/!s/seg-train /seg-train --channels 4,8 --strides 2 --res-units 1 /; s/--overlap 0\.8/--overlap 0.5/g'
 }
 
 @test "the examples of every page run" {

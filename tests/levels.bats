@@ -4,7 +4,7 @@ load helper
 
 @test "kernels and networks at every level" {
 	ran=0
-	for level in avx512 avx2 sse2; do
+	for level in avx512_bf16 avx512 avx2 sse2; do
 		export NIIPIPE_CPU=$level
 		if ! "$ROOT/build/test/kernels" >"$BATS_TEST_TMPDIR/out" 2>&1; then
 			grep -q "names no instruction set" "$BATS_TEST_TMPDIR/out" && continue
@@ -12,12 +12,37 @@ load helper
 			grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"
 			return 1
 		fi
-		for unit in loss net; do
+		for unit in loss net plan; do
 			"$ROOT/build/test/$unit" >"$BATS_TEST_TMPDIR/out" || { grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"; return 1; }
 		done
 		ran=$((ran + 1))
 	done
 	[ "$ran" -gt 0 ]
+}
+
+# Kernels and networks with oneDNN's convolutions, with all that the processor has and as on one with AVX2. $1: its version.
+library() {
+	local isa unit
+	export NIIPIPE_CONV=onednn
+	for isa in DEFAULT AVX2; do
+		for unit in kernels net; do
+			DNNL_MAX_CPU_ISA=$isa ONEDNN_MAX_CPU_ISA=$isa "$ROOT/build/test/$unit" >"$BATS_TEST_TMPDIR/out" 2>&1 ||
+				{ echo "$isa, $unit"; grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"; return 1; }
+			grep -q "^ok 1 - .*, oneDNN $1" "$BATS_TEST_TMPDIR/out"
+		done
+	done
+}
+
+@test "oneDNN's convolutions: the system's version" {
+	library ""
+}
+
+@test "oneDNN's convolutions: 3.2, which is built here" {
+	three=$("$ROOT/tests/onednn3.sh" 2>/dev/null) || skip "no oneDNN 3.2: pip cannot fetch it"
+	cp -a "$ROOT/build/kobj" "$BATS_TEST_TMPDIR"
+	make -s -C "$ROOT" B="$BATS_TEST_TMPDIR" DNNL="$three" "$BATS_TEST_TMPDIR/bin/niipipe-cpu.so"
+	export NIIPIPE_BACKENDS=$BATS_TEST_TMPDIR/bin
+	library 3.2
 }
 
 @test "an instruction set that is not there is an error" {

@@ -112,3 +112,32 @@ trains() {
 	says 1 "seg-train: SegResNet: blocks_up must have 3 entries, one fewer than blocks_down" --arch '{"_target_": "SegResNet", "blocks_up": [1]}'
 	says 1 "seg-train: PlainConvUNet: strides must have 3 entries, not 2" --net nnunet --channels 4,8,8 --strides 2
 }
+
+# Every network in bf16: the same bytes with one thread and two, and when it goes on without a word about it; the checkpoint is F32.
+@test "bf16: every network" {
+	for net in "unet $three" "nnunet $three --res-units 1" "attention-unet $three"; do
+		trains --precision bf16 --net $net
+		rm -f part.ts part.last.ts
+	done
+	! ts-info whole.last.ts | grep -i bf16
+	ts-info whole.last.ts | grep -q "F32"
+	trains --precision bf16 --arch '{"_target_": "SegResNet", "init_filters": 4, "norm": ["GROUP", {"num_groups": 2}], "blocks_down": [1, 1], "blocks_up": [1], "dropout_prob": 0.2}'
+}
+
+@test "bf16: the loss follows fp32's, --verbose names it, activations take half the memory, and logits are near" {
+	for p in fp32 bf16; do
+		$patches -n 40 train.ts | seg-train -v --precision $p --channels 16,32,64 --strides 2,2 --lr 1e-3 --log $p.tsv -o $p.ts 2>$p.err
+		grep -q ", $p, .* threads" $p.err
+		seg-window --precision $p -v -m fp32.ts --output logits -o $p.logits.ts scan.ts 2>$p.window
+		grep -q ", $p, .* threads" $p.window
+	done
+	paste fp32.tsv bf16.tsv | awk -F '\t' 'NR == 1 { for (i = 1; i <= NF / 2; i++) if ($i == "loss") at = i; half = NF / 2; next }
+		{ d = $(at) - $(at + half); d = d < 0 ? -d : d; if (d > 0.02 * $(at)) bad = 1; if (d > 0) differ = 1 }
+		END { exit !at || bad || !differ || NR != 41 }'
+	nii-phantom -n 1 --seed 1 --size 96,96,64 | nii-patch -s 96,96,64 -n 1 >large.ts
+	mb() { seg-train --precision $1 --summary large.ts | sed -n 's/.* arena \([0-9.]*\) MB.*/\1/p'; }
+	awk -v a="$(mb fp32)" -v b="$(mb bf16)" 'BEGIN { exit !(b > 0 && b < 0.6 * a) }'
+	differ fp32.logits.ts bf16.logits.ts
+	ts-cmp -t prob --atol 0.15 --rtol 0.03 fp32.logits.ts bf16.logits.ts
+	ts-info bf16.logits.ts | grep -q '"precision":"bf16"'
+}

@@ -136,7 +136,7 @@ meta() { # meta FRAME KEY
 }
 
 @test "misuse" {
-	fails 2 "nii-read: --list goes without FILE, --label and --id (see nii-read --help)" nii-read -L x.tsv y.nii
+	fails 2 "nii-read: --list goes without FILE, --label, --id and --pairs (see nii-read --help)" nii-read -L x.tsv y.nii
 	fails 2 "nii-read: --label and --id go with one FILE (see nii-read --help)" nii-read --id x a.nii b.nii
 	fails 1 "nii-read: $G/int16.nii: id 'a/b' has a '/' or a control character in it" nii-read --id a/b $G/int16.nii
 }

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
+#include "lib/net/plans.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/normalize.h"
 
 struct opts {
 	struct arg_floats window, range, percentile;
-	const char *preset, *stats, *mask;
+	const char *preset, *stats, *mask, *plan, *configuration;
 	int clip, zscore, nonzero, channel_wise;
 };
 
@@ -22,10 +23,10 @@ static int one(struct frame *f, void *arg, struct err *e)
 static void check(const struct opts *o)
 {
 	int ways = (o->window.n > 0) + (o->preset != NULL) + (o->range.n > 0) + (o->percentile.n > 0 && !o->zscore) + o->zscore + o->nonzero +
-	           (o->stats != NULL);
+	           (o->stats != NULL) + (o->plan != NULL);
 
 	if (ways != 1)
-		err_usage("one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --stats is needed, %s",
+		err_usage("one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --stats, --plan is needed, %s",
 		          ways ? "not several" : "none was given");
 	if (o->window.n % 2)
 		err_usage("--window: 2 values wanted (LO,HI) for each window, %d given", o->window.n);
@@ -71,6 +72,16 @@ static void take_windows(const struct arg_floats *w, const char *option, struct 
 	n->range[3] = 1;
 }
 
+static void from_plan(const struct opts *o, struct normalize *n)
+{
+	struct plans p;
+	struct err e;
+
+	if (plans_load(&p, o->plan, o->configuration, &e) || normalize_parse(n, plans_step(&p, "nii-normalize"), &e))
+		err_die(&e);
+	plans_free(&p);
+}
+
 static struct normalize choose(struct opts *o)
 {
 	struct normalize n = {.channel_wise = o->channel_wise, .clip = o->clip};
@@ -88,6 +99,8 @@ static struct normalize choose(struct opts *o)
 		if (!(o->range.v[0] < o->range.v[1]))
 			err_usage("--range: %g is not below %g", o->range.v[0], o->range.v[1]);
 		memcpy(n.range, o->range.v, sizeof n.range);
+	} else if (o->plan) {
+		from_plan(o, &n);
 	} else if (o->stats) {
 		if (normalize_read_stats(o->stats, &n, &e))
 			err_die(&e);
@@ -113,6 +126,8 @@ int main(int argc, char **argv)
 		{0, "zscore", ARG_FLAG, &o.zscore, NULL, "subtract the mean, divide by the standard deviation"},
 		{0, "zscore-nonzero", ARG_FLAG, &o.nonzero, NULL, "the same over and for voxels other than 0"},
 		{0, "channel-wise", ARG_FLAG, &o.channel_wise, NULL, "z-scores, percentiles: each channel by itself (all together)"},
+		{0, "plan", ARG_STR, &o.plan, "FILE", "as seg-plan's or nnU-Net's plans.json says"},
+		{0, "configuration", ARG_STR, &o.configuration, "NAME", "of the plan (" PLANS_CONFIGURATION ")"},
 		{0},
 	};
 	const struct arg_spec spec = {"nii-normalize", "[FILE ...]", "Scale the intensities of images in a tensor stream.", args, ARG_OUT, 0, -1};

@@ -8,6 +8,7 @@
 
 #include "lib/base/arg.h"
 #include "lib/base/progress.h"
+#include "lib/net/plans.h"
 #include "lib/volume/sampler.h"
 
 struct opts {
@@ -16,7 +17,7 @@ struct opts {
 	double pos, oversample, overlap;  /* -1: not given */
 	int64_t batch, per_volume, seed;  /* -1: not given */
 	int grid, whole;
-	const char *shard;
+	const char *shard, *plan, *configuration;
 	struct arg_common c;
 };
 
@@ -24,6 +25,9 @@ struct opts {
 static const char *const way[] = {"pos", "classes", "oversample", "weight", "grid", "whole"};
 enum { WAYS = sizeof way / sizeof *way };
 _Static_assert((int)ARG_LIST <= (int)SAMPLER_CLASSES_MAX, "--classes takes more ratios than the sampler");
+
+/* nnU-Net's share of patches around foreground (nnUNetTrainer: oversample_foreground_percent). */
+static const double FOREGROUND = 0.33;
 
 static void take_shard(const char *text, struct sampler_opts *s)
 {
@@ -95,8 +99,37 @@ static void take_final(struct sampler_opts *s)
 	}
 }
 
+static int check(const struct frame *f, void *arg, struct err *e)
+{
+	return plans_check_frame(arg, f, e);
+}
+
+/* What was not given comes from the plan; volumes must be those that it was made of, prepared as it says. */
+static void take_plan(struct opts *o)
+{
+	static struct plans p;
+	const double given[] = {o->pos, o->oversample, o->grid - 1, o->whole - 1, o->classes.n - 1, (o->s.weight != NULL) - 1};
+	struct err e;
+	int ways = 0;
+
+	if (plans_load(&p, o->plan, o->configuration, &e))
+		err_die(&e);
+	for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+		ways += given[i] >= 0;
+	for (int k = 0; k < 3 && !o->whole; k++)
+		o->s.size[k] = o->s.size[k] ? o->s.size[k] : p.roi[2 - k];
+	if (!ways) {
+		o->oversample = FOREGROUND;
+		o->batch = o->batch > 0 ? o->batch : p.batch;
+	}
+	o->s.check = check;
+	o->s.arg = &p;
+}
+
 static void settle(struct opts *o)
 {
+	if (o->plan)
+		take_plan(o);
 	choose_way(o);
 	refuse_strangers(o);
 	if (!o->s.size[0] && !o->whole)
@@ -194,6 +227,8 @@ int main(int argc, char **argv)
 		{0, "shard", ARG_STR, &o.shard, "I/N", "only patches i of the sequence with i mod N = I (0/1)"},
 		{0, "per-volume", ARG_INT, &o.per_volume, "K", "patches a visit to a volume (1)", 1, 1e9},
 		{0, "fill", ARG_FLOATS, &o.fill, "V", "image value outside the volume (0)"},
+		{0, "plan", ARG_STR, &o.plan, "FILE", "size, --oversample 0.33 and --batch as seg-plan's or nnU-Net's plans.json says"},
+		{0, "configuration", ARG_STR, &o.configuration, "NAME", "of the plan (" PLANS_CONFIGURATION ")"},
 		{0},
 	};
 	const struct arg_spec spec = {"nii-patch", "[FILE]", "training patches from labelled volumes", args, ARG_OUT | ARG_PROGRESS, 0, 1};

@@ -3,27 +3,47 @@
    [C,Z,Y,X] in the file's type (F32 where slope and intercept apply), with -l or -L also label [Z,Y,X]; the header fields as read go into the
    history for nii-write.
    Streams: the image is never whole in memory, but for NRRD with its channels first. */
+#include <stdlib.h>
+
 #include "lib/base/arg.h"
 #include "lib/volume/nifti.h"
 
 struct opts {
 	const char *label, *id, *list;
+	int pairs, print;
 };
+
+static void say(const char *line)
+{
+	err_warn("%s", line);
+}
+
+/* A line of a table of cases; whole paths, wherever the table will lie. */
+static int print_case(const struct nii_case *c, struct out *out, struct err *e)
+{
+	char *image = realpath(c->image, NULL), *label = realpath(c->label, NULL);
+	int r = !image || !label ? err_sys(e, image ? c->label : c->image, "cannot open") : out_printf(out, e, "%s\t%s\t%s\n", c->id, image, label);
+
+	free(image);
+	free(label);
+	return r;
+}
 
 static int from_list(const struct opts *o, const struct arg_common *c, struct out *out, struct err *e)
 {
 	struct nii_list l;
-	int r = nii_list_read(&l, o->list, e);
+	int r = o->list ? nii_list_read(&l, o->list, e) : nii_list_pairs(&l, c->argv, c->argc, say, e);
 
+	if (!r && o->print)
+		r = out_printf(out, e, "id\timage\tlabel\n");
 	for (int64_t i = 0; !r && i < l.n; i++) {
-		r = nii_case_write(&l.c[i], out, e);
-		if (r)
+		r = o->print ? print_case(&l.c[i], out, e) : nii_case_write(&l.c[i], out, e);
+		if (r && o->list)
 			err_prefix(e, "%s: %s", o->list, l.c[i].id);
-		else if (c->verbose)
+		else if (!r && c->verbose)
 			err_warn("%s: done", l.c[i].id);
 	}
-	if (!r)
-		nii_list_free(&l);
+	nii_list_free(&l);
 	return r;
 }
 
@@ -45,9 +65,9 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 {
 	struct out out;
 
-	if (out_open(&out, c->out, 1, e))
+	if (out_open(&out, c->out, !o->print, e))
 		return -1;
-	if (o->list ? from_list(o, c, &out, e) : from_operands(o, c, &out, e)) {
+	if (o->list || o->pairs ? from_list(o, c, &out, e) : from_operands(o, c, &out, e)) {
 		out_abort(&out);
 		return -1;
 	}
@@ -61,6 +81,8 @@ int main(int argc, char **argv)
 		{'l', "label", ARG_STR, &o.label, "LABEL", "file with the label of the one FILE"},
 		{0, "id", ARG_STR, &o.id, "ID", "name of the case (default: FILE's name without .nii, .hdr, .img, .gz, .nrrd, .nhdr)"},
 		{'L', "list", ARG_STR, &o.list, "CASES", "table of cases: id, image, label, with tabs between; no FILE then"},
+		{0, "pairs", ARG_FLAG, &o.pairs, NULL, "FILEs are images and labels that pair by name: ID_ct, ID_gtv; imagesTr/ID, labelsTr/ID; ..."},
+		{0, "print", ARG_FLAG, &o.print, NULL, "with --pairs: read nothing, print the table of cases"},
 		{0},
 	};
 	const struct arg_spec spec = {
@@ -70,8 +92,10 @@ int main(int argc, char **argv)
 	struct err e;
 
 	arg_parse(&spec, argc, argv, &c);
-	if (o.list && (c.argc || o.label || o.id))
-		err_usage("--list goes without FILE, --label and --id");
+	if (o.list && (c.argc || o.label || o.id || o.pairs))
+		err_usage("--list goes without FILE, --label, --id and --pairs");
+	if (o.pairs ? !c.argc || o.label || o.id : o.print)
+		err_usage(o.pairs ? "--pairs goes with FILE ..., and without --label and --id" : "--print goes with --pairs");
 	if (c.argc > 1 && (o.label || o.id))
 		err_usage("--label and --id go with one FILE");
 	if (run(&o, &c, &e))

@@ -5,13 +5,14 @@
    volume's; --spacing and --size drop a shear as MONAI does. --antialias: floats are smoothed before they become coarser. The step goes into the
    history. Memory: the frame, what it becomes, and two slices a thread; cubic, and antialias: a channel as float32 more. */
 #include "lib/base/arg.h"
+#include "lib/net/plans.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/like.h"
 #include "lib/volume/orient.h"
 #include "lib/volume/resample.h"
 
 struct opts {
-	const char *orient, *like;
+	const char *orient, *like, *plan, *configuration;
 	int interp, label, align, antialias;
 	struct arg_floats fill;
 };
@@ -50,6 +51,18 @@ static void choose(const struct opts *o, struct resample *r)
 		err_die(&e);
 }
 
+static void from_plan(const struct opts *o, struct resample *r)
+{
+	struct plans p;
+	struct err e;
+
+	if (r->spacing[0] > 0 || r->like.size[0] > 0 || o->like || o->orient || o->interp || o->label || o->align || o->antialias || o->fill.n)
+		err_usage("--plan says all of it: no other option has a meaning with it");
+	if (plans_load(&p, o->plan, o->configuration, &e) || resample_parse(r, plans_step(&p, "nii-resample"), &e))
+		err_die(&e);
+	plans_free(&p);
+}
+
 int main(int argc, char **argv)
 {
 	struct resample r = {.fill = 0};
@@ -66,12 +79,17 @@ int main(int argc, char **argv)
 		{0, "label-interp", ARG_CHOICE, &o.label, INTERP_LABEL_WORDS, "label, pred: nearest, or linear shares: 0.5 or more, or the largest (nearest)"},
 		{0, "antialias", ARG_FLAG, &o.antialias, NULL, "smooth what is linear or cubic first, along axes that become coarser"},
 		{0, "fill", ARG_FLOATS, &o.fill, "VALUE", "with --like: image outside of what was there (0)"},
+		{0, "plan", ARG_STR, &o.plan, "FILE", "spacing, alignment and interpolation of seg-plan's or nnU-Net's plans.json"},
+		{0, "configuration", ARG_STR, &o.configuration, "NAME", "of the plan (" PLANS_CONFIGURATION ")"},
 		{0},
 	};
 	const struct arg_spec spec = {"nii-resample", "[FILE ...]", "Bring volumes to another spacing, size, grid and orientation.", args, ARG_OUT, 0, -1};
 
 	arg_parse(&spec, argc, argv, &c);
-	choose(&o, &r);
+	if (o.plan)
+		from_plan(&o, &r);
+	else
+		choose(&o, &r);
 	if (stream_filter(&c, one, &r, &e))
 		err_die(&e);
 	return 0;

@@ -9,15 +9,17 @@
 
 #include "lib/base/arg.h"
 #include "lib/net/arch_preset.h"
+#include "lib/net/device.h"
+#include "lib/net/plans.h"
 #include "lib/net/train.h"
 #include "lib/stream/history.h"
 
 struct opts {
 	struct train_opts t;
-	int net, loss, volume, optimizer, schedule;          /* -1: not given */
+	int net, loss, volume, optimizer, schedule, precision; /* -1: not given */
 	int plain, no_background, jaccard, batch_dice, no_decay, nesterov;
 	struct arg_ints channels;
-	const char *strides, *kernel, *json;
+	const char *strides, *kernel, *json, *plan, *configuration;
 	int64_t units, classes, batch, seed, accumulate, steps, epoch_steps; /* -1: not given */
 	int64_t val_roi[3];
 	struct arg_common c;
@@ -75,6 +77,30 @@ static json_t *stride_list(const char *text)
 	return a;
 }
 
+/* The plan's network, which trains with deep supervision; its batch and batch_dice where they were not given. NULL: another network was asked for. */
+static json_t *planned(struct opts *o)
+{
+	json_t *a = NULL;
+	struct plans p;
+	struct err e;
+
+	if (plans_load(&p, o->plan, o->configuration, &e))
+		err_die(&e);
+	o->batch = o->batch > 0 || !p.batch ? o->batch : p.batch;
+	o->batch_dice |= p.batch_dice && o->net < 0;
+	if (o->net < 0 && !o->json) {
+		if (o->classes < 0 && !p.classes)
+			err_usage("--classes is needed: %s does not say how many there are", o->plan);
+		if (o->units >= 0 || o->channels.n || o->strides || o->kernel)
+			err_usage("--plan says all of the network: --channels, --strides, --res-units and --kernel have no meaning with it");
+		a = json_incref(p.arch);
+		json_object_set_new(a, "num_classes", json_integer(o->classes > 0 ? o->classes : p.classes));
+		json_object_set_new(a, "deep_supervision", json_true());
+	}
+	plans_free(&p);
+	return a;
+}
+
 /* What was given as the network's JSON; a fresh network gets the defaults too. */
 static json_t *arch(struct opts *o)
 {
@@ -100,7 +126,7 @@ static void take_hyper(const struct opts *o, struct hyper *h)
 		{o->loss, &h->loss}, {o->plain ? 0 : -1, &h->squared}, {o->no_background ? 0 : -1, &h->background}, {o->jaccard ? 1 : -1, &h->jaccard},
 		{o->batch_dice ? 1 : -1, &h->batch_dice}, {o->volume, &h->volume}, {o->optimizer, &h->optimizer}, {o->no_decay ? 1 : -1, &h->no_decay},
 		{o->nesterov ? 1 : -1, &h->nesterov}, {(double)o->accumulate, &h->accumulate}, {o->schedule, &h->schedule}, {(double)o->steps, &h->steps},
-		{(double)o->epoch_steps, &h->epoch_steps}, {(double)o->batch, &h->batch}, {(double)o->seed, &h->seed},
+		{(double)o->epoch_steps, &h->epoch_steps}, {(double)o->batch, &h->batch}, {(double)o->seed, &h->seed}, {o->precision, &h->precision},
 	};
 
 	for (size_t i = 0; i < sizeof given / sizeof *given; i++)
@@ -117,10 +143,12 @@ static void settle(struct opts *o)
 		o->c.out = NULL;
 	if (!o->t.val && o->t.patience)
 		err_usage("--patience has no meaning without --val");
+	o->t.arch = o->plan ? planned(o) : NULL;
+	if (!o->t.arch)
+		o->t.arch = arch(o);
 	take_hyper(o, &o->t.hyper);
 	for (int i = 0; i < 3; i++)
 		o->t.window.roi[i] = o->val_roi[2 - i];
-	o->t.arch = arch(o);
 	o->t.classes = arch_classes(o->t.arch);
 	o->t.out = o->c.out;
 	o->t.input = o->c.argc ? o->c.argv[0] : NULL;
@@ -163,7 +191,7 @@ static int run(struct opts *o, struct err *e)
 #define UNSET -1
 static struct opts all = {
 	.t = {.recipe = UNSET, .device = "auto", .window = WINDOW_DEFAULTS}, .net = UNSET, .loss = UNSET, .volume = UNSET, .optimizer = UNSET,
-	.schedule = UNSET, .units = UNSET, .classes = UNSET, .batch = UNSET, .seed = UNSET, .accumulate = UNSET, .steps = UNSET, .epoch_steps = UNSET,
+	.schedule = UNSET, .precision = UNSET, .units = UNSET, .classes = UNSET, .batch = UNSET, .seed = UNSET, .accumulate = UNSET, .steps = UNSET, .epoch_steps = UNSET,
 };
 #define HYPER all.t.hyper
 
@@ -175,6 +203,8 @@ static const struct arg args[] = {
 	{0, "res-units", ARG_INT, &all.units, "N", "convolutions or blocks of a unit or stage (unet: 2)", 0, 16},
 	{0, "kernel", ARG_STR, &all.kernel, "K", "kernel size, N or XxYxZ (3)"},
 	{0, "classes", ARG_INT, &all.classes, "N", "classes with the background; 1: one channel, a sigmoid (2)", 1, 255},
+	{0, "plan", ARG_STR, &all.plan, "FILE", "network (where --net and --arch are not given) and batch of a plans.json"},
+	{0, "configuration", ARG_STR, &all.configuration, "NAME", "of the plan (" PLANS_CONFIGURATION ")"},
 	{0, "recipe", ARG_CHOICE, &all.t.recipe, HYPER_RECIPES, "a peer's defaults for what follows"},
 	{0, "loss", ARG_CHOICE, &all.loss, HYPER_LOSSES, "MONAI's and nnU-Net's losses (dicece)"},
 	{0, "no-squared", ARG_FLAG, &all.plain, NULL, "Dice of probabilities instead of their squares"},
@@ -213,6 +243,7 @@ static const struct arg args[] = {
 	{0, "end-lr", ARG_FLOAT, &HYPER.end_lr, "R", "lowest rate of the cosines (0)", 0, 100},
 	{0, "seed", ARG_INT, &all.seed, "S", "of the initial weights (0)", 0, 9e15},
 	{0, "device", ARG_STR, &all.t.device, "DEVICE", "auto, cpu, cuda or cuda:N (auto)"},
+	{0, "precision", ARG_CHOICE, &all.precision, DEVICE_PRECISIONS, "of activations; auto: bf16 where it pays (auto)"},
 	{0, "val", ARG_STR, &all.t.val, "FILE", "saved stream of labelled volumes to validate on"},
 	{0, "val-every", ARG_INT, &all.t.val_every, "N", "validate every N steps, and at the end (at the end alone)", 1, 1e15},
 	{0, "val-overlap", ARG_FLOAT, &all.t.window.overlap, "F", "overlap of validation's windows (0.25)", 0, 0.99},

@@ -45,7 +45,7 @@ static int find_object(const char *name, char *path)
 	return access(path, R_OK);
 }
 
-static const struct k_backend *load(const char *name, int index, struct err *e)
+static const struct k_backend *load(const char *name, int index, enum k_precision precision, struct err *e)
 {
 	char path[PATH_LEN] = "";
 	k_backend_get_fn *get;
@@ -65,27 +65,27 @@ static const struct k_backend *load(const char *name, int index, struct err *e)
 		err_set(e, path, "is not a niipipe backend: no k_backend_get");
 		return NULL;
 	}
-	return get(K_ABI, index, e);
+	return get(K_ABI, index, precision, e);
 }
 
-const struct k_backend *device_open(const char *device, struct err *e)
+const struct k_backend *device_open(const char *device, enum k_precision precision, struct err *e)
 {
 	const struct k_backend *b;
 	int64_t index = 0;
 
 	if (!strcmp(device, "cpu"))
-		return load("cpu", 0, e);
+		return load("cpu", 0, precision, e);
 	if (!strcmp(device, "cuda") || !strncmp(device, "cuda:", 5)) {
 		if (device[4] && arg_int(device + 5, 0, 1023, &index, e)) {
 			err_prefix(e, "device %.80s", device);
 			return NULL;
 		}
-		return load("cuda", (int)index, e);
+		return load("cuda", (int)index, precision, e);
 	}
 	if (strcmp(device, "auto")) {
 		err_set(e, NULL, "device '%.80s' is none of auto, cpu, cuda, cuda:N", device);
 		return NULL;
 	}
-	b = load("cuda", 0, e);
-	return b ? b : load("cpu", 0, e);
+	b = load("cuda", 0, precision, e);
+	return b ? b : load("cpu", 0, precision, e);
 }

@@ -53,6 +53,7 @@ static const struct entry { const char *name, *option; size_t at; double value; 
 	{"end-lr", NULL, AT(end_lr), 0, AT(schedule), BIT(SCHEDULE_COSINE) | BIT(SCHEDULE_WARMUP)},
 	{"batch", NULL, AT(batch), 1, AT(loss), ALL},
 	{"seed", NULL, AT(seed), 0, AT(loss), ALL},
+	{"precision", NULL, AT(precision), K_AUTO, AT(loss), ALL},
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };
 
@@ -152,4 +153,10 @@ void hyper_steps(struct hyper *h, int64_t steps, json_t *options)
 {
 	h->steps = (double)steps;
 	json_object_set_new(options, "steps", json_real(h->steps));
+}
+
+void hyper_precision(struct hyper *h, int precision, json_t *options)
+{
+	h->precision = precision;
+	json_object_set_new(options, "precision", json_real(h->precision));
 }

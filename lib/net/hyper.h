@@ -22,7 +22,7 @@ struct hyper {
 	double gamma, focal_alpha, alpha, beta, volume; /* of focal; of tversky; an index of HYPER_VOLUMES */
 	double optimizer, lr, decay, no_decay, beta1, beta2, eps, momentum, nesterov, clip, accumulate, ema;
 	double schedule, steps, epoch_steps, power, warmup, end_lr; /* steps 0: where the patches end */
-	double batch, seed;
+	double batch, seed, precision;
 	struct arg_floats weight; /* of the classes; n = 0: not given */
 };
 
@@ -34,5 +34,6 @@ int hyper_settle(struct hyper *h, int recipe, json_t **options, struct err *e);
 
 /* Change one that stands in *options too. */
 void hyper_steps(struct hyper *h, int64_t steps, json_t *options);
+void hyper_precision(struct hyper *h, int precision, json_t *options);
 
 #endif

@@ -33,12 +33,13 @@ static int read_plans(const struct import *im, const json_t *root, struct import
 	struct plans p;
 	int r = plans_read(&p, root, im->configuration, !im->replay, e);
 
-	n->arch = p.arch;
-	n->replay = p.replay;
+	n->arch = json_incref(p.arch);
+	n->replay = json_incref(p.replay);
 	memcpy(n->axes, p.axes, sizeof n->axes);
 	memcpy(n->roi, p.roi, sizeof n->roi);
 	if (!r)
 		count_channels(n->arch, &n->w);
+	plans_free(&p);
 	return r;
 }
 

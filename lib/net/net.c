@@ -241,7 +241,7 @@ const float *net_forward(struct net *n, struct err *e)
 
 	if (net_run_pack(n, e) || net_run_calls(n, 0, p->forward, NULL, e))
 		return NULL;
-	return net_run_at(n, p->value[n->graph->out].at);
+	return net_run_at(n, p->value[n->graph->out].floats);
 }
 
 int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)

@@ -10,6 +10,7 @@ static const char *const DOES[PLAN_DOES] = {
 	[PLAN_DO_SCALE] = "scale", [PLAN_DO_GATE] = "gate", [PLAN_DO_GATE_BACK] = "gate-back", [PLAN_DO_LOSS] = "loss",
 	[PLAN_DO_LAYER] = "layer", [PLAN_DO_LAYER_BACK] = "layer-back", [PLAN_DO_ATTENTION] = "attend", [PLAN_DO_ATTENTION_BACK] = "attend-back",
 	[PLAN_DO_MERGE] = "merge", [PLAN_DO_MERGE_BACK] = "merge-back",
+	[PLAN_DO_TO_FLOATS] = "to-floats", [PLAN_DO_FROM_FLOATS] = "from-floats",
 };
 
 static int64_t param_count(const struct net *n, int i)
@@ -115,7 +116,7 @@ int net_summary(const struct net *n, struct out *o, struct err *e)
 		snprintf(shape, sizeof shape, "%lld,%lld,%lld,%lld", (long long)v->size[0], (long long)v->size[1], (long long)v->size[2], (long long)v->c);
 		if (out_printf(o, e, "%-56s %-22s %-22s %10lld %10.1f %10lld\n", op->name, what, shape,
 			(long long)(param_count(n, op->w) + param_count(n, op->b) + param_count(n, s->alpha)), multiply_adds(s) / 1e6,
-			(long long)(v->vox * v->c * (int64_t)sizeof(float) / 1024)))
+			(long long)(v->vox * v->c * (int64_t)p->elem / 1024)))
 			return -1;
 		macs += multiply_adds(s);
 	}

@@ -6,9 +6,9 @@
 #include "lib/base/progress.h"
 #include "lib/base/rng.h"
 
-float *net_run_at(const struct net *n, struct plan_ref r)
+void *net_run_at(const struct net *n, struct plan_ref r)
 {
-	return r.buf < 0 ? NULL : n->arena + n->plan->buf[r.buf].at / sizeof(float) + r.at;
+	return r.buf < 0 ? NULL : n->arena + n->plan->buf[r.buf].at + r.at * (int64_t)n->plan->elem;
 }
 
 static const float *weight(const struct net *n, int i)
@@ -21,13 +21,11 @@ static float *gradient(const struct net *n, int i)
 	return i < 0 ? NULL : n->param[i].g;
 }
 
-/* The weights with 1 added at [o, o, middle]: a slice of one channel whose voxels are the diagonal. */
+/* The weights, with the input added in */
 static const float *fold_input(struct net *n, const struct plan_step *s, struct err *e)
 {
 	const struct net_param *w = &n->param[s->w];
-	int64_t taps = w->count / (s->geom.oc * s->geom.ic), oc = s->geom.oc;
-	size_t bytes = (size_t)(w->count + oc) * sizeof(float);
-	float one = 1;
+	size_t bytes = (size_t)w->count * sizeof(float);
 
 	if (bytes > n->fold_bytes) {
 		n->k->release(n->fold);
@@ -37,11 +35,8 @@ static const float *fold_input(struct net *n, const struct plan_step *s, struct 
 			return NULL;
 		n->fold_bytes = bytes;
 	}
-	for (int64_t o = 0; o < oc; o++)
-		if (n->k->copy(n->fold + w->count + o, &one, sizeof one, K_TO_DEVICE, e))
-			return NULL;
-	if (n->k->copy(n->fold, w->w, (size_t)w->count * sizeof(float), K_ON_DEVICE, e) ||
-	    n->k->slice_copy(n->fold + taps / 2, (oc + 1) * taps, n->fold + w->count, 1, oc, 1, 1, e))
+	if (n->k->copy(n->fold, w->w, bytes, K_ON_DEVICE, e) ||
+	    n->k->conv_identity(n->fold, s->geom.oc, w->count / (s->geom.oc * s->geom.ic), e))
 		return NULL;
 	return n->fold;
 }
@@ -221,6 +216,18 @@ static int do_merge_back(struct net *n, const struct plan_call *c, const struct 
 	return n->k->merge_backward(&s->merge, net_run_at(n, c->dy), net_run_at(n, c->dx), c->add, e);
 }
 
+static int do_to_floats(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)s, (void)l;
+	return n->k->to_floats(net_run_at(n, c->y), net_run_at(n, c->x), c->x.pitch, c->vox, c->c, e);
+}
+
+static int do_from_floats(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)s, (void)l;
+	return n->k->from_floats(net_run_at(n, c->y), c->y.pitch, net_run_at(n, c->x), c->vox, c->c, 0, e);
+}
+
 /* Of the logits, or of a head: against labels of its resolution, its part of the total. */
 static int do_loss(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
@@ -238,7 +245,7 @@ static int do_loss(struct net *n, const struct plan_call *c, const struct plan_s
 	terms.w_dice *= weight;
 	terms.w_ce *= weight;
 	if (c->head) {
-		uint8_t *down = (uint8_t *)net_run_at(n, c->y);
+		uint8_t *down = net_run_at(n, c->y);
 
 		label = down;
 		if (n->k->label_down(down, l->label, terms.n, v->size, g->op[g->head[c->head - 1].value].down, e))
@@ -258,7 +265,8 @@ int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *
 		[PLAN_DO_CONV] = do_conv, [PLAN_DO_DATA] = do_data, [PLAN_DO_WEIGHTS] = do_weights, [PLAN_DO_NORM] = do_norm,
 		[PLAN_DO_NORM_BACK] = do_norm_back, [PLAN_DO_SLICE] = do_slice, [PLAN_DO_DROP] = do_drop, [PLAN_DO_SCALE] = do_scale, [PLAN_DO_GATE] = do_gate,
 		[PLAN_DO_GATE_BACK] = do_gate_back, [PLAN_DO_LAYER] = do_layer, [PLAN_DO_LAYER_BACK] = do_layer_back, [PLAN_DO_ATTENTION] = do_attention,
-		[PLAN_DO_ATTENTION_BACK] = do_attention_back, [PLAN_DO_MERGE] = do_merge, [PLAN_DO_MERGE_BACK] = do_merge_back, [PLAN_DO_LOSS] = do_loss,
+		[PLAN_DO_ATTENTION_BACK] = do_attention_back, [PLAN_DO_MERGE] = do_merge, [PLAN_DO_MERGE_BACK] = do_merge_back,
+		[PLAN_DO_TO_FLOATS] = do_to_floats, [PLAN_DO_FROM_FLOATS] = do_from_floats, [PLAN_DO_LOSS] = do_loss,
 	};
 	struct plan *p = n->plan;
 

@@ -13,9 +13,9 @@ struct net {
 	float *w, *g;           /* blocks of all parameters and gradients */
 	struct plan *plans[2];  /* for inference, for training: validation inside training goes to and fro */
 	struct plan *plan;      /* the one in use */
-	float *arena;           /* shared by both */
+	char *arena;            /* shared by both */
 	size_t arena_bytes;
-	float *fold;            /* weights of a convolution with its input added in, and ones */
+	float *fold;            /* weights of a convolution with its input added in */
 	size_t fold_bytes;
 	int profile;
 	uint64_t seed;          /* of dropout */
@@ -27,7 +27,7 @@ struct net_run_loss { struct k_loss terms; const uint8_t *label; double *out; in
 /* net_new from a graph, which is taken over, also on failure; NULL: its error is already set. */
 struct net *net_run_new(struct graph *g, json_t *arch, const struct k_backend *k, struct err *e);
 
-float *net_run_at(const struct net *n, struct plan_ref r); /* NULL for nowhere */
+void *net_run_at(const struct net *n, struct plan_ref r); /* NULL for nowhere */
 
 /* Give the current weights to the plan's convolutions, if they changed. */
 int net_run_pack(struct net *n, struct err *e);

@@ -34,16 +34,26 @@ static int new_buf(struct plan *p, size_t bytes, struct err *e)
 	return p->bufs++;
 }
 
-int plan_buf(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct err *e)
+static int dense_buf(struct plan *p, int64_t vox, int64_t c, size_t size, struct plan_ref *r, struct err *e)
 {
 	size_t bytes;
 
-	if (mem_mul(&bytes, (size_t)vox, (size_t)c) || mem_mul(&bytes, bytes, sizeof(float)))
+	if (mem_mul(&bytes, (size_t)vox, (size_t)c) || mem_mul(&bytes, bytes, size))
 		bytes = SIZE_MAX;
 	r->buf = new_buf(p, bytes, e);
 	r->at = 0;
 	r->pitch = c;
 	return r->buf < 0 ? -1 : 0;
+}
+
+int plan_buf(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct err *e)
+{
+	return dense_buf(p, vox, c, p->elem, r, e);
+}
+
+int plan_floats(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct err *e)
+{
+	return dense_buf(p, vox, c, sizeof(float), r, e);
 }
 
 static void live(struct plan *p, struct plan_ref r, int t)
@@ -98,6 +108,17 @@ int plan_slice(struct plan *p, int step, int value, struct plan_ref x, struct pl
 	c.x = x;
 	c.y = y;
 	c.add = add;
+	c.vox = p->value[value].vox;
+	c.c = p->value[value].c;
+	return plan_emit(p, &c, 0, e);
+}
+
+int plan_convert(struct plan *p, enum plan_do what, int value, struct plan_ref x, struct plan_ref y, struct err *e)
+{
+	struct plan_call c = plan_call_new(what, -1);
+
+	c.x = x;
+	c.y = y;
 	c.vox = p->value[value].vox;
 	c.c = p->value[value].c;
 	return plan_emit(p, &c, 0, e);
@@ -176,6 +197,7 @@ struct plan *plan_new(const struct graph *g, const struct k_backend *k, int64_t 
 	p->batch = batch;
 	memcpy(p->size, size, sizeof p->size);
 	p->train = train;
+	p->elem = k->precision == K_BF16 ? 2 : sizeof(float);
 	p->value = mem_zero((size_t)g->n, sizeof *p->value, "a plan", e);
 	p->step = mem_zero((size_t)g->n, sizeof *p->step, "a plan", e);
 	if (!p->value || !p->step || plan_steps(p, e) || plan_forward(p, e) || (train && plan_backward(p, e))) {

@@ -6,6 +6,8 @@
    beside it where another step wants it dense); so is what a convolution makes for a concatenation alone. A bias in front of an instance norm,
    which takes it away again, is left out; its gradient is 0. In inference dropout is nothing, batch normalisation takes the running statistics, and
    what only heads need is not computed.
+   Values and their gradients are elements of the backend's precision; the input, the outputs' logits and their gradients are floats at the plan's
+   edges, statistics and scratch floats throughout.
    Backward: the gradient of an add is passed on, not copied; sums of gradients are made by the calls that write them; of the input there is none. */
 #ifndef NIIPIPE_PLAN_H
 #define NIIPIPE_PLAN_H
@@ -15,7 +17,7 @@
 /* A stretch of the arena, alive from call `first` to call `last`. */
 struct plan_buf { size_t bytes, at; int first, last; };
 
-/* Where something lies: floats from the beginning of a buffer (buf -1: nowhere), and from voxel to voxel. */
+/* Where something lies: elements from the beginning of a buffer (buf -1: nowhere), and from voxel to voxel. What is floats begins its buffer. */
 struct plan_ref { int buf; int64_t at, pitch; };
 
 enum plan_kind { PLAN_CONV, PLAN_NORM, PLAN_CONCAT, PLAN_DROP, PLAN_SCALE, PLAN_GATE, PLAN_LAYER, PLAN_ATTENTION, PLAN_MERGE };
@@ -42,7 +44,7 @@ struct plan_step {
 
 enum plan_do { PLAN_DO_CONV, PLAN_DO_DATA, PLAN_DO_WEIGHTS, PLAN_DO_NORM, PLAN_DO_NORM_BACK, PLAN_DO_SLICE, PLAN_DO_DROP, PLAN_DO_SCALE, PLAN_DO_GATE,
 	PLAN_DO_GATE_BACK, PLAN_DO_LAYER, PLAN_DO_LAYER_BACK, PLAN_DO_ATTENTION, PLAN_DO_ATTENTION_BACK, PLAN_DO_MERGE, PLAN_DO_MERGE_BACK,
-	PLAN_DO_LOSS, PLAN_DOES };
+	PLAN_DO_TO_FLOATS, PLAN_DO_FROM_FLOATS, PLAN_DO_LOSS, PLAN_DOES };
 
 /* One call of the backend. */
 struct plan_call {
@@ -52,7 +54,7 @@ struct plan_call {
 	struct plan_ref x, y, y2, res, dy, dy2, dx, dres, scratch;
 	int add, dres_add;
 	struct k_norm norm; /* with the pitches of this call */
-	int64_t vox, c;     /* of a slice */
+	int64_t vox, c;     /* of a slice, or of what changes its type */
 	int back;           /* of a scale */
 	double seconds;     /* while profiling */
 	int64_t times;
@@ -71,6 +73,7 @@ struct plan_value {
 	int kept;            /* the backward pass reads it */
 	int grad;            /* a gradient is wanted */
 	struct plan_ref at;
+	struct plan_ref floats; /* of an output: its logits */
 	struct plan_ref g, g2; /* while the backward list is made: its gradient is the sum of the two */
 	int shared;          /* the gradient's buffer is another value's too: not to be written to */
 };
@@ -80,12 +83,13 @@ struct plan {
 	const struct k_backend *k;
 	int64_t batch, size[3];
 	int train, packed;   /* packed: the convolutions have the current weights */
+	size_t elem;         /* bytes of an element */
 	struct plan_value *value; /* one an operation of the graph */
 	struct plan_step *step;
 	struct plan_call *call;   /* forward, loss, backward */
 	struct plan_buf *buf;
 	int steps, calls, forward, losses, bufs, calls_room, bufs_room; /* forward, losses: how many calls */
-	struct plan_ref input;
+	struct plan_ref input; /* floats */
 	size_t arena;        /* bytes */
 };
 
@@ -99,8 +103,9 @@ int plan_forward(struct plan *p, struct err *e);  /* calls */
 int plan_backward(struct plan *p, struct err *e);
 void plan_pack(struct plan *p);                   /* places in the arena */
 
-/* New buffer of vox voxels of c floats; -1 and an error. A dense reference to it. */
+/* New buffer of vox voxels of c elements, or floats; -1 and an error. A dense reference to it. */
 int plan_buf(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct err *e);
+int plan_floats(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct err *e);
 
 /* Append a call: its buffers live at least until then; scratch of so many bytes is added. */
 int plan_emit(struct plan *p, const struct plan_call *c, size_t scratch, struct err *e);
@@ -116,6 +121,9 @@ int plan_read_in_slice(const struct plan *p, int i);
 
 /* Append y[:] = x[:] or += for a value's voxels. */
 int plan_slice(struct plan *p, int step, int value, struct plan_ref x, struct plan_ref y, int add, struct err *e);
+
+/* Append y = x for a value's voxels, from elements to floats or the other way. */
+int plan_convert(struct plan *p, enum plan_do what, int value, struct plan_ref x, struct plan_ref y, struct err *e);
 
 extern const struct plan_ref plan_nowhere;
 

@@ -129,20 +129,37 @@ static int plain_call(struct plan *p, int i, struct err *e)
 static int loss_call(struct plan *p, int head, struct err *e)
 {
 	struct plan_call c = plan_call_new(PLAN_DO_LOSS, -1);
-	struct plan_value *v = &p->value[head ? p->graph->head[head - 1].value : p->graph->out];
+	int i = head ? p->graph->head[head - 1].value : p->graph->out;
+	struct plan_value *v = &p->value[i];
 	const struct k_loss terms = {.n = p->batch, .vox = v->vox / p->batch, .k = v->c, .w_dice = 1, .w_ce = 1};
 
 	c.head = head;
-	c.x = v->at;
-	if (p->train) {
-		if (plan_buf(p, v->vox, v->c, &v->g, e))
-			return -1;
-		c.dx = v->g;
-	}
-	if (head && plan_buf(p, (v->vox + 3) / 4, 1, &c.y, e))
+	c.x = v->floats;
+	if (p->train && plan_floats(p, v->vox, v->c, &c.dx, e))
+		return -1;
+	if (head && plan_floats(p, (v->vox + 3) / 4, 1, &c.y, e))
 		return -1;
 	p->losses++;
-	return plan_emit(p, &c, p->k->loss_scratch(&terms), e);
+	if (plan_emit(p, &c, p->k->loss_scratch(&terms), e))
+		return -1;
+	v->g = c.dx;
+	if (!p->train || p->elem == sizeof(float))
+		return 0;
+	return plan_buf(p, v->vox, v->c, &v->g, e) || plan_convert(p, PLAN_DO_FROM_FLOATS, i, c.dx, v->g, e) ? -1 : 0;
+}
+
+/* The logits as floats */
+static int output_calls(struct plan *p, struct err *e)
+{
+	for (int i = 0; i < p->graph->n; i++) {
+		struct plan_value *v = &p->value[i];
+
+		v->floats = v->at;
+		if (v->output && p->elem != sizeof(float) &&
+		    (plan_floats(p, v->vox, v->c, &v->floats, e) || plan_convert(p, PLAN_DO_TO_FLOATS, i, v->at, v->floats, e)))
+			return -1;
+	}
+	return 0;
 }
 
 static int loss_calls(struct plan *p, struct err *e)
@@ -168,10 +185,13 @@ int plan_forward(struct plan *p, struct err *e)
 		input++;
 	if (place(p, input, e))
 		return -1;
-	p->buf[p->value[input].at.buf].first = 0;
 	p->input = p->value[input].at;
+	if (p->elem != sizeof(float) && (plan_floats(p, p->value[input].vox, p->value[input].c, &p->input, e) ||
+	                                 plan_convert(p, PLAN_DO_FROM_FLOATS, input, p->input, p->value[input].at, e)))
+		return -1;
+	p->buf[p->input.buf].first = 0;
 	for (int i = 0; i < p->steps; i++)
 		if (calls[p->step[i].kind](p, i, e))
 			return -1;
-	return loss_calls(p, e);
+	return output_calls(p, e) || loss_calls(p, e) ? -1 : 0;
 }

@@ -26,7 +26,7 @@ static void value_shape(struct plan *p, int i)
 		v->vox *= v->size[k];
 	}
 	v->step = v->in = v->last = -1;
-	v->at = v->g = v->g2 = plan_nowhere;
+	v->at = v->floats = v->g = v->g2 = plan_nowhere;
 }
 
 /* What the outputs need, and how often each value is read for it. */
@@ -253,7 +253,7 @@ static int norm_shape(struct plan *p, struct plan_step *s, struct err *e)
 	s->norm.c = v->c;
 	if (s->norm.norm == K_NORM_NONE)
 		return 0;
-	return plan_buf(p, p->batch, v->c, &s->mean, e) || plan_buf(p, p->batch, v->c, &s->rstd, e) ? -1 : 0;
+	return plan_floats(p, p->batch, v->c, &s->mean, e) || plan_floats(p, p->batch, v->c, &s->rstd, e) ? -1 : 0;
 }
 
 static int scale_shape(struct plan *p, struct plan_step *s, struct err *e)
@@ -278,7 +278,7 @@ static int layer_shape(struct plan *p, struct plan_step *s, struct err *e)
 	const struct plan_value *v = &p->value[s->out];
 
 	s->layer = (struct k_layer){.vox = v->vox, .c = v->c, .eps = 1e-5f};
-	return p->train && (plan_buf(p, v->vox, 1, &s->mean, e) || plan_buf(p, v->vox, 1, &s->rstd, e)) ? -1 : 0;
+	return p->train && (plan_floats(p, v->vox, 1, &s->mean, e) || plan_floats(p, v->vox, 1, &s->rstd, e)) ? -1 : 0;
 }
 
 /* Windows are not larger than the volume, and not shifted where there is but one (MONAI's get_window_size). */

@@ -1,9 +1,11 @@
 #include "lib/net/plans.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/net/archfile.h"
+#include "lib/stream/history.h"
 #include "lib/volume/normalize.h"
 #include "lib/volume/resample.h"
 
@@ -193,6 +195,19 @@ static int read_resampling(struct plans *p, const json_t *c, struct err *e)
 	return add_step(p, "nii-resample", resample_json(&o));
 }
 
+/* -- the rest -- */
+
+/* What seg-plan adds. */
+static int read_own(struct plans *p, const json_t *own, struct err *e)
+{
+	p->classes = json_integer_value(json_object_get(own, "classes"));
+	p->channels = json_integer_value(json_object_get(own, "channels"));
+	p->cases = json_incref(json_object_get(own, "cases"));
+	if (p->classes < 0 || p->classes > 255 || p->channels < 0 || p->channels > 4096 || (p->cases && !json_is_array(p->cases)))
+		return err_set(e, NULL, "niipipe: classes, channels or cases are malformed");
+	return 0;
+}
+
 static int read_all(struct plans *p, const json_t *root, const json_t *c, int prepare, struct err *e)
 {
 	double patch[3];
@@ -203,6 +218,12 @@ static int read_all(struct plans *p, const json_t *root, const json_t *c, int pr
 		return err_set(e, NULL, "takes the result of another configuration as input (previous_stage): that is not known");
 	for (int k = 0; k < 3; k++)
 		p->roi[k] = (int64_t)patch[k];
+	p->batch = json_integer_value(json_object_get(c, "batch_size"));
+	p->batch_dice = json_is_true(json_object_get(c, "batch_dice"));
+	if (p->batch < 0 || p->batch > 1024)
+		return err_set(e, NULL, "batch_size is not a number of patches");
+	if (read_own(p, json_object_get(root, "niipipe"), e))
+		return -1;
 	return prepare && (read_normalization(p, root, c, e) || read_resampling(p, c, e)) ? -1 : 0;
 }
 
@@ -219,4 +240,86 @@ int plans_read(struct plans *p, const json_t *root, const char *name, int prepar
 	r = read_all(p, root, c, prepare, e);
 	json_decref(c);
 	return r ? err_prefix(e, "configuration %.80s", name) : 0;
+}
+
+void plans_free(struct plans *p)
+{
+	json_decref(p->arch);
+	json_decref(p->replay);
+	json_decref(p->cases);
+	p->arch = p->replay = p->cases = NULL;
+}
+
+int plans_load(struct plans *p, const char *path, const char *configuration, struct err *e)
+{
+	json_t *root = archfile_json(path, e);
+	int r = -1;
+
+	memset(p, 0, sizeof *p);
+	if (!root)
+		return -1;
+	if (!plans_is(root))
+		err_set(e, path, "is no plans.json: it has no configurations");
+	else
+		r = plans_read(p, root, configuration ? configuration : PLANS_CONFIGURATION, 1, e) ? err_prefix(e, "%s", path) : 0;
+	json_decref(root);
+	return r;
+}
+
+const json_t *plans_step(const struct plans *p, const char *tool)
+{
+	const json_t *step;
+	size_t i;
+
+	json_array_foreach(p->replay, i, step)
+		if (is_word(step, "tool", tool))
+			return json_object_get(step, "args");
+	return NULL;
+}
+
+static int check_id(const struct plans *p, const char *id, struct err *e)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(p->cases, i, one)
+		if (json_is_string(one) && !strcmp(json_string_value(one), id))
+			return 0;
+	return json_array_size(p->cases) ? err_set(e, NULL, "is none of the %zu cases that the plan was made of", json_array_size(p->cases)) : 0;
+}
+
+/* The step of a tool among those that were done must be the one that is wanted. */
+static int check_step(const json_t *done, const json_t *wanted, struct err *e)
+{
+	const char *tool = json_string_value(json_object_get(wanted, "tool"));
+	const json_t *step = NULL;
+	char *a, *b;
+	size_t i;
+
+	json_array_foreach((json_t *)done, i, step)
+		if (is_word(step, "tool", tool))
+			break;
+	if (i == json_array_size(done))
+		return err_set(e, NULL, "did not go through %s, which the plan asks for", tool);
+	if (json_equal(step, wanted))
+		return 0;
+	a = json_dumps(json_object_get(step, "args"), JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	b = json_dumps(json_object_get(wanted, "args"), JSON_COMPACT | JSON_SORT_KEYS);
+	err_set(e, NULL, "is not prepared as the plan says: %s %.200s, the plan has %.200s", tool, a ? a : "?", b ? b : "?");
+	free(a);
+	free(b);
+	return -1;
+}
+
+int plans_check_frame(const struct plans *p, const struct frame *f, struct err *e)
+{
+	json_t *done = check_id(p, frame_id(f), e) ? NULL : history_replay(f, e);
+	const json_t *wanted;
+	size_t i;
+	int r = done ? 0 : -1;
+
+	json_array_foreach(p->replay, i, wanted)
+		r = r ? r : check_step(done, wanted, e);
+	json_decref(done);
+	return r;
 }

@@ -291,8 +291,7 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	const struct feed_batch *b;
 	int got, signal, impatient;
 
-	r->k = r->at.k = device_open(o->device, e);
-	if (!r->k || train_begin(r, e))
+	if (train_begin(r, e))
 		return -1;
 	r->feed = feed_open(o->input, (int64_t)r->h.batch, r->net ? net_labels(r->net) : o->classes > 1 ? o->classes : 2, e);
 	if (!r->feed)

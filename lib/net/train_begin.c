@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/net/arch.h"
+#include "lib/net/device.h"
 #include "lib/net/validate.h"
 #include "lib/stream/stream.h"
 
@@ -43,38 +44,42 @@ static int check_arch(const struct train *r, struct err *e)
 	return 0;
 }
 
-/* Options hold from here on: those of the optimizer frame f (NULL: none), where training goes on. */
-static int settle(struct train *r, const struct frame *f, struct err *e)
+/* The device, of the precision that the options say; auto becomes what it is. */
+static int open_device(struct train *r, struct err *e)
 {
-	if (hyper_settle(&r->h, r->o->recipe, &r->at.options, e))
+	r->k = r->at.k = device_open(r->o->device, (enum k_precision)r->h.precision, e);
+	if (!r->k)
 		return -1;
-	if (!f)
-		return 0;
-	if (r->h.steps > 0 && (double)r->at.step >= r->h.steps)
-		return err_set(e, r->from.file, "all of its %.0f steps are done (--steps says how many there shall be)", r->h.steps);
-	return optim_open(&r->optim, r->k, r->net, &r->h, e) || resume_moments(&r->at, f, r->from.file, e) ? -1 : 0;
+	hyper_precision(&r->h, r->k->precision, r->at.options);
+	return 0;
 }
 
-static int load_model(struct train *r, const char *path, struct err *e)
+static int load_net(struct train *r, const char *path, struct err *e)
 {
-	if (model_open(&r->from, path, e))
-		return -1;
 	r->net = net_new(r->from.arch, r->k, e);
 	if (!r->net)
 		return err_prefix(e, "%s", path);
 	return check_arch(r, e) || net_load(r->net, &r->from.frame, e) ? -1 : 0;
 }
 
-/* A checkpoint to begin with, before any patch is looked at. */
+/* Where training goes on: those of the optimizer frame f. */
+static int take_up(struct train *r, const struct frame *f, struct err *e)
+{
+	if (r->h.steps > 0 && (double)r->at.step >= r->h.steps)
+		return err_set(e, r->from.file, "all of its %.0f steps are done (--steps says how many there shall be)", r->h.steps);
+	return optim_open(&r->optim, r->k, r->net, &r->h, e) || resume_moments(&r->at, f, r->from.file, e) ? -1 : 0;
+}
+
+/* Options hold from here on, and the device; a checkpoint to begin with, before any patch is looked at. */
 static int load(struct train *r, struct err *e)
 {
-	const char *path = r->o->resume ? r->o->resume : r->o->init;
+	const struct train_opts *o = r->o;
+	const char *path = o->resume ? o->resume : o->init;
 	struct frame f = {0};
 	int bad;
 
-	if (!path)
-		return settle(r, NULL, e);
-	bad = load_model(r, path, e) || (r->o->resume && resume_read(&r->at, &r->from, &f, e)) || settle(r, r->o->resume ? &f : NULL, e);
+	bad = (path && model_open(&r->from, path, e)) || (o->resume && resume_read(&r->at, &r->from, &f, e)) ||
+	      hyper_settle(&r->h, o->recipe, &r->at.options, e) || open_device(r, e) || (path && load_net(r, path, e)) || (o->resume && take_up(r, &f, e));
 	frame_free(&f);
 	frame_free(&r->from.frame); /* the weights are on the device */
 	stream_close(r->from.stream);

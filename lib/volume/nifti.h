@@ -118,6 +118,9 @@ struct nii_case {
 /* One case as a frame into o, the image piece by piece, never whole in memory; a label is held. 0 or -1. */
 int nii_case_write(const struct nii_case *c, struct out *o, struct err *e);
 
+/* The same into memory. 0 or -1; frame_free either way. */
+int nii_case_load(const struct nii_case *c, struct frame *f, struct err *e);
+
 struct nii_list {
 	int64_t n;
 	struct nii_case *c;
@@ -127,6 +130,12 @@ struct nii_list {
    Relative paths are relative to the table's directory. path "-": standard input. 0 or -1; nii_list_free. */
 int nii_list_read(struct nii_list *l, const char *path, struct err *e);
 void nii_list_free(struct nii_list *l);
+
+/* Cases from n files by their names, in the order of their ids: image and label are ID_ct (ID_image, ID_0000) and ID_gtv (ID_label, ID_seg,
+   ID_mask) in one directory, or ID (or ID_0000) and ID in two whose names begin with images and labels and go on alike. Every file without a
+   partner goes to say, a line each, and then it is an error. 0 or -1; nii_list_free. (nifti_pairs.c) */
+typedef void nii_say(const char *line);
+int nii_list_pairs(struct nii_list *l, char *const *path, int n, nii_say *say, struct err *e);
 
 /* ---- header fields in the history (nifti_record.c) ---- */
 

@@ -102,7 +102,7 @@ int nii_case_write(const struct nii_case *c, struct out *o, struct err *e)
 	return r;
 }
 
-static int load_image(struct nii_file *n, const char *path, struct frame *f, struct err *e)
+static int load_image(struct nii_file *n, const struct nii_case *c, struct frame *f, struct err *e)
 {
 	size_t size = dtype_size(nii_dtype(&n->h)), at = 0;
 	char *data = mem_new(n->h.values, size, n->name, e);
@@ -112,22 +112,26 @@ static int load_image(struct nii_file *n, const char *path, struct frame *f, str
 		return -1;
 	while ((k = nii_next(n, data + at * size, PIECE / size, e)) > 0)
 		at += (size_t)k;
-	if (!k && !describe(f, &n->h, NULL, path, NULL, e))
+	if (!k && !describe(f, &n->h, c->id, c->image, c->label, e))
 		return add_image(f, &n->h, data, e);
 	free(data);
 	return -1;
 }
 
-static int load_image_file(const char *path, struct frame *f, struct err *e)
+int nii_case_load(const struct nii_case *c, struct frame *f, struct err *e)
 {
+	struct nii_header h;
 	struct nii_file n;
+	enum dtype t;
+	void *label;
 	int r;
 
-	if (nii_open(&n, path, e))
+	memset(f, 0, sizeof *f);
+	if (nii_open(&n, c->image, e))
 		return -1;
-	r = load_image(&n, path, f, e);
+	r = load_image(&n, c, f, e) || (c->label && (nii_load_label(c->label, &n.h, n.name, &h, &label, &t, e) || add_label(f, "label", &h, t, label, e)));
 	nii_close(&n);
-	return r;
+	return r ? -1 : 0;
 }
 
 static int load_label_file(const char *path, const char *tensor, struct frame *f, struct err *e)
@@ -146,8 +150,10 @@ static int load_label_file(const char *path, const char *tensor, struct frame *f
 
 int nii_load(const char *path, const char *tensor, struct frame *f, struct err *e)
 {
+	const struct nii_case c = {.image = (char *)path};
+
 	memset(f, 0, sizeof *f);
-	if (!(strcmp(tensor, "image") ? load_label_file(path, tensor, f, e) : load_image_file(path, f, e)))
+	if (!(strcmp(tensor, "image") ? load_label_file(path, tensor, f, e) : nii_case_load(&c, f, e)))
 		return 0;
 	frame_free(f);
 	return -1;

@@ -42,6 +42,8 @@ static int check(struct sampler *s, const struct frame *f, struct grid *g, struc
 		return err_set(e, NULL, "a frame of kind '%.40s' (expected volume)", kind);
 	if (!image || frame_grid(f, g, e) || (label && !frame_labels(f, "label", e)))
 		return -1;
+	if (s->o.check && s->o.check(f, s->o.arg, e))
+		return -1;
 	return s->way->check ? s->way->check(&s->o, f, g, e) : 0;
 }
 

@@ -40,6 +40,8 @@ struct sampler_opts {
 	int64_t skip;        /* begin with patch `skip` */
 	int64_t per_volume;
 	int64_t shard, shards; /* only patches i with i % shards == shard */
+	int (*check)(const struct frame *f, void *arg, struct err *e); /* of every volume's header: -1 and an error refuses it; or NULL */
+	void *arg;
 };
 
 struct sampler; /* opaque; memory: one volume (a pipe) or none (a mapped file), the patch, 8 bytes a slice and class of every

@@ -240,7 +240,7 @@ static void other_table(void)
 
 int main(int argc, char **argv)
 {
-	k = device_open(argc > 1 ? argv[1] : "cpu", &e);
+	k = device_open(argc > 1 ? argv[1] : "cpu", K_FP32, &e);
 	if (!k)
 		err_die(&e);
 	printf("%s\n", k->device);

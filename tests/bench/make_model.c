@@ -24,7 +24,7 @@ static int set_json(struct frame *f, const char *key, json_t *v, struct err *e)
 static int fill(struct frame *model, const struct frame *like, const char *arch, const int64_t xyz[3], struct err *e)
 {
 	const int64_t roi[3] = {xyz[2], xyz[1], xyz[0]};
-	const struct k_backend *k = device_open("cpu", e);
+	const struct k_backend *k = device_open("cpu", K_FP32, e);
 	json_t *a = json_loads(arch, 0, NULL);
 	struct net *n = k && a ? net_new(a, k, e) : NULL;
 	int r = !n || net_init(n, 1, e) || net_store(n, model, e) || window_roi_set(model, roi, e);

@@ -127,7 +127,7 @@ static int prepare(struct bench *b, struct err *e)
 	int64_t total;
 
 	json_object_set_new(arch, arch_channels_key(arch), json_integer(1));
-	b->k = device_open("cpu", e);
+	b->k = device_open("cpu", K_FP32, e);
 	b->n = b->k ? net_new(arch, b->k, e) : NULL;
 	json_decref(arch);
 	if (!b->n || net_init(b->n, 1, e))

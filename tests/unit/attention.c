@@ -206,7 +206,7 @@ static void merge_case(const unsigned char order[8], int64_t c)
 int main(void)
 {
 	rng_init(&rng, 2, RNG_TEST, 0);
-	k = cpu();
+	k = cpu(K_FP32);
 	if (!k)
 		return tap_done();
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

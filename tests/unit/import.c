@@ -334,12 +334,6 @@ static int read_plans(const char *name, int prepare, struct plans *p)
 	return r;
 }
 
-static void plans_free(struct plans *p)
-{
-	json_decref(p->arch);
-	json_decref(p->replay);
-}
-
 static void test_plans(void)
 {
 	static const struct { const char *name, *error; } bad[] = {

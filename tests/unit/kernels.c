@@ -22,6 +22,12 @@ static struct k_conv_geom geom_of(const struct shape *s)
 	return g;
 }
 
+/* Convolutions are oneDNN's: its sums are in another order, and in one that depends on the threads. */
+static int library(void)
+{
+	return getenv("NIIPIPE_CONV") != NULL;
+}
+
 static int64_t vox_of(const struct k_conv_geom *g, const int64_t size[3])
 {
 	return g->n * size[0] * size[1] * size[2];
@@ -33,18 +39,20 @@ struct result { float *y, *dx, *dw, *db; };
 static int run_conv(const struct k_conv_geom *g, const struct shape *s, const struct pair in[5], struct result *r)
 {
 	int64_t xvox = vox_of(g, g->in), yvox = vox_of(g, g->out), nw = in[1].n;
-	float *x = widen(in[0].f, xvox, g->ic, g->xpitch), *dy = widen(in[3].f, yvox, g->oc, g->ypitch), *scratch = NULL;
+	int64_t nx = xvox * g->xpitch, ny = yvox * g->ypitch;
+	void *x = elements(widen(in[0].f, xvox, g->ic, g->xpitch), nx), *dy = elements(widen(in[3].f, yvox, g->oc, g->ypitch), ny);
+	void *y = elements(widen(in[3].f, yvox, g->oc, g->ypitch), ny), *dx = elements(widen(in[4].f, xvox, g->ic, g->xpitch), nx), *scratch = NULL;
 	struct k_conv *c = k->conv_new(g, &e);
 	int bad = !c;
 
-	r->y = widen(in[3].f, yvox, g->oc, g->ypitch), r->dx = widen(in[4].f, xvox, g->ic, g->xpitch);
 	r->dw = widen(in[1].f, nw, 1, 1), r->db = widen(in[2].f, g->oc, 1, 1);
 	if (c) {
 		scratch = k->alloc(k->conv_scratch(c), &e);
-		bad |= k->conv_pack(c, in[1].f, &e) || k->conv_forward(c, x, s->add ? in[2].f : NULL, r->y, scratch, &e);
-		bad |= k->conv_backward_data(c, dy, r->dx, s->add, scratch, &e) || k->conv_backward_weights(c, x, dy, r->dw, s->add ? r->db : NULL, scratch, &e);
+		bad |= k->conv_pack(c, in[1].f, &e) || k->conv_forward(c, x, s->add ? in[2].f : NULL, y, scratch, &e);
+		bad |= k->conv_backward_data(c, dy, dx, s->add, scratch, &e) || k->conv_backward_weights(c, x, dy, r->dw, s->add ? r->db : NULL, scratch, &e);
 	}
 	k->conv_free(c);
+	r->y = floats(y, ny), r->dx = floats(dx, nx);
 	k->release(x), k->release(dy), k->release(scratch);
 	return bad;
 }
@@ -62,7 +70,7 @@ static void conv_case(const struct shape *s)
 	struct pair y = pair_new(yvox * g.oc, 0), dx = pair_copy(in[4]), dw = pair_copy(in[1]), db = pair_copy(in[2]);
 	struct ref_conv ref = {in[0].d, in[1].d, in[3].d, y.d, dx.d, dw.d};
 	struct result r = {0};
-	double off[4] = {9, 9, 9, 9};
+	double off[4] = {9, 9, 9, 9}, bar = library() ? 2 : 1, atol = k->precision == K_BF16 ? 2e-2 : 2e-6, rtol = k->precision == K_BF16 ? 4e-3 : 1e-5;
 
 	if (!s->add)
 		memset(dx.d, 0, sizeof(double) * (size_t)dx.n);
@@ -70,15 +78,15 @@ static void conv_case(const struct shape *s)
 		y.d[i] = in[2].d[i % g.oc], db.d[i % g.oc] += in[3].d[i];
 	ref_conv(&g, ref_product, &ref);
 	if (!run_conv(&g, s, in, &r)) {
-		off[0] = worst(r.y, y.d, yvox, g.oc, g.ypitch, 2e-6 * rms(y.d, y.n) + 1e-6, 1e-5), off[1] = worst(r.dx, dx.d, xvox, g.ic, g.xpitch,
-			2e-6 * rms(dx.d, dx.n) + 1e-6, 1e-5);
+		off[0] = worst(r.y, y.d, yvox, g.oc, g.ypitch, atol * rms(y.d, y.n) + 1e-6, rtol);
+		off[1] = worst(r.dx, dx.d, xvox, g.ic, g.xpitch, atol * rms(dx.d, dx.n) + 1e-6, rtol);
 		off[2] = worst(r.dw, dw.d, nw, 1, 1, 4e-6 * rms(dw.d, nw) + 1e-6, 1e-5), off[3] = worst(r.db, db.d, g.oc, 1, 1, 1e-5, 1e-5);
 	} else {
 		printf("# %s\n", e.text);
 	}
-	ok(off[0] <= 1 && off[1] <= 1 && off[2] <= 1 && off[3] <= 1,
-		"%s %d->%d n %d in %dx%dx%d kernel %d%d%d stride %d%d%d pad %d%d%d pitch +%d +%d%s: %.2g %.2g %.2g %.2g",
-	   s->transposed ? "transposed" : "conv", s->ic, s->oc, s->n, s->in[0], s->in[1], s->in[2], s->kernel[0], s->kernel[1], s->kernel[2], s->stride[0],
+	ok(off[0] <= bar && off[1] <= bar && off[2] <= bar && off[3] <= bar,
+		"%s %s %d->%d n %d in %dx%dx%d kernel %d%d%d stride %d%d%d pad %d%d%d pitch +%d +%d%s: %.2g %.2g %.2g %.2g",
+	   PRECISION(k), s->transposed ? "transposed" : "conv", s->ic, s->oc, s->n, s->in[0], s->in[1], s->in[2], s->kernel[0], s->kernel[1], s->kernel[2], s->stride[0],
 		s->stride[1],
 	   s->stride[2], s->pad[0], s->pad[1], s->pad[2], s->xmore, s->ymore, s->add ? " bias, added" : "", off[0], off[1], off[2], off[3]);
 	for (int i = 0; i < 5; i++)
@@ -204,10 +212,11 @@ static void norm_case(const struct normal *s)
 		pitch);
 	float *wdy = widen(dy.f, nv, c, s->more ? c + 1 : c), *wdy2 = widen(dy2.f, nv, c, pitch), *wdx = widen(old.f, nv, c, pitch), *wdr = widen(old.f, nv,
 		c, pitch);
-	struct k_norm_fwd f = {wx, s->affine ? p.f : NULL, s->affine ? p.f + c : NULL, p.f + 2 * c, s->res ? wr : NULL, wy, s->y2 ? wy2 : NULL, st.f,
-		st.f + g.n * c, run.f, run.f + c};
-	struct k_norm_bwd b = {wdy, s->y2 ? wdy2 : NULL, wx, f.gamma, f.beta, f.alpha, f.mean, f.rstd, wdx, s->res ? wdr : NULL, dp.f, dp.f + c,
-		dp.f + 2 * c, s->add, s->add, s->after ? wr : NULL};
+	struct k_norm_fwd f = {.x = wx, .res = s->res ? wr : NULL, .y = wy, .y2 = s->y2 ? wy2 : NULL, .gamma = s->affine ? p.f : NULL,
+		.beta = s->affine ? p.f + c : NULL, .alpha = p.f + 2 * c, .mean = st.f, .rstd = st.f + g.n * c, .running_mean = run.f, .running_var = run.f + c};
+	struct k_norm_bwd b = {.dy = wdy, .dy2 = s->y2 ? wdy2 : NULL, .x = wx, .res = s->after ? wr : NULL, .dx = wdx, .dres = s->res ? wdr : NULL,
+		.dx_add = s->add, .dres_add = s->add, .gamma = f.gamma, .beta = f.beta, .alpha = f.alpha, .mean = f.mean, .rstd = f.rstd,
+		.dgamma = dp.f, .dbeta = dp.f + c, .dalpha = dp.f + 2 * c};
 
 	int bad = k->norm_forward(&g, &f, scratch, &e);
 	off[0] = worst(wy, y.d, nv, c, s->more ? c + 1 : c, 1e-5 * c, 1e-5);
@@ -294,7 +303,7 @@ static void slices(void)
 	k->release(wide), k->release(back), pair_free(x);
 }
 
-/* One thread and two: the same bytes (own kernels; oneDNN's are not asked). */
+/* One thread and two: the same bytes. */
 static void conv_threads(const struct shape *s)
 {
 	struct k_conv_geom g = geom_of(s);
@@ -309,7 +318,7 @@ static void conv_threads(const struct shape *s)
 	}
 	bad |= memcmp(r[0].y, r[1].y, sizeof(float) * (size_t)(yvox * g.ypitch)) || memcmp(r[0].dx, r[1].dx, sizeof(float) * (size_t)(xvox * g.xpitch));
 	bad |= memcmp(r[0].dw, r[1].dw, sizeof(float) * (size_t)nw) || memcmp(r[0].db, r[1].db, sizeof(float) * (size_t)g.oc);
-	ok(!bad, "%s %d->%d: the same with one thread and two", s->transposed ? "transposed" : "conv", s->ic, s->oc);
+	ok(!bad, "%s %s %d->%d: the same with one thread and two", PRECISION(k), s->transposed ? "transposed" : "conv", s->ic, s->oc);
 	for (int i = 0; i < 5; i++)
 		pair_free(in[i]);
 	result_free(&r[0]), result_free(&r[1]);
@@ -349,14 +358,21 @@ static void others_threads(void)
 		pair_free(y[i]), pair_free(dx[i]);
 }
 
+static void convs(void)
+{
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+		conv_case(&shapes[i]);
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes && !library(); i++)
+		conv_threads(&shapes[i]);
+}
+
 int main(void)
 {
 	rng_init(&rng, 1, RNG_TEST, 0);
-	k = cpu();
+	k = cpu(K_FP32);
 	if (!k)
 		return tap_done();
-	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-		conv_case(&shapes[i]);
+	convs();
 	conv_refuses();
 	for (int norm = K_NORM_NONE; norm <= K_NORM_RUNNING; norm++)
 		ref_is_right(norm, K_ACT_PRELU, norm % 2), ref_is_right(norm, K_ACT_MISH, norm % 2 == 0);
@@ -366,8 +382,9 @@ int main(void)
 		norm_case(&normals[i]);
 	norm_is_exact();
 	slices();
-	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-		conv_threads(&shapes[i]);
 	others_threads();
+	k = cpu(K_BF16);
+	if (k)
+		convs();
 	return tap_done();
 }

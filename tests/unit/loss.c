@@ -275,7 +275,7 @@ static void options(void)
 int main(void)
 {
 	rng_init(&rng, 1, RNG_TEST, 0);
-	k = cpu();
+	k = cpu(K_FP32);
 	if (!k)
 		return tap_done();
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -28,6 +28,12 @@ static const struct { const char *name; struct k_loss terms; } LOSSES[] = {
 	{"loss.ce", {.w_ce = 1}},
 };
 
+/* Differences from the peers' numbers: of the largest logit, of a loss, a running statistic, a gradient (in bf16: of all as one vector, since those
+   that are nothing but rounding in fp32 are that in bf16 too), five steps' losses, and of inference after training. */
+static const struct allowed { double logits, loss, running, gradient, steps, after; } FP32 = {1e-4, 1e-5, 1e-5, 1e-3, 1e-3, 1e-5},
+	BF16 = {3e-2, 1e-2, 1e-2, 1.5e-1, 2e-2, 3e-2};
+static struct allowed allowed;
+
 /* [n,c,vox] to [n,vox,c] */
 static void channels_last(float *to, const float *from, int64_t n, int64_t c, int64_t vox)
 {
@@ -65,7 +71,7 @@ static void logits(struct net *n, const struct frame *f, const char *name, const
 	channels_last(want, t->data, t->shape[0], t->shape[1], net_vox(n) / t->shape[0]);
 	set_input(n, f);
 	got = net_forward(n, &e);
-	ok(got && relative(got, want, tensor_count(t)) < 1e-4, "%s: logits, %s (%.1e)", name, mode, got ? relative(got, want, tensor_count(t)) : NAN);
+	ok(got && relative(got, want, tensor_count(t)) < allowed.logits, "%s: logits, %s (%.1e)", name, mode, got ? relative(got, want, tensor_count(t)) : NAN);
 	free(want);
 }
 
@@ -80,7 +86,7 @@ static void losses(struct net *n, const struct frame *f, const char *name)
 		if (!t || n->graph->heads)
 			continue;
 		net_loss(n, &LOSSES[i].terms, label, out, &e);
-		ok(near_to(out[0], want, 0, 1e-5), "%s: %s %.7f, MONAI %.7f", name, LOSSES[i].name, out[0], want);
+		ok(near_to(out[0], want, 0, allowed.loss), "%s: %s %.7f, MONAI %.7f", name, LOSSES[i].name, out[0], want);
 	}
 }
 
@@ -89,13 +95,13 @@ static void losses(struct net *n, const struct frame *f, const char *name)
 static void gradients(struct net *n, const struct frame *f, const char *name)
 {
 	const struct net_param *p;
-	double out[3], largest = 0, worst = 0, worst_norm = 0;
+	double out[3], largest = 0, worst = 0, worst_norm = 0, all = 0, off = 0;
 	int count;
 
 	net_zero_grad(n, &e);
 	if (net_backward(n, &LOSSES[0].terms, frame_find(f, "label")->data, out, &e))
 		printf("# %s\n", e.text);
-	ok(near_to(out[0], *(double *)frame_find(f, LOSSES[0].name)->data, 0, 1e-5), "%s: the loss with its gradient, %.7f", name, out[0]);
+	ok(near_to(out[0], *(double *)frame_find(f, LOSSES[0].name)->data, 0, allowed.loss), "%s: the loss with its gradient, %.7f", name, out[0]);
 	p = net_params(n, &count);
 	for (int pass = 0; pass < 2; pass++)
 		for (int i = 0; i < count; i++) {
@@ -110,18 +116,24 @@ static void gradients(struct net *n, const struct frame *f, const char *name)
 
 				a += (double)p[i].g[j] * p[i].g[j], b += want * want;
 				m = fmax(m, fabs(want)), d = fmax(d, fabs((double)p[i].g[j] - want));
+				off += pass ? (p[i].g[j] - want) * (p[i].g[j] - want) : 0;
 			}
 			if (pass == 0) {
 				largest = fmax(largest, m);
+				all += b;
 				continue;
 			}
 			worst = fmax(worst, d / (m + 1e-3 * largest));
 			worst_norm = fmax(worst_norm, fabs(sqrt(a) - sqrt(b)) / (sqrt(b) + 1e-3 * largest));
-			if (d > 1e-3 * (m + 1e-3 * largest))
+			if (k->precision == K_FP32 && d > allowed.gradient * (m + 1e-3 * largest))
 				printf("# %s: off by %g of %g\n", p[i].name, d, m);
 		}
-	ok(worst < 1e-3, "%s: gradients' values (%.1e)", name, worst);
-	ok(worst_norm < 1e-3, "%s: gradients' norms (%.1e)", name, worst_norm);
+	if (k->precision == K_BF16) {
+		ok(sqrt(off / all) < allowed.gradient, "%s: all gradients (%.1e)", name, sqrt(off / all));
+		return;
+	}
+	ok(worst < allowed.gradient, "%s: gradients' values (%.1e)", name, worst);
+	ok(worst_norm < allowed.gradient, "%s: gradients' norms (%.1e)", name, worst_norm);
 }
 
 /* Running statistics after one batch */
@@ -141,7 +153,7 @@ static void buffers(struct net *n, const struct frame *f, const char *name)
 		worst = fmax(worst, !t ? 1e30 : p[i].whole ? fabs((double)p[i].w[0] - (double)*(int64_t *)t->data) : relative(p[i].w, t->data, p[i].count));
 	}
 	if (count)
-		ok(worst < 1e-5, "%s: %d running statistics (%.1e)", name, count, worst);
+		ok(worst < allowed.running, "%s: %d running statistics (%.1e)", name, count, worst);
 }
 
 static void steps(struct net *n, const struct frame *f, const char *name)
@@ -164,7 +176,7 @@ static void steps(struct net *n, const struct frame *f, const char *name)
 		net_changed(n);
 		worst = fmax(worst, fabs(out[0] - want[i]) / want[i]);
 	}
-	ok(worst < 1e-3, "%s: losses of five AdamW steps (%.1e)", name, worst);
+	ok(worst < allowed.steps, "%s: losses of five AdamW steps (%.1e)", name, worst);
 	k->release(m), k->release(v);
 }
 
@@ -198,7 +210,7 @@ static void to_and_fro(struct net *n, const struct frame *f, const char *name)
 	set_input(n, f);
 	l = net_forward(n, &e);
 	if (!n->graph->buffer_floats) /* else it takes the running statistics */
-		ok(l && relative(l, first, count) < 1e-5, "%s: inference after training (%.1e)", name, l ? relative(l, first, count) : NAN);
+		ok(l && relative(l, first, count) < allowed.after, "%s: inference after training (%.1e)", name, l ? relative(l, first, count) : NAN);
 	free(first), free(grad);
 }
 
@@ -487,11 +499,13 @@ static void replay(void)
 
 int main(void)
 {
-	k = cpu();
+	for (int p = K_BF16; p && (k = cpu(p)); p--) {
+		allowed = p == K_BF16 ? BF16 : FP32;
+		for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+			golden(CASES[i]);
+	}
 	if (!k)
 		return tap_done();
-	for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
-		golden(CASES[i]);
 	options();
 	sizes();
 	init();

@@ -131,7 +131,7 @@ static void labels(void)
 int main(void)
 {
 	rng_init(&rng, 3, RNG_TEST, 0);
-	k = cpu();
+	k = cpu(K_FP32);
 	if (!k)
 		return tap_done();
 	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)

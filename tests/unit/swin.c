@@ -155,7 +155,7 @@ int main(void)
 	long long batch = 1, d, h, w;
 	double out[3], want;
 
-	k = cpu();
+	k = cpu(getenv("P") ? K_BF16 : K_FP32);
 	ok(!!f, "tests/golden/swin.tsv");
 	while (k && f && fgets(line, sizeof line, f)) {
 		if (!strncmp(line, "case", 4)) {

@@ -1,0 +1,145 @@
+/* seg-plan: what a data set is like, and what nnU-Net's planner makes of it: spacing, normalisation, patch, network and batch for a memory budget.
+   In: labelled volumes as NIfTI files that pair by name, a table of cases, streams or standard input; or a fingerprint made before, nnU-Net's too.
+   Out: plans.json in nnU-Net's format, for nii-normalize, nii-resample, nii-patch and seg-train --plan. Memory: a volume, and 4 bytes a foreground
+   voxel and channel of all. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arg.h"
+#include "lib/base/outfile.h"
+#include "lib/net/planner.h"
+#include "lib/stream/stream.h"
+#include "lib/volume/nifti.h"
+
+struct opts {
+	struct planner p;
+	const char *list, *fingerprint, *save;
+	int kind, normalization;
+	double spacing[3]; /* x,y,z */
+	struct arg_common c;
+};
+
+static int one(struct frame *f, void *arg, struct err *e)
+{
+	return fingerprint_add(arg, f, e);
+}
+
+static void say(const char *line)
+{
+	err_warn("%s", line);
+}
+
+static int each_case(const struct opts *o, const struct nii_list *l, struct fingerprint *p, struct err *e)
+{
+	for (int64_t i = 0; i < l->n; i++) {
+		const struct nii_case *c = &l->c[i];
+		struct frame f;
+		int r = !c->label ? err_set(e, c->image, "has no label") : nii_case_load(c, &f, e);
+
+		if (!r && fingerprint_add(p, &f, e))
+			r = err_prefix(e, "%s", c->image);
+		if (c->label)
+			frame_free(&f);
+		if (r)
+			return -1;
+		if (o->c.verbose)
+			err_warn("%s: done", c->id);
+	}
+	return 0;
+}
+
+static int are_volumes(const struct arg_common *c)
+{
+	int n = 0;
+
+	for (int i = 0; i < c->argc; i++)
+		n += nii_is_volume(c->argv[i]);
+	if (n && n < c->argc)
+		err_usage("volumes and streams cannot be mixed");
+	return n > 0;
+}
+
+static int measure(const struct opts *o, struct fingerprint *p, struct err *e)
+{
+	struct nii_list l = {0};
+	int r;
+
+	if (!o->list && !are_volumes(&o->c))
+		r = stream_each(&o->c, one, p, e);
+	else {
+		r = o->list ? nii_list_read(&l, o->list, e) : nii_list_pairs(&l, o->c.argv, o->c.argc, say, e);
+		r = r ? r : each_case(o, &l, p, e);
+		nii_list_free(&l);
+	}
+	return r ? r : fingerprint_finish(p, e);
+}
+
+static int load(const struct opts *o, struct fingerprint *p, struct err *e)
+{
+	json_error_t why;
+	json_t *root = json_load_file(o->fingerprint, JSON_REJECT_DUPLICATES, &why);
+	int r = root ? fingerprint_parse(p, root, e) : err_set(e, NULL, "line %d: %.200s", why.line, why.text);
+
+	json_decref(root);
+	return r ? err_prefix(e, "%s", o->fingerprint) : 0;
+}
+
+static int write_json(const char *path, json_t *j, struct err *e)
+{
+	char *text = json_dumps(j, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+	struct out out = {.fd = -1};
+	int r = text ? out_open(&out, path, 0, e) : err_set(e, NULL, "not enough memory for JSON");
+
+	r = r || out_printf(&out, e, "%s\n", text) || out_close(&out, e);
+	out_abort(&out);
+	free(text);
+	json_decref(j);
+	return r ? -1 : 0;
+}
+
+static int run(struct opts *o, struct fingerprint *p, struct err *e)
+{
+	json_t *plan;
+
+	if (o->fingerprint ? load(o, p, e) : measure(o, p, e))
+		return -1;
+	if (o->save && write_json(o->save, fingerprint_json(p), e))
+		return -1;
+	o->p.classes = o->p.classes ? o->p.classes : p->classes;
+	if (!o->p.classes)
+		err_usage("--classes is needed: %s does not say how many there are", o->fingerprint);
+	plan = planner_plan(&o->p, p, e);
+	return plan ? write_json(o->c.out, plan, e) : -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct opts o = {.kind = PLANNER_RESENC_M, .p = {.name = "Dataset001_niipipe"}};
+	struct fingerprint p = {0};
+	struct err e;
+	const struct arg args[] = {
+		{'L', "list", ARG_STR, &o.list, "CASES", "table of cases: id, image, label, with tabs between"},
+		{0, "fingerprint", ARG_STR, &o.fingerprint, "FILE", "no volumes: this dataset_fingerprint.json, nnU-Net's or one saved"},
+		{0, "save-fingerprint", ARG_STR, &o.save, "FILE", "write what was measured there"},
+		{0, "planner", ARG_CHOICE, &o.kind, PLANNER_WORDS, "which of nnU-Net's planners (resenc-m)"},
+		{0, "memory", ARG_FLOAT, &o.p.memory, "GB", "memory budget (8; resenc-l 24; resenc-xl 40)", 0.001, 10000},
+		{'s', "spacing", ARG_FLOAT, o.spacing, "X,Y,Z", "target spacing, mm (the data set's median)", 1e-3, 1e3, 3},
+		{0, "normalization", ARG_CHOICE, &o.normalization, "ct|zscore", "by the data set's foreground, or each volume by itself (ct)"},
+		{0, "classes", ARG_INT, &o.p.classes, "N", "classes with the background (highest label and 1)", 2, 255},
+		{0, "name", ARG_STR, &o.p.name, "NAME", "dataset_name of the plans (Dataset001_niipipe)"},
+		{0},
+	};
+	const struct arg_spec spec = {"seg-plan", "[FILE ...]", "plan spacing, patches and network for a data set", args, ARG_OUT, 0, -1};
+
+	arg_parse(&spec, argc, argv, &o.c);
+	if ((o.list != NULL) + (o.fingerprint != NULL) + (o.c.argc > 0) > 1)
+		err_usage("FILE, --list and --fingerprint exclude each other");
+	o.p.kind = (enum planner_kind)o.kind;
+	o.p.zscore = o.normalization;
+	for (int k = 0; k < 3; k++)
+		o.p.spacing[k] = o.spacing[2 - k];
+	if (run(&o, &p, &e))
+		err_die(&e);
+	fingerprint_free(&p);
+	return 0;
+}
