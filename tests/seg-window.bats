@@ -139,13 +139,13 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 
 @test "effort: its steps are what the page says; refine is exact where nothing is certain" {
 	seg-window -m model.ts --overlap 0.8 --output logits net0.ts >full.ts
-	for e in "1 --overlap 0.25" "2 --overlap 0.8 --refine 0.6 --inner 0.35" "3 --overlap 0.8 --refine 0.6" "4 --overlap 0.8 --refine 0.6 --inner 0.7" "5 --overlap 0.8"; do
+	for e in "1 --overlap 0.25" "2 --overlap 0.8 --refine 0.6 --gain 0.005" "3 --overlap 0.8 --refine 0.6" "4 --overlap 0.8 --refine 0.7 --gain 0.0003" "5 --overlap 0.8"; do
 		seg-window -m model.ts --effort ${e%% *} --output logits net0.ts | ts-cmp - <(seg-window -m model.ts ${e#* } --output logits net0.ts)
 	done
-	seg-window -m model.ts --overlap 0.8 --refine 0.999999 --output logits net0.ts | ts-cmp -t prob --atol 1e-5 - full.ts
+	seg-window -m model.ts --overlap 0.8 --refine 0.999999 --gain 0 --output logits net0.ts | ts-cmp -t prob --atol 1e-5 - full.ts
 	seg-window -v -m model.ts --effort 5 net0.ts 2>&1 >/dev/null | grep -E '^seg-window: net0: ([0-9]+) of \1 windows; network [0-9.]+ s, all else [0-9.]+ s \([0-9.]+ %\)$'
-	fails 2 "seg-window: --effort sets --overlap, --grid, --refine and --inner: give it or them (see seg-window --help)" seg-window -m model.ts --effort 3 --overlap .5 net0.ts
-	fails 2 "seg-window: --inner is where --refine looks: give both (see seg-window --help)" seg-window -m model.ts --inner 1 net0.ts
+	fails 2 "seg-window: --effort sets --overlap, --grid, --refine and --gain: give it or them (see seg-window --help)" seg-window -m model.ts --effort 3 --overlap .5 net0.ts
+	fails 2 "seg-window: --gain says what --refine leaves out: give both (see seg-window --help)" seg-window -m model.ts --gain .1 net0.ts
 }
 
 @test "air and what a mask leaves out is background" {

@@ -22,6 +22,7 @@ struct run {
 	int64_t span;               /* most that the windows of a batch begin apart in z */
 	int64_t floor;              /* no window to come begins below this slice */
 	float *weight, *acc, *sum;  /* on the device */
+	uint8_t *sure;              /* with `refine`: of k_doubt */
 	float *host;                /* staging; NULL where the device's memory is the host's */
 	int64_t *queue, queued;     /* windows to be run at once */
 	int64_t decided;            /* windows that were run or left out */
@@ -56,6 +57,14 @@ static int weights(struct run *r, struct err *e)
 	return bad ? -1 : 0;
 }
 
+static int open_sure(struct run *r, struct err *e)
+{
+	const size_t n = (size_t)(r->depth * r->grid.size[1] * ((r->grid.size[2] + K_SURE - 1) / K_SURE));
+
+	r->sure = r->k->alloc(n, e);
+	return !r->sure || r->k->zero(r->sure, n, e) ? -1 : 0;
+}
+
 static int begin(struct run *r, const struct tensor *image, struct err *e)
 {
 	const struct window_grid *g = &r->grid;
@@ -78,6 +87,8 @@ static int begin(struct run *r, const struct tensor *image, struct err *e)
 		return -1;
 	if (!window_on_host(r->k) && !(r->host = mem_new((size_t)(r->depth * r->plane * r->p->classes), sizeof(float), "a slab", e)))
 		return -1;
+	if (r->o->refine > 0 && open_sure(r, e))
+		return -1;
 	return r->k->zero(r->acc, sizeof(float) * (size_t)(r->depth * r->plane * r->p->classes), e) ||
 	       r->k->zero(r->sum, sizeof(float) * (size_t)(r->depth * r->plane), e) ? -1 : 0;
 }
@@ -87,6 +98,7 @@ static void end(struct run *r)
 	r->k->release(r->acc);
 	r->k->release(r->sum);
 	r->k->release(r->weight);
+	r->k->release(r->sure);
 	window_feed_close(&r->feed);
 	free(r->host);
 	free(r->queue);
@@ -136,7 +148,7 @@ static int gather(const struct run *r, int64_t i, int flip, float *x, struct err
 static int blend(struct run *r, int64_t i, int flip, const float *logits, struct err *e)
 {
 	const struct window_grid *g = &r->grid;
-	struct k_blend w = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}, .flip = flip, .soft = r->o->soft};
+	struct k_blend w = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}, .flip = flip, .soft = r->o->soft, .sure = r->sure};
 
 	memcpy(w.roi, g->roi, sizeof w.roi);
 	memcpy(w.start, g->at[i].start, sizeof w.start);
@@ -237,57 +249,37 @@ static int all_windows(struct run *r, struct err *e)
 }
 
 /* -- a coarse grid first --------------------------------------------------------- */
-/* The inner part of the window on axis a, where its weight counts; all of it to the image's end where it is the outermost. */
-static int64_t margin(const struct run *r, int a)
-{
-	return (int64_t)((double)r->grid.roi[a] * (1 - r->o->inner) / 2);
-}
-
-static int64_t inner_lo(const struct run *r, int64_t start, int a)
-{
-	return start <= 0 ? 0 : start + margin(r, a);
-}
-
-static int64_t inner_hi(const struct run *r, int64_t start, int a)
-{
-	const int64_t end = start + r->grid.roi[a];
-
-	return end >= r->grid.size[a] ? r->grid.size[a] : end - margin(r, a);
-}
-
-/* Is anything in the inner part of window i unsure yet? */
-static int unsure(const struct run *r, int64_t i, int *found, struct err *e)
+/* Could window i still change something? */
+static int worth(const struct run *r, int64_t i, int *yes, struct err *e)
 {
 	const struct window_grid *g = &r->grid;
-	const double p = r->o->refine;
-	struct k_unsure u = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}, .middle = r->o->soft ? 0.5f : 0};
+	const double p = r->o->refine, face = pow((double)(g->roi[0] * g->roi[1] * g->roi[2]), 2.0 / 3);
+	struct k_doubt d = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}, .middle = r->o->soft ? 0.5f : 0, .sure = r->sure};
+	double doubt;
 
-	u.lead = (float)(!r->o->soft ? log(p / (1 - p)) : u.k > 1 ? 2 * p - 1 : p - 0.5);
-	for (int a = 0; a < 3; a++) {
-		u.start[a] = inner_lo(r, g->at[i].start[a], a);
-		u.size[a] = inner_hi(r, g->at[i].start[a], a) - u.start[a];
-	}
-	return r->k->window_unsure(&u, r->acc, r->sum, found, e);
+	memcpy(d.roi, g->roi, sizeof d.roi);
+	memcpy(d.start, g->at[i].start, sizeof d.start);
+	d.times = (float)(r->models << __builtin_popcount((unsigned)r->o->mirror));
+	d.lead = (float)(!r->o->soft ? log(p / (1 - p)) : d.k > 1 ? 2 * p - 1 : p - 0.5);
+	if (r->k->window_doubt(&d, r->weight, r->acc, r->sum, &doubt, e))
+		return -1;
+	*yes = doubt > r->o->gain * face;
+	return 0;
 }
 
-/* The windows lo to hi - 1 of one z that are not coarse: first it is seen which are needed, then these are run. */
+/* The windows lo to hi - 1 of one z that are not coarse: those that, one after the other, are worth it. */
 static int layer(struct run *r, int64_t lo, int64_t hi, struct err *e)
 {
-	uint8_t *need = mem_zero((size_t)(hi - lo), 1, "a layer of windows", e);
-	int bad = !need;
+	for (int64_t i = lo; i < hi; i++) {
+		int yes = 0;
 
-	for (int64_t i = lo; i < hi && !bad; i++) {
-		int found = 0;
-
-		bad = !r->grid.at[i].coarse && unsure(r, i, &found, e);
-		r->decided += !r->grid.at[i].coarse && !found;
-		if (!bad)
-			need[i - lo] = (uint8_t)found;
+		if (r->grid.at[i].coarse)
+			continue;
+		if (worth(r, i, &yes, e) || (yes && put(r, i, e)))
+			return -1;
+		r->decided += !yes;
 	}
-	for (int64_t i = lo; i < hi && !bad; i++)
-		bad = need[i - lo] && put(r, i, e);
-	free(need);
-	return bad || drain(r, e) ? -1 : 0;
+	return drain(r, e);
 }
 
 static int refined(struct run *r, struct err *e)
@@ -303,7 +295,7 @@ static int refined(struct run *r, struct err *e)
 		r->floor = z;
 		if (flush(r, z, e))
 			return -1;
-		for (; ahead < g->total && g->at[ahead].start[0] < inner_hi(r, z, 0); ahead++)
+		for (; ahead < g->total && g->at[ahead].start[0] < z + g->roi[0]; ahead++)
 			if (g->at[ahead].coarse && put(r, ahead, e))
 				return -1;
 		if (drain(r, e) || layer(r, lo, hi, e))

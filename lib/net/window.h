@@ -25,6 +25,7 @@ struct window_pipe {
 	int broken;        /* the error is one of reading or writing: it names its file */
 };
 
+/* roi's face: its voxels to the power 2/3. */
 struct window_opts {
 	int64_t roi[3];        /* 0: the whole axis */
 	double overlap;        /* [0,1) */
@@ -36,8 +37,8 @@ struct window_opts {
 	float fill;            /* with K_PAD_CONSTANT */
 	int mirror;            /* bits 1, 2, 4 for z, y, x: the mean over all flips of these axes */
 	int soft;              /* windows' probabilities are averaged, not their logits */
-	double refine;         /* > 0: windows between those of a coarse grid only where the best class's probability is below this so far, */
-	double inner;          /* looked at in this part of the window about its centre, 0.25 to 1 of its size (up to the image's end if it is outermost) */
+	double refine;         /* > 0: a coarse grid first, then the windows between only where the best class's probability is below this so far: */
+	double gain;           /* where these voxels, each times the share that the window will have in its mean, make more than this of the roi's face */
 	int skip_air;          /* windows that have no voxel above `air` in any channel are left out */
 	double air;
 	const struct tensor *within; /* [Z,Y,X]: so are those where this is 0 all over; or NULL; borrowed */
@@ -46,9 +47,9 @@ struct window_opts {
 	struct window_stats *stats;  /* added to; may be NULL */
 	struct window_pipe *pipe;    /* where the image comes from; NULL: it is in memory */
 };
-#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .inner = 0.5}
+#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .gain = 1e-3}
 
-/* Set grid, overlap, refine and inner to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows:
+/* Set grid, overlap, refine and gain to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows:
    seg-window(1). */
 void window_effort(struct window_opts *o, int64_t step);
 
