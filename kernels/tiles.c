@@ -97,7 +97,15 @@ static void transform_edge(const elem *const *d, int64_t ci, float *v, int64_t s
 #undef D
 }
 
-struct task { const struct gather *g; const elem *x, *zero; const float *bias; elem *y; float *v, *m; int add; int64_t n, od, first, count, d0, taps, k0; };
+struct task {
+	const struct gather *g;
+	const elem *x, *zero;
+	const float *bias;
+	elem *y;
+	float *v, *m;
+	int add;
+	int64_t n, od, first, count, d0, taps, k0;
+};
 
 /* One tile's planes, its first input voxel (h0, w0) */
 static void bring_tile(const struct task *t, int64_t h0, int64_t w0, float *v, int64_t step)
