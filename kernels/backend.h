@@ -269,6 +269,8 @@ struct k_backend {
 	/* *doubt (host): the sum over the window's voxels that are unsure of the share that its weight will have there, t w / (sum + t w). Voxels no
 	   window came to are not unsure. */
 	int (*window_doubt)(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e);
+	/* *n (host): voxels whose best class is not the first (of a single class: that are above `middle`) */
+	int (*window_count)(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e);
 };
 
 /* The one exported symbol. index: which device (0 on the CPU). The table is valid for the life of the process. NULL and an error. */

@@ -3,6 +3,7 @@
    blend   acc[z][y][x][k] += weight[d,h,w] logits[d][h][w][k];  sum[z][y][x] += weight[d,h,w], where the window meets the slab
    divide  acc[v][k] /= sum[v]
    doubt   sum of t w / (sum + t w) over voxels whose best class leads by little
+   count   voxels whose best class is not the first
    flip: gather's d, h, w count backwards, and so do those of blend's logits, not those of its weight.
    No two threads share a voxel, so the sums don't depend on their number. */
 #include "kernels/window.h"
@@ -290,5 +291,37 @@ int k_window_doubt(const struct k_doubt *g, const float *weight, const float *ac
 			all += doubt_row(g, weight + (d * g->roi[1] + h) * g->roi[2], sx, acc + at * g->k, sum + at, g->sure + row * blocks);
 		}
 	*doubt = (double)all / 1048576;
+	return 0;
+}
+
+WIDE static int64_t count_some(const float *restrict acc, const float *restrict sum, int64_t n, int64_t k, float middle)
+{
+	int64_t all = 0;
+
+	if (k == 2) {
+		for (int64_t i = 0; i < n; i++)
+			all += acc[2 * i + 1] > acc[2 * i];
+		return all;
+	}
+	for (int64_t i = 0; i < n; i++) {
+		int any = k == 1 && acc[i] > middle * sum[i];
+
+		for (int64_t c = 1; c < k; c++)
+			any |= acc[i * k + c] > acc[i * k];
+		all += any;
+	}
+	return all;
+}
+
+int k_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e)
+{
+	enum { BLOCK = 1 << 14 };
+	int64_t all = 0;
+
+	(void)e;
+#pragma omp parallel for schedule(static) reduction(+:all)
+	for (int64_t v = 0; v < vox; v += BLOCK)
+		all += count_some(acc + v * k, sum + v, vox - v < BLOCK ? vox - v : BLOCK, k, middle);
+	*n = all;
 	return 0;
 }

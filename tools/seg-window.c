@@ -16,7 +16,7 @@
 #include "lib/volume/prob.h"
 
 #define UNSET -1e300
-#define GAIN 1e-3
+#define GAIN 1.5e-4
 
 struct opts {
 	struct arg_strs models;
@@ -294,7 +294,7 @@ int main(int argc, char **argv)
 		{0, "mirror", ARG_CHOICE, &o.mirror, mirrors, "the mean over all flips of these axes (none)"},
 		{0, "mean", ARG_CHOICE, &o.mean, means, "of what windows, flips and models are averaged (logits)"},
 		{0, "refine", ARG_FLOAT, &o.refine, "P", "windows between those of a coarse grid only where no class has probability P", 0.5001, 0.999999},
-		{0, "gain", ARG_FLOAT, &o.gain, "R", "how much such a window could change to be run, a part of its face (0.001)", 0, 1},
+		{0, "gain", ARG_FLOAT, &o.gain, "R", "what part of the mask such a window must be able to change (0.00015)", 0, 1},
 		{0, "effort", ARG_INT, &o.effort, "N", "1 to 5: --grid, --overlap, --refine and --gain by a table in the manual", 1, 5},
 		{0, "skip-air", ARG_FLOAT, &o.air, "V", "leave out windows with nothing above V: there is background", -1e30, 1e30},
 		{0, "within", ARG_STR, &o.within, "TENSOR", "leave out windows where this tensor of labels is 0"},

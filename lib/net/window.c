@@ -22,7 +22,8 @@ struct run {
 	int64_t span;               /* most that the windows of a batch begin apart in z */
 	int64_t floor;              /* no window to come begins below this slice */
 	float *weight, *acc, *sum;  /* on the device */
-	uint8_t *sure;              /* with `refine`: of k_doubt */
+	uint8_t *sure;              /* with `refine`: of k_doubt, */
+	int64_t mask;               /* and how many voxels that were handed on are no background */
 	float *host;                /* staging; NULL where the device's memory is the host's */
 	int64_t *queue, queued;     /* windows to be run at once */
 	int64_t decided;            /* windows that were run or left out */
@@ -106,6 +107,25 @@ static void end(struct run *r)
 }
 
 /* -- slices that are finished ------------------------------------------------- */
+/* What the sum of a single class's weighted logits or probabilities is compared with, times the sum of weights. */
+static float middle(const struct run *r)
+{
+	return r->o->soft ? 0.5f : 0;
+}
+
+/* Note what of n voxels, which are finished, is no background. */
+static int count(struct run *r, const float *acc, const float *sum, int64_t n, struct err *e)
+{
+	int64_t more;
+
+	if (!(r->o->refine > 0))
+		return 0;
+	if (r->k->window_count(acc, sum, n, r->p->classes, middle(r), &more, e))
+		return -1;
+	r->mask += more;
+	return 0;
+}
+
 /* Hand on n slices that lie together in the ring, and clear them. */
 static int hand_on(struct run *r, int64_t n, struct err *e)
 {
@@ -114,7 +134,7 @@ static int hand_on(struct run *r, int64_t n, struct err *e)
 	size_t bytes = sizeof(float) * (size_t)(vox * k);
 	float *acc = r->acc + at * k, *sum = r->sum + at;
 
-	if (r->k->window_divide(acc, sum, vox, k, none, e) || (r->host && r->k->copy(r->host, acc, bytes, K_TO_HOST, e)))
+	if (count(r, acc, sum, vox, e) || r->k->window_divide(acc, sum, vox, k, none, e) || (r->host && r->k->copy(r->host, acc, bytes, K_TO_HOST, e)))
 		return -1;
 	if (r->sink(r->sink_arg, r->done, n, r->host ? r->host : acc, e))
 		return -1;
@@ -249,12 +269,12 @@ static int all_windows(struct run *r, struct err *e)
 }
 
 /* -- a coarse grid first --------------------------------------------------------- */
-/* Could window i still change something? */
-static int worth(const struct run *r, int64_t i, int *yes, struct err *e)
+/* Could window i still change much of a mask of so many voxels? */
+static int worth(const struct run *r, int64_t i, int64_t mask, int *yes, struct err *e)
 {
 	const struct window_grid *g = &r->grid;
-	const double p = r->o->refine, face = pow((double)(g->roi[0] * g->roi[1] * g->roi[2]), 2.0 / 3);
-	struct k_doubt d = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}, .middle = r->o->soft ? 0.5f : 0, .sure = r->sure};
+	const double p = r->o->refine;
+	struct k_doubt d = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}, .middle = middle(r), .sure = r->sure};
 	double doubt;
 
 	memcpy(d.roi, g->roi, sizeof d.roi);
@@ -263,19 +283,24 @@ static int worth(const struct run *r, int64_t i, int *yes, struct err *e)
 	d.lead = (float)(!r->o->soft ? log(p / (1 - p)) : d.k > 1 ? 2 * p - 1 : p - 0.5);
 	if (r->k->window_doubt(&d, r->weight, r->acc, r->sum, &doubt, e))
 		return -1;
-	*yes = doubt > r->o->gain * face;
+	*yes = doubt > r->o->gain * (double)mask;
 	return 0;
 }
 
 /* The windows lo to hi - 1 of one z that are not coarse: those that, one after the other, are worth it. */
 static int layer(struct run *r, int64_t lo, int64_t hi, struct err *e)
 {
+	int64_t mask;
+
+	if (r->k->window_count(r->acc, r->sum, r->depth * r->plane, r->p->classes, middle(r), &mask, e))
+		return -1;
+	mask += r->mask;
 	for (int64_t i = lo; i < hi; i++) {
 		int yes = 0;
 
 		if (r->grid.at[i].coarse)
 			continue;
-		if (worth(r, i, &yes, e) || (yes && put(r, i, e)))
+		if (worth(r, i, mask, &yes, e) || (yes && put(r, i, e)))
 			return -1;
 		r->decided += !yes;
 	}

@@ -25,7 +25,6 @@ struct window_pipe {
 	int broken;        /* the error is one of reading or writing: it names its file */
 };
 
-/* roi's face: its voxels to the power 2/3. */
 struct window_opts {
 	int64_t roi[3];        /* 0: the whole axis */
 	double overlap;        /* [0,1) */
@@ -38,7 +37,7 @@ struct window_opts {
 	int mirror;            /* bits 1, 2, 4 for z, y, x: the mean over all flips of these axes */
 	int soft;              /* windows' probabilities are averaged, not their logits */
 	double refine;         /* > 0: a coarse grid first, then the windows between only where the best class's probability is below this so far: */
-	double gain;           /* where these voxels, each times the share that the window will have in its mean, make more than this of the roi's face */
+	double gain;           /* where these voxels, each times the share that the window will have in its mean, make more than this of the mask so far */
 	int skip_air;          /* windows that have no voxel above `air` in any channel are left out */
 	double air;
 	const struct tensor *within; /* [Z,Y,X]: so are those where this is 0 all over; or NULL; borrowed */
@@ -47,7 +46,7 @@ struct window_opts {
 	struct window_stats *stats;  /* added to; may be NULL */
 	struct window_pipe *pipe;    /* where the image comes from; NULL: it is in memory */
 };
-#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .gain = 1e-3}
+#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .gain = 1.5e-4}
 
 /* Set grid, overlap, refine and gain to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows:
    seg-window(1). */

@@ -30,7 +30,7 @@ static int host_zero(void *p, size_t n, struct err *e)
 
 static struct k_backend table = {.abi = K_ABI, .name = "cpu", .alloc = host_alloc, .release = free, .copy = host_copy, .zero = host_zero,
                                  .window_gather = k_window_gather, .window_blend = k_window_blend, .window_divide = k_window_divide,
-                                 .window_doubt = k_window_doubt};
+                                 .window_doubt = k_window_doubt, .window_count = k_window_count};
 
 /* -- the grid -------------------------------------------------------------------- */
 /* A cube's grid has these starts on every axis, z slowest. */
@@ -552,6 +552,17 @@ static void doubts(void)
 		}
 }
 
+static void counting(void)
+{
+	static const float acc[] = {0, 1, 0, 0, 0, -1, 2, 3, 1, 1, 0.4f, 0.5f}, sum[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.9f};
+	struct err e;
+	int64_t n[3];
+
+	for (int64_t k = 1; k <= 3; k++)
+		ok(!k_window_count(acc, sum, 12 / k, k, 0.5f, &n[k - 1], &e), "%lld", (long long)n[k - 1]);
+	ok(n[0] == 6 && n[1] == 3 && n[2] == 2, "voxels of some class: 1, 2, 3 classes");
+}
+
 /* -- what does not go together ------------------------------------------------------------ */
 static void refusals(void)
 {
@@ -646,6 +657,7 @@ int main(void)
 	skipping();
 	refining();
 	doubts();
+	counting();
 	refusals();
 	memory();
 	roi_meta();
