@@ -9,8 +9,9 @@ CFLAGS ?= -O3
 .SUFFIXES:
 
 VERSION := $(shell sed -n 's/.*NIIPIPE_VERSION "\(.*\)".*/\1/p' lib/base/version.h)
+APART   := lib/comm/mpi.c lib/comm/nccl.c
 TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
-LIB     := $(wildcard lib/*/*.c)
+LIB     := $(filter-out $(APART),$(wildcard lib/*/*.c))
 KERNELS := $(wildcard kernels/*.c)
 UNIT    := $(patsubst tests/unit/%.c,$(B)/test/%,$(wildcard tests/unit/*.c))
 BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
@@ -38,6 +39,7 @@ $(B)/bin/%: $(B)/obj/tools/%.o $(B)/libniipipe.a
 $(B)/obj/lib/volume/report_files.o: lib/volume/report.css lib/volume/report.js pipelines/curves.gp
 
 include kernels/kernels.mk
+include lib/comm/comm.mk
 
 $(B)/test/%: $(B)/obj/tests/unit/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)

@@ -201,8 +201,8 @@ starts() { grep -ao 'box..:[^]]*' "$1" | cut -d'[' -f2 | cut -d, -f1-3; }
 
 @test "errors are one line" {
 	fails 2 "nii-patch: --size X,Y,Z wanted: voxels of a patch (see nii-patch --help)" nii-patch v.ts
-	fails 2 "nii-patch: --shard: '3/3' is not I/N with 0 <= I < N (see nii-patch --help)" nii-patch -s 4 --shard 3/3 v.ts
-	fails 2 "nii-patch: --shard: '1' is not I/N with 0 <= I < N (see nii-patch --help)" nii-patch -s 4 --shard 1 v.ts
+	fails 2 "nii-patch: --shard: '3/3' is neither I/N with 0 <= I < N nor auto (see nii-patch --help)" nii-patch -s 4 --shard 3/3 v.ts
+	fails 2 "nii-patch: --shard: '1' is neither I/N with 0 <= I < N nor auto (see nii-patch --help)" nii-patch -s 4 --shard 1 v.ts
 	fails 1 "nii-patch: no patch at all: the sequence ends before patch 5" nii-patch -s 4 -n 5 --skip 5 v.ts
 	volume x U8 1,1,2 '\0\1' image >x.ts
 	cat a.ts x.ts >ax.ts

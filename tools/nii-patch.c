@@ -8,6 +8,7 @@
 
 #include "lib/base/arg.h"
 #include "lib/base/progress.h"
+#include "lib/comm/launcher.h"
 #include "lib/net/plans.h"
 #include "lib/volume/sampler.h"
 
@@ -33,12 +34,20 @@ static void take_shard(const char *text, struct sampler_opts *s)
 {
 	const char *slash = strchr(text, '/');
 	char first[24] = "";
+	struct launcher l;
 	struct err e;
 
+	if (!strcmp(text, "auto")) {
+		if (launcher_read(&l, &e))
+			err_die(&e);
+		s->shard = l.rank;
+		s->shards = l.size;
+		return;
+	}
 	if (slash && slash - text < (int)sizeof first)
 		memcpy(first, text, (size_t)(slash - text));
 	if (!slash || arg_int(first, 0, 65535, &s->shard, &e) || arg_int(slash + 1, 1, 65536, &s->shards, &e) || s->shard >= s->shards)
-		err_usage("--shard: '%.80s' is not I/N with 0 <= I < N", text);
+		err_usage("--shard: '%.80s' is neither I/N with 0 <= I < N nor auto", text);
 }
 
 static void choose_way(struct opts *o)
@@ -179,7 +188,8 @@ static int write_all(const struct opts *o, struct sampler *s, struct out *out, s
 		progress_to(&p, ++done, NULL);
 	}
 	if (!r && !done)
-		r = err_set(e, NULL, "no patch at all: the sequence ends before patch %lld", (long long)o->s.skip);
+		r = err_set(e, NULL, "no patch at all: the sequence ends before patch %lld",
+		            (long long)(o->s.skip + ((o->s.shard - o->s.skip) % o->s.shards + o->s.shards) % o->s.shards));
 	if (!r)
 		progress_end(&p);
 	return r;
@@ -224,7 +234,7 @@ int main(int argc, char **argv)
 		{'n', "number", ARG_INT, &o.s.n, "N", "the sequence ends before patch N (a file: no end; a pipe: its end)", 1, 1e15},
 		{0, "seed", ARG_INT, &o.seed, "S", "which sequence (0)", 0, 9e15},
 		{0, "skip", ARG_INT, &o.s.skip, "K", "begin with patch K of the sequence (0)", 0, 1e15},
-		{0, "shard", ARG_STR, &o.shard, "I/N", "only patches i of the sequence with i mod N = I (0/1)"},
+		{0, "shard", ARG_STR, &o.shard, "I/N", "only patches i with i mod N = I; auto: what mpirun or srun says (0/1)"},
 		{0, "per-volume", ARG_INT, &o.per_volume, "K", "patches a visit to a volume (1)", 1, 1e9},
 		{0, "fill", ARG_FLOATS, &o.fill, "V", "image value outside the volume (0)"},
 		{0, "plan", ARG_STR, &o.plan, "FILE", "size, --oversample 0.33 and --batch as seg-plan's or nnU-Net's plans.json says"},

@@ -2,6 +2,7 @@
    In: patch frames (image [C,Z,Y,X], label [Z,Y,X]) from standard input or a file, to its end.
    Out: -o model.ts, the best model by validation (without validation the last), and model.last.ts, from which --resume goes on bit for bit; without
    -o the last state goes to standard output.
+   Started by mpirun or srun: one of several that train one network, each on patches of its own.
    SIGTERM, SIGINT, SIGHUP: the step is finished, the state saved, then exit 0 (SIGINT, SIGHUP: die of it). SIGUSR1: save and go on. */
 #include <signal.h>
 #include <stdlib.h>
@@ -143,6 +144,7 @@ static void settle(struct opts *o)
 		o->c.out = NULL;
 	if (!o->t.val && o->t.patience)
 		err_usage("--patience has no meaning without --val");
+	o->t.parallel.alone |= o->t.summary;
 	o->t.arch = o->plan ? planned(o) : NULL;
 	if (!o->t.arch)
 		o->t.arch = arch(o);
@@ -161,7 +163,7 @@ static void say_stopped(const struct opts *o, const struct train_result *res)
 	const char *name = res->signal == SIGINT ? "SIGINT" : res->signal == SIGHUP ? "SIGHUP" : "SIGTERM";
 	char *last = o->t.out ? train_last(o->t.out) : NULL;
 
-	if (!o->c.quiet)
+	if (!o->c.quiet && !res->rank)
 		err_warn("stopped by %s after step %lld: go on with --resume %s and nii-patch --skip %lld", name, (long long)res->step, last ? last : "FILE",
 		         (long long)res->next);
 	free(last);
@@ -180,18 +182,18 @@ static int run(struct opts *o, struct err *e)
 	json_decref(o->t.arch);
 	if (!r && res.signal)
 		say_stopped(o, &res);
-	else if (!r && res.impatient && !o->c.quiet)
+	else if (!r && res.impatient && !o->c.quiet && !res.rank)
 		err_warn("stopped after step %lld: no better validation in %lld; the best is of step %lld, Dice %.4f", (long long)res.step,
 		         (long long)res.stale, (long long)res.best_step, res.best);
-	else if (!r && o->c.verbose && res.step)
+	else if (!r && o->c.verbose && res.step && !res.rank)
 		err_warn("%lld steps, loss of the last %.4f", (long long)res.step, res.loss);
 	return r;
 }
 
 #define UNSET -1
 static struct opts all = {
-	.t = {.recipe = UNSET, .device = "auto", .window = WINDOW_DEFAULTS}, .net = UNSET, .loss = UNSET, .volume = UNSET, .optimizer = UNSET,
-	.schedule = UNSET, .precision = UNSET,
+	.t = {.recipe = UNSET, .device = "auto", .window = WINDOW_DEFAULTS, .parallel = {.patience = 600}},
+	.net = UNSET, .loss = UNSET, .volume = UNSET, .optimizer = UNSET, .schedule = UNSET, .precision = UNSET,
 	.units = UNSET, .classes = UNSET, .batch = UNSET, .seed = UNSET, .accumulate = UNSET, .steps = UNSET, .epoch_steps = UNSET,
 };
 #define HYPER all.t.hyper
@@ -234,7 +236,7 @@ static const struct arg args[] = {
 	{0, "nesterov", ARG_FLAG, &all.nesterov, NULL, "Nesterov's momentum"},
 	{0, "clip", ARG_FLOAT, &HYPER.clip, "N", "clip the gradient's norm to N (no)", 0, 1e9},
 	{0, "batch", ARG_INT, &all.batch, "N", "patches a batch (1)", 1, 1024},
-	{0, "accumulate", ARG_INT, &all.accumulate, "N", "batches a step (1)", 1, 1e6},
+	{0, "accumulate", ARG_INT, &all.accumulate, "N", "batches a step, of all ranks together (one a rank)", 1, 1e6},
 	{0, "ema", ARG_FLOAT, &HYPER.ema, "D", "moving average of the weights with decay D (no)", 0, 0.9999999},
 	{0, "schedule", ARG_CHOICE, &all.schedule, HYPER_SCHEDULES, "of the learning rate (constant)"},
 	{0, "steps", ARG_INT, &all.steps, "N", "end after N steps (where the patches end)", 1, 1e15},
@@ -254,6 +256,9 @@ static const struct arg args[] = {
 	{0, "save-every", ARG_INT, &all.t.save_every, "N", "save the last state every N steps too", 1, 1e15},
 	{0, "resume", ARG_STR, &all.t.resume, "FILE", "go on from a last state, bit for bit"},
 	{0, "init", ARG_STR, &all.t.init, "FILE", "begin with the weights of a model"},
+	{0, "wire", ARG_CHOICE, &all.t.parallel.half, "fp32|bf16", "gradients between ranks (fp32)"},
+	{0, "timeout", ARG_FLOAT, &all.t.parallel.patience, "S", "end where a rank keeps the others waiting for S seconds (600)", 1, 1e7},
+	{0, "alone", ARG_FLAG, &all.t.parallel.alone, NULL, "one process, not a rank of those that mpirun or srun started"},
 	{0, "summary", ARG_FLAG, &all.t.summary, NULL, "print the network's table for these patches, train nothing"},
 	{0},
 };
@@ -267,7 +272,9 @@ int main(int argc, char **argv)
 	arg_parse(&spec, argc, argv, &all.c);
 	settle(&all);
 	catch_signals();
-	if (run(&all, &e))
+	if (!run(&all, &e))
+		return 0;
+	if (e.text[0])
 		err_die(&e);
-	return 0;
+	return 1; /* another rank said why */
 }

@@ -135,12 +135,22 @@ const char *table_cell(const struct table *t, int64_t row, int64_t column)
 	return t->cell[(row + 1) * t->columns + column];
 }
 
+static int where(const struct table *t, int64_t row, int64_t column, struct err *e)
+{
+	return err_prefix(e, "%s: line %lld, %s", t->path, (long long)row + 2, t->cell[column]);
+}
+
 int table_number(const struct table *t, int64_t row, int64_t column, double *v, struct err *e)
 {
 	const char *s = table_cell(t, row, column);
 
 	*v = !*s || !strcmp(s, "nan") ? NAN : !strcmp(s, "inf") ? INFINITY : -INFINITY;
 	if (!isnan(*v) && strcmp(s, "inf") && strcmp(s, "-inf") && arg_float(s, 0, 0, v, e))
-		return err_prefix(e, "%s: line %lld, %s", t->path, (long long)row + 2, t->cell[column]);
+		return where(t, row, column, e);
 	return 0;
+}
+
+int table_integer(const struct table *t, int64_t row, int64_t column, int64_t *v, struct err *e)
+{
+	return arg_int(table_cell(t, row, column), 0, 0, v, e) ? where(t, row, column, e) : 0;
 }

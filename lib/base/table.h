@@ -28,4 +28,7 @@ const char *table_cell(const struct table *t, int64_t row, int64_t column);
 /* As a number: NaN where the cell is empty or says nan, infinite where it says inf or -inf. 0, or -1 and an error that names line and column. */
 int table_number(const struct table *t, int64_t row, int64_t column, double *v, struct err *e);
 
+/* As a whole number. 0, or -1 and the same error. */
+int table_integer(const struct table *t, int64_t row, int64_t column, int64_t *v, struct err *e);
+
 #endif

@@ -1,68 +1,17 @@
-#define _GNU_SOURCE
 #include "lib/net/device.h"
 
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/base/arg.h"
-
-enum { PATH_LEN = 4096 };
-
-static int exe_dir(char *dir)
-{
-	ssize_t n = readlink("/proc/self/exe", dir, PATH_LEN - 1);
-	char *slash;
-
-	if (n < 0)
-		return -1;
-	dir[n] = 0;
-	slash = strrchr(dir, '/');
-	if (!slash)
-		return -1;
-	*slash = 0;
-	return 0;
-}
-
-/* The shared object's path: the first place that has it. */
-static int find_object(const char *name, char *path)
-{
-	const char *env = getenv("NIIPIPE_BACKENDS");
-	char dir[PATH_LEN];
-
-	if (env) {
-		snprintf(path, PATH_LEN, "%s/niipipe-%s.so", env, name);
-		return access(path, R_OK);
-	}
-	if (exe_dir(dir))
-		return -1;
-	if (snprintf(path, PATH_LEN, "%s/niipipe-%s.so", dir, name) < PATH_LEN && !access(path, R_OK))
-		return 0;
-	if (snprintf(path, PATH_LEN, "%s/../lib/niipipe/niipipe-%s.so", dir, name) >= PATH_LEN)
-		return -1;
-	return access(path, R_OK);
-}
+#include "lib/base/object.h"
 
 static const struct k_backend *load(const char *name, int index, enum k_precision precision, struct err *e)
 {
-	char path[PATH_LEN] = "";
 	k_backend_get_fn *get;
-	void *h;
 
-	if (find_object(name, path)) {
-		err_set(e, NULL, "device %s: no niipipe-%s.so beside the tool nor in ../lib/niipipe", name, name);
-		return NULL;
-	}
-	h = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (!h) {
-		err_set(e, NULL, "device %s: %.600s", name, dlerror());
-		return NULL;
-	}
-	*(void **)&get = dlsym(h, "k_backend_get");
+	*(void **)&get = object_symbol(name, "k_backend_get", e);
 	if (!get) {
-		err_set(e, path, "is not a niipipe backend: no k_backend_get");
+		err_prefix(e, "device %s", name);
 		return NULL;
 	}
 	return get(K_ABI, index, precision, e);

@@ -18,7 +18,7 @@ enum { SLOTS = 2, LOOK = 50 * 1000 * 1000 /* ns between looks at *stop */ };
 struct feed {
 	struct stream *stream;
 	int64_t batch, classes, seen;
-	json_t *replay;
+	json_t *replay, *drawing;
 	struct feed_batch slot[SLOTS];
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -79,8 +79,10 @@ static int agree(struct feed *d, struct feed_batch *b, const struct frame *f, st
 	replay = history_replay(f, e);
 	if (!replay)
 		return -1;
-	if (!d->replay)
+	if (!d->replay) {
 		d->replay = json_incref(replay);
+		d->drawing = history_drawing(f, e);
+	}
 	same = json_equal(d->replay, replay);
 	json_decref(replay);
 	return same ? 0 : err_set(e, NULL, "was prepared otherwise than the patches before it (see ts-info --json: history)");
@@ -179,6 +181,7 @@ static int add_patch(struct feed *d, struct feed_batch *b, struct err *e)
 	if (!b->n)
 		b->first = p.index;
 	b->next = p.index + p.shards;
+	b->stride = p.shards;
 	b->left = p.patches ? (p.patches > b->next ? (p.patches - b->next + p.shards - 1) / p.shards : 0) : -1;
 	b->n++;
 	d->seen++;
@@ -246,6 +249,7 @@ static void release(struct feed *d)
 		free(d->slot[i].label);
 	}
 	json_decref(d->replay);
+	json_decref(d->drawing);
 	stream_close(d->stream);
 	pthread_mutex_destroy(&d->lock);
 	pthread_cond_destroy(&d->changed);
@@ -329,6 +333,11 @@ int feed_next(struct feed *d, const volatile sig_atomic_t *stop, const struct fe
 const json_t *feed_replay(const struct feed *d)
 {
 	return d->replay;
+}
+
+const json_t *feed_drawing(const struct feed *d)
+{
+	return d->drawing;
 }
 
 const char *feed_name(const struct feed *d)

@@ -16,6 +16,7 @@ struct feed_batch {
 	uint8_t *label;        /* [n,z,y,x]: below the number of classes */
 	int64_t first;         /* index of its first patch (metadata `patch`, or else its place in the stream) */
 	int64_t next;          /* the index that the patch after its last one has: last + shards */
+	int64_t stride;        /* from the index of one of its patches to that of the next: shards */
 	int64_t left;          /* patches of the sequence from `next` on, where the stream says how many there are; -1 */
 	char who[FEED_WHO];    /* "id (patch 17), id (patch 18)", for messages */
 };
@@ -33,8 +34,10 @@ void feed_close(struct feed *f); /* NULL is fine */
    (stop may be NULL), -1: an error. */
 int feed_next(struct feed *f, const volatile sig_atomic_t *stop, const struct feed_batch **b, struct err *e);
 
-/* After the first batch: what patches went through (history_replay of the first), borrowed; the stream's name; seconds spent waiting. */
+/* After the first batch, of its first patch: what patches went through (history_replay), how they were drawn (history_drawing); borrowed. The
+   stream's name; seconds spent waiting. */
 const json_t *feed_replay(const struct feed *f);
+const json_t *feed_drawing(const struct feed *f);
 const char *feed_name(const struct feed *f);
 double feed_waited(const struct feed *f);
 

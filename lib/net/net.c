@@ -230,6 +230,14 @@ float *net_input(const struct net *n)
 	return net_run_at(n, n->plan->input);
 }
 
+const char *net_batch_norm(const struct net *n)
+{
+	for (int i = 0; i < n->graph->n; i++)
+		if (n->graph->op[i].kind == GRAPH_NORM && n->graph->op[i].norm.kind == K_NORM_BATCH)
+			return n->graph->op[i].name;
+	return NULL;
+}
+
 int64_t net_vox(const struct net *n)
 {
 	return n->plan->value[n->graph->out].vox;
@@ -258,10 +266,17 @@ int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label
 	return net_run_calls(n, n->plan->forward, n->plan->calls, &l, e);
 }
 
-void net_dropout(struct net *n, uint64_t seed, int64_t step)
+void net_watch(struct net *n, net_final_fn *final, void *arg)
+{
+	n->final = final;
+	n->final_arg = arg;
+}
+
+void net_dropout(struct net *n, uint64_t seed, int64_t first, int64_t stride)
 {
 	n->seed = seed;
-	n->step = step;
+	n->first = first;
+	n->stride = stride;
 }
 
 int net_zero_grad(struct net *n, struct err *e)

@@ -60,6 +60,7 @@ void net_changed(struct net *n);
 int net_plan(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e);
 size_t net_arena(const struct net *n);       /* bytes of the activation arena of the current plan */
 float *net_input(const struct net *n);       /* where the input goes, [batch,d,h,w,c]: device memory, filled anew before every net_forward */
+const char *net_batch_norm(const struct net *n); /* a layer that takes statistics over the batch, borrowed; NULL: none */
 int64_t net_vox(const struct net *n);        /* batch*d*h*w */
 
 /* Forward: logits [batch,d,h,w,classes], valid until the next call. NULL and an error. */
@@ -74,8 +75,14 @@ int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, do
 int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
 int net_zero_grad(struct net *n, struct err *e);
 
-/* Which numbers dropout takes in a training plan's forward and backward: those of this seed and step (seg-train: the batch's first patch). */
-void net_dropout(struct net *n, uint64_t seed, int64_t step);
+/* Called within net_backward after every operation: the gradients from place `from` of the block (net_block) on are what they will be. NULL: no-one
+   is. */
+typedef int net_final_fn(void *arg, int64_t from, struct err *e);
+void net_watch(struct net *n, net_final_fn *final, void *arg);
+
+/* Which numbers dropout takes in a training plan's forward and backward: sample i of the batch those of this seed and first + i * stride (seg-train:
+   the patch's index). */
+void net_dropout(struct net *n, uint64_t seed, int64_t first, int64_t stride);
 
 /* Table of layers: name, operation, output shape, parameters, multiply-adds, bytes; then totals and the arena. For seg-train --summary. */
 int net_summary(const struct net *n, struct out *o, struct err *e);

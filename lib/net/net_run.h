@@ -19,7 +19,9 @@ struct net {
 	size_t fold_bytes;
 	int profile;
 	uint64_t seed;          /* of dropout */
-	int64_t step;
+	int64_t first, stride;
+	net_final_fn *final;
+	void *final_arg;
 };
 
 struct net_run_loss { struct k_loss terms; const uint8_t *label; double *out; int grad; };

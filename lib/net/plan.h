@@ -55,6 +55,7 @@ struct plan_call {
 	int add, dres_add;
 	struct k_norm norm; /* with the pitches of this call */
 	int64_t vox, c;     /* of a slice, or of what changes its type */
+	int64_t final;      /* after this call the gradients from this one on are what they will be: of the block of all */
 	int back;           /* of a scale */
 	double seconds;     /* while profiling */
 	int64_t times;

@@ -243,6 +243,25 @@ static int token_back(struct plan *p, int i, struct err *e)
 	return grad_place(p, i, s->x, &c.dx, &c.add, e) || plan_emit(p, &c, scratch, e) ? -1 : 0;
 }
 
+/* Behind which parameter a call writes no gradient: what lies from there on is not touched. */
+static int64_t reach(const struct plan *p, const struct plan_call *c)
+{
+	const struct plan_step *s = c->step < 0 ? NULL : &p->step[c->step];
+	int64_t end = 0;
+
+	if (!s)
+		return 0;
+	const int own[] = {s->w, s->b, s->alpha};
+
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		if (own[i] >= 0) {
+			const struct graph_param *q = &p->graph->param[own[i]];
+
+			end = q->at + q->count > end ? q->at + q->count : end;
+		}
+	return end;
+}
+
 int plan_backward(struct plan *p, struct err *e)
 {
 	static int (*const back[])(struct plan *, int, struct err *) = {
@@ -255,6 +274,12 @@ int plan_backward(struct plan *p, struct err *e)
 
 		if (v->grad && v->g.buf >= 0 && back[p->step[i].kind](p, i, e))
 			return -1;
+	}
+	for (int64_t i = p->calls - 1, end = 0; i >= p->forward; i--) {
+		int64_t own = reach(p, &p->call[i]);
+
+		p->call[i].final = end;
+		end = own > end ? own : end;
 	}
 	return 0;
 }

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "lib/net/device.h"
 #include "lib/net/schedule.h"
 #include "lib/net/train_begin.h"
 #include "lib/net/validate.h"
@@ -28,6 +27,8 @@ static int save_one(struct train *r, const char *path, int optimizer, struct err
 {
 	struct out o;
 
+	if (r->par.rank)
+		return 0;
 	if (optim_average(&r->optim, 1, e) || out_open(&o, path, 1, e))
 		return -1;
 	if (resume_write(&r->at, &o, optimizer, e)) {
@@ -63,12 +64,12 @@ static int summary(const struct train *r, struct err *e)
 }
 
 /* -- steps -------------------------------------------------------------------- */
-static int refuse(const struct train *r, const char *what, double v, struct err *e)
+static int refuse(const struct train *r, const char *what, double v, const char *where, struct err *e)
 {
 	int kept = r->last && r->saved > r->begun;
 
 	return err_set(e, feed_name(r->feed), "%s is %s at step %lld: %s%s%s", what, isnan(v) ? "not a number" : "infinite",
-	               (long long)r->at.step + 1, r->part.who, kept ? "; the last good state is in " : "", kept ? r->last : "");
+	               (long long)r->at.step + 1, where, kept ? "; the last good state is in " : "", kept ? r->last : "");
 }
 
 /* Add a batch's gradients, as its share of the step, to those of the step in the making. */
@@ -82,17 +83,22 @@ static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 	terms.w_dice *= (float)share;
 	terms.w_ce *= (float)share;
 	memcpy(p->who, b->who, sizeof p->who);
-	net_dropout(r->net, (uint64_t)r->h.seed, b->first);
+	net_dropout(r->net, (uint64_t)r->h.seed, b->first, b->stride);
+	parallel_watch(&r->par, p->batches + 1 == r->par.rounds);
+	if (!p->batches && net_zero_grad(r->net, e))
+		return -1;
+	p->batches++;
+	p->patches += r->par.patches;
+	p->next = r->par.next;
+	p->share += (double)r->par.patches / r->h.batch;
+	if (!b->n) /* other ranks have the last ones */
+		return 0;
 	if (optim_average(&r->optim, 0, e) || net_plan(r->net, b->n, b->size, 1, e) ||
-	    r->k->copy(net_input(r->net), b->x, values * sizeof(float), K_TO_DEVICE, e) || (!p->batches && net_zero_grad(r->net, e)) ||
+	    r->k->copy(net_input(r->net), b->x, values * sizeof(float), K_TO_DEVICE, e) ||
 	    !net_forward(r->net, e) || net_backward(r->net, &terms, b->label, out, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
 	if (!isfinite(out[0]))
-		return refuse(r, "the loss", out[0], e);
-	p->batches++;
-	p->patches += b->n;
-	p->next = b->next;
-	p->share += share;
+		return refuse(r, "the loss", out[0], p->who, e);
 	p->loss[0] += out[0];
 	for (int i = 1; i < 3; i++)
 		p->loss[i] += share * out[i];
@@ -102,14 +108,14 @@ static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 /* The step itself; *row becomes its row of the log. */
 static int step(struct train *r, struct trainlog_row *row, struct err *e)
 {
-	const struct train_part *p = &r->part;
+	struct train_part *p = &r->part;
 	const struct loss *l = &r->loss;
 
 	*row = (struct trainlog_row){.step = r->at.step + 1, .lr = schedule_lr(&r->h, r->at.step), .val_dice = NAN};
-	if (optim_step(&r->optim, row->step, row->lr, 1 / p->share, &row->grad_norm, e))
+	if (parallel_sum(&r->par, p->loss, 3, e) || optim_step(&r->optim, row->step, row->lr, 1 / p->share, &row->grad_norm, e))
 		return -1;
 	if (!isfinite(row->grad_norm))
-		return refuse(r, "the gradient", row->grad_norm, e);
+		return refuse(r, "the gradient", row->grad_norm, r->par.size > 1 ? "in the patches of some rank" : p->who, e);
 	row->loss[0] = p->loss[0] / p->share + l->offset * (double)l->terms.w_dice;
 	row->loss[1] = l->terms.w_dice > 0 ? p->loss[1] / p->share + l->offset : NAN;
 	row->loss[2] = l->terms.w_ce > 0 ? p->loss[2] / p->share : NAN;
@@ -133,6 +139,8 @@ static void tick(void *arg, int64_t done, int64_t total)
 static int validate(struct train *r, double *dice, struct err *e)
 {
 	struct window_opts w = r->o->window;
+	struct validate_sum sum;
+	double added[2];
 	int bad;
 
 	if (optim_average(&r->optim, 1, e))
@@ -141,9 +149,11 @@ static int validate(struct train *r, double *dice, struct err *e)
 	w.tick_arg = r;
 	if (!w.roi[0])
 		memcpy(w.roi, r->at.roi, sizeof w.roi);
-	bad = validate_run(r->o->val, &w, r->k, r->net, (json_t *)r->at.replay, r->o->stop, dice, e);
-	if (bad)
-		return bad;
+	bad = validate_run(r->o->val, &w, r->k, r->net, (json_t *)r->at.replay, r->par.rank, r->par.size, r->o->stop, &sum, e);
+	added[0] = sum.dice, added[1] = (double)sum.cases;
+	if (bad < 0 || parallel_add(&r->par, added, 2, r->o->stop, &bad, e) || bad)
+		return bad > 0 ? 1 : -1;
+	*dice = added[1] > 0 ? added[0] / added[1] : NAN;
 	r->at.val_step = r->at.step;
 	r->at.val_dice = *dice;
 	r->at.stale++;
@@ -162,7 +172,7 @@ static int due(const struct train *r)
 
 static void show(struct train *r, const struct feed_batch *b)
 {
-	const int64_t each = (int64_t)(r->h.batch * r->h.accumulate);
+	const int64_t each = (int64_t)r->h.batch * r->par.rounds;
 	char note[64];
 	int used = snprintf(note, sizeof note, "loss %.4f", r->at.loss);
 
@@ -203,7 +213,7 @@ static int one_batch(struct train *r, const struct feed_batch *b, struct err *e)
 {
 	if (gather(r, b, e))
 		return -1;
-	if (r->part.batches < (int64_t)r->h.accumulate)
+	if (r->part.batches < r->par.rounds)
 		return 0;
 	if (finish_step(r, e))
 		return -1;
@@ -222,47 +232,32 @@ static int over(const struct train *r)
 	return !r->part.batches && ((r->h.steps > 0 && (double)r->at.step >= r->h.steps) || out_of_patience(r));
 }
 
-/* SIGINT reaches a whole pipeline: where the patches end because nii-patch died of it, our own signal may be a moment behind. */
-static int last_look(const volatile sig_atomic_t *stop)
-{
-	const struct timespec moment = {0, 50 * 1000 * 1000};
-
-	nanosleep(&moment, NULL);
-	return stop ? (int)*stop : 0;
-}
-
 /* Until the stream ends, the steps are done, patience is at its end, or a signal says so. 0, -1, or the signal. */
-static int loop(struct train *r, const struct feed_batch *b, struct err *e)
+static int loop(struct train *r, struct err *e)
 {
-	volatile sig_atomic_t *stop = r->o->stop;
+	const struct feed_batch *b;
 	struct err save_failed;
 	double dice;
-	int got = 1, sig;
+	int got;
 
 	if (due(r) && r->at.val_step != r->at.step) { /* the run before was stopped in it */
 		int bad = validate(r, &dice, e);
 
 		if (bad)
-			return bad < 0 ? -1 : (int)*stop;
+			return bad < 0 ? -1 : r->par.signal;
 	}
-	while (got > 0 && !over(r)) {
+	while ((got = parallel_next(&r->par, r->feed, r->o->stop, &b, e)) > 0) {
+		if (r->par.signal && r->par.signal != SIGUSR1)
+			return r->par.signal;
+		if (r->par.signal && save(r, e))
+			return -1;
+		if (over(r))
+			return 0;
 		if (got == 1 && one_batch(r, b, e))
 			return -1;
-		if (stop && *stop == SIGUSR1) {
-			*stop = 0;
-			if (save(r, e))
-				return -1;
-		} else if (stop && *stop)
-			return (int)*stop;
-		got = feed_next(r->feed, stop, &b, e);
 	}
-	if (got > 0)
-		return 0;
-	sig = last_look(stop);
-	if (sig && sig != SIGUSR1)
-		return sig;
-	if (got < 0)
-		(void)save(r, &save_failed); /* the stream's error is the one to tell */
+	if (got < 0 && comm_failed(r->par.comm) < 2)
+		(void)save(r, &save_failed); /* the stream's error is the one to tell; where a rank is gone, the launcher is about to kill the rest */
 	return got || !r->part.batches ? got : finish_step(r, e);
 }
 
@@ -276,7 +271,7 @@ static int finish(struct train *r, int *signal, struct err *e)
 
 		if (bad < 0)
 			return -1;
-		*signal = bad ? (int)*o->stop : 0;
+		*signal = bad ? r->par.signal : 0;
 		r->saved = -1; /* what was saved does not know this validation */
 	}
 	if (save(r, e) || trainlog_close(&r->log, e))
@@ -288,11 +283,14 @@ static int finish(struct train *r, int *signal, struct err *e)
 static int train(struct train *r, const struct arg_common *common, struct train_result *res, struct err *e)
 {
 	const struct train_opts *o = r->o;
+	struct arg_common own = *common;
 	const struct feed_batch *b;
 	int got, signal, impatient;
 
-	if (train_begin(r, e))
+	if (parallel_open(&r->par, &o->parallel, o->stop, e) || train_begin(r, e))
 		return -1;
+	own.verbose = own.verbose && !r->par.rank;
+	own.progress = r->par.rank ? 3 : own.progress;
 	r->feed = feed_open(o->input, (int64_t)r->h.batch, r->net ? net_labels(r->net) : o->classes > 1 ? o->classes : 2, e);
 	if (!r->feed)
 		return -1;
@@ -303,31 +301,36 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 		return -1;
 	if (o->summary)
 		return summary(r, e);
-	if (o->log && trainlog_open(&r->log, o->log, r->at.step, e))
+	if (o->log && !r->par.rank && trainlog_open(&r->log, o->log, r->at.step, e))
 		return -1;
-	if (common->verbose)
+	if (own.verbose)
 		err_warn("%s: %lld parameters, %lld patch(es) a step, activations %.1f MB", r->k->device, (long long)r->optim.total,
 		         (long long)(r->h.batch * r->h.accumulate), (double)net_arena(r->net) / 1e6);
-	progress_start(&r->bar, common, "step", 0);
+	progress_start(&r->bar, &own, "step", 0);
 	r->since = progress_now();
 	r->waited = feed_waited(r->feed);
-	signal = loop(r, b, e);
+	signal = loop(r, e);
 	impatient = !signal && out_of_patience(r);
 	if (signal < 0 || finish(r, &signal, e))
 		return -1;
-	*res = (struct train_result){r->at.step, r->at.next, signal, r->at.loss, r->at.val_dice, r->at.best, r->at.best_step, r->at.stale, impatient};
+	if (own.verbose)
+		parallel_report(&r->par);
+	*res = (struct train_result){.step = r->at.step, .next = r->at.next, .signal = signal, .loss = r->at.loss, .val_dice = r->at.val_dice,
+		.best = r->at.best, .best_step = r->at.best_step, .stale = r->at.stale, .impatient = impatient, .rank = r->par.rank};
 	return 0;
 }
 
 int train_run(const struct train_opts *o, const struct arg_common *common, struct train_result *res, struct err *e)
 {
-	struct train r = {.o = o, .h = o->hyper, .at = {.optim = &r.optim, .loss = NAN, .val_dice = NAN, .best = NAN}, .log = {.fd = -1}};
+	struct train r = {.o = o, .h = o->hyper, .at = {.optim = &r.optim, .loss = NAN, .val_dice = NAN, .best = NAN}, .log = {.fd = -1},
+		.par = {.size = 1}};
 	struct err ignored;
 	int bad;
 
 	memset(res, 0, sizeof *res);
 	bad = train(&r, common, res, e);
 	(void)trainlog_close(&r.log, &ignored);
+	bad = parallel_close(&r.par, bad, e);
 	feed_close(r.feed);
 	optim_close(&r.optim);
 	net_free(r.net);

@@ -3,7 +3,8 @@
    Files: `out` is the best model by validation Dice (before the first validation and without any: the last), the model frame alone; beside it the
    last state, model and optimizer, from which training goes on: "model.ts" and "model.last.ts" (train_last). Both appear whole or not at all.
    Without `out` the last state goes to standard output at the end.
-   Deterministic for the same patches, options and number of threads; a run that is broken off and goes on gives the same bytes as one that is not. */
+   Several ranks, each with a pipeline of its own: lib/net/parallel.h. Rank 0 writes the files.
+   Deterministic for the same patches, options and number of ranks; a run that is broken off and goes on gives the same bytes as one that is not. */
 #ifndef NIIPIPE_TRAIN_H
 #define NIIPIPE_TRAIN_H
 
@@ -11,6 +12,7 @@
 #include <signal.h>
 
 #include "lib/net/hyper.h"
+#include "lib/net/parallel.h"
 #include "lib/net/window.h"
 
 struct train_opts {
@@ -26,6 +28,7 @@ struct train_opts {
 	int64_t patience;         /* validations without a better one, after which training ends; 0: never */
 	struct window_opts window; /* roi 0: the patches' size */
 	int64_t save_every;       /* steps; 0: at validations and at the end */
+	struct parallel_opts parallel;
 	int summary;              /* print the network's table to standard output instead of training */
 	volatile sig_atomic_t *stop; /* set by signals: SIGUSR1 saves, any other saves and ends; back to 0 after SIGUSR1 */
 };
@@ -37,9 +40,11 @@ struct train_result {
 	double loss, val_dice, best;
 	int64_t best_step, stale; /* validations since best_step */
 	int impatient;        /* ended by `patience` */
+	int rank;
 };
 
-/* Train. common: threads, progress, verbosity. 0, or -1 and an error; what was learnt until a broken stream of patches is saved all the same. */
+/* Train. common: threads, progress, verbosity. 0, or -1 and an error, empty where another rank has printed the message; what was learnt until a
+   broken stream of patches is saved all the same. */
 int train_run(const struct train_opts *o, const struct arg_common *common, struct train_result *res, struct err *e);
 
 /* "model.ts" -> "model.last.ts"; caller frees. NULL: none is kept, since out is no regular file (/dev/null), or no memory. */

@@ -14,9 +14,11 @@ static int check_out(struct train *r, struct err *e)
 {
 	struct out o;
 
-	if (out_open(&o, r->o->out, 1, e))
-		return -1;
-	out_abort(&o);
+	if (!r->par.rank) {
+		if (out_open(&o, r->o->out, 1, e))
+			return -1;
+		out_abort(&o);
+	}
 	if (!r->o->out)
 		return 0;
 	r->last = train_last(r->o->out);
@@ -47,7 +49,7 @@ static int check_arch(const struct train *r, struct err *e)
 /* The device, of the precision that the options say; auto becomes what it is. */
 static int open_device(struct train *r, struct err *e)
 {
-	r->k = r->at.k = device_open(r->o->device, (enum k_precision)r->h.precision, e);
+	r->k = r->at.k = parallel_device(&r->par, r->o->device, (enum k_precision)r->h.precision, e);
 	if (!r->k)
 		return -1;
 	hyper_precision(&r->h, r->k->precision, r->at.options);
@@ -78,6 +80,7 @@ static int load(struct train *r, struct err *e)
 	struct frame f = {0};
 	int bad;
 
+	parallel_accumulate(&r->par, &r->h, o->resume != NULL);
 	bad = (path && model_open(&r->from, path, e)) || (o->resume && resume_read(&r->at, &r->from, &f, e)) ||
 	      hyper_settle(&r->h, o->recipe, &r->at.options, e) || open_device(r, e) || (path && load_net(r, path, e)) || (o->resume && take_up(r, &f, e));
 	frame_free(&f);
@@ -112,22 +115,22 @@ static int check_resumed(const struct train *r, const struct feed_batch *b, stru
 		return 0;
 	if (!json_equal(r->from.replay, feed_replay(r->feed)))
 		return err_set(e, feed_name(r->feed), "the patches are prepared otherwise than those that %s was trained with", r->from.file);
-	if (b->first != r->at.next)
+	if (b->first != parallel_first(&r->par, r->at.next))
 		return err_set(e, feed_name(r->feed), "begins with patch %lld, but %s wants patch %lld next: give nii-patch --skip %lld", (long long)b->first,
-		               r->from.file, (long long)r->at.next, (long long)r->at.next);
+		               r->from.file, (long long)parallel_first(&r->par, r->at.next), (long long)r->at.next);
 	return 0;
 }
 
 /* A schedule wants to know how many steps there will be. */
-static int count_steps(struct train *r, const struct feed_batch *b, struct err *e)
+static int count_steps(struct train *r, struct err *e)
 {
 	int64_t each = (int64_t)(r->h.batch * r->h.accumulate);
 
 	if (r->h.schedule == SCHEDULE_CONSTANT || r->h.steps > 0 || r->o->summary)
 		return 0;
-	if (b->left < 0)
+	if (r->par.total < 0)
 		return err_set(e, feed_name(r->feed), "does not say how many patches there are, and the schedule needs the number of steps: give --steps");
-	hyper_steps(&r->h, r->at.step + (b->n + b->left + each - 1) / each, r->at.options);
+	hyper_steps(&r->h, r->at.step + (r->par.total + each - 1) / each, r->at.options);
 	return 0;
 }
 
@@ -137,7 +140,8 @@ int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 
 	if (r->net ? check_resumed(r, b, e) : fresh_net(r, b, e))
 		return -1;
-	if (loss_make(&r->loss, &r->h, net_classes(r->net), e) || count_steps(r, b, e))
+	if (parallel_begin(&r->par, r->net, r->k, &r->h, r->at.options, r->feed, b, e) || loss_make(&r->loss, &r->h, net_classes(r->net), e) ||
+	    count_steps(r, e))
 		return -1;
 	if (net_plan(r->net, b->n, b->size, 1, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);

@@ -6,6 +6,7 @@
 #include "lib/net/checkpoint.h"
 #include "lib/net/feed.h"
 #include "lib/net/loss.h"
+#include "lib/net/parallel.h"
 #include "lib/net/resume.h"
 #include "lib/net/train.h"
 #include "lib/net/trainlog.h"
@@ -19,6 +20,7 @@ struct train {
 	struct net *net;
 	struct optim optim;
 	struct feed *feed;
+	struct parallel par;
 	struct resume at;
 	struct trainlog log;
 	struct progress bar;
@@ -26,8 +28,8 @@ struct train {
 	int64_t saved, begun;       /* steps */
 	double since, waited;       /* of the row in the making */
 	struct train_part {         /* the step in the making: batches whose gradients are added up */
-		int64_t batches, patches, next;
-		double share, loss[3];  /* batches in full ones; loss so far */
+		int64_t batches, patches, next; /* batches of this rank, patches of all */
+		double share, loss[3];  /* batches of all in full ones; loss so far */
 		char who[FEED_WHO];
 	} part;
 };

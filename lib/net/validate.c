@@ -91,31 +91,28 @@ out:
 	return r;
 }
 
-int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay,
-                 const volatile sig_atomic_t *stop, double *dice, struct err *e)
+int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, int rank, int size,
+                 const volatile sig_atomic_t *stop, struct validate_sum *sum, struct err *e)
 {
 	const struct model m = {.replay = replay};
 	struct stream *s = stream_open(path, e);
 	struct frame f;
-	double sum = 0, d;
-	int64_t cases = 0;
+	double d;
 	int r = s ? 1 : -1, stopped = 0;
 
-	while (r == 1 && (r = stream_next(s, &f, e)) == 1) {
-		if (one(o, k, n, &m, &f, &d, e))
-			r = err_prefix(e, "%s: %s", path, frame_id(&f));
-		else if (!isnan(d)) {
-			sum += d;
-			cases++;
+	*sum = (struct validate_sum){0};
+	for (int64_t i = 0; r == 1 && !stopped && (r = stream_next(s, &f, e)) == 1; i++) {
+		if (i % size == rank) {
+			if (one(o, k, n, &m, &f, &d, e))
+				r = err_prefix(e, "%s: %s", path, frame_id(&f));
+			else if (!isnan(d)) {
+				sum->dice += d;
+				sum->cases++;
+			}
 		}
 		frame_free(&f);
 		stopped = stop && *stop && *stop != SIGUSR1;
-		if (stopped && r == 1)
-			break;
 	}
 	stream_close(s);
-	if (r >= 0 && stopped)
-		return 1;
-	*dice = cases ? sum / (double)cases : NAN;
-	return r;
+	return r < 0 ? -1 : stopped;
 }

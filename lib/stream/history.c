@@ -155,3 +155,27 @@ json_t *history_replay(const struct frame *f, struct err *e)
 	json_decref(a);
 	return out;
 }
+
+json_t *history_drawing(const struct frame *f, struct err *e)
+{
+	json_t *a = history_get(f, e), *out, *entry;
+	int drawn = 0;
+	size_t i;
+
+	if (!a)
+		return NULL;
+	out = json_array();
+	json_array_foreach(a, i, entry) {
+		const char *tool = json_string_value(json_object_get(entry, "tool"));
+		json_t *args = json_copy(json_object_get(entry, "args"));
+
+		drawn |= !strcmp(tool, "nii-patch");
+		json_object_del(args, "drawn");
+		json_object_del(args, "index");
+		if (drawn)
+			json_array_append_new(out, json_pack("{s:s, s:O?}", "tool", tool, "args", args));
+		json_decref(args);
+	}
+	json_decref(a);
+	return out;
+}

@@ -23,6 +23,10 @@ int history_grid(const json_t *entry, struct grid *g, struct err *e);
    array of {"tool", "args"}. Caller json_decref()s. NULL and an error. */
 json_t *history_replay(const struct frame *f, struct err *e);
 
+/* How a patch was drawn: the entries from the first nii-patch on, as {"tool", "args"}, without what differs from patch to patch. The same for all
+   patches of a sequence. Caller json_decref()s. NULL and an error. */
+json_t *history_drawing(const struct frame *f, struct err *e);
+
 /* JSON helpers: arrays of numbers. */
 json_t *json_ints(const int64_t *v, int n);
 json_t *json_reals(const double *v, int n);

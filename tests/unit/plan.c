@@ -6,7 +6,7 @@
 #include "lib/net/net_run.h"
 #include "tests/ref/ref.h"
 
-enum { CLASSES = 3, OPS = 14, CASES = 400, SEED = 11, STEP = 70000, CHANNELS = 256 };
+enum { CLASSES = 3, OPS = 14, CASES = 400, SEED = 11, STEP = 70000, STRIDE = 3, CHANNELS = 256 };
 
 static const struct k_backend *k;
 static struct err e;
@@ -200,10 +200,10 @@ static struct ref_norm norm_args(const struct ref *r, int i)
 /* What dropout multiplies element j of operation i's value by */
 static double mask(const struct ref *r, int i, int64_t j)
 {
-	uint64_t index = (uint64_t)STEP << 16 | (uint64_t)i;
 	int64_t c = r->p->value[i].c, span = r->p->value[i].vox / r->p->batch;
+	uint64_t index = (uint64_t)(STEP + j / c / span * STRIDE) << 16 | (uint64_t)i; /* of the sample */
 	enum graph_dropped what = r->n->graph->op[i].dropped;
-	int64_t at = what == GRAPH_CHANNELS ? j / c / span * ((c + 3) / 4 * 4) + j % c : what == GRAPH_SAMPLES ? j / c / span * 4 : j;
+	int64_t at = what == GRAPH_CHANNELS ? j % c : what == GRAPH_SAMPLES ? 0 : j % (c * span);
 	const uint32_t ctr[4] = {(uint32_t)(at / 4), RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}, key[2] = {SEED, 0};
 	double rate = (double)r->n->graph->op[i].rate;
 	uint32_t word[4];
@@ -400,6 +400,21 @@ static double off(const float *a, const double *b, int64_t n)
 	return d / m;
 }
 
+/* Gradients as they were when they were said to be final */
+struct finals { const struct net *n; float *g; int64_t from; };
+
+static int take_final(void *arg, int64_t from, struct err *ignored)
+{
+	struct finals *f = arg;
+
+	(void)ignored;
+	if (from > f->from)
+		return -1;
+	memcpy(f->g + from, f->n->g + from, sizeof *f->g * (size_t)(f->from - from));
+	f->from = from;
+	return 0;
+}
+
 static double run(struct net *n, const float *input, const uint8_t *label, int train)
 {
 	const struct k_loss terms = {.w_ce = 1};
@@ -414,12 +429,19 @@ static double run(struct net *n, const float *input, const uint8_t *label, int t
 	ref_run(&r, input, label);
 	memset(n->arena, 0x7f, n->arena_bytes); /* large numbers where nothing was written */
 	memcpy(net_input(n), input, sizeof *input * (size_t)floats(&r, 0));
-	net_dropout(n, SEED, STEP);
+	net_dropout(n, SEED, STEP, STRIDE);
 	logits = net_forward(n, &e);
 	bad = logits ? off(logits, r.v[n->graph->out], floats(&r, n->graph->out)) : 1e30;
 	if (train) {
+		struct finals f = {n, calloc((size_t)n->graph->floats, sizeof *f.g), n->graph->floats};
+
 		net_zero_grad(n, &e);
+		net_watch(n, take_final, &f);
 		bad = net_backward(n, &terms, label, out, &e) ? 1e30 : fmax(bad, off(n->g, r.dw, n->graph->floats));
+		if (f.from || memcmp(f.g, n->g, sizeof *f.g * (size_t)n->graph->floats))
+			bad = 1e30;
+		net_watch(n, NULL, NULL);
+		free(f.g);
 	}
 	ref_free(&r);
 	return bad;

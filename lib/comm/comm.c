@@ -1,0 +1,399 @@
+#include "lib/comm/comm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/mem.h"
+#include "lib/base/object.h"
+#include "lib/base/outfile.h"
+#include "lib/base/progress.h"
+#include "lib/comm/launcher.h"
+#include "lib/comm/star.h"
+#include "lib/comm/sum.h"
+
+#define SPIN 1e-3 /* seconds */
+enum { SILENCE = 15, MEET = 60 /* seconds */ };
+_Static_assert((int)COMM_SMALL == (int)STAR_SMALL && (int)COMM_OVER == (int)STAR_OVER, "comm's limits are the star's");
+
+/* A sum in host memory, or a request of the transport's own */
+struct pending { struct sum sum; void *request; };
+
+struct comm {
+	int rank, size, half, begun; /* begun: sums, counted round the tags */
+	struct star *star;
+	struct transport first, then; /* first: that ranks meet by; then: NCCL. self NULL and size 0: none */
+	const struct transport *sums;
+	struct pending *pending;
+	int room, alive;
+	double busy, waited, since;
+};
+
+/* -- meeting -------------------------------------------------------------------- */
+static int over_star(void *arg, void *p, size_t n, struct err *e)
+{
+	return comm_broadcast(arg, p, n, e);
+}
+
+static int write_place(const char *path, const char *place, struct err *e)
+{
+	struct out o;
+
+	if (out_open(&o, path, 0, e))
+		return -1;
+	if (out_printf(&o, e, "%s\n", place)) {
+		out_abort(&o);
+		return -1;
+	}
+	return out_close(&o, e);
+}
+
+static int read_place(const char *path, char place[STAR_PLACE])
+{
+	FILE *f = fopen(path, "r");
+	char *got = f ? fgets(place, STAR_PLACE, f) : NULL;
+
+	if (f)
+		fclose(f);
+	if (!got)
+		return -1;
+	place[strcspn(place, "\n")] = 0;
+	return 0;
+}
+
+/* Through a file: one of a run before may lie there, whose rank 0 does not answer. */
+static int meet_by_file(struct comm *c, const struct star_opts *o, const char *path, struct err *e)
+{
+	const double until = progress_now() + MEET;
+	const struct timespec moment = {0, 100 * 1000 * 1000};
+	char place[STAR_PLACE];
+	int bad;
+
+	if (!o->rank) {
+		c->star = star_listen(o, place, e);
+		if (!c->star || write_place(path, place, e))
+			return -1;
+		bad = star_accept(c->star, MEET, e);
+		unlink(path);
+		return bad;
+	}
+	err_set(e, path, "rank 0 has not written where it is within %d s", MEET);
+	while (!c->star && progress_now() < until) {
+		if (!read_place(path, place))
+			c->star = star_join(o, place, until - progress_now(), e);
+		if (!c->star)
+			nanosleep(&moment, NULL);
+	}
+	return c->star ? 0 : -1;
+}
+
+static int meet(struct comm *c, const struct star_opts *o, struct err *e)
+{
+	char place[STAR_PLACE] = "";
+
+	if (!o->rank) {
+		c->star = star_listen(o, place, e);
+		if (!c->star)
+			return -1;
+	}
+	if (c->first.broadcast(c->first.self, place, sizeof place, e))
+		return -1;
+	place[sizeof place - 1] = 0;
+	if (!o->rank)
+		return star_accept(c->star, MEET, e);
+	c->star = star_join(o, place, MEET, e);
+	return c->star ? 0 : -1;
+}
+
+static int load(const char *name, const struct transport_place *place, struct transport *t, struct err *e)
+{
+	transport_open_fn *open;
+
+	*(void **)&open = object_symbol(name, "transport_open", e);
+	return open ? open(TRANSPORT_ABI, place, t, e) : -1;
+}
+
+static struct comm *comm_new(int rank, int size, int half, struct err *e)
+{
+	struct comm *c = mem_zero(1, sizeof *c, "the ranks", e);
+
+	if (c)
+		*c = (struct comm){.rank = rank, .size = size, .half = half};
+	return c;
+}
+
+static struct star_opts star_of(const struct comm *c, const struct comm_opts *o)
+{
+	return (struct star_opts){c->rank, c->size, SILENCE, o->patience, o->stop};
+}
+
+/* Of several processes. */
+static int open_all(struct comm *c, const struct comm_opts *o, const struct launcher *l, struct err *e)
+{
+	const struct star_opts so = star_of(c, o);
+	const char *file = getenv("NIIPIPE_RENDEZVOUS");
+
+	if (file && meet_by_file(c, &so, file, e))
+		return -1;
+	if (!file && load("mpi", NULL, &c->first, e))
+		return err_prefix(e, "%s started %d ranks", l->name, c->size);
+	if (!file && (c->first.rank != c->rank || c->first.size != c->size))
+		return err_set(e, NULL, "%s says rank %d of %d, MPI says %d of %d: srun wants --mpi=pmix, mpirun must be that of the MPI niipipe was built with",
+		               l->name, c->rank, c->size, c->first.rank, c->first.size);
+	if (!file && meet(c, &so, e))
+		return -1;
+	c->sums = file ? NULL : &c->first;
+	return 0;
+}
+
+/* Where the ranks have met, all are told. */
+static void give_up(struct comm *c, struct err *e)
+{
+	struct err ignored;
+
+	if (c->star && e->text[0]) {
+		comm_fail(c, e);
+		e->text[0] = 0;
+	}
+	(void)comm_close(c, 0, &ignored);
+}
+
+int comm_open(struct comm **c, const struct comm_opts *o, struct err *e)
+{
+	struct launcher l;
+
+	*c = NULL;
+	if (o->alone)
+		return 0;
+	if (launcher_read(&l, e))
+		return -1;
+	if (l.size == 1)
+		return 0;
+	*c = comm_new((int)l.rank, (int)l.size, o->half, e);
+	if (!*c)
+		return -1;
+	if (!open_all(*c, o, &l, e))
+		return 0;
+	give_up(*c, e);
+	*c = NULL;
+	return -1;
+}
+
+int comm_device(struct comm *c, int gpu, struct err *e)
+{
+	const struct transport_place place = {comm_rank(c), comm_size(c), gpu, over_star, c};
+
+	if (!c)
+		return 0;
+	if (gpu < 0)
+		return c->sums ? 0 : err_set(e, NULL, "NIIPIPE_RENDEZVOUS is for GPUs: sums between processors need MPI");
+	if (load("nccl", &place, &c->then, e))
+		return -1;
+	c->sums = &c->then;
+	return 0;
+}
+
+int comm_open_over(struct comm **c, const struct comm_opts *o, const struct transport *t, struct err *e)
+{
+	struct star_opts so;
+
+	*c = comm_new(t->rank, t->size, o->half, e);
+	if (!*c)
+		return -1;
+	so = star_of(*c, o);
+	(*c)->first = *t;
+	(*c)->sums = &(*c)->first;
+	if (!meet(*c, &so, e))
+		return 0;
+	give_up(*c, e);
+	*c = NULL;
+	return -1;
+}
+
+int comm_close(struct comm *c, int clean, struct err *e)
+{
+	int bad = 0;
+
+	if (!c)
+		return 0;
+	if (clean)
+		bad = comm_gather(c, NULL, 0, NULL, e);
+	if (c->then.close)
+		c->then.close(c->then.self, clean && !bad);
+	if (c->first.close)
+		c->first.close(c->first.self, clean && !bad);
+	star_close(c->star);
+	for (int i = 0; i < c->room; i++)
+		sum_free(&c->pending[i].sum);
+	free(c->pending);
+	free(c);
+	return bad;
+}
+
+int comm_rank(const struct comm *c)
+{
+	return c ? c->rank : 0;
+}
+
+int comm_size(const struct comm *c)
+{
+	return c ? c->size : 1;
+}
+
+const char *comm_host(const struct comm *c, int rank)
+{
+	return star_host(c->star, rank);
+}
+
+/* -- small things --------------------------------------------------------------- */
+static void turn(void *arg)
+{
+	struct err ignored; /* it is found again in comm_wait */
+
+	(void)comm_turn(arg, &ignored);
+}
+
+int comm_gather(struct comm *c, const void *mine, size_t n, void *all, struct err *e)
+{
+	if (!c) {
+		if (n)
+			memcpy(all, mine, n);
+		return 0;
+	}
+	return star_gather(c->star, mine, n, all, c->alive ? turn : NULL, c, e);
+}
+
+int comm_broadcast(struct comm *c, void *p, size_t n, struct err *e)
+{
+	char *all = c ? mem_new(n, (size_t)c->size, "a broadcast", e) : NULL;
+	int bad = c && !all;
+
+	if (all) {
+		bad = comm_gather(c, p, n, all, e);
+		if (!bad)
+			memcpy(p, all, n);
+	}
+	free(all);
+	return bad ? -1 : 0;
+}
+
+/* -- sums ------------------------------------------------------------------------- */
+/* One that is idle; the array grows by it where none is. */
+static struct pending *idle(struct comm *c, struct err *e)
+{
+	struct pending *p;
+
+	for (int i = 0; i < c->room; i++)
+		if (!c->pending[i].sum.phase && !c->pending[i].request)
+			return &c->pending[i];
+	p = realloc(c->pending, (size_t)(c->room + 1) * sizeof *p);
+	if (!p) {
+		err_set(e, NULL, "not enough memory for a sum");
+		return NULL;
+	}
+	c->pending = p;
+	p[c->room] = (struct pending){0};
+	return &p[c->room++];
+}
+
+int comm_sum(struct comm *c, float *x, int64_t n, struct err *e)
+{
+	struct pending *p;
+	int tag;
+
+	if (!c)
+		return 0;
+	p = idle(c, e);
+	if (!p)
+		return -1;
+	if (!c->alive++)
+		c->since = progress_now();
+	tag = c->begun;
+	c->begun = (c->begun + 2) % TRANSPORT_TAGS;
+	star_begun(c->star);
+	if (c->sums->sum)
+		return c->sums->sum(c->sums->self, x, n, c->half, &p->request, e);
+	return sum_begin(&p->sum, c->sums, x, n, c->half, tag, e);
+}
+
+static int turn_one(struct comm *c, struct pending *p, struct err *e)
+{
+	int done = 0;
+
+	if (p->sum.phase) {
+		if (sum_turn(&p->sum, c->sums, e))
+			return -1;
+		done = !p->sum.phase;
+	} else if (p->request) {
+		if (c->sums->test(c->sums->self, p->request, &done, e))
+			return -1;
+		if (done)
+			p->request = NULL;
+	}
+	c->alive -= done;
+	if (done && !c->alive)
+		c->busy += progress_now() - c->since;
+	return 0;
+}
+
+/* The transport notices that a rank is gone, too, but not which one. */
+static int broken(struct comm *c, struct err *e)
+{
+	const struct timespec moment = {0, 10 * 1000 * 1000};
+
+	for (int i = 0; i < 200 && !star_failed(c->star); i++)
+		nanosleep(&moment, NULL);
+	if (star_failed(c->star))
+		e->text[0] = 0;
+	return -1;
+}
+
+int comm_turn(struct comm *c, struct err *e)
+{
+	if (!c)
+		return 0;
+	if (star_failed(c->star))
+		return err_set(e, NULL, "%s", "");
+	for (int i = 0; i < c->room && c->alive; i++)
+		if (turn_one(c, &c->pending[i], e))
+			return broken(c, e);
+	return 0;
+}
+
+int comm_wait(struct comm *c, struct err *e)
+{
+	const struct timespec moment = {0, 50 * 1000};
+	const double begun = progress_now();
+	int bad = 0;
+
+	if (!c)
+		return 0;
+	star_waits(c->star, 1);
+	while (!bad && c->alive) {
+		bad = comm_turn(c, e);
+		if (progress_now() - begun > SPIN)
+			nanosleep(&moment, NULL); /* there may be more ranks than processors */
+	}
+	star_waits(c->star, 0);
+	c->waited += progress_now() - begun;
+	return bad;
+}
+
+void comm_times(const struct comm *c, double *busy, double *waited)
+{
+	*busy = c ? c->busy : 0;
+	*waited = c ? c->waited : 0;
+}
+
+/* -- failures ----------------------------------------------------------------------- */
+void comm_fail(struct comm *c, const struct err *why)
+{
+	star_fail(c->star, why);
+}
+
+int comm_failed(const struct comm *c)
+{
+	return c ? star_failed(c->star) : 0;
+}

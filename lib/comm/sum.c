@@ -1,0 +1,191 @@
+#include "lib/comm/sum.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+
+/* The part that rank r adds up: from there on. */
+static int64_t part(const struct sum *s, int size, int r)
+{
+	return s->n * r / size;
+}
+
+static int64_t part_count(const struct sum *s, int size, int r)
+{
+	return part(s, size, r + 1) - part(s, size, r);
+}
+
+/* Where the room's pieces lie: the own part of every rank [size][count]; half: then what is sent, and received, of all [n]; the sum of the own
+   part. */
+static char *piece(const struct sum *s, const struct transport *t, int r)
+{
+	return s->room + (size_t)r * (size_t)part_count(s, t->size, t->rank) * (s->half ? 2 : 4);
+}
+
+static float *total(const struct sum *s)
+{
+	return (float *)(void *)(s->room + s->total);
+}
+
+static uint16_t *halves(const struct sum *s, const struct transport *t)
+{
+	return (uint16_t *)(void *)piece(s, t, t->size);
+}
+
+/* To the nearest bfloat16, ties to even; NaN stays one. */
+static void pack(uint16_t *to, const float *from, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++) {
+		uint32_t u;
+
+		memcpy(&u, from + i, sizeof u);
+		to[i] = (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? u >> 16 | 0x40 : (u + 0x7fff + (u >> 16 & 1)) >> 16);
+	}
+}
+
+static void unpack(float *to, const uint16_t *from, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++) {
+		uint32_t u = (uint32_t)from[i] << 16;
+
+		memcpy(to + i, &u, sizeof u);
+	}
+}
+
+static void add(float *restrict to, const float *restrict from, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		to[i] += from[i];
+}
+
+static void add_half(float *restrict to, const uint16_t *restrict from, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++) {
+		uint32_t u = (uint32_t)from[i] << 16;
+		float f;
+
+		memcpy(&f, &u, sizeof f);
+		to[i] += f;
+	}
+}
+
+/* Phase 1: part r of mine to rank r, my part of theirs to me. */
+static int exchange(struct sum *s, const struct transport *t, struct err *e)
+{
+	const size_t size = s->half ? 2 : 4, own = (size_t)part_count(s, t->size, t->rank) * size;
+
+	if (s->half)
+		pack(halves(s, t), s->x, s->n);
+	for (int r = 0; r < t->size; r++) {
+		size_t n = (size_t)part_count(s, t->size, r) * size;
+		const char *from = s->half ? (const char *)(halves(s, t) + part(s, t->size, r)) : (const char *)(s->x + part(s, t->size, r));
+
+		if (r != t->rank && (t->receive(t->self, r, s->tag, piece(s, t, r), own, &s->request[s->requests++], e) ||
+		                     t->send(t->self, r, s->tag, from, n, &s->request[s->requests++], e)))
+			return -1;
+	}
+	s->phase = 1;
+	return 0;
+}
+
+/* My part of all ranks, in their order, is x's. */
+static void reduce(struct sum *s, const struct transport *t)
+{
+	const int64_t n = part_count(s, t->size, t->rank);
+	float *own = s->x + part(s, t->size, t->rank), *to = total(s);
+
+	memset(to, 0, (size_t)n * sizeof *to);
+	for (int r = 0; r < t->size; r++) {
+		if (r == t->rank || !s->half)
+			add(to, r == t->rank ? own : (const float *)(const void *)piece(s, t, r), n);
+		else
+			add_half(to, (const uint16_t *)(const void *)piece(s, t, r), n);
+	}
+	memcpy(own, to, (size_t)n * sizeof *to);
+}
+
+/* Phase 2: the result of my part to all, theirs to me. */
+static int spread(struct sum *s, const struct transport *t, struct err *e)
+{
+	const size_t size = s->half ? 2 : 4;
+	char *all = s->half ? (char *)halves(s, t) : (char *)s->x, *own = all + (size_t)part(s, t->size, t->rank) * size;
+
+	s->requests = 0;
+	if (s->half)
+		pack((uint16_t *)(void *)own, s->x + part(s, t->size, t->rank), part_count(s, t->size, t->rank));
+	for (int r = 0; r < t->size; r++)
+		if (r != t->rank && (t->receive(t->self, r, s->tag + 1, all + (size_t)part(s, t->size, r) * size,
+		                                (size_t)part_count(s, t->size, r) * size, &s->request[s->requests++], e) ||
+		                     t->send(t->self, r, s->tag + 1, own, (size_t)part_count(s, t->size, t->rank) * size, &s->request[s->requests++], e)))
+			return -1;
+	s->phase = 2;
+	return 0;
+}
+
+/* The pieces and, of halves, all of them behind take no more than n + size floats; then the sum of the own part. */
+static int make_room(struct sum *s, const struct transport *t, struct err *e)
+{
+	size_t pieces = ((size_t)s->n + (size_t)t->size) * sizeof(float), bytes = pieces + ((size_t)s->n / (size_t)t->size + 1) * sizeof(float);
+
+	if (!s->request) {
+		s->request = mem_zero(2 * (size_t)t->size, sizeof *s->request, "a sum", e);
+		if (!s->request)
+			return -1;
+	}
+	s->total = pieces;
+	if (bytes <= s->bytes)
+		return 0;
+	free(s->room);
+	s->bytes = 0;
+	s->room = mem_new(bytes, 1, "a sum", e);
+	if (!s->room)
+		return -1;
+	s->bytes = bytes;
+	return 0;
+}
+
+int sum_begin(struct sum *s, const struct transport *t, float *x, int64_t n, int half, int tag, struct err *e)
+{
+	s->x = x;
+	s->n = n;
+	s->half = half;
+	s->tag = tag;
+	s->requests = 0;
+	return make_room(s, t, e) || exchange(s, t, e) ? -1 : 0;
+}
+
+int sum_turn(struct sum *s, const struct transport *t, struct err *e)
+{
+	int left = 0, done;
+
+	if (!s->phase)
+		return 0;
+	for (int i = 0; i < s->requests; i++) {
+		if (!s->request[i])
+			continue;
+		if (t->test(t->self, s->request[i], &done, e))
+			return -1;
+		if (done)
+			s->request[i] = NULL;
+		else
+			left++;
+	}
+	if (left)
+		return 0;
+	if (s->phase == 1) {
+		reduce(s, t);
+		return spread(s, t, e);
+	}
+	if (s->half)
+		unpack(s->x, halves(s, t), s->n);
+	s->phase = 0;
+	return 0;
+}
+
+void sum_free(struct sum *s)
+{
+	free(s->room);
+	free(s->request);
+	memset(s, 0, sizeof *s);
+}
