@@ -102,5 +102,7 @@ for ct in LUNG1-001/LUNG1-001 LUNG1-002/LUNG1-002; do
 	table "${ct##*/}, which the network was trained on, at 2x2x3 mm, window 80,80,64" "$tmp/own.ts" "$tmp/gtv"
 	rm -rf "$tmp/gtv"
 done
+real LUNG1-002/LUNG1-002 | nii-crop --pad --min-size 262,262,300 >"$tmp/wide.ts"
+table "LUNG1-002 in the middle of 262x262x300 voxels, the rest air" "$tmp/wide.ts" ""
 real elastix/elastix totalseg/example >"$tmp/others.ts"
 table "2 CTs that it never saw" "$tmp/others.ts" ""

@@ -545,7 +545,8 @@ static void doubts(void)
 			if (g.start[0] < 0)
 				g.roi[0] = 6;
 			right = doubt_of(&g, w, acc, sum);
-			ok(!k_window_doubt(&g, w, acc, sum, &one, &e) && right > 0.1 && near_to(one, right, 1e-3, 1e-4), "k %lld, start %zu: %g, %g", (long long)k, i, one, right);
+			ok(!k_window_doubt(&g, w, acc, sum, &one, &e) && right > 0.1 && near_to(one, right, 1e-3, 1e-4), "k %lld, start %zu: %g, %g", (long long)k, i,
+			   one, right);
 			ok(!k_window_doubt(&g, w, acc, sum, &two, &e) && one == two, "again");
 			memset(sure, 1, sizeof sure);
 			ok(!k_window_doubt(&g, w, acc, sum, &two, &e) && two == 0, "nothing where all is sure");
