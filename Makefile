@@ -39,6 +39,7 @@ $(B)/bin/%: $(B)/obj/tools/%.o $(B)/libniipipe.a
 $(B)/obj/lib/volume/report_files.o: lib/volume/report.css lib/volume/report.js pipelines/curves.gp
 
 include kernels/kernels.mk
+include kernels/gpu/gpu.mk
 include lib/comm/comm.mk
 
 $(B)/test/%: $(B)/obj/tests/unit/%.o $(B)/libniipipe.a
@@ -49,7 +50,7 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
 	$(CC) -fopenmp -rdynamic -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
 
-unit: $(UNIT) $(B)/bench/best
+unit: $(UNIT) $(B)/bench/best $(B)/sim/niipipe-cuda.so
 
 # -- what a reader types ------------------------------------------------------
 deps:

@@ -1,4 +1,5 @@
 /* Which kernels do a convolution: own ones (direct.h) or oneDNN's, pass by pass. */
+#include "kernels/geom.h"
 #include "kernels/direct.h"
 
 #include <stdlib.h>
@@ -24,22 +25,6 @@ struct k_conv {
 static size_t up(size_t n)
 {
 	return (n + ALIGN - 1) / ALIGN * ALIGN;
-}
-
-static int check(const struct k_conv_geom *g, struct err *e)
-{
-	for (int i = 0; i < 3; i++) {
-		int64_t small = g->transposed ? g->in[i] : g->out[i], large = g->transposed ? g->out[i] : g->in[i];
-		int64_t rest = large + 2 * g->pad[i] - g->kernel[i] - (small - 1) * g->stride[i];
-
-		if (g->in[i] < 1 || g->out[i] < 1 || g->kernel[i] < 1 || g->stride[i] < 1 || g->pad[i] < 0 || rest < 0 || rest >= g->stride[i])
-			return err_set(e, NULL, "convolution: sizes do not fit (axis %c: in %lld, out %lld, kernel %d, stride %d, padding %d)", "zyx"[i],
-				(long long)g->in[i],
-				(long long)g->out[i], g->kernel[i], g->stride[i], g->pad[i]);
-	}
-	if (g->n < 1 || g->ic < 1 || g->oc < 1 || g->xpitch < g->ic || g->ypitch < g->oc)
-		return err_set(e, NULL, "convolution: sizes do not fit (n %lld, channels %lld to %lld)", (long long)g->n, (long long)g->ic, (long long)g->oc);
-	return 0;
 }
 
 /* Where oneDNN is taken although own kernels could: none so far, for these won or drew everywhere (tests/bench/kernels.c: AVX2, fp32), and they
@@ -130,7 +115,7 @@ struct k_conv *conv_new(const struct k_conv_geom *g, const struct cpu_level *cpu
 	c->g.ypitch = g->ypitch ? g->ypitch : g->oc;
 	c->xvox = g->n * g->in[0] * g->in[1] * g->in[2];
 	c->yvox = g->n * g->out[0] * g->out[1] * g->out[2];
-	if (check(&c->g, e))
+	if (k_conv_check(&c->g, e))
 		goto fail;
 	for (int p = 0; p < (g->train ? PASSES : DATA); p++)
 		c->own[p] = prefer_own(&c->g, p);

@@ -2,21 +2,20 @@
 #ifndef NIIPIPE_KERNEL_LOSS_H
 #define NIIPIPE_KERNEL_LOSS_H
 
-#include "kernels/backend.h"
+#include "kernels/loss_overlap.h"
 
 /* The overlap term of g from its sums: of every group (an n; batch: all) I, P and G of every channel, [groups][3][k]. factor [n][k][2] becomes the
    gradient of w_dice times the term by I and by P. */
 double loss_overlap(const struct k_loss *g, const double *sums, double *factor);
 
-/* The first channel that counts where the background may be left out. */
 static inline int64_t loss_first(const struct k_loss *g)
 {
-	return g->background || g->k == 1 ? 0 : 1;
+	return overlap_first(g);
 }
 
 static inline double loss_weight(const struct k_loss *g, int64_t c)
 {
-	return g->weight ? (double)g->weight[c] : 1;
+	return overlap_weight(g, c);
 }
 
 #endif

@@ -253,6 +253,8 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 	w.k = device_open(o->device, (enum k_precision)o->precision, e);
 	if (!w.k || ensemble_open(&w.m, o->models.v, o->models.n, w.k, e))
 		return -1;
+	if (c->verbose && *device_why())
+		err_warn("%s", device_why());
 	if (c->verbose)
 		err_warn("device %s: %s", w.k->name, w.k->device);
 	r = prob_rule_check(&w.rule, o->output ? 2 : net_classes(w.m.net[0]), PROB_LOGITS, e) || window_size(&w, e) || plan_early(&w, e) ||

@@ -8,6 +8,10 @@
 
 #define ERR_MAX 1024
 
+#ifdef __cplusplus /* nvcc reads kernels/backend.h */
+#define _Noreturn [[noreturn]]
+#endif
+
 struct err {
 	char text[ERR_MAX]; /* "file: what is wrong (offset, expected, found)", lower case, no newline */
 };

@@ -17,6 +17,8 @@ static const struct k_backend *load(const char *name, int index, enum k_precisio
 	return get(K_ABI, index, precision, e);
 }
 
+static struct err why;
+
 const struct k_backend *device_open(const char *device, enum k_precision precision, struct err *e)
 {
 	const struct k_backend *b;
@@ -35,6 +37,11 @@ const struct k_backend *device_open(const char *device, enum k_precision precisi
 		err_set(e, NULL, "device '%.80s' is none of auto, cpu, cuda, cuda:N", device);
 		return NULL;
 	}
-	b = load("cuda", 0, precision, e);
+	b = load("cuda", 0, precision, &why);
 	return b ? b : load("cpu", 0, precision, e);
+}
+
+const char *device_why(void)
+{
+	return why.text;
 }

@@ -11,4 +11,7 @@
    where there is a device, else the CPU. The table is valid for the life of the process. NULL and an error. */
 const struct k_backend *device_open(const char *device, enum k_precision precision, struct err *e);
 
+/* Why auto did not take CUDA, for --verbose; empty where it did or was not asked. */
+const char *device_why(void);
+
 #endif

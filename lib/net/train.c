@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "lib/net/device.h"
 #include "lib/net/schedule.h"
 #include "lib/net/train_begin.h"
 #include "lib/net/validate.h"
@@ -303,6 +304,8 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 		return summary(r, e);
 	if (o->log && !r->par.rank && trainlog_open(&r->log, o->log, r->at.step, e))
 		return -1;
+	if (own.verbose && *device_why())
+		err_warn("%s", device_why());
 	if (own.verbose)
 		err_warn("%s: %lld parameters, %lld patch(es) a step, activations %.1f MB", r->k->device, (long long)r->optim.total,
 		         (long long)(r->h.batch * r->h.accumulate), (double)net_arena(r->net) / 1e6);

@@ -22,6 +22,7 @@ struct bench {
 	float *m, *v;
 	uint8_t *label;
 	int detail, net, precision;
+	const char *device;
 	struct out o;
 };
 
@@ -30,20 +31,29 @@ static const struct k_loss DICECE = {.w_dice = 1, .w_ce = 1, .background = 1, .s
 static int plan(struct bench *b, int train, struct err *e)
 {
 	struct rng r;
+	size_t n;
+	float *x;
+	uint8_t *label;
+	int bad;
 
 	if (net_plan(b->n, 1, b->size, train, e))
 		return -1;
+	n = (size_t)net_vox(b->n);
+	x = mem_new(n, sizeof *x, "an input", e), label = mem_new(n, 1, "labels", e);
 	rng_init(&r, 1, RNG_TEST, 0);
-	for (int64_t i = 0; i < net_vox(b->n); i++) {
-		net_input(b->n)[i] = (float)rng_uniform(&r);
-		b->label[i] = rng_uniform(&r) < 0.1;
-	}
-	return 0;
+	for (size_t i = 0; x && label && i < n; i++)
+		x[i] = (float)rng_uniform(&r), label[i] = rng_uniform(&r) < 0.1;
+	bad = !x || !label || b->k->copy(net_input(b->n), x, n * sizeof *x, K_TO_DEVICE, e) || b->k->copy(b->label, label, n, K_TO_DEVICE, e);
+	free(x), free(label);
+	return bad ? -1 : 0;
 }
 
 static int infer(struct bench *b, struct err *e)
 {
-	return net_forward(b->n, e) ? 0 : -1;
+	const float *logits = net_forward(b->n, e);
+	float first;
+
+	return logits ? b->k->copy(&first, logits, sizeof first, K_TO_HOST, e) : -1; /* a GPU is waited for */
 }
 
 static int step(struct bench *b, struct err *e)
@@ -127,27 +137,29 @@ static int prepare(struct bench *b, struct err *e)
 	int64_t total;
 
 	json_object_set_new(arch, arch_channels_key(arch), json_integer(1));
-	b->k = device_open("cpu", (enum k_precision)b->precision, e);
+	b->k = device_open(b->device, (enum k_precision)b->precision, e);
 	b->n = b->k ? net_new(arch, b->k, e) : NULL;
 	json_decref(arch);
 	if (!b->n || net_init(b->n, 1, e))
 		return -1;
 	net_block(b->n, &w, &g, &total);
-	b->m = mem_zero((size_t)total, sizeof *b->m, "moments", e);
-	b->v = mem_zero((size_t)total, sizeof *b->v, "moments", e);
-	b->label = mem_zero((size_t)(b->size[0] * b->size[1] * b->size[2]), 1, "labels", e);
-	return b->m && b->v && b->label ? 0 : -1;
+	b->m = b->k->alloc((size_t)total * sizeof *b->m, e);
+	b->v = b->k->alloc((size_t)total * sizeof *b->v, e);
+	b->label = b->k->alloc((size_t)(b->size[0] * b->size[1] * b->size[2]), e);
+	return !b->m || !b->v || !b->label || b->k->zero(b->m, (size_t)total * sizeof *b->m, e) || b->k->zero(b->v, (size_t)total * sizeof *b->v,
+		e) ? -1 : 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct bench b = {.size = {160, 160, 64}, .repeats = 5};
+	struct bench b = {.size = {160, 160, 64}, .repeats = 5, .device = "cpu"};
 	const char *only = "";
 	int64_t detail = 1;
 	struct arg args[] = {
 		{'s', "size", ARG_INT, b.size, "D,H,W", "input", 1, 1024, 3},
 		{'n', "number", ARG_INT, &b.repeats, "N", "repeats", 1, 1000},
 		{0, "net", ARG_CHOICE, &b.net, ARCH_NETS, "the network (unet)"},
+		{0, "device", ARG_STR, &b.device, "DEVICE", "cpu, cuda or cuda:N (cpu)"},
 		{0, "precision", ARG_CHOICE, &b.precision, DEVICE_PRECISIONS, "of activations (auto)"},
 		{0, "only", ARG_STR, &only, "infer|train", "one of the two"},
 		{0, "detail", ARG_INT, &detail, "1|2", "2: a row a call", 1, 2},
@@ -168,6 +180,6 @@ int main(int argc, char **argv)
 	if (out_close(&b.o, &e))
 		err_die(&e);
 	net_free(b.n);
-	free(b.m), free(b.v), free(b.label);
+	b.k->release(b.m), b.k->release(b.v), b.k->release(b.label);
 	return 0;
 }

@@ -7,15 +7,15 @@
 
 #define PRECISION(k) ((k)->precision == K_BF16 ? "bf16" : "fp32")
 
-/* The CPU's, from beside the tools; a test that says which; NULL where there is none. */
+/* The CPU's, from beside the tools, or that of TEST_DEVICE; a test that says which; NULL where there is none. */
 static inline const struct k_backend *cpu(enum k_precision precision)
 {
-	const char *bin = getenv("BIN");
+	const char *bin = getenv("BIN"), *device = getenv("TEST_DEVICE");
 	const struct k_backend *k;
 	struct err e;
 
 	setenv("NIIPIPE_BACKENDS", bin ? bin : "build/bin", 0);
-	k = device_open("cpu", precision, &e);
+	k = device_open(device ? device : "cpu", precision, &e);
 	ok(k, "%s", k ? k->device : e.text);
 	return k;
 }

@@ -1,0 +1,91 @@
+/* The device: CUDA's runtime. One stream, in order. NIIPIPE_CUDA=managed: memory that the host reaches too, and every kernel is waited for, so that
+   unit tests may look into it and an error names its kernel. */
+#include <cuda_runtime_api.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/gpu/runtime.h"
+
+void *gpu_stream;
+
+static int managed(void)
+{
+	const char *how = getenv("NIIPIPE_CUDA");
+
+	return how && !strcmp(how, "managed");
+}
+
+static int failed(cudaError_t r, const char *what, struct err *e)
+{
+	return err_set(e, NULL, "cuda: %s: %s (%s)", what, cudaGetErrorString(r), cudaGetErrorName(r));
+}
+
+int gpu_check(int code, const char *what, struct err *e)
+{
+	if (!code && managed())
+		code = cudaStreamSynchronize(gpu_stream);
+	return code ? failed((cudaError_t)code, what, e) : 0;
+}
+
+int gpu_open(int index, char *name, size_t room, struct err *e)
+{
+	struct cudaDeviceProp p;
+	cudaStream_t stream = NULL;
+	int count = 0, driver = 0, runtime = 0;
+	cudaError_t r = cudaGetDeviceCount(&count);
+
+	if (r == cudaErrorInsufficientDriver && !cudaDriverGetVersion(&driver) && !cudaRuntimeGetVersion(&runtime))
+		return driver ? err_set(e, NULL, "cuda: the driver is for CUDA %d.%d, this program needs %d.%d", driver / 1000, driver % 1000 / 10, runtime / 1000,
+			runtime % 1000 / 10) : err_set(e, NULL, "cuda: there is no NVIDIA driver here");
+	if (r)
+		return failed(r, "no device can be used", e);
+	if (index >= count)
+		return err_set(e, NULL, "cuda: there is no device %d (%d here, from 0)", index, count);
+	if ((r = cudaSetDevice(index)) || (r = cudaGetDeviceProperties(&p, index)) || (r = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking)))
+		return failed(r, "the device does not start", e);
+	gpu_stream = stream;
+	snprintf(name, room, "%s, compute capability %d.%d, %zu MiB", p.name, p.major, p.minor, p.totalGlobalMem >> 20);
+	return 0;
+}
+
+void *gpu_alloc(size_t bytes, struct err *e)
+{
+	size_t unused = 0, all = 0;
+	void *p = NULL;
+	cudaError_t r = managed() ? cudaMallocManaged(&p, bytes ? bytes : 1, cudaMemAttachGlobal) : cudaMalloc(&p, bytes ? bytes : 1);
+
+	if (!r)
+		return p;
+	cudaGetLastError();
+	if (r == cudaErrorMemoryAllocation && !cudaMemGetInfo(&unused, &all))
+		err_set(e, NULL, "not enough memory for the cuda device (needs %zu bytes, %zu of %zu are free)", bytes, unused, all);
+	else
+		failed(r, "cudaMalloc", e);
+	return NULL;
+}
+
+void gpu_release(void *p)
+{
+	if (p)
+		cudaFree(p);
+}
+
+int gpu_copy(void *to, const void *from, size_t bytes, enum k_copy dir, struct err *e)
+{
+	static const enum cudaMemcpyKind kinds[] = {
+		[K_TO_DEVICE] = cudaMemcpyHostToDevice, [K_TO_HOST] = cudaMemcpyDeviceToHost, [K_ON_DEVICE] = cudaMemcpyDeviceToDevice,
+	};
+	cudaError_t r = bytes ? cudaMemcpyAsync(to, from, bytes, kinds[dir], gpu_stream) : cudaSuccess;
+
+	if (!r && (dir != K_ON_DEVICE || managed()))
+		r = cudaStreamSynchronize(gpu_stream);
+	return r ? failed(r, "copy", e) : 0;
+}
+
+int gpu_zero(void *p, size_t bytes, struct err *e)
+{
+	cudaError_t r = bytes ? cudaMemsetAsync(p, 0, bytes, gpu_stream) : cudaSuccess;
+
+	return r ? failed(r, "memset", e) : 0;
+}

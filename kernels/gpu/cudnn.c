@@ -1,0 +1,253 @@
+#include "kernels/gpu/cudnn.h"
+
+#include <cudnn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/gpu/runtime.h"
+#include "lib/base/mem.h"
+
+enum { DIMS = 5, ENGINES = 32, OWNED = 64 };
+enum { UID_X = 'x', UID_W = 'w', UID_Y = 'y' };
+
+struct cudnn_conv {
+	struct cudnn_shape s;
+	cudnnBackendDescriptor_t plan;
+	int64_t workspace;
+};
+
+/* Descriptors while a plan is made: all are destroyed together. bad: the first status that was not good. */
+struct maker { cudnnBackendDescriptor_t own[OWNED]; int n; cudnnStatus_t bad; };
+
+static cudnnHandle_t handle;
+
+static int start(struct err *e)
+{
+	cudnnStatus_t r;
+
+	if (handle)
+		return 0;
+	r = cudnnCreate(&handle);
+	if (r != CUDNN_STATUS_SUCCESS || (r = cudnnSetStream(handle, gpu_stream)) != CUDNN_STATUS_SUCCESS) {
+		handle = NULL;
+		return err_set(e, NULL, "cuDNN does not start: %s", cudnnGetErrorString(r));
+	}
+	return 0;
+}
+
+static void check(struct maker *m, cudnnStatus_t r)
+{
+	if (m->bad == CUDNN_STATUS_SUCCESS)
+		m->bad = r;
+}
+
+static cudnnBackendDescriptor_t make(struct maker *m, cudnnBackendDescriptorType_t type)
+{
+	cudnnBackendDescriptor_t d = NULL;
+
+	check(m, m->n < OWNED ? cudnnBackendCreateDescriptor(type, &d) : CUDNN_STATUS_ALLOC_FAILED);
+	if (d)
+		m->own[m->n++] = d;
+	return d;
+}
+
+static void set(struct maker *m, cudnnBackendDescriptor_t d, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t n,
+	const void *v)
+{
+	if (m->bad == CUDNN_STATUS_SUCCESS)
+		check(m, cudnnBackendSetAttribute(d, name, type, n, v));
+}
+
+static cudnnBackendDescriptor_t done(struct maker *m, cudnnBackendDescriptor_t d)
+{
+	if (m->bad == CUDNN_STATUS_SUCCESS)
+		check(m, cudnnBackendFinalize(d));
+	return d;
+}
+
+static void forget(struct maker *m, int from)
+{
+	while (m->n > from)
+		cudnnBackendDestroyDescriptor(m->own[--m->n]);
+}
+
+static cudnnBackendDescriptor_t tensor(struct maker *m, int64_t uid, cudnnDataType_t type, const int64_t dims[DIMS], int64_t pitch)
+{
+	int64_t stride[DIMS] = {dims[2] * dims[3] * dims[4] * pitch, 1, dims[3] * dims[4] * pitch, dims[4] * pitch, pitch};
+	int64_t align = type == CUDNN_DATA_FLOAT ? pitch % 4 ? 4 : 16 : pitch % 8 ? pitch % 2 ? 2 : 4 : 16;
+	cudnnBackendDescriptor_t d = make(m, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+
+	set(m, d, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &uid);
+	set(m, d, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
+	set(m, d, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, DIMS, dims);
+	set(m, d, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, DIMS, stride);
+	set(m, d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &align);
+	return done(m, d);
+}
+
+static cudnnBackendDescriptor_t convolution(struct maker *m, const struct cudnn_shape *s)
+{
+	cudnnBackendDescriptor_t d = make(m, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
+	cudnnDataType_t compute = CUDNN_DATA_FLOAT;
+	cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
+	int64_t spatial = 3, one[3] = {1, 1, 1};
+
+	set(m, d, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, 1, &spatial);
+	set(m, d, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &compute);
+	set(m, d, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1, &mode);
+	set(m, d, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, 3, s->pad);
+	set(m, d, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, 3, s->pad_end);
+	set(m, d, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, 3, one);
+	set(m, d, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, 3, s->stride);
+	return done(m, d);
+}
+
+/* Attributes of the three kinds of operation: conv, x, w, y, alpha, beta */
+static const struct { cudnnBackendDescriptorType_t type; cudnnBackendAttributeName_t conv, x, w, y, alpha, beta; } passes[] = {
+	[CUDNN_PASS_FORWARD] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
+		CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
+		CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA},
+	[CUDNN_PASS_DATA] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
+		CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
+		CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA},
+	[CUDNN_PASS_WEIGHTS] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
+		CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
+		CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA},
+};
+
+static cudnnBackendDescriptor_t graph_of(struct maker *m, const struct cudnn_shape *s, enum cudnn_pass pass)
+{
+	const int64_t x[DIMS] = {s->n, s->c, s->x[0], s->x[1], s->x[2]}, y[DIMS] = {s->n, s->k, s->y[0], s->y[1], s->y[2]};
+	const int64_t w[DIMS] = {s->k, s->c, s->kernel[0], s->kernel[1], s->kernel[2]};
+	cudnnDataType_t type = s->bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT, wtype = pass == CUDNN_PASS_WEIGHTS ? CUDNN_DATA_FLOAT : type;
+	float alpha = 1, beta = 0;
+	cudnnBackendDescriptor_t dx = tensor(m, UID_X, type, x, s->xpitch), dw = tensor(m, UID_W, wtype, w, s->c);
+	cudnnBackendDescriptor_t dy = tensor(m, UID_Y, type, y, s->ypitch);
+	cudnnBackendDescriptor_t conv = convolution(m, s), op = make(m, passes[pass].type), graph;
+
+	set(m, op, passes[pass].conv, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &conv);
+	set(m, op, passes[pass].x, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &dx);
+	set(m, op, passes[pass].w, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &dw);
+	set(m, op, passes[pass].y, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &dy);
+	set(m, op, passes[pass].alpha, CUDNN_TYPE_FLOAT, 1, &alpha);
+	set(m, op, passes[pass].beta, CUDNN_TYPE_FLOAT, 1, &beta);
+	done(m, op);
+	graph = make(m, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+	set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
+	set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &op);
+	return done(m, graph);
+}
+
+/* Is an engine one that gives the same bits every time and, of fp32, computes with all of them? */
+static int acceptable(cudnnBackendDescriptor_t config, int bf16)
+{
+	cudnnBackendNumericalNote_t note[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
+	cudnnBackendDescriptor_t engine = NULL;
+	int64_t n = 0;
+	int good = cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine) == CUDNN_STATUS_SUCCESS &&
+		cudnnBackendGetAttribute(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &n, &engine) == CUDNN_STATUS_SUCCESS &&
+		cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &n, note) ==
+			CUDNN_STATUS_SUCCESS;
+
+	for (int64_t i = 0; good && i < n; i++)
+		if (note[i] == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC || (!bf16 && note[i] == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS))
+			good = 0;
+	if (engine)
+		cudnnBackendDestroyDescriptor(engine);
+	return good;
+}
+
+/* The first acceptable configuration of a heuristic that makes a plan. */
+static cudnnBackendDescriptor_t plan_of(struct maker *m, cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode, int bf16)
+{
+	cudnnBackendDescriptor_t heuristic = make(m, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR), config[ENGINES], plan = NULL;
+	int64_t n = 0;
+
+	set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &graph);
+	set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
+	done(m, heuristic);
+	for (int i = 0; i < ENGINES; i++)
+		config[i] = make(m, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+	if (m->bad == CUDNN_STATUS_SUCCESS)
+		check(m, cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES, &n, config));
+	for (int64_t i = 0; m->bad == CUDNN_STATUS_SUCCESS && !plan && i < n; i++) {
+		if (!acceptable(config[i], bf16) || cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &plan) != CUDNN_STATUS_SUCCESS)
+			continue;
+		if (cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle) != CUDNN_STATUS_SUCCESS ||
+		    cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &config[i]) != CUDNN_STATUS_SUCCESS ||
+		    cudnnBackendFinalize(plan) != CUDNN_STATUS_SUCCESS) {
+			cudnnBackendDestroyDescriptor(plan);
+			plan = NULL;
+		}
+	}
+	return plan;
+}
+
+struct cudnn_conv *cudnn_conv_new(const struct cudnn_shape *s, enum cudnn_pass pass, struct err *e)
+{
+	static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
+	struct cudnn_conv *c = start(e) ? NULL : mem_zero(1, sizeof *c, "a convolution", e);
+	struct maker m = {.bad = CUDNN_STATUS_SUCCESS};
+	cudnnBackendDescriptor_t graph;
+	int64_t n;
+
+	if (!c)
+		return NULL;
+	c->s = *s;
+	graph = graph_of(&m, s, pass);
+	for (size_t i = 0; i < sizeof modes / sizeof *modes && m.bad == CUDNN_STATUS_SUCCESS && !c->plan; i++) {
+		int mark = m.n;
+
+		c->plan = plan_of(&m, graph, modes[i], s->bf16);
+		forget(&m, mark);
+	}
+	if (c->plan && m.bad == CUDNN_STATUS_SUCCESS)
+		check(&m, cudnnBackendGetAttribute(c->plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &n, &c->workspace));
+	forget(&m, 0);
+	if (c->plan && m.bad == CUDNN_STATUS_SUCCESS)
+		return c;
+	err_set(e, NULL, "cuDNN has no convolution %lld -> %lld of %lldx%lldx%lld, %s: %s", (long long)s->c, (long long)s->k, (long long)s->kernel[0],
+		(long long)s->kernel[1], (long long)s->kernel[2], s->bf16 ? "bf16" : "fp32",
+		m.bad == CUDNN_STATUS_SUCCESS ? "no engine" : cudnnGetErrorString(m.bad));
+	cudnn_conv_free(c);
+	return NULL;
+}
+
+void cudnn_conv_free(struct cudnn_conv *c)
+{
+	if (c && c->plan)
+		cudnnBackendDestroyDescriptor(c->plan);
+	free(c);
+}
+
+size_t cudnn_conv_workspace(const struct cudnn_conv *c)
+{
+	return (size_t)c->workspace;
+}
+
+int cudnn_conv_run(struct cudnn_conv *c, const void *x, const void *w, const void *y, void *workspace, struct err *e)
+{
+	const void *data[] = {x, w, y};
+	const int64_t uid[] = {UID_X, UID_W, UID_Y};
+	struct maker m = {.bad = CUDNN_STATUS_SUCCESS};
+	cudnnBackendDescriptor_t pack = make(&m, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+
+	set(&m, pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3, data);
+	set(&m, pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 3, uid);
+	set(&m, pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);
+	done(&m, pack);
+	if (m.bad == CUDNN_STATUS_SUCCESS)
+		check(&m, cudnnBackendExecute(handle, c->plan, pack));
+	forget(&m, 0);
+	return m.bad == CUDNN_STATUS_SUCCESS ? 0 : err_set(e, NULL, "cuDNN: %s", cudnnGetErrorString(m.bad));
+}
+
+const char *cudnn_version(void)
+{
+	static char text[32];
+	size_t v = cudnnGetVersion();
+
+	snprintf(text, sizeof text, "%zu.%zu.%zu", v / 10000, v / 100 % 100, v % 100);
+	return text;
+}

@@ -1,0 +1,58 @@
+# niipipe-cuda.so: kernels/gpu, its texts by nvcc, the rest by gcc. build/sim/niipipe-cuda.so: the same texts by gcc, this machine in a GPU's place (tests/sim).
+NVCC   ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
+CUDA   ?= $(if $(NVCC),1,0)
+G_HOST := backend kernels
+G_CUDA := cuda cudnn conv
+G_EACH := table
+G_ONCE := plain loss window
+G_TEXT := $(filter-out $(G_HOST) $(G_CUDA) $(G_ONCE) $(G_EACH),$(patsubst kernels/gpu/%.c,%,$(wildcard kernels/gpu/*.c)))
+G_BASE := $(B)/kobj/kernels/geom.o $(B)/kobj/lib/base/err.o $(B)/kobj/lib/base/mem.o
+G_ARCH := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]
+G_NV   := -x cu -std=c++17 -I. -O3 $(G_ARCH) -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions,-fno-threadsafe-statics,-Wall -MMD -MP
+G_CC    = -std=c11 -I. $(WARN) -fopenmp -D_DEFAULT_SOURCE -MMD -MP -O2 -fPIC -fvisibility=hidden -ffp-contract=off
+CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(NVCC))
+
+ifeq ($(CUDA),1)
+all: $(B)/bin/niipipe-cuda.so
+endif
+
+$(B)/gpu/f32/%.o: kernels/gpu/%.c
+	@mkdir -p $(@D)
+	$(NVCC) $(G_NV) -c -o $@ $<
+
+$(B)/gpu/bf16/%.o: kernels/gpu/%.c
+	@mkdir -p $(@D)
+	$(NVCC) $(G_NV) -DK_HALF -c -o $@ $<
+
+$(B)/gpu/host/%.o: kernels/gpu/%.c
+	@mkdir -p $(@D)
+	$(CC) $(G_CC) -I$(CUDA_HOME)/include $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/gpu/half/%.o: kernels/gpu/%.c
+	@mkdir -p $(@D)
+	$(CC) $(G_CC) -DK_HALF $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/bin/niipipe-cuda.so: $(G_TEXT:%=$(B)/gpu/f32/%.o) $(G_TEXT:%=$(B)/gpu/bf16/%.o) $(G_ONCE:%=$(B)/gpu/f32/%.o) $(G_HOST:%=$(B)/gpu/host/%.o) $(G_EACH:%=$(B)/gpu/host/%.o) $(G_EACH:%=$(B)/gpu/half/%.o) \
+		$(G_CUDA:%=$(B)/gpu/host/%.o) $(G_BASE)
+	@mkdir -p $(@D)
+	$(CC) -shared $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcudnn -lcudart_static -lrt -lpthread -ldl -lm
+
+# -- in a GPU's place ---------------------------------------------------------
+$(B)/gpu/sim/f32/%.o: kernels/gpu/%.c
+	@mkdir -p $(@D)
+	$(CC) $(G_CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/gpu/sim/bf16/%.o: kernels/gpu/%.c
+	@mkdir -p $(@D)
+	$(CC) $(G_CC) -DK_HALF $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/gpu/sim/%.o: tests/sim/%.c
+	@mkdir -p $(@D)
+	$(CC) $(G_CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/sim/niipipe-cuda.so: $(G_TEXT:%=$(B)/gpu/sim/f32/%.o) $(G_TEXT:%=$(B)/gpu/sim/bf16/%.o) $(G_ONCE:%=$(B)/gpu/sim/f32/%.o) \
+		$(G_HOST:%=$(B)/gpu/sim/f32/%.o) $(G_EACH:%=$(B)/gpu/sim/f32/%.o) $(G_EACH:%=$(B)/gpu/sim/bf16/%.o) $(patsubst tests/sim/%.c,$(B)/gpu/sim/%.o,$(wildcard tests/sim/*.c)) $(G_BASE)
+	@mkdir -p $(@D)
+	$(CC) -shared -fopenmp $(LDFLAGS) -o $@ $^ -lm
+
+-include $(shell find $(B)/gpu -name '*.d' 2>/dev/null)

@@ -1,0 +1,73 @@
+/* The kernels' launchers, once for fp32 and once for bf16 activations. Each returns 0 or CUDA's error code; shapes and meanings as in
+   kernels/backend.h, pitches never 0. */
+#ifndef NIIPIPE_GPU_KERNELS_H
+#define NIIPIPE_GPU_KERNELS_H
+
+#include "kernels/backend.h"
+
+/* slice .. scale: as backend.h; n: elements of y.
+   layer_bwd: scratch of column_bytes. pack: weights [a][b][taps] to [a][taps][b] of activations' type; unpack: fp32 back, added. column_sum: out[c]
+   += the sum over v of x[v][c]. */
+#define GPU_KERNELS(F) \
+	F(int, slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)) \
+	F(int, drop, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
+	F(int, drop_spans, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
+	F(int, gate, (const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch, int64_t vox, int64_t c)) \
+	F(int, gate_back, (const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add, \
+		int64_t vox, int64_t c)) \
+	F(int, merge, (struct k_merge g, const void *x, void *y)) \
+	F(int, merge_back, (struct k_merge g, const void *dy, void *dx, int add)) \
+	F(int, scale, (struct k_scale g, int from_small, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t n)) \
+	F(size_t, norm_bytes, (const struct k_norm *g)) \
+	F(int, norm_fwd, (const struct k_norm *g, const struct k_norm_fwd *a, void *scratch)) \
+	F(int, norm_bwd, (const struct k_norm *g, const struct k_norm_bwd *a, void *scratch)) \
+	F(int, layer, (struct k_layer g, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd)) \
+	F(int, layer_bwd, (const struct k_layer *g, const void *dy, const void *x, const float *gamma, const float *mean, const float *rstd, void *dx, \
+		int add, float *dgamma, float *dbeta, void *scratch)) \
+	F(size_t, attention_bytes, (const struct k_attention *g, int back)) \
+	F(int, attention_fwd, (const struct k_attention *g, const struct k_attention_args *x, void *y, void *scratch)) \
+	F(int, attention_bwd, (const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch)) \
+	F(int, pack, (const float *w, void *to, int64_t a, int64_t b, int64_t taps)) \
+	F(int, unpack, (const float *from, float *dw, int64_t a, int64_t b, int64_t taps)) \
+	F(int, add_bias, (void *y, int64_t pitch, const float *bias, int64_t vox, int64_t c)) \
+	F(size_t, column_bytes, (int64_t vox, int64_t c)) \
+	F(int, column_sum, (const void *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch)) \
+	F(int, to_floats, (float *y, const void *x, int64_t xpitch, int64_t vox, int64_t c)) \
+	F(int, from_floats, (void *y, int64_t ypitch, const float *x, int64_t vox, int64_t c, int add))
+
+#define GPU_FIELD(ret, name, args) ret (*name) args;
+#define GPU_DECLARE(ret, name, args) ret gpu_##name##_f32 args; ret gpu_##name##_bf16 args;
+
+struct gpu_kernels { GPU_KERNELS(GPU_FIELD) };
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+GPU_KERNELS(GPU_DECLARE)
+
+/* What a loss leaves at the beginning of its scratch; wrong: how many labels are no class. */
+enum { GPU_LOSS_TOTAL, GPU_LOSS_OVERLAP, GPU_LOSS_ENTROPY, GPU_LOSS_WRONG, GPU_LOSS_SHARE, GPU_LOSS_RESULTS };
+
+const struct gpu_kernels *gpu_kernels(int bf16);
+
+/* Of fp32 alone */
+enum { GPU_SQUARES = 65536 }; /* values a partial sum */
+int gpu_identity(float *w, int64_t oc, int64_t taps);
+size_t gpu_loss_bytes(const struct k_loss *g);
+float *gpu_loss_weights(const struct k_loss *g, void *scratch); /* where weights of classes are copied to before, if there are any */
+int gpu_loss_run(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, void *scratch);
+int gpu_window_gather(struct k_gather g, const float *image, float *x);
+int gpu_window_blend(struct k_blend g, const float *logits, const float *weight, float *acc, float *sum);
+int gpu_optimize(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n);
+int gpu_lerp(float *y, const float *x, float part, int64_t n);
+int gpu_squares(const float *x, int64_t n, double *part);
+int gpu_window_divide(float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest);
+int gpu_window_unsure(struct k_unsure g, const float *acc, const float *sum, int *found);
+int gpu_label_down(uint8_t *to, const uint8_t *label, int64_t planes, int64_t h, int64_t w, int fd, int fh, int fw);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

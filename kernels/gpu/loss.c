@@ -1,0 +1,257 @@
+/* Losses (kernels/backend.h), in three steps: of every voxel the logarithm of the softmax's sum, and the entropy; of every channel I, P and G; then,
+   behind what follows from these, the gradient. Scratch: [n,vox] of logarithms, parts of the sums, sums, factors of the gradient, results, weights.
+   */
+#include "kernels/gpu/kernels.h"
+#define K_PLAIN
+#include "kernels/gpu/par.h"
+#define LOSS_TEXT DEVICE
+#include "kernels/loss_overlap.h"
+
+enum { CHUNK = 8192 }; /* voxels */
+
+/* Where things are in scratch */
+struct room { float *lse, *weight; double *entropy, *wrong, *part, *sums, *factor, *result; };
+
+static inline int64_t chunks_of(const struct k_loss *g)
+{
+	return (g->vox + CHUNK - 1) / CHUNK;
+}
+
+static inline struct room room_of(const struct k_loss *g, void *scratch)
+{
+	int64_t teams = g->n * chunks_of(g);
+	struct room r;
+
+	r.result = (double *)scratch;
+	r.entropy = r.result + GPU_LOSS_RESULTS;
+	r.wrong = r.entropy + teams;
+	r.part = r.wrong + teams;
+	r.sums = r.part + 3 * teams * g->k;
+	r.factor = r.sums + 3 * g->n * g->k;
+	r.weight = (float *)(r.factor + 2 * g->n * g->k);
+	r.lse = r.weight + g->k;
+	return r;
+}
+
+size_t gpu_loss_bytes(const struct k_loss *g)
+{
+	return sizeof(double) * (size_t)(GPU_LOSS_RESULTS + g->n * chunks_of(g) * (2 + 3 * g->k) + 5 * g->n * g->k) + sizeof(float) * (size_t)(g->k +
+		g->n * g->vox);
+}
+
+DEVICE int is_binary(const struct k_loss *g)
+{
+	return g->k == 1 || g->entropy != K_CE;
+}
+
+DEVICE int64_t binary_first(const struct k_loss *g)
+{
+	return g->entropy == K_FOCAL ? overlap_first(g) : 0;
+}
+
+/* s: sigmoid(z); cost: -log s, exact also near 0; down: (1 - s)^gamma */
+struct logistic { float s, cost, down; };
+
+DEVICE struct logistic logistic(float z, float gamma)
+{
+	float e = expf(z > 0 ? -z : z);
+	struct logistic r;
+
+	r.s = (z > 0 ? 1 : e) / (1 + e);
+	r.cost = log1pf(e) + (z > 0 ? 0 : -z);
+	r.down = gamma > 0 ? expf(-gamma * (r.cost + z)) : 1;
+	return r;
+}
+
+/* The class a label says; of one channel 0 is the channel, -1 none. */
+DEVICE int64_t class_of(const struct k_loss *g, uint8_t label)
+{
+	return g->k == 1 ? (int64_t)label - 1 : label;
+}
+
+/* Entropies of one channel against the rest; d NULL: the value, else the gradient times share is added. */
+DEVICE float binary(const struct k_loss *g, const float *l, int64_t own, float share, float *d)
+{
+	float sum = 0;
+
+	for (int64_t c = binary_first(g); c < g->k; c++) {
+		float w = (float)overlap_weight(g, c), pos = g->entropy == K_FOCAL ? g->pos * w : w, neg = g->entropy == K_FOCAL ? g->neg * w : 1;
+		float gamma = g->entropy == K_FOCAL ? g->gamma : 0, m;
+		struct logistic r = logistic(c == own ? l[c] : -l[c], gamma);
+
+		sum += (c == own ? pos : neg) * r.down * r.cost;
+		m = (c == own ? -pos : neg) * share * r.down * (gamma * r.s * r.cost + (1 - r.s));
+		if (d)
+			d[c] += m;
+	}
+	return sum;
+}
+
+/* Cross entropy with label smoothing */
+DEVICE float cross(const struct k_loss *g, const float *l, int64_t own, float lse)
+{
+	float w = (float)(own < g->k ? overlap_weight(g, own) : 0), sum = (1 - g->smoothing) * w * (lse - l[own < g->k ? own : 0]), all = 0;
+
+	for (int64_t c = 0; g->smoothing > 0 && c < g->k; c++)
+		all += (float)overlap_weight(g, c) * (lse - l[c]);
+	return sum + g->smoothing / (float)g->k * all;
+}
+
+DEVICE float lse_of(const float *l, int64_t k)
+{
+	float most = l[0], sum = 0;
+
+	for (int64_t c = 1; c < k; c++)
+		most = l[c] > most ? l[c] : most;
+	for (int64_t c = 0; c < k; c++)
+		sum += expf(l[c] - most);
+	return most + logf(sum);
+}
+
+KERNEL(loss_voxels, (struct k_loss g, struct room r, int64_t chunks, const float *l, const uint8_t *label), (g, r, chunks, l, label), g.n * chunks)
+{
+	int classes = g.k == 1 ? 2 : (int)g.k;
+
+	TEAM_FOR(t, g.n * chunks) {
+		int64_t first = t % chunks * CHUNK, end = first + CHUNK < g.vox ? first + CHUNK : g.vox, at = t / chunks * g.vox;
+		double sum = 0, wrong = 0; /* wrong: how many */
+
+		LANE_FOR(v, at + first, at + end) {
+			const float *p = l + v * g.k;
+			int64_t own = class_of(&g, label[v]);
+
+			wrong += label[v] >= classes;
+			r.lse[v] = g.k > 1 ? lse_of(p, g.k) : 0;
+			if (g.w_ce > 0)
+				sum += (double)(is_binary(&g) ? binary(&g, p, own, 0, NULL) : cross(&g, p, own, r.lse[v]));
+		}
+		sum = team_sum(sum), wrong = team_sum(wrong);
+		if (FIRST_LANE)
+			r.entropy[t] = sum, r.wrong[t] = wrong;
+	}
+}
+
+DEVICE float probability(const struct k_loss *g, const float *l, float lse, int64_t c)
+{
+	return g->k == 1 ? 1 / (1 + expf(-l[0])) : expf(l[c] - lse);
+}
+
+/* part [n,chunk][k][3]; a team to a chunk and a channel */
+KERNEL(loss_sums, (struct k_loss g, struct room r, int64_t chunks, const float *l, const uint8_t *label), (g, r, chunks, l, label),
+	g.n * chunks * g.k)
+{
+	TEAM_FOR(t, g.n * chunks * g.k) {
+		int64_t c = t % g.k, k = t / g.k % chunks * CHUNK, end = k + CHUNK < g.vox ? k + CHUNK : g.vox, at = t / g.k / chunks * g.vox;
+		double both = 0, pred = 0, truth = 0;
+
+		LANE_FOR(v, at + k, at + end) {
+			float p = probability(&g, l + v * g.k, r.lse[v], c);
+			int own = class_of(&g, label[v]) == c;
+
+			both += own ? (double)p : 0;
+			pred += (double)(g.squared ? p * p : p);
+			truth += own;
+		}
+		both = team_sum(both), pred = team_sum(pred), truth = team_sum(truth);
+		if (FIRST_LANE)
+			r.part[3 * t] = both, r.part[3 * t + 1] = pred, r.part[3 * t + 2] = truth;
+	}
+}
+
+/* sums [groups][3][k]: a team each */
+KERNEL(loss_fold, (struct k_loss g, struct room r, int64_t chunks), (g, r, chunks), (g.batch ? 1 : g.n) * 3 * g.k)
+{
+	int64_t groups = g.batch ? 1 : g.n, each = g.n * chunks / groups;
+
+	TEAM_FOR(t, groups * 3 * g.k) {
+		int64_t group = t / (3 * g.k), what = t / g.k % 3, c = t % g.k;
+		double sum = 0;
+
+		LANE_FOR(i, group * each, (group + 1) * each)
+			sum += r.part[(i * g.k + c) * 3 + what];
+		sum = team_sum(sum);
+		if (FIRST_LANE)
+			r.sums[t] = sum;
+	}
+}
+
+/* What the entropy's sum is divided by */
+DEVICE double entropy_over(const struct k_loss *g, const double *sums)
+{
+	double over = 0;
+
+	if (is_binary(g))
+		return (double)(g->n * g->vox * (g->k - binary_first(g)));
+	if (!g->weight)
+		return (double)(g->n * g->vox);
+	for (int64_t n = 0; n < (g->batch ? 1 : g->n); n++)
+		for (int64_t c = 0; c < g->k; c++)
+			over += overlap_weight(g, c) * sums[(3 * n + 2) * g->k + c];
+	return over;
+}
+
+KERNEL(loss_result, (struct k_loss g, struct room r, int64_t chunks), (g, r, chunks), 1)
+{
+	TEAM_FOR(t, 1) {
+		double entropy = 0, wrong = 0, over;
+
+		LANE_FOR(i, t, g.n * chunks)
+			entropy += r.entropy[i], wrong += r.wrong[i];
+		entropy = team_sum(entropy), wrong = team_sum(wrong);
+		if (FIRST_LANE) {
+			over = entropy_over(&g, r.sums);
+			r.result[GPU_LOSS_WRONG] = wrong;
+			r.result[GPU_LOSS_SHARE] = g.w_ce > 0 ? (double)g.w_ce / over : 0;
+			r.result[GPU_LOSS_OVERLAP] = overlap_value(&g, r.sums, r.factor);
+			r.result[GPU_LOSS_ENTROPY] = g.w_ce > 0 ? entropy / over : 0;
+			r.result[GPU_LOSS_TOTAL] = (double)g.w_dice * r.result[GPU_LOSS_OVERLAP] + (double)g.w_ce * r.result[GPU_LOSS_ENTROPY];
+		}
+	}
+}
+
+/* With a = d overlap/dp: dl_j = p_j (a_j - sum_c p_c a_c); of one channel p (1 - p) a; and of the entropy */
+KERNEL(loss_gradient, (struct k_loss g, struct room r, const float *l, const uint8_t *label, float *dl), (g, r, l, label, dl), items(g.n * g.vox))
+{
+	ITEM_FOR(v, g.n * g.vox) {
+		const double *f = r.factor + 2 * (v / g.vox * g.k);
+		const float *p = l + v * g.k, lse = r.lse[v], share = (float)r.result[GPU_LOSS_SHARE], ce = is_binary(&g) ? 0 : share * (1 - g.smoothing);
+		const int64_t own = class_of(&g, label[v]);
+		const float even = is_binary(&g) ? 0 : share * g.smoothing / (float)g.k, own_ce = ce * (float)(own >= 0 && own < g.k ? overlap_weight(&g, own) : 0);
+		float dot = 0, all = 0;
+
+		for (int64_t c = 0; c < g.k; c++) {
+			float q = probability(&g, p, lse, c);
+
+			dot += q * ((float)f[2 * c + 1] * (g.squared ? 2 * q : 1) + (c == own ? (float)f[2 * c] : 0));
+			all += (float)overlap_weight(&g, c);
+		}
+		for (int64_t c = 0; c < g.k; c++) {
+			float q = probability(&g, p, lse, c), a = (float)f[2 * c + 1] * (g.squared ? 2 * q : 1) + (c == own ? (float)f[2 * c] : 0);
+
+			dl[v * g.k + c] = g.k == 1 ? q * (1 - q) * a : q * (a - dot) + own_ce * (q - (c == own ? 1 : 0)) + even * (all * q - (float)overlap_weight(&g, c));
+		}
+		if (is_binary(&g) && share > 0)
+			binary(&g, p, own, share, dl + v * g.k);
+	}
+}
+
+/* result: where the device keeps RESULTS doubles; given's weight: host memory, copied before. */
+int gpu_loss_run(const struct k_loss *given, const float *l, const uint8_t *label, float *dl, void *scratch)
+{
+	struct k_loss g = *given;
+	struct room r = room_of(&g, scratch);
+	int64_t chunks = chunks_of(&g);
+	int bad;
+
+	g.weight = given->weight ? r.weight : NULL;
+	bad = G(loss_voxels)(g, r, chunks, l, label);
+	bad = bad ? bad : G(loss_sums)(g, r, chunks, l, label);
+	bad = bad ? bad : G(loss_fold)(g, r, chunks);
+	bad = bad ? bad : G(loss_result)(g, r, chunks);
+	return bad || !dl ? bad : G(loss_gradient)(g, r, l, label, dl);
+}
+
+float *gpu_loss_weights(const struct k_loss *g, void *scratch)
+{
+	return room_of(g, scratch).weight;
+}

@@ -1,0 +1,31 @@
+/* What the GPU backend needs of a device: CUDA's (cuda.c) or, in tests, this machine in a GPU's place (tests/sim). */
+#ifndef NIIPIPE_GPU_RUNTIME_H
+#define NIIPIPE_GPU_RUNTIME_H
+
+#include "kernels/backend.h"
+
+extern struct k_backend gpu_table_f32, gpu_table_bf16; /* table.c */
+extern void *gpu_stream; /* on which everything runs, in order */
+
+/* Take device `index`: its name into `name`. 0, or -1 and an error that says what is missing. */
+int gpu_open(int index, char *name, size_t room, struct err *e);
+
+void *gpu_alloc(size_t bytes, struct err *e);
+void gpu_release(void *p);
+int gpu_copy(void *to, const void *from, size_t bytes, enum k_copy dir, struct err *e); /* done when it returns, but K_ON_DEVICE */
+int gpu_zero(void *p, size_t bytes, struct err *e);
+
+/* A kernel's code: 0, or -1 and an error that names `what`. */
+int gpu_check(int code, const char *what, struct err *e);
+
+/* Convolutions: kernels/gpu/conv.c over cuDNN, in tests plain loops. As backend.h has them. */
+struct k_conv *gpu_conv_new(const struct k_conv_geom *g, int bf16, struct err *e);
+void gpu_conv_free(struct k_conv *c);
+size_t gpu_conv_scratch(const struct k_conv *c);
+int gpu_conv_pack(struct k_conv *c, const float *w, struct err *e);
+int gpu_conv_forward(struct k_conv *c, const void *x, const float *bias, void *y, void *scratch, struct err *e);
+int gpu_conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_add, void *scratch, struct err *e);
+int gpu_conv_backward_weights(struct k_conv *c, const void *x, const void *dy, float *dw, float *db, void *scratch, struct err *e);
+const char *gpu_conv_version(void);
+
+#endif

@@ -1,0 +1,244 @@
+/* The CUDA backend's table (kernels/backend.h) of one precision (K_HALF: bf16): what a device does, by its runtime (runtime.h) and its kernels
+   (kernels.h). */
+#include <stdlib.h>
+
+#include "kernels/gpu/kernels.h"
+#include "kernels/gpu/runtime.h"
+#include "lib/base/mem.h"
+
+#ifdef K_HALF
+#define TABLE gpu_table_bf16
+enum { HALF = 1 };
+#else
+#define TABLE gpu_table_f32
+enum { HALF = 0 };
+#endif
+
+static int64_t or_c(int64_t pitch, int64_t c)
+{
+	return pitch ? pitch : c;
+}
+
+static struct k_conv *conv_new(const struct k_conv_geom *g, struct err *e)
+{
+	return gpu_conv_new(g, HALF, e);
+}
+
+static int conv_identity(float *w, int64_t oc, int64_t taps, struct err *e)
+{
+	return gpu_check(gpu_identity(w, oc, taps), "convolution", e);
+}
+
+static size_t norm_scratch(const struct k_norm *g)
+{
+	return gpu_kernels(HALF)->norm_bytes(g);
+}
+
+static int norm_forward(const struct k_norm *g, const struct k_norm_fwd *a, void *scratch, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->norm_fwd(g, a, scratch), "norm", e);
+}
+
+static int norm_backward(const struct k_norm *g, const struct k_norm_bwd *a, void *scratch, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->norm_bwd(g, a, scratch), "norm backward", e);
+}
+
+static int layer_forward(const struct k_layer *g, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd,
+	struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->layer(*g, x, gamma, beta, y, mean, rstd), "layer norm", e);
+}
+
+static size_t layer_scratch(const struct k_layer *g)
+{
+	return gpu_kernels(HALF)->column_bytes(g->vox, g->c);
+}
+
+static int layer_backward(const struct k_layer *g, const void *dy, const void *x, const float *gamma, const float *mean, const float *rstd, void *dx,
+	int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->layer_bwd(g, dy, x, gamma, mean, rstd, dx, dx_add, dgamma, dbeta, scratch), "layer norm backward", e);
+}
+
+static int merge_forward(const struct k_merge *g, const void *x, void *y, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->merge(*g, x, y), "merge", e);
+}
+
+static int merge_backward(const struct k_merge *g, const void *dy, void *dx, int dx_add, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->merge_back(*g, dy, dx, dx_add), "merge backward", e);
+}
+
+static size_t attention_scratch(const struct k_attention *g, int back)
+{
+	return gpu_kernels(HALF)->attention_bytes(g, back);
+}
+
+static int attention_forward(const struct k_attention *g, const struct k_attention_args *x, void *y, void *scratch, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->attention_fwd(g, x, y, scratch), "attention", e);
+}
+
+static int attention_backward(const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch,
+	struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->attention_bwd(g, x, d, scratch), "attention backward", e);
+}
+
+static int scale(const struct k_scale *g, int back, const void *x, void *y, int add, struct err *e)
+{
+	int from_small = (g->kind == K_SCALE_LINEAR) != back;
+	int64_t n = g->n * g->c, xp = or_c(g->xpitch, g->c), yp = or_c(g->ypitch, g->c);
+
+	for (int i = 0; i < 3; i++) {
+		if (g->factor[i] < 1 || g->factor[i] > 16)
+			return err_set(e, NULL, "a change of resolution by %d (1 to 16)", g->factor[i]);
+		n *= g->small[i] * (from_small ? g->factor[i] : 1);
+	}
+	return gpu_check(gpu_kernels(HALF)->scale(*g, from_small, x, back ? yp : xp, y, back ? xp : yp, add, n), "scale", e);
+}
+
+static int drop(const struct k_drop *g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e)
+{
+	return gpu_check((g->span ? gpu_kernels(HALF)->drop_spans : gpu_kernels(HALF)->drop)(*g, x, or_c(xpitch, c), y, or_c(ypitch, c), vox, c, add),
+		"dropout", e);
+}
+
+static int gate(const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch, int64_t vox, int64_t c, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->gate(x, or_c(xpitch, c), g, y, or_c(ypitch, c), vox, c), "gate", e);
+}
+
+static int gate_back(const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add,
+	int64_t vox, int64_t c, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->gate_back(dy, or_c(ypitch, c), x, or_c(xpitch, c), g, dx, dgate, add, gate_add, vox, c), "gate backward", e);
+}
+
+static int slice_copy(void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->slice(y, or_c(ypitch, c), x, or_c(xpitch, c), vox, c, add), "slice", e);
+}
+
+static int to_floats(float *y, const void *x, int64_t xpitch, int64_t vox, int64_t c, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->to_floats(y, x, or_c(xpitch, c), vox, c), "conversion", e);
+}
+
+static int from_floats(void *y, int64_t ypitch, const float *x, int64_t vox, int64_t c, int add, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->from_floats(y, or_c(ypitch, c), x, vox, c, add), "conversion", e);
+}
+
+static int label_down(uint8_t *to, const uint8_t *label, int64_t n, const int64_t small[3], const int factor[3], struct err *e)
+{
+	return gpu_check(gpu_label_down(to, label, n * small[0], small[1], small[2], factor[0], factor[1], factor[2]), "labels", e);
+}
+
+static size_t loss_scratch(const struct k_loss *g)
+{
+	return gpu_loss_bytes(g);
+}
+
+/* The first label that is no class */
+static int wrong_label(const struct k_loss *g, const uint8_t *label, struct err *e)
+{
+	int64_t n = g->n * g->vox, v = 0;
+	int classes = g->k == 1 ? 2 : (int)g->k, bad;
+	uint8_t *own = mem_new((size_t)n, 1, "labels", e);
+
+	bad = !own || gpu_copy(own, label, (size_t)n, K_TO_HOST, e);
+	while (!bad && v < n && own[v] < classes)
+		v++;
+	if (!bad)
+		err_set(e, NULL, "label %d at voxel %lld: the network has %d classes", v < n ? own[v] : 0, (long long)v, classes);
+	free(own);
+	return -1;
+}
+
+static int loss(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e)
+{
+	double r[GPU_LOSS_RESULTS];
+
+	if (g->weight && gpu_copy(gpu_loss_weights(g, scratch), g->weight, (size_t)g->k * sizeof *g->weight, K_TO_DEVICE, e))
+		return -1;
+	if (gpu_check(gpu_loss_run(g, logits, label, dlogits, scratch), "loss", e) || gpu_copy(r, scratch, sizeof r, K_TO_HOST, e))
+		return -1;
+	if (r[GPU_LOSS_WRONG] > 0)
+		return wrong_label(g, label, e);
+	out[0] = r[GPU_LOSS_TOTAL], out[1] = r[GPU_LOSS_OVERLAP], out[2] = r[GPU_LOSS_ENTROPY];
+	return 0;
+}
+
+static int optimize(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e)
+{
+	return gpu_check(gpu_optimize(a, w, g, m, v, n), "optimizer", e);
+}
+
+static int lerp(float *y, const float *x, double t, int64_t n, struct err *e)
+{
+	return gpu_check(gpu_lerp(y, x, (float)t, n), "average", e);
+}
+
+/* PARTS pieces at a time, through a little memory of the device */
+static int sum_squares(const float *x, int64_t n, double *out, struct err *e)
+{
+	enum { PARTS = 1024 };
+	static double *part;
+	double own[PARTS];
+
+	if (!part && !(part = gpu_alloc(sizeof own, e)))
+		return -1;
+	*out = 0;
+	for (int64_t at = 0; at < n; at += PARTS * GPU_SQUARES) {
+		int64_t some = n - at < (int64_t)PARTS * GPU_SQUARES ? n - at : (int64_t)PARTS * GPU_SQUARES, parts = (some + GPU_SQUARES - 1) / GPU_SQUARES;
+
+		if (gpu_check(gpu_squares(x + at, some, part), "sum of squares", e) || gpu_copy(own, part, (size_t)parts * sizeof *own, K_TO_HOST, e))
+			return -1;
+		for (int64_t i = 0; i < parts; i++)
+			*out += own[i];
+	}
+	return 0;
+}
+
+static int window_gather(const struct k_gather *g, const float *image, float *x, struct err *e)
+{
+	return gpu_check(gpu_window_gather(*g, image, x), "window", e);
+}
+
+static int window_blend(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e)
+{
+	return gpu_check(gpu_window_blend(*g, logits, weight, acc, sum), "blend", e);
+}
+
+static int window_divide(float *acc, const float *sum, int64_t vox, int64_t classes, const float none[2], struct err *e)
+{
+	return gpu_check(gpu_window_divide(acc, sum, vox, classes, none[0], none[1]), "blend", e);
+}
+
+static int window_unsure(const struct k_unsure *g, const float *acc, const float *sum, int *found, struct err *e)
+{
+	static int *flag;
+
+	if (!flag && !(flag = gpu_alloc(sizeof *flag, e)))
+		return -1;
+	return gpu_zero(flag, sizeof *flag, e) || gpu_check(gpu_window_unsure(*g, acc, sum, flag), "window", e) ||
+	       gpu_copy(found, flag, sizeof *flag, K_TO_HOST, e) ? -1 : 0;
+}
+
+struct k_backend TABLE = {
+	.abi = K_ABI, .name = "cuda", .precision = HALF ? K_BF16 : K_FP32,
+	.alloc = gpu_alloc, .release = gpu_release, .copy = gpu_copy, .zero = gpu_zero,
+	.conv_new = conv_new, .conv_free = gpu_conv_free, .conv_scratch = gpu_conv_scratch, .conv_pack = gpu_conv_pack, .conv_identity = conv_identity,
+	.conv_forward = gpu_conv_forward, .conv_backward_data = gpu_conv_backward_data, .conv_backward_weights = gpu_conv_backward_weights,
+	.norm_scratch = norm_scratch, .norm_forward = norm_forward, .norm_backward = norm_backward,
+	.layer_forward = layer_forward, .layer_scratch = layer_scratch, .layer_backward = layer_backward,
+	.merge_forward = merge_forward, .merge_backward = merge_backward,
+	.attention_scratch = attention_scratch, .attention_forward = attention_forward, .attention_backward = attention_backward,
+	.scale = scale, .drop = drop, .gate = gate, .gate_back = gate_back, .slice_copy = slice_copy, .to_floats = to_floats,
+		.from_floats = from_floats, .label_down = label_down,
+	.loss_scratch = loss_scratch, .loss = loss, .optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
+	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide, .window_unsure = window_unsure,
+};

@@ -1,0 +1,100 @@
+/* Sliding windows (lib/net/window.h), as kernels/window.c. */
+#include "kernels/gpu/kernels.h"
+#define K_PLAIN
+#include "kernels/gpu/par.h"
+
+/* Where place i of an axis is found in the image; -1: nowhere. */
+DEVICE int64_t source(int64_t i, int64_t size, enum k_pad pad)
+{
+	if (i >= 0 && i < size)
+		return i;
+	switch (pad) {
+	case K_PAD_REFLECT: return i < 0 ? -i : 2 * (size - 1) - i;
+	case K_PAD_REPLICATE: return i < 0 ? 0 : size - 1;
+	case K_PAD_CIRCULAR: return i < 0 ? i + size : i - size;
+	default: return -1;
+	}
+}
+
+KERNEL(window_gather, (struct k_gather g, const float *image, float *x), (g, image, x), items(g.c * g.roi[0] * g.roi[1] * g.roi[2]))
+{
+	ITEM_FOR(i, g.c * g.roi[0] * g.roi[1] * g.roi[2]) {
+		int64_t c = i % g.c, v = i / g.c, at[3] = {v / g.roi[2] / g.roi[1], v / g.roi[2] % g.roi[1], v % g.roi[2]}, from = c;
+
+		for (int a = 0; a < 3; a++) {
+			int64_t p = source(g.start[a] + (g.flip >> a & 1 ? g.roi[a] - 1 - at[a] : at[a]), g.size[a], g.pad);
+
+			from = from < 0 || p < 0 ? -1 : from * g.size[a] + p;
+		}
+		x[i] = from < 0 ? g.fill : image[from];
+	}
+}
+
+/* The largest logit of a voxel, and the sum of exponentials below it */
+DEVICE float soft_sum(const float *l, int64_t k, float *most)
+{
+	float sum = 0;
+
+	*most = l[0];
+	for (int64_t c = 1; c < k; c++)
+		*most = l[c] > *most ? l[c] : *most;
+	for (int64_t c = 0; c < k; c++)
+		sum += expf(l[c] - *most);
+	return sum;
+}
+
+/* One voxel of the window; those outside the slab are left out. */
+KERNEL(window_blend, (struct k_blend g, const float *logits, const float *weight, float *acc, float *sum), (g, logits, weight, acc, sum),
+	items(g.roi[0] * g.roi[1] * g.roi[2]))
+{
+	ITEM_FOR(v, g.roi[0] * g.roi[1] * g.roi[2]) {
+		int64_t at[3] = {v / g.roi[2] / g.roi[1], v / g.roi[2] % g.roi[1], v % g.roi[2]}, from = 0, to = 0, outside = 0;
+		float most = 0, all = 1, w = weight[v];
+
+		for (int a = 0; a < 3; a++) {
+			int64_t p = g.start[a] + at[a];
+
+			outside |= p < 0 || p >= g.slab[a];
+			to = to * g.slab[a] + p;
+			from = from * g.roi[a] + (g.flip >> a & 1 ? g.roi[a] - 1 - at[a] : at[a]);
+		}
+		if (g.soft && g.k > 1)
+			all = soft_sum(logits + from * g.k, g.k, &most);
+		for (int64_t c = 0; !outside && c < g.k; c++) {
+			float p = logits[from * g.k + c];
+
+			if (g.soft)
+				p = g.k > 1 ? expf(p - most) / all : 1 / (1 + expf(-p));
+			acc[to * g.k + c] += w * p;
+		}
+		if (!outside)
+			sum[to] += w;
+	}
+}
+
+KERNEL(window_divide, (float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest), (acc, sum, vox, k, first, rest),
+	items(vox * k))
+{
+	ITEM_FOR(i, vox * k)
+		acc[i] = sum[i / k] > 0 ? acc[i] / sum[i / k] : i % k ? rest : first;
+}
+
+/* *found becomes 1 where a voxel of the box is unsure. */
+KERNEL(window_unsure, (struct k_unsure g, const float *acc, const float *sum, int *found), (g, acc, sum, found),
+	items(g.size[0] * g.size[1] * g.size[2]))
+{
+	ITEM_FOR(i, g.size[0] * g.size[1] * g.size[2]) {
+		int64_t z = (g.start[0] + i / g.size[2] / g.size[1]) % g.slab[0], y = g.start[1] + i / g.size[2] % g.size[1], x = g.start[2] + i % g.size[2];
+		int64_t at = (z * g.slab[1] + y) * g.slab[2] + x;
+		const float *v = acc + at * g.k;
+		float first = v[0], second = -INFINITY;
+
+		for (int64_t c = 1; c < g.k; c++) {
+			second = v[c] > first ? first : v[c] > second ? v[c] : second;
+			first = v[c] > first ? v[c] : first;
+		}
+		first = g.k > 1 ? first - second : fabsf(v[0] - g.middle * sum[at]);
+		if (first < g.lead * sum[at])
+			*found = 1;
+	}
+}

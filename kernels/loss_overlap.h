@@ -1,0 +1,115 @@
+/* The overlap term of a loss from its sums, once for the CPU (loss_overlap.c) and the GPU (gpu/loss.c), which says what LOSS_TEXT is. */
+#ifndef NIIPIPE_LOSS_OVERLAP_H
+#define NIIPIPE_LOSS_OVERLAP_H
+
+#include <math.h>
+
+#include "kernels/backend.h"
+
+#ifndef LOSS_TEXT
+#define LOSS_TEXT static inline
+#endif
+
+/* The first channel that counts where the background may be left out. */
+LOSS_TEXT int64_t overlap_first(const struct k_loss *g)
+{
+	return g->background || g->k == 1 ? 0 : 1;
+}
+
+LOSS_TEXT double overlap_weight(const struct k_loss *g, int64_t c)
+{
+	return g->weight ? (double)g->weight[c] : 1;
+}
+
+/* 1 - (s I + nr) / (s (I + a (P - I) + b (G - I)) + dr) */
+struct overlap_shape { double s, a, b; };
+
+LOSS_TEXT struct overlap_shape overlap_shape(const struct k_loss *g)
+{
+	struct overlap_shape s = {2, 0.5, 0.5};
+
+	if (g->overlap == K_JACCARD)
+		s.a = s.b = 1;
+	if (g->overlap == K_TVERSKY)
+		s.s = 1, s.a = (double)g->alpha, s.b = (double)g->beta;
+	return s;
+}
+
+/* Dice, Jaccard, Tversky of one channel with factor f of its loss: value times f, gradients. */
+LOSS_TEXT double ratio(const struct k_loss *g, const double *in, double f, double *factor)
+{
+	struct overlap_shape s = overlap_shape(g);
+	double both = in[0], pred = in[g->k], truth = in[2 * g->k];
+	double num = s.s * both + (double)g->smooth_nr, den = s.s * (both + s.a * (pred - both) + s.b * (truth - both)) + (double)g->smooth_dr;
+
+	factor[0] = -f * (s.s - num / den * s.s * (1 - s.a - s.b)) / den;
+	factor[1] = f * num / den * s.s * s.a / den;
+	return f * (1 - num / den);
+}
+
+LOSS_TEXT double mean_ratio(const struct k_loss *g, const double *sums, int64_t groups, double *factor)
+{
+	int64_t first = overlap_first(g);
+	int weighted = g->k > 1 && (g->overlap == K_DICE || g->overlap == K_JACCARD);
+	double sum = 0, f = 1 / (double)(groups * (g->k - first));
+
+	for (int64_t n = 0; n < groups; n++)
+		for (int64_t c = first; c < g->k; c++)
+			sum += ratio(g, sums + 3 * n * g->k + c, weighted ? f * overlap_weight(g, c) : f, factor + 2 * (n * g->k + c));
+	return sum;
+}
+
+/* Largest factor of a class that is there; 0: none is. */
+LOSS_TEXT double rarest(const struct k_loss *g, const double *truth)
+{
+	double most = 0;
+
+	for (int64_t c = overlap_first(g); c < g->k; c++)
+		most = fmax(most, truth[c] > 0 ? pow(truth[c], -g->power) : 0);
+	return most;
+}
+
+LOSS_TEXT double generalised(const struct k_loss *g, const double *sums, int64_t groups, double *factor)
+{
+	double sum = 0;
+
+	for (int64_t n = 0; n < groups; n++) {
+		const double *both = sums + 3 * n * g->k, *pred = both + g->k, *truth = pred + g->k;
+		double num = (double)g->smooth_nr, den = (double)g->smooth_dr, most = g->power ? rarest(g, truth) : 1;
+
+		for (int64_t c = overlap_first(g); c < g->k; c++) {
+			double v = truth[c] > 0 ? pow(truth[c], -g->power) : most;
+
+			num += 2 * v * both[c], den += v * (pred[c] + truth[c]);
+			factor[2 * (n * g->k + c)] = v;
+		}
+		for (int64_t c = overlap_first(g); c < g->k; c++) {
+			double *f = factor + 2 * (n * g->k + c), v = f[0] / den / (double)groups;
+
+			f[0] = -2 * v, f[1] = v * num / den;
+		}
+		sum += 1 - num / den;
+	}
+	return sum / (double)groups;
+}
+
+/* The overlap term of g from its sums: of every group (an n; batch: all) I, P and G of every channel, [groups][3][k]. factor [n][k][2] becomes the
+   gradient of w_dice times the term by I and by P. */
+LOSS_TEXT double overlap_value(const struct k_loss *g, const double *sums, double *factor)
+{
+	int64_t groups = g->batch ? 1 : g->n, each = 2 * g->k;
+	double value;
+
+	for (int64_t i = 0; i < g->n * each; i++)
+		factor[i] = 0;
+	if (!(g->w_dice > 0))
+		return 0;
+	value = g->overlap == K_GENERALISED ? generalised(g, sums, groups, factor) : mean_ratio(g, sums, groups, factor);
+	for (int64_t i = 0; i < groups * each; i++)
+		factor[i] *= (double)g->w_dice;
+	for (int64_t i = groups * each; i < g->n * each; i++)
+		factor[i] = factor[i - each];
+	return value;
+}
+
+#endif
