@@ -55,6 +55,8 @@ struct k_norm {
 	enum k_norm_kind norm;
 	enum k_act_kind act;
 	int after;
+	int single;           /* sums go voxel by voxel even where pitches are c: the same bits as with wider ones */
+	int given;            /* mean and rstd are not taken but read: the y of before once more */
 	float eps, slope;
 	float momentum;       /* batch: running = (1 - momentum) running + momentum (mean, or variance with n - 1) */
 	int64_t groups;       /* group: divides c */
@@ -204,7 +206,8 @@ struct k_backend {
 	int (*copy)(void *to, const void *from, size_t bytes, enum k_copy dir, struct err *e);
 	int (*zero)(void *p, size_t bytes, struct err *e);
 
-	/* Convolutions. conv_pack takes the weights into the object's own layout: after every change of w, before forward or backward_data.
+	/* Convolutions. conv_pack takes the weights into the object's own layout: after every change of w, before forward or backward_data. In training
+	   it may only note where they are, to pack them into scratch at every call: w stays as it is until the next conv_pack.
 	   bias may be NULL. dx: written, or added to. dw, db (NULL: not wanted): added to. dx_add like dres_add.
 	   On the CPU kernels above 16 or strides above 8 on an axis are oneDNN's, whose weight gradients may depend on the number of threads. */
 	struct k_conv *(*conv_new)(const struct k_conv_geom *g, struct err *e);

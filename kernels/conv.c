@@ -18,6 +18,7 @@ struct k_conv {
 	int64_t xvox, yvox;     /* n*d*h*w */
 	int own[PASSES];
 	struct gather forward, data;
+	const float *w;         /* in training the caller's weights: every pass packs them behind its room in scratch */
 	struct wgrad weights;
 	struct dnn_conv *dnn;   /* NULL where every pass is own */
 };
@@ -55,7 +56,7 @@ static int prefer_own(const struct k_conv_geom *g, enum pass pass)
 }
 
 /* The pass from `in` to `out`: strided where in is the convolution's large side. */
-static int plan_gather(const struct k_conv *c, struct gather *p, int data, struct err *e)
+static int plan_gather(const struct k_conv *c, struct gather *p, int data)
 {
 	const struct k_conv_geom *g = &c->g;
 
@@ -65,7 +66,7 @@ static int plan_gather(const struct k_conv *c, struct gather *p, int data, struc
 		p->in[i] = data ? g->out[i] : g->in[i], p->out[i] = data ? g->in[i] : g->out[i];
 		p->kernel[i] = g->kernel[i], p->stride[i] = g->stride[i], p->pad[i] = g->pad[i];
 	}
-	return c->cpu->gather_plan(p, e);
+	return c->cpu->gather_plan(p);
 }
 
 #define SWAP(type, a, b) do { type t_ = a; a = b; b = t_; } while (0)
@@ -119,9 +120,11 @@ struct k_conv *conv_new(const struct k_conv_geom *g, const struct cpu_level *cpu
 		goto fail;
 	for (int p = 0; p < (g->train ? PASSES : DATA); p++)
 		c->own[p] = prefer_own(&c->g, p);
-	c->own[FORWARD] = c->own[FORWARD] && !plan_gather(c, &c->forward, 0, e);
-	c->own[DATA] = c->own[DATA] && !plan_gather(c, &c->data, 1, e);
+	c->own[FORWARD] = c->own[FORWARD] && !plan_gather(c, &c->forward, 0);
+	c->own[DATA] = c->own[DATA] && !plan_gather(c, &c->data, 1);
 	c->own[WEIGHTS] = c->own[WEIGHTS] && !plan_wgrad(c, &c->weights);
+	if (c->own[FORWARD] && !g->train && !(c->forward.w = mem_zero((size_t)c->forward.weights, sizeof(float), "packed weights", e)))
+		goto fail;
 	if ((c->own[FORWARD] && (!g->train || (c->own[DATA] && c->own[WEIGHTS]))) || (c->dnn = dnn_conv_new(&c->g, e)))
 		return c;
 fail:
@@ -134,7 +137,7 @@ void conv_free(struct k_conv *c)
 	if (!c)
 		return;
 	dnn_conv_free(c->dnn);
-	free(c->forward.w), free(c->data.w);
+	free(c->forward.w);
 	free(c);
 }
 
@@ -164,7 +167,17 @@ static int copies_y(const struct k_conv *c)
 	return c->cpu->half || c->g.ypitch != c->g.oc;
 }
 
-/* Own kernels' rooms; for oneDNN copies of x and y, then what it wants. */
+static size_t room(const struct gather *g)
+{
+	return up(sizeof(float) * (size_t)(g->room * g->threads));
+}
+
+static size_t gather_scratch(const struct k_conv *c, const struct gather *g)
+{
+	return room(g) + (c->g.train ? sizeof(float) * (size_t)g->weights : 0);
+}
+
+/* Own kernels' rooms and weights; for oneDNN copies of x and y, then what it wants. */
 size_t conv_scratch(const struct k_conv *c)
 {
 	size_t n = c->cpu->column_scratch(c->yvox, c->g.oc), x = c->g.train || copies_x(c) ? dense_x(c) : 0;
@@ -172,9 +185,9 @@ size_t conv_scratch(const struct k_conv *c)
 	if (c->dnn)
 		n = larger(n, x + (copies_y(c) ? dense_y(c) : 0) + dnn_conv_scratch(c->dnn));
 	if (c->own[FORWARD])
-		n = larger(n, sizeof(float) * (size_t)(c->forward.room * c->forward.threads));
+		n = larger(n, gather_scratch(c, &c->forward));
 	if (c->own[DATA])
-		n = larger(n, sizeof(float) * (size_t)(c->data.room * c->data.threads));
+		n = larger(n, gather_scratch(c, &c->data));
 	if (c->own[WEIGHTS])
 		n = larger(n, c->cpu->wgrad_scratch(&c->weights));
 	return n + ALIGN;
@@ -182,11 +195,23 @@ size_t conv_scratch(const struct k_conv *c)
 
 int conv_pack(struct k_conv *c, const float *w, struct err *e)
 {
-	if (c->own[FORWARD])
+	c->w = w;
+	if (c->own[FORWARD] && !c->g.train)
 		c->cpu->gather_pack(&c->forward, w);
-	if (c->own[DATA])
-		c->cpu->gather_pack(&c->data, w);
 	return c->dnn ? dnn_conv_pack(c->dnn, w, e) : 0;
+}
+
+/* The gather with its weights */
+static struct gather with_weights(const struct k_conv *c, const struct gather *g, void *scratch)
+{
+	struct gather p = *g;
+
+	if (!c->g.train)
+		return p;
+	p.w = (float *)((char *)scratch + room(g));
+	memset(p.w, 0, sizeof(float) * (size_t)g->weights);
+	c->cpu->gather_pack(&p, c->w);
+	return p;
 }
 
 static char *after(void *scratch, const struct k_conv *c, int x, int y)
@@ -209,7 +234,9 @@ int conv_forward(struct k_conv *c, const void *x, const float *bias, void *y, vo
 	float *tx = scratch, *ty = (float *)after(scratch, c, cx, 0);
 
 	if (c->own[FORWARD]) {
-		c->cpu->gather_run(&c->forward, x, bias, y, 0, scratch);
+		const struct gather p = with_weights(c, &c->forward, scratch);
+
+		c->cpu->gather_run(&p, x, bias, y, 0, scratch);
 		return 0;
 	}
 	if (cx)
@@ -226,7 +253,9 @@ int conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_add, v
 	float *tx = scratch, *ty = (float *)after(scratch, c, cx, 0);
 
 	if (c->own[DATA]) {
-		c->cpu->gather_run(&c->data, dy, NULL, dx, dx_add, scratch);
+		const struct gather p = with_weights(c, &c->data, scratch);
+
+		c->cpu->gather_run(&p, dy, NULL, dx, dx_add, scratch);
 		return 0;
 	}
 	if (cy)

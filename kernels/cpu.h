@@ -43,7 +43,7 @@ struct cpu_level {
 	size_t (*column_scratch)(int64_t vox, int64_t c);
 	void (*column_sum)(const void *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch);
 	/* direct.h */
-	int (*gather_plan)(struct gather *, struct err *);
+	int (*gather_plan)(struct gather *);
 	void (*gather_pack)(struct gather *, const float *);
 	void (*gather_run)(const struct gather *, const void *, const float *, void *, int, float *);
 	int (*wgrad_plan)(struct wgrad *);

@@ -3,7 +3,8 @@
    small side S, coupled by  large = small stride - pad + k  on each axis, weights [S channel, L channel, kd, kh, kw]:
    - a gather, S from L (strided) or L from S (fractional: every output parity has its own taps): gather.c, thin.c for a few channels, tiles.c for
    3x3 at stride 1;
-   - the weight gradient  dw[s][l][k] += sum over voxels of S[v][s] L[v stride - pad + k][l]: wgrad.c.
+   - the weight gradient  dw[s][l][k] += sum over voxels of S[v][s] L[v stride - pad + k][l]: wgrad.c, wgrad_thin.c, wgrad_tiles.c
+     for 3x3 at stride 1.
    Rows along w are copied, zeros around them, into a buffer that stays in the cache: taps along w are then one run of memory, and no edge is
    special. */
 #ifndef NIIPIPE_DIRECT_H
@@ -37,11 +38,12 @@ struct gather {
 	int64_t len_unit;      /* slots of a run are rounded up to this (dot) */
 	int64_t room;          /* floats a thread */
 	int threads;
-	void *w;               /* slots; thin: floats */
+	int64_t weights;       /* floats of the packed weights, which gather_pack wants zeroed */
+	void *w;               /* the caller's room for them; slots, thin: floats */
 };
 
-/* 0, or -1 where these kernels don't do it (no error is set) or there is no memory (error). g's geometry is set; the rest is filled in. */
-int K(gather_plan)(struct gather *g, struct err *e);
+/* 0, or -1 where these kernels don't do it. g's geometry is set; the rest but w is filled in. */
+int K(gather_plan)(struct gather *g);
 int K(thin_plan)(struct gather *g); /* 0: these channels are for thin.c; plane, most are set */
 void K(gather_pack)(struct gather *g, const float *w);
 void K(gather_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch);
@@ -107,6 +109,10 @@ struct wgrad {
 	int64_t block, blocks; /* channels of L at a time */
 	int thin;              /* a few channels on both sides: vectors along w (wgrad_thin.c), in planes of */
 	int64_t lplane, splane;
+	int tiled;             /* wgrad_tiles.c's: */
+	int64_t across, down;  /* tiles of a plane */
+	int64_t tall, deep;    /* rows of tiles and planes a task */
+	int64_t len;           /* floats of a part's sums */
 	int mirror;            /* set by the caller: L and S have changed places (stride 1 only), dw is [l][s][mirrored k] */
 	int64_t hblock, hrows, parts, room;
 	int threads;
@@ -120,6 +126,14 @@ struct wgrad_task { int64_t n, d, h0, h1, c0; int kd; };
 /* wgrad_thin.c's: 0 where it is for these channels; one task's sums, added to dw [kd][kh][kw][l][wide]. */
 int K(wgrad_thin_plan)(struct wgrad *g);
 void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const elem *l, const elem *s, float *dw, float *room);
+
+/* wgrad_tiles.c's (3x3 along h and w at stride 1): 0 where it is for this; all of it. */
+int K(wgrad_tiles_plan)(struct wgrad *g);
+void K(wgrad_tiles_run)(const struct wgrad *g, const elem *l, const elem *s, float *dw, float *scratch);
+
+/* Where a slot is a float: dw[m][v] += l[m] s[v], m < n <= 12, v < nr (VL or 2 VL, where n <= MR of wgrad.c), over vox voxels lstep and sstep
+   floats apart; rows of dw are `step` apart. */
+void K(wgrad_products)(const float *l, int64_t lstep, const float *s, int64_t sstep, int64_t vox, float *dw, int64_t step, int n, int nr);
 size_t K(wgrad_scratch)(const struct wgrad *g);
 void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw, float *scratch);
 

@@ -3,10 +3,8 @@
 #include "kernels/direct.h"
 
 #include <omp.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/mem.h"
 
 enum { NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15 }; /* columns at a time; channels of the dot kernels; slots of rows */
 
@@ -89,7 +87,7 @@ static int64_t weights_len(const struct gather *g)
 	return taps * g->kernel[0] * g->kernel[1] * cols;
 }
 
-int K(gather_plan)(struct gather *g, struct err *e)
+int K(gather_plan)(struct gather *g)
 {
 	for (int i = 0; i < 3; i++)
 		if (g->kernel[i] > MAX_KERNEL || g->stride[i] > MAX_STRIDE)
@@ -107,8 +105,8 @@ int K(gather_plan)(struct gather *g, struct err *e)
 	else
 		g->kind = g->co <= DOT_MAX && g->co < VL && g->cslots * g->kernel[2] >= 2 * VL ? GATHER_DOT : GATHER_WIDE;
 	if (g->kind == GATHER_TILES) {
-		g->w = mem_zero((size_t)K(tiles_weights)(g), sizeof(float), "packed weights", e);
-		return g->w ? 0 : -1;
+		g->weights = K(tiles_weights)(g);
+		return 0;
 	}
 	g->len_unit = g->kind == GATHER_DOT ? VL : 1;
 	g->in_place = g->kind != GATHER_THIN && g->ci % PAIR == 0 && g->inpitch % PAIR == 0 && !g->left && g->width <= g->in[2];
@@ -119,8 +117,8 @@ int K(gather_plan)(struct gather *g, struct err *e)
 		g->hblock = (g->hblock + 1) / 2;
 	g->hrows = rows_needed(g, g->hblock);
 	g->room = round_up(g->kernel[0] * g->hrows * row_len(g) + (g->kind == GATHER_THIN ? g->co * g->most : 0), 16);
-	g->w = mem_zero((size_t)weights_len(g) + VL, sizeof(float), "packed weights", e);
-	return g->w ? 0 : -1;
+	g->weights = weights_len(g) + VL;
+	return 0;
 }
 
 /* -- weights: [block of co][class][kd][kh][tap][ci][co of the block]; dot: [class][kd][kh][co][tap][ci]; thin: [kd][kh][ci][tap][co] -- */

@@ -173,7 +173,9 @@ int K(norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *sc
 
 	(void)e;
 	rows_of(g, &r);
-	if (has_statistics(g))
+	if (g->given)
+		;
+	else if (has_statistics(g))
 		statistics(g, &r, a, scratch);
 	else if (g->norm == K_NORM_RUNNING)
 		running(g, a);

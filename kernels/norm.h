@@ -33,7 +33,7 @@ static inline void rows_of(const struct k_norm *g, struct rows *r)
 	*r = (struct rows){.c = c, .per = 1, .act = g->act, .bends = g->act >= K_ACT_ELU};
 	r->xp = g->xpitch ? g->xpitch : c, r->yp = g->ypitch ? g->ypitch : c, r->rp = g->rpitch ? g->rpitch : c;
 	r->dp = g->dpitch ? g->dpitch : c, r->y2p = g->y2pitch ? g->y2pitch : c;
-	if (r->xp == c && r->yp == c && r->rp == c && r->dp == c && r->y2p == c) {
+	if (!g->single && r->xp == c && r->yp == c && r->rp == c && r->dp == c && r->y2p == c) {
 		int64_t per = 1;
 
 		while (per * c % VL && per < VL)

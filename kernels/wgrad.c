@@ -52,6 +52,13 @@ BLOCK(1) BLOCK(2) BLOCK(3) BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7) BLOCK(8) BLOCK(9)
 static kernel *const ones[] = {NULL, one_1, one_2, one_3, one_4, one_5, one_6, one_7, one_8, one_9, one_10, one_11, one_12};
 static kernel *const twos[] = {NULL, two_1, two_2, two_3, two_4, two_5, two_6, two_7, two_8, two_9, two_10, two_11, two_12};
 
+void K(wgrad_products)(const float *l, int64_t lstep, const float *s, int64_t sstep, int64_t vox, float *dw, int64_t step, int n, int nr)
+{
+	const struct rows r = {.l = {(const slot *)l}, .s = {(const slot *)s}, .n = 1};
+
+	(nr > VL ? twos : ones)[n](&r, vox, 0, lstep, sstep, dw, step);
+}
+
 static int64_t round_up(int64_t n, int64_t unit)
 {
 	return (n + unit - 1) / unit * unit;
@@ -104,6 +111,9 @@ int K(wgrad_plan)(struct wgrad *g)
 	g->block = g->cl > 2 * BLOCK_L ? BLOCK_L : g->cl;
 	g->blocks = (g->cl + g->block - 1) / g->block;
 	g->thin = !K(wgrad_thin_plan)(g);
+	g->tiled = !g->thin && !K(wgrad_tiles_plan)(g);
+	if (g->tiled)
+		return 0;
 	g->hblock = g->small[1] < 64 ? g->small[1] : 64;
 	while (g->hblock > 1 && ((g->hblock - 1) * g->stride[1] + g->kernel[1]) * lrow(g) + g->hblock * srow(g) > BUFFER)
 		g->hblock = (g->hblock + 1) / 2;
@@ -116,7 +126,7 @@ int K(wgrad_plan)(struct wgrad *g)
 
 size_t K(wgrad_scratch)(const struct wgrad *g)
 {
-	return sizeof(float) * (size_t)(g->parts * dw_len(g) + g->threads * g->room);
+	return sizeof(float) * (size_t)(g->parts * (g->tiled ? g->len : dw_len(g)) + g->threads * g->room);
 }
 
 /* c slots, of elements at a and those at b */
@@ -254,6 +264,10 @@ void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw
 	int64_t kk = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2];
 	float *rooms = scratch + g->parts * len;
 
+	if (g->tiled) {
+		K(wgrad_tiles_run)(g, l, s, dw, scratch);
+		return;
+	}
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(g->threads)
 	for (int64_t p = 0; p < g->parts; p++)
 		for (int64_t b = 0; b < g->blocks; b++) {

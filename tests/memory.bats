@@ -125,9 +125,14 @@ rows() {
 		13 0 seg-argmax half.ts
 		17 0 seg-argmax prob.ts prob.ts
 		3 2 seg-score --truth label --pred label ct.ts
+		3 2 seg-recist -t label ct.ts
 	END
 	cd "$BATS_FILE_TMPDIR"
 	within 2 2 seg-score gtv.nii.gz gtv.nii.gz
+	within 1 2 seg-recist gtv.nii.gz
+	mkdir -p many
+	for n in a b c d e; do cp gtv.nii.gz many/$n.nii.gz; done
+	within 4 4 seg-score many many # two pairs at a time
 }
 
 @test "streams" {

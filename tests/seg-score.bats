@@ -145,6 +145,13 @@ END
 	agrees "$G/score_peer_real_deepmind.tsv" --surface deepmind --nsd 0.5,2 "${pairs[@]}"
 }
 
+@test "diameters as pyradiomics has them" {
+	right
+	agrees "$G/score_peer_radiomics.tsv" --whole right.ts
+	real_pairs
+	agrees "$G/score_peer_real_radiomics.tsv" --whole "${pairs[@]}"
+}
+
 @test "no truth, no prediction: surfaces and lesions" {
 	ts-select --id missed --id invented --id nothing "$G/score.ts" >e.ts
 	for how in nnunet monai; do

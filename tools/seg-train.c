@@ -18,7 +18,7 @@
 struct opts {
 	struct train_opts t;
 	int net, loss, volume, optimizer, schedule, precision; /* -1: not given */
-	int plain, no_background, jaccard, batch_dice, no_decay, nesterov;
+	int plain, no_background, jaccard, batch_dice, no_decay, nesterov, cycle;
 	struct arg_ints channels;
 	const char *strides, *kernel, *json, *plan, *configuration;
 	int64_t units, classes, batch, seed, accumulate, steps, epoch_steps; /* -1: not given */
@@ -126,7 +126,8 @@ static void take_hyper(const struct opts *o, struct hyper *h)
 	const struct { double v; double *to; } given[] = {
 		{o->loss, &h->loss}, {o->plain ? 0 : -1, &h->squared}, {o->no_background ? 0 : -1, &h->background}, {o->jaccard ? 1 : -1, &h->jaccard},
 		{o->batch_dice ? 1 : -1, &h->batch_dice}, {o->volume, &h->volume}, {o->optimizer, &h->optimizer}, {o->no_decay ? 1 : -1, &h->no_decay},
-		{o->nesterov ? 1 : -1, &h->nesterov}, {(double)o->accumulate, &h->accumulate}, {o->schedule, &h->schedule}, {(double)o->steps, &h->steps},
+		{o->nesterov ? 1 : -1, &h->nesterov}, {o->cycle ? 1 : -1, &h->cycle_momentum}, {(double)o->accumulate, &h->accumulate}, {o->schedule, &h->schedule},
+		{(double)o->steps, &h->steps},
 		{(double)o->epoch_steps, &h->epoch_steps}, {(double)o->batch, &h->batch}, {(double)o->seed, &h->seed}, {o->precision, &h->precision},
 	};
 
@@ -244,7 +245,9 @@ static const struct arg args[] = {
 	{0, "power", ARG_FLOAT, &HYPER.power, "P", "of schedule poly (0.9)", 0, 100},
 	{0, "warmup", ARG_FLOAT, &HYPER.warmup, "W", "steps of rising rate; below 1: of all (0.1; onecycle: 0.3)", 0, 1e15},
 	{0, "end-lr", ARG_FLOAT, &HYPER.end_lr, "R", "lowest rate of the cosines (0)", 0, 100},
+	{0, "cycle-momentum", ARG_FLAG, &all.cycle, NULL, "onecycle: momentum or beta1 from 0.95 to 0.85 and back"},
 	{0, "seed", ARG_INT, &all.seed, "S", "of the initial weights (0)", 0, 9e15},
+	{0, "recompute", ARG_CHOICE, &all.t.recompute, "none|norms|segments|auto", "activations the backward pass makes again, for memory (none)"},
 	{0, "device", ARG_STR, &all.t.device, "DEVICE", "auto, cpu, cuda or cuda:N (auto)"},
 	{0, "precision", ARG_CHOICE, &all.precision, DEVICE_PRECISIONS, "of activations; auto: bf16 where it pays (auto)"},
 	{0, "val", ARG_STR, &all.t.val, "FILE", "saved stream of labelled volumes to validate on"},

@@ -94,9 +94,70 @@ static size_t number_in(const char *file, const char *key)
 	return v;
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Where version 2 of control groups, and 1, say what a group may take and has taken. */
+static const struct groups { const char *line, *root, *most, *used, *files; } groups[] = {
+	{"0::", "/sys/fs/cgroup", "memory.max", "memory.current", "file "},
+	{":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache "},
+};
+
+static size_t number_of_group(const char *group, const char *name, const char *key)
+{
+	char file[700];
+
+	snprintf(file, sizeof file, "%s/%s", group, name);
+	return number_in(file, key);
+}
+
+/* What is left in a group; files it keeps in memory are given back when they are in the way. */
+static size_t left_in_group(const struct groups *g, const char *group)
+{
+	size_t most = number_of_group(group, g->most, ""), used = number_of_group(group, g->used, "");
+
+	if (!most)
+		return SIZE_MAX;
+	used -= smaller(number_of_group(group, "memory.stat", g->files), used);
+	return most - smaller(used, most - 1);
+}
+
+/* The least that the process's group and those around it leave. */
+static size_t left_in_groups(const struct groups *g)
+{
+	char group[600], line[512], *path = NULL;
+	FILE *f = fopen("/proc/self/cgroup", "r");
+	size_t root = strlen(g->root), left = SIZE_MAX;
+
+	while (f && !path && fgets(line, sizeof line, f))
+		path = strstr(line, g->line);
+	if (f)
+		fclose(f);
+	if (path)
+		path += strlen(g->line);
+	snprintf(group, sizeof group, "%s%.*s", g->root, path ? (int)strcspn(path, "\n") : 0, path ? path : "");
+	for (char *end = group + strlen(group); end; end = strrchr(group + root, '/')) {
+		*end = 0;
+		left = smaller(left, left_in_group(g, group));
+	}
+	return left;
+}
+
+static size_t left_of_addresses(void)
+{
+	struct rlimit limit;
+	size_t used = number_in("/proc/self/status", "VmSize:") << 10;
+
+	if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return SIZE_MAX;
+	return used < limit.rlim_cur ? limit.rlim_cur - used : 1;
+}
+
 size_t mem_available(void)
 {
-	const size_t all = number_in("/proc/meminfo", "MemAvailable:") << 10, most = number_in("/sys/fs/cgroup/memory.max", "");
+	const size_t all = number_in("/proc/meminfo", "MemAvailable:") << 10;
 
-	return most && most < all ? most : all;
+	return all ? smaller(smaller(all, left_of_addresses()), smaller(left_in_groups(&groups[0]), left_in_groups(&groups[1]))) : 0;
 }

@@ -25,7 +25,8 @@ void mem_fetch(const void *p, size_t n);
 /* Peak resident set of this process, bytes. */
 size_t mem_peak(void);
 
-/* Bytes that a process may still take without swapping: what the kernel says is available, not above the control group's limit. 0: not known. */
+/* Bytes that this process may still take without swapping: what the kernel says is available, what its control groups and its limit of address space
+   leave. 0: not known. */
 size_t mem_available(void);
 
 #endif

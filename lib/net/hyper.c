@@ -51,6 +51,7 @@ static const struct entry { const char *name, *option; size_t at; double value; 
 	{"power", NULL, AT(power), 0.9, AT(schedule), BIT(SCHEDULE_POLY)},
 	{"warmup", NULL, AT(warmup), -1, AT(schedule), BIT(SCHEDULE_WARMUP) | BIT(SCHEDULE_ONECYCLE)},
 	{"end-lr", NULL, AT(end_lr), 0, AT(schedule), BIT(SCHEDULE_COSINE) | BIT(SCHEDULE_WARMUP)},
+	{"cycle-momentum", NULL, AT(cycle_momentum), 0, AT(schedule), BIT(SCHEDULE_ONECYCLE)},
 	{"batch", NULL, AT(batch), 1, AT(loss), ALL},
 	{"seed", NULL, AT(seed), 0, AT(loss), ALL},
 	{"precision", NULL, AT(precision), K_AUTO, AT(loss), ALL},

@@ -21,7 +21,7 @@ struct hyper {
 	double loss, squared, background, jaccard, batch_dice, smooth_nr, smooth_dr, lambda_dice, lambda_ce, smoothing;
 	double gamma, focal_alpha, alpha, beta, volume; /* of focal; of tversky; an index of HYPER_VOLUMES */
 	double optimizer, lr, decay, no_decay, beta1, beta2, eps, momentum, nesterov, clip, accumulate, ema;
-	double schedule, steps, epoch_steps, power, warmup, end_lr; /* steps 0: where the patches end */
+	double schedule, steps, epoch_steps, power, warmup, end_lr, cycle_momentum; /* steps 0: where the patches end */
 	double batch, seed, precision;
 	struct arg_floats weight; /* of the classes; n = 0: not given */
 };

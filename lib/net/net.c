@@ -74,7 +74,6 @@ void net_free(struct net *n)
 	for (int i = 0; i < 2; i++)
 		plan_free(n->plans[i]);
 	n->k->release(n->arena);
-	n->k->release(n->fold);
 	n->k->release(n->w);
 	n->k->release(n->g);
 	free(n->param);
@@ -184,12 +183,14 @@ static int check_size(const struct net *n, int64_t batch, const int64_t size[3],
 /* Room for the arena of p and, in training, the gradients. */
 static int make_room(struct net *n, const struct plan *p, struct err *e)
 {
+	if ((p->arena > n->arena_bytes || (p->train && !n->g)) && !net_memory_fits(n, p))
+		return net_memory_refuse(n, p, e);
 	if (p->arena > n->arena_bytes) {
 		n->k->release(n->arena);
 		n->arena_bytes = 0;
 		n->arena = n->k->alloc(p->arena, e);
 		if (!n->arena)
-			return err_prefix(e, "the network needs %zu MB for this input", p->arena >> 20);
+			return net_memory_refuse(n, p, e);
 		n->arena_bytes = p->arena;
 	}
 	if (!p->train || n->g)
@@ -201,7 +202,7 @@ static int make_room(struct net *n, const struct plan *p, struct err *e)
 	return net_zero_grad(n, e);
 }
 
-int net_plan(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e)
+int net_plan_dry(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e)
 {
 	struct plan **p = &n->plans[!!train];
 
@@ -210,14 +211,36 @@ int net_plan(struct net *n, int64_t batch, const int64_t size[3], int train, str
 		if (check_size(n, batch, size, e))
 			return -1;
 		plan_free(*p);
-		*p = plan_new(n->graph, n->k, batch, size, !!train, e);
+		*p = net_memory_plan(n, batch, size, !!train, e);
 		if (!*p)
 			return -1;
 	}
-	if (make_room(n, *p, e))
-		return -1;
 	n->plan = *p;
 	return 0;
+}
+
+int net_plan(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e)
+{
+	if (net_plan_dry(n, batch, size, train, e))
+		return -1;
+	if (!make_room(n, n->plan, e))
+		return 0;
+	n->plan = NULL;
+	return -1;
+}
+
+void net_recompute(struct net *n, enum net_recompute how)
+{
+	if (n->recompute == how)
+		return;
+	n->recompute = how;
+	plan_free(n->plans[1]);
+	n->plan = n->plans[1] = NULL;
+}
+
+void net_reserve(struct net *n, size_t bytes)
+{
+	n->reserve = bytes;
 }
 
 size_t net_arena(const struct net *n)

@@ -12,6 +12,12 @@
 
 struct net; /* opaque */
 
+/* Which values the backward pass makes again instead of having them kept (recomputation of activations; torch: activation checkpointing): none; what
+   normalisations (with the statistics they had), activations and other passes over memory make of what is kept; all but what passes between
+   segments, into which the network is cut so that memory is least: about one more forward pass. What comes out is the same, bit for bit. AUTO: the
+   first of them that fits into the memory there is. */
+enum net_recompute { NET_KEEP, NET_NORMS, NET_SEGMENTS, NET_AUTO };
+
 /* A parameter, under the name MONAI gives it. w and g (NULL without training) are host memory on the CPU, device memory else;
    all w lie end to end in one block, all g likewise, in the same order (net_params_block). */
 struct net_param {
@@ -56,8 +62,16 @@ void net_changed(struct net *n);
 
 /* Plan for inputs [batch, size, channels]: shapes, fusions, lifetimes, one arena. Same shape and mode as before: nothing is done; one plan for
    inference and one for training are kept, so that going to and fro costs nothing. The error of a size the strides don't divide says which sizes
-   fit; that of too little memory what is needed. */
+   fit; that of too little memory (on the CPU: of what mem_available says is there) what is needed, and which recomputation would fit. */
 int net_plan(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e);
+
+/* The same for net_summary alone: no memory is looked for. */
+int net_plan_dry(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e);
+
+/* How training plans recompute (NET_KEEP unless told), and how many bytes others will take beside them (moments, averages): for the next net_plan. */
+void net_recompute(struct net *n, enum net_recompute how);
+void net_reserve(struct net *n, size_t bytes);
+
 size_t net_arena(const struct net *n);       /* bytes of the activation arena of the current plan */
 float *net_input(const struct net *n);       /* where the input goes, [batch,d,h,w,c]: device memory, filled anew before every net_forward */
 const char *net_batch_norm(const struct net *n); /* a layer that takes statistics over the batch, borrowed; NULL: none */

@@ -99,6 +99,25 @@ static double multiply_adds(const struct plan_step *s)
 	return (double)g->n * (double)(grid[0] * grid[1] * grid[2]) * (double)(g->kernel[0] * g->kernel[1] * g->kernel[2]) * (double)(g->ic * g->oc);
 }
 
+/* The arena, and what it would be if everything was kept; peak memory: with the weights and, in training, what is as large as they are */
+static int totals(const struct net *n, double macs, struct out *o, struct err *e)
+{
+	static const char *const names[] = {[NET_KEEP] = "none", [NET_NORMS] = "norms", [NET_SEGMENTS] = "segments"};
+	const struct plan *p = n->plan;
+	struct plan *all = p->recompute == NET_KEEP ? NULL : plan_new(n->graph, n->k, p->batch, p->size, p->train, NET_KEEP, 0, e);
+	double weights = (double)n->graph->floats * (p->train ? 16 : 4) / 1048576, arena = (double)p->arena / 1048576;
+	double kept = all ? (double)all->arena / 1048576 : arena;
+	int bad = p->recompute != NET_KEEP && !all;
+
+	plan_free(all);
+	if (bad || out_printf(o, e, "total: %lld parameters, %.2f G multiply-adds, arena %.1f MB (batch %lld, %s", (long long)n->graph->floats, macs / 1e9,
+		arena, (long long)p->batch, p->train ? "training" : "inference"))
+		return -1;
+	if (p->train && out_printf(o, e, ", recompute %s: without %.1f MB", names[p->recompute], kept))
+		return -1;
+	return out_printf(o, e, "), weights%s %.1f MB, peak memory %.1f MB\n", p->train ? ", gradients and two moments" : "", weights, arena + weights);
+}
+
 int net_summary(const struct net *n, struct out *o, struct err *e)
 {
 	const struct plan *p = n->plan;
@@ -120,9 +139,7 @@ int net_summary(const struct net *n, struct out *o, struct err *e)
 			return -1;
 		macs += multiply_adds(s);
 	}
-	return out_printf(o, e, "total: %lld parameters, %.2f G multiply-adds, arena %.1f MB (batch %lld, %s), weights%s %.1f MB\n",
-		(long long)n->graph->floats, macs / 1e9, (double)p->arena / 1048576, (long long)p->batch, p->train ? "training" : "inference",
-		p->train ? ", gradients and two moments" : "", (double)n->graph->floats * (p->train ? 16 : 4) / 1048576);
+	return totals(n, macs, o, e);
 }
 
 void net_profile(struct net *n, int on)

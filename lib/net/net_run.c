@@ -22,23 +22,17 @@ static float *gradient(const struct net *n, int i)
 }
 
 /* The weights, with the input added in */
-static const float *fold_input(struct net *n, const struct plan_step *s, struct err *e)
+static const float *fold_input(struct net *n, struct plan_step *s, struct err *e)
 {
 	const struct net_param *w = &n->param[s->w];
 	size_t bytes = (size_t)w->count * sizeof(float);
 
-	if (bytes > n->fold_bytes) {
-		n->k->release(n->fold);
-		n->fold_bytes = 0;
-		n->fold = n->k->alloc(bytes, e);
-		if (!n->fold)
-			return NULL;
-		n->fold_bytes = bytes;
-	}
-	if (n->k->copy(n->fold, w->w, bytes, K_ON_DEVICE, e) ||
-	    n->k->conv_identity(n->fold, s->geom.oc, w->count / (s->geom.oc * s->geom.ic), e))
+	if (!s->folded)
+		s->folded = n->k->alloc(bytes, e);
+	if (!s->folded || n->k->copy(s->folded, w->w, bytes, K_ON_DEVICE, e) ||
+	    n->k->conv_identity(s->folded, s->geom.oc, w->count / (s->geom.oc * s->geom.ic), e))
 		return NULL;
-	return n->fold;
+	return s->folded;
 }
 
 int net_run_pack(struct net *n, struct err *e)
@@ -105,7 +99,7 @@ static int do_norm(struct net *n, const struct plan_call *c, const struct plan_s
 	};
 
 	(void)l;
-	if (s->norm.norm == K_NORM_BATCH && count_batch(n, s->running, e))
+	if (s->norm.norm == K_NORM_BATCH && !c->norm.given && count_batch(n, s->running, e))
 		return -1;
 	return n->k->norm_forward(&c->norm, &a, net_run_at(n, c->scratch), e);
 }

@@ -15,8 +15,8 @@ struct net {
 	struct plan *plan;      /* the one in use */
 	char *arena;            /* shared by both */
 	size_t arena_bytes;
-	float *fold;            /* weights of a convolution with its input added in */
-	size_t fold_bytes;
+	enum net_recompute recompute;
+	size_t reserve;         /* bytes that others will take in training */
 	int profile;
 	uint64_t seed;          /* of dropout */
 	int64_t first, stride;
@@ -33,6 +33,12 @@ void *net_run_at(const struct net *n, struct plan_ref r); /* NULL for nowhere */
 
 /* Give the current weights to the plan's convolutions, if they changed. */
 int net_run_pack(struct net *n, struct err *e);
+
+/* net_memory.c: a plan as n's recomputation asks for, NULL and an error; would what it and its network still take fit into the memory there is; the
+   error where it does not, -1. */
+struct plan *net_memory_plan(const struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e);
+int net_memory_fits(const struct net *n, const struct plan *p);
+int net_memory_refuse(const struct net *n, const struct plan *p, struct err *e);
 
 /* Calls first to end - 1 of the plan. */
 int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *l, struct err *e);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/net/schedule.h"
 
 enum { SWAP = 1 << 20 }; /* values moved at once */
 
@@ -42,6 +43,11 @@ static int split(struct optim *o, struct err *e)
 		o->range[o->ranges - 1].n += p[i].count;
 	}
 	return 0;
+}
+
+size_t optim_bytes(const struct hyper *h, int64_t total)
+{
+	return (size_t)(1 + (h->optimizer != K_SGD) + (h->ema > 0)) * (size_t)total * sizeof(float);
 }
 
 int optim_open(struct optim *o, const struct k_backend *k, struct net *n, const struct hyper *h, struct err *e)
@@ -96,8 +102,8 @@ static int average(struct optim *o, const float *w, struct err *e)
 int optim_step(struct optim *o, int64_t t, double lr, double scale, double *norm, struct err *e)
 {
 	const struct hyper *h = o->h;
-	struct k_optim a = {.kind = (enum k_optimizer)h->optimizer, .lr = lr, .decay = h->decay, .beta1 = h->beta1, .beta2 = h->beta2, .eps = h->eps,
-		.momentum = h->momentum, .nesterov = h->nesterov > 0, .step = t};
+	struct k_optim a = {.kind = (enum k_optimizer)h->optimizer, .lr = lr, .decay = h->decay, .beta1 = schedule_momentum(h, t - 1, h->beta1),
+		.beta2 = h->beta2, .eps = h->eps, .momentum = schedule_momentum(h, t - 1, h->momentum), .nesterov = h->nesterov > 0, .step = t};
 	float *w, *g;
 	double squares, clip;
 

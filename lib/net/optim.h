@@ -17,6 +17,9 @@ struct optim {
 	int ranges;
 };
 
+/* Bytes that it will take for a network of so many parameters. */
+size_t optim_bytes(const struct hyper *h, int64_t total);
+
 /* Zero moments for n. h and n are borrowed. 0 or -1; closed with optim_close (safe on a zeroed one). */
 int optim_open(struct optim *o, const struct k_backend *k, struct net *n, const struct hyper *h, struct err *e);
 void optim_close(struct optim *o);

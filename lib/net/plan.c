@@ -5,7 +5,7 @@
 
 #include "lib/base/mem.h"
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, TRIES = 14 }; /* TRIES: sizes of segments */
 
 const struct plan_ref plan_nowhere = {-1, 0, 0};
 
@@ -54,6 +54,11 @@ int plan_buf(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct 
 int plan_floats(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct err *e)
 {
 	return dense_buf(p, vox, c, sizeof(float), r, e);
+}
+
+size_t plan_bytes(const struct plan *p, int i)
+{
+	return (size_t)(p->value[i].vox * p->value[i].c) * p->elem;
 }
 
 static void live(struct plan *p, struct plan_ref r, int t)
@@ -186,7 +191,8 @@ out:
 	free(placed);
 }
 
-struct plan *plan_new(const struct graph *g, const struct k_backend *k, int64_t batch, const int64_t size[3], int train, struct err *e)
+static struct plan *build(const struct graph *g, const struct k_backend *k, int64_t batch, const int64_t size[3], int train, enum net_recompute how,
+	size_t segment, struct err *e)
 {
 	struct plan *p = mem_zero(1, sizeof *p, "a plan", e);
 
@@ -197,6 +203,8 @@ struct plan *plan_new(const struct graph *g, const struct k_backend *k, int64_t 
 	p->batch = batch;
 	memcpy(p->size, size, sizeof p->size);
 	p->train = train;
+	p->recompute = train ? how : NET_KEEP;
+	p->segment = segment;
 	p->elem = k->precision == K_BF16 ? 2 : sizeof(float);
 	p->value = mem_zero((size_t)g->n, sizeof *p->value, "a plan", e);
 	p->step = mem_zero((size_t)g->n, sizeof *p->step, "a plan", e);
@@ -208,13 +216,41 @@ struct plan *plan_new(const struct graph *g, const struct k_backend *k, int64_t 
 	return p;
 }
 
+/* The larger the segments, the less lies between them and the more is made again at once: the plan itself says which size is best. */
+struct plan *plan_new(const struct graph *g, const struct k_backend *k, int64_t batch, const int64_t size[3], int train, enum net_recompute how,
+	size_t segment, struct err *e)
+{
+	struct plan *best = build(g, k, batch, size, train, how == NET_SEGMENTS && !segment ? NET_NORMS : how, segment, e);
+	size_t all = 0;
+
+	if (!best || !train || how != NET_SEGMENTS || segment)
+		return best;
+	for (int i = 0; i < best->steps; i++)
+		all += plan_bytes(best, best->step[i].out);
+	for (int i = 0; i < TRIES; i++) {
+		struct plan *p = build(g, k, batch, size, train, how, all /= 3, e), *worse = p;
+
+		if (!p) {
+			plan_free(best);
+			return NULL;
+		}
+		if (p->arena < best->arena)
+			worse = best, best = p;
+		plan_free(worse);
+		all *= 2;
+	}
+	return best;
+}
+
 void plan_free(struct plan *p)
 {
 	if (!p)
 		return;
-	for (int i = 0; p->step && i < p->steps; i++)
+	for (int i = 0; p->step && i < p->steps; i++) {
 		if (p->step[i].conv)
 			p->k->conv_free(p->step[i].conv);
+		p->k->release(p->step[i].folded);
+	}
 	free(p->value);
 	free(p->step);
 	free(p->call);

@@ -13,6 +13,7 @@
 #define NIIPIPE_PLAN_H
 
 #include "lib/net/graph.h"
+#include "lib/net/net.h"
 
 /* A stretch of the arena, alive from call `first` to call `last`. */
 struct plan_buf { size_t bytes, at; int first, last; };
@@ -30,10 +31,12 @@ struct plan_step {
 	int x, res, out;    /* values; -1: none */
 	int w, b, alpha;    /* parameters; -1: none */
 	int identity;       /* convolution: its input is added to its output */
+	float *folded;      /* its weights with that folded in, NULL: not made yet; device memory */
 	struct k_conv_geom geom;
 	struct k_conv *conv;
 	struct k_norm norm;
 	struct plan_ref mean, rstd;
+	int segment;        /* of recomputation */
 	int running;        /* batch normalisation's buffers, -1: none */
 	struct k_scale scale;
 	struct k_layer layer;
@@ -72,6 +75,10 @@ struct plan_value {
 	int64_t in_at;       /* its first channel there */
 	int dense;           /* some step wants it dense */
 	int kept;            /* the backward pass reads it */
+	int dropped;         /* not kept for it, but made again when it is asked for; 0 from then on */
+	int cheap;           /* dropped again where it was made for others */
+	int stays;           /* not to be dropped: while that is decided */
+	int apart;           /* lies beside its concatenation, which is dropped without it */
 	int grad;            /* a gradient is wanted */
 	struct plan_ref at;
 	struct plan_ref floats; /* of an output: its logits */
@@ -84,6 +91,9 @@ struct plan {
 	const struct k_backend *k;
 	int64_t batch, size[3];
 	int train, packed;   /* packed: the convolutions have the current weights */
+	enum net_recompute recompute;
+	size_t segment;      /* bytes of its values, without cheap ones */
+	int again;           /* the calls that are made now are of the backward pass */
 	size_t elem;         /* bytes of an element */
 	struct plan_value *value; /* one an operation of the graph */
 	struct plan_step *step;
@@ -94,19 +104,25 @@ struct plan {
 	size_t arena;        /* bytes */
 };
 
-/* NULL and an error; freed with plan_free. */
-struct plan *plan_new(const struct graph *g, const struct k_backend *k, int64_t batch, const int64_t size[3], int train, struct err *e);
+/* how: not NET_AUTO; segment: bytes of a segment, 0: what needs least memory. NULL and an error; freed with plan_free. */
+struct plan *plan_new(const struct graph *g, const struct k_backend *k, int64_t batch, const int64_t size[3], int train, enum net_recompute how,
+	size_t segment, struct err *e);
 void plan_free(struct plan *p);
 
 /* Parts of plan_new. */
 int plan_steps(struct plan *p, struct err *e);    /* shapes and fusion */
+void plan_drop(struct plan *p);                   /* in it: which values are dropped */
 int plan_forward(struct plan *p, struct err *e);  /* calls */
 int plan_backward(struct plan *p, struct err *e);
+int plan_step_calls(struct plan *p, int step, struct err *e); /* forward calls of one step */
 void plan_pack(struct plan *p);                   /* places in the arena */
 
 /* New buffer of vox voxels of c elements, or floats; -1 and an error. A dense reference to it. */
 int plan_buf(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct err *e);
 int plan_floats(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct err *e);
+
+/* Of a value */
+size_t plan_bytes(const struct plan *p, int i);
 
 /* Append a call: its buffers live at least until then; scratch of so many bytes is added. */
 int plan_emit(struct plan *p, const struct plan_call *c, size_t scratch, struct err *e);
@@ -116,6 +132,12 @@ struct plan_call plan_call_new(enum plan_do what, int step);
 
 /* Does a convolution write value i straight into the concatenation that alone reads it? */
 int plan_conv_slice(const struct plan *p, int i);
+
+/* The concatenation in which value i lies, and not beside it; or -1. */
+int plan_in_slice(const struct plan *p, int i);
+
+/* For the backward pass: if value i was dropped, the calls that make it again. */
+int plan_again(struct plan *p, int i, struct err *e);
 
 /* What a norm step makes for a concatenation and, before it, for convolutions alone: these read it in its slice. The concatenation, or -1. */
 int plan_read_in_slice(const struct plan *p, int i);

@@ -36,7 +36,7 @@ static int grad_place(struct plan *p, int s, int i, struct plan_ref *r, int *add
 	v->shared = 0;
 	if (old.buf < 0)
 		return 0;
-	if (v->g2.buf < 0 && by(p, i, PLAN_NORM)) {
+	if (v->g2.buf < 0 && by(p, i, PLAN_NORM) && !v->apart) { /* apart: in the order of the slice, for the same bits */
 		v->g2 = old;
 		return 0;
 	}
@@ -74,6 +74,8 @@ static int conv_back(struct plan *p, int i, struct err *e)
 	struct plan_call c = plan_call_new(PLAN_DO_WEIGHTS, i);
 	size_t scratch = p->k->conv_scratch(s->conv);
 
+	if (plan_again(p, s->x, e))
+		return -1;
 	c.x = p->value[s->x].at;
 	c.dy = p->value[s->out].g;
 	if (plan_emit(p, &c, scratch, e))
@@ -160,7 +162,10 @@ static int norm_back(struct plan *p, int i, struct err *e)
 		return add_back(p, i, e);
 	if (s->res >= 0 && !twice && p->value[s->res].grad && res_back(p, i, &c, &taken, e))
 		return -1;
+	if (plan_again(p, s->x, e) || (s->norm.after && plan_again(p, s->res, e)))
+		return -1;
 	c.norm = s->norm;
+	c.norm.single = v->apart;
 	c.x = x->at;
 	c.dy = v->g;
 	c.dy2 = v->g2;
@@ -211,6 +216,8 @@ static int gate_back(struct plan *p, int i, struct err *e)
 	struct plan_value *x = &p->value[s->x], *gate = &p->value[s->res];
 	struct plan_call c = plan_call_new(PLAN_DO_GATE_BACK, i);
 
+	if (plan_again(p, s->x, e) || plan_again(p, s->res, e))
+		return -1;
 	c.x = x->at;
 	c.res = gate->at;
 	c.dy = p->value[s->out].g;
@@ -237,8 +244,11 @@ static int token_back(struct plan *p, int i, struct err *e)
 		scratch = p->k->layer_scratch(&s->layer);
 	if (s->kind == PLAN_ATTENTION)
 		scratch = p->k->attention_scratch(&s->attention, 1);
-	if (s->kind != PLAN_MERGE)
+	if (s->kind != PLAN_MERGE) {
+		if (plan_again(p, s->x, e))
+			return -1;
 		c.x = p->value[s->x].at;
+	}
 	c.dy = p->value[s->out].g;
 	return grad_place(p, i, s->x, &c.dx, &c.add, e) || plan_emit(p, &c, scratch, e) ? -1 : 0;
 }
@@ -269,6 +279,9 @@ int plan_backward(struct plan *p, struct err *e)
 		[PLAN_GATE] = gate_back, [PLAN_LAYER] = token_back, [PLAN_ATTENTION] = token_back, [PLAN_MERGE] = token_back,
 	};
 
+	for (int i = 0; i < p->graph->n; i++)
+		if (p->value[i].dropped)
+			p->value[i].at = plan_nowhere;
 	for (int i = p->steps - 1; i >= 0; i--) {
 		const struct plan_value *v = &p->value[p->step[i].out];
 

@@ -7,13 +7,20 @@ static int by_norm(const struct plan *p, int i)
 	return p->value[i].step >= 0 && p->step[p->value[i].step].kind == PLAN_NORM;
 }
 
+int plan_in_slice(const struct plan *p, int i)
+{
+	const struct plan_value *v = &p->value[i];
+
+	return v->in >= 0 && !v->dense && (by_norm(p, i) || plan_conv_slice(p, i)) ? v->in : -1;
+}
+
 static int place(struct plan *p, int i, struct err *e)
 {
 	struct plan_value *v = &p->value[i];
 
 	if (v->at.buf >= 0)
 		return 0;
-	if (v->in >= 0 && !v->dense && (by_norm(p, i) || plan_conv_slice(p, i))) {
+	if (plan_in_slice(p, i) >= 0) {
 		if (place(p, v->in, e))
 			return -1;
 		v->at = p->value[v->in].at;
@@ -23,12 +30,12 @@ static int place(struct plan *p, int i, struct err *e)
 	return plan_buf(p, v->vox, v->c, &v->at, e);
 }
 
-/* May the output of step s be written over value i, which it reads? Yes, if nobody else ever wants the value. */
+/* May the output of step s be written over value i, which it reads? Yes, if nobody else ever wants the value; the backward pass will. */
 static int reusable(const struct plan *p, int s, int i)
 {
 	const struct plan_value *v;
 
-	if (i < 0)
+	if (i < 0 || p->again)
 		return 0;
 	for (int j = 0; j < p->graph->n; j++)
 		if (p->value[j].in == i && (p->value[j].last > s || (p->value[j].kept && !p->value[j].dense)))
@@ -56,6 +63,7 @@ static int norm_call(struct plan *p, int i, struct err *e)
 	struct plan_value *v = &p->value[s->out];
 
 	c.norm = s->norm;
+	c.norm.given = p->again;
 	if (v->dense || v->in < 0) {
 		if (reusable(p, i, s->x))
 			v->at = p->value[s->x].at;
@@ -68,7 +76,7 @@ static int norm_call(struct plan *p, int i, struct err *e)
 	c.y = v->at;
 	if (s->res >= 0)
 		c.res = p->value[s->res].at;
-	if (v->in >= 0 && v->dense) {
+	if (v->in >= 0 && v->dense && !p->again) {
 		if (place(p, v->in, e))
 			return -1;
 		c.y2 = p->value[v->in].at;
@@ -94,7 +102,8 @@ static int concat_calls(struct plan *p, int i, struct err *e)
 		struct plan_ref y = p->value[s->out].at;
 
 		y.at += k ? p->value[s->x].c : 0;
-		if (v->in == s->out && v->in_at == (k ? p->value[s->x].c : 0) && (by_norm(p, in[k]) || plan_conv_slice(p, in[k])))
+		if (v->in == s->out && v->in_at == (k ? p->value[s->x].c : 0) && (by_norm(p, in[k]) || plan_conv_slice(p, in[k])) &&
+		    (!p->again || plan_in_slice(p, in[k]) >= 0))
 			continue;
 		if (plan_slice(p, i, in[k], v->at, y, 0, e))
 			return -1;
@@ -173,12 +182,18 @@ static int loss_calls(struct plan *p, struct err *e)
 	return 0;
 }
 
-int plan_forward(struct plan *p, struct err *e)
+int plan_step_calls(struct plan *p, int step, struct err *e)
 {
 	static int (*const calls[])(struct plan *, int, struct err *) = {
 		[PLAN_CONV] = conv_call, [PLAN_NORM] = norm_call, [PLAN_CONCAT] = concat_calls, [PLAN_DROP] = plain_call, [PLAN_SCALE] = plain_call,
 		[PLAN_GATE] = plain_call, [PLAN_LAYER] = plain_call, [PLAN_ATTENTION] = plain_call, [PLAN_MERGE] = plain_call,
 	};
+
+	return calls[p->step[step].kind](p, step, e);
+}
+
+int plan_forward(struct plan *p, struct err *e)
+{
 	int input = 0;
 
 	while (p->graph->op[input].kind != GRAPH_INPUT)
@@ -191,7 +206,7 @@ int plan_forward(struct plan *p, struct err *e)
 		return -1;
 	p->buf[p->input.buf].first = 0;
 	for (int i = 0; i < p->steps; i++)
-		if (calls[p->step[i].kind](p, i, e))
+		if (plan_step_calls(p, i, e))
 			return -1;
 	return output_calls(p, e) || loss_calls(p, e) ? -1 : 0;
 }

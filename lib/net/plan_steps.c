@@ -200,7 +200,7 @@ int plan_read_in_slice(const struct plan *p, int i)
 	const struct graph *g = p->graph;
 	int concat = -1;
 
-	if (p->value[i].c < NARROW || p->value[i].output || p->value[i].step < 0 || p->step[p->value[i].step].kind != PLAN_NORM)
+	if (p->value[i].c < NARROW || p->value[i].output || p->value[i].apart || p->value[i].step < 0 || p->step[p->value[i].step].kind != PLAN_NORM)
 		return -1;
 	for (int j = i + 1; j < g->n; j++) {
 		const struct graph_op *op = &g->op[j];
@@ -372,10 +372,12 @@ int plan_steps(struct plan *p, struct err *e)
 		if (!ends[i])
 			continue;
 		*s = of[i];
-		p->steps++;
-		bad = shape[s->kind](p, s, e);
-		readers(p, p->steps - 1);
+		readers(p, p->steps++);
 	}
+	if (!bad)
+		plan_drop(p);
+	for (int i = 0; i < p->steps && !bad; i++)
+		bad = shape[p->step[i].kind](p, &p->step[i], e);
 	free(taken);
 	if (bad)
 		return -1;

@@ -42,13 +42,19 @@ static double warmup(const struct hyper *h, double t, double total)
 	return fmax(h->end_lr, h->lr * fmax(0, (1 + cos(PI * (t - w) / fmax(1, total - w))) / 2));
 }
 
-static double onecycle(const struct hyper *h, double t, double total)
+/* From a to b and on to c */
+static double cycle(const struct hyper *h, double t, double total, double a, double b, double c)
 {
-	double first = h->lr / 25, top = warmup_steps(h, total, 0.3) - 1;
+	double top = warmup_steps(h, total, 0.3) - 1;
 
 	if (top > 0 && t <= top)
-		return anneal(first, h->lr, t / top);
-	return anneal(h->lr, first / 1e4, total - 1 > top ? (t - top) / (total - 1 - top) : 0);
+		return anneal(a, b, t / top);
+	return anneal(b, c, total - 1 > top ? (t - top) / (total - 1 - top) : 0);
+}
+
+static double onecycle(const struct hyper *h, double t, double total)
+{
+	return cycle(h, t, total, h->lr / 25, h->lr, h->lr / 25e4);
 }
 
 double schedule_lr(const struct hyper *h, int64_t t)
@@ -58,4 +64,11 @@ double schedule_lr(const struct hyper *h, int64_t t)
 	};
 
 	return schedules[(int)h->schedule](h, floor((double)t / h->epoch_steps), ceil(h->steps / h->epoch_steps));
+}
+
+double schedule_momentum(const struct hyper *h, int64_t t, double own)
+{
+	if (!(h->cycle_momentum > 0))
+		return own;
+	return cycle(h, floor((double)t / h->epoch_steps), ceil(h->steps / h->epoch_steps), 0.95, 0.85, 0.95);
 }

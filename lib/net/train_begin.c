@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/mem.h"
 #include "lib/net/arch.h"
 #include "lib/net/device.h"
 #include "lib/net/validate.h"
@@ -134,6 +135,16 @@ static int count_steps(struct train *r, struct err *e)
 	return 0;
 }
 
+/* What training takes beside the network: moments and averages, and a validation's packed weights, nearly twice as large as the weights. */
+static size_t reserve(const struct train *r)
+{
+	int64_t total;
+	float *w, *g;
+
+	net_block(r->net, &w, &g, &total);
+	return (r->optim.k ? 0 : optim_bytes(&r->h, total)) + (r->o->val ? 2 * (size_t)total * sizeof(float) : 0);
+}
+
 int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 {
 	const struct train_opts *o = r->o;
@@ -143,10 +154,15 @@ int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 	if (parallel_begin(&r->par, r->net, r->k, &r->h, r->at.options, r->feed, b, e) || loss_make(&r->loss, &r->h, net_classes(r->net), e) ||
 	    count_steps(r, e))
 		return -1;
-	if (net_plan(r->net, b->n, b->size, 1, e))
+	net_recompute(r->net, (enum net_recompute)o->recompute);
+	net_reserve(r->net, reserve(r));
+	if ((o->summary ? net_plan_dry : net_plan)(r->net, b->n, b->size, 1, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
+	if (o->summary)
+		return 0;
 	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || (o->val && validate_check(o->val, b->channels, e)))
 		return -1;
+	net_reserve(r->net, 0); /* taken */
 	r->at.net = r->net;
 	r->at.replay = feed_replay(r->feed);
 	for (int i = 0; i < 3; i++)

@@ -79,7 +79,8 @@ static void sum_up(struct work *w)
 {
 	size_t n = 0;
 
-	qsort(w->p, w->n, sizeof *w->p, by_index);
+	if (w->n)
+		qsort(w->p, w->n, sizeof *w->p, by_index);
 	for (size_t i = 0; i < w->n; i++)
 		if (n && !by_index(&w->p[n - 1], &w->p[i]))
 			w->p[n - 1].both += w->p[i].both;
@@ -111,7 +112,8 @@ int lesion_find(const struct components *truth, const struct components *pred, e
 		return err_set(e, NULL, "not enough memory for lesions (%zu pairs)", w.n);
 	}
 	sum_up(&w);
-	qsort(w.p, w.n, sizeof *w.p, by_iou);
+	if (w.n)
+		qsort(w.p, w.n, sizeof *w.p, by_iou);
 	for (size_t i = 0; i < w.n && w.p[i].iou >= least; i++)
 		if (m->pred[w.p[i].truth] == LESION_NONE && m->truth[w.p[i].pred] == LESION_NONE) {
 			m->pred[w.p[i].truth] = w.p[i].pred;

@@ -209,6 +209,22 @@ static int surfaces(const struct score_work *w, struct score *s)
 
 /* ---- a case ---- */
 
+/* Both masks' components, at the same time. */
+static int find_components(struct score_work *w, const struct tensor *const mask[2], int axis)
+{
+	struct components *c[2] = {&w->truth.c, &w->pred.c};
+	struct err e[2];
+	int failed[2];
+
+#pragma omp parallel for
+	for (int i = 0; i < 2; i++)
+		failed[i] = axial_components(mask[i], axis, w->o->connectivity, of(w), c[i], &e[i]);
+	for (int i = 0; i < 2; i++)
+		if (failed[i])
+			return err_set(w->e, NULL, "%s", e[i].text);
+	return 0;
+}
+
 static void side_free(struct score_side *s)
 {
 	component_free(&s->c);
@@ -252,7 +268,7 @@ int score_masks(const struct tensor *truth, const struct tensor *pred, const dou
                 struct err *e)
 {
 	struct score_work w = {.o = o, .e = e};
-	int axis = axial_axis(affine), connectivity = o->connectivity, r = -1;
+	int axis = axial_axis(affine), r = -1;
 	struct grid g = {.size = {1, 1, 1}};
 
 	memset(out, 0, sizeof *out);
@@ -263,8 +279,7 @@ int score_masks(const struct tensor *truth, const struct tensor *pred, const dou
 		return err_set(e, NULL, "'%s' and '%s' are on different grids", truth->name, pred->name);
 	if (geo_check_solid(&g, e))
 		return err_set(e, NULL, "the affine is singular: no lengths in mm");
-	if (!check_allowed(&w, truth) && !check_allowed(&w, pred) && !axial_components(truth, axis, connectivity, of(&w), &w.truth.c, e) &&
-	    !axial_components(pred, axis, connectivity, of(&w), &w.pred.c, e))
+	if (!check_allowed(&w, truth) && !check_allowed(&w, pred) && !find_components(&w, (const struct tensor *const[]){truth, pred}, axis))
 		r = score(&w, out);
 	if (r)
 		score_case_free(out);

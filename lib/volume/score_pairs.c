@@ -29,14 +29,28 @@ static int same_grid(const struct frame *f, const struct frame *g, const char *t
 	return 0;
 }
 
+/* Both files at the same time. */
+static int load(const struct pair *p, struct frame f[2], struct err *e)
+{
+	struct err each[2];
+	int failed[2];
+
+#pragma omp parallel for
+	for (int i = 0; i < 2; i++)
+		failed[i] = nii_load(i ? p->pred : p->truth, i ? "pred" : "label", &f[i], &each[i]);
+	for (int i = 0; i < 2; i++)
+		if (failed[i])
+			return err_set(e, NULL, "%s", each[i].text);
+	return 0;
+}
+
 static int one(const struct pair *p, const struct score_options *o, struct result *r)
 {
 	struct frame f[2] = {{0}};
 	double affine[16];
 
 	r->failed = -1;
-	if (!nii_load(p->truth, "label", &f[0], &r->e) && !nii_load(p->pred, "pred", &f[1], &r->e) &&
-	    !same_grid(&f[0], &f[1], p->truth, p->pred, &r->e) && !frame_affine(&f[0], affine, &r->e)) {
+	if (!load(p, f, &r->e) && !same_grid(&f[0], &f[1], p->truth, p->pred, &r->e) && !frame_affine(&f[0], affine, &r->e)) {
 		r->failed = score_masks(frame_find(&f[0], "label"), frame_find(&f[1], "pred"), affine, o, &r->c, &r->e);
 		if (r->failed)
 			err_prefix(&r->e, "%s", p->pred);

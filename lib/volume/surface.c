@@ -148,6 +148,7 @@ static int find(const struct surface_pair *p, const struct components *c, const 
 {
 	int32_t n[3];
 	size_t plane, at = 0;
+	mark_fn *mark_row = area ? mark_codes : mark_edges;
 	uint8_t *m, *mark;
 	int r = -1;
 
@@ -163,7 +164,7 @@ static int find(const struct surface_pair *p, const struct components *c, const 
 		goto out;
 	for (int32_t z = 0; z < s->p.size[2]; z++)
 		for (int32_t y = 0; y < s->p.size[1]; y++) {
-			(area ? mark_codes : mark_edges)(m + (size_t)z * plane + (size_t)y * (size_t)n[0], (size_t)n[0], plane, s->p.size[0], mark);
+			mark_row(m + (size_t)z * plane + (size_t)y * (size_t)n[0], (size_t)n[0], plane, s->p.size[0], mark);
 			if (add_row(s, mark, area, e))
 				goto out;
 			s->p.row[++at] = s->n;
@@ -179,35 +180,60 @@ out:
 
 struct far { double d, area; };
 
-static int by_distance(const void *a, const void *b)
-{
-	const struct far *p = a, *q = b;
-
-	if (p->d != q->d)
-		return p->d < q->d ? -1 : 1;
-	return p->area < q->area ? -1 : p->area > q->area;
-}
-
 struct direction { double max, q95, sum, total, within[SURFACE_TOLERANCES]; };
 
-static double of_points(const struct far *v, size_t n, double q)
+static void swap(struct far *a, struct far *b)
 {
-	double at = q * (double)(n - 1);
-	size_t i = (size_t)at;
+	struct far c = *a;
 
-	return i + 1 < n ? v[i].d + (v[i + 1].d - v[i].d) * (at - (double)i) : v[n - 1].d;
+	*a = *b;
+	*b = c;
 }
 
-static double of_area(const struct far *v, size_t n, double q, double total)
+static double median(double a, double b, double c)
+{
+	return fmax(fmin(a, b), fmin(fmax(a, b), c));
+}
+
+/* The smallest distance with so much area at or below it; v is reordered (quickselect, three ways). */
+static double reach(struct far *v, size_t n, double target)
 {
 	double below = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		below += v[i].area;
-		if (below / total >= q)
-			return v[i].d;
+	while (n > 1) {
+		double pivot = median(v[0].d, v[n / 2].d, v[n - 1].d), less = 0, equal = 0;
+		size_t lt = 0, gt = n;
+
+		for (size_t i = 0; i < gt;)
+			if (v[i].d > pivot)
+				swap(&v[i], &v[--gt]);
+			else if (v[i].d < pivot) {
+				less += v[i].area;
+				swap(&v[lt++], &v[i++]);
+			} else
+				equal += v[i++].area;
+		if (lt && below + less >= target)
+			n = lt;
+		else if (gt == n || below + less + equal >= target)
+			return pivot;
+		else {
+			below += less + equal;
+			v += gt;
+			n -= gt;
+		}
 	}
-	return v[n - 1].d;
+	return v->d;
+}
+
+/* Of points that count the same as numpy has it: between two of them. */
+static double quantile(struct far *v, size_t n, double q, double total, int alike)
+{
+	double at = q * (double)(n - 1), low;
+
+	if (!alike)
+		return reach(v, n, q * total);
+	low = reach(v, n, floor(at) + 1);
+	return floor(at) + 1 < (double)n ? low + (reach(v, n, floor(at) + 2) - low) * (at - floor(at)) : low;
 }
 
 static int measure(const struct surface *from, const struct surface *to, const struct surface_pair *p, const double *tolerance, int tolerances,
@@ -228,8 +254,7 @@ static int measure(const struct surface *from, const struct surface *to, const s
 		for (int k = 0; k < tolerances; k++)
 			dir->within[k] += d[i] <= tolerance[k] ? v[i].area : 0;
 	}
-	qsort(v, from->n, sizeof *v, by_distance);
-	dir->q95 = from->area ? of_area(v, from->n, .95, dir->total) : of_points(v, from->n, .95);
+	dir->q95 = quantile(v, from->n, .95, dir->total, !from->area);
 	r = 0;
 out:
 	free(d);

@@ -207,6 +207,10 @@ RUNS = [
      lambda s: torch.optim.lr_scheduler.CosineAnnealingLR(s, 5), 0.3, 1, None),
     (PLAIN + "--accumulate 2", dicece, ADAMW, None, None, 2, None),
     (PLAIN + "--batch 2 --ema 0.7", dicece, ADAMW, None, None, 1, 0.7),
+    ("--batch 2 --lr 0.02 --schedule onecycle --cycle-momentum --steps 5", dicece, lambda net: torch.optim.AdamW(net.parameters(), lr=0.02, weight_decay=1e-5),
+     lambda s: torch.optim.lr_scheduler.OneCycleLR(s, 0.02, 5), None, 1, None),
+    ("--batch 2 --optimizer sgd --lr 0.1 --decay 0 --schedule onecycle --warmup 0.6 --cycle-momentum --steps 5", dicece,
+     lambda net: torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9), lambda s: torch.optim.lr_scheduler.OneCycleLR(s, 0.1, 5, pct_start=0.6), None, 1, None),
     ("--batch 2 --recipe nnunet --epoch-steps 1 --steps 5", nnunet,
      lambda net: torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.99, nesterov=True, weight_decay=3e-5), lambda s: PolyLRScheduler(s, 0.01, 5), 12, 1, None),
 ]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """score.ts and score_*.tsv: masks, and what seg-score must say of them. Overlap, volumes, diameters: by numpy and scipy from the definitions, every
-vertex and every pair. score_peer_*.tsv: surfaces by MONAI and by DeepMind's surface-distance, lesions by panoptica, overlap by MONAI.
+vertex and every pair. score_peer_*.tsv: surfaces by MONAI and by DeepMind's surface-distance, lesions by panoptica, overlap by MONAI, diameters by pyradiomics.
 score_real*.tsv: the same for the real tumours of shared/data against themselves moved by a voxel (numbers only).
 score_a.tsv, score_b.tsv, score_compare.tsv: two tables, and how they differ by scipy.
-Run by hand: python make_score.py [DATA] (numpy, scipy, monai, surface-distance, panoptica, connected-components-3d; nibabel for the real ones)."""
+Run by hand: python make_score.py [DATA] (numpy, scipy, monai, surface-distance, panoptica, connected-components-3d, pyradiomics; nibabel for the real ones)."""
 import os
 import sys
 import warnings
@@ -145,6 +145,24 @@ def peers(cases, path, surface):
                 overlap = [float(g(x, y, include_background=True, ignore_empty=False)) if a.any() or b.any() else NAN
                            for g in (metrics.compute_dice, metrics.compute_iou)]
                 print(name, int(v), *("%.9g" % k for k in overlap + surface(a, b, spacing) + by_panoptica(a, b)), sep="\t", file=f)
+
+
+def by_radiomics(cases, path):
+    """Longest diameters across a label's parts; axes along the patient's."""
+    import SimpleITK as sitk
+    from radiomics import setVerbosity, shape
+    setVerbosity(60)
+    with open(path, "w") as f:
+        print("id", "label", "truth_3d_mm", "truth_axial_mm", "pred_3d_mm", "pred_axial_mm", sep="\t", file=f)
+        for name, t, p, affine in cases:
+            for v in sorted(set(np.unique(t)) & set(np.unique(p)) - {0}):
+                found = []
+                for m in t, p:
+                    image = sitk.GetImageFromArray((m == v).astype(np.uint8).transpose(2, 1, 0))
+                    image.SetSpacing([float(k) for k in np.linalg.norm(affine[:3, :3], axis=0)])
+                    s = shape.RadiomicsShape(image, image, label=1)
+                    found += [s.getMaximum3DDiameterFeatureValue(), s.getMaximum2DDiameterSliceFeatureValue()]
+                print(name, int(v), *("%.9g" % k for k in found), sep="\t", file=f)
 
 
 # ---- summaries ----
@@ -303,9 +321,11 @@ def main():
     right = [c for c in cases if c[0] != "shear"]
     peers(right, f"{HERE}/score_peer_monai.tsv", by_monai)
     peers(right, f"{HERE}/score_peer_deepmind.tsv", by_deepmind)
+    by_radiomics([c for c in cases if c[0] in ("moved", "ball", "specks", "dense", "slant", "dot")], f"{HERE}/score_peer_radiomics.tsv")
     compare()
     if len(sys.argv) > 1:
         table(list(real(sys.argv[1])), f"{HERE}/score_real.tsv")
+        by_radiomics([c for c in real(sys.argv[1]) if c[0].startswith("pat_3")], f"{HERE}/score_peer_real_radiomics.tsv")
         peers(list(real(sys.argv[1])), f"{HERE}/score_peer_real_monai.tsv", by_monai)
         peers(list(real(sys.argv[1])), f"{HERE}/score_peer_real_deepmind.tsv", by_deepmind)
 

@@ -502,7 +502,7 @@ static void test_nodes(void)
 	static const struct { const char *name, *ops; } nodes[] = {
 		{"unet-step3", "Conv InstanceNormalization Relu "}, {"unet-affine", "InstanceNormalization LeakyRelu "}, {"unet-res1", "PRelu "},
 		{"arch-unet-batch", "Conv BatchNormalization Relu "}, {"arch-unet-elu", "InstanceNormalization Elu "}, {"arch-unet-tanh", "Tanh "},
-		{"arch-unet-group", "Constant Reshape InstanceNormalization Shape Reshape Mul Add Constant Constant Constant Mul Erf Add Mul Mul "},
+		{"arch-unet-group", "Constant Reshape InstanceNormalization Shape Reshape Mul Add Constant Mul Erf Constant Add Mul Constant Mul "},
 		{"arch-unet-mish", "Conv Softplus Tanh Mul "}, {"arch-unet-sigmoid", "Sigmoid Conv "}, {"arch-unet-drop", "Identity "},
 		{"arch-plain", "ConvTranspose Concat Conv "}, {"arch-resenc", "AveragePool "}, {"arch-attention", "Sigmoid Mul Concat "},
 		{"arch-segresnet", "Constant Resize Add "},

@@ -11,7 +11,8 @@ enum { CLASSES = 3, OPS = 14, CASES = 400, SEED = 11, STEP = 70000, STRIDE = 3, 
 static const struct k_backend *k;
 static struct err e;
 static struct rng rng;
-static int met[2]; /* values that convolutions read in their slice, write there */
+static const int64_t size[3] = {4, 6, 4};
+static int met[4]; /* values that convolutions read in their slice, write there; that lie apart from it; plans that make values again */
 
 static int below(int n)
 {
@@ -415,36 +416,76 @@ static int take_final(void *arg, int64_t from, struct err *ignored)
 	return 0;
 }
 
-static double run(struct net *n, const float *input, const uint8_t *label, int train)
+static const float *forward(struct net *n, const float *input)
+{
+	memset(n->arena, 0x7f, n->arena_bytes); /* large numbers where nothing was written */
+	memcpy(net_input(n), input, sizeof *input * (size_t)(n->plan->value[0].vox * n->plan->value[0].c));
+	net_dropout(n, SEED, STEP, STRIDE);
+	return net_forward(n, &e);
+}
+
+/* -1 also where gradients changed after they were said to be final */
+static int backward(struct net *n, const uint8_t *label)
 {
 	const struct k_loss terms = {.w_ce = 1};
-	const int64_t size[3] = {4, 6, 4};
+	struct finals f = {n, calloc((size_t)n->graph->floats, sizeof *f.g), n->graph->floats};
+	double out[3];
+	int bad;
+
+	net_watch(n, take_final, &f);
+	bad = net_zero_grad(n, &e) || net_backward(n, &terms, label, out, &e);
+	net_watch(n, NULL, NULL);
+	bad |= f.from || memcmp(f.g, n->g, sizeof *f.g * (size_t)n->graph->floats);
+	free(f.g);
+	return bad ? -1 : 0;
+}
+
+static double run(struct net *n, const float *input, const uint8_t *label, int train)
+{
 	struct ref r;
-	double out[3], bad;
+	double bad;
 	const float *logits;
 
 	if (net_plan(n, 2, size, train, &e))
 		return 1e30;
 	ref_new(&r, n, train);
 	ref_run(&r, input, label);
-	memset(n->arena, 0x7f, n->arena_bytes); /* large numbers where nothing was written */
-	memcpy(net_input(n), input, sizeof *input * (size_t)floats(&r, 0));
-	net_dropout(n, SEED, STEP, STRIDE);
-	logits = net_forward(n, &e);
+	logits = forward(n, input);
 	bad = logits ? off(logits, r.v[n->graph->out], floats(&r, n->graph->out)) : 1e30;
-	if (train) {
-		struct finals f = {n, calloc((size_t)n->graph->floats, sizeof *f.g), n->graph->floats};
-
-		net_zero_grad(n, &e);
-		net_watch(n, take_final, &f);
-		bad = net_backward(n, &terms, label, out, &e) ? 1e30 : fmax(bad, off(n->g, r.dw, n->graph->floats));
-		if (f.from || memcmp(f.g, n->g, sizeof *f.g * (size_t)n->graph->floats))
-			bad = 1e30;
-		net_watch(n, NULL, NULL);
-		free(f.g);
-	}
+	if (train)
+		bad = backward(n, label) ? 1e30 : fmax(bad, off(n->g, r.dw, n->graph->floats));
 	ref_free(&r);
 	return bad;
+}
+
+/* The same gradients and running statistics, bit for bit, however much is made again. */
+static int alike(struct net *n, const float *input, const uint8_t *label)
+{
+	static const struct { enum net_recompute how; size_t segment; } ways[] = {
+		{NET_KEEP, 0}, {NET_NORMS, 0}, {NET_SEGMENTS, 0}, {NET_SEGMENTS, 1}, {NET_SEGMENTS, 3000}, {NET_SEGMENTS, 9000}, {NET_SEGMENTS, 40000},
+	};
+	size_t grads = (size_t)n->graph->floats, state = grads + (size_t)n->graph->buffer_floats;
+	float *w = malloc(sizeof *w * state), *out[2] = {malloc(sizeof *w * (grads + state)), malloc(sizeof *w * (grads + state))};
+	int same = 1, calls = 0;
+
+	memcpy(w, n->w, sizeof *w * state);
+	for (size_t i = 0; i < sizeof ways / sizeof *ways && same; i++) {
+		float *to = out[i > 0];
+
+		plan_free(n->plans[1]);
+		n->plans[1] = plan_new(n->graph, k, 2, size, 1, ways[i].how, ways[i].segment, &e);
+		memcpy(n->w, w, sizeof *w * state);
+		same = n->plans[1] && !net_plan(n, 2, size, 1, &e) && forward(n, input) && !backward(n, label);
+		memcpy(to, n->g, sizeof *to * grads), memcpy(to + grads, n->w, sizeof *to * state);
+		same = same && !memcmp(to, out[0], sizeof *to * (grads + state));
+		for (int v = 0; v < n->graph->n && same; v++)
+			met[2] += n->plan->value[v].apart;
+		calls = i ? calls : n->plans[1]->calls;
+		met[3] += same && n->plan->recompute == NET_SEGMENTS && n->plan->calls > calls;
+	}
+	memcpy(n->w, w, sizeof *w * state);
+	free(w), free(out[0]), free(out[1]);
+	return same;
 }
 
 static void one(int i)
@@ -455,6 +496,7 @@ static void one(int i)
 	float input[2 * 4 * 6 * 4 * 2];
 	uint8_t label[2 * 4 * 6 * 4];
 	double infer, train;
+	int same;
 
 	rng_init(&rng, 5, RNG_TEST, (uint64_t)i);
 	g = random_graph();
@@ -467,12 +509,14 @@ static void one(int i)
 		input[j] = (float)rng_normal(&rng);
 	for (size_t j = 0; j < sizeof label; j++)
 		label[j] = (uint8_t)below(CLASSES);
+	same = alike(n, input, label);
 	infer = run(n, input, label, 0);
 	train = run(n, input, label, 1);
 	for (int v = 0; v < g->n; v++)
 		met[0] += n->plan->value[v].live && plan_read_in_slice(n->plan, v) >= 0, met[1] += plan_conv_slice(n->plan, v);
-	ok(infer < allowed[0] && train < allowed[1],
-	   "%s graph %d: %d operations in %d steps, logits off by %.1e, with gradients %.1e", PRECISION(k), i, g->n, n->plan->steps, infer, train);
+	ok(infer < allowed[0] && train < allowed[1] && same,
+	   "%s graph %d: %d operations in %d steps, logits off by %.1e, with gradients %.1e, %s", PRECISION(k), i, g->n, n->plan->steps, infer, train,
+	   same ? "the same with recomputation" : "others with recomputation");
 	net_free(n);
 }
 
@@ -482,5 +526,6 @@ int main(void)
 		for (int i = 0; i < CASES; i++)
 			one(i);
 	ok(met[0] > 0 && met[1] > 0, "convolutions read %d values in their slices and wrote %d there", met[0], met[1]);
+	ok(met[2] > 0 && met[3] > 0, "%d plans made values again, %d values lay apart from their concatenation", met[3], met[2]);
 	return tap_done();
 }
