@@ -183,12 +183,16 @@ struct k_blend {
 	int64_t start[3];      /* of the window in the slab; parts outside are left out */
 	int flip;
 	int soft;              /* not the logits count but their probabilities: softmax over k, of a single class the sigmoid */
+	uint8_t *sure;         /* of k_doubt, cleared where the window is; or NULL */
 };
-struct k_unsure {
-	int64_t k, slab[3];    /* as k_blend */
-	int64_t start[3], size[3]; /* a box of the slab; it goes round the slab's end in z */
+enum { K_SURE = 64 };
+struct k_doubt {
+	int64_t k, roi[3], slab[3]; /* as k_blend */
+	int64_t start[3];      /* of the window; it goes round the slab's end in z */
+	float times;           /* how often the window's weight will count */
 	float lead;            /* unsure: the best class leads the next by less (of a single class: it is that near to `middle`) */
 	float middle;
+	uint8_t *sure;         /* [slab z][y][x / K_SURE, rounded up]: 1 where no voxel is unsure, 0 where that is to be seen */
 };
 
 struct k_backend {
@@ -268,8 +272,11 @@ struct k_backend {
 	int (*window_blend)(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e);
 	/* acc[v][:] /= sum[v]; where the sum is 0 no window came: class 0 gets none[0], the others none[1] */
 	int (*window_divide)(float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
-	/* *found (host): is a voxel of the box unsure? Voxels no window came to are not. */
-	int (*window_unsure)(const struct k_unsure *g, const float *acc, const float *sum, int *found, struct err *e);
+	/* *doubt (host): the sum over the window's voxels that are unsure of the share that its weight will have there, t w / (sum + t w). Voxels no
+	   window came to are not unsure. */
+	int (*window_doubt)(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e);
+	/* *n (host): voxels whose best class is not the first (of a single class: that are above `middle`) */
+	int (*window_count)(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e);
 };
 
 /* The one exported symbol. index: which device (0 on the CPU). The table is valid for the life of the process. NULL and an error. */

@@ -2,7 +2,8 @@
    gather  x[d][h][w][c] = image[c][start+d,h,w], what `pad` says outside
    blend   acc[z][y][x][k] += weight[d,h,w] logits[d][h][w][k];  sum[z][y][x] += weight[d,h,w], where the window meets the slab
    divide  acc[v][k] /= sum[v]
-   unsure  is there a voxel whose best class leads by little?
+   doubt   sum of t w / (sum + t w) over voxels whose best class leads by little
+   count   voxels whose best class is not the first
    flip: gather's d, h, w count backwards, and so do those of blend's logits, not those of its weight.
    No two threads share a voxel, so the sums don't depend on their number. */
 #include "kernels/window.h"
@@ -166,6 +167,7 @@ int k_window_blend(const struct k_blend *g, const float *logits, const float *we
 	const struct span sz = meet(g->roi[0], g->start[0], g->slab[0]), sy = meet(g->roi[1], g->start[1], g->slab[1]),
 	                  sx = meet(g->roi[2], g->start[2], g->slab[2]);
 	const int64_t ny = sy.hi - sy.lo, n = sx.hi - sx.lo, rows = n > 0 ? (sz.hi - sz.lo) * ny : 0, k = g->k;
+	const int64_t blocks = (g->slab[2] + K_SURE - 1) / K_SURE;
 
 	(void)e;
 #pragma omp parallel for schedule(static)
@@ -180,6 +182,8 @@ int k_window_blend(const struct k_blend *g, const float *logits, const float *we
 			blend_changed(g, acc + k * to, sum + to, logits + k * from, g->flip & 4 ? -1 : 1, weight + at, n);
 		else
 			blend_some(acc + k * to, sum + to, logits + k * from, weight + at, n, k);
+		if (g->sure)
+			memset(g->sure + to / g->slab[2] * blocks + to % g->slab[2] / K_SURE, 0, (size_t)((to % g->slab[2] % K_SURE + n - 1) / K_SURE + 1));
 	}
 	return 0;
 }
@@ -223,29 +227,101 @@ static float lead(const float *v, int64_t k)
 	return first - second;
 }
 
-static int unsure_row(const struct k_unsure *g, const float *acc, const float *sum)
+static int unsure(const struct k_doubt *g, const float *acc, float sum)
 {
-	for (int64_t i = 0; i < g->size[2]; i++) {
-		float by = g->k > 1 ? lead(acc + i * g->k, g->k) : fabsf(acc[i] - g->middle * sum[i]);
+	float by = g->k > 1 ? lead(acc, g->k) : fabsf(acc[0] - g->middle * sum);
 
-		if (by < g->lead * sum[i])
-			return 1;
-	}
-	return 0;
+	return by < g->lead * sum;
 }
 
-int k_window_unsure(const struct k_unsure *g, const float *acc, const float *sum, int *found, struct err *e)
+WIDE static int any_unsure_two(float most, const float *restrict acc, const float *restrict sum, int64_t n)
 {
 	int any = 0;
 
-	(void)e;
-#pragma omp parallel for schedule(static) reduction(|:any)
-	for (int64_t d = 0; d < g->size[0]; d++)
-		for (int64_t h = 0; h < g->size[1] && !any; h++) {
-			int64_t at = ((g->start[0] + d) % g->slab[0] * g->slab[1] + g->start[1] + h) * g->slab[2] + g->start[2];
+	for (int64_t i = 0; i < n; i++)
+		any |= fabsf(acc[2 * i] - acc[2 * i + 1]) < most * sum[i];
+	return any;
+}
 
-			any = unsure_row(g, acc + at * g->k, sum + at);
+static int any_unsure(const struct k_doubt *g, const float *acc, const float *sum, int64_t n)
+{
+	if (g->k == 2)
+		return any_unsure_two(g->lead, acc, sum, n);
+	for (int64_t i = 0; i < n; i++)
+		if (unsure(g, acc + i * g->k, sum[i]))
+			return 1;
+	return 0;
+}
+
+/* Of one row of the window, which begins at x = start: the sum in 2^-20, so that rows add up to the same in any order. */
+static int64_t doubt_row(const struct k_doubt *g, const float *w, struct span s, const float *acc, const float *sum, uint8_t *sure)
+{
+	const int64_t size = g->slab[2], k = g->k;
+	float part = 0;
+
+	for (int64_t b = (g->start[2] + s.lo) / K_SURE; b * K_SURE < g->start[2] + s.hi; b++) {
+		const int64_t lo = b * K_SURE, hi = lo + K_SURE < size ? lo + K_SURE : size;
+
+		if (!sure[b])
+			sure[b] = !any_unsure(g, acc + lo * k, sum + lo, hi - lo);
+		for (int64_t x = sure[b] ? hi : lo; x < hi; x++) {
+			int64_t i = x - g->start[2];
+			float t = i >= s.lo && i < s.hi ? g->times * w[i] : 0;
+
+			if (t > 0 && unsure(g, acc + x * k, sum[x]))
+				part += t / (sum[x] + t);
 		}
-	*found = any;
+	}
+	return (int64_t)(part * 1048576);
+}
+
+int k_window_doubt(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e)
+{
+	const struct span sy = meet(g->roi[1], g->start[1], g->slab[1]), sx = meet(g->roi[2], g->start[2], g->slab[2]);
+	const int64_t first = g->start[0] < 0 ? -g->start[0] : 0, end = g->roi[0] < first + g->slab[0] ? g->roi[0] : first + g->slab[0];
+	const int64_t blocks = (g->slab[2] + K_SURE - 1) / K_SURE;
+	int64_t all = 0;
+
+	(void)e;
+#pragma omp parallel for schedule(static) reduction(+:all)
+	for (int64_t d = first; d < end; d++)
+		for (int64_t h = sy.lo; h < sy.hi; h++) {
+			int64_t row = (g->start[0] + d) % g->slab[0] * g->slab[1] + g->start[1] + h, at = row * g->slab[2];
+
+			all += doubt_row(g, weight + (d * g->roi[1] + h) * g->roi[2], sx, acc + at * g->k, sum + at, g->sure + row * blocks);
+		}
+	*doubt = (double)all / 1048576;
+	return 0;
+}
+
+WIDE static int64_t count_some(const float *restrict acc, const float *restrict sum, int64_t n, int64_t k, float middle)
+{
+	int64_t all = 0;
+
+	if (k == 2) {
+		for (int64_t i = 0; i < n; i++)
+			all += acc[2 * i + 1] > acc[2 * i];
+		return all;
+	}
+	for (int64_t i = 0; i < n; i++) {
+		int any = k == 1 && acc[i] > middle * sum[i];
+
+		for (int64_t c = 1; c < k; c++)
+			any |= acc[i * k + c] > acc[i * k];
+		all += any;
+	}
+	return all;
+}
+
+int k_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e)
+{
+	enum { BLOCK = 1 << 14 };
+	int64_t all = 0;
+
+	(void)e;
+#pragma omp parallel for schedule(static) reduction(+:all)
+	for (int64_t v = 0; v < vox; v += BLOCK)
+		all += count_some(acc + v * k, sum + v, vox - v < BLOCK ? vox - v : BLOCK, k, middle);
+	*n = all;
 	return 0;
 }

@@ -4,13 +4,14 @@
 set -eu -o pipefail
 usage() {
 	cat <<-'EOF'
-	usage: segment.sh [-d DIR] [-j N] [--overlap R] MODEL CT...
-	       segment.sh [-d DIR] [-j N] [--overlap R] --list FILE MODEL
+	usage: segment.sh [-d DIR] [-j N] [--overlap R] [--roi-model FILE] MODEL CT...
+	       segment.sh [-d DIR] [-j N] [--overlap R] [--roi-model FILE] --list FILE MODEL
 	Segment CTs (.nii, .nii.gz, .hdr, .nrrd) with a model of seg-train: DIR/NAME.nii.gz each.
 
 	  -d, --directory DIR   where the masks go (.)
 	      --effort N        1 quick to 5 thorough, see seg-window(1) (3)
 	      --overlap R       instead: overlap of neighbouring windows, 0 to 0.99
+	      --roi-model FILE  a coarser model that is asked first: only where it finds something are windows run
 	      --list FILE       the scans' names, one a line, or a table of cases (the second column)
 	EOF
 	batch_usage
@@ -35,6 +36,16 @@ name() { # of a scan: the file's without its directory and ending
 	printf '%s' "$n"
 }
 
+# A scan, with what the coarser model finds as its label, if there is one.
+read_scan() { # WORK CT
+	local region=
+	if [ -n "$roi_model" ]; then
+		region=$1/region.nii.gz
+		nii-read "$2" | nii-replay -m "$roi_model" | seg-window -m "$roi_model" | nii-invert | nii-write -o "$region" || return 1
+	fi
+	nii-read --id "$(name "$2")" ${region:+-l "$region"} "$2"
+}
+
 said() { grep -v 'no frame' "$1" | head -n 1; } # what went wrong first is what the first tool said
 
 # Read and prepare scans, one after the other, into the pipe; whole or not at all, so that one that fails does no harm. Names of the good ones: list.
@@ -42,7 +53,7 @@ prepare() { # MODEL WORK CT...
 	local model=$1 work=$2 ct
 	shift 2
 	for ct; do
-		if nii-read --id "$(name "$ct")" "$ct" 2>"$work/log" | nii-replay -m "$model" -o "$work/next.ts" 2>>"$work/log"; then
+		if read_scan "$work" "$ct" 2>"$work/log" | nii-replay -m "$model" -o "$work/next.ts" 2>>"$work/log"; then
 			printf '%s\0' "$ct" >>"$work/good"
 			cat "$work/next.ts"
 		else
@@ -53,7 +64,7 @@ prepare() { # MODEL WORK CT...
 }
 
 segmented() { # MODEL THREADS OPTION...: prepared scans to masks on their own grids
-	seg-window -m "$1" --threads "$2" "${@:3}" | cc-largest | nii-invert
+	seg-window -m "$1" --threads "$2" ${roi_model:+--within label} "${@:3}" | cc-largest | nii-invert
 }
 
 # A scan that stopped the pipe takes those behind it with it: what has no mask then is done by itself.
@@ -66,7 +77,7 @@ some() { # STATE MODEL DIR THREADS OPTION=VALUE CT...: STATE gets a file for eac
 	prepare "$model" "$work" "$@" | segmented "$model" "$threads" "$option" 2>/dev/null | nii-write -d "$work/masks" 2>/dev/null || :
 	while IFS= read -r -d '' ct; do
 		mask=$work/masks/$(name "$ct").nii.gz
-		if [ -e "$mask" ] || nii-read --id "$(name "$ct")" "$ct" 2>"$work/log" | nii-replay -m "$model" 2>>"$work/log" |
+		if [ -e "$mask" ] || read_scan "$work" "$ct" 2>"$work/log" | nii-replay -m "$model" 2>>"$work/log" |
 			segmented "$model" "$threads" "$option" 2>>"$work/log" | nii-write -d "$work/masks" 2>>"$work/log"; then
 			mv "$mask" "$dir" && : >"$state/${mask##*/}" && echo "$dir/${mask##*/}"
 		else
@@ -75,16 +86,18 @@ some() { # STATE MODEL DIR THREADS OPTION=VALUE CT...: STATE gets a file for eac
 	done <"$work/good"
 }
 
-one() { # NUMBER MODEL DIR THREADS OPTION=VALUE CT: a job of a batch
-	local log status=0
-	log=$(mktemp)
-	nii-read --id "$(name "$6")" "$6" 2>"$log" | nii-replay -m "$2" 2>>"$log" | segmented "$2" "$4" "$5" 2>>"$log" | nii-write -d "$3" 2>>"$log" || status=$?
+one() { # NUMBER MODEL DIR THREADS OPTION=VALUE COARSER-MODEL CT: a job of a batch; COARSER-MODEL -: none
+	local work status=0
+	work=$(mktemp -d)
+	roi_model=$6
+	[ "$roi_model" != - ] || roi_model=
+	read_scan "$work" "$7" 2>"$work/log" | nii-replay -m "$2" 2>>"$work/log" | segmented "$2" "$4" "$5" 2>>"$work/log" | nii-write -d "$3" 2>>"$work/log" || status=$?
 	if [ "$status" = 0 ]; then
-		printf 'done\t%s\n' "$3/$(name "$6").nii.gz"
+		printf 'done\t%s\n' "$3/$(name "$7").nii.gz"
 	else
-		printf 'failed\t%s\t%s\n' "$1" "$(said "$log")"
+		printf 'failed\t%s\t%s\n' "$1" "$(said "$work/log")"
 	fi
-	rm -f "$log"
+	rm -rf "$work"
 	return "$status"
 }
 
@@ -94,13 +107,13 @@ if [ "${1-}" = --one ]; then # how parallel comes back here
 	exit
 fi
 
-dir=. effort='' overlap='' list='' args=()
+dir=. effort='' overlap='' list='' roi_model='' args=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help) usage; exit 0 ;;
-	-d | --directory | --effort | --overlap | --list)
+	-d | --directory | --effort | --overlap | --list | --roi-model)
 		[ $# -gt 1 ] || misuse "$1 needs a value"
-		case $1 in -d | --directory) dir=$2 ;; --effort) effort=$2 ;; --list) list=$2 ;; *) overlap=$2 ;; esac
+		case $1 in -d | --directory) dir=$2 ;; --effort) effort=$2 ;; --list) list=$2 ;; --roi-model) roi_model=$2 ;; *) overlap=$2 ;; esac
 		shift ;;
 	-j | --jobs | -S | --hosts | --joblog | --retries | --timeout | --halt)
 		[ $# -gt 1 ] || misuse "$1 needs a value"
@@ -126,7 +139,9 @@ case $overlap in '' | 0 | 0.[0-9] | 0.[0-9][0-9]) ;; *) misuse "--overlap: $over
 option=--effort=${effort:-3}
 [ -z "$overlap" ] || option=--overlap=$overlap
 model=${args[0]} cts=("${args[@]:1}")
-[ -r "$model" ] || { echo "segment.sh: $model: cannot be read" >&2; exit 1; }
+for m in "$model" ${roi_model:+"$roi_model"}; do
+	[ -r "$m" ] || { echo "segment.sh: $m: cannot be read" >&2; exit 1; }
+done
 twice=$(for ct in "${cts[@]}"; do name "$ct"; echo; done | sort | uniq -d | head -n 1)
 [ -z "$twice" ] || misuse "two scans would both become $dir/$twice.nii.gz"
 mkdir -p "$dir"
@@ -135,7 +150,7 @@ threads=$(($(nproc) / jobs))
 [ "$threads" -ge 1 ] || threads=1
 if batch_wanted; then
 	cases=("${cts[@]}")
-	batch "$model" "$dir" "$threads" "$option"
+	batch "$model" "$dir" "$threads" "$option" "${roi_model:--}"
 	exit
 fi
 state=$(mktemp -d)

@@ -36,6 +36,7 @@ setup_file() {
 	nii-read -l truth.nii.gz scan.nii.gz | nii-replay -m model.ts | seg-window -m model.ts --keep-image -o pred.ts
 	cp model.ts a.ts
 	cp model.ts b.ts
+	cp model.ts low.ts
 	cp "$BATS_TEST_DIRNAME/golden/import/zip.pt" weights.pt
 	cp "$BATS_TEST_DIRNAME/golden/import/xyz.pt" bundle.pt
 	cp "$BATS_TEST_DIRNAME/golden/import/xyz.json" inference.json

@@ -20,6 +20,8 @@ setup_file() {
 	zeros prob F32 2,128,256,256 67108864 >prob.ts
 	zeros prob F16 2,128,256,256 33554432 >half.ts
 	zeros label I64 128,256,256 67108864 >wide.ts
+	zeros image F32 1,128,256,256 33554432 >few.ts
+	zeros image F32 1,512,256,256 134217728 >many.ts
 	{ volume a U8 1,1,1 '\1' && cat wide.ts; } >odd.ts
 	printf 'NRRD0004\ntype: short\ndimension: 4\nsizes: 2 256 256 128\nencoding: raw\nendian: little\nkinds: vector domain domain domain\nspace: left-posterior-superior\nspace directions: none (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\ndata file: v.raw\n' >v.nhdr
 	truncate -s 33554432 v.raw
@@ -184,6 +186,26 @@ rows() {
 	cd "$BATS_FILE_TMPDIR"
 	nii-crop --above=-500 -o cropped.ts ct.ts
 	rows <<<'4 4 nii-invert cropped.ts'
+}
+
+# Accumulators of 3 floats a voxel and the image's slab, as deep as a window or two; a part of the result of 8 MiB; code and activations, 40 MiB.
+@test "seg-window: the same for any number of slices" {
+	cd "$BATS_FILE_TMPDIR"
+	cp "$ROOT/tests/golden/window_model.ts" net.ts
+	while read -r depth o; do
+		# shellcheck disable=SC2086
+		for from in "" -; do
+			a=$(cat few.ts | peak seg-window -m net.ts --roi 128,128,16 $o ${from:-few.ts})
+			b=$(cat many.ts | peak seg-window -m net.ts --roi 128,128,16 $o ${from:-many.ts})
+			echo "$o, ${from:-file}: $a and $b KiB of $(((depth + 48) * 1024))"
+			[ "$b" -le $((a + 2048)) ]
+			[ "$b" -le $(((depth + 48) * 1024)) ]
+		done
+	done <<-'END'
+		16 --overlap 0
+		32 --overlap 0.5 --refine 0.501
+		16 --overlap 0 --output prob
+	END
 }
 
 @test "every page states the memory" {

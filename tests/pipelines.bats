@@ -68,6 +68,20 @@ setup() {
 	[ "$(grep -n '0010: done' order | cut -d : -f 1)" -gt "$(grep -n read order | tail -n 1 | cut -d : -f 1)" ]
 }
 
+@test "segment.sh --roi-model: windows where a coarser model found something" {
+	nii-write -t image <demo/test.ts -d scans
+	nii-read scans/phantom-0011.nii.gz | nii-replay -m "$model" | seg-window -m "$model" | nii-invert | nii-write -o low.nii.gz
+	nii-read -l low.nii.gz scans/phantom-0011.nii.gz | nii-replay -m "$model" >labelled.ts
+	seg-window -m "$model" --effort 3 --within label labelled.ts | cc-largest | nii-invert | nii-write -o hand.nii.gz
+	for j in 1 2; do
+		rm -rf roi
+		"$segment" -j $j --roi-model "$model" -d roi "$model" scans/phantom-0010.nii.gz scans/phantom-0011.nii.gz
+		[ "$(ls roi | wc -l)" = 2 ]
+		ts-cmp <(nii-read roi/phantom-0011.nii.gz) <(nii-read --id phantom-0011 hand.nii.gz)
+	done
+	fails 1 "segment.sh: none.ts: cannot be read" "$segment" --roi-model none.ts "$model" scans/phantom-0011.nii.gz
+}
+
 @test "segment.sh: misuse" {
 	fails 2 "segment.sh: a model and at least one scan (see segment.sh --help)" "$segment" "$model"
 	fails 2 "segment.sh: two scans would both become ./a.nii.gz (see segment.sh --help)" "$segment" "$model" x/a.nii y/a.nii.gz

@@ -57,6 +57,29 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	cat f32.ts | seg-window -m model.ts | ts-cmp - <(seg-window -m model.ts f32.ts)
 }
 
+@test "through a pipe, while it comes and goes: the same bytes" {
+	ts-select -t image net0.ts >bare.ts
+	for o in "" "--effort 3" "--output prob" "--output logits --batch 3" "--output prob --keep-image" "--skip-air 0.5 --overlap 0" "--threshold .3"; do
+		seg-window --force -m model.ts $o bare.ts >file.ts
+		cat bare.ts | seg-window --force -m model.ts $o | ts-cmp --meta - file.ts
+		cat bare.ts net2.ts bare.ts | seg-window --force -m model.ts $o >three.ts
+		for i in 0 2; do ts-select --index $i three.ts | ts-cmp --meta - file.ts; done
+		ts-select --index 1 three.ts | ts-cmp --meta - <(seg-window --force -m model.ts $o net2.ts)
+	done
+	[ "$(cat bare.ts | seg-window -m model.ts --output prob | ts-info --json | grep -c '"prob"')" -gt 0 ]
+	seg-window --force -m model.ts --keep-image bare.ts | ts-cmp -t image - bare.ts
+	# what comes broken: what was written is no frame, and nothing stays under a name
+	head -c -100 bare.ts >cut.ts
+	mkdir -p piped
+	fails 1 "seg-window: standard input: ends inside a frame's data (offset $(wc -c <cut.ts), expected 19656 bytes, found 19556)" bash -c 'cat cut.ts | seg-window -m model.ts -o piped/out.ts'
+	[ -z "$(ls -A piped)" ]
+	run bash -c 'cat cut.ts | seg-window -m model.ts 2>/dev/null | ts-info'
+	[ "$status" = 1 ] && [ "$output" = "ts-info: standard input: no frame at all: empty, or what should have written it failed" ]
+	TMPDIR=/nowhere fails 1 "seg-window: /nowhere: cannot make a temporary file: No such file or directory" seg-window -m model.ts --output prob bare.ts
+	run bash -c 'ulimit -f 1; seg-window -m model.ts --output prob bare.ts 2>&1 >/dev/null | cat'
+	[[ $output =~ ^'seg-window: '.*': cannot write a temporary file (offset '[0-9]+'): File too large'$ ]]
+}
+
 @test "a window of 0 is the whole axis, padded to what fits" {
 	seg-window -m model.ts --roi 0,0,0 --output logits net0.ts | ts-cmp -t prob - <(seg-window -m model.ts --roi 24,20,16 --output logits net0.ts)
 	seg-window -m model.ts --roi 12,0,8 --output logits net0.ts | ts-cmp -t prob - <(seg-window -m model.ts --roi 12,20,8 --output logits net0.ts)
@@ -116,13 +139,13 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 
 @test "effort: its steps are what the page says; refine is exact where nothing is certain" {
 	seg-window -m model.ts --overlap 0.8 --output logits net0.ts >full.ts
-	for e in "1 --overlap 0.25" "2 --overlap 0.8 --refine 0.6 --inner 0.35" "3 --overlap 0.8 --refine 0.6" "4 --overlap 0.8 --refine 0.6 --inner 0.7" "5 --overlap 0.8"; do
+	for e in "1 --overlap 0.25" "2 --overlap 0.8 --refine 0.6 --gain 0.001" "3 --overlap 0.8 --refine 0.6" "4 --overlap 0.8 --refine 0.7 --gain 0.00003" "5 --overlap 0.8"; do
 		seg-window -m model.ts --effort ${e%% *} --output logits net0.ts | ts-cmp - <(seg-window -m model.ts ${e#* } --output logits net0.ts)
 	done
-	seg-window -m model.ts --overlap 0.8 --refine 0.999999 --output logits net0.ts | ts-cmp -t prob --atol 1e-5 - full.ts
+	seg-window -m model.ts --overlap 0.8 --refine 0.999999 --gain 0 --output logits net0.ts | ts-cmp -t prob --atol 1e-5 - full.ts
 	seg-window -v -m model.ts --effort 5 net0.ts 2>&1 >/dev/null | grep -E '^seg-window: net0: ([0-9]+) of \1 windows; network [0-9.]+ s, all else [0-9.]+ s \([0-9.]+ %\)$'
-	fails 2 "seg-window: --effort sets --overlap, --grid, --refine and --inner: give it or them (see seg-window --help)" seg-window -m model.ts --effort 3 --overlap .5 net0.ts
-	fails 2 "seg-window: --inner is where --refine looks: give both (see seg-window --help)" seg-window -m model.ts --inner 1 net0.ts
+	fails 2 "seg-window: --effort sets --overlap, --grid, --refine and --gain: give it or them (see seg-window --help)" seg-window -m model.ts --effort 3 --overlap .5 net0.ts
+	fails 2 "seg-window: --gain says what --refine leaves out: give both (see seg-window --help)" seg-window -m model.ts --gain .1 net0.ts
 }
 
 @test "air and what a mask leaves out is background" {
@@ -138,6 +161,8 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	differ -t prob all.ts air.ts
 	differ -t prob air.ts within.ts
 	seg-window -m model.ts --overlap 0 --within label --skip-air 0 row.ts | ts-cmp -t pred - <(volume a U8 8,16,36 "$(printf '\\0%.0s' {1..4608})" pred)
+	# a mask that is replaced by what comes
+	seg-window -m model.ts --overlap 0 --within pred <(sed 's/"label"/"pred" /' row.ts) | ts-cmp -t pred - <(seg-window -m model.ts --overlap 0 --within label row.ts)
 	fails 1 "seg-window: row.ts: a: no tensor 'lungs' in this frame" seg-window -m model.ts --within lungs row.ts
 	raw_frame "{$h,\"image\":{\"dtype\":\"U8\",\"shape\":[1,3,1,1],\"data_offsets\":[0,3]},\"lungs\":{\"dtype\":\"U8\",\"shape\":[1,1,3],\"data_offsets\":[3,6]}}" '\0\0\0\0\0\0' >else.ts
 	fails 1 "seg-window: else.ts: a: tensor 'lungs' is on another grid than the image" seg-window -m model.ts --within lungs else.ts
@@ -176,6 +201,8 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 @test "what it refuses" {
 	fails 2 "seg-window: no model: give -m FILE (see seg-window --help)" seg-window net0.ts
 	fails 2 "seg-window: --overlap: 1 is not in 0..0.999 (see seg-window --help)" seg-window -m model.ts --overlap 1 net0.ts
+	fails 2 "seg-window: --overlap: -0.1 is not in 0..0.999 (see seg-window --help)" seg-window -m model.ts --overlap=-0.1 net0.ts
+	fails 2 "seg-window: --overlap: 'nan' is not a finite number (see seg-window --help)" seg-window -m model.ts --overlap nan net0.ts
 	fails 1 "seg-window: nosuch.ts: cannot open: No such file or directory" seg-window -m nosuch.ts net0.ts
 	fails 1 "seg-window: device 'abacus' is none of auto, cpu, cuda, cuda:N" seg-window -m model.ts --device abacus net0.ts
 	fails 1 "seg-window: roi: input of 10,16,8 voxels (x,y,z) does not fit the network: it takes multiples of 4,4,4" seg-window -m model.ts --roi 10,16,8 net0.ts

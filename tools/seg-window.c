@@ -17,13 +17,14 @@
 #include "lib/volume/prob.h"
 
 #define UNSET -1e300
+#define GAIN 1.5e-4
 
 struct opts {
 	struct arg_strs models;
 	const char *device, *within;
 	int64_t roi[3]; /* x,y,z; -1: the model's */
 	int64_t batch, class, effort;
-	double overlap, sigma, fill, refine, inner, air;
+	double overlap, sigma, fill, refine, gain, air;
 	struct arg_floats threshold;
 	int precision, grid, mode, padding, mirror, mean, rule, output, force, keep;
 };
@@ -38,6 +39,7 @@ struct work {
 	struct ensemble m;
 	struct window_opts w;
 	struct tensor mask;
+	struct window_pipe pipe;
 	struct window_stats stats;
 	struct prob_rule rule;
 	json_t *hash; /* of the models' files */
@@ -101,7 +103,7 @@ static json_t *history_args(const struct work *w)
 		{"precision", DEVICE_PRECISIONS, w->k->precision == K_BF16 ? K_BF16 : 0},
 		{"rule", rules, o->rule}};
 	const struct { const char *key; double value, none; } numbers[] = {
-		{"fill", o->fill, 0}, {"refine", w->w.refine, 0}, {"inner", w->w.inner, 0.5}, {"skip-air", o->air, UNSET}, {"effort", (double)o->effort, 0}};
+		{"fill", o->fill, 0}, {"refine", w->w.refine, 0}, {"gain", w->w.gain, GAIN}, {"skip-air", o->air, UNSET}, {"effort", (double)o->effort, 0}};
 
 	for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
 		if (choices[i].value)
@@ -168,27 +170,34 @@ static int mask(struct work *w, const struct frame *f, const struct grid *g, str
 	return 0;
 }
 
-static int segment(struct frame *f, void *arg, struct err *e)
+static int prepare(struct work *w, struct frame *f, struct err *e)
 {
-	struct work *w = arg;
 	struct grid g;
-	int r;
 
 	if (frame_grid(f, &g, e) || (!w->o->force && model_check_replay(&w->m.model[0], f, e)) || plan(w, &g, e))
 		return -1;
 	if (w->o->within && mask(w, f, &g, e))
 		return -1;
+	return history_push(f, "seg-window", history_args(w), NULL, NULL, e);
+}
+
+static int segment(struct frame *f, const struct pass *p, void *arg, struct err *e)
+{
+	struct work *w = arg;
+	int r;
+
+	if (prepare(w, f, e))
+		return -1;
+	w->pipe = (struct window_pipe){p->in, p->out, 0};
 	w->stats = (struct window_stats){0};
 	w->scan++;
 	progress_start(&w->bar, w->c, "window", 0);
-	r = window_frame(&w->w, w->k, w->m.net, w->m.n, f, (enum window_output)w->o->output, &w->rule, e);
+	r = window_frame(&w->w, w->k, w->m.net, w->m.n, f, (enum window_output)w->o->output, &w->rule, w->o->keep, e);
 	progress_end(&w->bar);
 	if (r)
-		return -1;
+		return w->pipe.broken ? -2 : -1;
 	report(w, f);
-	if (!w->o->keep)
-		frame_drop(f, "image");
-	return history_push(f, "seg-window", history_args(w), NULL, NULL, e);
+	return 0;
 }
 
 /* The window's size: --roi, or what the model was trained with. */
@@ -228,13 +237,14 @@ static void set(struct work *w)
 
 	w->w = (struct window_opts){.overlap = o->overlap < 0 ? 0.25 : o->overlap, .grid = (enum window_grid_kind)(o->grid < 0 ? 0 : o->grid),
 		.mode = (enum window_mode)o->mode, .sigma = o->sigma, .batch = o->batch, .padding = (enum k_pad)o->padding, .fill = (float)o->fill,
-		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine, .inner = o->inner,
+		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine, .gain = o->gain,
 		.skip_air = o->air > UNSET, .air = o->air};
 	if (o->effort)
 		window_effort(&w->w, o->effort);
 	w->w.tick = tick;
 	w->w.tick_arg = w;
 	w->w.stats = &w->stats;
+	w->w.pipe = &w->pipe;
 }
 
 static json_t *hash_models(const struct arg_strs *models)
@@ -264,7 +274,7 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 	if (c->verbose)
 		err_warn("device %s: %s", w.k->name, w.k->device);
 	r = prob_rule_check(&w.rule, o->output ? 2 : net_classes(w.m.net[0]), PROB_LOGITS, e) || window_size(&w, e) || plan_early(&w, e) ||
-	    stream_filter(c, segment, &w, e) ? -1 : 0;
+	    stream_pass(c, "image", segment, &w, e) ? -1 : 0;
 	ensemble_close(&w.m);
 	json_decref(w.hash);
 	return r;
@@ -274,10 +284,10 @@ static void check(const struct opts *o)
 {
 	if (!o->models.n)
 		err_usage("no model: give -m FILE");
-	if (o->effort && (o->overlap >= 0 || o->grid >= 0 || o->refine > 0 || o->inner != 0.5))
-		err_usage("--effort sets --overlap, --grid, --refine and --inner: give it or them");
-	if (o->inner != 0.5 && !(o->refine > 0))
-		err_usage("--inner is where --refine looks: give both");
+	if (o->effort && (o->overlap >= 0 || o->grid >= 0 || o->refine > 0 || o->gain != GAIN))
+		err_usage("--effort sets --overlap, --grid, --refine and --gain: give it or them");
+	if (o->gain != GAIN && !(o->refine > 0))
+		err_usage("--gain says what --refine leaves out: give both");
 	if (o->output == WINDOW_LOGITS && o->mean)
 		err_usage("--output logits: with --mean prob there are none");
 	if (o->rule && o->threshold.n)
@@ -288,7 +298,7 @@ static void check(const struct opts *o)
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = -1, .grid = -1, .sigma = 0.125, .inner = 0.5, .batch = 1, .class = 1,
+	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = -1, .grid = -1, .sigma = 0.125, .gain = GAIN, .batch = 1, .class = 1,
 	                 .air = UNSET};
 	const struct arg args[] = {
 		{'m', "model", ARG_STRS, &o.models, "FILE", "the model, as seg-train writes it (must be given); again: another one, the mean counts"},
@@ -303,8 +313,8 @@ int main(int argc, char **argv)
 		{0, "mirror", ARG_CHOICE, &o.mirror, mirrors, "the mean over all flips of these axes (none)"},
 		{0, "mean", ARG_CHOICE, &o.mean, means, "of what windows, flips and models are averaged (logits)"},
 		{0, "refine", ARG_FLOAT, &o.refine, "P", "windows between those of a coarse grid only where no class has probability P", 0.5001, 0.999999},
-		{0, "inner", ARG_FLOAT, &o.inner, "R", "of a window the part about its centre where --refine looks (0.5)", 0.25, 1},
-		{0, "effort", ARG_INT, &o.effort, "N", "1 to 5: --grid, --overlap, --refine and --inner by a table in the manual", 1, 5},
+		{0, "gain", ARG_FLOAT, &o.gain, "R", "what part of the mask such a window must be able to change (0.00015)", 0, 1},
+		{0, "effort", ARG_INT, &o.effort, "N", "1 to 5: --grid, --overlap, --refine and --gain by a table in the manual", 1, 5},
 		{0, "skip-air", ARG_FLOAT, &o.air, "V", "leave out windows with nothing above V: there is background", -1e30, 1e30},
 		{0, "within", ARG_STR, &o.within, "TENSOR", "leave out windows where this tensor of labels is 0"},
 		{0, "output", ARG_CHOICE, &o.output, outputs, "what to put in the frame (labels)"},

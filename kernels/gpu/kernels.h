@@ -63,7 +63,8 @@ int gpu_optimize(const struct k_optim *a, float *w, const float *g, float *m, fl
 int gpu_lerp(float *y, const float *x, float part, int64_t n);
 int gpu_squares(const float *x, int64_t n, double *part);
 int gpu_window_divide(float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest);
-int gpu_window_unsure(struct k_unsure g, const float *acc, const float *sum, int *found);
+int gpu_window_doubt(struct k_doubt g, const float *weight, const float *acc, const float *sum, double *part);
+int gpu_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, double *part);
 int gpu_label_down(uint8_t *to, const uint8_t *label, int64_t planes, int64_t h, int64_t w, int fd, int fh, int fw);
 
 #ifdef __cplusplus

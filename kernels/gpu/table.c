@@ -218,14 +218,36 @@ static int window_divide(float *acc, const float *sum, int64_t vox, int64_t clas
 	return gpu_check(gpu_window_divide(acc, sum, vox, classes, none[0], none[1]), "blend", e);
 }
 
-static int window_unsure(const struct k_unsure *g, const float *acc, const float *sum, int *found, struct err *e)
+/* n partial sums, added up in their order; frees them */
+static int add_up(double *part, int64_t n, int bad, double *out, struct err *e)
 {
-	static int *flag;
+	double *own = mem_new((size_t)n, sizeof *own, "partial sums", e);
 
-	if (!flag && !(flag = gpu_alloc(sizeof *flag, e)))
+	*out = 0;
+	bad = bad || !own || gpu_copy(own, part, (size_t)n * sizeof *own, K_TO_HOST, e);
+	for (int64_t i = 0; i < n && !bad; i++)
+		*out += own[i];
+	free(own);
+	gpu_release(part);
+	return bad ? -1 : 0;
+}
+
+static int window_doubt(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e)
+{
+	double *part = gpu_alloc((size_t)g->roi[0] * sizeof *part, e);
+
+	return part ? add_up(part, g->roi[0], gpu_check(gpu_window_doubt(*g, weight, acc, sum, part), "window", e), doubt, e) : -1;
+}
+
+static int window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e)
+{
+	const int64_t parts = (vox + GPU_SQUARES - 1) / GPU_SQUARES;
+	double *part = gpu_alloc((size_t)parts * sizeof *part, e), all;
+
+	if (!part || add_up(part, parts, gpu_check(gpu_window_count(acc, sum, vox, k, middle, part), "window", e), &all, e))
 		return -1;
-	return gpu_zero(flag, sizeof *flag, e) || gpu_check(gpu_window_unsure(*g, acc, sum, flag), "window", e) ||
-	       gpu_copy(found, flag, sizeof *flag, K_TO_HOST, e) ? -1 : 0;
+	*n = (int64_t)all;
+	return 0;
 }
 
 struct k_backend TABLE = {
@@ -240,5 +262,6 @@ struct k_backend TABLE = {
 	.scale = scale, .drop = drop, .gate = gate, .gate_back = gate_back, .slice_copy = slice_copy, .to_floats = to_floats,
 		.from_floats = from_floats, .label_down = label_down,
 	.loss_scratch = loss_scratch, .loss = loss, .optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
-	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide, .window_unsure = window_unsure,
+	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide, .window_doubt = window_doubt,
+		.window_count = window_count,
 };

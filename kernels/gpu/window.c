@@ -79,22 +79,57 @@ KERNEL(window_divide, (float *acc, const float *sum, int64_t vox, int64_t k, flo
 		acc[i] = sum[i / k] > 0 ? acc[i] / sum[i / k] : i % k ? rest : first;
 }
 
-/* *found becomes 1 where a voxel of the box is unsure. */
-KERNEL(window_unsure, (struct k_unsure g, const float *acc, const float *sum, int *found), (g, acc, sum, found),
-	items(g.size[0] * g.size[1] * g.size[2]))
+/* The share that the window's voxel v will have in its mean, where that is unsure; else 0. The kernel keeps no note of what is sure. */
+DEVICE float doubt_of(const struct k_doubt *g, int64_t v, float w, const float *acc, const float *sum)
 {
-	ITEM_FOR(i, g.size[0] * g.size[1] * g.size[2]) {
-		int64_t z = (g.start[0] + i / g.size[2] / g.size[1]) % g.slab[0], y = g.start[1] + i / g.size[2] % g.size[1], x = g.start[2] + i % g.size[2];
-		int64_t at = (z * g.slab[1] + y) * g.slab[2] + x;
-		const float *v = acc + at * g.k;
-		float first = v[0], second = -INFINITY;
+	int64_t z = g->start[0] + v / g->roi[2] / g->roi[1], y = g->start[1] + v / g->roi[2] % g->roi[1], x = g->start[2] + v % g->roi[2], at;
+	float first, second = -INFINITY;
 
-		for (int64_t c = 1; c < g.k; c++) {
-			second = v[c] > first ? first : v[c] > second ? v[c] : second;
-			first = v[c] > first ? v[c] : first;
+	if (z < 0 || y < 0 || x < 0 || (g->start[0] < 0 && z >= g->slab[0]) || y >= g->slab[1] || x >= g->slab[2])
+		return 0;
+	at = (z % g->slab[0] * g->slab[1] + y) * g->slab[2] + x;
+	first = acc[at * g->k];
+	for (int64_t c = 1; c < g->k; c++) {
+		float l = acc[at * g->k + c];
+
+		second = l > first ? first : l > second ? l : second;
+		first = l > first ? l : first;
+	}
+	first = g->k > 1 ? first - second : fabsf(first - g->middle * sum[at]);
+	return first < g->lead * sum[at] ? g->times * w / (sum[at] + g->times * w) : 0;
+}
+
+/* part[d]: of the window's slice d */
+KERNEL(window_doubt, (struct k_doubt g, const float *weight, const float *acc, const float *sum, double *part), (g, weight, acc, sum, part), g.roi[0])
+{
+	TEAM_FOR(d, g.roi[0]) {
+		double all = 0;
+
+		LANE_FOR(i, d * g.roi[1] * g.roi[2], (d + 1) * g.roi[1] * g.roi[2])
+			all += (double)doubt_of(&g, i, weight[i], acc, sum);
+		all = team_sum(all);
+		if (FIRST_LANE)
+			part[d] = all;
+	}
+}
+
+/* part[t]: of voxels from t GPU_SQUARES on */
+KERNEL(window_count, (const float *acc, const float *sum, int64_t vox, int64_t k, float middle, double *part), (acc, sum, vox, k, middle, part),
+	(vox + GPU_SQUARES - 1) / GPU_SQUARES)
+{
+	TEAM_FOR(t, (vox + GPU_SQUARES - 1) / GPU_SQUARES) {
+		const int64_t lo = t * GPU_SQUARES, hi = lo + GPU_SQUARES < vox ? lo + GPU_SQUARES : vox;
+		double all = 0;
+
+		LANE_FOR(i, lo, hi) {
+			int any = k == 1 && acc[i] > middle * sum[i];
+
+			for (int64_t c = 1; c < k; c++)
+				any |= acc[i * k + c] > acc[i * k];
+			all += any;
 		}
-		first = g.k > 1 ? first - second : fabsf(v[0] - g.middle * sum[at]);
-		if (first < g.lead * sum[at])
-			*found = 1;
+		all = team_sum(all);
+		if (FIRST_LANE)
+			part[t] = all;
 	}
 }

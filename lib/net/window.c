@@ -22,6 +22,8 @@ struct run {
 	int64_t span;               /* most that the windows of a batch begin apart in z */
 	int64_t floor;              /* no window to come begins below this slice */
 	float *weight, *acc, *sum;  /* on the device */
+	uint8_t *sure;              /* with `refine`: of k_doubt, */
+	int64_t mask;               /* and how many voxels that were handed on are no background */
 	float *host;                /* staging; NULL where the device's memory is the host's */
 	int64_t *queue, queued;     /* windows to be run at once */
 	int64_t decided;            /* windows that were run or left out */
@@ -56,6 +58,14 @@ static int weights(struct run *r, struct err *e)
 	return bad ? -1 : 0;
 }
 
+static int open_sure(struct run *r, struct err *e)
+{
+	const size_t n = (size_t)(r->depth * r->grid.size[1] * ((r->grid.size[2] + K_SURE - 1) / K_SURE));
+
+	r->sure = r->k->alloc(n, e);
+	return !r->sure || r->k->zero(r->sure, n, e) ? -1 : 0;
+}
+
 static int begin(struct run *r, const struct tensor *image, struct err *e)
 {
 	const struct window_grid *g = &r->grid;
@@ -74,9 +84,11 @@ static int begin(struct run *r, const struct tensor *image, struct err *e)
 	r->queue = mem_new((size_t)r->o->batch, sizeof *r->queue, "a batch of windows", e);
 	r->acc = r->queue ? device_floats(r->k, r->depth, r->plane, r->p->classes, "the accumulators of a slab", e) : NULL;
 	r->sum = r->acc ? device_floats(r->k, r->depth, r->plane, 1, "the weights of a slab", e) : NULL;
-	if (!r->sum || weights(r, e) || window_feed_open(&r->feed, r->k, image, e))
+	if (!r->sum || weights(r, e) || window_feed_open(&r->feed, r->k, r->o->pipe, image, r->depth, e))
 		return -1;
 	if (!window_on_host(r->k) && !(r->host = mem_new((size_t)(r->depth * r->plane * r->p->classes), sizeof(float), "a slab", e)))
+		return -1;
+	if (r->o->refine > 0 && open_sure(r, e))
 		return -1;
 	return r->k->zero(r->acc, sizeof(float) * (size_t)(r->depth * r->plane * r->p->classes), e) ||
 	       r->k->zero(r->sum, sizeof(float) * (size_t)(r->depth * r->plane), e) ? -1 : 0;
@@ -87,6 +99,7 @@ static void end(struct run *r)
 	r->k->release(r->acc);
 	r->k->release(r->sum);
 	r->k->release(r->weight);
+	r->k->release(r->sure);
 	window_feed_close(&r->feed);
 	free(r->host);
 	free(r->queue);
@@ -94,6 +107,25 @@ static void end(struct run *r)
 }
 
 /* -- slices that are finished ------------------------------------------------- */
+/* What the sum of a single class's weighted logits or probabilities is compared with, times the sum of weights. */
+static float middle(const struct run *r)
+{
+	return r->o->soft ? 0.5f : 0;
+}
+
+/* Note what of n voxels, which are finished, is no background. */
+static int count(struct run *r, const float *acc, const float *sum, int64_t n, struct err *e)
+{
+	int64_t more;
+
+	if (!(r->o->refine > 0))
+		return 0;
+	if (r->k->window_count(acc, sum, n, r->p->classes, middle(r), &more, e))
+		return -1;
+	r->mask += more;
+	return 0;
+}
+
 /* Hand on n slices that lie together in the ring, and clear them. */
 static int hand_on(struct run *r, int64_t n, struct err *e)
 {
@@ -102,7 +134,7 @@ static int hand_on(struct run *r, int64_t n, struct err *e)
 	size_t bytes = sizeof(float) * (size_t)(vox * k);
 	float *acc = r->acc + at * k, *sum = r->sum + at;
 
-	if (r->k->window_divide(acc, sum, vox, k, none, e) || (r->host && r->k->copy(r->host, acc, bytes, K_TO_HOST, e)))
+	if (count(r, acc, sum, vox, e) || r->k->window_divide(acc, sum, vox, k, none, e) || (r->host && r->k->copy(r->host, acc, bytes, K_TO_HOST, e)))
 		return -1;
 	if (r->sink(r->sink_arg, r->done, n, r->host ? r->host : acc, e))
 		return -1;
@@ -127,7 +159,7 @@ static int gather(const struct run *r, int64_t i, int flip, float *x, struct err
 {
 	const struct window_grid *g = &r->grid;
 	const int64_t *at = g->at[i].start;
-	const struct k_gather w = {.c = r->p->channels, .size = {r->feed.n, g->size[1], g->size[2]}, .roi = {g->roi[0], g->roi[1], g->roi[2]},
+	const struct k_gather w = {.c = r->p->channels, .size = {r->feed.room, g->size[1], g->size[2]}, .roi = {g->roi[0], g->roi[1], g->roi[2]},
 	                           .start = {at[0] - r->feed.first, at[1], at[2]}, .flip = flip, .pad = r->o->padding, .fill = r->o->fill};
 
 	return r->k->window_gather(&w, r->feed.slab, x, e);
@@ -136,7 +168,7 @@ static int gather(const struct run *r, int64_t i, int flip, float *x, struct err
 static int blend(struct run *r, int64_t i, int flip, const float *logits, struct err *e)
 {
 	const struct window_grid *g = &r->grid;
-	struct k_blend w = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}, .flip = flip, .soft = r->o->soft};
+	struct k_blend w = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}, .flip = flip, .soft = r->o->soft, .sure = r->sure};
 
 	memcpy(w.roi, g->roi, sizeof w.roi);
 	memcpy(w.start, g->at[i].start, sizeof w.start);
@@ -180,19 +212,11 @@ static int drain(struct run *r, struct err *e)
 {
 	const struct window_place *at = r->grid.at;
 	const int64_t floor = r->floor;
-	int64_t lo = floor, hi = 0;
 
 	if (!r->queued)
 		return 0;
-	for (int64_t j = 0; j < r->queued; j++) {
-		int64_t z = at[r->queue[j]].start[0];
-
-		lo = z < lo ? z : lo;
-		hi = z + r->grid.roi[0] > hi ? z + r->grid.roi[0] : hi;
-	}
-	if (window_feed_hold(&r->feed, lo, hi, e))
-		return -1;
-	r->floor = lo;
+	for (int64_t j = 0; j < r->queued; j++)
+		r->floor = at[r->queue[j]].start[0] < r->floor ? at[r->queue[j]].start[0] : r->floor;
 	for (int m = 0; m < r->models; m++)
 		for (int flip = 0; flip < 8; flip++)
 			if (!(flip & ~r->o->mirror) && predict(r, &r->p[m], flip, e))
@@ -206,17 +230,31 @@ static int drain(struct run *r, struct err *e)
 	return 0;
 }
 
+/* Have what window i and all still to come need of the image. */
+static int hold(struct run *r, int64_t i, struct err *e)
+{
+	const struct window_place *at = r->grid.at;
+	int64_t lo = at[r->queued ? r->queue[0] : i].start[0];
+
+	return window_feed_hold(&r->feed, lo < r->floor ? lo : r->floor, at[i].start[0] + r->grid.roi[0], e);
+}
+
 /* Window i is to be run, if it has anything in it. */
 static int put(struct run *r, int64_t i, struct err *e)
 {
 	const struct window_place *at = r->grid.at;
+	struct tensor part;
+	int64_t first;
 
-	if (!window_wanted(r->o, r->feed.image, at[i].start, r->grid.roi)) {
+	if (r->queued && r->floor == INT64_MAX && at[i].start[0] - at[r->queue[0]].start[0] > r->span && drain(r, e))
+		return -1;
+	if (hold(r, i, e))
+		return -1;
+	first = window_feed_look(&r->feed, &part);
+	if (!window_wanted(r->o, &part, first, r->grid.size[0], at[i].start, r->grid.roi)) {
 		r->decided++;
 		return 0;
 	}
-	if (r->queued && r->floor == INT64_MAX && at[i].start[0] - at[r->queue[0]].start[0] > r->span && drain(r, e))
-		return -1;
 	r->queue[r->queued++] = i;
 	return r->queued == r->o->batch ? drain(r, e) : 0;
 }
@@ -231,57 +269,42 @@ static int all_windows(struct run *r, struct err *e)
 }
 
 /* -- a coarse grid first --------------------------------------------------------- */
-/* The inner part of the window on axis a, where its weight counts; all of it to the image's end where it is the outermost. */
-static int64_t margin(const struct run *r, int a)
-{
-	return (int64_t)((double)r->grid.roi[a] * (1 - r->o->inner) / 2);
-}
-
-static int64_t inner_lo(const struct run *r, int64_t start, int a)
-{
-	return start <= 0 ? 0 : start + margin(r, a);
-}
-
-static int64_t inner_hi(const struct run *r, int64_t start, int a)
-{
-	const int64_t end = start + r->grid.roi[a];
-
-	return end >= r->grid.size[a] ? r->grid.size[a] : end - margin(r, a);
-}
-
-/* Is anything in the inner part of window i unsure yet? */
-static int unsure(const struct run *r, int64_t i, int *found, struct err *e)
+/* Could window i still change much of a mask of so many voxels? */
+static int worth(const struct run *r, int64_t i, int64_t mask, int *yes, struct err *e)
 {
 	const struct window_grid *g = &r->grid;
 	const double p = r->o->refine;
-	struct k_unsure u = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}, .middle = r->o->soft ? 0.5f : 0};
+	struct k_doubt d = {.k = r->p->classes, .slab = {r->depth, g->size[1], g->size[2]}, .middle = middle(r), .sure = r->sure};
+	double doubt;
 
-	u.lead = (float)(!r->o->soft ? log(p / (1 - p)) : u.k > 1 ? 2 * p - 1 : p - 0.5);
-	for (int a = 0; a < 3; a++) {
-		u.start[a] = inner_lo(r, g->at[i].start[a], a);
-		u.size[a] = inner_hi(r, g->at[i].start[a], a) - u.start[a];
-	}
-	return r->k->window_unsure(&u, r->acc, r->sum, found, e);
+	memcpy(d.roi, g->roi, sizeof d.roi);
+	memcpy(d.start, g->at[i].start, sizeof d.start);
+	d.times = (float)(r->models << __builtin_popcount((unsigned)r->o->mirror));
+	d.lead = (float)(!r->o->soft ? log(p / (1 - p)) : d.k > 1 ? 2 * p - 1 : p - 0.5);
+	if (r->k->window_doubt(&d, r->weight, r->acc, r->sum, &doubt, e))
+		return -1;
+	*yes = doubt > r->o->gain * (double)mask;
+	return 0;
 }
 
-/* The windows lo to hi - 1 of one z that are not coarse: first it is seen which are needed, then these are run. */
+/* The windows lo to hi - 1 of one z that are not coarse: those that, one after the other, are worth it. */
 static int layer(struct run *r, int64_t lo, int64_t hi, struct err *e)
 {
-	uint8_t *need = mem_zero((size_t)(hi - lo), 1, "a layer of windows", e);
-	int bad = !need;
+	int64_t mask;
 
-	for (int64_t i = lo; i < hi && !bad; i++) {
-		int found = 0;
+	if (r->k->window_count(r->acc, r->sum, r->depth * r->plane, r->p->classes, middle(r), &mask, e))
+		return -1;
+	mask += r->mask;
+	for (int64_t i = lo; i < hi; i++) {
+		int yes = 0;
 
-		bad = !r->grid.at[i].coarse && unsure(r, i, &found, e);
-		r->decided += !r->grid.at[i].coarse && !found;
-		if (!bad)
-			need[i - lo] = (uint8_t)found;
+		if (r->grid.at[i].coarse)
+			continue;
+		if (worth(r, i, mask, &yes, e) || (yes && put(r, i, e)))
+			return -1;
+		r->decided += !yes;
 	}
-	for (int64_t i = lo; i < hi && !bad; i++)
-		bad = need[i - lo] && put(r, i, e);
-	free(need);
-	return bad || drain(r, e) ? -1 : 0;
+	return drain(r, e);
 }
 
 static int refined(struct run *r, struct err *e)
@@ -297,7 +320,7 @@ static int refined(struct run *r, struct err *e)
 		r->floor = z;
 		if (flush(r, z, e))
 			return -1;
-		for (; ahead < g->total && g->at[ahead].start[0] < inner_hi(r, z, 0); ahead++)
+		for (; ahead < g->total && g->at[ahead].start[0] < z + g->roi[0]; ahead++)
 			if (g->at[ahead].coarse && put(r, ahead, e))
 				return -1;
 		if (drain(r, e) || layer(r, lo, hi, e))

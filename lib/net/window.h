@@ -6,6 +6,7 @@
 #define NIIPIPE_WINDOW_H
 
 #include "lib/net/net.h"
+#include "lib/stream/stream.h"
 
 /* MONAI: a fixed step, truncated, the last window shifted in. NNUNET: spread evenly, no farther apart than roi (1 - overlap).
    STAGGERED: NNUNET's and a second one, moved by half a step on every axis (body-centred: a voxel is nearer to some window's centre). */
@@ -16,6 +17,13 @@ enum window_mode { WINDOW_GAUSSIAN, WINDOW_CONSTANT, WINDOW_NNUNET_GAUSSIAN };
 
 /* What a run did. */
 struct window_stats { int64_t run, total; double seconds, network; }; /* windows that were run, that there are; time, of it the network's */
+
+/* A frame that is read and written while it is segmented. */
+struct window_pipe {
+	struct stream *in; /* the image's data come from here, if it has none; else they are given back to the system when done, if it is a mapped file */
+	struct out *out;   /* what takes the result */
+	int broken;        /* the error is one of reading or writing: it names its file */
+};
 
 struct window_opts {
 	int64_t roi[3];        /* 0: the whole axis */
@@ -28,18 +36,19 @@ struct window_opts {
 	float fill;            /* with K_PAD_CONSTANT */
 	int mirror;            /* bits 1, 2, 4 for z, y, x: the mean over all flips of these axes */
 	int soft;              /* windows' probabilities are averaged, not their logits */
-	double refine;         /* > 0: windows between those of a coarse grid only where the best class's probability is below this so far, */
-	double inner;          /* looked at in this part of the window about its centre, 0.25 to 1 of its size (up to the image's end if it is outermost) */
+	double refine;         /* > 0: a coarse grid first, then the windows between only where the best class's probability is below this so far: */
+	double gain;           /* where these voxels, each times the share that the window will have in its mean, make more than this of the mask so far */
 	int skip_air;          /* windows that have no voxel above `air` in any channel are left out */
 	double air;
 	const struct tensor *within; /* [Z,Y,X]: so are those where this is 0 all over; or NULL; borrowed */
 	void (*tick)(void *arg, int64_t done, int64_t total); /* after every batch; may be NULL */
 	void *tick_arg;
 	struct window_stats *stats;  /* added to; may be NULL */
+	struct window_pipe *pipe;    /* where the image comes from; NULL: it is in memory */
 };
-#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .inner = 0.5}
+#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .gain = 1.5e-4}
 
-/* Set grid, overlap, refine and inner to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows:
+/* Set grid, overlap, refine and gain to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows:
    seg-window(1). */
 void window_effort(struct window_opts *o, int64_t step);
 
@@ -89,15 +98,16 @@ void window_fit(const struct net *n, const int64_t size[3], int64_t roi[3]);
 int window_labels(const struct window_opts *o, const struct k_backend *k, struct net *n, const float *image, const int64_t size[3], uint8_t *pred,
                   struct err *e);
 
-/* What becomes of a volume frame: its `image` [C,Z,Y,X] of any type goes through the networks (which agree in channels and classes) and gives
-   `pred` U8 [Z,Y,X] by the rule, or `prob` F32 [K,Z,Y,X] with metadata `prob` = "probabilities" or "logits". An image that is not finite, or not
-   of the networks' channels, is an error.
-   Memory: accumulators of one window's depth, the networks' arenas, the result; a slab of the image as F32 where it is of another type; for the
-   Dice rule the probabilities too. */
+/* What becomes of a volume frame, whose `image` [C,Z,Y,X] of any type goes through the networks (which agree in channels and classes): written to
+   o->pipe, while the windows run, with `pred` U8 [Z,Y,X] by the rule, or `prob` F32 [K,Z,Y,X] and metadata `prob` = "probabilities" or "logits";
+   the image is dropped unless `keep`. An image that is not finite, or not of the networks' channels, is an error. 0 or -1.
+   Memory: accumulators of one window's depth, or of two with `refine`; as many slices of the image as F32, unless it is that and in memory, and
+   all of it where it comes through a pipe and has several channels or is kept; the networks' arenas. Of the scores all classes but the first wait
+   in a temporary file (base/spool.h); for the Dice rule they are in memory. */
 struct prob_rule;
 enum window_output { WINDOW_LABELS, WINDOW_PROB, WINDOW_LOGITS };
 int window_frame(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f,
-                 enum window_output output, const struct prob_rule *rule, struct err *e);
+                 enum window_output output, const struct prob_rule *rule, int keep, struct err *e);
 
 /* The patch size a model was trained with, metadata `roi` = "X,Y,Z" of its frame. get: 0, 1 where absent, -1 and an error. */
 int window_roi_get(const struct frame *model, int64_t roi[3], struct err *e);

@@ -160,10 +160,11 @@ void window_grid_free(struct window_grid *g)
 
 void window_effort(struct window_opts *o, int64_t step)
 {
-	static const struct { double overlap, refine, inner; } steps[] = {{0.25, 0, 0.5}, {0.8, 0.6, 0.35}, {0.8, 0.6, 0.5}, {0.8, 0.6, 0.7}, {0.8, 0, 0.5}};
+	static const struct { double overlap, refine, gain; } steps[] = {
+		{0.25, 0, 1.5e-4}, {0.8, 0.6, 1e-3}, {0.8, 0.6, 1.5e-4}, {0.8, 0.7, 3e-5}, {0.8, 0, 1.5e-4}};
 
 	o->grid = WINDOW_MONAI;
 	o->overlap = steps[step - 1].overlap;
 	o->refine = steps[step - 1].refine;
-	o->inner = steps[step - 1].inner;
+	o->gain = steps[step - 1].gain;
 }

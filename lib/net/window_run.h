@@ -3,35 +3,65 @@
 #define NIIPIPE_WINDOW_RUN_H
 
 #include "lib/net/window.h"
+#include "lib/volume/prob.h"
 
-/* The image's slices as floats on the device: an image that is host memory and F32 already is itself the slab, of all else as many slices are
-   kept as were asked for at once. */
+/* The image's slices as floats on the device, in their order: an image that is host memory and F32 already is itself the slab, of all else `room`
+   slices are kept. Every slice is looked at as it comes: what is not finite is an error. */
 struct window_feed {
 	const struct k_backend *k;
-	const struct tensor *image; /* borrowed */
-	float *slab;                /* [channels, n, y, x]: slices first to first + n - 1 */
-	int64_t first, n;
-	int64_t held;               /* how many of them are filled, from the first on */
+	const struct tensor *image; /* borrowed; without data where they come through the pipe */
+	struct window_pipe *pipe;   /* or NULL */
+	float *slab;                /* [channels, room, y, x]: from slice `first` on */
+	int64_t first, end, room;   /* slices first to end - 1 are there */
+	int64_t left;               /* of a slab that is the image: what lies below was given back to the system */
 	int whole;                  /* slab is the image's own memory */
+	void *raw;                  /* a slice as it comes */
+	float *row;                 /* a slice on its way to a device */
 };
-int window_feed_open(struct window_feed *f, const struct k_backend *k, const struct tensor *image, struct err *e);
+int window_feed_open(struct window_feed *f, const struct k_backend *k, struct window_pipe *pipe, const struct tensor *image, int64_t room,
+                     struct err *e);
 void window_feed_close(struct window_feed *f);
 
-/* Have slices lo to hi - 1 in the slab (cut to the image). 0 or -1. */
+/* Have slices lo to hi - 1 in the slab (cut to the image); none below lo is asked for again, hi - lo <= room, lo <= the last hi. 0 or -1. */
 int window_feed_hold(struct window_feed *f, int64_t lo, int64_t hi, struct err *e);
+
+/* *t: what can be read here of the image, which begins at the slice returned. */
+int64_t window_feed_look(const struct window_feed *f, struct tensor *t);
+
+/* Note that the error is one of reading or writing. Returns -1. */
+int window_broken(struct window_pipe *p);
 
 /* Is k's memory the host's? */
 int window_on_host(const struct k_backend *k);
 
 /* Has the window at start something that is neither air nor outside the mask? Always, where o asks for nothing. Looked at is what lies inside the
-   image. */
-int window_wanted(const struct window_opts *o, const struct tensor *image, const int64_t start[3], const int64_t roi[3]);
+   image of so many slices, of which `part` [C,z,Y,X] begins at slice `first`. */
+int window_wanted(const struct window_opts *o, const struct tensor *part, int64_t first, int64_t slices, const int64_t start[3],
+                  const int64_t roi[3]);
 
-/* An image [C,Z,Y,X] through networks to labels [Z,Y,X] by a rule that is not the Dice rule, or to scores [classes,Z,Y,X]: logits, or where
-   `soft` their probabilities (softmax; of a single class the sigmoid). */
-int window_to_labels(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
-                     const struct prob_rule *rule, uint8_t *pred, struct err *e);
-int window_to_scores(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
-                     int soft, float *prob, struct err *e);
+/* An image through networks, roi as window_fit has it. */
+int window_nets(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
+                window_sink *sink, void *arg, struct err *e);
+
+/* Its probabilities [classes,Z,Y,X]. */
+int window_scores(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
+                  float *prob, struct err *e);
+
+/* What becomes of finished slices: of one volume. */
+struct window_slab {
+	int64_t classes, slices, plane; /* of the volume; voxels of a slice */
+	enum prob_kind kind;            /* what comes */
+	const struct prob_rule *rule;   /* for labels */
+	int soft;                       /* for scores: logits become probabilities */
+};
+struct window_slab window_slab(const struct window_opts *o, const struct net *n, const struct tensor *image);
+
+/* Slices z..z+n-1, [n,plane,classes] as a window_sink gets them: labels [n,plane], or scores, class c of voxel i at to[c * pitch + i]. What is not
+   finite is an error. */
+int window_slab_labels(const struct window_slab *s, int64_t z, int64_t n, const float *l, uint8_t *pred, struct err *e);
+int window_slab_scores(const struct window_slab *s, int64_t z, int64_t n, const float *l, float *to, int64_t pitch, struct err *e);
+
+/* Can the rule (not the Dice rule) make labels of this network's classes? */
+int window_check_labels(const struct net *n, const struct prob_rule *rule, struct err *e);
 
 #endif

@@ -25,20 +25,24 @@ static int has(const struct tensor *t, int64_t c, const struct box *b, int mask,
 	return 0;
 }
 
-int window_wanted(const struct window_opts *o, const struct tensor *image, const int64_t start[3], const int64_t roi[3])
+int window_wanted(const struct window_opts *o, const struct tensor *part, int64_t first, int64_t slices, const int64_t start[3],
+                  const int64_t roi[3])
 {
+	const int64_t size[3] = {slices, part->shape[2], part->shape[3]};
 	int any = !o->skip_air;
 	struct box b;
 
 	for (int i = 0; i < 3; i++) {
-		int64_t size = image->shape[1 + i], end = start[i] + roi[i];
+		int64_t end = start[i] + roi[i];
 
 		b.lo[i] = start[i] < 0 ? 0 : start[i];
-		b.hi[i] = end > size ? size : end;
+		b.hi[i] = end > size[i] ? size[i] : end;
 	}
 	if (o->within && !has(o->within, 0, &b, 1, 0))
 		return 0;
-	for (int64_t c = 0; c < image->shape[0] && !any; c++)
-		any = has(image, c, &b, 0, o->air);
+	b.lo[0] -= first;
+	b.hi[0] -= first;
+	for (int64_t c = 0; c < part->shape[0] && !any; c++)
+		any = has(part, c, &b, 0, o->air);
 	return any;
 }

@@ -3,27 +3,33 @@
 
 struct work {
 	stream_fn *fn;
+	stream_pass_fn *pass; /* in place of fn, with `flow` still on its way */
+	const char *flow;
 	void *arg;
 	struct out *out; /* NULL: only read */
 	int verbose;
 };
+
+static int one_frame(const struct work *w, struct stream *s, struct frame *f, struct err *e)
+{
+	int drop = w->pass ? w->pass(f, &(struct pass){s, w->out}, w->arg, e) : w->fn(f, w->arg, e);
+
+	if (drop == -1)
+		err_prefix(e, "%s: %s", stream_name(s), frame_id(f));
+	else if (drop >= 0 && w->verbose)
+		err_warn("%s: %s", frame_id(f), drop ? "left out" : "done");
+	return !drop && w->out && !w->pass ? frame_write(f, w->out, e) : drop;
+}
 
 static int one_stream(const struct work *w, struct stream *s, struct err *e)
 {
 	struct frame f;
 	int r;
 
-	while ((r = stream_next(s, &f, e)) == 1) {
-		int drop = w->fn(&f, w->arg, e);
-
-		if (drop < 0)
-			err_prefix(e, "%s: %s", stream_name(s), frame_id(&f));
-		else if (w->verbose)
-			err_warn("%s: %s", frame_id(&f), drop ? "left out" : "done");
-		if (!drop && w->out)
-			drop = frame_write(&f, w->out, e);
+	while ((r = w->pass ? stream_next_flow(s, &f, w->flow, e) : stream_next(s, &f, e)) == 1) {
+		r = one_frame(w, s, &f, e);
 		frame_free(&f);
-		if (drop < 0)
+		if (r < 0)
 			return -1;
 	}
 	return r;
@@ -42,23 +48,31 @@ static int all_streams(const struct arg_common *c, const struct work *w, struct 
 	return 0;
 }
 
-int stream_filter(const struct arg_common *c, stream_fn *fn, void *arg, struct err *e)
+static int written(const struct arg_common *c, struct work *w, struct err *e)
 {
 	struct out o;
-	struct work w = {fn, arg, &o, c->verbose};
 
+	w->out = &o;
 	if (out_open(&o, c->out, 1, e))
 		return -1;
-	if (all_streams(c, &w, e)) {
+	if (all_streams(c, w, e)) {
 		out_abort(&o);
 		return -1;
 	}
 	return out_close(&o, e);
 }
 
+int stream_filter(const struct arg_common *c, stream_fn *fn, void *arg, struct err *e)
+{
+	return written(c, &(struct work){.fn = fn, .arg = arg, .verbose = c->verbose}, e);
+}
+
+int stream_pass(const struct arg_common *c, const char *name, stream_pass_fn *fn, void *arg, struct err *e)
+{
+	return written(c, &(struct work){.pass = fn, .flow = name, .arg = arg, .verbose = c->verbose}, e);
+}
+
 int stream_each(const struct arg_common *c, stream_fn *fn, void *arg, struct err *e)
 {
-	struct work w = {fn, arg, NULL, c->verbose};
-
-	return all_streams(c, &w, e);
+	return all_streams(c, &(struct work){.fn = fn, .arg = arg, .verbose = c->verbose}, e);
 }

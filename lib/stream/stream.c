@@ -22,6 +22,8 @@ struct stream {
 	size_t begun;     /* offset of the stream's first byte: not 0 where standard input is a file read in part */
 	size_t at;        /* offset of the next byte */
 	size_t in_hand;   /* of a mapped file: where the data of the last frame begin */
+	size_t coming;    /* bytes of the last frame that stayed on their way, */
+	size_t data;      /* of so many in all */
 	int64_t frames;   /* read so far */
 	char *head;       /* header buffer */
 	size_t head_size;
@@ -168,14 +170,52 @@ static int header(struct stream *s, struct frame *f, size_t **begin, size_t *dat
 	return frame_parse(f, s->head, (size_t)len, s->name, (int64_t)start + 8, begin, data, e) ? -1 : 1;
 }
 
-/* Of a mapped file: the last frame's pages, which the caller may have written to, so that a stream of many frames never lies in memory whole. */
-static void drop_pages(struct stream *s)
+/* Pages of a mapped file, as it is on the disk when they are read again. */
+static void drop_pages(struct stream *s, size_t from, size_t to)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), from = s->in_hand / page * page, to = s->at / page * page;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	if (s->map && s->in_hand && to > from)
+	from = from / page * page;
+	to = to / page * page;
+	if (to > from)
 		(void)madvise(s->map + from, to - from, MADV_DONTNEED);
+}
+
+/* The last frame's, which the caller may have written to, so that a stream of many frames never lies in memory whole. */
+static void drop_frame(struct stream *s)
+{
+	if (s->map && s->in_hand)
+		drop_pages(s, s->in_hand, s->at);
 	s->in_hand = 0;
+}
+
+void stream_done(struct stream *s, const void *p, size_t n)
+{
+	uintptr_t at = (uintptr_t)p, map = (uintptr_t)s->map;
+
+	if (s->map && at >= map && at + n <= map + s->size)
+		drop_pages(s, at - map, at - map + n);
+}
+
+int stream_flow(struct stream *s, void *p, size_t n, struct err *e)
+{
+	size_t got;
+
+	if (get(s, p, n, &got, e))
+		return -1;
+	s->coming -= got;
+	return got < n ? truncated(s, "data", s->data, s->data - s->coming, e) : 0;
+}
+
+/* What the caller left of the last frame. */
+static int leave(struct stream *s, struct err *e)
+{
+	char buf[SKIP];
+
+	while (s->coming)
+		if (stream_flow(s, buf, s->coming < SKIP ? s->coming : SKIP, e))
+			return -1;
+	return 0;
 }
 
 /* t from byte `at` of a mapped file, but not through the map: its pages would stay beside the copy. */
@@ -215,49 +255,50 @@ static int body_mapped(struct stream *s, struct frame *f, const size_t *begin, s
 	return 0;
 }
 
-/* Tensors stand in the order of their data. */
-static int body_pipe(struct stream *s, struct frame *f, const size_t *begin, size_t n, struct err *e)
+static int take(struct stream *s, struct tensor *t, struct err *e)
 {
-	for (int i = 0; i < f->n; i++) {
-		struct tensor *t = &f->t[i];
-		size_t got;
+	t->data = mem_new(t->size, 1, t->name, e);
+	if (!t->data)
+		return err_prefix(e, "%s", s->name);
+	t->owned = 1;
+	return stream_flow(s, t->data, t->size, e);
+}
 
-		t->data = mem_new(t->size, 1, t->name, e);
-		if (!t->data)
-			return err_prefix(e, "%s", s->name);
-		t->owned = 1;
-		if (get(s, t->data, t->size, &got, e))
+/* Tensors stand in the order of their data. */
+static int body_pipe(struct stream *s, struct frame *f, size_t n, const char *flow, struct err *e)
+{
+	s->coming = s->data = n;
+	for (int i = 0; i < f->n; i++)
+		if (flow && i == f->n - 1 && !strcmp(f->t[i].name, flow))
+			return 0;
+		else if (take(s, &f->t[i], e))
 			return -1;
-		if (got < t->size)
-			return truncated(s, "data", n, begin[i] + got, e);
-	}
 	return 0;
+}
+
+int stream_take(struct stream *s, struct frame *f, struct err *e)
+{
+	struct tensor *t = f->n ? &f->t[f->n - 1] : NULL;
+
+	return t && !t->data && !t->later ? take(s, t, e) : 0;
 }
 
 static int skip(struct stream *s, size_t n, struct err *e)
 {
-	char buf[SKIP];
+	size_t have = s->size - s->at;
 
-	if (s->map) {
-		size_t have = s->size - s->at;
-
-		s->at += have < n ? have : n;
-		return have < n ? truncated(s, "data", n, have, e) : 0;
+	if (!s->map) {
+		s->coming = s->data = n;
+		return leave(s, e);
 	}
-	for (size_t left = n, got; left; left -= got) {
-		size_t want = left < SKIP ? left : SKIP;
-
-		if (get(s, buf, want, &got, e))
-			return -1;
-		if (got < want)
-			return truncated(s, "data", n, n - left + got, e);
-	}
-	return 0;
+	s->at += have < n ? have : n;
+	return have < n ? truncated(s, "data", n, have, e) : 0;
 }
 
 enum how { ALL, IN_PLACE, HEADER_ONLY };
 
-struct filter { stream_want *want; void *arg; };
+struct filter { stream_want *want; void *arg; const char *flow; };
+static const struct filter all;
 
 /* 1 a frame, 2 one that `filter` did not want, 0 the end, -1. */
 static int next(struct stream *s, struct frame *f, enum how how, const struct filter *filter, struct err *e)
@@ -267,15 +308,15 @@ static int next(struct stream *s, struct frame *f, enum how how, const struct fi
 
 	memset(f, 0, sizeof *f);
 	if (how != IN_PLACE)
-		drop_pages(s);
-	r = header(s, f, &begin, &n, e);
+		drop_frame(s);
+	r = leave(s, e) ? -1 : header(s, f, &begin, &n, e);
 	if (!r && !s->frames)
 		r = err_set(e, s->name, "no frame at all: empty, or what should have written it failed");
 	if (r == 1) {
-		drop = filter && !filter->want(f, filter->arg);
+		drop = filter->want && !filter->want(f, filter->arg);
 		r = drop || how == HEADER_ONLY ? skip(s, n, e)
 		    : s->map           ? body_mapped(s, f, begin, n, how == ALL, e)
-		                       : body_pipe(s, f, begin, n, e);
+		                       : body_pipe(s, f, n, filter->flow, e);
 		r = r ? -1 : 1;
 		s->frames++;
 	}
@@ -287,17 +328,22 @@ static int next(struct stream *s, struct frame *f, enum how how, const struct fi
 
 int stream_next(struct stream *s, struct frame *f, struct err *e)
 {
-	return next(s, f, ALL, NULL, e);
+	return next(s, f, ALL, &all, e);
+}
+
+int stream_next_flow(struct stream *s, struct frame *f, const char *name, struct err *e)
+{
+	return next(s, f, ALL, &(struct filter){.flow = name}, e);
 }
 
 int stream_next_header(struct stream *s, struct frame *f, struct err *e)
 {
-	return next(s, f, HEADER_ONLY, NULL, e);
+	return next(s, f, HEADER_ONLY, &all, e);
 }
 
 int stream_next_if(struct stream *s, struct frame *f, stream_want *want, void *arg, struct err *e)
 {
-	struct filter filter = {want, arg};
+	struct filter filter = {want, arg, NULL};
 	int r;
 
 	while ((r = next(s, f, ALL, &filter, e)) == 2)
@@ -348,7 +394,7 @@ int stream_at(struct stream *s, int64_t i, struct frame *f, struct err *e)
 	if (i < 0 || i >= n)
 		return err_set(e, s->name, "no frame %lld (there are %lld)", (long long)i, (long long)n);
 	s->at = s->index[i];
-	r = next(s, f, IN_PLACE, NULL, e);
+	r = next(s, f, IN_PLACE, &all, e);
 	s->at = keep;
 	return r == 1 ? 0 : -1;
 }

@@ -18,6 +18,14 @@ const char *stream_name(const struct stream *s); /* for messages: the path or "s
    next one is read. Data are aligned to their type. */
 int stream_next(struct stream *s, struct frame *f, struct err *e);
 
+/* The same, but where the frame's last tensor is called `name` and comes through a pipe, its data stay on their way (data NULL): stream_flow gives
+   the next n bytes of them, in order, stream_take all into tensor.data, if none was taken yet. The next call skips what was left. Of a mapped file
+   stream_done says that the n bytes at p won't be read again soon, and need not stay in memory; it leaves alone what is no part of one. */
+int stream_next_flow(struct stream *s, struct frame *f, const char *name, struct err *e);
+int stream_flow(struct stream *s, void *p, size_t n, struct err *e);
+int stream_take(struct stream *s, struct frame *f, struct err *e);
+void stream_done(struct stream *s, const void *p, size_t n);
+
 /* The same without the data (tensor.data stays NULL): they are skipped. */
 int stream_next_header(struct stream *s, struct frame *f, struct err *e);
 
@@ -42,7 +50,13 @@ struct arg_common;
 typedef int stream_fn(struct frame *f, void *arg, struct err *e);
 int stream_filter(const struct arg_common *c, stream_fn *fn, void *arg, struct err *e);
 
-/* The same without output: for tools that only read. */
+/* The same for a filter that writes while it reads: frames come from stream_next_flow, and fn writes them itself. It returns 0, -1 on an error that
+   is given the prefix, or -2 on one of reading or writing, which names its file. */
+struct pass { struct stream *in; struct out *out; };
+typedef int stream_pass_fn(struct frame *f, const struct pass *p, void *arg, struct err *e);
+int stream_pass(const struct arg_common *c, const char *name, stream_pass_fn *fn, void *arg, struct err *e);
+
+/* As stream_filter without output: for tools that only read. */
 int stream_each(const struct arg_common *c, stream_fn *fn, void *arg, struct err *e);
 
 #endif

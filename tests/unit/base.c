@@ -5,6 +5,7 @@
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
+#include "lib/base/spool.h"
 
 /* Random123's known answers (kat_vectors, philox4x32 10 rounds) */
 static void philox(void)
@@ -94,6 +95,32 @@ static void hashes(void)
 		ok(hash_bytes(data, known[i].n) == known[i].hash, "hash of %zu bytes", known[i].n);
 }
 
+/* What is put in any order comes out in its own. */
+static void spooled(void)
+{
+	static char bytes[5 << 20], back[sizeof bytes];
+	const int64_t half = sizeof bytes / 2, n = sizeof bytes;
+	struct spool s;
+	struct out o;
+	struct err e = {""};
+	FILE *f;
+
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (char)(i * 7 % 251);
+	ok(!spool_open(&s, &e) && !spool_put(&s, half, bytes + half, (size_t)(n - half), &e) && !spool_put(&s, 0, bytes, (size_t)half, &e), "%s", e.text);
+	ok(!out_open(&o, "build/spooled", 1, &e) && !spool_out(&s, 3, sizeof bytes - 3, &o, &e) && !out_close(&o, &e), "%s", e.text);
+	f = fopen("build/spooled", "rb");
+	ok(f && fread(back, 1, sizeof back, f) == sizeof bytes - 3 && !memcmp(back, bytes + 3, sizeof bytes - 3), "as it was put");
+	fclose(f);
+	remove("build/spooled");
+	ok(!out_open(&o, "build/spooled", 1, &e) && spool_out(&s, 3, sizeof bytes, &o, &e) && strstr(e.text, "became shorter"), "%s", e.text);
+	out_abort(&o);
+	spool_close(&s);
+	setenv("TMPDIR", "/nowhere", 1);
+	ok(spool_open(&s, &e) && !strcmp(e.text, "/nowhere: cannot make a temporary file: No such file or directory"), "%s", e.text);
+	unsetenv("TMPDIR");
+}
+
 int main(void)
 {
 	hashes();
@@ -101,5 +128,6 @@ int main(void)
 	random_numbers();
 	numbers();
 	errors();
+	spooled();
 	return tap_done();
 }

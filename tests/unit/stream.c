@@ -221,6 +221,76 @@ static void truncation(void)
 }
 
 /* Frames of odd lengths one after the other: data are aligned to their types whatever their place. */
+static const char pair[] = "{" T("a", "U8", "[2]", 0, 2) "," T("b", "U8", "[5]", 2, 7) "}";
+
+/* Frames whose last tensor stays on its way. */
+static void flowing(void)
+{
+	struct bytes b = {.n = 0};
+	char got[5] = "";
+
+	put_frame(&b, pair, "xyabcde", 7);
+	put_frame(&b, pair, "zwfghij", 7);
+	for (int how = 0; how < 3; how++) {
+		struct err e = {""};
+		struct stream *s = open_bytes(&b, 1, &e);
+		struct frame f;
+
+		ok(stream_next_flow(s, &f, "b", &e) == 1 && !memcmp(f.t[0].data, "xy", 2) && !f.t[1].data, "the last tensor has no data yet");
+		if (how == 1)
+			ok(!stream_flow(s, got, 3, &e) && !memcmp(got, "abc", 3), "a part of it");
+		if (how == 2)
+			ok(!stream_flow(s, got, 1, &e) && !stream_flow(s, got + 1, 4, &e) && !memcmp(got, "abcde", 5), "all of it, in pieces");
+		frame_free(&f);
+		ok(stream_next_flow(s, &f, "b", &e) == 1 && !stream_take(s, &f, &e) && !memcmp(f.t[1].data, "fghij", 5), "the next frame, taken whole");
+		ok(!stream_take(s, &f, &e) && stream_next(s, &f, &e) == 0, "once");
+		frame_free(&f);
+		stream_close(s);
+	}
+}
+
+static void flowing_cut(void)
+{
+	struct bytes b = {.n = 0};
+
+	put_frame(&b, pair, "xyabcde", 7);
+	put_frame(&b, pair, "zwfghij", 7);
+	for (int cut = 1; cut <= 9; cut++) {
+		struct err e = {""};
+		struct stream *s = (b.n--, open_bytes(&b, 1, &e));
+		struct frame f;
+		char got[5];
+		int r = stream_next_flow(s, &f, "a", &e);
+
+		ok(r == 1 && f.t[0].data && f.t[1].data, "not the last: all are there");
+		frame_free(&f);
+		r = stream_next_flow(s, &f, "b", &e);
+		if (r == 1) {
+			r = stream_flow(s, got, 5, &e);
+			frame_free(&f);
+		}
+		ok(r < 0 && strstr(e.text, "ends inside a frame's "), "%d bytes cut off: %s", cut, said(e.text));
+		stream_close(s);
+	}
+}
+
+static void flowing_mapped(void)
+{
+	struct bytes b = {.n = 0};
+	struct err e = {""};
+	struct stream *s;
+	struct frame f;
+
+	put_frame(&b, pair, "xyabcde", 7);
+	s = open_bytes(&b, 0, &e);
+	ok(stream_next_flow(s, &f, "b", &e) == 1 && f.t[1].data, "a mapped file's are there");
+	stream_done(s, f.t[1].data, 5);
+	stream_done(s, &b, sizeof b);
+	ok(!stream_take(s, &f, &e) && !memcmp(f.t[1].data, "abcde", 5) && b.n, "and stay");
+	frame_free(&f);
+	stream_close(s);
+}
+
 static void alignment(void)
 {
 	for (int pipe_it = 0; pipe_it < 2; pipe_it++) {
@@ -443,6 +513,9 @@ int main(void)
 	sound();
 	header_lengths();
 	truncation();
+	flowing();
+	flowing_cut();
+	flowing_mapped();
 	alignment();
 	by_index();
 	written();

@@ -30,7 +30,7 @@ static int host_zero(void *p, size_t n, struct err *e)
 
 static struct k_backend table = {.abi = K_ABI, .name = "cpu", .alloc = host_alloc, .release = free, .copy = host_copy, .zero = host_zero,
                                  .window_gather = k_window_gather, .window_blend = k_window_blend, .window_divide = k_window_divide,
-                                 .window_unsure = k_window_unsure};
+                                 .window_doubt = k_window_doubt, .window_count = k_window_count};
 
 /* -- the grid -------------------------------------------------------------------- */
 /* A cube's grid has these starts on every axis, z slowest. */
@@ -494,6 +494,76 @@ static void refining(void)
 	ramp_scale = 1;
 }
 
+/* The kernel against its formula: windows inside, over the edges, round the ring's end; what was found sure before changes nothing. */
+static double doubt_of(const struct k_doubt *g, const float *w, const float *acc, const float *sum)
+{
+	double all = 0;
+
+	for (int64_t i = 0; i < g->roi[0] * g->roi[1] * g->roi[2]; i++) {
+		int64_t z = g->start[0] + i / g->roi[2] / g->roi[1], y = g->start[1] + i / g->roi[2] % g->roi[1], x = g->start[2] + i % g->roi[2], v;
+		float a[3] = {0}, by;
+
+		if (z < 0 || y < 0 || x < 0 || y >= g->slab[1] || x >= g->slab[2] || (g->start[0] < 0 && z >= g->slab[0]))
+			continue;
+		v = (z % g->slab[0] * g->slab[1] + y) * g->slab[2] + x;
+		memcpy(a, acc + v * g->k, sizeof *a * (size_t)g->k);
+		if (g->k == 3) {
+			float most = fmaxf(a[0], fmaxf(a[1], a[2])), least = fminf(a[0], fminf(a[1], a[2]));
+
+			by = most - (a[0] + a[1] + a[2] - most - least);
+		} else
+			by = g->k == 2 ? fabsf(a[0] - a[1]) : fabsf(a[0] - g->middle * sum[v]);
+		if (by < g->lead * sum[v])
+			all += (double)g->times * (double)w[i] / ((double)sum[v] + (double)g->times * (double)w[i]);
+	}
+	return all;
+}
+
+static void doubts(void)
+{
+	enum { SLAB = 5 * 9 * 150, BLOCKS = 5 * 9 * 3 };
+	static const int64_t starts[][3] = {{0, 0, 0}, {3, 6, 50}, {4, -1, -30}, {7, 8, 140}, {-1, 2, 64}};
+	static float acc[3 * SLAB], sum[SLAB], w[6 * 3 * 100];
+	uint32_t u = 7;
+	struct err e;
+
+	for (int i = 0; i < SLAB; i++) {
+		u = u * 1664525 + 1013904223;
+		sum[i] = u >> 28 ? (float)(u >> 24) / 256 : 0;
+		for (int c = 0; c < 3; c++, u = u * 1664525 + 1013904223)
+			acc[3 * i + c] = u >> 30 ? sum[i] * (float)(u >> 24) / 32 : 0;
+	}
+	for (int i = 0; i < 6 * 3 * 100; i++)
+		w[i] = (float)(1 + i % 7) / 7;
+	for (int64_t k = 1; k <= 3; k++)
+		for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+			uint8_t sure[BLOCKS] = {0};
+			struct k_doubt g = {.k = k, .roi = {4, 3, 100}, .slab = {5, 9, 150}, .times = 2, .lead = 0.4f, .middle = 0.5f, .sure = sure};
+			double one, two, right;
+
+			memcpy(g.start, starts[i], sizeof g.start);
+			if (g.start[0] < 0)
+				g.roi[0] = 6;
+			right = doubt_of(&g, w, acc, sum);
+			ok(!k_window_doubt(&g, w, acc, sum, &one, &e) && right > 0.1 && near_to(one, right, 1e-3, 1e-4), "k %lld, start %zu: %g, %g", (long long)k, i,
+			   one, right);
+			ok(!k_window_doubt(&g, w, acc, sum, &two, &e) && one == two, "again");
+			memset(sure, 1, sizeof sure);
+			ok(!k_window_doubt(&g, w, acc, sum, &two, &e) && two == 0, "nothing where all is sure");
+		}
+}
+
+static void counting(void)
+{
+	static const float acc[] = {0, 1, 0, 0, 0, -1, 2, 3, 1, 1, 0.4f, 0.5f}, sum[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.9f};
+	struct err e;
+	int64_t n[3];
+
+	for (int64_t k = 1; k <= 3; k++)
+		ok(!k_window_count(acc, sum, 12 / k, k, 0.5f, &n[k - 1], &e), "%lld", (long long)n[k - 1]);
+	ok(n[0] == 6 && n[1] == 3 && n[2] == 2, "voxels of some class: 1, 2, 3 classes");
+}
+
 /* -- what does not go together ------------------------------------------------------------ */
 static void refusals(void)
 {
@@ -587,6 +657,8 @@ int main(void)
 	types();
 	skipping();
 	refining();
+	doubts();
+	counting();
 	refusals();
 	memory();
 	roi_meta();
