@@ -36,6 +36,8 @@ $(B)/bin/%: $(B)/obj/tools/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
 	$(CC) -fopenmp -Wl,--as-needed -Wl,-z,now $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(B)/obj/lib/volume/report_files.o: lib/volume/report.css lib/volume/report.js pipelines/curves.gp
+
 include kernels/kernels.mk
 include lib/comm/comm.mk
 
@@ -57,11 +59,13 @@ demo: deps
 	@$(MAKE) -s all
 	@pipelines/demo.sh
 
-check: deps
+check:
+	@tests/deps.sh chromium python3
 	@$(MAKE) -s all unit
 	@tests/run.sh
 
-check-long: deps
+check-long:
+	@tests/deps.sh chromium python3
 	@$(MAKE) -s all unit
 	@NIIPIPE_LONG=1 tests/run.sh
 
@@ -78,7 +82,7 @@ install: all
 	install -m 755 $(TOOLS:%=$(B)/bin/%) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard $(B)/bin/niipipe-*.so) $(DESTDIR)$(PREFIX)/lib/niipipe
 	install -m 755 $(wildcard pipelines/*.sh) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
-	install -m 644 pipelines/tools.bash $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
+	install -m 644 pipelines/tools.bash $(wildcard pipelines/*.mk pipelines/*.gp) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
 	for p in $(MAN); do install -D -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/} || exit 1; done
 
 uninstall:

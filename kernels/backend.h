@@ -2,8 +2,8 @@
    with dlopen (lib/net/device.h); its one exported symbol is k_backend_get.
 
    Layout: activations and their gradients are N,D,H,W,C, channels innermost, D,H,W = Z,Y,X, and of the table's precision: void * here, floats or
-   bfloat16. Everything else is fp32, and so is all arithmetic but for the factors of a convolution's products. `vox` is n*d*h*w. A pitch is the number of elements from one voxel to
-   the next, >= c: a value may live in a slice of a wider one (concat without copy). Pitch 0 means dense (= c).
+   bfloat16. Everything else is fp32, and so is all arithmetic but for the factors of a convolution's products. `vox` is n*d*h*w. A pitch is the
+   number of elements from one voxel to the next, >= c: a value may live in a slice of a wider one (concat without copy). Pitch 0 means dense (= c).
    Parameters and their gradients are fp32 in PyTorch's layouts: convolution [OC,IC,D,H,W], transposed [IC,OC,D,H,W], vectors [C].
    Pointers are device memory unless said otherwise. Scratch is device memory of the size the matching *_scratch function says; it carries nothing
    from

@@ -57,7 +57,8 @@ struct cpu_level {
 	int (*sum_squares)(const float *, int64_t, double *, struct err *);
 };
 
-extern const struct cpu_level cpu_level_plain, cpu_level_v3, cpu_level_v4, cpu_level_plain_half, cpu_level_v3_half, cpu_level_v4_half, cpu_level_v4b_half;
+extern const struct cpu_level cpu_level_plain, cpu_level_v3, cpu_level_v4;
+extern const struct cpu_level cpu_level_plain_half, cpu_level_v3_half, cpu_level_v4_half, cpu_level_v4b_half;
 
 size_t K(norm_scratch)(const struct k_norm *g);
 int K(norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *scratch, struct err *e);

@@ -10,7 +10,7 @@
 #define NIIPIPE_DIRECT_H
 
 #include "kernels/cpu.h"
-#include "kernels/vec.h"
+#include "kernels/slot.h"
 
 enum { MAX_KERNEL = 16, MAX_STRIDE = 8 };
 
@@ -33,10 +33,11 @@ struct gather {
 	int64_t plane, most;   /* thin: floats of a padded row's channel, of an output row's */
 	int in_place;          /* rows are read where they are */
 	int64_t hblock, hrows; /* output rows a task, input rows it needs at most */
-	int64_t len_unit;      /* floats of a run are rounded up to this (dot) */
+	int64_t cslots;        /* slots (slot.h) of a voxel's channels */
+	int64_t len_unit;      /* slots of a run are rounded up to this (dot) */
 	int64_t room;          /* floats a thread */
 	int threads;
-	float *w;
+	void *w;               /* slots; thin: floats */
 };
 
 /* 0, or -1 where these kernels don't do it (no error is set) or there is no memory (error). g's geometry is set; the rest is filled in. */
@@ -51,7 +52,7 @@ struct gather_task {
 	const elem *x;
 	const float *bias;
 	elem *y;
-	float *buffer;
+	float *buffer; /* rows of slots; thin: of floats */
 	int add;
 	int64_t n, od, h0, h1;
 	int dtaps, kd[MAX_KERNEL];
@@ -60,19 +61,20 @@ struct gather_task {
 
 /* An input row of an output row: where, and its kd*KH + kh. Up to MAX_ROWS. */
 enum { MAX_ROWS = MAX_KERNEL * MAX_KERNEL };
-struct gather_row { const float *x; int64_t k; };
+struct gather_row { const void *x; int64_t k; };
 int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *row);
 
 /* thin.c's: body voxels of a row, one channel after the other, `plane` floats each, zeros before and behind; all output rows of a task. */
 void K(thin_apart)(float *to, int64_t plane, int64_t left, const elem *from, int64_t pitch, int64_t body, int64_t ci);
 void K(thin_task)(const struct gather_task *t);
 
-/* A block of outputs along w from the rows' voxels, `len` floats at `at` of each row, `step` from one output to the next: for count outputs y,
+/* A block of outputs along w from the rows' voxels, `len` slots at `at` of each row, `step` from one output to the next: for count outputs y,
    ystep apart; `floats`: y is floats, whatever elements are. */
 struct gather_call {
 	const struct gather_row *row;
-	int64_t rows, at, len, step, wstep; /* wstep: floats of weights from one k to the next */
-	const float *w, *bias;
+	int64_t rows, at, len, step, wstep; /* wstep: slots of weights from one k to the next */
+	const slot *w;
+	const float *bias;
 	void *y;
 	int64_t ystep;
 	int cols, add, floats;

@@ -8,7 +8,7 @@
 
 #include "lib/base/mem.h"
 
-enum { NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15 }; /* columns at a time; channels of the dot kernels; floats of rows */
+enum { NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15 }; /* columns at a time; channels of the dot kernels; slots of rows */
 
 /* -- the plan ----------------------------------------------------------------- */
 static void plan_strided(struct gather *g)
@@ -66,12 +66,12 @@ static int64_t round_up(int64_t n, int64_t unit)
 
 static int64_t run_len(const struct gather *g, int c)
 {
-	return round_up(g->class[c].taps * g->ci, g->len_unit);
+	return round_up(g->class[c].taps * g->cslots, g->len_unit);
 }
 
 static int64_t row_len(const struct gather *g)
 {
-	return g->kind == GATHER_THIN ? g->ci * g->plane : round_up(g->width * g->ci + VL, VL);
+	return g->kind == GATHER_THIN ? g->ci * g->plane : round_up(g->width * g->cslots + VL, VL);
 }
 
 /* Input rows that hblock output rows need on an axis. */
@@ -95,6 +95,7 @@ int K(gather_plan)(struct gather *g, struct err *e)
 		if (g->kernel[i] > MAX_KERNEL || g->stride[i] > MAX_STRIDE)
 			return -1;
 	g->threads = omp_get_max_threads();
+	g->cslots = (g->ci + PAIR - 1) / PAIR;
 	if (g->fractional)
 		plan_fractional(g);
 	else
@@ -104,15 +105,15 @@ int K(gather_plan)(struct gather *g, struct err *e)
 	else if (!K(tiles_plan)(g))
 		g->kind = GATHER_TILES;
 	else
-		g->kind = g->co <= DOT_MAX && g->co < VL && g->ci * g->kernel[2] >= 2 * VL ? GATHER_DOT : GATHER_WIDE;
+		g->kind = g->co <= DOT_MAX && g->co < VL && g->cslots * g->kernel[2] >= 2 * VL ? GATHER_DOT : GATHER_WIDE;
 	if (g->kind == GATHER_TILES) {
 		g->w = mem_zero((size_t)K(tiles_weights)(g), sizeof(float), "packed weights", e);
 		return g->w ? 0 : -1;
 	}
 	g->len_unit = g->kind == GATHER_DOT ? VL : 1;
-	g->in_place = sizeof(elem) == sizeof(float) && g->kind != GATHER_THIN && !g->left && g->width <= g->in[2];
+	g->in_place = g->kind != GATHER_THIN && g->ci % PAIR == 0 && g->inpitch % PAIR == 0 && !g->left && g->width <= g->in[2];
 	for (int c = 0; c < g->classes; c++)
-		g->in_place &= g->class[c].taps <= 1 && run_len(g, c) <= g->ci;
+		g->in_place &= g->class[c].taps <= 1 && run_len(g, c) <= g->cslots;
 	g->hblock = g->out[1];
 	while (g->hblock > 1 && g->kernel[0] * rows_needed(g, g->hblock) * row_len(g) > BUFFER)
 		g->hblock = (g->hblock + 1) / 2;
@@ -140,15 +141,15 @@ static void pack_wide(struct gather *g, const float *w, int64_t first)
 	int nr = width_of(g, first), cols = g->co - first < nr ? (int)(g->co - first) : nr;
 
 	for (int64_t ci = 0; ci < g->ci; ci++) {
-		float *to = g->w + first * kk * g->kernel[2] * g->ci + ci * nr;
+		elem *to = (elem *)g->w + (first * kk * g->kernel[2] * g->cslots + ci / PAIR * nr) * PAIR + ci % PAIR;
 
 		for (int c = 0; c < g->classes; c++)
 			for (int64_t k = 0; k < kk; k++)
-				for (int t = 0; t < g->class[c].taps; t++, to += g->ci * nr) {
+				for (int t = 0; t < g->class[c].taps; t++, to += g->cslots * nr * PAIR) {
 					const float *from = w + gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, t), ci, first);
 
 					for (int co = 0; co < cols; co++)
-						to[co] = from[co * next];
+						to[co * PAIR] = narrow(from[co * next]);
 				}
 	}
 }
@@ -156,13 +157,16 @@ static void pack_wide(struct gather *g, const float *w, int64_t first)
 static void pack_dot(struct gather *g, const float *w)
 {
 	int64_t kk = g->kernel[0] * g->kernel[1];
-	float *to = g->w;
+	elem *to = g->w;
 
 	for (int c = 0; c < g->classes; c++)
 		for (int64_t k = 0; k < kk; k++)
-			for (int64_t co = 0; co < g->co; co++, to += run_len(g, c))
-				for (int64_t i = 0; i < g->class[c].taps * g->ci; i++)
-					to[i] = w[gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, (int)(i / g->ci)), i % g->ci, co)];
+			for (int64_t co = 0; co < g->co; co++, to += run_len(g, c) * PAIR)
+				for (int64_t i = 0; i < g->class[c].taps * g->ci; i++) {
+					int64_t tap = i / g->ci, at = gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, (int)tap), i % g->ci, co);
+
+					to[tap * g->cslots * PAIR + i % g->ci] = narrow(w[at]);
+				}
 }
 
 static void pack_thin(struct gather *g, const float *w)
@@ -200,29 +204,28 @@ static const elem *input_row(const struct gather_task *t, int64_t d, int64_t h)
 	return t->x + ((t->n * g->in[0] + d) * g->in[1] + h) * g->in[2] * g->inpitch;
 }
 
-static void widen_row(float *to, const elem *from, int64_t n)
+static void copy_row(const struct gather *g, float *room, const elem *from)
 {
-	for (int64_t i = 0; i < n; i++)
-		to[i] = widen(from[i]);
-}
-
-static void copy_row(const struct gather *g, float *to, const elem *from)
-{
-	int64_t body = g->in[2] < g->width - g->left ? g->in[2] : g->width - g->left, len = row_len(g), ci = g->ci;
+	int64_t body = g->in[2] < g->width - g->left ? g->in[2] : g->width - g->left, len = row_len(g) * PAIR, ci = g->ci, wide = g->cslots * PAIR;
+	elem *to = (elem *)room;
 
 	if (g->kind == GATHER_THIN) {
-		K(thin_apart)(to, g->plane, g->left, from, g->inpitch, body, ci);
+		K(thin_apart)(room, g->plane, g->left, from, g->inpitch, body, ci);
 		return;
 	}
 
-	memset(to, 0, sizeof *to * (size_t)(g->left * ci));
-	to += g->left * ci, len -= g->left * ci;
-	if (g->inpitch == ci)
-		widen_row(to, from, body * ci);
+	memset(to, 0, sizeof *to * (size_t)(g->left * wide));
+	to += g->left * wide, len -= g->left * wide;
+	if (g->inpitch == wide && wide == ci)
+		memcpy(to, from, sizeof *to * (size_t)(body * ci));
 	else
-		for (int64_t v = 0; v < body; v++)
-			widen_row(to + v * ci, from + v * g->inpitch, ci);
-	memset(to + body * ci, 0, sizeof *to * (size_t)(len - body * ci));
+		for (int64_t v = 0; v < body; v++) {
+			for (int64_t i = 0; i < ci; i++)
+				to[v * wide + i] = from[v * g->inpitch + i];
+			for (int64_t i = ci; i < wide; i++)
+				to[v * wide + i] = narrow(0);
+		}
+	memset(to + body * wide, 0, sizeof *to * (size_t)(len - body * wide));
 }
 
 /* The taps along d, and copies of all rows that output rows h0..h1 need. */
@@ -255,7 +258,7 @@ int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *r
 
 	for (int i = 0; i < t->dtaps; i++)
 		for (int j = 0; j < htaps; j++, n++) {
-			row[n].x = g->in_place ? (const float *)input_row(t, t->id[i], ih[j]) : t->buffer + (i * t->ihs + ih[j] - t->ih0) * row_len(g);
+			row[n].x = g->in_place ? (const void *)input_row(t, t->id[i], ih[j]) : t->buffer + (i * t->ihs + ih[j] - t->ih0) * row_len(g);
 			row[n].k = t->kd[i] * g->kernel[1] + kh[j];
 		}
 	return n;
@@ -271,17 +274,17 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 	struct gather_call a = {.row = row, .rows = K(gather_rows)(t, oh, row), .bias = bias, .ystep = g->classes * g->outpitch, .add = t->add};
 
 	a.cols = g->co - first < nr ? (int)(g->co - first) : nr;
-	a.step = g->step * (g->in_place ? g->inpitch : g->ci);
+	a.step = g->step * (g->in_place ? g->inpitch / PAIR : g->cslots);
 	if (t->bias)
 		memcpy(bias, t->bias + first, sizeof *bias * (size_t)a.cols);
 	for (int c = 0; c < g->classes; c++) {
 		int64_t count = (g->out[2] - c + g->classes - 1) / g->classes, kk = g->kernel[0] * g->kernel[1];
 
 		a.len = run_len(g, c), a.wstep = a.len * nr;
-		a.w = g->w + (dotted ? 0 : first * kk * g->kernel[2] * g->ci) + kk * nr * (dotted ? c * 0 : g->class[c].before * g->ci);
+		a.w = (const slot *)g->w + (dotted ? 0 : first * kk * g->kernel[2] * g->cslots) + kk * nr * (dotted ? c * 0 : g->class[c].before * g->cslots);
 		for (int p = 0; p < c && dotted; p++)
 			a.w += kk * nr * run_len(g, p);
-		a.at = (int64_t)g->class[c].first * (g->in_place ? g->inpitch : g->ci);
+		a.at = (int64_t)g->class[c].first * (g->in_place ? g->inpitch / PAIR : g->cslots);
 		a.y = y + c * g->outpitch;
 		if (dotted)
 			K(gather_dot)(&a, (int)g->co, count);

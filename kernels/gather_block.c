@@ -21,17 +21,17 @@ INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 		UNROLL for (int v = 0; v < nv; v++)
 			acc[m][v] = load(a->bias + v * VL);
 	for (int64_t r = 0; r < a->rows; r++) {
-		const float *x = a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep, *end = x + a->len;
+		const slot *x = (const slot *)a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep, *end = x + a->len;
 
 		for (; x < end; x++, w += nv * VL) {
-			vec w0 = load(w), w1 = nv > 1 ? load(w + VL) : w0;
+			slots w0 = load_slots(w), w1 = nv > 1 ? load_slots(w + VL) : w0;
 
 			UNROLL for (int m = 0; m < mr; m++) {
-				vec b = x[m * a->step] - (vec){0};
+				slots b = spread_slot(x + m * a->step);
 
-				acc[m][0] += b * w0;
+				acc[m][0] = multiply_add(acc[m][0], b, w0);
 				if (nv > 1)
-					acc[m][1] += b * w1;
+					acc[m][1] = multiply_add(acc[m][1], b, w1);
 			}
 		}
 	}
@@ -76,20 +76,20 @@ INLINE void dot(const struct gather_call *a, const int mr, const int co)
 	vec acc[8][DOT_MAX] = {0};
 
 	for (int64_t r = 0; r < a->rows; r++) {
-		const float *x = a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep;
+		const slot *x = (const slot *)a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep;
 
 		for (int64_t j = 0; j < a->len; j += VL) {
-			vec in[8];
+			slots in[8];
 
 			UNROLL for (int m = 0; m < mr; m++)
-				in[m] = load(x + m * a->step + j);
+				in[m] = load_slots(x + m * a->step + j);
 			UNROLL for (int m = 0; m < mr && co > 1; m++)
 				KEEP(in[m]);
 			UNROLL for (int c = 0; c < co; c++) {
-				vec v = load(w + c * a->len + j);
+				slots v = load_slots(w + c * a->len + j);
 
 				UNROLL for (int m = 0; m < mr; m++)
-					acc[m][c] += in[m] * v;
+					acc[m][c] = multiply_add(acc[m][c], in[m], v);
 			}
 		}
 	}

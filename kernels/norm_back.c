@@ -22,7 +22,8 @@ INLINE void gradient_columns(int64_t i, const int nv, const int bends, const str
 	for (int64_t v = 0; v < rows; v++)
 		UNROLL for (int j = 0; j < n; j++) {
 			const float *q = p + i + j * VL;
-			vec m = load_some(b.x + v * r->x + i + j * VL, nv) - load_some(q + MEAN * lanes, nv), u = m * load_some(q + SCALE * lanes, nv) + load_some(q + SHIFT * lanes, nv);
+			vec m = load_some(b.x + v * r->x + i + j * VL, nv) - load_some(q + MEAN * lanes, nv);
+			vec u = m * load_some(q + SCALE * lanes, nv) + load_some(q + SHIFT * lanes, nv);
 			vec g = load_some(b.dy + v * r->y + i + j * VL, nv), d;
 
 			if (b.dy2)
@@ -171,7 +172,8 @@ INLINE void propagate_columns(int64_t i, const int nv, const int bends, const st
 		UNROLL for (int j = 0; j < n; j++) {
 			const float *q = p + i + j * VL;
 			elem *dx = b.dx + v * r->x + i + j * VL, *dres = b.dres + v * r->d + i + j * VL;
-			vec m = load_some(b.x + v * r->x + i + j * VL, nv) - load_some(q + MEAN * lanes, nv), u = m * load_some(q + SCALE * lanes, nv) + load_some(q + SHIFT * lanes, nv);
+			vec m = load_some(b.x + v * r->x + i + j * VL, nv) - load_some(q + MEAN * lanes, nv);
+			vec u = m * load_some(q + SCALE * lanes, nv) + load_some(q + SHIFT * lanes, nv);
 			vec g = load_some(b.dy + v * r->y + i + j * VL, nv), t;
 
 			if (b.dy2)

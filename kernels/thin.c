@@ -47,7 +47,7 @@ INLINE void block(const struct gather *g, const struct gather_row *row, int rows
 		UNROLL for (int c = 0; c < co; c++)
 			acc[v][c] = bias[c] - (vec){0};
 	for (int r = 0; r < rows; r++) {
-		const float *w = g->w + row[r].k * g->ci * taps * co, *x = row[r].x + g->class[0].first + q;
+		const float *w = (const float *)g->w + row[r].k * g->ci * taps * co, *x = (const float *)row[r].x + g->class[0].first + q;
 
 		for (int64_t ci = 0; ci < g->ci; ci++, x += g->plane)
 			for (int k = 0; k < taps; k++, w += co) {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 
-enum { NR = 2 * VL, ELEMENTS = 16, BUFFER = 1 << 16, WIDEST = 256 * 256, FEWEST = 20 }; /* BUFFER: floats; WIDEST: ci*co; FEWEST: tiles of a plane */
+enum { NR = 2 * VL, ELEMENTS = 16, BUFFER = 1 << 16, WIDEST = 256 * 256, FEWEST = 20 }; /* BUFFER: floats; WIDEST: slots of ci*co; FEWEST: tiles of a plane */
 
 int K(tiles_plan)(struct gather *g)
 {
@@ -17,17 +17,17 @@ int K(tiles_plan)(struct gather *g)
 		return -1;
 	g->across = (g->out[2] + 1) / 2;
 	g->tiles = (g->out[1] + 1) / 2 * g->across;
-	if (g->ci * g->co > WIDEST || g->tiles < FEWEST)
+	if (g->ci * g->co / PAIR > WIDEST || g->tiles < FEWEST)
 		return -1;
-	g->batch = BUFFER / (ELEMENTS * g->kernel[0] * g->ci) | 1; /* odd: the elements do not share cache sets */
+	g->batch = BUFFER / (ELEMENTS * g->kernel[0] * g->cslots) | 1; /* odd: the elements do not share cache sets */
 	g->batch = g->batch < g->tiles ? g->batch : g->tiles;
-	g->room = ELEMENTS * g->batch * (g->kernel[0] * g->ci + NR) + g->ci;
+	g->room = ELEMENTS * g->batch * (g->kernel[0] * g->cslots + NR) + g->ci;
 	return 0;
 }
 
 int64_t K(tiles_weights)(const struct gather *g)
 {
-	return ELEMENTS * g->kernel[0] * g->ci * g->co;
+	return ELEMENTS * g->kernel[0] * g->cslots * g->co;
 }
 
 static int width_of(const struct gather *g, int64_t first)
@@ -35,8 +35,8 @@ static int width_of(const struct gather *g, int64_t first)
 	return g->co - first > VL ? NR : VL;
 }
 
-/* G g G' of VL output channels: k [kh*3 + kw][VL] to u + element * step */
-static void transform_weights(const float *k, float *u, int64_t step)
+/* G g G' of VL output channels: k [kh*3 + kw][VL] */
+static void transform_weights(const float *k, vec u[ELEMENTS])
 {
 	vec t[4][3], half = (vec){0} + 0.5f;
 
@@ -46,28 +46,46 @@ static void transform_weights(const float *k, float *u, int64_t step)
 		t[0][i] = a, t[1][i] = half * (a + b + c), t[2][i] = half * (a - b + c), t[3][i] = c;
 	}
 	UNROLL for (int i = 0; i < 4; i++) {
-		store(u + 4 * i * step, t[i][0]), store(u + (4 * i + 1) * step, half * (t[i][0] + t[i][1] + t[i][2]));
-		store(u + (4 * i + 2) * step, half * (t[i][0] - t[i][1] + t[i][2])), store(u + (4 * i + 3) * step, t[i][2]);
+		u[4 * i] = t[i][0], u[4 * i + 1] = half * (t[i][0] + t[i][1] + t[i][2]);
+		u[4 * i + 2] = half * (t[i][0] - t[i][1] + t[i][2]), u[4 * i + 3] = t[i][2];
 	}
 }
 
-/* [block of co][element][kd in the order of input planes][ci][co of the block]; taps are mirrored where the gather is fractional */
-void K(tiles_pack)(struct gather *g, const float *w)
+/* Slot s of VL output channels from co: every element to u + element * step */
+static void pack_slots(const struct gather *g, const float *w, int kd, int64_t s, int64_t co, slot *u, int64_t step)
 {
 	int64_t next = gather_weight(g, 0, 0, 0, 0, 1);
+	vec all[PAIR][ELEMENTS];
 
+	for (int p = 0; p < PAIR; p++) {
+		const float *from = w + gather_weight(g, kd, 0, 0, s * PAIR + p, co);
+		float k[9 * VL];
+
+		for (int c = 0; c < VL; c++)
+			for (int i = 0; i < 9; i++)
+				k[(g->fractional ? 8 - i : i) * VL + c] = from[c * next + i];
+		transform_weights(k, all[p]);
+	}
+	for (int i = 0; i < ELEMENTS; i++) {
+		vec v[PAIR];
+
+		for (int p = 0; p < PAIR; p++)
+			v[p] = all[p][i];
+		store_slots(u + i * step, join(v));
+	}
+}
+
+/* [block of co][element][kd in the order of input planes][slot of ci][co of the block]; taps are mirrored where the gather is fractional */
+void K(tiles_pack)(struct gather *g, const float *w)
+{
 #pragma omp parallel for schedule(static)
-	for (int64_t ci = 0; ci < g->ci; ci++)
+	for (int64_t s = 0; s < g->cslots; s++)
 		for (int64_t co = 0; co < g->co; co += VL)
 			for (int kd = 0; kd < g->kernel[0]; kd++) {
 				int64_t first = co / NR * NR, nr = width_of(g, first), at = g->fractional ? g->kernel[0] - 1 - kd : kd;
-				const float *from = w + gather_weight(g, kd, 0, 0, ci, co);
-				float k[9 * VL];
+				slot *u = (slot *)g->w + first * ELEMENTS * g->kernel[0] * g->cslots + (at * g->cslots + s) * nr + co - first;
 
-				for (int c = 0; c < VL; c++)
-					for (int i = 0; i < 9; i++)
-						k[(g->fractional ? 8 - i : i) * VL + c] = from[c * next + i];
-				transform_weights(k, g->w + first * ELEMENTS * g->kernel[0] * g->ci + (at * g->ci + ci) * nr + co - first, g->kernel[0] * g->ci * nr);
+				pack_slots(g, w, kd, s, co, u, g->kernel[0] * g->cslots * nr);
 			}
 }
 
@@ -83,24 +101,32 @@ void K(tiles_pack)(struct gather *g, const float *w)
 			store(v + (4 * i + 2) * step, t[2] - t[1]), store(v + (4 * i + 3) * step, t[1] - t[3]); \
 		}
 
-static void transform_inside(const elem *x, int64_t hstep, int64_t wstep, int64_t ci, float *v, int64_t step)
+static void transform_inside(const elem *x, int64_t hstep, int64_t wstep, int64_t ci, elem *v, int64_t step)
 {
 #define D(h, w) (x + (h) * hstep + (w) * wstep)
 	TRANSFORM_INPUT(D)
 #undef D
 }
 
-static void transform_edge(const elem *const *d, int64_t ci, float *v, int64_t step)
+static void transform_edge(const elem *const *d, int64_t ci, elem *v, int64_t step)
 {
 #define D(h, w) d[4 * (h) + (w)]
 	TRANSFORM_INPUT(D)
 #undef D
 }
 
-struct task { const struct gather *g; const elem *x, *zero; const float *bias; elem *y; float *v, *m; int add; int64_t n, od, first, count, d0, taps, k0; };
+struct task {
+	const struct gather *g;
+	const elem *x, *zero;
+	const float *bias;
+	elem *y, *v;
+	float *m;
+	int add;
+	int64_t n, od, first, count, d0, taps, k0;
+};
 
 /* One tile's planes, its first input voxel (h0, w0) */
-static void bring_tile(const struct task *t, int64_t h0, int64_t w0, float *v, int64_t step)
+static void bring_tile(const struct task *t, int64_t h0, int64_t w0, elem *v, int64_t step)
 {
 	const struct gather *g = t->g;
 	int64_t wstep = g->inpitch, hstep = g->in[2] * wstep, dstep = g->in[1] * hstep;
@@ -172,14 +198,14 @@ static void products(const struct task *t, int64_t co, int nr)
 {
 	static const float none[NR];
 	const struct gather *g = t->g;
-	int64_t len = t->taps * g->ci;
+	int64_t len = t->taps * g->cslots;
 
 	for (int i = 0; i < ELEMENTS; i++) {
-		struct gather_row row = {t->v + i * g->batch * len, 0};
+		struct gather_row row = {t->v + i * g->batch * len * PAIR, 0};
 		struct gather_call a = {.row = &row, .rows = 1, .len = len, .step = len, .bias = none, .y = t->m + i * g->batch * nr, .ystep = nr, .cols = nr,
 			.floats = 1};
 
-		a.w = g->w + co * ELEMENTS * g->kernel[0] * g->ci + (i * g->kernel[0] + t->k0) * g->ci * nr;
+		a.w = (const slot *)g->w + co * ELEMENTS * g->kernel[0] * g->cslots + (i * g->kernel[0] + t->k0) * g->cslots * nr;
 		K(gather_wide)(&a, nr, t->count);
 	}
 }
@@ -192,11 +218,11 @@ void K(tiles_run)(const struct gather *g, const void *x, const float *bias, void
 #pragma omp parallel for schedule(dynamic) num_threads(g->threads)
 	for (int64_t i = 0; i < tasks; i++) {
 		float *room = scratch + omp_get_thread_num() * g->room;
-		struct task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .zero = (elem *)room, .v = room + g->ci, .n = i / batches / g->out[0],
+		struct task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .zero = (elem *)room, .v = (elem *)(room + g->ci), .n = i / batches / g->out[0],
 			.od = i / batches % g->out[0]};
 
 		memset(room, 0, sizeof *room * (size_t)g->ci);
-		t.m = t.v + ELEMENTS * g->batch * g->kernel[0] * g->ci;
+		t.m = room + g->ci + ELEMENTS * g->batch * g->kernel[0] * g->cslots;
 		t.first = g->tiles * (i % batches) / batches, t.count = g->tiles * (i % batches + 1) / batches - t.first;
 		t.k0 = dp > t.od ? dp - t.od : 0, t.d0 = t.od - dp + t.k0;
 		t.taps = g->kernel[0] < g->in[0] + dp - t.od ? g->kernel[0] - t.k0 : g->in[0] + dp - t.od - t.k0;

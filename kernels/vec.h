@@ -54,15 +54,20 @@ INLINE vec load_halves(const bf16 *p)
 	return (vec)(__builtin_convertvector(*(const halves *)p, words) << 16);
 }
 
-/* To the nearest, ties to even; what is no number stays none. */
+/* The upper halves are the nearest bfloat16, ties to even; what is no number stays none. */
+INLINE words rounded(vec v)
+{
+	words u = (words)v, nan = (words)(v != v);
+
+	return ((u + 0x7fff + (u >> 16 & 1)) & ~nan) | ((u | 0x400000) & nan);
+}
+
 INLINE void store_halves(bf16 *p, vec v)
 {
 #ifdef __AVX512BF16__
 	*(__m256i_u *)p = (__m256i)_mm512_cvtneps_pbh((__m512)v);
 #else
-	words u = (words)v, rounded = u + 0x7fff + (u >> 16 & 1), nan = (words)(v != v);
-
-	*(halves *)p = __builtin_convertvector(((rounded & ~nan) | ((u | 0x400000) & nan)) >> 16, halves);
+	*(halves *)p = __builtin_convertvector(rounded(v) >> 16, halves);
 #endif
 }
 

@@ -56,38 +56,18 @@ seg-score -o "$dir/scores.tsv" "$dir/pred.ts"
 cut -f 1-3 "$dir/scores.tsv"
 nii-view --montage 6 -d "$dir/pictures" "$dir/pred.ts"
 
-# loss as a mean over a fortieth of the run; validation where there was one
-awk -F'\t' -v mean=$((steps < 40 ? 1 : steps / 40)) '
-	NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } { s += $c["loss"]; if (++n == mean) { print $c["step"] "\t" s / n; n = s = 0 } }' \
-	"$dir/train.tsv" >"$dir/loss.tsv"
-awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } $c["val_dice"] != "" { print $c["step"] "\t" $c["val_dice"] }' "$dir/train.tsv" >"$dir/dice.tsv"
-curves="\"$dir/loss.tsv\" using 1:2 with lines lw 2 title \"loss\""
-[ -s "$dir/dice.tsv" ] && curves+=", \"$dir/dice.tsv\" using 1:2 axes x1y2 with linespoints lw 2 pt 7 title \"Dice\""
-gnuplot <<-EOF
-	set terminal pngcairo size 800,480
-	set output "$dir/training.png"
-	set datafile separator "\t"
-	set xlabel "step"
-	set xrange [0:$steps]
-	set ylabel "training loss"
-	set y2label "validation Dice"
-	set yrange [0:*]
-	set y2range [0:1]
-	set ytics nomirror
-	set y2tics
-	set grid
-	plot $curves
-EOF
-rm -f "$dir/loss.tsv" "$dir/dice.tsv"
+make -s -f "$(dirname "$0")/figures.mk" LOG="$dir/train.tsv" SCORES="$dir/scores.tsv" DIR="$dir/figures" FORMATS=svg figures
+seg-report --title "niipipe's demo" -s "$dir/scores.tsv" -l "$dir/train.tsv" -m "$dir/model.ts" -o "$dir/report.html" "$dir/pred.ts"
 
 cat <<-EOF
 
 	== done in $(((SECONDS - began) / 60)) min $(((SECONDS - began) % 60)) s
 	mean Dice on unseen patients: $(awk -F'\t' '$1 == "mean" { print $3; exit }' "$dir/scores.tsv")
 
-	pictures (truth green, prediction orange, both yellow):
+	pictures (truth blue, prediction orange, both yellow):
 	$(for p in "$dir"/pictures/*.png; do echo "  $p"; done)
-	training curve:  $dir/training.png
+	report:          $dir/report.html   (open it in a browser)
+	figures:         $dir/figures/
 	scores:          $dir/scores.tsv
 	masks (NIfTI):   $dir/masks/
 	model:           $dir/model.ts   (for your own scans: ${0%demo.sh}segment.sh $dir/model.ts scan.nii.gz)

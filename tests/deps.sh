@@ -1,5 +1,5 @@
 #!/bin/bash
-# Install the Debian packages that are missing, and say so. Elsewhere: print the list.
+# Install the Debian packages that are missing, and say so. Elsewhere: print the list. deps.sh PACKAGE...: these too, where the system has them.
 set -eu
 need=(gcc make pkg-config libnifti-dev libisal-dev zlib1g-dev libjansson-dev libdnnl-dev libpng-dev gnuplot-nox bats mandoc shellcheck perl dcm2niix
 	libopenmpi-dev openmpi-bin)
@@ -8,6 +8,9 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	echo "deps: not a Debian system; the project needs what Debian calls: ${need[*]}"
 	exit 0
 fi
+for p in "$@"; do
+	apt-cache show "$p" >/dev/null 2>&1 && need+=("$p")
+done
 missing=()
 for p in "${need[@]}"; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing+=("$p")
@@ -15,6 +18,6 @@ done
 [ ${#missing[@]} -eq 0 ] && exit 0
 sudo=()
 [ "$(id -u)" -eq 0 ] || sudo=(sudo)
-echo "deps: installing ${missing[*]} (bats, mandoc, shellcheck, perl, dcm2niix: for the tests)"
+echo "deps: installing ${missing[*]} (bats, mandoc, shellcheck, perl, dcm2niix, chromium: for the tests)"
 "${sudo[@]}" apt-get update -qq
 DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

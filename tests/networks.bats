@@ -119,8 +119,8 @@ trains() {
 		trains --precision bf16 --net $net
 		rm -f part.ts part.last.ts
 	done
-	! ts-info whole.last.ts | grep -i bf16
-	ts-info whole.last.ts | grep -q "F32"
+	ts-info whole.last.ts | grep -q 'exp_avg *F32'
+	[ "$(ts-info whole.last.ts | grep -c BF16)" -eq 0 ]
 	trains --precision bf16 --arch '{"_target_": "SegResNet", "init_filters": 4, "norm": ["GROUP", {"num_groups": 2}], "blocks_down": [1, 1], "blocks_up": [1], "dropout_prob": 0.2}'
 }
 

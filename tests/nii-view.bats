@@ -8,16 +8,35 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 @test "a slice is a PNG that respects the spacing" {
 	nii-phantom -s 31,29,8 --spacing 4,4,8 >a.ts
 	nii-view a.ts | head -c 8 | od -An -c | grep -F '211   P   N   G  \r  \n 032  \n'
-	[ "$(nii-view a.ts | size)" = 279x275 ]
-	[ "$(nii-view a.ts --zoom 2 | size)" = 62x72 ]
-	[ "$(nii-view a.ts --zoom 2 --plane coronal | size)" = 62x46 ]
-	[ "$(nii-view a.ts --zoom 2 --plane sagittal | size)" = 58x46 ]
+	[ "$(nii-view a.ts | size)" = 527x525 ] # 17 pixels a voxel, two lines of legend
+	[ "$(nii-view a.ts --plain | size)" = 527x493 ]
+	for p in axial=62x58 coronal=62x32 sagittal=58x32; do
+		[ "$(nii-view a.ts --plain --zoom 2 --plane ${p%=*} | size)" = ${p#*=} ]
+	done
 }
 
-@test "a montage has a tile a slice" {
+@test "a montage has a tile a slice, a strip a tile every slice with a mask" {
 	nii-phantom -s 30,20,7 --spacing 9,9,30 >a.ts
-	[ "$(nii-view a.ts --zoom 1 --montage 4 | size)" = 60x54 ]
-	[ "$(nii-view a.ts --zoom 1 --montage 100 | size)" = 90x74 ]
+	[ "$(nii-view a.ts --plain --zoom 1 --montage 4 | size)" = 60x40 ]
+	[ "$(nii-view a.ts --plain --zoom 1 --montage 100 | size)" = 90x60 ]
+	[ "$(nii-view a.ts --plain --zoom 1 --montage 6 --columns 2 | size)" = 60x60 ]
+	volume s U8 5,1,2 '\0\0\0\1\0\0\1\0\0\0' image >image.ts
+	[ "$(nii-view image.ts --plain --zoom 1 --strip | size)" = 10x1 ]
+	volume s U8 5,1,2 '\0\0\0\1\0\0\1\0\0\0' label >label.ts
+	[ "$(nii-view label.ts -t label --plain --zoom 1 --strip | size)" = 6x1 ]
+}
+
+@test "close, marks and windows change the picture" {
+	nii-phantom -s 48,48,24 --spacing 8,8,12 --volume 60,60 --healthy 0 >a.ts
+	nii-view a.ts -o whole.png
+	for o in "--close 20" "--marks fill" "--marks both" "--marks none" "--window=-100,100" "--preset lung" "--preset mediastinum" "--preset bone" \
+		"--preset abdomen" "--preset liver" "--preset brain" "--preset lung-tumour" "--preset soft"; do
+		nii-view a.ts $o -o "$o.png"
+	done
+	nii-view a.ts --preset auto | cmp - whole.png
+	nii-view a.ts --preset wide | cmp - whole.png
+	rm ./*soft.png # the same as abdomen
+	[ "$(md5sum -- *.png | cut -d ' ' -f 1 | sort -u | wc -l)" = 13 ]
 }
 
 @test "one picture a frame under -d" {
@@ -31,9 +50,23 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 	fails 1 "nii-view: two.ts: phantom-0002: a second frame for one picture (-d DIR takes many)" nii-view two.ts
 	fails 1 "nii-view: one.ts: phantom-0001: slice 8 (there are 8)" nii-view one.ts --slice 8
 	fails 1 "nii-view: one.ts: phantom-0001: no tensor 'prob' in this frame" nii-view one.ts -t prob
-	fails 2 "nii-view: --slice, --largest and --montage exclude each other (see nii-view --help)" nii-view --slice 1 --largest one.ts
+	fails 2 "nii-view: --slice, --largest, --montage and --strip exclude each other (see nii-view --help)" nii-view --slice 1 --largest one.ts
 	fails 2 "nii-view: --window and --preset exclude each other (see nii-view --help)" nii-view --window 0,1 --preset lung one.ts
+	fails 2 "nii-view: --preset: 'pelvis' is not auto or one of lung, mediastinum, bone, abdomen, liver, brain, lung-tumour, soft, wide (see nii-view --help)" \
+		nii-view --preset pelvis one.ts
 	fails 1 "nii-view: one.ts: phantom-0001: /nonexistent/phantom-0001.png: cannot write beside it: No such file or directory" nii-view -d /nonexistent one.ts
+}
+
+@test "an image that was normalised by a window is shown in HU again; one that is in none has no window by name" {
+	nii-phantom -s 48,48,24 --spacing 8,8,12 >a.ts
+	nii-normalize --window=-1024,325 -o n.ts a.ts
+	nii-view n.ts -o n.png # what is drawn is tested by tests/unit/view.c
+	nii-view n.ts --preset brain -o brain.png
+	[ "$(cksum <n.png)" != "$(cksum <brain.png)" ]
+	nii-normalize --zscore -o z.ts a.ts
+	nii-view z.ts -o z.png
+	fails 1 "nii-view: z.ts: phantom-0001: tensor 'image' is not in HU: no window by name" nii-view z.ts --preset brain
+	fails 1 "nii-view: a.ts: phantom-0001: tensor 'label' is not in HU: no window by name" nii-view a.ts -t label --preset brain
 }
 
 @test "normalised images and other tensors" {

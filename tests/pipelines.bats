@@ -11,10 +11,10 @@ setup() {
 	model=demo/model.ts
 }
 
-@test "demo: a model, masks on the scans' grid, scores, pictures, a curve" {
-	for f in model.ts scores.tsv training.png pictures/phantom-0010.png pictures/phantom-0011.png masks/phantom-0010.nii.gz train.tsv; do
+@test "demo: a model, masks on the scans' grid, scores, pictures, figures, a report" {
+	for f in model.ts scores.tsv report.html figures/curves.svg figures/dice.svg pictures/phantom-0010.png pictures/phantom-0011.png masks/phantom-0010.nii.gz train.tsv; do
 		[ -s "demo/$f" ] || { echo "no $f"; false; }
-		case $f in *.png | scores.tsv) grep -F "demo/${f%/*}" said ;; esac
+		case $f in *.png | scores.tsv | report.html) grep -F "demo/${f%/*}" said ;; esac
 	done
 	[ "$(cut -f 1 demo/scores.tsv | head -3 | tr '\n' ' ')" = "id phantom-0010 phantom-0011 " ]
 	nii-read demo/masks/phantom-0011.nii.gz | ts-info | grep -F "48x48x32 voxels of 7.2x7.2x9 mm, axes LPS"

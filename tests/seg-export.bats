@@ -27,6 +27,15 @@ setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
 	seg-export --format onnx unet-plain.ts | grep -aqF ConvTranspose
 }
 
+@test "onnx: attention, and normalisation by the batch" {
+	nii-phantom -n 1 --seed 1 --size 32,32,32 --healthy 0 -o v.ts
+	nii-patch -s 32,32,32 -n 1 v.ts | seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 12, "depths": [1, 1, 1, 2], "num_heads": [1, 2, 3, 4]}' -o swin.ts
+	seg-export swin.ts -o swin.onnx
+	for op in LayerNormalization Softmax Range GreaterOrEqual; do grep -aqF "$op" swin.onnx; done
+	seg-export --format onnx --threads 3 swin.ts | cmp - swin.onnx
+	seg-export --format onnx "$BATS_TEST_DIRNAME/golden/arch-unet-swish.ts" | grep -aqF ReduceMean
+}
+
 @test "what PyTorch has by several names is written by all of them, and left out again" {
 	for n in dynunet-deep resenc plain-first segresnet unet-batch attention; do
 		ts-select --index 0 "$BATS_TEST_DIRNAME/golden/arch-$n.ts" >model.ts

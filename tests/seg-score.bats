@@ -3,41 +3,77 @@ load helper
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	G=$ROOT/tests/golden
+	old=overlap,volume,diameter
+}
+
+# agrees EXPECTED.tsv ARGUMENT...: numbers of seg-score --json, 1e-6 of those expected.
+agrees() {
+	seg-score --json "${@:2}" >agrees.json
+	awk -F '\t' -v rtol=1e-6 -f "$ROOT/tests/score.awk" agrees.json "$1"
+}
+
+# The cases of score.ts whose axes are at right angles: others have no surface distances.
+right() {
+	ts-select --id moved --id ball --id specks --id dense --id oblique --id sagittal --id coronal --id dot --id missed --id invented --id nothing \
+		--id slant "$G/score.ts" >right.ts
+}
+
+# moved MASK OUT: a voxel in front, one off the end
+moved() {
+	local h
+	nii-read "$1" >t.ts
+	h=$(($(od -An -tu8 -N8 t.ts) + 8))
+	{ head -c $h t.ts; printf '\0'; tail -c +$((h + 1)) t.ts | head -c -1; } | nii-write -t image -o "$2"
+}
+
+# The real tumours and themselves moved by a voxel, as pairs into `set`.
+real_pairs() {
+	need_data ct/LUNG1-002
+	pairs=()
+	for n in LUNG1-001 LUNG1-002 pat_3; do
+		gtv=$NIIPIPE_DATA/ct/$n/${n}_gtv.nii.gz
+		moved "$gtv" "$n.nii.gz"
+		pairs+=("$gtv" "$n.nii.gz")
+	done
 }
 
 # Against numpy and scipy from the definitions, every vertex and every pair (tests/golden/make_score.py).
 @test "mesh, centre, corner: by lesion and across all parts" {
 	for by in mesh centre corner; do
-		seg-score --diameter $by "$G/score.ts" | diff - "$G/score_$by.tsv"
-		cat "$G/score.ts" | seg-score --diameter $by --whole | diff - "$G/score_${by}_whole.tsv"
+		seg-score --metrics $old --diameter $by "$G/score.ts" | diff - "$G/score_$by.tsv"
+		cat "$G/score.ts" | seg-score --metrics $old --diameter $by --whole | diff - "$G/score_${by}_whole.tsv"
 	done
-	seg-score "$G/score.ts" | diff - "$G/score_mesh.tsv"
+	seg-score --metrics $old "$G/score.ts" | diff - "$G/score_mesh.tsv"
 }
 
-@test "all labels together" { seg-score --union "$G/score.ts" | diff - "$G/score_union.tsv"; }
+@test "all labels together" { seg-score --metrics $old --union "$G/score.ts" | diff - "$G/score_union.tsv"; }
 
 @test "no truth: nnU-Net's way, MONAI's, one" {
-	seg-score --empty nnunet "$G/score.ts" | diff - "$G/score_mesh.tsv"
-	seg-score --empty monai "$G/score.ts" | diff - "$G/score_monai.tsv"
-	seg-score --empty one "$G/score.ts" | diff - "$G/score_one.tsv"
+	seg-score --metrics $old --empty nnunet "$G/score.ts" | diff - "$G/score_mesh.tsv"
+	seg-score --metrics $old --empty monai "$G/score.ts" | diff - "$G/score_monai.tsv"
+	seg-score --metrics $old --empty one "$G/score.ts" | diff - "$G/score_one.tsv"
 }
 
 @test "labels chosen" {
 	ts-select --id dense "$G/score.ts" >d.ts
-	[ "$(seg-score --labels 3,7,3 d.ts | cut -f1-3,5)" = "$(printf 'id\tlabel\tdice\ttruth_ml\ndense\t3\t0.188366\t0.13725\ndense\t7\tnan\t0\nmean\t3\t0.188366\t0.13725\nmedian\t3\t0.188366\t0.13725\ncount\t3\t1\t1\nmean\t7\tnan\t0\nmedian\t7\tnan\t0\ncount\t7\t0\t1')" ]
+	[ "$(seg-score --labels 3,7,3 d.ts | grep -v '^[cqs][i123d]' | cut -f1-3,5)" = "$(printf 'id\tlabel\tdice\ttruth_ml\ndense\t3\t0.188366\t0.13725\ndense\t7\tnan\t0\nmean\t3\t0.188366\t0.13725\nmedian\t3\t0.188366\t0.13725\ncount\t3\t1\t1\nmean\t7\tnan\t0\nmedian\t7\tnan\t0\ncount\t7\t0\t1')" ]
 }
 
 @test "JSON has the same numbers, and voxels and lesions" {
-	ts-select --id missed "$G/score.ts" | seg-score --json >m.json
-	[ "$(head -n 24 m.json | tail -n +4 | tr -d ' \n')" = '"id":"missed","label":1,"truth_voxels":1,"pred_voxels":0,"both_voxels":0,"truth_lesions":1,"pred_lesions":0,"dice":0.0,"iou":0.0,"truth_ml":0.029999999999999999,"pred_ml":0.0,"volume_error":1.0,"volume_bias":-1.0,"truth_3d_mm":5.0,"pred_3d_mm":0.0,"error_3d":1.0,"error_3d_clipped":1.0,"truth_axial_mm":3.0,"pred_axial_mm":0.0,"error_axial":1.0,"error_axial_clipped":1.0' ]
-	[ "$(sed -n '/summary/,/iou/p' m.json | tr -d ' \n')" = '"summary":[{"label":1,"dice":{"mean":0.0,"median":0.0,"count":1},"iou":{' ]
+	ts-select --id missed "$G/score.ts" | seg-score --metrics $old --json >m.json
+	[ "$(head -n 27 m.json | tail -n +4 | tr -d ' \n')" = '"id":"missed","label":1,"truth_voxels":1,"pred_voxels":0,"both_voxels":0,"truth_lesions":1,"pred_lesions":0,"dice":0.0,"iou":0.0,"truth_ml":0.029999999999999999,"pred_ml":0.0,"volume_error":1.0,"volume_bias":-1.0,"truth_3d_mm":5.0,"pred_3d_mm":0.0,"error_3d":1.0,"error_3d_clipped":1.0,"truth_axial_mm":3.0,"pred_axial_mm":0.0,"error_axial":1.0,"error_axial_clipped":1.0,"sensitivity":0.0,"precision":null,"volume_diff_ml":-0.029999999999999999' ]
+	[ "$(sed -n '/summary/,/iou/p' m.json | tr -d ' \n')" = '"summary":[{"label":1,"dice":{"mean":0.0,"median":0.0,"sd":null,"q1":0.0,"q3":0.0,"ci_low":null,"ci_high":null,"count":1},"iou":{' ]
+	[ "$(sed -n '/options/,$p' m.json | tr -d ' \n')" = '"options":{"diameter":"mesh","empty":"nnunet","surface":"monai","whole":false,"union":false,"connectivity":26,"match":0.5,"nsd":[2.0],"bootstrap":2000,"seed":0}}' ]
+	ts-select --id missed "$G/score.ts" | seg-score --metrics hd_mm --json | grep -q '"hd_mm": "inf"'
 	ts-select --id nothing "$G/score.ts" | seg-score --json >n.json
 	[ "$(grep -c '"dice": null,' n.json)" -eq 1 ]
 }
 
 @test "other tensors; whatever the threads" {
-	seg-score --truth pred --pred label "$G/score.ts" | cut -f1-3 >a
-	seg-score --threads 1 "$G/score.ts" | cut -f1-3 >b
+	right
+	seg-score --truth pred --pred label right.ts | cut -f1-3 >a
+	seg-score --threads 1 right.ts | tee b1 | cut -f1-3 >b
+	seg-score --threads 3 right.ts | diff - b1
 	diff a b
 	fails 1 "seg-score: $G/score.ts: moved: no tensor 'x' in this frame" seg-score --pred x "$G/score.ts"
 }
@@ -61,7 +97,7 @@ setup() {
 	fails 2 "seg-score: NIfTI files and streams do not mix (see seg-score --help)" seg-score truth/ball.nii.gz s.ts
 	ts-select --id dot "$G/score.ts" | nii-write -t label -o dot.nii
 	fails 1 "seg-score: dot.nii: 3x1x2 voxels, but truth/ball.nii.gz has 40x37x19" seg-score -o out truth/ball.nii.gz dot.nii
-	fails 1 "seg-score: pred/moved.nii.gz: lies elsewhere in space than truth/ball.nii.gz: their affines differ by more than 0.001 mm" \
+	fails 1 "seg-score: pred/moved.nii.gz: lies elsewhere in space than truth/ball.nii.gz: their affines differ by more than 0.001 mm (row 1, column 4: 0 against -100)" \
 		seg-score -o out truth/ball.nii.gz pred/moved.nii.gz
 	[ ! -e out ]
 }
@@ -74,16 +110,8 @@ setup() {
 }
 
 @test "real tumours against themselves moved by a voxel, as an independent script has it" {
-	need_data ct/LUNG1-002
-	set --
-	for n in LUNG1-001 LUNG1-002 pat_3; do
-		gtv=$NIIPIPE_DATA/ct/$n/${n}_gtv.nii.gz
-		nii-read "$gtv" >t.ts
-		h=$(($(od -An -tu8 -N8 t.ts) + 8)) # a voxel in front, one off the end
-		{ head -c $h t.ts; printf '\0'; tail -c +$((h + 1)) t.ts | head -c -1; } | nii-write -t image -o "$n.nii.gz"
-		set -- "$@" "$gtv" "$n.nii.gz"
-	done
-	seg-score "$@" | diff - "$G/score_real.tsv"
+	real_pairs
+	seg-score --metrics $old "${pairs[@]}" | diff - "$G/score_real.tsv"
 }
 
 @test "real masks: voxels, lesions, mL, diameters between centres, as shared/data says" {
@@ -104,4 +132,170 @@ ct/pyradiomics/lung1_gtv.nii.gz 1 837 1.361 1 18.18 15.98
 ct/cip/cip64_lungs.nii.gz 1 65624 4554.159 1 312.7 238.93
 ct/totalseg/example_sm_organs.nii.gz 2 3947 106.569 1 85.75 64.62
 END
+}
+
+# ---- peers: tests/golden/make_score.py ----
+
+@test "surfaces and lesions as MONAI, surface-distance and panoptica have them" {
+	right
+	agrees "$G/score_peer_monai.tsv" --nsd 0.5,2 right.ts
+	agrees "$G/score_peer_deepmind.tsv" --surface deepmind --nsd 0.5,2 right.ts
+	real_pairs
+	agrees "$G/score_peer_real_monai.tsv" --nsd 0.5,2 "${pairs[@]}"
+	agrees "$G/score_peer_real_deepmind.tsv" --surface deepmind --nsd 0.5,2 "${pairs[@]}"
+}
+
+@test "no truth, no prediction: surfaces and lesions" {
+	ts-select --id missed --id invented --id nothing "$G/score.ts" >e.ts
+	for how in nnunet monai; do
+		[ "$(seg-score --empty $how --metrics hd_mm,nsd,lesion_f1,pq e.ts | sed -n 2,4p)" = "$(printf 'missed\t1\tinf\t0\t0\t0\ninvented\t1\tinf\t0\t0\t0\nnothing\t1\tnan\tnan\tnan\tnan')" ]
+	done
+	[ "$(seg-score --empty one --metrics hd_mm,nsd,lesion_f1,sq,pq e.ts | sed -n 4p)" = "$(printf 'nothing\t1\t0\t1\t1\t1\t1')" ]
+}
+
+@test "two tables compared: differences, Wilcoxon's test as scipy has it" {
+	seg-score --compare "$G/score_a.tsv" "$G/score_b.tsv" | diff - "$G/score_compare.tsv"
+	seg-score --compare --metrics gap,even "$G/score_a.tsv" "$G/score_b.tsv" >some
+	awk -F '\t' 'NR == 1 || $1 == "gap"' "$G/score_compare.tsv" | diff - <(grep -v ^even some)
+	seg-score --compare --json "$G/score_a.tsv" "$G/score_b.tsv" >c.json
+	sed -n 's/^   "\(metric\|w\|p\)": "\{0,1\}\([^",]*\).*/\2/p' c.json | paste - - - | awk '{ printf "%s %.6g %.6g\n", $1, $2, $3 }' |
+		diff - <(awk 'NR > 1 { print $1, $10, $11 }' "$G/score_compare.tsv")
+	seg-score --compare --seed 1 "$G/score_a.tsv" "$G/score_b.tsv" | cut -f 1-7,10,11 | diff - <(cut -f 1-7,10,11 "$G/score_compare.tsv")
+	[ "$(seg-score --compare --bootstrap 0 "$G/score_a.tsv" "$G/score_b.tsv" | sed -n 2p | cut -f 8,9)" = "$(printf 'nan\tnan')" ]
+}
+
+@test "a table compared with what seg-score itself wrote" {
+	right
+	seg-score -o a.tsv right.ts
+	seg-score --connectivity 6 -o b.tsv right.ts
+	seg-score --compare a.tsv b.tsv | awk -F '\t' '$6 != 0 && $6 != "nan" && !/lesion|^sq|^pq|^metric|axial|3d/ { print; bad = 1 } $1 == "dice" && $2 == 1 && $3 == 11 && $11 == 1 { n++ } END { exit bad || n != 1 }'
+}
+
+@test "tables that cannot be compared" {
+	cd "$G" || return
+	t=$BATS_TEST_TMPDIR/t.tsv
+	bad() { printf "$1" >"$t"; fails 1 "$2" seg-score --compare "$t" score_a.tsv; }
+	bad '' "seg-score: $t: empty: a table begins with a line that names its columns"
+	bad 'id\tlabel\tdice\n' "seg-score: $t: no case in it"
+	bad 'id\tlabel\tdice\nmean\t1\t0\n' "seg-score: $t: no case in it"
+	bad 'id\tdice\na\t1\n' "seg-score: $t: line 1: expected the columns id and label and a metric at least, as seg-score writes them"
+	bad 'id\tlabel\tdice\na\t1\n' "seg-score: $t: line 2 has 2 cells, the heading has 3"
+	bad 'id\tlabel\tdice\na\tx\t1\n' "seg-score: $t: line 2, label: 'x' is not a whole number"
+	bad 'id\tlabel\tdice\na\t1\t0.5mm\n' "seg-score: $t: line 2, dice: '0.5mm' is not a finite number"
+	bad 'id\tlabel\tdice\ta\tdice\n' "seg-score: $t: two columns are named 'dice'"
+	bad 'id\tlabel\tdice\na\t1\t0\na\t2\t0\na\t1\t1\n' "seg-score: $t: case 'a', label 1 is there twice"
+	bad 'id\tlabel\tdice\na/b\t1\t0\n' "seg-score: $t: line 2: id 'a/b' has a '/' or a control character in it"
+	bad 'id\tlabel\tdi\0ce\n' "seg-score: $t: a byte 0: this is not a table"
+	printf 'id\tlabel\teven\ttied\tsame\tgap\ncase00\t1\t1\t1\t1\t1\ncase00\t4\t1\t1\t1\t1\n' >"$t"
+	fails 1 "seg-score: score_a.tsv: has not 1 of the cases of $t: case00 (label 4)" seg-score --compare "$t" score_a.tsv
+	sed 's/gap/gaps/' score_a.tsv >"$t"
+	fails 1 "seg-score: score_a.tsv: has not 1 of the columns of $t (choose with --metrics): gaps" seg-score --compare "$t" score_a.tsv
+	fails 1 "seg-score: score_a.tsv: has no column 'gaps'" seg-score --compare --metrics even,gaps "$t" score_a.tsv
+	fails 1 "seg-score: nosuch.tsv: cannot open: No such file or directory" seg-score --compare score_a.tsv nosuch.tsv
+	fails 2 "seg-score: --compare takes two tables: A.tsv B.tsv (see seg-score --help)" seg-score --compare score_a.tsv
+	fails 2 "seg-score: --compare goes with --metrics, --bootstrap, --seed and --json only (see seg-score --help)" seg-score --compare --lesions score_a.tsv score_b.tsv
+}
+
+# ---- lists ----
+
+masks() {
+	ts-select --id ball --id moved --id slant "$G/score.ts" >s.ts
+	nii-write -d truth -t label s.ts
+	nii-write -d pred -t pred s.ts
+}
+
+@test "pairs of a table, of two directories: as the files one by one, whatever the threads" {
+	masks
+	seg-score truth/ball.nii.gz pred/ball.nii.gz truth/moved.nii.gz pred/moved.nii.gz truth/slant.nii.gz pred/slant.nii.gz >want
+	seg-score truth pred | diff - want
+	seg-score --threads 1 truth/ pred/ | diff - want
+	touch truth/dataset.json pred/.hidden.nii.gz pred/plans.pkl
+	seg-score --threads 3 truth pred | diff - want
+	mkdir t
+	{ printf 'id\ttruth\tpred\n'; for n in ball moved slant; do printf "$n\t../truth/$n.nii.gz\t../pred/$n.nii.gz\n"; done; } >t/pairs.tsv
+	seg-score -L t/pairs.tsv | diff - want
+	sed 's|\.\./||g' t/pairs.tsv | seg-score --list - | diff - want
+}
+
+@test "cases that are not there: all of them named, nothing written" {
+	masks
+	rm truth/slant.nii.gz pred/ball.nii.gz
+	said() { # said EXPECTED COMMAND...: status 1, these lines, no output
+		local got
+		got=$("${@:2}" -o out 2>&1) && return 1
+		[ "$got" = "$1" ] && [ ! -e out ] || { echo "$got"; return 1; }
+	}
+	said "$(printf '%s\n' "seg-score: truth: ball.nii.gz has no prediction in pred" "seg-score: pred: slant.nii.gz has no truth in truth")" seg-score truth pred
+	cp truth/moved.nii.gz truth/ball.nii.gz pred
+	gunzip -k pred/moved.nii.gz pred/ball.nii.gz
+	said "$(printf '%s\n' "seg-score: pred: ball.nii and ball.nii.gz are both case 'ball'" "seg-score: pred: moved.nii and moved.nii.gz are both case 'moved'")" seg-score truth pred
+	mkdir none
+	said "seg-score: none: no masks in it (.nii, .nii.gz, .hdr, .nrrd, .nhdr)" seg-score truth none
+	: >empty.nii.gz
+	printf 'a\ttruth/ball.nii.gz\tpred/ball.nii.gz\nb\ttruth/ball.nii.gz\nc\ttruth/no.nii.gz\tempty.nii.gz\n' >p.tsv
+	said "$(printf '%s\n' "seg-score: p.tsv: case 'b' has no prediction" "seg-score: p.tsv: case 'c': truth/no.nii.gz: cannot open: No such file or directory" "seg-score: p.tsv: case 'c': empty.nii.gz: is empty")" seg-score -L p.tsv
+	printf 'a\ttruth/ball.nii.gz\tpred/ball.nii.gz\na\ttruth/ball.nii.gz\tpred/ball.nii.gz\n' >p.tsv
+	said "seg-score: p.tsv: line 2: id 'a' is there twice" seg-score -L p.tsv
+	: >p.tsv
+	said "seg-score: p.tsv: no case in it" seg-score -L p.tsv
+	said "seg-score: truth/ball.nii.gz: id 'ball' is there twice" seg-score truth/ball.nii.gz pred/ball.nii.gz truth/ball.nii.gz pred/ball.nii.gz
+	cat "$G/score.ts" "$G/score.ts" >two.ts
+	said "seg-score: two.ts: moved: id 'moved' is there twice" seg-score --metrics dice two.ts
+	head -c 300 truth/ball.nii.gz >pred/ball.nii.gz
+	rm pred/*.nii
+	said "$(printf '%s\n' "seg-score: pred/ball.nii.gz: ends inside the gzip data: truncated (offset 300)" "seg-score: truth/no.nii.gz: cannot open: No such file or directory")" \
+		seg-score truth/ball.nii.gz pred/ball.nii.gz truth/moved.nii.gz pred/moved.nii.gz truth/no.nii.gz pred/moved.nii.gz
+	fails 2 "seg-score: --list takes no operands (see seg-score --help)" seg-score -L p.tsv a.ts
+}
+
+# ---- lesions, labels, columns ----
+
+@test "a line a lesion: matched, missed, invented" {
+	ts-select --id sagittal "$G/score.ts" >s.ts
+	seg-score --lesions s.ts >l.tsv
+	[ "$(for k in tp fp fn; do grep -c "	$k	" l.tsv; done | tr '\n' ' ')" = "1 28 37 " ]
+	[ "$(head -1 l.tsv)" = "$(printf 'id\tlabel\tkind\ttruth\tpred\ttruth_ml\tpred_ml\tdice\tiou\ttruth_3d_mm\tpred_3d_mm\ttruth_axial_mm\tpred_axial_mm\terror_axial\ttruth_slice\tpred_slice')" ]
+	# what the cases say follows from the lesions
+	for n in specks dense coronal; do
+		ts-select --id $n "$G/score.ts" >s.ts
+		seg-score --match 0 --lesions s.ts | awk -F '\t' 'NR > 1 { n[$2]++; t[$2] += $3 == "tp"; d[$2] += $8; u[$2] += $9; if ($13 != "nan" && $13 > p[$2]) p[$2] = $13 }
+			END { for (l in n) printf "%d %d %.4f %.4f %.3f\n", l, t[l], d[l] / n[l], u[l] / (t[l] + (n[l] - t[l]) / 2), p[l] }' | sort >a
+		seg-score --match 0 --metrics pred_axial_mm,lesion_tp,lesion_dice,pq s.ts | awk -F '\t' -v n=$n '$1 == n { printf "%d %d %.4f %.4f %.3f\n", $2, $4, $5, $6, $3 }' | sort | diff - a
+	done
+	seg-score --lesions --json s.ts | grep -c '"kind": "fn"' | grep -qx "$(seg-score --lesions s.ts | grep -c '	fn	')"
+}
+
+@test "columns chosen; tolerances" {
+	right
+	[ "$(seg-score --metrics nsd,dice,pq --nsd 1,2.5 right.ts | head -1)" = "$(printf 'id\tlabel\tdice\tnsd_1mm\tnsd_2.5mm\tpq')" ]
+	seg-score --metrics overlap,volume "$G/score.ts" | cut -f 3- | head -1 | grep -qx "dice	iou	truth_ml	pred_ml	volume_error	volume_bias	sensitivity	precision	volume_diff_ml"
+	fails 2 "seg-score: --metrics: there is no metric 'dise' (see seg-score --help)" seg-score --metrics dice,dise right.ts
+	fails 2 "seg-score: --metrics: 9 tolerances (at most 8) (see seg-score --help)" seg-score --nsd 1,2,3,4,5,6,7,8,9 right.ts
+	fails 2 "seg-score: --nsd: -1 is below 0 (see seg-score --help)" seg-score --nsd 1,-1 right.ts
+	fails 1 "seg-score: $G/score.ts: shear: no distances of surfaces (leave them out with --metrics): affine is sheared: axes y and z are not at right angles (cosine 0.2873)" \
+		seg-score "$G/score.ts"
+	sed 's/"id": "moved"/"id": "count"/' "$G/score.ts" | seg-score --metrics dice --json >/dev/null
+	fails 1 "seg-score: a case's id is 'count', which is what a line of the summary is called" seg-score --metrics dice <(sed 's/"id": "moved"/"id": "count"/' "$G/score.ts")
+}
+
+@test "labels outside the set, masks that are none, no lengths" {
+	ts-select --id dense "$G/score.ts" >d.ts
+	seg-score --allow 1,2,3 d.ts >/dev/null
+	fails 1 "seg-score: d.ts: dense: 'label' has label 3 at voxel 3,0,0, which is none of --allow" seg-score --allow 1,2 -o out d.ts
+	AFFINE="2 0 0 0 0 2 0 0 0 0 2 0 0 0 0 1" volume f F32 1,1,4 '\0\0\0\77\0\0\0\77\0\0\0\77\0\0\0\77' image | nii-write -t image -o half.nii
+	fails 1 "seg-score: half.nii: label is not a whole number (voxel 0,0,0: found 0.5)" seg-score half.nii half.nii
+	nii-write -t label -o dense.nii d.ts
+	{ head -c 80 dense.nii; printf '\0\0\0\0'; tail -c +85 dense.nii; } >flat.nii # pixdim 1
+	cmp -s dense.nii flat.nii && return 1
+	{ head -c 252 flat.nii; printf '\0\0\0\0'; tail -c +257 flat.nii; } >none.nii # and no qform, no sform
+	fails 1 "seg-score: none.nii: pixdim[1] is 0 (expected mm) (offset 80)" seg-score none.nii none.nii
+}
+
+@test "--max: exit 1 above" {
+	ts-select --id ball "$G/score.ts" >b.ts
+	seg-score --max hd_mm=3.5 --min nsd_2mm=0.5 b.ts >/dev/null
+	fails 1 "seg-score: mean hd_mm of label 1 is 3.40588, above 3.4" seg-score --max hd_mm=3.4 b.ts
+	fails 2 "seg-score: --max: 'hd_mm=1' is not METRIC=VALUE with a metric of the table (see seg-score --help)" seg-score --metrics dice --max hd_mm=1 b.ts
+	ts-select --id missed "$G/score.ts" | { ! seg-score --max hd95_mm=1000 >/dev/null 2>err; }
+	grep -qx "seg-score: mean hd95_mm of label 1 is inf, above 1000" err
 }

@@ -1,4 +1,4 @@
-/* nii-view: PNG pictures of volumes, with the outlines of truth and prediction.
+/* nii-view: PNG pictures of volumes, with truth and prediction marked.
 
    Reads volume frames; writes one picture a frame: with -o FILE (or standard output) there must be one frame, with -d DIR each goes to
    DIR/ID.png. The image may be in HU or normalised to 0..1. Radiological view: the patient's right is on the left. */
@@ -9,14 +9,12 @@
 #include "lib/stream/stream.h"
 #include "lib/volume/view.h"
 
-static const struct { double lo, hi; } presets[] = {{0, 0}, {-1350, 150}, {-150, 250}, {-500, 1300}, {-1000, 400}};
-
 struct opts {
 	struct view_opts view;
-	const char *dir, *out;
+	const char *dir, *out, *preset;
 	double window[2];
-	int preset, largest;
-	int64_t montage, frames;
+	int largest, plane, marks;
+	int64_t frames;
 };
 
 static int one(struct frame *f, void *arg, struct err *e)
@@ -49,41 +47,49 @@ static void check(struct opts *o, const struct arg_common *c)
 {
 	if (o->dir && c->out)
 		err_usage("-o and -d exclude each other");
-	if ((o->view.slice >= 0) + o->largest + (o->montage > 0) > 1)
-		err_usage("--slice, --largest and --montage exclude each other");
+	if ((o->view.slice >= 0) + o->largest + (o->view.montage > 0) + o->view.strip > 1)
+		err_usage("--slice, --largest, --montage and --strip exclude each other");
 	if (o->window[0] > o->window[1])
 		err_usage("--window: %g is more than %g", o->window[0], o->window[1]);
-	o->view.window = o->window[0] < o->window[1];
+	o->view.window = o->window[0] < o->window[1] ? VIEW_VALUES : VIEW_AUTO;
 	if (o->view.window && o->preset)
 		err_usage("--window and --preset exclude each other");
-	o->view.lo = o->view.window ? o->window[0] : presets[o->preset].lo;
-	o->view.hi = o->view.window ? o->window[1] : presets[o->preset].hi;
-	o->view.window |= o->preset > 0;
-	o->view.montage = o->montage ? o->montage : 1;
+	if (o->preset && strcmp(o->preset, "auto")) {
+		if (view_preset(o->preset, o->window))
+			err_usage("--preset: '%.80s' is not auto or one of " VIEW_PRESETS, o->preset);
+		o->view.window = VIEW_HU;
+	}
+	o->view.lo = o->window[0];
+	o->view.hi = o->window[1];
+	o->view.plane = (enum cut_plane)o->plane;
+	o->view.marks = (enum view_marks)o->marks;
 	o->out = c->out;
 }
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.view = {.tensor = "image", .slice = -1}};
+	struct opts o = {.view = {.tensor = "image", .slice = -1, .close = -1}};
 	struct arg_common c;
 	struct err e;
-	int plane = VIEW_AXIAL;
 	const struct arg args[] = {
 		{'d', "directory", ARG_STR, &o.dir, "DIR", "one picture a frame, DIR/ID.png", 0, 0},
 		{'t', "tensor", ARG_STR, &o.view.tensor, "NAME", "what is shown in grey, its first channel (default image)", 0, 0},
 		{0, "slice", ARG_INT, &o.view.slice, "K", "voxel layer K, from 0", 0, 1e6},
 		{0, "largest", ARG_FLAG, &o.largest, NULL, "the layer with most of label and pred (default; else the middle)", 0, 0},
-		{0, "montage", ARG_INT, &o.montage, "N", "N layers out of those with label or pred (else all)", 1, 1024},
-		{0, "plane", ARG_CHOICE, &plane, "axial|coronal|sagittal", "which way to cut (default axial)", 0, 0},
-		{0, "window", ARG_FLOAT, o.window, "LO,HI", "black and white (default -1000,400; 0,1 for floats within 0..1)", 0, 0, 2},
-		{0, "preset", ARG_CHOICE, &o.preset, "auto|lung|soft|bone|wide", "window by name (default auto)", 0, 0},
-		{0, "zoom", ARG_FLOAT, &o.view.zoom, "F", "pixels a voxel (default: at least 256 a slice)", 0.05, 50},
+		{0, "montage", ARG_INT, &o.view.montage, "N", "N layers out of those with label or pred (else all)", 1, 1024},
+		{0, "strip", ARG_FLAG, &o.view.strip, NULL, "every layer from the first to the last with label or pred, in one row", 0, 0},
+		{0, "columns", ARG_INT, &o.view.columns, "N", "slices a row of a montage (default: about as wide as high)", 1, 1024},
+		{0, "plane", ARG_CHOICE, &o.plane, "axial|coronal|sagittal", "which way to cut (default axial)", 0, 0},
+		{0, "close", ARG_FLOAT, &o.view.close, "MM", "only the box of label and pred and MM around it", 0, 1e6},
+		{0, "marks", ARG_CHOICE, &o.marks, "outline|fill|both|none", "how label and pred are drawn (default outline)", 0, 0},
+		{0, "plain", ARG_FLAG, &o.view.plain, NULL, "no letters, no scale, no legend", 0, 0},
+		{0, "window", ARG_FLOAT, o.window, "LO,HI", "black and white, in values of the image (default -1000,400 HU)", 0, 0, 2},
+		{0, "preset", ARG_STR, &o.preset, "NAME", "window by name: auto, " VIEW_PRESETS, 0, 0},
+		{0, "zoom", ARG_FLOAT, &o.view.zoom, "F", "pixels a voxel (default: at least 512 a slice, 256 each of several)", 0.05, 50},
 		{0}};
-	const struct arg_spec spec = {"nii-view", "[FILE ...]", "Draw volumes with the outlines of truth and prediction as PNG.", args, ARG_OUT, 0, -1};
+	const struct arg_spec spec = {"nii-view", "[FILE ...]", "Draw volumes with truth and prediction marked as PNG.", args, ARG_OUT, 0, -1};
 
 	arg_parse(&spec, argc, argv, &c);
-	o.view.plane = (enum view_plane)plane;
 	check(&o, &c);
 	if (stream_each(&c, one, &o, &e))
 		err_die(&e);

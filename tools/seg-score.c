@@ -1,6 +1,7 @@
-/* seg-score TRUTH PRED ... | [STREAM ...]: how well predicted masks agree with the truth: Dice, IoU, volumes, longest diameters.
-   Operands named .nii, .hdr, .img (or these with .gz), .nrrd or .nhdr are masks and come in pairs; others are streams with both masks in every frame.
-   A line a case and label, then mean, median and count; or JSON. Memory: one case and 24 bytes a run of labels along x. */
+/* seg-score TRUTH PRED ... | -L TABLE | TRUTHS/ PREDS/ | [STREAM ...] | --compare A.tsv B.tsv: how well predicted masks agree with the truth.
+   Operands named .nii, .hdr, .img (or these with .gz), .nrrd or .nhdr are masks and come in pairs; two directories are paired by name; others are
+   streams with both masks in every frame. A line a case and label, then a summary; or a line a lesion; or JSON. Memory: of pairs of files as many
+   cases as threads, else one; 24 bytes a run of labels along x, and for surfaces 5 bytes a voxel of the masks' box. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,129 +9,50 @@
 #include "lib/base/outfile.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/nifti.h"
-#include "lib/volume/score.h"
+#include "lib/volume/score_compare.h"
+#include "lib/volume/score_pairs.h"
 
 struct opts {
 	struct score_options score;
-	struct arg_ints labels;
-	struct arg_strs least;
-	const char *truth, *pred;
-	int empty, by, json;
-	enum score_metric metric[ARG_LIST];
-	double bound[ARG_LIST];
+	struct score_summary_options summary;
+	struct arg_ints labels, allow;
+	struct arg_floats tolerances;
+	struct arg_strs least, most;
+	const char *truth, *pred, *list, *metrics;
+	int empty, by, surface, connectivity, json, compare;
+	struct bound { int column; double v; } min[ARG_LIST], max[ARG_LIST];
 };
 
 struct state {
 	const struct opts *o;
+	struct score_columns columns;
 	struct score_table table;
+	struct pairs pairs;
 };
 
-static const double grid_tolerance = 1e-3; /* mm */
+static const char diameter_words[] = "mesh|centre|corner", empty_words[] = "nnunet|monai|one", surface_words[] = "monai|deepmind";
 
-static int add(struct state *s, const char *id, const struct tensor *truth, const struct tensor *pred, const double affine[16], struct err *e)
-{
-	struct score *sc;
-	size_t n = 0;
-	int r = score_case(truth, pred, affine, &s->o->score, &sc, &n, e);
-
-	for (size_t i = 0; i < n && !r; i++)
-		r = score_add(&s->table, id, &sc[i], e);
-	free(sc);
-	return r;
-}
+/* ---- what is scored ---- */
 
 static int one_frame(struct frame *f, void *arg, struct err *e)
 {
 	struct state *s = arg;
 	struct tensor *truth = frame_labels(f, s->o->truth, e), *pred = truth ? frame_labels(f, s->o->pred, e) : NULL;
+	struct score_case c;
 	double affine[16];
 
-	if (!pred || frame_affine(f, affine, e))
+	if (!pred || frame_affine(f, affine, e) || score_masks(truth, pred, affine, &s->o->score, &c, e))
 		return -1;
-	return add(s, frame_id(f), truth, pred, affine, e);
+	return score_add(&s->table, frame_id(f), &c, e);
 }
 
-static int same_grid(const struct frame *f, const struct frame *g, const char *const path[2], struct err *e)
+static int two_directories(const struct arg_common *c)
 {
-	struct grid a, b;
-
-	if (frame_grid(f, &a, e) || frame_grid(g, &b, e))
-		return -1;
-	if (nii_same_grid(&a, &b, grid_tolerance))
-		return 0;
-	if (memcmp(a.size, b.size, sizeof a.size))
-		return err_set(e, path[1], "%lldx%lldx%lld voxels, but %s has %lldx%lldx%lld", (long long)b.size[0], (long long)b.size[1],
-		               (long long)b.size[2], path[0], (long long)a.size[0], (long long)a.size[1], (long long)a.size[2]);
-	return err_set(e, path[1], "lies elsewhere in space than %s: their affines differ by more than %g mm", path[0], grid_tolerance);
+	return c->argc == 2 && pairs_is_directory(c->argv[0]) && pairs_is_directory(c->argv[1]);
 }
 
-static int one_pair(struct state *s, const char *const path[2], struct err *e)
-{
-	struct frame f[2] = {{0}};
-	double affine[16];
-	int r = -1;
-
-	if (!nii_load(path[0], "label", &f[0], e) && !nii_load(path[1], "pred", &f[1], e) && !same_grid(&f[0], &f[1], path, e) &&
-	    !frame_affine(&f[0], affine, e)) {
-		r = add(s, frame_id(&f[0]), frame_find(&f[0], "label"), frame_find(&f[1], "pred"), affine, e);
-		if (r)
-			err_prefix(e, "%s", path[1]);
-	}
-	frame_free(&f[0]);
-	frame_free(&f[1]);
-	return r;
-}
-
-/* --min METRIC=V */
-static void parse_bounds(struct opts *o)
-{
-	for (int i = 0; i < o->least.n; i++) {
-		const char *text = o->least.v[i], *eq = strchr(text, '=');
-		struct err e;
-
-		if (!eq || score_find(text, (size_t)(eq - text), &o->metric[i]))
-			err_usage("--min: '%.80s' is not METRIC=VALUE with a metric of the table", text);
-		if (arg_float(eq + 1, 0, 0, &o->bound[i], &e))
-			err_usage("--min: %s", e.text);
-	}
-}
-
-/* The mean of every label must reach every bound. */
-static int check_bounds(const struct state *s, struct err *e)
-{
-	for (int i = 0; i < s->o->least.n; i++)
-		for (size_t k = 0; k < s->table.n; k++) {
-			int64_t label = s->table.row[k].s.label;
-			struct score_summary m;
-
-			if (score_summarize(&s->table, label, s->o->metric[i], &m, e))
-				return -1;
-			if (!(m.mean >= s->o->bound[i]))
-				return err_set(e, NULL, "mean %s of label %lld is %.6g, below %.6g", score_name(s->o->metric[i]), (long long)label, m.mean,
-				               s->o->bound[i]);
-		}
-	return 0;
-}
-
-static int run(struct state *s, const struct arg_common *c, int pairs, struct err *e)
-{
-	struct out o;
-	int r = 0;
-
-	if (out_open(&o, c->out, 0, e))
-		return -1;
-	for (int i = 0; i < c->argc && pairs && !r; i += 2)
-		r = one_pair(s, (const char *const *)c->argv + i, e);
-	if (!pairs)
-		r = stream_each(c, one_frame, s, e);
-	if (r || (s->o->json ? score_write_json(&s->table, &o, e) : score_write_tsv(&s->table, &o, e))) {
-		out_abort(&o);
-		return -1;
-	}
-	return out_close(&o, e) ? -1 : check_bounds(s, e);
-}
-
-static int are_pairs(const struct arg_common *c)
+/* Masks among the operands: 0, or all of them. */
+static int files(const struct arg_common *c)
 {
 	int n = 0;
 
@@ -143,36 +65,210 @@ static int are_pairs(const struct arg_common *c)
 	return n;
 }
 
+/* 1: pairs were named; 0: streams are meant. */
+static int find_pairs(struct state *s, const struct arg_common *c, struct err *e)
+{
+	int r, n = 0;
+
+	if (s->o->list)
+		r = pairs_of_table(&s->pairs, s->o->list, e);
+	else if (two_directories(c))
+		r = pairs_of_directories(&s->pairs, c->argv[0], c->argv[1], e);
+	else if ((n = files(c)))
+		r = pairs_of_files(&s->pairs, c->argv, n, e);
+	else
+		return 0;
+	return r ? -1 : 1;
+}
+
+/* Every problem is a line of its own. */
+static int tell(const struct pairs *p, struct err *e)
+{
+	for (size_t i = 0; i + 1 < p->problems; i++)
+		err_warn("%s", p->problem[i].text);
+	return p->problems ? err_set(e, NULL, "%s", p->problem[p->problems - 1].text) : 0;
+}
+
+static int score_all(struct state *s, const struct arg_common *c, struct err *e)
+{
+	int pairs = find_pairs(s, c, e);
+
+	if (pairs <= 0)
+		return pairs ? -1 : stream_each(c, one_frame, s, e);
+	if (!s->pairs.problems && score_pairs(&s->table, &s->pairs, &s->o->score, e))
+		return -1;
+	return tell(&s->pairs, e);
+}
+
+/* ---- what is said ---- */
+
+static json_t *word(const char *words, int i)
+{
+	while (i--)
+		words = strchr(words, '|') + 1;
+	return json_stringn(words, strcspn(words, "|"));
+}
+
+static json_t *options_json(const struct state *s)
+{
+	const struct opts *o = s->o;
+	json_t *tolerances = json_array();
+
+	for (int i = 0; i < s->columns.tolerances; i++)
+		json_array_append_new(tolerances, json_real(s->columns.tolerance[i]));
+	return json_pack("{s:o, s:o, s:o, s:b, s:b, s:I, s:f, s:o, s:I, s:I}", "diameter", word(diameter_words, o->by), "empty", word(empty_words, o->empty),
+	                 "surface", word(surface_words, o->surface), "whole", o->score.whole, "union", o->score.all, "connectivity",
+	                 (json_int_t)o->score.connectivity, "match", o->score.match, "nsd", tolerances, "bootstrap",
+	                 (json_int_t)o->summary.resamples, "seed", (json_int_t)o->summary.seed);
+}
+
+static int write_table(const struct state *s, struct out *out, struct err *e)
+{
+	const struct opts *o = s->o;
+	json_t *options = o->json ? options_json(s) : NULL;
+	int r;
+
+	if (o->score.lesions)
+		r = o->json ? score_write_lesions_json(&s->table, options, out, e) : score_write_lesions(&s->table, out, e);
+	else
+		r = o->json ? score_write_json(&s->table, &s->columns, &o->summary, options, out, e)
+		            : score_write_tsv(&s->table, &s->columns, &o->summary, out, e);
+	json_decref(options);
+	return r;
+}
+
+static int compare(const struct state *s, const struct arg_common *c, struct out *out, struct err *e)
+{
+	struct score_file a = {0}, b = {0};
+	json_t *options = json_pack("{s:s, s:s, s:I, s:I}", "a", c->argv[0], "b", c->argv[1], "bootstrap", (json_int_t)s->o->summary.resamples, "seed",
+	                            (json_int_t)s->o->summary.seed);
+	int r = score_file_read(&a, c->argv[0], e) || score_file_read(&b, c->argv[1], e) ||
+	        score_compare(&a, &b, s->o->metrics, &s->o->summary, s->o->json, options, out, e);
+
+	score_file_free(&a);
+	score_file_free(&b);
+	json_decref(options);
+	return r ? -1 : 0;
+}
+
+/* ---- bounds ---- */
+
+/* --min and --max METRIC=V */
+static void parse_bounds(const struct score_columns *c, const struct arg_strs *texts, const char *option, struct bound *b)
+{
+	for (int i = 0; i < texts->n; i++) {
+		const char *text = texts->v[i], *eq = strchr(text, '=');
+		struct err e;
+
+		b[i].column = eq ? score_columns_find(c, text, (size_t)(eq - text)) : -1;
+		if (b[i].column < 0)
+			err_usage("%s: '%.80s' is not METRIC=VALUE with a metric of the table", option, text);
+		if (arg_float(eq + 1, 0, 0, &b[i].v, &e))
+			err_usage("%s: %s", option, e.text);
+	}
+}
+
+/* The mean of every label must keep every bound. */
+static int check_bounds(const struct state *s, const struct bound *b, int n, int least, struct err *e)
+{
+	int64_t label = 0;
+
+	for (int i = 0; i < n; i++)
+		for (int first = 1; score_next_label(&s->table, first, &label); first = 0) {
+			double mean = score_mean(&s->table, label, s->columns.m[b[i].column]);
+
+			if (!(least ? mean >= b[i].v : mean <= b[i].v))
+				return err_set(e, NULL, "mean %s of label %lld is %.6g, %s %.6g", s->columns.name[b[i].column], (long long)label, mean,
+				               least ? "below" : "above", b[i].v);
+		}
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+static int run(struct state *s, const struct arg_common *c, struct err *e)
+{
+	const struct opts *o = s->o;
+	struct out out;
+
+	if (out_open(&out, c->out, 0, e))
+		return -1;
+	if (o->compare ? compare(s, c, &out, e) : score_all(s, c, e) || write_table(s, &out, e)) {
+		out_abort(&out);
+		return -1;
+	}
+	if (out_close(&out, e))
+		return -1;
+	return check_bounds(s, o->min, o->least.n, 1, e) || check_bounds(s, o->max, o->most.n, 0, e) ? -1 : 0;
+}
+
+/* What the options say, in the library's words. */
+static void set_up(struct opts *o, struct state *s, const struct arg_common *c)
+{
+	struct err e;
+
+	if (!o->tolerances.n)
+		o->tolerances.v[o->tolerances.n++] = 2;
+	if (!o->compare && score_columns_choose(&s->columns, o->metrics ? o->metrics : "all", o->tolerances.v, o->tolerances.n, &e))
+		err_usage("--metrics: %s", e.text);
+	for (int i = 0; i < o->tolerances.n; i++)
+		if (o->tolerances.v[i] < 0)
+			err_usage("--nsd: %g is below 0", o->tolerances.v[i]);
+	if (o->compare && c->argc != 2)
+		err_usage("--compare takes two tables: A.tsv B.tsv");
+	if (o->compare && (o->least.n || o->most.n || o->score.lesions || o->list))
+		err_usage("--compare goes with --metrics, --bootstrap, --seed and --json only");
+	if (o->list && c->argc)
+		err_usage("--list takes no operands");
+	o->score.empty = (enum score_empty)o->empty;
+	o->score.by = (enum diameter_by)o->by;
+	o->score.surface = (enum surface_by)o->surface;
+	o->score.connectivity = (const int[]){6, 18, 26}[o->connectivity];
+	o->score.labels = &o->labels;
+	o->score.allow = &o->allow;
+	o->score.columns = &s->columns;
+	parse_bounds(&s->columns, &o->least, "--min", o->min);
+	parse_bounds(&s->columns, &o->most, "--max", o->max);
+}
+
 int main(int argc, char **argv)
 {
-	struct opts o = {.truth = "label", .pred = "pred"};
+	struct opts o = {.truth = "label", .pred = "pred", .connectivity = 2, .score.match = .5, .summary = {2000, 0}};
 	struct state s = {.o = &o};
 	struct arg_common c;
 	struct err e;
 	const struct arg args[] = {
-		{0, "diameter", ARG_CHOICE, &o.by, "mesh|centre|corner", "longest diameter between mesh vertices, voxel centres or corners (mesh)"},
-		{0, "whole", ARG_FLAG, &o.score.whole, NULL, "diameters across all parts of a label (each 26-connected lesion by itself)"},
-		{0, "empty", ARG_CHOICE, &o.empty, "nnunet|monai|one", "score of a case without truth: see the manual (nnunet)"},
+		{'L', "list", ARG_STR, &o.list, "TABLE", "pairs from lines id, truth, prediction with tabs between them"},
+		{0, "metrics", ARG_STR, &o.metrics, "NAME,...", "columns, or overlap, volume, diameter, surface, lesion, all (all)"},
+		{0, "diameter", ARG_CHOICE, &o.by, diameter_words, "longest diameter between mesh vertices, voxel centres or corners (mesh)"},
+		{0, "whole", ARG_FLAG, &o.score.whole, NULL, "diameters across all parts of a label (each lesion by itself)"},
+		{0, "surface", ARG_CHOICE, &o.surface, surface_words, "surfaces are edge voxels, or corners with areas (monai)"},
+		{0, "nsd", ARG_FLOATS, &o.tolerances, "MM,...", "tolerances of the surface Dice, mm (2)"},
+		{'c', "connectivity", ARG_CHOICE, &o.connectivity, "6|18|26", "neighbours of a voxel in a lesion: by faces, edges too, corners too (26)"},
+		{0, "match", ARG_FLOAT, &o.score.match, "IOU", "least overlap of two lesions that are the same; 0: any (0.5)", 0, 1},
+		{0, "lesions", ARG_FLAG, &o.score.lesions, NULL, "a line a lesion, matched or not, in place of the cases"},
+		{0, "empty", ARG_CHOICE, &o.empty, empty_words, "score of a case without truth: see the manual (nnunet)"},
 		{0, "labels", ARG_INTS, &o.labels, "L,...", "score these labels (those that there are)"},
+		{0, "allow", ARG_INTS, &o.allow, "L,...", "any other label is an error"},
 		{0, "union", ARG_FLAG, &o.score.all, NULL, "all labels together, as label 1"},
 		{0, "truth", ARG_STR, &o.truth, "TENSOR", "the truth in a stream (label)"},
 		{0, "pred", ARG_STR, &o.pred, "TENSOR", "the prediction in a stream (pred)"},
 		{0, "min", ARG_STRS, &o.least, "METRIC=V", "fail if the mean is below V, as dice=0.7; may be repeated"},
+		{0, "max", ARG_STRS, &o.most, "METRIC=V", "fail if the mean is above V, as hd95_mm=10; may be repeated"},
+		{0, "bootstrap", ARG_INT, &o.summary.resamples, "N", "resamples for the interval of a mean; 0: none (2000)", 0, 1000000},
+		{0, "seed", ARG_INT, &o.summary.seed, "S", "which resamples (0)", 0, 9e15},
+		{0, "compare", ARG_FLAG, &o.compare, NULL, "operands are two tables of this program: how B differs from A"},
 		{0, "json", ARG_FLAG, &o.json, NULL, "one JSON object (tab-separated lines)"},
 		{0},
 	};
-	const struct arg_spec spec = {"seg-score", "TRUTH PRED ... | [STREAM ...]", "Score predicted masks: overlap, volumes, diameters.", args,
-	                              ARG_OUT, 0, -1};
-	int pairs;
+	const struct arg_spec spec = {"seg-score", "TRUTH PRED ... | TRUTHS/ PREDS/ | [STREAM ...]",
+	                              "Score predicted masks: overlap, volumes, diameters, surfaces, lesions.", args, ARG_OUT, 0, -1};
 
 	arg_parse(&spec, argc, argv, &c);
-	o.score.empty = (enum score_empty)o.empty;
-	o.score.by = (enum diameter_by)o.by;
-	o.score.labels = &o.labels;
-	parse_bounds(&o);
-	pairs = are_pairs(&c);
-	if (run(&s, &c, pairs, &e))
+	set_up(&o, &s, &c);
+	if (run(&s, &c, &e))
 		err_die(&e);
 	score_free(&s.table);
+	pairs_free(&s.pairs);
 	return 0;
 }

@@ -6,7 +6,8 @@
 
 #define DEVICE_PRECISIONS "auto|fp32|bf16" /* enum k_precision */
 
-/* precision: of activations (kernels/backend.h). device: "auto", "cpu", "cuda" or "cuda:N". Looked for in $NIIPIPE_BACKENDS, beside the executable, in ../lib/niipipe of it. auto takes CUDA
+/* precision: of activations (kernels/backend.h).
+   device: "auto", "cpu", "cuda" or "cuda:N". Looked for in $NIIPIPE_BACKENDS, beside the executable, in ../lib/niipipe of it. auto takes CUDA
    where there is a device, else the CPU. The table is valid for the life of the process. NULL and an error. */
 const struct k_backend *device_open(const char *device, enum k_precision precision, struct err *e);
 

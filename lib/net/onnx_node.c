@@ -1,272 +1,140 @@
 #include "lib/net/onnx_node.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* AttributeProto.AttributeType; numbers of fields in onnx.proto */
-enum { FLOAT = 1, INT = 2, STRING = 3, FLOATS = 6, INTS = 7 };
-enum { GRAPH_NODE = 1, NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_NAME = 3, NODE_OP = 4, NODE_ATTR = 5 };
-enum { ATTR_NAME = 1, ATTR_F = 2, ATTR_I = 3, ATTR_S = 4, ATTR_FLOATS = 7, ATTR_INTS = 8, ATTR_TYPE = 20 };
-enum { TENSOR_DIM = 1, TENSOR_TYPE = 2, TENSOR_NAME = 8 };
-
-/* Where an operation's nodes are made: its input's name (the first), its output's, attributes of the node to come. */
-struct site {
-	struct onnx_writer *w;
-	const struct graph_op *op;
-	char x[ONNX_NAME], y[ONNX_NAME];
-	struct onnx_proto attr;
-};
-
-/* Names of values between an operation's nodes, and of its own constants. */
-struct name { char s[ONNX_NAME + 16]; };
-
-static struct name inner(const struct site *s, const char *what)
-{
-	struct name n;
-
-	snprintf(n.s, sizeof n.s, "%s:%s", s->y, what);
-	return n;
-}
-
-static void value_name(const struct graph *g, int i, char name[ONNX_NAME])
-{
-	if (i == g->out)
-		snprintf(name, ONNX_NAME, "logits");
-	else if (g->op[i].kind == GRAPH_INPUT)
-		snprintf(name, ONNX_NAME, "input");
-	else
-		snprintf(name, ONNX_NAME, "%d.%s", i, g->op[i].name);
-}
-
-/* -- attributes of the node to come -- */
-
-static void attr_int(struct site *s, const char *name, int64_t v)
-{
-	struct onnx_proto a = {0};
-
-	onnx_proto_text(&a, ATTR_NAME, name);
-	onnx_proto_int(&a, ATTR_I, v);
-	onnx_proto_int(&a, ATTR_TYPE, INT);
-	onnx_proto_message(&s->attr, NODE_ATTR, &a);
-}
-
-static void attr_float(struct site *s, const char *name, float v)
-{
-	struct onnx_proto a = {0};
-
-	onnx_proto_text(&a, ATTR_NAME, name);
-	onnx_proto_float(&a, ATTR_F, v);
-	onnx_proto_int(&a, ATTR_TYPE, FLOAT);
-	onnx_proto_message(&s->attr, NODE_ATTR, &a);
-}
-
-static void attr_text(struct site *s, const char *name, const char *v)
-{
-	struct onnx_proto a = {0};
-
-	onnx_proto_text(&a, ATTR_NAME, name);
-	onnx_proto_text(&a, ATTR_S, v);
-	onnx_proto_int(&a, ATTR_TYPE, STRING);
-	onnx_proto_message(&s->attr, NODE_ATTR, &a);
-}
-
-static void attr_floats(struct site *s, const char *name, const float *v, int n)
-{
-	struct onnx_proto a = {0};
-
-	onnx_proto_text(&a, ATTR_NAME, name);
-	for (int k = 0; k < n; k++)
-		onnx_proto_float(&a, ATTR_FLOATS, v[k]);
-	onnx_proto_int(&a, ATTR_TYPE, FLOATS);
-	onnx_proto_message(&s->attr, NODE_ATTR, &a);
-}
-
-/* Three whole numbers, `times` over: pads are those before, then those behind. */
-static void attr_ints(struct site *s, const char *name, const int v[3], int times)
-{
-	struct onnx_proto a = {0};
-
-	onnx_proto_text(&a, ATTR_NAME, name);
-	for (int k = 0; k < 3 * times; k++)
-		onnx_proto_int(&a, ATTR_INTS, v[k % 3]);
-	onnx_proto_int(&a, ATTR_TYPE, INTS);
-	onnx_proto_message(&s->attr, NODE_ATTR, &a);
-}
-
-/* -- nodes -- */
-
-/* A node of this type; its inputs follow, "" one that is left out, NULL the end. */
-static void emit(struct site *s, const char *type, const char *out, ...)
-{
-	struct onnx_proto node = {0};
-	const char *in;
-	va_list ap;
-
-	va_start(ap, out);
-	while ((in = va_arg(ap, const char *)))
-		onnx_proto_text(&node, NODE_INPUT, in);
-	va_end(ap);
-	onnx_proto_text(&node, NODE_OUTPUT, out);
-	onnx_proto_text(&node, NODE_NAME, out);
-	onnx_proto_text(&node, NODE_OP, type);
-	onnx_proto_fields(&node, &s->attr);
-	onnx_proto_message(&s->w->nodes, GRAPH_NODE, &node);
-}
-
-static struct name number(struct site *s, const char *what, float v)
-{
-	struct name n = inner(s, what);
-
-	attr_floats(s, "value_floats", &v, 1);
-	emit(s, "Constant", n.s, NULL);
-	return n;
-}
-
-/* -- constants -- */
-
-static void constant(struct site *s, const char *name, const struct graph_param *p, float fill, int rank, const int64_t *shape)
-{
-	struct onnx_writer *w = s->w;
-	struct onnx_constant *c = &w->constant[w->constants];
-
-	for (int i = 0; i < w->constants; i++)
-		if (w->constant[i].name && !strcmp(w->constant[i].name, name))
-			return; /* shared slopes */
-	*c = (struct onnx_constant){.name = strdup(name), .param = p, .fill = fill, .n = 1};
-	for (int k = 0; k < rank; k++) {
-		onnx_proto_int(&c->head, TENSOR_DIM, shape[k]);
-		c->n *= shape[k];
-	}
-	onnx_proto_int(&c->head, TENSOR_TYPE, ONNX_FLOAT);
-	onnx_proto_text(&c->head, TENSOR_NAME, name);
-	c->head.bad |= !c->name;
-	w->constants++;
-}
-
-/* The name of a parameter, which becomes a constant of its own shape, or, spread, of one [c,1,1,1] that meets channels. */
-static const char *param(struct site *s, int i, int spread)
-{
-	const struct graph_param *p = &s->w->g->param[i];
-	const int64_t shape[4] = {p->count, 1, 1, 1};
-
-	constant(s, p->name, p, 0, spread ? 4 : p->rank, spread ? shape : p->shape);
-	return p->name;
-}
-
-static struct name filled(struct site *s, const char *what, float v, int64_t n)
-{
-	struct name name = inner(s, what);
-
-	constant(s, name.s, NULL, v, 1, &n);
-	return name;
-}
 
 /* -- operations: 0, or -1: there is no form of it -- */
 
-static int node_conv(struct site *s)
+/* Three whole numbers, `times` over: pads are those before, then those behind. */
+static void attr_triple(struct onnx_site *s, const char *name, const int v[3], int times)
+{
+	int64_t all[6];
+
+	for (int k = 0; k < 3 * times; k++)
+		all[k] = v[k % 3];
+	onnx_attr_ints(s, name, all, 3 * times);
+}
+
+static int node_conv(struct onnx_site *s)
 {
 	const struct graph_conv *c = &s->op->conv;
-	const char *w = param(s, s->op->w, 0), *b = s->op->b < 0 ? NULL : param(s, s->op->b, 0);
+	const struct graph_param *p = &s->w->g->param[s->op->w];
+	const char *w = onnx_param_as(s, s->op->w, 5, (const int64_t[]){p->shape[0], p->shape[1], c->kernel[0], c->kernel[1], c->kernel[2]});
+	const char *b = s->op->b < 0 ? NULL : onnx_param(s, s->op->b);
 	int more[3];
 
-	attr_ints(s, "kernel_shape", c->kernel, 1);
-	attr_ints(s, "strides", c->stride, 1);
-	attr_ints(s, "pads", c->pad, 2);
+	attr_triple(s, "kernel_shape", c->kernel, 1);
+	attr_triple(s, "strides", c->stride, 1);
+	attr_triple(s, "pads", c->pad, 2);
 	for (int k = 0; k < 3; k++)
 		more[k] = c->stride[k] - c->kernel[k] + 2 * c->pad[k]; /* so that the output is input times stride */
 	if (c->transposed)
-		attr_ints(s, "output_padding", more, 1);
-	emit(s, c->transposed ? "ConvTranspose" : "Conv", s->y, s->x, w, b, NULL);
+		attr_triple(s, "output_padding", more, 1);
+	onnx_last(s, c->transposed ? "ConvTranspose" : "Conv", s->x, w, b, NULL);
 	return 0;
 }
 
-static int norm_group(struct site *s)
+/* What is normalised becomes the result, by gamma and beta if there are any. */
+static int scaled(struct onnx_site *s, const char *type, const char *a, const char *b)
 {
-	const int groups[3] = {0, (int)s->op->norm.groups, -1}; /* batch as it is; the rest */
-	const struct name to = inner(s, "to"), grouped = inner(s, "grouped"), normed = inner(s, "normed"), shape = inner(s, "shape");
-	const struct name back = inner(s, "back"), scaled = inner(s, "scaled");
-	struct name ones = filled(s, "ones", 1, groups[1]), zeros = filled(s, "zeros", 0, groups[1]);
+	struct onnx_name x;
 
-	attr_ints(s, "value_ints", groups, 1);
-	emit(s, "Constant", to.s, NULL);
-	emit(s, "Reshape", grouped.s, s->x, to.s, NULL);
-	attr_float(s, "epsilon", s->op->norm.eps);
-	emit(s, "InstanceNormalization", normed.s, grouped.s, ones.s, zeros.s, NULL);
-	emit(s, "Shape", shape.s, s->x, NULL);
-	emit(s, "Reshape", s->op->norm.affine ? back.s : s->y, normed.s, shape.s, NULL);
-	if (!s->op->norm.affine)
+	if (!s->op->norm.affine) {
+		onnx_last(s, type, a, b, NULL);
 		return 0;
-	emit(s, "Mul", scaled.s, back.s, param(s, s->op->w, 1), NULL);
-	emit(s, "Add", s->y, scaled.s, param(s, s->op->b, 1), NULL);
+	}
+	x = onnx_node(s, type, a, b, NULL);
+	x = onnx_node(s, "Mul", x.s, onnx_param_spread(s, s->op->w), NULL);
+	onnx_last(s, "Add", x.s, onnx_param_spread(s, s->op->b), NULL);
 	return 0;
 }
 
-static int node_norm(struct site *s)
+static int norm_group(struct onnx_site *s)
+{
+	const int64_t groups[3] = {0, s->op->norm.groups, -1}; /* batch as it is; the rest */
+	struct onnx_name ones = onnx_filled(s, 1, groups[1]), zeros = onnx_filled(s, 0, groups[1]), x, shape;
+
+	x = onnx_node(s, "Reshape", s->x, onnx_ints(s, groups, 3).s, NULL);
+	onnx_attr_float(s, "epsilon", s->op->norm.eps);
+	x = onnx_node(s, "InstanceNormalization", x.s, ones.s, zeros.s, NULL);
+	shape = onnx_node(s, "Shape", s->x, NULL);
+	return scaled(s, "Reshape", x.s, shape.s);
+}
+
+static struct onnx_name mean(struct onnx_site *s, const char *x)
+{
+	onnx_attr_ints(s, "axes", (const int64_t[]){0, 2, 3, 4}, 4);
+	return onnx_node(s, "ReduceMean", x, NULL);
+}
+
+/* By the batch's own statistics: ONNX has it for training alone. */
+static int norm_batch(struct onnx_site *s)
+{
+	struct onnx_name x = onnx_node(s, "Sub", s->x, mean(s, s->x).s, NULL), squares = onnx_node(s, "Mul", x.s, x.s, NULL), deviation;
+
+	deviation = onnx_node(s, "Add", mean(s, squares.s).s, onnx_number(s, s->op->norm.eps).s, NULL);
+	deviation = onnx_node(s, "Sqrt", deviation.s, NULL);
+	return scaled(s, "Div", x.s, deviation.s);
+}
+
+static int node_norm(struct onnx_site *s)
 {
 	const struct graph_op *op = s->op;
-	struct name ones, zeros;
+	struct onnx_name ones, zeros;
 	const char *gamma, *beta;
 
 	if (op->norm.kind == K_NORM_GROUP)
 		return norm_group(s);
-	if (op->norm.kind != K_NORM_INSTANCE && (op->norm.kind != K_NORM_BATCH || op->running < 0))
+	if (op->norm.kind == K_NORM_BATCH && op->running < 0)
+		return norm_batch(s);
+	if (op->norm.kind != K_NORM_INSTANCE && op->norm.kind != K_NORM_BATCH)
 		return -1;
 	if (!op->norm.affine)
-		ones = filled(s, "ones", 1, op->c), zeros = filled(s, "zeros", 0, op->c);
-	gamma = op->norm.affine ? param(s, op->w, 0) : ones.s;
-	beta = op->norm.affine ? param(s, op->b, 0) : zeros.s;
-	attr_float(s, "epsilon", op->norm.eps);
+		ones = onnx_filled(s, 1, op->c), zeros = onnx_filled(s, 0, op->c);
+	gamma = op->norm.affine ? onnx_param(s, op->w) : ones.s;
+	beta = op->norm.affine ? onnx_param(s, op->b) : zeros.s;
+	onnx_attr_float(s, "epsilon", op->norm.eps);
 	if (op->norm.kind == K_NORM_INSTANCE)
-		emit(s, "InstanceNormalization", s->y, s->x, gamma, beta, NULL);
+		onnx_last(s, "InstanceNormalization", s->x, gamma, beta, NULL);
 	else
-		emit(s, "BatchNormalization", s->y, s->x, gamma, beta, param(s, op->running, 0), param(s, op->running + 1, 0), NULL);
+		onnx_last(s, "BatchNormalization", s->x, gamma, beta, onnx_param(s, op->running), onnx_param(s, op->running + 1), NULL);
 	return 0;
 }
 
 /* x Phi(x) = x (1 + erf(x / sqrt 2)) / 2 */
-static int act_gelu(struct site *s)
+static int act_gelu(struct onnx_site *s)
 {
-	const struct name root = number(s, "root", 0.70710678f), one = number(s, "one", 1), half = number(s, "half", 0.5f);
-	const struct name t = inner(s, "t"), erf = inner(s, "erf"), sum = inner(s, "sum"), twice = inner(s, "twice");
+	struct onnx_name t = onnx_node(s, "Mul", s->x, onnx_number(s, 0.70710678f).s, NULL);
 
-	emit(s, "Mul", t.s, s->x, root.s, NULL);
-	emit(s, "Erf", erf.s, t.s, NULL);
-	emit(s, "Add", sum.s, erf.s, one.s, NULL);
-	emit(s, "Mul", twice.s, s->x, sum.s, NULL);
-	emit(s, "Mul", s->y, twice.s, half.s, NULL);
+	t = onnx_node(s, "Erf", t.s, NULL);
+	t = onnx_node(s, "Add", t.s, onnx_number(s, 1).s, NULL);
+	t = onnx_node(s, "Mul", s->x, t.s, NULL);
+	onnx_last(s, "Mul", t.s, onnx_number(s, 0.5f).s, NULL);
 	return 0;
 }
 
-static int act_swish(struct site *s)
+static int act_swish(struct onnx_site *s)
 {
-	const struct name t = inner(s, "sigmoid");
-
-	emit(s, "Sigmoid", t.s, s->x, NULL);
-	emit(s, "Mul", s->y, s->x, t.s, NULL);
+	onnx_last(s, "Mul", s->x, onnx_node(s, "Sigmoid", s->x, NULL).s, NULL);
 	return 0;
 }
 
-static int act_mish(struct site *s)
+static int act_mish(struct onnx_site *s)
 {
-	const struct name soft = inner(s, "softplus"), t = inner(s, "tanh");
+	struct onnx_name t = onnx_node(s, "Softplus", s->x, NULL);
 
-	emit(s, "Softplus", soft.s, s->x, NULL);
-	emit(s, "Tanh", t.s, soft.s, NULL);
-	emit(s, "Mul", s->y, s->x, t.s, NULL);
+	onnx_last(s, "Mul", s->x, onnx_node(s, "Tanh", t.s, NULL).s, NULL);
 	return 0;
 }
 
-static int act_prelu(struct site *s)
+static int act_prelu(struct onnx_site *s)
 {
-	emit(s, "PRelu", s->y, s->x, param(s, s->op->alpha, s->op->act.alphas > 1), NULL);
+	onnx_last(s, "PRelu", s->x, s->op->act.alphas > 1 ? onnx_param_spread(s, s->op->alpha) : onnx_param(s, s->op->alpha), NULL);
 	return 0;
 }
 
-static int node_act(struct site *s)
+static int node_act(struct onnx_site *s)
 {
-	static const struct { const char *type; int alpha; int (*fn)(struct site *s); } acts[] = {
+	static const struct { const char *type; int alpha; int (*fn)(struct onnx_site *s); } acts[] = {
 		[K_ACT_RELU] = {"Relu"}, [K_ACT_LRELU] = {"LeakyRelu", 1}, [K_ACT_PRELU] = {.fn = act_prelu}, [K_ACT_ELU] = {"Elu", 1},
 		[K_ACT_GELU] = {.fn = act_gelu}, [K_ACT_SWISH] = {.fn = act_swish}, [K_ACT_MISH] = {.fn = act_mish}, [K_ACT_SIGMOID] = {"Sigmoid"},
 		[K_ACT_TANH] = {"Tanh"},
@@ -278,60 +146,61 @@ static int node_act(struct site *s)
 	if (acts[kind].fn)
 		return acts[kind].fn(s);
 	if (acts[kind].alpha)
-		attr_float(s, "alpha", s->op->act.slope);
-	emit(s, acts[kind].type, s->y, s->x, NULL);
+		onnx_attr_float(s, "alpha", s->op->act.slope);
+	onnx_last(s, acts[kind].type, s->x, NULL);
 	return 0;
 }
 
-static int node_two(struct site *s)
+static int node_two(struct onnx_site *s)
 {
 	static const char *const type[] = {[GRAPH_ADD] = "Add", [GRAPH_CONCAT] = "Concat", [GRAPH_GATE] = "Mul"};
 	char second[ONNX_NAME];
 
-	value_name(s->w->g, s->op->in[1], second);
+	onnx_value_name(s->w->g, s->op->in[1], second);
 	if (s->op->kind == GRAPH_CONCAT)
-		attr_int(s, "axis", 1);
-	emit(s, type[s->op->kind], s->y, s->x, second, NULL);
+		onnx_attr_int(s, "axis", 1);
+	onnx_last(s, type[s->op->kind], s->x, second, NULL);
 	return 0;
 }
 
-static int node_drop(struct site *s)
+static int node_drop(struct onnx_site *s)
 {
-	emit(s, "Identity", s->y, s->x, NULL);
+	onnx_last(s, "Identity", s->x, NULL);
 	return 0;
 }
 
-static int node_scale(struct site *s)
+static int node_scale(struct onnx_site *s)
 {
 	const float scales[5] = {1, 1, (float)s->op->factor[0], (float)s->op->factor[1], (float)s->op->factor[2]};
-	const struct name by = inner(s, "scales");
+	struct onnx_name by;
 
 	if (s->op->scale == K_SCALE_MEAN) {
-		attr_ints(s, "kernel_shape", s->op->factor, 1);
-		attr_ints(s, "strides", s->op->factor, 1);
-		emit(s, "AveragePool", s->y, s->x, NULL);
+		attr_triple(s, "kernel_shape", s->op->factor, 1);
+		attr_triple(s, "strides", s->op->factor, 1);
+		onnx_last(s, "AveragePool", s->x, NULL);
 		return 0;
 	}
-	attr_floats(s, "value_floats", scales, 5);
-	emit(s, "Constant", by.s, NULL);
-	attr_text(s, "mode", "linear");
-	attr_text(s, "coordinate_transformation_mode", "half_pixel");
-	emit(s, "Resize", s->y, s->x, "", by.s, NULL);
+	onnx_attr_floats(s, "value_floats", scales, 5);
+	by = onnx_node(s, "Constant", NULL);
+	onnx_attr_text(s, "mode", "linear");
+	onnx_attr_text(s, "coordinate_transformation_mode", "half_pixel");
+	onnx_last(s, "Resize", s->x, "", by.s, NULL);
 	return 0;
 }
 
-static int (*const NODES[])(struct site *s) = {
+static int (*const NODES[])(struct onnx_site *s) = {
 	[GRAPH_CONV] = node_conv, [GRAPH_NORM] = node_norm, [GRAPH_ACT] = node_act, [GRAPH_ADD] = node_two, [GRAPH_CONCAT] = node_two,
-	[GRAPH_DROP] = node_drop, [GRAPH_SCALE] = node_scale, [GRAPH_GATE] = node_two,
+	[GRAPH_DROP] = node_drop, [GRAPH_SCALE] = node_scale, [GRAPH_GATE] = node_two, [GRAPH_LAYER] = onnx_layer,
+	[GRAPH_ATTENTION] = onnx_attention, [GRAPH_MERGE] = onnx_merge,
 };
 
 int onnx_node_add(struct onnx_writer *w, int i)
 {
-	struct site s = {.w = w, .op = &w->g->op[i]};
+	struct onnx_site s = {.w = w, .op = &w->g->op[i]};
 	const size_t kind = (size_t)s.op->kind;
 
-	value_name(w->g, s.op->in[0], s.x);
-	value_name(w->g, i, s.y);
+	onnx_value_name(w->g, s.op->in[0], s.x);
+	onnx_value_name(w->g, i, s.y);
 	if (kind >= sizeof NODES / sizeof *NODES || !NODES[kind] || NODES[kind](&s))
 		return err_set(w->e, NULL, "%.200s: this operation is not written as ONNX", s.op->name);
 	return 0;

@@ -24,6 +24,8 @@ struct work {
 	struct hull_point *p;   /* what may be an end of the diameter in space */
 	size_t used, room;
 	double axial, slice;    /* squared; in half voxels */
+	double flat;            /* squared; in a slice of voxels */
+	int32_t z, end[2][2];   /* in half voxels */
 	struct err *e;
 };
 
@@ -127,8 +129,8 @@ static int keep(struct work *w, int32_t x2, int32_t y2, int32_t z2)
 static int finish(struct work *w, int32_t z2, int32_t dz)
 {
 	struct hull_rows *r = &w->rows;
+	size_t n, from = 0, to = 0;
 	double best = 0;
-	size_t n;
 
 	r->n = 0;
 	for (int32_t i = 0; i < 2 * w->ny + 1; i++)
@@ -145,7 +147,11 @@ static int finish(struct work *w, int32_t z2, int32_t dz)
 		for (size_t j = 0; j < i; j++) {
 			double x = w->mm[i][0] - w->mm[j][0], y = w->mm[i][1] - w->mm[j][1];
 
-			best = x * x + y * y > best ? x * x + y * y : best;
+			if (x * x + y * y > best) {
+				best = x * x + y * y;
+				from = j;
+				to = i;
+			}
 		}
 		if (keep(w, w->vertex[i][1], w->vertex[i][0], z2 - dz) || (dz && keep(w, w->vertex[i][1], w->vertex[i][0], z2 + dz)))
 			return -1;
@@ -153,6 +159,12 @@ static int finish(struct work *w, int32_t z2, int32_t dz)
 	if (best > w->axial) {
 		w->axial = best;
 		w->slice = z2;
+	}
+	if (n && z2 % 2 == 0 && best > w->flat) {
+		w->flat = best;
+		w->z = z2;
+		memcpy(w->end[0], w->vertex[from], sizeof w->end[0]);
+		memcpy(w->end[1], w->vertex[to], sizeof w->end[1]);
 	}
 	return 0;
 }
@@ -230,7 +242,11 @@ static int measure(struct work *w, const double affine[16], struct diameter *d)
 			return -1;
 	if (hull_farthest(w->p, w->used, w->r, &squared, w->e))
 		return -1;
-	*d = (struct diameter){sqrt(squared), sqrt(w->axial), w->slice / 2};
+	*d = (struct diameter){sqrt(squared), sqrt(w->axial), w->slice / 2, sqrt(w->flat), w->z / 2, {{0}}};
+	for (int i = 0; i < 2; i++) { /* a vertex is {y, x} */
+		d->end[i][0] = w->end[i][1] / 2.0;
+		d->end[i][1] = w->end[i][0] / 2.0;
+	}
 	return 0;
 }
 
@@ -242,7 +258,8 @@ int diameter_measure(const struct component_line *line, size_t n, const double a
 	*d = (struct diameter){0};
 	if (!n)
 		return 0;
-	w.slice = 2 * line[0].z;
+	w.slice = w.z = 2 * line[0].z;
+	w.flat = -1;
 	r = measure(&w, affine, d);
 	free(w.first);
 	free(w.lo);

@@ -17,6 +17,9 @@ struct diameter {
 	double longest; /* mm, in space */
 	double axial;   /* mm, the longest in one slice across z */
 	double slice;   /* its z, voxels: the lowest of those that have it; a half where it lies between two slices */
+	double line;    /* mm, the longest in one slice of voxels: axial where that is in such a slice. RECIST 1.1's longest diameter */
+	int32_t z;      /* its slice: the lowest of those that have it */
+	double end[2][2]; /* its ends, voxels x, y */
 };
 
 /* line: n runs in the order of z, y, x, none touching another (component_lines). affine: voxel to mm; shear is taken into account. n 0: all is 0.

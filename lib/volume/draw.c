@@ -59,6 +59,18 @@ void draw_dot(struct draw *d, int64_t x, int64_t y, struct draw_colour c)
 		memcpy(d->rgb + 3 * (y * d->w + x), &c, 3);
 }
 
+void draw_veil(struct draw *d, int64_t x, int64_t y, struct draw_colour c, double cover)
+{
+	const uint8_t over[3] = {c.r, c.g, c.b};
+
+	if (x >= 0 && y >= 0 && x < d->w && y < d->h)
+		for (int i = 0; i < 3; i++) {
+			uint8_t *p = d->rgb + 3 * (y * d->w + x) + i;
+
+			*p = (uint8_t)(*p + cover * (over[i] - *p) + 0.5);
+		}
+}
+
 void draw_box(struct draw *d, int64_t x, int64_t y, int64_t w, int64_t h, struct draw_colour c)
 {
 	for (int64_t j = y; j < y + h; j++)
@@ -87,13 +99,15 @@ int64_t draw_text(struct draw *d, int64_t x, int64_t y, int scale, struct draw_c
 	return n * scale * DRAW_CHAR_W;
 }
 
-struct sink { struct out *o; struct err *e; int failed; };
+struct sink { struct out *o; struct html *h; struct err *e; int failed; }; /* o or h */
 
 static void sink_write(png_structp png, png_bytep p, png_size_t n)
 {
 	struct sink *s = png_get_io_ptr(png);
 
-	if (!s->failed && out_write(s->o, p, n, s->e))
+	if (s->h)
+		html_bytes(s->h, p, n);
+	else if (!s->failed && out_write(s->o, p, n, s->e))
 		s->failed = 1;
 	if (s->failed)
 		png_error(png, "write");
@@ -120,17 +134,16 @@ static void sink_warn(png_structp png, png_const_charp text)
 	(void)png, (void)text;
 }
 
-int draw_png(const struct draw *d, struct out *o, struct err *e)
+static int encode(const struct draw *d, struct sink *s)
 {
-	struct sink s = {o, e, 0};
 	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, sink_error, sink_warn);
 	png_infop info = png ? png_create_info_struct(png) : NULL;
 
 	if (!info) {
 		png_destroy_write_struct(&png, NULL);
-		return err_set(e, NULL, "libpng: cannot start");
+		return err_set(s->e, NULL, "libpng: cannot start");
 	}
-	png_set_write_fn(png, &s, sink_write, sink_flush);
+	png_set_write_fn(png, s, sink_write, sink_flush);
 	if (!setjmp(png_jmpbuf(png))) {
 		png_set_IHDR(png, info, (png_uint_32)d->w, (png_uint_32)d->h, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
 		             PNG_FILTER_TYPE_DEFAULT);
@@ -140,5 +153,21 @@ int draw_png(const struct draw *d, struct out *o, struct err *e)
 		png_write_end(png, NULL);
 	}
 	png_destroy_write_struct(&png, &info);
-	return s.failed ? -1 : 0;
+	return s->failed ? -1 : 0;
+}
+
+int draw_png(const struct draw *d, struct out *o, struct err *e)
+{
+	return encode(d, &(struct sink){.o = o, .e = e});
+}
+
+int draw_png_page(const struct draw *d, struct html *h, struct err *e)
+{
+	struct html png = {0};
+	int r = encode(d, &(struct sink){.h = &png, .e = e});
+
+	html_base64(h, png.p, png.n);
+	h->failed |= png.failed;
+	html_free(&png);
+	return r;
 }

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "lib/base/outfile.h"
+#include "lib/base/html.h"
 
 struct draw {
 	int64_t w, h;
@@ -21,12 +21,14 @@ void draw_free(struct draw *d); /* safe on a zeroed one */
 
 /* Outside of the picture nothing is drawn. */
 void draw_dot(struct draw *d, int64_t x, int64_t y, struct draw_colour c);
+void draw_veil(struct draw *d, int64_t x, int64_t y, struct draw_colour c, double cover); /* cover of it 0: not seen, 1: a dot */
 void draw_box(struct draw *d, int64_t x, int64_t y, int64_t w, int64_t h, struct draw_colour c); /* filled */
 
 /* Text with its upper left corner at x, y, every dot scale x scale, on a dark rim; what is not printable ASCII becomes '?'. Returns its width. */
 int64_t draw_text(struct draw *d, int64_t x, int64_t y, int scale, struct draw_colour c, const char *text);
 
-/* Write as PNG, 8 bits RGB. 0, or -1 and an error. */
+/* Write as PNG, 8 bits RGB; draw_png_page puts it into a page as base64. 0, or -1 and an error. */
 int draw_png(const struct draw *d, struct out *o, struct err *e);
+int draw_png_page(const struct draw *d, struct html *h, struct err *e);
 
 #endif

@@ -25,6 +25,11 @@ static int check_length(const double s[3], struct err *e)
 	return 0;
 }
 
+double geo_voxel_ml(const double a[16])
+{
+	return fabs(a[0] * (a[5] * a[10] - a[6] * a[9]) - a[1] * (a[4] * a[10] - a[6] * a[8]) + a[2] * (a[4] * a[9] - a[5] * a[8])) / 1000;
+}
+
 int geo_check_right(const struct grid *g, struct err *e)
 {
 	static const char *const names[3] = {"x and y", "x and z", "y and z"};

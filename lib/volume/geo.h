@@ -10,6 +10,9 @@ enum { GEO_MOST = 1 << 20 }; /* voxels along an axis: more is refused as nonsens
 /* Spacing, mm: length of the affine's column for each axis. */
 void geo_spacing(const struct grid *g, double spacing[3]);
 
+/* A voxel's volume, mL. */
+double geo_voxel_ml(const double affine[16]);
+
 /* Axes of length above zero and at right angles (|cosine| <= 1e-3)? 0, or -1 and an error that says which are not. */
 int geo_check_right(const struct grid *g, struct err *e);
 

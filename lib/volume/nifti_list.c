@@ -55,7 +55,7 @@ static int add_line(struct nii_list *l, char *line, const char *path, int64_t no
 
 static int is_heading(const char *line)
 {
-	return !strcmp(line, "id\timage") || !strcmp(line, "id\timage\tlabel");
+	return !strcmp(line, "id\timage") || !strcmp(line, "id\timage\tlabel") || !strcmp(line, "id\ttruth\tpred");
 }
 
 static int lines(struct nii_list *l, FILE *in, const char *path, struct err *e)

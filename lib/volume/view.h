@@ -1,25 +1,49 @@
-/* A volume as a picture: slices in the radiologist's orientation with the outlines of truth and prediction. */
+/* A volume as a picture: slices in the radiologist's orientation with truth and prediction marked on them. */
 #ifndef NIIPIPE_VIEW_H
 #define NIIPIPE_VIEW_H
 
-#include "lib/stream/frame.h"
+#include "lib/volume/cut.h"
 #include "lib/volume/draw.h"
 
-enum view_plane { VIEW_AXIAL, VIEW_CORONAL, VIEW_SAGITTAL };
+enum view_marks { VIEW_OUTLINE, VIEW_FILL, VIEW_BOTH, VIEW_BARE };
+
+enum view_window {
+	VIEW_AUTO,   /* as view_range says */
+	VIEW_VALUES, /* lo and hi are values of the image */
+	VIEW_HU      /* HU; an error where these are not known */
+};
 
 struct view_opts {
 	const char *tensor;  /* what is shown in grey: its first channel; on the frame's grid */
-	enum view_plane plane;
+	enum cut_plane plane;
 	int64_t slice;       /* index of the voxel layer; -1: choose */
-	int64_t montage;     /* how many slices, spread over those with label or pred, else over all; 1: the one with most */
-	int window;          /* 1: lo, hi are given; 0: 0..1 where the values are floats within [0, 1], else -1000..400 */
-	double lo, hi;
-	double zoom;         /* pixels a voxel, along the finer axis; 0: so that a slice is at least 256 pixels wide */
+	int64_t montage;     /* how many slices, spread over those with label or pred, else over all; 0: the one with most */
+	int strip;           /* every slice from the first to the last with label or pred (else all), in one row */
+	int64_t columns;     /* tiles a row; 0: so that the picture is about square */
+	enum view_window window;
+	double lo, hi;       /* black and white */
+	double zoom;         /* pixels a voxel, along the finer axis; 0: so that one slice is at least 512 pixels wide, of several each 256 */
+	enum view_marks marks;
+	double close;        /* mm around label and pred that are shown of a slice; below 0: all of it */
+	int plain;           /* no letters, no scale, no legend */
 };
 
-/* Slices are axial (seen from the feet: the patient's right on the left), coronal (from the front) or sagittal (from the left); spacing is respected;
-   the axes nearest to the world's are taken, an oblique volume is not resampled. Outlines: label green, pred orange, both yellow.
-   *d is released with draw_free. 0, or -1 and an error. */
+/* The colours of label, pred and both: told apart by people who see no red or no green, too. */
+extern const struct draw_colour VIEW_TRUTH, VIEW_PRED, VIEW_SAME;
+
+/* What --preset takes: nii-normalize's windows (normalize.h) and soft, an abdomen's, and wide, -1000 to 400 HU. 0, or -1: no such name. */
+#define VIEW_PRESETS "lung, mediastinum, bone, abdomen, liver, brain, lung-tumour, soft, wide"
+int view_preset(const char *name, double window[2]);
+
+/* How an image is shown where nobody says: its values at black and white, and what they are in HU: scale value + shift; scale 0: nobody knows.
+   An image that nothing has touched is in HU, unless it is of floats within 0..1 in the middle layer; of one that went through one window of
+   nii-normalize the history tells. HU are shown from VIEW_BLACK to VIEW_WHITE, others from 0 to 1 where they lie there, else from the least to the
+   most of the middle layer. 0, or -1 and an error. (view_range.c) */
+enum { VIEW_BLACK = -1000, VIEW_WHITE = 400 };
+struct view_range { double lo, hi, scale, shift; int known; /* the history tells */ };
+int view_range(const struct frame *f, const struct cut *c, const struct tensor *t, struct view_range *r, struct err *e);
+
+/* *d is released with draw_free. 0, or -1 and an error. */
 int view_draw(const struct frame *f, const struct view_opts *o, struct draw *d, struct err *e);
 
 #endif

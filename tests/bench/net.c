@@ -21,7 +21,7 @@ struct bench {
 	int64_t size[3], repeats;
 	float *m, *v;
 	uint8_t *label;
-	int detail, net;
+	int detail, net, precision;
 	struct out o;
 };
 
@@ -127,7 +127,7 @@ static int prepare(struct bench *b, struct err *e)
 	int64_t total;
 
 	json_object_set_new(arch, arch_channels_key(arch), json_integer(1));
-	b->k = device_open("cpu", K_FP32, e);
+	b->k = device_open("cpu", (enum k_precision)b->precision, e);
 	b->n = b->k ? net_new(arch, b->k, e) : NULL;
 	json_decref(arch);
 	if (!b->n || net_init(b->n, 1, e))
@@ -148,6 +148,7 @@ int main(int argc, char **argv)
 		{'s', "size", ARG_INT, b.size, "D,H,W", "input", 1, 1024, 3},
 		{'n', "number", ARG_INT, &b.repeats, "N", "repeats", 1, 1000},
 		{0, "net", ARG_CHOICE, &b.net, ARCH_NETS, "the network (unet)"},
+		{0, "precision", ARG_CHOICE, &b.precision, DEVICE_PRECISIONS, "of activations (auto)"},
 		{0, "only", ARG_STR, &only, "infer|train", "one of the two"},
 		{0, "detail", ARG_INT, &detail, "1|2", "2: a row a call", 1, 2},
 		{0}

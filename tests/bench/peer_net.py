@@ -1,4 +1,5 @@
-"""The peers' networks that tests/bench/net.c times, channels_last_3d: peer_net.py infer|train D,H,W REPEATS [NET] -> best seconds, peak MB, processor seconds"""
+"""The peers' networks that tests/bench/net.c times, channels_last_3d: peer_net.py infer|train D,H,W REPEATS [NET [PRECISION]] -> best seconds, peak MB, processor
+seconds. fp32; bf16: all of it in bf16; autocast: weights in fp32, what torch thinks right in bf16."""
 import resource
 import sys
 import time
@@ -9,6 +10,7 @@ from monai.networks.nets import AttentionUnet, DynUNet, SegResNet, SwinUNETR, UN
 
 mode, size, repeats = sys.argv[1], [int(v) for v in sys.argv[2].split(",")], int(sys.argv[3])
 name = sys.argv[4] if len(sys.argv) > 4 else "unet"
+precision = sys.argv[5] if len(sys.argv) > 5 else "fp32"
 
 
 def nnunet(residual):
@@ -34,21 +36,28 @@ net = NETS[name]().to(memory_format=torch.channels_last_3d)
 x = torch.rand(1, 1, *size).to(memory_format=torch.channels_last_3d)
 y = (torch.rand(1, 1, *size) < 0.1).float()
 loss = DiceCELoss(to_onehot_y=True, softmax=True)
+if precision == "bf16":
+    net, x = net.bfloat16(), x.bfloat16()
 optimizer = torch.optim.AdamW(net.parameters(), 3e-4)
 
 
+def cast():
+    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "autocast")
+
+
 def infer():
-    with torch.inference_mode():
+    with torch.inference_mode(), cast():
         net(x)
 
 
 def train():
     optimizer.zero_grad()
-    out = net(x)
+    with cast():
+        out = net(x)
     if isinstance(out, list):  # deep supervision as nnU-Net's
-        total = sum(loss(o, torch.nn.functional.interpolate(y, o.shape[2:], mode="nearest-exact")) / 2**i for i, o in enumerate(out[:-1]))
+        total = sum(loss(o.float(), torch.nn.functional.interpolate(y, o.shape[2:], mode="nearest-exact")) / 2**i for i, o in enumerate(out[:-1]))
     else:
-        total = loss(out, y)
+        total = loss(out.float(), y)
     total.backward()
     optimizer.step()
 

@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
-"""score.ts and score_*.tsv: masks, and what seg-score must say of them, by numpy and scipy from the definitions: every surface vertex, every pair.
-score_real_*.tsv: the same for the real tumours of shared/data against themselves moved by a voxel (numbers only).
-Run by hand: python make_score.py [DATA] (numpy, scipy; nibabel for the real ones)."""
+"""score.ts and score_*.tsv: masks, and what seg-score must say of them. Overlap, volumes, diameters: by numpy and scipy from the definitions, every
+vertex and every pair. score_peer_*.tsv: surfaces by MONAI and by DeepMind's surface-distance, lesions by panoptica, overlap by MONAI.
+score_real*.tsv: the same for the real tumours of shared/data against themselves moved by a voxel (numbers only).
+score_a.tsv, score_b.tsv, score_compare.tsv: two tables, and how they differ by scipy.
+Run by hand: python make_score.py [DATA] (numpy, scipy, monai, surface-distance, panoptica, connected-components-3d; nibabel for the real ones)."""
 import os
 import sys
+import warnings
 
 import numpy as np
-from scipy import ndimage
+import torch
+from monai import metrics
+from scipy import ndimage, stats
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
@@ -14,7 +19,8 @@ from frame import frame
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 COLUMNS = ("dice iou truth_ml pred_ml volume_error volume_bias truth_3d_mm pred_3d_mm error_3d error_3d_clipped truth_axial_mm pred_axial_mm error_axial "
-           "error_axial_clipped").split()
+           "error_axial_clipped sensitivity precision volume_diff_ml").split()
+PEER = "dice iou hd_mm hd95_mm assd_mm masd_mm nsd_0.5mm nsd_2mm lesion_tp lesion_fp lesion_fn lesion_f1 sq pq".split()
 NAN = float("nan")
 
 
@@ -87,7 +93,89 @@ def score(t, p, affine, by="mesh", whole=False, empty="nnunet"):
     p3, pa = diameters(p, affine, by, whole)
     bias, e3, ea = relative(np_, nt, empty), abs(relative(p3, t3, empty)), abs(relative(pa, ta, empty))
     clip = lambda e: min(e, 1.0) if e == e else NAN
-    return [dice, iou, nt * ml, np_ * ml, abs(bias), bias, t3, p3, e3, clip(e3), ta, pa, ea, clip(ea)]
+    none = 1.0 if empty == "one" and not nt + np_ else NAN
+    return [dice, iou, nt * ml, np_ * ml, abs(bias), bias, t3, p3, e3, clip(e3), ta, pa, ea, clip(ea), both / nt if nt else none, both / np_ if np_ else none,
+            (np_ - nt) * ml]
+
+
+# ---- peers ----
+
+def by_monai(t, p, spacing):
+    a, b = (torch.from_numpy(np.ascontiguousarray(m))[None, None].float() for m in (p, t))
+    one = lambda v: float(v.ravel()[0])
+    hd = [one(metrics.compute_hausdorff_distance(a, b, include_background=True, percentile=q, spacing=spacing)) for q in (None, 95)]
+    if np.isinf(hd[0]):
+        hd[1] = hd[0]  # torch.quantile makes nan of infinities
+    asd = lambda u, v, both: one(metrics.compute_average_surface_distance(u, v, include_background=True, symmetric=both, spacing=spacing))
+    nsd = [one(metrics.compute_surface_dice(a, b, [tau], include_background=True, spacing=spacing)) for tau in (.5, 2)]
+    return hd + [asd(a, b, True), (asd(a, b, False) + asd(b, a, False)) / 2] + nsd
+
+
+def by_deepmind(t, p, spacing):
+    np.Inf, np.NaN = np.inf, np.nan  # the package is older than numpy 2
+    import surface_distance
+    if not t.any() or not p.any():
+        return by_monai(t, p, spacing)
+    d = surface_distance.compute_surface_distances(t, p, spacing)
+    total = [d["surfel_areas_gt"].sum(), d["surfel_areas_pred"].sum()]
+    mean = surface_distance.compute_average_surface_distance(d)
+    return ([surface_distance.compute_robust_hausdorff(d, q) for q in (100, 95)] + [np.dot(mean, total) / sum(total), sum(mean) / 2] +
+            [surface_distance.compute_surface_dice_at_tolerance(d, tau) for tau in (.5, 2)])
+
+
+def by_panoptica(t, p):
+    from panoptica import CCABackend, ConnectedComponentsInstanceApproximator, InputType, NaiveThresholdMatching, Panoptica_Evaluator
+    if not t.any() and not p.any():
+        return [0, 0, 0, NAN, NAN, NAN]
+    e = Panoptica_Evaluator(InputType.SEMANTIC, ConnectedComponentsInstanceApproximator(CCABackend.cc3d), NaiveThresholdMatching(matching_threshold=.5), verbose=False)
+    r = e.evaluate(p.astype(np.uint8), t.astype(np.uint8))
+    r = next(iter(r.values())).to_dict()
+    tp, fp, fn = (int(r[k]) for k in ("tp", "fp", "fn"))
+    return [tp, fp, fn, r["rq"] if tp else 0.0, r["sq"] if tp else NAN, r["pq"] if tp else 0.0]
+
+
+def peers(cases, path, surface):
+    with open(path, "w") as f:
+        print("id", "label", *PEER, sep="\t", file=f)
+        for name, t, p, affine in cases:
+            spacing = [float(v) for v in np.linalg.norm(affine[:3, :3], axis=0)]
+            for v in sorted((set(np.unique(t)) | set(np.unique(p))) - {0}) or [1]:
+                a, b = t == v, p == v
+                x, y = (torch.from_numpy(np.ascontiguousarray(m))[None, None] for m in (b, a))
+                overlap = [float(g(x, y, include_background=True, ignore_empty=False)) if a.any() or b.any() else NAN
+                           for g in (metrics.compute_dice, metrics.compute_iou)]
+                print(name, int(v), *("%.9g" % k for k in overlap + surface(a, b, spacing) + by_panoptica(a, b)), sep="\t", file=f)
+
+
+# ---- summaries ----
+
+def philox(seed, stream, index, blocks):
+    """Words [index, block, 4] of Philox 4x32-10."""
+    c = [np.broadcast_to(v, (len(index), blocks)).astype(np.uint64) for v in
+         (np.arange(blocks), stream, np.asarray(index)[:, None] & 0xffffffff, np.asarray(index)[:, None] >> 32)]
+    k0, k1, low = seed & 0xffffffff, seed >> 32, np.uint64(0xffffffff)
+    for _ in range(10):
+        a, b = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
+        c = [(b >> np.uint64(32)) ^ c[1] ^ np.uint64(k0), b & low, (a >> np.uint64(32)) ^ c[3] ^ np.uint64(k1), a & low]
+        k0, k1 = (k0 + 0x9E3779B9) & 0xffffffff, (k1 + 0xBB67AE85) & 0xffffffff
+    return np.stack(c, -1)
+
+
+def interval(v, resamples=2000, seed=0):
+    """95 % of the means of resamples: number k of resample i is element u64 mod n, two words each (stream 6: RNG_BOOTSTRAP)."""
+    n = len(v)
+    w = philox(seed, 6, np.arange(resamples), (n + 1) // 2).reshape(resamples, -1)[:, :2 * n]
+    at = ((w[:, 0::2] << np.uint64(32) | w[:, 1::2]) % np.uint64(n)).astype(int)
+    return np.percentile(np.cumsum(v[at], 1)[:, -1] / n, [2.5, 97.5])
+
+
+def summary(v):
+    """mean, median, sd, q1, q3, ci_low, ci_high, count"""
+    if not len(v):
+        return [NAN] * 7 + [0]
+    mean = np.cumsum(v)[-1] / len(v)
+    some = [np.sqrt(((v - mean) ** 2).sum() / (len(v) - 1)), *interval(v)] if len(v) > 1 else [NAN] * 3
+    return [mean, np.median(v), some[0], np.percentile(v, 25), np.percentile(v, 75), some[1], some[2], len(v)]
 
 
 def number(v):
@@ -106,12 +194,9 @@ def table(cases, path, union=False, **how):
             print(name, v, *map(number, s), sep="\t", file=f)
         for label in sorted({r[1] for r in rows}):
             a = np.array([r[2] for r in rows if r[1] == label])
-            some = ~np.isnan(a)
-            mean = [c[k].sum() / k.sum() if k.any() else NAN for c, k in zip(a.T, some.T)]
-            median = [np.median(c[k]) if k.any() else NAN for c, k in zip(a.T, some.T)]
-            print("mean", label, *map(number, mean), sep="\t", file=f)
-            print("median", label, *map(number, median), sep="\t", file=f)
-            print("count", label, *some.sum(0), sep="\t", file=f)
+            columns = [summary(c[~np.isnan(c)]) for c in a.T]
+            for k, what in enumerate("mean median sd q1 q3 ci_low ci_high count".split()):
+                print(what, label, *(number(c[k]) for c in columns), sep="\t", file=f)
 
 
 def affine(spacing, origin=(0, 0, 0), turn=np.eye(3)):
@@ -167,7 +252,43 @@ def real(data):
         yield name.split("/")[1], t, np.roll(t, 1, 0), im.affine
 
 
+def compare():
+    """Two tables of 9 and of 60 cases, labels 1 and 2: with ties, zeros, nan; and how they differ."""
+    rng = np.random.default_rng(5)
+    names = ["even", "tied", "same", "gap"]
+    tables = [[], []]
+    for label, n in (1, 9), (2, 60), (3, 20):
+        a = rng.random((n, 4)).round(6)
+        b = a + rng.normal(.05, .1, (n, 4)).round(6)
+        a[:, 1], b[:, 1] = a[:, 1].round(1), a[:, 1].round(1) + rng.integers(-2, 4, n) / 8
+        b[:, 2] = a[:, 2]
+        a[::4, 3] = NAN
+        b[1, 3] = NAN
+        for i in range(n):
+            for t, v in zip(tables, (a, b)):
+                t.append(("case%02d" % i, label, v[i]))
+    for which, t in zip("ab", tables):
+        with open(f"{HERE}/score_{which}.tsv", "w") as f:
+            print("id", "label", *names, sep="\t", file=f)
+            for name, label, v in (t if which == "a" else t[::-1]):
+                print(name, label, *map(number, v), sep="\t", file=f)
+            print("mean\t1" + "\t0" * 4, file=f)
+    with open(f"{HERE}/score_compare.tsv", "w") as f:
+        print("metric label n mean_a mean_b difference median_difference ci_low ci_high w p".replace(" ", "\t"), file=f)
+        for label in 1, 2, 3:
+            for k, name in enumerate(names):
+                rows = sorted((x[0], float(number(x[2][k])), float(number(y[2][k]))) for x, y in zip(*tables) if x[1] == label)
+                a, b = (np.array([r[i] for r in rows]) for i in (1, 2))
+                some = ~np.isnan(a) & ~np.isnan(b)
+                a, b = a[some], b[some]
+                s = summary(b - a)
+                w = stats.wilcoxon(b - a)
+                p = 1.0 if (a == b).all() else w.pvalue
+                print(name, label, len(a), *map(number, (a.mean(), b.mean(), s[0], s[1], s[5], s[6], w.statistic, p)), sep="\t", file=f)
+
+
 def main():
+    warnings.simplefilter("ignore")
     cases = [(n, np.asarray(t, np.uint8), np.asarray(p, np.uint8), a) for n, t, p, a in made_up()]
     with open(f"{HERE}/score.ts", "wb") as f:
         for n, t, p, a in cases:
@@ -179,8 +300,14 @@ def main():
     table(cases, f"{HERE}/score_union.tsv", union=True)
     for empty in ("monai", "one"):
         table(cases, f"{HERE}/score_{empty}.tsv", empty=empty)
+    right = [c for c in cases if c[0] != "shear"]
+    peers(right, f"{HERE}/score_peer_monai.tsv", by_monai)
+    peers(right, f"{HERE}/score_peer_deepmind.tsv", by_deepmind)
+    compare()
     if len(sys.argv) > 1:
         table(list(real(sys.argv[1])), f"{HERE}/score_real.tsv")
+        peers(list(real(sys.argv[1])), f"{HERE}/score_peer_real_monai.tsv", by_monai)
+        peers(list(real(sys.argv[1])), f"{HERE}/score_peer_real_deepmind.tsv", by_deepmind)
 
 
 main()

@@ -1,19 +1,10 @@
 /* lib/volume/component, diameter: random masks against the definitions, every voxel and every pair of points. */
 #include "tests/unit/tap.h"
 
-#include "lib/base/rng.h"
 #include "lib/volume/diameter.h"
+#include "tests/unit/mask.h"
 
-enum { SIDE = 9, POINTS = 8 * SIDE * SIDE * SIDE };
-
-struct mask { int n[3]; uint8_t v[SIDE * SIDE * SIDE]; };
-
-static int at(const struct mask *m, int x, int y, int z)
-{
-	if (x < 0 || y < 0 || z < 0 || x >= m->n[0] || y >= m->n[1] || z >= m->n[2])
-		return 0;
-	return m->v[(z * m->n[1] + y) * m->n[0] + x];
-}
+enum { POINTS = 8 * SIDE * SIDE * SIDE };
 
 /* Points of the definition, in half voxels. in_slice: corners of pixels, not of voxels. */
 static int points(const struct mask *m, enum diameter_by by, int in_slice, int (*p)[3])
@@ -47,17 +38,18 @@ static int points(const struct mask *m, enum diameter_by by, int in_slice, int (
 	return n;
 }
 
-static double longest(const struct mask *m, enum diameter_by by, int in_slice, const double a[16])
+/* which: 0 in space, 1 in a slice, those between two voxels too, 2 in a slice of voxels */
+static double longest(const struct mask *m, enum diameter_by by, int which, const double a[16])
 {
 	static int p[POINTS][3];
-	int n = points(m, by, in_slice, p);
+	int n = points(m, by, which > 0, p);
 	double best = 0;
 
 	for (int i = 0; i < n; i++)
 		for (int j = 0; j < i; j++) {
 			double d2 = 0;
 
-			if (in_slice && p[i][2] != p[j][2])
+			if (which && (p[i][2] != p[j][2] || (which == 2 && p[i][2] & 1)))
 				continue;
 			for (int k = 0; k < 3; k++) {
 				double d = 0;
@@ -71,33 +63,20 @@ static double longest(const struct mask *m, enum diameter_by by, int in_slice, c
 	return sqrt(best);
 }
 
-static void random_mask(struct rng *r, struct mask *m)
+/* How far the ends of the line are apart. */
+static double between(const double end[2][2], const double a[16])
 {
-	double density = rng_uniform(r) * rng_uniform(r);
+	double x = end[1][0] - end[0][0], y = end[1][1] - end[0][1], d2 = 0;
 
-	for (int i = 0; i < 3; i++)
-		m->n[i] = 1 + (int)rng_below(r, SIDE);
-	for (int i = 0; i < m->n[0] * m->n[1] * m->n[2]; i++)
-		m->v[i] = rng_uniform(r) < density;
-}
-
-static void random_affine(struct rng *r, double a[16])
-{
-	static const double spacing[] = {0.7, 1, 3};
-
-	memset(a, 0, 16 * sizeof *a);
-	for (int i = 0; i < 3; i++)
-		a[5 * i] = (rng_below(r, 2) ? 1 : -1) * spacing[rng_below(r, 3)];
-	if (rng_below(r, 2)) /* turned and sheared */
-		for (int i = 0; i < 12; i++)
-			a[i] += rng_range(r, -.2, .2);
-	a[15] = 1;
+	for (int k = 0; k < 3; k++)
+		d2 += (a[4 * k] * x + a[4 * k + 1] * y) * (a[4 * k] * x + a[4 * k + 1] * y);
+	return sqrt(d2);
 }
 
 static int one(struct rng *r, int i)
 {
 	struct mask m;
-	struct tensor t = {.name = (char *)"label", .dtype = DT_U8, .rank = 3};
+	struct tensor t;
 	struct components c;
 	struct component_line *line;
 	struct diameter d;
@@ -109,10 +88,7 @@ static int one(struct rng *r, int i)
 
 	random_mask(r, &m);
 	random_affine(r, a);
-	for (int k = 0; k < 3; k++)
-		t.shape[k] = m.n[2 - k];
-	t.size = (size_t)(m.n[0] * m.n[1] * m.n[2]);
-	t.data = m.v;
+	t = mask_tensor(&m, "label");
 	if (component_find(&t, 26, COMPONENT_VALUE, &c, &e))
 		return 0;
 	uint32_t *zero = calloc(c.n + 1, sizeof *zero);
@@ -122,7 +98,8 @@ static int one(struct rng *r, int i)
 	for (size_t k = 0; k < t.size; k++)
 		voxels -= m.v[k];
 	if (good && (voxels || !near_to(d.longest, longest(&m, (enum diameter_by)by, 0, a), 1e-12, 1e-12) ||
-	             !near_to(d.axial, longest(&m, (enum diameter_by)by, 1, a), 1e-12, 1e-12))) {
+	             !near_to(d.axial, longest(&m, (enum diameter_by)by, 1, a), 1e-12, 1e-12) ||
+	             !near_to(d.line, longest(&m, (enum diameter_by)by, 2, a), 1e-12, 1e-12) || !near_to(between(d.end, a), d.line, 1e-12, 1e-12))) {
 		printf("# mask %d: %.17g %.17g, not %.17g %.17g\n", i, d.longest, d.axial, longest(&m, (enum diameter_by)by, 0, a),
 		       longest(&m, (enum diameter_by)by, 1, a));
 		good = 0;
@@ -147,16 +124,13 @@ static void flood(const struct mask *m, const int n[3], int *of, int x, int y, i
 static int numbering(struct rng *r)
 {
 	struct mask m;
-	struct tensor t = {.name = (char *)"label", .dtype = DT_U8, .rank = 3};
+	struct tensor t;
 	struct components c;
 	struct err e;
 	int of[SIDE * SIDE * SIDE] = {0}, id = 0, good = 1;
 
 	random_mask(r, &m);
-	for (int k = 0; k < 3; k++)
-		t.shape[k] = m.n[2 - k];
-	t.size = (size_t)(m.n[0] * m.n[1] * m.n[2]);
-	t.data = m.v;
+	t = mask_tensor(&m, "label");
 	for (int i = 0; i < (int)t.size; i++)
 		if (m.v[i] && !of[i])
 			flood(&m, m.n, of, i % m.n[0], i / m.n[0] % m.n[1], i / (m.n[0] * m.n[1]), ++id);
@@ -181,7 +155,7 @@ static int numbering(struct rng *r)
 int main(void)
 {
 	struct rng r;
-	int good = 0, tries = 300;
+	int good = 0, tries = 3000;
 
 	rng_init(&r, 1, RNG_TEST, 0);
 	for (int i = 0; i < tries; i++)

@@ -86,7 +86,8 @@ static void conv_case(const struct shape *s)
 	}
 	ok(off[0] <= bar && off[1] <= bar && off[2] <= bar && off[3] <= bar,
 		"%s %s %d->%d n %d in %dx%dx%d kernel %d%d%d stride %d%d%d pad %d%d%d pitch +%d +%d%s: %.2g %.2g %.2g %.2g",
-	   PRECISION(k), s->transposed ? "transposed" : "conv", s->ic, s->oc, s->n, s->in[0], s->in[1], s->in[2], s->kernel[0], s->kernel[1], s->kernel[2], s->stride[0],
+	   PRECISION(k), s->transposed ? "transposed" : "conv", s->ic, s->oc, s->n, s->in[0], s->in[1], s->in[2], s->kernel[0], s->kernel[1],
+		s->kernel[2], s->stride[0],
 		s->stride[1],
 	   s->stride[2], s->pad[0], s->pad[1], s->pad[2], s->xmore, s->ymore, s->add ? " bias, added" : "", off[0], off[1], off[2], off[3]);
 	for (int i = 0; i < 5; i++)

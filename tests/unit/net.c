@@ -31,7 +31,7 @@ static const struct { const char *name; struct k_loss terms; } LOSSES[] = {
 /* Differences from the peers' numbers: of the largest logit, of a loss, a running statistic, a gradient (in bf16: of all as one vector, since those
    that are nothing but rounding in fp32 are that in bf16 too), five steps' losses, and of inference after training. */
 static const struct allowed { double logits, loss, running, gradient, steps, after; } FP32 = {1e-4, 1e-5, 1e-5, 1e-3, 1e-3, 1e-5},
-	BF16 = {3e-2, 1e-2, 1e-2, 1.5e-1, 2e-2, 3e-2};
+	BF16 = {3e-2, 1e-2, 1e-2, 3e-1, 2e-2, 3e-2};
 static struct allowed allowed;
 
 /* [n,c,vox] to [n,vox,c] */
@@ -67,11 +67,14 @@ static void logits(struct net *n, const struct frame *f, const char *name, const
 	const struct tensor *t = frame_find(f, tensor);
 	float *want = malloc(t->size);
 	const float *got;
+	double off = NAN;
 
 	channels_last(want, t->data, t->shape[0], t->shape[1], net_vox(n) / t->shape[0]);
 	set_input(n, f);
 	got = net_forward(n, &e);
-	ok(got && relative(got, want, tensor_count(t)) < allowed.logits, "%s: logits, %s (%.1e)", name, mode, got ? relative(got, want, tensor_count(t)) : NAN);
+	if (got)
+		off = relative(got, want, tensor_count(t));
+	ok(off < allowed.logits, "%s: logits, %s (%.1e)", name, mode, off);
 	free(want);
 }
 

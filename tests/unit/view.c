@@ -1,6 +1,7 @@
 /* lib/volume/view: which way is up, what is outlined. */
 #include "tests/unit/tap.h"
 
+#include "lib/stream/history.h"
 #include "lib/volume/view.h"
 
 enum { N = 8 };
@@ -45,7 +46,7 @@ static void orientation(void)
 		int good = !octant(&f, axes[i / 8], flip, &e);
 
 		for (int plane = 0; good && plane < 3; plane++) {
-			struct view_opts o = {"image", (enum view_plane)plane, -1, 2, 0, 0, 0, 8};
+			struct view_opts o = {.tensor = "image", .plane = (enum cut_plane)plane, .slice = -1, .montage = 2, .zoom = 8, .close = -1};
 			struct draw d;
 
 			good = !view_draw(&f, &o, &d, &e);
@@ -66,12 +67,13 @@ static void orientation(void)
 	}
 }
 
-static int colour(const struct draw *d, int r, int g, int b)
+/* pixels of a colour in the slice, which is above the legend */
+static int seen(const struct draw *d, struct draw_colour c)
 {
 	int n = 0;
 
 	for (int64_t i = 0; i < d->w * 8 * N; i++)
-		n += d->rgb[3 * i] == r && d->rgb[3 * i + 1] == g && d->rgb[3 * i + 2] == b;
+		n += !memcmp(d->rgb + 3 * i, &c, 3);
 	return n;
 }
 
@@ -79,7 +81,7 @@ static void outlines(void)
 {
 	static const int axes[3] = {0, 1, 2}, flip[3] = {1, 1, 0};
 	const int64_t shape[3] = {N, N, N};
-	struct view_opts o = {"image", VIEW_AXIAL, -1, 1, 0, 0, 0, 8};
+	struct view_opts o = {.tensor = "image", .slice = -1, .zoom = 8, .close = -1};
 	struct frame f = {0};
 	struct draw d;
 	struct err e;
@@ -91,21 +93,99 @@ static void outlines(void)
 	for (int y = 2; y < 6; y++)
 		for (int x = 2; x < 6; x++)
 			l[(5 * N + y) * N + x] = 1;
-	ok(!view_draw(&f, &o, &d, &e) && near_to(colour(&d, 0, 230, 60), 112, 8, 0), "truth has a green outline: %d", colour(&d, 0, 230, 60));
-	ok(!colour(&d, 255, 120, 0) && !colour(&d, 255, 255, 0), "no prediction, no other colour");
+	ok(!view_draw(&f, &o, &d, &e) && near_to(seen(&d, VIEW_TRUTH), 112, 8, 0), "truth has an outline of its colour: %d", seen(&d, VIEW_TRUTH));
+	ok(!seen(&d, VIEW_PRED) && !seen(&d, VIEW_SAME), "no prediction, no other colour");
 	draw_free(&d);
 	memcpy(p, l, N * N * N);
-	ok(!view_draw(&f, &o, &d, &e) && !colour(&d, 0, 230, 60) && near_to(colour(&d, 255, 255, 0), 112, 8, 0), "both in the same place are yellow");
+	ok(!view_draw(&f, &o, &d, &e) && !seen(&d, VIEW_TRUTH) && near_to(seen(&d, VIEW_SAME), 112, 8, 0), "both in the same place have theirs");
 	draw_free(&d);
 	memset(l, 0, N * N * N);
-	ok(!view_draw(&f, &o, &d, &e) && near_to(colour(&d, 255, 120, 0), 112, 8, 0), "prediction alone is orange");
+	ok(!view_draw(&f, &o, &d, &e) && near_to(seen(&d, VIEW_PRED), 112, 8, 0), "so has prediction alone");
 	draw_free(&d);
 	frame_free(&f);
 }
 
+/* A box of 4x4 voxels in a volume whose voxels are 1x3x2 mm and whose axes are turned by 30 degrees in the plane: 4x12 mm on the picture, half of it
+   predicted. */
+static void shapes(void)
+{
+	const int64_t shape[3] = {N, N, N};
+	const double c = cos(M_PI / 6), s = sin(M_PI / 6), a[16] = {-c, 3 * s, 0, 0, -s, -3 * c, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1};
+	struct view_opts o = {.tensor = "image", .slice = 5, .zoom = 8, .close = -1, .marks = VIEW_FILL, .plain = 1,
+	                      .window = VIEW_VALUES, .lo = 0, .hi = 1};
+	struct frame f = {0};
+	struct draw d;
+	struct err e;
+	uint8_t *l, *p;
+	int n = 0;
+
+	frame_init(&f, "volume", "box", &e), frame_set_affine(&f, a, &e);
+	memset(frame_add(&f, "image", DT_U8, 3, shape, &e)->data, 0, N * N * N);
+	l = frame_add(&f, "label", DT_U8, 3, shape, &e)->data, p = frame_add(&f, "pred", DT_U8, 3, shape, &e)->data;
+	memset(l, 0, N * N * N), memset(p, 0, N * N * N);
+	for (int i = 0; i < 16; i++) {
+		l[(5 * N + 2 + i / 4) * N + 2 + i % 4] = 1;
+		p[(5 * N + 2 + i / 4) * N + 2 + i % 4] = i % 4 < 2;
+	}
+	ok(!view_draw(&f, &o, &d, &e) && d.w == 64 && d.h == 192, "voxels keep their shape: %lldx%lld", (long long)d.w, (long long)d.h);
+	for (int64_t i = 0; i < d.w * d.h; i++)
+		n += d.rgb[3 * i] + d.rgb[3 * i + 1] + d.rgb[3 * i + 2] > 0;
+	ok(near_to(n, 4 * 4 * 8 * 24, 0, 0.1), "all of the mask is filled: %d", n);
+	ok(d.rgb[3 * (96 * 64 + 24)] == 89 && d.rgb[3 * (96 * 64 + 24) + 2] == 0, "yellow over both");
+	ok(d.rgb[3 * (96 * 64 + 40)] == 0 && d.rgb[3 * (96 * 64 + 40) + 2] == 89, "blue over truth alone");
+	draw_free(&d);
+	o.close = 1.5;
+	ok(!view_draw(&f, &o, &d, &e) && d.w == 8 * 8 && d.h == 24 * 6, "close: the box and 1.5 mm, whole voxels: %lldx%lld", (long long)d.w,
+	   (long long)d.h);
+	draw_free(&d);
+	frame_free(&f);
+}
+
+/* What the values are in HU, by type, history and range. */
+static void ranges(void)
+{
+	static const double a[16] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+	static const struct { enum dtype type; float least, most; const char *tool; double to[2]; double lo, hi, scale, shift; } want[] = {
+		{DT_I16, -1024, 3000, NULL, {0}, -1000, 400, 1, 0},
+		{DT_I16, 0, 1, NULL, {0}, -1000, 400, 1, 0},
+		{DT_F32, -1024, 3000, NULL, {0}, -1000, 400, 1, 0},
+		{DT_F32, 0, 1, NULL, {0}, 0, 1, 0, 0},
+		{DT_F32, 0, 1, "nii-normalize", {0, 1}, 24.0 / 1349, 1424.0 / 1349, 1349, -1024},
+		{DT_F32, -1, 1, "nii-normalize", {-1, 1}, 48.0 / 1349 - 1, 2848.0 / 1349 - 1, 674.5, -349.5},
+		{DT_F32, -3, 5, "nii-augment", {0}, -3, 5, 0, 0},
+	};
+	const int64_t shape[3] = {3, 2, 2};
+	struct err e;
+
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		struct frame f = {0};
+		struct tensor *t;
+		struct view_range r;
+		struct grid g;
+		struct cut c;
+
+		frame_init(&f, "volume", "v", &e), frame_set_affine(&f, a, &e);
+		t = frame_add(&f, "image", want[i].type, 3, shape, &e);
+		for (int k = 0; k < 12; k++)
+			if (want[i].type == DT_F32)
+				((float *)t->data)[k] = k & 1 ? want[i].least : want[i].most;
+			else
+				((int16_t *)t->data)[k] = (int16_t)(k & 1 ? want[i].least : want[i].most);
+		if (want[i].tool)
+			history_push(&f, want[i].tool, json_pack("{s:b, s:[f, f, f, f]}", "clip", 1, "range", -1024., 325., want[i].to[0], want[i].to[1]), NULL, NULL, &e);
+		frame_grid(&f, &g, &e);
+		c = cut_of(&g, CUT_AXIAL);
+		ok(!view_range(&f, &c, t, &r, &e) && near_to(r.lo, want[i].lo, 1e-12, 0) && near_to(r.hi, want[i].hi, 1e-12, 0) && r.scale == want[i].scale &&
+		   r.shift == want[i].shift, "range %zu: %g..%g, HU = %g v + %g", i, r.lo, r.hi, r.scale, r.shift);
+		frame_free(&f);
+	}
+}
+
 int main(void)
 {
+	ranges();
 	orientation();
 	outlines();
+	shapes();
 	return tap_done();
 }

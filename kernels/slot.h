@@ -1,0 +1,63 @@
+/* Slots: what products multiply, the size of a float: PAIR elements that are neighbours along the sum. A processor with AVX512-BF16 multiplies and
+   adds both of bf16's at once; elsewhere they become floats. */
+#ifndef NIIPIPE_SLOT_H
+#define NIIPIPE_SLOT_H
+
+#include "kernels/vec.h"
+
+#ifdef K_HALF
+enum { PAIR = 2 };
+typedef struct { bf16 of[2]; } slot; /* the first in the lower half */
+typedef words slots;
+#else
+enum { PAIR = 1 };
+typedef float slot;
+typedef vec slots;
+#endif
+typedef slots uslots __attribute__((aligned(2), may_alias));
+
+INLINE slots load_slots(const slot *p)
+{
+	return *(const uslots *)p;
+}
+
+INLINE void store_slots(slot *p, slots s)
+{
+	*(uslots *)p = s;
+}
+
+INLINE slots spread_slot(const slot *p)
+{
+#ifdef K_HALF
+	uint32_t u;
+
+	memcpy(&u, p, sizeof u);
+	return u - (slots){0};
+#else
+	return *p - (slots){0};
+#endif
+}
+
+/* sum + the products of every slot's elements */
+INLINE vec multiply_add(vec sum, slots a, slots b)
+{
+#ifndef K_HALF
+	return sum + a * b;
+#elif defined(__AVX512BF16__)
+	return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#else
+	return sum + (vec)(a << 16) * (vec)(b << 16) + (vec)(a & 0xffff0000) * (vec)(b & 0xffff0000);
+#endif
+}
+
+/* Slots of PAIR neighbours */
+INLINE slots join(const vec v[PAIR])
+{
+#ifdef K_HALF
+	return rounded(v[0]) >> 16 | (rounded(v[1]) & 0xffff0000);
+#else
+	return v[0];
+#endif
+}
+
+#endif

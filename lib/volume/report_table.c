@@ -1,0 +1,237 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/volume/report_parts.h"
+
+/* What seg-score's columns are called; a relative number is written as a fraction. */
+static const struct report_column columns[] = {
+	{"dice", "Dice", 3, 1},
+	{"iou", "IoU", 3, 0},
+	{"truth_ml", "Truth, mL", 2, 0},
+	{"pred_ml", "Prediction, mL", 2, 0},
+	{"volume_error", "Volume error", 3, 0},
+	{"volume_bias", "Volume error, signed", 3, 1},
+	{"truth_3d_mm", "Truth 3D, mm", 1, 0},
+	{"pred_3d_mm", "Prediction 3D, mm", 1, 0},
+	{"error_3d", "3D error", 3, 0},
+	{"error_3d_clipped", "3D error, at most 1", 3, 0},
+	{"truth_axial_mm", "Truth RECIST, mm", 1, 0},
+	{"pred_axial_mm", "Prediction RECIST, mm", 1, 0},
+	{"error_axial", "RECIST error", 3, 0},
+	{"error_axial_clipped", "RECIST error, at most 1", 3, 1},
+	{"sensitivity", "Sensitivity", 3, 0},
+	{"precision", "Precision", 3, 0},
+	{"volume_diff_ml", "Volume difference, mL", 2, 0},
+	{"hd_mm", "Hausdorff, mm", 1, 0},
+	{"hd95_mm", "Hausdorff 95 %, mm", 1, 1},
+	{"assd_mm", "Mean surface distance (ASSD), mm", 2, 0},
+	{"masd_mm", "Mean surface distance (MASD), mm", 2, 0},
+	{"lesion_tp", "Lesions found", 0, 0},
+	{"lesion_fp", "Lesions invented", 0, 0},
+	{"lesion_fn", "Lesions missed", 0, 0},
+	{"lesion_f1", "Lesion F1", 3, 1},
+	{"lesion_dice", "Lesion Dice", 3, 0},
+	{"sq", "Segmentation quality", 3, 0},
+	{"pq", "Panoptic quality", 3, 0},
+};
+
+struct report_column report_column(const char *name)
+{
+	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+		if (!strcmp(columns[i].name, name))
+			return columns[i];
+	if (!strncmp(name, "nsd_", 4))
+		return (struct report_column){name, name, 3, 1}; /* one a tolerance */
+	return (struct report_column){name, name, -1, 0};
+}
+
+void report_number(struct html *h, const struct report_column *c, double v)
+{
+	if (isnan(v))
+		html_put(h, "&#8211;");
+	else if (isinf(v))
+		html_put(h, v > 0 ? "&#8734;" : "-&#8734;");
+	else if (c->digits < 0)
+		html_print(h, "%.4g", v);
+	else
+		html_print(h, "%.*f", c->digits, v);
+}
+
+/* Is this a column of numbers that are scores? */
+static int is_score(const struct report *r, int64_t column)
+{
+	return column != r->id && column != r->label;
+}
+
+/* The finite and other values of a column for a label, one a row. Caller frees. NULL and an error. */
+static double *column_values(const struct report *r, int64_t column, const char *label, int64_t *n, struct err *e)
+{
+	double *v = mem_new((size_t)r->rows, sizeof *v, "scores", e);
+
+	*n = 0;
+	for (int64_t i = 0; v && i < r->rows; i++)
+		if (!strcmp(table_cell(&r->scores, r->row[i].at, r->label), label) && table_number(&r->scores, r->row[i].at, column, &v[(*n)++], e)) {
+			free(v);
+			v = NULL;
+		}
+	return v;
+}
+
+static int spread(const struct report *r, int64_t column, const char *label, struct chart_spread *s, struct err *e)
+{
+	int64_t n;
+	double *v = column_values(r, column, label, &n, e);
+
+	if (v)
+		chart_spread(v, n, s);
+	free(v);
+	return v ? 0 : -1;
+}
+
+/* -- what comes first -------------------------------------------------------- */
+
+static void card(struct html *h, const char *what, const char *value, const char *more)
+{
+	html_print(h, "<div class=\"card\"><dt>%s</dt><dd>%s<small>%s</small></dd></div>\n", what, value, more);
+}
+
+static int cards(const struct report *r, const char *label, struct html *h, struct err *e)
+{
+	struct chart_spread s;
+	char value[32], more[64];
+
+	if (spread(r, r->dice, label, &s, e))
+		return -1;
+	if (r->labels > 1) {
+		html_put(h, "<h3>Label ");
+		html_text(h, label);
+		html_put(h, "</h3>\n");
+	}
+	html_put(h, "<dl class=\"cards\">");
+	snprintf(value, sizeof value, "%lld", (long long)r->n);
+	snprintf(more, sizeof more, "Dice is defined for %lld", (long long)s.n);
+	card(h, "Cases", value, more);
+	if (s.n) {
+		snprintf(value, sizeof value, "%.3f", s.mean);
+		snprintf(more, sizeof more, s.n > 1 ? "sd %.3f" : "one case", s.sd);
+		card(h, "Mean Dice", value, more);
+		snprintf(value, sizeof value, "%.3f", s.median);
+		snprintf(more, sizeof more, "quartiles %.3f and %.3f", s.q1, s.q3);
+		card(h, "Median Dice", value, more);
+		snprintf(value, sizeof value, "%.3f", s.min);
+		snprintf(more, sizeof more, "the best %.3f", s.max);
+		card(h, "Worst Dice", value, more);
+	}
+	html_put(h, "</dl>\n");
+	return 0;
+}
+
+int report_summary(const struct report *r, struct html *h, struct err *e)
+{
+	html_put(h, "<section aria-labelledby=\"summary\"><h2 id=\"summary\">Summary</h2>\n");
+	for (int64_t l = 0; l < r->labels; l++)
+		if (cards(r, r->name[l], h, e))
+			return -1;
+	html_put(h, "</section>\n");
+	return 0;
+}
+
+/* -- tables ------------------------------------------------------------------ */
+
+static void scroll(struct html *h, const char *caption)
+{
+	html_print(h, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"%s\"><table>\n<caption>%s</caption>\n<thead><tr>", caption,
+	           caption);
+}
+
+static int statistics(const struct report *r, struct html *h, struct err *e)
+{
+	static const char *const what[] = {"n", "Mean", "sd", "Minimum", "First quartile", "Median", "Third quartile", "Maximum"};
+
+	scroll(h, "Statistics of what is defined");
+	html_put(h, r->labels > 1 ? "<th scope=\"col\">Score</th><th scope=\"col\">Label</th>" : "<th scope=\"col\">Score</th>");
+	for (size_t k = 0; k < sizeof what / sizeof *what; k++)
+		html_print(h, "<th scope=\"col\">%s</th>", what[k]);
+	html_put(h, "</tr></thead>\n<tbody>\n");
+	for (int64_t i = 0; i < r->scores.columns; i++)
+		for (int64_t l = 0; is_score(r, i) && l < r->labels; l++) {
+			struct report_column c = report_column(r->scores.cell[i]);
+			struct chart_spread s;
+
+			if (spread(r, i, r->name[l], &s, e))
+				return -1;
+			html_put(h, "<tr><th scope=\"row\">");
+			html_text(h, c.heading);
+			html_put(h, "</th>");
+			if (r->labels > 1)
+				html_print(h, "<td>%s</td>", r->name[l]);
+			html_print(h, "<td>%lld</td>", (long long)s.n);
+			for (int k = 0; k < 7; k++) {
+				html_put(h, "<td>");
+				report_number(h, &c, ((const double[]){s.mean, s.sd, s.min, s.q1, s.median, s.q3, s.max})[k]);
+				html_put(h, "</td>");
+			}
+			html_put(h, "</tr>\n");
+		}
+	html_put(h, "</tbody></table></div>\n");
+	return 0;
+}
+
+static void heading(const struct report *r, int64_t column, struct html *h)
+{
+	const char *name = r->scores.cell[column];
+
+	html_print(h, "<th scope=\"col\"%s><button type=\"button\" title=\"", column == r->dice ? " aria-sort=\"ascending\"" : "");
+	html_text(h, name);
+	html_put(h, "\">");
+	html_text(h, column == r->id ? "Case" : column == r->label ? "Label" : report_column(name).heading);
+	html_put(h, "</button></th>");
+}
+
+static int score_row(const struct report *r, int64_t k, int64_t row, struct html *h, struct err *e)
+{
+	html_print(h, "<tr><th scope=\"row\"><a href=\"#case-%lld\">", (long long)k);
+	html_text(h, r->c[k].id);
+	html_put(h, "</a></th>");
+	if (r->labels > 1)
+		html_print(h, "<td data-v=\"%s\">%s</td>", table_cell(&r->scores, row, r->label), table_cell(&r->scores, row, r->label));
+	for (int64_t i = 0; i < r->scores.columns; i++) {
+		struct report_column c = report_column(r->scores.cell[i]);
+		double v;
+
+		if (!is_score(r, i))
+			continue;
+		if (table_number(&r->scores, row, i, &v, e))
+			return -1;
+		html_put(h, "<td data-v=\"");
+		html_text(h, table_cell(&r->scores, row, i));
+		html_put(h, "\">");
+		report_number(h, &c, v);
+		html_put(h, "</td>");
+	}
+	html_put(h, "</tr>\n");
+	return 0;
+}
+
+int report_table(const struct report *r, struct html *h, struct err *e)
+{
+	html_put(h, "<section aria-labelledby=\"scores\"><h2 id=\"scores\">Scores</h2>\n");
+	if (statistics(r, h, e))
+		return -1;
+	scroll(h, "Every case; a heading sorts by its column");
+	heading(r, r->id, h);
+	if (r->labels > 1)
+		heading(r, r->label, h);
+	for (int64_t i = 0; i < r->scores.columns; i++)
+		if (is_score(r, i))
+			heading(r, i, h);
+	html_put(h, "</tr></thead>\n<tbody class=\"sorts\">\n");
+	for (int64_t k = 0; k < r->n; k++)
+		for (int64_t i = 0; i < r->c[k].labels; i++)
+			if (score_row(r, k, r->c[k].row[i].at, h, e))
+				return -1;
+	html_put(h, "</tbody></table></div>\n</section>\n");
+	return 0;
+}

@@ -1,0 +1,195 @@
+/* seg-recist [MASK ... | STREAM ...]: the lesions of masks as RECIST 1.1 measures them: longest axial diameter, short axis, targets, sum of
+   diameters, and against an earlier day CR, PR, SD or PD. Operands named .nii, .hdr, .img (or these with .gz), .nrrd or .nhdr are masks; others are
+   streams. A line a lesion, or a case; or JSON. Memory: one mask, and 24 bytes a run of labels along x. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/outfile.h"
+#include "lib/stream/stream.h"
+#include "lib/volume/nifti.h"
+#include "lib/volume/recist.h"
+
+struct opts {
+	struct recist_options recist;
+	struct arg_ints labels, nodes;
+	struct arg_strs nadirs;
+	const char *tensor, *baseline;
+	int64_t targets, organ;
+	int by, connectivity, cases, json, quiet;
+};
+
+struct state {
+	const struct opts *o;
+	struct recist_past past;
+	struct table baseline, nadir[ARG_LIST];
+	struct recist_case *c;
+	size_t n;
+};
+
+static const char diameter_words[] = "mesh|centre|corner";
+static const double oblique = 5; /* degrees */
+
+static int one(struct state *s, const char *id, const struct tensor *t, const double affine[16], struct err *e)
+{
+	struct recist_case *grown = realloc(s->c, (s->n + 1) * sizeof *grown), *c;
+
+	if (!grown)
+		return err_set(e, NULL, "not enough memory for cases");
+	s->c = grown;
+	c = &grown[s->n];
+	for (size_t i = 0; i < s->n; i++)
+		if (!strcmp(grown[i].id, id))
+			return err_set(e, NULL, "id '%.80s' is there twice", id);
+	if (recist_mask(t, affine, &s->o->recist, c, e))
+		return -1;
+	s->n++;
+	c->id = strdup(id);
+	if (!c->id)
+		return err_set(e, NULL, "not enough memory for cases");
+	if (c->tilt > oblique && !s->o->quiet)
+		err_warn("%s: the slices are %.1f degrees away from the axial plane", id, c->tilt);
+	return s->o->baseline ? recist_compare(c, &s->past, e) : 0;
+}
+
+static int one_frame(struct frame *f, void *arg, struct err *e)
+{
+	struct state *s = arg;
+	const struct tensor *t = frame_labels(f, s->o->tensor, e);
+	double affine[16];
+
+	return !t || frame_affine(f, affine, e) ? -1 : one(s, frame_id(f), t, affine, e);
+}
+
+static int one_file(struct state *s, const char *path, struct err *e)
+{
+	struct frame f = {0};
+	double affine[16];
+	int r = nii_load(path, "label", &f, e);
+
+	if (!r && (frame_affine(&f, affine, e) || one(s, frame_id(&f), frame_find(&f, "label"), affine, e)))
+		r = err_prefix(e, "%s", path);
+	frame_free(&f);
+	return r;
+}
+
+/* 1: the operands are masks; 0: streams. */
+static int are_masks(const struct arg_common *c)
+{
+	int n = 0;
+
+	for (int i = 0; i < c->argc; i++)
+		n += nii_is_volume(c->argv[i]);
+	if (n && n < c->argc)
+		err_usage("NIfTI files and streams do not mix");
+	return n > 0;
+}
+
+static int read_past(struct state *s, struct err *e)
+{
+	const struct opts *o = s->o;
+	struct err unused;
+
+	s->past = (struct recist_past){&s->baseline, s->nadir, 0, 1e300};
+	if (o->baseline && table_read(o->baseline, &s->baseline, e))
+		return -1;
+	for (int i = 0; i < o->nadirs.n; i++) {
+		double mm;
+
+		if (!arg_float(o->nadirs.v[i], 0, 1e6, &mm, &unused))
+			s->past.least = mm < s->past.least ? mm : s->past.least;
+		else if (table_read(o->nadirs.v[i], &s->nadir[s->past.nadirs++], e))
+			return -1;
+	}
+	return 0;
+}
+
+static int write_all(const struct state *s, struct out *out, struct err *e)
+{
+	const struct opts *o = s->o;
+	json_t *options;
+	int r;
+
+	if (!o->json)
+		return recist_write(s->c, s->n, o->cases || o->baseline ? RECIST_CASES : RECIST_LESIONS, out, e);
+	options = json_pack("{s:o, s:i, s:b, s:i, s:i}", "diameter",
+	                    json_stringn(diameter_words + 5 * (o->by > 0) + 7 * (o->by > 1), o->by ? 6 : 4), "connectivity", o->recist.connectivity, "union",
+	                    o->recist.all, "targets", o->recist.rule.targets, "per_organ", o->recist.rule.organ);
+	r = recist_write_json(s->c, s->n, options, out, e);
+	json_decref(options);
+	return r;
+}
+
+static int run(struct state *s, const struct arg_common *c, struct err *e)
+{
+	int masks = are_masks(c), r = read_past(s, e);
+	struct out out;
+
+	if (r || out_open(&out, c->out, 0, e))
+		return -1;
+	for (int i = 0; i < c->argc && masks && !r; i++)
+		r = one_file(s, c->argv[i], e);
+	if (!masks)
+		r = stream_each(c, one_frame, s, e);
+	if (r || write_all(s, &out, e)) {
+		out_abort(&out);
+		return -1;
+	}
+	return out_close(&out, e);
+}
+
+static void set_up(struct opts *o, const struct arg_common *c)
+{
+	if (o->nadirs.n && !o->baseline)
+		err_usage("--nadir goes with --baseline");
+	o->quiet = c->quiet;
+	o->recist.by = (enum diameter_by)o->by;
+	o->recist.connectivity = (const int[]){6, 18, 26}[o->connectivity];
+	o->recist.labels = &o->labels;
+	o->recist.rule.targets = (int)o->targets;
+	o->recist.rule.organ = (int)o->organ;
+	o->recist.rule.node = o->nodes.v;
+	o->recist.rule.nodes = o->nodes.n;
+}
+
+static void state_free(struct state *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		recist_case_free(&s->c[i]);
+	free(s->c);
+	table_free(&s->baseline);
+	for (int i = 0; i < s->past.nadirs; i++)
+		table_free(&s->nadir[i]);
+}
+
+int main(int argc, char **argv)
+{
+	struct opts o = {.connectivity = 2, .targets = 5, .organ = 2};
+	struct state s = {.o = &o};
+	struct arg_common c;
+	struct err e;
+	const struct arg args[] = {
+		{'t', "tensor", ARG_STR, &o.tensor, "TENSOR", "the mask in a stream (pred, or else label)"},
+		{0, "diameter", ARG_CHOICE, &o.by, diameter_words, "between points of the mesh's outline, voxel centres or corners (mesh)"},
+		{'c', "connectivity", ARG_CHOICE, &o.connectivity, "6|18|26", "neighbours of a voxel in a lesion: by faces, edges too, corners too (26)"},
+		{0, "labels", ARG_INTS, &o.labels, "L,...", "lesions are these labels (all)"},
+		{0, "union", ARG_FLAG, &o.recist.all, NULL, "all labels together, as label 1"},
+		{0, "nodes", ARG_INTS, &o.nodes, "L,...", "labels that are lymph nodes: their short axis counts"},
+		{0, "slice-thickness", ARG_FLOAT, &o.recist.rule.slice_mm, "MM", "for what is measurable (the slices' spacing)", 1e-3, 1e3},
+		{0, "targets", ARG_INT, &o.targets, "N", "at most so many target lesions (5)", 1, 1000},
+		{0, "per-organ", ARG_INT, &o.organ, "N", "and so many of one label (2)", 1, 1000},
+		{0, "cases", ARG_FLAG, &o.cases, NULL, "a line a case with its sum of diameters (a line a lesion)"},
+		{0, "baseline", ARG_STR, &o.baseline, "TABLE", "lesions of the first day, from this program: CR, PR, SD or PD of each case"},
+		{0, "nadir", ARG_STRS, &o.nadirs, "TABLE|MM", "lesions or cases of a day between, or a sum; may be repeated"},
+		{0, "json", ARG_FLAG, &o.json, NULL, "one JSON object with lesions and cases (tab-separated lines)"},
+		{0},
+	};
+	const struct arg_spec spec = {"seg-recist", "[MASK ... | STREAM ...]", "Measure lesions by RECIST 1.1: diameters, targets, response.", args,
+	                              ARG_OUT, 0, -1};
+
+	arg_parse(&spec, argc, argv, &c);
+	set_up(&o, &c);
+	if (run(&s, &c, &e))
+		err_die(&e);
+	state_free(&s);
+	return 0;
+}
