@@ -181,6 +181,7 @@ job() {
 		"$patches -n 2 --shard auto train.ts 2>/dev/null | seg-train $net -o m.ts"
 	job 2 "rank 1 ($host): keeps the others waiting for more than 1 s (--timeout)" \
 		"$patches -n 30 --shard auto train.ts | $(only 1 'head -c 30000; exec sleep 20') | seg-train $net --timeout 1 -o m.ts"
+	[ "$(next_of m.last.ts)" -eq 8 ]
 }
 
 @test "ranks with other seeds, options, networks, patches or data order are named at the first step" {
