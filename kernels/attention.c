@@ -6,7 +6,7 @@
 
 size_t K(attention_scratch)(const struct k_attention *g, int back)
 {
-	struct att a = att_of(g);
+	struct att a = att_of(g, NULL);
 	struct room r;
 	int64_t slots = back ? g->heads * a.runs * (a.table + 3 * a.hd) : 0;
 
@@ -39,6 +39,7 @@ void K(att_tokens)(const struct att *a, int64_t window, struct room *r)
 	const struct k_attention *g = a->g;
 	int64_t n, first[3], i = 0;
 
+	r->window = window;
 	for (int k = 2; k >= 0; k--) {
 		first[k] = window % a->count[k] * g->window[k];
 		window /= a->count[k];
@@ -47,7 +48,9 @@ void K(att_tokens)(const struct att *a, int64_t window, struct room *r)
 	for (int64_t t = 0; t < a->t; t++) {
 		int64_t rest = t, at[3], voxel = n, where = 0, pad = 0;
 
-		for (int k = 2; k >= 0; k--) {
+		for (int fast = 0; fast < 3; fast++) {
+			int k = g->turned ? fast : 2 - fast;
+
 			at[k] = first[k] + rest % g->window[k];
 			rest /= g->window[k];
 		}
@@ -152,6 +155,21 @@ void K(att_scores)(const struct att *a, const struct room *r, int64_t row, float
 	}
 }
 
+void K(att_drop)(const struct att *a, const struct room *r, int64_t head, int64_t row, float *p)
+{
+	for (int64_t i = 0; a->drop && i < ROWS && row + i < a->t; i++) {
+		int64_t first = ((r->window * a->g->heads + head) * a->tr + row + i) * att_up(a->t, 64);
+
+		for (int64_t j = 0; j < a->tp; j += PHILOX_BLOCK) {
+			float m[PHILOX_BLOCK];
+
+			philox_factors(a->drop, (first + j) / 4, m);
+			for (int64_t k = 0; k < PHILOX_BLOCK && j + k < a->tp; k++)
+				p[i * a->tp + j + k] *= m[k];
+		}
+	}
+}
+
 /* nv vectors of d at once; each as `apart` sums, of every apart-th j, so that additions need not wait for each other. */
 INLINE void weigh_at(const float *p, int64_t tp, const float *v, int64_t t, int64_t hp, float *out, const int nv, const int apart)
 {
@@ -197,6 +215,7 @@ static void window_forward(const struct att *a, int64_t head, struct room *r, el
 		float inverse[ROWS];
 
 		K(att_scores)(a, r, row, inverse);
+		K(att_drop)(a, r, head, row, r->p);
 		K(att_weigh)(r->p, a->tp, r->v, a->t, a->hp, r->o);
 		for (int64_t i = 0; i < ROWS && row + i < a->t; i++) {
 			elem *out = y + r->vox[row + i] * a->g->c + head * a->hd;
@@ -209,7 +228,7 @@ static void window_forward(const struct att *a, int64_t head, struct room *r, el
 
 int K(attention_forward)(const struct k_attention *g, const struct k_attention_args *x, void *y, void *scratch, struct err *e)
 {
-	struct att a = att_of(g);
+	struct att a = att_of(g, &x->drop);
 	int threads = omp_get_max_threads();
 
 	(void)e;

@@ -7,7 +7,7 @@
 #define NIIPIPE_ATTENTION_H
 
 #include "kernels/cpu.h"
-#include "kernels/vmath.h"
+#include "kernels/philox.h"
 
 enum { ROWS = 4, RUNS = 16 /* tasks of a head at most */ };
 #define ATTENTION_MASKED 100.0f /* taken off the score of tokens of different regions, as MONAI has it */
@@ -19,6 +19,7 @@ struct att {
 	int64_t count[3], windows, runs; /* windows along each axis, of all n; tasks of a head */
 	int64_t shifted;      /* any shift: regions matter */
 	int64_t table;        /* rows of the table of relative position bias */
+	const struct k_drop *drop; /* NULL: none */
 };
 
 /* The room of one thread: floats, rows of tp or hp */
@@ -30,6 +31,7 @@ struct room {
 	float *k, *vt, *dot;  /* backward: [t][hp], [hd][tp], [tr][hd] of dy */
 	float *dp, *dkt, *dvt, *dbias; /* [ROWS][tp], [hd][tp] twice, [tr][tp] */
 	int64_t *vox, *code;  /* [t]: where a token is, -1: padding; see att_codes */
+	int64_t window;       /* the one it holds */
 };
 
 static inline int64_t att_up(int64_t n, int64_t to)
@@ -37,9 +39,9 @@ static inline int64_t att_up(int64_t n, int64_t to)
 	return (n + to - 1) / to * to;
 }
 
-static inline struct att att_of(const struct k_attention *g)
+static inline struct att att_of(const struct k_attention *g, const struct k_drop *drop)
 {
-	struct att a = {.g = g, .windows = g->n, .t = 1, .table = 1};
+	struct att a = {.g = g, .windows = g->n, .t = 1, .table = 1, .drop = drop && drop->rate > 0 ? drop : NULL};
 
 	for (int i = 0; i < 3; i++) {
 		a.count[i] = (g->size[i] + g->window[i] - 1) / g->window[i];
@@ -76,10 +78,10 @@ static inline int64_t att_room(const struct att *a, int back, float *base, struc
    columns of the index made for the whole window, also where the window in use is smaller. */
 static inline void att_codes(const struct att *a, struct room *r)
 {
-	const int64_t *n = a->g->table;
+	const int64_t *table = a->g->table, middle = table[1], fast = table[a->g->turned ? 0 : 2];
 
 	for (int64_t i = 0; i < a->t; i++)
-		r->code[i] = (i / (n[1] * n[2]) * (2 * n[1] - 1) + i / n[2] % n[1]) * (2 * n[2] - 1) + i % n[2];
+		r->code[i] = (i / (middle * fast) * (2 * middle - 1) + i / fast % middle) * (2 * fast - 1) + i % fast;
 }
 
 static inline int64_t att_row(const struct att *a, const struct room *r, int64_t i, int64_t j)
@@ -92,6 +94,7 @@ void K(att_bias)(const struct att *a, const float *table, int64_t head, struct r
 void K(att_tokens)(const struct att *a, int64_t window, struct room *r);
 void K(att_take)(const struct att *a, const void *qkv, const float *bias, int64_t head, struct room *r);
 void K(att_scores)(const struct att *a, const struct room *r, int64_t row, float inverse[ROWS]); /* p: exp(scores - max); 1 / their sums */
+void K(att_drop)(const struct att *a, const struct room *r, int64_t head, int64_t row, float *p); /* p [ROWS][tp] by its factors, if there are any */
 void K(att_weigh)(const float *p, int64_t tp, const float *v, int64_t t, int64_t hp, float *out);
 
 /* out[r][j] = add[r][j] (NULL: 0) + sum over d of x[r][d] y[d][j] */

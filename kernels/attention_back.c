@@ -1,5 +1,6 @@
 /* Window attention, backward: the probabilities once more, and with P them, O = P V, S the scores:
-   dV = P' dO,  dP = dO V',  dS = P (dP - rowsum(P dP)),  dQ = scale dS K,  dK = dS' Q,  d table: the sum of dS over what shares a row. */
+   dV = P' dO,  dP = dO V',  dS = P (dP - rowsum(P dP)),  dQ = scale dS K,  dK = dS' Q,  d table: the sum of dS over what shares a row.
+   With dropout the factors go into P of dV and into dP. */
 #include "kernels/attention.h"
 
 #include <omp.h>
@@ -71,7 +72,9 @@ static void window_backward(const struct att *a, int64_t head, struct room *r, e
 
 		K(att_scores)(a, r, row, inverse);
 		K(att_product)(r->dot + row * a->hd, a->hd, r->vt, a->tp, NULL, r->dp);
+		K(att_drop)(a, r, head, row, r->dp);
 		score_gradient(a, r, row, inverse);
+		K(att_drop)(a, r, head, row, r->p);
 		K(att_weigh)(r->dp, a->tp, r->k, a->t, a->hp, r->o);
 		for (int64_t i = 0; i < ROWS && row + i < a->t; i++) {
 			elem *dq = dqkv + r->vox[row + i] * 3 * g->c + head * a->hd;
@@ -143,7 +146,7 @@ static void add_slots(const struct att *a, const float *slots, const struct k_at
 int K(attention_backward)(const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch,
                           struct err *e)
 {
-	struct att a = att_of(g);
+	struct att a = att_of(g, &x->drop);
 	struct room any;
 	int threads = omp_get_max_threads();
 	int64_t size = att_room(&a, 1, NULL, &any);

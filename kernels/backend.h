@@ -90,6 +90,10 @@ struct k_norm_bwd {
    of c channels. gamma, beta NULL: none. */
 struct k_layer { int64_t vox, c; float eps; };
 
+/* y = x m, m = 1 / (1 - rate) or, with probability rate, 0: element i of [vox,c] takes word i % 4 of Philox 4x32-10 at (key, counter i/4, at).
+   span > 0: one draw for each channel of span voxels, i = their number * (c rounded up to 4) + channel. */
+struct k_drop { float rate; uint32_t key[2], at[3]; int64_t span; };
+
 /* Windowed multi-head self-attention with relative position bias (MONAI's SwinTransformerBlock, forward_part1 between its norm and its projection):
    the volume is padded with zeros to whole windows at its ends, rolled by -shift, and cut into windows; within each, softmax(scale q k' + bias)
    weighs v; where shift is above 0 on some axis, tokens of regions that were not neighbours are kept apart by -100; then rolled back and cropped.
@@ -99,8 +103,11 @@ struct k_attention {
 	int64_t window[3], shift[3];  /* in use; shift 0 <= shift < window */
 	int64_t table[3];             /* the window that the table of position bias was made for, >= window: [(2 d - 1)(2 h - 1)(2 w - 1)][heads] */
 	float scale;
+	int turned;                   /* tokens of a window, and rows of the table, count w,h,d: d runs fastest */
 };
-struct k_attention_args { const void *qkv; const float *bias, *table; }; /* qkv [n,D,H,W,3c], bias [3c] (NULL: 0) */
+/* qkv [n,D,H,W,3c], bias [3c] (NULL: 0). drop.rate > 0: dropout of what weighs v; key j of query i of a window and head is element
+   ((window heads + head) T + i) U + j, window counting n,D,H,W, T and U the tokens of a window rounded up to 4 and 64; span is not looked at. */
+struct k_attention_args { const void *qkv; const float *bias, *table; struct k_drop drop; };
 struct k_attention_grads { const void *dy; void *dqkv; float *dbias, *dtable; }; /* written; added to: padding's share (NULL: not wanted); added to */
 
 /* Patch merging: y [n,D/2,H/2,W/2][8][c]: part i of a voxel is the voxel of its 2x2x2 block that order[i] says: 4 d + 2 h + w. D,H,W are even. */
@@ -116,10 +123,6 @@ struct k_scale {
 	int factor[3];           /* 1..16 */
 	int64_t xpitch, ypitch;
 };
-
-/* y = x m, m = 1 / (1 - rate) or, with probability rate, 0: element i of [vox,c] takes word i % 4 of Philox 4x32-10 at (key, counter i/4, at).
-   span > 0: one draw for each channel of span voxels, i = their number * (c rounded up to 4) + channel. */
-struct k_drop { float rate; uint32_t key[2], at[3]; int64_t span; };
 
 /* Losses over logits l [n,vox,k] (k channels, dense) and labels [n,vox], as MONAI, PyTorch and nnU-Net define them:
    total = w_dice overlap + w_ce entropy. p = softmax(l) over the channels and g = the one-hot label; of k = 1: p = sigmoid(l), g = label (0 or 1).

@@ -33,7 +33,7 @@ struct gather {
 	int64_t plane, most;   /* thin: floats of a padded row's channel, of an output row's */
 	int in_place;          /* rows are read where they are */
 	int64_t hblock, hrows; /* output rows a task, input rows it needs at most */
-	int64_t cslots;        /* slots (slot.h) of a voxel's channels */
+	int64_t cslots;        /* slots (slot.h) of a voxel's channels; thin: floats */
 	int64_t len_unit;      /* slots of a run are rounded up to this (dot) */
 	int64_t room;          /* floats a thread */
 	int threads;

@@ -1,60 +1,9 @@
 /* Dropout by counter, and gates: a channel that multiplies all others. */
-#include "kernels/cpu.h"
-
-#include "kernels/vmath.h"
-
-enum { BLOCK = 4 * VL }; /* floats of VL Philox blocks */
-typedef uint64_t wide __attribute__((vector_size(VL * 8), may_alias));
-
-/* Low and high words of a * m */
-INLINE void multiply(words a, uint32_t m, words *low, words *high)
-{
-	wide p = __builtin_convertvector(a, wide) * (uint64_t)m;
-
-	*low = __builtin_convertvector(p, words);
-	*high = __builtin_convertvector(p >> 32, words);
-}
-
-/* VL blocks of Philox 4x32-10 (lib/base/rng.h) whose first counters are `block` and those that follow */
-INLINE void philox(uint32_t block, const struct k_drop *g, words out[4])
-{
-	const words none = {0};
-	words c[4] = {none + block, none + g->at[0], none + g->at[1], none + g->at[2]};
-	uint32_t k0 = g->key[0], k1 = g->key[1];
-
-	for (int i = 0; i < VL; i++)
-		c[0][i] += (uint32_t)i;
-	for (int r = 0; r < 10; r++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
-		words l0, h0, l1, h1;
-
-		multiply(c[0], 0xD2511F53u, &l0, &h0);
-		multiply(c[2], 0xCD9E8D57u, &l1, &h1);
-		c[0] = h1 ^ c[1] ^ k0, c[1] = l1, c[2] = h0 ^ c[3] ^ k1, c[3] = l0;
-	}
-	for (int i = 0; i < 4; i++)
-		out[i] = c[i];
-}
-
-/* The factors of elements `block`*4 ... */
-static void factors(const struct k_drop *g, int64_t block, float m[BLOCK])
-{
-	uint32_t limit = (uint32_t)((double)g->rate * 4294967296.0);
-	float keep = 1 / (1 - g->rate);
-	words w[4];
-
-	philox((uint32_t)block, g, w);
-	for (int q = 0; q < 4; q++) {
-		float t[VL];
-
-		store(t, vec_choose(w[q] < limit, (vec){0}, (vec){0} + keep));
-		UNROLL for (int i = 0; i < VL; i++)
-			m[4 * i + q] = t[i];
-	}
-}
+#include "kernels/philox.h"
 
 static void multiply_block(const elem *x, const float *m, elem *y, int add)
 {
-	UNROLL for (int i = 0; i < BLOCK; i += VL) {
+	UNROLL for (int i = 0; i < PHILOX_BLOCK; i += VL) {
 		vec t = load(x + i) * load(m + i);
 
 		store(y + i, add ? load(y + i) + t : t);
@@ -65,10 +14,10 @@ static void multiply_block(const elem *x, const float *m, elem *y, int add)
 static void drop_channels(const struct k_drop *g, const elem *x, int64_t xpitch, elem *y, int64_t ypitch, int64_t first, int64_t b, int64_t c,
 	int add)
 {
-	float m[BLOCK];
-	int64_t n = c - b < BLOCK ? c - b : BLOCK;
+	float m[PHILOX_BLOCK];
+	int64_t n = c - b < PHILOX_BLOCK ? c - b : PHILOX_BLOCK;
 
-	factors(g, (first / g->span * ((c + 3) / 4 * 4) + b) / 4, m);
+	philox_factors(g, (first / g->span * ((c + 3) / 4 * 4) + b) / 4, m);
 	for (int64_t v = first; v < first + g->span; v++)
 		for (int64_t i = 0; i < n; i++) {
 			float t = widen(x[v * xpitch + b + i]) * m[i];
@@ -90,21 +39,21 @@ int K(drop)(const struct k_drop *g, const void *from, int64_t xpitch, void *to, 
 	if (g->span) {
 #pragma omp parallel for collapse(2) schedule(static)
 		for (int64_t v = 0; v < vox; v += g->span)
-			for (int64_t b = 0; b < c; b += BLOCK)
+			for (int64_t b = 0; b < c; b += PHILOX_BLOCK)
 				drop_channels(g, x, xpitch, y, ypitch, v, b, c, add);
 		return 0;
 	}
 #pragma omp parallel for schedule(static)
-	for (int64_t b = 0; b < n; b += BLOCK) {
-		float m[BLOCK];
+	for (int64_t b = 0; b < n; b += PHILOX_BLOCK) {
+		float m[PHILOX_BLOCK];
 		int64_t v = b / c, i = b % c;
 
-		factors(g, b / 4, m);
-		if (dense && b + BLOCK <= n) {
+		philox_factors(g, b / 4, m);
+		if (dense && b + PHILOX_BLOCK <= n) {
 			multiply_block(x + b, m, y + b, add);
 			continue;
 		}
-		for (int64_t j = 0; j < BLOCK && b + j < n; j++) {
+		for (int64_t j = 0; j < PHILOX_BLOCK && b + j < n; j++) {
 			float t = widen(x[v * xpitch + i]) * m[j];
 
 			y[v * ypitch + i] = narrow(add ? widen(y[v * ypitch + i]) + t : t);

@@ -101,7 +101,7 @@ int K(gather_plan)(struct gather *g, struct err *e)
 	else
 		plan_strided(g);
 	if (!K(thin_plan)(g))
-		g->kind = GATHER_THIN;
+		g->kind = GATHER_THIN, g->cslots = g->ci;
 	else if (!K(tiles_plan)(g))
 		g->kind = GATHER_TILES;
 	else

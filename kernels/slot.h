@@ -50,6 +50,31 @@ INLINE vec multiply_add(vec sum, slots a, slots b)
 #endif
 }
 
+/* Slots of VL elements at a and, where there are pairs, those at b (NULL: 0); and of one. */
+INLINE slots pair(const elem *a, const elem *b)
+{
+#ifdef K_HALF
+	words low = __builtin_convertvector(*(const halves *)a, words);
+
+	if (b)
+		low |= __builtin_convertvector(*(const halves *)b, words) << 16;
+	return low;
+#else
+	(void)b;
+	return load(a);
+#endif
+}
+
+INLINE slot pair_one(const elem *a, const elem *b)
+{
+#ifdef K_HALF
+	return (slot){{*a, b ? *b : (bf16){0}}};
+#else
+	(void)b;
+	return *a;
+#endif
+}
+
 /* Slots of PAIR neighbours */
 INLINE slots join(const vec v[PAIR])
 {

@@ -9,7 +9,8 @@
 #include <string.h>
 
 
-enum { NR = 2 * VL, ELEMENTS = 16, BUFFER = 1 << 16, WIDEST = 256 * 256, FEWEST = 20 }; /* BUFFER: floats; WIDEST: slots of ci*co; FEWEST: tiles of a plane */
+enum { NR = 2 * VL, ELEMENTS = 16, BUFFER = 1 << 16, WIDEST = 256 * 256,
+	FEWEST = 20 }; /* BUFFER: floats; WIDEST: slots of ci*co; FEWEST: tiles of a plane */
 
 int K(tiles_plan)(struct gather *g)
 {

@@ -9,15 +9,14 @@
 #include <omp.h>
 #include <string.h>
 
-
 enum { MR = VL == 16 ? 12 : 6, NR = 2 * VL, BUFFER = 1 << 15, BLOCK_L = 16, PARTS = 16, PARTS_LEN = 1 << 21, PART_VOX = 1024,
 	FEW = 8 }; /* BUFFER, PARTS_LEN: floats */
 
-struct rows { const float *l[64], *s[64]; int64_t at[64]; int n; };
+struct rows { const slot *l[64], *s[64]; int64_t at[64]; int n; };
 
 typedef void kernel(const struct rows *r, int64_t vox, int64_t at, int64_t lstep, int64_t sstep, float *dw, int64_t step);
 
-INLINE void block(const struct rows *r, int64_t vox, int64_t at, int64_t lstep, int64_t sstep, float *dw, int64_t step, const int mr, const int nv)
+INLINE void block(const struct rows *r, int64_t steps, int64_t at, int64_t lstep, int64_t sstep, float *dw, int64_t step, const int mr, const int nv)
 {
 	vec acc[2 * MR][2];
 
@@ -25,17 +24,17 @@ INLINE void block(const struct rows *r, int64_t vox, int64_t at, int64_t lstep, 
 		UNROLL for (int v = 0; v < nv; v++)
 			acc[m][v] = load(dw + m * step + v * VL);
 	for (int i = 0; i < r->n; i++) {
-		const float *l = r->l[i] + at, *s = r->s[i];
+		const slot *l = r->l[i] + at, *s = r->s[i];
 
-		for (int64_t q = 0; q < vox; q++, l += lstep, s += sstep) {
-			vec s0 = load(s), s1 = nv > 1 ? load(s + VL) : s0;
+		for (int64_t q = 0; q < steps; q++, l += lstep, s += sstep) {
+			slots s0 = load_slots(s), s1 = nv > 1 ? load_slots(s + VL) : s0;
 
 			UNROLL for (int m = 0; m < mr; m++) {
-				vec b = l[m] - (vec){0};
+				slots b = spread_slot(l + m);
 
-				acc[m][0] += b * s0;
+				acc[m][0] = multiply_add(acc[m][0], b, s0);
 				if (nv > 1)
-					acc[m][1] += b * s1;
+					acc[m][1] = multiply_add(acc[m][1], b, s1);
 			}
 		}
 	}
@@ -63,9 +62,15 @@ static int64_t lrow(const struct wgrad *g)
 	return g->thin ? g->cl * g->lplane : round_up(g->width * g->block + VL, VL);
 }
 
+/* Slots along a row of S */
+static int64_t steps_of(const struct wgrad *g)
+{
+	return (g->small[2] + PAIR - 1) / PAIR;
+}
+
 static int64_t srow(const struct wgrad *g)
 {
-	return g->thin ? g->cs * g->splane : g->small[2] * g->wide;
+	return g->thin ? g->cs * g->splane : steps_of(g) * g->wide;
 }
 
 static int64_t dw_len(const struct wgrad *g)
@@ -114,33 +119,34 @@ size_t K(wgrad_scratch)(const struct wgrad *g)
 	return sizeof(float) * (size_t)(g->parts * dw_len(g) + g->threads * g->room);
 }
 
-/* c floats of each of n rows */
-static void copy_rows(float *to, int64_t tstep, const elem *from, int64_t fstep, int64_t n, int64_t c)
+/* c slots, of elements at a and those at b */
+static void copy_slots(slot *to, const elem *a, const elem *b, int64_t c)
 {
-	if (c == NR)
-		for (int64_t v = 0; v < n; v++, to += tstep, from += fstep)
-			store(to, load(from)), store(to + VL, load(from + VL));
-	else if (c % VL == 0)
-		for (int64_t v = 0; v < n; v++, to += tstep, from += fstep)
-			for (int64_t i = 0; i < c; i += VL)
-				store(to + i, load(from + i));
-	else
-		for (int64_t v = 0; v < n; v++, to += tstep, from += fstep)
-			for (int64_t i = 0; i < c; i++)
-				to[i] = widen(from[i]);
+	int64_t i = 0;
+
+	for (; i + VL <= c; i += VL)
+		store_slots(to + i, pair(a + i, b ? b + i : NULL));
+	for (; i < c; i++)
+		to[i] = pair_one(a + i, b ? b + i : NULL);
 }
 
-/* c channels of a row of L */
-static void copy_l(const struct wgrad *g, float *to, const elem *from, int64_t c)
+/* c channels of a row of L, voxel v with v + stride, which is its neighbour in S; zeros around. */
+static void copy_l(const struct wgrad *g, slot *to, const elem *from, int64_t c)
 {
-	int64_t body = g->large[2] < g->width - g->left ? g->large[2] : g->width - g->left, len = lrow(g) - g->left * c;
+	static const elem zero[BLOCK_L * 2];
+	int64_t body = g->large[2] < g->width - g->left ? g->large[2] : g->width - g->left, len = lrow(g), next = g->stride[2];
+	int64_t early = PAIR == 1 ? 0 : next < g->left ? next : g->left; /* only the second is inside */
 
 	memset(to, 0, sizeof *to * (size_t)(g->left * c));
-	to += g->left * c;
-	if (g->lpitch == c)
-		copy_rows(to, 0, from, 0, 1, body * c);
+	to += g->left * c, len -= g->left * c;
+	for (int64_t v = -early; v < 0; v++)
+		if (v + next >= 0 && v + next < body)
+			copy_slots(to + v * c, zero, from + (v + next) * g->lpitch, c);
+	if (PAIR == 1 && g->lpitch == c)
+		memcpy(to, from, sizeof *to * (size_t)(body * c));
 	else
-		copy_rows(to, c, from, g->lpitch, body, c);
+		for (int64_t v = 0; v < body; v++)
+			copy_slots(to + v * c, from + v * g->lpitch, v + next < body ? from + (v + next) * g->lpitch : NULL, c);
 	memset(to + body * c, 0, sizeof *to * (size_t)(len - body * c));
 }
 
@@ -150,22 +156,26 @@ static int width_of(const struct wgrad *g, int64_t s)
 }
 
 /* Row i of `rows` of S, block after block of channels: [block][row][w][nr] */
-static void copy_s(const struct wgrad *g, float *to, int64_t row, const elem *from, int64_t rows)
+static void copy_s(const struct wgrad *g, slot *to, int64_t row, const elem *from, int64_t rows)
 {
 	for (int64_t s = 0; s < g->wide; s += NR) {
 		int nr = width_of(g, s), c = g->cs - s < nr ? (int)(g->cs - s) : nr;
-		float *t = to + (s * rows + row * nr) * g->small[2];
+		slot *t = to + (s * rows + row * nr) * steps_of(g);
 
 		if (c < nr)
-			memset(t, 0, sizeof *t * (size_t)(g->small[2] * nr));
-		copy_rows(t, nr, from + s, g->spitch, g->small[2], c);
+			memset(t, 0, sizeof *t * (size_t)(steps_of(g) * nr));
+		for (int64_t v = 0; v < g->small[2]; v += PAIR, t += nr) {
+			const elem *a = from + v * g->spitch + s;
+
+			copy_slots(t, a, v + 1 < g->small[2] ? a + g->spitch : NULL, c);
+		}
 	}
 }
 
 /* All (j, s) of one (kd, kh) and c channels of L. */
 static void taps(const struct wgrad *g, const struct rows *r, int64_t c, int64_t rows, float *dw)
 {
-	int64_t js = g->kernel[2] * c;
+	int64_t js = g->kernel[2] * c, steps = steps_of(g);
 	struct rows at = {.n = r->n};
 
 	memcpy(at.l, r->l, sizeof *r->l * (size_t)r->n);
@@ -174,11 +184,11 @@ static void taps(const struct wgrad *g, const struct rows *r, int64_t c, int64_t
 		int64_t mr = nr > VL ? MR : 12, blocks = (js + mr - 1) / mr;
 
 		for (int i = 0; i < r->n; i++)
-			at.s[i] = r->s[i] + s * rows * g->small[2] + r->at[i] * g->small[2] * nr;
+			at.s[i] = r->s[i] + s * rows * steps + r->at[i] * steps * nr;
 		for (int64_t b = 0; b < blocks; b++) {
 			int64_t j = js * b / blocks, n = js * (b + 1) / blocks - j;
 
-			(nr > VL ? twos : ones)[n](&at, g->small[2], j, g->stride[2] * c, nr, dw + j * g->wide + s, g->wide);
+			(nr > VL ? twos : ones)[n](&at, steps, j, PAIR * g->stride[2] * c, nr, dw + j * g->wide + s, g->wide);
 		}
 	}
 }
@@ -188,14 +198,14 @@ static void work(const struct wgrad *g, const struct wgrad_task *t, const elem *
 	int64_t id = t->d * g->stride[0] - g->pad[0] + t->kd, first = t->h0 * g->stride[1] - g->pad[1], n = t->h1 - t->h0,
 		rows = (n - 1) * g->stride[1] + g->kernel[1];
 	int64_t c = g->cl - t->c0 < g->block ? g->cl - t->c0 : g->block, kk = g->kernel[0] * g->kernel[1] * g->kernel[2];
-	float *sroom = room + g->hrows * lrow(g);
+	slot *lroom = (slot *)room, *sroom = lroom + g->hrows * lrow(g);
 
 	if (id < 0 || id >= g->large[0])
 		return;
 	s += ((t->n * g->small[0] + t->d) * g->small[1] + t->h0) * g->small[2] * g->spitch;
 	for (int64_t i = 0; i < rows; i++)
 		if (first + i >= 0 && first + i < g->large[1])
-			copy_l(g, room + i * lrow(g), l + ((t->n * g->large[0] + id) * g->large[1] + first + i) * g->large[2] * g->lpitch + t->c0, c);
+			copy_l(g, lroom + i * lrow(g), l + ((t->n * g->large[0] + id) * g->large[1] + first + i) * g->large[2] * g->lpitch + t->c0, c);
 	for (int64_t i = 0; i < n; i++)
 		copy_s(g, sroom, i, s + i * g->small[2] * g->spitch, n);
 	for (int kh = 0; kh < g->kernel[1]; kh++) {
@@ -206,7 +216,7 @@ static void work(const struct wgrad *g, const struct wgrad_task *t, const elem *
 
 			if (first + at < 0 || first + at >= g->large[1])
 				continue;
-			r.l[r.n] = room + at * lrow(g);
+			r.l[r.n] = lroom + at * lrow(g);
 			r.s[r.n] = sroom, r.at[r.n++] = i;
 		}
 		taps(g, &r, c, n, dw + (t->c0 * kk + (int64_t)(t->kd * g->kernel[1] + kh) * g->kernel[2] * c) * g->wide);

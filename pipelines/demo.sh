@@ -54,7 +54,7 @@ nii-write -d "$dir/masks" "$dir/pred.ts"
 say "scores"
 seg-score -o "$dir/scores.tsv" "$dir/pred.ts"
 cut -f 1-3 "$dir/scores.tsv"
-nii-view --montage 6 -d "$dir/pictures" "$dir/pred.ts"
+nii-view --montage 6 --recist -d "$dir/pictures" "$dir/pred.ts"
 
 make -s -f "$(dirname "$0")/figures.mk" LOG="$dir/train.tsv" SCORES="$dir/scores.tsv" DIR="$dir/figures" FORMATS=svg figures
 seg-report --title "niipipe's demo" -s "$dir/scores.tsv" -l "$dir/train.tsv" -m "$dir/model.ts" -o "$dir/report.html" "$dir/pred.ts"

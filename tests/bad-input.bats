@@ -158,6 +158,13 @@ rows() {
 		one      | nii-view                            | = PNG
 		five     | nii-view                            | tensor 'image' has 5 axes (expected [Z,Y,X] or [C,Z,Y,X])
 		none     | nii-view                            | tensor 'image' has no voxels
+		other    | nii-view                            | 'label' is on another grid than 'image' (4x3x1 against 4x3x2 voxels)
+		empty    | nii-view --recist --close 5         | = PNG
+		one      | nii-view --recist --close 5 --strip | = PNG
+		wide     | nii-view --recist --marks both      | = PNG
+		flat     | nii-view --recist                   | the affine is singular: no lengths in mm
+		singular | nii-view --recist                   | the affine is singular: no lengths in mm
+		nan      | nii-view --preset lung              | tensor 'image' is not in HU: no window by name
 	END
 }
 

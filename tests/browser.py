@@ -109,6 +109,7 @@ def main():
     page = pathlib.Path(args.page).resolve().as_uri()
     profile = tempfile.mkdtemp()
     b = Browser(profile, args.size)
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit("browser.py: not done within %d s" % TIME))
     signal.alarm(TIME)
     try:
         visit(b, args, page)

@@ -8,16 +8,20 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	echo "deps: not a Debian system; the project needs what Debian calls: ${need[*]}"
 	exit 0
 fi
-for p in "$@"; do
-	apt-cache show "$p" >/dev/null 2>&1 && need+=("$p")
-done
-missing=()
-for p in "${need[@]}"; do
-	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing+=("$p")
-done
-[ ${#missing[@]} -eq 0 ] && exit 0
+installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'; }
+known() { apt-cache show "$1" >/dev/null 2>&1; }
+missing=() wanted=()
+for p in "${need[@]}"; do installed "$p" || missing+=("$p"); done
+for p in "$@"; do installed "$p" || wanted+=("$p"); done
+[ $((${#missing[@]} + ${#wanted[@]})) -eq 0 ] && exit 0
 sudo=()
 [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+if [ ${#missing[@]} -gt 0 ] || ! known gcc; then
+	"${sudo[@]}" apt-get update -qq
+fi
+for p in "${wanted[@]}"; do
+	if known "$p"; then missing+=("$p"); fi
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
 echo "deps: installing ${missing[*]} (bats, mandoc, shellcheck, perl, dcm2niix, chromium: for the tests)"
-"${sudo[@]}" apt-get update -qq
 DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

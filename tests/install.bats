@@ -12,6 +12,9 @@ load helper
 	[ -e "$d/opt/nii/man/man5/tensor-stream.5" ]
 	[ -e "$d/opt/nii/man/man7/niipipe.7" ]
 	[ -x "$d/opt/nii/share/niipipe/pipelines/segment.sh" ]
+	printf 'step\tloss\n1\t2\n2\t1\n' >"$BATS_TEST_TMPDIR/train.tsv"
+	make -s -f "$d/opt/nii/share/niipipe/pipelines/figures.mk" LOG="$BATS_TEST_TMPDIR/train.tsv" DIR="$BATS_TEST_TMPDIR/figures" figures
+	[ -s "$BATS_TEST_TMPDIR/figures/curves.pdf" ]
 	cd "$BATS_TEST_TMPDIR"
 	b=$d/opt/nii/bin
 	"$b/nii-phantom" -n 2 --seed 3 --size 32,32,16 --spacing 10,10,20 | "$b/nii-normalize" --window=-1024,325 >v.ts

@@ -57,19 +57,37 @@ trains() {
 	cmp whole.last.ts part.last.ts
 	ts-info whole.ts | grep -q 'swinViT.layers4.0.blocks.1.attn.relative_position_bias_table *F32 *\[2197,4\]'
 	seg-window -m whole.ts -o pred.ts scan.ts
-	for rates in '"drop_rate": 0.2' '"dropout_path_rate": 0.5'; do
+	for rates in '"drop_rate": 0.2' '"attn_drop_rate": 0.3' '"dropout_path_rate": 0.5'; do
 		for f in a b; do $patches -n 2 $v | seg-train --arch "${arch/\}/, $rates\}}" --batch 2 -o $f.ts; done
 		cmp a.ts b.ts
 		$patches -n 2 $v | seg-train --arch "$arch" --batch 2 -o c.ts
 		differ a.ts c.ts
 		seg-window -m a.ts -o pred.ts scan.ts
 	done
-	fails 1 "seg-train: SwinUNETR: attn_drop_rate must be 0: it is not built in" seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "attn_drop_rate": 0.1}' -o m.ts <($patches -n 1 $v)
+	fails 1 "seg-train: SwinUNETR: attn_drop_rate must be a number from 0 to below 1" seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "attn_drop_rate": 1}' -o m.ts <($patches -n 1 $v)
 	fails 1 "seg-train: SwinUNETR: feature_size must be a multiple of 12" seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 16}' -o m.ts <($patches -n 1 $v)
 	fails 1 "seg-train: SwinUNETR: num_heads: 5 does not divide the 12 channels of stage 1" seg-train -o m.ts <($patches -n 1 $v) \
 		--arch '{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 12, "num_heads": [5, 2, 3, 4]}'
 	fails 1 'seg-train: SwinUNETR: downsample must be "merging", "mergingv2" or "merging_1.4"' seg-train -o m.ts <($patches -n 1 $v) \
 		--arch '{"_target_": "SwinUNETR", "out_channels": 2, "downsample": "pool"}'
+}
+
+@test "SwinUNETR with all that is random, averaged, gathered and scheduled, broken off within a step and after one, goes on bit for bit" {
+	nii-phantom -n 1 --seed 1 --size 32,32,32 --healthy 0 --volume 55,60 -o v.ts
+	nii-patch -s 32,32,32 --pos 0.5 --seed 1 -n 9 v.ts >p.ts
+	arch='{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 12, "depths": [1, 1, 1, 2], "num_heads": [1, 2, 3, 4], "drop_rate": 0.1, "attn_drop_rate": 0.1, "dropout_path_rate": 0.3}'
+	all="--accumulate 2 --ema 0.6 --schedule warmup-cosine --warmup 2 --clip 1 --no-decay --steps 5"
+	# shellcheck disable=SC2086
+	seg-train --arch "$arch" $all --threads 1 --log w.tsv -o w.ts p.ts
+	# shellcheck disable=SC2086
+	run seg-train --arch "$arch" $all --threads 2 --log r.tsv -o r.ts <(ts-select --index 0..2 p.ts; head -c 99 p.ts)
+	[ "$status" -eq 1 ]
+	run seg-train --resume r.last.ts --threads 1 --log r.tsv -o r.ts <(ts-select --index 2..5 p.ts; head -c 99 p.ts)
+	[ "$status" -eq 1 ]
+	seg-train --resume r.last.ts --threads 2 --log r.tsv -o r.ts <(ts-select --index 6..8 p.ts)
+	cmp r.last.ts w.last.ts
+	cmp r.ts w.ts
+	diff <(cut -f 1-7 r.tsv) <(cut -f 1-7 w.tsv)
 }
 
 @test "dropout, batch normalisation and other activations, from a file" {

@@ -39,6 +39,19 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 	[ "$(md5sum -- *.png | cut -d ' ' -f 1 | sort -u | wc -l)" = 13 ]
 }
 
+@test "the slices of the longest diameters are shown" {
+	volume s U8 4,3,5 '\1\1\1\0\0\0\0\0\0\0\0\0\0\0\0\1\1\1\0\0\1\1\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\1\1\1\0\0\0\0\0\0\0\0\0\0\0' >a.ts
+	nii-view -t label --zoom 9 a.ts -o most.png
+	nii-view -t label --zoom 9 --slice 1 a.ts | cmp - most.png
+	nii-view -t label --zoom 9 --montage 1 a.ts | cmp - most.png
+	nii-view -t label --zoom 9 --recist a.ts -o recist.png
+	nii-view -t label --zoom 9 --recist --slice 3 a.ts | cmp - recist.png
+	nii-view -t label --plain --zoom 9 --montage 2 --recist a.ts >two.png # 0 and 3, not 0 and 1
+	nii-view -t label --plain --zoom 9 --montage 2 a.ts | cmp -s - two.png && false
+	[ "$(size <two.png)" = 90x27 ]
+	fails 2 "nii-view: --recist is a diameter in an axial slice: no --plane coronal (see nii-view --help)" nii-view --recist --plane coronal a.ts
+}
+
 @test "one picture a frame under -d" {
 	nii-phantom -n 2 -s 20,20,10 | nii-view -d .
 	[ -s phantom-0001.png ] && [ -s phantom-0002.png ] && [ "$(ls)" = "$(printf 'phantom-0001.png\nphantom-0002.png')" ]

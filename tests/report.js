@@ -38,7 +38,7 @@ if (figure) {
 		greys.add(before[i]);
 	must(greys.size > 20, `the viewer's picture has ${greys.size} greys`);
 	const key = (k) => canvas.dispatchEvent(new KeyboardEvent("keydown", { key: k, bubbles: true, cancelable: true }));
-	for (const k of ["p", "p", "f", "w", "ArrowUp", "Home"]) {
+	for (const k of ["p", "p", "r", "r", "f", "w", "ArrowUp", "Home"]) {
 		key(k);
 		must(!same(before, pixels()), `key ${k} changes nothing`);
 		before = pixels();
@@ -48,6 +48,9 @@ if (figure) {
 	must(figure.querySelector("output").textContent === `${+range.max + 1} of ${+range.max + 1}`, "the slider does not lead to the last slice");
 	must(getComputedStyle(figure.querySelector("img")).display === "none", "the picture stands beside its viewer");
 }
+
+const ids = all("[id]").map((e) => e.id);
+must(new Set(ids).size === ids.length, `an id is there twice: ${ids.filter((id, i) => ids.indexOf(id) !== i)}`);
 
 // who does not see, or has no mouse
 must(all("img").every((i) => i.alt && i.naturalWidth > 0), "a picture without words, or a broken one");

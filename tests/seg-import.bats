@@ -76,6 +76,32 @@ legacy() {
 	[ "$status" -eq 0 ] && ! seg-import --arch xyz.json xyz.pt | ts-cmp -q --data-only - aniso.ts
 }
 
+@test "--axes xyz: SwinUNETR's merging and windows count x,y,z" {
+	arch='{"_target_": "SwinUNETR", "in_channels": 1, "out_channels": 2, "feature_size": 12, "depths": [1, 2, 1, 1], "num_heads": [1, 2, 3, 4], "window_size": [3, 4, 7]}'
+	perl -e 'binmode STDOUT; for $z (0..31) { for $y (0..63) { print pack "f<*", map { ($z * 7 + $y * 3 + $_ * $_) % 11 / 5 } 0..31 } }' >zyx.raw
+	perl -e 'binmode STDOUT; for $x (0..31) { for $y (0..63) { print pack "f<*", map { ($_ * 7 + $y * 3 + $x * $x) % 11 / 5 } 0..31 } }' >xyz.raw
+	for a in zyx xyz; do
+		raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"F32","shape":[1,32,64,32],"data_offsets":[0,262144]}}' >$a.v.ts
+		cat $a.raw >>$a.v.ts
+	done
+	{ raw_frame '{"__metadata__":{"niipipe":"1","kind":"patch","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"F32","shape":[1,32,64,32],"data_offsets":[0,262144]},"label":{"dtype":"U8","shape":[32,64,32],"data_offsets":[262144,327680]}}'
+		cat zyx.raw; head -c 65536 /dev/zero; } | seg-train --arch "$arch" -o swin.ts
+	seg-export swin.ts -o swin.safetensors
+	seg-import -q --axes xyz --arch "$arch" swin.safetensors -o turned.ts
+	ts-info turned.ts | grep -qF '"axes":"xyz"'
+	ts-info turned.ts | grep -qF '"window_size":[7,4,3]'
+	seg-window -m swin.ts --roi 0,0,0 --output logits zyx.v.ts | ts-select -t prob | tail -c 524288 >want
+	seg-window -m turned.ts --roi 0,0,0 --output logits xyz.v.ts | ts-select -t prob | tail -c 524288 >got
+	perl -e 'local $/; for (@ARGV) { open F, "<:raw", $_; push @v, [unpack "f<*", <F>] }
+		for $c (0..1) { for $z (0..31) { for $y (0..63) { for $x (0..31) {
+			$d = abs($v[0][(($c * 32 + $z) * 64 + $y) * 32 + $x] - $v[1][(($c * 32 + $x) * 64 + $y) * 32 + $z]); $m = $d if $d > $m } } } }
+		die "$m\n" if @{$v[0]} != 131072 || !($m < 1e-4)' want got
+	# written, it is as it was trained; the file says so
+	seg-export turned.ts -o back.safetensors
+	ts-cmp --data-only back.safetensors swin.safetensors
+	seg-import -q back.safetensors | ts-cmp --meta - turned.ts
+}
+
 @test "the network: JSON on the command line, a bundle's config, what the file says" {
 	same zip.pt --arch "$(cat arch.json)"
 	seg-import --arch "{\"network_def\": $(cat arch.json)}" zip.pt | ts-cmp --data-only - plain.ts

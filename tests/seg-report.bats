@@ -48,18 +48,19 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 	seg-report -s few.tsv >page.html
 	has 'box plot: Dice, 3 values'
 	lacks 'Bland-Altman plot'
-	printf 'id\tlabel\tdice\tnsd_2mm\na\t1\t0.5\t0.25\nb\t1\tnan\t\n' >more.tsv
+	printf 'id\tlabel\tdice\tnsd_2mm\na\t1\t0.5\t0.25\nb\t1\tnan\tnan\n' >more.tsv
 	seg-report -s more.tsv >page.html
 	has '<td data-v="0.25">0.250</td>'
 	has '<td data-v="nan">&#8211;</td>'
 }
 
 @test "the statistics are those of the numbers" {
-	printf 'id\tlabel\tdice\na\t1\t0.1\nb\t1\t0.4\nc\t1\t0.3\nd\t1\tnan\ne\t1\t0.9\nf\t2\t1\nmean\t1\t9\n' >s.tsv
+	printf 'id\tlabel\tdice\na\t1\t0.1\nb\t1\t0.4\nc\t1\t0.3\nd\t1\tnan\ne\t1\t0.9\n0\t10\t1\nf\t2\t1\nmean\t1\t9\n' >s.tsv
 	seg-report -s s.tsv >page.html
-	has '<td>1</td><td>4</td><td>0.425</td><td>0.340</td><td>0.100</td><td>0.250</td><td>0.350</td><td>0.525</td><td>0.900</td>' # numpy
-	has '<td>2</td><td>1</td><td>1.000</td><td>&#8211;</td><td>1.000</td>'
-	[ "$(grep -oE '<h3 id="name-[0-9]+">[a-z]' page.html | grep -oE '.$' | tr -d '\n')" = acbefd ] # the worst first
+	has '<td>1</td><td>4</td><td>0.425</td><td>0.175</td><td>0.750</td><td>0.340</td><td>0.100</td><td>0.250</td><td>0.350</td><td>0.525</td><td>0.900</td>' # numpy
+	has '<td>2</td><td>1</td><td>1.000</td><td>&#8211;</td><td>&#8211;</td><td>&#8211;</td><td>1.000</td>'
+	[ "$(grep -oE '<h3 id="name-[0-9]+">[0-9a-z]' page.html | grep -oE '.$' | tr -d '\n')" = acbe0fd ] # the worst first
+	[ "$(sed -n 's/.*<h3>Label \([0-9]*\).*/\1/p' page.html | tr '\n' ' ')" = "1 2 10 1 2 10 " ]
 }
 
 @test "--viewers, --slices, --pixels make the page smaller" {
@@ -139,10 +140,20 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 	[ ! -e page.html ]
 }
 
+@test "streams cut short, a full disk: nothing is left behind" {
+	head -c -1 pred.ts >cut.ts
+	run seg-report -s scores.tsv -o page.html cut.ts
+	[ "$status" -eq 1 ] && [ "${#lines[@]}" -eq 1 ] && [[ $output == "seg-report: cut.ts: "* ]]
+	fails 1 "seg-report: standard input: no frame at all: empty, or what should have written it failed" seg-report -s scores.tsv -o page.html - </dev/null
+	run bash -c 'seg-report -s scores.tsv pred.ts >/dev/full'
+	[ "$status" -eq 1 ] && [ "$output" = "seg-report: standard output: cannot write (offset 0): No space left on device" ]
+	[ ! -e page.html ] && [ -z "$(find . -name '.page*')" ]
+}
+
 @test "bad logs and models; gnuplot that is not there" {
 	cut -f 2- log.tsv >l.tsv
 	fails 1 "seg-report: l.tsv: no column 'step'" seg-report -s scores.tsv -l l.tsv -o page.html
-	head -n 1 log.tsv >l.tsv
+	printf 'step\tloss\n1\t\n2\tnan\n' >l.tsv
 	fails 1 "seg-report: l.tsv: not one step with a loss" seg-report -s scores.tsv -l l.tsv -o page.html
 	# a log that would be a command
 	printf 'step\tloss\n1\t1\n!touch owned\t1\n' >l.tsv

@@ -45,20 +45,16 @@ static int one(struct frame *f, void *arg, struct err *e)
 
 static void check(struct opts *o, const struct arg_common *c)
 {
+	struct err e;
+
 	if (o->dir && c->out)
 		err_usage("-o and -d exclude each other");
 	if ((o->view.slice >= 0) + o->largest + (o->view.montage > 0) + o->view.strip > 1)
 		err_usage("--slice, --largest, --montage and --strip exclude each other");
-	if (o->window[0] > o->window[1])
-		err_usage("--window: %g is more than %g", o->window[0], o->window[1]);
-	o->view.window = o->window[0] < o->window[1] ? VIEW_VALUES : VIEW_AUTO;
-	if (o->view.window && o->preset)
-		err_usage("--window and --preset exclude each other");
-	if (o->preset && strcmp(o->preset, "auto")) {
-		if (view_preset(o->preset, o->window))
-			err_usage("--preset: '%.80s' is not auto or one of " VIEW_PRESETS, o->preset);
-		o->view.window = VIEW_HU;
-	}
+	if (view_choose(o->preset, o->window, &o->view.window, &e))
+		err_usage("%s", e.text);
+	if (o->view.recist && o->plane != CUT_AXIAL)
+		err_usage("--recist is a diameter in an axial slice: no --plane %s", o->plane == CUT_CORONAL ? "coronal" : "sagittal");
 	o->view.lo = o->window[0];
 	o->view.hi = o->window[1];
 	o->view.plane = (enum cut_plane)o->plane;
@@ -82,6 +78,7 @@ int main(int argc, char **argv)
 		{0, "plane", ARG_CHOICE, &o.plane, "axial|coronal|sagittal", "which way to cut (default axial)", 0, 0},
 		{0, "close", ARG_FLOAT, &o.view.close, "MM", "only the box of label and pred and MM around it", 0, 1e6},
 		{0, "marks", ARG_CHOICE, &o.marks, "outline|fill|both|none", "how label and pred are drawn (default outline)", 0, 0},
+		{0, "recist", ARG_FLAG, &o.view.recist, NULL, "the longest axial diameters of label and pred, on the slices where they are", 0, 0},
 		{0, "plain", ARG_FLAG, &o.view.plain, NULL, "no letters, no scale, no legend", 0, 0},
 		{0, "window", ARG_FLOAT, o.window, "LO,HI", "black and white, in values of the image (default -1000,400 HU)", 0, 0, 2},
 		{0, "preset", ARG_STR, &o.preset, "NAME", "window by name: auto, " VIEW_PRESETS, 0, 0},

@@ -38,7 +38,7 @@ static int run(struct opts *o, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.im = {.axes = {0, 1, 2}, .say = say, .configuration = "3d_fullres"}};
+	struct opts o = {.axes = -1, .im = {.say = say, .configuration = "3d_fullres"}};
 	struct err e;
 	const struct arg args[] = {
 		{0, "arch", ARG_STR, &o.im.arch, "FILE|JSON", "the network: MONAI's JSON, a bundle's config, nnU-Net's plans.json"},
@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 	o.im.arg = &o;
 	for (int k = 0; k < 3; k++) {
 		o.im.roi[k] = o.roi[2 - k];
-		o.im.axes[k] = o.axes ? 2 - k : k;
+		o.im.axes[k] = o.axes < 0 ? 0 : o.axes ? 2 - k : k;
 	}
 	if (run(&o, &e))
 		err_die(&e);

@@ -2,8 +2,6 @@
 
    Reads seg-score's table and, where given, seg-train's log, a model and volume frames with image, label and pred; writes the page. Nothing on the
    page comes from elsewhere. Operands are streams, "-" is standard input; without any the page has no pictures. */
-#include <string.h>
-
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/report.h"
@@ -33,18 +31,12 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 
 static void check(struct opts *o)
 {
+	struct err e;
+
 	if (!o->report.scores)
 		err_usage("-s SCORES is needed");
-	if (o->window[0] > o->window[1])
-		err_usage("--window: %g is more than %g", o->window[0], o->window[1]);
-	o->report.window = o->window[0] < o->window[1] ? VIEW_VALUES : VIEW_AUTO;
-	if (o->report.window && o->preset)
-		err_usage("--window and --preset exclude each other");
-	if (o->preset && strcmp(o->preset, "auto")) {
-		if (view_preset(o->preset, o->window))
-			err_usage("--preset: '%.80s' is not auto or one of " VIEW_PRESETS, o->preset);
-		o->report.window = VIEW_HU;
-	}
+	if (view_choose(o->preset, o->window, &o->report.window, &e))
+		err_usage("%s", e.text);
 	o->report.lo = o->window[0];
 	o->report.hi = o->window[1];
 }

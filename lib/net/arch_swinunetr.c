@@ -17,10 +17,10 @@ enum { STAGES = 4, FEATURES_MAX = 768, DEPTH_MAX = 48, HEADS_MAX = 1024, WINDOW_
 
 struct swin {
 	int in_channels, out_channels, features, depths[STAGES], heads[STAGES], window[3];
-	int qkv_bias, normalize, patch_norm, v2;
+	int qkv_bias, normalize, patch_norm, v2, turned;
 	double mlp_ratio;
-	float drop, path; /* rates of dropout, and of stochastic depth in the last block */
-	const unsigned char *order;
+	float drop, attention_drop, path; /* rates of dropout, and of stochastic depth in the last block */
+	unsigned char order[8];
 };
 
 static const int ONE[3] = {1, 1, 1}, TWO[3] = {2, 2, 2}, THREE[3] = {3, 3, 3};
@@ -83,7 +83,7 @@ static int mlp(struct graph *g, int x, const struct swin *s, int c)
 /* MONAI's SwinTransformerBlock */
 static int block(struct graph *g, int x, const struct swin *s, int stage, int i)
 {
-	struct graph_attention a = {.heads = s->heads[stage], .bias = s->qkv_bias};
+	struct graph_attention a = {.heads = s->heads[stage], .bias = s->qkv_bias, .turned = s->turned, .drop = s->attention_drop};
 	int mark = graph_enter(g, "blocks.%d", i), c = s->features << stage, y;
 
 	for (int k = 0; k < 3; k++)
@@ -154,14 +154,26 @@ static int build(struct graph *g, const struct swin *s)
 
 /* -- options -- */
 
+/* Weights that were trained on x,y,z arrays: merging and windows count so. */
+static int read_axes(struct swin *s, const json_t *arch, struct err *e)
+{
+	const json_t *v = json_object_get(arch, "axes");
+	const char *axes = json_string_value(v);
+
+	s->turned = axes && !strcmp(axes, "xyz");
+	for (int i = 0; s->turned && i < 8; i++)
+		s->order[i] = (unsigned char)((s->order[i] & 1) << 2 | (s->order[i] & 2) | s->order[i] >> 2);
+	return !v || s->turned || (axes && !strcmp(axes, "zyx")) ? 0 : err_set(e, NULL, "axes must be \"zyx\" or \"xyz\"");
+}
+
 static int read_merging(struct swin *s, const json_t *arch, struct err *e)
 {
 	const json_t *v = json_object_get(arch, "downsample");
 
 	for (size_t i = 0; i < sizeof MERGINGS / sizeof *MERGINGS; i++)
 		if (!v || (json_is_string(v) && !strcmp(json_string_value(v), MERGINGS[i].word))) {
-			s->order = MERGINGS[i].order;
-			return 0;
+			memcpy(s->order, MERGINGS[i].order, sizeof s->order);
+			return read_axes(s, arch, e);
 		}
 	return err_set(e, NULL, "downsample must be \"merging\", \"mergingv2\" or \"merging_1.4\"");
 }
@@ -169,11 +181,8 @@ static int read_merging(struct swin *s, const json_t *arch, struct err *e)
 /* What was not built in must be off. */
 static int read_absent(const json_t *arch, struct err *e)
 {
-	const json_t *rate = json_object_get(arch, "attn_drop_rate");
 	int hyena = 0;
 
-	if (rate && (!json_is_number(rate) || json_number_value(rate) != 0))
-		return err_set(e, NULL, "attn_drop_rate must be 0: it is not built in");
 	if (arch_flag(arch, "use_hyena", &hyena, e))
 		return -1;
 	return hyena ? err_set(e, NULL, "use_hyena must be false: it is not built in") : 0;
@@ -194,7 +203,7 @@ static int read_options(struct swin *s, const json_t *arch, struct err *e)
 	/* img_size: of MONAI before 1.5; the last two change how, not what, MONAI computes */
 	static const char *const known[] = {"spatial_dims", "in_channels", "out_channels", "feature_size", "patch_size", "depths", "num_heads",
 		"window_size", "qkv_bias", "mlp_ratio", "norm_name", "drop_rate", "attn_drop_rate", "dropout_path_rate", "normalize", "patch_norm",
-		"downsample", "use_v2", "use_hyena", "img_size", "use_checkpoint", "use_flash_attention", NULL};
+		"downsample", "use_v2", "axes", "use_hyena", "img_size", "use_checkpoint", "use_flash_attention", NULL};
 	const json_t *window = json_object_get(arch, "window_size"), *ratio = json_object_get(arch, "mlp_ratio");
 	int dims = 3, patch = 2;
 	const struct arch_int ints[] = {
@@ -208,7 +217,8 @@ static int read_options(struct swin *s, const json_t *arch, struct err *e)
 	    arch_flag(arch, "qkv_bias", &s->qkv_bias, e) || arch_flag(arch, "normalize", &s->normalize, e) ||
 	    arch_flag(arch, "patch_norm", &s->patch_norm, e) || arch_flag(arch, "use_v2", &s->v2, e) || arch_word(arch, "norm_name", "instance", e))
 		return -1;
-	if (arch_rate(arch, "drop_rate", &s->drop, e) || arch_rate(arch, "dropout_path_rate", &s->path, e))
+	if (arch_rate(arch, "drop_rate", &s->drop, e) || arch_rate(arch, "attn_drop_rate", &s->attention_drop, e) ||
+	    arch_rate(arch, "dropout_path_rate", &s->path, e))
 		return -1;
 	if (window && arch_triple(window, "window_size", WINDOW_MAX, 0, s->window, e))
 		return -1;

@@ -79,14 +79,34 @@ static void turn_triple(json_t *a, const int axes[3])
 	json_decref(old);
 }
 
+int archfile_turned(const json_t *arch)
+{
+	const char *axes = json_string_value(json_object_get(arch, "axes"));
+
+	return axes && !strcmp(axes, "xyz");
+}
+
+/* What cannot be turned counts x,y,z, or no more. */
+static void turn_order(json_t *arch)
+{
+	if (archfile_turned(arch))
+		json_object_del(arch, "axes");
+	else
+		json_object_set_new(arch, "axes", json_string("xyz"));
+}
+
 void archfile_turn(json_t *arch, const int axes[3])
 {
 	/* alone: a list of three that is the value itself is a triple; else it is one entry a level */
 	static const struct { const char *key; int alone; } keys[] = {
 		{"strides", 0}, {"kernel_sizes", 0}, {"upsample_kernel_size", 0}, {"kernel_size", 1}, {"up_kernel_size", 1},
+		{"window_size", 1},
 	};
 	const char *target = json_string_value(json_object_get(arch, "_target_"));
 	int levels = target && strstr(target, "DynUNet"); /* whose kernel_size is a list of levels */
+
+	if (target && strstr(target, "SwinUNETR") && axes[0] == 2)
+		turn_order(arch);
 
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		json_t *v = json_object_get(arch, keys[i].key), *entry;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/net/alias.h"
+#include "lib/net/archfile.h"
 #include "lib/net/onnx.h"
 
 /* What PyTorch's modules have by other names, so that load_state_dict(strict=True) finds them all. */
@@ -26,7 +27,7 @@ static int add_aliases(const struct graph *g, struct frame *f, struct err *e)
 	return r;
 }
 
-/* MONAI's attention keeps, for every pair of a window's voxels, the line of its bias table that their distance has: [L,L], z outermost. */
+/* MONAI's attention keeps, for every pair of a window's voxels, the line of its bias table that their distance has: [L,L], first axis outermost. */
 static void fill_index(const int window[3], int64_t *index)
 {
 	const int w = window[2], plane = window[1] * w, n = window[0] * plane, line = 2 * w - 1, page = (2 * window[1] - 1) * line;
@@ -42,7 +43,8 @@ static int add_indices(const struct graph *g, struct frame *f, struct err *e)
 	static const char table[] = "relative_position_bias_table";
 
 	for (int i = 0; i < g->n; i++) {
-		const int *window = g->op[i].attention.window;
+		const struct graph_attention *a = &g->op[i].attention;
+		const int window[3] = {a->window[a->turned ? 2 : 0], a->window[1], a->window[a->turned ? 0 : 2]};
 		const char *name = g->op[i].kind == GRAPH_ATTENTION ? g->param[g->op[i].w].name : NULL;
 		int64_t shape[2] = {(int64_t)window[0] * window[1] * window[2], (int64_t)window[0] * window[1] * window[2]};
 		char full[GRAPH_NAME + 40];
@@ -59,13 +61,24 @@ static int add_indices(const struct graph *g, struct frame *f, struct err *e)
 	return 0;
 }
 
+/* A network that counts x,y,z goes back to the arrays that it was trained on. Its kernels are cubes. */
+static int turn_back(struct import_net *n, struct frame *f, struct err *e)
+{
+	static const int xyz[MATCH_AXES] = {2, 1, 0};
+
+	archfile_turn(n->arch, xyz);
+	for (int i = 0; i < n->w.n; i++)
+		match_turn(&n->w.w[i], xyz);
+	return import_frame(n, f, e) || frame_set_meta(f, "axes", "xyz", e) ? -1 : 0;
+}
+
 /* PyTorch's loaders look for the format; all the rest is ours and makes the file a model still. */
-static int write_safetensors(const struct import_net *n, struct out *o, struct err *e)
+static int write_safetensors(struct import_net *n, struct out *o, struct err *e)
 {
 	struct frame f = {0};
-	int r = import_frame(n, &f, e) || add_aliases(n->graph, &f, e) || add_indices(n->graph, &f, e);
+	int r = archfile_turned(n->arch) ? turn_back(n, &f, e) : import_frame(n, &f, e);
 
-	r = r || frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;
+	r = r || add_aliases(n->graph, &f, e) || add_indices(n->graph, &f, e) || frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;
 	frame_free(&f);
 	return r;
 }
@@ -84,7 +97,7 @@ static int write_onnx(const struct import_net *n, struct out *o, struct err *e)
 
 int export_run(const struct export *x, struct out *o, struct err *e)
 {
-	const struct import im = {.input = x->input, .axes = {0, 1, 2}, .say = x->say, .arg = x->arg};
+	const struct import im = {.input = x->input, .say = x->say, .arg = x->arg};
 	struct import_net n;
 	int r = import_open(&n, &im, e);
 

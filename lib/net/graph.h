@@ -35,8 +35,9 @@ struct graph_norm {
 };
 struct graph_act { enum k_act_kind kind; float slope; int64_t alphas; /* PReLU: 1 or c */ };
 
-/* Windows, and by how much they are shifted; where the input is not larger than a window, the window is the input's size and not shifted. */
-struct graph_attention { int heads, window[3], shift[3], bias; };
+/* Windows, and by how much they are shifted; where the input is not larger than a window, the window is the input's size and not shifted. turned: see
+   k_attention. drop: rate of dropout within. */
+struct graph_attention { int heads, window[3], shift[3], bias, turned; float drop; };
 
 /* Each value alone, whole channels, whole samples of the batch (stochastic depth) */
 enum graph_dropped { GRAPH_VALUES, GRAPH_CHANNELS, GRAPH_SAMPLES };

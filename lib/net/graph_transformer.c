@@ -33,6 +33,7 @@ int graph_attention(struct graph *g, int x, const char *name, const struct graph
 	if (op) {
 		op->attention = *a;
 		op->c = c;
+		op->rate = a->drop;
 		for (int k = 0; k < 3; k++)
 			table.shape[0] *= 2 * a->window[k] - 1;
 		op->w = graph_add_param(g, "", "relative_position_bias_table", &table);

@@ -43,11 +43,20 @@ static int read_plans(const struct import *im, const json_t *root, struct import
 	return r;
 }
 
+static void take_axes(const struct import *im, struct import_net *n)
+{
+	const char *said = frame_meta(&n->w.frame, "axes");
+	const int given = im->axes[0] || im->axes[1], turned = said && !strcmp(said, "xyz");
+
+	for (int k = 0; k < MATCH_AXES; k++)
+		n->axes[k] = given ? im->axes[k] : turned ? 2 - k : k;
+}
+
 static int read_network(const struct import *im, const json_t *root, struct import_net *n, struct err *e)
 {
 	if (plans_is(root))
 		return read_plans(im, root, n, e);
-	memcpy(n->axes, im->axes, sizeof n->axes);
+	take_axes(im, n);
 	n->arch = archfile_network(root, e);
 	if (!n->arch)
 		return -1;

@@ -13,7 +13,7 @@ struct import {
 	const char *arch;         /* as archfile_json, or nnU-Net's plans.json; NULL: metadata `arch` of the file */
 	const char *configuration; /* of the plans */
 	const char *replay;       /* JSON array of steps, or a model's file whose steps they are; NULL: what the plans or the file say, else none */
-	int axes[MATCH_AXES];     /* {0, 1, 2}: as ours, z,y,x; of plans: as they say */
+	int axes[MATCH_AXES];     /* {0, 1, 2}: as ours, z,y,x; all 0: as the file's metadata `axes` say, else as ours; of plans: as they say */
 	int64_t roi[3];           /* z,y,x, size of the windows; 0: what the plans or the file say, else unset */
 	match_say *say;
 	void *arg;                /* of say */

@@ -254,7 +254,7 @@ static void leave_out(struct match *m)
 
 /* -- axes -- */
 
-static void turn(struct weight *w, const int axes[MATCH_AXES])
+void match_turn(struct weight *w, const int axes[MATCH_AXES])
 {
 	const struct weight old = *w;
 
@@ -264,15 +264,11 @@ static void turn(struct weight *w, const int axes[MATCH_AXES])
 	}
 }
 
-/* Kernels have axes; attention within windows and the merging of patches have them in ways that cannot be turned. */
 static void turn_all(struct match *m, const int axes[MATCH_AXES])
 {
-	for (int i = 0; i < m->g->n; i++)
-		if (m->g->op[i].kind == GRAPH_ATTENTION || m->g->op[i].kind == GRAPH_MERGE)
-			tell(m, 1, "cannot be turned to z,y,x: %.200s", m->g->op[i].name);
 	for (int i = 0; i < m->w->n; i++)
 		if (param(m->g, m->w->w[i].name))
-			turn(&m->w->w[i], axes);
+			match_turn(&m->w->w[i], axes);
 }
 
 /* -- shapes -- */

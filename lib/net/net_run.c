@@ -142,20 +142,27 @@ static int do_slice(struct net *n, const struct plan_call *c, const struct plan_
 	return n->k->slice_copy(net_run_at(n, c->y), c->y.pitch, net_run_at(n, c->x), c->x.pitch, c->vox, c->c, c->add, e);
 }
 
-/* A sample at a time: its numbers do not depend on what else is in the batch. */
+/* Dropout of the i-th sample of a batch: its numbers do not depend on what else is in the batch. */
+static struct k_drop drop_of(const struct net *n, const struct plan_step *s, int64_t i)
+{
+	uint64_t index = (uint64_t)(n->first + i * n->stride) << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
+
+	return (struct k_drop){.rate = s->rate, .key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)},
+		.at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
+}
+
 static int do_drop(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	enum graph_dropped what = n->graph->op[s->op].dropped;
-	const int64_t vox = c->vox / n->plan->batch, span = what == GRAPH_CHANNELS ? vox : what == GRAPH_SAMPLES ? vox * c->c : 0;
+	const int64_t vox = c->vox / n->plan->batch;
 	const int whole = what == GRAPH_SAMPLES; /* the values of a sample as voxels of one channel */
 	struct plan_ref x = c->x, y = c->y;
 
 	(void)l;
 	for (int64_t i = 0; i < n->plan->batch; i++, x.at += vox * x.pitch, y.at += vox * y.pitch) {
-		uint64_t index = (uint64_t)(n->first + i * n->stride) << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
-		const struct k_drop g = {.rate = s->rate, .span = span, .key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)},
-			.at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
+		struct k_drop g = drop_of(n, s, i);
 
+		g.span = what == GRAPH_CHANNELS ? vox : whole ? vox * c->c : 0;
 		if (whole ? n->k->drop(&g, net_run_at(n, x), 1, net_run_at(n, y), 1, vox * c->c, 1, c->add, e)
 		          : n->k->drop(&g, net_run_at(n, x), x.pitch, net_run_at(n, y), y.pitch, vox, c->c, c->add, e))
 			return -1;
@@ -200,27 +207,57 @@ static int do_layer_back(struct net *n, const struct plan_call *c, const struct 
 		net_run_at(n, c->dx), c->add, gradient(n, s->w), gradient(n, s->b), net_run_at(n, c->scratch), e);
 }
 
-static struct k_attention_args attention_args(const struct net *n, const struct plan_call *c, const struct plan_step *s)
+/* Attention of a batch at once or, where it drops out, of a sample at a time. */
+struct pieces { struct k_attention g; int64_t times, vox; };
+
+static struct pieces pieces_of(const struct net *n, const struct plan_step *s)
 {
-	return (struct k_attention_args){net_run_at(n, c->x), weight(n, s->b), weight(n, s->w)};
+	struct pieces p = {s->attention, 1, s->attention.size[0] * s->attention.size[1] * s->attention.size[2]};
+
+	if (n->plan->train && s->rate > 0)
+		p.times = p.g.n, p.g.n = 1;
+	return p;
+}
+
+static struct k_attention_args attention_args(const struct net *n, struct plan_ref x, const struct plan_step *s, int64_t i)
+{
+	struct k_attention_args a = {net_run_at(n, x), weight(n, s->b), weight(n, s->w)};
+
+	if (n->plan->train)
+		a.drop = drop_of(n, s, i);
+	return a;
 }
 
 static int do_attention(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
-	const struct k_attention_args a = attention_args(n, c, s);
+	const struct pieces p = pieces_of(n, s);
+	struct plan_ref x = c->x, y = c->y;
 
 	(void)l;
-	return n->k->attention_forward(&s->attention, &a, net_run_at(n, c->y), net_run_at(n, c->scratch), e);
+	for (int64_t i = 0; i < p.times; i++, x.at += p.vox * 3 * p.g.c, y.at += p.vox * p.g.c) {
+		const struct k_attention_args a = attention_args(n, x, s, i);
+
+		if (n->k->attention_forward(&p.g, &a, net_run_at(n, y), net_run_at(n, c->scratch), e))
+			return -1;
+	}
+	return 0;
 }
 
 static int do_attention_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
-	const struct k_attention_args a = attention_args(n, c, s);
-	const struct k_attention_grads d = {net_run_at(n, c->dy), net_run_at(n, c->dx), gradient(n, s->b), gradient(n, s->w)};
+	const struct pieces p = pieces_of(n, s);
+	struct plan_ref x = c->x, dy = c->dy, dx = c->dx;
 
 	(void)l;
 	assert(!c->add); /* nothing else reads the projection */
-	return n->k->attention_backward(&s->attention, &a, &d, net_run_at(n, c->scratch), e);
+	for (int64_t i = 0; i < p.times; i++, x.at += p.vox * 3 * p.g.c, dx.at += p.vox * 3 * p.g.c, dy.at += p.vox * p.g.c) {
+		const struct k_attention_args a = attention_args(n, x, s, i);
+		const struct k_attention_grads d = {net_run_at(n, dy), net_run_at(n, dx), gradient(n, s->b), gradient(n, s->w)};
+
+		if (n->k->attention_backward(&p.g, &a, &d, net_run_at(n, c->scratch), e))
+			return -1;
+	}
+	return 0;
 }
 
 static int do_merge(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)

@@ -1,5 +1,5 @@
-/* Transformers' operations: layer normalisation, patch merging, attention within shifted windows as MONAI's SwinTransformerBlock has it. What depends on
-   the input's size (windows, padding, shifts, regions) is computed by nodes, so that any size goes in. Formulas: kernels/attention.h. */
+/* Transformers' operations: layer normalisation, patch merging, attention within shifted windows as MONAI's SwinTransformerBlock has it. What depends
+   on the input's size (windows, padding, shifts, regions) is computed by nodes, so that any size goes in. Formulas: kernels/attention.h. */
 #include "lib/net/onnx_node.h"
 
 #include <math.h>
@@ -84,6 +84,7 @@ int onnx_merge(struct onnx_site *s)
 struct place { struct onnx_name n, at, shift; }; /* of a padded axis: how many, 0 1 2 ..., by how much it is shifted */
 struct sizes {
 	struct onnx_name size, window, count, padded, split, tokens; /* split: count and window in turn, [6]; tokens of a window, [1] */
+	int slow, fast;          /* axes of a window as its tokens count */
 	struct place axis[3];
 };
 
@@ -94,6 +95,7 @@ static void measure(struct onnx_site *s, struct sizes *z)
 	const struct onnx_name whole = INTS(s, a->window[0], a->window[1], a->window[2]), one = INTS(s, 1);
 	struct onnx_name t, shift;
 
+	z->slow = a->turned ? 2 : 0, z->fast = 2 - z->slow;
 	onnx_attr_int(s, "start", 2);
 	z->size = OP(s, "Shape", s->x);
 	z->window = OP(s, "Min", z->size.s, whole.s);
@@ -143,7 +145,7 @@ static struct onnx_name windows(struct onnx_site *s, const struct sizes *z, cons
 	const int64_t heads = s->op->attention.heads, each = s->op->c / heads;
 	struct onnx_name t = OP(s, "Reshape", x, CONCAT(s, INTS(s, 0, 3, heads, each).s, z->split.s).s);
 
-	t = TRANSPOSE(s, t.s, 1, 0, 4, 6, 8, 2, 5, 7, 9, 3);
+	t = TRANSPOSE(s, t.s, 1, 0, 4, 6, 8, 2, 5 + 2 * z->slow, 7, 5 + 2 * z->fast, 3);
 	return OP(s, "Reshape", t.s, CONCAT(s, INTS(s, 0, 0, -1, heads).s, z->tokens.s, INTS(s, each).s).s);
 }
 
@@ -151,11 +153,11 @@ static struct onnx_name windows(struct onnx_site *s, const struct sizes *z, cons
 static struct onnx_name bias(struct onnx_site *s, const struct sizes *z, int64_t *code)
 {
 	const int *w = s->op->attention.window;
-	const int64_t all = (int64_t)w[0] * w[1] * w[2], middle = (int64_t)(2 * w[0] - 1) * (2 * w[1] - 1) * (2 * w[2] - 1) / 2;
+	const int64_t fast = w[z->fast], all = (int64_t)w[0] * w[1] * w[2], middle = (int64_t)(2 * w[0] - 1) * (2 * w[1] - 1) * (2 * w[2] - 1) / 2;
 	struct onnx_name place, i, j, t;
 
 	for (int64_t k = 0; k < all; k++)
-		code[k] = (k / (w[1] * w[2]) * (2 * w[1] - 1) + k / w[2] % w[1]) * (2 * w[2] - 1) + k % w[2];
+		code[k] = (k / (w[1] * fast) * (2 * w[1] - 1) + k / fast % w[1]) * (2 * fast - 1) + k % fast;
 	place = OP(s, "Slice", onnx_ints(s, code, (int)all).s, INTS(s, 0).s, z->tokens.s);
 	i = OP(s, "Reshape", place.s, INTS(s, -1, 1).s);
 	j = OP(s, "Sub", place.s, INTS(s, middle).s);
@@ -179,7 +181,7 @@ static struct onnx_name mask(struct onnx_site *s, const struct sizes *z)
 		region = k ? OP(s, "Add", region.s, t.s) : t;
 	}
 	t = OP(s, "Reshape", region.s, z->split.s);
-	t = TRANSPOSE(s, t.s, 0, 2, 4, 1, 3, 5);
+	t = TRANSPOSE(s, t.s, 0, 2, 4, 1 + 2 * z->slow, 3, 1 + 2 * z->fast);
 	t = OP(s, "Reshape", t.s, CONCAT(s, INTS(s, -1, 1, 1).s, z->tokens.s).s);
 	t = OP(s, "Equal", t.s, TRANSPOSE(s, t.s, 0, 1, 3, 2).s);
 	return OP(s, "Where", t.s, onnx_number(s, 0).s, onnx_number(s, MASKED).s);
@@ -189,9 +191,10 @@ static struct onnx_name mask(struct onnx_site *s, const struct sizes *z)
 static struct onnx_name together(struct onnx_site *s, const struct sizes *z, const char *x)
 {
 	const int64_t heads = s->op->attention.heads, each = s->op->c / heads;
-	struct onnx_name t = OP(s, "Reshape", x, CONCAT(s, INTS(s, -1).s, z->count.s, INTS(s, heads).s, z->window.s, INTS(s, each).s).s);
+	struct onnx_name window = gather(s, z->window.s, INTS(s, z->slow, 1, z->fast).s, 0);
+	struct onnx_name t = OP(s, "Reshape", x, CONCAT(s, INTS(s, -1).s, z->count.s, INTS(s, heads).s, window.s, INTS(s, each).s).s);
 
-	t = TRANSPOSE(s, t.s, 0, 4, 8, 1, 5, 2, 6, 3, 7);
+	t = TRANSPOSE(s, t.s, 0, 4, 8, 1, 5 + z->slow, 2, 6, 3, 5 + z->fast);
 	return OP(s, "Reshape", t.s, CONCAT(s, INTS(s, 0, s->op->c).s, z->padded.s).s);
 }
 

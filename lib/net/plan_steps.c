@@ -288,7 +288,8 @@ static int attention_shape(struct plan *p, struct plan_step *s, struct err *e)
 	const struct plan_value *v = &p->value[s->out];
 
 	(void)e;
-	s->attention = (struct k_attention){.n = p->batch, .c = v->c, .heads = a->heads, .scale = 1 / sqrtf((float)(v->c / a->heads))};
+	s->attention = (struct k_attention){.n = p->batch, .c = v->c, .heads = a->heads, .turned = a->turned,
+		.scale = 1 / sqrtf((float)(v->c / a->heads))};
 	for (int k = 0; k < 3; k++) {
 		s->attention.size[k] = v->size[k];
 		s->attention.table[k] = a->window[k];

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "lib/base/mem.h"
+
 /* Pixels: of the picture, of the margins around its plot. */
 enum { HIGH = 260, BOX_WIDE = 210, PAIR_WIDE = 460, LEFT = 52, RIGHT = 12, TOP = 30, BOTTOM = 40, TICKS = 5 };
 
@@ -10,41 +12,19 @@ struct chart { struct html *h; double wide, lo[2], hi[2]; };
 
 /* -- numbers ----------------------------------------------------------------- */
 
-static int by_size(const void *a, const void *b)
+int chart_spread(double *v, size_t n, int64_t resamples, struct chart_spread *s, struct err *e)
 {
-	double p = *(const double *)a, q = *(const double *)b;
+	size_t finite = 0;
 
-	if (!isfinite(p) || !isfinite(q))
-		return !isfinite(p) - !isfinite(q);
-	return p < q ? -1 : p > q;
-}
-
-static double quantile(const double *v, int64_t n, double q)
-{
-	double at = q * (double)(n - 1);
-	int64_t i = (int64_t)at, j = i + (i < n - 1);
-
-	return v[i] + (at - (double)i) * (v[j] - v[i]);
-}
-
-void chart_spread(double *v, int64_t n, struct chart_spread *s)
-{
-	double sum = 0, squares = 0;
-
-	qsort(v, (size_t)n, sizeof *v, by_size);
-	while (n && !isfinite(v[n - 1]))
-		n--;
-	*s = (struct chart_spread){n, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
-	if (!n)
-		return;
-	for (int64_t i = 0; i < n; i++)
-		sum += v[i];
-	s->mean = sum / (double)n;
-	for (int64_t i = 0; i < n; i++)
-		squares += (v[i] - s->mean) * (v[i] - s->mean);
-	s->sd = n > 1 ? sqrt(squares / (double)(n - 1)) : NAN;
-	s->min = v[0], s->max = v[n - 1];
-	s->q1 = quantile(v, n, 0.25), s->median = quantile(v, n, 0.5), s->q3 = quantile(v, n, 0.75);
+	for (size_t i = 0; i < n; i++)
+		if (isfinite(v[i]))
+			v[finite++] = v[i];
+	*s = (struct chart_spread){.min = NAN, .max = NAN};
+	if (summary_of(v, finite, resamples, 0, &s->s, e))
+		return -1;
+	if (finite)
+		s->min = v[0], s->max = v[finite - 1];
+	return 0;
 }
 
 /* A round step of about span / TICKS: 1, 2 or 5 times a power of ten. */
@@ -108,23 +88,31 @@ static void name(struct chart *c, const char *heading)
 	html_put(c->h, "</text>");
 }
 
-static void put_dot(const struct chart *c, const struct chart_dot *d)
+static void put_dots(const struct chart *c, const struct chart_dot *dot, int64_t n)
 {
-	html_print(c->h, "<a href=\"#case-%lld\" tabindex=\"-1\"><circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"><title>", (long long)d->link,
-	           place(c, 0, d->x), place(c, 1, d->y));
-	html_text(c->h, d->name);
-	html_print(c->h, ": %.4g</title></circle></a>", d->y);
+	for (const struct chart_dot *d = dot; d < dot + n; d++) {
+		if (!isfinite(d->y))
+			continue;
+		html_print(c->h, "<a href=\"#case-%lld\" tabindex=\"-1\"><circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"><title>", (long long)d->link,
+		           place(c, 0, d->x), place(c, 1, d->y));
+		html_text(c->h, d->name);
+		html_print(c->h, ": %.4g</title></circle></a>", d->y);
+	}
 }
 
 /* -- box plots --------------------------------------------------------------- */
 
-static double *values(struct html *h, const struct chart_dot *dot, int64_t n)
+/* The finite y of n dots, sorted, and what they come to. Caller frees. NULL and an error. */
+static double *values(const struct chart_dot *dot, int64_t n, struct chart_spread *s, struct err *e)
 {
-	double *v = malloc((size_t)(n ? n : 1) * sizeof *v);
+	double *v = mem_new((size_t)n, sizeof *v, "a chart", e);
 
 	for (int64_t i = 0; v && i < n; i++)
 		v[i] = dot[i].y;
-	h->failed |= !v;
+	if (v && chart_spread(v, (size_t)n, 0, s, e)) {
+		free(v);
+		v = NULL;
+	}
 	return v;
 }
 
@@ -142,11 +130,11 @@ static void lay_out(const struct chart *c, struct chart_dot *dot, int64_t n)
 	}
 }
 
-static void draw_box(const struct chart *c, const double *v, const struct chart_spread *s)
+static void draw_box(const struct chart *c, const double *v, const struct summary *s)
 {
 	double reach = 1.5 * (s->q3 - s->q1), lo = s->q1, hi = s->q3, left = place(c, 0, 0.08), right = place(c, 0, 0.32), mid = place(c, 0, 0.2);
 
-	for (int64_t i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < s->n; i++) {
 		lo = v[i] >= s->q1 - reach && v[i] < lo ? v[i] : lo;
 		hi = v[i] <= s->q3 + reach && v[i] > hi ? v[i] : hi;
 	}
@@ -156,31 +144,35 @@ static void draw_box(const struct chart *c, const double *v, const struct chart_
 	html_print(c->h, "<path class=\"middle\" d=\"M%.1f %.1fH%.1f\"/>", left, place(c, 1, s->median), right);
 }
 
-void chart_box(struct html *h, const char *heading, struct chart_dot *dot, int64_t n)
+static void put_box(struct chart *c, const char *heading, struct chart_dot *dot, int64_t n, const double *v, const struct chart_spread *s)
+{
+	const int share = s->min >= 0 && s->max <= 1; /* of one: the whole of it is shown, where it is not next to nothing */
+	double step;
+
+	c->lo[1] = share ? 0 : s->min;
+	c->hi[1] = share && s->max > 0.2 ? 1 : s->max;
+	step = round_range(&c->lo[1], &c->hi[1]);
+	begin(c, "box plot", heading);
+	html_print(c->h, ", %zu values, median %.4g, quartiles %.4g and %.4g\">", s->s.n, s->s.median, s->s.q1, s->s.q3);
+	name(c, heading);
+	ticks(c, 1, step);
+	draw_box(c, v, &s->s);
+	lay_out(c, dot, n);
+	put_dots(c, dot, n);
+	html_print(c->h, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">n = %zu, median %.3g</text></svg>\n", c->wide / 2 + 20,
+	           HIGH - BOTTOM + 22, s->s.n, s->s.median);
+}
+
+int chart_box(struct html *h, const char *heading, struct chart_dot *dot, int64_t n, struct err *e)
 {
 	struct chart c = {h, BOX_WIDE, {0, 0}, {1, 0}};
-	double *v = values(h, dot, n), step;
 	struct chart_spread s;
+	double *v = values(dot, n, &s, e);
 
-	if (v)
-		chart_spread(v, n, &s);
-	if (v && s.n) {
-		c.lo[1] = s.min >= 0 && s.max <= 1 ? 0 : s.min;
-		c.hi[1] = s.min >= 0 && s.max <= 1 && s.max > 0.2 ? 1 : s.max;
-		step = round_range(&c.lo[1], &c.hi[1]);
-		begin(&c, "box plot", heading);
-		html_print(h, ", %lld values, median %.4g, quartiles %.4g and %.4g\">", (long long)s.n, s.median, s.q1, s.q3);
-		name(&c, heading);
-		ticks(&c, 1, step);
-		draw_box(&c, v, &s);
-		lay_out(&c, dot, n);
-		for (int64_t i = 0; i < n; i++)
-			if (isfinite(dot[i].y))
-				put_dot(&c, &dot[i]);
-		html_print(h, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">n = %lld, median %.3g</text></svg>\n", c.wide / 2 + 20,
-		           HIGH - BOTTOM + 22, (long long)s.n, s.median);
-	}
+	if (v && s.s.n)
+		put_box(&c, heading, dot, n, v, &s);
 	free(v);
+	return v ? 0 : -1;
 }
 
 /* -- agreement --------------------------------------------------------------- */
@@ -191,37 +183,42 @@ static void draw_level(const struct chart *c, double y, const char *what)
 	           *what == 'b' ? "middle" : "limit", LEFT, place(c, 1, y), c->wide - RIGHT, c->wide - RIGHT - 4, place(c, 1, y) - 5, what, y);
 }
 
-void chart_agreement(struct html *h, const char *heading, const char *unit, const struct chart_dot *dot, int64_t n)
+/* The axes: the mean from 0 on, the difference about 0 with its limits. */
+static void put_agreement(struct chart *c, const char *heading, const char *unit, const struct chart_dot *dot, int64_t n,
+                          const struct chart_spread *s)
+{
+	const double bias = s->s.mean, half = s->s.n > 1 ? 1.96 * s->s.sd : 0;
+	double step[2];
+
+	c->lo[1] = fmin(fmin(s->min, bias - half), 0), c->hi[1] = fmax(fmax(s->max, bias + half), 0);
+	for (int64_t i = 0; i < n; i++)
+		c->hi[0] = isfinite(dot[i].y) ? fmax(c->hi[0], dot[i].x) : c->hi[0];
+	step[0] = round_range(&c->lo[0], &c->hi[0]), step[1] = round_range(&c->lo[1], &c->hi[1]);
+	begin(c, "Bland-Altman plot", heading);
+	html_print(c->h, ", %zu pairs, bias %.4g, limits of agreement %.4g and %.4g %s\">", s->s.n, bias, bias - half, bias + half, unit);
+	name(c, heading);
+	ticks(c, 0, step[0]);
+	ticks(c, 1, step[1]);
+	put_dots(c, dot, n);
+	draw_level(c, bias, "bias");
+	if (s->s.n > 1) {
+		draw_level(c, bias + half, "+1.96 sd");
+		draw_level(c, bias - half, "-1.96 sd");
+	}
+	html_print(c->h, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">mean of truth and prediction, %s</text>",
+	           c->wide / 2 + 20, HIGH - 6, unit);
+	html_print(c->h, "<text class=\"tick\" transform=\"translate(12 %d)rotate(-90)\" text-anchor=\"middle\">prediction - truth, %s</text></svg>\n",
+	           (HIGH - BOTTOM + TOP) / 2, unit);
+}
+
+int chart_agreement(struct html *h, const char *heading, const char *unit, const struct chart_dot *dot, int64_t n, struct err *e)
 {
 	struct chart c = {h, PAIR_WIDE, {0, 0}, {0, 0}};
-	double *v = values(h, dot, n), step[2], half;
 	struct chart_spread s;
+	double *v = values(dot, n, &s, e);
 
-	if (v)
-		chart_spread(v, n, &s);
-	if (v && s.n) {
-		half = s.n > 1 ? 1.96 * s.sd : 0;
-		c.lo[1] = fmin(fmin(s.min, s.mean - half), 0), c.hi[1] = fmax(fmax(s.max, s.mean + half), 0);
-		for (int64_t i = 0; i < n; i++)
-			c.hi[0] = isfinite(dot[i].y) ? fmax(c.hi[0], dot[i].x) : c.hi[0];
-		step[0] = round_range(&c.lo[0], &c.hi[0]), step[1] = round_range(&c.lo[1], &c.hi[1]);
-		begin(&c, "Bland-Altman plot", heading);
-		html_print(h, ", %lld pairs, bias %.4g, limits of agreement %.4g and %.4g %s\">", (long long)s.n, s.mean, s.mean - half, s.mean + half, unit);
-		name(&c, heading);
-		ticks(&c, 0, step[0]);
-		ticks(&c, 1, step[1]);
-		for (int64_t i = 0; i < n; i++)
-			if (isfinite(dot[i].y))
-				put_dot(&c, &dot[i]);
-		draw_level(&c, s.mean, "bias");
-		if (s.n > 1) {
-			draw_level(&c, s.mean + half, "+1.96 sd");
-			draw_level(&c, s.mean - half, "-1.96 sd");
-		}
-		html_print(h, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">mean of truth and prediction, %s</text>", c.wide / 2 + 20,
-		           HIGH - 6, unit);
-		html_print(h, "<text class=\"tick\" transform=\"translate(12 %d)rotate(-90)\" text-anchor=\"middle\">prediction - truth, %s</text></svg>\n",
-		           (HIGH - BOTTOM + TOP) / 2, unit);
-	}
+	if (v && s.s.n)
+		put_agreement(&c, heading, unit, dot, n, &s);
 	free(v);
+	return v ? 0 : -1;
 }

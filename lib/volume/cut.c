@@ -160,6 +160,39 @@ void cut_spread(const struct cut *c, const struct cut_marks *m, int64_t want, in
 	}
 }
 
+static int by_number(const void *a, const void *b)
+{
+	int64_t p = *(const int64_t *)a, q = *(const int64_t *)b;
+
+	return p < q ? -1 : p > q;
+}
+
+static int is_one_of(int64_t layer, const int64_t *must, int n)
+{
+	while (n && must[n - 1] != layer)
+		n--;
+	return n;
+}
+
+void cut_include(int64_t *layer, int64_t n, const int64_t *must, int n_must)
+{
+	for (int k = 0; k < n_must; k++) {
+		int64_t near = -1;
+
+		for (int64_t i = 0; i < n; i++) {
+			if (layer[i] == must[k]) {
+				near = i;
+				break;
+			}
+			if (!is_one_of(layer[i], must, n_must) && (near < 0 || llabs(layer[i] - must[k]) < llabs(layer[near] - must[k])))
+				near = i;
+		}
+		if (near >= 0)
+			layer[near] = must[k];
+	}
+	qsort(layer, (size_t)n, sizeof *layer, by_number);
+}
+
 static void close_way(struct cut_way *w, int64_t lo, int64_t hi, double mm)
 {
 	int64_t pad = (int64_t)ceil(fmin(mm / w->spacing, (double)w->total)), from = w->first + lo - pad, to = w->first + hi + pad;

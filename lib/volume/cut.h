@@ -39,6 +39,9 @@ int64_t cut_largest(const struct cut *c, const struct cut_marks *m);
 /* `want` layers (at most across.n) spread evenly over the marked ones or, where these are fewer, over the least stretch of want layers about them. */
 void cut_spread(const struct cut *c, const struct cut_marks *m, int64_t want, int64_t *layer);
 
+/* Put n_must layers among n rising ones, each in the place of the nearest that is not one of them already. */
+void cut_include(int64_t *layer, int64_t n, const int64_t *must, int n_must);
+
 /* Show the box of the marks and at least mm around it, where there are any. */
 void cut_close(struct cut *c, const struct cut_marks *m, double mm);
 

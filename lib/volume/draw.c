@@ -1,5 +1,6 @@
 #include "lib/volume/draw.h"
 
+#include <math.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
@@ -76,6 +77,17 @@ void draw_box(struct draw *d, int64_t x, int64_t y, int64_t w, int64_t h, struct
 	for (int64_t j = y; j < y + h; j++)
 		for (int64_t i = x; i < x + w; i++)
 			draw_dot(d, i, j, c);
+}
+
+void draw_line(struct draw *d, double x0, double y0, double x1, double y1, int64_t pen, struct draw_colour c)
+{
+	int64_t n = (int64_t)ceil(fmax(fabs(x1 - x0), fabs(y1 - y0)) * 2) + 1;
+
+	for (int64_t i = 0; i <= n; i++) {
+		double u = (double)i / (double)n;
+
+		draw_box(d, llround(x0 + u * (x1 - x0)) - pen / 2, llround(y0 + u * (y1 - y0)) - pen / 2, pen, pen, c);
+	}
 }
 
 static void letter(struct draw *d, int64_t x, int64_t y, int scale, struct draw_colour c, int ch, int rim)

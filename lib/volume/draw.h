@@ -24,6 +24,8 @@ void draw_dot(struct draw *d, int64_t x, int64_t y, struct draw_colour c);
 void draw_veil(struct draw *d, int64_t x, int64_t y, struct draw_colour c, double cover); /* cover of it 0: not seen, 1: a dot */
 void draw_box(struct draw *d, int64_t x, int64_t y, int64_t w, int64_t h, struct draw_colour c); /* filled */
 
+void draw_line(struct draw *d, double x0, double y0, double x1, double y1, int64_t pen, struct draw_colour c); /* pen: its width */
+
 /* Text with its upper left corner at x, y, every dot scale x scale, on a dark rim; what is not printable ASCII becomes '?'. Returns its width. */
 int64_t draw_text(struct draw *d, int64_t x, int64_t y, int scale, struct draw_colour c, const char *text);
 

@@ -9,6 +9,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/version.h"
 #include "lib/volume/report_parts.h"
+#include "lib/volume/score.h"
 
 enum { PICTURE = 400 }; /* pixels of a case's picture, about */
 
@@ -34,16 +35,6 @@ static int worst_first(const void *a, const void *b)
 	return p->row->at < q->row->at ? -1 : p->row->at > q->row->at;
 }
 
-/* Rows that seg-score puts below the cases: from the first named mean on. */
-static int64_t count_rows(const struct report *r)
-{
-	int64_t i = 0;
-
-	while (i < r->scores.rows && strcmp(table_cell(&r->scores, i, r->id), "mean"))
-		i++;
-	return i;
-}
-
 static int add_label(struct report *r, const char *name, struct err *e)
 {
 	int64_t value;
@@ -57,8 +48,16 @@ static int add_label(struct report *r, const char *name, struct err *e)
 	return 0;
 }
 
-/* The case of the rows from r->row[at] on; returns where the next one's begin, -1 and an error. */
-static int64_t add_case(struct report *r, int64_t at, struct err *e)
+/* Labels are whole numbers: of two the shorter is the lower. */
+static int by_label(const void *a, const void *b)
+{
+	const char *p = *(const char *const *)a, *q = *(const char *const *)b;
+
+	return strlen(p) != strlen(q) ? (strlen(p) > strlen(q)) - (strlen(p) < strlen(q)) : strcmp(p, q);
+}
+
+/* The case of the rows from r->row[at] on. */
+static int add_case(struct report *r, int64_t at, struct err *e)
 {
 	const struct table *t = &r->scores;
 	const struct report_row *row = &r->row[at];
@@ -83,7 +82,7 @@ static int64_t add_case(struct report *r, int64_t at, struct err *e)
 	c->labels = n;
 	c->dice = some ? sum / (double)some : NAN;
 	r->n++;
-	return at + n;
+	return 0;
 }
 
 static int read_scores(struct report *r, struct err *e)
@@ -93,7 +92,8 @@ static int read_scores(struct report *r, struct err *e)
 	if (table_read(r->o->scores, t, e) || (r->id = table_need(t, "id", e)) < 0 || (r->label = table_need(t, "label", e)) < 0 ||
 	    (r->dice = table_need(t, "dice", e)) < 0)
 		return -1;
-	r->rows = count_rows(r);
+	while (r->rows < t->rows && !score_is_summary(table_cell(t, r->rows, r->id)))
+		r->rows++;
 	if (!r->rows)
 		return err_set(e, t->path, "not one case: there is nothing to report");
 	r->row = mem_new((size_t)r->rows, sizeof *r->row, "cases", e);
@@ -104,10 +104,11 @@ static int read_scores(struct report *r, struct err *e)
 	for (int64_t i = 0; i < r->rows; i++)
 		r->row[i] = (struct report_row){table_cell(t, i, r->id), i};
 	qsort(r->row, (size_t)r->rows, sizeof *r->row, by_id);
-	for (int64_t at = 0; at < r->rows;)
-		if ((at = add_case(r, at, e)) < 0)
+	for (int64_t at = 0; at < r->rows; at += r->c[r->n - 1].labels)
+		if (add_case(r, at, e))
 			return -1;
 	qsort(r->c, (size_t)r->n, sizeof *r->c, worst_first);
+	qsort(r->name, (size_t)r->labels, sizeof *r->name, by_label);
 	return 0;
 }
 
@@ -143,7 +144,7 @@ void report_close(struct report *r)
 
 static int draw_picture(const struct report *r, const struct frame *f, struct html *h, struct err *e)
 {
-	struct view_opts o = {.tensor = "image", .slice = -1, .close = -1, .window = r->o->window, .lo = r->o->lo, .hi = r->o->hi};
+	struct view_opts o = {.tensor = "image", .slice = -1, .close = -1, .recist = 1, .window = r->o->window, .lo = r->o->lo, .hi = r->o->hi};
 	struct draw d;
 	struct grid g;
 	struct cut c;
@@ -216,9 +217,12 @@ static void head(const struct report *r, struct html *h)
 	html_put(h, "</h1></header>\n<main>\n");
 }
 
-static int put_cases(const struct report *r, struct html *h, struct out *out, struct err *e)
+static int put_cases(const struct report *r, int volumes, struct html *h, struct out *out, struct err *e)
 {
 	html_put(h, "<section aria-labelledby=\"cases\"><h2 id=\"cases\">Cases, the worst first</h2>\n");
+	if (volumes)
+		html_put(h, "<p>Truth is blue, prediction orange, yellow where both have their edge. A line is the longest diameter in one slice of voxels; the "
+		            "table's may lie between two slices and be longer.</p>\n");
 	for (int64_t k = 0; k < r->n; k++) {
 		report_case(r, k, h);
 		if (html_write(h, out, e))
@@ -228,11 +232,11 @@ static int put_cases(const struct report *r, struct html *h, struct out *out, st
 	return 0;
 }
 
-static int put_page(const struct report *r, struct html *h, struct out *out, struct err *e)
+static int put_page(const struct report *r, int volumes, struct html *h, struct out *out, struct err *e)
 {
 	head(r, h);
 	if (report_summary(r, h, e) || report_model(r, h, e) || report_curves(r, h, e) || report_table(r, h, e) || report_charts(r, h, e) ||
-	    put_cases(r, h, out, e))
+	    put_cases(r, volumes, h, out, e))
 		return -1;
 	html_put(h, "</main>\n<script>\nconst levels = [");
 	report_levels(h);
@@ -245,7 +249,7 @@ static int put_page(const struct report *r, struct html *h, struct out *out, str
 int report_write(struct report *r, int volumes, struct out *out, struct err *e)
 {
 	struct html h = {0};
-	int bad = (volumes && all_there(r, e)) || put_page(r, &h, out, e) ? -1 : 0;
+	int bad = (volumes && all_there(r, e)) || put_page(r, volumes, &h, out, e) ? -1 : 0;
 
 	html_free(&h);
 	return bad;

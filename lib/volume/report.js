@@ -30,7 +30,7 @@ for (const button of document.querySelectorAll("th button"))
 /* ---- slices ---- */
 
 const TRUTH = "#00c8ff", PRED = "#ff7800", BOTH = "#ffff00";
-const WINDOWS = { "wide": [-1000, 400], "lung": [-1350, 150], "mediastinum": [-125, 225], "bone": [-500, 1300], "abdomen": [-150, 250], "liver": [-45, 105] };
+const WINDOWS = { "wide": [-1000, 400], "lung": [-1350, 150], "mediastinum": [-125, 225], "bone": [-500, 1300], "abdomen": [-150, 250], "liver": [-45, 105], "brain": [0, 80], "lung-tumour": [-1024, 325] };
 
 async function unpack(base64, n, w, h) {
 	const text = atob(base64), packed = new Uint8Array(text.length);
@@ -63,8 +63,12 @@ class Viewer {
 		Object.assign(this, { figure, w: +d.w, h: +d.h, n: +d.n, k: +d.start, axis: d.axis, sides: d.sides, hu: d.hu === "1", on: {} });
 		this.mm = d.mm.split(",").map(Number);
 		this.layers = d.layers.split(",").map(Number);
+		this.lines = d.lines.split(";").filter(Boolean).map((line) => {
+			const [which, layer, mm, ends] = line.split(":");
+			return { name: +which ? "prediction" : "truth", colour: +which ? PRED : TRUTH, layer: +layer, mm, ends: ends.split(",").map(Number) };
+		});
 		this.masks = { truth: d.masks[0] === "1", prediction: d.masks[1] === "1" };
-		[this.lo, this.hi] = this.hu ? WINDOWS.wide : [0, 1];
+		[this.lo, this.hi] = this.hu ? d.window.split(",").map(Number) : [0, 1];
 		this.name = figure.closest("article").querySelector("h3").textContent;
 		this.small = element("canvas", { width: this.w, height: this.h });
 	}
@@ -95,6 +99,8 @@ class Viewer {
 		this.range.addEventListener("input", () => this.go(+this.range.value));
 		this.output = element("output", {});
 		this.select = element("select", {}, ...Object.keys(WINDOWS).map((w) => element("option", {}, w)), element("option", { hidden: "" }, "own"));
+		const names = Object.keys(WINDOWS), named = names.findIndex((w) => String(WINDOWS[w]) === String([this.lo, this.hi]));
+		this.select.selectedIndex = named < 0 ? names.length : named;
 		this.select.addEventListener("change", () => { [this.lo, this.hi] = WINDOWS[this.select.value]; this.draw(); });
 		const controls = element("div", { class: "controls" }, element("label", { class: "slice" }, "Slice", this.range, this.output));
 		if (this.hu)
@@ -102,8 +108,10 @@ class Viewer {
 		for (const [mask, colour] of [["truth", TRUTH], ["prediction", PRED]])
 			if (this.masks[mask])
 				controls.append(this.check(mask, mask, colour, true));
+		if (this.lines.length)
+			controls.append(this.check("RECIST", "RECIST", "", true));
 		controls.append(this.check("fill", "fill", "", false), element("p", { class: "hint" },
-			"On the picture: arrow keys or, once it is clicked, the wheel: slices; dragging: window; T, P, F: marks; W: next window; Home: where most is marked."));
+			"On the picture: arrow keys or, once it is clicked, the wheel: slices; dragging: window; T, P, R, F: marks; W: next window; Home: the first slice shown."));
 		this.box = element("div", { class: "viewer", role: "group", "aria-label": `Slices of ${this.name}` }, this.canvas, controls);
 		this.start = this.k;
 		this.listen();
@@ -119,7 +127,7 @@ class Viewer {
 		}, { passive: false });
 		c.addEventListener("keydown", (e) => {
 			const act = { ArrowUp: 1, ArrowRight: 1, PageUp: 5, ArrowDown: -1, ArrowLeft: -1, PageDown: -5 }[e.key];
-			const box = this.inputs[{ t: "truth", p: "prediction", f: "fill" }[e.key.toLowerCase()]];
+			const box = this.inputs[{ t: "truth", p: "prediction", f: "fill", r: "RECIST" }[e.key.toLowerCase()]];
 			if (e.ctrlKey || e.altKey || e.metaKey)
 				return;
 			if (act)
@@ -221,6 +229,31 @@ class Viewer {
 		this.stroke(g, [...a].filter((k) => b.has(k)), BOTH, sx, sy);
 	}
 
+	/* the longest diameters that lie in this slice: a line with a bar at either end and its length */
+	diameters(g, sx, sy, unit) {
+		for (const { name, colour, layer, mm, ends } of this.lines) {
+			if (!this.on.RECIST || !this.on[name] || layer !== this.layers[this.k])
+				continue;
+			const [x0, y0, x1, y1] = ends.map((v, i) => v * (i & 1 ? sy : sx)), long = Math.hypot(x1 - x0, y1 - y0) || 1;
+			const [dx, dy] = [(x1 - x0) / long * 5 * unit, (y1 - y0) / long * 5 * unit], right = (x1 > x0) === (name === "truth");
+			g.beginPath();
+			for (const [a, b, c, d] of [[x0, y0, x1, y1], [x0 - dy, y0 + dx, x0 + dy, y0 - dx], [x1 - dy, y1 + dx, x1 + dy, y1 - dx]]) {
+				g.moveTo(a, b);
+				g.lineTo(c, d);
+			}
+			for (const [ink, thick] of [["#000", 4], [colour, 2]]) {
+				Object.assign(g, { strokeStyle: ink, lineWidth: thick * unit });
+				g.stroke();
+			}
+			Object.assign(g, { font: `${13 * unit}px system-ui, sans-serif`, fillStyle: colour, strokeStyle: "#000", lineWidth: 3 * unit, lineJoin: "round",
+				textAlign: name === "truth" ? "left" : "right" });
+			const room = g.measureText(`${mm} mm`).width + 20 * unit, at = (right ? x1 : x0) + (name === "truth" ? 8 : -8) * unit;
+			const x = name === "truth" ? Math.min(at, g.canvas.width - room) : Math.max(at, room), y = (right ? y1 : y0) + 4 * unit;
+			g.strokeText(`${mm} mm`, x, y);
+			g.fillText(`${mm} mm`, x, y);
+		}
+	}
+
 	words(g, wide, high, unit) {
 		const size = 13 * unit, [left, right, top, bottom] = this.sides, across = this.w * this.mm[0];
 		const bar = [200, 100, 50, 20, 10, 5, 2, 1].find((mm) => mm <= across / 4) ?? 1, long = bar / across * wide, y = high - 8 * unit, x = 10 * unit;
@@ -255,6 +288,7 @@ class Viewer {
 		g.drawImage(this.small, 0, 0, wide, high);
 		g.lineWidth = 1.5 * unit;
 		this.marks(g, wide / this.w, high / this.h);
+		this.diameters(g, wide / this.w, high / this.h, unit);
 		this.words(g, wide, high, unit);
 		this.output.textContent = `${this.k + 1} of ${this.n}`;
 		this.range.setAttribute("aria-valuetext", text);

@@ -39,7 +39,7 @@ void report_case(const struct report *r, int64_t k, struct html *h)
 	if (c->picture.n) {
 		html_put(h, "<figure><img alt=\"The slice of ");
 		html_text(h, c->id);
-		html_put(h, " with most of truth and prediction, both outlined\" src=\"data:image/png;base64,");
+		html_put(h, " with the longest diameter of the truth; truth and prediction outlined\" src=\"data:image/png;base64,");
 		html_bytes(h, c->picture.p, c->picture.n);
 		html_put(h, "\">");
 		html_bytes(h, c->slices.p, c->slices.n);

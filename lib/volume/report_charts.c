@@ -42,18 +42,16 @@ static int label_charts(const struct report *r, const char *label, struct chart_
 
 		if (!c.chart)
 			continue;
-		if ((n = dots(r, label, i, -1, dot, e)) < 0)
+		if ((n = dots(r, label, i, -1, dot, e)) < 0 || chart_box(h, c.heading, dot, n, e))
 			return -1;
-		chart_box(h, c.heading, dot, n);
 	}
 	for (size_t p = 0; p < sizeof pairs / sizeof *pairs; p++) {
 		int64_t a = table_find(&r->scores, pairs[p].truth), b = table_find(&r->scores, pairs[p].pred);
 
 		if (a < 0 || b < 0)
 			continue;
-		if ((n = dots(r, label, a, b, dot, e)) < 0)
+		if ((n = dots(r, label, a, b, dot, e)) < 0 || chart_agreement(h, pairs[p].heading, pairs[p].unit, dot, n, e))
 			return -1;
-		chart_agreement(h, pairs[p].heading, pairs[p].unit, dot, n);
 	}
 	html_put(h, "</div>\n");
 	return 0;

@@ -44,6 +44,7 @@ struct pack {
 	int64_t layer[1024], n, w, h; /* layers, pixels */
 	double step;                  /* voxels a pixel, at least 1 */
 	struct view_range range;
+	struct view_line line[2];     /* of truth and prediction; mm 0: there is none */
 	uint8_t *byte;                /* grey, truth, pred: [n][h][w] each */
 };
 
@@ -120,15 +121,20 @@ static void choose(struct pack *p, const struct cut_marks *m, int64_t most)
 		p->layer[i] = lo + (p->n > 1 ? llround((double)i * (double)(n - 1) / (double)(p->n - 1)) : n / 2);
 }
 
-/* Which of the chosen layers is shown first: the one with most of the marks, which takes the place of the nearest. */
+/* Which of the chosen layers is shown first: the one with the truth's longest diameter, else with most of the marks. These are among them. */
 static int64_t start_at(struct pack *p, const struct cut_marks *m)
 {
-	int64_t largest = cut_largest(&p->cut, m), near = 0;
+	int64_t must[3], first = 0;
+	int n = 0;
 
-	for (int64_t i = 0; i < p->n; i++)
-		near = llabs(p->layer[i] - largest) < llabs(p->layer[near] - largest) ? i : near;
-	p->layer[near] = largest;
-	return near;
+	for (int i = 0; i < 2; i++)
+		if (p->line[i].mm > 0)
+			must[n++] = p->line[i].layer;
+	must[n++] = cut_largest(&p->cut, m);
+	cut_include(p->layer, p->n, must, n < p->n ? n : (int)p->n);
+	while (first < p->n && p->layer[first] != must[0])
+		first++;
+	return first < p->n ? first : 0;
 }
 
 static int squeeze(const struct pack *p, struct html *h, struct err *e)
@@ -147,6 +153,16 @@ static int squeeze(const struct pack *p, struct html *h, struct err *e)
 	return 0;
 }
 
+/* "0:22:34.4:x,y,x,y;": truth or prediction, layer, mm, ends in pixels of the slice from its upper left corner. */
+static void put_line(const struct pack *p, int which, struct html *h)
+{
+	const struct view_line *l = &p->line[which];
+
+	if (l->mm > 0)
+		html_print(h, "%d:%lld:%.1f:%.2f,%.2f,%.2f,%.2f;", which, (long long)l->layer, l->mm, (l->end[0][0] + 0.5) / p->step,
+		           (l->end[0][1] + 0.5) / p->step, (l->end[1][0] + 0.5) / p->step, (l->end[1][1] + 0.5) / p->step);
+}
+
 /* The viewer's element: what the pixels are stands in its attributes, the packed bytes inside. */
 static int put_element(const struct pack *p, int64_t start, const struct tensor *const mask[2], struct html *h, struct err *e)
 {
@@ -160,6 +176,11 @@ static int put_element(const struct pack *p, int64_t start, const struct tensor 
 	           "xyz"[c->across.axis], p->range.scale != 0, mask[0] != NULL, mask[1] != NULL);
 	for (int64_t i = 0; i < p->n; i++)
 		html_print(h, i ? ",%lld" : "%lld", (long long)p->layer[i]);
+	if (p->range.scale != 0)
+		html_print(h, "\" data-window=\"%.6g,%.6g", p->range.scale * p->range.lo + p->range.shift, p->range.scale * p->range.hi + p->range.shift);
+	html_put(h, "\" data-lines=\"");
+	for (int i = 0; i < 2; i++)
+		put_line(p, i, h);
 	html_put(h, "\">");
 	bad = squeeze(p, h, e);
 	html_put(h, "</script>");
@@ -179,7 +200,10 @@ int report_slices(const struct report_opts *o, const struct frame *f, struct htm
 		return -1;
 	mask[0] = cut_mask(f, "label", &g), mask[1] = cut_mask(f, "pred", &g);
 	p.cut = cut_of(&g, CUT_AXIAL);
-	if (view_range(f, &p.cut, image, &p.range, e) || cut_find(&p.cut, mask, 2, &m, e))
+	for (int i = 0; i < 2; i++)
+		if (view_measure(&p.cut, mask[i], g.affine, &p.line[i], e))
+			return -1;
+	if (view_range_chosen(f, &p.cut, image, o->window, o->lo, o->hi, &p.range, e) || cut_find(&p.cut, mask, 2, &m, e))
 		return -1;
 	choose(&p, &m, o->slices);
 	start = start_at(&p, &m);

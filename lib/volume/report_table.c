@@ -5,7 +5,9 @@
 #include "lib/base/mem.h"
 #include "lib/volume/report_parts.h"
 
-/* What seg-score's columns are called; a relative number is written as a fraction. */
+enum { RESAMPLES = 2000 }; /* as seg-score has it */
+
+/* What seg-score's columns are called; relative numbers are fractions. */
 static const struct report_column columns[] = {
 	{"dice", "Dice", 3, 1},
 	{"iou", "IoU", 3, 0},
@@ -26,11 +28,11 @@ static const struct report_column columns[] = {
 	{"volume_diff_ml", "Volume difference, mL", 2, 0},
 	{"hd_mm", "Hausdorff, mm", 1, 0},
 	{"hd95_mm", "Hausdorff 95 %, mm", 1, 1},
-	{"assd_mm", "Mean surface distance (ASSD), mm", 2, 0},
-	{"masd_mm", "Mean surface distance (MASD), mm", 2, 0},
-	{"lesion_tp", "Lesions found", 0, 0},
-	{"lesion_fp", "Lesions invented", 0, 0},
-	{"lesion_fn", "Lesions missed", 0, 0},
+	{"assd_mm", "ASSD, mm", 2, 0},
+	{"masd_mm", "MASD, mm", 2, 0},
+	{"lesion_tp", "Lesions found", -1, 0},
+	{"lesion_fp", "Lesions invented", -1, 0},
+	{"lesion_fn", "Lesions missed", -1, 0},
 	{"lesion_f1", "Lesion F1", 3, 1},
 	{"lesion_dice", "Lesion Dice", 3, 0},
 	{"sq", "Segmentation quality", 3, 0},
@@ -65,29 +67,19 @@ static int is_score(const struct report *r, int64_t column)
 	return column != r->id && column != r->label;
 }
 
-/* The finite and other values of a column for a label, one a row. Caller frees. NULL and an error. */
-static double *column_values(const struct report *r, int64_t column, const char *label, int64_t *n, struct err *e)
+/* What a column comes to for a label. */
+static int spread(const struct report *r, int64_t column, const char *label, int64_t resamples, struct chart_spread *s, struct err *e)
 {
 	double *v = mem_new((size_t)r->rows, sizeof *v, "scores", e);
+	size_t n = 0;
+	int bad = !v;
 
-	*n = 0;
-	for (int64_t i = 0; v && i < r->rows; i++)
-		if (!strcmp(table_cell(&r->scores, r->row[i].at, r->label), label) && table_number(&r->scores, r->row[i].at, column, &v[(*n)++], e)) {
-			free(v);
-			v = NULL;
-		}
-	return v;
-}
-
-static int spread(const struct report *r, int64_t column, const char *label, struct chart_spread *s, struct err *e)
-{
-	int64_t n;
-	double *v = column_values(r, column, label, &n, e);
-
-	if (v)
-		chart_spread(v, n, s);
+	for (int64_t i = 0; i < r->rows && !bad; i++) /* in the table's order, which the bootstrap depends on */
+		if (!strcmp(table_cell(&r->scores, i, r->label), label))
+			bad = table_number(&r->scores, i, column, &v[n++], e);
+	bad = bad || chart_spread(v, n, resamples, s, e);
 	free(v);
-	return v ? 0 : -1;
+	return bad ? -1 : 0;
 }
 
 /* -- what comes first -------------------------------------------------------- */
@@ -99,10 +91,11 @@ static void card(struct html *h, const char *what, const char *value, const char
 
 static int cards(const struct report *r, const char *label, struct html *h, struct err *e)
 {
-	struct chart_spread s;
+	struct chart_spread all;
+	const struct summary *s = &all.s;
 	char value[32], more[64];
 
-	if (spread(r, r->dice, label, &s, e))
+	if (spread(r, r->dice, label, 0, &all, e))
 		return -1;
 	if (r->labels > 1) {
 		html_put(h, "<h3>Label ");
@@ -111,17 +104,17 @@ static int cards(const struct report *r, const char *label, struct html *h, stru
 	}
 	html_put(h, "<dl class=\"cards\">");
 	snprintf(value, sizeof value, "%lld", (long long)r->n);
-	snprintf(more, sizeof more, "Dice is defined for %lld", (long long)s.n);
+	snprintf(more, sizeof more, "Dice is defined for %zu", s->n);
 	card(h, "Cases", value, more);
-	if (s.n) {
-		snprintf(value, sizeof value, "%.3f", s.mean);
-		snprintf(more, sizeof more, s.n > 1 ? "sd %.3f" : "one case", s.sd);
+	if (s->n) {
+		snprintf(value, sizeof value, "%.3f", s->mean);
+		snprintf(more, sizeof more, s->n > 1 ? "sd %.3f" : "one case", s->sd);
 		card(h, "Mean Dice", value, more);
-		snprintf(value, sizeof value, "%.3f", s.median);
-		snprintf(more, sizeof more, "quartiles %.3f and %.3f", s.q1, s.q3);
+		snprintf(value, sizeof value, "%.3f", s->median);
+		snprintf(more, sizeof more, "quartiles %.3f and %.3f", s->q1, s->q3);
 		card(h, "Median Dice", value, more);
-		snprintf(value, sizeof value, "%.3f", s.min);
-		snprintf(more, sizeof more, "the best %.3f", s.max);
+		snprintf(value, sizeof value, "%.3f", all.min);
+		snprintf(more, sizeof more, "the best %.3f", all.max);
 		card(h, "Worst Dice", value, more);
 	}
 	html_put(h, "</dl>\n");
@@ -146,35 +139,42 @@ static void scroll(struct html *h, const char *caption)
 	           caption);
 }
 
+/* The statistics of a column for a label, a row. */
+static int statistics_row(const struct report *r, int64_t column, const char *label, struct html *h, struct err *e)
+{
+	struct report_column c = report_column(r->scores.cell[column]);
+	struct chart_spread s;
+
+	if (spread(r, column, label, RESAMPLES, &s, e))
+		return -1;
+	html_put(h, "<tr><th scope=\"row\">");
+	html_text(h, c.heading);
+	html_put(h, "</th>");
+	if (r->labels > 1)
+		html_print(h, "<td>%s</td>", label);
+	html_print(h, "<td>%zu</td>", s.s.n);
+	for (int k = 0; k < 9; k++) {
+		html_put(h, "<td>");
+		report_number(h, &c, ((const double[]){s.s.mean, s.s.lo, s.s.hi, s.s.sd, s.min, s.s.q1, s.s.median, s.s.q3, s.max})[k]);
+		html_put(h, "</td>");
+	}
+	html_put(h, "</tr>\n");
+	return 0;
+}
+
 static int statistics(const struct report *r, struct html *h, struct err *e)
 {
-	static const char *const what[] = {"n", "Mean", "sd", "Minimum", "First quartile", "Median", "Third quartile", "Maximum"};
+	static const char *const what[] = {"n", "Mean", "95 % from", "to", "sd", "Minimum", "First quartile", "Median", "Third quartile", "Maximum"};
 
-	scroll(h, "Statistics of what is defined");
+	scroll(h, "Statistics of what is finite; the mean with its 95 % interval by bootstrap");
 	html_put(h, r->labels > 1 ? "<th scope=\"col\">Score</th><th scope=\"col\">Label</th>" : "<th scope=\"col\">Score</th>");
 	for (size_t k = 0; k < sizeof what / sizeof *what; k++)
 		html_print(h, "<th scope=\"col\">%s</th>", what[k]);
 	html_put(h, "</tr></thead>\n<tbody>\n");
 	for (int64_t i = 0; i < r->scores.columns; i++)
-		for (int64_t l = 0; is_score(r, i) && l < r->labels; l++) {
-			struct report_column c = report_column(r->scores.cell[i]);
-			struct chart_spread s;
-
-			if (spread(r, i, r->name[l], &s, e))
+		for (int64_t l = 0; is_score(r, i) && l < r->labels; l++)
+			if (statistics_row(r, i, r->name[l], h, e))
 				return -1;
-			html_put(h, "<tr><th scope=\"row\">");
-			html_text(h, c.heading);
-			html_put(h, "</th>");
-			if (r->labels > 1)
-				html_print(h, "<td>%s</td>", r->name[l]);
-			html_print(h, "<td>%lld</td>", (long long)s.n);
-			for (int k = 0; k < 7; k++) {
-				html_put(h, "<td>");
-				report_number(h, &c, ((const double[]){s.mean, s.sd, s.min, s.q1, s.median, s.q3, s.max})[k]);
-				html_put(h, "</td>");
-			}
-			html_put(h, "</tr>\n");
-		}
 	html_put(h, "</tbody></table></div>\n");
 	return 0;
 }

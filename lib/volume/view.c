@@ -18,39 +18,44 @@ int view_preset(const char *name, double window[2])
 	return normalize_preset(name, strlen(name), window);
 }
 
+int view_choose(const char *preset, double window[2], enum view_window *kind, struct err *e)
+{
+	if (window[0] > window[1])
+		return err_set(e, NULL, "--window: %g is more than %g", window[0], window[1]);
+	*kind = window[0] < window[1] ? VIEW_VALUES : VIEW_AUTO;
+	if (*kind == VIEW_VALUES && preset)
+		return err_set(e, NULL, "--window and --preset exclude each other");
+	if (!preset || !strcmp(preset, "auto"))
+		return 0;
+	*kind = VIEW_HU;
+	return view_preset(preset, window) ? err_set(e, NULL, "--preset: '%.80s' is not auto or one of " VIEW_PRESETS, preset) : 0;
+}
+
 /* Which layers to show; returns how many, -1 and an error. */
 static int64_t choose(const struct view *v, const struct cut_marks *m, int64_t *layer, struct err *e)
 {
-	int64_t n = v->cut.across.n, want = v->o->montage < n ? v->o->montage : n, first = n, last = -1;
+	int64_t n = v->cut.across.n, want = v->o->montage < n ? v->o->montage : n, first = n, last = -1, must[2];
+	int n_must = 0;
 
+	for (int i = 0; i < 2; i++)
+		if (v->line[i].mm > 0)
+			must[n_must++] = v->line[i].layer;
 	if (v->o->slice >= n)
 		return err_set(e, NULL, "slice %lld (there are %lld)", (long long)v->o->slice, (long long)n);
 	layer[0] = v->o->slice >= 0 ? v->o->slice : cut_largest(&v->cut, m);
 	for (int64_t k = 0; k < n && v->o->strip; k++)
 		if (m->count[k] || !m->hi[0])
 			first = first < k ? first : k, last = k;
+	if (v->o->slice < 0 && n_must)
+		layer[0] = must[0];
 	want = v->o->strip ? last - first + 1 : want;
 	if (want > MOST_SLICES)
 		return err_set(e, NULL, "%lld slices in one picture (at most %d)", (long long)want, MOST_SLICES);
-	if (want > 0)
+	if (want > 1) {
 		cut_spread(&v->cut, m, want, layer);
+		cut_include(layer, want, must, n_must);
+	}
 	return want > 0 ? want : 1;
-}
-
-static int set_window(struct view *v, const struct frame *f, struct err *e)
-{
-	struct view_range r;
-
-	if (view_range(f, &v->cut, v->image, &r, e))
-		return -1;
-	if (v->o->window == VIEW_HU && r.scale == 0)
-		return err_set(e, NULL, "tensor '%s' is not in HU: no window by name", v->o->tensor);
-	if (v->o->window == VIEW_HU)
-		r.lo = (v->o->lo - r.shift) / r.scale, r.hi = (v->o->hi - r.shift) / r.scale;
-	else if (v->o->window == VIEW_VALUES)
-		r.lo = v->o->lo, r.hi = v->o->hi;
-	v->range = r;
-	return 0;
 }
 
 static void set_size(struct view *v, int64_t n)
@@ -101,11 +106,15 @@ int view_draw(const struct frame *f, const struct view_opts *o, struct draw *d, 
 		return err_set(e, NULL, "tensor '%s' is not a volume on the frame's grid", o->tensor);
 	v.label = cut_mask(f, "label", &g), v.pred = cut_mask(f, "pred", &g);
 	v.cut = cut_of(&g, o->plane);
-	if (set_window(&v, f, e) || cut_find(&v.cut, (const struct tensor *const[]){v.label, v.pred}, 2, &m, e))
+	if (view_range_chosen(f, &v.cut, v.image, o->window, o->lo, o->hi, &v.range, e) ||
+	    cut_find(&v.cut, (const struct tensor *const[]){v.label, v.pred}, 2, &m, e))
 		return -1;
-	n = choose(&v, &m, layer, e);
 	if (o->close >= 0)
 		cut_close(&v.cut, &m, o->close);
+	if (o->recist && (view_measure(&v.cut, v.label, g.affine, &v.line[0], e) || view_measure(&v.cut, v.pred, g.affine, &v.line[1], e)))
+		n = -1;
+	else
+		n = choose(&v, &m, layer, e);
 	free(m.count);
 	set_size(&v, n);
 	return n < 0 ? -1 : draw_all(&v, layer, n, d, e);

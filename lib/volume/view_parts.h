@@ -10,6 +10,7 @@ struct view {
 	struct cut cut;
 	const struct tensor *image, *label, *pred;
 	struct view_range range;
+	struct view_line line[2]; /* of label and pred; mm 0: none is drawn */
 	int64_t tw, th;    /* pixels of a tile */
 	int scale;         /* of letters */
 };

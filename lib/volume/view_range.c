@@ -64,3 +64,17 @@ int view_range(const struct frame *f, const struct cut *c, const struct tensor *
 		r->lo = isfinite(r->lo) ? r->lo : 0, r->hi = r->lo + 1;
 	return 0;
 }
+
+int view_range_chosen(const struct frame *f, const struct cut *c, const struct tensor *t, enum view_window window, double lo, double hi,
+                      struct view_range *r, struct err *e)
+{
+	if (view_range(f, c, t, r, e))
+		return -1;
+	if (window == VIEW_HU && r->scale == 0)
+		return err_set(e, NULL, "tensor '%s' is not in HU: no window by name", t->name);
+	if (window != VIEW_AUTO)
+		r->lo = lo, r->hi = hi;
+	if (window == VIEW_HU)
+		r->lo = (lo - r->shift) / r->scale, r->hi = (hi - r->shift) / r->scale;
+	return 0;
+}

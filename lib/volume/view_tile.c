@@ -133,6 +133,45 @@ static void write_letters(const struct view *v, struct draw *d, int64_t x, int64
 	draw_text(d, mx, y + v->th - ch - 2 * s, s, DIM, (char[2]){v->cut.down.to, 0});
 }
 
+/* where the ends of a line lie in the tile, pixels */
+static void place_line(const struct view *v, const struct view_line *l, double p[2][2])
+{
+	for (int i = 0; i < 2; i++) {
+		p[i][0] = (l->end[i][0] + 0.5) * (double)v->tw / (double)v->cut.right.n - 0.5;
+		p[i][1] = (l->end[i][1] + 0.5) * (double)v->th / (double)v->cut.down.n - 0.5;
+	}
+}
+
+/* A line with a bar at either end, dark around, and its length beside the end that is farther right (label) or left (pred). */
+static void draw_recist(const struct view *v, struct draw *d, int64_t x, int64_t y, int which)
+{
+	const struct draw_colour dark = {0}, c = which ? VIEW_PRED : VIEW_TRUTH;
+	const int s = v->scale;
+	double p[2][2], dx, dy, len;
+	int64_t tx, ty, wide;
+	char text[32];
+	int at;
+
+	place_line(v, &v->line[which], p);
+	dx = p[1][0] - p[0][0], dy = p[1][1] - p[0][1], len = fmax(hypot(dx, dy), 1);
+	dx *= 3 * s / len, dy *= 3 * s / len;
+	for (int rim = 1; rim >= 0; rim--) {
+		const int64_t pen = s + 2 * rim;
+		const struct draw_colour ink = rim ? dark : c;
+
+		draw_line(d, (double)x + p[0][0], (double)y + p[0][1], (double)x + p[1][0], (double)y + p[1][1], pen, ink);
+		for (int i = 0; i < 2; i++)
+			draw_line(d, (double)x + p[i][0] - dy, (double)y + p[i][1] + dx, (double)x + p[i][0] + dy, (double)y + p[i][1] - dx, pen, ink);
+	}
+	snprintf(text, sizeof text, "%.1f mm", v->line[which].mm);
+	wide = (int64_t)strlen(text) * DRAW_CHAR_W * s;
+	at = (p[1][0] > p[0][0]) != which;
+	tx = llround(p[at][0]) + (which ? -wide - 4 * s : 6 * s), ty = llround(p[at][1]) - DRAW_CHAR_H * s / 2;
+	wide += (DRAW_CHAR_W + 4) * s; /* and the letter at the edge */
+	tx = tx < 0 ? 0 : tx > v->tw - wide ? v->tw - wide : tx;
+	draw_text(d, x + tx, y + (ty < 0 ? 0 : ty > v->th - DRAW_CHAR_H * s ? v->th - DRAW_CHAR_H * s : ty), s, c, text);
+}
+
 int view_tile(const struct view *v, struct draw *d, int64_t x, int64_t y, int64_t k, struct err *e)
 {
 	struct tile t = {v, places(v->cut.right.n, v->tw, e), places(v->cut.down.n, v->th, e), v->tw, v->th};
@@ -140,6 +179,9 @@ int view_tile(const struct view *v, struct draw *d, int64_t x, int64_t y, int64_
 
 	if (!r && !v->o->plain)
 		write_letters(v, d, x, y, k);
+	for (int i = 0; i < 2 && !r; i++)
+		if (v->line[i].mm > 0 && v->line[i].layer == k)
+			draw_recist(v, d, x, y, i);
 	free(t.x);
 	free(t.y);
 	return r;
@@ -179,6 +221,17 @@ static void word(struct line *l, const char *text, struct draw_colour c, int box
 	l->x += wide + 2 * DRAW_CHAR_W * l->scale;
 }
 
+/* "truth", and with its diameter "truth 34.2 mm, z 22" */
+static void mask_word(const struct view *v, struct line *l, int which)
+{
+	const struct view_line *r = &v->line[which];
+	char text[64];
+
+	snprintf(text, sizeof text, r->mm > 0 ? "%s %.1f mm, %c %lld" : "%s", which ? "prediction" : "truth", r->mm, "xyz"[v->cut.across.axis],
+	         (long long)r->layer);
+	word(l, text, which ? VIEW_PRED : VIEW_TRUTH, 1);
+}
+
 int64_t view_legend(const struct view *v, struct draw *d, int64_t y)
 {
 	struct line l = {d, 3 * v->scale, y + 3 * v->scale, (DRAW_CHAR_H + 4) * v->scale, v->scale};
@@ -187,9 +240,9 @@ int64_t view_legend(const struct view *v, struct draw *d, int64_t y)
 
 	word(&l, v->id, TEXT, 0);
 	if (v->label && marks)
-		word(&l, "truth", VIEW_TRUTH, 1);
+		mask_word(v, &l, 0);
 	if (v->pred && marks)
-		word(&l, "prediction", VIEW_PRED, 1);
+		mask_word(v, &l, 1);
 	if (v->label && v->pred && marks)
 		word(&l, "both", VIEW_SAME, 1);
 	if (v->range.scale != 0) {

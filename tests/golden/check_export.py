@@ -92,6 +92,15 @@ def check_swin(options, sizes, tmp):
             y = net(x)
             assert torch.equal(y, again(x))
         yield difference(session.run(["logits"], {"input": x.numpy()})[0], y.numpy())
+    # the same network as one that was trained on x,y,z arrays, there and back
+    run("seg-import", "-q", "--axes", "xyz", "--arch", json.dumps({"_target_": "SwinUNETR", **options}), f"{tmp}/net.pt", "-o", f"{tmp}/xyz.ts")
+    run("seg-export", f"{tmp}/xyz.ts", "-o", f"{tmp}/xyz.onnx")
+    run("seg-export", f"{tmp}/xyz.ts", "-o", f"{tmp}/back.safetensors")
+    again.load_state_dict(load_file(f"{tmp}/back.safetensors"), strict=True)
+    assert torch.equal(y, again(x))
+    session = onnxruntime.InferenceSession(f"{tmp}/xyz.onnx", providers=["CPUExecutionProvider"])
+    turned = session.run(["logits"], {"input": x.movedim((-1, -3), (-3, -1)).numpy()})[0]
+    yield difference(np.moveaxis(turned, (-1, -3), (-3, -1)), y.numpy())
 
 
 for case in SWINS:

@@ -39,8 +39,9 @@ static inline int64_t ref_voxel(const struct k_attention *g, const int64_t at[3]
 
 /* One window whose first place is `first`, of batch item n, one head. */
 static inline void ref_window(const struct k_attention *g, const int64_t first[3], const int64_t padded[3], int64_t n, int64_t head,
-                              const double *qkv, const double *bias, const double *table, double *y)
+                              const double *qkv, const double *bias, const double *table, const float *factor, double *y)
 {
+	int64_t u = (g->window[0] * g->window[1] * g->window[2] + 63) / 64 * 64;
 	int64_t t = g->window[0] * g->window[1] * g->window[2], hd = g->c / g->heads, *vox = malloc(sizeof *vox * (size_t)t), volume =
 		g->size[0] * g->size[1] * g->size[2];
 	int *region = malloc(sizeof *region * (size_t)t), any = g->shift[0] + g->shift[1] + g->shift[2] > 0;
@@ -49,6 +50,8 @@ static inline void ref_window(const struct k_attention *g, const int64_t first[3
 	for (int64_t i = 0; i < t; i++) {
 		int64_t at[3] = {first[0] + i / (g->window[1] * g->window[2]), first[1] + i / g->window[2] % g->window[1], first[2] + i % g->window[2]};
 
+		if (g->turned)
+			at[0] = first[0] + i % g->window[0], at[1] = first[1] + i / g->window[0] % g->window[1], at[2] = first[2] + i / (g->window[0] * g->window[1]);
 		vox[i] = ref_voxel(g, at, padded);
 		region[i] = 0;
 		for (int k = 0; k < 3; k++)
@@ -60,10 +63,10 @@ static inline void ref_window(const struct k_attention *g, const int64_t first[3
 
 		for (int64_t j = 0; j < t; j++) {
 			const double *k = (vox[j] < 0 ? bias : qkv + (n * volume + vox[j]) * 3 * g->c) + g->c + head * hd;
-			int64_t row = 0, m[3] = {g->table[1] * g->table[2], g->table[2], 1};
+			int64_t row = 0, size[3] = {g->table[g->turned ? 2 : 0], g->table[1], g->table[g->turned ? 0 : 2]}, m[3] = {size[1] * size[2], size[2], 1};
 
 			for (int a = 0; a < 3; a++)
-				row = row * (2 * g->table[a] - 1) + i / m[a] % g->table[a] - j / m[a] % g->table[a] + g->table[a] - 1;
+				row = row * (2 * size[a] - 1) + i / m[a] % size[a] - j / m[a] % size[a] + size[a] - 1;
 			s[j] = table[row * g->heads + head] - (any && region[i] != region[j] ? 100 : 0);
 			for (int64_t d = 0; d < hd; d++)
 				s[j] += (double)g->scale * q[d] * k[d];
@@ -76,24 +79,26 @@ static inline void ref_window(const struct k_attention *g, const int64_t first[3
 
 			*out = 0;
 			for (int64_t j = 0; j < t; j++)
-				*out += s[j] / sum * ((vox[j] < 0 ? bias : qkv + (n * volume + vox[j]) * 3 * g->c) + 2 * g->c + head * hd)[d];
+				*out += s[j] / sum * (factor ? factor[i * u + j] : 1) * ((vox[j] < 0 ? bias : qkv + (n * volume + vox[j]) * 3 * g->c) + 2 * g->c + head * hd)[d];
 		}
 	}
 	free(vox), free(region), free(s);
 }
 
-static inline void ref_attention(const struct k_attention *g, const double *qkv, const double *bias, const double *table, double *y)
+/* factor: of dropout, as k_attention_args counts; NULL: none */
+static inline void ref_attention(const struct k_attention *g, const double *qkv, const double *bias, const double *table, const float *factor,
+                                 double *y)
 {
-	int64_t padded[3], first[3];
+	int64_t padded[3], first[3], t = g->window[0] * g->window[1] * g->window[2], one = (t + 3) / 4 * 4 * ((t + 63) / 64 * 64), window = 0;
 
 	for (int k = 0; k < 3; k++)
 		padded[k] = (g->size[k] + g->window[k] - 1) / g->window[k] * g->window[k];
 	for (int64_t n = 0; n < g->n; n++)
-		for (int64_t head = 0; head < g->heads; head++)
-			for (first[0] = 0; first[0] < padded[0]; first[0] += g->window[0])
-				for (first[1] = 0; first[1] < padded[1]; first[1] += g->window[1])
-					for (first[2] = 0; first[2] < padded[2]; first[2] += g->window[2])
-						ref_window(g, first, padded, n, head, qkv, bias, table, y);
+		for (first[0] = 0; first[0] < padded[0]; first[0] += g->window[0])
+			for (first[1] = 0; first[1] < padded[1]; first[1] += g->window[1])
+				for (first[2] = 0; first[2] < padded[2]; first[2] += g->window[2], window++)
+					for (int64_t head = 0; head < g->heads; head++)
+						ref_window(g, first, padded, n, head, qkv, bias, table, factor ? factor + (window * g->heads + head) * one : NULL, y);
 }
 
 #endif

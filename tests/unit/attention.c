@@ -23,7 +23,7 @@ static double dot(const double *a, const double *b, int64_t n)
 
 /* -- attention -- */
 
-struct att_data { struct pair qkv, bias, table, dy, y; };
+struct att_data { struct pair qkv, bias, table, dy, y; float *factor; };
 
 /* d (dy . y) / d p[i] by finite differences of the reference, against what the kernel has: largest difference over at most 12 places */
 static double gradient_off(const struct k_attention *g, const struct att_data *a, struct pair p, const float *got, double had)
@@ -35,27 +35,45 @@ static double gradient_off(const struct k_attention *g, const struct att_data *a
 		int64_t i = p.n > 12 ? (int64_t)rng_below(&rng, (uint64_t)p.n) : j;
 		double old = p.d[i], up, down;
 
-		p.d[i] = old + h, ref_attention(g, a->qkv.d, a->bias.d, a->table.d, a->y.d), up = dot(a->y.d, a->dy.d, a->y.n);
-		p.d[i] = old - h, ref_attention(g, a->qkv.d, a->bias.d, a->table.d, a->y.d), down = dot(a->y.d, a->dy.d, a->y.n);
+		p.d[i] = old + h, ref_attention(g, a->qkv.d, a->bias.d, a->table.d, a->factor, a->y.d), up = dot(a->y.d, a->dy.d, a->y.n);
+		p.d[i] = old - h, ref_attention(g, a->qkv.d, a->bias.d, a->table.d, a->factor, a->y.d), down = dot(a->y.d, a->dy.d, a->y.n);
 		p.d[i] = old;
 		bad = fmax(bad, fabs((up - down) / (2 * h) + had - got[i]));
 	}
 	return bad;
 }
 
+/* What dropout multiplies by: it has tests of its own (tests/unit/scale.c). */
+static float *factors(const struct k_attention *g, const struct k_drop *d)
+{
+	int64_t t = g->window[0] * g->window[1] * g->window[2], u = (t + 63) / 64 * 64, rows = g->n * g->heads * ((t + 3) / 4 * 4);
+	float *f;
+
+	for (int i = 0; i < 3; i++)
+		rows *= (g->size[i] + g->window[i] - 1) / g->window[i];
+	f = malloc(sizeof *f * (size_t)(rows * u));
+	for (int64_t i = 0; i < rows * u; i++)
+		f[i] = 1;
+	k->drop(d, f, 0, f, 0, rows, u, 0, &e);
+	return f;
+}
+
 /* Padding's share of the bias alone: the reference reads the bias nowhere else, so its difference is just that. */
-static void attention_case(struct k_attention g)
+static void attention_case(struct k_attention g, float rate)
 {
 	int64_t vox = g.n * g.size[0] * g.size[1] * g.size[2], rows = (2 * g.table[0] - 1) * (2 * g.table[1] - 1) * (2 * g.table[2] - 1);
 	struct att_data a = {pair_new(vox * 3 * g.c, 1.5), pair_new(3 * g.c, 1), pair_new(rows * g.heads, 1), pair_new(vox * g.c, 1),
 		pair_new(vox * g.c, 0)};
+	const struct k_drop drop = {.rate = rate, .key = {5, 6}, .at = {7, 8, 9}};
 	struct pair y[2], dqkv[2], dbias[2], dtable[2];
 	double off[3];
 	int bad = 0, same = 1;
 
 	g.scale = 1 / sqrtf((float)(g.c / g.heads));
+	if (rate > 0)
+		a.factor = factors(&g, &drop);
 	for (int i = 0; i < 2; i++) {
-		struct k_attention_args x = {a.qkv.f, a.bias.f, a.table.f};
+		struct k_attention_args x = {a.qkv.f, a.bias.f, a.table.f, drop};
 		void *scratch;
 
 		y[i] = pair_new(vox * g.c, 0), dqkv[i] = pair_new(a.qkv.n, 3), dbias[i] = pair_new(3 * g.c, 0), dtable[i] = pair_new(a.table.n, 0);
@@ -70,11 +88,13 @@ static void attention_case(struct k_attention g)
 	same &= !memcmp(y[0].f, y[1].f, sizeof(float) * (size_t)y[0].n) && !memcmp(dqkv[0].f, dqkv[1].f, sizeof(float) * (size_t)dqkv[0].n);
 	same &= !memcmp(dbias[0].f, dbias[1].f, sizeof(float) * (size_t)dbias[0].n);
 	same &= !memcmp(dtable[0].f, dtable[1].f, sizeof(float) * (size_t)dtable[0].n);
-	ref_attention(&g, a.qkv.d, a.bias.d, a.table.d, a.y.d);
+	ref_attention(&g, a.qkv.d, a.bias.d, a.table.d, a.factor, a.y.d);
 	off[0] = off_most(y[0].f, a.y.d, a.y.n, 2e-6);
-	ok(!bad && off[0] <= 1, "attention of %lldx%lldx%lld, window %lld,%lld,%lld, shift %lld,%lld,%lld, %lld heads of %lld: %.2g of the tolerance",
+	ok(!bad && off[0] <= 1,
+	   "attention of %lldx%lldx%lld, window %lld,%lld,%lld, shift %lld,%lld,%lld, %lld heads of %lld, drop %g: %.2g of the tolerance",
 	   (long long)g.size[0], (long long)g.size[1], (long long)g.size[2], (long long)g.window[0], (long long)g.window[1], (long long)g.window[2],
-	   (long long)g.shift[0], (long long)g.shift[1], (long long)g.shift[2], (long long)g.heads, (long long)(g.c / g.heads), off[0]);
+	   (long long)g.shift[0], (long long)g.shift[1], (long long)g.shift[2], (long long)g.heads, (long long)(g.c / g.heads), rate,
+	   off[0]);
 	off[0] = gradient_off(&g, &a, a.qkv, dqkv[0].f, 0), off[1] = gradient_off(&g, &a, a.bias, dbias[0].f, 0);
 	off[2] = gradient_off(&g, &a, a.table, dtable[0].f, 1);
 	ok(off[0] < 2e-5 && off[1] < 2e-4 && off[2] < 2e-4, "its gradients against finite differences: qkv %.1e, bias %.1e, table %.1e", off[0],
@@ -82,7 +102,7 @@ static void attention_case(struct k_attention g)
 	ok(same, "the same with one thread and two");
 	for (int i = 0; i < 2; i++)
 		pair_free(y[i]), pair_free(dqkv[i]), pair_free(dbias[i]), pair_free(dtable[i]);
-	pair_free(a.qkv), pair_free(a.bias), pair_free(a.table), pair_free(a.dy), pair_free(a.y);
+	free(a.factor), pair_free(a.qkv), pair_free(a.bias), pair_free(a.table), pair_free(a.dy), pair_free(a.y);
 }
 
 static const struct k_attention cases[] = {
@@ -92,6 +112,7 @@ static const struct k_attention cases[] = {
 	{.n = 1, .c = 32, .heads = 2, .size = {8, 2, 7}, .window = {7, 2, 7}, .shift = {3, 0, 0}, .table = {7, 7, 7}}, /* smaller than the window */
 	{.n = 1, .c = 40, .heads = 1, .size = {1, 1, 3}, .window = {1, 1, 3}, .table = {7, 7, 7}},
 	{.n = 1, .c = 16, .heads = 1, .size = {8, 9, 10}, .window = {7, 7, 7}, .shift = {3, 3, 3}, .table = {7, 7, 7}},
+	{.n = 2, .c = 16, .heads = 2, .size = {4, 7, 3}, .window = {3, 2, 3}, .shift = {1, 1, 0}, .table = {3, 4, 5}, .turned = 1},
 	{.n = 1, .c = 3, .heads = 3, .size = {1, 1, 1}, .window = {1, 1, 1}, .table = {7, 7, 7}},
 };
 
@@ -210,7 +231,7 @@ int main(void)
 	if (!k)
 		return tap_done();
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		attention_case(cases[i]);
+		attention_case(cases[i], 0), attention_case(cases[i], 0.3f);
 	layer_case(1, 1), layer_case(3, 5), layer_case(7, 16), layer_case(130, 48), layer_case(37, 384), layer_case(2500, 12);
 	merge_case((const unsigned char[]){0, 4, 2, 1, 6, 5, 3, 7}, 5), merge_case((const unsigned char[]){0, 4, 2, 1, 5, 2, 1, 7}, 16);
 	return tap_done();

@@ -85,14 +85,12 @@ static void statistics(void)
 	double v[] = {0.9, NAN, 0.1, 0.4, INFINITY, 0.3}, one[] = {2}, none[] = {NAN};
 	struct chart_spread s;
 
-	chart_spread(v, 6, &s); /* numpy: mean, std(ddof=1), quantile */
-	ok(s.n == 4 && near_to(s.mean, 0.425, 1e-15, 0) && near_to(s.sd, 0.3403429642777023, 1e-15, 0), "mean and sd");
-	ok(near_to(s.q1, 0.25, 1e-15, 0) && near_to(s.median, 0.35, 1e-15, 0) && near_to(s.q3, 0.525, 1e-15, 0), "quartiles");
-	ok(s.min == 0.1 && s.max == 0.9, "minimum and maximum");
-	chart_spread(one, 1, &s);
-	ok(s.n == 1 && s.mean == 2 && isnan(s.sd) && s.q1 == 2 && s.q3 == 2, "of one value");
-	chart_spread(none, 1, &s);
-	ok(!s.n && isnan(s.mean) && isnan(s.median), "of none");
+	ok(!chart_spread(v, 6, 2000, &s, &e) && s.s.n == 4 && near_to(s.s.mean, 0.425, 1e-15, 0) && near_to(s.s.sd, 0.3403429642777023, 1e-15, 0),
+	   "mean and sd"); /* numpy: mean, std(ddof=1), quantile */
+	ok(near_to(s.s.q1, 0.25, 1e-15, 0) && near_to(s.s.median, 0.35, 1e-15, 0) && near_to(s.s.q3, 0.525, 1e-15, 0), "quartiles");
+	ok(s.min == 0.1 && s.max == 0.9 && s.s.lo < s.s.mean && s.s.hi > s.s.mean, "minimum and maximum, an interval");
+	ok(!chart_spread(one, 1, 0, &s, &e) && s.s.n == 1 && s.s.mean == 2 && isnan(s.s.sd) && s.s.q1 == 2 && s.max == 2, "of one value");
+	ok(!chart_spread(none, 1, 0, &s, &e) && !s.s.n && isnan(s.s.mean) && isnan(s.s.median) && isnan(s.min), "of none");
 }
 
 static void charts(void)
@@ -100,17 +98,16 @@ static void charts(void)
 	struct chart_dot dot[] = {{1, 1, 0, "<a>"}, {2, NAN, 1, "b"}, {3, -1, 2, "c"}};
 	struct html h = {0};
 
-	chart_box(&h, "x & y", dot, 3);
+	chart_box(&h, "x & y", dot, 3, &e);
 	html_bytes(&h, "", 1);
 	ok(!h.failed && strstr(h.p, "x &#38; y, 2 values, median 0, quartiles -0.5 and 0.5") && strstr(h.p, "&#60;a&#62;") && !strstr(h.p, "#case-1") &&
 	   !strstr(h.p, "nan"), "a box of what is defined");
 	html_free(&h);
-	chart_agreement(&h, "Volume", "mL", dot, 3);
+	chart_agreement(&h, "Volume", "mL", dot, 3, &e);
 	html_bytes(&h, "", 1);
 	ok(!h.failed && strstr(h.p, "2 pairs, bias 0, limits of agreement -2.772 and 2.772 mL") && !strstr(h.p, "nan"), "Bland and Altman's limits");
 	html_free(&h);
-	chart_box(&h, "none", dot + 1, 1), chart_agreement(&h, "none", "mm", dot + 1, 1);
-	ok(!h.n, "nothing is drawn of nothing");
+	ok(!chart_box(&h, "none", dot + 1, 1, &e) && !chart_agreement(&h, "none", "mm", dot + 1, 1, &e) && !h.n, "nothing is drawn of nothing");
 	html_free(&h);
 }
 

@@ -1,6 +1,7 @@
 /* lib/volume/view: which way is up, what is outlined. */
 #include "tests/unit/tap.h"
 
+#include "lib/base/rng.h"
 #include "lib/stream/history.h"
 #include "lib/volume/view.h"
 
@@ -181,8 +182,86 @@ static void ranges(void)
 	}
 }
 
+/* A box of 5x3x1 voxels (x right, y front, z up of the body, 2x2x3 mm; turned and mirrored in 32 ways on the grid) beside a longer one that stands
+   upright: the line goes through the flat one from corner to corner, as the mesh has it. */
+static void recist(void)
+{
+	static const int axes[4][3] = {{0, 1, 2}, {0, 2, 1}, {2, 0, 1}, {1, 2, 0}};
+	static const double mm[3] = {2, 2, 3};
+	const int64_t shape[3] = {N, N, N};
+	struct err e;
+
+	for (int i = 0; i < 32; i++) {
+		const int flip[3] = {i & 1, i >> 1 & 1, i >> 2 & 1}, *axis = axes[i / 8];
+		struct frame f = {0};
+		struct view_line l, none;
+		double a[16] = {0}, dx, dy;
+		struct grid g;
+		struct cut c;
+		uint8_t *v;
+
+		frame_init(&f, "volume", "v", &e);
+		v = frame_add(&f, "label", DT_U8, 3, shape, &e)->data;
+		memset(v, 0, N * N * N);
+		for (int k = 0; k < 3; k++)
+			a[4 * axis[k] + k] = flip[k] ? -mm[axis[k]] : mm[axis[k]];
+		a[15] = 1;
+		frame_set_affine(&f, a, &e);
+		for (int k = 0; k < N * N * N; k++) {
+			int p[3] = {k % N, k / N % N, k / N / N}, w[3];
+
+			for (int j = 0; j < 3; j++)
+				w[axis[j]] = flip[j] ? N - 1 - p[j] : p[j];
+			v[k] = (w[0] >= 1 && w[0] < 6 && w[1] >= 2 && w[1] < 5 && w[2] == 5) || (w[0] == 7 && w[1] == 7);
+		}
+		frame_grid(&f, &g, &e);
+		c = cut_of(&g, CUT_AXIAL);
+		ok(!view_measure(&c, cut_mask(&f, "label", &g), a, &l, &e) && !view_measure(&c, NULL, a, &none, &e) && none.mm == 0, "measured: way %d", i);
+		dx = 2 * (l.end[1][0] - l.end[0][0]), dy = 2 * (l.end[1][1] - l.end[0][1]);
+		ok(near_to(l.mm, hypot(10, 4), 1e-12, 0) && near_to(hypot(dx, dy), l.mm, 1e-12, 0), "its length, and between its ends: %g, %g",
+		   l.mm, hypot(dx, dy));
+		/* the patient's right, world's high x, is on the left: voxels 1 to 5 of 8 are pixels 6 to 2; what is in front, world's high y, is on top */
+		ok(fmin(l.end[0][0], l.end[1][0]) == 1.5 && fmax(l.end[0][0], l.end[1][0]) == 6.5 && fmin(l.end[0][1], l.end[1][1]) == 3 &&
+		   fmax(l.end[0][1], l.end[1][1]) == 5, "where it lies: %g,%g to %g,%g", l.end[0][0], l.end[0][1], l.end[1][0], l.end[1][1]);
+		ok(l.layer == (flip[c.across.axis] ? N - 1 - 5 : 5), "its layer");
+		frame_free(&f);
+	}
+}
+
+/* Layers that must be shown take the places of others; what is left rises and is there once. */
+static void included(void)
+{
+	struct rng r;
+	int good = 1;
+
+	rng_init(&r, 1, RNG_TEST, 0);
+	for (int trial = 0; trial < 2000 && good; trial++) {
+		int64_t layer[8], must[3], n = 1 + (int64_t)rng_below(&r, 8), at = -1;
+		int n_must = 1 + (int)rng_below(&r, 3);
+
+		for (int64_t i = 0; i < n; i++)
+			layer[i] = at += 1 + (int64_t)rng_below(&r, 4);
+		for (int i = 0; i < n_must; i++)
+			must[i] = (int64_t)rng_below(&r, 40);
+		n_must = n_must > n ? (int)n : n_must;
+		cut_include(layer, n, must, n_must);
+		for (int64_t i = 1; i < n; i++)
+			good &= layer[i] > layer[i - 1];
+		for (int i = 0; i < n_must; i++) {
+			int found = 0;
+
+			for (int64_t k = 0; k < n; k++)
+				found |= layer[k] == must[i];
+			good &= found;
+		}
+	}
+	ok(good, "layers that must be shown are, 2000 times");
+}
+
 int main(void)
 {
+	included();
+	recist();
 	ranges();
 	orientation();
 	outlines();
