@@ -1,4 +1,4 @@
-# niipipe. `make demo`, `make check`: each brings what it needs. CFLAGS, LDFLAGS, DESTDIR, PREFIX, MANDIR, CUDA=0|1, DNNL=DIR (kernels/kernels.mk) from outside.
+# niipipe. `make demo`, `make check`: each brings what it needs. CFLAGS, LDFLAGS, DESTDIR, PREFIX, MANDIR, CUDA=0|1, MPI=0|1, NCCL=0|1, DNNL=DIR (kernels/kernels.mk) from outside.
 SHELL  := /bin/bash
 B      := build
 PREFIX ?= /usr/local

@@ -19,7 +19,7 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 3 }; /* raised with every change of this header */
+enum { K_ABI = 4 }; /* raised with every change of this header */
 
 /* auto: bf16 where the device is quicker with it */
 enum k_precision { K_AUTO, K_FP32, K_BF16 };
@@ -50,6 +50,8 @@ struct k_conv; /* opaque: primitives and packed weights */
    y may be x, or res (written in place), where their pitches are equal. */
 enum k_norm_kind { K_NORM_NONE, K_NORM_INSTANCE, K_NORM_GROUP, K_NORM_BATCH, K_NORM_RUNNING };
 enum k_act_kind { K_ACT_NONE, K_ACT_RELU, K_ACT_LRELU, K_ACT_PRELU, K_ACT_ELU, K_ACT_GELU, K_ACT_SWISH, K_ACT_MISH, K_ACT_SIGMOID, K_ACT_TANH };
+/* batch, of several processes together: adds sums[n] (host memory) up over all of them, in place. */
+struct k_ranks { int (*add)(void *arg, double *sums, int64_t n, struct err *e); void *arg; };
 struct k_norm {
 	int64_t n, vox, c;    /* vox here: d*h*w of one n */
 	enum k_norm_kind norm;
@@ -61,6 +63,7 @@ struct k_norm {
 	float momentum;       /* batch: running = (1 - momentum) running + momentum (mean, or variance with n - 1) */
 	int64_t groups;       /* group: divides c */
 	int64_t alphas;       /* length of alpha: 1 or c */
+	const struct k_ranks *ranks; /* batch: whose statistics are taken together; NULL: this process's alone. Parameters' gradients are its own. */
 	int64_t xpitch, ypitch, rpitch, dpitch, y2pitch; /* dpitch: of dres */
 };
 

@@ -6,7 +6,7 @@ size_t K(norm_scratch)(const struct k_norm *g)
 	struct rows r;
 
 	rows_of(g, &r);
-	return sizeof(float) * (size_t)(up(g->n * (r.chunks + 1) * PARTS * r.lanes * 2) + g->n * PARAMS * up(r.lanes));
+	return sizeof(float) * (size_t)(up(g->n * (r.chunks + 1) * PARTS * r.lanes * 2) + g->n * PARAMS * up(r.lanes) + 2 * (2 * g->c + 1));
 }
 
 /* Sums of x - mean and its square over some rows */
@@ -55,20 +55,30 @@ static float follow(float running, double momentum, double now)
 	return (float)((1 - momentum) * (double)running + momentum * now);
 }
 
-/* Mean and variance of those that share them with (n0, c0), the first */
-static void settle(const struct k_norm *g, const struct rows *r, const struct k_norm_fwd *a, void *scratch, int64_t n0, int64_t c0)
+/* sum x and sum x^2 of those that share statistics with (n0, c0), the first; of how many */
+struct moments { double sum, squares, count; };
+
+static struct moments moments_of(const struct k_norm *g, const struct rows *r, void *scratch, int64_t n0, int64_t c0)
 {
 	struct share share = share_of(g);
-	double mean = 0, var = 0, count = (double)(share.ns * share.channels * g->vox);
+	struct moments m = {0, 0, (double)(share.ns * share.channels * g->vox)};
 
 	for (int64_t n = n0; n < n0 + share.ns; n++)
 		for (int64_t c = c0; c < c0 + share.channels; c++) {
 			double sum[SUMS];
 
 			fold(r, scratch, n, c, sum);
-			mean += sum[0], var += sum[1];
+			m.sum += sum[0], m.squares += sum[1];
 		}
-	mean /= count;
+	return m;
+}
+
+/* Their mean and variance */
+static void settle(const struct k_norm *g, const struct k_norm_fwd *a, struct moments m, int64_t n0, int64_t c0)
+{
+	struct share share = share_of(g);
+	double count = m.count, mean = m.sum / count, var = m.squares;
+
 	var = var / count - mean * mean;
 	var = var > 0 ? var : 0;
 	for (int64_t n = n0; n < n0 + share.ns; n++)
@@ -82,7 +92,24 @@ static void settle(const struct k_norm *g, const struct rows *r, const struct k_
 	a->running_var[c0] = follow(a->running_var[c0], (double)g->momentum, count > 1 ? var * count / (count - 1) : var);
 }
 
-static void statistics(const struct k_norm *g, const struct rows *r, const struct k_norm_fwd *a, void *scratch)
+/* Of all processes together */
+static int settle_shared(const struct k_norm *g, const struct rows *r, const struct k_norm_fwd *a, void *scratch, struct err *e)
+{
+	double *shared = shared_at(r, scratch, g->n);
+
+	for (int64_t c = 0; c < g->c; c++) {
+		struct moments m = moments_of(g, r, scratch, 0, c);
+
+		shared[c] = m.sum, shared[g->c + c] = m.squares, shared[2 * g->c] = m.count;
+	}
+	if (g->ranks->add(g->ranks->arg, shared, 2 * g->c + 1, e))
+		return -1;
+	for (int64_t c = 0; c < g->c; c++)
+		settle(g, a, (struct moments){shared[c], shared[g->c + c], shared[2 * g->c]}, 0, c);
+	return 0;
+}
+
+static int statistics(const struct k_norm *g, const struct rows *r, const struct k_norm_fwd *a, void *scratch, struct err *e)
 {
 	struct share share = share_of(g);
 
@@ -96,9 +123,12 @@ static void statistics(const struct k_norm *g, const struct rows *r, const struc
 			if (s.rows)
 				moments((const elem *)a->x + n * g->vox * r->xp + s.first * r->x, r->x, s.rows, s.lanes, sum, (float *)(sum + SUMS * r->lanes));
 		}
+	if (g->ranks)
+		return settle_shared(g, r, a, scratch, e);
 	for (int64_t n = 0; n < g->n; n += share.ns)
 		for (int64_t c = 0; c < g->c; c += share.channels)
-			settle(g, r, a, scratch, n, c);
+			settle(g, a, moments_of(g, r, scratch, n, c), n, c);
+	return 0;
 }
 
 /* Given statistics */
@@ -171,13 +201,10 @@ int K(norm_forward)(const struct k_norm *g, const struct k_norm_fwd *a, void *sc
 {
 	struct rows r;
 
-	(void)e;
 	rows_of(g, &r);
-	if (g->given)
-		;
-	else if (has_statistics(g))
-		statistics(g, &r, a, scratch);
-	else if (g->norm == K_NORM_RUNNING)
+	if (!g->given && has_statistics(g) && statistics(g, &r, a, scratch, e))
+		return -1;
+	if (!g->given && g->norm == K_NORM_RUNNING)
 		running(g, a);
 	parameters(g, &r, &(struct given){a->mean, a->rstd, a->gamma, a->beta, a->alpha}, scratch);
 #pragma omp parallel for collapse(2) schedule(static)

@@ -52,7 +52,8 @@ static inline void rows_of(const struct k_norm *g, struct rows *r)
 	r->x = r->xp * r->per, r->y = r->yp * r->per, r->r = r->rp * r->per, r->d = r->dp * r->per, r->y2 = r->y2p * r->per;
 }
 
-/* Scratch: for every chunk (and for what is beyond the full rows) three rows of sums and two of room; then one n's parameters, a row each. */
+/* Scratch: for every chunk (and for what is beyond the full rows) three rows of sums and two of room; then one n's parameters, a row each; then what
+   several processes add up: two sums a channel, and of how many voxels. */
 enum { SUMS = 3, ROOM = 2, PARTS = SUMS + ROOM };
 enum { MEAN, SCALE, SHIFT, SLOPE, RSTD, MEAN_D, MEAN_DX, PARAMS }; /* of each lane; MEAN_D: gradient's part that is constant, MEAN_DX: a x - mean */
 
@@ -69,6 +70,11 @@ static inline int64_t up(int64_t n)
 static inline float *params_at(const struct rows *r, void *scratch, int64_t ns, int64_t n)
 {
 	return (float *)scratch + up(ns * (r->chunks + 1) * PARTS * r->lanes * 2) + n * PARAMS * up(r->lanes);
+}
+
+static inline double *shared_at(const struct rows *r, void *scratch, int64_t ns)
+{
+	return (double *)(void *)params_at(r, scratch, ns, ns);
 }
 
 /* Where chunk k of n begins, in rows, and how many rows of how many lanes it has; k == chunks: the rest, one short row. */

@@ -88,13 +88,13 @@ static void parameter_gradients(const struct k_norm *g, const struct k_norm_bwd 
 		a->dalpha[g->alphas == 1 ? 0 : c] += (float)sum[2];
 }
 
-/* The sums of those that share their statistics with (n0, c0), the first, and what of the gradient goes through the statistics:
-   dx = rstd (gamma d - mean(gamma d) - xhat mean(gamma d xhat)) */
-static void settle(const struct k_norm *g, const struct rows *r, const struct k_norm_bwd *a, void *scratch, int64_t n0, int64_t c0)
+/* gamma d and gamma d xhat, summed over those that share their statistics with (n0, c0), the first */
+struct through { double d, dx, count; };
+
+static struct through through_of(const struct k_norm *g, const struct rows *r, const struct k_norm_bwd *a, void *scratch, int64_t n0, int64_t c0)
 {
 	struct share share = share_of(g);
-	int64_t lanes = up(r->lanes);
-	double d = 0, dx = 0, count = (double)(share.ns * share.channels * g->vox);
+	struct through t = {0, 0, (double)(share.ns * share.channels * g->vox)};
 
 	for (int64_t n = n0; n < n0 + share.ns; n++)
 		for (int64_t c = c0; c < c0 + share.channels; c++) {
@@ -102,19 +102,45 @@ static void settle(const struct k_norm *g, const struct rows *r, const struct k_
 
 			fold(r, scratch, n, c, sum);
 			parameter_gradients(g, a, c, sum);
-			d += gamma * sum[0], dx += gamma * sum[1];
+			t.d += gamma * sum[0], t.dx += gamma * sum[1];
 		}
+	return t;
+}
+
+/* What of the gradient goes through the statistics: dx = rstd (gamma d - mean(gamma d) - xhat mean(gamma d xhat)) */
+static void settle(const struct k_norm *g, const struct rows *r, void *scratch, struct through t, int64_t n0, int64_t c0)
+{
+	struct share share = share_of(g);
+	int64_t lanes = up(r->lanes);
+
 	for (int64_t n = n0; has_statistics(g) && n < n0 + share.ns; n++)
 		for (int64_t c = c0; c < c0 + share.channels; c++) {
 			float *p = params_at(r, scratch, g->n, n);
 			double rstd = (double)p[RSTD * lanes + c];
 
 			for (int64_t i = c; i < r->lanes; i += r->c)
-				p[MEAN_D * lanes + i] = (float)(rstd * d / count), p[MEAN_DX * lanes + i] = (float)(rstd * rstd * dx / count);
+				p[MEAN_D * lanes + i] = (float)(rstd * t.d / t.count), p[MEAN_DX * lanes + i] = (float)(rstd * rstd * t.dx / t.count);
 		}
 }
 
-static void reduce(const struct k_norm *g, const struct rows *r, const struct k_norm_bwd *a, void *scratch)
+/* Of all processes together */
+static int settle_shared(const struct k_norm *g, const struct rows *r, const struct k_norm_bwd *a, void *scratch, struct err *e)
+{
+	double *shared = shared_at(r, scratch, g->n);
+
+	for (int64_t c = 0; c < g->c; c++) {
+		struct through t = through_of(g, r, a, scratch, 0, c);
+
+		shared[c] = t.d, shared[g->c + c] = t.dx, shared[2 * g->c] = t.count;
+	}
+	if (g->ranks->add(g->ranks->arg, shared, 2 * g->c + 1, e))
+		return -1;
+	for (int64_t c = 0; c < g->c; c++)
+		settle(g, r, scratch, (struct through){shared[c], shared[g->c + c], shared[2 * g->c]}, 0, c);
+	return 0;
+}
+
+static int reduce(const struct k_norm *g, const struct rows *r, const struct k_norm_bwd *a, void *scratch, struct err *e)
 {
 	struct share share = share_of(g);
 
@@ -128,9 +154,12 @@ static void reduce(const struct k_norm *g, const struct rows *r, const struct k_
 			memset(sum, 0, sizeof *sum * (size_t)(PARTS * r->lanes));
 			gradients(r, s, params_at(r, scratch, g->n, n), behind_at(r, a, vox, row), sum, (float *)(sum + SUMS * r->lanes));
 		}
+	if (g->ranks)
+		return settle_shared(g, r, a, scratch, e);
 	for (int64_t n = 0; n < g->n; n += share.ns)
 		for (int64_t c = 0; c < g->c; c += share.channels)
-			settle(g, r, a, scratch, n, c);
+			settle(g, r, scratch, through_of(g, r, a, scratch, n, c), n, c);
+	return 0;
 }
 
 /* dx = SCALE d - MEAN_D - (x - mean) MEAN_DX */
@@ -188,12 +217,11 @@ int K(norm_backward)(const struct k_norm *g, const struct k_norm_bwd *a, void *s
 {
 	struct rows r;
 
-	(void)e;
 	rows_of(g, &r);
 	memset(params_at(&r, scratch, g->n, 0), 0, sizeof(float) * (size_t)(g->n * PARAMS * up(r.lanes)));
 	parameters(g, &r, &(struct given){a->mean, a->rstd, a->gamma, a->beta, a->alpha}, scratch);
-	if (g->norm != K_NORM_NONE || a->dalpha)
-		reduce(g, &r, a, scratch);
+	if ((g->norm != K_NORM_NONE || a->dalpha) && reduce(g, &r, a, scratch, e))
+		return -1;
 #pragma omp parallel for collapse(2) schedule(static)
 	for (int64_t n = 0; n < g->n; n++)
 		for (int64_t k = 0; k <= r.chunks; k++)

@@ -242,11 +242,6 @@ int comm_size(const struct comm *c)
 	return c ? c->size : 1;
 }
 
-const char *comm_host(const struct comm *c, int rank)
-{
-	return star_host(c->star, rank);
-}
-
 /* -- small things --------------------------------------------------------------- */
 static void turn(void *arg)
 {

@@ -37,7 +37,6 @@ int comm_close(struct comm *c, int clean, struct err *e);
 
 int comm_rank(const struct comm *c);
 int comm_size(const struct comm *c);
-const char *comm_host(const struct comm *c, int rank); /* borrowed */
 
 /* all[rank] = what that rank gave: n bytes each, at most COMM_SMALL. n = 0: a barrier. 0, or -1: the job has failed. */
 int comm_gather(struct comm *c, const void *mine, size_t n, void *all, struct err *e);

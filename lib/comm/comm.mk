@@ -8,7 +8,7 @@ COMM_FLAGS := -std=c11 -I. $(WARN) -O3 -fPIC -fvisibility=hidden -D_DEFAULT_SOUR
 
 all: $(COMM_SO) comm-missing
 
-QUIET := $(findstring s,$(firstword -$(MAKEFLAGS)))
+QUIET := $(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS))))
 comm-missing:
 	@$(if $(QUIET)$(filter 1,$(MPI)),:,echo "niipipe-mpi.so, for several ranks, is not built: no $(MPICC), or MPI=0")
 	@$(if $(QUIET)$(filter 1,$(NCCL)),:,echo "niipipe-nccl.so, for several GPUs, is not built: no $(CUDA_HOME)/include/nccl.h, or NCCL=0")

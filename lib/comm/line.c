@@ -17,7 +17,7 @@
 #include "lib/base/arg.h"
 #include "lib/base/progress.h"
 
-enum { BACKLOG = 1024, ONE_TRY = 3 /* seconds for an address */ };
+enum { BACKLOG = 1024, ONE_TRY = 3, ANSWER = 10 /* seconds for an address */ };
 
 void line_host(char host[LINE_HOST])
 {
@@ -163,7 +163,7 @@ static int try_address(const char *address, int port, const struct line_hello *h
 	if (connect(fd, (struct sockaddr *)&a, sizeof a) && errno != EINPROGRESS)
 		bad = 1;
 	if (bad || !ready(fd, POLLOUT, seconds) || getsockopt(fd, SOL_SOCKET, SO_ERROR, &bad, &n) || bad || line_send(fd, h, sizeof *h, NULL, 0) ||
-	    take(fd, answer, sizeof answer, seconds) || memcmp(answer, h->secret, LINE_SECRET)) {
+	    take(fd, answer, sizeof answer, ANSWER) || memcmp(answer, h->secret, LINE_SECRET)) {
 		close(fd);
 		return -1;
 	}

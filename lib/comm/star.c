@@ -6,7 +6,6 @@
 
 #include "lib/base/mem.h"
 #include "lib/base/progress.h"
-#include "lib/comm/line.h"
 #include "lib/comm/star_parts.h"
 
 _Static_assert((int)STAR_HOST == (int)LINE_HOST, "a host's name");
@@ -14,6 +13,17 @@ _Static_assert((int)STAR_HOST == (int)LINE_HOST, "a host's name");
 enum { TURN_NS = 2 * 1000 * 1000, LINGER = 60 /* seconds */ };
 
 /* -- beginning and end ------------------------------------------------------------------ */
+size_t star_room(const struct star *s)
+{
+	return s->o.rank ? (size_t)s->o.size * STAR_SMALL : STAR_SMALL;
+}
+
+/* Is rank r at the other end of a connection of this one's? */
+static int linked(const struct star *s, int r)
+{
+	return s->o.rank ? !r : r > 0;
+}
+
 static struct star *star_new(const struct star_opts *o, struct err *e)
 {
 	struct star *s = mem_zero(1, sizeof *s, "the ranks", e);
@@ -31,10 +41,11 @@ static struct star *star_new(const struct star_opts *o, struct err *e)
 	s->answer = mem_zero(n, STAR_SMALL, "the ranks", e);
 	for (int r = 0; s->peer && r < o->size; r++) {
 		s->peer[r].fd = -1;
-		s->peer[r].body = r == o->rank || (r && o->rank) ? NULL : mem_new(n, STAR_SMALL, "the ranks", e);
-		if (!s->peer[r].body && !(r == o->rank || (r && o->rank)))
+		if (linked(s, r) && !(s->peer[r].body = mem_new(star_room(s), 1, "the ranks", e)))
 			s->quit = 1;
 	}
+	if (s->host)
+		line_host(s->host[o->rank]);
 	if (s->host && s->peer && s->record && s->answer && !s->quit)
 		return s;
 	star_close(s);
@@ -46,7 +57,6 @@ static int start(struct star *s, struct err *e)
 {
 	char own[STAR_HOST];
 	sigset_t all, old;
-	struct err ignored;
 
 	s->beat_at = progress_now();
 	for (int r = 0; r < s->o.size; r++)
@@ -57,9 +67,8 @@ static int start(struct star *s, struct err *e)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (!s->running)
 		return err_set(e, NULL, "cannot start a thread");
-	line_host(own);
-	memcpy(s->host[s->o.rank], own, STAR_HOST);
-	return star_gather(s, own, sizeof own, s->host, NULL, NULL, &ignored) ? err_set(e, NULL, "%s", "") : 0;
+	memcpy(own, s->host[s->o.rank], STAR_HOST);
+	return star_gather(s, own, sizeof own, s->host, NULL, NULL, e);
 }
 
 struct star *star_listen(const struct star_opts *o, char place[STAR_PLACE], struct err *e)
@@ -86,13 +95,16 @@ int star_accept(struct star *s, double seconds, struct err *e)
 
 		if (fd < 0)
 			continue;
-		if (h.rank < 1 || h.rank >= s->o.size || s->peer[h.rank].fd >= 0) {
+		if (h.rank < 1 || h.rank >= s->o.size) {
 			close(fd);
 			continue;
 		}
+		if (s->peer[h.rank].fd >= 0) /* it did not wait for the answer, and came again */
+			close(s->peer[h.rank].fd);
+		else
+			missing--;
 		s->peer[h.rank].fd = fd;
 		memcpy(s->host[h.rank], h.host, STAR_HOST);
-		missing--;
 	}
 	for (int r = 1; missing && r < s->o.size; r++)
 		if (s->peer[r].fd < 0)
@@ -135,9 +147,8 @@ int star_gather(struct star *s, const void *mine, size_t n, void *all, void (*tu
 	s->answered = 0;
 	if (s->o.rank)
 		star_send(s, 0, STAR_RECORD, s->o.rank, 0, mine, n);
-	else if (n) {
+	else if (n)
 		memcpy(s->record, mine, n);
-	}
 	s->mine = 1;
 	if (!s->o.rank)
 		star_complete(s);
@@ -152,7 +163,7 @@ int star_gather(struct star *s, const void *mine, size_t n, void *all, void (*tu
 	}
 	s->waits_since = 0;
 	bad = !s->answered;
-	if (!bad)
+	if (!bad && n)
 		memcpy(all, s->answer, n * (size_t)s->o.size);
 	pthread_mutex_unlock(&s->lock);
 	return bad ? err_set(e, NULL, "%s", "") : 0;
@@ -190,11 +201,6 @@ void star_waits(struct star *s, int on)
 	pthread_mutex_lock(&s->lock);
 	s->waits_since = on ? progress_now() : 0;
 	pthread_mutex_unlock(&s->lock);
-}
-
-const char *star_host(const struct star *s, int rank)
-{
-	return s->host[rank];
 }
 
 /* Rank 0 goes last: what it still has to read would else tear the others' connections. */

@@ -45,8 +45,6 @@ int star_failed(const struct star *s);
 void star_begun(struct star *s);
 void star_waits(struct star *s, int on);
 
-const char *star_host(const struct star *s, int rank); /* borrowed */
-
 /* Ends the thread and the connections, after a last gather or a failure. NULL is fine. */
 void star_close(struct star *s);
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "lib/comm/line.h"
 #include "lib/comm/star.h"
 
 /* RECORD: a rank's part of a gather; ALL: everybody's; FAIL: who and the text; BYE: all is well, no more comes; BEAT: a sign of life. */
@@ -15,7 +16,7 @@ struct star_beat { int64_t begun; double waits; };
 struct star_peer {
 	int fd;             /* -1: none, or gone */
 	struct star_head head;
-	char *body;
+	char *body;         /* STAR_SMALL; from rank 0 that for every rank */
 	size_t got;         /* of head and body */
 	double heard;
 	struct star_beat beat;
@@ -26,7 +27,7 @@ struct star_peer {
 struct star {
 	struct star_opts o;
 	int listener;
-	char secret[16];
+	char secret[LINE_SECRET];
 	char (*host)[STAR_HOST];
 	struct star_peer *peer; /* rank 0: of every other; else of rank 0 alone */
 	pthread_t thread;
@@ -42,6 +43,8 @@ struct star {
 	double failed_at, waits_since; /* 0: does not wait */
 	int64_t begun;
 };
+
+size_t star_room(const struct star *s); /* bytes of a body */
 
 /* The thread. */
 void *star_serve(void *arg);

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "lib/base/progress.h"
-#include "lib/comm/line.h"
 #include "lib/comm/star_parts.h"
 
 enum { BEAT_MS = 500, LOOK_MS = 20, LATE = 3, GRACE_TOLD = 120, GRACE_GONE = 10 /* seconds */ };
@@ -125,7 +124,7 @@ static void take_message(struct star *s, int rank)
 /* As much of a message as is there: 1 a whole one, 0 not yet, -1 the connection is at its end. */
 static int read_some(struct star *s, struct star_peer *p)
 {
-	const size_t room = (size_t)s->o.size * STAR_SMALL;
+	const size_t room = star_room(s);
 
 	for (;;) {
 		int in_head = p->got < sizeof p->head;
@@ -142,7 +141,8 @@ static int read_some(struct star *s, struct star_peer *p)
 			return -1;
 		p->got += (size_t)k;
 		p->heard = progress_now();
-		if (p->got == sizeof p->head && ((size_t)p->head.bytes > room || (p->head.kind == STAR_FAIL && !p->head.bytes)))
+		if (p->got == sizeof p->head && ((size_t)p->head.bytes > room || p->head.rank < 0 || p->head.rank >= s->o.size ||
+		                                 (p->head.kind == STAR_FAIL && !p->head.bytes)))
 			return -1;
 	}
 }
@@ -189,7 +189,7 @@ static void look_at_patience(struct star *s, double now)
 	if (longest <= s->o.patience)
 		return;
 	snprintf(text, sizeof text, "keeps the others waiting for more than %.0f s (--timeout)", s->o.patience);
-	star_end(s, last, 0, text);
+	star_end(s, last, 1, text); /* it lives: what was learnt is saved */
 }
 
 static void beat(struct star *s)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clones.h"
 #include "lib/base/mem.h"
 
 /* The part that rank r adds up: from there on. */
@@ -33,41 +34,43 @@ static uint16_t *halves(const struct sum *s, const struct transport *t)
 	return (uint16_t *)(void *)piece(s, t, t->size);
 }
 
+static inline float of_half(uint16_t h)
+{
+	uint32_t u = (uint32_t)h << 16;
+	float f;
+
+	memcpy(&f, &u, sizeof f);
+	return f;
+}
+
 /* To the nearest bfloat16, ties to even; NaN stays one. */
-static void pack(uint16_t *to, const float *from, int64_t n)
+CLONES static void pack(uint16_t *restrict to, const float *restrict from, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++) {
-		uint32_t u;
+		uint32_t u, near;
 
 		memcpy(&u, from + i, sizeof u);
-		to[i] = (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? u >> 16 | 0x40 : (u + 0x7fff + (u >> 16 & 1)) >> 16);
+		near = u + 0x7fff + (u >> 16 & 1);
+		to[i] = (uint16_t)((from[i] != from[i] ? u | 0x400000 : near) >> 16);
 	}
 }
 
-static void unpack(float *to, const uint16_t *from, int64_t n)
+CLONES static void unpack(float *restrict to, const uint16_t *restrict from, int64_t n)
 {
-	for (int64_t i = 0; i < n; i++) {
-		uint32_t u = (uint32_t)from[i] << 16;
-
-		memcpy(to + i, &u, sizeof u);
-	}
+	for (int64_t i = 0; i < n; i++)
+		to[i] = of_half(from[i]);
 }
 
-static void add(float *restrict to, const float *restrict from, int64_t n)
+CLONES static void add(float *restrict to, const float *restrict from, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++)
 		to[i] += from[i];
 }
 
-static void add_half(float *restrict to, const uint16_t *restrict from, int64_t n)
+CLONES static void add_half(float *restrict to, const uint16_t *restrict from, int64_t n)
 {
-	for (int64_t i = 0; i < n; i++) {
-		uint32_t u = (uint32_t)from[i] << 16;
-		float f;
-
-		memcpy(&f, &u, sizeof f);
-		to[i] += f;
-	}
+	for (int64_t i = 0; i < n; i++)
+		to[i] += of_half(from[i]);
 }
 
 /* Phase 1: part r of mine to rank r, my part of theirs to me. */

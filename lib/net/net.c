@@ -295,6 +295,11 @@ void net_watch(struct net *n, net_final_fn *final, void *arg)
 	n->final_arg = arg;
 }
 
+void net_ranks(struct net *n, const struct k_ranks *ranks)
+{
+	n->ranks = ranks;
+}
+
 void net_dropout(struct net *n, uint64_t seed, int64_t first, int64_t stride)
 {
 	n->seed = seed;

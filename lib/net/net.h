@@ -94,6 +94,9 @@ int net_zero_grad(struct net *n, struct err *e);
 typedef int net_final_fn(void *arg, int64_t from, struct err *e);
 void net_watch(struct net *n, net_final_fn *final, void *arg);
 
+/* For batch normalisation the batches of several processes are one: all run the same forward and backward passes. Borrowed; NULL: they are not. */
+void net_ranks(struct net *n, const struct k_ranks *ranks);
+
 /* Which numbers dropout takes in a training plan's forward and backward: sample i of the batch those of this seed and first + i * stride (seg-train:
    the patch's index). */
 void net_dropout(struct net *n, uint64_t seed, int64_t first, int64_t stride);

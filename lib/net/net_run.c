@@ -90,6 +90,15 @@ static int count_batch(const struct net *n, int running, struct err *e)
 	return n->k->copy(w, &count, sizeof count, K_TO_DEVICE, e);
 }
 
+/* As the call has it, and the processes whose batches are one */
+static struct k_norm norm_of(const struct net *n, const struct plan_call *c)
+{
+	struct k_norm g = c->norm;
+
+	g.ranks = g.norm == K_NORM_BATCH ? n->ranks : NULL;
+	return g;
+}
+
 static int do_norm(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	const struct k_norm_fwd a = {
@@ -98,10 +107,12 @@ static int do_norm(struct net *n, const struct plan_call *c, const struct plan_s
 		.running_mean = buffer(n, s->running, 0), .running_var = buffer(n, s->running, 1),
 	};
 
+	const struct k_norm g = norm_of(n, c);
+
 	(void)l;
 	if (s->norm.norm == K_NORM_BATCH && !c->norm.given && count_batch(n, s->running, e))
 		return -1;
-	return n->k->norm_forward(&c->norm, &a, net_run_at(n, c->scratch), e);
+	return n->k->norm_forward(&g, &a, net_run_at(n, c->scratch), e);
 }
 
 static int do_norm_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
@@ -113,8 +124,10 @@ static int do_norm_back(struct net *n, const struct plan_call *c, const struct p
 		.dgamma = gradient(n, s->w), .dbeta = gradient(n, s->b), .dalpha = gradient(n, s->alpha), .dx_add = c->add, .dres_add = c->dres_add,
 	};
 
+	const struct k_norm g = norm_of(n, c);
+
 	(void)l;
-	return n->k->norm_backward(&c->norm, &a, net_run_at(n, c->scratch), e);
+	return n->k->norm_backward(&g, &a, net_run_at(n, c->scratch), e);
 }
 
 static int do_slice(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)

@@ -20,6 +20,7 @@ struct net {
 	int profile;
 	uint64_t seed;          /* of dropout */
 	int64_t first, stride;
+	const struct k_ranks *ranks; /* whose batches are one */
 	net_final_fn *final;
 	void *final_arg;
 };

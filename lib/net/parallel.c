@@ -163,19 +163,20 @@ static int check_turn(struct parallel *p, const struct turn *all, struct err *e)
 /* What all ranks do now. */
 static int decide(struct parallel *p, const struct turn *all, struct err *e)
 {
-	int later = 0;
+	int later = 0, idle = 0;
 
 	p->signal = 0;
 	p->patches = 0;
 	for (int r = 0; r < p->size; r++) {
 		later |= all[r].got == 2;
+		idle |= !all[r].n;
 		p->patches += all[r].n;
 		if (all[r].signal && (!p->signal || p->signal == SIGUSR1))
 			p->signal = all[r].signal;
 	}
 	if (later)
 		return 2;
-	return check_turn(p, all, e) ? -1 : p->patches > 0;
+	return check_turn(p, all, e) ? -1 : p->patches > 0 && !(p->together && idle);
 }
 
 static int alone_next(struct parallel *p, volatile sig_atomic_t *stop, int got, const struct feed_batch **b)
@@ -214,6 +215,41 @@ int parallel_next(struct parallel *p, struct feed *f, volatile sig_atomic_t *sto
 	*b = p->held ? p->held : &p->none;
 	p->held = NULL;
 	return 1;
+}
+
+/* -- batch normalisation ---------------------------------------------------------- */
+/* A piece at a time, as much as can be gathered. */
+static int add_sums(void *arg, double *sums, int64_t n, struct err *e)
+{
+	struct parallel *p = arg;
+	const int64_t most = COMM_SMALL / (int64_t)sizeof *sums;
+	double *all = mem_new((size_t)(most * p->size), sizeof *all, "the ranks' statistics", e);
+	int bad = !all;
+
+	for (int64_t at = 0; !bad && at < n; at += most) {
+		int64_t some = n - at < most ? n - at : most;
+
+		bad = comm_gather(p->comm, sums + at, (size_t)some * sizeof *sums, all, e);
+		for (int64_t i = 0; !bad && i < some; i++) {
+			sums[at + i] = 0;
+			for (int r = 0; r < p->size; r++)
+				sums[at + i] += all[r * some + i];
+		}
+	}
+	free(all);
+	return bad ? -1 : 0;
+}
+
+int parallel_normalise(struct parallel *p, const struct k_backend *k, struct err *e)
+{
+	const char *name = net_batch_norm(p->net);
+
+	if (name && strcmp(k->name, "cpu"))
+		return err_set(e, NULL, "%s: batch normalisation over several ranks is for CPUs alone", name);
+	p->together = name != NULL;
+	p->ranks = (struct k_ranks){add_sums, p};
+	net_ranks(p->net, name ? &p->ranks : NULL);
+	return 0;
 }
 
 /* -- gradients -------------------------------------------------------------------- */

@@ -21,6 +21,8 @@ struct parallel {
 	const struct feed_batch *held; /* in hand, put off by a signal */
 	struct feed_batch none; /* of a rank whose patches have come to their end in the last batch of all */
 	struct net *net;
+	struct k_ranks ranks;   /* of batch normalisation, */
+	int together;           /* where the network has it: all ranks go through it, or none */
 	int64_t from;           /* gradients from here on are on their way */
 	int64_t sums;           /* steps that were added up */
 };
@@ -46,6 +48,9 @@ void parallel_accumulate(const struct parallel *p, struct hyper *h, int resumed)
 /* With the first batch in hand: are all ranks of one mind about options, network, weights and patches? Sets rounds, next, total, end. */
 int parallel_begin(struct parallel *p, struct net *n, const struct k_backend *k, const struct hyper *h, const json_t *options, const struct feed *f,
                    const struct feed_batch *b, struct err *e);
+
+/* Where the network has batch normalisation, it takes its statistics over the batches of all ranks. 0, or -1: the device cannot. */
+int parallel_normalise(struct parallel *p, const struct k_backend *k, struct err *e);
 
 /* The first patch from index `next` on that is this rank's. */
 int64_t parallel_first(const struct parallel *p, int64_t next);

@@ -154,9 +154,8 @@ int parallel_begin(struct parallel *p, struct net *n, const struct k_backend *k,
 		return err_set(e, NULL, "--accumulate %.0f: that many batches a step cannot be shared out to %d ranks", h->accumulate, p->size);
 	if (!p->comm)
 		return 0;
-	if (net_batch_norm(n))
-		return err_set(e, NULL, "%s: batch normalisation takes its statistics over a batch: not with several ranks (use instance or group)",
-		               net_batch_norm(n));
+	if (parallel_normalise(p, k, e))
+		return -1;
 	p->none = *b;
 	p->none.n = 0;
 	all = mem_new((size_t)p->size, sizeof *all, "the ranks' options", e);

@@ -247,7 +247,7 @@ static void gathers(struct rank *r, struct comm *c)
 			r->bad |= all[i] != 100 * k + i;
 	}
 	r->bad |= comm_broadcast(c, &given, sizeof given, &e) || given != 77;
-	r->bad |= comm_gather(c, NULL, 0, NULL, &e) || strlen(comm_host(c, r->size - 1)) == 0;
+	r->bad |= comm_gather(c, NULL, 0, NULL, &e) != 0;
 	r->bad |= comm_close(c, 1, &e) != 0 || r->stop;
 }
 
