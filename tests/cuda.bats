@@ -54,7 +54,11 @@ no_gpu() {
 	[[ "$output" != *"undefined symbol"* && "$output" != *"not found"* ]]
 }
 
-for_unit() { SIM_WALL=0 TEST_DEVICE=cuda BIN=$ROOT/build/sim NIIPIPE_BACKENDS=$ROOT/build/sim "$ROOT/build/test/$1" >out || { grep '^not ok' out >&2; return 1; }; }
+# A unit test on the device, in the repository: it reads tests/golden
+for_unit() {
+	(cd "$ROOT" && SIM_WALL=0 TEST_DEVICE=cuda BIN=$ROOT/build/sim NIIPIPE_BACKENDS=$ROOT/build/sim "build/test/$1") >out ||
+		{ grep '^not ok' out >&2; return 1; }
+}
 
 @test "kernels in a GPU's place: all of them against tests/ref" { for_unit kernels; }
 @test "losses in a GPU's place" { for_unit loss; }

@@ -197,7 +197,7 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	for _ in {1..16}; do raw_frame "$m"; head -c 4194304 /dev/zero; done >l.ts
 	run seg-train --channels 4096,4096,4096,4096 --strides 1,1,1 --res-units 0 --kernel 1 --batch 16 -o m.ts l.ts
 	[ "$status" -eq 1 ]
-	[[ $output =~ ^"seg-train: l.ts: a (patch 0), ".*"a (patch 15): the network needs "[0-9]{6,}" MB for this input, there are "[0-9]+$ ]]
+	[[ $output =~ ^"seg-train: l.ts: a (patch 0), ".*"a (patch 15): not enough memory: the network needs "[0-9]{6,}" MB for this input ("[0-9]{6,}" MB of them activations), "[0-9]+" MB are there"$ ]]
 	[ ! -e m.ts ] && [ ! -e m.last.ts ]
 }
 

@@ -187,7 +187,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 @test "a window that does not fit in memory; output that breaks off" {
 	run seg-window -m model.ts --roi 8192,8192,8192 net0.ts
 	[ "$status" = 1 ]
-	[[ $output =~ ^'seg-window: roi: '(a window of 8192,8192,8192 voxels \(x,y,z\) needs [0-9]+ MB, there are [0-9]+: take a smaller --roi|the network needs [0-9]+ MB for this input: .*)$ ]]
+	[[ $output =~ ^'seg-window: roi: '(a window of 8192,8192,8192 voxels \(x,y,z\) needs [0-9]+ MB, there are [0-9]+: take a smaller --roi|not enough memory: the network needs [0-9]+ MB for this input .*)$ ]]
 	run bash -c 'seg-window -m model.ts --output prob net0.ts >/dev/full'
 	[ "$status" = 1 ] && [[ $output == "seg-window: standard output: "*"No space left on device" ]]
 	mkdir -p broken
