@@ -15,7 +15,6 @@
 #include "lib/net/device.h"
 #include "lib/net/net_run.h"
 
-enum { PIECE = 1 << 21 };
 
 struct bench {
 	const struct k_backend *k;
@@ -88,39 +87,6 @@ static int best_of(int64_t repeats, int (*run)(void *, struct err *), void *arg,
 	return 0;
 }
 
-struct product { const struct k_backend *k; struct k_conv *c; float *x, *w, *y; void *scratch; };
-
-static int multiply(void *arg, struct err *e)
-{
-	struct product *p = arg;
-
-	return p->k->conv_forward(p->c, p->x, NULL, p->y, p->scratch, e);
-}
-
-/* One of attention's products, q k' of all windows and heads, as a bare matrix product [tokens, channels of a head] [.., tokens]: that of as many
-   windows as take PIECE values, times how many such there are. The others are as large; backward there are five. */
-static int bare_product(struct bench *b, const struct k_attention *a, double *seconds, struct err *e)
-{
-	int64_t tokens = a->window[0] * a->window[1] * a->window[2], windows = a->n * a->heads, some = PIECE / (tokens * tokens) + 1;
-	struct k_conv_geom g = {.n = 1, .ic = a->c / a->heads, .oc = tokens, .kernel = {1, 1, 1}, .stride = {1, 1, 1}};
-	struct product p = {.k = b->k};
-	int bad = -1;
-
-	for (int i = 0; i < 3; i++)
-		g.in[i] = g.out[i] = i == 2 ? some * tokens : 1, windows *= (a->size[i] + a->window[i] - 1) / a->window[i];
-	p.c = b->k->conv_new(&g, e);
-	p.scratch = p.c ? b->k->alloc(b->k->conv_scratch(p.c), e) : NULL;
-	p.x = b->k->alloc((size_t)(g.in[2] * g.ic) * sizeof *p.x, e), p.y = b->k->alloc((size_t)(g.in[2] * g.oc) * sizeof *p.y, e);
-	p.w = b->k->alloc((size_t)(g.ic * g.oc) * sizeof *p.w, e);
-	if (p.scratch && p.x && p.y && p.w && !b->k->zero(p.x, (size_t)(g.in[2] * g.ic) * sizeof *p.x, e) &&
-	    !b->k->zero(p.w, (size_t)(g.ic * g.oc) * sizeof *p.w, e) && !b->k->conv_pack(p.c, p.w, e))
-		bad = best_of(b->repeats, multiply, &p, seconds, e);
-	*seconds *= (double)windows / (double)some;
-	b->k->conv_free(p.c);
-	b->k->release(p.scratch), b->k->release(p.x), b->k->release(p.y), b->k->release(p.w);
-	return bad;
-}
-
 struct one_call { struct net *n; int call; };
 
 static int call_alone(void *arg, struct err *e)
@@ -130,7 +96,7 @@ static int call_alone(void *arg, struct err *e)
 	return net_run_calls(c->n, c->call, c->call + 1, NULL, e);
 }
 
-/* Sum over the plan's convolutions and products of the best of the repeats of each alone. */
+/* Sum over the plan's convolutions (and linear layers, not attention's own products) of the best of the repeats of each alone. */
 static int bare(struct bench *b, double *sum, struct err *e)
 {
 	const struct plan *p = b->n->plan;
@@ -141,13 +107,8 @@ static int bare(struct bench *b, double *sum, struct err *e)
 		struct one_call one = {b->n, i};
 		double best = 0;
 
-		if (what == PLAN_DO_ATTENTION || what == PLAN_DO_ATTENTION_BACK) {
-			if (bare_product(b, &p->step[p->call[i].step].attention, &best, e))
-				return -1;
-			best *= what == PLAN_DO_ATTENTION ? 2 : 5;
-		} else if ((what == PLAN_DO_CONV || what == PLAN_DO_DATA || what == PLAN_DO_WEIGHTS) && best_of(b->repeats, call_alone, &one, &best, e)) {
+		if ((what == PLAN_DO_CONV || what == PLAN_DO_DATA || what == PLAN_DO_WEIGHTS) && best_of(b->repeats, call_alone, &one, &best, e))
 			return -1;
-		}
 		*sum += best;
 	}
 	return 0;
@@ -173,7 +134,7 @@ static int measure(struct bench *b, const char *what, int train, struct err *e)
 	}
 	if (bare(b, &convs, e) || plan(b, train, e))
 		return -1;
-	if (out_printf(&b->o, e, "%s %.4f s, arena %.1f MB, peak %.1f MB, bare convolutions and products %.4f s (all: %.2fx), processors %.4f s\n", what,
+	if (out_printf(&b->o, e, "%s %.4f s, arena %.1f MB, peak %.1f MB, bare convolutions %.4f s (all: %.2fx), processors %.4f s\n", what,
 		best, (double)net_arena(b->n) / 1048576, (double)mem_peak() / 1048576, convs, best / convs, busy))
 		return -1;
 	if (b->detail > 1 && net_summary(b->n, &b->o, e))
