@@ -64,12 +64,14 @@ elif [ "$rank" = 0 ]; then
 fi
 
 { # read to its end before it runs: the script may be replaced by a new one while it waits for days
+deaf() { trap '' TERM INT USR1; }
 augmented() { if [ ${#augment[@]} -gt 0 ]; then nii-augment "${augment[@]}"; else cat; fi; }
 stopped=''
 if [ "${next:-0}" -lt "$n" ]; then
 	[ "${#resume[@]}" = 0 ] || [ "$rank" != 0 ] || say "$dir: going on with patch $next of $n"
 	set +o pipefail # when it is stopped, those before it die of the closed pipe; patches that end early are found out below
-	nii-patch "${patch[@]}" -n "$n" --skip "$next" "${data[0]}" | augmented |
+	# a signal to all (a SLURM step's, a terminal's) is for seg-train alone: patches that broke off before it stops would be an error
+	(deaf && nii-patch "${patch[@]}" -n "$n" --skip "$next" "${data[0]}") | (deaf && augmented) |
 		seg-train "${train[@]}" "${resume[@]}" --log "$dir/log.tsv" -o "$dir/best.ts" &
 	job=$!
 	trap 'stopped+=1; kill -TERM $job 2>/dev/null || :' TERM INT USR1

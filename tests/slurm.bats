@@ -37,10 +37,12 @@ ended() { # JOB: wait until it is, then whether it completed
 	[ "$s" = JobState=COMPLETED ] || { scontrol show job -o "$1"; cat ./*.log; return 1; }
 }
 
-at_once() { # JOB: one that was queued again would wait two minutes
-	for _ in $(seq 200); do [ "$(state "$1" JobState)" != PENDING ] || [ "$(state "$1" Restarts)" = 0 ] || break; sleep 0.1; done
+at_once() { # JOB: one that was queued again would wait two minutes, if it has not begun, or ended, by itself
+	for _ in $(seq 200); do
+		case $(state "$1" Restarts)$(state "$1" JobState) in 0*) sleep 0.1 ;; *PENDING | *RUNNING | *COMPLETED) break ;; *) sleep 0.1 ;; esac
+	done
 	sleep 2 # within the second of the first start's end the node takes the new one for it: hence the two minutes
-	scontrol update JobId="$1" StartTime=now
+	scontrol update JobId="$1" StartTime=now || [ "$(state "$1" Restarts)" != 0 ] || { scontrol show job -o "$1"; cat ./*"-$1.log"; return 1; }
 }
 
 @test "one node: a training, as without SLURM" {
@@ -79,13 +81,16 @@ need_ranks() { [ -e "$BIN/niipipe-mpi.so" ] || skip "no niipipe-mpi.so"; }
 	ended "$id"
 	[ "$(state "$id" NumNodes)" = 2 ]
 	ts-cmp --atol 1e-3 pairs/model.ts nodes/model.ts
-	id=$(sbatch --parsable -N 2 "$slurm/train.sbatch" -d nodes2 "${two[@]}" v.ts)
-	for _ in $(seq 200); do [ ! -s nodes2/best.last.ts ] || break; sleep 0.05; done
+	two[1]=2000 # long enough for a signal to come in time
+	id=$(sbatch --parsable -N 2 "$slurm/train.sbatch" -d whole "${two[@]}" v.ts)
+	ended "$id"
+	id=$(sbatch --parsable -N 2 "$slurm/train.sbatch" -d broken "${two[@]}" v.ts)
+	for _ in $(seq 200); do [ ! -s broken/best.last.ts ] || break; sleep 0.05; done
 	scancel --signal=USR1 --batch "$id"
 	at_once "$id"
 	ended "$id"
-	grep -E '^train.sh: nodes2: going on with patch [1-9][0-9]* of 300$' "niipipe-train-$id.log"
-	cmp nodes/model.ts nodes2/model.ts
+	grep -E '^train.sh: broken: going on with patch [1-9][0-9]* of 2000$' "niipipe-train-$id.log"
+	cmp whole/model.ts broken/model.ts
 }
 
 @test "two nodes, one rank killed: the job ends in seconds with one message" {
