@@ -15,3 +15,13 @@ int k_conv_check(const struct k_conv_geom *g, struct err *e)
 		return err_set(e, NULL, "convolution: sizes do not fit (n %lld, channels %lld to %lld)", (long long)g->n, (long long)g->ic, (long long)g->oc);
 	return 0;
 }
+
+struct k_conv_dims k_conv_dims(const struct k_conv_geom *g)
+{
+	struct k_conv_dims d = {.a = g->transposed ? g->ic : g->oc, .b = g->transposed ? g->oc : g->ic, .taps = 1, .xvox = g->n, .yvox = g->n};
+
+	d.xp = g->xpitch ? g->xpitch : g->ic, d.yp = g->ypitch ? g->ypitch : g->oc;
+	for (int i = 0; i < 3; i++)
+		d.taps *= g->kernel[i], d.xvox *= g->in[i], d.yvox *= g->out[i];
+	return d;
+}

@@ -129,11 +129,6 @@ static float cross_all(const struct k_loss *g, const struct block *b)
 /* -- entropies of a channel against the rest, of logits ------------------------ */
 struct binary { float gamma, pos, neg; };
 
-static int is_binary(const struct k_loss *g)
-{
-	return g->k == 1 || g->entropy != K_CE;
-}
-
 static struct binary binary_of(const struct k_loss *g, int64_t c)
 {
 	const float w = (float)loss_weight(g, c);
@@ -141,16 +136,11 @@ static struct binary binary_of(const struct k_loss *g, int64_t c)
 	return g->entropy == K_FOCAL ? (struct binary){g->gamma, g->pos * w, g->neg * w} : (struct binary){0, w, 1};
 }
 
-static int64_t binary_first(const struct k_loss *g)
-{
-	return g->entropy == K_FOCAL ? loss_first(g) : 0;
-}
-
 static float binary_sum(const struct k_loss *g, const struct block *b)
 {
 	float sum = 0;
 
-	for (int64_t c = binary_first(g); c < g->k; c++) {
+	for (int64_t c = loss_binary_first(g); c < g->k; c++) {
 		const struct binary f = binary_of(g, c);
 		vec all = {0};
 
@@ -169,7 +159,7 @@ static float binary_sum(const struct k_loss *g, const struct block *b)
 /* Its gradient times `share`, added to that of the probabilities. */
 static void binary_gradient(const struct k_loss *g, const struct block *logits, struct block *to, const float share)
 {
-	for (int64_t c = binary_first(g); c < g->k; c++) {
+	for (int64_t c = loss_binary_first(g); c < g->k; c++) {
 		const struct binary f = binary_of(g, c);
 
 		for (int v = 0; v < BLOCK; v += VL) {
@@ -215,7 +205,7 @@ static double activate(const struct k_loss *g, struct block *b)
 {
 	double own = 1 - (double)g->smoothing, sum = 0;
 
-	if (is_binary(g))
+	if (loss_binary(g))
 		sum = binary_sum(g, b);
 	else if (g->smoothing > 0)
 		sum = (double)g->smoothing / (double)g->k * (double)cross_all(g, b);
@@ -223,7 +213,7 @@ static double activate(const struct k_loss *g, struct block *b)
 		sigmoid(b);
 	else
 		own *= (double)softmax(g, b);
-	return is_binary(g) ? sum : sum + own;
+	return loss_binary(g) ? sum : sum + own;
 }
 
 static void chunk_sums(const struct k_loss *g, const float *l, const uint8_t *label, float *keep, int64_t vox, double *part)
@@ -266,21 +256,6 @@ static int64_t gather(const struct k_loss *g, const double *part, int64_t step, 
 			sums[3 * (g->batch ? 0 : i / chunks) * g->k + c] += p[CLASSES + c];
 	}
 	return wrong;
-}
-
-/* What the entropy's sum is divided by. */
-static double entropy_over(const struct k_loss *g, const double *sums)
-{
-	double over = 0;
-
-	if (is_binary(g))
-		return (double)(g->n * g->vox * (g->k - binary_first(g)));
-	if (!g->weight)
-		return (double)(g->n * g->vox);
-	for (int64_t n = 0; n < (g->batch ? 1 : g->n); n++)
-		for (int64_t c = 0; c < g->k; c++)
-			over += loss_weight(g, c) * sums[(3 * n + 2) * g->k + c];
-	return over;
 }
 
 /* -- gradient ------------------------------------------------------------------ */
@@ -353,8 +328,8 @@ static void chunk_gradient(const struct k_loss *g, const float *l, const uint8_t
 		if (g->k == 1)
 			gradient_one(g, &b, factor);
 		else
-			gradient(g, &b, factor, is_binary(g) ? 0 : entropy);
-		if (is_binary(g) && entropy > 0) {
+			gradient(g, &b, factor, loss_binary(g) ? 0 : entropy);
+		if (loss_binary(g) && entropy > 0) {
 			take(g, &logits, l + v * g->k, label + v, n);
 			binary_gradient(g, &logits, &b, entropy);
 		}
@@ -377,7 +352,7 @@ int K(loss)(const struct k_loss *g, const float *logits, const uint8_t *label, f
 	if (wrong >= 0)
 		return err_set(e, NULL, "label %d at voxel %lld: the network has %lld classes", label[wrong], (long long)wrong,
 		               (long long)(g->k == 1 ? 2 : g->k));
-	over = entropy_over(g, sums);
+	over = loss_entropy_over(g, sums);
 	share = g->w_ce > 0 ? (double)g->w_ce / over : 0;
 	out[1] = loss_overlap(g, sums, factor);
 	out[2] = g->w_ce > 0 ? out[2] / over : 0;

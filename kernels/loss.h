@@ -8,14 +8,4 @@
    gradient of w_dice times the term by I and by P. */
 double loss_overlap(const struct k_loss *g, const double *sums, double *factor);
 
-static inline int64_t loss_first(const struct k_loss *g)
-{
-	return overlap_first(g);
-}
-
-static inline double loss_weight(const struct k_loss *g, int64_t c)
-{
-	return overlap_weight(g, c);
-}
-
 #endif

@@ -1,4 +1,4 @@
-/* The overlap term of a loss from its sums, once for the CPU (loss_overlap.c) and the GPU (gpu/loss.c), which says what LOSS_TEXT is. */
+/* What of a loss is the same on the CPU and the GPU, where K_TEXT is what par.h says: which channels count, and what follows from the sums. */
 #ifndef NIIPIPE_LOSS_OVERLAP_H
 #define NIIPIPE_LOSS_OVERLAP_H
 
@@ -6,25 +6,49 @@
 
 #include "kernels/backend.h"
 
-#ifndef LOSS_TEXT
-#define LOSS_TEXT static inline
-#endif
+#include "kernels/text.h"
 
 /* The first channel that counts where the background may be left out. */
-LOSS_TEXT int64_t overlap_first(const struct k_loss *g)
+K_TEXT int64_t loss_first(const struct k_loss *g)
 {
 	return g->background || g->k == 1 ? 0 : 1;
 }
 
-LOSS_TEXT double overlap_weight(const struct k_loss *g, int64_t c)
+K_TEXT double loss_weight(const struct k_loss *g, int64_t c)
 {
 	return g->weight ? (double)g->weight[c] : 1;
+}
+
+/* Is the entropy one of each channel against the rest, and from which channel on? */
+K_TEXT int loss_binary(const struct k_loss *g)
+{
+	return g->k == 1 || g->entropy != K_CE;
+}
+
+K_TEXT int64_t loss_binary_first(const struct k_loss *g)
+{
+	return g->entropy == K_FOCAL ? loss_first(g) : 0;
+}
+
+/* What the entropy's sum is divided by; sums as overlap_value has them. */
+K_TEXT double loss_entropy_over(const struct k_loss *g, const double *sums)
+{
+	double over = 0;
+
+	if (loss_binary(g))
+		return (double)(g->n * g->vox * (g->k - loss_binary_first(g)));
+	if (!g->weight)
+		return (double)(g->n * g->vox);
+	for (int64_t n = 0; n < (g->batch ? 1 : g->n); n++)
+		for (int64_t c = 0; c < g->k; c++)
+			over += loss_weight(g, c) * sums[(3 * n + 2) * g->k + c];
+	return over;
 }
 
 /* 1 - (s I + nr) / (s (I + a (P - I) + b (G - I)) + dr) */
 struct overlap_shape { double s, a, b; };
 
-LOSS_TEXT struct overlap_shape overlap_shape(const struct k_loss *g)
+K_TEXT struct overlap_shape overlap_shape(const struct k_loss *g)
 {
 	struct overlap_shape s = {2, 0.5, 0.5};
 
@@ -36,7 +60,7 @@ LOSS_TEXT struct overlap_shape overlap_shape(const struct k_loss *g)
 }
 
 /* Dice, Jaccard, Tversky of one channel with factor f of its loss: value times f, gradients. */
-LOSS_TEXT double ratio(const struct k_loss *g, const double *in, double f, double *factor)
+K_TEXT double ratio(const struct k_loss *g, const double *in, double f, double *factor)
 {
 	struct overlap_shape s = overlap_shape(g);
 	double both = in[0], pred = in[g->k], truth = in[2 * g->k];
@@ -47,29 +71,29 @@ LOSS_TEXT double ratio(const struct k_loss *g, const double *in, double f, doubl
 	return f * (1 - num / den);
 }
 
-LOSS_TEXT double mean_ratio(const struct k_loss *g, const double *sums, int64_t groups, double *factor)
+K_TEXT double mean_ratio(const struct k_loss *g, const double *sums, int64_t groups, double *factor)
 {
-	int64_t first = overlap_first(g);
+	int64_t first = loss_first(g);
 	int weighted = g->k > 1 && (g->overlap == K_DICE || g->overlap == K_JACCARD);
 	double sum = 0, f = 1 / (double)(groups * (g->k - first));
 
 	for (int64_t n = 0; n < groups; n++)
 		for (int64_t c = first; c < g->k; c++)
-			sum += ratio(g, sums + 3 * n * g->k + c, weighted ? f * overlap_weight(g, c) : f, factor + 2 * (n * g->k + c));
+			sum += ratio(g, sums + 3 * n * g->k + c, weighted ? f * loss_weight(g, c) : f, factor + 2 * (n * g->k + c));
 	return sum;
 }
 
 /* Largest factor of a class that is there; 0: none is. */
-LOSS_TEXT double rarest(const struct k_loss *g, const double *truth)
+K_TEXT double rarest(const struct k_loss *g, const double *truth)
 {
 	double most = 0;
 
-	for (int64_t c = overlap_first(g); c < g->k; c++)
+	for (int64_t c = loss_first(g); c < g->k; c++)
 		most = fmax(most, truth[c] > 0 ? pow(truth[c], -g->power) : 0);
 	return most;
 }
 
-LOSS_TEXT double generalised(const struct k_loss *g, const double *sums, int64_t groups, double *factor)
+K_TEXT double generalised(const struct k_loss *g, const double *sums, int64_t groups, double *factor)
 {
 	double sum = 0;
 
@@ -77,13 +101,13 @@ LOSS_TEXT double generalised(const struct k_loss *g, const double *sums, int64_t
 		const double *both = sums + 3 * n * g->k, *pred = both + g->k, *truth = pred + g->k;
 		double num = (double)g->smooth_nr, den = (double)g->smooth_dr, most = g->power ? rarest(g, truth) : 1;
 
-		for (int64_t c = overlap_first(g); c < g->k; c++) {
+		for (int64_t c = loss_first(g); c < g->k; c++) {
 			double v = truth[c] > 0 ? pow(truth[c], -g->power) : most;
 
 			num += 2 * v * both[c], den += v * (pred[c] + truth[c]);
 			factor[2 * (n * g->k + c)] = v;
 		}
-		for (int64_t c = overlap_first(g); c < g->k; c++) {
+		for (int64_t c = loss_first(g); c < g->k; c++) {
 			double *f = factor + 2 * (n * g->k + c), v = f[0] / den / (double)groups;
 
 			f[0] = -2 * v, f[1] = v * num / den;
@@ -95,7 +119,7 @@ LOSS_TEXT double generalised(const struct k_loss *g, const double *sums, int64_t
 
 /* The overlap term of g from its sums: of every group (an n; batch: all) I, P and G of every channel, [groups][3][k]. factor [n][k][2] becomes the
    gradient of w_dice times the term by I and by P. */
-LOSS_TEXT double overlap_value(const struct k_loss *g, const double *sums, double *factor)
+K_TEXT double overlap_value(const struct k_loss *g, const double *sums, double *factor)
 {
 	int64_t groups = g->batch ? 1 : g->n, each = 2 * g->k;
 	double value;

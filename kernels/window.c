@@ -11,6 +11,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/pad.h"
+
 /* Row functions are cloned for wide vectors: OpenMP's outlined bodies would not be. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define WIDE __attribute__((noinline, target_clones("avx512f", "avx2", "default")))
@@ -30,19 +32,6 @@ static struct span meet(int64_t n, int64_t start, int64_t size)
 	return s;
 }
 
-/* Where place i of an axis is found in the image; -1: nowhere. */
-static int64_t source(int64_t i, int64_t size, enum k_pad pad)
-{
-	if (i >= 0 && i < size)
-		return i;
-	switch (pad) {
-	case K_PAD_REFLECT: return i < 0 ? -i : 2 * (size - 1) - i;
-	case K_PAD_REPLICATE: return i < 0 ? 0 : size - 1;
-	case K_PAD_CIRCULAR: return i < 0 ? i + size : i - size;
-	default: return -1;
-	}
-}
-
 WIDE static void spread(float *restrict to, const float *restrict from, int64_t n, int64_t pitch)
 {
 	for (int64_t i = 0; i < n; i++)
@@ -59,7 +48,7 @@ WIDE static void spread_back(float *restrict to, const float *restrict from, int
 static void outside(const struct k_gather *g, const float *row, int64_t lo, int64_t hi, float *x)
 {
 	for (int64_t w = lo; w < hi; w++) {
-		int64_t from = row ? source(g->start[2] + w, g->size[2], g->pad) : -1;
+		int64_t from = row ? pad_source(g->start[2] + w, g->size[2], g->pad) : -1;
 
 		x[(g->flip & 4 ? g->roi[2] - 1 - w : w) * g->c] = from < 0 ? g->fill : row[from];
 	}
@@ -91,8 +80,8 @@ int k_window_gather(const struct k_gather *g, const float *image, float *x, stru
 #pragma omp parallel for schedule(static)
 	for (int64_t r = 0; r < rows; r++) {
 		int64_t d = r / g->roi[1], h = r % g->roi[1];
-		int64_t z = source(g->start[0] + (g->flip & 1 ? g->roi[0] - 1 - d : d), g->size[0], g->pad);
-		int64_t y = source(g->start[1] + (g->flip & 2 ? g->roi[1] - 1 - h : h), g->size[1], g->pad);
+		int64_t z = pad_source(g->start[0] + (g->flip & 1 ? g->roi[0] - 1 - d : d), g->size[0], g->pad);
+		int64_t y = pad_source(g->start[1] + (g->flip & 2 ? g->roi[1] - 1 - h : h), g->size[1], g->pad);
 
 		for (int64_t c = 0; c < g->c; c++)
 			gather_row(g, z < 0 || y < 0 ? NULL : image + c * plane + (z * g->size[1] + y) * g->size[2], sx, x + r * g->roi[2] * g->c + c);

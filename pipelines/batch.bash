@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by segment.sh and prepare.sh: a job a case by GNU parallel, on this machine and others, with a log, from which it goes on; what failed is told
-# once, at the end. The script sets `me` (its name); a job is the script itself: $0 --one NUMBER ARGUMENT... CASE, which says on standard output
+# once, at the end. A job is the script itself: $0 --one NUMBER ARGUMENT... CASE, which says on standard output
 # "done<tab>FILE" or "failed<tab>NUMBER<tab>MESSAGE".
 # shellcheck disable=SC2154
 jobs=1 hosts='' joblog='' resume='' halt='' retries='' timeout=''
@@ -15,6 +15,18 @@ batch_usage() {
 	      --timeout S       a case that takes longer has failed (never)
 	      --halt N          begin no other case after N have failed (never)
 	EOF
+}
+
+said() { grep -v 'no frame' "$1" | head -n 1; } # what went wrong first is what the first tool said
+
+# batch_told NUMBER STATUS FILE LOG: what a job says of itself; its status.
+batch_told() {
+	if [ "$2" = 0 ]; then
+		printf 'done\t%s\n' "$3"
+	else
+		printf 'failed\t%s\t%s\n' "$1" "$(said "$4")"
+	fi
+	return "$2"
 }
 
 # batch_take OPTION VALUE: keep it, or misuse.

@@ -15,7 +15,6 @@ usage() {
 	PRED.ts holds masks on the scans' own grids, as nii-invert makes them. Exit 0 done, 1 failed, 2 misuse.
 	EOF
 }
-misuse() { echo "choose-components.sh: $1 (see choose-components.sh --help)" >&2; exit 2; }
 
 # shellcheck source=pipelines/tools.bash
 . "$(dirname "$0")/tools.bash"

@@ -14,7 +14,6 @@ usage() {
 	volume is taken. Needs dcm2niix. Exit 0 all done, 1 some failed, 2 misuse.
 	EOF
 }
-misuse() { echo "from-dicom.sh: $1 (see from-dicom.sh --help)" >&2; exit 2; }
 say() { echo "from-dicom.sh: $1" >&2; }
 
 # shellcheck source=pipelines/tools.bash

@@ -19,8 +19,6 @@ usage() {
 	Exit 0 all done, 1 some failed, 2 misuse.
 	EOF
 }
-me=prepare.sh
-misuse() { echo "prepare.sh: $1 (see prepare.sh --help)" >&2; exit 2; }
 
 # shellcheck source=pipelines/tools.bash
 . "$(dirname "$0")/tools.bash"
@@ -36,11 +34,7 @@ one() { # NUMBER DIR STEPS ID<tab>IMAGE<tab>LABEL
 	log=$(mktemp)
 	IFS=$'\t' read -r id image label <<<"$4"
 	prepared "$2" "$3" "$id" "$image" "$label" 2>"$log" || status=$?
-	if [ "$status" = 0 ]; then
-		printf 'done\t%s\n' "$2/$id.ts"
-	else
-		printf 'failed\t%s\t%s\n' "$1" "$(grep -v 'no frame' "$log" | head -n 1)"
-	fi
+	batch_told "$1" "$status" "$2/$id.ts" "$log" || status=$?
 	rm -f "$log"
 	return "$status"
 }

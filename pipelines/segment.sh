@@ -21,8 +21,6 @@ usage() {
 	Exit 0 all done, 1 some failed, 2 misuse.
 	EOF
 }
-me=segment.sh
-misuse() { echo "segment.sh: $1 (see segment.sh --help)" >&2; exit 2; }
 
 # shellcheck source=pipelines/tools.bash
 . "$(dirname "$0")/tools.bash"
@@ -45,8 +43,6 @@ read_scan() { # WORK CT
 	fi
 	nii-read --id "$(name "$2")" ${region:+-l "$region"} "$2"
 }
-
-said() { grep -v 'no frame' "$1" | head -n 1; } # what went wrong first is what the first tool said
 
 # Read and prepare scans, one after the other, into the pipe; whole or not at all, so that one that fails does no harm. Names of the good ones: list.
 prepare() { # MODEL WORK CT...
@@ -92,11 +88,7 @@ one() { # NUMBER MODEL DIR THREADS OPTION=VALUE COARSER-MODEL CT: a job of a bat
 	roi_model=$6
 	[ "$roi_model" != - ] || roi_model=
 	read_scan "$work" "$7" 2>"$work/log" | nii-replay -m "$2" 2>>"$work/log" | segmented "$2" "$4" "$5" 2>>"$work/log" | nii-write -d "$3" 2>>"$work/log" || status=$?
-	if [ "$status" = 0 ]; then
-		printf 'done\t%s\n' "$3/$(name "$7").nii.gz"
-	else
-		printf 'failed\t%s\t%s\n' "$1" "$(said "$work/log")"
-	fi
+	batch_told "$1" "$status" "$3/$(name "$7").nii.gz" "$work/log" || status=$?
 	rm -rf "$work"
 	return "$status"
 }

@@ -18,7 +18,6 @@ usage() {
 	Exit 0 all done, 1 failed, 2 misuse, 75 stopped by a signal: the same command goes on.
 	EOF
 }
-misuse() { echo "train.sh: $1 (see train.sh --help)" >&2; exit 2; }
 say() { echo "train.sh: $1" >&2; }
 
 # shellcheck source=pipelines/tools.bash

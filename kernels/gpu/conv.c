@@ -11,8 +11,7 @@
 struct k_conv {
 	struct k_conv_geom g;
 	int bf16;
-	int64_t a, b, taps;             /* of the weights: [a][b][taps] */
-	int64_t xvox, yvox, xp, yp;     /* of our x and y: voxels, pitches */
+	struct k_conv_dims d;
 	struct cudnn_conv *fwd, *data, *weights;
 	void *w;                        /* [a][taps][b] on the device */
 };
@@ -25,9 +24,9 @@ static size_t size_of(const struct k_conv *c)
 static struct cudnn_shape shape_of(const struct k_conv *c)
 {
 	const struct k_conv_geom *g = &c->g;
-	struct cudnn_shape s = {.n = g->n, .c = c->b, .k = c->a, .bf16 = c->bf16};
+	struct cudnn_shape s = {.n = g->n, .c = c->d.b, .k = c->d.a, .bf16 = c->bf16};
 
-	s.xpitch = g->transposed ? c->yp : c->xp, s.ypitch = g->transposed ? c->xp : c->yp;
+	s.xpitch = g->transposed ? c->d.yp : c->d.xp, s.ypitch = g->transposed ? c->d.xp : c->d.yp;
 	for (int i = 0; i < 3; i++) {
 		s.x[i] = g->transposed ? g->out[i] : g->in[i], s.y[i] = g->transposed ? g->in[i] : g->out[i];
 		s.kernel[i] = g->kernel[i], s.stride[i] = g->stride[i], s.pad[i] = g->pad[i];
@@ -57,12 +56,9 @@ struct k_conv *gpu_conv_new(const struct k_conv_geom *g, int bf16, struct err *e
 
 	if (!c)
 		return NULL;
-	c->g = *g, c->bf16 = bf16;
-	c->a = g->transposed ? g->ic : g->oc, c->b = g->transposed ? g->oc : g->ic, c->taps = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2];
-	c->xp = g->xpitch ? g->xpitch : g->ic, c->yp = g->ypitch ? g->ypitch : g->oc;
-	c->xvox = g->n * g->in[0] * g->in[1] * g->in[2], c->yvox = g->n * g->out[0] * g->out[1] * g->out[2];
+	c->g = *g, c->bf16 = bf16, c->d = k_conv_dims(g);
 	if (!make_plans(c, e))
-		c->w = gpu_alloc((size_t)(c->a * c->b * c->taps) * size_of(c), e);
+		c->w = gpu_alloc((size_t)(c->d.a * c->d.b * c->d.taps) * size_of(c), e);
 	if (c->w)
 		return c;
 	gpu_conv_free(c);
@@ -97,15 +93,15 @@ static size_t workspace(const struct k_conv *c)
 
 size_t gpu_conv_scratch(const struct k_conv *c)
 {
-	size_t dx = up((size_t)(c->xvox * c->xp) * size_of(c)), dw = up((size_t)(c->a * c->b * c->taps) * 4),
-		db = gpu_kernels(c->bf16)->column_bytes(c->yvox, c->g.oc);
+	size_t dx = up((size_t)(c->d.xvox * c->d.xp) * size_of(c)), dw = up((size_t)(c->d.a * c->d.b * c->d.taps) * 4),
+		db = gpu_kernels(c->bf16)->column_bytes(c->d.yvox, c->g.oc);
 
 	return workspace(c) + (!c->g.train ? 0 : dx > dw + db ? dx : dw + db);
 }
 
 int gpu_conv_pack(struct k_conv *c, const float *w, struct err *e)
 {
-	return gpu_check(gpu_kernels(c->bf16)->pack(w, c->w, c->a, c->b, c->taps), "pack", e);
+	return gpu_check(gpu_kernels(c->bf16)->pack(w, c->w, c->d.a, c->d.b, c->d.taps), "pack", e);
 }
 
 /* cuDNN's x, w, y of a plan, from ours */
@@ -118,7 +114,7 @@ int gpu_conv_forward(struct k_conv *c, const void *x, const float *bias, void *y
 {
 	if (run(c, c->fwd, x, c->w, y, scratch, e))
 		return -1;
-	return bias ? gpu_check(gpu_kernels(c->bf16)->add_bias(y, c->yp, bias, c->yvox, c->g.oc), "bias", e) : 0;
+	return bias ? gpu_check(gpu_kernels(c->bf16)->add_bias(y, c->d.yp, bias, c->d.yvox, c->g.oc), "bias", e) : 0;
 }
 
 int gpu_conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_add, void *scratch, struct err *e)
@@ -127,16 +123,16 @@ int gpu_conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_ad
 
 	if (run(c, c->data, to, c->w, dy, scratch, e))
 		return -1;
-	return dx_add ? gpu_check(gpu_kernels(c->bf16)->slice(dx, c->xp, to, c->xp, c->xvox, c->g.ic, 1), "slice", e) : 0;
+	return dx_add ? gpu_check(gpu_kernels(c->bf16)->slice(dx, c->d.xp, to, c->d.xp, c->d.xvox, c->g.ic, 1), "slice", e) : 0;
 }
 
 int gpu_conv_backward_weights(struct k_conv *c, const void *x, const void *dy, float *dw, float *db, void *scratch, struct err *e)
 {
-	char *to = (char *)scratch + workspace(c), *sums = to + up((size_t)(c->a * c->b * c->taps) * 4);
+	char *to = (char *)scratch + workspace(c), *sums = to + up((size_t)(c->d.a * c->d.b * c->d.taps) * 4);
 
-	if (run(c, c->weights, x, to, dy, scratch, e) || gpu_check(gpu_kernels(c->bf16)->unpack((float *)to, dw, c->a, c->b, c->taps), "unpack", e))
+	if (run(c, c->weights, x, to, dy, scratch, e) || gpu_check(gpu_kernels(c->bf16)->unpack((float *)to, dw, c->d.a, c->d.b, c->d.taps), "unpack", e))
 		return -1;
-	return db ? gpu_check(gpu_kernels(c->bf16)->column_sum(dy, c->yp, c->yvox, c->g.oc, db, sums), "bias", e) : 0;
+	return db ? gpu_check(gpu_kernels(c->bf16)->column_sum(dy, c->d.yp, c->d.yvox, c->g.oc, db, sums), "bias", e) : 0;
 }
 
 const char *gpu_conv_version(void)

@@ -4,7 +4,6 @@
 #include "kernels/gpu/kernels.h"
 #define K_PLAIN
 #include "kernels/gpu/par.h"
-#define LOSS_TEXT DEVICE
 #include "kernels/loss_overlap.h"
 
 enum { CHUNK = 8192 }; /* voxels */
@@ -39,16 +38,6 @@ size_t gpu_loss_bytes(const struct k_loss *g)
 		g->n * g->vox);
 }
 
-DEVICE int is_binary(const struct k_loss *g)
-{
-	return g->k == 1 || g->entropy != K_CE;
-}
-
-DEVICE int64_t binary_first(const struct k_loss *g)
-{
-	return g->entropy == K_FOCAL ? overlap_first(g) : 0;
-}
-
 /* s: sigmoid(z); cost: -log s, exact also near 0; down: (1 - s)^gamma */
 struct logistic { float s, cost, down; };
 
@@ -74,8 +63,8 @@ DEVICE float binary(const struct k_loss *g, const float *l, int64_t own, float s
 {
 	float sum = 0;
 
-	for (int64_t c = binary_first(g); c < g->k; c++) {
-		float w = (float)overlap_weight(g, c), pos = g->entropy == K_FOCAL ? g->pos * w : w, neg = g->entropy == K_FOCAL ? g->neg * w : 1;
+	for (int64_t c = loss_binary_first(g); c < g->k; c++) {
+		float w = (float)loss_weight(g, c), pos = g->entropy == K_FOCAL ? g->pos * w : w, neg = g->entropy == K_FOCAL ? g->neg * w : 1;
 		float gamma = g->entropy == K_FOCAL ? g->gamma : 0, m;
 		struct logistic r = logistic(c == own ? l[c] : -l[c], gamma);
 
@@ -90,10 +79,10 @@ DEVICE float binary(const struct k_loss *g, const float *l, int64_t own, float s
 /* Cross entropy with label smoothing */
 DEVICE float cross(const struct k_loss *g, const float *l, int64_t own, float lse)
 {
-	float w = (float)(own < g->k ? overlap_weight(g, own) : 0), sum = (1 - g->smoothing) * w * (lse - l[own < g->k ? own : 0]), all = 0;
+	float w = (float)(own < g->k ? loss_weight(g, own) : 0), sum = (1 - g->smoothing) * w * (lse - l[own < g->k ? own : 0]), all = 0;
 
 	for (int64_t c = 0; g->smoothing > 0 && c < g->k; c++)
-		all += (float)overlap_weight(g, c) * (lse - l[c]);
+		all += (float)loss_weight(g, c) * (lse - l[c]);
 	return sum + g->smoothing / (float)g->k * all;
 }
 
@@ -123,7 +112,7 @@ KERNEL(loss_voxels, (struct k_loss g, struct room r, int64_t chunks, const float
 			wrong += label[v] >= classes;
 			r.lse[v] = g.k > 1 ? lse_of(p, g.k) : 0;
 			if (g.w_ce > 0)
-				sum += (double)(is_binary(&g) ? binary(&g, p, own, 0, NULL) : cross(&g, p, own, r.lse[v]));
+				sum += (double)(loss_binary(&g) ? binary(&g, p, own, 0, NULL) : cross(&g, p, own, r.lse[v]));
 		}
 		sum = team_sum(sum), wrong = team_sum(wrong);
 		if (FIRST_LANE)
@@ -175,21 +164,6 @@ KERNEL(loss_fold, (struct k_loss g, struct room r, int64_t chunks), (g, r, chunk
 	}
 }
 
-/* What the entropy's sum is divided by */
-DEVICE double entropy_over(const struct k_loss *g, const double *sums)
-{
-	double over = 0;
-
-	if (is_binary(g))
-		return (double)(g->n * g->vox * (g->k - binary_first(g)));
-	if (!g->weight)
-		return (double)(g->n * g->vox);
-	for (int64_t n = 0; n < (g->batch ? 1 : g->n); n++)
-		for (int64_t c = 0; c < g->k; c++)
-			over += overlap_weight(g, c) * sums[(3 * n + 2) * g->k + c];
-	return over;
-}
-
 KERNEL(loss_result, (struct k_loss g, struct room r, int64_t chunks), (g, r, chunks), 1)
 {
 	TEAM_FOR(t, 1) {
@@ -199,7 +173,7 @@ KERNEL(loss_result, (struct k_loss g, struct room r, int64_t chunks), (g, r, chu
 			entropy += r.entropy[i], wrong += r.wrong[i];
 		entropy = team_sum(entropy), wrong = team_sum(wrong);
 		if (FIRST_LANE) {
-			over = entropy_over(&g, r.sums);
+			over = loss_entropy_over(&g, r.sums);
 			r.result[GPU_LOSS_WRONG] = wrong;
 			r.result[GPU_LOSS_SHARE] = g.w_ce > 0 ? (double)g.w_ce / over : 0;
 			r.result[GPU_LOSS_OVERLAP] = overlap_value(&g, r.sums, r.factor);
@@ -214,23 +188,23 @@ KERNEL(loss_gradient, (struct k_loss g, struct room r, const float *l, const uin
 {
 	ITEM_FOR(v, g.n * g.vox) {
 		const double *f = r.factor + 2 * (v / g.vox * g.k);
-		const float *p = l + v * g.k, lse = r.lse[v], share = (float)r.result[GPU_LOSS_SHARE], ce = is_binary(&g) ? 0 : share * (1 - g.smoothing);
+		const float *p = l + v * g.k, lse = r.lse[v], share = (float)r.result[GPU_LOSS_SHARE], ce = loss_binary(&g) ? 0 : share * (1 - g.smoothing);
 		const int64_t own = class_of(&g, label[v]);
-		const float even = is_binary(&g) ? 0 : share * g.smoothing / (float)g.k, own_ce = ce * (float)(own >= 0 && own < g.k ? overlap_weight(&g, own) : 0);
+		const float even = loss_binary(&g) ? 0 : share * g.smoothing / (float)g.k, own_ce = ce * (float)(own >= 0 && own < g.k ? loss_weight(&g, own) : 0);
 		float dot = 0, all = 0;
 
 		for (int64_t c = 0; c < g.k; c++) {
 			float q = probability(&g, p, lse, c);
 
 			dot += q * ((float)f[2 * c + 1] * (g.squared ? 2 * q : 1) + (c == own ? (float)f[2 * c] : 0));
-			all += (float)overlap_weight(&g, c);
+			all += (float)loss_weight(&g, c);
 		}
 		for (int64_t c = 0; c < g.k; c++) {
 			float q = probability(&g, p, lse, c), a = (float)f[2 * c + 1] * (g.squared ? 2 * q : 1) + (c == own ? (float)f[2 * c] : 0);
 
-			dl[v * g.k + c] = g.k == 1 ? q * (1 - q) * a : q * (a - dot) + own_ce * (q - (c == own ? 1 : 0)) + even * (all * q - (float)overlap_weight(&g, c));
+			dl[v * g.k + c] = g.k == 1 ? q * (1 - q) * a : q * (a - dot) + own_ce * (q - (c == own ? 1 : 0)) + even * (all * q - (float)loss_weight(&g, c));
 		}
-		if (is_binary(&g) && share > 0)
+		if (loss_binary(&g) && share > 0)
 			binary(&g, p, own, share, dl + v * g.k);
 	}
 }

@@ -107,6 +107,8 @@ template <class T> DEVICE T team_sum(T v)
 
 #endif
 
+#define K_TEXT DEVICE /* kernels/text.h */
+
 /* Teams for n items, or for n rows: of a warp each */
 #ifdef __CUDACC__
 static inline int64_t items(int64_t n)

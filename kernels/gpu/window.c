@@ -2,19 +2,7 @@
 #include "kernels/gpu/kernels.h"
 #define K_PLAIN
 #include "kernels/gpu/par.h"
-
-/* Where place i of an axis is found in the image; -1: nowhere. */
-DEVICE int64_t source(int64_t i, int64_t size, enum k_pad pad)
-{
-	if (i >= 0 && i < size)
-		return i;
-	switch (pad) {
-	case K_PAD_REFLECT: return i < 0 ? -i : 2 * (size - 1) - i;
-	case K_PAD_REPLICATE: return i < 0 ? 0 : size - 1;
-	case K_PAD_CIRCULAR: return i < 0 ? i + size : i - size;
-	default: return -1;
-	}
-}
+#include "kernels/pad.h"
 
 KERNEL(window_gather, (struct k_gather g, const float *image, float *x), (g, image, x), items(g.c * g.roi[0] * g.roi[1] * g.roi[2]))
 {
@@ -22,7 +10,7 @@ KERNEL(window_gather, (struct k_gather g, const float *image, float *x), (g, ima
 		int64_t c = i % g.c, v = i / g.c, at[3] = {v / g.roi[2] / g.roi[1], v / g.roi[2] % g.roi[1], v % g.roi[2]}, from = c;
 
 		for (int a = 0; a < 3; a++) {
-			int64_t p = source(g.start[a] + (g.flip >> a & 1 ? g.roi[a] - 1 - at[a] : at[a]), g.size[a], g.pad);
+			int64_t p = pad_source(g.start[a] + (g.flip >> a & 1 ? g.roi[a] - 1 - at[a] : at[a]), g.size[a], g.pad);
 
 			from = from < 0 || p < 0 ? -1 : from * g.size[a] + p;
 		}

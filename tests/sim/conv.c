@@ -10,7 +10,7 @@
 struct k_conv {
 	struct k_conv_geom g;
 	int bf16;
-	int64_t a, b, taps, xp, yp, xvox, yvox;
+	struct k_conv_dims d;
 	void *w;
 };
 
@@ -40,11 +40,8 @@ struct k_conv *gpu_conv_new(const struct k_conv_geom *g, int bf16, struct err *e
 
 	if (!c)
 		return NULL;
-	c->g = *g, c->bf16 = bf16;
-	c->a = g->transposed ? g->ic : g->oc, c->b = g->transposed ? g->oc : g->ic, c->taps = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2];
-	c->xp = g->xpitch ? g->xpitch : g->ic, c->yp = g->ypitch ? g->ypitch : g->oc;
-	c->xvox = g->n * g->in[0] * g->in[1] * g->in[2], c->yvox = g->n * g->out[0] * g->out[1] * g->out[2];
-	c->w = gpu_alloc((size_t)(c->a * c->b * c->taps) * 4, e);
+	c->g = *g, c->bf16 = bf16, c->d = k_conv_dims(g);
+	c->w = gpu_alloc((size_t)(c->d.a * c->d.b * c->d.taps) * 4, e);
 	if (c->w)
 		return c;
 	free(c);
@@ -60,12 +57,12 @@ void gpu_conv_free(struct k_conv *c)
 
 size_t gpu_conv_scratch(const struct k_conv *c)
 {
-	return (size_t)(c->a * c->b * c->taps) * 4 + gpu_kernels(c->bf16)->column_bytes(c->yvox, c->g.oc);
+	return (size_t)(c->d.a * c->d.b * c->d.taps) * 4 + gpu_kernels(c->bf16)->column_bytes(c->d.yvox, c->g.oc);
 }
 
 int gpu_conv_pack(struct k_conv *c, const float *w, struct err *e)
 {
-	return gpu_check(gpu_kernels(c->bf16)->pack(w, c->w, c->a, c->b, c->taps), "pack", e);
+	return gpu_check(gpu_kernels(c->bf16)->pack(w, c->w, c->d.a, c->d.b, c->d.taps), "pack", e);
 }
 
 /* With the voxel `small` (n,d,h,w) of the smaller end and a tap: the voxel of the larger, -1: outside */
@@ -91,14 +88,14 @@ static void shrink(const struct k_conv *c, const void *large, int64_t lp, void *
 {
 #pragma omp parallel for schedule(static)
 	for (int64_t v = 0; v < vox; v++)
-		for (int64_t a = 0; a < c->a; a++) {
+		for (int64_t a = 0; a < c->d.a; a++) {
 			double sum = add ? (double)get(c, small, v * sp + a) : 0;
 
-			for (int64_t t = 0; t < c->taps; t++) {
+			for (int64_t t = 0; t < c->d.taps; t++) {
 				int64_t l = large_of(c, v, t);
 
-				for (int64_t b = 0; l >= 0 && b < c->b; b++)
-					sum += (double)get(c, large, l * lp + b) * (double)get(c, c->w, (a * c->taps + t) * c->b + b);
+				for (int64_t b = 0; l >= 0 && b < c->d.b; b++)
+					sum += (double)get(c, large, l * lp + b) * (double)get(c, c->w, (a * c->d.taps + t) * c->d.b + b);
 			}
 			put(c, small, v * sp + a, (float)sum);
 		}
@@ -107,18 +104,18 @@ static void shrink(const struct k_conv *c, const void *large, int64_t lp, void *
 /* The larger end from the smaller, through doubles. */
 static void grow(const struct k_conv *c, const void *small, int64_t sp, int64_t svox, void *large, int64_t lp, int64_t lvox, int add)
 {
-	double *sum = calloc((size_t)(lvox * c->b), sizeof *sum);
+	double *sum = calloc((size_t)(lvox * c->d.b), sizeof *sum);
 
 	for (int64_t v = 0; sum && v < svox; v++)
-		for (int64_t t = 0; t < c->taps; t++) {
+		for (int64_t t = 0; t < c->d.taps; t++) {
 			int64_t l = large_of(c, v, t);
 
-			for (int64_t a = 0; l >= 0 && a < c->a; a++)
-				for (int64_t b = 0; b < c->b; b++)
-					sum[l * c->b + b] += (double)get(c, small, v * sp + a) * (double)get(c, c->w, (a * c->taps + t) * c->b + b);
+			for (int64_t a = 0; l >= 0 && a < c->d.a; a++)
+				for (int64_t b = 0; b < c->d.b; b++)
+					sum[l * c->d.b + b] += (double)get(c, small, v * sp + a) * (double)get(c, c->w, (a * c->d.taps + t) * c->d.b + b);
 		}
-	for (int64_t i = 0; sum && i < lvox * c->b; i++) {
-		int64_t at = i / c->b * lp + i % c->b;
+	for (int64_t i = 0; sum && i < lvox * c->d.b; i++) {
+		int64_t at = i / c->d.b * lp + i % c->d.b;
 
 		put(c, large, at, (float)((add ? (double)get(c, large, at) : 0) + sum[i]));
 	}
@@ -130,11 +127,11 @@ int gpu_conv_forward(struct k_conv *c, const void *x, const float *bias, void *y
 	(void)scratch;
 	wall_open();
 	if (c->g.transposed)
-		grow(c, x, c->xp, c->xvox, y, c->yp, c->yvox, 0);
+		grow(c, x, c->d.xp, c->d.xvox, y, c->d.yp, c->d.yvox, 0);
 	else
-		shrink(c, x, c->xp, y, c->yp, c->yvox, 0);
+		shrink(c, x, c->d.xp, y, c->d.yp, c->d.yvox, 0);
 	wall_close();
-	return bias ? gpu_check(gpu_kernels(c->bf16)->add_bias(y, c->yp, bias, c->yvox, c->g.oc), "bias", e) : 0;
+	return bias ? gpu_check(gpu_kernels(c->bf16)->add_bias(y, c->d.yp, bias, c->d.yvox, c->g.oc), "bias", e) : 0;
 }
 
 int gpu_conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_add, void *scratch, struct err *e)
@@ -142,9 +139,9 @@ int gpu_conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_ad
 	(void)scratch, (void)e;
 	wall_open();
 	if (c->g.transposed)
-		shrink(c, dy, c->yp, dx, c->xp, c->xvox, dx_add);
+		shrink(c, dy, c->d.yp, dx, c->d.xp, c->d.xvox, dx_add);
 	else
-		grow(c, dy, c->yp, c->yvox, dx, c->xp, c->xvox, dx_add);
+		grow(c, dy, c->d.yp, c->d.yvox, dx, c->d.xp, c->d.xvox, dx_add);
 	wall_close();
 	return 0;
 }
@@ -152,27 +149,27 @@ int gpu_conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_ad
 int gpu_conv_backward_weights(struct k_conv *c, const void *x, const void *dy, float *dw, float *db, void *scratch, struct err *e)
 {
 	const void *small = c->g.transposed ? x : dy, *large = c->g.transposed ? dy : x;
-	int64_t sp = c->g.transposed ? c->xp : c->yp, lp = c->g.transposed ? c->yp : c->xp, vox = c->g.transposed ? c->xvox : c->yvox;
+	int64_t sp = c->g.transposed ? c->d.xp : c->d.yp, lp = c->g.transposed ? c->d.yp : c->d.xp, vox = c->g.transposed ? c->d.xvox : c->d.yvox;
 	float *to = scratch;
 
 	wall_open();
 #pragma omp parallel for schedule(static)
-	for (int64_t i = 0; i < c->a * c->taps; i++)
-		for (int64_t b = 0; b < c->b; b++) {
+	for (int64_t i = 0; i < c->d.a * c->d.taps; i++)
+		for (int64_t b = 0; b < c->d.b; b++) {
 			double sum = 0;
 
 			for (int64_t v = 0; v < vox; v++) {
-				int64_t l = large_of(c, v, i % c->taps);
+				int64_t l = large_of(c, v, i % c->d.taps);
 
 				if (l >= 0)
-					sum += (double)get(c, small, v * sp + i / c->taps) * (double)get(c, large, l * lp + b);
+					sum += (double)get(c, small, v * sp + i / c->d.taps) * (double)get(c, large, l * lp + b);
 			}
-			to[i * c->b + b] = (float)sum;
+			to[i * c->d.b + b] = (float)sum;
 		}
 	wall_close();
-	if (gpu_check(gpu_kernels(c->bf16)->unpack(to, dw, c->a, c->b, c->taps), "unpack", e))
+	if (gpu_check(gpu_kernels(c->bf16)->unpack(to, dw, c->d.a, c->d.b, c->d.taps), "unpack", e))
 		return -1;
-	return db ? gpu_check(gpu_kernels(c->bf16)->column_sum(dy, c->yp, c->yvox, c->g.oc, db, to + c->a * c->b * c->taps), "bias", e) : 0;
+	return db ? gpu_check(gpu_kernels(c->bf16)->column_sum(dy, c->d.yp, c->d.yvox, c->g.oc, db, to + c->d.a * c->d.b * c->d.taps), "bias", e) : 0;
 }
 
 const char *gpu_conv_version(void)
