@@ -56,10 +56,71 @@ setup() {
 @test "MSD's directory and one of pairs give the same numbers as the phantoms drawn" {
 	hackathon OUT=h NETS=unet all >/dev/null
 	grep -q '<html' h/report/unet.html
+	grep -q 'data:image/png' h/report/unet.html # with pictures
 	for d in msd flat; do
 		hackathon "OUT=d-$d" DATA=$d NETS=unet all >/dev/null
 		cmp <(cut -f 4-6 "d-$d/comparison.tsv") <(cut -f 4-6 h/comparison.tsv)
 	done
+}
+
+made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \) ! -name '*.new' | sort | tr '\n' ' '; }
+
+@test "a scan that changes, comes or goes remakes what hangs on it" {
+	rm -rf some && mkdir some && cp flat/*_ct.* flat/*_gtv.* some
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv -q
+	id=$(cut -f 1 s/test.tsv)
+	sleep 0.01 && touch stamp && sleep 0.01
+	touch "some/${id}_gtv.nii.gz" # of the test: nothing is trained again
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv
+	[ "$(made_since s stamp)" = "s/comparison.tsv s/pred/unet-dicece-aug-crop/o0.5-gaussian.ts s/score/unet-dicece-aug-crop/o0.5-gaussian/largest.tsv " ]
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv -q
+	touch stamp && sleep 0.01
+	touch "some/$(head -n 1 s/train.tsv | cut -f 1)_ct.nii.gz"
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv
+	[[ $(made_since s stamp) == *" s/prepared/train-crop.ts "*" s/train/unet-dicece-aug-crop/model.ts " ]]
+	# one of the training goes: the test stays the same, as does its table
+	n=$(wc -l <s/train.tsv)
+	rm "some/$(head -n 1 s/train.tsv | cut -f 1)"_*
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv
+	[ "$(cat s/train.tsv s/val.tsv s/test.tsv | wc -l)" = 5 ] && [ "$(wc -l <s/train.tsv)" = $((n - 1)) ]
+	# one comes that is older than all of it
+	cp flat/phantom-0001_ct.nii.gz some/old_ct.nii.gz
+	cp flat/phantom-0001_gtv.nii.gz some/old_gtv.nii.gz
+	touch -d 2020-01-01 some/old_*
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv
+	cut -f 1 s/cases.tsv | grep -qx old
+}
+
+@test "make is interrupted and killed in a training; it goes on, and the table is that of a run that was not" {
+	long=(NETS=unet STEPS=60 EVERY=1)
+	hackathon OUT=cut "${long[@]}" cut/comparison.tsv
+	mv cut whole
+	for signal in INT KILL; do
+		rm -rf cut
+		setsid env --default-signal=INT make --no-print-directory -f "$ROOT/pipelines/hackathon.mk" "${small[@]}" OUT=cut "${long[@]}" cut/comparison.tsv >said 2>&1 &
+		pid=$!
+		for _ in $(seq 1000); do [ ! -s cut/train/unet-dicece-aug-crop/best.last.ts ] || break; sleep 0.02; done
+		kill -$signal -- -$pid
+		wait $pid && false
+		[ ! -e cut/train/unet-dicece-aug-crop/model.ts ]
+		hackathon OUT=cut "${long[@]}" cut/comparison.tsv
+		grep -E 'going on with patch [1-9][0-9]* of 60$' cut/train/unet-dicece-aug-crop/model.ts.log
+		cmp <(cut -f 1-6 whole/comparison.tsv) <(cut -f 1-6 cut/comparison.tsv)
+		cmp whole/train/unet-dicece-aug-crop/model.ts cut/train/unet-dicece-aug-crop/model.ts
+	done
+}
+
+@test "a thousand cases: their names are no argument of make's" {
+	mkdir many
+	for i in $(seq 1000 1999); do
+		ln "flat/phantom-0001_ct.nii.gz" "many/a-patient-of-the-hospital-by-the-river-$i-first-visit_ct.nii.gz"
+		ln "flat/phantom-0001_gtv.nii.gz" "many/a-patient-of-the-hospital-by-the-river-$i-first-visit_gtv.nii.gz"
+	done
+	hackathon OUT=m DATA=many m/split
+	[ "$(cat m/train.tsv m/val.tsv m/test.tsv | wc -l)" = 1000 ] && [ "$(wc -l <m/test.tsv)" = 250 ]
+	hackathon OUT=m DATA=many m/split -q
+	rm -r many
 }
 
 @test "an interrupted training goes on, and gives the same model" {
@@ -157,6 +218,8 @@ setup() {
 	mkdir -p nothing
 	run hackathon OUT=n DATA=nothing
 	[ "$status" = 2 ] && [[ $output == *"hackathon.mk: nothing: no ID_ct and ID_gtv files there, nor imagesTr and labelsTr"* ]]
+	run hackathon OUT=n DATA="my scans"
+	[ "$status" = 2 ] && [[ $output == *"hackathon.mk: DATA=my scans: make cannot do with blanks in a directory's name"* ]]
 	run hackathon OUT=n SIZE=huge
 	[ "$status" = 2 ] && [[ $output == *"SIZE=huge is not one of small, medium, large"* ]]
 	nii-phantom -n 3 --skip 9 --seed 1 -s 40,40,32 --volume 20,80 --healthy 0 | seg-plan -o foreign.json
