@@ -108,6 +108,49 @@ said() {
 	grep -qE '^seg-train: 2 ranks: gradients [0-9.]+ ms a step under way, [0-9.]+ ms of it waited for: [0-9]+ % hidden behind the backward pass$' err
 }
 
+# on_gpus: the backends in a GPU's place, here
+on_gpus() {
+	[ -e "$ROOT/build/sim/niipipe-nccl.so" ] || skip "no nccl.h here: build/sim/niipipe-nccl.so was not built"
+	mkdir -p gpus && ln -sf "$ROOT"/build/sim/niipipe-*.so "$BIN/niipipe-mpi.so" gpus
+	export NIIPIPE_BACKENDS=$PWD/gpus TMPDIR=$PWD
+}
+
+@test "GPUs, in their place: sums by NCCL behind the backend's stream, ranks met by MPI and by a file, one process's numbers" {
+	on_gpus
+	gpu="seg-train --device cuda:0 --precision fp32 $net --val val.ts --val-every 3"
+	$patches -n 11 train.ts | $gpu --batch 2 --log one.tsv -o one.ts
+	for f in a b; do ranks 2 "$patches -n 11 --shard auto train.ts | $gpu --log $f.tsv -o $f.ts"; done
+	same_losses one.tsv a.tsv
+	diff <(column one.tsv val_dice) <(column a.tsv val_dice)
+	cmp a.last.ts b.last.ts
+	for i in 0 1 2; do
+		(export NIIPIPE_RENDEZVOUS=$PWD/meet NIIPIPE_RANKS=3 NIIPIPE_RANK=$i
+		$patches -n 11 --shard auto train.ts | $gpu --log f.tsv -o f.ts) 2>err.$i &
+	done
+	wait
+	cat err.*
+	[ "$(cat err.* | wc -l)" -eq 0 ] && [ ! -e meet ] && [ -z "$(find . -name 'nccl.*')" ]
+	$patches -n 11 train.ts | $gpu --batch 3 --log three.tsv -o three.ts
+	same_losses three.tsv f.tsv
+	job 2 "rank 0 ($host): --wire bf16: the gradients of GPUs travel as fp32" "$patches -n 9 --shard auto train.ts | $gpu --wire bf16 -o m.ts" ||
+		said err "rank 1 ($host): --wire bf16: the gradients of GPUs travel as fp32"
+}
+
+@test "GPUs, in their place: kill -9 of a rank that met by a file: one message, the other ends in seconds" {
+	on_gpus
+	for i in 0 1; do
+		(export NIIPIPE_RENDEZVOUS=$PWD/meet NIIPIPE_RANKS=2 NIIPIPE_RANK=$i
+		$patches --shard auto train.ts 2>/dev/null | sh -c 'echo $$ >pid.'$i'; exec "$@"' - seg-train --device cuda:0 $net --save-every 3 --log l.tsv -o m.ts) 2>err.$i &
+	done
+	wait_for_rows l.tsv 4
+	begun=$(date +%s)
+	kill -9 "$(cat pid.1)"
+	wait
+	[ $(($(date +%s) - begun)) -lt 15 ]
+	said err.0 "rank 1 ($host): ended without a word: killed, or out of memory"
+	[ "$(next_of m.last.ts)" -gt 0 ]
+}
+
 # one_kill RANK ROWS: that rank is killed when the log has so many rows; then the run goes on to the end
 one_kill() {
 	rm -f m.* l.tsv pid.* err

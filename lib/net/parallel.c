@@ -49,7 +49,7 @@ const struct k_backend *parallel_device(struct parallel *p, const char *device, 
 	k = own ? own_gpu(device, precision, &number, e) : device_open(device, precision, e);
 	if (!k || (!strncmp(device, "cuda:", 5) && arg_int(device + 5, 0, 1023, &number, e)))
 		return NULL;
-	return comm_device(p->comm, strcmp(k->name, "cuda") ? -1 : (int)number, e) ? NULL : k;
+	return comm_device(p->comm, k->stream ? (int)number : -1, k->stream ? k->stream() : NULL, e) ? NULL : k;
 }
 
 int parallel_close(struct parallel *p, int bad, struct err *e)
