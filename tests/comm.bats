@@ -112,7 +112,7 @@ said() {
 on_gpus() {
 	[ -e "$ROOT/build/sim/niipipe-nccl.so" ] || skip "no nccl.h here: build/sim/niipipe-nccl.so was not built"
 	mkdir -p gpus && ln -sf "$ROOT"/build/sim/niipipe-*.so "$BIN/niipipe-mpi.so" gpus
-	export NIIPIPE_BACKENDS=$PWD/gpus TMPDIR=$PWD
+	export NIIPIPE_BACKENDS=$PWD/gpus
 }
 
 @test "GPUs, in their place: sums by NCCL behind the backend's stream, ranks met by MPI and by a file, one process's numbers" {
@@ -129,7 +129,9 @@ on_gpus() {
 	done
 	wait
 	cat err.*
-	[ "$(cat err.* | wc -l)" -eq 0 ] && [ ! -e meet ] && [ -z "$(find . -name 'nccl.*')" ]
+	[ "$(cat err.* | wc -l)" -eq 0 ]
+	[ ! -e meet ]
+	[ -z "$(find . -name 'nccl-*')" ]
 	$patches -n 11 train.ts | $gpu --batch 3 --log three.tsv -o three.ts
 	same_losses three.tsv f.tsv
 	job 2 "rank 0 ($host): --wire bf16: the gradients of GPUs travel as fp32" "$patches -n 9 --shard auto train.ts | $gpu --wire bf16 -o m.ts" ||
@@ -155,13 +157,15 @@ on_gpus() {
 one_kill() {
 	rm -f m.* l.tsv pid.* err
 	ranks 3 "$big --shard auto train.ts 2>/dev/null | \$exec seg-train $net --save-every 3 --log l.tsv -o m.ts" 2>err &
-	local job=$! status=0 from=0 begun
+	local job=$! status=0 from=0 begun took
 	wait_for_rows l.tsv "$2"
+	sleep "0.0$((RANDOM % 100))"
 	begun=$(date +%s%N)
 	kill -9 "$(cat "pid.$1")"
 	wait $job || status=$?
+	took=$((($(date +%s%N) - begun) / 1000000))
 	[ "$status" -ne 0 ]
-	[ $((($(date +%s%N) - begun) / 1000000000)) -lt 15 ]
+	[ "$took" -lt 15000 ]
 	said err "rank $1 ($host): ended without a word: killed, or out of memory"
 	[ ! -e m.last.ts ] || from=$(next_of m.last.ts)
 	if [ "$from" -gt 0 ]; then
@@ -170,13 +174,13 @@ one_kill() {
 		ranks 3 "$big --shard auto train.ts | seg-train $net -o m.ts"
 	fi
 	cmp m.last.ts u.last.ts
-	echo "rank $1 killed after $2 rows: gone on from patch $from"
+	[ -z "${NIIPIPE_LONG-}" ] || echo "# rank $1 killed after $2 rows: exit status $status after $took ms, gone on from patch $from, the same bytes" >&3
 }
 
 @test "kill -9 of a rank: one message, the job ends in seconds, the checkpoint is whole, and the run goes on bit for bit" {
 	big="nii-patch -s 32,32,16 -n 300 --seed 1"
 	ranks 3 "$big --shard auto train.ts | seg-train $net -o u.ts"
-	for i in $(seq $((${NIIPIPE_LONG:+18} + 2))); do
+	for i in $(seq $((${NIIPIPE_LONG:+58} + 2))); do # long: twenty of each rank
 		one_kill $((i % 3)) $((1 + RANDOM % 60))
 	done
 }
@@ -252,6 +256,33 @@ job() {
 	job 2 "rank 1 ($host): standard input: the loss is not a number at step 4: $(ts-info z.ts | sed -n 's/^frame 7: \([^,]*\),.*/\1/p') (patch 7); the last good state is in m.last.ts" \
 		"ts-select --index \$(seq -s, $rank 2 11) z.ts | seg-train $net --save-every 2 -o m.ts"
 	[ "$(next_of m.last.ts)" -eq 4 ]
+}
+
+@test "a disk that is full in mid-training ends all; what was saved stays whole" {
+	[ "$(id -u)" -eq 0 ] || skip "not root: no tmpfs to mount"
+	ranks 2 "$patches -n 6 --shard auto train.ts | seg-train $net -o six.ts" # as large as the others
+	mkdir small
+	mount -t tmpfs -o size=$(($(stat -c %s six.last.ts) / 4096 * 4 + 40))k tmpfs small 2>/dev/null || skip "no tmpfs may be mounted"
+	bad=0
+	ranks 2 "$patches -n 30 --shard auto train.ts | seg-train $net --save-every 3 -o small/m.ts" 2>err || status=$?
+	cp small/m.last.ts kept.ts || bad=1
+	left=$(ls -A small)
+	umount small
+	[ "$bad" -eq 0 ]
+	[ "$status" -eq 1 ]
+	[ "$(grep -c '^seg-train: ' err)" -eq 1 ]
+	grep -qE "^seg-train: rank 0 \($host\): small/m(.last)?.ts: cannot write \(offset [0-9]+\): No space left on device$" err
+	[[ $left != *.tmp* ]]
+	cmp kept.ts six.last.ts
+}
+
+@test "more ranks than volumes to validate on; patches for fewer ranks than there are" {
+	ts-select --index 0 -o single.ts val.ts
+	ranks 4 "$patches -n 8 --shard auto train.ts | seg-train $net --val single.ts --log a.tsv -o a.ts"
+	$patches -n 8 train.ts | seg-train $net --batch 4 --val single.ts --log one.tsv -o one.ts
+	diff <(column one.tsv val_dice) <(column a.tsv val_dice)
+	job 4 "rank 3 ($host): standard input: no frame at all: empty, or what should have written it failed" \
+		"$patches -n 3 --shard auto train.ts 2>/dev/null | seg-train $net -o m.ts"
 }
 
 @test "no MPI, another MPI, and ranks that want to be alone" {

@@ -83,7 +83,8 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	n=$(wc -l <s/train.tsv)
 	rm "some/$(head -n 1 s/train.tsv | cut -f 1)"_*
 	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv
-	[ "$(cat s/train.tsv s/val.tsv s/test.tsv | wc -l)" = 5 ] && [ "$(wc -l <s/train.tsv)" = $((n - 1)) ]
+	[ "$(cat s/train.tsv s/val.tsv s/test.tsv | wc -l)" = 5 ]
+	[ "$(wc -l <s/train.tsv)" = $((n - 1)) ]
 	# one comes that is older than all of it
 	cp flat/phantom-0001_ct.nii.gz some/old_ct.nii.gz
 	cp flat/phantom-0001_gtv.nii.gz some/old_gtv.nii.gz
@@ -118,7 +119,8 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 		ln "flat/phantom-0001_gtv.nii.gz" "many/a-patient-of-the-hospital-by-the-river-$i-first-visit_gtv.nii.gz"
 	done
 	hackathon OUT=m DATA=many m/split
-	[ "$(cat m/train.tsv m/val.tsv m/test.tsv | wc -l)" = 1000 ] && [ "$(wc -l <m/test.tsv)" = 250 ]
+	[ "$(cat m/train.tsv m/val.tsv m/test.tsv | wc -l)" = 1000 ]
+	[ "$(wc -l <m/test.tsv)" = 250 ]
 	hackathon OUT=m DATA=many m/split -q
 	rm -r many
 }
@@ -155,9 +157,12 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 @test "train.sh: what fails, misuse" {
 	t=$ROOT/pipelines/train.sh
 	run "$t" -d bad -n 4 --patch '-s 32,32,32' --train '--net unet --channels 4' h/prepared/train-crop.ts
-	[ "$status" = 1 ] && [[ $output == *"seg-train: "* ]] && [ ! -e bad/model.ts ]
+	[ "$status" = 1 ]
+	[[ $output == *"seg-train: "* ]]
+	[ ! -e bad/model.ts ]
 	run "$t" -d bad -n 4 --patch '-s 0,0,0' --train '--net unet' h/prepared/train-crop.ts
-	[ "$status" = 1 ] && [ ! -e bad/model.ts ]
+	[ "$status" = 1 ]
+	[ ! -e bad/model.ts ]
 	fails 2 "train.sh: -d DIR is needed (see train.sh --help)" "$t" -n 4 v.ts
 	fails 2 "train.sh: -n: 'x' is not a number of patches (see train.sh --help)" "$t" -d bad -n x v.ts
 	fails 2 "train.sh: unknown option --y (see train.sh --help)" "$t" --y
@@ -190,7 +195,8 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	{ true_is a '\1\1\1\1\0\0\0\0\0\0\0\0\0\0'; true_is b '\0\1\1\1\0\0\0\0\0\0\0\0\0\0'; } >t.tsv
 	{ mask a '\1\1\1\0\0\0\1\0\0\0\0\0\0\0'; mask b '\0\1\1\1\0\0\0\0\1\1\0\0\0\0'; } >p.ts
 	[ "$("$ROOT/pipelines/choose-components.sh" -d chosen -L t.tsv p.ts)" = "cc-largest --union" ]
-	[ -s chosen/none.tsv ] && [ -s chosen/union.tsv ]
+	[ -s chosen/none.tsv ]
+	[ -s chosen/union.tsv ]
 	# the largest is the wrong one
 	{ mask a '\1\1\1\0\0\0\1\1\1\1\1\0\0\0'; mask b '\0\1\1\1\0\0\0\0\0\0\0\0\0\0'; } >p.ts
 	[ "$("$ROOT/pipelines/choose-components.sh" -L t.tsv p.ts)" = cat ]
@@ -207,24 +213,31 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	rm -rf odd && cp -r flat odd && rm odd/phantom-0002_gtv.nii.gz odd/phantom-0005_ct.nii.gz
 	run hackathon OUT=o DATA=odd
 	echo "$output"
-	[ "$status" != 0 ] && [ ! -e o/cases.tsv ]
+	[ "$status" != 0 ]
+	[ ! -e o/cases.tsv ]
 	[[ $output == *"nii-read: odd/phantom-0002_ct.nii.gz: an image without a label"* ]]
 	[[ $output == *"nii-read: odd/phantom-0005_gtv.nii.gz: a label without an image"* ]]
 	[[ $output == *"hackathon.mk: o/cases.tsv: failed, all of it in o/cases.tsv.log"* ]]
 	run cross OUT=f DATA=flat FOLDS=6
-	[ "$status" != 0 ] && [[ $output == *"cross-validate.mk: f/cases.tsv: 6 cases: 7 at least are needed"* ]]
+	[ "$status" != 0 ]
+	[[ $output == *"cross-validate.mk: f/cases.tsv: 6 cases: 7 at least are needed"* ]]
 	run cross OUT=f DATA=flat FOLDS=5 TEST=40
-	[ "$status" != 0 ] && [[ $output == *"5 folds of 4 ids: a fold would be empty"* ]]
+	[ "$status" != 0 ]
+	[[ $output == *"5 folds of 4 ids: a fold would be empty"* ]]
 	mkdir -p nothing
 	run hackathon OUT=n DATA=nothing
-	[ "$status" = 2 ] && [[ $output == *"hackathon.mk: nothing: no ID_ct and ID_gtv files there, nor imagesTr and labelsTr"* ]]
+	[ "$status" = 2 ]
+	[[ $output == *"hackathon.mk: nothing: no ID_ct and ID_gtv files there, nor imagesTr and labelsTr"* ]]
 	run hackathon OUT=n DATA="my scans"
-	[ "$status" = 2 ] && [[ $output == *"hackathon.mk: DATA=my scans: make cannot do with blanks in a directory's name"* ]]
+	[ "$status" = 2 ]
+	[[ $output == *"hackathon.mk: DATA=my scans: make cannot do with blanks in a directory's name"* ]]
 	run hackathon OUT=n SIZE=huge
-	[ "$status" = 2 ] && [[ $output == *"SIZE=huge is not one of small, medium, large"* ]]
+	[ "$status" = 2 ]
+	[[ $output == *"SIZE=huge is not one of small, medium, large"* ]]
 	nii-phantom -n 3 --skip 9 --seed 1 -s 40,40,32 --volume 20,80 --healthy 0 | seg-plan -o foreign.json
 	run hackathon OUT=p DATA=flat NETS=unet PLAN=foreign.json
-	[ "$status" != 0 ] && [[ $output == *"is none of the 3 cases that the plan was made of"* ]]
+	[ "$status" != 0 ]
+	[[ $output == *"is none of the 3 cases that the plan was made of"* ]]
 }
 
 @test "help says every variable that can be set" {

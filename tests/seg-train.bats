@@ -357,7 +357,7 @@ hash_of() {
 	for f in turned bit; do
 		seg-train $net -o o.ts $f.ts 2>err || { cat err; continue; }
 		ts-info --history o.ts | grep -qE '^# [0-9a-f]{16}  patches before 10$'
-		! ts-info --history o.ts | grep -qF "$(hash_of p.ts 10)"
+		[ "$(ts-info --history o.ts | grep -cF "$(hash_of p.ts 10)")" -eq 0 ]
 	done
 }
 
@@ -366,7 +366,7 @@ hash_of() {
 	ts-select --index 4..9 "$g/train_patches.ts" | seg-train --resume "$g/train_v1.last.ts" --threads 1 --log l.tsv -o m.ts
 	paste <(column l.tsv loss) <(head -n 1 "$g/train.tsv" | cut -f 4-6 | tr '\t' '\n') |
 		awk '{ if ($1 - $2 > 2e-5 || $2 - $1 > 2e-5) exit 1 } END { exit NR != 3 }'
-	! ts-info --history m.last.ts | grep -q '^# .* patches' # it does not know what came before
+	[ "$(ts-info --history m.last.ts | grep -c '^# .* patches')" -eq 0 ] # it does not know what came before
 	fails 1 "seg-train: $g/train_v1.last.ts: holds the state of AdamW, not of SGD (--init takes the weights alone)" \
 		seg-train --resume "$g/train_v1.last.ts" --optimizer sgd -o m.ts "$g/train_patches.ts"
 }

@@ -1,5 +1,5 @@
-/* CUDA's runtime and NCCL for lib/comm/nccl.c where there is no GPU: ranks leave what they add in files of a directory, a sum is made when all are there.
-   A sum that was not put behind the stream on which the gradients are made is refused: on a GPU it would add up what is not there yet. */
+/* CUDA's runtime and NCCL for lib/comm/nccl.c where there is no GPU: ranks leave what they add in files of a directory, a sum is made when all are
+   there. A sum that was not put behind the stream on which the gradients are made is refused: on a GPU it would add up what is not there yet. */
 #include <cuda_runtime_api.h>
 #include <nccl.h>
 #include <stdio.h>
@@ -111,8 +111,8 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t n, ncclDataType_t 
 
 ncclResult_t ncclGetUniqueId(ncclUniqueId *id)
 {
-	snprintf(id->internal, sizeof id->internal, "%s/nccl.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	return mkdtemp(id->internal) ? ncclSuccess : ncclSystemError;
+	snprintf(id->internal, sizeof id->internal, "nccl-%d", (int)getpid());
+	return mkdir(id->internal, 0700) ? ncclSystemError : ncclSuccess;
 }
 
 ncclResult_t ncclCommInitRank(ncclComm_t *c, int size, ncclUniqueId id, int rank)
