@@ -58,6 +58,7 @@ said() {
 		ts-cmp --data-only --atol 2e-5 -t model.2.1.conv.unit0.conv.weight <(ts-select --index 0 one.last.ts) <(ts-select --index 0 a.last.ts)
 		cmp a.ts b.ts
 		cmp a.last.ts b.last.ts
+		diff <(ts-info --history one.last.ts | grep patches) <(ts-info --history a.last.ts | grep patches) # trained on the same ones
 	done
 }
 
