@@ -52,7 +52,7 @@ names() {
 	for dir in lib/base lib/stream lib/volume lib/net lib/comm kernels; do
 		local ok
 		ok=$(find "$dir" -name '*.h' -exec basename {} .h \;; for x in $extra; do [ "${x%%:*}" = "$dir" ] && echo "${x#*:}"; done)
-		for o in $(find build/*obj/"$dir" -name '*.o'); do
+		for o in build/*obj/"$dir"/*.o build/*obj/"$dir"/*/*.o; do
 			c=${o#build/*obj/}
 			c=${c%.o}.c
 			[ -f "$c" ] || continue
