@@ -39,7 +39,9 @@ setup() {
 	for m in h/train/*/; do [ -s "$m/model.ts" ] && [ -s "$m/log.tsv" ] && [ -e "$m/model.ts.log" ]; done
 	# the truth was scored on the scan's own grid
 	id=$(cut -f 1 h/test.tsv)
-	nii-read -l "h/masks/unet-dicece-aug-crop/o0.5-gaussian/largest/$id.nii.gz" "h/data/imagesTr/$id.nii.gz" >/dev/null
+	mask=h/masks/unet-dicece-aug-crop/o0.5-gaussian/largest/$id.nii.gz
+	nii-read -l "$mask" "h/data/imagesTr/$id.nii.gz" >/dev/null
+	gzip -dc "$mask" | grep -aqE '^# [0-9a-f]{16}  h/train/unet-dicece-aug-crop/model.ts$' # and says which model made it
 }
 
 @test "nothing is made twice, and a value remakes only what hangs on it" {
@@ -110,6 +112,18 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 		cmp <(cut -f 1-6 whole/comparison.tsv) <(cut -f 1-6 cut/comparison.tsv)
 		cmp whole/train/unet-dicece-aug-crop/model.ts cut/train/unet-dicece-aug-crop/model.ts
 	done
+}
+
+@test "real CTs, linked into one directory with other masks beside them" {
+	need_data ct
+	mkdir real
+	for p in LUNG1-001 LUNG1-002 pat_3; do ln -s "$NIIPIPE_DATA/ct/$p/"* real; done
+	hackathon OUT=r DATA=real NETS=unet SPACING=5,5,5
+	[ "$(cut -f 1 r/cases.tsv | tail -n +2 | tr '\n' ' ')" = "LUNG1-001 LUNG1-001_slab512 LUNG1-002 pat_3 " ]
+	id=$(cut -f 1 r/test.tsv)
+	[ "$(cut -f 1 r/score/unet-dicece-aug-crop/o0.5-gaussian/largest.tsv | sed -n 2p)" = "$id" ]
+	nii-read -l "r/masks/unet-dicece-aug-crop/o0.5-gaussian/largest/$id.nii.gz" "real/${id}_ct.nii.gz" >/dev/null # on its grid
+	grep -q 'data:image/png' r/report/unet.html
 }
 
 @test "a thousand cases: their names are no argument of make's" {
