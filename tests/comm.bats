@@ -293,7 +293,10 @@ job() {
 		"seg-train: mpirun started 2 ranks: no niipipe-mpi.so beside the tool nor in ../lib/niipipe" seg-train $net -o m.ts p.ts
 	SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=2 fails 1 \
 		"seg-train: srun says rank 0 of 2, MPI says 0 of 1: srun wants --mpi=pmix, mpirun must be that of the MPI niipipe was built with" seg-train $net -o m.ts p.ts
-	seg-train $net -o a.ts p.ts
+	[ "$(ldd "$BIN/seg-train" | grep -cE 'mpi|nccl|cuda')" -eq 0 ] # linked to none of it, and alone it loads none
+	LD_DEBUG=files seg-train $net -o a.ts p.ts 2>files
+	[ "$(grep -c 'niipipe-cpu' files)" -gt 0 ]
+	[ "$(grep -cE 'niipipe-mpi|libmpi|niipipe-nccl' files)" -eq 0 ]
 	OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=2 seg-train $net --alone -o b.ts p.ts
 	cmp a.last.ts b.last.ts
 	for i in 0 1; do
