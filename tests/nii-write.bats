@@ -212,6 +212,8 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 		nii-read --id x $f | ts-cmp - <(nii-read --id x plain.nii)
 	done
 	cmp h.img <(tail -c +353 plain.nii)
+	mv ct.nii.gz $'c\nt.nii.gz' # a name does not begin a line
+	nii-read --id x $'c\nt.nii.gz' | nii-write --history | gunzip | grep -aqE '^# [0-9a-f]{16}  c\?t.nii.gz$'
 	# a history that is none
 	raw_frame '{"__metadata__":{"id":"h","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1","history":"[1]"},"label":{"dtype":"U8","shape":[1,1,1],"data_offsets":[0,1]}}' '\1' >h.ts
 	fails 1 "nii-write: h.ts: h: metadata history: an entry is not an object with a tool" nii-write --history -o none.nii h.ts

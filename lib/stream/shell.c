@@ -238,10 +238,17 @@ char *shell_line(const json_t *history, const char *id, struct err *e)
 
 /* -- hashes -- */
 
+/* A line, whatever the file is called. */
 static void add_hash(json_t *all, const json_t *hash, const json_t *file)
 {
-	if (json_is_string(hash) && json_is_string(file))
-		json_array_append_new(all, json_sprintf("%s  %s", json_string_value(hash), json_string_value(file)));
+	char *name = json_is_string(hash) && json_is_string(file) ? strdup(json_string_value(file)) : NULL;
+
+	for (char *p = name; p && *p; p++)
+		if ((unsigned char)*p < ' ')
+			*p = '?';
+	if (name)
+		json_array_append_new(all, json_sprintf("%s  %s", json_string_value(hash), name));
+	free(name);
 }
 
 static void add_hashes(json_t *all, const json_t *hash, const json_t *file)
