@@ -114,6 +114,17 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	done
 }
 
+@test "every training on two ranks, by RUN: what one process learns from batches of two" {
+	if [ ! -e "$BIN/niipipe-mpi.so" ] || ! command -v mpirun >/dev/null; then skip "no niipipe-mpi.so or no mpirun"; fi
+	export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+	hackathon OUT=ranks NETS=unet "RUN=mpirun -q --oversubscribe -n 2" ranks/comparison.tsv
+	hackathon OUT=pairs NETS=unet STEPS=2 BATCH=2 EVERY=1 pairs/comparison.tsv
+	[ "$(wc -l <ranks/train/unet-dicece-aug-crop/log.tsv)" = 3 ]
+	paste <(cut -f 3 ranks/train/unet-dicece-aug-crop/log.tsv) <(cut -f 3 pairs/train/unet-dicece-aug-crop/log.tsv) |
+		awk 'NR > 1 && ($1 - $2) ^ 2 > 1e-10 { exit 1 } END { exit NR != 3 }'
+	[ ! -e ranks/train/unet-dicece-aug-crop/best.last.ts ]
+}
+
 @test "real CTs, linked into one directory with other masks beside them" {
 	need_data ct
 	mkdir real

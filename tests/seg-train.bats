@@ -351,11 +351,11 @@ hash_of() {
 	seg-train $net --batch 5 -o b.ts p.ts
 	ts-info --history b.ts | grep -qxF "# $(hash_of p.ts 10)  patches before 10"
 	# a voxel, the order
-	ts-select --index 1,0,2..9 p.ts -o turned.ts
+	for i in 1 0 2..9; do ts-select --index $i p.ts; done >turned.ts
 	cp p.ts bit.ts
 	printf '\1' | dd of=bit.ts bs=1 seek=$(($(stat -c %s p.ts) - 1)) conv=notrunc status=none
 	for f in turned bit; do
-		seg-train $net -o o.ts $f.ts 2>err || { cat err; continue; }
+		seg-train $net -o o.ts $f.ts
 		ts-info --history o.ts | grep -qE '^# [0-9a-f]{16}  patches before 10$'
 		[ "$(ts-info --history o.ts | grep -cF "$(hash_of p.ts 10)")" -eq 0 ]
 	done

@@ -17,7 +17,7 @@ enum { SLOTS = 2, LOOK = 50 * 1000 * 1000 /* ns between looks at *stop */ };
 
 struct feed {
 	struct stream *stream;
-	int64_t batch, classes, seen;
+	int64_t batch, classes, seen, begun; /* begun: index of the first patch */
 	json_t *replay, *drawing;
 	struct feed_batch slot[SLOTS];
 	pthread_t thread;
@@ -180,7 +180,9 @@ static int add_patch(struct feed *d, struct feed_batch *b, struct err *e)
 	    put_label(frame_find(&f, "label"), d->classes, b->label + b->n * vox, e))
 		goto bad;
 	name_patch(b, &f, &p);
-	b->hash += (2 * (uint64_t)p.index + 1) * hash;
+	if (!d->seen)
+		d->begun = p.index;
+	b->hash += (2 * (uint64_t)(d->begun + d->seen * p.shards) + 1) * hash;
 	if (!b->n)
 		b->first = p.index;
 	b->next = p.index + p.shards;
