@@ -15,9 +15,9 @@ setup_file() {
 mutated() { # mutated TARGET ROUNDS SEED...: those and the seeds of tests/fuzz/TARGET
 	local target=$1 rounds=$(($2 * TIMES)) dict=tests/fuzz/$1.dict
 	shift 2
-	cd "$ROOT"
+	cd "$ROOT" || return 1
 	[ -e "$dict" ] || dict=-
-	set -- "$@" $(ls -d tests/fuzz/"$target"/* 2>/dev/null)
+	[ ! -d "tests/fuzz/$target" ] || set -- "$@" tests/fuzz/"$target"/*
 	run bash -c 'ulimit -c 0; [ "$TIMES" -gt 1 ] || ulimit -v 6000000; exec "$@"' - "$MUTATE_BUILD/mutate/$target" "$rounds" "$dict" "$@"
 	echo "$output" | tail -n 40
 	[ "$status" -eq 0 ] && [ "${lines[-1]}" = "$(($# * (rounds + 1))) inputs" ]

@@ -40,9 +40,9 @@ int graph_fits(const struct graph *g, const int64_t size[3], struct err *e)
 	graph_divisor(g, div);
 	for (int k = 0; k < 3; k++)
 		next[k] = size[k] < 1 ? div[k] : (size[k] + div[k] - 1) / div[k] * div[k];
-	return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network (layer %s): it takes multiples of %lld,%lld,%lld, as %lld,%lld,%lld",
-	               (long long)size[2], (long long)size[1], (long long)size[0], g->op[at].name, (long long)div[2], (long long)div[1], (long long)div[0],
-	               (long long)next[2], (long long)next[1], (long long)next[0]);
+	return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network (layer %s): it takes multiples of %lld,%lld,%lld, as "
+	               "%lld,%lld,%lld", (long long)size[2], (long long)size[1], (long long)size[0], g->op[at].name, (long long)div[2], (long long)div[1],
+	               (long long)div[0], (long long)next[2], (long long)next[1], (long long)next[0]);
 }
 
 /* The layer that reads the input. */

@@ -68,7 +68,8 @@ void net_changed(struct net *n);
 
 /* Plan for inputs [batch, size, channels]: shapes, fusions, lifetimes, one arena. Same shape and mode as before: nothing is done; one plan for
    inference and one for training are kept, so that going to and fro costs nothing. The error of a size the strides don't divide says at
-   which layer, and which sizes fit; that of too little memory (on the CPU: of what mem_available says is there) what is needed, and which recomputation would fit. */
+   which layer, and which sizes fit; that of too little memory (on the CPU: of what mem_available says is there) what is needed, and which
+   recomputation would fit. */
 int net_plan(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e);
 
 /* The same for net_summary alone: no memory is looked for. */

@@ -5,7 +5,8 @@
 #include "lib/net/archfile.h"
 #include "lib/net/import.h"
 
-static const char NET[] = "{\"_target_\": \"UNet\", \"spatial_dims\": 3, \"in_channels\": 1, \"out_channels\": 2, \"channels\": [4, 8, 16], \"strides\": [2, 2], "
+static const char NET[] = "{\"_target_\": \"UNet\", "
+	"\"spatial_dims\": 3, \"in_channels\": 1, \"out_channels\": 2, \"channels\": [4, 8, 16], \"strides\": [2, 2], "
 	"\"num_res_units\": 0}";
 
 static void say(void *arg, int problem, const char *line)

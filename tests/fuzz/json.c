@@ -1,4 +1,4 @@
-/* Bytes as JSON that tools read: MONAI's description of a network, a bundle's, nnU-Net's plans and fingerprint, steps of a preparation. See README. */
+/* Bytes as JSON that tools read: MONAI's description of a network, a bundle's, nnU-Net's plans and fingerprint, steps of a preparation. */
 #include "tests/fuzz/fuzz.h"
 
 #include "lib/net/arch.h"

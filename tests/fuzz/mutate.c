@@ -119,7 +119,8 @@ static void number(struct bytes *b, const struct bytes *other, struct rng *r)
 /* The same in digits, where there are digits */
 static void digits(struct bytes *b, const struct bytes *other, struct rng *r)
 {
-	static const char *const edges[] = {"0", "-1", "1e999", "0.5", "2147483648", "4294967295", "9223372036854775807", "18446744073709551616", "nan", "1e-320"};
+	static const char *const edges[] = {"0", "-1", "1e999", "0.5", "2147483648", "4294967295", "9223372036854775807", "18446744073709551616", "nan",
+		"1e-320"};
 	const char *s = edges[rng_below(r, sizeof edges / sizeof *edges)];
 	size_t at = place(r, b->n), n = 0;
 
@@ -168,7 +169,8 @@ static void a_word(struct bytes *b, const struct bytes *other, struct rng *r)
 /* What a pickle does, exchanged for another operation: a byte that is one becomes another. */
 static void operation(struct bytes *b, const struct bytes *other, struct rng *r)
 {
-	static const char all[] = "(.012FIJKLMNPQRSTUVXabcdghijlopqrstu}])]e\x80\x81\x82\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x90\x91\x92\x93\x94\x95\x96\x97\x98";
+	static const char all[] = "(.012FIJKLMNPQRSTUVXabcdghijlopqrstu}])]e"
+		"\x80\x81\x82\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x90\x91\x92\x93\x94\x95\x96\x97\x98";
 	size_t at = place(r, b->n);
 
 	(void)other;
@@ -212,8 +214,8 @@ static size_t value_length(const struct bytes *b, size_t at)
 /* A value of JSON exchanged for another; a frame's header stays as long as its length says. */
 static void value(struct bytes *b, const struct bytes *other, struct rng *r)
 {
-	static const char *const values[] = {"null", "true", "0", "1", "-1", "2", "3", "7", "16", "4097", "1.5", "1e308", "9223372036854775807", "2147483648", "[]", "{}",
-		"[3,3,3]", "[0,0,0]", "[[1,2,2],2]", "[1,2]", "\"\"", "\"INSTANCE\"", "[\"GROUP\",{\"num_groups\":2}]"};
+	static const char *const values[] = {"null", "true", "0", "1", "-1", "2", "3", "7", "16", "4097", "1.5", "1e308", "9223372036854775807",
+		"2147483648", "[]", "{}", "[3,3,3]", "[0,0,0]", "[[1,2,2],2]", "[1,2]", "\"\"", "\"INSTANCE\"", "[\"GROUP\",{\"num_groups\":2}]"};
 	const char *v = values[rng_below(r, sizeof values / sizeof *values)];
 	size_t from = json_begin(b), at = from + rng_below(r, b->n - from), gone;
 	uint64_t length = 0;
@@ -232,7 +234,8 @@ static void value(struct bytes *b, const struct bytes *other, struct rng *r)
 	}
 }
 
-static void (*const ways[])(struct bytes *, const struct bytes *, struct rng *) = {bit, byte, number, digits, leave_out, cut, piece, a_word, operation};
+typedef void way(struct bytes *b, const struct bytes *other, struct rng *r);
+static way *const ways[] = {bit, byte, number, digits, leave_out, cut, piece, a_word, operation};
 
 static void change(struct bytes *b, const struct bytes *other, uint64_t seed, uint64_t round)
 {

@@ -398,7 +398,8 @@ static void sizes(void)
 	const int64_t odd[3] = {8, 7, 6}, good[3] = {8, 6, 10};
 
 	ok(net_plan(n, 1, odd, 0, &e) &&
-	   !strcmp(e.text, "input of 6,7,8 voxels (x,y,z) does not fit the network (layer model.0.conv.unit0.conv): it takes multiples of 2,2,2, as 6,8,8"), "%s", e.text);
+	   !strcmp(e.text, "input of 6,7,8 voxels (x,y,z) does not fit the network "
+		"(layer model.0.conv.unit0.conv): it takes multiples of 2,2,2, as 6,8,8"), "%s", e.text);
 	ok(!net_plan(n, 1, good, 1, &e), "a size that fits after one that does not");
 	net_free(n);
 }

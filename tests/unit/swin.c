@@ -174,8 +174,8 @@ static void step(struct net *n, const char *line, const struct k_loss *terms, co
 	s->steps++;
 }
 
-/* Largest difference of two norms, of two products with noise, against the norm and a thousandth of the largest; of two values, against the gradient's
-   largest value and a thousandth of the largest of all;
+/* Largest difference of two norms, of two products with noise, against the norm and a thousandth of the largest; of two values, against the
+   gradient's largest value and a thousandth of the largest of all;
    MONAI's are in double precision: at the activations' kinks single values differ, in its own single precision too. */
 static void gradients_off(const struct seen *s, double *norm, double *product, double *value)
 {
@@ -204,11 +204,11 @@ static void finish(struct net *n, const char *name, const struct seen *s)
 		return;
 	gradients_off(s, &norm, &product, &value);
 	net_params(n, &count);
-	ok(!s->wrong && s->logits > 300 && s->off < (half ? fmin(3e-2, AS_FAR * s->half_logits) : 1e-4) * s->size, "%s: %d logits, off by %.1e of their largest",
-		name, s->logits, s->off / s->size);
+	ok(!s->wrong && s->logits > 300 && s->off < (half ? fmin(3e-2, AS_FAR * s->half_logits) : 1e-4) * s->size,
+		"%s: %d logits, off by %.1e of their largest", name, s->logits, s->off / s->size);
 	if (half)
-		ok(s->grads == count && all < AS_FAR * s->half_grads, "%s: values of %d gradients of %d, off by %.1e, torch's autocast by %.1e", name, s->grads,
-			count, all, s->half_grads);
+		ok(s->grads == count && all < AS_FAR * s->half_grads, "%s: values of %d gradients of %d, off by %.1e, torch's autocast by %.1e", name,
+			s->grads, count, all, s->half_grads);
 	else
 		ok(s->grads == count && norm < 1e-3 && product < 5e-3 && value < fmax(1e-3, AS_FAR * s->single),
 			"%s: norms of %d gradients of %d, off by %.1e, their values by %.1e, their products with noise by %.1e", name, s->grads, count, norm, value,
