@@ -12,7 +12,7 @@
 enum how { SKIP, NAMED, SET, EACH, AXES, FLAGS, OPERAND, GRID };
 
 static const struct rule { const char *tool, *key; enum how how; const char *name; } rules[] = {
-	{"nii-read", "file", OPERAND}, {"nii-read", "hash", SKIP}, {"nii-read", "label_hash", SKIP},
+	{"seg-import", "file", OPERAND}, {"seg-import", "hash", SKIP}, {"nii-read", "file", OPERAND}, {"nii-read", "hash", SKIP}, {"nii-read", "label_hash", SKIP},
 	{"nii-normalize", "windows", NAMED, "window"}, {"nii-normalize", "zscore", FLAGS, "all"},
 	{"nii-resample", "affine", GRID, "like"},
 	{"nii-augment", "drawn", SKIP}, {"nii-augment", "index", SKIP}, {"nii-augment", "flip", AXES}, {"nii-augment", "turn", AXES},
@@ -27,7 +27,7 @@ static const struct rule { const char *tool, *key; enum how how; const char *nam
 /* Of which file a hash is; of models there may be several. */
 static const struct { const char *tool, *hash, *file; } hashed[] = {
 	{"nii-read", "hash", "file"}, {"nii-read", "label_hash", "label"}, {"seg-window", "hash", "models"}, {"seg-window", "hash", "model"},
-	{"seg-train", "init_hash", "init"}, {"seg-train", "val_hash", "val"},
+	{"seg-train", "init_hash", "init"}, {"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"},
 };
 
 /* Where the first key is there, the second follows from it. */
@@ -178,6 +178,7 @@ static void put_entry(FILE *f, const json_t *entry, const char *id)
 {
 	const char *tool = json_string_value(json_object_get(entry, "tool")), *key, *file;
 	const json_t *args = json_object_get(entry, "args");
+	const struct rule *rule;
 	json_t *v;
 
 	fputs(tool, f);
@@ -188,7 +189,8 @@ static void put_entry(FILE *f, const json_t *entry, const char *id)
 	json_object_foreach((json_t *)args, key, v)
 		if (!json_is_null(v) && !json_is_false(v) && !follows(tool, args, key))
 			put_arg(f, find(tool, key), key, v);
-	file = !strcmp(tool, "nii-read") ? json_string_value(json_object_get(args, "file")) : NULL;
+	rule = find(tool, "file");
+	file = rule && rule->how == OPERAND ? json_string_value(json_object_get(args, "file")) : NULL;
 	if (file && strcmp(file, "standard input")) {
 		fputc(' ', f);
 		put_word(f, file);
