@@ -30,7 +30,7 @@ struct gather {
 	struct gather_class class[MAX_STRIDE];
 	int64_t step;          /* voxels of the padded row from one q to the next */
 	int64_t left, width;   /* the padded row: zeros before, voxels in all */
-	int64_t tiles, across, batch; /* tiles: of a plane, of them in a row, of a task */
+	int64_t tiles, across, strip, deep; /* tiles: of a plane, of them in a row, of a task in a plane; output planes of a task */
 	int64_t plane, most;   /* thin: floats of a padded row's channel, of an output row's */
 	int in_place;          /* rows are read where they are */
 	int64_t hblock, hrows; /* output rows a task, input rows it needs at most */

@@ -54,10 +54,10 @@ INLINE vec multiply_add(vec sum, slots a, slots b)
 INLINE slots pair(const elem *a, const elem *b)
 {
 #ifdef K_HALF
-	words low = __builtin_convertvector(*(const halves *)a, words);
+	slots low = lower_halves(a);
 
 	if (b)
-		low |= __builtin_convertvector(*(const halves *)b, words) << 16;
+		low |= lower_halves(b) << 16;
 	return low;
 #else
 	(void)b;
