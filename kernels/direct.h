@@ -131,9 +131,9 @@ void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const elem
 int K(wgrad_tiles_plan)(struct wgrad *g);
 void K(wgrad_tiles_run)(const struct wgrad *g, const elem *l, const elem *s, float *dw, float *scratch);
 
-/* Where a slot is a float: dw[m][v] += l[m] s[v], m < n <= 12, v < nr (VL or 2 VL, where n <= MR of wgrad.c), over vox voxels lstep and sstep
-   floats apart; rows of dw are `step` apart. */
-void K(wgrad_products)(const float *l, int64_t lstep, const float *s, int64_t sstep, int64_t vox, float *dw, int64_t step, int n, int nr);
+/* dw[m][v] += l[m] s[v], m < n <= 12, v < nr (VL or 2 VL, where n <= MR of wgrad.c), over `steps` slots, lstep and sstep apart; rows of dw are
+   `step` apart. */
+void K(wgrad_products)(const slot *l, int64_t lstep, const slot *s, int64_t sstep, int64_t steps, float *dw, int64_t step, int n, int nr);
 size_t K(wgrad_scratch)(const struct wgrad *g);
 void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw, float *scratch);
 

@@ -142,8 +142,8 @@ static void transform_edge(const elem *const *d, int64_t ci, elem *v, int64_t st
 #undef D
 }
 
-/* Output planes d0..d1 of n, `count` tiles of each from `first`. v [element][input plane from i0][tile][ci], elements vstep slots apart: a tap along d
-   is an offset. */
+/* Output planes d0..d1 of n, `count` tiles of each from `first`. v [element][input plane from i0][tile][ci], elements vstep slots apart: a tap
+   along d is an offset. */
 struct task {
 	const struct gather *g;
 	const elem *x, *zero;
