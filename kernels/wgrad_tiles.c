@@ -7,7 +7,7 @@
 #include <omp.h>
 #include <string.h>
 
-enum { NR = 2 * VL, MR = VL == 16 ? 12 : 6, ELEMENTS = 16, RUN = 240, DEEP = 4, FEWEST = 64, PARTS = 16, PARTS_LEN = 1 << 21, TASKS = 8,
+enum { NR = 2 * VL, MR = VL == 16 ? 12 : 6, ELEMENTS = 16, BLOCK = 16 * PAIR, RUN = 240, DEEP = 4, FEWEST = 64, PARTS = 16, PARTS_LEN = 1 << 21, TASKS = 8,
 	ZEROS = 64, OUTSIDE = 1 << 30 }; /* RUN: tiles of a task; ZEROS: at least NR and a block of channels */
 
 int K(wgrad_tiles_plan)(struct wgrad *g)
@@ -19,6 +19,8 @@ int K(wgrad_tiles_plan)(struct wgrad *g)
 	g->across = (g->small[2] + 1) / 2, g->down = (g->small[1] + 1) / 2;
 	if (g->across * g->down * g->small[0] * g->n < FEWEST)
 		return -1;
+	if (g->blocks > 1)
+		g->block = BLOCK, g->blocks = (g->cl + BLOCK - 1) / BLOCK;
 	g->tall = RUN / DEEP / g->across;
 	g->tall = g->tall < 1 ? 1 : g->tall > g->down ? g->down : g->tall;
 	tiles = (g->tall * g->across + PAIR - 1) / PAIR * PAIR;
