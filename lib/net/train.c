@@ -55,9 +55,9 @@ static int save(struct train *r, struct err *e)
 {
 	if (!r->o->out || r->saved == r->at.step)
 		return 0;
-	if (r->last && save_one(r, r->last, 1, e))
-		return -1;
 	if (isnan(r->at.best) && save_one(r, r->o->out, 0, e)) /* nothing better is known */
+		return -1;
+	if (r->last && save_one(r, r->last, 1, e)) /* then: killed between the two, it goes on from before both */
 		return -1;
 	r->saved = r->at.step;
 	return 0;
