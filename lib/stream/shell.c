@@ -12,7 +12,8 @@
 enum how { SKIP, NAMED, SET, EACH, AXES, FLAGS, OPERAND, GRID };
 
 static const struct rule { const char *tool, *key; enum how how; const char *name; } rules[] = {
-	{"seg-import", "file", OPERAND}, {"seg-import", "hash", SKIP}, {"nii-read", "file", OPERAND}, {"nii-read", "hash", SKIP}, {"nii-read", "label_hash", SKIP},
+	{"seg-import", "file", OPERAND}, {"seg-import", "hash", SKIP},
+	{"nii-read", "file", OPERAND}, {"nii-read", "hash", SKIP}, {"nii-read", "label_hash", SKIP},
 	{"nii-normalize", "windows", NAMED, "window"}, {"nii-normalize", "zscore", FLAGS, "all"},
 	{"nii-resample", "affine", GRID, "like"},
 	{"nii-augment", "drawn", SKIP}, {"nii-augment", "index", SKIP}, {"nii-augment", "flip", AXES}, {"nii-augment", "turn", AXES},
