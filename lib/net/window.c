@@ -19,6 +19,7 @@ struct run {
 	struct window_grid grid;
 	struct window_feed feed;
 	int64_t depth, plane, done; /* done: slices handed on */
+	int64_t ready;              /* slices below are in the ring, cleared before the first window came, or were handed on */
 	int64_t span;               /* most that the windows of a batch begin apart in z */
 	int64_t floor;              /* no window to come begins below this slice */
 	float *weight, *acc, *sum;  /* on the device */
@@ -52,6 +53,10 @@ static int weights(struct run *r, struct err *e)
 
 	if (!w)
 		return -1;
+	if (window_on_host(r->k)) {
+		r->weight = w;
+		return 0;
+	}
 	r->weight = r->k->alloc(bytes, e);
 	bad = !r->weight || r->k->copy(r->weight, w, bytes, K_TO_DEVICE, e);
 	free(w);
@@ -88,10 +93,7 @@ static int begin(struct run *r, const struct tensor *image, struct err *e)
 		return -1;
 	if (!window_on_host(r->k) && !(r->host = mem_new((size_t)(r->depth * r->plane * r->p->classes), sizeof(float), "a slab", e)))
 		return -1;
-	if (r->o->refine > 0 && open_sure(r, e))
-		return -1;
-	return r->k->zero(r->acc, sizeof(float) * (size_t)(r->depth * r->plane * r->p->classes), e) ||
-	       r->k->zero(r->sum, sizeof(float) * (size_t)(r->depth * r->plane), e) ? -1 : 0;
+	return r->o->refine > 0 && open_sure(r, e) ? -1 : 0;
 }
 
 static void end(struct run *r)
@@ -113,44 +115,66 @@ static float middle(const struct run *r)
 	return r->o->soft ? 0.5f : 0;
 }
 
-/* Note what of n voxels, which are finished, is no background. */
-static int count(struct run *r, const float *acc, const float *sum, int64_t n, struct err *e)
+/* Of the slices lo to hi - 1, how many from lo on lie together in the ring. */
+static int64_t together(const struct run *r, int64_t lo, int64_t hi)
 {
-	int64_t more;
+	const int64_t to_end = r->depth - lo % r->depth;
 
-	if (!(r->o->refine > 0))
-		return 0;
-	if (r->k->window_count(acc, sum, n, r->p->classes, middle(r), &more, e))
-		return -1;
-	r->mask += more;
+	return hi - lo < to_end ? hi - lo : to_end;
+}
+
+/* Have cleared what windows that end below z come to. */
+static int clear(struct run *r, int64_t z, struct err *e)
+{
+	const int64_t end = z < r->grid.size[0] ? z : r->grid.size[0], k = r->p->classes;
+
+	for (int64_t n; r->ready < end; r->ready += n) {
+		const int64_t at = r->ready % r->depth * r->plane;
+
+		n = together(r, r->ready, end);
+		if (r->k->zero(r->acc + at * k, sizeof(float) * (size_t)(n * r->plane * k), e) ||
+		    r->k->zero(r->sum + at, sizeof(float) * (size_t)(n * r->plane), e))
+			return -1;
+	}
 	return 0;
 }
 
-/* Hand on n slices that lie together in the ring, and clear them. */
+/* Add to *mask how many voxels of the slices lo to hi - 1, of those in the ring, are no background. */
+static int count(const struct run *r, int64_t lo, int64_t hi, int64_t *mask, struct err *e)
+{
+	for (int64_t n, more; lo < hi; lo += n, *mask += more) {
+		const int64_t at = lo % r->depth * r->plane;
+
+		n = together(r, lo, hi);
+		if (r->k->window_count(r->acc + at * r->p->classes, r->sum + at, n * r->plane, r->p->classes, middle(r), &more, e))
+			return -1;
+	}
+	return 0;
+}
+
+/* Hand on n slices that lie together in the ring. */
 static int hand_on(struct run *r, int64_t n, struct err *e)
 {
 	int64_t at = r->done % r->depth * r->plane, vox = n * r->plane, k = r->p->classes;
 	const float never = r->o->soft ? 0 : WINDOW_NEVER, none[2] = {k == 1 ? never : r->o->soft ? 1 : 0, never};
-	size_t bytes = sizeof(float) * (size_t)(vox * k);
-	float *acc = r->acc + at * k, *sum = r->sum + at;
+	float *acc = r->acc + at * k;
 
-	if (count(r, acc, sum, vox, e) || r->k->window_divide(acc, sum, vox, k, none, e) || (r->host && r->k->copy(r->host, acc, bytes, K_TO_HOST, e)))
+	if (r->o->refine > 0 && count(r, r->done, r->done + n, &r->mask, e))
+		return -1;
+	if (r->k->window_divide(acc, r->sum + at, vox, k, none, e) || (r->host && r->k->copy(r->host, acc, sizeof *acc * (size_t)(vox * k), K_TO_HOST, e)))
 		return -1;
 	if (r->sink(r->sink_arg, r->done, n, r->host ? r->host : acc, e))
 		return -1;
 	r->done += n;
-	return r->k->zero(acc, bytes, e) || r->k->zero(sum, sizeof(float) * (size_t)vox, e) ? -1 : 0;
+	return 0;
 }
 
 /* Hand on all slices below z. */
 static int flush(struct run *r, int64_t z, struct err *e)
 {
-	while (r->done < z) {
-		int64_t to_end = r->depth - r->done % r->depth, n = z - r->done < to_end ? z - r->done : to_end;
-
-		if (hand_on(r, n, e))
+	while (r->done < z)
+		if (clear(r, r->done + r->depth < z ? r->done + r->depth : z, e) || hand_on(r, together(r, r->done, z), e))
 			return -1;
-	}
 	return 0;
 }
 
@@ -172,7 +196,7 @@ static int blend(struct run *r, int64_t i, int flip, const float *logits, struct
 
 	memcpy(w.roi, g->roi, sizeof w.roi);
 	memcpy(w.start, g->at[i].start, sizeof w.start);
-	if (flush(r, r->floor, e))
+	if (flush(r, r->floor, e) || clear(r, w.start[0] + g->roi[0], e))
 		return -1;
 	if (w.start[0] > 0)
 		w.start[0] %= r->depth;
@@ -290,11 +314,10 @@ static int worth(const struct run *r, int64_t i, int64_t mask, int *yes, struct 
 /* The windows lo to hi - 1 of one z that are not coarse: those that, one after the other, are worth it. */
 static int layer(struct run *r, int64_t lo, int64_t hi, struct err *e)
 {
-	int64_t mask;
+	int64_t mask = r->mask;
 
-	if (r->k->window_count(r->acc, r->sum, r->depth * r->plane, r->p->classes, middle(r), &mask, e))
+	if (clear(r, r->grid.at[lo].start[0] + r->grid.roi[0], e) || count(r, r->done, r->ready, &mask, e))
 		return -1;
-	mask += r->mask;
 	for (int64_t i = lo; i < hi; i++) {
 		int yes = 0;
 
