@@ -129,11 +129,6 @@ static json_t *history_args(const struct work *w)
 	return a;
 }
 
-static int64_t slab_bytes(const struct work *w, const int64_t size[3])
-{
-	return (int64_t)sizeof(float) * (net_classes(w->m.net[0]) + 1) * size[1] * size[2] * w->w.roi[0] * (w->w.refine > 0 ? 2 : 1);
-}
-
 /* Networks planned for this volume; where the window is given, that was done before the first one came, while it was on its way. */
 static int plan(struct work *w, const struct grid *g, struct err *e)
 {
@@ -143,7 +138,7 @@ static int plan(struct work *w, const struct grid *g, struct err *e)
 	memcpy(roi, w->w.roi, sizeof roi);
 	for (int i = 0; i < w->m.n; i++)
 		window_fit(w->m.net[i], size, roi);
-	return ensemble_plan(&w->m, w->w.batch, roi, (size_t)slab_bytes(w, size), e);
+	return ensemble_plan(&w->m, w->w.batch, roi, window_memory(&w->w, w->k, net_classes(w->m.net[0]), size, roi), e);
 }
 
 static void report(const struct work *w, const struct frame *f)
@@ -238,7 +233,7 @@ static void set(struct work *w)
 	w->w = (struct window_opts){.overlap = o->overlap < 0 ? 0.25 : o->overlap, .grid = (enum window_grid_kind)(o->grid < 0 ? 0 : o->grid),
 		.mode = (enum window_mode)o->mode, .sigma = o->sigma, .batch = o->batch, .padding = (enum k_pad)o->padding, .fill = (float)o->fill,
 		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine, .gain = o->gain,
-		.skip_air = o->air > UNSET, .air = o->air};
+		.skip_air = o->air > UNSET, .air = o->air, .room = WINDOW_ROOM};
 	if (o->effort)
 		window_effort(&w->w, o->effort);
 	w->w.tick = tick;
