@@ -25,7 +25,7 @@ static const struct rule { const char *tool, *key; enum how how; const char *nam
 
 /* Where the first key is there, the second follows from it. */
 static const struct { const char *tool, *key, *follows; } followers[] = {
-	{"seg-window", "effort", "grid"}, {"seg-window", "effort", "overlap"}, {"seg-window", "effort", "refine"}, {"seg-window", "effort", "inner"},
+	{"seg-window", "effort", "grid"}, {"seg-window", "effort", "overlap"}, {"seg-window", "effort", "refine"}, {"seg-window", "effort", "gain"},
 	{"seg-window", "models", "model"}, {"nii-resample", "affine", "size"},
 };
 
