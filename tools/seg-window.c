@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
-#include "lib/base/hash.h"
 #include "lib/base/progress.h"
 #include "lib/net/device.h"
 #include "lib/net/ensemble.h"
 #include "lib/net/window.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
+#include "lib/volume/option.h"
 #include "lib/volume/prob.h"
 
 #define UNSET -1e300
@@ -63,75 +63,44 @@ static void tick(void *arg, int64_t done, int64_t total)
 	progress_to(&w->bar, done, note);
 }
 
-/* How many volumes will come: of files that can be gone through beforehand. */
-static int64_t count_scans(const struct arg_common *c)
+static json_t *texts(const struct arg_strs *s)
 {
-	int64_t sum = 0;
-	struct err e;
+	json_t *a = json_array();
 
-	for (int i = 0; i < c->argc; i++) {
-		struct stream *s = strcmp(c->argv[i], "-") ? stream_open(c->argv[i], &e) : NULL;
-		int64_t n = s && stream_mapped(s) ? stream_count(s, &e) : -1;
-
-		stream_close(s);
-		if (n < 0)
-			return 0;
-		sum += n;
-	}
-	return sum;
-}
-
-/* Word i of "a|b|c". */
-static json_t *word(const char *words, int i)
-{
-	const char *p = words;
-
-	for (; i; i--)
-		p = strchr(p, '|') + 1;
-	return json_stringn(p, strcspn(p, "|"));
+	for (int i = 0; i < s->n; i++)
+		json_array_append_new(a, json_string(s->v[i]));
+	return a;
 }
 
 /* What it takes to do the same again; options at their defaults are left out but for the first ones. */
 static json_t *history_args(const struct work *w)
 {
-	const struct opts *o = w->o;
-	const int64_t roi[3] = {w->w.roi[2], w->w.roi[1], w->w.roi[0]};
-	json_t *a = json_pack("{s:s, s:o, s:f, s:o, s:o}", "model", o->models.v[0], "roi", json_ints(roi, 3), "overlap", w->w.overlap,
-	                      "mode", word(modes, o->mode), "output", word(outputs, o->output)), *more;
-	const struct { const char *key, *words; int value; } choices[] = {
-		{"grid", grids, (int)w->w.grid}, {"padding", paddings, o->padding}, {"mirror", mirrors, o->mirror}, {"mean", means, o->mean},
-		{"precision", DEVICE_PRECISIONS, w->k->precision == K_BF16 ? K_BF16 : 0},
-		{"rule", rules, o->rule}};
-	const struct { const char *key; double value, none; } numbers[] = {
-		{"fill", o->fill, 0}, {"refine", w->w.refine, 0}, {"gain", w->w.gain, GAIN}, {"skip-air", o->air, UNSET}, {"effort", (double)o->effort, 0}};
+	struct opts o = *w->o;
+	struct window_opts used = w->w;
+	int64_t roi[3] = {used.roi[2], used.roi[1], used.roi[0]};
+	int grid = (int)used.grid, half = w->k->precision == K_BF16 ? K_BF16 : 0, filled = o.fill != 0, refined = used.refine > 0,
+	    gains = used.gain != GAIN, air = o.air > UNSET, effort = o.effort > 0, curved = o.mode != WINDOW_CONSTANT, one = o.threshold.n == 1;
+	const struct option table[] = {
+		{"roi", OPTION_INTS, roi, 3, NULL, NULL}, {"overlap", OPTION_REALS, &used.overlap, 1, NULL, NULL},
+		{"mode", OPTION_WORD, &o.mode, 1, modes, NULL}, {"output", OPTION_WORD, &o.output, 1, outputs, NULL},
+		{"sigma", OPTION_REALS, &o.sigma, 1, NULL, &curved}, {"grid", OPTION_WORD, &grid, 1, grids, &grid},
+		{"padding", OPTION_WORD, &o.padding, 1, paddings, &o.padding}, {"fill", OPTION_REALS, &o.fill, 1, NULL, &filled},
+		{"mirror", OPTION_WORD, &o.mirror, 1, mirrors, &o.mirror}, {"mean", OPTION_WORD, &o.mean, 1, means, &o.mean},
+		{"precision", OPTION_WORD, &half, 1, DEVICE_PRECISIONS, &half}, {"refine", OPTION_REALS, &used.refine, 1, NULL, &refined},
+		{"gain", OPTION_REALS, &used.gain, 1, NULL, &gains}, {"effort", OPTION_INTS, &o.effort, 1, NULL, &effort},
+		{"skip-air", OPTION_REALS, &o.air, 1, NULL, &air}, {"rule", OPTION_WORD, &o.rule, 1, rules, &o.rule},
+		{"threshold", OPTION_LIST, o.threshold.v, ARG_LIST, NULL, &o.threshold.n}, {"class", OPTION_INTS, &o.class, 1, NULL, &one},
+		{NULL, OPTION_END, NULL, 0, NULL, NULL}};
+	json_t *a = option_json(table);
 
-	for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
-		if (choices[i].value)
-			json_object_set_new(a, choices[i].key, word(choices[i].words, choices[i].value));
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		if (numbers[i].value != numbers[i].none)
-			json_object_set_new(a, numbers[i].key, json_real(numbers[i].value));
-	if (o->mode != WINDOW_CONSTANT)
-		json_object_set_new(a, "sigma", json_real(o->sigma));
-	if (o->within)
-		json_object_set_new(a, "within", json_string(o->within));
-	if (o->threshold.n)
-		json_object_set_new(a, "threshold", json_reals(o->threshold.v, o->threshold.n));
-	if (o->threshold.n == 1)
-		json_object_set_new(a, "class", json_integer(o->class));
-	if (o->models.n > 1) {
-		json_object_set_new(a, "models", more = json_array());
-		for (int i = 0; i < o->models.n; i++)
-			json_array_append_new(more, json_string(o->models.v[i]));
-	}
+	json_object_set_new(a, "model", json_string(o.models.v[0]));
+	if (o.within)
+		json_object_set_new(a, "within", json_string(o.within));
+	if (o.models.n > 1)
+		json_object_set_new(a, "models", texts(&o.models));
 	if (json_array_size(w->hash))
 		json_object_set(a, "hash", w->hash);
 	return a;
-}
-
-static int64_t slab_bytes(const struct work *w, const int64_t size[3])
-{
-	return (int64_t)sizeof(float) * (net_classes(w->m.net[0]) + 1) * size[1] * size[2] * w->w.roi[0] * (w->w.refine > 0 ? 2 : 1);
 }
 
 /* Networks planned for this volume; where the window is given, that was done before the first one came, while it was on its way. */
@@ -143,7 +112,7 @@ static int plan(struct work *w, const struct grid *g, struct err *e)
 	memcpy(roi, w->w.roi, sizeof roi);
 	for (int i = 0; i < w->m.n; i++)
 		window_fit(w->m.net[i], size, roi);
-	return ensemble_plan(&w->m, w->w.batch, roi, (size_t)slab_bytes(w, size), e);
+	return ensemble_plan(&w->m, w->w.batch, roi, window_memory(&w->w, w->k, net_classes(w->m.net[0]), size, roi), e);
 }
 
 static void report(const struct work *w, const struct frame *f)
@@ -238,7 +207,7 @@ static void set(struct work *w)
 	w->w = (struct window_opts){.overlap = o->overlap < 0 ? 0.25 : o->overlap, .grid = (enum window_grid_kind)(o->grid < 0 ? 0 : o->grid),
 		.mode = (enum window_mode)o->mode, .sigma = o->sigma, .batch = o->batch, .padding = (enum k_pad)o->padding, .fill = (float)o->fill,
 		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine, .gain = o->gain,
-		.skip_air = o->air > UNSET, .air = o->air};
+		.skip_air = o->air > UNSET, .air = o->air, .room = WINDOW_ROOM};
 	if (o->effort)
 		window_effort(&w->w, o->effort);
 	w->w.tick = tick;
@@ -247,24 +216,13 @@ static void set(struct work *w)
 	w->w.pipe = &w->pipe;
 }
 
-static json_t *hash_models(const struct arg_strs *models)
-{
-	json_t *a = json_array();
-	char hash[HASH_TEXT];
-
-	for (int i = 0; i < models->n; i++)
-		if (!hash_file(models->v[i], hash))
-			json_array_append_new(a, json_string(hash));
-	return a;
-}
-
 static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 {
-	struct work w = {.o = o, .c = c, .scans = count_scans(c), .begun = progress_now()};
+	struct work w = {.o = o, .c = c, .scans = stream_count_all(c), .begun = progress_now()};
 	int r;
 
 	set(&w);
-	w.hash = hash_models(&o->models);
+	w.hash = ensemble_hashes(o->models.v, o->models.n);
 	w.rule = prob_rule_make(o->rule, o->threshold.n, o->threshold.v, o->class);
 	w.k = device_open(o->device, (enum k_precision)o->precision, e);
 	if (!w.k || ensemble_open(&w.m, o->models.v, o->models.n, w.k, e))

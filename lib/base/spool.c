@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/base/mem.h"
@@ -83,4 +85,35 @@ int spool_out(const struct spool *s, int64_t at, size_t n, struct out *o, struct
 	}
 	free(piece);
 	return bad ? -1 : 0;
+}
+
+void *spool_map(const struct spool *s, size_t n, struct err *e)
+{
+	void *p = MAP_FAILED;
+
+	errno = posix_fallocate(s->fd, 0, (off_t)n);
+	if (!errno)
+		p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+	if (p != MAP_FAILED)
+		return p;
+	err_sys(e, s->dir, "cannot have a temporary file of %zu MB", n >> 20);
+	return NULL;
+}
+
+void spool_unmap(void *p, size_t n)
+{
+	munmap(p, n);
+}
+
+void spool_rest(void *p, size_t n)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), lo = (uintptr_t)p & ~(page - 1), hi = ((uintptr_t)p + n + page - 1) & ~(page - 1);
+
+	madvise((void *)lo, hi - lo, MADV_DONTNEED);
+}
+
+void spool_zero(const struct spool *s, int64_t at, void *p, size_t n)
+{
+	if (fallocate(s->fd, FALLOC_FL_ZERO_RANGE, (off_t)at, (off_t)n)) /* not every file system can */
+		memset(p, 0, n);
 }

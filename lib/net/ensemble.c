@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/base/hash.h"
 #include "lib/base/mem.h"
 
 /* The patches a model was trained with, "X,Y,Z". */
@@ -69,4 +70,15 @@ int ensemble_plan(struct ensemble *m, int64_t batch, const int64_t roi[3], size_
 	}
 	m->held = sum;
 	return 0;
+}
+
+json_t *ensemble_hashes(const char *const *paths, int n)
+{
+	json_t *a = json_array();
+	char hash[HASH_TEXT];
+
+	for (int i = 0; i < n; i++)
+		if (!hash_file(paths[i], hash))
+			json_array_append_new(a, json_string(hash));
+	return a;
 }

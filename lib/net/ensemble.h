@@ -21,4 +21,7 @@ void ensemble_close(struct ensemble *m);
    bytes beside them. */
 int ensemble_plan(struct ensemble *m, int64_t batch, const int64_t roi[3], size_t more, struct err *e);
 
+/* The hashes of those of the paths that are files, a JSON array. Caller json_decref()s. */
+json_t *ensemble_hashes(const char *const *paths, int n);
+
 #endif

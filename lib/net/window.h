@@ -45,8 +45,10 @@ struct window_opts {
 	void *tick_arg;
 	struct window_stats *stats;  /* added to; may be NULL */
 	struct window_pipe *pipe;    /* where the image comes from; NULL: it is in memory */
+	size_t room;                 /* bytes of accumulators that are held in the host's memory: more lie in a temporary file (base/spool.h) */
 };
-#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .gain = 1.5e-4}
+#define WINDOW_ROOM ((size_t)512 << 20)
+#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .gain = 1.5e-4, .room = WINDOW_ROOM}
 
 /* Set grid, overlap, refine and gain to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows:
    seg-window(1). */
@@ -87,6 +89,9 @@ typedef int window_sink(void *arg, int64_t z, int64_t n, const float *logits, st
 int window_run(const struct window_opts *o, const struct k_backend *k, const struct window_predictor *p, int models, const struct tensor *image,
                window_sink *sink, void *sink_arg, struct err *e);
 
+/* Bytes of accumulators that a run with windows of roi, as window_fit has it, will hold in memory. */
+size_t window_memory(const struct window_opts *o, const struct k_backend *k, int64_t classes, const int64_t size[3], const int64_t roi[3]);
+
 /* A network as predictor; n is borrowed. */
 struct window_predictor window_net(struct net *n);
 
@@ -101,9 +106,9 @@ int window_labels(const struct window_opts *o, const struct k_backend *k, struct
 /* What becomes of a volume frame, whose `image` [C,Z,Y,X] of any type goes through the networks (which agree in channels and classes): written to
    o->pipe, while the windows run, with `pred` U8 [Z,Y,X] by the rule, or `prob` F32 [K,Z,Y,X] and metadata `prob` = "probabilities" or "logits";
    the image is dropped unless `keep`. An image that is not finite, or not of the networks' channels, is an error. 0 or -1.
-   Memory: accumulators of one window's depth, or of two with `refine`; as many slices of the image as F32, unless it is that and in memory, and
-   all of it where it comes through a pipe and has several channels or is kept; the networks' arenas. Of the scores all classes but the first wait
-   in a temporary file (base/spool.h); for the Dice rule they are in memory. */
+   Memory: accumulators of one window's depth, or of two with `refine`, or their file's cache; as many slices of the image as F32, unless it is that
+   and in memory, and all of it where it comes through a pipe and has several channels or is kept; the networks' arenas. Of the scores all classes
+   but the first wait in a temporary file (base/spool.h); for the Dice rule they are in memory. */
 struct prob_rule;
 enum window_output { WINDOW_LABELS, WINDOW_PROB, WINDOW_LOGITS };
 int window_frame(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f,

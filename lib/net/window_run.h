@@ -2,6 +2,7 @@
 #ifndef NIIPIPE_WINDOW_RUN_H
 #define NIIPIPE_WINDOW_RUN_H
 
+#include "lib/base/spool.h"
 #include "lib/net/window.h"
 #include "lib/volume/prob.h"
 
@@ -27,6 +28,39 @@ int window_feed_hold(struct window_feed *f, int64_t lo, int64_t hi, struct err *
 
 /* *t: what can be read here of the image, which begins at the slice returned. */
 int64_t window_feed_look(const struct window_feed *f, struct tensor *t);
+
+/* Accumulators of one volume, a ring of `depth` slices: what lies below all windows that are still to be blended is handed on; so, with windows that
+   come by rising z, one window's depth is enough, and what a batch spans. */
+struct window_ring {
+	const struct window_opts *o;
+	const struct k_backend *k;
+	int64_t classes, size[3], roi[3], depth, plane, blocks; /* voxels of a slice; K_SURE's of a row */
+	int64_t some;          /* slices handed on at once */
+	int64_t done, ready;   /* slices handed on; slices below are in the ring, cleared before the first window came, or were handed on */
+	float *weight, *acc, *sum; /* on the device */
+	uint8_t *sure;         /* with `refine`: of k_doubt, */
+	int64_t mask;          /* and how many voxels that were handed on are no background */
+	float *host;           /* staging; NULL where the device's memory is the host's */
+	struct spool spool;    /* where acc and sum lie, if mapped: bytes */
+	size_t mapped;
+	window_sink *sink;
+	void *sink_arg;
+};
+int window_ring_open(struct window_ring *r, const struct window_opts *o, const struct k_backend *k, const struct window_grid *g, int64_t classes,
+                     int64_t depth, window_sink *sink, void *sink_arg, struct err *e);
+void window_ring_close(struct window_ring *r);
+
+/* A window's logits, turned as flip says. */
+int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, const float *logits, struct err *e);
+
+/* Voxels so far that are no background. */
+int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e);
+
+/* What the window, whose weights will count so many times, could still change: k_doubt's sum. */
+int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double *doubt, struct err *e);
+
+/* Hand on all slices below z. */
+int window_ring_flush(struct window_ring *r, int64_t z, struct err *e);
 
 /* Note that the error is one of reading or writing. Returns -1. */
 int window_broken(struct window_pipe *p);

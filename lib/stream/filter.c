@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
 
@@ -75,4 +77,21 @@ int stream_pass(const struct arg_common *c, const char *name, stream_pass_fn *fn
 int stream_each(const struct arg_common *c, stream_fn *fn, void *arg, struct err *e)
 {
 	return all_streams(c, &(struct work){.fn = fn, .arg = arg, .verbose = c->verbose}, e);
+}
+
+int64_t stream_count_all(const struct arg_common *c)
+{
+	int64_t sum = 0;
+	struct err e;
+
+	for (int i = 0; i < c->argc; i++) {
+		struct stream *s = strcmp(c->argv[i], "-") ? stream_open(c->argv[i], &e) : NULL;
+		int64_t n = s && stream_mapped(s) ? stream_count(s, &e) : -1;
+
+		stream_close(s);
+		if (n < 0)
+			return 0;
+		sum += n;
+	}
+	return sum;
 }

@@ -33,7 +33,7 @@ static const struct { const char *tool, *hash, *file; } hashed[] = {
 
 /* Where the first key is there, the second follows from it. */
 static const struct { const char *tool, *key, *follows; } followers[] = {
-	{"seg-window", "effort", "grid"}, {"seg-window", "effort", "overlap"}, {"seg-window", "effort", "refine"}, {"seg-window", "effort", "inner"},
+	{"seg-window", "effort", "grid"}, {"seg-window", "effort", "overlap"}, {"seg-window", "effort", "refine"}, {"seg-window", "effort", "gain"},
 	{"seg-window", "models", "model"}, {"nii-resample", "affine", "size"},
 };
 

@@ -59,4 +59,7 @@ int stream_pass(const struct arg_common *c, const char *name, stream_pass_fn *fn
 /* As stream_filter without output: for tools that only read. */
 int stream_each(const struct arg_common *c, stream_fn *fn, void *arg, struct err *e);
 
+/* How many frames these will see: of files that can be gone through beforehand. 0: not known. */
+int64_t stream_count_all(const struct arg_common *c);
+
 #endif

@@ -132,6 +132,29 @@ static void hashes(void)
 		ok(hash_bytes(data, known[i].n) == known[i].hash && in_pieces(data, known[i].n, i) == known[i].hash, "hash of %zu bytes", known[i].n);
 }
 
+/* A file as memory: 0 at first, and again where that is asked; what was left to rest is there still. */
+static void mapped(const char *bytes, size_t n)
+{
+	struct spool s;
+	struct err e = {""};
+	size_t wrong = 0;
+	char *p;
+
+	ok(!spool_open(&s, &e) && (p = spool_map(&s, n, &e)), "%s", e.text);
+	for (size_t i = 0; i < n; i++)
+		wrong += p[i] != 0;
+	memcpy(p, bytes, n);
+	spool_rest(p + 5, n - 5);
+	ok(!wrong && !memcmp(p, bytes, n), "mapped: 0, then what was written");
+	spool_zero(&s, 4097, p + 4097, 10000);
+	for (size_t i = 0; i < n; i++)
+		wrong += p[i] != (i >= 4097 && i < 14097 ? 0 : bytes[i]);
+	ok(!wrong, "mapped: 0 again, no byte more");
+	spool_unmap(p, n);
+	ok(!spool_map(&s, (size_t)1 << 55, &e) && strstr(e.text, ": cannot have a temporary file of 34359738368 MB: "), "%s", e.text);
+	spool_close(&s);
+}
+
 /* What is put in any order comes out in its own. */
 static void spooled(void)
 {
@@ -153,6 +176,7 @@ static void spooled(void)
 	ok(!out_open(&o, "build/spooled", 1, &e) && spool_out(&s, 3, sizeof bytes, &o, &e) && strstr(e.text, "became shorter"), "%s", e.text);
 	out_abort(&o);
 	spool_close(&s);
+	mapped(bytes, sizeof bytes);
 	setenv("TMPDIR", "/nowhere", 1);
 	ok(spool_open(&s, &e) && !strcmp(e.text, "/nowhere: cannot make a temporary file: No such file or directory"), "%s", e.text);
 	unsetenv("TMPDIR");

@@ -391,9 +391,15 @@ static void slabs(void)
 
 			whole(&o, image, want);
 			ok(!ramped(&o, &image_tensor, got) && !memcmp(got, want, sizeof got), "grid %d, overlap %g: slabs give the whole's bytes", grid, overlaps[i]);
+			o.room = 0;
+			ok(!ramped(&o, &image_tensor, got) && !memcmp(got, want, sizeof got), "with accumulators in a file, too");
+			o.room = WINDOW_ROOM;
 			o.refine = 0.999999;
 			o.mirror = 0;
 			ok(!ramped(&o, &image_tensor, got), "refined");
+			memcpy(want, got, sizeof want);
+			o.room = 0;
+			ok(!ramped(&o, &image_tensor, got) && !memcmp(got, want, sizeof got), "refined, with accumulators in a file");
 		}
 }
 
