@@ -5,6 +5,10 @@
 #ifndef NIIPIPE_ACT_TABLE_H
 #define NIIPIPE_ACT_TABLE_H
 
+#ifndef ACT_TEXT
+#include "kernels/act.h"
+#endif
+
 /* Klambauer et al. 2017 */
 #define ACT_SELU_SCALE 1.0507009873554805f
 #define ACT_SELU_ALPHA 1.6732632423543772f

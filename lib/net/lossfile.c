@@ -23,8 +23,8 @@ static const struct { const char *target; enum hyper_loss loss; } targets[] = {
 	{"BCEWithLogitsLoss", LOSS_BCE},
 };
 
-/* How a key is read: a flag; a number; one from 0 to 1 or null; how volumes weigh (all of which have a default); a label or what is none; weights of the
-   classes; of the activation; what has but one value here: true or false, null, false, "mean" */
+/* How a key is read: a flag; a number; one from 0 to 1 or null; how volumes weigh (all of which have a default); a label or what is none; weights of
+   the classes; of the activation; what has but one value here: true or false, null, false, "mean" */
 enum how { FLAG, REAL, SHARE, VOLUME, LABEL, WEIGHT, ACTIVATION, EITHER, NONE, OFF, MEAN };
 
 /* The losses that have it; the field, and the peer's default */
