@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { ALIGN = 64, HUGE_PAGE = 2 << 20, LARGE = 8 << 20, KEPT = 32 << 20 };
+enum { ALIGN = 64, HUGE_PAGE = 2 << 20, LARGE = 8 << 20, KEPT = 32 << 20, LEAST = 16 };
 
 int mem_mul(size_t *out, size_t a, size_t b)
 {
@@ -50,6 +50,20 @@ void *mem_zero(size_t n, size_t size, const char *what, struct err *e)
 	if (p)
 		memset(p, 0, n * size);
 	return p;
+}
+
+int mem_more(void *array, size_t n, size_t size, const char *what, struct err *e)
+{
+	size_t bytes, room = n < LEAST ? LEAST : 2 * n;
+	void *p, **a = array;
+
+	if (n && (n < LEAST || n & (n - 1)))
+		return 0;
+	p = room < n || mem_mul(&bytes, room, size) ? NULL : realloc(*a, bytes);
+	if (!p)
+		return e ? err_set(e, NULL, "not enough memory for %s (%zu of them)", what, n) : -1;
+	*a = p;
+	return 0;
 }
 
 void mem_steady(void)

@@ -79,12 +79,12 @@ struct graph_head { int value; float weight; };
 
 struct graph {
 	struct graph_op *op;
-	int n, room;
+	int n;
 	struct graph_param *param;
-	int params, params_room;
+	int params;
 	int64_t floats;  /* of all trained parameters */
 	struct graph_param *buffer; /* until graph_output, which puts them behind the parameters: from `trained` on */
-	int buffers, buffers_room, trained;
+	int buffers, trained;
 	int64_t buffer_floats;
 	int out;         /* the logits */
 	float out_weight; /* of their loss, 1 but for deep supervision */

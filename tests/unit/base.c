@@ -79,6 +79,30 @@ static void errors(void)
 	ok(!mem_new(SIZE_MAX / 4, 8, "a test", &e), "too much memory: %s", e.text);
 }
 
+/* An array of ints grown one by one, that shrinks between, too. */
+static void growing(void)
+{
+	struct err e;
+	int *a = NULL, same = 1;
+	size_t n = 0;
+
+	for (size_t most = 10; most < 100000; most *= 3) {
+		for (; n < most; n++) {
+			if (mem_more(&a, n, sizeof *a, "ints", &e))
+				break;
+			a[n] = (int)n;
+		}
+		for (size_t i = 0; i < n; i++)
+			same &= a[i] == (int)i;
+		same &= n == most;
+		n /= 2;
+	}
+	ok(same, "an array grows by one and keeps what is in it");
+	ok(mem_more(&a, (size_t)1 << 62, sizeof *a, "ints", &e) && !strcmp(e.text, "not enough memory for ints (4611686018427387904 of them)") && a[4] == 4,
+	   "more than there is: %s, and the array as it was", e.text);
+	free(a);
+}
+
 /* python-xxhash on bytes (7 i + 3) mod 256 */
 static void hashes(void)
 {
@@ -123,6 +147,7 @@ static void spooled(void)
 
 int main(void)
 {
+	growing();
 	hashes();
 	philox();
 	random_numbers();
