@@ -355,7 +355,7 @@ runs_are() {
 	[ "$(column l.tsv val_dice | grep -cE '^(0|1)(\.[0-9]+)?$')" -eq 2 ]
 	nii-patch -s 8,8,8 --pos 0.5 --ignore-label 7 -n 2 --seed 1 a.ts >p.ts
 	seg-train $net --ignore-label 7 -o whole.ts p.ts
-	ts-select -i 0 p.ts | seg-train $net --ignore-label 7 -o part.ts
+	ts-select --index 0 p.ts | seg-train $net --ignore-label 7 -o part.ts
 	nii-patch -s 8,8,8 --pos 0.5 --ignore-label 7 -n 2 --seed 1 --skip 1 a.ts | seg-train --threads 1 --resume part.last.ts -o part.ts
 	ts-cmp whole.ts part.ts
 }
