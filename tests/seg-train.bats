@@ -368,6 +368,7 @@ runs_are() {
 	$patches -n 1 train.ts >p.ts
 	fails 1 "seg-train: --class-weights: 3 given, the network has 2 classes" seg-train $net --class-weights 1,2,3 -o m.ts p.ts
 	fails 1 "seg-train: --class-weights has no meaning with this loss" seg-train $net --loss gdice --class-weights 1,2 -o m.ts p.ts
+	fails 1 "seg-train: 2 strides for 2 levels of channels: one fewer is wanted" seg-train $net --strides 2,2 -o m.ts p.ts
 	fails 1 "seg-train: --focal-softmax has no meaning with --loss dicece" seg-train $net --focal-softmax -o m.ts p.ts
 	fails 1 "seg-train: --focal-softmax needs classes: the network has one channel" seg-train $net --classes 1 --loss focal --focal-softmax -o m.ts p.ts
 	fails 1 "seg-train: --loss-config says all of the loss: --loss and its options have no meaning with it" \
