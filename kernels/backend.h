@@ -46,10 +46,12 @@ struct k_conv; /* opaque: primitives and packed weights */
      instance: d*h*w of one n and channel;  group: the same, c / groups channels together;  batch: one channel of all n;
      running: nothing, they are given (batch normalisation in inference).
    relu; lrelu: x > 0 ? x : slope x;  prelu: x > 0 ? x : alpha[c or 0] x;  elu: x > 0 ? x : slope (exp(x) - 1);  gelu: x Phi(x), the exact one;
-   swish: x sigmoid(x);  mish: x tanh(log(1 + exp(x)));  sigmoid;  tanh.
+   swish: x sigmoid(slope x);  mish: x tanh(log(1 + exp(x)));  sigmoid;  tanh;  relu6: min(max(x, 0), 6);  selu: 1.0507.. elu of slope 1.6732..;
+   celu: x > 0 ? x : slope (exp(x / slope) - 1), slope > 0;  gelu_tanh: x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
    y may be x, or res (written in place), where their pitches are equal. */
 enum k_norm_kind { K_NORM_NONE, K_NORM_INSTANCE, K_NORM_GROUP, K_NORM_BATCH, K_NORM_RUNNING };
-enum k_act_kind { K_ACT_NONE, K_ACT_RELU, K_ACT_LRELU, K_ACT_PRELU, K_ACT_ELU, K_ACT_GELU, K_ACT_SWISH, K_ACT_MISH, K_ACT_SIGMOID, K_ACT_TANH };
+enum k_act_kind { K_ACT_NONE, K_ACT_RELU, K_ACT_LRELU, K_ACT_PRELU, K_ACT_ELU, K_ACT_GELU, K_ACT_SWISH, K_ACT_MISH, K_ACT_SIGMOID, K_ACT_TANH,
+	K_ACT_RELU6, K_ACT_SELU, K_ACT_CELU, K_ACT_GELU_TANH };
 /* batch, of several processes together: adds sums[n] (host memory) up over all of them, in place. */
 struct k_ranks { int (*add)(void *arg, double *sums, int64_t n, struct err *e); void *arg; };
 struct k_norm {
@@ -60,7 +62,7 @@ struct k_norm {
 	int single;           /* sums go voxel by voxel even where pitches are c: the same bits as with wider ones */
 	int given;            /* mean and rstd are not taken but read: the y of before once more */
 	float eps, slope;
-	float momentum;       /* batch: running = (1 - momentum) running + momentum (mean, or variance with n - 1) */
+	float momentum;       /* batch, instance (the mean of all n): running = (1 - momentum) running + momentum (mean, or variance with n - 1) */
 	int64_t groups;       /* group: divides c */
 	int64_t alphas;       /* length of alpha: 1 or c */
 	const struct k_ranks *ranks; /* batch: whose statistics are taken together; NULL: this process's alone. Parameters' gradients are its own. */
@@ -68,7 +70,7 @@ struct k_norm {
 };
 
 /* The pointers of one application. Statistics: mean, rstd [n,c], written forward, read backward. gamma, beta NULL: no affine.
-   running_mean, running_var [c]: read by `running`, brought up to date by `batch` (NULL: not wanted). */
+   running_mean, running_var [c]: read by `running`, brought up to date by `batch` and `instance` (NULL: not wanted). */
 struct k_norm_fwd {
 	const void *x, *res;
 	void *y, *y2;
@@ -138,9 +140,13 @@ struct k_scale {
      ce (torch cross_entropy): sum over voxels of (1 - smoothing) weight[y] (-log p_y) + smoothing/k sum_c weight[c] (-log p_c), over sum weight[y]
      bce, and ce of k = 1 (torch binary_cross_entropy_with_logits, pos_weight = weight): mean over (n, v, c), against the one-hot label
      focal (monai/losses/focal_loss.py): with z = l or, where g = 0, -l: mean over (n, v, c) of weight[c] (pos or, g = 0, neg)
-                             (1 - sigmoid(z))^gamma (-log sigmoid(z)), c without 0 where not `background` */
+                             (1 - sigmoid(z))^gamma (-log sigmoid(z)), c without 0 where not `background`
+     focal_softmax (the same with use_softmax, k > 1): mean over (n, v, c) of weight[c] (pos or, c = 0, neg) g (1 - p)^gamma (-log p), c without 0,
+                             and p the softmax without channel 0, where not `background`
+   Voxels labelled `ignore` (where `masked`; nnU-Net's ignore label, MONAI's ignore_index) are in none of the sums; bce and the focal losses are
+   then divided by the number of the others, not times k, as both peers do. Where all are ignored the entropy is 0. */
 enum k_overlap { K_DICE, K_JACCARD, K_TVERSKY, K_GENERALISED };
-enum k_entropy { K_CE, K_BCE, K_FOCAL };
+enum k_entropy { K_CE, K_BCE, K_FOCAL, K_FOCAL_SOFTMAX };
 struct k_loss {
 	int64_t n, vox, k;
 	float w_dice, w_ce;      /* 0: term absent */
@@ -153,6 +159,8 @@ struct k_loss {
 	float smoothing;         /* ce */
 	float gamma, pos, neg;   /* focal */
 	const float *weight;     /* [k], host memory; NULL: 1 each */
+	int masked;
+	uint8_t ignore;
 };
 
 /* One optimizer step on n parameters, with scale * g in g's place, in PyTorch's order of operations (torch/optim/{adam,adamw,sgd}.py):
@@ -265,8 +273,8 @@ struct k_backend {
 	/* to [n,small] = label [n, small * factor] at the voxel nearest to the middle (nnU-Net's nearest-exact) */
 	int (*label_down)(uint8_t *to, const uint8_t *label, int64_t n, const int64_t small[3], const int factor[3], struct err *e);
 
-	/* label: one byte a voxel. out (host): total, overlap, entropy. dlogits NULL: the value only. A label >= k (k = 1: >= 2) is an error that names the
-	   voxel. Scratch depends on n, vox and k alone. */
+	/* label: one byte a voxel. out (host): total, overlap, entropy. dlogits NULL: the value only. A label >= k (k = 1: >= 2) that is not ignored is an
+	   error that names the voxel. Scratch depends on n, vox and k alone. */
 	size_t (*loss_scratch)(const struct k_loss *g);
 	int (*loss)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e);
 

@@ -1,22 +1,19 @@
 /* Softmax (of one channel: sigmoid), overlap and entropy in two passes: sums (the probabilities go where the gradient will be), then the gradient.
    Voxels go through in blocks with the channels apart, so that every step is on whole vectors; sums are floats within a block, then doubles.
    With a = d overlap/dp = fI g + fP (1 or 2 p):  dl_j = p_j (a_j - sum_c p_c a_c),  of one channel p (1 - p) a;  cross entropy: weight (p_j - g_j)
-   over the weights' sum;  focal with z = l or -l: d/dz (1 - s(z))^gamma (-log s(z)) = -(1 - s(z))^gamma (gamma s(z) (-log s(z)) + s(-z)). */
+   over the weights' sum;  focal with z = l or -l: d/dz (1 - s(z))^gamma (-log s(z)) = -(1 - s(z))^gamma (gamma s(z) (-log s(z)) + s(-z)).
+   softmax focal, y the label:  dl_j = (1 - p_y)^gamma (1 + gamma p_y (-log p_y) / (1 - p_y)) (p_j - g_j). */
 #include "kernels/loss.h"
 
 #include <string.h>
 
 #include "kernels/cpu.h"
-#include "kernels/vmath.h"
+#include "kernels/loss_entropy.h"
 
-enum { CHUNK = 8192, BLOCK = 64 }; /* voxels */
+enum { CHUNK = 8192 }; /* voxels */
 
-/* Of a chunk: entropy, first wrong voxel, then per channel I, P and G. */
-enum { ENTROPY, WRONG, CLASSES };
-
-/* One block: logits, then probabilities, of every channel [k][BLOCK]; which channel is the label's (-1: none); 1, beyond the end 0, and that times
-   the label's weight. */
-struct block { float *p; float label[BLOCK], there[BLOCK], weight[BLOCK]; };
+/* Of a chunk: entropy, first wrong voxel, how many are not ignored, then per channel I, P and G. */
+enum { ENTROPY, WRONG, VALID, CLASSES };
 
 static int64_t chunks_of(const struct k_loss *g)
 {
@@ -65,10 +62,10 @@ static void take(const struct k_loss *g, struct block *b, const float *l, const 
 	else
 		apart(b->p, l, vox, g->k);
 	for (int64_t v = 0; v < BLOCK; v++)
-		b->label[v] = v < vox ? label[v] - first : 0, b->there[v] = b->weight[v] = v < vox;
+		b->label[v] = v < vox ? label[v] - first : 0, b->there[v] = b->weight[v] = v < vox && !loss_ignored(g, label[v]);
 	if (g->weight && g->entropy == K_CE && g->k > 1)
 		for (int64_t v = 0; v < vox; v++)
-			b->weight[v] = g->weight[label[v]];
+			b->weight[v] = b->there[v] > 0 ? g->weight[label[v]] : 0;
 }
 
 static void give(const struct k_loss *g, const struct block *b, float *to, int64_t vox)
@@ -126,54 +123,6 @@ static float cross_all(const struct k_loss *g, const struct block *b)
 	return vec_total(all);
 }
 
-/* -- entropies of a channel against the rest, of logits ------------------------ */
-struct binary { float gamma, pos, neg; };
-
-static struct binary binary_of(const struct k_loss *g, int64_t c)
-{
-	const float w = (float)loss_weight(g, c);
-
-	return g->entropy == K_FOCAL ? (struct binary){g->gamma, g->pos * w, g->neg * w} : (struct binary){0, w, 1};
-}
-
-static float binary_sum(const struct k_loss *g, const struct block *b)
-{
-	float sum = 0;
-
-	for (int64_t c = loss_binary_first(g); c < g->k; c++) {
-		const struct binary f = binary_of(g, c);
-		vec all = {0};
-
-		for (int v = 0; v < BLOCK; v += VL) {
-			vec l = load(b->p + c * BLOCK + v), zero = {0};
-			ints own = load(b->label + v) == (float)c;
-			struct vec_logistic r = vec_logistic(vec_choose(own, l, -l), f.gamma);
-
-			all += vec_choose(own, zero + f.pos, zero + f.neg) * r.down * r.cost * load(b->there + v);
-		}
-		sum += vec_total(all);
-	}
-	return sum;
-}
-
-/* Its gradient times `share`, added to that of the probabilities. */
-static void binary_gradient(const struct k_loss *g, const struct block *logits, struct block *to, const float share)
-{
-	for (int64_t c = loss_binary_first(g); c < g->k; c++) {
-		const struct binary f = binary_of(g, c);
-
-		for (int v = 0; v < BLOCK; v += VL) {
-			float *d = to->p + c * BLOCK + v;
-			vec l = load(logits->p + c * BLOCK + v), zero = {0}, m;
-			ints own = load(to->label + v) == (float)c;
-			struct vec_logistic r = vec_logistic(vec_choose(own, l, -l), f.gamma);
-
-			m = vec_choose(own, zero - f.pos, zero + f.neg) * share * r.down;
-			store(d, load(d) + m * (f.gamma * r.s * r.cost + (1 - r.s)));
-		}
-	}
-}
-
 static void sigmoid(struct block *b)
 {
 	for (int v = 0; v < BLOCK; v += VL)
@@ -207,13 +156,15 @@ static double activate(const struct k_loss *g, struct block *b)
 
 	if (loss_binary(g))
 		sum = binary_sum(g, b);
+	else if (g->entropy == K_FOCAL_SOFTMAX)
+		sum = soft_focal_sum(g, b);
 	else if (g->smoothing > 0)
 		sum = (double)g->smoothing / (double)g->k * (double)cross_all(g, b);
 	if (g->k == 1)
 		sigmoid(b);
 	else
 		own *= (double)softmax(g, b);
-	return loss_binary(g) ? sum : sum + own;
+	return loss_binary(g) || g->entropy == K_FOCAL_SOFTMAX ? sum : sum + own;
 }
 
 static void chunk_sums(const struct k_loss *g, const float *l, const uint8_t *label, float *keep, int64_t vox, double *part)
@@ -222,9 +173,11 @@ static void chunk_sums(const struct k_loss *g, const float *l, const uint8_t *la
 	const int classes = g->k == 1 ? 2 : (int)g->k;
 
 	memset(part, 0, sizeof *part * (size_t)part_len(g));
-	part[WRONG] = -1;
+	part[WRONG] = -1, part[VALID] = (double)vox;
 	for (int64_t v = 0; v < vox && part[WRONG] < 0; v++)
-		if (label[v] >= classes)
+		if (loss_ignored(g, label[v]))
+			part[VALID]--;
+		else if (label[v] >= classes)
 			part[WRONG] = (double)v;
 	if (part[WRONG] >= 0)
 		return;
@@ -240,16 +193,16 @@ static void chunk_sums(const struct k_loss *g, const float *l, const uint8_t *la
 }
 
 /* Sums of the parts by n. Returns the first wrong voxel or -1. */
-static int64_t gather(const struct k_loss *g, const double *part, int64_t step, double *sums, double *entropy)
+static int64_t gather(const struct k_loss *g, const double *part, int64_t step, double *sums, double *entropy, double *valid)
 {
 	int64_t chunks = chunks_of(g), wrong = -1;
 
-	*entropy = 0;
+	*entropy = *valid = 0;
 	memset(sums, 0, sizeof *sums * (size_t)(3 * g->n * g->k));
 	for (int64_t i = 0; i < g->n * chunks; i++) {
 		const double *p = part + i * step;
 
-		*entropy += p[ENTROPY];
+		*entropy += p[ENTROPY], *valid += p[VALID];
 		if (p[WRONG] >= 0 && wrong < 0)
 			wrong = i / chunks * g->vox + i % chunks * CHUNK + (int64_t)p[WRONG];
 		for (int64_t c = 0; c < 3 * g->k; c++)
@@ -271,7 +224,7 @@ static struct smooth smooth_of(const struct k_loss *g, float entropy)
 	return s;
 }
 
-/* The gradient of one block, in place of its probabilities; entropy: of the cross entropy's sum, 0 where there is none. */
+/* The gradient of one block, in place of its probabilities; entropy: of the cross entropy's sum, 0 where there is none. Ignored voxels: 0. */
 static void gradient(const struct k_loss *g, struct block *b, const double *factor, const float entropy)
 {
 	const struct smooth even = smooth_of(g, entropy);
@@ -279,7 +232,7 @@ static void gradient(const struct k_loss *g, struct block *b, const double *fact
 
 	for (int v = 0; v < BLOCK; v += VL) {
 		float *q = b->p + v;
-		vec dot = {0}, label = load(b->label + v), zero = {0}, own_ce = ce * load(b->weight + v);
+		vec dot = {0}, label = load(b->label + v), zero = {0}, own_ce = ce * load(b->weight + v), there = load(b->there + v);
 
 		for (int64_t c = 0; c < g->k; c++) {
 			vec p = load(q + c * BLOCK), a = zero + (float)factor[2 * c + 1];
@@ -298,7 +251,7 @@ static void gradient(const struct k_loss *g, struct block *b, const double *fact
 			d = p * (a - dot) + own_ce * (p - vec_choose(own, zero + 1, zero));
 			if (even.share > 0)
 				d += even.share * (even.all * p - (float)loss_weight(g, c));
-			store(q + c * BLOCK, d);
+			store(q + c * BLOCK, d * there);
 		}
 	}
 }
@@ -312,7 +265,7 @@ static void gradient_one(const struct k_loss *g, struct block *b, const double *
 		if (g->squared)
 			a *= 2 * p;
 		a += vec_choose(load(b->label + v) == 0.0f, zero + (float)factor[0], zero);
-		store(b->p + v, p * (1 - p) * a);
+		store(b->p + v, p * (1 - p) * a * load(b->there + v));
 	}
 }
 
@@ -320,6 +273,7 @@ static void chunk_gradient(const struct k_loss *g, const float *l, const uint8_t
 	double *part)
 {
 	struct block b = {.p = (float *)(part + part_len(g))}, logits = {.p = b.p + g->k * BLOCK};
+	const int own_entropy = g->entropy == K_CE && g->k > 1;
 
 	for (int64_t v = 0; v < vox; v += BLOCK) {
 		int64_t n = vox - v < BLOCK ? vox - v : BLOCK;
@@ -328,10 +282,10 @@ static void chunk_gradient(const struct k_loss *g, const float *l, const uint8_t
 		if (g->k == 1)
 			gradient_one(g, &b, factor);
 		else
-			gradient(g, &b, factor, loss_binary(g) ? 0 : entropy);
-		if (loss_binary(g) && entropy > 0) {
+			gradient(g, &b, factor, own_entropy ? entropy : 0);
+		if (!own_entropy && entropy > 0) {
 			take(g, &logits, l + v * g->k, label + v, n);
-			binary_gradient(g, &logits, &b, entropy);
+			(loss_binary(g) ? binary_gradient : soft_focal_gradient)(g, &logits, &b, entropy);
 		}
 		give(g, &b, d + v * g->k, n);
 	}
@@ -340,7 +294,7 @@ static void chunk_gradient(const struct k_loss *g, const float *l, const uint8_t
 int K(loss)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e)
 {
 	int64_t chunks = chunks_of(g), step = step_of(g), wrong;
-	double *part = scratch, *sums = part + g->n * chunks * step, *factor = sums + 3 * g->n * g->k, over, share;
+	double *part = scratch, *sums = part + g->n * chunks * step, *factor = sums + 3 * g->n * g->k, over, share, valid;
 
 #pragma omp parallel for schedule(static)
 	for (int64_t i = 0; i < g->n * chunks; i++) {
@@ -348,14 +302,14 @@ int K(loss)(const struct k_loss *g, const float *logits, const uint8_t *label, f
 
 		chunk_sums(g, logits + at * g->k, label + at, dlogits ? dlogits + at * g->k : NULL, vox, part + i * step);
 	}
-	wrong = gather(g, part, step, sums, &out[2]);
+	wrong = gather(g, part, step, sums, &out[2], &valid);
 	if (wrong >= 0)
 		return err_set(e, NULL, "label %d at voxel %lld: the network has %lld classes", label[wrong], (long long)wrong,
 		               (long long)(g->k == 1 ? 2 : g->k));
-	over = loss_entropy_over(g, sums);
-	share = g->w_ce > 0 ? (double)g->w_ce / over : 0;
+	over = loss_entropy_over(g, sums, valid);
+	share = g->w_ce > 0 && valid > 0 ? (double)g->w_ce / over : 0;
 	out[1] = loss_overlap(g, sums, factor);
-	out[2] = g->w_ce > 0 ? out[2] / over : 0;
+	out[2] = g->w_ce > 0 && valid > 0 ? out[2] / over : 0;
 	out[0] = (double)g->w_dice * out[1] + (double)g->w_ce * out[2];
 	if (!dlogits)
 		return 0;

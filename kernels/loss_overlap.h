@@ -22,23 +22,37 @@ K_TEXT double loss_weight(const struct k_loss *g, int64_t c)
 /* Is the entropy one of each channel against the rest, and from which channel on? */
 K_TEXT int loss_binary(const struct k_loss *g)
 {
-	return g->k == 1 || g->entropy != K_CE;
+	return g->k == 1 || g->entropy == K_BCE || g->entropy == K_FOCAL;
 }
 
-K_TEXT int64_t loss_binary_first(const struct k_loss *g)
+/* From which channel on the entropy counts: all but focal losses have the background */
+K_TEXT int64_t loss_entropy_first(const struct k_loss *g)
 {
-	return g->entropy == K_FOCAL ? loss_first(g) : 0;
+	return g->entropy == K_FOCAL || g->entropy == K_FOCAL_SOFTMAX ? loss_first(g) : 0;
 }
 
-/* What the entropy's sum is divided by; sums as overlap_value has them. */
-K_TEXT double loss_entropy_over(const struct k_loss *g, const double *sums)
+K_TEXT int loss_ignored(const struct k_loss *g, uint8_t label)
+{
+	return g->masked && label == g->ignore;
+}
+
+/* Of the softmax focal loss: what class c's voxels count by */
+K_TEXT double loss_focal_weight(const struct k_loss *g, int64_t c)
+{
+	return loss_weight(g, c) * (!g->background ? 1 : c ? (double)g->pos : (double)g->neg);
+}
+
+/* What the entropy's sum is divided by, 0: there is none; valid: how many voxels are not ignored; sums as overlap_value has them. */
+K_TEXT double loss_entropy_over(const struct k_loss *g, const double *sums, double valid)
 {
 	double over = 0;
 
-	if (loss_binary(g))
-		return (double)(g->n * g->vox * (g->k - loss_binary_first(g)));
+	if (!(valid > 0))
+		return 0;
+	if (loss_binary(g) || g->entropy == K_FOCAL_SOFTMAX)
+		return g->masked ? valid : valid * (double)(g->k - loss_entropy_first(g));
 	if (!g->weight)
-		return (double)(g->n * g->vox);
+		return valid;
 	for (int64_t n = 0; n < (g->batch ? 1 : g->n); n++)
 		for (int64_t c = 0; c < g->k; c++)
 			over += loss_weight(g, c) * sums[(3 * n + 2) * g->k + c];

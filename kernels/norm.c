@@ -92,6 +92,24 @@ static void settle(const struct k_norm *g, const struct k_norm_fwd *a, struct mo
 	a->running_var[c0] = follow(a->running_var[c0], (double)g->momentum, count > 1 ? var * count / (count - 1) : var);
 }
 
+/* The running statistics of instances: what those of all n are on average */
+static void follow_instances(const struct k_norm *g, const struct rows *r, const struct k_norm_fwd *a, void *scratch)
+{
+	for (int64_t c = 0; c < g->c; c++) {
+		double mean = 0, var = 0;
+
+		for (int64_t n = 0; n < g->n; n++) {
+			struct moments m = moments_of(g, r, scratch, n, c);
+			double own = m.sum / m.count, squares = m.squares - m.sum * own;
+
+			mean += own / (double)g->n;
+			var += (squares > 0 ? squares : 0) / (m.count > 1 ? m.count - 1 : 1) / (double)g->n;
+		}
+		a->running_mean[c] = follow(a->running_mean[c], (double)g->momentum, mean);
+		a->running_var[c] = follow(a->running_var[c], (double)g->momentum, var);
+	}
+}
+
 /* Of all processes together */
 static int settle_shared(const struct k_norm *g, const struct rows *r, const struct k_norm_fwd *a, void *scratch, struct err *e)
 {
@@ -128,6 +146,8 @@ static int statistics(const struct k_norm *g, const struct rows *r, const struct
 	for (int64_t n = 0; n < g->n; n += share.ns)
 		for (int64_t c = 0; c < g->c; c += share.channels)
 			settle(g, a, moments_of(g, r, scratch, n, c), n, c);
+	if (g->norm == K_NORM_INSTANCE && a->running_mean)
+		follow_instances(g, r, a, scratch);
 	return 0;
 }
 

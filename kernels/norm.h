@@ -146,10 +146,9 @@ static inline float slope_of(const struct k_norm *g, const float *alpha, int64_t
 {
 	switch (g->act) {
 	case K_ACT_NONE: return 1;
+	case K_ACT_RELU: return 0;
 	case K_ACT_PRELU: return alpha[g->alphas == 1 ? 0 : c];
-	case K_ACT_LRELU:
-	case K_ACT_ELU: return g->slope;
-	default: return 0;
+	default: return g->slope;
 	}
 }
 

@@ -119,6 +119,15 @@ starts() { grep -ao 'box..:[^]]*' "$1" | cut -d'[' -f2 | cut -d, -f1-3; }
 	[ "$(starts p | grep -cE '^5,5,0$')" -gt 150 ] # the only one of the foreground
 }
 
+@test "--ignore-label: no patch is around it" {
+	nii-patch -s 1,1,1 --oversample 0.25 --batch 3 --ignore-label 0 -n 60 --seed 1 a.ts >p # those from anywhere too are around the rest, label 1
+	[ "$(starts p | grep -vcE '^([4-8],4,0|[0-5],5,0)$')" -eq 0 ]
+	grep -aqF '"args\":{\"batch\":3,\"fill\":0.0,\"final\":[1,1,1],\"ignore-label\":0,\"oversample\":0.25,' p
+	nii-patch -s 1,1,1 --pos 1 --ignore-label 1 -n 60 --seed 1 a.ts >p
+	[ "$(starts p | grep -cE '^([4-8],4,0|[0-5],5,0)$')" -eq 0 ]
+	fails 2 "nii-patch: --ignore-label has no meaning with --grid (see nii-patch --help)" nii-patch -s 4 --grid --ignore-label 3 a.ts
+}
+
 @test "oversample: the last ones of a batch are around foreground" {
 	nii-patch -s 1,1,1 --oversample 0.33 --batch 3 -n 600 --seed 1 a.ts >p
 	[ "$(starts p | awk 'NR % 3 == 0' | grep -vcE '^([4-8],4,0|[0-5],5,0)$')" -eq 0 ]

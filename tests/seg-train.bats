@@ -371,6 +371,33 @@ hash_of() {
 		seg-train --resume "$g/train_v1.last.ts" --optimizer sgd -o m.ts "$g/train_patches.ts"
 }
 
+@test "a loss as MONAI's JSON, also inside a bundle's, is the one that options make" {
+	$patches -n 4 train.ts >p.ts
+	echo '{"lr": 1, "loss": {"_target_": "monai.losses.DiceFocalLoss", "to_onehot_y": true, "softmax": true, "gamma": 1.5, "weight": [1, 3]}}' >train.json
+	seg-train $net --loss-config train.json -o a.ts p.ts
+	seg-train $net --loss dicefocal --no-squared --gamma 1.5 --class-weights 1,3 -o b.ts p.ts
+	ts-cmp a.ts b.ts
+	seg-train $net --loss-config '{"_target_": "FocalLoss", "use_softmax": true}' -o a.ts p.ts
+	seg-train $net --loss focal --focal-softmax -o b.ts p.ts
+	ts-cmp a.last.ts b.last.ts
+}
+
+@test "a label to be ignored: not in the loss, nor in validation, nor after --resume" {
+	local data="" v
+	for ((i = 0; i < 512; i++)); do printf -v v '\\%03o' $((i * 37 % 251)); data+=$v; done
+	for ((i = 0; i < 512; i++)); do printf -v v '\\%03o' $((i % 3 ? i / 8 % 2 : 7)); data+=$v; done
+	raw_frame "{\"__metadata__\":{\"niipipe\":\"1\",\"kind\":\"volume\",\"id\":\"a\",\"affine\":\"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1\"},\"image\":{\"dtype\":\"U8\",\"shape\":[1,8,8,8],\"data_offsets\":[0,512]},\"label\":{\"dtype\":\"U8\",\"shape\":[8,8,8],\"data_offsets\":[512,1024]}}" "$data" >a.ts
+	cat a.ts a.ts >b.ts
+	fails 1 "seg-train: a.ts: a (patch 0): label 7 at voxel 0,0,0 of the patch (the network has 2 classes: 0 to 1)" seg-train $net -o m.ts a.ts
+	seg-train $net --ignore-label 7 --val a.ts --val-every 1 --log l.tsv -o m.ts b.ts
+	[ "$(column l.tsv val_dice | grep -cE '^(0|1)(\.[0-9]+)?$')" -eq 2 ]
+	nii-patch -s 8,8,8 --pos 0.5 --ignore-label 7 -n 2 --seed 1 a.ts >p.ts
+	seg-train $net --ignore-label 7 -o whole.ts p.ts
+	ts-select --index 0 p.ts | seg-train $net --ignore-label 7 -o part.ts
+	nii-patch -s 8,8,8 --pos 0.5 --ignore-label 7 -n 2 --seed 1 --skip 1 a.ts | seg-train --threads 1 --resume part.last.ts -o part.ts
+	ts-cmp whole.ts part.ts
+}
+
 @test "options that do not go together" {
 	fails 1 "seg-train: --gamma has no meaning with --loss dicece" seg-train --gamma 1 -o m.ts train.ts
 	fails 1 "seg-train: --no-squared has no meaning with --loss nnunet" seg-train --recipe nnunet --no-squared -o m.ts train.ts
@@ -379,6 +406,12 @@ hash_of() {
 	$patches -n 1 train.ts >p.ts
 	fails 1 "seg-train: --class-weights: 3 given, the network has 2 classes" seg-train $net --class-weights 1,2,3 -o m.ts p.ts
 	fails 1 "seg-train: --class-weights has no meaning with this loss" seg-train $net --loss gdice --class-weights 1,2 -o m.ts p.ts
+	fails 1 "seg-train: 2 strides for 2 levels of channels: one fewer is wanted" seg-train $net --strides 2,2 -o m.ts p.ts
+	fails 1 "seg-train: --focal-softmax has no meaning with --loss dicece" seg-train $net --focal-softmax -o m.ts p.ts
+	fails 1 "seg-train: --focal-softmax needs classes: the network has one channel" seg-train $net --classes 1 --loss focal --focal-softmax -o m.ts p.ts
+	fails 1 "seg-train: --loss-config says all of the loss: --loss and its options have no meaning with it" \
+		seg-train $net --loss-config '{"_target_": "FocalLoss"}' --gamma 1 -o m.ts p.ts
+	fails 1 "seg-train: no.json: cannot open: No such file or directory" seg-train $net --loss-config no.json -o m.ts p.ts
 	fails 2 "seg-train: --patience has no meaning without --val (see seg-train --help)" seg-train --patience 3
 	[ ! -e m.ts ]
 }

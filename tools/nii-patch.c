@@ -16,7 +16,7 @@ struct opts {
 	struct sampler_opts s;
 	struct arg_floats classes, above, fill;
 	double pos, oversample, overlap;  /* -1: not given */
-	int64_t batch, per_volume, seed;  /* -1: not given */
+	int64_t batch, per_volume, seed, ignore;  /* -1: not given */
 	int grid, whole;
 	const char *shard, *plan, *configuration;
 	struct arg_common c;
@@ -73,6 +73,7 @@ static void refuse_strangers(const struct opts *o)
 		{"seed", o->seed >= 0, ~GRID},            {"per-volume", o->per_volume > 0, ~(GRID | WHOLE)},
 		{"above", o->above.n, POS | CLASSES},     {"batch", o->batch > 0, OVERSAMPLE},
 		{"final", o->s.final[0] > 0, OVERSAMPLE}, {"overlap", o->overlap >= 0, GRID},
+		{"ignore-label", o->ignore >= 0, POS | CLASSES | OVERSAMPLE},
 	};
 
 	for (size_t i = 0; i < sizeof option / sizeof *option; i++)
@@ -151,6 +152,8 @@ static void settle(struct opts *o)
 	o->s.seed = o->seed >= 0 ? (uint64_t)o->seed : 0;
 	o->s.fill = one("fill", &o->fill);
 	o->s.masked = o->above.n > 0;
+	o->s.ignores = o->ignore >= 0;
+	o->s.ignore = (int)o->ignore;
 	o->s.threshold = one("above", &o->above);
 	take_classes(&o->classes, &o->s);
 	take_final(&o->s);
@@ -217,7 +220,7 @@ out:
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.s = {.shards = 1}, .pos = -1, .oversample = -1, .overlap = -1, .batch = -1, .per_volume = -1, .seed = -1};
+	struct opts o = {.s = {.shards = 1}, .pos = -1, .oversample = -1, .overlap = -1, .batch = -1, .per_volume = -1, .seed = -1, .ignore = -1};
 	struct err e;
 	const struct arg args[] = {
 		{'s', "size", ARG_INT, o.s.size, "X,Y,Z", "size of a patch, voxels (must be given, but for --whole)", 1, 4096, 3},
@@ -230,6 +233,7 @@ int main(int argc, char **argv)
 		{0, "above", ARG_FLOATS, &o.above, "T", "of pos, classes: background (any class) only where image is above T"},
 		{0, "batch", ARG_INT, &o.batch, "N", "of oversample: the last ones of each N patches (each by chance)", 1, 65536},
 		{0, "final", ARG_INT, o.s.final, "X,Y,Z", "of oversample: what augmentation leaves of a patch, voxels (all)", 1, 4096, 3},
+		{0, "ignore-label", ARG_INT, &o.ignore, "N", "of pos, classes, oversample: no patch is around a voxel of this label (none)", 0, 255},
 		{0, "overlap", ARG_FLOAT, &o.overlap, "F", "of the grid, fraction of the patch (0)", 0, 0.99},
 		{'n', "number", ARG_INT, &o.s.n, "N", "the sequence ends before patch N (a file: no end; a pipe: its end)", 1, 1e15},
 		{0, "seed", ARG_INT, &o.seed, "S", "which sequence (0)", 0, 9e15},

@@ -11,6 +11,7 @@
 #include "lib/base/arg.h"
 #include "lib/net/arch_preset.h"
 #include "lib/net/device.h"
+#include "lib/net/lossfile.h"
 #include "lib/net/plans.h"
 #include "lib/net/train.h"
 #include "lib/stream/history.h"
@@ -18,10 +19,10 @@
 struct opts {
 	struct train_opts t;
 	int net, loss, volume, optimizer, schedule, precision; /* -1: not given */
-	int plain, no_background, jaccard, batch_dice, no_decay, nesterov, cycle;
+	int plain, no_background, jaccard, batch_dice, focal_softmax, no_decay, nesterov, cycle;
 	struct arg_ints channels;
-	const char *strides, *kernel, *json, *plan, *configuration;
-	int64_t units, classes, batch, seed, accumulate, steps, epoch_steps; /* -1: not given */
+	const char *strides, *kernel, *json, *plan, *configuration, *loss_json;
+	int64_t units, classes, ignore, batch, seed, accumulate, steps, epoch_steps; /* -1: not given */
 	int64_t val_roi[3];
 	struct arg_common c;
 };
@@ -88,7 +89,7 @@ static json_t *planned(struct opts *o)
 	if (plans_load(&p, o->plan, o->configuration, &e))
 		err_die(&e);
 	o->batch = o->batch > 0 || !p.batch ? o->batch : p.batch;
-	o->batch_dice |= p.batch_dice && o->net < 0;
+	o->batch_dice |= p.batch_dice && o->net < 0 && !o->loss_json;
 	if (o->net < 0 && !o->json) {
 		if (o->classes < 0 && !p.classes)
 			err_usage("--classes is needed: %s does not say how many there are", o->plan);
@@ -125,7 +126,8 @@ static void take_hyper(const struct opts *o, struct hyper *h)
 {
 	const struct { double v; double *to; } given[] = {
 		{o->loss, &h->loss}, {o->plain ? 0 : -1, &h->squared}, {o->no_background ? 0 : -1, &h->background}, {o->jaccard ? 1 : -1, &h->jaccard},
-		{o->batch_dice ? 1 : -1, &h->batch_dice}, {o->volume, &h->volume}, {o->optimizer, &h->optimizer}, {o->no_decay ? 1 : -1, &h->no_decay},
+		{o->batch_dice ? 1 : -1, &h->batch_dice}, {o->focal_softmax ? 1 : -1, &h->focal_softmax}, {(double)o->ignore, &h->ignore},
+		{o->volume, &h->volume}, {o->optimizer, &h->optimizer}, {o->no_decay ? 1 : -1, &h->no_decay},
 		{o->nesterov ? 1 : -1, &h->nesterov}, {o->cycle ? 1 : -1, &h->cycle_momentum}, {(double)o->accumulate, &h->accumulate}, {o->schedule, &h->schedule},
 		{(double)o->steps, &h->steps},
 		{(double)o->epoch_steps, &h->epoch_steps}, {(double)o->batch, &h->batch}, {(double)o->seed, &h->seed}, {o->precision, &h->precision},
@@ -137,6 +139,8 @@ static void take_hyper(const struct opts *o, struct hyper *h)
 
 static void settle(struct opts *o)
 {
+	struct err e;
+
 	if (o->t.init && o->t.resume)
 		err_usage("--init and --resume exclude one another");
 	if (!o->t.val && o->t.val_every)
@@ -150,6 +154,8 @@ static void settle(struct opts *o)
 	if (!o->t.arch)
 		o->t.arch = arch(o);
 	take_hyper(o, &o->t.hyper);
+	if (o->loss_json && lossfile_read(o->loss_json, o->t.init || o->t.resume ? 0 : (int)arch_classes(o->t.arch), &o->t.hyper, &e))
+		err_die(&e);
 	for (int i = 0; i < 3; i++)
 		o->t.window.roi[i] = o->val_roi[2 - i];
 	o->t.classes = arch_classes(o->t.arch);
@@ -195,7 +201,7 @@ static int run(struct opts *o, struct err *e)
 static struct opts all = {
 	.t = {.recipe = UNSET, .device = "auto", .window = WINDOW_DEFAULTS, .parallel = {.patience = 600}},
 	.net = UNSET, .loss = UNSET, .volume = UNSET, .optimizer = UNSET, .schedule = UNSET, .precision = UNSET,
-	.units = UNSET, .classes = UNSET, .batch = UNSET, .seed = UNSET, .accumulate = UNSET, .steps = UNSET, .epoch_steps = UNSET,
+	.units = UNSET, .classes = UNSET, .ignore = UNSET, .batch = UNSET, .seed = UNSET, .accumulate = UNSET, .steps = UNSET, .epoch_steps = UNSET,
 };
 #define HYPER all.t.hyper
 
@@ -211,6 +217,7 @@ static const struct arg args[] = {
 	{0, "configuration", ARG_STR, &all.configuration, "NAME", "of the plan (" PLANS_CONFIGURATION ")"},
 	{0, "recipe", ARG_CHOICE, &all.t.recipe, HYPER_RECIPES, "a peer's defaults for what follows"},
 	{0, "loss", ARG_CHOICE, &all.loss, HYPER_LOSSES, "MONAI's and nnU-Net's losses (dicece)"},
+	{0, "loss-config", ARG_STR, &all.loss_json, "JSON", "all of the loss as MONAI's JSON, or a file of that, also a bundle's"},
 	{0, "no-squared", ARG_FLAG, &all.plain, NULL, "Dice of probabilities instead of their squares"},
 	{0, "no-background", ARG_FLAG, &all.no_background, NULL, "leave class 0 out of the overlap and the focal loss"},
 	{0, "jaccard", ARG_FLAG, &all.jaccard, NULL, "the Jaccard index in place of the Dice"},
@@ -223,6 +230,8 @@ static const struct arg args[] = {
 	{0, "label-smoothing", ARG_FLOAT, &HYPER.smoothing, "F", "of the cross entropy (0)", 0, 1},
 	{0, "gamma", ARG_FLOAT, &HYPER.gamma, "G", "exponent of the focal loss (2)", 0, 100},
 	{0, "focal-alpha", ARG_FLOAT, &HYPER.focal_alpha, "A", "focal loss: A where the label is, 1 - A elsewhere (1 both)", 0, 1},
+	{0, "focal-softmax", ARG_FLAG, &all.focal_softmax, NULL, "the focal loss of the softmax, not of a sigmoid a class"},
+	{0, "ignore-label", ARG_INT, &all.ignore, "N", "voxels of this label count in no loss and no validation (none)", 0, 255},
 	{0, "tversky-alpha", ARG_FLOAT, &HYPER.alpha, "A", "Tversky: weight of false positives (0.5)", 0, 100},
 	{0, "tversky-beta", ARG_FLOAT, &HYPER.beta, "B", "Tversky: weight of false negatives (0.5)", 0, 100},
 	{0, "volume-weight", ARG_CHOICE, &all.volume, HYPER_VOLUMES, "generalised Dice: 1, 1/volume, 1/volume^2 (square)"},

@@ -9,7 +9,7 @@
 enum { CHUNK = 8192 }; /* voxels */
 
 /* Where things are in scratch */
-struct room { float *lse, *weight; double *entropy, *wrong, *part, *sums, *factor, *result; };
+struct room { float *lse, *weight; double *entropy, *wrong, *valid, *part, *sums, *factor, *result; };
 
 static inline int64_t chunks_of(const struct k_loss *g)
 {
@@ -24,7 +24,8 @@ static inline struct room room_of(const struct k_loss *g, void *scratch)
 	r.result = (double *)scratch;
 	r.entropy = r.result + GPU_LOSS_RESULTS;
 	r.wrong = r.entropy + teams;
-	r.part = r.wrong + teams;
+	r.valid = r.wrong + teams;
+	r.part = r.valid + teams;
 	r.sums = r.part + 3 * teams * g->k;
 	r.factor = r.sums + 3 * g->n * g->k;
 	r.weight = (float *)(r.factor + 2 * g->n * g->k);
@@ -34,7 +35,7 @@ static inline struct room room_of(const struct k_loss *g, void *scratch)
 
 size_t gpu_loss_bytes(const struct k_loss *g)
 {
-	return sizeof(double) * (size_t)(GPU_LOSS_RESULTS + g->n * chunks_of(g) * (2 + 3 * g->k) + 5 * g->n * g->k) + sizeof(float) * (size_t)(g->k +
+	return sizeof(double) * (size_t)(GPU_LOSS_RESULTS + g->n * chunks_of(g) * (3 + 3 * g->k) + 5 * g->n * g->k) + sizeof(float) * (size_t)(g->k +
 		g->n * g->vox);
 }
 
@@ -63,7 +64,7 @@ DEVICE float binary(const struct k_loss *g, const float *l, int64_t own, float s
 {
 	float sum = 0;
 
-	for (int64_t c = loss_binary_first(g); c < g->k; c++) {
+	for (int64_t c = loss_entropy_first(g); c < g->k; c++) {
 		float w = (float)loss_weight(g, c), pos = g->entropy == K_FOCAL ? g->pos * w : w, neg = g->entropy == K_FOCAL ? g->neg * w : 1;
 		float gamma = g->entropy == K_FOCAL ? g->gamma : 0, m;
 		struct logistic r = logistic(c == own ? l[c] : -l[c], gamma);
@@ -86,6 +87,39 @@ DEVICE float cross(const struct k_loss *g, const float *l, int64_t own, float ls
 	return sum + g->smoothing / (float)g->k * all;
 }
 
+/* The softmax focal loss, of what follows channel `first`; d NULL: the value, else the gradient times share is added. */
+DEVICE float soft_focal(const struct k_loss *g, const float *l, int64_t own, float share, float *d)
+{
+	const int64_t first = loss_entropy_first(g);
+	float most = l[first], sum = 0, others = 0, w, rest, cost, down, m;
+
+	if (own < first || own >= g->k)
+		return 0;
+	for (int64_t c = first + 1; c < g->k; c++)
+		most = l[c] > most ? l[c] : most;
+	for (int64_t c = first; c < g->k; c++) {
+		float x = expf(l[c] - most);
+
+		sum += x;
+		others += c == own ? 0 : x;
+	}
+	w = (float)loss_focal_weight(g, own), rest = others / sum;
+	cost = rest < 1e-3f ? rest * (1 + rest * (0.5f + rest / 3)) : logf(sum) - (l[own] - most);
+	down = g->gamma > 0 ? powf(rest, g->gamma) : 1;
+	m = share * w * down * (1 + g->gamma * (1 - rest) * (rest > 1e-30f ? cost / rest : 1));
+	for (int64_t c = first; d && c < g->k; c++)
+		d[c] += m * (c == own ? -rest : expf(l[c] - most) / sum);
+	return w * down * cost;
+}
+
+/* A voxel's entropy */
+DEVICE float entropy_of(const struct k_loss *g, const float *l, int64_t own, float lse)
+{
+	if (loss_binary(g))
+		return binary(g, l, own, 0, NULL);
+	return g->entropy == K_FOCAL_SOFTMAX ? soft_focal(g, l, own, 0, NULL) : cross(g, l, own, lse);
+}
+
 DEVICE float lse_of(const float *l, int64_t k)
 {
 	float most = l[0], sum = 0;
@@ -103,20 +137,23 @@ KERNEL(loss_voxels, (struct k_loss g, struct room r, int64_t chunks, const float
 
 	TEAM_FOR(t, g.n * chunks) {
 		int64_t first = t % chunks * CHUNK, end = first + CHUNK < g.vox ? first + CHUNK : g.vox, at = t / chunks * g.vox;
-		double sum = 0, wrong = 0; /* wrong: how many */
+		double sum = 0, wrong = 0, valid = 0; /* how many */
 
 		LANE_FOR(v, at + first, at + end) {
 			const float *p = l + v * g.k;
 			int64_t own = class_of(&g, label[v]);
 
-			wrong += label[v] >= classes;
+			int there = !loss_ignored(&g, label[v]);
+
+			wrong += there && label[v] >= classes;
+			valid += there;
 			r.lse[v] = g.k > 1 ? lse_of(p, g.k) : 0;
-			if (g.w_ce > 0)
-				sum += (double)(loss_binary(&g) ? binary(&g, p, own, 0, NULL) : cross(&g, p, own, r.lse[v]));
+			if (g.w_ce > 0 && there)
+				sum += (double)entropy_of(&g, p, own, r.lse[v]);
 		}
-		sum = team_sum(sum), wrong = team_sum(wrong);
+		sum = team_sum(sum), wrong = team_sum(wrong), valid = team_sum(valid);
 		if (FIRST_LANE)
-			r.entropy[t] = sum, r.wrong[t] = wrong;
+			r.entropy[t] = sum, r.wrong[t] = wrong, r.valid[t] = valid;
 	}
 }
 
@@ -134,8 +171,8 @@ KERNEL(loss_sums, (struct k_loss g, struct room r, int64_t chunks, const float *
 		double both = 0, pred = 0, truth = 0;
 
 		LANE_FOR(v, at + k, at + end) {
-			float p = probability(&g, l + v * g.k, r.lse[v], c);
-			int own = class_of(&g, label[v]) == c;
+			int there = !loss_ignored(&g, label[v]), own = there && class_of(&g, label[v]) == c;
+			float p = there ? probability(&g, l + v * g.k, r.lse[v], c) : 0;
 
 			both += own ? (double)p : 0;
 			pred += (double)(g.squared ? p * p : p);
@@ -167,17 +204,17 @@ KERNEL(loss_fold, (struct k_loss g, struct room r, int64_t chunks), (g, r, chunk
 KERNEL(loss_result, (struct k_loss g, struct room r, int64_t chunks), (g, r, chunks), 1)
 {
 	TEAM_FOR(t, 1) {
-		double entropy = 0, wrong = 0, over;
+		double entropy = 0, wrong = 0, valid = 0, over;
 
 		LANE_FOR(i, t, g.n * chunks)
-			entropy += r.entropy[i], wrong += r.wrong[i];
-		entropy = team_sum(entropy), wrong = team_sum(wrong);
+			entropy += r.entropy[i], wrong += r.wrong[i], valid += r.valid[i];
+		entropy = team_sum(entropy), wrong = team_sum(wrong), valid = team_sum(valid);
 		if (FIRST_LANE) {
-			over = loss_entropy_over(&g, r.sums);
+			over = loss_entropy_over(&g, r.sums, valid);
 			r.result[GPU_LOSS_WRONG] = wrong;
-			r.result[GPU_LOSS_SHARE] = g.w_ce > 0 ? (double)g.w_ce / over : 0;
+			r.result[GPU_LOSS_SHARE] = g.w_ce > 0 && valid > 0 ? (double)g.w_ce / over : 0;
 			r.result[GPU_LOSS_OVERLAP] = overlap_value(&g, r.sums, r.factor);
-			r.result[GPU_LOSS_ENTROPY] = g.w_ce > 0 ? entropy / over : 0;
+			r.result[GPU_LOSS_ENTROPY] = g.w_ce > 0 && valid > 0 ? entropy / over : 0;
 			r.result[GPU_LOSS_TOTAL] = (double)g.w_dice * r.result[GPU_LOSS_OVERLAP] + (double)g.w_ce * r.result[GPU_LOSS_ENTROPY];
 		}
 	}
@@ -188,9 +225,10 @@ KERNEL(loss_gradient, (struct k_loss g, struct room r, const float *l, const uin
 {
 	ITEM_FOR(v, g.n * g.vox) {
 		const double *f = r.factor + 2 * (v / g.vox * g.k);
-		const float *p = l + v * g.k, lse = r.lse[v], share = (float)r.result[GPU_LOSS_SHARE], ce = loss_binary(&g) ? 0 : share * (1 - g.smoothing);
+		const int cross = g.entropy == K_CE && g.k > 1;
+		const float *p = l + v * g.k, lse = r.lse[v], share = (float)r.result[GPU_LOSS_SHARE], ce = cross ? share * (1 - g.smoothing) : 0;
 		const int64_t own = class_of(&g, label[v]);
-		const float even = loss_binary(&g) ? 0 : share * g.smoothing / (float)g.k, own_ce = ce * (float)(own >= 0 && own < g.k ? loss_weight(&g, own) : 0);
+		const float even = cross ? share * g.smoothing / (float)g.k : 0, own_ce = ce * (float)(own >= 0 && own < g.k ? loss_weight(&g, own) : 0);
 		float dot = 0, all = 0;
 
 		for (int64_t c = 0; c < g.k; c++) {
@@ -204,8 +242,10 @@ KERNEL(loss_gradient, (struct k_loss g, struct room r, const float *l, const uin
 
 			dl[v * g.k + c] = g.k == 1 ? q * (1 - q) * a : q * (a - dot) + own_ce * (q - (c == own ? 1 : 0)) + even * (all * q - (float)loss_weight(&g, c));
 		}
-		if (loss_binary(&g) && share > 0)
-			binary(&g, p, own, share, dl + v * g.k);
+		if (!cross && share > 0)
+			(void)(loss_binary(&g) ? binary(&g, p, own, share, dl + v * g.k) : soft_focal(&g, p, own, share, dl + v * g.k));
+		for (int64_t c = 0; c < g.k && loss_ignored(&g, label[v]); c++)
+			dl[v * g.k + c] = 0;
 	}
 }
 

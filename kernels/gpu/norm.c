@@ -69,6 +69,23 @@ KERNEL(norm_settle, (struct k_norm g, struct columns r, struct k_norm_fwd a, con
 	}
 }
 
+/* The running statistics of instances: what those of all n are on average */
+KERNEL(norm_follow, (struct k_norm g, struct k_norm_fwd a), (g, a), items(g.c))
+{
+	ITEM_FOR(c, g.c) {
+		double mean = 0, var = 0, m = (double)g.momentum, more = g.vox > 1 ? (double)g.vox / (double)(g.vox - 1) : 1;
+
+		for (int64_t i = c; i < g.n * g.c; i += g.c) {
+			double rstd = (double)a.rstd[i], own = 1 / (rstd * rstd) - (double)g.eps;
+
+			mean += (double)a.mean[i] / (double)g.n;
+			var += (own > 0 ? own : 0) * more / (double)g.n;
+		}
+		a.running_mean[c] = (float)((1 - m) * (double)a.running_mean[c] + m * mean);
+		a.running_var[c] = (float)((1 - m) * (double)a.running_var[c] + m * var);
+	}
+}
+
 KERNEL(norm_running, (struct k_norm g, struct k_norm_fwd a), (g, a), items(g.n * g.c))
 {
 	ITEM_FOR(i, g.n * g.c) {
@@ -267,6 +284,8 @@ int G(norm_fwd)(const struct k_norm *given, const struct k_norm_fwd *a, void *sc
 		bad = G(norm_running)(g, *a);
 	else if (g.norm != K_NORM_NONE && !g.given && !(bad = G(norm_sums)(r, a->x, g.xpitch, part)))
 		bad = G(norm_settle)(g, r, *a, part);
+	if (!bad && g.norm == K_NORM_INSTANCE && a->running_mean && !g.given)
+		bad = G(norm_follow)(g, *a);
 	return bad ? bad : G(norm_apply)(g, r, *a);
 }
 

@@ -155,7 +155,7 @@ static int wrong_label(const struct k_loss *g, const uint8_t *label, struct err 
 	uint8_t *own = mem_new((size_t)n, 1, "labels", e);
 
 	bad = !own || gpu_copy(own, label, (size_t)n, K_TO_HOST, e);
-	while (!bad && v < n && own[v] < classes)
+	while (!bad && v < n && (own[v] < classes || (g->masked && own[v] == g->ignore)))
 		v++;
 	if (!bad)
 		err_set(e, NULL, "label %d at voxel %lld: the network has %d classes", v < n ? own[v] : 0, (long long)v, classes);

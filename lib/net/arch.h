@@ -21,6 +21,7 @@ int arch_known(const json_t *arch, const char *const *keys, struct err *e);     
 int arch_ints(const json_t *arch, const struct arch_int *table, struct err *e);          /* ends with an all-zero entry */
 int arch_flag(const json_t *arch, const char *key, int *to, struct err *e);              /* true or false */
 int arch_rate(const json_t *arch, const char *key, float *to, struct err *e);            /* of dropout: null, or from 0 to below 1 */
+int arch_dropout(const json_t *arch, const char *key, float *to, struct err *e);         /* likewise, or "DROPOUT", or ["DROPOUT", {"p": 0.2}] */
 int arch_triple(const json_t *value, const char *key, int hi, int odd, int to[3], struct err *e); /* a whole number, or three: d,h,w; in 1..hi */
 int arch_word(const json_t *arch, const char *key, const char *only, struct err *e);     /* a word that has but one value here */
 
@@ -28,7 +29,7 @@ int arch_word(const json_t *arch, const char *key, const char *only, struct err 
 int arch_list(const json_t *arch, const char *key, int n, int lo, int hi, int *to, struct err *e);
 int arch_triples(const json_t *arch, const char *key, int n, int hi, int odd, int to[][3], struct err *e);
 
-/* "channels", a list of 2 to ARCH_LEVELS, each at least lo, and "strides", a list of one fewer. */
+/* "channels", a list of 2 to ARCH_LEVELS, each at least lo, and "strides", a list of one fewer; MONAI leaves what is beyond these unused. */
 int arch_levels(const json_t *arch, int lo, int *n, int *channels, int stride[][3], struct err *e);
 
 /* MONAI's way: "PRELU" or ["PRELU", {"init": 0.25, "num_parameters": 1}]; null and "": none. */

@@ -109,7 +109,7 @@ static int read_options(struct attention *u, const json_t *arch, struct err *e)
 	if ((kernel && arch_triple(kernel, "kernel_size", 15, 1, u->kernel, e)) ||
 	    (up_kernel && arch_triple(up_kernel, "up_kernel_size", 15, 1, u->up_kernel, e)))
 		return -1;
-	return arch_rate(arch, "dropout", &u->dropout, e);
+	return arch_dropout(arch, "dropout", &u->dropout, e);
 }
 
 int arch_attention(struct graph *g, const json_t *arch, struct err *e)

@@ -93,6 +93,8 @@ static int check(const struct preset *p, const struct arch_ask *a, struct err *e
 	for (size_t i = 0; i < sizeof has / sizeof *has; i++)
 		if (has[i].asked && !has[i].key)
 			return err_set(e, NULL, "the network %s has no %s to choose", p->name, has[i].what);
+	if (a->levels && a->strides && json_array_size(a->strides) != (size_t)a->levels - 1)
+		return err_set(e, NULL, "%zu strides for %d levels of channels: one fewer is wanted", json_array_size(a->strides), a->levels);
 	return 0;
 }
 

@@ -85,16 +85,31 @@ static int read_mode(struct segresnet *s, const json_t *arch, struct err *e)
 	return err_set(e, NULL, "upsample_mode must be \"nontrainable\" or \"deconv\"");
 }
 
+/* "norm_name" and "num_groups", which MONAI still reads: group normalisation */
+static int read_norm(struct segresnet *s, const json_t *arch, struct err *e)
+{
+	const json_t *name = json_object_get(arch, "norm_name");
+	int groups = 8;
+	const struct arch_int ints[] = {{"num_groups", &groups, 1, ARCH_CHANNELS, 0}, {0}};
+
+	if (arch_norm(arch, "norm", &s->adn.norm, e) || arch_ints(arch, ints, e))
+		return -1;
+	if (!name || (json_is_string(name) && !*json_string_value(name)))
+		return 0;
+	s->adn.norm = (struct graph_norm){.kind = K_NORM_GROUP, .eps = 1e-5f, .affine = 1, .groups = groups};
+	return arch_word(arch, "norm_name", "group", e);
+}
+
 static int read_options(struct segresnet *s, const json_t *arch, struct err *e)
 {
 	static const char *const known[] = {"spatial_dims", "init_filters", "in_channels", "out_channels", "dropout_prob", "act", "norm", "use_conv_final",
-		"blocks_down", "blocks_up", "upsample_mode", NULL};
+		"blocks_down", "blocks_up", "upsample_mode", "norm_name", "num_groups", NULL};
 	int dims = 3, ups = 3, final = 1;
 	const struct arch_int ints[] = {{"spatial_dims", &dims, 3, 3, 0}, {"init_filters", &s->filters, 1, ARCH_CHANNELS / 16, 0},
 		{"in_channels", &s->in_channels, 1, ARCH_CHANNELS, 0}, {"out_channels", &s->out_channels, 1, ARCH_CHANNELS, 0}, {0}};
 
 	if (arch_known(arch, known, e) || arch_ints(arch, ints, e) || arch_rate(arch, "dropout_prob", &s->adn.dropout, e) ||
-	    arch_act(arch, "act", &s->adn.act, e) || arch_norm(arch, "norm", &s->adn.norm, e) || arch_flag(arch, "use_conv_final", &final, e) ||
+	    arch_act(arch, "act", &s->adn.act, e) || read_norm(s, arch, e) || arch_flag(arch, "use_conv_final", &final, e) ||
 	    read_blocks(arch, "blocks_down", s->down, &s->levels, e) || read_blocks(arch, "blocks_up", s->up, &ups, e) || read_mode(s, arch, e))
 		return -1;
 	if (!final)

@@ -17,6 +17,7 @@ enum { STAGES = 4, FEATURES_MAX = 768, DEPTH_MAX = 48, HEADS_MAX = 1024, WINDOW_
 
 struct swin {
 	int in_channels, out_channels, features, depths[STAGES], heads[STAGES], window[3];
+	struct graph_norm norm; /* of what is no transformer */
 	int qkv_bias, normalize, patch_norm, v2, turned;
 	double mlp_ratio;
 	float drop, attention_drop, path; /* rates of dropout, and of stochastic depth in the last block */
@@ -25,7 +26,8 @@ struct swin {
 
 static const int ONE[3] = {1, 1, 1}, TWO[3] = {2, 2, 2}, THREE[3] = {3, 3, 3};
 static const struct graph_act GELU = {.kind = K_ACT_GELU};
-static const struct arch_blocks BLOCKS = {.adn = {{.kind = K_NORM_INSTANCE, .eps = 1e-5f}, {K_ACT_LRELU, 0.01f, 0}, 0}};
+static const struct arch_blocks PLAIN;
+static const struct graph_norm INSTANCE = {.kind = K_NORM_INSTANCE, .eps = 1e-5f};
 
 /* Which voxel of a 2x2x2 block (4 d + 2 h + w) comes first, second, ...; "merging_1.4" takes two of them twice, as MONAI did before 1.5: models of
    that time need it. */
@@ -33,22 +35,23 @@ static const struct { const char *word; unsigned char order[8]; } MERGINGS[] = {
 	{"merging", {0, 4, 2, 1, 6, 5, 3, 7}}, {"mergingv2", {0, 1, 2, 3, 4, 5, 6, 7}}, {"merging_1.4", {0, 4, 2, 1, 5, 2, 1, 7}},
 };
 
-static int residual(struct graph *g, int x, int ic, int oc, const char *scope)
+static int residual(struct graph *g, int x, const struct graph_norm *norm, int ic, int oc, const char *scope)
 {
+	const struct arch_blocks blocks = {.adn = {*norm, {K_ACT_LRELU, 0.01f, 0}, 0}};
 	int mark = graph_enter(g, "%s", scope);
 
-	x = arch_block(g, x, &BLOCKS, ic, oc, THREE, ONE, 1);
+	x = arch_block(g, x, &blocks, ic, oc, THREE, ONE, 1);
 	graph_leave(g, mark);
 	return x;
 }
 
 /* MONAI's UnetrUpBlock: x up to twice the size and half the channels, beside what crossed over */
-static int up(struct graph *g, int x, int skip, int oc, const char *name)
+static int up(struct graph *g, int x, int skip, const struct graph_norm *norm, int oc, const char *name)
 {
 	int mark = graph_enter(g, "%s", name);
 
-	x = graph_concat(g, arch_layer(g, x, &BLOCKS, "transp_conv", oc, TWO, TWO, 0, 1), skip);
-	x = residual(g, x, 2 * oc, oc, "conv_block");
+	x = graph_concat(g, arch_layer(g, x, &PLAIN, "transp_conv", oc, TWO, TWO, 0, 1), skip);
+	x = residual(g, x, norm, 2 * oc, oc, "conv_block");
 	graph_leave(g, mark);
 	return x;
 }
@@ -101,7 +104,7 @@ static int stage(struct graph *g, int x, const struct swin *s, int k)
 
 	if (s->v2) {
 		mark = graph_enter(g, "layers%dc.0", k + 1);
-		x = residual(g, x, c, c, "layer");
+		x = residual(g, x, &INSTANCE, c, c, "layer");
 		graph_leave(g, mark);
 	}
 	mark = graph_enter(g, "layers%d.0", k + 1);
@@ -141,15 +144,15 @@ static int build(struct graph *g, const struct swin *s)
 	int x = graph_input(g, s->in_channels), hidden[STAGES + 1], f = s->features, first, skip[STAGES];
 
 	transformer(g, x, s, hidden);
-	first = residual(g, x, s->in_channels, f, "encoder1.layer");
+	first = residual(g, x, &s->norm, s->in_channels, f, "encoder1.layer");
 	for (int k = 0; k < 3; k++)
-		skip[k] = residual(g, hidden[k], f << k, f << k, encoders[k]);
+		skip[k] = residual(g, hidden[k], &s->norm, f << k, f << k, encoders[k]);
 	skip[3] = hidden[3];
-	x = residual(g, hidden[4], f << 4, f << 4, "encoder10.layer");
+	x = residual(g, hidden[4], &s->norm, f << 4, f << 4, "encoder10.layer");
 	for (int k = 3; k >= 0; k--)
-		x = up(g, x, skip[k], f << k, decoders[k]);
-	x = up(g, x, first, f, "decoder1");
-	return arch_layer(g, x, &BLOCKS, "out.conv", s->out_channels, ONE, ONE, 1, 0);
+		x = up(g, x, skip[k], &s->norm, f << k, decoders[k]);
+	x = up(g, x, first, &s->norm, f, "decoder1");
+	return arch_layer(g, x, &PLAIN, "out.conv", s->out_channels, ONE, ONE, 1, 0);
 }
 
 /* -- options -- */
@@ -215,7 +218,7 @@ static int read_options(struct swin *s, const json_t *arch, struct err *e)
 	    (json_object_get(arch, "depths") && arch_list(arch, "depths", STAGES, 1, DEPTH_MAX, s->depths, e)) ||
 	    (json_object_get(arch, "num_heads") && arch_list(arch, "num_heads", STAGES, 1, HEADS_MAX, s->heads, e)) ||
 	    arch_flag(arch, "qkv_bias", &s->qkv_bias, e) || arch_flag(arch, "normalize", &s->normalize, e) ||
-	    arch_flag(arch, "patch_norm", &s->patch_norm, e) || arch_flag(arch, "use_v2", &s->v2, e) || arch_word(arch, "norm_name", "instance", e))
+	    arch_flag(arch, "patch_norm", &s->patch_norm, e) || arch_flag(arch, "use_v2", &s->v2, e) || arch_norm(arch, "norm_name", &s->norm, e))
 		return -1;
 	if (arch_rate(arch, "drop_rate", &s->drop, e) || arch_rate(arch, "attn_drop_rate", &s->attention_drop, e) ||
 	    arch_rate(arch, "dropout_path_rate", &s->path, e))
@@ -232,6 +235,7 @@ int arch_swinunetr(struct graph *g, const json_t *arch, struct err *e)
 {
 	struct swin s = {
 		.features = 24, .depths = {2, 2, 2, 2}, .heads = {3, 6, 12, 24}, .window = {7, 7, 7}, .qkv_bias = 1, .normalize = 1, .mlp_ratio = 4,
+		.norm = INSTANCE,
 	};
 
 	if (read_options(&s, arch, e))

@@ -4,6 +4,7 @@
               '-- level below ----'                         the last level below is a block of stride 1 (the bottom) */
 #include "lib/net/arch.h"
 
+#include <ctype.h>
 #include <string.h>
 
 struct unet {
@@ -11,7 +12,7 @@ struct unet {
 	int channels[ARCH_LEVELS], stride[ARCH_LEVELS][3];
 	int kernel[3], up_kernel[3];
 	struct arch_adn adn;
-	const char *order;
+	char order[4];
 };
 
 static const int ONE[3] = {1, 1, 1};
@@ -94,7 +95,7 @@ static int level(struct graph *g, int x, const struct unet *u, int i, int ic, in
 	return x;
 }
 
-/* adn_ordering: each of the letters once at most */
+/* adn_ordering: each of the letters once at most, large or small */
 static int read_order(struct unet *u, const json_t *arch, struct err *e)
 {
 	const json_t *v = json_object_get(arch, "adn_ordering");
@@ -102,13 +103,16 @@ static int read_order(struct unet *u, const json_t *arch, struct err *e)
 
 	if (!v)
 		return 0;
-	for (size_t i = 0; s && s[i]; i++)
-		if (!strchr("NDA", s[i]) || strchr(s, s[i]) != s + i)
+	memset(u->order, 0, sizeof u->order);
+	for (size_t i = 0; s && s[i]; i++) {
+		char letter = (char)toupper((unsigned char)s[i]);
+
+		if (!strchr("NDA", letter) || strchr(u->order, letter))
 			s = NULL;
-	if (!s)
-		return err_set(e, NULL, "adn_ordering must be made of N, D and A, each once at most");
-	u->order = s;
-	return 0;
+		else
+			u->order[i] = letter;
+	}
+	return s ? 0 : err_set(e, NULL, "adn_ordering must be made of N, D and A, each once at most");
 }
 
 static int read_options(struct unet *u, const json_t *arch, struct err *e)
@@ -132,7 +136,7 @@ static int read_options(struct unet *u, const json_t *arch, struct err *e)
 		return -1;
 	if (up_kernel && arch_triple(up_kernel, "up_kernel_size", 15, 1, u->up_kernel, e))
 		return -1;
-	if (arch_rate(arch, "dropout", &u->adn.dropout, e) || read_order(u, arch, e))
+	if (arch_dropout(arch, "dropout", &u->adn.dropout, e) || read_order(u, arch, e))
 		return -1;
 	return arch_act(arch, "act", &u->adn.act, e) || arch_norm(arch, "norm", &u->adn.norm, e) ? -1 : 0;
 }

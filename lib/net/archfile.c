@@ -55,19 +55,29 @@ static int check_literal(const json_t *j, const char *key, struct err *e)
 	return 0;
 }
 
-json_t *archfile_network(const json_t *root, struct err *e)
+/* What has a _target_: root itself, else its `first` or `second`. */
+static json_t *part(const json_t *root, const char *what, const char *first, const char *second, struct err *e)
 {
-	static const char *const keys[] = {"network_def", "network"};
-	const json_t *net = json_object_get(root, "_target_") ? root : NULL;
+	const json_t *tried[] = {root, json_object_get(root, first), json_object_get(root, second)}, *is = NULL;
 
-	for (size_t i = 0; !net && i < sizeof keys / sizeof *keys; i++)
-		if (json_object_get(json_object_get(root, keys[i]), "_target_"))
-			net = json_object_get(root, keys[i]);
-	if (!net) {
-		err_set(e, NULL, "describes no network: no \"_target_\" at its top, nor in network_def or network");
+	for (size_t i = 0; !is && i < sizeof tried / sizeof *tried; i++)
+		if (json_object_get(tried[i], "_target_"))
+			is = tried[i];
+	if (!is) {
+		err_set(e, NULL, "describes no %s: no \"_target_\" at its top, nor in %s or %s", what, first, second);
 		return NULL;
 	}
-	return check_literal(net, "_target_", e) ? NULL : json_deep_copy(net);
+	return check_literal(is, "_target_", e) ? NULL : json_deep_copy(is);
+}
+
+json_t *archfile_network(const json_t *root, struct err *e)
+{
+	return part(root, "network", "network_def", "network", e);
+}
+
+json_t *archfile_loss(const json_t *root, struct err *e)
+{
+	return part(root, "loss", "loss", "loss_function", e);
 }
 
 static void turn_triple(json_t *a, const int axes[3])

@@ -18,6 +18,7 @@ enum { SLOTS = 2, LOOK = 50 * 1000 * 1000 /* ns between looks at *stop */ };
 struct feed {
 	struct stream *stream;
 	int64_t batch, classes, seen, begun; /* begun: index of the first patch */
+	int ignore;
 	json_t *replay, *drawing;
 	struct feed_batch slot[SLOTS];
 	pthread_t thread;
@@ -130,7 +131,7 @@ static int put_image(const struct tensor *t, const struct feed_batch *b, float *
 	return 0;
 }
 
-static int put_label(const struct tensor *t, int64_t classes, uint8_t *to, struct err *e)
+static int put_label(const struct tensor *t, int64_t classes, int ignore, uint8_t *to, struct err *e)
 {
 	int64_t n = tensor_count(t), x = t->shape[2], y = t->shape[1];
 	uint8_t most = 0;
@@ -145,7 +146,7 @@ static int put_label(const struct tensor *t, int64_t classes, uint8_t *to, struc
 	for (int64_t i = 0; i < n; i++) {
 		double v = tensor_value(t, i);
 
-		if (!(v >= 0 && v < (double)classes))
+		if (!(v >= 0 && v < (double)classes) && v != ignore)
 			return err_set(e, NULL, "label %.0f at voxel %lld,%lld,%lld of the patch (the network has %lld classes: 0 to %lld)", v,
 			               (long long)(i % x), (long long)(i / x % y), (long long)(i / x / y), (long long)classes, (long long)classes - 1);
 		to[i] = (uint8_t)v;
@@ -177,7 +178,7 @@ static int add_patch(struct feed *d, struct feed_batch *b, struct err *e)
 	vox = g.size[0] * g.size[1] * g.size[2];
 	hash = frame_hash(&f);
 	if (put_image(frame_find(&f, "image"), b, b->x + b->n * vox * b->channels, e) ||
-	    put_label(frame_find(&f, "label"), d->classes, b->label + b->n * vox, e))
+	    put_label(frame_find(&f, "label"), d->classes, d->ignore, b->label + b->n * vox, e))
 		goto bad;
 	name_patch(b, &f, &p);
 	if (!d->seen)
@@ -262,7 +263,7 @@ static void release(struct feed *d)
 	free(d);
 }
 
-struct feed *feed_open(const char *path, int64_t batch, int64_t classes, struct err *e)
+struct feed *feed_open(const char *path, int64_t batch, int64_t classes, int ignore, struct err *e)
 {
 	struct feed *d = mem_zero(1, sizeof *d, "a reader of patches", e);
 
@@ -270,6 +271,7 @@ struct feed *feed_open(const char *path, int64_t batch, int64_t classes, struct 
 		return NULL;
 	d->batch = batch;
 	d->classes = classes;
+	d->ignore = ignore;
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->changed, NULL);
 	d->stream = stream_open(path, e);

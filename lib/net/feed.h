@@ -13,7 +13,7 @@ struct feed_batch {
 	int64_t size[3];       /* z,y,x: the same for all patches of a stream */
 	int64_t channels;
 	float *x;              /* [n,z,y,x,c] */
-	uint8_t *label;        /* [n,z,y,x]: below the number of classes */
+	uint8_t *label;        /* [n,z,y,x]: below the number of classes, or the one to be ignored */
 	int64_t first;         /* index of its first patch (metadata `patch`, or else its place in the stream) */
 	int64_t next;          /* the index that the patch after its last one has: last + shards */
 	int64_t stride;        /* from the index of one of its patches to that of the next: shards */
@@ -26,8 +26,8 @@ struct feed_batch {
 struct feed; /* opaque; memory: two batches and a patch */
 
 /* Begin to read patches of path (NULL: standard input): frames with image [C,Z,Y,X] and an integer label [Z,Y,X], all of one size, number of
-   channels and preparation. classes: a label must be below. NULL and an error; closed with feed_close. */
-struct feed *feed_open(const char *path, int64_t batch, int64_t classes, struct err *e);
+   channels and preparation. classes: a label must be below, or be `ignore` (-1: none). NULL and an error; closed with feed_close. */
+struct feed *feed_open(const char *path, int64_t batch, int64_t classes, int ignore, struct err *e);
 
 /* Ends the thread and frees all. Where the thread is still inside a read (the consumer stops early), both are left to the end of the process. */
 void feed_close(struct feed *f); /* NULL is fine */

@@ -238,6 +238,8 @@ int graph_act(struct graph *g, int x, const char *name, const struct graph_act *
 	op->act = *act;
 	if (act->kind != K_ACT_PRELU)
 		return g->n - 1;
+	if (act->alphas != 1 && act->alphas != op->c)
+		g->bad = err_set(&g->err, NULL, "%.200s: a PReLU of %lld parameters has %lld channels", op->name, (long long)act->alphas, (long long)op->c);
 	op->alpha = find_vector(g, name, "weight", act->alphas);
 	if (op->alpha < 0)
 		op->alpha = graph_add_vector(g, name, "weight", act->alphas, act->slope);

@@ -30,10 +30,10 @@ struct graph_norm {
 	int affine;
 	int64_t groups;
 	float momentum;
-	int running;     /* batch: running statistics are kept, for inference */
+	int running;     /* batch, instance: running statistics are kept, for inference */
 	int zero;        /* gamma begins at 0 */
 };
-struct graph_act { enum k_act_kind kind; float slope; int64_t alphas; /* PReLU: 1 or c */ };
+struct graph_act { enum k_act_kind kind; float slope; int64_t alphas; /* PReLU: 1 or c */ }; /* slope: its number, as the backend has it */
 
 /* Windows, and by how much they are shifted; where the input is not larger than a window, the window is the input's size and not shifted. turned: see
    k_attention. drop: rate of dropout within. */

@@ -31,6 +31,8 @@ static const struct entry { const char *name, *option; size_t at; double value; 
 	{"label-smoothing", NULL, AT(smoothing), 0, AT(loss), BIT(LOSS_DICECE) | BIT(LOSS_CE) | BIT(LOSS_NNUNET)},
 	{"gamma", NULL, AT(gamma), 2, AT(loss), FOCALS},
 	{"focal-alpha", NULL, AT(focal_alpha), -1, AT(loss), FOCALS},
+	{"focal-softmax", NULL, AT(focal_softmax), 0, AT(loss), FOCALS},
+	{"ignore-label", NULL, AT(ignore), -1, AT(loss), ALL},
 	{"tversky-alpha", NULL, AT(alpha), 0.5, AT(loss), BIT(LOSS_TVERSKY)},
 	{"tversky-beta", NULL, AT(beta), 0.5, AT(loss), BIT(LOSS_TVERSKY)},
 	{"volume-weight", NULL, AT(volume), 2, AT(loss), BIT(LOSS_GDICE) | BIT(LOSS_GDICEFOCAL)},
@@ -157,7 +159,7 @@ json_t *hyper_args(const json_t *options)
 		{AT(loss), HYPER_LOSSES}, {AT(optimizer), HYPER_OPTIMIZERS}, {AT(schedule), HYPER_SCHEDULES}, {AT(volume), HYPER_VOLUMES},
 		{AT(precision), DEVICE_PRECISIONS},
 	};
-	static const size_t flags[] = {AT(squared), AT(background), AT(jaccard), AT(batch_dice), AT(no_decay), AT(nesterov)};
+	static const size_t flags[] = {AT(squared), AT(background), AT(jaccard), AT(batch_dice), AT(focal_softmax), AT(no_decay), AT(nesterov)};
 	const json_t *weight = json_object_get(options, "class-weights");
 	json_t *o = json_object();
 	char name[32];

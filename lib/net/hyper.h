@@ -19,7 +19,8 @@ enum hyper_recipe { RECIPE_NNUNET, RECIPE_SWINUNETR };
 /* A field below 0 was not given. */
 struct hyper {
 	double loss, squared, background, jaccard, batch_dice, smooth_nr, smooth_dr, lambda_dice, lambda_ce, smoothing;
-	double gamma, focal_alpha, alpha, beta, volume; /* of focal; of tversky; an index of HYPER_VOLUMES */
+	double gamma, focal_alpha, focal_softmax, alpha, beta, volume; /* of focal; of tversky; an index of HYPER_VOLUMES */
+	double ignore; /* the label that does not count */
 	double optimizer, lr, decay, no_decay, beta1, beta2, eps, momentum, nesterov, clip, accumulate, ema;
 	double schedule, steps, epoch_steps, power, warmup, end_lr, cycle_momentum; /* steps 0: where the patches end */
 	double batch, seed, precision;

@@ -34,17 +34,20 @@ static int take_weights(struct loss *l, const struct hyper *h, int classes, stru
 int loss_make(struct loss *l, const struct hyper *h, int classes, struct err *e)
 {
 	const int kind = (int)h->loss, overlap = losses[kind].overlap, entropy = losses[kind].entropy, nnunet = kind == LOSS_NNUNET;
-	const int dice = overlap == K_DICE, alpha = h->focal_alpha >= 0;
+	const int dice = overlap == K_DICE, alpha = h->focal_alpha >= 0, softmax = entropy == K_FOCAL && h->focal_softmax > 0;
 
+	if (softmax && classes < 2)
+		return err_set(e, NULL, "--focal-softmax needs classes: the network has one channel");
 	memset(l, 0, sizeof *l);
 	l->terms = (struct k_loss){
 		.w_dice = overlap == NO ? 0 : (float)h->lambda_dice, .w_ce = entropy == NO ? 0 : (float)h->lambda_ce,
 		.overlap = overlap == NO ? K_DICE : dice && h->jaccard > 0 ? K_JACCARD : (enum k_overlap)overlap,
-		.entropy = entropy == NO ? K_CE : (enum k_entropy)entropy,
+		.entropy = entropy == NO ? K_CE : softmax ? K_FOCAL_SOFTMAX : (enum k_entropy)entropy,
 		.squared = dice && !nnunet && h->squared > 0, .batch = h->batch_dice > 0, .background = !nnunet && h->background > 0,
 		.smooth_nr = (float)h->smooth_nr, .smooth_dr = (float)h->smooth_dr, .alpha = (float)h->alpha, .beta = (float)h->beta, .power = (int)h->volume,
 		.smoothing = entropy == K_CE ? (float)h->smoothing : 0,
 		.gamma = (float)h->gamma, .pos = alpha ? (float)h->focal_alpha : 1, .neg = alpha ? (float)(1 - h->focal_alpha) : 1,
+		.masked = h->ignore >= 0, .ignore = h->ignore >= 0 ? (uint8_t)h->ignore : 0,
 	};
 	l->offset = nnunet ? -1 : 0;
 	return take_weights(l, h, classes, e);

@@ -13,7 +13,7 @@ struct loss {
 	double offset;
 };
 
-/* Of settled options and a network of `classes` channels. 0, or -1 and an error: class weights that do not fit. */
+/* Of settled options and a network of `classes` channels. 0, or -1 and an error: class weights that do not fit, a softmax of one channel. */
 int loss_make(struct loss *l, const struct hyper *h, int classes, struct err *e);
 
 #endif

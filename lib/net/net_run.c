@@ -77,7 +77,7 @@ static float *buffer(const struct net *n, int running, int which)
 	return running < 0 ? NULL : n->param[running + which].w;
 }
 
-/* One more batch in the running statistics */
+/* One more batch in the running statistics; torch counts none for instances */
 static int count_batch(const struct net *n, int running, struct err *e)
 {
 	float *w = buffer(n, running, 2), count;

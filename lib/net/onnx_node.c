@@ -93,7 +93,7 @@ static int node_norm(struct onnx_site *s)
 	gamma = op->norm.affine ? onnx_param(s, op->w) : ones.s;
 	beta = op->norm.affine ? onnx_param(s, op->b) : zeros.s;
 	onnx_attr_float(s, "epsilon", op->norm.eps);
-	if (op->norm.kind == K_NORM_INSTANCE)
+	if (op->norm.kind == K_NORM_INSTANCE && op->running < 0)
 		onnx_last(s, "InstanceNormalization", s->x, gamma, beta, NULL);
 	else
 		onnx_last(s, "BatchNormalization", s->x, gamma, beta, onnx_param(s, op->running), onnx_param(s, op->running + 1), NULL);
@@ -112,9 +112,32 @@ static int act_gelu(struct onnx_site *s)
 	return 0;
 }
 
+/* x sigmoid(slope x) */
 static int act_swish(struct onnx_site *s)
 {
-	onnx_last(s, "Mul", s->x, onnx_node(s, "Sigmoid", s->x, NULL).s, NULL);
+	struct onnx_name t = onnx_node(s, "Mul", s->x, onnx_number(s, s->op->act.slope).s, NULL);
+
+	onnx_last(s, "Mul", s->x, onnx_node(s, "Sigmoid", t.s, NULL).s, NULL);
+	return 0;
+}
+
+/* x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)) */
+static int act_gelu_tanh(struct onnx_site *s)
+{
+	struct onnx_name t = onnx_node(s, "Mul", s->x, s->x, NULL);
+
+	t = onnx_node(s, "Mul", t.s, onnx_number(s, 1.59576912f * 0.044715f).s, NULL);
+	t = onnx_node(s, "Add", t.s, onnx_number(s, 1.59576912f).s, NULL);
+	t = onnx_node(s, "Mul", s->x, t.s, NULL);
+	onnx_last(s, "Mul", s->x, onnx_node(s, "Sigmoid", t.s, NULL).s, NULL);
+	return 0;
+}
+
+static int act_relu6(struct onnx_site *s)
+{
+	struct onnx_name zero = onnx_number(s, 0), six = onnx_number(s, 6), t = onnx_node(s, "Max", s->x, zero.s, NULL);
+
+	onnx_last(s, "Min", t.s, six.s, NULL);
 	return 0;
 }
 
@@ -137,7 +160,8 @@ static int node_act(struct onnx_site *s)
 	static const struct { const char *type; int alpha; int (*fn)(struct onnx_site *s); } acts[] = {
 		[K_ACT_RELU] = {"Relu"}, [K_ACT_LRELU] = {"LeakyRelu", 1}, [K_ACT_PRELU] = {.fn = act_prelu}, [K_ACT_ELU] = {"Elu", 1},
 		[K_ACT_GELU] = {.fn = act_gelu}, [K_ACT_SWISH] = {.fn = act_swish}, [K_ACT_MISH] = {.fn = act_mish}, [K_ACT_SIGMOID] = {"Sigmoid"},
-		[K_ACT_TANH] = {"Tanh"},
+		[K_ACT_TANH] = {"Tanh"}, [K_ACT_RELU6] = {.fn = act_relu6}, [K_ACT_SELU] = {"Selu"}, [K_ACT_CELU] = {"Celu", 1},
+		[K_ACT_GELU_TANH] = {.fn = act_gelu_tanh},
 	};
 	const size_t kind = (size_t)s->op->act.kind;
 

@@ -3,9 +3,9 @@
 
    Fused: convolution + bias (+ its own input added: folded into the weights); norm + activation + residual add (before or behind the activation)
    in one call; concat without copy: what a norm step makes is written into its slice of the concatenation, where convolutions read it too (and
-   beside it where another step wants it dense); so is what a convolution makes for a concatenation alone. A bias in front of an instance norm,
-   which takes it away again, is left out; its gradient is 0. In inference dropout is nothing, batch normalisation takes the running statistics, and
-   what only heads need is not computed.
+   beside it where another step wants it dense); so is what a convolution makes for a concatenation alone. A bias in front of an instance norm
+   without running statistics, which takes it away again, is left out; its gradient is 0. In inference dropout is nothing, running statistics are
+   taken where there are any, and what only heads need is not computed.
    Values and their gradients are elements of the backend's precision; the input, the outputs' logits and their gradients are floats at the plan's
    edges, statistics and scratch floats throughout.
    Backward: the gradient of an add is passed on, not copied; sums of gradients are made by the calls that write them; of the input there is none. */

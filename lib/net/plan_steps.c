@@ -124,7 +124,7 @@ static void take_norm(const struct plan *p, const struct graph_op *op, struct pl
 	s->norm.groups = op->norm.groups;
 	s->norm.momentum = op->norm.momentum;
 	s->running = op->running;
-	if (op->norm.kind == K_NORM_BATCH && op->norm.running && !p->train)
+	if (op->norm.running && !p->train)
 		s->norm.norm = K_NORM_RUNNING;
 }
 
@@ -161,7 +161,7 @@ static void conv_chain(const struct plan *p, int i, struct plan_step *s, char *t
 		s->identity = extend(p, &s->out, GRAPH_ADD, taken);
 	skip_drop(p, &s->out, taken);
 	j = only_user(p, s->out);
-	if (j >= 0 && g->op[j].kind == GRAPH_NORM && g->op[j].norm.kind == K_NORM_INSTANCE)
+	if (j >= 0 && g->op[j].kind == GRAPH_NORM && g->op[j].norm.kind == K_NORM_INSTANCE && !g->op[j].norm.running)
 		s->b = -1;
 }
 

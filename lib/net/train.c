@@ -190,7 +190,7 @@ static int validate(struct train *r, double *dice, struct err *e)
 	w.tick_arg = r;
 	if (!w.roi[0])
 		memcpy(w.roi, r->at.roi, sizeof w.roi);
-	bad = validate_run(r->o->val, &w, r->k, r->net, (json_t *)r->at.replay, r->par.rank, r->par.size, r->o->stop, &sum, e);
+	bad = validate_run(r->o->val, &w, r->k, r->net, (json_t *)r->at.replay, (int)r->h.ignore, r->par.rank, r->par.size, r->o->stop, &sum, e);
 	added[0] = sum.dice, added[1] = (double)sum.cases;
 	if (bad < 0 || parallel_add(&r->par, added, 2, r->o->stop, &bad, e) || bad)
 		return bad > 0 ? 1 : -1;
@@ -332,7 +332,7 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 		return -1;
 	own.verbose = own.verbose && !r->par.rank;
 	own.progress = r->par.rank ? 3 : own.progress;
-	r->feed = feed_open(o->input, (int64_t)r->h.batch, r->net ? net_labels(r->net) : o->classes > 1 ? o->classes : 2, e);
+	r->feed = feed_open(o->input, (int64_t)r->h.batch, r->net ? net_labels(r->net) : o->classes > 1 ? o->classes : 2, (int)r->h.ignore, e);
 	if (!r->feed)
 		return -1;
 	got = feed_next(r->feed, o->stop, &b, e);

@@ -39,7 +39,7 @@ int validate_check(const char *path, const struct net *n, struct err *e)
 }
 
 /* Dice of each class in either, their mean. */
-static int score(const struct tensor *label, const uint8_t *pred, int classes, double *dice, struct err *e)
+static int score(const struct tensor *label, const uint8_t *pred, int classes, int ignore, double *dice, struct err *e)
 {
 	int64_t truth[CLASSES] = {0}, found[CLASSES] = {0}, both[CLASSES] = {0}, n = tensor_count(label);
 	double sum = 0;
@@ -48,6 +48,8 @@ static int score(const struct tensor *label, const uint8_t *pred, int classes, d
 	for (int64_t i = 0; i < n; i++) {
 		double v = label->dtype == DT_U8 ? ((const uint8_t *)label->data)[i] : tensor_value(label, i);
 
+		if (v == ignore)
+			continue;
 		if (!(v >= 0 && v < classes))
 			return err_set(e, NULL, "label %.0f (the network has %d classes: 0 to %d)", v, classes, classes - 1);
 		truth[(int)v]++;
@@ -63,8 +65,8 @@ static int score(const struct tensor *label, const uint8_t *pred, int classes, d
 	return 0;
 }
 
-static int one(const struct window_opts *o, const struct k_backend *k, struct net *n, const struct model *m, const struct frame *f, double *dice,
-               struct err *e)
+static int one(const struct window_opts *o, const struct k_backend *k, struct net *n, const struct model *m, const struct frame *f, int ignore,
+               double *dice, struct err *e)
 {
 	struct window_opts own = *o;
 	struct grid g;
@@ -82,15 +84,15 @@ static int one(const struct window_opts *o, const struct k_backend *k, struct ne
 	window_fit(n, size, own.roi);
 	r = window_labels(&own, k, n, image, size, pred, e);
 	if (!r)
-		r = score(frame_find(f, "label"), pred, net_labels(n), dice, e);
+		r = score(frame_find(f, "label"), pred, net_labels(n), ignore, dice, e);
 out:
 	free(image);
 	free(pred);
 	return r;
 }
 
-int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, int rank, int size,
-                 const volatile sig_atomic_t *stop, struct validate_sum *sum, struct err *e)
+int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, int ignore, int rank,
+                 int size, const volatile sig_atomic_t *stop, struct validate_sum *sum, struct err *e)
 {
 	const struct model m = {.replay = replay};
 	struct stream *s = stream_open(path, e);
@@ -101,7 +103,7 @@ int validate_run(const char *path, const struct window_opts *o, const struct k_b
 	*sum = (struct validate_sum){0};
 	for (int64_t i = 0; r == 1 && !stopped && (r = stream_next(s, &f, e)) == 1; i++) {
 		if (i % size == rank) {
-			if (one(o, k, n, &m, &f, &d, e))
+			if (one(o, k, n, &m, &f, ignore, &d, e))
 				r = err_prefix(e, "%s: %s", path, frame_id(&f));
 			else if (!isnan(d)) {
 				sum->dice += d;

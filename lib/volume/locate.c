@@ -51,6 +51,8 @@ static void classify(const struct source *s, int64_t first, int n, int16_t *clas
 		tensor_load_f32(s->label, first, n, v);
 	for (int i = 0; i < n; i++)
 		class[i] = r->binary ? v[i] != 0 : v[i] > hi ? BEYOND : v[i] < lo ? NONE : (int16_t)v[i];
+	for (int i = 0; i < n && r->ignores; i++)
+		class[i] = v[i] == (float)r->ignore ? NONE : class[i];
 	if (s->image)
 		mask(s, first, n, class);
 }

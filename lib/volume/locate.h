@@ -13,6 +13,8 @@ struct locate_rule {
 	int strict;           /* a label above last is an error */
 	int masked;           /* voxels of the classes below this one count only where a channel of image is above `threshold` */
 	double threshold;
+	int ignores;          /* voxels labelled `ignore` belong to no class */
+	int ignore;
 };
 
 enum { LOCATE_CLASSES = 256 };

@@ -29,6 +29,8 @@ struct sampler_opts {
 	double ratio[SAMPLER_CLASSES_MAX];
 	int masked;          /* SAMPLER_POS, SAMPLER_CLASSES: centre on background, on any class, only where image > threshold */
 	double threshold;
+	int ignores;         /* these two and the next: the label `ignore` is no centre; of SAMPLER_OVERSAMPLE all patches have one then */
+	int ignore;
 	double oversample;   /* SAMPLER_OVERSAMPLE: fraction of patches around foreground: the last ones of a batch */
 	int64_t batch;       /*   0: each with this probability */
 	int64_t final[3];    /*   of a patch after augmentation: x,y,z */

@@ -9,13 +9,19 @@
 void sampler_forget(struct sampler_index *ix)
 {
 	locate_free(&ix->voxels);
+	locate_free(&ix->annotated);
 	weight_free(&ix->weight);
 }
 
 /* Count the volume's voxels unless that was done. */
+static int look_at(struct locate *l, const struct sampler_visit *v, const struct locate_rule *rule, struct err *e)
+{
+	return l->before ? 0 : locate_make(l, &v->f, &v->g, rule, e);
+}
+
 static int look(struct sampler_visit *v, const struct locate_rule *rule, struct err *e)
 {
-	return v->index->voxels.before ? 0 : locate_make(&v->index->voxels, &v->f, &v->g, rule, e);
+	return look_at(&v->index->voxels, v, rule, e);
 }
 
 /* Box around a voxel as MONAI places it. */
@@ -51,7 +57,8 @@ static int check_pos(const struct sampler_opts *o, const struct frame *f, const 
 
 static int choose_pos(const struct sampler_opts *o, struct sampler_visit *v, struct err *e)
 {
-	const struct locate_rule rule = {.binary = 1, .last = 1, .masked = o->masked, .threshold = o->threshold};
+	const struct locate_rule rule = {.binary = 1, .last = 1, .masked = o->masked, .threshold = o->threshold, .ignores = o->ignores,
+		.ignore = o->ignore};
 	const double ratio[] = {1 - o->pos, o->pos};
 	int64_t centre[3];
 	int k;
@@ -68,6 +75,8 @@ static int choose_pos(const struct sampler_opts *o, struct sampler_visit *v, str
 
 static void describe_mask(const struct sampler_opts *o, json_t *args)
 {
+	if (o->ignores)
+		json_object_set_new(args, "ignore-label", json_integer(o->ignore));
 	if (o->masked)
 		json_object_set_new(args, "above", json_real(o->threshold));
 }
@@ -87,7 +96,8 @@ static int check_label(const struct sampler_opts *o, const struct frame *f, cons
 
 static int choose_classes(const struct sampler_opts *o, struct sampler_visit *v, struct err *e)
 {
-	const struct locate_rule rule = {.last = o->classes - 1, .masked = o->masked ? o->classes : 0, .threshold = o->threshold};
+	const struct locate_rule rule = {.last = o->classes - 1, .masked = o->masked ? o->classes : 0, .threshold = o->threshold, .ignores = o->ignores,
+		.ignore = o->ignore};
 	int64_t centre[3];
 	int k;
 
@@ -115,21 +125,48 @@ static int forced(const struct sampler_opts *o, struct sampler_visit *v)
 	return (double)(v->i % o->batch) >= rint((double)o->batch * (1 - o->oversample));
 }
 
+/* One of the voxels of foreground, a label first: 1, 0 where there is none, -1. */
+static int draw_foreground(const struct sampler_opts *o, struct sampler_visit *v, int64_t centre[3], struct err *e)
+{
+	const struct locate_rule rule = {.first = 1, .last = LOCATE_CLASSES - 1, .strict = 1, .ignores = o->ignores, .ignore = o->ignore};
+	const struct locate *l = &v->index->voxels;
+
+	if (look(v, &rule, e))
+		return -1;
+	if (l->n)
+		locate_draw(l, &v->f, &rule, (int)rng_below(&v->r, (uint64_t)l->n), &v->r, centre);
+	return l->n > 0;
+}
+
+/* One of the voxels whose label is not to be ignored: as above; nnU-Net's annotated_classes_key */
+static int draw_annotated(const struct sampler_opts *o, struct sampler_visit *v, int64_t centre[3], struct err *e)
+{
+	const struct locate_rule rule = {.binary = 1, .last = 1, .ignores = o->ignores, .ignore = o->ignore};
+	struct locate *l = &v->index->annotated;
+	double count[2] = {0};
+
+	if (!o->ignores)
+		return 0;
+	if (look_at(l, v, &rule, e))
+		return -1;
+	for (int k = 0; k < l->n; k++)
+		count[l->class[k]] = (double)l->before[(k + 1) * (l->size[2] + 1) - 1];
+	if (l->n)
+		locate_draw(l, &v->f, &rule, draw_class(l, count, &v->r), &v->r, centre);
+	return l->n > 0;
+}
+
 static int choose_oversample(const struct sampler_opts *o, struct sampler_visit *v, struct err *e)
 {
-	const struct locate_rule rule = {.first = 1, .last = LOCATE_CLASSES - 1, .strict = 1};
 	int64_t centre[3], lo[3], hi[3];
-	int fg = forced(o, v);
+	int centred = forced(o, v) ? draw_foreground(o, v, centre, e) : draw_annotated(o, v, centre, e);
 
+	if (centred < 0)
+		return -1;
 	for (int a = 0; a < 3; a++)
 		patch_starts(v->size[a], o->final[a], v->g.size[a], &lo[a], &hi[a]);
-	if (fg && look(v, &rule, e))
-		return -1;
-	fg = fg && v->index->voxels.n;
-	if (fg)
-		locate_draw(&v->index->voxels, &v->f, &rule, (int)rng_below(&v->r, (uint64_t)v->index->voxels.n), &v->r, centre);
 	for (int a = 0; a < 3; a++)
-		if (!fg)
+		if (!centred)
 			v->start[a] = lo[a] + (int64_t)rng_below(&v->r, (uint64_t)(hi[a] - lo[a] + 1));
 		else
 			v->start[a] = centre[a] - v->size[a] / 2 > lo[a] ? centre[a] - v->size[a] / 2 : lo[a];
@@ -138,6 +175,8 @@ static int choose_oversample(const struct sampler_opts *o, struct sampler_visit 
 
 static void describe_oversample(const struct sampler_opts *o, json_t *args)
 {
+	if (o->ignores)
+		json_object_set_new(args, "ignore-label", json_integer(o->ignore));
 	json_object_set_new(args, "oversample", json_real(o->oversample));
 	if (o->batch)
 		json_object_set_new(args, "batch", json_integer(o->batch));

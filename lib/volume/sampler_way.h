@@ -8,7 +8,7 @@
 #include "lib/volume/weight.h"
 
 /* What is known of a volume's voxels once they were looked at: made at the first visit by the way that needs it. */
-struct sampler_index { struct locate voxels; struct weight weight; };
+struct sampler_index { struct locate voxels, annotated; struct weight weight; };
 void sampler_forget(struct sampler_index *ix);
 
 /* A volume in hand and the patch to be cut from it. */

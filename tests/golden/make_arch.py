@@ -31,6 +31,7 @@ PLAIN = dict(NNUNET, n_conv_per_stage=[2, 1, 2, 2])
 RESENC = dict(NNUNET, n_blocks_per_stage=[1, 2, 1, 1], kernel_sizes=[[1, 3, 3], [3, 3, 3], [3, 3, 1], [3, 1, 3]], features_per_stage=[3, 4, 4, 5])
 DYNUNET = dict(spatial_dims=3, in_channels=1, out_channels=2, kernel_size=[3, [1, 3, 3], 3, 3], strides=[1, [1, 2, 2], 2, 2],
                upsample_kernel_size=[[1, 2, 2], 2, 2], filters=[3, 4, 4, 5])
+NO_DROP = ["dropout", {"p": 0.0, "inplace": False}]
 SIZE, NNUNET_SIZE, DYNUNET_SIZE = (8, 12, 8), (6, 8, 12), (4, 8, 16)
 CASES = {  # name: (target, options, batch, size)
     "unet-batch": ("UNet", dict(UNET, norm="BATCH", act="RELU"), 2, SIZE),
@@ -57,6 +58,14 @@ CASES = {  # name: (target, options, batch, size)
                                            blocks_up=[2], upsample_mode="deconv"), 1, SIZE),
     "segresnet-drop": ("SegResNet", dict(init_filters=8, blocks_down=[1, 1], blocks_up=[1], dropout_prob=0.3), 1, SIZE),
     "attention": ("AttentionUnet", dict(spatial_dims=3, in_channels=1, out_channels=2, channels=[4, 4, 6], strides=[2, [1, 2, 2]]), 2, SIZE),
+    "unet-relu6": ("UNet", dict(UNET, norm=["batch", {"eps": 1e-3, "momentum": 0.2}], act=["relu6", {"inplace": True}], adn_ordering="nda", kernel_size=[1, 3, 5]), 2, SIZE),
+    "unet-selu": ("UNet", dict(UNET, norm="INSTANCE_NVFUSER", act="SELU", strides=[2, 2, 2], dropout=NO_DROP), 1, SIZE),
+    "unet-celu": ("UNet", dict(UNET, norm=["instance", {"affine": True, "track_running_stats": True, "momentum": 0.3}], act=["CELU", {"alpha": 0.6}]), 2, SIZE),
+    "unet-gelutanh": ("UNet", dict(UNET, norm="", act=["GELU", {"approximate": "tanh"}], num_res_units=2, up_kernel_size=5), 1, SIZE),
+    "unet-swishalpha": ("UNet", dict(UNET, act=["SWISH", {"alpha": 1.7}], num_res_units=2, adn_ordering="A"), 1, SIZE),
+    "unet-prelus": ("UNet", dict(UNET, channels=[4, 4, 4], num_res_units=0, act=["PRELU", {"init": 0.2, "num_parameters": 4}], norm=["GROUP", {"num_groups": 4}]), 1, SIZE),
+    "dynunet-celu": ("DynUNet", dict(DYNUNET, norm_name=["batch", {"eps": 1e-4}], act_name=["celu", {"alpha": 1.3}], res_block=True), 2, DYNUNET_SIZE),
+    "segresnet-old": ("SegResNet", dict(init_filters=4, norm_name="group", num_groups=2, act="SELU", blocks_down=[1, 1], blocks_up=[1]), 1, SIZE),
 }
 TWICE = ("all_modules.", "decoder.encoder.", "skip_layers.")  # the same tensors under other names
 
@@ -104,7 +113,7 @@ def make(name, seed):
     out = net(x)
     out = out[0] if isinstance(out, list) else out
     t = {"input": x.numpy(), "label": label[:, 0].numpy().astype(np.uint8), "logits": out.detach().numpy()}
-    if not options.get("dropout") and not options.get("dropout_prob"):
+    if options.get("dropout", NO_DROP) == NO_DROP and not options.get("dropout_prob"):
         t.update(train(net.train(), target, options, x, label))
     meta = {"niipipe": "1", "id": "golden"}
     arch = json.dumps(dict({"_target_": target}, **options))

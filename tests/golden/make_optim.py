@@ -2,7 +2,8 @@
 """Golden files of tests/unit/loss.c and tests/seg-train.bats: losses of MONAI, torch and nnU-Net with their gradients, torch's optimizers, schedules,
 and whole runs. Run by hand with a Python that has monai, torch and nnunetv2:  python tests/golden/make_optim.py tests/golden
 
-losses.ts      a frame a case: logits [n,vox,k], truth [n,vox], grad; metadata: the options as a checkpoint has them, the value and its two terms
+losses.ts      a frame a case: logits [n,vox,k], truth [n,vox], grad; metadata: the options as a checkpoint has them, the value and its two terms;
+               or MONAI's configuration, the value
 optim.ts       a frame a case: weights before and after STEPS steps, the gradients; metadata as above
 schedules.tsv  per case: the options, the rates of its steps
 optim.tsv      per case: options of seg-train, the five losses of make_train.py's network and patches, Dice of its volumes with the last weights"""
@@ -10,6 +11,7 @@ import json
 import os
 import sys
 
+import monai
 import numpy as np
 import torch
 from monai.losses import DiceCELoss, DiceFocalLoss, DiceLoss, FocalLoss, GeneralizedDiceFocalLoss, GeneralizedDiceLoss, TverskyLoss
@@ -36,15 +38,20 @@ def common(o, k, squared=True):
     return c
 
 
+def ignored(o, none=None):
+    return o.get("ignore-label", none)
+
+
 def terms(name, o, k, x, y):
     """The overlap and the entropy of logits x [n,k,vox] and labels y [n,1,vox], without their factors; None: the loss has none."""
     weight = torch.tensor(o["class-weights"], dtype=x.dtype) if "class-weights" in o else None
     own = weight if o.get("background", 1) or weight is None else weight[1:]
-    hot = y.to(x.dtype) if k == 1 else one_hot(y[:, 0], k).movedim(-1, 1).to(x.dtype)
-    focal = FocalLoss(include_background=bool(o.get("background", 1)), to_onehot_y=k > 1, gamma=o.get("gamma", 2.0), alpha=o.get("focal-alpha"), weight=own)
+    hot = y.to(x.dtype) if k == 1 else one_hot(y[:, 0].clamp(max=k - 1), k).movedim(-1, 1).to(x.dtype)
+    focal = FocalLoss(include_background=bool(o.get("background", 1)), to_onehot_y=k > 1, gamma=o.get("gamma", 2.0), alpha=o.get("focal-alpha"), weight=own,
+                      use_softmax=bool(o.get("focal-softmax", 0)), ignore_index=ignored(o))
     pos = None if weight is None else weight if k == 1 else weight[:, None]
     bce = lambda: binary_cross_entropy_with_logits(x, hot, pos_weight=pos)
-    ce = lambda: bce() if k == 1 else cross_entropy(x, y[:, 0], weight=weight, label_smoothing=o.get("label-smoothing", 0.0))
+    ce = lambda: bce() if k == 1 else cross_entropy(x, y[:, 0], weight=weight, label_smoothing=o.get("label-smoothing", 0.0), ignore_index=ignored(o, -100))
     if name == "ce":
         return None, ce()
     if name == "bce":
@@ -58,14 +65,17 @@ def terms(name, o, k, x, y):
         return gd, focal(x, y) if name == "gdicefocal" else None
     if name == "nnunet":
         dc = MemoryEfficientSoftDiceLoss(lambda t: torch.softmax(t, 1), bool(o.get("batch-dice", 0)), False, o.get("smooth-nr", 1e-5), False)
-        return dc(x, y), ce()
-    dice = DiceLoss(weight=own, **common(o, k))(x, y)
+        mask = y != ignored(o, 256)
+        return dc(x, torch.where(mask, y, 0), loss_mask=mask), ce() if mask.any() else None
+    dice = DiceLoss(weight=own, ignore_index=ignored(o), **common(o, k))(x, y)
     return dice, {"dice": lambda: None, "dicece": ce, "dicefocal": lambda: focal(x, y)}[name]()
 
 
 def whole(name, o, k, x, y):
     """The peers' own class for the sum, where there is one: it must agree with the terms."""
     w = {"weight": torch.tensor(o["class-weights"], dtype=x.dtype)} if "class-weights" in o else {}
+    if "ignore-label" in o and name != "nnunet" or "focal-softmax" in o:
+        return None
     if name == "dicece":
         return DiceCELoss(lambda_dice=o.get("lambda-dice", 1.0), lambda_ce=o.get("lambda-ce", 1.0), label_smoothing=o.get("label-smoothing", 0.0), **w,
                           **common(o, k))(x, y)
@@ -77,7 +87,7 @@ def whole(name, o, k, x, y):
                                         lambda_focal=o.get("lambda-ce", 1.0), **w, **common(o, k, False))(x, y)
     if name == "nnunet" and not w and "label-smoothing" not in o:
         dice = {"batch_dice": bool(o.get("batch-dice", 0)), "smooth": o.get("smooth-nr", 1e-5), "do_bg": False, "ddp": False}
-        return DC_and_CE_loss(dice, {}, o.get("lambda-ce", 1.0), o.get("lambda-dice", 1.0))(x, y)
+        return DC_and_CE_loss(dice, {}, o.get("lambda-ce", 1.0), o.get("lambda-dice", 1.0), ignored(o), MemoryEfficientSoftDiceLoss)(x, y)
     return None
 
 
@@ -105,9 +115,36 @@ CASES = [
     ("gdicefocal", 3, {"gamma": 1.5, "lambda-dice": 0.5}, ""), ("gdicefocal", 3, {"class-weights": W3, "volume-weight": 1}, "first"),
     ("nnunet", 2, {}, ""), ("nnunet", 3, {"batch-dice": 1}, "first"), ("nnunet", 5, {"lambda-dice": 0.5}, "gap"),
 ]
+# "ignore": the label to be ignored at a third of the voxels, "all": at all of them
+MORE = [
+    ("focal", 3, {"focal-softmax": 1}, ""), ("focal", 5, {"focal-softmax": 1, "gamma": 0.5, "focal-alpha": 0.75, "class-weights": W5}, "gap"),
+    ("focal", 3, {"focal-softmax": 1, "background": 0, "gamma": 3.0, "class-weights": W3}, ""), ("focal", 2, {"focal-softmax": 1, "gamma": 0.0}, "none"),
+    ("dicefocal", 3, {"focal-softmax": 1, "focal-alpha": 0.25, "lambda-ce": 2.0}, "first"), ("gdicefocal", 3, {"focal-softmax": 1}, ""),
+    ("dicece", 3, {"ignore-label": 3}, "ignore"), ("dicece", 5, {"ignore-label": 255, "class-weights": W5, "batch-dice": 1, "background": 0}, "ignore"),
+    ("dicece", 3, {"ignore-label": 1, "label-smoothing": 0.2}, "ignore"), ("dice", 2, {"ignore-label": 2, "jaccard": 1}, "ignore"),
+    ("ce", 3, {"ignore-label": 3, "class-weights": W3}, "ignore"), ("focal", 3, {"ignore-label": 3}, "ignore"),
+    ("focal", 3, {"ignore-label": 3, "focal-softmax": 1, "background": 0}, "ignore"), ("dicefocal", 5, {"ignore-label": 5, "class-weights": W5}, "ignore"),
+    ("nnunet", 3, {"ignore-label": 3}, "ignore"), ("nnunet", 2, {"ignore-label": 2, "batch-dice": 1, "lambda-ce": 0.5}, "ignore"),
+    ("nnunet", 3, {"ignore-label": 3}, "all"),
+]
+# channels, MONAI's configuration, labels
+CONFIGS = [
+    (3, {"_target_": "DiceCELoss", "to_onehot_y": True, "softmax": True, "squared_pred": True, "include_background": False}, ""),
+    (3, {"_target_": "monai.losses.DiceCELoss", "to_onehot_y": True, "softmax": True, "batch": True, "lambda_ce": 0.5, "lambda_dice": 2.0,
+         "label_smoothing": 0.1, "smooth_nr": 0.0, "smooth_dr": 1e-4, "reduction": "mean", "other_act": None}, "gap"),
+    (1, {"_target_": "DiceCELoss", "sigmoid": True, "jaccard": True}, ""),
+    (3, {"_target_": "DiceLoss", "to_onehot_y": True, "softmax": True, "weight": 2.0}, ""),
+    (3, {"_target_": "DiceLoss", "to_onehot_y": True, "softmax": True, "include_background": False, "weight": [0.5, 2.0], "ignore_index": 3}, "ignore"),
+    (3, {"_target_": "DiceFocalLoss", "to_onehot_y": True, "softmax": True, "gamma": 1.5, "alpha": 0.7, "lambda_focal": 3.0, "weight": W3}, ""),
+    (3, {"_target_": "FocalLoss", "to_onehot_y": True, "use_softmax": True, "gamma": 3.0, "weight": W3}, "first"),
+    (5, {"_target_": "FocalLoss", "to_onehot_y": True, "include_background": False, "alpha": None}, ""),
+    (3, {"_target_": "TverskyLoss", "to_onehot_y": True, "softmax": True, "alpha": 0.3, "beta": 0.7}, ""),
+    (3, {"_target_": "GeneralizedDiceLoss", "to_onehot_y": True, "softmax": True, "w_type": "simple"}, "gap"),
+    (3, {"_target_": "GeneralizedDiceFocalLoss", "to_onehot_y": True, "softmax": True, "lambda_gdl": 0.5}, ""),
+]
 
 
-def loss_case(rng, i, name, k, o, kind):
+def draw(rng, k, o, kind):
     n, vox = 2, 21
     logits = (3 * rng.standard_normal((n, vox, k))).astype(np.float32)
     logits[0, 0] = 30 * rng.choice([-1, 1], k)  # sure of itself
@@ -118,8 +155,15 @@ def loss_case(rng, i, name, k, o, kind):
         truth[:] = 0
     if kind == "first":
         truth[1][truth[1] == 1] = 0
+    if kind in ("ignore", "all"):
+        truth[rng.random(truth.shape) < (1 if kind == "all" else 0.33)] = o.get("ignore-label", o.get("ignore_index"))
     x = torch.from_numpy(logits).double().movedim(-1, 1).requires_grad_()
     y = torch.from_numpy(truth.astype(np.int64 if k > 1 else np.float64))[:, None]
+    return logits, truth, x, y
+
+
+def loss_case(rng, i, name, k, o, kind):
+    logits, truth, x, y = draw(rng, k, o, kind)
     dice, ce = terms(name, o, k, x, y)
     total = (0 if dice is None else o.get("lambda-dice", 1.0) * dice) + (0 if ce is None else o.get("lambda-ce", 1.0) * ce)
     peer = whole(name, o, k, x, y)
@@ -129,6 +173,18 @@ def loss_case(rng, i, name, k, o, kind):
     value = [f"{v:.10g}" for v in (total, 0 if dice is None else dice, 0 if ce is None else ce)]
     return frame({"logits": logits, "truth": truth, "grad": grad}, niipipe="1", kind="loss", id=f"{i}-{name}-{k}-{kind or 'all'}", value=",".join(value),
                  options=json.dumps({"loss": NAMES.index(name), **o}))
+
+
+def config_case(rng, i, k, config, kind):
+    o = dict(config)
+    target = o.pop("_target_").split(".")[-1]
+    logits, truth, x, y = draw(rng, k, o, kind)
+    if isinstance(o.get("weight"), list):
+        o["weight"] = torch.tensor(o["weight"])
+    total = getattr(monai.losses, target)(**o)(x, y)
+    total.backward()
+    return frame({"logits": logits, "truth": truth, "grad": x.grad.movedim(1, -1).float().numpy()}, niipipe="1", kind="loss", id=f"config{i}-{target}-{k}",
+                 value=f"{total:.10g}", config=json.dumps(config))
 
 
 # -- optimizers and schedules --------------------------------------------------------------------------------------------------------------------
@@ -249,6 +305,9 @@ def main(where):
     torch.set_num_threads(1)
     with open(os.path.join(where, "losses.ts"), "wb") as f:
         f.write(b"".join(loss_case(rng, i, *c) for i, c in enumerate(CASES)))
+        more = np.random.default_rng(12)
+        f.write(b"".join(loss_case(more, len(CASES) + i, *c) for i, c in enumerate(MORE)))
+        f.write(b"".join(config_case(more, i, *c) for i, c in enumerate(CONFIGS)))
     with open(os.path.join(where, "optim.ts"), "wb") as f:
         f.write(b"".join(optim_case(rng, i, o) for i, o in enumerate(OPTIMIZERS)))
     with open(os.path.join(where, "schedules.tsv"), "w") as f:

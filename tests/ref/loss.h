@@ -35,6 +35,8 @@ static inline void ref_overlap_sums(const struct k_loss *g, const double *l, con
 	for (int64_t v = n0 * g->vox; v < n1 * g->vox; v++) {
 		double p = ref_prob(g, l + v * g->k, c), t = ref_own(g, label[v], c);
 
+		if (g->masked && label[v] == g->ignore)
+			continue;
 		s[0] += p * t, s[1] += g->squared ? p * p : p, s[2] += t;
 	}
 }
@@ -74,15 +76,24 @@ static inline double ref_overlap(const struct k_loss *g, const double *l, const 
 static inline double ref_entropy(const struct k_loss *g, const double *l, const uint8_t *label)
 {
 	double sum = 0, over = 0;
-	int ce = g->entropy == K_CE && g->k > 1, focal = g->entropy == K_FOCAL;
-	int64_t first = focal && !g->background && g->k > 1 ? 1 : 0;
+	int ce = g->entropy == K_CE && g->k > 1, focal = g->entropy == K_FOCAL || g->entropy == K_FOCAL_SOFTMAX;
+	int64_t first = focal && !g->background && g->k > 1 ? 1 : 0, valid = 0;
 
 	for (int64_t v = 0; v < g->n * g->vox; v++)
-		for (int64_t c = first; c < g->k; c++) {
+		for (int64_t c = first; c < g->k && !(g->masked && label[v] == g->ignore); c++) {
 			double t = ref_own(g, label[v], c), w = ref_class_weight(g, c), x = l[v * g->k + c], z = t ? x : -x, s = 1 / (1 + exp(-z));
 			double smooth = (double)g->smoothing;
 
-			if (ce) {
+			valid += c == first;
+			if (g->entropy == K_FOCAL_SOFTMAX) {
+				double p = 0;
+
+				for (int64_t i = first; i < g->k; i++)
+					p += exp(l[v * g->k + i] - x);
+				p = 1 / p;
+				sum -= !t ? 0 : w * (!g->background ? 1 : c ? (double)g->pos : (double)g->neg) * pow(1 - p, (double)g->gamma) * log(p);
+				over += 1;
+			} else if (ce) {
 				sum -= w * log(ref_prob(g, l + v * g->k, c)) * ((1 - smooth) * t + smooth / (double)g->k);
 				over += w * t;
 			} else {
@@ -90,7 +101,7 @@ static inline double ref_entropy(const struct k_loss *g, const double *l, const 
 				over += 1;
 			}
 		}
-	return sum / over;
+	return !valid ? 0 : sum / (g->masked && !ce ? (double)valid : over);
 }
 
 /* out: total, overlap, entropy */

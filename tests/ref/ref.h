@@ -79,21 +79,29 @@ static inline double ref_act(enum k_act_kind act, double u, double slope)
 	switch (act) {
 	case K_ACT_ELU: return u > 0 ? u : slope * expm1(u);
 	case K_ACT_GELU: return 0.5 * u * erfc(-u / sqrt(2));
-	case K_ACT_SWISH: return u / (1 + exp(-u));
+	case K_ACT_SWISH: return u / (1 + exp(-slope * u));
 	case K_ACT_MISH: return u * tanh(log1p(exp(u)));
 	case K_ACT_SIGMOID: return 1 / (1 + exp(-u));
 	case K_ACT_TANH: return tanh(u);
+	case K_ACT_RELU6: return u < 0 ? 0 : u < 6 ? u : 6;
+	case K_ACT_SELU: return 1.0507009873554804934193349852946 * (u > 0 ? u : 1.6732632423543772848170429916717 * expm1(u));
+	case K_ACT_CELU: return u > 0 ? u : slope * expm1(u / slope);
+	case K_ACT_GELU_TANH: return 0.5 * u * (1 + tanh(sqrt(2 / acos(-1)) * (u + 0.044715 * u * u * u)));
 	default: return u > 0 ? u : slope * u;
 	}
 }
 
-/* Its derivative: straight lines by hand, the others (smooth) by differences */
+/* Its derivative: straight lines by hand, the others (smooth, but where selu bends) by differences */
 static inline double ref_act_derivative(enum k_act_kind act, double u, double slope)
 {
 	double h = 1e-5;
 
 	if (act < K_ACT_ELU)
 		return u > 0 ? 1 : slope;
+	if (act == K_ACT_RELU6)
+		return u > 0 && u < 6;
+	if (act == K_ACT_SELU)
+		return 1.0507009873554804934193349852946 * (u > 0 ? 1 : 1.6732632423543772848170429916717 * exp(u));
 	return (8 * (ref_act(act, u + h, slope) - ref_act(act, u - h, slope)) - ref_act(act, u + 2 * h, slope) + ref_act(act, u - 2 * h, slope)) / (12 * h);
 }
 

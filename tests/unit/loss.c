@@ -6,6 +6,7 @@
 
 #include "lib/base/rng.h"
 #include "lib/net/loss.h"
+#include "lib/net/lossfile.h"
 #include "lib/net/schedule.h"
 #include "lib/stream/stream.h"
 #include "tests/ref/loss.h"
@@ -49,6 +50,17 @@ static const struct k_loss cases[] = {
 	{.n = 3, .vox = 90, .k = 5, .w_dice = 1, .overlap = K_GENERALISED, .power = 2, .background = 1, SMOOTH},
 	{.n = 3, .vox = 90, .k = 3, .w_dice = 1, .w_ce = 1, .overlap = K_GENERALISED, .power = 1, .batch = 1, SMOOTH},
 	{.n = 1, .vox = 90, .k = 3, .w_dice = 1, .overlap = K_GENERALISED, .power = 0, .background = 1, SMOOTH},
+	{.n = 2, .vox = 140, .k = 5, .w_ce = 1, .entropy = K_FOCAL_SOFTMAX, .gamma = 2, .pos = 0.25f, .neg = 0.75f, .weight = five, .background = 1},
+	{.n = 1, .vox = 9000, .k = 3, .w_dice = 1, .w_ce = 3, .entropy = K_FOCAL_SOFTMAX, .gamma = 0.7f, .pos = 1, .neg = 1, .squared = 1, SMOOTH},
+	{.n = 1, .vox = 65, .k = 2, .w_dice = 1, .w_ce = 1, .entropy = K_FOCAL_SOFTMAX, .pos = 0.1f, .neg = 0.9f, .background = 1, SMOOTH},
+	{.n = 2, .vox = 8195, .k = 3, .w_dice = 1, .w_ce = 1, .weight = three, .smoothing = 0.2f, .masked = 1, .ignore = 3, SMOOTH},
+	{.n = 2, .vox = 129, .k = 2, .w_dice = 1, .w_ce = 1, .masked = 1, .ignore = 255, .squared = 1, .batch = 1, .background = 1, SMOOTH},
+	{.n = 2, .vox = 129, .k = 3, .w_dice = 1, .w_ce = 1, .masked = 1, .ignore = 1, .background = 1, SMOOTH},
+	{.n = 2, .vox = 77, .k = 1, .w_dice = 1, .w_ce = 1, .masked = 1, .ignore = 2, .squared = 1, SMOOTH},
+	{.n = 1, .vox = 210, .k = 3, .w_dice = 1, .w_ce = 1, .overlap = K_GENERALISED, .power = 2, .entropy = K_FOCAL, .gamma = 2, .pos = 0.3f, .neg = 0.7f,
+		.masked = 1, .ignore = 9, .background = 1, SMOOTH},
+	{.n = 1, .vox = 210, .k = 3, .w_dice = 1, .w_ce = 1, .entropy = K_FOCAL_SOFTMAX, .gamma = 2, .pos = 1, .neg = 1, .masked = 1, .ignore = 7, SMOOTH},
+	{.n = 1, .vox = 5, .k = 2, .w_ce = 1, .w_dice = 1, .masked = 1, .ignore = 0, .background = 1, SMOOTH},
 };
 
 /* Largest difference, over the largest gradient, at up to 40 places. */
@@ -81,7 +93,7 @@ static void against_reference(const struct k_loss *g, int which)
 	int failed, classes = g->k == 1 ? 2 : (int)g->k;
 
 	for (int64_t i = 0; i < vox; i++)
-		label[i] = (uint8_t)rng_below(&rng, (uint64_t)classes);
+		label[i] = g->masked && rng_below(&rng, 3) == 0 ? g->ignore : (uint8_t)rng_below(&rng, (uint64_t)classes);
 	for (int64_t i = 0; i < count; i++)
 		exact[i] = l[i];
 	ref_loss(g, exact, label, want);
@@ -93,7 +105,7 @@ static void against_reference(const struct k_loss *g, int which)
 	ok(bad < 2e-5, "its gradient against finite differences: %.1e", bad);
 	failed = k->loss(g, l, label, NULL, again, scratch, &e);
 	ok(!failed && !memcmp(again, got, sizeof got), "the value alone is the same");
-	label[vox - 1] = (uint8_t)classes;
+	label[vox - 1] = (uint8_t)(classes + (g->masked && g->ignore == classes));
 	failed = k->loss(g, l, label, NULL, again, scratch, &e);
 	ok(failed == -1 && strstr(e.text, "at voxel"), "%s", e.text);
 	free(label), free(exact), k->release(scratch), k->release(l), k->release(d);
@@ -155,6 +167,21 @@ static float *values(const struct frame *f, const char *name)
 	return tensor_to_f32(frame_find(f, name), &e);
 }
 
+/* Options as a checkpoint has them, or MONAI's configuration, whose terms are not told apart */
+static int golden_options(const struct frame *f, int classes, struct hyper *h)
+{
+	const char *config = frame_meta(f, "config");
+	json_t *none = NULL;
+	int bad;
+
+	if (!config)
+		return options_of(frame_meta(f, "options"), h);
+	hyper_unset(h);
+	bad = lossfile_read(config, classes, h, &e) || hyper_settle(h, -1, &none, &e);
+	json_decref(none);
+	return bad;
+}
+
 static void golden_loss(const struct frame *f)
 {
 	const struct tensor *t = frame_find(f, "logits");
@@ -163,15 +190,16 @@ static void golden_loss(const struct frame *f)
 	double want[3], got[3], bad = 0, worst = 0, most = 1e-30;
 	struct hyper h;
 	struct loss loss;
-	int failed = options_of(frame_meta(f, "options"), &h) || loss_make(&loss, &h, (int)t->shape[2], &e);
+	int said, failed = golden_options(f, (int)t->shape[2], &h) || loss_make(&loss, &h, (int)t->shape[2], &e);
 	void *scratch;
 
 	loss.terms.n = t->shape[0], loss.terms.vox = t->shape[1], loss.terms.k = t->shape[2];
 	scratch = k->alloc(k->loss_scratch(&loss.terms), &e);
 	failed = failed || k->loss(&loss.terms, l, frame_find(f, "truth")->data, d, got, scratch, &e);
 	got[0] += loss.offset * (double)loss.terms.w_dice, got[1] += loss.offset;
-	ok(sscanf(frame_meta(f, "value"), "%lf,%lf,%lf", &want[0], &want[1], &want[2]) == 3, "%s", frame_id(f));
-	for (int i = 0; i < 3; i++)
+	said = sscanf(frame_meta(f, "value"), "%lf,%lf,%lf", &want[0], &want[1], &want[2]);
+	ok(said == (frame_meta(f, "config") ? 1 : 3), "%s", frame_id(f));
+	for (int i = 0; i < said; i++)
 		bad = fmax(bad, fabs(got[i] - want[i]) / fmax(1e-2, fabs(want[i])));
 	for (int64_t i = 0; i < n; i++)
 		most = fmax(most, fabs((double)grad[i])), worst = fmax(worst, fabs((double)(grad[i] - d[i])));
@@ -272,6 +300,47 @@ static void options(void)
 	json_decref(o);
 }
 
+/* MONAI's configurations that are refused, by what is wrong with them */
+static void configs(void)
+{
+	static const struct { const char *text; int classes; const char *says; } bad[] = {
+		{"{\"_target_\": \"DiceCELoss\"}", 2, "DiceCELoss: softmax or sigmoid must be true, and one alone"},
+		{"{\"_target_\": \"DiceLoss\", \"sigmoid\": true}", 3, "DiceLoss: softmax must be true: the network has 3 channels"},
+		{"{\"_target_\": \"DiceLoss\", \"softmax\": true}", 1, "DiceLoss: sigmoid must be true: the network has 1 channel"},
+		{"{\"_target_\": \"DiceCELoss\", \"softmax\": true, \"gamma\": 2}", 2, "DiceCELoss: option 'gamma' is not known"},
+		{"{\"_target_\": \"DiceLoss\", \"softmax\": true, \"reduction\": \"sum\"}", 2, "DiceLoss: reduction must be \"mean\""},
+		{"{\"_target_\": \"DiceLoss\", \"softmax\": true, \"other_act\": \"tanh\"}", 2, "DiceLoss: other_act must be null"},
+		{"{\"_target_\": \"DiceLoss\", \"softmax\": true, \"soft_label\": true}", 2, "DiceLoss: soft_label must be false"},
+		{"{\"_target_\": \"DiceLoss\", \"softmax\": 1}", 2, "DiceLoss: softmax must be true or false"},
+		{"{\"_target_\": \"DiceLoss\", \"softmax\": true, \"squared_pred\": 1}", 2, "DiceLoss: squared_pred must be true or false"},
+		{"{\"_target_\": \"DiceLoss\", \"softmax\": true, \"smooth_nr\": -1}", 2, "DiceLoss: smooth_nr must be a number from 0 to 1e+06"},
+		{"{\"_target_\": \"FocalLoss\", \"alpha\": [1, 2]}", 2, "FocalLoss: alpha must be a number from 0 to 1"},
+		{"{\"_target_\": \"FocalLoss\", \"ignore_index\": 256}", 2, "FocalLoss: ignore_index must be a label, at most 255, or null"},
+		{"{\"_target_\": \"FocalLoss\", \"weight\": [1, -2]}", 2, "FocalLoss: weight must be numbers from 0 to 1e6"},
+		{"{\"_target_\": \"FocalLoss\", \"weight\": 2}", 0, "FocalLoss: weight must be a list: the number of classes is not known yet"},
+		{"{\"_target_\": \"GeneralizedDiceLoss\", \"w_type\": \"cube\"}", 2,
+			"GeneralizedDiceLoss: w_type must be \"uniform\", \"simple\" or \"square\""},
+		{"{\"_target_\": \"HausdorffDTLoss\"}", 2, "loss 'HausdorffDTLoss' is not known (there are DiceLoss, DiceCELoss, DiceFocalLoss, FocalLoss, "
+			"TverskyLoss, GeneralizedDiceLoss, GeneralizedDiceFocalLoss, CrossEntropyLoss, BCEWithLogitsLoss)"},
+		{"{\"loss\": {\"_target_\": \"FocalLoss\", \"gamma\": \"@g\"}}", 2, "gamma is '@g': references and expressions are not followed"},
+		{"{\"lr\": 1}", 2, "describes no loss: no \"_target_\" at its top, nor in loss or loss_function"},
+	};
+	struct hyper h;
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		hyper_unset(&h);
+		ok(lossfile_read(bad[i].text, bad[i].classes, &h, &e) && !strcmp(e.text, bad[i].says), "%s: %s", bad[i].text, e.text);
+	}
+	hyper_unset(&h), h.gamma = 3;
+	ok(lossfile_read("{\"_target_\": \"FocalLoss\"}", 2, &h, &e) &&
+	   !strcmp(e.text, "--loss-config says all of the loss: --loss and its options have no meaning with it"), "%s", e.text);
+	hyper_unset(&h), h.ignore = 3;
+	ok(lossfile_read("{\"_target_\": \"FocalLoss\", \"ignore_index\": 2}", 2, &h, &e) &&
+	   !strcmp(e.text, "FocalLoss: ignore_index says what --ignore-label does"), "%s", e.text);
+	hyper_unset(&h), h.ignore = 3;
+	ok(!lossfile_read("{\"loss\": {\"_target_\": \"FocalLoss\"}}", 2, &h, &e) && h.ignore == 3 && h.loss == LOSS_FOCAL, "a bundle's; a label beside it");
+}
+
 int main(void)
 {
 	rng_init(&rng, 1, RNG_TEST, 0);
@@ -282,9 +351,10 @@ int main(void)
 		against_reference(&cases[i], (int)i);
 	threads();
 	sums();
-	golden_frames("tests/golden/losses.ts", golden_loss, 50);
+	golden_frames("tests/golden/losses.ts", golden_loss, 78);
 	golden_frames("tests/golden/optim.ts", golden_optim, 7);
 	golden_schedules();
 	options();
+	configs();
 	return tap_done();
 }

@@ -236,6 +236,21 @@ static void nnunet(const int64_t size[3], const int64_t final[3], double oversam
 	drop(&v);
 }
 
+/* The label 200 is to be ignored: no centre, nor, as in nnU-Net, that of a patch from anywhere. */
+static void ignored(void)
+{
+	struct sampler_opts o = {.by = SAMPLER_POS, .size = {1, 1, 1}, .final = {1, 1, 1}, .pos = 0.3, .oversample = 0.4, .ignores = 1, .ignore = 200};
+	double voxel[N];
+
+	for (int i = 0; i < N; i++)
+		voxel[i] = mixed[i] == 200 ? 0 : mixed[i] ? 0.3 / 8 : 0.7 / (N - 9);
+	by_class("pos with a label to be ignored", &o, DT_U8, mixed, voxel);
+	o.by = SAMPLER_OVERSAMPLE;
+	for (int i = 0; i < N; i++)
+		voxel[i] = mixed[i] == 200 ? 0 : 0.6 / (N - 1) + (mixed[i] ? 0.4 / 3 / (mixed[i] == 1 ? 3 : mixed[i] == 2 ? 1 : 4) : 0);
+	by_class("oversample with a label to be ignored", &o, DT_I16, mixed, voxel);
+}
+
 /* Boxes and batches that nnU-Net itself gave. */
 static void nnunet_golden(void)
 {
@@ -404,6 +419,7 @@ int main(void)
 		counts(type[i]);
 	pos_neg();
 	classes();
+	ignored();
 	nnunet((int64_t[]){1, 1, 1}, (int64_t[]){1, 1, 1}, 0.33, mixed, 4);
 	nnunet((int64_t[]){3, 2, 2}, (int64_t[]){3, 2, 2}, 0.7, mixed, 4);
 	nnunet((int64_t[]){5, 3, 2}, (int64_t[]){3, 3, 1}, 0.5, mixed, 4);
