@@ -20,8 +20,8 @@ struct arch_ask {
 	const json_t *strides, *kernel; /* borrowed: a list of what lies between levels; a number or three, d,h,w */
 };
 
-/* The JSON, without the input's channels; freed with json_decref. NULL and an error: an option that the network does not have, strides that do not fit
-   the channels. */
+/* The JSON, without the input's channels; freed with json_decref. NULL and an error: an option that the network does not have, strides that do not
+   fit the channels. */
 json_t *arch_preset(const struct arch_ask *a, struct err *e);
 
 /* JSON as text, which begins with '{', or the name of a file of it; freed with json_decref. NULL and an error. */
