@@ -19,7 +19,7 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 4 }; /* raised with every change of this header */
+enum { K_ABI = 5 }; /* raised with every change of this header */
 
 /* auto: bf16 where the device is quicker with it */
 enum k_precision { K_AUTO, K_FP32, K_BF16 };
@@ -208,6 +208,9 @@ struct k_backend {
 	void (*release)(void *p);
 	int (*copy)(void *to, const void *from, size_t bytes, enum k_copy dir, struct err *e);
 	int (*zero)(void *p, size_t bytes, struct err *e);
+
+	/* NULL where device memory is the host's: the stream on which everything runs, a cudaStream_t, for who moves data between devices. */
+	void *(*stream)(void);
 
 	/* Convolutions. conv_pack takes the weights into the object's own layout: after every change of w, before forward or backward_data. In training
 	   it may only note where they are, to pack them into scratch at every call: w stays as it is until the next conv_pack.

@@ -19,6 +19,11 @@ static int64_t or_c(int64_t pitch, int64_t c)
 	return pitch ? pitch : c;
 }
 
+static void *stream(void)
+{
+	return gpu_stream;
+}
+
 static struct k_conv *conv_new(const struct k_conv_geom *g, struct err *e)
 {
 	return gpu_conv_new(g, HALF, e);
@@ -253,6 +258,7 @@ static int window_count(const float *acc, const float *sum, int64_t vox, int64_t
 struct k_backend TABLE = {
 	.abi = K_ABI, .name = "cuda", .precision = HALF ? K_BF16 : K_FP32,
 	.alloc = gpu_alloc, .release = gpu_release, .copy = gpu_copy, .zero = gpu_zero,
+	.stream = stream,
 	.conv_new = conv_new, .conv_free = gpu_conv_free, .conv_scratch = gpu_conv_scratch, .conv_pack = gpu_conv_pack, .conv_identity = conv_identity,
 	.conv_forward = gpu_conv_forward, .conv_backward_data = gpu_conv_backward_data, .conv_backward_weights = gpu_conv_backward_weights,
 	.norm_scratch = norm_scratch, .norm_forward = norm_forward, .norm_backward = norm_backward,

@@ -128,6 +128,7 @@ static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 		return -1;
 	p->batches++;
 	p->patches += r->par.patches;
+	p->hash += r->par.hash;
 	p->next = r->par.next;
 	p->share += (double)r->par.patches / r->h.batch;
 	if (!b->n) /* other ranks have the last ones */
@@ -160,6 +161,7 @@ static int step(struct train *r, struct trainlog_row *row, struct err *e)
 	row->loss[2] = l->terms.w_ce > 0 ? p->loss[2] / p->share : NAN;
 	r->at.step++;
 	r->at.next = p->next;
+	r->at.hash += p->hash;
 	r->at.loss = row->loss[0];
 	return 0;
 }
@@ -377,6 +379,7 @@ int train_run(const struct train_opts *o, const struct arg_common *common, struc
 	net_free(r.net);
 	model_close(&r.from);
 	json_decref(r.at.options);
+	json_decref(r.at.inputs);
 	free(r.last);
 	return bad;
 }

@@ -9,6 +9,7 @@
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/runtime.h"
 #include "kernels/gpu/wall.h"
+#include "tests/sim/nccl/stream.h"
 
 enum { PAGE = 4096 };
 
@@ -17,7 +18,7 @@ struct block { struct block *next, **link; size_t bytes; };
 
 static struct block *blocks;
 static int depth;
-void *gpu_stream;
+void *gpu_stream = SIM_STREAM;
 
 static int reachable(void)
 {
