@@ -143,7 +143,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 		seg-window -m model.ts --effort ${e%% *} --output logits net0.ts | ts-cmp - <(seg-window -m model.ts ${e#* } --output logits net0.ts)
 	done
 	seg-window -m model.ts --effort 2 net0.ts >effort.ts
-	[ "$(ts-info --history effort.ts)" = "seg-window --effort 2 --mode gaussian --model model.ts --output labels --roi 12,16,8 --sigma 0.125" ]
+	[ "$(ts-info --history effort.ts | head -1)" = "seg-window --effort 2 --mode gaussian --model model.ts --output labels --roi 12,16,8 --sigma 0.125" ]
 	seg-window -m model.ts --overlap 0.8 --refine 0.999999 --gain 0 --output logits net0.ts | ts-cmp -t prob --atol 1e-5 - full.ts
 	seg-window -v -m model.ts --effort 5 net0.ts 2>&1 >/dev/null | grep -E '^seg-window: net0: ([0-9]+) of \1 windows; network [0-9.]+ s, all else [0-9.]+ s \([0-9.]+ %\)$'
 	fails 2 "seg-window: --effort sets --overlap, --grid, --refine and --gain: give it or them (see seg-window --help)" seg-window -m model.ts --effort 3 --overlap .5 net0.ts
