@@ -7,8 +7,8 @@
 #include <omp.h>
 #include <string.h>
 
-enum { NR = 2 * VL, MR = VL == 16 ? 12 : 6, ELEMENTS = 16, BLOCK = 16 * PAIR, RUN = 240, DEEP = 4, FEWEST = 64, PARTS = 16, PARTS_LEN = 1 << 21, TASKS = 8,
-	ZEROS = 64, OUTSIDE = 1 << 30 }; /* RUN: tiles of a task; ZEROS: at least NR and a block of channels */
+enum { NR = 2 * VL, MR = VL == 16 ? 12 : 6, ELEMENTS = 16, BLOCK = 16 * PAIR, RUN = 240, DEEP = 4, FEWEST = 64, PARTS = 16, PARTS_LEN = 1 << 21,
+	TASKS = 8, ZEROS = 64, OUTSIDE = 1 << 30 }; /* RUN: tiles of a task; ZEROS: at least NR and a block of channels */
 
 int K(wgrad_tiles_plan)(struct wgrad *g)
 {

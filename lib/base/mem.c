@@ -139,11 +139,14 @@ static size_t left_in_group(const struct groups *g, const char *group)
 }
 
 /* The least that the process's group and those around it leave. */
-static size_t left_in_groups(const struct groups *g)
+static size_t left_in_groups(const char *under, const struct groups *g)
 {
 	char group[600], line[512], *path = NULL;
-	FILE *f = fopen("/proc/self/cgroup", "r");
-	size_t root = strlen(g->root), left = SIZE_MAX;
+	FILE *f;
+	size_t root = strlen(under) + strlen(g->root), left = SIZE_MAX;
+
+	snprintf(group, sizeof group, "%s/proc/self/cgroup", under);
+	f = fopen(group, "r");
 
 	while (f && !path && fgets(line, sizeof line, f))
 		path = strstr(line, g->line);
@@ -151,7 +154,7 @@ static size_t left_in_groups(const struct groups *g)
 		fclose(f);
 	if (path)
 		path += strlen(g->line);
-	snprintf(group, sizeof group, "%s%.*s", g->root, path ? (int)strcspn(path, "\n") : 0, path ? path : "");
+	snprintf(group, sizeof group, "%s%s%.*s", under, g->root, path ? (int)strcspn(path, "\n") : 0, path ? path : "");
 	for (char *end = group + strlen(group); end; end = strrchr(group + root, '/')) {
 		*end = 0;
 		left = smaller(left, left_in_group(g, group));
@@ -169,9 +172,17 @@ static size_t left_of_addresses(void)
 	return used < limit.rlim_cur ? limit.rlim_cur - used : 1;
 }
 
+size_t mem_available_under(const char *under)
+{
+	char file[600];
+	size_t all;
+
+	snprintf(file, sizeof file, "%s/proc/meminfo", under);
+	all = number_in(file, "MemAvailable:") << 10;
+	return all ? smaller(all, smaller(left_in_groups(under, &groups[0]), left_in_groups(under, &groups[1]))) : 0;
+}
+
 size_t mem_available(void)
 {
-	const size_t all = number_in("/proc/meminfo", "MemAvailable:") << 10;
-
-	return all ? smaller(smaller(all, left_of_addresses()), smaller(left_in_groups(&groups[0]), left_in_groups(&groups[1]))) : 0;
+	return smaller(mem_available_under(""), left_of_addresses());
 }

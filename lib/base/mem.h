@@ -33,4 +33,7 @@ size_t mem_peak(void);
    leave. 0: not known. */
 size_t mem_available(void);
 
+/* The same of a system whose /proc and /sys are under a folder, without this process's limit of address space: what tests can put there. */
+size_t mem_available_under(const char *under);
+
 #endif

@@ -344,20 +344,3 @@ int graph_output(struct graph *g, int x, struct err *e)
 	g->out = x;
 	return 0;
 }
-
-void graph_divisor(const struct graph *g, int64_t div[3])
-{
-	for (int k = 0; k < 3; k++) {
-		div[k] = 1;
-		for (int i = 0; i < g->n; i++) {
-			int64_t a = div[k], b = g->op[i].down[k], r = a, s = b;
-
-			while (s) {
-				int64_t t = r % s;
-
-				r = s, s = t;
-			}
-			div[k] = a / r * b;
-		}
-	}
-}
