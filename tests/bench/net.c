@@ -1,5 +1,5 @@
 /* A network (lib/net/arch_preset.h): inference and a training step (DiceCE, AdamW): time, memory, time of every operation, and the sum of its
-   convolutions each called alone, again and again. --only: one of the two, so that the peak memory is its own. */
+   convolutions and products each called alone, again and again. --only: one of the two, so that the peak memory is its own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +96,53 @@ static int call_alone(void *arg, struct err *e)
 	return net_run_calls(c->n, c->call, c->call + 1, NULL, e);
 }
 
-/* Sum over the plan's convolutions (and linear layers, not attention's own products) of the best of the repeats of each alone. */
+enum { GROUP = 4 }; /* windows at once */
+struct product { const struct k_backend *k; struct k_conv *c; void *x, *y, *scratch; int64_t times; };
+
+static int multiply(void *arg, struct err *e)
+{
+	const struct product *p = arg;
+
+	for (int64_t i = 0; i < p->times; i += GROUP)
+		if (p->k->conv_forward(p->c, p->x, NULL, p->y, p->scratch, e))
+			return -1;
+	return 0;
+}
+
+/* [tokens, ic] times [ic, oc], `times` of them: a convolution of one tap, all zeros. Added to sum: the best of the repeats */
+static int product(struct bench *b, int64_t tokens, int64_t ic, int64_t oc, int64_t times, double *sum, struct err *e)
+{
+	const struct k_conv_geom g = {.n = 1, .ic = ic, .oc = oc, .in = {GROUP, 1, tokens}, .out = {GROUP, 1, tokens}, .kernel = {1, 1, 1},
+		.stride = {1, 1, 1}};
+	struct product p = {.k = b->k, .c = b->k->conv_new(&g, e), .times = times};
+	const int64_t room[] = {GROUP * tokens * ic, GROUP * tokens * oc, ic * oc};
+	void *at[3] = {NULL};
+	double best = 0;
+	int bad = !p.c;
+
+	for (int i = 0; i < 3 && !bad; i++)
+		bad = !(at[i] = b->k->alloc((size_t)room[i] * sizeof(float), e)) || b->k->zero(at[i], (size_t)room[i] * sizeof(float), e);
+	bad = bad || !(p.scratch = b->k->alloc(b->k->conv_scratch(p.c), e)) || b->k->conv_pack(p.c, at[2], e);
+	p.x = at[0], p.y = at[1];
+	bad = bad || best_of(b->repeats, multiply, &p, &best, e);
+	b->k->conv_free(p.c), b->k->release(p.scratch);
+	for (int i = 0; i < 3; i++)
+		b->k->release(at[i]);
+	*sum += best;
+	return bad ? -1 : 0;
+}
+
+/* q k' and p v of every window and head; backward as many products again for dp, dv and for dq, dk */
+static int attention_products(struct bench *b, const struct k_attention *a, int back, double *sum, struct err *e)
+{
+	int64_t tokens = 1, times = a->n * a->heads << back, hd = a->c / a->heads;
+
+	for (int k = 0; k < 3; k++)
+		tokens *= a->window[k], times *= (a->size[k] + a->window[k] - 1) / a->window[k];
+	return product(b, tokens, hd, tokens, times, sum, e) || product(b, tokens, tokens, hd, times, sum, e) ? -1 : 0;
+}
+
+/* Sum over the plan's convolutions, linear layers and attention's products of the best of the repeats of each alone. */
 static int bare(struct bench *b, double *sum, struct err *e)
 {
 	const struct plan *p = b->n->plan;
@@ -108,6 +154,9 @@ static int bare(struct bench *b, double *sum, struct err *e)
 		double best = 0;
 
 		if ((what == PLAN_DO_CONV || what == PLAN_DO_DATA || what == PLAN_DO_WEIGHTS) && best_of(b->repeats, call_alone, &one, &best, e))
+			return -1;
+		if ((what == PLAN_DO_ATTENTION || what == PLAN_DO_ATTENTION_BACK) &&
+		    attention_products(b, &p->step[p->call[i].step].attention, what == PLAN_DO_ATTENTION_BACK, sum, e))
 			return -1;
 		*sum += best;
 	}
@@ -134,7 +183,7 @@ static int measure(struct bench *b, const char *what, int train, struct err *e)
 	}
 	if (bare(b, &convs, e) || plan(b, train, e))
 		return -1;
-	if (out_printf(&b->o, e, "%s %.4f s, arena %.1f MB, peak %.1f MB, bare convolutions %.4f s (all: %.2fx), processors %.4f s\n", what,
+	if (out_printf(&b->o, e, "%s %.4f s, arena %.1f MB, peak %.1f MB, bare convolutions and products %.4f s (all: %.2fx), processors %.4f s\n", what,
 		best, (double)net_arena(b->n) / 1048576, (double)mem_peak() / 1048576, convs, best / convs, busy))
 		return -1;
 	if (b->detail > 1 && net_summary(b->n, &b->o, e))
