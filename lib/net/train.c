@@ -73,6 +73,18 @@ static int refuse(const struct train *r, const char *what, double v, const char 
 	               (long long)r->at.step + 1, where, kept ? "; the last good state is in " : "", kept ? r->last : "");
 }
 
+/* A batch's labels, where the device reads them */
+static const uint8_t *labels(struct train *r, const struct feed_batch *b, struct err *e)
+{
+	const size_t voxels = (size_t)(b->size[0] * b->size[1] * b->size[2]);
+
+	if (device_is_host(r->k))
+		return b->label;
+	if (!r->label && !(r->label = r->k->alloc((size_t)r->h.batch * voxels, e)))
+		return NULL;
+	return r->k->copy(r->label, b->label, (size_t)b->n * voxels, K_TO_DEVICE, e) ? NULL : r->label;
+}
+
 /* Add a batch's gradients, as its share of the step, to those of the step in the making. */
 static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 {
@@ -80,6 +92,7 @@ static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 	struct k_loss terms = r->loss.terms;
 	size_t values = (size_t)(b->n * b->size[0] * b->size[1] * b->size[2] * b->channels);
 	double share = (double)b->n / r->h.batch, out[3];
+	const uint8_t *label;
 
 	terms.w_dice *= (float)share;
 	terms.w_ce *= (float)share;
@@ -96,7 +109,7 @@ static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 		return 0;
 	if (optim_average(&r->optim, 0, e) || net_plan(r->net, b->n, b->size, 1, e) ||
 	    r->k->copy(net_input(r->net), b->x, values * sizeof(float), K_TO_DEVICE, e) ||
-	    !net_forward(r->net, e) || net_backward(r->net, &terms, b->label, out, e))
+	    !(label = labels(r, b, e)) || !net_forward(r->net, e) || net_backward(r->net, &terms, label, out, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
 	if (!isfinite(out[0]))
 		return refuse(r, "the loss", out[0], p->who, e);
@@ -336,6 +349,8 @@ int train_run(const struct train_opts *o, const struct arg_common *common, struc
 	bad = parallel_close(&r.par, bad, e);
 	feed_close(r.feed);
 	optim_close(&r.optim);
+	if (r.k)
+		r.k->release(r.label);
 	net_free(r.net);
 	model_close(&r.from);
 	json_decref(r.at.options);

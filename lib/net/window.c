@@ -6,6 +6,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/base/progress.h"
+#include "lib/net/device.h"
 #include "lib/net/window_run.h"
 
 /* Accumulators are a ring of `depth` slices: slice z lies at z % depth. What lies below all windows that are still to be blended is handed on;
@@ -86,7 +87,7 @@ static int begin(struct run *r, const struct tensor *image, struct err *e)
 	r->sum = r->acc ? device_floats(r->k, r->depth, r->plane, 1, "the weights of a slab", e) : NULL;
 	if (!r->sum || weights(r, e) || window_feed_open(&r->feed, r->k, r->o->pipe, image, r->depth, e))
 		return -1;
-	if (!window_on_host(r->k) && !(r->host = mem_new((size_t)(r->depth * r->plane * r->p->classes), sizeof(float), "a slab", e)))
+	if (!device_is_host(r->k) && !(r->host = mem_new((size_t)(r->depth * r->plane * r->p->classes), sizeof(float), "a slab", e)))
 		return -1;
 	if (r->o->refine > 0 && open_sure(r, e))
 		return -1;
