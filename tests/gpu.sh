@@ -3,8 +3,8 @@
 # machine's libraries, and the phantoms, into build/gpu-kit. There, in the repository's root with build/{bin,test,bench,gpu-kit}:
 #     tests/gpu.sh run DIR [STAGE...]     each stage within LIMIT (540) seconds; without any all of them, in the order of the table below
 # Every step is a row of DIR/results.tsv as soon as it is over: stage, what, ok | not ok | skipped, a figure; what it said is in DIR/STAGE.log.
-# Exit 1 if any was not ok. Without a GPU, for testing this script: GPU_BACKENDS=build/sim, and NETS, STEPS,
-# PATCH, TRAIN (options of the network), SLIDE, ROI smaller.
+# Exit 1 if any was not ok. Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and
+# the CPU's, and GPU_KIT, NETS, STEPS, PATCH, TRAIN (options of the network), SLIDE, ROI.
 #     device    the card, its driver, our backend's own line; which library makes which convolution; a copy's bandwidth
 #     kernels   every kernel against tests/ref, losses, attention, windows, changes of resolution
 #     nets      networks against MONAI's golden files, fp32 and bf16, and once more with our own convolutions alone
@@ -15,7 +15,7 @@
 #     peer      the same in PyTorch and MONAI (their wheels by PYTHONPATH): eager and compiled
 #     sanitize  compute-sanitizer over the kernels' tests
 set -u
-kit=build/gpu-kit
+kit=${GPU_KIT:-build/gpu-kit}
 stages="device kernels nets train masks bench slide peer sanitize"
 nets="unet nnunet swinunetr"
 
@@ -186,12 +186,14 @@ run() {
 	shift
 	mkdir -p "$dir"
 	# what python finds its libraries by must not be ours
-	LD_LIBRARY_PATH=$PWD/$kit:$(python3 -c 'import glob, nvidia; print(":".join(sorted(glob.glob(list(nvidia.__path__)[0] + "/*/lib"))))' 2>/dev/null)
+	LD_LIBRARY_PATH=$(realpath "$kit"):$(python3 -c 'import glob, nvidia; print(":".join(sorted(glob.glob(list(nvidia.__path__)[0] + "/*/lib"))))' 2>/dev/null)
 	export LD_LIBRARY_PATH NIIPIPE_BACKENDS=${GPU_BACKENDS:-$PWD/build/bin} BIN=$PWD/build/bin BENCH=$PWD/build/bench
-	for wanted in ${*:-$stages}; do
+	# shellcheck disable=SC2086
+	[ $# -gt 0 ] || set -- $stages
+	for wanted; do
 		case " $stages " in *" $wanted "*) ;; *) echo "gpu.sh: no stage $wanted (there are: $stages)" >&2; exit 2 ;; esac
 	done
-	for stage in ${*:-$stages}; do
+	for stage; do
 		begun=$SECONDS
 		: >"$dir/$stage.log"
 		"stage_$stage"

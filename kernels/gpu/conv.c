@@ -1,7 +1,7 @@
-/* Convolutions through cuDNN (cudnn.h), those of 1x1x1 as matrix products through cuBLASLt (product.h), and what neither has by our own kernels (direct.c).
-   A transposed convolution's forward is a convolution's data gradient and the other way round: `x` and `y` of cuDNN's shape are then our y and x.
-   cuDNN has few engines for values in slices of wider ones, and few that write fp32 gradients of bf16 weights: where it has none, dense copies and bf16
-   gradients are tried, in this order. What cuDNN cannot add to goes through scratch. */
+/* Convolutions through cuDNN (cudnn.h), those of 1x1x1 as matrix products through cuBLASLt (product.h), and what neither has by our own kernels
+   (direct.c). A transposed convolution's forward is a convolution's data gradient and the other way round: `x` and `y` of cuDNN's shape are then
+   our y and x. cuDNN has few engines for values in slices of wider ones, and few that write fp32 gradients of bf16 weights: where it has none,
+   dense copies and bf16 gradients are tried, in this order. What cuDNN cannot add to goes through scratch. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -217,7 +217,8 @@ static struct room room_of(const struct k_conv *c, void *scratch)
 
 	r.work = (char *)up((size_t)scratch);
 	r.x = r.work + workspace(c);
-	r.y = r.x + (train && !p[DATA].product[0] ? up((size_t)(c->d.xvox * c->d.xp) * size_of(c)) : dense ? up((size_t)(c->d.xvox * c->g.ic) * size_of(c)) : 0);
+	r.y = r.x + (train && !p[DATA].product[0] ? up((size_t)(c->d.xvox * c->d.xp) * size_of(c)) : dense ?
+		up((size_t)(c->d.xvox * c->g.ic) * size_of(c)) : 0);
 	r.dw = r.y + (dense ? up((size_t)(c->d.yvox * c->g.oc) * size_of(c)) : 0);
 	r.half = r.dw + (train && !p[WEIGHTS].product[0] ? up((size_t)weights(c) * 4) : 0);
 	r.sums = r.half + (p[WEIGHTS].half_dw ? up((size_t)weights(c) * 2) : 0);
@@ -342,7 +343,8 @@ static int plan_weights(struct k_conv *c, const void *x, const void *dy, const s
 
 	if (!has_plan(c, p, from, to, back))
 		return run_own(c, WEIGHTS, x, r->dw, dy, e);
-	if (p->dense && (copy_rows(c, r->x, c->g.ic, x, c->d.xp, c->d.xvox, c->g.ic, 0, e) || copy_rows(c, r->y, c->g.oc, dy, c->d.yp, c->d.yvox, c->g.oc, 0, e)))
+	if (p->dense && (copy_rows(c, r->x, c->g.ic, x, c->d.xp, c->d.xvox, c->g.ic, 0, e) || copy_rows(c, r->y, c->g.oc, dy, c->d.yp,
+		c->d.yvox, c->g.oc, 0, e)))
 		return -1;
 	if (run_plan(c, p->plan, from, to, back, r, e))
 		return -1;

@@ -6,9 +6,9 @@
 
 enum cudnn_pass { CUDNN_PASS_FORWARD, CUDNN_PASS_DATA, CUDNN_PASS_WEIGHTS };
 
-/* A convolution of n,c,d,h,w to k: the smaller end (of a strided one) is y. Pitches: of a voxel of x and of y; where one is that of a wider value, its
-   place in that is a multiple of what both it and the channels are multiples of. x, y and w are fp32, or bf16; dw is fp32, or with half_dw bf16. tf32:
-   products of fp32 may be of TF32. */
+/* A convolution of n,c,d,h,w to k: the smaller end (of a strided one) is y. Pitches: of a voxel of x and of y; where one is that of a wider
+   value, its place in that is a multiple of what both it and the channels are multiples of. x, y and w are fp32, or bf16; dw is fp32, or with
+   half_dw bf16. tf32: products of fp32 may be of TF32. */
 struct cudnn_shape {
 	int64_t n, c, k, x[3], y[3], kernel[3], stride[3], pad[3], xpitch, ypitch;
 	int bf16, half_dw, tf32;

@@ -34,7 +34,8 @@ static cublasStatus_t layouts(struct product *p)
 	cublasStatus_t r = cublasLtMatrixLayoutCreate(&p->a, type_of(s->half), (uint64_t)(s->turned_a ? s->k : s->m), (uint64_t)(s->turned_a ? s->m : s->k),
 		s->lda);
 
-	r = r ? r : cublasLtMatrixLayoutCreate(&p->b, type_of(s->half), (uint64_t)(s->turned_b ? s->n : s->k), (uint64_t)(s->turned_b ? s->k : s->n), s->ldb);
+	r = r ? r : cublasLtMatrixLayoutCreate(&p->b, type_of(s->half), (uint64_t)(s->turned_b ? s->n : s->k),
+		(uint64_t)(s->turned_b ? s->k : s->n), s->ldb);
 	return r ? r : cublasLtMatrixLayoutCreate(&p->d, type_of(s->half_d), (uint64_t)s->m, (uint64_t)s->n, s->ldd);
 }
 
@@ -114,8 +115,10 @@ size_t product_workspace(const struct product *p)
 int product_run(struct product *p, const void *a, const void *b, const void *bias, void *d, void *workspace, struct err *e)
 {
 	const float one = 1, beta = p->s.add ? 1 : 0;
-	cublasStatus_t r = p->s.bias ? cublasLtMatmulDescSetAttribute(p->what, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias) : CUBLAS_STATUS_SUCCESS;
+	cublasStatus_t r = p->s.bias ? cublasLtMatmulDescSetAttribute(p->what, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias,
+		sizeof bias) : CUBLAS_STATUS_SUCCESS;
 
-	r = r ? r : cublasLtMatmul(handle, p->what, &one, a, p->a, b, p->b, &beta, d, p->d, d, p->d, &p->how.algo, workspace, p->how.workspaceSize, gpu_stream);
+	r = r ? r : cublasLtMatmul(handle, p->what, &one, a, p->a, b, p->b, &beta, d, p->d, d, p->d, &p->how.algo, workspace,
+		p->how.workspaceSize, gpu_stream);
 	return r ? failed(r, "fails in a product", e) : 0;
 }

@@ -4,8 +4,9 @@
 
 #include "kernels/backend.h"
 
-/* Columns end to end, as cuBLAS has it: d [m,n] = op(a) op(b) [+ bias [m], a row each] [+ d], k: the sum's length; lda, ldb, ldd: elements from column to
-   column. half: a and b are bf16, else fp32; half_d likewise, and bias is of d's type. align: bytes that a, b and d begin at multiples of. */
+/* Columns end to end, as cuBLAS has it: d [m,n] = op(a) op(b) [+ bias [m], a row each] [+ d], k: the sum's length; lda, ldb, ldd: elements from
+   column to column. half: a and b are bf16, else fp32; half_d likewise, and bias is of d's type. align: bytes that a, b and d begin at multiples
+   of. */
 struct product_shape {
 	int64_t m, n, k, lda, ldb, ldd;
 	int turned_a, turned_b, half, half_d, bias, add, tf32;

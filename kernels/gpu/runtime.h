@@ -8,9 +8,9 @@ extern struct k_backend gpu_table_f32, gpu_table_bf16; /* table.c */
 extern void *gpu_stream; /* on which everything runs, in order */
 extern int gpu_tf32;     /* products of fp32 may be of TF32 */
 
-/* Is a word among those of NIIPIPE_CUDA (separated by commas)? sync: every call is waited for, so that an error names its kernel; managed: the same, and
-   memory that the host reaches too, so that unit tests may look into it; direct: no library for convolutions; plain: no cuBLASLt; report: who makes which
-   convolution, on standard error. */
+/* Is a word among those of NIIPIPE_CUDA (separated by commas)? sync: every call is waited for, so that an error names its kernel; managed: the
+   same, and memory that the host reaches too, so that unit tests may look into it; direct: no library for convolutions; plain: no cuBLASLt;
+   report: who makes which convolution, on standard error. */
 int gpu_asked(const char *word);
 
 /* Take device `index`: its name into gpu_name. 0, or -1 and an error that says what is missing. */

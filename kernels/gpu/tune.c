@@ -1,5 +1,6 @@
 #include "kernels/gpu/tune.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,20 +54,24 @@ void tune_begin(const char *path)
 /* All that a choice depends on */
 static void key_of(const struct cudnn_shape *s, enum cudnn_pass pass, char *key)
 {
-	snprintf(key, LINE / 2, "%s|%s|%d|%lld|%lld,%lld|%lldx%lldx%lld|%lldx%lldx%lld|%lldx%lldx%lld|%lldx%lldx%lld|%lld,%lld|%d%d%d", gpu_name, cudnn_version(),
+	snprintf(key, LINE / 2, "%s|%s|%d|%lld|%lld,%lld|%lldx%lldx%lld|%lldx%lldx%lld|%lldx%lldx%lld|%lldx%lldx%lld|%lld,%lld|%d%d%d",
+		gpu_name, cudnn_version(),
 		(int)pass, (long long)s->n, (long long)s->c, (long long)s->k, (long long)s->x[0], (long long)s->x[1], (long long)s->x[2], (long long)s->kernel[0],
 		(long long)s->kernel[1], (long long)s->kernel[2], (long long)s->stride[0], (long long)s->stride[1], (long long)s->stride[2], (long long)s->pad[0],
 		(long long)s->pad[1], (long long)s->pad[2], (long long)s->xpitch, (long long)s->ypitch, s->bf16, s->half_dw, s->tf32);
 }
 
-/* Of a shape that is known: which; -1 */
+/* Of a shape that is known: which, a number of one or two digits; -1 */
 static int recall(const char *key)
 {
 	const size_t n = strlen(key);
 
-	for (const char *p = known; p && *p; p = strchr(p, '\n') + 1)
-		if (!strncmp(p, key, n) && p[n] == '\t' && p[n + 1] >= '0' && p[n + 1] <= '9')
-			return (int)strtol(p + n + 1, NULL, 10);
+	for (const char *p = known; p && *p; p = strchr(p, '\n') + 1) {
+		const char *v = p + n + 1;
+
+		if (!strncmp(p, key, n) && p[n] == '\t' && isdigit((unsigned char)*v))
+			return isdigit((unsigned char)v[1]) ? (*v - '0') * 10 + v[1] - '0' : *v - '0';
+	}
 	return -1;
 }
 

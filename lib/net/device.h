@@ -14,8 +14,8 @@ const struct k_backend *device_open(const char *device, enum k_precision precisi
 /* Why auto did not take CUDA, for --verbose; empty where it did or was not asked. */
 const char *device_why(void);
 
-/* Have it measure which way of each convolution is the quickest, if it can choose, and remember that in a file: $NIIPIPE_PLANS, else niipipe/plans.tsv in
-   $XDG_CACHE_HOME or ~/.cache; where there is no such place, in this process. */
+/* Have it measure which way of each convolution is the quickest, if it can choose, and remember that in a file: $NIIPIPE_PLANS, else
+   niipipe/plans.tsv in $XDG_CACHE_HOME or ~/.cache; where there is no such place, in this process. */
 void device_tune(const struct k_backend *k);
 
 /* Is its memory the host's? */

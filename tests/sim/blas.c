@@ -1,5 +1,5 @@
-/* cuBLASLt in a GPU's place, as far as kernels/gpu/product.c calls it: matrices whose columns do not fit their types, sizes or alignment, combinations of
-   types that it does not have, and a bias that is not there end the process with a line. */
+/* cuBLASLt in a GPU's place, as far as kernels/gpu/product.c calls it: matrices whose columns do not fit their types, sizes or alignment,
+   combinations of types that it does not have, and a bias that is not there end the process with a line. */
 #include <cublasLt.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -164,7 +164,8 @@ static void put(cudaDataType type, void *p, int64_t i, double d)
 		((float *)p)[i] = v.f;
 }
 
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t what, const void *alpha, const void *a, cublasLtMatrixLayout_t al, const void *b,
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t what, const void *alpha, const void *a, cublasLtMatrixLayout_t al,
+	const void *b,
 	cublasLtMatrixLayout_t bl, const void *beta, const void *c, cublasLtMatrixLayout_t cl, void *d, cublasLtMatrixLayout_t dl,
 	const cublasLtMatmulAlgo_t *algo, void *work, size_t workspace, cudaStream_t s)
 {
@@ -190,7 +191,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t what, con
 			double sum = (w->then == CUBLASLT_EPILOGUE_BIAS ? get(D->type, w->bias, i) : 0) + (more != 0 ? (double)more * get(D->type, d, j * D->ld + i) : 0);
 
 			for (int64_t k = 0; k < sum_length(w, A); k++)
-				sum += get(A->type, a, w->a == CUBLAS_OP_T ? i * A->ld + k : k * A->ld + i) * get(B->type, b, w->b == CUBLAS_OP_T ? k * B->ld + j : j * B->ld + k);
+				sum += get(A->type, a, w->a == CUBLAS_OP_T ? i * A->ld + k : k * A->ld + i) * get(B->type, b,
+					w->b == CUBLAS_OP_T ? k * B->ld + j : j * B->ld + k);
 			put(D->type, d, j * D->ld + i, sum);
 		}
 	wall_close();

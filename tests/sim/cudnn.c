@@ -1,8 +1,9 @@
-/* cuDNN's graph API in a GPU's place, as far as kernels/gpu/cudnn.c calls it, and strict: an attribute of another descriptor, type or count, one that is
-   missing when a descriptor is finalised, one set after it, sizes that do not fit each other, and pointers that are not what was said of them end the
-   process with a line. Engines it offers: one that computes in TF32 and one that gives other bits every time (both write NaN: whoever takes them where he
-   must not finds that), then two good ones. SIM_CUDNN, words: packed (none for slices of wider values), half (none whose gradient of bf16 weights is
-   fp32), late (heuristic A knows nothing), none, broken (does not start); tf32: the first engine may be taken. */
+/* cuDNN's graph API in a GPU's place, as far as kernels/gpu/cudnn.c calls it, and strict: an attribute of another descriptor, type or count, one
+   that is missing when a descriptor is finalised, one set after it, sizes that do not fit each other, and pointers that are not what was said of
+   them end the process with a line. Engines it offers: one that computes in TF32 and one that gives other bits every time (both write NaN:
+   whoever takes them where he must not finds that), then two good ones. SIM_CUDNN, words: packed (none for slices of wider values), half (none
+   whose gradient of bf16 weights is fp32), late (heuristic A knows nothing), none, broken (does not start); tf32: the first engine may be taken.
+   */
 #include <cudnn_graph.h>
 #include <math.h>
 #include <stdarg.h>
@@ -113,7 +114,8 @@ size_t cudnnGetVersion(void)
 
 const char *cudnnGetErrorString(cudnnStatus_t s)
 {
-	return s == CUDNN_STATUS_SUCCESS ? "CUDNN_STATUS_SUCCESS" : s == CUDNN_STATUS_NOT_SUPPORTED ? "CUDNN_STATUS_NOT_SUPPORTED" : "CUDNN_STATUS_NOT_INITIALIZED";
+	return s == CUDNN_STATUS_SUCCESS ? "CUDNN_STATUS_SUCCESS" : s == CUDNN_STATUS_NOT_SUPPORTED ?
+		"CUDNN_STATUS_NOT_SUPPORTED" : "CUDNN_STATUS_NOT_INITIALIZED";
 }
 
 void cudnnGetLastErrorString(char *message, size_t room)
@@ -208,7 +210,8 @@ static struct job job_of(const struct desc *op)
 	const int i = pass_of(op->type);
 	const struct desc *conv = sub(op, passes[i].conv, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
 
-	struct job j = {i, tensor_of(sub(op, passes[i].x, CUDNN_BACKEND_TENSOR_DESCRIPTOR)), tensor_of(sub(op, passes[i].w, CUDNN_BACKEND_TENSOR_DESCRIPTOR)),
+	struct job j = {i, tensor_of(sub(op, passes[i].x, CUDNN_BACKEND_TENSOR_DESCRIPTOR)), tensor_of(sub(op, passes[i].w,
+		CUDNN_BACKEND_TENSOR_DESCRIPTOR)),
 		tensor_of(sub(op, passes[i].y, CUDNN_BACKEND_TENSOR_DESCRIPTOR)), {0}, {0}};
 
 	memcpy(j.pad, values(conv, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS), sizeof j.pad);
@@ -224,7 +227,8 @@ static void check_tensor(const struct desc *d)
 	for (int i = 0; i < DIMS; i++)
 		if (t.dim[i] < 1)
 			wrong("a tensor's axis %d has %lld elements", i, (long long)t.dim[i]);
-	if (t.stride[1] != 1 || step < t.dim[1] || t.stride[3] != step * t.dim[4] || t.stride[2] != t.stride[3] * t.dim[3] || t.stride[0] != t.stride[2] * t.dim[2])
+	if (t.stride[1] != 1 || step < t.dim[1] || t.stride[3] != step * t.dim[4] || t.stride[2] != t.stride[3] * t.dim[3] ||
+		t.stride[0] != t.stride[2] * t.dim[2])
 		wrong("a tensor's strides are not those of n,d,h,w,c");
 	if (t.align < (t.half ? 2 : 4) || t.align > 16 || t.align & (t.align - 1) || (type != CUDNN_DATA_FLOAT && type != CUDNN_DATA_BFLOAT16))
 		wrong("a tensor of type %lld, aligned to %lld", (long long)type, (long long)t.align);
@@ -318,7 +322,8 @@ static void notes(const struct desc *engine, int64_t room, int64_t *n, cudnnBack
 		to[(*n)++] = CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC;
 }
 
-cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const of, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t room,
+cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const of, cudnnBackendAttributeName_t name,
+	cudnnBackendAttributeType_t type, int64_t room,
 	int64_t *n, void *to)
 {
 	const struct desc *d = of;

@@ -63,7 +63,8 @@ int gpu_clock(double *ms, struct err *e)
 void *gpu_alloc(size_t bytes, struct err *e)
 {
 	size_t whole = (bytes / PAGE + 1) * PAGE;
-	struct block *b = getenv("SIM_MEMORY") && bytes > gpu_available() ? MAP_FAILED : mmap(NULL, PAGE + whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct block *b = getenv("SIM_MEMORY") && bytes > gpu_available() ? MAP_FAILED : mmap(NULL, PAGE + whole, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (b == MAP_FAILED) {
 		err_set(e, NULL, "not enough memory for the cuda device (needs %zu bytes)", bytes);

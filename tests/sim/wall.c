@@ -1,6 +1,6 @@
 /* The wall between host and device, from both sides. The host: device memory is protected but while a kernel or a copy runs; SIM_WALL=0 leaves it in
-   reach, for unit tests that look into it. Kernels: gcc calls a function here before every access they make (-fsanitize=kernel-address); what is neither
-   device memory, to the byte, nor a kernel's own stack or constants is what a GPU would stop at, or worse, not stop at. */
+   reach, for unit tests that look into it. Kernels: gcc calls a function here before every access they make (-fsanitize=kernel-address); what is
+   neither device memory, to the byte, nor a kernel's own stack or constants is what a GPU would stop at, or worse, not stop at. */
 #define _GNU_SOURCE
 #include "tests/sim/wall.h"
 

@@ -331,7 +331,8 @@ static void others_threads(void)
 	struct k_norm g = {.n = 2, .vox = vox, .c = 2, .norm = K_NORM_INSTANCE, .act = K_ACT_PRELU, .alphas = 1, .eps = 1e-5f};
 	struct k_loss l = {.n = 2, .vox = vox, .k = 2, .w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f};
 	struct pair x = pair_new(n, 3), dy = pair_new(n, 1), y[2] = {pair_new(n, 0), pair_new(n, 0)}, dx[2] = {pair_new(n, 0), pair_new(n, 0)};
-	float *alpha = on_device(k, (float[]){0.25f}, sizeof *alpha), *dalpha = on_device(k, NULL, 2 * sizeof *dalpha), *st = on_device(k, NULL, 16 * sizeof *st);
+	float *alpha = on_device(k, (float[]){0.25f}, sizeof *alpha), *dalpha = on_device(k, NULL, 2 * sizeof *dalpha), *st = on_device(k, NULL,
+		16 * sizeof *st);
 	uint8_t *label = on_device(k, NULL, (size_t)(2 * vox));
 	void *scratch = k->alloc(k->norm_scratch(&g) + k->loss_scratch(&l), &e);
 	double out[2][4];
