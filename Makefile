@@ -11,7 +11,7 @@ CFLAGS ?= -O3
 VERSION := $(shell sed -n 's/.*NIIPIPE_VERSION "\(.*\)".*/\1/p' lib/base/version.h)
 APART   := lib/comm/mpi.c lib/comm/nccl.c
 TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/*.c))
-LIB     := $(filter-out $(APART),$(wildcard lib/*/*.c))
+LIB     := $(filter-out $(APART),$(wildcard lib/*/*.c lib/*/*/*.c))
 KERNELS := $(wildcard kernels/*.c)
 UNIT    := $(patsubst tests/unit/%.c,$(B)/test/%,$(wildcard tests/unit/*.c))
 BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
@@ -50,7 +50,15 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
 	$(CC) -fopenmp -rdynamic -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
 
-unit: $(UNIT) $(B)/bench/best $(B)/sim/niipipe-cuda.so
+# A fuzz target driven by mutations that are always the same
+$(B)/mutate/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/mutate.o $(B)/libniipipe.a
+	@mkdir -p $(@D)
+	$(CC) -fopenmp -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
+
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/mutate/%,$(filter-out tests/fuzz/mutate.c,$(wildcard tests/fuzz/*.c)))
+fuzz: $(FUZZ)
+
+unit: $(UNIT) $(FUZZ) $(B)/bench/best $(B)/sim/niipipe-cuda.so
 
 # -- what a reader types ------------------------------------------------------
 deps:
@@ -96,7 +104,7 @@ uninstall:
 clean:
 	rm -rf $(B) demo
 
-.PHONY: always all unit deps demo check check-long lint bench install uninstall clean
+.PHONY: always all fuzz unit deps demo check check-long lint bench install uninstall clean
 .SECONDARY:
 always:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -51,10 +51,12 @@ names() {
 	local extra="lib/base:out lib/stream:tensor lib/stream:json lib/stream:dtype lib/volume:nii lib/net:model lib/net:arch lib/net:run kernels:k kernels:cpu kernels:conv kernels:dnn"
 	for dir in lib/base lib/stream lib/volume lib/net lib/comm kernels; do
 		local ok
-		ok=$(for h in "$dir"/*.h; do basename "$h" .h; done; for x in $extra; do [ "${x%%:*}" = "$dir" ] && echo "${x#*:}"; done)
-		for o in build/*obj/"$dir"/*.o; do
-			[ -f "$dir/$(basename "$o" .o).c" ] || continue
-			nm -g --defined-only "$o" | awk -v ok="$ok" -v o="$dir/$(basename "$o" .o).c" '
+		ok=$(find "$dir" -name '*.h' -exec basename {} .h \;; for x in $extra; do [ "${x%%:*}" = "$dir" ] && echo "${x#*:}"; done)
+		for o in build/*obj/"$dir"/*.o build/*obj/"$dir"/*/*.o; do
+			c=${o#build/*obj/}
+			c=${c%.o}.c
+			[ -f "$c" ] || continue
+			nm -g --defined-only "$o" | awk -v ok="$ok" -v o="$c" '
 				BEGIN { n = split(ok, a, "\n") }
 				$3 ~ /^\.gomp/ { next } { good = 0; for (i = 1; i <= n; i++) if (tolower($3) == a[i] || index(tolower($3), a[i] "_") == 1) good = 1; if (!good) print o ": " $3 }'
 		done

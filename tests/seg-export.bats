@@ -36,6 +36,24 @@ setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
 	seg-export --format onnx "$BATS_TEST_DIRNAME/golden/arch-unet-swish.ts" | grep -aqF ReduceMean
 }
 
+# NIIPIPE_PYTHON: one that has onnxruntime
+@test "onnxruntime gives the logits that MONAI and nnU-Net gave, and seg-window's" {
+	python=${NIIPIPE_PYTHON:-python3}
+	"$python" -c 'import numpy, onnxruntime' 2>/dev/null || skip "no onnxruntime for $python"
+	for golden in "$ROOT"/tests/golden/{unet,arch}-*.ts; do
+		seg-export "$golden" -o net.onnx
+		"$python" "$ROOT/tests/golden/run_onnx.py" net.onnx "$golden" || { echo "$golden"; return 1; }
+	done
+	nii-phantom -n 1 --seed 2 --size 64,32,32 --healthy 0 | nii-normalize --window=-1024,325 -o v.ts
+	nii-patch -s 64,32,32 -n 1 v.ts | seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 12, "depths": [1, 2, 1, 1], "num_heads": [1, 2, 3, 4], "use_v2": true}' -o swin.ts
+	seg-export swin.ts -o swin.onnx
+	seg-window --force -m swin.ts --roi 64,32,32 --output logits v.ts -o logits.ts
+	"$python" "$ROOT/tests/golden/run_onnx.py" swin.onnx v.ts logits.ts
+	# and it does tell one network from another
+	run "$python" "$ROOT/tests/golden/run_onnx.py" net.onnx "$ROOT/tests/golden/unet-res1.ts"
+	[ "$status" -eq 1 ]
+}
+
 @test "what PyTorch has by several names is written by all of them, and left out again" {
 	for n in dynunet-deep resenc plain-first segresnet unet-batch attention; do
 		ts-select --index 0 "$BATS_TEST_DIRNAME/golden/arch-$n.ts" >model.ts

@@ -142,7 +142,7 @@ legacy() {
 	seg-import --arch arch.json --replay replay.ts zip.pt | grep -aqF 'nii-normalize'
 	grep -aqF '"roi":"16,12,8"' replay.ts
 	fails 1 "seg-import: --replay: unknown step 'rm'" seg-import --arch arch.json --replay '[{"tool":"rm"}]' zip.pt
-	fails 1 "seg-import: roi 16,18,8 does not fit the network: it takes multiples of 4,4,4" seg-import --arch arch.json --roi 16,18,8 zip.pt
+	fails 1 "seg-import: roi: input of 16,18,8 voxels (x,y,z) does not fit the network (layer model.1.submodule.0.conv): it takes multiples of 4,4,4, as 16,20,8" seg-import --arch arch.json --roi 16,18,8 zip.pt
 }
 
 @test "an imported model segments as MONAI's logits say" {

@@ -51,6 +51,7 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 	printf 'id\tlabel\tdice\tnsd_2mm\na\t1\t0.5\t0.25\nb\t1\tnan\tnan\n' >more.tsv
 	seg-report -s more.tsv >page.html
 	has '<td data-v="0.25">0.250</td>'
+	has 'Surface Dice, 2 mm'
 	has '<td data-v="nan">&#8211;</td>'
 }
 

@@ -183,7 +183,7 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	rm m.ts m.last.ts # what was learnt from the first is kept
 	nii-patch -s 15,16,8 -n 1 --seed 1 train.ts >l.ts
 	run seg-train $net -o m.ts l.ts
-	[ "$status" -eq 1 ] && [ "$output" = "seg-train: l.ts: phantom-0001 (patch 0): input of 15,16,8 voxels (x,y,z) does not fit the network: it takes multiples of 2,2,2" ]
+	[ "$status" -eq 1 ] && [ "$output" = "seg-train: l.ts: phantom-0001 (patch 0): input of 15,16,8 voxels (x,y,z) does not fit the network (layer model.0.conv.unit0.conv): it takes multiples of 2,2,2, as 16,16,8" ]
 	f='"image":{"dtype":"F32","shape":[1,2,2,2],"data_offsets":[0,32]},"label":{"dtype":"U8","shape":[2,2,2],"data_offsets":[32,40]}}'
 	z='\0\0\0\0'
 	raw_frame "$m,\"patch\":\"5\"},$f" "\0\0\300\177$z$z$z$z$z$z$z"'\0\1\0\0\0\0\1\0' >l.ts

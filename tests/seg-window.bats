@@ -206,7 +206,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	fails 2 "seg-window: --overlap: 'nan' is not a finite number (see seg-window --help)" seg-window -m model.ts --overlap nan net0.ts
 	fails 1 "seg-window: nosuch.ts: cannot open: No such file or directory" seg-window -m nosuch.ts net0.ts
 	fails 1 "seg-window: device 'abacus' is none of auto, cpu, cuda, cuda:N" seg-window -m model.ts --device abacus net0.ts
-	fails 1 "seg-window: roi: input of 10,16,8 voxels (x,y,z) does not fit the network: it takes multiples of 4,4,4" seg-window -m model.ts --roi 10,16,8 net0.ts
+	fails 1 "seg-window: roi: input of 10,16,8 voxels (x,y,z) does not fit the network (layer model.1.submodule.0.conv.unit0.conv): it takes multiples of 4,4,4, as 12,16,8" seg-window -m model.ts --roi 10,16,8 net0.ts
 	fails 1 "seg-window: net0.ts: is not a model: its first frame is of kind 'volume', not 'model' (offset 0)" seg-window -m net0.ts net0.ts
 	head -c 70000 model.ts >cut.ts
 	fails 1 "seg-window: cut.ts: ends inside a frame's data (offset 70000, expected 73076 bytes, found 66272)" seg-window -m cut.ts net0.ts
@@ -214,7 +214,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	raw_frame "{$h,\"image\":{\"dtype\":\"F32\",\"shape\":[1,3,1,1],\"data_offsets\":[0,12]}}" '\0\0\0\0\0\0\0\0\0\0\300\177' >nan.ts
 	fails 1 "seg-window: nan.ts: a: the image has values that are not finite in slice 2" seg-window -m model.ts nan.ts
 	raw_frame "{$h,\"image\":{\"dtype\":\"U8\",\"shape\":[2,3,1,1],\"data_offsets\":[0,6]}}" '\0\0\0\0\0\0' >two.ts
-	fails 1 "seg-window: two.ts: a: the image has 2 channels, the model wants 1" seg-window -m model.ts two.ts
+	fails 1 "seg-window: two.ts: a: the image has 2 channels, the network (layer model.0.conv.unit0.conv) takes 1" seg-window -m model.ts two.ts
 	volume a U8 3,1,1 '\0\0\0' image >three.ts
 	fails 1 "seg-window: three.ts: a: tensor 'image' has 3 axes (expected [C,Z,Y,X])" seg-window -m model.ts three.ts
 	volume a U8 3,1,1 '\0\0\0' label >noimage.ts

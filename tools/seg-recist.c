@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/mem.h"
 #include "lib/base/outfile.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/nifti.h"
@@ -31,14 +32,13 @@ static const double oblique = 5; /* degrees */
 
 static int one(struct state *s, const char *id, const struct tensor *t, const double affine[16], struct err *e)
 {
-	struct recist_case *grown = realloc(s->c, (s->n + 1) * sizeof *grown), *c;
+	struct recist_case *c;
 
-	if (!grown)
-		return err_set(e, NULL, "not enough memory for cases");
-	s->c = grown;
-	c = &grown[s->n];
+	if (mem_more(&s->c, s->n, sizeof *s->c, "cases", e))
+		return -1;
+	c = &s->c[s->n];
 	for (size_t i = 0; i < s->n; i++)
-		if (!strcmp(grown[i].id, id))
+		if (!strcmp(s->c[i].id, id))
 			return err_set(e, NULL, "id '%.80s' is there twice", id);
 	if (recist_mask(t, affine, &s->o->recist, c, e))
 		return -1;

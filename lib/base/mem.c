@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { ALIGN = 64, HUGE_PAGE = 2 << 20, LARGE = 8 << 20, KEPT = 32 << 20 };
+enum { ALIGN = 64, HUGE_PAGE = 2 << 20, LARGE = 8 << 20, KEPT = 32 << 20, LEAST = 16 };
 
 int mem_mul(size_t *out, size_t a, size_t b)
 {
@@ -50,6 +50,20 @@ void *mem_zero(size_t n, size_t size, const char *what, struct err *e)
 	if (p)
 		memset(p, 0, n * size);
 	return p;
+}
+
+int mem_more(void *array, size_t n, size_t size, const char *what, struct err *e)
+{
+	size_t bytes, room = n < LEAST ? LEAST : 2 * n;
+	void *p, **a = array;
+
+	if (n && (n < LEAST || n & (n - 1)))
+		return 0;
+	p = room < n || mem_mul(&bytes, room, size) ? NULL : realloc(*a, bytes);
+	if (!p)
+		return e ? err_set(e, NULL, "not enough memory for %s (%zu of them)", what, n) : -1;
+	*a = p;
+	return 0;
 }
 
 void mem_steady(void)
@@ -125,11 +139,14 @@ static size_t left_in_group(const struct groups *g, const char *group)
 }
 
 /* The least that the process's group and those around it leave. */
-static size_t left_in_groups(const struct groups *g)
+static size_t left_in_groups(const char *under, const struct groups *g)
 {
 	char group[600], line[512], *path = NULL;
-	FILE *f = fopen("/proc/self/cgroup", "r");
-	size_t root = strlen(g->root), left = SIZE_MAX;
+	FILE *f;
+	size_t root = strlen(under) + strlen(g->root), left = SIZE_MAX;
+
+	snprintf(group, sizeof group, "%s/proc/self/cgroup", under);
+	f = fopen(group, "r");
 
 	while (f && !path && fgets(line, sizeof line, f))
 		path = strstr(line, g->line);
@@ -137,7 +154,7 @@ static size_t left_in_groups(const struct groups *g)
 		fclose(f);
 	if (path)
 		path += strlen(g->line);
-	snprintf(group, sizeof group, "%s%.*s", g->root, path ? (int)strcspn(path, "\n") : 0, path ? path : "");
+	snprintf(group, sizeof group, "%s%s%.*s", under, g->root, path ? (int)strcspn(path, "\n") : 0, path ? path : "");
 	for (char *end = group + strlen(group); end; end = strrchr(group + root, '/')) {
 		*end = 0;
 		left = smaller(left, left_in_group(g, group));
@@ -155,9 +172,17 @@ static size_t left_of_addresses(void)
 	return used < limit.rlim_cur ? limit.rlim_cur - used : 1;
 }
 
+size_t mem_available_under(const char *under)
+{
+	char file[600];
+	size_t all;
+
+	snprintf(file, sizeof file, "%s/proc/meminfo", under);
+	all = number_in(file, "MemAvailable:") << 10;
+	return all ? smaller(all, smaller(left_in_groups(under, &groups[0]), left_in_groups(under, &groups[1]))) : 0;
+}
+
 size_t mem_available(void)
 {
-	const size_t all = number_in("/proc/meminfo", "MemAvailable:") << 10;
-
-	return all ? smaller(smaller(all, left_of_addresses()), smaller(left_in_groups(&groups[0]), left_in_groups(&groups[1]))) : 0;
+	return smaller(mem_available_under(""), left_of_addresses());
 }

@@ -15,6 +15,10 @@ void *mem_new(size_t n, size_t size, const char *what, struct err *e);
 /* The same, zeroed. */
 void *mem_zero(size_t n, size_t size, const char *what, struct err *e);
 
+/* Room for one more behind the n elements of *array, an array that grows by one at a time, from NULL, and by this call alone: it doubles where n is a
+   power of two. 0, or -1, the array as it was, and an error "not enough memory for WHAT"; e may be NULL. The caller frees *array with free(). */
+int mem_more(void *array, size_t n, size_t size, const char *what, struct err *e);
+
 /* Once, at the start: blocks of 8 MiB and more go back to the system when they are freed, smaller ones are kept for what comes next (patches). glibc
    left to itself learns from what was freed which to keep, and needs now less, now a volume's label more. */
 void mem_steady(void);
@@ -28,5 +32,8 @@ size_t mem_peak(void);
 /* Bytes that this process may still take without swapping: what the kernel says is available, what its control groups and its limit of address space
    leave. 0: not known. */
 size_t mem_available(void);
+
+/* The same of a system whose /proc and /sys are under a folder, without this process's limit of address space: what tests can put there. */
+size_t mem_available_under(const char *under);
 
 #endif

@@ -278,19 +278,13 @@ int comm_broadcast(struct comm *c, void *p, size_t n, struct err *e)
 /* One that is idle; the array grows by it where none is. */
 static struct pending *idle(struct comm *c, struct err *e)
 {
-	struct pending *p;
-
 	for (int i = 0; i < c->room; i++)
 		if (!c->pending[i].sum.phase && !c->pending[i].request)
 			return &c->pending[i];
-	p = realloc(c->pending, (size_t)(c->room + 1) * sizeof *p);
-	if (!p) {
-		err_set(e, NULL, "not enough memory for a sum");
+	if (mem_more(&c->pending, (size_t)c->room, sizeof *c->pending, "sums", e))
 		return NULL;
-	}
-	c->pending = p;
-	p[c->room] = (struct pending){0};
-	return &p[c->room++];
+	c->pending[c->room] = (struct pending){0};
+	return &c->pending[c->room++];
 }
 
 int comm_sum(struct comm *c, float *x, int64_t n, struct err *e)

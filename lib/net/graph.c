@@ -74,28 +74,13 @@ static int no_memory(struct graph *g)
 	return -1;
 }
 
-/* Make room for one more in an array that doubles. */
-static int grow(void *array, int n, int *room, size_t size)
-{
-	void **a = array, *p;
-
-	if (n < *room)
-		return 0;
-	p = realloc(*a, (size_t)(*room ? 2 * *room : 32) * size);
-	if (!p)
-		return -1;
-	*a = p;
-	*room = *room ? 2 * *room : 32;
-	return 0;
-}
-
 struct graph_op *graph_add_op(struct graph *g, enum graph_kind kind, const char *name, int a, int b)
 {
 	struct graph_op *op;
 
 	if (g->bad)
 		return NULL;
-	if (grow(&g->op, g->n, &g->room, sizeof *g->op)) {
+	if (mem_more(&g->op, (size_t)g->n, sizeof *g->op, "operations", NULL)) {
 		no_memory(g);
 		return NULL;
 	}
@@ -117,12 +102,12 @@ struct graph_op *graph_add_op(struct graph *g, enum graph_kind kind, const char 
 }
 
 /* A new parameter, or buffer, NAME.LAST at the end of a list; -1 after an error. */
-static int add_to(struct graph *g, struct graph_param **list, int *n, int *room, int64_t *floats, const char *name, const char *last,
+static int add_to(struct graph *g, struct graph_param **list, int *n, int64_t *floats, const char *name, const char *last,
 		  const struct graph_param *like)
 {
 	struct graph_param *p;
 
-	if (g->bad || grow(list, *n, room, sizeof **list))
+	if (g->bad || mem_more(list, (size_t)*n, sizeof **list, "parameters", NULL))
 		return no_memory(g);
 	p = &(*list)[*n];
 	*p = *like;
@@ -139,7 +124,7 @@ static int add_to(struct graph *g, struct graph_param **list, int *n, int *room,
 
 int graph_add_param(struct graph *g, const char *name, const char *last, const struct graph_param *like)
 {
-	return add_to(g, &g->param, &g->params, &g->params_room, &g->floats, name, last, like);
+	return add_to(g, &g->param, &g->params, &g->floats, name, last, like);
 }
 
 int graph_add_vector(struct graph *g, const char *name, const char *last, int64_t c, float fill)
@@ -151,7 +136,7 @@ static int add_buffer(struct graph *g, const char *name, const char *last, enum 
 {
 	const struct graph_param like = {.kind = kind, .rank = kind == GRAPH_BUFFER, .shape = {c}, .fill = fill};
 
-	return add_to(g, &g->buffer, &g->buffers, &g->buffers_room, &g->buffer_floats, name, last, &like);
+	return add_to(g, &g->buffer, &g->buffers, &g->buffer_floats, name, last, &like);
 }
 
 int graph_input(struct graph *g, int64_t c)
@@ -358,21 +343,4 @@ int graph_output(struct graph *g, int x, struct err *e)
 	}
 	g->out = x;
 	return 0;
-}
-
-void graph_divisor(const struct graph *g, int64_t div[3])
-{
-	for (int k = 0; k < 3; k++) {
-		div[k] = 1;
-		for (int i = 0; i < g->n; i++) {
-			int64_t a = div[k], b = g->op[i].down[k], r = a, s = b;
-
-			while (s) {
-				int64_t t = r % s;
-
-				r = s, s = t;
-			}
-			div[k] = a / r * b;
-		}
-	}
 }

@@ -79,12 +79,12 @@ struct graph_head { int value; float weight; };
 
 struct graph {
 	struct graph_op *op;
-	int n, room;
+	int n;
 	struct graph_param *param;
-	int params, params_room;
+	int params;
 	int64_t floats;  /* of all trained parameters */
 	struct graph_param *buffer; /* until graph_output, which puts them behind the parameters: from `trained` on */
-	int buffers, buffers_room, trained;
+	int buffers, trained;
 	int64_t buffer_floats;
 	int out;         /* the logits */
 	float out_weight; /* of their loss, 1 but for deep supervision */
@@ -127,7 +127,10 @@ void graph_head(struct graph *g, int x, float weight);
 /* Declare the result. 0, or -1 and the first error that happened. */
 int graph_output(struct graph *g, int x, struct err *e);
 
-/* What input sizes must be multiples of. */
+/* What input sizes must be multiples of. graph_fits, graph_takes: is a size, z,y,x, one of them, and a number of channels what the first layer takes?
+   0, or -1 and an error that names the layer and says what would fit. */
 void graph_divisor(const struct graph *g, int64_t div[3]);
+int graph_fits(const struct graph *g, const int64_t size[3], struct err *e);
+int graph_takes(const struct graph *g, int64_t channels, struct err *e);
 
 #endif

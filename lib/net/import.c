@@ -99,18 +99,11 @@ static int read_replay(const struct import *im, struct import_net *n, struct err
 /* The windows' size, and whether it fits the strides. */
 static int read_roi(const struct import *im, struct import_net *n, struct err *e)
 {
-	int64_t div[3];
-
 	if (im->roi[0])
 		memcpy(n->roi, im->roi, sizeof n->roi);
 	else if (!n->roi[0] && n->w.frame.meta && window_roi_get(&n->w.frame, n->roi, e) < 0)
 		return -1;
-	graph_divisor(n->graph, div);
-	for (int k = 0; k < 3; k++)
-		if (n->roi[k] % div[k])
-			return err_set(e, NULL, "roi %lld,%lld,%lld does not fit the network: it takes multiples of %lld,%lld,%lld", (long long)n->roi[2],
-			               (long long)n->roi[1], (long long)n->roi[0], (long long)div[2], (long long)div[1], (long long)div[0]);
-	return 0;
+	return n->roi[0] && graph_fits(n->graph, n->roi, e) ? err_prefix(e, "roi") : 0;
 }
 
 /* Parameter p's values into the frame: float32, but an integer (a counter) as it is. */

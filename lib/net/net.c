@@ -76,6 +76,7 @@ void net_free(struct net *n)
 	n->k->release(n->arena);
 	n->k->release(n->w);
 	n->k->release(n->g);
+	n->k->release(n->aside);
 	free(n->param);
 	graph_free(n->graph);
 	json_decref(n->arch);
@@ -110,6 +111,11 @@ void net_divisor(const struct net *n, int64_t div[3])
 	graph_divisor(n->graph, div);
 }
 
+int net_takes(const struct net *n, int64_t channels, struct err *e)
+{
+	return graph_takes(n->graph, channels, e);
+}
+
 const struct net_param *net_params(const struct net *n, int *count)
 {
 	*count = n->graph->trained;
@@ -127,6 +133,28 @@ void net_block(const struct net *n, float **w, float **g, int64_t *total)
 	*w = n->w;
 	*g = n->g;
 	*total = n->graph->floats;
+}
+
+int net_aside(struct net *n, struct err *e)
+{
+	size_t bytes = (size_t)n->graph->buffer_floats * sizeof(float);
+
+	if (!bytes)
+		return 0;
+	if (!n->aside && !(n->aside = n->k->alloc(2 * bytes, e)))
+		return -1;
+	return n->k->copy(n->aside, n->w + n->graph->floats, bytes, K_ON_DEVICE, e);
+}
+
+int net_exchange(struct net *n, struct err *e)
+{
+	size_t bytes = (size_t)n->graph->buffer_floats * sizeof(float);
+	float *used = n->w + n->graph->floats, *room = n->aside + n->graph->buffer_floats;
+
+	if (!n->aside)
+		return 0;
+	return n->k->copy(room, used, bytes, K_ON_DEVICE, e) || n->k->copy(used, n->aside, bytes, K_ON_DEVICE, e) ||
+	       n->k->copy(n->aside, room, bytes, K_ON_DEVICE, e) ? -1 : 0;
 }
 
 static void init_param(const struct graph_param *p, struct rng *r, float *w)
@@ -166,20 +194,6 @@ void net_changed(struct net *n)
 			n->plans[i]->packed = 0;
 }
 
-static int check_size(const struct net *n, int64_t batch, const int64_t size[3], struct err *e)
-{
-	int64_t div[3];
-	int fits = batch > 0;
-
-	net_divisor(n, div);
-	for (int k = 0; k < 3; k++)
-		fits &= size[k] > 0 && size[k] % div[k] == 0;
-	if (fits)
-		return 0;
-	return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network: it takes multiples of %lld,%lld,%lld", (long long)size[2],
-		(long long)size[1], (long long)size[0], (long long)div[2], (long long)div[1], (long long)div[0]);
-}
-
 /* Room for the arena of p and, in training, the gradients. */
 static int make_room(struct net *n, const struct plan *p, struct err *e)
 {
@@ -208,7 +222,7 @@ int net_plan_dry(struct net *n, int64_t batch, const int64_t size[3], int train,
 
 	n->plan = NULL;
 	if (!*p || (*p)->batch != batch || memcmp((*p)->size, size, sizeof (*p)->size)) {
-		if (check_size(n, batch, size, e))
+		if (graph_fits(n->graph, size, e))
 			return -1;
 		plan_free(*p);
 		*p = net_memory_plan(n, batch, size, !!train, e);

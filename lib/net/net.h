@@ -40,12 +40,18 @@ int net_channels(const struct net *n);       /* of the input */
 int net_classes(const struct net *n);        /* channels of the logits */
 int net_labels(const struct net *n);         /* values a label may have: the classes; of one channel, a sigmoid, two */
 void net_divisor(const struct net *n, int64_t div[3]); /* input sizes must be multiples of these */
+int net_takes(const struct net *n, int64_t channels, struct err *e); /* 0, or -1 and an error that names the layer */
 
 /* Parameters. net_params: the array, borrowed; *count how many. net_block: all values end to end (w, g of *total floats). net_buffers: what is in a
    model beside them, running statistics that forward passes of a training plan change. */
 const struct net_param *net_params(const struct net *n, int *count);
 const struct net_param *net_buffers(const struct net *n, int *count);
 void net_block(const struct net *n, float **w, float **g, int64_t *total);
+
+/* The buffers as they are now are put aside; net_exchange: those aside against those in use. What passes of a step that was not finished have done to
+   them is undone so. 0 or -1. */
+int net_aside(struct net *n, struct err *e);
+int net_exchange(struct net *n, struct err *e);
 
 /* PyTorch's default initialisation (nnU-Net's networks: theirs) from Philox (seed, RNG_INIT, parameter index). */
 int net_init(struct net *n, uint64_t seed, struct err *e);
@@ -61,8 +67,9 @@ int net_store(const struct net *n, struct frame *model, struct err *e);
 void net_changed(struct net *n);
 
 /* Plan for inputs [batch, size, channels]: shapes, fusions, lifetimes, one arena. Same shape and mode as before: nothing is done; one plan for
-   inference and one for training are kept, so that going to and fro costs nothing. The error of a size the strides don't divide says which sizes
-   fit; that of too little memory (on the CPU: of what mem_available says is there) what is needed, and which recomputation would fit. */
+   inference and one for training are kept, so that going to and fro costs nothing. The error of a size the strides don't divide says at
+   which layer, and which sizes fit; that of too little memory (on the CPU: of what mem_available says is there) what is needed, and which
+   recomputation would fit. */
 int net_plan(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e);
 
 /* The same for net_summary alone: no memory is looked for. */

@@ -9,26 +9,11 @@ enum { ALIGN = 64, TRIES = 14 }; /* TRIES: sizes of segments */
 
 const struct plan_ref plan_nowhere = {-1, 0, 0};
 
-/* Make room for one more in an array that doubles. */
-static int grow(void *array, int n, int *room, size_t size, struct err *e)
-{
-	void **a = array, *p;
-
-	if (n < *room)
-		return 0;
-	p = realloc(*a, (size_t)(*room ? 2 * *room : 64) * size);
-	if (!p)
-		return err_set(e, NULL, "not enough memory for a plan");
-	*a = p;
-	*room = *room ? 2 * *room : 64;
-	return 0;
-}
-
 static int new_buf(struct plan *p, size_t bytes, struct err *e)
 {
 	if (bytes > SIZE_MAX / 4)
 		return err_set(e, NULL, "the network's values are too large for this machine");
-	if (grow(&p->buf, p->bufs, &p->bufs_room, sizeof *p->buf, e))
+	if (mem_more(&p->buf, (size_t)p->bufs, sizeof *p->buf, "buffers of a plan", e))
 		return -1;
 	p->buf[p->bufs] = (struct plan_buf){(bytes + ALIGN - 1) / ALIGN * ALIGN, 0, INT32_MAX, -1};
 	return p->bufs++;
@@ -78,7 +63,7 @@ int plan_emit(struct plan *p, const struct plan_call *c, size_t scratch, struct 
 	struct plan_call *n;
 	int t = p->calls;
 
-	if (grow(&p->call, p->calls, &p->calls_room, sizeof *p->call, e))
+	if (mem_more(&p->call, (size_t)p->calls, sizeof *p->call, "calls of a plan", e))
 		return -1;
 	n = &p->call[p->calls++];
 	*n = *c;

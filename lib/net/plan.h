@@ -99,7 +99,7 @@ struct plan {
 	struct plan_step *step;
 	struct plan_call *call;   /* forward, loss, backward */
 	struct plan_buf *buf;
-	int steps, calls, forward, losses, bufs, calls_room, bufs_room; /* forward, losses: how many calls */
+	int steps, calls, forward, losses, bufs; /* forward, losses: how many calls */
 	struct plan_ref input; /* floats */
 	size_t arena;        /* bytes */
 };

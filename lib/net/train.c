@@ -24,19 +24,31 @@ char *train_last(const char *out)
 }
 
 /* -- files -------------------------------------------------------------------- */
-static int save_one(struct train *r, const char *path, int optimizer, struct err *e)
+static int write_state(struct train *r, const char *path, int optimizer, struct err *e)
 {
 	struct out o;
 
-	if (r->par.rank)
-		return 0;
-	if (optim_average(&r->optim, 1, e) || out_open(&o, path, 1, e))
+	if (out_open(&o, path, 1, e))
 		return -1;
 	if (resume_write(&r->at, &o, optimizer, e)) {
 		out_abort(&o);
 		return -1;
 	}
 	return out_close(&o, e);
+}
+
+/* What was gathered for the next step leaves no trace in it: that will be gathered again. */
+static int save_one(struct train *r, const char *path, int optimizer, struct err *e)
+{
+	const int within = r->part.batches > 0;
+	int bad;
+
+	if (r->par.rank)
+		return 0;
+	if (optim_average(&r->optim, 1, e) || (within && net_exchange(r->net, e)))
+		return -1;
+	bad = write_state(r, path, optimizer, e);
+	return (within && net_exchange(r->net, e)) || bad ? -1 : 0;
 }
 
 static int save(struct train *r, struct err *e)
@@ -65,12 +77,38 @@ static int summary(const struct train *r, struct err *e)
 }
 
 /* -- steps -------------------------------------------------------------------- */
-static int refuse(const struct train *r, const char *what, double v, const char *where, struct err *e)
+/* Are the weights numbers still? */
+static int sound(const struct train *r)
 {
-	int kept = r->last && r->saved > r->begun;
+	float *w, *g;
+	int64_t total;
+	double squares;
+	struct err ignored;
+
+	net_block(r->net, &w, &g, &total);
+	return !r->k->sum_squares(w, total, &squares, &ignored) && isfinite(squares);
+}
+
+/* Where is the last good state? In what was saved last; in a run that has saved nothing, the state before this step becomes it, but not in place of
+   that which was taken up. NULL: there was none. */
+static const char *last_good(struct train *r)
+{
+	const char *from = r->o->resume ? r->o->resume : r->o->init;
+	struct err ignored;
+
+	if (r->last && r->saved > r->begun)
+		return r->last;
+	if (!r->last || r->par.size > 1 || r->at.step == r->begun || (from && !strcmp(from, r->last)))
+		return from;
+	return sound(r) && !save(r, &ignored) ? r->last : from;
+}
+
+static int refuse(struct train *r, const char *what, double v, const char *where, struct err *e)
+{
+	const char *kept = last_good(r);
 
 	return err_set(e, feed_name(r->feed), "%s is %s at step %lld: %s%s%s", what, isnan(v) ? "not a number" : "infinite",
-	               (long long)r->at.step + 1, where, kept ? "; the last good state is in " : "", kept ? r->last : "");
+	               (long long)r->at.step + 1, where, kept ? "; the last good state is in " : "", kept ? kept : "");
 }
 
 /* A batch's labels, where the device reads them */
@@ -99,7 +137,7 @@ static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 	memcpy(p->who, b->who, sizeof p->who);
 	net_dropout(r->net, (uint64_t)r->h.seed, b->first, b->stride);
 	parallel_watch(&r->par, p->batches + 1 == r->par.rounds);
-	if (!p->batches && net_zero_grad(r->net, e))
+	if (!p->batches && (net_zero_grad(r->net, e) || net_aside(r->net, e)))
 		return -1;
 	p->batches++;
 	p->patches += r->par.patches;

@@ -111,9 +111,8 @@ static int fresh_net(struct train *r, const struct feed_batch *b, struct err *e)
 /* Do the patches fit the checkpoint? */
 static int check_resumed(const struct train *r, const struct feed_batch *b, struct err *e)
 {
-	if (net_channels(r->net) != b->channels)
-		return err_set(e, feed_name(r->feed), "patches of %lld channel(s) (the network of %s wants %d)", (long long)b->channels, r->from.file,
-		               net_channels(r->net));
+	if (net_takes(r->net, b->channels, e))
+		return err_prefix(e, "%s: %s: %s", feed_name(r->feed), b->who, r->from.file);
 	if (!r->o->resume)
 		return 0;
 	if (!json_equal(r->from.replay, feed_replay(r->feed)))
@@ -162,7 +161,7 @@ int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
 	if (o->summary)
 		return 0;
-	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || (o->val && validate_check(o->val, b->channels, e)))
+	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || (o->val && validate_check(o->val, r->net, e)))
 		return -1;
 	net_reserve(r->net, 0); /* taken */
 	r->at.net = r->net;

@@ -11,18 +11,16 @@
 
 enum { CLASSES = 256 };
 
-static int usable(const struct frame *f, int64_t channels, struct grid *g, struct err *e)
+static int usable(const struct frame *f, const struct net *n, struct grid *g, struct err *e)
 {
 	const struct tensor *image = frame_need(f, "image", e), *label = image ? frame_need(f, "label", e) : NULL;
-	int64_t c;
 
 	if (!label || !frame_labels(f, "label", e) || frame_grid(f, g, e))
 		return -1;
-	c = image->rank == 4 ? image->shape[0] : 1;
-	return c == channels ? 0 : err_set(e, NULL, "%lld channel(s) (the network wants %lld)", (long long)c, (long long)channels);
+	return net_takes(n, image->rank == 4 ? image->shape[0] : 1, e);
 }
 
-int validate_check(const char *path, int64_t channels, struct err *e)
+int validate_check(const char *path, const struct net *n, struct err *e)
 {
 	struct stream *s = stream_open(path, e);
 	struct frame f;
@@ -32,7 +30,7 @@ int validate_check(const char *path, int64_t channels, struct err *e)
 	if (s && !stream_mapped(s))
 		r = err_set(e, path, "is not a saved stream: validation volumes are gone over again and again");
 	while (r == 1 && (r = stream_next_header(s, &f, e)) == 1) {
-		if (usable(&f, channels, &g, e))
+		if (usable(&f, n, &g, e))
 			r = err_prefix(e, "%s: %s", path, frame_id(&f));
 		frame_free(&f);
 	}
@@ -74,7 +72,7 @@ static int one(const struct window_opts *o, const struct k_backend *k, struct ne
 	uint8_t *pred = NULL;
 	int r = -1;
 
-	if (usable(f, net_channels(n), &g, e) || model_check_replay(m, f, e))
+	if (usable(f, n, &g, e) || model_check_replay(m, f, e))
 		return -1;
 	int64_t size[3] = {g.size[2], g.size[1], g.size[0]};
 	pred = mem_new((size_t)(size[0] * size[1] * size[2]), 1, "a prediction", e);

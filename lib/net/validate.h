@@ -6,8 +6,8 @@
 
 #include "lib/net/window.h"
 
-/* Are all frames of path volumes with a label and `channels` channels? Reads the headers alone. 0 or -1. */
-int validate_check(const char *path, int64_t channels, struct err *e);
+/* Are all frames of path volumes with a label and as many channels as n takes? Reads the headers alone. 0 or -1. */
+int validate_check(const char *path, const struct net *n, struct err *e);
 
 /* Of a mean over cases: the case's value is the mean over classes 1.. of 2|A&B| / (|A| + |B|), where a class that is neither in truth nor prediction
    is left out (nnU-Net's rule) and so is a case without any class. */

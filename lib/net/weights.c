@@ -21,15 +21,8 @@ int weights_add(struct weights *w, const char *name, size_t len, const struct we
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)name[i] < ' ' || name[i] == 127)
 			return err_set(e, w->file, "a tensor's name with a control character: '%.*s'", (int)len, name);
-	if (w->n == w->room) {
-		int room = w->room ? 2 * w->room : 64;
-		struct weight *grown = realloc(w->w, (size_t)room * sizeof *grown);
-
-		if (!grown)
-			return err_set(e, w->file, "not enough memory for %d tensors", room);
-		w->w = grown;
-		w->room = room;
-	}
+	if (mem_more(&w->w, (size_t)w->n, sizeof *w->w, "tensors", e))
+		return err_prefix(e, "%s", w->file);
 	copy = strndup(name, len);
 	if (!copy)
 		return err_set(e, w->file, "not enough memory for a name");

@@ -16,7 +16,7 @@ struct weight {
 struct weights {
 	const char *file;           /* borrowed */
 	struct weight *w;           /* in the file's order */
-	int n, room;
+	int n;
 	char *from;                 /* where in the file they lie: "state_dict", "" for its top; owned */
 	struct stream *stream;      /* safetensors: what holds the data; its first frame */
 	struct frame frame;

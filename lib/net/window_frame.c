@@ -138,9 +138,7 @@ static int check_image(const struct tensor *t, const struct net *n, struct err *
 {
 	if (t->rank != 4)
 		return err_set(e, NULL, "tensor 'image' has %d axes (expected [C,Z,Y,X])", t->rank);
-	if (t->shape[0] != net_channels(n))
-		return err_set(e, NULL, "the image has %lld channel%s, the model wants %d", (long long)t->shape[0], t->shape[0] == 1 ? "" : "s", net_channels(n));
-	return 0;
+	return net_takes(n, t->shape[0], e);
 }
 
 /* The tensor without its frame, whose own is dropped; its data, if owned, are the caller's to free. */

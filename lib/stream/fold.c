@@ -9,15 +9,8 @@
 
 int fold_add(struct fold_set *s, const char *id, struct err *e)
 {
-	if (s->n == s->room) {
-		size_t room = s->room ? 2 * s->room : 64;
-		char **grown = realloc(s->id, room * sizeof *grown);
-
-		if (!grown)
-			return err_set(e, NULL, "not enough memory for %zu ids", room);
-		s->id = grown;
-		s->room = room;
-	}
+	if (mem_more(&s->id, s->n, sizeof *s->id, "ids", e))
+		return -1;
 	s->id[s->n] = strdup(id);
 	if (!s->id[s->n])
 		return err_set(e, NULL, "not enough memory for %zu ids", s->n);

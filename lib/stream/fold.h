@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct fold_set {
-	size_t n, room;
+	size_t n;
 	char **id;     /* as added; after fold_deal sorted by bytes, each once */
 	int64_t *fold; /* of id[i], from fold_deal */
 };

@@ -353,7 +353,7 @@ int stream_next_if(struct stream *s, struct frame *f, stream_want *want, void *a
 
 int64_t stream_count(struct stream *s, struct err *e)
 {
-	size_t keep = s->at, room = 0;
+	size_t keep = s->at;
 	int64_t n = 0, read = s->frames;
 	struct frame f;
 	int r;
@@ -367,13 +367,8 @@ int64_t stream_count(struct stream *s, struct err *e)
 	s->frames = 0;
 	for (size_t at = s->at; (r = stream_next_header(s, &f, e)) == 1; at = s->at, n++) {
 		frame_free(&f);
-		if ((size_t)n == room) {
-			size_t *grown = realloc(s->index, (room = room * 2 + 64) * sizeof *grown);
-
-			if (!grown)
-				return err_set(e, s->name, "not enough memory for an index");
-			s->index = grown;
-		}
+		if (mem_more(&s->index, (size_t)n, sizeof *s->index, "an index", e))
+			return err_prefix(e, "%s", s->name);
 		s->index[n] = at;
 	}
 	s->at = keep;

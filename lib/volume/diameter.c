@@ -22,7 +22,7 @@ struct work {
 	int32_t (*vertex)[2];
 	double (*mm)[2];
 	struct hull_point *p;   /* what may be an end of the diameter in space */
-	size_t used, room;
+	size_t used;
 	double axial, slice;    /* squared; in half voxels */
 	double flat;            /* squared; in a slice of voxels */
 	int32_t z, end[2][2];   /* in half voxels */
@@ -112,15 +112,8 @@ static void clear(struct work *w)
 
 static int keep(struct work *w, int32_t x2, int32_t y2, int32_t z2)
 {
-	if (w->used == w->room) {
-		size_t room = w->room ? 2 * w->room : 1024;
-		struct hull_point *grown = realloc(w->p, room * sizeof *grown);
-
-		if (!grown)
-			return err_set(w->e, NULL, "not enough memory for a hull (%zu points)", room);
-		w->p = grown;
-		w->room = room;
-	}
+	if (mem_more(&w->p, w->used, sizeof *w->p, "a hull", w->e))
+		return -1;
 	w->p[w->used++] = (struct hull_point){{x2, y2, z2}};
 	return 0;
 }

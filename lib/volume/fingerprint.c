@@ -10,7 +10,7 @@
 #include "lib/volume/fingerprint_stats.h"
 #include "lib/volume/geo.h"
 
-enum { LABEL_MOST = 254, GROW = 64 };
+enum { LABEL_MOST = 254 };
 
 /* -- a case -- */
 
@@ -155,14 +155,9 @@ static int check_new(const struct fingerprint *p, const struct frame *f, const s
 
 static struct fingerprint_case *room_for_one(struct fingerprint *p, struct err *e)
 {
-	struct fingerprint_case *grown = p->n % GROW ? p->c : realloc(p->c, (size_t)(p->n + GROW) * sizeof *grown);
-
-	if (!grown) {
-		err_set(e, NULL, "not enough memory for %lld cases", (long long)p->n + 1);
+	if (mem_more(&p->c, (size_t)p->n, sizeof *p->c, "cases", e))
 		return NULL;
-	}
-	p->c = grown;
-	memset(&p->c[p->n], 0, sizeof *grown);
+	memset(&p->c[p->n], 0, sizeof *p->c);
 	p->c[p->n].volume = p->c[p->n].components = -1;
 	return &p->c[p->n++];
 }

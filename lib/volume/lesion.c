@@ -29,7 +29,7 @@ struct pair { uint32_t truth, pred; int64_t both; double iou; };
 struct work {
 	const struct components *truth, *pred;
 	struct pair *p;
-	size_t n, room;
+	size_t n;
 	int failed;
 };
 
@@ -42,17 +42,9 @@ static void add(int64_t i, int64_t j, int64_t voxels, void *arg)
 		w->p[w->n - 1].both += voxels;
 		return;
 	}
-	if (w->n == w->room) {
-		size_t room = w->room ? 2 * w->room : 256;
-		struct pair *grown = realloc(w->p, room * sizeof *grown);
-
-		if (!grown) {
-			w->failed = 1;
-			return;
-		}
-		w->p = grown;
-		w->room = room;
-	}
+	w->failed |= mem_more(&w->p, w->n, sizeof *w->p, "pairs", NULL);
+	if (w->failed)
+		return;
 	w->p[w->n++] = (struct pair){t, p, voxels, 0};
 }
 

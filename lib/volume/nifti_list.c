@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/mem.h"
 #include "lib/volume/nifti.h"
 
 /* path as seen from the table's directory. */
@@ -19,12 +20,9 @@ static char *from_table(const char *table, const char *path)
 
 static struct nii_case *add(struct nii_list *l)
 {
-	struct nii_case *grown = l->n % 64 ? l->c : realloc(l->c, (size_t)(l->n + 64) * sizeof *grown);
-
-	if (!grown)
+	if (mem_more(&l->c, (size_t)l->n, sizeof *l->c, "cases", NULL))
 		return NULL;
-	l->c = grown;
-	memset(&l->c[l->n], 0, sizeof *grown);
+	memset(&l->c[l->n], 0, sizeof *l->c);
 	return &l->c[l->n++];
 }
 

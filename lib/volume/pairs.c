@@ -18,29 +18,22 @@ static int no_memory(struct err *e)
 /* Takes over id, truth and pred. */
 static int add(struct pairs *p, char *id, char *truth, char *pred, struct err *e)
 {
-	struct pair *grown = p->n < p->room ? p->p : realloc(p->p, (2 * p->n + 16) * sizeof *grown);
-
-	if (!grown || !truth || !pred) {
+	if (!truth || !pred || mem_more(&p->p, p->n, sizeof *p->p, "cases", NULL)) {
 		free(id);
 		free(truth);
 		free(pred);
 		return no_memory(e);
 	}
-	p->room = p->n < p->room ? p->room : 2 * p->n + 16;
-	p->p = grown;
 	p->p[p->n++] = (struct pair){id, truth, pred};
 	return 0;
 }
 
 int pairs_add_problem(struct pairs *p, const struct err *what, struct err *e)
 {
-	struct pairs_problem *grown = realloc(p->problem, (p->problems + 1) * sizeof *grown);
-
-	if (!grown)
-		return no_memory(e);
-	p->problem = grown;
-	grown[p->problems].text = strdup(what->text);
-	return grown[p->problems++].text ? 0 : no_memory(e);
+	if (mem_more(&p->problem, p->problems, sizeof *p->problem, "problems", e))
+		return -1;
+	p->problem[p->problems].text = strdup(what->text);
+	return p->problem[p->problems++].text ? 0 : no_memory(e);
 }
 
 void pairs_free(struct pairs *p)
@@ -144,18 +137,13 @@ static int list(struct folder *f, struct err *e)
 	if (!d)
 		return err_sys(e, f->path, "cannot open");
 	while (!r && (entry = readdir(d))) {
-		struct file *grown;
-
 		if (!is_mask(entry->d_name))
 			continue;
-		grown = realloc(f->f, (f->n + 1) * sizeof *grown);
-		if (!grown) {
-			r = no_memory(e);
+		r = mem_more(&f->f, f->n, sizeof *f->f, "files", e);
+		if (r)
 			break;
-		}
-		f->f = grown;
-		grown[f->n] = (struct file){strdup(entry->d_name), nii_stem(entry->d_name, 1)};
-		r = grown[f->n].name && grown[f->n].stem ? 0 : no_memory(e);
+		f->f[f->n] = (struct file){strdup(entry->d_name), nii_stem(entry->d_name, 1)};
+		r = f->f[f->n].name && f->f[f->n].stem ? 0 : no_memory(e);
 		f->n++;
 	}
 	closedir(d);

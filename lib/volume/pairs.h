@@ -8,7 +8,7 @@
 
 struct pairs {
 	struct pair { char *id, *truth, *pred; } *p; /* id NULL: from the truth's name */
-	size_t n, room;
+	size_t n;
 	struct pairs_problem { char *text; } *problem; /* what is wrong with them, as lines for a person */
 	size_t problems;
 };

@@ -48,7 +48,7 @@ float phantom_hu(const struct patient *p, const float q[3], const float w[3], fl
 struct tube { float a[3], b[3], ra, rb, hu; };
 struct tubes {
 	struct tube *v; /* free() */
-	int64_t n, room;
+	int64_t n;
 	int failed;     /* out of memory */
 };
 void phantom_tube_add(struct tubes *t, const float a[3], const float b[3], float ra, float rb, float hu);

@@ -3,18 +3,13 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "lib/base/mem.h"
+
 void phantom_tube_add(struct tubes *t, const float a[3], const float b[3], float ra, float rb, float hu)
 {
-	if (t->n == t->room) {
-		int64_t room = t->room ? 2 * t->room : 1024;
-		struct tube *v = realloc(t->v, (size_t)room * sizeof *v);
-
-		if (!v) {
-			t->failed = 1;
-			return;
-		}
-		t->v = v, t->room = room;
-	}
+	t->failed |= mem_more(&t->v, (size_t)t->n, sizeof *t->v, "tubes", NULL);
+	if (t->failed)
+		return;
 	t->v[t->n++] = (struct tube){{a[0], a[1], a[2]}, {b[0], b[1], b[2]}, ra, rb, hu};
 }
 

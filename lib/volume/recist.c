@@ -19,7 +19,7 @@ struct work {
 	double side[2][2];                 /* mm of half a voxel along x and y, in the plane */
 	double origin[2], along[2];        /* an end, half voxels; direction, mm */
 	struct piece *p;
-	size_t used, room;
+	size_t used;
 	struct err *e;
 };
 
@@ -85,15 +85,8 @@ static int piece(struct work *w, int32_t x, int32_t y, int32_t to_x, int32_t to_
 	struct piece *p;
 	double t, u, tt, tu;
 
-	if (w->used == w->room) {
-		size_t room = w->room ? 2 * w->room : 256;
-		struct piece *grown = realloc(w->p, room * sizeof *grown);
-
-		if (!grown)
-			return err_set(w->e, NULL, "not enough memory for an outline (%zu pieces)", room);
-		w->p = grown;
-		w->room = room;
-	}
+	if (mem_more(&w->p, w->used, sizeof *w->p, "an outline", w->e))
+		return -1;
 	place(w, x, y, &t, &u);
 	place(w, to_x, to_y, &tt, &tu);
 	p = &w->p[w->used++];

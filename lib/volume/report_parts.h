@@ -42,7 +42,8 @@ int report_slices(const struct report_opts *o, const struct frame *f, struct htm
 void report_levels(struct html *h); /* what the packed bytes mean, in HU: an array of JavaScript */
 
 /* A column of the table: what people call it, how it is written. Never NULL: a column that is not known is called what it is. */
-struct report_column { const char *name, *heading; int digits; int chart; }; /* digits after the point, -1: four that count; chart: has a box plot */
+/* digits after the point, -1: four that count; chart: has a box plot */
+struct report_column { const char *name; char heading[128]; int digits, chart; };
 struct report_column report_column(const char *name);
 
 /* A number of the table as text for people: empty where it is not defined. */

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,12 +42,18 @@ static const struct report_column columns[] = {
 
 struct report_column report_column(const char *name)
 {
+	struct report_column c = {name, "", -1, 0};
+	size_t n = strlen(name);
+
 	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
 		if (!strcmp(columns[i].name, name))
 			return columns[i];
-	if (!strncmp(name, "nsd_", 4))
-		return (struct report_column){name, name, 3, 1}; /* one a tolerance */
-	return (struct report_column){name, name, -1, 0};
+	snprintf(c.heading, sizeof c.heading, "%s", name);
+	if (!strncmp(name, "nsd_", 4) && n > 6 && !strcmp(name + n - 2, "mm")) { /* one a tolerance */
+		snprintf(c.heading, sizeof c.heading, "Surface Dice, %.*s mm", n < 14 ? (int)n - 6 : 8, name + 4);
+		c.digits = 3, c.chart = 1;
+	}
+	return c;
 }
 
 void report_number(struct html *h, const struct report_column *c, double v)

@@ -8,18 +8,11 @@
 
 static int take(struct score_table *t, const char *id, struct score_case *c, struct err *e)
 {
-	struct score_row *grown;
-	size_t room = t->n ? 2 * t->n : 16;
-
 	for (size_t i = 0; i < t->n; i++)
 		if (!strcmp(t->row[i].id, id))
 			return err_set(e, NULL, "id '%.80s' is there twice", id);
-	if (!(t->n & (t->n - 1)) && (t->n >= 16 || !t->n)) { /* full at 0, 16, 32, ... */
-		grown = realloc(t->row, room * sizeof *grown);
-		if (!grown)
-			return err_set(e, NULL, "not enough memory for scores");
-		t->row = grown;
-	}
+	if (mem_more(&t->row, t->n, sizeof *t->row, "scores", e))
+		return -1;
 	t->row[t->n] = (struct score_row){strdup(id), *c};
 	if (!t->row[t->n].id)
 		return err_set(e, NULL, "not enough memory for scores");

@@ -1,9 +1,7 @@
 /* libFuzzer: bytes as a NIfTI file, plain or gzip, read to the end, or, beginning with {, as the JSON of a header in a history. See README. */
-#include <stdlib.h>
+#include "tests/fuzz/fuzz.h"
 
 #include "lib/volume/nifti.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void as_file(const uint8_t *data, size_t n)
 {

@@ -1,10 +1,7 @@
 /* libFuzzer: bytes as a NRRD file, read to the end. See README. */
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
 
 #include "lib/volume/nrrd.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 enum { PIECE = 1013, MOST = 1 << 18 }; /* values */
 

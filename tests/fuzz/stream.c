@@ -1,11 +1,6 @@
 /* libFuzzer: bytes as a stream of frames, from a mapped file, header by header and by index; then as the header alone.
    clang -g -O1 -fsanitize=fuzzer,address,undefined: see run.sh. */
-#define _GNU_SOURCE
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include "tests/fuzz/fuzz.h"
 
 #include "lib/base/outfile.h"
 #include "lib/stream/describe.h"
@@ -16,19 +11,17 @@
 static struct stream *open_bytes(const uint8_t *p, size_t n, int pipe_it, struct err *e)
 {
 	struct stream *s;
-	char path[32];
+	char path[FUZZ_PATH];
 	int fd[2];
 
-	if (pipe_it) {
+	if (!pipe_it) {
+		fd[0] = fuzz_file(p, n, path);
+	} else {
 		if (pipe(fd) || write(fd[1], p, n) != (ssize_t)n)
 			abort();
 		close(fd[1]);
-	} else {
-		fd[0] = memfd_create("fuzz", 0);
-		if (fd[0] < 0 || write(fd[0], p, n) != (ssize_t)n)
-			abort();
+		snprintf(path, sizeof path, "/proc/self/fd/%d", fd[0]);
 	}
-	snprintf(path, sizeof path, "/dev/fd/%d", fd[0]);
 	s = stream_open(path, e);
 	close(fd[0]);
 	return s;

@@ -1,16 +1,9 @@
 /* libFuzzer: bytes as tables: of scores, compared with itself; of lesions, as a baseline and a nadir; of cases. See README. */
-#define _GNU_SOURCE
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include "tests/fuzz/fuzz.h"
 
 #include "lib/volume/nifti.h"
 #include "lib/volume/recist.h"
 #include "lib/volume/score_compare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void scores(const char *path)
 {
@@ -50,12 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct nii_list l;
 	struct err e;
-	char path[64];
-	int fd = memfd_create("table", 0);
+	char path[FUZZ_PATH];
+	int fd = fuzz_file(data, n, path);
 
-	if (fd < 0 || write(fd, data, n) != (ssize_t)n)
-		abort();
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	scores(path);
 	lesions(path);
 	if (!nii_list_read(&l, path, &e))

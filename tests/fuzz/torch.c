@@ -1,11 +1,8 @@
 /* libFuzzer: bytes as a file of torch.save, zip or older, and as a bare pickle; every tensor is found and read. See README. */
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
 
 #include "lib/net/pickle.h"
 #include "lib/net/torch.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 enum { MOST = 1 << 16 }; /* values: a tensor of strides 0 tells nothing new after that */
 

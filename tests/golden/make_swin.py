@@ -1,17 +1,22 @@
 #!/usr/bin/env python3
 """Golden numbers of tests/unit/swin.c: MONAI's SwinUNETR with weights, input and labels made by a formula that the test has, too, since even the smallest of
 these networks has millions of weights. Run by hand with a Python that has monai and torch:
-    python tests/golden/make_swin.py >tests/golden/swin.tsv
-Lines: "case NAME ARCH N D H W", then "logit INDEX VALUE" of some of [n,c,d,h,w], "loss VALUE" of DiceCELoss(squared_pred=True), "grad NORM PRODUCT NAME" (PRODUCT:
-of the gradient and the noise of its name) and, of some, "step VALUE": the losses of five steps of AdamW. A case with axes: MONAI's network runs on x,y,z arrays."""
+    python tests/golden/make_swin.py tests/golden
+swin.tsv has lines: "case NAME ARCH N D H W", then "logit INDEX VALUE" of some of [n,c,d,h,w], "loss VALUE" of DiceCELoss(squared_pred=True), "grad NORM PRODUCT
+NAME" (PRODUCT: of the gradient and the noise of its name), "single VALUE" and "half LOGITS VALUES": how far torch's own float32 and autocast
+to bfloat16 are from its float64, as tests/unit/swin.c measures it, and, of some, "step VALUE": the losses of five steps of AdamW. A case with axes: MONAI's network runs on x,y,z arrays.
+swin.ts has a tensor NAME for each case, [gradients, 48]: values of the gradients in swin.tsv's order, every k-th, k = ceil(values / 48), 0 behind the last."""
 import json
 import math
+import os
+import sys
 import zlib
 
 import numpy as np
 import torch
 from monai.losses import DiceCELoss
 from monai.networks.nets import SwinUNETR
+from safetensors.numpy import save
 
 CASES = {  # name: (arch, batch, size)
     "v1": (dict(in_channels=1, out_channels=2, feature_size=12), 1, (64, 32, 32)),
@@ -20,6 +25,7 @@ CASES = {  # name: (arch, batch, size)
     "xyz": (dict(in_channels=1, out_channels=2, feature_size=12, window_size=[3, 5, 7], axes="xyz"), 1, (64, 32, 96)),
 }
 STEPS = ("v1",)
+VALUES = 48
 
 
 def noise(name, n):
@@ -47,7 +53,25 @@ def fill(name, p, axes):
     p.data.copy_(turned(torch.from_numpy(v.astype(np.float32).reshape(p.shape)), axes))
 
 
-def make(name):
+def gradients(net, x, label, axes):
+    """Logits, loss, and every parameter's gradient, flat."""
+    net.zero_grad()
+    out = turned(net(turned(x, axes)), axes)
+    loss = DiceCELoss(softmax=True, to_onehot_y=True, squared_pred=True)(out if out.dtype == torch.float64 else out.float(), label)
+    loss.backward()
+    return out.detach().double().numpy().ravel(), loss.item(), {k: turned(p.grad, axes).double().numpy().ravel() for k, p in net.named_parameters()}
+
+
+def some(grads):
+    """[gradients, VALUES]"""
+    rows = np.zeros((len(grads), VALUES), np.float32)
+    for row, g in zip(rows, grads.values()):
+        v = g[::-(-g.size // VALUES)]
+        row[: v.size] = v
+    return rows
+
+
+def make(name, f):
     options, batch, size = CASES[name]
     axes = "axes" in options
     theirs = {k: v[::-1] if axes and k == "window_size" else v for k, v in options.items() if k != "axes"}
@@ -57,29 +81,41 @@ def make(name):
     shape = (batch, options["in_channels"]) + size
     x = torch.from_numpy(noise("input", math.prod(shape)).astype(np.float32).reshape(shape)).double()
     label = torch.from_numpy(((noise("label", batch * math.prod(size)) + 1) / 2 * options["out_channels"]).astype(np.int64).reshape((batch, 1) + size))
-    out = turned(net(turned(x, axes)), axes)
     arch = json.dumps(dict({"_target_": "SwinUNETR", "spatial_dims": 3}, **options), separators=(",", ":"))
-    print("case", name, arch, batch, *size, sep="\t")
-    flat = out.detach().numpy().ravel()
-    for i in range(0, flat.size, flat.size // 400 | 1):
-        print("logit", i, "%.8g" % flat[i], sep="\t")
-    loss = DiceCELoss(softmax=True, to_onehot_y=True, squared_pred=True)(out, label)
-    loss.backward()
-    print("loss", "%.9g" % loss.item(), sep="\t")
-    for k, p in net.named_parameters():
-        grad = turned(p.grad, axes).numpy().ravel()
-        print("grad", "%.7g" % np.linalg.norm(grad), "%.7g" % (grad @ noise("grad" + k, grad.size)), k, sep="\t")
-    if name not in STEPS:
-        return
+    print("case", name, arch, batch, *size, sep="\t", file=f)
+    logits, loss, grads = gradients(net, x, label, axes)
+    for i in range(0, logits.size, logits.size // 400 | 1):
+        print("logit", i, "%.8g" % logits[i], sep="\t", file=f)
+    print("loss", "%.9g" % loss, sep="\t", file=f)
+    for k, g in grads.items():
+        print("grad", "%.7g" % np.linalg.norm(g), "%.7g" % (g @ noise("grad" + k, g.size)), k, sep="\t", file=f)
+    values = some(grads)
+    single = some(gradients(net.float(), x.float(), label, axes)[2])
+    size = np.abs(values).max(1)
+    print("single", "%.3g" % (np.abs(single - values).max(1) / (size + 1e-3 * size.max())).max(), sep="\t", file=f)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = gradients(net, x.float(), label, axes)
+    print("half", "%.3g" % (np.abs(half[0] - logits).max() / np.abs(logits).max()),
+          "%.3g" % (np.linalg.norm(some(half[2]) - values) / np.linalg.norm(values)), sep="\t", file=f)
+    if name in STEPS:
+        steps(net.double(), x, label, f)
+    return values
+
+
+def steps(net, x, label, f):
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1e-2)
     for _ in range(5):
-        optimizer.zero_grad()
-        loss = DiceCELoss(softmax=True, to_onehot_y=True, squared_pred=True)(net(x), label)
-        loss.backward()
+        loss = gradients(net, x, label, False)[1]
         optimizer.step()
-        print("step", "%.9g" % loss.item(), sep="\t")
+        print("step", "%.9g" % loss, sep="\t", file=f)
+
+
+def main(folder):
+    with open(os.path.join(folder, "swin.tsv"), "w") as f:
+        values = {case: make(case, f) for case in CASES}
+    with open(os.path.join(folder, "swin.ts"), "wb") as f:
+        f.write(save(values, {"niipipe": "1", "kind": "volume", "id": "golden"}))
 
 
 if __name__ == "__main__":
-    for case in CASES:
-        make(case)
+    main(sys.argv[1])

@@ -41,7 +41,8 @@ cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *l, cudaDataTyp
 {
 	struct layout *own = calloc(1, sizeof *own);
 
-	must(rows > 0 && cols > 0 && ld >= (int64_t)rows && (type == CUDA_R_32F || type == CUDA_R_16BF), "a matrix of no columns, or of a length below its rows");
+	must(rows > 0 && cols > 0 && ld >= (int64_t)rows && (type == CUDA_R_32F || type == CUDA_R_16BF),
+		"a matrix of no columns, or of a length below its rows");
 	*own = (struct layout){type, (int64_t)rows, (int64_t)cols, ld};
 	*l = (cublasLtMatrixLayout_t)own;
 	return CUBLAS_STATUS_SUCCESS;

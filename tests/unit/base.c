@@ -79,6 +79,30 @@ static void errors(void)
 	ok(!mem_new(SIZE_MAX / 4, 8, "a test", &e), "too much memory: %s", e.text);
 }
 
+/* An array of ints grown one by one, that shrinks between, too. */
+static void growing(void)
+{
+	struct err e;
+	int *a = NULL, same = 1;
+	size_t n = 0;
+
+	for (size_t most = 10; most < 100000; most *= 3) {
+		for (; n < most; n++) {
+			if (mem_more(&a, n, sizeof *a, "ints", &e))
+				break;
+			a[n] = (int)n;
+		}
+		for (size_t i = 0; i < n; i++)
+			same &= a[i] == (int)i;
+		same &= n == most;
+		n /= 2;
+	}
+	ok(same, "an array grows by one and keeps what is in it");
+	ok(mem_more(&a, (size_t)1 << 62, sizeof *a, "ints", &e) && !strcmp(e.text, "not enough memory for ints (4611686018427387904 of them)") && a[4] == 4,
+	   "more than there is: %s, and the array as it was", e.text);
+	free(a);
+}
+
 /* python-xxhash on bytes (7 i + 3) mod 256 */
 static void hashes(void)
 {
@@ -121,8 +145,58 @@ static void spooled(void)
 	unsetenv("TMPDIR");
 }
 
+/* A file in a tree that stands for the system. */
+static void put(const char *root, const char *file, const char *text)
+{
+	char command[500];
+
+	snprintf(command, sizeof command, "mkdir -p \"$(dirname %s/%s)\" && printf '%s' >%s/%s", root, file, text, root, file);
+	if (system(command))
+		printf("# cannot write %s/%s\n", root, file);
+}
+
+/* What control groups of both versions leave: the least of the process's own and those around it, files kept in memory not counted. */
+static void memory_left(void)
+{
+	static const struct { const char *what; size_t want; const char *file[6][2]; } cases[] = {
+		{"no /proc/meminfo: not known", 0, {{"proc/self/cgroup", "0::/"}}},
+		{"no groups", (size_t)1000 << 10, {{"x", ""}}},
+		{"version 2, no limit", (size_t)1000 << 10, {{"proc/self/cgroup", "0::/a\n"}, {"sys/fs/cgroup/a/memory.max", "max\n"},
+			{"sys/fs/cgroup/a/memory.current", "5000\n"}}},
+		{"version 2", 9000, {{"proc/self/cgroup", "0::/a/b\n"}, {"sys/fs/cgroup/a/b/memory.max", "10000\n"},
+			{"sys/fs/cgroup/a/b/memory.current", "5000\n"}, {"sys/fs/cgroup/a/b/memory.stat", "anon 1000\nfile_mapped 7\nfile 4000\n"}}},
+		{"version 2, the group around it", 3000, {{"proc/self/cgroup", "0::/a/b\n"}, {"sys/fs/cgroup/a/b/memory.max", "10000\n"},
+			{"sys/fs/cgroup/a/b/memory.current", "5000\n"}, {"sys/fs/cgroup/a/memory.max", "9000\n"}, {"sys/fs/cgroup/a/memory.current", "6000\n"}}},
+		{"version 2, full", 1, {{"proc/self/cgroup", "0::/\n"}, {"sys/fs/cgroup/memory.max", "10000\n"}, {"sys/fs/cgroup/memory.current", "10001\n"}}},
+		{"version 2, more than there is", (size_t)1000 << 10, {{"proc/self/cgroup", "0::/\n"}, {"sys/fs/cgroup/memory.max", "99999999\n"}}},
+		{"version 1", 4500, {{"proc/self/cgroup", "9:cpu:/c\n4:memory:/a\n0::/\n"}, {"sys/fs/cgroup/memory/a/memory.limit_in_bytes", "10000\n"},
+			{"sys/fs/cgroup/memory/a/memory.usage_in_bytes", "6000\n"}, {"sys/fs/cgroup/memory/a/memory.stat", "cache 1\ntotal_cache 500\n"}}},
+		{"version 1, in a container that sees its group as the root", 4000, {{"proc/self/cgroup", "4:memory:/docker/0123\n"},
+			{"sys/fs/cgroup/memory/memory.limit_in_bytes", "10000\n"}, {"sys/fs/cgroup/memory/memory.usage_in_bytes", "6000\n"}}},
+		{"version 1, no limit", (size_t)1000 << 10, {{"proc/self/cgroup", "4:memory:/\n"},
+			{"sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"}, {"sys/fs/cgroup/memory/memory.usage_in_bytes", "6000\n"}}},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *root = "build/system";
+		size_t got;
+
+		(void)!system("rm -rf build/system");
+		if (i)
+			put(root, "proc/meminfo", "MemTotal: 2000 kB\nMemAvailable: 1000 kB\n");
+		for (int j = 0; j < 6 && cases[i].file[j][0]; j++)
+			put(root, cases[i].file[j][0], cases[i].file[j][1]);
+		got = mem_available_under(root);
+		ok(got == cases[i].want, "%s: %zu bytes", cases[i].what, got);
+	}
+	(void)!system("rm -rf build/system");
+	ok(mem_available() > 0 && mem_available() <= mem_available_under(""), "here: %zu MB", mem_available() >> 20);
+}
+
 int main(void)
 {
+	growing();
+	memory_left();
 	hashes();
 	philox();
 	random_numbers();

@@ -29,10 +29,30 @@ static const struct { const char *name; struct k_loss terms; } LOSSES[] = {
 };
 
 /* Differences from the peers' numbers: of the largest logit, of a loss, a running statistic, a gradient (in bf16: of all as one vector, since those
-   that are nothing but rounding in fp32 are that in bf16 too), five steps' losses, and of inference after training. */
+   that are nothing but rounding in fp32 are that in bf16 too), five steps' losses, and of inference after training. In bf16 logits and gradients are
+   also to be no more than AS_FAR times as far as torch's own autocast is (tests/golden/make_half.py). */
 static const struct allowed { double logits, loss, running, gradient, steps, after; } FP32 = {1e-4, 1e-5, 1e-5, 1e-3, 1e-3, 1e-5},
 	BF16 = {3e-2, 1e-2, 1e-2, 3e-1, 2e-2, 3e-2};
 static struct allowed allowed;
+#define AS_FAR 2.2 /* 1.5 at most measured, but 2.1 for arch-attention with SSE2 alone */
+
+/* A case's tolerances */
+static struct allowed allowed_of(const char *name)
+{
+	struct allowed a = k->precision == K_BF16 ? BF16 : FP32;
+	FILE *f = k->precision == K_BF16 ? fopen("tests/golden/half.tsv", "r") : NULL;
+	char line[200], is[100];
+	double logits, gradient;
+
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "%99s %lf %lf", is, &logits, &gradient) == 3 && !strcmp(is, name)) {
+			a.logits = fmin(a.logits, AS_FAR * logits);
+			a.gradient = AS_FAR * gradient;
+		}
+	if (f)
+		fclose(f);
+	return a;
+}
 
 /* [n,c,vox] to [n,vox,c] */
 static void channels_last(float *to, const float *from, int64_t n, int64_t c, int64_t vox)
@@ -143,7 +163,7 @@ static void gradients(struct net *n, const struct frame *f, const char *name)
 				printf("# %s: off by %g of %g\n", p[i].name, d, m);
 		}
 	if (k->precision == K_BF16) {
-		ok(sqrt(off / all) < allowed.gradient, "%s: all gradients (%.1e)", name, sqrt(off / all));
+		ok(sqrt(off / all) < allowed.gradient, "%s: all gradients (%.1e, torch's autocast %.1e)", name, sqrt(off / all), allowed.gradient / AS_FAR);
 		return;
 	}
 	ok(worst < allowed.gradient, "%s: gradients' values (%.1e)", name, worst);
@@ -275,6 +295,7 @@ static void golden(const char *name)
 	struct net *n;
 	const struct tensor *t;
 
+	allowed = allowed_of(name);
 	if (golden_open(name, &f, &s, &m, &n))
 		return;
 	t = frame_find(&f, "input");
@@ -388,7 +409,8 @@ static void sizes(void)
 	const int64_t odd[3] = {8, 7, 6}, good[3] = {8, 6, 10};
 
 	ok(net_plan(n, 1, odd, 0, &e) &&
-	   !strcmp(e.text, "input of 6,7,8 voxels (x,y,z) does not fit the network: it takes multiples of 2,2,2"), "%s", e.text);
+	   !strcmp(e.text, "input of 6,7,8 voxels (x,y,z) does not fit the network "
+		"(layer model.0.conv.unit0.conv): it takes multiples of 2,2,2, as 6,8,8"), "%s", e.text);
 	ok(!net_plan(n, 1, good, 1, &e), "a size that fits after one that does not");
 	net_free(n);
 }
@@ -513,11 +535,9 @@ static void replay(void)
 
 int main(void)
 {
-	for (int p = K_BF16; p && (k = cpu(p)); p--) {
-		allowed = p == K_BF16 ? BF16 : FP32;
+	for (int p = K_BF16; p && (k = cpu(p)); p--)
 		for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
 			golden(CASES[i]);
-	}
 	if (!k)
 		return tap_done();
 	options();

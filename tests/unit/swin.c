@@ -1,10 +1,13 @@
-/* SwinUNETR against MONAI's own numbers (tests/golden/make_swin.py): logits, loss, norms of all gradients; weights and
-   input by the script's formula. */
+/* SwinUNETR against MONAI's own numbers (tests/golden/make_swin.py): logits, loss, all gradients by their norms, a product and
+   up to 48 of each one's values; weights and input by the script's formula. */
 #include "tests/unit/cpu.h"
 
 #include <zlib.h>
 
 #include "lib/net/net.h"
+#include "lib/stream/stream.h"
+
+#define AS_FAR 1.6 /* times as far from MONAI's numbers in double precision as its own in a lower one are, at most */
 
 static const struct k_backend *k;
 static struct err e;
@@ -87,11 +90,14 @@ static const struct net_param *param(const struct net *n, const char *name)
 }
 
 /* What the lines that follow a case say. */
-enum { GRADS = 400 };
+enum { GRADS = 400, VALUES = 48 };
 struct seen {
+	const struct tensor *values; /* MONAI's, [gradients, VALUES] */
+	double single, half_logits, half_grads; /* how far torch's own fp32, and autocast to bf16, are from them */
 	double off, size;
 	int logits, grads, wrong, steps;
-	double got[GRADS], want[GRADS], product_got[GRADS], product_want[GRADS];
+	double got[GRADS], want[GRADS], product_got[GRADS], product_want[GRADS], value_off[GRADS], value_size[GRADS];
+	double all_off, all; /* squares of all values' differences and of MONAI's */
 	double step_off;
 	float *m, *v;            /* moments of the steps */
 };
@@ -111,6 +117,22 @@ static void logit(struct net *n, const float *got, const char *line, struct seen
 	s->logits++;
 }
 
+/* Every step-th value of p's gradient against row i of MONAI's */
+static void gradient_values(const struct net_param *p, int i, struct seen *s)
+{
+	const float *want = (const float *)s->values->data + (int64_t)i * VALUES;
+	int64_t step = (p->count + VALUES - 1) / VALUES;
+
+	for (int64_t j = 0; j * step < p->count; j++) {
+		double off = p->g[j * step] - (double)want[j];
+
+		s->value_off[i] = fmax(s->value_off[i], fabs(off));
+		s->value_size[i] = fmax(s->value_size[i], fabs((double)want[j]));
+		s->all_off += off * off;
+		s->all += (double)want[j] * (double)want[j];
+	}
+}
+
 static void gradient(struct net *n, const char *line, struct seen *s)
 {
 	const struct net_param *p;
@@ -118,11 +140,12 @@ static void gradient(struct net *n, const char *line, struct seen *s)
 	double want, product, sum = 0, along = 0;
 	char seed[210];
 
-	if (sscanf(line, "grad %lf %lf %199s", &want, &product, name) != 3 || !(p = param(n, name)) || s->grads == GRADS) {
+	if (sscanf(line, "grad %lf %lf %199s", &want, &product, name) != 3 || !(p = param(n, name)) || s->grads == s->values->shape[0]) {
 		printf("# no %s", line);
 		s->wrong++;
 		return;
 	}
+	gradient_values(p, s->grads, s);
 	snprintf(seed, sizeof seed, "grad%s", name);
 	for (int64_t j = 0; j < p->count; j++)
 		sum += (double)p->g[j] * p->g[j], along += p->g[j] * noise(crc_of(seed), j);
@@ -151,36 +174,45 @@ static void step(struct net *n, const char *line, const struct k_loss *terms, co
 	s->steps++;
 }
 
-/* Largest difference of two norms, and of two products with noise (MONAI's are in double precision: at the activations' kinks single values differ),
-   against the norm and a thousandth of the largest. */
-static void gradients_off(const struct seen *s, double *norm, double *product)
+/* Largest difference of two norms, of two products with noise, against the norm and a thousandth of the largest; of two values, against the
+   gradient's largest value and a thousandth of the largest of all;
+   MONAI's are in double precision: at the activations' kinks single values differ, in its own single precision too. */
+static void gradients_off(const struct seen *s, double *norm, double *product, double *value)
 {
-	double largest = 0;
+	double largest = 0, largest_value = 0;
 
-	for (int i = 0; i < s->grads; i++)
+	for (int i = 0; i < s->grads; i++) {
 		largest = fmax(largest, s->want[i]);
+		largest_value = fmax(largest_value, s->value_size[i]);
+	}
 	for (int i = 0; i < s->grads; i++) {
 		double size = s->want[i] + 1e-3 * largest;
 
 		*norm = fmax(*norm, fabs(s->got[i] - s->want[i]) / size);
 		*product = fmax(*product, fabs(s->product_got[i] - s->product_want[i]) / size);
+		*value = fmax(*value, s->value_off[i] / (s->value_size[i] + 1e-3 * largest_value));
 	}
 }
 
 static void finish(struct net *n, const char *name, const struct seen *s)
 {
 	int count = 0;
-	double norm = 0, product = 0;
-	const int half = k->precision == K_BF16; /* where small gradients are mostly rounding: the steps say whether they are right */
+	double norm = 0, product = 0, value = 0, all = sqrt(s->all_off / s->all);
+	const int half = k->precision == K_BF16; /* where small gradients are mostly rounding: all together must be as near as torch's autocast is */
 
 	if (!n)
 		return;
-	gradients_off(s, &norm, &product);
+	gradients_off(s, &norm, &product, &value);
 	net_params(n, &count);
-	ok(!s->wrong && s->logits > 300 && s->off < (half ? 3e-2 : 1e-4) * s->size, "%s: %d logits, off by %.1e of their largest", name, s->logits,
-		s->off / s->size);
-	ok(s->grads == count && (half || (norm < 1e-3 && product < 5e-3)),
-		"%s: norms of %d gradients of %d, off by %.1e, their products with noise by %.1e", name, s->grads, count, norm, product);
+	ok(!s->wrong && s->logits > 300 && s->off < (half ? fmin(3e-2, AS_FAR * s->half_logits) : 1e-4) * s->size,
+		"%s: %d logits, off by %.1e of their largest", name, s->logits, s->off / s->size);
+	if (half)
+		ok(s->grads == count && all < AS_FAR * s->half_grads, "%s: values of %d gradients of %d, off by %.1e, torch's autocast by %.1e", name,
+			s->grads, count, all, s->half_grads);
+	else
+		ok(s->grads == count && norm < 1e-3 && product < 5e-3 && value < fmax(1e-3, AS_FAR * s->single),
+			"%s: norms of %d gradients of %d, off by %.1e, their values by %.1e, their products with noise by %.1e", name, s->grads, count, norm, value,
+			product);
 	if (s->steps)
 		ok(s->steps == 5 && s->step_off < (half ? 1e-2 : 1e-3), "%s: losses of five AdamW steps (%.1e)", name, s->step_off);
 	k->release(s->m), k->release(s->v);
@@ -191,6 +223,8 @@ static void cases(enum k_precision precision)
 {
 	const struct k_loss terms = {.w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f};
 	FILE *f = fopen("tests/golden/swin.tsv", "r");
+	struct stream *values = stream_open("tests/golden/swin.ts", &e);
+	struct frame v = {0};
 	char line[2000], name[40] = "", arch[1500];
 	struct net *n = NULL;
 	struct seen seen = {0};
@@ -200,7 +234,7 @@ static void cases(enum k_precision precision)
 	double out[3], want;
 
 	k = cpu(precision);
-	ok(!!f, "tests/golden/swin.tsv");
+	ok(f && values && stream_next(values, &v, &e) == 1, "tests/golden/swin.tsv and swin.ts");
 	while (k && f && fgets(line, sizeof line, f)) {
 		if (!strncmp(line, "case", 4)) {
 			finish(n, name, &seen);
@@ -209,7 +243,9 @@ static void cases(enum k_precision precision)
 				break;
 			k->release(label);
 			label = NULL;
-			seen = (struct seen){0};
+			seen = (struct seen){.values = frame_need(&v, name, &e)};
+			if (!seen.values)
+				break;
 			n = open_case(name, arch, (int64_t[]){d, h, w}, &label);
 			if (!n)
 				break;
@@ -220,6 +256,10 @@ static void cases(enum k_precision precision)
 		} else if (sscanf(line, "loss %lf", &want) == 1) {
 			ok(!net_backward(n, &terms, label, out, &e) && near_to(out[0], want, 0, k->precision == K_BF16 ? 1e-3 : 1e-5),
 				"%s: loss %.7f, MONAI %.7f", name, out[0], want);
+		} else if (sscanf(line, "single %lf", &seen.single) == 1) {
+			continue;
+		} else if (sscanf(line, "half %lf %lf", &seen.half_logits, &seen.half_grads) == 2) {
+			continue;
 		} else if (!strncmp(line, "step", 4)) {
 			step(n, line, &terms, label, &seen);
 		} else {
@@ -229,6 +269,8 @@ static void cases(enum k_precision precision)
 	finish(n, name, &seen);
 	if (k)
 		k->release(label);
+	frame_free(&v);
+	stream_close(values);
 	if (f)
 		fclose(f);
 }

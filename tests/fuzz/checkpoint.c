@@ -1,0 +1,30 @@
+/* Bytes as a checkpoint: the model, the state of the optimizer, the preparation that the model asks for. See README. */
+#include "tests/fuzz/fuzz.h"
+
+#include "lib/net/arch.h"
+#include "lib/net/checkpoint.h"
+#include "lib/net/resume.h"
+#include "lib/net/window.h"
+#include "lib/volume/replay.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	char path[FUZZ_PATH];
+	struct resume at = {0};
+	struct frame f = {0};
+	struct model m;
+	struct err e;
+	int fd = fuzz_file(data, n, path);
+
+	if (!model_open(&m, path, &e)) {
+		(void)window_roi_get(&m.frame, at.roi, &e);
+		(void)resume_read(&at, &m, &f, &e);
+		graph_free(arch_graph(m.arch, &e));
+		json_decref(at.options);
+		frame_free(&f);
+		model_close(&m);
+	}
+	json_decref(replay_read(path, &e));
+	close(fd);
+	return 0;
+}
