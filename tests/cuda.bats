@@ -79,6 +79,13 @@ sim() { NIIPIPE_BACKENDS=$ROOT/build/sim "$@"; }
 	[[ "$output" != *"undefined symbol"* && "$output" != *"not found"* ]]
 }
 
+@test "the real cuDNN has a plan for every convolution of our networks, asked for an H100 without one" {
+	[ -e "$ROOT/build/sim/plans" ] || skip "cuDNN is not here"
+	run "$ROOT/build/sim/plans"
+	[ "$status" -eq 0 ]
+	[[ "$output" != *"not ok"* ]]
+}
+
 # A unit test on the device, in the repository: it reads tests/golden
 for_unit() {
 	(cd "$ROOT" && SIM_WALL=0 TEST_DEVICE=cuda BIN=$ROOT/build/sim NIIPIPE_BACKENDS=$ROOT/build/sim "build/test/$1") >out ||

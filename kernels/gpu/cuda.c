@@ -8,6 +8,7 @@
 
 void *gpu_stream;
 char gpu_name[120];
+static int taken; /* the device's number */
 
 static int managed(void)
 {
@@ -49,7 +50,7 @@ int gpu_open(int index, struct err *e)
 		return failed(r, "the device does not start", e);
 	if (p.major < 8)
 		return err_set(e, NULL, "cuda: device %d, %s, has compute capability %d.%d: this program needs 8.0", index, p.name, p.major, p.minor);
-	gpu_stream = stream;
+	gpu_stream = stream, taken = index;
 	snprintf(gpu_name, sizeof gpu_name, "%.40s, compute capability %d.%d, %zu MiB", p.name, p.major, p.minor, p.totalGlobalMem >> 20);
 	return 0;
 }
@@ -64,7 +65,10 @@ size_t gpu_available(void)
 void *gpu_host_alloc(size_t bytes, struct err *e)
 {
 	void *p = NULL;
-	cudaError_t r = cudaMallocHost(&p, bytes ? bytes : 1);
+	cudaError_t r = cudaSetDevice(taken); /* another thread may be at another device */
+
+	if (!r)
+		r = cudaMallocHost(&p, bytes ? bytes : 1);
 
 	if (!r)
 		return p;

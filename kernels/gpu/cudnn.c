@@ -21,7 +21,9 @@ struct cudnn_conv {
 /* Descriptors while a plan is made: all are destroyed together. bad: the first status that was not good. */
 struct maker { cudnnBackendDescriptor_t own[OWNED]; int n; cudnnStatus_t bad; };
 
+const char *cudnn_elsewhere;
 static cudnnHandle_t handle;
+static cudnnBackendDescriptor_t device; /* cudnn_elsewhere's, in the handle's place */
 
 /* What cuDNN says of its last error, where it does, in one line */
 static int refused(cudnnStatus_t r, const char *what, struct err *e)
@@ -33,12 +35,27 @@ static int refused(cudnnStatus_t r, const char *what, struct err *e)
 	return err_set(e, NULL, "cuDNN %s: %s%s%s", what, cudnnGetErrorString(r), *why ? ": " : "", why);
 }
 
+/* The device that is not here */
+static int describe(struct err *e)
+{
+	cudnnStatus_t r = cudnnBackendCreateDescriptor(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, &device);
+
+	if (r == CUDNN_STATUS_SUCCESS)
+		r = cudnnBackendSetAttribute(device, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, (int64_t)strlen(cudnn_elsewhere),
+			cudnn_elsewhere);
+	if (r == CUDNN_STATUS_SUCCESS)
+		r = cudnnBackendFinalize(device);
+	return r == CUDNN_STATUS_SUCCESS ? 0 : refused(r, "knows no such device", e);
+}
+
 static int start(struct err *e)
 {
 	cudnnStatus_t r;
 
-	if (handle)
+	if (handle || device)
 		return 0;
+	if (cudnn_elsewhere)
+		return describe(e);
 	r = cudnnCreate(&handle);
 	if (r != CUDNN_STATUS_SUCCESS || (r = cudnnSetStream(handle, gpu_stream)) != CUDNN_STATUS_SUCCESS) {
 		handle = NULL;
@@ -160,7 +177,8 @@ static cudnnBackendDescriptor_t graph_of(struct maker *m, const struct cudnn_sha
 	set(m, op, passes[pass].beta, CUDNN_TYPE_FLOAT, 1, &beta);
 	done(m, op);
 	graph = make(m, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-	set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
+	if (!device)
+		set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
 	set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &op);
 	return done(m, graph);
 }
@@ -192,7 +210,8 @@ static cudnnBackendDescriptor_t plan_of(cudnnBackendDescriptor_t config, int64_t
 
 	if (cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &plan) != CUDNN_STATUS_SUCCESS)
 		return NULL;
-	if (cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle) == CUDNN_STATUS_SUCCESS &&
+	if ((device ? cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &device) :
+		cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle)) == CUDNN_STATUS_SUCCESS &&
 	    cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &config) == CUDNN_STATUS_SUCCESS &&
 	    cudnnBackendFinalize(plan) == CUDNN_STATUS_SUCCESS &&
 	    cudnnBackendGetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &n, workspace) == CUDNN_STATUS_SUCCESS &&
@@ -209,6 +228,8 @@ static void choose(struct cudnn_conv *c, struct maker *m, cudnnBackendDescriptor
 	int64_t n = 0;
 
 	set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &graph);
+	if (device)
+		set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &device);
 	set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
 	done(m, heuristic);
 	for (int i = 0; i < ENGINES; i++)

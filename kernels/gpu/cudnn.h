@@ -16,6 +16,9 @@ struct cudnn_shape {
 
 struct cudnn_conv; /* an execution plan; opaque */
 
+/* For tests where no GPU is: a device in cuDNN's JSON, for which plans are made that cannot be run; NULL: the one that gpu_open took. */
+extern const char *cudnn_elsewhere;
+
 /* Number `which` (from 0) of the plans cuDNN's heuristics name, best first, that are deterministic and, of fp32 without tf32, keep all its bits. NULL
    and an error: there are no more, or cuDNN does not start; *broken says which (may be NULL). */
 struct cudnn_conv *cudnn_conv_new(const struct cudnn_shape *s, enum cudnn_pass pass, int which, int *broken, struct err *e);

@@ -62,4 +62,13 @@ $(B)/sim/niipipe-cuda.so: $(G_TEXT:%=$(B)/gpu/sim/f32/%.o) $(G_TEXT:%=$(B)/gpu/s
 	@mkdir -p $(@D)
 	$(CC) -shared -fopenmp $(LDFLAGS) -o $@ $^ -lm
 
+# Which plans the real cuDNN has for a device that is not here
+$(B)/sim/plans: $(B)/gpu/sim/plans/plans.o $(B)/gpu/host/cudnn.o $(B)/kobj/lib/base/err.o $(B)/kobj/lib/base/mem.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudnn -lm
+
+ifeq ($(CUDA),1)
+unit: $(B)/sim/plans
+endif
+
 -include $(shell find $(B)/gpu -name '*.d' 2>/dev/null)

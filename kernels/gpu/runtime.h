@@ -23,7 +23,7 @@ int gpu_copy(void *to, const void *from, size_t bytes, enum k_copy dir, struct e
 int gpu_zero(void *p, size_t bytes, struct err *e);
 
 size_t gpu_available(void); /* bytes; 0: not known */
-void *gpu_host_alloc(size_t bytes, struct err *e); /* host memory that copies go straight to and from */
+void *gpu_host_alloc(size_t bytes, struct err *e); /* on any thread; copies go straight to and from it */
 void gpu_host_release(void *p);
 
 /* Stop watch of what runs on the stream: NULL starts it, else milliseconds since. */
