@@ -209,7 +209,7 @@ struct k_backend {
 	int (*copy)(void *to, const void *from, size_t bytes, enum k_copy dir, struct err *e);
 	int (*zero)(void *p, size_t bytes, struct err *e);
 
-	/* NULL where device memory is the host's: bytes that are still to be had (0: not known); host memory that copies go straight to and from, on any thread;
+	/* NULL where device memory is the host's: bytes still to be had (0: not known); host memory for quick copies, on any thread;
 	   the stream on which everything runs, a cudaStream_t, for who moves data between devices. */
 	size_t (*available)(void);
 	void *(*host_alloc)(size_t bytes, struct err *e);

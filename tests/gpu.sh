@@ -1,8 +1,9 @@
 #!/bin/bash
 # Everything that only a GPU machine can show, in stages, without bats or Debian packages there. Here: `tests/gpu.sh pack` puts what the tools need of this
-# machine's libraries, and the phantoms, into build/gpu-kit. There, in the repository's root with build/{bin,test,bench,gpu-kit}:
+# machine's libraries, and the phantoms, into build/gpu-kit.tar.xz. There, in the repository's root with build/{bin,test,bench} and that:
 #     tests/gpu.sh run DIR [STAGE...]     each stage within LIMIT (540) seconds; without any all of them, in the order of the table below
 # Every step is a row of DIR/results.tsv as soon as it is over: stage, what, ok | not ok | skipped, a figure; what it said is in DIR/STAGE.log.
+# DIR also gets models and masks, which `masks` takes from `train`: on a machine that forgets, both in one call.
 # Exit 1 if any was not ok. Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and
 # the CPU's, and GPU_KIT, NETS, STEPS, PATCH, TRAIN (options of the network), SLIDE, ROI.
 #     device    the card, its driver, our backend's own line; which library makes which convolution; a copy's bandwidth
@@ -14,18 +15,18 @@
 #     slide     a scan of 512x512x300, overlap 0.8
 #     peer      the same in PyTorch and MONAI (their wheels by PYTHONPATH): eager and compiled
 #     sanitize  compute-sanitizer over the kernels' tests
-set -u
+set -u -o pipefail
 kit=${GPU_KIT:-build/gpu-kit}
 stages="device kernels nets train masks bench slide peer sanitize"
 nets="unet nnunet swinunetr"
 
 pack() {
-	rm -rf $kit && mkdir -p $kit
+	rm -rf "$kit" && mkdir -p "$kit"
 	for f in build/bin/seg-* build/bin/nii-* build/bin/ts-* build/bin/niipipe-cpu.so; do ldd "$f"; done |
 		awk '$3 ~ /^\// { print $3 }' | sort -u | grep -vE '/(libc|libm|libpthread|libdl|librt|libstdc\+\+|libgcc_s|ld-linux[^/]*)\.so' | xargs -I{} cp -L {} $kit
-	build/bin/nii-phantom -q -n 4 -s 160,160,96 --seed 5 --healthy 0 |
-		build/bin/nii-normalize --window=-1024,325 --range 0,1 | build/bin/nii-crop --above 0.1 >$kit/phantoms.ts
-	du -sh $kit
+	build/bin/nii-phantom -q -n 4 -s 160,160,96 --seed 5 --healthy 0 | build/bin/nii-normalize --window=-1024,325 |
+		build/bin/nii-crop --above 0.1 >$kit/phantoms.ts || exit 1
+	tar -C "$kit" -cJf build/gpu-kit.tar.xz . && du -sh build/gpu-kit.tar.xz
 }
 
 row() { # WHAT STATUS FIGURE: 0 ok, 77 skipped, 124 out of time
@@ -139,7 +140,7 @@ stage_bench() {
 
 stage_slide() {
 	local status
-	within 200 bash -c "set -o pipefail; build/bin/nii-phantom -q -n 1 -s ${SLIDE:-512,512,300} --seed 3 | build/bin/nii-normalize --window=-1024,325 --range 0,1 -o $dir/scan.ts &&
+	within 200 bash -c "set -o pipefail; build/bin/nii-phantom -q -n 1 -s ${SLIDE:-512,512,300} --seed 3 | build/bin/nii-normalize --window=-1024,325 -o $dir/scan.ts &&
 		build/bench/make_model -o $dir/unet.ts $dir/scan.ts"
 	row "a scan of ${SLIDE:-512,512,300}" $? ""
 	for b in 1 4; do
@@ -185,6 +186,7 @@ run() {
 	dir=$1 failed=0
 	shift
 	mkdir -p "$dir"
+	[ -d "$kit" ] || { mkdir -p "$kit" && tar -C "$kit" -xJf build/gpu-kit.tar.xz || exit 1; }
 	# what python finds its libraries by must not be ours
 	LD_LIBRARY_PATH=$(realpath "$kit"):$(python3 -c 'import glob, nvidia; print(":".join(sorted(glob.glob(list(nvidia.__path__)[0] + "/*/lib"))))' 2>/dev/null)
 	export LD_LIBRARY_PATH NIIPIPE_BACKENDS=${GPU_BACKENDS:-$PWD/build/bin} BIN=$PWD/build/bin BENCH=$PWD/build/bench
