@@ -30,7 +30,7 @@ struct gather {
 	struct gather_class class[MAX_STRIDE];
 	int64_t step;          /* voxels of the padded row from one q to the next */
 	int64_t left, width;   /* the padded row: zeros before, voxels in all */
-	int64_t tiles, across, batch; /* tiles: of a plane, of them in a row, of a task */
+	int64_t tiles, across, strip, deep; /* tiles: of a plane, of them in a row, of a task in a plane; output planes of a task */
 	int64_t plane, most;   /* thin: floats of a padded row's channel, of an output row's */
 	int in_place;          /* rows are read where they are */
 	int64_t hblock, hrows; /* output rows a task, input rows it needs at most */
@@ -131,9 +131,9 @@ void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const elem
 int K(wgrad_tiles_plan)(struct wgrad *g);
 void K(wgrad_tiles_run)(const struct wgrad *g, const elem *l, const elem *s, float *dw, float *scratch);
 
-/* Where a slot is a float: dw[m][v] += l[m] s[v], m < n <= 12, v < nr (VL or 2 VL, where n <= MR of wgrad.c), over vox voxels lstep and sstep
-   floats apart; rows of dw are `step` apart. */
-void K(wgrad_products)(const float *l, int64_t lstep, const float *s, int64_t sstep, int64_t vox, float *dw, int64_t step, int n, int nr);
+/* dw[m][v] += l[m] s[v], m < n <= 12, v < nr (VL or 2 VL, where n <= MR of wgrad.c), over `steps` slots, lstep and sstep apart; rows of dw are
+   `step` apart. */
+void K(wgrad_products)(const slot *l, int64_t lstep, const slot *s, int64_t sstep, int64_t steps, float *dw, int64_t step, int n, int nr);
 size_t K(wgrad_scratch)(const struct wgrad *g);
 void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw, float *scratch);
 

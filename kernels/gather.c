@@ -218,8 +218,7 @@ static void copy_row(const struct gather *g, float *room, const elem *from)
 		memcpy(to, from, sizeof *to * (size_t)(body * ci));
 	else
 		for (int64_t v = 0; v < body; v++) {
-			for (int64_t i = 0; i < ci; i++)
-				to[v * wide + i] = from[v * g->inpitch + i];
+			memcpy(to + v * wide, from + v * g->inpitch, sizeof *to * (size_t)ci);
 			for (int64_t i = ci; i < wide; i++)
 				to[v * wide + i] = narrow(0);
 		}

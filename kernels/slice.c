@@ -65,8 +65,8 @@ static struct rows rows_of(int64_t pitch, int64_t vox, int64_t c)
 
 int K(to_floats)(float *y, const void *from, int64_t xpitch, int64_t vox, int64_t c, struct err *e)
 {
-	const struct rows r = rows_of(xpitch, vox, c);
-	int64_t step = xpitch == c ? PIECE : xpitch;
+	const int64_t pitch = xpitch ? xpitch : c, step = pitch == c ? PIECE : pitch;
+	const struct rows r = rows_of(pitch, vox, c);
 
 	(void)e;
 #pragma omp parallel for schedule(static)
@@ -81,8 +81,8 @@ int K(to_floats)(float *y, const void *from, int64_t xpitch, int64_t vox, int64_
 
 int K(from_floats)(void *to, int64_t ypitch, const float *x, int64_t vox, int64_t c, int add, struct err *e)
 {
-	const struct rows r = rows_of(ypitch, vox, c);
-	int64_t step = ypitch == c ? PIECE : ypitch;
+	const int64_t pitch = ypitch ? ypitch : c, step = pitch == c ? PIECE : pitch;
+	const struct rows r = rows_of(pitch, vox, c);
 
 	(void)e;
 #pragma omp parallel for schedule(static)

@@ -54,10 +54,10 @@ INLINE vec multiply_add(vec sum, slots a, slots b)
 INLINE slots pair(const elem *a, const elem *b)
 {
 #ifdef K_HALF
-	words low = __builtin_convertvector(*(const halves *)a, words);
+	slots low = lower_halves(a);
 
 	if (b)
-		low |= __builtin_convertvector(*(const halves *)b, words) << 16;
+		low |= lower_halves(b) << 16;
 	return low;
 #else
 	(void)b;
@@ -78,7 +78,12 @@ INLINE slot pair_one(const elem *a, const elem *b)
 /* Slots of PAIR neighbours */
 INLINE slots join(const vec v[PAIR])
 {
-#ifdef K_HALF
+#if defined(K_HALF) && defined(__AVX512BF16__)
+	const words turn = {0x100000, 0x110001, 0x120002, 0x130003, 0x140004, 0x150005, 0x160006, 0x170007, 0x180008, 0x190009, 0x1a000a, 0x1b000b, 0x1c000c,
+		0x1d000d, 0x1e000e, 0x1f000f};
+
+	return (words)_mm512_permutexvar_epi16((__m512i)turn, (__m512i)_mm512_cvtne2ps_pbh((__m512)v[1], (__m512)v[0]));
+#elif defined(K_HALF)
 	return rounded(v[0]) >> 16 | (rounded(v[1]) & 0xffff0000);
 #else
 	return v[0];

@@ -9,8 +9,29 @@
 #include <string.h>
 
 
-enum { NR = 2 * VL, ELEMENTS = 16, BUFFER = 1 << 16, WIDEST = 256 * 256,
-	FEWEST = 20 }; /* BUFFER: floats; WIDEST: slots of ci*co; FEWEST: tiles of a plane */
+enum { NR = 2 * VL, ELEMENTS = 16, BUFFER = 1 << 17, WIDEST = 256 * 256, FEWEST = 20, DEEP = 8, LEAST = 12, TASKS = 4,
+	PIECE = 60 }; /* BUFFER: slots of a task; WIDEST: slots of ci*co; FEWEST: tiles of a plane; PIECE: tiles of products that wait for A */
+
+static int64_t parts(int64_t n, int64_t most)
+{
+	return (n + most - 1) / most;
+}
+
+static int64_t planes(const struct gather *g)
+{
+	return g->deep + g->kernel[0] - 1 < g->in[0] ? g->deep + g->kernel[0] - 1 : g->in[0];
+}
+
+/* An odd number of tiles: the elements do not share cache sets. */
+static int64_t element_slots(const struct gather *g)
+{
+	return (planes(g) * g->strip | 1) * g->cslots;
+}
+
+static int few_tasks(const struct gather *g)
+{
+	return g->n * parts(g->tiles, g->strip) * parts(g->out[0], g->deep) < TASKS * g->threads;
+}
 
 int K(tiles_plan)(struct gather *g)
 {
@@ -20,9 +41,14 @@ int K(tiles_plan)(struct gather *g)
 	g->tiles = (g->out[1] + 1) / 2 * g->across;
 	if (g->ci * g->co / PAIR > WIDEST || g->tiles < FEWEST)
 		return -1;
-	g->batch = BUFFER / (ELEMENTS * g->kernel[0] * g->cslots) | 1; /* odd: the elements do not share cache sets */
-	g->batch = g->batch < g->tiles ? g->batch : g->tiles;
-	g->room = ELEMENTS * g->batch * (g->kernel[0] * g->cslots + NR) + g->ci;
+	g->deep = g->out[0] < DEEP ? g->out[0] : DEEP;
+	g->strip = BUFFER / (ELEMENTS * planes(g) * g->cslots);
+	g->strip = g->strip < 1 ? 1 : g->strip > g->tiles ? g->tiles : g->strip;
+	while (g->strip > LEAST && few_tasks(g))
+		g->strip = (g->strip + 1) / 2;
+	while (g->deep > 1 && few_tasks(g))
+		g->deep = (g->deep + 1) / 2;
+	g->room = ELEMENTS * (element_slots(g) + (PIECE + 1) * NR) + g->ci;
 	return 0;
 }
 
@@ -116,6 +142,8 @@ static void transform_edge(const elem *const *d, int64_t ci, elem *v, int64_t st
 #undef D
 }
 
+/* Output planes d0..d1 of n, `count` tiles of each from `first`. v [element][input plane from i0][tile][ci], elements vstep slots apart: a tap
+   along d is an offset. */
 struct task {
 	const struct gather *g;
 	const elem *x, *zero;
@@ -123,39 +151,42 @@ struct task {
 	elem *y, *v;
 	float *m;
 	int add;
-	int64_t n, od, first, count, d0, taps, k0;
+	int64_t n, d0, d1, first, count, i0, i1, vstep;
 };
 
-/* One tile's planes, its first input voxel (h0, w0) */
-static void bring_tile(const struct task *t, int64_t h0, int64_t w0, elem *v, int64_t step)
+static int64_t pad_along(const struct gather *g, int axis)
 {
-	const struct gather *g = t->g;
-	int64_t wstep = g->inpitch, hstep = g->in[2] * wstep, dstep = g->in[1] * hstep;
-	int inside = h0 >= 0 && h0 + 4 <= g->in[1] && w0 >= 0 && w0 + 4 <= g->in[2];
-	const elem *x = t->x + (t->n * g->in[0] + t->d0) * dstep, *d[ELEMENTS];
-
-	for (int64_t k = 0; k < t->taps; k++, x += dstep, v += g->ci) {
-		if (inside) {
-			transform_inside(x + h0 * hstep + w0 * wstep, hstep, wstep, g->ci, v, step);
-			continue;
-		}
-		for (int j = 0; j < ELEMENTS; j++) {
-			int64_t h = h0 + j / 4, w = w0 + j % 4;
-
-			d[j] = h < 0 || h >= g->in[1] || w < 0 || w >= g->in[2] ? t->zero : x + h * hstep + w * wstep;
-		}
-		transform_edge(d, g->ci, v, step);
-	}
+	return g->fractional ? g->kernel[axis] - 1 - g->pad[axis] : g->pad[axis];
 }
 
-/* v [element][tile][tap along d][ci] */
+/* One tile of a plane, its first input voxel (h0, w0) */
+static void bring_tile(const struct task *t, const elem *x, int64_t h0, int64_t w0, elem *v)
+{
+	const struct gather *g = t->g;
+	int64_t wstep = g->inpitch, hstep = g->in[2] * wstep, step = t->vstep * PAIR;
+	const elem *d[ELEMENTS];
+
+	if (h0 >= 0 && h0 + 4 <= g->in[1] && w0 >= 0 && w0 + 4 <= g->in[2]) {
+		transform_inside(x + h0 * hstep + w0 * wstep, hstep, wstep, g->ci, v, step);
+		return;
+	}
+	for (int j = 0; j < ELEMENTS; j++) {
+		int64_t h = h0 + j / 4, w = w0 + j % 4;
+
+		d[j] = h < 0 || h >= g->in[1] || w < 0 || w >= g->in[2] ? t->zero : x + h * hstep + w * wstep;
+	}
+	transform_edge(d, g->ci, v, step);
+}
+
 static void bring(const struct task *t)
 {
 	const struct gather *g = t->g;
-	int64_t hp = g->fractional ? 2 - g->pad[1] : g->pad[1], wp = g->fractional ? 2 - g->pad[2] : g->pad[2], len = t->taps * g->ci;
+	int64_t hp = pad_along(g, 1), wp = pad_along(g, 2), plane = g->in[1] * g->in[2] * g->inpitch;
+	elem *v = t->v;
 
-	for (int64_t i = 0; i < t->count; i++)
-		bring_tile(t, (t->first + i) / g->across * 2 - hp, (t->first + i) % g->across * 2 - wp, t->v + i * len, g->batch * len);
+	for (int64_t d = t->i0; d < t->i1; d++)
+		for (int64_t i = t->first; i < t->first + t->count; i++, v += g->ci)
+			bring_tile(t, t->x + (t->n * g->in[0] + d) * plane, i / g->across * 2 - hp, i % g->across * 2 - wp, v);
 }
 
 /* A' m A + bias for a tile's nr channels: m [element][batch][nr] */
@@ -172,66 +203,95 @@ INLINE void transform_output(const float *m, int64_t step, vec bias, vec y[2][2]
 		y[i][0] = t[i][0] + t[i][1] + t[i][2] + bias, y[i][1] = t[i][1] - t[i][2] - t[i][3] + bias;
 }
 
-static void leave(const struct task *t, int64_t co, int nr)
+/* n tiles of the run of the task's planes from its tile `at`: they have the taps k0..k1 along d. */
+struct piece { int64_t at, n; int k0, k1; };
+
+static void leave(const struct task *t, const struct piece *p, int64_t co, int nr)
 {
 	const struct gather *g = t->g;
 
-	for (int64_t i = 0; i < t->count; i++)
+	for (int64_t i = 0; i < p->n; i++) {
+		int64_t od = t->d0 + (p->at + i) / t->count, tile = t->first + (p->at + i) % t->count, h0 = tile / g->across * 2, w0 = tile % g->across * 2;
+		elem *first = t->y + (((t->n * g->out[0] + od) * g->out[1] + h0) * g->out[2] + w0) * g->outpitch + co;
+
 		for (int c = 0; c < nr; c += VL) {
-			int64_t h0 = (t->first + i) / g->across * 2, w0 = (t->first + i) % g->across * 2;
 			vec y[2][2];
 
-			transform_output(t->m + i * nr + c, g->batch * nr, t->bias ? load(t->bias + co + c) : (vec){0}, y);
+			transform_output(t->m + i * nr + c, (PIECE + 1) * nr, t->bias ? load(t->bias + co + c) : (vec){0}, y);
 			for (int j = 0; j < 4; j++) {
-				int64_t h = h0 + j / 2, w = w0 + j % 2;
-				elem *to = t->y + (((t->n * g->out[0] + t->od) * g->out[1] + h) * g->out[2] + w) * g->outpitch + co + c;
+				elem *to = first + (j / 2 * g->out[2] + j % 2) * g->outpitch + c;
 
-				if (h >= g->out[1] || w >= g->out[2])
+				if (h0 + j / 2 >= g->out[1] || w0 + j % 2 >= g->out[2])
 					continue;
 				if (t->add)
 					y[j / 2][j % 2] += load(to);
 				store(to, y[j / 2][j % 2]);
 			}
 		}
+	}
 }
 
-static void products(const struct task *t, int64_t co, int nr)
+static void products(const struct task *t, const struct piece *p, int64_t co, int nr)
 {
 	static const float none[NR];
 	const struct gather *g = t->g;
-	int64_t len = t->taps * g->cslots;
 
 	for (int i = 0; i < ELEMENTS; i++) {
-		struct gather_row row = {t->v + i * g->batch * len * PAIR, 0};
-		struct gather_call a = {.row = &row, .rows = 1, .len = len, .step = len, .bias = none, .y = t->m + i * g->batch * nr, .ystep = nr, .cols = nr,
-			.floats = 1};
+		struct gather_row row[MAX_KERNEL];
+		struct gather_call a = {.row = row, .rows = p->k1 - p->k0, .len = g->cslots, .step = g->cslots, .wstep = g->cslots * nr, .bias = none,
+			.y = t->m + i * (PIECE + 1) * nr, .ystep = nr, .cols = nr, .floats = 1};
 
-		a.w = (const slot *)g->w + co * ELEMENTS * g->kernel[0] * g->cslots + (i * g->kernel[0] + t->k0) * g->cslots * nr;
-		K(gather_wide)(&a, nr, t->count);
+		for (int k = p->k0; k < p->k1; k++) {
+			int64_t tile = (t->d0 + k - pad_along(g, 0) - t->i0) * t->count + p->at;
+
+			row[k - p->k0] = (struct gather_row){t->v + (i * t->vstep + tile * g->cslots) * PAIR, k};
+		}
+		a.w = (const slot *)g->w + (co * ELEMENTS + i * nr) * g->kernel[0] * g->cslots;
+		K(gather_wide)(&a, nr, p->n);
 	}
+}
+
+/* The next piece after p: of planes that have the same taps */
+static int next(const struct task *t, struct piece *p)
+{
+	const struct gather *g = t->g;
+	int64_t dp = pad_along(g, 0), end = 0;
+
+	p->at += p->n;
+	for (int64_t d = t->d0 + p->at / t->count; d < t->d1; d++) {
+		int k0 = d < dp ? (int)(dp - d) : 0, k1 = d - dp + g->kernel[0] > g->in[0] ? (int)(g->in[0] + dp - d) : g->kernel[0];
+
+		k1 = k1 < k0 ? k0 : k1;
+		if (end && (k0 != p->k0 || k1 != p->k1))
+			break;
+		p->k0 = k0, p->k1 = k1;
+		end = (d + 1 - t->d0) * t->count;
+	}
+	p->n = end - p->at < PIECE ? end - p->at : PIECE;
+	return end > 0;
 }
 
 void K(tiles_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch)
 {
-	int64_t batches = (g->tiles + g->batch - 1) / g->batch, tasks = g->n * g->out[0] * batches,
-		dp = g->fractional ? g->kernel[0] - 1 - g->pad[0] : g->pad[0];
+	int64_t strips = parts(g->tiles, g->strip), chunks = parts(g->out[0], g->deep), dp = pad_along(g, 0);
 
 #pragma omp parallel for schedule(dynamic) num_threads(g->threads)
-	for (int64_t i = 0; i < tasks; i++) {
+	for (int64_t i = 0; i < g->n * chunks * strips; i++) {
 		float *room = scratch + omp_get_thread_num() * g->room;
-		struct task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .zero = (elem *)room, .v = (elem *)(room + g->ci), .n = i / batches / g->out[0],
-			.od = i / batches % g->out[0]};
+		int64_t chunk = i / strips % chunks, strip = i % strips;
+		struct task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .zero = (elem *)room, .m = room + g->ci, .n = i / strips / chunks};
 
 		memset(room, 0, sizeof *room * (size_t)g->ci);
-		t.m = room + g->ci + ELEMENTS * g->batch * g->kernel[0] * g->cslots;
-		t.first = g->tiles * (i % batches) / batches, t.count = g->tiles * (i % batches + 1) / batches - t.first;
-		t.k0 = dp > t.od ? dp - t.od : 0, t.d0 = t.od - dp + t.k0;
-		t.taps = g->kernel[0] < g->in[0] + dp - t.od ? g->kernel[0] - t.k0 : g->in[0] + dp - t.od - t.k0;
-		t.taps = t.taps < 0 ? 0 : t.taps;
+		t.v = (elem *)(t.m + ELEMENTS * (PIECE + 1) * NR);
+		t.d0 = g->out[0] * chunk / chunks, t.d1 = g->out[0] * (chunk + 1) / chunks;
+		t.first = g->tiles * strip / strips, t.count = g->tiles * (strip + 1) / strips - t.first;
+		t.i0 = t.d0 > dp ? t.d0 - dp : 0, t.i1 = t.d1 - dp + g->kernel[0] - 1 < g->in[0] ? t.d1 - dp + g->kernel[0] - 1 : g->in[0];
+		t.vstep = element_slots(g);
 		bring(&t);
-		for (int64_t co = 0; co < g->co; co += NR) {
-			products(&t, co, width_of(g, co));
-			leave(&t, co, width_of(g, co));
-		}
+		for (int64_t co = 0; co < g->co; co += NR)
+			for (struct piece p = {0}; next(&t, &p);) {
+				products(&t, &p, co, width_of(g, co));
+				leave(&t, &p, co, width_of(g, co));
+			}
 	}
 }

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 #include <string.h>
-#ifdef __AVX512BF16__
+#ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 
@@ -49,9 +49,19 @@ INLINE void store_floats(float *p, vec v)
 	*(uvec *)p = v;
 }
 
+/* VL halves, each in the lower half of a word. gcc 12 takes the general expression apart where vectors are of 64 bytes. */
+INLINE words lower_halves(const bf16 *p)
+{
+#ifdef __AVX512F__
+	return (words)_mm512_cvtepu16_epi32(*(const __m256i_u *)p);
+#else
+	return __builtin_convertvector(*(const halves *)p, words);
+#endif
+}
+
 INLINE vec load_halves(const bf16 *p)
 {
-	return (vec)(__builtin_convertvector(*(const halves *)p, words) << 16);
+	return (vec)(lower_halves(p) << 16);
 }
 
 /* The upper halves are the nearest bfloat16, ties to even; what is no number stays none. */

@@ -51,11 +51,11 @@ BLOCK(1) BLOCK(2) BLOCK(3) BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7) BLOCK(8) BLOCK(9)
 static kernel *const ones[] = {NULL, one_1, one_2, one_3, one_4, one_5, one_6, one_7, one_8, one_9, one_10, one_11, one_12};
 static kernel *const twos[] = {NULL, two_1, two_2, two_3, two_4, two_5, two_6, two_7, two_8, two_9, two_10, two_11, two_12};
 
-void K(wgrad_products)(const float *l, int64_t lstep, const float *s, int64_t sstep, int64_t vox, float *dw, int64_t step, int n, int nr)
+void K(wgrad_products)(const slot *l, int64_t lstep, const slot *s, int64_t sstep, int64_t steps, float *dw, int64_t step, int n, int nr)
 {
-	const struct rows r = {.l = {(const slot *)l}, .s = {(const slot *)s}, .n = 1};
+	const struct rows r = {.l = {l}, .s = {s}, .n = 1};
 
-	(nr > VL ? twos : ones)[n](&r, vox, 0, lstep, sstep, dw, step);
+	(nr > VL ? twos : ones)[n](&r, steps, 0, lstep, sstep, dw, step);
 }
 
 static int64_t round_up(int64_t n, int64_t unit)

@@ -1,30 +1,32 @@
 /* Weight gradients of 3x3 taps along h and w at stride 1, by Winograd's F(3x3, 2x2), the transpose of tiles.c's F(2x2, 3x3): for tiles of 2x2 voxels
    s of S under 4x4 voxels d of L, dw = G' [sum over tiles of (A s A') . (B' d B)] G, 16 products a tile instead of 36. The sum is a matrix product
    for each of the 16 elements and each tap along d. A, B, G: tiles.c.
-   A task's tiles lie in runs, plane after plane: a tap along d is an offset. Parts as in wgrad.c. */
+   A task's tiles lie in runs of slots, plane after plane: a tap along d is an offset. Parts as in wgrad.c. */
 #include "kernels/direct.h"
 
 #include <omp.h>
 #include <string.h>
 
-enum { NR = 2 * VL, MR = VL == 16 ? 12 : 6, ELEMENTS = 16, RUN = 240, DEEP = 4, FEWEST = 64, PARTS = 16, PARTS_LEN = 1 << 21, TASKS = 8,
-	ZEROS = 64 }; /* RUN: tiles of a task; ZEROS: at least NR and a block of channels */
+enum { NR = 2 * VL, MR = VL == 16 ? 12 : 6, ELEMENTS = 16, BLOCK = 16 * PAIR, RUN = 240, DEEP = 4, FEWEST = 64, PARTS = 16, PARTS_LEN = 1 << 21,
+	TASKS = 8, ZEROS = 64, OUTSIDE = 1 << 30 }; /* RUN: tiles of a task; ZEROS: at least NR and a block of channels */
 
 int K(wgrad_tiles_plan)(struct wgrad *g)
 {
 	int64_t tiles, units;
 
-	if (PAIR > 1 || g->kernel[1] != 3 || g->kernel[2] != 3 || g->stride[0] != 1 || g->stride[1] != 1 || g->stride[2] != 1 || g->cl % VL || g->cs % VL)
+	if (g->kernel[1] != 3 || g->kernel[2] != 3 || g->stride[0] != 1 || g->stride[1] != 1 || g->stride[2] != 1 || g->cl % VL || g->cs % VL)
 		return -1;
 	g->across = (g->small[2] + 1) / 2, g->down = (g->small[1] + 1) / 2;
 	if (g->across * g->down * g->small[0] * g->n < FEWEST)
 		return -1;
+	if (g->blocks > 1)
+		g->block = BLOCK, g->blocks = (g->cl + BLOCK - 1) / BLOCK;
 	g->tall = RUN / DEEP / g->across;
 	g->tall = g->tall < 1 ? 1 : g->tall > g->down ? g->down : g->tall;
-	tiles = g->tall * g->across;
+	tiles = (g->tall * g->across + PAIR - 1) / PAIR * PAIR;
 	g->deep = RUN / tiles < 1 ? 1 : RUN / tiles > g->small[0] ? g->small[0] : RUN / tiles;
 	g->len = (int64_t)g->kernel[0] * ELEMENTS * g->cl * g->cs;
-	g->room = ELEMENTS * tiles * ((g->deep + g->kernel[0] - 1) * g->block + g->deep * NR) + ZEROS;
+	g->room = ELEMENTS * tiles / PAIR * ((g->deep + g->kernel[0] - 1) * g->block + g->deep * NR) + ZEROS;
 	units = g->n * ((g->small[0] + g->deep - 1) / g->deep) * ((g->down + g->tall - 1) / g->tall);
 	g->parts = PARTS_LEN / g->len < PARTS ? PARTS_LEN / g->len : PARTS;
 	while (g->parts > 1 && units / g->parts < 4 && g->parts * g->blocks > TASKS)
@@ -34,95 +36,127 @@ int K(wgrad_tiles_plan)(struct wgrad *g)
 	return 0;
 }
 
-/* Planes d0..d1 of S, rows h0..h1 of tiles; channels c0.. (c of them) of L. v [element][plane of L from d0 - pad][tile][c], u
-   [element][plane][tile][nr]: elements vstep and ustep floats apart. zero: voxels outside */
-struct task { const struct wgrad *g; int64_t n, d0, d1, h0, h1, c0, c, tiles, vstep, ustep; float *v, *u, *zero; };
+/* Planes d0..d1 of S, rows h0..h1 of tiles, `slots` a plane; channels c0.. (c of them) of L. v [element][plane of L from d0 - pad][slot][c], u
+   [element][plane][slot][nr]: elements vstep and ustep slots apart. zero: voxels outside */
+struct task { const struct wgrad *g; int64_t n, d0, d1, h0, h1, c0, c, slots, vstep, ustep; slot *v, *u; const elem *zero; };
 
-#define AT(x, side, pitch, d, h, w) ((x) + ((((t->n * g->side[0] + (d)) * g->side[1] + (h)) * g->side[2]) + (w)) * g->pitch)
-
-/* B' d B of c channels, d[h][w] being D(h, w) */
+/* B' d B of a slot's tiles p and c channels, d[h][w] being D(p, h, w) */
 #define TRANSFORM_LARGE(D) \
 	for (int64_t k = 0; k < c; k += VL, v += VL) { \
-		vec d[4][4]; \
-		UNROLL for (int i = 0; i < ELEMENTS; i++) \
-			d[i / 4][i % 4] = load(D(i / 4, i % 4) + k); \
-		UNROLL for (int i = 0; i < 4; i++) { \
-			vec t[4]; \
-			UNROLL for (int j = 0; j < 4; j++) \
-				t[j] = i == 0 ? d[0][j] - d[2][j] : i == 1 ? d[1][j] + d[2][j] : i == 2 ? d[2][j] - d[1][j] : d[1][j] - d[3][j]; \
-			store(v + 4 * i * step, t[0] - t[2]), store(v + (4 * i + 1) * step, t[1] + t[2]); \
-			store(v + (4 * i + 2) * step, t[2] - t[1]), store(v + (4 * i + 3) * step, t[1] - t[3]); \
+		vec e[ELEMENTS][PAIR]; \
+		UNROLL for (int p = 0; p < PAIR; p++) { \
+			vec d[4][4]; \
+			UNROLL for (int i = 0; i < ELEMENTS; i++) \
+				d[i / 4][i % 4] = load(D(p, i / 4, i % 4) + k); \
+			UNROLL for (int i = 0; i < 4; i++) { \
+				vec t[4]; \
+				UNROLL for (int j = 0; j < 4; j++) \
+					t[j] = i == 0 ? d[0][j] - d[2][j] : i == 1 ? d[1][j] + d[2][j] : i == 2 ? d[2][j] - d[1][j] : d[1][j] - d[3][j]; \
+				e[4 * i][p] = t[0] - t[2], e[4 * i + 1][p] = t[1] + t[2]; \
+				e[4 * i + 2][p] = t[2] - t[1], e[4 * i + 3][p] = t[1] - t[3]; \
+			} \
 		} \
+		UNROLL for (int i = 0; i < ELEMENTS; i++) \
+			store_slots(v + i * step, join(e[i])); \
 	}
 
-static void large_inside(const elem *x, int64_t hstep, int64_t wstep, int64_t c, float *v, int64_t step)
+static void large_inside(const elem *const *x, int64_t hstep, int64_t wstep, int64_t c, slot *v, int64_t step)
 {
-#define D(h, w) (x + (h) * hstep + (w) * wstep)
+#define D(p, h, w) (x[p] + (h) * hstep + (w) * wstep)
 	TRANSFORM_LARGE(D)
 #undef D
 }
 
-static void large_edge(const elem *const *at, int64_t c, float *v, int64_t step)
+static void large_edge(const elem *const (*at)[ELEMENTS], int64_t c, slot *v, int64_t step)
 {
-#define D(h, w) at[4 * (h) + (w)]
+#define D(p, h, w) at[p][4 * (h) + (w)]
 	TRANSFORM_LARGE(D)
 #undef D
 }
 
-/* A s A' of c channels: s[2 h + w] */
-static void transform_small(const elem *const *s, int64_t c, float *u, int64_t step)
+/* A s A' of c channels: s[p][2 h + w] */
+static void transform_small(const elem *const (*s)[4], int64_t c, slot *u, int64_t step)
 {
 	for (int64_t k = 0; k < c; k += VL, u += VL) {
-		vec a[2] = {load(s[0] + k), load(s[1] + k)}, b[2] = {load(s[2] + k), load(s[3] + k)};
+		vec e[ELEMENTS][PAIR];
 
-		UNROLL for (int i = 0; i < 4; i++) {
-			vec x = i == 0 ? a[0] : i == 1 ? a[0] + b[0] : i == 2 ? a[0] - b[0] : -b[0];
-			vec y = i == 0 ? a[1] : i == 1 ? a[1] + b[1] : i == 2 ? a[1] - b[1] : -b[1];
+		UNROLL for (int p = 0; p < PAIR; p++) {
+			vec a[2] = {load(s[p][0] + k), load(s[p][1] + k)}, b[2] = {load(s[p][2] + k), load(s[p][3] + k)};
 
-			store(u + 4 * i * step, x), store(u + (4 * i + 1) * step, x + y);
-			store(u + (4 * i + 2) * step, x - y), store(u + (4 * i + 3) * step, -y);
+			UNROLL for (int i = 0; i < 4; i++) {
+				vec x = i == 0 ? a[0] : i == 1 ? a[0] + b[0] : i == 2 ? a[0] - b[0] : -b[0];
+				vec y = i == 0 ? a[1] : i == 1 ? a[1] + b[1] : i == 2 ? a[1] - b[1] : -b[1];
+
+				e[4 * i][p] = x, e[4 * i + 1][p] = x + y, e[4 * i + 2][p] = x - y, e[4 * i + 3][p] = -y;
+			}
 		}
+		UNROLL for (int i = 0; i < ELEMENTS; i++)
+			store_slots(u + i * step, join(e[i]));
 	}
+}
+
+/* The first voxel in S of tile i of a plane; of one behind the last it is outside. */
+static void place(const struct task *t, int64_t i, int64_t *h, int64_t *w)
+{
+	*h = i < (t->h1 - t->h0) * t->g->across ? (t->h0 + i / t->g->across) * 2 : OUTSIDE;
+	*w = i % t->g->across * 2;
+}
+
+static const elem *voxel(const struct task *t, const elem *plane, const int64_t side[3], int64_t pitch, int64_t h, int64_t w)
+{
+	return h < 0 || h >= side[1] || w < 0 || w >= side[2] ? t->zero : plane + (h * side[2] + w) * pitch;
+}
+
+static void bring_large_slot(const struct task *t, const elem *plane, int64_t i, slot *v)
+{
+	const struct wgrad *g = t->g;
+	const elem *x[PAIR], *at[PAIR][ELEMENTS];
+	int64_t h[PAIR], w[PAIR];
+	int inside = 1;
+
+	for (int p = 0; p < PAIR; p++) {
+		place(t, i * PAIR + p, &h[p], &w[p]);
+		h[p] -= g->pad[1], w[p] -= g->pad[2];
+		inside &= h[p] >= 0 && h[p] + 4 <= g->large[1] && w[p] >= 0 && w[p] + 4 <= g->large[2];
+	}
+	for (int p = 0; p < PAIR && inside; p++)
+		x[p] = voxel(t, plane, g->large, g->lpitch, h[p], w[p]);
+	for (int k = 0; k < PAIR * ELEMENTS && !inside; k++) {
+		int p = k / ELEMENTS, e = k % ELEMENTS;
+
+		at[p][e] = voxel(t, plane, g->large, g->lpitch, h[p] + e / 4, w[p] + e % 4);
+	}
+	if (inside)
+		large_inside(x, g->large[2] * g->lpitch, g->lpitch, t->c, v, t->vstep);
+	else
+		large_edge(at, t->c, v, t->vstep);
 }
 
 static void bring_large(const struct task *t, const elem *l)
 {
 	const struct wgrad *g = t->g;
-	float *v = t->v;
+	int64_t first = t->d0 - g->pad[0], plane = g->large[1] * g->large[2] * g->lpitch;
 
-	for (int64_t d = t->d0 - g->pad[0]; d < t->d1 - g->pad[0] + g->kernel[0] - 1; d++)
-		for (int64_t i = 0; i < t->tiles; i++, v += t->c) {
-			int64_t h0 = (t->h0 + i / g->across) * 2 - g->pad[1], w0 = i % g->across * 2 - g->pad[2];
-			const elem *at[ELEMENTS];
-
-			if (d < 0 || d >= g->large[0])
-				continue;
-			if (h0 >= 0 && h0 + 4 <= g->large[1] && w0 >= 0 && w0 + 4 <= g->large[2]) {
-				large_inside(AT(l, large, lpitch, d, h0, w0) + t->c0, g->large[2] * g->lpitch, g->lpitch, t->c, v, t->vstep);
-				continue;
-			}
-			for (int k = 0; k < ELEMENTS; k++) {
-				int64_t h = h0 + k / 4, w = w0 + k % 4;
-
-				at[k] = h < 0 || h >= g->large[1] || w < 0 || w >= g->large[2] ? (const elem *)t->zero : AT(l, large, lpitch, d, h, w) + t->c0;
-			}
-			large_edge(at, t->c, v, t->vstep);
-		}
+	for (int64_t d = first < 0 ? 0 : first; d < t->d1 - g->pad[0] + g->kernel[0] - 1 && d < g->large[0]; d++)
+		for (int64_t i = 0; i < t->slots; i++)
+			bring_large_slot(t, l + (t->n * g->large[0] + d) * plane + t->c0, i, t->v + ((d - first) * t->slots + i) * t->c);
 }
 
 static void bring_small(const struct task *t, const elem *s, int64_t s0, int nr)
 {
 	const struct wgrad *g = t->g;
-	float *u = t->u;
+	slot *u = t->u;
 
 	for (int64_t d = t->d0; d < t->d1; d++)
-		for (int64_t i = 0; i < t->tiles; i++, u += nr) {
-			const elem *at[4], *first = AT(s, small, spitch, d, (t->h0 + i / g->across) * 2, i % g->across * 2) + s0;
+		for (int64_t i = 0; i < t->slots; i++, u += nr) {
+			const elem *at[PAIR][4], *plane = s + (t->n * g->small[0] + d) * g->small[1] * g->small[2] * g->spitch + s0;
 
-			for (int k = 0; k < 4; k++) {
-				int64_t h = (t->h0 + i / g->across) * 2 + k / 2, w = i % g->across * 2 + k % 2;
+			for (int p = 0; p < PAIR; p++) {
+				int64_t h, w;
 
-				at[k] = h >= g->small[1] || w >= g->small[2] ? (const elem *)t->zero : first + (k / 2 * g->small[2] + k % 2) * g->spitch;
+				place(t, i * PAIR + p, &h, &w);
+				for (int k = 0; k < 4; k++)
+					at[p][k] = voxel(t, plane, g->small, g->spitch, h + k / 2, w + k % 2);
 			}
 			transform_small(at, nr, u, t->ustep);
 		}
@@ -142,8 +176,8 @@ static void products(const struct task *t, int64_t s0, int nr, float *sums)
 			for (int64_t b = 0; b < blocks && first < end; b++) {
 				int64_t m = t->c * b / blocks, n = t->c * (b + 1) / blocks - m;
 
-				K(wgrad_products)(t->v + e * t->vstep + (first - t->d0 + kd) * t->tiles * t->c + m, t->c, t->u + e * t->ustep + (first - t->d0) * t->tiles * nr,
-					nr, (end - first) * t->tiles, sums + ((kd * ELEMENTS + e) * t->c + m) * g->cs + s0, g->cs, (int)n, nr);
+				K(wgrad_products)(t->v + e * t->vstep + (first - t->d0 + kd) * t->slots * t->c + m, t->c, t->u + e * t->ustep + (first - t->d0) * t->slots * nr,
+					nr, (end - first) * t->slots, sums + ((kd * ELEMENTS + e) * t->c + m) * g->cs + s0, g->cs, (int)n, nr);
 			}
 		}
 }
@@ -152,14 +186,14 @@ static void work(struct task *t, const elem *l, const elem *s, float *sums)
 {
 	const struct wgrad *g = t->g;
 
-	t->tiles = (t->h1 - t->h0) * g->across;
-	t->vstep = (t->d1 - t->d0 + g->kernel[0] - 1) * t->tiles * t->c;
+	t->slots = ((t->h1 - t->h0) * g->across + PAIR - 1) / PAIR;
+	t->vstep = (t->d1 - t->d0 + g->kernel[0] - 1) * t->slots * t->c;
 	t->u = t->v + ELEMENTS * t->vstep;
 	bring_large(t, l);
 	for (int64_t s0 = 0; s0 < g->cs; s0 += NR) {
 		int nr = g->cs - s0 > VL ? NR : VL;
 
-		t->ustep = (t->d1 - t->d0) * t->tiles * nr;
+		t->ustep = (t->d1 - t->d0) * t->slots * nr;
 		bring_small(t, s, s0, nr);
 		products(t, s0, nr, sums);
 	}
@@ -211,12 +245,12 @@ void K(wgrad_tiles_run)(const struct wgrad *g, const elem *l, const elem *s, flo
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(g->threads)
 	for (int64_t p = 0; p < g->parts; p++)
 		for (int64_t b = 0; b < g->blocks; b++) {
-			struct task t = {.g = g, .c0 = b * g->block, .zero = scratch + g->parts * g->len + omp_get_thread_num() * g->room};
+			struct task t = {.g = g, .c0 = b * g->block, .c = g->cl - b * g->block < g->block ? g->cl - b * g->block : g->block};
+			float *room = scratch + g->parts * g->len + omp_get_thread_num() * g->room;
 			float *sums = scratch + p * g->len + t.c0 * g->kernel[0] * ELEMENTS * g->cs;
 
-			t.c = g->cl - t.c0 < g->block ? g->cl - t.c0 : g->block;
-			t.v = t.zero + ZEROS;
-			memset(t.zero, 0, sizeof *t.zero * ZEROS);
+			t.zero = (const elem *)room, t.v = (slot *)(room + ZEROS);
+			memset(room, 0, sizeof *room * ZEROS);
 			memset(sums, 0, sizeof *sums * (size_t)(g->kernel[0] * ELEMENTS * t.c * g->cs));
 			for (int64_t i = units * p / g->parts; i < units * (p + 1) / g->parts; i++) {
 				t.n = i / strips / chunks, t.d0 = i / strips % chunks * g->deep, t.h0 = i % strips * g->tall;

@@ -66,15 +66,14 @@ $(OUT)/components: $(OUT)/cv.ts $(OUT)/train.tsv
 # masks of $1 through what was chosen to $2, scored against the cases of table $3
 define scored
 @$(begin); masks=$2; rm -rf $$masks; mkdir -p $$masks
-eval "$$(cat $(OUT)/components)" <$1 | nii-write -d $$masks
-pairs=(); while IFS=$$'\t' read -r id image truth; do [ ! -e "$$masks/$$id.nii.gz" ] || pairs+=("$$truth" "$$masks/$$id.nii.gz"); done <$3
-seg-score -o $@ "$${pairs[@]}"
+eval "$$(cat $(OUT)/components)" <$1 | nii-write --history -d $$masks
+$(call score,$2,$3,some)
 endef
 $(OUT)/cv.tsv: $(OUT)/cv.ts $(OUT)/components
 	$(call scored,$<,$(OUT)/masks/cv,$(OUT)/train.tsv)
 $(OUT)/fold/%/scores.tsv: $(OUT)/fold/%/pred.ts $(OUT)/components
 	$(call scored,$<,$(OUT)/masks/fold-$*,$(OUT)/train.tsv)
-$(OUT)/test.ts: $(OUT)/test.tsv $(folds:%=$(OUT)/fold/%/model.ts) $(value_windows)
+$(OUT)/test.ts: $(OUT)/test.tsv $(folds:%=$(OUT)/fold/%/model.ts) $(value_windows) $(files_test)
 	@$(begin); cut -f 1,2 $< | nii-read -L - | nii-replay -m $(word 2,$^) | seg-window $(folds:%=-m $(OUT)/fold/%/model.ts) $(WINDOWS) | nii-invert -o $@
 $(OUT)/test-scores.tsv: $(OUT)/test.ts $(OUT)/components
 	$(call scored,$<,$(OUT)/masks/test,$(OUT)/test.tsv)

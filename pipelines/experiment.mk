@@ -72,10 +72,24 @@ begin = $(tools); mkdir -p $(@D); exec 3>&2 2>>$@.log; \
 help:
 	@sed -n '/^[^#]/q; s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 
+# -- what is there: patterns, since the names of thousands of files are more than make can hand over --
+ifeq ($(DATA),)
+files := $(OUT)/data/imagesTr/* $(OUT)/data/labelsTr/*
+else
+ifneq ($(word 2,$(DATA)),)
+$(error $(NAME).mk: DATA=$(DATA): make cannot do with blanks in a directory's name)
+endif
+files := $(if $(wildcard $(DATA)/imagesTr),$(DATA)/imagesTr/* $(DATA)/labelsTr/*,$(foreach e,nii nii.gz nrrd,$(DATA)/*_ct.$e $(DATA)/*_gtv.$e))
+ifeq ($(wildcard $(files))$(filter help,$(MAKECMDGOALS)),)
+$(error $(NAME).mk: $(DATA): no ID_ct and ID_gtv files there, nor imagesTr and labelsTr)
+endif
+endif
+
 # -- values: files that change when they do ----------------------------------
 quoted = '$(subst ','\'',$1)'
 stamp  = $(shell f=$(OUT)/values/$1; mkdir -p $(OUT)/values; [ "$$(cat $$f 2>/dev/null)" = $(call quoted,$2) ] || echo $(call quoted,$2) >$$f)$(OUT)/values/$1
 ifeq ($(filter help,$(MAKECMDGOALS)),)
+value_names := $(if $(DATA),$(call stamp,names,$(shell shopt -s nullglob; printf '%s\n' $(files) | cksum)))
 value_data  := $(call stamp,data,$(DATA) $(if $(DATA),,$(CASES) $(VSIZE) $(VOLUME)) $(SEED))
 value_split := $(call stamp,split,$(TEST) $(VAL) $(SEED))
 value_plan  := $(call stamp,plan,$(SPACING) $(PLAN))
@@ -85,44 +99,48 @@ value_net   := $(foreach n,unet resenc swinunetr,$(call stamp,net-$n,$(NET_$n)))
 endif
 
 # -- data, split ---------------------------------------------------------------
-ifeq ($(DATA),)
-files = $(OUT)/data/imagesTr/* $(OUT)/data/labelsTr/*
 $(OUT)/data/drawn: $(value_data)
 	@$(begin); rm -rf $(OUT)/data; mkdir -p $(OUT)/data/imagesTr $(OUT)/data/labelsTr
 	nii-phantom -n $(CASES) --seed $(SEED) -s $(VSIZE) --volume $(VOLUME) --healthy 0 -o $(OUT)/data/phantoms.ts
 	nii-write -t image -d $(OUT)/data/imagesTr $(OUT)/data/phantoms.ts; nii-write -t label -d $(OUT)/data/labelsTr $(OUT)/data/phantoms.ts
 	rm $(OUT)/data/phantoms.ts; touch $@
-$(OUT)/cases.tsv: $(OUT)/data/drawn
-else
-found := $(wildcard $(if $(wildcard $(DATA)/imagesTr),$(DATA)/imagesTr/* $(DATA)/labelsTr/*,$(foreach e,nii nii.gz nrrd,$(DATA)/*_ct.$e $(DATA)/*_gtv.$e)))
-files = $(found)
-ifeq ($(found)$(filter help,$(MAKECMDGOALS)),)
-$(error $(NAME).mk: $(DATA): no ID_ct and ID_gtv files there, nor imagesTr and labelsTr)
-endif
-endif
-$(OUT)/cases.tsv: $(value_data) $(found)
-	@$(begin); nii-read --pairs --print -o $@ $(files)
+$(OUT)/cases.tsv: $(value_data) $(value_names) $(if $(DATA),,$(OUT)/data/drawn)
+	@$(begin); shopt -s nullglob; nii-read --pairs --print -o $@ $(files)
+
+# What a part's targets depend on: the files that its table named when make began. Where the table changes, that is reason enough.
+$(foreach p,train val test,$(eval files_$p := $(if $(DATA),$$(wildcard $$(shell cut -f 2,3 $(OUT)/$p.tsv 2>/dev/null)),$(OUT)/data/drawn)))
 
 $(OUT)/split: $(OUT)/cases.tsv $(value_split)
 	@$(begin); n=$$(($$(wc -l <$<) - 1)); test=$$((n * $(TEST) / 100)); val=$$(((n - test) * $(VAL) / 100))
 	test=$$((test > 0 ? test : 1)) val=$$(($(VAL) && val < 1 ? 1 : val))
 	[ $$n -ge $(LEAST) ] || { echo "$(NAME).mk: $<: $$n cases: $(LEAST) at least are needed" >&2; exit 1; }
-	tail -n +2 $< | sort | shuf --random-source=<(yes $(SEED)) >$@
-	awk -v t=$$test 'NR <= t' $@ | sort >$(OUT)/test.tsv
-	awk -v t=$$test -v v=$$val 'NR > t && NR <= t + v' $@ | sort >$(OUT)/val.tsv
-	awk -v t=$$test -v v=$$val 'NR > t + v' $@ | sort >$(OUT)/train.tsv
+	tail -n +2 $< | sort | shuf --random-source=<(yes $(SEED)) >$@.new
+	part() { # NAME FROM TO: what is as it was stays
+		awk -v a=$$2 -v b=$$3 'NR > a && NR <= b' $@.new | sort >$(OUT)/$$1.new
+		cmp -s $(OUT)/$$1.new $(OUT)/$$1.tsv || cp $(OUT)/$$1.new $(OUT)/$$1.tsv
+		rm $(OUT)/$$1.new
+	}
+	part test 0 $$test; part val $$test $$((test + val)); part train $$((test + val)) $$n
+	mv $@.new $@
 $(OUT)/train.tsv $(OUT)/val.tsv $(OUT)/test.tsv: $(OUT)/split ;
 
 # -- plan, prepare ---------------------------------------------------------------
 # The plan is made of what is trained and validated on, as nnU-Net does it: one is given, or the data's own.
-$(OUT)/plan.json: $(OUT)/train.tsv $(OUT)/val.tsv $(value_plan) $(PLAN)
+$(OUT)/plan.json: $(OUT)/train.tsv $(OUT)/val.tsv $(value_plan) $(PLAN) $(files_train) $(files_val)
 	@$(begin); $(if $(PLAN),cp $(PLAN) $@,cat $(OUT)/train.tsv $(OUT)/val.tsv | seg-plan -L - $(SPACING:%=-s %) -o $@)
 
 prepared = nii-normalize --plan $(OUT)/plan.json | nii-resample --plan $(OUT)/plan.json
-$(OUT)/prepared/%-crop.ts: $(OUT)/%.tsv $(OUT)/plan.json
+$(OUT)/prepared/%-crop.ts: $(OUT)/%.tsv $(OUT)/plan.json $$(files_$$*)
 	@$(begin); nii-read -L $< | nii-crop --above=-500 | $(prepared) -o $@
-$(OUT)/prepared/%-whole.ts: $(OUT)/%.tsv $(OUT)/plan.json
+$(OUT)/prepared/%-whole.ts: $(OUT)/%.tsv $(OUT)/plan.json $$(files_$$*)
 	@$(begin); nii-read -L $< | $(prepared) -o $@
+
+# The masks ID.nii.gz in directory $1 scored by the truth of the cases of table $2; $3 some: those that there are
+define score
+while IFS=$$'\t' read -r id image truth; do
+	$(if $3,[ ! -e "$1/$$id.nii.gz" ] ||) printf '%s\t%s\t%s\n' "$$id" "$$truth" "$1/$$id.nii.gz"
+done <$2 | seg-score -o $@ -L -
+endef
 
 clean:
 	rm -rf $(OUT)

@@ -61,7 +61,7 @@ $(OUT)/train/%/model.ts: $(OUT)/prepared/train-$$(call crop_of,$$*).ts $(OUT)/pr
 
 # -- segment, post-process, score ---------------------------------------------
 window_of = $(patsubst o%,--overlap %,$(patsubst e%,--effort %,$(call part,1,$1))) --mode $(call part,2,$1)
-$(OUT)/pred/%.ts: $(OUT)/test.tsv $(OUT)/train/$$(call run_of,$$*)/model.ts
+$(OUT)/pred/%.ts: $(OUT)/test.tsv $(OUT)/train/$$(call run_of,$$*)/model.ts $(files_test)
 	@$(begin)
 	nii-read -L $< | nii-replay -m $(word 2,$^) | seg-window -m $(word 2,$^) $(call window_of,$(notdir $*)) --keep-image -o $@
 	echo $$SECONDS >$@.seconds
@@ -70,9 +70,8 @@ components_largest := cc-largest
 components_all     := cat
 define scored
 @$(begin); masks=$(OUT)/masks/$*/$1; rm -rf $$masks; mkdir -p $$masks
-$(components_$1) <$< | nii-invert | nii-write -d $$masks
-pairs=(); while IFS=$$'\t' read -r id image truth; do pairs+=("$$truth" "$$masks/$$id.nii.gz"); done <$(OUT)/test.tsv
-seg-score -o $@ "$${pairs[@]}"
+$(components_$1) <$< | nii-invert | nii-write --history -d $$masks
+$(call score,$(OUT)/masks/$*/$1,$(OUT)/test.tsv)
 endef
 $(OUT)/score/%/largest.tsv: $(OUT)/pred/%.ts
 	$(call scored,largest)
@@ -95,6 +94,6 @@ $(OUT)/ablations.tsv: $(ABLATIONS:%=$(OUT)/score/%.tsv)
 $(OUT)/report/%.html: $(OUT)/score/%-$(BASE)/$(CELL).tsv
 	@$(begin)
 	cc-largest $(OUT)/pred/$*-$(BASE)/$(firstword $(subst /, ,$(CELL))).ts | nii-invert --keep-image | seg-report --title "$*" -s $< \
-		-l $(OUT)/train/$*-$(BASE)/log.tsv -m $(OUT)/train/$*-$(BASE)/model.ts -o $@
+		-l $(OUT)/train/$*-$(BASE)/log.tsv -m $(OUT)/train/$*-$(BASE)/model.ts -o $@ -
 
 .PHONY: all ablations

@@ -57,6 +57,11 @@ same() { for f in serial/*; do cmp "$f" "$1/${f##*/}"; done; }
 	[ "$(tail -n +2 j1 | cut -f 1,7 | sort | tr '\t\n' ' ,')" = "1 0,2 0,3 0,4 0,5 0," ]
 	"$segment" -j 2 --list cases.tsv -d d2 model.ts >/dev/null
 	same d2
+	for j in 1 2; do # where they come from goes along
+		"$segment" -j $j --history -d d$j model.ts "${all[@]:0:2}" >/dev/null
+		gzip -dc d$j/phantom-0002.nii.gz | tr -d '\0' | grep -aq 'nii-read --id phantom-0002 ct/phantom-0002.nii.gz | nii-normalize .* | seg-window .* --model model.ts .* | cc-largest .* | nii-invert$'
+		ts-cmp <(nii-read --id x d$j/phantom-0002.nii.gz) <(nii-read --id x serial/phantom-0002.nii.gz)
+	done
 }
 
 @test "what failed is told at the end: case, message, exit status; nothing half-written; --resume tries it again alone" {
@@ -66,7 +71,8 @@ same() { for f in serial/*; do cmp "$f" "$1/${f##*/}"; done; }
 	head -c 20000 ct/phantom-0004.nii.gz >bad/phantom-0004.nii.gz
 	run "$segment" -j 2 --joblog j3 -d d3 model.ts bad/*.nii.gz
 	echo "$output"
-	[ "$status" = 1 ] && [ "$(ls -A d3 | tr '\n' ' ')" = "phantom-0001.nii.gz phantom-0003.nii.gz phantom-0005.nii.gz " ]
+	[ "$status" = 1 ]
+	[ "$(ls -A d3 | tr '\n' ' ')" = "phantom-0001.nii.gz phantom-0003.nii.gz phantom-0005.nii.gz " ]
 	[[ ${lines[3]} == "segment.sh: bad/phantom-0002.nii.gz: failed: nii-read: bad/phantom-0002.nii.gz: "*" (exit 1)" ]]
 	[[ ${lines[4]} == "segment.sh: bad/phantom-0004.nii.gz: failed: nii-read: bad/phantom-0004.nii.gz: "*" (exit 1)" ]]
 	[ "${lines[5]}" = "segment.sh: 2 of 5 failed" ]
@@ -90,7 +96,8 @@ same() { for f in serial/*; do cmp "$f" "$1/${f##*/}"; done; }
 	sleep 0.2
 	n=$(tail -n +2 j4 | wc -l)
 	run "$segment" -j 2 --joblog j4 --resume --effort 5 -d d4 model.ts "${all[@]}"
-	[ "$status" = 0 ] && [ "${#lines[@]}" = $((5 - n)) ]
+	[ "$status" = 0 ]
+	[ "${#lines[@]}" = $((5 - n)) ]
 	[ "$(find d4 -name 'phantom*' | wc -l)" = 5 ]
 }
 
@@ -99,10 +106,13 @@ same() { for f in serial/*; do cmp "$f" "$1/${f##*/}"; done; }
 	for i in 1 2 3 4 5; do echo junk >junk/$i.nii; done
 	run "$segment" --halt 2 -d d5 model.ts junk/*.nii
 	echo "$output"
-	[ "$status" = 1 ] && [[ $output == *"segment.sh: 3 of 5 not begun"* ]] && [[ $output == *"segment.sh: 2 of 5 failed" ]]
+	[ "$status" = 1 ]
+	[[ $output == *"segment.sh: 3 of 5 not begun"* ]]
+	[[ $output == *"segment.sh: 2 of 5 failed" ]]
 	mkfifo junk/never.nii 2>/dev/null || :
 	run timeout 60 "$segment" --timeout 1 -d d5 model.ts junk/never.nii
-	[ "$status" = 1 ] && [[ $output == *"segment.sh: junk/never.nii: failed: killed, or out of time (exit "* ]]
+	[ "$status" = 1 ]
+	[[ $output == *"segment.sh: junk/never.nii: failed: killed, or out of time (exit "* ]]
 }
 
 @test "hosts: all of them work; a dead one is named and left out" {
@@ -114,10 +124,33 @@ same() { for f in serial/*; do cmp "$f" "$1/${f##*/}"; done; }
 	printf 'near\n# a comment\ndead\n' >hosts
 	run "$segment" -S hosts -d "$PWD/d7" "$PWD/model.ts" "${whole[@]}"
 	echo "$output"
-	[ "$status" = 0 ] && [[ $output == *"segment.sh: host dead: left out: ssh: connect to host 127.0.0.1 port 1: Connection refused"* ]]
+	[ "$status" = 0 ]
+	[[ $output == *"segment.sh: host dead: left out: ssh: connect to host 127.0.0.1 port 1: Connection refused"* ]]
 	same d7
 	fails_host=$("$segment" -S dead -d d8 model.ts "${all[@]}" 2>&1) && return 1
 	[[ $fails_host == *"segment.sh: no host is left" ]]
+}
+
+@test "ranks on two hosts by mpirun and ssh: one process's losses; a dead host in the hostfile ends it in seconds, named" {
+	need_ssh
+	if [ ! -e "$BIN/niipipe-mpi.so" ] || ! command -v mpirun >/dev/null; then skip "no niipipe-mpi.so or no mpirun"; fi
+	export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm_rsh_agent="$PARALLEL_SSH -o BatchMode=yes -o ConnectTimeout=10"
+	net="seg-train --net unet --channels 4,8 --strides 2"
+	nii-normalize --window=-1024,325 v.ts -o n.ts
+	nii-patch -s 16,16,16 -n 9 --seed 1 n.ts | $net --batch 2 --log one.tsv -o one.ts
+	printf 'near slots=1\nfar slots=1\n' >hostfile
+	mpirun -q --hostfile hostfile -n 2 -x PATH -x OMP_NUM_THREADS sh -c "nii-patch -s 16,16,16 -n 9 --shard auto --seed 1 $PWD/n.ts | $net --log $PWD/two.tsv -o $PWD/two.ts"
+	paste <(cut -f 3 one.tsv) <(cut -f 3 two.tsv) | awk 'NR > 1 && ($1 - $2) ^ 2 > 1e-10 { exit 1 } END { exit NR != 6 }'
+	for dead in dead no-such-host.invalid; do
+		printf 'near slots=1\n%s slots=1\n' $dead >hostfile
+		SECONDS=0
+		run mpirun -q --hostfile hostfile -n 2 -x PATH sh -c "nii-patch -s 16,16,16 -n 9 --shard auto --seed 1 $PWD/n.ts | $net -o $PWD/dead.ts"
+		echo "$output"
+		[ "$status" -ne 0 ]
+		[ "$SECONDS" -lt 15 ]
+		[[ $output == *"ssh: connect to host 127.0.0.1 port 1: Connection refused"* || $output == *"ssh: Could not resolve hostname no-such-host"* ]]
+		[ ! -e dead.ts ]
+	done
 }
 
 @test "--retries on another host" {
@@ -137,7 +170,8 @@ same() { for f in serial/*; do cmp "$f" "$1/${f##*/}"; done; }
 	same d9
 	rm -f again/*.tried
 	run env PATH="$PWD/odd/bin:$PATH" odd/pipelines/segment.sh -j 2 --joblog j9 -d d10 model.ts again/*.nii.gz
-	[ "$status" = 1 ] && [[ $output == *"segment.sh: again/phantom-0005.nii.gz: failed: nii-read: again/phantom-0005.nii.gz: the first time (exit 1)"*"segment.sh: 5 of 5 failed" ]]
+	[ "$status" = 1 ]
+	[[ $output == *"segment.sh: again/phantom-0005.nii.gz: failed: nii-read: again/phantom-0005.nii.gz: the first time (exit 1)"*"segment.sh: 5 of 5 failed" ]]
 }
 
 @test "prepare.sh: a plan, a model, a pipeline; one by one, in jobs, on hosts" {
@@ -161,7 +195,8 @@ same() { for f in serial/*; do cmp "$f" "$1/${f##*/}"; done; }
 	for j in 1 2; do
 		run "$prepare" -j $j -d q --plan plan.json -L some.tsv
 		echo "$output"
-		[ "$status" = 1 ] && [ "$(ls -A q | tr '\n' ' ')" = "phantom-0001.ts phantom-0003.ts phantom-0004.ts phantom-0005.ts " ]
+		[ "$status" = 1 ]
+		[ "$(ls -A q | tr '\n' ' ')" = "phantom-0001.ts phantom-0003.ts phantom-0004.ts phantom-0005.ts " ]
 		[[ $output == *"lost"*"failed: nii-read: "*"cannot open: No such file or directory"* ]]
 		[[ $output == *"bad"*"failed: nii-read: "* ]]
 		[[ $output == *"prepare.sh: 2 of 6 failed" ]]

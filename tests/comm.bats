@@ -58,6 +58,7 @@ said() {
 		ts-cmp --data-only --atol 2e-5 -t model.2.1.conv.unit0.conv.weight <(ts-select --index 0 one.last.ts) <(ts-select --index 0 a.last.ts)
 		cmp a.ts b.ts
 		cmp a.last.ts b.last.ts
+		diff <(ts-info --history one.last.ts | grep patches) <(ts-info --history a.last.ts | grep patches) # trained on the same ones
 	done
 }
 
@@ -108,17 +109,64 @@ said() {
 	grep -qE '^seg-train: 2 ranks: gradients [0-9.]+ ms a step under way, [0-9.]+ ms of it waited for: [0-9]+ % hidden behind the backward pass$' err
 }
 
+# on_gpus: the backends in a GPU's place, here
+on_gpus() {
+	[ -e "$ROOT/build/sim/niipipe-nccl.so" ] || skip "no nccl.h here: build/sim/niipipe-nccl.so was not built"
+	mkdir -p gpus && ln -sf "$ROOT"/build/sim/niipipe-*.so "$BIN/niipipe-mpi.so" gpus
+	export NIIPIPE_BACKENDS=$PWD/gpus
+}
+
+@test "GPUs, in their place: sums by NCCL behind the backend's stream, ranks met by MPI and by a file, one process's numbers" {
+	on_gpus
+	gpu="seg-train --device cuda:0 --precision fp32 $net --val val.ts --val-every 3"
+	$patches -n 11 train.ts | $gpu --batch 2 --log one.tsv -o one.ts
+	for f in a b; do ranks 2 "$patches -n 11 --shard auto train.ts | $gpu --log $f.tsv -o $f.ts"; done
+	same_losses one.tsv a.tsv
+	diff <(column one.tsv val_dice) <(column a.tsv val_dice)
+	cmp a.last.ts b.last.ts
+	for i in 0 1 2; do
+		(export NIIPIPE_RENDEZVOUS=$PWD/meet NIIPIPE_RANKS=3 NIIPIPE_RANK=$i
+		$patches -n 11 --shard auto train.ts | $gpu --log f.tsv -o f.ts) 2>err.$i &
+	done
+	wait
+	cat err.*
+	[ "$(cat err.* | wc -l)" -eq 0 ]
+	[ ! -e meet ]
+	[ -z "$(find . -name 'nccl-*')" ]
+	$patches -n 11 train.ts | $gpu --batch 3 --log three.tsv -o three.ts
+	same_losses three.tsv f.tsv
+	job 2 "rank 0 ($host): --wire bf16: the gradients of GPUs travel as fp32" "$patches -n 9 --shard auto train.ts | $gpu --wire bf16 -o m.ts" ||
+		said err "rank 1 ($host): --wire bf16: the gradients of GPUs travel as fp32"
+}
+
+@test "GPUs, in their place: kill -9 of a rank that met by a file: one message, the other ends in seconds" {
+	on_gpus
+	for i in 0 1; do
+		(export NIIPIPE_RENDEZVOUS=$PWD/meet NIIPIPE_RANKS=2 NIIPIPE_RANK=$i
+		$patches --shard auto train.ts 2>/dev/null | sh -c 'echo $$ >pid.'$i'; exec "$@"' - seg-train --device cuda:0 $net --save-every 3 --log l.tsv -o m.ts) 2>err.$i &
+	done
+	wait_for_rows l.tsv 4
+	begun=$(date +%s)
+	kill -9 "$(cat pid.1)"
+	wait
+	[ $(($(date +%s) - begun)) -lt 15 ]
+	said err.0 "rank 1 ($host): ended without a word: killed, or out of memory"
+	[ "$(next_of m.last.ts)" -gt 0 ]
+}
+
 # one_kill RANK ROWS: that rank is killed when the log has so many rows; then the run goes on to the end
 one_kill() {
 	rm -f m.* l.tsv pid.* err
 	ranks 3 "$big --shard auto train.ts 2>/dev/null | \$exec seg-train $net --save-every 3 --log l.tsv -o m.ts" 2>err &
-	local job=$! status=0 from=0 begun
+	local job=$! status=0 from=0 begun took
 	wait_for_rows l.tsv "$2"
+	sleep "0.0$((RANDOM % 100))"
 	begun=$(date +%s%N)
 	kill -9 "$(cat "pid.$1")"
 	wait $job || status=$?
+	took=$((($(date +%s%N) - begun) / 1000000))
 	[ "$status" -ne 0 ]
-	[ $((($(date +%s%N) - begun) / 1000000000)) -lt 15 ]
+	[ "$took" -lt 15000 ]
 	said err "rank $1 ($host): ended without a word: killed, or out of memory"
 	[ ! -e m.last.ts ] || from=$(next_of m.last.ts)
 	if [ "$from" -gt 0 ]; then
@@ -127,13 +175,13 @@ one_kill() {
 		ranks 3 "$big --shard auto train.ts | seg-train $net -o m.ts"
 	fi
 	cmp m.last.ts u.last.ts
-	echo "rank $1 killed after $2 rows: gone on from patch $from"
+	[ -z "${NIIPIPE_LONG-}" ] || echo "# rank $1 killed after $2 rows: exit status $status after $took ms, gone on from patch $from, the same bytes" >&3
 }
 
 @test "kill -9 of a rank: one message, the job ends in seconds, the checkpoint is whole, and the run goes on bit for bit" {
 	big="nii-patch -s 32,32,16 -n 300 --seed 1"
 	ranks 3 "$big --shard auto train.ts | seg-train $net -o u.ts"
-	for i in $(seq $((${NIIPIPE_LONG:+18} + 2))); do
+	for i in $(seq $((${NIIPIPE_LONG:+58} + 2))); do # long: twenty of each rank
 		one_kill $((i % 3)) $((1 + RANDOM % 60))
 	done
 }
@@ -211,6 +259,33 @@ job() {
 	[ "$(next_of m.last.ts)" -eq 4 ]
 }
 
+@test "a disk that is full in mid-training ends all; what was saved stays whole" {
+	[ "$(id -u)" -eq 0 ] || skip "not root: no tmpfs to mount"
+	ranks 2 "$patches -n 6 --shard auto train.ts | seg-train $net -o six.ts" # as large as the others
+	mkdir small
+	mount -t tmpfs -o size=$(($(stat -c %s six.last.ts) / 4096 * 4 + 40))k tmpfs small 2>/dev/null || skip "no tmpfs may be mounted"
+	bad=0
+	ranks 2 "$patches -n 30 --shard auto train.ts | seg-train $net --save-every 3 -o small/m.ts" 2>err || status=$?
+	cp small/m.last.ts kept.ts || bad=1
+	left=$(ls -A small)
+	umount small
+	[ "$bad" -eq 0 ]
+	[ "$status" -eq 1 ]
+	[ "$(grep -c '^seg-train: ' err)" -eq 1 ]
+	grep -qE "^seg-train: rank 0 \($host\): small/m(.last)?.ts: cannot write \(offset [0-9]+\): No space left on device$" err
+	[[ $left != *.tmp* ]]
+	cmp kept.ts six.last.ts
+}
+
+@test "more ranks than volumes to validate on; patches for fewer ranks than there are" {
+	ts-select --index 0 -o single.ts val.ts
+	ranks 4 "$patches -n 8 --shard auto train.ts | seg-train $net --val single.ts --log a.tsv -o a.ts"
+	$patches -n 8 train.ts | seg-train $net --batch 4 --val single.ts --log one.tsv -o one.ts
+	diff <(column one.tsv val_dice) <(column a.tsv val_dice)
+	job 4 "rank 3 ($host): standard input: no frame at all: empty, or what should have written it failed" \
+		"$patches -n 3 --shard auto train.ts 2>/dev/null | seg-train $net -o m.ts"
+}
+
 @test "no MPI, another MPI, and ranks that want to be alone" {
 	mkdir none && ln -s "$BIN/niipipe-cpu.so" none
 	$patches -n 2 train.ts >p.ts
@@ -218,7 +293,10 @@ job() {
 		"seg-train: mpirun started 2 ranks: no niipipe-mpi.so beside the tool nor in ../lib/niipipe" seg-train $net -o m.ts p.ts
 	SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=2 fails 1 \
 		"seg-train: srun says rank 0 of 2, MPI says 0 of 1: srun wants --mpi=pmix, mpirun must be that of the MPI niipipe was built with" seg-train $net -o m.ts p.ts
-	seg-train $net -o a.ts p.ts
+	[ "$(ldd "$BIN/seg-train" | grep -cE 'mpi|nccl|cuda')" -eq 0 ] # linked to none of it, and alone it loads none
+	LD_DEBUG=files seg-train $net -o a.ts p.ts 2>files
+	[ "$(grep -c 'niipipe-cpu' files)" -gt 0 ]
+	[ "$(grep -cE 'niipipe-mpi|libmpi|niipipe-nccl' files)" -eq 0 ]
 	OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=2 seg-train $net --alone -o b.ts p.ts
 	cmp a.last.ts b.last.ts
 	for i in 0 1; do

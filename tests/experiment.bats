@@ -39,7 +39,9 @@ setup() {
 	for m in h/train/*/; do [ -s "$m/model.ts" ] && [ -s "$m/log.tsv" ] && [ -e "$m/model.ts.log" ]; done
 	# the truth was scored on the scan's own grid
 	id=$(cut -f 1 h/test.tsv)
-	nii-read -l "h/masks/unet-dicece-aug-crop/o0.5-gaussian/largest/$id.nii.gz" "h/data/imagesTr/$id.nii.gz" >/dev/null
+	mask=h/masks/unet-dicece-aug-crop/o0.5-gaussian/largest/$id.nii.gz
+	nii-read -l "$mask" "h/data/imagesTr/$id.nii.gz" >/dev/null
+	gzip -dc "$mask" | grep -aqE '^# [0-9a-f]{16}  h/train/unet-dicece-aug-crop/model.ts$' # and says which model made it
 }
 
 @test "nothing is made twice, and a value remakes only what hangs on it" {
@@ -56,10 +58,96 @@ setup() {
 @test "MSD's directory and one of pairs give the same numbers as the phantoms drawn" {
 	hackathon OUT=h NETS=unet all >/dev/null
 	grep -q '<html' h/report/unet.html
+	grep -q 'data:image/png' h/report/unet.html # with pictures
 	for d in msd flat; do
 		hackathon "OUT=d-$d" DATA=$d NETS=unet all >/dev/null
 		cmp <(cut -f 4-6 "d-$d/comparison.tsv") <(cut -f 4-6 h/comparison.tsv)
 	done
+}
+
+made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \) ! -name '*.new' | sort | tr '\n' ' '; }
+
+@test "a scan that changes, comes or goes remakes what hangs on it" {
+	rm -rf some && mkdir some && cp flat/*_ct.* flat/*_gtv.* some
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv -q
+	id=$(cut -f 1 s/test.tsv)
+	sleep 0.01 && touch stamp && sleep 0.01
+	touch "some/${id}_gtv.nii.gz" # of the test: nothing is trained again
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv
+	[ "$(made_since s stamp)" = "s/comparison.tsv s/pred/unet-dicece-aug-crop/o0.5-gaussian.ts s/score/unet-dicece-aug-crop/o0.5-gaussian/largest.tsv " ]
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv -q
+	touch stamp && sleep 0.01
+	touch "some/$(head -n 1 s/train.tsv | cut -f 1)_ct.nii.gz"
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv
+	[[ $(made_since s stamp) == *" s/prepared/train-crop.ts "*" s/train/unet-dicece-aug-crop/model.ts " ]]
+	# one of the training goes: the test stays the same, as does its table
+	n=$(wc -l <s/train.tsv)
+	rm "some/$(head -n 1 s/train.tsv | cut -f 1)"_*
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv
+	[ "$(cat s/train.tsv s/val.tsv s/test.tsv | wc -l)" = 5 ]
+	[ "$(wc -l <s/train.tsv)" = $((n - 1)) ]
+	# one comes that is older than all of it
+	cp flat/phantom-0001_ct.nii.gz some/old_ct.nii.gz
+	cp flat/phantom-0001_gtv.nii.gz some/old_gtv.nii.gz
+	touch -d 2020-01-01 some/old_*
+	hackathon OUT=s DATA=some NETS=unet s/comparison.tsv
+	cut -f 1 s/cases.tsv | grep -qx old
+}
+
+@test "make is interrupted and killed in a training; it goes on, and the table is that of a run that was not" {
+	long=(NETS=unet STEPS=60 EVERY=1)
+	hackathon OUT=cut "${long[@]}" cut/comparison.tsv
+	mv cut whole
+	for signal in INT KILL; do
+		rm -rf cut
+		setsid env --default-signal=INT make --no-print-directory -f "$ROOT/pipelines/hackathon.mk" "${small[@]}" OUT=cut "${long[@]}" cut/comparison.tsv >said 2>&1 &
+		pid=$!
+		for _ in $(seq 1000); do [ ! -s cut/train/unet-dicece-aug-crop/best.last.ts ] || break; sleep 0.02; done
+		kill -$signal -- -$pid
+		wait $pid && false
+		[ ! -e cut/train/unet-dicece-aug-crop/model.ts ]
+		hackathon OUT=cut "${long[@]}" cut/comparison.tsv
+		grep -E 'going on with patch [1-9][0-9]* of 60$' cut/train/unet-dicece-aug-crop/model.ts.log
+		cmp <(cut -f 1-6 whole/comparison.tsv) <(cut -f 1-6 cut/comparison.tsv)
+		cmp whole/train/unet-dicece-aug-crop/model.ts cut/train/unet-dicece-aug-crop/model.ts
+	done
+}
+
+@test "every training on two ranks, by RUN: what one process learns from batches of two" {
+	if [ ! -e "$BIN/niipipe-mpi.so" ] || ! command -v mpirun >/dev/null; then skip "no niipipe-mpi.so or no mpirun"; fi
+	export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+	hackathon OUT=ranks NETS=unet "RUN=mpirun -q --oversubscribe -n 2" ranks/comparison.tsv
+	hackathon OUT=pairs NETS=unet STEPS=2 BATCH=2 EVERY=1 pairs/comparison.tsv
+	[ "$(wc -l <ranks/train/unet-dicece-aug-crop/log.tsv)" = 3 ]
+	paste <(cut -f 3 ranks/train/unet-dicece-aug-crop/log.tsv) <(cut -f 3 pairs/train/unet-dicece-aug-crop/log.tsv) |
+		awk 'NR > 1 && ($1 - $2) ^ 2 > 1e-10 { exit 1 } END { exit NR != 3 }'
+	[ ! -e ranks/train/unet-dicece-aug-crop/best.last.ts ]
+}
+
+@test "real CTs, linked into one directory with other masks beside them" {
+	need_data ct
+	mkdir real
+	for p in LUNG1-001 LUNG1-002 pat_3; do ln -s "$NIIPIPE_DATA/ct/$p/"* real; done
+	hackathon OUT=r DATA=real NETS=unet SPACING=5,5,5
+	[ "$(cut -f 1 r/cases.tsv | tail -n +2 | tr '\n' ' ')" = "LUNG1-001 LUNG1-001_slab512 LUNG1-002 pat_3 " ]
+	id=$(cut -f 1 r/test.tsv)
+	[ "$(cut -f 1 r/score/unet-dicece-aug-crop/o0.5-gaussian/largest.tsv | sed -n 2p)" = "$id" ]
+	nii-read -l "r/masks/unet-dicece-aug-crop/o0.5-gaussian/largest/$id.nii.gz" "real/${id}_ct.nii.gz" >/dev/null # on its grid
+	grep -q 'data:image/png' r/report/unet.html
+}
+
+@test "a thousand cases: their names are no argument of make's" {
+	mkdir many
+	for i in $(seq 1000 1999); do
+		ln "flat/phantom-0001_ct.nii.gz" "many/a-patient-of-the-hospital-by-the-river-$i-first-visit_ct.nii.gz"
+		ln "flat/phantom-0001_gtv.nii.gz" "many/a-patient-of-the-hospital-by-the-river-$i-first-visit_gtv.nii.gz"
+	done
+	hackathon OUT=m DATA=many m/split
+	[ "$(cat m/train.tsv m/val.tsv m/test.tsv | wc -l)" = 1000 ]
+	[ "$(wc -l <m/test.tsv)" = 250 ]
+	hackathon OUT=m DATA=many m/split -q
+	rm -r many
 }
 
 @test "an interrupted training goes on, and gives the same model" {
@@ -94,9 +182,12 @@ setup() {
 @test "train.sh: what fails, misuse" {
 	t=$ROOT/pipelines/train.sh
 	run "$t" -d bad -n 4 --patch '-s 32,32,32' --train '--net unet --channels 4' h/prepared/train-crop.ts
-	[ "$status" = 1 ] && [[ $output == *"seg-train: "* ]] && [ ! -e bad/model.ts ]
+	[ "$status" = 1 ]
+	[[ $output == *"seg-train: "* ]]
+	[ ! -e bad/model.ts ]
 	run "$t" -d bad -n 4 --patch '-s 0,0,0' --train '--net unet' h/prepared/train-crop.ts
-	[ "$status" = 1 ] && [ ! -e bad/model.ts ]
+	[ "$status" = 1 ]
+	[ ! -e bad/model.ts ]
 	fails 2 "train.sh: -d DIR is needed (see train.sh --help)" "$t" -n 4 v.ts
 	fails 2 "train.sh: -n: 'x' is not a number of patches (see train.sh --help)" "$t" -d bad -n x v.ts
 	fails 2 "train.sh: unknown option --y (see train.sh --help)" "$t" --y
@@ -129,7 +220,8 @@ setup() {
 	{ true_is a '\1\1\1\1\0\0\0\0\0\0\0\0\0\0'; true_is b '\0\1\1\1\0\0\0\0\0\0\0\0\0\0'; } >t.tsv
 	{ mask a '\1\1\1\0\0\0\1\0\0\0\0\0\0\0'; mask b '\0\1\1\1\0\0\0\0\1\1\0\0\0\0'; } >p.ts
 	[ "$("$ROOT/pipelines/choose-components.sh" -d chosen -L t.tsv p.ts)" = "cc-largest --union" ]
-	[ -s chosen/none.tsv ] && [ -s chosen/union.tsv ]
+	[ -s chosen/none.tsv ]
+	[ -s chosen/union.tsv ]
 	# the largest is the wrong one
 	{ mask a '\1\1\1\0\0\0\1\1\1\1\1\0\0\0'; mask b '\0\1\1\1\0\0\0\0\0\0\0\0\0\0'; } >p.ts
 	[ "$("$ROOT/pipelines/choose-components.sh" -L t.tsv p.ts)" = cat ]
@@ -146,22 +238,31 @@ setup() {
 	rm -rf odd && cp -r flat odd && rm odd/phantom-0002_gtv.nii.gz odd/phantom-0005_ct.nii.gz
 	run hackathon OUT=o DATA=odd
 	echo "$output"
-	[ "$status" != 0 ] && [ ! -e o/cases.tsv ]
+	[ "$status" != 0 ]
+	[ ! -e o/cases.tsv ]
 	[[ $output == *"nii-read: odd/phantom-0002_ct.nii.gz: an image without a label"* ]]
 	[[ $output == *"nii-read: odd/phantom-0005_gtv.nii.gz: a label without an image"* ]]
 	[[ $output == *"hackathon.mk: o/cases.tsv: failed, all of it in o/cases.tsv.log"* ]]
 	run cross OUT=f DATA=flat FOLDS=6
-	[ "$status" != 0 ] && [[ $output == *"cross-validate.mk: f/cases.tsv: 6 cases: 7 at least are needed"* ]]
+	[ "$status" != 0 ]
+	[[ $output == *"cross-validate.mk: f/cases.tsv: 6 cases: 7 at least are needed"* ]]
 	run cross OUT=f DATA=flat FOLDS=5 TEST=40
-	[ "$status" != 0 ] && [[ $output == *"5 folds of 4 ids: a fold would be empty"* ]]
+	[ "$status" != 0 ]
+	[[ $output == *"5 folds of 4 ids: a fold would be empty"* ]]
 	mkdir -p nothing
 	run hackathon OUT=n DATA=nothing
-	[ "$status" = 2 ] && [[ $output == *"hackathon.mk: nothing: no ID_ct and ID_gtv files there, nor imagesTr and labelsTr"* ]]
+	[ "$status" = 2 ]
+	[[ $output == *"hackathon.mk: nothing: no ID_ct and ID_gtv files there, nor imagesTr and labelsTr"* ]]
+	run hackathon OUT=n DATA="my scans"
+	[ "$status" = 2 ]
+	[[ $output == *"hackathon.mk: DATA=my scans: make cannot do with blanks in a directory's name"* ]]
 	run hackathon OUT=n SIZE=huge
-	[ "$status" = 2 ] && [[ $output == *"SIZE=huge is not one of small, medium, large"* ]]
+	[ "$status" = 2 ]
+	[[ $output == *"SIZE=huge is not one of small, medium, large"* ]]
 	nii-phantom -n 3 --skip 9 --seed 1 -s 40,40,32 --volume 20,80 --healthy 0 | seg-plan -o foreign.json
 	run hackathon OUT=p DATA=flat NETS=unet PLAN=foreign.json
-	[ "$status" != 0 ] && [[ $output == *"is none of the 3 cases that the plan was made of"* ]]
+	[ "$status" != 0 ]
+	[[ $output == *"is none of the 3 cases that the plan was made of"* ]]
 }
 
 @test "help says every variable that can be set" {

@@ -12,7 +12,7 @@ load helper
 			grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"
 			return 1
 		fi
-		for unit in loss net plan; do
+		for unit in loss net plan attention scale ${NIIPIPE_LONG:+swin}; do
 			"$ROOT/build/test/$unit" >"$BATS_TEST_TMPDIR/out" || { grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"; return 1; }
 		done
 		ran=$((ran + 1))

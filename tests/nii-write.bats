@@ -192,3 +192,30 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 		U64 0005 8
 	END
 }
+
+@test "--history: where a mask comes from as a comment in the header, behind which the voxels are the same" {
+	nii-phantom -n 1 --seed 3 -s 20,18,12 -o v.ts
+	nii-write -t image -o ct.nii.gz v.ts
+	nii-write -t label -o gtv.nii.gz v.ts
+	nii-read -l gtv.nii.gz ct.nii.gz | cc-largest -t label | nii-normalize --window=-1024,325 -o f.ts
+	ts-info --history f.ts >said
+	grep -qx 'nii-read --id ct --label gtv.nii.gz ct.nii.gz | cc-largest .* | nii-normalize --clip --range=-1024,325,0,1' said
+	nii-write -t label -o plain.nii f.ts
+	for f in h.nii h.hdr; do
+		nii-write -t label --history -o $f f.ts
+		[ "$(od -An -tu1 -j 348 -N 4 $f | tr -s ' ')" = " 1 0 0 0" ]
+		size=$(od -An -td4 -j 352 -N 4 $f | tr -d ' ')
+		[ $((size % 16)) -eq 0 ]
+		[ "$(od -An -td4 -j 356 -N 4 $f | tr -d ' ')" = 6 ]
+		tail -c +361 $f | head -c $((size - 8)) | tr -d '\0' | cmp - said
+		[ $f = h.hdr ] || tail -c "+$((353 + size))" $f | cmp - <(tail -c +353 plain.nii)
+		nii-read --id x $f | ts-cmp - <(nii-read --id x plain.nii)
+	done
+	cmp h.img <(tail -c +353 plain.nii)
+	mv ct.nii.gz $'c\nt.nii.gz' # a name does not begin a line
+	nii-read --id x $'c\nt.nii.gz' | nii-write --history | gunzip | grep -aqE '^# [0-9a-f]{16}  c\?t.nii.gz$'
+	# a history that is none
+	raw_frame '{"__metadata__":{"id":"h","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1","history":"[1]"},"label":{"dtype":"U8","shape":[1,1,1],"data_offsets":[0,1]}}' '\1' >h.ts
+	fails 1 "nii-write: h.ts: h: metadata history: an entry is not an object with a tool" nii-write --history -o none.nii h.ts
+	[ ! -e none.nii ]
+}

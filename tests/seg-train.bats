@@ -324,11 +324,49 @@ runs_are() {
 	seg-window -m one.ts val.ts | ts-cmp --data-only -t pred t.ts -
 }
 
+# hash_of FILE N: of its first N patches, by the definition: the sum of (2 i + 1) XXH64(data of patch i)
+hash_of() {
+	local sum=0 i=0 at bytes head
+	while read -r at bytes; do
+		head=$(od -An -tu8 -j "$at" -N 8 "$1")
+		sum=$((sum + (2 * i++ + 1) * 0x$(tail -c "+$((at + 9 + head))" "$1" | head -c "$bytes" | xxh64sum | cut -d ' ' -f 1)))
+	done < <(ts-info "$1" | sed -n 's/^frame [0-9]*: .*, \([0-9]*\) bytes of data, at byte \([0-9]*\) of .*/\2 \1/p' | head -n "$2")
+	printf '%016x' "$sum"
+}
+
+@test "where it comes from: the hash of all patches, other files' hashes, and the line, also of a run that went on" {
+	command -v xxh64sum >/dev/null || skip "no xxh64sum"
+	$patches -n 10 -o p.ts train.ts
+	cp whole.ts start.ts
+	seg-train $net --init start.ts --val val.ts --val-every 3 -o m.ts p.ts
+	ts-info --history m.last.ts >said
+	grep -qE ' \| seg-train --arch .* --init start.ts .* --val val.ts --val-every 3$' said
+	sed -n 's/^# \([0-9a-f]*  \)/\1/p' said | diff - <(xxh64sum start.ts val.ts; echo "$(hash_of p.ts 10)  patches before 10")
+	step=$(ts-info m.ts | sed -n 's/^  step *//p')
+	ts-info --history m.ts | grep -qxF "# $(hash_of p.ts "$step")  patches before $step"
+	# taken up, and with other batches: the same patches
+	$patches -n 4 train.ts | seg-train $net --init start.ts --val val.ts -o r.ts
+	$patches -n 10 --skip 4 train.ts | seg-train --threads 1 --resume r.last.ts --val val.ts --val-every 3 -o r.ts
+	diff <(ts-info --history r.last.ts) said
+	seg-train $net --batch 5 -o b.ts p.ts
+	ts-info --history b.ts | grep -qxF "# $(hash_of p.ts 10)  patches before 10"
+	# a voxel, the order
+	for i in 1 0 2..9; do ts-select --index $i p.ts; done >turned.ts
+	cp p.ts bit.ts
+	printf '\1' | dd of=bit.ts bs=1 seek=$(($(stat -c %s p.ts) - 1)) conv=notrunc status=none
+	for f in turned bit; do
+		seg-train $net -o o.ts $f.ts
+		ts-info --history o.ts | grep -qE '^# [0-9a-f]{16}  patches before 10$'
+		[ "$(ts-info --history o.ts | grep -cF "$(hash_of p.ts 10)")" -eq 0 ]
+	done
+}
+
 @test "a checkpoint of the first version goes on" {
 	g=$ROOT/tests/golden
 	ts-select --index 4..9 "$g/train_patches.ts" | seg-train --resume "$g/train_v1.last.ts" --threads 1 --log l.tsv -o m.ts
 	paste <(column l.tsv loss) <(head -n 1 "$g/train.tsv" | cut -f 4-6 | tr '\t' '\n') |
 		awk '{ if ($1 - $2 > 2e-5 || $2 - $1 > 2e-5) exit 1 } END { exit NR != 3 }'
+	[ "$(ts-info --history m.last.ts | grep -c '^# .* patches')" -eq 0 ] # it does not know what came before
 	fails 1 "seg-train: $g/train_v1.last.ts: holds the state of AdamW, not of SGD (--init takes the weights alone)" \
 		seg-train --resume "$g/train_v1.last.ts" --optimizer sgd -o m.ts "$g/train_patches.ts"
 }

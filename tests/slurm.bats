@@ -104,7 +104,8 @@ need_ranks() { [ -e "$BIN/niipipe-mpi.so" ] || skip "no niipipe-mpi.so"; }
 	cat "niipipe-train-$id.log"
 	[ "$(state "$id" JobState)" = FAILED ]
 	[ "$(grep -c '^seg-train: ' "niipipe-train-$id.log")" = 1 ]
-	[ -s dead/best.last.ts ] && [ ! -e dead/model.ts ]
+	[ -s dead/best.last.ts ]
+	[ ! -e dead/model.ts ]
 }
 
 @test "a node that is lost: the job is queued again on another and goes on" {

@@ -131,12 +131,14 @@ descrip" ]
 	cp m.ts n.ts
 	again() { # STREAM
 		ts-info --history "$1" >line
-		[ "$(wc -l <line)" = 1 ]
+		[ "$(grep -vc '^# ' line)" = 1 ]
 		eval "$(cat line)" >made
 		cmp made "$1" || { cat line; return 1; }
 	}
 	nii-read -l labels/phantom-0001.nii.gz "a b/it's.nii.gz" -o x.ts
 	again x.ts
+	! command -v xxh64sum >/dev/null || [ "$(sed -n 's/^# //p' line | xxh64sum -c)" = "a b/it's.nii.gz: OK
+labels/phantom-0001.nii.gz: OK" ]
 	nii-resample --orient RAS -s 10,10.5,12 --antialias x.ts | nii-crop --above=-500 --margin 5,5,5 | nii-normalize --zscore --percentile 1,99.5 -o y.ts
 	again y.ts
 	for n in --window=-1024,325 --window=-1024,325,0,1 "--preset lung" "--range=0,100,-1,1" --zscore-nonzero "--zscore --channel-wise" "--percentile 5,95" "--ct=-900,300,-158.58,324.7"; do
@@ -152,6 +154,7 @@ descrip" ]
 	for w in "" "--effort 3" "--mode constant --overlap 0.5 --grid nnunet" "-m n.ts --mean prob" "--output prob --padding reflect --mirror x" "--threshold 0.4 --skip-air=-3"; do
 		seg-window -m m.ts $w r.ts | nii-invert -o y.ts
 		again y.ts
+		! command -v xxh64sum >/dev/null || [ "$(sed -n 's/^# //p' line | xxh64sum -c --quiet && grep -c '^# ' line)" = $((2 + $(grep -oE 'model n' line | wc -l))) ]
 	done
 	seg-window -m m.ts r.ts | cc-filter --fill-holes --min-volume 5 -k 3 | cc-largest -c 6 | nii-invert | cc-largest --only 1 -o y.ts
 	again y.ts
@@ -163,7 +166,7 @@ descrip" ]
 	nii-normalize --window=-1024,325 v.ts | nii-patch -s 16,16,8 -n 4 --per-volume 2 --pos 0.5 --seed 1 | nii-augment --flip x,y --seed 2 |
 		seg-train --net unet --channels 4,8 --strides 2 --loss tversky --tversky-beta 0.7 --optimizer sgd --nesterov --schedule poly --batch 2 --lr 1e-3 --seed 5 -o q.ts
 	ts-info --history q.ts >line
-	eval "nii-patch() { command nii-patch -n 4 \"\$@\"; }; cat v.ts | $(cat line) -o again.ts"
+	eval "nii-patch() { command nii-patch -n 4 \"\$@\"; }; cat v.ts | $(grep -v '^# ' line) -o again.ts"
 	cmp q.ts again.ts
 	[ "$(ts-select --drop label v.ts | nii-crop --box 0,0,0,2,2,2 | ts-info --history | wc -l)" = 2 ]
 	volume a U8 1,1,1 '\1' | ts-info --history | grep -x '# a: no history'

@@ -16,6 +16,7 @@
 struct opts {
 	const char *dir, *tensor;
 	int64_t gzip;
+	int history;
 	const char *out;
 };
 
@@ -38,6 +39,15 @@ static struct tensor *choose(const struct frame *f, const char *want, struct err
 	return NULL;
 }
 
+static struct nii_out *begin(const struct opts *o, const char *path, struct err *e)
+{
+	struct nii_out *out = nii_out_open(path, (int)o->gzip, e);
+
+	if (out && o->history)
+		nii_out_history(out);
+	return out;
+}
+
 static int to_one(struct frame *f, void *arg, struct err *e)
 {
 	struct work *w = arg;
@@ -47,7 +57,7 @@ static int to_one(struct frame *f, void *arg, struct err *e)
 		return -1;
 	if (w->one)
 		return err_set(e, NULL, "a second frame (one file takes one; --dir takes many)");
-	w->one = nii_out_open(w->o->out, (int)w->o->gzip, e);
+	w->one = begin(w->o, w->o->out, e);
 	return w->one ? nii_out_frame(w->one, f, t, e) : -1;
 }
 
@@ -72,7 +82,7 @@ static int to_dir(struct frame *f, void *arg, struct err *e)
 		return err_sys(e, w->o->dir, "cannot make the directory");
 	if (snprintf(path, sizeof path, "%s/%s.nii.gz", w->o->dir, id) >= (int)sizeof path)
 		return err_set(e, NULL, "path of more than %zu bytes", sizeof path);
-	out = nii_out_open(path, (int)w->o->gzip, e);
+	out = begin(w->o, path, e);
 	if (!out)
 		return -1;
 	if (!nii_out_frame(out, f, t, e))
@@ -100,6 +110,7 @@ int main(int argc, char **argv)
 	const struct arg args[] = {
 		{'d', "dir", ARG_STR, &o.dir, "DIR", "write DIR/ID.nii.gz for every frame"},
 		{'t', "tensor", ARG_STR, &o.tensor, "TENSOR", "which tensor (default: pred, else label, else image)"},
+		{0, "history", ARG_FLAG, &o.history, NULL, "put where it comes from into the header, as a comment"},
 		{0, "gzip", ARG_INT, &o.gzip, "LEVEL", "0 fastest to 9 smallest (default 1)", 0, 9},
 		{0},
 	};

@@ -153,10 +153,15 @@ static int line(const struct frame *f, struct out *o, struct err *e)
 {
 	json_t *history = history_get(f, e);
 	char *text = history ? shell_line(history, frame_id(f), e) : NULL;
+	json_t *hashes = text ? shell_hashes(history) : NULL, *h;
+	size_t i;
 	int r = !text ? err_prefix(e, "%s: %s", f->file, frame_id(f)) : *text ? out_text(o, e, "%s\n", text) :
 	                out_text(o, e, "# %s: no history\n", frame_id(f));
 
+	json_array_foreach(hashes, i, h)
+		r = r || out_text(o, e, "# %s\n", json_string_value(h)) ? -1 : 0;
 	free(text);
+	json_decref(hashes);
 	json_decref(history);
 	return r;
 }

@@ -181,14 +181,16 @@ int comm_open(struct comm **c, const struct comm_opts *o, struct err *e)
 	return -1;
 }
 
-int comm_device(struct comm *c, int gpu, struct err *e)
+int comm_device(struct comm *c, int gpu, void *stream, struct err *e)
 {
-	const struct transport_place place = {comm_rank(c), comm_size(c), gpu, over_star, c};
+	const struct transport_place place = {comm_rank(c), comm_size(c), gpu, stream, over_star, c};
 
 	if (!c)
 		return 0;
 	if (gpu < 0)
 		return c->sums ? 0 : err_set(e, NULL, "NIIPIPE_RENDEZVOUS is for GPUs: sums between processors need MPI");
+	if (c->half)
+		return err_set(e, NULL, "--wire bf16: the gradients of GPUs travel as fp32");
 	if (load("nccl", &place, &c->then, e))
 		return -1;
 	c->sums = &c->then;
@@ -303,7 +305,7 @@ int comm_sum(struct comm *c, float *x, int64_t n, struct err *e)
 	c->begun = (c->begun + 2) % TRANSPORT_TAGS;
 	star_begun(c->star);
 	if (c->sums->sum)
-		return c->sums->sum(c->sums->self, x, n, c->half, &p->request, e);
+		return c->sums->sum(c->sums->self, x, n, &p->request, e);
 	return sum_begin(&p->sum, c->sums, x, n, c->half, tag, e);
 }
 

@@ -26,8 +26,9 @@ enum { COMM_OVER = 127, COMM_SMALL = 8192 };
 /* *c: NULL for one process. 0, or -1 and an error; closed with comm_close. */
 int comm_open(struct comm **c, const struct comm_opts *o, struct err *e);
 
-/* Before any sum: what is added up lies in the memory of this GPU; -1: in the host's. 0, or -1 and an error. */
-int comm_device(struct comm *c, int gpu, struct err *e);
+/* Before any sum: what is added up lies in the memory of this GPU, where it is made by what is put on this stream (a cudaStream_t) before the sum
+   begins; gpu -1: in the host's. 0, or -1 and an error. */
+int comm_device(struct comm *c, int gpu, void *stream, struct err *e);
 
 /* The same over a transport that is there already (tests). */
 int comm_open_over(struct comm **c, const struct comm_opts *o, const struct transport *t, struct err *e);

@@ -34,4 +34,17 @@ $(B)/bin/niipipe-nccl.so: $(B)/cobj/lib/comm/nccl.o $(B)/cobj/lib/base/err.o
 	@mkdir -p $(@D)
 	$(CC) -shared $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -L$(CUDA_HOME)/lib -lnccl -lcudart
 
+# -- in GPUs' place (tests/sim): NCCL's calls by files --
+ifeq ($(NCCL),1)
+unit: $(B)/sim/niipipe-nccl.so
+endif
+
+$(B)/cobj/tests/sim/nccl/nccl.o: tests/sim/nccl/nccl.c
+	@mkdir -p $(@D)
+	$(CC) $(COMM_FLAGS) -isystem $(CUDA_HOME)/include $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/sim/niipipe-nccl.so: $(B)/cobj/lib/comm/nccl.o $(B)/cobj/tests/sim/nccl/nccl.o $(B)/cobj/lib/base/err.o
+	@mkdir -p $(@D)
+	$(CC) -shared $(LDFLAGS) -o $@ $^
+
 -include $(shell find $(B)/cobj -name '*.d' 2>/dev/null)

@@ -1,5 +1,5 @@
 /* niipipe-nccl.so: sums over GPUs, by NCCL on a stream of its own. Nothing else is linked to it.
-   A sum begins behind everything that was put on the device's default stream, and on streams that wait for it, before. */
+   A sum begins behind everything that was put on the stream of whoever makes what is added up; what is put there after its end comes after it. */
 #include <cuda_runtime_api.h>
 #include <nccl.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 struct nccl {
 	ncclComm_t comm;
-	cudaStream_t stream;
+	cudaStream_t stream, maker;
 	cudaEvent_t ready; /* what is to be added up is there */
 };
 
@@ -24,17 +24,15 @@ static int nccl_bad(ncclResult_t code, const char *what, struct err *e)
 }
 
 /* request: the event of its end */
-static int sum(void *self, float *x, int64_t n, int half, void **request, struct err *e)
+static int sum(void *self, float *x, int64_t n, void **request, struct err *e)
 {
 	struct nccl *s = self;
 	cudaEvent_t end;
 
 	*request = NULL;
-	if (half)
-		return err_set(e, NULL, "--wire bf16: the gradients of GPUs travel as fp32");
 	if (cuda_bad(cudaEventCreateWithFlags(&end, cudaEventDisableTiming), "begin a sum", e))
 		return -1;
-	if (cuda_bad(cudaEventRecord(s->ready, cudaStreamLegacy), "begin a sum", e) ||
+	if (cuda_bad(cudaEventRecord(s->ready, s->maker), "begin a sum", e) ||
 	    cuda_bad(cudaStreamWaitEvent(s->stream, s->ready, 0), "begin a sum", e) ||
 	    nccl_bad(ncclAllReduce(x, x, (size_t)n, ncclFloat32, ncclSum, s->comm, s->stream), "begin a sum", e) ||
 	    cuda_bad(cudaEventRecord(end, s->stream), "begin a sum", e)) {
@@ -85,6 +83,7 @@ static int begin(struct nccl *s, const struct transport_place *p, struct err *e)
 		return -1;
 	if (p->device >= devices)
 		return err_set(e, NULL, "NCCL: no GPU %d (of %d) for rank %d: each rank wants its own", p->device, devices, p->rank);
+	s->maker = p->stream;
 	memset(&id, 0, sizeof id);
 	if (cuda_bad(cudaSetDevice(p->device), "use the GPU", e) || cuda_bad(cudaStreamCreateWithFlags(&s->stream, cudaStreamNonBlocking), "begin", e) ||
 	    cuda_bad(cudaEventCreateWithFlags(&s->ready, cudaEventDisableTiming), "begin", e) ||

@@ -8,7 +8,7 @@
 
 #include "lib/base/err.h"
 
-enum { TRANSPORT_ABI = 1 };
+enum { TRANSPORT_ABI = 2 };
 
 struct transport {
 	int abi;
@@ -25,8 +25,8 @@ struct transport {
 	int (*send)(void *self, int to, int tag, const void *p, size_t n, void **request, struct err *e);
 	int (*receive)(void *self, int from, int tag, void *p, size_t n, void **request, struct err *e);
 
-	/* Device memory, in place of these two: begin to add up x[n] over all ranks, in place. half: as bfloat16 on the way. */
-	int (*sum)(void *self, float *x, int64_t n, int half, void **request, struct err *e);
+	/* Device memory, in place of these two: begin to add up x[n] over all ranks, in place. */
+	int (*sum)(void *self, float *x, int64_t n, void **request, struct err *e);
 
 	int (*test)(void *self, void *request, int *done, struct err *e);
 	void (*close)(void *self, int clean); /* clean 0: the others may be gone */
@@ -36,6 +36,7 @@ enum { TRANSPORT_TAGS = 16384 };
 /* What an object that cannot find out by itself is told: where it is, its device, and how rank 0 tells the others something. */
 struct transport_place {
 	int rank, size, device;
+	void *stream; /* of the device: what is put on it before a sum begins is done before it is added up */
 	int (*broadcast)(void *arg, void *p, size_t n, struct err *e);
 	void *arg;
 };

@@ -18,7 +18,7 @@ enum { SLOTS = 2, LOOK = 50 * 1000 * 1000 /* ns between looks at *stop */ };
 struct feed {
 	const struct k_backend *k; /* or NULL */
 	struct stream *stream;
-	int64_t batch, classes, seen;
+	int64_t batch, classes, seen, begun; /* begun: index of the first patch */
 	json_t *replay, *drawing;
 	struct feed_batch slot[SLOTS];
 	pthread_t thread;
@@ -185,6 +185,7 @@ static int add_patch(struct feed *d, struct feed_batch *b, struct err *e)
 	struct frame f;
 	struct grid g;
 	struct place p = {d->seen};
+	uint64_t hash;
 	int64_t vox;
 	int r = stream_next(d->stream, &f, e);
 
@@ -193,10 +194,14 @@ static int add_patch(struct feed *d, struct feed_batch *b, struct err *e)
 	if (where(d, &f, &p, e) || agree(d, b, &f, &g, e) || (!d->seen && allocate(d, e)))
 		goto bad;
 	vox = g.size[0] * g.size[1] * g.size[2];
+	hash = frame_hash(&f);
 	if (put_image(frame_find(&f, "image"), b, b->x + b->n * vox * b->channels, e) ||
 	    put_label(frame_find(&f, "label"), d->classes, b->label + b->n * vox, e))
 		goto bad;
 	name_patch(b, &f, &p);
+	if (!d->seen)
+		d->begun = p.index;
+	b->hash += (2 * (uint64_t)(d->begun + d->seen * p.shards) + 1) * hash;
 	if (!b->n)
 		b->first = p.index;
 	b->next = p.index + p.shards;
@@ -231,6 +236,7 @@ static void *work(void *arg)
 		if (quit)
 			break;
 		b->n = 0;
+		b->hash = 0;
 		b->who[0] = 0;
 		while (b->n < d->batch && (r = add_patch(d, b, &e)) == 1)
 			;

@@ -18,6 +18,8 @@ struct feed_batch {
 	int64_t first;         /* index of its first patch (metadata `patch`, or else its place in the stream) */
 	int64_t next;          /* the index that the patch after its last one has: last + shards */
 	int64_t stride;        /* from the index of one of its patches to that of the next: shards */
+	uint64_t hash;         /* sum of (2 i + 1) frame_hash of its patches, i counted from the stream's first on by shards, modulo 2^64; added up over
+	                          batches and ranks it is the hash of what was trained on, in its order */
 	int64_t left;          /* patches of the sequence from `next` on, where the stream says how many there are; -1 */
 	char who[FEED_WHO];    /* "id (patch 17), id (patch 18)", for messages */
 };

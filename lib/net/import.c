@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/hash.h"
 #include "lib/net/arch.h"
 #include "lib/net/archfile.h"
 #include "lib/net/plans.h"
 #include "lib/net/window.h"
+#include "lib/stream/history.h"
 #include "lib/volume/replay.h"
 
 /* nnU-Net's plans do not say how many channels go in and classes come out: the first and the last convolution do. */
@@ -162,11 +164,33 @@ int import_frame(const struct import_net *n, struct frame *f, struct err *e)
 	return 0;
 }
 
+/* What was asked for; of the axes, the order that is not ours. */
+static json_t *history_args(const struct import *im)
+{
+	const struct { const char *key, *value; } given[] = {
+		{"file", im->input}, {"arch", im->arch}, {"key", im->key}, {"prefix", im->prefix}, {"replay", im->replay},
+		{"axes", im->axes[0] > im->axes[2] ? "xyz" : NULL}, {"configuration", strcmp(im->configuration, PLANS_CONFIGURATION) ? im->configuration : NULL},
+	};
+	const int64_t roi[3] = {im->roi[2], im->roi[1], im->roi[0]};
+	json_t *a = json_object();
+	char hash[HASH_TEXT];
+
+	for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+		if (given[i].value)
+			json_object_set_new(a, given[i].key, json_string(given[i].value));
+	if (roi[0])
+		json_object_set_new(a, "roi", json_ints(roi, 3));
+	if (!hash_file(im->input, hash))
+		json_object_set_new(a, "hash", json_string(hash));
+	return a;
+}
+
 int import_run(const struct import *im, struct out *o, struct err *e)
 {
 	struct import_net n;
 	struct frame f = {0};
-	int r = import_open(&n, im, e) || import_frame(&n, &f, e) || frame_write(&f, o, e) ? -1 : 0;
+	int r = import_open(&n, im, e) || import_frame(&n, &f, e) || history_push(&f, "seg-import", history_args(im), NULL, NULL, e) ||
+	        frame_write(&f, o, e) ? -1 : 0;
 
 	frame_free(&f);
 	import_close(&n);

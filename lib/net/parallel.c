@@ -49,7 +49,7 @@ const struct k_backend *parallel_device(struct parallel *p, const char *device, 
 	k = own ? own_gpu(device, precision, &number, e) : device_open(device, precision, e);
 	if (!k || (!strncmp(device, "cuda:", 5) && arg_int(device + 5, 0, 1023, &number, e)))
 		return NULL;
-	return comm_device(p->comm, strcmp(k->name, "cuda") ? -1 : (int)number, e) ? NULL : k;
+	return comm_device(p->comm, k->stream ? (int)number : -1, k->stream ? k->stream() : NULL, e) ? NULL : k;
 }
 
 int parallel_close(struct parallel *p, int bad, struct err *e)
@@ -92,7 +92,7 @@ int parallel_wrong(struct parallel *p, int bad, int any, struct err *e)
 }
 
 /* -- batches ---------------------------------------------------------------------- */
-struct turn { int64_t n, first; int32_t got, signal; };
+struct turn { int64_t n, first; uint64_t hash; int32_t got, signal; };
 
 /* SIGINT reaches a whole pipeline: where the patches end because nii-patch died of it, our own signal may be a moment behind. */
 static int last_look(const volatile sig_atomic_t *stop)
@@ -167,10 +167,12 @@ static int decide(struct parallel *p, const struct turn *all, struct err *e)
 
 	p->signal = 0;
 	p->patches = 0;
+	p->hash = 0;
 	for (int r = 0; r < p->size; r++) {
 		later |= all[r].got == 2;
 		idle |= !all[r].n;
 		p->patches += all[r].n;
+		p->hash += all[r].hash;
 		if (all[r].signal && (!p->signal || p->signal == SIGUSR1))
 			p->signal = all[r].signal;
 	}
@@ -186,6 +188,7 @@ static int alone_next(struct parallel *p, volatile sig_atomic_t *stop, int got, 
 		return got;
 	*b = p->held;
 	p->patches = (*b)->n;
+	p->hash = (*b)->hash;
 	p->next = (*b)->next;
 	p->held = NULL;
 	return 1;
@@ -206,6 +209,7 @@ int parallel_next(struct parallel *p, struct feed *f, volatile sig_atomic_t *sto
 	own.signal = got == 2 ? take_signal(stop) : 0;
 	own.n = got == 1 ? p->held->n : 0;
 	own.first = own.n ? p->held->first : 0;
+	own.hash = own.n ? p->held->hash : 0;
 	all = mem_new((size_t)p->size, sizeof *all, "the ranks' batches", e);
 	got = !all || comm_gather(p->comm, &own, sizeof own, all, e) ? -1 : decide(p, all, e);
 	free(all);

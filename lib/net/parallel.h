@@ -15,7 +15,8 @@ struct parallel {
 	int rank, size;
 	int64_t rounds;         /* batches of each rank a step */
 	int64_t next;           /* index of the first patch that no rank has taken */
-	int64_t patches;        /* of the batches in hand, all ranks together */
+	int64_t patches;        /* of the batches in hand, all ranks together, */
+	uint64_t hash;          /* and theirs: feed.h */
 	int64_t total, end;     /* patches from the first on, of all ranks, and the index behind the last; -1: not known */
 	int signal;             /* that all obey now: SIGUSR1 saves, any other ends; 0: none */
 	const struct feed_batch *held; /* in hand, put off by a signal */

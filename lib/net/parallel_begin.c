@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/net/parallel.h"
 
@@ -12,21 +13,10 @@ struct mind {
 	char options[OPTIONS];
 };
 
-/* FNV-1a */
-static uint64_t hash(const void *data, size_t n)
-{
-	const unsigned char *p = data;
-	uint64_t h = 14695981039346656037u;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ p[i]) * 1099511628211u;
-	return h;
-}
-
 static uint64_t hash_json(const json_t *j)
 {
 	char *text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
-	uint64_t h = text ? hash(text, strlen(text)) : 0;
+	uint64_t h = text ? hash_bytes(text, strlen(text)) : 0;
 
 	free(text);
 	return h;
@@ -41,7 +31,7 @@ static int hash_weights(const struct net *n, const struct k_backend *k, uint64_t
 	net_block(n, &w, &g, &total);
 	copy = mem_new((size_t)total, sizeof *copy, "the weights", e);
 	bad = !copy || k->copy(copy, w, (size_t)total * sizeof *copy, K_TO_HOST, e);
-	*out = bad ? 0 : hash(copy, (size_t)total * sizeof *copy);
+	*out = bad ? 0 : hash_bytes(copy, (size_t)total * sizeof *copy);
 	free(copy);
 	return bad ? -1 : 0;
 }
@@ -132,8 +122,8 @@ static int read_mind(struct mind *m, const struct net *n, const struct k_backend
 	m->network = hash_json(net_arch(n));
 	m->prepared = hash_json(feed_replay(f));
 	m->drawn = hash_json(feed_drawing(f));
-	m->shape = hash(shape, sizeof shape);
-	m->cpu = hash(k->device, strcspn(k->device, ","));
+	m->shape = hash_bytes(shape, sizeof shape);
+	m->cpu = hash_bytes(k->device, strcspn(k->device, ","));
 	m->first = b->first;
 	m->total = b->left < 0 || b->stride != size ? -1 : b->n + b->left;
 	return hash_weights(n, k, &m->weights, e);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
+#include "lib/base/hash.h"
 #include "lib/base/version.h"
 #include "lib/net/arch.h"
 #include "lib/net/window.h"
@@ -31,6 +32,14 @@ static double number_of(const json_t *o, const char *key)
 	return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
+static json_t *hash_of(uint64_t h)
+{
+	char text[HASH_TEXT];
+
+	hash_text(h, text);
+	return json_string(text);
+}
+
 static int set_step(struct frame *f, int64_t step, struct err *e)
 {
 	char text[32];
@@ -50,6 +59,11 @@ static json_t *story(const struct resume *r)
 	json_array_extend(a, (json_t *)r->replay);
 	json_array_extend(a, (json_t *)r->drawing);
 	json_object_set_new(args, "arch", json_string(text ? text : ""));
+	json_object_update(args, r->inputs);
+	if (!r->unhashed) {
+		json_object_set_new(args, "hash", hash_of(r->hash));
+		json_object_set_new(args, "patches", json_integer(r->next));
+	}
 	json_array_append_new(a, json_pack("{s:s, s:s, s:o}", "tool", "seg-train", "version", NIIPIPE_VERSION, "args", args));
 	free(text);
 	json_decref(arch);
@@ -90,9 +104,10 @@ static int write_optimizer(const struct resume *r, struct out *o, struct err *e)
 {
 	const struct optim *own = r->optim;
 	const int kind = (int)own->h->optimizer;
-	json_t *state = json_pack("{s:I, s:o, s:o, s:I, s:o, s:I, s:I, s:O}", "next", (json_int_t)r->next, "loss", number(r->loss), "val_dice",
+	json_t *state = json_pack("{s:I, s:o, s:o, s:I, s:o, s:I, s:I, s:O, s:O*, s:o*}", "next", (json_int_t)r->next, "loss", number(r->loss), "val_dice",
 	                          number(r->val_dice), "val_step", (json_int_t)r->val_step, "best_val_dice", number(r->best), "best_step",
-	                          (json_int_t)r->best_step, "stale", (json_int_t)r->stale, "options", r->options);
+	                          (json_int_t)r->best_step, "stale", (json_int_t)r->stale, "options", r->options, "inputs", r->inputs, "hash",
+	                          r->unhashed ? NULL : hash_of(r->hash));
 	struct frame f;
 	int bad;
 
@@ -116,12 +131,18 @@ int resume_write(const struct resume *r, struct out *o, int optimizer, struct er
 static int read_state(struct resume *r, const struct frame *f, struct err *e)
 {
 	const char *kind = frame_meta(f, "kind"), *text = frame_meta(f, "state"), *step = frame_meta(f, "step");
+	const char *hash;
 	json_t *state;
+	int bad;
 
 	if (!kind || strcmp(kind, "optimizer"))
 		return err_set(e, NULL, "a frame of kind '%.40s' after the model (expected optimizer)", kind ? kind : "");
 	state = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	r->options = json_incref(json_object_get(state, "options"));
+	r->inputs = json_incref(json_object_get(state, "inputs"));
+	hash = json_string_value(json_object_get(state, "hash"));
+	r->unhashed = !hash;
+	bad = hash && hash_parse(hash, &r->hash);
 	r->next = json_integer_value(json_object_get(state, "next"));
 	r->best_step = json_integer_value(json_object_get(state, "best_step"));
 	r->val_step = json_integer_value(json_object_get(state, "val_step"));
@@ -130,7 +151,7 @@ static int read_state(struct resume *r, const struct frame *f, struct err *e)
 	r->val_dice = number_of(state, "val_dice");
 	r->best = number_of(state, "best_val_dice");
 	json_decref(state);
-	if (!json_is_object(r->options) || r->next < 1 || !step || arg_int(step, 1, INT64_MAX, &r->step, e))
+	if (bad || !json_is_object(r->options) || r->next < 1 || !step || arg_int(step, 1, INT64_MAX, &r->step, e))
 		return err_set(e, NULL, "the optimizer's metadata state or step is missing or malformed");
 	return 0;
 }

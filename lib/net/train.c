@@ -55,9 +55,9 @@ static int save(struct train *r, struct err *e)
 {
 	if (!r->o->out || r->saved == r->at.step)
 		return 0;
-	if (r->last && save_one(r, r->last, 1, e))
-		return -1;
 	if (isnan(r->at.best) && save_one(r, r->o->out, 0, e)) /* nothing better is known */
+		return -1;
+	if (r->last && save_one(r, r->last, 1, e)) /* then: killed between the two, it goes on from before both */
 		return -1;
 	r->saved = r->at.step;
 	return 0;
@@ -141,6 +141,7 @@ static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 		return -1;
 	p->batches++;
 	p->patches += r->par.patches;
+	p->hash += r->par.hash;
 	p->next = r->par.next;
 	p->share += (double)r->par.patches / r->h.batch;
 	if (!b->n) /* other ranks have the last ones */
@@ -173,6 +174,7 @@ static int step(struct train *r, struct trainlog_row *row, struct err *e)
 	row->loss[2] = l->terms.w_ce > 0 ? p->loss[2] / p->share : NAN;
 	r->at.step++;
 	r->at.next = p->next;
+	r->at.hash += p->hash;
 	r->at.loss = row->loss[0];
 	return 0;
 }
@@ -392,6 +394,7 @@ int train_run(const struct train_opts *o, const struct arg_common *common, struc
 	net_free(r.net);
 	model_close(&r.from);
 	json_decref(r.at.options);
+	json_decref(r.at.inputs);
 	free(r.last);
 	return bad;
 }

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/net/arch.h"
 #include "lib/net/device.h"
 #include "lib/net/validate.h"
+#include "lib/stream/history.h"
 #include "lib/stream/stream.h"
 
 /* Hours of training must not end at a directory that cannot be written to. */
@@ -75,6 +77,44 @@ static int take_up(struct train *r, const struct frame *f, struct err *e)
 	return optim_open(&r->optim, r->k, r->net, &r->h, e) || resume_moments(&r->at, f, r->from.file, e) ? -1 : 0;
 }
 
+static void note_file(json_t *a, const char *key, const char *path)
+{
+	char name[32], hash[HASH_TEXT];
+
+	json_object_set_new(a, key, json_string(path));
+	snprintf(name, sizeof name, "%s_hash", key);
+	if (!hash_file(path, hash))
+		json_object_set_new(a, name, json_string(hash));
+}
+
+/* What is read beside the patches, and what decides which weights are the best; a run that goes on began with the same ones. Rank 0 writes it. */
+static void note_inputs(struct train *r)
+{
+	static const char *const kept[] = {"init", "init_hash"};
+	const struct train_opts *o = r->o;
+	const struct window_opts plain = WINDOW_DEFAULTS, *w = &o->window;
+	const int64_t roi[3] = {w->roi[2], w->roi[1], w->roi[0]};
+	json_t *a = json_object(), *before = r->at.inputs;
+
+	for (int i = 0; i < 2; i++)
+		if (json_object_get(before, kept[i]))
+			json_object_set(a, kept[i], json_object_get(before, kept[i]));
+	if (o->init)
+		note_file(a, "init", o->init);
+	if (o->val)
+		note_file(a, "val", o->val);
+	if (o->val_every)
+		json_object_set_new(a, "val_every", json_integer(o->val_every));
+	if (o->patience)
+		json_object_set_new(a, "patience", json_integer(o->patience));
+	if (o->val && w->overlap != plain.overlap)
+		json_object_set_new(a, "val_overlap", json_real(w->overlap));
+	if (roi[0])
+		json_object_set_new(a, "val_roi", json_ints(roi, 3));
+	json_decref(before);
+	r->at.inputs = a;
+}
+
 /* Options hold from here on, and the device; a checkpoint to begin with, before any patch is looked at. */
 static int load(struct train *r, struct err *e)
 {
@@ -90,6 +130,8 @@ static int load(struct train *r, struct err *e)
 	frame_free(&r->from.frame); /* the weights are on the device */
 	stream_close(r->from.stream);
 	r->from.stream = NULL;
+	if (!bad && !r->par.rank && !o->summary)
+		note_inputs(r);
 	return bad ? -1 : 0;
 }
 

@@ -30,6 +30,7 @@ struct train {
 	double since, waited;       /* of the row in the making */
 	struct train_part {         /* the step in the making: batches whose gradients are added up */
 		int64_t batches, patches, next; /* batches of this rank, patches of all */
+		uint64_t hash;          /* of these patches */
 		double share, loss[3];  /* batches of all in full ones; loss so far */
 		char who[FEED_WHO];
 	} part;

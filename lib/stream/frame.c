@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/base/version.h"
 
@@ -37,6 +38,15 @@ void frame_free(struct frame *f)
 	free(f->file);
 	json_decref(f->meta);
 	memset(f, 0, sizeof *f);
+}
+
+uint64_t frame_hash(const struct frame *f)
+{
+	struct hash h = {{0}};
+
+	for (int i = 0; i < f->n; i++)
+		hash_add(&h, f->t[i].data, f->t[i].size);
+	return hash_end(&h);
 }
 
 const char *frame_meta(const struct frame *f, const char *key)

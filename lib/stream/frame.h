@@ -52,6 +52,9 @@ struct frame {
 int frame_init(struct frame *f, const char *kind, const char *id, struct err *e);
 void frame_free(struct frame *f); /* safe on a zeroed frame */
 
+/* hash.h's of all its data, tensor behind tensor: of a frame that was read, of what follows its header. */
+uint64_t frame_hash(const struct frame *f);
+
 /* Metadata. frame_meta: borrowed until the key is set again; NULL where absent. frame_set_meta: value NULL removes the key. */
 const char *frame_meta(const struct frame *f, const char *key);
 int frame_set_meta(struct frame *f, const char *key, const char *value, struct err *e);

@@ -12,15 +12,23 @@
 enum how { SKIP, NAMED, SET, EACH, AXES, FLAGS, OPERAND, GRID };
 
 static const struct rule { const char *tool, *key; enum how how; const char *name; } rules[] = {
+	{"seg-import", "file", OPERAND}, {"seg-import", "hash", SKIP},
 	{"nii-read", "file", OPERAND}, {"nii-read", "hash", SKIP}, {"nii-read", "label_hash", SKIP},
 	{"nii-normalize", "windows", NAMED, "window"}, {"nii-normalize", "zscore", FLAGS, "all"},
 	{"nii-resample", "affine", GRID, "like"},
 	{"nii-augment", "drawn", SKIP}, {"nii-augment", "index", SKIP}, {"nii-augment", "flip", AXES}, {"nii-augment", "turn", AXES},
+	{"seg-train", "hash", SKIP}, {"seg-train", "patches", SKIP}, {"seg-train", "init_hash", SKIP}, {"seg-train", "val_hash", SKIP},
 	{"seg-window", "hash", SKIP}, {"seg-window", "models", EACH, "model"},
 	{"seg-argmax", "streams", SKIP},
 	{"cc-largest", "k", NAMED, "keep"},
 	{"cc-filter", "k", SET, "keep"}, {"cc-filter", "min_voxels", SET}, {"cc-filter", "min_volume", SET}, {"cc-filter", "on_fraction", SET},
 	{"cc-filter", "on_grow", SET}, {"cc-filter", "on_values", SET},
+};
+
+/* Of which file a hash is; of models there may be several. */
+static const struct { const char *tool, *hash, *file; } hashed[] = {
+	{"nii-read", "hash", "file"}, {"nii-read", "label_hash", "label"}, {"seg-window", "hash", "models"}, {"seg-window", "hash", "model"},
+	{"seg-train", "init_hash", "init"}, {"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"},
 };
 
 /* Where the first key is there, the second follows from it. */
@@ -171,6 +179,7 @@ static void put_entry(FILE *f, const json_t *entry, const char *id)
 {
 	const char *tool = json_string_value(json_object_get(entry, "tool")), *key, *file;
 	const json_t *args = json_object_get(entry, "args");
+	const struct rule *rule;
 	json_t *v;
 
 	fputs(tool, f);
@@ -181,7 +190,8 @@ static void put_entry(FILE *f, const json_t *entry, const char *id)
 	json_object_foreach((json_t *)args, key, v)
 		if (!json_is_null(v) && !json_is_false(v) && !follows(tool, args, key))
 			put_arg(f, find(tool, key), key, v);
-	file = !strcmp(tool, "nii-read") ? json_string_value(json_object_get(args, "file")) : NULL;
+	rule = find(tool, "file");
+	file = rule && rule->how == OPERAND ? json_string_value(json_object_get(args, "file")) : NULL;
 	if (file && strcmp(file, "standard input")) {
 		fputc(' ', f);
 		put_word(f, file);
@@ -227,4 +237,61 @@ char *shell_line(const json_t *history, const char *id, struct err *e)
 		return NULL;
 	}
 	return text;
+}
+
+/* -- hashes -- */
+
+/* A line, whatever the file is called. */
+static void add_hash(json_t *all, const json_t *hash, const json_t *file)
+{
+	char *name = json_is_string(hash) && json_is_string(file) ? strdup(json_string_value(file)) : NULL;
+
+	for (char *p = name; p && *p; p++)
+		if ((unsigned char)*p < ' ')
+			*p = '?';
+	if (name)
+		json_array_append_new(all, json_sprintf("%s  %s", json_string_value(hash), name));
+	free(name);
+}
+
+static void add_hashes(json_t *all, const json_t *hash, const json_t *file)
+{
+	const size_t n = json_array_size(hash);
+
+	if (json_is_array(file) && json_array_size(file) != n)
+		return;
+	for (size_t i = 0; i < n; i++)
+		add_hash(all, json_array_get(hash, i), json_is_array(file) ? json_array_get(file, i) : file);
+}
+
+static void entry_hashes(json_t *all, const json_t *entry)
+{
+	const char *tool = json_string_value(json_object_get(entry, "tool"));
+	const json_t *args = json_object_get(entry, "args"), *hash, *file;
+
+	for (size_t i = 0; tool && i < sizeof hashed / sizeof *hashed; i++) {
+		hash = json_object_get(args, hashed[i].hash);
+		file = json_object_get(args, hashed[i].file);
+		if (strcmp(tool, hashed[i].tool) || follows(tool, args, hashed[i].file))
+			continue;
+		if (json_is_array(hash))
+			add_hashes(all, hash, file);
+		else
+			add_hash(all, hash, file);
+	}
+	hash = json_object_get(args, "hash");
+	if (tool && !strcmp(tool, "seg-train") && json_is_string(hash))
+		json_array_append_new(all, json_sprintf("%s  patches before %lld", json_string_value(hash),
+		                                        (long long)json_integer_value(json_object_get(args, "patches"))));
+}
+
+json_t *shell_hashes(const json_t *history)
+{
+	json_t *lines = json_array(), *all = whole(history), *entry;
+	size_t i;
+
+	json_array_foreach(all, i, entry)
+		entry_hashes(lines, entry);
+	json_decref(all);
+	return lines;
 }

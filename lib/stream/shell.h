@@ -10,4 +10,8 @@
    took from a file is GRID. Caller frees; NULL and an error: no memory. */
 char *shell_line(const json_t *history, const char *id, struct err *e);
 
+/* What it read, where the history has its hash: an array of lines "HASH  FILE", as xxh64sum -c takes them; of a model "HASH  patches before N" too.
+   Caller json_decref()s. */
+json_t *shell_hashes(const json_t *history);
+
 #endif

@@ -168,6 +168,9 @@ struct nii_out *nii_out_open(const char *path, int level, struct err *e);
 
 /* Tensor t of f: "image" in its own type, labels as nii_narrow has them, BOOL as U8, F16 and BF16 as F32. 0 or -1. */
 int nii_out_frame(struct nii_out *o, const struct frame *f, const struct tensor *t, struct err *e);
+
+/* Before that: the frame's history goes along, an extension of code NIFTI_ECODE_COMMENT: the text of ts-info --history. */
+void nii_out_history(struct nii_out *o);
 int nii_out_close(struct nii_out *o, struct err *e); /* in place, whole; frees o. -1: nothing is left behind */
 void nii_out_abort(struct nii_out *o);               /* NULL is fine */
 

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,11 +8,12 @@
 
 #include "lib/base/mem.h"
 #include "lib/stream/history.h"
+#include "lib/stream/shell.h"
 #include "lib/stream/values.h"
 #include "lib/volume/deflate.h"
 #include "lib/volume/nifti.h"
 
-enum { PIECE = 4 << 20 /* bytes */, UNITS_MM = 2, SHORT_SIDE = INT16_MAX };
+enum { PIECE = 4 << 20, COMMENT_MAX = 4 << 20 /* bytes */, UNITS_MM = 2, SHORT_SIDE = INT16_MAX };
 
 static const double same_place = 1e-4; /* mm */
 
@@ -117,7 +119,7 @@ struct part {
 struct nii_out {
 	struct part main, hdr; /* hdr: of a pair */
 	char *img_name, *hdr_name;
-	int pair;
+	int pair, history;
 };
 
 static int open_part(struct part *p, const char *path, int level, struct err *e)
@@ -160,17 +162,68 @@ struct nii_out *nii_out_open(const char *path, int level, struct err *e)
 	return NULL;
 }
 
-static int put_header(struct nii_out *o, struct nii_header *h, struct err *e)
+void nii_out_history(struct nii_out *o)
 {
+	o->history = 1;
+}
+
+/* The frame's history as text: the line that made it, a line a hash. Caller frees; NULL and an error. */
+static char *story(const struct frame *f, struct err *e)
+{
+	json_t *history = history_get(f, e), *hashes = shell_hashes(history), *h;
+	char *line = history ? shell_line(history, frame_id(f), e) : NULL, *text = NULL;
+	size_t size = 0, i;
+	FILE *out = line ? open_memstream(&text, &size) : NULL;
+
+	if (out) {
+		fprintf(out, "%s\n", line);
+		json_array_foreach(hashes, i, h)
+			fprintf(out, "# %s\n", json_string_value(h));
+		fclose(out);
+	}
+	if (line && (!text || size > COMMENT_MAX)) {
+		err_set(e, NULL, "a history of %zu bytes does not go into a header", size);
+		free(text);
+		text = NULL;
+	}
+	free(line);
+	json_decref(hashes);
+	json_decref(history);
+	return text;
+}
+
+/* What follows the header: an extension of a comment, padded to 16 bytes, or none. */
+static int put_comment(struct deflate *gz, const char *text, size_t n, struct err *e)
+{
+	uint8_t begins[12] = {1};
+	const int32_t size = (int32_t)n, code = NIFTI_ECODE_COMMENT;
+	char *data = mem_zero(n, 1, "a history", e);
+	int bad;
+
+	if (!data)
+		return -1;
+	memcpy(begins + 4, &size, sizeof size);
+	memcpy(begins + 8, &code, sizeof code);
+	memcpy(data, text, strlen(text));
+	bad = deflate_write(gz, begins, sizeof begins, e) || deflate_write(gz, data, n - 8, e);
+	free(data);
+	return bad ? -1 : 0;
+}
+
+static int put_header(struct nii_out *o, struct nii_header *h, const char *text, struct err *e)
+{
+	const size_t comment = text ? (8 + strlen(text) + 15) / 16 * 16 : 0;
+	struct deflate *gz = o->pair ? o->hdr.gz : o->main.gz;
 	uint8_t raw[sizeof(nifti_2_header) + 4] = {0}; /* the last four: no extension */
 	size_t n;
 
+	h->h.vox_offset += (int64_t)comment;
 	if (o->pair) {
 		h->h.vox_offset = 0;
 		h->h.magic[1] = 'i';
 	}
-	n = nii_header_bytes(h, raw) + 4;
-	return deflate_write(o->pair ? o->hdr.gz : o->main.gz, raw, n, e);
+	n = nii_header_bytes(h, raw);
+	return deflate_write(gz, raw, text ? n : n + 4, e) || (text && put_comment(gz, text, comment, e)) ? -1 : 0;
 }
 
 static enum dtype stored_as(const struct tensor *t)
@@ -205,9 +258,12 @@ static int put_converted(struct deflate *gz, const struct tensor *t, enum dtype 
 int nii_out_frame(struct nii_out *o, const struct frame *f, const struct tensor *t, struct err *e)
 {
 	enum dtype as = stored_as(t);
+	char *text = o->history ? story(f, e) : NULL;
 	struct nii_header h;
+	int bad = (o->history && !text) || nii_header_for(f, t, as, &h, e) || put_header(o, &h, text, e);
 
-	if (nii_header_for(f, t, as, &h, e) || put_header(o, &h, e))
+	free(text);
+	if (bad)
 		return -1;
 	return as == t->dtype || t->dtype == DT_BOOL ? deflate_write(o->main.gz, t->data, t->size, e) : put_converted(o->main.gz, t, as, e);
 }

@@ -8,11 +8,12 @@
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/runtime.h"
 #include "lib/base/mem.h"
+#include "tests/sim/nccl/stream.h"
 #include "tests/sim/wall.h"
 
 struct block *sim_blocks;
 int sim_generation;
-void *gpu_stream;
+void *gpu_stream = SIM_STREAM;
 char gpu_name[120];
 
 int gpu_check(int code, const char *what, struct err *e)

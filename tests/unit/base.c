@@ -79,6 +79,19 @@ static void errors(void)
 	ok(!mem_new(SIZE_MAX / 4, 8, "a test", &e), "too much memory: %s", e.text);
 }
 
+static uint64_t in_pieces(const uint8_t *data, size_t n, uint64_t seed)
+{
+	struct hash h = {{0}};
+	struct rng r;
+
+	rng_init(&r, seed, RNG_TEST, 0);
+	for (size_t at = 0, piece; at < n; at += piece) {
+		piece = 1 + (size_t)rng_below(&r, n - at < 40 ? n - at : 40);
+		hash_add(&h, data + at, piece);
+	}
+	return hash_end(&h);
+}
+
 /* An array of ints grown one by one, that shrinks between, too. */
 static void growing(void)
 {
@@ -116,7 +129,7 @@ static void hashes(void)
 	for (size_t i = 0; i < sizeof data; i++)
 		data[i] = (uint8_t)(7 * i + 3);
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		ok(hash_bytes(data, known[i].n) == known[i].hash, "hash of %zu bytes", known[i].n);
+		ok(hash_bytes(data, known[i].n) == known[i].hash && in_pieces(data, known[i].n, i) == known[i].hash, "hash of %zu bytes", known[i].n);
 }
 
 /* What is put in any order comes out in its own. */

@@ -128,6 +128,45 @@ static void labels(void)
 	ok(!bad, "labels at a lower resolution: the voxel in the middle, the upper of two");
 }
 
+/* Floats into a slice of wider elements and back: the same where the elements hold them; added to themselves, twice that. What lies beside stays. */
+static void there_and_back(int64_t vox, int64_t c, int64_t more)
+{
+	const size_t width = k->precision == K_BF16 ? 2 : 4;
+	struct pair x = pair_new(vox * c, 3), back = pair_new(vox * (c + more), 0);
+	char *wide = k->alloc((size_t)(vox * (c + more)) * width, &e);
+	int bad = k->from_floats(wide, 0, back.f, vox, c + more, 0, &e);
+
+	for (int times = 1; times <= 2; times++) {
+		bad |= k->from_floats(wide, c + more, x.f, vox, c, times > 1, &e) || k->to_floats(back.f, wide, c + more, vox, c, &e);
+		for (int64_t i = 0; i < vox * c; i++)
+			bad |= back.f[i] != (float)times * x.f[i];
+	}
+	bad |= k->to_floats(back.f, wide, 0, vox, c + more, &e);
+	for (int64_t i = 0; i < vox * (c + more); i++)
+		bad |= i % (c + more) >= c ? back.f[i] != 0 : back.f[i] != 2 * x.f[i / (c + more) * c + i % (c + more)];
+	ok(!bad, "%s: floats into elements and back, %lld x %lld of %lld", PRECISION(k), (long long)vox, (long long)c, (long long)(c + more));
+	k->release(wide), pair_free(x), pair_free(back);
+}
+
+static void identities(int64_t oc, int64_t taps)
+{
+	struct pair w = pair_new(oc * oc * taps, 1);
+	int bad = k->conv_identity(w.f, oc, taps, &e);
+
+	for (int64_t i = 0; i < oc * oc * taps; i++)
+		bad |= w.f[i] != (float)w.d[i] + (i / taps / oc == i / taps % oc && i % taps == taps / 2);
+	ok(!bad, "%lld channels of %lld taps add what they read", (long long)oc, (long long)taps);
+	pair_free(w);
+}
+
+static void conversions(void)
+{
+	for (int p = K_BF16; p && (k = cpu(p)); p--) {
+		there_and_back(1, 1, 0), there_and_back(77, 5, 3), there_and_back(1001, 16, 16), there_and_back(50, 37, 1), there_and_back(33, 130, 0);
+		identities(1, 1), identities(5, 27), identities(16, 15);
+	}
+}
+
 int main(void)
 {
 	rng_init(&rng, 3, RNG_TEST, 0);
@@ -142,5 +181,6 @@ int main(void)
 	drop(10, 7, 0.5f, 0, 0, 5), drop(22, 130, 0.3f, 1, 1, 11);
 	gate(1, 1, 0, 0), gate(77, 5, 3, 1), gate(33, 16, 0, 0), gate(50, 37, 1, 1);
 	labels();
+	conversions();
 	return tap_done();
 }
