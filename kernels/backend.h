@@ -21,8 +21,8 @@
 
 enum { K_ABI = 5 }; /* raised with every change of this header */
 
-/* auto: bf16 where the device is quicker with it */
-enum k_precision { K_AUTO, K_FP32, K_BF16 };
+/* auto: bf16 where the device is quicker with it; tf32: fp32, but factors of convolutions' and matrices' products are rounded to TF32 (a GPU's) */
+enum k_precision { K_AUTO, K_FP32, K_BF16, K_TF32 };
 
 enum k_copy { K_TO_DEVICE, K_TO_HOST, K_ON_DEVICE };
 
@@ -209,16 +209,24 @@ struct k_doubt {
 struct k_backend {
 	int abi;
 	const char *name;      /* "cpu" */
-	enum k_precision precision; /* of activations: K_FP32 or K_BF16 */
-	char device[128];      /* what runs it, for --verbose: "avx2, fp32, 2 threads, oneDNN 2.6.3" */
+	enum k_precision precision; /* of activations: K_FP32 (K_TF32) or K_BF16 */
+	char device[160];      /* what runs it, for --verbose: "avx2, fp32, 2 threads, oneDNN 2.6.3" */
 
 	void *(*alloc)(size_t bytes, struct err *e); /* aligned to 64; free with release */
 	void (*release)(void *p);
 	int (*copy)(void *to, const void *from, size_t bytes, enum k_copy dir, struct err *e);
 	int (*zero)(void *p, size_t bytes, struct err *e);
 
-	/* NULL where device memory is the host's: the stream on which everything runs, a cudaStream_t, for who moves data between devices. */
+	/* NULL where device memory is the host's: bytes still to be had (0: not known); host memory for quick copies, on any thread;
+	   the stream on which everything runs, a cudaStream_t, for who moves data between devices. */
+	size_t (*available)(void);
+	void *(*host_alloc)(size_t bytes, struct err *e);
+	void (*host_release)(void *p);
 	void *(*stream)(void);
+
+	/* From now on conv_new measures which of the library's ways is the quickest, and remembers it in a file (borrowed; NULL: in this process). Results
+	   may then differ in rounding from one machine to the next. NULL: there is nothing to choose. */
+	void (*tune)(const char *path);
 
 	/* Convolutions. conv_pack takes the weights into the object's own layout: after every change of w, before forward or backward_data. In training
 	   it may only note where they are, to pack them into scratch at every call: w stays as it is until the next conv_pack.

@@ -129,6 +129,10 @@ __attribute__((visibility("default"))) const struct k_backend *k_backend_get(int
 		err_set(e, NULL, "there is no cpu device %d", index);
 		return NULL;
 	}
+	if (precision == K_TF32) {
+		err_set(e, NULL, "tf32 is a GPU's: the cpu device has fp32 and bf16");
+		return NULL;
+	}
 	if (!fp32) {
 		if (choose(e))
 			return NULL;

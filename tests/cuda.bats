@@ -48,10 +48,42 @@ no_gpu() {
 	[[ "$output" == "seg-train: device cuda:x: "* ]]
 }
 
+# With stand-ins for cuDNN and cuBLASLt (tests/sim)
+libraries() { [ -e "$ROOT/build/gpu/sim/cudnn.o" ] || skip "cuDNN's headers are not here"; }
+
+sim() { NIIPIPE_BACKENDS=$ROOT/build/sim "$@"; }
+
+@test "cuDNN that does not start, a device that is too small: what is there, what is needed, what would fit" {
+	libraries
+	export SIM_CUDNN=broken
+	run sim seg-train -q --device cuda --net unet --channels 16,32 --strides 2 -o m.ts <"$SIM/p.ts"
+	[ "$status" -eq 1 ]
+	[[ "$output" == "seg-train: standard input: "*" (patch 0): model.0.conv.unit0.conv: cuDNN does not start: CUDNN_STATUS_NOT_INITIALIZED: in a GPU's place" ]]
+	[ ! -e m.ts ]
+	export SIM_CUDNN='' SIM_MEMORY=12000000
+	run sim seg-train -q --device cuda --precision fp32 --net unet --channels 64,128 --strides 2 -o m.ts <"$SIM/p.ts"
+	[ "$status" -eq 1 ]
+	[[ "$output" =~ ": not enough memory: the network needs "[0-9]+" MB for this input ("[0-9]+" MB of them activations), 5 MB are there"$ ]]
+	[ ! -e m.ts ]
+}
+
+@test "tf32 is a GPU's" {
+	run seg-train -q --device cpu --precision tf32 --net unet -o m.ts <"$SIM/p.ts"
+	[ "$status" -eq 1 ]
+	[ "$output" = "seg-train: tf32 is a GPU's: the cpu device has fp32 and bf16" ]
+}
+
 @test "the backend loads with every symbol it needs" {
 	[ -e "$BIN/niipipe-cuda.so" ] || skip "no nvcc here: niipipe-cuda.so was not built"
 	run ldd -r "$BIN/niipipe-cuda.so"
 	[[ "$output" != *"undefined symbol"* && "$output" != *"not found"* ]]
+}
+
+@test "the real cuDNN has a plan for every convolution of our networks, asked for an H100 without one" {
+	[ -e "$ROOT/build/sim/plans" ] || skip "cuDNN is not here"
+	run "$ROOT/build/sim/plans"
+	[ "$status" -eq 0 ]
+	[[ "$output" != *"not ok"* ]]
 }
 
 # A unit test on the device, in the repository: it reads tests/golden
@@ -70,6 +102,77 @@ for_unit() {
 @test "a UNet trained behind the wall: the CPU's weights" {
 	both unet --channels 4,8,16 --strides 2,2 --res-units 1 --lr 1e-3
 	ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.ts cuda.ts
+}
+
+@test "where cuDNN has no engine: dense copies, its second heuristic, bf16 gradients, our own kernels; products with and without cuBLASLt" {
+	local net="unet --channels 4,8,16 --strides 2,2 --res-units 1 --lr 1e-3"
+	for SIM_CUDNN in packed late none tf32; do
+		export SIM_CUDNN
+		# shellcheck disable=SC2086
+		both $net
+		ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.ts cuda.ts
+	done
+	export SIM_CUDNN='' NIIPIPE_CUDA=plain
+	# shellcheck disable=SC2086
+	both $net
+	ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.ts cuda.ts
+	export NIIPIPE_CUDA='' SIM_CUDNN=half
+	# shellcheck disable=SC2086
+	sim seg-train -q --device cuda --precision bf16 --net $net --loss dicece -o half.ts <"$SIM/p.ts"
+	ts-cmp -q --atol 1e-2 cpu.ts half.ts
+}
+
+@test "tf32: the engines that fp32 must not take" {
+	libraries
+	export SIM_CUDNN=tf32
+	sim seg-train -q --device cuda --precision tf32 --net unet --channels 4,8 --strides 2 -o t.ts <"$SIM/p.ts"
+	export SIM_CUDNN=''
+	! sim seg-train -q --device cuda --precision tf32 --net unet --channels 4,8 --strides 2 -o t.ts <"$SIM/p.ts" || false
+}
+
+@test "NIIPIPE_CUDA=report: who makes which convolution" {
+	libraries
+	export NIIPIPE_CUDA=report
+	run sim seg-train -q --device cuda --precision fp32 --net unet --channels 4,8 --strides 2 -o m.ts <"$SIM/p.ts"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"weights 1 -> 4 of 3x3x3 step 2 to 8x12x12: cuDNN"* ]]
+	[[ "$output" == *", transposed: cuDNN"* && "$output" == *"of 1x1x1 step 1"*": cuBLASLt"* ]]
+}
+
+@test "--tune: each shape is measured once, and remembered" {
+	libraries
+	local train="seg-train -q --device cuda --precision fp32 --tune --net unet --channels 4,8 --strides 2"
+	export NIIPIPE_PLANS=plans.tsv
+	sim $train -o a.ts <"$SIM/p.ts"
+	[ "$(wc -l <plans.tsv)" -gt 5 ]
+	[ "$(cut -f1 plans.tsv | sort | uniq -d | wc -l)" -eq 0 ]
+	[[ "$(cut -f2 plans.tsv | sort -u)" == 3 ]] # of this stand-in's clock the last is always the quickest
+	cp plans.tsv was.tsv
+	sim $train -o b.ts <"$SIM/p.ts"
+	cmp plans.tsv was.tsv
+	cmp a.ts b.ts
+	printf 'nonsense\n%s\t99\t1.0\n' "$(head -1 was.tsv | cut -f1)" >plans.tsv # from elsewhere: a plan that is not there
+	sim $train -o c.ts <"$SIM/p.ts"
+	cmp a.ts c.ts
+	export NIIPIPE_PLANS=/nowhere/plans.tsv
+	sim $train -o d.ts <"$SIM/p.ts"
+	cmp a.ts d.ts
+}
+
+@test "tests/gpu.sh: its stages, each row as it is over" {
+	cd "$ROOT" || return
+	run tests/gpu.sh run "$BATS_TEST_TMPDIR/out" nonsense
+	[ "$status" -eq 2 ]
+	[[ "$output" == "gpu.sh: no stage nonsense"* ]]
+	mkdir -p "$BATS_TEST_TMPDIR/kit"
+	local KIT=$BATS_TEST_TMPDIR/kit
+	cp "$SIM/t.ts" "$KIT/phantoms.ts"
+	ln -s "$ROOT/build/sim/niipipe-cuda.so" "$BIN/niipipe-cpu.so" "$KIT"
+	GPU_KIT=$KIT GPU_BACKENDS=$KIT NETS=unet STEPS=3 PATCH=24,24,16 TRAIN="--channels 4,8 --strides 2 --res-units 0" run tests/gpu.sh run "$BATS_TEST_TMPDIR/out" train masks
+	cat "$BATS_TEST_TMPDIR/out/results.tsv"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c "	ok	" "$BATS_TEST_TMPDIR/out/results.tsv")" -eq 6 ]
+	grep -q "^masks	masks unet	ok	Dice of every phantom: 1" "$BATS_TEST_TMPDIR/out/results.tsv"
 }
 
 @test "nnU-Net's network, SGD, clip, EMA, deep supervision" {

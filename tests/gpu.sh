@@ -1,84 +1,211 @@
 #!/bin/bash
-# Everything that only a GPU machine can show, in one go, without bats or Debian packages there. Here: `tests/gpu.sh pack` puts what the tools need of this
-# machine's libraries, and the phantoms, into build/gpu-kit. There, in the repository's root with build/{bin,test,bench,gpu-kit}:
-#     tests/gpu.sh run LOG TSV
-# kernels against tests/ref, networks against MONAI's golden files, training and masks against the CPU's, compute-sanitizer, times against PyTorch. Every
-# step is a line of TSV: what, ok or not, a figure. Exit 1 if any was not ok.
-set -u
-kit=build/gpu-kit
+# Everything that only a GPU machine can show, in stages, without bats or Debian packages there. Here: `tests/gpu.sh pack` puts what the tools need of this
+# machine's libraries, and the phantoms, into build/gpu-kit.tar.xz. There, in the repository's root with build/{bin,test,bench} and that:
+#     tests/gpu.sh run DIR [STAGE...]     each stage within LIMIT (540) seconds; without any all of them, in the order of the table below
+# Every step is a row of DIR/results.tsv as soon as it is over: stage, what, ok | not ok | skipped, a figure; what it said is in DIR/STAGE.log.
+# DIR also gets models and masks, which `masks` takes from `train`: on a machine that forgets, both in one call.
+# Exit 1 if any was not ok. Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and
+# the CPU's, and GPU_KIT, NETS, STEPS, PATCH, TRAIN (options of the network), SLIDE, ROI.
+#     device    the card, its driver, our backend's own line; which library makes which convolution; a copy's bandwidth
+#     kernels   every kernel against tests/ref, losses, attention, windows, changes of resolution
+#     nets      networks against MONAI's golden files, fp32 and bf16, and once more with our own convolutions alone
+#     train     steps on the same patches: GPU fp32, bf16 and CPU, means of their losses
+#     masks     masks of the GPU against the CPU's
+#     bench     times of networks, inference and training, fp32, tf32 and bf16; and with --tune
+#     slide     a scan of 512x512x300, overlap 0.8
+#     peer      the same in PyTorch and MONAI (their wheels by PYTHONPATH): eager and compiled
+#     sanitize  compute-sanitizer over the kernels' tests
+set -u -o pipefail
+kit=${GPU_KIT:-build/gpu-kit}
+stages="device kernels nets train masks bench slide peer sanitize"
+nets="unet nnunet swinunetr"
 
 pack() {
-	rm -rf $kit && mkdir -p $kit
+	rm -rf "$kit" && mkdir -p "$kit"
 	for f in build/bin/seg-* build/bin/nii-* build/bin/ts-* build/bin/niipipe-cpu.so; do ldd "$f"; done |
-		awk '$3 ~ /^\// { print $3 }' | sort -u | grep -vE '/(libc|libm|libpthread|libdl|librt|ld-linux[^/]*)\.so' | xargs -I{} cp -L {} $kit
-	build/bin/nii-phantom -q -n 4 -s 160,160,96 --seed 5 --healthy 0 |
-		build/bin/nii-normalize --window=-1024,325 --range 0,1 | build/bin/nii-crop --above 0.1 >$kit/phantoms.ts
-	du -sh $kit
+		awk '$3 ~ /^\// { print $3 }' | sort -u | grep -vE '/(libc|libm|libpthread|libdl|librt|libstdc\+\+|libgcc_s|ld-linux[^/]*)\.so' | xargs -I{} cp -L {} $kit
+	build/bin/nii-phantom -q -n 4 -s 160,160,96 --seed 5 --healthy 0 | build/bin/nii-normalize --window=-1024,325 |
+		build/bin/nii-crop --above 0.1 >$kit/phantoms.ts || exit 1
+	tar -C "$kit" -cJf build/gpu-kit.tar.xz . && du -sh build/gpu-kit.tar.xz
 }
 
-row() { # WHAT STATUS FIGURE
-	printf '%s\t%s\t%s\n' "$1" "$([ "$2" = 0 ] && echo ok || echo "not ok")" "$3" | tee -a "$tsv"
-	[ "$2" = 0 ] || failed=1
+row() { # WHAT STATUS FIGURE: 0 ok, 77 skipped, 124 out of time
+	local word
+	case $2 in 0) word=ok ;; 77) word=skipped ;; 124) word="not ok (out of time)" ;; *) word="not ok ($2)" ;; esac
+	printf '%s\t%s\t%s\t%s\n' "$stage" "$1" "$word" "$3" | tee -a "$dir/results.tsv"
+	case $2 in 0 | 77) ;; *) failed=1 ;; esac
+}
+
+left() { # seconds of this stage; at most those given
+	local rest=$((${LIMIT:-540} - SECONDS + begun))
+	[ $rest -gt "$1" ] && rest=$1
+	[ $rest -gt 1 ] && echo $rest || echo 1
+}
+
+# COMMAND at most so many seconds, its words to the stage's log
+within() {
+	local most=$1
+	shift
+	timeout "$(left "$most")" "$@" >>"$dir/$stage.log" 2>&1
 }
 
 # A unit test on the device: how many of its tests pass
-unit() {
-	TEST_DEVICE=cuda NIIPIPE_CUDA=managed timeout 200 "$@" >>"$log" 2>&1
-	local status=$?
-	row "unit: ${*##*/}" $status "$(tail -n 400 "$log" | grep -c '^ok') of the last 400 lines ok"
+unit() { # NAME WORDS
+	local status
+	TEST_DEVICE=cuda NIIPIPE_CUDA=managed$2 timeout "$(left 200)" build/test/"$1" >"$dir/unit.txt" 2>&1
+	status=$?
+	row "unit $1${2:+ ($2)}" $status "$(grep -c '^ok' "$dir/unit.txt") ok, $(grep -c '^not ok' "$dir/unit.txt") not, first: $(grep -m1 '^not ok' "$dir/unit.txt")"
+	cat "$dir/unit.txt" >>"$dir/$stage.log"
 }
 
-train() { # STEPS DEVICE PRECISION OUT NET...: on the same patches
-	local steps=$1 device=$2 precision=$3 out=$4
-	shift 4
-	build/bin/nii-patch -q -s 96,96,64 --pos 0.5 -n "$steps" --seed 1 $kit/phantoms.ts |
-		build/bin/seg-train -q --device "$device" --precision "$precision" --loss dicece --lr 1e-3 --seed 1 --log "$out.tsv" "$@" -o "$out" >>"$log" 2>&1
+steps_of() { case $1 in unet) echo "${STEPS:-300}" ;; swinunetr) echo $((${STEPS:-300} / 15)) ;; *) echo $((${STEPS:-300} / 3)) ;; esac; }
+options_of() { case ${TRAIN:+given}$1 in given*) echo "$TRAIN" ;; nnunet) echo --channels 16,32,64,128 ;; esac; }
+
+train() { # NET DEVICE PRECISION: on the same patches
+	local out=$dir/$1-$2-$3.ts status
+	# shellcheck disable=SC2046
+	build/bin/nii-patch -q -s "${PATCH:-96,96,64}" --pos 0.5 -n "$(steps_of "$1")" --seed 1 $kit/phantoms.ts | within 240 build/bin/seg-train -q --device "$2" --precision "$3" \
+		--loss dicece --lr 1e-3 --seed 1 --net "$1" $(options_of "$1") --log "$out.tsv" -o "$out"
+	status=$?
+	row "train $1 $2 $3, $(steps_of "$1") steps" $status "mean loss $(awk -F'\t' 'NR > 1 { s += $4; n++ } END { print n ? s / n : "none" }' "$out.tsv"), of the last tenth $(
+		awk -F'\t' 'NR > 1 { v[++n] = $4 } END { for (i = int(n * 0.9) + 1; i <= n; i++) s += v[i], m++; print m ? s / m : "none" }' "$out.tsv")"
 }
 
-curve() { awk -F'\t' 'NR > 1 { s += $4; n++ } END { print n ? s / n : "none" }' "$1"; }
+stage_device() {
+	nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader >>"$dir/$stage.log" 2>&1
+	row card $? "$(tail -n 1 "$dir/$stage.log" | tr '\t' ' ') $(date -u +%F)"
+	NIIPIPE_CUDA=report within 100 build/bench/net --device cuda --precision bf16 --net unet -n 1
+	row "UNet's convolutions, bf16" $? "$(grep -c cuDNN: "$dir/$stage.log") $(grep -oE ': (cuDNN|cuBLASLt|own).*' "$dir/$stage.log" | sort | uniq -c | tr -s ' \n' ' ')"
+	NIIPIPE_CUDA=report within 100 build/bench/net --device cuda --precision fp32 --net unet -n 1
+	row "UNet's convolutions, fp32" $? ""
+	within 60 env -u LD_LIBRARY_PATH python3 -c 'import torch; x = torch.empty(1 << 30, dtype=torch.uint8, device="cuda"); y = torch.empty_like(x)
+for i in range(3): y.copy_(x)
+b, e = torch.cuda.Event(True), torch.cuda.Event(True)
+b.record(); [y.copy_(x) for i in range(10)]; e.record(); torch.cuda.synchronize()
+print("copy GB/s, bytes read and written:", 20 * (1 << 30) / b.elapsed_time(e) / 1e6)'
+	row "copy's bandwidth" $? "$(tail -n 1 "$dir/$stage.log")"
+}
+
+stage_kernels() { for t in kernels loss scale window attention; do unit $t ""; done; }
+
+stage_nets() {
+	unit net ""
+	unit swin ""
+	unit net ",direct"
+	unit kernels ",direct"
+	unit kernels ",plain"
+}
+
+stage_train() {
+	for net in ${NETS:-$nets}; do
+		for how in "cuda fp32" "cuda bf16" "cpu fp32"; do
+			# shellcheck disable=SC2086
+			train "$net" $how
+		done
+	done
+}
+
+stage_masks() {
+	for net in ${NETS:-$nets}; do
+		local status
+		[ -e "$dir/$net-cpu-fp32.ts" ] || { row "masks $net" 77 "no model: stage train"; continue; }
+		for d in cpu cuda; do
+			rm -rf "$dir/mask-$d"
+			within 120 bash -c "set -o pipefail; build/bin/seg-window -q --device $d --precision fp32 -m $dir/$net-cpu-fp32.ts $kit/phantoms.ts |
+				build/bin/nii-write -q -t pred -d $dir/mask-$d"
+		done
+		within 60 build/bin/seg-score -q --union --min dice=0.999 -o "$dir/masks.tsv" "$dir/mask-cpu" "$dir/mask-cuda"
+		status=$?
+		row "masks $net" $status "Dice of every phantom: $(awk -F'\t' 'NR > 1 { print $3 }' "$dir/masks.tsv" | head -4 | tr '\n' ' ')"
+	done
+}
+
+size_of() { case $1 in unet) echo 160,160,64 ;; nnunet | dynunet) echo 128,128,128 ;; *) echo 96,96,96 ;; esac; }
+
+bench() { # NET PRECISION WORDS...
+	local net=$1 precision=$2 status
+	shift 2
+	timeout "$(left 150)" build/bench/net --device cuda --precision "$precision" --net "$net" --size "$(size_of "$net")" -n "${REPEATS:-20}" "$@" >"$dir/time.txt" 2>&1
+	status=$?
+	row "time $net $precision $*" $status "$(awk '/^(infer|train)/ { print $1, $2, "s", $14, $15 }' "$dir/time.txt" | tr '\n' ' ')"
+	cat "$dir/time.txt" >>"$dir/$stage.log"
+}
+
+stage_bench() {
+	for net in ${NETS:-$nets}; do
+		for p in bf16 tf32 fp32; do bench "$net" $p; done
+	done
+	NIIPIPE_PLANS=$dir/plans.tsv bench unet bf16 --tune
+}
+
+stage_slide() {
+	local status
+	within 200 bash -c "set -o pipefail; build/bin/nii-phantom -q -n 1 -s ${SLIDE:-512,512,300} --seed 3 | build/bin/nii-normalize --window=-1024,325 -o $dir/scan.ts &&
+		build/bench/make_model -o $dir/unet.ts $dir/scan.ts"
+	row "a scan of ${SLIDE:-512,512,300}" $? ""
+	for b in 1 4; do
+		timeout "$(left 200)" build/bin/seg-window -v --device cuda --precision bf16 --batch $b -m "$dir/unet.ts" --roi "${ROI:-160,160,64}" --overlap 0.8 -o "$dir/slide.ts" "$dir/scan.ts" \
+			>"$dir/slide.txt" 2>&1
+		status=$?
+		row "its windows, overlap 0.8, batch $b" $status "$(grep -o 'windows; .*' "$dir/slide.txt")"
+		cat "$dir/slide.txt" >>"$dir/$stage.log"
+	done
+}
+
+stage_peer() {
+	env -u LD_LIBRARY_PATH python3 -c 'import torch, monai; assert torch.cuda.is_available()' >>"$dir/$stage.log" 2>&1 || { row peer 77 "no torch with CUDA and monai in python3"; return; }
+	for net in ${PEERS:-unet dynunet swinunetr}; do
+		for mode in infer train; do
+			for how in "autocast cuda" "autocast cuda compile"; do
+				local status
+				# shellcheck disable=SC2086
+				timeout "$(left 120)" env -u LD_LIBRARY_PATH python3 tests/bench/peer_net.py $mode "$(size_of "$net")" "${REPEATS:-20}" "$net" $how >"$dir/peer.txt" 2>>"$dir/$stage.log"
+				status=$?
+				row "torch $net $mode $how" $status "$(awk '{ print $1, "s, peak", $2, "MB" }' "$dir/peer.txt")"
+			done
+		done
+	done
+	for b in 1 4; do
+		within 120 env -u LD_LIBRARY_PATH python3 tests/bench/peer_slide.py "${SLIDE:-512,512,300}" 0.8 $b
+		row "MONAI's sliding window, sw_batch $b" $? "$(tail -n 1 "$dir/$stage.log")"
+	done
+}
+
+stage_sanitize() {
+	command -v compute-sanitizer >/dev/null || { row compute-sanitizer 77 "not here"; return; }
+	for tool in memcheck racecheck initcheck; do
+		for t in scale loss attention; do
+			TEST_DEVICE=cuda NIIPIPE_CUDA=managed within 150 compute-sanitizer --tool $tool --error-exitcode 9 build/test/$t
+			row "$tool: $t" $? "$(grep 'ERROR SUMMARY' "$dir/$stage.log" | tail -n 1)"
+		done
+	done
+}
 
 run() {
-	log=$1 tsv=$2 failed=0
-	: >"$log"
-	: >"$tsv"
-	LD_LIBRARY_PATH=$PWD/$kit:$(python3 -c 'import glob, nvidia; print(":".join(glob.glob(list(nvidia.__path__)[0] + "/*/lib")))' 2>/dev/null)
-	export LD_LIBRARY_PATH NIIPIPE_BACKENDS=$PWD/build/bin BIN=$PWD/build/bin BENCH=$PWD/build/bench
-	nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | tee -a "$log"
-	row device $? "$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | tr '\n' ' ')$(date -u +%F)"
-	for t in kernels loss attention scale window net swin; do unit build/test/$t; done
-	for n in "300 unet" "100 nnunet --channels 16,32,64,128" "20 swinunetr"; do
-		read -r steps n <<<"$n"
-		# shellcheck disable=SC2086
-		train "$steps" cuda fp32 build/g.ts --net $n; row "$steps steps fp32: $n" $? "mean loss $(curve build/g.ts.tsv)"
-		# shellcheck disable=SC2086
-		train "$steps" cuda bf16 build/h.ts --net $n; row "$steps steps bf16: $n" $? "mean loss $(curve build/h.ts.tsv)"
-		# shellcheck disable=SC2086
-		train "$steps" cpu fp32 build/c.ts --net $n; row "$steps steps on the CPU: $n" $? "mean loss $(curve build/c.ts.tsv)"
-		for d in cpu cuda; do
-			rm -rf build/mask-$d
-			build/bin/seg-window -q --device $d --precision fp32 -m build/c.ts $kit/phantoms.ts | build/bin/nii-write -q -t pred -d build/mask-$d 2>>"$log"
-		done
-		build/bin/seg-score -q --union --min dice=0.999 build/mask-cpu build/mask-cuda >build/masks.tsv 2>>"$log"
-		row "masks of the GPU to the CPU's: $n" $? "Dice of every phantom: $(awk -F'\t' 'NR > 1 { print $3 }' build/masks.tsv | head -4 | tr '\n' ' ')"
+	local wanted
+	dir=$1 failed=0
+	shift
+	mkdir -p "$dir"
+	[ -d "$kit" ] || { mkdir -p "$kit" && tar -C "$kit" -xJf build/gpu-kit.tar.xz || exit 1; }
+	# what python finds its libraries by must not be ours
+	LD_LIBRARY_PATH=$(realpath "$kit"):$(python3 -c 'import glob, nvidia; print(":".join(sorted(glob.glob(list(nvidia.__path__)[0] + "/*/lib"))))' 2>/dev/null)
+	export LD_LIBRARY_PATH NIIPIPE_BACKENDS=${GPU_BACKENDS:-$PWD/build/bin} BIN=$PWD/build/bin BENCH=$PWD/build/bench
+	# shellcheck disable=SC2086
+	[ $# -gt 0 ] || set -- $stages
+	for wanted; do
+		case " $stages " in *" $wanted "*) ;; *) echo "gpu.sh: no stage $wanted (there are: $stages)" >&2; exit 2 ;; esac
 	done
-	for tool in memcheck racecheck initcheck; do
-		TEST_DEVICE=cuda NIIPIPE_CUDA=managed timeout 240 compute-sanitizer --tool $tool --error-exitcode 9 build/test/scale >>"$log" 2>&1
-		row "compute-sanitizer $tool: scale" $? ""
-		TEST_DEVICE=cuda NIIPIPE_CUDA=managed timeout 240 compute-sanitizer --tool $tool --error-exitcode 9 build/test/loss >>"$log" 2>&1
-		row "compute-sanitizer $tool: loss" $? ""
-	done
-	for p in fp32 bf16; do
-		for net in unet nnunet swinunetr; do
-			timeout 120 build/bench/net --device cuda --precision $p --net $net -n 10 >build/time.txt 2>&1
-			row "time $net $p" $? "$(awk '/^(infer|train)/ { print $1, $2, "s," }' build/time.txt | tr '\n' ' ')"
-			cat build/time.txt >>"$log"
-		done
+	for stage; do
+		begun=$SECONDS
+		: >"$dir/$stage.log"
+		"stage_$stage"
+		row "all of it" 0 "$((SECONDS - begun)) s"
 	done
 	return $failed
 }
 
 case ${1-} in
 pack) pack ;;
-run) run "$2" "$3" ;;
-*) echo "usage: tests/gpu.sh pack | run LOG TSV" >&2; exit 2 ;;
+run) [ $# -gt 1 ] || { echo "gpu.sh: run needs a directory" >&2; exit 2; }; shift; run "$@" ;;
+*) echo "usage: tests/gpu.sh pack | run DIR [STAGE...]" >&2; exit 2 ;;
 esac

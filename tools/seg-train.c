@@ -259,6 +259,7 @@ static const struct arg args[] = {
 	{0, "recompute", ARG_CHOICE, &all.t.recompute, "none|norms|segments|auto", "activations the backward pass makes again, for memory (none)"},
 	{0, "device", ARG_STR, &all.t.device, "DEVICE", "auto, cpu, cuda or cuda:N (auto)"},
 	{0, "precision", ARG_CHOICE, &all.precision, DEVICE_PRECISIONS, "of activations; auto: bf16 where it pays (auto)"},
+	{0, "tune", ARG_FLAG, &all.t.tune, NULL, "on a GPU: measure the ways there are for each convolution, once a shape"},
 	{0, "val", ARG_STR, &all.t.val, "FILE", "saved stream of labelled volumes to validate on"},
 	{0, "val-every", ARG_INT, &all.t.val_every, "N", "validate every N steps, and at the end (at the end alone)", 1, 1e15},
 	{0, "val-overlap", ARG_FLOAT, &all.t.window.overlap, "F", "overlap of validation's windows (0.25)", 0, 0.99},

@@ -26,7 +26,7 @@ struct opts {
 	int64_t batch, class, effort;
 	double overlap, sigma, fill, refine, gain, air;
 	struct arg_floats threshold;
-	int precision, grid, mode, padding, mirror, mean, rule, output, force, keep;
+	int precision, grid, mode, padding, mirror, mean, rule, output, tune, force, keep;
 };
 
 static const char grids[] = "monai|nnunet|staggered", modes[] = "gaussian|constant|nnunet", paddings[] = "constant|reflect|replicate|circular",
@@ -78,7 +78,7 @@ static json_t *history_args(const struct work *w)
 	struct opts o = *w->o;
 	struct window_opts used = w->w;
 	int64_t roi[3] = {used.roi[2], used.roi[1], used.roi[0]};
-	int grid = (int)used.grid, half = w->k->precision == K_BF16 ? K_BF16 : 0, filled = o.fill != 0, refined = used.refine > 0,
+	int grid = (int)used.grid, half = w->k->precision == K_FP32 ? 0 : w->k->precision, filled = o.fill != 0, refined = used.refine > 0,
 	    gains = used.gain != GAIN, air = o.air > UNSET, effort = o.effort > 0, curved = o.mode != WINDOW_CONSTANT, one = o.threshold.n == 1;
 	const struct option table[] = {
 		{"roi", OPTION_INTS, roi, 3, NULL, NULL}, {"overlap", OPTION_REALS, &used.overlap, 1, NULL, NULL},
@@ -225,6 +225,8 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 	w.hash = ensemble_hashes(o->models.v, o->models.n);
 	w.rule = prob_rule_make(o->rule, o->threshold.n, o->threshold.v, o->class);
 	w.k = device_open(o->device, (enum k_precision)o->precision, e);
+	if (w.k && o->tune)
+		device_tune(w.k);
 	if (!w.k || ensemble_open(&w.m, o->models.v, o->models.n, w.k, e))
 		return -1;
 	if (c->verbose && *device_why())
@@ -281,6 +283,7 @@ int main(int argc, char **argv)
 		{0, "class", ARG_INT, &o.class, "K", "the class that a single --threshold asks for (1)", 1, 255},
 		{0, "device", ARG_STR, &o.device, "NAME", "auto, cpu, cuda or cuda:N (auto)"},
 		{0, "precision", ARG_CHOICE, &o.precision, DEVICE_PRECISIONS, "of activations; auto: bf16 where it pays (auto)"},
+		{0, "tune", ARG_FLAG, &o.tune, NULL, "on a GPU: measure the ways there are for each convolution, once a shape"},
 		{0, "force", ARG_FLAG, &o.force, NULL, "take volumes that were not prepared as the model asks"},
 		{0, "keep-image", ARG_FLAG, &o.keep, NULL, "keep the image in the frame"},
 		{0},

@@ -1,5 +1,4 @@
-/* The device: CUDA's runtime. One stream, in order. NIIPIPE_CUDA=managed: memory that the host reaches too, and every kernel is waited for, so that
-   unit tests may look into it and an error names its kernel. */
+/* The device: CUDA's runtime. One stream, in order. */
 #include <cuda_runtime_api.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,27 +7,32 @@
 #include "kernels/gpu/runtime.h"
 
 void *gpu_stream;
+char gpu_name[120];
+static int taken; /* the device's number */
 
 static int managed(void)
 {
-	const char *how = getenv("NIIPIPE_CUDA");
-
-	return how && !strcmp(how, "managed");
+	return gpu_asked("managed");
 }
 
+/* An error that comes out where something is waited for is of a kernel that was launched before. */
 static int failed(cudaError_t r, const char *what, struct err *e)
 {
-	return err_set(e, NULL, "cuda: %s: %s (%s)", what, cudaGetErrorString(r), cudaGetErrorName(r));
+	int late = r == cudaErrorIllegalAddress || r == cudaErrorLaunchFailure || r == cudaErrorMisalignedAddress || r == cudaErrorAssert ||
+		r == cudaErrorIllegalInstruction || r == cudaErrorHardwareStackError || r == cudaErrorInvalidPc;
+
+	return err_set(e, NULL, "cuda: %s: %s (%s)%s", what, cudaGetErrorString(r), cudaGetErrorName(r),
+		late && !managed() && !gpu_asked("sync") ? "; NIIPIPE_CUDA=sync says in which kernel" : "");
 }
 
 int gpu_check(int code, const char *what, struct err *e)
 {
-	if (!code && managed())
+	if (!code && (managed() || gpu_asked("sync")))
 		code = cudaStreamSynchronize(gpu_stream);
 	return code ? failed((cudaError_t)code, what, e) : 0;
 }
 
-int gpu_open(int index, char *name, size_t room, struct err *e)
+int gpu_open(int index, struct err *e)
 {
 	struct cudaDeviceProp p;
 	cudaStream_t stream = NULL;
@@ -44,9 +48,56 @@ int gpu_open(int index, char *name, size_t room, struct err *e)
 		return err_set(e, NULL, "cuda: there is no device %d (%d here, from 0)", index, count);
 	if ((r = cudaSetDevice(index)) || (r = cudaGetDeviceProperties(&p, index)) || (r = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking)))
 		return failed(r, "the device does not start", e);
-	gpu_stream = stream;
-	snprintf(name, room, "%s, compute capability %d.%d, %zu MiB", p.name, p.major, p.minor, p.totalGlobalMem >> 20);
+	if (p.major < 8)
+		return err_set(e, NULL, "cuda: device %d, %s, has compute capability %d.%d: this program needs 8.0", index, p.name, p.major, p.minor);
+	gpu_stream = stream, taken = index;
+	snprintf(gpu_name, sizeof gpu_name, "%.40s, compute capability %d.%d, %zu MiB", p.name, p.major, p.minor, p.totalGlobalMem >> 20);
 	return 0;
+}
+
+size_t gpu_available(void)
+{
+	size_t unused = 0, all = 0;
+
+	return cudaMemGetInfo(&unused, &all) ? 0 : unused;
+}
+
+void *gpu_host_alloc(size_t bytes, struct err *e)
+{
+	void *p = NULL;
+	cudaError_t r = cudaSetDevice(taken); /* another thread may be at another device */
+
+	if (!r)
+		r = cudaMallocHost(&p, bytes ? bytes : 1);
+
+	if (!r)
+		return p;
+	cudaGetLastError();
+	failed(r, "cudaMallocHost", e);
+	return NULL;
+}
+
+void gpu_host_release(void *p)
+{
+	if (p)
+		cudaFreeHost(p);
+}
+
+int gpu_clock(double *ms, struct err *e)
+{
+	static cudaEvent_t mark[2];
+	float since = 0;
+	cudaError_t r = mark[0] ? cudaSuccess : cudaEventCreate(&mark[0]);
+
+	if (!r && !mark[1])
+		r = cudaEventCreate(&mark[1]);
+	if (!r)
+		r = cudaEventRecord(mark[ms ? 1 : 0], gpu_stream);
+	if (!r && ms && !(r = cudaEventSynchronize(mark[1])))
+		r = cudaEventElapsedTime(&since, mark[0], mark[1]);
+	if (ms)
+		*ms = (double)since;
+	return r ? failed(r, "time", e) : 0;
 }
 
 void *gpu_alloc(size_t bytes, struct err *e)
@@ -87,5 +138,5 @@ int gpu_zero(void *p, size_t bytes, struct err *e)
 {
 	cudaError_t r = bytes ? cudaMemsetAsync(p, 0, bytes, gpu_stream) : cudaSuccess;
 
-	return r ? failed(r, "memset", e) : 0;
+	return gpu_check(r, "memset", e);
 }

@@ -1,6 +1,6 @@
 #include "kernels/gpu/cudnn.h"
 
-#include <cudnn.h>
+#include <cudnn_graph.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,30 +8,58 @@
 #include "kernels/gpu/runtime.h"
 #include "lib/base/mem.h"
 
-enum { DIMS = 5, ENGINES = 32, OWNED = 64 };
+enum { DIMS = 5, ENGINES = 32, OWNED = 64, ALIGNED = 16 };
+static const int64_t MOST_WORKSPACE = (int64_t)4 << 30;
 enum { UID_X = 'x', UID_W = 'w', UID_Y = 'y' };
 
 struct cudnn_conv {
 	struct cudnn_shape s;
 	cudnnBackendDescriptor_t plan;
-	int64_t workspace;
+	int64_t workspace, align[3]; /* of x, w, y: bytes */
 };
 
 /* Descriptors while a plan is made: all are destroyed together. bad: the first status that was not good. */
 struct maker { cudnnBackendDescriptor_t own[OWNED]; int n; cudnnStatus_t bad; };
 
+const char *cudnn_elsewhere;
 static cudnnHandle_t handle;
+static cudnnBackendDescriptor_t device; /* cudnn_elsewhere's, in the handle's place */
+
+/* What cuDNN says of its last error, where it does, in one line */
+static int refused(cudnnStatus_t r, const char *what, struct err *e)
+{
+	char why[240] = "";
+
+	cudnnGetLastErrorString(why, sizeof why);
+	why[strcspn(why, "\n")] = 0;
+	return err_set(e, NULL, "cuDNN %s: %s%s%s", what, cudnnGetErrorString(r), *why ? ": " : "", why);
+}
+
+/* The device that is not here */
+static int describe(struct err *e)
+{
+	cudnnStatus_t r = cudnnBackendCreateDescriptor(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, &device);
+
+	if (r == CUDNN_STATUS_SUCCESS)
+		r = cudnnBackendSetAttribute(device, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, (int64_t)strlen(cudnn_elsewhere),
+			cudnn_elsewhere);
+	if (r == CUDNN_STATUS_SUCCESS)
+		r = cudnnBackendFinalize(device);
+	return r == CUDNN_STATUS_SUCCESS ? 0 : refused(r, "knows no such device", e);
+}
 
 static int start(struct err *e)
 {
 	cudnnStatus_t r;
 
-	if (handle)
+	if (handle || device)
 		return 0;
+	if (cudnn_elsewhere)
+		return describe(e);
 	r = cudnnCreate(&handle);
 	if (r != CUDNN_STATUS_SUCCESS || (r = cudnnSetStream(handle, gpu_stream)) != CUDNN_STATUS_SUCCESS) {
 		handle = NULL;
-		return err_set(e, NULL, "cuDNN does not start: %s", cudnnGetErrorString(r));
+		return refused(r, "does not start", e);
 	}
 	return 0;
 }
@@ -72,10 +100,25 @@ static void forget(struct maker *m, int from)
 		cudnnBackendDestroyDescriptor(m->own[--m->n]);
 }
 
+static size_t size_of(cudnnDataType_t type)
+{
+	return type == CUDNN_DATA_FLOAT ? 4 : 2;
+}
+
+/* A value that is by itself begins a buffer; one in a wider one does at a multiple of what its channels and the pitch share. */
+static int64_t alignment(cudnnDataType_t type, int64_t c, int64_t pitch)
+{
+	int64_t bytes = ALIGNED;
+
+	while (c != pitch && (c * (int64_t)size_of(type) % bytes || pitch * (int64_t)size_of(type) % bytes))
+		bytes /= 2;
+	return bytes;
+}
+
 static cudnnBackendDescriptor_t tensor(struct maker *m, int64_t uid, cudnnDataType_t type, const int64_t dims[DIMS], int64_t pitch)
 {
 	int64_t stride[DIMS] = {dims[2] * dims[3] * dims[4] * pitch, 1, dims[3] * dims[4] * pitch, dims[4] * pitch, pitch};
-	int64_t align = type == CUDNN_DATA_FLOAT ? pitch % 4 ? 4 : 16 : pitch % 8 ? pitch % 2 ? 2 : 4 : 16;
+	int64_t align = alignment(type, dims[1], pitch);
 	cudnnBackendDescriptor_t d = make(m, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
 
 	set(m, d, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &uid);
@@ -97,7 +140,7 @@ static cudnnBackendDescriptor_t convolution(struct maker *m, const struct cudnn_
 	set(m, d, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &compute);
 	set(m, d, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1, &mode);
 	set(m, d, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, 3, s->pad);
-	set(m, d, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, 3, s->pad_end);
+	set(m, d, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, 3, s->pad);
 	set(m, d, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, 3, one);
 	set(m, d, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, 3, s->stride);
 	return done(m, d);
@@ -120,7 +163,7 @@ static cudnnBackendDescriptor_t graph_of(struct maker *m, const struct cudnn_sha
 {
 	const int64_t x[DIMS] = {s->n, s->c, s->x[0], s->x[1], s->x[2]}, y[DIMS] = {s->n, s->k, s->y[0], s->y[1], s->y[2]};
 	const int64_t w[DIMS] = {s->k, s->c, s->kernel[0], s->kernel[1], s->kernel[2]};
-	cudnnDataType_t type = s->bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT, wtype = pass == CUDNN_PASS_WEIGHTS ? CUDNN_DATA_FLOAT : type;
+	cudnnDataType_t type = s->bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT, wtype = pass == CUDNN_PASS_WEIGHTS && !s->half_dw ? CUDNN_DATA_FLOAT : type;
 	float alpha = 1, beta = 0;
 	cudnnBackendDescriptor_t dx = tensor(m, UID_X, type, x, s->xpitch), dw = tensor(m, UID_W, wtype, w, s->c);
 	cudnnBackendDescriptor_t dy = tensor(m, UID_Y, type, y, s->ypitch);
@@ -134,13 +177,14 @@ static cudnnBackendDescriptor_t graph_of(struct maker *m, const struct cudnn_sha
 	set(m, op, passes[pass].beta, CUDNN_TYPE_FLOAT, 1, &beta);
 	done(m, op);
 	graph = make(m, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-	set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
+	if (!device)
+		set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
 	set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &op);
 	return done(m, graph);
 }
 
-/* Is an engine one that gives the same bits every time and, of fp32, computes with all of them? */
-static int acceptable(cudnnBackendDescriptor_t config, int bf16)
+/* Is an engine one that gives the same bits every time and, of fp32, computes with all of them? Where TF32 may not be, tensor cores have none. */
+static int acceptable(cudnnBackendDescriptor_t config, const struct cudnn_shape *s)
 {
 	cudnnBackendNumericalNote_t note[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
 	cudnnBackendDescriptor_t engine = NULL;
@@ -151,65 +195,93 @@ static int acceptable(cudnnBackendDescriptor_t config, int bf16)
 			CUDNN_STATUS_SUCCESS;
 
 	for (int64_t i = 0; good && i < n; i++)
-		if (note[i] == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC || (!bf16 && note[i] == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS))
-			good = 0;
+		good = note[i] != CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC && (s->bf16 || (note[i] != CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS &&
+			note[i] != CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION && (s->tf32 || note[i] != CUDNN_NUMERICAL_NOTE_TENSOR_CORE)));
 	if (engine)
 		cudnnBackendDestroyDescriptor(engine);
 	return good;
 }
 
-/* The first acceptable configuration of a heuristic that makes a plan. */
-static cudnnBackendDescriptor_t plan_of(struct maker *m, cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode, int bf16)
+/* The plan of a configuration, NULL: cuDNN cannot make it, or it takes too much workspace. */
+static cudnnBackendDescriptor_t plan_of(cudnnBackendDescriptor_t config, int64_t *workspace)
 {
-	cudnnBackendDescriptor_t heuristic = make(m, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR), config[ENGINES], plan = NULL;
+	cudnnBackendDescriptor_t plan = NULL;
+	int64_t n;
+
+	if (cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &plan) != CUDNN_STATUS_SUCCESS)
+		return NULL;
+	if ((device ? cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &device) :
+		cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle)) == CUDNN_STATUS_SUCCESS &&
+	    cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &config) == CUDNN_STATUS_SUCCESS &&
+	    cudnnBackendFinalize(plan) == CUDNN_STATUS_SUCCESS &&
+	    cudnnBackendGetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &n, workspace) == CUDNN_STATUS_SUCCESS &&
+	    *workspace <= MOST_WORKSPACE)
+		return plan;
+	cudnnBackendDestroyDescriptor(plan);
+	return NULL;
+}
+
+/* Of a heuristic's acceptable configurations number *which, which is counted down. That a heuristic knows nothing is no error. */
+static void choose(struct cudnn_conv *c, struct maker *m, cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode, int *which)
+{
+	cudnnBackendDescriptor_t heuristic = make(m, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR), config[ENGINES];
 	int64_t n = 0;
 
 	set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &graph);
+	if (device)
+		set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &device);
 	set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
 	done(m, heuristic);
 	for (int i = 0; i < ENGINES; i++)
 		config[i] = make(m, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
 	if (m->bad == CUDNN_STATUS_SUCCESS)
 		check(m, cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES, &n, config));
-	for (int64_t i = 0; m->bad == CUDNN_STATUS_SUCCESS && !plan && i < n; i++) {
-		if (!acceptable(config[i], bf16) || cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &plan) != CUDNN_STATUS_SUCCESS)
-			continue;
-		if (cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle) != CUDNN_STATUS_SUCCESS ||
-		    cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &config[i]) != CUDNN_STATUS_SUCCESS ||
-		    cudnnBackendFinalize(plan) != CUDNN_STATUS_SUCCESS) {
-			cudnnBackendDestroyDescriptor(plan);
-			plan = NULL;
+	for (int64_t i = 0; m->bad == CUDNN_STATUS_SUCCESS && !c->plan && i < n; i++) {
+		c->plan = acceptable(config[i], &c->s) ? plan_of(config[i], &c->workspace) : NULL;
+		if (c->plan && (*which)--) {
+			cudnnBackendDestroyDescriptor(c->plan);
+			c->plan = NULL;
 		}
 	}
-	return plan;
 }
 
-struct cudnn_conv *cudnn_conv_new(const struct cudnn_shape *s, enum cudnn_pass pass, struct err *e)
+static int no_plan(const struct cudnn_shape *s, cudnnStatus_t bad, struct err *e)
+{
+	char what[160];
+
+	snprintf(what, sizeof what, "has no convolution %lld -> %lld of %lldx%lldx%lld, %s", (long long)s->c, (long long)s->k, (long long)s->kernel[0],
+		(long long)s->kernel[1], (long long)s->kernel[2], s->bf16 ? "bf16" : s->tf32 ? "tf32" : "fp32");
+	return bad == CUDNN_STATUS_SUCCESS ? err_set(e, NULL, "cuDNN %s: no engine", what) : refused(bad, what, e);
+}
+
+struct cudnn_conv *cudnn_conv_new(const struct cudnn_shape *s, enum cudnn_pass pass, int which, int *broken, struct err *e)
 {
 	static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
 	struct cudnn_conv *c = start(e) ? NULL : mem_zero(1, sizeof *c, "a convolution", e);
 	struct maker m = {.bad = CUDNN_STATUS_SUCCESS};
 	cudnnBackendDescriptor_t graph;
-	int64_t n;
+	cudnnStatus_t bad;
 
+	if (broken)
+		*broken = !c;
 	if (!c)
 		return NULL;
 	c->s = *s;
+	c->align[0] = alignment(s->bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT, s->c, s->xpitch), c->align[1] = ALIGNED;
+	c->align[2] = alignment(s->bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT, s->k, s->ypitch);
 	graph = graph_of(&m, s, pass);
-	for (size_t i = 0; i < sizeof modes / sizeof *modes && m.bad == CUDNN_STATUS_SUCCESS && !c->plan; i++) {
+	bad = m.bad;
+	for (size_t i = 0; i < sizeof modes / sizeof *modes && bad == CUDNN_STATUS_SUCCESS && !c->plan; i++) {
 		int mark = m.n;
 
-		c->plan = plan_of(&m, graph, modes[i], s->bf16);
+		choose(c, &m, graph, modes[i], &which);
 		forget(&m, mark);
+		m.bad = CUDNN_STATUS_SUCCESS;
 	}
-	if (c->plan && m.bad == CUDNN_STATUS_SUCCESS)
-		check(&m, cudnnBackendGetAttribute(c->plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &n, &c->workspace));
 	forget(&m, 0);
-	if (c->plan && m.bad == CUDNN_STATUS_SUCCESS)
+	if (c->plan)
 		return c;
-	err_set(e, NULL, "cuDNN has no convolution %lld -> %lld of %lldx%lldx%lld, %s: %s", (long long)s->c, (long long)s->k, (long long)s->kernel[0],
-		(long long)s->kernel[1], (long long)s->kernel[2], s->bf16 ? "bf16" : "fp32",
-		m.bad == CUDNN_STATUS_SUCCESS ? "no engine" : cudnnGetErrorString(m.bad));
+	no_plan(s, bad, e);
 	cudnn_conv_free(c);
 	return NULL;
 }
@@ -226,6 +298,11 @@ size_t cudnn_conv_workspace(const struct cudnn_conv *c)
 	return (size_t)c->workspace;
 }
 
+int cudnn_conv_fits(const struct cudnn_conv *c, const void *x, const void *w, const void *y)
+{
+	return !((uintptr_t)x % (uintptr_t)c->align[0] || (uintptr_t)w % (uintptr_t)c->align[1] || (uintptr_t)y % (uintptr_t)c->align[2]);
+}
+
 int cudnn_conv_run(struct cudnn_conv *c, const void *x, const void *w, const void *y, void *workspace, struct err *e)
 {
 	const void *data[] = {x, w, y};
@@ -240,7 +317,7 @@ int cudnn_conv_run(struct cudnn_conv *c, const void *x, const void *w, const voi
 	if (m.bad == CUDNN_STATUS_SUCCESS)
 		check(&m, cudnnBackendExecute(handle, c->plan, pack));
 	forget(&m, 0);
-	return m.bad == CUDNN_STATUS_SUCCESS ? 0 : err_set(e, NULL, "cuDNN: %s", cudnnGetErrorString(m.bad));
+	return m.bad == CUDNN_STATUS_SUCCESS ? 0 : refused(m.bad, "fails in a convolution", e);
 }
 
 const char *cudnn_version(void)

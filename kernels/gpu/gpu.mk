@@ -1,16 +1,19 @@
 # niipipe-cuda.so: kernels/gpu, its texts by nvcc, the rest by gcc. build/sim/niipipe-cuda.so: the same texts by gcc, this machine in a GPU's place (tests/sim).
 NVCC   ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
 CUDA   ?= $(if $(NVCC),1,0)
-G_HOST := backend kernels
-G_CUDA := cuda cudnn conv
+CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(NVCC))
+G_HOST := backend kernels conv tune
+G_CUDA := cuda
+G_LIBS := cudnn product
 G_EACH := table
 G_ONCE := plain loss window
-G_TEXT := $(filter-out $(G_HOST) $(G_CUDA) $(G_ONCE) $(G_EACH),$(patsubst kernels/gpu/%.c,%,$(wildcard kernels/gpu/*.c)))
+G_TEXT := $(filter-out $(G_HOST) $(G_CUDA) $(G_LIBS) $(G_ONCE) $(G_EACH),$(patsubst kernels/gpu/%.c,%,$(wildcard kernels/gpu/*.c)))
 G_BASE := $(B)/kobj/kernels/geom.o $(B)/kobj/lib/base/err.o $(B)/kobj/lib/base/mem.o
 G_ARCH := -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]
 G_NV   := -x cu -std=c++17 -I. -O3 $(G_ARCH) -Xcompiler -fPIC,-fvisibility=hidden,-fno-exceptions,-fno-threadsafe-statics,-Wall -MMD -MP
 G_CC    = -std=c11 -I. $(WARN) -fopenmp -D_DEFAULT_SOURCE -MMD -MP -O2 -fPIC -fvisibility=hidden -ffp-contract=off
-CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(NVCC))
+# Every access of a kernel calls the wall (tests/sim/wall.c).
+G_SEEN := -fsanitize=kernel-address --param asan-instrumentation-with-call-threshold=0 --param asan-stack=0 --param asan-globals=0
 
 ifeq ($(CUDA),1)
 all: $(B)/bin/niipipe-cuda.so
@@ -26,33 +29,46 @@ $(B)/gpu/bf16/%.o: kernels/gpu/%.c
 
 $(B)/gpu/host/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
-	$(CC) $(G_CC) -I$(CUDA_HOME)/include $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(G_CC) -isystem $(CUDA_HOME)/include $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/gpu/half/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
 	$(CC) $(G_CC) -DK_HALF $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/bin/niipipe-cuda.so: $(G_TEXT:%=$(B)/gpu/f32/%.o) $(G_TEXT:%=$(B)/gpu/bf16/%.o) $(G_ONCE:%=$(B)/gpu/f32/%.o) $(G_HOST:%=$(B)/gpu/host/%.o) $(G_EACH:%=$(B)/gpu/host/%.o) $(G_EACH:%=$(B)/gpu/half/%.o) \
-		$(G_CUDA:%=$(B)/gpu/host/%.o) $(G_BASE)
+		$(G_CUDA:%=$(B)/gpu/host/%.o) $(G_LIBS:%=$(B)/gpu/host/%.o) $(G_BASE)
 	@mkdir -p $(@D)
-	$(CC) -shared $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcudnn -lcudart_static -lrt -lpthread -ldl -lm
+	$(CC) -shared $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcudnn -lcublasLt -lcudart_static -lrt -lpthread -ldl -lm
 
-# -- in a GPU's place ---------------------------------------------------------
+# -- in a GPU's place: the calls of cuDNN and cuBLASLt, too, where their headers are --
+S_INC  := $(if $(filter 1,$(CUDA)),-isystem $(CUDA_HOME)/include)
+S_LIBS := $(if $(filter 1,$(CUDA)),$(G_LIBS:%=$(B)/gpu/host/%.o) $(B)/gpu/sim/cudnn.o $(B)/gpu/sim/blas.o,$(B)/gpu/sim/none/libraries.o)
+S_REST := $(B)/gpu/sim/device.o $(B)/gpu/sim/wall.o
+
 $(B)/gpu/sim/f32/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
-	$(CC) $(G_CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(G_CC) $(G_SEEN) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/gpu/sim/bf16/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
-	$(CC) $(G_CC) -DK_HALF $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(G_CC) $(G_SEEN) -DK_HALF $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/gpu/sim/%.o: tests/sim/%.c
 	@mkdir -p $(@D)
-	$(CC) $(G_CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(G_CC) $(S_INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/sim/niipipe-cuda.so: $(G_TEXT:%=$(B)/gpu/sim/f32/%.o) $(G_TEXT:%=$(B)/gpu/sim/bf16/%.o) $(G_ONCE:%=$(B)/gpu/sim/f32/%.o) \
-		$(G_HOST:%=$(B)/gpu/sim/f32/%.o) $(G_EACH:%=$(B)/gpu/sim/f32/%.o) $(G_EACH:%=$(B)/gpu/sim/bf16/%.o) $(patsubst tests/sim/%.c,$(B)/gpu/sim/%.o,$(wildcard tests/sim/*.c)) $(G_BASE)
+		$(G_HOST:%=$(B)/gpu/sim/f32/%.o) $(G_EACH:%=$(B)/gpu/sim/f32/%.o) $(G_EACH:%=$(B)/gpu/sim/bf16/%.o) $(S_LIBS) $(S_REST) $(G_BASE)
 	@mkdir -p $(@D)
 	$(CC) -shared -fopenmp $(LDFLAGS) -o $@ $^ -lm
+
+# Which plans the real cuDNN has for a device that is not here
+$(B)/sim/plans: $(B)/gpu/sim/plans/plans.o $(B)/gpu/host/cudnn.o $(B)/kobj/lib/base/err.o $(B)/kobj/lib/base/mem.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudnn -lm
+
+ifeq ($(CUDA),1)
+unit: $(B)/sim/plans
+endif
 
 -include $(shell find $(B)/gpu -name '*.d' 2>/dev/null)

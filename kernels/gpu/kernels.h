@@ -4,6 +4,7 @@
 #define NIIPIPE_GPU_KERNELS_H
 
 #include "kernels/backend.h"
+#include "kernels/gpu/direct.h"
 
 /* slice .. scale: as backend.h; n: elements of y.
    layer_bwd: scratch of column_bytes. pack: weights [a][b][taps] to [a][taps][b] of activations' type; unpack: fp32 back, added. column_sum: out[c]
@@ -29,6 +30,9 @@
 	F(int, attention_bwd, (const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch)) \
 	F(int, pack, (const float *w, void *to, int64_t a, int64_t b, int64_t taps)) \
 	F(int, unpack, (const float *from, float *dw, int64_t a, int64_t b, int64_t taps)) \
+	F(int, direct_shrink, (struct gpu_direct g, const void *x, const void *w, void *y)) \
+	F(int, direct_grow, (struct gpu_direct g, const void *y, const void *w, void *x)) \
+	F(int, direct_weights, (struct gpu_direct g, const void *x, const void *y, float *dw)) \
 	F(int, add_bias, (void *y, int64_t pitch, const float *bias, int64_t vox, int64_t c)) \
 	F(size_t, column_bytes, (int64_t vox, int64_t c)) \
 	F(int, column_sum, (const void *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch)) \

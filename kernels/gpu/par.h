@@ -88,7 +88,7 @@ template <class T> DEVICE T team_sum(T v)
 	int G(name) PARAMS; \
 	int G(name) PARAMS \
 	{ \
-		wall_open(); \
+		wall_open(#name); \
 		name##_k ARGS; \
 		wall_close(); \
 		return 0; \

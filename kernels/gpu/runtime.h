@@ -6,19 +6,33 @@
 
 extern struct k_backend gpu_table_f32, gpu_table_bf16; /* table.c */
 extern void *gpu_stream; /* on which everything runs, in order */
+extern int gpu_tf32;     /* products of fp32 may be of TF32 */
 
-/* Take device `index`: its name into `name`. 0, or -1 and an error that says what is missing. */
-int gpu_open(int index, char *name, size_t room, struct err *e);
+/* Is a word among those of NIIPIPE_CUDA (separated by commas)? sync: every call is waited for, so that an error names its kernel; managed: the
+   same, and memory that the host reaches too, so that unit tests may look into it; direct: no library for convolutions; plain: no cuBLASLt;
+   report: who makes which convolution, on standard error. */
+int gpu_asked(const char *word);
+
+/* Take device `index`: its name into gpu_name. 0, or -1 and an error that says what is missing. */
+int gpu_open(int index, struct err *e);
+extern char gpu_name[120];
 
 void *gpu_alloc(size_t bytes, struct err *e);
 void gpu_release(void *p);
 int gpu_copy(void *to, const void *from, size_t bytes, enum k_copy dir, struct err *e); /* done when it returns, but K_ON_DEVICE */
 int gpu_zero(void *p, size_t bytes, struct err *e);
 
+size_t gpu_available(void); /* bytes; 0: not known */
+void *gpu_host_alloc(size_t bytes, struct err *e); /* on any thread; copies go straight to and from it */
+void gpu_host_release(void *p);
+
+/* Stop watch of what runs on the stream: NULL starts it, else milliseconds since. */
+int gpu_clock(double *ms, struct err *e);
+
 /* A kernel's code: 0, or -1 and an error that names `what`. */
 int gpu_check(int code, const char *what, struct err *e);
 
-/* Convolutions: kernels/gpu/conv.c over cuDNN, in tests plain loops. As backend.h has them. */
+/* Convolutions: kernels/gpu/conv.c. As backend.h has them. */
 struct k_conv *gpu_conv_new(const struct k_conv_geom *g, int bf16, struct err *e);
 void gpu_conv_free(struct k_conv *c);
 size_t gpu_conv_scratch(const struct k_conv *c);

@@ -4,6 +4,7 @@
 
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/runtime.h"
+#include "kernels/gpu/tune.h"
 #include "lib/base/mem.h"
 
 #ifdef K_HALF
@@ -258,7 +259,7 @@ static int window_count(const float *acc, const float *sum, int64_t vox, int64_t
 struct k_backend TABLE = {
 	.abi = K_ABI, .name = "cuda", .precision = HALF ? K_BF16 : K_FP32,
 	.alloc = gpu_alloc, .release = gpu_release, .copy = gpu_copy, .zero = gpu_zero,
-	.stream = stream,
+	.available = gpu_available, .host_alloc = gpu_host_alloc, .host_release = gpu_host_release, .stream = stream, .tune = tune_begin,
 	.conv_new = conv_new, .conv_free = gpu_conv_free, .conv_scratch = gpu_conv_scratch, .conv_pack = gpu_conv_pack, .conv_identity = conv_identity,
 	.conv_forward = gpu_conv_forward, .conv_backward_data = gpu_conv_backward_data, .conv_backward_weights = gpu_conv_backward_weights,
 	.norm_scratch = norm_scratch, .norm_forward = norm_forward, .norm_backward = norm_backward,

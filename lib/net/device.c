@@ -1,6 +1,9 @@
 #include "lib/net/device.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/base/arg.h"
 #include "lib/base/object.h"
@@ -44,4 +47,36 @@ const struct k_backend *device_open(const char *device, enum k_precision precisi
 const char *device_why(void)
 {
 	return why.text;
+}
+
+/* The file that choices are kept in, its directories made; NULL: no place for it */
+static const char *plans(void)
+{
+	const char *named = getenv("NIIPIPE_PLANS"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	static char path[4096];
+	int base, n;
+
+	if (named)
+		return named;
+	if (!(cache && *cache) && !(home && *home))
+		return NULL;
+	base = cache && *cache ? snprintf(path, sizeof path, "%s", cache) : snprintf(path, sizeof path, "%s/.cache", home);
+	n = base < (int)sizeof path ? snprintf(path + base, sizeof path - (size_t)base, "/niipipe") : base;
+	if (base + n + 20 > (int)sizeof path)
+		return NULL;
+	path[base] = 0, mkdir(path, 0777), path[base] = '/'; /* what fails is seen when the file is opened */
+	mkdir(path, 0777);
+	memcpy(path + base + n, "/plans.tsv", sizeof "/plans.tsv");
+	return path;
+}
+
+void device_tune(const struct k_backend *k)
+{
+	if (k->tune)
+		k->tune(plans());
+}
+
+int device_is_host(const struct k_backend *k)
+{
+	return !strcmp(k->name, "cpu");
 }

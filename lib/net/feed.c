@@ -16,6 +16,7 @@
 enum { SLOTS = 2, LOOK = 50 * 1000 * 1000 /* ns between looks at *stop */ };
 
 struct feed {
+	const struct k_backend *k; /* or NULL */
 	struct stream *stream;
 	int64_t batch, classes, seen, begun; /* begun: index of the first patch */
 	int ignore;
@@ -89,6 +90,24 @@ static int agree(struct feed *d, struct feed_batch *b, const struct frame *f, st
 	return same ? 0 : err_set(e, NULL, "was prepared otherwise than the patches before it (see ts-info --json: history)");
 }
 
+/* A batch's part, where the device takes it from the quickest */
+static void *part_new(const struct feed *d, size_t n, size_t size, const char *what, struct err *e)
+{
+	size_t bytes;
+
+	if (!d->k || !d->k->host_alloc || mem_mul(&bytes, n, size))
+		return mem_new(n, size, what, e);
+	return d->k->host_alloc(bytes, e);
+}
+
+static void part_free(const struct feed *d, void *p)
+{
+	if (d->k && d->k->host_release)
+		d->k->host_release(p);
+	else
+		free(p);
+}
+
 /* Memory for the batches, once the size is known. */
 static int allocate(struct feed *d, struct err *e)
 {
@@ -100,8 +119,8 @@ static int allocate(struct feed *d, struct err *e)
 	if (mem_mul(&values, n, (size_t)d->slot[0].channels))
 		return err_set(e, NULL, "a batch is too large");
 	for (int i = 0; i < SLOTS; i++) {
-		d->slot[i].x = mem_new(values, sizeof(float), "a batch", e);
-		d->slot[i].label = d->slot[i].x ? mem_new(n, 1, "a batch's labels", e) : NULL;
+		d->slot[i].x = part_new(d, values, sizeof(float), "a batch", e);
+		d->slot[i].label = d->slot[i].x ? part_new(d, n, 1, "a batch's labels", e) : NULL;
 		if (!d->slot[i].label)
 			return -1;
 	}
@@ -252,8 +271,8 @@ static int start(struct feed *d, struct err *e)
 static void release(struct feed *d)
 {
 	for (int i = 0; i < SLOTS; i++) {
-		free(d->slot[i].x);
-		free(d->slot[i].label);
+		part_free(d, d->slot[i].x);
+		part_free(d, d->slot[i].label);
 	}
 	json_decref(d->replay);
 	json_decref(d->drawing);
@@ -263,12 +282,13 @@ static void release(struct feed *d)
 	free(d);
 }
 
-struct feed *feed_open(const char *path, int64_t batch, int64_t classes, int ignore, struct err *e)
+struct feed *feed_open(const char *path, const struct k_backend *k, int64_t batch, int64_t classes, int ignore, struct err *e)
 {
 	struct feed *d = mem_zero(1, sizeof *d, "a reader of patches", e);
 
 	if (!d)
 		return NULL;
+	d->k = k;
 	d->batch = batch;
 	d->classes = classes;
 	d->ignore = ignore;

@@ -2,7 +2,6 @@
 #include "lib/net/net_run.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "lib/base/mem.h"
 
@@ -14,10 +13,10 @@ static size_t wants(const struct net *n, const struct plan *p)
 	return arena + (p->train ? n->reserve + (n->g ? 0 : (size_t)n->graph->floats * sizeof(float)) : 0);
 }
 
-/* 0: not known, which on other devices than the CPU it isn't */
+/* 0: not known */
 static size_t there_is(const struct net *n)
 {
-	return strcmp(n->k->name, "cpu") ? 0 : mem_available();
+	return n->k->available ? n->k->available() : mem_available();
 }
 
 int net_memory_fits(const struct net *n, const struct plan *p)

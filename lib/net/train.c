@@ -111,6 +111,18 @@ static int refuse(struct train *r, const char *what, double v, const char *where
 	               (long long)r->at.step + 1, where, kept ? "; the last good state is in " : "", kept ? kept : "");
 }
 
+/* A batch's labels, where the device reads them */
+static const uint8_t *labels(struct train *r, const struct feed_batch *b, struct err *e)
+{
+	const size_t voxels = (size_t)(b->size[0] * b->size[1] * b->size[2]);
+
+	if (device_is_host(r->k))
+		return b->label;
+	if (!r->label && !(r->label = r->k->alloc((size_t)r->h.batch * voxels, e)))
+		return NULL;
+	return r->k->copy(r->label, b->label, (size_t)b->n * voxels, K_TO_DEVICE, e) ? NULL : r->label;
+}
+
 /* Add a batch's gradients, as its share of the step, to those of the step in the making. */
 static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 {
@@ -118,6 +130,7 @@ static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 	struct k_loss terms = r->loss.terms;
 	size_t values = (size_t)(b->n * b->size[0] * b->size[1] * b->size[2] * b->channels);
 	double share = (double)b->n / r->h.batch, out[3];
+	const uint8_t *label;
 
 	terms.w_dice *= (float)share;
 	terms.w_ce *= (float)share;
@@ -135,7 +148,7 @@ static int gather(struct train *r, const struct feed_batch *b, struct err *e)
 		return 0;
 	if (optim_average(&r->optim, 0, e) || net_plan(r->net, b->n, b->size, 1, e) ||
 	    r->k->copy(net_input(r->net), b->x, values * sizeof(float), K_TO_DEVICE, e) ||
-	    !net_forward(r->net, e) || net_backward(r->net, &terms, b->label, out, e))
+	    !(label = labels(r, b, e)) || !net_forward(r->net, e) || net_backward(r->net, &terms, label, out, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
 	if (!isfinite(out[0]))
 		return refuse(r, "the loss", out[0], p->who, e);
@@ -332,7 +345,7 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 		return -1;
 	own.verbose = own.verbose && !r->par.rank;
 	own.progress = r->par.rank ? 3 : own.progress;
-	r->feed = feed_open(o->input, (int64_t)r->h.batch, r->net ? net_labels(r->net) : o->classes > 1 ? o->classes : 2, (int)r->h.ignore, e);
+	r->feed = feed_open(o->input, r->k, (int64_t)r->h.batch, r->net ? net_labels(r->net) : o->classes > 1 ? o->classes : 2, (int)r->h.ignore, e);
 	if (!r->feed)
 		return -1;
 	got = feed_next(r->feed, o->stop, &b, e);
@@ -376,6 +389,8 @@ int train_run(const struct train_opts *o, const struct arg_common *common, struc
 	bad = parallel_close(&r.par, bad, e);
 	feed_close(r.feed);
 	optim_close(&r.optim);
+	if (r.k)
+		r.k->release(r.label);
 	net_free(r.net);
 	model_close(&r.from);
 	json_decref(r.at.options);

@@ -29,6 +29,7 @@ struct train_opts {
 	struct window_opts window; /* roi 0: the patches' size */
 	int64_t save_every;       /* steps; 0: at validations and at the end */
 	int recompute;            /* enum net_recompute */
+	int tune;                 /* device_tune */
 	struct parallel_opts parallel;
 	int summary;              /* print the network's table to standard output instead of training */
 	volatile sig_atomic_t *stop; /* set by signals: SIGUSR1 saves, any other saves and ends; back to 0 after SIGUSR1 */

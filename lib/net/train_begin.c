@@ -55,6 +55,8 @@ static int open_device(struct train *r, struct err *e)
 	r->k = r->at.k = parallel_device(&r->par, r->o->device, (enum k_precision)r->h.precision, e);
 	if (!r->k)
 		return -1;
+	if (r->o->tune)
+		device_tune(r->k);
 	hyper_precision(&r->h, r->k->precision, r->at.options);
 	return 0;
 }

@@ -19,6 +19,7 @@ struct train {
 	struct model from;          /* of init or resume */
 	struct net *net;
 	struct optim optim;
+	uint8_t *label;             /* a batch's, on a device whose memory is not the host's */
 	struct feed *feed;
 	struct parallel par;
 	struct resume at;

@@ -2,15 +2,11 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/net/device.h"
 #include "lib/net/window_run.h"
 #include "lib/stream/values.h"
 
 enum { CHUNK = 1 << 14 };
-
-int window_on_host(const struct k_backend *k)
-{
-	return !strcmp(k->name, "cpu");
-}
 
 static int64_t plane(const struct tensor *t)
 {
@@ -25,9 +21,9 @@ int window_feed_open(struct window_feed *f, const struct k_backend *k, struct wi
 	*f = (struct window_feed){.k = k, .pipe = pipe, .image = image, .room = image->shape[1]};
 	if (!image->data && !(f->raw = mem_new((size_t)plane(image), dtype_size(image->dtype), "a slice", e)))
 		return -1;
-	if (!window_on_host(k) && !(f->row = mem_new((size_t)plane(image), sizeof *f->row, "a slice", e)))
+	if (!device_is_host(k) && !(f->row = mem_new((size_t)plane(image), sizeof *f->row, "a slice", e)))
 		return -1;
-	if (image->data && image->dtype == DT_F32 && window_on_host(k)) {
+	if (image->data && image->dtype == DT_F32 && device_is_host(k)) {
 		f->slab = image->data;
 		f->whole = 1;
 		return 0;
@@ -158,7 +154,7 @@ int window_feed_hold(struct window_feed *f, int64_t lo, int64_t hi, struct err *
 int64_t window_feed_look(const struct window_feed *f, struct tensor *t)
 {
 	*t = *f->image;
-	if (!window_on_host(f->k))
+	if (!device_is_host(f->k))
 		return 0;
 	*t = (struct tensor){.dtype = DT_F32, .rank = 4, .shape = {t->shape[0], f->room, t->shape[2], t->shape[3]}, .data = f->slab};
 	return f->first;

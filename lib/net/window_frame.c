@@ -2,6 +2,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/base/spool.h"
+#include "lib/net/device.h"
 #include "lib/net/window_run.h"
 
 /* A frame that is written while its result is made. */
@@ -174,7 +175,7 @@ int window_frame(const struct window_opts *o, const struct k_backend *k, struct 
 
 	if (!t || check_image(t, *nets, e))
 		return -1;
-	if ((keep || t->shape[0] > 1 || (o->skip_air && !window_on_host(k))) && stream_take(o->pipe->in, f, e))
+	if ((keep || t->shape[0] > 1 || (o->skip_air && !device_is_host(k))) && stream_take(o->pipe->in, f, e))
 		return window_broken(o->pipe);
 	j.image = keep ? *t : take_out(f, "image");
 	old = take_out(f, output == WINDOW_LABELS ? "pred" : "prob"); /* may be the mask */

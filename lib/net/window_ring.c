@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/net/device.h"
 #include "lib/net/window_run.h"
 
 enum { PIECE = 8 << 20 }; /* bytes of accumulators that are gone through at once: they stay in the processor's cache */
@@ -13,7 +14,7 @@ size_t window_memory(const struct window_opts *o, const struct k_backend *k, int
 	const int64_t deep = o->refine > 0 ? 2 * roi[0] : roi[0];
 	const double n = (double)sizeof(float) * (double)(classes + 1) * (double)size[2] * (double)size[1] * (double)(deep < size[0] ? deep : size[0]);
 
-	return window_on_host(k) && n > (double)o->room ? 0 : n < (double)(SIZE_MAX / 2) ? (size_t)n : SIZE_MAX / 2;
+	return device_is_host(k) && n > (double)o->room ? 0 : n < (double)(SIZE_MAX / 2) ? (size_t)n : SIZE_MAX / 2;
 }
 
 /* The importance map, moved to the device. */
@@ -25,7 +26,7 @@ static int weights(struct window_ring *r, struct err *e)
 
 	if (!w)
 		return -1;
-	if (window_on_host(r->k)) {
+	if (device_is_host(r->k)) {
 		r->weight = w;
 		return 0;
 	}
@@ -42,7 +43,7 @@ static int sums(struct window_ring *r, struct err *e)
 
 	if (mem_mul(&n, (size_t)r->depth, (size_t)r->plane) || mem_mul(&n, n, (size_t)r->classes + 1) || mem_mul(&n, n, sizeof(float)))
 		return err_set(e, NULL, "the accumulators of a slab do not fit in memory");
-	if (window_on_host(r->k) && n > r->o->room) {
+	if (device_is_host(r->k) && n > r->o->room) {
 		if (spool_open(&r->spool, e) || !(r->acc = spool_map(&r->spool, n, e)))
 			return -1;
 		r->mapped = n;
@@ -71,9 +72,9 @@ int window_ring_open(struct window_ring *r, const struct window_opts *o, const s
 	r->some = r->some < 1 ? 1 : r->some;
 	if (sums(r, e) || weights(r, e) || (o->refine > 0 && open_sure(r, e)))
 		return -1;
-	if (!window_on_host(k))
+	if (!device_is_host(k))
 		r->host = mem_new((size_t)(r->some * r->plane * classes), sizeof *r->host, "a part of the result", e);
-	return window_on_host(k) || r->host ? 0 : -1;
+	return device_is_host(k) || r->host ? 0 : -1;
 }
 
 void window_ring_close(struct window_ring *r)

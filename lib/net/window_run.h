@@ -65,9 +65,6 @@ int window_ring_flush(struct window_ring *r, int64_t z, struct err *e);
 /* Note that the error is one of reading or writing. Returns -1. */
 int window_broken(struct window_pipe *p);
 
-/* Is k's memory the host's? */
-int window_on_host(const struct k_backend *k);
-
 /* Has the window at start something that is neither air nor outside the mask? Always, where o asks for nothing. Looked at is what lies inside the
    image of so many slices, of which `part` [C,z,Y,X] begins at slice `first`. */
 int window_wanted(const struct window_opts *o, const struct tensor *part, int64_t first, int64_t slices, const int64_t start[3],

@@ -22,7 +22,7 @@ struct bench {
 	int64_t size[3], repeats;
 	float *m, *v;
 	uint8_t *label;
-	int detail, net, recompute, precision;
+	int detail, net, recompute, precision, tune;
 	const char *device;
 	struct out o;
 };
@@ -70,7 +70,7 @@ static int step(struct bench *b, struct err *e)
 	if (b->k->optimize(&a, w, g, b->m, b->v, total, e))
 		return -1;
 	net_changed(b->n);
-	return 0;
+	return b->k->copy(out, w, sizeof(float), K_TO_HOST, e); /* a GPU is waited for */
 }
 
 static int best_of(int64_t repeats, int (*run)(void *, struct err *), void *arg, double *best, struct err *e)
@@ -87,13 +87,14 @@ static int best_of(int64_t repeats, int (*run)(void *, struct err *), void *arg,
 	return 0;
 }
 
-struct one_call { struct net *n; int call; };
+struct one_call { struct bench *b; int call; };
 
 static int call_alone(void *arg, struct err *e)
 {
 	const struct one_call *c = arg;
+	float first;
 
-	return net_run_calls(c->n, c->call, c->call + 1, NULL, e);
+	return net_run_calls(c->b->n, c->call, c->call + 1, NULL, e) || c->b->k->copy(&first, net_input(c->b->n), sizeof first, K_TO_HOST, e);
 }
 
 enum { GROUP = 4 }; /* windows at once */
@@ -150,7 +151,7 @@ static int bare(struct bench *b, double *sum, struct err *e)
 	*sum = 0;
 	for (int i = 0; i < p->calls; i++) {
 		enum plan_do what = p->call[i].what;
-		struct one_call one = {b->n, i};
+		struct one_call one = {b, i};
 		double best = 0;
 
 		if ((what == PLAN_DO_CONV || what == PLAN_DO_DATA || what == PLAN_DO_WEIGHTS) && best_of(b->repeats, call_alone, &one, &best, e))
@@ -167,6 +168,7 @@ static int bare(struct bench *b, double *sum, struct err *e)
 static int measure(struct bench *b, const char *what, int train, struct err *e)
 {
 	int (*run)(struct bench *, struct err *) = train ? step : infer;
+	const char *given = getenv("NIIPIPE_CUDA");
 	double best = 1e30, busy = 1e30, convs;
 
 	if (plan(b, train, e) || run(b, e))
@@ -189,8 +191,12 @@ static int measure(struct bench *b, const char *what, int train, struct err *e)
 	if (b->detail > 1 && net_summary(b->n, &b->o, e))
 		return -1;
 	net_profile(b->n, b->detail);
+	if (!given)
+		setenv("NIIPIPE_CUDA", "sync", 1); /* every call by itself */
 	if (run(b, e) || net_profile_print(b->n, &b->o, e))
 		return -1;
+	if (!given)
+		unsetenv("NIIPIPE_CUDA");
 	net_profile(b->n, 0);
 	return 0;
 }
@@ -204,6 +210,8 @@ static int prepare(struct bench *b, struct err *e)
 
 	json_object_set_new(arch, arch_channels_key(arch), json_integer(1));
 	b->k = device_open(b->device, (enum k_precision)b->precision, e);
+	if (b->k && b->tune)
+		device_tune(b->k);
 	b->n = b->k ? net_new(arch, b->k, e) : NULL;
 	json_decref(arch);
 	if (!b->n || net_init(b->n, 1, e))
@@ -222,6 +230,7 @@ int main(int argc, char **argv)
 	struct bench b = {.size = {160, 160, 64}, .repeats = 5, .device = "cpu"};
 	const char *only = "";
 	int64_t detail = 1;
+	int tune = 0;
 	struct arg args[] = {
 		{'s', "size", ARG_INT, b.size, "D,H,W", "input", 1, 1024, 3},
 		{'n', "number", ARG_INT, &b.repeats, "N", "repeats", 1, 1000},
@@ -230,6 +239,7 @@ int main(int argc, char **argv)
 		{0, "precision", ARG_CHOICE, &b.precision, DEVICE_PRECISIONS, "of activations (auto)"},
 		{0, "only", ARG_STR, &only, "infer|train", "one of the two"},
 		{0, "recompute", ARG_CHOICE, &b.recompute, "none|norms|segments|auto", "of training (none)"},
+		{0, "tune", ARG_FLAG, &tune, NULL, "measure the ways there are for each convolution"},
 		{0, "detail", ARG_INT, &detail, "1|2", "2: a row a call", 1, 2},
 		{0}
 	};
@@ -238,7 +248,7 @@ int main(int argc, char **argv)
 	struct err e;
 
 	arg_parse(&spec, argc, argv, &c);
-	b.detail = (int)detail;
+	b.detail = (int)detail, b.tune = tune;
 	if (out_open(&b.o, NULL, 0, &e) || prepare(&b, &e))
 		err_die(&e);
 	if (strcmp(only, "train") && measure(&b, "infer", 0, &e))

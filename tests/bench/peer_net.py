@@ -1,5 +1,6 @@
-"""The peers' networks that tests/bench/net.c times, channels_last_3d: peer_net.py infer|train D,H,W REPEATS [NET [PRECISION]] -> best seconds, peak MB, processor
-seconds. fp32; bf16: all of it in bf16; autocast: weights in fp32, what torch thinks right in bf16."""
+"""The peers' networks that tests/bench/net.c times, channels_last_3d: peer_net.py infer|train D,H,W REPEATS [NET [PRECISION [DEVICE [compile]]]] -> best seconds,
+peak MB (of a GPU: its), processor seconds. fp32; tf32; bf16: all of it in bf16; autocast: weights in fp32, what torch thinks right in bf16. DEVICE: cpu, cuda
+(cudnn.benchmark on); compile: by torch.compile."""
 import resource
 import sys
 import time
@@ -11,6 +12,9 @@ from monai.networks.nets import AttentionUnet, DynUNet, SegResNet, SwinUNETR, UN
 mode, size, repeats = sys.argv[1], [int(v) for v in sys.argv[2].split(",")], int(sys.argv[3])
 name = sys.argv[4] if len(sys.argv) > 4 else "unet"
 precision = sys.argv[5] if len(sys.argv) > 5 else "fp32"
+device = sys.argv[6] if len(sys.argv) > 6 else "cpu"
+torch.backends.cudnn.benchmark = True
+torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
 
 
 def nnunet(residual):
@@ -32,9 +36,9 @@ NETS = {
     "attention-unet": lambda: AttentionUnet(3, 1, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2)),
 }
 torch.manual_seed(0)
-net = NETS[name]().to(memory_format=torch.channels_last_3d)
-x = torch.rand(1, 1, *size).to(memory_format=torch.channels_last_3d)
-y = (torch.rand(1, 1, *size) < 0.1).float()
+net = NETS[name]().to(device, memory_format=torch.channels_last_3d)
+x = torch.rand(1, 1, *size).to(device, memory_format=torch.channels_last_3d)
+y = (torch.rand(1, 1, *size) < 0.1).float().to(device)
 loss = DiceCELoss(to_onehot_y=True, softmax=True)
 if precision == "bf16":
     net, x = net.bfloat16(), x.bfloat16()
@@ -42,7 +46,7 @@ optimizer = torch.optim.AdamW(net.parameters(), 3e-4)
 
 
 def cast():
-    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "autocast")
+    return torch.autocast(device, torch.bfloat16, enabled=precision == "autocast")
 
 
 def infer():
@@ -64,10 +68,23 @@ def train():
 
 run = {"infer": infer, "train": train}[mode]
 net.train(mode == "train")
-run()
+if "compile" in sys.argv[7:]:
+    net = torch.compile(net)
+
+
+def wait():
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+for _ in range(3 if device == "cuda" else 1):
+    run()
+wait()
 best = busy = float("inf")
 for _ in range(repeats):
     begun, used = time.perf_counter(), time.process_time()
     run()
+    wait()
     best, busy = min(best, time.perf_counter() - begun), min(busy, time.process_time() - used)
-print(f"{best:.4f} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.1f} {busy:.4f}")
+peak = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(f"{best:.4f} {peak:.1f} {busy:.4f}")

@@ -1,6 +1,5 @@
 /* This machine in a GPU's place: memory that the host cannot touch but through copies and kernels, so that a tool that forgets where its data lies
-   ends with SIGSEGV here, not on somebody's GPU. SIM_WALL=0 leaves it in reach, for unit tests that look into it. */
-#include <pthread.h>
+   ends with SIGSEGV here, not on somebody's GPU. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,74 +7,76 @@
 
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/runtime.h"
-#include "kernels/gpu/wall.h"
+#include "lib/base/mem.h"
 #include "tests/sim/nccl/stream.h"
+#include "tests/sim/wall.h"
 
-enum { PAGE = 4096 };
-
-/* Every block begins with a page that says how long it is. */
-struct block { struct block *next, **link; size_t bytes; };
-
-static struct block *blocks;
-static int depth;
+struct block *sim_blocks;
+int sim_generation;
 void *gpu_stream = SIM_STREAM;
-
-static int reachable(void)
-{
-	const char *wall = getenv("SIM_WALL");
-
-	return wall && !strcmp(wall, "0");
-}
-
-static void protect(int how)
-{
-	if (reachable())
-		return;
-	for (struct block *b = blocks; b; b = b->next)
-		mprotect((char *)b + PAGE, b->bytes, how);
-}
-
-void wall_open(void)
-{
-	if (!depth++)
-		protect(PROT_READ | PROT_WRITE);
-}
-
-void wall_close(void)
-{
-	if (!--depth)
-		protect(PROT_NONE);
-}
+char gpu_name[120];
 
 int gpu_check(int code, const char *what, struct err *e)
 {
 	return code ? err_set(e, NULL, "cuda: %s: code %d", what, code) : 0;
 }
 
-int gpu_open(int index, char *name, size_t room, struct err *e)
+int gpu_open(int index, struct err *e)
 {
 	if (index)
 		return err_set(e, NULL, "cuda: there is no device %d (1 here, from 0)", index);
-	snprintf(name, room, "this machine in a GPU's place");
+	snprintf(gpu_name, sizeof gpu_name, "this machine in a GPU's place");
+	return 0;
+}
+
+/* SIM_MEMORY: bytes that the device has */
+size_t gpu_available(void)
+{
+	const char *all = getenv("SIM_MEMORY");
+	size_t used = 0;
+
+	for (const struct block *b = sim_blocks; b; b = b->next)
+		used += b->bytes;
+	return !all ? 0 : strtoull(all, NULL, 10) > used ? strtoull(all, NULL, 10) - used : 1;
+}
+
+void *gpu_host_alloc(size_t bytes, struct err *e)
+{
+	return mem_new(bytes, 1, "pinned memory", e);
+}
+
+void gpu_host_release(void *p)
+{
+	free(p);
+}
+
+/* Every time that is taken is less than the one before. */
+int gpu_clock(double *ms, struct err *e)
+{
+	static double next = 1e6;
+
+	(void)e;
+	if (ms)
+		*ms = next--;
 	return 0;
 }
 
 void *gpu_alloc(size_t bytes, struct err *e)
 {
 	size_t whole = (bytes / PAGE + 1) * PAGE;
-	struct block *b = mmap(NULL, PAGE + whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct block *b = getenv("SIM_MEMORY") && bytes > gpu_available() ? MAP_FAILED : mmap(NULL, PAGE + whole, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (b == MAP_FAILED) {
 		err_set(e, NULL, "not enough memory for the cuda device (needs %zu bytes)", bytes);
 		return NULL;
 	}
 	memset((char *)b + PAGE, 0xff, whole < 1 << 20 ? whole : 1 << 20); /* NaN where nothing was written */
-	b->bytes = whole, b->next = blocks, b->link = &blocks;
-	if (blocks)
-		blocks->link = &b->next;
-	blocks = b;
-	if (!reachable())
-		mprotect((char *)b + PAGE, whole, PROT_NONE);
+	*b = (struct block){sim_blocks, &sim_blocks, bytes, whole};
+	if (sim_blocks)
+		sim_blocks->link = &b->next;
+	sim_blocks = b, sim_generation++;
+	wall_open(NULL), wall_close(); /* it is out of reach from now on */
 	return (char *)b + PAGE;
 }
 
@@ -88,13 +89,14 @@ void gpu_release(void *p)
 	*b->link = b->next;
 	if (b->next)
 		b->next->link = b->link;
-	munmap(b, PAGE + b->bytes);
+	sim_generation++;
+	munmap(b, PAGE + b->whole);
 }
 
 int gpu_copy(void *to, const void *from, size_t bytes, enum k_copy dir, struct err *e)
 {
 	(void)dir, (void)e;
-	wall_open();
+	wall_open(NULL);
 	if (bytes)
 		memmove(to, from, bytes);
 	wall_close();
@@ -104,7 +106,7 @@ int gpu_copy(void *to, const void *from, size_t bytes, enum k_copy dir, struct e
 int gpu_zero(void *p, size_t bytes, struct err *e)
 {
 	(void)e;
-	wall_open();
+	wall_open(NULL);
 	if (bytes)
 		memset(p, 0, bytes);
 	wall_close();

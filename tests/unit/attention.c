@@ -51,7 +51,7 @@ static float *factors(const struct k_attention *g, const struct k_drop *d)
 
 	for (int i = 0; i < 3; i++)
 		rows *= (g->size[i] + g->window[i] - 1) / g->window[i];
-	f = malloc(sizeof *f * (size_t)(rows * u));
+	f = on_device(k, NULL, sizeof *f * (size_t)(rows * u));
 	for (int64_t i = 0; i < rows * u; i++)
 		f[i] = 1;
 	k->drop(d, f, 0, f, 0, rows, u, 0, &e);
@@ -102,7 +102,7 @@ static void attention_case(struct k_attention g, float rate)
 	ok(same, "the same with one thread and two");
 	for (int i = 0; i < 2; i++)
 		pair_free(y[i]), pair_free(dqkv[i]), pair_free(dbias[i]), pair_free(dtable[i]);
-	free(a.factor), pair_free(a.qkv), pair_free(a.bias), pair_free(a.table), pair_free(a.dy), pair_free(a.y);
+	k->release(a.factor), pair_free(a.qkv), pair_free(a.bias), pair_free(a.table), pair_free(a.dy), pair_free(a.y);
 }
 
 static const struct k_attention cases[] = {

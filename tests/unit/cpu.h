@@ -20,4 +20,15 @@ static inline const struct k_backend *cpu(enum k_precision precision)
 	return k;
 }
 
+/* What is in host memory as device memory that the test may look into; NULL: 0 in its place. Freed with k->release. */
+static inline void *on_device(const struct k_backend *k, const void *from, size_t bytes)
+{
+	struct err e;
+	void *p = k->alloc(bytes, &e);
+
+	if (p && (from ? k->copy(p, from, bytes, K_TO_DEVICE, &e) : k->zero(p, bytes, &e)))
+		printf("# %s\n", e.text);
+	return p;
+}
+
 #endif

@@ -291,18 +291,18 @@ static void norm_is_exact(void)
 	int64_t vox = 3000000;
 	struct k_norm g = {.n = 1, .vox = vox, .c = 1, .norm = K_NORM_INSTANCE, .eps = 1e-5f};
 	struct pair x = pair_new(vox, 1), y = pair_new(vox, 0);
-	float *scratch = k->alloc(k->norm_scratch(&g), &e), mean, rstd;
+	float *scratch = k->alloc(k->norm_scratch(&g), &e), *st = on_device(k, NULL, 2 * sizeof *st);
 	double m = 0, v = 0;
 
 	for (int64_t i = 0; i < vox; i++)
 		x.d[i] = x.f[i] += i < vox / 3 ? 1000 : 1010, m += x.d[i] / (double)vox;
 	for (int64_t i = 0; i < vox; i++)
 		v += (x.d[i] - m) * (x.d[i] - m) / (double)vox;
-	struct k_norm_fwd f = {.x = x.f, .y = y.f, .mean = &mean, .rstd = &rstd};
-	ok(!k->norm_forward(&g, &f, scratch, &e) && near_to(mean, m, 0, 1e-7) && near_to(rstd, 1 / sqrt(v + 1e-5), 0, 1e-6),
-		"mean %.9g of %.9g, rstd %.9g of %.9g", (double)mean, m, (double)rstd,
+	struct k_norm_fwd f = {.x = x.f, .y = y.f, .mean = st, .rstd = st + 1};
+	ok(!k->norm_forward(&g, &f, scratch, &e) && near_to(st[0], m, 0, 1e-7) && near_to(st[1], 1 / sqrt(v + 1e-5), 0, 1e-6),
+		"mean %.9g of %.9g, rstd %.9g of %.9g", (double)st[0], m, (double)st[1],
 	   1 / sqrt(v + 1e-5));
-	k->release(scratch), pair_free(x), pair_free(y);
+	k->release(scratch), k->release(st), pair_free(x), pair_free(y);
 }
 
 static void slices(void)
@@ -347,8 +347,9 @@ static void others_threads(void)
 	struct k_norm g = {.n = 2, .vox = vox, .c = 2, .norm = K_NORM_INSTANCE, .act = K_ACT_PRELU, .alphas = 1, .eps = 1e-5f};
 	struct k_loss l = {.n = 2, .vox = vox, .k = 2, .w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f};
 	struct pair x = pair_new(n, 3), dy = pair_new(n, 1), y[2] = {pair_new(n, 0), pair_new(n, 0)}, dx[2] = {pair_new(n, 0), pair_new(n, 0)};
-	float alpha = 0.25f, dalpha[2] = {0}, st[2][8];
-	uint8_t *label = malloc((size_t)(2 * vox));
+	float *alpha = on_device(k, (float[]){0.25f}, sizeof *alpha), *dalpha = on_device(k, NULL, 2 * sizeof *dalpha), *st = on_device(k, NULL,
+		16 * sizeof *st);
+	uint8_t *label = on_device(k, NULL, (size_t)(2 * vox));
 	void *scratch = k->alloc(k->norm_scratch(&g) + k->loss_scratch(&l), &e);
 	double out[2][4];
 	int bad = 0;
@@ -356,21 +357,21 @@ static void others_threads(void)
 	for (int64_t i = 0; i < 2 * vox; i++)
 		label[i] = i % 5 == 0;
 	for (int i = 0; i < 2; i++) {
-		struct k_norm_fwd f = {.x = x.f, .alpha = &alpha, .y = y[i].f, .mean = st[i], .rstd = st[i] + 4};
-		struct k_norm_bwd b = {.dy = dy.f, .x = x.f, .alpha = &alpha, .mean = st[i], .rstd = st[i] + 4, .dx = dx[i].f, .dalpha = &dalpha[i]};
+		struct k_norm_fwd f = {.x = x.f, .alpha = alpha, .y = y[i].f, .mean = st + 8 * i, .rstd = st + 8 * i + 4};
+		struct k_norm_bwd b = {.dy = dy.f, .x = x.f, .alpha = alpha, .mean = st + 8 * i, .rstd = st + 8 * i + 4, .dx = dx[i].f, .dalpha = &dalpha[i]};
 
 		omp_set_num_threads(i + 1);
 		bad |= k->norm_forward(&g, &f, scratch, &e) || k->norm_backward(&g, &b, scratch, &e) || k->sum_squares(x.f, n, &out[i][3], &e);
 	}
 	bad |= memcmp(y[0].f, y[1].f, sizeof(float) * (size_t)n) || memcmp(dx[0].f, dx[1].f, sizeof(float) * (size_t)n) || memcmp(&dalpha[0], &dalpha[1],
-		sizeof dalpha[0]);
+		sizeof *dalpha);
 	for (int i = 0; i < 2; i++) {
 		omp_set_num_threads(i + 1);
 		bad |= k->loss(&l, x.f, label, dx[i].f, out[i], scratch, &e);
 	}
 	bad |= memcmp(out[0], out[1], sizeof out[0]) || memcmp(dx[0].f, dx[1].f, sizeof(float) * (size_t)n);
 	ok(!bad, "norm, loss and sum of squares: the same with one thread and two");
-	free(label), k->release(scratch), pair_free(x), pair_free(dy);
+	k->release(label), k->release(alpha), k->release(dalpha), k->release(st), k->release(scratch), pair_free(x), pair_free(dy);
 	for (int i = 0; i < 2; i++)
 		pair_free(y[i]), pair_free(dx[i]);
 }

@@ -88,7 +88,7 @@ static void against_reference(const struct k_loss *g, int which)
 	int64_t vox = g->n * g->vox, count = vox * g->k;
 	float *l = floats(count, 4), *d = floats(count, 0);
 	double *exact = malloc(sizeof *exact * (size_t)count), got[3], want[3], again[3], bad = 0;
-	uint8_t *label = malloc((size_t)vox);
+	uint8_t *label = on_device(k, NULL, (size_t)vox);
 	void *scratch = k->alloc(k->loss_scratch(g), &e);
 	int failed, classes = g->k == 1 ? 2 : (int)g->k;
 
@@ -108,7 +108,7 @@ static void against_reference(const struct k_loss *g, int which)
 	label[vox - 1] = (uint8_t)(classes + (g->masked && g->ignore == classes));
 	failed = k->loss(g, l, label, NULL, again, scratch, &e);
 	ok(failed == -1 && strstr(e.text, "at voxel"), "%s", e.text);
-	free(label), free(exact), k->release(scratch), k->release(l), k->release(d);
+	k->release(label), free(exact), k->release(scratch), k->release(l), k->release(d);
 }
 
 /* The same bytes with one thread and with two. */
@@ -117,7 +117,7 @@ static void threads(void)
 	const struct k_loss g = {.n = 2, .vox = 50021, .k = 3, .w_dice = 1, .w_ce = 1, .entropy = K_FOCAL, .gamma = 2, .pos = 1, .neg = 1, SMOOTH};
 	int64_t vox = g.n * g.vox, n = vox * g.k;
 	float *l = floats(n, 3), *d[2] = {floats(n, 0), floats(n, 0)};
-	uint8_t *label = malloc((size_t)vox);
+	uint8_t *label = on_device(k, NULL, (size_t)vox);
 	void *scratch = k->alloc(k->loss_scratch(&g), &e);
 	double out[2][3];
 	int bad = 0;
@@ -129,7 +129,7 @@ static void threads(void)
 		bad |= k->loss(&g, l, label, d[i], out[i], scratch, &e);
 	}
 	ok(!bad && !memcmp(out[0], out[1], sizeof out[0]) && !memcmp(d[0], d[1], sizeof(float) * (size_t)n), "the same with one thread and two");
-	free(label), k->release(scratch), k->release(l), k->release(d[0]), k->release(d[1]);
+	k->release(label), k->release(scratch), k->release(l), k->release(d[0]), k->release(d[1]);
 }
 
 static void sums(void)
@@ -164,7 +164,11 @@ static int options_of(const char *text, struct hyper *h)
 
 static float *values(const struct frame *f, const char *name)
 {
-	return tensor_to_f32(frame_find(f, name), &e);
+	const struct tensor *t = frame_find(f, name);
+	float *host = tensor_to_f32(t, &e), *own = on_device(k, host, sizeof *host * (size_t)tensor_count(t));
+
+	free(host);
+	return own;
 }
 
 /* Options as a checkpoint has them, or MONAI's configuration, whose terms are not told apart */
@@ -191,11 +195,12 @@ static void golden_loss(const struct frame *f)
 	struct hyper h;
 	struct loss loss;
 	int said, failed = golden_options(f, (int)t->shape[2], &h) || loss_make(&loss, &h, (int)t->shape[2], &e);
+	uint8_t *truth = on_device(k, frame_find(f, "truth")->data, frame_find(f, "truth")->size);
 	void *scratch;
 
 	loss.terms.n = t->shape[0], loss.terms.vox = t->shape[1], loss.terms.k = t->shape[2];
 	scratch = k->alloc(k->loss_scratch(&loss.terms), &e);
-	failed = failed || k->loss(&loss.terms, l, frame_find(f, "truth")->data, d, got, scratch, &e);
+	failed = failed || k->loss(&loss.terms, l, truth, d, got, scratch, &e);
 	got[0] += loss.offset * (double)loss.terms.w_dice, got[1] += loss.offset;
 	said = sscanf(frame_meta(f, "value"), "%lf,%lf,%lf", &want[0], &want[1], &want[2]);
 	ok(said == (frame_meta(f, "config") ? 1 : 3), "%s", frame_id(f));
@@ -205,7 +210,7 @@ static void golden_loss(const struct frame *f)
 		most = fmax(most, fabs((double)grad[i])), worst = fmax(worst, fabs((double)(grad[i] - d[i])));
 	ok(!failed && bad < 1e-5, "%s: %.8g, expected %.8g, off by %.1e", frame_id(f), got[0], want[0], bad);
 	ok(!failed && worst < 1e-5 * most, "its gradient: off by %.1e of the largest", worst / most);
-	free(l), free(grad), k->release(d), k->release(scratch);
+	k->release(l), k->release(grad), k->release(d), k->release(truth), k->release(scratch);
 }
 
 static void golden_optim(const struct frame *f)
@@ -228,7 +233,7 @@ static void golden_optim(const struct frame *f)
 	for (int64_t i = 0; i < n; i++)
 		bad = fmax(bad, fabs((double)(w[i] - after[i])) / (1 + fabs((double)after[i])));
 	ok(bad < 1e-6, "after %lld steps: off by %.1e", (long long)t->shape[0], bad);
-	free(w), free(g), free(after), k->release(m), k->release(v);
+	k->release(w), k->release(g), k->release(after), k->release(m), k->release(v);
 }
 
 static void golden_frames(const char *path, void (*one_case)(const struct frame *), int least)

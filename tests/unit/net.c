@@ -65,6 +65,17 @@ static void channels_last(float *to, const float *from, int64_t n, int64_t c, in
 				to[(i * vox + v) * c + j] = from[(i * c + j) * vox + v];
 }
 
+/* Where the backend can read a case's labels: those of the last one asked for */
+static const uint8_t *labels(const struct frame *f)
+{
+	static uint8_t *own;
+	const struct tensor *t = frame_find(f, "label");
+
+	k->release(own);
+	own = on_device(k, t->data, t->size);
+	return own;
+}
+
 static void set_input(struct net *n, const struct frame *f)
 {
 	const struct tensor *t = frame_find(f, "input");
@@ -102,7 +113,7 @@ static void logits(struct net *n, const struct frame *f, const char *name, const
 
 static void losses(struct net *n, const struct frame *f, const char *name)
 {
-	const uint8_t *label = frame_find(f, "label")->data;
+	const uint8_t *label = labels(f);
 
 	for (size_t i = 0; i < sizeof LOSSES / sizeof *LOSSES; i++) {
 		const struct tensor *t = frame_find(f, LOSSES[i].name);
@@ -124,7 +135,7 @@ static void gradients(struct net *n, const struct frame *f, const char *name)
 	int count;
 
 	net_zero_grad(n, &e);
-	if (net_backward(n, &LOSSES[0].terms, frame_find(f, "label")->data, out, &e))
+	if (net_backward(n, &LOSSES[0].terms, labels(f), out, &e))
 		printf("# %s\n", e.text);
 	ok(near_to(out[0], *(double *)frame_find(f, LOSSES[0].name)->data, 0, allowed.loss), "%s: the loss with its gradient, %.7f", name, out[0]);
 	p = net_params(n, &count);
@@ -196,7 +207,7 @@ static void steps(struct net *n, const struct frame *f, const char *name)
 
 		set_input(n, f);
 		net_zero_grad(n, &e);
-		if (!net_forward(n, &e) || net_backward(n, &LOSSES[0].terms, frame_find(f, "label")->data, out, &e) || k->optimize(&a, w, g, m, v, total, &e))
+		if (!net_forward(n, &e) || net_backward(n, &LOSSES[0].terms, labels(f), out, &e) || k->optimize(&a, w, g, m, v, total, &e))
 			printf("# %s\n", e.text);
 		net_changed(n);
 		worst = fmax(worst, fabs(out[0] - want[i]) / want[i]);
@@ -225,7 +236,7 @@ static void to_and_fro(struct net *n, const struct frame *f, const char *name)
 			memcpy(first, l, (size_t)count * sizeof *first);
 		else
 			ok(!memcmp(first, l, (size_t)count * sizeof *first), "%s: same logits with one thread and two", name);
-		net_backward(n, &LOSSES[0].terms, frame_find(f, "label")->data, out, &e);
+		net_backward(n, &LOSSES[0].terms, labels(f), out, &e);
 		if (threads == 1)
 			memcpy(grad, g, (size_t)total * sizeof *grad);
 		else

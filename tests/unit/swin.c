@@ -72,7 +72,7 @@ static struct net *open_case(const char *name, const char *text, const int64_t s
 		return NULL;
 	fill(n);
 	fill_input(n);
-	*label = malloc((size_t)vox);
+	*label = on_device(k, NULL, (size_t)vox);
 	for (int64_t v = 0; v < vox; v++)
 		(*label)[v] = (uint8_t)((noise(crc_of("label"), v) + 1) / 2 * net_classes(n));
 	return n;
@@ -193,7 +193,7 @@ static void step(struct net *n, const char *line, const struct k_loss *terms, co
 
 	net_block(n, &w, &g, &total);
 	if (!s->m)
-		s->m = calloc((size_t)total, sizeof *s->m), s->v = calloc((size_t)total, sizeof *s->v);
+		s->m = on_device(k, NULL, (size_t)total * sizeof *s->m), s->v = on_device(k, NULL, (size_t)total * sizeof *s->v);
 	fill_input(n);
 	net_zero_grad(n, &e);
 	if (sscanf(line, "step %lf", &want) != 1 || !net_forward(n, &e) || net_backward(n, terms, label, out, &e) ||
@@ -244,7 +244,7 @@ static void finish(struct net *n, const char *name, const struct seen *s)
 			product);
 	if (s->steps)
 		ok(s->steps == 5 && s->step_off < (half ? 1e-2 : 1e-3), "%s: losses of five AdamW steps (%.1e)", name, s->step_off);
-	free(s->m), free(s->v);
+	k->release(s->m), k->release(s->v);
 	net_free(n);
 }
 
@@ -270,7 +270,7 @@ static void cases(enum k_precision precision)
 			n = NULL;
 			if (sscanf(line, "case %39s %1499s %lld %lld %lld %lld", name, arch, &batch, &d, &h, &w) != 6)
 				break;
-			free(label);
+			k->release(label);
 			label = NULL;
 			seen = (struct seen){.values = frame_need(&v, name, &e)};
 			if (!seen.values)
@@ -294,7 +294,8 @@ static void cases(enum k_precision precision)
 		}
 	}
 	finish(n, name, &seen);
-	free(label);
+	if (k)
+		k->release(label);
 	frame_free(&v);
 	stream_close(values);
 	if (f)

@@ -1,0 +1,143 @@
+/* The wall between host and device, from both sides. The host: device memory is protected but while a kernel or a copy runs; SIM_WALL=0 leaves it in
+   reach, for unit tests that look into it. Kernels: gcc calls a function here before every access they make (-fsanitize=kernel-address); what is
+   neither device memory, to the byte, nor a kernel's own stack or constants is what a GPU would stop at, or worse, not stop at. */
+#define _GNU_SOURCE
+#include "tests/sim/wall.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { SEEN = 8, ABOVE = 2048 }; /* blocks a thread remembers; bytes of arguments above a launcher's frame */
+
+struct span { uintptr_t lo, hi; };
+
+extern const char __ehdr_start[] __attribute__((visibility("hidden"))), _end[] __attribute__((visibility("hidden")));
+
+static const char *running;
+static int depth;
+static struct span launcher; /* the host's stack, as far as kernels have it; its bottom never moves */
+
+static struct span own_stack(void)
+{
+	pthread_attr_t a;
+	struct span s = {0, 0};
+	void *lo;
+	size_t n;
+
+	if (!pthread_getattr_np(pthread_self(), &a)) {
+		if (!pthread_attr_getstack(&a, &lo, &n))
+			s = (struct span){(uintptr_t)lo, (uintptr_t)lo + n};
+		pthread_attr_destroy(&a);
+	}
+	return s;
+}
+
+static int reachable(void)
+{
+	const char *wall = getenv("SIM_WALL");
+
+	return wall && !strcmp(wall, "0");
+}
+
+static void protect(int how)
+{
+	if (reachable())
+		return;
+	for (struct block *b = sim_blocks; b; b = b->next)
+		mprotect((char *)b + PAGE, b->whole, how);
+}
+
+void wall_open(const char *kernel)
+{
+	if (depth++)
+		return;
+	protect(PROT_READ | PROT_WRITE);
+	if (!launcher.lo)
+		launcher = own_stack(); /* always the same thread's */
+	launcher.hi = (uintptr_t)__builtin_frame_address(0) + ABOVE;
+	running = kernel;
+}
+
+void wall_close(void)
+{
+	if (--depth)
+		return;
+	running = NULL;
+	protect(PROT_NONE);
+}
+
+static int within(struct span s, uintptr_t at, size_t n)
+{
+	return at >= s.lo && at + n <= s.hi;
+}
+
+static int in_block(uintptr_t at, size_t n)
+{
+	static _Thread_local struct span seen[SEEN];
+	static _Thread_local int generation, next;
+
+	if (generation != sim_generation)
+		memset(seen, 0, sizeof seen), generation = sim_generation;
+	for (int i = 0; i < SEEN; i++)
+		if (within(seen[i], at, n))
+			return 1;
+	for (struct block *b = sim_blocks; b; b = b->next) {
+		struct span s = {(uintptr_t)b + PAGE, (uintptr_t)b + PAGE + b->bytes};
+
+		if (within(s, at, n)) {
+			seen[next++ % SEEN] = s;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static void look(uintptr_t at, size_t n, const char *does)
+{
+	static _Thread_local struct span stack;
+	const char *kernel = running;
+
+	if (!kernel || in_block(at, n) || within(launcher, at, n))
+		return;
+	if (!stack.hi)
+		stack = own_stack();
+	if (launcher.lo != stack.lo && within(stack, at, n))
+		return;
+	if (at >= (uintptr_t)__ehdr_start && at < (uintptr_t)_end)
+		return;
+	fprintf(stderr, "kernel %s %s %zu bytes at %#zx: no device memory\n", kernel, does, n, (size_t)at);
+	abort();
+}
+
+#define LOOKS(n) \
+	void __asan_load##n##_noabort(uintptr_t at); \
+	void __asan_store##n##_noabort(uintptr_t at); \
+	void __asan_load##n##_noabort(uintptr_t at) { look(at, n, "reads"); } \
+	void __asan_store##n##_noabort(uintptr_t at) { look(at, n, "writes"); }
+LOOKS(1)
+LOOKS(2)
+LOOKS(4)
+LOOKS(8)
+LOOKS(16)
+
+void __asan_loadN_noabort(uintptr_t at, size_t n);
+void __asan_storeN_noabort(uintptr_t at, size_t n);
+void __asan_handle_no_return(void);
+
+void __asan_loadN_noabort(uintptr_t at, size_t n)
+{
+	look(at, n, "reads");
+}
+
+void __asan_storeN_noabort(uintptr_t at, size_t n)
+{
+	look(at, n, "writes");
+}
+
+void __asan_handle_no_return(void)
+{
+}
