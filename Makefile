@@ -36,7 +36,7 @@ $(B)/bin/%: $(B)/obj/tools/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
 	$(CC) -fopenmp -Wl,--as-needed -Wl,-z,now $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(B)/obj/lib/volume/report_files.o: lib/volume/report.css lib/volume/report.js pipelines/curves.gp
+$(B)/obj/lib/volume/report/report_files.o: lib/volume/report/report.css lib/volume/report/report.js pipelines/curves.gp
 
 include kernels/kernels.mk
 include kernels/gpu/gpu.mk

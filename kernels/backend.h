@@ -1,5 +1,5 @@
 /* What a device does for the engine: one table of functions, filled by a shared object (niipipe-cpu.so, niipipe-cuda.so) that tools load
-   with dlopen (lib/net/device.h); its one exported symbol is k_backend_get.
+   with dlopen (lib/net/run/device.h); its one exported symbol is k_backend_get.
 
    Layout: activations and their gradients are N,D,H,W,C, channels innermost, D,H,W = Z,Y,X, and of the table's precision: void * here, floats or
    bfloat16. Everything else is fp32, and so is all arithmetic but for the factors of a convolution's products. `vox` is n*d*h*w. A pitch is the
@@ -177,7 +177,7 @@ struct k_optim {
 	float scale;
 };
 
-/* Sliding windows over an image [c,Z,Y,X] (host memory on the CPU, device memory else), see lib/net/window.h. flip: bit a says that axis a
+/* Sliding windows over an image [c,Z,Y,X] (host memory on the CPU, device memory else), see lib/net/window/window.h. flip: bit a says that axis a
    (d,h,w = 0,1,2) runs backwards in the window's input and logits. */
 enum k_pad { K_PAD_CONSTANT, K_PAD_REFLECT, K_PAD_REPLICATE, K_PAD_CIRCULAR }; /* as PyTorch's; reflect: less than the size, circular: at most it */
 struct k_gather {

@@ -1,4 +1,4 @@
-/* Sliding windows (lib/net/window.h), memory-bound: rows of x, threads over z and y.
+/* Sliding windows (lib/net/window/window.h), memory-bound: rows of x, threads over z and y.
    gather  x[d][h][w][c] = image[c][start+d,h,w], what `pad` says outside
    blend   acc[z][y][x][k] += weight[d,h,w] logits[d][h][w][k];  sum[z][y][x] += weight[d,h,w], where the window meets the slab
    divide  acc[v][k] /= sum[v]

@@ -61,7 +61,8 @@ rows() {
 		printf '%s: %s\nexpected: %s\nfound: %s\n' "$case" "${cmd[*]}" "$want" "$said"
 		bad=1
 	done
-	[ "$bad" -eq 0 ] && [ "$n" -gt 0 ]
+	[ "$bad" -eq 0 ]
+	[ "$n" -gt 0 ]
 }
 
 @test "nii-normalize" {

@@ -79,7 +79,8 @@ cut_data() {
 	run "$BIN/$1" "${@:2}" <"$BATS_TEST_TMPDIR/cut.ts"
 	[ "$status" -eq 1 ] && [[ $output == *"$1: standard input: ends inside a frame's data (offset $((size - 1)), expected "* ]] || return 1
 	run bash -c 'cat "$1" | "$2" "${@:3}"' - "$BATS_TEST_TMPDIR/cut.ts" "$BIN/$1" "${@:2}"
-	[ "$status" -eq 1 ] && [[ $output == *"$1: standard input: ends inside a frame's data (offset $((size - 1)), expected "* ]]
+	[ "$status" -eq 1 ]
+	[[ $output == *"$1: standard input: ends inside a frame's data (offset $((size - 1)), expected "* ]]
 }
 @test "a truncated stream is an error, from a file and from a pipe" { each_filter cut_data; }
 
@@ -95,7 +96,8 @@ junk() {
 
 full() {
 	run bash -c '"$1" "${@:3}" <"$2" >/dev/full' - "$BIN/$1" "$BATS_FILE_TMPDIR/sample.ts" "${@:2}"
-	[ "$status" -eq 1 ] && [[ $output == "$1: standard output: cannot write (offset "*"): No space left on device" ]]
+	[ "$status" -eq 1 ]
+	[[ $output == "$1: standard output: cannot write (offset "*"): No space left on device" ]]
 }
 @test "a full disk is an error" { each_filter full; }
 

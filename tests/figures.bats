@@ -64,12 +64,14 @@ refused() { # refused MESSAGE ARGUMENT...
 	refused "figures.mk: one.tsv: not one value of 'dice'" SCORES=one.tsv METRICS=dice LABEL=3
 	refused "figures.mk: SIZE: 12 is not WIDTH,HEIGHT in cm" LOG=train.tsv SIZE=12
 	run make -s -f "$ROOT/pipelines/figures.mk" SCORES=absent.tsv figures
-	[ "$status" -ne 0 ] && [[ $output == *"No rule to make target 'absent.tsv'"* ]]
+	[ "$status" -ne 0 ]
+	[[ $output == *"No rule to make target 'absent.tsv'"* ]]
 }
 
 @test "a table's text never becomes a command" {
 	printf 'step\tloss\n1\t1\nEOD\t1\n!touch owned\t1\n`touch owned`\t$(touch owned)\n' >log.tsv
 	printf "id\tlabel\tdice\na\t1\t0.5\nb\t1\tEOD\n!touch owned\t1\t'. system(\"touch owned\") .'\n" >s.tsv
 	figures LOG=log.tsv SCORES=s.tsv METRICS=dice FORMATS=svg
-	[ ! -e owned ] && [ "$(points figures/dice.svg)" -eq 1 ]
+	[ ! -e owned ]
+	[ "$(points figures/dice.svg)" -eq 1 ]
 }

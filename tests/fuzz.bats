@@ -20,7 +20,8 @@ mutated() { # mutated TARGET ROUNDS SEED...: those and the seeds of tests/fuzz/T
 	[ ! -d "tests/fuzz/$target" ] || set -- "$@" tests/fuzz/"$target"/*
 	run bash -c 'ulimit -c 0; [ "$TIMES" -gt 1 ] || ulimit -v 6000000; exec "$@"' - "$MUTATE_BUILD/mutate/$target" "$rounds" "$dict" "$@"
 	echo "$output" | tail -n 40
-	[ "$status" -eq 0 ] && [ "${lines[-1]}" = "$(($# * (rounds + 1))) inputs" ]
+	[ "$status" -eq 0 ]
+	[ "${lines[-1]}" = "$(($# * (rounds + 1))) inputs" ]
 }
 
 @test "a frame, a stream" { mutated stream 400; }

@@ -63,7 +63,8 @@ rows() {
 		# shellcheck disable=SC2086
 		cat "${cmd##* }" | within "$bytes" "$mib" ${cmd% *} - || bad=1
 	done
-	[ "$n" -gt 0 ] && [ "$bad" -eq 0 ]
+	[ "$n" -gt 0 ]
+	[ "$bad" -eq 0 ]
 }
 
 @test "nii-read: an image of any size in next to nothing; a label whole" {

@@ -128,7 +128,7 @@ trains() {
 	says 1 "seg-train: the network segresnet has no channels to choose" --net segresnet --channels 8,16
 	says 1 "seg-train: the network dynunet has no residual units to choose" --net dynunet --res-units 2
 	says 1 "seg-train: SegResNet: blocks_up must have 3 entries, one fewer than blocks_down" --arch '{"_target_": "SegResNet", "blocks_up": [1]}'
-	says 1 "seg-train: PlainConvUNet: strides must have 3 entries, not 2" --net nnunet --channels 4,8,8 --strides 2
+	says 1 "seg-train: 1 strides for 3 levels of channels: one fewer is wanted" --net nnunet --channels 4,8,8 --strides 2
 }
 
 # Every network in bf16: the same bytes with one thread and two, and when it goes on without a word about it; the checkpoint is F32.

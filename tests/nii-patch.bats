@@ -104,11 +104,13 @@ starts() { grep -ao 'box..:[^]]*' "$1" | cut -d'[' -f2 | cut -d, -f1-3; }
 	[ "$(starts p | sort -u | wc -l)" -eq 11 ]
 	nii-patch -s 1,1,1 --classes 3,1 -n 4000 --seed 1 l.ts >p
 	n=$(starts p | grep -cE '^([4-8],4,0|[0-5],5,0)$') # a quarter of them: 1000, standard deviation 27
-	[ "$n" -gt 890 ] && [ "$n" -lt 1110 ]
+	[ "$n" -gt 890 ]
+	[ "$n" -lt 1110 ]
 	# the ratio of a class that a volume has not goes to the others
 	nii-patch -s 1,1,1 --classes 1,1,98 -n 4000 --seed 1 l.ts >p
 	n=$(starts p | grep -cE '^([4-8],4,0|[0-5],5,0)$')
-	[ "$n" -gt 1870 ] && [ "$n" -lt 2130 ]
+	[ "$n" -gt 1870 ]
+	[ "$n" -lt 2130 ]
 	fails 1 "nii-patch: v.ts: b: no voxel of the classes that --classes gives a share" nii-patch -s 1 --classes 0,1 -n 4 --seed 5 v.ts
 }
 
@@ -138,7 +140,8 @@ starts() { grep -ao 'box..:[^]]*' "$1" | cut -d'[' -f2 | cut -d, -f1-3; }
 	[ "$(starts s1)" = "$(starts p | awk 'NR % 3 == 2')" ]
 	nii-patch -s 1,1,1 --oversample 0.33 -n 3000 --seed 1 a.ts >p
 	n=$(starts p | grep -cE '^([4-8],4,0|[0-5],5,0)$') # 0.33 + 0.67 * 11/315: 1060, standard deviation 26
-	[ "$n" -gt 950 ] && [ "$n" -lt 1170 ]
+	[ "$n" -gt 950 ]
+	[ "$n" -lt 1170 ]
 	# no foreground: anywhere; the volume is thought padded to the patch, at both ends where it is odd
 	nii-patch -s 4,11,2 --oversample 1 -n 40 --seed 1 v.ts >p
 	ts-select --id b p >b
@@ -153,7 +156,8 @@ starts() { grep -ao 'box..:[^]]*' "$1" | cut -d'[' -f2 | cut -d, -f1-3; }
 	nii-patch -s 1 --weight map -n 4000 --seed 1 w.ts >p
 	[ "$(starts p | sort -u | tr '\n' ' ')" = "1,0,0 3,0,0 " ]
 	n=$(starts p | grep -c ^1)
-	[ "$n" -gt 890 ] && [ "$n" -lt 1110 ]
+	[ "$n" -gt 890 ]
+	[ "$n" -lt 1110 ]
 	fails 1 "nii-patch: v.ts: a: no tensor 'map' in this frame" nii-patch -s 1 --weight map -n 4 v.ts
 	raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"w","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"U8","shape":[1,1,1,2],"data_offsets":[0,2]},"map":{"dtype":"I8","shape":[2],"data_offsets":[2,4]},"neg":{"dtype":"I8","shape":[1,1,2],"data_offsets":[4,6]}}' \
 		'\1\2\3\4\377\377' >x.ts

@@ -41,7 +41,8 @@ sums() { sha256sum | cut -d' ' -f1; }
 	for i in 0 1; do # 5 to 20 mL of voxels of 58.32 mm3, give or take a third
 		n=$(ts-select --index $i a.ts | nii-write | tail -c $((96 * 96 * 64)) | tr -d '\0' | wc -c)
 		echo "voxels $n"
-		[ "$n" -ge 55 ] && [ "$n" -le 460 ]
+		[ "$n" -ge 55 ]
+		[ "$n" -le 460 ]
 	done
 	run ts-cmp -q scans.ts a.ts
 	[ "$status" = 1 ]

@@ -54,7 +54,9 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 
 @test "one picture a frame under -d" {
 	nii-phantom -n 2 -s 20,20,10 | nii-view -d .
-	[ -s phantom-0001.png ] && [ -s phantom-0002.png ] && [ "$(ls)" = "$(printf 'phantom-0001.png\nphantom-0002.png')" ]
+	[ -s phantom-0001.png ]
+	[ -s phantom-0002.png ]
+	[ "$(ls)" = "$(printf 'phantom-0001.png\nphantom-0002.png')" ]
 }
 
 @test "errors" {
@@ -93,6 +95,7 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 	for n in 2 3 7 20; do
 		nii-view --montage $n --zoom 1 -o a.png ill.ts
 		nii-view --montage $n --zoom 1 -o b.png healthy.ts
-		[ -s a.png ] && [ -s b.png ]
+		[ -s a.png ]
+		[ -s b.png ]
 	done
 }

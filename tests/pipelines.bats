@@ -35,8 +35,10 @@ setup() {
 		rm -rf out
 		run "$segment" -j $j -d out "$model" bad/junk.nii bad/phantom-0010.nii.gz
 		echo "$output"
-		[ "$status" = 1 ] && [ "$(ls out)" = phantom-0010.nii.gz ]
-		[[ $output == *"segment.sh: bad/junk.nii: failed: nii-read: bad/junk.nii: "* ]] && [[ $output == *"segment.sh: 1 of 2 failed" ]]
+		[ "$status" = 1 ]
+		[ "$(ls out)" = phantom-0010.nii.gz ]
+		[[ $output == *"segment.sh: bad/junk.nii: failed: nii-read: bad/junk.nii: "* ]]
+		[[ $output == *"segment.sh: 1 of 2 failed" ]]
 	done
 }
 
@@ -48,8 +50,10 @@ setup() {
 	rm -rf out
 	run "$segment" -d out "$model" stop/phantom-0010.nii.gz stop/nan.nrrd stop/phantom-0011.nii.gz
 	echo "$output"
-	[ "$status" = 1 ] && [ "$(ls out | tr '\n' ' ')" = "phantom-0010.nii.gz phantom-0011.nii.gz " ]
-	[[ $output == *"segment.sh: stop/nan.nrrd: failed: "*"not finite"* ]] && [[ $output == *"segment.sh: 1 of 3 failed" ]]
+	[ "$status" = 1 ]
+	[ "$(ls out | tr '\n' ' ')" = "phantom-0010.nii.gz phantom-0011.nii.gz " ]
+	[[ $output == *"segment.sh: stop/nan.nrrd: failed: "*"not finite"* ]]
+	[[ $output == *"segment.sh: 1 of 3 failed" ]]
 	nii-read out/phantom-0011.nii.gz | nii-write -o a.nii.gz
 	"$segment" --effort 3 -d alone "$model" stop/phantom-0011.nii.gz
 	ts-cmp <(nii-read alone/phantom-0011.nii.gz) <(nii-read out/phantom-0011.nii.gz)

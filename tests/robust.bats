@@ -59,12 +59,14 @@ long() { [ -n "${NIIPIPE_LONG:-}" ] || skip "NIIPIPE_LONG=1 runs it"; }
 	done
 	# a second case cut: the first one's mask was on its way, nothing may pretend to be complete
 	run bash -c 'set -o pipefail; { cat whole.ts; head -c 5000 whole.ts; } | seg-window --force -m "$1" -o pred.ts' - "$model"
-	[ "$status" -eq 1 ] && [ -z "$(find . -name '*pred*')" ]
+	[ "$status" -eq 1 ]
+	[ -z "$(find . -name '*pred*')" ]
 }
 
 @test "a first program that dies is noticed by all behind it" {
 	run bash -c 'set -o pipefail; nii-read /no/such.nii.gz | nii-normalize --window=0,1 | seg-window --force -m "$1" | cc-largest | nii-write -o mask.nii.gz' - "$model"
-	[ "$status" -eq 1 ] && [ ! -e mask.nii.gz ]
+	[ "$status" -eq 1 ]
+	[ ! -e mask.nii.gz ]
 	for t in nii-normalize seg-window cc-largest nii-write; do
 		[[ $output == *"$t: standard input: no frame at all: empty, or what should have written it failed"* ]]
 	done
@@ -80,13 +82,16 @@ long() { [ -n "${NIIPIPE_LONG:-}" ] || skip "NIIPIPE_LONG=1 runs it"; }
 	nii-normalize --window=-1024,325 "$phantom" >v.ts
 	for t in "nii-normalize --window=-1024,325" "seg-window --force -m $model" "cc-largest" "nii-invert"; do
 		run bash -c 'f=$1; shift; "$@" "$f" >/dev/full' - "$phantom" $t
-		[ "$status" -eq 1 ] && [[ $output == "${t%% *}: standard output: cannot write (offset "*"): No space left on device" ]]
+		[ "$status" -eq 1 ]
+		[[ $output == "${t%% *}: standard output: cannot write (offset "*"): No space left on device" ]]
 	done
 	echo old >mask.nii.gz
 	run bash -c 'ulimit -f 8; nii-write -t image -o mask.nii.gz --gzip 0 "$1"' - "$phantom"
-	[ "$status" -eq 1 ] && [[ $output == "nii-write: mask.nii.gz: cannot write (offset "*"): File too large" ]]
+	[ "$status" -eq 1 ]
+	[[ $output == "nii-write: mask.nii.gz: cannot write (offset "*"): File too large" ]]
 	run bash -c 'ulimit -f 8; nii-normalize --window=0,1 -o mask.nii.gz "$1"' - "$phantom"
-	[ "$status" -eq 1 ] && [[ $output == "nii-normalize: mask.nii.gz: cannot write (offset "*"): File too large" ]]
+	[ "$status" -eq 1 ]
+	[[ $output == "nii-normalize: mask.nii.gz: cannot write (offset "*"): File too large" ]]
 	[ "$(cat mask.nii.gz)" = old ]
 	[ "$(find . -name '*mask*')" = ./mask.nii.gz ]
 }
@@ -98,7 +103,9 @@ long() { [ -n "${NIIPIPE_LONG:-}" ] || skip "NIIPIPE_LONG=1 runs it"; }
 	run nii-normalize --window=-1024,325 -o small/v.ts "$phantom"
 	left=$(ls -A small)
 	umount small
-	[ "$status" -eq 1 ] && [[ $output == "nii-normalize: small/v.ts: cannot write (offset "*"): No space left on device" ]] && [ -z "$left" ]
+	[ "$status" -eq 1 ]
+	[[ $output == "nii-normalize: small/v.ts: cannot write (offset "*"): No space left on device" ]]
+	[ -z "$left" ]
 }
 
 # A tool that has begun its file and waits for more input: is killed by SIGNAL, leaves LEFT files.
@@ -119,7 +126,8 @@ killed() { # killed SIGNAL LEFT COMMAND...
 	kill "-$signal" "$pid"
 	wait "$pid" && return 1
 	exec 8>&-
-	[ ! -e k/out ] && [ "$(ls -A k | wc -l)" -eq "$left" ]
+	[ ! -e k/out ]
+	[ "$(ls -A k | wc -l)" -eq "$left" ]
 }
 
 @test "killed midway: nothing under the final name, and after SIGTERM nothing at all" {
@@ -139,7 +147,9 @@ killed() { # killed SIGNAL LEFT COMMAND...
 	{ head -c $((size / 2)) ct.nii.gz; printf 'garbage'; tail -c +$((size / 2 + 8)) ct.nii.gz; } >bad.nii.gz
 	for f in cut bad; do
 		run bash -c 'set -o pipefail; nii-read "$1" | nii-normalize --window=0,1 | seg-window --force -m "$2" | nii-write -o mask.nii.gz' - $f.nii.gz "$model"
-		[ "$status" -eq 1 ] && [[ $output == *"nii-read: $f.nii.gz: "* ]] && [ ! -e mask.nii.gz ]
+		[ "$status" -eq 1 ]
+		[[ $output == *"nii-read: $f.nii.gz: "* ]]
+		[ ! -e mask.nii.gz ]
 	done
 }
 
@@ -147,7 +157,8 @@ killed() { # killed SIGNAL LEFT COMMAND...
 	volume ../evil U8 1,1,1 '\1' >evil.ts
 	for t in nii-write "nii-write -d ." cc-largest nii-invert ts-info; do
 		run $t evil.ts
-		[ "$status" -eq 1 ] && [[ $output == *"evil.ts: "*id* ]]
+		[ "$status" -eq 1 ]
+		[[ $output == *"evil.ts: "*id* ]]
 	done
 	[ -z "$(find .. -name '*evil*' ! -name evil.ts)" ]
 }
@@ -156,7 +167,9 @@ killed() { # killed SIGNAL LEFT COMMAND...
 	nii-write -t image -o ct.nii.gz "$phantom"
 	nii-resample -s 18,18,24 "$phantom" | nii-write -t label -o small.nii.gz
 	run nii-read -l small.nii.gz ct.nii.gz -o v.ts
-	[ "$status" -eq 1 ] && [ "${#lines[@]}" -eq 1 ] && [ ! -e v.ts ]
+	[ "$status" -eq 1 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[ ! -e v.ts ]
 }
 
 @test "a model of another network" {
@@ -168,7 +181,10 @@ killed() { # killed SIGNAL LEFT COMMAND...
 	for bad in other teapot broken; do
 		run seg-window --force -m $bad.ts -o pred.ts v.ts
 		echo "$output"
-		[ "$status" -eq 1 ] && [ "${#lines[@]}" -eq 1 ] && [[ $output == "seg-window: $bad.ts: "* ]] && [ ! -e pred.ts ]
+		[ "$status" -eq 1 ]
+		[ "${#lines[@]}" -eq 1 ]
+		[[ $output == "seg-window: $bad.ts: "* ]]
+		[ ! -e pred.ts ]
 	done
 }
 

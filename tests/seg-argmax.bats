@@ -109,7 +109,8 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 	fails 1 "seg-argmax: f.ts: a: affines differ: number 1 is 1 and 2" seg-argmax a.ts f.ts
 	fails 1 "seg-argmax: a.ts: ends before ab.ts does: the streams are out of step" seg-argmax ab.ts a.ts
 	fails 1 "seg-argmax: a.ts: ends before ab.ts does: the streams are out of step" seg-argmax -o out.ts a.ts ab.ts
-	[ ! -e out.ts ] && [ -z "$(find . -name '.*.tmp')" ]
+	[ ! -e out.ts ]
+	[ -z "$(find . -name '.*.tmp')" ]
 }
 
 @test "what it refuses" {

@@ -73,7 +73,8 @@ legacy() {
 	ts-cmp --data-only turned.ts aniso.ts
 	grep -aqF '\"strides\":[[2,2,1],[1,2,2]]' turned.ts
 	run seg-import --arch xyz.json xyz.pt
-	[ "$status" -eq 0 ] && ! seg-import --arch xyz.json xyz.pt | ts-cmp -q --data-only - aniso.ts
+	[ "$status" -eq 0 ]
+	! seg-import --arch xyz.json xyz.pt | ts-cmp -q --data-only - aniso.ts
 }
 
 @test "--axes xyz: SwinUNETR's merging and windows count x,y,z" {
@@ -172,13 +173,15 @@ legacy() {
 	END
 	[ ! -e left.ts ]
 	run seg-import -q --arch arch.json misfit.pt
-	[ "$status" -eq 1 ] && [ "${#lines[@]}" -eq 5 ]
+	[ "$status" -eq 1 ]
+	[ "${#lines[@]}" -eq 5 ]
 }
 
 @test "a weight that is not finite" {
 	raw_frame '{"model.0.conv.weight":{"dtype":"F32","shape":[1,1,1,1,1],"data_offsets":[0,4]}}' '\0\0\300\177' >nan.safetensors
 	run seg-import --arch '{"_target_":"UNet","in_channels":1,"out_channels":1,"channels":[1,1],"strides":[1],"kernel_size":1,"up_kernel_size":1,"bias":false,"act":"RELU"}' nan.safetensors
-	[ "$status" -eq 1 ] && [[ ${lines[-1]} == "seg-import: nan.safetensors: 2 of its tensors do not fit the network" ]]
+	[ "$status" -eq 1 ]
+	[[ ${lines[-1]} == "seg-import: nan.safetensors: 2 of its tensors do not fit the network" ]]
 	raw_frame '{"model.0.conv.weight":{"dtype":"F32","shape":[1,1,1,1,1],"data_offsets":[0,4]},"model.1.submodule.conv.weight":{"dtype":"F32","shape":[1,1,1,1,1],"data_offsets":[4,8]},"model.2.conv.weight":{"dtype":"F32","shape":[2,1,1,1,1],"data_offsets":[8,16]}}' \
 		'\0\0\0\0\0\0\0\0\0\0\0\0\0\0\300\177' >nan.safetensors
 	fails 1 "seg-import: nan.safetensors: model.2.conv.weight holds nan at place 1: not a weight" \
@@ -221,7 +224,8 @@ legacy() {
 	fails 1 "seg-import: cut.pt: has no zip directory at its end: cut off? (offset 20000)" seg-import --arch arch.json cut.pt
 	head -c 20000 legacy.pt >cut.pt
 	run seg-import --arch arch.json cut.pt
-	[ "$status" -eq 1 ] && [[ $output == "seg-import: cut.pt: ends inside a storage of "*" values (offset 20000)" ]]
+	[ "$status" -eq 1 ]
+	[[ $output == "seg-import: cut.pt: ends inside a storage of "*" values (offset 20000)" ]]
 	{ cat legacy.pt; echo; } >junk.pt
 	fails 1 "seg-import: junk.pt: 1 bytes after the last storage (offset $(stat -c %s legacy.pt))" seg-import --arch arch.json junk.pt
 	fails 1 "seg-import: nosuch.pt: cannot open: No such file or directory" seg-import --arch arch.json nosuch.pt

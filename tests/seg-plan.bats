@@ -84,7 +84,8 @@ got() { tr -d ' \n' <"$1" | grep -qF "$2"; } # got FILE TEXT: JSON without its w
 	for t in "seg-plan" "nii-read --pairs" "nii-read --pairs --print"; do
 		run $t odd/*.nii.gz
 		echo "$output"
-		[ "$status" = 1 ] && [ "${#lines[@]}" = 4 ]
+		[ "$status" = 1 ]
+		[ "${#lines[@]}" = 4 ]
 		n=${t%% *}
 		[ "${lines[0]}" = "$n: odd/phantom-0001_ct.nii.gz: an image without a label" ]
 		[ "${lines[1]}" = "$n: odd/phantom-0003_gtv.nii.gz: a label without an image" ]

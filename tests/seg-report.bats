@@ -72,7 +72,8 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 		[ "$(stat -c %s less.html)" -lt "$all" ]
 	done
 	seg-report --viewers 1 -s scores.tsv -o page.html pred.ts
-	[ "$(grep -c 'class="slices"' page.html)" -eq 1 ] && [ "$(grep -c '<figure' page.html)" -eq 3 ]
+	[ "$(grep -c 'class="slices"' page.html)" -eq 1 ]
+	[ "$(grep -c '<figure' page.html)" -eq 3 ]
 	seg-report --viewers 0 -s scores.tsv --preset lung -o a.html pred.ts
 	seg-report --viewers 0 -s scores.tsv -o b.html pred.ts
 	[ "$(cksum <a.html)" != "$(cksum <b.html)" ]
@@ -95,7 +96,9 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 	seg-report -s s.tsv -l log.tsv -m model.ts -o page.html pred.ts
 	[ "$(browser page.html --script "$ROOT/tests/report.js" --png light.png)" = "3 rows, 3 pictures, true viewer, ground rgb(255, 255, 255)" ] || browser page.html --script "$ROOT/tests/report.js"
 	[ "$(browser page.html --script "$ROOT/tests/report.js" --size 500x800 --dark --png dark.png --pdf page.pdf)" = "3 rows, 3 pictures, true viewer, ground rgb(18, 22, 26)" ]
-	[ -s light.png ] && [ -s dark.png ] && [ "$(head -c 5 page.pdf)" = %PDF- ]
+	[ -s light.png ]
+	[ -s dark.png ]
+	[ "$(head -c 5 page.pdf)" = %PDF- ]
 }
 
 @test "in a browser: names that are HTML" {
@@ -144,11 +147,15 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 @test "streams cut short, a full disk: nothing is left behind" {
 	head -c -1 pred.ts >cut.ts
 	run seg-report -s scores.tsv -o page.html cut.ts
-	[ "$status" -eq 1 ] && [ "${#lines[@]}" -eq 1 ] && [[ $output == "seg-report: cut.ts: "* ]]
+	[ "$status" -eq 1 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ $output == "seg-report: cut.ts: "* ]]
 	fails 1 "seg-report: standard input: no frame at all: empty, or what should have written it failed" seg-report -s scores.tsv -o page.html - </dev/null
 	run bash -c 'seg-report -s scores.tsv pred.ts >/dev/full'
-	[ "$status" -eq 1 ] && [ "$output" = "seg-report: standard output: cannot write (offset 0): No space left on device" ]
-	[ ! -e page.html ] && [ -z "$(find . -name '.page*')" ]
+	[ "$status" -eq 1 ]
+	[ "$output" = "seg-report: standard output: cannot write (offset 0): No space left on device" ]
+	[ ! -e page.html ]
+	[ -z "$(find . -name '.page*')" ]
 }
 
 @test "bad logs and models; gnuplot that is not there" {
@@ -166,7 +173,8 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 	printf '#!/bin/sh\nexit 3\n' >empty/gnuplot
 	chmod +x empty/gnuplot
 	fails 1 "seg-report: gnuplot failed on the curves of --log" env PATH="$PWD/empty:$PATH" seg-report -s scores.tsv -l log.tsv -o page.html
-	[ ! -e page.html ] && [ ! -e owned ]
+	[ ! -e page.html ]
+	[ ! -e owned ]
 }
 
 @test "options that do not go together" {

@@ -42,7 +42,8 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	[ "$status" -eq 1 ]
 	[[ $output == "seg-train: cut.ts: ends inside a frame's data (offset 170000, expected "* ]]
 	k=$(ts-info part.last.ts | sed -n 's/.*"next":\([0-9]*\).*/\1/p')
-	[ "$k" -gt 0 ] && [ "$k" -lt 16 ]
+	[ "$k" -gt 0 ]
+	[ "$k" -lt 16 ]
 	$patches -n 16 --skip "$k" train.ts | nii-augment --flip x --scale 0.1 --seed 3 |
 		seg-train --threads 1 --resume part.last.ts --val val.ts --val-every 2 --log part.tsv -o part.ts
 	cmp part.ts "$BATS_FILE_TMPDIR/whole.ts"
@@ -183,13 +184,15 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	rm m.ts m.last.ts # what was learnt from the first is kept
 	nii-patch -s 15,16,8 -n 1 --seed 1 train.ts >l.ts
 	run seg-train $net -o m.ts l.ts
-	[ "$status" -eq 1 ] && [ "$output" = "seg-train: l.ts: phantom-0001 (patch 0): input of 15,16,8 voxels (x,y,z) does not fit the network (layer model.0.conv.unit0.conv): it takes multiples of 2,2,2, as 16,16,8" ]
+	[ "$status" -eq 1 ]
+	[ "$output" = "seg-train: l.ts: phantom-0001 (patch 0): input of 15,16,8 voxels (x,y,z) does not fit the network (layer model.0.conv.unit0.conv): it takes multiples of 2,2,2, as 16,16,8" ]
 	f='"image":{"dtype":"F32","shape":[1,2,2,2],"data_offsets":[0,32]},"label":{"dtype":"U8","shape":[2,2,2],"data_offsets":[32,40]}}'
 	z='\0\0\0\0'
 	raw_frame "$m,\"patch\":\"5\"},$f" "\0\0\300\177$z$z$z$z$z$z$z"'\0\1\0\0\0\0\1\0' >l.ts
 	fails 1 "seg-train: l.ts: the loss is not a number at step 1: a (patch 5)" seg-train $net -o m.ts l.ts
 	fails 1 "seg-train: standard input: no frame at all: empty, or what should have written it failed" seg-train $net -o m.ts </dev/null
-	[ ! -e m.ts ] && [ ! -e m.last.ts ]
+	[ ! -e m.ts ]
+	[ ! -e m.last.ts ]
 }
 
 @test "not enough memory: what is needed and what there is, before the first step" {
@@ -198,7 +201,8 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	run seg-train --channels 4096,4096,4096,4096 --strides 1,1,1 --res-units 0 --kernel 1 --batch 16 -o m.ts l.ts
 	[ "$status" -eq 1 ]
 	[[ $output =~ ^"seg-train: l.ts: a (patch 0), ".*"a (patch 15): not enough memory: the network needs "[0-9]{6,}" MB for this input ("[0-9]{6,}" MB of them activations), "[0-9]+" MB are there"$ ]]
-	[ ! -e m.ts ] && [ ! -e m.last.ts ]
+	[ ! -e m.ts ]
+	[ ! -e m.last.ts ]
 }
 
 @test "checkpoints that do not fit" {
@@ -212,7 +216,8 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	fails 1 "seg-train: v.ts: a: no tensor 'label' in this frame" seg-train $net --val v.ts -o m.ts <($patches -n 2 train.ts)
 	$patches -n 1 train.ts >p.ts
 	run seg-train $net --val <(cat val.ts) -o m.ts p.ts
-	[ "$status" -eq 1 ] && [[ $output == "seg-train: /dev/fd/"*": is not a saved stream: validation volumes are gone over again and again" ]]
+	[ "$status" -eq 1 ]
+	[[ $output == "seg-train: /dev/fd/"*": is not a saved stream: validation volumes are gone over again and again" ]]
 	fails 2 "seg-train: --init and --resume exclude one another (see seg-train --help)" seg-train --init a --resume b
 	fails 2 "seg-train: --val-every has no meaning without --val (see seg-train --help)" seg-train --val-every 3
 	fails 2 "seg-train: --strides: '2x2' is neither N nor XxYxZ, each 1..15 (see seg-train --help)" seg-train --strides 2,2x2

@@ -74,7 +74,8 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	fails 1 "seg-window: standard input: ends inside a frame's data (offset $(wc -c <cut.ts), expected 19656 bytes, found 19556)" bash -c 'cat cut.ts | seg-window -m model.ts -o piped/out.ts'
 	[ -z "$(ls -A piped)" ]
 	run bash -c 'cat cut.ts | seg-window -m model.ts 2>/dev/null | ts-info'
-	[ "$status" = 1 ] && [ "$output" = "ts-info: standard input: no frame at all: empty, or what should have written it failed" ]
+	[ "$status" = 1 ]
+	[ "$output" = "ts-info: standard input: no frame at all: empty, or what should have written it failed" ]
 	TMPDIR=/nowhere fails 1 "seg-window: /nowhere: cannot make a temporary file: No such file or directory" seg-window -m model.ts --output prob bare.ts
 	run bash -c 'ulimit -f 1; seg-window -m model.ts --output prob bare.ts 2>&1 >/dev/null | cat'
 	[[ $output =~ ^'seg-window: '.*': cannot write a temporary file (offset '[0-9]+'): File too large'$ ]]
@@ -176,7 +177,8 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 		seg-window -m model.ts $r net0.ts net2.ts >fly.ts
 		seg-argmax $r prob.ts | ts-cmp -t pred - fly.ts
 		ts-select -t image net0.ts | seg-window -m model.ts $r >bare.ts
-		[ "$(grep -acF '"prob"' bare.ts)" = 0 ] && ts-cmp -t pred bare.ts <(ts-select --index 0 fly.ts)
+		[ "$(grep -acF '"prob"' bare.ts)" = 0 ]
+		ts-cmp -t pred bare.ts <(ts-select --index 0 fly.ts)
 	done
 	differ -t pred <(seg-window -m model.ts --rule dice net0.ts) <(seg-window -m model.ts net0.ts)
 	fails 2 "seg-window: --rule and --threshold make labels: with --output prob or logits there are none (see seg-window --help)" seg-window -m model.ts --rule dice --output prob net0.ts
@@ -191,14 +193,16 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	[ "$status" = 1 ]
 	[[ $output =~ ^'seg-window: roi: '(a window of 8192,8192,8192 voxels \(x,y,z\) needs [0-9]+ MB, there are [0-9]+: take a smaller --roi|not enough memory: the network needs [0-9]+ MB for this input .*)$ ]]
 	run bash -c 'seg-window -m model.ts --output prob net0.ts >/dev/full'
-	[ "$status" = 1 ] && [[ $output == "seg-window: standard output: "*"No space left on device" ]]
+	[ "$status" = 1 ]
+	[[ $output == "seg-window: standard output: "*"No space left on device" ]]
 	mkdir -p broken
 	seg-window -m model.ts --overlap .95 --mirror xyz -o broken/out.ts net0.ts net0.ts net0.ts net0.ts net0.ts & p=$!
 	sleep 0.3
 	kill -TERM $p
 	status=0
 	wait $p || status=$? # not by run, whose subshell has no such child and does not wait
-	[ "$status" != 0 ] && [ -z "$(ls -A broken)" ]
+	[ "$status" != 0 ]
+	[ -z "$(ls -A broken)" ]
 }
 
 @test "what it refuses" {
@@ -247,7 +251,9 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	[ ! -s log ]
 	cat net0.ts net2.ts >two.ts
 	seg-window -m model.ts --progress json two.ts net1.ts 2>log >/dev/null
-	grep -q '"done": 8, "total": 8, .*"note": ""' log && grep -qE '"note": "scan 1/3, all [0-9]+:[0-9]{2}"' log && grep -qE '"note": "scan 3/3, all [0-9]+:[0-9]{2}"' log
+	grep -q '"done": 8, "total": 8, .*"note": ""' log
+	grep -qE '"note": "scan 1/3, all [0-9]+:[0-9]{2}"' log
+	grep -qE '"note": "scan 3/3, all [0-9]+:[0-9]{2}"' log
 	cat two.ts | seg-window -m model.ts --progress json 2>log >/dev/null
 	grep -q '"note": "scan 2"' log # a pipe does not say how many will come
 }

@@ -51,7 +51,8 @@ name_of() { ts-info "$2" | sed -n "s/^frame $1: \([^,]*\),.*/\1/p"; }
 	cmp c.last.ts three.ts
 	# what has not begun has no state
 	fails 1 "seg-train: bad.ts: the loss is not a number at step 1: $bad" bash -c "ts-select --index 5 nan.ts >bad.ts; seg-train $net -o d.ts bad.ts"
-	[ ! -e d.ts ] && [ ! -e d.last.ts ]
+	[ ! -e d.ts ]
+	[ ! -e d.last.ts ]
 }
 
 @test "weights that grew beyond all numbers: what is kept is finite" {
@@ -132,7 +133,8 @@ name_of() { ts-info "$2" | sed -n "s/^frame $1: \([^,]*\),.*/\1/p"; }
 	cp m.last.ts old.last.ts
 	ts-select --index 4..7 p.ts >rest.ts
 	run bash -c 'ulimit -f 8; exec seg-train --resume m.last.ts --threads 1 --save-every 1 -o m.ts rest.ts'
-	[ "$status" -eq 1 ] && [[ $output == "seg-train: m.ts: cannot write (offset "*"): File too large" ]]
+	[ "$status" -eq 1 ]
+	[[ $output == "seg-train: m.ts: cannot write (offset "*"): File too large" ]]
 	cmp m.ts old.ts
 	cmp m.last.ts old.last.ts
 	[ "$(find . -name '*m.*' | sort | xargs)" = "./m.last.ts ./m.ts" ]
@@ -145,7 +147,9 @@ name_of() { ts-info "$2" | sed -n "s/^frame $1: \([^,]*\),.*/\1/p"; }
 	run seg-train --resume small/m.last.ts --threads 1 --save-every 1 -o small/m.ts rest.ts
 	kept=$(cmp small/m.last.ts old.last.ts 2>&1; cd small && echo *)
 	umount small
-	[ "$status" -eq 1 ] && [[ $output == "seg-train: small/m.last.ts: cannot write (offset "*"): No space left on device" ]] && [ "$kept" = "m.last.ts m.ts" ]
+	[ "$status" -eq 1 ]
+	[[ $output == "seg-train: small/m.last.ts: cannot write (offset "*"): No space left on device" ]]
+	[ "$kept" = "m.last.ts m.ts" ]
 }
 
 # damaged HEADER DATA MESSAGE: the same words from whoever reads weights, and nothing written

@@ -60,7 +60,8 @@ frame 1: b, volume, 8 bytes of data, at byte $(stat -c %s a.ts) of ab.ts
 	head -c -1 ab.ts >t.ts
 	fails 1 "ts-info: t.ts: ends inside a frame's data (offset $(stat -c %s t.ts), expected 8 bytes, found 7)" ts-info t.ts
 	run bash -c 'cat t.ts | ts-info -o out'
-	[ "$status" -eq 1 ] && [ ! -e out ]
+	[ "$status" -eq 1 ]
+	[ ! -e out ]
 }
 
 @test "a grid that does not agree with itself is an error" {

@@ -4,7 +4,7 @@
 #include "lib/base/arg.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/component.h"
+#include "lib/volume/component/component.h"
 
 struct opts {
 	int connectivity; /* index into the words of the option */

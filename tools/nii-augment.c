@@ -5,7 +5,7 @@
 
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/augment.h"
+#include "lib/volume/augment/augment.h"
 
 enum { ROWS = 3 * AUGMENT_COUNT + 20 };
 

@@ -5,7 +5,7 @@
    and 4 MiB of what is cut out; for the lungs a byte a voxel, for the body two, and the components' runs. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/crop.h"
+#include "lib/volume/crop/crop.h"
 
 struct opts {
 	struct arg_floats above;

@@ -5,7 +5,7 @@
    that was read; with --argmax not prob. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/invert.h"
+#include "lib/volume/history/invert.h"
 
 struct opts {
 	int keep_image, argmax;

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
-#include "lib/net/plans.h"
+#include "lib/net/planner/plans.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/normalize.h"
+#include "lib/volume/intensity/normalize.h"
 
 struct opts {
 	struct arg_floats window, range, percentile, ct;

@@ -9,8 +9,8 @@
 #include "lib/base/arg.h"
 #include "lib/base/progress.h"
 #include "lib/comm/launcher.h"
-#include "lib/net/plans.h"
-#include "lib/volume/sampler.h"
+#include "lib/net/planner/plans.h"
+#include "lib/volume/patch/sampler.h"
 
 struct opts {
 	struct sampler_opts s;

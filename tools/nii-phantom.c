@@ -7,7 +7,7 @@
 #include "lib/base/progress.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/phantom.h"
+#include "lib/volume/phantom/phantom.h"
 
 struct opts {
 	const char *into;

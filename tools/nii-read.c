@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/base/arg.h"
-#include "lib/volume/nifti.h"
+#include "lib/volume/nifti/nifti.h"
 
 struct opts {
 	const char *label, *id, *list;

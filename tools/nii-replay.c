@@ -4,7 +4,7 @@
    that went through one of these tools before, is an error. Memory: as the step that needs most, and its result. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/replay.h"
+#include "lib/volume/history/replay.h"
 
 static int one(struct frame *f, void *arg, struct err *e)
 {

@@ -5,11 +5,11 @@
    volume's; --spacing and --size drop a shear as MONAI does. --antialias: floats are smoothed before they become coarser. The step goes into the
    history. Memory: the frame, what it becomes, and two slices a thread; cubic, and antialias: a channel as float32 more. */
 #include "lib/base/arg.h"
-#include "lib/net/plans.h"
+#include "lib/net/planner/plans.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/like.h"
-#include "lib/volume/orient.h"
-#include "lib/volume/resample.h"
+#include "lib/volume/resample/like.h"
+#include "lib/volume/geometry/orient.h"
+#include "lib/volume/resample/resample.h"
 
 struct opts {
 	const char *orient, *like, *plan, *configuration;

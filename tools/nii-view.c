@@ -7,7 +7,7 @@
 
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/view.h"
+#include "lib/volume/view/view.h"
 
 struct opts {
 	struct view_opts view;

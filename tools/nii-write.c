@@ -11,7 +11,7 @@
 
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/nifti.h"
+#include "lib/volume/nifti/nifti.h"
 
 struct opts {
 	const char *dir, *tensor;

@@ -11,7 +11,7 @@
 #include "lib/base/mem.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/prob.h"
+#include "lib/volume/prob/prob.h"
 
 struct opts {
 	struct arg_floats threshold;

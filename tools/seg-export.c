@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
-#include "lib/net/export.h"
+#include "lib/net/export/export.h"
 
 struct opts {
 	int format; /* -1: by the output's suffix */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
-#include "lib/net/import.h"
+#include "lib/net/import/import.h"
 
 struct opts {
 	struct import im;

@@ -7,9 +7,9 @@
 
 #include "lib/base/arg.h"
 #include "lib/base/outfile.h"
-#include "lib/net/planner.h"
+#include "lib/net/planner/planner.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/nifti.h"
+#include "lib/volume/nifti/nifti.h"
 
 struct opts {
 	struct planner p;

@@ -7,8 +7,8 @@
 #include "lib/base/mem.h"
 #include "lib/base/outfile.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/nifti.h"
-#include "lib/volume/recist.h"
+#include "lib/volume/nifti/nifti.h"
+#include "lib/volume/recist/recist.h"
 
 struct opts {
 	struct recist_options recist;

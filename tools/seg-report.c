@@ -4,8 +4,8 @@
    page comes from elsewhere. Operands are streams, "-" is standard input; without any the page has no pictures. */
 #include "lib/base/arg.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/report.h"
-#include "lib/volume/view.h"
+#include "lib/volume/report/report.h"
+#include "lib/volume/view/view.h"
 
 struct opts { struct report_opts report; const char *preset; double window[2]; };
 

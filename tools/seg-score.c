@@ -8,9 +8,9 @@
 #include "lib/base/arg.h"
 #include "lib/base/outfile.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/nifti.h"
-#include "lib/volume/score_compare.h"
-#include "lib/volume/score_pairs.h"
+#include "lib/volume/nifti/nifti.h"
+#include "lib/volume/score/score_compare.h"
+#include "lib/volume/score/score_pairs.h"
 
 struct opts {
 	struct score_options score;

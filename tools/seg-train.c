@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
-#include "lib/net/arch_preset.h"
-#include "lib/net/device.h"
-#include "lib/net/lossfile.h"
-#include "lib/net/plans.h"
-#include "lib/net/train.h"
+#include "lib/net/arch/arch_preset.h"
+#include "lib/net/run/device.h"
+#include "lib/net/train/lossfile.h"
+#include "lib/net/planner/plans.h"
+#include "lib/net/train/train.h"
 #include "lib/stream/history.h"
 
 struct opts {

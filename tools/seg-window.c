@@ -8,13 +8,13 @@
 
 #include "lib/base/arg.h"
 #include "lib/base/progress.h"
-#include "lib/net/device.h"
-#include "lib/net/ensemble.h"
-#include "lib/net/window.h"
+#include "lib/net/run/device.h"
+#include "lib/net/window/ensemble.h"
+#include "lib/net/window/window.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/option.h"
-#include "lib/volume/prob.h"
+#include "lib/base/option.h"
+#include "lib/volume/prob/prob.h"
 
 #define UNSET -1e300
 #define GAIN 1.5e-4

@@ -10,7 +10,7 @@
 #include "lib/stream/npy.h"
 #include "lib/stream/shell.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/nifti.h"
+#include "lib/volume/nifti/nifti.h"
 
 struct opts {
 	int json, stats, header, history;

@@ -1,4 +1,4 @@
-/* Sliding windows (lib/net/window.h), as kernels/window.c. */
+/* Sliding windows (lib/net/window/window.h), as kernels/window.c. */
 #include "kernels/gpu/kernels.h"
 #define K_PLAIN
 #include "kernels/gpu/par.h"

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "kernels/onednn.h"
-#include "lib/net/device.h"
+#include "lib/net/run/device.h"
 
 static const struct k_backend *k;
 static struct err e;

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "lib/base/arg.h"
-#include "lib/net/device.h"
-#include "lib/net/window.h"
+#include "lib/net/run/device.h"
+#include "lib/net/window/window.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
 

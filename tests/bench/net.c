@@ -1,4 +1,4 @@
-/* A network (lib/net/arch_preset.h): inference and a training step (DiceCE, AdamW): time, memory, time of every operation, and the sum of its
+/* A network (lib/net/arch/arch_preset.h): inference and a training step (DiceCE, AdamW): time, memory, time of every operation, and the sum of its
    convolutions and products each called alone, again and again. --only: one of the two, so that the peak memory is its own. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +10,10 @@
 #include "lib/base/outfile.h"
 #include "lib/base/progress.h"
 #include "lib/base/rng.h"
-#include "lib/net/arch.h"
-#include "lib/net/arch_preset.h"
-#include "lib/net/device.h"
-#include "lib/net/net_run.h"
+#include "lib/net/arch/arch.h"
+#include "lib/net/arch/arch_preset.h"
+#include "lib/net/run/device.h"
+#include "lib/net/run/net_run.h"
 
 
 struct bench {

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "lib/stream/stream.h"
-#include "lib/volume/score.h"
+#include "lib/volume/score/score.h"
 
 static double now(clockid_t which)
 {

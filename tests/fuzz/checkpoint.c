@@ -1,11 +1,11 @@
 /* Bytes as a checkpoint: the model, the state of the optimizer, the preparation that the model asks for. See README. */
 #include "tests/fuzz/fuzz.h"
 
-#include "lib/net/arch.h"
-#include "lib/net/checkpoint.h"
-#include "lib/net/resume.h"
-#include "lib/net/window.h"
-#include "lib/volume/replay.h"
+#include "lib/net/arch/arch.h"
+#include "lib/net/run/checkpoint.h"
+#include "lib/net/train/resume.h"
+#include "lib/net/window/window.h"
+#include "lib/volume/history/replay.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

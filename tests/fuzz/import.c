@@ -2,8 +2,8 @@
    README. */
 #include "tests/fuzz/fuzz.h"
 
-#include "lib/net/archfile.h"
-#include "lib/net/import.h"
+#include "lib/net/arch/archfile.h"
+#include "lib/net/import/import.h"
 
 static const char NET[] = "{\"_target_\": \"UNet\", "
 	"\"spatial_dims\": 3, \"in_channels\": 1, \"out_channels\": 2, \"channels\": [4, 8, 16], \"strides\": [2, 2], "

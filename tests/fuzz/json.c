@@ -1,11 +1,11 @@
 /* Bytes as JSON that tools read: MONAI's description of a network, a bundle's, nnU-Net's plans and fingerprint, steps of a preparation. */
 #include "tests/fuzz/fuzz.h"
 
-#include "lib/net/arch.h"
-#include "lib/net/archfile.h"
-#include "lib/net/plans.h"
-#include "lib/volume/fingerprint.h"
-#include "lib/volume/replay.h"
+#include "lib/net/arch/arch.h"
+#include "lib/net/arch/archfile.h"
+#include "lib/net/planner/plans.h"
+#include "lib/volume/fingerprint/fingerprint.h"
+#include "lib/volume/history/replay.h"
 
 static void network(json_t *arch)
 {

@@ -1,7 +1,7 @@
 /* libFuzzer: bytes as a NIfTI file, plain or gzip, read to the end, or, beginning with {, as the JSON of a header in a history. See README. */
 #include "tests/fuzz/fuzz.h"
 
-#include "lib/volume/nifti.h"
+#include "lib/volume/nifti/nifti.h"
 
 static void as_file(const uint8_t *data, size_t n)
 {

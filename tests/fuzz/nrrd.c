@@ -1,7 +1,7 @@
 /* libFuzzer: bytes as a NRRD file, read to the end. See README. */
 #include "tests/fuzz/fuzz.h"
 
-#include "lib/volume/nrrd.h"
+#include "lib/volume/nifti/nrrd.h"
 
 enum { PIECE = 1013, MOST = 1 << 18 }; /* values */
 

@@ -1,9 +1,9 @@
 /* libFuzzer: bytes as tables: of scores, compared with itself; of lesions, as a baseline and a nadir; of cases. See README. */
 #include "tests/fuzz/fuzz.h"
 
-#include "lib/volume/nifti.h"
-#include "lib/volume/recist.h"
-#include "lib/volume/score_compare.h"
+#include "lib/volume/nifti/nifti.h"
+#include "lib/volume/recist/recist.h"
+#include "lib/volume/score/score_compare.h"
 
 static void scores(const char *path)
 {

@@ -1,8 +1,8 @@
 /* libFuzzer: bytes as a file of torch.save, zip or older, and as a bare pickle; every tensor is found and read. See README. */
 #include "tests/fuzz/fuzz.h"
 
-#include "lib/net/pickle.h"
-#include "lib/net/torch.h"
+#include "lib/net/import/pickle.h"
+#include "lib/net/import/torch.h"
 
 enum { MOST = 1 << 16 }; /* values: a tensor of strides 0 tells nothing new after that */
 

@@ -5,8 +5,8 @@
 #include <omp.h>
 
 #include "lib/stream/stream.h"
-#include "lib/volume/augment_math.h"
-#include "lib/volume/augment_parts.h"
+#include "lib/volume/augment/augment_math.h"
+#include "lib/volume/augment/augment_parts.h"
 
 enum { MOST = 24 };
 

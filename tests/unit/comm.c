@@ -15,7 +15,7 @@
 #include "lib/base/rng.h"
 #include "lib/comm/launcher.h"
 #include "lib/comm/star.h"
-#include "lib/net/device.h"
+#include "lib/net/run/device.h"
 #include "tests/unit/tap.h"
 
 enum { RANKS = 5, MESSAGES = 1 << 14 };

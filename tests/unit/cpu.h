@@ -2,7 +2,7 @@
 #ifndef TESTS_CPU_H
 #define TESTS_CPU_H
 
-#include "lib/net/device.h"
+#include "lib/net/run/device.h"
 #include "tests/unit/tap.h"
 
 #define PRECISION(k) ((k)->precision == K_BF16 ? "bf16" : "fp32")

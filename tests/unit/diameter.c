@@ -1,7 +1,7 @@
 /* lib/volume/component, diameter: random masks against the definitions, every voxel and every pair of points. */
 #include "tests/unit/tap.h"
 
-#include "lib/volume/diameter.h"
+#include "lib/volume/recist/diameter.h"
 #include "tests/unit/mask.h"
 
 enum { POINTS = 8 * SIDE * SIDE * SIDE };

@@ -4,8 +4,8 @@
 #include <omp.h>
 
 #include "lib/base/rng.h"
-#include "lib/volume/distance.h"
-#include "lib/volume/surface.h"
+#include "lib/volume/score/distance.h"
+#include "lib/volume/score/surface.h"
 
 enum { MOST = 14, POINTS = MOST * MOST * MOST };
 

@@ -3,13 +3,13 @@
 
 #include <unistd.h>
 
-#include "lib/net/alias.h"
-#include "lib/net/archfile.h"
-#include "lib/net/export.h"
-#include "lib/net/onnx.h"
-#include "lib/net/pickle.h"
-#include "lib/net/plans.h"
-#include "lib/net/torch.h"
+#include "lib/net/graph/alias.h"
+#include "lib/net/arch/archfile.h"
+#include "lib/net/export/export.h"
+#include "lib/net/export/onnx.h"
+#include "lib/net/import/pickle.h"
+#include "lib/net/planner/plans.h"
+#include "lib/net/import/torch.h"
 
 static struct err e;
 

@@ -5,8 +5,8 @@
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/box.h"
-#include "lib/volume/normalize.h"
+#include "lib/volume/crop/box.h"
+#include "lib/volume/intensity/normalize.h"
 
 static struct err e;
 

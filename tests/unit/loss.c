@@ -5,9 +5,9 @@
 #include <omp.h>
 
 #include "lib/base/rng.h"
-#include "lib/net/loss.h"
-#include "lib/net/lossfile.h"
-#include "lib/net/schedule.h"
+#include "lib/net/train/loss.h"
+#include "lib/net/train/lossfile.h"
+#include "lib/net/train/schedule.h"
 #include "lib/stream/stream.h"
 #include "tests/ref/loss.h"
 

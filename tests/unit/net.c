@@ -6,8 +6,8 @@
 
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
-#include "lib/net/checkpoint.h"
-#include "lib/net/net_run.h"
+#include "lib/net/run/checkpoint.h"
+#include "lib/net/run/net_run.h"
 #include "lib/stream/stream.h"
 
 static const struct k_backend *k;

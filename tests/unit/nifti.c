@@ -2,7 +2,7 @@
 #include <jansson.h>
 #include <zlib.h>
 
-#include "lib/volume/deflate.h"
+#include "lib/volume/nifti/deflate.h"
 #include "tests/unit/nii.h"
 
 #define GOLDEN "tests/golden/nifti/"

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "lib/volume/nifti.h"
+#include "lib/volume/nifti/nifti.h"
 #include "tests/unit/tap.h"
 
 /* All values as float32, read in pieces of `step`; NULL and an error. Caller frees. */

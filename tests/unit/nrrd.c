@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "lib/volume/nrrd.h"
+#include "lib/volume/nifti/nrrd.h"
 #include "tests/unit/nii.h"
 
 #define GOLDEN "tests/golden/nrrd/"

@@ -1,7 +1,7 @@
 /* lib/volume/patch: geometry against MONAI's and nnU-Net's (tests/golden/patch.txt). */
 #include "tests/unit/tap.h"
 
-#include "lib/volume/patch.h"
+#include "lib/volume/patch/patch.h"
 
 static const double affine[16] = {2, 0, 0, 10, 0, 3, 0, 20, 0, 0, 4, 30, 0, 0, 0, 1};
 

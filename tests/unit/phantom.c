@@ -1,9 +1,9 @@
 /* lib/volume/phantom: what a phantom promises about its tumours and its voxels. */
 #include "tests/unit/tap.h"
 
-#include "lib/volume/component.h"
-#include "lib/volume/noise.h"
-#include "lib/volume/phantom.h"
+#include "lib/volume/component/component.h"
+#include "lib/volume/intensity/noise.h"
+#include "lib/volume/phantom/phantom.h"
 
 enum { CASES = 12 };
 

@@ -3,7 +3,7 @@
 #include "tests/unit/cpu.h"
 
 #include "lib/base/rng.h"
-#include "lib/net/net_run.h"
+#include "lib/net/run/net_run.h"
 #include "tests/ref/ref.h"
 
 enum { CLASSES = 3, OPS = 14, CASES = 400, SEED = 11, STEP = 70000, STRIDE = 3, CHANNELS = 256 };

@@ -1,7 +1,7 @@
 /* lib/net/planner, lib/volume/fingerprint: against nnU-Net's planners on MSD Task06's fingerprint and random ones (tests/golden/plan.tsv), and
    against its fingerprint extractor. */
 #define _GNU_SOURCE
-#include "lib/net/planner.h"
+#include "lib/net/planner/planner.h"
 #include "lib/stream/stream.h"
 #include "tests/unit/tap.h"
 

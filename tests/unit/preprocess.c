@@ -6,13 +6,13 @@
 #include "lib/base/rng.h"
 #include "lib/stream/history.h"
 #include "lib/stream/values.h"
-#include "lib/volume/box.h"
-#include "lib/volume/crop.h"
-#include "lib/volume/invert.h"
-#include "lib/volume/normalize.h"
-#include "lib/volume/option.h"
-#include "lib/volume/prob.h"
-#include "lib/volume/resample.h"
+#include "lib/volume/crop/box.h"
+#include "lib/volume/crop/crop.h"
+#include "lib/volume/history/invert.h"
+#include "lib/volume/intensity/normalize.h"
+#include "lib/base/option.h"
+#include "lib/volume/prob/prob.h"
+#include "lib/volume/resample/resample.h"
 
 static struct err e;
 

@@ -3,7 +3,7 @@
 #include "tests/unit/tap.h"
 
 #include "lib/stream/stream.h"
-#include "lib/volume/prob.h"
+#include "lib/volume/prob/prob.h"
 
 enum { N = 10 };
 

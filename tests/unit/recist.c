@@ -2,7 +2,7 @@
    responses against RECIST 1.1's words. */
 #include "tests/unit/tap.h"
 
-#include "lib/volume/recist.h"
+#include "lib/volume/recist/recist.h"
 #include "tests/unit/mask.h"
 
 enum { CORNERS = 8, CELLS = (SIDE + 2) * (SIDE + 2) };

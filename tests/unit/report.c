@@ -6,7 +6,7 @@
 
 #include "lib/base/rng.h"
 #include "lib/base/table.h"
-#include "lib/volume/report_parts.h"
+#include "lib/volume/report/report_parts.h"
 
 static struct err e;
 
@@ -122,7 +122,7 @@ static uint8_t of_base64(char c)
 	return (uint8_t)(strchr(digit, c) - digit);
 }
 
-/* What is between > and < of the element, unpacked as lib/volume/report.js does it. */
+/* What is between > and < of the element, unpacked as lib/volume/report/report.js does it. */
 static int unpack(const char *html, int64_t n, uint8_t *out)
 {
 	const char *p = strchr(html, '>') + 1;

@@ -5,12 +5,12 @@
 #include "lib/base/rng.h"
 #include "lib/stream/history.h"
 #include "lib/stream/values.h"
-#include "lib/volume/interp_axis.h"
-#include "lib/volume/invert.h"
-#include "lib/volume/nifti.h"
-#include "lib/volume/orient.h"
-#include "lib/volume/phantom.h"
-#include "lib/volume/resample.h"
+#include "lib/volume/resample/interp_axis.h"
+#include "lib/volume/history/invert.h"
+#include "lib/volume/nifti/nifti.h"
+#include "lib/volume/geometry/orient.h"
+#include "lib/volume/phantom/phantom.h"
+#include "lib/volume/resample/resample.h"
 
 static struct err e;
 

@@ -2,7 +2,7 @@
    (tests/golden/patch.txt), what is no volume to choose from. */
 #include "tests/unit/tap.h"
 
-#include "lib/volume/sampler_way.h"
+#include "lib/volume/patch/sampler_way.h"
 
 enum { X = 5, Y = 4, Z = 3, N = X * Y * Z, DRAWS = 60000, REACH = 16 };
 

@@ -4,7 +4,7 @@
 
 #include <zlib.h>
 
-#include "lib/net/net_run.h"
+#include "lib/net/run/net_run.h"
 #include "lib/stream/stream.h"
 
 #define AS_FAR 2.2 /* bf16: times as far from MONAI's numbers as torch's own autocast is, at most; 1.0 with AVX-512 */

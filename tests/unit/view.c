@@ -3,7 +3,7 @@
 
 #include "lib/base/rng.h"
 #include "lib/stream/history.h"
-#include "lib/volume/view.h"
+#include "lib/volume/view/view.h"
 
 enum { N = 8 };
 

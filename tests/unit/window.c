@@ -5,7 +5,7 @@
 
 #include "kernels/window.c" /* the kernels themselves, on a table of our own: no oneDNN needed */
 #include "lib/base/mem.h"
-#include "lib/net/window.h"
+#include "lib/net/window/window.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
 

@@ -8,7 +8,7 @@
 #include <zlib.h>
 
 #include "lib/base/rng.h"
-#include "lib/volume/nifti.h"
+#include "lib/volume/nifti/nifti.h"
 
 enum { NX = 211, NY = 173, NZ = 37 }; /* some 2.7 MB: more than ten pieces of the compressor */
 

@@ -1,0 +1,98 @@
+#include "lib/net/arch/arch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct arch {
+	const char *target;
+	int (*build)(struct graph *g, const json_t *arch, struct err *e);
+	const char *channels, *classes; /* its own keys for them */
+};
+
+static const struct arch ARCHS[] = {
+	{"UNet", arch_unet, "in_channels", "out_channels"},
+	{"PlainConvUNet", arch_plain, "input_channels", "num_classes"},
+	{"ResidualEncoderUNet", arch_resenc, "input_channels", "num_classes"},
+	{"DynUNet", arch_dynunet, "in_channels", "out_channels"},
+	{"SegResNet", arch_segresnet, "in_channels", "out_channels"},
+	{"AttentionUnet", arch_attention, "in_channels", "out_channels"},
+	{"SwinUNETR", arch_swinunetr, "in_channels", "out_channels"},
+};
+
+/* NULL and an error. */
+static const struct arch *find(const json_t *arch, struct err *e)
+{
+	const char *target = json_string_value(json_object_get(arch, "_target_")), *last = target ? strrchr(target, '.') : NULL;
+	char there[300] = "";
+	size_t used = 0;
+
+	if (!target) {
+		err_set(e, NULL, "the architecture has no \"_target_\"");
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof ARCHS / sizeof *ARCHS; i++) {
+		if (!strcmp(last ? last + 1 : target, ARCHS[i].target))
+			return &ARCHS[i];
+		used += (size_t)snprintf(there + used, sizeof there - used, "%s%s", i ? ", " : "", ARCHS[i].target);
+	}
+	err_set(e, NULL, "architecture '%.80s' is not known (there are %s)", target, there);
+	return NULL;
+}
+
+struct graph *arch_graph(const json_t *arch, struct err *e)
+{
+	const struct arch *a = find(arch, e);
+	struct graph *g = a ? graph_new(e) : NULL;
+
+	if (g && a->build(g, arch, e)) {
+		err_prefix(e, "%s", a->target);
+		graph_free(g);
+		g = NULL;
+	}
+	return g;
+}
+
+const char *arch_channels_key(const json_t *arch)
+{
+	struct err ignored;
+	const struct arch *a = find(arch, &ignored);
+
+	return a ? a->channels : ARCHS[0].channels;
+}
+
+const char *arch_classes_key(const json_t *arch)
+{
+	struct err ignored;
+	const struct arch *a = find(arch, &ignored);
+
+	return a ? a->classes : ARCHS[0].classes;
+}
+
+int arch_conv(struct graph *g, int x, const char *name, int64_t oc, const int kernel[3], const int stride[3], int bias, int he)
+{
+	struct graph_conv c = {.oc = oc, .bias = bias, .he = he};
+
+	for (int k = 0; k < 3; k++)
+		c.kernel[k] = kernel[k], c.stride[k] = stride[k], c.pad[k] = (kernel[k] - 1) / 2;
+	return graph_conv(g, x, name, &c);
+}
+
+int arch_up(struct graph *g, int x, const char *name, int64_t oc, const int stride[3], int bias, int he)
+{
+	struct graph_conv c = {.oc = oc, .bias = bias, .he = he, .transposed = 1};
+
+	for (int k = 0; k < 3; k++)
+		c.kernel[k] = c.stride[k] = stride[k];
+	return graph_conv(g, x, name, &c);
+}
+
+int arch_step(struct graph *g, int x, const struct arch_adn *adn, char what, const char *name)
+{
+	if (what == 'N' && adn->norm.kind != K_NORM_NONE)
+		return graph_norm(g, x, name, &adn->norm);
+	if (what == 'A' && adn->act.kind != K_ACT_NONE)
+		return graph_act(g, x, name, &adn->act);
+	if (what == 'D' && adn->dropout > 0)
+		return graph_drop(g, x, name, adn->dropout, GRAPH_VALUES);
+	return x;
+}

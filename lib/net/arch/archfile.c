@@ -1,0 +1,131 @@
+#include "lib/net/arch/archfile.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+static json_t *load(const char *path, json_error_t *why, struct err *e)
+{
+	FILE *f = fopen(path, "re");
+	json_t *j;
+
+	if (!f) {
+		err_sys(e, path, "cannot open");
+		return NULL;
+	}
+	j = json_loadf(f, JSON_REJECT_DUPLICATES, why);
+	fclose(f);
+	if (!j)
+		err_set(e, path, "line %d: %.200s", why->line, why->text);
+	return j;
+}
+
+json_t *archfile_json(const char *text, struct err *e)
+{
+	const char *s = text;
+	json_error_t why;
+	json_t *j;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	if (*s != '{' && *s != '[')
+		return load(text, &why, e);
+	j = json_loads(s, JSON_REJECT_DUPLICATES, &why);
+	if (!j)
+		err_set(e, NULL, "JSON: line %d: %.200s", why.line, why.text);
+	return j;
+}
+
+/* No string in j, which lies at `key`, may be one of the bundle's references. */
+static int check_literal(const json_t *j, const char *key, struct err *e)
+{
+	const char *s = json_string_value(j), *k;
+	json_t *v;
+	size_t i;
+
+	if (s && (*s == '@' || *s == '$' || *s == '%'))
+		return err_set(e, NULL, "%.80s is '%.80s': references and expressions are not followed", key, s);
+	if (json_is_object(j))
+		json_object_foreach((json_t *)j, k, v)
+			if (check_literal(v, k, e))
+				return -1;
+	json_array_foreach((json_t *)j, i, v)
+		if (check_literal(v, key, e))
+			return -1;
+	return 0;
+}
+
+/* What has a _target_: root itself, else its `first` or `second`. */
+static json_t *part(const json_t *root, const char *what, const char *first, const char *second, struct err *e)
+{
+	const json_t *tried[] = {root, json_object_get(root, first), json_object_get(root, second)}, *is = NULL;
+
+	for (size_t i = 0; !is && i < sizeof tried / sizeof *tried; i++)
+		if (json_object_get(tried[i], "_target_"))
+			is = tried[i];
+	if (!is) {
+		err_set(e, NULL, "describes no %s: no \"_target_\" at its top, nor in %s or %s", what, first, second);
+		return NULL;
+	}
+	return check_literal(is, "_target_", e) ? NULL : json_deep_copy(is);
+}
+
+json_t *archfile_network(const json_t *root, struct err *e)
+{
+	return part(root, "network", "network_def", "network", e);
+}
+
+json_t *archfile_loss(const json_t *root, struct err *e)
+{
+	return part(root, "loss", "loss", "loss_function", e);
+}
+
+static void turn_triple(json_t *a, const int axes[3])
+{
+	json_t *old = json_copy(a);
+
+	for (size_t k = 0; k < 3; k++)
+		json_array_set(a, k, json_array_get(old, (size_t)axes[k]));
+	json_decref(old);
+}
+
+int archfile_turned(const json_t *arch)
+{
+	const char *axes = json_string_value(json_object_get(arch, "axes"));
+
+	return axes && !strcmp(axes, "xyz");
+}
+
+/* What cannot be turned counts x,y,z, or no more. */
+static void turn_order(json_t *arch)
+{
+	if (archfile_turned(arch))
+		json_object_del(arch, "axes");
+	else
+		json_object_set_new(arch, "axes", json_string("xyz"));
+}
+
+void archfile_turn(json_t *arch, const int axes[3])
+{
+	/* alone: a list of three that is the value itself is a triple; else it is one entry a level */
+	static const struct { const char *key; int alone; } keys[] = {
+		{"strides", 0}, {"kernel_sizes", 0}, {"upsample_kernel_size", 0}, {"kernel_size", 1}, {"up_kernel_size", 1},
+		{"window_size", 1},
+	};
+	const char *target = json_string_value(json_object_get(arch, "_target_"));
+	int levels = target && strstr(target, "DynUNet"); /* whose kernel_size is a list of levels */
+
+	if (target && strstr(target, "SwinUNETR") && axes[0] == 2)
+		turn_order(arch);
+
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		json_t *v = json_object_get(arch, keys[i].key), *entry;
+		size_t k;
+
+		if (keys[i].alone && !levels && json_array_size(v) == 3)
+			turn_triple(v, axes);
+		json_array_foreach(v, k, entry)
+			if (json_array_size(entry) == 3)
+				turn_triple(entry, axes);
+	}
+}

@@ -1,0 +1,108 @@
+#include "lib/net/export/export.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/net/graph/alias.h"
+#include "lib/net/arch/archfile.h"
+#include "lib/net/export/onnx.h"
+
+/* What PyTorch's modules have by other names, so that load_state_dict(strict=True) finds them all. */
+static int add_aliases(const struct graph *g, struct frame *f, struct err *e)
+{
+	int n;
+	struct alias *a = alias_list(g, &n, e);
+	int r = a ? 0 : -1;
+
+	for (int i = 0; i < n && !r; i++) {
+		const struct graph_param *p = &g->param[a[i].param];
+		struct tensor *t = frame_add(f, a[i].name, frame_find(f, p->name)->dtype, p->rank, p->shape, e);
+
+		if (t)
+			memcpy(t->data, frame_find(f, p->name)->data, t->size);
+		r = t ? 0 : -1;
+	}
+	free(a);
+	return r;
+}
+
+/* MONAI's attention keeps, for every pair of a window's voxels, the line of its bias table that their distance has: [L,L], first axis outermost. */
+static void fill_index(const int window[3], int64_t *index)
+{
+	const int w = window[2], plane = window[1] * w, n = window[0] * plane, line = 2 * w - 1, page = (2 * window[1] - 1) * line;
+
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < n; k++)
+			*index++ = (i / plane - k / plane + window[0] - 1) * page + (i % plane / w - k % plane / w + window[1] - 1) * line +
+			           (i % w - k % w + w - 1);
+}
+
+static int add_indices(const struct graph *g, struct frame *f, struct err *e)
+{
+	static const char table[] = "relative_position_bias_table";
+
+	for (int i = 0; i < g->n; i++) {
+		const struct graph_attention *a = &g->op[i].attention;
+		const int window[3] = {a->window[a->turned ? 2 : 0], a->window[1], a->window[a->turned ? 0 : 2]};
+		const char *name = g->op[i].kind == GRAPH_ATTENTION ? g->param[g->op[i].w].name : NULL;
+		int64_t shape[2] = {(int64_t)window[0] * window[1] * window[2], (int64_t)window[0] * window[1] * window[2]};
+		char full[GRAPH_NAME + 40];
+		struct tensor *t;
+
+		if (!name || strlen(name) < sizeof table)
+			continue;
+		snprintf(full, sizeof full, "%.*srelative_position_index", (int)(strlen(name) - strlen(table)), name);
+		t = frame_add(f, full, DT_I64, 2, shape, e);
+		if (!t)
+			return -1;
+		fill_index(window, t->data);
+	}
+	return 0;
+}
+
+/* A network that counts x,y,z goes back to the arrays that it was trained on. Its kernels are cubes. */
+static int turn_back(struct import_net *n, struct frame *f, struct err *e)
+{
+	static const int xyz[MATCH_AXES] = {2, 1, 0};
+
+	archfile_turn(n->arch, xyz);
+	for (int i = 0; i < n->w.n; i++)
+		match_turn(&n->w.w[i], xyz);
+	return import_frame(n, f, e) || frame_set_meta(f, "axes", "xyz", e) ? -1 : 0;
+}
+
+/* PyTorch's loaders look for the format; all the rest is ours and makes the file a model still. */
+static int write_safetensors(struct import_net *n, struct out *o, struct err *e)
+{
+	struct frame f = {0};
+	int r = archfile_turned(n->arch) ? turn_back(n, &f, e) : import_frame(n, &f, e);
+
+	r = r || add_aliases(n->graph, &f, e) || add_indices(n->graph, &f, e) || frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;
+	frame_free(&f);
+	return r;
+}
+
+static int write_onnx(const struct import_net *n, struct out *o, struct err *e)
+{
+	static const char *const keys[] = {"arch", "replay", "roi"};
+	struct onnx_prop prop[4] = {{0}};
+	int k = 0;
+
+	for (int i = 0; i < 3; i++)
+		if (frame_meta(&n->w.frame, keys[i]))
+			prop[k++] = (struct onnx_prop){keys[i], frame_meta(&n->w.frame, keys[i])};
+	return onnx_write(n->graph, &n->w, prop, o, e);
+}
+
+int export_run(const struct export *x, struct out *o, struct err *e)
+{
+	const struct import im = {.input = x->input, .say = x->say, .arg = x->arg};
+	struct import_net n;
+	int r = import_open(&n, &im, e);
+
+	if (!r)
+		r = x->format == EXPORT_ONNX ? write_onnx(&n, o, e) : write_safetensors(&n, o, e);
+	import_close(&n);
+	return r;
+}

@@ -1,0 +1,64 @@
+/* Which inputs fit a network? */
+#include "lib/net/graph/graph.h"
+
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+	while (b) {
+		int64_t rest = a % b;
+
+		a = b, b = rest;
+	}
+	return a;
+}
+
+void graph_divisor(const struct graph *g, int64_t div[3])
+{
+	for (int k = 0; k < 3; k++) {
+		div[k] = 1;
+		for (int i = 0; i < g->n; i++)
+			div[k] = div[k] / common_divisor(div[k], g->op[i].down[k]) * g->op[i].down[k];
+	}
+}
+
+/* The first operation whose resolution is no whole part of an input's; -1: none. */
+static int first_misfit(const struct graph *g, const int64_t size[3])
+{
+	for (int i = 0; i < g->n; i++)
+		for (int k = 0; k < 3; k++)
+			if (size[k] < 1 || size[k] % g->op[i].down[k])
+				return i;
+	return -1;
+}
+
+int graph_fits(const struct graph *g, const int64_t size[3], struct err *e)
+{
+	int at = first_misfit(g, size);
+	int64_t div[3], next[3];
+
+	if (at < 0)
+		return 0;
+	graph_divisor(g, div);
+	for (int k = 0; k < 3; k++)
+		next[k] = size[k] < 1 ? div[k] : (size[k] + div[k] - 1) / div[k] * div[k];
+	return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network (layer %s): it takes multiples of %lld,%lld,%lld, as "
+	               "%lld,%lld,%lld", (long long)size[2], (long long)size[1], (long long)size[0], g->op[at].name, (long long)div[2], (long long)div[1],
+	               (long long)div[0], (long long)next[2], (long long)next[1], (long long)next[0]);
+}
+
+/* The layer that reads the input. */
+static const struct graph_op *first_layer(const struct graph *g)
+{
+	for (int i = 0; i < g->n; i++)
+		if (g->op[i].w >= 0 && g->op[i].in[0] >= 0 && g->op[g->op[i].in[0]].kind == GRAPH_INPUT)
+			return &g->op[i];
+	return NULL;
+}
+
+int graph_takes(const struct graph *g, int64_t channels, struct err *e)
+{
+	const struct graph_op *first = first_layer(g);
+	int64_t c = first ? g->op[first->in[0]].c : channels;
+
+	return channels == c ? 0 : err_set(e, NULL, "the image has %lld channel%s, the network (layer %s) takes %lld", (long long)channels,
+	                                   channels == 1 ? "" : "s", first->name, (long long)c);
+}

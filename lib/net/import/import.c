@@ -1,0 +1,215 @@
+#include "lib/net/import/import.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/hash.h"
+#include "lib/net/arch/arch.h"
+#include "lib/net/arch/archfile.h"
+#include "lib/net/planner/plans.h"
+#include "lib/net/window/window.h"
+#include "lib/stream/history.h"
+#include "lib/volume/history/replay.h"
+
+/* nnU-Net's plans do not say how many channels go in and classes come out: the first and the last convolution do. */
+static void count_channels(json_t *arch, const struct weights *w)
+{
+	static const struct { const char *key, *end; int axis; } from[] = {
+		{"input_channels", "encoder.stages.0.0.convs.0.conv.weight", 1}, {"input_channels", "encoder.stem.convs.0.conv.weight", 1},
+		{"num_classes", "decoder.seg_layers.0.weight", 0},
+	};
+
+	for (size_t k = 0; k < sizeof from / sizeof *from; k++)
+		for (int i = 0; i < w->n; i++) {
+			size_t n = strlen(w->w[i].name), end = strlen(from[k].end);
+
+			if (n >= end && !strcmp(w->w[i].name + n - end, from[k].end) && w->w[i].rank == 2 + MATCH_AXES)
+				json_object_set_new(arch, from[k].key, json_integer(w->w[i].shape[from[k].axis]));
+		}
+}
+
+static int read_plans(const struct import *im, const json_t *root, struct import_net *n, struct err *e)
+{
+	struct plans p;
+	int r = plans_read(&p, root, im->configuration, !im->replay, e);
+
+	n->arch = json_incref(p.arch);
+	n->replay = json_incref(p.replay);
+	memcpy(n->axes, p.axes, sizeof n->axes);
+	memcpy(n->roi, p.roi, sizeof n->roi);
+	if (!r)
+		count_channels(n->arch, &n->w);
+	plans_free(&p);
+	return r;
+}
+
+static void take_axes(const struct import *im, struct import_net *n)
+{
+	const char *said = frame_meta(&n->w.frame, "axes");
+	const int given = im->axes[0] || im->axes[1], turned = said && !strcmp(said, "xyz");
+
+	for (int k = 0; k < MATCH_AXES; k++)
+		n->axes[k] = given ? im->axes[k] : turned ? 2 - k : k;
+}
+
+static int read_network(const struct import *im, const json_t *root, struct import_net *n, struct err *e)
+{
+	if (plans_is(root))
+		return read_plans(im, root, n, e);
+	take_axes(im, n);
+	n->arch = archfile_network(root, e);
+	if (!n->arch)
+		return -1;
+	archfile_turn(n->arch, n->axes);
+	return 0;
+}
+
+static int read_arch(const struct import *im, struct import_net *n, struct err *e)
+{
+	const char *text = im->arch ? im->arch : frame_meta(&n->w.frame, "arch");
+	json_t *root;
+	int r;
+
+	if (!text)
+		return err_set(e, im->input, "does not say what network it is of: it has no metadata arch (seg-import --arch says it)");
+	root = archfile_json(text, e);
+	if (!root)
+		return -1;
+	r = read_network(im, root, n, e);
+	if (r)
+		err_prefix(e, "%s", im->arch ? "--arch" : im->input);
+	json_decref(root);
+	n->graph = r ? NULL : arch_graph(n->arch, e);
+	return n->graph ? 0 : -1;
+}
+
+static int read_replay(const struct import *im, struct import_net *n, struct err *e)
+{
+	const char *own = frame_meta(&n->w.frame, "replay"), *text = im->replay ? im->replay : own ? own : "[]";
+
+	if (n->replay && !im->replay)
+		return replay_check(n->replay, e);
+	json_decref(n->replay);
+	n->replay = *text == '[' ? archfile_json(text, e) : replay_read(text, e);
+	if (!n->replay)
+		return -1;
+	return replay_check(n->replay, e) ? err_prefix(e, "%s", im->replay ? "--replay" : im->input) : 0;
+}
+
+/* The windows' size, and whether it fits the strides. */
+static int read_roi(const struct import *im, struct import_net *n, struct err *e)
+{
+	if (im->roi[0])
+		memcpy(n->roi, im->roi, sizeof n->roi);
+	else if (!n->roi[0] && n->w.frame.meta && window_roi_get(&n->w.frame, n->roi, e) < 0)
+		return -1;
+	return n->roi[0] && graph_fits(n->graph, n->roi, e) ? err_prefix(e, "roi") : 0;
+}
+
+/* Parameter p's values into the frame: float32, but an integer (a counter) as it is. */
+static int add_param(const struct weights *w, const struct graph_param *p, struct frame *f, struct err *e)
+{
+	const struct weight *from = weights_find(w, p->name);
+	struct tensor *t = frame_add(f, p->name, dtype_is_float(from->dtype) ? DT_F32 : from->dtype, p->rank, p->shape, e);
+	const float *v;
+
+	if (!t)
+		return -1;
+	if (t->dtype != DT_F32) {
+		memcpy(t->data, from->data, t->size);
+		return 0;
+	}
+	weights_load(from, t->data);
+	v = t->data;
+	for (int64_t i = 0; i < p->count; i++)
+		if (!isfinite(v[i]))
+			return err_set(e, w->file, "%.200s holds %f at place %lld: not a weight", p->name, v[i], (long long)i);
+	return 0;
+}
+
+int import_open(struct import_net *n, const struct import *im, struct err *e)
+{
+	char line[600];
+
+	memset(n, 0, sizeof *n);
+	if (weights_open(&n->w, im->input, im->key, 0, e) || read_arch(im, n, e) || read_roi(im, n, e) || read_replay(im, n, e))
+		return -1;
+	snprintf(line, sizeof line, "the weights are in '%.500s'", n->w.from);
+	if (*n->w.from)
+		im->say(im->arg, 0, line);
+	return match_weights(&n->w, n->graph, im->prefix, n->axes, im->say, im->arg, e);
+}
+
+void import_close(struct import_net *n)
+{
+	graph_free(n->graph);
+	json_decref(n->arch);
+	json_decref(n->replay);
+	weights_close(&n->w);
+}
+
+int import_frame(const struct import_net *n, struct frame *f, struct err *e)
+{
+	const char *target = json_string_value(json_object_get(n->arch, "_target_")), *dot = strrchr(target, '.');
+
+	if (frame_init(f, "model", dot ? dot + 1 : target, e) || frame_set_json(f, "arch", n->arch, e) || frame_set_json(f, "replay", n->replay, e))
+		return -1;
+	if (n->roi[0] && window_roi_set(f, n->roi, e))
+		return -1;
+	for (int i = 0; i < n->graph->params; i++)
+		if (add_param(&n->w, &n->graph->param[i], f, e))
+			return -1;
+	return 0;
+}
+
+/* What was asked for; of the axes, the order that is not ours. */
+static json_t *history_args(const struct import *im)
+{
+	const struct { const char *key, *value; } given[] = {
+		{"file", im->input}, {"arch", im->arch}, {"key", im->key}, {"prefix", im->prefix}, {"replay", im->replay},
+		{"axes", im->axes[0] > im->axes[2] ? "xyz" : NULL}, {"configuration", strcmp(im->configuration, PLANS_CONFIGURATION) ? im->configuration : NULL},
+	};
+	const int64_t roi[3] = {im->roi[2], im->roi[1], im->roi[0]};
+	json_t *a = json_object();
+	char hash[HASH_TEXT];
+
+	for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+		if (given[i].value)
+			json_object_set_new(a, given[i].key, json_string(given[i].value));
+	if (roi[0])
+		json_object_set_new(a, "roi", json_ints(roi, 3));
+	if (!hash_file(im->input, hash))
+		json_object_set_new(a, "hash", json_string(hash));
+	return a;
+}
+
+int import_run(const struct import *im, struct out *o, struct err *e)
+{
+	struct import_net n;
+	struct frame f = {0};
+	int r = import_open(&n, im, e) || import_frame(&n, &f, e) || history_push(&f, "seg-import", history_args(im), NULL, NULL, e) ||
+	        frame_write(&f, o, e) ? -1 : 0;
+
+	frame_free(&f);
+	import_close(&n);
+	return r;
+}
+
+int import_list(const char *input, struct out *o, struct err *e)
+{
+	struct weights w;
+	int r = weights_open(&w, input, NULL, 1, e);
+
+	for (int i = 0; !r && i < w.n; i++) {
+		char text[WEIGHT_TEXT], *space;
+
+		weights_text(&w.w[i], text);
+		space = strchr(text, ' ');
+		*space = '\t';
+		r = out_printf(o, e, "%s\t%s\n", w.w[i].name, text);
+	}
+	weights_close(&w);
+	return r;
+}

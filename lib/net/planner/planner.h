@@ -1,0 +1,26 @@
+/* nnU-Net's experiment planner: from a data set's fingerprint to plans.json, for a memory budget. Sources: nnunetv2/experiment_planning/
+   experiment_planners/default_experiment_planner.py, network_topology.py, residual_unets/residual_encoder_unet_planners.py (2.8.1). The
+   configurations of three dimensions; not 2d. */
+#ifndef NIIPIPE_PLANNER_H
+#define NIIPIPE_PLANNER_H
+
+#include "lib/volume/fingerprint/fingerprint.h"
+
+/* ExperimentPlanner, ResEncUNetPlanner, nnUNetPlannerResEncM, L and XL */
+#define PLANNER_WORDS "nnunet|resenc|resenc-m|resenc-l|resenc-xl"
+enum planner_kind { PLANNER_NNUNET, PLANNER_RESENC, PLANNER_RESENC_M, PLANNER_RESENC_L, PLANNER_RESENC_XL };
+
+struct planner {
+	enum planner_kind kind;
+	double memory;      /* of the GPU that nnU-Net has in mind, GB; 0: the planner's own: 8, L 24, XL 40 */
+	double spacing[3];  /* target, z,y,x mm; 0: of the data */
+	int64_t classes;    /* background among them */
+	int zscore;         /* ZScoreNormalization; else CTNormalization */
+	const char *name;   /* dataset_name */
+};
+
+/* plans.json, with what nnU-Net does not have under "niipipe": version, classes, channels and cases (ids). Caller
+   json_decref()s. NULL and an error: no patch is small enough for the memory, or the volumes are too small for a network. */
+json_t *planner_plan(const struct planner *o, const struct fingerprint *p, struct err *e);
+
+#endif

@@ -1,0 +1,23 @@
+/* A checkpoint: a model frame (what inference needs), then an optimizer frame. See tensor-stream(5). */
+#ifndef NIIPIPE_CHECKPOINT_H
+#define NIIPIPE_CHECKPOINT_H
+
+#include "lib/net/run/net.h"
+
+/* The model frame of a checkpoint: first frame of the file, kind model, with metadata arch and replay. Closed with model_close. */
+struct model {
+	struct stream *stream;
+	struct frame frame;
+	json_t *arch, *replay; /* parsed metadata */
+	const char *file;      /* borrowed */
+};
+int model_open(struct model *m, const char *path, struct err *e);
+void model_close(struct model *m);
+
+/* model_open, net_new and net_load in one; the frame keeps its metadata only. *n is closed with net_free, m with model_close. */
+int model_net(struct model *m, const char *path, const struct k_backend *k, struct net **n, struct err *e);
+
+/* Is f prepared as the model's replay says? 0, or -1 and an error that names the first step that differs. */
+int model_check_replay(const struct model *m, const struct frame *f, struct err *e);
+
+#endif

@@ -1,0 +1,327 @@
+#include "lib/net/run/net.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/base/rng.h"
+#include "lib/net/arch/arch.h"
+#include "lib/net/run/net_run.h"
+
+/* Where the parameters lie. g only once there is a training plan. */
+static void point_params(struct net *n)
+{
+	for (int i = 0; i < n->graph->params; i++) {
+		const struct graph_param *p = &n->graph->param[i];
+
+		n->param[i].w = n->w + p->at;
+		n->param[i].g = n->g && p->kind == GRAPH_TRAINED ? n->g + p->at : NULL;
+	}
+}
+
+static int alloc_params(struct net *n, struct err *e)
+{
+	size_t bytes;
+
+	n->param = mem_zero((size_t)n->graph->params, sizeof *n->param, "a network's parameters", e);
+	if (!n->param)
+		return -1;
+	if (mem_mul(&bytes, (size_t)(n->graph->floats + n->graph->buffer_floats), sizeof(float)))
+		return err_set(e, NULL, "the network has too many parameters");
+	n->w = n->k->alloc(bytes, e);
+	if (!n->w)
+		return -1;
+	for (int i = 0; i < n->graph->params; i++) {
+		const struct graph_param *p = &n->graph->param[i];
+
+		n->param[i].name = p->name;
+		n->param[i].rank = p->rank;
+		memcpy(n->param[i].shape, p->shape, sizeof p->shape);
+		n->param[i].count = p->count;
+		n->param[i].whole = p->kind == GRAPH_COUNTER;
+	}
+	point_params(n);
+	return 0;
+}
+
+struct net *net_run_new(struct graph *g, json_t *arch, const struct k_backend *k, struct err *e)
+{
+	struct net *n = g ? mem_zero(1, sizeof *n, "a network", e) : NULL;
+
+	if (!n) {
+		graph_free(g);
+		return NULL;
+	}
+	n->k = k;
+	n->arch = json_incref(arch);
+	n->graph = g;
+	if (!alloc_params(n, e))
+		return n;
+	net_free(n);
+	return NULL;
+}
+
+struct net *net_new(json_t *arch, const struct k_backend *k, struct err *e)
+{
+	return net_run_new(arch_graph(arch, e), arch, k, e);
+}
+
+void net_free(struct net *n)
+{
+	if (!n)
+		return;
+	for (int i = 0; i < 2; i++)
+		plan_free(n->plans[i]);
+	n->k->release(n->arena);
+	n->k->release(n->w);
+	n->k->release(n->g);
+	n->k->release(n->aside);
+	free(n->param);
+	graph_free(n->graph);
+	json_decref(n->arch);
+	free(n);
+}
+
+const json_t *net_arch(const struct net *n)
+{
+	return n->arch;
+}
+
+int net_channels(const struct net *n)
+{
+	for (int i = 0; i < n->graph->n; i++)
+		if (n->graph->op[i].kind == GRAPH_INPUT)
+			return (int)n->graph->op[i].c;
+	return 0;
+}
+
+int net_classes(const struct net *n)
+{
+	return (int)n->graph->op[n->graph->out].c;
+}
+
+int net_labels(const struct net *n)
+{
+	return net_classes(n) == 1 ? 2 : net_classes(n);
+}
+
+void net_divisor(const struct net *n, int64_t div[3])
+{
+	graph_divisor(n->graph, div);
+}
+
+int net_takes(const struct net *n, int64_t channels, struct err *e)
+{
+	return graph_takes(n->graph, channels, e);
+}
+
+const struct net_param *net_params(const struct net *n, int *count)
+{
+	*count = n->graph->trained;
+	return n->param;
+}
+
+const struct net_param *net_buffers(const struct net *n, int *count)
+{
+	*count = n->graph->params - n->graph->trained;
+	return n->param + n->graph->trained;
+}
+
+void net_block(const struct net *n, float **w, float **g, int64_t *total)
+{
+	*w = n->w;
+	*g = n->g;
+	*total = n->graph->floats;
+}
+
+int net_aside(struct net *n, struct err *e)
+{
+	size_t bytes = (size_t)n->graph->buffer_floats * sizeof(float);
+
+	if (!bytes)
+		return 0;
+	if (!n->aside && !(n->aside = n->k->alloc(2 * bytes, e)))
+		return -1;
+	return n->k->copy(n->aside, n->w + n->graph->floats, bytes, K_ON_DEVICE, e);
+}
+
+int net_exchange(struct net *n, struct err *e)
+{
+	size_t bytes = (size_t)n->graph->buffer_floats * sizeof(float);
+	float *used = n->w + n->graph->floats, *room = n->aside + n->graph->buffer_floats;
+
+	if (!n->aside)
+		return 0;
+	return n->k->copy(room, used, bytes, K_ON_DEVICE, e) || n->k->copy(used, n->aside, bytes, K_ON_DEVICE, e) ||
+	       n->k->copy(n->aside, room, bytes, K_ON_DEVICE, e) ? -1 : 0;
+}
+
+static void init_param(const struct graph_param *p, struct rng *r, float *w)
+{
+	for (int64_t i = 0; i < p->count; i++) {
+		if (p->bound > 0)
+			w[i] = (float)rng_range(r, -p->bound, p->bound);
+		else
+			w[i] = p->deviation > 0 ? (float)(p->deviation * rng_normal(r)) : p->fill;
+	}
+}
+
+int net_init(struct net *n, uint64_t seed, struct err *e)
+{
+	size_t count = (size_t)(n->graph->floats + n->graph->buffer_floats);
+	float *w = mem_new(count, sizeof *w, "a network's parameters", e);
+	int bad;
+
+	if (!w)
+		return -1;
+	for (int i = 0; i < n->graph->params; i++) {
+		struct rng r;
+
+		rng_init(&r, seed, RNG_INIT, (uint64_t)i);
+		init_param(&n->graph->param[i], &r, w + n->graph->param[i].at);
+	}
+	bad = n->k->copy(n->w, w, count * sizeof *w, K_TO_DEVICE, e);
+	free(w);
+	net_changed(n);
+	return bad;
+}
+
+void net_changed(struct net *n)
+{
+	for (int i = 0; i < 2; i++)
+		if (n->plans[i])
+			n->plans[i]->packed = 0;
+}
+
+/* Room for the arena of p and, in training, the gradients. */
+static int make_room(struct net *n, const struct plan *p, struct err *e)
+{
+	if ((p->arena > n->arena_bytes || (p->train && !n->g)) && !net_memory_fits(n, p))
+		return net_memory_refuse(n, p, e);
+	if (p->arena > n->arena_bytes) {
+		n->k->release(n->arena);
+		n->arena_bytes = 0;
+		n->arena = n->k->alloc(p->arena, e);
+		if (!n->arena)
+			return net_memory_refuse(n, p, e);
+		n->arena_bytes = p->arena;
+	}
+	if (!p->train || n->g)
+		return 0;
+	n->g = n->k->alloc((size_t)n->graph->floats * sizeof(float), e);
+	if (!n->g)
+		return -1;
+	point_params(n);
+	return net_zero_grad(n, e);
+}
+
+int net_plan_dry(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e)
+{
+	struct plan **p = &n->plans[!!train];
+
+	n->plan = NULL;
+	if (!*p || (*p)->batch != batch || memcmp((*p)->size, size, sizeof (*p)->size)) {
+		if (graph_fits(n->graph, size, e))
+			return -1;
+		plan_free(*p);
+		*p = net_memory_plan(n, batch, size, !!train, e);
+		if (!*p)
+			return -1;
+	}
+	n->plan = *p;
+	return 0;
+}
+
+int net_plan(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e)
+{
+	if (net_plan_dry(n, batch, size, train, e))
+		return -1;
+	if (!make_room(n, n->plan, e))
+		return 0;
+	n->plan = NULL;
+	return -1;
+}
+
+void net_recompute(struct net *n, enum net_recompute how)
+{
+	if (n->recompute == how)
+		return;
+	n->recompute = how;
+	plan_free(n->plans[1]);
+	n->plan = n->plans[1] = NULL;
+}
+
+void net_reserve(struct net *n, size_t bytes)
+{
+	n->reserve = bytes;
+}
+
+size_t net_arena(const struct net *n)
+{
+	return n->plan->arena;
+}
+
+float *net_input(const struct net *n)
+{
+	return net_run_at(n, n->plan->input);
+}
+
+const char *net_batch_norm(const struct net *n)
+{
+	for (int i = 0; i < n->graph->n; i++)
+		if (n->graph->op[i].kind == GRAPH_NORM && n->graph->op[i].norm.kind == K_NORM_BATCH)
+			return n->graph->op[i].name;
+	return NULL;
+}
+
+int64_t net_vox(const struct net *n)
+{
+	return n->plan->value[n->graph->out].vox;
+}
+
+const float *net_forward(struct net *n, struct err *e)
+{
+	struct plan *p = n->plan;
+
+	if (net_run_pack(n, e) || net_run_calls(n, 0, p->forward, NULL, e))
+		return NULL;
+	return net_run_at(n, p->value[n->graph->out].floats);
+}
+
+int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)
+{
+	const struct net_run_loss l = {*terms, label, out, 0};
+
+	return net_run_calls(n, n->plan->forward, n->plan->forward + 1, &l, e);
+}
+
+int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)
+{
+	const struct net_run_loss l = {*terms, label, out, 1};
+
+	return net_run_calls(n, n->plan->forward, n->plan->calls, &l, e);
+}
+
+void net_watch(struct net *n, net_final_fn *final, void *arg)
+{
+	n->final = final;
+	n->final_arg = arg;
+}
+
+void net_ranks(struct net *n, const struct k_ranks *ranks)
+{
+	n->ranks = ranks;
+}
+
+void net_dropout(struct net *n, uint64_t seed, int64_t first, int64_t stride)
+{
+	n->seed = seed;
+	n->first = first;
+	n->stride = stride;
+}
+
+int net_zero_grad(struct net *n, struct err *e)
+{
+	return n->k->zero(n->g, (size_t)n->graph->floats * sizeof(float), e);
+}

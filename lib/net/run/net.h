@@ -1,0 +1,118 @@
+/* A network: an architecture and its parameters on a device, planned for an input shape, run forward and backward.
+   Written once by arch_*.c on lib/net/graph/graph.h; seg-train and seg-window know only this header.
+
+   Arrays of three are d,h,w = z,y,x. Activations are [n,d,h,w,c]. */
+#ifndef NIIPIPE_NET_H
+#define NIIPIPE_NET_H
+
+#include <jansson.h>
+
+#include "kernels/backend.h"
+#include "lib/stream/frame.h"
+
+struct net; /* opaque */
+
+/* Which values the backward pass makes again instead of having them kept (recomputation of activations; torch: activation checkpointing): none; what
+   normalisations (with the statistics they had), activations and other passes over memory make of what is kept; all but what passes between
+   segments, into which the network is cut so that memory is least: about one more forward pass. What comes out is the same, bit for bit. AUTO: the
+   first of them that fits into the memory there is. */
+enum net_recompute { NET_KEEP, NET_NORMS, NET_SEGMENTS, NET_AUTO };
+
+/* A parameter, under the name MONAI gives it. w and g (NULL without training) are host memory on the CPU, device memory else;
+   all w lie end to end in one block, all g likewise, in the same order (net_params_block). */
+struct net_param {
+	const char *name;
+	int rank;
+	int64_t shape[5];
+	int64_t count;
+	float *w, *g;
+	int whole;     /* a count of batches: I64 in files */
+};
+
+/* arch: MONAI's own JSON, {"_target_": "UNet", "spatial_dims": 3, "in_channels": 1, "out_channels": 2, "channels": [...], "strides": [...],
+   "num_res_units": 2, ...}; borrowed, kept by reference. An option that is not understood is an error that names it. Parameters are unset:
+   net_init or net_load. NULL and an error; closed with net_free. */
+struct net *net_new(json_t *arch, const struct k_backend *k, struct err *e);
+void net_free(struct net *n); /* NULL is fine */
+
+const json_t *net_arch(const struct net *n); /* borrowed */
+int net_channels(const struct net *n);       /* of the input */
+int net_classes(const struct net *n);        /* channels of the logits */
+int net_labels(const struct net *n);         /* values a label may have: the classes; of one channel, a sigmoid, two */
+void net_divisor(const struct net *n, int64_t div[3]); /* input sizes must be multiples of these */
+int net_takes(const struct net *n, int64_t channels, struct err *e); /* 0, or -1 and an error that names the layer */
+
+/* Parameters. net_params: the array, borrowed; *count how many. net_block: all values end to end (w, g of *total floats). net_buffers: what is in a
+   model beside them, running statistics that forward passes of a training plan change. */
+const struct net_param *net_params(const struct net *n, int *count);
+const struct net_param *net_buffers(const struct net *n, int *count);
+void net_block(const struct net *n, float **w, float **g, int64_t *total);
+
+/* The buffers as they are now are put aside; net_exchange: those aside against those in use. What passes of a step that was not finished have done to
+   them is undone so. 0 or -1. */
+int net_aside(struct net *n, struct err *e);
+int net_exchange(struct net *n, struct err *e);
+
+/* PyTorch's default initialisation (nnU-Net's networks: theirs) from Philox (seed, RNG_INIT, parameter index). */
+int net_init(struct net *n, uint64_t seed, struct err *e);
+
+/* Weights from a model frame, under MONAI's names. Missing, extra and wrong-shaped tensors are one error that lists them (the first ten and their
+   number); so is a weight that is not finite. */
+int net_load(struct net *n, const struct frame *model, struct err *e);
+
+/* Add the parameters to a frame as F32 tensors. */
+int net_store(const struct net *n, struct frame *model, struct err *e);
+
+/* Tell that w was changed from outside (optimizer step, load): packed copies are renewed at the next forward. */
+void net_changed(struct net *n);
+
+/* Plan for inputs [batch, size, channels]: shapes, fusions, lifetimes, one arena. Same shape and mode as before: nothing is done; one plan for
+   inference and one for training are kept, so that going to and fro costs nothing. The error of a size the strides don't divide says at
+   which layer, and which sizes fit; that of too little memory (on the CPU: of what mem_available says is there) what is needed, and which
+   recomputation would fit. */
+int net_plan(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e);
+
+/* The same for net_summary alone: no memory is looked for. */
+int net_plan_dry(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e);
+
+/* How training plans recompute (NET_KEEP unless told), and how many bytes others will take beside them (moments, averages): for the next net_plan. */
+void net_recompute(struct net *n, enum net_recompute how);
+void net_reserve(struct net *n, size_t bytes);
+
+size_t net_arena(const struct net *n);       /* bytes of the activation arena of the current plan */
+float *net_input(const struct net *n);       /* where the input goes, [batch,d,h,w,c]: device memory, filled anew before every net_forward */
+const char *net_batch_norm(const struct net *n); /* a layer that takes statistics over the batch, borrowed; NULL: none */
+int64_t net_vox(const struct net *n);        /* batch*d*h*w */
+
+/* Forward: logits [batch,d,h,w,classes], valid until the next call. NULL and an error. */
+const float *net_forward(struct net *n, struct err *e);
+
+/* Loss of the last forward against labels [batch,d,h,w] (host memory on the CPU, device memory else), value alone (out: total, dice, ce). */
+int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
+
+/* The same and backward, once a net_forward: gradients are added to every g. n, vox and k of terms are filled in here. A network with deep
+   supervision: out's total, and the gradients, are those of the weighted sum over its heads, labels taken at each one's resolution
+   (kernels/backend.h, label_down); dice and ce are the full resolution's. */
+int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
+int net_zero_grad(struct net *n, struct err *e);
+
+/* Called within net_backward after every operation: the gradients from place `from` of the block (net_block) on are what they will be. NULL: no-one
+   is. */
+typedef int net_final_fn(void *arg, int64_t from, struct err *e);
+void net_watch(struct net *n, net_final_fn *final, void *arg);
+
+/* For batch normalisation the batches of several processes are one: all run the same forward and backward passes. Borrowed; NULL: they are not. */
+void net_ranks(struct net *n, const struct k_ranks *ranks);
+
+/* Which numbers dropout takes in a training plan's forward and backward: sample i of the batch those of this seed and first + i * stride (seg-train:
+   the patch's index). */
+void net_dropout(struct net *n, uint64_t seed, int64_t first, int64_t stride);
+
+/* Table of layers: name, operation, output shape, parameters, multiply-adds, bytes; then totals and the arena. For seg-train --summary. */
+int net_summary(const struct net *n, struct out *o, struct err *e);
+
+/* Time by operation, for bench: on 1, then a table "operation, calls, seconds" of what ran since; on 2: a row for every call too. */
+void net_profile(struct net *n, int on);
+int net_profile_print(const struct net *n, struct out *o, struct err *e);
+
+#endif

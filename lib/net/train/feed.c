@@ -1,0 +1,379 @@
+#include "lib/net/train/feed.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/arg.h"
+#include "lib/base/mem.h"
+#include "lib/base/progress.h"
+#include "lib/stream/history.h"
+#include "lib/stream/values.h"
+
+enum { SLOTS = 2, LOOK = 50 * 1000 * 1000 /* ns between looks at *stop */ };
+
+struct feed {
+	const struct k_backend *k; /* or NULL */
+	struct stream *stream;
+	int64_t batch, classes, seen, begun; /* begun: index of the first patch */
+	int ignore;
+	json_t *replay, *drawing;
+	struct feed_batch slot[SLOTS];
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int64_t made, used;  /* batches filled, and given back */
+	int out;             /* a batch is in the consumer's hands */
+	int ended, quit;     /* ended: 1 the stream is at its end, -1 err is set */
+	double waited;
+	struct err err;
+};
+
+/* -- one patch ---------------------------------------------------------------- */
+struct place { int64_t index, shards, patches; };
+
+static int number(const struct frame *f, const char *key, int64_t lo, int64_t absent, int64_t *out, struct err *e)
+{
+	const char *text = frame_meta(f, key);
+
+	*out = absent;
+	if (text && arg_int(text, lo, INT64_MAX / 2, out, e))
+		return err_prefix(e, "metadata %s", key);
+	return 0;
+}
+
+static int where(const struct feed *d, const struct frame *f, struct place *p, struct err *e)
+{
+	if (number(f, "patch", 0, d->seen, &p->index, e) || number(f, "shards", 1, 1, &p->shards, e))
+		return -1;
+	return number(f, "patches", 1, 0, &p->patches, e);
+}
+
+/* The first patch says what all must be like. */
+static int agree(struct feed *d, struct feed_batch *b, const struct frame *f, struct grid *g, struct err *e)
+{
+	const char *kind = frame_meta(f, "kind");
+	const struct tensor *image = frame_need(f, "image", e), *label = image ? frame_need(f, "label", e) : NULL;
+	json_t *replay;
+	int64_t c;
+	int same;
+
+	if (!label)
+		return -1;
+	if (kind && strcmp(kind, "patch") && strcmp(kind, "volume"))
+		return err_set(e, NULL, "a frame of kind '%.40s' (expected patch)", kind);
+	if (frame_grid(f, g, e) || !frame_labels(f, "label", e))
+		return -1;
+	c = image->rank == 4 ? image->shape[0] : 1;
+	if (!d->seen)
+		for (int i = 0; i < SLOTS; i++) {
+			d->slot[i].channels = c;
+			for (int a = 0; a < 3; a++)
+				d->slot[i].size[a] = g->size[2 - a];
+		}
+	if (g->size[2] != b->size[0] || g->size[1] != b->size[1] || g->size[0] != b->size[2] || c != b->channels)
+		return err_set(e, NULL, "a patch of %lldx%lldx%lld voxels, %lld channel(s), after patches of %lldx%lldx%lld, %lld", (long long)g->size[0],
+		               (long long)g->size[1], (long long)g->size[2], (long long)c, (long long)b->size[2], (long long)b->size[1],
+		               (long long)b->size[0], (long long)b->channels);
+	replay = history_replay(f, e);
+	if (!replay)
+		return -1;
+	if (!d->replay) {
+		d->replay = json_incref(replay);
+		d->drawing = history_drawing(f, e);
+	}
+	same = json_equal(d->replay, replay);
+	json_decref(replay);
+	return same ? 0 : err_set(e, NULL, "was prepared otherwise than the patches before it (see ts-info --json: history)");
+}
+
+/* A batch's part, where the device takes it from the quickest */
+static void *part_new(const struct feed *d, size_t n, size_t size, const char *what, struct err *e)
+{
+	size_t bytes;
+
+	if (!d->k || !d->k->host_alloc || mem_mul(&bytes, n, size))
+		return mem_new(n, size, what, e);
+	return d->k->host_alloc(bytes, e);
+}
+
+static void part_free(const struct feed *d, void *p)
+{
+	if (d->k && d->k->host_release)
+		d->k->host_release(p);
+	else
+		free(p);
+}
+
+/* Memory for the batches, once the size is known. */
+static int allocate(struct feed *d, struct err *e)
+{
+	size_t n = (size_t)d->batch, values;
+
+	for (int a = 0; a < 3; a++)
+		if (mem_mul(&n, n, (size_t)d->slot[0].size[a]))
+			return err_set(e, NULL, "a batch is too large");
+	if (mem_mul(&values, n, (size_t)d->slot[0].channels))
+		return err_set(e, NULL, "a batch is too large");
+	for (int i = 0; i < SLOTS; i++) {
+		d->slot[i].x = part_new(d, values, sizeof(float), "a batch", e);
+		d->slot[i].label = d->slot[i].x ? part_new(d, n, 1, "a batch's labels", e) : NULL;
+		if (!d->slot[i].label)
+			return -1;
+	}
+	return 0;
+}
+
+/* Channels first to channels last. */
+static int put_image(const struct tensor *t, const struct feed_batch *b, float *to, struct err *e)
+{
+	int64_t vox = b->size[0] * b->size[1] * b->size[2], row = b->size[2];
+	float *line;
+
+	if (b->channels == 1) {
+		tensor_load_f32(t, 0, vox, to);
+		return 0;
+	}
+	line = mem_new((size_t)row, sizeof *line, "a row", e);
+	if (!line)
+		return -1;
+	for (int64_t c = 0; c < b->channels; c++)
+		for (int64_t v = 0; v < vox; v += row) {
+			tensor_load_f32(t, c * vox + v, row, line);
+			for (int64_t i = 0; i < row; i++)
+				to[(v + i) * b->channels + c] = line[i];
+		}
+	free(line);
+	return 0;
+}
+
+static int put_label(const struct tensor *t, int64_t classes, int ignore, uint8_t *to, struct err *e)
+{
+	int64_t n = tensor_count(t), x = t->shape[2], y = t->shape[1];
+	uint8_t most = 0;
+
+	if (t->dtype == DT_U8 || t->dtype == DT_BOOL) {
+		memcpy(to, t->data, (size_t)n);
+		for (int64_t i = 0; i < n; i++)
+			most = to[i] > most ? to[i] : most;
+		if (most < classes)
+			return 0;
+	}
+	for (int64_t i = 0; i < n; i++) {
+		double v = tensor_value(t, i);
+
+		if (!(v >= 0 && v < (double)classes) && v != ignore)
+			return err_set(e, NULL, "label %.0f at voxel %lld,%lld,%lld of the patch (the network has %lld classes: 0 to %lld)", v,
+			               (long long)(i % x), (long long)(i / x % y), (long long)(i / x / y), (long long)classes, (long long)classes - 1);
+		to[i] = (uint8_t)v;
+	}
+	return 0;
+}
+
+static void name_patch(struct feed_batch *b, const struct frame *f, const struct place *p)
+{
+	size_t used = strlen(b->who);
+
+	snprintf(b->who + used, sizeof b->who - used, "%s%s (patch %lld)", used ? ", " : "", frame_id(f), (long long)p->index);
+}
+
+/* The next frame of the stream into batch b. 1, 0 at the end, -1. */
+static int add_patch(struct feed *d, struct feed_batch *b, struct err *e)
+{
+	struct frame f;
+	struct grid g;
+	struct place p = {d->seen};
+	uint64_t hash;
+	int64_t vox;
+	int r = stream_next(d->stream, &f, e);
+
+	if (r != 1)
+		return r;
+	if (where(d, &f, &p, e) || agree(d, b, &f, &g, e) || (!d->seen && allocate(d, e)))
+		goto bad;
+	vox = g.size[0] * g.size[1] * g.size[2];
+	hash = frame_hash(&f);
+	if (put_image(frame_find(&f, "image"), b, b->x + b->n * vox * b->channels, e) ||
+	    put_label(frame_find(&f, "label"), d->classes, d->ignore, b->label + b->n * vox, e))
+		goto bad;
+	name_patch(b, &f, &p);
+	if (!d->seen)
+		d->begun = p.index;
+	b->hash += (2 * (uint64_t)(d->begun + d->seen * p.shards) + 1) * hash;
+	if (!b->n)
+		b->first = p.index;
+	b->next = p.index + p.shards;
+	b->stride = p.shards;
+	b->left = p.patches ? (p.patches > b->next ? (p.patches - b->next + p.shards - 1) / p.shards : 0) : -1;
+	b->n++;
+	d->seen++;
+	frame_free(&f);
+	return 1;
+bad:
+	err_prefix(e, "%s: %s (patch %lld)", stream_name(d->stream), frame_id(&f), (long long)p.index);
+	frame_free(&f);
+	return -1;
+}
+
+/* -- the thread --------------------------------------------------------------- */
+static void *work(void *arg)
+{
+	struct feed *d = arg;
+	int r = 1;
+
+	for (int64_t k = 0; r == 1; k++) {
+		struct feed_batch *b = &d->slot[k % SLOTS];
+		struct err e;
+		int quit;
+
+		pthread_mutex_lock(&d->lock);
+		while (!d->quit && k - d->used >= SLOTS)
+			pthread_cond_wait(&d->changed, &d->lock);
+		quit = d->quit;
+		pthread_mutex_unlock(&d->lock);
+		if (quit)
+			break;
+		b->n = 0;
+		b->hash = 0;
+		b->who[0] = 0;
+		while (b->n < d->batch && (r = add_patch(d, b, &e)) == 1)
+			;
+		pthread_mutex_lock(&d->lock);
+		d->made += r >= 0 && b->n > 0;
+		d->ended = r < 0 ? -1 : !r;
+		if (r < 0)
+			d->err = e;
+		pthread_cond_broadcast(&d->changed);
+		pthread_mutex_unlock(&d->lock);
+	}
+	pthread_mutex_lock(&d->lock);
+	d->quit = 2;
+	pthread_mutex_unlock(&d->lock);
+	return NULL;
+}
+
+/* Signals are the consumer's. */
+static int start(struct feed *d, struct err *e)
+{
+	sigset_t all, old;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&d->thread, NULL, work, d);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return r ? err_set(e, NULL, "cannot start a thread") : 0;
+}
+
+static void release(struct feed *d)
+{
+	for (int i = 0; i < SLOTS; i++) {
+		part_free(d, d->slot[i].x);
+		part_free(d, d->slot[i].label);
+	}
+	json_decref(d->replay);
+	json_decref(d->drawing);
+	stream_close(d->stream);
+	pthread_mutex_destroy(&d->lock);
+	pthread_cond_destroy(&d->changed);
+	free(d);
+}
+
+struct feed *feed_open(const char *path, const struct k_backend *k, int64_t batch, int64_t classes, int ignore, struct err *e)
+{
+	struct feed *d = mem_zero(1, sizeof *d, "a reader of patches", e);
+
+	if (!d)
+		return NULL;
+	d->k = k;
+	d->batch = batch;
+	d->classes = classes;
+	d->ignore = ignore;
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_cond_init(&d->changed, NULL);
+	d->stream = stream_open(path, e);
+	if (!d->stream || start(d, e)) {
+		release(d);
+		return NULL;
+	}
+	return d;
+}
+
+void feed_close(struct feed *d)
+{
+	int over;
+
+	if (!d)
+		return;
+	pthread_mutex_lock(&d->lock);
+	over = d->quit == 2 || d->made - d->used >= SLOTS; /* ended, or waiting for a free slot */
+	if (!d->quit)
+		d->quit = 1;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+	if (!over) {
+		pthread_detach(d->thread);
+		return;
+	}
+	pthread_join(d->thread, NULL);
+	release(d);
+}
+
+int feed_next(struct feed *d, const volatile sig_atomic_t *stop, const struct feed_batch **b, struct err *e)
+{
+	double begun = progress_now();
+	int r;
+
+	pthread_mutex_lock(&d->lock);
+	if (d->out) {
+		d->out = 0;
+		d->used++;
+		pthread_cond_broadcast(&d->changed);
+	}
+	while (d->made == d->used && !d->ended && !(stop && *stop)) {
+		struct timespec t;
+
+		clock_gettime(CLOCK_REALTIME, &t);
+		t.tv_nsec += LOOK;
+		t.tv_sec += t.tv_nsec / 1000000000;
+		t.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&d->changed, &d->lock, &t);
+	}
+	if (stop && *stop)
+		r = 2;
+	else if (d->made > d->used) {
+		*b = &d->slot[d->used % SLOTS];
+		d->out = 1;
+		r = 1;
+	} else {
+		r = d->ended < 0 ? -1 : 0;
+		if (r)
+			*e = d->err;
+	}
+	d->waited += progress_now() - begun;
+	pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
+const json_t *feed_replay(const struct feed *d)
+{
+	return d->replay;
+}
+
+const json_t *feed_drawing(const struct feed *d)
+{
+	return d->drawing;
+}
+
+const char *feed_name(const struct feed *d)
+{
+	return stream_name(d->stream);
+}
+
+double feed_waited(const struct feed *d)
+{
+	return d->waited;
+}

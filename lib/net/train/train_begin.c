@@ -1,0 +1,216 @@
+#include "lib/net/train/train_begin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/hash.h"
+#include "lib/base/mem.h"
+#include "lib/net/arch/arch.h"
+#include "lib/net/run/device.h"
+#include "lib/net/train/validate.h"
+#include "lib/stream/history.h"
+#include "lib/stream/stream.h"
+
+/* Hours of training must not end at a directory that cannot be written to. */
+static int check_out(struct train *r, struct err *e)
+{
+	struct out o;
+
+	if (!r->par.rank) {
+		if (out_open(&o, r->o->out, 1, e))
+			return -1;
+		out_abort(&o);
+	}
+	if (!r->o->out)
+		return 0;
+	r->last = train_last(r->o->out);
+	return 0;
+}
+
+/* Is the checkpoint's network the one that was asked for? */
+static int check_arch(const struct train *r, struct err *e)
+{
+	const char *key;
+	json_t *wanted;
+
+	json_object_foreach(r->o->arch, key, wanted) {
+		const json_t *is = json_object_get(net_arch(r->net), key);
+
+		if (!json_equal(is, wanted)) {
+			char *a = json_dumps(is, JSON_COMPACT | JSON_ENCODE_ANY), *b = json_dumps(wanted, JSON_COMPACT | JSON_ENCODE_ANY);
+
+			err_set(e, r->from.file, "is another network: %s %.200s, not %.200s", key, a ? a : "unset", b ? b : "?");
+			free(a);
+			free(b);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* The device, of the precision that the options say; auto becomes what it is. */
+static int open_device(struct train *r, struct err *e)
+{
+	r->k = r->at.k = parallel_device(&r->par, r->o->device, (enum k_precision)r->h.precision, e);
+	if (!r->k)
+		return -1;
+	if (r->o->tune)
+		device_tune(r->k);
+	hyper_precision(&r->h, r->k->precision, r->at.options);
+	return 0;
+}
+
+static int load_net(struct train *r, const char *path, struct err *e)
+{
+	r->net = net_new(r->from.arch, r->k, e);
+	if (!r->net)
+		return err_prefix(e, "%s", path);
+	return check_arch(r, e) || net_load(r->net, &r->from.frame, e) ? -1 : 0;
+}
+
+/* Where training goes on: those of the optimizer frame f. */
+static int take_up(struct train *r, const struct frame *f, struct err *e)
+{
+	if (r->h.steps > 0 && (double)r->at.step >= r->h.steps)
+		return err_set(e, r->from.file, "all of its %.0f steps are done (--steps says how many there shall be)", r->h.steps);
+	return optim_open(&r->optim, r->k, r->net, &r->h, e) || resume_moments(&r->at, f, r->from.file, e) ? -1 : 0;
+}
+
+static void note_file(json_t *a, const char *key, const char *path)
+{
+	char name[32], hash[HASH_TEXT];
+
+	json_object_set_new(a, key, json_string(path));
+	snprintf(name, sizeof name, "%s_hash", key);
+	if (!hash_file(path, hash))
+		json_object_set_new(a, name, json_string(hash));
+}
+
+/* What is read beside the patches, and what decides which weights are the best; a run that goes on began with the same ones. Rank 0 writes it. */
+static void note_inputs(struct train *r)
+{
+	static const char *const kept[] = {"init", "init_hash"};
+	const struct train_opts *o = r->o;
+	const struct window_opts plain = WINDOW_DEFAULTS, *w = &o->window;
+	const int64_t roi[3] = {w->roi[2], w->roi[1], w->roi[0]};
+	json_t *a = json_object(), *before = r->at.inputs;
+
+	for (int i = 0; i < 2; i++)
+		if (json_object_get(before, kept[i]))
+			json_object_set(a, kept[i], json_object_get(before, kept[i]));
+	if (o->init)
+		note_file(a, "init", o->init);
+	if (o->val)
+		note_file(a, "val", o->val);
+	if (o->val_every)
+		json_object_set_new(a, "val_every", json_integer(o->val_every));
+	if (o->patience)
+		json_object_set_new(a, "patience", json_integer(o->patience));
+	if (o->val && w->overlap != plain.overlap)
+		json_object_set_new(a, "val_overlap", json_real(w->overlap));
+	if (roi[0])
+		json_object_set_new(a, "val_roi", json_ints(roi, 3));
+	json_decref(before);
+	r->at.inputs = a;
+}
+
+/* Options hold from here on, and the device; a checkpoint to begin with, before any patch is looked at. */
+static int load(struct train *r, struct err *e)
+{
+	const struct train_opts *o = r->o;
+	const char *path = o->resume ? o->resume : o->init;
+	struct frame f = {0};
+	int bad;
+
+	parallel_accumulate(&r->par, &r->h, o->resume != NULL);
+	bad = (path && model_open(&r->from, path, e)) || (o->resume && resume_read(&r->at, &r->from, &f, e)) ||
+	      hyper_settle(&r->h, o->recipe, &r->at.options, e) || open_device(r, e) || (path && load_net(r, path, e)) || (o->resume && take_up(r, &f, e));
+	frame_free(&f);
+	frame_free(&r->from.frame); /* the weights are on the device */
+	stream_close(r->from.stream);
+	r->from.stream = NULL;
+	if (!bad && !r->par.rank && !o->summary)
+		note_inputs(r);
+	return bad ? -1 : 0;
+}
+
+int train_begin(struct train *r, struct err *e)
+{
+	return (!r->o->summary && check_out(r, e)) || load(r, e) ? -1 : 0;
+}
+
+static int fresh_net(struct train *r, const struct feed_batch *b, struct err *e)
+{
+	json_t *arch = json_copy(r->o->arch);
+
+	json_object_set_new(arch, arch_channels_key(arch), json_integer(b->channels));
+	r->net = net_new(arch, r->k, e);
+	json_decref(arch);
+	return !r->net || net_init(r->net, (uint64_t)r->h.seed, e) ? -1 : 0;
+}
+
+/* Do the patches fit the checkpoint? */
+static int check_resumed(const struct train *r, const struct feed_batch *b, struct err *e)
+{
+	if (net_takes(r->net, b->channels, e))
+		return err_prefix(e, "%s: %s: %s", feed_name(r->feed), b->who, r->from.file);
+	if (!r->o->resume)
+		return 0;
+	if (!json_equal(r->from.replay, feed_replay(r->feed)))
+		return err_set(e, feed_name(r->feed), "the patches are prepared otherwise than those that %s was trained with", r->from.file);
+	if (b->first != parallel_first(&r->par, r->at.next))
+		return err_set(e, feed_name(r->feed), "begins with patch %lld, but %s wants patch %lld next: give nii-patch --skip %lld", (long long)b->first,
+		               r->from.file, (long long)parallel_first(&r->par, r->at.next), (long long)r->at.next);
+	return 0;
+}
+
+/* A schedule wants to know how many steps there will be. */
+static int count_steps(struct train *r, struct err *e)
+{
+	int64_t each = (int64_t)(r->h.batch * r->h.accumulate);
+
+	if (r->h.schedule == SCHEDULE_CONSTANT || r->h.steps > 0 || r->o->summary)
+		return 0;
+	if (r->par.total < 0)
+		return err_set(e, feed_name(r->feed), "does not say how many patches there are, and the schedule needs the number of steps: give --steps");
+	hyper_steps(&r->h, r->at.step + (r->par.total + each - 1) / each, r->at.options);
+	return 0;
+}
+
+/* What training takes beside the network: moments and averages, and a validation's packed weights, nearly twice as large as the weights. */
+static size_t reserve(const struct train *r)
+{
+	int64_t total;
+	float *w, *g;
+
+	net_block(r->net, &w, &g, &total);
+	return (r->optim.k ? 0 : optim_bytes(&r->h, total)) + (r->o->val ? 2 * (size_t)total * sizeof(float) : 0);
+}
+
+int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
+{
+	const struct train_opts *o = r->o;
+
+	if (r->net ? check_resumed(r, b, e) : fresh_net(r, b, e))
+		return -1;
+	if (parallel_begin(&r->par, r->net, r->k, &r->h, r->at.options, r->feed, b, e) || loss_make(&r->loss, &r->h, net_classes(r->net), e) ||
+	    count_steps(r, e))
+		return -1;
+	net_recompute(r->net, (enum net_recompute)o->recompute);
+	net_reserve(r->net, reserve(r));
+	if ((o->summary ? net_plan_dry : net_plan)(r->net, b->n, b->size, 1, e))
+		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
+	if (o->summary)
+		return 0;
+	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || (o->val && validate_check(o->val, r->net, e)))
+		return -1;
+	net_reserve(r->net, 0); /* taken */
+	r->at.net = r->net;
+	r->at.replay = feed_replay(r->feed);
+	r->at.drawing = feed_drawing(r->feed);
+	for (int i = 0; i < 3; i++)
+		r->at.roi[i] = b->size[i];
+	r->begun = r->saved = r->at.step;
+	return 0;
+}

@@ -1,0 +1,118 @@
+#include "lib/net/train/validate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/net/run/checkpoint.h"
+#include "lib/stream/stream.h"
+#include "lib/stream/values.h"
+
+enum { CLASSES = 256 };
+
+static int usable(const struct frame *f, const struct net *n, struct grid *g, struct err *e)
+{
+	const struct tensor *image = frame_need(f, "image", e), *label = image ? frame_need(f, "label", e) : NULL;
+
+	if (!label || !frame_labels(f, "label", e) || frame_grid(f, g, e))
+		return -1;
+	return net_takes(n, image->rank == 4 ? image->shape[0] : 1, e);
+}
+
+int validate_check(const char *path, const struct net *n, struct err *e)
+{
+	struct stream *s = stream_open(path, e);
+	struct frame f;
+	struct grid g;
+	int r = s ? 1 : -1;
+
+	if (s && !stream_mapped(s))
+		r = err_set(e, path, "is not a saved stream: validation volumes are gone over again and again");
+	while (r == 1 && (r = stream_next_header(s, &f, e)) == 1) {
+		if (usable(&f, n, &g, e))
+			r = err_prefix(e, "%s: %s", path, frame_id(&f));
+		frame_free(&f);
+	}
+	stream_close(s);
+	return r;
+}
+
+/* Dice of each class in either, their mean. */
+static int score(const struct tensor *label, const uint8_t *pred, int classes, int ignore, double *dice, struct err *e)
+{
+	int64_t truth[CLASSES] = {0}, found[CLASSES] = {0}, both[CLASSES] = {0}, n = tensor_count(label);
+	double sum = 0;
+	int counted = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		double v = label->dtype == DT_U8 ? ((const uint8_t *)label->data)[i] : tensor_value(label, i);
+
+		if (v == ignore)
+			continue;
+		if (!(v >= 0 && v < classes))
+			return err_set(e, NULL, "label %.0f (the network has %d classes: 0 to %d)", v, classes, classes - 1);
+		truth[(int)v]++;
+		found[pred[i]]++;
+		both[pred[i]] += pred[i] == v;
+	}
+	for (int c = 1; c < classes; c++)
+		if (truth[c] + found[c]) {
+			sum += 2.0 * (double)both[c] / (double)(truth[c] + found[c]);
+			counted++;
+		}
+	*dice = counted ? sum / counted : NAN;
+	return 0;
+}
+
+static int one(const struct window_opts *o, const struct k_backend *k, struct net *n, const struct model *m, const struct frame *f, int ignore,
+               double *dice, struct err *e)
+{
+	struct window_opts own = *o;
+	struct grid g;
+	float *image = NULL;
+	uint8_t *pred = NULL;
+	int r = -1;
+
+	if (usable(f, n, &g, e) || model_check_replay(m, f, e))
+		return -1;
+	int64_t size[3] = {g.size[2], g.size[1], g.size[0]};
+	pred = mem_new((size_t)(size[0] * size[1] * size[2]), 1, "a prediction", e);
+	image = pred ? tensor_to_f32(frame_find(f, "image"), e) : NULL;
+	if (!image)
+		goto out;
+	window_fit(n, size, own.roi);
+	r = window_labels(&own, k, n, image, size, pred, e);
+	if (!r)
+		r = score(frame_find(f, "label"), pred, net_labels(n), ignore, dice, e);
+out:
+	free(image);
+	free(pred);
+	return r;
+}
+
+int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, int ignore, int rank,
+                 int size, const volatile sig_atomic_t *stop, struct validate_sum *sum, struct err *e)
+{
+	const struct model m = {.replay = replay};
+	struct stream *s = stream_open(path, e);
+	struct frame f;
+	double d;
+	int r = s ? 1 : -1, stopped = 0;
+
+	*sum = (struct validate_sum){0};
+	for (int64_t i = 0; r == 1 && !stopped && (r = stream_next(s, &f, e)) == 1; i++) {
+		if (i % size == rank) {
+			if (one(o, k, n, &m, &f, ignore, &d, e))
+				r = err_prefix(e, "%s: %s", path, frame_id(&f));
+			else if (!isnan(d)) {
+				sum->dice += d;
+				sum->cases++;
+			}
+		}
+		frame_free(&f);
+		stopped = stop && *stop && *stop != SIGUSR1;
+	}
+	stream_close(s);
+	return r < 0 ? -1 : stopped;
+}

@@ -1,0 +1,236 @@
+#include "lib/net/window/window.h"
+
+#include <stdlib.h>
+
+#include "lib/base/mem.h"
+#include "lib/base/progress.h"
+#include "lib/net/window/window_run.h"
+
+struct run {
+	const struct window_opts *o;
+	const struct k_backend *k;
+	const struct window_predictor *p;
+	int models;
+	struct window_grid grid;
+	struct window_feed feed;
+	struct window_ring ring;
+	int64_t span;               /* most that the windows of a batch begin apart in z */
+	int64_t floor;              /* no window to come begins below this slice */
+	int64_t *queue, queued;     /* windows to be run at once */
+	int64_t decided;            /* windows that were run or left out */
+	struct window_stats stats;
+};
+
+/* Slices that windows still to come, and those of a batch, reach: with a coarse grid, whose windows run ahead, it takes two windows' depth. */
+static int64_t depth(struct run *r)
+{
+	const struct window_grid *g = &r->grid;
+	int64_t deep;
+
+	for (int64_t i = r->o->batch - 1; i < g->total; i++) {
+		int64_t apart = g->at[i].start[0] - g->at[i - r->o->batch + 1].start[0];
+
+		r->span = apart > r->span ? apart : r->span;
+	}
+	if (g->total < r->o->batch)
+		r->span = g->size[0];
+	deep = r->o->refine > 0 ? 2 * g->roi[0] : g->roi[0] + r->span;
+	return deep < g->size[0] ? deep : g->size[0];
+}
+
+static int begin(struct run *r, const struct tensor *image, window_sink *sink, void *sink_arg, struct err *e)
+{
+	const int64_t deep = depth(r);
+
+	r->queue = mem_new((size_t)r->o->batch, sizeof *r->queue, "a batch of windows", e);
+	return !r->queue || window_ring_open(&r->ring, r->o, r->k, &r->grid, r->p->classes, deep, sink, sink_arg, e) ||
+	       window_feed_open(&r->feed, r->k, r->o->pipe, image, deep, e) ? -1 : 0;
+}
+
+static void end(struct run *r)
+{
+	window_ring_close(&r->ring);
+	window_feed_close(&r->feed);
+	free(r->queue);
+	window_grid_free(&r->grid);
+}
+
+/* -- windows -------------------------------------------------------------------- */
+static int gather(const struct run *r, int64_t i, int flip, float *x, struct err *e)
+{
+	const struct window_grid *g = &r->grid;
+	const int64_t *at = g->at[i].start;
+	const struct k_gather w = {.c = r->p->channels, .size = {r->feed.room, g->size[1], g->size[2]}, .roi = {g->roi[0], g->roi[1], g->roi[2]},
+	                           .start = {at[0] - r->feed.first, at[1], at[2]}, .flip = flip, .pad = r->o->padding, .fill = r->o->fill};
+
+	return r->k->window_gather(&w, r->feed.slab, x, e);
+}
+
+/* The queue through one predictor, turned as flip says. */
+static int predict(struct run *r, const struct window_predictor *p, int flip, struct err *e)
+{
+	const int64_t vox = r->grid.roi[0] * r->grid.roi[1] * r->grid.roi[2];
+	float *x = p->input(p->arg, r->queued, r->grid.roi, e);
+	const float *y;
+	double begun;
+
+	if (!x)
+		return -1;
+	for (int64_t j = 0; j < r->queued; j++)
+		if (gather(r, r->queue[j], flip, x + j * vox * p->channels, e))
+			return -1;
+	begun = progress_now();
+	y = p->run(p->arg, e);
+	r->stats.network += progress_now() - begun;
+	if (!y)
+		return -1;
+	for (int64_t j = 0; j < r->queued; j++)
+		if (window_ring_blend(&r->ring, r->grid.at[r->queue[j]].start, flip, y + j * vox * p->classes, e))
+			return -1;
+	return 0;
+}
+
+static int drain(struct run *r, struct err *e)
+{
+	const struct window_place *at = r->grid.at;
+	const int64_t floor = r->floor;
+
+	if (!r->queued)
+		return 0;
+	for (int64_t j = 0; j < r->queued; j++)
+		r->floor = at[r->queue[j]].start[0] < r->floor ? at[r->queue[j]].start[0] : r->floor;
+	if (window_ring_flush(&r->ring, r->floor, e))
+		return -1;
+	for (int m = 0; m < r->models; m++)
+		for (int flip = 0; flip < 8; flip++)
+			if (!(flip & ~r->o->mirror) && predict(r, &r->p[m], flip, e))
+				return -1;
+	r->floor = floor;
+	r->stats.run += r->queued;
+	r->decided += r->queued;
+	r->queued = 0;
+	if (r->o->tick)
+		r->o->tick(r->o->tick_arg, r->decided, r->grid.total);
+	return 0;
+}
+
+/* Have what window i and all still to come need of the image. */
+static int hold(struct run *r, int64_t i, struct err *e)
+{
+	const struct window_place *at = r->grid.at;
+	int64_t lo = at[r->queued ? r->queue[0] : i].start[0];
+
+	return window_feed_hold(&r->feed, lo < r->floor ? lo : r->floor, at[i].start[0] + r->grid.roi[0], e);
+}
+
+/* Window i is to be run, if it has anything in it. */
+static int put(struct run *r, int64_t i, struct err *e)
+{
+	const struct window_place *at = r->grid.at;
+	struct tensor part;
+	int64_t first;
+
+	if (r->queued && r->floor == INT64_MAX && at[i].start[0] - at[r->queue[0]].start[0] > r->span && drain(r, e))
+		return -1;
+	if (hold(r, i, e))
+		return -1;
+	first = window_feed_look(&r->feed, &part);
+	if (!window_wanted(r->o, &part, first, r->grid.size[0], at[i].start, r->grid.roi)) {
+		r->decided++;
+		return 0;
+	}
+	r->queue[r->queued++] = i;
+	return r->queued == r->o->batch ? drain(r, e) : 0;
+}
+
+static int all_windows(struct run *r, struct err *e)
+{
+	r->floor = INT64_MAX;
+	for (int64_t i = 0; i < r->grid.total; i++)
+		if (put(r, i, e))
+			return -1;
+	return drain(r, e);
+}
+
+/* -- a coarse grid first --------------------------------------------------------- */
+/* The windows lo to hi - 1 of one z that are not coarse: those that, one after the other, could still change much of the mask. */
+static int layer(struct run *r, int64_t lo, int64_t hi, struct err *e)
+{
+	const double times = r->models << __builtin_popcount((unsigned)r->o->mirror);
+	int64_t mask;
+
+	if (window_ring_count(&r->ring, &mask, e))
+		return -1;
+	for (int64_t i = lo; i < hi; i++) {
+		double doubt;
+
+		if (r->grid.at[i].coarse)
+			continue;
+		if (window_ring_doubt(&r->ring, r->grid.at[i].start, times, &doubt, e))
+			return -1;
+		if (!(doubt > r->o->gain * (double)mask))
+			r->decided++;
+		else if (put(r, i, e))
+			return -1;
+	}
+	return drain(r, e);
+}
+
+static int refined(struct run *r, struct err *e)
+{
+	const struct window_grid *g = &r->grid;
+	int64_t ahead = 0, lo = 0, hi;
+
+	for (; lo < g->total; lo = hi) {
+		const int64_t z = g->at[lo].start[0];
+
+		for (hi = lo; hi < g->total && g->at[hi].start[0] == z; hi++)
+			continue;
+		r->floor = z;
+		for (; ahead < g->total && g->at[ahead].start[0] < z + g->roi[0]; ahead++)
+			if (g->at[ahead].coarse && put(r, ahead, e))
+				return -1;
+		if (drain(r, e) || layer(r, lo, hi, e))
+			return -1;
+	}
+	return 0;
+}
+
+/* -- checks ------------------------------------------------------------------------ */
+static int check_padding(const struct window_opts *o, const struct window_grid *g, struct err *e)
+{
+	static const char *const axes[] = {"z", "y", "x"};
+
+	for (int i = 0; i < 3; i++) {
+		const int64_t more = g->roi[i] > g->size[i] ? g->roi[i] - g->size[i] : 0, pad = more - more / 2;
+
+		if (o->padding == K_PAD_REFLECT ? pad && pad >= g->size[i] : o->padding == K_PAD_CIRCULAR && pad > g->size[i])
+			return err_set(e, NULL, "the %s axis has %lld voxels: too few to pad it with %lld of its own", axes[i], (long long)g->size[i], (long long)pad);
+	}
+	return 0;
+}
+
+int window_run(const struct window_opts *o, const struct k_backend *k, const struct window_predictor *p, int models, const struct tensor *image,
+               window_sink *sink, void *sink_arg, struct err *e)
+{
+	struct run r = {.o = o, .k = k, .p = p, .models = models};
+	const int64_t *size = image->shape + 1;
+	const double begun = progress_now();
+	int64_t roi[3];
+	int bad;
+
+	for (int i = 0; i < 3; i++)
+		roi[i] = o->roi[i] ? o->roi[i] : size[i];
+	if (window_grid_make(&r.grid, o->grid, size, roi, o->overlap, e))
+		return -1;
+	bad = check_padding(o, &r.grid, e) || begin(&r, image, sink, sink_arg, e) || (o->refine > 0 ? refined : all_windows)(&r, e) ||
+	      window_ring_flush(&r.ring, size[0], e);
+	if (o->stats) {
+		o->stats->run += r.stats.run;
+		o->stats->total += r.grid.total;
+		o->stats->network += r.stats.network;
+		o->stats->seconds += progress_now() - begun;
+	}
+	end(&r);
+	return bad ? -1 : 0;
+}

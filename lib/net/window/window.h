@@ -1,0 +1,121 @@
+/* Sliding-window inference, as MONAI's sliding_window_inference (monai/inferers/utils.py; DEFINITIONS 5.1) or nnU-Net's predictor
+   (inference/predict_from_raw_data.py; 5.7): windows of size roi on a grid, each weighted by an importance map; out = sum(w * logits) / sum(w).
+   Arrays of three are z,y,x here (the command line's triples are x,y,z). Memory is flat: accumulators of one window's depth (of two with
+   `refine`), a slab of finished slices is handed on as soon as no later window reaches it. */
+#ifndef NIIPIPE_WINDOW_H
+#define NIIPIPE_WINDOW_H
+
+#include "lib/net/run/net.h"
+#include "lib/stream/stream.h"
+
+/* MONAI: a fixed step, truncated, the last window shifted in. NNUNET: spread evenly, no farther apart than roi (1 - overlap).
+   STAGGERED: NNUNET's and a second one, moved by half a step on every axis (body-centred: a voxel is nearer to some window's centre). */
+enum window_grid_kind { WINDOW_MONAI, WINDOW_NNUNET, WINDOW_STAGGERED };
+
+/* NNUNET_GAUSSIAN: scipy's gaussian_filter of a single 1 at roi / 2, cut off at 4 sigma, divided by its maximum; zeros become the smallest other. */
+enum window_mode { WINDOW_GAUSSIAN, WINDOW_CONSTANT, WINDOW_NNUNET_GAUSSIAN };
+
+/* What a run did. */
+struct window_stats { int64_t run, total; double seconds, network; }; /* windows that were run, that there are; time, of it the network's */
+
+/* A frame that is read and written while it is segmented. */
+struct window_pipe {
+	struct stream *in; /* the image's data come from here, if it has none; else they are given back to the system when done, if it is a mapped file */
+	struct out *out;   /* what takes the result */
+	int broken;        /* the error is one of reading or writing: it names its file */
+};
+
+struct window_opts {
+	int64_t roi[3];        /* 0: the whole axis */
+	double overlap;        /* [0,1) */
+	enum window_grid_kind grid;
+	enum window_mode mode;
+	double sigma;          /* of the Gaussian, as a fraction of roi */
+	int64_t batch;         /* windows predicted at once */
+	enum k_pad padding;    /* what stands outside an image that is smaller than roi */
+	float fill;            /* with K_PAD_CONSTANT */
+	int mirror;            /* bits 1, 2, 4 for z, y, x: the mean over all flips of these axes */
+	int soft;              /* windows' probabilities are averaged, not their logits */
+	double refine;         /* > 0: a coarse grid first, then the windows between only where the best class's probability is below this so far: */
+	double gain;           /* where these voxels, each times the share that the window will have in its mean, make more than this of the mask so far */
+	int skip_air;          /* windows that have no voxel above `air` in any channel are left out */
+	double air;
+	const struct tensor *within; /* [Z,Y,X]: so are those where this is 0 all over; or NULL; borrowed */
+	void (*tick)(void *arg, int64_t done, int64_t total); /* after every batch; may be NULL */
+	void *tick_arg;
+	struct window_stats *stats;  /* added to; may be NULL */
+	struct window_pipe *pipe;    /* where the image comes from; NULL: it is in memory */
+	size_t room;                 /* bytes of accumulators that are held in the host's memory: more lie in a temporary file (base/spool.h) */
+};
+#define WINDOW_ROOM ((size_t)512 << 20)
+#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .gain = 1.5e-4, .room = WINDOW_ROOM}
+
+/* Set grid, overlap, refine and gain to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows:
+   seg-window(1). */
+void window_effort(struct window_opts *o, int64_t step);
+
+/* Where the windows stand, z slowest. An axis shorter than roi is padded by lo before and the rest behind; starts are in the image, so -lo there.
+   Coarse windows are a part of them that covers the image with gaps between neighbours' starts of at most 3/4 roi. */
+struct window_place { int64_t start[3]; int coarse; };
+struct window_grid {
+	int64_t size[3], roi[3];
+	int64_t total;
+	struct window_place *at;
+};
+
+/* roi must be >= 1. 0, or -1 and an error; released with window_grid_free (safe on a zeroed one). */
+int window_grid_make(struct window_grid *g, enum window_grid_kind kind, const int64_t size[3], const int64_t roi[3], double overlap, struct err *e);
+void window_grid_free(struct window_grid *g);
+
+/* Importance map [z,y,x]: ones, or the Gaussian about the true centre, not below max(its minimum, 1e-3), or nnU-Net's. Caller frees with free(). */
+float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma, struct err *e);
+
+/* What predicts windows: a network, or in tests any function. input: plan for n windows of roi and say where they go, [n,d,h,w,channels];
+   run: logits [n,d,h,w,classes], valid until the next call. Pointers are the backend's memory. NULL and an error. */
+struct window_predictor {
+	int64_t channels, classes;
+	float *(*input)(void *arg, int64_t n, const int64_t roi[3], struct err *e);
+	const float *(*run)(void *arg, struct err *e);
+	void *arg;
+};
+
+/* Takes finished slices z..z+n-1: logits (with `soft` probabilities) [n,y,x,classes], host memory, valid during the call. Where no window came,
+   class 0 is certain: a logit of 0 against WINDOW_NEVER for all others. 0, or -1 and an error. */
+#define WINDOW_NEVER -100.0f
+typedef int window_sink(void *arg, int64_t z, int64_t n, const float *logits, struct err *e);
+
+/* The whole image [channels,z,y,x] (any type, finite; borrowed) through the mean of `models` predictors that agree in channels and classes; slabs
+   come in order of z and cover it once. 0 or -1. */
+int window_run(const struct window_opts *o, const struct k_backend *k, const struct window_predictor *p, int models, const struct tensor *image,
+               window_sink *sink, void *sink_arg, struct err *e);
+
+/* Bytes of accumulators that a run with windows of roi, as window_fit has it, will hold in memory. */
+size_t window_memory(const struct window_opts *o, const struct k_backend *k, int64_t classes, const int64_t size[3], const int64_t roi[3]);
+
+/* A network as predictor; n is borrowed. */
+struct window_predictor window_net(struct net *n);
+
+/* roi as window_run will use it: 0 becomes the image's size, rounded up to what the network's strides divide. */
+void window_fit(const struct net *n, const int64_t size[3], int64_t roi[3]);
+
+/* The most probable class of every voxel [z,y,x] of an image [channels,z,y,x]; ties go to the lowest class. A network of one channel: 1 where its
+   sigmoid is above one half. */
+int window_labels(const struct window_opts *o, const struct k_backend *k, struct net *n, const float *image, const int64_t size[3], uint8_t *pred,
+                  struct err *e);
+
+/* What becomes of a volume frame, whose `image` [C,Z,Y,X] of any type goes through the networks (which agree in channels and classes): written to
+   o->pipe, while the windows run, with `pred` U8 [Z,Y,X] by the rule, or `prob` F32 [K,Z,Y,X] and metadata `prob` = "probabilities" or "logits";
+   the image is dropped unless `keep`. An image that is not finite, or not of the networks' channels, is an error. 0 or -1.
+   Memory: accumulators of one window's depth, or of two with `refine`, or their file's cache; as many slices of the image as F32, unless it is that
+   and in memory, and all of it where it comes through a pipe and has several channels or is kept; the networks' arenas. Of the scores all classes
+   but the first wait in a temporary file (base/spool.h); for the Dice rule they are in memory. */
+struct prob_rule;
+enum window_output { WINDOW_LABELS, WINDOW_PROB, WINDOW_LOGITS };
+int window_frame(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f,
+                 enum window_output output, const struct prob_rule *rule, int keep, struct err *e);
+
+/* The patch size a model was trained with, metadata `roi` = "X,Y,Z" of its frame. get: 0, 1 where absent, -1 and an error. */
+int window_roi_get(const struct frame *model, int64_t roi[3], struct err *e);
+int window_roi_set(struct frame *model, const int64_t roi[3], struct err *e);
+
+#endif

@@ -1,0 +1,161 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/net/run/device.h"
+#include "lib/net/window/window_run.h"
+#include "lib/stream/values.h"
+
+enum { CHUNK = 1 << 14 };
+
+static int64_t plane(const struct tensor *t)
+{
+	return t->shape[2] * t->shape[3];
+}
+
+int window_feed_open(struct window_feed *f, const struct k_backend *k, struct window_pipe *pipe, const struct tensor *image, int64_t room,
+                     struct err *e)
+{
+	size_t n;
+
+	*f = (struct window_feed){.k = k, .pipe = pipe, .image = image, .room = image->shape[1]};
+	if (!image->data && !(f->raw = mem_new((size_t)plane(image), dtype_size(image->dtype), "a slice", e)))
+		return -1;
+	if (!device_is_host(k) && !(f->row = mem_new((size_t)plane(image), sizeof *f->row, "a slice", e)))
+		return -1;
+	if (image->data && image->dtype == DT_F32 && device_is_host(k)) {
+		f->slab = image->data;
+		f->whole = 1;
+		return 0;
+	}
+	f->room = room;
+	if (mem_mul(&n, (size_t)(image->shape[0] * room), (size_t)plane(image)) || mem_mul(&n, n, sizeof *f->slab))
+		return err_set(e, NULL, "a slab of the image does not fit in memory");
+	f->slab = k->alloc(n, e);
+	return f->slab ? 0 : -1;
+}
+
+void window_feed_close(struct window_feed *f)
+{
+	if (!f->whole && f->slab)
+		f->k->release(f->slab);
+	free(f->raw);
+	free(f->row);
+	f->slab = f->row = NULL;
+	f->raw = NULL;
+}
+
+static float *slice(const struct window_feed *f, int64_t c, int64_t z)
+{
+	return f->slab + (c * f->room + z - f->first) * plane(f->image);
+}
+
+/* -- slices that come ------------------------------------------------------------- */
+/* Exponent all ones: infinite or not a number. */
+static int odd(const float *v, int64_t n)
+{
+	uint32_t bad = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		uint32_t u;
+
+		memcpy(&u, &v[i], sizeof u);
+		bad |= (u & 0x7f800000u) == 0x7f800000u;
+	}
+	return bad;
+}
+
+static int not_finite(const struct window_feed *f, int64_t c, int64_t z, struct err *e)
+{
+	if (f->image->shape[0] == 1)
+		return err_set(e, NULL, "the image has values that are not finite in slice %lld", (long long)z);
+	return err_set(e, NULL, "the image has values that are not finite in slice %lld of channel %lld", (long long)z, (long long)c);
+}
+
+/* Slice z of channel c as floats into `to`, host memory; NULL: they are floats, and stay where they are. */
+static int make(struct window_feed *f, int64_t c, int64_t z, float *to, struct err *e)
+{
+	const int64_t n = plane(f->image);
+	struct tensor t = *f->image;
+	int64_t first = (c * t.shape[1] + z) * n;
+	int bad = 0;
+
+	if (!t.data) {
+		if (stream_flow(f->pipe->in, f->raw, (size_t)n * dtype_size(t.dtype), e))
+			return window_broken(f->pipe);
+		t.data = f->raw;
+		first = 0;
+	}
+#pragma omp parallel for schedule(static) reduction(|:bad)
+	for (int64_t i = 0; i < n; i += CHUNK) {
+		const int64_t m = n - i < CHUNK ? n - i : CHUNK;
+
+		if (to)
+			tensor_load_f32(&t, first + i, m, to + i);
+		bad |= dtype_is_float(t.dtype) && odd(to ? to + i : (float *)t.data + first + i, m);
+	}
+	if (to && f->pipe && t.data != f->raw)
+		stream_done(f->pipe->in, (char *)t.data + (size_t)first * dtype_size(t.dtype), (size_t)n * dtype_size(t.dtype));
+	return bad ? not_finite(f, c, z, e) : 0;
+}
+
+static int load(struct window_feed *f, int64_t hi, struct err *e)
+{
+	for (; f->end < hi; f->end++)
+		for (int64_t c = 0; c < f->image->shape[0]; c++) {
+			float *to = f->whole ? NULL : f->row ? f->row : slice(f, c, f->end);
+
+			if (make(f, c, f->end, to, e))
+				return -1;
+			if (f->row && f->k->copy(slice(f, c, f->end), f->row, (size_t)plane(f->image) * sizeof *to, K_TO_DEVICE, e))
+				return -1;
+		}
+	return 0;
+}
+
+/* -- slices that go ---------------------------------------------------------------- */
+/* Let the slab begin at slice lo; what it holds from there on moves down, slice by slice. */
+static int move(struct window_feed *f, int64_t lo, struct err *e)
+{
+	const int64_t n = plane(f->image);
+
+	for (int64_t c = 0; c < f->image->shape[0]; c++)
+		for (int64_t i = 0; i < f->end - lo; i++)
+			if (f->k->copy(f->slab + (c * f->room + i) * n, slice(f, c, lo + i), (size_t)n * sizeof(float), K_ON_DEVICE, e))
+				return -1;
+	f->first = lo;
+	return 0;
+}
+
+/* Of a mapped file: pages that were read. */
+static void leave(struct window_feed *f, int64_t lo)
+{
+	const struct tensor *t = f->image;
+
+	for (int64_t c = 0; c < t->shape[0] && f->pipe; c++)
+		stream_done(f->pipe->in, f->slab + (c * t->shape[1] + f->left) * plane(t), (size_t)((lo - f->left) * plane(t)) * sizeof(float));
+	f->left = lo;
+}
+
+int window_feed_hold(struct window_feed *f, int64_t lo, int64_t hi, struct err *e)
+{
+	const int64_t size = f->image->shape[1];
+
+	lo = lo < 0 ? 0 : lo;
+	hi = hi > size ? size : hi;
+	if (f->whole) {
+		if (lo > f->left)
+			leave(f, lo);
+	} else if (hi > f->first + f->room && move(f, lo, e))
+		return -1;
+	return load(f, hi, e);
+}
+
+int64_t window_feed_look(const struct window_feed *f, struct tensor *t)
+{
+	*t = *f->image;
+	if (!device_is_host(f->k))
+		return 0;
+	*t = (struct tensor){.dtype = DT_F32, .rank = 4, .shape = {t->shape[0], f->room, t->shape[2], t->shape[3]}, .data = f->slab};
+	return f->first;
+}

@@ -1,0 +1,90 @@
+/* Windows through networks. */
+#include <stdlib.h>
+
+#include "lib/base/mem.h"
+#include "lib/net/window/window_run.h"
+#include "lib/volume/prob/prob.h"
+
+static float *net_window_input(void *arg, int64_t n, const int64_t roi[3], struct err *e)
+{
+	return net_plan(arg, n, roi, 0, e) ? NULL : net_input(arg);
+}
+
+static const float *net_window_run(void *arg, struct err *e)
+{
+	return net_forward(arg, e);
+}
+
+struct window_predictor window_net(struct net *n)
+{
+	return (struct window_predictor){net_channels(n), net_classes(n), net_window_input, net_window_run, n};
+}
+
+void window_fit(const struct net *n, const int64_t size[3], int64_t roi[3])
+{
+	int64_t div[3];
+
+	net_divisor(n, div);
+	for (int i = 0; i < 3; i++)
+		if (!roi[i])
+			roi[i] = (size[i] + div[i] - 1) / div[i] * div[i];
+}
+
+/* -- whole volumes in memory ------------------------------------------------------ */
+struct target {
+	struct window_slab to;
+	uint8_t *pred;
+	float *prob;
+};
+
+static int take_labels(void *arg, int64_t z, int64_t n, const float *logits, struct err *e)
+{
+	const struct target *t = arg;
+
+	return window_slab_labels(&t->to, z, n, logits, t->pred + z * t->to.plane, e);
+}
+
+static int take_scores(void *arg, int64_t z, int64_t n, const float *logits, struct err *e)
+{
+	const struct target *t = arg;
+
+	return window_slab_scores(&t->to, z, n, logits, t->prob + z * t->to.plane, t->to.slices * t->to.plane, e);
+}
+
+int window_nets(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
+                window_sink *sink, void *arg, struct err *e)
+{
+	struct window_predictor *p = mem_new((size_t)models, sizeof *p, "models", e);
+	struct window_opts fitted = *o;
+	int bad;
+
+	if (!p)
+		return -1;
+	for (int i = 0; i < models; i++) {
+		p[i] = window_net(nets[i]);
+		window_fit(nets[i], image->shape + 1, fitted.roi);
+	}
+	bad = window_run(&fitted, k, p, models, image, sink, arg, e);
+	free(p);
+	return bad;
+}
+
+int window_scores(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
+                  float *prob, struct err *e)
+{
+	struct target t = {.to = window_slab(o, *nets, image), .prob = prob};
+
+	t.to.soft = !o->soft;
+	return window_nets(o, k, nets, models, image, take_scores, &t, e);
+}
+
+int window_labels(const struct window_opts *o, const struct k_backend *k, struct net *n, const float *image, const int64_t size[3], uint8_t *pred,
+                  struct err *e)
+{
+	const struct tensor i = {.dtype = DT_F32, .rank = 4, .shape = {net_channels(n), size[0], size[1], size[2]}, .data = (void *)image};
+	const struct prob_rule rule = {.kind = PROB_ARGMAX};
+	struct target t = {.to = window_slab(o, n, &i), .pred = pred};
+
+	t.to.rule = &rule;
+	return window_check_labels(n, &rule, e) || window_nets(o, k, &n, 1, &i, take_labels, &t, e) ? -1 : 0;
+}

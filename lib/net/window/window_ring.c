@@ -1,0 +1,256 @@
+/* Accumulators of slices that windows still reach: slice z lies at z % depth. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/net/run/device.h"
+#include "lib/net/window/window_run.h"
+
+enum { PIECE = 8 << 20 }; /* bytes of accumulators that are gone through at once: they stay in the processor's cache */
+
+size_t window_memory(const struct window_opts *o, const struct k_backend *k, int64_t classes, const int64_t size[3], const int64_t roi[3])
+{
+	const int64_t deep = o->refine > 0 ? 2 * roi[0] : roi[0];
+	const double n = (double)sizeof(float) * (double)(classes + 1) * (double)size[2] * (double)size[1] * (double)(deep < size[0] ? deep : size[0]);
+
+	return device_is_host(k) && n > (double)o->room ? 0 : n < (double)(SIZE_MAX / 2) ? (size_t)n : SIZE_MAX / 2;
+}
+
+/* The importance map, moved to the device. */
+static int weights(struct window_ring *r, struct err *e)
+{
+	float *w = window_weights(r->roi, r->o->mode, r->o->sigma, e);
+	size_t bytes = sizeof *w * (size_t)(r->roi[0] * r->roi[1] * r->roi[2]);
+	int bad;
+
+	if (!w)
+		return -1;
+	if (device_is_host(r->k)) {
+		r->weight = w;
+		return 0;
+	}
+	r->weight = r->k->alloc(bytes, e);
+	bad = !r->weight || r->k->copy(r->weight, w, bytes, K_TO_DEVICE, e);
+	free(w);
+	return bad ? -1 : 0;
+}
+
+/* Sums of weighted logits, then of weights: in memory, or where they are many in a file. */
+static int sums(struct window_ring *r, struct err *e)
+{
+	size_t n;
+
+	if (mem_mul(&n, (size_t)r->depth, (size_t)r->plane) || mem_mul(&n, n, (size_t)r->classes + 1) || mem_mul(&n, n, sizeof(float)))
+		return err_set(e, NULL, "the accumulators of a slab do not fit in memory");
+	if (device_is_host(r->k) && n > r->o->room) {
+		if (spool_open(&r->spool, e) || !(r->acc = spool_map(&r->spool, n, e)))
+			return -1;
+		r->mapped = n;
+	} else if (!(r->acc = r->k->alloc(n, e)))
+		return -1;
+	r->sum = r->acc + r->depth * r->plane * r->classes;
+	return 0;
+}
+
+static int open_sure(struct window_ring *r, struct err *e)
+{
+	const size_t n = (size_t)(r->depth * r->size[1] * r->blocks);
+
+	r->sure = r->k->alloc(n, e);
+	return !r->sure || r->k->zero(r->sure, n, e) ? -1 : 0;
+}
+
+int window_ring_open(struct window_ring *r, const struct window_opts *o, const struct k_backend *k, const struct window_grid *g, int64_t classes,
+                     int64_t depth, window_sink *sink, void *sink_arg, struct err *e)
+{
+	*r = (struct window_ring){.o = o, .k = k, .classes = classes, .depth = depth, .plane = g->size[1] * g->size[2], .sink = sink,
+	                          .sink_arg = sink_arg, .blocks = (g->size[2] + K_SURE - 1) / K_SURE, .spool.fd = -1};
+	memcpy(r->size, g->size, sizeof r->size);
+	memcpy(r->roi, g->roi, sizeof r->roi);
+	r->some = PIECE / (int64_t)sizeof(float) / r->plane / (classes + 1);
+	r->some = r->some < 1 ? 1 : r->some;
+	if (sums(r, e) || weights(r, e) || (o->refine > 0 && open_sure(r, e)))
+		return -1;
+	if (!device_is_host(k))
+		r->host = mem_new((size_t)(r->some * r->plane * classes), sizeof *r->host, "a part of the result", e);
+	return device_is_host(k) || r->host ? 0 : -1;
+}
+
+void window_ring_close(struct window_ring *r)
+{
+	if (!r->k)
+		return;
+	if (r->mapped)
+		spool_unmap(r->acc, r->mapped);
+	else
+		r->k->release(r->acc);
+	spool_close(&r->spool);
+	r->k->release(r->weight);
+	r->k->release(r->sure);
+	free(r->host);
+}
+
+/* -- slices, as many at once as lie together ----------------------------------- */
+/* Slices lo to lo + n - 1. */
+struct piece {
+	int64_t n;
+	float *acc, *sum;
+	uint8_t *sure;
+};
+
+/* The first of the slices lo to hi - 1, at most `most`. */
+static struct piece piece(const struct window_ring *r, int64_t lo, int64_t hi, int64_t most)
+{
+	const int64_t at = lo % r->depth, n = hi - lo < r->depth - at ? hi - lo : r->depth - at;
+
+	return (struct piece){n < most ? n : most, r->acc + at * r->plane * r->classes, r->sum + at * r->plane,
+	                      r->sure ? r->sure + at * r->size[1] * r->blocks : NULL};
+}
+
+/* In a file few stay in memory. */
+static int64_t most(const struct window_ring *r)
+{
+	return r->mapped ? r->some : r->depth;
+}
+
+static size_t acc_bytes(const struct window_ring *r, const struct piece *p)
+{
+	return sizeof(float) * (size_t)(p->n * r->plane * r->classes);
+}
+
+static size_t sum_bytes(const struct window_ring *r, const struct piece *p)
+{
+	return sizeof(float) * (size_t)(p->n * r->plane);
+}
+
+static void leave(const struct window_ring *r, const struct piece *p)
+{
+	if (!r->mapped)
+		return;
+	spool_rest(p->acc, acc_bytes(r, p));
+	spool_rest(p->sum, sum_bytes(r, p));
+}
+
+/* Have cleared what windows that end below z come to. In a file that was done when what lay there was handed on: it need not be written any more. */
+static int clear(struct window_ring *r, int64_t z, struct err *e)
+{
+	const int64_t end = z < r->size[0] ? z : r->size[0];
+
+	while (r->ready < end) {
+		const struct piece p = piece(r, r->ready, end, r->depth);
+
+		if (!r->mapped && (r->k->zero(p.acc, acc_bytes(r, &p), e) || r->k->zero(p.sum, sum_bytes(r, &p), e)))
+			return -1;
+		r->ready += p.n;
+	}
+	return 0;
+}
+
+int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, const float *logits, struct err *e)
+{
+	const int64_t end = start[0] + r->roi[0] < r->size[0] ? start[0] + r->roi[0] : r->size[0];
+
+	if (clear(r, end, e))
+		return -1;
+	for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end;) {
+		const struct piece p = piece(r, z, end, most(r));
+		const struct k_blend w = {.k = r->classes, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {p.n, r->size[1], r->size[2]},
+		                          .start = {start[0] - z, start[1], start[2]}, .flip = flip, .soft = r->o->soft, .sure = p.sure};
+
+		if (r->k->window_blend(&w, logits, r->weight, p.acc, p.sum, e))
+			return -1;
+		leave(r, &p);
+		z += p.n;
+	}
+	return 0;
+}
+
+/* -- the decision so far -------------------------------------------------------- */
+/* What the sum of a single class's weighted logits or probabilities is compared with, times the sum of weights. */
+static float middle(const struct window_ring *r)
+{
+	return r->o->soft ? 0.5f : 0;
+}
+
+/* Add to *mask how many voxels of a piece are no background. */
+static int count(const struct window_ring *r, const struct piece *p, int64_t *mask, struct err *e)
+{
+	int64_t more;
+
+	if (r->k->window_count(p->acc, p->sum, p->n * r->plane, r->classes, middle(r), &more, e))
+		return -1;
+	*mask += more;
+	return 0;
+}
+
+int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e)
+{
+	*mask = r->mask;
+	for (int64_t z = r->done; z < r->ready;) {
+		const struct piece p = piece(r, z, r->ready, most(r));
+
+		if (count(r, &p, mask, e))
+			return -1;
+		leave(r, &p);
+		z += p.n;
+	}
+	return 0;
+}
+
+int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double *doubt, struct err *e)
+{
+	const int64_t end = start[0] + r->roi[0] < r->size[0] ? start[0] + r->roi[0] : r->size[0];
+	const double p = r->o->refine, lead = !r->o->soft ? log(p / (1 - p)) : r->classes > 1 ? 2 * p - 1 : p - 0.5;
+
+	*doubt = 0;
+	if (clear(r, end, e))
+		return -1;
+	for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end;) {
+		const struct piece q = piece(r, z, end, most(r));
+		const struct k_doubt d = {.k = r->classes, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {q.n, r->size[1], r->size[2]},
+		                          .start = {start[0] - z, start[1], start[2]}, .times = (float)times, .lead = (float)lead, .middle = middle(r),
+		                          .sure = q.sure};
+		double more;
+
+		if (r->k->window_doubt(&d, r->weight, q.acc, q.sum, &more, e))
+			return -1;
+		*doubt += more;
+		leave(r, &q);
+		z += q.n;
+	}
+	return 0;
+}
+
+/* -- slices that are finished ---------------------------------------------------- */
+static int hand_on(struct window_ring *r, const struct piece *p, struct err *e)
+{
+	const int64_t vox = p->n * r->plane, k = r->classes;
+	const float never = r->o->soft ? 0 : WINDOW_NEVER, none[2] = {k == 1 ? never : r->o->soft ? 1 : 0, never};
+
+	if (r->o->refine > 0 && count(r, p, &r->mask, e))
+		return -1;
+	if (r->k->window_divide(p->acc, p->sum, vox, k, none, e) || (r->host && r->k->copy(r->host, p->acc, acc_bytes(r, p), K_TO_HOST, e)) ||
+	    r->sink(r->sink_arg, r->done, p->n, r->host ? r->host : p->acc, e))
+		return -1;
+	if (r->mapped) {
+		spool_zero(&r->spool, (char *)p->acc - (char *)r->acc, p->acc, acc_bytes(r, p));
+		spool_zero(&r->spool, (char *)p->sum - (char *)r->acc, p->sum, sum_bytes(r, p));
+	}
+	leave(r, p);
+	r->done += p->n;
+	return 0;
+}
+
+int window_ring_flush(struct window_ring *r, int64_t z, struct err *e)
+{
+	const int64_t end = z < r->size[0] ? z : r->size[0];
+
+	while (r->done < end) {
+		const struct piece p = piece(r, r->done, end, r->some);
+
+		if (clear(r, r->done + p.n, e) || hand_on(r, &p, e))
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,98 @@
+/* Inside a run over windows. Private to window*.c. */
+#ifndef NIIPIPE_WINDOW_RUN_H
+#define NIIPIPE_WINDOW_RUN_H
+
+#include "lib/base/spool.h"
+#include "lib/net/window/window.h"
+#include "lib/volume/prob/prob.h"
+
+/* The image's slices as floats on the device, in their order: an image that is host memory and F32 already is itself the slab, of all else `room`
+   slices are kept. Every slice is looked at as it comes: what is not finite is an error. */
+struct window_feed {
+	const struct k_backend *k;
+	const struct tensor *image; /* borrowed; without data where they come through the pipe */
+	struct window_pipe *pipe;   /* or NULL */
+	float *slab;                /* [channels, room, y, x]: from slice `first` on */
+	int64_t first, end, room;   /* slices first to end - 1 are there */
+	int64_t left;               /* of a slab that is the image: what lies below was given back to the system */
+	int whole;                  /* slab is the image's own memory */
+	void *raw;                  /* a slice as it comes */
+	float *row;                 /* a slice on its way to a device */
+};
+int window_feed_open(struct window_feed *f, const struct k_backend *k, struct window_pipe *pipe, const struct tensor *image, int64_t room,
+                     struct err *e);
+void window_feed_close(struct window_feed *f);
+
+/* Have slices lo to hi - 1 in the slab (cut to the image); none below lo is asked for again, hi - lo <= room, lo <= the last hi. 0 or -1. */
+int window_feed_hold(struct window_feed *f, int64_t lo, int64_t hi, struct err *e);
+
+/* *t: what can be read here of the image, which begins at the slice returned. */
+int64_t window_feed_look(const struct window_feed *f, struct tensor *t);
+
+/* Accumulators of one volume, a ring of `depth` slices: what lies below all windows that are still to be blended is handed on; so, with windows that
+   come by rising z, one window's depth is enough, and what a batch spans. */
+struct window_ring {
+	const struct window_opts *o;
+	const struct k_backend *k;
+	int64_t classes, size[3], roi[3], depth, plane, blocks; /* voxels of a slice; K_SURE's of a row */
+	int64_t some;          /* slices handed on at once */
+	int64_t done, ready;   /* slices handed on; slices below are in the ring, cleared before the first window came, or were handed on */
+	float *weight, *acc, *sum; /* on the device */
+	uint8_t *sure;         /* with `refine`: of k_doubt, */
+	int64_t mask;          /* and how many voxels that were handed on are no background */
+	float *host;           /* staging; NULL where the device's memory is the host's */
+	struct spool spool;    /* where acc and sum lie, if mapped: bytes */
+	size_t mapped;
+	window_sink *sink;
+	void *sink_arg;
+};
+int window_ring_open(struct window_ring *r, const struct window_opts *o, const struct k_backend *k, const struct window_grid *g, int64_t classes,
+                     int64_t depth, window_sink *sink, void *sink_arg, struct err *e);
+void window_ring_close(struct window_ring *r);
+
+/* A window's logits, turned as flip says. */
+int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, const float *logits, struct err *e);
+
+/* Voxels so far that are no background. */
+int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e);
+
+/* What the window, whose weights will count so many times, could still change: k_doubt's sum. */
+int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double *doubt, struct err *e);
+
+/* Hand on all slices below z. */
+int window_ring_flush(struct window_ring *r, int64_t z, struct err *e);
+
+/* Note that the error is one of reading or writing. Returns -1. */
+int window_broken(struct window_pipe *p);
+
+/* Has the window at start something that is neither air nor outside the mask? Always, where o asks for nothing. Looked at is what lies inside the
+   image of so many slices, of which `part` [C,z,Y,X] begins at slice `first`. */
+int window_wanted(const struct window_opts *o, const struct tensor *part, int64_t first, int64_t slices, const int64_t start[3],
+                  const int64_t roi[3]);
+
+/* An image through networks, roi as window_fit has it. */
+int window_nets(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
+                window_sink *sink, void *arg, struct err *e);
+
+/* Its probabilities [classes,Z,Y,X]. */
+int window_scores(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,
+                  float *prob, struct err *e);
+
+/* What becomes of finished slices: of one volume. */
+struct window_slab {
+	int64_t classes, slices, plane; /* of the volume; voxels of a slice */
+	enum prob_kind kind;            /* what comes */
+	const struct prob_rule *rule;   /* for labels */
+	int soft;                       /* for scores: logits become probabilities */
+};
+struct window_slab window_slab(const struct window_opts *o, const struct net *n, const struct tensor *image);
+
+/* Slices z..z+n-1, [n,plane,classes] as a window_sink gets them: labels [n,plane], or scores, class c of voxel i at to[c * pitch + i]. What is not
+   finite is an error. */
+int window_slab_labels(const struct window_slab *s, int64_t z, int64_t n, const float *l, uint8_t *pred, struct err *e);
+int window_slab_scores(const struct window_slab *s, int64_t z, int64_t n, const float *l, float *to, int64_t pitch, struct err *e);
+
+/* Can the rule (not the Dice rule) make labels of this network's classes? */
+int window_check_labels(const struct net *n, const struct prob_rule *rule, struct err *e);
+
+#endif

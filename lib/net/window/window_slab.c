@@ -1,0 +1,96 @@
+/* Logits of slices, classes fastest, become labels or scores. */
+#include <math.h>
+#include <string.h>
+
+#include "lib/net/window/window_run.h"
+#include "lib/volume/prob/prob.h"
+
+enum { ROOM = 16384 }; /* floats that lie on the stack */
+
+struct window_slab window_slab(const struct window_opts *o, const struct net *n, const struct tensor *image)
+{
+	return (struct window_slab){.classes = net_classes(n), .slices = image->shape[1], .plane = image->shape[2] * image->shape[3],
+	                            .kind = o->soft ? PROB_PROBABILITIES : PROB_LOGITS};
+}
+
+int window_check_labels(const struct net *n, const struct prob_rule *rule, struct err *e)
+{
+	if (net_classes(n) > PROB_CLASSES)
+		return err_set(e, NULL, "labels of a network with %d classes (at most %d)", net_classes(n), PROB_CLASSES);
+	return prob_rule_check(rule, net_classes(n), PROB_LOGITS, e);
+}
+
+/* n voxels' scores, each class by itself: class c of voxel i is q[c * pitch + i]. */
+static void apart(const float *l, int64_t k, int64_t n, float *q, int64_t pitch)
+{
+	for (int64_t c = 0; c < k; c++)
+		for (int64_t i = 0; i < n; i++)
+			q[c * pitch + i] = l[i * k + c];
+}
+
+static int all_finite(const float *l, int64_t n)
+{
+	int bad = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		bad |= !(l[i] - l[i] == 0);
+	return !bad;
+}
+
+static void soften(float *q, int64_t k, int64_t pitch, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++) {
+		float most = q[i], sum = 0;
+
+		if (k == 1) {
+			q[i] = 1 / (1 + expf(-q[i]));
+			continue;
+		}
+		for (int64_t c = 1; c < k; c++)
+			most = q[c * pitch + i] > most ? q[c * pitch + i] : most;
+		for (int64_t c = 0; c < k; c++)
+			sum += q[c * pitch + i] = expf(q[c * pitch + i] - most);
+		for (int64_t c = 0; c < k; c++)
+			q[c * pitch + i] /= sum;
+	}
+}
+
+static int not_finite(const struct window_slab *s, int64_t z, int64_t voxel, struct err *e)
+{
+	return err_set(e, NULL, "the network gives numbers that are not finite at slice %lld", (long long)(z + voxel / s->plane));
+}
+
+int window_slab_labels(const struct window_slab *s, int64_t z, int64_t n, const float *l, uint8_t *pred, struct err *e)
+{
+	const int64_t k = s->classes, some = ROOM / k, all = n * s->plane;
+	int64_t worst = all;
+
+#pragma omp parallel for schedule(static) reduction(min:worst)
+	for (int64_t i = 0; i < all; i += some) {
+		const int64_t m = all - i < some ? all - i : some;
+		float q[ROOM];
+
+		apart(l + i * k, k, m, q, m);
+		if (prob_rule_labels(s->rule, s->kind, q, k, m, m, pred + i) && i < worst)
+			worst = i;
+	}
+	return worst < all ? not_finite(s, z, worst, e) : 0;
+}
+
+int window_slab_scores(const struct window_slab *s, int64_t z, int64_t n, const float *l, float *to, int64_t pitch, struct err *e)
+{
+	const int64_t k = s->classes, some = ROOM / k, all = n * s->plane;
+	int64_t worst = all;
+
+#pragma omp parallel for schedule(static) reduction(min:worst)
+	for (int64_t i = 0; i < all; i += some) {
+		const int64_t m = all - i < some ? all - i : some;
+
+		if (!all_finite(l + i * k, m * k) && i < worst)
+			worst = i;
+		apart(l + i * k, k, m, to + i, pitch);
+		if (s->soft)
+			soften(to + i, k, pitch, m);
+	}
+	return worst < all ? not_finite(s, z, worst, e) : 0;
+}

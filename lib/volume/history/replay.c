@@ -1,0 +1,134 @@
+#include "lib/volume/history/replay.h"
+
+#include <string.h>
+
+#include "lib/stream/history.h"
+#include "lib/stream/stream.h"
+#include "lib/volume/crop/crop.h"
+#include "lib/volume/intensity/normalize.h"
+#include "lib/volume/resample/resample.h"
+
+/* A step from its args: f NULL only reads them. */
+#define STEP(tool) \
+	static int do_##tool(struct frame *f, const json_t *args, struct err *e) \
+	{ \
+		struct tool o; \
+\
+		if (tool##_parse(&o, args, e)) \
+			return -1; \
+		return f ? tool##_apply(f, &o, e) : 0; \
+	}
+
+STEP(normalize)
+STEP(crop)
+STEP(resample)
+
+static const struct step {
+	const char *tool;
+	int (*fn)(struct frame *f, const json_t *args, struct err *e);
+} steps_known[] = {
+	{"nii-normalize", do_normalize},
+	{"nii-crop", do_crop},
+	{"nii-resample", do_resample},
+};
+
+static const struct step *find(const char *tool)
+{
+	for (size_t i = 0; i < sizeof steps_known / sizeof *steps_known; i++)
+		if (!strcmp(tool, steps_known[i].tool))
+			return &steps_known[i];
+	return NULL;
+}
+
+static json_t *parse(const struct frame *f, const char *path, struct err *e)
+{
+	const char *kind = frame_meta(f, "kind"), *text = frame_meta(f, "replay");
+	json_error_t je;
+	json_t *steps;
+
+	if (!kind || strcmp(kind, "model")) {
+		err_set(e, path, "first frame is of kind '%.40s' (expected a model)", kind ? kind : "");
+		return NULL;
+	}
+	if (!text) {
+		err_set(e, path, "the model has no metadata replay: how its data were prepared is not known");
+		return NULL;
+	}
+	steps = json_loads(text, JSON_REJECT_DUPLICATES, &je);
+	if (!steps)
+		err_set(e, path, "metadata replay: %.200s", je.text);
+	else if (replay_check(steps, e)) {
+		err_prefix(e, "%s: metadata replay", path);
+		json_decref(steps);
+		steps = NULL;
+	}
+	return steps;
+}
+
+json_t *replay_read(const char *path, struct err *e)
+{
+	struct stream *s = stream_open(path, e);
+	struct frame f = {0};
+	json_t *steps = NULL;
+
+	if (s && stream_next_header(s, &f, e) == 1)
+		steps = parse(&f, stream_name(s), e);
+	frame_free(&f);
+	stream_close(s);
+	return steps;
+}
+
+static int one(struct frame *f, const json_t *step, struct err *e)
+{
+	const char *tool = json_string_value(json_object_get(step, "tool"));
+	const struct step *s = tool ? find(tool) : NULL;
+
+	if (!s)
+		return err_set(e, NULL, "unknown step '%.80s'", tool ? tool : "");
+	return (f && frame_settle(f, e)) || s->fn(f, json_object_get(step, "args"), e) ? err_prefix(e, "%s", tool) : 0;
+}
+
+int replay_check(const json_t *steps, struct err *e)
+{
+	const json_t *step;
+	size_t i;
+
+	if (!json_is_array(steps))
+		return err_set(e, NULL, "not an array");
+	json_array_foreach((json_t *)steps, i, step)
+		if (one(NULL, step, e))
+			return -1;
+	return 0;
+}
+
+/* Did f go through the tool of one of the steps? */
+static int check_fresh(const struct frame *f, const json_t *steps, struct err *e)
+{
+	json_t *history = history_get(f, e), *entry;
+	const json_t *step;
+	size_t i, k;
+	int r = history ? 0 : -1;
+
+	json_array_foreach(history, i, entry)
+		json_array_foreach((json_t *)steps, k, step) {
+			const char *tool = json_string_value(json_object_get(step, "tool"));
+
+			if (!r && !strcmp(tool, json_string_value(json_object_get(entry, "tool"))))
+				r = err_set(e, NULL, "went through %s before: replay starts from what nii-read made", tool);
+		}
+	json_decref(history);
+	return r;
+}
+
+int replay_apply(struct frame *f, const json_t *steps, struct err *e)
+{
+	const json_t *step;
+	size_t i;
+
+	if (check_fresh(f, steps, e))
+		return -1;
+	json_array_foreach((json_t *)steps, i, step)
+		if (one(f, step, e))
+			return -1;
+	return 0;
+}

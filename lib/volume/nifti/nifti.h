@@ -1,0 +1,177 @@
+/* NIfTI-1 and NIfTI-2: headers as they are, voxels as a stream. NRRD is read through the same calls (lib/volume/nifti/nrrd.h).
+   Read: .nii and .hdr/.img pairs, each also gzipped (told by its bytes), both byte orders, 1 to 7 axes that come down to [C,Z,Y,X], integers and
+   floats of 8 to 64 bits with slope and intercept. RGB, complex, 128-bit and 1-bit voxels are refused.
+   Formats: https://nifti.nimh.nih.gov (nifti1.h, nifti2.h). Structures, byte order of headers and quaternions of an affine are libnifti's; reading is
+   ours: libnifti's cannot take a pipe and may take the voxels of a sibling. */
+#ifndef NIIPIPE_NIFTI_H
+#define NIIPIPE_NIFTI_H
+
+#include <nifti2_io.h>
+
+#include "lib/base/outfile.h"
+#include "lib/stream/frame.h"
+#include "lib/volume/nifti/inflate.h"
+
+enum { NII_SIDE_MAX = 1 << 20 }; /* voxels along x, y or z */
+
+struct nii_header {
+	nifti_2_header h;      /* as read, in this machine's byte order, NIfTI-1 widened to NIfTI-2's types */
+	int version;           /* 1 or 2 */
+	int pair;              /* .hdr and .img */
+	int swapped;           /* the file has the other byte order */
+	enum dtype dtype;      /* of the voxels in the file */
+	struct grid grid;      /* affine: sform if sform_code > 0, else qform if qform_code > 0, else pixdim, x flipped, origin in the centre (as nibabel) */
+	int64_t channels;      /* the one axis beyond the third that is longer than 1 */
+	int scaled;            /* slope and inter are to be applied; slope 0 or NaN, or 1 with inter 0, mean: not */
+	double slope, inter;
+	size_t values, bytes;  /* of all channels, in the file */
+};
+
+/* ---- headers (nifti_header.c, nifti_affine.c) ---- */
+
+/* Size of the header that begins with these four bytes: 348 or 540, in either byte order; 0: it is not NIfTI. */
+size_t nii_header_size(const uint8_t first[4]);
+
+/* Fill *h from the nii_header_size bytes at raw; everything used later is checked. file: for messages. 0 or -1. */
+int nii_header_parse(struct nii_header *h, const uint8_t *raw, const char *file, struct err *e);
+
+/* Check h->h (this machine's order; version and pair set) and fill the rest. 0 or -1. */
+int nii_header_check(struct nii_header *h, const char *file, struct err *e);
+
+/* The bytes of the header in this machine's order (little endian on every machine niipipe runs on), raw of 540 bytes; returns 348 or 540. */
+size_t nii_header_bytes(const struct nii_header *h, uint8_t *raw);
+
+/* The affine of a checked header into h->grid.affine. 0 or -1. */
+int nii_affine(struct nii_header *h, const char *file, struct err *e);
+
+/* Header fields for an affine: pixdim[0..3], sform (code 1) and, where rotations and spacings express it, qform (code 1). */
+void nii_set_affine(nifti_2_header *h, const double affine[16]);
+
+/* Bits of a voxel of NIfTI's type `code`, 0 where there is no such type; and NIfTI's code for a type of ours (0: it has none). */
+int nii_type_bits(int code);
+int nii_type_code(enum dtype t);
+
+/* The type that voxels have once read: the file's own, F32 where slope and inter apply. */
+enum dtype nii_dtype(const struct nii_header *h);
+
+/* Same size, and affines that differ by at most tol (mm) in every number. */
+int nii_same_grid(const struct grid *a, const struct grid *b, double tol);
+
+/* ---- names (nifti_name.c) ---- */
+
+/* path without .nii, .hdr, .img (and .gz), .nrrd, .nhdr: "dir/ct.nii.gz" gives "ct" with base, "dir/ct" without. Caller frees; NULL: no memory. */
+char *nii_stem(const char *path, int base);
+
+/* What the name says. pair: 1 ends in .hdr or .img. Returns 0 where it ends in none of .nii .hdr .img (each also with .gz). Case does not matter. */
+int nii_name(const char *path, int *pair, int *gzip);
+
+/* Does the name end as that of a file that nii_open reads: one of nii_name's, .nrrd or .nhdr? */
+int nii_is_volume(const char *path);
+
+/* The names of both files of a pair; naming either gives both: v.hdr and v.img, v.hdr.gz and v.img.gz. Caller frees. 0 or -1. */
+int nii_pair(const char *path, char **hdr, char **img, struct err *e);
+
+/* ---- reading (nifti_read.c) ---- */
+
+struct nii_file {
+	struct nii_header h;
+	char *name;        /* of the file with the voxels, for messages */
+	int fd;
+	struct inflate *z;
+	size_t left;       /* values not read yet */
+	void *raw;         /* scratch where values change their type */
+	int mixed;         /* the file has the channels first (NRRD): */
+	void *planar;      /* then all values, channels last, once nii_next was called */
+};
+
+/* Open path (NULL or "-": standard input, never a pair nor detached), NIfTI or NRRD by its first bytes, read the header, stand before the first
+   voxel. 0 or -1. */
+int nii_open(struct nii_file *f, const char *path, struct err *e);
+
+/* The same from memory, borrowed: a single file. */
+int nii_open_mem(struct nii_file *f, const void *data, size_t n, const char *name, struct err *e);
+
+/* The next values, at most n, as nii_dtype into p. Returns how many, 0 at the end, -1 and an error. The last piece is given only after the end of the
+   file was seen and found right (nothing missing, nothing after it, CRC good). */
+int64_t nii_next(struct nii_file *f, void *p, size_t n, struct err *e);
+void nii_close(struct nii_file *f); /* safe on a zeroed one */
+
+/* Convert n values: raw as in the file to out, in nii_dtype. out may be raw where the size stays. (nifti_values.c) */
+void nii_convert(const struct nii_header *h, void *out, void *raw, size_t n);
+
+/* ---- frames (nifti_frame.c, nifti_label.c, nifti_list.c) ---- */
+
+/* A whole label file: integers [Z,Y,X] into *data (caller frees) of type *t. Floats, and integers with a slope, must be whole numbers: they become
+   the smallest integer type that holds them. like: the image it must share the grid with (1e-3 mm), image its name; NULL: none. 0 or -1. */
+int nii_load_label(const char *path, const struct nii_header *like, const char *image, struct nii_header *h, void **data, enum dtype *t,
+                   struct err *e);
+
+/* A whole file as a frame in memory, id from its name: tensor "image" as it is, or any other name as labels. 0 or -1. */
+int nii_load(const char *path, const char *tensor, struct frame *f, struct err *e);
+
+struct nii_case {
+	char *id;     /* NULL: from the image's name */
+	char *image;  /* path; NULL or "-": standard input */
+	char *label;  /* NULL: none */
+};
+
+/* One case as a frame into o, the image piece by piece, never whole in memory; a label is held. 0 or -1. */
+int nii_case_write(const struct nii_case *c, struct out *o, struct err *e);
+
+/* The same into memory. 0 or -1; frame_free either way. */
+int nii_case_load(const struct nii_case *c, struct frame *f, struct err *e);
+
+struct nii_list {
+	int64_t n;
+	struct nii_case *c;
+};
+
+/* Cases from a table of tab-separated lines id, image, label (label may be empty or absent; a first line "id image label" or "id truth pred" is
+   allowed). Relative paths are relative to the table's directory. path "-": standard input. 0 or -1; nii_list_free. */
+int nii_list_read(struct nii_list *l, const char *path, struct err *e);
+void nii_list_free(struct nii_list *l);
+
+/* Cases from n files by their names, in the order of their ids: image and label are ID_ct (ID_image, ID_0000) and ID_gtv (ID_label, ID_seg,
+   ID_mask) in one directory, or ID (or ID_0000) and ID in two whose names begin with images and labels and go on alike. Every file without a
+   partner goes to say, a line each, and then it is an error. 0 or -1; nii_list_free. (nifti_pairs.c) */
+typedef void nii_say(const char *line);
+int nii_list_pairs(struct nii_list *l, char *const *path, int n, nii_say *say, struct err *e);
+
+/* ---- header fields in the history (nifti_record.c) ---- */
+
+/* The fields that nii-write puts back, as JSON: `undo` of nii-read's entry. New reference. Numbers that are not finite, in fields that mean nothing,
+   become 0. */
+json_t *nii_record(const struct nii_header *h);
+
+/* The one in f's history: the undo of its first entry, if that is nii-read's; else null. New reference; NULL and an error where the history is
+   malformed. */
+json_t *nii_record_of(const struct frame *f, struct err *e);
+
+/* And back, checked: *h describes the file as it was read. 0, or -1 and an error without a file. */
+int nii_record_parse(const json_t *o, struct nii_header *h, struct err *e);
+
+/* ---- writing (nifti_write.c) ---- */
+
+/* Header for tensor t of f, written as type `as`: geometry as read where f's grid is still that of its first history entry (1e-4 mm), else from the
+   affine. 0 or -1. */
+int nii_header_for(const struct frame *f, const struct tensor *t, enum dtype as, struct nii_header *h, struct err *e);
+
+/* The type a label is written in: U8, I16 or I32, the first of them that holds all values, where it is wider than 16 bits; else, or where none does,
+   its own. nii_narrowed: elements first to first + n - 1, C order, in the other type. (nifti_narrow.c) */
+enum dtype nii_narrow(const struct tensor *t);
+void nii_narrowed(const struct tensor *t, enum dtype to, int64_t first, int64_t n, void *out);
+
+struct nii_out; /* opaque: a .nii, or both files of a pair, begun and not in place yet */
+
+/* path NULL or "-": a .nii.gz to standard output; else by its name; level as deflate_open. NULL and an error. */
+struct nii_out *nii_out_open(const char *path, int level, struct err *e);
+
+/* Tensor t of f: "image" in its own type, labels as nii_narrow has them, BOOL as U8, F16 and BF16 as F32. 0 or -1. */
+int nii_out_frame(struct nii_out *o, const struct frame *f, const struct tensor *t, struct err *e);
+
+/* Before that: the frame's history goes along, an extension of code NIFTI_ECODE_COMMENT: the text of ts-info --history. */
+void nii_out_history(struct nii_out *o);
+int nii_out_close(struct nii_out *o, struct err *e); /* in place, whole; frees o. -1: nothing is left behind */
+void nii_out_abort(struct nii_out *o);               /* NULL is fine */
+
+#endif

@@ -1,0 +1,166 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/hash.h"
+#include "lib/base/mem.h"
+#include "lib/stream/history.h"
+#include "lib/volume/nifti/nifti.h"
+
+enum { PIECE = 256 << 10 }; /* bytes */
+
+static json_t *args_of(const char *image, const char *label)
+{
+	const struct { const char *path, *key; } hashed[] = {{image, "hash"}, {label, "label_hash"}};
+	json_t *args = json_object();
+	char hash[HASH_TEXT];
+
+	json_object_set_new(args, "file", json_string(image && strcmp(image, "-") ? image : "standard input"));
+	if (label)
+		json_object_set_new(args, "label", json_string(label));
+	for (size_t i = 0; i < sizeof hashed / sizeof *hashed; i++)
+		if (!hash_file(hashed[i].path, hash))
+			json_object_set_new(args, hashed[i].key, json_string(hash));
+	return args;
+}
+
+/* Metadata of a frame read from a file. id NULL: from the path. */
+static int describe(struct frame *f, const struct nii_header *h, const char *id, const char *path, const char *label, struct err *e)
+{
+	int std = !path || !strcmp(path, "-");
+	char *stem = nii_stem(std ? "stdin" : path, 1);
+	int r = -1;
+
+	if (!id)
+		id = stem;
+	memset(f, 0, sizeof *f);
+	if (!stem)
+		err_set(e, path, "not enough memory");
+	else
+		r = frame_check_id(std ? "standard input" : path, id, e) || frame_init(f, "volume", id, e) || frame_set_affine(f, h->grid.affine, e) ||
+		    history_push(f, "nii-read", args_of(path, label), nii_record(h), NULL, e);
+	free(stem);
+	return r ? -1 : 0;
+}
+
+static int add_image(struct frame *f, const struct nii_header *h, void *data, struct err *e)
+{
+	const int64_t shape[4] = {h->channels, h->grid.size[2], h->grid.size[1], h->grid.size[0]};
+
+	return frame_adopt(f, "image", nii_dtype(h), 4, shape, data, e) ? 0 : -1;
+}
+
+static int add_label(struct frame *f, const char *name, const struct nii_header *h, enum dtype t, void *data, struct err *e)
+{
+	const int64_t shape[3] = {h->grid.size[2], h->grid.size[1], h->grid.size[0]};
+
+	return frame_adopt(f, name, t, 3, shape, data, e) ? 0 : -1;
+}
+
+static int stream_image(struct nii_file *n, struct out *o, struct err *e)
+{
+	size_t size = dtype_size(nii_dtype(&n->h));
+	char *buf = mem_new(PIECE, 1, n->name, e);
+	int64_t k = buf ? 1 : -1;
+
+	while (k > 0) {
+		k = nii_next(n, buf, PIECE / size, e);
+		if (k > 0 && out_write(o, buf, (size_t)k * size, e))
+			k = -1;
+	}
+	free(buf);
+	return (int)k;
+}
+
+static int write_frame(struct frame *f, struct nii_file *n, struct out *o, struct err *e)
+{
+	if (frame_write_header(f, o, e))
+		return -1;
+	for (int i = 0; i < f->n; i++)
+		if (f->t[i].data ? out_write(o, f->t[i].data, f->t[i].size, e) : stream_image(n, o, e))
+			return -1;
+	return 0;
+}
+
+static int one_case(const struct nii_case *c, struct nii_file *n, struct frame *f, struct out *o, struct err *e)
+{
+	struct nii_header h;
+	enum dtype t;
+	void *label;
+
+	if (describe(f, &n->h, c->id, c->image, c->label, e) || add_image(f, &n->h, NULL, e))
+		return -1;
+	if (c->label && (nii_load_label(c->label, &n->h, n->name, &h, &label, &t, e) || add_label(f, "label", &h, t, label, e)))
+		return -1;
+	return write_frame(f, n, o, e);
+}
+
+int nii_case_write(const struct nii_case *c, struct out *o, struct err *e)
+{
+	struct nii_file n;
+	struct frame f = {0};
+	int r;
+
+	if (nii_open(&n, c->image, e))
+		return -1;
+	r = one_case(c, &n, &f, o, e);
+	frame_free(&f);
+	nii_close(&n);
+	return r;
+}
+
+static int load_image(struct nii_file *n, const struct nii_case *c, struct frame *f, struct err *e)
+{
+	size_t size = dtype_size(nii_dtype(&n->h)), at = 0;
+	char *data = mem_new(n->h.values, size, n->name, e);
+	int64_t k;
+
+	if (!data)
+		return -1;
+	while ((k = nii_next(n, data + at * size, PIECE / size, e)) > 0)
+		at += (size_t)k;
+	if (!k && !describe(f, &n->h, c->id, c->image, c->label, e))
+		return add_image(f, &n->h, data, e);
+	free(data);
+	return -1;
+}
+
+int nii_case_load(const struct nii_case *c, struct frame *f, struct err *e)
+{
+	struct nii_header h;
+	struct nii_file n;
+	enum dtype t;
+	void *label;
+	int r;
+
+	memset(f, 0, sizeof *f);
+	if (nii_open(&n, c->image, e))
+		return -1;
+	r = load_image(&n, c, f, e) || (c->label && (nii_load_label(c->label, &n.h, n.name, &h, &label, &t, e) || add_label(f, "label", &h, t, label, e)));
+	nii_close(&n);
+	return r ? -1 : 0;
+}
+
+static int load_label_file(const char *path, const char *tensor, struct frame *f, struct err *e)
+{
+	struct nii_header h;
+	enum dtype t;
+	void *data;
+
+	if (nii_load_label(path, NULL, NULL, &h, &data, &t, e))
+		return -1;
+	if (!describe(f, &h, NULL, path, NULL, e))
+		return add_label(f, tensor, &h, t, data, e);
+	free(data);
+	return -1;
+}
+
+int nii_load(const char *path, const char *tensor, struct frame *f, struct err *e)
+{
+	const struct nii_case c = {.image = (char *)path};
+
+	memset(f, 0, sizeof *f);
+	if (!(strcmp(tensor, "image") ? load_label_file(path, tensor, f, e) : nii_case_load(&c, f, e)))
+		return 0;
+	frame_free(f);
+	return -1;
+}

@@ -1,0 +1,152 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/volume/nifti/nifti.h"
+
+enum { PIECE = 128 << 10 };
+
+/* A slope is stored as float32: 255 * (1/255) need not be 1. */
+static const double scaled_tol = 1e-5;
+
+struct range { double lo, hi; };
+
+static double value(const void *data, enum dtype t, size_t i)
+{
+	float f;
+	double d;
+
+	if (t == DT_F32) {
+		memcpy(&f, (const char *)data + 4 * i, 4);
+		return f;
+	}
+	memcpy(&d, (const char *)data + 8 * i, 8);
+	return d;
+}
+
+static int scan(const void *data, enum dtype t, size_t n, double tol, size_t *bad, struct range *r)
+{
+	r->lo = r->hi = 0;
+	for (size_t i = 0; i < n; i++) {
+		double v = value(data, t, i), w = rint(v);
+
+		if (!(fabs(v - w) <= tol * fmax(1, fabs(w)))) {
+			*bad = i;
+			return -1;
+		}
+		r->lo = w < r->lo ? w : r->lo;
+		r->hi = w > r->hi ? w : r->hi;
+	}
+	return 0;
+}
+
+static const struct { enum dtype t; double lo, hi; } fits[] = {
+	{DT_U8, 0, UINT8_MAX},   {DT_I8, INT8_MIN, INT8_MAX},    {DT_U16, 0, UINT16_MAX}, {DT_I16, INT16_MIN, INT16_MAX},
+	{DT_U32, 0, UINT32_MAX}, {DT_I32, INT32_MIN, INT32_MAX},
+};
+
+/* In place, first to last: a label is never wider than the float it was. */
+#define NARROW(type) \
+	for (size_t i = 0; i < n; i++) { \
+		type v = (type)(int64_t)rint(value(data, from, i)); \
+\
+		memcpy((char *)data + i * sizeof v, &v, sizeof v); \
+	} \
+	break
+
+static void narrow(void *data, enum dtype from, enum dtype to, size_t n)
+{
+	switch (dtype_size(to) * (to == DT_I8 || to == DT_I16 || to == DT_I32 ? (size_t)10 : 1)) {
+	case 1: NARROW(uint8_t);
+	case 10: NARROW(int8_t);
+	case 2: NARROW(uint16_t);
+	case 20: NARROW(int16_t);
+	case 4: NARROW(uint32_t);
+	case 40: NARROW(int32_t);
+	default: break;
+	}
+}
+
+static int not_whole(const struct nii_file *f, const void *data, size_t i, struct err *e)
+{
+	const int64_t *s = f->h.grid.size;
+	int64_t k = (int64_t)i;
+
+	return err_set(e, f->name, "label is not a whole number (voxel %lld,%lld,%lld: found %.9g)", (long long)(k % s[0]), (long long)(k / s[0] % s[1]),
+	               (long long)(k / s[0] / s[1]), value(data, nii_dtype(&f->h), i));
+}
+
+static int to_integers(const struct nii_file *f, void *data, enum dtype *t, struct err *e)
+{
+	size_t n = f->h.values, bad = 0;
+	struct range r;
+
+	if (scan(data, *t, n, f->h.scaled ? scaled_tol : 0, &bad, &r))
+		return not_whole(f, data, bad, e);
+	for (size_t i = 0; i < sizeof fits / sizeof *fits; i++)
+		if (r.lo >= fits[i].lo && r.hi <= fits[i].hi) {
+			narrow(data, *t, fits[i].t, n);
+			*t = fits[i].t;
+			return 0;
+		}
+	return err_set(e, f->name, "labels from %g to %g do not fit 32 bits", r.lo, r.hi);
+}
+
+static int same_grid(const struct nii_file *f, const struct nii_header *like, const char *image, struct err *e)
+{
+	const struct grid *a = &f->h.grid, *b = &like->grid;
+
+	if (nii_same_grid(a, b, 1e-3))
+		return 0;
+	if (memcmp(a->size, b->size, sizeof a->size))
+		return err_set(e, f->name, "is on another grid than %.400s (%lldx%lldx%lld against %lldx%lldx%lld voxels)", image, (long long)a->size[0],
+		               (long long)a->size[1], (long long)a->size[2], (long long)b->size[0], (long long)b->size[1], (long long)b->size[2]);
+	for (int i = 0; i < 12; i++)
+		if (!(fabs(a->affine[i] - b->affine[i]) <= 1e-3))
+			return err_set(e, f->name, "is on another grid than %.400s (affine row %d, column %d: %.9g against %.9g)", image, i / 4 + 1, i % 4 + 1,
+			               a->affine[i], b->affine[i]);
+	return 0;
+}
+
+static int all(struct nii_file *f, void *data, struct err *e)
+{
+	size_t size = dtype_size(nii_dtype(&f->h)), at = 0;
+	int64_t n;
+
+	while ((n = nii_next(f, (char *)data + at * size, PIECE, e)) > 0)
+		at += (size_t)n;
+	return (int)n;
+}
+
+static int load(struct nii_file *f, const struct nii_header *like, const char *image, void **data, enum dtype *t, struct err *e)
+{
+	*t = nii_dtype(&f->h);
+	if (f->h.channels != 1)
+		return err_set(e, f->name, "has %lld volumes (a label has one)", (long long)f->h.channels);
+	if (like && same_grid(f, like, image, e))
+		return -1;
+	*data = mem_new(f->h.values, dtype_size(*t), f->name, e);
+	if (!*data)
+		return -1;
+	if (!all(f, *data, e) && (!dtype_is_float(*t) || !to_integers(f, *data, t, e)))
+		return 0;
+	free(*data);
+	*data = NULL;
+	return -1;
+}
+
+int nii_load_label(const char *path, const struct nii_header *like, const char *image, struct nii_header *h, void **data, enum dtype *t,
+                   struct err *e)
+{
+	struct nii_file f;
+	int r;
+
+	*data = NULL;
+	if (nii_open(&f, path, e))
+		return -1;
+	*h = f.h;
+	r = load(&f, like, image, data, t, e);
+	nii_close(&f);
+	return r;
+}

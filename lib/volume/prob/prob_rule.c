@@ -1,0 +1,248 @@
+/* Scores -> labels, a few voxels at a time: class c of voxel i is p[c * pitch + i]. */
+#include <math.h>
+#include <string.h>
+
+#include "lib/volume/prob/prob.h"
+
+enum { ROOM = 16384, BLOCK = 512 }; /* floats and voxels that lie on the stack */
+
+struct prob_rule prob_rule_make(int dice, int n, const double *threshold, int64_t class)
+{
+	struct prob_rule r = {.kind = dice ? PROB_DICE : n ? PROB_THRESHOLD : PROB_ARGMAX, .n = n, .class = class};
+
+	memcpy(r.threshold, threshold, (size_t)n * sizeof *threshold);
+	return r;
+}
+
+int prob_rule_check(const struct prob_rule *r, int64_t k, enum prob_kind kind, struct err *e)
+{
+	if (r->kind == PROB_ARGMAX && k > 1)
+		return 0;
+	if (kind == PROB_UNKNOWN)
+		return err_set(e, NULL, "no metadata prob says whether the scores are probabilities or logits");
+	if (r->kind != PROB_THRESHOLD)
+		return 0;
+	if (r->n > 1 && r->n != k - 1)
+		return err_set(e, NULL, "%d thresholds for %lld classes (expected one, or one for each class but the first)", r->n, (long long)k);
+	if (r->n == 1 && (k == 1 ? r->class != 1 : r->class >= k))
+		return err_set(e, NULL, "no class %lld among %lld", (long long)r->class, (long long)k);
+	return 0;
+}
+
+static int argmax(const float *p, int64_t k, int64_t pitch, int64_t n, uint8_t *pred)
+{
+	float best[BLOCK];
+	int bad = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		best[i] = p[i];
+		pred[i] = 0;
+		bad |= !(p[i] - p[i] == 0);
+	}
+	for (int64_t c = 1; c < k; c++) {
+		const float *v = p + c * pitch;
+
+		for (int64_t i = 0; i < n; i++) {
+			pred[i] = v[i] > best[i] ? (uint8_t)c : pred[i];
+			best[i] = v[i] > best[i] ? v[i] : best[i];
+			bad |= !(v[i] - v[i] == 0);
+		}
+	}
+	return bad;
+}
+
+/* Probabilities q[c * n + i] of the scores; a single class becomes two. Returns 1 where one is not finite. */
+static int soften(enum prob_kind kind, const float *p, int64_t k, int64_t pitch, int64_t n, float *q)
+{
+	float most[BLOCK], sum[BLOCK];
+	int bad = 0;
+
+	for (int64_t c = 0; c < k; c++)
+		for (int64_t i = 0; i < n; i++) {
+			float v = p[c * pitch + i];
+
+			bad |= !(v - v == 0);
+			q[(k > 1 ? c : 1) * n + i] = v;
+			most[i] = c && most[i] > v ? most[i] : v;
+			sum[i] = 0;
+		}
+	for (int64_t i = 0; i < n && k == 1; i++) {
+		q[n + i] = kind == PROB_LOGITS ? 1 / (1 + expf(-q[n + i])) : q[n + i];
+		q[i] = 1 - q[n + i];
+	}
+	if (k == 1 || kind != PROB_LOGITS)
+		return bad;
+	for (int64_t c = 0; c < k; c++)
+		for (int64_t i = 0; i < n; i++)
+			sum[i] += q[c * n + i] = expf(q[c * n + i] - most[i]);
+	for (int64_t c = 0; c < k; c++)
+		for (int64_t i = 0; i < n; i++)
+			q[c * n + i] /= sum[i];
+	return bad;
+}
+
+/* Of probabilities, the best of the classes at or above their thresholds. */
+static void threshold(const struct prob_rule *r, const float *q, int64_t k, int64_t n, uint8_t *pred)
+{
+	memset(pred, 0, (size_t)n);
+	if (r->n == 1) {
+		for (int64_t i = 0; i < n; i++)
+			pred[i] = q[r->class * n + i] >= (float)r->threshold[0] ? (uint8_t)r->class : 0;
+		return;
+	}
+	for (int64_t i = 0; i < n; i++) {
+		float best = -1;
+
+		for (int64_t c = 1; c < k; c++)
+			if (q[c * n + i] >= (float)r->threshold[c - 1] && q[c * n + i] > best) {
+				best = q[c * n + i];
+				pred[i] = (uint8_t)c;
+			}
+	}
+}
+
+static int64_t block(int64_t k)
+{
+	return k > ROOM / BLOCK ? ROOM / k : BLOCK;
+}
+
+int prob_rule_labels(const struct prob_rule *r, enum prob_kind kind, const float *p, int64_t k, int64_t pitch, int64_t n, uint8_t *pred)
+{
+	const int64_t some = block(k);
+	float q[ROOM];
+	int bad = 0;
+
+	for (int64_t i = 0; i < n; i += some) {
+		int64_t m = n - i < some ? n - i : some;
+
+		if (r->kind == PROB_ARGMAX && k > 1) {
+			bad |= argmax(p + i, k, pitch, m, pred + i);
+			continue;
+		}
+		bad |= soften(kind, p + i, k, pitch, m, q);
+		if (r->kind == PROB_ARGMAX)
+			argmax(q, 2, m, m, pred + i);
+		else
+			threshold(r, q, k, m, pred + i);
+	}
+	return bad;
+}
+
+/* -- the Dice rule --------------------------------------------------------------- */
+/* Of one class: p > cut is its set; `size` the denominator of its expected Dice; most: its highest probability. */
+struct set { double cut, size, sum, inside, most; int64_t count; };
+
+/* What a slice adds: sum of all p, of those above the cut, and how many these are. */
+static void measure(const float *q, int64_t k, int64_t n, const struct set *now, struct set *add)
+{
+	for (int64_t c = 1; c < k; c++)
+		for (int64_t i = 0; i < n; i++) {
+			double p = (double)q[c * n + i];
+
+			add[c].sum += p;
+			add[c].inside += p > now[c].cut ? p : 0;
+			add[c].count += p > now[c].cut;
+			add[c].most = p > add[c].most ? p : add[c].most;
+		}
+}
+
+/* The sums of all slices with the present cuts, added up in their order, whatever the threads. The first slice that is not finite, or INT64_MAX. */
+static int64_t measure_all(const float *p, int64_t k, enum prob_kind kind, int64_t nz, int64_t n, const struct set *now, struct set *sum)
+{
+	const int64_t some = block(k), classes = k > 1 ? k : 2;
+	int64_t worst = INT64_MAX;
+
+#pragma omp parallel for ordered schedule(static, 1) reduction(min:worst)
+	for (int64_t z = 0; z < nz; z++) {
+		struct set add[PROB_CLASSES] = {0};
+		float q[ROOM];
+
+		for (int64_t i = 0; i < n; i += some) {
+			int64_t m = n - i < some ? n - i : some;
+
+			if (soften(kind, p + z * n + i, k, nz * n, m, q))
+				worst = z < worst ? z : worst;
+			measure(q, classes, m, now, add);
+		}
+#pragma omp ordered
+		for (int64_t c = 1; c < classes; c++) {
+			sum[c].sum += add[c].sum;
+			sum[c].inside += add[c].inside;
+			sum[c].count += add[c].count;
+			sum[c].most = add[c].most > sum[c].most ? add[c].most : sum[c].most;
+		}
+	}
+	return worst;
+}
+
+/* Dinkelbach's iteration for the highest ratio 2 inside / (count + sum + 1): the next cut is half the ratio that the present one gives. It rises
+   from the second on and ends where it no longer does: sets are finite, so after few steps and exactly. */
+static int64_t find_sets(const float *p, int64_t k, enum prob_kind kind, int64_t nz, int64_t n, struct set *sets)
+{
+	const int64_t classes = k > 1 ? k : 2;
+	int moved = 1;
+
+	for (int64_t c = 1; c < classes; c++)
+		sets[c] = (struct set){.cut = 0.5};
+	for (int step = 0; moved; step++) {
+		struct set sum[PROB_CLASSES] = {0};
+		int64_t worst = measure_all(p, k, kind, nz, n, sets, sum);
+
+		if (worst < INT64_MAX)
+			return worst;
+		moved = 0;
+		for (int64_t c = 1; c < classes; c++) {
+			double size = (double)sum[c].count + sum[c].sum + 1, cut = sum[c].inside / size;
+
+			if (sum[c].most <= 0.5) {
+				sets[c].cut = 1;
+				sets[c].size = size;
+			} else if (!step || cut > sets[c].cut) {
+				sets[c].cut = cut;
+				sets[c].size = size;
+				moved = 1;
+			}
+		}
+	}
+	return -1;
+}
+
+/* Of the classes whose set a voxel is in, the one whose expected Dice gains most by it: 2 (p - cut) / size, to first order. */
+static void choose(const struct set *sets, const float *q, int64_t k, int64_t n, uint8_t *pred)
+{
+	for (int64_t i = 0; i < n; i++) {
+		double best = 0;
+
+		pred[i] = 0;
+		for (int64_t c = 1; c < k; c++) {
+			double gain = ((double)q[c * n + i] - sets[c].cut) / sets[c].size;
+
+			if (gain > best) {
+				best = gain;
+				pred[i] = (uint8_t)c;
+			}
+		}
+	}
+}
+
+int64_t prob_rule_dice(const float *p, int64_t k, enum prob_kind kind, int64_t nz, int64_t n, uint8_t *pred)
+{
+	const int64_t some = block(k), classes = k > 1 ? k : 2;
+	struct set sets[PROB_CLASSES];
+	int64_t worst = find_sets(p, k, kind, nz, n, sets);
+
+	if (worst >= 0)
+		return worst;
+#pragma omp parallel for schedule(static)
+	for (int64_t z = 0; z < nz; z++) {
+		float q[ROOM];
+
+		for (int64_t i = 0; i < n; i += some) {
+			int64_t m = n - i < some ? n - i : some;
+
+			(void)soften(kind, p + z * n + i, k, nz * n, m, q);
+			choose(sets, q, classes, m, pred + z * n + i);
+		}
+	}
+	return -1;
+}

@@ -1,0 +1,225 @@
+#define _GNU_SOURCE
+#include "lib/volume/score/pairs.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/mem.h"
+#include "lib/volume/nifti/nifti.h"
+
+static int no_memory(struct err *e)
+{
+	return err_set(e, NULL, "not enough memory for a list of cases");
+}
+
+/* Takes over id, truth and pred. */
+static int add(struct pairs *p, char *id, char *truth, char *pred, struct err *e)
+{
+	if (!truth || !pred || mem_more(&p->p, p->n, sizeof *p->p, "cases", NULL)) {
+		free(id);
+		free(truth);
+		free(pred);
+		return no_memory(e);
+	}
+	p->p[p->n++] = (struct pair){id, truth, pred};
+	return 0;
+}
+
+int pairs_add_problem(struct pairs *p, const struct err *what, struct err *e)
+{
+	if (mem_more(&p->problem, p->problems, sizeof *p->problem, "problems", e))
+		return -1;
+	p->problem[p->problems].text = strdup(what->text);
+	return p->problem[p->problems++].text ? 0 : no_memory(e);
+}
+
+void pairs_free(struct pairs *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->p[i].id);
+		free(p->p[i].truth);
+		free(p->p[i].pred);
+	}
+	for (size_t i = 0; i < p->problems; i++)
+		free(p->problem[i].text);
+	free(p->p);
+	free(p->problem);
+	memset(p, 0, sizeof *p);
+}
+
+int pairs_of_files(struct pairs *p, char *const *file, int n, struct err *e)
+{
+	for (int i = 0; i + 1 < n; i += 2)
+		if (add(p, NULL, strdup(file[i]), strdup(file[i + 1]), e))
+			return -1;
+	return 0;
+}
+
+/* ---- a table ---- */
+
+/* A file that is there, and has something in it. 0 or -1. */
+static int is_there(const char *path, struct err *what)
+{
+	struct stat s;
+
+	if (stat(path, &s))
+		return err_sys(what, path, "cannot open");
+	return S_ISREG(s.st_mode) && !s.st_size ? err_set(what, path, "is empty") : 0;
+}
+
+static int check(struct pairs *p, const char *path, const struct nii_case *c, struct err *e)
+{
+	struct err what;
+
+	if (!c->label) {
+		err_set(&what, path, "case '%.80s' has no prediction", c->id);
+		return pairs_add_problem(p, &what, e);
+	}
+	for (int i = 0; i < 2; i++)
+		if (is_there(i ? c->label : c->image, &what)) {
+			err_prefix(&what, "%s: case '%.80s'", path, c->id);
+			if (pairs_add_problem(p, &what, e))
+				return -1;
+		}
+	return 0;
+}
+
+int pairs_of_table(struct pairs *p, const char *path, struct err *e)
+{
+	struct nii_list l;
+	int r = nii_list_read(&l, path, e);
+
+	for (int64_t i = 0; i < l.n && !r; i++) {
+		r = check(p, strcmp(path, "-") ? path : "standard input", &l.c[i], e);
+		if (!r && l.c[i].label)
+			r = add(p, strdup(l.c[i].id), strdup(l.c[i].image), strdup(l.c[i].label), e);
+	}
+	nii_list_free(&l);
+	return r;
+}
+
+/* ---- two directories ---- */
+
+int pairs_is_directory(const char *path)
+{
+	struct stat s;
+
+	return !stat(path, &s) && S_ISDIR(s.st_mode);
+}
+
+struct file { char *name, *stem; };
+struct folder { const char *path; struct file *f; size_t n; };
+
+static int by_stem(const void *a, const void *b)
+{
+	const struct file *p = a, *q = b;
+	int r = strcmp(p->stem, q->stem);
+
+	return r ? r : strcmp(p->name, q->name);
+}
+
+static int is_mask(const char *name)
+{
+	size_t n = strlen(name);
+
+	return *name != '.' && nii_is_volume(name) && !(n > 4 && !strcasecmp(name + n - 4, ".img")) && !(n > 7 && !strcasecmp(name + n - 7, ".img.gz"));
+}
+
+static int list(struct folder *f, struct err *e)
+{
+	DIR *d = opendir(f->path);
+	const struct dirent *entry;
+	int r = 0;
+
+	if (!d)
+		return err_sys(e, f->path, "cannot open");
+	while (!r && (entry = readdir(d))) {
+		if (!is_mask(entry->d_name))
+			continue;
+		r = mem_more(&f->f, f->n, sizeof *f->f, "files", e);
+		if (r)
+			break;
+		f->f[f->n] = (struct file){strdup(entry->d_name), nii_stem(entry->d_name, 1)};
+		r = f->f[f->n].name && f->f[f->n].stem ? 0 : no_memory(e);
+		f->n++;
+	}
+	closedir(d);
+	if (!r && !f->n)
+		r = err_set(e, f->path, "no masks in it (.nii, .nii.gz, .hdr, .nrrd, .nhdr)");
+	if (!r)
+		qsort(f->f, f->n, sizeof *f->f, by_stem);
+	return r;
+}
+
+static void folder_free(struct folder *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		free(f->f[i].name);
+		free(f->f[i].stem);
+	}
+	free(f->f);
+}
+
+static int twice(struct pairs *p, const struct folder *f, struct err *e)
+{
+	struct err what;
+
+	for (size_t i = 1; i < f->n; i++)
+		if (!strcmp(f->f[i].stem, f->f[i - 1].stem)) {
+			err_set(&what, f->path, "%.200s and %.200s are both case '%.80s'", f->f[i - 1].name, f->f[i].name, f->f[i].stem);
+			if (pairs_add_problem(p, &what, e))
+				return -1;
+		}
+	return 0;
+}
+
+static int alone(struct pairs *p, const struct folder *f, const struct file *file, const struct folder *other, const char *as, struct err *e)
+{
+	struct err what;
+
+	err_set(&what, f->path, "%.200s has no %s in %.400s", file->name, as, other->path);
+	return pairs_add_problem(p, &what, e);
+}
+
+static char *join(const struct folder *f, const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s", f->path, name) < 0 ? NULL : path;
+}
+
+static int match(struct pairs *p, const struct folder *t, const struct folder *q, struct err *e)
+{
+	size_t i = 0, j = 0;
+	int r = 0;
+
+	while ((i < t->n || j < q->n) && !r) {
+		int order = i == t->n ? 1 : j == q->n ? -1 : strcmp(t->f[i].stem, q->f[j].stem);
+
+		if (order < 0)
+			r = alone(p, t, &t->f[i++], q, "prediction", e);
+		else if (order > 0)
+			r = alone(p, q, &q->f[j++], t, "truth", e);
+		else {
+			r = add(p, strdup(t->f[i].stem), join(t, t->f[i].name), join(q, q->f[j].name), e);
+			i++;
+			j++;
+		}
+	}
+	return r;
+}
+
+int pairs_of_directories(struct pairs *p, const char *truth, const char *pred, struct err *e)
+{
+	struct folder t = {truth, NULL, 0}, q = {pred, NULL, 0};
+	int r = list(&t, e) || list(&q, e) || twice(p, &t, e) || twice(p, &q, e) ? -1 : 0;
+
+	if (!r && !p->problems)
+		r = match(p, &t, &q, e);
+	folder_free(&t);
+	folder_free(&q);
+	return r;
+}
