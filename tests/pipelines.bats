@@ -52,7 +52,7 @@ setup() {
 	echo "$output"
 	[ "$status" = 1 ]
 	[ "$(ls out | tr '\n' ' ')" = "phantom-0010.nii.gz phantom-0011.nii.gz " ]
-	[[ $output == *"segment.sh: stop/nan.nrrd: failed: "*"not finite"* ]]
+	[[ $output == *"segment.sh: stop/nan.nrrd: failed: "*" is nan (expected finite values)"* ]]
 	[[ $output == *"segment.sh: 1 of 3 failed" ]]
 	nii-read out/phantom-0011.nii.gz | nii-write -o a.nii.gz
 	"$segment" --effort 3 -d alone "$model" stop/phantom-0011.nii.gz

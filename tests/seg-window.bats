@@ -177,7 +177,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 		seg-window -m model.ts $r net0.ts net2.ts >fly.ts
 		seg-argmax $r prob.ts | ts-cmp -t pred - fly.ts
 		ts-select -t image net0.ts | seg-window -m model.ts $r >bare.ts
-		[ "$(grep -acF '"prob"' bare.ts)" = 0 ]
+		[ "$(grep -acF '"prob":{' bare.ts)" = 0 ]
 		ts-cmp -t pred bare.ts <(ts-select --index 0 fly.ts)
 	done
 	differ -t pred <(seg-window -m model.ts --rule dice net0.ts) <(seg-window -m model.ts net0.ts)

@@ -62,3 +62,8 @@ void *object_symbol(const char *name, const char *symbol, struct err *e)
 		err_set(e, path, "is not niipipe's: no %s", symbol);
 	return p;
 }
+
+int object_is_there(const char *library)
+{
+	return dlopen(library, RTLD_LAZY | RTLD_LOCAL) != NULL;
+}

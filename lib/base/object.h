@@ -8,4 +8,7 @@
    it. Valid for the life of the process. NULL and an error. */
 void *object_symbol(const char *name, const char *symbol, struct err *e);
 
+/* Is there a shared library of that file name, as libcuda.so.1? It stays loaded. */
+int object_is_there(const char *library);
+
 #endif

@@ -40,6 +40,10 @@ const struct k_backend *device_open(const char *device, enum k_precision precisi
 		err_set(e, NULL, "device '%.80s' is none of auto, cpu, cuda, cuda:N", device);
 		return NULL;
 	}
+	if (!object_is_there("libcuda.so.1")) { /* what the backend is linked with takes 160 MB, which only a GPU is worth */
+		err_set(&why, NULL, "cuda: there is no NVIDIA driver here");
+		return load("cpu", 0, precision, e);
+	}
 	b = load("cuda", 0, precision, &why);
 	return b ? b : load("cpu", 0, precision, e);
 }
