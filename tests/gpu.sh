@@ -185,16 +185,16 @@ run() {
 	local wanted
 	dir=$1 failed=0
 	shift
-	mkdir -p "$dir"
-	[ -d "$kit" ] || { mkdir -p "$kit" && tar -C "$kit" -xJf build/gpu-kit.tar.xz || exit 1; }
-	# what python finds its libraries by must not be ours
-	LD_LIBRARY_PATH=$(realpath "$kit"):$(python3 -c 'import glob, nvidia; print(":".join(sorted(glob.glob(list(nvidia.__path__)[0] + "/*/lib"))))' 2>/dev/null)
-	export LD_LIBRARY_PATH NIIPIPE_BACKENDS=${GPU_BACKENDS:-$PWD/build/bin} BIN=$PWD/build/bin BENCH=$PWD/build/bench
 	# shellcheck disable=SC2086
 	[ $# -gt 0 ] || set -- $stages
 	for wanted; do
 		case " $stages " in *" $wanted "*) ;; *) echo "gpu.sh: no stage $wanted (there are: $stages)" >&2; exit 2 ;; esac
 	done
+	mkdir -p "$dir"
+	[ -d "$kit" ] || { mkdir -p "$kit" && tar -C "$kit" -xJf build/gpu-kit.tar.xz || exit 1; }
+	# what python finds its libraries by must not be ours
+	LD_LIBRARY_PATH=$(realpath "$kit"):$(python3 -c 'import glob, nvidia; print(":".join(sorted(glob.glob(list(nvidia.__path__)[0] + "/*/lib"))))' 2>/dev/null)
+	export LD_LIBRARY_PATH NIIPIPE_BACKENDS=${GPU_BACKENDS:-$PWD/build/bin} BIN=$PWD/build/bin BENCH=$PWD/build/bench
 	for stage; do
 		begun=$SECONDS
 		: >"$dir/$stage.log"
