@@ -91,23 +91,23 @@ name_of() { ts-info "$2" | sed -n "s/^frame $1: \([^,]*\),.*/\1/p"; }
 }
 
 @test "killed anywhere, again and again, it goes on from what was saved last: the same bytes in the end" {
-	many="--batch 2 --save-every 1 --ema 0.9 --schedule poly --steps 40"
-	nii-patch -s 16,16,8 --pos 0.5 --seed 3 -n 80 -o q.ts train.ts
+	many="--batch 2 --save-every 1 --ema 0.9 --schedule poly --steps 200"
+	nii-patch -s 16,16,8 --pos 0.5 --seed 3 -n 400 -o q.ts train.ts
 	seg-train $net $many --log w.tsv -o w.ts q.ts
 	next() { ts-info k.last.ts 2>/dev/null | sed -n 's/.*"next":\([0-9]*\).*/\1/p'; }
 	for ((i = 1, killed = 0, status = 1; i < 40 && status; i++)); do
 		from=$(next)
-		[ "${from:-0}" -lt 80 ] || break # killed after the last step
+		[ "${from:-0}" -lt 400 ] || break # killed after the last step
 		if [ -n "$from" ]; then set -- --resume k.last.ts --threads 1; else set -- $net $many; fi
-		seg-train "$@" --save-every 1 --log k.tsv -o k.ts <(ts-select --index "${from:-0}..79" q.ts) &
+		seg-train "$@" --save-every 1 --log k.tsv -o k.ts <(ts-select --index "${from:-0}..399" q.ts) &
 		pid=$!
-		[ "$i" -eq 39 ] || { sleep 0.$((i / 4))$((i * 7 % 10)) && kill -KILL $pid 2>/dev/null && killed=$((killed + 1)); } || true
+		[ "$i" -eq 39 ] || { sleep 0.$((i / 12))$((i * 7 % 10)) && kill -KILL $pid 2>/dev/null && killed=$((killed + 1)); } || true
 		status=0
 		wait $pid 2>/dev/null || status=$?
 		[ "$status" -eq 0 ] || [ "$status" -eq 137 ]
 	done
 	echo "killed $killed times"
-	[ "$killed" -gt 0 ] # how often hangs on how quick the machine is
+	[ "$killed" -gt 2 ]
 	cmp k.last.ts w.last.ts
 	cmp k.ts w.ts
 	diff <(cut -f 1-7 k.tsv) <(cut -f 1-7 w.tsv)
