@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/option.h"
 #include "lib/base/outfile.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/nifti/nifti.h"
@@ -111,8 +112,7 @@ static int write_all(const struct state *s, struct out *out, struct err *e)
 
 	if (!o->json)
 		return recist_write(s->c, s->n, o->cases || o->baseline ? RECIST_CASES : RECIST_LESIONS, out, e);
-	options = json_pack("{s:o, s:i, s:b, s:i, s:i}", "diameter",
-	                    json_stringn(diameter_words + 5 * (o->by > 0) + 7 * (o->by > 1), o->by ? 6 : 4), "connectivity", o->recist.connectivity, "union",
+	options = json_pack("{s:o, s:i, s:b, s:i, s:i}", "diameter", option_word(diameter_words, o->by), "connectivity", o->recist.connectivity, "union",
 	                    o->recist.all, "targets", o->recist.rule.targets, "per_organ", o->recist.rule.organ);
 	r = recist_write_json(s->c, s->n, options, out, e);
 	json_decref(options);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
+#include "lib/base/option.h"
 #include "lib/base/outfile.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/nifti/nifti.h"
@@ -102,13 +103,6 @@ static int score_all(struct state *s, const struct arg_common *c, struct err *e)
 
 /* ---- what is said ---- */
 
-static json_t *word(const char *words, int i)
-{
-	while (i--)
-		words = strchr(words, '|') + 1;
-	return json_stringn(words, strcspn(words, "|"));
-}
-
 static json_t *options_json(const struct state *s)
 {
 	const struct opts *o = s->o;
@@ -116,8 +110,9 @@ static json_t *options_json(const struct state *s)
 
 	for (int i = 0; i < s->columns.tolerances; i++)
 		json_array_append_new(tolerances, json_real(s->columns.tolerance[i]));
-	return json_pack("{s:o, s:o, s:o, s:b, s:b, s:I, s:f, s:o, s:I, s:I}", "diameter", word(diameter_words, o->by), "empty", word(empty_words, o->empty),
-	                 "surface", word(surface_words, o->surface), "whole", o->score.whole, "union", o->score.all, "connectivity",
+	return json_pack("{s:o, s:o, s:o, s:b, s:b, s:I, s:f, s:o, s:I, s:I}", "diameter", option_word(diameter_words, o->by), "empty",
+	                 option_word(empty_words, o->empty),
+	                 "surface", option_word(surface_words, o->surface), "whole", o->score.whole, "union", o->score.all, "connectivity",
 	                 (json_int_t)o->score.connectivity, "match", o->score.match, "nsd", tolerances, "bootstrap",
 	                 (json_int_t)o->summary.resamples, "seed", (json_int_t)o->summary.seed);
 }

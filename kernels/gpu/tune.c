@@ -85,10 +85,8 @@ static void note(const char *key, int which, double ms)
 	if (!file || n >= (int)sizeof line || (fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666)) < 0)
 		return;
 	if (write(fd, line, (size_t)n) != n)
-		tuning = 2; /* a full disk: no more is written */
+		file = NULL; /* a full disk: no more is written */
 	close(fd);
-	if (tuning == 2)
-		file = NULL;
 }
 
 /* x, w and y of a shape, and the largest workspace */

@@ -19,14 +19,11 @@ static int word_index(const char *words, const char *text)
 	return -1;
 }
 
-static json_t *word_json(const char *words, int i)
+json_t *option_word(const char *words, int i)
 {
-	const char *bar;
-
 	for (; i; i--)
 		words = strchr(words, '|') + 1;
-	bar = strchr(words, '|');
-	return bar ? json_stringn(words, (size_t)(bar - words)) : json_string(words);
+	return json_stringn(words, strcspn(words, "|"));
 }
 
 static int take_number(const struct option *t, const json_t *v, int i)
@@ -133,7 +130,7 @@ static json_t *one_json(const struct option *t)
 	if (t->kind == OPTION_BOOL)
 		return json_boolean(*(int *)t->to);
 	if (t->kind == OPTION_WORD)
-		return word_json(t->words, *(int *)t->to);
+		return option_word(t->words, *(int *)t->to);
 	if (t->kind == OPTION_TEXT)
 		return json_string(t->to);
 	if (t->count == 1)

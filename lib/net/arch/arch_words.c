@@ -145,24 +145,31 @@ static int norm_options(const json_t *o, const struct norm *n, struct graph_norm
 	return 0;
 }
 
-/* "NAME" is not in a table of n entries that begin with MONAI's word and PyTorch's class: say what is. which: 0 the words, 1 the classes. */
-static int not_known(const char *key, const char *name, const void *table, size_t n, size_t size, int which, struct err *e)
+/* Where a name is in a table of n entries that begin with MONAI's word and PyTorch's class; -1: nowhere, and the error says what is there, or why
+   it is refused. which: 0 the words, whatever their case, 1 the classes. */
+static int look_up(const char *key, const char *name, const void *table, size_t n, size_t size, int which, struct err *e)
 {
 	char there[200] = "";
 	const char *last = NULL;
 	size_t used = 0;
 
-	for (size_t i = 0; i < n && used < sizeof there; i++) {
-		const char *const *entry = (const char *const *)((const char *)table + i * size);
+	for (size_t i = 0; i < n; i++) {
+		const char *entry = ((const char *const *)((const char *)table + i * size))[which];
 
-		if (entry[which] && entry[which] != last)
-			used += (size_t)snprintf(there + used, sizeof there - used, "%s%s", used ? ", " : "", entry[which]);
-		last = entry[which] ? entry[which] : last;
+		if (!entry)
+			continue;
+		if (!(which ? strcmp : strcasecmp)(name, entry))
+			return (int)i;
+		if (entry != last && used < sizeof there)
+			used += (size_t)snprintf(there + used, sizeof there - used, "%s%s", used ? ", " : "", entry);
+		last = entry;
 	}
+	if (!which && refused(key, name, e))
+		return -1;
 	return err_set(e, NULL, "%s '%.60s' is not known (there are %s)", key, name, there);
 }
 
-#define NOT_KNOWN(key, name, table, which, e) not_known(key, name, table, ALL(table), sizeof *table, which, e)
+#define LOOK_UP(key, name, table, which, e) look_up(key, name, table, ALL(table), sizeof *table, which, e)
 
 /* 1 and the word at key ("" where it is null) with its options; 0: the key is not there; -1. */
 static int given_word(const json_t *arch, const char *key, const char **word, const json_t **options, struct err *e)
@@ -180,30 +187,30 @@ int arch_act(const json_t *arch, const char *key, struct graph_act *act, struct 
 {
 	const json_t *options;
 	const char *word;
-	int given = given_word(arch, key, &word, &options, e);
+	int at, given = given_word(arch, key, &word, &options, e);
 
 	if (given != 1)
 		return given;
 	*act = (struct graph_act){K_ACT_NONE, 0, 0};
-	for (size_t i = 0; *word && i < ALL(ACTS); i++)
-		if (!strcasecmp(word, ACTS[i].word))
-			return act_options(options, &ACTS[i], act, e) ? err_prefix(e, "%s", key) : 0;
-	return *word && !refused(key, word, e) ? NOT_KNOWN(key, word, ACTS, 0, e) : *word ? -1 : 0;
+	if (!*word)
+		return 0;
+	at = LOOK_UP(key, word, ACTS, 0, e);
+	return at < 0 ? -1 : act_options(options, &ACTS[at], act, e) ? err_prefix(e, "%s", key) : 0;
 }
 
 int arch_norm(const json_t *arch, const char *key, struct graph_norm *norm, struct err *e)
 {
 	const json_t *options;
 	const char *word;
-	int given = given_word(arch, key, &word, &options, e);
+	int at, given = given_word(arch, key, &word, &options, e);
 
 	if (given != 1)
 		return given;
 	*norm = (struct graph_norm){.kind = K_NORM_NONE};
-	for (size_t i = 0; *word && i < ALL(NORMS); i++)
-		if (!strcasecmp(word, NORMS[i].word))
-			return norm_options(options, &NORMS[i], norm, e) ? err_prefix(e, "%s", key) : 0;
-	return *word && !refused(key, word, e) ? NOT_KNOWN(key, word, NORMS, 0, e) : *word ? -1 : 0;
+	if (!*word)
+		return 0;
+	at = LOOK_UP(key, word, NORMS, 0, e);
+	return at < 0 ? -1 : norm_options(options, &NORMS[at], norm, e) ? err_prefix(e, "%s", key) : 0;
 }
 
 /* A class by its dotted name: what follows the last dot; NULL: null or absent. -1 and an error for anything else. */
@@ -248,26 +255,28 @@ int arch_nonlin(const json_t *arch, struct graph_act *act, struct err *e)
 {
 	const char *name;
 	const json_t *options;
+	int at;
 
 	*act = (struct graph_act){K_ACT_NONE, 0, 0};
 	if (class_name(arch, "nonlin", &name, e) || keywords(arch, "nonlin_kwargs", &options, e))
 		return -1;
-	for (size_t i = 0; name && i < ALL(ACTS); i++)
-		if (!strcmp(name, ACTS[i].name))
-			return act_options(options, &ACTS[i], act, e) ? err_prefix(e, "nonlin_kwargs") : 0;
-	return name ? NOT_KNOWN("nonlin", name, ACTS, 1, e) : 0;
+	if (!name)
+		return 0;
+	at = LOOK_UP("nonlin", name, ACTS, 1, e);
+	return at < 0 ? -1 : act_options(options, &ACTS[at], act, e) ? err_prefix(e, "nonlin_kwargs") : 0;
 }
 
 int arch_norm_op(const json_t *arch, struct graph_norm *norm, struct err *e)
 {
 	const char *name;
 	const json_t *options;
+	int at;
 
 	*norm = (struct graph_norm){.kind = K_NORM_NONE};
 	if (class_name(arch, "norm_op", &name, e) || keywords(arch, "norm_op_kwargs", &options, e))
 		return -1;
-	for (size_t i = 0; name && i < ALL(NORMS); i++)
-		if (NORMS[i].name && !strcmp(name, NORMS[i].name))
-			return norm_options(options, &NORMS[i], norm, e) ? err_prefix(e, "norm_op_kwargs") : 0;
-	return name ? NOT_KNOWN("norm_op", name, NORMS, 1, e) : 0;
+	if (!name)
+		return 0;
+	at = LOOK_UP("norm_op", name, NORMS, 1, e);
+	return at < 0 ? -1 : norm_options(options, &NORMS[at], norm, e) ? err_prefix(e, "norm_op_kwargs") : 0;
 }

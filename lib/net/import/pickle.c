@@ -292,7 +292,7 @@ static int op_persistent(struct pickle_machine *m, int arg)
 	if (v.kind != PICKLE_TUPLE || v.n < 5 || !pickle_is_text(m->p, v.item[0], "storage"))
 		return PICKLE_BAD(m, "pickle: refers to something outside that is no storage");
 	v.kind = PICKLE_STORAGE;
-	v.room = 0;
+	v.owned = 0;
 	m->stack.n--;
 	return pickle_push_new(m, v);
 }
@@ -353,7 +353,7 @@ int pickle_load(struct pickle *p, const void *bytes, size_t n, const char *file,
 void pickle_free(struct pickle *p)
 {
 	for (int i = 0; i < p->n; i++)
-		if (p->v[i].room)
+		if (p->v[i].owned)
 			free(p->v[i].item);
 	free(p->v);
 	memset(p, 0, sizeof *p);

@@ -26,7 +26,7 @@ struct pickle_name;
 struct pickle_value {
 	enum pickle_kind kind;
 	int n;                 /* items, bytes of a text */
-	int room;              /* of item; 0: it belongs to another value */
+	int owned;             /* item; 0: it belongs to another value */
 	union {
 		int64_t i;     /* bool, int */
 		double d;
@@ -38,7 +38,7 @@ struct pickle_value {
 
 struct pickle {
 	struct pickle_value *v;
-	int n, room;
+	int n;
 	int root;    /* the value the pickle is */
 	size_t used; /* bytes read: another pickle may follow */
 };

@@ -1,21 +1,15 @@
 #include "lib/net/import/pickle_machine.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "lib/base/mem.h"
 
 /* -- memory -- */
 
 int pickle_add_int(struct pickle_machine *m, struct pickle_ints *a, int value)
 {
-	if (a->n == a->room) {
-		int room = a->room ? 2 * a->room : 16;
-		int *v = a->n < PICKLE_MOST ? realloc(a->v, (size_t)room * sizeof *v) : NULL;
-
-		if (!v)
-			return PICKLE_BAD(m, "pickle: too much at once, or not enough memory (%d values)", a->n);
-		a->v = v;
-		a->room = room;
-	}
+	if (a->n == PICKLE_MOST || mem_more(&a->v, (size_t)a->n, sizeof *a->v, "values", NULL))
+		return PICKLE_BAD(m, "pickle: too much at once, or not enough memory (%d values)", a->n);
 	a->v[a->n++] = value;
 	return 0;
 }
@@ -30,15 +24,8 @@ int pickle_push_new(struct pickle_machine *m, struct pickle_value v)
 {
 	struct pickle *p = m->p;
 
-	if (p->n == p->room) {
-		int room = p->room ? 2 * p->room : 64;
-		struct pickle_value *grown = p->n < PICKLE_MOST ? realloc(p->v, (size_t)room * sizeof *grown) : NULL;
-
-		if (!grown)
-			return PICKLE_BAD(m, "pickle: too many values, or not enough memory (%d values)", p->n);
-		p->v = grown;
-		p->room = room;
-	}
+	if (p->n == PICKLE_MOST || mem_more(&p->v, (size_t)p->n, sizeof *p->v, "values", NULL))
+		return PICKLE_BAD(m, "pickle: too many values, or not enough memory (%d values)", p->n);
 	p->v[p->n] = v;
 	return pickle_push(m, p->n++);
 }
@@ -47,12 +34,12 @@ int pickle_push_new(struct pickle_machine *m, struct pickle_value v)
 int pickle_move(struct pickle_machine *m, int v, int n)
 {
 	struct pickle_value *c = &m->p->v[v];
-	struct pickle_ints a = {c->item, c->n, c->room};
+	struct pickle_ints a = {c->item, c->n};
 	int bad = 0;
 
 	for (int i = m->stack.n - n; i < m->stack.n && !bad; i++)
 		bad = pickle_add_int(m, &a, m->stack.v[i]);
-	c->item = a.v, c->n = a.n, c->room = a.room;
+	c->item = a.v, c->n = a.n, c->owned = a.v != NULL;
 	m->stack.n -= n;
 	return bad;
 }

@@ -7,7 +7,7 @@
 
 enum { PICKLE_LINE = 256 };
 
-struct pickle_ints { int *v; int n, room; };
+struct pickle_ints { int *v; int n; };
 
 struct pickle_machine {
 	struct pickle *p;
