@@ -9,8 +9,8 @@
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/component/component.h"
-#include "lib/volume/geometry/geo.h"
 #include "lib/volume/component/mask.h"
+#include "lib/volume/geometry/geo.h"
 
 struct opts {
 	int connectivity, all, holes; /* connectivity: index into the words of the option */

@@ -7,8 +7,8 @@
 #include "lib/base/arg.h"
 #include "lib/net/planner/plans.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/resample/like.h"
 #include "lib/volume/geometry/orient.h"
+#include "lib/volume/resample/like.h"
 #include "lib/volume/resample/resample.h"
 
 struct opts {

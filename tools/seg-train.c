@@ -10,9 +10,9 @@
 
 #include "lib/base/arg.h"
 #include "lib/net/arch/arch_preset.h"
+#include "lib/net/planner/plans.h"
 #include "lib/net/run/device.h"
 #include "lib/net/train/lossfile.h"
-#include "lib/net/planner/plans.h"
 #include "lib/net/train/train.h"
 #include "lib/stream/history.h"
 

@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
+#include "lib/base/option.h"
 #include "lib/base/progress.h"
 #include "lib/net/run/device.h"
 #include "lib/net/window/ensemble.h"
 #include "lib/net/window/window.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
-#include "lib/base/option.h"
 #include "lib/volume/prob/prob.h"
 
 #define UNSET -1e300

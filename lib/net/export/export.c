@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/net/graph/alias.h"
 #include "lib/net/arch/archfile.h"
 #include "lib/net/export/onnx.h"
+#include "lib/net/graph/alias.h"
 
 /* What PyTorch's modules have by other names, so that load_state_dict(strict=True) finds them all. */
 static int add_aliases(const struct graph *g, struct frame *f, struct err *e)

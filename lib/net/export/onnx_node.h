@@ -2,8 +2,8 @@
 #ifndef NIIPIPE_ONNX_NODE_H
 #define NIIPIPE_ONNX_NODE_H
 
-#include "lib/net/graph/graph.h"
 #include "lib/net/export/onnx_proto.h"
+#include "lib/net/graph/graph.h"
 
 enum { ONNX_NAME = 320, ONNX_FLOAT = 1, ONNX_INT64 = 7 /* TensorProto.DataType */ };
 

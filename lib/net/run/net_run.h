@@ -2,8 +2,8 @@
 #ifndef NIIPIPE_NET_RUN_H
 #define NIIPIPE_NET_RUN_H
 
-#include "lib/net/run/net.h"
 #include "lib/net/graph/plan.h"
+#include "lib/net/run/net.h"
 
 struct net {
 	json_t *arch;

@@ -2,8 +2,8 @@
 #ifndef NIIPIPE_OPTIM_H
 #define NIIPIPE_OPTIM_H
 
-#include "lib/net/train/hyper.h"
 #include "lib/net/run/net.h"
+#include "lib/net/train/hyper.h"
 
 struct optim {
 	const struct k_backend *k;

@@ -6,9 +6,9 @@
 #define NIIPIPE_PARALLEL_H
 
 #include "lib/comm/comm.h"
+#include "lib/net/run/net.h"
 #include "lib/net/train/feed.h"
 #include "lib/net/train/hyper.h"
-#include "lib/net/run/net.h"
 
 struct parallel {
 	struct comm *comm;      /* NULL: one process */

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/option.h"
 #include "lib/stream/history.h"
 #include "lib/stream/values.h"
-#include "lib/base/option.h"
 #include "lib/volume/component/organ.h"
 
 const struct crop crop_default = {.multiple = {1, 1, 1}};

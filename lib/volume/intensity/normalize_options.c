@@ -3,9 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/base/option.h"
 #include "lib/stream/history.h"
 #include "lib/volume/intensity/normalize.h"
-#include "lib/base/option.h"
 
 #define ZSCORES "all|nonzero"
 

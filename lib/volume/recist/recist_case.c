@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
-#include "lib/volume/recist/axial.h"
 #include "lib/volume/geometry/geo.h"
+#include "lib/volume/recist/axial.h"
 #include "lib/volume/recist/recist.h"
 
 struct work {

@@ -4,8 +4,8 @@
 #include <zlib.h>
 
 #include "lib/base/mem.h"
-#include "lib/volume/view/cut.h"
 #include "lib/volume/report/report_parts.h"
+#include "lib/volume/view/cut.h"
 #include "lib/volume/view/view.h"
 
 /* HU in a byte: 8 HU a step up to -200, 4 where soft tissue is, 61 above 304. A window for soft tissue still has 80 greys, and noise is left out that

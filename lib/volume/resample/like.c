@@ -5,8 +5,8 @@
 
 #include "lib/stream/stream.h"
 #include "lib/volume/crop/box.h"
-#include "lib/volume/nifti/nifti.h"
 #include "lib/volume/geometry/orient.h"
+#include "lib/volume/nifti/nifti.h"
 #include "lib/volume/resample/warp.h"
 
 static const double OFF = 0.05, TINY = 1e-6; /* voxels */

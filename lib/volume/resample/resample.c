@@ -3,10 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "lib/stream/history.h"
-#include "lib/volume/resample/like.h"
 #include "lib/base/option.h"
+#include "lib/stream/history.h"
 #include "lib/volume/geometry/orient.h"
+#include "lib/volume/resample/like.h"
 #include "lib/volume/resample/warp.h"
 
 static const double SAME = 1e-3;   /* mm: MONAI's AFFINE_TOL */

@@ -6,8 +6,8 @@
 
 #include "lib/base/mem.h"
 #include "lib/stream/values.h"
-#include "lib/volume/recist/axial.h"
 #include "lib/volume/geometry/geo.h"
+#include "lib/volume/recist/axial.h"
 #include "lib/volume/score/score_parts.h"
 
 static enum component_of of(const struct score_work *w)
