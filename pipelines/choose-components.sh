@@ -9,7 +9,7 @@ usage() {
 	itself where that label's rises. The rule of nnU-Net (postprocessing/remove_connected_components.py).
 
 	  -L, --list CASES      table of cases: id, image, label with tabs between; the truth is the label
-	  -d, --directory DIR   keep the tables of scores there: none.tsv, union.tsv, only-L.tsv
+	  -d, --directory DIR   keep the tables of scores there: none.tsv, union.tsv, only-L.tsv, each with its .history
 	      --help            print this and exit
 
 	PRED.ts holds masks on the scans' own grids, as nii-invert makes them. Exit 0 done, 1 failed, 2 misuse.
@@ -47,7 +47,7 @@ score() { # NAME COMMAND: the table of what the command makes of the masks
 		[ ! -e "$work/masks/$id.nii.gz" ] || pairs+=("$truth" "$work/masks/$id.nii.gz")
 	done <"$list"
 	[ ${#pairs[@]} -gt 0 ] || { echo "choose-components.sh: none of the masks is of a case in $list" >&2; exit 1; }
-	seg-score -o "$dir/$1.tsv" "${pairs[@]}"
+	seg-score --history "$dir/$1.tsv.history" -o "$dir/$1.tsv" "${pairs[@]}"
 }
 
 means() { # TABLE: label and its mean Dice, a line each

@@ -66,7 +66,7 @@ $(OUT)/components: $(OUT)/cv.ts $(OUT)/train.tsv
 # masks of $1 through what was chosen to $2, scored against the cases of table $3
 define scored
 @$(begin); masks=$2; rm -rf $$masks; mkdir -p $$masks
-eval "$$(cat $(OUT)/components)" <$1 | nii-write --history -d $$masks
+eval "$$(cat $(OUT)/components)" <$1 | nii-write -d $$masks
 $(call score,$2,$3,some)
 endef
 $(OUT)/cv.tsv: $(OUT)/cv.ts $(OUT)/components

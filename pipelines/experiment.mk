@@ -139,7 +139,7 @@ $(OUT)/prepared/%-whole.ts: $(OUT)/%.tsv $(OUT)/plan.json $$(files_$$*)
 define score
 while IFS=$$'\t' read -r id image truth; do
 	$(if $3,[ ! -e "$1/$$id.nii.gz" ] ||) printf '%s\t%s\t%s\n' "$$id" "$$truth" "$1/$$id.nii.gz"
-done <$2 | seg-score -o $@ -L -
+done <$2 | seg-score --history $@.history -o $@ -L -
 endef
 
 clean:

@@ -70,7 +70,7 @@ components_largest := cc-largest
 components_all     := cat
 define scored
 @$(begin); masks=$(OUT)/masks/$*/$1; rm -rf $$masks; mkdir -p $$masks
-$(components_$1) <$< | nii-invert | nii-write --history -d $$masks
+$(components_$1) <$< | nii-invert | nii-write -d $$masks
 $(call score,$(OUT)/masks/$*/$1,$(OUT)/test.tsv)
 endef
 $(OUT)/score/%/largest.tsv: $(OUT)/pred/%.ts

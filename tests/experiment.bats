@@ -42,6 +42,9 @@ setup() {
 	mask=h/masks/unet-dicece-aug-crop/o0.5-gaussian/largest/$id.nii.gz
 	nii-read -l "$mask" "h/data/imagesTr/$id.nii.gz" >/dev/null
 	gzip -dc "$mask" | grep -aqE '^# [0-9a-f]{16}  h/train/unet-dicece-aug-crop/model.ts$' # and says which model made it
+	for f in h/score/*/*/*.tsv; do # every table knows the masks that it is about
+		[ "$(grep -cE '^# [0-9a-f]{16}  (/.*/)?h/(masks|data)/' "$f.history")" = 2 ]
+	done
 }
 
 @test "nothing is made twice, and a value remakes only what hangs on it" {
