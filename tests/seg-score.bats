@@ -89,6 +89,8 @@ version=$(sed -n 's/.*NIIPIPE_VERSION "\(.*\)".*/\1/p' "$ROOT/lib/base/version.h
 	seg-score --lesions -L list.tsv --history l.tsv.history -o l.tsv
 	diff <(grep -c '^# ' l.tsv.history) <(echo 5)
 	again l.tsv
+	cp -r truth $'caf\xe9' # no UTF-8
+	seg-score --json $'caf\xe9/phantom-0001.nii.gz' truth2/phantom-0001.nii.gz | grep -F '  caf?/phantom-0001.nii.gz\n# '
 	seg-score --compare --history c.tsv.history -o c.tsv d.tsv d.tsv
 	[ "$(head -n 1 c.tsv.history)" = "seg-score --compare d.tsv d.tsv" ]
 	again c.tsv

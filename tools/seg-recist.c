@@ -118,8 +118,8 @@ static int write_all(const struct state *s, struct out *out, struct err *e)
 
 	if (!o->json)
 		return recist_write(s->c, s->n, o->cases || o->baseline ? RECIST_CASES : RECIST_LESIONS, out, e);
-	about = json_pack("{s:{s:o, s:i, s:b, s:i, s:i}}", "options", "diameter", option_word(diameter_words, o->by), "connectivity", o->recist.connectivity, "union",
-	                    o->recist.all, "targets", o->recist.rule.targets, "per_organ", o->recist.rule.organ);
+	about = json_pack("{s:{s:o, s:i, s:b, s:i, s:i}}", "options", "diameter", option_word(diameter_words, o->by), "connectivity",
+	                  o->recist.connectivity, "union", o->recist.all, "targets", o->recist.rule.targets, "per_organ", o->recist.rule.organ);
 	r = story_set(&s->story, about, e) || recist_write_json(s->c, s->n, about, out, e) ? -1 : 0;
 	json_decref(about);
 	return r;

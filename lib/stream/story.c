@@ -146,10 +146,16 @@ int story_set(const struct story *s, json_t *object, struct err *e)
 
 int story_write(const struct story *s, const char *path, struct err *e)
 {
-	char *text = path ? story_text(s, e) : NULL;
 	struct out o = {.fd = -1};
-	int r = !path ? 0 : !strcmp(path, "-") ? err_set(e, NULL, "--history names a file: standard output is the table's") : !text || out_open(&o, path, 0, e) || out_write(&o, text, strlen(text), e) || out_close(&o, e) ? -1 : 0;
+	char *text;
+	int r;
 
+	if (!path)
+		return 0;
+	if (!strcmp(path, "-"))
+		return err_set(e, NULL, "--history names a file: standard output is the table's");
+	text = story_text(s, e);
+	r = !text || out_open(&o, path, 0, e) || out_write(&o, text, strlen(text), e) || out_close(&o, e) ? -1 : 0;
 	out_abort(&o);
 	free(text);
 	return r;

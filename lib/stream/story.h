@@ -1,6 +1,6 @@
-/* Where a result comes from, as text that a shell takes: the line that made it; then, as comments, what it read, "# HASH  FILE" as xxh64sum -c takes it,
-   and of which version the tools were, "## niipipe 0.1.0". The same command and the same input give the same text: no time, no place, no number of
-   threads is in it. Where frames came through a pipe, the line says what made each of them:
+/* Where a result comes from, as text that a shell takes: the line that made it; then, as comments, what it read, "# HASH  FILE" as xxh64sum -c takes
+   it, and of which version the tools were, "## niipipe 0.1.0". The same command and the same input give the same text: no time, no place, no number
+   of threads is in it. Where frames came through a pipe, the line says what made each of them:
 
        { nii-read --id a a.nii.gz | ...
        nii-read --id b b.nii.gz | ...

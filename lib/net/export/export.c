@@ -95,7 +95,8 @@ static int write_safetensors(const struct export *x, struct import_net *n, struc
 	struct frame f = {0};
 	int r = archfile_turned(n->arch) ? turn_back(n, &f, e) : import_frame(n, &f, e);
 
-	r = r || tell(x, &n->w.frame, &f, e) || add_aliases(n->graph, &f, e) || add_indices(n->graph, &f, e) || frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;
+	r = r || tell(x, &n->w.frame, &f, e) || add_aliases(n->graph, &f, e) || add_indices(n->graph, &f, e) ||
+	    frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;
 	frame_free(&f);
 	return r;
 }
