@@ -93,5 +93,6 @@ $(OUT)/table.tsv: $(rows)
 			END { print name, of("count", "dice"), of("mean", "dice"), of("ci_low", "dice"), of("ci_high", "dice"), of("mean", "volume_error"),
 				of("mean", "error_axial_clipped") }' $$s
 	done; } >$@
+	$(call told,$^)
 
 .PHONY: all prepared $(folds:%=fold-%)

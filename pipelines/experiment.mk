@@ -142,6 +142,11 @@ while IFS=$$'\t' read -r id image truth; do
 done <$2 | seg-score --history $@.history -o $@ -L -
 endef
 
+# Where a table of tables $1 comes from: their hashes, the values, the version.
+define told
+{ echo "make -f $(NAME).mk OUT=$(OUT) $@"; sha256sum $1 | sed 's/^/# /'; grep . $(OUT)/values/* | sed 's/^/## /'; ts-info --version | sed 's/^/## /'; } >$@.history
+endef
+
 clean:
 	rm -rf $(OUT)
 

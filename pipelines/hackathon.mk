@@ -80,11 +80,15 @@ $(OUT)/score/%/all.tsv: $(OUT)/pred/%.ts
 
 # -- tables, report -----------------------------------------------------------
 # A row a score: the mean over the test cases of some of seg-score's columns, and the seconds that the prediction took.
-table = @{ printf 'training\twindows\tcomponents\tdice\tvolume_error\terror_axial_clipped\tseconds\n'; \
+define table
+@$(begin)
+{ printf 'training\twindows\tcomponents\tdice\tvolume_error\terror_axial_clipped\tseconds\n'; \
 	for s in $1; do awk -F'\t' -v OFS='\t' -v cell=$$s -v seconds="$$(cat $(OUT)/pred/$${s%/*}.ts.seconds)" ' \
 		NR == 1 { for (i = 1; i <= NF; i++) c[$$i] = i } \
 		$$1 == "mean" && !n++ { gsub("/", OFS, cell); print cell, $$c["dice"], $$c["volume_error"], $$c["error_axial_clipped"], seconds }' \
 		$(OUT)/score/$$s.tsv; done; } >$@
+$(call told,$(1:%=$(OUT)/score/%.tsv))
+endef
 comparison := $(foreach n,$(NETS),$n-$(BASE)/$(CELL))
 $(OUT)/comparison.tsv: $(comparison:%=$(OUT)/score/%.tsv)
 	$(call table,$(comparison))

@@ -42,6 +42,9 @@ setup() {
 	mask=h/masks/unet-dicece-aug-crop/o0.5-gaussian/largest/$id.nii.gz
 	nii-read -l "$mask" "h/data/imagesTr/$id.nii.gz" >/dev/null
 	gzip -dc "$mask" | grep -aqE '^# [0-9a-f]{16}  h/train/unet-dicece-aug-crop/model.ts$' # and says which model made it
+	sed -n 's/^# //p' h/ablations.tsv.history | sha256sum -c --quiet
+	[ "$(grep -c '^# ' h/ablations.tsv.history)" = 11 ]
+	grep -qxF '## h/values/split:25 10 1' h/ablations.tsv.history
 	for f in h/score/*/*/*.tsv; do # every table knows the masks that it is about
 		[ "$(grep -cE '^# [0-9a-f]{16}  (/.*/)?h/(masks|data)/' "$f.history")" = 2 ]
 	done
@@ -212,6 +215,7 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 		ts-info --json c/fold/$k/pred.ts | grep -oE '"id":"[^"]*"' | sort | cmp - val.ids
 	done
 	cross OUT=c FOLDS=2 c/fold/1/pred.ts -q
+	sed -n 's/^# //p' c/table.tsv.history | sha256sum -c --quiet
 }
 
 @test "choose-components: nnU-Net's rule" {
