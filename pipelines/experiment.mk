@@ -21,6 +21,8 @@ RATE    ?= 3e-4
 AUGMENT ?= --flip x --shift 0.1 --scale 0.1
 PLAN    ?=
 RUN     ?=
+# mpirun goes to other hosts by ssh, which waits for one that does not answer as long as TCP does, minutes, and for a password for ever.
+export OMPI_MCA_plm_rsh_args ?= -o BatchMode=yes -o ConnectTimeout=10
 
 swin = --arch {"_target_":"SwinUNETR","spatial_dims":3,"out_channels":2,"feature_size":$1}
 small_CASES   := 32

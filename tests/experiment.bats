@@ -131,6 +131,29 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	[ ! -e ranks/train/unet-dicece-aug-crop/best.last.ts ]
 }
 
+@test "a host that does not answer ends a training by RUN in seconds" {
+	if ! command -v mpirun >/dev/null || ! command -v ssh >/dev/null || ! command -v ip >/dev/null; then skip "no mpirun, no ssh or no ip"; fi
+	unshare -n true 2>/dev/null || skip "no network namespace may be made"
+	export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+	hackathon OUT=dead NETS=unet dead/prepared/train-crop.ts dead/prepared/val-crop.ts
+	cat >alone <<-'EOF' # packets to .7 and .8 leave and nothing comes back
+		ip link set lo up
+		ip link add name here type veth peer name there
+		ip addr add 10.9.9.1/24 dev here
+		ip link set here up
+		ip link set there up
+		for h in 7 8; do ip neigh add 10.9.9.$h lladdr 02:00:00:00:00:0$h dev here; done
+		exec "$@"
+	EOF
+	SECONDS=0
+	run unshare -n bash alone make --no-print-directory -f "$ROOT/pipelines/hackathon.mk" "${small[@]}" OUT=dead NETS=unet "RUN=mpirun -q --host 10.9.9.7:1,10.9.9.8:1 -n 2" dead/comparison.tsv
+	echo "$output"
+	[ "$status" != 0 ]
+	[ "$SECONDS" -lt 30 ]
+	[[ $output == *"ssh: connect to host 10.9.9."*" port 22: Connection timed out"* ]]
+	[ ! -e dead/train/unet-dicece-aug-crop/model.ts ]
+}
+
 @test "real CTs, linked into one directory with other masks beside them" {
 	need_data ct
 	mkdir real
