@@ -29,8 +29,14 @@ batch_told() {
 	return "$2"
 }
 
-# batch_take OPTION VALUE: keep it, or misuse.
-batch_take() {
+# batch_option OPTION...: is it one of those above? It is kept then, or misuse; how many words it took is in `taken`.
+# shellcheck disable=SC2034
+batch_option() {
+	case $1 in
+	--resume) resume=1 taken=1; return ;;
+	-j | --jobs | -S | --hosts | --joblog | --retries | --timeout | --halt) valued "$@"; taken=2 ;;
+	*) return 1 ;;
+	esac
 	case $1 in
 	-S | --hosts) hosts=$2 ;;
 	--joblog) joblog=$2 ;;

@@ -21,16 +21,15 @@ usage() {
 
 list='' dir='' pred=()
 while [ $# -gt 0 ]; do
+	taken=2
 	case $1 in
 	--help) usage; exit 0 ;;
-	-L | --list | -d | --directory)
-		[ $# -gt 1 ] || misuse "$1 needs a value"
-		case $1 in -L | --list) list=$2 ;; *) dir=$2 ;; esac
-		shift ;;
+	-L | --list) valued "$@"; list=$2 ;;
+	-d | --directory) valued "$@"; dir=$2 ;;
 	-?*) misuse "unknown option $1" ;;
-	*) pred+=("$1") ;;
+	*) pred+=("$1"); taken=1 ;;
 	esac
-	shift
+	shift $taken
 done
 [ -n "$list" ] && [ ${#pred[@]} -eq 1 ] || misuse "-L CASES and one stream of masks"
 work=$(mktemp -d)

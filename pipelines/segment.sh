@@ -101,22 +101,19 @@ fi
 
 dir=. effort='' overlap='' list='' roi_model='' args=()
 while [ $# -gt 0 ]; do
+	taken=2
 	case $1 in
 	--help) usage; exit 0 ;;
-	-d | --directory | --effort | --overlap | --list | --roi-model)
-		[ $# -gt 1 ] || misuse "$1 needs a value"
-		case $1 in -d | --directory) dir=$2 ;; --effort) effort=$2 ;; --list) list=$2 ;; --roi-model) roi_model=$2 ;; *) overlap=$2 ;; esac
-		shift ;;
-	-j | --jobs | -S | --hosts | --joblog | --retries | --timeout | --halt)
-		[ $# -gt 1 ] || misuse "$1 needs a value"
-		batch_take "$1" "$2"
-		shift ;;
-	--resume) resume=1 ;;
+	-d | --directory) valued "$@"; dir=$2 ;;
+	--effort) valued "$@"; effort=$2 ;;
+	--overlap) valued "$@"; overlap=$2 ;;
+	--list) valued "$@"; list=$2 ;;
+	--roi-model) valued "$@"; roi_model=$2 ;;
 	--) shift; args+=("$@"); break ;;
-	-?*) misuse "unknown option $1" ;;
-	*) args+=("$1") ;;
+	-?*) batch_option "$@" || misuse "unknown option $1" ;;
+	*) args+=("$1"); taken=1 ;;
 	esac
-	shift
+	shift $taken
 done
 if [ -n "$list" ]; then
 	[ ${#args[@]} -le 1 ] || misuse "--list goes without other scans"
