@@ -114,7 +114,7 @@ batch() {
 	batch_ended "$joblog" | awk -v OFS='\t' -F'\t' '!all { said[$1] = $2; next }
 		$2 { print $1, $2, ($1 in said ? said[$1] : $2 == 255 && $3 != ":" ? "host " $3 " was lost" : "killed, or out of time") }' "$work/messages" all=1 - >"$work/failed"
 	while IFS=$'\t' read -r number kind what; do
-		echo "$me: ${cases[$((number - 1))]}: failed: $what (exit $kind)" >&2
+		echo "$me: ${cases[$((number - 1))]%%$'\t'*}: failed: $what (exit $kind)" >&2
 		failed=$((failed + 1))
 	done <"$work/failed"
 	what=$((n - $(batch_ended "$joblog" | wc -l)))

@@ -198,8 +198,8 @@ same() { for f in serial/*; do ts-cmp <(nii-read --id x "$f") <(nii-read --id x 
 		echo "$output"
 		[ "$status" = 1 ]
 		[ "$(ls -A q | tr '\n' ' ')" = "phantom-0001.ts phantom-0003.ts phantom-0004.ts phantom-0005.ts " ]
-		[[ $output == *"lost"*"failed: nii-read: "*"cannot open: No such file or directory"* ]]
-		[[ $output == *"bad"*"failed: nii-read: "* ]]
+		[[ $output == *"prepare.sh: lost: failed: nii-read: "*"cannot open: No such file or directory"* ]]
+		[[ $output == *"prepare.sh: bad: failed: nii-read: "* ]]
 		[[ $output == *"prepare.sh: 2 of 6 failed" ]]
 	done
 	fails 2 "prepare.sh: -L CASES is needed (see prepare.sh --help)" "$prepare"
