@@ -55,24 +55,16 @@ static int each_case(struct state *s, const struct nii_list *l, struct err *e)
 	return 0;
 }
 
-static int are_volumes(const struct arg_common *c)
-{
-	int n = 0;
-
-	for (int i = 0; i < c->argc; i++)
-		n += nii_is_volume(c->argv[i]);
-	if (n && n < c->argc)
-		err_usage("volumes and streams cannot be mixed");
-	return n > 0;
-}
-
 static int measure(struct state *s, struct err *e)
 {
 	const struct opts *o = s->o;
+	const int volumes = nii_are_volumes(o->c.argv, o->c.argc);
 	struct nii_list l = {0};
 	int r;
 
-	if (!o->list && !are_volumes(&o->c))
+	if (volumes < 0)
+		err_usage("volumes and streams cannot be mixed");
+	if (!o->list && !volumes)
 		r = stream_each(&o->c, one, s, e);
 	else {
 		r = o->list ? nii_list_read(&l, o->list, e) : nii_list_pairs(&l, o->c.argv, o->c.argc, say, e);

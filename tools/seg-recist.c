@@ -75,18 +75,6 @@ static int one_file(struct state *s, const char *path, struct err *e)
 	return r;
 }
 
-/* 1: the operands are masks; 0: streams. */
-static int are_masks(const struct arg_common *c)
-{
-	int n = 0;
-
-	for (int i = 0; i < c->argc; i++)
-		n += nii_is_volume(c->argv[i]);
-	if (n && n < c->argc)
-		err_usage("NIfTI files and streams do not mix");
-	return n > 0;
-}
-
 static int read_past(struct state *s, const struct arg_common *c, struct err *e)
 {
 	const struct opts *o = s->o;
@@ -127,9 +115,12 @@ static int write_all(const struct state *s, struct out *out, struct err *e)
 
 static int run(struct state *s, const struct arg_common *c, struct err *e)
 {
-	int masks = are_masks(c), r = read_past(s, c, e);
+	int masks = nii_are_volumes(c->argv, c->argc), r;
 	struct out out;
 
+	if (masks < 0)
+		err_usage("NIfTI files and streams do not mix");
+	r = read_past(s, c, e);
 	if (r || out_open(&out, c->out, 0, e))
 		return -1;
 	for (int i = 0; i < c->argc && masks && !r; i++)

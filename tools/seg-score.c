@@ -55,34 +55,20 @@ static int two_directories(const struct arg_common *c)
 	return c->argc == 2 && pairs_is_directory(c->argv[0]) && pairs_is_directory(c->argv[1]);
 }
 
-/* Masks among the operands: 0, or all of them. */
-static int files(const struct arg_common *c)
-{
-	int n = 0;
-
-	for (int i = 0; i < c->argc; i++)
-		n += nii_is_volume(c->argv[i]);
-	if (n && n < c->argc)
-		err_usage("NIfTI files and streams do not mix");
-	if (n % 2)
-		err_usage("NIfTI files come in pairs: TRUTH PRED");
-	return n;
-}
-
 /* 1: pairs were named; 0: streams are meant. */
 static int find_pairs(struct state *s, const struct arg_common *c, struct err *e)
 {
-	int r, n = 0;
+	const int files = nii_are_volumes(c->argv, c->argc);
 
 	if (s->o->list)
-		r = pairs_of_table(&s->pairs, s->o->list, e);
-	else if (two_directories(c))
-		r = pairs_of_directories(&s->pairs, c->argv[0], c->argv[1], e);
-	else if ((n = files(c)))
-		r = pairs_of_files(&s->pairs, c->argv, n, e);
-	else
-		return 0;
-	return r ? -1 : 1;
+		return pairs_of_table(&s->pairs, s->o->list, e) ? -1 : 1;
+	if (two_directories(c))
+		return pairs_of_directories(&s->pairs, c->argv[0], c->argv[1], e) ? -1 : 1;
+	if (files < 0)
+		err_usage("NIfTI files and streams do not mix");
+	if (files && c->argc % 2)
+		err_usage("NIfTI files come in pairs: TRUTH PRED");
+	return !files ? 0 : pairs_of_files(&s->pairs, c->argv, c->argc, e) ? -1 : 1;
 }
 
 /* Every problem is a line of its own. */
