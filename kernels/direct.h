@@ -17,9 +17,9 @@ enum { MAX_KERNEL = 16, MAX_STRIDE = 8 };
 
 enum gather_kind { GATHER_WIDE, GATHER_DOT, GATHER_THIN, GATHER_TILES };
 
-/* The outputs q*classes + its number, q = 0.. : from the taps voxels of a padded row that begin at first + q*step; taps' weights begin at `before`
-   taps. */
-struct gather_class { int taps, first, before; };
+/* The outputs q*classes + its number, q = 0.. : from the run of taps voxels of a padded row that begins at first + q*step; its weights begin at
+   `before` slots. */
+struct gather_class { int taps; int64_t first, before; };
 
 struct gather {
 	enum gather_kind kind;
@@ -34,8 +34,9 @@ struct gather {
 	int64_t plane, most;   /* thin: floats of a padded row's channel, of an output row's */
 	int in_place;          /* rows are read where they are */
 	int64_t hblock, hrows; /* output rows a task, input rows it needs at most */
-	int64_t cslots;        /* slots (slot.h) of a voxel's channels; thin: floats */
+	int64_t cslots;        /* slots (slot.h) of a voxel's channels */
 	int64_t len_unit;      /* slots of a run are rounded up to this (dot) */
+	int64_t slots;         /* of all classes' runs; thin: floats */
 	int64_t room;          /* floats a thread */
 	int threads;
 	int64_t weights;       /* floats of the packed weights, which gather_pack wants zeroed */
@@ -54,7 +55,7 @@ struct gather_task {
 	const elem *x;
 	const float *bias;
 	elem *y;
-	float *buffer; /* rows of slots; thin: of floats */
+	float *buffer; /* rows of elements; thin: of floats */
 	int add;
 	int64_t n, od, h0, h1;
 	int dtaps, kd[MAX_KERNEL];
@@ -70,8 +71,8 @@ int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *r
 void K(thin_apart)(float *to, int64_t plane, int64_t left, const elem *from, int64_t pitch, int64_t body, int64_t ci);
 void K(thin_task)(const struct gather_task *t);
 
-/* A block of outputs along w from the rows' voxels, `len` slots at `at` of each row, `step` from one output to the next: for count outputs y,
-   ystep apart; `floats`: y is floats, whatever elements are. */
+/* A block of outputs along w from the rows' voxels, `len` slots from element `at` of each row on, `step` elements from one output to the next: for
+   count outputs y, ystep apart; `floats`: y is floats, whatever elements are. */
 struct gather_call {
 	const struct gather_row *row;
 	int64_t rows, at, len, step, wstep; /* wstep: slots of weights from one k to the next */

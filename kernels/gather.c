@@ -22,15 +22,14 @@ static void plan_strided(struct gather *g)
 /* Output q s + p is large; small q + (p + pad - k)/s for k = (p + pad) mod s, + s ... : the last of them comes first in memory. */
 static void plan_fractional(struct gather *g)
 {
-	int s = g->stride[2], before = 0;
+	int s = g->stride[2];
 	int64_t end = g->in[2];
 
 	g->classes = s, g->step = 1, g->left = 0;
 	for (int p = 0; p < s; p++) {
 		int k0 = (p + g->pad[2]) % s, taps = k0 < g->kernel[2] ? (g->kernel[2] - 1 - k0) / s + 1 : 0, first = (p + g->pad[2]) / s - (taps - 1);
 
-		g->class[p] = (struct gather_class){taps, first, before};
-		before += taps;
+		g->class[p] = (struct gather_class){.taps = taps, .first = first};
 		if (taps && -first > g->left)
 			g->left = -first;
 		if (taps && (g->out[2] - 1 - p) / s + first + taps > end)
@@ -64,12 +63,14 @@ static int64_t round_up(int64_t n, int64_t unit)
 
 static int64_t run_len(const struct gather *g, int c)
 {
-	return round_up(g->class[c].taps * g->cslots, g->len_unit);
+	int64_t n = g->class[c].taps * g->ci;
+
+	return g->kind == GATHER_THIN ? n : round_up((n + PAIR - 1) / PAIR, g->len_unit);
 }
 
 static int64_t row_len(const struct gather *g)
 {
-	return g->kind == GATHER_THIN ? g->ci * g->plane : round_up(g->width * g->cslots + VL, VL);
+	return g->kind == GATHER_THIN ? g->ci * g->plane : round_up((g->width * g->ci + PAIR - 1) / PAIR + VL, VL);
 }
 
 /* Input rows that hblock output rows need on an axis. */
@@ -78,13 +79,14 @@ static int64_t rows_needed(const struct gather *g, int64_t h)
 	return g->fractional ? (h + g->kernel[1] - 2) / g->stride[1] + 2 : (h - 1) * g->stride[1] + g->kernel[1];
 }
 
-static int64_t weights_len(const struct gather *g)
+static void plan_runs(struct gather *g)
 {
-	int64_t taps = 0, cols = g->kind == GATHER_DOT ? g->co : round_up(g->co, VL);
+	int64_t cols = g->kind == GATHER_DOT ? g->co : round_up(g->co, VL);
 
+	g->len_unit = g->kind == GATHER_DOT ? VL : 1;
 	for (int c = 0; c < g->classes; c++)
-		taps += run_len(g, c);
-	return taps * g->kernel[0] * g->kernel[1] * cols;
+		g->class[c].before = g->slots, g->slots += run_len(g, c);
+	g->weights = g->slots * g->kernel[0] * g->kernel[1] * cols + VL;
 }
 
 int K(gather_plan)(struct gather *g)
@@ -99,7 +101,7 @@ int K(gather_plan)(struct gather *g)
 	else
 		plan_strided(g);
 	if (!K(thin_plan)(g))
-		g->kind = GATHER_THIN, g->cslots = g->ci;
+		g->kind = GATHER_THIN;
 	else if (!K(tiles_plan)(g))
 		g->kind = GATHER_TILES;
 	else
@@ -108,8 +110,8 @@ int K(gather_plan)(struct gather *g)
 		g->weights = K(tiles_weights)(g);
 		return 0;
 	}
-	g->len_unit = g->kind == GATHER_DOT ? VL : 1;
-	g->in_place = g->kind != GATHER_THIN && g->ci % PAIR == 0 && g->inpitch % PAIR == 0 && !g->left && g->width <= g->in[2];
+	plan_runs(g);
+	g->in_place = g->kind != GATHER_THIN && g->ci % PAIR == 0 && !g->left && g->width <= g->in[2];
 	for (int c = 0; c < g->classes; c++)
 		g->in_place &= g->class[c].taps <= 1 && run_len(g, c) <= g->cslots;
 	g->hblock = g->out[1];
@@ -117,11 +119,10 @@ int K(gather_plan)(struct gather *g)
 		g->hblock = (g->hblock + 1) / 2;
 	g->hrows = rows_needed(g, g->hblock);
 	g->room = round_up(g->kernel[0] * g->hrows * row_len(g) + (g->kind == GATHER_THIN ? g->co * g->most : 0), 16);
-	g->weights = weights_len(g) + VL;
 	return 0;
 }
 
-/* -- weights: [block of co][class][kd][kh][tap][ci][co of the block]; dot: [class][kd][kh][co][tap][ci]; thin: [kd][kh][ci][tap][co] -- */
+/* -- weights: [block of co][class][kd][kh][slot of the run][co of the block]; dot: [class][kd][kh][co][run]; thin: [kd][kh][ci][tap][co] -- */
 static int width_of(const struct gather *g, int64_t first)
 {
 	return g->co - first > VL ? NR : VL;
@@ -132,19 +133,20 @@ static int kw_of(const struct gather *g, int c, int t)
 	return g->fractional ? (c + g->pad[2]) % g->stride[2] + (g->class[c].taps - 1 - t) * g->stride[2] : t;
 }
 
-/* One input channel at a time: the caller's weights of its taps lie together. */
+/* One input channel at a time: the caller's weights of its taps lie together. Elements of a run are [tap][ci]. */
 static void pack_wide(struct gather *g, const float *w, int64_t first)
 {
 	int64_t kk = g->kernel[0] * g->kernel[1], next = gather_weight(g, 0, 0, 0, 0, 1);
 	int nr = width_of(g, first), cols = g->co - first < nr ? (int)(g->co - first) : nr;
 
 	for (int64_t ci = 0; ci < g->ci; ci++) {
-		elem *to = (elem *)g->w + (first * kk * g->kernel[2] * g->cslots + ci / PAIR * nr) * PAIR + ci % PAIR;
+		elem *run = (elem *)g->w + first * kk * g->slots * PAIR;
 
 		for (int c = 0; c < g->classes; c++)
-			for (int64_t k = 0; k < kk; k++)
-				for (int t = 0; t < g->class[c].taps; t++, to += g->cslots * nr * PAIR) {
-					const float *from = w + gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, t), ci, first);
+			for (int64_t k = 0; k < kk; k++, run += run_len(g, c) * nr * PAIR)
+				for (int64_t t = 0, i = ci; t < g->class[c].taps; t++, i += g->ci) {
+					const float *from = w + gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, (int)t), ci, first);
+					elem *to = run + i / PAIR * nr * PAIR + i % PAIR;
 
 					for (int co = 0; co < cols; co++)
 						to[co * PAIR] = narrow(from[co * next]);
@@ -161,9 +163,9 @@ static void pack_dot(struct gather *g, const float *w)
 		for (int64_t k = 0; k < kk; k++)
 			for (int64_t co = 0; co < g->co; co++, to += run_len(g, c) * PAIR)
 				for (int64_t i = 0; i < g->class[c].taps * g->ci; i++) {
-					int64_t tap = i / g->ci, at = gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, (int)tap), i % g->ci, co);
+					int kw = kw_of(g, c, (int)(i / g->ci));
 
-					to[tap * g->cslots * PAIR + i % g->ci] = narrow(w[at]);
+					to[i] = narrow(w[gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw, i % g->ci, co)]);
 				}
 }
 
@@ -204,7 +206,7 @@ static const elem *input_row(const struct gather_task *t, int64_t d, int64_t h)
 
 static void copy_row(const struct gather *g, float *room, const elem *from)
 {
-	int64_t body = g->in[2] < g->width - g->left ? g->in[2] : g->width - g->left, len = row_len(g) * PAIR, ci = g->ci, wide = g->cslots * PAIR;
+	int64_t body = g->in[2] < g->width - g->left ? g->in[2] : g->width - g->left, len = row_len(g) * PAIR, ci = g->ci;
 	elem *to = (elem *)room;
 
 	if (g->kind == GATHER_THIN) {
@@ -212,17 +214,14 @@ static void copy_row(const struct gather *g, float *room, const elem *from)
 		return;
 	}
 
-	memset(to, 0, sizeof *to * (size_t)(g->left * wide));
-	to += g->left * wide, len -= g->left * wide;
-	if (g->inpitch == wide && wide == ci)
+	memset(to, 0, sizeof *to * (size_t)(g->left * ci));
+	to += g->left * ci, len -= g->left * ci;
+	if (g->inpitch == ci)
 		memcpy(to, from, sizeof *to * (size_t)(body * ci));
 	else
-		for (int64_t v = 0; v < body; v++) {
-			memcpy(to + v * wide, from + v * g->inpitch, sizeof *to * (size_t)ci);
-			for (int64_t i = ci; i < wide; i++)
-				to[v * wide + i] = narrow(0);
-		}
-	memset(to + body * wide, 0, sizeof *to * (size_t)(len - body * wide));
+		for (int64_t v = 0; v < body; v++)
+			memcpy(to + v * ci, from + v * g->inpitch, sizeof *to * (size_t)ci);
+	memset(to + body * ci, 0, sizeof *to * (size_t)(len - body * ci));
 }
 
 /* The taps along d, and copies of all rows that output rows h0..h1 need. */
@@ -266,22 +265,21 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 	const struct gather *g = t->g;
 	struct gather_row row[MAX_ROWS];
 	int dotted = g->kind == GATHER_DOT, nr = dotted ? (int)g->co : width_of(g, first);
+	int64_t pitch = g->in_place ? g->inpitch : g->ci;
 	float bias[NR] = {0};
 	elem *y = t->y + (((t->n * g->out[0] + t->od) * g->out[1] + oh) * g->out[2]) * g->outpitch + first;
 	struct gather_call a = {.row = row, .rows = K(gather_rows)(t, oh, row), .bias = bias, .ystep = g->classes * g->outpitch, .add = t->add};
 
 	a.cols = g->co - first < nr ? (int)(g->co - first) : nr;
-	a.step = g->step * (g->in_place ? g->inpitch / PAIR : g->cslots);
+	a.step = g->step * pitch;
 	if (t->bias)
 		memcpy(bias, t->bias + first, sizeof *bias * (size_t)a.cols);
 	for (int c = 0; c < g->classes; c++) {
 		int64_t count = (g->out[2] - c + g->classes - 1) / g->classes, kk = g->kernel[0] * g->kernel[1];
 
 		a.len = run_len(g, c), a.wstep = a.len * nr;
-		a.w = (const slot *)g->w + (dotted ? 0 : first * kk * g->kernel[2] * g->cslots) + kk * nr * (dotted ? c * 0 : g->class[c].before * g->cslots);
-		for (int p = 0; p < c && dotted; p++)
-			a.w += kk * nr * run_len(g, p);
-		a.at = (int64_t)g->class[c].first * (g->in_place ? g->inpitch / PAIR : g->cslots);
+		a.w = (const slot *)g->w + kk * ((dotted ? 0 : first * g->slots) + nr * g->class[c].before);
+		a.at = g->class[c].first * pitch;
 		a.y = y + c * g->outpitch;
 		if (dotted)
 			K(gather_dot)(&a, (int)g->co, count);
