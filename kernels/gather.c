@@ -6,7 +6,8 @@
 #include <string.h>
 
 
-enum { NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15 }; /* columns at a time; channels of the dot kernels; slots of rows */
+enum { NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15, DEEP = 8, TASKS = 4 }; /* columns at a time; channels of the dot kernels; slots of rows; planes
+	of a task at most; tasks a thread at least, where there are as many */
 
 /* -- the plan ----------------------------------------------------------------- */
 static void plan_strided(struct gather *g)
@@ -89,6 +90,11 @@ static void plan_runs(struct gather *g)
 	g->weights = g->slots * g->kernel[0] * g->kernel[1] * cols + VL;
 }
 
+static int64_t tasks_of(const struct gather *g)
+{
+	return g->n * ((g->out[0] + g->deep - 1) / g->deep) * ((g->out[1] + g->hblock - 1) / g->hblock);
+}
+
 int K(gather_plan)(struct gather *g)
 {
 	for (int i = 0; i < 3; i++)
@@ -118,6 +124,9 @@ int K(gather_plan)(struct gather *g)
 	while (g->hblock > 1 && g->kernel[0] * rows_needed(g, g->hblock) * row_len(g) > BUFFER)
 		g->hblock = (g->hblock + 1) / 2;
 	g->hrows = rows_needed(g, g->hblock);
+	g->deep = g->out[0] < DEEP ? g->out[0] : DEEP;
+	while (g->deep > 1 && tasks_of(g) < TASKS * g->threads)
+		g->deep = (g->deep + 1) / 2;
 	g->room = round_up(g->kernel[0] * g->hrows * row_len(g) + (g->kind == GATHER_THIN ? g->co * g->most : 0), 16);
 	return 0;
 }
@@ -224,14 +233,13 @@ static void copy_row(const struct gather *g, float *room, const elem *from)
 	memset(to + body * ci, 0, sizeof *to * (size_t)(len - body * ci));
 }
 
-/* The taps along d, and copies of all rows that output rows h0..h1 need. */
-static void bring(struct gather_task *t)
+/* The input rows that output rows h0..h1 need; no plane is there yet. */
+static void begin(struct gather_task *t)
 {
 	const struct gather *g = t->g;
 	int64_t ih[MAX_KERNEL], hi = -1;
 	int kh[MAX_KERNEL];
 
-	t->dtaps = K(gather_taps)(g, 0, t->od, t->id, t->kd);
 	t->ih0 = g->in[1];
 	for (int64_t h = t->h0; h < t->h1; h++)
 		for (int i = K(gather_taps)(g, 1, h, ih, kh) - 1; i >= 0; i--) {
@@ -239,11 +247,28 @@ static void bring(struct gather_task *t)
 			hi = ih[i] > hi ? ih[i] : hi;
 		}
 	t->ihs = hi + 1 - t->ih0;
-	if (g->in_place)
-		return;
-	for (int i = 0; i < t->dtaps; i++)
-		for (int64_t h = 0; h < t->ihs; h++)
-			copy_row(g, t->buffer + (i * t->ihs + h) * row_len(g), input_row(t, t->id[i], t->ih0 + h));
+	for (int i = 0; i < g->kernel[0]; i++)
+		t->held[i] = -1;
+}
+
+static float *copied_row(const struct gather_task *t, int64_t id, int64_t ih)
+{
+	return t->buffer + (id % t->g->kernel[0] * t->g->hrows + ih - t->ih0) * row_len(t->g);
+}
+
+/* The taps along d of plane od, and copies of those planes' rows that are not there from the plane before */
+static void bring(struct gather_task *t)
+{
+	const struct gather *g = t->g;
+
+	t->dtaps = K(gather_taps)(g, 0, t->od, t->id, t->kd);
+	for (int i = 0; i < t->dtaps && !g->in_place; i++) {
+		if (t->held[t->id[i] % g->kernel[0]] == t->id[i])
+			continue;
+		t->held[t->id[i] % g->kernel[0]] = t->id[i];
+		for (int64_t h = t->ih0; h < t->ih0 + t->ihs; h++)
+			copy_row(g, copied_row(t, t->id[i], h), input_row(t, t->id[i], h));
+	}
 }
 
 int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *row)
@@ -254,7 +279,7 @@ int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *r
 
 	for (int i = 0; i < t->dtaps; i++)
 		for (int j = 0; j < htaps; j++, n++) {
-			row[n].x = g->in_place ? (const void *)input_row(t, t->id[i], ih[j]) : t->buffer + (i * t->ihs + ih[j] - t->ih0) * row_len(g);
+			row[n].x = g->in_place ? (const void *)input_row(t, t->id[i], ih[j]) : copied_row(t, t->id[i], ih[j]);
 			row[n].k = t->kd[i] * g->kernel[1] + kh[j];
 		}
 	return n;
@@ -288,28 +313,37 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 	}
 }
 
-void K(gather_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch)
+static void output_plane(const struct gather_task *t)
 {
-	int64_t hblock = g->hblock ? g->hblock : 1, hblocks = (g->out[1] + hblock - 1) / hblock, tasks = g->n * g->out[0] * hblocks;
+	const struct gather *g = t->g;
 	int64_t unit = g->kind == GATHER_DOT ? g->co : NR;
 
+	if (g->kind == GATHER_THIN) {
+		K(thin_task)(t);
+		return;
+	}
+	for (int64_t first = 0; first < g->co; first += unit)
+		for (int64_t h = t->h0; h < t->h1; h++)
+			output_row(t, h, first);
+}
+
+void K(gather_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch)
+{
 	if (g->kind == GATHER_TILES) {
 		K(tiles_run)(g, x, bias, y, add, scratch);
 		return;
 	}
 #pragma omp parallel for schedule(dynamic) num_threads(g->threads)
-	for (int64_t i = 0; i < tasks; i++) {
+	for (int64_t i = 0; i < tasks_of(g); i++) {
 		struct gather_task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .buffer = scratch + omp_get_thread_num() * g->room};
+		int64_t hblocks = (g->out[1] + g->hblock - 1) / g->hblock, chunks = (g->out[0] + g->deep - 1) / g->deep, d = i / hblocks % chunks * g->deep;
 
-		t.n = i / hblocks / g->out[0], t.od = i / hblocks % g->out[0], t.h0 = i % hblocks * g->hblock;
+		t.n = i / hblocks / chunks, t.h0 = i % hblocks * g->hblock;
 		t.h1 = t.h0 + g->hblock < g->out[1] ? t.h0 + g->hblock : g->out[1];
-		bring(&t);
-		if (g->kind == GATHER_THIN) {
-			K(thin_task)(&t);
-			continue;
+		begin(&t);
+		for (t.od = d; t.od < d + g->deep && t.od < g->out[0]; t.od++) {
+			bring(&t);
+			output_plane(&t);
 		}
-		for (int64_t first = 0; first < g->co; first += unit)
-			for (int64_t h = t.h0; h < t.h1; h++)
-				output_row(&t, h, first);
 	}
 }
