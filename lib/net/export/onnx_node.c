@@ -175,6 +175,33 @@ static int node_act(struct onnx_site *s)
 	return 0;
 }
 
+/* Of an even size PyTorch's window begins one channel before ONNX's. onnxruntime's has four axes. */
+static int node_local(struct onnx_site *s, const struct k_across *a)
+{
+	const int64_t flat[4] = {0, 0, 0, -1};
+	struct onnx_name x;
+
+	if (a->size % 2 == 0)
+		return -1;
+	x = onnx_node(s, "Reshape", s->x, onnx_ints(s, flat, 4).s, NULL);
+	onnx_attr_int(s, "size", a->size);
+	onnx_attr_float(s, "alpha", a->alpha);
+	onnx_attr_float(s, "beta", a->beta);
+	onnx_attr_float(s, "bias", a->k);
+	x = onnx_node(s, "LRN", x.s, NULL);
+	onnx_last(s, "Reshape", x.s, onnx_node(s, "Shape", s->x, NULL).s, NULL);
+	return 0;
+}
+
+static int node_across(struct onnx_site *s)
+{
+	if (s->op->across.kind == K_LOCAL)
+		return node_local(s, &s->op->across);
+	onnx_attr_int(s, "axis", 1);
+	onnx_last(s, s->op->across.kind == K_SOFTMAX ? "Softmax" : "LogSoftmax", s->x, NULL);
+	return 0;
+}
+
 static int node_two(struct onnx_site *s)
 {
 	static const char *const type[] = {[GRAPH_ADD] = "Add", [GRAPH_CONCAT] = "Concat", [GRAPH_GATE] = "Mul"};
@@ -215,7 +242,7 @@ static int node_scale(struct onnx_site *s)
 static int (*const NODES[])(struct onnx_site *s) = {
 	[GRAPH_CONV] = node_conv, [GRAPH_NORM] = node_norm, [GRAPH_ACT] = node_act, [GRAPH_ADD] = node_two, [GRAPH_CONCAT] = node_two,
 	[GRAPH_DROP] = node_drop, [GRAPH_SCALE] = node_scale, [GRAPH_GATE] = node_two, [GRAPH_LAYER] = onnx_layer,
-	[GRAPH_ATTENTION] = onnx_attention, [GRAPH_MERGE] = onnx_merge,
+	[GRAPH_ATTENTION] = onnx_attention, [GRAPH_MERGE] = onnx_merge, [GRAPH_ACROSS] = node_across,
 };
 
 int onnx_node_add(struct onnx_writer *w, int i)
