@@ -175,21 +175,23 @@ static int node_act(struct onnx_site *s)
 	return 0;
 }
 
-/* Of an even size PyTorch's window begins one channel before ONNX's. onnxruntime's has four axes. */
+/* Means of the squares of neighbouring channels: ONNX's LRN has not PyTorch's window where its size is even. */
 static int node_local(struct onnx_site *s, const struct k_across *a)
 {
-	const int64_t flat[4] = {0, 0, 0, -1};
-	struct onnx_name x;
+	const int64_t flat[4] = {0, 1, s->op->c, -1}, kernel[2] = {a->size, 1}, pads[4] = {a->size / 2, 0, (a->size - 1) / 2, 0};
+	struct onnx_name x = onnx_node(s, "Mul", s->x, s->x, NULL), shape;
 
-	if (a->size % 2 == 0)
-		return -1;
-	x = onnx_node(s, "Reshape", s->x, onnx_ints(s, flat, 4).s, NULL);
-	onnx_attr_int(s, "size", a->size);
-	onnx_attr_float(s, "alpha", a->alpha);
-	onnx_attr_float(s, "beta", a->beta);
-	onnx_attr_float(s, "bias", a->k);
-	x = onnx_node(s, "LRN", x.s, NULL);
-	onnx_last(s, "Reshape", x.s, onnx_node(s, "Shape", s->x, NULL).s, NULL);
+	x = onnx_node(s, "Reshape", x.s, onnx_ints(s, flat, 4).s, NULL);
+	onnx_attr_ints(s, "kernel_shape", kernel, 2);
+	onnx_attr_ints(s, "pads", pads, 4);
+	onnx_attr_int(s, "count_include_pad", 1);
+	x = onnx_node(s, "AveragePool", x.s, NULL);
+	x = onnx_node(s, "Mul", x.s, onnx_number(s, a->alpha).s, NULL);
+	x = onnx_node(s, "Add", x.s, onnx_number(s, a->k).s, NULL);
+	x = onnx_node(s, "Pow", x.s, onnx_number(s, a->beta).s, NULL);
+	shape = onnx_node(s, "Shape", s->x, NULL);
+	x = onnx_node(s, "Reshape", x.s, shape.s, NULL);
+	onnx_last(s, "Div", s->x, x.s, NULL);
 	return 0;
 }
 
