@@ -1,18 +1,6 @@
 /* What a voxel's channels make of each other: kernels/across.h. */
 #include "kernels/cpu.h"
 
-#include "kernels/vec.h"
-
-static inline float get(const void *p, int64_t i)
-{
-	return widen(((const elem *)p)[i]);
-}
-
-static inline void put(void *p, int64_t i, float v)
-{
-	((elem *)p)[i] = narrow(v);
-}
-
 #include "kernels/across.h"
 
 int K(across_forward)(const struct k_across *g, const void *x, void *y, struct err *e)

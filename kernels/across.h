@@ -1,5 +1,5 @@
-/* What a voxel's channels make of each other (kernels/backend.h, k_across): one text for the CPU and the GPU, which say before it how elements are
-   read and written: get, put. A row: the c channels from element `at` on. With y = softmax(x) the gradient of x is y (dy - sum dy y), of
+/* What a voxel's channels make of each other (kernels/backend.h, k_across): one text for the CPU and the GPU, whose kernels/gpu/par.h comes before
+   and has get and put. A row: the c channels from element `at` on. With y = softmax(x) the gradient of x is y (dy - sum dy y), of
    log_softmax's dy - y sum dy; of the local response's, with b what x is divided by the power of:
    dx[j] = dy[j] b[j]^-beta - 2 alpha beta / size x[j] sum dy[i] x[i] b[i]^(-beta - 1) over the i whose window j is in. */
 #ifndef NIIPIPE_ACROSS_H
@@ -9,6 +9,20 @@
 
 #include "kernels/backend.h"
 #include "kernels/text.h"
+
+#ifndef NIIPIPE_PAR_H
+#include "kernels/vec.h"
+
+static inline float get(const void *p, int64_t i)
+{
+	return widen(((const elem *)p)[i]);
+}
+
+static inline void put(void *p, int64_t i, float v)
+{
+	((elem *)p)[i] = narrow(v);
+}
+#endif
 
 struct across_sum { float most, sum; }; /* of exp(x - most) */
 

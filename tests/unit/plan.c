@@ -1,5 +1,6 @@
-/* lib/net/plan: networks at random (every way of joining adds, concatenations, norms, convolutions, dropout, scales, gates and softmax), run forward and
-   backward, against their graph worked through one operation after the other in doubles. What fusion, aliasing and the arena get wrong shows here. */
+/* lib/net/plan: networks at random (every way of joining adds, concatenations, norms, convolutions, dropout, scales, gates, softmax), run
+   forward and backward, against their graph worked through one operation after the other in doubles. What fusion, aliasing and the arena get wrong
+   shows here. */
 #include "tests/unit/cpu.h"
 
 #include "lib/base/rng.h"

@@ -312,12 +312,10 @@ static int merge_shape(struct plan *p, struct plan_step *s, struct err *e)
 
 static int across_shape(struct plan *p, struct plan_step *s, struct err *e)
 {
-	const struct plan_value *v = &p->value[s->out];
-
 	(void)e;
 	s->across = p->graph->op[s->op].across;
-	s->across.vox = v->vox;
-	s->across.c = v->c;
+	s->across.vox = p->value[s->out].vox;
+	s->across.c = p->value[s->out].c;
 	return 0;
 }
 
@@ -332,8 +330,7 @@ static void readers(struct plan *p, int i)
 {
 	const struct plan_step *s = &p->step[i];
 	const int in[2] = {s->x, s->res};
-	static const char keeps[] = {[PLAN_CONV] = 1, [PLAN_GATE] = 1, [PLAN_LAYER] = 1, [PLAN_ATTENTION] = 1, [PLAN_MERGE] = 0,
-		[PLAN_ACROSS] = 1}; /* read backward */
+	static const char keeps[] = {[PLAN_CONV] = 1, [PLAN_GATE] = 1, [PLAN_LAYER] = 1, [PLAN_ATTENTION] = 1, [PLAN_ACROSS] = 1}; /* read backward */
 	int params = s->w >= 0 || s->b >= 0 || s->alpha >= 0;
 
 	p->value[s->out].step = i;

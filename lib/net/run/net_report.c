@@ -34,8 +34,8 @@ static void describe_conv(const struct plan_step *s, char *text, size_t size)
 static void describe_norm(const struct plan_step *s, char *text, size_t size)
 {
 	static const char *const norms[] = {"", "instance ", "group ", "batch ", "batch "};
-	static const char *const acts[] = {"", "relu ", "lrelu ", "prelu ", "elu ", "gelu ", "swish ", "mish ", "sigmoid ", "tanh ", "relu6 ", "selu ", "celu ",
-		"gelu-tanh "};
+	static const char *const acts[] = {"", "relu ", "lrelu ", "prelu ", "elu ", "gelu ", "swish ", "mish ", "sigmoid ", "tanh ", "relu6 ", "selu ",
+		"celu ", "gelu-tanh "};
 	const char *add = s->res >= 0 ? "add " : "", *act = acts[s->norm.act];
 
 	snprintf(text, size, "%s%s%s", norms[s->norm.norm], s->norm.after ? add : act, s->norm.after ? act : add);
