@@ -174,6 +174,15 @@ labels/phantom-0001.nii.gz: OK" ]
 	fails 2 "ts-info: --history goes with none of --header, --json, --npy, --stats (see ts-info --help)" ts-info --history --json v.ts
 }
 
+@test "--history: a history that wants to be run is words and comments" {
+	raw_frame '{"__metadata__":{"id":"h","history":"[{\"tool\":\"x; touch a\",\"version\":\"1\\ntouch b\",\"args\":{\"k; touch c\":\"$(touch d)\",\"l\":\"\\ntouch e\"}},{\"tool\":\"nii-normalize\",\"args\":{\"zscore\":\"; touch f\"}},{\"tool\":\"nii-read\",\"args\":{\"file\":\"g\",\"hash\":\"0\\ntouch h\"}}]"}}' >h.ts
+	ts-info --history h.ts >line
+	[ "$(head -n 1 line)" = "'x; touch a' '--k; touch c' '\$(touch d)' --l '?touch e' | nii-normalize '--zscore-; touch f' | nii-read --id h g" ]
+	[ "$(sed -n 2,3p line)" = "$(printf '# 0?touch h  g\n## niipipe 1?touch b')" ]
+	bash line 2>/dev/null || :
+	[ "$(find . -maxdepth 1 -name '[a-h]')" = "" ]
+}
+
 @test "hashes in a history are those of xxh64sum" {
 	command -v xxh64sum >/dev/null || skip "no xxh64sum"
 	nii-phantom -n 1 --seed 5 -s 20,20,16 | nii-write -t image -o i.nii.gz

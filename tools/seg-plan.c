@@ -41,9 +41,7 @@ static int each_case(struct state *s, const struct nii_list *l, struct err *e)
 		struct frame f;
 		int r = !c->label ? err_set(e, c->image, "has no label") : nii_case_load(c, &f, e);
 
-		story_file(&s->story, c->image);
-		story_file(&s->story, c->label);
-		if (!r && fingerprint_add(&s->p, &f, e))
+		if (!r && (story_inputs(&s->story, &f, e) || fingerprint_add(&s->p, &f, e)))
 			r = err_prefix(e, "%s", c->image);
 		if (c->label)
 			frame_free(&f);
@@ -64,6 +62,8 @@ static int measure(struct state *s, struct err *e)
 
 	if (volumes < 0)
 		err_usage("volumes and streams cannot be mixed");
+	if (!volumes)
+		story_operands(&s->story);
 	if (!o->list && !volumes)
 		r = stream_each(&o->c, one, s, e);
 	else {

@@ -38,6 +38,7 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 	int r;
 
 	story_begin(&s.story, c);
+	story_operands(&s.story);
 	for (size_t i = 0; i < sizeof read / sizeof *read; i++)
 		story_file(&s.story, read[i]);
 	r = !s.report || (c->argc && stream_each(c, one, &s, e)) || write_page(&s, c, e) ? -1 : 0;

@@ -85,6 +85,8 @@ static int score_all(struct state *s, const struct arg_common *c, struct err *e)
 
 	story_begin(&s->story, c);
 	story_file(&s->story, s->o->list);
+	if (!pairs)
+		story_operands(&s->story);
 	for (size_t i = 0; i < s->pairs.n; i++) {
 		story_file(&s->story, s->pairs.p[i].truth);
 		story_file(&s->story, s->pairs.p[i].pred);
@@ -135,6 +137,7 @@ static int compare(struct state *s, const struct arg_common *c, struct out *out,
 	int r;
 
 	story_begin(&s->story, c);
+	story_operands(&s->story);
 	r = story_set(&s->story, about, e) || score_file_read(&a, c->argv[0], e) || score_file_read(&b, c->argv[1], e) ||
 	    score_compare(&a, &b, s->o->metrics, &s->o->summary, s->o->json, about, out, e);
 	score_file_free(&a);

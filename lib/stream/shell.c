@@ -95,11 +95,23 @@ static int is_negative(const json_t *v)
 	return json_number_value(json_is_array(v) ? json_array_get(v, 0) : v) < 0;
 }
 
+/* --NAME or --NAME-MORE; a history may come from anywhere, and its line be run: it is one word whatever it is. */
+static void put_name(FILE *f, const char *name, const char *more)
+{
+	char *word;
+
+	fputc(' ', f);
+	if (asprintf(&word, "--%s%s%s", name, more ? "-" : "", more ? more : "") < 0)
+		return;
+	for (char *p = word; *p; p++)
+		*p = *p == '_' ? '-' : *p;
+	quote_put(f, word);
+	free(word);
+}
+
 static void put_option(FILE *f, const char *name, const json_t *v)
 {
-	fputs(" --", f);
-	for (; *name; name++)
-		fputc(*name == '_' ? '-' : *name, f);
+	put_name(f, name, NULL);
 	if (json_is_true(v))
 		return;
 	fputc(is_negative(v) ? '=' : ' ', f);
@@ -156,7 +168,7 @@ static void put_arg(FILE *f, const struct rule *r, const char *key, const json_t
 		put_axes(f, key, v);
 		return;
 	case FLAGS:
-		fprintf(f, text && strcmp(text, name) ? " --%s-%s" : " --%s", key, text ? text : "");
+		put_name(f, key, text && strcmp(text, name) ? text : NULL);
 		return;
 	case GRID:
 		fprintf(f, " --%s GRID", name);
@@ -171,7 +183,7 @@ static void put_entry(FILE *f, const json_t *entry, const char *id)
 	const struct rule *rule;
 	json_t *v;
 
-	fputs(tool, f);
+	quote_put(f, tool);
 	if (!strcmp(tool, "nii-read")) {
 		fputs(" --id ", f);
 		quote_put(f, id);

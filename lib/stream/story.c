@@ -51,8 +51,22 @@ static int add_frame(struct story *s, const struct frame *f, struct err *e)
 void story_begin(struct story *s, const struct arg_common *c)
 {
 	begin(s, c, 0);
-	for (int i = 0; i < c->argc; i++)
-		story_file(s, c->argv[i]);
+}
+
+void story_operands(struct story *s)
+{
+	for (int i = 0; i < s->c->argc; i++)
+		story_file(s, s->c->argv[i]);
+}
+
+int story_inputs(struct story *s, const struct frame *f, struct err *e)
+{
+	json_t *history = history_get(f, e);
+	const int r = history ? 0 : -1;
+
+	add_history(s, history);
+	json_decref(history);
+	return r;
 }
 
 void story_file(struct story *s, const char *path)
@@ -81,6 +95,13 @@ static void put(FILE *out, const char *line, size_t n)
 	if (clean)
 		fputs(shell_clean(clean), out);
 	free(clean);
+}
+
+static void put_comment(FILE *out, const char *begins, const char *text)
+{
+	fputs(begins, out);
+	put(out, text, SIZE_MAX);
+	fputc('\n', out);
 }
 
 static void put_lines(FILE *out, const struct story *s)
@@ -113,11 +134,11 @@ char *story_text(const struct story *s, struct err *e)
 	if (out) {
 		put_lines(out, s);
 		json_object_foreach(s->files, key, v)
-			fprintf(out, "# %s\n", key);
+			put_comment(out, "# ", key);
 		json_object_foreach(s->versions, key, v)
-			fprintf(out, "## niipipe %s\n", key);
+			put_comment(out, "## niipipe ", key);
 		if (s->c && !json_object_get(s->versions, NIIPIPE_VERSION))
-			fputs("## niipipe " NIIPIPE_VERSION "\n", out);
+			put_comment(out, "## niipipe ", NIIPIPE_VERSION);
 	}
 	if (!out || fclose(out) || !text)
 		err_set(e, NULL, "not enough memory for a history");

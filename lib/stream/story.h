@@ -24,11 +24,14 @@ struct story {
 	json_t *lines, *files, *versions; /* of frames, in their order; sets: each once */
 };
 
-/* The tool and those of its operands that are files. c: borrowed. */
+/* The tool. c: borrowed. */
 void story_begin(struct story *s, const struct arg_common *c);
 
-/* Another file that was read; NULL, "-" and what is no regular file have no hash. */
+/* A file that was read, all operands that are files, and what a frame was made of by the tool itself. NULL, "-" and what is no regular file have no
+   hash. 0, or -1 and an error. */
 void story_file(struct story *s, const char *path);
+void story_operands(struct story *s);
+int story_inputs(struct story *s, const struct frame *f, struct err *e);
 
 /* A frame that was read: of one that came through a pipe its history, for the others their file's hash is enough. 0, or -1 and an error. */
 int story_frame(struct story *s, const struct frame *f, struct err *e);
