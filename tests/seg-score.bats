@@ -82,6 +82,10 @@ version=$(sed -n 's/.*NIIPIPE_VERSION "\(.*\)".*/\1/p' "$ROOT/lib/base/version.h
 	grep -E "^nii-read --id 'it'..'s 2' .* [|] nii-normalize .* [|] seg-score --pred label$" one.tsv.history
 	again one.tsv
 	# files: operands, tables, directories
+	cp seen.ts ./'-odd one.ts'
+	seg-score --pred label --history o.tsv.history -o o.tsv -- '-odd one.ts'
+	[ "$(head -n 1 o.tsv.history)" = "seg-score --pred label -- '-odd one.ts'" ]
+	again o.tsv
 	seg-score --bootstrap=100 --seed 3 -q --history d.tsv.history -o d.tsv truth truth2
 	diff <(grep -c '^# ' d.tsv.history) <(echo 4)
 	again d.tsv
