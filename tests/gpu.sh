@@ -7,7 +7,7 @@
 # Exit 1 if any was not ok. Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and
 # the CPU's, and GPU_KIT, NETS, STEPS, PATCH, TRAIN (options of the network), SLIDE, ROI.
 #     device    the card, its driver, our backend's own line; which library makes which convolution; a copy's bandwidth
-#     kernels   every kernel against tests/ref, losses, attention, windows, changes of resolution
+#     kernels   every kernel against tests/ref, losses, attention, windows, changes of resolution, softmax of channels
 #     nets      networks against MONAI's golden files, fp32 and bf16, and once more with our own convolutions alone
 #     train     steps on the same patches: GPU fp32, bf16 and CPU, means of their losses
 #     ranks     two ranks that meet by a file, their gradients added up by NCCL, on two GPUs or, where NCCL takes it, on one: one process's losses
@@ -87,7 +87,7 @@ print("copy GB/s, bytes read and written:", 20 * (1 << 30) / b.elapsed_time(e) /
 	row "copy's bandwidth" $? "$(tail -n 1 "$dir/$stage.log")"
 }
 
-stage_kernels() { for t in kernels loss scale window attention; do unit $t ""; done; }
+stage_kernels() { for t in kernels loss scale window attention across; do unit $t ""; done; }
 
 stage_nets() {
 	unit net ""

@@ -71,6 +71,7 @@ CASES = {  # name: (target, options, batch, size)
     "dynunet-local": ("DynUNet", dict(DYNUNET, norm_name=["localresponse", {"size": 4, "alpha": 1}], act_name="logsoftmax", res_block=True), 1, DYNUNET_SIZE),
     "segresnet-local": ("SegResNet", dict(init_filters=4, norm=["LOCALRESPONSE", {"size": 5}], act=["softmax", {"dim": None}], blocks_down=[1, 1], blocks_up=[1]), 1, SIZE),
     "unet-alpha": ("UNet", dict(UNET, act="SELU", dropout=["ALPHADROPOUT", {"p": 0.2}]), 1, SIZE),
+    "segresnet-one": ("SegResNet", dict(init_filters=2, norm="INSTANCE", blocks_down=[1], blocks_up=[]), 1, (3, 4, 5)),
 }
 TWICE = ("all_modules.", "decoder.encoder.", "skip_layers.")  # the same tensors under other names
 

@@ -19,7 +19,8 @@ static const char *const CASES[] = {
 	"arch-plain", "arch-plain-deep", "arch-plain-first", "arch-resenc", "arch-resenc-deep", "arch-dynunet", "arch-dynunet-deep", "arch-dynunet-res",
 	"arch-segresnet", "arch-segresnet-deconv", "arch-segresnet-drop", "arch-attention",
 	"arch-unet-relu6", "arch-unet-selu", "arch-unet-celu", "arch-unet-gelutanh", "arch-unet-swishalpha", "arch-unet-prelus", "arch-dynunet-celu",
-	"arch-segresnet-old", "arch-unet-softmax", "arch-unet-local", "arch-dynunet-local", "arch-segresnet-local", "arch-unet-alpha",
+	"arch-segresnet-old", "arch-unet-softmax", "arch-unet-local", "arch-dynunet-local", "arch-segresnet-local", "arch-segresnet-one",
+	"arch-unet-alpha",
 };
 static const struct { const char *name; struct k_loss terms; } LOSSES[] = {
 	{"loss.dicece_squared", {.w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f}},

@@ -60,14 +60,14 @@ static int up(struct graph *g, int x, int skip, const struct segresnet *s, int i
 }
 
 /* A list of numbers of blocks; *n: how many. */
-static int read_blocks(const json_t *arch, const char *key, int *to, int *n, struct err *e)
+static int read_blocks(const json_t *arch, const char *key, int least, int *to, int *n, struct err *e)
 {
 	const json_t *v = json_object_get(arch, key);
 
 	if (!v)
 		return 0;
-	if (!json_is_array(v) || !json_array_size(v) || json_array_size(v) > ARCH_LEVELS)
-		return err_set(e, NULL, "%s must be a list of 1 to %d whole numbers", key, ARCH_LEVELS);
+	if (!json_is_array(v) || json_array_size(v) < (size_t)least || json_array_size(v) > ARCH_LEVELS)
+		return err_set(e, NULL, "%s must be a list of %d to %d whole numbers", key, least, ARCH_LEVELS);
 	*n = (int)json_array_size(v);
 	return arch_list(arch, key, *n, 1, ARCH_BLOCKS, to, e);
 }
@@ -110,7 +110,7 @@ static int read_options(struct segresnet *s, const json_t *arch, struct err *e)
 
 	if (arch_known(arch, known, e) || arch_ints(arch, ints, e) || arch_rate(arch, "dropout_prob", &s->adn.dropout, e) ||
 	    arch_act(arch, "act", &s->adn.act, e) || read_norm(s, arch, e) || arch_flag(arch, "use_conv_final", &final, e) ||
-	    read_blocks(arch, "blocks_down", s->down, &s->levels, e) || read_blocks(arch, "blocks_up", s->up, &ups, e) || read_mode(s, arch, e))
+	    read_blocks(arch, "blocks_down", 1, s->down, &s->levels, e) || read_blocks(arch, "blocks_up", 0, s->up, &ups, e) || read_mode(s, arch, e))
 		return -1;
 	if (!final)
 		return err_set(e, NULL, "use_conv_final must be true");

@@ -74,7 +74,7 @@ static const struct act ACTS[] = {
 	{"LOGSOFTMAX", "LogSoftmax", {K_ACT_NONE, 0, 0, K_LOG_SOFTMAX}, {"dim"}, NULL, 0},
 };
 
-/* MONAI's words that are refused, and why: MONAI builds networks with them that fail at their first forward pass */
+/* MONAI's words that are refused, and why: it builds networks with them, which then fail in their first forward pass */
 static const struct { const char *word, *why; } REFUSED[] = {
 	{"GEGLU", "halves the last axis of a volume, and MONAI's own networks fail with it"},
 	{"LAYER", "takes volumes of one size alone, its normalized_shape, and MONAI's own networks fail with it where a stride changes the size"},
