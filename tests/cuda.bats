@@ -175,6 +175,16 @@ for_unit() {
 	grep -q "^masks	masks unet	ok	Dice of every phantom: 1" "$BATS_TEST_TMPDIR/out/results.tsv"
 }
 
+@test "tests/gpu.sh bench: a row an operation, with its share of what the device can do" {
+	cd "$ROOT" || return
+	mkdir -p "$BATS_TEST_TMPDIR/kit"
+	ln -s "$ROOT/build/sim/niipipe-cuda.so" "$BIN/niipipe-cpu.so" "$BATS_TEST_TMPDIR/kit"
+	run env NIIPIPE_BACKENDS="$BATS_TEST_TMPDIR/kit" build/bench/share --precision bf16 --size 16 --only moves
+	[ "$status" -eq 0 ]
+	[ "$(grep -cE $'^[^\t]+\t[0-9.]+ ms\t[0-9.]+ GB/s\t[0-9]+ %$' <<<"$output")" -eq 21 ]
+	[ "${lines[0]%%	*}" = "a copy" ]
+}
+
 @test "nnU-Net's network, SGD, clip, EMA, deep supervision" {
 	both nnunet --channels 4,8,16 --strides 2,2 --optimizer sgd --lr 1e-3 --clip 12 --ema 0.9
 	ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.ts cuda.ts

@@ -11,7 +11,8 @@
 #     nets      networks against MONAI's golden files, fp32 and bf16, and once more with our own convolutions alone
 #     train     steps on the same patches: GPU fp32, bf16 and CPU, means of their losses
 #     masks     masks of the GPU against the CPU's
-#     bench     times of networks, inference and training, fp32, tf32 and bf16; and with --tune
+#     bench     each operation's share of a copy's bandwidth, each convolution's of a large product's rate; times of networks, inference and training,
+#               fp32, tf32 and bf16; and with --tune
 #     slide     a scan of 512x512x300, overlap 0.8
 #     peer      the same in PyTorch and MONAI (their wheels by PYTHONPATH): eager and compiled
 #     sanitize  compute-sanitizer over the kernels' tests
@@ -131,7 +132,17 @@ bench() { # NET PRECISION WORDS...
 	cat "$dir/time.txt" >>"$dir/$stage.log"
 }
 
+# A row an operation: time, rate, share of the ceiling measured in the same run
+share() { # PRECISION
+	local what ms rate part status
+	timeout "$(left 100)" build/bench/share --device cuda --precision "$1" --size "${SHARE:-128}" >"$dir/share.txt" 2>>"$dir/$stage.log"
+	status=$?
+	while IFS=$'\t' read -r what ms rate part; do row "$1 $what" 0 "$ms, $rate, $part"; done <"$dir/share.txt"
+	row "shares of the ceilings, $1" $status "$(wc -l <"$dir/share.txt") operations"
+}
+
 stage_bench() {
+	for p in bf16 tf32; do share $p; done
 	for net in ${NETS:-$nets}; do
 		for p in bf16 tf32 fp32; do bench "$net" $p; done
 	done

@@ -110,35 +110,55 @@ KERNEL(gate_back, (const void *dy, int64_t ypitch, const void *x, int64_t xpitch
 	}
 }
 
-KERNEL(merge, (struct k_merge g, const void *x, void *y), (g, x, y), items(g.n * g.c * g.size[0] * g.size[1] * g.size[2]))
+/* Patch merging: a lane's `step` channels are WIDE that can be read at once, or one. */
+KERNEL(merge_parts, (struct k_merge g, int step, const void *x, void *y), (g, step, x, y), items(g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step))
 {
-	int64_t half[3] = {g.size[0] / 2, g.size[1] / 2, g.size[2] / 2};
+	const uint32_t half[2] = {(uint32_t)g.size[1] / 2, (uint32_t)g.size[2] / 2}, parts = (uint32_t)(g.c / step);
 
-	ITEM_FOR(i, g.n * g.c * g.size[0] * g.size[1] * g.size[2]) {
-		int64_t k = i % g.c, part = i / g.c % 8, v = i / g.c / 8, w = v % half[2], h = v / half[2] % half[1], nd = v / half[2] / half[1];
-		int bits = g.order[part];
+	ITEM_FOR(i, g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step) {
+		const int64_t k = i % parts * step, part = i / parts % 8, v = i / parts / 8, w = v % half[1], h = v / half[1] % half[0], nd = v / half[1] / half[0];
+		const int bits = g.order[part];
+		float u[WIDE];
 
 		/* n and d together: every n has a whole number of blocks along d */
-		put(y, i, get(x, (((2 * nd + (bits >> 2 & 1)) * g.size[1] + 2 * h + (bits >> 1 & 1)) * g.size[2] + 2 * w + (bits & 1)) * g.c + k));
+		get_some(x, (((2 * nd + (bits >> 2 & 1)) * g.size[1] + 2 * h + (bits >> 1 & 1)) * g.size[2] + 2 * w + (bits & 1)) * g.c + k, step, 1, u);
+		put_some(y, i * step, step, 1, u);
 	}
 }
 
-/* A voxel's gradient: of all parts that took it. */
-KERNEL(merge_back, (struct k_merge g, const void *dy, void *dx, int add), (g, dy, dx, add), items(g.n * g.c * g.size[0] * g.size[1] * g.size[2]))
+int G(merge)(struct k_merge g, const void *x, void *y)
 {
-	int64_t half[3] = {g.size[0] / 2, g.size[1] / 2, g.size[2] / 2};
+	return G(merge_parts)(g, wide_rows(x, g.c) && wide_rows(y, g.c) ? WIDE : 1, x, y);
+}
 
-	ITEM_FOR(i, g.n * g.c * g.size[0] * g.size[1] * g.size[2]) {
-		int64_t k = i % g.c, v = i / g.c, w = v % g.size[2], h = v / g.size[2] % g.size[1], nd = v / g.size[2] / g.size[1];
-		int64_t block = (nd / 2 * half[1] + h / 2) * half[2] + w / 2;
-		int own = (int)(4 * (nd & 1) + 2 * (h & 1) + (w & 1));
-		float sum = add ? get(dx, i) : 0;
+/* A voxel's gradient: of all parts that took it. */
+KERNEL(merge_parts_back, (struct k_merge g, int step, const void *dy, void *dx, int add), (g, step, dy, dx, add),
+	items(g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step))
+{
+	const uint32_t size[2] = {(uint32_t)g.size[1], (uint32_t)g.size[2]}, parts = (uint32_t)(g.c / step);
 
-		for (int part = 0; part < 8; part++)
-			if (g.order[part] == own)
-				sum += get(dy, (block * 8 + part) * g.c + k);
-		put(dx, i, sum);
+	ITEM_FOR(i, g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step) {
+		const int64_t k = i % parts * step, v = i / parts, w = v % size[1], h = v / size[1] % size[0], nd = v / size[1] / size[0];
+		const int64_t block = (nd / 2 * (size[0] / 2) + h / 2) * (size[1] / 2) + w / 2;
+		const int own = (int)(4 * (nd & 1) + 2 * (h & 1) + (w & 1));
+		float sum[WIDE] = {0}, u[WIDE];
+
+		if (add)
+			get_some(dx, i * step, step, 1, sum);
+		for (int part = 0; part < 8; part++) {
+			if (g.order[part] != own)
+				continue;
+			get_some(dy, (block * 8 + part) * g.c + k, step, 1, u);
+			EACH(j)
+				sum[j] += u[j];
+		}
+		put_some(dx, i * step, step, 1, sum);
 	}
+}
+
+int G(merge_back)(struct k_merge g, const void *dy, void *dx, int add)
+{
+	return G(merge_parts_back)(g, wide_rows(dy, g.c) && wide_rows(dx, g.c) ? WIDE : 1, dy, dx, add);
 }
 
 /* y dense: the elements of a spot are neighbours there. */
