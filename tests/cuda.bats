@@ -179,7 +179,7 @@ for_unit() {
 	cd "$ROOT" || return
 	mkdir -p "$BATS_TEST_TMPDIR/kit"
 	ln -s "$ROOT/build/sim/niipipe-cuda.so" "$BIN/niipipe-cpu.so" "$BATS_TEST_TMPDIR/kit"
-	run env NIIPIPE_BACKENDS="$BATS_TEST_TMPDIR/kit" build/bench/share --precision bf16 --size 16 --only moves
+	run env NIIPIPE_BACKENDS="$BATS_TEST_TMPDIR/kit" build/bench/share --precision bf16 --size 16 -n 1 --only moves
 	[ "$status" -eq 0 ]
 	[ "$(grep -cE $'^[^\t]+\t[0-9.]+ ms\t[0-9.]+ GB/s\t[0-9]+ %$' <<<"$output")" -eq 21 ]
 	[ "${lines[0]%%	*}" = "a copy" ]

@@ -11,12 +11,12 @@
 #include "lib/base/rng.h"
 #include "lib/net/run/device.h"
 
-enum { CHANNELS = 32, CLASSES = 3, TIMES = 10, BUFFERS = 4 };
+enum { CHANNELS = 32, CLASSES = 3, BUFFERS = 4 };
 
 /* Every buffer: as many floats as the volume has elements, all of them random; of activations, too. */
 struct bench {
 	const struct k_backend *k;
-	int64_t side, vox, n, elem, weights; /* elem: bytes of an activation; weights: of the largest convolution, if there are any */
+	int64_t side, vox, n, elem, weights, repeats; /* elem: bytes of an activation; weights: of the largest convolution, if there are any */
 	void *v[BUFFERS];
 	float *f[BUFFERS], *small;
 	uint8_t *label;
@@ -155,14 +155,14 @@ static const struct { const char *name; run_fn *run; double wide, each, vox; } m
 	{"a window's blend", blended, 0, 0, 12.0 * CLASSES + 12}, {"a window out of an image", gathered, 0, 0, 8}, {"AdamW's step", stepped, 0, 28, 0},
 };
 
-/* Milliseconds of a run: the least of three, each of TIMES in a row, waited for together. */
+/* Milliseconds of a run: the least of three, each of the repeats in a row, waited for together. */
 static double time_of(const struct bench *b, run_fn *run, struct err *e)
 {
 	double best = 1e30;
 	float first;
 
 	for (int i = 0; i < 4; i++) {
-		const int times = i ? TIMES : 1; /* the first to warm up */
+		const int times = i ? (int)b->repeats : 1; /* the first to warm up */
 		double t = progress_now();
 
 		for (int j = 0; j < times; j++)
@@ -263,11 +263,12 @@ static int prepare(struct bench *b, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct bench b = {.side = 128};
+	struct bench b = {.side = 128, .repeats = 10};
 	const char *device = "cuda", *only = "";
 	int precision = K_BF16;
 	struct arg args[] = {
 		{'s', "size", ARG_INT, &b.side, "N", "voxels on an axis (128)", 16, 512},
+		{'n', "number", ARG_INT, &b.repeats, "N", "repeats in a row (10)", 1, 1000},
 		{0, "device", ARG_STR, &device, "DEVICE", "cpu, cuda or cuda:N (cuda)"},
 		{0, "precision", ARG_CHOICE, &precision, DEVICE_PRECISIONS, "of activations (bf16)"},
 		{0, "only", ARG_STR, &only, "moves|convs", "one of the two"},
