@@ -96,6 +96,7 @@ for_unit() {
 @test "losses in a GPU's place" { for_unit loss; }
 @test "attention in a GPU's place" { for_unit attention; }
 @test "changes of resolution in a GPU's place" { for_unit scale; }
+@test "softmax and local response of channels in a GPU's place" { for_unit across; }
 @test "sliding windows in a GPU's place" { for_unit window; }
 @test "networks in a GPU's place: MONAI's logits and gradients" { for_unit net; }
 
