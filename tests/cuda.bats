@@ -94,6 +94,7 @@ for_unit() {
 
 @test "kernels in a GPU's place: all of them against tests/ref" { for_unit kernels; }
 @test "losses in a GPU's place" { for_unit loss; }
+@test "norms and slices of any form in a GPU's place" { for_unit wide; }
 @test "attention in a GPU's place" { for_unit attention; }
 @test "changes of resolution in a GPU's place" { for_unit scale; }
 @test "softmax and local response of channels in a GPU's place" { for_unit across; }

@@ -87,7 +87,7 @@ print("copy GB/s, bytes read and written:", 20 * (1 << 30) / b.elapsed_time(e) /
 	row "copy's bandwidth" $? "$(tail -n 1 "$dir/$stage.log")"
 }
 
-stage_kernels() { for t in kernels loss scale window attention; do unit $t ""; done; }
+stage_kernels() { for t in kernels wide loss scale window attention; do unit $t ""; done; }
 
 stage_nets() {
 	unit net ""

@@ -46,7 +46,8 @@ DEVICE_CALL void act_curves_back(enum k_act_kind kind, float *v, float slope)
 	}
 }
 
-/* v: u of a lane's elements, becomes the value, or the derivative. Two lines, the lower of any slope (none: 1, relu: 0), or with one slope a curve. */
+/* v: u of a lane's elements, becomes the value, or the derivative. Two lines, the lower of any slope (none: 1, relu: 0), or, of one slope, a
+   curve. */
 DEVICE void act_values(enum k_act_kind kind, float v[WIDE], const float slope[WIDE])
 {
 	if (kind <= K_ACT_PRELU) {

@@ -1,5 +1,5 @@
-/* Sums and maps over [n,vox,c] with pitches. The elements of an n go through in their order, as rows of whole voxels: WIDE neighbours to a lane, so that
-   it keeps to the same channels from row to row and nothing is divided on the way; rows in chunks of fixed sizes, a team each. Which element is
+/* Sums and maps over [n,vox,c] with pitches. The elements of an n go through in their order, as rows of whole voxels: WIDE neighbours to a lane, so
+   that it keeps to the same channels from row to row and nothing is divided on the way; rows in chunks of fixed sizes, a team each. Which element is
    whose follows from vox and c alone: sums are the same bits for every pitch. */
 #ifndef NIIPIPE_GPU_COLUMNS_H
 #define NIIPIPE_GPU_COLUMNS_H

@@ -17,8 +17,8 @@
 
 enum { FORWARD, DATA, WEIGHTS, PASSES, LINE = 256 };
 
-/* What makes a pass: a product or a plan (the second one with a bias, or adding), or with neither the own kernels. dense: x and y through dense copies,
-   where they are slices */
+/* What makes a pass: a product or a plan (the second one with a bias, or adding), or with neither the own kernels. dense: x and y through dense
+   copies, where they are slices */
 struct pass { struct product *product[2]; struct cudnn_conv *plan[2]; int dense, half_dw; };
 
 struct k_conv {

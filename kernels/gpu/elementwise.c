@@ -4,7 +4,8 @@
 #include "kernels/gpu/philox.h"
 
 /* Bytes an element: reads x once (and y, where it is added to), writes y. */
-COLUMN_KERNEL(slice_spots, (struct columns r, void *y, int64_t ypitch, const void *x, int64_t xpitch, int add), (r, y, ypitch, x, xpitch, add), r.chunks)
+COLUMN_KERNEL(slice_spots, (struct columns r, void *y, int64_t ypitch, const void *x, int64_t xpitch, int add), (r, y, ypitch, x, xpitch, add),
+	r.chunks)
 {
 	TEAM_FOR(t, r.chunks)
 		SPOT_FOR(s, &r, t) {
@@ -79,7 +80,8 @@ KERNEL(drop_alpha, (struct k_drop g, const void *x, int64_t xpitch, void *y, int
 	}
 }
 
-COLUMN_KERNEL(gate_spots, (struct columns r, const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch), (r, x, xpitch, g, y, ypitch), r.chunks)
+COLUMN_KERNEL(gate_spots, (struct columns r, const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch), (r, x, xpitch, g, y, ypitch),
+	r.chunks)
 {
 	TEAM_FOR(t, r.chunks)
 		SPOT_FOR(s, &r, t) {
@@ -122,12 +124,14 @@ KERNEL(gate_back, (const void *dy, int64_t ypitch, const void *x, int64_t xpitch
 }
 
 /* Patch merging: a lane's `step` channels are WIDE that can be read at once, or one. */
-KERNEL(merge_parts, (struct k_merge g, int step, const void *x, void *y), (g, step, x, y), items(g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step))
+KERNEL(merge_parts, (struct k_merge g, int step, const void *x, void *y), (g, step, x, y),
+	items(g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step))
 {
 	const uint32_t half[2] = {(uint32_t)g.size[1] / 2, (uint32_t)g.size[2] / 2}, parts = (uint32_t)(g.c / step);
 
 	ITEM_FOR(i, g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step) {
-		const int64_t k = i % parts * step, part = i / parts % 8, v = i / parts / 8, w = v % half[1], h = v / half[1] % half[0], nd = v / half[1] / half[0];
+		const int64_t k = i % parts * step, part = i / parts % 8, v = i / parts / 8;
+		const int64_t w = v % half[1], h = v / half[1] % half[0], nd = v / half[1] / half[0];
 		const int bits = g.order[part];
 		float u[WIDE];
 

@@ -16,8 +16,8 @@ DEVICE struct share share_of(const struct k_norm *g)
 	return s;
 }
 
-/* part [n,chunk][2][c]: sums of x - base and of its square, base being the channel's first of the chunk: so they may be floats. Bytes an element: reads x
-   once. */
+/* part [n,chunk][2][c]: sums of x - base and of its square, base being the channel's first of the chunk: so they may be floats. Bytes an element:
+   reads x once. */
 COLUMN_KERNEL(norm_sums, (struct columns r, const void *x, int64_t xpitch, double *part), (r, x, xpitch, part), r.n * r.chunks)
 {
 	TEAM_FOR(t, r.n * r.chunks) {
@@ -196,7 +196,8 @@ DEVICE void begin(const struct k_norm *g, const struct columns *r, const struct 
 		b->d[j] *= b->dy[j];
 }
 
-/* part [n,chunk][3][c]: sums of d, of d (x - mean) (bf16: d x), and of dy min(u, 0): beyond the end dy is 0. Bytes an element: reads x and dy (dy2, res) once. */
+/* part [n,chunk][3][c]: sums of d, of d (x - mean) (bf16: d x), and of dy min(u, 0): beyond the end dy is 0. Bytes an element: reads x and dy (dy2,
+   res) once. */
 COLUMN_KERNEL(norm_back_sums, (struct k_norm g, struct columns r, struct k_norm_bwd a, double *part), (g, r, a, part), r.n * r.chunks)
 {
 	TEAM_FOR(t, r.n * r.chunks) {

@@ -17,8 +17,8 @@
      GROUP_FOR(r, n, w)     every group of w lanes, a power of 2 up to WARP, its rows, n rows in all: of items(n * w) teams
      MEMBER_FOR(i, lo, hi, w)   the lanes of a group share [lo, hi)
      EACH(j)                every j of a lane's WIDE elements, unrolled
-   team_sum, warp_sum, group_sum: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory; between loops over its lanes
-   that write and read it stands team_sync. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by
+   team_sum, warp_sum, group_sum: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory; between loops over
+   its lanes that write and read it stands team_sync. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by
    get and put, and WIDE of them, 16 bytes at a multiple of that, by get_wide and put_wide. */
 #ifndef NIIPIPE_PAR_H
 #define NIIPIPE_PAR_H

@@ -1,6 +1,6 @@
 /* Shares of a device's ceilings: operations that move memory, of the bandwidth of a copy (bytes read and written), and convolutions, of the rate of a
-   large matrix product; both are measured here, first. Bytes are the fewest that must move in the passes an operation needs. A row each: what, milliseconds
-   (the least of some runs), GB/s or TFLOP/s, share in percent. --size: voxels on an axis, of 32 channels. */
+   large matrix product; both are measured here, first. Bytes are the fewest that must move in the passes an operation needs. A row each: what,
+   milliseconds (the least of some runs), GB/s or TFLOP/s, share in percent. --size: voxels on an axis, of 32 channels. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,7 +150,8 @@ static const struct { const char *name; run_fn *run; double wide, each, vox; } m
 	{"instance norm + leaky ReLU, backward", norm_back, 5, 0, 0}, {"instance norm of 2 channels", norm_two, 3, 0, 0},
 	{"instance norm of 2 channels, backward", norm_two_back, 5, 0, 0}, {"GELU", gelu, 2, 0, 0}, {"GELU, backward", gelu_back, 3, 0, 0},
 	{"layer norm of 48", layer, 2, 0, 0}, {"layer norm of 48, backward", layer_back, 5, 0, 0}, {"into a slice of a concatenation", slice, 1, 0, 0},
-	{"added to a value", slice_added, 3, 0, 0}, {"dropout", dropped, 2, 0, 0}, {"mean of 2x2x2", pooled, 1.125, 0, 0}, {"linear, 2x2x2", enlarged, 1.125, 0, 0},
+	{"added to a value", slice_added, 3, 0, 0}, {"dropout", dropped, 2, 0, 0}, {"mean of 2x2x2", pooled, 1.125, 0, 0},
+	{"linear, 2x2x2", enlarged, 1.125, 0, 0},
 	{"to floats", to_floats, 1, 4, 0}, {"from floats", from_floats, 1, 4, 0}, {"Dice and cross entropy, with gradient", lost, 0, 0, 12.0 * CLASSES + 2},
 	{"a window's blend", blended, 0, 0, 12.0 * CLASSES + 12}, {"a window out of an image", gathered, 0, 0, 8}, {"AdamW's step", stepped, 0, 28, 0},
 };
@@ -252,7 +253,8 @@ static int prepare(struct bench *b, struct err *e)
 		bad = !(b->v[i] = b->k->alloc((size_t)(room * b->elem), e)) || !(b->f[i] = b->k->alloc((size_t)room * sizeof(float), e)) ||
 			b->k->copy(b->f[i], random, (size_t)room * sizeof(float), K_TO_DEVICE, e) || b->k->from_floats(b->v[i], 0, b->f[i], room, 1, 0, e);
 	g.n = 1, g.vox = b->vox;
-	scratch[0] = b->k->norm_scratch(&two), scratch[1] = b->k->norm_scratch(&all), scratch[2] = b->k->layer_scratch(&l), scratch[3] = b->k->loss_scratch(&g);
+	scratch[0] = b->k->norm_scratch(&two), scratch[1] = b->k->norm_scratch(&all), scratch[2] = b->k->layer_scratch(&l);
+	scratch[3] = b->k->loss_scratch(&g);
 	for (int i = 1; i < 4; i++)
 		scratch[0] = scratch[i] > scratch[0] ? scratch[i] : scratch[0];
 	bad = bad || !(b->scratch = b->k->alloc(scratch[0], e)) || !(b->small = b->k->alloc(4096, e)) || b->k->zero(b->small, 4096, e) ||

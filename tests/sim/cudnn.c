@@ -2,8 +2,8 @@
    that is missing when a descriptor is finalised, one set after it, sizes that do not fit each other, and pointers that are not what was said of
    them end the process with a line. Engines it offers: one that computes in TF32 and one that gives other bits every time (both write NaN:
    whoever takes them where he must not finds that), then two good ones. SIM_CUDNN, words: packed (none for slices of wider values), half (none
-   whose gradient of bf16 weights is fp32), alone (none that adds to what is there, or a bias), late (heuristic A knows nothing), none, broken (does not
-   start); tf32: the first engine may be taken.
+   whose gradient of bf16 weights is fp32), alone (none that adds to what is there, or a bias), late (heuristic A knows nothing), none, broken (does
+   not start); tf32: the first engine may be taken.
    */
 #include <cudnn_graph.h>
 #include <math.h>
@@ -285,7 +285,8 @@ static struct job graph_job(const struct desc *graph)
 
 	for (int i = 0; i < n; i++)
 		op[i] = (const struct desc *)(intptr_t)values(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS)[i];
-	if (!op[0] || !op[0]->done || pass_of(op[0]->type) < 0 || (n == 2 && (!op[1] || !op[1]->done || op[1]->type != CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)))
+	if (!op[0] || !op[0]->done || pass_of(op[0]->type) < 0 ||
+	    (n == 2 && (!op[1] || !op[1]->done || op[1]->type != CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)))
 		wrong("a graph of other operations");
 	j = job_of(op[0]);
 	x = sub(op[0], passes[j.op].y, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
@@ -313,7 +314,8 @@ static int offered(const struct desc *heur)
 
 	if (mode != CUDNN_HEUR_MODE_A && mode != CUDNN_HEUR_MODE_FALLBACK)
 		wrong("heuristic %d", mode);
-	return !asked("none") && !(asked("alone") && (j.add || j.biased)) && (packed || !asked("packed")) && !(asked("half") && j.op == 2 && j.x.half && !j.w.half) &&
+	return !asked("none") && !(asked("alone") && (j.add || j.biased)) && (packed || !asked("packed")) &&
+		!(asked("half") && j.op == 2 && j.x.half && !j.w.half) &&
 		!(asked("late") && mode == CUDNN_HEUR_MODE_A);
 }
 

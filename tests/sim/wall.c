@@ -1,7 +1,7 @@
 /* The wall between host and device, from both sides. The host: device memory is protected but while a kernel or a copy runs; SIM_WALL=0 leaves it in
    reach, for unit tests that look into it. Kernels: gcc calls a function here before every access they make (-fsanitize=kernel-address); what is
-   neither device memory, to the byte, nor a kernel's own stack or constants is what a GPU would stop at, or worse, not stop at; and so is what does not
-   lie at a multiple of its size. */
+   neither device memory, to the byte, nor a kernel's own stack or constants is what a GPU would stop at, or worse, not stop at; and so is what
+   does not lie at a multiple of its size. */
 #define _GNU_SOURCE
 #include "tests/sim/wall.h"
 
