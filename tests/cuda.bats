@@ -108,7 +108,7 @@ for_unit() {
 
 @test "where cuDNN has no engine: dense copies, its second heuristic, bf16 gradients, our own kernels; products with and without cuBLASLt" {
 	local net="unet --channels 4,8,16 --strides 2,2 --res-units 1 --lr 1e-3"
-	for SIM_CUDNN in packed late none tf32; do
+	for SIM_CUDNN in packed alone late none tf32; do
 		export SIM_CUDNN
 		# shellcheck disable=SC2086
 		both $net
