@@ -94,6 +94,7 @@ for_unit() {
 
 @test "kernels in a GPU's place: all of them against tests/ref" { for_unit kernels; }
 @test "losses in a GPU's place" { for_unit loss; }
+@test "norms and slices of any form in a GPU's place" { for_unit wide; }
 @test "attention in a GPU's place" { for_unit attention; }
 @test "changes of resolution in a GPU's place" { for_unit scale; }
 @test "softmax and local response of channels in a GPU's place" { for_unit across; }
@@ -107,7 +108,7 @@ for_unit() {
 
 @test "where cuDNN has no engine: dense copies, its second heuristic, bf16 gradients, our own kernels; products with and without cuBLASLt" {
 	local net="unet --channels 4,8,16 --strides 2,2 --res-units 1 --lr 1e-3"
-	for SIM_CUDNN in packed late none tf32; do
+	for SIM_CUDNN in packed alone late none tf32; do
 		export SIM_CUDNN
 		# shellcheck disable=SC2086
 		both $net
@@ -176,6 +177,16 @@ for_unit() {
 	[ "$status" -eq 0 ]
 	[ "$(grep -c "	ok	" "$BATS_TEST_TMPDIR/out/results.tsv")" -eq $rows ]
 	grep -q "^masks	masks unet	ok	Dice of every phantom: 1" "$BATS_TEST_TMPDIR/out/results.tsv"
+}
+
+@test "tests/gpu.sh bench: a row an operation, with its share of what the device can do" {
+	cd "$ROOT" || return
+	mkdir -p "$BATS_TEST_TMPDIR/kit"
+	ln -s "$ROOT/build/sim/niipipe-cuda.so" "$BIN/niipipe-cpu.so" "$BATS_TEST_TMPDIR/kit"
+	run env NIIPIPE_BACKENDS="$BATS_TEST_TMPDIR/kit" build/bench/share --precision bf16 --size 16 -n 1 --only moves
+	[ "$status" -eq 0 ]
+	[ "$(grep -cE $'^[^\t]+\t[0-9.]+ ms\t[0-9.]+ GB/s\t[0-9]+ %$' <<<"$output")" -eq 21 ]
+	[ "${lines[0]%%	*}" = "a copy" ]
 }
 
 @test "nnU-Net's network, SGD, clip, EMA, deep supervision" {

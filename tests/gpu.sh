@@ -12,7 +12,8 @@
 #     train     steps on the same patches: GPU fp32, bf16 and CPU, means of their losses
 #     ranks     two ranks that meet by a file, their gradients added up by NCCL, on two GPUs or, where NCCL takes it, on one: one process's losses
 #     masks     masks of the GPU against the CPU's
-#     bench     times of networks, inference and training, fp32, tf32 and bf16; and with --tune
+#     bench     each operation's share of a copy's bandwidth, each convolution's of a large product's rate; times of networks, inference and training,
+#               fp32, tf32 and bf16; and with --tune
 #     slide     a scan of 512x512x300, overlap 0.8
 #     peer      the same in PyTorch and MONAI (their wheels by PYTHONPATH): eager and compiled
 #     sanitize  compute-sanitizer over the kernels' tests
@@ -87,7 +88,7 @@ print("copy GB/s, bytes read and written:", 20 * (1 << 30) / b.elapsed_time(e) /
 	row "copy's bandwidth" $? "$(tail -n 1 "$dir/$stage.log")"
 }
 
-stage_kernels() { for t in kernels loss scale window attention across; do unit $t ""; done; }
+stage_kernels() { for t in kernels wide loss scale window attention across; do unit $t ""; done; }
 
 stage_nets() {
 	unit net ""
@@ -155,7 +156,17 @@ bench() { # NET PRECISION WORDS...
 	cat "$dir/time.txt" >>"$dir/$stage.log"
 }
 
+# A row an operation: time, rate, share of the ceiling measured in the same run
+share() { # PRECISION
+	local what ms rate part status
+	timeout "$(left 100)" build/bench/share --device cuda --precision "$1" --size "${SHARE:-128}" >"$dir/share.txt" 2>>"$dir/$stage.log"
+	status=$?
+	while IFS=$'\t' read -r what ms rate part; do row "$1 $what" 0 "$ms, $rate, $part"; done <"$dir/share.txt"
+	row "shares of the ceilings, $1" $status "$(wc -l <"$dir/share.txt") operations"
+}
+
 stage_bench() {
+	for p in bf16 tf32; do share $p; done
 	for net in ${NETS:-$nets}; do
 		for p in bf16 tf32 fp32; do bench "$net" $p; done
 	done

@@ -28,4 +28,56 @@ DEVICE float act_below(float u)
 
 #include "kernels/act_table.h"
 
+#define ACT_VALUES(kind, value, derivative) case kind: EACH(j) { const float u = v[j], a = slope; v[j] = value, (void)a; } break;
+#define ACT_DERIVATIVES(kind, value, derivative) case kind: EACH(j) { const float u = v[j], a = slope; v[j] = derivative, (void)u, (void)a; } break;
+
+/* Called, not inlined: what they need would cost the others their registers. */
+DEVICE_CALL void act_curves(enum k_act_kind kind, float *v, float slope)
+{
+	switch (kind) {
+	ACT_TABLE(ACT_VALUES)
+	}
+}
+
+DEVICE_CALL void act_curves_back(enum k_act_kind kind, float *v, float slope)
+{
+	switch (kind) {
+	ACT_TABLE(ACT_DERIVATIVES)
+	}
+}
+
+/* v: u of a lane's elements, becomes the value, or the derivative. Two lines, the lower of any slope (none: 1, relu: 0), or, of one slope, a
+   curve. */
+DEVICE void act_values(enum k_act_kind kind, float v[WIDE], const float slope[WIDE])
+{
+	if (kind <= K_ACT_PRELU) {
+		EACH(j)
+			v[j] = v[j] > 0 ? v[j] : slope[j] * v[j];
+	} else {
+		float u[WIDE]; /* in memory for the call's sake */
+
+		EACH(j)
+			u[j] = v[j];
+		act_curves(kind, u, slope[0]);
+		EACH(j)
+			v[j] = u[j];
+	}
+}
+
+DEVICE void act_derivatives(enum k_act_kind kind, float v[WIDE], const float slope[WIDE])
+{
+	if (kind <= K_ACT_PRELU) {
+		EACH(j)
+			v[j] = v[j] > 0 ? 1 : slope[j];
+	} else {
+		float u[WIDE];
+
+		EACH(j)
+			u[j] = v[j];
+		act_curves_back(kind, u, slope[0]);
+		EACH(j)
+			v[j] = u[j];
+	}
+}
+
 #endif

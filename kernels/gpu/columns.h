@@ -1,46 +1,270 @@
-/* Sums and maps down the channels of [vox,c] with a pitch. Voxels go through as rows of `lanes` elements, several voxels where the channels are
-   thin, so that a team's lanes have work and each keeps to one channel; rows in chunks of fixed size, a team each. */
+/* Sums and maps over [n,vox,c] with pitches. The elements of an n go through in their order, as rows of whole voxels: WIDE neighbours to a lane, so
+   that it keeps to the same channels from row to row and nothing is divided on the way; rows in chunks of fixed sizes, a team each. Which element is
+   whose follows from vox and c alone: sums are the same bits for every pitch. */
 #ifndef NIIPIPE_GPU_COLUMNS_H
 #define NIIPIPE_GPU_COLUMNS_H
 
 #include "kernels/gpu/par.h"
 
-enum { COLUMN_CHUNKS = 1024, COLUMN_ROWS = 16 }; /* chunks of an n at most, rows of a chunk at least */
+/* Of an n: chunks where rows are few, rows of a chunk and chunks where they are enough, rows of a chunk at most: so few are summed in floats */
+enum { COLUMN_FEW = 512, COLUMN_ROWS = 16, COLUMN_CHUNKS = 2048, COLUMN_MOST = 64 };
+enum { COLUMN_SUMS = 3, COLUMN_ROW = TEAM * WIDE };
 
 struct columns {
 	int64_t n, vox, c;   /* vox: of one n */
-	int64_t per, lanes;  /* voxels, elements of a row */
+	int64_t per, row;    /* voxels and elements of a row: at most COLUMN_ROW, or one voxel */
+	int64_t lanes;       /* of a row */
 	int64_t rows, chunk, chunks;
+	int whole;           /* WIDE neighbours are read and written at once */
 };
+
+/* A kernel of (.., struct columns r, ..) twice, for r.whole and without it: a constant to each */
+#define COLUMN_KERNEL(name, PARAMS, ARGS, teams) \
+	DEVICE void name##_text PARAMS; \
+	KERNEL(name##_whole, PARAMS, ARGS, teams) \
+	{ \
+		r.whole = 1; \
+		name##_text ARGS; \
+	} \
+	KERNEL(name##_apart, PARAMS, ARGS, teams) \
+	{ \
+		r.whole = 0; \
+		name##_text ARGS; \
+	} \
+	static int name PARAMS \
+	{ \
+		return r.whole ? G(name##_whole) ARGS : G(name##_apart) ARGS; \
+	} \
+	DEVICE void name##_text PARAMS
 
 static inline struct columns columns_of(int64_t n, int64_t vox, int64_t c)
 {
 	struct columns r;
+	int64_t least = WIDE; /* voxels that are a whole number of WIDE elements */
 
-	r.n = n, r.vox = vox, r.c = c;
-	r.per = c < TEAM ? TEAM / c : 1;
-	r.lanes = r.per * c;
+	while (least > 1 && least / 2 * c % WIDE == 0)
+		least /= 2;
+	r.n = n, r.vox = vox, r.c = c, r.whole = 0;
+	r.per = c > COLUMN_ROW / least ? 1 : COLUMN_ROW / c / least * least;
+	r.row = r.per * c;
+	r.lanes = (r.row + WIDE - 1) / WIDE;
 	r.rows = (vox + r.per - 1) / r.per;
-	r.chunk = (r.rows + COLUMN_CHUNKS - 1) / COLUMN_CHUNKS;
-	r.chunk = r.chunk < COLUMN_ROWS ? COLUMN_ROWS : r.chunk;
+	r.chunk = (r.rows + COLUMN_FEW - 1) / COLUMN_FEW;
+	r.chunk = r.chunk > COLUMN_ROWS ? COLUMN_ROWS : r.chunk;
+	r.chunk = r.chunk * COLUMN_CHUNKS < r.rows ? (r.rows + COLUMN_CHUNKS - 1) / COLUMN_CHUNKS : r.chunk;
+	r.chunk = r.chunk > COLUMN_MOST ? COLUMN_MOST : r.chunk;
 	r.chunks = (r.rows + r.chunk - 1) / r.chunk;
 	return r;
 }
 
-/* Doubles of `sums` sums of every lane of every chunk */
+/* Doubles of `sums` sums of every channel of every chunk */
 static inline int64_t columns_parts(const struct columns *r, int sums)
 {
-	return r->n * r->chunks * sums * r->lanes;
+	return r->n * r->chunks * sums * r->c;
 }
 
-/* Voxels of lane l in the chunk of team t, over all n: v of [*v, end) in steps of per. Returns end. */
-DEVICE int64_t column_span(const struct columns *r, int64_t t, int64_t l, int64_t *v)
+/* Do WIDE neighbours of a value of this pitch (NULL: absent) lie side by side, all of them at multiples of 16 bytes? */
+static inline int columns_wide(const struct columns *r, const void *p, int64_t pitch)
 {
-	int64_t n = t / r->chunks, first = t % r->chunks * r->chunk, last = first + r->chunk;
+	int each = r->c % WIDE == 0 && pitch % WIDE == 0, dense = pitch == r->c && r->row % WIDE == 0 && r->vox * r->c % WIDE == 0;
 
-	*v = n * r->vox + first * r->per + l / r->c;
-	last = last < r->rows ? last * r->per : r->vox;
-	return n * r->vox + (last < r->vox ? last : r->vox);
+	return !p || ((uintptr_t)p % 16 == 0 && (each || dense));
+}
+
+/* For a map from x to y (NULL: neither is looked at) of all voxels as one n */
+static inline struct columns columns_map(int64_t vox, int64_t c, const void *x, int64_t xpitch, const void *y, int64_t ypitch)
+{
+	struct columns r = columns_of(1, vox, c);
+
+	r.whole = columns_wide(&r, x, xpitch) && columns_wide(&r, y, ypitch);
+	return r;
+}
+
+/* Are the elements of every spot of dense floats WIDE, and begin at a multiple of 16 bytes? */
+static inline int columns_floats(const struct columns *r, const float *p)
+{
+	return (uintptr_t)p % 16 == 0 && r->row % WIDE == 0 && r->vox * r->c % WIDE == 0;
+}
+
+/* Where a lane is: the voxel (of all n) and channel of its first element, how many elements it has there, and how many there are from that to the end
+   of its chunk */
+struct spot { int64_t v, left; int c, n, most; };
+
+/* The n of chunk t, its first voxel (of all n), and how many it has */
+DEVICE int64_t column_n(const struct columns *r, int64_t t)
+{
+	return (uint32_t)t / (uint32_t)r->chunks;
+}
+
+DEVICE int64_t column_first(const struct columns *r, int64_t t)
+{
+	const int64_t n = column_n(r, t);
+
+	return n * r->vox + (t - n * r->chunks) * r->chunk * r->per;
+}
+
+DEVICE int64_t column_voxels(const struct columns *r, int64_t t)
+{
+	const int64_t left = (column_n(r, t) + 1) * r->vox - column_first(r, t);
+
+	return left < r->chunk * r->per ? left : r->chunk * r->per;
+}
+
+/* Channels of the WIDE elements of lane l */
+DEVICE void column_channels(const struct columns *r, int64_t l, int64_t at[WIDE])
+{
+	int64_t c = (uint32_t)l * WIDE % (uint32_t)r->c;
+
+	EACH(j) {
+		at[j] = c;
+		c = c + 1 < r->c ? c + 1 : 0;
+	}
+}
+
+DEVICE void spot_fill(struct spot *s)
+{
+	s->n = s->left < s->most ? (int)s->left : s->most;
+}
+
+DEVICE struct spot spot_of(const struct columns *r, int64_t t, int64_t l)
+{
+	const uint32_t e = (uint32_t)l * WIDE, c = (uint32_t)r->c;
+	struct spot s;
+
+	s.v = column_first(r, t) + e / c, s.c = (int)(e % c);
+	s.left = column_voxels(r, t) * r->c - e;
+	s.most = r->row - e < WIDE ? (int)(r->row - e) : WIDE;
+	spot_fill(&s);
+	return s;
+}
+
+DEVICE void spot_next(const struct columns *r, struct spot *s)
+{
+	s->v += r->per, s->left -= r->row;
+	spot_fill(s);
+}
+
+/* Every lane of a team goes through its spots of chunk t. */
+#define SPOT_FOR(s, r, t) \
+	LANE_FOR(l_, 0, (r)->lanes) \
+		for (struct spot s = spot_of(r, t, l_); s.left > 0; spot_next(r, &s))
+
+/* The elements of a value at a spot; 0 beyond its end */
+DEVICE void spot_get(const struct columns *r, const struct spot *s, const void *p, int64_t pitch, float v[WIDE])
+{
+	if (r->whole) {
+		get_wide(p, s->v * pitch + s->c, v);
+	} else {
+		int64_t vox = s->v, c = s->c;
+
+		EACH(j) {
+			v[j] = j < s->n ? get(p, vox * pitch + c) : 0;
+			if (++c == r->c)
+				c = 0, vox++;
+		}
+	}
+}
+
+DEVICE void spot_put(const struct columns *r, const struct spot *s, void *p, int64_t pitch, const float v[WIDE])
+{
+	if (r->whole) {
+		put_wide(p, s->v * pitch + s->c, v);
+	} else {
+		int64_t vox = s->v, c = s->c;
+
+		EACH(j) {
+			if (j < s->n)
+				put(p, vox * pitch + c, v[j]);
+			if (++c == r->c)
+				c = 0, vox++;
+		}
+	}
+}
+
+/* p += v, or with `add` 0 p = v */
+DEVICE void spot_add(const struct columns *r, const struct spot *s, void *p, int64_t pitch, int add, float v[WIDE])
+{
+	if (add) {
+		float old[WIDE];
+
+		spot_get(r, s, p, pitch, old);
+		EACH(j)
+			v[j] += old[j];
+	}
+	spot_put(r, s, p, pitch, v);
+}
+
+/* What a voxel has one of, for every element; 0 beyond the end */
+DEVICE void spot_each(const struct columns *r, const struct spot *s, const float *p, float v[WIDE])
+{
+	int64_t vox = s->v, c = s->c;
+
+	if (r->whole && r->c % WIDE == 0) {
+		const float own = p[vox];
+
+		EACH(j)
+			v[j] = own;
+		return;
+	}
+	EACH(j) {
+		v[j] = j < s->n ? p[vox] : 0;
+		if (++c == r->c)
+			c = 0, vox++;
+	}
+}
+
+/* -- sums of a chunk, from its lanes': [k][row] in a team's own memory, an element's at (j, lane) -- */
+#define COLUMN_ROOM(name) TEAM_ARRAY(float, name, COLUMN_SUMS * COLUMN_ROW)
+
+/* The sum k of lane l; where a row is one voxel, however wide, that is already the chunk's. part: [chunk][sums][c] */
+DEVICE void column_keep(const struct columns *r, int64_t t, int64_t l, int k, int sums, const float sum[WIDE], float *room, double *part)
+{
+	EACH(j) {
+		if (r->per > 1)
+			room[k * COLUMN_ROW + j * TEAM + l] = sum[j];
+		else if (l * WIDE + j < r->c)
+			part[(t * sums + k) * r->c + l * WIDE + j] = (double)sum[j];
+	}
+}
+
+/* Sums of a channel over every `step`th voxel of a row from `first` on */
+DEVICE double column_stripe(const struct columns *r, const float *room, int k, int64_t c, int64_t first, int64_t step)
+{
+	double sum = 0;
+
+	for (int64_t i = first; i < r->per; i += step) {
+		const int64_t e = i * r->c + c;
+
+		sum += (double)room[k * COLUMN_ROW + e % WIDE * TEAM + e / WIDE];
+	}
+	return sum;
+}
+
+/* All lanes have kept theirs: a channel is first shared by several lanes, then their sums are added up. */
+DEVICE void column_settle(const struct columns *r, int64_t t, int sums, const float *room, double *part)
+{
+	TEAM_ARRAY(double, half, COLUMN_SUMS * TEAM);
+	const int64_t share = r->c <= TEAM / 2 ? TEAM / r->c : 1;
+
+	team_sync();
+	if (r->per > 1 && share == 1)
+		LANE_FOR(c, 0, r->c)
+			for (int k = 0; k < sums; k++)
+				part[(t * sums + k) * r->c + c] = column_stripe(r, room, k, c, 0, 1);
+	if (r->per == 1 || share == 1)
+		return;
+	LANE_FOR(i, 0, share * r->c)
+		for (int k = 0; k < sums; k++)
+			half[k * TEAM + i] = column_stripe(r, room, k, i % r->c, i / r->c, share);
+	team_sync();
+	LANE_FOR(c, 0, r->c)
+		for (int k = 0; k < sums; k++) {
+			double sum = 0;
+
+			for (int64_t i = 0; i < share; i++)
+				sum += half[k * TEAM + i * r->c + c];
+			part[(t * sums + k) * r->c + c] = sum;
+		}
 }
 
 #endif

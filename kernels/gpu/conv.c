@@ -1,7 +1,9 @@
 /* Convolutions through cuDNN (cudnn.h), those of 1x1x1 as matrix products through cuBLASLt (product.h), and what neither has by our own kernels
    (direct.c). A transposed convolution's forward is a convolution's data gradient and the other way round: `x` and `y` of cuDNN's shape are then
    our y and x. cuDNN has few engines for values in slices of wider ones, and few that write fp32 gradients of bf16 weights: where it has none,
-   dense copies and bf16 gradients are tried, in this order. What cuDNN cannot add to goes through scratch. */
+   dense copies and bf16 gradients are tried, in this order. A bias is added by the plan of a convolution (not of a transposed one: of a data
+   gradient cuDNN 9 has none), a gradient by its own plan to what is there; where there is no such plan, by another kernel, the gradient from
+   scratch. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,9 +17,9 @@
 
 enum { FORWARD, DATA, WEIGHTS, PASSES, LINE = 256 };
 
-/* What makes a pass: a product (the second one with a bias, or adding), a plan, or with neither the own kernels. dense: x and y through dense copies,
-   where they are slices */
-struct pass { struct product *product[2]; struct cudnn_conv *plan; int dense, half_dw; };
+/* What makes a pass: a product or a plan (the second one with a bias, or adding), or with neither the own kernels. dense: x and y through dense
+   copies, where they are slices */
+struct pass { struct product *product[2]; struct cudnn_conv *plan[2]; int dense, half_dw; };
 
 struct k_conv {
 	struct k_conv_geom g;
@@ -61,6 +63,18 @@ static enum cudnn_pass pass_of(const struct k_conv *c, int which)
 	return which == WEIGHTS ? CUDNN_PASS_WEIGHTS : (which == DATA) != c->g.transposed ? CUDNN_PASS_DATA : CUDNN_PASS_FORWARD;
 }
 
+/* The first one's with a bias, or adding to a value that is no copy; NULL: there is none */
+static struct cudnn_conv *second_plan(const struct k_conv *c, int which)
+{
+	const struct pass *p = &c->pass[which];
+	struct cudnn_shape s = shape_of(c, p);
+	struct err why;
+	int broken;
+
+	s.bias = which == FORWARD, s.add = which == DATA;
+	return (which == FORWARD ? c->g.transposed : p->dense) ? NULL : tune_conv(&s, pass_of(c, which), &broken, &why);
+}
+
 /* A plan, or none; -1 and an error: cuDNN does not start */
 static int make_plan(struct k_conv *c, int which, struct err *e)
 {
@@ -68,18 +82,20 @@ static int make_plan(struct k_conv *c, int which, struct err *e)
 	struct pass *p = &c->pass[which];
 	struct err why;
 
-	for (int half = 0; half <= (c->bf16 && which == WEIGHTS) && !p->plan; half++)
-		for (int dense = 0; dense <= wide && !p->plan; dense++) {
+	for (int half = 0; half <= (c->bf16 && which == WEIGHTS) && !p->plan[0]; half++)
+		for (int dense = 0; dense <= wide && !p->plan[0]; dense++) {
 			struct cudnn_shape s;
 
 			p->dense = dense, p->half_dw = half;
 			s = shape_of(c, p);
-			p->plan = tune_conv(&s, pass_of(c, which), &broken, &why);
+			p->plan[0] = tune_conv(&s, pass_of(c, which), &broken, &why);
 			if (broken)
 				return err_set(e, NULL, "%s", why.text);
 		}
-	if (!p->plan)
+	if (!p->plan[0])
 		p->dense = p->half_dw = 0;
+	else if (which != WEIGHTS)
+		p->plan[1] = second_plan(c, which);
 	return 0;
 }
 
@@ -151,7 +167,8 @@ static void report(const struct k_conv *c, int which)
 	if (gpu_asked("report"))
 		fprintf(stderr, "%s %lld -> %lld of %dx%dx%d step %d to %lldx%lldx%lld%s: %s%s%s\n", names[which], (long long)g->ic, (long long)g->oc, g->kernel[0],
 			g->kernel[1], g->kernel[2], g->stride[0], (long long)g->out[0], (long long)g->out[1], (long long)g->out[2], g->transposed ? ", transposed" : "",
-			p->product[0] ? "cuBLASLt" : p->plan ? "cuDNN" : "own", p->dense ? ", dense copies" : "", p->half_dw ? ", bf16 gradient" : "");
+			p->product[0] ? "cuBLASLt" : p->plan[0] ? "cuDNN" : "own", p->dense ? ", dense copies" : "",
+			p->half_dw ? ", bf16 gradient" : !p->plan[1] ? "" : which == FORWARD ? ", or with the bias" : ", or adding");
 }
 
 static int make_passes(struct k_conv *c, struct err *e)
@@ -182,7 +199,8 @@ void gpu_conv_free(struct k_conv *c)
 	if (!c)
 		return;
 	for (int i = 0; i < PASSES; i++)
-		cudnn_conv_free(c->pass[i].plan), product_free(c->pass[i].product[0]), product_free(c->pass[i].product[1]);
+		for (int j = 0; j < 2; j++)
+			cudnn_conv_free(c->pass[i].plan[j]), product_free(c->pass[i].product[j]);
 	gpu_release(c->w), gpu_release(c->bias);
 	free(c);
 }
@@ -200,9 +218,9 @@ static size_t workspace(const struct k_conv *c)
 	size_t most = 0;
 
 	for (int i = 0; i < PASSES; i++)
-		for (int j = 0; j < 3; j++) {
+		for (int j = 0; j < 2; j++) {
 			const struct pass *p = &c->pass[i];
-			size_t n = j < 2 ? p->product[j] ? product_workspace(p->product[j]) : 0 : p->plan ? cudnn_conv_workspace(p->plan) : 0;
+			size_t n = p->product[j] ? product_workspace(p->product[j]) : p->plan[j] ? cudnn_conv_workspace(p->plan[j]) : 0;
 
 			most = n > most ? n : most;
 		}
@@ -217,7 +235,7 @@ static struct room room_of(const struct k_conv *c, void *scratch)
 
 	r.work = (char *)up((size_t)scratch);
 	r.x = r.work + workspace(c);
-	r.y = r.x + (train && !p[DATA].product[0] ? up((size_t)(c->d.xvox * c->d.xp) * size_of(c)) : dense ?
+	r.y = r.x + (p[DATA].plan[0] && !p[DATA].plan[1] ? up((size_t)(c->d.xvox * c->d.xp) * size_of(c)) : dense ?
 		up((size_t)(c->d.xvox * c->g.ic) * size_of(c)) : 0);
 	r.dw = r.y + (dense ? up((size_t)(c->d.yvox * c->g.oc) * size_of(c)) : 0);
 	r.half = r.dw + (train && !p[WEIGHTS].product[0] ? up((size_t)weights(c) * 4) : 0);
@@ -251,8 +269,8 @@ static struct gpu_direct direct_of(const struct k_conv *c)
 	return d;
 }
 
-/* The own kernel of a pass; w: read, or of WEIGHTS written in fp32. What x and y are depends on the pass, too. */
-static int run_own(const struct k_conv *c, int which, const void *x, const void *w, const void *y, struct err *e)
+/* The own kernel of a pass; w: read, or of WEIGHTS written in fp32. What x and y are depends on the pass, too. add: to what is there */
+static int run_own(const struct k_conv *c, int which, const void *x, const void *w, const void *y, int add, struct err *e)
 {
 	const struct gpu_direct d = direct_of(c);
 	const void *small = c->g.transposed ? x : y, *large = c->g.transposed ? y : x;
@@ -260,8 +278,8 @@ static int run_own(const struct k_conv *c, int which, const void *x, const void 
 	if (which == WEIGHTS)
 		return gpu_check(own(c)->direct_weights(d, large, small, (float *)(uintptr_t)w), "convolution's weights", e);
 	if ((which == FORWARD) != c->g.transposed)
-		return gpu_check(own(c)->direct_shrink(d, large, w, (void *)(uintptr_t)small), "convolution", e);
-	return gpu_check(own(c)->direct_grow(d, small, w, (void *)(uintptr_t)large), "convolution", e);
+		return gpu_check(own(c)->direct_shrink(d, large, w, (void *)(uintptr_t)small, add), "convolution", e);
+	return gpu_check(own(c)->direct_grow(d, small, w, (void *)(uintptr_t)large, add), "convolution", e);
 }
 
 static int copy_rows(const struct k_conv *c, void *y, int64_t yp, const void *x, int64_t xp, int64_t vox, int64_t channels, int add, struct err *e)
@@ -270,44 +288,46 @@ static int copy_rows(const struct k_conv *c, void *y, int64_t yp, const void *x,
 }
 
 /* cuDNN's x, w, y of a plan, from ours */
-static int run_plan(const struct k_conv *c, struct cudnn_conv *plan, const void *x, const void *w, const void *y, const struct room *r, struct err *e)
+static int run_plan(const struct k_conv *c, struct cudnn_conv *plan, const void *x, const void *w, const void *y, const void *bias,
+	const struct room *r, struct err *e)
 {
-	return cudnn_conv_run(plan, c->g.transposed ? y : x, w, c->g.transposed ? x : y, r->work, e) ? -1 : gpu_check(0, "convolution", e);
+	return cudnn_conv_run(plan, c->g.transposed ? y : x, w, c->g.transposed ? x : y, bias, r->work, e) ? -1 : gpu_check(0, "convolution", e);
 }
 
-/* Can the plan be run on these, or has it none? */
-static int has_plan(const struct k_conv *c, const struct pass *p, const void *x, const void *w, const void *y)
+/* Is there a plan, and can it be run on these? */
+static int fits(const struct k_conv *c, const struct cudnn_conv *plan, const void *x, const void *w, const void *y)
 {
-	return p->plan && cudnn_conv_fits(p->plan, c->g.transposed ? y : x, w, c->g.transposed ? x : y);
+	return plan && cudnn_conv_fits(plan, c->g.transposed ? y : x, w, c->g.transposed ? x : y);
 }
 
-static int product_forward(struct k_conv *c, const void *x, const float *bias, void *y, const struct room *r, struct err *e)
+/* The bias in the type of y */
+static const void *bias_of(struct k_conv *c, const float *bias, struct err *e)
 {
-	const void *b = bias;
-
-	if (bias && c->bf16) {
-		if (gpu_check(own(c)->from_floats(c->bias, c->g.oc, bias, 1, c->g.oc, 0), "bias", e))
-			return -1;
-		b = c->bias;
-	}
-	return product_run(c->pass[FORWARD].product[bias ? 1 : 0], c->w, x, b, y, r->work, e) ? -1 : gpu_check(0, "product", e);
+	if (!c->bf16)
+		return bias;
+	return gpu_check(own(c)->from_floats(c->bias, c->g.oc, bias, 1, c->g.oc, 0), "bias", e) ? NULL : c->bias;
 }
 
 int gpu_conv_forward(struct k_conv *c, const void *x, const float *bias, void *y, void *scratch, struct err *e)
 {
 	const struct pass *p = &c->pass[FORWARD];
 	const struct room r = room_of(c, scratch);
-	const void *from = p->dense ? r.x : x;
+	const void *from = p->dense ? r.x : x, *b = NULL;
 	void *to = p->dense ? r.y : y;
+	struct cudnn_conv *plan = p->plan[bias && p->plan[1]];
 
+	if (bias && (p->product[0] || p->plan[1]) && !(b = bias_of(c, bias, e)))
+		return -1;
 	if (p->product[0])
-		return product_forward(c, x, bias, y, &r, e);
-	if (!has_plan(c, p, from, c->w, to)) {
-		if (run_own(c, FORWARD, x, c->w, y, e))
+		return product_run(p->product[bias ? 1 : 0], c->w, x, b, y, r.work, e) ? -1 : gpu_check(0, "product", e);
+	if (!fits(c, plan, from, c->w, to)) {
+		if (run_own(c, FORWARD, x, c->w, y, 0, e))
 			return -1;
-	} else if ((p->dense && copy_rows(c, r.x, c->g.ic, x, c->d.xp, c->d.xvox, c->g.ic, 0, e)) || run_plan(c, p->plan, from, c->w, to, &r, e) ||
+	} else if ((p->dense && copy_rows(c, r.x, c->g.ic, x, c->d.xp, c->d.xvox, c->g.ic, 0, e)) || run_plan(c, plan, from, c->w, to, b, &r, e) ||
 		   (p->dense && copy_rows(c, y, c->d.yp, r.y, c->g.oc, c->d.yvox, c->g.oc, 0, e))) {
 		return -1;
+	} else if (plan == p->plan[1]) {
+		return 0;
 	}
 	return bias ? gpu_check(own(c)->add_bias(y, c->d.yp, bias, c->d.yvox, c->g.oc), "bias", e) : 0;
 }
@@ -317,21 +337,16 @@ int gpu_conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_ad
 	const struct pass *p = &c->pass[DATA];
 	const struct room r = room_of(c, scratch);
 	const void *from = p->dense ? r.y : dy;
-	void *to = p->dense || dx_add ? r.x : dx;
-	int64_t pitch = c->d.xp;
+	struct cudnn_conv *plan = p->plan[dx_add && p->plan[1]];
+	void *to = p->dense || (dx_add && !p->plan[1]) ? r.x : dx;
 
 	if (p->product[0])
 		return product_run(p->product[dx_add ? 1 : 0], c->w, dy, NULL, dx, r.work, e) ? -1 : gpu_check(0, "product", e);
-	if (!has_plan(c, p, to, c->w, from)) {
-		to = dx_add ? r.x : dx;
-		if (run_own(c, DATA, to, c->w, dy, e))
-			return -1;
-	} else {
-		pitch = p->dense ? c->g.ic : pitch;
-		if ((p->dense && copy_rows(c, r.y, c->g.oc, dy, c->d.yp, c->d.yvox, c->g.oc, 0, e)) || run_plan(c, p->plan, to, c->w, from, &r, e))
-			return -1;
-	}
-	return to == dx ? 0 : copy_rows(c, dx, c->d.xp, to, pitch, c->d.xvox, c->g.ic, dx_add, e);
+	if (!fits(c, plan, to, c->w, from))
+		return run_own(c, DATA, dx, c->w, dy, dx_add, e);
+	if ((p->dense && copy_rows(c, r.y, c->g.oc, dy, c->d.yp, c->d.yvox, c->g.oc, 0, e)) || run_plan(c, plan, to, c->w, from, NULL, &r, e))
+		return -1;
+	return to == dx ? 0 : copy_rows(c, dx, c->d.xp, to, p->dense ? c->g.ic : c->d.xp, c->d.xvox, c->g.ic, dx_add, e);
 }
 
 /* dw in r->dw, fp32 [a][taps][b] */
@@ -341,12 +356,12 @@ static int plan_weights(struct k_conv *c, const void *x, const void *dy, const s
 	const void *from = p->dense ? r->x : x, *back = p->dense ? r->y : dy;
 	char *to = p->half_dw ? r->half : r->dw;
 
-	if (!has_plan(c, p, from, to, back))
-		return run_own(c, WEIGHTS, x, r->dw, dy, e);
+	if (!fits(c, p->plan[0], from, to, back))
+		return run_own(c, WEIGHTS, x, r->dw, dy, 0, e);
 	if (p->dense && (copy_rows(c, r->x, c->g.ic, x, c->d.xp, c->d.xvox, c->g.ic, 0, e) || copy_rows(c, r->y, c->g.oc, dy, c->d.yp,
 		c->d.yvox, c->g.oc, 0, e)))
 		return -1;
-	if (run_plan(c, p->plan, from, to, back, r, e))
+	if (run_plan(c, p->plan[0], from, to, back, NULL, r, e))
 		return -1;
 	return p->half_dw ? gpu_check(own(c)->to_floats((float *)r->dw, to, weights(c), 1, weights(c)), "conversion", e) : 0;
 }

@@ -1,6 +1,7 @@
 #include "kernels/gpu/cudnn.h"
 
 #include <cudnn_graph.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 enum { DIMS = 5, ENGINES = 32, OWNED = 64, ALIGNED = 16 };
 static const int64_t MOST_WORKSPACE = (int64_t)4 << 30;
-enum { UID_X = 'x', UID_W = 'w', UID_Y = 'y' };
+enum { UID_X = 'x', UID_W = 'w', UID_Y = 'y', UID_BIAS = 'b', UID_SUM = 's' };
 
 struct cudnn_conv {
 	struct cudnn_shape s;
@@ -115,17 +116,21 @@ static int64_t alignment(cudnnDataType_t type, int64_t c, int64_t pitch)
 	return bytes;
 }
 
-static cudnnBackendDescriptor_t tensor(struct maker *m, int64_t uid, cudnnDataType_t type, const int64_t dims[DIMS], int64_t pitch)
+/* align 0: as its pitch has it; below 0: it is between two operations and never in memory */
+static cudnnBackendDescriptor_t tensor(struct maker *m, int64_t uid, cudnnDataType_t type, const int64_t dims[DIMS], int64_t pitch, int64_t align)
 {
 	int64_t stride[DIMS] = {dims[2] * dims[3] * dims[4] * pitch, 1, dims[3] * dims[4] * pitch, dims[4] * pitch, pitch};
-	int64_t align = alignment(type, dims[1], pitch);
+	const bool between = align < 0;
 	cudnnBackendDescriptor_t d = make(m, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
 
+	align = align > 0 ? align : alignment(type, dims[1], pitch);
 	set(m, d, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &uid);
 	set(m, d, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
 	set(m, d, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, DIMS, dims);
 	set(m, d, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, DIMS, stride);
 	set(m, d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &align);
+	if (between)
+		set(m, d, CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, 1, &between);
 	return done(m, d);
 }
 
@@ -159,27 +164,49 @@ static const struct { cudnnBackendDescriptorType_t type; cudnnBackendAttributeNa
 		CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA},
 };
 
+/* y = sum + bias */
+static cudnnBackendDescriptor_t add_bias(struct maker *m, const struct cudnn_shape *s, cudnnDataType_t type, cudnnBackendDescriptor_t sum,
+	cudnnBackendDescriptor_t y)
+{
+	const int64_t dims[DIMS] = {1, s->k, 1, 1, 1};
+	const cudnnPointwiseMode_t mode = CUDNN_POINTWISE_ADD;
+	const cudnnDataType_t compute = CUDNN_DATA_FLOAT;
+	cudnnBackendDescriptor_t bias = tensor(m, UID_BIAS, type, dims, s->k, (int64_t)size_of(type)), add = make(m, CUDNN_BACKEND_POINTWISE_DESCRIPTOR), op;
+
+	set(m, add, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
+	set(m, add, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &compute);
+	done(m, add);
+	op = make(m, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
+	set(m, op, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &add);
+	set(m, op, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &sum);
+	set(m, op, CUDNN_ATTR_OPERATION_POINTWISE_BDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &bias);
+	set(m, op, CUDNN_ATTR_OPERATION_POINTWISE_YDESC, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &y);
+	return done(m, op);
+}
+
 static cudnnBackendDescriptor_t graph_of(struct maker *m, const struct cudnn_shape *s, enum cudnn_pass pass)
 {
 	const int64_t x[DIMS] = {s->n, s->c, s->x[0], s->x[1], s->x[2]}, y[DIMS] = {s->n, s->k, s->y[0], s->y[1], s->y[2]};
 	const int64_t w[DIMS] = {s->k, s->c, s->kernel[0], s->kernel[1], s->kernel[2]};
 	cudnnDataType_t type = s->bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT, wtype = pass == CUDNN_PASS_WEIGHTS && !s->half_dw ? CUDNN_DATA_FLOAT : type;
-	float alpha = 1, beta = 0;
-	cudnnBackendDescriptor_t dx = tensor(m, UID_X, type, x, s->xpitch), dw = tensor(m, UID_W, wtype, w, s->c);
-	cudnnBackendDescriptor_t dy = tensor(m, UID_Y, type, y, s->ypitch);
-	cudnnBackendDescriptor_t conv = convolution(m, s), op = make(m, passes[pass].type), graph;
+	float alpha = 1, beta = s->add ? 1 : 0;
+	cudnnBackendDescriptor_t dx = tensor(m, UID_X, type, x, s->xpitch, 0), dw = tensor(m, UID_W, wtype, w, s->c, 0);
+	cudnnBackendDescriptor_t dy = tensor(m, UID_Y, type, y, s->ypitch, 0), sum = s->bias ? tensor(m, UID_SUM, CUDNN_DATA_FLOAT, y, s->k, -1) : dy;
+	cudnnBackendDescriptor_t conv = convolution(m, s), op[2] = {make(m, passes[pass].type)}, graph;
 
-	set(m, op, passes[pass].conv, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &conv);
-	set(m, op, passes[pass].x, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &dx);
-	set(m, op, passes[pass].w, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &dw);
-	set(m, op, passes[pass].y, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &dy);
-	set(m, op, passes[pass].alpha, CUDNN_TYPE_FLOAT, 1, &alpha);
-	set(m, op, passes[pass].beta, CUDNN_TYPE_FLOAT, 1, &beta);
-	done(m, op);
+	set(m, op[0], passes[pass].conv, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &conv);
+	set(m, op[0], passes[pass].x, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &dx);
+	set(m, op[0], passes[pass].w, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &dw);
+	set(m, op[0], passes[pass].y, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &sum);
+	set(m, op[0], passes[pass].alpha, CUDNN_TYPE_FLOAT, 1, &alpha);
+	set(m, op[0], passes[pass].beta, CUDNN_TYPE_FLOAT, 1, &beta);
+	done(m, op[0]);
+	if (s->bias)
+		op[1] = add_bias(m, s, type, sum, dy);
 	graph = make(m, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
 	if (!device)
 		set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
-	set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &op);
+	set(m, graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, s->bias ? 2 : 1, op);
 	return done(m, graph);
 }
 
@@ -303,15 +330,15 @@ int cudnn_conv_fits(const struct cudnn_conv *c, const void *x, const void *w, co
 	return !((uintptr_t)x % (uintptr_t)c->align[0] || (uintptr_t)w % (uintptr_t)c->align[1] || (uintptr_t)y % (uintptr_t)c->align[2]);
 }
 
-int cudnn_conv_run(struct cudnn_conv *c, const void *x, const void *w, const void *y, void *workspace, struct err *e)
+int cudnn_conv_run(struct cudnn_conv *c, const void *x, const void *w, const void *y, const void *bias, void *workspace, struct err *e)
 {
-	const void *data[] = {x, w, y};
-	const int64_t uid[] = {UID_X, UID_W, UID_Y};
+	const void *data[] = {x, w, y, bias};
+	const int64_t uid[] = {UID_X, UID_W, UID_Y, UID_BIAS}, n = c->s.bias ? 4 : 3;
 	struct maker m = {.bad = CUDNN_STATUS_SUCCESS};
 	cudnnBackendDescriptor_t pack = make(&m, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
 
-	set(&m, pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3, data);
-	set(&m, pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 3, uid);
+	set(&m, pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n, data);
+	set(&m, pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n, uid);
 	set(&m, pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);
 	done(&m, pack);
 	if (m.bad == CUDNN_STATUS_SUCCESS)

@@ -39,7 +39,7 @@ DEVICE int64_t direct_small(const struct gpu_direct *g, int64_t v, int64_t tap)
 	return d < 0 || h < 0 || w < 0 ? -1 : ((v / g->large[2] / g->large[1] / g->large[0] * g->small[0] + d) * g->small[1] + h) * g->small[2] + w;
 }
 
-KERNEL(direct_shrink, (struct gpu_direct g, const void *x, const void *w, void *y), (g, x, w, y), items(g.svox * g.a))
+KERNEL(direct_shrink, (struct gpu_direct g, const void *x, const void *w, void *y, int add), (g, x, w, y, add), items(g.svox * g.a))
 {
 	ITEM_FOR(i, g.svox * g.a) {
 		int64_t v = i / g.a, a = i % g.a;
@@ -51,11 +51,11 @@ KERNEL(direct_shrink, (struct gpu_direct g, const void *x, const void *w, void *
 			for (int64_t b = 0; from >= 0 && b < g.b; b++)
 				sum += get(x, from * g.lp + b) * get(w, (a * g.taps + t) * g.b + b);
 		}
-		put(y, v * g.sp + a, sum);
+		put(y, v * g.sp + a, add ? get(y, v * g.sp + a) + sum : sum);
 	}
 }
 
-KERNEL(direct_grow, (struct gpu_direct g, const void *y, const void *w, void *x), (g, y, w, x), items(g.lvox * g.b))
+KERNEL(direct_grow, (struct gpu_direct g, const void *y, const void *w, void *x, int add), (g, y, w, x, add), items(g.lvox * g.b))
 {
 	ITEM_FOR(i, g.lvox * g.b) {
 		int64_t v = i / g.b, b = i % g.b;
@@ -67,7 +67,7 @@ KERNEL(direct_grow, (struct gpu_direct g, const void *y, const void *w, void *x)
 			for (int64_t a = 0; from >= 0 && a < g.a; a++)
 				sum += get(y, from * g.sp + a) * get(w, (a * g.taps + t) * g.b + b);
 		}
-		put(x, v * g.lp + b, sum);
+		put(x, v * g.lp + b, add ? get(x, v * g.lp + b) + sum : sum);
 	}
 }
 

@@ -1,35 +1,60 @@
 /* Copies and products of elements: slices of a concatenation, dropout, gates, the nearest labels. Shapes as in kernels/backend.h. */
-#include "kernels/backend.h"
+#include "kernels/gpu/columns.h"
+#include "kernels/gpu/kernels.h"
 #include "kernels/gpu/philox.h"
 
-KERNEL(slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add),
-	(y, ypitch, x, xpitch, vox, c, add), items(vox * c))
+/* Bytes an element: reads x once (and y, where it is added to), writes y. */
+COLUMN_KERNEL(slice_spots, (struct columns r, void *y, int64_t ypitch, const void *x, int64_t xpitch, int add), (r, y, ypitch, x, xpitch, add),
+	r.chunks)
 {
-	ITEM_FOR(i, vox * c) {
-		int64_t v = i / c, k = i - v * c;
-		int64_t to = v * ypitch + k;
-		float t = get(x, v * xpitch + k);
+	TEAM_FOR(t, r.chunks)
+		SPOT_FOR(s, &r, t) {
+			float v[WIDE];
 
-		put(y, to, add ? get(y, to) + t : t);
+			spot_get(&r, &s, x, xpitch, v);
+			spot_add(&r, &s, y, ypitch, add, v);
+		}
+}
+
+int G(slice)(void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)
+{
+	return slice_spots(columns_map(vox, c, x, xpitch, y, ypitch), y, ypitch, x, xpitch, add);
+}
+
+/* Factors of WIDE elements from element `at` on: four share the four words of one block. */
+DEVICE void drop_factors(const struct k_drop *g, int64_t at, float f[WIDE])
+{
+	uint32_t w[4] = {0};
+
+	EACH(j) {
+		if (at % 4) {
+			f[j] = drop_at(g, at + j);
+		} else {
+			if (j % 4 == 0)
+				philox(g, (uint32_t)((at + j) / 4), w);
+			f[j] = drop_factor(g, w[j % 4]);
+		}
 	}
 }
 
-/* Four elements with the four words of one block */
-KERNEL(drop, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add),
-	(g, x, xpitch, y, ypitch, vox, c, add), items((vox * c + 3) / 4))
+COLUMN_KERNEL(drop_spots, (struct columns r, struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add),
+	(r, g, x, xpitch, y, ypitch, add), r.chunks)
 {
-	ITEM_FOR(b, (vox * c + 3) / 4) {
-		uint32_t w[4];
+	TEAM_FOR(t, r.chunks)
+		SPOT_FOR(s, &r, t) {
+			float v[WIDE], f[WIDE];
 
-		philox(&g, (uint32_t)b, w);
-		for (int j = 0; j < 4 && b * 4 + j < vox * c; j++) {
-			int64_t v = (b * 4 + j) / c, k = b * 4 + j - v * c;
-			float t = get(x, v * xpitch + k) * drop_factor(&g, w[j]);
-			int64_t to = v * ypitch + k;
-
-			put(y, to, add ? get(y, to) + t : t);
+			spot_get(&r, &s, x, xpitch, v);
+			drop_factors(&g, s.v * r.c + s.c, f);
+			EACH(j)
+				v[j] *= f[j];
+			spot_add(&r, &s, y, ypitch, add, v);
 		}
-	}
+}
+
+int G(drop)(struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)
+{
+	return drop_spots(columns_map(vox, c, x, xpitch, y, ypitch), g, x, xpitch, y, ypitch, add);
 }
 
 /* Voxels of a span share their draws, a channel each. */
@@ -55,14 +80,27 @@ KERNEL(drop_alpha, (struct k_drop g, const void *x, int64_t xpitch, void *y, int
 	}
 }
 
-KERNEL(gate, (const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch, int64_t vox, int64_t c), (x, xpitch, g, y, ypitch, vox, c),
-	items(vox * c))
+COLUMN_KERNEL(gate_spots, (struct columns r, const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch), (r, x, xpitch, g, y, ypitch),
+	r.chunks)
 {
-	ITEM_FOR(i, vox * c) {
-		int64_t v = i / c, k = i - v * c;
+	TEAM_FOR(t, r.chunks)
+		SPOT_FOR(s, &r, t) {
+			int64_t vox = s.v, c = s.c;
+			float v[WIDE];
 
-		put(y, v * ypitch + k, get(x, v * xpitch + k) * get(g, v));
-	}
+			spot_get(&r, &s, x, xpitch, v);
+			EACH(j) {
+				v[j] *= j < s.n ? get(g, vox) : 0;
+				if (++c == r.c)
+					c = 0, vox++;
+			}
+			spot_put(&r, &s, y, ypitch, v);
+		}
+}
+
+int G(gate)(const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch, int64_t vox, int64_t c)
+{
+	return gate_spots(columns_map(vox, c, x, xpitch, y, ypitch), x, xpitch, g, y, ypitch);
 }
 
 KERNEL(gate_back, (const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add,
@@ -85,48 +123,103 @@ KERNEL(gate_back, (const void *dy, int64_t ypitch, const void *x, int64_t xpitch
 	}
 }
 
-KERNEL(merge, (struct k_merge g, const void *x, void *y), (g, x, y), items(g.n * g.c * g.size[0] * g.size[1] * g.size[2]))
+/* Patch merging: a lane's `step` channels are WIDE that can be read at once, or one. */
+KERNEL(merge_parts, (struct k_merge g, int step, const void *x, void *y), (g, step, x, y),
+	items(g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step))
 {
-	int64_t half[3] = {g.size[0] / 2, g.size[1] / 2, g.size[2] / 2};
+	const uint32_t half[2] = {(uint32_t)g.size[1] / 2, (uint32_t)g.size[2] / 2}, parts = (uint32_t)(g.c / step);
 
-	ITEM_FOR(i, g.n * g.c * g.size[0] * g.size[1] * g.size[2]) {
-		int64_t k = i % g.c, part = i / g.c % 8, v = i / g.c / 8, w = v % half[2], h = v / half[2] % half[1], nd = v / half[2] / half[1];
-		int bits = g.order[part];
+	ITEM_FOR(i, g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step) {
+		const int64_t k = i % parts * step, part = i / parts % 8, v = i / parts / 8;
+		const int64_t w = v % half[1], h = v / half[1] % half[0], nd = v / half[1] / half[0];
+		const int bits = g.order[part];
+		float u[WIDE];
 
 		/* n and d together: every n has a whole number of blocks along d */
-		put(y, i, get(x, (((2 * nd + (bits >> 2 & 1)) * g.size[1] + 2 * h + (bits >> 1 & 1)) * g.size[2] + 2 * w + (bits & 1)) * g.c + k));
+		get_some(x, (((2 * nd + (bits >> 2 & 1)) * g.size[1] + 2 * h + (bits >> 1 & 1)) * g.size[2] + 2 * w + (bits & 1)) * g.c + k, step, 1, u);
+		put_some(y, i * step, step, 1, u);
 	}
+}
+
+int G(merge)(struct k_merge g, const void *x, void *y)
+{
+	return G(merge_parts)(g, wide_rows(x, g.c) && wide_rows(y, g.c) ? WIDE : 1, x, y);
 }
 
 /* A voxel's gradient: of all parts that took it. */
-KERNEL(merge_back, (struct k_merge g, const void *dy, void *dx, int add), (g, dy, dx, add), items(g.n * g.c * g.size[0] * g.size[1] * g.size[2]))
+KERNEL(merge_parts_back, (struct k_merge g, int step, const void *dy, void *dx, int add), (g, step, dy, dx, add),
+	items(g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step))
 {
-	int64_t half[3] = {g.size[0] / 2, g.size[1] / 2, g.size[2] / 2};
+	const uint32_t size[2] = {(uint32_t)g.size[1], (uint32_t)g.size[2]}, parts = (uint32_t)(g.c / step);
 
-	ITEM_FOR(i, g.n * g.c * g.size[0] * g.size[1] * g.size[2]) {
-		int64_t k = i % g.c, v = i / g.c, w = v % g.size[2], h = v / g.size[2] % g.size[1], nd = v / g.size[2] / g.size[1];
-		int64_t block = (nd / 2 * half[1] + h / 2) * half[2] + w / 2;
-		int own = (int)(4 * (nd & 1) + 2 * (h & 1) + (w & 1));
-		float sum = add ? get(dx, i) : 0;
+	ITEM_FOR(i, g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step) {
+		const int64_t k = i % parts * step, v = i / parts, w = v % size[1], h = v / size[1] % size[0], nd = v / size[1] / size[0];
+		const int64_t block = (nd / 2 * (size[0] / 2) + h / 2) * (size[1] / 2) + w / 2;
+		const int own = (int)(4 * (nd & 1) + 2 * (h & 1) + (w & 1));
+		float sum[WIDE] = {0}, u[WIDE];
 
-		for (int part = 0; part < 8; part++)
-			if (g.order[part] == own)
-				sum += get(dy, (block * 8 + part) * g.c + k);
-		put(dx, i, sum);
+		if (add)
+			get_some(dx, i * step, step, 1, sum);
+		for (int part = 0; part < 8; part++) {
+			if (g.order[part] != own)
+				continue;
+			get_some(dy, (block * 8 + part) * g.c + k, step, 1, u);
+			EACH(j)
+				sum[j] += u[j];
+		}
+		put_some(dx, i * step, step, 1, sum);
 	}
 }
 
-KERNEL(to_floats, (float *y, const void *x, int64_t xpitch, int64_t vox, int64_t c), (y, x, xpitch, vox, c), items(vox * c))
+int G(merge_back)(struct k_merge g, const void *dy, void *dx, int add)
 {
-	ITEM_FOR(i, vox * c)
-		y[i] = get(x, i / c * xpitch + i % c);
+	return G(merge_parts_back)(g, wide_rows(dy, g.c) && wide_rows(dx, g.c) ? WIDE : 1, dy, dx, add);
 }
 
-KERNEL(from_floats, (void *y, int64_t ypitch, const float *x, int64_t vox, int64_t c, int add), (y, ypitch, x, vox, c, add), items(vox * c))
+/* y dense: the elements of a spot are neighbours there. */
+COLUMN_KERNEL(to_floats_spots, (struct columns r, float *y, const void *x, int64_t xpitch), (r, y, x, xpitch), r.chunks)
 {
-	ITEM_FOR(i, vox * c) {
-		int64_t to = i / c * ypitch + i % c;
+	TEAM_FOR(t, r.chunks)
+		SPOT_FOR(s, &r, t) {
+			float v[WIDE], *to = y + s.v * r.c + s.c;
 
-		put(y, to, add ? get(y, to) + x[i] : x[i]);
-	}
+			spot_get(&r, &s, x, xpitch, v);
+			for (int k = 0; k < WIDE && r.whole; k += 4)
+				put_floats(to + k, v + k);
+			EACH(j)
+				if (!r.whole && j < s.n)
+					to[j] = v[j];
+		}
+}
+
+int G(to_floats)(float *y, const void *x, int64_t xpitch, int64_t vox, int64_t c)
+{
+	struct columns r = columns_map(vox, c, x, xpitch, NULL, c);
+
+	r.whole = r.whole && columns_floats(&r, y);
+	return to_floats_spots(r, y, x, xpitch);
+}
+
+COLUMN_KERNEL(from_floats_spots, (struct columns r, void *y, int64_t ypitch, const float *x, int add), (r, y, ypitch, x, add), r.chunks)
+{
+	TEAM_FOR(t, r.chunks)
+		SPOT_FOR(s, &r, t) {
+			const float *from = x + s.v * r.c + s.c;
+			float v[WIDE] = {0};
+
+			for (int k = 0; k < WIDE && r.whole; k += 4)
+				get_floats(from + k, v + k);
+			EACH(j)
+				if (!r.whole && j < s.n)
+					v[j] = from[j];
+			spot_add(&r, &s, y, ypitch, add, v);
+		}
+}
+
+int G(from_floats)(void *y, int64_t ypitch, const float *x, int64_t vox, int64_t c, int add)
+{
+	struct columns r = columns_map(vox, c, NULL, c, y, ypitch);
+
+	r.whole = r.whole && columns_floats(&r, x);
+	return from_floats_spots(r, y, ypitch, x, add);
 }

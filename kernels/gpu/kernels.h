@@ -33,8 +33,8 @@
 	F(int, attention_bwd, (const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch)) \
 	F(int, pack, (const float *w, void *to, int64_t a, int64_t b, int64_t taps)) \
 	F(int, unpack, (const float *from, float *dw, int64_t a, int64_t b, int64_t taps)) \
-	F(int, direct_shrink, (struct gpu_direct g, const void *x, const void *w, void *y)) \
-	F(int, direct_grow, (struct gpu_direct g, const void *y, const void *w, void *x)) \
+	F(int, direct_shrink, (struct gpu_direct g, const void *x, const void *w, void *y, int add)) \
+	F(int, direct_grow, (struct gpu_direct g, const void *y, const void *w, void *x, int add)) \
 	F(int, direct_weights, (struct gpu_direct g, const void *x, const void *y, float *dw)) \
 	F(int, add_bias, (void *y, int64_t pitch, const float *bias, int64_t vox, int64_t c)) \
 	F(size_t, column_bytes, (int64_t vox, int64_t c)) \

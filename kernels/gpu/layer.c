@@ -1,72 +1,130 @@
-/* Layer normalisation: a warp to a voxel, its lanes to the channels (kernels/backend.h). */
+/* Layer normalisation: a group of lanes to a voxel, WIDE channels to a lane (kernels/backend.h). */
 #include "kernels/gpu/columns.h"
 #include "kernels/gpu/kernels.h"
 
-KERNEL(layer, (struct k_layer g, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd),
-	(g, x, gamma, beta, y, mean, rstd), rows(g.vox))
+/* Lanes to a voxel: as many as have work */
+static inline int group_of(int64_t c)
 {
-	ROW_FOR(v, g.vox) {
-		float m = 0, s = 0;
+	int w = 1;
 
-		LINE_FOR(i, 0, g.c)
-			m += get(x, v * g.c + i);
-		m = warp_sum(m) / (float)g.c;
-		LINE_FOR(i, 0, g.c) {
-			float d = get(x, v * g.c + i) - m;
+	while (w < WARP && w * WIDE < c)
+		w *= 2;
+	return w;
+}
 
-			s += d * d;
+DEVICE int part_of(int64_t c, int64_t k)
+{
+	return c - k * WIDE < WIDE ? (int)(c - k * WIDE) : WIDE;
+}
+
+/* Reads x once (from then on it is in the cache), writes y. whole: WIDE channels are read at once */
+KERNEL(layer_rows, (struct k_layer g, int w, int whole, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd),
+	(g, w, whole, x, gamma, beta, y, mean, rstd), items(g.vox * w))
+{
+	const int64_t parts = (g.c + WIDE - 1) / WIDE;
+
+	GROUP_FOR(v, g.vox, w) {
+		float m = 0, s = 0, u[WIDE];
+
+		MEMBER_FOR(k, 0, parts, w) {
+			get_some(x, v * g.c + k * WIDE, part_of(g.c, k), whole, u);
+			EACH(j)
+				m += u[j];
 		}
-		s = 1 / sqrtf(warp_sum(s) / (float)g.c + g.eps);
-		LINE_FOR(i, 0, g.c)
-			put(y, v * g.c + i, (get(x, v * g.c + i) - m) * s * (gamma ? gamma[i] : 1) + (beta ? beta[i] : 0));
-		if (mean && FIRST_OF_WARP)
+		m = group_sum(m, w) / (float)g.c;
+		MEMBER_FOR(k, 0, parts, w) {
+			get_some(x, v * g.c + k * WIDE, part_of(g.c, k), whole, u);
+			EACH(j)
+				s += j < part_of(g.c, k) ? (u[j] - m) * (u[j] - m) : 0;
+		}
+		s = 1 / sqrtf(group_sum(s, w) / (float)g.c + g.eps);
+		MEMBER_FOR(k, 0, parts, w) {
+			const int n = part_of(g.c, k);
+
+			get_some(x, v * g.c + k * WIDE, n, whole, u);
+			EACH(j)
+				if (j < n)
+					u[j] = (u[j] - m) * s * (gamma ? gamma[k * WIDE + j] : 1) + (beta ? beta[k * WIDE + j] : 0);
+			put_some(y, v * g.c + k * WIDE, n, whole, u);
+		}
+		if (mean && FIRST_OF_GROUP(w))
 			mean[v] = m;
-		if (rstd && FIRST_OF_WARP)
+		if (rstd && FIRST_OF_GROUP(w))
 			rstd[v] = s;
 	}
 }
 
-/* With u = (x - mean) rstd, t = gamma dy: dx = rstd (t - mean(t) - u mean(t u)) */
-KERNEL(layer_back, (struct k_layer g, const void *dy, const void *x, const float *gamma, const float *mean, const float *rstd, void *dx, int add),
-	(g, dy, x, gamma, mean, rstd, dx, add), rows(g.vox))
+/* Part k of a voxel's gamma dy and of u = (x - mean) rstd, both 0 beyond its end */
+DEVICE void layer_part(const struct k_layer *g, int64_t v, int64_t k, int whole, const void *dy, const void *x, const float *gamma, float m, float s,
+	float w[WIDE], float u[WIDE])
 {
-	ROW_FOR(v, g.vox) {
-		float m = mean[v], s = rstd[v], t = 0, tu = 0;
+	const int n = part_of(g->c, k);
 
-		LINE_FOR(i, 0, g.c) {
-			float w = get(dy, v * g.c + i) * (gamma ? gamma[i] : 1);
+	get_some(dy, v * g->c + k * WIDE, n, whole, w);
+	get_some(x, v * g->c + k * WIDE, n, whole, u);
+	EACH(j) {
+		w[j] *= gamma && j < n ? gamma[k * WIDE + j] : 1;
+		u[j] = (u[j] - m) * s;
+	}
+}
 
-			t += w;
-			tu += w * (get(x, v * g.c + i) - m) * s;
+/* With u = (x - mean) rstd, t = gamma dy: dx = rstd (t - mean(t) - u mean(t u)). Reads dy and x once, writes dx. */
+KERNEL(layer_back, (struct k_layer g, int lanes, int whole, const void *dy, const void *x, const float *gamma, const float *mean, const float *rstd,
+	void *dx, int add), (g, lanes, whole, dy, x, gamma, mean, rstd, dx, add), items(g.vox * lanes))
+{
+	const int64_t parts = (g.c + WIDE - 1) / WIDE;
+
+	GROUP_FOR(v, g.vox, lanes) {
+		float m = mean[v], s = rstd[v], t = 0, tu = 0, w[WIDE], u[WIDE], old[WIDE] = {0};
+
+		MEMBER_FOR(k, 0, parts, lanes) {
+			layer_part(&g, v, k, whole, dy, x, gamma, m, s, w, u);
+			EACH(j) {
+				t += w[j];
+				tu += w[j] * u[j];
+			}
 		}
-		t = warp_sum(t) / (float)g.c, tu = warp_sum(tu) / (float)g.c;
-		LINE_FOR(i, 0, g.c) {
-			float w = get(dy, v * g.c + i) * (gamma ? gamma[i] : 1), u = (get(x, v * g.c + i) - m) * s, d = (w - t - u * tu) * s;
-			int64_t to = v * g.c + i;
-
-			put(dx, to, add ? get(dx, to) + d : d);
+		t = group_sum(t, lanes) / (float)g.c, tu = group_sum(tu, lanes) / (float)g.c;
+		MEMBER_FOR(k, 0, parts, lanes) {
+			layer_part(&g, v, k, whole, dy, x, gamma, m, s, w, u);
+			if (add)
+				get_some(dx, v * g.c + k * WIDE, part_of(g.c, k), whole, old);
+			EACH(j)
+				w[j] = (w[j] - t - u[j] * tu) * s + old[j];
+			put_some(dx, v * g.c + k * WIDE, part_of(g.c, k), whole, w);
 		}
 	}
 }
 
-/* part [chunk][2][lanes]: sums of dy u and of dy, or with x NULL of dy alone */
-KERNEL(column_sums, (struct columns r, const void *dy, int64_t pitch, const void *x, const float *mean, const float *rstd, double *part),
+/* part [chunk][2][c]: sums of dy u and of dy, or with x NULL of dy alone. Reads dy (and x) once. */
+COLUMN_KERNEL(column_sums, (struct columns r, const void *dy, int64_t pitch, const void *x, const float *mean, const float *rstd, double *part),
 	(r, dy, pitch, x, mean, rstd, part), r.chunks)
 {
-	TEAM_FOR(t, r.chunks)
+	TEAM_FOR(t, r.chunks) {
+		COLUMN_ROOM(room);
+
 		LANE_FOR(l, 0, r.lanes) {
-			int64_t v, end = column_span(&r, t, l, &v), c = l % r.c;
-			double a = 0, b = 0;
+			float a[WIDE] = {0}, b[WIDE] = {0};
 
-			for (; v < end; v += r.per) {
-				float d = get(dy, v * pitch + c);
+			for (struct spot s = spot_of(&r, t, l); s.left > 0; spot_next(&r, &s)) {
+				float d[WIDE], u[WIDE] = {0}, m[WIDE] = {0}, k[WIDE] = {0};
 
-				a += x ? (double)(d * (get(x, v * r.c + c) - mean[v]) * rstd[v]) : 0;
-				b += (double)d;
+				spot_get(&r, &s, dy, pitch, d);
+				if (x) {
+					spot_get(&r, &s, x, r.c, u);
+					spot_each(&r, &s, mean, m);
+					spot_each(&r, &s, rstd, k);
+				}
+				EACH(j) {
+					a[j] += x ? d[j] * (u[j] - m[j]) * k[j] : 0;
+					b[j] += d[j];
+				}
 			}
-			part[t * 2 * r.lanes + l] = a;
-			part[(t * 2 + 1) * r.lanes + l] = b;
+			column_keep(&r, t, l, 0, 2, a, room, part);
+			column_keep(&r, t, l, 1, 2, b, room, part);
 		}
+		column_settle(&r, t, 2, room, part);
+	}
 }
 
 /* The parts' sums added to first and second (NULL: not wanted); a team each channel. */
@@ -75,11 +133,9 @@ KERNEL(column_fold, (struct columns r, const double *part, float *first, float *
 	TEAM_FOR(c, r.c) {
 		double a = 0, b = 0;
 
-		LANE_FOR(i, 0, r.chunks * r.per) {
-			int64_t at = i / r.per * 2 * r.lanes + i % r.per * r.c + c;
-
-			a += part[at];
-			b += part[at + r.lanes];
+		LANE_FOR(i, 0, r.chunks) {
+			a += part[i * 2 * r.c + c];
+			b += part[(i * 2 + 1) * r.c + c];
 		}
 		a = team_sum(a), b = team_sum(b);
 		if (first && FIRST_LANE)
@@ -100,17 +156,26 @@ size_t G(column_bytes)(int64_t vox, int64_t c)
 int G(column_sum)(const void *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch)
 {
 	struct columns r = columns_of(1, vox, c);
-	int bad = G(column_sums)(r, x, pitch, NULL, NULL, NULL, (double *)scratch);
+	int bad;
 
+	r.whole = columns_wide(&r, x, pitch);
+	bad = column_sums(r, x, pitch, NULL, NULL, NULL, (double *)scratch);
 	return bad ? bad : G(column_fold)(r, (double *)scratch, NULL, out);
+}
+
+int G(layer)(struct k_layer g, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd)
+{
+	return G(layer_rows)(g, group_of(g.c), wide_rows(x, g.c) && wide_rows(y, g.c), x, gamma, beta, y, mean, rstd);
 }
 
 int G(layer_bwd)(const struct k_layer *g, const void *dy, const void *x, const float *gamma, const float *mean, const float *rstd, void *dx, int add,
 	float *dgamma, float *dbeta, void *scratch)
 {
 	struct columns r = columns_of(1, g->vox, g->c);
-	int bad = G(column_sums)(r, dy, g->c, x, mean, rstd, (double *)scratch); /* before dx, which may be dy */
+	int whole = wide_rows(dy, g->c) && wide_rows(x, g->c) && wide_rows(dx, g->c), bad;
 
+	r.whole = columns_wide(&r, dy, g->c) && columns_wide(&r, x, g->c);
+	bad = column_sums(r, dy, g->c, x, mean, rstd, (double *)scratch); /* before dx, which may be dy */
 	bad = bad ? bad : G(column_fold)(r, (double *)scratch, dgamma, dbeta);
-	return bad ? bad : G(layer_back)(*g, dy, x, gamma, mean, rstd, dx, add);
+	return bad ? bad : G(layer_back)(*g, group_of(g->c), whole, dy, x, gamma, mean, rstd, dx, add);
 }

@@ -6,7 +6,15 @@
 #include "kernels/gpu/par.h"
 #include "kernels/loss_overlap.h"
 
-enum { CHUNK = 8192 }; /* voxels */
+enum { CHUNK = 8192, BAND = 4 }; /* voxels; channels */
+#define BAND_FOR(b) for (int b = 0; b < BAND; b++)
+
+/* What a lane sums in: its share of a chunk, which to gcc is all of it */
+#ifdef __CUDACC__
+#define SUM float
+#else
+#define SUM double
+#endif
 
 /* Where things are in scratch */
 struct room { float *lse, *weight; double *entropy, *wrong, *valid, *part, *sums, *factor, *result; };
@@ -162,25 +170,34 @@ DEVICE float probability(const struct k_loss *g, const float *l, float lse, int6
 	return g->k == 1 ? 1 / (1 + expf(-l[0])) : expf(l[c] - lse);
 }
 
-/* part [n,chunk][k][3]; a team to a chunk and a channel */
-KERNEL(loss_sums, (struct k_loss g, struct room r, int64_t chunks, const float *l, const uint8_t *label), (g, r, chunks, l, label),
-	g.n * chunks * g.k)
+/* part [n,chunk][k][3]; a team to a chunk and up to BAND channels, so that of few a voxel is read once: CHUNK / TEAM of them to a lane, in floats */
+KERNEL(loss_sums, (struct k_loss g, struct room r, int64_t chunks, int64_t bands, const float *l, const uint8_t *label),
+	(g, r, chunks, bands, l, label), g.n * chunks * bands)
 {
-	TEAM_FOR(t, g.n * chunks * g.k) {
-		int64_t c = t % g.k, k = t / g.k % chunks * CHUNK, end = k + CHUNK < g.vox ? k + CHUNK : g.vox, at = t / g.k / chunks * g.vox;
-		double both = 0, pred = 0, truth = 0;
+	TEAM_FOR(t, g.n * chunks * bands) {
+		const int64_t c = t % bands * BAND, chunk = t / bands, k = chunk % chunks * CHUNK, end = k + CHUNK < g.vox ? k + CHUNK : g.vox;
+		const int64_t at = chunk / chunks * g.vox;
+		SUM both[BAND] = {0}, pred[BAND] = {0}, truth[BAND] = {0};
 
 		LANE_FOR(v, at + k, at + end) {
-			int there = !loss_ignored(&g, label[v]), own = there && class_of(&g, label[v]) == c;
-			float p = there ? probability(&g, l + v * g.k, r.lse[v], c) : 0;
+			const int there = !loss_ignored(&g, label[v]);
+			const int64_t own = class_of(&g, label[v]) - c;
 
-			both += own ? (double)p : 0;
-			pred += (double)(g.squared ? p * p : p);
-			truth += own;
+			BAND_FOR(b)
+				if (there && c + b < g.k) {
+					const float p = probability(&g, l + v * g.k, r.lse[v], c + b);
+
+					both[b] += own == b ? p : 0;
+					pred[b] += g.squared ? p * p : p;
+					truth[b] += own == b;
+				}
 		}
-		both = team_sum(both), pred = team_sum(pred), truth = team_sum(truth);
-		if (FIRST_LANE)
-			r.part[3 * t] = both, r.part[3 * t + 1] = pred, r.part[3 * t + 2] = truth;
+		BAND_FOR(b) {
+			const double sum[3] = {team_sum((double)both[b]), team_sum((double)pred[b]), team_sum((double)truth[b])};
+
+			for (int i = 0; i < 3 && FIRST_LANE && c + b < g.k; i++)
+				r.part[3 * (chunk * g.k + c + b) + i] = sum[i];
+		}
 	}
 }
 
@@ -224,7 +241,7 @@ KERNEL(loss_result, (struct k_loss g, struct room r, int64_t chunks), (g, r, chu
 KERNEL(loss_gradient, (struct k_loss g, struct room r, const float *l, const uint8_t *label, float *dl), (g, r, l, label, dl), items(g.n * g.vox))
 {
 	ITEM_FOR(v, g.n * g.vox) {
-		const double *f = r.factor + 2 * (v / g.vox * g.k);
+		const double *f = r.factor + 2 * ((g.n == 1 ? 0 : v / g.vox) * g.k);
 		const int cross = g.entropy == K_CE && g.k > 1;
 		const float *p = l + v * g.k, lse = r.lse[v], share = (float)r.result[GPU_LOSS_SHARE], ce = cross ? share * (1 - g.smoothing) : 0;
 		const int64_t own = class_of(&g, label[v]);
@@ -259,7 +276,7 @@ int gpu_loss_run(const struct k_loss *given, const float *l, const uint8_t *labe
 
 	g.weight = given->weight ? r.weight : NULL;
 	bad = G(loss_voxels)(g, r, chunks, l, label);
-	bad = bad ? bad : G(loss_sums)(g, r, chunks, l, label);
+	bad = bad ? bad : G(loss_sums)(g, r, chunks, (g.k + BAND - 1) / BAND, l, label);
 	bad = bad ? bad : G(loss_fold)(g, r, chunks);
 	bad = bad ? bad : G(loss_result)(g, r, chunks);
 	return bad || !dl ? bad : G(loss_gradient)(g, r, l, label, dl);

@@ -1,5 +1,5 @@
-/* y = act(norm(x)) + res or act(norm(x) + res), and back (kernels/backend.h). Sums in doubles: of every lane of every chunk, then of those that share
-   their statistics. Scratch: parts, then [n][c] of sums, then of what the sums mean for dx. */
+/* y = act(norm(x)) + res or act(norm(x) + res), and back (kernels/backend.h). Sums of every chunk in floats of little, then in doubles of those that
+   share their statistics. Scratch: parts, then [n][c] of sums, then of what the sums mean for dx. */
 #include "kernels/gpu/act.h"
 #include "kernels/gpu/columns.h"
 #include "kernels/gpu/kernels.h"
@@ -16,23 +16,36 @@ DEVICE struct share share_of(const struct k_norm *g)
 	return s;
 }
 
-/* part [n,chunk][2][lanes]: sums of x and of x^2 */
-KERNEL(norm_sums, (struct columns r, const void *x, int64_t xpitch, double *part), (r, x, xpitch, part), r.n * r.chunks)
+/* part [n,chunk][2][c]: sums of x - base and of its square, base being the channel's first of the chunk: so they may be floats. Bytes an element:
+   reads x once. */
+COLUMN_KERNEL(norm_sums, (struct columns r, const void *x, int64_t xpitch, double *part), (r, x, xpitch, part), r.n * r.chunks)
 {
-	TEAM_FOR(t, r.n * r.chunks)
+	TEAM_FOR(t, r.n * r.chunks) {
+		COLUMN_ROOM(room);
+
 		LANE_FOR(l, 0, r.lanes) {
-			int64_t v, end = column_span(&r, t, l, &v), c = l % r.c;
-			double a = 0, b = 0;
+			float base[WIDE], a[WIDE], b[WIDE];
+			int64_t at[WIDE];
 
-			for (; v < end; v += r.per) {
-				double d = (double)get(x, v * xpitch + c);
+			column_channels(&r, l, at);
+			EACH(j)
+				base[j] = get(x, column_first(&r, t) * xpitch + at[j]), a[j] = b[j] = 0;
+			for (struct spot s = spot_of(&r, t, l); s.left > 0; spot_next(&r, &s)) {
+				float v[WIDE];
 
-				a += d;
-				b += d * d;
+				spot_get(&r, &s, x, xpitch, v);
+				EACH(j) {
+					float d = j < s.n ? v[j] - base[j] : 0;
+
+					a[j] += d;
+					b[j] += d * d;
+				}
 			}
-			part[t * 2 * r.lanes + l] = a;
-			part[(t * 2 + 1) * r.lanes + l] = b;
+			column_keep(&r, t, l, 0, 2, a, room, part);
+			column_keep(&r, t, l, 1, 2, b, room, part);
 		}
+		column_settle(&r, t, 2, room, part);
+	}
 }
 
 /* Mean and rstd of a share; a team each. */
@@ -42,14 +55,16 @@ KERNEL(norm_settle, (struct k_norm g, struct columns r, struct k_norm_fwd a, con
 	struct share s = share_of(&g);
 
 	TEAM_FOR(t, g.n * g.c / (s.ns * s.channels)) {
-		int64_t groups = g.c / s.channels, n0 = t / groups, c0 = t % groups * s.channels, each = s.channels * r.per;
+		int64_t groups = g.c / s.channels, n0 = t / groups, c0 = t % groups * s.channels;
 		double sum = 0, squares = 0, count = (double)(s.ns * s.channels * g.vox), mean, var, rstd;
 
-		LANE_FOR(i, 0, s.ns * r.chunks * each) {
-			int64_t k = i % each, row = n0 * r.chunks + i / each, l = k / s.channels * r.c + c0 + k % s.channels;
+		LANE_FOR(i, 0, s.ns * r.chunks * s.channels) {
+			int64_t chunk = n0 * r.chunks + i / s.channels, c = c0 + i % s.channels;
+			double base = (double)get(a.x, column_first(&r, chunk) * g.xpitch + c), m = (double)column_voxels(&r, chunk);
+			double d = part[chunk * 2 * r.c + c];
 
-			sum += part[row * 2 * r.lanes + l];
-			squares += part[(row * 2 + 1) * r.lanes + l];
+			sum += d + m * base;
+			squares += part[(chunk * 2 + 1) * r.c + c] + base * (2 * d + m * base);
 		}
 		sum = team_sum(sum), squares = team_sum(squares);
 		mean = sum / count;
@@ -94,94 +109,139 @@ KERNEL(norm_running, (struct k_norm g, struct k_norm_fwd a), (g, a), items(g.n *
 	}
 }
 
-/* u = (x - mean) scale + shift */
-struct line { float mean, scale, shift, slope; };
+/* bf16 has no bits that x - mean would save: there it is x scale + shift, and lanes keep what they need of the mean in shift alone. */
+#ifdef K_HALF
+enum { FOLDED = 1 };
+#else
+enum { FOLDED = 0 };
+#endif
 
-DEVICE struct line line_of(const struct k_norm *g, int64_t n, int64_t c, const float *mean, const float *rstd, const float *gamma, const float *beta,
-	const float *alpha)
+/* u = (x - mean) scale + shift, of the channels of a lane's elements; slope: of what is not above 0, where the activation has one */
+struct lines { float mean[WIDE], scale[WIDE], shift[WIDE], slope[WIDE]; };
+
+DEVICE void lines_of(const struct k_norm *g, const struct columns *r, int64_t n, int64_t l, const float *mean, const float *rstd, const float *gamma,
+	const float *beta, const float *alpha, struct lines *p)
 {
-	int norm = g->norm != K_NORM_NONE;
-	struct line p;
+	const float own = g->act == K_ACT_NONE ? 1 : g->act == K_ACT_RELU ? 0 : g->slope;
+	const int norm = g->norm != K_NORM_NONE;
+	int64_t at[WIDE];
 
-	p.mean = norm ? mean[n * g->c + c] : 0;
-	p.scale = (norm ? rstd[n * g->c + c] : 1) * (norm && gamma ? gamma[c] : 1);
-	p.shift = norm && beta ? beta[c] : 0;
-	p.slope = g->act == K_ACT_PRELU ? alpha[g->alphas == 1 ? 0 : c] : g->slope;
-	return p;
+	column_channels(r, l, at);
+	EACH(j) {
+		const int64_t c = at[j];
+
+		p->mean[j] = norm ? mean[n * g->c + c] : 0;
+		p->scale[j] = (norm ? rstd[n * g->c + c] : 1) * (norm && gamma ? gamma[c] : 1);
+		p->shift[j] = norm && beta ? beta[c] : 0;
+		p->slope[j] = g->act == K_ACT_PRELU ? alpha[r->whole || g->alphas == 1 ? 0 : c] : own;
+		if (FOLDED)
+			p->shift[j] -= p->mean[j] * p->scale[j], p->mean[j] = 0;
+	}
 }
 
-KERNEL(norm_apply, (struct k_norm g, struct columns r, struct k_norm_fwd a), (g, r, a), r.n * r.chunks)
+/* Bytes an element: reads x (and res) once, writes y (and y2) once. */
+COLUMN_KERNEL(norm_apply, (struct k_norm g, struct columns r, struct k_norm_fwd a), (g, r, a), r.n * r.chunks)
 {
-	const void *x = a.x, *res = a.res;
-	void *y = a.y, *y2 = a.y2;
-
 	TEAM_FOR(t, r.n * r.chunks)
 		LANE_FOR(l, 0, r.lanes) {
-			int64_t v, end = column_span(&r, t, l, &v), c = l % r.c;
-			struct line p = line_of(&g, t / r.chunks, c, a.mean, a.rstd, a.gamma, a.beta, a.alpha);
+			struct lines p;
 
-			for (; v < end; v += r.per) {
-				float u = (get(x, v * g.xpitch + c) - p.mean) * p.scale + p.shift, add = res ? get(res, v * g.rpitch + c) : 0;
+			lines_of(&g, &r, column_n(&r, t), l, a.mean, a.rstd, a.gamma, a.beta, a.alpha, &p);
+			for (struct spot s = spot_of(&r, t, l); s.left > 0; spot_next(&r, &s)) {
+				float u[WIDE], add[WIDE] = {0};
 
-				u = g.after ? act_value(g.act, u + add, p.slope) : act_value(g.act, u, p.slope) + add;
-				put(y, v * g.ypitch + c, u);
-				if (y2)
-					put(y2, v * g.y2pitch + c, u);
+				spot_get(&r, &s, a.x, g.xpitch, u);
+				if (a.res)
+					spot_get(&r, &s, a.res, g.rpitch, add);
+				EACH(j)
+					u[j] = (u[j] - p.mean[j]) * p.scale[j] + p.shift[j] + (g.after ? add[j] : 0);
+				act_values(g.act, u, p.slope);
+				EACH(j)
+					u[j] += g.after ? 0 : add[j];
+				spot_put(&r, &s, a.y, g.ypitch, u);
+				if (a.y2)
+					spot_put(&r, &s, a.y2, g.y2pitch, u);
 			}
 		}
 }
 
-/* What one element of the backward pass begins with: dy whole, and d, the gradient of u */
-struct begun { float m, dy, d, u; };
+/* What the backward pass of a lane's elements begins with: dy whole, and d, the gradient of u */
+struct begun { float m[WIDE], dy[WIDE], d[WIDE], u[WIDE]; };
 
-DEVICE struct begun begin(const struct k_norm *g, const struct k_norm_bwd *a, struct line p, int64_t v, int64_t c)
+DEVICE void begin(const struct k_norm *g, const struct columns *r, const struct k_norm_bwd *a, const struct lines *p, const struct spot *s,
+	struct begun *b)
 {
-	const void *x = a->x, *dy = a->dy, *dy2 = a->dy2, *res = a->res;
-	struct begun b;
+	float more[WIDE];
 
-	b.m = get(x, v * g->xpitch + c) - p.mean;
-	b.u = b.m * p.scale + p.shift + (res ? get(res, v * g->rpitch + c) : 0);
-	b.dy = get(dy, v * g->ypitch + c) + (dy2 ? get(dy2, v * g->y2pitch + c) : 0);
-	b.d = b.dy * act_derivative(g->act, b.u, p.slope);
-	return b;
+	spot_get(r, s, a->x, g->xpitch, b->m);
+	spot_get(r, s, a->dy, g->ypitch, b->dy);
+	EACH(j) {
+		b->m[j] -= p->mean[j];
+		b->u[j] = b->m[j] * p->scale[j] + p->shift[j];
+	}
+	if (a->res) {
+		spot_get(r, s, a->res, g->rpitch, more);
+		EACH(j)
+			b->u[j] += more[j];
+	}
+	if (a->dy2) {
+		spot_get(r, s, a->dy2, g->y2pitch, more);
+		EACH(j)
+			b->dy[j] += more[j];
+	}
+	EACH(j)
+		b->d[j] = b->u[j];
+	act_derivatives(g->act, b->d, p->slope);
+	EACH(j)
+		b->d[j] *= b->dy[j];
 }
 
-/* part [n,chunk][3][lanes]: sums of d, of d (x - mean), and of dy min(u, 0) */
-KERNEL(norm_back_sums, (struct k_norm g, struct columns r, struct k_norm_bwd a, double *part), (g, r, a, part), r.n * r.chunks)
+/* part [n,chunk][3][c]: sums of d, of d (x - mean) (bf16: d x), and of dy min(u, 0): beyond the end dy is 0. Bytes an element: reads x and dy (dy2,
+   res) once. */
+COLUMN_KERNEL(norm_back_sums, (struct k_norm g, struct columns r, struct k_norm_bwd a, double *part), (g, r, a, part), r.n * r.chunks)
 {
-	TEAM_FOR(t, r.n * r.chunks)
+	TEAM_FOR(t, r.n * r.chunks) {
+		COLUMN_ROOM(room);
+
 		LANE_FOR(l, 0, r.lanes) {
-			int64_t v, end = column_span(&r, t, l, &v), c = l % r.c;
-			struct line p = line_of(&g, t / r.chunks, c, a.mean, a.rstd, a.gamma, a.beta, a.alpha);
-			double s[3] = {0, 0, 0};
+			float sum[3][WIDE] = {{0}};
+			struct lines p;
 
-			for (; v < end; v += r.per) {
-				struct begun b = begin(&g, &a, p, v, c);
+			lines_of(&g, &r, column_n(&r, t), l, a.mean, a.rstd, a.gamma, a.beta, a.alpha, &p);
+			for (struct spot s = spot_of(&r, t, l); s.left > 0; spot_next(&r, &s)) {
+				struct begun b;
 
-				s[0] += (double)b.d;
-				s[1] += (double)b.d * (double)b.m;
-				s[2] += b.u > 0 ? 0 : (double)b.dy * (double)b.u;
+				begin(&g, &r, &a, &p, &s, &b);
+				EACH(j) {
+					sum[0][j] += b.d[j];
+					sum[1][j] += b.d[j] * b.m[j];
+					sum[2][j] += b.u[j] > 0 ? 0 : b.dy[j] * b.u[j];
+				}
 			}
-			for (int i = 0; i < 3; i++)
-				part[(t * 3 + i) * r.lanes + l] = s[i];
+			for (int k = 0; k < 3; k++)
+				column_keep(&r, t, l, k, 3, sum[k], room, part);
 		}
+		column_settle(&r, t, 3, room, part);
+	}
 }
 
 /* sum [n,c][3]: over the chunks, the second times rstd; a team each. */
-KERNEL(norm_back_fold, (struct k_norm g, struct columns r, const float *rstd, const double *part, double *sum), (g, r, rstd, part, sum), g.n * g.c)
+KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bwd a, const double *part, double *sum), (g, r, a, part, sum), g.n * g.c)
 {
 	TEAM_FOR(t, g.n * g.c) {
 		int64_t n = t / g.c, c = t % g.c;
+		double s[3] = {0, 0, 0};
 
-		for (int k = 0; k < 3; k++) {
-			double s = 0;
-
-			LANE_FOR(i, 0, r.chunks * r.per)
-				s += part[((n * r.chunks + i / r.per) * 3 + k) * r.lanes + i % r.per * r.c + c];
-			s = team_sum(s);
+		LANE_FOR(i, 0, r.chunks)
+			for (int k = 0; k < 3; k++)
+				s[k] += part[((n * r.chunks + i) * 3 + k) * r.c + c];
+		for (int k = 0; k < 3; k++)
+			s[k] = team_sum(s[k]);
+		if (g.norm != K_NORM_NONE)
+			s[1] = (s[1] - (FOLDED ? (double)a.mean[t] * s[0] : 0)) * (double)a.rstd[t];
+		for (int k = 0; k < 3; k++)
 			if (FIRST_LANE)
-				sum[t * 3 + k] = k == 1 && g.norm != K_NORM_NONE ? s * (double)rstd[t] : s;
-		}
+				sum[t * 3 + k] = s[k];
 	}
 }
 
@@ -232,27 +292,36 @@ KERNEL(norm_back_settle, (struct k_norm g, struct k_norm_bwd a, const double *su
 	}
 }
 
-/* through NULL: nothing goes through. dres is dy itself where `same`: then only dy2 is added to it. */
-KERNEL(norm_back_apply, (struct k_norm g, struct columns r, struct k_norm_bwd a, const float *through, int write_res),
+/* through NULL: nothing goes through. dres is dy itself where `same`: then only dy2 is added to it. Bytes an element: reads x and dy (dy2, res) once,
+   writes dx (and dres; with the sums' pass 5 accesses in all). */
+COLUMN_KERNEL(norm_back_apply, (struct k_norm g, struct columns r, struct k_norm_bwd a, const float *through, int write_res),
 	(g, r, a, through, write_res), r.n * r.chunks)
 {
-	void *dx = a.dx, *dres = a.dres;
-
 	TEAM_FOR(t, r.n * r.chunks)
 		LANE_FOR(l, 0, r.lanes) {
-			int64_t v, end = column_span(&r, t, l, &v), c = l % r.c, i = t / r.chunks * g.c + c;
-			struct line p = line_of(&g, t / r.chunks, c, a.mean, a.rstd, a.gamma, a.beta, a.alpha);
-			float constant = through ? through[2 * i] : 0, slant = through ? through[2 * i + 1] : 0;
+			float constant[WIDE], slant[WIDE];
+			int64_t at[WIDE];
+			struct lines p;
 
-			for (; v < end; v += r.per) {
-				struct begun b = begin(&g, &a, p, v, c);
-				float d = p.scale * b.d - constant - b.m * slant, own = a.res ? b.d : b.dy;
+			lines_of(&g, &r, column_n(&r, t), l, a.mean, a.rstd, a.gamma, a.beta, a.alpha, &p);
+			column_channels(&r, l, at);
+			EACH(j) {
+				const int64_t i = column_n(&r, t) * g.c + at[j];
 
-				if (a.dx_add)
-					d += get(dx, v * g.xpitch + c);
+				constant[j] = through ? through[2 * i] : 0, slant[j] = through ? through[2 * i + 1] : 0;
+				constant[j] -= FOLDED && through && a.mean ? a.mean[i] * slant[j] : 0;
+			}
+			for (struct spot s = spot_of(&r, t, l); s.left > 0; spot_next(&r, &s)) {
+				struct begun b;
+
+				begin(&g, &r, &a, &p, &s, &b);
+				EACH(j)
+					b.m[j] = p.scale[j] * b.d[j] - constant[j] - b.m[j] * slant[j];
+				EACH(j)
+					b.dy[j] = a.res ? b.d[j] : b.dy[j];
 				if (write_res)
-					put(dres, v * g.dpitch + c, a.dres_add ? own + get(dres, v * g.dpitch + c) : own);
-				put(dx, v * g.xpitch + c, d);
+					spot_add(&r, &s, a.dres, g.dpitch, a.dres_add, b.dy);
+				spot_add(&r, &s, a.dx, g.xpitch, a.dx_add, b.m);
 			}
 		}
 }
@@ -264,6 +333,11 @@ static struct k_norm dense(const struct k_norm *g)
 	d.xpitch = g->xpitch ? g->xpitch : g->c, d.ypitch = g->ypitch ? g->ypitch : g->c, d.rpitch = g->rpitch ? g->rpitch : g->c;
 	d.dpitch = g->dpitch ? g->dpitch : g->c, d.y2pitch = g->y2pitch ? g->y2pitch : g->c;
 	return d;
+}
+
+static int one_slope(const struct k_norm *g)
+{
+	return g->act != K_ACT_PRELU || g->alphas == 1;
 }
 
 size_t G(norm_bytes)(const struct k_norm *g)
@@ -280,13 +354,15 @@ int G(norm_fwd)(const struct k_norm *given, const struct k_norm_fwd *a, void *sc
 	double *part = (double *)scratch;
 	int bad = 0;
 
+	r.whole = one_slope(&g) && columns_wide(&r, a->x, g.xpitch) && columns_wide(&r, a->res, g.rpitch) && columns_wide(&r, a->y, g.ypitch) &&
+		columns_wide(&r, a->y2, g.y2pitch);
 	if (g.norm == K_NORM_RUNNING)
 		bad = G(norm_running)(g, *a);
-	else if (g.norm != K_NORM_NONE && !g.given && !(bad = G(norm_sums)(r, a->x, g.xpitch, part)))
+	else if (g.norm != K_NORM_NONE && !g.given && !(bad = norm_sums(r, a->x, g.xpitch, part)))
 		bad = G(norm_settle)(g, r, *a, part);
 	if (!bad && g.norm == K_NORM_INSTANCE && a->running_mean && !g.given)
 		bad = G(norm_follow)(g, *a);
-	return bad ? bad : G(norm_apply)(g, r, *a);
+	return bad ? bad : norm_apply(g, r, *a);
 }
 
 int G(norm_bwd)(const struct k_norm *given, const struct k_norm_bwd *a, void *scratch)
@@ -297,11 +373,13 @@ int G(norm_bwd)(const struct k_norm *given, const struct k_norm_bwd *a, void *sc
 	float *through = (float *)(sum + 3 * g.n * g.c);
 	int sums = g.norm != K_NORM_NONE || a->dalpha, bad = 0;
 
+	r.whole = one_slope(&g) && columns_wide(&r, a->x, g.xpitch) && columns_wide(&r, a->dy, g.ypitch) && columns_wide(&r, a->dy2, g.y2pitch) &&
+		columns_wide(&r, a->res, g.rpitch) && columns_wide(&r, a->dx, g.xpitch) && columns_wide(&r, a->dres, g.dpitch);
 	if (sums) {
-		bad = G(norm_back_sums)(g, r, *a, part);
-		bad = bad ? bad : G(norm_back_fold)(g, r, a->rstd, part, sum);
+		bad = norm_back_sums(g, r, *a, part);
+		bad = bad ? bad : G(norm_back_fold)(g, r, *a, part, sum);
 		bad = bad ? bad : G(norm_back_params)(g, *a, sum);
 		bad = bad ? bad : G(norm_back_settle)(g, *a, sum, through);
 	}
-	return bad ? bad : G(norm_back_apply)(g, r, *a, sums ? through : NULL, a->dres && (a->res || a->dres != a->dy || a->dy2));
+	return bad ? bad : norm_back_apply(g, r, *a, sums ? through : NULL, a->dres && (a->res || a->dres != a->dy || a->dy2));
 }

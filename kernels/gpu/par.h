@@ -14,8 +14,12 @@
      LANE_FOR(i, lo, hi)    the lanes of a team share [lo, hi)
      ROW_FOR(r, n)          every warp its rows, n rows in all: of rows(n) teams
      LINE_FOR(i, lo, hi)    the lanes of a warp share [lo, hi)
-   team_sum, warp_sum: over the lanes, known to all of them; every lane must come by. Activations are void: elements of them, floats
-   or with K_HALF bfloat16s, are read and written by get and put. */
+     GROUP_FOR(r, n, w)     every group of w lanes, a power of 2 up to WARP, its rows, n rows in all: of items(n * w) teams
+     MEMBER_FOR(i, lo, hi, w)   the lanes of a group share [lo, hi)
+     EACH(j)                every j of a lane's WIDE elements, unrolled
+   team_sum, warp_sum, group_sum: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory; between loops over
+   its lanes that write and read it stands team_sync. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by
+   get and put, and WIDE of them, 16 bytes at a multiple of that, by get_wide and put_wide. */
 #ifndef NIIPIPE_PAR_H
 #define NIIPIPE_PAR_H
 
@@ -23,6 +27,12 @@
 #include <stdint.h>
 
 enum { TEAM = 256, WARP = 32, MOST_TEAMS = 1 << 20 };
+
+#ifdef K_HALF
+enum { WIDE = 8 };
+#else
+enum { WIDE = 4 };
+#endif
 
 #if defined(K_PLAIN)
 #define G(name) gpu_##name
@@ -34,8 +44,11 @@ enum { TEAM = 256, WARP = 32, MOST_TEAMS = 1 << 20 };
 
 #ifdef __CUDACC__
 
+#include <cuda_bf16.h>
+
 #define RESTRICT __restrict__
 #define DEVICE static __device__ __forceinline__
+#define DEVICE_CALL static __device__ __noinline__
 #define KERNEL(name, PARAMS, ARGS, teams) \
 	static __global__ void __launch_bounds__(TEAM) name##_k PARAMS; \
 	extern "C" int G(name) PARAMS \
@@ -50,6 +63,12 @@ enum { TEAM = 256, WARP = 32, MOST_TEAMS = 1 << 20 };
 #define ITEM_FOR(i, n) for (int64_t i = blockIdx.x * (int64_t)TEAM + threadIdx.x; i < (n); i += gridDim.x * (int64_t)TEAM)
 #define ROW_FOR(r, n) for (int64_t r = (blockIdx.x * (int64_t)TEAM + threadIdx.x) / WARP; r < (n); r += gridDim.x * (int64_t)(TEAM / WARP))
 #define LINE_FOR(i, lo, hi) for (int64_t i = (lo) + threadIdx.x % WARP; i < (hi); i += WARP)
+#define GROUP_FOR(r, n, w) for (int64_t r = (blockIdx.x * (int64_t)TEAM + threadIdx.x) / (w); r < (n); r += gridDim.x * (int64_t)TEAM / (w))
+#define MEMBER_FOR(i, lo, hi, w) for (int64_t i = (lo) + (threadIdx.x & ((w) - 1)); i < (hi); i += (w))
+#define FIRST_OF_GROUP(w) ((threadIdx.x & ((w) - 1)) == 0)
+#define EACH(j) _Pragma("unroll") for (int j = 0; j < WIDE; j++)
+#define TEAM_ARRAY(type, name, n) __shared__ type name[n]
+#define team_sync() __syncthreads()
 #define FIRST_LANE (threadIdx.x == 0)
 #define FIRST_OF_WARP (threadIdx.x % WARP == 0)
 
@@ -59,6 +78,15 @@ template <class T> DEVICE T warp_sum(T v)
 {
 	for (int o = WARP / 2; o; o >>= 1)
 		v += __shfl_xor_sync(~0u, v, o);
+	return v;
+}
+
+template <class T> DEVICE T group_sum(T v, unsigned w)
+{
+	const unsigned own = (w < WARP ? (1u << w) - 1 : ~0u) << (threadIdx.x % WARP & ~(w - 1));
+
+	for (unsigned o = w / 2; o; o >>= 1)
+		v += __shfl_xor_sync(own, v, o);
 	return v;
 }
 
@@ -83,6 +111,7 @@ template <class T> DEVICE T team_sum(T v)
 
 #define RESTRICT restrict
 #define DEVICE static inline __attribute__((unused))
+#define DEVICE_CALL static __attribute__((unused))
 #define KERNEL(name, PARAMS, ARGS, teams) \
 	static void name##_k PARAMS; \
 	int G(name) PARAMS; \
@@ -100,9 +129,16 @@ template <class T> DEVICE T team_sum(T v)
 #define ITEM_FOR(i, n) TEAM_FOR(i, n)
 #define ROW_FOR(r, n) TEAM_FOR(r, n)
 #define LINE_FOR(i, lo, hi) LANE_FOR(i, lo, hi)
+#define GROUP_FOR(r, n, w) TEAM_FOR(r, n)
+#define MEMBER_FOR(i, lo, hi, w) LANE_FOR(i, lo, hi)
+#define FIRST_OF_GROUP(w) 1
+#define EACH(j) for (int j = 0; j < WIDE; j++)
+#define TEAM_ARRAY(type, name, n) type name[n]
+#define team_sync() ((void)0)
 #define FIRST_LANE 1
 #define FIRST_OF_WARP 1
 #define warp_sum(v) (v)
+#define group_sum(v, w) ((void)(w), (v))
 #define team_sum(v) (v)
 
 #endif
@@ -122,22 +158,117 @@ static inline int64_t rows(int64_t n)
 }
 #endif
 
-#ifdef K_HALF
-DEVICE float get(const void *p, int64_t i)
+#ifdef __CUDACC__
+typedef uint4 quad;
+#else
+typedef struct { uint32_t x, y, z, w; } __attribute__((aligned(16))) quad;
+#endif
+
+/* 16 bytes in one access */
+DEVICE quad get_quad(const void *p)
+{
+#ifdef __CUDACC__
+	return *(const uint4 *)p;
+#else
+	typedef uint32_t four __attribute__((vector_size(16)));
+	union { four v; quad q; } b = {*(const four *)p};
+
+	return b.q;
+#endif
+}
+
+DEVICE void put_quad(void *p, quad q)
+{
+#ifdef __CUDACC__
+	*(uint4 *)p = q;
+#else
+	typedef uint32_t four __attribute__((vector_size(16)));
+	union { quad q; four v; } b = {q};
+
+	*(four *)p = b.v;
+#endif
+}
+
+DEVICE float bits_float(uint32_t u)
 {
 	union { uint32_t u; float f; } b;
 
-	b.u = (uint32_t)((const uint16_t *)p)[i] << 16;
+	b.u = u;
 	return b.f;
 }
 
-/* To the nearest, ties to even; what is not a number stays so. */
-DEVICE void put(void *p, int64_t i, float v)
+DEVICE uint32_t float_bits(float f)
 {
 	union { uint32_t u; float f; } b;
 
-	b.f = v;
-	((uint16_t *)p)[i] = (uint16_t)(v != v ? b.u >> 16 | 64 : (b.u + 0x7fff + (b.u >> 16 & 1)) >> 16);
+	b.f = f;
+	return b.u;
+}
+
+/* Four floats, at a multiple of 16 bytes */
+DEVICE void get_floats(const float *p, float v[4])
+{
+	quad q = get_quad(p);
+
+	v[0] = bits_float(q.x), v[1] = bits_float(q.y), v[2] = bits_float(q.z), v[3] = bits_float(q.w);
+}
+
+DEVICE void put_floats(float *p, const float v[4])
+{
+	quad q;
+
+	q.x = float_bits(v[0]), q.y = float_bits(v[1]), q.z = float_bits(v[2]), q.w = float_bits(v[3]);
+	put_quad(p, q);
+}
+
+#ifdef K_HALF
+DEVICE float get(const void *p, int64_t i)
+{
+	return bits_float((uint32_t)((const uint16_t *)p)[i] << 16);
+}
+
+/* To the nearest, ties to even; what is not a number stays so. */
+DEVICE uint16_t half_bits(float v)
+{
+#ifdef __CUDACC__
+	return __bfloat16_as_ushort(__float2bfloat16_rn(v));
+#else
+	uint32_t u = float_bits(v);
+
+	return (uint16_t)(v != v ? u >> 16 | 64 : (u + 0x7fff + (u >> 16 & 1)) >> 16);
+#endif
+}
+
+DEVICE uint32_t two_halves(float lo, float hi)
+{
+#ifdef __CUDACC__
+	const __nv_bfloat162 b = __floats2bfloat162_rn(lo, hi);
+
+	return (uint32_t)__bfloat16_as_ushort(b.y) << 16 | __bfloat16_as_ushort(b.x);
+#else
+	return (uint32_t)half_bits(hi) << 16 | half_bits(lo);
+#endif
+}
+
+DEVICE void put(void *p, int64_t i, float v)
+{
+	((uint16_t *)p)[i] = half_bits(v);
+}
+
+DEVICE void get_wide(const void *p, int64_t i, float v[WIDE])
+{
+	quad q = get_quad((const uint16_t *)p + i);
+
+	v[0] = bits_float(q.x << 16), v[1] = bits_float(q.x & 0xffff0000u), v[2] = bits_float(q.y << 16), v[3] = bits_float(q.y & 0xffff0000u);
+	v[4] = bits_float(q.z << 16), v[5] = bits_float(q.z & 0xffff0000u), v[6] = bits_float(q.w << 16), v[7] = bits_float(q.w & 0xffff0000u);
+}
+
+DEVICE void put_wide(void *p, int64_t i, const float v[WIDE])
+{
+	quad q;
+
+	q.x = two_halves(v[0], v[1]), q.y = two_halves(v[2], v[3]), q.z = two_halves(v[4], v[5]), q.w = two_halves(v[6], v[7]);
+	put_quad((uint16_t *)p + i, q);
 }
 #else
 DEVICE float get(const void *p, int64_t i)
@@ -149,6 +280,42 @@ DEVICE void put(void *p, int64_t i, float v)
 {
 	((float *)p)[i] = v;
 }
+
+DEVICE void get_wide(const void *p, int64_t i, float v[WIDE])
+{
+	get_floats((const float *)p + i, v);
+}
+
+DEVICE void put_wide(void *p, int64_t i, const float v[WIDE])
+{
+	put_floats((float *)p + i, v);
+}
 #endif
+
+/* n of WIDE elements, 0 for the rest; whole: they begin at a multiple of 16 bytes */
+DEVICE void get_some(const void *p, int64_t i, int n, int whole, float v[WIDE])
+{
+	if (whole && n == WIDE)
+		get_wide(p, i, v);
+	else
+		EACH(j)
+			v[j] = j < n ? get(p, i + j) : 0;
+}
+
+DEVICE void put_some(void *p, int64_t i, int n, int whole, const float v[WIDE])
+{
+	if (whole && n == WIDE)
+		put_wide(p, i, v);
+	else
+		EACH(j)
+			if (j < n)
+				put(p, i + j, v[j]);
+}
+
+/* Can a value of rows of c elements be read WIDE elements at a time? NULL: absent */
+static inline int wide_rows(const void *p, int64_t c)
+{
+	return c % WIDE == 0 && (uintptr_t)p % 16 == 0;
+}
 
 #endif

@@ -1,5 +1,8 @@
-/* Changes of resolution, as kernels/backend.h has them: an output voxel is the weighted sum of the input voxels that its taps name on each axis. */
+/* Changes of resolution, as kernels/backend.h has them: an output voxel is the weighted sum of the input voxels that its taps name on each axis.
+   A lane makes `step` channels of a voxel: WIDE, where they can be read at once, or one. Bytes: every input voxel comes from memory once, its other
+   readers find it in the cache. */
 #include "kernels/backend.h"
+#include "kernels/gpu/kernels.h"
 #include "kernels/gpu/par.h"
 
 /* The taps of output place `o` on an axis: input places first .. first + n - 1, and the weight of each. */
@@ -52,34 +55,64 @@ DEVICE float weight_of(enum k_scale_kind kind, int from_small, int64_t o, int64_
 	return from_small ? hat(o, i, small, factor) : hat(i, o, small, factor);
 }
 
-KERNEL(scale, (struct k_scale g, int from_small, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t n),
-	(g, from_small, x, xpitch, y, ypitch, add, n), items(n))
-{
-	int64_t in[3], out[3];
+struct grid { int64_t in[3], out[3]; };
 
-	for (int a = 0; a < 3; a++) {
-		in[a] = from_small ? g.small[a] : g.small[a] * g.factor[a];
-		out[a] = from_small ? g.small[a] * g.factor[a] : g.small[a];
+/* u += w x of a voxel's channels from `at` on */
+DEVICE void scale_take(const void *x, int64_t at, int whole, float w, float u[WIDE])
+{
+	float v[WIDE];
+
+	if (!whole) {
+		u[0] += w * get(x, at);
+		return;
 	}
+	get_wide(x, at, v);
+	EACH(j)
+		u[j] += w * v[j];
+}
+
+KERNEL(scale_voxels, (struct k_scale g, struct grid s, int from_small, int whole, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add,
+	int64_t n), (g, s, from_small, whole, x, xpitch, y, ypitch, add, n), items(n))
+{
+	const uint32_t step = whole ? WIDE : 1, parts = (uint32_t)g.c / step, w = (uint32_t)s.out[2], h = (uint32_t)s.out[1], d = (uint32_t)s.out[0];
+
 	ITEM_FOR(i, n) {
-		int64_t c = i % g.c, v = i / g.c, o[3] = {v / out[2] / out[1] % out[0], v / out[2] % out[1], v % out[2]}, s = v / out[2] / out[1] / out[0];
+		const int64_t vox = i / parts, c = i % parts * step, line = vox / w, plane = line / h;
+		const int64_t o[3] = {plane % d, line % h, vox % w}, from = plane / d * s.in[0];
+		float u[WIDE] = {0};
 		struct tap t[3];
-		int64_t to = v * ypitch + c;
-		float sum = 0;
 
 		for (int a = 0; a < 3; a++)
 			t[a] = tap_of(g.kind, from_small, o[a], g.small[a], g.factor[a]);
-		for (int64_t d = t[0].first; d < t[0].first + t[0].n; d++) {
-			float wd = weight_of(g.kind, from_small, o[0], d, g.small[0], g.factor[0]);
+		for (int64_t p = t[0].first; p < t[0].first + t[0].n; p++) {
+			float wd = weight_of(g.kind, from_small, o[0], p, g.small[0], g.factor[0]);
 
-			for (int64_t h = t[1].first; h < t[1].first + t[1].n; h++) {
-				float wh = wd * weight_of(g.kind, from_small, o[1], h, g.small[1], g.factor[1]);
+			for (int64_t q = t[1].first; q < t[1].first + t[1].n; q++) {
+				float wh = wd * weight_of(g.kind, from_small, o[1], q, g.small[1], g.factor[1]);
 
-				for (int64_t w = t[2].first; w < t[2].first + t[2].n; w++)
-					sum += wh * weight_of(g.kind, from_small, o[2], w, g.small[2], g.factor[2]) *
-					       get(x, (((s * in[0] + d) * in[1] + h) * in[2] + w) * xpitch + c);
+				for (int64_t r = t[2].first; r < t[2].first + t[2].n; r++)
+					scale_take(x, (((from + p) * s.in[1] + q) * s.in[2] + r) * xpitch + c, whole,
+						wh * weight_of(g.kind, from_small, o[2], r, g.small[2], g.factor[2]), u);
 			}
 		}
-		put(y, to, add ? get(y, to) + sum : sum);
+		if (!whole) {
+			put(y, vox * ypitch + c, add ? get(y, vox * ypitch + c) + u[0] : u[0]);
+			continue;
+		}
+		if (add)
+			scale_take(y, vox * ypitch + c, 1, 1, u);
+		put_wide(y, vox * ypitch + c, u);
 	}
+}
+
+int G(scale)(struct k_scale g, int from_small, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t n)
+{
+	const int whole = wide_rows(x, g.c) && wide_rows(y, g.c) && xpitch % WIDE == 0 && ypitch % WIDE == 0;
+	struct grid s;
+
+	for (int a = 0; a < 3; a++) {
+		s.in[a] = from_small ? g.small[a] : g.small[a] * g.factor[a];
+		s.out[a] = from_small ? g.small[a] * g.factor[a] : g.small[a];
+	}
+	return G(scale_voxels)(g, s, from_small, whole, x, xpitch, y, ypitch, add, whole ? n / WIDE : n);
 }

@@ -54,11 +54,11 @@ void tune_begin(const char *path)
 /* All that a choice depends on */
 static void key_of(const struct cudnn_shape *s, enum cudnn_pass pass, char *key)
 {
-	snprintf(key, LINE / 2, "%s|%s|%d|%lld|%lld,%lld|%lldx%lldx%lld|%lldx%lldx%lld|%lldx%lldx%lld|%lldx%lldx%lld|%lld,%lld|%d%d%d",
+	snprintf(key, LINE / 2, "%s|%s|%d|%lld|%lld,%lld|%lldx%lldx%lld|%lldx%lldx%lld|%lldx%lldx%lld|%lldx%lldx%lld|%lld,%lld|%d%d%d%d%d",
 		gpu_name, cudnn_version(),
 		(int)pass, (long long)s->n, (long long)s->c, (long long)s->k, (long long)s->x[0], (long long)s->x[1], (long long)s->x[2], (long long)s->kernel[0],
 		(long long)s->kernel[1], (long long)s->kernel[2], (long long)s->stride[0], (long long)s->stride[1], (long long)s->stride[2], (long long)s->pad[0],
-		(long long)s->pad[1], (long long)s->pad[2], (long long)s->xpitch, (long long)s->ypitch, s->bf16, s->half_dw, s->tf32);
+		(long long)s->pad[1], (long long)s->pad[2], (long long)s->xpitch, (long long)s->ypitch, s->bf16, s->half_dw, s->tf32, s->bias, s->add);
 }
 
 /* Of a shape that is known: which, a number of one or two digits; -1 */
@@ -89,7 +89,7 @@ static void note(const char *key, int which, double ms)
 	close(fd);
 }
 
-/* x, w and y of a shape, and the largest workspace */
+/* x, w (a bias, too) and y of a shape, and the largest workspace */
 struct bench { void *data[3], *work; size_t room; };
 
 static int bench_open(struct bench *b, const struct cudnn_shape *s, struct err *e)
@@ -124,7 +124,7 @@ static double time_of(struct bench *b, struct cudnn_conv *c, struct err *e)
 		b->room = cudnn_conv_workspace(c);
 	}
 	for (int i = 0; i <= TIMES; i++) {
-		if (gpu_clock(NULL, e) || cudnn_conv_run(c, b->data[0], b->data[1], b->data[2], b->work, e) || gpu_clock(&ms, e))
+		if (gpu_clock(NULL, e) || cudnn_conv_run(c, b->data[0], b->data[1], b->data[2], b->data[1], b->work, e) || gpu_clock(&ms, e))
 			return -1;
 		if (i && (best < 0 || ms < best))
 			best = ms;

@@ -2,7 +2,8 @@
    that is missing when a descriptor is finalised, one set after it, sizes that do not fit each other, and pointers that are not what was said of
    them end the process with a line. Engines it offers: one that computes in TF32 and one that gives other bits every time (both write NaN:
    whoever takes them where he must not finds that), then two good ones. SIM_CUDNN, words: packed (none for slices of wider values), half (none
-   whose gradient of bf16 weights is fp32), late (heuristic A knows nothing), none, broken (does not start); tf32: the first engine may be taken.
+   whose gradient of bf16 weights is fp32), alone (none that adds to what is there, or a bias), late (heuristic A knows nothing), none, broken (does
+   not start); tf32: the first engine may be taken.
    */
 #include <cudnn_graph.h>
 #include <math.h>
@@ -19,11 +20,11 @@ struct attr { int name, n; int64_t v[VALUES]; };
 
 /* A convolution's tensors, by value: plans outlive what they were made of. */
 struct tensor { int64_t dim[DIMS], stride[DIMS], uid, align; int half; };
-struct job { int op; struct tensor x, w, y; int64_t pad[3], stride[3]; };
+struct job { int op, add, biased; struct tensor x, w, y, bias; int64_t pad[3], stride[3]; };
 
 struct desc { int type, done, attrs, engine; struct attr attr[ATTRS]; struct job job; };
 
-/* What a descriptor takes: attribute, type, how many values, must it be there, bytes of a value */
+/* What a descriptor takes: attribute, type, how many values (below 0: at most), must it be there, bytes of a value */
 static const struct rule { int of, name, type, n, must, size; } rules[] = {
 #define RULE(of, name, type, n, must, size) {CUDNN_BACKEND_##of##_DESCRIPTOR, CUDNN_ATTR_##name, CUDNN_TYPE_##type, n, must, size},
 	RULE(TENSOR, TENSOR_UNIQUE_ID, INT64, 1, 1, 8)
@@ -31,6 +32,13 @@ static const struct rule { int of, name, type, n, must, size; } rules[] = {
 	RULE(TENSOR, TENSOR_DIMENSIONS, INT64, DIMS, 1, 8)
 	RULE(TENSOR, TENSOR_STRIDES, INT64, DIMS, 1, 8)
 	RULE(TENSOR, TENSOR_BYTE_ALIGNMENT, INT64, 1, 1, 8)
+	RULE(TENSOR, TENSOR_IS_VIRTUAL, BOOLEAN, 1, 0, 1)
+	RULE(POINTWISE, POINTWISE_MODE, POINTWISE_MODE, 1, 1, 4)
+	RULE(POINTWISE, POINTWISE_MATH_PREC, DATA_TYPE, 1, 1, 4)
+	RULE(OPERATION_POINTWISE, OPERATION_POINTWISE_PW_DESCRIPTOR, BACKEND_DESCRIPTOR, 1, 1, 8)
+	RULE(OPERATION_POINTWISE, OPERATION_POINTWISE_XDESC, BACKEND_DESCRIPTOR, 1, 1, 8)
+	RULE(OPERATION_POINTWISE, OPERATION_POINTWISE_BDESC, BACKEND_DESCRIPTOR, 1, 1, 8)
+	RULE(OPERATION_POINTWISE, OPERATION_POINTWISE_YDESC, BACKEND_DESCRIPTOR, 1, 1, 8)
 	RULE(CONVOLUTION, CONVOLUTION_SPATIAL_DIMS, INT64, 1, 1, 8)
 	RULE(CONVOLUTION, CONVOLUTION_COMP_TYPE, DATA_TYPE, 1, 1, 4)
 	RULE(CONVOLUTION, CONVOLUTION_CONV_MODE, CONVOLUTION_MODE, 1, 1, 4)
@@ -49,13 +57,13 @@ static const struct rule { int of, name, type, n, must, size; } rules[] = {
 	PASS(BACKWARD_DATA, BWD_DATA, DX, W, DY)
 	PASS(BACKWARD_FILTER, BWD_FILTER, X, DW, DY)
 	RULE(OPERATIONGRAPH, OPERATIONGRAPH_HANDLE, HANDLE, 1, 1, 8)
-	RULE(OPERATIONGRAPH, OPERATIONGRAPH_OPS, BACKEND_DESCRIPTOR, 1, 1, 8)
+	RULE(OPERATIONGRAPH, OPERATIONGRAPH_OPS, BACKEND_DESCRIPTOR, -2, 1, 8)
 	RULE(ENGINEHEUR, ENGINEHEUR_OPERATION_GRAPH, BACKEND_DESCRIPTOR, 1, 1, 8)
 	RULE(ENGINEHEUR, ENGINEHEUR_MODE, HEUR_MODE, 1, 1, 4)
 	RULE(EXECUTION_PLAN, EXECUTION_PLAN_HANDLE, HANDLE, 1, 0, 8)
 	RULE(EXECUTION_PLAN, EXECUTION_PLAN_ENGINE_CONFIG, BACKEND_DESCRIPTOR, 1, 1, 8)
-	RULE(VARIANT_PACK, VARIANT_PACK_DATA_POINTERS, VOID_PTR, 3, 1, 8)
-	RULE(VARIANT_PACK, VARIANT_PACK_UNIQUE_IDS, INT64, 3, 1, 8)
+	RULE(VARIANT_PACK, VARIANT_PACK_DATA_POINTERS, VOID_PTR, -4, 1, 8)
+	RULE(VARIANT_PACK, VARIANT_PACK_UNIQUE_IDS, INT64, -4, 1, 8)
 	RULE(VARIANT_PACK, VARIANT_PACK_WORKSPACE, VOID_PTR, 1, 1, 8)
 };
 
@@ -170,7 +178,7 @@ cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t to, cudnnBackend
 		wrong("descriptor %d takes no attribute %d", d->type, name);
 	if (d->done || attr(d, name))
 		wrong("descriptor %d: attribute %d is set %s", d->type, name, d->done ? "after it was finalised" : "twice");
-	if ((int)type != r->type || n != r->n)
+	if ((int)type != r->type || n < 1 || (r->n < 0 ? n > -r->n : n != r->n))
 		wrong("descriptor %d: attribute %d is of type %d, %lld values (given: %d, %lld)", d->type, name, r->type, (long long)r->n, type, (long long)n);
 	a = &d->attr[d->attrs++];
 	a->name = name, a->n = (int)n;
@@ -210,13 +218,21 @@ static struct job job_of(const struct desc *op)
 	const int i = pass_of(op->type);
 	const struct desc *conv = sub(op, passes[i].conv, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
 
-	struct job j = {i, tensor_of(sub(op, passes[i].x, CUDNN_BACKEND_TENSOR_DESCRIPTOR)), tensor_of(sub(op, passes[i].w,
-		CUDNN_BACKEND_TENSOR_DESCRIPTOR)),
-		tensor_of(sub(op, passes[i].y, CUDNN_BACKEND_TENSOR_DESCRIPTOR)), {0}, {0}};
+	struct job j = {.op = i, .x = tensor_of(sub(op, passes[i].x, CUDNN_BACKEND_TENSOR_DESCRIPTOR)),
+		.w = tensor_of(sub(op, passes[i].w, CUDNN_BACKEND_TENSOR_DESCRIPTOR)), .y = tensor_of(sub(op, passes[i].y, CUDNN_BACKEND_TENSOR_DESCRIPTOR))};
+	float beta;
 
+	memcpy(&beta, values(op, passes[i].beta), 4);
+	j.add = beta != 0;
 	memcpy(j.pad, values(conv, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS), sizeof j.pad);
 	memcpy(j.stride, values(conv, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES), sizeof j.stride);
 	return j;
+}
+
+/* Is a tensor only between two operations? */
+static int between(const struct desc *d)
+{
+	return attr(d, CUDNN_ATTR_TENSOR_IS_VIRTUAL) && values(d, CUDNN_ATTR_TENSOR_IS_VIRTUAL)[0];
 }
 
 static void check_tensor(const struct desc *d)
@@ -230,6 +246,8 @@ static void check_tensor(const struct desc *d)
 	if (t.stride[1] != 1 || step < t.dim[1] || t.stride[3] != step * t.dim[4] || t.stride[2] != t.stride[3] * t.dim[3] ||
 		t.stride[0] != t.stride[2] * t.dim[2])
 		wrong("a tensor's strides are not those of n,d,h,w,c");
+	if (between(d) && type != CUDNN_DATA_FLOAT)
+		wrong("what lies between operations is of type %lld", (long long)type);
 	if (t.align < (t.half ? 2 : 4) || t.align > 16 || t.align & (t.align - 1) || (type != CUDNN_DATA_FLOAT && type != CUDNN_DATA_BFLOAT16))
 		wrong("a tensor of type %lld, aligned to %lld", (long long)type, (long long)t.align);
 }
@@ -241,7 +259,8 @@ static void check_op(const struct desc *d)
 	float alpha, beta;
 
 	memcpy(&alpha, values(d, passes[j.op].alpha), 4), memcpy(&beta, values(d, passes[j.op].beta), 4);
-	if (alpha != 1 || beta != 0 || j.x.dim[0] != j.y.dim[0] || j.x.dim[1] != j.w.dim[1] || j.y.dim[1] != j.w.dim[0] || j.x.half != j.y.half ||
+	if (alpha != 1 || (beta != 0 && (beta != 1 || j.op == 2)) || j.x.dim[0] != j.y.dim[0] || j.x.dim[1] != j.w.dim[1] || j.y.dim[1] != j.w.dim[0] ||
+	    (j.x.half != j.y.half && !between(sub(d, passes[j.op].y, CUDNN_BACKEND_TENSOR_DESCRIPTOR))) ||
 	    (j.w.half != j.x.half && !(j.op == 2 && j.x.half)) || j.w.stride[4] != j.w.dim[1])
 		wrong("a convolution's tensors do not fit each other");
 	if ((int)values(conv, CUDNN_ATTR_CONVOLUTION_COMP_TYPE)[0] != CUDNN_DATA_FLOAT ||
@@ -257,9 +276,35 @@ static void check_op(const struct desc *d)
 	}
 }
 
+/* The job of a graph: a convolution, and what its sum is added to */
 static struct job graph_job(const struct desc *graph)
 {
-	return job_of((const struct desc *)(intptr_t)values(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS)[0]);
+	const struct desc *op[2] = {NULL}, *x, *add;
+	const int n = attr(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS)->n;
+	struct job j;
+
+	for (int i = 0; i < n; i++)
+		op[i] = (const struct desc *)(intptr_t)values(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS)[i];
+	if (!op[0] || !op[0]->done || pass_of(op[0]->type) < 0 ||
+	    (n == 2 && (!op[1] || !op[1]->done || op[1]->type != CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)))
+		wrong("a graph of other operations");
+	j = job_of(op[0]);
+	x = sub(op[0], passes[j.op].y, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+	if (n == 1 && between(x))
+		wrong("a graph whose result is nowhere");
+	if (n == 1)
+		return j;
+	add = sub(op[1], CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
+	j.y = tensor_of(sub(op[1], CUDNN_ATTR_OPERATION_POINTWISE_YDESC, CUDNN_BACKEND_TENSOR_DESCRIPTOR));
+	j.bias = tensor_of(sub(op[1], CUDNN_ATTR_OPERATION_POINTWISE_BDESC, CUDNN_BACKEND_TENSOR_DESCRIPTOR));
+	j.biased = 1;
+	if (j.op || j.add || sub(op[1], CUDNN_ATTR_OPERATION_POINTWISE_XDESC, CUDNN_BACKEND_TENSOR_DESCRIPTOR) != x || !between(x) ||
+	    (int)values(add, CUDNN_ATTR_POINTWISE_MODE)[0] != CUDNN_POINTWISE_ADD || (int)values(add, CUDNN_ATTR_POINTWISE_MATH_PREC)[0] != CUDNN_DATA_FLOAT)
+		wrong("a bias of another kind");
+	if (memcmp(j.y.dim, tensor_of(x).dim, sizeof j.y.dim) || j.bias.dim[1] != j.y.dim[1] || j.bias.stride[0] != j.y.dim[1] || j.y.half != j.x.half ||
+	    j.bias.half != j.y.half)
+		wrong("a bias that does not fit");
+	return j;
 }
 
 static int offered(const struct desc *heur)
@@ -269,7 +314,8 @@ static int offered(const struct desc *heur)
 
 	if (mode != CUDNN_HEUR_MODE_A && mode != CUDNN_HEUR_MODE_FALLBACK)
 		wrong("heuristic %d", mode);
-	return !asked("none") && (packed || !asked("packed")) && !(asked("half") && j.op == 2 && j.x.half && !j.w.half) &&
+	return !asked("none") && !(asked("alone") && (j.add || j.biased)) && (packed || !asked("packed")) &&
+		!(asked("half") && j.op == 2 && j.x.half && !j.w.half) &&
 		!(asked("late") && mode == CUDNN_HEUR_MODE_A);
 }
 
@@ -396,7 +442,7 @@ static int64_t read_at(const struct job *j, const int64_t at[4], int64_t tap)
 	return to;
 }
 
-static void forward(const struct job *j, const void *x, const void *w, void *y)
+static void forward(const struct job *j, const void *x, const void *w, void *y, const void *bias)
 {
 	int64_t taps = j->w.dim[2] * j->w.dim[3] * j->w.dim[4], c = j->w.dim[1];
 
@@ -405,7 +451,7 @@ static void forward(const struct job *j, const void *x, const void *w, void *y)
 		int64_t at[4], to = voxel(&j->y, v, at);
 
 		for (int64_t k = 0; k < j->w.dim[0]; k++) {
-			double sum = 0;
+			double sum = j->biased ? get(&j->bias, bias, k) : j->add ? get(&j->y, y, to + k) : 0;
 
 			for (int64_t t = 0; t < taps; t++) {
 				int64_t from = read_at(j, at, t);
@@ -436,7 +482,7 @@ static void data(const struct job *j, void *x, const void *w, const void *y)
 	}
 	for (int64_t i = 0; i < n; i++)
 		if (i % j->x.stride[4] < c)
-			put(&j->x, x, i, sum[i]);
+			put(&j->x, x, i, sum[i] + (j->add ? get(&j->x, x, i) : 0));
 	free(sum);
 }
 
@@ -461,7 +507,7 @@ static void weights(const struct job *j, const void *x, void *w, const void *y)
 /* The pointer of a tensor in a pack */
 static void *pointer(const struct desc *pack, const struct tensor *t)
 {
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < attr(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS)->n; i++)
 		if (values(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS)[i] == t->uid) {
 			intptr_t p = (intptr_t)values(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS)[i];
 
@@ -477,8 +523,10 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t h, cudnnBackendDescriptor_t of, 
 	const struct desc *plan = of, *pack = with;
 	const struct job *j = &plan->job;
 	char *work = (char *)(intptr_t)values(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE)[0];
-	void *x = pointer(pack, &j->x), *w = pointer(pack, &j->w), *y = pointer(pack, &j->y);
+	void *x = pointer(pack, &j->x), *w = pointer(pack, &j->w), *y = pointer(pack, &j->y), *bias = j->biased ? pointer(pack, &j->bias) : NULL;
 
+	if (attr(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS)->n != 3 + j->biased || attr(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS)->n != 3 + j->biased)
+		wrong("pointers that are not the plan's");
 	if (h != (cudnnHandle_t)&handles || !streams || !plan->done || !pack->done || plan->type != CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)
 		wrong("no plan is run, or without a stream");
 	if (plan->engine == 2 && ((intptr_t)work % 256 || !work))
@@ -487,7 +535,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t h, cudnnBackendDescriptor_t of, 
 	if (plan->engine == 2)
 		memset(work, 0xff, WORKSPACE);
 	if (j->op == 0)
-		forward(j, x, w, y);
+		forward(j, x, w, y, bias);
 	else if (j->op == 1)
 		data(j, x, w, y);
 	else

@@ -1,6 +1,7 @@
 /* The wall between host and device, from both sides. The host: device memory is protected but while a kernel or a copy runs; SIM_WALL=0 leaves it in
    reach, for unit tests that look into it. Kernels: gcc calls a function here before every access they make (-fsanitize=kernel-address); what is
-   neither device memory, to the byte, nor a kernel's own stack or constants is what a GPU would stop at, or worse, not stop at. */
+   neither device memory, to the byte, nor a kernel's own stack or constants is what a GPU would stop at, or worse, not stop at; and so is what
+   does not lie at a multiple of its size. */
 #define _GNU_SOURCE
 #include "tests/sim/wall.h"
 
@@ -96,11 +97,15 @@ static int in_block(uintptr_t at, size_t n)
 	return 0;
 }
 
-static void look(uintptr_t at, size_t n, const char *does)
+static void look(uintptr_t at, size_t n, int aligned, const char *does)
 {
 	static _Thread_local struct span stack;
 	const char *kernel = running;
 
+	if (kernel && aligned && at % n) {
+		fprintf(stderr, "kernel %s %s %zu bytes at %#zx, not aligned to them\n", kernel, does, n, (size_t)at);
+		abort();
+	}
 	if (!kernel || in_block(at, n) || within(launcher, at, n))
 		return;
 	if (!stack.hi)
@@ -116,8 +121,8 @@ static void look(uintptr_t at, size_t n, const char *does)
 #define LOOKS(n) \
 	void __asan_load##n##_noabort(uintptr_t at); \
 	void __asan_store##n##_noabort(uintptr_t at); \
-	void __asan_load##n##_noabort(uintptr_t at) { look(at, n, "reads"); } \
-	void __asan_store##n##_noabort(uintptr_t at) { look(at, n, "writes"); }
+	void __asan_load##n##_noabort(uintptr_t at) { look(at, n, 1, "reads"); } \
+	void __asan_store##n##_noabort(uintptr_t at) { look(at, n, 1, "writes"); }
 LOOKS(1)
 LOOKS(2)
 LOOKS(4)
@@ -130,12 +135,12 @@ void __asan_handle_no_return(void);
 
 void __asan_loadN_noabort(uintptr_t at, size_t n)
 {
-	look(at, n, "reads");
+	look(at, n, 0, "reads");
 }
 
 void __asan_storeN_noabort(uintptr_t at, size_t n)
 {
-	look(at, n, "writes");
+	look(at, n, 0, "writes");
 }
 
 void __asan_handle_no_return(void)

@@ -28,9 +28,9 @@ int cudnn_conv_fits(const struct cudnn_conv *c, const void *x, const void *w, co
 	return 0;
 }
 
-int cudnn_conv_run(struct cudnn_conv *c, const void *x, const void *w, const void *y, void *workspace, struct err *e)
+int cudnn_conv_run(struct cudnn_conv *c, const void *x, const void *w, const void *y, const void *bias, void *workspace, struct err *e)
 {
-	(void)c, (void)x, (void)w, (void)y, (void)workspace;
+	(void)c, (void)x, (void)w, (void)y, (void)bias, (void)workspace;
 	return err_set(e, NULL, "there is no cuDNN here");
 }
 

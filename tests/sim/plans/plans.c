@@ -1,5 +1,6 @@
 /* Has the real cuDNN a plan for each pass of our networks' convolutions on an H100? Asked where there is none: cuDNN makes plans for a device by its
-   description. The gradient of bf16 weights in fp32 is asked for too, without a verdict: kernels/gpu/conv.c goes on with bf16. */
+   description. The gradient of bf16 weights in fp32 is asked for too, without a verdict: kernels/gpu/conv.c goes on with bf16.
+   Forward with a bias and a data gradient that is added are asked for as well. */
 #include <stdio.h>
 #include <string.h>
 
@@ -35,13 +36,14 @@ static const struct { const char *what; struct cudnn_shape s; } shapes[] = {
 	{"five channels of odd widths", {1, 5, 7, {9, 10, 11}, {9, 10, 11}, CUBE(3), CUBE(1), CUBE(1), 5, 12, 0, 0, 0}},
 };
 
-/* The plan's workspace in MiB, below 0: there is none */
-static double plan(struct cudnn_shape s, enum cudnn_pass pass, int bf16, int half_dw, int tf32, struct err *e)
+/* The plan's workspace in MiB, below 0: there is none. fused: with a bias, or adding */
+static double plan(struct cudnn_shape s, enum cudnn_pass pass, int bf16, int half_dw, int tf32, int fused, struct err *e)
 {
 	struct cudnn_conv *c;
 	double mb;
 
 	s.bf16 = bf16, s.half_dw = half_dw, s.tf32 = tf32;
+	s.bias = fused && pass == CUDNN_PASS_FORWARD, s.add = fused && pass == CUDNN_PASS_DATA;
 	c = cudnn_conv_new(&s, pass, 0, NULL, e);
 	mb = c ? (double)cudnn_conv_workspace(c) / 1048576 : -1;
 	cudnn_conv_free(c);
@@ -58,12 +60,15 @@ int main(void)
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
 		for (int pass = 0; pass < 3; pass++) {
 			for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-				double mb = plan(shapes[i].s, (enum cudnn_pass)pass, kinds[k].bf16, kinds[k].half_dw, kinds[k].tf32, &e);
+				for (int fused = 0; fused <= (pass < 2); fused++) {
+					double mb = plan(shapes[i].s, (enum cudnn_pass)pass, kinds[k].bf16, kinds[k].half_dw, kinds[k].tf32, fused, &e);
 
-				ok(mb >= 0, "%s, %s, %s: %.1f MiB of workspace%s%s", shapes[i].what, passes[pass], kinds[k].name, mb, mb < 0 ? ": " : "", mb < 0 ? e.text : "");
+					ok(mb >= 0, "%s, %s%s, %s: %.1f MiB of workspace%s%s", shapes[i].what, passes[pass], !fused ? "" : pass ? ", added" : " with a bias",
+						kinds[k].name, mb, mb < 0 ? ": " : "", mb < 0 ? e.text : "");
+				}
 			}
 			if (pass == 2)
-				printf("# bf16 with the gradient in fp32: %s\n", plan(shapes[i].s, CUDNN_PASS_WEIGHTS, 1, 0, 0, &e) < 0 ? "no" : "yes");
+				printf("# bf16 with the gradient in fp32: %s\n", plan(shapes[i].s, CUDNN_PASS_WEIGHTS, 1, 0, 0, 0, &e) < 0 ? "no" : "yes");
 		}
 	printf("# cuDNN %s\n", cudnn_version());
 	return tap_done();
