@@ -190,19 +190,19 @@ static const float *ramp_run(void *arg, struct err *e)
 	return r->y;
 }
 
-struct seen { const struct tensor *want; int64_t z, plane, slabs; double worst; int order; };
+struct seen { const struct tensor *want; int64_t v, slabs; double worst; int order; };
 
-static int compare_slab(void *arg, int64_t z, int64_t n, const float *l, struct err *e)
+static int compare_slab(void *arg, int64_t first, int64_t n, const float *l, struct err *e)
 {
 	struct seen *s = arg;
 	const float *want = s->want->data;
-	int64_t classes = s->want->shape[0], volume = s->want->shape[1] * s->plane;
+	int64_t classes = s->want->shape[0], volume = s->want->shape[1] * s->want->shape[2] * s->want->shape[3];
 
 	(void)e;
-	s->order |= z != s->z || n < 1;
-	s->z = z + n;
+	s->order |= first != s->v || n < 1;
+	s->v = first + n;
 	s->slabs++;
-	for (int64_t v = z * s->plane; v < (z + n) * s->plane; v++)
+	for (int64_t v = first; v < first + n; v++)
 		for (int64_t c = 0; c < classes; c++) {
 			double d = fabs((double)*l++ - (double)want[c * volume + v]);
 
@@ -250,7 +250,7 @@ static void golden_case(const struct frame *f, const char *device, int64_t batch
 	int models = (int)json_integer_value(json_object_get(c, "models"));
 	struct ramp r[MODELS];
 	struct window_predictor p[MODELS];
-	struct seen s = {.want = want, .plane = image->shape[2] * image->shape[3]};
+	struct seen s = {.want = want};
 	struct err e = {""};
 	char *text = json_dumps(c, JSON_COMPACT);
 	int bad;
@@ -262,7 +262,7 @@ static void golden_case(const struct frame *f, const char *device, int64_t batch
 	table.name = device;
 	o.batch = batch;
 	bad = window_run(&o, &table, p, models, image, compare_slab, &s, &e);
-	ok(!bad && !s.order && s.z == image->shape[1] && s.worst <= 1e-5, "as the peer: %s batch %lld %s", device, (long long)batch, text);
+	ok(!bad && !s.order && s.v == image->shape[1] * image->shape[2] * image->shape[3] && s.worst <= 1e-5, "as the peer: %s batch %lld %s", device, (long long)batch, text);
 	if (bad || s.worst > 1e-5)
 		printf("# worst %g %s\n", s.worst, e.text);
 	free(text);
@@ -294,14 +294,15 @@ static void golden(void)
 enum { Z = 23, Y = 12, X = 14, VOX = Z * Y * X, K = 2 };
 static const int64_t roi_small[3] = {6, 5, 7};
 
-struct kept { float *to; };
+struct kept { float *to; int64_t most; }; /* voxels that came at once */
 
-static int keep_slab(void *arg, int64_t z, int64_t n, const float *l, struct err *e)
+static int keep_slab(void *arg, int64_t v, int64_t n, const float *l, struct err *e)
 {
 	struct kept *k = arg;
 
 	(void)e;
-	memcpy(k->to + z * Y * X * K, l, sizeof *l * (size_t)(n * Y * X * K));
+	memcpy(k->to + v * K, l, sizeof *l * (size_t)(n * K));
+	k->most = n > k->most ? n : k->most;
 	return 0;
 }
 
@@ -401,6 +402,28 @@ static void slabs(void)
 			o.room = 0;
 			ok(!ramped(&o, &image_tensor, got) && !memcmp(got, want, sizeof got), "refined, with accumulators in a file");
 		}
+}
+
+/* Slices of more than is gone through at once: out of a file they come in parts, and are the same. */
+static void parts(void)
+{
+	enum { SIDE = 900, PLANE = SIDE * SIDE };
+	float *v = malloc(2 * PLANE * sizeof *v), *one = malloc(2 * PLANE * K * sizeof *one), *two = malloc(2 * PLANE * K * sizeof *two);
+	const struct tensor t = {.dtype = DT_F32, .rank = 4, .shape = {1, 2, SIDE, SIDE}, .size = 2 * PLANE * sizeof *v, .data = v};
+	struct window_opts o = small_opts(0, WINDOW_MONAI, 0);
+	struct ramp r = {.channels = 1, .classes = K, .scale = 1};
+	struct window_predictor p = {1, K, ramp_input, ramp_run, &r};
+	struct kept a = {one, 0}, b = {two, 0};
+	struct err e = {""};
+
+	for (int i = 0; i < 2 * PLANE; i++)
+		v[i] = (float)(i % 97);
+	o.roi[0] = 2, o.roi[1] = o.roi[2] = SIDE / 2;
+	ok(!window_run(&o, &table, &p, 1, &t, keep_slab, &a, &e), "in memory");
+	o.room = 0;
+	ok(!window_run(&o, &table, &p, 1, &t, keep_slab, &b, &e) && b.most < PLANE && a.most == PLANE, "in a file: %lld voxels at once", (long long)b.most);
+	ok(!memcmp(one, two, 2 * PLANE * K * sizeof *one), "the same");
+	free(v), free(one), free(two), free(r.x), free(r.y);
 }
 
 /* A type that is not F32, and a device with memory of its own, have a part of the image at a time. */
@@ -638,9 +661,9 @@ static void refusals(void)
 }
 
 /* -- memory ------------------------------------------------------------------------------- */
-static int drop_slab(void *arg, int64_t z, int64_t n, const float *l, struct err *e)
+static int drop_slab(void *arg, int64_t v, int64_t n, const float *l, struct err *e)
 {
-	(void)z, (void)l, (void)e;
+	(void)v, (void)l, (void)e;
 	*(int64_t *)arg += n;
 	return 0;
 }
@@ -658,7 +681,7 @@ static size_t peak(int64_t slices, double refine)
 
 	o.roi[0] = 16, o.roi[1] = o.roi[2] = 64;
 	o.refine = refine;
-	ok(t.data != MAP_FAILED && !window_run(&o, &table, &p, 1, &t, drop_slab, &seen, &e) && seen == slices, "%lld slices", (long long)slices);
+	ok(t.data != MAP_FAILED && !window_run(&o, &table, &p, 1, &t, drop_slab, &seen, &e) && seen == slices << 14, "%lld slices", (long long)slices);
 	munmap(t.data, t.size);
 	free(r.x);
 	free(r.y);
@@ -704,6 +727,7 @@ int main(void)
 	maps();
 	golden();
 	slabs();
+	parts();
 	types();
 	skipping();
 	refining();

@@ -176,12 +176,12 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, c
 }
 
 /* -- the decision so far -------------------------------------------------------- */
-/* Add to *mask how many voxels of a piece are no background. */
-static int count(const struct window_ring *r, const struct piece *p, int64_t *mask, struct err *e)
+/* Add to *mask how many of the voxels are no background. */
+static int count(const struct window_ring *r, const float *acc, const float *sum, int64_t vox, int64_t *mask, struct err *e)
 {
 	int64_t more;
 
-	if (r->k->window_count(p->acc, p->sum, p->n * r->plane, r->classes, middle(r), &more, e))
+	if (r->k->window_count(acc, sum, vox, r->classes, middle(r), &more, e))
 		return -1;
 	*mask += more;
 	return 0;
@@ -193,7 +193,7 @@ int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e)
 	for (int64_t z = r->done; z < r->ready;) {
 		const struct piece p = piece(r, z, r->ready, most(r));
 
-		if (count(r, &p, mask, e))
+		if (count(r, p.acc, p.sum, p.n * r->plane, mask, e))
 			return -1;
 		leave(r, &p);
 		z += p.n;
@@ -225,21 +225,44 @@ int window_ring_doubt(struct window_ring *r, const int64_t start[3], double time
 }
 
 /* -- slices that are finished ---------------------------------------------------- */
-static int hand_on(struct window_ring *r, const struct piece *p, struct err *e)
+/* Of one slice or several. */
+struct part {
+	int64_t vox;
+	float *acc, *sum;
+};
+
+/* The voxels from v on. */
+static int hand_on(struct window_ring *r, int64_t v, const struct part *p, struct err *e)
 {
-	const int64_t vox = p->n * r->plane, k = r->classes;
+	const int64_t k = r->classes;
+	const size_t sum = sizeof(float) * (size_t)p->vox, acc = sum * (size_t)k;
 	const float never = r->o->soft ? 0 : WINDOW_NEVER, none[2] = {k == 1 ? never : r->o->soft ? 1 : 0, never};
 
-	if (r->o->refine > 0 && count(r, p, &r->mask, e))
+	if (r->o->refine > 0 && count(r, p->acc, p->sum, p->vox, &r->mask, e))
 		return -1;
-	if (r->k->window_divide(p->acc, p->sum, vox, k, none, e) || (r->host && r->k->copy(r->host, p->acc, acc_bytes(r, p), K_TO_HOST, e)) ||
-	    r->sink(r->sink_arg, r->done, p->n, r->host ? r->host : p->acc, e))
+	if (r->k->window_divide(p->acc, p->sum, p->vox, k, none, e) || (r->host && r->k->copy(r->host, p->acc, acc, K_TO_HOST, e)) ||
+	    r->sink(r->sink_arg, v, p->vox, r->host ? r->host : p->acc, e))
 		return -1;
-	if (r->mapped) {
-		spool_zero(&r->spool, (char *)p->acc - (char *)r->acc, p->acc, acc_bytes(r, p));
-		spool_zero(&r->spool, (char *)p->sum - (char *)r->acc, p->sum, sum_bytes(r, p));
+	if (!r->mapped)
+		return 0;
+	spool_zero(&r->spool, (char *)p->acc - (char *)r->acc, p->acc, acc);
+	spool_zero(&r->spool, (char *)p->sum - (char *)r->acc, p->sum, sum);
+	spool_rest(p->acc, acc);
+	spool_rest(p->sum, sum);
+	return 0;
+}
+
+/* In a file not more than PIECE at once: of many classes that is less than a slice. */
+static int hand_on_all(struct window_ring *r, const struct piece *p, struct err *e)
+{
+	const int64_t all = p->n * r->plane, few = PIECE / (int64_t)sizeof(float) / (r->classes + 1) + 1, most = r->mapped ? few : all;
+
+	for (int64_t i = 0; i < all; i += most) {
+		const struct part part = {all - i < most ? all - i : most, p->acc + i * r->classes, p->sum + i};
+
+		if (hand_on(r, r->done * r->plane + i, &part, e))
+			return -1;
 	}
-	leave(r, p);
 	r->done += p->n;
 	return 0;
 }
@@ -251,7 +274,7 @@ int window_ring_flush(struct window_ring *r, int64_t z, struct err *e)
 	while (r->done < end) {
 		const struct piece p = piece(r, r->done, end, r->some);
 
-		if (clear(r, r->done + p.n, e) || hand_on(r, &p, e))
+		if (clear(r, r->done + p.n, e) || hand_on_all(r, &p, e))
 			return -1;
 	}
 	return 0;

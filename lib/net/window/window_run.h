@@ -87,10 +87,10 @@ struct window_slab {
 };
 struct window_slab window_slab(const struct window_opts *o, const struct net *n, const struct tensor *image);
 
-/* Slices z..z+n-1, [n,plane,classes] as a window_sink gets them: labels [n,plane], or scores, class c of voxel i at to[c * pitch + i]. What is not
+/* Voxels v..v+n-1, [n,classes] as a window_sink gets them: labels [n], or scores, class c of voxel i at to[c * pitch + i]. What is not
    finite is an error. */
-int window_slab_labels(const struct window_slab *s, int64_t z, int64_t n, const float *l, uint8_t *pred, struct err *e);
-int window_slab_scores(const struct window_slab *s, int64_t z, int64_t n, const float *l, float *to, int64_t pitch, struct err *e);
+int window_slab_labels(const struct window_slab *s, int64_t v, int64_t n, const float *l, uint8_t *pred, struct err *e);
+int window_slab_scores(const struct window_slab *s, int64_t v, int64_t n, const float *l, float *to, int64_t pitch, struct err *e);
 
 /* Can the rule (not the Dice rule) make labels of this network's classes? */
 int window_check_labels(const struct net *n, const struct prob_rule *rule, struct err *e);
