@@ -262,7 +262,8 @@ static void golden_case(const struct frame *f, const char *device, int64_t batch
 	table.name = device;
 	o.batch = batch;
 	bad = window_run(&o, &table, p, models, image, compare_slab, &s, &e);
-	ok(!bad && !s.order && s.v == image->shape[1] * image->shape[2] * image->shape[3] && s.worst <= 1e-5, "as the peer: %s batch %lld %s", device, (long long)batch, text);
+	ok(!bad && !s.order && s.v == image->shape[1] * image->shape[2] * image->shape[3] && s.worst <= 1e-5, "as the peer: %s batch %lld %s", device,
+	   (long long)batch, text);
 	if (bad || s.worst > 1e-5)
 		printf("# worst %g %s\n", s.worst, e.text);
 	free(text);

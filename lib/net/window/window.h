@@ -79,8 +79,8 @@ struct window_predictor {
 	void *arg;
 };
 
-/* Takes finished voxels v..v+n-1 of the volume: logits (with `soft` probabilities) [n,classes], host memory, valid during the call. Where no window came,
-   class 0 is certain: a logit of 0 against WINDOW_NEVER for all others. 0, or -1 and an error. */
+/* Takes finished voxels v..v+n-1 of the volume: logits (with `soft` probabilities) [n,classes], host memory, valid during the call. Where no window
+   came, class 0 is certain: a logit of 0 against WINDOW_NEVER for all others. 0, or -1 and an error. */
 #define WINDOW_NEVER -100.0f
 typedef int window_sink(void *arg, int64_t v, int64_t n, const float *logits, struct err *e);
 
