@@ -19,7 +19,7 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 6 }; /* raised with every change of this header */
+enum { K_ABI = 7 }; /* raised with every change of this header */
 
 /* auto: bf16 where the device is quicker with it; tf32: fp32, but factors of convolutions' and matrices' products are rounded to TF32 (a GPU's) */
 enum k_precision { K_AUTO, K_FP32, K_BF16, K_TF32 };
@@ -199,22 +199,27 @@ struct k_gather {
 	enum k_pad pad;
 	float fill;            /* of K_PAD_CONSTANT */
 };
+/* Where the decision is not certain: the best class leads the next by less than `lead` times the sum of weights (a single class is that near to
+   `middle` times it). No window: not unsure. */
+enum { K_BLOCK = 64 };
+struct k_unsure {
+	float lead, middle;
+	uint8_t *block;        /* [slab z][y][x / K_BLOCK, rounded up]: 0 where no voxel is unsure; or NULL; zeroed at first */
+};
 struct k_blend {
 	int64_t k, roi[3];
 	int64_t slab[3];       /* accumulator [slab z][y][x][k] and weight sum [slab z][y][x] */
 	int64_t start[3];      /* of the window in the slab; parts outside are left out */
 	int flip;
 	int soft;              /* not the logits count but their probabilities: softmax over k, of a single class the sigmoid */
-	uint8_t *sure;         /* of k_doubt, cleared where the window is; or NULL */
+	struct k_unsure unsure; /* of k_doubt, brought up to date where the window is; without `block`: not */
 };
-enum { K_SURE = 64 };
 struct k_doubt {
 	int64_t k, roi[3], slab[3]; /* as k_blend */
 	int64_t start[3];      /* of the window; it goes round the slab's end in z */
 	float times;           /* how often the window's weight will count */
-	float lead;            /* unsure: the best class leads the next by less (of a single class: it is that near to `middle`) */
-	float middle;
-	uint8_t *sure;         /* [slab z][y][x / K_SURE, rounded up]: 1 where no voxel is unsure, 0 where that is to be seen */
+	double enough;         /* may be told as soon as it is more than this */
+	struct k_unsure unsure;
 };
 
 struct k_backend {
@@ -309,8 +314,8 @@ struct k_backend {
 	int (*window_blend)(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e);
 	/* acc[v][:] /= sum[v]; where the sum is 0 no window came: class 0 gets none[0], the others none[1] */
 	int (*window_divide)(float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
-	/* *doubt (host): the sum over the window's voxels that are unsure of the share that its weight will have there, t w / (sum + t w). Voxels no
-	   window came to are not unsure. */
+	/* *doubt (host): the sum over the window's voxels that are unsure of the share that its weight will have there, t w / (sum + t w); if that is
+	   more than `enough`, anything that is more. Voxels no window came to are not unsure. */
 	int (*window_doubt)(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e);
 	/* *n (host): voxels whose best class is not the first (of a single class: that are above `middle`) */
 	int (*window_count)(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e);

@@ -13,6 +13,8 @@
 
 #include "kernels/pad.h"
 
+#define SHARE 1048576.0f
+
 /* Row functions are cloned for wide vectors: OpenMP's outlined bodies would not be. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define WIDE __attribute__((noinline, target_clones("avx512f", "avx2", "default")))
@@ -151,12 +153,64 @@ static void blend_changed(const struct k_blend *g, float *acc, float *sum, const
 	}
 }
 
+/* By how much the best of k sums leads the next. */
+static float lead(const float *v, int64_t k)
+{
+	float first = v[0] > v[1] ? v[0] : v[1], second = v[0] > v[1] ? v[1] : v[0];
+
+	for (int64_t c = 2; c < k; c++) {
+		float was = first;
+
+		first = v[c] > first ? v[c] : first;
+		second = v[c] > was ? was : v[c] > second ? v[c] : second;
+	}
+	return first - second;
+}
+
+static int unsure(const struct k_unsure *u, int64_t k, const float *acc, float sum)
+{
+	float by = k > 1 ? lead(acc, k) : fabsf(acc[0] - u->middle * sum);
+
+	return by < u->lead * sum;
+}
+
+WIDE static int any_unsure_two(float most, const float *restrict acc, const float *restrict sum, int64_t n)
+{
+	int any = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		any |= fabsf(acc[2 * i] - acc[2 * i + 1]) < most * sum[i];
+	return any;
+}
+
+static int any_unsure(const struct k_unsure *u, int64_t k, const float *acc, const float *sum, int64_t n)
+{
+	if (k == 2)
+		return any_unsure_two(u->lead, acc, sum, n);
+	for (int64_t i = 0; i < n; i++)
+		if (unsure(u, k, acc + i * k, sum[i]))
+			return 1;
+	return 0;
+}
+
+/* n voxels of a row from x on have changed. A block that had an unsure voxel is looked at anew when all of it has. */
+static void mark(const struct k_unsure *u, int64_t k, int64_t row, int64_t size, int64_t x, int64_t n, const float *acc, const float *sum)
+{
+	uint8_t *block = u->block + row * ((size + K_BLOCK - 1) / K_BLOCK);
+
+	for (int64_t b = x / K_BLOCK; b * K_BLOCK < x + n; b++) {
+		const int64_t from = b * K_BLOCK, to = from + K_BLOCK < size ? from + K_BLOCK : size, lo = from > x ? from : x, hi = to < x + n ? to : x + n;
+
+		if (!block[b] || hi - lo == to - from)
+			block[b] = (uint8_t)any_unsure(u, k, acc + (lo - x) * k, sum + lo - x, hi - lo);
+	}
+}
+
 int k_window_blend(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e)
 {
 	const struct span sz = meet(g->roi[0], g->start[0], g->slab[0]), sy = meet(g->roi[1], g->start[1], g->slab[1]),
 	                  sx = meet(g->roi[2], g->start[2], g->slab[2]);
 	const int64_t ny = sy.hi - sy.lo, n = sx.hi - sx.lo, rows = n > 0 ? (sz.hi - sz.lo) * ny : 0, k = g->k;
-	const int64_t blocks = (g->slab[2] + K_SURE - 1) / K_SURE;
 
 	(void)e;
 #pragma omp parallel for schedule(static)
@@ -171,8 +225,8 @@ int k_window_blend(const struct k_blend *g, const float *logits, const float *we
 			blend_changed(g, acc + k * to, sum + to, logits + k * from, g->flip & 4 ? -1 : 1, weight + at, n);
 		else
 			blend_some(acc + k * to, sum + to, logits + k * from, weight + at, n, k);
-		if (g->sure)
-			memset(g->sure + to / g->slab[2] * blocks + to % g->slab[2] / K_SURE, 0, (size_t)((to % g->slab[2] % K_SURE + n - 1) / K_SURE + 1));
+		if (g->unsure.block)
+			mark(&g->unsure, k, to / g->slab[2], g->slab[2], to % g->slab[2], n, acc + k * to, sum + to);
 	}
 	return 0;
 }
@@ -202,84 +256,71 @@ int k_window_divide(float *acc, const float *sum, int64_t vox, int64_t k, const 
 	return 0;
 }
 
-/* By how much the best of k sums leads the next. */
-static float lead(const float *v, int64_t k)
+/* n voxels of a block: the shares of those that are unsure, in 2^-20, so that they add up to the same in any order. */
+WIDE static int64_t shares_two(const struct k_doubt *g, const float *restrict w, const float *restrict acc, const float *restrict sum, int64_t n)
 {
-	float first = v[0] > v[1] ? v[0] : v[1], second = v[0] > v[1] ? v[1] : v[0];
+	const float times = g->times, most = g->unsure.lead;
+	int32_t all = 0;
 
-	for (int64_t c = 2; c < k; c++) {
-		float was = first;
+	for (int64_t i = 0; i < n; i++) {
+		float t = times * w[i], share = t / (sum[i] + t) * SHARE;
 
-		first = v[c] > first ? v[c] : first;
-		second = v[c] > was ? was : v[c] > second ? v[c] : second;
+		all += (int32_t)(fabsf(acc[2 * i] - acc[2 * i + 1]) < most * sum[i] ? share : 0);
 	}
-	return first - second;
+	return all;
 }
 
-static int unsure(const struct k_doubt *g, const float *acc, float sum)
+static int64_t shares(const struct k_doubt *g, const float *w, const float *acc, const float *sum, int64_t n)
 {
-	float by = g->k > 1 ? lead(acc, g->k) : fabsf(acc[0] - g->middle * sum);
+	int64_t all = 0;
 
-	return by < g->lead * sum;
-}
-
-WIDE static int any_unsure_two(float most, const float *restrict acc, const float *restrict sum, int64_t n)
-{
-	int any = 0;
-
-	for (int64_t i = 0; i < n; i++)
-		any |= fabsf(acc[2 * i] - acc[2 * i + 1]) < most * sum[i];
-	return any;
-}
-
-static int any_unsure(const struct k_doubt *g, const float *acc, const float *sum, int64_t n)
-{
 	if (g->k == 2)
-		return any_unsure_two(g->lead, acc, sum, n);
+		return shares_two(g, w, acc, sum, n);
 	for (int64_t i = 0; i < n; i++)
-		if (unsure(g, acc + i * g->k, sum[i]))
-			return 1;
-	return 0;
+		if (unsure(&g->unsure, g->k, acc + i * g->k, sum[i])) {
+			float t = g->times * w[i];
+
+			all += (int64_t)(t / (sum[i] + t) * SHARE);
+		}
+	return all;
 }
 
-/* Of one row of the window, which begins at x = start: the sum in 2^-20, so that rows add up to the same in any order. */
-static int64_t doubt_row(const struct k_doubt *g, const float *w, struct span s, const float *acc, const float *sum, uint8_t *sure)
+/* Of one row of the window, which begins at x = start. */
+static int64_t doubt_row(const struct k_doubt *g, const float *w, struct span s, int64_t row, const float *acc, const float *sum)
 {
-	const int64_t size = g->slab[2], k = g->k;
-	float part = 0;
+	const int64_t size = g->slab[2], k = g->k, first = g->start[2] + s.lo, end = g->start[2] + s.hi;
+	const uint8_t *block = g->unsure.block + row * ((size + K_BLOCK - 1) / K_BLOCK);
+	int64_t all = 0;
 
-	for (int64_t b = (g->start[2] + s.lo) / K_SURE; b * K_SURE < g->start[2] + s.hi; b++) {
-		const int64_t lo = b * K_SURE, hi = lo + K_SURE < size ? lo + K_SURE : size;
+	for (int64_t b = first / K_BLOCK; b * K_BLOCK < end; b++) {
+		const int64_t lo = b * K_BLOCK > first ? b * K_BLOCK : first, hi = (b + 1) * K_BLOCK < end ? (b + 1) * K_BLOCK : end;
 
-		if (!sure[b])
-			sure[b] = !any_unsure(g, acc + lo * k, sum + lo, hi - lo);
-		for (int64_t x = sure[b] ? hi : lo; x < hi; x++) {
-			int64_t i = x - g->start[2];
-			float t = i >= s.lo && i < s.hi ? g->times * w[i] : 0;
-
-			if (t > 0 && unsure(g, acc + x * k, sum[x]))
-				part += t / (sum[x] + t);
-		}
+		if (block[b])
+			all += shares(g, w + lo - g->start[2], acc + (row * size + lo) * k, sum + row * size + lo, hi - lo);
 	}
-	return (int64_t)(part * 1048576);
+	return all;
 }
 
 int k_window_doubt(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e)
 {
 	const struct span sy = meet(g->roi[1], g->start[1], g->slab[1]), sx = meet(g->roi[2], g->start[2], g->slab[2]);
 	const int64_t first = g->start[0] < 0 ? -g->start[0] : 0, end = g->roi[0] < first + g->slab[0] ? g->roi[0] : first + g->slab[0];
-	const int64_t blocks = (g->slab[2] + K_SURE - 1) / K_SURE;
+	const double enough = g->enough * SHARE;
 	int64_t all = 0;
 
 	(void)e;
-#pragma omp parallel for schedule(static) reduction(+:all)
-	for (int64_t d = first; d < end; d++)
-		for (int64_t h = sy.lo; h < sy.hi; h++) {
-			int64_t row = (g->start[0] + d) % g->slab[0] * g->slab[1] + g->start[1] + h, at = row * g->slab[2];
+#pragma omp parallel for schedule(static)
+	for (int64_t d = first; d < end; d++) {
+		int64_t part = 0, sofar;
 
-			all += doubt_row(g, weight + (d * g->roi[1] + h) * g->roi[2], sx, acc + at * g->k, sum + at, g->sure + row * blocks);
-		}
-	*doubt = (double)all / 1048576;
+#pragma omp atomic read
+		sofar = all;
+		for (int64_t h = sy.lo; h < sy.hi && (double)sofar <= enough; h++)
+			part += doubt_row(g, weight + (d * g->roi[1] + h) * g->roi[2], sx, (g->start[0] + d) % g->slab[0] * g->slab[1] + g->start[1] + h, acc, sum);
+#pragma omp atomic
+		all += part;
+	}
+	*doubt = (double)all / SHARE;
 	return 0;
 }
 

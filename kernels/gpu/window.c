@@ -83,8 +83,8 @@ DEVICE float doubt_of(const struct k_doubt *g, int64_t v, float w, const float *
 		second = l > first ? first : l > second ? l : second;
 		first = l > first ? l : first;
 	}
-	first = g->k > 1 ? first - second : fabsf(first - g->middle * sum[at]);
-	return first < g->lead * sum[at] ? g->times * w / (sum[at] + g->times * w) : 0;
+	first = g->k > 1 ? first - second : fabsf(first - g->unsure.middle * sum[at]);
+	return first < g->unsure.lead * sum[at] ? g->times * w / (sum[at] + g->times * w) : 0;
 }
 
 /* part[d]: of the window's slice d */

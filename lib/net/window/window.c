@@ -157,18 +157,19 @@ static int all_windows(struct run *r, struct err *e)
 static int layer(struct run *r, int64_t lo, int64_t hi, struct err *e)
 {
 	const double times = r->models << __builtin_popcount((unsigned)r->o->mirror);
+	double enough, doubt;
 	int64_t mask;
 
 	if (window_ring_count(&r->ring, &mask, e))
 		return -1;
+	enough = r->o->gain * (double)mask;
 	for (int64_t i = lo; i < hi; i++) {
-		double doubt;
 
 		if (r->grid.at[i].coarse)
 			continue;
-		if (window_ring_doubt(&r->ring, r->grid.at[i].start, times, &doubt, e))
+		if (window_ring_doubt(&r->ring, r->grid.at[i].start, times, enough, &doubt, e))
 			return -1;
-		if (!(doubt > r->o->gain * (double)mask))
+		if (!(doubt > enough))
 			r->decided++;
 		else if (put(r, i, e))
 			return -1;

@@ -79,13 +79,13 @@ struct window_predictor {
 	void *arg;
 };
 
-/* Takes finished slices z..z+n-1: logits (with `soft` probabilities) [n,y,x,classes], host memory, valid during the call. Where no window came,
-   class 0 is certain: a logit of 0 against WINDOW_NEVER for all others. 0, or -1 and an error. */
+/* Takes finished voxels v..v+n-1 of the volume: logits (with `soft` probabilities) [n,classes], host memory, valid during the call. Where no window
+   came, class 0 is certain: a logit of 0 against WINDOW_NEVER for all others. 0, or -1 and an error. */
 #define WINDOW_NEVER -100.0f
-typedef int window_sink(void *arg, int64_t z, int64_t n, const float *logits, struct err *e);
+typedef int window_sink(void *arg, int64_t v, int64_t n, const float *logits, struct err *e);
 
-/* The whole image [channels,z,y,x] (any type, finite; borrowed) through the mean of `models` predictors that agree in channels and classes; slabs
-   come in order of z and cover it once. 0 or -1. */
+/* The whole image [channels,z,y,x] (any type, finite; borrowed) through the mean of `models` predictors that agree in channels and classes; voxels
+   come in their order, each once. 0 or -1. */
 int window_run(const struct window_opts *o, const struct k_backend *k, const struct window_predictor *p, int models, const struct tensor *image,
                window_sink *sink, void *sink_arg, struct err *e);
 

@@ -6,7 +6,7 @@
 #include "lib/net/window/window_run.h"
 #include "lib/stream/values.h"
 
-enum { CHUNK = 1 << 14 };
+enum { CHUNK = 1 << 14, SOME = 8 };
 
 static int64_t plane(const struct tensor *t)
 {
@@ -19,7 +19,7 @@ int window_feed_open(struct window_feed *f, const struct k_backend *k, struct wi
 	size_t n;
 
 	*f = (struct window_feed){.k = k, .pipe = pipe, .image = image, .room = image->shape[1]};
-	if (!image->data && !(f->raw = mem_new((size_t)plane(image), dtype_size(image->dtype), "a slice", e)))
+	if (!image->data && image->dtype != DT_F32 && !(f->raw = mem_new((size_t)plane(image), dtype_size(image->dtype), "a slice", e)))
 		return -1;
 	if (!device_is_host(k) && !(f->row = mem_new((size_t)plane(image), sizeof *f->row, "a slice", e)))
 		return -1;
@@ -72,44 +72,51 @@ static int not_finite(const struct window_feed *f, int64_t c, int64_t z, struct 
 	return err_set(e, NULL, "the image has values that are not finite in slice %lld of channel %lld", (long long)z, (long long)c);
 }
 
-/* Slice z of channel c as floats into `to`, host memory; NULL: they are floats, and stay where they are. */
-static int make(struct window_feed *f, int64_t c, int64_t z, float *to, struct err *e)
+/* Slices z to z + m - 1 of channel c as floats into `to`, host memory; NULL: they are floats, and stay where they are. */
+static int make(struct window_feed *f, int64_t c, int64_t z, int64_t m, float *to, struct err *e)
 {
 	const int64_t n = plane(f->image);
 	struct tensor t = *f->image;
-	int64_t first = (c * t.shape[1] + z) * n;
-	int bad = 0;
+	int64_t first = (c * t.shape[1] + z) * n, worst = m;
+	const size_t bytes = (size_t)(m * n) * dtype_size(t.dtype);
+	char *mapped = t.data ? (char *)t.data + (size_t)first * dtype_size(t.dtype) : NULL;
 
-	if (!t.data) {
-		if (stream_flow(f->pipe->in, f->raw, (size_t)n * dtype_size(t.dtype), e))
-			return window_broken(f->pipe);
-		t.data = f->raw;
+	if (!mapped) {
+		t.data = t.dtype == DT_F32 ? (void *)to : f->raw;
 		first = 0;
+		if (stream_flow(f->pipe->in, t.data, bytes, e))
+			return window_broken(f->pipe);
 	}
-#pragma omp parallel for schedule(static) reduction(|:bad)
-	for (int64_t i = 0; i < n; i += CHUNK) {
-		const int64_t m = n - i < CHUNK ? n - i : CHUNK;
+#pragma omp parallel for collapse(2) schedule(static) reduction(min:worst)
+	for (int64_t j = 0; j < m; j++)
+		for (int64_t i = 0; i < n; i += CHUNK) {
+			const int64_t at = j * n + i, k = n - i < CHUNK ? n - i : CHUNK;
+			const float *v = to ? to + at : (float *)t.data + first + at;
 
-		if (to)
-			tensor_load_f32(&t, first + i, m, to + i);
-		bad |= dtype_is_float(t.dtype) && odd(to ? to + i : (float *)t.data + first + i, m);
-	}
-	if (to && f->pipe && t.data != f->raw)
-		stream_done(f->pipe->in, (char *)t.data + (size_t)first * dtype_size(t.dtype), (size_t)n * dtype_size(t.dtype));
-	return bad ? not_finite(f, c, z, e) : 0;
+			if (to && t.data != to)
+				tensor_load_f32(&t, first + at, k, to + at);
+			if (dtype_is_float(t.dtype) && odd(v, k) && j < worst)
+				worst = j;
+		}
+	if (to && f->pipe && mapped)
+		stream_done(f->pipe->in, mapped, bytes);
+	return worst < m ? not_finite(f, c, z + worst, e) : 0;
 }
 
+/* SOME at once; on a device, and out of a pipe, one by one. */
 static int load(struct window_feed *f, int64_t hi, struct err *e)
 {
-	for (; f->end < hi; f->end++)
+	for (int64_t m; f->end < hi; f->end += m) {
+		m = !f->image->data || f->row ? 1 : hi - f->end < SOME ? hi - f->end : SOME;
 		for (int64_t c = 0; c < f->image->shape[0]; c++) {
 			float *to = f->whole ? NULL : f->row ? f->row : slice(f, c, f->end);
 
-			if (make(f, c, f->end, to, e))
+			if (make(f, c, f->end, m, to, e))
 				return -1;
 			if (f->row && f->k->copy(slice(f, c, f->end), f->row, (size_t)plane(f->image) * sizeof *to, K_TO_DEVICE, e))
 				return -1;
 		}
+	}
 	return 0;
 }
 

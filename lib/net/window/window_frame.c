@@ -13,7 +13,7 @@ struct job {
 	int models;
 	struct tensor image;
 	struct window_slab slab;
-	void *piece;        /* the result of `some` slices */
+	void *piece;        /* the result of `some` voxels */
 	int64_t some;
 	struct spool spool; /* all classes' scores but the first's, which is written at once */
 };
@@ -29,33 +29,32 @@ static int put(const struct job *j, const void *p, size_t n, struct err *e)
 	return out_write(j->o->pipe->out, p, n, e) ? window_broken(j->o->pipe) : 0;
 }
 
-static int put_labels(void *arg, int64_t z, int64_t n, const float *l, struct err *e)
+static int put_labels(void *arg, int64_t v, int64_t n, const float *l, struct err *e)
 {
 	const struct job *j = arg;
-	const int64_t plane = j->slab.plane;
 
 	for (int64_t i = 0; i < n; i += j->some) {
 		const int64_t m = n - i < j->some ? n - i : j->some;
 
-		if (window_slab_labels(&j->slab, z + i, m, l + i * plane * j->slab.classes, j->piece, e) || put(j, j->piece, (size_t)(m * plane), e))
+		if (window_slab_labels(&j->slab, v + i, m, l + i * j->slab.classes, j->piece, e) || put(j, j->piece, (size_t)m, e))
 			return -1;
 	}
 	return 0;
 }
 
-static int put_scores(void *arg, int64_t z, int64_t n, const float *l, struct err *e)
+static int put_scores(void *arg, int64_t v, int64_t n, const float *l, struct err *e)
 {
 	const struct job *j = arg;
-	const int64_t plane = j->slab.plane, k = j->slab.classes;
+	const int64_t all = j->slab.slices * j->slab.plane, k = j->slab.classes;
 	const float *q = j->piece;
 
 	for (int64_t i = 0; i < n; i += j->some) {
-		const int64_t m = n - i < j->some ? n - i : j->some, size = m * plane * (int64_t)sizeof *q;
+		const int64_t m = n - i < j->some ? n - i : j->some, size = m * (int64_t)sizeof *q;
 
-		if (window_slab_scores(&j->slab, z + i, m, l + i * plane * k, j->piece, m * plane, e) || put(j, q, (size_t)size, e))
+		if (window_slab_scores(&j->slab, v + i, m, l + i * k, j->piece, m, e) || put(j, q, (size_t)size, e))
 			return -1;
 		for (int64_t c = 1; c < k; c++)
-			if (spool_put(&j->spool, ((c - 1) * j->slab.slices + z + i) * plane * (int64_t)sizeof *q, q + c * m * plane, (size_t)size, e))
+			if (spool_put(&j->spool, ((c - 1) * all + v + i) * (int64_t)sizeof *q, q + c * m, (size_t)size, e))
 				return window_broken(j->o->pipe);
 	}
 	return 0;
@@ -90,12 +89,12 @@ static int write_frame(struct frame *f, struct job *j, struct err *e)
 static int open_job(struct job *j, struct err *e)
 {
 	enum { PIECE = 8 << 20 };
-	const int64_t bytes = j->slab.plane * (j->slab.rule ? 1 : (int64_t)sizeof(float) * j->slab.classes);
+	const int64_t bytes = j->slab.rule ? 1 : (int64_t)sizeof(float) * j->slab.classes, all = j->slab.slices * j->slab.plane;
 
 	j->spool.fd = -1;
 	j->some = bytes < PIECE ? PIECE / bytes : 1;
-	if (j->some > j->slab.slices)
-		j->some = j->slab.slices;
+	if (j->some > all)
+		j->some = all;
 	j->piece = mem_new((size_t)j->some, (size_t)bytes, "a part of the result", e);
 	if (!j->piece)
 		return -1;

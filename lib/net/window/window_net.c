@@ -37,18 +37,18 @@ struct target {
 	float *prob;
 };
 
-static int take_labels(void *arg, int64_t z, int64_t n, const float *logits, struct err *e)
+static int take_labels(void *arg, int64_t v, int64_t n, const float *logits, struct err *e)
 {
 	const struct target *t = arg;
 
-	return window_slab_labels(&t->to, z, n, logits, t->pred + z * t->to.plane, e);
+	return window_slab_labels(&t->to, v, n, logits, t->pred + v, e);
 }
 
-static int take_scores(void *arg, int64_t z, int64_t n, const float *logits, struct err *e)
+static int take_scores(void *arg, int64_t v, int64_t n, const float *logits, struct err *e)
 {
 	const struct target *t = arg;
 
-	return window_slab_scores(&t->to, z, n, logits, t->prob + z * t->to.plane, t->to.slices * t->to.plane, e);
+	return window_slab_scores(&t->to, v, n, logits, t->prob + v, t->to.slices * t->to.plane, e);
 }
 
 int window_nets(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,

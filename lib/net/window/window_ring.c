@@ -53,24 +53,31 @@ static int sums(struct window_ring *r, struct err *e)
 	return 0;
 }
 
-static int open_sure(struct window_ring *r, struct err *e)
+/* What the sum of a single class's weighted logits or probabilities is compared with, times the sum of weights. */
+static float middle(const struct window_ring *r)
 {
-	const size_t n = (size_t)(r->depth * r->size[1] * r->blocks);
+	return r->o->soft ? 0.5f : 0;
+}
 
-	r->sure = r->k->alloc(n, e);
-	return !r->sure || r->k->zero(r->sure, n, e) ? -1 : 0;
+static int open_unsure(struct window_ring *r, struct err *e)
+{
+	const double p = r->o->refine, lead = !r->o->soft ? log(p / (1 - p)) : r->classes > 1 ? 2 * p - 1 : p - 0.5;
+	const size_t n = (size_t)(r->depth * r->blocks);
+
+	r->unsure = (struct k_unsure){(float)lead, middle(r), r->k->alloc(n, e)};
+	return !r->unsure.block || r->k->zero(r->unsure.block, n, e) ? -1 : 0;
 }
 
 int window_ring_open(struct window_ring *r, const struct window_opts *o, const struct k_backend *k, const struct window_grid *g, int64_t classes,
                      int64_t depth, window_sink *sink, void *sink_arg, struct err *e)
 {
 	*r = (struct window_ring){.o = o, .k = k, .classes = classes, .depth = depth, .plane = g->size[1] * g->size[2], .sink = sink,
-	                          .sink_arg = sink_arg, .blocks = (g->size[2] + K_SURE - 1) / K_SURE, .spool.fd = -1};
+	                          .sink_arg = sink_arg, .blocks = g->size[1] * ((g->size[2] + K_BLOCK - 1) / K_BLOCK), .spool.fd = -1};
 	memcpy(r->size, g->size, sizeof r->size);
 	memcpy(r->roi, g->roi, sizeof r->roi);
 	r->some = PIECE / (int64_t)sizeof(float) / r->plane / (classes + 1);
 	r->some = r->some < 1 ? 1 : r->some;
-	if (sums(r, e) || weights(r, e) || (o->refine > 0 && open_sure(r, e)))
+	if (sums(r, e) || weights(r, e) || (o->refine > 0 && open_unsure(r, e)))
 		return -1;
 	if (!device_is_host(k))
 		r->host = mem_new((size_t)(r->some * r->plane * classes), sizeof *r->host, "a part of the result", e);
@@ -87,7 +94,7 @@ void window_ring_close(struct window_ring *r)
 		r->k->release(r->acc);
 	spool_close(&r->spool);
 	r->k->release(r->weight);
-	r->k->release(r->sure);
+	r->k->release(r->unsure.block);
 	free(r->host);
 }
 
@@ -96,7 +103,7 @@ void window_ring_close(struct window_ring *r)
 struct piece {
 	int64_t n;
 	float *acc, *sum;
-	uint8_t *sure;
+	struct k_unsure unsure;
 };
 
 /* The first of the slices lo to hi - 1, at most `most`. */
@@ -105,7 +112,7 @@ static struct piece piece(const struct window_ring *r, int64_t lo, int64_t hi, i
 	const int64_t at = lo % r->depth, n = hi - lo < r->depth - at ? hi - lo : r->depth - at;
 
 	return (struct piece){n < most ? n : most, r->acc + at * r->plane * r->classes, r->sum + at * r->plane,
-	                      r->sure ? r->sure + at * r->size[1] * r->blocks : NULL};
+	                      {r->unsure.lead, r->unsure.middle, r->unsure.block ? r->unsure.block + at * r->blocks : NULL}};
 }
 
 /* In a file few stay in memory. */
@@ -142,6 +149,8 @@ static int clear(struct window_ring *r, int64_t z, struct err *e)
 
 		if (!r->mapped && (r->k->zero(p.acc, acc_bytes(r, &p), e) || r->k->zero(p.sum, sum_bytes(r, &p), e)))
 			return -1;
+		if (p.unsure.block && r->k->zero(p.unsure.block, (size_t)(p.n * r->blocks), e))
+			return -1;
 		r->ready += p.n;
 	}
 	return 0;
@@ -156,7 +165,7 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, c
 	for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end;) {
 		const struct piece p = piece(r, z, end, most(r));
 		const struct k_blend w = {.k = r->classes, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {p.n, r->size[1], r->size[2]},
-		                          .start = {start[0] - z, start[1], start[2]}, .flip = flip, .soft = r->o->soft, .sure = p.sure};
+		                          .start = {start[0] - z, start[1], start[2]}, .flip = flip, .soft = r->o->soft, .unsure = p.unsure};
 
 		if (r->k->window_blend(&w, logits, r->weight, p.acc, p.sum, e))
 			return -1;
@@ -167,18 +176,12 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, c
 }
 
 /* -- the decision so far -------------------------------------------------------- */
-/* What the sum of a single class's weighted logits or probabilities is compared with, times the sum of weights. */
-static float middle(const struct window_ring *r)
-{
-	return r->o->soft ? 0.5f : 0;
-}
-
-/* Add to *mask how many voxels of a piece are no background. */
-static int count(const struct window_ring *r, const struct piece *p, int64_t *mask, struct err *e)
+/* Add to *mask how many of the voxels are no background. */
+static int count(const struct window_ring *r, const float *acc, const float *sum, int64_t vox, int64_t *mask, struct err *e)
 {
 	int64_t more;
 
-	if (r->k->window_count(p->acc, p->sum, p->n * r->plane, r->classes, middle(r), &more, e))
+	if (r->k->window_count(acc, sum, vox, r->classes, middle(r), &more, e))
 		return -1;
 	*mask += more;
 	return 0;
@@ -190,7 +193,7 @@ int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e)
 	for (int64_t z = r->done; z < r->ready;) {
 		const struct piece p = piece(r, z, r->ready, most(r));
 
-		if (count(r, &p, mask, e))
+		if (count(r, p.acc, p.sum, p.n * r->plane, mask, e))
 			return -1;
 		leave(r, &p);
 		z += p.n;
@@ -198,19 +201,18 @@ int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e)
 	return 0;
 }
 
-int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double *doubt, struct err *e)
+int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double enough, double *doubt, struct err *e)
 {
 	const int64_t end = start[0] + r->roi[0] < r->size[0] ? start[0] + r->roi[0] : r->size[0];
-	const double p = r->o->refine, lead = !r->o->soft ? log(p / (1 - p)) : r->classes > 1 ? 2 * p - 1 : p - 0.5;
 
 	*doubt = 0;
 	if (clear(r, end, e))
 		return -1;
-	for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end;) {
+	for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end && *doubt <= enough;) {
 		const struct piece q = piece(r, z, end, most(r));
 		const struct k_doubt d = {.k = r->classes, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {q.n, r->size[1], r->size[2]},
-		                          .start = {start[0] - z, start[1], start[2]}, .times = (float)times, .lead = (float)lead, .middle = middle(r),
-		                          .sure = q.sure};
+		                          .start = {start[0] - z, start[1], start[2]}, .times = (float)times, .enough = enough,
+		                          .unsure = q.unsure};
 		double more;
 
 		if (r->k->window_doubt(&d, r->weight, q.acc, q.sum, &more, e))
@@ -223,21 +225,44 @@ int window_ring_doubt(struct window_ring *r, const int64_t start[3], double time
 }
 
 /* -- slices that are finished ---------------------------------------------------- */
-static int hand_on(struct window_ring *r, const struct piece *p, struct err *e)
+/* Of one slice or several. */
+struct part {
+	int64_t vox;
+	float *acc, *sum;
+};
+
+/* The voxels from v on. */
+static int hand_on(struct window_ring *r, int64_t v, const struct part *p, struct err *e)
 {
-	const int64_t vox = p->n * r->plane, k = r->classes;
+	const int64_t k = r->classes;
+	const size_t sum = sizeof(float) * (size_t)p->vox, acc = sum * (size_t)k;
 	const float never = r->o->soft ? 0 : WINDOW_NEVER, none[2] = {k == 1 ? never : r->o->soft ? 1 : 0, never};
 
-	if (r->o->refine > 0 && count(r, p, &r->mask, e))
+	if (r->o->refine > 0 && count(r, p->acc, p->sum, p->vox, &r->mask, e))
 		return -1;
-	if (r->k->window_divide(p->acc, p->sum, vox, k, none, e) || (r->host && r->k->copy(r->host, p->acc, acc_bytes(r, p), K_TO_HOST, e)) ||
-	    r->sink(r->sink_arg, r->done, p->n, r->host ? r->host : p->acc, e))
+	if (r->k->window_divide(p->acc, p->sum, p->vox, k, none, e) || (r->host && r->k->copy(r->host, p->acc, acc, K_TO_HOST, e)) ||
+	    r->sink(r->sink_arg, v, p->vox, r->host ? r->host : p->acc, e))
 		return -1;
-	if (r->mapped) {
-		spool_zero(&r->spool, (char *)p->acc - (char *)r->acc, p->acc, acc_bytes(r, p));
-		spool_zero(&r->spool, (char *)p->sum - (char *)r->acc, p->sum, sum_bytes(r, p));
+	if (!r->mapped)
+		return 0;
+	spool_zero(&r->spool, (char *)p->acc - (char *)r->acc, p->acc, acc);
+	spool_zero(&r->spool, (char *)p->sum - (char *)r->acc, p->sum, sum);
+	spool_rest(p->acc, acc);
+	spool_rest(p->sum, sum);
+	return 0;
+}
+
+/* In a file not more than PIECE at once: of many classes that is less than a slice. */
+static int hand_on_all(struct window_ring *r, const struct piece *p, struct err *e)
+{
+	const int64_t all = p->n * r->plane, few = PIECE / (int64_t)sizeof(float) / (r->classes + 1) + 1, most = r->mapped ? few : all;
+
+	for (int64_t i = 0; i < all; i += most) {
+		const struct part part = {all - i < most ? all - i : most, p->acc + i * r->classes, p->sum + i};
+
+		if (hand_on(r, r->done * r->plane + i, &part, e))
+			return -1;
 	}
-	leave(r, p);
 	r->done += p->n;
 	return 0;
 }
@@ -249,7 +274,7 @@ int window_ring_flush(struct window_ring *r, int64_t z, struct err *e)
 	while (r->done < end) {
 		const struct piece p = piece(r, r->done, end, r->some);
 
-		if (clear(r, r->done + p.n, e) || hand_on(r, &p, e))
+		if (clear(r, r->done + p.n, e) || hand_on_all(r, &p, e))
 			return -1;
 	}
 	return 0;

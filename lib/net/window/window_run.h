@@ -34,11 +34,11 @@ int64_t window_feed_look(const struct window_feed *f, struct tensor *t);
 struct window_ring {
 	const struct window_opts *o;
 	const struct k_backend *k;
-	int64_t classes, size[3], roi[3], depth, plane, blocks; /* voxels of a slice; K_SURE's of a row */
+	int64_t classes, size[3], roi[3], depth, plane, blocks; /* voxels of a slice; K_BLOCK's of one */
 	int64_t some;          /* slices handed on at once */
 	int64_t done, ready;   /* slices handed on; slices below are in the ring, cleared before the first window came, or were handed on */
 	float *weight, *acc, *sum; /* on the device */
-	uint8_t *sure;         /* with `refine`: of k_doubt, */
+	struct k_unsure unsure; /* with `refine`: of the ring, */
 	int64_t mask;          /* and how many voxels that were handed on are no background */
 	float *host;           /* staging; NULL where the device's memory is the host's */
 	struct spool spool;    /* where acc and sum lie, if mapped: bytes */
@@ -56,8 +56,8 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, c
 /* Voxels so far that are no background. */
 int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e);
 
-/* What the window, whose weights will count so many times, could still change: k_doubt's sum. */
-int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double *doubt, struct err *e);
+/* What the window, whose weights will count so many times, could still change: k_doubt's sum, as far as it is not more than enough. */
+int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double enough, double *doubt, struct err *e);
 
 /* Hand on all slices below z. */
 int window_ring_flush(struct window_ring *r, int64_t z, struct err *e);
@@ -87,10 +87,10 @@ struct window_slab {
 };
 struct window_slab window_slab(const struct window_opts *o, const struct net *n, const struct tensor *image);
 
-/* Slices z..z+n-1, [n,plane,classes] as a window_sink gets them: labels [n,plane], or scores, class c of voxel i at to[c * pitch + i]. What is not
+/* Voxels v..v+n-1, [n,classes] as a window_sink gets them: labels [n], or scores, class c of voxel i at to[c * pitch + i]. What is not
    finite is an error. */
-int window_slab_labels(const struct window_slab *s, int64_t z, int64_t n, const float *l, uint8_t *pred, struct err *e);
-int window_slab_scores(const struct window_slab *s, int64_t z, int64_t n, const float *l, float *to, int64_t pitch, struct err *e);
+int window_slab_labels(const struct window_slab *s, int64_t v, int64_t n, const float *l, uint8_t *pred, struct err *e);
+int window_slab_scores(const struct window_slab *s, int64_t v, int64_t n, const float *l, float *to, int64_t pitch, struct err *e);
 
 /* Can the rule (not the Dice rule) make labels of this network's classes? */
 int window_check_labels(const struct net *n, const struct prob_rule *rule, struct err *e);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/base/clones.h"
 #include "lib/net/window/window_run.h"
 #include "lib/volume/prob/prob.h"
 
@@ -26,6 +27,20 @@ static void apart(const float *l, int64_t k, int64_t n, float *q, int64_t pitch)
 	for (int64_t c = 0; c < k; c++)
 		for (int64_t i = 0; i < n; i++)
 			q[c * pitch + i] = l[i * k + c];
+}
+
+/* Of two classes, as they come, what prob_rule_labels makes of them apart. */
+CLONES static int two_labels(const float *l, int64_t n, uint8_t *pred)
+{
+	int bad = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		float a = l[2 * i], b = l[2 * i + 1];
+
+		pred[i] = b > a;
+		bad |= !(a - a == 0) | !(b - b == 0);
+	}
+	return bad;
 }
 
 static int all_finite(const float *l, int64_t n)
@@ -55,36 +70,44 @@ static void soften(float *q, int64_t k, int64_t pitch, int64_t n)
 	}
 }
 
-static int not_finite(const struct window_slab *s, int64_t z, int64_t voxel, struct err *e)
+static int not_finite(const struct window_slab *s, int64_t voxel, struct err *e)
 {
-	return err_set(e, NULL, "the network gives numbers that are not finite at slice %lld", (long long)(z + voxel / s->plane));
+	return err_set(e, NULL, "the network gives numbers that are not finite at slice %lld", (long long)(voxel / s->plane));
 }
 
-int window_slab_labels(const struct window_slab *s, int64_t z, int64_t n, const float *l, uint8_t *pred, struct err *e)
+static int part_labels(const struct window_slab *s, const float *l, int64_t n, uint8_t *pred)
 {
-	const int64_t k = s->classes, some = ROOM / k, all = n * s->plane;
-	int64_t worst = all;
+	float q[ROOM];
+
+	if (s->classes == 2 && s->rule->kind == PROB_ARGMAX)
+		return two_labels(l, n, pred);
+	apart(l, s->classes, n, q, n);
+	return prob_rule_labels(s->rule, s->kind, q, s->classes, n, n, pred);
+}
+
+int window_slab_labels(const struct window_slab *s, int64_t v, int64_t n, const float *l, uint8_t *pred, struct err *e)
+{
+	const int64_t k = s->classes, some = ROOM / k;
+	int64_t worst = n;
 
 #pragma omp parallel for schedule(static) reduction(min:worst)
-	for (int64_t i = 0; i < all; i += some) {
-		const int64_t m = all - i < some ? all - i : some;
-		float q[ROOM];
+	for (int64_t i = 0; i < n; i += some) {
+		const int64_t m = n - i < some ? n - i : some;
 
-		apart(l + i * k, k, m, q, m);
-		if (prob_rule_labels(s->rule, s->kind, q, k, m, m, pred + i) && i < worst)
+		if (part_labels(s, l + i * k, m, pred + i) && i < worst)
 			worst = i;
 	}
-	return worst < all ? not_finite(s, z, worst, e) : 0;
+	return worst < n ? not_finite(s, v + worst, e) : 0;
 }
 
-int window_slab_scores(const struct window_slab *s, int64_t z, int64_t n, const float *l, float *to, int64_t pitch, struct err *e)
+int window_slab_scores(const struct window_slab *s, int64_t v, int64_t n, const float *l, float *to, int64_t pitch, struct err *e)
 {
-	const int64_t k = s->classes, some = ROOM / k, all = n * s->plane;
-	int64_t worst = all;
+	const int64_t k = s->classes, some = ROOM / k;
+	int64_t worst = n;
 
 #pragma omp parallel for schedule(static) reduction(min:worst)
-	for (int64_t i = 0; i < all; i += some) {
-		const int64_t m = all - i < some ? all - i : some;
+	for (int64_t i = 0; i < n; i += some) {
+		const int64_t m = n - i < some ? n - i : some;
 
 		if (!all_finite(l + i * k, m * k) && i < worst)
 			worst = i;
@@ -92,5 +115,5 @@ int window_slab_scores(const struct window_slab *s, int64_t z, int64_t n, const 
 		if (s->soft)
 			soften(to + i, k, pitch, m);
 	}
-	return worst < all ? not_finite(s, z, worst, e) : 0;
+	return worst < n ? not_finite(s, v + worst, e) : 0;
 }
