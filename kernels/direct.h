@@ -50,8 +50,8 @@ int K(thin_plan)(struct gather *g); /* 0: these channels are for thin.c; plane, 
 void K(gather_pack)(struct gather *g, const float *w);
 void K(gather_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch);
 
-/* One task's part: output rows h0..h1 of plane od after plane, and the copied input rows it needs: ihs rows from ih0 of each of dtaps planes. Plane id
-   lies in the buffer at id modulo the kernel; held: which are there. */
+/* One task's part: output rows h0..h1 of plane od after plane, and the copied input rows it needs: ihs rows from ih0 of each of dtaps planes. Plane
+   id lies in the buffer at id modulo the kernel; held: which are there. */
 struct gather_task {
 	const struct gather *g;
 	const elem *x;

@@ -1,6 +1,6 @@
 /* Gathers to a few channels from neighbours along w (stride 1, or fractional): vectors over w. In the copied rows the slots of a voxel are apart, a
-   plane each; its body begins at a whole vector. Up to TAPS taps of all classes at a time, each with sums of its own: there is always a sum that waits
-   for no other. */
+   plane each, and the body begins at a whole vector. Up to TAPS taps of all classes at a time, each with sums of its own: there is always one that
+   waits for no other. */
 #include "kernels/direct.h"
 
 #include <string.h>
@@ -110,7 +110,8 @@ struct taps { float *y[TAPS]; int64_t at[TAPS], all; const slot *w; };
 typedef void kernel(const struct gather *g, const struct gather_row *row, int rows, const struct taps *t, int64_t q);
 
 /* nt taps' part of nq vectors of outputs from q, added */
-INLINE void block(const struct gather *g, const struct gather_row *row, int rows, const struct taps *t, int64_t q, const int nt, const int nq, const int co)
+INLINE void block(const struct gather *g, const struct gather_row *row, int rows, const struct taps *t, int64_t q, const int nt, const int nq,
+	const int co)
 {
 	const int64_t plane = g->plane, count = g->cslots, next = t->all * co;
 	vec acc[TAPS][WIDEST][FEW];
