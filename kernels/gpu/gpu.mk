@@ -41,9 +41,9 @@ $(B)/bin/niipipe-cuda.so: $(G_TEXT:%=$(B)/gpu/f32/%.o) $(G_TEXT:%=$(B)/gpu/bf16/
 	$(CC) -shared $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcudnn -lcublasLt -lcudart_static -lrt -lpthread -ldl -lm
 
 # -- in a GPU's place: the calls of cuDNN and cuBLASLt, too, where their headers are --
-S_INC  := $(if $(filter 1,$(CUDA)),-isystem $(CUDA_HOME)/include)
+S_INC  := -isystem $(if $(filter 1,$(CUDA)),$(CUDA_HOME)/include,tests/sim/none)
 S_LIBS := $(if $(filter 1,$(CUDA)),$(G_LIBS:%=$(B)/gpu/host/%.o) $(B)/gpu/sim/cudnn.o $(B)/gpu/sim/blas.o,$(B)/gpu/sim/none/libraries.o)
-S_REST := $(B)/gpu/sim/device.o $(B)/gpu/sim/wall.o
+S_REST := $(B)/gpu/sim/cuda.o $(B)/gpu/sim/memory.o $(B)/gpu/sim/stream.o $(B)/gpu/sim/wall.o
 
 $(B)/gpu/sim/f32/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
@@ -52,6 +52,10 @@ $(B)/gpu/sim/f32/%.o: kernels/gpu/%.c
 $(B)/gpu/sim/bf16/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
 	$(CC) $(G_CC) $(G_SEEN) -DK_HALF $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(B)/gpu/sim/cuda.o: kernels/gpu/cuda.c
+	@mkdir -p $(@D)
+	$(CC) $(G_CC) $(S_INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/gpu/sim/%.o: tests/sim/%.c
 	@mkdir -p $(@D)

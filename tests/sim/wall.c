@@ -2,7 +2,7 @@
    reach, for unit tests that look into it. Kernels: gcc calls a function here before every access they make (-fsanitize=kernel-address); what is
    neither device memory, to the byte, nor a kernel's own stack or constants is what a GPU would stop at, or worse, not stop at. */
 #define _GNU_SOURCE
-#include "tests/sim/wall.h"
+#include "tests/sim/sim.h"
 
 #include <pthread.h>
 #include <stdint.h>
