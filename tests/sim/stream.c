@@ -266,6 +266,11 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
 	return sim_wait(s, "cudaStreamSynchronize");
 }
 
+cudaError_t cudaStreamQuery(cudaStream_t s)
+{
+	return sticky ? sticky : busy(index_of(s)) ? cudaErrorNotReady : cudaSuccess;
+}
+
 cudaError_t cudaEventCreate(cudaEvent_t *e)
 {
 	*e = calloc(1, sizeof **e);
