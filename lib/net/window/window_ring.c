@@ -7,7 +7,8 @@
 #include "lib/net/run/device.h"
 #include "lib/net/window/window_run.h"
 
-enum { PIECE = 8 << 20 }; /* bytes of accumulators that are gone through at once: they stay in the processor's cache */
+enum { PIECE = 8 << 20 };   /* bytes of accumulators that are gone through at once: they stay in the processor's cache */
+enum { ON_DEVICE = 64 << 20 }; /* where that does not matter: what windows leave behind when they move on */
 
 size_t window_memory(const struct window_opts *o, const struct k_backend *k, int64_t classes, const int64_t size[3], const int64_t roi[3])
 {
@@ -61,6 +62,26 @@ static int open_sure(struct window_ring *r, struct err *e)
 	return !r->sure || r->k->zero(r->sure, n, e) ? -1 : 0;
 }
 
+static int open_back(struct window_ring *r, struct err *e)
+{
+	const size_t n = sizeof(float) * (size_t)(r->some * r->plane * r->classes);
+
+	for (struct window_back *b = r->back; b < r->back + 2; b++)
+		if (!(b->slab = r->k->alloc(n, e)) || !(b->host = r->k->host_alloc(n, e)) || !(b->made = r->k->mark_new(e)) || !(b->there = r->k->mark_new(e)))
+			return -1;
+	return 0;
+}
+
+static void close_back(struct window_ring *r)
+{
+	for (struct window_back *b = r->back; b < r->back + 2; b++) {
+		r->k->release(b->slab);
+		r->k->host_release(b->host);
+		r->k->mark_free(b->made);
+		r->k->mark_free(b->there);
+	}
+}
+
 int window_ring_open(struct window_ring *r, const struct window_opts *o, const struct k_backend *k, const struct window_grid *g, int64_t classes,
                      int64_t depth, window_sink *sink, void *sink_arg, struct err *e)
 {
@@ -68,13 +89,11 @@ int window_ring_open(struct window_ring *r, const struct window_opts *o, const s
 	                          .sink_arg = sink_arg, .blocks = (g->size[2] + K_SURE - 1) / K_SURE, .spool.fd = -1};
 	memcpy(r->size, g->size, sizeof r->size);
 	memcpy(r->roi, g->roi, sizeof r->roi);
-	r->some = PIECE / (int64_t)sizeof(float) / r->plane / (classes + 1);
-	r->some = r->some < 1 ? 1 : r->some;
+	r->some = (device_is_host(k) ? PIECE : ON_DEVICE) / (int64_t)sizeof(float) / r->plane / (classes + 1);
+	r->some = r->some < 1 ? 1 : r->some < depth ? r->some : depth;
 	if (sums(r, e) || weights(r, e) || (o->refine > 0 && open_sure(r, e)))
 		return -1;
-	if (!device_is_host(k))
-		r->host = mem_new((size_t)(r->some * r->plane * classes), sizeof *r->host, "a part of the result", e);
-	return device_is_host(k) || r->host ? 0 : -1;
+	return device_is_host(k) ? 0 : open_back(r, e);
 }
 
 void window_ring_close(struct window_ring *r)
@@ -88,7 +107,8 @@ void window_ring_close(struct window_ring *r)
 	spool_close(&r->spool);
 	r->k->release(r->weight);
 	r->k->release(r->sure);
-	free(r->host);
+	if (!device_is_host(r->k))
+		close_back(r);
 }
 
 /* -- slices, as many at once as lie together ----------------------------------- */
@@ -223,15 +243,43 @@ int window_ring_doubt(struct window_ring *r, const int64_t start[3], double time
 }
 
 /* -- slices that are finished ---------------------------------------------------- */
-static int hand_on(struct window_ring *r, const struct piece *p, struct err *e)
+static int divide(const struct window_ring *r, float *acc, const struct piece *p, struct err *e)
 {
-	const int64_t vox = p->n * r->plane, k = r->classes;
+	const int64_t k = r->classes;
 	const float never = r->o->soft ? 0 : WINDOW_NEVER, none[2] = {k == 1 ? never : r->o->soft ? 1 : 0, never};
 
+	return r->k->window_divide(acc, p->sum, p->n * r->plane, k, none, e);
+}
+
+/* What is on its way back, once it is there */
+static int deliver(const struct window_ring *r, struct window_back *b, struct err *e)
+{
+	const int64_t n = b->n;
+
+	b->n = 0;
+	return n && (r->k->await(b->there, e) || r->sink(r->sink_arg, b->z, n, b->host, e)) ? -1 : 0;
+}
+
+/* On its way, in the place of what was sent the last time but one; the accumulators are free for other slices at once. */
+static int send_back(struct window_ring *r, const struct piece *p, struct err *e)
+{
+	const struct k_backend *k = r->k;
+	struct window_back *b = &r->back[r->turn ^= 1];
+	const size_t n = acc_bytes(r, p);
+
+	if (deliver(r, b, e) || k->copy(b->slab, p->acc, n, K_ON_DEVICE, e) || divide(r, b->slab, p, e) || k->mark(b->made, K_COMPUTE, e) ||
+	    k->follow(K_OUT, b->made, e) || k->queue(K_OUT, b->host, b->slab, n, K_TO_HOST, e) || k->mark(b->there, K_OUT, e))
+		return -1;
+	b->z = r->done;
+	b->n = p->n;
+	return 0;
+}
+
+static int hand_on(struct window_ring *r, const struct piece *p, struct err *e)
+{
 	if (r->o->refine > 0 && count(r, p, &r->mask, e))
 		return -1;
-	if (r->k->window_divide(p->acc, p->sum, vox, k, none, e) || (r->host && r->k->copy(r->host, p->acc, acc_bytes(r, p), K_TO_HOST, e)) ||
-	    r->sink(r->sink_arg, r->done, p->n, r->host ? r->host : p->acc, e))
+	if (r->back[0].slab ? send_back(r, p, e) : divide(r, p->acc, p, e) || r->sink(r->sink_arg, r->done, p->n, p->acc, e))
 		return -1;
 	if (r->mapped) {
 		spool_zero(&r->spool, (char *)p->acc - (char *)r->acc, p->acc, acc_bytes(r, p));
@@ -252,5 +300,7 @@ int window_ring_flush(struct window_ring *r, int64_t z, struct err *e)
 		if (clear(r, r->done + p.n, e) || hand_on(r, &p, e))
 			return -1;
 	}
-	return 0;
+	if (end < r->size[0])
+		return 0;
+	return deliver(r, &r->back[r->turn ^ 1], e) || deliver(r, &r->back[r->turn], e) ? -1 : 0;
 }
