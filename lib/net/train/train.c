@@ -366,11 +366,15 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	r->since = progress_now();
 	r->waited = feed_waited(r->feed);
 	signal = loop(r, e);
+	if (signal < 0 && r->k->lost && r->k->lost(e))
+		err_prefix(e, "step %lld, or before", (long long)r->at.step + 1);
 	impatient = !signal && out_of_patience(r);
 	if (signal < 0 || finish(r, &signal, e))
 		return -1;
 	if (own.verbose)
 		parallel_report(&r->par);
+	if (own.verbose && *net_plain(r->net))
+		err_warn("operations are given to the device one by one: %s", net_plain(r->net));
 	*res = (struct train_result){.step = r->at.step, .next = r->at.next, .signal = signal, .loss = r->at.loss, .val_dice = r->at.val_dice,
 		.best = r->at.best, .best_step = r->at.best_step, .stale = r->at.stale, .impatient = impatient, .rank = r->par.rank};
 	return 0;

@@ -15,7 +15,9 @@ size_t window_memory(const struct window_opts *o, const struct k_backend *k, int
 	const int64_t deep = o->refine > 0 ? 2 * roi[0] : roi[0];
 	const double n = (double)sizeof(float) * (double)(classes + 1) * (double)size[2] * (double)size[1] * (double)(deep < size[0] ? deep : size[0]);
 
-	return device_is_host(k) && n > (double)o->room ? 0 : n < (double)(SIZE_MAX / 2) ? (size_t)n : SIZE_MAX / 2;
+	if (!device_is_host(k))
+		return (size_t)fmin(n + 2 * fmin(n, ON_DEVICE), (double)(SIZE_MAX / 2));
+	return n > (double)o->room ? 0 : n < (double)(SIZE_MAX / 2) ? (size_t)n : SIZE_MAX / 2;
 }
 
 /* The importance map, moved to the device. */
