@@ -242,8 +242,8 @@ struct k_backend {
 	/* NULL there, too. lost: 1 and its text where the device has an error that stays, of whatever was done before. */
 	int (*lost)(struct err *e);
 
-	/* queue: a copy on a line; host memory is of host_alloc, and in use until a mark behind the copy was awaited. mark: behind all that is on the line so
-	   far. follow: what is put on the line from now on waits for the mark, as it was last set (never: for nothing). await: the host does.
+	/* queue: a copy on a line; host memory is of host_alloc, and in use until a mark behind the copy was awaited. mark: behind all that is on the line
+	   so far. follow: what is put on the line from now on waits for the mark, as it was last set (never: for nothing). await: the host does.
 	   between: seconds from one to the other, both passed. */
 	int (*queue)(enum k_line l, void *to, const void *from, size_t bytes, enum k_copy dir, struct err *e);
 	struct k_mark *(*mark_new)(struct err *e);

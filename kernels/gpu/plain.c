@@ -12,7 +12,8 @@ DEVICE float factor_of(const struct k_verdict *v, float scale)
 struct adam { float keep, l2, scale, b1, beta2, b2, eps, step, root; };
 struct sgd { float lr, decay, momentum, scale, ahead, own; };
 
-KERNEL(adam, (struct adam a, const struct k_verdict *verdict, float *w, const float *g, float *m, float *v, int64_t n), (a, verdict, w, g, m, v, n), items(n))
+KERNEL(adam, (struct adam a, const struct k_verdict *verdict, float *w, const float *g, float *m, float *v, int64_t n),
+	(a, verdict, w, g, m, v, n), items(n))
 {
 	const float scale = factor_of(verdict, a.scale);
 

@@ -10,7 +10,8 @@ extern int gpu_tf32;     /* products of fp32 may be of TF32 */
 
 /* Is a word among those of NIIPIPE_CUDA (separated by commas)? sync: every call is waited for, so that an error names its kernel; managed: the
    same, and memory that the host reaches too, so that unit tests may look into it; direct: no library for convolutions; plain: no cuBLASLt;
-   report: who makes which convolution, on standard error; serial: the three lines are one, and every copy is waited for; nographs: nothing is recorded. */
+   report: who makes which convolution, on standard error; serial: the three lines are one, and every copy is waited for; nographs: nothing is
+   recorded. */
 int gpu_asked(const char *word);
 
 /* Take device `index`: its name into gpu_name. 0, or -1 and an error that says what is missing. */
@@ -29,8 +30,8 @@ void gpu_host_release(void *p);
 /* Stop watch of what runs on the stream: NULL starts it, else milliseconds since. */
 int gpu_clock(double *ms, struct err *e);
 
-/* A kernel's code: 0, or -1 and an error that names `what`. Kernels are done later: what they do wrong comes out wherever something is waited for, and
-   is said to be of `what` was last checked, or before. */
+/* A kernel's code: 0, or -1 and an error that names `what`. Kernels are done later: what they do wrong comes out wherever something is waited for,
+   and is said to be of `what` was last checked, or before. */
 int gpu_check(int code, const char *what, struct err *e);
 
 int gpu_failed(int code, const char *what, struct err *e); /* -1 and the error of a code */

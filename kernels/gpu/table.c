@@ -305,7 +305,8 @@ struct k_backend TABLE = {
 	.attention_scratch = attention_scratch, .attention_forward = attention_forward, .attention_backward = attention_backward,
 	.scale = scale, .drop = drop, .gate = gate, .gate_back = gate_back, .slice_copy = slice_copy, .to_floats = to_floats,
 		.from_floats = from_floats, .label_down = label_down,
-	.loss_scratch = loss_scratch, .loss = loss, .loss_later = loss_later, .loss_wrong = wrong_label, .judge = judge, .optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
+	.loss_scratch = loss_scratch, .loss = loss, .loss_later = loss_later, .loss_wrong = wrong_label, .judge = judge,
+		.optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
 	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide, .window_doubt = window_doubt,
 		.window_count = window_count,
 };

@@ -29,8 +29,8 @@ int wall_launch(const char *kernel, void (*run)(const void *own), const void *ow
 #define WALL_15(f, a, ...) f(a) WALL_14(f, __VA_ARGS__)
 #define WALL_16(f, a, ...) f(a) WALL_15(f, __VA_ARGS__)
 #define WALL_PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, x, ...) x
-#define WALL_EACH(f, ...) WALL_PICK(__VA_ARGS__, WALL_16, WALL_15, WALL_14, WALL_13, WALL_12, WALL_11, WALL_10, WALL_9, WALL_8, WALL_7, WALL_6, WALL_5, \
-	WALL_4, WALL_3, WALL_2, WALL_1, )(f, __VA_ARGS__)
+#define WALL_EACH(f, ...) WALL_PICK(__VA_ARGS__, WALL_16, WALL_15, WALL_14, WALL_13, WALL_12, WALL_11, WALL_10, WALL_9, WALL_8, WALL_7, WALL_6, \
+	WALL_5, WALL_4, WALL_3, WALL_2, WALL_1, )(f, __VA_ARGS__)
 #define WALL_MEMBER(a) __typeof__(a) a;
 #define WALL_MEMBERS(...) WALL_EACH(WALL_MEMBER, __VA_ARGS__)
 #define WALL_VALUES(...) {__VA_ARGS__}

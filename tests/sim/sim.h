@@ -1,7 +1,7 @@
 /* CUDA's runtime in a GPU's place, from inside: memory.c (blocks of the device and pinned ones), stream.c (streams, events, graphs), wall.c (who may
    touch what). What is put on a stream is done when something has to wait for it: in an order that streams and events allow, and no matter how
-   strange. SIM_ORDER: 0 (if not given) at once, 1 as late as may be and the first stream first, 2 the last one first, else drawn by this seed, some of
-   it early. SIM_FAULT=KERNEL:N: the N-th run of this kernel reads where nothing is. SIM_MEMORY: bytes that the device has. SIM_CAPTURE=refused: no
+   strange. SIM_ORDER: 0 (if not given) at once, 1 as late as may be and the first stream first, 2 the last one first, else drawn by this seed, some
+   of it early. SIM_FAULT=KERNEL:N: the N-th run of this kernel reads where nothing is. SIM_MEMORY: bytes that the device has. SIM_CAPTURE=refused: no
    graph is made. Calls that a driver refuses, or that would go well by luck alone, end the process with a line. */
 #ifndef NIIPIPE_SIM_H
 #define NIIPIPE_SIM_H

@@ -12,7 +12,16 @@ enum { STREAMS = 4, NAME = 40 };
 
 /* A stream's end of the queue, or a node of a graph. A graph's launch: of its nodes one after the other. */
 enum kind { RUN, RECORD, WAIT, LAUNCH };
-struct op { struct op *next; enum kind kind; char name[NAME]; void (*run)(const void *); void *own; cudaEvent_t event; int64_t number; cudaGraphExec_t exec; };
+struct op {
+	struct op *next;
+	enum kind kind;
+	char name[NAME];
+	void (*run)(const void *);
+	void *own;
+	cudaEvent_t event;
+	int64_t number; /* of the event's records */
+	cudaGraphExec_t exec;
+};
 struct queue { struct op *first, **last; };
 struct CUgraph_st { struct queue nodes; };
 struct CUgraphExec_st { struct queue nodes; };

@@ -1,5 +1,6 @@
 /* A device's lines, marks and recorded calls (kernels/backend.h): what follows a mark sees what was before it; what was recorded reads memory as it
-   is when it is replayed. In a GPU's place (SIM_ORDER, tests/sim) also: what forgets a mark is found out, by some order of what may run side by side. */
+   is when it is replayed. In a GPU's place (SIM_ORDER, tests/sim) also: what forgets a mark is found out, by some order of what may run side by
+   side. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,7 +33,8 @@ static void close_way(struct way *w)
 	k->release(w->a), k->release(w->b), k->mark_free(w->made), k->mark_free(w->read);
 }
 
-/* Numbers go there, are copied, and come back, while the next ones go there; `without`: a bit for every mark that is forgotten. How many are wrong. */
+/* Numbers go there, are copied, and come back, while the next ones go there; `without`: a bit for every mark that is forgotten. How many are
+   wrong. */
 enum { SENT = 1, FREED = 2, MADE = 4, READ = 8, BACK = 16 };
 
 static int pipeline(int without)

@@ -9,7 +9,14 @@
 struct net_part {
 	struct k_record *record;
 	int times, refused;     /* how often it was done; it cannot be recorded */
-	struct net_part_key { const struct plan *plan; const char *arena; const float *w, *g; const uint8_t *label; struct k_loss terms; uint64_t seed; } key;
+	struct net_part_key {
+		const struct plan *plan;
+		const char *arena;
+		const float *w, *g;
+		const uint8_t *label;
+		struct k_loss terms;
+		uint64_t seed;
+	} key;
 };
 
 struct net {

@@ -19,8 +19,8 @@ size_t deliver_bytes(const struct k_backend *k, int64_t batch, const struct feed
 int deliver_open(struct deliver *d, const struct k_backend *k, int64_t batch, const struct feed_batch *b, struct err *e);
 void deliver_close(struct deliver *d);
 
-/* b into input, its labels to *label: device memory, until the next one. begun (or NULL): marked when the device has both and nothing else to do before
-   it takes them. */
+/* b into input, its labels to *label: device memory, until the next one. begun (or NULL): marked when the device has both and nothing else to do
+   before it takes them. */
 int deliver_put(struct deliver *d, const struct feed_batch *b, float *input, const uint8_t **label, struct k_mark *begun, struct err *e);
 
 /* Wait until the last batch may be given back to the feed. 0 or -1. */

@@ -179,14 +179,16 @@ static int count_steps(struct train *r, struct err *e)
 	return 0;
 }
 
-/* What training takes beside the network: batches on their way, moments and averages, and a validation's packed weights, nearly twice as large as the weights. */
+/* What training takes beside the network: batches on their way, moments and averages, and a validation's packed weights, nearly twice as large as the
+   weights. */
 static size_t reserve(const struct train *r, const struct feed_batch *b)
 {
 	int64_t total;
 	float *w, *g;
 
 	net_block(r->net, &w, &g, &total);
-	return deliver_bytes(r->k, (int64_t)r->h.batch, b) + (r->optim.k ? 0 : optim_bytes(&r->h, total)) + (r->o->val ? 2 * (size_t)total * sizeof(float) : 0);
+	return deliver_bytes(r->k, (int64_t)r->h.batch, b) + (r->optim.k ? 0 : optim_bytes(&r->h, total)) +
+	       (r->o->val ? 2 * (size_t)total * sizeof(float) : 0);
 }
 
 int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
