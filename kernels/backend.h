@@ -19,7 +19,7 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 6 }; /* raised with every change of this header */
+enum { K_ABI = 7 }; /* raised with every change of this header */
 
 /* auto: bf16 where the device is quicker with it; tf32: fp32, but factors of convolutions' and matrices' products are rounded to TF32 (a GPU's) */
 enum k_precision { K_AUTO, K_FP32, K_BF16, K_TF32 };
@@ -100,10 +100,21 @@ struct k_norm_bwd {
    of c channels. gamma, beta NULL: none. */
 struct k_layer { int64_t vox, c; float eps; };
 
+/* What a voxel's channels x make of each other; dense, of vox voxels of c channels.
+   softmax: exp(x[i]) / sum exp(x);  log_softmax: its logarithm;  local (torch local_response_norm):
+   x[i] / (k + alpha / size sum x[j]^2)^beta over the j from i - size / 2 to i + (size - 1) / 2 that there are. */
+enum k_across_kind { K_ACROSS_NONE, K_SOFTMAX, K_LOG_SOFTMAX, K_LOCAL };
+enum { K_LOCAL_MOST = 255 }; /* size, at most */
+struct k_across { enum k_across_kind kind; int64_t vox, c; int size; float alpha, beta, k; };
+
 /* y = x m, m = 1 / (1 - rate) or, with probability rate, 0: element i of [vox,c] takes word i % 4 of Philox 4x32-10 at (key, counter i/4, at).
    span > 0: one draw for each channel of span voxels, i = their number * (c rounded up to 4) + channel.
+   alpha (PyTorch's AlphaDropout; not with a span): what would be 0 becomes SELU's lowest value, A = -1.7581, and then, so that mean 0 and variance 1
+   stay, y = s (x or A) - s A rate with s = 1 / sqrt((1 - rate) (1 + rate A^2)); K_ALPHA_BACK: of a gradient, y = s (x or 0).
    more (device memory; NULL, as always on the CPU: nothing) is added to at[1], at[2] as one number: calls that are recorded draw others each time. */
-struct k_drop { float rate; uint32_t key[2], at[3]; int64_t span; const uint64_t *more; };
+enum k_alpha { K_ALPHA_NONE, K_ALPHA, K_ALPHA_BACK };
+#define K_ALPHA_LOWEST (-1.7580993408473766f)
+struct k_drop { float rate; uint32_t key[2], at[3]; int64_t span; enum k_alpha alpha; const uint64_t *more; };
 
 /* Windowed multi-head self-attention with relative position bias (MONAI's SwinTransformerBlock, forward_part1 between its norm and its projection):
    the volume is padded with zeros to whole windows at its ends, rolled by -shift, and cut into windows; within each, softmax(scale q k' + bias)
@@ -293,6 +304,10 @@ struct k_backend {
 	int (*layer_backward)(const struct k_layer *g, const void *dy, const void *x, const float *gamma, const float *mean, const float *rstd, void *dx,
 	                      int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e);
 
+	/* dx: written, or added to; may be dy */
+	int (*across_forward)(const struct k_across *g, const void *x, void *y, struct err *e);
+	int (*across_backward)(const struct k_across *g, const void *dy, const void *x, void *dx, int dx_add, struct err *e);
+
 	int (*merge_forward)(const struct k_merge *g, const void *x, void *y, struct err *e);
 	int (*merge_backward)(const struct k_merge *g, const void *dy, void *dx, int dx_add, struct err *e);
 
@@ -304,7 +319,7 @@ struct k_backend {
 
 	/* back 0: y from x; 1: the gradient, x (of y's shape) taken to y (of x's), pitches likewise. add: y += */
 	int (*scale)(const struct k_scale *g, int back, const void *x, void *y, int add, struct err *e);
-	/* The same forward and, on gradients, backward. y may be x. */
+	/* The same forward and (but for `alpha`), on gradients, backward. y may be x. */
 	int (*drop)(const struct k_drop *g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e);
 	/* y = x gate[v], gate one channel, dense. Backward: dx (dense) and dgate are written, or added to */
 	int (*gate)(const void *x, int64_t xpitch, const void *gate, void *y, int64_t ypitch, int64_t vox, int64_t c, struct err *e);

@@ -105,6 +105,7 @@ static void fill(struct k_backend *b, const struct cpu_level *l)
 		.conv_identity = conv_identity,
 		.norm_scratch = l->norm_scratch, .norm_forward = l->norm_forward, .norm_backward = l->norm_backward,
 		.layer_forward = l->layer_forward, .layer_scratch = l->layer_scratch, .layer_backward = l->layer_backward,
+		.across_forward = l->across_forward, .across_backward = l->across_backward,
 		.merge_forward = l->merge_forward, .merge_backward = l->merge_backward,
 		.attention_scratch = l->attention_scratch, .attention_forward = l->attention_forward, .attention_backward = l->attention_backward,
 		.scale = l->scale, .drop = l->drop, .gate = l->gate, .gate_back = l->gate_back,

@@ -34,6 +34,8 @@ struct cpu_level {
 	size_t (*layer_scratch)(const struct k_layer *);
 	int (*layer_backward)(const struct k_layer *, const void *, const void *, const float *, const float *, const float *, void *, int, float *,
 	                      float *, void *, struct err *);
+	int (*across_forward)(const struct k_across *, const void *, void *, struct err *);
+	int (*across_backward)(const struct k_across *, const void *, const void *, void *, int, struct err *);
 	int (*merge_forward)(const struct k_merge *, const void *, void *, struct err *);
 	int (*merge_backward)(const struct k_merge *, const void *, void *, int, struct err *);
 	size_t (*attention_scratch)(const struct k_attention *, int);
@@ -76,6 +78,8 @@ int K(layer_forward)(const struct k_layer *g, const void *x, const float *gamma,
 size_t K(layer_scratch)(const struct k_layer *g);
 int K(layer_backward)(const struct k_layer *g, const void *dy, const void *x, const float *gamma, const float *mean, const float *rstd, void *dx,
                       int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e);
+int K(across_forward)(const struct k_across *g, const void *x, void *y, struct err *e);
+int K(across_backward)(const struct k_across *g, const void *dy, const void *x, void *dx, int dx_add, struct err *e);
 int K(merge_forward)(const struct k_merge *g, const void *from, void *to, struct err *e);
 int K(merge_backward)(const struct k_merge *g, const void *behind, void *before, int dx_add, struct err *e);
 size_t K(attention_scratch)(const struct k_attention *g, int back);

@@ -17,9 +17,9 @@ enum { MAX_KERNEL = 16, MAX_STRIDE = 8 };
 
 enum gather_kind { GATHER_WIDE, GATHER_DOT, GATHER_THIN, GATHER_TILES };
 
-/* The outputs q*classes + its number, q = 0.. : from the taps voxels of a padded row that begin at first + q*step; taps' weights begin at `before`
-   taps. */
-struct gather_class { int taps, first, before; };
+/* The outputs q*classes + its number, q = 0.. : from the run of taps voxels of a padded row that begins at first + q*step; its weights begin at
+   `before` slots. */
+struct gather_class { int taps; int64_t first, before; };
 
 struct gather {
 	enum gather_kind kind;
@@ -30,12 +30,14 @@ struct gather {
 	struct gather_class class[MAX_STRIDE];
 	int64_t step;          /* voxels of the padded row from one q to the next */
 	int64_t left, width;   /* the padded row: zeros before, voxels in all */
-	int64_t tiles, across, strip, deep; /* tiles: of a plane, of them in a row, of a task in a plane; output planes of a task */
+	int64_t tiles, across, strip; /* tiles: of a plane, of them in a row, of a task in a plane */
+	int64_t deep;          /* output planes of a task */
 	int64_t plane, most;   /* thin: floats of a padded row's channel, of an output row's */
 	int in_place;          /* rows are read where they are */
 	int64_t hblock, hrows; /* output rows a task, input rows it needs at most */
-	int64_t cslots;        /* slots (slot.h) of a voxel's channels; thin: floats */
+	int64_t cslots;        /* slots (slot.h) of a voxel's channels */
 	int64_t len_unit;      /* slots of a run are rounded up to this (dot) */
+	int64_t slots;         /* of all classes' runs; thin: floats */
 	int64_t room;          /* floats a thread */
 	int threads;
 	int64_t weights;       /* floats of the packed weights, which gather_pack wants zeroed */
@@ -48,17 +50,18 @@ int K(thin_plan)(struct gather *g); /* 0: these channels are for thin.c; plane, 
 void K(gather_pack)(struct gather *g, const float *w);
 void K(gather_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch);
 
-/* One task's part: output rows h0..h1 of plane od, and the copied input rows it needs: ihs rows from ih0 for each of dtaps planes. */
+/* One task's part: output rows h0..h1 of plane od after plane, and the copied input rows it needs: ihs rows from ih0 of each of dtaps planes. Plane id
+   lies in the buffer at id modulo the kernel; held: which are there. */
 struct gather_task {
 	const struct gather *g;
 	const elem *x;
 	const float *bias;
 	elem *y;
-	float *buffer; /* rows of slots; thin: of floats */
+	float *buffer; /* rows of elements; thin: of floats */
 	int add;
 	int64_t n, od, h0, h1;
 	int dtaps, kd[MAX_KERNEL];
-	int64_t id[MAX_KERNEL], ih0, ihs;
+	int64_t id[MAX_KERNEL], held[MAX_KERNEL], ih0, ihs;
 };
 
 /* An input row of an output row: where, and its kd*KH + kh. Up to MAX_ROWS. */
@@ -70,8 +73,8 @@ int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *r
 void K(thin_apart)(float *to, int64_t plane, int64_t left, const elem *from, int64_t pitch, int64_t body, int64_t ci);
 void K(thin_task)(const struct gather_task *t);
 
-/* A block of outputs along w from the rows' voxels, `len` slots at `at` of each row, `step` from one output to the next: for count outputs y,
-   ystep apart; `floats`: y is floats, whatever elements are. */
+/* A block of outputs along w from the rows' voxels, `len` slots from element `at` of each row on, `step` elements from one output to the next: for
+   count outputs y, ystep apart; `floats`: y is floats, whatever elements are. */
 struct gather_call {
 	const struct gather_row *row;
 	int64_t rows, at, len, step, wstep; /* wstep: slots of weights from one k to the next */
@@ -107,6 +110,7 @@ struct wgrad {
 	int64_t left, width;   /* of a padded row of L */
 	int64_t wide;          /* cs rounded up to vectors */
 	int64_t block, blocks; /* channels of L at a time */
+	int khs;               /* kh at a time */
 	int thin;              /* a few channels on both sides: vectors along w (wgrad_thin.c), in planes of */
 	int64_t lplane, splane;
 	int tiled;             /* wgrad_tiles.c's: */
@@ -120,8 +124,8 @@ struct wgrad {
 
 int K(wgrad_plan)(struct wgrad *g);
 
-/* Where a task works: small rows h0..h1 of plane d of n; channels c0.. of L, kernel plane kd */
-struct wgrad_task { int64_t n, d, h0, h1, c0; int kd; };
+/* Where a task works: small rows h0..h1 of plane d of n; channels c0.. of L */
+struct wgrad_task { int64_t n, d, h0, h1, c0; };
 
 /* wgrad_thin.c's: 0 where it is for these channels; one task's sums, added to dw [kd][kh][kw][l][wide]. */
 int K(wgrad_thin_plan)(struct wgrad *g);

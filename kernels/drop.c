@@ -1,4 +1,5 @@
 /* Dropout by counter, and gates: a channel that multiplies all others. */
+#include "kernels/alpha.h"
 #include "kernels/philox.h"
 
 static void multiply_block(const elem *x, const float *m, elem *y, int add)
@@ -26,6 +27,22 @@ static void drop_channels(const struct k_drop *g, const elem *x, int64_t xpitch,
 		}
 }
 
+static void drop_alpha(const struct k_drop *g, const elem *x, int64_t xpitch, elem *y, int64_t ypitch, int64_t n, int64_t c, int add)
+{
+#pragma omp parallel for schedule(static)
+	for (int64_t b = 0; b < n; b += PHILOX_BLOCK) {
+		float m[PHILOX_BLOCK];
+
+		philox_factors(g, b / 4, m);
+		for (int64_t i = b; i < b + PHILOX_BLOCK && i < n; i++) {
+			elem *to = y + i / c * ypitch + i % c;
+			float t = drop_alpha_of(g, widen(x[i / c * xpitch + i % c]), m[i - b] > 0);
+
+			*to = narrow(add ? widen(*to) + t : t);
+		}
+	}
+}
+
 int K(drop)(const struct k_drop *g, const void *from, int64_t xpitch, void *to, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e)
 {
 	const elem *x = from;
@@ -36,6 +53,10 @@ int K(drop)(const struct k_drop *g, const void *from, int64_t xpitch, void *to, 
 	(void)e;
 	xpitch = xpitch ? xpitch : c, ypitch = ypitch ? ypitch : c;
 	dense = xpitch == c && ypitch == c;
+	if (g->alpha) {
+		drop_alpha(g, x, xpitch, y, ypitch, n, c, add);
+		return 0;
+	}
 	if (g->span) {
 #pragma omp parallel for collapse(2) schedule(static)
 		for (int64_t v = 0; v < vox; v += g->span)

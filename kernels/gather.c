@@ -6,7 +6,8 @@
 #include <string.h>
 
 
-enum { NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15 }; /* columns at a time; channels of the dot kernels; slots of rows */
+enum { NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15, DEEP = 8, TASKS = 4 }; /* columns at a time; channels of the dot kernels; slots of rows; planes
+	of a task at most; tasks a thread at least, where there are as many */
 
 /* -- the plan ----------------------------------------------------------------- */
 static void plan_strided(struct gather *g)
@@ -22,15 +23,14 @@ static void plan_strided(struct gather *g)
 /* Output q s + p is large; small q + (p + pad - k)/s for k = (p + pad) mod s, + s ... : the last of them comes first in memory. */
 static void plan_fractional(struct gather *g)
 {
-	int s = g->stride[2], before = 0;
+	int s = g->stride[2];
 	int64_t end = g->in[2];
 
 	g->classes = s, g->step = 1, g->left = 0;
 	for (int p = 0; p < s; p++) {
 		int k0 = (p + g->pad[2]) % s, taps = k0 < g->kernel[2] ? (g->kernel[2] - 1 - k0) / s + 1 : 0, first = (p + g->pad[2]) / s - (taps - 1);
 
-		g->class[p] = (struct gather_class){taps, first, before};
-		before += taps;
+		g->class[p] = (struct gather_class){.taps = taps, .first = first};
 		if (taps && -first > g->left)
 			g->left = -first;
 		if (taps && (g->out[2] - 1 - p) / s + first + taps > end)
@@ -64,12 +64,14 @@ static int64_t round_up(int64_t n, int64_t unit)
 
 static int64_t run_len(const struct gather *g, int c)
 {
-	return round_up(g->class[c].taps * g->cslots, g->len_unit);
+	int64_t n = g->class[c].taps * g->ci;
+
+	return g->kind == GATHER_THIN ? n : round_up((n + PAIR - 1) / PAIR, g->len_unit);
 }
 
 static int64_t row_len(const struct gather *g)
 {
-	return g->kind == GATHER_THIN ? g->ci * g->plane : round_up(g->width * g->cslots + VL, VL);
+	return g->kind == GATHER_THIN ? g->ci * g->plane : round_up((g->width * g->ci + PAIR - 1) / PAIR + VL, VL);
 }
 
 /* Input rows that hblock output rows need on an axis. */
@@ -78,13 +80,19 @@ static int64_t rows_needed(const struct gather *g, int64_t h)
 	return g->fractional ? (h + g->kernel[1] - 2) / g->stride[1] + 2 : (h - 1) * g->stride[1] + g->kernel[1];
 }
 
-static int64_t weights_len(const struct gather *g)
+static void plan_runs(struct gather *g)
 {
-	int64_t taps = 0, cols = g->kind == GATHER_DOT ? g->co : round_up(g->co, VL);
+	int64_t cols = g->kind == GATHER_DOT ? g->co : round_up(g->co, VL);
 
+	g->len_unit = g->kind == GATHER_DOT ? VL : 1;
 	for (int c = 0; c < g->classes; c++)
-		taps += run_len(g, c);
-	return taps * g->kernel[0] * g->kernel[1] * cols;
+		g->class[c].before = g->slots, g->slots += run_len(g, c);
+	g->weights = g->slots * g->kernel[0] * g->kernel[1] * cols + VL;
+}
+
+static int64_t tasks_of(const struct gather *g)
+{
+	return g->n * ((g->out[0] + g->deep - 1) / g->deep) * ((g->out[1] + g->hblock - 1) / g->hblock);
 }
 
 int K(gather_plan)(struct gather *g)
@@ -99,7 +107,7 @@ int K(gather_plan)(struct gather *g)
 	else
 		plan_strided(g);
 	if (!K(thin_plan)(g))
-		g->kind = GATHER_THIN, g->cslots = g->ci;
+		g->kind = GATHER_THIN;
 	else if (!K(tiles_plan)(g))
 		g->kind = GATHER_TILES;
 	else
@@ -108,20 +116,22 @@ int K(gather_plan)(struct gather *g)
 		g->weights = K(tiles_weights)(g);
 		return 0;
 	}
-	g->len_unit = g->kind == GATHER_DOT ? VL : 1;
-	g->in_place = g->kind != GATHER_THIN && g->ci % PAIR == 0 && g->inpitch % PAIR == 0 && !g->left && g->width <= g->in[2];
+	plan_runs(g);
+	g->in_place = g->kind != GATHER_THIN && g->ci % PAIR == 0 && !g->left && g->width <= g->in[2];
 	for (int c = 0; c < g->classes; c++)
 		g->in_place &= g->class[c].taps <= 1 && run_len(g, c) <= g->cslots;
 	g->hblock = g->out[1];
 	while (g->hblock > 1 && g->kernel[0] * rows_needed(g, g->hblock) * row_len(g) > BUFFER)
 		g->hblock = (g->hblock + 1) / 2;
 	g->hrows = rows_needed(g, g->hblock);
+	g->deep = g->out[0] < DEEP ? g->out[0] : DEEP;
+	while (g->deep > 1 && tasks_of(g) < TASKS * g->threads)
+		g->deep = (g->deep + 1) / 2;
 	g->room = round_up(g->kernel[0] * g->hrows * row_len(g) + (g->kind == GATHER_THIN ? g->co * g->most : 0), 16);
-	g->weights = weights_len(g) + VL;
 	return 0;
 }
 
-/* -- weights: [block of co][class][kd][kh][tap][ci][co of the block]; dot: [class][kd][kh][co][tap][ci]; thin: [kd][kh][ci][tap][co] -- */
+/* -- weights: [block of co][class][kd][kh][slot of the run][co of the block]; dot: [class][kd][kh][co][run]; thin: [kd][kh][ci][tap][co] -- */
 static int width_of(const struct gather *g, int64_t first)
 {
 	return g->co - first > VL ? NR : VL;
@@ -132,19 +142,20 @@ static int kw_of(const struct gather *g, int c, int t)
 	return g->fractional ? (c + g->pad[2]) % g->stride[2] + (g->class[c].taps - 1 - t) * g->stride[2] : t;
 }
 
-/* One input channel at a time: the caller's weights of its taps lie together. */
+/* One input channel at a time: the caller's weights of its taps lie together. Elements of a run are [tap][ci]. */
 static void pack_wide(struct gather *g, const float *w, int64_t first)
 {
 	int64_t kk = g->kernel[0] * g->kernel[1], next = gather_weight(g, 0, 0, 0, 0, 1);
 	int nr = width_of(g, first), cols = g->co - first < nr ? (int)(g->co - first) : nr;
 
 	for (int64_t ci = 0; ci < g->ci; ci++) {
-		elem *to = (elem *)g->w + (first * kk * g->kernel[2] * g->cslots + ci / PAIR * nr) * PAIR + ci % PAIR;
+		elem *run = (elem *)g->w + first * kk * g->slots * PAIR;
 
 		for (int c = 0; c < g->classes; c++)
-			for (int64_t k = 0; k < kk; k++)
-				for (int t = 0; t < g->class[c].taps; t++, to += g->cslots * nr * PAIR) {
-					const float *from = w + gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, t), ci, first);
+			for (int64_t k = 0; k < kk; k++, run += run_len(g, c) * nr * PAIR)
+				for (int64_t t = 0, i = ci; t < g->class[c].taps; t++, i += g->ci) {
+					const float *from = w + gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, (int)t), ci, first);
+					elem *to = run + i / PAIR * nr * PAIR + i % PAIR;
 
 					for (int co = 0; co < cols; co++)
 						to[co * PAIR] = narrow(from[co * next]);
@@ -161,9 +172,9 @@ static void pack_dot(struct gather *g, const float *w)
 		for (int64_t k = 0; k < kk; k++)
 			for (int64_t co = 0; co < g->co; co++, to += run_len(g, c) * PAIR)
 				for (int64_t i = 0; i < g->class[c].taps * g->ci; i++) {
-					int64_t tap = i / g->ci, at = gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, (int)tap), i % g->ci, co);
+					int kw = kw_of(g, c, (int)(i / g->ci));
 
-					to[tap * g->cslots * PAIR + i % g->ci] = narrow(w[at]);
+					to[i] = narrow(w[gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw, i % g->ci, co)]);
 				}
 }
 
@@ -204,7 +215,7 @@ static const elem *input_row(const struct gather_task *t, int64_t d, int64_t h)
 
 static void copy_row(const struct gather *g, float *room, const elem *from)
 {
-	int64_t body = g->in[2] < g->width - g->left ? g->in[2] : g->width - g->left, len = row_len(g) * PAIR, ci = g->ci, wide = g->cslots * PAIR;
+	int64_t body = g->in[2] < g->width - g->left ? g->in[2] : g->width - g->left, len = row_len(g) * PAIR, ci = g->ci;
 	elem *to = (elem *)room;
 
 	if (g->kind == GATHER_THIN) {
@@ -212,27 +223,23 @@ static void copy_row(const struct gather *g, float *room, const elem *from)
 		return;
 	}
 
-	memset(to, 0, sizeof *to * (size_t)(g->left * wide));
-	to += g->left * wide, len -= g->left * wide;
-	if (g->inpitch == wide && wide == ci)
+	memset(to, 0, sizeof *to * (size_t)(g->left * ci));
+	to += g->left * ci, len -= g->left * ci;
+	if (g->inpitch == ci)
 		memcpy(to, from, sizeof *to * (size_t)(body * ci));
 	else
-		for (int64_t v = 0; v < body; v++) {
-			memcpy(to + v * wide, from + v * g->inpitch, sizeof *to * (size_t)ci);
-			for (int64_t i = ci; i < wide; i++)
-				to[v * wide + i] = narrow(0);
-		}
-	memset(to + body * wide, 0, sizeof *to * (size_t)(len - body * wide));
+		for (int64_t v = 0; v < body; v++)
+			memcpy(to + v * ci, from + v * g->inpitch, sizeof *to * (size_t)ci);
+	memset(to + body * ci, 0, sizeof *to * (size_t)(len - body * ci));
 }
 
-/* The taps along d, and copies of all rows that output rows h0..h1 need. */
-static void bring(struct gather_task *t)
+/* The input rows that output rows h0..h1 need; no plane is there yet. */
+static void begin(struct gather_task *t)
 {
 	const struct gather *g = t->g;
 	int64_t ih[MAX_KERNEL], hi = -1;
 	int kh[MAX_KERNEL];
 
-	t->dtaps = K(gather_taps)(g, 0, t->od, t->id, t->kd);
 	t->ih0 = g->in[1];
 	for (int64_t h = t->h0; h < t->h1; h++)
 		for (int i = K(gather_taps)(g, 1, h, ih, kh) - 1; i >= 0; i--) {
@@ -240,11 +247,28 @@ static void bring(struct gather_task *t)
 			hi = ih[i] > hi ? ih[i] : hi;
 		}
 	t->ihs = hi + 1 - t->ih0;
-	if (g->in_place)
-		return;
-	for (int i = 0; i < t->dtaps; i++)
-		for (int64_t h = 0; h < t->ihs; h++)
-			copy_row(g, t->buffer + (i * t->ihs + h) * row_len(g), input_row(t, t->id[i], t->ih0 + h));
+	for (int i = 0; i < g->kernel[0]; i++)
+		t->held[i] = -1;
+}
+
+static float *copied_row(const struct gather_task *t, int64_t id, int64_t ih)
+{
+	return t->buffer + (id % t->g->kernel[0] * t->g->hrows + ih - t->ih0) * row_len(t->g);
+}
+
+/* The taps along d of plane od, and copies of those planes' rows that are not there from the plane before */
+static void bring(struct gather_task *t)
+{
+	const struct gather *g = t->g;
+
+	t->dtaps = K(gather_taps)(g, 0, t->od, t->id, t->kd);
+	for (int i = 0; i < t->dtaps && !g->in_place; i++) {
+		if (t->held[t->id[i] % g->kernel[0]] == t->id[i])
+			continue;
+		t->held[t->id[i] % g->kernel[0]] = t->id[i];
+		for (int64_t h = t->ih0; h < t->ih0 + t->ihs; h++)
+			copy_row(g, copied_row(t, t->id[i], h), input_row(t, t->id[i], h));
+	}
 }
 
 int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *row)
@@ -255,7 +279,7 @@ int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *r
 
 	for (int i = 0; i < t->dtaps; i++)
 		for (int j = 0; j < htaps; j++, n++) {
-			row[n].x = g->in_place ? (const void *)input_row(t, t->id[i], ih[j]) : t->buffer + (i * t->ihs + ih[j] - t->ih0) * row_len(g);
+			row[n].x = g->in_place ? (const void *)input_row(t, t->id[i], ih[j]) : copied_row(t, t->id[i], ih[j]);
 			row[n].k = t->kd[i] * g->kernel[1] + kh[j];
 		}
 	return n;
@@ -266,22 +290,21 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 	const struct gather *g = t->g;
 	struct gather_row row[MAX_ROWS];
 	int dotted = g->kind == GATHER_DOT, nr = dotted ? (int)g->co : width_of(g, first);
+	int64_t pitch = g->in_place ? g->inpitch : g->ci;
 	float bias[NR] = {0};
 	elem *y = t->y + (((t->n * g->out[0] + t->od) * g->out[1] + oh) * g->out[2]) * g->outpitch + first;
 	struct gather_call a = {.row = row, .rows = K(gather_rows)(t, oh, row), .bias = bias, .ystep = g->classes * g->outpitch, .add = t->add};
 
 	a.cols = g->co - first < nr ? (int)(g->co - first) : nr;
-	a.step = g->step * (g->in_place ? g->inpitch / PAIR : g->cslots);
+	a.step = g->step * pitch;
 	if (t->bias)
 		memcpy(bias, t->bias + first, sizeof *bias * (size_t)a.cols);
 	for (int c = 0; c < g->classes; c++) {
 		int64_t count = (g->out[2] - c + g->classes - 1) / g->classes, kk = g->kernel[0] * g->kernel[1];
 
 		a.len = run_len(g, c), a.wstep = a.len * nr;
-		a.w = (const slot *)g->w + (dotted ? 0 : first * kk * g->kernel[2] * g->cslots) + kk * nr * (dotted ? c * 0 : g->class[c].before * g->cslots);
-		for (int p = 0; p < c && dotted; p++)
-			a.w += kk * nr * run_len(g, p);
-		a.at = (int64_t)g->class[c].first * (g->in_place ? g->inpitch / PAIR : g->cslots);
+		a.w = (const slot *)g->w + kk * ((dotted ? 0 : first * g->slots) + nr * g->class[c].before);
+		a.at = g->class[c].first * pitch;
 		a.y = y + c * g->outpitch;
 		if (dotted)
 			K(gather_dot)(&a, (int)g->co, count);
@@ -290,28 +313,37 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 	}
 }
 
-void K(gather_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch)
+static void output_plane(const struct gather_task *t)
 {
-	int64_t hblock = g->hblock ? g->hblock : 1, hblocks = (g->out[1] + hblock - 1) / hblock, tasks = g->n * g->out[0] * hblocks;
+	const struct gather *g = t->g;
 	int64_t unit = g->kind == GATHER_DOT ? g->co : NR;
 
+	if (g->kind == GATHER_THIN) {
+		K(thin_task)(t);
+		return;
+	}
+	for (int64_t first = 0; first < g->co; first += unit)
+		for (int64_t h = t->h0; h < t->h1; h++)
+			output_row(t, h, first);
+}
+
+void K(gather_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch)
+{
 	if (g->kind == GATHER_TILES) {
 		K(tiles_run)(g, x, bias, y, add, scratch);
 		return;
 	}
 #pragma omp parallel for schedule(dynamic) num_threads(g->threads)
-	for (int64_t i = 0; i < tasks; i++) {
+	for (int64_t i = 0; i < tasks_of(g); i++) {
 		struct gather_task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .buffer = scratch + omp_get_thread_num() * g->room};
+		int64_t hblocks = (g->out[1] + g->hblock - 1) / g->hblock, chunks = (g->out[0] + g->deep - 1) / g->deep, d = i / hblocks % chunks * g->deep;
 
-		t.n = i / hblocks / g->out[0], t.od = i / hblocks % g->out[0], t.h0 = i % hblocks * g->hblock;
+		t.n = i / hblocks / chunks, t.h0 = i % hblocks * g->hblock;
 		t.h1 = t.h0 + g->hblock < g->out[1] ? t.h0 + g->hblock : g->out[1];
-		bring(&t);
-		if (g->kind == GATHER_THIN) {
-			K(thin_task)(&t);
-			continue;
+		begin(&t);
+		for (t.od = d; t.od < d + g->deep && t.od < g->out[0]; t.od++) {
+			bring(&t);
+			output_plane(&t);
 		}
-		for (int64_t first = 0; first < g->co; first += unit)
-			for (int64_t h = t.h0; h < t.h1; h++)
-				output_row(&t, h, first);
 	}
 }

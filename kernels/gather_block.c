@@ -21,13 +21,14 @@ INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 		UNROLL for (int v = 0; v < nv; v++)
 			acc[m][v] = load(a->bias + v * VL);
 	for (int64_t r = 0; r < a->rows; r++) {
-		const slot *x = (const slot *)a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep, *end = x + a->len;
+		const elem *x = (const elem *)a->row[r].x + a->at, *end = x + a->len * PAIR;
+		const slot *w = a->w + a->row[r].k * a->wstep;
 
-		for (; x < end; x++, w += nv * VL) {
+		for (; x < end; x += PAIR, w += nv * VL) {
 			slots w0 = load_slots(w), w1 = nv > 1 ? load_slots(w + VL) : w0;
 
 			UNROLL for (int m = 0; m < mr; m++) {
-				slots b = spread_slot(x + m * a->step);
+				slots b = spread_slot((const slot *)(x + m * a->step));
 
 				acc[m][0] = multiply_add(acc[m][0], b, w0);
 				if (nv > 1)
@@ -76,13 +77,14 @@ INLINE void dot(const struct gather_call *a, const int mr, const int co)
 	vec acc[8][DOT_MAX] = {0};
 
 	for (int64_t r = 0; r < a->rows; r++) {
-		const slot *x = (const slot *)a->row[r].x + a->at, *w = a->w + a->row[r].k * a->wstep;
+		const elem *x = (const elem *)a->row[r].x + a->at;
+		const slot *w = a->w + a->row[r].k * a->wstep;
 
 		for (int64_t j = 0; j < a->len; j += VL) {
 			slots in[8];
 
 			UNROLL for (int m = 0; m < mr; m++)
-				in[m] = load_slots(x + m * a->step + j);
+				in[m] = load_slots((const slot *)(x + m * a->step) + j);
 			UNROLL for (int m = 0; m < mr && co > 1; m++)
 				KEEP(in[m]);
 			UNROLL for (int c = 0; c < co; c++) {

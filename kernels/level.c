@@ -21,6 +21,7 @@ const struct cpu_level K(cpu_level) = {
 	.scale = K(scale), .drop = K(drop), .gate = K(gate), .gate_back = K(gate_back),
 	.slice_copy = K(slice_copy), .to_floats = K(to_floats), .from_floats = K(from_floats),
 	.layer_forward = K(layer_forward), .layer_scratch = K(layer_scratch), .layer_backward = K(layer_backward),
+	.across_forward = K(across_forward), .across_backward = K(across_backward),
 	.merge_forward = K(merge_forward), .merge_backward = K(merge_backward),
 	.attention_scratch = K(attention_scratch), .attention_forward = K(attention_forward), .attention_backward = K(attention_backward),
 	.column_scratch = K(column_scratch), .column_sum = K(column_sum),

@@ -95,40 +95,50 @@ int K(from_floats)(void *to, int64_t ypitch, const float *x, int64_t vox, int64_
 	return 0;
 }
 
+/* A row of the sums is several voxels where there are few channels, one behind the other. */
+static int64_t voxels_of(int64_t pitch, int64_t c)
+{
+	return pitch == c && c < VL ? VL : 1;
+}
+
 size_t K(column_scratch)(int64_t vox, int64_t c)
 {
-	return sizeof(double) * (size_t)(((vox + SUM_CHUNK - 1) / SUM_CHUNK) * 2 * c);
+	return sizeof(double) * (size_t)((vox + SUM_CHUNK - 1) / SUM_CHUNK * 2 * c * voxels_of(c, c));
+}
+
+/* Of n elements, added to lanes one after the other: floats over RUN rows, then doubles */
+static void chunk_sums(const elem *x, int64_t pitch, int64_t n, int64_t lanes, double *sum, float *run)
+{
+	memset(sum, 0, sizeof *sum * (size_t)lanes);
+	for (int64_t left; n > 0; n -= left) {
+		left = n < RUN * lanes ? n : RUN * lanes;
+		memset(run, 0, sizeof *run * (size_t)lanes);
+		for (int64_t i = left; i > 0; i -= lanes, x += pitch)
+			for (int64_t j = 0; j < (i < lanes ? i : lanes); j++)
+				run[j] += widen(x[j]);
+		for (int64_t j = 0; j < lanes; j++)
+			sum[j] += run[j];
+	}
 }
 
 void K(column_sum)(const void *from, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch)
 {
-	const elem *x = from;
-	int64_t chunks = (vox + SUM_CHUNK - 1) / SUM_CHUNK;
+	int64_t chunks = (vox + SUM_CHUNK - 1) / SUM_CHUNK, per = voxels_of(pitch, c), lanes = c * per;
 	double *part = scratch;
 
 #pragma omp parallel for schedule(static)
 	for (int64_t k = 0; k < chunks; k++) {
-		int64_t end = (k + 1) * SUM_CHUNK < vox ? (k + 1) * SUM_CHUNK : vox;
-		double *sum = part + 2 * k * c;
-		float *run = (float *)(sum + c);
+		int64_t n = vox - k * SUM_CHUNK < SUM_CHUNK ? vox - k * SUM_CHUNK : SUM_CHUNK;
+		double *sum = part + 2 * k * lanes;
 
-		memset(sum, 0, sizeof *sum * (size_t)c);
-		for (int64_t v = k * SUM_CHUNK; v < end; v += RUN) {
-			int64_t stop = v + RUN < end ? v + RUN : end;
-
-			memset(run, 0, sizeof *run * (size_t)c);
-			for (int64_t u = v; u < stop; u++)
-				for (int64_t i = 0; i < c; i++)
-					run[i] += widen(x[u * pitch + i]);
-			for (int64_t i = 0; i < c; i++)
-				sum[i] += run[i];
-		}
+		chunk_sums((const elem *)from + k * SUM_CHUNK * pitch, pitch * per, n * c, lanes, sum, (float *)(sum + lanes));
 	}
 	for (int64_t i = 0; i < c; i++) {
 		double sum = 0;
 
 		for (int64_t k = 0; k < chunks; k++)
-			sum += part[2 * k * c + i];
+			for (int64_t j = i; j < lanes; j += c)
+				sum += part[2 * k * lanes + j];
 		out[i] += (float)sum;
 	}
 }

@@ -238,7 +238,7 @@ static void products(const struct task *t, const struct piece *p, int64_t co, in
 
 	for (int i = 0; i < ELEMENTS; i++) {
 		struct gather_row row[MAX_KERNEL];
-		struct gather_call a = {.row = row, .rows = p->k1 - p->k0, .len = g->cslots, .step = g->cslots, .wstep = g->cslots * nr, .bias = none,
+		struct gather_call a = {.row = row, .rows = p->k1 - p->k0, .len = g->cslots, .step = g->ci, .wstep = g->cslots * nr, .bias = none,
 			.y = t->m + i * (PIECE + 1) * nr, .ystep = nr, .cols = nr, .floats = 1};
 
 		for (int k = p->k0; k < p->k1; k++) {

@@ -1,6 +1,6 @@
 /* Weight gradients: dw[s][l][k] += sum over voxels v of S[v][s] L[v stride - pad + k][l], see direct.h.
    For one (kd, kh) a row of L gives kernel[2]*cl consecutive slots j = (kw, l) to every voxel of S, of bf16 to every two: registers hold MR of
-   them times NR of s, and go along the rows of a task. Wide L goes in blocks of channels, S in blocks of NR, both copied so that a block is one
+   them times NR of s, and go along the rows of a task; where j are but 3 or 6, with those of the next kh. Wide L goes in blocks of channels, S in blocks of NR, both copied so that a block is one
    stream (far apart they would share few cache sets). Voxels are cut into a fixed number of parts with sums of their own, added in their order: the
    same whatever the threads. */
 #include "kernels/direct.h"
@@ -11,11 +11,13 @@
 enum { MR = VL == 16 ? 12 : 6, NR = 2 * VL, BUFFER = 1 << 15, BLOCK_L = 16, PARTS = 16, PARTS_LEN = 1 << 21, PART_VOX = 1024,
 	FEW = 8 }; /* BUFFER, PARTS_LEN: floats */
 
-struct rows { const slot *l[64], *s[64]; int64_t at[64]; int n; };
+struct rows { const slot *l[64], *s[64]; int64_t at[64], apart; int n; }; /* apart: slots from a row of L to the next kh's */
 
 typedef void kernel(const struct rows *r, int64_t vox, int64_t at, int64_t lstep, int64_t sstep, float *dw, int64_t step);
 
-INLINE void block(const struct rows *r, int64_t steps, int64_t at, int64_t lstep, int64_t sstep, float *dw, int64_t step, const int mr, const int nv)
+/* mr slots, `run` of each row of L */
+INLINE void block(const struct rows *r, int64_t steps, int64_t at, int64_t lstep, int64_t sstep, float *dw, int64_t step, const int mr, const int nv,
+	const int run)
 {
 	vec acc[2 * MR][2];
 
@@ -29,7 +31,7 @@ INLINE void block(const struct rows *r, int64_t steps, int64_t at, int64_t lstep
 			slots s0 = load_slots(s), s1 = nv > 1 ? load_slots(s + VL) : s0;
 
 			UNROLL for (int m = 0; m < mr; m++) {
-				slots b = spread_slot(l + m);
+				slots b = spread_slot(l + m / run * r->apart + m % run);
 
 				acc[m][0] = multiply_add(acc[m][0], b, s0);
 				if (nv > 1)
@@ -44,12 +46,22 @@ INLINE void block(const struct rows *r, int64_t steps, int64_t at, int64_t lstep
 
 #define ARGS const struct rows *r, int64_t vox, int64_t at, int64_t lstep, int64_t sstep, float *dw, int64_t step
 #define BLOCK(mr) \
-	static void one_##mr(ARGS) { block(r, vox, at, lstep, sstep, dw, step, mr, 1); } \
-	static void two_##mr(ARGS) { block(r, vox, at, lstep, sstep, dw, step, mr, 2); }
+	static void one_##mr(ARGS) { block(r, vox, at, lstep, sstep, dw, step, mr, 1, mr); } \
+	static void two_##mr(ARGS) { block(r, vox, at, lstep, sstep, dw, step, mr, 2, mr); }
 BLOCK(1) BLOCK(2) BLOCK(3) BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7) BLOCK(8) BLOCK(9) BLOCK(10) BLOCK(11) BLOCK(12)
 
 static kernel *const ones[] = {NULL, one_1, one_2, one_3, one_4, one_5, one_6, one_7, one_8, one_9, one_10, one_11, one_12};
 static kernel *const twos[] = {NULL, two_1, two_2, two_3, two_4, two_5, two_6, two_7, two_8, two_9, two_10, two_11, two_12};
+
+#define RUNS(rows, run) \
+	static void one_##rows##x##run(ARGS) { block(r, vox, at, lstep, sstep, dw, step, rows * run, 1, run); } \
+	static void two_##rows##x##run(ARGS) { block(r, vox, at, lstep, sstep, dw, step, rows * run, 2, run); }
+RUNS(2, 3) RUNS(3, 3) RUNS(2, 6)
+
+/* Of several kh: by their number and by a run's length over 3 */
+enum { MOST_KH = 3 };
+static kernel *const ones_of[MOST_KH + 1][3] = {{NULL}, {NULL, one_3, one_6}, {NULL, one_2x3, one_2x6}, {NULL, one_3x3}};
+static kernel *const twos_of[MOST_KH + 1][3] = {{NULL}, {NULL, two_3, two_6}, {NULL, two_2x3, two_2x6}, {NULL, two_3x3}};
 
 void K(wgrad_products)(const slot *l, int64_t lstep, const slot *s, int64_t sstep, int64_t steps, float *dw, int64_t step, int n, int nr)
 {
@@ -96,6 +108,16 @@ static int64_t parts_of(const struct wgrad *g, int64_t rows)
 	return parts < 1 ? 1 : parts;
 }
 
+/* How many kh at a time */
+static int together(const struct wgrad *g)
+{
+	int64_t run = g->kernel[2] * g->block, most = (g->cs > VL ? MR : 12) / run;
+
+	if (run != 3 && run != 6)
+		return 1;
+	return most < 1 ? 1 : most > MOST_KH ? MOST_KH : (int)most;
+}
+
 int K(wgrad_plan)(struct wgrad *g)
 {
 	int64_t last = (g->small[2] - 1) * g->stride[2] + g->kernel[2], rows;
@@ -109,6 +131,7 @@ int K(wgrad_plan)(struct wgrad *g)
 	g->wide = round_up(g->cs, VL);
 	g->block = g->cl > 2 * BLOCK_L ? BLOCK_L : g->cl;
 	g->blocks = (g->cl + g->block - 1) / g->block;
+	g->khs = together(g);
 	g->thin = !K(wgrad_thin_plan)(g);
 	g->tiled = !g->thin && !K(wgrad_tiles_plan)(g);
 	if (g->tiled)
@@ -128,13 +151,15 @@ size_t K(wgrad_scratch)(const struct wgrad *g)
 	return sizeof(float) * (size_t)(g->parts * (g->tiled ? g->len : dw_len(g)) + g->threads * g->room);
 }
 
-/* c slots, of elements at a and those at b */
+/* c slots, of elements at a and those at b; the last vector may cover some of the one before */
 static void copy_slots(slot *to, const elem *a, const elem *b, int64_t c)
 {
 	int64_t i = 0;
 
 	for (; i + VL <= c; i += VL)
 		store_slots(to + i, pair(a + i, b ? b + i : NULL));
+	if (c > VL && i < c)
+		i = c - VL, store_slots(to + i, pair(a + i, b ? b + i : NULL)), i = c;
 	for (; i < c; i++)
 		to[i] = pair_one(a + i, b ? b + i : NULL);
 }
@@ -153,6 +178,8 @@ static void copy_l(const struct wgrad *g, slot *to, const elem *from, int64_t c)
 			copy_slots(to + v * c, zero, from + (v + next) * g->lpitch, c);
 	if (PAIR == 1 && g->lpitch == c)
 		memcpy(to, from, sizeof *to * (size_t)(body * c));
+	else if (g->lpitch == c && next < body)
+		copy_slots(to, from, from + next * c, (body - next) * c), copy_slots(to + (body - next) * c, from + (body - next) * c, NULL, next * c);
 	else
 		for (int64_t v = 0; v < body; v++)
 			copy_slots(to + v * c, from + v * g->lpitch, v + next < body ? from + (v + next) * g->lpitch : NULL, c);
@@ -181,11 +208,11 @@ static void copy_s(const struct wgrad *g, slot *to, int64_t row, const elem *fro
 	}
 }
 
-/* All (j, s) of one (kd, kh) and c channels of L. */
-static void taps(const struct wgrad *g, const struct rows *r, int64_t c, int64_t rows, float *dw)
+/* All (j, s) of one kd and `khs` neighbouring kh, and c channels of L. */
+static void taps(const struct wgrad *g, const struct rows *r, int khs, int64_t c, int64_t rows, float *dw)
 {
-	int64_t js = g->kernel[2] * c, steps = steps_of(g);
-	struct rows at = {.n = r->n};
+	int64_t js = g->kernel[2] * c, steps = steps_of(g), lstep = PAIR * g->stride[2] * c;
+	struct rows at = {.n = r->n, .apart = r->apart};
 
 	memcpy(at.l, r->l, sizeof *r->l * (size_t)r->n);
 	for (int64_t s = 0; s < g->wide; s += NR) {
@@ -194,41 +221,57 @@ static void taps(const struct wgrad *g, const struct rows *r, int64_t c, int64_t
 
 		for (int i = 0; i < r->n; i++)
 			at.s[i] = r->s[i] + s * rows * steps + r->at[i] * steps * nr;
+		if (g->khs > 1) {
+			(nr > VL ? twos_of : ones_of)[khs][js / 3](&at, steps, 0, lstep, nr, dw + s, g->wide);
+			continue;
+		}
 		for (int64_t b = 0; b < blocks; b++) {
 			int64_t j = js * b / blocks, n = js * (b + 1) / blocks - j;
 
-			(nr > VL ? twos : ones)[n](&at, steps, j, PAIR * g->stride[2] * c, nr, dw + j * g->wide + s, g->wide);
+			(nr > VL ? twos : ones)[n](&at, steps, j, lstep, nr, dw + j * g->wide + s, g->wide);
 		}
+	}
+}
+
+/* One plane of L under the task's rows of S */
+static void work_plane(const struct wgrad *g, const struct wgrad_task *t, int kd, const elem *l, slot *lroom, const slot *sroom, float *dw)
+{
+	int64_t first = t->h0 * g->stride[1] - g->pad[1], n = t->h1 - t->h0, rows = (n - 1) * g->stride[1] + g->kernel[1];
+	int64_t c = g->cl - t->c0 < g->block ? g->cl - t->c0 : g->block;
+
+	for (int64_t i = 0; i < rows; i++)
+		if (first + i >= 0 && first + i < g->large[1])
+			copy_l(g, lroom + i * lrow(g), l + (first + i) * g->large[2] * g->lpitch + t->c0, c);
+		else
+			memset(lroom + i * lrow(g), 0, sizeof *lroom * (size_t)lrow(g));
+	for (int kh = 0; kh < g->kernel[1]; kh += g->khs) {
+		struct rows r = {.apart = lrow(g)};
+
+		for (int64_t i = 0; i < n; i++) {
+			int64_t at = i * g->stride[1] + kh;
+
+			if (g->khs == 1 && (first + at < 0 || first + at >= g->large[1]))
+				continue;
+			r.l[r.n] = lroom + at * lrow(g);
+			r.s[r.n] = sroom, r.at[r.n++] = i;
+		}
+		taps(g, &r, g->kernel[1] - kh < g->khs ? g->kernel[1] - kh : g->khs, c, n, dw + (int64_t)(kd * g->kernel[1] + kh) * g->kernel[2] * c * g->wide);
 	}
 }
 
 static void work(const struct wgrad *g, const struct wgrad_task *t, const elem *l, const elem *s, float *dw, float *room)
 {
-	int64_t id = t->d * g->stride[0] - g->pad[0] + t->kd, first = t->h0 * g->stride[1] - g->pad[1], n = t->h1 - t->h0,
-		rows = (n - 1) * g->stride[1] + g->kernel[1];
-	int64_t c = g->cl - t->c0 < g->block ? g->cl - t->c0 : g->block, kk = g->kernel[0] * g->kernel[1] * g->kernel[2];
+	int64_t kk = g->kernel[0] * g->kernel[1] * g->kernel[2], plane = g->large[1] * g->large[2] * g->lpitch;
 	slot *lroom = (slot *)room, *sroom = lroom + g->hrows * lrow(g);
 
-	if (id < 0 || id >= g->large[0])
-		return;
 	s += ((t->n * g->small[0] + t->d) * g->small[1] + t->h0) * g->small[2] * g->spitch;
-	for (int64_t i = 0; i < rows; i++)
-		if (first + i >= 0 && first + i < g->large[1])
-			copy_l(g, lroom + i * lrow(g), l + ((t->n * g->large[0] + id) * g->large[1] + first + i) * g->large[2] * g->lpitch + t->c0, c);
-	for (int64_t i = 0; i < n; i++)
-		copy_s(g, sroom, i, s + i * g->small[2] * g->spitch, n);
-	for (int kh = 0; kh < g->kernel[1]; kh++) {
-		struct rows r = {.n = 0};
+	for (int64_t i = 0; i < t->h1 - t->h0; i++)
+		copy_s(g, sroom, i, s + i * g->small[2] * g->spitch, t->h1 - t->h0);
+	for (int kd = 0; kd < g->kernel[0]; kd++) {
+		int64_t id = t->d * g->stride[0] - g->pad[0] + kd;
 
-		for (int64_t i = 0; i < n; i++) {
-			int64_t at = i * g->stride[1] + kh;
-
-			if (first + at < 0 || first + at >= g->large[1])
-				continue;
-			r.l[r.n] = lroom + at * lrow(g);
-			r.s[r.n] = sroom, r.at[r.n++] = i;
-		}
-		taps(g, &r, c, n, dw + (t->c0 * kk + (int64_t)(t->kd * g->kernel[1] + kh) * g->kernel[2] * c) * g->wide);
+		if (id >= 0 && id < g->large[0])
+			work_plane(g, t, kd, l + (t->n * g->large[0] + id) * plane, lroom, sroom, dw + t->c0 * kk * g->wide);
 	}
 }
 
@@ -273,13 +316,12 @@ void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw
 			int64_t c0 = b * g->block, c = g->cl - c0 < g->block ? g->cl - c0 : g->block;
 
 			memset(scratch + p * len + c0 * kk * g->wide, 0, sizeof *scratch * (size_t)(c * kk * g->wide));
-			for (int64_t i = rows * p / g->parts; i < rows * (p + 1) / g->parts; i++)
-				for (int kd = 0; kd < g->kernel[0]; kd++) {
-					int64_t h0 = i % hblocks * g->hblock, h1 = h0 + g->hblock < g->small[1] ? h0 + g->hblock : g->small[1];
-					struct wgrad_task t = {i / hblocks / g->small[0], i / hblocks % g->small[0], h0, h1, c0, kd};
+			for (int64_t i = rows * p / g->parts; i < rows * (p + 1) / g->parts; i++) {
+				int64_t h0 = i % hblocks * g->hblock, h1 = h0 + g->hblock < g->small[1] ? h0 + g->hblock : g->small[1];
+				struct wgrad_task t = {i / hblocks / g->small[0], i / hblocks % g->small[0], h0, h1, c0};
 
-					(g->thin ? K(wgrad_thin) : work)(g, &t, l, s, scratch + p * len, rooms + omp_get_thread_num() * g->room);
-				}
+				(g->thin ? K(wgrad_thin) : work)(g, &t, l, s, scratch + p * len, rooms + omp_get_thread_num() * g->room);
+			}
 		}
 	gather_parts(g, scratch, dw);
 }

@@ -96,6 +96,7 @@ for_unit() {
 @test "losses in a GPU's place" { for_unit loss; }
 @test "attention in a GPU's place" { for_unit attention; }
 @test "changes of resolution in a GPU's place" { for_unit scale; }
+@test "softmax and local response of channels in a GPU's place" { for_unit across; }
 @test "sliding windows in a GPU's place" { for_unit window; }
 @test "networks in a GPU's place: MONAI's logits and gradients" { for_unit net; }
 
@@ -307,10 +308,10 @@ orders() { # OUTPUT COMMAND...
 	local KIT=$BATS_TEST_TMPDIR/kit
 	cp "$SIM/t.ts" "$KIT/phantoms.ts"
 	ln -s "$ROOT/build/sim/niipipe-cuda.so" "$BIN/niipipe-cpu.so" "$KIT"
-	GPU_KIT=$KIT GPU_BACKENDS=$KIT NETS=unet STEPS=3 PATCH=24,24,16 TRAIN="--channels 4,8 --strides 2 --res-units 0" run tests/gpu.sh run "$BATS_TEST_TMPDIR/out" train masks
+	GPU_KIT=$KIT GPU_BACKENDS=$KIT NETS=unet STEPS=3 PATCH=24,24,16 TRAIN="--channels 4,8 --strides 2 --res-units 0" run tests/gpu.sh run "$BATS_TEST_TMPDIR/out" train same masks
 	cat "$BATS_TEST_TMPDIR/out/results.tsv"
 	[ "$status" -eq 0 ]
-	[ "$(grep -c "	ok	" "$BATS_TEST_TMPDIR/out/results.tsv")" -eq 6 ]
+	[ "$(grep -c "	ok	" "$BATS_TEST_TMPDIR/out/results.tsv")" -eq 14 ]
 	grep -q "^masks	masks unet	ok	Dice of every phantom: 1" "$BATS_TEST_TMPDIR/out/results.tsv"
 }
 

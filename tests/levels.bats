@@ -12,7 +12,7 @@ load helper
 			grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"
 			return 1
 		fi
-		for unit in loss net plan attention scale ${NIIPIPE_LONG:+swin}; do
+		for unit in loss net plan attention scale across ${NIIPIPE_LONG:+swin}; do
 			"$ROOT/build/test/$unit" >"$BATS_TEST_TMPDIR/out" || { grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"; return 1; }
 		done
 		ran=$((ran + 1))
@@ -20,21 +20,28 @@ load helper
 	[ "$ran" -gt 0 ]
 }
 
-# Kernels and networks with oneDNN's convolutions, with all that the processor has and as on one with AVX2. $1: its version.
+# Kernels and networks with oneDNN's convolutions, with all that the processor has and as on one with AVX2. library VERSION ISA...; units: which
+units="kernels net"
 library() {
-	local isa unit
+	local version=$1 isa unit
+	shift
 	export NIIPIPE_CONV=onednn
-	for isa in DEFAULT AVX2; do
-		for unit in kernels net; do
+	for isa; do
+		for unit in $units; do
 			DNNL_MAX_CPU_ISA=$isa ONEDNN_MAX_CPU_ISA=$isa "$ROOT/build/test/$unit" >"$BATS_TEST_TMPDIR/out" 2>&1 ||
 				{ echo "$isa, $unit"; grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"; return 1; }
-			grep -q "^ok 1 - .*, oneDNN $1" "$BATS_TEST_TMPDIR/out"
+			grep -q "^ok 1 - .*, oneDNN $version" "$BATS_TEST_TMPDIR/out"
 		done
 	done
 }
 
 @test "oneDNN's convolutions: the system's version" {
-	library ""
+	library "" DEFAULT AVX2
+}
+
+@test "oneDNN's convolutions as on processors with AVX2, or no more than SSE 4.1: SwinUNETR" {
+	# shellcheck disable=SC2086
+	units=swin library "" AVX2 ${NIIPIPE_LONG:+SSE41}
 }
 
 @test "oneDNN's convolutions: 3.2, which is built here" {
@@ -42,7 +49,7 @@ library() {
 	cp -a "$ROOT/build/kobj" "$BATS_TEST_TMPDIR"
 	make -s -C "$ROOT" B="$BATS_TEST_TMPDIR" DNNL="$three" "$BATS_TEST_TMPDIR/bin/niipipe-cpu.so"
 	export NIIPIPE_BACKENDS=$BATS_TEST_TMPDIR/bin
-	library 3.2
+	library 3.2 DEFAULT AVX2
 }
 
 @test "an instruction set that is not there is an error" {

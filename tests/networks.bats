@@ -104,6 +104,22 @@ trains() {
 	differ a.ts c.ts
 }
 
+@test "softmax, local response and alpha dropout, from a file" {
+	echo '{"_target_": "UNet", "out_channels": 2, "channels": [4, 8], "strides": [2], "num_res_units": 1, "norm": ["LOCALRESPONSE", {"size": 3}], "act": "SOFTMAX", "dropout": ["ALPHADROPOUT", {"p": 0.3}]}' >net.json
+	trains --arch net.json
+	$patches -n 8 train.ts | seg-train --arch <(sed 's/ALPHADROPOUT/DROPOUT/' net.json) --batch 2 --lr 1e-2 -o plain.ts
+	differ whole.last.ts plain.last.ts
+}
+
+@test "--summary names every activation and normalisation" {
+	$patches -n 1 train.ts >p.ts
+	for act in relu leakyrelu prelu elu gelu swish mish sigmoid tanh relu6 selu celu softmax logsoftmax; do
+		seg-train --arch "{\"_target_\": \"UNet\", \"out_channels\": 2, \"channels\": [4, 8], \"strides\": [2], \"norm\": null, \"act\": \"$act\"}" --summary p.ts |
+			sed -nE 's/^model\.0\.adn\.A +(\S+( \S+)*)  .*/\1/p' >>acts
+	done
+	[ "$(cat acts | xargs)" = "relu lrelu prelu elu gelu swish mish sigmoid tanh relu6 selu celu softmax log softmax" ]
+}
+
 @test "--summary of every network" {
 	nii-phantom -n 1 --size 32,32,32 --seed 1 -o cube.ts
 	for n in unet nnunet resenc dynunet segresnet attention-unet swinunetr; do

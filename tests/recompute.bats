@@ -11,10 +11,11 @@ swin='{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 12, "depths":
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
 	nii-phantom -n 1 --seed 1 --size 40,36,34 --healthy 0 --volume 55,60 -o v.ts
-	nii-patch -s 32,32,32 -n 4 --seed 1 -o p.ts v.ts
+	nii-patch -s 32,32,32 -n 8 --seed 1 -o q.ts v.ts
+	ts-select --index 0..3 q.ts >p.ts
 }
 
-setup() { cd "$BATS_TEST_TMPDIR" && ln -s "$BATS_FILE_TMPDIR"/p.ts .; }
+setup() { cd "$BATS_TEST_TMPDIR" && ln -s "$BATS_FILE_TMPDIR"/[pq].ts .; }
 
 arena() { seg-train "$@" --summary p.ts | sed -n 's/.* arena \([0-9.]*\) MB.*/\1/p'; }
 
@@ -40,6 +41,41 @@ same() {
 	seg-train --arch "$dynunet" --threads 1 --recompute segments -o one.ts p.ts
 	seg-train --arch "$dynunet" --threads 2 --recompute segments -o two.ts p.ts
 	cmp one.last.ts two.last.ts
+}
+
+# Broken off within its third step of four: what was gathered for that is lost with it.
+killed() {
+	local pid feeder
+	mkfifo feed
+	{ ts-select --index 0..4 q.ts; exec sleep 60; } >feed &
+	feeder=$!
+	seg-train "$@" -o k.ts feed &
+	pid=$!
+	until ts-info k.last.ts 2>/dev/null | grep -q '"next":4'; do kill -0 $pid; sleep 0.05; done
+	kill -KILL $pid
+	wait $pid && return 1
+	kill $feeder
+	rm feed
+}
+
+@test "accumulation, EMA, dropout: killed while recomputing and taken up again, the bytes of the unbroken run that keeps everything" {
+	all="--accumulate 2 --ema 0.6 --schedule poly --steps 4"
+	for arch in "$unet" "$swin"; do
+		# shellcheck disable=SC2086
+		seg-train --arch "$arch" $all --threads 1 -o w.ts q.ts
+		for how in norms segments; do
+			# shellcheck disable=SC2086
+			seg-train --arch "$arch" $all --threads 1 --recompute $how -o u.ts q.ts
+			# shellcheck disable=SC2086
+			killed --arch "$arch" $all --threads 1 --save-every 1 --recompute $how
+			seg-train --resume k.last.ts --threads 1 --recompute $how -o k.ts <(ts-select --index 4..7 q.ts)
+			for f in u k; do
+				cmp $f.last.ts w.last.ts
+				cmp $f.ts w.ts
+			done
+			rm k.ts k.last.ts
+		done
+	done
 }
 
 @test "too little memory is said before the first step, with what would fit" {

@@ -44,6 +44,17 @@ KERNEL(drop_spans, (struct k_drop g, const void *x, int64_t xpitch, void *y, int
 	}
 }
 
+KERNEL(drop_alpha, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add),
+	(g, x, xpitch, y, ypitch, vox, c, add), items(vox * c))
+{
+	ITEM_FOR(i, vox * c) {
+		int64_t v = i / c, k = i - v * c, to = v * ypitch + k;
+		float t = drop_alpha_of(&g, get(x, v * xpitch + k), drop_at(&g, i) > 0);
+
+		put(y, to, add ? get(y, to) + t : t);
+	}
+}
+
 KERNEL(gate, (const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch, int64_t vox, int64_t c), (x, xpitch, g, y, ypitch, vox, c),
 	items(vox * c))
 {

@@ -13,9 +13,12 @@
 	F(int, slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)) \
 	F(int, drop, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
 	F(int, drop_spans, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
+	F(int, drop_alpha, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
 	F(int, gate, (const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch, int64_t vox, int64_t c)) \
 	F(int, gate_back, (const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add, \
 		int64_t vox, int64_t c)) \
+	F(int, across, (struct k_across g, const void *x, void *y)) \
+	F(int, across_back, (struct k_across g, const void *dy, const void *x, void *dx, int add)) \
 	F(int, merge, (struct k_merge g, const void *x, void *y)) \
 	F(int, merge_back, (struct k_merge g, const void *dy, void *dx, int add)) \
 	F(int, scale, (struct k_scale g, int from_small, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t n)) \

@@ -5,6 +5,8 @@
 #include "kernels/backend.h"
 #include "kernels/gpu/par.h"
 
+#include "kernels/alpha.h"
+
 /* Block `block` of Philox 4x32-10 (lib/base/rng.h) */
 DEVICE void philox(const struct k_drop *g, uint32_t block, uint32_t c[4])
 {

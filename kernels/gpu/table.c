@@ -67,6 +67,16 @@ static int layer_backward(const struct k_layer *g, const void *dy, const void *x
 	return gpu_check(gpu_kernels(HALF)->layer_bwd(g, dy, x, gamma, mean, rstd, dx, dx_add, dgamma, dbeta, scratch), "layer norm backward", e);
 }
 
+static int across_forward(const struct k_across *g, const void *x, void *y, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->across(*g, x, y), "softmax", e);
+}
+
+static int across_backward(const struct k_across *g, const void *dy, const void *x, void *dx, int dx_add, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->across_back(*g, dy, x, dx, dx_add), "softmax backward", e);
+}
+
 static int merge_forward(const struct k_merge *g, const void *x, void *y, struct err *e)
 {
 	return gpu_check(gpu_kernels(HALF)->merge(*g, x, y), "merge", e);
@@ -108,7 +118,9 @@ static int scale(const struct k_scale *g, int back, const void *x, void *y, int 
 
 static int drop(const struct k_drop *g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e)
 {
-	return gpu_check((g->span ? gpu_kernels(HALF)->drop_spans : gpu_kernels(HALF)->drop)(*g, x, or_c(xpitch, c), y, or_c(ypitch, c), vox, c, add),
+	const struct gpu_kernels *own = gpu_kernels(HALF);
+
+	return gpu_check((g->alpha ? own->drop_alpha : g->span ? own->drop_spans : own->drop)(*g, x, or_c(xpitch, c), y, or_c(ypitch, c), vox, c, add),
 		"dropout", e);
 }
 
@@ -301,6 +313,7 @@ struct k_backend TABLE = {
 	.conv_forward = gpu_conv_forward, .conv_backward_data = gpu_conv_backward_data, .conv_backward_weights = gpu_conv_backward_weights,
 	.norm_scratch = norm_scratch, .norm_forward = norm_forward, .norm_backward = norm_backward,
 	.layer_forward = layer_forward, .layer_scratch = layer_scratch, .layer_backward = layer_backward,
+	.across_forward = across_forward, .across_backward = across_backward,
 	.merge_forward = merge_forward, .merge_backward = merge_backward,
 	.attention_scratch = attention_scratch, .attention_forward = attention_forward, .attention_backward = attention_backward,
 	.scale = scale, .drop = drop, .gate = gate, .gate_back = gate_back, .slice_copy = slice_copy, .to_floats = to_floats,

@@ -1,5 +1,5 @@
 /* Speed of the backend's operations on the shapes of a MONAI UNet(3, 1, 2, (16,32,64,128,256), (2,2,2,2), num_res_units=2) at 160x160x64:
-   milliseconds (best of several) and GFLOP/s, beside the bare oneDNN primitive. build/bench/kernels [device [word of the name]]
+   milliseconds (best of several) and GFLOP/s, beside the bare oneDNN primitive. build/bench/kernels [device [word of the name or "" [bf16]]]
    On a busy machine: OMP_NUM_THREADS=1 BENCH_CPU=1 counts processor time. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +29,19 @@ static float *array(int64_t n)
 	for (int64_t i = 0; i < n; i++)
 		p[i] = (float)(i * 7919 % 1000) / 500 - 1;
 	return p;
+}
+
+/* Of activations: elements in the precision */
+static float *elements(int64_t n)
+{
+	float *p = array(n), *to = k->precision == K_FP32 ? NULL : array(n);
+
+	if (!to)
+		return p;
+	if (k->from_floats(to, 0, p, n, 1, 0, &e))
+		err_die(&e);
+	k->release(p);
+	return to;
 }
 
 /* Best time of `what`, at least three and until a third of a second is used. */
@@ -122,7 +135,7 @@ static void conv_table(const char *word)
 
 		if (word && !strstr(l->name, word))
 			continue;
-		float *x = array(xvox * g.ic), *y = array(yvox * g.oc), *w = array(taps * g.ic * g.oc), *dw = array(taps * g.ic * g.oc);
+		float *x = elements(xvox * g.ic), *y = elements(yvox * g.oc), *w = array(taps * g.ic * g.oc), *dw = array(taps * g.ic * g.oc);
 
 		conv_times(&g, x, w, y, dw, ms, bare);
 		printf("%-16s %3d->%-3d in %3dx%3dx%-3d k%d s%d x%d   ", l->name, l->ic, l->oc, l->in[0], l->in[1], l->in[2], l->kernel, l->stride, l->times);
@@ -166,7 +179,7 @@ static void norm_table(const char *word)
 
 		if (word && !strstr(s->name, word))
 			continue;
-		float *x = array(n), *y = array(n), *r = array(n), *dx = array(n), *p = array(8 * s->c), alpha = 0.25f, dalpha = 0;
+		float *x = elements(n), *y = elements(n), *r = elements(n), *dx = elements(n), *p = array(8 * s->c), alpha = 0.25f, dalpha = 0;
 		void *scratch = k->alloc(k->norm_scratch(&g), &e);
 		struct k_norm_fwd f = {.x = x, .y = y, .res = s->res ? r : NULL, .alpha = &alpha, .mean = p, .rstd = p + s->c};
 		struct k_norm_bwd b = {.dy = y, .x = x, .alpha = &alpha, .mean = p, .rstd = p + s->c, .dx = dx, .dalpha = &dalpha};
@@ -187,7 +200,7 @@ static void scale_table(void)
 {
 	static const char *const names[2] = {"mean 2x2x2", "linear 2x2x2"};
 	int64_t small = 48 * 48 * 48, large = 8 * small, c = 16;
-	float *x = array(large * c), *y = array(large * c), *gate = array(large), *dgate = array(large);
+	float *x = elements(large * c), *y = elements(large * c), *gate = elements(large), *dgate = elements(large);
 	const struct k_drop drop = {.rate = 0.2f};
 	double t;
 
@@ -240,13 +253,15 @@ static void other_table(void)
 
 int main(int argc, char **argv)
 {
-	k = device_open(argc > 1 ? argv[1] : "cpu", K_FP32, &e);
+	const char *word = argc > 2 && *argv[2] ? argv[2] : NULL;
+
+	k = device_open(argc > 1 ? argv[1] : "cpu", argc > 3 && !strcmp(argv[3], "bf16") ? K_BF16 : K_FP32, &e);
 	if (!k)
 		err_die(&e);
 	printf("%s\n", k->device);
-	conv_table(argc > 2 ? argv[2] : NULL);
-	norm_table(argc > 2 ? argv[2] : NULL);
-	if (argc < 3)
+	conv_table(word);
+	norm_table(word);
+	if (!word)
 		scale_table(), other_table();
 	return 0;
 }

@@ -66,6 +66,11 @@ CASES = {  # name: (target, options, batch, size)
     "unet-prelus": ("UNet", dict(UNET, channels=[4, 4, 4], num_res_units=0, act=["PRELU", {"init": 0.2, "num_parameters": 4}], norm=["GROUP", {"num_groups": 4}]), 1, SIZE),
     "dynunet-celu": ("DynUNet", dict(DYNUNET, norm_name=["batch", {"eps": 1e-4}], act_name=["celu", {"alpha": 1.3}], res_block=True), 2, DYNUNET_SIZE),
     "segresnet-old": ("SegResNet", dict(init_filters=4, norm_name="group", num_groups=2, act="SELU", blocks_down=[1, 1], blocks_up=[1]), 1, SIZE),
+    "unet-softmax": ("UNet", dict(UNET, act="SOFTMAX", num_res_units=2), 2, SIZE),
+    "unet-local": ("UNet", dict(UNET, norm=["LOCALRESPONSE", {"size": 3, "alpha": 0.7, "beta": 0.6, "k": 1.5}], act=["LOGSOFTMAX", {"dim": 1}]), 2, SIZE),
+    "dynunet-local": ("DynUNet", dict(DYNUNET, norm_name=["localresponse", {"size": 4, "alpha": 1}], act_name="logsoftmax", res_block=True), 1, DYNUNET_SIZE),
+    "segresnet-local": ("SegResNet", dict(init_filters=4, norm=["LOCALRESPONSE", {"size": 5}], act=["softmax", {"dim": None}], blocks_down=[1, 1], blocks_up=[1]), 1, SIZE),
+    "unet-alpha": ("UNet", dict(UNET, act="SELU", dropout=["ALPHADROPOUT", {"p": 0.2}]), 1, SIZE),
 }
 TWICE = ("all_modules.", "decoder.encoder.", "skip_layers.")  # the same tensors under other names
 

@@ -25,8 +25,10 @@ CASES = {  # name: (arch, batch, size)
     "v2": (dict(in_channels=2, out_channels=3, feature_size=12, depths=[1, 2, 1, 1], num_heads=[2, 3, 6, 12], window_size=[4, 3, 2], downsample="mergingv2",
                 use_v2=True, normalize=False, qkv_bias=False, patch_norm=True, mlp_ratio=2.0), 2, (64, 32, 64)),
     "xyz": (dict(in_channels=1, out_channels=2, feature_size=12, window_size=[3, 5, 7], axes="xyz"), 1, (64, 32, 96)),
+    "group": (dict(in_channels=1, out_channels=2, feature_size=12, depths=[1, 1, 2, 1], num_heads=[1, 2, 3, 4], norm_name=["GROUP", {"num_groups": 4, "eps": 1e-4}]),
+              1, (32, 64, 32)),
 }
-STEPS = ("v1",)
+STEPS = ("v1", "group")
 VALUES = 48
 SLOPE = 0.99
 
@@ -83,7 +85,7 @@ def some(grads):
 def make(name, f):
     options, batch, size = CASES[name]
     axes = "axes" in options
-    theirs = {k: v[::-1] if axes and k == "window_size" else v for k, v in options.items() if k != "axes"}
+    theirs = {k: v[::-1] if axes and k == "window_size" else tuple(v) if k == "norm_name" else v for k, v in options.items() if k != "axes"}
     net = SwinUNETR(spatial_dims=3, **theirs).eval().double()
     for k, p in net.named_parameters():
         fill(k, p, axes)

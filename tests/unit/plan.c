@@ -1,9 +1,11 @@
-/* lib/net/plan: networks at random (every way of joining adds, concatenations, norms, convolutions, dropout, scales and gates), run forward and
-   backward, against their graph worked through one operation after the other in doubles. What fusion, aliasing and the arena get wrong shows here. */
+/* lib/net/plan: networks at random (every way of joining adds, concatenations, norms, convolutions, dropout, scales, gates, softmax), run
+   forward and backward, against their graph worked through one operation after the other in doubles. What fusion, aliasing and the arena get wrong
+   shows here. */
 #include "tests/unit/cpu.h"
 
 #include "lib/base/rng.h"
 #include "lib/net/run/net_run.h"
+#include "tests/ref/across.h"
 #include "tests/ref/ref.h"
 
 enum { CLASSES = 3, OPS = 14, CASES = 400, SEED = 11, STEP = 70000, STRIDE = 3, CHANNELS = 256 };
@@ -68,7 +70,7 @@ static int random_block(struct graph *g, int x, int i, const char *name)
 
 	x = random_norm(g, random_conv(g, x, i), name);
 	if (below(3) == 0)
-		x = graph_drop(g, x, name, 0.3f, (enum graph_dropped)below(3));
+		x = graph_drop(g, x, name, 0.3f, (enum graph_dropped)below(4));
 	if (early)
 		x = graph_add(g, x, partner(g, x, 1));
 	x = random_act(g, x, name);
@@ -85,6 +87,8 @@ static int random_other(struct graph *g, int x, const char *name)
 		return graph_scale(g, x, name, g->op[x].down[0] > 1 ? K_SCALE_LINEAR : K_SCALE_MEAN, two);
 	if (below(2))
 		return graph_drop(g, x, name, 0.5f, GRAPH_VALUES);
+	if (g->op[x].c <= 8 && below(2))
+		return graph_across(g, x, name, &(struct k_across){(enum k_across_kind)(K_SOFTMAX + below(3)), .size = 3, .alpha = 1, .beta = 0.75f, .k = 1});
 	return graph_gate(g, x, graph_act(g, graph_conv(g, partner(g, x, 0), name, &one), name, &(struct graph_act){K_ACT_SIGMOID, 0, 0}));
 }
 
@@ -198,19 +202,37 @@ static struct ref_norm norm_args(const struct ref *r, int i)
 		.running_var = op->running < 0 ? NULL : param(r, r->w, op->running + 1)};
 }
 
-/* What dropout multiplies element j of operation i's value by */
-static double mask(const struct ref *r, int i, int64_t j)
+static struct k_across across_geom(const struct ref *r, int i)
+{
+	struct k_across g = r->n->graph->op[i].across;
+
+	g.vox = r->p->value[i].vox, g.c = r->p->value[i].c;
+	return g;
+}
+
+/* What dropout multiplies element j of operation i's value by, and what it adds */
+struct dropped { double times, plus; };
+
+static struct dropped dropped(const struct ref *r, int i, int64_t j)
 {
 	int64_t c = r->p->value[i].c, span = r->p->value[i].vox / r->p->batch;
 	uint64_t index = (uint64_t)(STEP + j / c / span * STRIDE) << 16 | (uint64_t)i; /* of the sample */
 	enum graph_dropped what = r->n->graph->op[i].dropped;
 	int64_t at = what == GRAPH_CHANNELS ? j % c : what == GRAPH_SAMPLES ? 0 : j % (c * span);
 	const uint32_t ctr[4] = {(uint32_t)(at / 4), RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}, key[2] = {SEED, 0};
-	double rate = (double)r->n->graph->op[i].rate;
+	const double rate = (double)r->n->graph->op[i].rate, lowest = (double)K_ALPHA_LOWEST;
+	double scale;
 	uint32_t word[4];
+	int out;
 
 	rng_philox(ctr, key, word);
-	return !r->train ? 1 : word[at % 4] < (uint32_t)(rate * 4294967296.0) ? 0 : 1 / (1 - rate);
+	if (!r->train)
+		return (struct dropped){1, 0};
+	out = word[at % 4] < (uint32_t)(rate * 4294967296.0);
+	if (what != GRAPH_ALPHA)
+		return (struct dropped){out ? 0 : 1 / (1 - rate), 0};
+	scale = 1 / sqrt((1 - rate) * (1 + rate * lowest * lowest));
+	return (struct dropped){out ? 0 : scale, out ? scale * lowest * (1 - rate) : -scale * lowest * rate};
 }
 
 /* One weight of a scale, forward or back */
@@ -270,9 +292,17 @@ static void forward_op(const struct ref *r, int i)
 			else
 				r->v[i][j] = j % c < ca ? a[j / c * ca + j % c] : b[j / c * (c - ca) + j % c - ca];
 		}
-	} else if (op->kind == GRAPH_DROP || op->kind == GRAPH_GATE) {
+	} else if (op->kind == GRAPH_DROP) {
 		for (int64_t j = 0; j < floats(r, i); j++)
-			r->v[i][j] = a[j] * (op->kind == GRAPH_DROP ? mask(r, i, j) : b[j / c]);
+			r->v[i][j] = a[j] * dropped(r, i, j).times + dropped(r, i, j).plus;
+	} else if (op->kind == GRAPH_GATE) {
+		for (int64_t j = 0; j < floats(r, i); j++)
+			r->v[i][j] = a[j] * b[j / c];
+	} else if (op->kind == GRAPH_ACROSS) {
+		struct k_across g = across_geom(r, i);
+
+		for (int64_t j = 0; j < floats(r, i); j += c)
+			ref_across(&g, a + j, r->v[i] + j);
 	} else if (op->kind == GRAPH_SCALE) {
 		scale_ref(r, i, r->v[op->in[0]], r->v[i], 0);
 	}
@@ -317,12 +347,18 @@ static void backward_op(const struct ref *r, int i)
 		}
 	} else if (op->kind == GRAPH_DROP) {
 		for (int64_t j = 0; j < floats(r, i); j++)
-			r->d[op->in[0]][j] += r->d[i][j] * mask(r, i, j);
+			r->d[op->in[0]][j] += r->d[i][j] * dropped(r, i, j).times;
 	} else if (op->kind == GRAPH_GATE) {
 		for (int64_t j = 0; j < floats(r, i); j++) {
 			r->d[op->in[0]][j] += r->d[i][j] * r->v[op->in[1]][j / c];
 			r->d[op->in[1]][j / c] += r->d[i][j] * r->v[op->in[0]][j];
 		}
+	} else if (op->kind == GRAPH_ACROSS) {
+		struct k_across g = across_geom(r, i);
+		double room[CHANNELS];
+
+		for (int64_t j = 0; j < floats(r, i); j += c)
+			ref_across_back(&g, r->d[i] + j, r->v[op->in[0]] + j, r->d[op->in[0]] + j, room);
 	} else if (op->kind == GRAPH_SCALE) {
 		scale_ref(r, i, r->d[op->in[0]], r->d[i], 1);
 	}

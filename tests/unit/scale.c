@@ -90,6 +90,34 @@ static void drop(int64_t vox, int64_t c, float rate, int more, int add, int64_t 
 	k->release(wx), k->release(wy), k->release(again), pair_free(x), pair_free(y);
 }
 
+/* Against PyTorch's alpha_dropout of these values at this rate, forward and back: the same draws as other dropout's, other values. */
+static void drop_alpha(int more, int add)
+{
+	enum { VOX = 501, C = 6 };
+	const double rows[2][2][2] = {{{0.8845683336, -1.0595482588}, {-1.2678132057, -1.0595482588}}, {{0.8609526157 * 0.5, 0}, {0.8609526157 * -2, 0}}};
+	struct k_drop g = {.rate = 0.3f, .key = {5, 9}, .at = {RNG_DROPOUT, 7, 1}};
+	struct pair x = pair_new(VOX * C, 1), m = pair_new(VOX * C, 0), y = pair_new(VOX * C, 1), ref = pair_copy(y);
+	int bad = 0;
+
+	for (int64_t i = 0; i < x.n; i++)
+		x.f[i] = i % 2 ? -2 : 0.5f, m.f[i] = 1;
+	bad |= k->drop(&g, m.f, C, m.f, C, VOX, C, 0, &e);
+	for (g.alpha = K_ALPHA; g.alpha <= K_ALPHA_BACK; g.alpha++) {
+		float *wx = widen(x.f, VOX, C, C + more), *wy = widen(y.f, VOX, C, C + 2 * more), *again = widen(y.f, VOX, C, C + 2 * more);
+
+		for (int64_t i = 0; i < x.n; i++)
+			ref.d[i] = (add ? y.d[i] : 0) + rows[g.alpha - K_ALPHA][i % 2][m.f[i] == 0];
+		omp_set_num_threads(1);
+		bad |= k->drop(&g, wx, C + more, wy, C + 2 * more, VOX, C, add, &e);
+		omp_set_num_threads(2);
+		bad |= k->drop(&g, wx, C + more, again, C + 2 * more, VOX, C, add, &e) || memcmp(wy, again, sizeof *wy * (size_t)(VOX * (C + 2 * more)));
+		ok(!bad && worst(wy, ref.d, VOX, C, C + 2 * more, 1e-6, 1e-6) <= 1, "alpha dropout%s, pitch +%d, add %d", g.alpha == K_ALPHA ? "" : ", back", more,
+			add);
+		k->release(wx), k->release(wy), k->release(again);
+	}
+	pair_free(x), pair_free(m), pair_free(y), pair_free(ref);
+}
+
 static void gate(int64_t vox, int64_t c, int more, int add)
 {
 	struct pair x = pair_new(vox * c, 1), s = pair_new(vox, 1), y = pair_new(vox * c, 0), dy = pair_new(vox * c, 1), dx = pair_new(vox * c, 1);
@@ -179,6 +207,7 @@ int main(void)
 		!strcmp(e.text, "a change of resolution by 17 (1 to 16)"), "%s", e.text);
 	drop(1, 1, 0.5f, 0, 0, 0), drop(1001, 7, 0.3f, 0, 0, 0), drop(513, 16, 0.1f, 3, 1, 0), drop(99, 5, 0, 0, 0, 0), drop(4099, 1, 0.9f, 1, 0, 0);
 	drop(10, 7, 0.5f, 0, 0, 5), drop(22, 130, 0.3f, 1, 1, 11);
+	drop_alpha(0, 0), drop_alpha(3, 1);
 	gate(1, 1, 0, 0), gate(77, 5, 3, 1), gate(33, 16, 0, 0), gate(50, 37, 1, 1);
 	labels();
 	conversions();

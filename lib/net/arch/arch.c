@@ -88,11 +88,11 @@ int arch_up(struct graph *g, int x, const char *name, int64_t oc, const int stri
 
 int arch_step(struct graph *g, int x, const struct arch_adn *adn, char what, const char *name)
 {
-	if (what == 'N' && adn->norm.kind != K_NORM_NONE)
+	if (what == 'N' && (adn->norm.kind != K_NORM_NONE || adn->norm.across.kind))
 		return graph_norm(g, x, name, &adn->norm);
-	if (what == 'A' && adn->act.kind != K_ACT_NONE)
+	if (what == 'A' && (adn->act.kind != K_ACT_NONE || adn->act.across))
 		return graph_act(g, x, name, &adn->act);
 	if (what == 'D' && adn->dropout > 0)
-		return graph_drop(g, x, name, adn->dropout, GRAPH_VALUES);
+		return graph_drop(g, x, name, adn->dropout, adn->dropped);
 	return x;
 }

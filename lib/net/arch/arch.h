@@ -21,7 +21,8 @@ int arch_known(const json_t *arch, const char *const *keys, struct err *e);     
 int arch_ints(const json_t *arch, const struct arch_int *table, struct err *e);          /* ends with an all-zero entry */
 int arch_flag(const json_t *arch, const char *key, int *to, struct err *e);              /* true or false */
 int arch_rate(const json_t *arch, const char *key, float *to, struct err *e);            /* of dropout: null, or from 0 to below 1 */
-int arch_dropout(const json_t *arch, const char *key, float *to, struct err *e);         /* likewise, or "DROPOUT", or ["DROPOUT", {"p": 0.2}] */
+/* "dropout": likewise, or "DROPOUT", or ["DROPOUT", {"p": 0.2}], or ALPHADROPOUT, and then *what is that */
+int arch_dropout(const json_t *arch, float *to, enum graph_dropped *what, struct err *e);
 int arch_triple(const json_t *value, const char *key, int hi, int odd, int to[3], struct err *e); /* a whole number, or three: d,h,w; in 1..hi */
 int arch_word(const json_t *arch, const char *key, const char *only, struct err *e);     /* a word that has but one value here */
 
@@ -47,7 +48,7 @@ int arch_conv(struct graph *g, int x, const char *name, int64_t oc, const int ke
 int arch_up(struct graph *g, int x, const char *name, int64_t oc, const int stride[3], int bias, int he);
 
 /* What stands behind a convolution; any of it may be absent (kind NONE, dropout 0). arch_step: 'N', 'D' or 'A' of it. */
-struct arch_adn { struct graph_norm norm; struct graph_act act; float dropout; };
+struct arch_adn { struct graph_norm norm; struct graph_act act; float dropout; enum graph_dropped dropped; };
 int arch_step(struct graph *g, int x, const struct arch_adn *adn, char what, const char *name);
 
 /* MONAI's get_conv_layer: NAME.conv, a convolution padded by (kernel - stride + 1) / 2 or (up) a transposed one, then dropout. UnetBasicBlock, or

@@ -8,6 +8,7 @@ struct attention {
 	int levels, in_channels, out_channels;
 	int channels[ARCH_LEVELS], stride[ARCH_LEVELS][3], kernel[3], up_kernel[3];
 	float dropout;
+	enum graph_dropped dropped;
 };
 
 static const int ONE[3] = {1, 1, 1};
@@ -28,7 +29,7 @@ static int adn(struct graph *g, int x, const struct arch_adn *a)
 
 static int block(struct graph *g, int x, const struct attention *u, int oc, const int stride[3])
 {
-	const struct arch_adn a = {BATCH, RELU, u->dropout};
+	const struct arch_adn a = {BATCH, RELU, u->dropout, u->dropped};
 
 	for (int i = 0; i < 2; i++) {
 		int mark = graph_enter(g, "conv.%d", i);
@@ -76,7 +77,7 @@ static int gated(struct graph *g, int x, int lower, int c)
 /* Level i and what is below it, from its block's value x. */
 static int level(struct graph *g, int x, const struct attention *u, int i)
 {
-	const struct arch_adn a = {{.kind = K_NORM_INSTANCE, .eps = 1e-5f}, {K_ACT_PRELU, 0.25f, 1}, u->dropout};
+	const struct arch_adn a = {{.kind = K_NORM_INSTANCE, .eps = 1e-5f}, {K_ACT_PRELU, 0.25f, 1}, u->dropout, u->dropped};
 	int below = i + 2 < u->levels, mark, lower;
 
 	mark = graph_enter(g, below ? "submodule.0" : "submodule");
@@ -109,7 +110,7 @@ static int read_options(struct attention *u, const json_t *arch, struct err *e)
 	if ((kernel && arch_triple(kernel, "kernel_size", 15, 1, u->kernel, e)) ||
 	    (up_kernel && arch_triple(up_kernel, "up_kernel_size", 15, 1, u->up_kernel, e)))
 		return -1;
-	return arch_dropout(arch, "dropout", &u->dropout, e);
+	return arch_dropout(arch, &u->dropout, &u->dropped, e);
 }
 
 int arch_attention(struct graph *g, const json_t *arch, struct err *e)

@@ -80,9 +80,10 @@ static int read_options(struct dynunet *u, const json_t *arch, struct err *e)
 		return -1;
 	const struct arch_int heads[] = {{"deep_supr_num", &u->heads, 1, u->levels - 2, 0}, {0}};
 
-	if (arch_ints(arch, heads, e) || arch_dropout(arch, "dropout", &u->blocks.adn.dropout, e) || arch_norm(arch, "norm_name", &u->blocks.adn.norm, e) ||
-	    arch_act(arch, "act_name", &u->blocks.adn.act, e) || arch_flag(arch, "deep_supervision", &u->deep, e) ||
-	    arch_flag(arch, "res_block", &u->residual, e) || arch_flag(arch, "trans_bias", &u->up_bias, e))
+	if (arch_ints(arch, heads, e) || arch_dropout(arch, &u->blocks.adn.dropout, &u->blocks.adn.dropped, e) ||
+	    arch_norm(arch, "norm_name", &u->blocks.adn.norm, e) || arch_act(arch, "act_name", &u->blocks.adn.act, e) ||
+	    arch_flag(arch, "deep_supervision", &u->deep, e) || arch_flag(arch, "res_block", &u->residual, e) ||
+	    arch_flag(arch, "trans_bias", &u->up_bias, e))
 		return -1;
 	return 0;
 }

@@ -136,7 +136,7 @@ static int read_options(struct unet *u, const json_t *arch, struct err *e)
 		return -1;
 	if (up_kernel && arch_triple(up_kernel, "up_kernel_size", 15, 1, u->up_kernel, e))
 		return -1;
-	if (arch_dropout(arch, "dropout", &u->adn.dropout, e) || read_order(u, arch, e))
+	if (arch_dropout(arch, &u->adn.dropout, &u->adn.dropped, e) || read_order(u, arch, e))
 		return -1;
 	return arch_act(arch, "act", &u->adn.act, e) || arch_norm(arch, "norm", &u->adn.norm, e) ? -1 : 0;
 }

@@ -35,9 +35,9 @@ static int real_option(const json_t *options, const char *key, float lo, float *
 }
 
 /* Dropout: a rate, or MONAI's word and its options */
-int arch_dropout(const json_t *arch, const char *key, float *to, struct err *e)
+int arch_dropout(const json_t *arch, float *to, enum graph_dropped *what, struct err *e)
 {
-	static const char *const known[] = {"p", "inplace", NULL};
+	static const char key[] = "dropout", *const known[] = {"p", "inplace", NULL};
 	const json_t *v = json_object_get(arch, key), *options;
 	const char *word;
 	int ignored = 0;
@@ -46,8 +46,9 @@ int arch_dropout(const json_t *arch, const char *key, float *to, struct err *e)
 		return arch_rate(arch, key, to, e);
 	if (word_options(v, key, &word, &options, e))
 		return -1;
-	if (strcasecmp(word, "dropout"))
-		return err_set(e, NULL, "%s '%.60s' is not known (there is DROPOUT)", key, word);
+	if (strcasecmp(word, "dropout") && strcasecmp(word, "alphadropout"))
+		return err_set(e, NULL, "%s '%.60s' is not known (there are DROPOUT, ALPHADROPOUT)", key, word);
+	*what = strcasecmp(word, "dropout") ? GRAPH_ALPHA : GRAPH_VALUES;
 	*to = 0.5f;
 	return arch_known(options, known, e) || arch_flag(options, "inplace", &ignored, e) || arch_rate(options, "p", to, e) ? err_prefix(e, "%s", key) : 0;
 }
@@ -69,15 +70,14 @@ static const struct act ACTS[] = {
 	{"MISH", "Mish", {K_ACT_MISH, 0, 0}, {"inplace"}, NULL, 0},
 	{"SIGMOID", "Sigmoid", {K_ACT_SIGMOID, 0, 0}, {NULL}, NULL, 0},
 	{"TANH", "Tanh", {K_ACT_TANH, 0, 0}, {NULL}, NULL, 0},
+	{"SOFTMAX", "Softmax", {K_ACT_NONE, 0, 0, K_SOFTMAX}, {"dim"}, NULL, 0},
+	{"LOGSOFTMAX", "LogSoftmax", {K_ACT_NONE, 0, 0, K_LOG_SOFTMAX}, {"dim"}, NULL, 0},
 };
 
-/* MONAI's words that are refused, and why */
+/* MONAI's words that are refused, and why: MONAI builds networks with them that fail at their first forward pass */
 static const struct { const char *word, *why; } REFUSED[] = {
-	{"SOFTMAX", "of hidden values is not built in"},
-	{"LOGSOFTMAX", "of hidden values is not built in"},
-	{"GEGLU", "halves the width of a volume: no network of convolutions takes that"},
-	{"LAYER", "is for volumes of one size, its normalized_shape: those of a network differ"},
-	{"LOCALRESPONSE", "is not built in"},
+	{"GEGLU", "halves the last axis of a volume, and MONAI's own networks fail with it"},
+	{"LAYER", "takes volumes of one size alone, its normalized_shape, and MONAI's own networks fail with it where a stride changes the size"},
 };
 
 static int refused(const char *key, const char *word, struct err *e)
@@ -102,6 +102,16 @@ static int gelu_option(const json_t *o, struct graph_act *act, struct err *e)
 	return 0;
 }
 
+/* Of a volume PyTorch's softmax takes the channels by default. */
+static int dim_option(const json_t *o, struct err *e)
+{
+	const json_t *v = json_object_get(o, "dim");
+
+	if (!v || json_is_null(v) || (json_is_integer(v) && (json_integer_value(v) == 1 || json_integer_value(v) == -4)))
+		return 0;
+	return err_set(e, NULL, "dim must be 1, the channels, or null");
+}
+
 static int act_options(const json_t *o, const struct act *a, struct graph_act *act, struct err *e)
 {
 	int parameters = 1, ignored = 0;
@@ -110,7 +120,8 @@ static int act_options(const json_t *o, const struct act *a, struct graph_act *a
 	*act = a->act;
 	if (!o)
 		return 0;
-	if (arch_known(o, a->known, e) || arch_ints(o, ints, e) || arch_flag(o, "inplace", &ignored, e) || gelu_option(o, act, e))
+	if (arch_known(o, a->known, e) || arch_ints(o, ints, e) || arch_flag(o, "inplace", &ignored, e) || gelu_option(o, act, e) ||
+	    dim_option(o, e))
 		return -1;
 	act->alphas = a->act.alphas ? parameters : 0;
 	return a->number ? real_option(o, a->number, a->lowest, &act->slope, e) : 0;
@@ -128,7 +139,16 @@ static const struct norm NORMS[] = {
 	{"BATCH", "BatchNorm3d", BATCH},
 	{"SYNCBATCH", "SyncBatchNorm", BATCH},
 	{"GROUP", NULL, {.kind = K_NORM_GROUP, .eps = 1e-5f, .affine = 1}, {"num_groups", "affine", "eps"}},
+	{"LOCALRESPONSE", NULL, {.across = {.kind = K_LOCAL, .alpha = 1e-4f, .beta = 0.75f, .k = 1}}, {"size", "alpha", "beta", "k"}},
 };
+
+static int local_options(const json_t *o, struct k_across *a, struct err *e)
+{
+	const struct arch_int ints[] = {{"size", &a->size, 1, K_LOCAL_MOST, 1}, {0}};
+
+	return arch_ints(o, ints, e) || real_option(o, "alpha", 0, &a->alpha, e) || real_option(o, "beta", 0, &a->beta, e) ||
+		real_option(o, "k", 0, &a->k, e) ? -1 : 0;
+}
 
 static int norm_options(const json_t *o, const struct norm *n, struct graph_norm *norm, struct err *e)
 {
@@ -142,7 +162,7 @@ static int norm_options(const json_t *o, const struct norm *n, struct graph_norm
 	if (norm->kind == K_NORM_GROUP && arch_ints(o, ints, e))
 		return -1;
 	norm->groups = groups;
-	return 0;
+	return norm->across.kind ? local_options(o, &norm->across, e) : 0;
 }
 
 /* Where a name is in a table of n entries that begin with MONAI's word and PyTorch's class; -1: nowhere, and the error says what is there, or why

@@ -175,6 +175,35 @@ static int node_act(struct onnx_site *s)
 	return 0;
 }
 
+/* Means of the squares of neighbouring channels: ONNX's LRN has not PyTorch's window where its size is even. */
+static int node_local(struct onnx_site *s, const struct k_across *a)
+{
+	const int64_t flat[4] = {0, 1, s->op->c, -1}, kernel[2] = {a->size, 1}, pads[4] = {a->size / 2, 0, (a->size - 1) / 2, 0};
+	struct onnx_name x = onnx_node(s, "Mul", s->x, s->x, NULL), shape;
+
+	x = onnx_node(s, "Reshape", x.s, onnx_ints(s, flat, 4).s, NULL);
+	onnx_attr_ints(s, "kernel_shape", kernel, 2);
+	onnx_attr_ints(s, "pads", pads, 4);
+	onnx_attr_int(s, "count_include_pad", 1);
+	x = onnx_node(s, "AveragePool", x.s, NULL);
+	x = onnx_node(s, "Mul", x.s, onnx_number(s, a->alpha).s, NULL);
+	x = onnx_node(s, "Add", x.s, onnx_number(s, a->k).s, NULL);
+	x = onnx_node(s, "Pow", x.s, onnx_number(s, a->beta).s, NULL);
+	shape = onnx_node(s, "Shape", s->x, NULL);
+	x = onnx_node(s, "Reshape", x.s, shape.s, NULL);
+	onnx_last(s, "Div", s->x, x.s, NULL);
+	return 0;
+}
+
+static int node_across(struct onnx_site *s)
+{
+	if (s->op->across.kind == K_LOCAL)
+		return node_local(s, &s->op->across);
+	onnx_attr_int(s, "axis", 1);
+	onnx_last(s, s->op->across.kind == K_SOFTMAX ? "Softmax" : "LogSoftmax", s->x, NULL);
+	return 0;
+}
+
 static int node_two(struct onnx_site *s)
 {
 	static const char *const type[] = {[GRAPH_ADD] = "Add", [GRAPH_CONCAT] = "Concat", [GRAPH_GATE] = "Mul"};
@@ -215,7 +244,7 @@ static int node_scale(struct onnx_site *s)
 static int (*const NODES[])(struct onnx_site *s) = {
 	[GRAPH_CONV] = node_conv, [GRAPH_NORM] = node_norm, [GRAPH_ACT] = node_act, [GRAPH_ADD] = node_two, [GRAPH_CONCAT] = node_two,
 	[GRAPH_DROP] = node_drop, [GRAPH_SCALE] = node_scale, [GRAPH_GATE] = node_two, [GRAPH_LAYER] = onnx_layer,
-	[GRAPH_ATTENTION] = onnx_attention, [GRAPH_MERGE] = onnx_merge,
+	[GRAPH_ATTENTION] = onnx_attention, [GRAPH_MERGE] = onnx_merge, [GRAPH_ACROSS] = node_across,
 };
 
 int onnx_node_add(struct onnx_writer *w, int i)

@@ -196,10 +196,22 @@ int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv
 	return g->bad ? -1 : g->n - 1;
 }
 
+int graph_across(struct graph *g, int x, const char *name, const struct k_across *a)
+{
+	struct graph_op *op = graph_add_op(g, GRAPH_ACROSS, name, x, -1);
+
+	if (!op)
+		return -1;
+	op->across = *a;
+	return g->n - 1;
+}
+
 int graph_norm(struct graph *g, int x, const char *name, const struct graph_norm *norm)
 {
-	struct graph_op *op = graph_add_op(g, GRAPH_NORM, name, x, -1);
+	struct graph_op *op = norm->across.kind ? NULL : graph_add_op(g, GRAPH_NORM, name, x, -1);
 
+	if (norm->across.kind)
+		return graph_across(g, x, name, &norm->across);
 	if (!op)
 		return -1;
 	op->norm = *norm;
@@ -231,8 +243,10 @@ static int find_vector(const struct graph *g, const char *name, const char *last
 
 int graph_act(struct graph *g, int x, const char *name, const struct graph_act *act)
 {
-	struct graph_op *op = graph_add_op(g, GRAPH_ACT, name, x, -1);
+	struct graph_op *op = act->across ? NULL : graph_add_op(g, GRAPH_ACT, name, x, -1);
 
+	if (act->across)
+		return graph_across(g, x, name, &(struct k_across){.kind = act->across});
 	if (!op)
 		return -1;
 	op->act = *act;

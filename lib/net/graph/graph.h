@@ -12,7 +12,7 @@
 enum { GRAPH_NAME = 256, GRAPH_HEADS = 16 };
 
 enum graph_kind { GRAPH_INPUT, GRAPH_CONV, GRAPH_NORM, GRAPH_ACT, GRAPH_ADD, GRAPH_CONCAT, GRAPH_DROP, GRAPH_SCALE, GRAPH_GATE, GRAPH_LAYER,
-	GRAPH_ATTENTION, GRAPH_MERGE };
+	GRAPH_ATTENTION, GRAPH_MERGE, GRAPH_ACROSS };
 
 /* Out size: (in + 2 pad - kernel) / stride + 1; transposed: in * stride. */
 struct graph_conv {
@@ -23,7 +23,7 @@ struct graph_conv {
 	int he;          /* initial weights: He's normal for a leaky slope of 0.01, biases 0, as nnU-Net has them; else PyTorch's default */
 };
 
-/* Normalisation and activation as the backend has them; `affine` and `alphas` say which parameters belong to it. */
+/* Normalisation and activation as the backend has them; `affine` and `alphas` say which parameters belong to it. across: not that, but this. */
 struct graph_norm {
 	enum k_norm_kind kind;
 	float eps;
@@ -32,15 +32,21 @@ struct graph_norm {
 	float momentum;
 	int running;     /* batch, instance: running statistics are kept, for inference */
 	int zero;        /* gamma begins at 0 */
+	struct k_across across;
 };
-struct graph_act { enum k_act_kind kind; float slope; int64_t alphas; /* PReLU: 1 or c */ }; /* slope: its number, as the backend has it */
+struct graph_act {
+	enum k_act_kind kind;
+	float slope;     /* its number, as the backend has it */
+	int64_t alphas;  /* PReLU: 1 or c */
+	enum k_across_kind across;
+};
 
 /* Windows, and by how much they are shifted; where the input is not larger than a window, the window is the input's size and not shifted. turned: see
    k_attention. drop: rate of dropout within. */
 struct graph_attention { int heads, window[3], shift[3], bias, turned; float drop; };
 
-/* Each value alone, whole channels, whole samples of the batch (stochastic depth) */
-enum graph_dropped { GRAPH_VALUES, GRAPH_CHANNELS, GRAPH_SAMPLES };
+/* Each value alone, whole channels, whole samples of the batch (stochastic depth); each value alone, as AlphaDropout has it */
+enum graph_dropped { GRAPH_VALUES, GRAPH_CHANNELS, GRAPH_SAMPLES, GRAPH_ALPHA };
 
 /* Buffers are not trained: running statistics, and the number of batches in them (one float here, an I64 in files). */
 enum graph_param_kind { GRAPH_TRAINED, GRAPH_BUFFER, GRAPH_COUNTER };
@@ -72,6 +78,7 @@ struct graph_op {
 	int factor[3];   /* of a scale */
 	struct graph_attention attention;
 	unsigned char order[8]; /* of a merge */
+	struct k_across across; /* vox, c: 0 */
 };
 
 /* Beside the logits, in training: logits of a lower resolution whose loss counts by a weight. */
@@ -112,6 +119,7 @@ int graph_concat(struct graph *g, int a, int b); /* channels of a, then those of
 
 int graph_drop(struct graph *g, int x, const char *name, float rate, enum graph_dropped what); /* in training */
 int graph_scale(struct graph *g, int x, const char *name, enum k_scale_kind kind, const int factor[3]); /* mean: down, linear: up */
+int graph_across(struct graph *g, int x, const char *name, const struct k_across *a); /* what channels make of each other */
 int graph_gate(struct graph *g, int x, int gate);  /* x times gate, which has one channel */
 
 /* Transformers: nn.Linear over channels; LayerNorm over channels (affine: with weight and bias); attention within windows: projection NAME.qkv,

@@ -170,7 +170,7 @@ static struct plan_step chain(const struct plan *p, int i, char *taken)
 {
 	static const enum plan_kind alone[] = { /* 0: begins a chain */
 		[GRAPH_CONCAT] = PLAN_CONCAT, [GRAPH_DROP] = PLAN_DROP, [GRAPH_SCALE] = PLAN_SCALE, [GRAPH_GATE] = PLAN_GATE, [GRAPH_LAYER] = PLAN_LAYER,
-		[GRAPH_ATTENTION] = PLAN_ATTENTION, [GRAPH_MERGE] = PLAN_MERGE,
+		[GRAPH_ATTENTION] = PLAN_ATTENTION, [GRAPH_MERGE] = PLAN_MERGE, [GRAPH_ACROSS] = PLAN_ACROSS,
 	};
 	const struct graph_op *op = &p->graph->op[i];
 	struct plan_step s = {.kind = PLAN_NORM, .op = i, .x = op->in[0], .res = op->in[1], .out = i, .w = op->w, .b = op->b, .alpha = -1, .running = -1};
@@ -310,6 +310,15 @@ static int merge_shape(struct plan *p, struct plan_step *s, struct err *e)
 	return 0;
 }
 
+static int across_shape(struct plan *p, struct plan_step *s, struct err *e)
+{
+	(void)e;
+	s->across = p->graph->op[s->op].across;
+	s->across.vox = p->value[s->out].vox;
+	s->across.c = p->value[s->out].c;
+	return 0;
+}
+
 static int no_shape(struct plan *p, struct plan_step *s, struct err *e)
 {
 	(void)p, (void)s, (void)e;
@@ -321,7 +330,7 @@ static void readers(struct plan *p, int i)
 {
 	const struct plan_step *s = &p->step[i];
 	const int in[2] = {s->x, s->res};
-	static const char keeps[] = {[PLAN_CONV] = 1, [PLAN_GATE] = 1, [PLAN_LAYER] = 1, [PLAN_ATTENTION] = 1, [PLAN_MERGE] = 0}; /* read backward */
+	static const char keeps[] = {[PLAN_CONV] = 1, [PLAN_GATE] = 1, [PLAN_LAYER] = 1, [PLAN_ATTENTION] = 1, [PLAN_ACROSS] = 1}; /* read backward */
 	int params = s->w >= 0 || s->b >= 0 || s->alpha >= 0;
 
 	p->value[s->out].step = i;
@@ -350,6 +359,7 @@ int plan_steps(struct plan *p, struct err *e)
 	static int (*const shape[])(struct plan *, struct plan_step *, struct err *) = {
 		[PLAN_CONV] = conv_shape, [PLAN_NORM] = norm_shape, [PLAN_CONCAT] = no_shape, [PLAN_DROP] = no_shape, [PLAN_SCALE] = scale_shape,
 		[PLAN_GATE] = no_shape, [PLAN_LAYER] = layer_shape, [PLAN_ATTENTION] = attention_shape, [PLAN_MERGE] = merge_shape,
+		[PLAN_ACROSS] = across_shape,
 	};
 	const struct graph *g = p->graph;
 	struct plan_step *of = p->step; /* g->n long: the step that ends at operation i waits at place i, then moves down to its place among the steps */

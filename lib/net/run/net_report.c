@@ -9,7 +9,7 @@ static const char *const DOES[PLAN_DOES] = {
 	[PLAN_DO_NORM_BACK] = "norm-back", [PLAN_DO_SLICE] = "slice", [PLAN_DO_DROP] = "drop",
 	[PLAN_DO_SCALE] = "scale", [PLAN_DO_GATE] = "gate", [PLAN_DO_GATE_BACK] = "gate-back", [PLAN_DO_LOSS] = "loss",
 	[PLAN_DO_LAYER] = "layer", [PLAN_DO_LAYER_BACK] = "layer-back", [PLAN_DO_ATTENTION] = "attend", [PLAN_DO_ATTENTION_BACK] = "attend-back",
-	[PLAN_DO_MERGE] = "merge", [PLAN_DO_MERGE_BACK] = "merge-back",
+	[PLAN_DO_MERGE] = "merge", [PLAN_DO_MERGE_BACK] = "merge-back", [PLAN_DO_ACROSS] = "across", [PLAN_DO_ACROSS_BACK] = "across-back",
 	[PLAN_DO_TO_FLOATS] = "to-floats", [PLAN_DO_FROM_FLOATS] = "from-floats",
 };
 
@@ -34,7 +34,8 @@ static void describe_conv(const struct plan_step *s, char *text, size_t size)
 static void describe_norm(const struct plan_step *s, char *text, size_t size)
 {
 	static const char *const norms[] = {"", "instance ", "group ", "batch ", "batch "};
-	static const char *const acts[] = {"", "relu ", "lrelu ", "prelu ", "elu ", "gelu ", "swish ", "mish ", "sigmoid ", "tanh "};
+	static const char *const acts[] = {"", "relu ", "lrelu ", "prelu ", "elu ", "gelu ", "swish ", "mish ", "sigmoid ", "tanh ", "relu6 ", "selu ",
+		"celu ", "gelu-tanh "};
 	const char *add = s->res >= 0 ? "add " : "", *act = acts[s->norm.act];
 
 	snprintf(text, size, "%s%s%s", norms[s->norm.norm], s->norm.after ? add : act, s->norm.after ? act : add);
@@ -64,12 +65,19 @@ static void describe_other(const struct plan_step *s, char *text, size_t size)
 	snprintf(text, size, "%s", names[s->kind]);
 }
 
+static void describe_across(const struct plan_step *s, char *text, size_t size)
+{
+	static const char *const names[] = {[K_SOFTMAX] = "softmax", [K_LOG_SOFTMAX] = "log softmax", [K_LOCAL] = "local response"};
+
+	snprintf(text, size, "%s", names[s->across.kind]);
+}
+
 static void describe(const struct plan_step *s, char *text, size_t size)
 {
 	static void (*const by[])(const struct plan_step *, char *, size_t) = {
 		[PLAN_CONV] = describe_conv, [PLAN_NORM] = describe_norm, [PLAN_CONCAT] = describe_other, [PLAN_DROP] = describe_other,
 		[PLAN_SCALE] = describe_scale, [PLAN_GATE] = describe_other, [PLAN_LAYER] = describe_other, [PLAN_ATTENTION] = describe_attention,
-		[PLAN_MERGE] = describe_other,
+		[PLAN_MERGE] = describe_other, [PLAN_ACROSS] = describe_across,
 	};
 
 	by[s->kind](s, text, size);
