@@ -146,6 +146,7 @@ stage_same() {
 		done
 	done
 	# a cache on disk, augmented on the way, as in a user's pipeline
+	# shellcheck disable=SC2046
 	build/bin/nii-patch -q -s "${PATCH:-160,160,64}" --pos 0.5 -n "${STEPS:-300}" --seed 1 $kit/phantoms.ts | build/bin/nii-augment -q --flip x --shift 0.1 --scale 0.1 --seed 1 |
 		within 150 build/bin/seg-train -v -q --device cuda --precision bf16 --loss dicece --net unet $(options_of unet) --log "$dir/fed.tsv" -o "$dir/fed.ts"
 	row "nii-patch | nii-augment | seg-train unet bf16" $? "wait $(share "$dir/fed.tsv"), $(awk -F'\t' 'NR > 11 { s += $8; n++ } END { print n ? s / n : "none" }' "$dir/fed.tsv") patches/s"
