@@ -1,4 +1,5 @@
 # niipipe. `make demo`, `make check`: each brings what it needs. CFLAGS, LDFLAGS, DESTDIR, PREFIX, MANDIR, CUDA=0|1, MPI=0|1, NCCL=0|1, DNNL=DIR (kernels/kernels.mk) from outside.
+# A line a file; make V=1 shows the commands, make -s nothing.
 SHELL  := /bin/bash
 B      := build
 PREFIX ?= /usr/local
@@ -21,20 +22,23 @@ CF    = -std=c11 -I. $(WARN) -fopenmp -ftree-vectorize -fvect-cost-model=dynamic
 LIBS := -ljansson -lnifti2 -lznz -lisal -lz -lpng -lm -ldl
 INC  := -I/usr/include/nifti
 
+QUIET := $(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS))))
+say    = $(if $(QUIET)$(filter 1,$(V)),,@printf '  %-4s %s\n' $1 $2;)
+
 all: $(TOOLS:%=$(B)/bin/%) $(B)/bin/niipipe-cpu.so
 
 # -- build ------------------------------------------------------------------
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CF) -O3 $(INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CF) -O3 $(INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/libniipipe.a: $(LIB:%.c=$(B)/obj/%.o)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)$(AR) rcs $@ $^
 
 $(B)/bin/%: $(B)/obj/tools/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
-	$(CC) -fopenmp -Wl,--as-needed -Wl,-z,now $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)$(CC) -fopenmp -Wl,--as-needed -Wl,-z,now $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/obj/lib/volume/report/report_files.o: lib/volume/report/report.css lib/volume/report/report.js pipelines/curves.gp
 
@@ -44,16 +48,16 @@ include lib/comm/comm.mk
 
 $(B)/test/%: $(B)/obj/tests/unit/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
-	$(CC) -fopenmp -rdynamic -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)$(CC) -fopenmp -rdynamic -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
-	$(CC) -fopenmp -rdynamic -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)$(CC) -fopenmp -rdynamic -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # A fuzz target driven by mutations that are always the same
 $(B)/mutate/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/mutate.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
-	$(CC) -fopenmp -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)$(CC) -fopenmp -Wl,--as-needed $(LDFLAGS) -o $@ $^ $(LIBS)
 
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/mutate/%,$(filter-out tests/fuzz/mutate.c,$(wildcard tests/fuzz/*.c)))
 fuzz: $(FUZZ)

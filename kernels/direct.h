@@ -15,7 +15,7 @@
 
 enum { MAX_KERNEL = 16, MAX_STRIDE = 8 };
 
-enum gather_kind { GATHER_WIDE, GATHER_DOT, GATHER_THIN, GATHER_TILES };
+enum gather_kind { GATHER_WIDE, GATHER_THIN, GATHER_TILES };
 
 /* The outputs q*classes + its number, q = 0.. : from the run of taps voxels of a padded row that begins at first + q*step; its weights begin at
    `before` slots. */
@@ -32,21 +32,21 @@ struct gather {
 	int64_t left, width;   /* the padded row: zeros before, voxels in all */
 	int64_t tiles, across, strip; /* tiles: of a plane, of them in a row, of a task in a plane */
 	int64_t deep;          /* output planes of a task */
-	int64_t plane, most;   /* thin: floats of a padded row's channel, of an output row's */
+	int64_t plane, most;   /* thin: slots of a padded row's plane, floats of an output row's channel and class */
 	int in_place;          /* rows are read where they are */
+	int64_t row;           /* slots of a copied row */
 	int64_t hblock, hrows; /* output rows a task, input rows it needs at most */
 	int64_t cslots;        /* slots (slot.h) of a voxel's channels */
-	int64_t len_unit;      /* slots of a run are rounded up to this (dot) */
-	int64_t slots;         /* of all classes' runs; thin: floats */
+	int64_t slots;         /* of all classes' runs */
 	int64_t room;          /* floats a thread */
 	int threads;
 	int64_t weights;       /* floats of the packed weights, which gather_pack wants zeroed */
-	void *w;               /* the caller's room for them; slots, thin: floats */
+	void *w;               /* the caller's room for them: slots */
 };
 
 /* 0, or -1 where these kernels don't do it. g's geometry is set; the rest but w is filled in. */
 int K(gather_plan)(struct gather *g);
-int K(thin_plan)(struct gather *g); /* 0: these channels are for thin.c; plane, most are set */
+int K(thin_plan)(struct gather *g); /* 0: these channels are for thin.c; plane, most, left, width, first are set */
 void K(gather_pack)(struct gather *g, const float *w);
 void K(gather_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch);
 
@@ -57,11 +57,12 @@ struct gather_task {
 	const elem *x;
 	const float *bias;
 	elem *y;
-	float *buffer; /* rows of elements; thin: of floats */
+	float *buffer; /* rows of elements; thin: of slots */
 	int add;
 	int64_t n, od, h0, h1;
 	int dtaps, kd[MAX_KERNEL];
-	int64_t id[MAX_KERNEL], held[MAX_KERNEL], ih0, ihs;
+	const void *plane[MAX_KERNEL]; /* of each tap along d: row ih0 */
+	int64_t held[MAX_KERNEL], ih0, ihs;
 };
 
 /* An input row of an output row: where, and its kd*KH + kh. Up to MAX_ROWS. */
@@ -69,7 +70,9 @@ enum { MAX_ROWS = MAX_KERNEL * MAX_KERNEL };
 struct gather_row { const void *x; int64_t k; };
 int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *row);
 
-/* thin.c's: body voxels of a row, one channel after the other, `plane` floats each, zeros before and behind; all output rows of a task. */
+/* thin.c's: body voxels of a row, one slot (as floats: one channel) after the other, `plane` each, zeros before and behind; all output rows of a
+   task. */
+void K(thin_row)(const struct gather *g, slot *to, const elem *from, int64_t body);
 void K(thin_apart)(float *to, int64_t plane, int64_t left, const elem *from, int64_t pitch, int64_t body, int64_t ci);
 void K(thin_task)(const struct gather_task *t);
 
@@ -85,7 +88,6 @@ struct gather_call {
 	int cols, add, floats;
 };
 void K(gather_wide)(struct gather_call *a, int nr, int64_t count); /* nr: VL or 2 VL, columns of w */
-void K(gather_dot)(struct gather_call *a, int co, int64_t count);  /* co <= 4 columns; w [k][co][len], len a multiple of VL */
 
 /* tiles.c's (3x3 along h and w at stride 1): 0 where it is for this; weights' floats; all of it. */
 int K(tiles_plan)(struct gather *g);
@@ -119,17 +121,18 @@ struct wgrad {
 	int64_t len;           /* floats of a part's sums */
 	int mirror;            /* set by the caller: L and S have changed places (stride 1 only), dw is [l][s][mirrored k] */
 	int64_t hblock, hrows, parts, room;
+	int64_t planes;        /* of L that are kept for the task's next d */
 	int threads;
 };
 
 int K(wgrad_plan)(struct wgrad *g);
 
 /* Where a task works: small rows h0..h1 of plane d of n; channels c0.. of L */
-struct wgrad_task { int64_t n, d, h0, h1, c0; };
+struct wgrad_task { int64_t n, d, h0, h1, c0, held[MAX_KERNEL]; }; /* held: which planes of L are there, at id modulo g->planes */
 
 /* wgrad_thin.c's: 0 where it is for these channels; one task's sums, added to dw [kd][kh][kw][l][wide]. */
 int K(wgrad_thin_plan)(struct wgrad *g);
-void K(wgrad_thin)(const struct wgrad *g, const struct wgrad_task *t, const elem *l, const elem *s, float *dw, float *room);
+void K(wgrad_thin)(const struct wgrad *g, struct wgrad_task *t, const elem *l, const elem *s, float *dw, float *room);
 
 /* wgrad_tiles.c's (3x3 along h and w at stride 1): 0 where it is for this; all of it. */
 int K(wgrad_tiles_plan)(struct wgrad *g);

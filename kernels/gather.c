@@ -6,8 +6,8 @@
 #include <string.h>
 
 
-enum { NR = 2 * VL, DOT_MAX = 4, BUFFER = 1 << 15, DEEP = 8, TASKS = 4 }; /* columns at a time; channels of the dot kernels; slots of rows; planes
-	of a task at most; tasks a thread at least, where there are as many */
+enum { NR = 2 * VL, BUFFER = 1 << 15, DEEP = 8, TASKS = 4 }; /* columns at a time; slots of rows; planes of a task at most; tasks a thread at least,
+	where there are as many */
 
 /* -- the plan ----------------------------------------------------------------- */
 static void plan_strided(struct gather *g)
@@ -64,14 +64,12 @@ static int64_t round_up(int64_t n, int64_t unit)
 
 static int64_t run_len(const struct gather *g, int c)
 {
-	int64_t n = g->class[c].taps * g->ci;
-
-	return g->kind == GATHER_THIN ? n : round_up((n + PAIR - 1) / PAIR, g->len_unit);
+	return g->kind == GATHER_THIN ? g->class[c].taps * g->cslots : (g->class[c].taps * g->ci + PAIR - 1) / PAIR;
 }
 
 static int64_t row_len(const struct gather *g)
 {
-	return g->kind == GATHER_THIN ? g->ci * g->plane : round_up((g->width * g->ci + PAIR - 1) / PAIR + VL, VL);
+	return g->kind == GATHER_THIN ? g->cslots * g->plane : round_up((g->width * g->ci + PAIR - 1) / PAIR + VL, VL);
 }
 
 /* Input rows that hblock output rows need on an axis. */
@@ -82,9 +80,8 @@ static int64_t rows_needed(const struct gather *g, int64_t h)
 
 static void plan_runs(struct gather *g)
 {
-	int64_t cols = g->kind == GATHER_DOT ? g->co : round_up(g->co, VL);
+	int64_t cols = g->kind == GATHER_THIN ? g->co : round_up(g->co, VL);
 
-	g->len_unit = g->kind == GATHER_DOT ? VL : 1;
 	for (int c = 0; c < g->classes; c++)
 		g->class[c].before = g->slots, g->slots += run_len(g, c);
 	g->weights = g->slots * g->kernel[0] * g->kernel[1] * cols + VL;
@@ -106,12 +103,7 @@ int K(gather_plan)(struct gather *g)
 		plan_fractional(g);
 	else
 		plan_strided(g);
-	if (!K(thin_plan)(g))
-		g->kind = GATHER_THIN;
-	else if (!K(tiles_plan)(g))
-		g->kind = GATHER_TILES;
-	else
-		g->kind = g->co <= DOT_MAX && g->co < VL && g->cslots * g->kernel[2] >= 2 * VL ? GATHER_DOT : GATHER_WIDE;
+	g->kind = !K(thin_plan)(g) ? GATHER_THIN : !K(tiles_plan)(g) ? GATHER_TILES : GATHER_WIDE;
 	if (g->kind == GATHER_TILES) {
 		g->weights = K(tiles_weights)(g);
 		return 0;
@@ -121,17 +113,18 @@ int K(gather_plan)(struct gather *g)
 	for (int c = 0; c < g->classes; c++)
 		g->in_place &= g->class[c].taps <= 1 && run_len(g, c) <= g->cslots;
 	g->hblock = g->out[1];
-	while (g->hblock > 1 && g->kernel[0] * rows_needed(g, g->hblock) * row_len(g) > BUFFER)
+	g->row = row_len(g);
+	while (g->hblock > 1 && g->kernel[0] * rows_needed(g, g->hblock) * g->row > BUFFER)
 		g->hblock = (g->hblock + 1) / 2;
 	g->hrows = rows_needed(g, g->hblock);
 	g->deep = g->out[0] < DEEP ? g->out[0] : DEEP;
 	while (g->deep > 1 && tasks_of(g) < TASKS * g->threads)
 		g->deep = (g->deep + 1) / 2;
-	g->room = round_up(g->kernel[0] * g->hrows * row_len(g) + (g->kind == GATHER_THIN ? g->co * g->most : 0), 16);
+	g->room = round_up(g->kernel[0] * g->hrows * g->row + (g->kind == GATHER_THIN ? g->classes * g->co * g->most : 0), 16);
 	return 0;
 }
 
-/* -- weights: [block of co][class][kd][kh][slot of the run][co of the block]; dot: [class][kd][kh][co][run]; thin: [kd][kh][ci][tap][co] -- */
+/* -- weights: [block of co][class][kd][kh][slot of the run][co of the block]; thin: [kd][kh][slot of ci][class][tap][co] -- */
 static int width_of(const struct gather *g, int64_t first)
 {
 	return g->co - first > VL ? NR : VL;
@@ -163,31 +156,19 @@ static void pack_wide(struct gather *g, const float *w, int64_t first)
 	}
 }
 
-static void pack_dot(struct gather *g, const float *w)
+static void pack_thin(struct gather *g, const float *w)
 {
 	int64_t kk = g->kernel[0] * g->kernel[1];
 	elem *to = g->w;
 
-	for (int c = 0; c < g->classes; c++)
-		for (int64_t k = 0; k < kk; k++)
-			for (int64_t co = 0; co < g->co; co++, to += run_len(g, c) * PAIR)
-				for (int64_t i = 0; i < g->class[c].taps * g->ci; i++) {
-					int kw = kw_of(g, c, (int)(i / g->ci));
-
-					to[i] = narrow(w[gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw, i % g->ci, co)]);
-				}
-}
-
-static void pack_thin(struct gather *g, const float *w)
-{
-	int64_t kk = g->kernel[0] * g->kernel[1];
-	float *to = g->w;
-
 	for (int64_t k = 0; k < kk; k++)
-		for (int64_t ci = 0; ci < g->ci; ci++)
-			for (int t = 0; t < g->kernel[2]; t++)
-				for (int64_t co = 0; co < g->co; co++)
-					*to++ = w[gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, 0, t), ci, co)];
+		for (int64_t s = 0; s < g->cslots; s++)
+			for (int c = 0; c < g->classes; c++)
+				for (int t = 0; t < g->class[c].taps; t++)
+					for (int64_t co = 0; co < g->co; co++)
+						for (int64_t ci = s * PAIR; ci < (s + 1) * PAIR; ci++, to++)
+							if (ci < g->ci)
+								*to = narrow(w[gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, t), ci, co)]);
 }
 
 void K(gather_pack)(struct gather *g, const float *w)
@@ -196,8 +177,6 @@ void K(gather_pack)(struct gather *g, const float *w)
 		K(tiles_pack)(g, w);
 	} else if (g->kind == GATHER_THIN) {
 		pack_thin(g, w);
-	} else if (g->kind == GATHER_DOT) {
-		pack_dot(g, w);
 	} else {
 #pragma omp parallel for schedule(static)
 		for (int64_t b = 0; b < (g->co + NR - 1) / NR; b++)
@@ -215,11 +194,11 @@ static const elem *input_row(const struct gather_task *t, int64_t d, int64_t h)
 
 static void copy_row(const struct gather *g, float *room, const elem *from)
 {
-	int64_t body = g->in[2] < g->width - g->left ? g->in[2] : g->width - g->left, len = row_len(g) * PAIR, ci = g->ci;
+	int64_t body = g->in[2] < g->width - g->left ? g->in[2] : g->width - g->left, len = g->row * PAIR, ci = g->ci;
 	elem *to = (elem *)room;
 
 	if (g->kind == GATHER_THIN) {
-		K(thin_apart)(room, g->plane, g->left, from, g->inpitch, body, ci);
+		K(thin_row)(g, (slot *)room, from, body);
 		return;
 	}
 
@@ -251,45 +230,43 @@ static void begin(struct gather_task *t)
 		t->held[i] = -1;
 }
 
-static float *copied_row(const struct gather_task *t, int64_t id, int64_t ih)
-{
-	return t->buffer + (id % t->g->kernel[0] * t->g->hrows + ih - t->ih0) * row_len(t->g);
-}
-
 /* The taps along d of plane od, and copies of those planes' rows that are not there from the plane before */
 static void bring(struct gather_task *t)
 {
 	const struct gather *g = t->g;
+	int64_t id[MAX_KERNEL];
 
-	t->dtaps = K(gather_taps)(g, 0, t->od, t->id, t->kd);
-	for (int i = 0; i < t->dtaps && !g->in_place; i++) {
-		if (t->held[t->id[i] % g->kernel[0]] == t->id[i])
+	t->dtaps = K(gather_taps)(g, 0, t->od, id, t->kd);
+	for (int i = 0; i < t->dtaps; i++) {
+		int64_t at = id[i] % g->kernel[0];
+		float *to = t->buffer + at * g->hrows * g->row;
+
+		t->plane[i] = g->in_place ? (const void *)input_row(t, id[i], t->ih0) : to;
+		if (g->in_place || t->held[at] == id[i])
 			continue;
-		t->held[t->id[i] % g->kernel[0]] = t->id[i];
-		for (int64_t h = t->ih0; h < t->ih0 + t->ihs; h++)
-			copy_row(g, copied_row(t, t->id[i], h), input_row(t, t->id[i], h));
+		t->held[at] = id[i];
+		for (int64_t h = 0; h < t->ihs; h++)
+			copy_row(g, to + h * g->row, input_row(t, id[i], t->ih0 + h));
 	}
 }
 
 int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *row)
 {
 	const struct gather *g = t->g;
-	int64_t ih[MAX_KERNEL];
-	int kh[MAX_KERNEL], htaps = K(gather_taps)(g, 1, oh, ih, kh), n = 0;
+	int64_t ih[MAX_KERNEL], next = g->in_place ? g->in[2] * g->inpitch * (int64_t)sizeof(elem) : g->row * (int64_t)sizeof(float);
+	int kh[MAX_KERNEL], htaps = K(gather_taps)(g, 1, oh, ih, kh);
 
-	for (int i = 0; i < t->dtaps; i++)
-		for (int j = 0; j < htaps; j++, n++) {
-			row[n].x = g->in_place ? (const void *)input_row(t, t->id[i], ih[j]) : copied_row(t, t->id[i], ih[j]);
-			row[n].k = t->kd[i] * g->kernel[1] + kh[j];
-		}
-	return n;
+	for (int j = 0; j < htaps; j++) /* outside: vectors of kh would wait for what is just written */
+		for (int i = 0; i < t->dtaps; i++)
+			row[i * htaps + j] = (struct gather_row){(const char *)t->plane[i] + (ih[j] - t->ih0) * next, t->kd[i] * g->kernel[1] + kh[j]};
+	return t->dtaps * htaps;
 }
 
 static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 {
 	const struct gather *g = t->g;
 	struct gather_row row[MAX_ROWS];
-	int dotted = g->kind == GATHER_DOT, nr = dotted ? (int)g->co : width_of(g, first);
+	int nr = width_of(g, first);
 	int64_t pitch = g->in_place ? g->inpitch : g->ci;
 	float bias[NR] = {0};
 	elem *y = t->y + (((t->n * g->out[0] + t->od) * g->out[1] + oh) * g->out[2]) * g->outpitch + first;
@@ -303,26 +280,22 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 		int64_t count = (g->out[2] - c + g->classes - 1) / g->classes, kk = g->kernel[0] * g->kernel[1];
 
 		a.len = run_len(g, c), a.wstep = a.len * nr;
-		a.w = (const slot *)g->w + kk * ((dotted ? 0 : first * g->slots) + nr * g->class[c].before);
+		a.w = (const slot *)g->w + kk * (first * g->slots + nr * g->class[c].before);
 		a.at = g->class[c].first * pitch;
 		a.y = y + c * g->outpitch;
-		if (dotted)
-			K(gather_dot)(&a, (int)g->co, count);
-		else
-			K(gather_wide)(&a, nr, count);
+		K(gather_wide)(&a, nr, count);
 	}
 }
 
 static void output_plane(const struct gather_task *t)
 {
 	const struct gather *g = t->g;
-	int64_t unit = g->kind == GATHER_DOT ? g->co : NR;
 
 	if (g->kind == GATHER_THIN) {
 		K(thin_task)(t);
 		return;
 	}
-	for (int64_t first = 0; first < g->co; first += unit)
+	for (int64_t first = 0; first < g->co; first += NR)
 		for (int64_t h = t->h0; h < t->h1; h++)
 			output_row(t, h, first);
 }

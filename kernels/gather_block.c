@@ -1,9 +1,7 @@
-/* The products of gathers: a block of outputs along w at a time.
-   wide: vectors over output channels, up to MR outputs in registers, inputs broadcast.
-   dot:  up to DOT_MAX output channels: vectors over the run of taps and input channels, summed across at the end. */
+/* The products of gathers: a block of outputs along w at a time, up to MR in registers, vectors over output channels, inputs broadcast. */
 #include "kernels/direct.h"
 
-enum { MR = VL == 16 ? 12 : 6, MR_ONE = 12, DOT_MAX = 4, DOT_MR = 4 };
+enum { MR = VL == 16 ? 12 : 6, MR_ONE = 12 };
 
 typedef void kernel(const struct gather_call *a);
 
@@ -72,54 +70,6 @@ static kernel *const wide_one[] = {NULL, wide1_1, wide1_2, wide1_3, wide1_4, wid
 static kernel *const wide_two[] = {NULL, wide2_1, wide2_2, wide2_3, wide2_4, wide2_5, wide2_6, wide2_7, wide2_8, wide2_9, wide2_10, wide2_11,
 	wide2_12};
 
-INLINE void dot(const struct gather_call *a, const int mr, const int co)
-{
-	vec acc[8][DOT_MAX] = {0};
-
-	for (int64_t r = 0; r < a->rows; r++) {
-		const elem *x = (const elem *)a->row[r].x + a->at;
-		const slot *w = a->w + a->row[r].k * a->wstep;
-
-		for (int64_t j = 0; j < a->len; j += VL) {
-			slots in[8];
-
-			UNROLL for (int m = 0; m < mr; m++)
-				in[m] = load_slots((const slot *)(x + m * a->step) + j);
-			UNROLL for (int m = 0; m < mr && co > 1; m++)
-				KEEP(in[m]);
-			UNROLL for (int c = 0; c < co; c++) {
-				slots v = load_slots(w + c * a->len + j);
-
-				UNROLL for (int m = 0; m < mr; m++)
-					acc[m][c] = multiply_add(acc[m][c], in[m], v);
-			}
-		}
-	}
-	UNROLL for (int i = 0; i < (mr * co + VL - 1) / VL; i++) {
-		vec v[VL];
-		float t[VL];
-
-		UNROLL for (int j = 0; j < VL; j++)
-			v[j] = i * VL + j < mr * co ? acc[(i * VL + j) / co][(i * VL + j) % co] : (vec){0};
-		store(t, vec_sums(v));
-		for (int j = 0; j < VL && i * VL + j < mr * co; j++) {
-			elem *y = (elem *)a->y + (i * VL + j) / co * a->ystep + (i * VL + j) % co;
-
-			*y = narrow(t[j] + a->bias[(i * VL + j) % co] + (a->add ? widen(*y) : 0));
-		}
-	}
-}
-
-#define DOT(mr) \
-	static void dot1_##mr(const struct gather_call *a) { dot(a, mr, 1); } static void dot2_##mr(const struct gather_call *a) { dot(a, mr, 2); } \
-	static void dot3_##mr(const struct gather_call *a) { dot(a, mr, 3); } static void dot4_##mr(const struct gather_call *a) { dot(a, mr, 4); }
-DOT(1) DOT(2) DOT(3) DOT(4)
-
-static kernel *const dots[DOT_MAX][5] = {
-	{NULL, dot1_1, dot1_2, dot1_3, dot1_4}, {NULL, dot2_1, dot2_2, dot2_3, dot2_4}, {NULL, dot3_1, dot3_2, dot3_3, dot3_4},
-	{NULL, dot4_1, dot4_2, dot4_3, dot4_4},
-};
-
 /* count outputs in even blocks of at most mr */
 static void blocks(struct gather_call *a, kernel *const *table, int64_t mr, int64_t count)
 {
@@ -137,9 +87,4 @@ static void blocks(struct gather_call *a, kernel *const *table, int64_t mr, int6
 void K(gather_wide)(struct gather_call *a, int nr, int64_t count)
 {
 	blocks(a, nr == VL ? wide_one : wide_two, nr == VL ? MR_ONE : MR, count);
-}
-
-void K(gather_dot)(struct gather_call *a, int co, int64_t count)
-{
-	blocks(a, dots[co - 1], DOT_MR, count);
 }

@@ -17,13 +17,13 @@ KOBJ     := $(K_ONCE:%.c=$(B)/kobj/%.o) $(foreach l,$(K_LEVELS),$(K_EACH:%.c=$(B
 define k_level
 $(B)/kobj/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(K_FLAGS) -ffp-contract=fast $$(CPPFLAGS) $$(CFLAGS) $$(K_$(1)) -DK_LEVEL=$(1) -c -o $$@ $$<
+	$$(call say,CC,$$@)$$(CC) $$(K_FLAGS) -ffp-contract=fast $$(CPPFLAGS) $$(CFLAGS) $$(K_$(1)) -DK_LEVEL=$(1) -c -o $$@ $$<
 endef
 $(foreach l,$(K_LEVELS) $(K_HALVES),$(eval $(call k_level,$(l))))
 
 $(B)/kobj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(K_FLAGS) -ffp-contract=off $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(K_FLAGS) -ffp-contract=off $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # Another oneDNN than the system's: make DNNL=DIR, which has include/ and lib/. The file dnnl is new where the answer has changed.
 comma := ,
@@ -39,11 +39,11 @@ $(B)/kobj/kernels/onednn.o: $(B)/dnnl
 
 $(B)/bin/niipipe-cpu.so: $(KOBJ)
 	@mkdir -p $(@D)
-	$(CC) -shared -fopenmp $(LDFLAGS) -o $@ $^ $(D_LIB) -lm
+	$(call say,LD,$@)$(CC) -shared -fopenmp $(LDFLAGS) -o $@ $^ $(D_LIB) -lm
 
 -include $(shell find $(B)/kobj -name '*.d' 2>/dev/null)
 
 # Speed of the kernels (NIIPIPE_BACKENDS says where the shared object is)
 $(B)/bench/kernels: $(B)/obj/tests/bench/kernels.o $(B)/kobj/kernels/onednn.o $(B)/libniipipe.a $(B)/bin/niipipe-cpu.so
 	@mkdir -p $(@D)
-	$(CC) -fopenmp -Wl,--as-needed $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(D_LIB) $(LIBS)
+	$(call say,LD,$@)$(CC) -fopenmp -Wl,--as-needed $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(D_LIB) $(LIBS)

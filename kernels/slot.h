@@ -75,6 +75,17 @@ INLINE slot pair_one(const elem *a, const elem *b)
 #endif
 }
 
+/* Of the elements at p, of which there are n */
+INLINE slot one_slot(const elem *p, int64_t n)
+{
+#ifdef K_HALF
+	return (slot){{p[0], n > 1 ? p[1] : (bf16){0}}};
+#else
+	(void)n;
+	return *p;
+#endif
+}
+
 /* Slots of PAIR neighbours */
 INLINE slots join(const vec v[PAIR])
 {

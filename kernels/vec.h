@@ -30,6 +30,9 @@ typedef float uvec __attribute__((vector_size(VL * 4), aligned(4), may_alias)); 
 #define KEEP(v) ((void)(v))
 #endif
 
+/* p is in a register of its own, not built of others' sums. */
+#define KEEP_ADDRESS(p) __asm__("" : "+r"(p))
+
 typedef struct { uint16_t bits; } bf16;
 #ifdef K_HALF
 typedef bf16 elem;
@@ -140,6 +143,18 @@ typedef int ivec __attribute__((vector_size(VL * 4)));
 #define SHUFFLE_1 ((ivec){0, 4, 1, 5}), ((ivec){2, 6, 3, 7})
 #define SHUFFLE_2 ((ivec){0, 1, 4, 5}), ((ivec){2, 3, 6, 7})
 #endif
+/* Two vectors' elements in turn: the first VL, the others */
+#if VL_ == 16
+#define IN_TURN ((ivec){0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}), ((ivec){8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, \
+	31})
+#elif VL_ == 8
+#define IN_TURN ((ivec){0, 8, 1, 9, 2, 10, 3, 11}), ((ivec){4, 12, 5, 13, 6, 14, 7, 15})
+#else
+#define IN_TURN ((ivec){0, 4, 1, 5}), ((ivec){2, 6, 3, 7})
+#endif
+#define SHUFFLE_BOTH_(to, a, b, lo, hi) ((to)[0] = __builtin_shuffle(a, b, lo), (to)[1] = __builtin_shuffle(a, b, hi))
+#define SHUFFLE_BOTH(to, a, b, ...) SHUFFLE_BOTH_(to, a, b, __VA_ARGS__)
+
 #define ADD_HALVES_(a, b, lo, hi) (__builtin_shuffle(a, b, lo) + __builtin_shuffle(a, b, hi))
 #define ADD_HALVES(a, b, ...) ADD_HALVES_(a, b, __VA_ARGS__)
 

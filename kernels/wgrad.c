@@ -1,8 +1,8 @@
 /* Weight gradients: dw[s][l][k] += sum over voxels v of S[v][s] L[v stride - pad + k][l], see direct.h.
    For one (kd, kh) a row of L gives kernel[2]*cl consecutive slots j = (kw, l) to every voxel of S, of bf16 to every two: registers hold MR of
-   them times NR of s, and go along the rows of a task; where j are but 3 or 6, with those of the next kh. Wide L goes in blocks of channels, S in blocks of NR, both copied so that a block is one
-   stream (far apart they would share few cache sets). Voxels are cut into a fixed number of parts with sums of their own, added in their order: the
-   same whatever the threads. */
+   them times NR of s, and go along the rows of a task; where j are but 3 or 6, with those of the next kh. Wide L goes in blocks of channels, S in
+   blocks of NR, both copied so that a block is one stream (far apart they would share few cache sets). Voxels are cut into a fixed number of parts
+   with sums of their own, added in their order: the same whatever the threads. */
 #include "kernels/direct.h"
 
 #include <omp.h>
@@ -137,10 +137,11 @@ int K(wgrad_plan)(struct wgrad *g)
 	if (g->tiled)
 		return 0;
 	g->hblock = g->small[1] < 64 ? g->small[1] : 64;
-	while (g->hblock > 1 && ((g->hblock - 1) * g->stride[1] + g->kernel[1]) * lrow(g) + g->hblock * srow(g) > BUFFER)
+	g->planes = g->thin ? g->kernel[0] : 1;
+	while (g->hblock > 1 && g->planes * ((g->hblock - 1) * g->stride[1] + g->kernel[1]) * lrow(g) + g->hblock * srow(g) > BUFFER)
 		g->hblock = (g->hblock + 1) / 2;
 	g->hrows = (g->hblock - 1) * g->stride[1] + g->kernel[1];
-	g->room = round_up(g->hrows * lrow(g) + g->hblock * srow(g), 16);
+	g->room = round_up(g->planes * g->hrows * lrow(g) + g->hblock * srow(g), 16);
 	rows = g->n * g->small[0] * ((g->small[1] + g->hblock - 1) / g->hblock);
 	g->parts = parts_of(g, rows);
 	return 0;
@@ -259,7 +260,7 @@ static void work_plane(const struct wgrad *g, const struct wgrad_task *t, int kd
 	}
 }
 
-static void work(const struct wgrad *g, const struct wgrad_task *t, const elem *l, const elem *s, float *dw, float *room)
+static void work(const struct wgrad *g, struct wgrad_task *t, const elem *l, const elem *s, float *dw, float *room)
 {
 	int64_t kk = g->kernel[0] * g->kernel[1] * g->kernel[2], plane = g->large[1] * g->large[2] * g->lpitch;
 	slot *lroom = (slot *)room, *sroom = lroom + g->hrows * lrow(g);
@@ -314,12 +315,16 @@ void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw
 	for (int64_t p = 0; p < g->parts; p++)
 		for (int64_t b = 0; b < g->blocks; b++) {
 			int64_t c0 = b * g->block, c = g->cl - c0 < g->block ? g->cl - c0 : g->block;
+			struct wgrad_task t = {.c0 = c0, .h0 = -1};
 
 			memset(scratch + p * len + c0 * kk * g->wide, 0, sizeof *scratch * (size_t)(c * kk * g->wide));
 			for (int64_t i = rows * p / g->parts; i < rows * (p + 1) / g->parts; i++) {
-				int64_t h0 = i % hblocks * g->hblock, h1 = h0 + g->hblock < g->small[1] ? h0 + g->hblock : g->small[1];
-				struct wgrad_task t = {i / hblocks / g->small[0], i / hblocks % g->small[0], h0, h1, c0};
-
+				t.d = i % g->small[0];
+				if (t.d == 0 || t.h0 < 0) {
+					t.n = i / g->small[0] / hblocks, t.h0 = i / g->small[0] % hblocks * g->hblock;
+					t.h1 = t.h0 + g->hblock < g->small[1] ? t.h0 + g->hblock : g->small[1];
+					memset(t.held, -1, sizeof t.held);
+				}
 				(g->thin ? K(wgrad_thin) : work)(g, &t, l, s, scratch + p * len, rooms + omp_get_thread_num() * g->room);
 			}
 		}

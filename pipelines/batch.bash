@@ -29,8 +29,14 @@ batch_told() {
 	return "$2"
 }
 
-# batch_take OPTION VALUE: keep it, or misuse.
-batch_take() {
+# batch_option OPTION...: is it one of those above? It is kept then, or misuse; how many words it took is in `taken`.
+# shellcheck disable=SC2034
+batch_option() {
+	case $1 in
+	--resume) resume=1 taken=1; return ;;
+	-j | --jobs | -S | --hosts | --joblog | --retries | --timeout | --halt) valued "$@"; taken=2 ;;
+	*) return 1 ;;
+	esac
 	case $1 in
 	-S | --hosts) hosts=$2 ;;
 	--joblog) joblog=$2 ;;
@@ -108,7 +114,7 @@ batch() {
 	batch_ended "$joblog" | awk -v OFS='\t' -F'\t' '!all { said[$1] = $2; next }
 		$2 { print $1, $2, ($1 in said ? said[$1] : $2 == 255 && $3 != ":" ? "host " $3 " was lost" : "killed, or out of time") }' "$work/messages" all=1 - >"$work/failed"
 	while IFS=$'\t' read -r number kind what; do
-		echo "$me: ${cases[$((number - 1))]}: failed: $what (exit $kind)" >&2
+		echo "$me: ${cases[$((number - 1))]%%$'\t'*}: failed: $what (exit $kind)" >&2
 		failed=$((failed + 1))
 	done <"$work/failed"
 	what=$((n - $(batch_ended "$joblog" | wc -l)))

@@ -9,7 +9,7 @@ usage() {
 	itself where that label's rises. The rule of nnU-Net (postprocessing/remove_connected_components.py).
 
 	  -L, --list CASES      table of cases: id, image, label with tabs between; the truth is the label
-	  -d, --directory DIR   keep the tables of scores there: none.tsv, union.tsv, only-L.tsv
+	  -d, --directory DIR   keep the tables of scores there: none.tsv, union.tsv, only-L.tsv, each with its .history
 	      --help            print this and exit
 
 	PRED.ts holds masks on the scans' own grids, as nii-invert makes them. Exit 0 done, 1 failed, 2 misuse.
@@ -21,16 +21,15 @@ usage() {
 
 list='' dir='' pred=()
 while [ $# -gt 0 ]; do
+	taken=2
 	case $1 in
 	--help) usage; exit 0 ;;
-	-L | --list | -d | --directory)
-		[ $# -gt 1 ] || misuse "$1 needs a value"
-		case $1 in -L | --list) list=$2 ;; *) dir=$2 ;; esac
-		shift ;;
+	-L | --list) valued "$@"; list=$2 ;;
+	-d | --directory) valued "$@"; dir=$2 ;;
 	-?*) misuse "unknown option $1" ;;
-	*) pred+=("$1") ;;
+	*) pred+=("$1"); taken=1 ;;
 	esac
-	shift
+	shift $taken
 done
 [ -n "$list" ] && [ ${#pred[@]} -eq 1 ] || misuse "-L CASES and one stream of masks"
 work=$(mktemp -d)
@@ -47,7 +46,7 @@ score() { # NAME COMMAND: the table of what the command makes of the masks
 		[ ! -e "$work/masks/$id.nii.gz" ] || pairs+=("$truth" "$work/masks/$id.nii.gz")
 	done <"$list"
 	[ ${#pairs[@]} -gt 0 ] || { echo "choose-components.sh: none of the masks is of a case in $list" >&2; exit 1; }
-	seg-score -o "$dir/$1.tsv" "${pairs[@]}"
+	seg-score --history "$dir/$1.tsv.history" -o "$dir/$1.tsv" "${pairs[@]}"
 }
 
 means() { # TABLE: label and its mean Dice, a line each

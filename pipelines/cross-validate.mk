@@ -51,9 +51,7 @@ $(OUT)/fold/%/train.ts: $(OUT)/prepared/train-crop.ts $(value_fold)
 $(OUT)/fold/%/val.ts: $(OUT)/prepared/train-crop.ts $(value_fold)
 	@$(begin); ts-select --fold $*/$(FOLDS) --seed $(SPLIT) -o $@ $<
 $(OUT)/fold/%/model.ts: $(OUT)/fold/%/train.ts $(OUT)/fold/%/val.ts $(value_train) $(value_aug) $(value_kind) $(OUT)/values/net-$(NET)
-	@$(begin); $(RUN) $(HERE)train.sh -d $(@D) -n $$(($(STEPS) * $(BATCH))) --patch '--plan $(OUT)/plan.json -s $(PATCH) --pos 0.25 --seed $(SEED)' \
-		--augment '$(AUGMENT) --seed $(SEED)' \
-		--train '$(NET_$(NET)) --loss $(LOSS) --lr $(RATE) --batch $(BATCH) --seed $(SEED) --val $(word 2,$^) --val-every $(EVERY)' $<
+	$(call train,$(NET),$(LOSS),$(AUGMENT),$<,$(word 2,$^))
 $(OUT)/fold/%/pred.ts: $(OUT)/fold/%/model.ts $(OUT)/fold/%/val.ts $(value_windows)
 	@$(begin); ts-select --drop label $(OUT)/fold/$*/val.ts | seg-window -m $< $(WINDOWS) | nii-invert -o $@
 
@@ -63,20 +61,15 @@ $(OUT)/cv.ts: $(folds:%=$(OUT)/fold/%/pred.ts)
 $(OUT)/components: $(OUT)/cv.ts $(OUT)/train.tsv
 	@$(begin); $(HERE)choose-components.sh -d $(OUT)/chosen -L $(OUT)/train.tsv $< >$@
 
-# masks of $1 through what was chosen to $2, scored against the cases of table $3
-define scored
-@$(begin); masks=$2; rm -rf $$masks; mkdir -p $$masks
-eval "$$(cat $(OUT)/components)" <$1 | nii-write --history -d $$masks
-$(call score,$2,$3,some)
-endef
+chosen = eval "$$(cat $(OUT)/components)"
 $(OUT)/cv.tsv: $(OUT)/cv.ts $(OUT)/components
-	$(call scored,$<,$(OUT)/masks/cv,$(OUT)/train.tsv)
+	$(call score,$<,$(chosen),$(OUT)/masks/cv,$(OUT)/train.tsv,some)
 $(OUT)/fold/%/scores.tsv: $(OUT)/fold/%/pred.ts $(OUT)/components
-	$(call scored,$<,$(OUT)/masks/fold-$*,$(OUT)/train.tsv)
+	$(call score,$<,$(chosen),$(OUT)/masks/fold-$*,$(OUT)/train.tsv,some)
 $(OUT)/test.ts: $(OUT)/test.tsv $(folds:%=$(OUT)/fold/%/model.ts) $(value_windows) $(files_test)
 	@$(begin); cut -f 1,2 $< | nii-read -L - | nii-replay -m $(word 2,$^) | seg-window $(folds:%=-m $(OUT)/fold/%/model.ts) $(WINDOWS) | nii-invert -o $@
 $(OUT)/test-scores.tsv: $(OUT)/test.ts $(OUT)/components
-	$(call scored,$<,$(OUT)/masks/test,$(OUT)/test.tsv)
+	$(call score,$<,$(chosen),$(OUT)/masks/test,$(OUT)/test.tsv,some)
 
 # A row a fold, all folds, and the ensemble: number of cases, the mean of some of seg-score's columns, and the Dice's interval.
 rows := $(folds:%=$(OUT)/fold/%/scores.tsv) $(OUT)/cv.tsv $(OUT)/test-scores.tsv
@@ -93,5 +86,6 @@ $(OUT)/table.tsv: $(rows)
 			END { print name, of("count", "dice"), of("mean", "dice"), of("ci_low", "dice"), of("ci_high", "dice"), of("mean", "volume_error"),
 				of("mean", "error_axial_clipped") }' $$s
 	done; } >$@
+	$(call told,$^)
 
 .PHONY: all prepared $(folds:%=fold-%)

@@ -52,7 +52,7 @@ nii-replay -m "$dir/model.ts" "$dir/test.ts" | seg-window -m "$dir/model.ts" --r
 nii-write -d "$dir/masks" "$dir/pred.ts"
 
 say "scores"
-seg-score -o "$dir/scores.tsv" "$dir/pred.ts"
+seg-score --history "$dir/scores.tsv.history" -o "$dir/scores.tsv" "$dir/pred.ts"
 cut -f 1-3 "$dir/scores.tsv"
 nii-view --montage 6 --recist -d "$dir/pictures" "$dir/pred.ts"
 

@@ -21,6 +21,8 @@ RATE    ?= 3e-4
 AUGMENT ?= --flip x --shift 0.1 --scale 0.1
 PLAN    ?=
 RUN     ?=
+# mpirun goes to other hosts by ssh, which waits for one that does not answer as long as TCP does, minutes, and for a password for ever.
+export OMPI_MCA_plm_rsh_args ?= -o BatchMode=yes -o ConnectTimeout=10
 
 swin = --arch {"_target_":"SwinUNETR","spatial_dims":3,"out_channels":2,"feature_size":$1}
 small_CASES   := 32
@@ -129,17 +131,32 @@ $(OUT)/train.tsv $(OUT)/val.tsv $(OUT)/test.tsv: $(OUT)/split ;
 $(OUT)/plan.json: $(OUT)/train.tsv $(OUT)/val.tsv $(value_plan) $(PLAN) $(files_train) $(files_val)
 	@$(begin); $(if $(PLAN),cp $(PLAN) $@,cat $(OUT)/train.tsv $(OUT)/val.tsv | seg-plan -L - $(SPACING:%=-s %) -o $@)
 
-prepared = nii-normalize --plan $(OUT)/plan.json | nii-resample --plan $(OUT)/plan.json
-$(OUT)/prepared/%-crop.ts: $(OUT)/%.tsv $(OUT)/plan.json $$(files_$$*)
-	@$(begin); nii-read -L $< | nii-crop --above=-500 | $(prepared) -o $@
-$(OUT)/prepared/%-whole.ts: $(OUT)/%.tsv $(OUT)/plan.json $$(files_$$*)
-	@$(begin); nii-read -L $< | $(prepared) -o $@
+# PART-crop or PART-whole
+part      = $(word $1,$(subst -, ,$2))
+cut_crop := nii-crop --above=-500 |
+$(OUT)/prepared/%.ts: $(OUT)/$$(call part,1,$$*).tsv $(OUT)/plan.json $$(files_$$(call part,1,$$*))
+	@$(begin); nii-read -L $< | $(cut_$(call part,2,$*)) nii-normalize --plan $(OUT)/plan.json | nii-resample --plan $(OUT)/plan.json -o $@
 
-# The masks ID.nii.gz in directory $1 scored by the truth of the cases of table $2; $3 some: those that there are
+# -- train, segment, score: what the recipes of the including file are made of -----------
+# Network $1 with loss $2 on patches of stream $4, augmented by $3, validated on stream $5
+define train
+@$(begin); $(RUN) $(HERE)train.sh -d $(@D) -n $$(($(STEPS) * $(BATCH))) --patch '--plan $(OUT)/plan.json -s $(PATCH) --pos 0.25 --seed $(SEED)' \
+	--augment '$(if $3,$3 --seed $(SEED))' \
+	--train '$(NET_$1) --loss $2 --lr $(RATE) --batch $(BATCH) --seed $(SEED) --val $5 --val-every $(EVERY)' $4
+endef
+
+# Predictions of stream $1 through command $2 to masks in directory $3, scored by the truth of the cases of table $4; $5 some: those that there are
 define score
+@$(begin); rm -rf $3; mkdir -p $3
+{ $2; } <$1 | nii-write -d $3
 while IFS=$$'\t' read -r id image truth; do
-	$(if $3,[ ! -e "$1/$$id.nii.gz" ] ||) printf '%s\t%s\t%s\n' "$$id" "$$truth" "$1/$$id.nii.gz"
-done <$2 | seg-score -o $@ -L -
+	$(if $5,[ ! -e "$3/$$id.nii.gz" ] ||) printf '%s\t%s\t%s\n' "$$id" "$$truth" "$3/$$id.nii.gz"
+done <$4 | seg-score --history $@.history -o $@ -L -
+endef
+
+# Where a table of tables $1 comes from: their hashes, the values, the version.
+define told
+{ echo "make -f $(NAME).mk OUT=$(OUT) $@"; sha256sum $1 | sed 's/^/# /'; grep . $(OUT)/values/* | sed 's/^/## /'; ts-info --version | sed 's/^/## /'; } >$@.history
 endef
 
 clean:

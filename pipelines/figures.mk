@@ -6,7 +6,7 @@
 # SCORES   seg-score's tables, a box each, named after the file: DIR/METRIC.FORMAT
 # METRICS  columns of theirs (dice volume_bias error_axial_clipped)
 # LABEL    rows of this label alone (all)
-# DIR      where they go (figures)
+# DIR      where they go (figures), each with FIGURE.history: what it was drawn from
 # FORMATS  of svg pdf png (svg pdf)
 # SIZE     width,height in cm (12,8)
 SHELL       := /bin/bash
@@ -23,7 +23,8 @@ DIR     ?= figures
 FORMATS ?= svg pdf
 SIZE    ?= 12,8
 
-figures: $(foreach f,$(FORMATS),$(if $(LOG),$(DIR)/curves.$f) $(if $(SCORES),$(METRICS:%=$(DIR)/%.$f)))
+stems := $(if $(LOG),curves) $(if $(SCORES),$(METRICS))
+figures: $(foreach f,$(FORMATS) history,$(stems:%=$(DIR)/%.$f))
 	$(if $(LOG)$(SCORES),,@echo "figures.mk: nothing to draw: LOG=train.tsv, SCORES=\"a.tsv b.tsv\" or both" >&2; exit 1)
 
 # TABLE -> the columns `want` of its rows that have a number in the last one but the `free` ones; a column that is missing is an error.
@@ -72,5 +73,14 @@ $(METRICS:%=$(DIR)/%.$(1)): $(DIR)/%.$(1): $(SCORES) $(HERE)boxes.gp
 	@{ $$(call TERMINAL,$(1)); awk -v score='$$*' -v label='$(LABEL)' "$$$$BOXES" $(SCORES); cat $(HERE)boxes.gp; } | $$(DRAW)
 endef
 $(foreach f,$(FORMATS),$(eval $(call RULES,$f)))
+
+# Where a figure comes from: the line that draws it, the tables' hashes, who drew it
+$(DIR)/curves.history: VALUES = LOG='$(LOG)'
+$(METRICS:%=$(DIR)/%.history): VALUES = SCORES='$(SCORES)' METRICS=$(notdir $*)$(LABEL:%= LABEL=%)
+$(DIR)/curves.history: $(LOG)
+$(METRICS:%=$(DIR)/%.history): $(SCORES)
+$(stems:%=$(DIR)/%.history): %.history:
+	@mkdir -p $(@D)
+	@{ echo "make -f figures.mk $(VALUES) FORMATS='$(FORMATS)' SIZE=$(SIZE) figures"; sha256sum $^ | sed 's/^/# /'; gnuplot --version | sed 's/^/## /'; } >$@
 
 .PHONY: figures

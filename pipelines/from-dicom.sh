@@ -21,17 +21,16 @@ say() { echo "from-dicom.sh: $1" >&2; }
 
 dir=. least=10 folders=()
 while [ $# -gt 0 ]; do
+	taken=2
 	case $1 in
 	--help) usage; exit 0 ;;
-	-d | --directory | --least)
-		[ $# -gt 1 ] || misuse "$1 needs a value"
-		case $1 in --least) least=$2 ;; *) dir=$2 ;; esac
-		shift ;;
+	-d | --directory) valued "$@"; dir=$2 ;;
+	--least) valued "$@"; least=$2 ;;
 	--) shift; folders+=("$@"); break ;;
 	-?*) misuse "unknown option $1" ;;
-	*) folders+=("$1") ;;
+	*) folders+=("$1"); taken=1 ;;
 	esac
-	shift
+	shift $taken
 done
 [ ${#folders[@]} -gt 0 ] || misuse "a folder at least"
 case $least in '' | *[!0-9]* | 0) misuse "--least: $least is not a number of slices" ;; esac

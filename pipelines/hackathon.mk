@@ -42,7 +42,6 @@ ABLATIONS := unet-$(BASE)/$(CELL) \
 	$(foreach w,o0.8-gaussian e3-gaussian o0.5-constant,unet-$(BASE)/$w/largest) unet-$(BASE)/o0.5-gaussian/all \
 	$(foreach t,unet-dice-aug-crop unet-ce-aug-crop unet-dicece-plain-crop unet-dicece-aug-whole resenc-$(BASE) swinunetr-$(BASE),$t/$(CELL))
 
-part   = $(word $1,$(subst -, ,$2))
 run_of = $(firstword $(subst /, ,$1))
 
 all: $(OUT)/comparison.tsv $(if $(shell $(tools); command -v seg-report),$(NETS:%=$(OUT)/report/%.html))
@@ -55,9 +54,7 @@ ablations: $(OUT)/ablations.tsv
 crop_of = $(call part,4,$1)
 $(OUT)/train/%/model.ts: $(OUT)/prepared/train-$$(call crop_of,$$*).ts $(OUT)/prepared/val-$$(call crop_of,$$*).ts $(value_train) $(value_aug) \
 		$(OUT)/values/net-$$(call part,1,$$*)
-	@$(begin); $(RUN) $(HERE)train.sh -d $(@D) -n $$(($(STEPS) * $(BATCH))) --patch '--plan $(OUT)/plan.json -s $(PATCH) --pos 0.25 --seed $(SEED)' \
-		--augment '$(if $(filter aug,$(call part,3,$*)),$(AUGMENT) --seed $(SEED))' \
-		--train '$(NET_$(call part,1,$*)) --loss $(call part,2,$*) --lr $(RATE) --batch $(BATCH) --seed $(SEED) --val $(word 2,$^) --val-every $(EVERY)' $<
+	$(call train,$(call part,1,$*),$(call part,2,$*),$(if $(filter aug,$(call part,3,$*)),$(AUGMENT)),$<,$(word 2,$^))
 
 # -- segment, post-process, score ---------------------------------------------
 window_of = $(patsubst o%,--overlap %,$(patsubst e%,--effort %,$(call part,1,$1))) --mode $(call part,2,$1)
@@ -66,25 +63,22 @@ $(OUT)/pred/%.ts: $(OUT)/test.tsv $(OUT)/train/$$(call run_of,$$*)/model.ts $(fi
 	nii-read -L $< | nii-replay -m $(word 2,$^) | seg-window -m $(word 2,$^) $(call window_of,$(notdir $*)) --keep-image -o $@
 	echo $$SECONDS >$@.seconds
 
-components_largest := cc-largest
-components_all     := cat
-define scored
-@$(begin); masks=$(OUT)/masks/$*/$1; rm -rf $$masks; mkdir -p $$masks
-$(components_$1) <$< | nii-invert | nii-write --history -d $$masks
-$(call score,$(OUT)/masks/$*/$1,$(OUT)/test.tsv)
-endef
 $(OUT)/score/%/largest.tsv: $(OUT)/pred/%.ts
-	$(call scored,largest)
+	$(call score,$<,cc-largest | nii-invert,$(OUT)/masks/$*/largest,$(OUT)/test.tsv)
 $(OUT)/score/%/all.tsv: $(OUT)/pred/%.ts
-	$(call scored,all)
+	$(call score,$<,nii-invert,$(OUT)/masks/$*/all,$(OUT)/test.tsv)
 
 # -- tables, report -----------------------------------------------------------
 # A row a score: the mean over the test cases of some of seg-score's columns, and the seconds that the prediction took.
-table = @{ printf 'training\twindows\tcomponents\tdice\tvolume_error\terror_axial_clipped\tseconds\n'; \
+define table
+@$(begin)
+{ printf 'training\twindows\tcomponents\tdice\tvolume_error\terror_axial_clipped\tseconds\n'; \
 	for s in $1; do awk -F'\t' -v OFS='\t' -v cell=$$s -v seconds="$$(cat $(OUT)/pred/$${s%/*}.ts.seconds)" ' \
 		NR == 1 { for (i = 1; i <= NF; i++) c[$$i] = i } \
 		$$1 == "mean" && !n++ { gsub("/", OFS, cell); print cell, $$c["dice"], $$c["volume_error"], $$c["error_axial_clipped"], seconds }' \
 		$(OUT)/score/$$s.tsv; done; } >$@
+$(call told,$(1:%=$(OUT)/score/%.tsv))
+endef
 comparison := $(foreach n,$(NETS),$n-$(BASE)/$(CELL))
 $(OUT)/comparison.tsv: $(comparison:%=$(OUT)/score/%.tsv)
 	$(call table,$(comparison))

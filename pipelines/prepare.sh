@@ -47,20 +47,17 @@ fi
 
 dir=. list='' plan='' model='' steps=''
 while [ $# -gt 0 ]; do
+	taken=2
 	case $1 in
 	--help) usage; exit 0 ;;
-	-d | --directory | -L | --list | --plan | -m | --model | --steps)
-		[ $# -gt 1 ] || misuse "$1 needs a value"
-		case $1 in -d | --directory) dir=$2 ;; -L | --list) list=$2 ;; --plan) plan=$2 ;; -m | --model) model=$2 ;; *) steps=$2 ;; esac
-		shift ;;
-	-j | --jobs | -S | --hosts | --joblog | --retries | --timeout | --halt)
-		[ $# -gt 1 ] || misuse "$1 needs a value"
-		batch_take "$1" "$2"
-		shift ;;
-	--resume) resume=1 ;;
-	*) misuse "unknown option $1" ;;
+	-d | --directory) valued "$@"; dir=$2 ;;
+	-L | --list) valued "$@"; list=$2 ;;
+	--plan) valued "$@"; plan=$2 ;;
+	-m | --model) valued "$@"; model=$2 ;;
+	--steps) valued "$@"; steps=$2 ;;
+	*) batch_option "$@" || misuse "unknown option $1" ;;
 	esac
-	shift
+	shift $taken
 done
 [ -n "$list" ] || misuse "-L CASES is needed"
 [ -r "$list" ] || { echo "prepare.sh: $list: cannot be read" >&2; exit 1; }

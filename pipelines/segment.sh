@@ -12,7 +12,6 @@ usage() {
 	      --effort N        1 quick to 5 thorough, see seg-window(1) (3)
 	      --overlap R       instead: overlap of neighbouring windows, 0 to 0.99
 	      --roi-model FILE  a coarser model that is asked first: only where it finds something are windows run
-	      --history         put into each mask's header where it comes from, see nii-write(1)
 	      --list FILE       the scans' names, one a line, or a table of cases (the second column)
 	EOF
 	batch_usage
@@ -71,11 +70,11 @@ some() { # STATE MODEL DIR THREADS OPTION=VALUE CT...: STATE gets a file for eac
 	work=$(mktemp -d -p "$state")
 	mkdir "$work/masks"
 	: >"$work/good"
-	prepare "$model" "$work" "$@" | segmented "$model" "$threads" "$option" 2>/dev/null | nii-write ${history:+"$history"} -d "$work/masks" 2>/dev/null || :
+	prepare "$model" "$work" "$@" | segmented "$model" "$threads" "$option" 2>/dev/null | nii-write -d "$work/masks" 2>/dev/null || :
 	while IFS= read -r -d '' ct; do
 		mask=$work/masks/$(name "$ct").nii.gz
 		if [ -e "$mask" ] || read_scan "$work" "$ct" 2>"$work/log" | nii-replay -m "$model" 2>>"$work/log" |
-			segmented "$model" "$threads" "$option" 2>>"$work/log" | nii-write ${history:+"$history"} -d "$work/masks" 2>>"$work/log"; then
+			segmented "$model" "$threads" "$option" 2>>"$work/log" | nii-write -d "$work/masks" 2>>"$work/log"; then
 			mv "$mask" "$dir" && : >"$state/${mask##*/}" && echo "$dir/${mask##*/}"
 		else
 			echo "segment.sh: $ct: failed: $(said "$work/log")" >&2
@@ -83,14 +82,13 @@ some() { # STATE MODEL DIR THREADS OPTION=VALUE CT...: STATE gets a file for eac
 	done <"$work/good"
 }
 
-one() { # NUMBER MODEL DIR THREADS OPTION=VALUE COARSER-MODEL HISTORY CT: a job of a batch; COARSER-MODEL, HISTORY -: none
+one() { # NUMBER MODEL DIR THREADS OPTION=VALUE COARSER-MODEL CT: a job of a batch; COARSER-MODEL -: none
 	local work status=0
 	work=$(mktemp -d)
-	roi_model=$6 history=$7
+	roi_model=$6
 	[ "$roi_model" != - ] || roi_model=
-	[ "$history" != - ] || history=
-	read_scan "$work" "$8" 2>"$work/log" | nii-replay -m "$2" 2>>"$work/log" | segmented "$2" "$4" "$5" 2>>"$work/log" | nii-write ${history:+"$history"} -d "$3" 2>>"$work/log" || status=$?
-	batch_told "$1" "$status" "$3/$(name "$8").nii.gz" "$work/log" || status=$?
+	read_scan "$work" "$7" 2>"$work/log" | nii-replay -m "$2" 2>>"$work/log" | segmented "$2" "$4" "$5" 2>>"$work/log" | nii-write -d "$3" 2>>"$work/log" || status=$?
+	batch_told "$1" "$status" "$3/$(name "$7").nii.gz" "$work/log" || status=$?
 	rm -rf "$work"
 	return "$status"
 }
@@ -101,25 +99,21 @@ if [ "${1-}" = --one ]; then # how parallel comes back here
 	exit
 fi
 
-dir=. effort='' overlap='' list='' roi_model='' history='' args=()
+dir=. effort='' overlap='' list='' roi_model='' args=()
 while [ $# -gt 0 ]; do
+	taken=2
 	case $1 in
 	--help) usage; exit 0 ;;
-	-d | --directory | --effort | --overlap | --list | --roi-model)
-		[ $# -gt 1 ] || misuse "$1 needs a value"
-		case $1 in -d | --directory) dir=$2 ;; --effort) effort=$2 ;; --list) list=$2 ;; --roi-model) roi_model=$2 ;; *) overlap=$2 ;; esac
-		shift ;;
-	-j | --jobs | -S | --hosts | --joblog | --retries | --timeout | --halt)
-		[ $# -gt 1 ] || misuse "$1 needs a value"
-		batch_take "$1" "$2"
-		shift ;;
-	--history) history=--history ;;
-	--resume) resume=1 ;;
+	-d | --directory) valued "$@"; dir=$2 ;;
+	--effort) valued "$@"; effort=$2 ;;
+	--overlap) valued "$@"; overlap=$2 ;;
+	--list) valued "$@"; list=$2 ;;
+	--roi-model) valued "$@"; roi_model=$2 ;;
 	--) shift; args+=("$@"); break ;;
-	-?*) misuse "unknown option $1" ;;
-	*) args+=("$1") ;;
+	-?*) batch_option "$@" || misuse "unknown option $1" ;;
+	*) args+=("$1"); taken=1 ;;
 	esac
-	shift
+	shift $taken
 done
 if [ -n "$list" ]; then
 	[ ${#args[@]} -le 1 ] || misuse "--list goes without other scans"
@@ -145,7 +139,7 @@ threads=$(($(nproc) / jobs))
 [ "$threads" -ge 1 ] || threads=1
 if batch_wanted; then
 	cases=("${cts[@]}")
-	batch "$model" "$dir" "$threads" "$option" "${roi_model:--}" "${history:--}"
+	batch "$model" "$dir" "$threads" "$option" "${roi_model:--}"
 	exit
 fi
 state=$(mktemp -d)

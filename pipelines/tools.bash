@@ -2,6 +2,7 @@
 # Sourced by the scripts here: their name and how they tell misuse; the tools built beside them, or installed with them, before any others.
 me=${0##*/}
 misuse() { echo "$me: $1 (see $me --help)" >&2; exit 2; }
+valued() { [ $# -gt 1 ] || misuse "$1 needs a value"; } # OPTION and what is behind it
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 for bin in "$here/../build/bin" "$here/../../../bin"; do
 	[ -x "$bin/nii-read" ] && PATH=$(cd "$bin" && pwd):$PATH && break

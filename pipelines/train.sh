@@ -25,17 +25,19 @@ say() { echo "train.sh: $1" >&2; }
 
 dir='' n='' patch='' augment='' train='' data=()
 while [ $# -gt 0 ]; do
+	taken=2
 	case $1 in
 	--help) usage; exit 0 ;;
-	-d | --directory | -n | --number | --patch | --augment | --train)
-		[ $# -gt 1 ] || misuse "$1 needs a value"
-		case $1 in -d | --directory) dir=$2 ;; -n | --number) n=$2 ;; --patch) patch=$2 ;; --augment) augment=$2 ;; *) train=$2 ;; esac
-		shift ;;
+	-d | --directory) valued "$@"; dir=$2 ;;
+	-n | --number) valued "$@"; n=$2 ;;
+	--patch) valued "$@"; patch=$2 ;;
+	--augment) valued "$@"; augment=$2 ;;
+	--train) valued "$@"; train=$2 ;;
 	--) shift; data+=("$@"); break ;;
 	-?*) misuse "unknown option $1" ;;
-	*) data+=("$1") ;;
+	*) data+=("$1"); taken=1 ;;
 	esac
-	shift
+	shift $taken
 done
 [ -n "$dir" ] || misuse "-d DIR is needed"
 case $n in '' | *[!0-9]* | 0) misuse "-n: '$n' is not a number of patches" ;; esac

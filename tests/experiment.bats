@@ -42,6 +42,12 @@ setup() {
 	mask=h/masks/unet-dicece-aug-crop/o0.5-gaussian/largest/$id.nii.gz
 	nii-read -l "$mask" "h/data/imagesTr/$id.nii.gz" >/dev/null
 	gzip -dc "$mask" | grep -aqE '^# [0-9a-f]{16}  h/train/unet-dicece-aug-crop/model.ts$' # and says which model made it
+	sed -n 's/^# //p' h/ablations.tsv.history | sha256sum -c --quiet
+	[ "$(grep -c '^# ' h/ablations.tsv.history)" = 11 ]
+	grep -qxF '## h/values/split:25 10 1' h/ablations.tsv.history
+	for f in h/score/*/*/*.tsv; do # every table knows the masks that it is about
+		[ "$(grep -cE '^# [0-9a-f]{16}  (/.*/)?h/(masks|data)/' "$f.history")" = 2 ]
+	done
 }
 
 @test "nothing is made twice, and a value remakes only what hangs on it" {
@@ -123,6 +129,29 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	paste <(cut -f 3 ranks/train/unet-dicece-aug-crop/log.tsv) <(cut -f 3 pairs/train/unet-dicece-aug-crop/log.tsv) |
 		awk 'NR > 1 && ($1 - $2) ^ 2 > 1e-10 { exit 1 } END { exit NR != 3 }'
 	[ ! -e ranks/train/unet-dicece-aug-crop/best.last.ts ]
+}
+
+@test "a host that does not answer ends a training by RUN in seconds" {
+	if ! command -v mpirun >/dev/null || ! command -v ssh >/dev/null || ! command -v ip >/dev/null; then skip "no mpirun, no ssh or no ip"; fi
+	unshare -n true 2>/dev/null || skip "no network namespace may be made"
+	export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+	hackathon OUT=dead NETS=unet dead/prepared/train-crop.ts dead/prepared/val-crop.ts
+	cat >alone <<-'EOF' # packets to .7 and .8 leave and nothing comes back
+		ip link set lo up
+		ip link add name here type veth peer name there
+		ip addr add 10.9.9.1/24 dev here
+		ip link set here up
+		ip link set there up
+		for h in 7 8; do ip neigh add 10.9.9.$h lladdr 02:00:00:00:00:0$h dev here; done
+		exec "$@"
+	EOF
+	SECONDS=0
+	run unshare -n bash alone make --no-print-directory -f "$ROOT/pipelines/hackathon.mk" "${small[@]}" OUT=dead NETS=unet "RUN=mpirun -q --host 10.9.9.7:1,10.9.9.8:1 -n 2" dead/comparison.tsv
+	echo "$output"
+	[ "$status" != 0 ]
+	[ "$SECONDS" -lt 30 ]
+	[[ $output == *"ssh: connect to host 10.9.9."*" port 22: Connection timed out"* ]]
+	[ ! -e dead/train/unet-dicece-aug-crop/model.ts ]
 }
 
 @test "real CTs, linked into one directory with other masks beside them" {
@@ -209,6 +238,7 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 		ts-info --json c/fold/$k/pred.ts | grep -oE '"id":"[^"]*"' | sort | cmp - val.ids
 	done
 	cross OUT=c FOLDS=2 c/fold/1/pred.ts -q
+	sed -n 's/^# //p' c/table.tsv.history | sha256sum -c --quiet
 }
 
 @test "choose-components: nnU-Net's rule" {

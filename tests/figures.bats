@@ -12,7 +12,10 @@ figures() { make -s -f "$ROOT/pipelines/figures.mk" "$@" figures; }
 
 @test "curves and box plots, as SVG and PDF; the same bytes" {
 	figures LOG=train.tsv SCORES="one.tsv other_model.tsv" METRICS="dice volume_bias"
-	[ "$(ls figures | tr '\n' ' ')" = "curves.pdf curves.svg dice.pdf dice.svg volume_bias.pdf volume_bias.svg " ]
+	[ "$(ls figures | tr '\n' ' ')" = "curves.history curves.pdf curves.svg dice.history dice.pdf dice.svg volume_bias.history volume_bias.pdf volume_bias.svg " ]
+	[ "$(head -n 1 figures/dice.history)" = "make -f figures.mk SCORES='one.tsv other_model.tsv' METRICS=dice FORMATS='svg pdf' SIZE=12,8 figures" ]
+	for f in figures/*.history; do sed -n 's/^# //p' $f | sha256sum -c --quiet && grep -q '^## gnuplot ' $f; done
+	[ "$(grep -h '^# ' figures/*.history | sort -u | wc -l)" = 3 ]
 	for f in figures/*.pdf; do [ "$(head -c 5 "$f")" = %PDF- ] && [ "$(tail -c 6 "$f")" = "%%EOF" ]; done
 	for text in 'training loss' 'validation Dice' step; do grep -qF ">$text</tspan>" figures/curves.svg; done
 	for text in dice one other_model; do grep -qF "<text>$text</text>" figures/dice.svg; done

@@ -11,6 +11,7 @@
 #     nets      networks against MONAI's golden files, fp32 and bf16, and once more with our own convolutions alone
 #     train     steps on the same patches: GPU fp32, bf16 and CPU, means of their losses
 #     same      training and windows as CUDA graphs and without, copies beside the computing and not: the same bytes; the GPU's wait for patches
+#     ranks     two ranks that meet by a file, their gradients added up by NCCL, on two GPUs or, where NCCL takes it, on one: one process's losses
 #     masks     masks of the GPU against the CPU's
 #     bench     times of networks, inference and training, fp32, tf32 and bf16; and with --tune
 #     slide     a scan of 512x512x300, overlap 0.8
@@ -18,7 +19,7 @@
 #     sanitize  compute-sanitizer over the kernels' tests
 set -u -o pipefail
 kit=${GPU_KIT:-build/gpu-kit}
-stages="device kernels nets train same masks bench slide peer sanitize"
+stages="device kernels nets train same ranks masks bench slide peer sanitize"
 nets="unet nnunet swinunetr"
 
 pack() {
@@ -104,6 +105,29 @@ stage_train() {
 			train "$net" $how
 		done
 	done
+}
+
+stage_ranks() {
+	local how="--precision fp32 --net unet ${TRAIN:-} --lr 1e-3 --seed 1" n=20 status=0 i cards pids=()
+	[ -e "$NIIPIPE_BACKENDS/niipipe-nccl.so" ] || { row "two ranks" 77 "no niipipe-nccl.so"; return; }
+	cards=$(nvidia-smi -L 2>/dev/null | wc -l)
+	rm -f "$dir"/meet* "$dir"/rank*
+	draw() { build/bin/nii-patch -q -s "${PATCH:-96,96,64}" --pos 0.5 -n $n --seed 1 "$@" $kit/phantoms.ts; }
+	for i in 0 1; do
+		export NIIPIPE_RENDEZVOUS=$dir/meet NIIPIPE_RANKS=2 NIIPIPE_RANK=$i
+		# shellcheck disable=SC2086
+		draw --shard auto | within 120 build/bin/seg-train -q --device "cuda:$((cards > 1 ? i : 0))" $how --log "$dir/rank.tsv" -o "$dir/ranks.ts" &
+		pids+=($!)
+	done
+	unset NIIPIPE_RENDEZVOUS NIIPIPE_RANKS NIIPIPE_RANK
+	for i in "${pids[@]}"; do wait "$i" || status=$?; done
+	[ $status = 0 ] || [ "$cards" -gt 1 ] || ! grep -q 'invalid usage' "$dir/$stage.log" || { row "two ranks" 77 "NCCL takes one rank a GPU, and there is one"; return; }
+	row "two ranks" $status "$(tail -n 1 "$dir/$stage.log")"
+	[ $status = 0 ] || return
+	# shellcheck disable=SC2086
+	draw | within 120 build/bin/seg-train -q --device cuda:0 $how --batch 2 --log "$dir/rank-both.tsv" -o "$dir/rank-both.ts"
+	paste <(cut -f 3 "$dir/rank.tsv") <(cut -f 3 "$dir/rank-both.tsv") | awk 'NR > 1 && ($1 - $2) ^ 2 > 1e-8 { exit 1 } END { exit NR != 11 }'
+	row "losses of two ranks and of one process" $? "$(tail -n 1 "$dir/rank.tsv" | cut -f 3) $(tail -n 1 "$dir/rank-both.tsv" | cut -f 3)"
 }
 
 stage_masks() {

@@ -139,8 +139,8 @@ trains() {
 		[ ! -e m.ts ]
 	}
 	says 2 "seg-train: --arch says all of the network: --net, --channels, --strides, --res-units, --kernel and --classes have no meaning with it (see seg-train --help)" --arch x.json --net unet
-	says 1 "seg-train: x.json: the architecture is no JSON: unable to open x.json: No such file or directory (line -1)" --arch x.json
-	says 1 "seg-train: the architecture is no JSON: string or '}' expected near end of file (line 1)" --arch '{'
+	says 1 "seg-train: x.json: cannot open: No such file or directory" --arch x.json
+	says 1 "seg-train: JSON: line 1: string or '}' expected near end of file" --arch '{'
 	says 1 "seg-train: the network segresnet has no channels to choose" --net segresnet --channels 8,16
 	says 1 "seg-train: the network dynunet has no residual units to choose" --net dynunet --res-units 2
 	says 1 "seg-train: SegResNet: blocks_up must have 3 entries, one fewer than blocks_down" --arch '{"_target_": "SegResNet", "blocks_up": [1]}'

@@ -21,7 +21,7 @@ floats() {
 	while read -r name width level view; do
 		window=$((level - width / 2)),$((level + width / 2))
 		nii-normalize --preset "$name" ct.ts | ts-cmp - <(nii-normalize --window="$window" ct.ts)
-		[ -z "$view" ] || cmp <(nii-view --preset "$view" ct.ts) <(nii-view --window="$window" ct.ts)
+		[ -z "$view" ] || cmp <(nii-view --no-history --preset "$view" ct.ts) <(nii-view --no-history --window="$window" ct.ts)
 	done <<-'END'
 		lung 1500 -600 lung
 		mediastinum 350 50

@@ -28,28 +28,37 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 
 @test "close, marks and windows change the picture" {
 	nii-phantom -s 48,48,24 --spacing 8,8,12 --volume 60,60 --healthy 0 >a.ts
-	nii-view a.ts -o whole.png
+	nii-view --no-history a.ts -o whole.png
 	for o in "--close 20" "--marks fill" "--marks both" "--marks none" "--window=-100,100" "--preset lung" "--preset mediastinum" "--preset bone" \
 		"--preset abdomen" "--preset liver" "--preset brain" "--preset lung-tumour" "--preset soft"; do
-		nii-view a.ts $o -o "$o.png"
+		nii-view --no-history a.ts $o -o "$o.png"
 	done
-	nii-view a.ts --preset auto | cmp - whole.png
-	nii-view a.ts --preset wide | cmp - whole.png
+	for o in auto wide; do nii-view --no-history a.ts --preset $o | cmp - <(nii-view --no-history a.ts); done
 	rm ./*soft.png # the same as abdomen
 	[ "$(md5sum -- *.png | cut -d ' ' -f 1 | sort -u | wc -l)" = 13 ]
 }
 
 @test "the slices of the longest diameters are shown" {
 	volume s U8 4,3,5 '\1\1\1\0\0\0\0\0\0\0\0\0\0\0\0\1\1\1\0\0\1\1\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\1\1\1\0\0\0\0\0\0\0\0\0\0\0' >a.ts
-	nii-view -t label --zoom 9 a.ts -o most.png
-	nii-view -t label --zoom 9 --slice 1 a.ts | cmp - most.png
-	nii-view -t label --zoom 9 --montage 1 a.ts | cmp - most.png
-	nii-view -t label --zoom 9 --recist a.ts -o recist.png
-	nii-view -t label --zoom 9 --recist --slice 3 a.ts | cmp - recist.png
-	nii-view -t label --plain --zoom 9 --montage 2 --recist a.ts >two.png # 0 and 3, not 0 and 1
-	nii-view -t label --plain --zoom 9 --montage 2 a.ts | cmp -s - two.png && false
+	nii-view --no-history -t label --zoom 9 a.ts -o most.png
+	nii-view --no-history -t label --zoom 9 --slice 1 a.ts | cmp - most.png
+	nii-view --no-history -t label --zoom 9 --montage 1 a.ts | cmp - most.png
+	nii-view --no-history -t label --zoom 9 --recist a.ts -o recist.png
+	nii-view --no-history -t label --zoom 9 --recist --slice 3 a.ts | cmp - recist.png
+	nii-view --no-history -t label --plain --zoom 9 --montage 2 --recist a.ts >two.png # 0 and 3, not 0 and 1
+	nii-view --no-history -t label --plain --zoom 9 --montage 2 a.ts | cmp -s - two.png && false
 	[ "$(size <two.png)" = 90x27 ]
 	fails 2 "nii-view: --recist is a diameter in an axial slice: no --plane coronal (see nii-view --help)" nii-view --recist --plane coronal a.ts
+}
+
+@test "where a picture comes from is its comment, whatever the file that its frame was in" {
+	nii-phantom -s 20,18,12 >a.ts
+	nii-view --montage 2 --window=-1000,400 a.ts -o a.png
+	nii-view --montage 2 --window=-1000,400 <a.ts | cmp - a.png
+	nii-view --no-history --montage 2 --window=-1000,400 a.ts | cmp -s - a.png && false
+	[ "$(tr -d '\0' <a.png | LC_ALL=C grep -acE '^.*iTXtComment.*nii-phantom .* [|] nii-view --montage 2 --window=-1000,400$')" = 1 ]
+	v=$(sed -n 's/.*NIIPIPE_VERSION "\(.*\)".*/\1/p' "$ROOT/lib/base/version.h")
+	grep -axF "## niipipe $v" a.png
 }
 
 @test "one picture a frame under -d" {

@@ -14,8 +14,25 @@ setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
 	ts-cmp --data-only plain.safetensors plain.ts
 	grep -aqF '"format":"pt"' plain.safetensors
 	seg-import plain.safetensors | ts-cmp --data-only - plain.ts
-	seg-export --format safetensors plain.ts | cmp - plain.safetensors
-	seg-import plain.safetensors | seg-export --format safetensors /dev/stdin | cmp - plain.safetensors
+	seg-export --format safetensors unet-plain.ts | cmp - plain.safetensors
+	seg-import plain.safetensors | seg-export --format safetensors /dev/stdin | ts-cmp --data-only - plain.safetensors
+}
+
+@test "where it comes from goes along: the model's history, this step, the model's hash" {
+	nii-phantom -n 1 --seed 1 --size 32,32,32 --healthy 0 -o v.ts
+	nii-patch -s 32,32,32 -n 1 v.ts | seg-train --net unet --channels 4,8 --strides 2 -o trained.ts
+	seg-export trained.ts -o trained.safetensors
+	ts-info --history trained.safetensors >said
+	made=$(ts-info --history trained.ts | head -n 1)
+	[ "$(head -n 1 said)" = "$made | seg-export --format safetensors -" ]
+	! command -v xxh64sum >/dev/null || sed -n '/patches/d; s/^# //p' said | xxh64sum -c --quiet
+	[ "$(grep -c '^# .*  trained.ts$' said)" = 1 ]
+	seg-export trained.ts -o trained.onnx
+	grep -aqF "$made | seg-export --format onnx -" trained.onnx
+	grep -axqE '# [0-9a-f]{16}  trained.ts' trained.onnx
+	grep -axqE '## niipipe [0-9.]+.*' trained.onnx
+	seg-export unet-plain.ts -o none.safetensors # a model without a history
+	ts-info --history none.safetensors | grep -xF 'seg-export --format safetensors unet-plain.ts'
 }
 
 @test "onnx: by suffix and by --format, the same bytes whatever the number of threads" {

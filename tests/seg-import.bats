@@ -120,7 +120,7 @@ legacy() {
 	seg-import -q --arch arch.json --roi 16,16,8 zip.pt -o m.ts
 	ts-info --history m.ts >line
 	[ "$(head -n 1 line)" = "seg-import --arch arch.json --roi 16,16,8 zip.pt" ]
-	[ "$(wc -l <line)" -eq 2 ]
+	[ "$(wc -l <line)" -eq 3 ]
 	! command -v xxh64sum >/dev/null || [ "$(sed -n 's/^# //p' line)" = "$(xxh64sum zip.pt)" ]
 	eval "$(cat line)" | cmp - m.ts
 }

@@ -22,12 +22,14 @@ setup() { cd "$BATS_FILE_TMPDIR" || exit; }
 got() { tr -d ' \n' <"$1" | grep -qF "$2"; } # got FILE TEXT: JSON without its white space
 
 @test "streams, pairs of files, a table and a fingerprint give one plan" {
-	seg-plan <v.ts | cmp - plan.json
-	seg-plan pairs/*.nii.gz | cmp - plan.json
-	seg-plan flat/*/*.nii.gz | cmp - plan.json
+	same() { cmp <(grep -v '"history": ' -) <(grep -v '"history": ' plan.json); }
+	seg-plan v.ts | cmp - plan.json || { seg-plan v.ts | same; seg-plan v.ts | grep -q '"history": "seg-plan v.ts'; }
+	seg-plan <v.ts | same
+	seg-plan pairs/*.nii.gz | same
+	seg-plan flat/*/*.nii.gz | same
 	nii-read --pairs --print flat/*/*.nii.gz >cases.tsv
-	seg-plan -L cases.tsv --threads 1 | cmp - plan.json
-	seg-plan --fingerprint fp.json | cmp - plan.json
+	seg-plan -L cases.tsv --threads 1 | same
+	seg-plan --fingerprint fp.json | same
 	nii-read --pairs pairs/*.nii.gz | ts-cmp -q - <(nii-read -L cases.tsv)
 }
 

@@ -87,6 +87,21 @@ columns() { awk -F '\t' -v names="$1" 'BEGIN { n = split(names, a, ",") } NR == 
 	awk '{ k = $1 " " $2; n[k]++; for (i = 3; i <= 6; i++) s[k, i] += (NR == FNR ? 1 : -1) * $i } END { for (k in n) for (i = 3; i <= 6; i++) if (s[k, i] ^ 2 > 1e-4) { print k, i, s[k, i]; bad = 1 } exit bad }' plain turned
 }
 
+@test "--history: what made the table, which makes it again, with the hashes of what was read" {
+	nii-phantom -n 2 --seed 3 -s 40,36,24 --healthy 0 --volume 30,60 -o v.ts
+	seg-recist v.ts --history base.tsv.history -o base.tsv
+	for args in past "--json"; do
+		[ "$args" = --json ] || args="--baseline base.tsv --nadir base.tsv"
+		cc-largest -t label <v.ts | seg-recist -t label $args --history now.history --threads 1 >now
+		grep -qxE "} [|] seg-recist --tensor label ${args/ --nadir*/}.*" now.history
+		! command -v xxh64sum >/dev/null || [ "$args" = --json ] || sed -n 's/^# //p' now.history | xxh64sum -c --quiet
+		bash now.history | cmp - now
+	done
+	grep -F '} | seg-recist --tensor label --json\n## niipipe ' now
+	grep -qxE '# [0-9a-f]{16}  v.ts' base.tsv.history
+	bash base.tsv.history | cmp - base.tsv
+}
+
 @test "the longest diameter is seg-score's, its ends are as far apart" {
 	ts-select --id specks --id oblique --id shear --id slant --id dense "$G/score.ts" >s.ts
 	for by in centre corner; do # of the mesh seg-score takes slices between two as well

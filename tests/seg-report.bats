@@ -29,7 +29,7 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 
 @test "all sections; nothing comes from elsewhere; the same bytes" {
 	page
-	for id in summary model curves scores charts cases; do has "id=\"$id\""; done
+	for id in summary model curves scores charts cases history; do has "id=\"$id\""; done
 	for text in '<dt>architecture</dt><dd>UNet</dd>' '<dt>channels</dt><dd>[4, 8]</dd>' '<code>nii-normalize</code>' '<dt>range</dt><dd>[-1024.0, 325.0, 0.0, 1.0]</dd>' \
 		'training loss' 'validation Dice' 'Bland-Altman plot: Volume, 3 pairs' 'Bland-Altman plot: RECIST' 'box plot: Dice, 3 values' '>phantom-0002<'; do
 		has "$text"
@@ -38,7 +38,13 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 	[ "$(grep -c 'class="slices"' page.html)" -eq 3 ]
 	cp page.html first.html
 	seg-report --threads 1 -s scores.tsv -l log.tsv -m model.ts pred.ts | cmp - first.html
-	seg-report -s scores.tsv -l log.tsv -m model.ts - <pred.ts | cmp - first.html
+	seg-report -s scores.tsv -l log.tsv -m model.ts - <pred.ts >piped.html
+	cmp <(sed '/<pre>/,$d' piped.html) <(sed '/<pre>/,$d' first.html)
+	# where it comes from
+	[ "$(sed -n '/<pre>/,/<.pre>/p' first.html | wc -l)" = 7 ]
+	has '<pre>seg-report --scores scores.tsv --log log.tsv --model model.ts pred.ts'
+	for f in pred.ts scores.tsv log.tsv model.ts; do grep -qE "^# [0-9a-f]{16}  $f$" first.html; done
+	sed -n '/<pre>/,/<.pre>/p' piped.html | grep -E '^} [|] seg-report .* -$'
 }
 
 @test "the table alone is enough; what is not there is left out" {

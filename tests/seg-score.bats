@@ -59,11 +59,56 @@ real_pairs() {
 	[ "$(seg-score --labels 3,7,3 d.ts | grep -v '^[cqs][i123d]' | cut -f1-3,5)" = "$(printf 'id\tlabel\tdice\ttruth_ml\ndense\t3\t0.188366\t0.13725\ndense\t7\tnan\t0\nmean\t3\t0.188366\t0.13725\nmedian\t3\t0.188366\t0.13725\ncount\t3\t1\t1\nmean\t7\tnan\t0\nmedian\t7\tnan\t0\ncount\t7\t0\t1')" ]
 }
 
+version=$(sed -n 's/.*NIIPIPE_VERSION "\(.*\)".*/\1/p' "$ROOT/lib/base/version.h")
+
+@test "--history: what made the table, which makes it again, with the hashes of what was read" {
+	nii-phantom -n 2 --seed 3 -s 20,18,12 --healthy 0 -o v.ts
+	nii-write -t image -d ct v.ts
+	nii-write -t label -d truth v.ts
+	for i in 1 2; do nii-read --id "it's $i" -l truth/phantom-000$i.nii.gz ct/phantom-000$i.nii.gz; done | nii-normalize --window=-1000,400 >seen.ts
+	cc-largest -t label <seen.ts | nii-write -t label -d pred
+	cp -r truth truth2
+	again() { # TABLE
+		! command -v xxh64sum >/dev/null || sed -n 's/^# //p' "$1.history" | xxh64sum -c --quiet
+		[ "$(grep '^##' "$1.history")" = "## niipipe $version" ]
+		bash -e "$1.history" | cmp - "$1"
+	}
+	# frames through a pipe: what made each of them
+	seg-score --threads 2 --pred label --history p.tsv.history <seen.ts >p.tsv
+	[ "$(grep -c '^# .*nii.gz$' p.tsv.history)" = 4 ]
+	[ "$(sed -n 3p p.tsv.history)" = '} | seg-score --pred label' ]
+	again p.tsv
+	ts-select --index 1 seen.ts | seg-score --pred label --history one.tsv.history -o one.tsv
+	grep -E "^nii-read --id 'it'..'s 2' .* [|] nii-normalize .* [|] seg-score --pred label$" one.tsv.history
+	again one.tsv
+	# files: operands, tables, directories
+	cp seen.ts ./'-odd one.ts'
+	seg-score --pred label --history o.tsv.history -o o.tsv -- '-odd one.ts'
+	[ "$(head -n 1 o.tsv.history)" = "seg-score --pred label -- '-odd one.ts'" ]
+	again o.tsv
+	seg-score --bootstrap=100 --seed 3 -q --history d.tsv.history -o d.tsv truth truth2
+	diff <(grep -c '^# ' d.tsv.history) <(echo 4)
+	again d.tsv
+	printf '%s\ttruth/phantom-000%d.nii.gz\tpred/it'"'"'s %d.nii.gz\n' a 1 1 b 2 2 >list.tsv
+	seg-score --lesions -L list.tsv --history l.tsv.history -o l.tsv
+	diff <(grep -c '^# ' l.tsv.history) <(echo 5)
+	again l.tsv
+	cp -r truth $'caf\xe9' # no UTF-8
+	seg-score --json $'caf\xe9/phantom-0001.nii.gz' truth2/phantom-0001.nii.gz | grep -F '  caf?/phantom-0001.nii.gz\n# '
+	seg-score --compare --history c.tsv.history -o c.tsv d.tsv d.tsv
+	[ "$(head -n 1 c.tsv.history)" = "seg-score --compare d.tsv d.tsv" ]
+	again c.tsv
+	seg-score --pred label --json <seen.ts | grep -F '} | seg-score --pred label --json\n# '
+	fails 1 "seg-score: --history names a file: standard output is the table's" seg-score --pred label --history - seen.ts
+	fails 1 "seg-score: /dev/full: cannot write (offset 0): No space left on device" seg-score --pred label --history /dev/full -o none.tsv seen.ts
+	[ ! -e none.tsv ]
+}
+
 @test "JSON has the same numbers, and voxels and lesions" {
 	ts-select --id missed "$G/score.ts" | seg-score --metrics $old --json >m.json
 	[ "$(head -n 27 m.json | tail -n +4 | tr -d ' \n')" = '"id":"missed","label":1,"truth_voxels":1,"pred_voxels":0,"both_voxels":0,"truth_lesions":1,"pred_lesions":0,"dice":0.0,"iou":0.0,"truth_ml":0.029999999999999999,"pred_ml":0.0,"volume_error":1.0,"volume_bias":-1.0,"truth_3d_mm":5.0,"pred_3d_mm":0.0,"error_3d":1.0,"error_3d_clipped":1.0,"truth_axial_mm":3.0,"pred_axial_mm":0.0,"error_axial":1.0,"error_axial_clipped":1.0,"sensitivity":0.0,"precision":null,"volume_diff_ml":-0.029999999999999999' ]
 	[ "$(sed -n '/summary/,/iou/p' m.json | tr -d ' \n')" = '"summary":[{"label":1,"dice":{"mean":0.0,"median":0.0,"sd":null,"q1":0.0,"q3":0.0,"ci_low":null,"ci_high":null,"count":1},"iou":{' ]
-	[ "$(sed -n '/options/,$p' m.json | tr -d ' \n')" = '"options":{"diameter":"mesh","empty":"nnunet","surface":"monai","whole":false,"union":false,"connectivity":26,"match":0.5,"nsd":[2.0],"bootstrap":2000,"seed":0}}' ]
+	[ "$(sed -n '/options/,$p' m.json | tr -d ' \n')" = '"options":{"diameter":"mesh","empty":"nnunet","surface":"monai","whole":false,"union":false,"connectivity":26,"match":0.5,"nsd":[2.0],"bootstrap":2000,"seed":0},"history":"seg-score--metrics'"$old"'--json\n##niipipe'"$version"'\n"}' ]
 	ts-select --id missed "$G/score.ts" | seg-score --metrics hd_mm --json | grep -q '"hd_mm": "inf"'
 	ts-select --id nothing "$G/score.ts" | seg-score --json >n.json
 	[ "$(grep -c '"dice": null,' n.json)" -eq 1 ]

@@ -198,7 +198,8 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 @test "not enough memory: what is needed and what there is, before the first step" {
 	m='{"__metadata__":{"niipipe":"1","kind":"patch","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"U8","shape":[1,128,128,128],"data_offsets":[0,2097152]},"label":{"dtype":"U8","shape":[128,128,128],"data_offsets":[2097152,4194304]}}'
 	for _ in {1..16}; do raw_frame "$m"; head -c 4194304 /dev/zero; done >l.ts
-	run seg-train --channels 4096,4096,4096,4096 --strides 1,1,1 --res-units 0 --kernel 1 --batch 16 -o m.ts l.ts
+	arch='{"_target_":"UNet","spatial_dims":3,"out_channels":2,"channels":[4096,4096],"strides":[1],"kernel_size":1,"up_kernel_size":1}'
+	run seg-train --arch "$arch" --batch 16 -o m.ts l.ts
 	[ "$status" -eq 1 ]
 	[[ $output =~ ^"seg-train: l.ts: a (patch 0), ".*"a (patch 15): not enough memory: the network needs "[0-9]{6,}" MB for this input ("[0-9]{6,}" MB of them activations), "[0-9]+" MB are there"$ ]]
 	[ ! -e m.ts ]

@@ -132,7 +132,7 @@ descrip" ]
 	cp m.ts n.ts
 	again() { # STREAM
 		ts-info --history "$1" >line
-		[ "$(grep -vc '^# ' line)" = 1 ]
+		[ "$(grep -vc '^#' line)" = 1 ]
 		eval "$(cat line)" >made
 		cmp made "$1" || { cat line; return 1; }
 	}
@@ -167,11 +167,20 @@ labels/phantom-0001.nii.gz: OK" ]
 	nii-normalize --window=-1024,325 v.ts | nii-patch -s 16,16,8 -n 4 --per-volume 2 --pos 0.5 --seed 1 | nii-augment --flip x,y --seed 2 |
 		seg-train --net unet --channels 4,8 --strides 2 --loss tversky --tversky-beta 0.7 --optimizer sgd --nesterov --schedule poly --batch 2 --lr 1e-3 --seed 5 -o q.ts
 	ts-info --history q.ts >line
-	eval "nii-patch() { command nii-patch -n 4 \"\$@\"; }; cat v.ts | $(grep -v '^# ' line) -o again.ts"
+	eval "nii-patch() { command nii-patch -n 4 \"\$@\"; }; cat v.ts | $(grep -v '^#' line) -o again.ts"
 	cmp q.ts again.ts
-	[ "$(ts-select --drop label v.ts | nii-crop --box 0,0,0,2,2,2 | ts-info --history | wc -l)" = 2 ]
+	[ "$(ts-select --drop label v.ts | nii-crop --box 0,0,0,2,2,2 | ts-info --history | grep -vc '^#')" = 2 ]
 	volume a U8 1,1,1 '\1' | ts-info --history | grep -x '# a: no history'
 	fails 2 "ts-info: --history goes with none of --header, --json, --npy, --stats (see ts-info --help)" ts-info --history --json v.ts
+}
+
+@test "--history: a history that wants to be run is words and comments" {
+	raw_frame '{"__metadata__":{"id":"h","history":"[{\"tool\":\"x; touch a\",\"version\":\"1\\ntouch b\",\"args\":{\"k; touch c\":\"$(touch d)\",\"l\":\"\\ntouch e\"}},{\"tool\":\"nii-normalize\",\"args\":{\"zscore\":\"; touch f\"}},{\"tool\":\"nii-read\",\"args\":{\"file\":\"g\",\"hash\":\"0\\ntouch h\"}}]"}}' >h.ts
+	ts-info --history h.ts >line
+	[ "$(head -n 1 line)" = "'x; touch a' '--k; touch c' '\$(touch d)' --l '?touch e' | nii-normalize '--zscore-; touch f' | nii-read --id h g" ]
+	[ "$(sed -n 2,3p line)" = "$(printf '# 0?touch h  g\n## niipipe 1?touch b')" ]
+	bash line 2>/dev/null || :
+	[ "$(find . -maxdepth 1 -name '[a-h]')" = "" ]
 }
 
 @test "hashes in a history are those of xxh64sum" {

@@ -3,24 +3,27 @@
    Reads volume frames; writes one picture a frame: with -o FILE (or standard output) there must be one frame, with -d DIR each goes to
    DIR/ID.png. The image may be in HU or normalised to 0..1. Radiological view: the patient's right is on the left. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/arg.h"
+#include "lib/stream/story.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/view/view.h"
 
 struct opts {
 	struct view_opts view;
-	const char *dir, *out, *preset;
+	const char *dir, *preset;
+	struct arg_common c;
 	double window[2];
-	int largest, plane, marks;
+	int largest, plane, marks, history;
 	int64_t frames;
 };
 
 static int one(struct frame *f, void *arg, struct err *e)
 {
 	struct opts *o = arg;
-	char path[4096];
+	char path[4096], *history;
 	struct draw d;
 	struct out out;
 	int r;
@@ -32,22 +35,23 @@ static int one(struct frame *f, void *arg, struct err *e)
 	if (o->dir && (!frame_meta(f, "id") || frame_check_id("id", frame_id(f), e)))
 		return err_set(e, NULL, "a frame without an id to name the picture");
 	r = view_draw(f, &o->view, &d, e);
-	if (!r)
-		r = out_open(&out, o->dir ? path : o->out, 1, e);
-	if (!r && draw_png(&d, &out, e)) {
+	history = r || !o->history ? NULL : story_of(f, &o->c, e);
+	r = r || (o->history && !history) ? -1 : out_open(&out, o->dir ? path : o->c.out, 1, e);
+	if (!r && draw_png(&d, history, &out, e)) {
 		out_abort(&out);
 		r = -1;
 	} else if (!r)
 		r = out_close(&out, e);
+	free(history);
 	draw_free(&d);
 	return r;
 }
 
-static void check(struct opts *o, const struct arg_common *c)
+static void check(struct opts *o)
 {
 	struct err e;
 
-	if (o->dir && c->out)
+	if (o->dir && o->c.out)
 		err_usage("-o and -d exclude each other");
 	if ((o->view.slice >= 0) + o->largest + (o->view.montage > 0) + o->view.strip > 1)
 		err_usage("--slice, --largest, --montage and --strip exclude each other");
@@ -59,16 +63,14 @@ static void check(struct opts *o, const struct arg_common *c)
 	o->view.hi = o->window[1];
 	o->view.plane = (enum cut_plane)o->plane;
 	o->view.marks = (enum view_marks)o->marks;
-	o->out = c->out;
 }
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.view = {.tensor = "image", .slice = -1, .close = -1}};
-	struct arg_common c;
+	struct opts o = {.view = {.tensor = "image", .slice = -1, .close = -1}, .history = 1};
 	struct err e;
 	const struct arg args[] = {
-		{'d', "directory", ARG_STR, &o.dir, "DIR", "one picture a frame, DIR/ID.png", 0, 0},
+		{'d', "directory", ARG_DEST, &o.dir, "DIR", "one picture a frame, DIR/ID.png", 0, 0},
 		{'t', "tensor", ARG_STR, &o.view.tensor, "NAME", "what is shown in grey, its first channel (default image)", 0, 0},
 		{0, "slice", ARG_INT, &o.view.slice, "K", "voxel layer K, from 0", 0, 1e6},
 		{0, "largest", ARG_FLAG, &o.largest, NULL, "the layer with most of label and pred (default; else the middle)", 0, 0},
@@ -82,13 +84,14 @@ int main(int argc, char **argv)
 		{0, "plain", ARG_FLAG, &o.view.plain, NULL, "no letters, no scale, no legend", 0, 0},
 		{0, "window", ARG_FLOAT, o.window, "LO,HI", "black and white, in values of the image (default -1000,400 HU)", 0, 0, 2},
 		{0, "preset", ARG_STR, &o.preset, "NAME", "window by name: auto, " VIEW_PRESETS, 0, 0},
+		{0, "no-history", ARG_FLAG, &o.history, NULL, "do not put where it comes from into the picture's comment", 0, 0, -1},
 		{0, "zoom", ARG_FLOAT, &o.view.zoom, "F", "pixels a voxel (default: at least 512 a slice, 256 each of several)", 0.05, 50},
 		{0}};
 	const struct arg_spec spec = {"nii-view", "[FILE ...]", "Draw volumes with truth and prediction marked as PNG.", args, ARG_OUT, 0, -1};
 
-	arg_parse(&spec, argc, argv, &c);
-	check(&o, &c);
-	if (stream_each(&c, one, &o, &e))
+	arg_parse(&spec, argc, argv, &o.c);
+	check(&o);
+	if (stream_each(&o.c, one, &o, &e))
 		err_die(&e);
 	return 0;
 }

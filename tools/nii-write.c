@@ -16,7 +16,7 @@
 struct opts {
 	const char *dir, *tensor;
 	int64_t gzip;
-	int history;
+	int history; /* -1: of a pred */
 	const char *out;
 };
 
@@ -39,11 +39,11 @@ static struct tensor *choose(const struct frame *f, const char *want, struct err
 	return NULL;
 }
 
-static struct nii_out *begin(const struct opts *o, const char *path, struct err *e)
+static struct nii_out *begin(const struct opts *o, const char *path, const struct tensor *t, struct err *e)
 {
 	struct nii_out *out = nii_out_open(path, (int)o->gzip, e);
 
-	if (out && o->history)
+	if (out && (o->history < 0 ? !strcmp(t->name, "pred") : o->history))
 		nii_out_history(out);
 	return out;
 }
@@ -57,7 +57,7 @@ static int to_one(struct frame *f, void *arg, struct err *e)
 		return -1;
 	if (w->one)
 		return err_set(e, NULL, "a second frame (one file takes one; --dir takes many)");
-	w->one = begin(w->o, w->o->out, e);
+	w->one = begin(w->o, w->o->out, t, e);
 	return w->one ? nii_out_frame(w->one, f, t, e) : -1;
 }
 
@@ -82,7 +82,7 @@ static int to_dir(struct frame *f, void *arg, struct err *e)
 		return err_sys(e, w->o->dir, "cannot make the directory");
 	if (snprintf(path, sizeof path, "%s/%s.nii.gz", w->o->dir, id) >= (int)sizeof path)
 		return err_set(e, NULL, "path of more than %zu bytes", sizeof path);
-	out = begin(w->o, path, e);
+	out = begin(w->o, path, t, e);
 	if (!out)
 		return -1;
 	if (!nii_out_frame(out, f, t, e))
@@ -106,11 +106,12 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 
 int main(int argc, char **argv)
 {
-	static struct opts o = {.gzip = 1};
+	static struct opts o = {.gzip = 1, .history = -1};
 	const struct arg args[] = {
-		{'d', "dir", ARG_STR, &o.dir, "DIR", "write DIR/ID.nii.gz for every frame"},
+		{'d', "dir", ARG_DEST, &o.dir, "DIR", "write DIR/ID.nii.gz for every frame"},
 		{'t', "tensor", ARG_STR, &o.tensor, "TENSOR", "which tensor (default: pred, else label, else image)"},
-		{0, "history", ARG_FLAG, &o.history, NULL, "put where it comes from into the header, as a comment"},
+		{0, "history", ARG_FLAG, &o.history, NULL, "put where it comes from into the header, as a comment (of a pred)"},
+		{0, "no-history", ARG_FLAG, &o.history, NULL, "do not", 0, 0, -1},
 		{0, "gzip", ARG_INT, &o.gzip, "LEVEL", "0 fastest to 9 smallest (default 1)", 0, 9},
 		{0},
 	};

@@ -8,6 +8,7 @@
 #include "lib/base/arg.h"
 #include "lib/base/outfile.h"
 #include "lib/net/planner/planner.h"
+#include "lib/stream/story.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/nifti/nifti.h"
 
@@ -19,9 +20,13 @@ struct opts {
 	struct arg_common c;
 };
 
+struct state { const struct opts *o; struct fingerprint p; struct story story; };
+
 static int one(struct frame *f, void *arg, struct err *e)
 {
-	return fingerprint_add(arg, f, e);
+	struct state *s = arg;
+
+	return story_frame(&s->story, f, e) || fingerprint_add(&s->p, f, e) ? -1 : 0;
 }
 
 static void say(const char *line)
@@ -29,49 +34,44 @@ static void say(const char *line)
 	err_warn("%s", line);
 }
 
-static int each_case(const struct opts *o, const struct nii_list *l, struct fingerprint *p, struct err *e)
+static int each_case(struct state *s, const struct nii_list *l, struct err *e)
 {
 	for (int64_t i = 0; i < l->n; i++) {
 		const struct nii_case *c = &l->c[i];
 		struct frame f;
 		int r = !c->label ? err_set(e, c->image, "has no label") : nii_case_load(c, &f, e);
 
-		if (!r && fingerprint_add(p, &f, e))
+		if (!r && (story_inputs(&s->story, &f, e) || fingerprint_add(&s->p, &f, e)))
 			r = err_prefix(e, "%s", c->image);
 		if (c->label)
 			frame_free(&f);
 		if (r)
 			return -1;
-		if (o->c.verbose)
+		if (s->o->c.verbose)
 			err_warn("%s: done", c->id);
 	}
 	return 0;
 }
 
-static int are_volumes(const struct arg_common *c)
+static int measure(struct state *s, struct err *e)
 {
-	int n = 0;
-
-	for (int i = 0; i < c->argc; i++)
-		n += nii_is_volume(c->argv[i]);
-	if (n && n < c->argc)
-		err_usage("volumes and streams cannot be mixed");
-	return n > 0;
-}
-
-static int measure(const struct opts *o, struct fingerprint *p, struct err *e)
-{
+	const struct opts *o = s->o;
+	const int volumes = nii_are_volumes(o->c.argv, o->c.argc);
 	struct nii_list l = {0};
 	int r;
 
-	if (!o->list && !are_volumes(&o->c))
-		r = stream_each(&o->c, one, p, e);
+	if (volumes < 0)
+		err_usage("volumes and streams cannot be mixed");
+	if (!volumes)
+		story_operands(&s->story);
+	if (!o->list && !volumes)
+		r = stream_each(&o->c, one, s, e);
 	else {
 		r = o->list ? nii_list_read(&l, o->list, e) : nii_list_pairs(&l, o->c.argv, o->c.argc, say, e);
-		r = r ? r : each_case(o, &l, p, e);
+		r = r ? r : each_case(s, &l, e);
 		nii_list_free(&l);
 	}
-	return r ? r : fingerprint_finish(p, e);
+	return r ? r : fingerprint_finish(&s->p, e);
 }
 
 static int load(const struct opts *o, struct fingerprint *p, struct err *e)
@@ -84,12 +84,15 @@ static int load(const struct opts *o, struct fingerprint *p, struct err *e)
 	return r ? err_prefix(e, "%s", o->fingerprint) : 0;
 }
 
-static int write_json(const char *path, json_t *j, struct err *e)
+/* With where it comes from beside what else nnU-Net does not have. */
+static int write_json(const struct state *s, const char *path, json_t *j, struct err *e)
 {
-	char *text = json_dumps(j, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+	int r = story_set(&s->story, json_object_get(j, "niipipe"), e);
+	char *text = r ? NULL : json_dumps(j, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
 	struct out out = {.fd = -1};
-	int r = text ? out_open(&out, path, 0, e) : err_set(e, NULL, "not enough memory for JSON");
 
+	if (!r)
+		r = text ? out_open(&out, path, 0, e) : err_set(e, NULL, "not enough memory for JSON");
 	r = r || out_printf(&out, e, "%s\n", text) || out_close(&out, e);
 	out_abort(&out);
 	free(text);
@@ -97,30 +100,33 @@ static int write_json(const char *path, json_t *j, struct err *e)
 	return r ? -1 : 0;
 }
 
-static int run(struct opts *o, struct fingerprint *p, struct err *e)
+static int run(struct opts *o, struct state *s, struct err *e)
 {
 	json_t *plan;
 
-	if (o->fingerprint ? load(o, p, e) : measure(o, p, e))
+	story_begin(&s->story, &o->c);
+	story_file(&s->story, o->list);
+	story_file(&s->story, o->fingerprint);
+	if (o->fingerprint ? load(o, &s->p, e) : measure(s, e))
 		return -1;
-	if (o->save && write_json(o->save, fingerprint_json(p), e))
+	if (o->save && write_json(s, o->save, fingerprint_json(&s->p), e))
 		return -1;
-	o->p.classes = o->p.classes ? o->p.classes : p->classes;
+	o->p.classes = o->p.classes ? o->p.classes : s->p.classes;
 	if (!o->p.classes)
 		err_usage("--classes is needed: %s does not say how many there are", o->fingerprint);
-	plan = planner_plan(&o->p, p, e);
-	return plan ? write_json(o->c.out, plan, e) : -1;
+	plan = planner_plan(&o->p, &s->p, e);
+	return plan ? write_json(s, o->c.out, plan, e) : -1;
 }
 
 int main(int argc, char **argv)
 {
 	struct opts o = {.kind = PLANNER_RESENC_M, .p = {.name = "Dataset001_niipipe"}};
-	struct fingerprint p = {0};
+	struct state s = {.o = &o};
 	struct err e;
 	const struct arg args[] = {
 		{'L', "list", ARG_STR, &o.list, "CASES", "table of cases: id, image, label, with tabs between"},
 		{0, "fingerprint", ARG_STR, &o.fingerprint, "FILE", "no volumes: this dataset_fingerprint.json, nnU-Net's or one saved"},
-		{0, "save-fingerprint", ARG_STR, &o.save, "FILE", "write what was measured there"},
+		{0, "save-fingerprint", ARG_DEST, &o.save, "FILE", "write what was measured there"},
 		{0, "planner", ARG_CHOICE, &o.kind, PLANNER_WORDS, "which of nnU-Net's planners (resenc-m)"},
 		{0, "memory", ARG_FLOAT, &o.p.memory, "GB", "memory budget (8; resenc-l 24; resenc-xl 40)", 0.001, 10000},
 		{'s', "spacing", ARG_FLOAT, o.spacing, "X,Y,Z", "target spacing, mm (the data set's median)", 1e-3, 1e3, 3},
@@ -138,8 +144,9 @@ int main(int argc, char **argv)
 	o.p.zscore = o.normalization;
 	for (int k = 0; k < 3; k++)
 		o.p.spacing[k] = o.spacing[2 - k];
-	if (run(&o, &p, &e))
+	if (run(&o, &s, &e))
 		err_die(&e);
-	fingerprint_free(&p);
+	fingerprint_free(&s.p);
+	story_free(&s.story);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/option.h"
 #include "lib/base/outfile.h"
+#include "lib/stream/story.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/nifti/nifti.h"
 #include "lib/volume/recist/recist.h"
@@ -15,7 +16,7 @@ struct opts {
 	struct recist_options recist;
 	struct arg_ints labels, nodes;
 	struct arg_strs nadirs;
-	const char *tensor, *baseline;
+	const char *tensor, *baseline, *history;
 	int64_t targets, organ;
 	int by, connectivity, cases, json, quiet;
 };
@@ -26,6 +27,7 @@ struct state {
 	struct table baseline, nadir[ARG_LIST];
 	struct recist_case *c;
 	size_t n;
+	struct story story;
 };
 
 static const char diameter_words[] = "mesh|centre|corner";
@@ -58,7 +60,7 @@ static int one_frame(struct frame *f, void *arg, struct err *e)
 	const struct tensor *t = frame_labels(f, s->o->tensor, e);
 	double affine[16];
 
-	return !t || frame_affine(f, affine, e) ? -1 : one(s, frame_id(f), t, affine, e);
+	return !t || story_frame(&s->story, f, e) || frame_affine(f, affine, e) ? -1 : one(s, frame_id(f), t, affine, e);
 }
 
 static int one_file(struct state *s, const char *path, struct err *e)
@@ -73,24 +75,17 @@ static int one_file(struct state *s, const char *path, struct err *e)
 	return r;
 }
 
-/* 1: the operands are masks; 0: streams. */
-static int are_masks(const struct arg_common *c)
-{
-	int n = 0;
-
-	for (int i = 0; i < c->argc; i++)
-		n += nii_is_volume(c->argv[i]);
-	if (n && n < c->argc)
-		err_usage("NIfTI files and streams do not mix");
-	return n > 0;
-}
-
-static int read_past(struct state *s, struct err *e)
+static int read_past(struct state *s, const struct arg_common *c, struct err *e)
 {
 	const struct opts *o = s->o;
 	struct err unused;
 
 	s->past = (struct recist_past){&s->baseline, s->nadir, 0, 1e300};
+	story_begin(&s->story, c);
+	story_operands(&s->story);
+	story_file(&s->story, o->baseline);
+	for (int i = 0; i < o->nadirs.n; i++)
+		story_file(&s->story, o->nadirs.v[i]);
 	if (o->baseline && table_read(o->baseline, &s->baseline, e))
 		return -1;
 	for (int i = 0; i < o->nadirs.n; i++) {
@@ -107,30 +102,33 @@ static int read_past(struct state *s, struct err *e)
 static int write_all(const struct state *s, struct out *out, struct err *e)
 {
 	const struct opts *o = s->o;
-	json_t *options;
+	json_t *about;
 	int r;
 
 	if (!o->json)
 		return recist_write(s->c, s->n, o->cases || o->baseline ? RECIST_CASES : RECIST_LESIONS, out, e);
-	options = json_pack("{s:o, s:i, s:b, s:i, s:i}", "diameter", option_word(diameter_words, o->by), "connectivity", o->recist.connectivity, "union",
-	                    o->recist.all, "targets", o->recist.rule.targets, "per_organ", o->recist.rule.organ);
-	r = recist_write_json(s->c, s->n, options, out, e);
-	json_decref(options);
+	about = json_pack("{s:{s:o, s:i, s:b, s:i, s:i}}", "options", "diameter", option_word(diameter_words, o->by), "connectivity",
+	                  o->recist.connectivity, "union", o->recist.all, "targets", o->recist.rule.targets, "per_organ", o->recist.rule.organ);
+	r = story_set(&s->story, about, e) || recist_write_json(s->c, s->n, about, out, e) ? -1 : 0;
+	json_decref(about);
 	return r;
 }
 
 static int run(struct state *s, const struct arg_common *c, struct err *e)
 {
-	int masks = are_masks(c), r = read_past(s, e);
+	int masks = nii_are_volumes(c->argv, c->argc), r;
 	struct out out;
 
+	if (masks < 0)
+		err_usage("NIfTI files and streams do not mix");
+	r = read_past(s, c, e);
 	if (r || out_open(&out, c->out, 0, e))
 		return -1;
 	for (int i = 0; i < c->argc && masks && !r; i++)
 		r = one_file(s, c->argv[i], e);
 	if (!masks)
 		r = stream_each(c, one_frame, s, e);
-	if (r || write_all(s, &out, e)) {
+	if (r || write_all(s, &out, e) || story_write(&s->story, s->o->history, e)) {
 		out_abort(&out);
 		return -1;
 	}
@@ -156,6 +154,7 @@ static void state_free(struct state *s)
 	for (size_t i = 0; i < s->n; i++)
 		recist_case_free(&s->c[i]);
 	free(s->c);
+	story_free(&s->story);
 	table_free(&s->baseline);
 	for (int i = 0; i < s->past.nadirs; i++)
 		table_free(&s->nadir[i]);
@@ -180,6 +179,7 @@ int main(int argc, char **argv)
 		{0, "cases", ARG_FLAG, &o.cases, NULL, "a line a case with its sum of diameters (a line a lesion)"},
 		{0, "baseline", ARG_STR, &o.baseline, "TABLE", "lesions of the first day, from this program: CR, PR, SD or PD of each case"},
 		{0, "nadir", ARG_STRS, &o.nadirs, "TABLE|MM", "lesions or cases of a day between, or a sum; may be repeated"},
+		{0, "history", ARG_DEST, &o.history, "FILE", "write there what made the table, with hashes of what it was made of"},
 		{0, "json", ARG_FLAG, &o.json, NULL, "one JSON object with lesions and cases (tab-separated lines)"},
 		{0},
 	};

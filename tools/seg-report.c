@@ -2,31 +2,49 @@
 
    Reads seg-score's table and, where given, seg-train's log, a model and volume frames with image, label and pred; writes the page. Nothing on the
    page comes from elsewhere. Operands are streams, "-" is standard input; without any the page has no pictures. */
+#include <stdlib.h>
+
 #include "lib/base/arg.h"
+#include "lib/stream/story.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/report/report.h"
 #include "lib/volume/view/view.h"
 
 struct opts { struct report_opts report; const char *preset; double window[2]; };
+struct state { struct report *report; struct story story; };
 
 static int one(struct frame *f, void *arg, struct err *e)
 {
-	return report_frame(arg, f, e);
+	struct state *s = arg;
+
+	return story_frame(&s->story, f, e) || report_frame(s->report, f, e) ? -1 : 0;
+}
+
+static int write_page(const struct state *s, const struct arg_common *c, struct err *e)
+{
+	char *history = story_text(&s->story, e);
+	struct out out = {.fd = -1};
+	int r = !history || out_open(&out, c->out, 0, e) || report_write(s->report, c->argc > 0, history, &out, e) || out_close(&out, e) ? -1 : 0;
+
+	out_abort(&out);
+	free(history);
+	return r;
 }
 
 static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 {
-	struct report *r = report_open(&o->report, e);
-	struct out out;
-	int bad = !r || (c->argc && stream_each(c, one, r, e)) || out_open(&out, c->out, 0, e);
+	const char *const read[] = {o->report.scores, o->report.log, o->report.model};
+	struct state s = {.report = report_open(&o->report, e)};
+	int r;
 
-	if (!bad && report_write(r, c->argc > 0, &out, e)) {
-		out_abort(&out);
-		bad = 1;
-	} else if (!bad)
-		bad = out_close(&out, e);
-	report_close(r);
-	return bad ? -1 : 0;
+	story_begin(&s.story, c);
+	story_operands(&s.story);
+	for (size_t i = 0; i < sizeof read / sizeof *read; i++)
+		story_file(&s.story, read[i]);
+	r = !s.report || (c->argc && stream_each(c, one, &s, e)) || write_page(&s, c, e) ? -1 : 0;
+	report_close(s.report);
+	story_free(&s.story);
+	return r;
 }
 
 static void check(struct opts *o)

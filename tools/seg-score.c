@@ -8,8 +8,10 @@
 #include "lib/base/arg.h"
 #include "lib/base/option.h"
 #include "lib/base/outfile.h"
+#include "lib/stream/story.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/nifti/nifti.h"
+#include "lib/volume/score/score_bound.h"
 #include "lib/volume/score/score_compare.h"
 #include "lib/volume/score/score_pairs.h"
 
@@ -19,9 +21,9 @@ struct opts {
 	struct arg_ints labels, allow;
 	struct arg_floats tolerances;
 	struct arg_strs least, most;
-	const char *truth, *pred, *list, *metrics;
+	const char *truth, *pred, *list, *metrics, *history;
 	int empty, by, surface, connectivity, json, compare;
-	struct bound { int column; double v; } min[ARG_LIST], max[ARG_LIST];
+	struct score_bound min[ARG_LIST], max[ARG_LIST];
 };
 
 struct state {
@@ -29,6 +31,7 @@ struct state {
 	struct score_columns columns;
 	struct score_table table;
 	struct pairs pairs;
+	struct story story;
 };
 
 static const char diameter_words[] = "mesh|centre|corner", empty_words[] = "nnunet|monai|one", surface_words[] = "monai|deepmind";
@@ -42,7 +45,7 @@ static int one_frame(struct frame *f, void *arg, struct err *e)
 	struct score_case c;
 	double affine[16];
 
-	if (!pred || frame_affine(f, affine, e) || score_masks(truth, pred, affine, &s->o->score, &c, e))
+	if (!pred || story_frame(&s->story, f, e) || frame_affine(f, affine, e) || score_masks(truth, pred, affine, &s->o->score, &c, e))
 		return -1;
 	return score_add(&s->table, frame_id(f), &c, e);
 }
@@ -52,34 +55,20 @@ static int two_directories(const struct arg_common *c)
 	return c->argc == 2 && pairs_is_directory(c->argv[0]) && pairs_is_directory(c->argv[1]);
 }
 
-/* Masks among the operands: 0, or all of them. */
-static int files(const struct arg_common *c)
-{
-	int n = 0;
-
-	for (int i = 0; i < c->argc; i++)
-		n += nii_is_volume(c->argv[i]);
-	if (n && n < c->argc)
-		err_usage("NIfTI files and streams do not mix");
-	if (n % 2)
-		err_usage("NIfTI files come in pairs: TRUTH PRED");
-	return n;
-}
-
 /* 1: pairs were named; 0: streams are meant. */
 static int find_pairs(struct state *s, const struct arg_common *c, struct err *e)
 {
-	int r, n = 0;
+	const int files = nii_are_volumes(c->argv, c->argc);
 
 	if (s->o->list)
-		r = pairs_of_table(&s->pairs, s->o->list, e);
-	else if (two_directories(c))
-		r = pairs_of_directories(&s->pairs, c->argv[0], c->argv[1], e);
-	else if ((n = files(c)))
-		r = pairs_of_files(&s->pairs, c->argv, n, e);
-	else
-		return 0;
-	return r ? -1 : 1;
+		return pairs_of_table(&s->pairs, s->o->list, e) ? -1 : 1;
+	if (two_directories(c))
+		return pairs_of_directories(&s->pairs, c->argv[0], c->argv[1], e) ? -1 : 1;
+	if (files < 0)
+		err_usage("NIfTI files and streams do not mix");
+	if (files && c->argc % 2)
+		err_usage("NIfTI files come in pairs: TRUTH PRED");
+	return !files ? 0 : pairs_of_files(&s->pairs, c->argv, c->argc, e) ? -1 : 1;
 }
 
 /* Every problem is a line of its own. */
@@ -94,6 +83,14 @@ static int score_all(struct state *s, const struct arg_common *c, struct err *e)
 {
 	int pairs = find_pairs(s, c, e);
 
+	story_begin(&s->story, c);
+	story_file(&s->story, s->o->list);
+	if (!pairs)
+		story_operands(&s->story);
+	for (size_t i = 0; i < s->pairs.n; i++) {
+		story_file(&s->story, s->pairs.p[i].truth);
+		story_file(&s->story, s->pairs.p[i].pred);
+	}
 	if (pairs <= 0)
 		return pairs ? -1 : stream_each(c, one_frame, s, e);
 	if (!s->pairs.problems && score_pairs(&s->table, &s->pairs, &s->o->score, e))
@@ -120,63 +117,43 @@ static json_t *options_json(const struct state *s)
 static int write_table(const struct state *s, struct out *out, struct err *e)
 {
 	const struct opts *o = s->o;
-	json_t *options = o->json ? options_json(s) : NULL;
-	int r;
+	json_t *about = o->json ? json_pack("{s:o}", "options", options_json(s)) : NULL;
+	int r = about ? story_set(&s->story, about, e) : 0;
 
-	if (o->score.lesions)
-		r = o->json ? score_write_lesions_json(&s->table, options, out, e) : score_write_lesions(&s->table, out, e);
-	else
-		r = o->json ? score_write_json(&s->table, &s->columns, &o->summary, options, out, e)
+	if (!r && o->score.lesions)
+		r = o->json ? score_write_lesions_json(&s->table, about, out, e) : score_write_lesions(&s->table, out, e);
+	else if (!r)
+		r = o->json ? score_write_json(&s->table, &s->columns, &o->summary, about, out, e)
 		            : score_write_tsv(&s->table, &s->columns, &o->summary, out, e);
-	json_decref(options);
+	json_decref(about);
 	return r;
 }
 
-static int compare(const struct state *s, const struct arg_common *c, struct out *out, struct err *e)
+static int compare(struct state *s, const struct arg_common *c, struct out *out, struct err *e)
 {
 	struct score_file a = {0}, b = {0};
-	json_t *options = json_pack("{s:s, s:s, s:I, s:I}", "a", c->argv[0], "b", c->argv[1], "bootstrap", (json_int_t)s->o->summary.resamples, "seed",
-	                            (json_int_t)s->o->summary.seed);
-	int r = score_file_read(&a, c->argv[0], e) || score_file_read(&b, c->argv[1], e) ||
-	        score_compare(&a, &b, s->o->metrics, &s->o->summary, s->o->json, options, out, e);
+	json_t *about = json_pack("{s:{s:s, s:s, s:I, s:I}}", "options", "a", c->argv[0], "b", c->argv[1], "bootstrap",
+	                          (json_int_t)s->o->summary.resamples, "seed", (json_int_t)s->o->summary.seed);
+	int r;
 
+	story_begin(&s->story, c);
+	story_operands(&s->story);
+	r = story_set(&s->story, about, e) || score_file_read(&a, c->argv[0], e) || score_file_read(&b, c->argv[1], e) ||
+	    score_compare(&a, &b, s->o->metrics, &s->o->summary, s->o->json, about, out, e);
 	score_file_free(&a);
 	score_file_free(&b);
-	json_decref(options);
+	json_decref(about);
 	return r ? -1 : 0;
 }
 
-/* ---- bounds ---- */
-
 /* --min and --max METRIC=V */
-static void parse_bounds(const struct score_columns *c, const struct arg_strs *texts, const char *option, struct bound *b)
+static void parse_bounds(const struct score_columns *c, const struct arg_strs *texts, const char *option, struct score_bound *b)
 {
-	for (int i = 0; i < texts->n; i++) {
-		const char *text = texts->v[i], *eq = strchr(text, '=');
-		struct err e;
+	struct err e;
 
-		b[i].column = eq ? score_columns_find(c, text, (size_t)(eq - text)) : -1;
-		if (b[i].column < 0)
-			err_usage("%s: '%.80s' is not METRIC=VALUE with a metric of the table", option, text);
-		if (arg_float(eq + 1, 0, 0, &b[i].v, &e))
+	for (int i = 0; i < texts->n; i++)
+		if (score_bound_parse(&b[i], c, texts->v[i], &e))
 			err_usage("%s: %s", option, e.text);
-	}
-}
-
-/* The mean of every label must keep every bound. */
-static int check_bounds(const struct state *s, const struct bound *b, int n, int least, struct err *e)
-{
-	int64_t label = 0;
-
-	for (int i = 0; i < n; i++)
-		for (int first = 1; score_next_label(&s->table, first, &label); first = 0) {
-			double mean = score_mean(&s->table, label, s->columns.m[b[i].column]);
-
-			if (!(least ? mean >= b[i].v : mean <= b[i].v))
-				return err_set(e, NULL, "mean %s of label %lld is %.6g, %s %.6g", s->columns.name[b[i].column], (long long)label, mean,
-				               least ? "below" : "above", b[i].v);
-		}
-	return 0;
 }
 
 /* ---- the whole ---- */
@@ -188,13 +165,14 @@ static int run(struct state *s, const struct arg_common *c, struct err *e)
 
 	if (out_open(&out, c->out, 0, e))
 		return -1;
-	if (o->compare ? compare(s, c, &out, e) : score_all(s, c, e) || write_table(s, &out, e)) {
+	if ((o->compare ? compare(s, c, &out, e) : score_all(s, c, e) || write_table(s, &out, e)) || story_write(&s->story, o->history, e)) {
 		out_abort(&out);
 		return -1;
 	}
 	if (out_close(&out, e))
 		return -1;
-	return check_bounds(s, o->min, o->least.n, 1, e) || check_bounds(s, o->max, o->most.n, 0, e) ? -1 : 0;
+	return score_bound_check(o->min, o->least.n, 1, &s->table, &s->columns, e) || score_bound_check(o->max, o->most.n, 0, &s->table, &s->columns, e)
+	       ? -1 : 0;
 }
 
 /* What the options say, in the library's words. */
@@ -253,6 +231,7 @@ int main(int argc, char **argv)
 		{0, "bootstrap", ARG_INT, &o.summary.resamples, "N", "resamples for the interval of a mean; 0: none (2000)", 0, 1000000},
 		{0, "seed", ARG_INT, &o.summary.seed, "S", "which resamples (0)", 0, 9e15},
 		{0, "compare", ARG_FLAG, &o.compare, NULL, "operands are two tables of this program: how B differs from A"},
+		{0, "history", ARG_DEST, &o.history, "FILE", "write there what made the table, with hashes of what it was made of"},
 		{0, "json", ARG_FLAG, &o.json, NULL, "one JSON object (tab-separated lines)"},
 		{0},
 	};
@@ -265,5 +244,6 @@ int main(int argc, char **argv)
 		err_die(&e);
 	score_free(&s.table);
 	pairs_free(&s.pairs);
+	story_free(&s.story);
 	return 0;
 }

@@ -47,36 +47,16 @@ static void catch_signals(void)
 	}
 }
 
-/* "2" or, x,y,z, "2x2x1": MONAI's axes are z,y,x. */
-static json_t *one_or_three(const char *text, const char *option)
+typedef json_t *read_sizes(const char *text, struct err *e);
+
+static json_t *sizes(const char *text, read_sizes *read, const char *option)
 {
-	char copy[32] = "", *p = copy, *word;
-	int64_t v[3];
-	int n = 0;
 	struct err e;
+	json_t *v = text ? read(text, &e) : NULL;
 
-	if (strlen(text) < sizeof copy)
-		memcpy(copy, text, strlen(text));
-	while ((word = strsep(&p, "x"))) {
-		if (n == 3 || arg_int(word, 1, 15, &v[n], &e))
-			err_usage("--%s: '%.80s' is neither N nor XxYxZ, each 1..15", option, text);
-		n++;
-	}
-	if (n == 2)
-		err_usage("--%s: '%.80s' is neither N nor XxYxZ, each 1..15", option, text);
-	return n == 1 ? json_integer(v[0]) : json_pack("[I, I, I]", (json_int_t)v[2], (json_int_t)v[1], (json_int_t)v[0]);
-}
-
-static json_t *stride_list(const char *text)
-{
-	char copy[256] = "", *p = copy, *word;
-	json_t *a = json_array();
-
-	if (strlen(text) < sizeof copy)
-		memcpy(copy, text, strlen(text));
-	while ((word = strsep(&p, ",")))
-		json_array_append_new(a, one_or_three(word, "strides"));
-	return a;
+	if (text && !v)
+		err_usage("--%s: %s", option, e.text);
+	return v;
 }
 
 /* The plan's network, which trains with deep supervision; its batch and batch_dice where they were not given. NULL: another network was asked for. */
@@ -106,7 +86,7 @@ static json_t *planned(struct opts *o)
 /* What was given as the network's JSON; a fresh network gets the defaults too. */
 static json_t *arch(struct opts *o)
 {
-	json_t *strides = o->strides ? stride_list(o->strides) : NULL, *kernel = o->kernel ? one_or_three(o->kernel, "kernel") : NULL, *a;
+	json_t *strides = sizes(o->strides, arch_sizes, "strides"), *kernel = sizes(o->kernel, arch_size, "kernel"), *a;
 	const struct arch_ask ask = {.fresh = !o->t.init && !o->t.resume, .net = o->net, .classes = o->classes, .units = o->units, .channels = o->channels.v,
 		.levels = o->channels.n, .strides = strides, .kernel = kernel};
 	struct err e;

@@ -2,13 +2,14 @@
    Only headers are read, data are skipped, unless --stats asks for minimum, maximum and mean. Memory: a header; with --stats and --npy a frame. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/arg.h"
 #include "lib/base/outfile.h"
 #include "lib/stream/describe.h"
 #include "lib/stream/history.h"
 #include "lib/stream/npy.h"
-#include "lib/stream/shell.h"
+#include "lib/stream/story.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/nifti/nifti.h"
 
@@ -151,18 +152,11 @@ static int print_json(struct out *o, const json_t *f, struct err *e)
 
 static int line(const struct frame *f, struct out *o, struct err *e)
 {
-	json_t *history = history_get(f, e);
-	char *text = history ? shell_line(history, frame_id(f), e) : NULL;
-	json_t *hashes = text ? shell_hashes(history) : NULL, *h;
-	size_t i;
-	int r = !text ? err_prefix(e, "%s: %s", f->file, frame_id(f)) : *text ? out_text(o, e, "%s\n", text) :
+	char *text = story_of(f, NULL, e);
+	int r = !text ? err_prefix(e, "%s: %s", f->file, frame_id(f)) : *text ? out_write(o, text, strlen(text), e) :
 	                out_text(o, e, "# %s: no history\n", frame_id(f));
 
-	json_array_foreach(hashes, i, h)
-		r = r || out_text(o, e, "# %s\n", json_string_value(h)) ? -1 : 0;
 	free(text);
-	json_decref(hashes);
-	json_decref(history);
 	return r;
 }
 

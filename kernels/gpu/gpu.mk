@@ -21,24 +21,24 @@ endif
 
 $(B)/gpu/f32/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
-	$(NVCC) $(G_NV) -c -o $@ $<
+	$(call say,NVCC,$<)$(NVCC) $(G_NV) -c -o $@ $<
 
 $(B)/gpu/bf16/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
-	$(NVCC) $(G_NV) -DK_HALF -c -o $@ $<
+	$(call say,NVCC,$<)$(NVCC) $(G_NV) -DK_HALF -c -o $@ $<
 
 $(B)/gpu/host/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
-	$(CC) $(G_CC) -isystem $(CUDA_HOME)/include $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(G_CC) -isystem $(CUDA_HOME)/include $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/gpu/half/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
-	$(CC) $(G_CC) -DK_HALF $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(G_CC) -DK_HALF $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/bin/niipipe-cuda.so: $(G_TEXT:%=$(B)/gpu/f32/%.o) $(G_TEXT:%=$(B)/gpu/bf16/%.o) $(G_ONCE:%=$(B)/gpu/f32/%.o) $(G_HOST:%=$(B)/gpu/host/%.o) $(G_EACH:%=$(B)/gpu/host/%.o) $(G_EACH:%=$(B)/gpu/half/%.o) \
 		$(G_CUDA:%=$(B)/gpu/host/%.o) $(G_LIBS:%=$(B)/gpu/host/%.o) $(G_BASE)
 	@mkdir -p $(@D)
-	$(CC) -shared $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcudnn -lcublasLt -lcudart_static -lrt -lpthread -ldl -lm
+	$(call say,LD,$@)$(CC) -shared $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcudnn -lcublasLt -lcudart_static -lrt -lpthread -ldl -lm
 
 # -- in a GPU's place: the calls of cuDNN and cuBLASLt, too, where their headers are --
 S_INC  := -isystem $(if $(filter 1,$(CUDA)),$(CUDA_HOME)/include,tests/sim/none)
@@ -47,29 +47,29 @@ S_REST := $(G_CUDA:%=$(B)/gpu/sim/run/%.o) $(B)/gpu/sim/memory.o $(B)/gpu/sim/st
 
 $(B)/gpu/sim/f32/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
-	$(CC) $(G_CC) $(G_SEEN) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(G_CC) $(G_SEEN) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/gpu/sim/bf16/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
-	$(CC) $(G_CC) $(G_SEEN) -DK_HALF $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(G_CC) $(G_SEEN) -DK_HALF $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/gpu/sim/run/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
-	$(CC) $(G_CC) $(S_INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(G_CC) $(S_INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/gpu/sim/%.o: tests/sim/%.c
 	@mkdir -p $(@D)
-	$(CC) $(G_CC) $(S_INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(G_CC) $(S_INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/sim/niipipe-cuda.so: $(G_TEXT:%=$(B)/gpu/sim/f32/%.o) $(G_TEXT:%=$(B)/gpu/sim/bf16/%.o) $(G_ONCE:%=$(B)/gpu/sim/f32/%.o) \
 		$(G_HOST:%=$(B)/gpu/sim/f32/%.o) $(G_EACH:%=$(B)/gpu/sim/f32/%.o) $(G_EACH:%=$(B)/gpu/sim/bf16/%.o) $(S_LIBS) $(S_REST) $(G_BASE)
 	@mkdir -p $(@D)
-	$(CC) -shared -fopenmp -Wl,-z,defs $(LDFLAGS) -o $@ $^ -lm
+	$(call say,LD,$@)$(CC) -shared -fopenmp -Wl,-z,defs $(LDFLAGS) -o $@ $^ -lm
 
 # Which plans the real cuDNN has for a device that is not here
 $(B)/sim/plans: $(B)/gpu/sim/plans/plans.o $(B)/gpu/host/cudnn.o $(B)/kobj/lib/base/err.o $(B)/kobj/lib/base/mem.o
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudnn -lm
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -Wl,-rpath,$(CUDA_HOME)/lib64 -lcudnn -lm
 
 ifeq ($(CUDA),1)
 unit: $(B)/sim/plans

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/quote.h"
 #include "lib/base/version.h"
 
 int arg_int(const char *text, int64_t lo, int64_t hi, int64_t *out, struct err *e)
@@ -111,7 +112,8 @@ static void take(const struct arg *a, const char *text)
 	case ARG_FLAG: *(int *)a->to = a->count != -1; break;
 	case ARG_INT:
 	case ARG_FLOAT: take_numbers(a, text); break;
-	case ARG_STR: *(const char **)a->to = text; break;
+	case ARG_STR:
+	case ARG_DEST: *(const char **)a->to = text; break;
 	case ARG_STRS:
 		if (strs->n == ARG_LIST)
 			err_usage("--%s: given more than %d times", a->name, ARG_LIST);
@@ -133,7 +135,7 @@ static void common_table(const struct arg_spec *s, struct arg_common *c, int *he
 
 	memset(t, 0, COMMON * sizeof *t);
 	if (s->has & ARG_OUT)
-		t[n++] = (struct arg){'o', "output", ARG_STR, &c->out, "FILE", "write there, whole or not at all (standard output)"};
+		t[n++] = (struct arg){'o', "output", ARG_DEST, &c->out, "FILE", "write there, whole or not at all (standard output)"};
 	if (s->has & ARG_PROGRESS)
 		t[n++] = (struct arg){0, "progress", ARG_CHOICE, &c->progress, "auto|bar|json|none",
 		                      "progress on standard error (auto: a bar on a terminal)"};
@@ -168,9 +170,12 @@ static void print_help(const struct arg_spec *s, const struct arg *common)
 	printf("\nmanual: man %s\n", s->name);
 }
 
-static const struct arg *find(const struct arg *own, const struct arg *common, const char *name, size_t n, char letter)
+/* The tables of options, and what makes the result. */
+struct parse { const struct arg *own, *common; FILE *line; };
+
+static const struct arg *find(const struct parse *p, const char *name, size_t n, char letter)
 {
-	const struct arg *tables[2] = {own, common};
+	const struct arg *tables[2] = {p->own, p->common};
 
 	for (int i = 0; i < 2; i++)
 		for (const struct arg *a = tables[i]; a->kind != ARG_END; a++)
@@ -181,33 +186,53 @@ static const struct arg *find(const struct arg *own, const struct arg *common, c
 	err_usage("unknown option --%.*s", (int)(n < 80 ? n : 80), name);
 }
 
+static int is_common(const struct parse *p, const struct arg *a)
+{
+	for (const struct arg *c = p->common; c->kind != ARG_END; c++)
+		if (c == a)
+			return 1;
+	return 0;
+}
+
+static void use(const struct parse *p, const struct arg *a, const char *text)
+{
+	take(a, text);
+	if (a->kind == ARG_DEST || is_common(p, a))
+		return;
+	fprintf(p->line, " --%s", a->name);
+	if (a->kind == ARG_FLAG)
+		return;
+	fputc(*text == '-' ? '=' : ' ', p->line);
+	quote_put(p->line, text);
+}
+
 /* Options at argv[i]: a long one, or letters. Returns the index of the last word used. */
-static int option(const struct arg *own, const struct arg *common, int argc, char **argv, int i)
+static int option(const struct parse *p, int argc, char **argv, int i)
 {
 	const char *w = argv[i];
 
 	if (w[1] == '-') {
 		const char *eq = strchr(w, '=');
 		size_t n = eq ? (size_t)(eq - w - 2) : strlen(w + 2);
-		const struct arg *a = find(own, common, w + 2, n, 0);
+		const struct arg *a = find(p, w + 2, n, 0);
 
 		if (a->kind == ARG_FLAG && eq)
 			err_usage("--%s takes no value", a->name);
 		if (a->kind != ARG_FLAG && !eq && ++i == argc)
 			err_usage("--%s wants a value (%s)", a->name, a->value);
-		take(a, eq ? eq + 1 : argv[i]);
+		use(p, a, eq ? eq + 1 : argv[i]);
 		return i;
 	}
 	for (w++; *w; w++) {
-		const struct arg *a = find(own, common, NULL, 0, *w);
+		const struct arg *a = find(p, NULL, 0, *w);
 
 		if (a->kind == ARG_FLAG) {
-			take(a, NULL);
+			use(p, a, NULL);
 			continue;
 		}
 		if (!w[1] && ++i == argc)
 			err_usage("-%c wants a value (%s)", a->letter, a->value);
-		take(a, w[1] ? w + 1 : argv[i]);
+		use(p, a, w[1] ? w + 1 : argv[i]);
 		return i;
 	}
 	return i;
@@ -227,9 +252,28 @@ static void calm_threads(char **argv)
 	execv(self, argv); /* where that fails: go on as it is */
 }
 
+static void end_line(const struct parse *p, struct arg_common *c)
+{
+	int dashed = 0;
+
+	c->options = (int)ftell(p->line);
+	for (int i = 0; i < c->argc; i++) {
+		const int dash = c->argv[i][0] == '-' && c->argv[i][1];
+
+		fputs(dash && !dashed ? " -- " : " ", p->line);
+		quote_put(p->line, c->argv[i]);
+		dashed |= dash;
+	}
+	if (fclose(p->line))
+		err_usage("not enough memory");
+}
+
 void arg_parse(const struct arg_spec *s, int argc, char **argv, struct arg_common *c)
 {
+	static char *line;
+	static size_t size;
 	struct arg common[COMMON];
+	const struct parse p = {s->args, common, open_memstream(&line, &size)};
 	int help = 0, version = 0, n = 0, i;
 
 	calm_threads(argv);
@@ -237,11 +281,13 @@ void arg_parse(const struct arg_spec *s, int argc, char **argv, struct arg_commo
 	memset(c, 0, sizeof *c);
 	err_tool(s->name);
 	common_table(s, c, &help, &version, common);
+	if (!p.line || fputs(s->name, p.line) < 0)
+		err_usage("not enough memory");
 	for (i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--"))
 			break;
 		if (argv[i][0] == '-' && argv[i][1])
-			i = option(s->args, common, argc, argv, i);
+			i = option(&p, argc, argv, i);
 		else
 			argv[1 + n++] = argv[i];
 	}
@@ -249,6 +295,8 @@ void arg_parse(const struct arg_spec *s, int argc, char **argv, struct arg_commo
 		argv[1 + n++] = argv[i];
 	c->argc = n;
 	c->argv = argv + 1;
+	end_line(&p, c);
+	c->line = line;
 	if (help)
 		print_help(s, common);
 	if (version)

@@ -13,6 +13,7 @@ enum arg_kind {
 	ARG_INT,    /* int64_t *: count values separated by commas (count 0 means 1); one value fills all three of count 3 */
 	ARG_FLOAT,  /* double *: the same */
 	ARG_STR,    /* const char **: borrowed from argv */
+	ARG_DEST,   /* the same: where something is written; no part of what makes it */
 	ARG_STRS,   /* struct arg_strs *: every use appends; borrowed from argv */
 	ARG_CHOICE, /* int *: index of the word in `value`, "linear|nearest|cubic" */
 	ARG_INTS,   /* struct arg_ints *: 1 to ARG_LIST values separated by commas */
@@ -57,6 +58,9 @@ struct arg_common {
 	int progress;     /* 0 auto, 1 bar, 2 json, 3 none */
 	int argc;         /* operands, borrowed from argv */
 	char **argv;
+	const char *line; /* what makes the result, as a shell takes it: the tool's own options as given, by their long names, but for ARG_DEST, then
+	                     the operands; lives as long as the process */
+	int options;      /* bytes of it before the operands */
 };
 
 /* Parse; sets the tool's name for messages and the number of OpenMP threads; options and operands may be mixed, "--" ends the options,

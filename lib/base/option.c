@@ -21,9 +21,12 @@ static int word_index(const char *words, const char *text)
 
 json_t *option_word(const char *words, int i)
 {
-	for (; i; i--)
-		words = strchr(words, '|') + 1;
-	return json_stringn(words, strcspn(words, "|"));
+	for (; words && i > 0; i--) {
+		words = strchr(words, '|');
+		if (words)
+			words++;
+	}
+	return words ? json_stringn(words, strcspn(words, "|")) : NULL;
 }
 
 static int take_number(const struct option *t, const json_t *v, int i)

@@ -21,7 +21,7 @@ struct option {
 /* Fill from an object that has every key of the table (those with `given` may be missing) and no other. 0, or -1 and an error that names the key. */
 int option_parse(const json_t *o, const struct option *table, struct err *e);
 
-/* Word i of "a|b|c". Caller json_decref()s. */
+/* Word i of "a|b|c". Caller json_decref()s. NULL: there are not so many. */
 json_t *option_word(const char *words, int i);
 
 /* The object of a table, keys in its order; keys with *given 0 are left out. Caller json_decref()s. */

@@ -8,7 +8,6 @@ COMM_FLAGS := -std=c11 -I. $(WARN) -O3 -fPIC -fvisibility=hidden -D_DEFAULT_SOUR
 
 all: $(COMM_SO) comm-missing
 
-QUIET := $(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS))))
 comm-missing:
 	@$(if $(QUIET)$(filter 1,$(MPI)),:,echo "niipipe-mpi.so, for several ranks, is not built: no $(MPICC), or MPI=0")
 	@$(if $(QUIET)$(filter 1,$(NCCL)),:,echo "niipipe-nccl.so, for several GPUs, is not built: no $(CUDA_HOME)/include/nccl.h, or NCCL=0")
@@ -16,23 +15,23 @@ comm-missing:
 
 $(B)/cobj/lib/base/err.o: lib/base/err.c
 	@mkdir -p $(@D)
-	$(CC) $(COMM_FLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(COMM_FLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/cobj/lib/comm/mpi.o: lib/comm/mpi.c
 	@mkdir -p $(@D)
-	$(CC) $(COMM_FLAGS) $(shell $(MPICC) --showme:compile) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(COMM_FLAGS) $(shell $(MPICC) --showme:compile) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/bin/niipipe-mpi.so: $(B)/cobj/lib/comm/mpi.o $(B)/cobj/lib/base/err.o
 	@mkdir -p $(@D)
-	$(CC) -shared $(LDFLAGS) -o $@ $^ $(shell $(MPICC) --showme:link) -ldl
+	$(call say,LD,$@)$(CC) -shared $(LDFLAGS) -o $@ $^ $(shell $(MPICC) --showme:link) -ldl
 
 $(B)/cobj/lib/comm/nccl.o: lib/comm/nccl.c
 	@mkdir -p $(@D)
-	$(CC) $(COMM_FLAGS) -isystem $(CUDA_HOME)/include $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(COMM_FLAGS) -isystem $(CUDA_HOME)/include $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/bin/niipipe-nccl.so: $(B)/cobj/lib/comm/nccl.o $(B)/cobj/lib/base/err.o
 	@mkdir -p $(@D)
-	$(CC) -shared $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -L$(CUDA_HOME)/lib -lnccl -lcudart
+	$(call say,LD,$@)$(CC) -shared $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -L$(CUDA_HOME)/lib -lnccl -lcudart
 
 # -- in GPUs' place (tests/sim): NCCL's calls by files --
 ifeq ($(NCCL),1)
@@ -41,10 +40,10 @@ endif
 
 $(B)/cobj/tests/sim/nccl/nccl.o: tests/sim/nccl/nccl.c
 	@mkdir -p $(@D)
-	$(CC) $(COMM_FLAGS) -isystem $(CUDA_HOME)/include $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(COMM_FLAGS) -isystem $(CUDA_HOME)/include $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/sim/niipipe-nccl.so: $(B)/cobj/lib/comm/nccl.o $(B)/cobj/tests/sim/nccl/nccl.o $(B)/cobj/lib/base/err.o
 	@mkdir -p $(@D)
-	$(CC) -shared $(LDFLAGS) -o $@ $^
+	$(call say,LD,$@)$(CC) -shared $(LDFLAGS) -o $@ $^
 
 -include $(shell find $(B)/cobj -name '*.d' 2>/dev/null)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
+#include "lib/base/quote.h"
 
 /* What becomes of an argument; those that are in no rule become --KEY VALUE, with - for _. NAMED: with another name. SET: only where it is not 0, not
    empty. EACH: once for every entry. AXES: the letters of those that are not 0. FLAGS: a flag for each word, NAME and NAME-WORD. */
@@ -19,7 +20,7 @@ static const struct rule { const char *tool, *key; enum how how; const char *nam
 	{"nii-augment", "drawn", SKIP}, {"nii-augment", "index", SKIP}, {"nii-augment", "flip", AXES}, {"nii-augment", "turn", AXES},
 	{"seg-train", "hash", SKIP}, {"seg-train", "patches", SKIP}, {"seg-train", "init_hash", SKIP}, {"seg-train", "val_hash", SKIP},
 	{"seg-window", "hash", SKIP}, {"seg-window", "models", EACH, "model"},
-	{"seg-argmax", "streams", SKIP},
+	{"seg-argmax", "streams", SKIP}, {"seg-export", "file", OPERAND}, {"seg-export", "hash", SKIP}, {"seg-export", "model", SKIP},
 	{"cc-largest", "k", NAMED, "keep"},
 	{"cc-filter", "k", SET, "keep"}, {"cc-filter", "min_voxels", SET}, {"cc-filter", "min_volume", SET}, {"cc-filter", "on_fraction", SET},
 	{"cc-filter", "on_grow", SET}, {"cc-filter", "on_values", SET},
@@ -28,7 +29,7 @@ static const struct rule { const char *tool, *key; enum how how; const char *nam
 /* Of which file a hash is; of models there may be several. */
 static const struct { const char *tool, *hash, *file; } hashed[] = {
 	{"nii-read", "hash", "file"}, {"nii-read", "label_hash", "label"}, {"seg-window", "hash", "models"}, {"seg-window", "hash", "model"},
-	{"seg-train", "init_hash", "init"}, {"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"},
+	{"seg-train", "init_hash", "init"}, {"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"}, {"seg-export", "hash", "model"},
 };
 
 /* Where the first key is there, the second follows from it. */
@@ -73,25 +74,13 @@ static void put_number(FILE *f, const json_t *v)
 	fputs(text, f);
 }
 
-static void put_word(FILE *f, const char *s)
-{
-	if (*s && !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./,:=+@%-")]) {
-		fputs(s, f);
-		return;
-	}
-	fputc('\'', f);
-	for (; *s; s++)
-		fputs(*s == '\'' ? "'\\''" : (char[]){*s, 0}, f);
-	fputc('\'', f);
-}
-
 static void put_value(FILE *f, const json_t *v)
 {
 	const json_t *one;
 	size_t i;
 
 	if (json_is_string(v))
-		put_word(f, json_string_value(v));
+		quote_put(f, json_string_value(v));
 	else if (json_is_number(v))
 		put_number(f, v);
 	json_array_foreach((json_t *)v, i, one) {
@@ -106,11 +95,23 @@ static int is_negative(const json_t *v)
 	return json_number_value(json_is_array(v) ? json_array_get(v, 0) : v) < 0;
 }
 
+/* --NAME or --NAME-MORE; a history may come from anywhere, and its line be run: it is one word whatever it is. */
+static void put_name(FILE *f, const char *name, const char *more)
+{
+	char *word;
+
+	fputc(' ', f);
+	if (asprintf(&word, "--%s%s%s", name, more ? "-" : "", more ? more : "") < 0)
+		return;
+	for (char *p = word; *p; p++)
+		*p = *p == '_' ? '-' : *p;
+	quote_put(f, word);
+	free(word);
+}
+
 static void put_option(FILE *f, const char *name, const json_t *v)
 {
-	fputs(" --", f);
-	for (; *name; name++)
-		fputc(*name == '_' ? '-' : *name, f);
+	put_name(f, name, NULL);
 	if (json_is_true(v))
 		return;
 	fputc(is_negative(v) ? '=' : ' ', f);
@@ -167,7 +168,7 @@ static void put_arg(FILE *f, const struct rule *r, const char *key, const json_t
 		put_axes(f, key, v);
 		return;
 	case FLAGS:
-		fprintf(f, text && strcmp(text, name) ? " --%s-%s" : " --%s", key, text ? text : "");
+		put_name(f, key, text && strcmp(text, name) ? text : NULL);
 		return;
 	case GRID:
 		fprintf(f, " --%s GRID", name);
@@ -182,10 +183,10 @@ static void put_entry(FILE *f, const json_t *entry, const char *id)
 	const struct rule *rule;
 	json_t *v;
 
-	fputs(tool, f);
+	quote_put(f, tool);
 	if (!strcmp(tool, "nii-read")) {
 		fputs(" --id ", f);
-		put_word(f, id);
+		quote_put(f, id);
 	}
 	json_object_foreach((json_t *)args, key, v)
 		if (!json_is_null(v) && !json_is_false(v) && !follows(tool, args, key))
@@ -194,7 +195,7 @@ static void put_entry(FILE *f, const json_t *entry, const char *id)
 	file = rule && rule->how == OPERAND ? json_string_value(json_object_get(args, "file")) : NULL;
 	if (file && strcmp(file, "standard input")) {
 		fputc(' ', f);
-		put_word(f, file);
+		quote_put(f, file);
 	}
 }
 
@@ -241,17 +242,10 @@ char *shell_line(const json_t *history, const char *id, struct err *e)
 
 /* -- hashes -- */
 
-/* A line, whatever the file is called. */
 static void add_hash(json_t *all, const json_t *hash, const json_t *file)
 {
-	char *name = json_is_string(hash) && json_is_string(file) ? strdup(json_string_value(file)) : NULL;
-
-	for (char *p = name; p && *p; p++)
-		if ((unsigned char)*p < ' ')
-			*p = '?';
-	if (name)
-		json_array_append_new(all, json_sprintf("%s  %s", json_string_value(hash), name));
-	free(name);
+	if (json_is_string(hash) && json_is_string(file))
+		json_array_append_new(all, shell_hash(json_string_value(hash), json_string_value(file)));
 }
 
 static void add_hashes(json_t *all, const json_t *hash, const json_t *file)
@@ -294,4 +288,24 @@ json_t *shell_hashes(const json_t *history)
 		entry_hashes(lines, entry);
 	json_decref(all);
 	return lines;
+}
+
+json_t *shell_hash(const char *hash, const char *file)
+{
+	char *name = strdup(file);
+	json_t *line = name ? json_sprintf("%s  %s", hash, shell_clean(name)) : NULL;
+
+	free(name);
+	return line;
+}
+
+char *shell_clean(char *text)
+{
+	json_t *utf8 = json_string(text);
+
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 127 || ((unsigned char)*p > 127 && !utf8))
+			*p = '?';
+	json_decref(utf8);
+	return text;
 }

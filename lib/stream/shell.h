@@ -14,4 +14,10 @@ char *shell_line(const json_t *history, const char *id, struct err *e);
    Caller json_decref()s. */
 json_t *shell_hashes(const json_t *history);
 
+/* Such a line, the name cleaned. New reference; NULL: no memory. */
+json_t *shell_hash(const char *hash, const char *file);
+
+/* Makes it one line of UTF-8, in place: control bytes become '?' and, where it is not UTF-8, all that is not ASCII. Returns text. */
+char *shell_clean(char *text);
+
 #endif

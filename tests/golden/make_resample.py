@@ -2,31 +2,17 @@
 """Golden frames of resampling beyond MONAI's Spacing, made by skimage and scipy as nnU-Net calls them (nnunetv2/preprocessing/resampling/
 default_resampling.py, batchgenerators' resize_segmentation), by scipy alone and by SimpleITK: writes resample.ts and resample.tsv, as make_preprocess.py.
 
-    python tests/golden/make_resample.py        needs scipy, skimage, SimpleITK, safetensors; run by hand
+    python tests/golden/make_resample.py        needs scipy, skimage, SimpleITK; run by hand
 """
-import os
-
 import numpy as np
 import SimpleITK as sitk
-from safetensors.numpy import save
 from scipy.ndimage import map_coordinates
 from skimage.transform import resize
 
-here = os.path.dirname(os.path.abspath(__file__))
+from frame import Golden
+
 rng = np.random.default_rng(20261124)
-frames, cases = [], []
-
-
-def frame(name, affine, **tensors):
-    """Tensors [C,X,Y,Z] or [X,Y,Z]; returns the frame's index."""
-    meta = {"niipipe": "1", "kind": "volume", "id": name, "affine": " ".join(repr(float(v)) for v in np.asarray(affine).ravel())}
-    turned = {k: np.ascontiguousarray(np.transpose(np.asarray(v), (0, 3, 2, 1) if np.ndim(v) == 4 else (2, 1, 0))) for k, v in tensors.items()}
-    frames.append(save(turned, meta))
-    return len(frames) - 1
-
-
-def case(command, source, result, atol):
-    cases.append(f"{command}\t{source}\t{result}\t{atol}")
+golden = Golden("resample")
 
 
 def coarse(spacing):
@@ -73,7 +59,7 @@ def nnunet_cases():
         affine[:3, 3] = (-10, 20, 5)
         image = rng.integers(-1000, 1000, (2, *shape)).astype(np.int16)
         label = blobs(shape, 4)
-        src = frame(name, affine, image=image, label=label)
+        src = golden.frame(name, affine, image=image, label=label)
         size = [int(round(o / n * k)) for o, n, k in zip(old, new, shape)]
         axis = coarse(old)
         axis = coarse(new) if axis is None else axis
@@ -85,17 +71,17 @@ def nnunet_cases():
         for order, words in ((3, "--interp cubic --label-interp linear"), (1, "--label-interp linear")):
             y = np.stack([nnunet(c, size, axis, order, False) for c in image])
             lab = nnunet(label, size, axis, 1, True)
-            case(f"nii-resample -s {triple} --align nnunet {words}", src, frame(name, moved, image=y.astype(np.float32), label=lab), 2e-3)
+            golden.case(f"nii-resample -s {triple} --align nnunet {words}", src, golden.frame(name, moved, image=y.astype(np.float32), label=lab), 2e-3)
 
 
 def cubic():
     for name, shape, old, new in (("cubic", (9, 7, 5), (0.9, 1.1, 3), (1, 0.7, 1.7)), ("small", (1, 2, 3), (2, 2, 2), (1, 1, 1.5))):
         image = rng.integers(-1000, 1000, (1, *shape)).astype(np.int16)
-        src = frame(name, np.diag([*old, 1.0]), image=image)
+        src = golden.frame(name, np.diag([*old, 1.0]), image=image)
         size = [int(np.round((n - 1) * o / s + 1)) for n, o, s in zip(shape, old, new)]
         where = [g * s / o for g, s, o in zip(np.mgrid[tuple(slice(n) for n in size)].astype(float), new, old)]
         y = map_coordinates(image[0].astype(float), where, order=3, mode="nearest")
-        case(f"nii-resample -s {','.join(map(str, new))} --interp cubic", src, frame(name, np.diag([*new, 1.0]), image=y[None].astype(np.float32)), 2e-3)
+        golden.case(f"nii-resample -s {','.join(map(str, new))} --interp cubic", src, golden.frame(name, np.diag([*new, 1.0]), image=y[None].astype(np.float32)), 2e-3)
 
 
 def volume(x, affine):
@@ -125,15 +111,11 @@ def like():
         ref = volume(np.zeros(size, np.float32), b)
         y = sitk.GetArrayFromImage(sitk.Resample(volume(image, a), ref, sitk.Transform(), sitk.sitkLinear, -1000.0)).transpose(2, 1, 0)
         lab = sitk.GetArrayFromImage(sitk.Resample(volume(label, a), ref, sitk.Transform(), sitk.sitkNearestNeighbor, 0)).transpose(2, 1, 0)
-        src = frame(name, a, image=image[None], label=label)
-        case("nii-resample --fill=-1000 --like LIKE", src, frame(name, b, image=y[None].astype(np.float32), label=lab), 2e-3)
+        src = golden.frame(name, a, image=image[None], label=label)
+        golden.case("nii-resample --fill=-1000 --like LIKE", src, golden.frame(name, b, image=y[None].astype(np.float32), label=lab), 2e-3)
 
 
 nnunet_cases()
 cubic()
 like()
-with open(os.path.join(here, "resample.ts"), "wb") as f:
-    f.write(b"".join(frames))
-with open(os.path.join(here, "resample.tsv"), "w") as f:
-    f.write("\n".join(cases) + "\n")
-print(len(frames), "frames,", sum(map(len, frames)), "bytes,", len(cases), "cases")
+golden.write()

@@ -1,6 +1,11 @@
 #include "lib/net/arch/arch_preset.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/arg.h"
 #include "lib/net/arch/arch.h"
+#include "lib/net/arch/archfile.h"
 
 /* An architecture's own names of the options (NULL: it has none of the kind) and what it is by default. */
 struct preset {
@@ -124,17 +129,43 @@ json_t *arch_preset(const struct arch_ask *a, struct err *e)
 
 json_t *arch_read(const char *text, struct err *e)
 {
-	int literal = *text == '{';
-	json_error_t why;
-	json_t *a = literal ? json_loads(text, JSON_REJECT_DUPLICATES, &why) : json_load_file(text, JSON_REJECT_DUPLICATES, &why);
+	json_t *a = archfile_json(text, e);
 
-	if (a && json_is_object(a))
+	if (!a || json_is_object(a))
 		return a;
-	if (a)
-		err_set(e, literal ? NULL : text, "the architecture is not a JSON object");
-	else
-		err_set(e, literal ? NULL : text, "the architecture is no JSON: %.100s (line %d)", why.text, why.line);
+	err_set(e, *text == '[' ? NULL : text, "the architecture is not a JSON object");
 	json_decref(a);
+	return NULL;
+}
+
+json_t *arch_size(const char *text, struct err *e)
+{
+	char copy[32] = "", *p = copy, *word;
+	struct err unused;
+	int64_t v[3];
+	int n = 0, bad = strlen(text) >= sizeof copy;
+
+	memcpy(copy, text, bad ? 0 : strlen(text));
+	while (!bad && (word = strsep(&p, "x")))
+		bad = n == 3 || arg_int(word, 1, 15, &v[n++], &unused);
+	if (bad || n == 2) {
+		err_set(e, NULL, "'%.80s' is neither N nor XxYxZ, each 1..15", text);
+		return NULL;
+	}
+	return n == 1 ? json_integer(v[0]) : json_pack("[I, I, I]", (json_int_t)v[2], (json_int_t)v[1], (json_int_t)v[0]);
+}
+
+json_t *arch_sizes(const char *text, struct err *e)
+{
+	char copy[256] = "", *p = copy, *word;
+	json_t *all = json_array(), *one = NULL;
+
+	snprintf(copy, sizeof copy, "%s", text);
+	while ((word = strsep(&p, ",")) && (one = arch_size(word, e)))
+		json_array_append_new(all, one);
+	if (one)
+		return all;
+	json_decref(all);
 	return NULL;
 }
 

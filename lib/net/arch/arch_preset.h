@@ -24,8 +24,13 @@ struct arch_ask {
    fit the channels. */
 json_t *arch_preset(const struct arch_ask *a, struct err *e);
 
-/* JSON as text, which begins with '{', or the name of a file of it; freed with json_decref. NULL and an error. */
+/* JSON or the name of a file of it (archfile_json): an object; freed with json_decref. NULL and an error. */
 json_t *arch_read(const char *text, struct err *e);
+
+/* A stride or kernel size as people write it: "2" or, x,y,z, "2x2x1", each 1..15; and a list of them, commas between. Caller json_decref()s. NULL and
+   an error that quotes it. */
+json_t *arch_size(const char *text, struct err *e);
+json_t *arch_sizes(const char *text, struct err *e);
 
 /* The classes that come out of it; 2 where it does not say. */
 int64_t arch_classes(const json_t *arch);

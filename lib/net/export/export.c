@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/hash.h"
 #include "lib/net/arch/archfile.h"
 #include "lib/net/export/onnx.h"
 #include "lib/net/graph/alias.h"
+#include "lib/stream/history.h"
+#include "lib/stream/story.h"
 
 /* What PyTorch's modules have by other names, so that load_state_dict(strict=True) finds them all. */
 static int add_aliases(const struct graph *g, struct frame *f, struct err *e)
@@ -61,6 +64,20 @@ static int add_indices(const struct graph *g, struct frame *f, struct err *e)
 	return 0;
 }
 
+static const char *const formats[] = {[EXPORT_SAFETENSORS] = "safetensors", [EXPORT_ONNX] = "onnx"};
+
+/* The model's history and this step. */
+static int tell(const struct export *x, const struct frame *from, struct frame *f, struct err *e)
+{
+	const char *history = frame_meta(from, "history");
+	json_t *args = json_pack("{s:s, s:s, s:s}", "format", formats[x->format], "file", history ? "-" : x->input, "model", x->input);
+	char hash[HASH_TEXT];
+
+	if (!hash_file(x->input, hash))
+		json_object_set_new(args, "hash", json_string(hash));
+	return frame_set_meta(f, "history", history, e) || history_push(f, "seg-export", args, NULL, NULL, e) ? -1 : 0;
+}
+
 /* A network that counts x,y,z goes back to the arrays that it was trained on. Its kernels are cubes. */
 static int turn_back(struct import_net *n, struct frame *f, struct err *e)
 {
@@ -73,26 +90,34 @@ static int turn_back(struct import_net *n, struct frame *f, struct err *e)
 }
 
 /* PyTorch's loaders look for the format; all the rest is ours and makes the file a model still. */
-static int write_safetensors(struct import_net *n, struct out *o, struct err *e)
+static int write_safetensors(const struct export *x, struct import_net *n, struct out *o, struct err *e)
 {
 	struct frame f = {0};
 	int r = archfile_turned(n->arch) ? turn_back(n, &f, e) : import_frame(n, &f, e);
 
-	r = r || add_aliases(n->graph, &f, e) || add_indices(n->graph, &f, e) || frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;
+	r = r || tell(x, &n->w.frame, &f, e) || add_aliases(n->graph, &f, e) || add_indices(n->graph, &f, e) ||
+	    frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;
 	frame_free(&f);
 	return r;
 }
 
-static int write_onnx(const struct import_net *n, struct out *o, struct err *e)
+static int write_onnx(const struct export *x, const struct import_net *n, struct out *o, struct err *e)
 {
 	static const char *const keys[] = {"arch", "replay", "roi"};
-	struct onnx_prop prop[4] = {{0}};
-	int k = 0;
+	struct onnx_prop prop[5] = {{0}};
+	struct frame f = {0};
+	char *history;
+	int k = 0, r;
 
 	for (int i = 0; i < 3; i++)
 		if (frame_meta(&n->w.frame, keys[i]))
 			prop[k++] = (struct onnx_prop){keys[i], frame_meta(&n->w.frame, keys[i])};
-	return onnx_write(n->graph, &n->w, prop, o, e);
+	history = frame_init(&f, "model", "onnx", e) || tell(x, &n->w.frame, &f, e) ? NULL : story_of(&f, NULL, e);
+	prop[k] = (struct onnx_prop){"history", history};
+	r = history ? onnx_write(n->graph, &n->w, prop, o, e) : -1;
+	free(history);
+	frame_free(&f);
+	return r;
 }
 
 int export_run(const struct export *x, struct out *o, struct err *e)
@@ -102,7 +127,7 @@ int export_run(const struct export *x, struct out *o, struct err *e)
 	int r = import_open(&n, &im, e);
 
 	if (!r)
-		r = x->format == EXPORT_ONNX ? write_onnx(&n, o, e) : write_safetensors(&n, o, e);
+		r = x->format == EXPORT_ONNX ? write_onnx(x, &n, o, e) : write_safetensors(x, &n, o, e);
 	import_close(&n);
 	return r;
 }

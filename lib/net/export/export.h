@@ -13,7 +13,7 @@ struct export {
 	void *arg;
 };
 
-/* Write the network with its weights to o. 0, or -1 and an error. */
+/* Write the network with its weights, and where they come from as `history`, to o. 0, or -1 and an error. */
 int export_run(const struct export *x, struct out *o, struct err *e);
 
 #endif

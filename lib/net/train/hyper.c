@@ -1,10 +1,10 @@
 #include "lib/net/train/hyper.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "kernels/backend.h"
+#include "lib/base/option.h"
 #include "lib/net/run/device.h"
 
 #define AT(field) offsetof(struct hyper, field)
@@ -108,23 +108,15 @@ static json_t *weight_json(const struct hyper *h)
 	return a;
 }
 
-/* The name of a choice's value, for messages. */
-static const char *word(const char *words, int i, char *to, size_t size)
-{
-	while (i-- && words)
-		words = strchr(words, '|') ? strchr(words, '|') + 1 : NULL;
-	snprintf(to, size, "%.*s", words ? (int)strcspn(words, "|") : 0, words ? words : "");
-	return to;
-}
-
 static int without_meaning(struct hyper *h, const struct entry *n, struct err *e)
 {
 	const char *words = n->of == AT(loss) ? HYPER_LOSSES : n->of == AT(optimizer) ? HYPER_OPTIMIZERS : HYPER_SCHEDULES;
 	const char *option = n->of == AT(loss) ? "loss" : n->of == AT(optimizer) ? "optimizer" : "schedule";
-	char name[32];
+	json_t *name = option_word(words, (int)*at(h, n->of));
 
-	return err_set(e, NULL, "--%s has no meaning with --%s %s", n->option ? n->option : n->name, option,
-	               word(words, (int)*at(h, n->of), name, sizeof name));
+	err_set(e, NULL, "--%s has no meaning with --%s %s", n->option ? n->option : n->name, option, json_string_value(name));
+	json_decref(name);
+	return -1;
 }
 
 int hyper_settle(struct hyper *h, int recipe, json_t **options, struct err *e)
@@ -162,7 +154,6 @@ json_t *hyper_args(const json_t *options)
 	static const size_t flags[] = {AT(squared), AT(background), AT(jaccard), AT(batch_dice), AT(focal_softmax), AT(no_decay), AT(nesterov)};
 	const json_t *weight = json_object_get(options, "class-weights");
 	json_t *o = json_object();
-	char name[32];
 
 	for (int i = 0; i < ENTRIES; i++) {
 		const struct entry *n = &entries[i];
@@ -176,7 +167,7 @@ json_t *hyper_args(const json_t *options)
 		for (size_t k = 0; k < sizeof choices / sizeof *choices; k++)
 			if (choices[k].at == n->at) {
 				json_decref(v);
-				v = json_string(word(choices[k].words, (int)json_number_value(is), name, sizeof name));
+				v = option_word(choices[k].words, (int)json_number_value(is));
 			}
 		for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
 			if (flags[k] == n->at) {

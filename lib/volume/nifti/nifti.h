@@ -68,6 +68,9 @@ int nii_name(const char *path, int *pair, int *gzip);
 /* Does the name end as that of a file that nii_open reads: one of nii_name's, .nrrd or .nhdr? */
 int nii_is_volume(const char *path);
 
+/* Do all of n names, at least one? 1; 0: none of them; -1: some. */
+int nii_are_volumes(char *const *path, int n);
+
 /* The names of both files of a pair; naming either gives both: v.hdr and v.img, v.hdr.gz and v.img.gz. Caller frees. 0 or -1. */
 int nii_pair(const char *path, char **hdr, char **img, struct err *e);
 

@@ -56,6 +56,15 @@ int nii_is_volume(const char *path)
 	return kind != 0;
 }
 
+int nii_are_volumes(char *const *path, int n)
+{
+	int k = 0;
+
+	for (int i = 0; i < n; i++)
+		k += nii_is_volume(path[i]);
+	return !k ? 0 : k == n ? 1 : -1;
+}
+
 int nii_pair(const char *path, char **hdr, char **img, struct err *e)
 {
 	int gzip, upper;

@@ -7,8 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/mem.h"
-#include "lib/stream/history.h"
-#include "lib/stream/shell.h"
+#include "lib/stream/story.h"
 #include "lib/stream/values.h"
 #include "lib/volume/nifti/deflate.h"
 #include "lib/volume/nifti/nifti.h"
@@ -167,31 +166,6 @@ void nii_out_history(struct nii_out *o)
 	o->history = 1;
 }
 
-/* The frame's history as text: the line that made it, a line a hash. Caller frees; NULL and an error. */
-static char *story(const struct frame *f, struct err *e)
-{
-	json_t *history = history_get(f, e), *hashes = shell_hashes(history), *h;
-	char *line = history ? shell_line(history, frame_id(f), e) : NULL, *text = NULL;
-	size_t size = 0, i;
-	FILE *out = line ? open_memstream(&text, &size) : NULL;
-
-	if (out) {
-		fprintf(out, "%s\n", line);
-		json_array_foreach(hashes, i, h)
-			fprintf(out, "# %s\n", json_string_value(h));
-		fclose(out);
-	}
-	if (line && (!text || size > COMMENT_MAX)) {
-		err_set(e, NULL, "a history of %zu bytes does not go into a header", size);
-		free(text);
-		text = NULL;
-	}
-	free(line);
-	json_decref(hashes);
-	json_decref(history);
-	return text;
-}
-
 /* What follows the header: an extension of a comment, padded to 16 bytes, or none. */
 static int put_comment(struct deflate *gz, const char *text, size_t n, struct err *e)
 {
@@ -212,18 +186,20 @@ static int put_comment(struct deflate *gz, const char *text, size_t n, struct er
 
 static int put_header(struct nii_out *o, struct nii_header *h, const char *text, struct err *e)
 {
-	const size_t comment = text ? (8 + strlen(text) + 15) / 16 * 16 : 0;
+	const size_t length = text ? strlen(text) : 0, comment = length ? (8 + length + 15) / 16 * 16 : 0;
 	struct deflate *gz = o->pair ? o->hdr.gz : o->main.gz;
 	uint8_t raw[sizeof(nifti_2_header) + 4] = {0}; /* the last four: no extension */
 	size_t n;
 
+	if (comment > COMMENT_MAX)
+		return err_set(e, NULL, "a history of %zu bytes does not go into a header", length);
 	h->h.vox_offset += (int64_t)comment;
 	if (o->pair) {
 		h->h.vox_offset = 0;
 		h->h.magic[1] = 'i';
 	}
 	n = nii_header_bytes(h, raw);
-	return deflate_write(gz, raw, text ? n : n + 4, e) || (text && put_comment(gz, text, comment, e)) ? -1 : 0;
+	return deflate_write(gz, raw, comment ? n : n + 4, e) || (comment && put_comment(gz, text, comment, e)) ? -1 : 0;
 }
 
 static enum dtype stored_as(const struct tensor *t)
@@ -258,7 +234,7 @@ static int put_converted(struct deflate *gz, const struct tensor *t, enum dtype 
 int nii_out_frame(struct nii_out *o, const struct frame *f, const struct tensor *t, struct err *e)
 {
 	enum dtype as = stored_as(t);
-	char *text = o->history ? story(f, e) : NULL;
+	char *text = o->history ? story_of(f, NULL, e) : NULL;
 	struct nii_header h;
 	int bad = (o->history && !text) || nii_header_for(f, t, as, &h, e) || put_header(o, &h, text, e);
 

@@ -94,9 +94,9 @@ void recist_case_free(struct recist_case *c);
 
 enum recist_table { RECIST_LESIONS, RECIST_CASES };
 
-/* A line a lesion, or a line a case; JSON has both, and `options` (borrowed). 0 or -1. */
+/* A line a lesion, or a line a case; JSON has both, and what `about` (an object, borrowed) has. 0 or -1. */
 int recist_write(const struct recist_case *c, size_t n, enum recist_table which, struct out *out, struct err *e);
-int recist_write_json(const struct recist_case *c, size_t n, json_t *options, struct out *out, struct err *e);
+int recist_write_json(const struct recist_case *c, size_t n, json_t *about, struct out *out, struct err *e);
 
 /* ---- earlier days (recist_past.c) ---- */
 

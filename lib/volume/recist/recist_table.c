@@ -158,10 +158,10 @@ static json_t *case_json(const struct recist_case *c)
 	return o;
 }
 
-int recist_write_json(const struct recist_case *c, size_t n, json_t *options, struct out *out, struct err *e)
+int recist_write_json(const struct recist_case *c, size_t n, json_t *about, struct out *out, struct err *e)
 {
 	json_t *of_lesions = json_array(), *cases = json_array();
-	json_t *all = json_pack("{s:o, s:o, s:O}", "lesions", of_lesions, "cases", cases, "options", options);
+	json_t *all = json_pack("{s:o, s:o}", "lesions", of_lesions, "cases", cases);
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
@@ -169,7 +169,7 @@ int recist_write_json(const struct recist_case *c, size_t n, json_t *options, st
 		for (size_t k = 0; k < c[i].n; k++)
 			json_array_append_new(of_lesions, lesion_json(&c[i], &c[i].l[k]));
 	}
-	r = score_write_object(all, out, e);
+	r = score_write_object(all, about, out, e);
 	json_decref(all);
 	return r;
 }

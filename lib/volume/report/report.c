@@ -232,12 +232,26 @@ static int put_cases(const struct report *r, int volumes, struct html *h, struct
 	return 0;
 }
 
-static int put_page(const struct report *r, int volumes, struct html *h, struct out *out, struct err *e)
+/* Cut at its lines. */
+static void put_history(char *history, struct html *h)
+{
+	char *line;
+
+	html_put(h, "<section aria-labelledby=\"history\"><h2 id=\"history\">Where this comes from</h2>\n<pre>");
+	while ((line = strsep(&history, "\n"))) {
+		html_text(h, line);
+		html_put(h, history ? "\n" : "");
+	}
+	html_put(h, "</pre></section>\n");
+}
+
+static int put_page(const struct report *r, int volumes, char *history, struct html *h, struct out *out, struct err *e)
 {
 	head(r, h);
 	if (report_summary(r, h, e) || report_model(r, h, e) || report_curves(r, h, e) || report_table(r, h, e) || report_charts(r, h, e) ||
 	    put_cases(r, volumes, h, out, e))
 		return -1;
+	put_history(history, h);
 	html_put(h, "</main>\n<script>\nconst levels = [");
 	report_levels(h);
 	html_put(h, "];\n");
@@ -246,10 +260,10 @@ static int put_page(const struct report *r, int volumes, struct html *h, struct 
 	return html_write(h, out, e);
 }
 
-int report_write(struct report *r, int volumes, struct out *out, struct err *e)
+int report_write(struct report *r, int volumes, char *history, struct out *out, struct err *e)
 {
 	struct html h = {0};
-	int bad = (volumes && all_there(r, e)) || put_page(r, volumes, &h, out, e) ? -1 : 0;
+	int bad = (volumes && all_there(r, e)) || put_page(r, volumes, history, &h, out, e) ? -1 : 0;
 
 	html_free(&h);
 	return bad;

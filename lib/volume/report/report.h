@@ -25,7 +25,8 @@ void report_close(struct report *r); /* NULL is fine */
 /* The volume of a case: image, and label and pred where they are there. A case without a row in the table, or given twice, is an error. 0 or -1. */
 int report_frame(struct report *r, const struct frame *f, struct err *e);
 
-/* The page. volumes: cases without a volume are an error that names them. 0 or -1. */
-int report_write(struct report *r, int volumes, struct out *out, struct err *e);
+/* The page. volumes: cases without a volume are an error that names them. history: where all of it comes from (story.h), which is cut into lines.
+   0 or -1. */
+int report_write(struct report *r, int volumes, char *history, struct out *out, struct err *e);
 
 #endif

@@ -115,10 +115,10 @@ double score_mean(const struct score_table *t, int64_t label, enum score_metric 
 int score_next_label(const struct score_table *t, int first, int64_t *label);
 
 /* The whole table with a summary a label: tab-separated lines (an infinite number is inf), or one JSON object (NaN: null, infinite: "inf") with
-   `options` (borrowed) in it. 0 or -1. */
+   what `about` (an object, borrowed: options, where it comes from) has in it. 0 or -1. */
 int score_write_tsv(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, struct out *out,
                     struct err *e);
-int score_write_json(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, json_t *options,
+int score_write_json(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, json_t *about,
                      struct out *out, struct err *e);
 
 /* Is this what a line of the summary is called ("mean")? */
@@ -127,11 +127,11 @@ int score_is_summary(const char *id);
 /* A number as these tables have it in JSON: NaN is null, an infinite one "inf" or "-inf". New reference. */
 json_t *score_json(double v);
 
-/* Any JSON object as these tables are written. 0, or -1 and an error: not UTF-8, no memory, disk full. */
-int score_write_object(json_t *all, struct out *out, struct err *e);
+/* Any JSON object, and what `about` has, as these tables are written. 0, or -1 and an error: not UTF-8, no memory, disk full. */
+int score_write_object(json_t *all, json_t *about, struct out *out, struct err *e);
 
 /* A line a lesion: what was matched with what. (score_lesions.c) */
 int score_write_lesions(const struct score_table *t, struct out *out, struct err *e);
-int score_write_lesions_json(const struct score_table *t, json_t *options, struct out *out, struct err *e);
+int score_write_lesions_json(const struct score_table *t, json_t *about, struct out *out, struct err *e);
 
 #endif

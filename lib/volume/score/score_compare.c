@@ -173,9 +173,9 @@ static int rows(const struct compare *c, const int *in_a, int n, json_t *list, s
 	return 0;
 }
 
-static int write_all(const struct compare *c, const int *in_a, int n, int json, json_t *options, struct out *out)
+static int write_all(const struct compare *c, const int *in_a, int n, int json, json_t *about, struct out *out)
 {
-	json_t *all = json ? json_pack("{s:[], s:O}", "compare", "options", options) : NULL;
+	json_t *all = json ? json_pack("{s:[]}", "compare") : NULL;
 	int r = json ? 0 : out_printf(out, c->e, "metric\tlabel");
 
 	for (int k = 0; k < COLUMNS && !r && !json; k++)
@@ -185,7 +185,7 @@ static int write_all(const struct compare *c, const int *in_a, int n, int json, 
 	if (!r)
 		r = rows(c, in_a, n, json_object_get(all, "compare"), out);
 	if (!r && json)
-		r = score_write_object(all, out, c->e);
+		r = score_write_object(all, about, out, c->e);
 	json_decref(all);
 	return r;
 }
@@ -213,13 +213,13 @@ static int choose(const struct score_file *a, const struct score_file *b, const 
 }
 
 int score_compare(const struct score_file *a, const struct score_file *b, const char *only, const struct score_summary_options *o, int json,
-                  json_t *options, struct out *out, struct err *e)
+                  json_t *about, struct out *out, struct err *e)
 {
 	struct compare c = {a, b, o, mem_new(a->n, sizeof *c.d, "differences", e), e};
 	int *in_a = mem_new((size_t)a->columns, sizeof *in_a, "columns", e), r = -1, n;
 
 	if (c.d && in_a && !check_cases(a, b, e) && !check_cases(b, a, e) && (n = choose(a, b, only, in_a, e)) >= 0)
-		r = write_all(&c, in_a, n, json, options, out);
+		r = write_all(&c, in_a, n, json, about, out);
 	free(c.d);
 	free(in_a);
 	return r;

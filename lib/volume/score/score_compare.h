@@ -22,8 +22,8 @@ void score_file_free(struct score_file *f);
 
 /* For every label and every column, or those of the names in `only` (commas between; NULL: all), over the cases where both are numbers: how many,
    both means, mean, median and interval of the differences b - a (summary.h), Wilcoxon's signed-rank test. Cases or columns that only one table has
-   are an error that names them. json: an object with `options` (borrowed) in it. 0 or -1. */
+   are an error that names them. json: an object with what `about` (borrowed) has in it. 0 or -1. */
 int score_compare(const struct score_file *a, const struct score_file *b, const char *only, const struct score_summary_options *o, int json,
-                  json_t *options, struct out *out, struct err *e);
+                  json_t *about, struct out *out, struct err *e);
 
 #endif

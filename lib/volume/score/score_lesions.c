@@ -78,9 +78,9 @@ int score_write_lesions(const struct score_table *t, struct out *out, struct err
 	return r ? -1 : out_printf(out, e, "\n");
 }
 
-int score_write_lesions_json(const struct score_table *t, json_t *options, struct out *out, struct err *e)
+int score_write_lesions_json(const struct score_table *t, json_t *about, struct out *out, struct err *e)
 {
-	json_t *all = json_pack("{s:[], s:O}", "lesions", "options", options), *list = json_object_get(all, "lesions");
+	json_t *all = json_pack("{s:[]}", "lesions"), *list = json_object_get(all, "lesions");
 	int r;
 
 	for (size_t i = 0; i < t->n; i++)
@@ -93,7 +93,7 @@ int score_write_lesions_json(const struct score_table *t, json_t *options, struc
 				json_object_set_new(o, columns[k].name, score_json(columns[k].of(l, columns[k].side, t->row[i].c.voxel_ml)));
 			json_array_append_new(list, o);
 		}
-	r = score_write_object(all, out, e);
+	r = score_write_object(all, about, out, e);
 	json_decref(all);
 	return r;
 }

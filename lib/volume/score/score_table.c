@@ -238,19 +238,19 @@ static json_t *summary_json(const struct summary *s, const struct score_columns 
 	return o;
 }
 
-int score_write_object(json_t *all, struct out *out, struct err *e)
+int score_write_object(json_t *all, json_t *about, struct out *out, struct err *e)
 {
-	char *text = json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+	char *text = json_object_update(all, about) ? NULL : json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
 	int r = text ? out_printf(out, e, "%s\n", text) : err_set(e, NULL, "not enough memory for JSON, or an id that is not UTF-8");
 
 	free(text);
 	return r;
 }
 
-int score_write_json(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, json_t *options,
+int score_write_json(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, json_t *about,
                      struct out *out, struct err *e)
 {
-	json_t *cases = json_array(), *summary = json_array(), *all = json_pack("{s:o, s:o, s:O}", "cases", cases, "summary", summary, "options", options);
+	json_t *cases = json_array(), *summary = json_array(), *all = json_pack("{s:o, s:o}", "cases", cases, "summary", summary);
 	int64_t label = 0;
 	int r = 0;
 
@@ -264,7 +264,7 @@ int score_write_json(const struct score_table *t, const struct score_columns *c,
 		free(s);
 	}
 	if (!r)
-		r = score_write_object(all, out, e);
+		r = score_write_object(all, about, out, e);
 	json_decref(all);
 	return r;
 }

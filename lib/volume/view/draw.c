@@ -146,7 +146,16 @@ static void sink_warn(png_structp png, png_const_charp text)
 	(void)png, (void)text;
 }
 
-static int encode(const struct draw *d, struct sink *s)
+/* UTF-8, which a name of a file may be. */
+static void put_comment(png_structp png, png_infop info, const char *text)
+{
+	png_text comment = {.compression = PNG_ITXT_COMPRESSION_NONE, .key = (char *)"Comment", .text = (char *)text, .itxt_length = strlen(text),
+		.lang = (char *)"", .lang_key = (char *)""};
+
+	png_set_text(png, info, &comment, 1);
+}
+
+static int encode(const struct draw *d, const char *history, struct sink *s)
 {
 	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, sink_error, sink_warn);
 	png_infop info = png ? png_create_info_struct(png) : NULL;
@@ -159,6 +168,8 @@ static int encode(const struct draw *d, struct sink *s)
 	if (!setjmp(png_jmpbuf(png))) {
 		png_set_IHDR(png, info, (png_uint_32)d->w, (png_uint_32)d->h, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
 		             PNG_FILTER_TYPE_DEFAULT);
+		if (history)
+			put_comment(png, info, history);
 		png_write_info(png, info);
 		for (int64_t y = 0; y < d->h; y++)
 			png_write_row(png, d->rgb + 3 * y * d->w);
@@ -168,15 +179,15 @@ static int encode(const struct draw *d, struct sink *s)
 	return s->failed ? -1 : 0;
 }
 
-int draw_png(const struct draw *d, struct out *o, struct err *e)
+int draw_png(const struct draw *d, const char *history, struct out *o, struct err *e)
 {
-	return encode(d, &(struct sink){.o = o, .e = e});
+	return encode(d, history, &(struct sink){.o = o, .e = e});
 }
 
 int draw_png_page(const struct draw *d, struct html *h, struct err *e)
 {
 	struct html png = {0};
-	int r = encode(d, &(struct sink){.h = &png, .e = e});
+	int r = encode(d, NULL, &(struct sink){.h = &png, .e = e});
 
 	html_base64(h, png.p, png.n);
 	h->failed |= png.failed;

@@ -29,8 +29,9 @@ void draw_line(struct draw *d, double x0, double y0, double x1, double y1, int64
 /* Text with its upper left corner at x, y, every dot scale x scale, on a dark rim; what is not printable ASCII becomes '?'. Returns its width. */
 int64_t draw_text(struct draw *d, int64_t x, int64_t y, int scale, struct draw_colour c, const char *text);
 
-/* Write as PNG, 8 bits RGB; draw_png_page puts it into a page as base64. 0, or -1 and an error. */
-int draw_png(const struct draw *d, struct out *o, struct err *e);
+/* Write as PNG, 8 bits RGB; draw_png_page puts it into a page as base64. history: where it comes from (story.h), as its comment; NULL: none. 0, or -1
+   and an error. */
+int draw_png(const struct draw *d, const char *history, struct out *o, struct err *e);
 int draw_png_page(const struct draw *d, struct html *h, struct err *e);
 
 #endif
