@@ -19,12 +19,18 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 7 }; /* raised with every change of this header */
+enum { K_ABI = 8 }; /* raised with every change of this header */
 
 /* auto: bf16 where the device is quicker with it; tf32: fp32, but factors of convolutions' and matrices' products are rounded to TF32 (a GPU's) */
 enum k_precision { K_AUTO, K_FP32, K_BF16, K_TF32 };
 
 enum k_copy { K_TO_DEVICE, K_TO_HOST, K_ON_DEVICE };
+
+/* A device with memory of its own has three lines; what is put on one is done in this order, beside what is on the others, and after the call has
+   returned. All that this table does is put on K_COMPUTE, but for `queue`. A mark is a place on a line. */
+enum k_line { K_COMPUTE, K_IN, K_OUT };
+struct k_mark;   /* opaque */
+struct k_record; /* opaque: calls that are done again as one */
 
 /* A convolution's geometry; arrays are d,h,w. Cross-correlation as in PyTorch:
    conv:        out = (in + 2 pad - kernel) / stride + 1
@@ -104,10 +110,11 @@ struct k_across { enum k_across_kind kind; int64_t vox, c; int size; float alpha
 /* y = x m, m = 1 / (1 - rate) or, with probability rate, 0: element i of [vox,c] takes word i % 4 of Philox 4x32-10 at (key, counter i/4, at).
    span > 0: one draw for each channel of span voxels, i = their number * (c rounded up to 4) + channel.
    alpha (PyTorch's AlphaDropout; not with a span): what would be 0 becomes SELU's lowest value, A = -1.7581, and then, so that mean 0 and variance 1
-   stay, y = s (x or A) - s A rate with s = 1 / sqrt((1 - rate) (1 + rate A^2)); K_ALPHA_BACK: of a gradient, y = s (x or 0). */
+   stay, y = s (x or A) - s A rate with s = 1 / sqrt((1 - rate) (1 + rate A^2)); K_ALPHA_BACK: of a gradient, y = s (x or 0).
+   more (device memory; NULL, as always on the CPU: nothing) is added to at[1], at[2] as one number: calls that are recorded draw others each time. */
 enum k_alpha { K_ALPHA_NONE, K_ALPHA, K_ALPHA_BACK };
 #define K_ALPHA_LOWEST (-1.7580993408473766f)
-struct k_drop { float rate; uint32_t key[2], at[3]; int64_t span; enum k_alpha alpha; };
+struct k_drop { float rate; uint32_t key[2], at[3]; int64_t span; enum k_alpha alpha; const uint64_t *more; };
 
 /* Windowed multi-head self-attention with relative position bias (MONAI's SwinTransformerBlock, forward_part1 between its norm and its projection):
    the volume is padded with zeros to whole windows at its ends, rolled by -shift, and cut into windows; within each, softmax(scale q k' + bias)
@@ -174,6 +181,13 @@ struct k_loss {
 	uint8_t ignore;
 };
 
+/* What losses leave in device memory; wrong: labels that are no class */
+enum { K_LOSS_TOTAL, K_LOSS_OVERLAP, K_LOSS_ENTROPY, K_LOSS_WRONG, K_LOSS_RESULTS };
+
+/* What a step's gradients become part of, found on the device: squares, their sum; factor, what they are multiplied with, so that the norm is at most
+   clip's; not a number: the step is left out, and with `stopped` all that follow. Cleared at the beginning. */
+struct k_verdict { double squares; float factor; int32_t stopped; };
+
 /* One optimizer step on n parameters, with scale * g in g's place, in PyTorch's order of operations (torch/optim/{adam,adamw,sgd}.py):
    adamw: w -= lr wd w; m, v: means of g, g^2; w -= lr/(1-b1^t) m / (sqrt(v/(1-b2^t)) + eps);  adam: the same, but g += wd w instead
    sgd:   g += wd w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m)    v unused */
@@ -186,6 +200,7 @@ struct k_optim {
 	int nesterov;
 	int64_t step;             /* t, from 1 */
 	float scale;
+	const struct k_verdict *verdict; /* device memory: its factor in scale's place; or NULL */
 };
 
 /* Sliding windows over an image [c,Z,Y,X] (host memory on the CPU, device memory else), see lib/net/window/window.h. flip: bit a says that axis a
@@ -234,11 +249,35 @@ struct k_backend {
 	int (*zero)(void *p, size_t bytes, struct err *e);
 
 	/* NULL where device memory is the host's: bytes still to be had (0: not known); host memory for quick copies, on any thread;
-	   the stream on which everything runs, a cudaStream_t, for who moves data between devices. */
+	   the stream of K_COMPUTE, a cudaStream_t, for who moves data between devices. */
 	size_t (*available)(void);
 	void *(*host_alloc)(size_t bytes, struct err *e);
 	void (*host_release)(void *p);
 	void *(*stream)(void);
+
+	/* NULL there, too. lost: 1 and its text where the device has an error that stays, of whatever was done before. */
+	int (*lost)(struct err *e);
+
+	/* queue: a copy on a line; host memory is of host_alloc, and in use until a mark behind the copy was awaited. mark: behind all that is on the line
+	   so far. follow: what is put on the line from now on waits for the mark, as it was last set (never: for nothing). await: the host does.
+	   between: seconds from one to the other, both passed. */
+	int (*queue)(enum k_line l, void *to, const void *from, size_t bytes, enum k_copy dir, struct err *e);
+	struct k_mark *(*mark_new)(struct err *e);
+	void (*mark_free)(struct k_mark *m); /* NULL is fine */
+	int (*mark)(struct k_mark *m, enum k_line l, struct err *e);
+	int (*follow)(enum k_line l, struct k_mark *m, struct err *e);
+	int (*await)(struct k_mark *m, struct err *e);
+	int (*between)(struct k_mark *from, struct k_mark *to, double *seconds, struct err *e);
+
+	/* record: calls are not done but noted from now on, until `recorded` gives what was noted (NULL and an error: nothing); replay does it all, with the
+	   same arguments. Only calls that allocate nothing, copy nothing from or to the host, and have run before. 0; 1: it is not wanted; -1. */
+	int (*record)(struct err *e);
+	struct k_record *(*recorded)(struct err *e);
+	int (*replay)(struct k_record *r, struct err *e);
+	void (*record_free)(struct k_record *r); /* NULL is fine */
+
+	/* to[i] = first + i step */
+	int (*number)(uint64_t *to, uint64_t first, uint64_t step, int64_t n, struct err *e);
 
 	/* From now on conv_new measures which of the library's ways is the quickest, and remembers it in a file (borrowed; NULL: in this process). Results
 	   may then differ in rounding from one machine to the next. NULL: there is nothing to choose. */
@@ -305,6 +344,13 @@ struct k_backend {
 	   error that names the voxel. Scratch depends on n, vox and k alone. */
 	size_t (*loss_scratch)(const struct k_loss *g);
 	int (*loss)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e);
+	/* NULL where device memory is the host's. The same with K_LOSS_RESULTS left in device memory, and the error about them once they are read. */
+	int (*loss_later)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double *out, void *scratch, struct err *e);
+	int (*loss_wrong)(const struct k_loss *g, const uint8_t *label, struct err *e);
+
+	/* NULL likewise. The verdict over gradients g times scale, clip as torch's clip_grad_norm_ (0: none); also stopped where one of `losses` rows of
+	   K_LOSS_RESULTS has a total that is not finite. */
+	int (*judge)(const float *g, int64_t n, double scale, double clip, const double *loss, int64_t losses, struct k_verdict *v, struct err *e);
 
 	int (*optimize)(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);
 	int (*lerp)(float *y, const float *x, double t, int64_t n, struct err *e); /* y += t (x - y) */

@@ -101,6 +101,145 @@ for_unit() {
 @test "sliding windows in a GPU's place" { for_unit window; }
 @test "networks in a GPU's place: MONAI's logits and gradients" { for_unit net; }
 
+@test "lines, marks and recorded calls in a GPU's place: what forgets a mark is found out, and what cannot be recorded" { for_unit lines; }
+
+# The same command in orders that streams and events allow, as late as may be among them, recorded and not, side by side and not: the same bytes
+orders() { # OUTPUT COMMAND...
+	local out=$1 how
+	shift
+	SIM_ORDER=0 NIIPIPE_CUDA=nographs,serial sim "$@" -o plain.ts
+	for how in 1: 2: 3: 7: 4:nographs 5:serial; do
+		SIM_ORDER=${how%:*} NIIPIPE_CUDA=${how#*:} sim "$@" -o "$out"
+		cmp plain.ts "$out"
+	done
+}
+
+@test "training in every order, as CUDA graphs and without, with dropout, gathered and deep supervision: the same bytes" {
+	local arch='{"_target_":"UNet","spatial_dims":3,"in_channels":1,"out_channels":2,"channels":[4,8,16],"strides":[2,2],"num_res_units":1,"dropout":0.2}'
+	orders a.ts seg-train -q --device cuda --precision fp32 --arch "$arch" --loss dicece "$SIM/p.ts"
+	seg-train -q --device cpu --precision fp32 --arch "$arch" --loss dicece "$SIM/p.ts" -o cpu.ts
+	ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.ts a.ts
+	orders b.ts seg-train -q --device cuda --precision fp32 --net nnunet --channels 4,8,16 --strides 2,2 --accumulate 2 "$SIM/p.ts"
+}
+
+@test "a log, validation, saving and going on in every order: the same rows and bytes, every step with its own" {
+	local train="seg-train -q --device cuda --precision fp32 --net unet --channels 4,8 --strides 2 --seed 3 --accumulate 2" o
+	$BIN/nii-patch -q -s 24,24,16 --pos 0.5 -n 20 --seed 1 "$SIM/t.ts" >many.ts
+	$BIN/nii-patch -q -s 24,24,16 --pos 0.5 -n 8 --seed 1 "$SIM/t.ts" >first.ts
+	$BIN/nii-patch -q -s 24,24,16 --pos 0.5 -n 20 --seed 1 --skip 8 "$SIM/t.ts" >rest.ts
+	rows() { cut -f 1-7 "$1"; }
+	SIM_ORDER=0 NIIPIPE_CUDA=serial,nographs sim $train --val "$SIM/t.ts" --val-every 4 --save-every 3 --log plain.tsv -o plain.ts many.ts
+	[ "$(rows plain.tsv | wc -l)" -eq 11 ]
+	[ "$(cut -f 7 plain.tsv | grep -c '\.')" -eq 2 ]
+	for o in 1 2 5; do
+		SIM_ORDER=$o sim $train --val "$SIM/t.ts" --val-every 4 --save-every 3 --log a.tsv -o a.ts many.ts
+		diff <(rows plain.tsv) <(rows a.tsv)
+		cmp plain.ts a.ts
+		cmp plain.last.ts a.last.ts
+		SIM_ORDER=$o sim $train -o b.ts first.ts
+		SIM_ORDER=$o sim $train --resume b.last.ts -o b.ts rest.ts
+		ts-cmp -q --atol 0 plain.last.ts b.last.ts
+	done
+}
+
+@test "a loss that is no number, found out one step later: the CPU's words, rows and state before it" {
+	local train="seg-train -q --precision fp32 --net unet --channels 4,8 --strides 2" f h o
+	$BIN/nii-patch -q -s 24,24,16 --pos 0.5 -n 8 --seed 1 "$SIM/t.ts" | $BIN/nii-normalize --zscore >z.ts
+	f=$($BIN/ts-info z.ts | sed -n 's/^frame 5: .* at byte \([0-9]*\) of.*/\1/p')
+	h=$(od -An -tu8 -j "$f" -N 8 z.ts)
+	printf '\0\0\300\177' | dd of=z.ts bs=1 seek=$((f + 8 + h)) conv=notrunc status=none # the image comes first
+	run $train --device cpu --log cpu.tsv -o m.ts z.ts
+	[ "$status" -eq 1 ]
+	[[ "$output" == "seg-train: z.ts: the loss is not a number at step 6: "*" (patch 5); the last good state is in m.last.ts" ]]
+	local said=$output
+	mv m.last.ts cpu.last.ts
+	for o in 0 1 2 5; do
+		export SIM_ORDER=$o
+		rm -f m.ts cuda.tsv
+		run sim $train --device cuda --log cuda.tsv -o m.ts z.ts
+		[ "$status" -eq 1 ]
+		[ "$output" = "$said" ]
+		diff <(cut -f 1 cpu.tsv) <(cut -f 1 cuda.tsv)
+		ts-cmp -q --rtol 1e-3 --atol 1e-4 cpu.last.ts m.last.ts
+		rm m.last.ts
+	done
+}
+
+@test "windows in every order, as CUDA graphs and without: the same bytes" {
+	seg-train -q --device cpu --precision fp32 --net unet --channels 4,8,16 --strides 2,2 --res-units 1 --lr 1e-3 -o m.ts <"$SIM/p.ts"
+	orders a.ts seg-window -q --device cuda --precision fp32 -m m.ts --roi 24,24,8 --overlap 0.5 --batch 2 "$SIM/t.ts"
+	orders b.ts seg-window -q --device cuda --precision fp32 -m m.ts --roi 24,24,8 --effort 3 --mirror x "$SIM/t.ts"
+}
+
+@test "a driver that records nothing: one by one, and -v says why" {
+	local train="seg-train --device cuda --precision fp32 --net unet --channels 4,8 --strides 2"
+	sim $train -q -o a.ts "$SIM/p.ts"
+	export SIM_CAPTURE=refused
+	run sim $train -v -o b.ts "$SIM/p.ts"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"seg-train: operations are given to the device one by one: cuda: a graph: "* ]]
+	cmp a.ts b.ts
+	run sim seg-window -v --device cuda --precision fp32 -m a.ts --roi 24,24,8 -o c.ts "$SIM/t.ts"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"seg-window: operations are given to the device one by one: cuda: a graph: "* ]]
+}
+
+@test "an error that stays: which kernel, at or before which step or window; the last checkpoint is whole" {
+	local train="seg-train -q --device cuda --precision fp32 --net unet --channels 4,8 --strides 2 --save-every 1"
+	$BIN/nii-patch -q -s 24,24,16 --pos 0.5 -n 8 --seed 1 "$SIM/t.ts" >many.ts
+	export SIM_FAULT=norm_back_apply:9 SIM_ORDER=1
+	run sim $train -o m.ts many.ts
+	[ "$status" -eq 1 ]
+	[[ "$output" =~ ^"seg-train: step "[0-9]+", or before: cuda: at or before ".*": an illegal memory access was encountered (cudaErrorIllegalAddress); NIIPIPE_CUDA=sync says in which kernel"$ ]]
+	ts-info -q m.last.ts
+	[ "$(ls | sort | tr '\n' ' ')" = "m.last.ts m.ts many.ts out " ] || [ "$(ls | sort | tr '\n' ' ')" = "m.last.ts m.ts many.ts " ]
+	export NIIPIPE_CUDA=sync
+	run sim $train -o n.ts many.ts
+	[ "$status" -eq 1 ]
+	[[ "$output" =~ "cuda: norm backward: an illegal memory access was encountered (cudaErrorIllegalAddress)"$ ]]
+	export NIIPIPE_CUDA='' SIM_FAULT=window_blend:3
+	run sim seg-window -q --device cuda --precision fp32 -m m.ts --roi 24,24,8 -o w.ts "$SIM/t.ts"
+	[ "$status" -eq 1 ]
+	[[ "$output" =~ "phantom-0001: window "[0-9]+" of "[0-9]+", or before: cuda: at or before "[a-z\ ]+": an illegal memory access was encountered" ]]
+	[ ! -e w.ts ]
+}
+
+@test "a scan larger than the device's memory: the same mask; too little for a window: what is needed, what is there" {
+	seg-train -q --device cpu --precision fp32 --net unet --channels 4,8 --strides 2 --res-units 0 -o m.ts <"$SIM/p.ts"
+	$BIN/nii-phantom -q -n 1 -s 64,64,400 --seed 3 | $BIN/nii-normalize --window=-1024,325 >scan.ts
+	local window="seg-window -q --device cuda --precision fp32 -m m.ts --roi 24,24,16 --overlap 0.25 scan.ts"
+	sim $window -o all.ts
+	[ "$(stat -c %s scan.ts)" -gt 6000000 ]
+	SIM_MEMORY=5000000 sim $window -o few.ts
+	cmp all.ts few.ts
+	export SIM_MEMORY=1500000
+	run sim $window -o none.ts
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"not enough memory: the network needs "*" MB for this input ("*" are there" || "$output" == *"roi: a window of 24,24,16 voxels (x,y,z) needs "*" MB, there are "* ]]
+	[ ! -e none.ts ]
+}
+
+@test "training that does not fit into the device: recomputation is offered, and fits" {
+	local train="seg-train -q --device cuda --precision fp32 --net unet --channels 8,16,32 --strides 2,2"
+	$BIN/nii-patch -q -s 32,32,24 --pos 0.5 -n 2 --seed 1 "$SIM/t.ts" >big.ts
+	sim $train -o all.ts big.ts
+	export SIM_MEMORY
+	local offered=
+	for SIM_MEMORY in 3800000 3700000 3600000 3500000 3400000 3300000 3200000 3100000 3000000 2900000; do
+		rm -f few.ts
+		run sim $train -o few.ts big.ts
+		[[ "$output" == *"not enough memory: the network needs "*", "*" MB are there; --recompute "* ]] || continue
+		[ "$status" -eq 1 ]
+		[ ! -e few.ts ]
+		offered=$(grep -o 'recompute [a-z]*' <<<"$output")
+		# shellcheck disable=SC2086
+		sim $train --$offered -o few.ts big.ts
+		break
+	done
+	[ -n "$offered" ]
+	ts-cmp -q --atol 0 all.ts few.ts
+}
+
 @test "a UNet trained behind the wall: the CPU's weights" {
 	both unet --channels 4,8,16 --strides 2,2 --res-units 1 --lr 1e-3
 	ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.ts cuda.ts
@@ -170,8 +309,8 @@ for_unit() {
 	local KIT=$BATS_TEST_TMPDIR/kit
 	cp "$SIM/t.ts" "$KIT/phantoms.ts"
 	ln -s "$ROOT/build/sim/niipipe-cuda.so" "$BIN/niipipe-cpu.so" "$KIT"
-	local stages="train masks" rows=6
-	if [ -e "$ROOT/build/sim/niipipe-nccl.so" ]; then ln -s "$ROOT/build/sim/niipipe-nccl.so" "$KIT" && stages="train ranks masks" rows=9; fi
+	local stages="train same masks" rows=14
+	if [ -e "$ROOT/build/sim/niipipe-nccl.so" ]; then ln -s "$ROOT/build/sim/niipipe-nccl.so" "$KIT" && stages="train same ranks masks" rows=17; fi
 	GPU_KIT=$KIT GPU_BACKENDS=$KIT NETS=unet STEPS=3 PATCH=24,24,16 TRAIN="--channels 4,8 --strides 2 --res-units 0" run tests/gpu.sh run "$BATS_TEST_TMPDIR/out" $stages
 	cat "$BATS_TEST_TMPDIR/out/results.tsv"
 	[ "$status" -eq 0 ]

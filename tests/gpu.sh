@@ -10,6 +10,7 @@
 #     kernels   every kernel against tests/ref, losses, attention, windows, changes of resolution, softmax of channels
 #     nets      networks against MONAI's golden files, fp32 and bf16, and once more with our own convolutions alone
 #     train     steps on the same patches: GPU fp32, bf16 and CPU, means of their losses
+#     same      training and windows as CUDA graphs and without, copies beside the computing and not: the same bytes; the GPU's wait for patches
 #     ranks     two ranks that meet by a file, their gradients added up by NCCL, on two GPUs or, where NCCL takes it, on one: one process's losses
 #     masks     masks of the GPU against the CPU's
 #     bench     each operation's share of a copy's bandwidth, each convolution's of a large product's rate; times of networks, inference and training,
@@ -19,7 +20,7 @@
 #     sanitize  compute-sanitizer over the kernels' tests
 set -u -o pipefail
 kit=${GPU_KIT:-build/gpu-kit}
-stages="device kernels nets train ranks masks bench slide peer sanitize"
+stages="device kernels nets train same ranks masks bench slide peer sanitize"
 nets="unet nnunet swinunetr"
 
 pack() {
@@ -88,7 +89,7 @@ print("copy GB/s, bytes read and written:", 20 * (1 << 30) / b.elapsed_time(e) /
 	row "copy's bandwidth" $? "$(tail -n 1 "$dir/$stage.log")"
 }
 
-stage_kernels() { for t in kernels wide loss scale window attention across; do unit $t ""; done; }
+stage_kernels() { TEST_DEVICE=cuda within 100 build/test/lines; row "unit lines" $? ""; for t in kernels wide loss scale window attention across; do unit $t ""; done; }
 
 stage_nets() {
 	unit net ""
@@ -143,6 +144,37 @@ stage_masks() {
 		status=$?
 		row "masks $net" $status "Dice of every phantom: $(awk -F'\t' 'NR > 1 { print $3 }' "$dir/masks.tsv" | head -4 | tr '\n' ' ')"
 	done
+}
+
+share() { # LOG: of the time, without the first steps
+	awk -F'\t' 'NR > 11 { s += $9; n++ } END { print n ? s / n : "none" }' "$1"
+}
+
+# Every way of giving the work to the device: how it is said, seconds
+stage_same() {
+	local how status net out b
+	for net in ${NETS:-$nets}; do
+		for how in "" nographs serial nographs,serial; do
+			out=$dir/same-$net-${how:-plain} b=$(date +%s.%N)
+			# shellcheck disable=SC2046
+			build/bin/nii-patch -q -s "${PATCH:-96,96,64}" --pos 0.5 -n "$(($(steps_of "$net") / 3))" --seed 1 $kit/phantoms.ts |
+				NIIPIPE_CUDA=$how within 90 build/bin/seg-train -v -q --device cuda --precision bf16 --loss dicece --lr 1e-3 --seed 1 --net "$net" $(options_of "$net") \
+					--log "$out.tsv" -o "$out.ts" && cmp "$dir/same-$net-plain.ts" "$out.ts" >>"$dir/$stage.log" 2>&1
+			status=$?
+			row "training $net, ${how:-graphs, side by side}: the same bytes" $status "$(awk "BEGIN { print $(date +%s.%N) - $b }") s"
+		done
+		for how in "" nographs,serial; do
+			out=$dir/same-$net-window-${how:-plain}
+			NIIPIPE_CUDA=$how within 60 build/bin/seg-window -q --device cuda --precision bf16 --overlap 0.5 --batch 2 -m "$dir/same-$net-plain.ts" -o "$out.ts" $kit/phantoms.ts &&
+				cmp "$dir/same-$net-window-plain.ts" "$out.ts" >>"$dir/$stage.log" 2>&1
+			row "windows $net, ${how:-graphs, side by side}: the same bytes" $? ""
+		done
+	done
+	# a cache on disk, augmented on the way, as in a user's pipeline
+	# shellcheck disable=SC2046
+	build/bin/nii-patch -q -s "${PATCH:-160,160,64}" --pos 0.5 -n "${STEPS:-300}" --seed 1 $kit/phantoms.ts | build/bin/nii-augment -q --flip x --shift 0.1 --scale 0.1 --seed 1 |
+		within 150 build/bin/seg-train -v -q --device cuda --precision bf16 --loss dicece --net unet $(options_of unet) --log "$dir/fed.tsv" -o "$dir/fed.ts"
+	row "nii-patch | nii-augment | seg-train unet bf16" $? "wait $(share "$dir/fed.tsv"), $(awk -F'\t' 'NR > 11 { s += $8; n++ } END { print n ? s / n : "none" }' "$dir/fed.tsv") patches/s"
 }
 
 size_of() { case $1 in unet) echo 160,160,64 ;; nnunet | dynunet) echo 128,128,128 ;; *) echo 96,96,96 ;; esac; }

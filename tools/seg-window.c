@@ -235,6 +235,9 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 		err_warn("device %s: %s", w.k->name, w.k->device);
 	r = prob_rule_check(&w.rule, o->output ? 2 : net_classes(w.m.net[0]), PROB_LOGITS, e) || window_size(&w, e) || plan_early(&w, e) ||
 	    stream_pass(c, "image", segment, &w, e) ? -1 : 0;
+	for (int i = 0; i < w.m.n && c->verbose; i++)
+		if (*net_plain(w.m.net[i]))
+			err_warn("operations are given to the device one by one: %s", net_plain(w.m.net[i]));
 	ensemble_close(&w.m);
 	json_decref(w.hash);
 	return r;

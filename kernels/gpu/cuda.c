@@ -1,4 +1,4 @@
-/* The device: CUDA's runtime. One stream, in order. */
+/* The device: CUDA's runtime, and the stream on which kernels run; lines.c has those beside it. */
 #include <cuda_runtime_api.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,26 +10,53 @@ void *gpu_stream;
 char gpu_name[120];
 static int taken; /* the device's number */
 
+static const char *doing; /* what was put on the stream last */
+
 static int managed(void)
 {
 	return gpu_asked("managed");
 }
 
-/* An error that comes out where something is waited for is of a kernel that was launched before. */
-static int failed(cudaError_t r, const char *what, struct err *e)
+static int synchronous(void)
 {
-	int late = r == cudaErrorIllegalAddress || r == cudaErrorLaunchFailure || r == cudaErrorMisalignedAddress || r == cudaErrorAssert ||
-		r == cudaErrorIllegalInstruction || r == cudaErrorHardwareStackError || r == cudaErrorInvalidPc;
+	return managed() || gpu_asked("sync");
+}
 
-	return err_set(e, NULL, "cuda: %s: %s (%s)%s", what, cudaGetErrorString(r), cudaGetErrorName(r),
-		late && !managed() && !gpu_asked("sync") ? "; NIIPIPE_CUDA=sync says in which kernel" : "");
+/* Errors of what was launched before, which stay until the process ends */
+static int stays(cudaError_t r)
+{
+	static const cudaError_t all[] = {cudaErrorIllegalAddress, cudaErrorLaunchFailure, cudaErrorMisalignedAddress, cudaErrorAssert,
+		cudaErrorIllegalInstruction, cudaErrorHardwareStackError, cudaErrorInvalidPc, cudaErrorInvalidAddressSpace, cudaErrorLaunchTimeout,
+		cudaErrorECCUncorrectable, cudaErrorNvlinkUncorrectable};
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (r == all[i])
+			return 1;
+	return 0;
+}
+
+int gpu_failed(int code, const char *what, struct err *e)
+{
+	cudaError_t r = (cudaError_t)code;
+
+	if (!stays(r) || !doing || synchronous())
+		return err_set(e, NULL, "cuda: %s: %s (%s)", what, cudaGetErrorString(r), cudaGetErrorName(r));
+	return err_set(e, NULL, "cuda: at or before %s: %s (%s); NIIPIPE_CUDA=sync says in which kernel", doing, cudaGetErrorString(r), cudaGetErrorName(r));
+}
+
+int gpu_lost(struct err *e)
+{
+	cudaError_t r = cudaStreamQuery(gpu_stream);
+
+	return stays(r) ? gpu_failed((int)r, doing ? doing : "start", e), 1 : 0;
 }
 
 int gpu_check(int code, const char *what, struct err *e)
 {
-	if (!code && (managed() || gpu_asked("sync")))
-		code = cudaStreamSynchronize(gpu_stream);
-	return code ? failed((cudaError_t)code, what, e) : 0;
+	doing = what;
+	if (!code && synchronous())
+		code = (int)cudaStreamSynchronize(gpu_stream);
+	return code ? gpu_failed(code, what, e) : 0;
 }
 
 int gpu_open(int index, struct err *e)
@@ -43,11 +70,11 @@ int gpu_open(int index, struct err *e)
 		return driver ? err_set(e, NULL, "cuda: the driver is for CUDA %d.%d, this program needs %d.%d", driver / 1000, driver % 1000 / 10, runtime / 1000,
 			runtime % 1000 / 10) : err_set(e, NULL, "cuda: there is no NVIDIA driver here");
 	if (r)
-		return failed(r, "no device can be used", e);
+		return gpu_failed((int)r, "no device can be used", e);
 	if (index >= count)
 		return err_set(e, NULL, "cuda: there is no device %d (%d here, from 0)", index, count);
 	if ((r = cudaSetDevice(index)) || (r = cudaGetDeviceProperties(&p, index)) || (r = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking)))
-		return failed(r, "the device does not start", e);
+		return gpu_failed((int)r, "the device does not start", e);
 	if (p.major < 8)
 		return err_set(e, NULL, "cuda: device %d, %s, has compute capability %d.%d: this program needs 8.0", index, p.name, p.major, p.minor);
 	gpu_stream = stream, taken = index;
@@ -73,7 +100,7 @@ void *gpu_host_alloc(size_t bytes, struct err *e)
 	if (!r)
 		return p;
 	cudaGetLastError();
-	failed(r, "cudaMallocHost", e);
+	gpu_failed((int)r, "cudaMallocHost", e);
 	return NULL;
 }
 
@@ -97,7 +124,7 @@ int gpu_clock(double *ms, struct err *e)
 		r = cudaEventElapsedTime(&since, mark[0], mark[1]);
 	if (ms)
 		*ms = (double)since;
-	return r ? failed(r, "time", e) : 0;
+	return r ? gpu_failed((int)r, "time", e) : 0;
 }
 
 void *gpu_alloc(size_t bytes, struct err *e)
@@ -112,7 +139,7 @@ void *gpu_alloc(size_t bytes, struct err *e)
 	if (r == cudaErrorMemoryAllocation && !cudaMemGetInfo(&unused, &all))
 		err_set(e, NULL, "not enough memory for the cuda device (needs %zu bytes, %zu of %zu are free)", bytes, unused, all);
 	else
-		failed(r, "cudaMalloc", e);
+		gpu_failed((int)r, "cudaMalloc", e);
 	return NULL;
 }
 
@@ -131,7 +158,7 @@ int gpu_copy(void *to, const void *from, size_t bytes, enum k_copy dir, struct e
 
 	if (!r && (dir != K_ON_DEVICE || managed()))
 		r = cudaStreamSynchronize(gpu_stream);
-	return r ? failed(r, "copy", e) : 0;
+	return r ? gpu_failed((int)r, "copy", e) : 0;
 }
 
 int gpu_zero(void *p, size_t bytes, struct err *e)

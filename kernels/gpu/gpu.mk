@@ -3,7 +3,7 @@ NVCC   ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nv
 CUDA   ?= $(if $(NVCC),1,0)
 CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(NVCC))
 G_HOST := backend kernels conv tune
-G_CUDA := cuda
+G_CUDA := cuda lines
 G_LIBS := cudnn product
 G_EACH := table
 G_ONCE := plain loss window
@@ -41,9 +41,9 @@ $(B)/bin/niipipe-cuda.so: $(G_TEXT:%=$(B)/gpu/f32/%.o) $(G_TEXT:%=$(B)/gpu/bf16/
 	$(call say,LD,$@)$(CC) -shared $(LDFLAGS) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcudnn -lcublasLt -lcudart_static -lrt -lpthread -ldl -lm
 
 # -- in a GPU's place: the calls of cuDNN and cuBLASLt, too, where their headers are --
-S_INC  := $(if $(filter 1,$(CUDA)),-isystem $(CUDA_HOME)/include)
+S_INC  := -isystem $(if $(filter 1,$(CUDA)),$(CUDA_HOME)/include,tests/sim/none)
 S_LIBS := $(if $(filter 1,$(CUDA)),$(G_LIBS:%=$(B)/gpu/host/%.o) $(B)/gpu/sim/cudnn.o $(B)/gpu/sim/blas.o,$(B)/gpu/sim/none/libraries.o)
-S_REST := $(B)/gpu/sim/device.o $(B)/gpu/sim/wall.o
+S_REST := $(G_CUDA:%=$(B)/gpu/sim/run/%.o) $(B)/gpu/sim/memory.o $(B)/gpu/sim/stream.o $(B)/gpu/sim/wall.o
 
 $(B)/gpu/sim/f32/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
@@ -53,6 +53,10 @@ $(B)/gpu/sim/bf16/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(G_CC) $(G_SEEN) -DK_HALF $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+$(B)/gpu/sim/run/%.o: kernels/gpu/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(G_CC) $(S_INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
 $(B)/gpu/sim/%.o: tests/sim/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(G_CC) $(S_INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
@@ -60,7 +64,7 @@ $(B)/gpu/sim/%.o: tests/sim/%.c
 $(B)/sim/niipipe-cuda.so: $(G_TEXT:%=$(B)/gpu/sim/f32/%.o) $(G_TEXT:%=$(B)/gpu/sim/bf16/%.o) $(G_ONCE:%=$(B)/gpu/sim/f32/%.o) \
 		$(G_HOST:%=$(B)/gpu/sim/f32/%.o) $(G_EACH:%=$(B)/gpu/sim/f32/%.o) $(G_EACH:%=$(B)/gpu/sim/bf16/%.o) $(S_LIBS) $(S_REST) $(G_BASE)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) -shared -fopenmp $(LDFLAGS) -o $@ $^ -lm
+	$(call say,LD,$@)$(CC) -shared -fopenmp -Wl,-z,defs $(LDFLAGS) -o $@ $^ -lm
 
 # Which plans the real cuDNN has for a device that is not here
 $(B)/sim/plans: $(B)/gpu/sim/plans/plans.o $(B)/gpu/host/cudnn.o $(B)/kobj/lib/base/err.o $(B)/kobj/lib/base/mem.o

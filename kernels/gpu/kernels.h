@@ -53,7 +53,7 @@ extern "C" {
 
 GPU_KERNELS(GPU_DECLARE)
 
-/* What a loss leaves at the beginning of its scratch; wrong: how many labels are no class. */
+/* What a loss leaves at the beginning of its scratch: backend.h's, and one more. */
 enum { GPU_LOSS_TOTAL, GPU_LOSS_OVERLAP, GPU_LOSS_ENTROPY, GPU_LOSS_WRONG, GPU_LOSS_SHARE, GPU_LOSS_RESULTS };
 
 const struct gpu_kernels *gpu_kernels(int bf16);
@@ -62,13 +62,17 @@ const struct gpu_kernels *gpu_kernels(int bf16);
 enum { GPU_SQUARES = 65536 }; /* values a partial sum */
 int gpu_identity(float *w, int64_t oc, int64_t taps);
 size_t gpu_loss_bytes(const struct k_loss *g);
-float *gpu_loss_weights(const struct k_loss *g, void *scratch); /* where weights of classes are copied to before, if there are any */
+float *gpu_loss_weights(const struct k_loss *g, void *scratch); /* where weights of classes are put before, if there are any */
 int gpu_loss_run(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, void *scratch);
 int gpu_window_gather(struct k_gather g, const float *image, float *x);
 int gpu_window_blend(struct k_blend g, const float *logits, const float *weight, float *acc, float *sum);
 int gpu_optimize(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n);
 int gpu_lerp(float *y, const float *x, float part, int64_t n);
-int gpu_squares(const float *x, int64_t n, double *part);
+int gpu_squares(const float *x, int64_t n, double *part); /* [n / GPU_SQUARES, rounded up] */
+int gpu_judge(const double *part, int64_t parts, double scale, double clip, const double *loss, int64_t losses, struct k_verdict *v);
+int gpu_number(uint64_t *to, uint64_t first, uint64_t step, int64_t n);
+struct gpu_few { float v[256]; };
+int gpu_put_few(struct gpu_few from, float *to, int64_t n); /* the host's numbers, without a copy that would be waited for */
 int gpu_window_divide(float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest);
 int gpu_window_doubt(struct k_doubt g, const float *weight, const float *acc, const float *sum, double *part);
 int gpu_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, double *part);

@@ -112,15 +112,21 @@ template <class T> DEVICE T team_sum(T v)
 #define RESTRICT restrict
 #define DEVICE static inline __attribute__((unused))
 #define DEVICE_CALL static __attribute__((unused))
+/* The nested function knows the arguments' types alone, their values come with the call: it needs no frame. */
 #define KERNEL(name, PARAMS, ARGS, teams) \
 	static void name##_k PARAMS; \
 	int G(name) PARAMS; \
 	int G(name) PARAMS \
 	{ \
-		wall_open(#name); \
-		name##_k ARGS; \
-		wall_close(); \
-		return 0; \
+		struct own { WALL_MEMBERS ARGS } wall_values = WALL_VALUES ARGS; \
+		void run(const void *wall_given) \
+		{ \
+			const struct own wall_own = *(const struct own *)wall_given; \
+			wall_open(#name); \
+			name##_k(WALL_TAKES ARGS); \
+			wall_close(); \
+		} \
+		return wall_launch(#name, run, &wall_values, sizeof wall_values); \
 	} \
 	static void name##_k PARAMS
 #define PAR_PRAGMA_(x) _Pragma(#x)

@@ -10,9 +10,10 @@
 /* Block `block` of Philox 4x32-10 (lib/base/rng.h) */
 DEVICE void philox(const struct k_drop *g, uint32_t block, uint32_t c[4])
 {
+	uint64_t at = ((uint64_t)g->at[2] << 32 | g->at[1]) + (g->more ? *g->more : 0);
 	uint32_t k0 = g->key[0], k1 = g->key[1];
 
-	c[0] = block, c[1] = g->at[0], c[2] = g->at[1], c[3] = g->at[2];
+	c[0] = block, c[1] = g->at[0], c[2] = (uint32_t)at, c[3] = (uint32_t)(at >> 32);
 	for (int r = 0; r < 10; r++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
 		uint64_t a = (uint64_t)c[0] * 0xD2511F53u, b = (uint64_t)c[2] * 0xCD9E8D57u;
 

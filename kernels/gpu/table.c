@@ -176,13 +176,30 @@ static int wrong_label(const struct k_loss *g, const uint8_t *label, struct err 
 	return -1;
 }
 
+/* Its results are the first thing in scratch. */
+static int run_loss(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, void *scratch, struct err *e)
+{
+	struct gpu_few weights;
+
+	if (g->weight && g->k > (int64_t)(sizeof weights.v / sizeof *weights.v))
+		return err_set(e, NULL, "weights of %lld classes", (long long)g->k);
+	for (int64_t c = 0; g->weight && c < g->k; c++)
+		weights.v[c] = g->weight[c];
+	if (g->weight && gpu_check(gpu_put_few(weights, gpu_loss_weights(g, scratch), g->k), "loss", e))
+		return -1;
+	return gpu_check(gpu_loss_run(g, logits, label, dlogits, scratch), "loss", e);
+}
+
+static int loss_later(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double *out, void *scratch, struct err *e)
+{
+	return run_loss(g, logits, label, dlogits, scratch, e) || gpu_copy(out, scratch, K_LOSS_RESULTS * sizeof *out, K_ON_DEVICE, e) ? -1 : 0;
+}
+
 static int loss(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e)
 {
 	double r[GPU_LOSS_RESULTS];
 
-	if (g->weight && gpu_copy(gpu_loss_weights(g, scratch), g->weight, (size_t)g->k * sizeof *g->weight, K_TO_DEVICE, e))
-		return -1;
-	if (gpu_check(gpu_loss_run(g, logits, label, dlogits, scratch), "loss", e) || gpu_copy(r, scratch, sizeof r, K_TO_HOST, e))
+	if (run_loss(g, logits, label, dlogits, scratch, e) || gpu_copy(r, scratch, sizeof r, K_TO_HOST, e))
 		return -1;
 	if (r[GPU_LOSS_WRONG] > 0)
 		return wrong_label(g, label, e);
@@ -200,25 +217,57 @@ static int lerp(float *y, const float *x, double t, int64_t n, struct err *e)
 	return gpu_check(gpu_lerp(y, x, (float)t, n), "average", e);
 }
 
-/* PARTS pieces at a time, through a little memory of the device */
+static int number(uint64_t *to, uint64_t first, uint64_t step, int64_t n, struct err *e)
+{
+	return gpu_check(gpu_number(to, first, step, n), "numbers of dropout", e);
+}
+
+/* Room for n partial sums, the same one each time: giving it back would wait for all that is under way. */
+static double *parts(int64_t n, struct err *e)
+{
+	static double *room;
+	static int64_t most;
+
+	if (n <= most)
+		return room;
+	gpu_release(room);
+	most = 0;
+	room = gpu_alloc((size_t)n * sizeof *room, e);
+	most = room ? n : 0;
+	return room;
+}
+
+/* n partial sums, added up in their order */
+static int add_up(const double *part, int64_t n, double *out, struct err *e)
+{
+	double *own = mem_new((size_t)n, sizeof *own, "partial sums", e);
+	int bad = !own || gpu_copy(own, part, (size_t)n * sizeof *own, K_TO_HOST, e);
+
+	*out = 0;
+	for (int64_t i = 0; i < n && !bad; i++)
+		*out += own[i];
+	free(own);
+	return bad ? -1 : 0;
+}
+
+static int64_t pieces(int64_t n)
+{
+	return (n + GPU_SQUARES - 1) / GPU_SQUARES;
+}
+
 static int sum_squares(const float *x, int64_t n, double *out, struct err *e)
 {
-	enum { PARTS = 1024 };
-	static double *part;
-	double own[PARTS];
+	double *part = parts(pieces(n), e);
 
-	if (!part && !(part = gpu_alloc(sizeof own, e)))
-		return -1;
-	*out = 0;
-	for (int64_t at = 0; at < n; at += PARTS * GPU_SQUARES) {
-		int64_t some = n - at < (int64_t)PARTS * GPU_SQUARES ? n - at : (int64_t)PARTS * GPU_SQUARES, parts = (some + GPU_SQUARES - 1) / GPU_SQUARES;
+	return part && !gpu_check(gpu_squares(x, n, part), "sum of squares", e) ? add_up(part, pieces(n), out, e) : -1;
+}
 
-		if (gpu_check(gpu_squares(x + at, some, part), "sum of squares", e) || gpu_copy(own, part, (size_t)parts * sizeof *own, K_TO_HOST, e))
-			return -1;
-		for (int64_t i = 0; i < parts; i++)
-			*out += own[i];
-	}
-	return 0;
+static int judge(const float *g, int64_t n, double scale, double clip, const double *results, int64_t losses, struct k_verdict *v, struct err *e)
+{
+	double *part = parts(pieces(n), e);
+
+	return part && !gpu_check(gpu_squares(g, n, part), "sum of squares", e) ?
+		gpu_check(gpu_judge(part, pieces(n), scale, clip, results, losses, v), "norm of gradients", e) : -1;
 }
 
 static int window_gather(const struct k_gather *g, const float *image, float *x, struct err *e)
@@ -236,33 +285,18 @@ static int window_divide(float *acc, const float *sum, int64_t vox, int64_t clas
 	return gpu_check(gpu_window_divide(acc, sum, vox, classes, none[0], none[1]), "blend", e);
 }
 
-/* n partial sums, added up in their order; frees them */
-static int add_up(double *part, int64_t n, int bad, double *out, struct err *e)
-{
-	double *own = mem_new((size_t)n, sizeof *own, "partial sums", e);
-
-	*out = 0;
-	bad = bad || !own || gpu_copy(own, part, (size_t)n * sizeof *own, K_TO_HOST, e);
-	for (int64_t i = 0; i < n && !bad; i++)
-		*out += own[i];
-	free(own);
-	gpu_release(part);
-	return bad ? -1 : 0;
-}
-
 static int window_doubt(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e)
 {
-	double *part = gpu_alloc((size_t)g->roi[0] * sizeof *part, e);
+	double *part = parts(g->roi[0], e);
 
-	return part ? add_up(part, g->roi[0], gpu_check(gpu_window_doubt(*g, weight, acc, sum, part), "window", e), doubt, e) : -1;
+	return part && !gpu_check(gpu_window_doubt(*g, weight, acc, sum, part), "window", e) ? add_up(part, g->roi[0], doubt, e) : -1;
 }
 
 static int window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e)
 {
-	const int64_t parts = (vox + GPU_SQUARES - 1) / GPU_SQUARES;
-	double *part = gpu_alloc((size_t)parts * sizeof *part, e), all;
+	double *part = parts(pieces(vox), e), all;
 
-	if (!part || add_up(part, parts, gpu_check(gpu_window_count(acc, sum, vox, k, middle, part), "window", e), &all, e))
+	if (!part || gpu_check(gpu_window_count(acc, sum, vox, k, middle, part), "window", e) || add_up(part, pieces(vox), &all, e))
 		return -1;
 	*n = (int64_t)all;
 	return 0;
@@ -272,6 +306,9 @@ struct k_backend TABLE = {
 	.abi = K_ABI, .name = "cuda", .precision = HALF ? K_BF16 : K_FP32,
 	.alloc = gpu_alloc, .release = gpu_release, .copy = gpu_copy, .zero = gpu_zero,
 	.available = gpu_available, .host_alloc = gpu_host_alloc, .host_release = gpu_host_release, .stream = stream, .tune = tune_begin,
+	.lost = gpu_lost, .queue = gpu_queue, .mark_new = gpu_mark_new, .mark_free = gpu_mark_free, .mark = gpu_mark, .follow = gpu_follow,
+		.await = gpu_await, .between = gpu_between,
+	.record = gpu_record, .recorded = gpu_recorded, .replay = gpu_replay, .record_free = gpu_record_free, .number = number,
 	.conv_new = conv_new, .conv_free = gpu_conv_free, .conv_scratch = gpu_conv_scratch, .conv_pack = gpu_conv_pack, .conv_identity = conv_identity,
 	.conv_forward = gpu_conv_forward, .conv_backward_data = gpu_conv_backward_data, .conv_backward_weights = gpu_conv_backward_weights,
 	.norm_scratch = norm_scratch, .norm_forward = norm_forward, .norm_backward = norm_backward,
@@ -281,7 +318,8 @@ struct k_backend TABLE = {
 	.attention_scratch = attention_scratch, .attention_forward = attention_forward, .attention_backward = attention_backward,
 	.scale = scale, .drop = drop, .gate = gate, .gate_back = gate_back, .slice_copy = slice_copy, .to_floats = to_floats,
 		.from_floats = from_floats, .label_down = label_down,
-	.loss_scratch = loss_scratch, .loss = loss, .optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
+	.loss_scratch = loss_scratch, .loss = loss, .loss_later = loss_later, .loss_wrong = wrong_label, .judge = judge,
+		.optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
 	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide, .window_doubt = window_doubt,
 		.window_count = window_count,
 };

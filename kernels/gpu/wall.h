@@ -3,7 +3,40 @@
 #ifndef NIIPIPE_WALL_H
 #define NIIPIPE_WALL_H
 
+#include <stddef.h>
+
 void wall_open(const char *kernel);
 void wall_close(void);
+
+/* Put a kernel on gpu_stream: run(a copy of own[size]), when its turn comes, between open and close. 0, or CUDA's error code. */
+int wall_launch(const char *kernel, void (*run)(const void *own), const void *own, size_t size);
+
+/* A launcher's arguments (a, b, ...) as members of a struct, as its values, and taken out of it again */
+#define WALL_1(f, a) f(a)
+#define WALL_2(f, a, ...) f(a) WALL_1(f, __VA_ARGS__)
+#define WALL_3(f, a, ...) f(a) WALL_2(f, __VA_ARGS__)
+#define WALL_4(f, a, ...) f(a) WALL_3(f, __VA_ARGS__)
+#define WALL_5(f, a, ...) f(a) WALL_4(f, __VA_ARGS__)
+#define WALL_6(f, a, ...) f(a) WALL_5(f, __VA_ARGS__)
+#define WALL_7(f, a, ...) f(a) WALL_6(f, __VA_ARGS__)
+#define WALL_8(f, a, ...) f(a) WALL_7(f, __VA_ARGS__)
+#define WALL_9(f, a, ...) f(a) WALL_8(f, __VA_ARGS__)
+#define WALL_10(f, a, ...) f(a) WALL_9(f, __VA_ARGS__)
+#define WALL_11(f, a, ...) f(a) WALL_10(f, __VA_ARGS__)
+#define WALL_12(f, a, ...) f(a) WALL_11(f, __VA_ARGS__)
+#define WALL_13(f, a, ...) f(a) WALL_12(f, __VA_ARGS__)
+#define WALL_14(f, a, ...) f(a) WALL_13(f, __VA_ARGS__)
+#define WALL_15(f, a, ...) f(a) WALL_14(f, __VA_ARGS__)
+#define WALL_16(f, a, ...) f(a) WALL_15(f, __VA_ARGS__)
+#define WALL_PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, x, ...) x
+#define WALL_EACH(f, ...) WALL_PICK(__VA_ARGS__, WALL_16, WALL_15, WALL_14, WALL_13, WALL_12, WALL_11, WALL_10, WALL_9, WALL_8, WALL_7, WALL_6, \
+	WALL_5, WALL_4, WALL_3, WALL_2, WALL_1, )(f, __VA_ARGS__)
+#define WALL_MEMBER(a) __typeof__(a) a;
+#define WALL_MEMBERS(...) WALL_EACH(WALL_MEMBER, __VA_ARGS__)
+#define WALL_VALUES(...) {__VA_ARGS__}
+#define WALL_TAKE(a) , wall_own.a
+#define WALL_REST(none, ...) __VA_ARGS__
+#define WALL_WITHOUT(...) WALL_REST(__VA_ARGS__)
+#define WALL_TAKES(...) WALL_WITHOUT(WALL_EACH(WALL_TAKE, __VA_ARGS__))
 
 #endif

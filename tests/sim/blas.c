@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/wall.h"
+#include "tests/sim/sim.h"
 
 struct cublasLtContext { int one; };
 struct layout { cudaDataType type; int64_t rows, cols, ld; };
@@ -165,6 +165,31 @@ static void put(cudaDataType type, void *p, int64_t i, double d)
 		((float *)p)[i] = v.f;
 }
 
+/* What a product is when it comes to it */
+struct job { struct what what; struct layout a, b, d; const void *at[2]; void *to, *work; size_t workspace; float more; };
+
+static void multiply(const void *own)
+{
+	const struct job *p = own;
+	const struct what *w = &p->what;
+	const struct layout *A = &p->a, *B = &p->b, *D = &p->d;
+
+	wall_open(NULL);
+	memset(p->work, 0xff, p->workspace);
+#pragma omp parallel for schedule(static)
+	for (int64_t j = 0; j < D->cols; j++)
+		for (int64_t i = 0; i < D->rows; i++) {
+			double sum = (w->then == CUBLASLT_EPILOGUE_BIAS ? get(D->type, w->bias, i) : 0) +
+				(p->more != 0 ? (double)p->more * get(D->type, p->to, j * D->ld + i) : 0);
+
+			for (int64_t k = 0; k < sum_length(w, A); k++)
+				sum += get(A->type, p->at[0], w->a == CUBLAS_OP_T ? i * A->ld + k : k * A->ld + i) * get(B->type, p->at[1],
+					w->b == CUBLAS_OP_T ? k * B->ld + j : j * B->ld + k);
+			put(D->type, p->to, j * D->ld + i, sum);
+		}
+	wall_close();
+}
+
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t what, const void *alpha, const void *a, cublasLtMatrixLayout_t al,
 	const void *b,
 	cublasLtMatrixLayout_t bl, const void *beta, const void *c, cublasLtMatrixLayout_t cl, void *d, cublasLtMatrixLayout_t dl,
@@ -173,10 +198,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t what, con
 	const struct what *w = (const struct what *)what;
 	const struct layout *A = (const struct layout *)al, *B = (const struct layout *)bl, *D = (const struct layout *)dl;
 	const void *at[] = {a, b, c, d};
-	const float more = *(const float *)beta;
 	struct chosen own;
 
-	(void)s;
 	memcpy(&own, algo, sizeof own);
 	must(h == &context && c == d && cl == dl && *(const float *)alpha == 1, "a product of another kind");
 	check(w, A, B, D);
@@ -184,18 +207,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t what, con
 		must(at[i] && own.align[i] && (uintptr_t)at[i] % own.align[i] == 0, "a matrix that is not aligned as it was said");
 	must(w->then == CUBLASLT_EPILOGUE_DEFAULT || (w->then == CUBLASLT_EPILOGUE_BIAS && w->bias), "a bias that is not there");
 	must(work && (uintptr_t)work % 256 == 0, "the workspace");
-	wall_open(NULL);
-	memset(work, 0xff, workspace);
-#pragma omp parallel for schedule(static)
-	for (int64_t j = 0; j < D->cols; j++)
-		for (int64_t i = 0; i < D->rows; i++) {
-			double sum = (w->then == CUBLASLT_EPILOGUE_BIAS ? get(D->type, w->bias, i) : 0) + (more != 0 ? (double)more * get(D->type, d, j * D->ld + i) : 0);
+	const struct job p = {*w, *A, *B, *D, {a, b}, d, work, workspace, *(const float *)beta};
 
-			for (int64_t k = 0; k < sum_length(w, A); k++)
-				sum += get(A->type, a, w->a == CUBLAS_OP_T ? i * A->ld + k : k * A->ld + i) * get(B->type, b,
-					w->b == CUBLAS_OP_T ? k * B->ld + j : j * B->ld + k);
-			put(D->type, d, j * D->ld + i, sum);
-		}
-	wall_close();
-	return CUBLAS_STATUS_SUCCESS;
+	return sim_put(s, "product", multiply, &p, sizeof p) ? CUBLAS_STATUS_EXECUTION_FAILED : CUBLAS_STATUS_SUCCESS;
 }

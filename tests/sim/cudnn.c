@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/wall.h"
+#include "tests/sim/sim.h"
 
 enum { DIMS = 5, ATTRS = 12, VALUES = 8, ENGINES = 4, WORKSPACE = 1000 };
 
@@ -67,7 +67,8 @@ static const struct rule { int of, name, type, n, must, size; } rules[] = {
 	RULE(VARIANT_PACK, VARIANT_PACK_WORKSPACE, VOID_PTR, 1, 1, 8)
 };
 
-static int handles, streams;
+static int handles;
+static cudaStream_t stream;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void wrong(const char *fmt, ...)
 {
@@ -142,10 +143,9 @@ cudnnStatus_t cudnnCreate(cudnnHandle_t *h)
 
 cudnnStatus_t cudnnSetStream(cudnnHandle_t h, cudaStream_t s)
 {
-	(void)s;
 	if (h != (cudnnHandle_t)&handles)
 		wrong("a stream for a handle that is none");
-	streams++;
+	stream = s;
 	return CUDNN_STATUS_SUCCESS;
 }
 
@@ -518,6 +518,28 @@ static void *pointer(const struct desc *pack, const struct tensor *t)
 	wrong("tensor %c has no pointer", (int)t->uid);
 }
 
+/* A plan's run, when it comes to it */
+struct execution { struct job job; int engine; void *x, *w, *y, *bias, *work; };
+
+static void execute(const void *own)
+{
+	const struct execution *r = own;
+	const struct job *j = &r->job;
+
+	wall_open(NULL);
+	if (r->engine == 2)
+		memset(r->work, 0xff, WORKSPACE);
+	if (j->op == 0)
+		forward(j, r->x, r->w, r->y, r->bias);
+	else if (j->op == 1)
+		data(j, r->x, r->w, r->y);
+	else
+		weights(j, r->x, r->w, r->y);
+	if (r->engine == 1 || (r->engine == 0 && !j->x.half && !asked("tf32")))
+		put(j->op == 0 ? &j->y : j->op == 1 ? &j->x : &j->w, j->op == 0 ? r->y : j->op == 1 ? r->x : r->w, 0, NAN);
+	wall_close();
+}
+
 cudnnStatus_t cudnnBackendExecute(cudnnHandle_t h, cudnnBackendDescriptor_t of, cudnnBackendDescriptor_t with)
 {
 	const struct desc *plan = of, *pack = with;
@@ -527,21 +549,11 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t h, cudnnBackendDescriptor_t of, 
 
 	if (attr(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS)->n != 3 + j->biased || attr(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS)->n != 3 + j->biased)
 		wrong("pointers that are not the plan's");
-	if (h != (cudnnHandle_t)&handles || !streams || !plan->done || !pack->done || plan->type != CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)
+	if (h != (cudnnHandle_t)&handles || !stream || !plan->done || !pack->done || plan->type != CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)
 		wrong("no plan is run, or without a stream");
 	if (plan->engine == 2 && ((intptr_t)work % 256 || !work))
 		wrong("the workspace lies at %p", (void *)work);
-	wall_open(NULL);
-	if (plan->engine == 2)
-		memset(work, 0xff, WORKSPACE);
-	if (j->op == 0)
-		forward(j, x, w, y, bias);
-	else if (j->op == 1)
-		data(j, x, w, y);
-	else
-		weights(j, x, w, y);
-	if (plan->engine == 1 || (plan->engine == 0 && !j->x.half && !asked("tf32")))
-		put(j->op == 0 ? &j->y : j->op == 1 ? &j->x : &j->w, j->op == 0 ? y : j->op == 1 ? x : w, 0, NAN);
-	wall_close();
-	return CUDNN_STATUS_SUCCESS;
+	const struct execution r = {*j, plan->engine, x, w, y, bias, work};
+
+	return sim_put(stream, "convolution", execute, &r, sizeof r) ? CUDNN_STATUS_EXECUTION_FAILED : CUDNN_STATUS_SUCCESS;
 }

@@ -3,7 +3,7 @@
    neither device memory, to the byte, nor a kernel's own stack or constants is what a GPU would stop at, or worse, not stop at; and so is what
    does not lie at a multiple of its size. */
 #define _GNU_SOURCE
-#include "tests/sim/wall.h"
+#include "tests/sim/sim.h"
 
 #include <pthread.h>
 #include <stdint.h>

@@ -71,9 +71,13 @@ void net_free(struct net *n)
 {
 	if (!n)
 		return;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
+		net_record_drop(n, i);
 		plan_free(n->plans[i]);
+	}
 	n->k->release(n->arena);
+	n->k->release(n->results);
+	n->k->release(n->drawn);
 	n->k->release(n->w);
 	n->k->release(n->g);
 	n->k->release(n->aside);
@@ -200,6 +204,7 @@ static int make_room(struct net *n, const struct plan *p, struct err *e)
 	if ((p->arena > n->arena_bytes || (p->train && !n->g)) && !net_memory_fits(n, p))
 		return net_memory_refuse(n, p, e);
 	if (p->arena > n->arena_bytes) {
+		net_record_drop(n, 0), net_record_drop(n, 1);
 		n->k->release(n->arena);
 		n->arena_bytes = 0;
 		n->arena = n->k->alloc(p->arena, e);
@@ -224,6 +229,7 @@ int net_plan_dry(struct net *n, int64_t batch, const int64_t size[3], int train,
 	if (!*p || (*p)->batch != batch || memcmp((*p)->size, size, sizeof (*p)->size)) {
 		if (graph_fits(n->graph, size, e))
 			return -1;
+		net_record_drop(n, !!train);
 		plan_free(*p);
 		*p = net_memory_plan(n, batch, size, !!train, e);
 		if (!*p)
@@ -237,7 +243,7 @@ int net_plan(struct net *n, int64_t batch, const int64_t size[3], int train, str
 {
 	if (net_plan_dry(n, batch, size, train, e))
 		return -1;
-	if (!make_room(n, n->plan, e))
+	if (!make_room(n, n->plan, e) && !net_record_room(n, e))
 		return 0;
 	n->plan = NULL;
 	return -1;
@@ -248,6 +254,7 @@ void net_recompute(struct net *n, enum net_recompute how)
 	if (n->recompute == how)
 		return;
 	n->recompute = how;
+	net_record_drop(n, 1);
 	plan_free(n->plans[1]);
 	n->plan = n->plans[1] = NULL;
 }
@@ -282,25 +289,41 @@ int64_t net_vox(const struct net *n)
 
 const float *net_forward(struct net *n, struct err *e)
 {
-	struct plan *p = n->plan;
+	return net_record_forward(n, e) ? NULL : net_run_at(n, n->plan->value[n->graph->out].floats);
+}
 
-	if (net_run_pack(n, e) || net_run_calls(n, 0, p->forward, NULL, e))
-		return NULL;
-	return net_run_at(n, p->value[n->graph->out].floats);
+/* What the losses left on the device, if it is there that they leave it */
+static int read_results(const struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)
+{
+	size_t bytes = (size_t)net_losses(n) * K_LOSS_RESULTS * sizeof(double);
+	double *own;
+	int bad;
+
+	if (!n->results)
+		return 0;
+	own = mem_new(bytes, 1, "a loss", e);
+	bad = !own || n->k->copy(own, n->results, bytes, K_TO_HOST, e) || net_results_read(n, terms, label, own, out, e);
+	free(own);
+	return bad ? -1 : 0;
 }
 
 int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)
 {
 	const struct net_run_loss l = {*terms, label, out, 0};
 
-	return net_run_calls(n, n->plan->forward, n->plan->forward + 1, &l, e);
+	return net_run_calls(n, n->plan->forward, n->plan->forward + 1, &l, e) || read_results(n, terms, label, out, e) ? -1 : 0;
 }
 
 int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)
 {
+	return net_backward_later(n, terms, label, out, e) || read_results(n, terms, label, out, e) ? -1 : 0;
+}
+
+int net_backward_later(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e)
+{
 	const struct net_run_loss l = {*terms, label, out, 1};
 
-	return net_run_calls(n, n->plan->forward, n->plan->calls, &l, e);
+	return net_record_rest(n, n->plan->forward, n->plan->calls, &l, e);
 }
 
 void net_watch(struct net *n, net_final_fn *final, void *arg)

@@ -96,6 +96,17 @@ int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, do
 int net_backward(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
 int net_zero_grad(struct net *n, struct err *e);
 
+/* The same on a device with memory of its own, where nothing is waited for and `out` is not looked at: what the losses were stays in
+   net_results, [net_losses][K_LOSS_RESULTS] of device memory until the next one; NULL: out is filled in at once. net_results_read: out, from a
+   copy of them in host memory, with the plan, terms and labels that they are of. */
+int net_backward_later(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
+const double *net_results(const struct net *n);
+int net_losses(const struct net *n);
+int net_results_read(const struct net *n, const struct k_loss *terms, const uint8_t *label, const double *results, double out[3], struct err *e);
+
+/* Why the device is told of every operation by itself though it can record them all as one; empty: it is not, or not asked to. */
+const char *net_plain(const struct net *n);
+
 /* Called within net_backward after every operation: the gradients from place `from` of the block (net_block) on are what they will be. NULL: no-one
    is. */
 typedef int net_final_fn(void *arg, int64_t from, struct err *e);

@@ -77,17 +77,12 @@ static float *buffer(const struct net *n, int running, int which)
 	return running < 0 ? NULL : n->param[running + which].w;
 }
 
-/* One more batch in the running statistics; torch counts none for instances */
+/* One more batch in the running statistics; torch counts none for instances. On the device, as 1 is added to a weight there. */
 static int count_batch(const struct net *n, int running, struct err *e)
 {
-	float *w = buffer(n, running, 2), count;
+	float *w = buffer(n, running, 2);
 
-	if (!w)
-		return 0;
-	if (n->k->copy(&count, w, sizeof count, K_TO_HOST, e))
-		return -1;
-	count++;
-	return n->k->copy(w, &count, sizeof count, K_TO_DEVICE, e);
+	return w ? n->k->conv_identity(w, 1, 1, e) : 0;
 }
 
 /* As the call has it, and the processes whose batches are one */
@@ -136,13 +131,13 @@ static int do_slice(struct net *n, const struct plan_call *c, const struct plan_
 	return n->k->slice_copy(net_run_at(n, c->y), c->y.pitch, net_run_at(n, c->x), c->x.pitch, c->vox, c->c, c->add, e);
 }
 
-/* Dropout of the i-th sample of a batch: its numbers do not depend on what else is in the batch. */
+/* Dropout of the i-th sample of a batch: its numbers do not depend on what else is in the batch. A graph has fewer operations than 2^16. */
 static struct k_drop drop_of(const struct net *n, const struct plan_step *s, int64_t i)
 {
-	uint64_t index = (uint64_t)(n->first + i * n->stride) << 16 | (uint64_t)s->op; /* a graph has fewer operations than 2^16 */
+	uint64_t index = (n->drawn ? 0 : (uint64_t)(n->first + i * n->stride) << 16) | (uint64_t)s->op;
 
 	return (struct k_drop){.rate = s->rate, .key = {(uint32_t)n->seed, (uint32_t)(n->seed >> 32)},
-		.at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}};
+		.at = {RNG_DROPOUT, (uint32_t)index, (uint32_t)(index >> 32)}, .more = n->drawn ? n->drawn + i : NULL};
 }
 
 static int do_drop(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
@@ -314,6 +309,9 @@ static int do_loss(struct net *n, const struct plan_call *c, const struct plan_s
 		if (n->k->label_down(down, l->label, terms.n, v->size, g->op[g->head[c->head - 1].value].down, e))
 			return -1;
 	}
+	if (n->results)
+		return n->k->loss_later(&terms, net_run_at(n, c->x), label, l->grad ? net_run_at(n, c->dx) : NULL,
+			n->results + c->head * K_LOSS_RESULTS, net_run_at(n, c->scratch), e);
 	if (n->k->loss(&terms, net_run_at(n, c->x), label, l->grad ? net_run_at(n, c->dx) : NULL, out, net_run_at(n, c->scratch), e))
 		return -1;
 	l->out[0] = c->head ? l->out[0] + out[0] : out[0];

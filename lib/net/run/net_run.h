@@ -5,6 +5,20 @@
 #include "lib/net/graph/plan.h"
 #include "lib/net/run/net.h"
 
+/* A part of a plan, always the same calls on the same memory: done, then recorded, then replayed. */
+struct net_part {
+	struct k_record *record;
+	int times, refused;     /* how often it was done; it cannot be recorded */
+	struct net_part_key {
+		const struct plan *plan;
+		const char *arena;
+		const float *w, *g;
+		const uint8_t *label;
+		struct k_loss terms;
+		uint64_t seed;
+	} key;
+};
+
 struct net {
 	json_t *arch;
 	const struct k_backend *k;
@@ -22,6 +36,11 @@ struct net {
 	uint64_t seed;          /* of dropout */
 	int64_t first, stride;
 	const struct k_ranks *ranks; /* whose batches are one */
+	struct net_part part[2][2]; /* forward, and the rest, for inference and for training */
+	struct err plain;       /* why something is not recorded; empty */
+	double *results;        /* K_LOSS_RESULTS of every loss, in their order: device memory; NULL where that is the host's */
+	uint64_t *drawn;        /* what dropout adds to its numbers, of `draws` samples of a batch: device memory; NULL: nothing */
+	int64_t draws;
 	net_final_fn *final;
 	void *final_arg;
 };
@@ -44,5 +63,15 @@ int net_memory_refuse(const struct net *n, const struct plan *p, struct err *e);
 
 /* Calls first to end - 1 of the plan. */
 int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *l, struct err *e);
+
+/* net_record.c: the plan's forward part, with the weights packed, and the rest: recorded where the device can and nobody looks on. */
+int net_record_forward(struct net *n, struct err *e);
+int net_record_rest(struct net *n, int first, int end, const struct net_run_loss *l, struct err *e);
+
+/* What was recorded of the plan for inference (0) or training (1) is about to be wrong. */
+void net_record_drop(struct net *n, int train);
+
+/* Room for what the plan's losses leave and its dropout adds. 0 or -1. */
+int net_record_room(struct net *n, struct err *e);
 
 #endif

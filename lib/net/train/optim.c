@@ -99,11 +99,16 @@ static int average(struct optim *o, const float *w, struct err *e)
 	return first ? o->k->copy(o->other, w, bytes_of(o), K_ON_DEVICE, e) : o->k->lerp(o->other, w, 1 - o->h->ema, o->total, e);
 }
 
+static struct k_optim step_of(const struct hyper *h, int64_t t, double lr)
+{
+	return (struct k_optim){.kind = (enum k_optimizer)h->optimizer, .lr = lr, .decay = h->decay, .beta1 = schedule_momentum(h, t - 1, h->beta1),
+		.beta2 = h->beta2, .eps = h->eps, .momentum = schedule_momentum(h, t - 1, h->momentum), .nesterov = h->nesterov > 0, .step = t};
+}
+
 int optim_step(struct optim *o, int64_t t, double lr, double scale, double *norm, struct err *e)
 {
 	const struct hyper *h = o->h;
-	struct k_optim a = {.kind = (enum k_optimizer)h->optimizer, .lr = lr, .decay = h->decay, .beta1 = schedule_momentum(h, t - 1, h->beta1),
-		.beta2 = h->beta2, .eps = h->eps, .momentum = schedule_momentum(h, t - 1, h->momentum), .nesterov = h->nesterov > 0, .step = t};
+	struct k_optim a = step_of(h, t, lr);
 	float *w, *g;
 	double squares, clip;
 
@@ -116,6 +121,19 @@ int optim_step(struct optim *o, int64_t t, double lr, double scale, double *norm
 	clip = h->clip > 0 ? h->clip / (*norm + 1e-6) : 1;
 	a.scale = (float)(clip < 1 ? scale * clip : scale);
 	if (update(o, &a, w, g, e) || (o->other && average(o, w, e)))
+		return -1;
+	net_changed(o->net);
+	return 0;
+}
+
+int optim_step_later(struct optim *o, int64_t t, double lr, double scale, const double *losses, int64_t n, struct k_verdict *v, struct err *e)
+{
+	struct k_optim a = step_of(o->h, t, lr);
+	float *w, *g;
+
+	net_block(o->net, &w, &g, &o->total);
+	a.verdict = v;
+	if (o->k->judge(g, o->total, scale, o->h->clip, losses, n, v, e) || update(o, &a, w, g, e))
 		return -1;
 	net_changed(o->net);
 	return 0;

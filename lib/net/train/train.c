@@ -8,8 +8,7 @@
 #include <time.h>
 
 #include "lib/net/run/device.h"
-#include "lib/net/train/schedule.h"
-#include "lib/net/train/train_begin.h"
+#include "lib/net/train/train_step.h"
 #include "lib/net/train/validate.h"
 
 char *train_last(const char *out)
@@ -51,7 +50,7 @@ static int save_one(struct train *r, const char *path, int optimizer, struct err
 	return (within && net_exchange(r->net, e)) || bad ? -1 : 0;
 }
 
-static int save(struct train *r, struct err *e)
+int train_save(struct train *r, struct err *e)
 {
 	if (!r->o->out || r->saved == r->at.step)
 		return 0;
@@ -77,108 +76,6 @@ static int summary(const struct train *r, struct err *e)
 }
 
 /* -- steps -------------------------------------------------------------------- */
-/* Are the weights numbers still? */
-static int sound(const struct train *r)
-{
-	float *w, *g;
-	int64_t total;
-	double squares;
-	struct err ignored;
-
-	net_block(r->net, &w, &g, &total);
-	return !r->k->sum_squares(w, total, &squares, &ignored) && isfinite(squares);
-}
-
-/* Where is the last good state? In what was saved last; in a run that has saved nothing, the state before this step becomes it, but not in place of
-   that which was taken up. NULL: there was none. */
-static const char *last_good(struct train *r)
-{
-	const char *from = r->o->resume ? r->o->resume : r->o->init;
-	struct err ignored;
-
-	if (r->last && r->saved > r->begun)
-		return r->last;
-	if (!r->last || r->par.size > 1 || r->at.step == r->begun || (from && !strcmp(from, r->last)))
-		return from;
-	return sound(r) && !save(r, &ignored) ? r->last : from;
-}
-
-static int refuse(struct train *r, const char *what, double v, const char *where, struct err *e)
-{
-	const char *kept = last_good(r);
-
-	return err_set(e, feed_name(r->feed), "%s is %s at step %lld: %s%s%s", what, isnan(v) ? "not a number" : "infinite",
-	               (long long)r->at.step + 1, where, kept ? "; the last good state is in " : "", kept ? kept : "");
-}
-
-/* A batch's labels, where the device reads them */
-static const uint8_t *labels(struct train *r, const struct feed_batch *b, struct err *e)
-{
-	const size_t voxels = (size_t)(b->size[0] * b->size[1] * b->size[2]);
-
-	if (device_is_host(r->k))
-		return b->label;
-	if (!r->label && !(r->label = r->k->alloc((size_t)r->h.batch * voxels, e)))
-		return NULL;
-	return r->k->copy(r->label, b->label, (size_t)b->n * voxels, K_TO_DEVICE, e) ? NULL : r->label;
-}
-
-/* Add a batch's gradients, as its share of the step, to those of the step in the making. */
-static int gather(struct train *r, const struct feed_batch *b, struct err *e)
-{
-	struct train_part *p = &r->part;
-	struct k_loss terms = r->loss.terms;
-	size_t values = (size_t)(b->n * b->size[0] * b->size[1] * b->size[2] * b->channels);
-	double share = (double)b->n / r->h.batch, out[3];
-	const uint8_t *label;
-
-	terms.w_dice *= (float)share;
-	terms.w_ce *= (float)share;
-	memcpy(p->who, b->who, sizeof p->who);
-	net_dropout(r->net, (uint64_t)r->h.seed, b->first, b->stride);
-	parallel_watch(&r->par, p->batches + 1 == r->par.rounds);
-	if (!p->batches && (net_zero_grad(r->net, e) || net_aside(r->net, e)))
-		return -1;
-	p->batches++;
-	p->patches += r->par.patches;
-	p->hash += r->par.hash;
-	p->next = r->par.next;
-	p->share += (double)r->par.patches / r->h.batch;
-	if (!b->n) /* other ranks have the last ones */
-		return 0;
-	if (optim_average(&r->optim, 0, e) || net_plan(r->net, b->n, b->size, 1, e) ||
-	    r->k->copy(net_input(r->net), b->x, values * sizeof(float), K_TO_DEVICE, e) ||
-	    !(label = labels(r, b, e)) || !net_forward(r->net, e) || net_backward(r->net, &terms, label, out, e))
-		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
-	if (!isfinite(out[0]))
-		return refuse(r, "the loss", out[0], p->who, e);
-	p->loss[0] += out[0];
-	for (int i = 1; i < 3; i++)
-		p->loss[i] += share * out[i];
-	return 0;
-}
-
-/* The step itself; *row becomes its row of the log. */
-static int step(struct train *r, struct trainlog_row *row, struct err *e)
-{
-	struct train_part *p = &r->part;
-	const struct loss *l = &r->loss;
-
-	*row = (struct trainlog_row){.step = r->at.step + 1, .lr = schedule_lr(&r->h, r->at.step), .val_dice = NAN};
-	if (parallel_sum(&r->par, p->loss, 3, e) || optim_step(&r->optim, row->step, row->lr, 1 / p->share, &row->grad_norm, e))
-		return -1;
-	if (!isfinite(row->grad_norm))
-		return refuse(r, "the gradient", row->grad_norm, r->par.size > 1 ? "in the patches of some rank" : p->who, e);
-	row->loss[0] = p->loss[0] / p->share + l->offset * (double)l->terms.w_dice;
-	row->loss[1] = l->terms.w_dice > 0 ? p->loss[1] / p->share + l->offset : NAN;
-	row->loss[2] = l->terms.w_ce > 0 ? p->loss[2] / p->share : NAN;
-	r->at.step++;
-	r->at.next = p->next;
-	r->at.hash += p->hash;
-	r->at.loss = row->loss[0];
-	return 0;
-}
-
 /* The bar moves while volumes are segmented. */
 static void tick(void *arg, int64_t done, int64_t total)
 {
@@ -239,25 +136,32 @@ static void show(struct train *r, const struct feed_batch *b)
 	progress_to(&r->bar, r->at.step - r->begun, note);
 }
 
+/* Rows of steps that are issued, but for the last `but` of them; what the last step of all is due for comes with its row. */
+static int settle(struct train *r, int but, struct err *e)
+{
+	struct trainlog_row row;
+
+	while (r->issued - r->settled > but)
+		if (train_step_settle(r, &row, e) || (row.step == r->at.step && due(r) && validate(r, &row.val_dice, e) < 0) || trainlog_write(&r->log, &row, e))
+			return -1;
+	return 0;
+}
+
+static int save_due(const struct train *r)
+{
+	return due(r) || (r->o->save_every && r->at.step % r->o->save_every == 0);
+}
+
 /* What was gathered becomes a step. */
 static int finish_step(struct train *r, struct err *e)
 {
-	const struct train_opts *o = r->o;
-	struct trainlog_row row;
-	double now;
-
-	if (step(r, &row, e))
+	if (train_step_issue(r, e) || settle(r, r->later && !save_due(r), e))
 		return -1;
-	now = progress_now();
-	row.rate = now > r->since ? (double)r->part.patches / (now - r->since) : 0;
-	row.wait = now > r->since ? (feed_waited(r->feed) - r->waited) / (now - r->since) : 0;
-	r->part = (struct train_part){0};
-	if (due(r) && validate(r, &row.val_dice, e) < 0)
-		return -1;
-	if (trainlog_write(&r->log, &row, e))
-		return -1;
-	if ((due(r) || (o->save_every && r->at.step % o->save_every == 0)) && save(r, e))
-		return -1;
+	if (save_due(r)) {
+		if (train_save(r, e))
+			return -1;
+		r->end = NULL; /* the device has waited for this, not for patches */
+	}
 	r->since = progress_now();
 	r->waited = feed_waited(r->feed);
 	return 0;
@@ -265,7 +169,7 @@ static int finish_step(struct train *r, struct err *e)
 
 static int one_batch(struct train *r, const struct feed_batch *b, struct err *e)
 {
-	if (gather(r, b, e))
+	if (train_step_gather(r, b, e))
 		return -1;
 	if (r->part.batches < r->par.rounds)
 		return 0;
@@ -302,17 +206,19 @@ static int loop(struct train *r, struct err *e)
 	}
 	while ((got = parallel_next(&r->par, r->feed, r->o->stop, &b, e)) > 0) {
 		if (r->par.signal && r->par.signal != SIGUSR1)
-			return r->par.signal;
-		if (r->par.signal && save(r, e))
+			return settle(r, 0, e) ? -1 : r->par.signal;
+		if (r->par.signal && (settle(r, 0, e) || train_save(r, e)))
 			return -1;
 		if (over(r))
-			return 0;
-		if (got == 1 && one_batch(r, b, e))
+			return settle(r, 0, e);
+		if (got == 1 && (one_batch(r, b, e) || deliver_sent(&r->deliver, e)))
 			return -1;
 	}
-	if (got < 0 && comm_failed(r->par.comm) < 2)
-		(void)save(r, &save_failed); /* the stream's error is the one to tell; where a rank is gone, the launcher is about to kill the rest */
-	return got || !r->part.batches ? got : finish_step(r, e);
+	if (got < 0 && comm_failed(r->par.comm) < 2 && !settle(r, 0, &save_failed))
+		(void)train_save(r, &save_failed); /* the stream's error is the one to tell; where a rank is gone, the launcher is about to kill the rest */
+	if (got < 0)
+		return got;
+	return (r->part.batches && finish_step(r, e)) || settle(r, 0, e) ? -1 : 0;
 }
 
 static int finish(struct train *r, int *signal, struct err *e)
@@ -328,7 +234,7 @@ static int finish(struct train *r, int *signal, struct err *e)
 		*signal = bad ? r->par.signal : 0;
 		r->saved = -1; /* what was saved does not know this validation */
 	}
-	if (save(r, e) || trainlog_close(&r->log, e))
+	if (train_save(r, e) || trainlog_close(&r->log, e))
 		return -1;
 	progress_end(&r->bar);
 	return o->out ? 0 : save_one(r, NULL, 1, e);
@@ -366,11 +272,15 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	r->since = progress_now();
 	r->waited = feed_waited(r->feed);
 	signal = loop(r, e);
+	if (signal < 0 && r->k->lost && r->k->lost(e))
+		err_prefix(e, "step %lld, or before", (long long)r->at.step + 1);
 	impatient = !signal && out_of_patience(r);
 	if (signal < 0 || finish(r, &signal, e))
 		return -1;
 	if (own.verbose)
 		parallel_report(&r->par);
+	if (own.verbose && *net_plain(r->net))
+		err_warn("operations are given to the device one by one: %s", net_plain(r->net));
 	*res = (struct train_result){.step = r->at.step, .next = r->at.next, .signal = signal, .loss = r->at.loss, .val_dice = r->at.val_dice,
 		.best = r->at.best, .best_step = r->at.best_step, .stale = r->at.stale, .impatient = impatient, .rank = r->par.rank};
 	return 0;
@@ -389,8 +299,7 @@ int train_run(const struct train_opts *o, const struct arg_common *common, struc
 	bad = parallel_close(&r.par, bad, e);
 	feed_close(r.feed);
 	optim_close(&r.optim);
-	if (r.k)
-		r.k->release(r.label);
+	train_step_close(&r);
 	net_free(r.net);
 	model_close(&r.from);
 	json_decref(r.at.options);

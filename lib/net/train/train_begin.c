@@ -8,6 +8,7 @@
 #include "lib/base/mem.h"
 #include "lib/net/arch/arch.h"
 #include "lib/net/run/device.h"
+#include "lib/net/train/train_step.h"
 #include "lib/net/train/validate.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
@@ -178,14 +179,16 @@ static int count_steps(struct train *r, struct err *e)
 	return 0;
 }
 
-/* What training takes beside the network: moments and averages, and a validation's packed weights, nearly twice as large as the weights. */
-static size_t reserve(const struct train *r)
+/* What training takes beside the network: batches on their way, moments and averages, and a validation's packed weights, nearly twice as large as the
+   weights. */
+static size_t reserve(const struct train *r, const struct feed_batch *b)
 {
 	int64_t total;
 	float *w, *g;
 
 	net_block(r->net, &w, &g, &total);
-	return (r->optim.k ? 0 : optim_bytes(&r->h, total)) + (r->o->val ? 2 * (size_t)total * sizeof(float) : 0);
+	return deliver_bytes(r->k, (int64_t)r->h.batch, b) + (r->optim.k ? 0 : optim_bytes(&r->h, total)) +
+	       (r->o->val ? 2 * (size_t)total * sizeof(float) : 0);
 }
 
 int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
@@ -198,12 +201,12 @@ int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 	    count_steps(r, e))
 		return -1;
 	net_recompute(r->net, (enum net_recompute)o->recompute);
-	net_reserve(r->net, reserve(r));
+	net_reserve(r->net, reserve(r, b));
 	if ((o->summary ? net_plan_dry : net_plan)(r->net, b->n, b->size, 1, e))
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
 	if (o->summary)
 		return 0;
-	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || (o->val && validate_check(o->val, r->net, e)))
+	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || train_step_open(r, b, e) || (o->val && validate_check(o->val, r->net, e)))
 		return -1;
 	net_reserve(r->net, 0); /* taken */
 	r->at.net = r->net;

@@ -4,12 +4,15 @@
 
 #include "lib/base/progress.h"
 #include "lib/net/run/checkpoint.h"
+#include "lib/net/train/deliver.h"
 #include "lib/net/train/feed.h"
 #include "lib/net/train/loss.h"
 #include "lib/net/train/parallel.h"
 #include "lib/net/train/resume.h"
 #include "lib/net/train/train.h"
 #include "lib/net/train/trainlog.h"
+
+enum { TRAIN_UNDER = 3 }; /* a step that is settled, the one after it, and the one before, for its end */
 
 struct train {
 	const struct train_opts *o;
@@ -19,7 +22,7 @@ struct train {
 	struct model from;          /* of init or resume */
 	struct net *net;
 	struct optim optim;
-	uint8_t *label;             /* a batch's, on a device whose memory is not the host's */
+	struct deliver deliver;
 	struct feed *feed;
 	struct parallel par;
 	struct resume at;
@@ -34,6 +37,21 @@ struct train {
 		double share, loss[3];  /* batches of all in full ones; loss so far */
 		char who[FEED_WHO];
 	} part;
+	int later;                  /* what becomes of a step is found out when the next one is issued (train_step.h) */
+	int64_t issued, settled;    /* steps of this run */
+	struct train_under {        /* one of them */
+		struct train_place { int64_t step, next; uint64_t hash; } before;
+		struct trainlog_row row;
+		struct train_part part;
+		double seconds;         /* since the step before */
+		double *results;        /* of all batches, pinned: net_results */
+		struct k_verdict *verdict;
+		struct k_mark *there, *last; /* these are; the end of the step before, NULL: not to be looked at */
+		struct train_batch { char who[FEED_WHO]; double share; struct k_mark *begun, *end; } *batch;
+	} under[TRAIN_UNDER];
+	struct k_mark *end;         /* of the last step's work, borrowed */
+	double *kept;               /* results of the step in the making, and the verdict: device memory */
+	struct k_verdict *verdict;
 };
 
 /* Before any patch is looked at: is the output writable, what is in the checkpoint, which options hold. 0 or -1. */

@@ -33,6 +33,7 @@ static int agree(const struct ensemble *m, int i, struct err *e)
 int ensemble_open(struct ensemble *m, const char *const *paths, int n, const struct k_backend *k, struct err *e)
 {
 	memset(m, 0, sizeof *m);
+	m->k = k;
 	for (int i = 0; i < n; i++) {
 		if (model_net(&m->model[i], paths[i], k, &m->net[i], e))
 			break;
@@ -57,7 +58,7 @@ void ensemble_close(struct ensemble *m)
 
 int ensemble_plan(struct ensemble *m, int64_t batch, const int64_t roi[3], size_t more, struct err *e)
 {
-	const size_t free_now = mem_available(), has = free_now + m->held;
+	const size_t free_now = m->k->available ? m->k->available() : mem_available(), has = free_now + m->held;
 	size_t sum = 0;
 
 	for (int i = 0; i < m->n; i++) {

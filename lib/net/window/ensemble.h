@@ -9,6 +9,7 @@ struct ensemble {
 	int n;
 	struct model model[ENSEMBLE_MOST];
 	struct net *net[ENSEMBLE_MOST];
+	const struct k_backend *k;
 	size_t held; /* bytes of activations, as last planned */
 };
 

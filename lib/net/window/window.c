@@ -18,6 +18,8 @@ struct run {
 	int64_t floor;              /* no window to come begins below this slice */
 	int64_t *queue, queued;     /* windows to be run at once */
 	int64_t decided;            /* windows that were run or left out */
+	struct k_mark *timed[2][2]; /* begin and end of the last two predictions, on a device with memory of its own */
+	int turn;
 	struct window_stats stats;
 };
 
@@ -42,6 +44,9 @@ static int begin(struct run *r, const struct tensor *image, window_sink *sink, v
 {
 	const int64_t deep = depth(r);
 
+	for (int i = 0; i < 4 && r->k->mark_new; i++)
+		if (!(r->timed[i / 2][i % 2] = r->k->mark_new(e)))
+			return -1;
 	r->queue = mem_new((size_t)r->o->batch, sizeof *r->queue, "a batch of windows", e);
 	return !r->queue || window_ring_open(&r->ring, r->o, r->k, &r->grid, r->p->classes, deep, sink, sink_arg, e) ||
 	       window_feed_open(&r->feed, r->k, r->o->pipe, image, deep, e) ? -1 : 0;
@@ -49,6 +54,8 @@ static int begin(struct run *r, const struct tensor *image, window_sink *sink, v
 
 static void end(struct run *r)
 {
+	for (int i = 0; i < 4 && r->k->mark_free; i++)
+		r->k->mark_free(r->timed[i / 2][i % 2]);
 	window_ring_close(&r->ring);
 	window_feed_close(&r->feed);
 	free(r->queue);
@@ -66,23 +73,49 @@ static int gather(const struct run *r, int64_t i, int flip, float *x, struct err
 	return r->k->window_gather(&w, r->feed.slab, x, e);
 }
 
+/* What a prediction has taken, if there was one since that pair of marks was free */
+static int settle(struct run *r, int turn, struct err *e)
+{
+	double more;
+
+	if (!r->k->between)
+		return 0;
+	if (r->k->between(r->timed[turn][0], r->timed[turn][1], &more, e))
+		return -1;
+	r->stats.network += more;
+	return 0;
+}
+
+/* Logits of what was gathered, and the time it takes: on a device that goes on by itself, when the last prediction but one is over. */
+static const float *network(struct run *r, const struct window_predictor *p, struct err *e)
+{
+	struct k_mark *const *timed = r->timed[r->turn ^= 1];
+	const double begun = progress_now();
+	const float *y;
+
+	if (!r->k->mark) {
+		y = p->run(p->arg, e);
+		r->stats.network += progress_now() - begun;
+		return y;
+	}
+	if (settle(r, r->turn, e) || r->k->mark(timed[0], K_COMPUTE, e) || !(y = p->run(p->arg, e)))
+		return NULL;
+	return r->k->mark(timed[1], K_COMPUTE, e) ? NULL : y;
+}
+
 /* The queue through one predictor, turned as flip says. */
 static int predict(struct run *r, const struct window_predictor *p, int flip, struct err *e)
 {
 	const int64_t vox = r->grid.roi[0] * r->grid.roi[1] * r->grid.roi[2];
 	float *x = p->input(p->arg, r->queued, r->grid.roi, e);
 	const float *y;
-	double begun;
 
 	if (!x)
 		return -1;
 	for (int64_t j = 0; j < r->queued; j++)
 		if (gather(r, r->queue[j], flip, x + j * vox * p->channels, e))
 			return -1;
-	begun = progress_now();
-	y = p->run(p->arg, e);
-	r->stats.network += progress_now() - begun;
-	if (!y)
+	if (window_feed_used(&r->feed, e) || !(y = network(r, p, e)))
 		return -1;
 	for (int64_t j = 0; j < r->queued; j++)
 		if (window_ring_blend(&r->ring, r->grid.at[r->queue[j]].start, flip, y + j * vox * p->classes, e))
@@ -225,7 +258,9 @@ int window_run(const struct window_opts *o, const struct k_backend *k, const str
 	if (window_grid_make(&r.grid, o->grid, size, roi, o->overlap, e))
 		return -1;
 	bad = check_padding(o, &r.grid, e) || begin(&r, image, sink, sink_arg, e) || (o->refine > 0 ? refined : all_windows)(&r, e) ||
-	      window_ring_flush(&r.ring, size[0], e);
+	      window_ring_flush(&r.ring, size[0], e) || settle(&r, 0, e) || settle(&r, 1, e);
+	if (bad && k->lost && k->lost(e))
+		err_prefix(e, "window %lld of %lld, or before", (long long)(r.decided < r.grid.total ? r.decided + 1 : r.grid.total), (long long)r.grid.total);
 	if (o->stats) {
 		o->stats->run += r.stats.run;
 		o->stats->total += r.grid.total;

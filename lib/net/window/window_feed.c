@@ -13,6 +13,24 @@ static int64_t plane(const struct tensor *t)
 	return t->shape[2] * t->shape[3];
 }
 
+static int open_ways(struct window_feed *f, struct err *e)
+{
+	for (int i = 0; i < 2; i++)
+		if (!(f->way[i].row = f->k->host_alloc((size_t)plane(f->image) * sizeof(float), e)) || !(f->way[i].sent = f->k->mark_new(e)))
+			return -1;
+	return (f->arrived = f->k->mark_new(e)) && (f->used = f->k->mark_new(e)) ? 0 : -1;
+}
+
+static void close_ways(struct window_feed *f)
+{
+	for (int i = 0; i < 2; i++) {
+		f->k->host_release(f->way[i].row);
+		f->k->mark_free(f->way[i].sent);
+	}
+	f->k->mark_free(f->arrived);
+	f->k->mark_free(f->used);
+}
+
 int window_feed_open(struct window_feed *f, const struct k_backend *k, struct window_pipe *pipe, const struct tensor *image, int64_t room,
                      struct err *e)
 {
@@ -21,7 +39,7 @@ int window_feed_open(struct window_feed *f, const struct k_backend *k, struct wi
 	*f = (struct window_feed){.k = k, .pipe = pipe, .image = image, .room = image->shape[1]};
 	if (!image->data && image->dtype != DT_F32 && !(f->raw = mem_new((size_t)plane(image), dtype_size(image->dtype), "a slice", e)))
 		return -1;
-	if (!device_is_host(k) && !(f->row = mem_new((size_t)plane(image), sizeof *f->row, "a slice", e)))
+	if (!device_is_host(k) && open_ways(f, e))
 		return -1;
 	if (image->data && image->dtype == DT_F32 && device_is_host(k)) {
 		f->slab = image->data;
@@ -39,9 +57,10 @@ void window_feed_close(struct window_feed *f)
 {
 	if (!f->whole && f->slab)
 		f->k->release(f->slab);
+	if (f->k && !device_is_host(f->k))
+		close_ways(f);
 	free(f->raw);
-	free(f->row);
-	f->slab = f->row = NULL;
+	f->slab = NULL;
 	f->raw = NULL;
 }
 
@@ -103,17 +122,23 @@ static int make(struct window_feed *f, int64_t c, int64_t z, int64_t m, float *t
 	return worst < m ? not_finite(f, c, z + worst, e) : 0;
 }
 
+/* Slice z of channel c to the device, while it computes */
+static int send(struct window_feed *f, int64_t c, int64_t z, struct err *e)
+{
+	const struct k_backend *k = f->k;
+	struct window_way *w = &f->way[f->turn ^= 1];
+
+	return k->await(w->sent, e) || make(f, c, z, 1, w->row, e) ||
+	       k->queue(K_IN, slice(f, c, z), w->row, (size_t)plane(f->image) * sizeof(float), K_TO_DEVICE, e) || k->mark(w->sent, K_IN, e) ? -1 : 0;
+}
+
 /* SOME at once; on a device, and out of a pipe, one by one. */
 static int load(struct window_feed *f, int64_t hi, struct err *e)
 {
 	for (int64_t m; f->end < hi; f->end += m) {
-		m = !f->image->data || f->row ? 1 : hi - f->end < SOME ? hi - f->end : SOME;
+		m = !f->image->data || f->arrived ? 1 : hi - f->end < SOME ? hi - f->end : SOME;
 		for (int64_t c = 0; c < f->image->shape[0]; c++) {
-			float *to = f->whole ? NULL : f->row ? f->row : slice(f, c, f->end);
-
-			if (make(f, c, f->end, m, to, e))
-				return -1;
-			if (f->row && f->k->copy(slice(f, c, f->end), f->row, (size_t)plane(f->image) * sizeof *to, K_TO_DEVICE, e))
+			if (f->arrived ? send(f, c, f->end, e) : make(f, c, f->end, m, f->whole ? NULL : slice(f, c, f->end), e))
 				return -1;
 		}
 	}
@@ -121,14 +146,15 @@ static int load(struct window_feed *f, int64_t hi, struct err *e)
 }
 
 /* -- slices that go ---------------------------------------------------------------- */
-/* Let the slab begin at slice lo; what it holds from there on moves down, slice by slice. */
+/* Let the slab begin at slice lo; what it holds from there on moves down, slice by slice; on a device beside what it computes. */
 static int move(struct window_feed *f, int64_t lo, struct err *e)
 {
 	const int64_t n = plane(f->image);
 
 	for (int64_t c = 0; c < f->image->shape[0]; c++)
 		for (int64_t i = 0; i < f->end - lo; i++)
-			if (f->k->copy(f->slab + (c * f->room + i) * n, slice(f, c, lo + i), (size_t)n * sizeof(float), K_ON_DEVICE, e))
+			if (f->arrived ? f->k->queue(K_IN, f->slab + (c * f->room + i) * n, slice(f, c, lo + i), (size_t)n * sizeof(float), K_ON_DEVICE, e)
+			               : f->k->copy(f->slab + (c * f->room + i) * n, slice(f, c, lo + i), (size_t)n * sizeof(float), K_ON_DEVICE, e))
 				return -1;
 	f->first = lo;
 	return 0;
@@ -147,15 +173,25 @@ static void leave(struct window_feed *f, int64_t lo)
 int window_feed_hold(struct window_feed *f, int64_t lo, int64_t hi, struct err *e)
 {
 	const int64_t size = f->image->shape[1];
+	const struct k_backend *k = f->k;
 
 	lo = lo < 0 ? 0 : lo;
 	hi = hi > size ? size : hi;
+	if (f->arrived && hi > f->end && k->follow(K_IN, f->used, e))
+		return -1;
 	if (f->whole) {
 		if (lo > f->left)
 			leave(f, lo);
 	} else if (hi > f->first + f->room && move(f, lo, e))
 		return -1;
-	return load(f, hi, e);
+	if (!f->arrived || hi <= f->end)
+		return load(f, hi, e);
+	return load(f, hi, e) || k->mark(f->arrived, K_IN, e) || k->follow(K_COMPUTE, f->arrived, e) ? -1 : 0;
+}
+
+int window_feed_used(struct window_feed *f, struct err *e)
+{
+	return f->used ? f->k->mark(f->used, K_COMPUTE, e) : 0;
 }
 
 int64_t window_feed_look(const struct window_feed *f, struct tensor *t)

@@ -7,14 +7,17 @@
 #include "lib/net/run/device.h"
 #include "lib/net/window/window_run.h"
 
-enum { PIECE = 8 << 20 }; /* bytes of accumulators that are gone through at once: they stay in the processor's cache */
+enum { PIECE = 8 << 20 };   /* bytes of accumulators that are gone through at once: they stay in the processor's cache */
+enum { ON_DEVICE = 64 << 20 }; /* where that does not matter: what windows leave behind when they move on */
 
 size_t window_memory(const struct window_opts *o, const struct k_backend *k, int64_t classes, const int64_t size[3], const int64_t roi[3])
 {
 	const int64_t deep = o->refine > 0 ? 2 * roi[0] : roi[0];
 	const double n = (double)sizeof(float) * (double)(classes + 1) * (double)size[2] * (double)size[1] * (double)(deep < size[0] ? deep : size[0]);
 
-	return device_is_host(k) && n > (double)o->room ? 0 : n < (double)(SIZE_MAX / 2) ? (size_t)n : SIZE_MAX / 2;
+	if (!device_is_host(k))
+		return (size_t)fmin(n + 2 * fmin(n, ON_DEVICE), (double)(SIZE_MAX / 2));
+	return n > (double)o->room ? 0 : n < (double)(SIZE_MAX / 2) ? (size_t)n : SIZE_MAX / 2;
 }
 
 /* The importance map, moved to the device. */
@@ -68,6 +71,26 @@ static int open_unsure(struct window_ring *r, struct err *e)
 	return !r->unsure.block || r->k->zero(r->unsure.block, n, e) ? -1 : 0;
 }
 
+static int open_back(struct window_ring *r, struct err *e)
+{
+	const size_t n = sizeof(float) * (size_t)(r->some * r->plane * r->classes);
+
+	for (struct window_back *b = r->back; b < r->back + 2; b++)
+		if (!(b->slab = r->k->alloc(n, e)) || !(b->host = r->k->host_alloc(n, e)) || !(b->made = r->k->mark_new(e)) || !(b->there = r->k->mark_new(e)))
+			return -1;
+	return 0;
+}
+
+static void close_back(struct window_ring *r)
+{
+	for (struct window_back *b = r->back; b < r->back + 2; b++) {
+		r->k->release(b->slab);
+		r->k->host_release(b->host);
+		r->k->mark_free(b->made);
+		r->k->mark_free(b->there);
+	}
+}
+
 int window_ring_open(struct window_ring *r, const struct window_opts *o, const struct k_backend *k, const struct window_grid *g, int64_t classes,
                      int64_t depth, window_sink *sink, void *sink_arg, struct err *e)
 {
@@ -75,13 +98,11 @@ int window_ring_open(struct window_ring *r, const struct window_opts *o, const s
 	                          .sink_arg = sink_arg, .blocks = g->size[1] * ((g->size[2] + K_BLOCK - 1) / K_BLOCK), .spool.fd = -1};
 	memcpy(r->size, g->size, sizeof r->size);
 	memcpy(r->roi, g->roi, sizeof r->roi);
-	r->some = PIECE / (int64_t)sizeof(float) / r->plane / (classes + 1);
-	r->some = r->some < 1 ? 1 : r->some;
+	r->some = (device_is_host(k) ? PIECE : ON_DEVICE) / (int64_t)sizeof(float) / r->plane / (classes + 1);
+	r->some = r->some < 1 ? 1 : r->some < depth ? r->some : depth;
 	if (sums(r, e) || weights(r, e) || (o->refine > 0 && open_unsure(r, e)))
 		return -1;
-	if (!device_is_host(k))
-		r->host = mem_new((size_t)(r->some * r->plane * classes), sizeof *r->host, "a part of the result", e);
-	return device_is_host(k) || r->host ? 0 : -1;
+	return device_is_host(k) ? 0 : open_back(r, e);
 }
 
 void window_ring_close(struct window_ring *r)
@@ -95,7 +116,8 @@ void window_ring_close(struct window_ring *r)
 	spool_close(&r->spool);
 	r->k->release(r->weight);
 	r->k->release(r->unsure.block);
-	free(r->host);
+	if (!device_is_host(r->k))
+		close_back(r);
 }
 
 /* -- slices, as many at once as lie together ----------------------------------- */
@@ -231,17 +253,46 @@ struct part {
 	float *acc, *sum;
 };
 
+static int divide(const struct window_ring *r, float *acc, const struct part *p, struct err *e)
+{
+	const int64_t k = r->classes;
+	const float never = r->o->soft ? 0 : WINDOW_NEVER, none[2] = {k == 1 ? never : r->o->soft ? 1 : 0, never};
+
+	return r->k->window_divide(acc, p->sum, p->vox, k, none, e);
+}
+
+/* What is on its way back, once it is there */
+static int deliver(const struct window_ring *r, struct window_back *b, struct err *e)
+{
+	const int64_t n = b->vox;
+
+	b->vox = 0;
+	return n && (r->k->await(b->there, e) || r->sink(r->sink_arg, b->first, n, b->host, e)) ? -1 : 0;
+}
+
+/* On its way, in the place of what was sent the last time but one; the accumulators are free for other slices at once. */
+static int send_back(struct window_ring *r, int64_t v, const struct part *p, struct err *e)
+{
+	const struct k_backend *k = r->k;
+	struct window_back *b = &r->back[r->turn ^= 1];
+	const size_t n = sizeof(float) * (size_t)(p->vox * r->classes);
+
+	if (deliver(r, b, e) || k->copy(b->slab, p->acc, n, K_ON_DEVICE, e) || divide(r, b->slab, p, e) || k->mark(b->made, K_COMPUTE, e) ||
+	    k->follow(K_OUT, b->made, e) || k->queue(K_OUT, b->host, b->slab, n, K_TO_HOST, e) || k->mark(b->there, K_OUT, e))
+		return -1;
+	b->first = v;
+	b->vox = p->vox;
+	return 0;
+}
+
 /* The voxels from v on. */
 static int hand_on(struct window_ring *r, int64_t v, const struct part *p, struct err *e)
 {
-	const int64_t k = r->classes;
-	const size_t sum = sizeof(float) * (size_t)p->vox, acc = sum * (size_t)k;
-	const float never = r->o->soft ? 0 : WINDOW_NEVER, none[2] = {k == 1 ? never : r->o->soft ? 1 : 0, never};
+	const size_t sum = sizeof(float) * (size_t)p->vox, acc = sum * (size_t)r->classes;
 
 	if (r->o->refine > 0 && count(r, p->acc, p->sum, p->vox, &r->mask, e))
 		return -1;
-	if (r->k->window_divide(p->acc, p->sum, p->vox, k, none, e) || (r->host && r->k->copy(r->host, p->acc, acc, K_TO_HOST, e)) ||
-	    r->sink(r->sink_arg, v, p->vox, r->host ? r->host : p->acc, e))
+	if (r->back[0].slab ? send_back(r, v, p, e) : divide(r, p->acc, p, e) || r->sink(r->sink_arg, v, p->vox, p->acc, e))
 		return -1;
 	if (!r->mapped)
 		return 0;
@@ -277,5 +328,7 @@ int window_ring_flush(struct window_ring *r, int64_t z, struct err *e)
 		if (clear(r, r->done + p.n, e) || hand_on_all(r, &p, e))
 			return -1;
 	}
-	return 0;
+	if (end < r->size[0])
+		return 0;
+	return deliver(r, &r->back[r->turn ^ 1], e) || deliver(r, &r->back[r->turn], e) ? -1 : 0;
 }

@@ -17,7 +17,10 @@ struct window_feed {
 	int64_t left;               /* of a slab that is the image: what lies below was given back to the system */
 	int whole;                  /* slab is the image's own memory */
 	void *raw;                  /* a slice as it comes */
-	float *row;                 /* a slice on its way to a device */
+	/* To a device's memory on its line K_IN: two slices on their way, in memory of its host_alloc */
+	struct window_way { float *row; struct k_mark *sent; } way[2];
+	struct k_mark *arrived, *used; /* all that was sent; windows have read what they want */
+	int turn;
 };
 int window_feed_open(struct window_feed *f, const struct k_backend *k, struct window_pipe *pipe, const struct tensor *image, int64_t room,
                      struct err *e);
@@ -25,6 +28,9 @@ void window_feed_close(struct window_feed *f);
 
 /* Have slices lo to hi - 1 in the slab (cut to the image); none below lo is asked for again, hi - lo <= room, lo <= the last hi. 0 or -1. */
 int window_feed_hold(struct window_feed *f, int64_t lo, int64_t hi, struct err *e);
+
+/* Windows have been gathered from the slab: what is held next may come in their place. 0 or -1. */
+int window_feed_used(struct window_feed *f, struct err *e);
 
 /* *t: what can be read here of the image, which begins at the slice returned. */
 int64_t window_feed_look(const struct window_feed *f, struct tensor *t);
@@ -40,7 +46,9 @@ struct window_ring {
 	float *weight, *acc, *sum; /* on the device */
 	struct k_unsure unsure; /* with `refine`: of the ring, */
 	int64_t mask;          /* and how many voxels that were handed on are no background */
-	float *host;           /* staging; NULL where the device's memory is the host's */
+	/* From a device's memory, slices z .. z + n - 1 on its line K_OUT while it goes on: a copy of theirs there, and where it goes */
+	struct window_back { float *slab, *host; struct k_mark *made, *there; int64_t first, vox; } back[2];
+	int turn;
 	struct spool spool;    /* where acc and sum lie, if mapped: bytes */
 	size_t mapped;
 	window_sink *sink;
@@ -59,7 +67,7 @@ int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e)
 /* What the window, whose weights will count so many times, could still change: k_doubt's sum, as far as it is not more than enough. */
 int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double enough, double *doubt, struct err *e);
 
-/* Hand on all slices below z. */
+/* Hand on all slices below z; of a device the last ones only with z = size[0]. */
 int window_ring_flush(struct window_ring *r, int64_t z, struct err *e);
 
 /* Note that the error is one of reading or writing. Returns -1. */
