@@ -235,14 +235,17 @@ static void leave(const struct gather *g, elem *y, const float *t, int add)
 void K(thin_task)(const struct gather_task *t)
 {
 	const struct gather *g = t->g;
-	float *room = t->buffer + g->kernel[0] * g->hrows * g->cslots * g->plane;
+	float *room = t->buffer + g->kernel[0] * g->hrows * g->cslots * g->plane, bias[FEW] = {0};
 
+	if (t->bias)
+		memcpy(bias, t->bias, sizeof *bias * (size_t)g->co);
 	for (int64_t h = t->h0; h < t->h1; h++) {
 		struct gather_row row[MAX_ROWS];
 		int rows = K(gather_rows)(t, h, row);
 
-		for (int64_t i = 0; i < g->classes * g->co * g->most; i++)
-			room[i] = t->bias ? t->bias[i / g->most % g->co] : 0;
+		for (int64_t p = 0; p < g->classes * g->co; p++)
+			for (int64_t i = 0; i < g->most; i++)
+				room[p * g->most + i] = bias[p % g->co];
 		products(g, row, rows, room);
 		leave(g, t->y + ((t->n * g->out[0] + t->od) * g->out[1] + h) * g->out[2] * g->outpitch, room, t->add);
 	}
