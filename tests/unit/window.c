@@ -28,7 +28,42 @@ static int host_zero(void *p, size_t n, struct err *e)
 	return 0;
 }
 
+/* In a device's place all is done at once: no mark is waited for. */
+static int host_queue(enum k_line l, void *to, const void *from, size_t n, enum k_copy dir, struct err *e)
+{
+	(void)l;
+	return host_copy(to, from, n, dir, e);
+}
+
+static struct k_mark *host_mark_new(struct err *e)
+{
+	return host_alloc(1, e);
+}
+
+static void host_mark_free(struct k_mark *m)
+{
+	free(m);
+}
+
+static int host_mark(struct k_mark *m, enum k_line l, struct err *e)
+{
+	(void)m, (void)l, (void)e;
+	return 0;
+}
+
+static int host_follow(enum k_line l, struct k_mark *m, struct err *e)
+{
+	return host_mark(m, l, e);
+}
+
+static int host_await(struct k_mark *m, struct err *e)
+{
+	return host_mark(m, K_COMPUTE, e);
+}
+
 static struct k_backend table = {.abi = K_ABI, .name = "cpu", .alloc = host_alloc, .release = free, .copy = host_copy, .zero = host_zero,
+                                 .host_alloc = host_alloc, .host_release = free, .queue = host_queue, .mark_new = host_mark_new,
+                                 .mark_free = host_mark_free, .mark = host_mark, .follow = host_follow, .await = host_await,
                                  .window_gather = k_window_gather, .window_blend = k_window_blend, .window_divide = k_window_divide,
                                  .window_doubt = k_window_doubt, .window_count = k_window_count};
 
