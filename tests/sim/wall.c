@@ -78,41 +78,45 @@ static int within(struct span s, uintptr_t at, size_t n)
 
 static int in_block(uintptr_t at, size_t n)
 {
-	static _Thread_local struct span seen[SEEN];
-	static _Thread_local int generation, next;
+	static _Thread_local struct { struct span seen[SEEN]; int generation, next; } my;
 
-	if (generation != sim_generation)
-		memset(seen, 0, sizeof seen), generation = sim_generation;
+	if (my.generation != sim_generation)
+		memset(my.seen, 0, sizeof my.seen), my.generation = sim_generation;
 	for (int i = 0; i < SEEN; i++)
-		if (within(seen[i], at, n))
+		if (within(my.seen[i], at, n))
 			return 1;
 	for (struct block *b = sim_blocks; b; b = b->next) {
 		struct span s = {(uintptr_t)b + PAGE, (uintptr_t)b + PAGE + b->bytes};
 
 		if (within(s, at, n)) {
-			seen[next++ % SEEN] = s;
+			my.seen[my.next++ % SEEN] = s;
 			return 1;
 		}
 	}
 	return 0;
 }
 
-static void look(uintptr_t at, size_t n, int aligned, const char *does)
+/* The stacks first: most accesses are to a kernel's arguments and variables. */
+static int in_stack(uintptr_t at, size_t n)
 {
 	static _Thread_local struct span stack;
+
+	if (within(launcher, at, n))
+		return 1;
+	if (!stack.hi)
+		stack = own_stack();
+	return launcher.lo != stack.lo && within(stack, at, n);
+}
+
+static void look(uintptr_t at, size_t n, int aligned, const char *does)
+{
 	const char *kernel = running;
 
-	if (kernel && aligned && at % n) {
+	if (kernel && aligned && at & (n - 1)) {
 		fprintf(stderr, "kernel %s %s %zu bytes at %#zx, not aligned to them\n", kernel, does, n, (size_t)at);
 		abort();
 	}
-	if (!kernel || in_block(at, n) || within(launcher, at, n))
-		return;
-	if (!stack.hi)
-		stack = own_stack();
-	if (launcher.lo != stack.lo && within(stack, at, n))
-		return;
-	if (at >= (uintptr_t)__ehdr_start && at < (uintptr_t)_end)
+	if (!kernel || in_stack(at, n) || in_block(at, n) || (at >= (uintptr_t)__ehdr_start && at < (uintptr_t)_end))
 		return;
 	fprintf(stderr, "kernel %s %s %zu bytes at %#zx: no device memory\n", kernel, does, n, (size_t)at);
 	abort();
