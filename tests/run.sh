@@ -9,7 +9,8 @@ rm -rf "$TAP"
 mkdir -p "$TAP"
 [ $# -gt 0 ] || set -- build/test/* tests/*.bats
 status=0
-prove -j "$(nproc)" -e tests/prove-one "$@" || status=$?
+# under nohup hangups would be ignored, and tests send some
+env --default-signal=HUP prove -j "$(nproc)" -e tests/prove-one "$@" || status=$?
 count() { cat "$TAP"/* | grep -cE "$1" || true; }
 skipped=$(count '^ok .*# *(skip|SKIP)')
 echo "$(($(count '^ok ') - skipped)) passed, $(count '^not ok ') failed, $skipped skipped"
