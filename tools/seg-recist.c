@@ -82,10 +82,12 @@ static int read_past(struct state *s, const struct arg_common *c, struct err *e)
 
 	s->past = (struct recist_past){&s->baseline, s->nadir, 0, 1e300};
 	story_begin(&s->story, c);
-	story_operands(&s->story);
-	story_file(&s->story, o->baseline);
-	for (int i = 0; i < o->nadirs.n; i++)
-		story_file(&s->story, o->nadirs.v[i]);
+	if (o->history || o->json) { /* whole files are read for it */
+		story_operands(&s->story);
+		story_file(&s->story, o->baseline);
+		for (int i = 0; i < o->nadirs.n; i++)
+			story_file(&s->story, o->nadirs.v[i]);
+	}
 	if (o->baseline && table_read(o->baseline, &s->baseline, e))
 		return -1;
 	for (int i = 0; i < o->nadirs.n; i++) {

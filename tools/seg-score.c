@@ -79,11 +79,9 @@ static int tell(const struct pairs *p, struct err *e)
 	return p->problems ? err_set(e, NULL, "%s", p->problem[p->problems - 1].text) : 0;
 }
 
-static int score_all(struct state *s, const struct arg_common *c, struct err *e)
+/* Whole files are read for it. */
+static void hash_inputs(struct state *s, int pairs)
 {
-	int pairs = find_pairs(s, c, e);
-
-	story_begin(&s->story, c);
 	story_file(&s->story, s->o->list);
 	if (!pairs)
 		story_operands(&s->story);
@@ -91,6 +89,15 @@ static int score_all(struct state *s, const struct arg_common *c, struct err *e)
 		story_file(&s->story, s->pairs.p[i].truth);
 		story_file(&s->story, s->pairs.p[i].pred);
 	}
+}
+
+static int score_all(struct state *s, const struct arg_common *c, struct err *e)
+{
+	int pairs = find_pairs(s, c, e);
+
+	story_begin(&s->story, c);
+	if (s->o->history || s->o->json)
+		hash_inputs(s, pairs);
 	if (pairs <= 0)
 		return pairs ? -1 : stream_each(c, one_frame, s, e);
 	if (!s->pairs.problems && score_pairs(&s->table, &s->pairs, &s->o->score, e))
