@@ -122,14 +122,19 @@ cudaError_t cudaMallocManaged(void **p, size_t bytes, unsigned flags)
 	return cudaMalloc(p, bytes);
 }
 
-cudaError_t cudaFree(void *p)
+static cudaError_t give_back(struct block **list, void *p, const char *who)
 {
-	cudaError_t r = sim_wait_all("cudaFree");
+	cudaError_t r = sim_wait_all(who);
 
 	sim_lock();
-	drop(&sim_blocks, p);
+	drop(list, p);
 	sim_unlock();
 	return r;
+}
+
+cudaError_t cudaFree(void *p)
+{
+	return give_back(&sim_blocks, p, "cudaFree");
 }
 
 cudaError_t cudaMallocHost(void **p, size_t bytes)
@@ -144,12 +149,7 @@ cudaError_t cudaMallocHost(void **p, size_t bytes)
 
 cudaError_t cudaFreeHost(void *p)
 {
-	cudaError_t r = sim_wait_all("cudaFreeHost");
-
-	sim_lock();
-	drop(&sim_pinned, p);
-	sim_unlock();
-	return r;
+	return give_back(&sim_pinned, p, "cudaFreeHost");
 }
 
 cudaError_t cudaMemGetInfo(size_t *there, size_t *total)

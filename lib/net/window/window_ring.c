@@ -153,12 +153,12 @@ static size_t sum_bytes(const struct window_ring *r, const struct piece *p)
 	return sizeof(float) * (size_t)(p->n * r->plane);
 }
 
-static void leave(const struct window_ring *r, const struct piece *p)
+static void leave(const struct window_ring *r, float *acc, float *sum, int64_t vox)
 {
 	if (!r->mapped)
 		return;
-	spool_rest(p->acc, acc_bytes(r, p));
-	spool_rest(p->sum, sum_bytes(r, p));
+	spool_rest(acc, sizeof *acc * (size_t)(vox * r->classes));
+	spool_rest(sum, sizeof *sum * (size_t)vox);
 }
 
 /* Have cleared what windows that end below z come to. In a file that was done when what lay there was handed on: it need not be written any more. */
@@ -191,7 +191,7 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, c
 
 		if (r->k->window_blend(&w, logits, r->weight, p.acc, p.sum, e))
 			return -1;
-		leave(r, &p);
+		leave(r, p.acc, p.sum, p.n * r->plane);
 		z += p.n;
 	}
 	return 0;
@@ -217,7 +217,7 @@ int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e)
 
 		if (count(r, p.acc, p.sum, p.n * r->plane, mask, e))
 			return -1;
-		leave(r, &p);
+		leave(r, p.acc, p.sum, p.n * r->plane);
 		z += p.n;
 	}
 	return 0;
@@ -240,7 +240,7 @@ int window_ring_doubt(struct window_ring *r, const int64_t start[3], double time
 		if (r->k->window_doubt(&d, r->weight, q.acc, q.sum, &more, e))
 			return -1;
 		*doubt += more;
-		leave(r, &q);
+		leave(r, q.acc, q.sum, q.n * r->plane);
 		z += q.n;
 	}
 	return 0;
@@ -294,12 +294,11 @@ static int hand_on(struct window_ring *r, int64_t v, const struct part *p, struc
 		return -1;
 	if (r->back[0].slab ? send_back(r, v, p, e) : divide(r, p->acc, p, e) || r->sink(r->sink_arg, v, p->vox, p->acc, e))
 		return -1;
-	if (!r->mapped)
-		return 0;
-	spool_zero(&r->spool, (char *)p->acc - (char *)r->acc, p->acc, acc);
-	spool_zero(&r->spool, (char *)p->sum - (char *)r->acc, p->sum, sum);
-	spool_rest(p->acc, acc);
-	spool_rest(p->sum, sum);
+	if (r->mapped) {
+		spool_zero(&r->spool, (char *)p->acc - (char *)r->acc, p->acc, acc);
+		spool_zero(&r->spool, (char *)p->sum - (char *)r->acc, p->sum, sum);
+	}
+	leave(r, p->acc, p->sum, p->vox);
 	return 0;
 }
 

@@ -46,7 +46,7 @@ struct window_ring {
 	float *weight, *acc, *sum; /* on the device */
 	struct k_unsure unsure; /* with `refine`: of the ring, */
 	int64_t mask;          /* and how many voxels that were handed on are no background */
-	/* From a device's memory, slices z .. z + n - 1 on its line K_OUT while it goes on: a copy of theirs there, and where it goes */
+	/* From a device's memory, voxels first .. first + vox - 1 on its line K_OUT while it goes on: a copy of theirs there, and where it goes */
 	struct window_back { float *slab, *host; struct k_mark *made, *there; int64_t first, vox; } back[2];
 	int turn;
 	struct spool spool;    /* where acc and sum lie, if mapped: bytes */
