@@ -19,7 +19,7 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 8 }; /* raised with every change of this header */
+enum { K_ABI = 9 }; /* raised with every change of this header */
 
 /* auto: bf16 where the device is quicker with it; tf32: fp32, but factors of convolutions' and matrices' products are rounded to TF32 (a GPU's) */
 enum k_precision { K_AUTO, K_FP32, K_BF16, K_TF32 };
@@ -42,6 +42,7 @@ struct k_conv_geom {
 	int transposed;
 	int train;               /* backward will be called */
 	int64_t xpitch, ypitch;  /* of x (and dx) and of y (and dy) */
+	int part;                /* a stretch of a convolution's planes: along d, what is missing behind `in` is zeros too, or not needed. The CPU's alone */
 };
 
 struct k_conv; /* opaque: primitives and packed weights */
