@@ -93,7 +93,8 @@ struct tensor *frame_labels(const struct frame *f, const char *want, struct err 
 	if (!t && !want)
 		t = frame_find(f, "label");
 	if (!t) {
-		err_set(e, NULL, want ? "no tensor '%.80s' in this frame" : "no pred and no label in this frame", want);
+		err_set(e, NULL, want ? "no tensor '%.80s' in this frame" : frame_find(f, "prob") ? "no pred and no label in this frame: seg-argmax makes pred of prob" :
+		                 "no pred and no label in this frame", want);
 		return NULL;
 	}
 	if (dtype_is_float(t->dtype) || t->rank != 3) {
