@@ -94,6 +94,10 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	head -c -100 bare.ts >cut.ts
 	mkdir -p piped
 	fails 1 "seg-window: standard input: ends inside a frame's data (offset $(wc -c <cut.ts), expected 19656 bytes, found 19556)" bash -c 'cat cut.ts | seg-window -m model.ts -o piped/out.ts'
+	for o in "--output prob" "--output logits --batch 3" "--rule dice" "--keep-image" "--effort 3 --skip-air 0" "--grid staggered --mirror x"; do
+		fails 1 "seg-window: standard input: ends inside a frame's data (offset $(wc -c <cut.ts), expected 19656 bytes, found 19556)" bash -c 'cat cut.ts | seg-window -m model.ts '"$o"' -o piped/out.ts'
+		fails 1 "seg-window: cut.ts: ends inside a frame's data (offset $(wc -c <cut.ts), expected 19656 bytes, found 19556)" seg-window -m model.ts $o -o piped/out.ts cut.ts
+	done
 	[ -z "$(ls -A piped)" ]
 	run bash -c 'cat cut.ts | seg-window -m model.ts 2>/dev/null | ts-info'
 	[ "$status" = 1 ]
@@ -110,22 +114,22 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 
 @test "several models: the mean of their logits or probabilities, as of streams" {
 	nii-patch -s 12,16,8 -n 1 --seed 1 <(nii-phantom -n 1 --size 16,20,12 --spacing 9,9,13 --seed 3) |
-		seg-train --net unet --channels 4,8,16 --strides 2,2 --res-units 2 --seed 7 -q -o other.ts
+		seg-train --net unet --channels 4,8,16 --strides 2,2 --res-units 2 --seed 7 -q -o second.ts
 	seg-window -m model.ts --output logits net0.ts >a.ts
-	seg-window -m other.ts --output logits net0.ts >b.ts
+	seg-window -m second.ts --output logits net0.ts >b.ts
 	seg-argmax --keep-prob a.ts b.ts >mean.ts
-	seg-window -m model.ts -m other.ts --output logits net0.ts >both.ts
+	seg-window -m model.ts -m second.ts --output logits net0.ts >both.ts
 	ts-cmp -t prob --atol 1e-5 both.ts mean.ts
-	seg-window -m model.ts -m other.ts net0.ts | ts-cmp -t pred - mean.ts
+	seg-window -m model.ts -m second.ts net0.ts | ts-cmp -t pred - mean.ts
 	differ -t prob both.ts a.ts
 	differ -t prob both.ts b.ts
 	seg-window -m model.ts -m model.ts --mean prob --output prob net0.ts | ts-cmp -t prob --atol 1e-6 - <(seg-window -m model.ts --mean prob --output prob net0.ts)
 	# one window: the mean over windows is none, so the probabilities' mean is that of the streams'
 	w="--roi 24,20,16 --output prob"
-	seg-argmax --keep-prob <(seg-window -m model.ts $w net0.ts) <(seg-window -m other.ts $w net0.ts) >mean.ts
-	seg-window -m model.ts -m other.ts --mean prob $w net0.ts | ts-cmp -t prob --atol 1e-6 - mean.ts
-	for t in 1 3; do seg-window --threads $t -m model.ts -m other.ts --mirror xy --mean prob --output prob net0.ts | sha256sum; done | uniq | wc -l | grep -qx 1
-	grep -aqF '\"models\":[\"model.ts\",\"other.ts\"]' both.ts
+	seg-argmax --keep-prob <(seg-window -m model.ts $w net0.ts) <(seg-window -m second.ts $w net0.ts) >mean.ts
+	seg-window -m model.ts -m second.ts --mean prob $w net0.ts | ts-cmp -t prob --atol 1e-6 - mean.ts
+	for t in 1 3; do seg-window --threads $t -m model.ts -m second.ts --mirror xy --mean prob --output prob net0.ts | sha256sum; done | uniq | wc -l | grep -qx 1
+	grep -aqF '\"models\":[\"model.ts\",\"second.ts\"]' both.ts
 }
 
 @test "models that don't go together" {
