@@ -51,7 +51,8 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 	text="nii-write: ct: is written on the grid it was prepared on, not on the scan's of 16x20x12 voxels: nii-invert, before, brings it back"
 	[ "$(prepared nii-resample -s 10 | nii-write -o a.nii 2>&1)" = "$text" ]
 	[ "$(prepared nii-crop --box 1,0,0,16,20,12 | nii-write -d d 2>&1)" = "$text" ]
-	[ -s a.nii ] && [ -s d/ct.nii.gz ]
+	[ -s a.nii ]
+	[ -s d/ct.nii.gz ]
 	[ -z "$(prepared nii-resample -s 10 | nii-write -q -o a.nii 2>&1)" ]
 	[ -z "$(prepared nii-resample -s 10 | nii-invert | nii-write -o a.nii 2>&1)" ]
 	[ -z "$(prepared nii-normalize --window=-1024,325 | nii-write -o a.nii 2>&1)" ]

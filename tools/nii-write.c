@@ -53,8 +53,8 @@ static int warn_prepared(const struct frame *f, const struct tensor *t, struct e
 		if ((r = history_grid(entry, &g, e)))
 			break;
 	if (r == 1)
-		err_warn("%s: is written on the grid it was prepared on, not on the scan's of %lldx%lldx%lld voxels: nii-invert, before, brings it back", frame_id(f),
-		         (long long)g.size[0], (long long)g.size[1], (long long)g.size[2]);
+		err_warn("%s: is written on the grid it was prepared on, not on the scan's of %lldx%lldx%lld voxels: nii-invert, before, brings it back",
+		         frame_id(f), (long long)g.size[0], (long long)g.size[1], (long long)g.size[2]);
 	json_decref(all);
 	return r < 0 ? -1 : 0;
 }

@@ -233,8 +233,8 @@ static void memory_left(void)
 
 static void edits(void)
 {
-	static const struct { const char *a, *b; size_t n; } row[] = {{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"model", "modle", 1}, {"model", "Model", 0},
-		{"kitten", "sitting", 3}, {"abc", "bcd", 2}, {"abcd", "badc", 2}, {"aaaa", "bbbbbb", 6}, {"overlap", "ovrlapp", 2}};
+	static const struct { const char *a, *b; size_t n; } row[] = {{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"model", "modle", 1},
+		{"model", "Model", 0}, {"kitten", "sitting", 3}, {"abc", "bcd", 2}, {"abcd", "badc", 2}, {"aaaa", "bbbbbb", 6}, {"overlap", "ovrlapp", 2}};
 	char many[EDITS_MOST + 1];
 
 	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {

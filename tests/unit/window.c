@@ -440,8 +440,8 @@ static void slabs(void)
 		}
 }
 
-/* Everything that a run may be asked for at once: what its predictors were given, one after the other, over the whole volume at once. The image counts
-   its voxels, so what a predictor is given says which window it is, and how it is turned. */
+/* Everything that a run may be asked for at once: what its predictors were given, one after the other, over the whole volume at once. The image
+   counts its voxels, so what a predictor is given says which window it is, and how it is turned. */
 enum { ROI = 6 * 5 * 7, MOST = 1 << 12 };
 struct given { int64_t start[3]; int flip; float logits[K * ROI]; };
 static struct given given[MOST];
@@ -528,9 +528,9 @@ static void noted(const char *what, struct window_opts *o, int models, int64_t l
 		gave = 0;
 		bad = window_run(o, &table, p, models, &image_tensor, keep_slab, &k, &e);
 		replayed(o, want);
-		ok(!bad && gave == s.run * times && gave < MOST && s.run >= s.total * least / 100 && s.run <= s.total * most / 100 && !memcmp(got, want, sizeof got),
-		   "grid %d, batches of %lld, %s, %s, %zu MB: %lld of %lld windows, the whole's bytes %s", o->grid, (long long)o->batch, what, ways[way].device,
-		   ways[way].room >> 20, (long long)s.run, (long long)s.total, e.text);
+		ok(!bad && gave == s.run * times && gave < MOST && s.run >= s.total * least / 100 && s.run <= s.total * most / 100 &&
+		   !memcmp(got, want, sizeof got), "grid %d, batches of %lld, %s, %s, %zu MB: %lld of %lld windows, the whole's bytes %s", o->grid,
+		   (long long)o->batch, what, ways[way].device, ways[way].room >> 20, (long long)s.run, (long long)s.total, e.text);
 		for (int m = 0; m < 2; m++) {
 			free(r[m].x);
 			free(r[m].y);
