@@ -308,20 +308,44 @@ orders() { # OUTPUT COMMAND...
 
 @test "tests/gpu.sh: its stages, each row as it is over" {
 	cd "$ROOT" || return
-	run tests/gpu.sh run "$BATS_TEST_TMPDIR/out" nonsense
+	local out=$BATS_TEST_TMPDIR/out KIT=$BATS_TEST_TMPDIR/kit
+	run tests/gpu.sh run "$out" nonsense
 	[ "$status" -eq 2 ]
 	[[ "$output" == "gpu.sh: no stage nonsense"* ]]
-	mkdir -p "$BATS_TEST_TMPDIR/kit"
-	local KIT=$BATS_TEST_TMPDIR/kit
+	mkdir -p "$KIT"
 	cp "$SIM/t.ts" "$KIT/phantoms.ts"
 	ln -s "$ROOT/build/sim/niipipe-cuda.so" "$BIN/niipipe-cpu.so" "$KIT"
-	local stages="train same masks" rows=14
-	if [ -e "$ROOT/build/sim/niipipe-nccl.so" ]; then ln -s "$ROOT/build/sim/niipipe-nccl.so" "$KIT" && stages="train same ranks masks" rows=17; fi
-	GPU_KIT=$KIT GPU_BACKENDS=$KIT NETS=unet STEPS=3 PATCH=24,24,16 TRAIN="--channels 4,8 --strides 2 --res-units 0" run tests/gpu.sh run "$BATS_TEST_TMPDIR/out" $stages
-	cat "$BATS_TEST_TMPDIR/out/results.tsv"
+	local stages="train same masks" rows=16
+	if [ -e "$ROOT/build/sim/niipipe-nccl.so" ]; then ln -s "$ROOT/build/sim/niipipe-nccl.so" "$KIT" && stages="train same ranks masks" rows=19; fi
+	export GPU_KIT=$KIT GPU_WORK=$BATS_TEST_TMPDIR/work GPU_BACKENDS=$KIT NETS=unet STEPS=3 PATCH=24,24,16 TRAIN="--channels 4,8 --strides 2 --res-units 0"
+	run tests/gpu.sh run "$out" $stages
+	cat "$out/results.tsv"
 	[ "$status" -eq 0 ]
-	[ "$(grep -c "	ok	" "$BATS_TEST_TMPDIR/out/results.tsv")" -eq $rows ]
-	grep -q "^masks	masks unet	ok	Dice of every phantom: 1" "$BATS_TEST_TMPDIR/out/results.tsv"
+	[ "$(grep -c "	ok	" "$out/results.tsv")" -eq $rows ]
+	grep -q "^masks	masks unet	ok	Dice of every phantom: 1" "$out/results.tsv"
+	[ "$(ls "$out" | tr '\n' ' ')" = "log.txt results.tsv " ] # of many files few come back
+	grep -q '^+ .*build/bin/seg-train .*--net unet' "$out/log.txt"
+	grep -qE "^same	nii-patch \| nii-augment \| seg-train unet bf16	ok	wait none" "$out/results.tsv"
+}
+
+@test "tests/gpu.sh: a backend that does not start leaves the rest out; no time, no stage; a stage that fails is not the last" {
+	cd "$ROOT" || return
+	local out=$BATS_TEST_TMPDIR/out KIT=$BATS_TEST_TMPDIR/kit
+	mkdir -p "$KIT"
+	export GPU_KIT=$KIT GPU_WORK=$BATS_TEST_TMPDIR/work GPU_BACKENDS=$KIT NETS=unet STEPS=3 PATCH=24,24,16 TRAIN="--channels 4,8 --strides 2 --res-units 0"
+	echo nothing >"$KIT/niipipe-cuda.so"
+	run tests/gpu.sh run "$out" train masks
+	[ "$status" -eq 1 ]
+	grep -q "^start	our backend	not ok (1)	not ok 1" "$out/results.tsv"
+	[ "$(cut -f 1 "$out/results.tsv" | sort -u)" = start ]
+	ln -sf "$ROOT/build/sim/niipipe-cuda.so" "$KIT/niipipe-cuda.so" # no CPU, no phantoms
+	run tests/gpu.sh run "$out" train masks
+	[ "$status" -eq 1 ]
+	grep -q "^train	train unet cuda fp32, 3 steps	not ok (1)	mean loss" "$out/results.tsv"
+	grep -q "^masks	all of it	ok" "$out/results.tsv"
+	GPU_SECONDS=1 run tests/gpu.sh run "$out" masks
+	[ "$status" -eq 1 ]
+	[[ "$(tail -n 1 "$out/results.tsv")" == "masks	all of it	not ok (out of time)	"* ]]
 }
 
 @test "tests/gpu.sh bench: a row an operation, with its share of what the device can do" {
