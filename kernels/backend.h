@@ -21,6 +21,9 @@
 
 enum { K_ABI = 8 }; /* raised with every change of this header */
 
+/* Where a GPU's backend cannot be, said by it and by who need not load it to know */
+#define K_NO_DRIVER "cuda: there is no NVIDIA driver here"
+
 /* auto: bf16 where the device is quicker with it; tf32: fp32, but factors of convolutions' and matrices' products are rounded to TF32 (a GPU's) */
 enum k_precision { K_AUTO, K_FP32, K_BF16, K_TF32 };
 

@@ -102,6 +102,7 @@ for_unit() {
 @test "networks in a GPU's place: MONAI's logits and gradients" { for_unit net; }
 
 @test "lines, marks and recorded calls in a GPU's place: what forgets a mark is found out, and what cannot be recorded" { for_unit lines; }
+@test "a batch's way to the device in a GPU's place: every mark that is forgotten is found out" { for_unit deliver; }
 
 # The same command in orders that streams and events allow, as late as may be among them, recorded and not, side by side and not: the same bytes
 orders() { # OUTPUT COMMAND...

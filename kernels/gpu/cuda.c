@@ -70,7 +70,7 @@ int gpu_open(int index, struct err *e)
 
 	if (r == cudaErrorInsufficientDriver && !cudaDriverGetVersion(&driver) && !cudaRuntimeGetVersion(&runtime))
 		return driver ? err_set(e, NULL, "cuda: the driver is for CUDA %d.%d, this program needs %d.%d", driver / 1000, driver % 1000 / 10, runtime / 1000,
-			runtime % 1000 / 10) : err_set(e, NULL, "cuda: there is no NVIDIA driver here");
+			runtime % 1000 / 10) : err_set(e, NULL, K_NO_DRIVER);
 	if (r)
 		return gpu_failed((int)r, "no device can be used", e);
 	if (index >= count)
