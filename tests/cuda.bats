@@ -123,6 +123,20 @@ orders() { # OUTPUT COMMAND...
 	orders b.ts seg-train -q --device cuda --precision fp32 --net nnunet --channels 4,8,16 --strides 2,2 --accumulate 2 "$SIM/p.ts"
 }
 
+@test "the optimizer's numbers and the average of the weights, step by step, in every order: the same bytes, and the CPU's" {
+	local net="--net unet --channels 4,8 --strides 2 --loss dicece" o many
+	$BIN/nii-patch -q -s 24,24,16 --pos 0.5 -n 12 --seed 1 "$SIM/t.ts" >many.ts
+	many="$net --ema 0.7 --clip 1 --no-decay --decay 0.1 --schedule onecycle --steps 12 --warmup 3"
+	for o in "--lr 1e-2" "--optimizer sgd --lr 1e-2 --nesterov" "--optimizer adam --lr 1e-2 --accumulate 2"; do
+		# shellcheck disable=SC2086
+		orders a.ts seg-train -q --device cuda --precision fp32 $many $o many.ts
+		# shellcheck disable=SC2086
+		seg-train -q --device cpu --precision fp32 $many $o -o cpu.ts many.ts
+		ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.ts a.ts
+		ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.last.ts a.last.ts
+	done
+}
+
 @test "a log, validation, saving and going on in every order: the same rows and bytes, every step with its own" {
 	local train="seg-train -q --device cuda --precision fp32 --net unet --channels 4,8 --strides 2 --seed 3 --accumulate 2" o
 	$BIN/nii-patch -q -s 24,24,16 --pos 0.5 -n 20 --seed 1 "$SIM/t.ts" >many.ts
