@@ -54,13 +54,13 @@ static size_t row_values(const struct train *r)
 	return (size_t)net_losses(r->net) * K_LOSS_RESULTS;
 }
 
-/* What is found out later: not with others, who wait for it, nor where more than the optimizer's own state goes on from step to step. */
+/* What is found out later: not with others, who wait for it, nor where the network itself keeps something from step to step. */
 static int goes_on(const struct train *r)
 {
 	int buffers;
 
 	net_buffers(r->net, &buffers);
-	return r->k->judge && net_results(r->net) && !r->par.comm && !buffers && !r->optim.other;
+	return r->k->judge && net_results(r->net) && !r->par.comm && !buffers;
 }
 
 static int open_under(struct train *r, struct train_under *u, struct err *e)
