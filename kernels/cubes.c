@@ -242,7 +242,8 @@ KERNEL(1, 1) KERNEL(1, 2) KERNEL(1, 3) KERNEL(1, 4) KERNEL(1, 5) KERNEL(1, 6) KE
 #if VL_ == 16
 KERNEL(1, 7) KERNEL(1, 8) KERNEL(1, 9) KERNEL(1, 10) KERNEL(1, 11) KERNEL(1, 12) KERNEL(2, 4) KERNEL(2, 5) KERNEL(2, 6) KERNEL(3, 3) KERNEL(3, 4)
 static kernel *const kernels[MOST_NV + 1][ACCS + 1] = {{NULL},
-	{NULL, NAME(1, 1), NAME(1, 2), NAME(1, 3), NAME(1, 4), NAME(1, 5), NAME(1, 6), NAME(1, 7), NAME(1, 8), NAME(1, 9), NAME(1, 10), NAME(1, 11), NAME(1, 12)},
+	{NULL, NAME(1, 1), NAME(1, 2), NAME(1, 3), NAME(1, 4), NAME(1, 5), NAME(1, 6), NAME(1, 7), NAME(1, 8), NAME(1, 9), NAME(1, 10), NAME(1, 11),
+		NAME(1, 12)},
 	{NULL, NAME(2, 1), NAME(2, 2), NAME(2, 3), NAME(2, 4), NAME(2, 5), NAME(2, 6)}, {NULL, NAME(3, 1), NAME(3, 2), NAME(3, 3), NAME(3, 4)}};
 #else
 static kernel *const kernels[MOST_NV + 1][ACCS + 1] = {{NULL}, {NULL, NAME(1, 1), NAME(1, 2), NAME(1, 3), NAME(1, 4), NAME(1, 5), NAME(1, 6)},
