@@ -37,26 +37,6 @@ DEVICE void drop_factors(const struct k_drop *g, int64_t at, float f[WIDE])
 	}
 }
 
-COLUMN_KERNEL(drop_spots, (struct columns r, struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add),
-	(r, g, x, xpitch, y, ypitch, add), r.chunks)
-{
-	TEAM_FOR(t, r.chunks)
-		SPOT_FOR(s, &r, t) {
-			float v[WIDE], f[WIDE];
-
-			spot_get(&r, &s, x, xpitch, v);
-			drop_factors(&g, s.v * r.c + s.c, f);
-			EACH(j)
-				v[j] *= f[j];
-			spot_add(&r, &s, y, ypitch, add, v);
-		}
-}
-
-int G(drop)(struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)
-{
-	return drop_spots(columns_map(vox, c, x, xpitch, y, ypitch), g, x, xpitch, y, ypitch, add);
-}
-
 /* Voxels of a span share their draws, a channel each: those of a span begin at a multiple of 4. */
 DEVICE void span_factors(const struct columns *r, const struct k_drop *g, const struct spot *s, float f[WIDE])
 {
@@ -74,7 +54,7 @@ DEVICE void span_factors(const struct columns *r, const struct k_drop *g, const 
 	}
 }
 
-COLUMN_KERNEL(drop_span_spots, (struct columns r, struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add),
+COLUMN_KERNEL(drop_spots, (struct columns r, struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add),
 	(r, g, x, xpitch, y, ypitch, add), r.chunks)
 {
 	TEAM_FOR(t, r.chunks)
@@ -82,36 +62,19 @@ COLUMN_KERNEL(drop_span_spots, (struct columns r, struct k_drop g, const void *x
 			float v[WIDE], f[WIDE];
 
 			spot_get(&r, &s, x, xpitch, v);
-			span_factors(&r, &g, &s, f);
+			if (g.span)
+				span_factors(&r, &g, &s, f);
+			else
+				drop_factors(&g, s.v * r.c + s.c, f);
 			EACH(j)
-				v[j] *= f[j];
+				v[j] = g.alpha ? drop_alpha_of(&g, v[j], f[j] > 0) : v[j] * f[j];
 			spot_add(&r, &s, y, ypitch, add, v);
 		}
 }
 
-int G(drop_spans)(struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)
+int G(drop)(struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)
 {
-	return drop_span_spots(columns_map(vox, c, x, xpitch, y, ypitch), g, x, xpitch, y, ypitch, add);
-}
-
-COLUMN_KERNEL(drop_alpha_spots, (struct columns r, struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add),
-	(r, g, x, xpitch, y, ypitch, add), r.chunks)
-{
-	TEAM_FOR(t, r.chunks)
-		SPOT_FOR(s, &r, t) {
-			float v[WIDE], f[WIDE];
-
-			spot_get(&r, &s, x, xpitch, v);
-			drop_factors(&g, s.v * r.c + s.c, f);
-			EACH(j)
-				v[j] = drop_alpha_of(&g, v[j], f[j] > 0);
-			spot_add(&r, &s, y, ypitch, add, v);
-		}
-}
-
-int G(drop_alpha)(struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)
-{
-	return drop_alpha_spots(columns_map(vox, c, x, xpitch, y, ypitch), g, x, xpitch, y, ypitch, add);
+	return drop_spots(columns_map(vox, c, x, xpitch, y, ypitch), g, x, xpitch, y, ypitch, add);
 }
 
 COLUMN_KERNEL(gate_spots, (struct columns r, const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch), (r, x, xpitch, g, y, ypitch),
@@ -138,8 +101,8 @@ int G(gate)(const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitc
 }
 
 /* A group of lanes to a voxel. Bytes an element: reads dy and x once (and dx, where it is added to), writes dx. */
-KERNEL(gate_back_rows, (int w, int whole, const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add,
-	int gate_add, int64_t vox, int64_t c), (w, whole, dy, ypitch, x, xpitch, g, dx, dgate, add, gate_add, vox, c), items(vox * w))
+KERNEL(gate_back_rows, (int w, int whole, const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate,
+	int add, int gate_add, int64_t vox, int64_t c), (w, whole, dy, ypitch, x, xpitch, g, dx, dgate, add, gate_add, vox, c), items(vox * w))
 {
 	const int64_t parts = (c + WIDE - 1) / WIDE;
 
@@ -165,8 +128,8 @@ KERNEL(gate_back_rows, (int w, int whole, const void *dy, int64_t ypitch, const 
 	}
 }
 
-int G(gate_back)(const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add, int64_t vox,
-	int64_t c)
+int G(gate_back)(const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add,
+	int64_t vox, int64_t c)
 {
 	const int whole = wide_rows(dy, c) && wide_rows(x, c) && wide_rows(dx, c) && ypitch % WIDE == 0 && xpitch % WIDE == 0;
 
