@@ -12,8 +12,6 @@
 #define GPU_KERNELS(F) \
 	F(int, slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)) \
 	F(int, drop, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
-	F(int, drop_spans, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
-	F(int, drop_alpha, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
 	F(int, gate, (const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch, int64_t vox, int64_t c)) \
 	F(int, gate_back, (const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add, \
 		int64_t vox, int64_t c)) \
@@ -66,8 +64,10 @@ float *gpu_loss_weights(const struct k_loss *g, void *scratch); /* where weights
 int gpu_loss_run(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, void *scratch);
 int gpu_window_gather(struct k_gather g, const float *image, float *x);
 int gpu_window_blend(struct k_blend g, const float *logits, const float *weight, float *acc, float *sum);
+int gpu_pace(const struct k_optim *a, double t, struct k_pace *to);
 int gpu_optimize(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n);
 int gpu_lerp(float *y, const float *x, float part, int64_t n);
+int gpu_average(float *y, const float *x, int64_t n, const struct k_pace *pace, const struct k_verdict *v);
 int gpu_squares(const float *x, int64_t n, double *part); /* [n / GPU_SQUARES, rounded up] */
 int gpu_judge(const double *part, int64_t parts, double scale, double clip, const double *loss, int64_t losses, struct k_verdict *v);
 int gpu_number(uint64_t *to, uint64_t first, uint64_t step, int64_t n);

@@ -42,18 +42,20 @@ static int run_conv(const struct k_conv_geom *g, const struct shape *s, const st
 	int64_t nx = xvox * g->xpitch, ny = yvox * g->ypitch;
 	void *x = elements(widen(in[0].f, xvox, g->ic, g->xpitch), nx), *dy = elements(widen(in[3].f, yvox, g->oc, g->ypitch), ny);
 	void *y = elements(widen(in[3].f, yvox, g->oc, g->ypitch), ny), *dx = elements(widen(in[4].f, xvox, g->ic, g->xpitch), nx), *scratch = NULL;
+	float *among = k->alloc((size_t)(g->oc + 1) * sizeof *among, &e), *bias = among + 1; /* a parameter lies behind others */
 	struct k_conv *c = k->conv_new(g, &e);
 	int bad = !c;
 
+	memcpy(bias, in[2].f, (size_t)g->oc * sizeof *bias);
 	r->dw = widen(in[1].f, nw, 1, 1), r->db = widen(in[2].f, g->oc, 1, 1);
 	if (c) {
 		scratch = k->alloc(k->conv_scratch(c), &e);
-		bad |= k->conv_pack(c, in[1].f, &e) || k->conv_forward(c, x, s->add ? in[2].f : NULL, y, scratch, &e);
+		bad |= k->conv_pack(c, in[1].f, &e) || k->conv_forward(c, x, s->add ? bias : NULL, y, scratch, &e);
 		bad |= k->conv_backward_data(c, dy, dx, s->add, scratch, &e) || k->conv_backward_weights(c, x, dy, r->dw, s->add ? r->db : NULL, scratch, &e);
 	}
 	k->conv_free(c);
 	r->y = floats(y, ny), r->dx = floats(dx, nx);
-	k->release(x), k->release(dy), k->release(scratch);
+	k->release(x), k->release(dy), k->release(scratch), k->release(among);
 	return bad;
 }
 
@@ -62,10 +64,10 @@ static void result_free(struct result *r)
 	k->release(r->y), k->release(r->dx), k->release(r->dw), k->release(r->db);
 }
 
-/* In bf16 the weights' gradient may be of rounded sums of voxels (kernels/wgrad_tiles.c). */
+/* In bf16 the weights' gradient may be of rounded sums of voxels (kernels/wgrad_tiles.c: of whole vectors, which are of 4 channels at least). */
 static int in_tiles(const struct k_conv_geom *g)
 {
-	return g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[0] * g->stride[1] * g->stride[2] == 1 && !(g->ic % 16) && !(g->oc % 16);
+	return g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[0] * g->stride[1] * g->stride[2] == 1 && !(g->ic % 4) && !(g->oc % 4);
 }
 
 static void conv_case(const struct shape *s)
@@ -139,6 +141,13 @@ static const struct shape shapes[] = {
 	{1, 9, 5, {2, 3, 5}, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}, 1, {0}, 0, 0, 1},
 	{1, 3, 2, {1, 1, 1}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 1, {1, 1, 1}, 0, 0, 1},
 	{1, 7, 16, {2, 3, 4}, {2, 3, 4}, {3, 2, 4}, {0, 0, 1}, 1, {1, 1, 2}, 0, 0, 1},
+	{1, 24, 24, {7, 9, 11}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 1},
+	{2, 24, 40, {6, 6, 8}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 24, 3, 1},
+	{1, 72, 17, {6, 7, 12}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 1, 0, 1},
+	{1, 50, 80, {8, 6, 6}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 0},
+	{3, 19, 33, {4, 11, 10}, {3, 3, 3}, {1, 1, 1}, {0, 2, 1}, 0, {0}, 0, 0, 1},
+	{2, 40, 24, {8, 7, 6}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 1, {0}, 5, 0, 1},
+	{1, 24, 58, {3, 12, 14}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, {0}, 0, 0, 1},
 };
 
 static void conv_refuses(void)
@@ -397,13 +406,14 @@ static int conv_part(const struct k_conv_geom *whole, int64_t lo, int64_t hi, co
 	return bad;
 }
 
-/* A convolution's planes made two at a time are the whole's. */
+/* A convolution's planes made two at a time are the whole's, but for rounding where other kernels are taken for few planes. */
 static void conv_parts(const struct shape *s)
 {
 	struct k_conv_geom g = geom_of(s);
 	const int64_t nx = vox_of(&g, g.in) * g.xpitch, ny = vox_of(&g, g.out) * g.ypitch;
 	struct pair x = pair_new(nx, 1), w = pair_new(g.ic * g.oc * g.kernel[0] * g.kernel[1] * g.kernel[2], 1), y = pair_new(ny, 0);
 	void *from, *to[2];
+	double off;
 	int bad = 0;
 
 	g.train = 0;
@@ -414,8 +424,9 @@ static void conv_parts(const struct shape *s)
 		bad |= conv_part(&g, z, z + 2 < g.out[0] ? z + 2 : g.out[0], w.f, from, to[1]);
 	x.f = floats(to[0], ny), y.f = floats(to[1], ny);
 	for (int64_t i = 0; i < ny; i++)
-		bad |= !near_to(x.f[i], y.f[i], 1e-5, k->precision == K_BF16 ? 1e-2 : 1e-5);
-	ok(!bad, "%s: %d->%d, %lld planes two at a time", PRECISION(k), s->ic, s->oc, (long long)g.out[0]);
+		y.d[i] = x.f[i];
+	off = worst(y.f, y.d, ny, 1, 1, (k->precision == K_BF16 ? 4e-3 : 2e-6) * rms(y.d, ny) + 1e-6, k->precision == K_BF16 ? 4e-3 : 1e-5);
+	ok(!bad && off <= 2, "%s: %d->%d, %lld planes two at a time (%.2g)", PRECISION(k), s->ic, s->oc, (long long)g.out[0], off);
 	k->release(from), k->release(x.f), k->release(y.f);
 	free(x.d), free(y.d), pair_free(w);
 }

@@ -3,7 +3,8 @@
 
 #include "lib/net/run/device.h"
 
-enum { PART = 4 << 20, FEWEST = 4, MOST = 12 }; /* bytes of a part's logits; slices: the fewer, the more often a kernel's slices are read */
+enum { PART = 4 << 20, FEWEST = 4, MOST = 12 }; /* bytes of a part's logits; slices, an even number (kernels make two at once): the
+	fewer, the more often a kernel's slices are read */
 
 static int64_t smaller(int64_t a, int64_t b)
 {
@@ -20,7 +21,7 @@ static int64_t slices(const struct plan *p, const struct plan_step *s)
 {
 	const struct plan_value *v = &p->value[s->out];
 	const struct k_conv_geom *g = &s->geom;
-	const int64_t bytes = v->size[1] * v->size[2] * v->c * (int64_t)sizeof(float), n = smaller(larger(PART / bytes, FEWEST), MOST);
+	const int64_t bytes = v->size[1] * v->size[2] * v->c * (int64_t)sizeof(float), n = smaller(larger(PART / bytes / 2 * 2, FEWEST), MOST);
 
 	if (p->train || s->out != p->graph->out || v->uses || g->transposed || g->stride[0] != 1 || 2 * g->pad[0] != g->kernel[0] - 1 ||
 	    g->pad[0] > FEWEST || (v->size[0] - 1) % n + 1 < g->pad[0] || !device_is_host(p->k))
