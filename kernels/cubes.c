@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { ALONG = 4, MOST_NV = 3, ACCS = VL == 16 ? 12 : 6, BUFFER = 1 << 17, LEAST = 12, MOST = 24, TASKS = 4, WIDEST = 512 * 256,
-	FEWEST = 27 }; /* ACCS: vectors of each of two sums in registers; BUFFER: floats of V; LEAST, MOST: cubes of a task; WIDEST: ci*co; FEWEST: cubes */
+	FEWEST = 64 }; /* ACCS: vectors of each of two sums in registers; BUFFER: floats of V; LEAST, MOST: cubes of a task; WIDEST: ci*co; FEWEST: cubes */
 
 static const int order[ALONG] = {1, 2, 0, 3}; /* along d, as V and U have them */
 
@@ -33,6 +33,7 @@ static int64_t plane_step(const struct gather *g, int64_t nr)
 	return (g->strip | 1) * nr;
 }
 
+/* Few cubes would cost more memory, of weights 2.4 times as many, than they save time. */
 int K(cubes_plan)(struct gather *g)
 {
 	for (int i = 0; i < 3; i++)
@@ -122,8 +123,7 @@ INLINE void transform(const float *x, const int64_t next[3], float *v, int64_t a
 /* `count` cubes of n from `first` */
 struct task {
 	const struct gather *g;
-	const float *x;
-	const float *bias;
+	const float *x, *bias;
 	float *y, *v, *m; /* v [element][along d][cube][ci], m [element][plane][cube][co of the block] */
 	int add;
 	int64_t n, first, count;
