@@ -19,7 +19,10 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 8 }; /* raised with every change of this header */
+enum { K_ABI = 9 }; /* raised with every change of this header */
+
+/* Where a GPU's backend cannot be, said by it and by who need not load it to know */
+#define K_NO_DRIVER "cuda: there is no NVIDIA driver here"
 
 /* auto: bf16 where the device is quicker with it; tf32: fp32, but factors of convolutions' and matrices' products are rounded to TF32 (a GPU's) */
 enum k_precision { K_AUTO, K_FP32, K_BF16, K_TF32 };
@@ -188,6 +191,10 @@ enum { K_LOSS_TOTAL, K_LOSS_OVERLAP, K_LOSS_ENTROPY, K_LOSS_WRONG, K_LOSS_RESULT
    clip's; not a number: the step is left out, and with `stopped` all that follow. Cleared at the beginning. */
 struct k_verdict { double squares; float factor; int32_t stopped; };
 
+/* An optimizer's numbers, as `pace` puts them into device memory: steps that are recorded read others there each time. */
+enum { K_PACE = 10 };
+struct k_pace { float number[K_PACE]; };
+
 /* One optimizer step on n parameters, with scale * g in g's place, in PyTorch's order of operations (torch/optim/{adam,adamw,sgd}.py):
    adamw: w -= lr wd w; m, v: means of g, g^2; w -= lr/(1-b1^t) m / (sqrt(v/(1-b2^t)) + eps);  adam: the same, but g += wd w instead
    sgd:   g += wd w; m = momentum m + g; w -= lr (nesterov ? g + momentum m : m)    v unused */
@@ -201,6 +208,7 @@ struct k_optim {
 	int64_t step;             /* t, from 1 */
 	float scale;
 	const struct k_verdict *verdict; /* device memory: its factor in scale's place; or NULL */
+	const struct k_pace *pace;       /* device memory: in place of all numbers above; or NULL */
 };
 
 /* Sliding windows over an image [c,Z,Y,X] (host memory on the CPU, device memory else), see lib/net/window/window.h. flip: bit a says that axis a
@@ -350,7 +358,12 @@ struct k_backend {
 
 	/* NULL likewise. The verdict over gradients g times scale, clip as torch's clip_grad_norm_ (0: none); also stopped where one of `losses` rows of
 	   K_LOSS_RESULTS has a total that is not finite. */
-	int (*judge)(const float *g, int64_t n, double scale, double clip, const double *loss, int64_t losses, struct k_verdict *v, struct err *e);
+	size_t (*judge_scratch)(int64_t n);
+	int (*judge)(const float *g, int64_t n, double scale, double clip, const double *loss, int64_t losses, struct k_verdict *v, void *scratch,
+		struct err *e);
+	/* The numbers of a step, and the t of `average`: y += t (x - y), of t = 1 y = x; nothing where the verdict stops the step */
+	int (*pace)(const struct k_optim *a, double t, struct k_pace *to, struct err *e);
+	int (*average)(float *y, const float *x, int64_t n, const struct k_pace *pace, const struct k_verdict *v, struct err *e);
 
 	int (*optimize)(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);
 	int (*lerp)(float *y, const float *x, double t, int64_t n, struct err *e); /* y += t (x - y) */

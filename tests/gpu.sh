@@ -1,95 +1,122 @@
 #!/bin/bash
 # Everything that only a GPU machine can show, in stages, without bats or Debian packages there. Here: `tests/gpu.sh pack` puts what the tools need of this
-# machine's libraries, and the phantoms, into build/gpu-kit.tar.xz. There, in the repository's root with build/{bin,test,bench} and that:
-#     tests/gpu.sh run DIR [STAGE...]     each stage within LIMIT (540) seconds; without any all of them, in the order of the table below
-# Every step is a row of DIR/results.tsv as soon as it is over: stage, what, ok | not ok | skipped, a figure; what it said is in DIR/STAGE.log.
-# DIR also gets models and masks, which `masks` takes from `train`: on a machine that forgets, both in one call.
-# Exit 1 if any was not ok. Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and
-# the CPU's, and GPU_KIT, NETS, STEPS, PATCH, TRAIN (options of the network), SLIDE, ROI.
-#     device    the card, its driver, our backend's own line; which library makes which convolution; a copy's bandwidth
+# machine's libraries, and the phantoms, into build/gpu-kit.tar.gz, and says what must go along. There, in the repository's root:
+#     tests/gpu.sh run DIR [STAGE...]     GPU_SECONDS (560) in all, each stage at most LIMIT (540); without any all of them, in the order of the table
+# DIR gets results.tsv, a row a step as soon as it is over (stage, what, ok | not ok | skipped, a figure), and log.txt, whatever was said; all else, models
+# and masks too, is in GPU_WORK (build/gpu-work), from where `masks` takes what `train` left: on a machine that forgets, both in one call.
+# Where calls are of ten minutes: `device kernels nets train masks`, `same ranks bench slide`, `peer sanitize`. A stage goes on after whatever failed in it
+# or before; where our backend does not start, which is tried first, only `device` and `peer` are done. Exit 1 if any was not ok.
+# Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and the CPU's, and GPU_KIT, NETS, STEPS, PATCH, TRAIN (options of the
+# network), SLIDE, ROI.
+#     device    the card, its driver; which library makes which convolution; a copy's bandwidth
 #     kernels   every kernel against tests/ref, losses, attention, windows, changes of resolution, softmax of channels
 #     nets      networks against MONAI's golden files, fp32 and bf16, and once more with our own convolutions alone
 #     train     steps on the same patches: GPU fp32, bf16 and CPU, means of their losses
+#     masks     masks of the GPU against the CPU's
 #     same      training and windows as CUDA graphs and without, copies beside the computing and not: the same bytes; the GPU's wait for patches
 #     ranks     two ranks that meet by a file, their gradients added up by NCCL, on two GPUs or, where NCCL takes it, on one: one process's losses
-#     masks     masks of the GPU against the CPU's
 #     bench     each operation's share of a copy's bandwidth, each convolution's of a large product's rate; times of networks, inference and training,
 #               fp32, tf32 and bf16; and with --tune
 #     slide     a scan of 512x512x300, overlap 0.8
-#     peer      the same in PyTorch and MONAI (their wheels by PYTHONPATH): eager and compiled
+#     peer      the same in PyTorch and MONAI (its wheel in the kit, or PYTHONPATH): eager and compiled
 #     sanitize  compute-sanitizer over the kernels' tests
 set -u -o pipefail
-kit=${GPU_KIT:-build/gpu-kit}
-stages="device kernels nets train same ranks masks bench slide peer sanitize"
+kit=${GPU_KIT:-build/gpu-kit} work=${GPU_WORK:-build/gpu-work}
+stages="device kernels nets train masks same ranks bench slide peer sanitize"
 nets="unet nnunet swinunetr"
+goes="build/bin build/test build/bench build/gpu-kit.tar.gz"
 
 pack() {
+	local most=$((64 << 20)) bytes
+	make -s all unit build/bench/net build/bench/share build/bench/make_model || exit 1
 	rm -rf "$kit" && mkdir -p "$kit"
-	for f in build/bin/seg-* build/bin/nii-* build/bin/ts-* build/bin/niipipe-cpu.so; do ldd "$f"; done |
-		awk '$3 ~ /^\// { print $3 }' | sort -u | grep -vE '/(libc|libm|libpthread|libdl|librt|libstdc\+\+|libgcc_s|ld-linux[^/]*)\.so' | xargs -I{} cp -L {} $kit
+	for f in build/bin/seg-* build/bin/nii-* build/bin/ts-* build/bin/niipipe-cpu.so build/test/* build/bench/*; do ldd "$f"; done |
+		awk '$3 ~ /^\// { print $3 }' | sort -u | grep -vE '/(libc|libm|libpthread|libdl|librt|libstdc\+\+|libgcc_s|ld-linux[^/]*)\.so' | xargs -I{} cp -L {} "$kit"
+	if [ -n "${WHEELS-}" ]; then "$WHEELS" -m pip download -q --no-deps -d "$kit" "monai==$("$WHEELS" -c 'import monai; print(monai.__version__)' 2>/dev/null)" || exit 1; fi
 	build/bin/nii-phantom -q -n 4 -s 160,160,96 --seed 5 --healthy 0 | build/bin/nii-normalize --window=-1024,325 |
-		build/bin/nii-crop --above 0.1 >$kit/phantoms.ts || exit 1
-	tar -C "$kit" -cJf build/gpu-kit.tar.xz . && du -sh build/gpu-kit.tar.xz
+		build/bin/nii-crop --above 0.1 >"$kit/phantoms.ts" || exit 1
+	tar -C "$kit" -czf build/gpu-kit.tar.gz . || exit 1
+	# shellcheck disable=SC2086
+	bytes=$(git ls-files -z | cat - <(find $goes -type f -print0) | du -cb --files0-from=- | awk 'END { print $1 }')
+	echo "carry $goes: with the repository's files $((bytes >> 20)) MiB"
+	[ "$bytes" -lt $most ] || { echo "gpu.sh: that is more than $((most >> 20)) MiB" >&2; exit 1; }
 }
 
-row() { # WHAT STATUS FIGURE: 0 ok, 77 skipped, 124 out of time
-	local word
-	case $2 in 0) word=ok ;; 77) word=skipped ;; 124) word="not ok (out of time)" ;; *) word="not ok ($2)" ;; esac
-	printf '%s\t%s\t%s\t%s\n' "$stage" "$1" "$word" "$3" | tee -a "$dir/results.tsv"
-	case $2 in 0 | 77) ;; *) failed=1 ;; esac
+row() { # WHAT STATUS FIGURE: 0 ok, 77 skipped, 124 out of time; of what was not ok also the last that was said
+	local word figure=$3
+	case $2 in 0) word=ok ;; 77) word=skipped ;; 124 | 137) word="not ok (out of time)" ;; *) word="not ok ($2)" ;; esac
+	case $2 in 0 | 77) ;; *) failed=1 figure="$figure ($(tail -n 1 "$said" 2>/dev/null | tr -s '\t' ' ' | cut -c 1-200))" ;; esac
+	printf '%s\t%s\t%s\t%s\n' "$stage" "$1" "$word" "$figure" | tee -a "$dir/results.tsv" | tee -a "$log"
 }
 
-left() { # seconds of this stage; at most those given
-	local rest=$((${LIMIT:-540} - SECONDS + begun))
-	[ $rest -gt "$1" ] && rest=$1
-	[ $rest -gt 1 ] && echo $rest || echo 1
+left() { # seconds of this stage, and of all; at most those given
+	local rest=$1 of_stage=$((${LIMIT:-540} - SECONDS + begun)) of_all=$((${GPU_SECONDS:-560} - SECONDS))
+	[ "$rest" -lt $of_stage ] || rest=$of_stage
+	[ "$rest" -lt $of_all ] || rest=$of_all
+	[ "$rest" -gt 1 ] && echo "$rest" || echo 1
 }
 
-# COMMAND at most so many seconds, its words to the stage's log
+# COMMAND at most so many seconds: its words to $said and to the log
 within() {
 	local most=$1
 	shift
-	timeout "$(left "$most")" "$@" >>"$dir/$stage.log" 2>&1
+	echo "+ ${NIIPIPE_CUDA:+NIIPIPE_CUDA=$NIIPIPE_CUDA }$*" >>"$log"
+	timeout -k 5 "$(left "$most")" "$@" 2>&1 | tee "$said" >>"$log"
+}
+
+# As within; what goes to standard output is for who calls, not for the log
+figures() {
+	local most=$1
+	shift
+	echo "+ $*" >>"$log"
+	timeout -k 5 "$(left "$most")" "$@" 2>>"$log"
+}
+
+# Python with its own libraries
+peer_python() {
+	local most=$1
+	shift
+	figures "$most" env LD_LIBRARY_PATH="$their_libraries" PYTHONPATH="$work/site:${PYTHONPATH-}" python3 "$@" >"$said"
 }
 
 # A unit test on the device: how many of its tests pass
 unit() { # NAME WORDS
 	local status
-	TEST_DEVICE=cuda NIIPIPE_CUDA=managed$2 timeout "$(left 200)" build/test/"$1" >"$dir/unit.txt" 2>&1
+	TEST_DEVICE=cuda NIIPIPE_CUDA=managed$2 within 200 build/test/"$1"
 	status=$?
-	row "unit $1${2:+ ($2)}" $status "$(grep -c '^ok' "$dir/unit.txt") ok, $(grep -c '^not ok' "$dir/unit.txt") not, first: $(grep -m1 '^not ok' "$dir/unit.txt")"
-	cat "$dir/unit.txt" >>"$dir/$stage.log"
+	row "unit $1${2:+ ($2)}" $status "$(grep -c '^ok' "$said") ok, $(grep -c '^not ok' "$said") not, first: $(grep -m1 '^not ok' "$said")"
 }
 
 steps_of() { case $1 in unet) echo "${STEPS:-300}" ;; swinunetr) echo $((${STEPS:-300} / 15)) ;; *) echo $((${STEPS:-300} / 3)) ;; esac; }
 options_of() { case ${TRAIN:+given}$1 in given*) echo "$TRAIN" ;; nnunet) echo --channels 16,32,64,128 ;; esac; }
 
 train() { # NET DEVICE PRECISION: on the same patches
-	local out=$dir/$1-$2-$3.ts status
+	local out=$work/$1-$2-$3.ts status
 	# shellcheck disable=SC2046
-	build/bin/nii-patch -q -s "${PATCH:-96,96,64}" --pos 0.5 -n "$(steps_of "$1")" --seed 1 $kit/phantoms.ts | within 240 build/bin/seg-train -q --device "$2" --precision "$3" \
+	build/bin/nii-patch -q -s "${PATCH:-96,96,64}" --pos 0.5 -n "$(steps_of "$1")" --seed 1 "$kit/phantoms.ts" | within 240 build/bin/seg-train -q --device "$2" --precision "$3" \
 		--loss dicece --lr 1e-3 --seed 1 --net "$1" $(options_of "$1") --log "$out.tsv" -o "$out"
 	status=$?
-	row "train $1 $2 $3, $(steps_of "$1") steps" $status "mean loss $(awk -F'\t' 'NR > 1 { s += $4; n++ } END { print n ? s / n : "none" }' "$out.tsv"), of the last tenth $(
-		awk -F'\t' 'NR > 1 { v[++n] = $4 } END { for (i = int(n * 0.9) + 1; i <= n; i++) s += v[i], m++; print m ? s / m : "none" }' "$out.tsv")"
+	row "train $1 $2 $3, $(steps_of "$1") steps" $status "mean loss $(awk -F'\t' 'NR > 1 { s += $3; n++ } END { print n ? s / n : "none" }' "$out.tsv"), of the last tenth $(
+		awk -F'\t' 'NR > 1 { v[++n] = $3 } END { for (i = int(n * 0.9) + 1; i <= n; i++) s += v[i], m++; print m ? s / m : "none" }' "$out.tsv")"
 }
 
 stage_device() {
-	nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader >>"$dir/$stage.log" 2>&1
-	row card $? "$(tail -n 1 "$dir/$stage.log" | tr '\t' ' ') $(date -u +%F)"
-	NIIPIPE_CUDA=report within 100 build/bench/net --device cuda --precision bf16 --net unet -n 1
-	row "UNet's convolutions, bf16" $? "$(grep -c cuDNN: "$dir/$stage.log") $(grep -oE ': (cuDNN|cuBLASLt|own).*' "$dir/$stage.log" | sort | uniq -c | tr -s ' \n' ' ')"
-	NIIPIPE_CUDA=report within 100 build/bench/net --device cuda --precision fp32 --net unet -n 1
-	row "UNet's convolutions, fp32" $? ""
-	within 60 env -u LD_LIBRARY_PATH python3 -c 'import torch; x = torch.empty(1 << 30, dtype=torch.uint8, device="cuda"); y = torch.empty_like(x)
+	within 20 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
+	row card $? "$(tail -n 1 "$said" | tr '\t' ' ') $(date -u +%F)"
+	for p in bf16 fp32; do
+		NIIPIPE_CUDA=report within 120 build/bench/net --device cuda --precision $p --net unet -n 1
+		row "UNet's convolutions, $p" $? "$(grep -oE ': (cuDNN|cuBLASLt|own).*' "$said" | sort | uniq -c | tr -s ' \n' ' ')"
+	done
+	peer_python 60 -c 'import torch; x = torch.empty(1 << 30, dtype=torch.uint8, device="cuda"); y = torch.empty_like(x)
 for i in range(3): y.copy_(x)
 b, e = torch.cuda.Event(True), torch.cuda.Event(True)
 b.record(); [y.copy_(x) for i in range(10)]; e.record(); torch.cuda.synchronize()
-print("copy GB/s, bytes read and written:", 20 * (1 << 30) / b.elapsed_time(e) / 1e6)'
-	row "copy's bandwidth" $? "$(tail -n 1 "$dir/$stage.log")"
+print("copy GB/s, bytes read and written:", 20 * (1 << 30) / b.elapsed_time(e) / 1e6)
+print("torch", torch.__version__, "cuDNN", torch.backends.cudnn.version(), "NCCL", torch.cuda.nccl.version())'
+	row "copy's bandwidth" $? "$(tr '\n' ' ' <"$said")"
 }
 
-stage_kernels() { TEST_DEVICE=cuda within 100 build/test/lines; row "unit lines" $? ""; for t in kernels wide loss scale window attention across; do unit $t ""; done; }
+stage_kernels() { for t in kernels wide loss scale window attention across; do unit $t ""; done; }
 
 stage_nets() {
 	unit net ""
@@ -100,8 +127,8 @@ stage_nets() {
 }
 
 stage_train() {
-	for net in ${NETS:-$nets}; do
-		for how in "cuda fp32" "cuda bf16" "cpu fp32"; do
+	for how in "cuda fp32" "cuda bf16" "cpu fp32"; do
+		for net in ${NETS:-$nets}; do
 			# shellcheck disable=SC2086
 			train "$net" $how
 		done
@@ -112,41 +139,41 @@ stage_ranks() {
 	local how="--precision fp32 --net unet ${TRAIN:-} --lr 1e-3 --seed 1" n=20 status=0 i cards pids=()
 	[ -e "$NIIPIPE_BACKENDS/niipipe-nccl.so" ] || { row "two ranks" 77 "no niipipe-nccl.so"; return; }
 	cards=$(nvidia-smi -L 2>/dev/null | wc -l)
-	rm -f "$dir"/meet* "$dir"/rank*
-	draw() { build/bin/nii-patch -q -s "${PATCH:-96,96,64}" --pos 0.5 -n $n --seed 1 "$@" $kit/phantoms.ts; }
+	rm -f "$work"/meet* "$work"/rank*
+	draw() { build/bin/nii-patch -q -s "${PATCH:-96,96,64}" --pos 0.5 -n $n --seed 1 "$@" "$kit/phantoms.ts"; }
 	for i in 0 1; do
-		export NIIPIPE_RENDEZVOUS=$dir/meet NIIPIPE_RANKS=2 NIIPIPE_RANK=$i
+		export NIIPIPE_RENDEZVOUS=$work/meet NIIPIPE_RANKS=2 NIIPIPE_RANK=$i
 		# shellcheck disable=SC2086
-		draw --shard auto | within 120 build/bin/seg-train -q --device "cuda:$((cards > 1 ? i : 0))" $how --log "$dir/rank.tsv" -o "$dir/ranks.ts" &
+		draw --shard auto | said=$work/said-$i within 120 build/bin/seg-train -q --device "cuda:$((cards > 1 ? i : 0))" $how --log "$work/rank.tsv" -o "$work/ranks.ts" &
 		pids+=($!)
 	done
 	unset NIIPIPE_RENDEZVOUS NIIPIPE_RANKS NIIPIPE_RANK
 	for i in "${pids[@]}"; do wait "$i" || status=$?; done
-	[ $status = 0 ] || [ "$cards" -gt 1 ] || ! grep -q 'invalid usage' "$dir/$stage.log" || { row "two ranks" 77 "NCCL takes one rank a GPU, and there is one"; return; }
-	row "two ranks" $status "$(tail -n 1 "$dir/$stage.log")"
+	[ $status = 0 ] || [ "$cards" -gt 1 ] || ! grep -q 'invalid usage' "$work"/said-[01] || { row "two ranks" 77 "NCCL takes one rank a GPU, and there is one"; return; }
+	row "two ranks" $status "$(tail -q -n 1 "$work"/said-[01] | tr '\n' ' ')"
 	[ $status = 0 ] || return
 	# shellcheck disable=SC2086
-	draw | within 120 build/bin/seg-train -q --device cuda:0 $how --batch 2 --log "$dir/rank-both.tsv" -o "$dir/rank-both.ts"
-	paste <(cut -f 3 "$dir/rank.tsv") <(cut -f 3 "$dir/rank-both.tsv") | awk 'NR > 1 && ($1 - $2) ^ 2 > 1e-8 { exit 1 } END { exit NR != 11 }'
-	row "losses of two ranks and of one process" $? "$(tail -n 1 "$dir/rank.tsv" | cut -f 3) $(tail -n 1 "$dir/rank-both.tsv" | cut -f 3)"
+	draw | within 120 build/bin/seg-train -q --device cuda:0 $how --batch 2 --log "$work/rank-both.tsv" -o "$work/rank-both.ts"
+	paste <(cut -f 3 "$work/rank.tsv") <(cut -f 3 "$work/rank-both.tsv") | awk 'NR > 1 && ($1 - $2) ^ 2 > 1e-8 { exit 1 } END { exit NR != 11 }'
+	row "losses of two ranks and of one process" $? "$(tail -n 1 "$work/rank.tsv" | cut -f 3) $(tail -n 1 "$work/rank-both.tsv" | cut -f 3)"
 }
 
 stage_masks() {
 	for net in ${NETS:-$nets}; do
 		local status
-		[ -e "$dir/$net-cpu-fp32.ts" ] || { row "masks $net" 77 "no model: stage train"; continue; }
+		[ -e "$work/$net-cpu-fp32.ts" ] || { row "masks $net" 77 "no model: stage train"; continue; }
 		for d in cpu cuda; do
-			rm -rf "$dir/mask-$d"
-			within 120 bash -c "set -o pipefail; build/bin/seg-window -q --device $d --precision fp32 -m $dir/$net-cpu-fp32.ts $kit/phantoms.ts |
-				build/bin/nii-write -q -t pred -d $dir/mask-$d"
+			rm -rf "$work/mask-$d"
+			within 120 bash -c "set -o pipefail; build/bin/seg-window -q --device $d --precision fp32 -m $work/$net-cpu-fp32.ts $kit/phantoms.ts |
+				build/bin/nii-write -q -t pred -d $work/mask-$d"
 		done
-		within 60 build/bin/seg-score -q --union --min dice=0.999 -o "$dir/masks.tsv" "$dir/mask-cpu" "$dir/mask-cuda"
+		within 60 build/bin/seg-score -q --union --min dice=0.999 -o "$work/masks.tsv" "$work/mask-cpu" "$work/mask-cuda"
 		status=$?
-		row "masks $net" $status "Dice of every phantom: $(awk -F'\t' 'NR > 1 { print $3 }' "$dir/masks.tsv" | head -4 | tr '\n' ' ')"
+		row "masks $net" $status "Dice of every phantom: $(awk -F'\t' 'NR > 1 { print $3 }' "$work/masks.tsv" | head -4 | tr '\n' ' ')"
 	done
 }
 
-share() { # LOG: of the time, without the first steps
+waited() { # LOG: share of the time, without the first steps
 	awk -F'\t' 'NR > 11 { s += $9; n++ } END { print n ? s / n : "none" }' "$1"
 }
 
@@ -155,26 +182,26 @@ stage_same() {
 	local how status net out b
 	for net in ${NETS:-$nets}; do
 		for how in "" nographs serial nographs,serial; do
-			out=$dir/same-$net-${how:-plain} b=$(date +%s.%N)
+			out=$work/same-$net-${how:-plain} b=$(date +%s.%N)
 			# shellcheck disable=SC2046
-			build/bin/nii-patch -q -s "${PATCH:-96,96,64}" --pos 0.5 -n "$(($(steps_of "$net") / 3))" --seed 1 $kit/phantoms.ts |
+			build/bin/nii-patch -q -s "${PATCH:-96,96,64}" --pos 0.5 -n "$(($(steps_of "$net") / 3))" --seed 1 "$kit/phantoms.ts" |
 				NIIPIPE_CUDA=$how within 90 build/bin/seg-train -v -q --device cuda --precision bf16 --loss dicece --lr 1e-3 --seed 1 --net "$net" $(options_of "$net") \
-					--log "$out.tsv" -o "$out.ts" && cmp "$dir/same-$net-plain.ts" "$out.ts" >>"$dir/$stage.log" 2>&1
+					--log "$out.tsv" -o "$out.ts" && within 20 cmp "$work/same-$net-plain.ts" "$out.ts"
 			status=$?
 			row "training $net, ${how:-graphs, side by side}: the same bytes" $status "$(awk "BEGIN { print $(date +%s.%N) - $b }") s"
 		done
 		for how in "" nographs,serial; do
-			out=$dir/same-$net-window-${how:-plain}
-			NIIPIPE_CUDA=$how within 60 build/bin/seg-window -q --device cuda --precision bf16 --overlap 0.5 --batch 2 -m "$dir/same-$net-plain.ts" -o "$out.ts" $kit/phantoms.ts &&
-				cmp "$dir/same-$net-window-plain.ts" "$out.ts" >>"$dir/$stage.log" 2>&1
+			out=$work/same-$net-window-${how:-plain}
+			NIIPIPE_CUDA=$how within 60 build/bin/seg-window -q --device cuda --precision bf16 --overlap 0.5 --batch 2 -m "$work/same-$net-plain.ts" -o "$out.ts" "$kit/phantoms.ts" &&
+				within 20 cmp "$work/same-$net-window-plain.ts" "$out.ts"
 			row "windows $net, ${how:-graphs, side by side}: the same bytes" $? ""
 		done
 	done
 	# a cache on disk, augmented on the way, as in a user's pipeline
 	# shellcheck disable=SC2046
-	build/bin/nii-patch -q -s "${PATCH:-160,160,64}" --pos 0.5 -n "${STEPS:-300}" --seed 1 $kit/phantoms.ts | build/bin/nii-augment -q --flip x --shift 0.1 --scale 0.1 --seed 1 |
-		within 150 build/bin/seg-train -v -q --device cuda --precision bf16 --loss dicece --net unet $(options_of unet) --log "$dir/fed.tsv" -o "$dir/fed.ts"
-	row "nii-patch | nii-augment | seg-train unet bf16" $? "wait $(share "$dir/fed.tsv"), $(awk -F'\t' 'NR > 11 { s += $8; n++ } END { print n ? s / n : "none" }' "$dir/fed.tsv") patches/s"
+	build/bin/nii-patch -q -s "${PATCH:-160,160,64}" --pos 0.5 -n "${STEPS:-300}" --seed 1 "$kit/phantoms.ts" | build/bin/nii-augment -q --flip x --shift 0.1 --scale 0.1 --seed 1 |
+		within 150 build/bin/seg-train -v -q --device cuda --precision bf16 --loss dicece --net unet $(options_of unet) --log "$work/fed.tsv" -o "$work/fed.ts"
+	row "nii-patch | nii-augment | seg-train unet bf16" $? "wait $(waited "$work/fed.tsv"), $(awk -F'\t' 'NR > 11 { s += $8; n++ } END { print n ? s / n : "none" }' "$work/fed.tsv") patches/s"
 }
 
 size_of() { case $1 in unet) echo 160,160,64 ;; nnunet | dynunet) echo 128,128,128 ;; *) echo 96,96,96 ;; esac; }
@@ -182,19 +209,18 @@ size_of() { case $1 in unet) echo 160,160,64 ;; nnunet | dynunet) echo 128,128,1
 bench() { # NET PRECISION WORDS...
 	local net=$1 precision=$2 status
 	shift 2
-	timeout "$(left 150)" build/bench/net --device cuda --precision "$precision" --net "$net" --size "$(size_of "$net")" -n "${REPEATS:-20}" "$@" >"$dir/time.txt" 2>&1
+	within 150 build/bench/net --device cuda --precision "$precision" --net "$net" --size "$(size_of "$net")" -n "${REPEATS:-20}" "$@"
 	status=$?
-	row "time $net $precision $*" $status "$(awk '/^(infer|train)/ { print $1, $2, "s", $14, $15 }' "$dir/time.txt" | tr '\n' ' ')"
-	cat "$dir/time.txt" >>"$dir/$stage.log"
+	row "time $net $precision $*" $status "$(awk '/^(infer|train)/ { print $1, $2, "s", $14, $15 }' "$said" | tr '\n' ' ')"
 }
 
 # A row an operation: time, rate, share of the ceiling measured in the same run
 share() { # PRECISION
 	local what ms rate part status
-	timeout "$(left 100)" build/bench/share --device cuda --precision "$1" --size "${SHARE:-128}" >"$dir/share.txt" 2>>"$dir/$stage.log"
+	figures 100 build/bench/share --device cuda --precision "$1" --size "${SHARE:-128}" >"$work/share.txt"
 	status=$?
-	while IFS=$'\t' read -r what ms rate part; do row "$1 $what" 0 "$ms, $rate, $part"; done <"$dir/share.txt"
-	row "shares of the ceilings, $1" $status "$(wc -l <"$dir/share.txt") operations"
+	while IFS=$'\t' read -r what ms rate part; do row "$1 $what" 0 "$ms, $rate, $part"; done <"$work/share.txt"
+	row "shares of the ceilings, $1" $status "$(wc -l <"$work/share.txt") operations"
 }
 
 stage_bench() {
@@ -202,69 +228,94 @@ stage_bench() {
 	for net in ${NETS:-$nets}; do
 		for p in bf16 tf32 fp32; do bench "$net" $p; done
 	done
-	NIIPIPE_PLANS=$dir/plans.tsv bench unet bf16 --tune
+	NIIPIPE_PLANS=$work/plans.tsv bench unet bf16 --tune
 }
 
 stage_slide() {
 	local status
-	within 200 bash -c "set -o pipefail; build/bin/nii-phantom -q -n 1 -s ${SLIDE:-512,512,300} --seed 3 | build/bin/nii-normalize --window=-1024,325 -o $dir/scan.ts &&
-		build/bench/make_model -o $dir/unet.ts $dir/scan.ts"
+	within 200 bash -c "set -o pipefail; build/bin/nii-phantom -q -n 1 -s ${SLIDE:-512,512,300} --seed 3 | build/bin/nii-normalize --window=-1024,325 -o $work/scan.ts &&
+		build/bench/make_model -o $work/unet.ts $work/scan.ts"
 	row "a scan of ${SLIDE:-512,512,300}" $? ""
 	for b in 1 4; do
-		timeout "$(left 200)" build/bin/seg-window -v --device cuda --precision bf16 --batch $b -m "$dir/unet.ts" --roi "${ROI:-160,160,64}" --overlap 0.8 -o "$dir/slide.ts" "$dir/scan.ts" \
-			>"$dir/slide.txt" 2>&1
+		within 200 build/bin/seg-window -v --device cuda --precision bf16 --batch $b -m "$work/unet.ts" --roi "${ROI:-160,160,64}" --overlap 0.8 -o "$work/slide.ts" "$work/scan.ts"
 		status=$?
-		row "its windows, overlap 0.8, batch $b" $status "$(grep -o 'windows; .*' "$dir/slide.txt")"
-		cat "$dir/slide.txt" >>"$dir/$stage.log"
+		row "its windows, overlap 0.8, batch $b" $status "$(grep -o 'windows; .*' "$said")"
 	done
 }
 
 stage_peer() {
-	env -u LD_LIBRARY_PATH python3 -c 'import torch, monai; assert torch.cuda.is_available()' >>"$dir/$stage.log" 2>&1 || { row peer 77 "no torch with CUDA and monai in python3"; return; }
-	for net in ${PEERS:-unet dynunet swinunetr}; do
-		for mode in infer train; do
-			for how in "autocast cuda" "autocast cuda compile"; do
-				local status
+	if ls "$kit"/monai-*.whl >/dev/null 2>&1; then
+		within 60 env LD_LIBRARY_PATH="$their_libraries" python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$work/site" "$kit"/monai-*.whl
+		row "MONAI's wheel" $? "$(tail -n 1 "$said")"
+	fi
+	peer_python 60 -c 'import torch, monai; assert torch.cuda.is_available()' || { row peer 77 "no torch with CUDA and monai in python3"; return; }
+	for how in "autocast cuda" "autocast cuda compile"; do
+		for net in ${PEERS:-unet dynunet swinunetr}; do
+			for mode in infer train; do
 				# shellcheck disable=SC2086
-				timeout "$(left 120)" env -u LD_LIBRARY_PATH python3 tests/bench/peer_net.py $mode "$(size_of "$net")" "${REPEATS:-20}" "$net" $how >"$dir/peer.txt" 2>>"$dir/$stage.log"
-				status=$?
-				row "torch $net $mode $how" $status "$(awk '{ print $1, "s, peak", $2, "MB" }' "$dir/peer.txt")"
+				peer_python 120 tests/bench/peer_net.py $mode "$(size_of "$net")" "${REPEATS:-20}" "$net" $how
+				row "torch $net $mode $how" $? "$(awk '{ print $1, "s, peak", $2, "MB" }' "$said")"
 			done
 		done
-	done
-	for b in 1 4; do
-		within 120 env -u LD_LIBRARY_PATH python3 tests/bench/peer_slide.py "${SLIDE:-512,512,300}" 0.8 $b
-		row "MONAI's sliding window, sw_batch $b" $? "$(tail -n 1 "$dir/$stage.log")"
+		[ "$how" != "autocast cuda" ] || for b in 1 4; do
+			peer_python 120 tests/bench/peer_slide.py "${SLIDE:-512,512,300}" 0.8 $b
+			row "MONAI's sliding window, sw_batch $b" $? "$(awk '{ print $1, "s, peak", $2, "MB" }' "$said")"
+		done
 	done
 }
 
 stage_sanitize() {
 	command -v compute-sanitizer >/dev/null || { row compute-sanitizer 77 "not here"; return; }
 	for tool in memcheck racecheck initcheck; do
-		for t in scale loss attention; do
-			TEST_DEVICE=cuda NIIPIPE_CUDA=managed within 150 compute-sanitizer --tool $tool --error-exitcode 9 build/test/$t
-			row "$tool: $t" $? "$(grep 'ERROR SUMMARY' "$dir/$stage.log" | tail -n 1)"
+		for t in scale loss attention wide across; do
+			TEST_DEVICE=cuda NIIPIPE_CUDA=managed within 100 compute-sanitizer --tool $tool --print-limit 20 --error-exitcode 9 build/test/$t
+			row "$tool: $t" $? "$(grep 'ERROR SUMMARY' "$said" | tail -n 1)"
 		done
 	done
 }
 
+# Where libraries are: the kit's, those of python's wheels (of any CUDA: what is of another is not found by its name), and wherever they were looked for
+libraries() {
+	local more
+	their_libraries=${LD_LIBRARY_PATH-}
+	more=$(python3 -c 'import glob, nvidia; print(":".join(sorted(d for p in nvidia.__path__ for d in glob.glob(p + "/*/lib"))))' 2>/dev/null)
+	LD_LIBRARY_PATH=$(realpath "$kit")${more:+:$more}${their_libraries:+:$their_libraries}
+	for more in /usr/local/nvidia/lib64 /usr/local/nvidia/lib /usr/local/cuda/lib64; do [ -d $more ] && LD_LIBRARY_PATH=$LD_LIBRARY_PATH:$more; done
+	export LD_LIBRARY_PATH PATH=$PATH:/usr/local/cuda/bin:/usr/local/nvidia/bin
+}
+
+# Is everything found, and does the device begin, copy, and record? What libraries are there
+starts() {
+	local status nccl=$NIIPIPE_BACKENDS/niipipe-nccl.so
+	stage=start begun=$SECONDS
+	[ -e "$nccl" ] || nccl=
+	within 20 ldd "$NIIPIPE_BACKENDS"/niipipe-c*.so build/bin/seg-train ${nccl:+"$nccl"}
+	! grep -q 'not found' "$said"
+	row libraries $? "$(grep -E 'not found|lib(cudnn|cublasLt|nccl|cudart)\.so' "$said" | sort -u | tr -s '\n\t ' ' ') glibc $(ldd --version | sed -n '1s/.* //p')"
+	TEST_DEVICE=cuda within 60 build/test/lines
+	status=$?
+	row "our backend" $status "$(grep -m 1 -E '^(not )?ok' "$said")"
+	return $status
+}
+
 run() {
 	local wanted
-	dir=$1 failed=0
+	dir=$1 failed=0 log=$1/log.txt said=$work/said
 	shift
 	# shellcheck disable=SC2086
 	[ $# -gt 0 ] || set -- $stages
 	for wanted; do
 		case " $stages " in *" $wanted "*) ;; *) echo "gpu.sh: no stage $wanted (there are: $stages)" >&2; exit 2 ;; esac
 	done
-	mkdir -p "$dir"
-	[ -d "$kit" ] || { mkdir -p "$kit" && tar -C "$kit" -xJf build/gpu-kit.tar.xz || exit 1; }
-	# what python finds its libraries by must not be ours
-	LD_LIBRARY_PATH=$(realpath "$kit"):$(python3 -c 'import glob, nvidia; print(":".join(sorted(glob.glob(list(nvidia.__path__)[0] + "/*/lib"))))' 2>/dev/null)
-	export LD_LIBRARY_PATH NIIPIPE_BACKENDS=${GPU_BACKENDS:-$PWD/build/bin} BIN=$PWD/build/bin BENCH=$PWD/build/bench
+	mkdir -p "$dir" "$work"
+	[ -d "$kit" ] || { mkdir -p "$kit" && tar -C "$kit" -xzf build/gpu-kit.tar.gz || exit 1; }
+	export NIIPIPE_BACKENDS=${GPU_BACKENDS:-$PWD/build/bin} BIN=$PWD/build/bin BENCH=$PWD/build/bench
+	libraries
+	starts || { wanted=" $* " && set -- && for stage in device peer; do [[ $wanted != *" $stage "* ]] || set -- "$@" $stage; done; }
 	for stage; do
 		begun=$SECONDS
-		: >"$dir/$stage.log"
+		echo "== $stage" >>"$log"
+		[ $SECONDS -lt $((${GPU_SECONDS:-560} - 5)) ] || { row "all of it" 124 ""; continue; }
 		"stage_$stage"
 		row "all of it" 0 "$((SECONDS - begun)) s"
 	done

@@ -300,12 +300,18 @@ static int fits(const struct k_conv *c, const struct cudnn_conv *plan, const voi
 	return plan && cudnn_conv_fits(plan, c->g.transposed ? y : x, w, c->g.transposed ? x : y);
 }
 
-/* The bias in the type of y */
+/* The bias in the type of y, at a multiple of 16 bytes: of matrices cuBLASLt asks how they are aligned, of a bias it takes that for granted. */
 static const void *bias_of(struct k_conv *c, const float *bias, struct err *e)
 {
-	if (!c->bf16)
+	int bad = 0;
+
+	if (c->bf16)
+		bad = gpu_check(own(c)->from_floats(c->bias, c->g.oc, bias, 1, c->g.oc, 0), "bias", e);
+	else if ((uintptr_t)bias % 16)
+		bad = gpu_copy(c->bias, bias, (size_t)c->g.oc * sizeof *bias, K_ON_DEVICE, e);
+	else
 		return bias;
-	return gpu_check(own(c)->from_floats(c->bias, c->g.oc, bias, 1, c->g.oc, 0), "bias", e) ? NULL : c->bias;
+	return bad ? NULL : c->bias;
 }
 
 int gpu_conv_forward(struct k_conv *c, const void *x, const float *bias, void *y, void *scratch, struct err *e)

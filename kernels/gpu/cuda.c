@@ -39,6 +39,7 @@ int gpu_failed(int code, const char *what, struct err *e)
 {
 	cudaError_t r = (cudaError_t)code;
 
+	cudaGetLastError(); /* or the next launch would be said to have failed */
 	if (!stays(r) || !doing || synchronous())
 		return err_set(e, NULL, "cuda: %s: %s (%s)", what, cudaGetErrorString(r), cudaGetErrorName(r));
 	return err_set(e, NULL, "cuda: at or before %s: %s (%s); NIIPIPE_CUDA=sync says in which kernel", doing, cudaGetErrorString(r), cudaGetErrorName(r));
@@ -48,6 +49,7 @@ int gpu_lost(struct err *e)
 {
 	cudaError_t r = cudaStreamQuery(gpu_stream);
 
+	cudaGetLastError(); /* that it is not ready is one, too */
 	return stays(r) ? gpu_failed((int)r, doing ? doing : "start", e), 1 : 0;
 }
 
@@ -68,7 +70,7 @@ int gpu_open(int index, struct err *e)
 
 	if (r == cudaErrorInsufficientDriver && !cudaDriverGetVersion(&driver) && !cudaRuntimeGetVersion(&runtime))
 		return driver ? err_set(e, NULL, "cuda: the driver is for CUDA %d.%d, this program needs %d.%d", driver / 1000, driver % 1000 / 10, runtime / 1000,
-			runtime % 1000 / 10) : err_set(e, NULL, "cuda: there is no NVIDIA driver here");
+			runtime % 1000 / 10) : err_set(e, NULL, K_NO_DRIVER);
 	if (r)
 		return gpu_failed((int)r, "no device can be used", e);
 	if (index >= count)
@@ -86,7 +88,10 @@ size_t gpu_available(void)
 {
 	size_t unused = 0, all = 0;
 
-	return cudaMemGetInfo(&unused, &all) ? 0 : unused;
+	if (!cudaMemGetInfo(&unused, &all))
+		return unused;
+	cudaGetLastError();
+	return 0;
 }
 
 void *gpu_host_alloc(size_t bytes, struct err *e)
@@ -99,7 +104,6 @@ void *gpu_host_alloc(size_t bytes, struct err *e)
 
 	if (!r)
 		return p;
-	cudaGetLastError();
 	gpu_failed((int)r, "cudaMallocHost", e);
 	return NULL;
 }

@@ -66,8 +66,10 @@ float *gpu_loss_weights(const struct k_loss *g, void *scratch); /* where weights
 int gpu_loss_run(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, void *scratch);
 int gpu_window_gather(struct k_gather g, const float *image, float *x);
 int gpu_window_blend(struct k_blend g, const float *logits, const float *weight, float *acc, float *sum);
+int gpu_pace(const struct k_optim *a, double t, struct k_pace *to);
 int gpu_optimize(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n);
 int gpu_lerp(float *y, const float *x, float part, int64_t n);
+int gpu_average(float *y, const float *x, int64_t n, const struct k_pace *pace, const struct k_verdict *v);
 int gpu_squares(const float *x, int64_t n, double *part); /* [n / GPU_SQUARES, rounded up] */
 int gpu_judge(const double *part, int64_t parts, double scale, double clip, const double *loss, int64_t losses, struct k_verdict *v);
 int gpu_number(uint64_t *to, uint64_t first, uint64_t step, int64_t n);

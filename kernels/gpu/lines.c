@@ -119,7 +119,6 @@ struct k_record *gpu_recorded(struct err *e)
 		return r;
 	if (r)
 		gpu_failed((int)ended, "a graph", e);
-	cudaGetLastError(); /* it does not stay */
 	free(r);
 	return NULL;
 }

@@ -9,57 +9,90 @@ DEVICE float factor_of(const struct k_verdict *v, float scale)
 	return v ? v->factor : scale;
 }
 
-struct adam { float keep, l2, scale, b1, beta2, b2, eps, step, root; };
-struct sgd { float lr, decay, momentum, scale, ahead, own; };
+/* Which of a pace's numbers is what */
+enum { KEEP, L2, SCALE, B1, BETA2, B2, EPS, STEP, ROOT, AVERAGE };
+enum { LR = KEEP, DECAY = L2, MOMENTUM = B1, AHEAD = BETA2, OWN = B2 };
 
-KERNEL(adam, (struct adam a, const struct k_verdict *verdict, float *w, const float *g, float *m, float *v, int64_t n),
-	(a, verdict, w, g, m, v, n), items(n))
+KERNEL(adam, (struct k_pace own, const struct k_pace *given, const struct k_verdict *verdict, float *w, const float *g, float *m, float *v, int64_t n),
+	(own, given, verdict, w, g, m, v, n), items(n))
 {
-	const float scale = factor_of(verdict, a.scale);
+	const struct k_pace p = given ? *given : own;
+	const float *a = p.number, scale = factor_of(verdict, a[SCALE]);
 
 	ITEM_FOR(i, scale == scale ? n : 0) {
-		float p = w[i] * a.keep, d = g[i] * scale + a.l2 * w[i];
+		float kept = w[i] * a[KEEP], d = g[i] * scale + a[L2] * w[i];
 
-		m[i] += a.b1 * (d - m[i]);
-		v[i] = v[i] * a.beta2 + a.b2 * d * d;
-		w[i] = p - a.step * m[i] / (sqrtf(v[i]) / a.root + a.eps);
+		m[i] += a[B1] * (d - m[i]);
+		v[i] = v[i] * a[BETA2] + a[B2] * d * d;
+		w[i] = kept - a[STEP] * m[i] / (sqrtf(v[i]) / a[ROOT] + a[EPS]);
 	}
 }
 
-KERNEL(sgd, (struct sgd a, const struct k_verdict *verdict, float *w, const float *g, float *m, int64_t n), (a, verdict, w, g, m, n), items(n))
+KERNEL(sgd, (struct k_pace own, const struct k_pace *given, const struct k_verdict *verdict, float *w, const float *g, float *m, int64_t n),
+	(own, given, verdict, w, g, m, n), items(n))
 {
-	const float scale = factor_of(verdict, a.scale);
+	const struct k_pace p = given ? *given : own;
+	const float *a = p.number, scale = factor_of(verdict, a[SCALE]);
 
 	ITEM_FOR(i, scale == scale ? n : 0) {
-		float d = g[i] * scale + a.decay * w[i];
+		float d = g[i] * scale + a[DECAY] * w[i];
 
-		m[i] = m[i] * a.momentum + d;
-		w[i] -= a.lr * (a.ahead * d + a.own * m[i]);
+		m[i] = m[i] * a[MOMENTUM] + d;
+		w[i] -= a[LR] * (a[AHEAD] * d + a[OWN] * m[i]);
 	}
 }
 
 /* Scalars are doubles rounded once, as torch does it. */
+static struct k_pace pace_of(const struct k_optim *a)
+{
+	struct k_pace p = {{0}};
+	float *n = p.number;
+
+	n[SCALE] = a->scale;
+	if (a->kind == K_SGD) {
+		n[LR] = (float)a->lr, n[DECAY] = (float)a->decay, n[MOMENTUM] = (float)a->momentum;
+		n[AHEAD] = a->nesterov ? 1 : 0, n[OWN] = a->nesterov ? n[MOMENTUM] : 1;
+		return p;
+	}
+	n[KEEP] = a->kind == K_ADAMW ? (float)(1 - a->lr * a->decay) : 1, n[L2] = a->kind == K_ADAM ? (float)a->decay : 0;
+	n[B1] = (float)(1 - a->beta1), n[BETA2] = (float)a->beta2, n[B2] = (float)(1 - a->beta2), n[EPS] = (float)a->eps;
+	n[STEP] = (float)(a->lr / (1 - pow(a->beta1, (double)a->step))), n[ROOT] = (float)sqrt(1 - pow(a->beta2, (double)a->step));
+	return p;
+}
+
+KERNEL(put_pace, (struct k_pace from, struct k_pace *to), (from, to), items(1))
+{
+	ITEM_FOR(i, 1)
+		to[i] = from;
+}
+
+int gpu_pace(const struct k_optim *a, double t, struct k_pace *to)
+{
+	struct k_pace p = pace_of(a);
+
+	p.number[AVERAGE] = (float)t;
+	return gpu_put_pace(p, to);
+}
+
 int gpu_optimize(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n)
 {
-	if (a->kind == K_SGD) {
-		struct sgd s;
+	const struct k_pace own = pace_of(a);
 
-		s.lr = (float)a->lr, s.decay = (float)a->decay, s.momentum = (float)a->momentum, s.scale = a->scale;
-		s.ahead = a->nesterov ? 1 : 0, s.own = a->nesterov ? s.momentum : 1;
-		return gpu_sgd(s, a->verdict, w, g, m, n);
-	}
-	struct adam s;
-
-	s.keep = a->kind == K_ADAMW ? (float)(1 - a->lr * a->decay) : 1, s.l2 = a->kind == K_ADAM ? (float)a->decay : 0, s.scale = a->scale;
-	s.b1 = (float)(1 - a->beta1), s.beta2 = (float)a->beta2, s.b2 = (float)(1 - a->beta2), s.eps = (float)a->eps;
-	s.step = (float)(a->lr / (1 - pow(a->beta1, (double)a->step))), s.root = (float)sqrt(1 - pow(a->beta2, (double)a->step));
-	return gpu_adam(s, a->verdict, w, g, m, v, n);
+	return a->kind == K_SGD ? gpu_sgd(own, a->pace, a->verdict, w, g, m, n) : gpu_adam(own, a->pace, a->verdict, w, g, m, v, n);
 }
 
 KERNEL(lerp, (float *y, const float *x, float part, int64_t n), (y, x, part, n), items(n))
 {
 	ITEM_FOR(i, n)
 		y[i] += part * (x[i] - y[i]);
+}
+
+KERNEL(average, (float *y, const float *x, int64_t n, const struct k_pace *pace, const struct k_verdict *verdict), (y, x, n, pace, verdict), items(n))
+{
+	const float t = pace->number[AVERAGE];
+
+	ITEM_FOR(i, verdict->factor == verdict->factor ? n : 0)
+		y[i] = t == 1 ? x[i] : y[i] + t * (x[i] - y[i]);
 }
 
 /* part [teams]: sums of squares of pieces of GPU_SQUARES; the host adds them. */

@@ -262,12 +262,26 @@ static int sum_squares(const float *x, int64_t n, double *out, struct err *e)
 	return part && !gpu_check(gpu_squares(x, n, part), "sum of squares", e) ? add_up(part, pieces(n), out, e) : -1;
 }
 
-static int judge(const float *g, int64_t n, double scale, double clip, const double *results, int64_t losses, struct k_verdict *v, struct err *e)
+static size_t judge_scratch(int64_t n)
 {
-	double *part = parts(pieces(n), e);
+	return (size_t)pieces(n) * sizeof(double);
+}
 
-	return part && !gpu_check(gpu_squares(g, n, part), "sum of squares", e) ?
-		gpu_check(gpu_judge(part, pieces(n), scale, clip, results, losses, v), "norm of gradients", e) : -1;
+static int judge(const float *g, int64_t n, double scale, double clip, const double *results, int64_t losses, struct k_verdict *v, void *scratch,
+	struct err *e)
+{
+	return gpu_check(gpu_squares(g, n, scratch), "sum of squares", e) ||
+		gpu_check(gpu_judge(scratch, pieces(n), scale, clip, results, losses, v), "norm of gradients", e) ? -1 : 0;
+}
+
+static int pace(const struct k_optim *a, double t, struct k_pace *to, struct err *e)
+{
+	return gpu_check(gpu_pace(a, t, to), "optimizer", e);
+}
+
+static int average(float *y, const float *x, int64_t n, const struct k_pace *p, const struct k_verdict *v, struct err *e)
+{
+	return gpu_check(gpu_average(y, x, n, p, v), "average", e);
 }
 
 static int window_gather(const struct k_gather *g, const float *image, float *x, struct err *e)
@@ -318,8 +332,8 @@ struct k_backend TABLE = {
 	.attention_scratch = attention_scratch, .attention_forward = attention_forward, .attention_backward = attention_backward,
 	.scale = scale, .drop = drop, .gate = gate, .gate_back = gate_back, .slice_copy = slice_copy, .to_floats = to_floats,
 		.from_floats = from_floats, .label_down = label_down,
-	.loss_scratch = loss_scratch, .loss = loss, .loss_later = loss_later, .loss_wrong = wrong_label, .judge = judge,
-		.optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
+	.loss_scratch = loss_scratch, .loss = loss, .loss_later = loss_later, .loss_wrong = wrong_label, .judge_scratch = judge_scratch,
+		.judge = judge, .pace = pace, .average = average, .optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
 	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide, .window_doubt = window_doubt,
 		.window_count = window_count,
 };

@@ -1,5 +1,6 @@
 /* cuBLASLt in a GPU's place, as far as kernels/gpu/product.c calls it: matrices whose columns do not fit their types, sizes or alignment,
-   combinations of types that it does not have, and a bias that is not there end the process with a line. */
+   combinations of types that it does not have, and a bias that is not there, or not at a multiple of 16 bytes (pytorch/pytorch#194497), end the
+   process with a line. */
 #include <cublasLt.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -206,6 +207,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t what, con
 	for (int i = 0; i < 4; i++)
 		must(at[i] && own.align[i] && (uintptr_t)at[i] % own.align[i] == 0, "a matrix that is not aligned as it was said");
 	must(w->then == CUBLASLT_EPILOGUE_DEFAULT || (w->then == CUBLASLT_EPILOGUE_BIAS && w->bias), "a bias that is not there");
+	must((uintptr_t)w->bias % 16 == 0, "a bias that does not lie at a multiple of 16 bytes");
 	must(work && (uintptr_t)work % 256 == 0, "the workspace");
 	const struct job p = {*w, *A, *B, *D, {a, b}, d, work, workspace, *(const float *)beta};
 

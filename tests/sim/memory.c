@@ -113,7 +113,7 @@ cudaError_t cudaMalloc(void **p, size_t bytes)
 	if (*p)
 		wall_open(NULL), wall_close(); /* it is out of reach from now on */
 	sim_unlock();
-	return sim_error() ? sim_error() : *p ? cudaSuccess : cudaErrorMemoryAllocation;
+	return sim_left(sim_error() ? sim_error() : *p ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
 cudaError_t cudaMallocManaged(void **p, size_t bytes, unsigned flags)
@@ -144,7 +144,7 @@ cudaError_t cudaMallocHost(void **p, size_t bytes)
 	sim_lock();
 	*p = add(&sim_pinned, bytes);
 	sim_unlock();
-	return *p ? cudaSuccess : cudaErrorMemoryAllocation;
+	return sim_left(*p ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
 cudaError_t cudaFreeHost(void *p)

@@ -2,7 +2,7 @@
    touch what). What is put on a stream is done when something has to wait for it: in an order that streams and events allow, and no matter how
    strange. SIM_ORDER: 0 (if not given) at once, 1 as late as may be and the first stream first, 2 the last one first, else drawn by this seed, some
    of it early. SIM_FAULT=KERNEL:N: the N-th run of this kernel reads where nothing is. SIM_MEMORY: bytes that the device has. SIM_CAPTURE=refused: no
-   graph is made. Calls that a driver refuses, or that would go well by luck alone, end the process with a line. */
+   graph is made, begin: not even begun. Calls that a driver refuses, or that would go well by luck alone, end the process with a line. */
 #ifndef NIIPIPE_SIM_H
 #define NIIPIPE_SIM_H
 
@@ -34,6 +34,7 @@ cudaError_t sim_wait(cudaStream_t s, const char *who);
 
 int sim_captured(void); /* is a stream captured by this thread? */
 cudaError_t sim_error(void); /* that does not go away */
+cudaError_t sim_left(cudaError_t r); /* r; cudaGetLastError has it until it was asked, where it is an error */
 
 cudaStream_t sim_first_stream(void); /* on which kernels run */
 

@@ -29,6 +29,7 @@ struct CUevent_st { int64_t recorded, done; int timed; };
 
 static struct { int made; struct queue queue; cudaGraph_t capture; pthread_t by; int waits; } streams[STREAMS];
 static cudaError_t sticky;
+static _Thread_local cudaError_t last; /* of a call that failed, or was too early: the next launch that looks has it for its own */
 static uint64_t seed;
 extern void *gpu_stream;
 
@@ -48,6 +49,11 @@ static unsigned draw(unsigned n)
 cudaError_t sim_error(void)
 {
 	return sticky;
+}
+
+cudaError_t sim_left(cudaError_t r)
+{
+	return r ? last = r : r;
 }
 
 /* Streams are numbers from one on that the stand-in for NCCL knows, too. */
@@ -201,9 +207,11 @@ cudaError_t sim_put(cudaStream_t s, const char *name, void (*run)(const void *),
 	return r;
 }
 
+/* As a launcher does it: the launch, then cudaGetLastError. */
 int wall_launch(const char *kernel, void (*run)(const void *), const void *own, size_t size)
 {
-	return (int)sim_put(gpu_stream, kernel, run, own, size);
+	sim_left(sim_put(gpu_stream, kernel, run, own, size));
+	return (int)cudaGetLastError();
 }
 
 /* -- CUDA's: the device ------------------------------------------------------------------ */
@@ -227,7 +235,7 @@ cudaError_t cudaRuntimeGetVersion(int *v)
 
 cudaError_t cudaSetDevice(int device)
 {
-	return device ? cudaErrorInvalidDevice : sticky;
+	return sim_left(device ? cudaErrorInvalidDevice : sticky);
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
@@ -244,17 +252,36 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
 
 cudaError_t cudaGetLastError(void)
 {
-	return sticky;
+	const cudaError_t r = sticky ? sticky : last;
+
+	last = cudaSuccess;
+	return r;
 }
+
+/* What CUDA calls those that come from here */
+static const struct { cudaError_t code; const char *name, *text; } errors[] = {
+	{cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
+	{cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
+	{cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
+	{cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
+	{cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported", "operation not permitted when stream is capturing"},
+	{cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+};
 
 const char *cudaGetErrorString(cudaError_t r)
 {
-	return r == cudaErrorIllegalAddress ? "an illegal memory access was encountered" : r == cudaErrorMemoryAllocation ? "out of memory" : "failed";
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+		if (errors[i].code == r)
+			return errors[i].text;
+	return "unrecognized error code";
 }
 
 const char *cudaGetErrorName(cudaError_t r)
 {
-	return r == cudaErrorIllegalAddress ? "cudaErrorIllegalAddress" : r == cudaErrorMemoryAllocation ? "cudaErrorMemoryAllocation" : "cudaErrorUnknown";
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+		if (errors[i].code == r)
+			return errors[i].name;
+	return "unrecognized error code";
 }
 
 /* -- CUDA's: streams and events ------------------------------------------------------------ */
@@ -277,7 +304,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
 
 cudaError_t cudaStreamQuery(cudaStream_t s)
 {
-	return sticky ? sticky : busy(index_of(s)) ? cudaErrorNotReady : cudaSuccess;
+	sim_must(!sim_captured(), "cudaStreamQuery while a stream is captured");
+	return sim_left(sticky ? sticky : busy(index_of(s)) ? cudaErrorNotReady : cudaSuccess);
 }
 
 cudaError_t cudaEventCreate(cudaEvent_t *e)
@@ -353,14 +381,22 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t s, enum cudaStreamCaptureStatus *
 	return cudaSuccess;
 }
 
+/* Is this what SIM_CAPTURE says? */
+static int told(const char *word)
+{
+	const char *how = getenv("SIM_CAPTURE");
+
+	return how && !strcmp(how, word);
+}
+
 cudaError_t cudaStreamBeginCapture(cudaStream_t s, enum cudaStreamCaptureMode mode)
 {
 	int i = index_of(s);
 
 	sim_must(!streams[i].capture, "a capture within a capture");
 	sim_must(mode == cudaStreamCaptureModeThreadLocal, "a capture that other threads' allocations break");
-	if (sticky)
-		return sticky;
+	if (sticky || told("begin"))
+		return sim_left(sticky ? sticky : cudaErrorStreamCaptureUnsupported);
 	streams[i].capture = calloc(1, sizeof *streams[i].capture);
 	streams[i].by = pthread_self();
 	return cudaSuccess;
@@ -378,11 +414,9 @@ cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph)
 
 cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags)
 {
-	const char *how = getenv("SIM_CAPTURE");
-
 	sim_must(!flags, "flags of a graph");
-	if (how && !strcmp(how, "refused"))
-		return cudaErrorNotSupported;
+	if (told("refused"))
+		return sim_left(cudaErrorNotSupported);
 	*exec = calloc(1, sizeof **exec);
 	(*exec)->nodes = graph->nodes;
 	graph->nodes = (struct queue){NULL, NULL};

@@ -42,18 +42,20 @@ static int run_conv(const struct k_conv_geom *g, const struct shape *s, const st
 	int64_t nx = xvox * g->xpitch, ny = yvox * g->ypitch;
 	void *x = elements(widen(in[0].f, xvox, g->ic, g->xpitch), nx), *dy = elements(widen(in[3].f, yvox, g->oc, g->ypitch), ny);
 	void *y = elements(widen(in[3].f, yvox, g->oc, g->ypitch), ny), *dx = elements(widen(in[4].f, xvox, g->ic, g->xpitch), nx), *scratch = NULL;
+	float *among = k->alloc((size_t)(g->oc + 1) * sizeof *among, &e), *bias = among + 1; /* a parameter lies behind others */
 	struct k_conv *c = k->conv_new(g, &e);
 	int bad = !c;
 
+	memcpy(bias, in[2].f, (size_t)g->oc * sizeof *bias);
 	r->dw = widen(in[1].f, nw, 1, 1), r->db = widen(in[2].f, g->oc, 1, 1);
 	if (c) {
 		scratch = k->alloc(k->conv_scratch(c), &e);
-		bad |= k->conv_pack(c, in[1].f, &e) || k->conv_forward(c, x, s->add ? in[2].f : NULL, y, scratch, &e);
+		bad |= k->conv_pack(c, in[1].f, &e) || k->conv_forward(c, x, s->add ? bias : NULL, y, scratch, &e);
 		bad |= k->conv_backward_data(c, dy, dx, s->add, scratch, &e) || k->conv_backward_weights(c, x, dy, r->dw, s->add ? r->db : NULL, scratch, &e);
 	}
 	k->conv_free(c);
 	r->y = floats(y, ny), r->dx = floats(dx, nx);
-	k->release(x), k->release(dy), k->release(scratch);
+	k->release(x), k->release(dy), k->release(scratch), k->release(among);
 	return bad;
 }
 

@@ -130,12 +130,26 @@ static void test_record(void)
 	k->release(a), k->release(b);
 }
 
+/* To look whether the device is lost, while it is busy, is no error of what comes after. */
+static void test_look(void)
+{
+	float *a = k->alloc(N * sizeof *a, &e), own[N];
+	int bad = k->zero(a, sizeof own, &e);
+
+	order(1);
+	bad = bad || k->slice_copy(a, 1, a, 1, N, 1, 1, &e) || k->lost(&e) || k->slice_copy(a, 1, a, 1, N, 1, 1, &e) || fetch(a, own);
+	ok(!bad, "a look at a busy device: %s", bad ? e.text : "nothing is lost");
+	order(0);
+	k->release(a);
+}
+
 /* What a driver refuses while it records ends the process in its place. */
 static void test_refused(void)
 {
-	static const char *const names[] = {"memory taken", "memory given back", "a copy to the host", "a wait for a mark", "a mark"};
+	static const char *const names[] = {"memory taken", "memory given back", "a copy to the host", "a wait for a mark", "a mark",
+		"a look whether the device is lost"};
 
-	for (int what = 0; what < 5; what++) {
+	for (int what = 0; what < 6; what++) {
 		float *a = k->alloc(N * sizeof *a, &e), own[N];
 		struct k_mark *m = k->mark_new(&e);
 		pid_t child = fork();
@@ -146,7 +160,7 @@ static void test_refused(void)
 			if (k->mark(m, K_COMPUTE, &e) || k->record(&e))
 				_exit(1);
 			(void)(what == 0 ? k->alloc(4, &e) != NULL : what == 1 ? (k->release(a), 0) : what == 2 ? fetch(a, own) : what == 3 ? k->await(m, &e) :
-				k->mark(m, K_COMPUTE, &e));
+				what == 4 ? k->mark(m, K_COMPUTE, &e) : k->lost(&e));
 			_exit(0);
 		}
 		ok(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%s while calls are recorded is found out",
@@ -167,6 +181,7 @@ int main(void)
 	}
 	test_marks(sim != NULL);
 	test_record();
+	test_look();
 	if (sim)
 		test_refused();
 	return tap_done();

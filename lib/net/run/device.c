@@ -41,7 +41,7 @@ const struct k_backend *device_open(const char *device, enum k_precision precisi
 		return NULL;
 	}
 	if (!object_is_there("libcuda.so.1")) { /* what the backend is linked with takes 160 MB, which only a GPU is worth */
-		err_set(&why, NULL, "cuda: there is no NVIDIA driver here");
+		err_set(&why, NULL, K_NO_DRIVER);
 		return load("cpu", 0, precision, e);
 	}
 	b = load("cuda", 0, precision, &why);

@@ -4,17 +4,10 @@
 
 #include <string.h>
 
-static void drop(struct net *n, struct net_part *p)
-{
-	if (p->record)
-		n->k->record_free(p->record);
-	memset(p, 0, sizeof *p);
-}
-
 void net_record_drop(struct net *n, int train)
 {
 	for (int i = 0; i < 2; i++)
-		drop(n, &n->part[train][i]);
+		repeat_drop(&n->part[train][i], n->k);
 }
 
 int net_record_room(struct net *n, struct err *e)
@@ -37,9 +30,18 @@ int net_record_room(struct net *n, struct err *e)
 
 /* -- a part --------------------------------------------------------------------- */
 /* What is not seen in the calls' own arguments */
-static struct net_part_key key_of(const struct net *n, const struct net_run_loss *l)
+struct key {
+	const struct plan *plan;
+	const char *arena;
+	const float *w, *g;
+	const uint8_t *label;
+	struct k_loss terms;
+	uint64_t seed;
+};
+
+static struct key key_of(const struct net *n, const struct net_run_loss *l)
 {
-	struct net_part_key k;
+	struct key k;
 
 	memset(&k, 0, sizeof k); /* compared as bytes */
 	k.plan = n->plan, k.arena = n->arena, k.w = n->w, k.g = n->g, k.seed = n->seed;
@@ -48,38 +50,18 @@ static struct net_part_key key_of(const struct net *n, const struct net_run_loss
 	return k;
 }
 
-struct part { int first, end, pack; const struct net_run_loss *l; };
+struct part { struct net *n; int first, end, pack; const struct net_run_loss *l; };
 
-static int calls(struct net *n, const struct part *p, struct err *e)
+static int calls(void *arg, struct err *e)
 {
+	const struct part *p = arg;
+
 	if (p->pack) {
-		n->plan->packed = 0;
-		if (net_run_pack(n, e))
+		p->n->plan->packed = 0;
+		if (net_run_pack(p->n, e))
 			return -1;
 	}
-	return net_run_calls(n, p->first, p->end, p->l, e);
-}
-
-/* Note the calls, if that can be; nothing is done yet. */
-static void record(struct net *n, struct net_part *as, const struct part *p)
-{
-	struct err why, ignored;
-	int begun = n->k->record(&why), bad;
-
-	if (begun) {
-		as->refused = 1;
-		if (begun < 0)
-			n->plain = why;
-		return;
-	}
-	bad = calls(n, p, &why);
-	as->record = n->k->recorded(bad ? &ignored : &why);
-	if (bad)
-		n->k->record_free(as->record), as->record = NULL;
-	if (!as->record) {
-		as->refused = 1;
-		n->plain = why;
-	}
+	return net_run_calls(p->n, p->first, p->end, p->l, e);
 }
 
 /* Is anyone there who wants to see every call? */
@@ -88,30 +70,22 @@ static int watched(const struct net *n, const struct net_run_loss *l)
 	return !n->k->record || n->profile || (n->final && l && l->grad) || n->ranks;
 }
 
-static int run(struct net *n, struct net_part *as, const struct part *p, struct err *e)
+static int run(struct part *p, struct repeat *as, struct err *e)
 {
-	const struct net_part_key key = key_of(n, p->l);
+	const struct key key = key_of(p->n, p->l);
 
-	if (watched(n, p->l))
-		return calls(n, p, e);
-	if (memcmp(&key, &as->key, sizeof key)) {
-		drop(n, as);
-		memcpy(&as->key, &key, sizeof key);
-	}
-	if (as->times++ && !as->refused && !as->record)
-		record(n, as, p);
-	return as->record ? n->k->replay(as->record, e) : calls(n, p, e);
+	return watched(p->n, p->l) ? calls(p, e) : repeat_run(as, p->n->k, &key, sizeof key, calls, p, &p->n->plain, e);
 }
 
 int net_record_forward(struct net *n, struct err *e)
 {
-	struct part p = {0, n->plan->forward, n->plan->train && !watched(n, NULL), NULL};
+	struct part p = {n, 0, n->plan->forward, n->plan->train && !watched(n, NULL), NULL};
 
 	if (!p.pack && net_run_pack(n, e))
 		return -1;
 	if (n->plan->train && n->drawn && n->k->number(n->drawn, (uint64_t)n->first << 16, (uint64_t)n->stride << 16, n->plan->batch, e))
 		return -1;
-	return run(n, &n->part[n->plan->train][0], &p, e);
+	return run(&p, &n->part[n->plan->train][0], e);
 }
 
 const char *net_plain(const struct net *n)
@@ -156,7 +130,7 @@ int net_results_read(const struct net *n, const struct k_loss *terms, const uint
 
 int net_record_rest(struct net *n, int first, int end, const struct net_run_loss *l, struct err *e)
 {
-	const struct part p = {first, end, 0, l};
+	struct part p = {n, first, end, 0, l};
 
-	return run(n, &n->part[n->plan->train][1], &p, e);
+	return run(&p, &n->part[n->plan->train][1], e);
 }

@@ -4,20 +4,7 @@
 
 #include "lib/net/graph/plan.h"
 #include "lib/net/run/net.h"
-
-/* A part of a plan, always the same calls on the same memory: done, then recorded, then replayed. */
-struct net_part {
-	struct k_record *record;
-	int times, refused;     /* how often it was done; it cannot be recorded */
-	struct net_part_key {
-		const struct plan *plan;
-		const char *arena;
-		const float *w, *g;
-		const uint8_t *label;
-		struct k_loss terms;
-		uint64_t seed;
-	} key;
-};
+#include "lib/net/run/repeat.h"
 
 struct net {
 	json_t *arch;
@@ -36,7 +23,7 @@ struct net {
 	uint64_t seed;          /* of dropout */
 	int64_t first, stride;
 	const struct k_ranks *ranks; /* whose batches are one */
-	struct net_part part[2][2]; /* forward, and the rest, for inference and for training */
+	struct repeat part[2][2]; /* forward, and the rest, for inference and for training */
 	struct err plain;       /* why something is not recorded; empty */
 	double *results;        /* K_LOSS_RESULTS of every loss, in their order: device memory; NULL where that is the host's */
 	uint64_t *drawn;        /* what dropout adds to its numbers, of `draws` samples of a batch: device memory; NULL: nothing */

@@ -69,6 +69,9 @@ int optim_open(struct optim *o, const struct k_backend *k, struct net *n, const 
 void optim_close(struct optim *o)
 {
 	if (o->k) {
+		repeat_drop(&o->again, o->k);
+		o->k->release(o->pace);
+		o->k->release(o->scratch);
 		o->k->release(o->m);
 		o->k->release(o->v);
 		o->k->release(o->other);
@@ -84,6 +87,7 @@ static int update(struct optim *o, const struct k_optim *a, float *w, const floa
 		struct k_optim own = *a;
 
 		own.decay = r->decay ? a->decay : 0;
+		own.pace = a->pace && !r->decay ? a->pace + 1 : a->pace;
 		if (o->k->optimize(&own, w + r->at, g + r->at, o->m + r->at, o->v ? o->v + r->at : NULL, r->n, e))
 			return -1;
 	}
@@ -126,15 +130,50 @@ int optim_step(struct optim *o, int64_t t, double lr, double scale, double *norm
 	return 0;
 }
 
+/* -- a step that nothing is waited for in ------------------------------------------ */
+/* All that decides which calls it is made of */
+struct silent { struct optim *o; float *w, *g, *m, *v, *other; double scale; const double *losses; int64_t n; struct k_verdict *verdict; };
+
+static int silent(void *arg, struct err *e)
+{
+	const struct silent *l = arg;
+	struct optim *o = l->o;
+	const struct k_optim a = {.kind = (enum k_optimizer)o->h->optimizer, .verdict = l->verdict, .pace = o->pace};
+
+	return o->k->judge(l->g, o->total, l->scale, o->h->clip, l->losses, l->n, l->verdict, o->scratch, e) || update(o, &a, l->w, l->g, e) ||
+	       (l->other && o->k->average(l->other, l->w, o->total, o->pace, l->verdict, e)) ? -1 : 0;
+}
+
+static int open_later(struct optim *o, struct err *e)
+{
+	if (!o->pace)
+		o->pace = o->k->alloc(2 * sizeof *o->pace, e);
+	if (!o->scratch)
+		o->scratch = o->k->judge_scratch ? o->k->alloc(o->k->judge_scratch(o->total), e) : NULL;
+	return o->pace && o->scratch ? 0 : -1;
+}
+
+/* Its numbers, with the weights' decay and without */
+static int set_pace(struct optim *o, struct k_optim a, struct err *e)
+{
+	const double t = o->averaged ? 1 - o->h->ema : 1; /* the first average is a copy */
+	struct k_optim bare = a;
+
+	bare.decay = 0;
+	return o->k->pace(&a, t, &o->pace[0], e) || o->k->pace(&bare, t, &o->pace[1], e) ? -1 : 0;
+}
+
 int optim_step_later(struct optim *o, int64_t t, double lr, double scale, const double *losses, int64_t n, struct k_verdict *v, struct err *e)
 {
-	struct k_optim a = step_of(o->h, t, lr);
-	float *w, *g;
+	struct silent key;
+	struct err plain;
 
-	net_block(o->net, &w, &g, &o->total);
-	a.verdict = v;
-	if (o->k->judge(g, o->total, scale, o->h->clip, losses, n, v, e) || update(o, &a, w, g, e))
+	memset(&key, 0, sizeof key); /* compared as bytes */
+	key.o = o, key.m = o->m, key.v = o->v, key.other = o->other, key.scale = scale, key.losses = losses, key.n = n, key.verdict = v;
+	net_block(o->net, &key.w, &key.g, &o->total);
+	if (open_later(o, e) || set_pace(o, step_of(o->h, t, lr), e) || repeat_run(&o->again, o->k, &key, sizeof key, silent, &key, &plain, e))
 		return -1;
+	o->averaged = o->other != NULL;
 	net_changed(o->net);
 	return 0;
 }

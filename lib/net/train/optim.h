@@ -3,6 +3,7 @@
 #define NIIPIPE_OPTIM_H
 
 #include "lib/net/run/net.h"
+#include "lib/net/run/repeat.h"
 #include "lib/net/train/hyper.h"
 
 struct optim {
@@ -15,6 +16,9 @@ struct optim {
 	int averaged, in;        /* the average has begun; it is in the network */
 	struct optim_range { int64_t at, n; int decay; } *range; /* neighbours with the same decay, as one */
 	int ranges;
+	struct repeat again;     /* of optim_step_later: its calls; */
+	struct k_pace *pace;     /* its numbers, with decay and without, and */
+	void *scratch;           /* room for sums: device memory */
 };
 
 /* Bytes that it will take for a network of so many parameters. */
@@ -28,8 +32,8 @@ void optim_close(struct optim *o);
    scaled ones. 0, also where the norm is not finite and nothing was done; or -1. */
 int optim_step(struct optim *o, int64_t t, double lr, double scale, double *norm, struct err *e);
 
-/* The same on a device that computes by itself (k->judge), without a moving average: nothing is waited for, and a step whose losses or norm are not
-   finite does nothing, nor does any after it. losses: n rows of K_LOSS_RESULTS; v: what there is to be known of it; both device memory. */
+/* The same on a device that computes by itself (k->judge): nothing is waited for, and a step whose losses or norm are not finite does nothing, nor does
+   any after it. losses: n rows of K_LOSS_RESULTS; v: what there is to be known of it; both device memory. */
 int optim_step_later(struct optim *o, int64_t t, double lr, double scale, const double *losses, int64_t n, struct k_verdict *v, struct err *e);
 
 /* Put the moving average into the network (in = 1), or the trained weights back; nothing is done where it is so already or there is none. */

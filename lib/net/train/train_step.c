@@ -54,13 +54,13 @@ static size_t row_values(const struct train *r)
 	return (size_t)net_losses(r->net) * K_LOSS_RESULTS;
 }
 
-/* What is found out later: not with others, who wait for it, nor where more than the optimizer's own state goes on from step to step. */
+/* What is found out later: not with others, who wait for it, nor where the network itself keeps something from step to step. */
 static int goes_on(const struct train *r)
 {
 	int buffers;
 
 	net_buffers(r->net, &buffers);
-	return r->k->judge && net_results(r->net) && !r->par.comm && !buffers && !r->optim.other;
+	return r->k->judge && net_results(r->net) && !r->par.comm && !buffers;
 }
 
 static int open_under(struct train *r, struct train_under *u, struct err *e)
@@ -190,15 +190,16 @@ int train_step_issue(struct train *r, struct err *e)
 {
 	struct train_part *p = &r->part;
 	struct train_under *u = under(r, r->issued);
-	const double seconds = progress_now() - r->since;
+	double seconds;
 
 	u->row = (struct trainlog_row){.step = r->at.step + 1, .lr = schedule_lr(&r->h, r->at.step), .val_dice = NAN};
 	u->before = (struct train_place){r->at.step, r->at.next, r->at.hash};
-	u->seconds = seconds;
-	u->row.rate = seconds > 0 ? (double)p->patches / seconds : 0;
 	if (r->later ? issue_later(r, u, e) : parallel_sum(&r->par, p->loss, 3, e) ||
 	    optim_step(&r->optim, u->row.step, u->row.lr, 1 / p->share, &u->row.grad_norm, e))
 		return -1;
+	seconds = progress_now() - r->since;
+	u->seconds = seconds;
+	u->row.rate = seconds > 0 ? (double)p->patches / seconds : 0;
 	if (!r->later) {
 		if (!isfinite(u->row.grad_norm))
 			return refuse(r, "the gradient", u->row.grad_norm, r->par.size > 1 ? "in the patches of some rank" : p->who, e);
