@@ -248,11 +248,30 @@ static cudnnBackendDescriptor_t plan_of(cudnnBackendDescriptor_t config, int64_t
 	return NULL;
 }
 
-/* Of a heuristic's acceptable configurations number *which, which is counted down. That a heuristic knows nothing is no error. */
-static void choose(struct cudnn_conv *c, struct maker *m, cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode, int *which)
+/* The plan of a configuration that may be taken, NULL: it is none, or has none. */
+static struct cudnn_conv *conv_of(const struct cudnn_shape *s, cudnnBackendDescriptor_t config)
+{
+	const cudnnDataType_t type = s->bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+	struct err ignored;
+	struct cudnn_conv *c = acceptable(config, s) ? mem_zero(1, sizeof *c, "a convolution", &ignored) : NULL;
+
+	if (!c)
+		return NULL;
+	c->s = *s;
+	c->align[0] = alignment(type, s->c, s->xpitch), c->align[1] = ALIGNED, c->align[2] = alignment(type, s->k, s->ypitch);
+	c->plan = plan_of(config, &c->workspace);
+	if (c->plan)
+		return c;
+	free(c);
+	return NULL;
+}
+
+/* How many there are now, `n` before, with those of a heuristic. That it knows nothing is no error. */
+static int choose(struct maker *m, cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode, const struct cudnn_shape *s, int most,
+	struct cudnn_conv **all, int n)
 {
 	cudnnBackendDescriptor_t heuristic = make(m, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR), config[ENGINES];
-	int64_t n = 0;
+	int64_t known = 0;
 
 	set(m, heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &graph);
 	if (device)
@@ -262,14 +281,12 @@ static void choose(struct cudnn_conv *c, struct maker *m, cudnnBackendDescriptor
 	for (int i = 0; i < ENGINES; i++)
 		config[i] = make(m, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
 	if (m->bad == CUDNN_STATUS_SUCCESS)
-		check(m, cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES, &n, config));
-	for (int64_t i = 0; m->bad == CUDNN_STATUS_SUCCESS && !c->plan && i < n; i++) {
-		c->plan = acceptable(config[i], &c->s) ? plan_of(config[i], &c->workspace) : NULL;
-		if (c->plan && (*which)--) {
-			cudnnBackendDestroyDescriptor(c->plan);
-			c->plan = NULL;
-		}
+		check(m, cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES, &known, config));
+	for (int64_t i = 0; m->bad == CUDNN_STATUS_SUCCESS && n < most && i < known; i++) {
+		all[n] = conv_of(s, config[i]);
+		n += all[n] != NULL;
 	}
+	return n;
 }
 
 static int no_plan(const struct cudnn_shape *s, cudnnStatus_t bad, struct err *e)
@@ -281,36 +298,47 @@ static int no_plan(const struct cudnn_shape *s, cudnnStatus_t bad, struct err *e
 	return bad == CUDNN_STATUS_SUCCESS ? err_set(e, NULL, "cuDNN %s: no engine", what) : refused(bad, what, e);
 }
 
-struct cudnn_conv *cudnn_conv_new(const struct cudnn_shape *s, enum cudnn_pass pass, int which, int *broken, struct err *e)
+int cudnn_conv_all(const struct cudnn_shape *s, enum cudnn_pass pass, int most, struct cudnn_conv **all, int *broken, struct err *e)
 {
 	static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
-	struct cudnn_conv *c = start(e) ? NULL : mem_zero(1, sizeof *c, "a convolution", e);
 	struct maker m = {.bad = CUDNN_STATUS_SUCCESS};
+	const int bad = start(e);
 	cudnnBackendDescriptor_t graph;
-	cudnnStatus_t bad;
+	cudnnStatus_t refuses;
+	int n = 0;
 
 	if (broken)
-		*broken = !c;
-	if (!c)
-		return NULL;
-	c->s = *s;
-	c->align[0] = alignment(s->bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT, s->c, s->xpitch), c->align[1] = ALIGNED;
-	c->align[2] = alignment(s->bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT, s->k, s->ypitch);
+		*broken = bad;
+	if (bad)
+		return 0;
 	graph = graph_of(&m, s, pass);
-	bad = m.bad;
-	for (size_t i = 0; i < sizeof modes / sizeof *modes && bad == CUDNN_STATUS_SUCCESS && !c->plan; i++) {
+	refuses = m.bad;
+	for (size_t i = 0; i < sizeof modes / sizeof *modes && refuses == CUDNN_STATUS_SUCCESS && n < most; i++) {
 		int mark = m.n;
 
-		choose(c, &m, graph, modes[i], &which);
+		n = choose(&m, graph, modes[i], s, most, all, n);
 		forget(&m, mark);
 		m.bad = CUDNN_STATUS_SUCCESS;
 	}
 	forget(&m, 0);
-	if (c->plan)
-		return c;
-	no_plan(s, bad, e);
-	cudnn_conv_free(c);
-	return NULL;
+	if (!n)
+		no_plan(s, refuses, e);
+	return n;
+}
+
+struct cudnn_conv *cudnn_conv_new(const struct cudnn_shape *s, enum cudnn_pass pass, int which, int *broken, struct err *e)
+{
+	struct cudnn_conv *all[CUDNN_MOST], *own = NULL;
+	const int n = cudnn_conv_all(s, pass, which < CUDNN_MOST ? which + 1 : CUDNN_MOST, all, broken, e);
+
+	for (int i = 0; i < n; i++)
+		if (i == which)
+			own = all[i];
+		else
+			cudnn_conv_free(all[i]);
+	if (n && !own)
+		no_plan(s, CUDNN_STATUS_SUCCESS, e);
+	return own;
 }
 
 void cudnn_conv_free(struct cudnn_conv *c)

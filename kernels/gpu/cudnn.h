@@ -4,6 +4,7 @@
 
 #include "kernels/backend.h"
 
+enum { CUDNN_MOST = 100 }; /* plans of a shape */
 enum cudnn_pass { CUDNN_PASS_FORWARD, CUDNN_PASS_DATA, CUDNN_PASS_WEIGHTS };
 
 /* A convolution of n,c,d,h,w to k: the smaller end (of a strided one) is y. Pitches: of a voxel of x and of y; where one is that of a wider
@@ -20,8 +21,11 @@ struct cudnn_conv; /* an execution plan; opaque */
 /* For tests where no GPU is: a device in cuDNN's JSON, for which plans are made that cannot be run; NULL: the one that gpu_open took. */
 extern const char *cudnn_elsewhere;
 
-/* Number `which` (from 0) of the plans cuDNN's heuristics name, best first, that are deterministic and, of fp32 without tf32, keep all its bits. NULL
-   and an error: there are no more, or cuDNN does not start; *broken says which (may be NULL). */
+/* The first plans, at most `most`, that cuDNN's heuristics name, best first, that are deterministic and, of fp32 without tf32, keep all its bits: how
+   many, each freed by cudnn_conv_free. 0 and an error: there are none, or cuDNN does not start; *broken says which (may be NULL). */
+int cudnn_conv_all(const struct cudnn_shape *s, enum cudnn_pass pass, int most, struct cudnn_conv **all, int *broken, struct err *e);
+
+/* Number `which` of these, from 0; NULL and an error. */
 struct cudnn_conv *cudnn_conv_new(const struct cudnn_shape *s, enum cudnn_pass pass, int which, int *broken, struct err *e);
 void cudnn_conv_free(struct cudnn_conv *c); /* NULL is fine */
 size_t cudnn_conv_workspace(const struct cudnn_conv *c);

@@ -37,6 +37,23 @@ DEVICE void drop_factors(const struct k_drop *g, int64_t at, float f[WIDE])
 	}
 }
 
+/* Voxels of a span share their draws, a channel each: those of a span begin at a multiple of 4. */
+DEVICE void span_factors(const struct columns *r, const struct k_drop *g, const struct spot *s, float f[WIDE])
+{
+	const int64_t each = (r->c + 3) / 4 * 4;
+	int64_t vox = s->v, c = s->c;
+
+	if (r->whole && r->c % WIDE == 0) {
+		drop_factors(g, vox / g->span * each + c, f);
+		return;
+	}
+	EACH(j) {
+		f[j] = j < s->n ? drop_at(g, vox / g->span * each + c) : 0;
+		if (++c == r->c)
+			c = 0, vox++;
+	}
+}
+
 COLUMN_KERNEL(drop_spots, (struct columns r, struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add),
 	(r, g, x, xpitch, y, ypitch, add), r.chunks)
 {
@@ -45,9 +62,12 @@ COLUMN_KERNEL(drop_spots, (struct columns r, struct k_drop g, const void *x, int
 			float v[WIDE], f[WIDE];
 
 			spot_get(&r, &s, x, xpitch, v);
-			drop_factors(&g, s.v * r.c + s.c, f);
+			if (g.span)
+				span_factors(&r, &g, &s, f);
+			else
+				drop_factors(&g, s.v * r.c + s.c, f);
 			EACH(j)
-				v[j] *= f[j];
+				v[j] = g.alpha ? drop_alpha_of(&g, v[j], f[j] > 0) : v[j] * f[j];
 			spot_add(&r, &s, y, ypitch, add, v);
 		}
 }
@@ -55,29 +75,6 @@ COLUMN_KERNEL(drop_spots, (struct columns r, struct k_drop g, const void *x, int
 int G(drop)(struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)
 {
 	return drop_spots(columns_map(vox, c, x, xpitch, y, ypitch), g, x, xpitch, y, ypitch, add);
-}
-
-/* Voxels of a span share their draws, a channel each. */
-KERNEL(drop_spans, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add),
-	(g, x, xpitch, y, ypitch, vox, c, add), items(vox * c))
-{
-	ITEM_FOR(i, vox * c) {
-		int64_t v = i / c, k = i - v * c, to = v * ypitch + k;
-		float t = get(x, v * xpitch + k) * drop_at(&g, v / g.span * ((c + 3) / 4 * 4) + k);
-
-		put(y, to, add ? get(y, to) + t : t);
-	}
-}
-
-KERNEL(drop_alpha, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add),
-	(g, x, xpitch, y, ypitch, vox, c, add), items(vox * c))
-{
-	ITEM_FOR(i, vox * c) {
-		int64_t v = i / c, k = i - v * c, to = v * ypitch + k;
-		float t = drop_alpha_of(&g, get(x, v * xpitch + k), drop_at(&g, i) > 0);
-
-		put(y, to, add ? get(y, to) + t : t);
-	}
 }
 
 COLUMN_KERNEL(gate_spots, (struct columns r, const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch), (r, x, xpitch, g, y, ypitch),
@@ -103,24 +100,40 @@ int G(gate)(const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitc
 	return gate_spots(columns_map(vox, c, x, xpitch, y, ypitch), x, xpitch, g, y, ypitch);
 }
 
-KERNEL(gate_back, (const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add,
-	int64_t vox,
-	int64_t c), (dy, ypitch, x, xpitch, g, dx, dgate, add, gate_add, vox, c), rows(vox))
+/* A group of lanes to a voxel. Bytes an element: reads dy and x once (and dx, where it is added to), writes dx. */
+KERNEL(gate_back_rows, (int w, int whole, const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate,
+	int add, int gate_add, int64_t vox, int64_t c), (w, whole, dy, ypitch, x, xpitch, g, dx, dgate, add, gate_add, vox, c), items(vox * w))
 {
-	ROW_FOR(v, vox) {
-		float own = get(g, v), sum = 0;
+	const int64_t parts = (c + WIDE - 1) / WIDE;
 
-		LINE_FOR(i, 0, c) {
-			float d = get(dy, v * ypitch + i), t = d * own;
-			int64_t to = v * c + i;
+	GROUP_FOR(v, vox, w) {
+		const float own = get(g, v);
+		float sum = 0;
 
-			sum += d * get(x, v * xpitch + i);
-			put(dx, to, add ? get(dx, to) + t : t);
+		MEMBER_FOR(k, 0, parts, w) {
+			const int n = part_of(c, k);
+			float d[WIDE], u[WIDE], old[WIDE] = {0};
+
+			get_some(dy, v * ypitch + k * WIDE, n, whole, d);
+			get_some(x, v * xpitch + k * WIDE, n, whole, u);
+			if (add)
+				get_some(dx, v * c + k * WIDE, n, whole, old);
+			EACH(j)
+				sum += d[j] * u[j], d[j] = d[j] * own + old[j];
+			put_some(dx, v * c + k * WIDE, n, whole, d);
 		}
-		sum = warp_sum(sum);
-		if (FIRST_OF_WARP)
+		sum = group_sum(sum, w);
+		if (FIRST_OF_GROUP(w))
 			put(dgate, v, gate_add ? get(dgate, v) + sum : sum);
 	}
+}
+
+int G(gate_back)(const void *dy, int64_t ypitch, const void *x, int64_t xpitch, const void *g, void *dx, void *dgate, int add, int gate_add,
+	int64_t vox, int64_t c)
+{
+	const int whole = wide_rows(dy, c) && wide_rows(x, c) && wide_rows(dx, c) && ypitch % WIDE == 0 && xpitch % WIDE == 0;
+
+	return G(gate_back_rows)(group_of(c), whole, dy, ypitch, x, xpitch, g, dx, dgate, add, gate_add, vox, c);
 }
 
 /* Patch merging: a lane's `step` channels are WIDE that can be read at once, or one. */

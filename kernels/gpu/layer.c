@@ -2,21 +2,6 @@
 #include "kernels/gpu/columns.h"
 #include "kernels/gpu/kernels.h"
 
-/* Lanes to a voxel: as many as have work */
-static inline int group_of(int64_t c)
-{
-	int w = 1;
-
-	while (w < WARP && w * WIDE < c)
-		w *= 2;
-	return w;
-}
-
-DEVICE int part_of(int64_t c, int64_t k)
-{
-	return c - k * WIDE < WIDE ? (int)(c - k * WIDE) : WIDE;
-}
-
 /* Reads x once (from then on it is in the cache), writes y. whole: WIDE channels are read at once */
 KERNEL(layer_rows, (struct k_layer g, int w, int whole, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd),
 	(g, w, whole, x, gamma, beta, y, mean, rstd), items(g.vox * w))

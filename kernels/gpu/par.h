@@ -12,12 +12,10 @@
      ITEM_FOR(i, n)         every i of [0, n) once, over all lanes of all teams
      TEAM_FOR(t, n)         every team its t, n as in KERNEL
      LANE_FOR(i, lo, hi)    the lanes of a team share [lo, hi)
-     ROW_FOR(r, n)          every warp its rows, n rows in all: of rows(n) teams
-     LINE_FOR(i, lo, hi)    the lanes of a warp share [lo, hi)
      GROUP_FOR(r, n, w)     every group of w lanes, a power of 2 up to WARP, its rows, n rows in all: of items(n * w) teams
      MEMBER_FOR(i, lo, hi, w)   the lanes of a group share [lo, hi)
      EACH(j)                every j of a lane's WIDE elements, unrolled
-   team_sum, warp_sum, group_sum: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory; between loops over
+   team_sum, group_sum: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory; between loops over
    its lanes that write and read it stands team_sync. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by
    get and put, and WIDE of them, 16 bytes at a multiple of that, by get_wide and put_wide. */
 #ifndef NIIPIPE_PAR_H
@@ -61,8 +59,6 @@ enum { WIDE = 4 };
 #define TEAM_FOR(t, n) for (int64_t t = blockIdx.x, once_ = 1; once_; once_ = 0)
 #define LANE_FOR(i, lo, hi) for (int64_t i = (lo) + threadIdx.x; i < (hi); i += TEAM)
 #define ITEM_FOR(i, n) for (int64_t i = blockIdx.x * (int64_t)TEAM + threadIdx.x; i < (n); i += gridDim.x * (int64_t)TEAM)
-#define ROW_FOR(r, n) for (int64_t r = (blockIdx.x * (int64_t)TEAM + threadIdx.x) / WARP; r < (n); r += gridDim.x * (int64_t)(TEAM / WARP))
-#define LINE_FOR(i, lo, hi) for (int64_t i = (lo) + threadIdx.x % WARP; i < (hi); i += WARP)
 #define GROUP_FOR(r, n, w) for (int64_t r = (blockIdx.x * (int64_t)TEAM + threadIdx.x) / (w); r < (n); r += gridDim.x * (int64_t)TEAM / (w))
 #define MEMBER_FOR(i, lo, hi, w) for (int64_t i = (lo) + (threadIdx.x & ((w) - 1)); i < (hi); i += (w))
 #define FIRST_OF_GROUP(w) ((threadIdx.x & ((w) - 1)) == 0)
@@ -70,7 +66,6 @@ enum { WIDE = 4 };
 #define TEAM_ARRAY(type, name, n) __shared__ type name[n]
 #define team_sync() __syncthreads()
 #define FIRST_LANE (threadIdx.x == 0)
-#define FIRST_OF_WARP (threadIdx.x % WARP == 0)
 
 extern "C" void *gpu_stream;
 
@@ -133,8 +128,6 @@ template <class T> DEVICE T team_sum(T v)
 #define TEAM_FOR(t, n) PAR_PRAGMA_(omp parallel for schedule(static)) for (int64_t t = 0; t < (int64_t)(n); t++)
 #define LANE_FOR(i, lo, hi) for (int64_t i = (lo); i < (hi); i++)
 #define ITEM_FOR(i, n) TEAM_FOR(i, n)
-#define ROW_FOR(r, n) TEAM_FOR(r, n)
-#define LINE_FOR(i, lo, hi) LANE_FOR(i, lo, hi)
 #define GROUP_FOR(r, n, w) TEAM_FOR(r, n)
 #define MEMBER_FOR(i, lo, hi, w) LANE_FOR(i, lo, hi)
 #define FIRST_OF_GROUP(w) 1
@@ -142,8 +135,6 @@ template <class T> DEVICE T team_sum(T v)
 #define TEAM_ARRAY(type, name, n) type name[n]
 #define team_sync() ((void)0)
 #define FIRST_LANE 1
-#define FIRST_OF_WARP 1
-#define warp_sum(v) (v)
 #define group_sum(v, w) ((void)(w), (v))
 #define team_sum(v) (v)
 
@@ -151,16 +142,11 @@ template <class T> DEVICE T team_sum(T v)
 
 #define K_TEXT DEVICE /* kernels/text.h */
 
-/* Teams for n items, or for n rows: of a warp each */
+/* Teams for n items */
 #ifdef __CUDACC__
 static inline int64_t items(int64_t n)
 {
 	return (n + TEAM - 1) / TEAM < MOST_TEAMS ? (n + TEAM - 1) / TEAM : MOST_TEAMS;
-}
-
-static inline int64_t rows(int64_t n)
-{
-	return items(n < INT64_MAX / WARP ? n * WARP : n);
 }
 #endif
 
@@ -316,6 +302,22 @@ DEVICE void put_some(void *p, int64_t i, int n, int whole, const float v[WIDE])
 		EACH(j)
 			if (j < n)
 				put(p, i + j, v[j]);
+}
+
+/* Lanes to a row of c elements, WIDE to a lane: as many as have work */
+static inline int group_of(int64_t c)
+{
+	int w = 1;
+
+	while (w < WARP && w * WIDE < c)
+		w *= 2;
+	return w;
+}
+
+/* Elements of part k of such a row */
+DEVICE int part_of(int64_t c, int64_t k)
+{
+	return c - k * WIDE < WIDE ? (int)(c - k * WIDE) : WIDE;
 }
 
 /* Can a value of rows of c elements be read WIDE elements at a time? NULL: absent */

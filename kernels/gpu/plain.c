@@ -13,8 +13,8 @@ DEVICE float factor_of(const struct k_verdict *v, float scale)
 enum { KEEP, L2, SCALE, B1, BETA2, B2, EPS, STEP, ROOT, AVERAGE };
 enum { LR = KEEP, DECAY = L2, MOMENTUM = B1, AHEAD = BETA2, OWN = B2 };
 
-KERNEL(adam, (struct k_pace own, const struct k_pace *given, const struct k_verdict *verdict, float *w, const float *g, float *m, float *v, int64_t n),
-	(own, given, verdict, w, g, m, v, n), items(n))
+KERNEL(adam, (struct k_pace own, const struct k_pace *given, const struct k_verdict *verdict, float *w, const float *g, float *m, float *v,
+	int64_t n), (own, given, verdict, w, g, m, v, n), items(n))
 {
 	const struct k_pace p = given ? *given : own;
 	const float *a = p.number, scale = factor_of(verdict, a[SCALE]);

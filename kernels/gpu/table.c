@@ -118,10 +118,7 @@ static int scale(const struct k_scale *g, int back, const void *x, void *y, int 
 
 static int drop(const struct k_drop *g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add, struct err *e)
 {
-	const struct gpu_kernels *own = gpu_kernels(HALF);
-
-	return gpu_check((g->alpha ? own->drop_alpha : g->span ? own->drop_spans : own->drop)(*g, x, or_c(xpitch, c), y, or_c(ypitch, c), vox, c, add),
-		"dropout", e);
+	return gpu_check(gpu_kernels(HALF)->drop(*g, x, or_c(xpitch, c), y, or_c(ypitch, c), vox, c, add), "dropout", e);
 }
 
 static int gate(const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch, int64_t vox, int64_t c, struct err *e)

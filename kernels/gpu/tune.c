@@ -132,22 +132,23 @@ static double time_of(struct bench *b, struct cudnn_conv *c, struct err *e)
 	return best;
 }
 
-/* The quickest of the plans; -1: none was run */
+/* The quickest of the plans, -1: none was run. Each is made but once: cuDNN compiles some of them. */
 static int measure(const struct cudnn_shape *s, enum cudnn_pass pass, double *least, struct err *e)
 {
+	struct cudnn_conv *all[CANDIDATES];
+	const int n = cudnn_conv_all(s, pass, CANDIDATES, all, NULL, e);
 	struct bench b = {0};
-	int best = -1, bad = bench_open(&b, s, e);
+	int best = -1, bad = n ? bench_open(&b, s, e) : -1;
 
-	for (int i = 0; i < CANDIDATES && !bad; i++) {
-		struct cudnn_conv *c = cudnn_conv_new(s, pass, i, NULL, e);
-		double ms = c ? time_of(&b, c, e) : 0;
+	for (int i = 0; i < n; i++) {
+		double ms = bad ? -1 : time_of(&b, all[i], e);
 
-		bad = !c;
-		if (c && ms >= 0 && (best < 0 || ms < *least))
+		if (ms >= 0 && (best < 0 || ms < *least))
 			best = i, *least = ms;
-		cudnn_conv_free(c);
+		cudnn_conv_free(all[i]);
 	}
-	bench_close(&b);
+	if (n)
+		bench_close(&b);
 	return best;
 }
 

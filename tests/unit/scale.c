@@ -120,10 +120,11 @@ static void drop_alpha(int more, int add)
 
 static void gate(int64_t vox, int64_t c, int more, int add)
 {
+	const int64_t yp = c + more + more % 2;
 	struct pair x = pair_new(vox * c, 1), s = pair_new(vox, 1), y = pair_new(vox * c, 0), dy = pair_new(vox * c, 1), dx = pair_new(vox * c, 1);
 	struct pair ds = pair_new(vox, 1);
-	float *wx = widen(x.f, vox, c, c + more), *wy = widen(y.f, vox, c, c + 1), *wdy = widen(dy.f, vox, c, c + 1);
-	int bad = k->gate(wx, c + more, s.f, wy, c + 1, vox, c, &e);
+	float *wx = widen(x.f, vox, c, c + more), *wy = widen(y.f, vox, c, yp), *wdy = widen(dy.f, vox, c, yp);
+	int bad = k->gate(wx, c + more, s.f, wy, yp, vox, c, &e);
 
 	for (int64_t i = 0; i < vox * c; i++) {
 		y.d[i] = x.d[i] * s.d[i / c];
@@ -134,8 +135,8 @@ static void gate(int64_t vox, int64_t c, int more, int add)
 		for (int64_t i = 0; i < c; i++)
 			ds.d[v] += dy.d[v * c + i] * x.d[v * c + i];
 	}
-	bad |= k->gate_back(wdy, c + 1, wx, c + more, s.f, dx.f, ds.f, add, add, vox, c, &e);
-	ok(!bad && worst(wy, y.d, vox, c, c + 1, 1e-7, 1e-6) <= 1 && worst(dx.f, dx.d, vox, c, c, 1e-6, 1e-6) <= 1 &&
+	bad |= k->gate_back(wdy, yp, wx, c + more, s.f, dx.f, ds.f, add, add, vox, c, &e);
+	ok(!bad && worst(wy, y.d, vox, c, yp, 1e-7, 1e-6) <= 1 && worst(dx.f, dx.d, vox, c, c, 1e-6, 1e-6) <= 1 &&
 		worst(ds.f, ds.d, vox, 1, 1, 1e-6 * (double)c, 1e-6) <= 1, "gate of %lld x %lld pitch +%d add %d", (long long)vox, (long long)c, more, add);
 	k->release(wx), k->release(wy), k->release(wdy);
 	pair_free(x), pair_free(s), pair_free(y), pair_free(dy), pair_free(dx), pair_free(ds);
@@ -206,9 +207,9 @@ int main(void)
 	ok(k->scale(&(struct k_scale){.n = 1, .c = 1, .small = {1, 1, 1}, .factor = {1, 17, 1}}, 0, NULL, NULL, 0, &e) &&
 		!strcmp(e.text, "a change of resolution by 17 (1 to 16)"), "%s", e.text);
 	drop(1, 1, 0.5f, 0, 0, 0), drop(1001, 7, 0.3f, 0, 0, 0), drop(513, 16, 0.1f, 3, 1, 0), drop(99, 5, 0, 0, 0, 0), drop(4099, 1, 0.9f, 1, 0, 0);
-	drop(10, 7, 0.5f, 0, 0, 5), drop(22, 130, 0.3f, 1, 1, 11);
-	drop_alpha(0, 0), drop_alpha(3, 1);
-	gate(1, 1, 0, 0), gate(77, 5, 3, 1), gate(33, 16, 0, 0), gate(50, 37, 1, 1);
+	drop(10, 7, 0.5f, 0, 0, 5), drop(22, 130, 0.3f, 1, 1, 11), drop(60, 16, 0.5f, 0, 0, 20), drop(32, 24, 0.3f, 8, 1, 8);
+	drop_alpha(0, 0), drop_alpha(3, 1), drop_alpha(2, 1);
+	gate(1, 1, 0, 0), gate(77, 5, 3, 1), gate(33, 16, 0, 0), gate(50, 37, 1, 1), gate(50, 32, 8, 1), gate(9, 160, 4, 0);
 	labels();
 	conversions();
 	return tap_done();

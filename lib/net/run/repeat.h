@@ -1,5 +1,5 @@
-/* Calls that are done again and again on the same memory: done the first time, then recorded (kernels/backend.h) and replayed, where the device can: a
-   GPU is then told of hundreds of them at once. */
+/* Calls that are done again and again on the same memory: done the first time, then recorded (kernels/backend.h) and replayed, where the device
+   can: a GPU is then told of hundreds of them at once. */
 #ifndef NIIPIPE_REPEAT_H
 #define NIIPIPE_REPEAT_H
 

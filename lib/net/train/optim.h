@@ -32,8 +32,8 @@ void optim_close(struct optim *o);
    scaled ones. 0, also where the norm is not finite and nothing was done; or -1. */
 int optim_step(struct optim *o, int64_t t, double lr, double scale, double *norm, struct err *e);
 
-/* The same on a device that computes by itself (k->judge): nothing is waited for, and a step whose losses or norm are not finite does nothing, nor does
-   any after it. losses: n rows of K_LOSS_RESULTS; v: what there is to be known of it; both device memory. */
+/* The same on a device that computes by itself (k->judge): nothing is waited for, and a step whose losses or norm are not finite does nothing, nor
+   does any after it. losses: n rows of K_LOSS_RESULTS; v: what there is to be known of it; both device memory. */
 int optim_step_later(struct optim *o, int64_t t, double lr, double scale, const double *losses, int64_t n, struct k_verdict *v, struct err *e);
 
 /* Put the moving average into the network (in = 1), or the trained weights back; nothing is done where it is so already or there is none. */
