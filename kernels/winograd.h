@@ -85,8 +85,8 @@ static inline int64_t winograd_block(int64_t channels, int64_t most, int64_t b)
 }
 
 /* A tile's outputs of nv vectors, m [element], step apart, added to what is there or not; the first voxel at y, `rows` and `cols` of them (1, 2) */
-INLINE void winograd_leave(const struct gather *g, const float *m, int64_t step, const float *bias, int64_t vector, elem *y, int rows, int cols, int add,
-	const int nv)
+INLINE void winograd_leave(const struct gather *g, const float *m, int64_t step, const float *bias, int64_t vector, elem *y, int rows, int cols,
+	int add, const int nv)
 {
 	vec out[3][2][2];
 
