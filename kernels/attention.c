@@ -123,36 +123,46 @@ void K(att_product)(const float *x, int64_t hd, const float *y, int64_t tp, cons
 		product_at(x, hd, y + j, tp, add ? add + j : NULL, out + j, 1);
 }
 
-static float exponentials(float *s, int64_t tp)
+/* Of all ROWS at once: the largest of one waits for the one before it. */
+static void exponentials(float *p, int64_t tp, float inverse[ROWS])
 {
-	vec top = load(s), sum = {0};
-	float most[VL], best;
+	vec top[ROWS], sum[ROWS];
 
+	UNROLL for (int r = 0; r < ROWS; r++)
+		top[r] = load(p + r * tp);
 	for (int64_t j = VL; j < tp; j += VL)
-		top = vec_choose(load(s + j) > top, load(s + j), top);
-	store(most, top);
-	best = most[0];
-	for (int i = 1; i < VL; i++)
-		best = most[i] > best ? most[i] : best;
-	for (int64_t j = 0; j < tp; j += VL) {
-		vec x = vec_exp(load(s + j) - best);
+		UNROLL for (int r = 0; r < ROWS; r++)
+			top[r] = vec_larger(load(p + r * tp + j), top[r]);
+	UNROLL for (int r = 0; r < ROWS; r++) {
+		float most[VL], best;
 
-		store(s + j, x);
-		sum += x;
+		store(most, top[r]);
+		best = most[0];
+		for (int i = 1; i < VL; i++)
+			best = most[i] > best ? most[i] : best;
+		top[r] = (vec){0} + best, sum[r] = (vec){0};
 	}
-	return vec_total(sum);
+	for (int64_t j = 0; j < tp; j += VL)
+		UNROLL for (int r = 0; r < ROWS; r++) {
+			vec x = vec_exp(load(p + r * tp + j) - top[r]);
+
+			store(p + r * tp + j, x);
+			sum[r] += x;
+		}
+	for (int r = 0; r < ROWS; r++)
+		inverse[r] = 1 / vec_total(sum[r]);
 }
 
 void K(att_scores)(const struct att *a, const struct room *r, int64_t row, float inverse[ROWS])
 {
 	K(att_product)(r->q + row * a->hd, a->hd, r->kt, a->tp, r->bias + row * a->tp, r->p);
-	for (int i = 0; i < ROWS; i++) {
+	for (int i = 0; i < ROWS && a->shifted; i++) {
 		float *p = r->p + i * a->tp, own = r->region[row + i < a->t ? row + i : 0];
 
-		for (int64_t j = 0; a->shifted && j < a->tp; j += VL)
+		for (int64_t j = 0; j < a->tp; j += VL)
 			store(p + j, load(p + j) - vec_choose(load(r->region + j) == own, (vec){0}, (vec){0} + ATTENTION_MASKED));
-		inverse[i] = 1 / exponentials(p, a->tp);
 	}
+	exponentials(r->p, a->tp, inverse);
 }
 
 void K(att_drop)(const struct att *a, const struct room *r, int64_t head, int64_t row, float *p)

@@ -1,8 +1,8 @@
 /* Own direct convolutions. Every pass of a convolution is one of two things between its large side L (a convolution's x, a transposed one's y) and
    its
    small side S, coupled by  large = small stride - pad + k  on each axis, weights [S channel, L channel, kd, kh, kw]:
-   - a gather, S from L (strided) or L from S (fractional: every output parity has its own taps): gather.c, thin.c for a few channels, tiles.c for
-   3x3 at stride 1;
+   - a gather, S from L (strided) or L from S (fractional: every output parity has its own taps): gather.c, thin.c for a few channels, tiles.c and
+   cubes.c for 3x3 and 3x3x3 at stride 1;
    - the weight gradient  dw[s][l][k] += sum over voxels of S[v][s] L[v stride - pad + k][l]: wgrad.c, wgrad_thin.c, wgrad_tiles.c
      for 3x3 at stride 1.
    Rows along w are copied, zeros around them, into a buffer that stays in the cache: taps along w are then one run of memory, and no edge is
@@ -15,7 +15,7 @@
 
 enum { MAX_KERNEL = 16, MAX_STRIDE = 8 };
 
-enum gather_kind { GATHER_WIDE, GATHER_THIN, GATHER_TILES };
+enum gather_kind { GATHER_CUBES, GATHER_TILES, GATHER_WIDE, GATHER_THIN, GATHER_KINDS };
 
 /* The outputs q*classes + its number, q = 0.. : from the run of taps voxels of a padded row that begins at first + q*step; its weights begin at
    `before` slots. */
@@ -30,7 +30,7 @@ struct gather {
 	struct gather_class class[MAX_STRIDE];
 	int64_t step;          /* voxels of the padded row from one q to the next */
 	int64_t left, width;   /* the padded row: zeros before, voxels in all */
-	int64_t tiles, across, strip; /* tiles: of a plane, of them in a row, of a task in a plane */
+	int64_t tiles, across, strip; /* tiles: of a plane, of them in a row, of a task in a plane; cubes of a task */
 	int64_t deep;          /* output planes of a task */
 	int64_t plane, most;   /* thin: slots of a padded row's plane, floats of an output row's channel and class */
 	int in_place;          /* rows are read where they are */
@@ -94,6 +94,12 @@ int K(tiles_plan)(struct gather *g);
 int64_t K(tiles_weights)(const struct gather *g);
 void K(tiles_pack)(struct gather *g, const float *w);
 void K(tiles_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch);
+
+/* cubes.c's (3x3x3 at stride 1, of floats) likewise */
+int K(cubes_plan)(struct gather *g);
+int64_t K(cubes_weights)(const struct gather *g);
+void K(cubes_pack)(struct gather *g, const float *w);
+void K(cubes_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch);
 
 /* Taps of output o on axis 0 or 1: input positions and kernel positions; how many. */
 int K(gather_taps)(const struct gather *g, int axis, int64_t o, int64_t *in, int *k);

@@ -1,5 +1,5 @@
 /* Gathers: out[o][co] = sum over taps k and ci of in[i(o,k)][ci] w[k][ci][co], see direct.h.
-   This file plans, packs and hands out the work; the products are in gather_block.c, thin.c, tiles.c. */
+   This file plans, packs and hands out the work; the products are in gather_block.c, thin.c, tiles.c, cubes.c. */
 #include "kernels/direct.h"
 
 #include <omp.h>
@@ -8,6 +8,19 @@
 
 enum { NR = 2 * VL, BUFFER = 1 << 15, DEEP = 8, TASKS = 4 }; /* columns at a time; slots of rows; planes of a task at most; tasks a thread at least,
 	where there are as many */
+
+/* Files of their own, in the order they are asked; cubes of bfloat16 would be too inexact. */
+static const struct other {
+	int (*plan)(struct gather *);
+	int64_t (*weights)(const struct gather *);
+	void (*pack)(struct gather *, const float *);
+	void (*run)(const struct gather *, const void *, const float *, void *, int, float *);
+} others[GATHER_KINDS] = {
+#ifndef K_HALF
+	[GATHER_CUBES] = {K(cubes_plan), K(cubes_weights), K(cubes_pack), K(cubes_run)},
+#endif
+	[GATHER_TILES] = {K(tiles_plan), K(tiles_weights), K(tiles_pack), K(tiles_run)},
+};
 
 /* -- the plan ----------------------------------------------------------------- */
 static void plan_strided(struct gather *g)
@@ -103,11 +116,13 @@ int K(gather_plan)(struct gather *g)
 		plan_fractional(g);
 	else
 		plan_strided(g);
-	g->kind = !K(thin_plan)(g) ? GATHER_THIN : !K(tiles_plan)(g) ? GATHER_TILES : GATHER_WIDE;
-	if (g->kind == GATHER_TILES) {
-		g->weights = K(tiles_weights)(g);
-		return 0;
-	}
+	g->kind = !K(thin_plan)(g) ? GATHER_THIN : GATHER_WIDE;
+	for (int i = 0; i < (int)(sizeof others / sizeof *others) && g->kind == GATHER_WIDE; i++)
+		if (others[i].plan && !others[i].plan(g)) {
+			g->kind = i;
+			g->weights = others[i].weights(g);
+			return 0;
+		}
 	plan_runs(g);
 	g->in_place = g->kind != GATHER_THIN && g->ci % PAIR == 0 && !g->left && g->width <= g->in[2];
 	for (int c = 0; c < g->classes; c++)
@@ -173,8 +188,8 @@ static void pack_thin(struct gather *g, const float *w)
 
 void K(gather_pack)(struct gather *g, const float *w)
 {
-	if (g->kind == GATHER_TILES) {
-		K(tiles_pack)(g, w);
+	if (others[g->kind].pack) {
+		others[g->kind].pack(g, w);
 	} else if (g->kind == GATHER_THIN) {
 		pack_thin(g, w);
 	} else {
@@ -302,8 +317,8 @@ static void output_plane(const struct gather_task *t)
 
 void K(gather_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch)
 {
-	if (g->kind == GATHER_TILES) {
-		K(tiles_run)(g, x, bias, y, add, scratch);
+	if (others[g->kind].run) {
+		others[g->kind].run(g, x, bias, y, add, scratch);
 		return;
 	}
 #pragma omp parallel for schedule(dynamic) num_threads(g->threads)

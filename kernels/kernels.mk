@@ -2,7 +2,7 @@
 # Own kernels are compiled once for each instruction set level and type of activations (kernels/cpu.h), the rest once.
 K_ONCE   := kernels/backend_cpu.c kernels/conv.c kernels/geom.c kernels/loss_overlap.c kernels/onednn.c kernels/window.c kernels/label.c
 K_EACH   := $(filter-out $(K_ONCE),$(KERNELS))
-K_BOTH   := $(filter-out kernels/loss.c kernels/optim.c,$(K_EACH))
+K_BOTH   := $(filter-out kernels/cubes.c kernels/loss.c kernels/optim.c,$(K_EACH))
 K_LEVELS := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine 2>&1)),plain v3 v4,plain)
 K_HALVES := $(K_LEVELS:%=%_half) $(if $(filter v4,$(K_LEVELS)),v4b_half)
 K_FLAGS  := -std=c11 -I. $(WARN) -fopenmp -fno-math-errno -fno-trapping-math -D_DEFAULT_SOURCE -MMD -MP -O3 -ftree-vectorize -fvect-cost-model=dynamic -fPIC -fvisibility=hidden $(if $(filter v3,$(K_LEVELS)),-DK_LEVELS_X86)

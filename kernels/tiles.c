@@ -1,21 +1,13 @@
-/* Gathers with 3x3 taps along h and w at stride 1, by Winograd's F(2x2, 3x3) (Lavin & Gray 2015): tiles of 2x2 outputs from 4x4 inputs d,
-   Y = A' [sum over kd, ci of (G g G') . (B' d B)] A, 16 products a tile instead of 36. The sum is a matrix product for each of the 16 elements.
-   Rounding is
-   about twice that of the plain sum.
-   B' = 1 0 -1 0 | 0 1 1 0 | 0 -1 1 0 | 0 1 0 -1,  G = 1 0 0 | .5 .5 .5 | .5 -.5 .5 | 0 0 1,  A' = 1 1 1 0 | 0 1 -1 -1 */
-#include "kernels/direct.h"
+/* Gathers with 3x3 taps along h and w at stride 1, by Winograd's F(2x2, 3x3), winograd.h: the sum over kd and ci is a matrix product for each of the
+   16 elements. Rounding is about twice that of the plain sum. */
+#include "kernels/winograd.h"
 
 #include <omp.h>
 #include <string.h>
 
 
-enum { NR = 2 * VL, ELEMENTS = 16, BUFFER = 1 << 17, WIDEST = 256 * 256, FEWEST = 20, DEEP = 8, LEAST = 12, TASKS = 4,
+enum { NR = 2 * VL, BUFFER = 1 << 17, WIDEST = 256 * 256, FEWEST = 20, DEEP = 8, LEAST = 12, TASKS = 4,
 	PIECE = 60 }; /* BUFFER: slots of a task; WIDEST: slots of ci*co; FEWEST: tiles of a plane; PIECE: tiles of products that wait for A */
-
-static int64_t parts(int64_t n, int64_t most)
-{
-	return (n + most - 1) / most;
-}
 
 static int64_t planes(const struct gather *g)
 {
@@ -30,7 +22,7 @@ static int64_t element_slots(const struct gather *g)
 
 static int few_tasks(const struct gather *g)
 {
-	return g->n * parts(g->tiles, g->strip) * parts(g->out[0], g->deep) < TASKS * g->threads;
+	return g->n * gather_parts(g->tiles, g->strip) * gather_parts(g->out[0], g->deep) < TASKS * g->threads;
 }
 
 int K(tiles_plan)(struct gather *g)
@@ -62,36 +54,16 @@ static int width_of(const struct gather *g, int64_t first)
 	return g->co - first > VL ? NR : VL;
 }
 
-/* G g G' of VL output channels: k [kh*3 + kw][VL] */
-static void transform_weights(const float *k, vec u[ELEMENTS])
-{
-	vec t[4][3], half = (vec){0} + 0.5f;
-
-	UNROLL for (int i = 0; i < 3; i++) {
-		vec a = load(k + i * VL), b = load(k + (3 + i) * VL), c = load(k + (6 + i) * VL);
-
-		t[0][i] = a, t[1][i] = half * (a + b + c), t[2][i] = half * (a - b + c), t[3][i] = c;
-	}
-	UNROLL for (int i = 0; i < 4; i++) {
-		u[4 * i] = t[i][0], u[4 * i + 1] = half * (t[i][0] + t[i][1] + t[i][2]);
-		u[4 * i + 2] = half * (t[i][0] - t[i][1] + t[i][2]), u[4 * i + 3] = t[i][2];
-	}
-}
-
 /* Slot s of VL output channels from co: every element to u + element * step */
 static void pack_slots(const struct gather *g, const float *w, int kd, int64_t s, int64_t co, slot *u, int64_t step)
 {
-	int64_t next = gather_weight(g, 0, 0, 0, 0, 1);
 	vec all[PAIR][ELEMENTS];
 
 	for (int p = 0; p < PAIR; p++) {
-		const float *from = w + gather_weight(g, kd, 0, 0, s * PAIR + p, co);
 		float k[9 * VL];
 
-		for (int c = 0; c < VL; c++)
-			for (int i = 0; i < 9; i++)
-				k[(g->fractional ? 8 - i : i) * VL + c] = from[c * next + i];
-		transform_weights(k, all[p]);
+		winograd_taps(g, w, kd, s * PAIR + p, co, k);
+		winograd_weights(k, all[p]);
 	}
 	for (int i = 0; i < ELEMENTS; i++) {
 		vec v[PAIR];
@@ -154,11 +126,6 @@ struct task {
 	int64_t n, d0, d1, first, count, i0, i1, vstep;
 };
 
-static int64_t pad_along(const struct gather *g, int axis)
-{
-	return g->fractional ? g->kernel[axis] - 1 - g->pad[axis] : g->pad[axis];
-}
-
 /* One tile of a plane, its first input voxel (h0, w0) */
 static void bring_tile(const struct task *t, const elem *x, int64_t h0, int64_t w0, elem *v)
 {
@@ -181,26 +148,12 @@ static void bring_tile(const struct task *t, const elem *x, int64_t h0, int64_t 
 static void bring(const struct task *t)
 {
 	const struct gather *g = t->g;
-	int64_t hp = pad_along(g, 1), wp = pad_along(g, 2), plane = g->in[1] * g->in[2] * g->inpitch;
+	int64_t hp = gather_pad(g, 1), wp = gather_pad(g, 2), plane = g->in[1] * g->in[2] * g->inpitch;
 	elem *v = t->v;
 
 	for (int64_t d = t->i0; d < t->i1; d++)
 		for (int64_t i = t->first; i < t->first + t->count; i++, v += g->ci)
 			bring_tile(t, t->x + (t->n * g->in[0] + d) * plane, i / g->across * 2 - hp, i % g->across * 2 - wp, v);
-}
-
-/* A' m A + bias for a tile's nr channels: m [element][batch][nr] */
-INLINE void transform_output(const float *m, int64_t step, vec bias, vec y[2][2])
-{
-	vec t[2][4];
-
-	UNROLL for (int j = 0; j < 4; j++) {
-		vec a = load(m + j * step), b = load(m + (4 + j) * step), c = load(m + (8 + j) * step), d = load(m + (12 + j) * step);
-
-		t[0][j] = a + b + c, t[1][j] = b - c - d;
-	}
-	UNROLL for (int i = 0; i < 2; i++)
-		y[i][0] = t[i][0] + t[i][1] + t[i][2] + bias, y[i][1] = t[i][1] - t[i][2] - t[i][3] + bias;
 }
 
 /* n tiles of the run of the task's planes from its tile `at`: they have the taps k0..k1 along d. */
@@ -217,7 +170,7 @@ static void leave(const struct task *t, const struct piece *p, int64_t co, int n
 		for (int c = 0; c < nr; c += VL) {
 			vec y[2][2];
 
-			transform_output(t->m + i * nr + c, (PIECE + 1) * nr, t->bias ? load(t->bias + co + c) : (vec){0}, y);
+			winograd_output(t->m + i * nr + c, (PIECE + 1) * nr, t->bias ? load(t->bias + co + c) : (vec){0}, y);
 			for (int j = 0; j < 4; j++) {
 				elem *to = first + (j / 2 * g->out[2] + j % 2) * g->outpitch + c;
 
@@ -242,7 +195,7 @@ static void products(const struct task *t, const struct piece *p, int64_t co, in
 			.y = t->m + i * (PIECE + 1) * nr, .ystep = nr, .cols = nr, .floats = 1};
 
 		for (int k = p->k0; k < p->k1; k++) {
-			int64_t tile = (t->d0 + k - pad_along(g, 0) - t->i0) * t->count + p->at;
+			int64_t tile = (t->d0 + k - gather_pad(g, 0) - t->i0) * t->count + p->at;
 
 			row[k - p->k0] = (struct gather_row){t->v + (i * t->vstep + tile * g->cslots) * PAIR, k};
 		}
@@ -255,7 +208,7 @@ static void products(const struct task *t, const struct piece *p, int64_t co, in
 static int next(const struct task *t, struct piece *p)
 {
 	const struct gather *g = t->g;
-	int64_t dp = pad_along(g, 0), end = 0;
+	int64_t dp = gather_pad(g, 0), end = 0;
 
 	p->at += p->n;
 	for (int64_t d = t->d0 + p->at / t->count; d < t->d1; d++) {
@@ -273,7 +226,7 @@ static int next(const struct task *t, struct piece *p)
 
 void K(tiles_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch)
 {
-	int64_t strips = parts(g->tiles, g->strip), chunks = parts(g->out[0], g->deep), dp = pad_along(g, 0);
+	int64_t strips = gather_parts(g->tiles, g->strip), chunks = gather_parts(g->out[0], g->deep), dp = gather_pad(g, 0);
 
 #pragma omp parallel for schedule(dynamic) num_threads(g->threads)
 	for (int64_t i = 0; i < g->n * chunks * strips; i++) {

@@ -13,6 +13,15 @@ INLINE vec vec_choose(ints mask, vec a, vec b) /* mask (all bits or none) ? a : 
 	return (vec)(((ints)a & mask) | ((ints)b & ~mask));
 }
 
+INLINE vec vec_larger(vec a, vec b)
+{
+#ifdef __AVX512F__
+	return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#else
+	return vec_choose(a > b, a, b);
+#endif
+}
+
 /* The sum of a vector's elements */
 INLINE float vec_total(vec v)
 {
@@ -31,7 +40,7 @@ INLINE vec vec_exp(vec x)
 	const vec magic = (vec){0} + 12582912.0f; /* 1.5 2^23: adding it rounds to a whole number, which is then in the low bits */
 	vec n, r, y;
 
-	x = vec_choose(x > -87.0f, x, (vec){0} - 87.0f);
+	x = vec_larger(x, (vec){0} - 87.0f);
 	n = x * 1.44269504088896341f + magic;
 	r = n - magic;
 	x = x - r * 0.693359375f + r * 2.12194440e-4f;

@@ -46,6 +46,8 @@ nii-patch -s "$patch" --pos 0.4 -n $((steps * batch)) --seed 1 "$dir/train.ts" |
 	trained "${PIPESTATUS[@]}"
 [ -s "$dir/model.ts" ] || cp "$dir/model.last.ts" "$dir/model.ts" # a slow machine: time was up before the first validation
 rm -f "$dir/model.last.ts"
+reached=$(awk 'NR > 1 { n = $1 } END { print n + 0 }' "$dir/train.tsv")
+[ "$reached" = "$steps" ] || echo "its $most s were over at step $reached of $steps, as on a slow or busy machine: the masks are the worse for it"
 
 say "segmenting $test patients it never saw"
 nii-replay -m "$dir/model.ts" "$dir/test.ts" | seg-window -m "$dir/model.ts" --roi "$size" --keep-image | cc-largest | nii-invert --keep-image >"$dir/pred.ts"

@@ -65,6 +65,8 @@ setup() {
 	volume a U8 1,1,1 '\0' image >a.ts
 	fails 1 "cc-largest: a.ts: a: no pred and no label in this frame" cc-largest -o out a.ts
 	fails 1 "cc-largest: a.ts: a: no tensor 'x' in this frame" cc-largest -t x -o out a.ts
+	volume a F32 1,1,1,1 '\0\0\0\0' prob >p.ts
+	fails 1 "cc-largest: p.ts: a: no pred and no label in this frame: seg-argmax makes pred of prob" cc-largest -o out p.ts
 	[ ! -e out ]
 	fails 2 "cc-largest: --connectivity: '8' is none of 6|18|26 (see cc-largest --help)" cc-largest -c 8 a.ts
 	fails 2 "cc-largest: --keep: 0 is not in 1..1000000000 (see cc-largest --help)" cc-largest -k 0 a.ts

@@ -179,7 +179,7 @@ one_kill() {
 }
 
 @test "kill -9 of a rank: one message, the job ends in seconds, the checkpoint is whole, and the run goes on bit for bit" {
-	big="nii-patch -s 32,32,16 -n 300 --seed 1"
+	big="nii-patch -s 32,32,16 -n 900 --seed 1"
 	ranks 3 "$big --shard auto train.ts | seg-train $net -o u.ts"
 	for i in $(seq $((${NIIPIPE_LONG:+58} + 2))); do # long: twenty of each rank
 		one_kill $((i % 3)) $((1 + RANDOM % 60))

@@ -60,6 +60,50 @@ each_filter() { # each_filter FUNCTION: name and arguments of each
 	done
 }
 
+@test "an option mistyped: what it may be" {
+	for t in $(tools); do
+		fails 2 "$t: unknown option --Versoin: did you mean --version? (see $t --help)" "$BIN/$t" --Versoin
+		fails 2 "$t: unknown option --thread: did you mean --threads? (see $t --help)" "$BIN/$t" --thread=3
+	done
+	fails 2 "seg-window: unknown option --model-file: did you mean --model? (see seg-window --help)" seg-window --model-file x
+	fails 2 "seg-window: unknown option --overlp: did you mean --overlap? (see seg-window --help)" seg-window --overlp=.5
+	fails 2 "seg-window: unknown option --tta (see seg-window --help)" seg-window --tta
+}
+
+foreign() {
+	[ "$1" != seg-recist ] || return 0 # takes NIfTI as it is
+	cd "$BATS_TEST_TMPDIR" || return 1
+	while IFS='|' read -r file text; do
+		fails 1 "$1: $file: $text" "$BIN/$1" "${@:2}" "$file" || return 1
+		fails 1 "$1: standard input: $text" bash -c 'cat "$1" | "${@:2}"' - "$file" "$BIN/$1" "${@:2}" </dev/null || return 1
+	done <<-'END'
+		ct.nii.gz|is compressed by gzip, no stream: nii-read makes one of a .nii.gz
+		ct.nii|is a NIfTI file, no stream: nii-read makes one of it
+		ct.hdr|is a NIfTI header, no stream: nii-read makes one of it
+		ct2.nii|is a NIfTI file, no stream: nii-read makes one of it
+		ct.nrrd|is an NRRD file, no stream: nii-read makes one of it
+		model.pt|is a zip file, no stream: seg-import makes a model of one that PyTorch wrote
+		view.png|is a picture, no stream
+	END
+	fails 1 "$1: ct.dcm: is a DICOM file, no stream: from-dicom.sh makes NIfTI of a folder of them, nii-read a stream of that" "$BIN/$1" "${@:2}" ct.dcm || return 1
+	# only the whole stream's beginning tells
+	fails 1 "$1: both.ts: ends inside a frame's header (offset $(stat -c %s both.ts), expected 559903 bytes, found 100)" "$BIN/$1" "${@:2}" -o out.nii both.ts || return 1
+	[ ! -e out.nii ]
+}
+@test "files of other kinds in a stream's place: what makes a stream of them" {
+	cd "$BATS_TEST_TMPDIR"
+	nii-write -t image -o ct.nii.gz "$BATS_FILE_TMPDIR/sample.ts"
+	nii-write -t image -o ct.nii "$BATS_FILE_TMPDIR/sample.ts"
+	nii-write -t image -o ct.hdr "$BATS_FILE_TMPDIR/sample.ts"
+	{ printf '\34\2\0\0n+2\0'; head -c 900 /dev/zero; } >ct2.nii
+	printf 'NRRD0004\ntype: short\n' >ct.nrrd
+	printf 'PK\3\4 whatever is in it' >model.pt
+	nii-view -o view.png "$BATS_FILE_TMPDIR/sample.ts"
+	{ head -c 128 /dev/zero; printf 'DICM'; head -c 40 /dev/zero; } >ct.dcm
+	{ cat "$BATS_FILE_TMPDIR/sample.ts"; printf '\37\213\10\0\0\0\0\0'; head -c 100 /dev/zero; } >both.ts
+	each_filter foreign
+}
+
 @test "--help on a full disk is an error" {
 	for t in $(tools); do
 		if "$BIN/$t" --help >/dev/full 2>/dev/null; then

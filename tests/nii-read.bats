@@ -147,7 +147,17 @@ meta() { # meta FRAME KEY
 	fails 1 "nii-read: standard input: is empty (expected a NIfTI header)" nii-read </dev/null
 	echo "not a scan" >text.nii
 	fails 1 "nii-read: text.nii: neither NIfTI (a header of size 348 or 540) nor NRRD (offset 0)" nii-read text.nii
-	fails 1 "nii-read: .: is a directory" nii-read .
+	fails 1 "nii-read: .: is a directory: name its files (of DICOM files from-dicom.sh makes NIfTI)" nii-read .
+	{ head -c 128 /dev/zero; printf 'DICM'; head -c 40 /dev/zero; } >scan.dcm
+	for f in scan.dcm -; do
+		fails 1 "nii-read: ${f/-/standard input}: is a DICOM file, neither NIfTI nor NRRD: from-dicom.sh makes NIfTI of a folder of them" bash -c "cat scan.dcm | nii-read $f"
+	done
+	nii-read $G/int16.nii -o stream.nii.gz
+	fails 1 "nii-read: stream.nii.gz: is a stream already, or safetensors: the other programs take it as it is" nii-read stream.nii.gz
+	printf 'PK\3\4 and more' >weights.pt
+	fails 1 "nii-read: weights.pt: is a zip file, neither NIfTI nor NRRD" nii-read weights.pt
+	printf 'PK\3\4' >weights.pt
+	fails 1 "nii-read: weights.pt: neither NIfTI (a header of size 348 or 540) nor NRRD (offset 0)" nii-read weights.pt
 	head -c 300 $G/int16.nii >cut.nii
 	fails 1 "nii-read: cut.nii: ends inside the header (expected 348 bytes, found 300) (offset 300)" nii-read cut.nii
 }

@@ -44,6 +44,21 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 	fails 1 "nii-write: b.ts: a: no pred, label or image in this frame (--tensor names another)" nii-write b.ts
 }
 
+@test "a mask that was not brought back onto the scan's grid is told" {
+	cp "$ROOT/tests/golden/window_model.ts" model.ts
+	nii-phantom -n 1 --size 16,20,12 --spacing 9,9,13 --seed 3 | nii-write -t image -o ct.nii
+	prepared() { nii-read ct.nii | "$@" | seg-window --force -m model.ts; }
+	text="nii-write: ct: is written on the grid it was prepared on, not on the scan's of 16x20x12 voxels: nii-invert, before, brings it back"
+	[ "$(prepared nii-resample -s 10 | nii-write -o a.nii 2>&1)" = "$text" ]
+	[ "$(prepared nii-crop --box 1,0,0,16,20,12 | nii-write -d d 2>&1)" = "$text" ]
+	[ -s a.nii ]
+	[ -s d/ct.nii.gz ]
+	[ -z "$(prepared nii-resample -s 10 | nii-write -q -o a.nii 2>&1)" ]
+	[ -z "$(prepared nii-resample -s 10 | nii-invert | nii-write -o a.nii 2>&1)" ]
+	[ -z "$(prepared nii-normalize --window=-1024,325 | nii-write -o a.nii 2>&1)" ]
+	[ -z "$(nii-read ct.nii | nii-resample -s 10 | nii-write -t image -o a.nii 2>&1)" ]
+}
+
 @test "a mask takes the image's slope only where it says nothing" {
 	nii-read -l $G/mask_u8.nii.gz $G/slope.nii >a.ts
 	nii-write -o m.nii a.ts

@@ -97,6 +97,15 @@ setup() {
 	"$segment" --help | grep -q '^usage: segment.sh'
 }
 
+@test "demo.sh says so where the time was over before the training was" {
+	grep -q 'were over at step' said && return 1
+	mkdir -p late
+	printf '#!/bin/bash\n"${@:5}" --steps 3\nexit 124\n' >late/timeout
+	chmod +x late/timeout
+	PATH=$PWD/late:$PATH "$ROOT/pipelines/demo.sh" --quick -d late/demo |
+		grep -qx 'its 50 s were over at step 3 of 12, as on a slow or busy machine: the masks are the worse for it'
+}
+
 @test "demo.sh: misuse; leaves alone what it did not make" {
 	fails 2 "demo.sh: unknown option --x (see demo.sh --help)" "$ROOT/pipelines/demo.sh" --x
 	mkdir -p mine

@@ -5,6 +5,7 @@ load helper
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
 	cp "$BATS_TEST_DIRNAME"/golden/window_model.ts model.ts
+	cp "$BATS_TEST_DIRNAME"/golden/window_other.ts other.ts
 	for i in 0 1 2; do "$BATS_TEST_DIRNAME/../build/bin/ts-select" --index $i "$BATS_TEST_DIRNAME"/golden/window_net.ts >net$i.ts; done
 }
 setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
@@ -16,6 +17,27 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	seg-window -m model.ts --roi 12,16,8 --output logits net0.ts | same - net0.ts
 	seg-window -m model.ts --roi 12,16,8 --overlap .5 --mode constant --output logits net1.ts | same - net1.ts
 	seg-window -m model.ts --roi 12,12,8 --overlap .8 --output logits net2.ts | same - net2.ts
+}
+
+@test "as nnU-Net's predictor and MONAI's: mirrored over every choice of axes, grids, weights, padding, two models" {
+	local o i=0
+	while read -r o; do
+		ts-select --index $i "$ROOT/tests/golden/window_more.ts" >more.ts
+		seg-window -m model.ts --roi 8,8,8 $o more.ts | ts-cmp -t prob --atol 1e-5 --rtol 1e-5 - more.ts || { echo "$o"; return 1; }
+		i=$((i + 1))
+	done <"$ROOT/tests/golden/window_more.tsv"
+	[ $i = 21 ]
+}
+
+@test "the same bytes for any number of threads, and with --batch but for the last digit, whatever is asked for" {
+	seg-window -m model.ts --threshold .6 --keep-image -o masked.ts net0.ts
+	for o in "--effort 3" "--effort 2 --output prob --mirror x" "--grid staggered --skip-air 2 --output logits" "-m other.ts --mean prob --mirror yz --output prob" "--rule dice" \
+		"-m other.ts --rule dice --refine 0.7 --overlap 0.7" "--threshold .3 --mode constant" "--within pred --overlap .5 --output prob" "--grid nnunet --mode nnunet --keep-image"; do
+		[[ $o == *within* ]] && in=masked.ts || in=net0.ts
+		seg-window --threads 1 -m model.ts $o $in >one.ts
+		seg-window --threads 3 -m model.ts $o $in | ts-cmp --meta - one.ts
+		case $o in *prob | *logits) seg-window --batch 4 -m model.ts ${o/--effort 2/--overlap .8} $in | ts-cmp -t prob --atol 1e-5 - <(seg-window -m model.ts ${o/--effort 2/--overlap .8} $in) ;; esac
+	done
 }
 
 @test "the model's own window, batches, threads: the same logits" {
@@ -72,6 +94,10 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	head -c -100 bare.ts >cut.ts
 	mkdir -p piped
 	fails 1 "seg-window: standard input: ends inside a frame's data (offset $(wc -c <cut.ts), expected 19656 bytes, found 19556)" bash -c 'cat cut.ts | seg-window -m model.ts -o piped/out.ts'
+	for o in "--output prob" "--output logits --batch 3" "--rule dice" "--keep-image" "--effort 3 --skip-air 0" "--grid staggered --mirror x"; do
+		fails 1 "seg-window: standard input: ends inside a frame's data (offset $(wc -c <cut.ts), expected 19656 bytes, found 19556)" bash -c 'cat cut.ts | seg-window -m model.ts '"$o"' -o piped/out.ts'
+		fails 1 "seg-window: cut.ts: ends inside a frame's data (offset $(wc -c <cut.ts), expected 19656 bytes, found 19556)" seg-window -m model.ts $o -o piped/out.ts cut.ts
+	done
 	[ -z "$(ls -A piped)" ]
 	run bash -c 'cat cut.ts | seg-window -m model.ts 2>/dev/null | ts-info'
 	[ "$status" = 1 ]
@@ -88,22 +114,22 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 
 @test "several models: the mean of their logits or probabilities, as of streams" {
 	nii-patch -s 12,16,8 -n 1 --seed 1 <(nii-phantom -n 1 --size 16,20,12 --spacing 9,9,13 --seed 3) |
-		seg-train --net unet --channels 4,8,16 --strides 2,2 --res-units 2 --seed 7 -q -o other.ts
+		seg-train --net unet --channels 4,8,16 --strides 2,2 --res-units 2 --seed 7 -q -o second.ts
 	seg-window -m model.ts --output logits net0.ts >a.ts
-	seg-window -m other.ts --output logits net0.ts >b.ts
+	seg-window -m second.ts --output logits net0.ts >b.ts
 	seg-argmax --keep-prob a.ts b.ts >mean.ts
-	seg-window -m model.ts -m other.ts --output logits net0.ts >both.ts
+	seg-window -m model.ts -m second.ts --output logits net0.ts >both.ts
 	ts-cmp -t prob --atol 1e-5 both.ts mean.ts
-	seg-window -m model.ts -m other.ts net0.ts | ts-cmp -t pred - mean.ts
+	seg-window -m model.ts -m second.ts net0.ts | ts-cmp -t pred - mean.ts
 	differ -t prob both.ts a.ts
 	differ -t prob both.ts b.ts
 	seg-window -m model.ts -m model.ts --mean prob --output prob net0.ts | ts-cmp -t prob --atol 1e-6 - <(seg-window -m model.ts --mean prob --output prob net0.ts)
 	# one window: the mean over windows is none, so the probabilities' mean is that of the streams'
 	w="--roi 24,20,16 --output prob"
-	seg-argmax --keep-prob <(seg-window -m model.ts $w net0.ts) <(seg-window -m other.ts $w net0.ts) >mean.ts
-	seg-window -m model.ts -m other.ts --mean prob $w net0.ts | ts-cmp -t prob --atol 1e-6 - mean.ts
-	for t in 1 3; do seg-window --threads $t -m model.ts -m other.ts --mirror xy --mean prob --output prob net0.ts | sha256sum; done | uniq | wc -l | grep -qx 1
-	grep -aqF '\"models\":[\"model.ts\",\"other.ts\"]' both.ts
+	seg-argmax --keep-prob <(seg-window -m model.ts $w net0.ts) <(seg-window -m second.ts $w net0.ts) >mean.ts
+	seg-window -m model.ts -m second.ts --mean prob $w net0.ts | ts-cmp -t prob --atol 1e-6 - mean.ts
+	for t in 1 3; do seg-window --threads $t -m model.ts -m second.ts --mirror xy --mean prob --output prob net0.ts | sha256sum; done | uniq | wc -l | grep -qx 1
+	grep -aqF '\"models\":[\"model.ts\",\"second.ts\"]' both.ts
 }
 
 @test "models that don't go together" {
@@ -188,6 +214,36 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	fails 2 "seg-window: --rule dice finds its own threshold: give it or --threshold (see seg-window --help)" seg-window -m model.ts --rule dice --threshold .5 net0.ts
 }
 
+@test "rules of several classes, one, and more than a label holds: on the fly as on a stream of probabilities or logits" {
+	patch() { nii-patch -s 12,16,8 -n 1 --seed 1 <(nii-phantom -n 1 --size 16,20,12 --spacing 9,9,13 --seed 3); }
+	patch | seg-train --net unet --channels 4,8 --strides 2 --res-units 1 -q --seed 2 --classes 3 -o k3.ts
+	patch | seg-train --net unet --channels 4,8 --strides 2 --res-units 1 -q --seed 2 --classes 1 -o k1.ts
+	n=0
+	while read -r m r; do
+		seg-window -m $m.ts $r net0.ts net2.ts >fly.ts
+		for kind in prob logits; do
+			seg-window -m $m.ts --output $kind net0.ts net2.ts >scores.ts
+			seg-argmax $r scores.ts | ts-cmp -t pred - fly.ts
+			cat scores.ts | seg-argmax --threads 1 $r | ts-cmp -t pred - fly.ts
+		done
+		ts-info --stats fly.ts | grep -q 'pred .*max [12]' || { echo "nothing of $m by $r"; return 1; }
+		n=$((n + 1))
+	done <<-'END'
+		k3 --rule argmax
+		k3 --rule dice
+		k3 --threshold .3,.4
+		k3 --threshold .3 --class 2
+		k1 --rule argmax
+		k1 --rule dice
+		k1 --threshold .45
+	END
+	[ $n = 7 ]
+	ts-cmp -q -t pred <(seg-window -m k3.ts --threshold .3,.4 net0.ts) <(seg-window -m k3.ts --rule argmax net0.ts) && return 1
+	fails 1 "seg-window: no class 3 among 3" seg-window -m k3.ts --threshold .3 --class 3 net0.ts
+	patch | seg-train --net unet --channels 2,4 --strides 2 --seed 2 --classes 255 -q -o k255.ts
+	seg-window -m k255.ts net0.ts | ts-cmp -t pred - <(seg-window -m k255.ts --output logits net0.ts | seg-argmax)
+}
+
 @test "a window that does not fit in memory; output that breaks off" {
 	run seg-window -m model.ts --roi 8192,8192,8192 net0.ts
 	[ "$status" = 1 ]
@@ -228,6 +284,125 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	raw_frame "{$h,\"image\":{\"dtype\":\"U8\",\"shape\":[1,3,1,1],\"data_offsets\":[0,3]},\"label\":{\"dtype\":\"U8\",\"shape\":[3,1,2],\"data_offsets\":[3,9]}}" \
 		'\0\0\0\0\0\0\0\0\0' >grids.ts
 	fails 1 "seg-window: grids.ts: a: 'label' is on another grid than 'image' (2x1x3 against 1x1x3 voxels)" seg-window -m model.ts grids.ts
+}
+
+image() { # ID DTYPE SHAPE DATA: a frame of that image
+	local n
+	n=$(printf "$4" | wc -c)
+	raw_frame "{\"__metadata__\":{\"niipipe\":\"1\",\"kind\":\"volume\",\"id\":\"$1\",\"affine\":\"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1\"},\"image\":{\"dtype\":\"$2\",\"shape\":[$3],\"data_offsets\":[0,$n]}}" "$4"
+}
+
+@test "every type of voxels; axes of one voxel" {
+	local zero='\0\0\0\0\0\0\0\0' i
+	image a F32 1,1,2,2 '\0\0\0\0\0\0\200\77\0\0\200\77\0\0\0\0' >f32.ts
+	seg-window -m model.ts --output prob f32.ts >want.ts
+	while read -r type one; do
+		i=${zero:0:$(($(printf "$one" | wc -c) * 2))}
+		image a "$type" 1,1,2,2 "$i$one$one$i" >any.ts
+		seg-window -m model.ts --output prob any.ts | ts-cmp - want.ts
+		cat any.ts | seg-window -m model.ts --output prob | ts-cmp - want.ts
+	done <<-'END'
+		BOOL \1
+		U8 \1
+		I8 \1
+		U16 \1\0
+		I16 \1\0
+		F16 \0\74
+		BF16 \200\77
+		U32 \1\0\0\0
+		I32 \1\0\0\0
+		U64 \1\0\0\0\0\0\0\0
+		I64 \1\0\0\0\0\0\0\0
+		F64 \0\0\0\0\0\0\360\77
+	END
+	for shape in 1,1,1,1 1,1,1,7 1,1,7,1 1,7,1,1 1,7,1,5; do
+		n=$((${shape//,/*}))
+		image a U8 $shape "$(printf '\\3%.0s' $(seq $n))" >thin.ts
+		for o in "--output logits" "--effort 3" "--grid staggered --overlap .5 --batch 3 --mirror xyz" "--rule dice --padding replicate"; do
+			seg-window -m model.ts $o thin.ts >file.ts
+			cat thin.ts | seg-window -m model.ts $o | ts-cmp --meta - file.ts
+			ts-info file.ts | grep -qE " \[(2,)?${shape#1,}\] "
+		done
+	done
+}
+
+@test "a stream whose second volume is bad: no file appears, from files, one file and a pipe" {
+	cp net0.ts good.ts
+	nii-phantom -n 1 --size 16,20,12 --spacing 9,9,13 --seed 3 | nii-normalize --preset lung,bone | nii-patch -s 12,16,8 -n 1 --seed 1 |
+		seg-train --net unet --channels 2,4 --strides 2 --seed 2 -q -o c2.ts
+	local zero='\0\0\0\0'
+	image b U8 2,3,1,1 '\0\0\0\0\0\0' >two.ts
+	image b U8 1,0,1,1 '' >none.ts
+	image b F32 1,3,1,1 "$zero$zero\\0\\0\\200\\377" >inf.ts
+	image b F32 2,2,1,1 "$zero$zero$zero\\0\\0\\300\\177" >nan2.ts
+	image b U8 1,1,3,1,1 '\0\0\0' >five.ts
+	mkdir -p second
+	while IFS='|' read -r f text; do
+		cat good.ts $f >both.ts
+		fails 1 "seg-window: both.ts: b: $text" seg-window -m model.ts -o second/out.ts both.ts
+		fails 1 "seg-window: $f: b: $text" seg-window -m model.ts -o second/out.ts good.ts $f
+		[ -z "$(ls -A second)" ]
+		fails 1 "seg-window: standard input: b: $text" bash -c 'cat both.ts | seg-window -m model.ts'
+	done <<-'END'
+		two.ts|the image has 2 channels, the network (layer model.0.conv.unit0.conv) takes 1
+		none.ts|tensor 'image' has no voxels
+		inf.ts|the image has values that are not finite in slice 2
+		five.ts|tensor 'image' has 5 axes (expected [Z,Y,X] or [C,Z,Y,X])
+	END
+	fails 1 "seg-window: nan2.ts: b: the image has values that are not finite in slice 1 of channel 1" seg-window --force -m c2.ts nan2.ts
+	fails 1 "seg-window: standard input: no frame at all: empty, or what should have written it failed" seg-window -m model.ts -o second/out.ts </dev/null
+	[ -z "$(ls -A second)" ]
+}
+
+@test "models that are damaged, or give what cannot be told" {
+	{ head -c -4 other.ts; printf '\0\0\300\177'; } >nanw.ts
+	fails 1 "seg-window: nanw.ts: model.2.1.conv.unit0.conv.weight holds nan at place 107: not a weight" seg-window -m nanw.ts net0.ts
+	{ head -c -432 other.ts; printf '\377\377\177\177%.0s' {1..108}; } >large.ts
+	fails 1 "seg-window: net0.ts: net0: the network gives numbers that are not finite at slice 0" seg-window -m large.ts net0.ts
+	fails 1 "seg-window: net0.ts: net0: the network gives numbers that are not finite at slice 0" seg-window -m large.ts --output prob net0.ts
+	size=$(stat -c %s other.ts)
+	for n in 0 3 8 100 $((size / 2)) $((size - 1)); do
+		head -c $n other.ts >cut.ts
+		fails 1 "$(seg-window -m cut.ts net0.ts 2>&1 >/dev/null | head -n 1)" seg-window -m cut.ts net0.ts
+		[[ $(seg-window -m cut.ts net0.ts 2>&1 >/dev/null) == "seg-window: cut.ts: "* ]]
+	done
+	{ printf x; tail -c +2 other.ts; } >bent.ts
+	run seg-window -m bent.ts net0.ts
+	[ "$status" = 1 ]
+	[[ ${#lines[@]} = 1 && $output == "seg-window: bent.ts: "* ]]
+	head -c 196712 /dev/zero >zeros
+	{ raw_frame '{"__metadata__":{"niipipe":"1","kind":"model","id":"k","replay":"[]","roi":"8,8,8","arch":"{\"_target_\": \"UNet\", \"spatial_dims\": 3, \"in_channels\": 1, \"out_channels\": 300, \"channels\": [2, 4], \"strides\": [2], \"num_res_units\": 0}"},"model.0.adn.A.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"model.0.conv.bias":{"dtype":"F32","shape":[2],"data_offsets":[4,12]},"model.0.conv.weight":{"dtype":"F32","shape":[2,1,3,3,3],"data_offsets":[12,228]},"model.1.submodule.adn.A.weight":{"dtype":"F32","shape":[1],"data_offsets":[228,232]},"model.1.submodule.conv.bias":{"dtype":"F32","shape":[4],"data_offsets":[232,248]},"model.1.submodule.conv.weight":{"dtype":"F32","shape":[4,2,3,3,3],"data_offsets":[248,1112]},"model.2.conv.bias":{"dtype":"F32","shape":[300],"data_offsets":[1112,2312]},"model.2.conv.weight":{"dtype":"F32","shape":[6,300,3,3,3],"data_offsets":[2312,196712]}}'; cat zeros; } >k300.ts
+	fails 1 "seg-window: net0.ts: net0: labels of a network with 300 classes (at most 256)" seg-window -m k300.ts net0.ts
+	fails 1 "seg-window: net0.ts: net0: tensor 'prob' has 300 classes (expected 1 to 256)" seg-window -m k300.ts --rule dice net0.ts
+	seg-window -m k300.ts --output prob net0.ts | ts-info | grep -qF 'prob     F32  [300,13,18,21]'
+}
+
+@test "interrupted: by signals, a reader that leaves, a full disk: the status says so, nothing is left" {
+	mkdir -p stopped
+	for _ in {1..30}; do cat net0.ts; done >many.ts
+	for sig in INT TERM HUP; do
+		for o in "" "--output prob" "--rule dice"; do
+			# a shell without job control has SIGINT ignored in the background
+			TMPDIR=$PWD/stopped perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' seg-window -m model.ts $o --overlap .95 --mirror xyz -o stopped/out.ts many.ts 2>err &
+			p=$!
+			for _ in {1..300}; do [ -z "$(ls -A stopped)" ] || break; sleep 0.01; done
+			[ -n "$(ls -A stopped)" ]
+			kill -$sig $p
+			status=0
+			wait $p || status=$?
+			[ "$status" = "$(case $sig in INT) echo 130 ;; TERM) echo 143 ;; HUP) echo 129 ;; esac)" ]
+			[ -z "$(ls -A stopped)" ]
+		done
+	done
+	for o in "" "--output prob"; do
+		run bash -c 'seg-window -m model.ts '"$o"' many.ts | head -c 1000 >/dev/null; echo "${PIPESTATUS[0]}"'
+		[ "$output" = 141 ]
+		run bash -c 'echo old >stopped/out.ts; ulimit -f 1; seg-window -m model.ts '"${o/prob/logits}"' -o stopped/out.ts many.ts'
+		[ "$status" = 1 ]
+		[[ $output =~ ^'seg-window: '('stopped/out.ts: cannot write'|.*': cannot write a temporary file')' (offset '[0-9]+'): File too large'$ ]]
+		[ "$(ls -A stopped) $(cat stopped/out.ts)" = "out.ts old" ]
+		rm stopped/out.ts
+	done
 }
 
 @test "nothing is left behind after a failure" {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/arg.h"
+#include "lib/stream/history.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/nifti/nifti.h"
 
@@ -18,6 +19,7 @@ struct opts {
 	int64_t gzip;
 	int history; /* -1: of a pred */
 	const char *out;
+	int quiet;
 };
 
 struct work {
@@ -39,6 +41,24 @@ static struct tensor *choose(const struct frame *f, const char *want, struct err
 	return NULL;
 }
 
+/* What was found is of little use on a grid of the preparation. */
+static int warn_prepared(const struct frame *f, const struct tensor *t, struct err *e)
+{
+	json_t *all = strcmp(t->name, "pred") ? json_array() : history_get(f, e), *entry;
+	struct grid g;
+	size_t i;
+	int r = all ? 0 : -1;
+
+	json_array_foreach(all, i, entry)
+		if ((r = history_grid(entry, &g, e)))
+			break;
+	if (r == 1)
+		err_warn("%s: is written on the grid it was prepared on, not on the scan's of %lldx%lldx%lld voxels: nii-invert, before, brings it back",
+		         frame_id(f), (long long)g.size[0], (long long)g.size[1], (long long)g.size[2]);
+	json_decref(all);
+	return r < 0 ? -1 : 0;
+}
+
 static struct nii_out *begin(const struct opts *o, const char *path, const struct tensor *t, struct err *e)
 {
 	struct nii_out *out = nii_out_open(path, (int)o->gzip, e);
@@ -53,7 +73,7 @@ static int to_one(struct frame *f, void *arg, struct err *e)
 	struct work *w = arg;
 	struct tensor *t = choose(f, w->o->tensor, e);
 
-	if (!t)
+	if (!t || (!w->o->quiet && warn_prepared(f, t, e)))
 		return -1;
 	if (w->one)
 		return err_set(e, NULL, "a second frame (one file takes one; --dir takes many)");
@@ -69,7 +89,7 @@ static int to_dir(struct frame *f, void *arg, struct err *e)
 	struct nii_out *out;
 	char path[4096];
 
-	if (!t)
+	if (!t || (!w->o->quiet && warn_prepared(f, t, e)))
 		return -1;
 	if (!id)
 		return err_set(e, NULL, "no metadata 'id' to name a file after");
@@ -125,6 +145,7 @@ int main(int argc, char **argv)
 	if (c.out && o.dir)
 		err_usage("--output and --dir: one of them");
 	o.out = c.out;
+	o.quiet = c.quiet;
 	if (run(&o, &c, &e))
 		err_die(&e);
 	return 0;

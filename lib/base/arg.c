@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/edits.h"
 #include "lib/base/mem.h"
 #include "lib/base/quote.h"
 #include "lib/base/version.h"
@@ -173,6 +174,28 @@ static void print_help(const struct arg_spec *s, const struct arg *common)
 /* The tables of options, and what makes the result. */
 struct parse { const struct arg *own, *common; FILE *line; };
 
+/* The option that differs least from it, in at most a third of its letters, or that it begins with or that begins with it. */
+static _Noreturn void unknown(const struct parse *p, const char *name, size_t n)
+{
+	const struct arg *tables[2] = {p->own, p->common};
+	const char *best = NULL;
+	size_t least = n / 3 + 1;
+
+	for (int i = 0; i < 2; i++)
+		for (const struct arg *a = tables[i]; a->kind != ARG_END; a++) {
+			const size_t m = strlen(a->name), most = m < n ? m : n;
+			const size_t far = most > 2 && !strncmp(a->name, name, most) ? 0 : edits_between(a->name, m, name, n);
+
+			if (far < least) {
+				least = far;
+				best = a->name;
+			}
+		}
+	if (best)
+		err_usage("unknown option --%.*s: did you mean --%s?", (int)n, name, best);
+	err_usage("unknown option --%.*s", (int)n, name);
+}
+
 static const struct arg *find(const struct parse *p, const char *name, size_t n, char letter)
 {
 	const struct arg *tables[2] = {p->own, p->common};
@@ -183,7 +206,7 @@ static const struct arg *find(const struct parse *p, const char *name, size_t n,
 				return a;
 	if (letter)
 		err_usage("unknown option -%c", letter);
-	err_usage("unknown option --%.*s", (int)(n < 80 ? n : 80), name);
+	unknown(p, name, n < 80 ? n : 80);
 }
 
 static int is_common(const struct parse *p, const struct arg *a)

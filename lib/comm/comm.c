@@ -1,110 +1,45 @@
 #include "lib/comm/comm.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "lib/base/mem.h"
 #include "lib/base/object.h"
-#include "lib/base/outfile.h"
 #include "lib/base/progress.h"
+#include "lib/comm/gather.h"
 #include "lib/comm/launcher.h"
+#include "lib/comm/meet.h"
 #include "lib/comm/star.h"
 #include "lib/comm/sum.h"
 
-#define SPIN 1e-3 /* seconds */
-enum { SILENCE = 15, MEET = 60 /* seconds */ };
-_Static_assert((int)COMM_SMALL == (int)STAR_SMALL && (int)COMM_OVER == (int)STAR_OVER, "comm's limits are the star's");
+#define SPIN 3e-4 /* seconds */
+#define LONGEST_REST 2e-3
+enum { SILENCE = 15 /* seconds */, SUM_TAGS = TRANSPORT_TAGS / 2, GATHER_TAGS = TRANSPORT_TAGS - SUM_TAGS };
+_Static_assert((int)COMM_SMALL == (int)STAR_SMALL && (int)COMM_SMALL == (int)GATHER_MOST, "whatever carries small things carries comm's");
+_Static_assert((int)COMM_OVER == (int)STAR_OVER, "a failed job is the star's to tell");
 
 /* A sum in host memory, or a request of the transport's own */
 struct pending { struct sum sum; void *request; };
 
 struct comm {
-	int rank, size, half, begun; /* begun: sums, counted round the tags */
+	int rank, size, half;
+	int begun, gathered; /* sums and gathers, counted round their tags */
 	struct star *star;
 	struct transport first, then; /* first: that ranks meet by; then: NCCL. self NULL and size 0: none */
 	const struct transport *sums;
 	struct pending *pending;
 	int room, alive;
+	struct gather gather;
 	double busy, waited, since;
 };
 
 /* -- meeting -------------------------------------------------------------------- */
-static int over_star(void *arg, void *p, size_t n, struct err *e)
+static int over_ranks(void *arg, void *p, size_t n, struct err *e)
 {
 	return comm_broadcast(arg, p, n, e);
-}
-
-static int write_place(const char *path, const char *place, struct err *e)
-{
-	struct out o;
-
-	if (out_open(&o, path, 0, e))
-		return -1;
-	if (out_printf(&o, e, "%s\n", place)) {
-		out_abort(&o);
-		return -1;
-	}
-	return out_close(&o, e);
-}
-
-static int read_place(const char *path, char place[STAR_PLACE])
-{
-	FILE *f = fopen(path, "r");
-	char *got = f ? fgets(place, STAR_PLACE, f) : NULL;
-
-	if (f)
-		fclose(f);
-	if (!got)
-		return -1;
-	place[strcspn(place, "\n")] = 0;
-	return 0;
-}
-
-/* Through a file: one of a run before may lie there, whose rank 0 does not answer. */
-static int meet_by_file(struct comm *c, const struct star_opts *o, const char *path, struct err *e)
-{
-	const double until = progress_now() + MEET;
-	const struct timespec moment = {0, 100 * 1000 * 1000};
-	char place[STAR_PLACE];
-	int bad;
-
-	if (!o->rank) {
-		c->star = star_listen(o, place, e);
-		if (!c->star || write_place(path, place, e))
-			return -1;
-		bad = star_accept(c->star, MEET, e);
-		unlink(path);
-		return bad;
-	}
-	err_set(e, path, "rank 0 has not written where it is within %d s", MEET);
-	while (!c->star && progress_now() < until) {
-		if (!read_place(path, place))
-			c->star = star_join(o, place, until - progress_now(), e);
-		if (!c->star)
-			nanosleep(&moment, NULL);
-	}
-	return c->star ? 0 : -1;
-}
-
-static int meet(struct comm *c, const struct star_opts *o, struct err *e)
-{
-	char place[STAR_PLACE] = "";
-
-	if (!o->rank) {
-		c->star = star_listen(o, place, e);
-		if (!c->star)
-			return -1;
-	}
-	if (c->first.broadcast(c->first.self, place, sizeof place, e))
-		return -1;
-	place[sizeof place - 1] = 0;
-	if (!o->rank)
-		return star_accept(c->star, MEET, e);
-	c->star = star_join(o, place, MEET, e);
-	return c->star ? 0 : -1;
 }
 
 static int load(const char *name, const struct transport_place *place, struct transport *t, struct err *e)
@@ -135,14 +70,14 @@ static int open_all(struct comm *c, const struct comm_opts *o, const struct laun
 	const struct star_opts so = star_of(c, o);
 	const char *file = getenv("NIIPIPE_RENDEZVOUS");
 
-	if (file && meet_by_file(c, &so, file, e))
+	if (file && meet_by_file(&c->star, &so, file, e))
 		return -1;
 	if (!file && load("mpi", NULL, &c->first, e))
 		return err_prefix(e, "%s started %d ranks", l->name, c->size);
 	if (!file && (c->first.rank != c->rank || c->first.size != c->size))
 		return err_set(e, NULL, "%s says rank %d of %d, MPI says %d of %d: srun wants --mpi=pmix, mpirun must be that of the MPI niipipe was built with",
 		               l->name, c->rank, c->size, c->first.rank, c->first.size);
-	if (!file && meet(c, &so, e))
+	if (!file && meet_over(&c->star, &so, &c->first, e))
 		return -1;
 	c->sums = file ? NULL : &c->first;
 	return 0;
@@ -183,7 +118,7 @@ int comm_open(struct comm **c, const struct comm_opts *o, struct err *e)
 
 int comm_device(struct comm *c, int gpu, void *stream, struct err *e)
 {
-	const struct transport_place place = {comm_rank(c), comm_size(c), gpu, stream, over_star, c};
+	const struct transport_place place = {comm_rank(c), comm_size(c), gpu, stream, over_ranks, c};
 
 	if (!c)
 		return 0;
@@ -207,7 +142,7 @@ int comm_open_over(struct comm **c, const struct comm_opts *o, const struct tran
 	so = star_of(*c, o);
 	(*c)->first = *t;
 	(*c)->sums = &(*c)->first;
-	if (!meet(*c, &so, e))
+	if (!meet_over(&(*c)->star, &so, &(*c)->first, e))
 		return 0;
 	give_up(*c, e);
 	*c = NULL;
@@ -229,6 +164,7 @@ int comm_close(struct comm *c, int clean, struct err *e)
 	star_close(c->star);
 	for (int i = 0; i < c->room; i++)
 		sum_free(&c->pending[i].sum);
+	gather_free(&c->gather);
 	free(c->pending);
 	free(c);
 	return bad;
@@ -245,21 +181,55 @@ int comm_size(const struct comm *c)
 }
 
 /* -- small things --------------------------------------------------------------- */
-static void turn(void *arg)
+/* At first at once again; the longer it takes, the rarer: there may be more ranks than processors, and something slow to be waited for. */
+static void rest(double begun)
 {
-	struct err ignored; /* it is found again in comm_wait */
+	const double waited = progress_now() - begun;
+	const struct timespec moment = {0, (long)(1e9 * fmin(waited / 8, LONGEST_REST))};
 
-	(void)comm_turn(arg, &ignored);
+	if (waited > SPIN)
+		nanosleep(&moment, NULL);
+}
+
+/* The transport notices that a rank is gone, too, but not which one. */
+static int broken(struct comm *c, struct err *e)
+{
+	const struct timespec moment = {0, 10 * 1000 * 1000};
+
+	for (int i = 0; i < 200 && !star_failed(c->star); i++)
+		nanosleep(&moment, NULL);
+	if (star_failed(c->star))
+		e->text[0] = 0;
+	return -1;
+}
+
+static int gather(struct comm *c, const void *mine, size_t n, void *all, struct err *e)
+{
+	const int tag = SUM_TAGS + c->gathered;
+	const double begun = progress_now();
+	int done, bad = 0;
+
+	c->gathered = (c->gathered + 1) % GATHER_TAGS;
+	star_begun(c->star);
+	star_waits(c->star, 1);
+	done = gather_begin(&c->gather, &c->first, mine, n, tag, e);
+	while (!done && !(bad = comm_turn(c, e)) && !(done = gather_turn(&c->gather, &c->first, all, e)))
+		rest(begun);
+	star_waits(c->star, 0);
+	if (done < 0)
+		return broken(c, e);
+	return bad;
 }
 
 int comm_gather(struct comm *c, const void *mine, size_t n, void *all, struct err *e)
 {
-	if (!c) {
-		if (n)
-			memcpy(all, mine, n);
-		return 0;
-	}
-	return star_gather(c->star, mine, n, all, c->alive ? turn : NULL, c, e);
+	if (c && c->first.send)
+		return gather(c, mine, n, all, e);
+	if (c)
+		return star_gather(c->star, mine, n, all, e);
+	if (n)
+		memcpy(all, mine, n);
+	return 0;
 }
 
 int comm_broadcast(struct comm *c, void *p, size_t n, struct err *e)
@@ -302,7 +272,7 @@ int comm_sum(struct comm *c, float *x, int64_t n, struct err *e)
 	if (!c->alive++)
 		c->since = progress_now();
 	tag = c->begun;
-	c->begun = (c->begun + 2) % TRANSPORT_TAGS;
+	c->begun = (c->begun + 2) % SUM_TAGS;
 	star_begun(c->star);
 	if (c->sums->sum)
 		return c->sums->sum(c->sums->self, x, n, &p->request, e);
@@ -329,18 +299,6 @@ static int turn_one(struct comm *c, struct pending *p, struct err *e)
 	return 0;
 }
 
-/* The transport notices that a rank is gone, too, but not which one. */
-static int broken(struct comm *c, struct err *e)
-{
-	const struct timespec moment = {0, 10 * 1000 * 1000};
-
-	for (int i = 0; i < 200 && !star_failed(c->star); i++)
-		nanosleep(&moment, NULL);
-	if (star_failed(c->star))
-		e->text[0] = 0;
-	return -1;
-}
-
 int comm_turn(struct comm *c, struct err *e)
 {
 	if (!c)
@@ -355,7 +313,6 @@ int comm_turn(struct comm *c, struct err *e)
 
 int comm_wait(struct comm *c, struct err *e)
 {
-	const struct timespec moment = {0, 50 * 1000};
 	const double begun = progress_now();
 	int bad = 0;
 
@@ -364,8 +321,8 @@ int comm_wait(struct comm *c, struct err *e)
 	star_waits(c->star, 1);
 	while (!bad && c->alive) {
 		bad = comm_turn(c, e);
-		if (progress_now() - begun > SPIN)
-			nanosleep(&moment, NULL); /* there may be more ranks than processors */
+		if (c->alive)
+			rest(begun);
 	}
 	star_waits(c->star, 0);
 	c->waited += progress_now() - begun;

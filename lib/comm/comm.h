@@ -1,8 +1,9 @@
 /* Several processes as one: who they are, small things gathered, gradients added up while the backward pass goes on, failures known to all.
    One process is a NULL comm, which every function takes: rank 0 of 1.
 
-   Ranks find each other through MPI, or through the file $NIIPIPE_RENDEZVOUS where there is none; small things go over connections of their own
-   (star.h), sums by MPI in host memory, by NCCL in a GPU's. Nothing of it is loaded by a process that was not started as one of several. */
+   Ranks find each other through MPI, or through the file $NIIPIPE_RENDEZVOUS where there is none; failures go over connections of their own (star.h),
+   small things by MPI or, without it, over these, too; sums by MPI in host memory, by NCCL in a GPU's. Nothing of it is loaded by a process that was
+   not started as one of several. */
 #ifndef NIIPIPE_COMM_H
 #define NIIPIPE_COMM_H
 

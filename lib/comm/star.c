@@ -10,7 +10,7 @@
 
 _Static_assert((int)STAR_HOST == (int)LINE_HOST, "a host's name");
 
-enum { TURN_NS = 2 * 1000 * 1000, LINGER = 60 /* seconds */ };
+enum { LINGER = 60 /* seconds */ };
 
 /* -- beginning and end ------------------------------------------------------------------ */
 size_t star_room(const struct star *s)
@@ -68,7 +68,7 @@ static int start(struct star *s, struct err *e)
 	if (!s->running)
 		return err_set(e, NULL, "cannot start a thread");
 	memcpy(own, s->host[s->o.rank], STAR_HOST);
-	return star_gather(s, own, sizeof own, s->host, NULL, NULL, e);
+	return star_gather(s, own, sizeof own, s->host, e);
 }
 
 struct star *star_listen(const struct star_opts *o, char place[STAR_PLACE], struct err *e)
@@ -137,7 +137,7 @@ static void wait_change(struct star *s, long most)
 	pthread_cond_timedwait(&s->changed, &s->lock, &t);
 }
 
-int star_gather(struct star *s, const void *mine, size_t n, void *all, void (*turn)(void *arg), void *arg, struct err *e)
+int star_gather(struct star *s, const void *mine, size_t n, void *all, struct err *e)
 {
 	int bad;
 
@@ -153,14 +153,8 @@ int star_gather(struct star *s, const void *mine, size_t n, void *all, void (*tu
 	if (!s->o.rank)
 		star_complete(s);
 	s->waits_since = progress_now();
-	while (!s->answered && !s->failed) {
-		wait_change(s, turn ? TURN_NS : 500 * 1000 * 1000L);
-		if (!turn)
-			continue;
-		pthread_mutex_unlock(&s->lock);
-		turn(arg);
-		pthread_mutex_lock(&s->lock);
-	}
+	while (!s->answered && !s->failed)
+		wait_change(s, 500 * 1000 * 1000);
 	s->waits_since = 0;
 	bad = !s->answered;
 	if (!bad && n)

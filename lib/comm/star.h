@@ -30,9 +30,9 @@ int star_accept(struct star *s, double seconds, struct err *e);
 /* The others: connect, `seconds` at most. NULL and an error. */
 struct star *star_join(const struct star_opts *o, const char *place, double seconds, struct err *e);
 
-/* all[rank] = what that rank gave, n bytes each (the same n everywhere, at most STAR_SMALL). Waits for all; turn (NULL: nothing) is called meanwhile.
-   0, or -1 where the job has failed; the message is printed, e is empty. */
-int star_gather(struct star *s, const void *mine, size_t n, void *all, void (*turn)(void *arg), void *arg, struct err *e);
+/* all[rank] = what that rank gave, n bytes each (the same n everywhere, at most STAR_SMALL). Waits for all. 0, or -1 where the
+   job has failed; the message is printed, e is empty. */
+int star_gather(struct star *s, const void *mine, size_t n, void *all, struct err *e);
 
 /* This rank has failed: the job ends with this text, unless it has ended before. Where it is not rank 0 itself, waits until rank 0 is gone, which may
    have something to save. */

@@ -6,6 +6,8 @@
 #include "lib/base/clones.h"
 #include "lib/base/mem.h"
 
+enum { LITTLE = 2048 /* values */ };
+
 /* The part that rank r adds up: from there on. */
 static int64_t part(const struct sum *s, int size, int r)
 {
@@ -17,16 +19,10 @@ static int64_t part_count(const struct sum *s, int size, int r)
 	return part(s, size, r + 1) - part(s, size, r);
 }
 
-/* Where the room's pieces lie: the own part of every rank [size][count]; half: then what is sent, and received, of all [n]; the sum of the own
-   part. */
+/* Where the room's pieces lie: the own part of every rank [size][count]; half: then what is sent, and received, of all [n]. */
 static char *piece(const struct sum *s, const struct transport *t, int r)
 {
 	return s->room + (size_t)r * (size_t)part_count(s, t->size, t->rank) * (s->half ? 2 : 4);
-}
-
-static float *total(const struct sum *s)
-{
-	return (float *)(void *)(s->room + s->total);
 }
 
 static uint16_t *halves(const struct sum *s, const struct transport *t)
@@ -61,6 +57,11 @@ CLONES static void unpack(float *restrict to, const uint16_t *restrict from, int
 		to[i] = of_half(from[i]);
 }
 
+static void take(float *restrict to, const float *restrict from, int64_t n)
+{
+	memcpy(to, from, (size_t)n * sizeof *to);
+}
+
 CLONES static void add(float *restrict to, const float *restrict from, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++)
@@ -92,20 +93,25 @@ static int exchange(struct sum *s, const struct transport *t, struct err *e)
 	return 0;
 }
 
-/* My part of all ranks, in their order, is x's. */
+/* My part of all ranks, in their order, is x's: a little at a time, which stays in the nearest cache. */
 static void reduce(struct sum *s, const struct transport *t)
 {
 	const int64_t n = part_count(s, t->size, t->rank);
-	float *own = s->x + part(s, t->size, t->rank), *to = total(s);
+	float *own = s->x + part(s, t->size, t->rank), to[LITTLE];
 
-	memset(to, 0, (size_t)n * sizeof *to);
-	for (int r = 0; r < t->size; r++) {
-		if (r == t->rank || !s->half)
-			add(to, r == t->rank ? own : (const float *)(const void *)piece(s, t, r), n);
-		else
-			add_half(to, (const uint16_t *)(const void *)piece(s, t, r), n);
+	for (int64_t i = 0; i < n; i += LITTLE) {
+		const int64_t some = n - i < LITTLE ? n - i : LITTLE;
+
+		for (int r = 0; r < t->size; r++) {
+			const char *from = piece(s, t, r);
+
+			if (s->half && r != t->rank)
+				(r ? add_half : unpack)(to, (const uint16_t *)(const void *)from + i, some);
+			else
+				(r ? add : take)(to, (r == t->rank ? own : (const float *)(const void *)from) + i, some);
+		}
+		take(own + i, to, some);
 	}
-	memcpy(own, to, (size_t)n * sizeof *to);
 }
 
 /* Phase 2: the result of my part to all, theirs to me. */
@@ -126,17 +132,16 @@ static int spread(struct sum *s, const struct transport *t, struct err *e)
 	return 0;
 }
 
-/* The pieces and, of halves, all of them behind take no more than n + size floats; then the sum of the own part. */
+/* The pieces and, of halves, all of them behind take no more than n + size floats. */
 static int make_room(struct sum *s, const struct transport *t, struct err *e)
 {
-	size_t pieces = ((size_t)s->n + (size_t)t->size) * sizeof(float), bytes = pieces + ((size_t)s->n / (size_t)t->size + 1) * sizeof(float);
+	const size_t bytes = ((size_t)s->n + (size_t)t->size) * sizeof(float);
 
 	if (!s->request) {
 		s->request = mem_zero(2 * (size_t)t->size, sizeof *s->request, "a sum", e);
 		if (!s->request)
 			return -1;
 	}
-	s->total = pieces;
 	if (bytes <= s->bytes)
 		return 0;
 	free(s->room);
@@ -160,22 +165,13 @@ int sum_begin(struct sum *s, const struct transport *t, float *x, int64_t n, int
 
 int sum_turn(struct sum *s, const struct transport *t, struct err *e)
 {
-	int left = 0, done;
+	int left;
 
 	if (!s->phase)
 		return 0;
-	for (int i = 0; i < s->requests; i++) {
-		if (!s->request[i])
-			continue;
-		if (t->test(t->self, s->request[i], &done, e))
-			return -1;
-		if (done)
-			s->request[i] = NULL;
-		else
-			left++;
-	}
+	left = transport_left(t, s->request, s->requests, e);
 	if (left)
-		return 0;
+		return left < 0 ? -1 : 0;
 	if (s->phase == 1) {
 		reduce(s, t);
 		return spread(s, t, e);

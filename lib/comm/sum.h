@@ -13,7 +13,7 @@ struct sum {
 	void **request;  /* 2 (size - 1): NULL where one is done */
 	int requests;
 	char *room;
-	size_t bytes, total; /* of room; where the sum of the own part is in it */
+	size_t bytes;    /* of room */
 };
 
 /* Begin one in an idle sum (zeroed at first); tag: even, for this and the next one. 0 or -1. */

@@ -19,7 +19,7 @@ struct transport {
 	/* n bytes of rank 0 to all; waits. Before anything else is under way. */
 	int (*broadcast)(void *self, void *p, size_t n, struct err *e);
 
-	/* Host memory: begin to send n bytes to a rank, to receive n from one; both sides number what goes from the one to the other by `tag`,
+	/* Host memory: begin to send n bytes to a rank, to receive n at most from one; both sides number what goes from the one to the other by `tag`,
 	   0..TRANSPORT_TAGS - 1. The memory is borrowed until test says *done: *request is given back then. test also keeps going all else that is under
 	   way. */
 	int (*send)(void *self, int to, int tag, const void *p, size_t n, void **request, struct err *e);
@@ -32,6 +32,9 @@ struct transport {
 	void (*close)(void *self, int clean); /* clean 0: the others may be gone */
 };
 enum { TRANSPORT_TAGS = 16384 };
+
+/* How many of n requests are under way still; those that are done become NULL. -1 and an error. */
+int transport_left(const struct transport *t, void **request, int n, struct err *e);
 
 /* What an object that cannot find out by itself is told: where it is, its device, and how rank 0 tells the others something. */
 struct transport_place {

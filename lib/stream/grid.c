@@ -93,7 +93,10 @@ struct tensor *frame_labels(const struct frame *f, const char *want, struct err 
 	if (!t && !want)
 		t = frame_find(f, "label");
 	if (!t) {
-		err_set(e, NULL, want ? "no tensor '%.80s' in this frame" : "no pred and no label in this frame", want);
+		if (want)
+			err_set(e, NULL, "no tensor '%.80s' in this frame", want);
+		else
+			err_set(e, NULL, "no pred and no label in this frame%s", frame_find(f, "prob") ? ": seg-argmax makes pred of prob" : "");
 		return NULL;
 	}
 	if (dtype_is_float(t->dtype) || t->rank != 3) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/mem.h"
+#include "lib/stream/foreign.h"
 #include "lib/stream/frame_parse.h"
 
 enum { PIPE_SIZE = 1 << 20, SKIP = 1 << 16 };
@@ -25,7 +26,8 @@ struct stream {
 	size_t coming;    /* bytes of the last frame that stayed on their way, */
 	size_t data;      /* of so many in all */
 	int64_t frames;   /* read so far */
-	char *head;       /* header buffer */
+	uint8_t first[8]; /* of the last frame: the length of its header, */
+	char *head;       /* and the buffer of that */
 	size_t head_size;
 	size_t *index;    /* offsets of all frames of a mapped file */
 	int64_t count;    /* -1: not indexed */
@@ -140,27 +142,25 @@ static int truncated(struct stream *s, const char *what, size_t expected, size_t
 /* 1 and the header parsed, 0 at the end, -1. */
 static int header(struct stream *s, struct frame *f, size_t **begin, size_t *data, struct err *e)
 {
-	uint8_t len8[8];
 	uint64_t len = 0;
 	size_t got, start = s->at;
 
-	if (get(s, len8, 8, &got, e))
+	if (get(s, s->first, 8, &got, e))
 		return -1;
 	if (!got)
 		return 0;
 	if (got < 8)
 		return truncated(s, "length", 8, got, e);
 	for (int i = 0; i < 8; i++)
-		len |= (uint64_t)len8[i] << 8 * i;
+		len |= (uint64_t)s->first[i] << 8 * i;
 	if (len > FRAME_HEADER_MAX)
 		return err_at(e, s->name, (int64_t)start, "header length %llu (at most %llu): not a safetensors frame", (unsigned long long)len,
 		              (unsigned long long)FRAME_HEADER_MAX);
 	if (len > s->head_size) {
-		char *grown = realloc(s->head, (size_t)len);
-
-		if (!grown)
-			return err_set(e, s->name, "not enough memory for a header (needs %llu bytes)", (unsigned long long)len);
-		s->head = grown;
+		free(s->head);
+		s->head_size = 0;
+		if (!(s->head = mem_new((size_t)len, 1, "a header", e)))
+			return err_prefix(e, "%s", s->name);
 		s->head_size = (size_t)len;
 	}
 	if (get(s, s->head, (size_t)len, &got, e))
@@ -310,6 +310,8 @@ static int next(struct stream *s, struct frame *f, enum how how, const struct fi
 	if (how != IN_PLACE)
 		drop_frame(s);
 	r = leave(s, e) ? -1 : header(s, f, &begin, &n, e);
+	if (r < 0 && !s->frames && s->at >= s->begun + 8)
+		(void)foreign_stream(s->name, s->first, s->map ? s->map + s->begun + 8 : s->head, (s->map ? s->size : s->at) - s->begun - 8, e);
 	if (!r && !s->frames)
 		r = err_set(e, s->name, "no frame at all: empty, or what should have written it failed");
 	if (r == 1) {

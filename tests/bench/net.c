@@ -23,7 +23,7 @@ struct bench {
 	float *m, *v;
 	uint8_t *label;
 	int detail, net, recompute, precision, tune;
-	const char *device;
+	const char *device, *arch;
 	struct out o;
 };
 
@@ -204,10 +204,12 @@ static int measure(struct bench *b, const char *what, int train, struct err *e)
 static int prepare(struct bench *b, struct err *e)
 {
 	const struct arch_ask ask = {.fresh = 1, .net = b->net, .classes = -1, .units = -1};
-	json_t *arch = arch_preset(&ask, e);
+	json_t *arch = b->arch ? arch_read(b->arch, e) : arch_preset(&ask, e);
 	float *w, *g;
 	int64_t total;
 
+	if (!arch)
+		return -1;
 	json_object_set_new(arch, arch_channels_key(arch), json_integer(1));
 	b->k = device_open(b->device, (enum k_precision)b->precision, e);
 	if (b->k && b->tune)
@@ -235,6 +237,7 @@ int main(int argc, char **argv)
 		{'s', "size", ARG_INT, b.size, "D,H,W", "input", 1, 1024, 3},
 		{'n', "number", ARG_INT, &b.repeats, "N", "repeats", 1, 1000},
 		{0, "net", ARG_CHOICE, &b.net, ARCH_NETS, "the network (unet)"},
+		{0, "arch", ARG_STR, &b.arch, "JSON|FILE", "another network, as MONAI has it"},
 		{0, "device", ARG_STR, &b.device, "DEVICE", "cpu, cuda or cuda:N (cpu)"},
 		{0, "precision", ARG_CHOICE, &b.precision, DEVICE_PRECISIONS, "of activations (auto)"},
 		{0, "only", ARG_STR, &only, "infer|train", "one of the two"},

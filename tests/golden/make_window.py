@@ -2,7 +2,8 @@
 window.ts        volumes through a predictor that C can repeat: class 0 the first channel, class 1 it times a ramp over the window,
                  class 2 (where there is one) the last channel times the ramp; model m multiplies the ramp by 1 - 0.75 m; metadata `case` says roi and
                  so on (z,y,x). Cases of grid nnunet are nnU-Net's predictor's, with its halves made floats.
-window_model.ts  a small UNet; window_net.ts: volumes and its logits"""
+window_model.ts  a small UNet; window_net.ts: volumes and its logits
+window_other.ts  a smaller one; window_more.ts: volumes and what these two give with the options of window_more.tsv, a line a frame"""
 import functools
 import itertools
 import json
@@ -110,6 +111,14 @@ CASES = [
     dict(size=(5, 17, 7), roi=(8, 7, 6), overlap=0.3, mode="nnunet", grid="nnunet", mirror=[1], channels=2, classes=3),
     dict(size=(11, 9, 13), roi=(6, 8, 12), overlap=0.8, mode="constant", grid="nnunet"),
     dict(size=(9, 11, 8), roi=(8, 7, 6), overlap=0.5, mode="nnunet", grid="nnunet", models=2, mirror=[2]),
+    dict(size=(9, 7, 8), roi=(6, 5, 7), overlap=0.25, mode="gaussian", mirror=[0]),
+    dict(size=(9, 7, 8), roi=(6, 5, 7), overlap=0.5, mode="constant", mirror=[1], prob=True),
+    dict(size=(7, 7, 8), roi=(6, 5, 7), overlap=0.8, mode="gaussian", mirror=[0, 2]),
+    dict(size=(9, 5, 8), roi=(6, 7, 7), overlap=0.25, mode="constant", mirror=[1, 2], padding="reflect"),
+    dict(size=(11, 9, 7), roi=(8, 6, 5), overlap=0.25, mode="nnunet", grid="nnunet", mirror=[0]),
+    dict(size=(11, 9, 7), roi=(8, 6, 5), overlap=0.8, mode="nnunet", grid="nnunet", mirror=[0, 1]),
+    dict(size=(5, 4, 6), roi=(8, 6, 7), overlap=0.5, mode="nnunet", grid="nnunet", mirror=[0, 2]),
+    dict(size=(11, 9, 7), roi=(8, 6, 5), overlap=0.25, mode="constant", grid="nnunet", mirror=[1, 2]),
 ]
 
 
@@ -134,15 +143,19 @@ NET_CASES = [
 ]
 
 
-def network():
-    torch.manual_seed(3)
-    net = monai.networks.nets.UNet(**{k: v for k, v in ARCH.items() if k != "_target_"}).eval()
+def small_unet(seed, arch, name):
+    torch.manual_seed(seed)
+    net = monai.networks.nets.UNet(**{k: v for k, v in arch.items() if k != "_target_"}).eval()
     with torch.no_grad():  # make it answer to more than its biases
         for p in net.parameters():
             p.mul_(1.5)
-    with open(os.path.join(HERE, "window_model.ts"), "wb") as f:
+    with open(os.path.join(HERE, name), "wb") as f:
         f.write(save({k: v.numpy() for k, v in net.state_dict().items()},
-                     {"niipipe": "1", "kind": "model", "id": "window", "arch": json.dumps(ARCH), "replay": "[]", "roi": "12,16,8"}))
+                     {"niipipe": "1", "kind": "model", "id": "window", "arch": json.dumps(arch), "replay": "[]", "roi": "12,16,8"}))
+    return net
+
+
+def network(net):
     rng = np.random.default_rng(2)
     for i, c in enumerate(NET_CASES):
         image = rng.normal(size=(1, *c["size"])).astype(np.float32)
@@ -150,7 +163,35 @@ def network():
         yield frame(f"net{i}", {"image": image, "prob": out}, case=c, prob="logits")
 
 
-for name, frames in (("window.ts", ramps()), ("window_net.ts", network())):
-    with open(os.path.join(HERE, name), "wb") as f:
-        for b in frames:
-            f.write(b)
+# options of seg-window, in its own words and order of axes
+MORE_CASES = [*(f"--grid nnunet --mode nnunet --overlap 0.5 --mirror {m}" for m in ("x", "y", "xy", "z", "xz", "yz", "xyz")),
+              "--grid nnunet --mode nnunet --overlap 0.25", "--grid nnunet --mode nnunet --overlap 0.8", "--grid nnunet --mode constant --overlap 0.25",
+              "--overlap 0.25 --mode constant", "--overlap 0.8 --mode constant", "--overlap 0.5 --sigma 0.2", "--padding reflect", "--padding replicate",
+              "--padding circular", "--fill 2.5", "--mirror xz", "-m other.ts", "-m other.ts --overlap 0.5 --mean prob", "-m other.ts --grid nnunet --mode nnunet --mirror yz"]
+
+
+def more(nets):
+    rng = np.random.default_rng(4)
+    lines = []
+    for i, text in enumerate(MORE_CASES):
+        o = dict(zip(*[iter(text.split())] * 2))
+        image = rng.normal(size=(1, *((6, 9, 10), (10, 6, 9))[i % 2])).astype(np.float32)
+        mirror, soft = ["zyx".index(a) for a in sorted(o.get("--mirror", ""), reverse=True)], o.get("--mean") == "prob"
+        both, overlap, mode = nets if "-m" in o else nets[:1], float(o.get("--overlap", 0.25)), o.get("--mode", "gaussian")
+        if o.get("--grid") == "nnunet":
+            out = infer_nnunet(image, mean(both), (8, 8, 8), overlap, mode, 2, mirror)
+        else:
+            out = infer(image, mean(both, mirror, soft), (8, 8, 8), overlap, mode, float(o.get("--sigma", 0.125)), float(o.get("--fill", 0)),
+                        padding=o.get("--padding", "constant"))
+        lines.append(f"{text} --output {'prob' if soft else 'logits'}\n")
+        yield frame(f"more{i}", {"image": image, "prob": out}, prob="probabilities" if soft else "logits")
+    with open(os.path.join(HERE, "window_more.tsv"), "w") as f:
+        f.writelines(lines)
+
+
+NETS = [small_unet(3, ARCH, "window_model.ts"), small_unet(5, {**ARCH, "channels": [2, 4], "strides": [2]}, "window_other.ts")]
+with torch.no_grad():
+    for name, frames in (("window.ts", ramps()), ("window_net.ts", network(NETS[0])), ("window_more.ts", more(NETS))):
+        with open(os.path.join(HERE, name), "wb") as f:
+            for b in frames:
+                f.write(b)

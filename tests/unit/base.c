@@ -2,6 +2,7 @@
 #include "tests/unit/tap.h"
 
 #include "lib/base/arg.h"
+#include "lib/base/edits.h"
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/base/rng.h"
@@ -230,8 +231,25 @@ static void memory_left(void)
 	ok(mem_available() > 0 && mem_available() <= mem_available_under(""), "here: %zu MB", mem_available() >> 20);
 }
 
+static void edits(void)
+{
+	static const struct { const char *a, *b; size_t n; } row[] = {{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"model", "modle", 1},
+		{"model", "Model", 0}, {"kitten", "sitting", 3}, {"abc", "bcd", 2}, {"abcd", "badc", 2}, {"aaaa", "bbbbbb", 6}, {"overlap", "ovrlapp", 2}};
+	char many[EDITS_MOST + 1];
+
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		const size_t n = strlen(row[i].a), m = strlen(row[i].b);
+
+		ok(edits_between(row[i].a, n, row[i].b, m) == row[i].n && edits_between(row[i].b, m, row[i].a, n) == row[i].n, "'%s' and '%s': %zu", row[i].a,
+		   row[i].b, row[i].n);
+	}
+	memset(many, 'x', sizeof many);
+	ok(edits_between(many, EDITS_MOST, "x", 1) == EDITS_MOST - 1 && edits_between(many, sizeof many, "x", 1) == sizeof many, "long words");
+}
+
 int main(void)
 {
+	edits();
 	growing();
 	memory_left();
 	hashes();

@@ -251,6 +251,16 @@ static void gathers(struct rank *r, struct comm *c)
 	r->bad |= comm_close(c, 1, &e) != 0 || r->stop;
 }
 
+/* One gives more than the others expect. */
+static void gathers_unequal(struct rank *r, struct comm *c)
+{
+	int64_t mine = 1, all[RANKS];
+	struct err e = {""};
+
+	r->bad |= comm_gather(c, &mine, r->end.rank ? 4 : 8, all, &e) != -1 || strncmp(e.text, "rank ", 5) || !strstr(e.text, " is of another version");
+	comm_close(c, 0, &e);
+}
+
 static void test_alone(void)
 {
 	int mine = 5, all = 0;
@@ -334,11 +344,11 @@ static void process(const struct star_opts *o, const char *place, int victim, in
 	struct star *s = star_join(o, place, 10, &e);
 	char all[RANKS];
 
-	if (!s || star_gather(s, "x", 1, all, NULL, NULL, &e))
+	if (!s || star_gather(s, "x", 1, all, &e))
 		_exit(2);
 	if (o->rank == victim)
 		raise(sig);
-	_exit(star_gather(s, "x", 1, all, NULL, NULL, &e) == -1 && !e.text[0] && star_failed(s) == 2 ? 0 : 3);
+	_exit(star_gather(s, "x", 1, all, &e) == -1 && !e.text[0] && star_failed(s) == 2 ? 0 : 3);
 }
 
 /* Four processes, of which this one is rank 0; one dies or stops. */
@@ -355,7 +365,7 @@ static int with_victim(int victim, int sig, char *text, size_t room)
 	for (o.rank = 1; o.rank < o.size; o.rank++)
 		if (!(child[o.rank] = fork()))
 			process(&o, place, victim, sig);
-	bad |= star_accept(s, 10, &e) || star_gather(s, "x", 1, all, NULL, NULL, &e) || star_gather(s, "x", 1, all, NULL, NULL, &e) != -1 ||
+	bad |= star_accept(s, 10, &e) || star_gather(s, "x", 1, all, &e) || star_gather(s, "x", 1, all, &e) != -1 ||
 	       star_failed(s) != 2;
 	for (int r = 1; r < o.size; r++) {
 		if (r == victim)
@@ -471,6 +481,7 @@ int main(void)
 	test_alone();
 	test_deaths(); /* forks: before there are threads */
 	ok(!all_live(2, 0, gathers, ranks) && !all_live(5, 0, gathers, ranks), "small things, 2 and 5 ranks");
+	ok(!all_live(2, 0, gathers_unequal, ranks), "a rank of another version");
 	test_sums();
 	test_failures();
 	test_nccl();

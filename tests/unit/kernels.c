@@ -64,10 +64,10 @@ static void result_free(struct result *r)
 	k->release(r->y), k->release(r->dx), k->release(r->dw), k->release(r->db);
 }
 
-/* In bf16 the weights' gradient may be of rounded sums of voxels (kernels/wgrad_tiles.c). */
+/* In bf16 the weights' gradient may be of rounded sums of voxels (kernels/wgrad_tiles.c: of whole vectors, which are of 4 channels at least). */
 static int in_tiles(const struct k_conv_geom *g)
 {
-	return g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[0] * g->stride[1] * g->stride[2] == 1 && !(g->ic % 16) && !(g->oc % 16);
+	return g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[0] * g->stride[1] * g->stride[2] == 1 && !(g->ic % 4) && !(g->oc % 4);
 }
 
 static void conv_case(const struct shape *s)
@@ -141,6 +141,13 @@ static const struct shape shapes[] = {
 	{1, 9, 5, {2, 3, 5}, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}, 1, {0}, 0, 0, 1},
 	{1, 3, 2, {1, 1, 1}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 1, {1, 1, 1}, 0, 0, 1},
 	{1, 7, 16, {2, 3, 4}, {2, 3, 4}, {3, 2, 4}, {0, 0, 1}, 1, {1, 1, 2}, 0, 0, 1},
+	{1, 24, 24, {7, 9, 11}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 1},
+	{2, 24, 40, {6, 6, 8}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 24, 3, 1},
+	{1, 72, 17, {6, 7, 12}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 1, 0, 1},
+	{1, 50, 80, {8, 6, 6}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 0},
+	{3, 19, 33, {4, 11, 10}, {3, 3, 3}, {1, 1, 1}, {0, 2, 1}, 0, {0}, 0, 0, 1},
+	{2, 40, 24, {8, 7, 6}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 1, {0}, 5, 0, 1},
+	{1, 24, 58, {3, 12, 14}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, {0}, 0, 0, 1},
 };
 
 static void conv_refuses(void)

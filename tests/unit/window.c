@@ -322,7 +322,7 @@ static void golden(void)
 		golden_case(&f, "other", 2);
 		frame_free(&f);
 	}
-	ok(n == 26 && !*e.text, "26 golden cases %s", e.text);
+	ok(n == 34 && !*e.text, "34 golden cases %s", e.text);
 	stream_close(s);
 }
 
@@ -437,6 +437,136 @@ static void slabs(void)
 			memcpy(want, got, sizeof want);
 			o.room = 0;
 			ok(!ramped(&o, &image_tensor, got) && !memcmp(got, want, sizeof got), "refined, with accumulators in a file");
+		}
+}
+
+/* Everything that a run may be asked for at once: what its predictors were given, one after the other, over the whole volume at once. The image
+   counts its voxels, so what a predictor is given says which window it is, and how it is turned. */
+enum { ROI = 6 * 5 * 7, MOST = 1 << 12 };
+struct given { int64_t start[3]; int flip; float logits[K * ROI]; };
+static struct given given[MOST];
+static int gave;
+
+static void place_of(float v, int64_t at[3])
+{
+	const int64_t i = (int64_t)(v * 1024);
+
+	at[0] = i / X / Y, at[1] = i / X % Y, at[2] = i % X;
+}
+
+static const float *noted_run(void *arg, struct err *e)
+{
+	const struct ramp *r = arg;
+	const float *y = ramp_run(arg, e);
+
+	for (int64_t j = 0; j < r->n && gave < MOST; j++) {
+		struct given *g = &given[gave++];
+		int64_t end[3];
+
+		place_of(r->x[j * ROI], g->start);
+		place_of(r->x[j * ROI + ROI - 1], end);
+		g->flip = 0;
+		for (int a = 0; a < 3; a++)
+			if (end[a] < g->start[a]) {
+				g->flip |= 1 << a;
+				g->start[a] = end[a];
+			}
+		memcpy(g->logits, y + j * ROI * K, sizeof g->logits);
+	}
+	return y;
+}
+
+static void replayed(const struct window_opts *o, float *acc)
+{
+	static float sum[VOX];
+	const float none[2] = {o->soft ? 1 : 0, o->soft ? 0 : WINDOW_NEVER};
+	struct err e;
+	float *w = window_weights(o->roi, o->mode, o->sigma, &e);
+
+	memset(sum, 0, sizeof sum);
+	memset(acc, 0, sizeof *acc * VOX * K);
+	for (int i = 0; i < gave; i++) {
+		struct k_blend b = {.k = K, .slab = {Z, Y, X}, .flip = given[i].flip, .soft = o->soft};
+
+		memcpy(b.roi, o->roi, sizeof b.roi);
+		memcpy(b.start, given[i].start, sizeof b.start);
+		k_window_blend(&b, given[i].logits, w, acc, sum, &e);
+	}
+	k_window_divide(acc, sum, VOX, K, none, &e);
+	free(w);
+}
+
+static const uint8_t *within_mask(void)
+{
+	static uint8_t mask[VOX];
+
+	for (int i = 0; i < VOX; i++)
+		mask[i] = i / X / Y == 9 && i % X < 4;
+	return mask;
+}
+
+/* In memory, and with accumulators in a file or on a device: windows of how many hundredths run, and all give the whole's bytes. */
+static void noted(const char *what, struct window_opts *o, int models, int64_t least, int64_t most)
+{
+	static const struct { const char *device; size_t room; } ways[] = {{"cpu", WINDOW_ROOM}, {"cpu", 0}, {"other", WINDOW_ROOM}};
+	static int turn;
+	const int pair[] = {0, 1 + turn++ % 2};
+
+	for (int i = 0; i < 2; i++) {
+		const int way = pair[i];
+		struct ramp r[2] = {{.channels = 1, .classes = K, .scale = 1}, {.channels = 1, .classes = K, .scale = 1.5f}};
+		struct window_predictor p[2] = {{1, K, ramp_input, noted_run, &r[0]}, {1, K, ramp_input, noted_run, &r[1]}};
+		struct kept k = {got};
+		struct window_stats s = {0};
+		struct err e = {""};
+		const int64_t times = models << __builtin_popcount((unsigned)o->mirror);
+		int bad;
+
+		table.name = ways[way].device;
+		o->room = ways[way].room;
+		o->stats = &s;
+		gave = 0;
+		bad = window_run(o, &table, p, models, &image_tensor, keep_slab, &k, &e);
+		replayed(o, want);
+		ok(!bad && gave == s.run * times && gave < MOST && s.run >= s.total * least / 100 && s.run <= s.total * most / 100 &&
+		   !memcmp(got, want, sizeof got), "grid %d, batches of %lld, %s, %s, %zu MB: %lld of %lld windows, the whole's bytes %s", o->grid,
+		   (long long)o->batch, what, ways[way].device, ways[way].room >> 20, (long long)s.run, (long long)s.total, e.text);
+		for (int m = 0; m < 2; m++) {
+			free(r[m].x);
+			free(r[m].y);
+		}
+	}
+	table.name = "cpu";
+}
+
+static void noted_runs(void)
+{
+	const struct tensor mask = {.dtype = DT_U8, .rank = 3, .shape = {Z, Y, X}, .size = VOX, .data = (void *)within_mask()};
+
+	for (int i = 0; i < VOX; i++)
+		image[i] = (float)i / 1024;
+	for (int grid = 0; grid < 3; grid++)
+		for (int64_t batch = 1; batch <= 4; batch += 3) {
+			struct window_opts o = small_opts(0.65, (enum window_grid_kind)grid, 0);
+
+			o.batch = batch;
+			noted("all", &o, 1, 100, 100);
+			o.mirror = 2;
+			o.soft = batch > 1;
+			noted("mirrored, two models", &o, 2, 100, 100);
+			o.mirror = 1;
+			o.refine = 0.6;
+			o.gain = 1e-2;
+			noted("refined, two models", &o, 2, 5, 95);
+			o.soft = 0;
+			o.skip_air = 1;
+			o.air = 1.5;
+			noted("refined, air", &o, 1, 3, 80);
+			o.refine = 0;
+			o.soft = batch > 1;
+			noted("air", &o, 1, 20, 90);
+			o.within = &mask;
+			noted("air, within", &o, 1, 1, 40);
 		}
 }
 
@@ -763,6 +893,7 @@ int main(void)
 	maps();
 	golden();
 	slabs();
+	noted_runs();
 	parts();
 	types();
 	skipping();

@@ -11,7 +11,7 @@
 #include "lib/comm/launcher.h"
 #include "lib/net/run/device.h"
 
-enum { BUCKET = 1 << 20 /* gradients */, ADDED = 8 };
+enum { BUCKET = 1 << 20, LEAST = 1 << 14 /* gradients */, ADDED = 8 };
 
 /* -- beginning and end ---------------------------------------------------------- */
 int parallel_open(struct parallel *p, const struct parallel_opts *o, volatile sig_atomic_t *stop, struct err *e)
@@ -257,7 +257,15 @@ int parallel_normalise(struct parallel *p, const struct k_backend *k, struct err
 }
 
 /* -- gradients -------------------------------------------------------------------- */
-/* Begin with those from `from` on, in whole buckets from the end of the block; the first one takes what is left. */
+/* Where the bucket begins that ends before this gradient: smaller ones towards the beginning, behind which less and less is left to hide. */
+static int64_t bucket(int64_t end)
+{
+	const int64_t n = end / 2 < BUCKET ? end / 2 : BUCKET;
+
+	return n < LEAST ? 0 : (end - n) / LEAST * LEAST;
+}
+
+/* Begin with those from `from` on, in whole buckets from the end of the block. */
 static int pass_on(void *arg, int64_t from, struct err *e)
 {
 	struct parallel *p = arg;
@@ -266,7 +274,7 @@ static int pass_on(void *arg, int64_t from, struct err *e)
 
 	net_block(p->net, &w, &g, &total);
 	while (p->from > 0) {
-		int64_t lo = p->from < 2 * BUCKET ? 0 : p->from - BUCKET;
+		const int64_t lo = bucket(p->from);
 
 		if (lo < from)
 			break;

@@ -194,15 +194,16 @@ int train_step_issue(struct train *r, struct err *e)
 {
 	struct train_part *p = &r->part;
 	struct train_under *u = under(r, r->issued);
-	const double seconds = progress_now() - r->since;
+	double seconds;
 
 	u->row = (struct trainlog_row){.step = r->at.step + 1, .lr = schedule_lr(&r->h, r->at.step), .val_dice = NAN};
 	u->before = (struct train_place){r->at.step, r->at.next, r->at.hash};
-	u->seconds = seconds;
-	u->row.rate = seconds > 0 ? (double)p->patches / seconds : 0;
 	if (r->later ? issue_later(r, u, e) : parallel_sum(&r->par, p->loss, 3, e) ||
 	    optim_step(&r->optim, u->row.step, u->row.lr, 1 / p->share, &u->row.grad_norm, e))
 		return -1;
+	seconds = progress_now() - r->since;
+	u->seconds = seconds;
+	u->row.rate = seconds > 0 ? (double)p->patches / seconds : 0;
 	if (!r->later) {
 		if (!isfinite(u->row.grad_norm))
 			return refuse(r, "the gradient", u->row.grad_norm, r->par.size > 1 ? "in the patches of some rank" : p->who, e);

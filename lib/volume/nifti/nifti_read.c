@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/base/mem.h"
+#include "lib/stream/foreign.h"
 #include "lib/volume/nifti/nifti.h"
 #include "lib/volume/nifti/nifti_parts.h"
 
@@ -25,7 +26,7 @@ int nii_open_bytes(struct nii_file *f, const char *path, struct err *e)
 	if (std && isatty(f->fd))
 		return err_set(e, f->name, "is a terminal: name a file, or pipe one in");
 	if (!fstat(f->fd, &st) && S_ISDIR(st.st_mode))
-		return err_set(e, f->name, "is a directory");
+		return err_set(e, f->name, "is a directory: name its files (of DICOM files from-dicom.sh makes NIfTI)");
 	f->z = inflate_open(f->fd, f->name, e);
 	return f->z ? 0 : -1;
 }
@@ -41,10 +42,11 @@ void nii_close_bytes(struct nii_file *f)
 	f->name = NULL;
 }
 
-/* The first four bytes tell what it is. */
+/* The first four bytes tell what it is; of what it is not, those behind them. */
 static int read_magic(struct nii_file *f, uint8_t *raw, struct err *e)
 {
 	int64_t n = inflate_read(f->z, raw, 4, e);
+	uint8_t more[FOREIGN_BYTES - 4];
 
 	if (n < 0)
 		return -1;
@@ -52,6 +54,12 @@ static int read_magic(struct nii_file *f, uint8_t *raw, struct err *e)
 		return err_set(e, f->name, "is empty (expected a NIfTI header)");
 	if (n == 4 && (nii_header_size(raw) || nrrd_is(raw)))
 		return 0;
+	n = n < 4 ? 0 : inflate_read(f->z, more, sizeof more, e);
+	if (n > 4) {
+		memcpy(raw + 4, more, 4);
+		if (foreign_image(f->name, raw, more + 4, (size_t)n - 4, e))
+			return -1;
+	}
 	return err_at(e, f->name, 0, "neither NIfTI (a header of size 348 or 540) nor NRRD");
 }
 
