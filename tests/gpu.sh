@@ -6,8 +6,8 @@
 # and masks too, is in GPU_WORK (build/gpu-work), from where `masks` takes what `train` left: on a machine that forgets, both in one call.
 # Where calls are of ten minutes: `device kernels nets train masks`, `same ranks bench slide`, `peer sanitize`. A stage goes on after whatever failed in it
 # or before; where our backend does not start, which is tried first, only `device` and `peer` are done. Exit 1 if any was not ok.
-# Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and the CPU's, and GPU_KIT, NETS, PEERS (networks of bench and peer), STEPS, PATCH,
-# TRAIN (options of the network), SLIDE, ROI.
+# Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and the CPU's, and GPU_KIT, NETS, PEERS (networks of bench and peer),
+# STEPS, PATCH, TRAIN (options of the network), SLIDE, ROI. `pack` takes MONAI's wheel along where WHEELS names a python whose pip can fetch it.
 #     device    the card, its driver; which library makes which convolution; a copy's bandwidth
 #     kernels   every kernel against tests/ref, losses, attention, windows, changes of resolution, softmax of channels
 #     nets      networks against MONAI's golden files, fp32 and bf16, and once more with our own convolutions alone
