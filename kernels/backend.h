@@ -45,6 +45,7 @@ struct k_conv_geom {
 	int transposed;
 	int train;               /* backward will be called */
 	int64_t xpitch, ypitch;  /* of x (and dx) and of y (and dy) */
+	int part;                /* a stretch of a convolution's planes: along d, what is missing behind `in` is zeros too, or not needed. The CPU's alone */
 };
 
 struct k_conv; /* opaque: primitives and packed weights */

@@ -154,8 +154,11 @@ static int bare(struct bench *b, double *sum, struct err *e)
 		struct one_call one = {b, i};
 		double best = 0;
 
-		if ((what == PLAN_DO_CONV || what == PLAN_DO_DATA || what == PLAN_DO_WEIGHTS) && best_of(b->repeats, call_alone, &one, &best, e))
+		if ((what == PLAN_DO_CONV || what == PLAN_DO_DATA || what == PLAN_DO_WEIGHTS || what == PLAN_DO_TAIL) &&
+		    best_of(b->repeats, call_alone, &one, &best, e))
 			return -1;
+		if (what == PLAN_DO_TAIL)
+			best *= (double)(p->batch * p->tail.parts);
 		if ((what == PLAN_DO_ATTENTION || what == PLAN_DO_ATTENTION_BACK) &&
 		    attention_products(b, &p->step[p->call[i].step].attention, what == PLAN_DO_ATTENTION_BACK, sum, e))
 			return -1;

@@ -155,6 +155,8 @@ static void conv_refuses(void)
 	struct k_conv_geom g = {.n = 1, .ic = 2, .oc = 2, .in = {4, 4, 4}, .out = {4, 4, 5}, .kernel = {3, 3, 3}, .stride = {1, 1, 1}, .pad = {1, 1, 1}};
 
 	ok(!k->conv_new(&g, &e) && !strcmp(e.text, "convolution: sizes do not fit (axis x: in 4, out 5, kernel 3, stride 1, padding 1)"), "%s", e.text);
+	g.out[2] = 4, g.part = 1, g.in[0] = 6;
+	ok(!k->conv_new(&g, &e) && !strcmp(e.text, "convolution: sizes do not fit (axis z: in 6, out 4, kernel 3, stride 1, padding 1)"), "%s", e.text);
 }
 
 /* The reference's gradient against finite differences of the reference. */
@@ -385,12 +387,68 @@ static void others_threads(void)
 		pair_free(y[i]), pair_free(dx[i]);
 }
 
+/* Output planes lo to hi - 1 of a convolution by themselves, to their place. */
+static int conv_part(const struct k_conv_geom *whole, int64_t lo, int64_t hi, const float *w, const char *x, char *y)
+{
+	const int64_t elem = k->precision == K_BF16 ? 2 : 4, pad = whole->pad[0], first = lo > pad ? lo - pad : 0;
+	const int64_t end = hi + pad < whole->in[0] ? hi + pad : whole->in[0];
+	struct k_conv_geom g = *whole;
+	struct k_conv *c;
+	void *scratch = NULL;
+	int bad;
+
+	g.part = 1, g.in[0] = end - first, g.out[0] = hi - lo, g.pad[0] -= (int)(lo - first);
+	c = k->conv_new(&g, &e);
+	bad = !c || !(scratch = k->alloc(k->conv_scratch(c), &e)) || k->conv_pack(c, w, &e) ||
+	      k->conv_forward(c, x + first * g.in[1] * g.in[2] * g.xpitch * elem, NULL, y + lo * g.out[1] * g.out[2] * g.ypitch * elem, scratch, &e);
+	k->conv_free(c);
+	k->release(scratch);
+	return bad;
+}
+
+/* A convolution's planes made two at a time are the whole's. */
+static void conv_parts(const struct shape *s)
+{
+	struct k_conv_geom g = geom_of(s);
+	const int64_t nx = vox_of(&g, g.in) * g.xpitch, ny = vox_of(&g, g.out) * g.ypitch;
+	struct pair x = pair_new(nx, 1), w = pair_new(g.ic * g.oc * g.kernel[0] * g.kernel[1] * g.kernel[2], 1), y = pair_new(ny, 0);
+	void *from, *to[2];
+	int bad = 0;
+
+	g.train = 0;
+	from = elements(widen(x.f, nx, 1, 1), nx);
+	to[0] = elements(widen(y.f, ny, 1, 1), ny), to[1] = elements(widen(y.f, ny, 1, 1), ny);
+	bad |= conv_part(&g, 0, g.out[0], w.f, from, to[0]);
+	for (int64_t z = 0; z < g.out[0] && !bad; z += 2)
+		bad |= conv_part(&g, z, z + 2 < g.out[0] ? z + 2 : g.out[0], w.f, from, to[1]);
+	x.f = floats(to[0], ny), y.f = floats(to[1], ny);
+	for (int64_t i = 0; i < ny; i++)
+		bad |= !near_to(x.f[i], y.f[i], 1e-5, k->precision == K_BF16 ? 1e-2 : 1e-5);
+	ok(!bad, "%s: %d->%d, %lld planes two at a time", PRECISION(k), s->ic, s->oc, (long long)g.out[0]);
+	k->release(from), k->release(x.f), k->release(y.f);
+	free(x.d), free(y.d), pair_free(w);
+}
+
 static void convs(void)
 {
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
 		conv_case(&shapes[i]);
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes && !library(); i++)
 		conv_threads(&shapes[i]);
+}
+
+static void in_parts(void)
+{
+	static const struct shape more[] = {
+		{1, 3, 18, {7, 5, 9}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 0},
+		{1, 16, 16, {6, 9, 22}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+		if (shapes[i].n == 1 && !shapes[i].transposed && shapes[i].stride[0] == 1 && 2 * shapes[i].pad[0] == shapes[i].kernel[0] - 1)
+			conv_parts(&shapes[i]);
+	for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+		conv_parts(&more[i]);
 }
 
 int main(void)
@@ -410,9 +468,10 @@ int main(void)
 	norm_is_exact();
 	slices();
 	others_threads();
+	in_parts();
 	rng_init(&rng, 2, RNG_TEST, 0);
 	k = cpu(K_BF16);
 	if (k)
-		convs();
+		convs(), in_parts();
 	return tap_done();
 }

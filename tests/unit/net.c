@@ -112,6 +112,57 @@ static void logits(struct net *n, const struct frame *f, const char *name, const
 	free(want);
 }
 
+/* Logits part by part, put together, and how many parts there were */
+struct gathered { const struct net *n; float *to; int64_t parts, next; int bad; };
+
+static int gather(void *arg, int64_t i, int64_t d, int64_t nd, const float *logits, struct err *ignored)
+{
+	struct gathered *g = arg;
+	const struct plan_value *v = &g->n->plan->value[g->n->graph->out];
+	const int64_t slice = v->size[1] * v->size[2] * v->c;
+
+	(void)ignored;
+	g->bad |= i * v->size[0] + d != g->next;
+	g->next += nd;
+	g->parts++;
+	memcpy(g->to + (i * v->size[0] + d) * slice, logits, sizeof *logits * (size_t)(nd * slice));
+	return 0;
+}
+
+static int stop(void *arg, int64_t i, int64_t d, int64_t nd, const float *logits, struct err *said)
+{
+	(void)arg, (void)nd, (void)logits;
+	return i || d ? err_set(said, NULL, "enough") : 0;
+}
+
+static int in_parts; /* networks whose logits came so */
+
+static void parts(struct net *n, const struct frame *f, const char *name)
+{
+	const struct plan_value *v = &n->plan->value[n->graph->out];
+	const size_t count = (size_t)(v->vox * v->c);
+	float *want = malloc(count * sizeof *want), *got = malloc(count * sizeof *got);
+	const float *whole;
+
+	for (int threads = 1; threads <= 2; threads++) {
+		struct gathered g = {n, got};
+
+		omp_set_num_threads(threads);
+		set_input(n, f);
+		whole = net_forward(n, &e);
+		if (threads == 1 && whole)
+			memcpy(want, whole, count * sizeof *want);
+		set_input(n, f);
+		ok(whole && !net_forward_parts(n, gather, &g, &e) && !g.bad && g.next == n->plan->batch * v->size[0] && !memcmp(got, want, count * sizeof *got),
+			"%s: %d threads, the same logits in %lld parts", name, threads, (long long)g.parts);
+		in_parts += g.parts > n->plan->batch;
+	}
+	set_input(n, f);
+	if (n->plan->tail.slices || n->plan->batch > 1)
+		ok(net_forward_parts(n, stop, NULL, &e) == -1 && !strcmp(e.text, "enough"), "%s: who takes them can stop", name);
+	free(want), free(got);
+}
+
 static void losses(struct net *n, const struct frame *f, const char *name)
 {
 	const uint8_t *label = labels(f);
@@ -305,6 +356,7 @@ static void golden(const char *name)
 	ok(net_channels(n) == t->shape[1] && net_classes(n) == frame_find(&f, "logits")->shape[1], "%s: channels and classes", name);
 	ok(!net_plan(n, t->shape[0], t->shape + 2, 0, &e), "%s: plan for inference", name);
 	logits(n, &f, name, "inference", "logits");
+	parts(n, &f, name);
 	arena(n, name);
 	ok(!net_plan(n, t->shape[0], t->shape + 2, 1, &e), "%s: plan for training", name);
 	arena(n, name);
@@ -556,6 +608,7 @@ int main(void)
 			golden(CASES[i]);
 	if (!k)
 		return tap_done();
+	ok(in_parts || !device_is_host(k), "%d times logits came in parts", in_parts);
 	options();
 	sizes();
 	init();

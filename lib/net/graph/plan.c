@@ -231,6 +231,7 @@ void plan_free(struct plan *p)
 {
 	if (!p)
 		return;
+	plan_tail_free(p);
 	for (int i = 0; p->step && i < p->steps; i++) {
 		if (p->step[i].conv)
 			p->k->conv_free(p->step[i].conv);

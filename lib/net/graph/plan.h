@@ -6,6 +6,7 @@
    beside it where another step wants it dense); so is what a convolution makes for a concatenation alone. A bias in front of an instance norm
    without running statistics, which takes it away again, is left out; its gradient is 0. In inference dropout is nothing, running statistics are
    taken where there are any, and what only heads need is not computed.
+   In inference on a CPU a last convolution is done part by part, a few slices at a time, for who takes the logits: they are never whole.
    Values and their gradients are elements of the backend's precision; the input, the outputs' logits and their gradients are floats at the plan's
    edges, statistics and scratch floats throughout.
    Backward: the gradient of an add is passed on, not copied; sums of gradients are made by the calls that write them; of the input there is none. */
@@ -33,7 +34,7 @@ struct plan_step {
 	int identity;       /* convolution: its input is added to its output */
 	float *folded;      /* its weights with that folded in, NULL: not made yet; device memory */
 	struct k_conv_geom geom;
-	struct k_conv *conv;
+	struct k_conv *conv; /* NULL: the plan's tail has it */
 	struct k_norm norm;
 	struct plan_ref mean, rstd;
 	int segment;        /* of recomputation */
@@ -48,9 +49,9 @@ struct plan_step {
 
 enum plan_do { PLAN_DO_CONV, PLAN_DO_DATA, PLAN_DO_WEIGHTS, PLAN_DO_NORM, PLAN_DO_NORM_BACK, PLAN_DO_SLICE, PLAN_DO_DROP, PLAN_DO_SCALE, PLAN_DO_GATE,
 	PLAN_DO_GATE_BACK, PLAN_DO_LAYER, PLAN_DO_LAYER_BACK, PLAN_DO_ATTENTION, PLAN_DO_ATTENTION_BACK, PLAN_DO_MERGE, PLAN_DO_MERGE_BACK,
-	PLAN_DO_ACROSS, PLAN_DO_ACROSS_BACK, PLAN_DO_TO_FLOATS, PLAN_DO_FROM_FLOATS, PLAN_DO_LOSS, PLAN_DOES };
+	PLAN_DO_ACROSS, PLAN_DO_ACROSS_BACK, PLAN_DO_TAIL, PLAN_DO_TO_FLOATS, PLAN_DO_FROM_FLOATS, PLAN_DO_LOSS, PLAN_DOES };
 
-/* One call of the backend. */
+/* One call of the backend; the tail: of one part. */
 struct plan_call {
 	enum plan_do what;
 	int step;           /* -1: the loss */
@@ -87,6 +88,10 @@ struct plan_value {
 	int shared;          /* the gradient's buffer is another value's too: not to be written to */
 };
 
+/* The last step, where it is a convolution that is done part by part: `slices` of a sample of the batch at a time (0: it is not), `parts` a sample.
+   Edges are where the sample ends, not where a part does: so there are three, of the first part, of those between (NULL: none), of the last. */
+struct plan_tail { int step; int64_t slices, parts; struct k_conv *conv[3]; };
+
 struct plan {
 	const struct graph *graph;
 	const struct k_backend *k;
@@ -100,7 +105,8 @@ struct plan {
 	struct plan_step *step;
 	struct plan_call *call;   /* forward, loss, backward */
 	struct plan_buf *buf;
-	int steps, calls, forward, losses, bufs; /* forward, losses: how many calls */
+	int steps, calls, forward, losses, bufs; /* forward, losses: how many calls; behind the forward ones comes the tail's, if there is one */
+	struct plan_tail tail;
 	struct plan_ref input; /* floats */
 	size_t arena;        /* bytes */
 };
@@ -117,6 +123,15 @@ int plan_forward(struct plan *p, struct err *e);  /* calls */
 int plan_backward(struct plan *p, struct err *e);
 int plan_step_calls(struct plan *p, int step, struct err *e); /* forward calls of one step */
 void plan_pack(struct plan *p);                   /* places in the arena */
+int plan_conv(struct plan *p, struct plan_step *s, struct err *e); /* in steps: the convolution of its geometry, or the tail's. 0 or -1 */
+
+/* Of a part of the tail: the slices lo to hi - 1 that it makes, from first to end - 1; its convolution. */
+struct plan_span { int64_t lo, hi, first, end; };
+struct plan_span plan_tail_span(const struct plan *p, int64_t part);
+struct k_conv *plan_tail_conv(const struct plan *p, int64_t part);
+int plan_tail_pack(const struct plan *p, const float *w, struct err *e); /* gives them their weights */
+size_t plan_tail_scratch(const struct plan *p);
+void plan_tail_free(const struct plan *p);
 
 /* New buffer of vox voxels of c elements, or floats; -1 and an error. A dense reference to it. */
 int plan_buf(struct plan *p, int64_t vox, int64_t c, struct plan_ref *r, struct err *e);

@@ -44,11 +44,27 @@ static int reusable(const struct plan *p, int s, int i)
 	return v->last == s && !v->concats && !v->kept && v->at.pitch == v->c && !v->output;
 }
 
+/* y: a part's elements; y2: its floats, where these are others */
+static int tail_call(struct plan *p, int i, struct err *e)
+{
+	struct plan_value *v = &p->value[p->step[i].out];
+	struct plan_call c = plan_call_new(PLAN_DO_TAIL, i);
+	const int64_t vox = p->tail.slices * v->size[1] * v->size[2];
+
+	if (plan_buf(p, vox, v->c, &v->at, e) || (p->elem != sizeof(float) && plan_floats(p, vox, v->c, &c.y2, e)))
+		return -1;
+	c.x = p->value[p->step[i].x].at;
+	c.y = v->at;
+	return plan_emit(p, &c, plan_tail_scratch(p), e);
+}
+
 static int conv_call(struct plan *p, int i, struct err *e)
 {
 	const struct plan_step *s = &p->step[i];
 	struct plan_call c = plan_call_new(PLAN_DO_CONV, i);
 
+	if (!s->conv)
+		return tail_call(p, i, e);
 	if (place(p, s->out, e))
 		return -1;
 	c.x = p->value[s->x].at;
@@ -144,7 +160,7 @@ static int loss_call(struct plan *p, int head, struct err *e)
 
 	c.head = head;
 	c.x = v->floats;
-	if (p->train && plan_floats(p, v->vox, v->c, &c.dx, e))
+	if (plan_floats(p, v->vox, v->c, &c.dx, e))
 		return -1;
 	if (head && plan_floats(p, (v->vox + 3) / 4, 1, &c.y, e))
 		return -1;
@@ -152,15 +168,15 @@ static int loss_call(struct plan *p, int head, struct err *e)
 	if (plan_emit(p, &c, p->k->loss_scratch(&terms), e))
 		return -1;
 	v->g = c.dx;
-	if (!p->train || p->elem == sizeof(float))
+	if (p->elem == sizeof(float))
 		return 0;
 	return plan_buf(p, v->vox, v->c, &v->g, e) || plan_convert(p, PLAN_DO_FROM_FLOATS, i, c.dx, v->g, e) ? -1 : 0;
 }
 
-/* The logits as floats */
+/* The logits as floats; the tail makes its own. */
 static int output_calls(struct plan *p, struct err *e)
 {
-	for (int i = 0; i < p->graph->n; i++) {
+	for (int i = 0; i < p->graph->n && !p->tail.slices; i++) {
 		struct plan_value *v = &p->value[i];
 
 		v->floats = v->at;
@@ -173,7 +189,9 @@ static int output_calls(struct plan *p, struct err *e)
 
 static int loss_calls(struct plan *p, struct err *e)
 {
-	p->forward = p->calls;
+	p->forward = p->calls - !!p->tail.slices;
+	if (!p->train)
+		return 0;
 	if (loss_call(p, 0, e))
 		return -1;
 	for (int h = 0; h < p->graph->heads; h++)

@@ -240,8 +240,7 @@ static int conv_shape(struct plan *p, struct plan_step *s, struct err *e)
 			return err_set(e, NULL, "%.200s: makes %lld of %lld along %c, %lld are needed", op->name,
 				(long long)((in + 2 * g->pad[k] - g->kernel[k]) / g->stride[k] + 1), (long long)in, "dhw"[k], (long long)out);
 	}
-	s->conv = p->k->conv_new(g, e);
-	return s->conv ? 0 : err_prefix(e, "%.200s", op->name);
+	return plan_conv(p, s, e) ? err_prefix(e, "%.200s", op->name) : 0;
 }
 
 static int norm_shape(struct plan *p, struct plan_step *s, struct err *e)

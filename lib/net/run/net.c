@@ -76,6 +76,7 @@ void net_free(struct net *n)
 		plan_free(n->plans[i]);
 	}
 	n->k->release(n->arena);
+	n->k->release(n->logits);
 	n->k->release(n->results);
 	n->k->release(n->drawn);
 	n->k->release(n->w);
@@ -285,11 +286,6 @@ const char *net_batch_norm(const struct net *n)
 int64_t net_vox(const struct net *n)
 {
 	return n->plan->value[n->graph->out].vox;
-}
-
-const float *net_forward(struct net *n, struct err *e)
-{
-	return net_record_forward(n, e) ? NULL : net_run_at(n, n->plan->value[n->graph->out].floats);
 }
 
 /* What the losses left on the device, if it is there that they leave it */

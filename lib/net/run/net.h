@@ -87,7 +87,13 @@ int64_t net_vox(const struct net *n);        /* batch*d*h*w */
 /* Forward: logits [batch,d,h,w,classes], valid until the next call. NULL and an error. */
 const float *net_forward(struct net *n, struct err *e);
 
-/* Loss of the last forward against labels [batch,d,h,w] (host memory on the CPU, device memory else), value alone (out: total, dice, ce). */
+/* The same in inference for who takes the logits part by part: on the CPU, and where the last operation is a convolution, they are never whole.
+   take: slices d to d + nd - 1 of sample i, [nd,h,w,classes], valid during the call; all of a sample in their order, then those of the next.
+   0, or -1 and an error, which may be take's. */
+typedef int net_take_fn(void *arg, int64_t i, int64_t d, int64_t nd, const float *logits, struct err *e);
+int net_forward_parts(struct net *n, net_take_fn *take, void *arg, struct err *e);
+
+/* In training: the last forward's loss against labels [batch,d,h,w] (host memory on the CPU, device memory else; out: total, dice, ce). */
 int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
 
 /* The same and backward, once a net_forward: gradients are added to every g. n, vox and k of terms are filled in here. A network with deep

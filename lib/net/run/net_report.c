@@ -10,7 +10,7 @@ static const char *const DOES[PLAN_DOES] = {
 	[PLAN_DO_SCALE] = "scale", [PLAN_DO_GATE] = "gate", [PLAN_DO_GATE_BACK] = "gate-back", [PLAN_DO_LOSS] = "loss",
 	[PLAN_DO_LAYER] = "layer", [PLAN_DO_LAYER_BACK] = "layer-back", [PLAN_DO_ATTENTION] = "attend", [PLAN_DO_ATTENTION_BACK] = "attend-back",
 	[PLAN_DO_MERGE] = "merge", [PLAN_DO_MERGE_BACK] = "merge-back", [PLAN_DO_ACROSS] = "across", [PLAN_DO_ACROSS_BACK] = "across-back",
-	[PLAN_DO_TO_FLOATS] = "to-floats", [PLAN_DO_FROM_FLOATS] = "from-floats",
+	[PLAN_DO_TAIL] = "conv-last", [PLAN_DO_TO_FLOATS] = "to-floats", [PLAN_DO_FROM_FLOATS] = "from-floats",
 };
 
 static int64_t param_count(const struct net *n, int i)

@@ -46,7 +46,7 @@ int net_run_pack(struct net *n, struct err *e)
 		if (s->kind != PLAN_CONV)
 			continue;
 		w = s->identity ? fold_input(n, s, e) : weight(n, s->w);
-		if (!w || n->k->conv_pack(s->conv, w, e))
+		if (!w || (s->conv ? n->k->conv_pack(s->conv, w, e) : plan_tail_pack(p, w, e)))
 			return err_prefix(e, "%.200s", p->graph->op[s->op].name);
 	}
 	p->packed = 1;
@@ -57,6 +57,23 @@ static int do_conv(struct net *n, const struct plan_call *c, const struct plan_s
 {
 	(void)l;
 	return n->k->conv_forward(s->conv, net_run_at(n, c->x), weight(n, s->b), net_run_at(n, c->y), net_run_at(n, c->scratch), e);
+}
+
+/* The part that n->at says */
+static int do_tail(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	const struct plan_span span = plan_tail_span(n->plan, n->at.part);
+	const struct k_conv_geom *g = &s->geom;
+	const int64_t vox = (span.hi - span.lo) * g->out[1] * g->out[2];
+	struct plan_ref x = c->x;
+	float *floats = n->at.to ? n->at.to : net_run_at(n, c->y2.buf < 0 ? c->y : c->y2);
+	void *y = c->y2.buf < 0 ? (void *)floats : net_run_at(n, c->y);
+
+	(void)l;
+	x.at += (n->at.sample * g->in[0] + span.first) * g->in[1] * g->in[2] * g->xpitch;
+	if (n->k->conv_forward(plan_tail_conv(n->plan, n->at.part), net_run_at(n, x), weight(n, s->b), y, net_run_at(n, c->scratch), e))
+		return -1;
+	return c->y2.buf < 0 ? 0 : n->k->to_floats(floats, y, g->oc, vox, g->oc, e);
 }
 
 static int do_data(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
@@ -327,7 +344,7 @@ int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *
 		[PLAN_DO_NORM_BACK] = do_norm_back, [PLAN_DO_SLICE] = do_slice, [PLAN_DO_DROP] = do_drop, [PLAN_DO_SCALE] = do_scale, [PLAN_DO_GATE] = do_gate,
 		[PLAN_DO_GATE_BACK] = do_gate_back, [PLAN_DO_LAYER] = do_layer, [PLAN_DO_LAYER_BACK] = do_layer_back, [PLAN_DO_ATTENTION] = do_attention,
 		[PLAN_DO_ATTENTION_BACK] = do_attention_back, [PLAN_DO_MERGE] = do_merge, [PLAN_DO_MERGE_BACK] = do_merge_back,
-		[PLAN_DO_ACROSS] = do_across, [PLAN_DO_ACROSS_BACK] = do_across_back,
+		[PLAN_DO_ACROSS] = do_across, [PLAN_DO_ACROSS_BACK] = do_across_back, [PLAN_DO_TAIL] = do_tail,
 		[PLAN_DO_TO_FLOATS] = do_to_floats, [PLAN_DO_FROM_FLOATS] = do_from_floats, [PLAN_DO_LOSS] = do_loss,
 	};
 	struct plan *p = n->plan;

@@ -28,6 +28,9 @@ struct net {
 	double *results;        /* K_LOSS_RESULTS of every loss, in their order: device memory; NULL where that is the host's */
 	uint64_t *drawn;        /* what dropout adds to its numbers, of `draws` samples of a batch: device memory; NULL: nothing */
 	int64_t draws;
+	struct net_at { int64_t sample, part; float *to; } at; /* of a plan's tail: what is done next, and where its logits go (NULL: in the arena) */
+	float *logits;          /* of net_forward, where the plan has a tail */
+	size_t logits_bytes;
 	net_final_fn *final;
 	void *final_arg;
 };

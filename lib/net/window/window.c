@@ -86,21 +86,38 @@ static int settle(struct run *r, int turn, struct err *e)
 	return 0;
 }
 
-/* Logits of what was gathered, and the time it takes: on a device that goes on by itself, when the last prediction but one is over. */
-static const float *network(struct run *r, const struct window_predictor *p, struct err *e)
+/* Windows that are predicted: turned as flip says; seconds that went into what was made of them */
+struct taking { struct run *r; int flip; double taken; };
+
+/* Slices z to z + n - 1 of window i of the queue. On a device that goes on by itself the first that comes is behind the whole prediction. */
+static int take(void *arg, int64_t i, int64_t z, int64_t n, const float *logits, struct err *e)
+{
+	struct taking *t = arg;
+	struct run *r = t->r;
+	const double begun = progress_now();
+
+	if (!i && !z && r->k->mark && r->k->mark(r->timed[r->turn][1], K_COMPUTE, e))
+		return -1;
+	if (window_ring_blend(&r->ring, r->grid.at[r->queue[i]].start, t->flip, z, n, logits, e))
+		return -1;
+	t->taken += progress_now() - begun;
+	return 0;
+}
+
+/* What was gathered through a network, and the time it takes: on a device that goes on by itself, when the last prediction but one is over. */
+static int network(struct run *r, const struct window_predictor *p, int flip, struct err *e)
 {
 	struct k_mark *const *timed = r->timed[r->turn ^= 1];
+	struct taking t = {r, flip, 0};
 	const double begun = progress_now();
-	const float *y;
 
-	if (!r->k->mark) {
-		y = p->run(p->arg, e);
-		r->stats.network += progress_now() - begun;
-		return y;
-	}
-	if (settle(r, r->turn, e) || r->k->mark(timed[0], K_COMPUTE, e) || !(y = p->run(p->arg, e)))
-		return NULL;
-	return r->k->mark(timed[1], K_COMPUTE, e) ? NULL : y;
+	if (r->k->mark && (settle(r, r->turn, e) || r->k->mark(timed[0], K_COMPUTE, e)))
+		return -1;
+	if (p->run(p->arg, take, &t, e))
+		return -1;
+	if (!r->k->mark)
+		r->stats.network += progress_now() - begun - t.taken;
+	return 0;
 }
 
 /* The queue through one predictor, turned as flip says. */
@@ -108,19 +125,13 @@ static int predict(struct run *r, const struct window_predictor *p, int flip, st
 {
 	const int64_t vox = r->grid.roi[0] * r->grid.roi[1] * r->grid.roi[2];
 	float *x = p->input(p->arg, r->queued, r->grid.roi, e);
-	const float *y;
 
 	if (!x)
 		return -1;
 	for (int64_t j = 0; j < r->queued; j++)
 		if (gather(r, r->queue[j], flip, x + j * vox * p->channels, e))
 			return -1;
-	if (window_feed_used(&r->feed, e) || !(y = network(r, p, e)))
-		return -1;
-	for (int64_t j = 0; j < r->queued; j++)
-		if (window_ring_blend(&r->ring, r->grid.at[r->queue[j]].start, flip, y + j * vox * p->classes, e))
-			return -1;
-	return 0;
+	return window_feed_used(&r->feed, e) ? -1 : network(r, p, flip, e);
 }
 
 static int drain(struct run *r, struct err *e)

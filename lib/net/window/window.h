@@ -70,12 +70,12 @@ void window_grid_free(struct window_grid *g);
 /* Importance map [z,y,x]: ones, or the Gaussian about the true centre, not below max(its minimum, 1e-3), or nnU-Net's. Caller frees with free(). */
 float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma, struct err *e);
 
-/* What predicts windows: a network, or in tests any function. input: plan for n windows of roi and say where they go, [n,d,h,w,channels];
-   run: logits [n,d,h,w,classes], valid until the next call. Pointers are the backend's memory. NULL and an error. */
+/* What predicts windows: a network, or in tests any function. input: plan for n windows of roi and say where they go, [n,d,h,w,channels]; NULL and an
+   error. run: their logits to `take`, in one part or several, as net_forward_parts does it. Pointers are the backend's memory. */
 struct window_predictor {
 	int64_t channels, classes;
 	float *(*input)(void *arg, int64_t n, const int64_t roi[3], struct err *e);
-	const float *(*run)(void *arg, struct err *e);
+	int (*run)(void *arg, net_take_fn *take, void *take_arg, struct err *e);
 	void *arg;
 };
 

@@ -10,9 +10,9 @@ static float *net_window_input(void *arg, int64_t n, const int64_t roi[3], struc
 	return net_plan(arg, n, roi, 0, e) ? NULL : net_input(arg);
 }
 
-static const float *net_window_run(void *arg, struct err *e)
+static int net_window_run(void *arg, net_take_fn *take, void *take_arg, struct err *e)
 {
-	return net_forward(arg, e);
+	return net_forward_parts(arg, take, take_arg, e);
 }
 
 struct window_predictor window_net(struct net *n)

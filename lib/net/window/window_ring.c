@@ -178,21 +178,22 @@ static int clear(struct window_ring *r, int64_t z, struct err *e)
 	return 0;
 }
 
-int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, const float *logits, struct err *e)
+int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, int64_t z, int64_t n, const float *logits, struct err *e)
 {
-	const int64_t end = start[0] + r->roi[0] < r->size[0] ? start[0] + r->roi[0] : r->size[0];
+	const int64_t first = flip & 1 ? r->roi[0] - z - n : z, from = start[0] + first, end = from + n < r->size[0] ? from + n : r->size[0];
+	const float *weight = r->weight + first * r->roi[1] * r->roi[2];
 
 	if (clear(r, end, e))
 		return -1;
-	for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end;) {
-		const struct piece p = piece(r, z, end, most(r));
-		const struct k_blend w = {.k = r->classes, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {p.n, r->size[1], r->size[2]},
-		                          .start = {start[0] - z, start[1], start[2]}, .flip = flip, .soft = r->o->soft, .unsure = p.unsure};
+	for (int64_t at = from < 0 ? 0 : from; at < end;) {
+		const struct piece p = piece(r, at, end, most(r));
+		const struct k_blend w = {.k = r->classes, .roi = {n, r->roi[1], r->roi[2]}, .slab = {p.n, r->size[1], r->size[2]},
+		                          .start = {from - at, start[1], start[2]}, .flip = flip, .soft = r->o->soft, .unsure = p.unsure};
 
-		if (r->k->window_blend(&w, logits, r->weight, p.acc, p.sum, e))
+		if (r->k->window_blend(&w, logits, weight, p.acc, p.sum, e))
 			return -1;
 		leave(r, p.acc, p.sum, p.n * r->plane);
-		z += p.n;
+		at += p.n;
 	}
 	return 0;
 }

@@ -58,8 +58,8 @@ int window_ring_open(struct window_ring *r, const struct window_opts *o, const s
                      int64_t depth, window_sink *sink, void *sink_arg, struct err *e);
 void window_ring_close(struct window_ring *r);
 
-/* A window's logits, turned as flip says. */
-int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, const float *logits, struct err *e);
+/* Slices z to z + n - 1 of a window's logits, turned as flip says. */
+int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, int64_t z, int64_t n, const float *logits, struct err *e);
 
 /* Voxels so far that are no background. */
 int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e);
