@@ -463,10 +463,10 @@ static void place_of(float v, int64_t at[3])
 	at[0] = i / X / Y, at[1] = i / X % Y, at[2] = i % X;
 }
 
-static const float *noted_run(void *arg, struct err *e)
+static int noted_run(void *arg, net_take_fn *take, void *take_arg, struct err *e)
 {
 	const struct ramp *r = arg;
-	const float *y = ramp_run(arg, e);
+	const int bad = ramp_run(arg, take, take_arg, e);
 
 	for (int64_t j = 0; j < r->n && gave < MOST; j++) {
 		struct given *g = &given[gave++];
@@ -480,9 +480,9 @@ static const float *noted_run(void *arg, struct err *e)
 				g->flip |= 1 << a;
 				g->start[a] = end[a];
 			}
-		memcpy(g->logits, y + j * ROI * K, sizeof g->logits);
+		memcpy(g->logits, r->y + j * ROI * K, sizeof g->logits);
 	}
-	return y;
+	return bad;
 }
 
 static void replayed(const struct window_opts *o, float *acc)
