@@ -74,6 +74,13 @@ INLINE float value(const elem *x, const float *bias, int64_t i)
 	return x ? widen(x[i]) : bias ? bias[i] : 0;
 }
 
+void K(att_clear)(const struct att *a, struct room *r)
+{
+	memset(r->q, 0, sizeof(float) * (size_t)(a->tr * a->hd));
+	memset(r->kt, 0, sizeof(float) * (size_t)(a->hd * a->tp));
+	memset(r->vt, 0, sizeof(float) * (size_t)(att_up(a->hd, ROWS) * a->tp));
+}
+
 /* q (scaled), k and v of a head, of the tokens. */
 void K(att_take)(const struct att *a, const void *qkv, const float *bias, int64_t head, struct room *r)
 {
@@ -85,7 +92,7 @@ void K(att_take)(const struct att *a, const void *qkv, const float *bias, int64_
 		for (int64_t d = 0; d < hd; d++) {
 			r->q[i * hd + d] = value(x, bias, head * hd + d) * a->g->scale;
 			r->kt[d * a->tp + i] = value(x, bias, c + head * hd + d);
-			r->v[i * a->hp + d] = value(x, bias, 2 * c + head * hd + d);
+			r->vt[d * a->tp + i] = r->v[i * a->hp + d] = value(x, bias, 2 * c + head * hd + d);
 		}
 		for (int64_t d = hd; d < a->hp; d++)
 			r->v[i * a->hp + d] = 0;
@@ -219,6 +226,28 @@ void K(att_weigh)(const float *p, int64_t tp, const float *v, int64_t t, int64_t
 		weigh_at(p, tp, v + d, t, hp, out + d, 1, VL == 16 ? 4 : 2);
 }
 
+/* The same of the columns vt [d][j], where rows of v would be half empty */
+static void weigh_few(const float *p, int64_t tp, const float *vt, int64_t hd, int64_t hp, float *out)
+{
+	for (int64_t d = 0; d < hd; d += VL / ROWS) {
+		vec s[VL];
+		float sums[VL];
+
+		UNROLL for (int i = 0; i < VL; i++)
+			s[i] = (vec){0};
+		for (int64_t j = 0; j < tp; j += VL)
+			UNROLL for (int k = 0; k < VL / ROWS; k++) {
+				vec v = load(vt + (d + k) * tp + j);
+
+				UNROLL for (int r = 0; r < ROWS; r++)
+					s[r * (VL / ROWS) + k] += load(p + r * tp + j) * v;
+			}
+		store(sums, vec_sums(s));
+		for (int i = 0; i < VL; i++)
+			out[i / (VL / ROWS) * hp + d + i % (VL / ROWS)] = sums[i];
+	}
+}
+
 static void window_forward(const struct att *a, int64_t head, struct room *r, elem *y)
 {
 	for (int64_t row = 0; row < a->t; row += ROWS) {
@@ -226,7 +255,10 @@ static void window_forward(const struct att *a, int64_t head, struct room *r, el
 
 		K(att_scores)(a, r, row, inverse);
 		K(att_drop)(a, r, head, row, r->p);
-		K(att_weigh)(r->p, a->tp, r->v, a->t, a->hp, r->o);
+		if (2 * a->hd <= VL)
+			weigh_few(r->p, a->tp, r->vt, a->hd, a->hp, r->o);
+		else
+			K(att_weigh)(r->p, a->tp, r->v, a->t, a->hp, r->o);
 		for (int64_t i = 0; i < ROWS && row + i < a->t; i++) {
 			elem *out = y + r->vox[row + i] * a->g->c + head * a->hd;
 
@@ -249,7 +281,7 @@ int K(attention_forward)(const struct k_attention *g, const struct k_attention_a
 
 		att_room(&a, 0, (float *)scratch + size * omp_get_thread_num(), &r);
 		att_codes(&a, &r);
-		memset(r.q, 0, sizeof(float) * (size_t)(a.tr * a.hd)), memset(r.kt, 0, sizeof(float) * (size_t)(a.hd * a.tp));
+		K(att_clear)(&a, &r);
 #pragma omp for schedule(dynamic)
 		for (int64_t task = 0; task < g->heads * a.runs; task++) {
 			int64_t head = task / a.runs, run = task % a.runs;

@@ -25,10 +25,10 @@ struct att {
 /* The room of one thread: floats, rows of tp or hp */
 struct room {
 	float *bias;          /* [tr][tp]: of the head; -1e30 beyond t */
-	float *q, *kt, *v;    /* [tr][hd] times scale, [hd][tp], [t][hp] */
+	float *q, *kt, *v, *vt; /* [tr][hd] times scale, [hd][tp], [t][hp], [hd to whole ROWS][tp] */
 	float *p, *o;         /* [ROWS][tp], [ROWS][hp] */
 	float *region;        /* [tp] */
-	float *k, *vt, *dot;  /* backward: [t][hp], [hd][tp], [tr][hd] of dy */
+	float *k, *dot;       /* backward: [t][hp], [tr][hd] of dy */
 	float *dp, *dkt, *dvt, *dbias; /* [ROWS][tp], [hd][tp] twice, [tr][tp] */
 	int64_t *vox, *code;  /* [t]: where a token is, -1: padding; see att_codes */
 	int64_t window;       /* the one it holds */
@@ -61,11 +61,12 @@ static inline int64_t att_room(const struct att *a, int back, float *base, struc
 {
 	struct { float **to; int64_t n; } parts[] = {
 		{&r->bias, a->tr * a->tp}, {&r->q, a->tr * a->hd}, {&r->kt, a->hd * a->tp}, {&r->v, a->t * a->hp}, {&r->p, ROWS * a->tp},
-		{&r->o, ROWS * a->hp}, {&r->region, a->tp}, {(float **)&r->vox, 2 * a->t}, {(float **)&r->code, 2 * a->t}, /* forward: so far */
-		{&r->k, a->t * a->hp}, {&r->vt, a->hd * a->tp}, {&r->dot, a->tr * a->hd}, {&r->dp, ROWS * a->tp}, {&r->dkt, a->hd * a->tp},
+		{&r->o, ROWS * a->hp}, {&r->region, a->tp}, {(float **)&r->vox, 2 * a->t}, {(float **)&r->code, 2 * a->t},
+		{&r->vt, att_up(a->hd, ROWS) * a->tp}, /* forward: so far */
+		{&r->k, a->t * a->hp}, {&r->dot, a->tr * a->hd}, {&r->dp, ROWS * a->tp}, {&r->dkt, a->hd * a->tp},
 		{&r->dvt, a->hd * a->tp}, {&r->dbias, a->tr * a->tp},
 	};
-	int64_t n = 0, used = back ? (int64_t)(sizeof parts / sizeof *parts) : 9;
+	int64_t n = 0, used = back ? (int64_t)(sizeof parts / sizeof *parts) : 10;
 
 	for (int64_t i = 0; i < used; i++) {
 		*parts[i].to = base ? base + n : NULL;
@@ -92,6 +93,7 @@ static inline int64_t att_row(const struct att *a, const struct room *r, int64_t
 /* attention.c */
 void K(att_bias)(const struct att *a, const float *table, int64_t head, struct room *r);
 void K(att_tokens)(const struct att *a, int64_t window, struct room *r);
+void K(att_clear)(const struct att *a, struct room *r); /* what beyond the tokens and channels is read */
 void K(att_take)(const struct att *a, const void *qkv, const float *bias, int64_t head, struct room *r);
 void K(att_scores)(const struct att *a, const struct room *r, int64_t row, float inverse[ROWS]); /* p: exp(scores - max); 1 / their sums */
 void K(att_drop)(const struct att *a, const struct room *r, int64_t head, int64_t row, float *p); /* p [ROWS][tp] by its factors, if there are any */

@@ -6,13 +6,12 @@
 #include <omp.h>
 #include <string.h>
 
-/* Beside what att_take gathers: k as rows, v as columns, the gradient of the result. */
+/* Beside what att_take gathers: k as rows, the gradient of the result. */
 static void take_back(const struct att *a, const elem *dy, int64_t head, struct room *r)
 {
 	for (int64_t i = 0; i < a->t; i++) {
 		for (int64_t d = 0; d < a->hd; d++) {
 			r->k[i * a->hp + d] = r->kt[d * a->tp + i];
-			r->vt[d * a->tp + i] = r->v[i * a->hp + d];
 			r->dot[i * a->hd + d] = r->vox[i] < 0 ? 0 : widen(dy[r->vox[i] * a->g->c + head * a->hd + d]);
 		}
 		for (int64_t d = a->hd; d < a->hp; d++)
@@ -159,8 +158,8 @@ int K(attention_backward)(const struct k_attention *g, const struct k_attention_
 
 		att_room(&a, 1, (float *)scratch + size * omp_get_thread_num(), &r);
 		att_codes(&a, &r);
-		memset(r.q, 0, sizeof(float) * (size_t)(a.tr * a.hd)), memset(r.kt, 0, sizeof(float) * (size_t)(a.hd * a.tp));
-		memset(r.vt, 0, sizeof(float) * (size_t)(a.hd * a.tp)), memset(r.dot, 0, sizeof(float) * (size_t)(a.tr * a.hd));
+		K(att_clear)(&a, &r);
+		memset(r.dot, 0, sizeof(float) * (size_t)(a.tr * a.hd));
 #pragma omp for schedule(dynamic)
 		for (int64_t task = 0; task < g->heads * a.runs; task++)
 			task_backward(&a, task, x, d, &r, slots + task * (a.table + 3 * a.hd));

@@ -1,14 +1,13 @@
 /* Gathers with 3x3x3 taps at stride 1, by Winograd's F(2x2x2, 3x3x3), winograd.h's along d too: cubes of 2x2x2 outputs from 4x4x4 inputs, 64 products
    instead of 216. Element k along d (0..3) of 16 of a plane; what A' makes of the four of them is added up in registers:
-   two planes of outputs, M(0) + M(1) + M(2) and M(1) - M(2) - M(3), the weights of M(3) being negative already.
-   Any number of channels from VL on: the last vector begins at the last channel less VL, so that some channels are done twice. */
+   two planes of outputs, M(0) + M(1) + M(2) and M(1) - M(2) - M(3), the weights of M(3) being negative already. */
 #include "kernels/winograd.h"
 
 #include <omp.h>
 #include <string.h>
 
 enum { ALONG = 4, MOST_NV = 3, ACCS = VL == 16 ? 12 : 6, BUFFER = 1 << 17, LEAST = 12, MOST = 24, TASKS = 4, WIDEST = 512 * 256,
-	FEWEST = 27 }; /* ACCS: vectors of each of two sums in registers; BUFFER: floats of V; LEAST, MOST: cubes of a task; WIDEST: ci*co; FEWEST: cubes */
+	FEWEST = 64 }; /* ACCS: vectors of each of two sums in registers; BUFFER: floats of V; LEAST, MOST: cubes of a task; WIDEST: ci*co; FEWEST: cubes */
 
 static const int order[ALONG] = {1, 2, 0, 3}; /* along d, as V and U have them */
 
@@ -34,6 +33,7 @@ static int64_t plane_step(const struct gather *g, int64_t nr)
 	return (g->strip | 1) * nr;
 }
 
+/* Few cubes would cost more memory, of weights 2.4 times as many, than they save time. */
 int K(cubes_plan)(struct gather *g)
 {
 	for (int i = 0; i < 3; i++)
@@ -52,31 +52,19 @@ int K(cubes_plan)(struct gather *g)
 	return 0;
 }
 
-static int64_t vectors_of(int64_t channels)
-{
-	return gather_parts(channels, VL);
-}
-
-/* First channel of a vector */
-static int64_t channel_of(int64_t channels, int64_t vector)
-{
-	return (vector + 1) * VL < channels ? vector * VL : channels - VL;
-}
-
 int64_t K(cubes_weights)(const struct gather *g)
 {
-	return ELEMENTS * ALONG * g->ci * vectors_of(g->co) * VL;
-}
-
-/* Blocks of 2 or 3 vectors of output channels, where there are as many: block b begins with vector */
-static int64_t blocks_of(const struct gather *g)
-{
-	return gather_parts(vectors_of(g->co), MOST_NV);
+	return ELEMENTS * ALONG * g->ci * winograd_vectors(g->co) * VL;
 }
 
 static int64_t block_at(const struct gather *g, int64_t b)
 {
-	return vectors_of(g->co) * b / blocks_of(g);
+	return winograd_block(g->co, MOST_NV, b);
+}
+
+static int64_t blocks_of(const struct gather *g)
+{
+	return gather_parts(winograd_vectors(g->co), MOST_NV);
 }
 
 /* U of one input channel and VL output channels */
@@ -107,7 +95,7 @@ void K(cubes_pack)(struct gather *g, const float *w)
 				float *to = (float *)g->w + first * VL * ELEMENTS * ALONG * g->ci + ci * nr + (v - first) * VL;
 				vec u[ELEMENTS][ALONG];
 
-				transform_weights(g, w, ci, channel_of(g->co, v), u);
+				transform_weights(g, w, ci, winograd_channel(g->co, v), u);
 				for (int i = 0; i < ELEMENTS * ALONG; i++, to += g->ci * nr)
 					store(to, u[i / ALONG][i % ALONG]);
 			}
@@ -116,11 +104,10 @@ void K(cubes_pack)(struct gather *g, const float *w)
 /* B' along d, h and w of one cube of VL channels: element i of k to v + (i * ALONG + k) * along */
 INLINE void transform(const float *x, const int64_t next[3], float *v, int64_t along)
 {
-	const int64_t hs = next[1], ws = next[2], step = ALONG * along;
+	const int64_t hs = next[1], ws = next[2];
 
 	UNROLL for (int k = 0; k < ALONG; k++, v += along) {
 		const float *a = x + (order[k] == 0 ? 0 : order[k] == 2 ? 2 : 1) * next[0], *b = x + (order[k] == 3 ? 3 : order[k] == 2 ? 1 : 2) * next[0];
-		float *to = v;
 		vec e[4][4];
 
 		UNROLL for (int h = 0; h < 4; h++, a += hs, b += hs) {
@@ -129,22 +116,14 @@ INLINE void transform(const float *x, const int64_t next[3], float *v, int64_t a
 			UNROLL for (int w = 0; w < 4; w++)
 				e[h][w] = order[k] == 1 ? load(a + w * ws) + load(b + w * ws) : load(a + w * ws) - load(b + w * ws);
 		}
-		UNROLL for (int i = 0; i < 4; i++, to += 4 * step) {
-			vec t[4];
-
-			KEEP_ADDRESS(to);
-			UNROLL for (int j = 0; j < 4; j++)
-				t[j] = i == 0 ? e[0][j] - e[2][j] : i == 1 ? e[1][j] + e[2][j] : i == 2 ? e[2][j] - e[1][j] : e[1][j] - e[3][j];
-			store(to, t[0] - t[2]), store(to + step, t[1] + t[2]), store(to + 2 * step, t[2] - t[1]), store(to + 3 * step, t[1] - t[3]);
-		}
+		winograd_input(e, v, ALONG * along);
 	}
 }
 
 /* `count` cubes of n from `first` */
 struct task {
 	const struct gather *g;
-	const float *x;
-	const float *bias;
+	const float *x, *bias;
 	float *y, *v, *m; /* v [element][along d][cube][ci], m [element][plane][cube][co of the block] */
 	int add;
 	int64_t n, first, count;
@@ -174,8 +153,8 @@ static void bring_cube(const struct task *t, int64_t d0, int64_t h0, int64_t w0,
 	const int whole = inside(d0, g->in[0]) && inside(h0, g->in[1]) && inside(w0, g->in[2]);
 	float copy[ALONG * ELEMENTS * VL];
 
-	for (int64_t i = 0; i < vectors_of(g->ci); i++) {
-		int64_t c = channel_of(g->ci, i);
+	for (int64_t i = 0; i < winograd_vectors(g->ci); i++) {
+		int64_t c = winograd_channel(g->ci, i);
 
 		for (int j = 0; j < ALONG * ELEMENTS && !whole; j++) {
 			int64_t d = d0 + j / 16, h = h0 + j / 4 % 4, w = w0 + j % 4;
@@ -269,26 +248,6 @@ static void products(const struct task *t, int64_t vector, int nv)
 	}
 }
 
-/* The outputs of a cube's plane, the first of them at y */
-INLINE void leave_tile(const struct task *t, const float *m, int64_t step, int64_t vector, float *y, int rows, int cols, const int nv)
-{
-	const struct gather *g = t->g;
-	vec out[MOST_NV][2][2];
-
-	UNROLL for (int j = 0; j < nv; j++)
-		winograd_output(m + j * VL, step, t->bias ? load(t->bias + channel_of(g->co, vector + j)) : (vec){0}, out[j]);
-	for (int i = 0; i < 4; i++) {
-		float *to = y + (i / 2 * g->out[2] + i % 2) * g->outpitch;
-
-		if (i / 2 >= rows || i % 2 >= cols)
-			continue;
-		UNROLL for (int j = 0; j < nv; j++)
-			out[j][i / 2][i % 2] += t->add ? load(to + channel_of(g->co, vector + j)) : (vec){0};
-		UNROLL for (int j = 0; j < nv; j++)
-			store(to + channel_of(g->co, vector + j), out[j][i / 2][i % 2]);
-	}
-}
-
 INLINE void leave_all(const struct task *t, int64_t vector, const int nv)
 {
 	const struct gather *g = t->g;
@@ -299,8 +258,8 @@ INLINE void leave_all(const struct task *t, int64_t vector, const int nv)
 		int rows = g->out[1] - p.h > 1 ? 2 : 1, cols = g->out[2] - p.w > 1 ? 2 : 1;
 
 		for (int k = 0; k < 2 && p.d + k < g->out[0]; k++)
-			leave_tile(t, t->m + k * plane + i * nv * VL, 2 * plane, vector,
-				t->y + (((t->n * g->out[0] + p.d + k) * g->out[1] + p.h) * g->out[2] + p.w) * g->outpitch, rows, cols, nv);
+			winograd_leave(g, t->m + k * plane + i * nv * VL, 2 * plane, t->bias, vector,
+				t->y + (((t->n * g->out[0] + p.d + k) * g->out[1] + p.h) * g->out[2] + p.w) * g->outpitch, rows, cols, t->add, nv);
 	}
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 
-enum { NR = 2 * VL, BUFFER = 1 << 17, WIDEST = 256 * 256, FEWEST = 20, DEEP = 8, LEAST = 12, TASKS = 4,
+enum { MOST_NV = 2, NR = MOST_NV * VL, BUFFER = 1 << 17, WIDEST = 256 * 256, FEWEST = 20, DEEP = 8, LEAST = 12, TASKS = 4,
 	PIECE = 60 }; /* BUFFER: slots of a task; WIDEST: slots of ci*co; FEWEST: tiles of a plane; PIECE: tiles of products that wait for A */
 
 static int64_t planes(const struct gather *g)
@@ -27,7 +27,8 @@ static int few_tasks(const struct gather *g)
 
 int K(tiles_plan)(struct gather *g)
 {
-	if (g->kernel[1] != 3 || g->kernel[2] != 3 || g->stride[0] != 1 || g->stride[1] != 1 || g->stride[2] != 1 || g->ci % VL || g->co % VL)
+	if (g->kernel[1] != 3 || g->kernel[2] != 3 || g->stride[0] != 1 || g->stride[1] != 1 || g->stride[2] != 1 || g->ci < VL || g->co < VL ||
+	    g->ci % PAIR)
 		return -1;
 	g->across = (g->out[2] + 1) / 2;
 	g->tiles = (g->out[1] + 1) / 2 * g->across;
@@ -40,18 +41,23 @@ int K(tiles_plan)(struct gather *g)
 		g->strip = (g->strip + 1) / 2;
 	while (g->deep > 1 && few_tasks(g))
 		g->deep = (g->deep + 1) / 2;
-	g->room = ELEMENTS * (element_slots(g) + (PIECE + 1) * NR) + g->ci;
+	g->room = ELEMENTS * (element_slots(g) + (PIECE + 1) * NR);
 	return 0;
 }
 
 int64_t K(tiles_weights)(const struct gather *g)
 {
-	return ELEMENTS * g->kernel[0] * g->cslots * g->co;
+	return ELEMENTS * g->kernel[0] * g->cslots * winograd_vectors(g->co) * VL;
 }
 
-static int width_of(const struct gather *g, int64_t first)
+static int64_t blocks_of(const struct gather *g)
 {
-	return g->co - first > VL ? NR : VL;
+	return gather_parts(winograd_vectors(g->co), MOST_NV);
+}
+
+static int64_t block_at(const struct gather *g, int64_t b)
+{
+	return winograd_block(g->co, MOST_NV, b);
 }
 
 /* Slot s of VL output channels from co: every element to u + element * step */
@@ -77,48 +83,36 @@ static void pack_slots(const struct gather *g, const float *w, int kd, int64_t s
 /* [block of co][element][kd in the order of input planes][slot of ci][co of the block]; taps are mirrored where the gather is fractional */
 void K(tiles_pack)(struct gather *g, const float *w)
 {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for collapse(2) schedule(static)
 	for (int64_t s = 0; s < g->cslots; s++)
-		for (int64_t co = 0; co < g->co; co += VL)
-			for (int kd = 0; kd < g->kernel[0]; kd++) {
-				int64_t first = co / NR * NR, nr = width_of(g, first), at = g->fractional ? g->kernel[0] - 1 - kd : kd;
-				slot *u = (slot *)g->w + first * ELEMENTS * g->kernel[0] * g->cslots + (at * g->cslots + s) * nr + co - first;
+		for (int64_t b = 0; b < blocks_of(g); b++)
+			for (int64_t first = block_at(g, b), v = first; v < block_at(g, b + 1); v++)
+				for (int kd = 0; kd < g->kernel[0]; kd++) {
+					int64_t nr = (block_at(g, b + 1) - first) * VL, at = g->fractional ? g->kernel[0] - 1 - kd : kd;
+					slot *u = (slot *)g->w + first * VL * ELEMENTS * g->kernel[0] * g->cslots + (at * g->cslots + s) * nr + (v - first) * VL;
 
-				pack_slots(g, w, kd, s, co, u, g->kernel[0] * g->cslots * nr);
-			}
+					pack_slots(g, w, kd, s, winograd_channel(g->co, v), u, g->kernel[0] * g->cslots * nr);
+				}
 }
 
-/* B' d B of one tile and plane, d[h][w] being D(h, w): ci floats each; element i goes to v + i * step. */
-#define TRANSFORM_INPUT(D) \
-	for (int64_t c = 0; c < ci; c += VL, v += VL) \
-		UNROLL for (int i = 0; i < 4; i++) { \
-			const int a = i == 2 ? 2 : i == 0 ? 0 : 1, b = i == 3 ? 3 : i == 2 ? 1 : 2; \
-			vec t[4]; \
-			UNROLL for (int j = 0; j < 4; j++) \
-				t[j] = i == 1 ? load(D(a, j) + c) + load(D(b, j) + c) : load(D(a, j) + c) - load(D(b, j) + c); \
-			store(v + (4 * i) * step, t[0] - t[2]), store(v + (4 * i + 1) * step, t[1] + t[2]); \
-			store(v + (4 * i + 2) * step, t[2] - t[1]), store(v + (4 * i + 3) * step, t[1] - t[3]); \
-		}
-
-static void transform_inside(const elem *x, int64_t hstep, int64_t wstep, int64_t ci, elem *v, int64_t step)
+/* B' d B of one tile, plane and VL channels: element i to v + i * step */
+static void transform(const elem *x, int64_t hstep, int64_t wstep, elem *v, int64_t step)
 {
-#define D(h, w) (x + (h) * hstep + (w) * wstep)
-	TRANSFORM_INPUT(D)
-#undef D
-}
+	vec e[4][4];
 
-static void transform_edge(const elem *const *d, int64_t ci, elem *v, int64_t step)
-{
-#define D(h, w) d[4 * (h) + (w)]
-	TRANSFORM_INPUT(D)
-#undef D
+	UNROLL for (int h = 0; h < 4; h++, x += hstep) {
+		KEEP_ADDRESS(x);
+		UNROLL for (int w = 0; w < 4; w++)
+			e[h][w] = load(x + w * wstep);
+	}
+	winograd_input(e, v, step);
 }
 
 /* Output planes d0..d1 of n, `count` tiles of each from `first`. v [element][input plane from i0][tile][ci], elements vstep slots apart: a tap
    along d is an offset. */
 struct task {
 	const struct gather *g;
-	const elem *x, *zero;
+	const elem *x;
 	const float *bias;
 	elem *y, *v;
 	float *m;
@@ -126,23 +120,28 @@ struct task {
 	int64_t n, d0, d1, first, count, i0, i1, vstep;
 };
 
-/* One tile of a plane, its first input voxel (h0, w0) */
+/* One tile of a plane, its first input voxel (h0, w0). What is partly outside is copied first, zeros around it. */
 static void bring_tile(const struct task *t, const elem *x, int64_t h0, int64_t w0, elem *v)
 {
 	const struct gather *g = t->g;
-	int64_t wstep = g->inpitch, hstep = g->in[2] * wstep, step = t->vstep * PAIR;
-	const elem *d[ELEMENTS];
+	const int64_t wstep = g->inpitch, hstep = g->in[2] * wstep, step = t->vstep * PAIR;
+	const int whole = h0 >= 0 && h0 + 4 <= g->in[1] && w0 >= 0 && w0 + 4 <= g->in[2];
+	elem copy[ELEMENTS * VL];
 
-	if (h0 >= 0 && h0 + 4 <= g->in[1] && w0 >= 0 && w0 + 4 <= g->in[2]) {
-		transform_inside(x + h0 * hstep + w0 * wstep, hstep, wstep, g->ci, v, step);
-		return;
-	}
-	for (int j = 0; j < ELEMENTS; j++) {
-		int64_t h = h0 + j / 4, w = w0 + j % 4;
+	x += h0 * hstep + w0 * wstep;
+	for (int64_t i = 0; i < winograd_vectors(g->ci); i++) {
+		int64_t c = winograd_channel(g->ci, i);
 
-		d[j] = h < 0 || h >= g->in[1] || w < 0 || w >= g->in[2] ? t->zero : x + h * hstep + w * wstep;
+		for (int j = 0; j < ELEMENTS && !whole; j++) {
+			int64_t h = h0 + j / 4, w = w0 + j % 4;
+
+			if (h < 0 || h >= g->in[1] || w < 0 || w >= g->in[2])
+				memset(copy + j * VL, 0, sizeof *copy * VL);
+			else
+				memcpy(copy + j * VL, x + j / 4 * hstep + j % 4 * wstep + c, sizeof *copy * VL);
+		}
+		transform(whole ? x + c : copy, whole ? hstep : 4 * VL, whole ? wstep : VL, v + c, step);
 	}
-	transform_edge(d, g->ci, v, step);
 }
 
 static void bring(const struct task *t)
@@ -159,32 +158,23 @@ static void bring(const struct task *t)
 /* n tiles of the run of the task's planes from its tile `at`: they have the taps k0..k1 along d. */
 struct piece { int64_t at, n; int k0, k1; };
 
-static void leave(const struct task *t, const struct piece *p, int64_t co, int nr)
+static void leave(const struct task *t, const struct piece *p, int64_t vector, int nr)
 {
 	const struct gather *g = t->g;
 
 	for (int64_t i = 0; i < p->n; i++) {
 		int64_t od = t->d0 + (p->at + i) / t->count, tile = t->first + (p->at + i) % t->count, h0 = tile / g->across * 2, w0 = tile % g->across * 2;
-		elem *first = t->y + (((t->n * g->out[0] + od) * g->out[1] + h0) * g->out[2] + w0) * g->outpitch + co;
+		elem *y = t->y + (((t->n * g->out[0] + od) * g->out[1] + h0) * g->out[2] + w0) * g->outpitch;
+		int rows = g->out[1] - h0 > 1 ? 2 : 1, cols = g->out[2] - w0 > 1 ? 2 : 1;
 
-		for (int c = 0; c < nr; c += VL) {
-			vec y[2][2];
-
-			winograd_output(t->m + i * nr + c, (PIECE + 1) * nr, t->bias ? load(t->bias + co + c) : (vec){0}, y);
-			for (int j = 0; j < 4; j++) {
-				elem *to = first + (j / 2 * g->out[2] + j % 2) * g->outpitch + c;
-
-				if (h0 + j / 2 >= g->out[1] || w0 + j % 2 >= g->out[2])
-					continue;
-				if (t->add)
-					y[j / 2][j % 2] += load(to);
-				store(to, y[j / 2][j % 2]);
-			}
-		}
+		if (nr == VL)
+			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 1);
+		else
+			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 2);
 	}
 }
 
-static void products(const struct task *t, const struct piece *p, int64_t co, int nr)
+static void products(const struct task *t, const struct piece *p, int64_t vector, int nr)
 {
 	static const float none[NR];
 	const struct gather *g = t->g;
@@ -199,7 +189,7 @@ static void products(const struct task *t, const struct piece *p, int64_t co, in
 
 			row[k - p->k0] = (struct gather_row){t->v + (i * t->vstep + tile * g->cslots) * PAIR, k};
 		}
-		a.w = (const slot *)g->w + (co * ELEMENTS + i * nr) * g->kernel[0] * g->cslots;
+		a.w = (const slot *)g->w + (vector * VL * ELEMENTS + i * nr) * g->kernel[0] * g->cslots;
 		K(gather_wide)(&a, nr, p->n);
 	}
 }
@@ -232,19 +222,20 @@ void K(tiles_run)(const struct gather *g, const void *x, const float *bias, void
 	for (int64_t i = 0; i < g->n * chunks * strips; i++) {
 		float *room = scratch + omp_get_thread_num() * g->room;
 		int64_t chunk = i / strips % chunks, strip = i % strips;
-		struct task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .zero = (elem *)room, .m = room + g->ci, .n = i / strips / chunks};
+		struct task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .m = room, .n = i / strips / chunks};
 
-		memset(room, 0, sizeof *room * (size_t)g->ci);
 		t.v = (elem *)(t.m + ELEMENTS * (PIECE + 1) * NR);
 		t.d0 = g->out[0] * chunk / chunks, t.d1 = g->out[0] * (chunk + 1) / chunks;
 		t.first = g->tiles * strip / strips, t.count = g->tiles * (strip + 1) / strips - t.first;
 		t.i0 = t.d0 > dp ? t.d0 - dp : 0, t.i1 = t.d1 - dp + g->kernel[0] - 1 < g->in[0] ? t.d1 - dp + g->kernel[0] - 1 : g->in[0];
 		t.vstep = element_slots(g);
 		bring(&t);
-		for (int64_t co = 0; co < g->co; co += NR)
+		for (int64_t b = 0; b < blocks_of(g); b++)
 			for (struct piece p = {0}; next(&t, &p);) {
-				products(&t, &p, co, width_of(g, co));
-				leave(&t, &p, co, width_of(g, co));
+				int nr = (int)(block_at(g, b + 1) - block_at(g, b)) * VL;
+
+				products(&t, &p, block_at(g, b), nr);
+				leave(&t, &p, block_at(g, b), nr);
 			}
 	}
 }

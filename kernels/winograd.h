@@ -34,13 +34,18 @@ static inline void winograd_taps(const struct gather *g, const float *w, int kd,
 			k[(g->fractional ? 8 - i : i) * VL + c] = from[c * next + i];
 }
 
-/* Row i of B' d for one column, d(0) .. d(3) being D(0) .. D(3) */
-#define WINOGRAD_DOWN(i, D) ((i) == 0 ? D(0) - D(2) : (i) == 1 ? D(1) + D(2) : (i) == 2 ? D(2) - D(1) : D(1) - D(3))
+/* B' e B of VL channels: element i to v + i * step */
+INLINE void winograd_input(vec e[4][4], elem *v, int64_t step)
+{
+	UNROLL for (int i = 0; i < 4; i++, v += 4 * step) {
+		vec t[4];
 
-/* A row t of B' d times B: elements 4 i .. 4 i + 3 go to v + element * step. */
-#define WINOGRAD_STORE(t, i, v, step) \
-	(store((v) + (4 * (i)) * (step), (t)[0] - (t)[2]), store((v) + (4 * (i) + 1) * (step), (t)[1] + (t)[2]), \
-	 store((v) + (4 * (i) + 2) * (step), (t)[2] - (t)[1]), store((v) + (4 * (i) + 3) * (step), (t)[1] - (t)[3]))
+		KEEP_ADDRESS(v);
+		UNROLL for (int j = 0; j < 4; j++)
+			t[j] = i == 0 ? e[0][j] - e[2][j] : i == 1 ? e[1][j] + e[2][j] : i == 2 ? e[2][j] - e[1][j] : e[1][j] - e[3][j];
+		store(v, t[0] - t[2]), store(v + step, t[1] + t[2]), store(v + 2 * step, t[2] - t[1]), store(v + 3 * step, t[1] - t[3]);
+	}
+}
 
 /* A' m A + bias for a tile's VL channels, element i at m + i * step */
 INLINE void winograd_output(const float *m, int64_t step, vec bias, vec y[2][2])
@@ -59,6 +64,44 @@ INLINE void winograd_output(const float *m, int64_t step, vec bias, vec y[2][2])
 static inline int64_t gather_parts(int64_t n, int64_t most)
 {
 	return (n + most - 1) / most;
+}
+
+/* Channels go in vectors, the last of which begins at the last channel less VL, so that some channels are done twice. Vectors, and the first channel
+   of one: */
+static inline int64_t winograd_vectors(int64_t channels)
+{
+	return gather_parts(channels, VL);
+}
+
+static inline int64_t winograd_channel(int64_t channels, int64_t vector)
+{
+	return (vector + 1) * VL < channels ? vector * VL : channels - VL;
+}
+
+/* The first vector of block b of at most `most`, the last of two at least where there are two: both that have a channel are stored together. */
+static inline int64_t winograd_block(int64_t channels, int64_t most, int64_t b)
+{
+	return winograd_vectors(channels) * b / gather_parts(winograd_vectors(channels), most);
+}
+
+/* A tile's outputs of nv vectors, m [element], step apart, added to what is there or not; the first voxel at y, `rows` and `cols` of them (1, 2) */
+INLINE void winograd_leave(const struct gather *g, const float *m, int64_t step, const float *bias, int64_t vector, elem *y, int rows, int cols,
+	int add, const int nv)
+{
+	vec out[3][2][2];
+
+	UNROLL for (int j = 0; j < nv; j++)
+		winograd_output(m + j * VL, step, bias ? load(bias + winograd_channel(g->co, vector + j)) : (vec){0}, out[j]);
+	for (int i = 0; i < 4; i++) {
+		elem *to = y + (i / 2 * g->out[2] + i % 2) * g->outpitch;
+
+		if (i / 2 >= rows || i % 2 >= cols)
+			continue;
+		UNROLL for (int j = 0; j < nv && add; j++)
+			out[j][i / 2][i % 2] += load(to + winograd_channel(g->co, vector + j));
+		UNROLL for (int j = 0; j < nv; j++)
+			store(to + winograd_channel(g->co, vector + j), out[j][i / 2][i % 2]);
+	}
 }
 
 /* Zeros before the input on an axis, at stride 1 */

@@ -174,6 +174,11 @@ rows() {
 		empty    | cc-largest                          | = label U8 [2,3,4] 24 bytes, min 0, max 0
 		many     | cc-largest                          | = label U8 [32,32,32] 32768 bytes, min 0, max 1, mean 3.05175781e-05
 		many     | cc-largest -k 4095                  | = label U8 [32,32,32] 32768 bytes, min 0, max 1, mean 0.124969482
+		broken   | cc-largest                          | metadata affine: number 6 of 16 is missing or not finite
+		other    | cc-largest                          | 'label' is on another grid than 'image' (4x3x1 against 4x3x2 voxels)
+		broken   | cc-largest -t label                 | metadata affine: number 6 of 16 is missing or not finite
+		broken   | cc-filter -k 7                      | metadata affine: number 6 of 16 is missing or not finite
+		other    | cc-filter --fill-holes              | 'label' is on another grid than 'image' (4x3x1 against 4x3x2 voxels)
 		wide     | cc-largest                          | = label I16 [2,3,4] 48 bytes, min -5, max 300
 		one      | cc-largest                          | = label U8 [1,1,1] 1 bytes, min 1, max 1
 		none     | cc-largest                          | tensor 'label' has no voxels

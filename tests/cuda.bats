@@ -158,7 +158,7 @@ orders() { # OUTPUT COMMAND...
 }
 
 @test "a loss that is no number, found out one step later: the CPU's words, rows and state before it" {
-	local train="seg-train -q --precision fp32 --net unet --channels 4,8 --strides 2" f h o
+	local train="seg-train -q --precision fp32 --net unet --channels 4,8 --strides 2 --ema 0.8" f h o
 	$BIN/nii-patch -q -s 24,24,16 --pos 0.5 -n 8 --seed 1 "$SIM/t.ts" | $BIN/nii-normalize --zscore >z.ts
 	f=$($BIN/ts-info z.ts | sed -n 's/^frame 5: .* at byte \([0-9]*\) of.*/\1/p')
 	h=$(od -An -tu8 -j "$f" -N 8 z.ts)

@@ -6,8 +6,8 @@
 # and masks too, is in GPU_WORK (build/gpu-work), from where `masks` takes what `train` left: on a machine that forgets, both in one call.
 # Where calls are of ten minutes: `device kernels nets train masks`, `same ranks bench slide`, `peer sanitize`. A stage goes on after whatever failed in it
 # or before; where our backend does not start, which is tried first, only `device` and `peer` are done. Exit 1 if any was not ok.
-# Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and the CPU's, and GPU_KIT, NETS, STEPS, PATCH, TRAIN (options of the
-# network), SLIDE, ROI.
+# Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and the CPU's, and GPU_KIT, NETS, PEERS (networks of bench and peer),
+# STEPS, PATCH, TRAIN (options of the network), SLIDE, ROI. `pack` takes MONAI's wheel along where WHEELS names a python whose pip can fetch it.
 #     device    the card, its driver; which library makes which convolution; a copy's bandwidth
 #     kernels   every kernel against tests/ref, losses, attention, windows, changes of resolution, softmax of channels
 #     nets      networks against MONAI's golden files, fp32 and bf16, and once more with our own convolutions alone
@@ -23,7 +23,7 @@
 set -u -o pipefail
 kit=${GPU_KIT:-build/gpu-kit} work=${GPU_WORK:-build/gpu-work}
 stages="device kernels nets train masks same ranks bench slide peer sanitize"
-nets="unet nnunet swinunetr"
+nets="unet nnunet swinunetr" peers="unet dynunet swinunetr"
 goes="build/bin build/test build/bench build/gpu-kit.tar.gz"
 
 pack() {
@@ -225,7 +225,7 @@ share() { # PRECISION
 
 stage_bench() {
 	for p in bf16 tf32; do share $p; done
-	for net in ${NETS:-$nets}; do
+	for net in ${PEERS:-$peers}; do
 		for p in bf16 tf32 fp32; do bench "$net" $p; done
 	done
 	NIIPIPE_PLANS=$work/plans.tsv bench unet bf16 --tune
@@ -250,7 +250,7 @@ stage_peer() {
 	fi
 	peer_python 60 -c 'import torch, monai; assert torch.cuda.is_available()' || { row peer 77 "no torch with CUDA and monai in python3"; return; }
 	for how in "autocast cuda" "autocast cuda compile"; do
-		for net in ${PEERS:-unet dynunet swinunetr}; do
+		for net in ${PEERS:-$peers}; do
 			for mode in infer train; do
 				# shellcheck disable=SC2086
 				peer_python 120 tests/bench/peer_net.py $mode "$(size_of "$net")" "${REPEATS:-20}" "$net" $how
@@ -284,18 +284,17 @@ libraries() {
 	export LD_LIBRARY_PATH PATH=$PATH:/usr/local/cuda/bin:/usr/local/nvidia/bin
 }
 
-# Is everything found, and does the device begin, copy, and record? What libraries are there
+# Is everything found, and does the device begin (if so: true), copy, and record? What libraries are there
 starts() {
-	local status nccl=$NIIPIPE_BACKENDS/niipipe-nccl.so
+	local nccl=$NIIPIPE_BACKENDS/niipipe-nccl.so
 	stage=start begun=$SECONDS
 	[ -e "$nccl" ] || nccl=
 	within 20 ldd "$NIIPIPE_BACKENDS"/niipipe-c*.so build/bin/seg-train ${nccl:+"$nccl"}
 	! grep -q 'not found' "$said"
 	row libraries $? "$(grep -E 'not found|lib(cudnn|cublasLt|nccl|cudart)\.so' "$said" | sort -u | tr -s '\n\t ' ' ') glibc $(ldd --version | sed -n '1s/.* //p')"
 	TEST_DEVICE=cuda within 60 build/test/lines
-	status=$?
-	row "our backend" $status "$(grep -m 1 -E '^(not )?ok' "$said")"
-	return $status
+	row "our backend" $? "$(grep -m 1 -E '^(not )?ok' "$said"), $(grep -c '^not ok' "$said") not ok"
+	grep -q '^ok 1 ' "$said"
 }
 
 run() {

@@ -99,7 +99,8 @@ int frame_set_affine(struct frame *f, const double affine[16], struct err *e);
 int tensor_on_grid(const struct tensor *t, const struct grid *g);
 int64_t tensor_count(const struct tensor *t); /* number of elements */
 
-/* The tensor of labels a tool works on: `want` if given, else pred, else label; integer, [Z,Y,X], of one voxel at least. NULL and an error. */
+/* The tensor of labels a tool works on: `want` if given, else pred, else label; integer, [Z,Y,X], of one voxel at least. A frame
+   with an affine must have a good one, and if not `want` one grid. NULL and an error. */
 struct tensor *frame_labels(const struct frame *f, const char *want, struct err *e);
 
 /* The values of t as float32; caller frees with free(). NULL and an error. */

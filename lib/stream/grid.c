@@ -86,6 +86,14 @@ int frame_set_affine(struct frame *f, const double a[16], struct err *e)
 	return frame_set_meta(f, "affine", text, e);
 }
 
+/* A frame without an affine is nowhere; one that has it must be right. */
+static int somewhere(const struct frame *f, int whole, struct err *e)
+{
+	struct grid g;
+
+	return !frame_meta(f, "affine") ? 0 : whole ? frame_grid(f, &g, e) : frame_affine(f, g.affine, e);
+}
+
 struct tensor *frame_labels(const struct frame *f, const char *want, struct err *e)
 {
 	struct tensor *t = want ? frame_find(f, want) : frame_find(f, "pred");
@@ -107,5 +115,5 @@ struct tensor *frame_labels(const struct frame *f, const char *want, struct err 
 		err_set(e, NULL, "tensor '%s' has no voxels", t->name);
 		return NULL;
 	}
-	return t;
+	return somewhere(f, !want, e) ? NULL : t;
 }

@@ -75,7 +75,7 @@ static void *add(struct block **list, size_t bytes)
 	if (b == MAP_FAILED)
 		return NULL;
 	memset((char *)b + PAGE, 0xff, whole < 1 << 20 ? whole : 1 << 20); /* NaN where nothing was written */
-	*b = (struct block){*list, list, bytes, whole};
+	*b = (struct block){*list, list, bytes, whole, 0};
 	if (*list)
 		(*list)->link = &b->next;
 	*list = b, sim_generation++;
@@ -96,12 +96,17 @@ static void drop(struct block **list, void *p)
 	munmap(b, PAGE + b->whole);
 }
 
-int sim_inside(const struct block *list, const void *p, size_t n)
+static struct block *block_of(struct block *list, const void *p, size_t n)
 {
-	for (const struct block *b = list; b; b = b->next)
+	for (struct block *b = list; b; b = b->next)
 		if ((uintptr_t)p >= (uintptr_t)b + PAGE && (uintptr_t)p + n <= (uintptr_t)b + PAGE + b->bytes)
-			return 1;
-	return 0;
+			return b;
+	return NULL;
+}
+
+int sim_inside(struct block *list, const void *p, size_t n)
+{
+	return block_of(list, p, n) != NULL;
 }
 
 /* -- CUDA's ------------------------------------------------------------------------ */
@@ -147,8 +152,12 @@ cudaError_t cudaMallocHost(void **p, size_t bytes)
 	return sim_left(*p ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
+/* That a driver waits for what is under way is nowhere promised. */
 cudaError_t cudaFreeHost(void *p)
 {
+	const struct block *b = block_of(sim_pinned, p, 1);
+
+	sim_must(sim_error() || (b && !b->copies), "pinned memory is freed while a copy from it or to it is under way");
 	return give_back(&sim_pinned, p, "cudaFreeHost");
 }
 
@@ -163,7 +172,7 @@ cudaError_t cudaMemGetInfo(size_t *there, size_t *total)
 }
 
 /* -- copies ------------------------------------------------------------------------ */
-struct copy { void *to; const void *from; size_t bytes; int value; void *staged; };
+struct copy { void *to; const void *from; size_t bytes; int value; void *staged; struct block *pinned; };
 
 static void do_copy(const void *own)
 {
@@ -173,6 +182,8 @@ static void do_copy(const void *own)
 	memmove(c->to, c->staged ? c->staged : c->from, c->bytes);
 	wall_close();
 	free(c->staged);
+	if (c->pinned)
+		c->pinned->copies--;
 }
 
 static void do_set(const void *own)
@@ -194,7 +205,7 @@ static int captures(cudaStream_t s)
 /* What is not pinned is copied by the call: to the device from a copy of its own, to the host before the call returns. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t s)
 {
-	struct copy c = {to, from, bytes, 0, NULL};
+	struct copy c = {to, from, bytes, 0, NULL, NULL};
 	const int to_device = kind != cudaMemcpyDeviceToHost, from_device = kind != cudaMemcpyHostToDevice;
 	const void *host = to_device ? from : to;
 	int pinned;
@@ -204,7 +215,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
 	sim_must(bytes > 0, "a copy of nothing");
 	sim_must(!to_device || sim_inside(sim_blocks, to, bytes), "a copy of %zu bytes to what is not the device's", bytes);
 	sim_must(!from_device || sim_inside(sim_blocks, from, bytes), "a copy of %zu bytes from what is not the device's", bytes);
-	pinned = (to_device && from_device) || sim_inside(sim_pinned, host, bytes);
+	c.pinned = to_device && from_device ? NULL : block_of(sim_pinned, host, bytes);
+	pinned = (to_device && from_device) || c.pinned;
 	sim_must(pinned || (!sim_inside(sim_blocks, host, 1) && !sim_inside(sim_pinned, host, 1)), "a copy from or to the wrong side");
 	sim_must((to_device && from_device) || !captures(s), "a copy from or to the host while a stream is captured");
 	sim_must(pinned || s == sim_first_stream(), "a copy on a stream of its own of memory that is not pinned: it would not overlap");
@@ -212,6 +224,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
 		c.staged = malloc(bytes);
 		memcpy(c.staged, from, bytes);
 	}
+	if (c.pinned)
+		c.pinned->copies++;
 	r = sim_put(s, "copy", do_copy, &c, sizeof c);
 	sim_unlock();
 	return !r && !pinned && from_device ? sim_wait(s, "a copy to memory that is not pinned") : r;
@@ -219,7 +233,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
 
 cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t s)
 {
-	const struct copy c = {p, NULL, bytes, value, NULL};
+	const struct copy c = {p, NULL, bytes, value, NULL, NULL};
 	cudaError_t r;
 
 	sim_lock();

@@ -13,8 +13,9 @@
 
 enum { PAGE = 4096 };
 
-/* Every block begins with a page that says how long it is. bytes: asked for; whole: mapped behind the page */
-struct block { struct block *next, **link; size_t bytes, whole; };
+/* Every block begins with a page that says how long it is. bytes: asked for; whole: mapped behind the page; copies: from and to pinned memory that
+   are still to be done */
+struct block { struct block *next, **link; size_t bytes, whole; int copies; };
 
 extern struct block *sim_blocks, *sim_pinned;
 extern int sim_generation; /* another one whenever sim_blocks changes */
@@ -39,6 +40,6 @@ cudaError_t sim_left(cudaError_t r); /* r; cudaGetLastError has it until it was 
 cudaStream_t sim_first_stream(void); /* on which kernels run */
 
 /* Is [p, p + n) in a block of the list? */
-int sim_inside(const struct block *list, const void *p, size_t n);
+int sim_inside(struct block *list, const void *p, size_t n);
 
 #endif

@@ -94,6 +94,7 @@ static int batches(void)
 	}
 	for (int t = 0; t < TIMES && !bad; t++)
 		wrong += wrong_of(&dev, t);
+	forgotten = NOTHING;
 	deliver_close(&d);
 	close_there(&dev, feed);
 	return bad ? -1 : wrong;
@@ -105,8 +106,8 @@ static int orders(int first, int without)
 	char text[12];
 	int wrong = 0;
 
-	forgotten = without;
 	for (int i = first; i < ORDERS; i++) {
+		forgotten = without;
 		snprintf(text, sizeof text, "%d", i);
 		setenv("SIM_ORDER", text, 1);
 		wrong += batches() != 0;

@@ -26,8 +26,11 @@ static int open_way(struct way *w)
 	return (w->a = k->alloc(bytes, &e)) && (w->b = k->alloc(bytes, &e)) && (w->made = k->mark_new(&e)) && (w->read = k->mark_new(&e)) ? 0 : -1;
 }
 
+/* What a forgotten mark has left under way comes to its end first. */
 static void close_way(struct way *w)
 {
+	for (int l = K_COMPUTE; l <= K_OUT; l++)
+		k->mark(w->read, (enum k_line)l, &e), k->await(w->read, &e);
 	for (int i = 0; i < 2; i++)
 		k->host_release(w->in[i]), k->host_release(w->out[i]), k->mark_free(w->sent[i]), k->mark_free(w->back[i]);
 	k->release(w->a), k->release(w->b), k->mark_free(w->made), k->mark_free(w->read);
@@ -170,6 +173,27 @@ static void test_refused(void)
 	}
 }
 
+/* Neither is host memory given back while it is copied. */
+static void test_freed(void)
+{
+	float *a = k->alloc(N * sizeof *a, &e);
+	pid_t child = fork();
+	int status = 0;
+
+	if (!child) {
+		float *p = k->host_alloc(N * sizeof *p, &e);
+
+		fclose(stderr);
+		order(1);
+		if (k->queue(K_IN, a, p, N * sizeof *p, K_TO_DEVICE, &e))
+			_exit(1);
+		k->host_release(p);
+		_exit(0);
+	}
+	ok(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "memory given back while it is copied is found out");
+	k->release(a);
+}
+
 int main(void)
 {
 	const char *sim = getenv("SIM_WALL");
@@ -182,7 +206,9 @@ int main(void)
 	test_marks(sim != NULL);
 	test_record();
 	test_look();
-	if (sim)
+	if (sim) {
 		test_refused();
+		test_freed();
+	}
 	return tap_done();
 }

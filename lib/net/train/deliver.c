@@ -30,9 +30,13 @@ int deliver_open(struct deliver *d, const struct k_backend *k, int64_t batch, co
 
 void deliver_close(struct deliver *d)
 {
+	struct err ignored;
+
 	if (!d->k || device_is_host(d->k))
 		return;
 	for (struct deliver_place *p = d->place; p < d->place + 2; p++) {
+		if (p->sent)
+			(void)d->k->await(p->sent, &ignored);
 		d->k->release(p->x);
 		d->k->release(p->label);
 		d->k->mark_free(p->sent);

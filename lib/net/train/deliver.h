@@ -15,7 +15,7 @@ struct deliver {
 /* Bytes on the device for batches of so many patches like b's; 0 where its memory is the host's. */
 size_t deliver_bytes(const struct k_backend *k, int64_t batch, const struct feed_batch *b);
 
-/* 0 or -1; closed with deliver_close (safe on a zeroed one). */
+/* 0 or -1; closed with deliver_close (safe on a zeroed one), behind which no batch is on its way. */
 int deliver_open(struct deliver *d, const struct k_backend *k, int64_t batch, const struct feed_batch *b, struct err *e);
 void deliver_close(struct deliver *d);
 

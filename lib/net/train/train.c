@@ -297,9 +297,9 @@ int train_run(const struct train_opts *o, const struct arg_common *common, struc
 	bad = train(&r, common, res, e);
 	(void)trainlog_close(&r.log, &ignored);
 	bad = parallel_close(&r.par, bad, e);
-	feed_close(r.feed);
 	optim_close(&r.optim);
-	train_step_close(&r);
+	train_step_close(&r); /* before the feed, whose batches may still be on their way */
+	feed_close(r.feed);
 	net_free(r.net);
 	model_close(&r.from);
 	json_decref(r.at.options);

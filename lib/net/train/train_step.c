@@ -95,8 +95,12 @@ int train_step_open(struct train *r, const struct feed_batch *b, struct err *e)
 
 void train_step_close(struct train *r)
 {
+	struct err ignored;
+
 	deliver_close(&r->deliver);
 	for (struct train_under *u = r->under; u < r->under + TRAIN_UNDER && r->later; u++) {
+		if (u->there)
+			(void)r->k->await(u->there, &ignored); /* its results may still be on their way */
 		for (int64_t i = 0; u->batch && i < r->par.rounds; i++)
 			r->k->mark_free(u->batch[i].begun), r->k->mark_free(u->batch[i].end);
 		free(u->batch);
