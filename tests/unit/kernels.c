@@ -448,6 +448,8 @@ static void in_parts(void)
 		{1, 16, 16, {6, 9, 22}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 0},
 	};
 
+	if (!device_is_host(k)) /* no other has parts */
+		return;
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
 		if (shapes[i].n == 1 && !shapes[i].transposed && shapes[i].stride[0] == 1 && 2 * shapes[i].pad[0] == shapes[i].kernel[0] - 1)
 			conv_parts(&shapes[i]);
