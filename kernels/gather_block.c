@@ -11,6 +11,20 @@ INLINE void finish(const struct gather_call *a, elem *y, const float *v, int n)
 		y[i] = narrow(v[i] + (a->add ? widen(y[i]) : 0));
 }
 
+/* `whole` of a row's nv vectors are whole, the other is half of one. */
+INLINE void leave(const struct gather_call *a, vec acc[MR_ONE][2], const int mr, const int nv, const int whole)
+{
+	UNROLL for (int m = 0; m < mr; m++)
+		UNROLL for (int v = 0; v < nv; v++) {
+			const int some = v < whole ? 1 : -1;
+			elem *y = (elem *)a->y + m * a->ystep + v * VL;
+
+			if (a->add)
+				acc[m][v] += load_some(y, some);
+			store_some(y, acc[m][v], some);
+		}
+}
+
 INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 {
 	vec acc[MR_ONE][2];
@@ -41,14 +55,11 @@ INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 		return;
 	}
 	if (a->cols == nv * VL) {
-		UNROLL for (int m = 0; m < mr; m++)
-			UNROLL for (int v = 0; v < nv; v++) {
-				elem *y = (elem *)a->y + m * a->ystep + v * VL;
-
-				if (a->add)
-					acc[m][v] += load(y);
-				store(y, acc[m][v]);
-			}
+		leave(a, acc, mr, nv, nv);
+		return;
+	}
+	if (HALF && a->cols == nv * VL - HALF) {
+		leave(a, acc, mr, nv, nv - 1);
 		return;
 	}
 	UNROLL for (int m = 0; m < mr; m++) {
