@@ -6,8 +6,12 @@
 #include <omp.h>
 #include <string.h>
 
-enum { ALONG = 4, MOST_NV = 3, ACCS = VL == 16 ? 12 : 6, PAIRS = 4, BUFFER = 1 << 17, LEAST = 12, MOST = 24, TASKS = 4, RUN = 8, WIDEST = 512 * 256,
-	FEWEST = 64 }; /* ACCS: vectors of each of two sums in registers; BUFFER: floats of V; LEAST, MOST: cubes of a task; RUN: along w; WIDEST: ci*co; FEWEST: cubes */
+enum {
+	ALONG = 4, MOST_NV = 3, ACCS = VL == 16 ? 12 : 6, /* vectors of each of two sums in registers */
+	PAIRS = 4, BUFFER = 1 << 17,                      /* floats of V */
+	LEAST = 12, MOST = 24, RUN = 8,                   /* cubes of a task; along w */
+	TASKS = 4, WIDEST = 512 * 256, FEWEST = 64        /* WIDEST: ci*co; FEWEST: cubes */
+};
 
 static int64_t cubes_of(const struct gather *g)
 {
@@ -65,8 +69,8 @@ static int64_t blocks_of(const struct gather *g)
 	return gather_parts(winograd_vectors(g->co), MOST_NV);
 }
 
-/* Where half of the last vector would be of channels that the one before has: the two cubes' of a pair share a vector of the other half, whose weights
-   are there twice. */
+/* Where half of the last vector would be of channels that the one before has: two cubes share a vector of the other half, whose weights are there
+   twice. */
 static int halved(const struct gather *g, int64_t vector, int nv)
 {
 	return VL == 16 && nv == 2 && vector + nv == winograd_vectors(g->co) && g->co % VL == VL / 2;
@@ -177,6 +181,7 @@ INLINE void bring_run(const struct gather *g, const struct band *b, int64_t n, f
 	}
 }
 
+typedef void bringer(const struct gather *g, const struct band *b, int64_t n, float *v, int64_t step);
 #define BRING(k) \
 	static void bring_##k(const struct gather *g, const struct band *b, int64_t n, float *v, int64_t step) \
 	{ \
@@ -200,7 +205,7 @@ static void fetch(const struct band *b, int64_t n)
 /* Cubes that share a row, a few at a time */
 static void bring(const struct task *t)
 {
-	static void (*const bring_along[ALONG])(const struct gather *, const struct band *, int64_t, float *, int64_t) = {bring_1, bring_2, bring_0, bring_3};
+	static bringer *const bring_along[ALONG] = {bring_1, bring_2, bring_0, bring_3};
 	const int64_t along = along_step(t->g);
 	int64_t n;
 

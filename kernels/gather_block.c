@@ -1,7 +1,7 @@
 /* The products of gathers: a block of outputs along w at a time, up to MR in registers, vectors over output channels, inputs broadcast. */
 #include "kernels/direct.h"
 
-enum { MR = VL == 16 ? 12 : 6, MR_ONE = 12 };
+enum { MR = VL == 16 ? 12 : 6, MR_ONE = 12, LINE = 64 / sizeof(elem) };
 
 typedef void kernel(const struct gather_call *a);
 
@@ -90,6 +90,9 @@ static void blocks(struct gather_call *a, kernel *const *table, int64_t mr, int6
 	for (int64_t b = 0; b < n; b++) {
 		int64_t q = count * b / n;
 
+		if (a->rows == 1)
+			for (int64_t i = 0; i < mr * a->step; i += LINE)
+				__builtin_prefetch((const elem *)a->row[0].x + at + (q + 2 * mr) * a->step + i);
 		a->at = at + q * a->step, a->y = y + q * a->ystep * size;
 		table[count * (b + 1) / n - q](a);
 	}
