@@ -1,6 +1,6 @@
 /* Weight gradients of 3x3 taps along h and w at stride 1, by Winograd's F(3x3, 2x2), the transpose of tiles.c's F(2x2, 3x3): for tiles of 2x2 voxels
    s of S under 4x4 voxels d of L, dw = G' [sum over tiles of (A s A') . (B' d B)] G, 16 products a tile instead of 36. The sum is a matrix product
-   for each of the 16 elements and each tap along d. A, B, G: tiles.c.
+   for each of the 16 elements and each tap along d. A, B, G: winograd.h. Channels are in fours.
    A task's tiles lie in runs of slots, plane after plane: a tap along d is an offset. Parts as in wgrad.c. */
 #include "kernels/direct.h"
 
@@ -8,13 +8,15 @@
 #include <string.h>
 
 enum { NR = 2 * VL, MR = VL == 16 ? 12 : 6, ELEMENTS = 16, BLOCK = 16 * PAIR, RUN = 240, DEEP = 4, FEWEST = 64, PARTS = 16, PARTS_LEN = 1 << 21,
-	TASKS = 8, ZEROS = 64, OUTSIDE = 1 << 30 }; /* RUN: tiles of a task; ZEROS: at least NR and a block of channels */
+	TASKS = 8, ZEROS = 64 + VL, OUTSIDE = 1 << 30 }; /* RUN: tiles of a task; ZEROS: a vector, then at least NR and a block of
+	channels */
 
 int K(wgrad_tiles_plan)(struct wgrad *g)
 {
 	int64_t tiles, units;
 
-	if (g->kernel[1] != 3 || g->kernel[2] != 3 || g->stride[0] != 1 || g->stride[1] != 1 || g->stride[2] != 1 || g->cl % VL || g->cs % VL)
+	if (g->kernel[1] != 3 || g->kernel[2] != 3 || g->stride[0] != 1 || g->stride[1] != 1 || g->stride[2] != 1 || g->cl < VL || g->cs < VL ||
+	    g->cl % 4 || g->cs % 4 || (g->blocks > 1 && g->cl % BLOCK && g->cl % BLOCK < VL))
 		return -1;
 	g->across = (g->small[2] + 1) / 2, g->down = (g->small[1] + 1) / 2;
 	if (g->across * g->down * g->small[0] * g->n < FEWEST)
@@ -25,7 +27,7 @@ int K(wgrad_tiles_plan)(struct wgrad *g)
 	g->tall = g->tall < 1 ? 1 : g->tall > g->down ? g->down : g->tall;
 	tiles = (g->tall * g->across + PAIR - 1) / PAIR * PAIR;
 	g->deep = RUN / tiles < 1 ? 1 : RUN / tiles > g->small[0] ? g->small[0] : RUN / tiles;
-	g->len = (int64_t)g->kernel[0] * ELEMENTS * g->cl * g->cs;
+	g->len = (int64_t)g->kernel[0] * ELEMENTS * g->cl * g->wide;
 	g->room = ELEMENTS * tiles / PAIR * ((g->deep + g->kernel[0] - 1) * g->block + g->deep * NR) + ZEROS;
 	units = g->n * ((g->small[0] + g->deep - 1) / g->deep) * ((g->down + g->tall - 1) / g->tall);
 	g->parts = PARTS_LEN / g->len < PARTS ? PARTS_LEN / g->len : PARTS;
@@ -40,9 +42,16 @@ int K(wgrad_tiles_plan)(struct wgrad *g)
    [element][plane][slot][nr]: elements vstep and ustep slots apart. zero: voxels outside */
 struct task { const struct wgrad *g; int64_t n, d0, d1, h0, h1, c0, c, slots, vstep, ustep; slot *v, *u; const elem *zero; };
 
+/* The channel that the vector from k begins at, of c: the last one has some that are in the one before too, which may lie before channel 0. */
+static int64_t channel(int64_t k, int64_t c)
+{
+	return k + VL > c ? c - VL : k;
+}
+
 /* B' d B of a slot's tiles p and c channels, d[h][w] being D(p, h, w) */
 #define TRANSFORM_LARGE(D) \
-	for (int64_t k = 0; k < c; k += VL, v += VL) { \
+	for (int64_t next = 0; next < c; next += VL) { \
+		const int64_t k = channel(next, c); \
 		vec e[ELEMENTS][PAIR]; \
 		UNROLL for (int p = 0; p < PAIR; p++) { \
 			vec d[4][4]; \
@@ -57,7 +66,7 @@ struct task { const struct wgrad *g; int64_t n, d0, d1, h0, h1, c0, c, slots, vs
 			} \
 		} \
 		UNROLL for (int i = 0; i < ELEMENTS; i++) \
-			store_slots(v + i * step, join(e[i])); \
+			store_slots(v + k + i * step, join(e[i])); \
 	}
 
 static void large_inside(const elem *const *x, int64_t hstep, int64_t wstep, int64_t c, slot *v, int64_t step)
@@ -74,10 +83,11 @@ static void large_edge(const elem *const (*at)[ELEMENTS], int64_t c, slot *v, in
 #undef D
 }
 
-/* A s A' of c channels: s[p][2 h + w] */
-static void transform_small(const elem *const (*s)[4], int64_t c, slot *u, int64_t step)
+/* A s A' of c channels, nr at most in whole vectors: s[p][2 h + w] */
+static void transform_small(const elem *const (*s)[4], int64_t c, int nr, slot *u, int64_t step)
 {
-	for (int64_t k = 0; k < c; k += VL, u += VL) {
+	for (int64_t next = 0; next < nr; next += VL, u += VL) {
+		const int64_t k = channel(next, c);
 		vec e[ELEMENTS][PAIR];
 
 		UNROLL for (int p = 0; p < PAIR; p++) {
@@ -158,11 +168,11 @@ static void bring_small(const struct task *t, const elem *s, int64_t s0, int nr)
 				for (int k = 0; k < 4; k++)
 					at[p][k] = voxel(t, plane, g->small, g->spitch, h + k / 2, w + k % 2);
 			}
-			transform_small(at, nr, u, t->ustep);
+			transform_small(at, g->cs - s0, nr, u, t->ustep);
 		}
 }
 
-/* sums [kd][element][c][cs] of a block of channels */
+/* sums [kd][element][c][cs in whole vectors] of a block of channels */
 static void products(const struct task *t, int64_t s0, int nr, float *sums)
 {
 	const struct wgrad *g = t->g;
@@ -177,7 +187,7 @@ static void products(const struct task *t, int64_t s0, int nr, float *sums)
 				int64_t m = t->c * b / blocks, n = t->c * (b + 1) / blocks - m;
 
 				K(wgrad_products)(t->v + e * t->vstep + (first - t->d0 + kd) * t->slots * t->c + m, t->c, t->u + e * t->ustep + (first - t->d0) * t->slots * nr,
-					nr, (end - first) * t->slots, sums + ((kd * ELEMENTS + e) * t->c + m) * g->cs + s0, g->cs, (int)n, nr);
+					nr, (end - first) * t->slots, sums + ((kd * ELEMENTS + e) * t->c + m) * g->wide + s0, g->wide, (int)n, nr);
 			}
 		}
 }
@@ -199,8 +209,8 @@ static void work(struct task *t, const elem *l, const elem *s, float *sums)
 	}
 }
 
-/* G' m G of VL channels of S, m the sums of all parts at element * step; added to dw's kernel at k, of kk weights */
-static void leave(const struct wgrad *g, const float *m, int64_t step, float *dw, int64_t next, int64_t k, int64_t kk)
+/* G' m G of VL channels of S less those that are done, m the sums of all parts at element * step; added to dw's kernel at k, of kk weights */
+static void leave(const struct wgrad *g, const float *m, int64_t step, float *dw, int64_t next, int64_t k, int64_t kk, int64_t done)
 {
 	vec e[ELEMENTS], t[3][4], half = (vec){0} + 0.5f;
 
@@ -218,7 +228,7 @@ static void leave(const struct wgrad *g, const float *m, int64_t step, float *dw
 		vec a = half * (t[i][1] + t[i][2]), w[3] = {t[i][0] + a, half * (t[i][1] - t[i][2]), a + t[i][3]};
 
 		for (int j = 0; j < 3; j++)
-			for (int c = 0; c < VL; c++)
+			for (int64_t c = done; c < VL; c++)
 				dw[c * next + (g->mirror ? kk - 1 - (k + 3 * i + j) : k + 3 * i + j)] += w[j][c];
 	}
 }
@@ -229,12 +239,12 @@ static void gather_parts(const struct wgrad *g, const float *part, float *dw)
 
 #pragma omp parallel for collapse(2) schedule(static) num_threads(g->threads)
 	for (int64_t l = 0; l < g->cl; l++)
-		for (int64_t s = 0; s < g->cs; s += VL) {
-			int64_t c0 = l / g->block * g->block, c = g->cl - c0 < g->block ? g->cl - c0 : g->block;
+		for (int64_t i = 0; i < g->wide; i += VL) {
+			int64_t c0 = l / g->block * g->block, c = g->cl - c0 < g->block ? g->cl - c0 : g->block, s = channel(i, g->cs);
 
 			for (int64_t kd = 0; kd < g->kernel[0]; kd++)
-				leave(g, part + ((c0 * g->kernel[0] + kd * c) * ELEMENTS + l - c0) * g->cs + s, c * g->cs, dw + (g->mirror ? l * g->cs + s : s * g->cl + l) * kk,
-					g->mirror ? kk : g->cl * kk, 9 * kd, kk);
+				leave(g, part + ((c0 * g->kernel[0] + kd * c) * ELEMENTS + l - c0) * g->wide + i, c * g->wide,
+					dw + (g->mirror ? l * g->cs + s : s * g->cl + l) * kk, g->mirror ? kk : g->cl * kk, 9 * kd, kk, i - s);
 		}
 }
 
@@ -247,11 +257,11 @@ void K(wgrad_tiles_run)(const struct wgrad *g, const elem *l, const elem *s, flo
 		for (int64_t b = 0; b < g->blocks; b++) {
 			struct task t = {.g = g, .c0 = b * g->block, .c = g->cl - b * g->block < g->block ? g->cl - b * g->block : g->block};
 			float *room = scratch + g->parts * g->len + omp_get_thread_num() * g->room;
-			float *sums = scratch + p * g->len + t.c0 * g->kernel[0] * ELEMENTS * g->cs;
+			float *sums = scratch + p * g->len + t.c0 * g->kernel[0] * ELEMENTS * g->wide;
 
-			t.zero = (const elem *)room, t.v = (slot *)(room + ZEROS);
+			t.zero = (const elem *)(room + VL), t.v = (slot *)(room + ZEROS);
 			memset(room, 0, sizeof *room * ZEROS);
-			memset(sums, 0, sizeof *sums * (size_t)(g->kernel[0] * ELEMENTS * t.c * g->cs));
+			memset(sums, 0, sizeof *sums * (size_t)(g->kernel[0] * ELEMENTS * t.c * g->wide));
 			for (int64_t i = units * p / g->parts; i < units * (p + 1) / g->parts; i++) {
 				t.n = i / strips / chunks, t.d0 = i / strips % chunks * g->deep, t.h0 = i % strips * g->tall;
 				t.d1 = t.d0 + g->deep < g->small[0] ? t.d0 + g->deep : g->small[0];

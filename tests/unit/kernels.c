@@ -68,7 +68,7 @@ static void result_free(struct result *r)
 #define ATOL(k) ((k)->precision == K_BF16 ? 2e-2 : 2e-6)
 #define RTOL(k) ((k)->precision == K_BF16 ? 4e-3 : 1e-5)
 
-/* In bf16 the weights' gradient may be of rounded sums of voxels (kernels/wgrad_tiles.c: of whole vectors, which are of 4 channels at least). */
+/* In bf16 the weights' gradient may be of rounded sums of voxels (kernels/wgrad_tiles.c: of channels in fours). */
 static int in_tiles(const struct k_conv_geom *g)
 {
 	return g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[0] * g->stride[1] * g->stride[2] == 1 && !(g->ic % 4) && !(g->oc % 4);
