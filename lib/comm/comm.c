@@ -264,37 +264,12 @@ static struct pending *idle(struct comm *c, struct err *e)
 	return &c->pending[c->room++];
 }
 
-/* Does one of the ranks say so? */
-static int any(struct comm *c, int mine, struct err *e)
-{
-	int *all = mem_new((size_t)c->size, sizeof *all, "the ranks", e), found = 0;
-
-	if (!all || comm_gather(c, &mine, sizeof mine, all, e))
-		found = -1;
-	for (int r = 0; r < c->size && found >= 0; r++)
-		found |= all[r] != 0;
-	free(all);
-	return found;
-}
-
 int comm_share(struct comm *c, int64_t n, float **x, struct err *e)
 {
-	struct share_offer own = {0}, *all;
-	int without = -1;
+	const int bad = c && share_open(&c->share, c, c->wire == COMM_AUTO && !c->sums->sum, n, e);
 
-	*x = NULL;
-	if (!c)
-		return 0;
-	if (c->wire == COMM_AUTO && !c->sums->sum)
-		share_make(&c->share, c->rank, c->size, n, &own);
-	all = mem_new((size_t)c->size, sizeof *all, "the ranks", e);
-	if (all && !comm_gather(c, &own, sizeof own, all, e))
-		without = any(c, share_take(&c->share, all) != 0, e);
-	free(all);
-	if (without)
-		share_free(&c->share);
-	*x = share_values(&c->share);
-	return without < 0 ? -1 : 0;
+	*x = c ? share_values(&c->share) : NULL;
+	return bad ? -1 : 0;
 }
 
 /* Is it in memory of comm_share? */

@@ -49,13 +49,13 @@ int comm_gather(struct comm *c, const void *mine, size_t n, void *all, struct er
 /* p[n] of rank 0 to all; n <= COMM_SMALL. */
 int comm_broadcast(struct comm *c, void *p, size_t n, struct err *e);
 
-/* Memory for n values that sums will be asked for, zeroed, until comm_close: where ranks of one host can read each other's. *x NULL: there is none, any
-   other will do. All ranks at once, after comm_device. 0, or -1: the job has failed. */
+/* Memory for n values that sums will be asked for, zeroed, until comm_close: where ranks of one host can read each other's. *x NULL: there is
+   none, any other will do. All ranks at once, after comm_device. 0, or -1: the job has failed. */
 int comm_share(struct comm *c, int64_t n, float **x, struct err *e);
 
 /* Begin to add up x[n] over all ranks, in place; every rank begins the same sums in the same order. Added in the order of the ranks, whichever comes
    first: the same bits in every run and on every rank. x is borrowed until comm_wait. comm_turn keeps what is under way going: to be called now and
-   then. comm_wait: until all sums are done; *squares: of what this rank has added up, which is all for the ranks together; -1: not known. 0, or -1: the
+   then. comm_wait: until all sums are done; *squares: of those in memory of comm_share, this rank's part of them; -1: there is none. 0, or -1: the
    job has failed. */
 int comm_sum(struct comm *c, float *x, int64_t n, struct err *e);
 int comm_turn(struct comm *c, struct err *e);

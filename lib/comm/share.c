@@ -53,6 +53,9 @@ static char *map(int fd, size_t bytes, int protection)
 	return NULL;
 }
 
+/* Where a rank's memory is to be found, by processes of the same system alone. */
+struct offer { int64_t pid, fd; uint64_t device, inode; char system[40]; };
+
 /* The kernel that is running, by a name of its own. 0 or -1. */
 static int name_system(char name[40])
 {
@@ -64,11 +67,11 @@ static int name_system(char name[40])
 	return bad ? -1 : 0;
 }
 
-void share_make(struct share *s, int rank, int size, int64_t n, struct share_offer *offer)
+/* Where it cannot be had, the offer stays empty. */
+static void make(struct share *s, int rank, int size, int64_t n, struct offer *offer)
 {
 	struct stat st;
 
-	memset(offer, 0, sizeof *offer);
 	*s = (struct share){.rank = rank, .size = size, .n = n, .fd = memfd_create("niipipe-gradients", MFD_CLOEXEC)};
 	s->piece = (n / ((int64_t)size * PIECES) / WHOLE + 1) * WHOLE;
 	s->bytes = ((size_t)n * sizeof(float) + sizeof(struct head) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
@@ -86,7 +89,7 @@ void share_make(struct share *s, int rank, int size, int64_t n, struct share_off
 }
 
 /* Only where it is what was offered is it opened: the number may be another process's here. */
-static char *take(const struct share *s, const struct share_offer *o)
+static char *take(const struct share *s, const struct offer *o)
 {
 	char path[80], *at = NULL;
 	struct stat st;
@@ -103,15 +106,45 @@ static char *take(const struct share *s, const struct share_offer *o)
 	return at;
 }
 
-int share_take(struct share *s, const struct share_offer *all)
+/* 0, or -1: not that of all. */
+static int take_all(struct share *s, const struct offer *all)
 {
-	for (int r = 0; r < s->size; r++) {
+	for (int r = 0; r < s->size; r++)
 		if (!all[r].pid || strcmp(all[r].system, all[s->rank].system))
 			return -1;
+	for (int r = 0; r < s->size; r++)
 		if (r != s->rank && !(s->at[r] = take(s, &all[r])))
 			return -1;
-	}
 	return 0;
+}
+
+/* Does one of the ranks say so? -1: the job has failed. */
+static int any(struct comm *c, int mine, struct err *e)
+{
+	int *all = mem_new((size_t)comm_size(c), sizeof *all, "the ranks", e), found = 0;
+
+	if (!all || comm_gather(c, &mine, sizeof mine, all, e))
+		found = -1;
+	for (int r = 0; r < comm_size(c) && found >= 0; r++)
+		found |= all[r] != 0;
+	free(all);
+	return found;
+}
+
+int share_open(struct share *s, struct comm *c, int wanted, int64_t n, struct err *e)
+{
+	struct offer own, *all = mem_new((size_t)comm_size(c), sizeof *all, "the ranks", e);
+	int without = -1;
+
+	memset(&own, 0, sizeof own);
+	if (wanted)
+		make(s, comm_rank(c), comm_size(c), n, &own);
+	if (all && !comm_gather(c, &own, sizeof own, all, e))
+		without = any(c, !s->size || take_all(s, all), e);
+	free(all);
+	if (without)
+		share_free(s);
+	return without < 0 ? -1 : 0;
 }
 
 void share_free(struct share *s)

@@ -7,29 +7,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/base/err.h"
+#include "lib/comm/comm.h"
 
 struct share {
 	int rank, size;         /* size 0: there is none */
 	int64_t n, piece;       /* values of a rank; so many in a row are one rank's to add up */
 	size_t bytes;           /* mapped of each rank: */
 	char **at;              /* [size], its values and its head; an element NULL: not yet */
-	int fd;                 /* the own memory's, until the others have it; -1 */
+	int fd;                 /* the own memory's; -1 */
 	struct share_sum { int64_t at, n; } *sum; /* since share_end: */
 	int begun, summed;      /* begun; of so many this rank's part is added up */
 	int64_t before;         /* all sums until then */
 	double squares;         /* of what this rank has added up since */
 };
 
-/* Where a rank's memory is to be found, by processes of the same system alone. */
-struct share_offer { int64_t pid, fd; uint64_t device, inode; char system[40]; };
-
-/* Memory for n values of this rank's, zeroed; where it cannot be had, the offer is an empty one. */
-void share_make(struct share *s, int rank, int size, int64_t n, struct share_offer *offer);
-
-/* With the offers of all: their memory becomes readable. 0, or -1: not that of all. */
-int share_take(struct share *s, const struct share_offer *all);
-
+/* Memory for n values of this rank's, zeroed, where all ranks can have it and want to; all at once. 0, also where there is none then, or -1: the job
+   has failed. Freed with share_free (safe on a zeroed one). */
+int share_open(struct share *s, struct comm *c, int wanted, int64_t n, struct err *e);
 void share_free(struct share *s);
 
 /* This rank's values; NULL: there is none. */
