@@ -330,6 +330,15 @@ masks() {
 	fails 1 "seg-score: a case's id is 'count', which is what a line of the summary is called" seg-score --metrics dice <(sed 's/"id": "moved"/"id": "count"/' "$G/score.ts")
 }
 
+@test "a scan in a mask's place" {
+	nii-phantom -n 1 --seed 1 --size 64,64,16 --healthy 0 -o p.ts
+	nii-write -t image -o ct.nii p.ts
+	nii-write -t label -o mask.nii p.ts
+	fails 1 "seg-score: ct.nii: 'pred' is no mask: it has 1430 labels, -1024 to 451, more than 1024" seg-score mask.nii ct.nii
+	fails 1 "seg-score: ct.nii: 'label' is no mask: it has 1430 labels, -1024 to 451, more than 1024" seg-score ct.nii mask.nii
+	[ "$(seg-score --labels 1 mask.nii ct.nii | wc -l)" -eq "$(seg-score mask.nii mask.nii | wc -l)" ]
+}
+
 @test "labels outside the set, masks that are none, no lengths" {
 	ts-select --id dense "$G/score.ts" >d.ts
 	seg-score --allow 1,2,3 d.ts >/dev/null

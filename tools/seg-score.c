@@ -139,13 +139,14 @@ static int write_table(const struct state *s, struct out *out, struct err *e)
 static int compare(struct state *s, const struct arg_common *c, struct out *out, struct err *e)
 {
 	struct score_file a = {0}, b = {0};
-	json_t *about = json_pack("{s:{s:s, s:s, s:I, s:I}}", "options", "a", c->argv[0], "b", c->argv[1], "bootstrap",
-	                          (json_int_t)s->o->summary.resamples, "seed", (json_int_t)s->o->summary.seed);
+	json_t *about = !s->o->json ? NULL : json_pack("{s:{s:s, s:s, s:I, s:I}}", "options", "a", c->argv[0], "b", c->argv[1], "bootstrap",
+	                                               (json_int_t)s->o->summary.resamples, "seed", (json_int_t)s->o->summary.seed);
 	int r;
 
 	story_begin(&s->story, c);
-	story_operands(&s->story);
-	r = story_set(&s->story, about, e) || score_file_read(&a, c->argv[0], e) || score_file_read(&b, c->argv[1], e) ||
+	if (s->o->history || s->o->json)
+		story_operands(&s->story);
+	r = (about && story_set(&s->story, about, e)) || score_file_read(&a, c->argv[0], e) || score_file_read(&b, c->argv[1], e) ||
 	    score_compare(&a, &b, s->o->metrics, &s->o->summary, s->o->json, about, out, e);
 	score_file_free(&a);
 	score_file_free(&b);

@@ -158,6 +158,9 @@ static void grids(void)
 	coarse_covers(WINDOW_MONAI, 200, 96, 0);
 	ok(window_grid_make(&g, WINDOW_MONAI, size, roi, 1, &e) && !strcmp(e.text, "overlap 1 is not in [0,1)"), "overlap 1 is refused");
 	ok(window_grid_make(&g, WINDOW_MONAI, size, (int64_t[]){4, 0, 4}, 0, &e), "a window of nothing is refused");
+	ok(window_grid_make(&g, WINDOW_MONAI, (int64_t[]){4000, 4000, 4000}, (int64_t[]){8, 8, 8}, 0.999, &e) &&
+	   !strncmp(e.text, "a list of 63664587657 windows needs ", 36) && strstr(e.text, " MB, there are ") && strstr(e.text, ": take a smaller --overlap"),
+	   "more windows than memory: %s", e.text);
 }
 
 static void maps(void)

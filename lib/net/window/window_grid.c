@@ -92,15 +92,27 @@ static int by_z(const void *a, const void *b)
 	return q->coarse - p->coarse;
 }
 
-/* The list of both lattices' windows, and which are coarse. */
-static int list(struct window_grid *g, struct lattice *l, int lattices, struct err *e)
+/* Room for the windows of both lattices: at steps of a voxel there may be more of them than memory. */
+static int list_room(struct window_grid *g, const struct lattice *l, int lattices, struct err *e)
 {
-	size_t n[2] = {0}, all;
+	const size_t there = mem_available();
+	size_t n[2] = {0}, all, bytes;
 
 	for (int j = 0; j < lattices; j++)
 		if (mem_mul(&n[j], (size_t)l[j].a[0].n, (size_t)l[j].a[1].n) || mem_mul(&n[j], n[j], (size_t)l[j].a[2].n))
-			return err_set(e, NULL, "too many windows");
-	if (mem_add(&all, n[0], n[1]) || !(g->at = mem_new(all, sizeof *g->at, "the window grid", e)))
+			return err_set(e, NULL, "too many windows: take a smaller --overlap");
+	if (mem_add(&all, n[0], n[1]) || mem_mul(&bytes, all, sizeof *g->at))
+		return err_set(e, NULL, "too many windows: take a smaller --overlap");
+	if (there && bytes > there)
+		return err_set(e, NULL, "a list of %zu windows needs %zu MB, there are %zu: take a smaller --overlap", all, bytes >> 20, there >> 20);
+	g->at = mem_new(all, sizeof *g->at, "the window grid", e);
+	return g->at ? 0 : -1;
+}
+
+/* The list of both lattices' windows, and which are coarse. */
+static int list(struct window_grid *g, struct lattice *l, int lattices, struct err *e)
+{
+	if (list_room(g, l, lattices, e))
 		return -1;
 	for (int i = 0; i < 3; i++) {
 		struct axis *a = &l[0].a[i];

@@ -29,9 +29,36 @@ static int by_value(const void *a, const void *b)
 	return p < q ? -1 : p > q;
 }
 
+/* In their order, each once: how many. */
+static size_t distinct(int64_t *v, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(v, n, sizeof *v, by_value);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || v[i] != v[kept - 1])
+			v[kept++] = v[i];
+	return kept;
+}
+
+/* A side's labels, behind the *n that are there. */
+static int add_labels(struct score_work *w, const struct score_side *s, size_t *n)
+{
+	int64_t *own = w->label + *n;
+	size_t some;
+
+	for (uint32_t i = 0; i < s->c.n; i++)
+		own[i] = s->c.c[i].value;
+	some = distinct(own, s->c.n);
+	if (some > SCORE_LABELS)
+		return err_set(w->e, NULL, "'%s' is no mask: it has %zu labels, %lld to %lld, more than %d", s->name, some, (long long)own[0],
+		               (long long)own[some - 1], SCORE_LABELS);
+	*n += some;
+	return 0;
+}
+
 static int list_labels(struct score_work *w)
 {
-	const struct components *side[2] = {&w->truth.c, &w->pred.c};
 	const struct arg_ints *given = w->o->labels;
 	size_t n = 0;
 
@@ -43,16 +70,11 @@ static int list_labels(struct score_work *w)
 	else if (given && given->n)
 		for (int i = 0; i < given->n; i++)
 			w->label[n++] = given->v[i];
-	else
-		for (int k = 0; k < 2; k++)
-			for (uint32_t i = 0; i < side[k]->n; i++)
-				w->label[n++] = side[k]->c[i].value;
+	else if (add_labels(w, &w->truth, &n) || add_labels(w, &w->pred, &n))
+		return -1;
 	if (!n)
 		w->label[n++] = 1;
-	qsort(w->label, n, sizeof *w->label, by_value);
-	for (size_t i = 0; i < n; i++)
-		if (!i || w->label[i] != w->label[i - 1])
-			w->label[w->n++] = w->label[i];
+	w->n = distinct(w->label, n);
 	return 0;
 }
 
@@ -267,7 +289,7 @@ static int score(struct score_work *w, struct score_case *out)
 int score_masks(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score_case *out,
                 struct err *e)
 {
-	struct score_work w = {.o = o, .e = e};
+	struct score_work w = {.o = o, .e = e, .truth.name = truth->name, .pred.name = pred->name};
 	int axis = axial_axis(affine), r = -1;
 	struct grid g = {.size = {1, 1, 1}};
 

@@ -92,7 +92,9 @@ struct score_case {
 };
 
 /* truth and pred: integers [Z,Y,X] of one shape. "Axial" is the plane of voxels nearest to it. By rising label into *out; freed with score_case_free,
-   which is safe on a zeroed one. 0, or -1 and an error. */
+   which is safe on a zeroed one. 0, or -1 and an error: where neither o->labels nor o->all is given, also of more than SCORE_LABELS labels, which are
+   a scan's values. */
+enum { SCORE_LABELS = 1024 };
 int score_masks(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score_case *out,
                 struct err *e);
 void score_case_free(struct score_case *c);

@@ -53,7 +53,7 @@ static int one(const struct pair *p, const struct score_options *o, struct resul
 	if (!load(p, f, &r->e) && !same_grid(&f[0], &f[1], p->truth, p->pred, &r->e) && !frame_affine(&f[0], affine, &r->e)) {
 		r->failed = score_masks(frame_find(&f[0], "label"), frame_find(&f[1], "pred"), affine, o, &r->c, &r->e);
 		if (r->failed)
-			err_prefix(&r->e, "%s", p->pred);
+			err_prefix(&r->e, "%s", strncmp(r->e.text, "'label' ", 8) ? p->pred : p->truth); /* the file of the tensor that is named */
 		r->id = strdup(p->id ? p->id : frame_id(&f[0]));
 		if (!r->id)
 			r->failed = err_set(&r->e, NULL, "not enough memory for scores");

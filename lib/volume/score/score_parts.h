@@ -5,8 +5,8 @@
 #include "lib/volume/score/lesion.h"
 #include "lib/volume/score/score.h"
 
-/* One mask. d: of every label, the longest; each: of every component, where they are listed. */
-struct score_side { struct components c; struct diameter *d, *each; int64_t *voxels, *lesions; };
+/* One mask. name: its tensor's; d: of every label, the longest; each: of every component, where they are listed. */
+struct score_side { const char *name; struct components c; struct diameter *d, *each; int64_t *voxels, *lesions; };
 
 struct score_work {
 	const struct score_options *o;
