@@ -238,12 +238,17 @@ struct k_blend {
 	int soft;              /* not the logits count but their probabilities: softmax over k, of a single class the sigmoid */
 	struct k_unsure unsure; /* of k_doubt, brought up to date where the window is; without `block`: not */
 };
+/* How probable it is that windows to come change a voxel's decision: of all the weight that will be there `sum` has come, and the best class leads
+   by l = lead / sum; what it leads by in the mean of the rest is normal about l with a standard deviation of `spread`, so the decision changes with
+   probability P(x), x = l all / ((all - sum) spread), P(x) = 0.5 (1 - x / 3)^3 up to x = 3: the normal distribution's tail to 0.02, with an end. */
 struct k_doubt {
 	int64_t k, roi[3], slab[3]; /* as k_blend */
 	int64_t start[3];      /* of the window; it goes round the slab's end in z */
-	float times;           /* how often the window's weight will count */
-	double enough;         /* may be told as soon as it is more than this */
-	struct k_unsure unsure;
+	float times;           /* how often a window's weight counts */
+	float spread;
+	int wholes;            /* windows' weights in all: the sum of so many products of what stands for the slab's slice, row and column, */
+	const float *whole[4][3]; /* that of a single time */
+	struct k_unsure unsure; /* blocks that are not marked are not looked at */
 };
 
 struct k_backend {
@@ -374,8 +379,13 @@ struct k_backend {
 	int (*window_blend)(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e);
 	/* acc[v][:] /= sum[v]; where the sum is 0 no window came: class 0 gets none[0], the others none[1] */
 	int (*window_divide)(float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
-	/* *doubt (host): the sum over the window's voxels that are unsure of the share that its weight will have there, t w / (sum + t w); if that is
-	   more than `enough`, anything that is more. Voxels no window came to are not unsure. */
+	/* Before a window is blended: how far it is from what came before it, in marked blocks where the best class leads by less than `near`.
+	   spread (host): the sum of w by^2, `by` being what the two classes that lead (that single class) are apart in the window less what they are in the mean so far,
+	   and the sum of w, to 2^-16. */
+	int (*window_spread)(const struct k_blend *g, float near, const float *logits, const float *weight, const float *acc, const float *sum,
+	                     double spread[2], struct err *e);
+	/* *doubt (host): the window's share, t w / (all - sum), of the probabilities of k_doubt, summed over its voxels. Where no window came
+	   there is none. */
 	int (*window_doubt)(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e);
 	/* *n (host): voxels whose best class is not the first (of a single class: that are above `middle`) */
 	int (*window_count)(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e);

@@ -2,7 +2,6 @@
    gather  x[d][h][w][c] = image[c][start+d,h,w], what `pad` says outside
    blend   acc[z][y][x][k] += weight[d,h,w] logits[d][h][w][k];  sum[z][y][x] += weight[d,h,w], where the window meets the slab
    divide  acc[v][k] /= sum[v]
-   doubt   sum of t w / (sum + t w) over voxels whose best class leads by little
    count   voxels whose best class is not the first
    flip: gather's d, h, w count backwards, and so do those of blend's logits, not those of its weight.
    No two threads share a voxel, so the sums don't depend on their number. */
@@ -12,27 +11,6 @@
 #include <string.h>
 
 #include "kernels/pad.h"
-
-#define SHARE 1048576.0f
-
-/* Row functions are cloned for wide vectors: OpenMP's outlined bodies would not be. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define WIDE __attribute__((noinline, target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDE
-#endif
-
-/* The part of [0, n) that lands in [0, size) when moved by start. */
-struct span { int64_t lo, hi; };
-
-static struct span meet(int64_t n, int64_t start, int64_t size)
-{
-	struct span s = {start < 0 ? -start : 0, size - start < n ? size - start : n};
-
-	if (s.hi < s.lo)
-		s.hi = s.lo = s.lo < n ? s.lo : n;
-	return s;
-}
 
 WIDE static void spread(float *restrict to, const float *restrict from, int64_t n, int64_t pitch)
 {
@@ -57,7 +35,7 @@ static void outside(const struct k_gather *g, const float *row, int64_t lo, int6
 }
 
 /* One channel of one row; row NULL: outside the image. */
-static void gather_row(const struct k_gather *g, const float *row, struct span s, float *x)
+static void gather_row(const struct k_gather *g, const float *row, struct window_span s, float *x)
 {
 	int64_t n = row ? s.hi - s.lo : 0, at = g->start[2] + s.lo;
 
@@ -75,7 +53,7 @@ static void gather_row(const struct k_gather *g, const float *row, struct span s
 
 int k_window_gather(const struct k_gather *g, const float *image, float *x, struct err *e)
 {
-	const struct span sx = meet(g->roi[2], g->start[2], g->size[2]);
+	const struct window_span sx = window_meet(g->roi[2], g->start[2], g->size[2]);
 	const int64_t rows = g->roi[0] * g->roi[1], plane = g->size[0] * g->size[1] * g->size[2];
 
 	(void)e;
@@ -117,23 +95,6 @@ static void blend_some(float *acc, float *sum, const float *logits, const float 
 		blend_any(acc, sum, logits, w, n, k);
 }
 
-/* One voxel's probabilities in place of its logits. */
-static void soften(float *v, int64_t k)
-{
-	float most = v[0], sum = 0;
-
-	if (k == 1) {
-		v[0] = 1 / (1 + expf(-v[0]));
-		return;
-	}
-	for (int64_t c = 1; c < k; c++)
-		most = v[c] > most ? v[c] : most;
-	for (int64_t c = 0; c < k; c++)
-		sum += v[c] = expf(v[c] - most);
-	for (int64_t c = 0; c < k; c++)
-		v[c] /= sum;
-}
-
 /* A row whose logits are turned round or made probabilities first, piece by piece. `logits` is that of the row's first voxel; step: voxels on. */
 static void blend_changed(const struct k_blend *g, float *acc, float *sum, const float *logits, int64_t step, const float *w, int64_t n)
 {
@@ -147,31 +108,15 @@ static void blend_changed(const struct k_blend *g, float *acc, float *sum, const
 		for (int64_t j = 0; j < m; j++) {
 			memcpy(v + j * k, logits + (i + j) * step * k, (size_t)k * sizeof *v);
 			if (g->soft)
-				soften(v + j * k, k);
+				window_soften(v + j * k, k);
 		}
 		blend_some(acc + i * k, sum + i, v, w + i, m, k);
 	}
 }
 
-/* By how much the best of k sums leads the next. */
-static float lead(const float *v, int64_t k)
-{
-	float first = v[0] > v[1] ? v[0] : v[1], second = v[0] > v[1] ? v[1] : v[0];
-
-	for (int64_t c = 2; c < k; c++) {
-		float was = first;
-
-		first = v[c] > first ? v[c] : first;
-		second = v[c] > was ? was : v[c] > second ? v[c] : second;
-	}
-	return first - second;
-}
-
 static int unsure(const struct k_unsure *u, int64_t k, const float *acc, float sum)
 {
-	float by = k > 1 ? lead(acc, k) : fabsf(acc[0] - u->middle * sum);
-
-	return by < u->lead * sum;
+	return window_lead(u, k, acc, sum) < u->lead * sum;
 }
 
 WIDE static int any_unsure_two(float most, const float *restrict acc, const float *restrict sum, int64_t n)
@@ -208,8 +153,8 @@ static void mark(const struct k_unsure *u, int64_t k, int64_t row, int64_t size,
 
 int k_window_blend(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e)
 {
-	const struct span sz = meet(g->roi[0], g->start[0], g->slab[0]), sy = meet(g->roi[1], g->start[1], g->slab[1]),
-	                  sx = meet(g->roi[2], g->start[2], g->slab[2]);
+	const struct window_span sz = window_meet(g->roi[0], g->start[0], g->slab[0]), sy = window_meet(g->roi[1], g->start[1], g->slab[1]),
+	                  sx = window_meet(g->roi[2], g->start[2], g->slab[2]);
 	const int64_t ny = sy.hi - sy.lo, n = sx.hi - sx.lo, rows = n > 0 ? (sz.hi - sz.lo) * ny : 0, k = g->k;
 
 	(void)e;
@@ -253,74 +198,6 @@ int k_window_divide(float *acc, const float *sum, int64_t vox, int64_t k, const 
 #pragma omp parallel for schedule(static)
 	for (int64_t v = 0; v < vox; v += BLOCK)
 		divide_some(acc + v * k, sum + v, vox - v < BLOCK ? vox - v : BLOCK, k, none[0], none[1]);
-	return 0;
-}
-
-/* n voxels of a block: the shares of those that are unsure, in 2^-20, so that they add up to the same in any order. */
-WIDE static int64_t shares_two(const struct k_doubt *g, const float *restrict w, const float *restrict acc, const float *restrict sum, int64_t n)
-{
-	const float times = g->times, most = g->unsure.lead;
-	int32_t all = 0;
-
-	for (int64_t i = 0; i < n; i++) {
-		float t = times * w[i], share = t / (sum[i] + t) * SHARE;
-
-		all += (int32_t)(fabsf(acc[2 * i] - acc[2 * i + 1]) < most * sum[i] ? share : 0);
-	}
-	return all;
-}
-
-static int64_t shares(const struct k_doubt *g, const float *w, const float *acc, const float *sum, int64_t n)
-{
-	int64_t all = 0;
-
-	if (g->k == 2)
-		return shares_two(g, w, acc, sum, n);
-	for (int64_t i = 0; i < n; i++)
-		if (unsure(&g->unsure, g->k, acc + i * g->k, sum[i])) {
-			float t = g->times * w[i];
-
-			all += (int64_t)(t / (sum[i] + t) * SHARE);
-		}
-	return all;
-}
-
-/* Of one row of the window, which begins at x = start. */
-static int64_t doubt_row(const struct k_doubt *g, const float *w, struct span s, int64_t row, const float *acc, const float *sum)
-{
-	const int64_t size = g->slab[2], k = g->k, first = g->start[2] + s.lo, end = g->start[2] + s.hi;
-	const uint8_t *block = g->unsure.block + row * ((size + K_BLOCK - 1) / K_BLOCK);
-	int64_t all = 0;
-
-	for (int64_t b = first / K_BLOCK; b * K_BLOCK < end; b++) {
-		const int64_t lo = b * K_BLOCK > first ? b * K_BLOCK : first, hi = (b + 1) * K_BLOCK < end ? (b + 1) * K_BLOCK : end;
-
-		if (block[b])
-			all += shares(g, w + lo - g->start[2], acc + (row * size + lo) * k, sum + row * size + lo, hi - lo);
-	}
-	return all;
-}
-
-int k_window_doubt(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e)
-{
-	const struct span sy = meet(g->roi[1], g->start[1], g->slab[1]), sx = meet(g->roi[2], g->start[2], g->slab[2]);
-	const int64_t first = g->start[0] < 0 ? -g->start[0] : 0, end = g->roi[0] < first + g->slab[0] ? g->roi[0] : first + g->slab[0];
-	const double enough = g->enough * SHARE;
-	int64_t all = 0;
-
-	(void)e;
-#pragma omp parallel for schedule(static)
-	for (int64_t d = first; d < end; d++) {
-		int64_t part = 0, sofar;
-
-#pragma omp atomic read
-		sofar = all;
-		for (int64_t h = sy.lo; h < sy.hi && (double)sofar <= enough; h++)
-			part += doubt_row(g, weight + (d * g->roi[1] + h) * g->roi[2], sx, (g->start[0] + d) % g->slab[0] * g->slab[1] + g->start[1] + h, acc, sum);
-#pragma omp atomic
-		all += part;
-	}
-	*doubt = (double)all / SHARE;
 	return 0;
 }
 

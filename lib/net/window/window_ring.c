@@ -62,13 +62,33 @@ static float middle(const struct window_ring *r)
 	return r->o->soft ? 0.5f : 0;
 }
 
-static int open_unsure(struct window_ring *r, struct err *e)
+/* A lead by which windows are compared: where the best class leads by less. Of logits 1, and what that is in probabilities. */
+static float near(const struct window_ring *r)
 {
-	const double p = r->o->refine, lead = !r->o->soft ? log(p / (1 - p)) : r->classes > 1 ? 2 * p - 1 : p - 0.5;
-	const size_t n = (size_t)(r->depth * r->blocks);
+	return !r->o->soft ? 1 : r->classes > 1 ? 0.46f : 0.23f;
+}
 
-	r->unsure = (struct k_unsure){(float)lead, middle(r), r->k->alloc(n, e)};
-	return !r->unsure.block || r->k->zero(r->unsure.block, n, e) ? -1 : 0;
+/* Of the mean of windows to come about that of those that came: they overlap one another and what came, so it is less than a single window's. */
+static float spread(const struct window_ring *r)
+{
+	const double square = r->apart[1] > 0 ? r->apart[0] / r->apart[1] : (double)near(r) * near(r);
+
+	return (float)(0.6 * sqrt(square)) + 1e-6f;
+}
+
+static int open_unsure(struct window_ring *r, const struct window_grid *g, struct err *e)
+{
+	const size_t n = (size_t)(r->depth * r->blocks);
+	float *w = window_wholes(g, r->o->mode, r->o->sigma, &r->wholes, e);
+	const size_t bytes = sizeof *w * (size_t)r->wholes * (size_t)(g->size[0] + g->size[1] + g->size[2]);
+	int bad;
+
+	/* Marked is where the decision may change, and where windows are compared; before it is known where that is, nearly all. */
+	r->unsure = (struct k_unsure){12 * near(r), middle(r), r->k->alloc(n, e)};
+	bad = !w || !r->unsure.block || r->k->zero(r->unsure.block, n, e) || !(r->whole = r->k->alloc(bytes, e)) ||
+	      r->k->copy(r->whole, w, bytes, K_TO_DEVICE, e);
+	free(w);
+	return bad ? -1 : 0;
 }
 
 static int open_back(struct window_ring *r, struct err *e)
@@ -100,7 +120,7 @@ int window_ring_open(struct window_ring *r, const struct window_opts *o, const s
 	memcpy(r->roi, g->roi, sizeof r->roi);
 	r->some = (device_is_host(k) ? PIECE : ON_DEVICE) / (int64_t)sizeof(float) / r->plane / (classes + 1);
 	r->some = r->some < 1 ? 1 : r->some < depth ? r->some : depth;
-	if (sums(r, e) || weights(r, e) || (o->refine > 0 && open_unsure(r, e)))
+	if (sums(r, e) || weights(r, e) || (o->refine > 0 && open_unsure(r, g, e)))
 		return -1;
 	return device_is_host(k) ? 0 : open_back(r, e);
 }
@@ -116,6 +136,7 @@ void window_ring_close(struct window_ring *r)
 	spool_close(&r->spool);
 	r->k->release(r->weight);
 	r->k->release(r->unsure.block);
+	r->k->release(r->whole);
 	if (!device_is_host(r->k))
 		close_back(r);
 }
@@ -178,6 +199,19 @@ static int clear(struct window_ring *r, int64_t z, struct err *e)
 	return 0;
 }
 
+/* Note how far a window is from what lies where it comes to. */
+static int compare(struct window_ring *r, const struct k_blend *w, const float *logits, const float *weight, const struct piece *p,
+                   struct err *e)
+{
+	double more[2];
+
+	if (r->k->window_spread(w, near(r), logits, weight, p->acc, p->sum, more, e))
+		return -1;
+	r->apart[0] += more[0];
+	r->apart[1] += more[1];
+	return 0;
+}
+
 int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, int64_t z, int64_t n, const float *logits, struct err *e)
 {
 	const int64_t first = flip & 1 ? r->roi[0] - z - n : z, from = start[0] + first, end = from + n < r->size[0] ? from + n : r->size[0];
@@ -190,11 +224,15 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, i
 		const struct k_blend w = {.k = r->classes, .roi = {n, r->roi[1], r->roi[2]}, .slab = {p.n, r->size[1], r->size[2]},
 		                          .start = {from - at, start[1], start[2]}, .flip = flip, .soft = r->o->soft, .unsure = p.unsure};
 
+		if (p.unsure.block && compare(r, &w, logits, weight, &p, e))
+			return -1;
 		if (r->k->window_blend(&w, logits, weight, p.acc, p.sum, e))
 			return -1;
 		leave(r, p.acc, p.sum, p.n * r->plane);
 		at += p.n;
 	}
+	if (z + n == r->roi[0] && r->apart[1] > 0)
+		r->unsure.lead = fmaxf(near(r), 3 * spread(r));
 	return 0;
 }
 
@@ -224,20 +262,25 @@ int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e)
 	return 0;
 }
 
-int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double enough, double *doubt, struct err *e)
+int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double *doubt, struct err *e)
 {
-	const int64_t end = start[0] + r->roi[0] < r->size[0] ? start[0] + r->roi[0] : r->size[0];
+	const int64_t end = start[0] + r->roi[0] < r->size[0] ? start[0] + r->roi[0] : r->size[0], line = r->size[0] + r->size[1] + r->size[2];
 
 	*doubt = 0;
 	if (clear(r, end, e))
 		return -1;
-	for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end && *doubt <= enough;) {
+	for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end;) {
 		const struct piece q = piece(r, z, end, most(r));
-		const struct k_doubt d = {.k = r->classes, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {q.n, r->size[1], r->size[2]},
-		                          .start = {start[0] - z, start[1], start[2]}, .times = (float)times, .enough = enough,
-		                          .unsure = q.unsure};
+		struct k_doubt d = {.k = r->classes, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {q.n, r->size[1], r->size[2]},
+		                    .start = {start[0] - z, start[1], start[2]}, .times = (float)times, .spread = spread(r), .wholes = r->wholes,
+		                    .unsure = q.unsure};
 		double more;
 
+		for (int l = 0; l < r->wholes; l++) {
+			d.whole[l][0] = r->whole + l * line + z;
+			d.whole[l][1] = r->whole + l * line + r->size[0];
+			d.whole[l][2] = r->whole + l * line + r->size[0] + r->size[1];
+		}
 		if (r->k->window_doubt(&d, r->weight, q.acc, q.sum, &more, e))
 			return -1;
 		*doubt += more;

@@ -44,8 +44,13 @@ struct window_ring {
 	int64_t some;          /* slices handed on at once */
 	int64_t done, ready;   /* slices handed on; slices below are in the ring, cleared before the first window came, or were handed on */
 	float *weight, *acc, *sum; /* on the device */
-	struct k_unsure unsure; /* with `refine`: of the ring, */
-	int64_t mask;          /* and how many voxels that were handed on are no background */
+	/* With `refine`: where in the ring the decision may change; window_wholes' lines (on the device), how many; how far windows are apart,
+	   k_backend.window_spread's sums; voxels that were handed on and are no background */
+	struct k_unsure unsure;
+	float *whole;
+	int wholes;
+	double apart[2];
+	int64_t mask;
 	/* From a device's memory, voxels first .. first + vox - 1 on its line K_OUT while it goes on: a copy of theirs there, and where it goes */
 	struct window_back { float *slab, *host; struct k_mark *made, *there; int64_t first, vox; } back[2];
 	int turn;
@@ -64,8 +69,8 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, i
 /* Voxels so far that are no background. */
 int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e);
 
-/* What the window, whose weights will count so many times, could still change: k_doubt's sum, as far as it is not more than enough. */
-int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double enough, double *doubt, struct err *e);
+/* How many voxels the window, whose weights will count so many times as all others', is expected to change: k_doubt's sum. */
+int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double *doubt, struct err *e);
 
 /* Hand on all slices below z; of a device the last ones only with z = size[0]. */
 int window_ring_flush(struct window_ring *r, int64_t z, struct err *e);

@@ -36,6 +36,16 @@ static double *filtered(double *to, int64_t roi, double sigma)
 	return to;
 }
 
+/* A window's weights along an axis; returns the end. */
+static double *row(double *to, int64_t roi, enum window_mode mode, double sigma)
+{
+	if (mode != WINDOW_CONSTANT)
+		return (mode == WINDOW_GAUSSIAN ? bell : filtered)(to, roi, sigma);
+	for (int64_t j = 0; j < roi; j++)
+		*to++ = 1;
+	return to;
+}
+
 /* The product of three rows, not below `least`. */
 static void product(float *w, const int64_t roi[3], const double *gz, const double *gy, const double *gx, double least)
 {
@@ -61,14 +71,13 @@ static void fill_zeros(float *w, int64_t n)
 
 static int gaussian(float *w, const int64_t roi[3], enum window_mode mode, double sigma, struct err *e)
 {
-	double *(*row)(double *, int64_t, double) = mode == WINDOW_GAUSSIAN ? bell : filtered;
 	double *gz = mem_new((size_t)(roi[0] + roi[1] + roi[2]), sizeof *gz, "the importance map", e), *gy, *gx, least;
 
 	if (!gz)
 		return -1;
-	gy = row(gz, roi[0], sigma);
-	gx = row(gy, roi[1], sigma);
-	row(gx, roi[2], sigma);
+	gy = row(gz, roi[0], mode, sigma);
+	gx = row(gy, roi[1], mode, sigma);
+	row(gx, roi[2], mode, sigma);
 	least = gz[0] * gy[0] * gx[0];
 	product(w, roi, gz, gy, gx, mode != WINDOW_GAUSSIAN ? 0 : least > 1e-3 ? least : 1e-3);
 	if (mode != WINDOW_GAUSSIAN)
@@ -101,6 +110,53 @@ float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma,
 		return NULL;
 	}
 	return w;
+}
+
+/* Windows of a lattice that differ from its first one in axis a alone are the starts on that axis. */
+static void add_axis(const struct window_grid *g, const struct window_place *first, int a, const double *w, float *to)
+{
+	const int b = (a + 1) % 3, c = (a + 2) % 3;
+
+	for (const struct window_place *p = g->at; p < g->at + g->total; p++)
+		for (int64_t j = 0; j < g->roi[a] && p->lattice == first->lattice && p->start[b] == first->start[b] && p->start[c] == first->start[c]; j++)
+			if (p->start[a] + j >= 0 && p->start[a] + j < g->size[a])
+				to[p->start[a] + j] += (float)w[j];
+}
+
+/* One lattice's line. scale: of the product. */
+static void add_line(const struct window_grid *g, int lattice, enum window_mode mode, double sigma, double scale, double *w, float *to)
+{
+	const struct window_place *first = g->at;
+
+	while (first->lattice != lattice)
+		first++;
+	for (int a = 0; a < 3; to += g->size[a++]) {
+		row(w, g->roi[a], mode, sigma);
+		for (int64_t j = 0; j < g->roi[a] && !a; j++)
+			w[j] *= scale;
+		add_axis(g, first, a, w, to);
+	}
+}
+
+float *window_wholes(const struct window_grid *g, enum window_mode mode, double sigma, int *n, struct err *e)
+{
+	const int64_t line = g->size[0] + g->size[1] + g->size[2];
+	const int more = mode == WINDOW_GAUSSIAN;
+	float *all = mem_zero((size_t)(g->lattices * (1 + more) * line), sizeof *all, "sums of weights", e);
+	double *w = mem_new((size_t)(g->roi[0] + g->roi[1] + g->roi[2]), sizeof *w, "sums of weights", e);
+
+	*n = 0;
+	for (int l = 0; all && w && l < g->lattices; l++) {
+		add_line(g, l, mode, sigma, 1, w, all + (*n)++ * line);
+		if (more)
+			add_line(g, l, WINDOW_CONSTANT, sigma, 1e-3, w, all + (*n)++ * line);
+	}
+	free(w);
+	if (!w) {
+		free(all);
+		return NULL;
+	}
+	return all;
 }
 
 static int bad_roi(const struct frame *model, struct err *e)
