@@ -380,8 +380,8 @@ struct k_backend {
 	/* acc[v][:] /= sum[v]; where the sum is 0 no window came: class 0 gets none[0], the others none[1] */
 	int (*window_divide)(float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
 	/* Before a window is blended: how far it is from what came before it, in marked blocks where the best class leads by less than `near`.
-	   spread (host): the sum of w by^2, `by` being what the two classes that lead (that single class) are apart in the window less what they are in the mean so far,
-	   and the sum of w, to 2^-16. */
+	   spread (host): the sum of w by^2, `by` being what the two classes that lead (that single class) are apart in the window less what they are in
+	   the mean so far, and the sum of w, to 2^-16. */
 	int (*window_spread)(const struct k_blend *g, float near, const float *logits, const float *weight, const float *acc, const float *sum,
 	                     double spread[2], struct err *e);
 	/* *doubt (host): the window's share, t w / (all - sum), of the probabilities of k_doubt, summed over its voxels. Where no window came

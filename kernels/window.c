@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "kernels/pad.h"
+#include "kernels/span.h"
 
 WIDE static void spread(float *restrict to, const float *restrict from, int64_t n, int64_t pitch)
 {
@@ -35,7 +36,7 @@ static void outside(const struct k_gather *g, const float *row, int64_t lo, int6
 }
 
 /* One channel of one row; row NULL: outside the image. */
-static void gather_row(const struct k_gather *g, const float *row, struct window_span s, float *x)
+static void gather_row(const struct k_gather *g, const float *row, struct span s, float *x)
 {
 	int64_t n = row ? s.hi - s.lo : 0, at = g->start[2] + s.lo;
 
@@ -53,7 +54,7 @@ static void gather_row(const struct k_gather *g, const float *row, struct window
 
 int k_window_gather(const struct k_gather *g, const float *image, float *x, struct err *e)
 {
-	const struct window_span sx = window_meet(g->roi[2], g->start[2], g->size[2]);
+	const struct span sx = span_meet(g->roi[2], g->start[2], g->size[2]);
 	const int64_t rows = g->roi[0] * g->roi[1], plane = g->size[0] * g->size[1] * g->size[2];
 
 	(void)e;
@@ -95,6 +96,23 @@ static void blend_some(float *acc, float *sum, const float *logits, const float 
 		blend_any(acc, sum, logits, w, n, k);
 }
 
+/* One voxel's probabilities in place of its logits. */
+static void soften(float *v, int64_t k)
+{
+	float most = v[0], sum = 0;
+
+	if (k == 1) {
+		v[0] = 1 / (1 + expf(-v[0]));
+		return;
+	}
+	for (int64_t c = 1; c < k; c++)
+		most = v[c] > most ? v[c] : most;
+	for (int64_t c = 0; c < k; c++)
+		sum += v[c] = expf(v[c] - most);
+	for (int64_t c = 0; c < k; c++)
+		v[c] /= sum;
+}
+
 /* A row whose logits are turned round or made probabilities first, piece by piece. `logits` is that of the row's first voxel; step: voxels on. */
 static void blend_changed(const struct k_blend *g, float *acc, float *sum, const float *logits, int64_t step, const float *w, int64_t n)
 {
@@ -108,15 +126,31 @@ static void blend_changed(const struct k_blend *g, float *acc, float *sum, const
 		for (int64_t j = 0; j < m; j++) {
 			memcpy(v + j * k, logits + (i + j) * step * k, (size_t)k * sizeof *v);
 			if (g->soft)
-				window_soften(v + j * k, k);
+				soften(v + j * k, k);
 		}
 		blend_some(acc + i * k, sum + i, v, w + i, m, k);
 	}
 }
 
+/* By how much the best of k sums leads the next. */
+static float lead(const float *v, int64_t k)
+{
+	float first = v[0] > v[1] ? v[0] : v[1], second = v[0] > v[1] ? v[1] : v[0];
+
+	for (int64_t c = 2; c < k; c++) {
+		float was = first;
+
+		first = v[c] > first ? v[c] : first;
+		second = v[c] > was ? was : v[c] > second ? v[c] : second;
+	}
+	return first - second;
+}
+
 static int unsure(const struct k_unsure *u, int64_t k, const float *acc, float sum)
 {
-	return window_lead(u, k, acc, sum) < u->lead * sum;
+	float by = k > 1 ? lead(acc, k) : fabsf(acc[0] - u->middle * sum);
+
+	return by < u->lead * sum;
 }
 
 WIDE static int any_unsure_two(float most, const float *restrict acc, const float *restrict sum, int64_t n)
@@ -153,8 +187,8 @@ static void mark(const struct k_unsure *u, int64_t k, int64_t row, int64_t size,
 
 int k_window_blend(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e)
 {
-	const struct window_span sz = window_meet(g->roi[0], g->start[0], g->slab[0]), sy = window_meet(g->roi[1], g->start[1], g->slab[1]),
-	                  sx = window_meet(g->roi[2], g->start[2], g->slab[2]);
+	const struct span sz = span_meet(g->roi[0], g->start[0], g->slab[0]), sy = span_meet(g->roi[1], g->start[1], g->slab[1]),
+	                  sx = span_meet(g->roi[2], g->start[2], g->slab[2]);
 	const int64_t ny = sy.hi - sy.lo, n = sx.hi - sx.lo, rows = n > 0 ? (sz.hi - sz.lo) * ny : 0, k = g->k;
 
 	(void)e;

@@ -72,8 +72,8 @@ void window_grid_free(struct window_grid *g);
 float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma, struct err *e);
 
 /* Weights that come from all windows to a voxel, as a sum of products of what stands for its slice, row and column: *n lines [z + y + x], one for
-   each lattice, of Gaussians as if there were no least weight, and with MONAI's that everywhere, one more: too much by no more than it. Caller frees with
-   free(). */
+   each lattice, of Gaussians as if there were no least weight, and with MONAI's that everywhere, one more: too much by no more than it. Caller frees
+   with free(). */
 float *window_wholes(const struct window_grid *g, enum window_mode mode, double sigma, int *n, struct err *e);
 
 /* What predicts windows: a network, or in tests any function. input: plan for n windows of roi and say where they go, [n,d,h,w,channels]; NULL and an
