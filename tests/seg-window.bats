@@ -166,7 +166,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 
 @test "effort: its steps are what the page says; refine is exact where nothing is certain" {
 	seg-window -m model.ts --overlap 0.8 --output logits net0.ts >full.ts
-	for e in "1 --overlap 0.25" "2 --overlap 0.8 --refine 0.003" "3 --overlap 0.8 --refine 0.0008" "4 --overlap 0.8 --refine 0.0002" "5 --overlap 0.8"; do
+	for e in "1 --overlap 0.25" "2 --overlap 0.8 --refine 0.004" "3 --overlap 0.8 --refine 0.001" "4 --overlap 0.8 --refine 0.0003" "5 --overlap 0.8"; do
 		seg-window -m model.ts --effort ${e%% *} --output logits net0.ts | ts-cmp - <(seg-window -m model.ts ${e#* } --output logits net0.ts)
 	done
 	seg-window -m model.ts --effort 2 net0.ts >effort.ts

@@ -161,7 +161,7 @@ void window_grid_free(struct window_grid *g)
 
 void window_effort(struct window_opts *o, int64_t step)
 {
-	static const struct { double overlap, refine; } steps[] = {{0.25, 0}, {0.8, 0.003}, {0.8, 0.0008}, {0.8, 0.0002}, {0.8, 0}};
+	static const struct { double overlap, refine; } steps[] = {{0.25, 0}, {0.8, 0.004}, {0.8, 0.001}, {0.8, 0.0003}, {0.8, 0}};
 
 	o->grid = WINDOW_MONAI;
 	o->overlap = steps[step - 1].overlap;

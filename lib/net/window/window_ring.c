@@ -73,7 +73,7 @@ static float spread(const struct window_ring *r)
 {
 	const double square = r->apart[1] > 0 ? r->apart[0] / r->apart[1] : (double)near(r) * near(r);
 
-	return (float)(0.5 * sqrt(square)) + 1e-6f;
+	return (float)(0.6 * sqrt(square)) + 1e-6f;
 }
 
 static int open_unsure(struct window_ring *r, const struct window_grid *g, struct err *e)
