@@ -6,8 +6,7 @@
    number of elements from one voxel to the next, >= c: a value may live in a slice of a wider one (concat without copy). Pitch 0 means dense (= c).
    Parameters and their gradients are fp32 in PyTorch's layouts: convolution [OC,IC,D,H,W], transposed [IC,OC,D,H,W], vectors [C].
    Pointers are device memory unless said otherwise. Scratch is device memory of the size the matching *_scratch function says; it carries nothing
-   from
-   one call to the next. Functions return 0, or -1 and an error; they are called from one thread.
+   from one call to the next. Functions return 0, or -1 and an error; they are called from one thread.
    Results depend on the input alone, not on the number of threads, where a comment does not say otherwise. Levels of instruction sets differ in
    rounding.
    A convolution keeps the number of threads it was made with: conv_scratch is for these. */
@@ -19,7 +18,7 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 10 }; /* raised with every change of this header */
+enum { K_ABI = 11 }; /* raised with every change of this header */
 
 /* Where a GPU's backend cannot be, said by it and by who need not load it to know */
 #define K_NO_DRIVER "cuda: there is no NVIDIA driver here"
@@ -223,6 +222,8 @@ struct k_gather {
 	enum k_pad pad;
 	float fill;            /* of K_PAD_CONSTANT */
 };
+/* A window's weight at d,h,w: row[0][d] row[1][h] row[2][w], multiplied in this order, but not less than `least`. Rows are device memory. */
+struct k_weight { const float *row[3]; float least; };
 /* Where the decision is not certain: the best class leads the next by less than `lead` times the sum of weights (a single class is that near to
    `middle` times it). No window: not unsure. */
 enum { K_BLOCK = 64 };
@@ -234,9 +235,18 @@ struct k_blend {
 	int64_t k, roi[3];
 	int64_t slab[3];       /* accumulator [slab z][y][x][k] and weight sum [slab z][y][x] */
 	int64_t start[3];      /* of the window in the slab; parts outside are left out */
+	struct k_weight weight;
 	int flip;
 	int soft;              /* not the logits count but their probabilities: softmax over k, of a single class the sigmoid */
 	struct k_unsure unsure; /* of k_doubt, brought up to date where the window is; without `block`: not */
+};
+/* Windows that were blended, in their order */
+struct k_cover {
+	int64_t roi[3], slab[3]; /* as k_blend */
+	int64_t first;           /* slice of the volume that is the slab's first */
+	struct k_weight weight;
+	const int64_t (*start)[3]; /* [n], in the volume: host memory */
+	int64_t n;
 };
 struct k_doubt {
 	int64_t k, roi[3], slab[3]; /* as k_blend */
@@ -371,9 +381,11 @@ struct k_backend {
 	int (*sum_squares)(const float *x, int64_t n, double *out, struct err *e); /* out: host */
 
 	int (*window_gather)(const struct k_gather *g, const float *image, float *x, struct err *e);
-	int (*window_blend)(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e);
-	/* acc[v][:] /= sum[v]; where the sum is 0 no window came: class 0 gets none[0], the others none[1] */
-	int (*window_divide)(float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
+	/* sum NULL: it is not kept. window_sum (NULL where device memory is not the host's): the same sums, written, of all windows at once */
+	int (*window_blend)(const struct k_blend *g, const float *logits, float *acc, float *sum, struct err *e);
+	int (*window_sum)(const struct k_cover *g, float *sum, struct err *e);
+	/* y[v][:] = acc[v][:] / sum[v], y elsewhere; where the sum is 0 no window came: class 0 gets none[0], the others none[1] */
+	int (*window_divide)(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
 	/* *doubt (host): the sum over the window's voxels that are unsure of the share that its weight will have there, t w / (sum + t w); if that is
 	   more than `enough`, anything that is more. Voxels no window came to are not unsure. */
 	int (*window_doubt)(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e);

@@ -10,20 +10,20 @@
 #include "lib/net/window/window.h"
 
 /* exp(-x^2 / 2 s^2), x from the true centre; returns the end. */
-static double *bell(double *to, int64_t roi, double sigma)
+static float *bell(float *to, int64_t roi, double sigma)
 {
 	double s = sigma * (double)roi;
 
 	for (int64_t j = 0; j < roi; j++) {
 		double x = (double)j - (double)(roi - 1) / 2;
 
-		*to++ = exp(-x * x / (2 * s * s));
+		*to++ = (float)exp(-x * x / (2 * s * s));
 	}
 	return to;
 }
 
 /* What scipy's gaussian_filter makes of a single 1 at roi / 2, relative to its maximum: 0 beyond 4 sigma; returns the end. */
-static double *filtered(double *to, int64_t roi, double sigma)
+static float *filtered(float *to, int64_t roi, double sigma)
 {
 	double s = sigma * (double)roi;
 	int64_t reach = (int64_t)(4 * s + 0.5);
@@ -31,75 +31,72 @@ static double *filtered(double *to, int64_t roi, double sigma)
 	for (int64_t j = 0; j < roi; j++) {
 		int64_t x = j > roi / 2 ? j - roi / 2 : roi / 2 - j;
 
-		*to++ = x > reach ? 0 : exp(-0.5 / (s * s) * (double)(x * x));
+		*to++ = x > reach ? 0 : (float)exp(-0.5 / (s * s) * (double)(x * x));
 	}
 	return to;
 }
 
-/* The product of three rows, not below `least`. */
-static void product(float *w, const int64_t roi[3], const double *gz, const double *gy, const double *gx, double least)
+static float *ones(float *to, int64_t roi, double sigma)
 {
-#pragma omp parallel for schedule(static)
-	for (int64_t r = 0; r < roi[0] * roi[1]; r++) {
-		double zy = gz[r / roi[1]] * gy[r % roi[1]];
-
-		for (int64_t x = 0; x < roi[2]; x++)
-			w[r * roi[2] + x] = (float)(zy * gx[x] > least ? zy * gx[x] : least);
-	}
+	(void)sigma;
+	for (int64_t j = 0; j < roi; j++)
+		*to++ = 1;
+	return to;
 }
 
-/* nnU-Net has no smallest weight but where it is 0. */
-static void fill_zeros(float *w, int64_t n)
+/* The smallest number of a row that is not 0: nnU-Net has no smallest weight but where it is 0. */
+static float least(const float *row, int64_t n)
 {
-	float least = FLT_MAX;
+	float v = FLT_MAX;
 
 	for (int64_t i = 0; i < n; i++)
-		least = w[i] > 0 && w[i] < least ? w[i] : least;
-	for (int64_t i = 0; i < n; i++)
-		w[i] = w[i] > 0 ? w[i] : least;
+		v = row[i] > 0 && row[i] < v ? row[i] : v;
+	return v;
 }
 
-static int gaussian(float *w, const int64_t roi[3], enum window_mode mode, double sigma, struct err *e)
+float *window_weight_rows(const int64_t roi[3], enum window_mode mode, double sigma, struct k_weight *w, struct err *e)
 {
-	double *(*row)(double *, int64_t, double) = mode == WINDOW_GAUSSIAN ? bell : filtered;
-	double *gz = mem_new((size_t)(roi[0] + roi[1] + roi[2]), sizeof *gz, "the importance map", e), *gy, *gx, least;
-
-	if (!gz)
-		return -1;
-	gy = row(gz, roi[0], sigma);
-	gx = row(gy, roi[1], sigma);
-	row(gx, roi[2], sigma);
-	least = gz[0] * gy[0] * gx[0];
-	product(w, roi, gz, gy, gx, mode != WINDOW_GAUSSIAN ? 0 : least > 1e-3 ? least : 1e-3);
-	if (mode != WINDOW_GAUSSIAN)
-		fill_zeros(w, roi[0] * roi[1] * roi[2]);
-	free(gz);
-	return 0;
-}
-
-float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma, struct err *e)
-{
-	size_t n;
-	float *w;
+	static float *(*const row[])(float *, int64_t, double) = {
+		[WINDOW_GAUSSIAN] = bell, [WINDOW_CONSTANT] = ones, [WINDOW_NNUNET_GAUSSIAN] = filtered};
+	float *to, *all;
 
 	if (!(sigma > 0)) {
 		err_set(e, NULL, "sigma %g is not above 0", sigma);
 		return NULL;
 	}
+	all = to = mem_new((size_t)(roi[0] + roi[1] + roi[2]), sizeof *all, "the importance map", e);
+	if (!all)
+		return NULL;
+	w->least = 1;
+	for (int i = 0; i < 3; i++) {
+		w->row[i] = to;
+		to = row[mode](to, roi[i], sigma);
+		w->least *= mode == WINDOW_NNUNET_GAUSSIAN ? least(w->row[i], roi[i]) : *w->row[i];
+	}
+	if (mode == WINDOW_GAUSSIAN && w->least < 1e-3f)
+		w->least = 1e-3f;
+	return all;
+}
+
+float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma, struct err *e)
+{
+	struct k_weight rows;
+	size_t n;
+	float *w, *all;
+
 	if (mem_mul(&n, (size_t)roi[0], (size_t)roi[1]) || mem_mul(&n, n, (size_t)roi[2])) {
 		err_set(e, NULL, "a window of %lldx%lldx%lld voxels is too large", (long long)roi[2], (long long)roi[1], (long long)roi[0]);
 		return NULL;
 	}
-	w = mem_new(n, sizeof *w, "the importance map", e);
-	if (!w)
-		return NULL;
-	if (mode == WINDOW_CONSTANT)
-		for (size_t i = 0; i < n; i++)
-			w[i] = 1;
-	else if (gaussian(w, roi, mode, sigma, e)) {
-		free(w);
-		return NULL;
-	}
+	all = window_weight_rows(roi, mode, sigma, &rows, e);
+	w = all ? mem_new(n, sizeof *w, "the importance map", e) : NULL;
+	for (int64_t r = 0; w && r < roi[0] * roi[1]; r++)
+		for (int64_t x = 0; x < roi[2]; x++) {
+			const float v = rows.row[0][r / roi[1]] * rows.row[1][r % roi[1]] * rows.row[2][x];
+
+			w[r * roi[2] + x] = v > rows.least ? v : rows.least;
+		}
+	free(all);
 	return w;
 }
 
