@@ -13,13 +13,23 @@ size_t K(attention_scratch)(const struct k_attention *g, int back)
 	return sizeof(float) * (size_t)(omp_get_max_threads() * att_room(&a, back, NULL, &r) + slots);
 }
 
+/* The rows that a query shares with `fast` keys follow each other, the last first. */
 void K(att_bias)(const struct att *a, const float *table, int64_t head, struct room *r)
 {
+	if (r->head == head)
+		return;
+	r->head = head;
+	for (int64_t i = 0; i < a->table; i++)
+		r->column[a->table - 1 - i] = table[i * a->g->heads + head];
 	for (int64_t i = 0; i < a->tr; i++) {
 		float *to = r->bias + i * a->tp;
 
-		for (int64_t j = 0; j < a->t; j++)
-			to[j] = i < a->t ? table[att_row(a, r, i, j) * a->g->heads + head] : 0;
+		for (int64_t j = 0; j < a->t; j += a->fast) {
+			const float *from = r->column + a->table - 1 - att_row(a, r, i < a->t ? i : 0, j);
+
+			for (int64_t k = 0; k < a->fast && j + k < a->t; k += VL)
+				store(to + j + k, load(from + k));
+		}
 		for (int64_t j = a->t; j < a->tp; j++)
 			to[j] = -1e30f;
 	}
@@ -33,70 +43,132 @@ static int region(const struct k_attention *g, int axis, int64_t at, int64_t pad
 	return at < padded - g->window[axis] ? 0 : at < padded - g->shift[axis] ? 1 : 2;
 }
 
+/* A token so far: voxel (-1: padding), region */
+struct place { int64_t voxel, region; };
+
+/* The same with its place on one more axis, of which a step is `stride` voxels */
+static struct place along(const struct att *a, struct place p, int axis, int64_t at, int64_t stride)
+{
+	int64_t padded = a->count[axis] * a->g->window[axis], from = at + a->g->shift[axis];
+
+	from -= from >= padded ? padded : 0;
+	p.voxel = p.voxel < 0 || from >= a->g->size[axis] ? -1 : p.voxel + from * stride;
+	p.region = p.region * 3 + region(a->g, axis, at, padded);
+	return p;
+}
+
 /* Where the tokens of a window are, and of which region. Windows count over n, d, h, w. */
 void K(att_tokens)(const struct att *a, int64_t window, struct room *r)
 {
 	const struct k_attention *g = a->g;
-	int64_t n, first[3], i = 0;
+	const int slow = g->turned ? 2 : 0, fast = 2 - slow;
+	const int64_t stride[3] = {g->size[1] * g->size[2], g->size[2], 1};
+	int64_t first[3], i = 0;
 
 	r->window = window;
 	for (int k = 2; k >= 0; k--) {
 		first[k] = window % a->count[k] * g->window[k];
 		window /= a->count[k];
 	}
-	n = window;
-	for (int64_t t = 0; t < a->t; t++) {
-		int64_t rest = t, at[3], voxel = n, where = 0, pad = 0;
+	for (int64_t x = 0; x < g->window[slow]; x++) {
+		struct place p = along(a, (struct place){window * g->size[0] * stride[0], 0}, slow, first[slow] + x, stride[slow]);
 
-		for (int fast = 0; fast < 3; fast++) {
-			int k = g->turned ? fast : 2 - fast;
+		for (int64_t y = 0; y < g->window[1]; y++) {
+			struct place q = along(a, p, 1, first[1] + y, stride[1]);
 
-			at[k] = first[k] + rest % g->window[k];
-			rest /= g->window[k];
+			for (int64_t z = 0; z < g->window[fast]; z++) {
+				struct place token = along(a, q, fast, first[fast] + z, stride[fast]);
+
+				r->vox[i] = token.voxel;
+				r->region[i++] = (float)token.region;
+			}
 		}
-		for (int k = 0; k < 3; k++) {
-			int64_t padded = a->count[k] * g->window[k], from = (at[k] + g->shift[k]) % padded;
-
-			pad |= from >= g->size[k];
-			voxel = voxel * g->size[k] + from;
-			where = where * 3 + region(g, k, at[k], padded);
-		}
-		r->vox[i] = pad ? -1 : voxel;
-		r->region[i++] = (float)where;
 	}
+	r->mixed = r->region[0] != r->region[i - 1];
 	for (; i < a->tp; i++)
 		r->region[i] = 0;
 }
 
-/* Value i of a token; padding (NULL) has the bias alone, since it was zero before the projection. */
-INLINE float value(const elem *x, const float *bias, int64_t i)
+/* Values of a head's channels of every token to rows of hd; padding has the bias alone, since it was zero before the projection. */
+INLINE void take_rows(const struct att *a, const struct room *r, const elem *x, const float *bias, float scale, float *restrict to, const int64_t hd)
 {
-	return x ? widen(x[i]) : bias ? bias[i] : 0;
+	for (int64_t i = 0; i < a->t; i++, to += hd) {
+		const elem *restrict from = x + r->vox[i] * 3 * a->g->c;
+
+		if (r->vox[i] >= 0)
+			for (int64_t d = 0; d < hd; d++)
+				to[d] = widen(from[d]) * scale;
+		else
+			for (int64_t d = 0; d < hd; d++)
+				to[d] = bias ? bias[d] * scale : 0;
+	}
 }
 
-void K(att_clear)(const struct att *a, struct room *r)
+/* Rows of VL tokens to columns: the bits of an element's place turn round, a shuffle each. */
+INLINE void turn_few(const float *rows, float *to, int64_t tp, const int hd)
 {
-	memset(r->q, 0, sizeof(float) * (size_t)(a->tr * a->hd));
-	memset(r->kt, 0, sizeof(float) * (size_t)(a->hd * a->tp));
-	memset(r->vt, 0, sizeof(float) * (size_t)(att_up(a->hd, ROWS) * a->tp));
+	vec v[VL];
+
+	UNROLL for (int i = 0; i < hd; i++)
+		v[i] = load(rows + i * VL);
+	UNROLL for (int step = 1; step < VL; step *= 2) {
+		vec t[VL];
+
+		UNROLL for (int i = 0; i < hd; i++)
+			t[i] = v[i];
+		UNROLL for (int i = 0; i < hd / 2; i++)
+			SHUFFLE_BOTH(v + 2 * i, t[i], t[i + hd / 2], IN_TURN);
+	}
+	UNROLL for (int i = 0; i < hd; i++)
+		store(to + i * tp, v[i]);
+}
+
+/* [tp][hd] to [hd][tp] */
+static void turn(const struct att *a, const float *rows, float *to)
+{
+	for (int64_t i = 0; i < a->tp; i += VL, rows += VL * a->hd, to += VL)
+		if (a->hd == 8 && VL >= 8)
+			turn_few(rows, to, a->tp, 8);
+		else if (a->hd == 16 && VL == 16)
+			turn_few(rows, to, a->tp, 16);
+		else
+			for (int64_t d = 0; d < a->hd; d++)
+				for (int64_t j = 0; j < VL; j++)
+					to[d * a->tp + j] = rows[j * a->hd + d];
+}
+
+INLINE void take_all(const struct att *a, const elem *x, const float *bias, int64_t head, struct room *r, const int64_t hd)
+{
+	const int64_t c = a->g->c, first = head * hd;
+
+	take_rows(a, r, x + first, bias ? bias + first : NULL, a->g->scale, r->q, hd);
+	take_rows(a, r, x + c + first, bias ? bias + c + first : NULL, 1, r->rows, hd);
+	turn(a, r->rows, r->kt);
+	take_rows(a, r, x + 2 * c + first, bias ? bias + 2 * c + first : NULL, 1, r->rows, hd);
+	turn(a, r->rows, r->vt);
 }
 
 /* q (scaled), k and v of a head, of the tokens. */
 void K(att_take)(const struct att *a, const void *qkv, const float *bias, int64_t head, struct room *r)
 {
-	const int64_t c = a->g->c, hd = a->hd;
+	if (a->hd == 8)
+		take_all(a, qkv, bias, head, r, 8);
+	else if (a->hd == 16)
+		take_all(a, qkv, bias, head, r, 16);
+	else
+		take_all(a, qkv, bias, head, r, a->hd);
+	for (int64_t i = 0; i < a->t && !att_few(a); i++)
+		memcpy(r->v + i * a->hp, r->rows + i * a->hd, sizeof(float) * (size_t)a->hd);
+}
 
-	for (int64_t i = 0; i < a->t; i++) {
-		const elem *x = r->vox[i] < 0 ? NULL : (const elem *)qkv + r->vox[i] * 3 * c;
-
-		for (int64_t d = 0; d < hd; d++) {
-			r->q[i * hd + d] = value(x, bias, head * hd + d) * a->g->scale;
-			r->kt[d * a->tp + i] = value(x, bias, c + head * hd + d);
-			r->vt[d * a->tp + i] = r->v[i * a->hp + d] = value(x, bias, 2 * c + head * hd + d);
-		}
-		for (int64_t d = hd; d < a->hp; d++)
-			r->v[i * a->hp + d] = 0;
-	}
+void K(att_begin)(const struct att *a, struct room *r)
+{
+	att_codes(a, r);
+	r->head = -1;
+	memset(r->q, 0, sizeof(float) * (size_t)(a->tr * a->hd));
+	memset(r->rows, 0, sizeof(float) * (size_t)(a->tp * a->hd));
+	memset(r->v, 0, sizeof(float) * (size_t)(a->t * a->hp));
+	memset(r->vt, 0, sizeof(float) * (size_t)(att_up(a->hd, ROWS) * a->tp));
 }
 
 INLINE void product_at(const float *x, int64_t hd, const float *y, int64_t tp, const float *add, float *out, const int nj)
@@ -130,40 +202,33 @@ void K(att_product)(const float *x, int64_t hd, const float *y, int64_t tp, cons
 		product_at(x, hd, y + j, tp, add ? add + j : NULL, out + j, 1);
 }
 
-/* Of all ROWS at once: the largest of one waits for the one before it. */
+/* p becomes exp(p - its row's largest). */
 static void exponentials(float *p, int64_t tp, float inverse[ROWS])
 {
 	vec top[ROWS], sum[ROWS];
 
 	UNROLL for (int r = 0; r < ROWS; r++)
-		top[r] = load(p + r * tp);
+		top[r] = load(p + r * tp), sum[r] = (vec){0};
 	for (int64_t j = VL; j < tp; j += VL)
 		UNROLL for (int r = 0; r < ROWS; r++)
 			top[r] = vec_larger(load(p + r * tp + j), top[r]);
-	UNROLL for (int r = 0; r < ROWS; r++) {
-		float most[VL], best;
-
-		store(most, top[r]);
-		best = most[0];
-		for (int i = 1; i < VL; i++)
-			best = most[i] > best ? most[i] : best;
-		top[r] = (vec){0} + best, sum[r] = (vec){0};
-	}
+	UNROLL for (int r = 0; r < ROWS; r++)
+		top[r] = (vec){0} + vec_most(top[r]) * VEC_LOG2E;
 	for (int64_t j = 0; j < tp; j += VL)
 		UNROLL for (int r = 0; r < ROWS; r++) {
-			vec x = vec_exp(load(p + r * tp + j) - top[r]);
+			vec x = vec_exp2(load(p + r * tp + j) * VEC_LOG2E - top[r]);
 
 			store(p + r * tp + j, x);
 			sum[r] += x;
 		}
-	for (int r = 0; r < ROWS; r++)
+	UNROLL for (int r = 0; r < ROWS; r++)
 		inverse[r] = 1 / vec_total(sum[r]);
 }
 
 void K(att_scores)(const struct att *a, const struct room *r, int64_t row, float inverse[ROWS])
 {
 	K(att_product)(r->q + row * a->hd, a->hd, r->kt, a->tp, r->bias + row * a->tp, r->p);
-	for (int i = 0; i < ROWS && a->shifted; i++) {
+	for (int i = 0; i < ROWS && r->mixed; i++) {
 		float *p = r->p + i * a->tp, own = r->region[row + i < a->t ? row + i : 0];
 
 		for (int64_t j = 0; j < a->tp; j += VL)
@@ -248,14 +313,25 @@ static void weigh_few(const float *p, int64_t tp, const float *vt, int64_t hd, i
 	}
 }
 
-static void window_forward(const struct att *a, int64_t head, struct room *r, elem *y)
+/* What the window after this one, most often the next along w, has in these rows' places */
+static void fetch(const struct att *a, const struct room *r, const elem *x, int64_t head, int64_t row)
+{
+	const int64_t c = a->g->c;
+
+	for (int64_t i = row; i < row + ROWS && i < a->t; i++)
+		for (int64_t k = 0; k < 3 && r->vox[i] >= 0; k++)
+			__builtin_prefetch(x + (r->vox[i] + a->g->window[2]) * 3 * c + k * c + head * a->hd);
+}
+
+static void window_forward(const struct att *a, int64_t head, struct room *r, const elem *x, elem *y)
 {
 	for (int64_t row = 0; row < a->t; row += ROWS) {
 		float inverse[ROWS];
 
+		fetch(a, r, x, head, row);
 		K(att_scores)(a, r, row, inverse);
 		K(att_drop)(a, r, head, row, r->p);
-		if (2 * a->hd <= VL)
+		if (att_few(a))
 			weigh_few(r->p, a->tp, r->vt, a->hd, a->hp, r->o);
 		else
 			K(att_weigh)(r->p, a->tp, r->v, a->t, a->hp, r->o);
@@ -280,8 +356,7 @@ int K(attention_forward)(const struct k_attention *g, const struct k_attention_a
 		int64_t size = att_room(&a, 0, NULL, &r);
 
 		att_room(&a, 0, (float *)scratch + size * omp_get_thread_num(), &r);
-		att_codes(&a, &r);
-		K(att_clear)(&a, &r);
+		K(att_begin)(&a, &r);
 #pragma omp for schedule(dynamic)
 		for (int64_t task = 0; task < g->heads * a.runs; task++) {
 			int64_t head = task / a.runs, run = task % a.runs;
@@ -290,7 +365,7 @@ int K(attention_forward)(const struct k_attention *g, const struct k_attention_a
 			for (int64_t w = a.windows * run / a.runs; w < a.windows * (run + 1) / a.runs; w++) {
 				K(att_tokens)(&a, w, &r);
 				K(att_take)(&a, x->qkv, x->bias, head, &r);
-				window_forward(&a, head, &r, y);
+				window_forward(&a, head, &r, x->qkv, y);
 			}
 		}
 	}

@@ -17,21 +17,24 @@ struct att {
 	int64_t t, tp, tr;    /* tokens of a window; rounded up to whole vectors; to whole ROWS */
 	int64_t hd, hp;       /* channels of a head; rounded up to whole vectors */
 	int64_t count[3], windows, runs; /* windows along each axis, of all n; tasks of a head */
-	int64_t shifted;      /* any shift: regions matter */
 	int64_t table;        /* rows of the table of relative position bias */
+	int64_t fast;         /* tokens whose rows of the table follow each other */
 	const struct k_drop *drop; /* NULL: none */
 };
 
 /* The room of one thread: floats, rows of tp or hp */
 struct room {
-	float *bias;          /* [tr][tp]: of the head; -1e30 beyond t */
+	float *bias;          /* [tr][tp] and a vector: of the head; -1e30 beyond t */
 	float *q, *kt, *v, *vt; /* [tr][hd] times scale, [hd][tp], [t][hp], [hd to whole ROWS][tp] */
+	float *rows, *column; /* [tp][hd]: k or v; the head's column of the table, the last row first, and a vector */
 	float *p, *o;         /* [ROWS][tp], [ROWS][hp] */
 	float *region;        /* [tp] */
 	float *k, *dot;       /* backward: [t][hp], [tr][hd] of dy */
 	float *dp, *dkt, *dvt, *dbias; /* [ROWS][tp], [hd][tp] twice, [tr][tp] */
 	int64_t *vox, *code;  /* [t]: where a token is, -1: padding; see att_codes */
 	int64_t window;       /* the one it holds */
+	int64_t head;         /* whose bias it holds, -1: none's */
+	int mixed;            /* the window's tokens are of several regions */
 };
 
 static inline int64_t att_up(int64_t n, int64_t to)
@@ -48,10 +51,10 @@ static inline struct att att_of(const struct k_attention *g, const struct k_drop
 		a.windows *= a.count[i];
 		a.t *= g->window[i];
 		a.table *= 2 * g->table[i] - 1;
-		a.shifted |= g->shift[i] > 0;
 	}
 	a.tp = att_up(a.t, VL), a.tr = att_up(a.t, ROWS);
 	a.hd = g->c / g->heads, a.hp = att_up(a.hd, VL);
+	a.fast = g->table[g->turned ? 0 : 2];
 	a.runs = a.windows < RUNS ? a.windows : RUNS;
 	return a;
 }
@@ -60,13 +63,13 @@ static inline struct att att_of(const struct k_attention *g, const struct k_drop
 static inline int64_t att_room(const struct att *a, int back, float *base, struct room *r)
 {
 	struct { float **to; int64_t n; } parts[] = {
-		{&r->bias, a->tr * a->tp}, {&r->q, a->tr * a->hd}, {&r->kt, a->hd * a->tp}, {&r->v, a->t * a->hp}, {&r->p, ROWS * a->tp},
+		{&r->bias, a->tr * a->tp + VL}, {&r->q, a->tr * a->hd}, {&r->kt, a->hd * a->tp}, {&r->v, a->t * a->hp}, {&r->p, ROWS * a->tp},
 		{&r->o, ROWS * a->hp}, {&r->region, a->tp}, {(float **)&r->vox, 2 * a->t}, {(float **)&r->code, 2 * a->t},
-		{&r->vt, att_up(a->hd, ROWS) * a->tp}, /* forward: so far */
+		{&r->vt, att_up(a->hd, ROWS) * a->tp}, {&r->rows, a->tp * a->hd}, {&r->column, a->table + VL}, /* forward: so far */
 		{&r->k, a->t * a->hp}, {&r->dot, a->tr * a->hd}, {&r->dp, ROWS * a->tp}, {&r->dkt, a->hd * a->tp},
 		{&r->dvt, a->hd * a->tp}, {&r->dbias, a->tr * a->tp},
 	};
-	int64_t n = 0, used = back ? (int64_t)(sizeof parts / sizeof *parts) : 10;
+	int64_t n = 0, used = back ? (int64_t)(sizeof parts / sizeof *parts) : 12;
 
 	for (int64_t i = 0; i < used; i++) {
 		*parts[i].to = base ? base + n : NULL;
@@ -79,7 +82,7 @@ static inline int64_t att_room(const struct att *a, int back, float *base, struc
    columns of the index made for the whole window, also where the window in use is smaller. */
 static inline void att_codes(const struct att *a, struct room *r)
 {
-	const int64_t *table = a->g->table, middle = table[1], fast = table[a->g->turned ? 0 : 2];
+	const int64_t middle = a->g->table[1], fast = a->fast;
 
 	for (int64_t i = 0; i < a->t; i++)
 		r->code[i] = (i / (middle * fast) * (2 * middle - 1) + i / fast % middle) * (2 * fast - 1) + i % fast;
@@ -90,10 +93,16 @@ static inline int64_t att_row(const struct att *a, const struct room *r, int64_t
 	return r->code[i] - r->code[j] + a->table / 2;
 }
 
+/* Rows of v would be half empty: columns are read. */
+static inline int att_few(const struct att *a)
+{
+	return 2 * a->hd <= VL;
+}
+
 /* attention.c */
-void K(att_bias)(const struct att *a, const float *table, int64_t head, struct room *r);
+void K(att_bias)(const struct att *a, const float *table, int64_t head, struct room *r); /* where it is not there yet */
 void K(att_tokens)(const struct att *a, int64_t window, struct room *r);
-void K(att_clear)(const struct att *a, struct room *r); /* what beyond the tokens and channels is read */
+void K(att_begin)(const struct att *a, struct room *r); /* codes; what beyond the tokens and channels is read is zero */
 void K(att_take)(const struct att *a, const void *qkv, const float *bias, int64_t head, struct room *r);
 void K(att_scores)(const struct att *a, const struct room *r, int64_t row, float inverse[ROWS]); /* p: exp(scores - max); 1 / their sums */
 void K(att_drop)(const struct att *a, const struct room *r, int64_t head, int64_t row, float *p); /* p [ROWS][tp] by its factors, if there are any */

@@ -157,8 +157,7 @@ int K(attention_backward)(const struct k_attention *g, const struct k_attention_
 		struct room r;
 
 		att_room(&a, 1, (float *)scratch + size * omp_get_thread_num(), &r);
-		att_codes(&a, &r);
-		K(att_clear)(&a, &r);
+		K(att_begin)(&a, &r);
 		memset(r.dot, 0, sizeof(float) * (size_t)(a.tr * a.hd));
 #pragma omp for schedule(dynamic)
 		for (int64_t task = 0; task < g->heads * a.runs; task++)

@@ -6,10 +6,12 @@
 #include <omp.h>
 #include <string.h>
 
-enum { ALONG = 4, MOST_NV = 3, ACCS = VL == 16 ? 12 : 6, BUFFER = 1 << 17, LEAST = 12, MOST = 24, TASKS = 4, WIDEST = 512 * 256,
-	FEWEST = 64 }; /* ACCS: vectors of each of two sums in registers; BUFFER: floats of V; LEAST, MOST: cubes of a task; WIDEST: ci*co; FEWEST: cubes */
-
-static const int order[ALONG] = {1, 2, 0, 3}; /* along d, as V and U have them */
+enum {
+	ALONG = 4, MOST_NV = 3, ACCS = VL == 16 ? 12 : 6, /* vectors of each of two sums in registers */
+	PAIRS = 4, BUFFER = 1 << 17,                      /* floats of V */
+	LEAST = 12, MOST = 24, RUN = 8,                   /* cubes of a task; along w */
+	TASKS = 4, WIDEST = 512 * 256, FEWEST = 64        /* WIDEST: ci*co; FEWEST: cubes */
+};
 
 static int64_t cubes_of(const struct gather *g)
 {
@@ -67,6 +69,13 @@ static int64_t blocks_of(const struct gather *g)
 	return gather_parts(winograd_vectors(g->co), MOST_NV);
 }
 
+/* Where half of the last vector would be of channels that the one before has: two cubes share a vector of the other half, whose weights are there
+   twice. */
+static int halved(const struct gather *g, int64_t vector, int nv)
+{
+	return VL == 16 && nv == 2 && vector + nv == winograd_vectors(g->co) && g->co % VL == VL / 2;
+}
+
 /* U of one input channel and VL output channels */
 static void transform_weights(const struct gather *g, const float *w, int64_t ci, int64_t co, vec u[ELEMENTS][ALONG])
 {
@@ -96,28 +105,12 @@ void K(cubes_pack)(struct gather *g, const float *w)
 				vec u[ELEMENTS][ALONG];
 
 				transform_weights(g, w, ci, winograd_channel(g->co, v), u);
-				for (int i = 0; i < ELEMENTS * ALONG; i++, to += g->ci * nr)
+				for (int i = 0; i < ELEMENTS * ALONG; i++, to += g->ci * nr) {
 					store(to, u[i / ALONG][i % ALONG]);
+					if (v > first && halved(g, first, (int)(nr / VL)))
+						memcpy(to, to + VL / 2, sizeof *to * VL / 2);
+				}
 			}
-}
-
-/* B' along d, h and w of one cube of VL channels: element i of k to v + (i * ALONG + k) * along */
-INLINE void transform(const float *x, const int64_t next[3], float *v, int64_t along)
-{
-	const int64_t hs = next[1], ws = next[2];
-
-	UNROLL for (int k = 0; k < ALONG; k++, v += along) {
-		const float *a = x + (order[k] == 0 ? 0 : order[k] == 2 ? 2 : 1) * next[0], *b = x + (order[k] == 3 ? 3 : order[k] == 2 ? 1 : 2) * next[0];
-		vec e[4][4];
-
-		UNROLL for (int h = 0; h < 4; h++, a += hs, b += hs) {
-			KEEP_ADDRESS(a);
-			KEEP_ADDRESS(b);
-			UNROLL for (int w = 0; w < 4; w++)
-				e[h][w] = order[k] == 1 ? load(a + w * ws) + load(b + w * ws) : load(a + w * ws) - load(b + w * ws);
-		}
-		winograd_input(e, v, ALONG * along);
-	}
 }
 
 /* `count` cubes of n from `first` */
@@ -139,41 +132,93 @@ static struct place place_of(const struct gather *g, int64_t cube)
 	return (struct place){cube / g->tiles * 2, tile / g->across * 2, tile % g->across * 2};
 }
 
-static int inside(int64_t at, int64_t n)
-{
-	return at >= 0 && at + 4 <= n;
-}
+/* The 4x4 rows of a run of cubes along w, at the first column (may be outside) and channel; NULL: outside */
+struct band { const float *row[ALONG][4]; int64_t column, columns, step; int whole; };
 
-/* One cube, its first input voxel (d0, h0, w0): to v. What is partly outside is copied first, zeros around it. */
-static void bring_cube(const struct task *t, int64_t d0, int64_t h0, int64_t w0, float *v)
+static struct band band_of(const struct task *t, struct place p)
 {
 	const struct gather *g = t->g;
-	const int64_t ws = g->inpitch, hs = g->in[2] * ws, next[3] = {g->in[1] * hs, hs, ws}, near[3] = {16 * VL, 4 * VL, VL};
-	const float *x = t->x + ((t->n * g->in[0] + d0) * g->in[1] + h0) * hs + w0 * ws;
-	const int whole = inside(d0, g->in[0]) && inside(h0, g->in[1]) && inside(w0, g->in[2]);
-	float copy[ALONG * ELEMENTS * VL];
+	struct band b = {.column = p.w - gather_pad(g, 2), .columns = g->in[2], .step = g->inpitch, .whole = 1};
 
+	for (int i = 0; i < ALONG * 4; i++) {
+		int64_t d = p.d - gather_pad(g, 0) + i / 4, h = p.h - gather_pad(g, 1) + i % 4;
+
+		if (d >= 0 && d < g->in[0] && h >= 0 && h < g->in[1])
+			b.row[i / 4][i % 4] = t->x + (((t->n * g->in[0] + d) * g->in[1] + h) * g->in[2] + b.column) * b.step;
+		else
+			b.whole = 0;
+	}
+	return b;
+}
+
+/* B' along d, element k of it, and along h of VL channels from c of a column */
+INLINE void column(const struct band *b, const int k, int64_t at, int64_t c, vec t[4], const int whole)
+{
+	const int first = k == 0 ? 0 : k == 2 ? 2 : 1, second = k == 3 ? 3 : k == 2 ? 1 : 2;
+	vec e[4] = {{0}};
+
+	for (int h = 0; h < 4 && b->column + at >= 0 && b->column + at < b->columns; h++) {
+		const float *p = b->row[first][h], *q = b->row[second][h];
+		vec x = whole || p ? load(p + at * b->step + c) : (vec){0}, y = whole || q ? load(q + at * b->step + c) : (vec){0};
+
+		e[h] = k == 1 ? x + y : x - y;
+	}
+	winograd_column(e, t);
+}
+
+/* n cubes along w, element k along d: element i to v + i * step */
+INLINE void bring_run(const struct gather *g, const struct band *b, int64_t n, float *v, int64_t step, const int k, const int whole)
+{
 	for (int64_t i = 0; i < winograd_vectors(g->ci); i++) {
 		int64_t c = winograd_channel(g->ci, i);
+		vec t[4][4];
 
-		for (int j = 0; j < ALONG * ELEMENTS && !whole; j++) {
-			int64_t d = d0 + j / 16, h = h0 + j / 4 % 4, w = w0 + j % 4;
-
-			if (d < 0 || d >= g->in[0] || h < 0 || h >= g->in[1] || w < 0 || w >= g->in[2])
-				memset(copy + j * VL, 0, sizeof *copy * VL);
-			else
-				memcpy(copy + j * VL, x + j / 16 * next[0] + j / 4 % 4 * hs + j % 4 * ws + c, sizeof *copy * VL);
+		column(b, k, 0, c, t[0], whole), column(b, k, 1, c, t[1], whole);
+		for (int64_t j = 0; j < n; j++) {
+			column(b, k, 2 * j + 2, c, t[2], whole), column(b, k, 2 * j + 3, c, t[3], whole);
+			winograd_input(t, v + j * g->ci + c, step);
 		}
-		transform(whole ? x + c : copy, whole ? next : near, v + c, along_step(g));
 	}
 }
 
+typedef void bringer(const struct gather *g, const struct band *b, int64_t n, float *v, int64_t step);
+#define BRING(k) \
+	static void bring_##k(const struct gather *g, const struct band *b, int64_t n, float *v, int64_t step) \
+	{ \
+		if (b->whole) \
+			bring_run(g, b, n, v, step, k, 1); \
+		else \
+			bring_run(g, b, n, v, step, k, 0); \
+	}
+BRING(0) BRING(1) BRING(2) BRING(3)
+
+/* What the next run along w reads */
+static void fetch(const struct band *b, int64_t n)
+{
+	enum { LINE = 16 };
+
+	for (int i = 0; i < ALONG * 4; i++)
+		for (int64_t at = (2 * n + 2) * b->step, end = at + 2 * n * b->step; at < end && b->row[i / 4][i % 4]; at += LINE)
+			__builtin_prefetch(b->row[i / 4][i % 4] + at);
+}
+
+/* Cubes that share a row, a few at a time */
 static void bring(const struct task *t)
 {
-	for (int64_t i = 0; i < t->count; i++) {
-		struct place p = place_of(t->g, t->first + i);
+	static bringer *const bring_along[ALONG] = {bring_1, bring_2, bring_0, bring_3};
+	const int64_t along = along_step(t->g);
+	int64_t n;
 
-		bring_cube(t, p.d - gather_pad(t->g, 0), p.h - gather_pad(t->g, 1), p.w - gather_pad(t->g, 2), t->v + i * t->g->ci);
+	for (int64_t i = 0; i < t->count; i += n) {
+		struct place p = place_of(t->g, t->first + i);
+		struct band b = band_of(t, p);
+
+		n = t->g->across - p.w / 2;
+		n = n > RUN ? RUN : n;
+		n = n > t->count - i ? t->count - i : n;
+		fetch(&b, n);
+		for (int k = 0; k < ALONG; k++)
+			bring_along[k](t->g, &b, n, t->v + i * t->g->ci + k * along, ALONG * along);
 	}
 }
 
@@ -198,6 +243,13 @@ INLINE void multiply(const struct call *a, int k, vec acc[2][ACCS], const int mr
 		}
 }
 
+INLINE void to_sums(vec *a, vec *b)
+{
+	vec difference = *a - *b;
+
+	*a += *b, *b = difference;
+}
+
 INLINE void two_planes(const struct call *a, const int mr, const int nv)
 {
 	vec acc[2][ACCS];
@@ -205,26 +257,70 @@ INLINE void two_planes(const struct call *a, const int mr, const int nv)
 	UNROLL for (int i = 0; i < mr * nv; i++)
 		acc[0][i] = acc[1][i] = (vec){0};
 	multiply(a, 0, acc, mr, nv);
-	UNROLL for (int i = 0; i < mr * nv; i++) {
-		vec difference = acc[0][i] - acc[1][i];
-
-		acc[0][i] += acc[1][i], acc[1][i] = difference;
-	}
+	UNROLL for (int i = 0; i < mr * nv; i++)
+		to_sums(&acc[0][i], &acc[1][i]);
 	multiply(a, 2, acc, mr, nv);
 	UNROLL for (int i = 0; i < mr * nv; i++)
 		store(a->m + i * VL, acc[0][i]), store(a->m + a->plane + i * VL, acc[1][i]);
 }
+
+#if VL_ == 16
+/* acc: a vector of each cube; tail: half a vector of each, two in one */
+INLINE void multiply_halves(const struct call *a, int k, vec acc[2][PAIRS * 2], vec tail[2][PAIRS], const int mr)
+{
+	const float *v[2] = {a->v + k * a->along, a->v + (k + 1) * a->along}, *u[2] = {a->u + k * a->ustep, a->u + (k + 1) * a->ustep};
+
+	for (int64_t c = 0; c < a->ci; c++)
+		UNROLL for (int p = 0; p < 2; p++) {
+			vec w = load(u[p] + 2 * c * VL), t = load(u[p] + (2 * c + 1) * VL);
+
+			UNROLL for (int m = 0; m < mr; m += 2) {
+				vec x = v[p][c + m * a->ci] - (vec){0}, y = m + 1 < mr ? v[p][c + (m + 1) * a->ci] - (vec){0} : x;
+
+				KEEP(x);
+				KEEP(y);
+				acc[p][m] += x * w, acc[p][m + 1] += y * w;
+				tail[p][m / 2] += (vec)_mm512_mask_blend_ps(0xff00, (__m512)x, (__m512)y) * t;
+			}
+		}
+}
+
+INLINE void two_planes_halves(const struct call *a, const int mr)
+{
+	vec acc[2][PAIRS * 2], tail[2][PAIRS];
+
+	UNROLL for (int m = 0; m < PAIRS * 2; m++)
+		acc[0][m] = acc[1][m] = tail[0][m / 2] = tail[1][m / 2] = (vec){0};
+	multiply_halves(a, 0, acc, tail, mr);
+	UNROLL for (int m = 0; m < mr; m++)
+		to_sums(&acc[0][m], &acc[1][m]);
+	UNROLL for (int m = 0; m < mr; m += 2)
+		to_sums(&tail[0][m / 2], &tail[1][m / 2]);
+	multiply_halves(a, 2, acc, tail, mr);
+	UNROLL for (int p = 0; p < 2; p++)
+		UNROLL for (int m = 0; m < mr; m++) {
+			float *to = a->m + p * a->plane + 2 * m * VL;
+
+			store(to, acc[p][m]);
+			_mm256_storeu_ps(to + VL, m % 2 ? _mm512_extractf32x8_ps((__m512)tail[p][m / 2], 1) : _mm512_castps512_ps256((__m512)tail[p][m / 2]));
+		}
+}
+#endif
 
 #define KERNEL(nv, mr) static void two_planes_##nv##_##mr(const struct call *a) { two_planes(a, mr, nv); }
 #define NAME(nv, mr) two_planes_##nv##_##mr
 KERNEL(1, 1) KERNEL(1, 2) KERNEL(1, 3) KERNEL(1, 4) KERNEL(1, 5) KERNEL(1, 6) KERNEL(2, 1) KERNEL(2, 2) KERNEL(2, 3) KERNEL(3, 1) KERNEL(3, 2)
 #if VL_ == 16
 KERNEL(1, 7) KERNEL(1, 8) KERNEL(1, 9) KERNEL(1, 10) KERNEL(1, 11) KERNEL(1, 12) KERNEL(2, 4) KERNEL(2, 5) KERNEL(2, 6) KERNEL(3, 3) KERNEL(3, 4)
+#define HALVES(mr) static void halves_##mr(const struct call *a) { two_planes_halves(a, mr); }
+HALVES(1) HALVES(2) HALVES(3) HALVES(4) HALVES(5) HALVES(6) HALVES(7) HALVES(8)
+static kernel *const halved_kernels[PAIRS * 2 + 1] = {NULL, halves_1, halves_2, halves_3, halves_4, halves_5, halves_6, halves_7, halves_8};
 static kernel *const kernels[MOST_NV + 1][ACCS + 1] = {{NULL},
 	{NULL, NAME(1, 1), NAME(1, 2), NAME(1, 3), NAME(1, 4), NAME(1, 5), NAME(1, 6), NAME(1, 7), NAME(1, 8), NAME(1, 9), NAME(1, 10), NAME(1, 11),
 		NAME(1, 12)},
 	{NULL, NAME(2, 1), NAME(2, 2), NAME(2, 3), NAME(2, 4), NAME(2, 5), NAME(2, 6)}, {NULL, NAME(3, 1), NAME(3, 2), NAME(3, 3), NAME(3, 4)}};
 #else
+static kernel *const halved_kernels[PAIRS * 2 + 1]; /* none */
 static kernel *const kernels[MOST_NV + 1][ACCS + 1] = {{NULL}, {NULL, NAME(1, 1), NAME(1, 2), NAME(1, 3), NAME(1, 4), NAME(1, 5), NAME(1, 6)},
 	{NULL, NAME(2, 1), NAME(2, 2), NAME(2, 3)}, {NULL, NAME(3, 1), NAME(3, 2)}};
 #endif
@@ -233,7 +329,9 @@ static kernel *const kernels[MOST_NV + 1][ACCS + 1] = {{NULL}, {NULL, NAME(1, 1)
 static void products(const struct task *t, int64_t vector, int nv)
 {
 	const struct gather *g = t->g;
-	const int64_t nr = nv * VL, groups = gather_parts(t->count, ACCS / nv);
+	const int half = halved(g, vector, nv);
+	const int64_t nr = nv * VL, groups = gather_parts(t->count, half ? PAIRS * 2 : ACCS / nv);
+	kernel *const *table = half ? halved_kernels : kernels[nv];
 	struct call a = {.ci = g->ci, .along = along_step(g), .ustep = g->ci * nr, .plane = plane_step(g, nr)};
 
 	for (int i = 0; i < ELEMENTS; i++) {
@@ -243,12 +341,12 @@ static void products(const struct task *t, int64_t vector, int nv)
 
 			a.v = t->v + i * ALONG * a.along + from * g->ci;
 			a.m = t->m + 2 * i * a.plane + from * nr;
-			kernels[nv][t->count * (k + 1) / groups - from](&a);
+			table[t->count * (k + 1) / groups - from](&a);
 		}
 	}
 }
 
-INLINE void leave_all(const struct task *t, int64_t vector, const int nv)
+INLINE void leave_all(const struct task *t, int64_t vector, const int nv, const int64_t next)
 {
 	const struct gather *g = t->g;
 	const int64_t plane = plane_step(g, nv * VL);
@@ -259,18 +357,20 @@ INLINE void leave_all(const struct task *t, int64_t vector, const int nv)
 
 		for (int k = 0; k < 2 && p.d + k < g->out[0]; k++)
 			winograd_leave(g, t->m + k * plane + i * nv * VL, 2 * plane, t->bias, vector,
-				t->y + (((t->n * g->out[0] + p.d + k) * g->out[1] + p.h) * g->out[2] + p.w) * g->outpitch, rows, cols, t->add, nv);
+				t->y + (((t->n * g->out[0] + p.d + k) * g->out[1] + p.h) * g->out[2] + p.w) * g->outpitch, rows, cols, t->add, nv, next);
 	}
 }
 
 static void leave(const struct task *t, int64_t vector, int nv)
 {
 	if (nv == 1)
-		leave_all(t, vector, 1);
+		leave_all(t, vector, 1, VL);
+	else if (halved(t->g, vector, nv))
+		leave_all(t, vector, 2, VL / 2);
 	else if (nv == 2)
-		leave_all(t, vector, 2);
+		leave_all(t, vector, 2, VL);
 	else
-		leave_all(t, vector, 3);
+		leave_all(t, vector, 3, VL);
 }
 
 void K(cubes_run)(const struct gather *g, const void *x, const float *bias, void *y, int add, float *scratch)

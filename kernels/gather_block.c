@@ -1,7 +1,7 @@
 /* The products of gathers: a block of outputs along w at a time, up to MR in registers, vectors over output channels, inputs broadcast. */
 #include "kernels/direct.h"
 
-enum { MR = VL == 16 ? 12 : 6, MR_ONE = 12 };
+enum { MR = VL == 16 ? 12 : 6, MR_ONE = 12, LINE = 64 / sizeof(elem) };
 
 typedef void kernel(const struct gather_call *a);
 
@@ -9,6 +9,20 @@ INLINE void finish(const struct gather_call *a, elem *y, const float *v, int n)
 {
 	for (int i = 0; i < n; i++)
 		y[i] = narrow(v[i] + (a->add ? widen(y[i]) : 0));
+}
+
+/* `whole` of a row's nv vectors are whole, the other is half of one. */
+INLINE void leave(const struct gather_call *a, vec acc[MR_ONE][2], const int mr, const int nv, const int whole)
+{
+	UNROLL for (int m = 0; m < mr; m++)
+		UNROLL for (int v = 0; v < nv; v++) {
+			const int some = v < whole ? 1 : -1;
+			elem *y = (elem *)a->y + m * a->ystep + v * VL;
+
+			if (a->add)
+				acc[m][v] += load_some(y, some);
+			store_some(y, acc[m][v], some);
+		}
 }
 
 INLINE void wide(const struct gather_call *a, const int mr, const int nv)
@@ -41,14 +55,11 @@ INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 		return;
 	}
 	if (a->cols == nv * VL) {
-		UNROLL for (int m = 0; m < mr; m++)
-			UNROLL for (int v = 0; v < nv; v++) {
-				elem *y = (elem *)a->y + m * a->ystep + v * VL;
-
-				if (a->add)
-					acc[m][v] += load(y);
-				store(y, acc[m][v]);
-			}
+		leave(a, acc, mr, nv, nv);
+		return;
+	}
+	if (HALF && a->cols == nv * VL - HALF) {
+		leave(a, acc, mr, nv, nv - 1);
 		return;
 	}
 	UNROLL for (int m = 0; m < mr; m++) {
@@ -79,6 +90,9 @@ static void blocks(struct gather_call *a, kernel *const *table, int64_t mr, int6
 	for (int64_t b = 0; b < n; b++) {
 		int64_t q = count * b / n;
 
+		if (a->rows == 1)
+			for (int64_t i = 0; i < mr * a->step; i += LINE)
+				__builtin_prefetch((const elem *)a->row[0].x + at + (q + 2 * mr) * a->step + i);
 		a->at = at + q * a->step, a->y = y + q * a->ystep * size;
 		table[count * (b + 1) / n - q](a);
 	}

@@ -10,7 +10,7 @@
 
 enum { CHUNK = 2048, RUN = 64 }; /* voxels: of a chunk; added as floats */
 
-/* The same for every channel i, nv vectors (1, then 0: one element) at a time */
+/* The same for every channel i, nv vectors (1, then -1: half of one, then 0: one element) at a time */
 #define CHANNELS(c, ...) \
 	do { \
 		int64_t i = 0; \
@@ -18,11 +18,26 @@ enum { CHUNK = 2048, RUN = 64 }; /* voxels: of a chunk; added as floats */
 			const int nv = 1; \
 			__VA_ARGS__; \
 		} \
+		if (HALF && i + HALF <= (c)) { \
+			const int nv = -1; \
+			__VA_ARGS__; \
+			i += HALF; \
+		} \
 		for (; i < (c); i++) { \
 			const int nv = 0; \
 			__VA_ARGS__; \
 		} \
 	} while (0)
+
+/* x where there are elements, else 0 */
+INLINE vec splat_some(float x, const int nv)
+{
+	float v[VL] = {0};
+
+	for (int i = 0; i < VL && (i < (nv < 0 ? HALF : 1) || nv > 0); i++)
+		v[i] = x;
+	return load(v);
+}
 
 static void forward(const struct k_layer *g, const elem *x, const float *gamma, const float *beta, elem *y, float *mean, float *rstd)
 {
@@ -32,7 +47,7 @@ static void forward(const struct k_layer *g, const elem *x, const float *gamma, 
 	CHANNELS(g->c, sum += load_some(x + i, nv));
 	m = vec_total(sum) / (float)g->c;
 	CHANNELS(g->c, {
-		vec d = nv ? load(x + i) - m : (vec){widen(x[i]) - m};
+		vec d = load_some(x + i, nv) - splat_some(m, nv);
 
 		squares += d * d;
 	});
@@ -76,7 +91,7 @@ static void backward(const struct k_layer *g, const elem *dy, const elem *x, con
 	float mt, mtu;
 
 	CHANNELS(g->c, {
-		vec d = load_some(dy + i, nv), u = nv ? (load(x + i) - m) * s : (vec){(widen(x[i]) - m) * s}, w = gamma ? d * load_some(gamma + i, nv) : d;
+		vec d = load_some(dy + i, nv), u = (load_some(x + i, nv) - splat_some(m, nv)) * s, w = gamma ? d * load_some(gamma + i, nv) : d;
 
 		store_some(sums + i, load_some(sums + i, nv) + d * u, nv);
 		store_some(sums + g->c + i, load_some(sums + g->c + i, nv) + d, nv);

@@ -12,7 +12,7 @@ size_t K(norm_scratch)(const struct k_norm *g)
 /* Sums of x - mean and its square over some rows */
 INLINE void moments_columns(int64_t i, const int nv, const elem *x, int64_t step, int64_t rows, const float *mean, float *s1, float *s2)
 {
-	const int n = nv ? nv : 1;
+	const int n = nv > 0 ? nv : 1;
 	vec a[4], b[4], m[4];
 
 	UNROLL for (int j = 0; j < n; j++)
@@ -165,7 +165,7 @@ struct applied { const elem *x, *res; elem *y, *y2; int after; };
 INLINE void apply_columns(int64_t i, const int nv, const int bends, const struct rows *r, int64_t rows, const float *p, struct applied a)
 {
 	const int64_t lanes = up(r->lanes);
-	const int n = nv ? nv : 1;
+	const int n = nv > 0 ? nv : 1;
 	vec mean[4], scale[4], shift[4], slope[4];
 
 	UNROLL for (int j = 0; j < n; j++) {

@@ -91,7 +91,7 @@ static inline struct span span_of(const struct rows *r, int64_t k)
 	return s;
 }
 
-/* fn(lane, nv, ...) over the columns of a row: nv vectors from that lane on; nv 0: one lane alone. */
+/* fn(lane, nv, ...) over the columns of a row: nv vectors from that lane on; nv -1: half a vector, nv 0: one lane alone. */
 #define COLUMNS(fn, lanes, ...) \
 	for (int64_t i_ = 0, n_ = lanes; i_ < n_;) { \
 		if (n_ - i_ >= 4 * VL) \
@@ -100,6 +100,8 @@ static inline struct span span_of(const struct rows *r, int64_t k)
 			fn(i_, 2, __VA_ARGS__), i_ += 2 * VL; \
 		else if (n_ - i_ >= VL) \
 			fn(i_, 1, __VA_ARGS__), i_ += VL; \
+		else if (HALF && n_ - i_ >= HALF) \
+			fn(i_, -1, __VA_ARGS__), i_ += HALF; \
 		else \
 			fn(i_, 0, __VA_ARGS__), i_++; \
 	}

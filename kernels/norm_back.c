@@ -14,7 +14,7 @@ INLINE void gradient_columns(int64_t i, const int nv, const int bends, const str
 	float *s2, float *s3)
 {
 	const int64_t lanes = up(r->lanes);
-	const int n = nv ? nv : 1;
+	const int n = nv > 0 ? nv : 1;
 	vec a1[4], a2[4], a3[4];
 
 	UNROLL for (int j = 0; j < n; j++)
@@ -166,7 +166,7 @@ static int reduce(const struct k_norm *g, const struct rows *r, const struct k_n
 INLINE void propagate_columns(int64_t i, const int nv, const int bends, const struct rows *r, int64_t rows, const float *p, struct behind b)
 {
 	const int64_t lanes = up(r->lanes);
-	const int n = nv ? nv : 1;
+	const int n = nv > 0 ? nv : 1;
 
 	for (int64_t v = 0; v < rows; v++)
 		UNROLL for (int j = 0; j < n; j++) {

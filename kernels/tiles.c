@@ -95,19 +95,6 @@ void K(tiles_pack)(struct gather *g, const float *w)
 				}
 }
 
-/* B' d B of one tile, plane and VL channels: element i to v + i * step */
-static void transform(const elem *x, int64_t hstep, int64_t wstep, elem *v, int64_t step)
-{
-	vec e[4][4];
-
-	UNROLL for (int h = 0; h < 4; h++, x += hstep) {
-		KEEP_ADDRESS(x);
-		UNROLL for (int w = 0; w < 4; w++)
-			e[h][w] = load(x + w * wstep);
-	}
-	winograd_input(e, v, step);
-}
-
 /* Output planes d0..d1 of n, `count` tiles of each from `first`. v [element][input plane from i0][tile][ci], elements vstep slots apart: a tap
    along d is an offset. */
 struct task {
@@ -120,39 +107,55 @@ struct task {
 	int64_t n, d0, d1, first, count, i0, i1, vstep;
 };
 
-/* One tile of a plane, its first input voxel (h0, w0). What is partly outside is copied first, zeros around it. */
-static void bring_tile(const struct task *t, const elem *x, int64_t h0, int64_t w0, elem *v)
-{
-	const struct gather *g = t->g;
-	const int64_t wstep = g->inpitch, hstep = g->in[2] * wstep, step = t->vstep * PAIR;
-	const int whole = h0 >= 0 && h0 + 4 <= g->in[1] && w0 >= 0 && w0 + 4 <= g->in[2];
-	elem copy[ELEMENTS * VL];
+/* The 4 rows of a run of tiles along w, at the first column (may be outside); NULL: outside */
+struct band { const elem *row[4]; int64_t column, columns, step; };
 
-	x += h0 * hstep + w0 * wstep;
+/* B' along h of VL channels from c of a column */
+INLINE void column(const struct band *b, int64_t at, int64_t c, vec t[4])
+{
+	vec e[4] = {{0}};
+
+	for (int h = 0; h < 4 && b->column + at >= 0 && b->column + at < b->columns; h++)
+		if (b->row[h])
+			e[h] = load(b->row[h] + at * b->step + c);
+	winograd_column(e, t);
+}
+
+/* n tiles along w to v, elements `step` apart */
+static void bring_run(const struct gather *g, const struct band *b, int64_t n, elem *v, int64_t step)
+{
 	for (int64_t i = 0; i < winograd_vectors(g->ci); i++) {
 		int64_t c = winograd_channel(g->ci, i);
+		vec t[4][4];
 
-		for (int j = 0; j < ELEMENTS && !whole; j++) {
-			int64_t h = h0 + j / 4, w = w0 + j % 4;
-
-			if (h < 0 || h >= g->in[1] || w < 0 || w >= g->in[2])
-				memset(copy + j * VL, 0, sizeof *copy * VL);
-			else
-				memcpy(copy + j * VL, x + j / 4 * hstep + j % 4 * wstep + c, sizeof *copy * VL);
+		column(b, 0, c, t[0]), column(b, 1, c, t[1]);
+		for (int64_t j = 0; j < n; j++) {
+			column(b, 2 * j + 2, c, t[2]), column(b, 2 * j + 3, c, t[3]);
+			winograd_input(t, v + j * g->ci + c, step);
 		}
-		transform(whole ? x + c : copy, whole ? hstep : 4 * VL, whole ? wstep : VL, v + c, step);
 	}
 }
 
 static void bring(const struct task *t)
 {
 	const struct gather *g = t->g;
-	int64_t hp = gather_pad(g, 1), wp = gather_pad(g, 2), plane = g->in[1] * g->in[2] * g->inpitch;
 	elem *v = t->v;
+	int64_t n;
 
 	for (int64_t d = t->i0; d < t->i1; d++)
-		for (int64_t i = t->first; i < t->first + t->count; i++, v += g->ci)
-			bring_tile(t, t->x + (t->n * g->in[0] + d) * plane, i / g->across * 2 - hp, i % g->across * 2 - wp, v);
+		for (int64_t i = t->first; i < t->first + t->count; i += n, v += n * g->ci) {
+			struct band b = {.column = i % g->across * 2 - gather_pad(g, 2), .columns = g->in[2], .step = g->inpitch};
+
+			for (int k = 0; k < 4; k++) {
+				int64_t h = i / g->across * 2 - gather_pad(g, 1) + k;
+
+				if (h >= 0 && h < g->in[1])
+					b.row[k] = t->x + (((t->n * g->in[0] + d) * g->in[1] + h) * g->in[2] + b.column) * b.step;
+			}
+			n = g->across - i % g->across;
+			n = n > t->first + t->count - i ? t->first + t->count - i : n;
+			bring_run(g, &b, n, v, t->vstep * PAIR);
+		}
 }
 
 /* n tiles of the run of the task's planes from its tile `at`: they have the taps k0..k1 along d. */
@@ -168,9 +171,9 @@ static void leave(const struct task *t, const struct piece *p, int64_t vector, i
 		int rows = g->out[1] - h0 > 1 ? 2 : 1, cols = g->out[2] - w0 > 1 ? 2 : 1;
 
 		if (nr == VL)
-			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 1);
+			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 1, VL);
 		else
-			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 2);
+			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 2, VL);
 	}
 }
 

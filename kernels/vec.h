@@ -75,13 +75,18 @@ INLINE words rounded(vec v)
 	return ((u + 0x7fff + (u >> 16 & 1)) & ~nan) | ((u | 0x400000) & nan);
 }
 
-INLINE void store_halves(bf16 *p, vec v)
+INLINE halves to_halves(vec v)
 {
 #ifdef __AVX512BF16__
-	*(__m256i_u *)p = (__m256i)_mm512_cvtneps_pbh((__m512)v);
+	return (halves)_mm512_cvtneps_pbh((__m512)v);
 #else
-	*(halves *)p = __builtin_convertvector(rounded(v) >> 16, halves);
+	return __builtin_convertvector(rounded(v) >> 16, halves);
 #endif
+}
+
+INLINE void store_halves(bf16 *p, vec v)
+{
+	*(halves *)p = to_halves(v);
 }
 
 INLINE float bf16_value(bf16 h)
@@ -120,9 +125,42 @@ INLINE float float_value(float f)
 #define narrow float_value
 #endif
 
-/* nv vectors at p count as one; nv 0: one element, which goes through the same code as a vector whose others are nothing */
-#define load_some(p, nv) ((nv) ? load(p) : load_one(p))
-#define store_some(p, v, nv) ((nv) ? store(p, v) : (void)store_one(p, v))
+/* HALF elements, where vectors are so wide that it pays; 0: there are none */
+#ifdef __AVX512F__
+enum { HALF = VL / 2 };
+
+INLINE vec load_half_floats(const float *p)
+{
+	return (vec)_mm512_zextps256_ps512(_mm256_loadu_ps(p));
+}
+
+INLINE void store_half_floats(float *p, vec v)
+{
+	_mm256_storeu_ps(p, _mm512_castps512_ps256((__m512)v));
+}
+
+INLINE vec load_half_halves(const bf16 *p)
+{
+	return (vec)((words)_mm512_cvtepu16_epi32(_mm256_zextsi128_si256(*(const __m128i_u *)p)) << 16);
+}
+
+INLINE void store_half_halves(bf16 *p, vec v)
+{
+	*(__m128i_u *)p = _mm256_castsi256_si128((__m256i)to_halves(v));
+}
+
+#define load_half(p) \
+	_Generic((p), bf16 *: load_half_halves, const bf16 *: load_half_halves, float *: load_half_floats, const float *: load_half_floats)(p)
+#define store_half(p, v) _Generic((p), bf16 *: store_half_halves, float *: store_half_floats)(p, v)
+#else
+enum { HALF = 0 };
+#define load_half(p) load(p)
+#define store_half(p, v) store(p, v)
+#endif
+
+/* nv vectors at p count as one; nv -1: HALF elements, nv 0: one element, which go through the same code as a vector whose others are nothing */
+#define load_some(p, nv) ((nv) > 0 ? load(p) : (nv) < 0 ? load_half(p) : load_one(p))
+#define store_some(p, v, nv) ((nv) > 0 ? store(p, v) : (nv) < 0 ? store_half(p, v) : (void)store_one(p, v))
 
 /* Masks of two vectors a, b for halving sums: pairs of `step` neighbours a0 b0 a1 b1 ... of a and b, as the machine's unpacks have them. */
 typedef int ivec __attribute__((vector_size(VL * 4)));

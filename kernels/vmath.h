@@ -22,9 +22,12 @@ INLINE vec vec_larger(vec a, vec b)
 #endif
 }
 
-/* The sum of a vector's elements */
+/* The sum of a vector's elements, halves of it added to each other; the largest of them */
 INLINE float vec_total(vec v)
 {
+#ifdef __AVX512F__
+	return _mm512_reduce_add_ps((__m512)v);
+#else
 	float s[VL];
 
 	store(s, v);
@@ -32,12 +35,47 @@ INLINE float vec_total(vec v)
 		for (int i = 0; i < n; i++)
 			s[i] += s[i + n];
 	return s[0];
+#endif
+}
+
+INLINE float vec_most(vec v)
+{
+#ifdef __AVX512F__
+	return _mm512_reduce_max_ps((__m512)v);
+#else
+	float s[VL], most;
+
+	store(s, v);
+	most = s[0];
+	for (int i = 1; i < VL; i++)
+		most = s[i] > most ? s[i] : most;
+	return most;
+#endif
+}
+
+/* 2^x, x at most 127; below -125 the result is that of -125. Relative error below 2e-7: 1 and the five powers for which it is least. */
+#define VEC_LOG2E 1.44269504088896341f
+
+INLINE vec vec_exp2(vec x)
+{
+	const vec magic = (vec){0} + 12582912.0f; /* 1.5 2^23: adding it rounds to a whole number, which is then in the low bits */
+	vec n, y;
+
+	x = vec_larger(x, (vec){0} - 125.0f);
+	n = x + magic;
+	x -= n - magic;
+	y = x * 1.3276471993e-3f + 9.6755413344e-3f;
+	y = y * x + 5.5507132735e-2f;
+	y = y * x + 2.4022119724e-1f;
+	y = y * x + 6.9314696706e-1f;
+	y = y * x + 1.0f;
+	return (vec)((ints)y + ((ints)n << 23));
 }
 
 /* x in [-inf, 88]; below -87 the result is that of -87 */
 INLINE vec vec_exp(vec x)
 {
-	const vec magic = (vec){0} + 12582912.0f; /* 1.5 2^23: adding it rounds to a whole number, which is then in the low bits */
+	const vec magic = (vec){0} + 12582912.0f; /* as in vec_exp2 */
 	vec n, r, y;
 
 	x = vec_larger(x, (vec){0} - 87.0f);

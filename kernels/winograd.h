@@ -34,17 +34,21 @@ static inline void winograd_taps(const struct gather *g, const float *w, int kd,
 			k[(g->fractional ? 8 - i : i) * VL + c] = from[c * next + i];
 }
 
-/* B' e B of VL channels: element i to v + i * step */
-INLINE void winograd_input(vec e[4][4], elem *v, int64_t step)
+/* B' along h of a column e of VL channels */
+INLINE void winograd_column(const vec e[4], vec t[4])
+{
+	t[0] = e[0] - e[2], t[1] = e[1] + e[2], t[2] = e[2] - e[1], t[3] = e[1] - e[3];
+}
+
+/* B' along w of four such columns: element i to v + i * step. The last two are the next tile's first. */
+INLINE void winograd_input(vec t[4][4], elem *v, int64_t step)
 {
 	UNROLL for (int i = 0; i < 4; i++, v += 4 * step) {
-		vec t[4];
-
 		KEEP_ADDRESS(v);
-		UNROLL for (int j = 0; j < 4; j++)
-			t[j] = i == 0 ? e[0][j] - e[2][j] : i == 1 ? e[1][j] + e[2][j] : i == 2 ? e[2][j] - e[1][j] : e[1][j] - e[3][j];
-		store(v, t[0] - t[2]), store(v + step, t[1] + t[2]), store(v + 2 * step, t[2] - t[1]), store(v + 3 * step, t[1] - t[3]);
+		store(v, t[0][i] - t[2][i]), store(v + step, t[1][i] + t[2][i]), store(v + 2 * step, t[2][i] - t[1][i]), store(v + 3 * step, t[1][i] - t[3][i]);
 	}
+	UNROLL for (int i = 0; i < 4; i++)
+		t[0][i] = t[2][i], t[1][i] = t[3][i];
 }
 
 /* A' m A + bias for a tile's VL channels, element i at m + i * step */
@@ -84,14 +88,15 @@ static inline int64_t winograd_block(int64_t channels, int64_t most, int64_t b)
 	return winograd_vectors(channels) * b / gather_parts(winograd_vectors(channels), most);
 }
 
-/* A tile's outputs of nv vectors, m [element], step apart, added to what is there or not; the first voxel at y, `rows` and `cols` of them (1, 2) */
+/* A tile's outputs of nv vectors, `next` floats from one to the next, m [element], step apart, added to what is there or not; the first voxel at y,
+   `rows` and `cols` of them (1, 2) */
 INLINE void winograd_leave(const struct gather *g, const float *m, int64_t step, const float *bias, int64_t vector, elem *y, int rows, int cols,
-	int add, const int nv)
+	int add, const int nv, const int64_t next)
 {
 	vec out[3][2][2];
 
 	UNROLL for (int j = 0; j < nv; j++)
-		winograd_output(m + j * VL, step, bias ? load(bias + winograd_channel(g->co, vector + j)) : (vec){0}, out[j]);
+		winograd_output(m + j * next, step, bias ? load(bias + winograd_channel(g->co, vector + j)) : (vec){0}, out[j]);
 	for (int i = 0; i < 4; i++) {
 		elem *to = y + (i / 2 * g->out[2] + i % 2) * g->outpitch;
 

@@ -43,14 +43,14 @@ said() {
 	OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_SIZE=3 fails 1 "nii-patch: OMPI_COMM_WORLD_RANK: 3 is not in 0..2" $patches --shard auto train.ts
 }
 
-@test "N ranks with batches of 1 are one process with batches of N: losses, validation, weights; the same bytes every time" {
+@test "N ranks with batches of 1 are one process with batches of N: losses, validation, weights; the same bytes every time, with messages and without" {
 	drop='{"_target_":"UNet","spatial_dims":3,"out_channels":2,"channels":[4,8],"strides":[2],"num_res_units":1,"dropout":0.2}'
 	for n in 2 3 4; do # 22 patches: the last step has fewer than ranks
 		$patches -n 22 train.ts | nii-augment --flip x --seed 3 |
 			seg-train --arch "$drop" --lr 1e-2 --batch $n --val val.ts --val-every 3 --log one.tsv -o one.ts
-		for f in a b; do
+		for f in a b c; do
 			ranks $n "$patches -n 22 --shard auto train.ts | nii-augment --flip x --seed 3 |
-				seg-train --arch '$drop' --lr 1e-2 --val val.ts --val-every 3 --log $f.tsv -o $f.ts"
+				seg-train --arch '$drop' --lr 1e-2 --wire $([ $f = c ] && echo fp32 || echo auto) --val val.ts --val-every 3 --log $f.tsv -o $f.ts"
 		done
 		[ "$(column a.tsv step | wc -l)" -eq $(((21 + n) / n)) ]
 		same_losses one.tsv a.tsv
@@ -58,16 +58,19 @@ said() {
 		ts-cmp --data-only --atol 2e-5 -t model.2.1.conv.unit0.conv.weight <(ts-select --index 0 one.last.ts) <(ts-select --index 0 a.last.ts)
 		cmp a.ts b.ts
 		cmp a.last.ts b.last.ts
+		cmp a.last.ts c.last.ts
 		diff <(ts-info --history one.last.ts | grep patches) <(ts-info --history a.last.ts | grep patches) # trained on the same ones
 	done
 }
 
 @test "a network of several buckets of gradients" {
 	wide="--channels 32,64,128,256 --strides 2,2,2 --res-units 2 --lr 1e-3" # 4.7 million
-	nii-patch -s 16,16,16 -n 6 --seed 1 train.ts | seg-train $wide --batch 2 --log one.tsv -o one.ts
-	ranks 2 "nii-patch -s 16,16,16 -n 6 --seed 1 --shard auto train.ts | seg-train $wide --log a.tsv -o a.ts"
-	same_losses one.tsv a.tsv
-	diff <(column one.tsv grad_norm) <(column a.tsv grad_norm)
+	nii-patch -s 16,16,16 -n 6 --seed 1 train.ts | seg-train $wide --batch 2 --clip 0.5 --log one.tsv -o one.ts
+	for w in auto fp32; do
+		ranks 2 "nii-patch -s 16,16,16 -n 6 --seed 1 --shard auto train.ts | seg-train $wide --clip 0.5 --wire $w --log $w.tsv -o $w.ts"
+		same_losses one.tsv $w.tsv
+		diff <(column one.tsv grad_norm) <(column $w.tsv grad_norm)
+	done
 }
 
 @test "batch normalisation takes its statistics over all ranks" {

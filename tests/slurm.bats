@@ -23,7 +23,8 @@ setup() {
 	SLURM_CONF=$(cat conf)
 	export SLURM_CONF OMP_NUM_THREADS=1
 	slurm=$ROOT/pipelines/slurm
-	how=(-n 40 --patch '-s 32,32,32 --pos 0.5 --seed 3' --augment '--flip x --seed 3' --train '--net unet --channels 4,8 --strides 2 --save-every 1')
+	# --wire fp32: the nodes, one machine here, send as two would
+	how=(-n 40 --patch '-s 32,32,32 --pos 0.5 --seed 3' --augment '--flip x --seed 3' --train '--net unet --channels 4,8 --strides 2 --save-every 1 --wire fp32')
 }
 
 state() { scontrol show job -o "$1" | sed -n "1s/.* $2=\\([^ ]*\\).*/\\1/p"; }

@@ -249,7 +249,7 @@ static const struct arg args[] = {
 	{0, "save-every", ARG_INT, &all.t.save_every, "N", "save the last state every N steps too", 1, 1e15},
 	{0, "resume", ARG_STR, &all.t.resume, "FILE", "go on from a last state, bit for bit"},
 	{0, "init", ARG_STR, &all.t.init, "FILE", "begin with the weights of a model"},
-	{0, "wire", ARG_CHOICE, &all.t.parallel.half, "fp32|bf16", "gradients between ranks (fp32)"},
+	{0, "wire", ARG_CHOICE, &all.t.parallel.wire, "auto|fp32|bf16", "gradients between ranks (auto)"},
 	{0, "timeout", ARG_FLOAT, &all.t.parallel.patience, "S", "end where a rank keeps the others waiting for S seconds (600)", 1, 1e7},
 	{0, "alone", ARG_FLAG, &all.t.parallel.alone, NULL, "one process, not a rank of those that mpirun or srun started"},
 	{0, "summary", ARG_FLAG, &all.t.summary, NULL, "print the network's table for these patches, train nothing"},

@@ -108,10 +108,13 @@ void *gpu_host_alloc(size_t bytes, struct err *e)
 	return NULL;
 }
 
+/* Where an error has ended a run early, copies to or from it may still be under way. */
 void gpu_host_release(void *p)
 {
-	if (p)
-		cudaFreeHost(p);
+	if (!p)
+		return;
+	cudaDeviceSynchronize();
+	cudaFreeHost(p);
 }
 
 int gpu_clock(double *ms, struct err *e)

@@ -12,6 +12,7 @@
 #include "lib/comm/gather.h"
 #include "lib/comm/launcher.h"
 #include "lib/comm/meet.h"
+#include "lib/comm/share.h"
 #include "lib/comm/star.h"
 #include "lib/comm/sum.h"
 
@@ -25,13 +26,16 @@ _Static_assert((int)COMM_OVER == (int)STAR_OVER, "a failed job is the star's to 
 struct pending { struct sum sum; void *request; };
 
 struct comm {
-	int rank, size, half;
+	int rank, size;
+	enum comm_wire wire;
 	int begun, gathered; /* sums and gathers, counted round their tags */
 	struct star *star;
 	struct transport first, then; /* first: that ranks meet by; then: NCCL. self NULL and size 0: none */
 	const struct transport *sums;
 	struct pending *pending;
 	int room, alive;
+	struct share share;
+	int under; /* sums in shared memory are under way */
 	struct gather gather;
 	double busy, waited, since;
 };
@@ -50,12 +54,12 @@ static int load(const char *name, const struct transport_place *place, struct tr
 	return open ? open(TRANSPORT_ABI, place, t, e) : -1;
 }
 
-static struct comm *comm_new(int rank, int size, int half, struct err *e)
+static struct comm *comm_new(int rank, int size, int wire, struct err *e)
 {
 	struct comm *c = mem_zero(1, sizeof *c, "the ranks", e);
 
 	if (c)
-		*c = (struct comm){.rank = rank, .size = size, .half = half};
+		*c = (struct comm){.rank = rank, .size = size, .wire = (enum comm_wire)wire};
 	return c;
 }
 
@@ -106,7 +110,7 @@ int comm_open(struct comm **c, const struct comm_opts *o, struct err *e)
 		return -1;
 	if (l.size == 1)
 		return 0;
-	*c = comm_new((int)l.rank, (int)l.size, o->half, e);
+	*c = comm_new((int)l.rank, (int)l.size, o->wire, e);
 	if (!*c)
 		return -1;
 	if (!open_all(*c, o, &l, e))
@@ -124,7 +128,7 @@ int comm_device(struct comm *c, int gpu, void *stream, struct err *e)
 		return 0;
 	if (gpu < 0)
 		return c->sums ? 0 : err_set(e, NULL, "NIIPIPE_RENDEZVOUS is for GPUs: sums between processors need MPI");
-	if (c->half)
+	if (c->wire == COMM_BF16)
 		return err_set(e, NULL, "--wire bf16: the gradients of GPUs travel as fp32");
 	if (load("nccl", &place, &c->then, e))
 		return -1;
@@ -136,7 +140,7 @@ int comm_open_over(struct comm **c, const struct comm_opts *o, const struct tran
 {
 	struct star_opts so;
 
-	*c = comm_new(t->rank, t->size, o->half, e);
+	*c = comm_new(t->rank, t->size, o->wire, e);
 	if (!*c)
 		return -1;
 	so = star_of(*c, o);
@@ -165,6 +169,7 @@ int comm_close(struct comm *c, int clean, struct err *e)
 	for (int i = 0; i < c->room; i++)
 		sum_free(&c->pending[i].sum);
 	gather_free(&c->gather);
+	share_free(&c->share);
 	free(c->pending);
 	free(c);
 	return bad;
@@ -259,6 +264,28 @@ static struct pending *idle(struct comm *c, struct err *e)
 	return &c->pending[c->room++];
 }
 
+int comm_share(struct comm *c, int64_t n, float **x, struct err *e)
+{
+	const int bad = c && share_open(&c->share, c, c->wire == COMM_AUTO && !c->sums->sum, n, e);
+
+	*x = c ? share_values(&c->share) : NULL;
+	return bad ? -1 : 0;
+}
+
+/* Is it in memory of comm_share? */
+static int shared(const struct comm *c, const float *x)
+{
+	const float *own = share_values(&c->share);
+
+	return own && x >= own && x < own + c->share.n;
+}
+
+/* Is something under way? */
+static int busy(const struct comm *c)
+{
+	return c->alive || c->under;
+}
+
 int comm_sum(struct comm *c, float *x, int64_t n, struct err *e)
 {
 	struct pending *p;
@@ -266,17 +293,23 @@ int comm_sum(struct comm *c, float *x, int64_t n, struct err *e)
 
 	if (!c)
 		return 0;
+	if (!busy(c))
+		c->since = progress_now();
+	if (shared(c, x)) {
+		star_begun(c->star);
+		c->under = 1;
+		return share_begin(&c->share, x - share_values(&c->share), n, e);
+	}
 	p = idle(c, e);
 	if (!p)
 		return -1;
-	if (!c->alive++)
-		c->since = progress_now();
+	c->alive++;
 	tag = c->begun;
 	c->begun = (c->begun + 2) % SUM_TAGS;
 	star_begun(c->star);
 	if (c->sums->sum)
 		return c->sums->sum(c->sums->self, x, n, &p->request, e);
-	return sum_begin(&p->sum, c->sums, x, n, c->half, tag, e);
+	return sum_begin(&p->sum, c->sums, x, n, c->wire == COMM_BF16, tag, e);
 }
 
 static int turn_one(struct comm *c, struct pending *p, struct err *e)
@@ -294,13 +327,13 @@ static int turn_one(struct comm *c, struct pending *p, struct err *e)
 			p->request = NULL;
 	}
 	c->alive -= done;
-	if (done && !c->alive)
-		c->busy += progress_now() - c->since;
 	return 0;
 }
 
 int comm_turn(struct comm *c, struct err *e)
 {
+	const int before = c && busy(c);
+
 	if (!c)
 		return 0;
 	if (star_failed(c->star))
@@ -308,25 +341,37 @@ int comm_turn(struct comm *c, struct err *e)
 	for (int i = 0; i < c->room && c->alive; i++)
 		if (turn_one(c, &c->pending[i], e))
 			return broken(c, e);
+	if (c->under)
+		c->under = share_turn(&c->share);
+	if (before && !busy(c))
+		c->busy += progress_now() - c->since;
 	return 0;
 }
 
-int comm_wait(struct comm *c, struct err *e)
+int comm_wait(struct comm *c, double *squares, struct err *e)
 {
 	const double begun = progress_now();
 	int bad = 0;
 
+	*squares = -1;
 	if (!c)
 		return 0;
 	star_waits(c->star, 1);
-	while (!bad && c->alive) {
+	while (!bad && busy(c)) {
 		bad = comm_turn(c, e);
-		if (c->alive)
+		if (busy(c))
 			rest(begun);
 	}
 	star_waits(c->star, 0);
 	c->waited += progress_now() - begun;
+	if (c->share.size)
+		*squares = share_end(&c->share);
 	return bad;
+}
+
+const float *comm_summed(const struct comm *c, const float *x, int64_t *n)
+{
+	return c && shared(c, x) ? share_summed(&c->share, x - share_values(&c->share), n) : x;
 }
 
 void comm_times(const struct comm *c, double *busy, double *waited)

@@ -3,7 +3,7 @@
 
    Ranks find each other through MPI, or through the file $NIIPIPE_RENDEZVOUS where there is none; failures go over connections of their own (star.h),
    small things by MPI or, without it, over these, too; sums by MPI in host memory, by NCCL in a GPU's. Nothing of it is loaded by a process that was
-   not started as one of several. */
+   not started as one of several. Where all ranks are processes of one host, sums in its memory need no messages (share.h). */
 #ifndef NIIPIPE_COMM_H
 #define NIIPIPE_COMM_H
 
@@ -16,9 +16,12 @@
 
 struct comm; /* opaque */
 
+/* How values travel that are added up: as floats, as bfloat16; auto: not at all where they can be read in place, else as floats */
+enum comm_wire { COMM_AUTO, COMM_FP32, COMM_BF16 };
+
 struct comm_opts {
 	int alone;       /* one process, whatever the environment says */
-	int half;        /* sums as bfloat16 on the way */
+	int wire;        /* enum comm_wire */
 	double patience; /* seconds that a rank may keep the others waiting */
 	volatile sig_atomic_t *stop; /* set to COMM_OVER when the job has failed; NULL: not wanted */
 };
@@ -46,12 +49,21 @@ int comm_gather(struct comm *c, const void *mine, size_t n, void *all, struct er
 /* p[n] of rank 0 to all; n <= COMM_SMALL. */
 int comm_broadcast(struct comm *c, void *p, size_t n, struct err *e);
 
+/* Memory for n values that sums will be asked for, zeroed, until comm_close: where ranks of one host can read each other's. *x NULL: there is
+   none, any other will do. All ranks at once, after comm_device. 0, or -1: the job has failed. */
+int comm_share(struct comm *c, int64_t n, float **x, struct err *e);
+
 /* Begin to add up x[n] over all ranks, in place; every rank begins the same sums in the same order. Added in the order of the ranks, whichever comes
    first: the same bits in every run and on every rank. x is borrowed until comm_wait. comm_turn keeps what is under way going: to be called now and
-   then. comm_wait: until all sums are done. 0, or -1: the job has failed. */
+   then. comm_wait: until all sums are done; *squares: of those in memory of comm_share, this rank's part of them; -1: there is none. 0, or -1: the
+   job has failed. */
 int comm_sum(struct comm *c, float *x, int64_t n, struct err *e);
 int comm_turn(struct comm *c, struct err *e);
-int comm_wait(struct comm *c, struct err *e);
+int comm_wait(struct comm *c, double *squares, struct err *e);
+
+/* Where the sum of x[0] lies, and of what is behind it, *n values at most: in memory of comm_share it may be another rank's. To be read before this
+   rank's next comm_gather begins; when that has ended all have read, and x is this rank's own again. */
+const float *comm_summed(const struct comm *c, const float *x, int64_t *n);
 
 /* Seconds from a first sum's beginning to the last one's end, and of these in comm_wait: all in all. */
 void comm_times(const struct comm *c, double *busy, double *waited);

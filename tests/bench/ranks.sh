@@ -21,7 +21,7 @@ measure() { # measure NAME 'COMMAND with %': ms a patch
 }
 {
 	measure "one-process" "$train $tmp/all.%.ts"
-	for wire in fp32 bf16; do
+	for wire in auto fp32 bf16; do
 		# shellcheck disable=SC2016
 		measure "two-ranks-$wire" "mpirun -q -n 2 sh -c '${train/--alone/--wire $wire} $tmp/\$OMPI_COMM_WORLD_RANK.%.ts'"
 	done

@@ -302,6 +302,11 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s)
 	return sim_wait(s, "cudaStreamSynchronize");
 }
 
+cudaError_t cudaDeviceSynchronize(void)
+{
+	return sim_wait_all("cudaDeviceSynchronize");
+}
+
 cudaError_t cudaStreamQuery(cudaStream_t s)
 {
 	sim_must(!sim_captured(), "cudaStreamQuery while a stream is captured");

@@ -112,6 +112,7 @@ static const struct k_attention cases[] = {
 	{.n = 1, .c = 32, .heads = 2, .size = {8, 2, 7}, .window = {7, 2, 7}, .shift = {3, 0, 0}, .table = {7, 7, 7}}, /* smaller than the window */
 	{.n = 1, .c = 40, .heads = 1, .size = {1, 1, 3}, .window = {1, 1, 3}, .table = {7, 7, 7}},
 	{.n = 1, .c = 16, .heads = 1, .size = {8, 9, 10}, .window = {7, 7, 7}, .shift = {3, 3, 3}, .table = {7, 7, 7}},
+	{.n = 1, .c = 16, .heads = 2, .size = {8, 7, 9}, .window = {7, 7, 7}, .shift = {3, 0, 3}, .table = {7, 7, 7}},
 	{.n = 2, .c = 16, .heads = 2, .size = {4, 7, 3}, .window = {3, 2, 3}, .shift = {1, 1, 0}, .table = {3, 4, 5}, .turned = 1},
 	{.n = 1, .c = 3, .heads = 3, .size = {1, 1, 1}, .window = {1, 1, 1}, .table = {7, 7, 7}},
 };
@@ -233,6 +234,7 @@ int main(void)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		attention_case(cases[i], 0), attention_case(cases[i], 0.3f);
 	layer_case(1, 1), layer_case(3, 5), layer_case(7, 16), layer_case(130, 48), layer_case(37, 384), layer_case(2500, 12);
+	layer_case(130, 24), layer_case(41, 29);
 	merge_case((const unsigned char[]){0, 4, 2, 1, 6, 5, 3, 7}, 5), merge_case((const unsigned char[]){0, 4, 2, 1, 5, 2, 1, 7}, 16);
 	return tap_done();
 }

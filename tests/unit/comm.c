@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "lib/comm/comm.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -123,11 +124,20 @@ struct rank {
 	char text[ERR_MAX];
 };
 
+static int one_sends; /* rank 1 is asked for messages */
+
+static int wire_of(const struct rank *r)
+{
+	if (one_sends && r->end.rank == 1)
+		return COMM_FP32;
+	return r->half ? COMM_BF16 : COMM_AUTO;
+}
+
 static void *live(void *arg)
 {
 	struct rank *r = arg;
 	const struct transport t = post_of(&r->end, r->size);
-	const struct comm_opts o = {.half = r->half, .patience = 60, .stop = &r->stop};
+	const struct comm_opts o = {.wire = wire_of(r), .patience = 60, .stop = &r->stop};
 	struct comm *c;
 	struct err e = {""};
 
@@ -211,7 +221,7 @@ static void sums(struct rank *r, struct comm *c)
 			r->bad |= comm_sum(c, x[k], lengths[k], &e) != 0;
 			r->bad |= k % 2 && comm_turn(c, &e);
 		}
-		r->bad |= comm_wait(c, &e) != 0;
+		r->bad |= comm_wait(c, &(double){0}, &e) != 0;
 		for (int k = 0; k < LENGTHS; k++) {
 			for (int64_t i = 0; i < lengths[k]; i++) {
 				float want = expected(r->size, r->half, k, i, lengths[k]);
@@ -232,6 +242,107 @@ static void test_sums(void)
 		ok(!all_live(size, 0, sums, ranks), "%d ranks add up in their order, the same bits on each", size);
 		ok(!all_live(size, 1, sums, ranks), "%d ranks, bfloat16 on the way", size);
 	}
+}
+
+/* -- sums where the values lie ---------------------------------------------------------------------------------------- */
+static int64_t all_lengths(void)
+{
+	int64_t n = 0;
+
+	for (int k = 0; k < LENGTHS; k++)
+		n += lengths[k];
+	return n;
+}
+
+/* From the end to the beginning, as a backward pass does. */
+static int begin_all(struct rank *r, struct comm *c, float *x, int turn)
+{
+	struct err e;
+	int64_t end = all_lengths();
+	int bad = 0;
+
+	for (int k = 0; k < LENGTHS; k++) {
+		const int64_t from = end - lengths[k];
+
+		for (int64_t i = from; i < end; i++)
+			x[i] = value(r->end.rank, turn, i);
+		bad |= comm_sum(c, x + from, lengths[k], &e) != 0;
+		bad |= (k + r->end.rank) % 2 && comm_turn(c, &e);
+		end = from;
+	}
+	return bad;
+}
+
+/* Every value is read where it is said to lie; the ranks' squares are all. */
+static int check_all(struct rank *r, struct comm *c, float *x, int turn, double squares)
+{
+	const int64_t n = all_lengths();
+	double all[RANKS], want = 0, found = 0;
+	struct err e;
+	int bad = 0, elsewhere = 0;
+
+	for (int64_t i = 0, some; i < n; i += some) {
+		const float *at = comm_summed(c, x + i, (some = n - i, &some));
+
+		elsewhere |= at != x + i;
+		for (int64_t j = 0; j < some; j++) {
+			const float sum = expected(r->size, 0, turn, i + j, n);
+
+			bad |= memcmp(&at[j], &sum, sizeof sum) != 0;
+			want += (double)sum * sum;
+		}
+		bad |= some < 1 || some > n - i;
+	}
+	bad |= comm_gather(c, &squares, sizeof squares, all, &e) != 0;
+	for (int i = 0; i < r->size; i++)
+		found += all[i];
+	return bad || !elsewhere || !(fabs(found - want) <= 1e-12 * want);
+}
+
+static void shared(struct rank *r, struct comm *c)
+{
+	double squares, first = 0;
+	float *x, *other = malloc(1000 * sizeof *other);
+	struct err e;
+
+	r->bad |= comm_share(c, all_lengths(), &x, &e) || !x || x[0] != 0 || x[all_lengths() - 1] != 0;
+	for (int turn = 0; turn < 4 && !r->bad; turn++) {
+		r->bad |= begin_all(r, c, x, turn / 2);
+		for (int i = 0; i < 1000; i++)
+			other[i] = value(r->end.rank, turn, i);
+		r->bad |= comm_sum(c, other, 1000, &e) || comm_wait(c, &squares, &e) || check_all(r, c, x, turn / 2, squares);
+		for (int i = 0; i < 1000; i++) {
+			const float sum = expected(r->size, 0, turn, i, 1000);
+
+			r->bad |= memcmp(&other[i], &sum, sizeof sum) != 0;
+		}
+		r->bad |= turn % 2 && squares != first; /* the same bits again */
+		first = squares;
+	}
+	free(other);
+	r->bad |= comm_close(c, 1, &e) != 0;
+}
+
+/* One of the ranks sends. */
+static void not_shared(struct rank *r, struct comm *c)
+{
+	double squares;
+	float *x, own = 1;
+	struct err e;
+
+	r->bad |= comm_share(c, 1000, &x, &e) || x || comm_sum(c, &own, 1, &e) || comm_wait(c, &squares, &e) || own != (float)r->size || squares != -1;
+	r->bad |= comm_close(c, 1, &e) != 0;
+}
+
+static void test_shared(void)
+{
+	struct rank ranks[RANKS];
+
+	for (int size = 2; size <= RANKS; size++)
+		ok(!all_live(size, 0, shared, ranks), "%d ranks add up in memory that all can read: the same bits, and their squares", size);
+	one_sends = 1;
+	ok(!all_live(3, 0, not_shared, ranks), "where one of the ranks is to send, all do");
+	one_sends = 0;
 }
 
 /* -- small things --------------------------------------------------------------------------------------------------- */
@@ -271,7 +382,7 @@ static void test_alone(void)
 
 	ok(!comm_open(&c, &o, &e) && !c, "one process is a NULL comm");
 	ok(comm_rank(NULL) == 0 && comm_size(NULL) == 1 && !comm_gather(NULL, &mine, sizeof mine, &all, &e) && all == 5 && !comm_sum(NULL, &x, 1, &e) &&
-	   !comm_wait(NULL, &e) && !comm_failed(NULL) && x == 3 && !comm_close(NULL, 1, &e), "which every function takes");
+	   !comm_wait(NULL, &(double){0}, &e) && !comm_failed(NULL) && x == 3 && !comm_close(NULL, 1, &e), "which every function takes");
 }
 
 /* -- failures ------------------------------------------------------------------------------------------------------- */
@@ -311,7 +422,7 @@ static void fails(struct rank *r, struct comm *c)
 		err_set(&e, NULL, "the disk is full");
 		comm_fail(c, &e);
 	} else if (r->end.rank == 1) { /* waits for a sum */
-		r->bad |= comm_sum(c, x, 100000, &e) || comm_wait(c, &e) != -1 || e.text[0];
+		r->bad |= comm_sum(c, x, 100000, &e) || comm_wait(c, &(double){0}, &e) != -1 || e.text[0];
 	} else
 		r->bad |= comm_gather(c, &who, sizeof who, x, &e) != -1 || e.text[0];
 	r->bad |= comm_failed(c) != 1 || r->stop != COMM_OVER;
@@ -483,6 +594,7 @@ int main(void)
 	ok(!all_live(2, 0, gathers, ranks) && !all_live(5, 0, gathers, ranks), "small things, 2 and 5 ranks");
 	ok(!all_live(2, 0, gathers_unequal, ranks), "a rank of another version");
 	test_sums();
+	test_shared();
 	test_failures();
 	test_nccl();
 	return tap_done();

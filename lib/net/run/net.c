@@ -80,7 +80,7 @@ void net_free(struct net *n)
 	n->k->release(n->results);
 	n->k->release(n->drawn);
 	n->k->release(n->w);
-	n->k->release(n->g);
+	n->k->release(n->borrowed ? NULL : n->g);
 	n->k->release(n->aside);
 	free(n->param);
 	graph_free(n->graph);
@@ -138,6 +138,13 @@ void net_block(const struct net *n, float **w, float **g, int64_t *total)
 	*w = n->w;
 	*g = n->g;
 	*total = n->graph->floats;
+}
+
+void net_gradients(struct net *n, float *g)
+{
+	n->g = g;
+	n->borrowed = 1;
+	point_params(n);
 }
 
 int net_aside(struct net *n, struct err *e)

@@ -48,6 +48,9 @@ const struct net_param *net_params(const struct net *n, int *count);
 const struct net_param *net_buffers(const struct net *n, int *count);
 void net_block(const struct net *n, float **w, float **g, int64_t *total);
 
+/* Gradients are to lie there, `total` of them, zeroed; borrowed. Before the first net_plan for training. */
+void net_gradients(struct net *n, float *g);
+
 /* The buffers as they are now are put aside; net_exchange: those aside against those in use. What passes of a step that was not finished have done to
    them is undone so. 0 or -1. */
 int net_aside(struct net *n, struct err *e);

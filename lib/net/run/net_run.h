@@ -12,6 +12,7 @@ struct net {
 	struct graph *graph;
 	struct net_param *param;
 	float *w, *g;           /* blocks of all parameters and gradients */
+	int borrowed;           /* g is of net_gradients */
 	float *aside;           /* of net_aside: the buffers, and room for them once more; NULL: not made */
 	struct plan *plans[2];  /* for inference, for training: validation inside training goes to and fro */
 	struct plan *plan;      /* the one in use */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/comm/comm.h"
 #include "lib/net/train/schedule.h"
 
 enum { SWAP = 1 << 20 }; /* values moved at once */
@@ -80,6 +81,20 @@ void optim_close(struct optim *o)
 	memset(o, 0, sizeof *o);
 }
 
+/* n parameters from `at` on, with the same numbers */
+static int update_range(struct optim *o, const struct k_optim *a, float *w, const float *g, int64_t at, int64_t n, struct err *e)
+{
+	for (const int64_t end = at + n; at < end; at += n) {
+		const float *from;
+
+		n = end - at;
+		from = comm_summed(o->comm, g + at, &n);
+		if (o->k->optimize(a, w + at, from, o->m + at, o->v ? o->v + at : NULL, n, e))
+			return -1;
+	}
+	return 0;
+}
+
 static int update(struct optim *o, const struct k_optim *a, float *w, const float *g, struct err *e)
 {
 	for (int i = 0; i < o->ranges; i++) {
@@ -88,7 +103,7 @@ static int update(struct optim *o, const struct k_optim *a, float *w, const floa
 
 		own.decay = r->decay ? a->decay : 0;
 		own.pace = a->pace && !r->decay ? a->pace + 1 : a->pace;
-		if (o->k->optimize(&own, w + r->at, g + r->at, o->m + r->at, o->v ? o->v + r->at : NULL, r->n, e))
+		if (update_range(o, &own, w, g, r->at, r->n, e))
 			return -1;
 	}
 	return 0;
@@ -109,15 +124,15 @@ static struct k_optim step_of(const struct hyper *h, int64_t t, double lr)
 		.beta2 = h->beta2, .eps = h->eps, .momentum = schedule_momentum(h, t - 1, h->momentum), .nesterov = h->nesterov > 0, .step = t};
 }
 
-int optim_step(struct optim *o, int64_t t, double lr, double scale, double *norm, struct err *e)
+int optim_step(struct optim *o, int64_t t, double lr, double scale, double squares, double *norm, struct err *e)
 {
 	const struct hyper *h = o->h;
 	struct k_optim a = step_of(h, t, lr);
 	float *w, *g;
-	double squares, clip;
+	double clip;
 
 	net_block(o->net, &w, &g, &o->total);
-	if (o->k->sum_squares(g, o->total, &squares, e))
+	if (squares < 0 && o->k->sum_squares(g, o->total, &squares, e))
 		return -1;
 	*norm = sqrt(squares) * scale;
 	if (!isfinite(*norm))

@@ -6,10 +6,13 @@
 #include "lib/net/run/repeat.h"
 #include "lib/net/train/hyper.h"
 
+struct comm;
+
 struct optim {
 	const struct k_backend *k;
 	struct net *net;
 	const struct hyper *h;
+	const struct comm *comm; /* through which gradients were added up, which knows where they lie; NULL: in the network */
 	int64_t total;           /* parameters */
 	float *m, *v;            /* moments; v: NULL with sgd */
 	float *other;            /* NULL: no moving average. Else the average or, while that is in the network, the weights that are trained */
@@ -28,9 +31,9 @@ size_t optim_bytes(const struct hyper *h, int64_t total);
 int optim_open(struct optim *o, const struct k_backend *k, struct net *n, const struct hyper *h, struct err *e);
 void optim_close(struct optim *o);
 
-/* Step t (from 1) with the gradients times scale, their norm clipped as torch's clip_grad_norm_ does: at most h->clip. *norm: before clipping, of the
-   scaled ones. 0, also where the norm is not finite and nothing was done; or -1. */
-int optim_step(struct optim *o, int64_t t, double lr, double scale, double *norm, struct err *e);
+/* Step t (from 1) with the gradients times scale, their norm clipped as torch's clip_grad_norm_ does: at most h->clip. squares: the gradients' sum of
+   squares; below 0: not known. *norm: before clipping, of the scaled ones. 0, also where the norm is not finite and nothing was done; or -1. */
+int optim_step(struct optim *o, int64_t t, double lr, double scale, double squares, double *norm, struct err *e);
 
 /* The same on a device that computes by itself (k->judge): nothing is waited for, and a step whose losses or norm are not finite does nothing, nor
    does any after it. losses: n rows of K_LOSS_RESULTS; v: what there is to be known of it; both device memory. */

@@ -16,7 +16,7 @@ enum { BUCKET = 1 << 20, LEAST = 1 << 14 /* gradients */, ADDED = 8 };
 /* -- beginning and end ---------------------------------------------------------- */
 int parallel_open(struct parallel *p, const struct parallel_opts *o, volatile sig_atomic_t *stop, struct err *e)
 {
-	const struct comm_opts c = {.alone = o->alone, .half = o->half, .patience = o->patience, .stop = stop};
+	const struct comm_opts c = {.alone = o->alone, .wire = o->wire, .patience = o->patience, .stop = stop};
 
 	if (comm_open(&p->comm, &c, e))
 		return -1;
@@ -297,11 +297,22 @@ void parallel_watch(struct parallel *p, int on)
 
 int parallel_sum(struct parallel *p, double *loss, int n, struct err *e)
 {
+	double all[ADDED] = {0}, own;
+
+	p->squares = -1;
 	if (!p->comm)
 		return 0;
 	net_watch(p->net, NULL, NULL);
 	p->sums++;
-	return pass_on(p, 0, e) || comm_wait(p->comm, e) || parallel_add(p, loss, n, NULL, NULL, e) ? -1 : 0;
+	if (pass_on(p, 0, e) || comm_wait(p->comm, &own, e))
+		return -1;
+	memcpy(all, loss, (size_t)n * sizeof *loss);
+	all[n] = own;
+	if (parallel_add(p, all, n + 1, NULL, NULL, e))
+		return -1;
+	memcpy(loss, all, (size_t)n * sizeof *loss);
+	p->squares = own < 0 ? -1 : all[n];
+	return 0;
 }
 
 int parallel_add(struct parallel *p, double *sum, int n, volatile sig_atomic_t *stop, int *stopped, struct err *e)

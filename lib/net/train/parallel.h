@@ -26,11 +26,12 @@ struct parallel {
 	int together;           /* where the network has it: all ranks go through it, or none */
 	int64_t from;           /* gradients from here on are on their way */
 	int64_t sums;           /* steps that were added up */
+	double squares;         /* of the gradients of the last one, all ranks together; -1: not known */
 };
 
 struct parallel_opts {
 	int alone;              /* one process, whatever a launcher says */
-	int half;               /* gradients as bfloat16 on their way */
+	int wire;               /* of gradients: enum comm_wire */
 	double patience;        /* seconds that a rank may keep the others waiting */
 };
 
@@ -46,7 +47,8 @@ int parallel_close(struct parallel *p, int bad, struct err *e);
 /* --accumulate counts the batches of all ranks; not given: one each. */
 void parallel_accumulate(const struct parallel *p, struct hyper *h, int resumed);
 
-/* With the first batch in hand: are all ranks of one mind about options, network, weights and patches? Sets rounds, next, total, end. */
+/* With the first batch in hand: are all ranks of one mind about options, network, weights and patches? Sets rounds, next, total, end, and
+   where the network's gradients lie. */
 int parallel_begin(struct parallel *p, struct net *n, const struct k_backend *k, const struct hyper *h, const json_t *options, const struct feed *f,
                    const struct feed_batch *b, struct err *e);
 
@@ -64,7 +66,8 @@ int parallel_wrong(struct parallel *p, int bad, int any, struct err *e);
    its next ones, or end before the others', is an error. */
 int parallel_next(struct parallel *p, struct feed *f, volatile sig_atomic_t *stop, const struct feed_batch **b, struct err *e);
 
-/* Before the backward pass of a step's last batch: gradients are added up while it goes on. parallel_sum: until all are, and loss[n] too. */
+/* Before the backward pass of a step's last batch: gradients are added up while it goes on. parallel_sum: until all are, and loss[n]
+   too; comm_summed says where they are. */
 void parallel_watch(struct parallel *p, int on);
 int parallel_sum(struct parallel *p, double *loss, int n, struct err *e);
 

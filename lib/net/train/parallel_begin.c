@@ -129,6 +129,20 @@ static int read_mind(struct mind *m, const struct net *n, const struct k_backend
 	return hash_weights(n, k, &m->weights, e);
 }
 
+/* Ranks of one host read each other's where they lie. */
+static int share_gradients(struct parallel *p, struct err *e)
+{
+	float *w, *g;
+	int64_t total;
+
+	net_block(p->net, &w, &g, &total);
+	if (comm_share(p->comm, total, &g, e))
+		return -1;
+	if (g)
+		net_gradients(p->net, g);
+	return 0;
+}
+
 int parallel_begin(struct parallel *p, struct net *n, const struct k_backend *k, const struct hyper *h, const json_t *options, const struct feed *f,
                    const struct feed_batch *b, struct err *e)
 {
@@ -155,5 +169,5 @@ int parallel_begin(struct parallel *p, struct net *n, const struct k_backend *k,
 		bad = check_first(p, all, e);
 	}
 	free(all);
-	return bad ? -1 : 0;
+	return bad || share_gradients(p, e) ? -1 : 0;
 }

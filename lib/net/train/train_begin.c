@@ -209,6 +209,7 @@ int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || train_step_open(r, b, e) || (o->val && validate_check(o->val, r->net, e)))
 		return -1;
 	net_reserve(r->net, 0); /* taken */
+	r->optim.comm = r->par.comm;
 	r->at.net = r->net;
 	r->at.replay = feed_replay(r->feed);
 	r->at.drawing = feed_drawing(r->feed);

@@ -199,7 +199,7 @@ int train_step_issue(struct train *r, struct err *e)
 	u->row = (struct trainlog_row){.step = r->at.step + 1, .lr = schedule_lr(&r->h, r->at.step), .val_dice = NAN};
 	u->before = (struct train_place){r->at.step, r->at.next, r->at.hash};
 	if (r->later ? issue_later(r, u, e) : parallel_sum(&r->par, p->loss, 3, e) ||
-	    optim_step(&r->optim, u->row.step, u->row.lr, 1 / p->share, &u->row.grad_norm, e))
+	    optim_step(&r->optim, u->row.step, u->row.lr, 1 / p->share, r->par.squares, &u->row.grad_norm, e))
 		return -1;
 	seconds = progress_now() - r->since;
 	u->seconds = seconds;
