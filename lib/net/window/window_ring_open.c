@@ -7,7 +7,7 @@
 #include "lib/net/run/device.h"
 #include "lib/net/window/window_run.h"
 
-enum { PIECE = 2 << 20 };      /* bytes of accumulators that are gone through at once: they stay in the processor's cache */
+enum { PIECE = 4 << 20 };      /* bytes of accumulators that are gone through at once: they stay in the processor's cache */
 enum { ON_DEVICE = 64 << 20 }; /* where that does not matter: what windows leave behind when they move on */
 
 /* Are sums of weights kept? */
