@@ -23,4 +23,13 @@ static inline struct span span_meet(int64_t n, int64_t start, int64_t size)
 	return s;
 }
 
+enum { SPAN_AHEAD = 5 }; /* rows */
+
+/* n floats will soon be read. Rows of a window lie apart: the processor by itself fetches none before it is there. */
+static inline void span_fetch(const float *p, int64_t n)
+{
+	for (int64_t i = 0; i < n; i += 16)
+		__builtin_prefetch(p + i);
+}
+
 #endif

@@ -286,14 +286,14 @@ static int window_gather(const struct k_gather *g, const float *image, float *x,
 	return gpu_check(gpu_window_gather(*g, image, x), "window", e);
 }
 
-static int window_blend(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e)
+static int window_blend(const struct k_blend *g, const float *logits, float *acc, float *sum, struct err *e)
 {
-	return gpu_check(gpu_window_blend(*g, logits, weight, acc, sum), "blend", e);
+	return gpu_check(gpu_window_blend(*g, logits, acc, sum), "blend", e);
 }
 
-static int window_divide(float *acc, const float *sum, int64_t vox, int64_t classes, const float none[2], struct err *e)
+static int window_divide(float *y, const float *acc, const float *sum, int64_t vox, int64_t classes, const float none[2], struct err *e)
 {
-	return gpu_check(gpu_window_divide(acc, sum, vox, classes, none[0], none[1]), "blend", e);
+	return gpu_check(gpu_window_divide(y, acc, sum, vox, classes, none[0], none[1]), "blend", e);
 }
 
 static int window_spread(const struct k_blend *g, float near, const float *logits, const float *weight, const float *acc, const float *sum,

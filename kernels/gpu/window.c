@@ -32,12 +32,12 @@ DEVICE float soft_sum(const float *l, int64_t k, float *most)
 }
 
 /* One voxel of the window; those outside the slab are left out. */
-KERNEL(window_blend, (struct k_blend g, const float *logits, const float *weight, float *acc, float *sum), (g, logits, weight, acc, sum),
+KERNEL(window_blend, (struct k_blend g, const float *logits, float *acc, float *sum), (g, logits, acc, sum),
 	items(g.roi[0] * g.roi[1] * g.roi[2]))
 {
 	ITEM_FOR(v, g.roi[0] * g.roi[1] * g.roi[2]) {
 		int64_t at[3] = {v / g.roi[2] / g.roi[1], v / g.roi[2] % g.roi[1], v % g.roi[2]}, from = 0, to = 0, outside = 0;
-		float most = 0, all = 1, w = weight[v];
+		float most = 0, all = 1, w = g.weight.row[0][at[0]] * g.weight.row[1][at[1]] * g.weight.row[2][at[2]];
 
 		for (int a = 0; a < 3; a++) {
 			int64_t p = g.start[a] + at[a];
@@ -46,6 +46,7 @@ KERNEL(window_blend, (struct k_blend g, const float *logits, const float *weight
 			to = to * g.slab[a] + p;
 			from = from * g.roi[a] + (g.flip >> a & 1 ? g.roi[a] - 1 - at[a] : at[a]);
 		}
+		w = w > g.weight.least ? w : g.weight.least;
 		if (g.soft && g.k > 1)
 			all = soft_sum(logits + from * g.k, g.k, &most);
 		for (int64_t c = 0; !outside && c < g.k; c++) {
@@ -55,16 +56,16 @@ KERNEL(window_blend, (struct k_blend g, const float *logits, const float *weight
 				p = g.k > 1 ? expf(p - most) / all : 1 / (1 + expf(-p));
 			acc[to * g.k + c] += w * p;
 		}
-		if (!outside)
+		if (sum && !outside)
 			sum[to] += w;
 	}
 }
 
-KERNEL(window_divide, (float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest), (acc, sum, vox, k, first, rest),
-	items(vox * k))
+KERNEL(window_divide, (float *y, const float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest),
+	(y, acc, sum, vox, k, first, rest), items(vox * k))
 {
 	ITEM_FOR(i, vox * k)
-		acc[i] = sum[i / k] > 0 ? acc[i] / sum[i / k] : i % k ? rest : first;
+		y[i] = sum[i / k] > 0 ? acc[i] / sum[i / k] : i % k ? rest : first;
 }
 
 /* The classes with the highest sums of a voxel; the kernels keep no note of what is sure. */
