@@ -6,11 +6,9 @@
    number of elements from one voxel to the next, >= c: a value may live in a slice of a wider one (concat without copy). Pitch 0 means dense (= c).
    Parameters and their gradients are fp32 in PyTorch's layouts: convolution [OC,IC,D,H,W], transposed [IC,OC,D,H,W], vectors [C].
    Pointers are device memory unless said otherwise. Scratch is device memory of the size the matching *_scratch function says; it carries nothing
-   from
-   one call to the next. Functions return 0, or -1 and an error; they are called from one thread.
+   from one call to the next. Functions return 0, or -1 and an error; they are called from one thread.
    Results depend on the input alone, not on the number of threads, where a comment does not say otherwise. Levels of instruction sets differ in
-   rounding.
-   A convolution keeps the number of threads it was made with: conv_scratch is for these. */
+   rounding. A convolution keeps the number of threads it was made with: conv_scratch is for these. */
 #ifndef NIIPIPE_BACKEND_H
 #define NIIPIPE_BACKEND_H
 
@@ -19,7 +17,7 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 10 }; /* raised with every change of this header */
+enum { K_ABI = 11 }; /* raised with every change of this header */
 
 /* Where a GPU's backend cannot be, said by it and by who need not load it to know */
 #define K_NO_DRIVER "cuda: there is no NVIDIA driver here"
@@ -223,6 +221,8 @@ struct k_gather {
 	enum k_pad pad;
 	float fill;            /* of K_PAD_CONSTANT */
 };
+/* A window's weight at d,h,w: row[0][d] row[1][h] row[2][w], multiplied in this order, but not less than `least`. Rows are device memory. */
+struct k_weight { const float *row[3]; float least; };
 /* Where the decision is not certain: the best class leads the next by less than `lead` times the sum of weights (a single class is that near to
    `middle` times it). No window: not unsure. */
 enum { K_BLOCK = 64 };
@@ -231,19 +231,26 @@ struct k_unsure {
 	uint8_t *block;        /* [slab z][y][x / K_BLOCK, rounded up]: 0 where no voxel is unsure; or NULL; zeroed at first */
 };
 struct k_blend {
-	int64_t k, roi[3];
-	int64_t slab[3];       /* accumulator [slab z][y][x][k] and weight sum [slab z][y][x] */
+	int64_t k, roi[3], slab[3]; /* accumulator [slab z][y][x][k] and weight sum [slab z][y][x] */
 	int64_t start[3];      /* of the window in the slab; parts outside are left out */
-	int flip;
-	int soft;              /* not the logits count but their probabilities: softmax over k, of a single class the sigmoid */
+	struct k_weight weight;
+	int flip, soft;        /* soft: not the logits count but their probabilities: softmax over k, of a single class the sigmoid */
 	struct k_unsure unsure; /* of k_doubt, brought up to date where the window is; without `block`: not */
 };
+struct k_cover {           /* windows that were blended, in their order */
+	int64_t roi[3], slab[3], first; /* as k_blend; slice of the volume that is the slab's first */
+	struct k_weight weight;
+	const int64_t (*start)[3], n; /* [n], in the volume: host memory */
+};
+/* How probable it is that windows to come change a voxel's decision: of all the weight that will be there `sum` has come, and the best class leads
+   by l = lead / sum; what it leads by in the mean of the rest is normal about l with a standard deviation of `spread`, so the decision changes with
+   probability P(x), x = l all / ((all - sum) spread), P(x) = 0.5 (1 - x / 3)^3 up to x = 3: the normal distribution's tail to 0.02, with an end. */
 struct k_doubt {
-	int64_t k, roi[3], slab[3]; /* as k_blend */
-	int64_t start[3];      /* of the window; it goes round the slab's end in z */
-	float times;           /* how often the window's weight will count */
-	double enough;         /* may be told as soon as it is more than this */
-	struct k_unsure unsure;
+	int64_t k, roi[3], slab[3], start[3]; /* as k_blend, but the window goes round the slab's end in z */
+	float times, spread;   /* times: how often a window's weight counts */
+	int wholes;            /* windows' weights in all: the sum of so many products of what stands for the slab's slice, row and column, */
+	const float *whole[4][3]; /* that of a single time */
+	struct k_unsure unsure; /* blocks that are not marked are not looked at */
 };
 
 struct k_backend {
@@ -371,11 +378,16 @@ struct k_backend {
 	int (*sum_squares)(const float *x, int64_t n, double *out, struct err *e); /* out: host */
 
 	int (*window_gather)(const struct k_gather *g, const float *image, float *x, struct err *e);
-	int (*window_blend)(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e);
-	/* acc[v][:] /= sum[v]; where the sum is 0 no window came: class 0 gets none[0], the others none[1] */
-	int (*window_divide)(float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
-	/* *doubt (host): the sum over the window's voxels that are unsure of the share that its weight will have there, t w / (sum + t w); if that is
-	   more than `enough`, anything that is more. Voxels no window came to are not unsure. */
+	/* sum NULL: it is not kept. window_sum (NULL where device memory is not the host's): the same sums, written, of all windows at once */
+	int (*window_blend)(const struct k_blend *g, const float *logits, float *acc, float *sum, struct err *e);
+	int (*window_sum)(const struct k_cover *g, float *sum, struct err *e);
+	/* y[v][:] = acc[v][:] / sum[v], y elsewhere; where the sum is 0 no window came: class 0 gets none[0], the others none[1] */
+	int (*window_divide)(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
+	/* Before a window is blended, in marked blocks where the best class leads by less than `near`: spread (host), sums of w by^2 and of w, to 2^-16;
+	   `by` is what the two classes that lead (that single class) are apart in the window less what they are in the mean so far. */
+	int (*window_spread)(const struct k_blend *g, float near, const float *logits, const float *weight, const float *acc, const float *sum,
+	                     double spread[2], struct err *e);
+	/* *doubt (host): the window's share, t w / (all - sum), of the probabilities of k_doubt, summed over its voxels where windows came */
 	int (*window_doubt)(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e);
 	/* *n (host): voxels whose best class is not the first (of a single class: that are above `middle`) */
 	int (*window_count)(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e);

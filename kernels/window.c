@@ -1,120 +1,59 @@
-/* Sliding windows (lib/net/window/window.h), memory-bound: rows of x, threads over z and y.
-   gather  x[d][h][w][c] = image[c][start+d,h,w], what `pad` says outside
+/* Sliding windows (lib/net/window/window.h), what becomes of their logits; memory-bound: rows of x, threads over z and y.
    blend   acc[z][y][x][k] += weight[d,h,w] logits[d][h][w][k];  sum[z][y][x] += weight[d,h,w], where the window meets the slab
-   divide  acc[v][k] /= sum[v]
-   doubt   sum of t w / (sum + t w) over voxels whose best class leads by little
+   sum     what blend makes of sum, row by row of the slab: a row is in the processor's nearest cache while all windows are added
+   divide  y[v][k] = acc[v][k] / sum[v]
    count   voxels whose best class is not the first
-   flip: gather's d, h, w count backwards, and so do those of blend's logits, not those of its weight.
+   flip: d, h, w of blend's logits count backwards, not those of its weight.
    No two threads share a voxel, so the sums don't depend on their number. */
 #include "kernels/window.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "kernels/pad.h"
+#include "kernels/span.h"
 
-#define SHARE 1048576.0f
+/* Weights of a row: times x[i], at least `least`. */
+struct weights { const float *x; float times, least; };
 
-/* Row functions are cloned for wide vectors: OpenMP's outlined bodies would not be. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define WIDE __attribute__((noinline, target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDE
-#endif
-
-/* The part of [0, n) that lands in [0, size) when moved by start. */
-struct span { int64_t lo, hi; };
-
-static struct span meet(int64_t n, int64_t start, int64_t size)
+static struct weights weights(const struct k_weight *w, int64_t d, int64_t h, int64_t x)
 {
-	struct span s = {start < 0 ? -start : 0, size - start < n ? size - start : n};
-
-	if (s.hi < s.lo)
-		s.hi = s.lo = s.lo < n ? s.lo : n;
-	return s;
+	return (struct weights){w->row[2] + x, w->row[0][d] * w->row[1][h], w->least};
 }
 
-WIDE static void spread(float *restrict to, const float *restrict from, int64_t n, int64_t pitch)
+static inline float weight_at(const struct weights *w, int64_t i)
 {
-	for (int64_t i = 0; i < n; i++)
-		to[i * pitch] = from[i];
+	const float v = w->times * w->x[i];
+
+	return v > w->least ? v : w->least;
 }
 
-WIDE static void spread_back(float *restrict to, const float *restrict from, int64_t n, int64_t pitch)
-{
-	for (int64_t i = 0; i < n; i++)
-		to[i * pitch] = from[n - 1 - i];
-}
-
-/* Places lo to hi - 1 of the window's row that lie outside the image. */
-static void outside(const struct k_gather *g, const float *row, int64_t lo, int64_t hi, float *x)
-{
-	for (int64_t w = lo; w < hi; w++) {
-		int64_t from = row ? pad_source(g->start[2] + w, g->size[2], g->pad) : -1;
-
-		x[(g->flip & 4 ? g->roi[2] - 1 - w : w) * g->c] = from < 0 ? g->fill : row[from];
-	}
-}
-
-/* One channel of one row; row NULL: outside the image. */
-static void gather_row(const struct k_gather *g, const float *row, struct span s, float *x)
-{
-	int64_t n = row ? s.hi - s.lo : 0, at = g->start[2] + s.lo;
-
-	outside(g, row, 0, n ? s.lo : g->roi[2], x);
-	if (!n)
-		return;
-	if (g->flip & 4)
-		spread_back(x + (g->roi[2] - s.hi) * g->c, row + at, n, g->c);
-	else if (g->c == 1)
-		memcpy(x + s.lo, row + at, (size_t)n * sizeof *x);
-	else
-		spread(x + s.lo * g->c, row + at, n, g->c);
-	outside(g, row, s.hi, g->roi[2], x);
-}
-
-int k_window_gather(const struct k_gather *g, const float *image, float *x, struct err *e)
-{
-	const struct span sx = meet(g->roi[2], g->start[2], g->size[2]);
-	const int64_t rows = g->roi[0] * g->roi[1], plane = g->size[0] * g->size[1] * g->size[2];
-
-	(void)e;
-#pragma omp parallel for schedule(static)
-	for (int64_t r = 0; r < rows; r++) {
-		int64_t d = r / g->roi[1], h = r % g->roi[1];
-		int64_t z = pad_source(g->start[0] + (g->flip & 1 ? g->roi[0] - 1 - d : d), g->size[0], g->pad);
-		int64_t y = pad_source(g->start[1] + (g->flip & 2 ? g->roi[1] - 1 - h : h), g->size[1], g->pad);
-
-		for (int64_t c = 0; c < g->c; c++)
-			gather_row(g, z < 0 || y < 0 ? NULL : image + c * plane + (z * g->size[1] + y) * g->size[2], sx, x + r * g->roi[2] * g->c + c);
-	}
-	return 0;
-}
-
-WIDE static void blend_two(float *restrict acc, float *restrict sum, const float *restrict logits, const float *restrict w, int64_t n)
+WIDE static void blend_two(float *restrict acc, const float *restrict logits, struct weights w, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++) {
-		acc[2 * i] += w[i] * logits[2 * i];
-		acc[2 * i + 1] += w[i] * logits[2 * i + 1];
-		sum[i] += w[i];
+		acc[2 * i] += weight_at(&w, i) * logits[2 * i];
+		acc[2 * i + 1] += weight_at(&w, i) * logits[2 * i + 1];
 	}
 }
 
-WIDE static void blend_any(float *restrict acc, float *restrict sum, const float *restrict logits, const float *restrict w, int64_t n, int64_t k)
+WIDE static void blend_any(float *restrict acc, const float *restrict logits, struct weights w, int64_t n, int64_t k)
 {
-	for (int64_t i = 0; i < n; i++) {
+	for (int64_t i = 0; i < n; i++)
 		for (int64_t c = 0; c < k; c++)
-			acc[i * k + c] += w[i] * logits[i * k + c];
-		sum[i] += w[i];
-	}
+			acc[i * k + c] += weight_at(&w, i) * logits[i * k + c];
 }
 
-static void blend_some(float *acc, float *sum, const float *logits, const float *w, int64_t n, int64_t k)
+WIDE static void add_weights(float *restrict sum, struct weights w, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		sum[i] += weight_at(&w, i);
+}
+
+static void blend_some(float *acc, const float *logits, struct weights w, int64_t n, int64_t k)
 {
 	if (k == 2)
-		blend_two(acc, sum, logits, w, n);
+		blend_two(acc, logits, w, n);
 	else
-		blend_any(acc, sum, logits, w, n, k);
+		blend_any(acc, logits, w, n, k);
 }
 
 /* One voxel's probabilities in place of its logits. */
@@ -135,13 +74,13 @@ static void soften(float *v, int64_t k)
 }
 
 /* A row whose logits are turned round or made probabilities first, piece by piece. `logits` is that of the row's first voxel; step: voxels on. */
-static void blend_changed(const struct k_blend *g, float *acc, float *sum, const float *logits, int64_t step, const float *w, int64_t n)
+static void blend_changed(const struct k_blend *g, float *acc, const float *logits, int64_t step, struct weights w, int64_t n)
 {
 	enum { ROOM = 4096 };
 	const int64_t k = g->k, piece = k < ROOM ? ROOM / k : 1;
 	float v[ROOM];
 
-	for (int64_t i = 0; i < n; i += piece) {
+	for (int64_t i = 0; i < n; i += piece, w.x += piece) {
 		int64_t m = n - i < piece ? n - i : piece;
 
 		for (int64_t j = 0; j < m; j++) {
@@ -149,7 +88,7 @@ static void blend_changed(const struct k_blend *g, float *acc, float *sum, const
 			if (g->soft)
 				soften(v + j * k, k);
 		}
-		blend_some(acc + i * k, sum + i, v, w + i, m, k);
+		blend_some(acc + i * k, v, w, m, k);
 	}
 }
 
@@ -206,121 +145,84 @@ static void mark(const struct k_unsure *u, int64_t k, int64_t row, int64_t size,
 	}
 }
 
-int k_window_blend(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e)
+int k_window_blend(const struct k_blend *g, const float *logits, float *acc, float *sum, struct err *e)
 {
-	const struct span sz = meet(g->roi[0], g->start[0], g->slab[0]), sy = meet(g->roi[1], g->start[1], g->slab[1]),
-	                  sx = meet(g->roi[2], g->start[2], g->slab[2]);
+	const struct span sz = span_meet(g->roi[0], g->start[0], g->slab[0]), sy = span_meet(g->roi[1], g->start[1], g->slab[1]),
+	                  sx = span_meet(g->roi[2], g->start[2], g->slab[2]);
 	const int64_t ny = sy.hi - sy.lo, n = sx.hi - sx.lo, rows = n > 0 ? (sz.hi - sz.lo) * ny : 0, k = g->k;
 
 	(void)e;
 #pragma omp parallel for schedule(static)
 	for (int64_t r = 0; r < rows; r++) {
 		int64_t d = sz.lo + r / ny, h = sy.lo + r % ny;
-		int64_t at = (d * g->roi[1] + h) * g->roi[2] + sx.lo;
 		int64_t fd = g->flip & 1 ? g->roi[0] - 1 - d : d, fh = g->flip & 2 ? g->roi[1] - 1 - h : h;
 		int64_t from = (fd * g->roi[1] + fh) * g->roi[2] + (g->flip & 4 ? g->roi[2] - 1 - sx.lo : sx.lo);
 		int64_t to = ((g->start[0] + d) * g->slab[1] + g->start[1] + h) * g->slab[2] + g->start[2] + sx.lo;
+		const struct weights w = weights(&g->weight, d, h, sx.lo);
 
+		if (h + SPAN_AHEAD < sy.hi)
+			span_fetch(acc + k * (to + SPAN_AHEAD * g->slab[2]), k * n);
 		if (g->soft || g->flip & 4)
-			blend_changed(g, acc + k * to, sum + to, logits + k * from, g->flip & 4 ? -1 : 1, weight + at, n);
+			blend_changed(g, acc + k * to, logits + k * from, g->flip & 4 ? -1 : 1, w, n);
 		else
-			blend_some(acc + k * to, sum + to, logits + k * from, weight + at, n, k);
+			blend_some(acc + k * to, logits + k * from, w, n, k);
+		if (sum)
+			add_weights(sum + to, w, n);
 		if (g->unsure.block)
 			mark(&g->unsure, k, to / g->slab[2], g->slab[2], to % g->slab[2], n, acc + k * to, sum + to);
 	}
 	return 0;
 }
 
-WIDE static void divide_some(float *restrict acc, const float *restrict sum, int64_t n, int64_t k, float first, float rest)
+int k_window_sum(const struct k_cover *g, float *sum, struct err *e)
+{
+	const int64_t rows = g->slab[0] * g->slab[1];
+
+	(void)e;
+#pragma omp parallel for schedule(static)
+	for (int64_t r = 0; r < rows; r++) {
+		const int64_t z = r / g->slab[1], y = r % g->slab[1];
+		float *row = sum + r * g->slab[2];
+
+		memset(row, 0, (size_t)g->slab[2] * sizeof *row);
+		for (int64_t i = 0; i < g->n; i++) {
+			const int64_t *start = g->start[i], d = g->first + z - start[0], h = y - start[1];
+			const struct span s = span_meet(g->roi[2], start[2], g->slab[2]);
+
+			if (d >= 0 && d < g->roi[0] && h >= 0 && h < g->roi[1])
+				add_weights(row + start[2] + s.lo, weights(&g->weight, d, h, s.lo), s.hi - s.lo);
+		}
+	}
+	return 0;
+}
+
+WIDE static void divide_some(float *restrict y, const float *restrict sum, int64_t n, int64_t k, float first, float rest)
 {
 	if (k == 2) {
 		for (int64_t i = 0; i < n; i++) {
-			acc[2 * i] = sum[i] > 0 ? acc[2 * i] / sum[i] : first;
-			acc[2 * i + 1] = sum[i] > 0 ? acc[2 * i + 1] / sum[i] : rest;
+			y[2 * i] = sum[i] > 0 ? y[2 * i] / sum[i] : first;
+			y[2 * i + 1] = sum[i] > 0 ? y[2 * i + 1] / sum[i] : rest;
 		}
 		return;
 	}
 	for (int64_t i = 0; i < n; i++)
 		for (int64_t c = 0; c < k; c++)
-			acc[i * k + c] = sum[i] > 0 ? acc[i * k + c] / sum[i] : c ? rest : first;
+			y[i * k + c] = sum[i] > 0 ? y[i * k + c] / sum[i] : c ? rest : first;
 }
 
-int k_window_divide(float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e)
+/* Blocks are copied, then divided where they are: compilers make vectors of that. */
+int k_window_divide(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e)
 {
-	enum { BLOCK = 4096 };
+	enum { BLOCK = 1024 };
 
 	(void)e;
 #pragma omp parallel for schedule(static)
-	for (int64_t v = 0; v < vox; v += BLOCK)
-		divide_some(acc + v * k, sum + v, vox - v < BLOCK ? vox - v : BLOCK, k, none[0], none[1]);
-	return 0;
-}
+	for (int64_t v = 0; v < vox; v += BLOCK) {
+		const int64_t n = vox - v < BLOCK ? vox - v : BLOCK;
 
-/* n voxels of a block: the shares of those that are unsure, in 2^-20, so that they add up to the same in any order. */
-WIDE static int64_t shares_two(const struct k_doubt *g, const float *restrict w, const float *restrict acc, const float *restrict sum, int64_t n)
-{
-	const float times = g->times, most = g->unsure.lead;
-	int32_t all = 0;
-
-	for (int64_t i = 0; i < n; i++) {
-		float t = times * w[i], share = t / (sum[i] + t) * SHARE;
-
-		all += (int32_t)(fabsf(acc[2 * i] - acc[2 * i + 1]) < most * sum[i] ? share : 0);
+		memcpy(y + v * k, acc + v * k, (size_t)(n * k) * sizeof *y);
+		divide_some(y + v * k, sum + v, n, k, none[0], none[1]);
 	}
-	return all;
-}
-
-static int64_t shares(const struct k_doubt *g, const float *w, const float *acc, const float *sum, int64_t n)
-{
-	int64_t all = 0;
-
-	if (g->k == 2)
-		return shares_two(g, w, acc, sum, n);
-	for (int64_t i = 0; i < n; i++)
-		if (unsure(&g->unsure, g->k, acc + i * g->k, sum[i])) {
-			float t = g->times * w[i];
-
-			all += (int64_t)(t / (sum[i] + t) * SHARE);
-		}
-	return all;
-}
-
-/* Of one row of the window, which begins at x = start. */
-static int64_t doubt_row(const struct k_doubt *g, const float *w, struct span s, int64_t row, const float *acc, const float *sum)
-{
-	const int64_t size = g->slab[2], k = g->k, first = g->start[2] + s.lo, end = g->start[2] + s.hi;
-	const uint8_t *block = g->unsure.block + row * ((size + K_BLOCK - 1) / K_BLOCK);
-	int64_t all = 0;
-
-	for (int64_t b = first / K_BLOCK; b * K_BLOCK < end; b++) {
-		const int64_t lo = b * K_BLOCK > first ? b * K_BLOCK : first, hi = (b + 1) * K_BLOCK < end ? (b + 1) * K_BLOCK : end;
-
-		if (block[b])
-			all += shares(g, w + lo - g->start[2], acc + (row * size + lo) * k, sum + row * size + lo, hi - lo);
-	}
-	return all;
-}
-
-int k_window_doubt(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e)
-{
-	const struct span sy = meet(g->roi[1], g->start[1], g->slab[1]), sx = meet(g->roi[2], g->start[2], g->slab[2]);
-	const int64_t first = g->start[0] < 0 ? -g->start[0] : 0, end = g->roi[0] < first + g->slab[0] ? g->roi[0] : first + g->slab[0];
-	const double enough = g->enough * SHARE;
-	int64_t all = 0;
-
-	(void)e;
-#pragma omp parallel for schedule(static)
-	for (int64_t d = first; d < end; d++) {
-		int64_t part = 0, sofar;
-
-#pragma omp atomic read
-		sofar = all;
-		for (int64_t h = sy.lo; h < sy.hi && (double)sofar <= enough; h++)
-			part += doubt_row(g, weight + (d * g->roi[1] + h) * g->roi[2], sx, (g->start[0] + d) % g->slab[0] * g->slab[1] + g->start[1] + h, acc, sum);
-#pragma omp atomic
-		all += part;
-	}
-	*doubt = (double)all / SHARE;
 	return 0;
 }
 

@@ -32,7 +32,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 @test "the same bytes for any number of threads, and with --batch but for the last digit, whatever is asked for" {
 	seg-window -m model.ts --threshold .6 --keep-image -o masked.ts net0.ts
 	for o in "--effort 3" "--effort 2 --output prob --mirror x" "--grid staggered --skip-air 2 --output logits" "-m other.ts --mean prob --mirror yz --output prob" "--rule dice" \
-		"-m other.ts --rule dice --refine 0.7 --overlap 0.7" "--threshold .3 --mode constant" "--within pred --overlap .5 --output prob" "--grid nnunet --mode nnunet --keep-image"; do
+		"-m other.ts --rule dice --refine 0.01 --overlap 0.7" "--threshold .3 --mode constant" "--within pred --overlap .5 --output prob" "--grid nnunet --mode nnunet --keep-image"; do
 		[[ $o == *within* ]] && in=masked.ts || in=net0.ts
 		seg-window --threads 1 -m model.ts $o $in >one.ts
 		seg-window --threads 3 -m model.ts $o $in | ts-cmp --meta - one.ts
@@ -166,15 +166,19 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 
 @test "effort: its steps are what the page says; refine is exact where nothing is certain" {
 	seg-window -m model.ts --overlap 0.8 --output logits net0.ts >full.ts
-	for e in "1 --overlap 0.25" "2 --overlap 0.8 --refine 0.6 --gain 0.001" "3 --overlap 0.8 --refine 0.6" "4 --overlap 0.8 --refine 0.7 --gain 0.00003" "5 --overlap 0.8"; do
+	for e in "1 --overlap 0.25" "2 --overlap 0.8 --refine 0.004" "3 --overlap 0.8 --refine 0.001" "4 --overlap 0.8 --refine 0.0003" "5 --overlap 0.8"; do
 		seg-window -m model.ts --effort ${e%% *} --output logits net0.ts | ts-cmp - <(seg-window -m model.ts ${e#* } --output logits net0.ts)
 	done
 	seg-window -m model.ts --effort 2 net0.ts >effort.ts
 	[ "$(ts-info --history effort.ts | head -1)" = "seg-window --effort 2 --mode gaussian --model model.ts --output labels --roi 12,16,8 --sigma 0.125" ]
-	seg-window -m model.ts --overlap 0.8 --refine 0.999999 --gain 0 --output logits net0.ts | ts-cmp -t prob --atol 1e-5 - full.ts
+	seg-window -m model.ts --overlap 0.8 net0.ts >labels.ts
+	seg-window -m model.ts --overlap 0.8 --refine 0.000001 net0.ts | ts-cmp -t pred - labels.ts
+	for o in "" "--mirror xyz" "--mean prob" "--grid staggered" "--mode constant" "--mode nnunet"; do
+		seg-window -m model.ts --overlap 0.8 --refine 0.01 $o --output prob net0.ts >one.ts
+		seg-window --threads 1 -m model.ts --overlap 0.8 --refine 0.01 $o --output prob net0.ts | ts-cmp --meta - one.ts
+	done
 	seg-window -v -m model.ts --effort 5 net0.ts 2>&1 >/dev/null | grep -E '^seg-window: net0: ([0-9]+) of \1 windows; network [0-9.]+ s, all else [0-9.]+ s \([0-9.]+ %\)$'
-	fails 2 "seg-window: --effort sets --overlap, --grid, --refine and --gain: give it or them (see seg-window --help)" seg-window -m model.ts --effort 3 --overlap .5 net0.ts
-	fails 2 "seg-window: --gain says what --refine leaves out: give both (see seg-window --help)" seg-window -m model.ts --gain .1 net0.ts
+	fails 2 "seg-window: --effort sets --overlap, --grid and --refine: give it or them (see seg-window --help)" seg-window -m model.ts --effort 3 --overlap .5 net0.ts
 }
 
 @test "air and what a mask leaves out is background" {

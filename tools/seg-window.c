@@ -17,14 +17,13 @@
 #include "lib/volume/prob/prob.h"
 
 #define UNSET -1e300
-#define GAIN 1.5e-4
 
 struct opts {
 	struct arg_strs models;
 	const char *device, *within;
 	int64_t roi[3]; /* x,y,z; -1: the model's */
 	int64_t batch, class, effort;
-	double overlap, sigma, fill, refine, gain, air;
+	double overlap, sigma, fill, refine, air;
 	struct arg_floats threshold;
 	int precision, grid, mode, padding, mirror, mean, rule, output, tune, force, keep;
 };
@@ -79,7 +78,7 @@ static json_t *history_args(const struct work *w)
 	struct window_opts used = w->w;
 	int64_t roi[3] = {used.roi[2], used.roi[1], used.roi[0]};
 	int grid = (int)used.grid, half = w->k->precision == K_FP32 ? 0 : w->k->precision, filled = o.fill != 0, refined = used.refine > 0,
-	    gains = used.gain != GAIN, air = o.air > UNSET, effort = o.effort > 0, curved = o.mode != WINDOW_CONSTANT, one = o.threshold.n == 1;
+	    air = o.air > UNSET, effort = o.effort > 0, curved = o.mode != WINDOW_CONSTANT, one = o.threshold.n == 1;
 	const struct option table[] = {
 		{"roi", OPTION_INTS, roi, 3, NULL, NULL}, {"overlap", OPTION_REALS, &used.overlap, 1, NULL, NULL},
 		{"mode", OPTION_WORD, &o.mode, 1, modes, NULL}, {"output", OPTION_WORD, &o.output, 1, outputs, NULL},
@@ -87,7 +86,7 @@ static json_t *history_args(const struct work *w)
 		{"padding", OPTION_WORD, &o.padding, 1, paddings, &o.padding}, {"fill", OPTION_REALS, &o.fill, 1, NULL, &filled},
 		{"mirror", OPTION_WORD, &o.mirror, 1, mirrors, &o.mirror}, {"mean", OPTION_WORD, &o.mean, 1, means, &o.mean},
 		{"precision", OPTION_WORD, &half, 1, DEVICE_PRECISIONS, &half}, {"refine", OPTION_REALS, &used.refine, 1, NULL, &refined},
-		{"gain", OPTION_REALS, &used.gain, 1, NULL, &gains}, {"effort", OPTION_INTS, &o.effort, 1, NULL, &effort},
+		{"effort", OPTION_INTS, &o.effort, 1, NULL, &effort},
 		{"skip-air", OPTION_REALS, &o.air, 1, NULL, &air}, {"rule", OPTION_WORD, &o.rule, 1, rules, &o.rule},
 		{"threshold", OPTION_LIST, o.threshold.v, ARG_LIST, NULL, &o.threshold.n}, {"class", OPTION_INTS, &o.class, 1, NULL, &one},
 		{NULL, OPTION_END, NULL, 0, NULL, NULL}};
@@ -206,7 +205,7 @@ static void set(struct work *w)
 
 	w->w = (struct window_opts){.overlap = o->overlap < 0 ? 0.25 : o->overlap, .grid = (enum window_grid_kind)(o->grid < 0 ? 0 : o->grid),
 		.mode = (enum window_mode)o->mode, .sigma = o->sigma, .batch = o->batch, .padding = (enum k_pad)o->padding, .fill = (float)o->fill,
-		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine, .gain = o->gain,
+		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine,
 		.skip_air = o->air > UNSET, .air = o->air, .room = WINDOW_ROOM};
 	if (o->effort)
 		window_effort(&w->w, o->effort);
@@ -247,10 +246,8 @@ static void check(const struct opts *o)
 {
 	if (!o->models.n)
 		err_usage("no model: give -m FILE");
-	if (o->effort && (o->overlap >= 0 || o->grid >= 0 || o->refine > 0 || o->gain != GAIN))
-		err_usage("--effort sets --overlap, --grid, --refine and --gain: give it or them");
-	if (o->gain != GAIN && !(o->refine > 0))
-		err_usage("--gain says what --refine leaves out: give both");
+	if (o->effort && (o->overlap >= 0 || o->grid >= 0 || o->refine > 0))
+		err_usage("--effort sets --overlap, --grid and --refine: give it or them");
 	if (o->output == WINDOW_LOGITS && o->mean)
 		err_usage("--output logits: with --mean prob there are none");
 	if (o->rule && o->threshold.n)
@@ -261,7 +258,7 @@ static void check(const struct opts *o)
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = -1, .grid = -1, .sigma = 0.125, .gain = GAIN, .batch = 1, .class = 1,
+	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = -1, .grid = -1, .sigma = 0.125, .batch = 1, .class = 1,
 	                 .air = UNSET};
 	const struct arg args[] = {
 		{'m', "model", ARG_STRS, &o.models, "FILE", "the model, as seg-train writes it (must be given); again: another one, the mean counts"},
@@ -275,9 +272,8 @@ int main(int argc, char **argv)
 		{0, "batch", ARG_INT, &o.batch, "N", "windows predicted at once (1)", 1, 1024},
 		{0, "mirror", ARG_CHOICE, &o.mirror, mirrors, "the mean over all flips of these axes (none)"},
 		{0, "mean", ARG_CHOICE, &o.mean, means, "of what windows, flips and models are averaged (logits)"},
-		{0, "refine", ARG_FLOAT, &o.refine, "P", "windows between those of a coarse grid only where no class has probability P", 0.5001, 0.999999},
-		{0, "gain", ARG_FLOAT, &o.gain, "R", "what part of the mask such a window must be able to change (0.00015)", 0, 1},
-		{0, "effort", ARG_INT, &o.effort, "N", "1 to 5: --grid, --overlap, --refine and --gain by a table in the manual", 1, 5},
+		{0, "refine", ARG_FLOAT, &o.refine, "R", "windows between a coarse grid's till the rest would change this part of the mask", 1e-6, 1},
+		{0, "effort", ARG_INT, &o.effort, "N", "1 to 5: --grid, --overlap and --refine by a table in the manual", 1, 5},
 		{0, "skip-air", ARG_FLOAT, &o.air, "V", "leave out windows with nothing above V: there is background", -1e30, 1e30},
 		{0, "within", ARG_STR, &o.within, "TENSOR", "leave out windows where this tensor of labels is 0"},
 		{0, "output", ARG_CHOICE, &o.output, outputs, "what to put in the frame (labels)"},

@@ -63,7 +63,7 @@ size_t gpu_loss_bytes(const struct k_loss *g);
 float *gpu_loss_weights(const struct k_loss *g, void *scratch); /* where weights of classes are put before, if there are any */
 int gpu_loss_run(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, void *scratch);
 int gpu_window_gather(struct k_gather g, const float *image, float *x);
-int gpu_window_blend(struct k_blend g, const float *logits, const float *weight, float *acc, float *sum);
+int gpu_window_blend(struct k_blend g, const float *logits, float *acc, float *sum);
 int gpu_pace(const struct k_optim *a, double t, struct k_pace *to);
 int gpu_optimize(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n);
 int gpu_lerp(float *y, const float *x, float part, int64_t n);
@@ -73,7 +73,8 @@ int gpu_judge(const double *part, int64_t parts, double scale, double clip, cons
 int gpu_number(uint64_t *to, uint64_t first, uint64_t step, int64_t n);
 struct gpu_few { float v[256]; };
 int gpu_put_few(struct gpu_few from, float *to, int64_t n); /* the host's numbers, without a copy that would be waited for */
-int gpu_window_divide(float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest);
+int gpu_window_divide(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest);
+int gpu_window_spread(struct k_blend g, float near, const float *logits, const float *weight, const float *acc, const float *sum, double *part);
 int gpu_window_doubt(struct k_doubt g, const float *weight, const float *acc, const float *sum, double *part);
 int gpu_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, double *part);
 int gpu_label_down(uint8_t *to, const uint8_t *label, int64_t planes, int64_t h, int64_t w, int fd, int fh, int fw);

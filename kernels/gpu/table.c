@@ -286,14 +286,23 @@ static int window_gather(const struct k_gather *g, const float *image, float *x,
 	return gpu_check(gpu_window_gather(*g, image, x), "window", e);
 }
 
-static int window_blend(const struct k_blend *g, const float *logits, const float *weight, float *acc, float *sum, struct err *e)
+static int window_blend(const struct k_blend *g, const float *logits, float *acc, float *sum, struct err *e)
 {
-	return gpu_check(gpu_window_blend(*g, logits, weight, acc, sum), "blend", e);
+	return gpu_check(gpu_window_blend(*g, logits, acc, sum), "blend", e);
 }
 
-static int window_divide(float *acc, const float *sum, int64_t vox, int64_t classes, const float none[2], struct err *e)
+static int window_divide(float *y, const float *acc, const float *sum, int64_t vox, int64_t classes, const float none[2], struct err *e)
 {
-	return gpu_check(gpu_window_divide(acc, sum, vox, classes, none[0], none[1]), "blend", e);
+	return gpu_check(gpu_window_divide(y, acc, sum, vox, classes, none[0], none[1]), "blend", e);
+}
+
+static int window_spread(const struct k_blend *g, float near, const float *logits, const float *weight, const float *acc, const float *sum,
+                         double spread[2], struct err *e)
+{
+	double *part = parts(2 * g->roi[0], e);
+
+	return part && !gpu_check(gpu_window_spread(*g, near, logits, weight, acc, sum, part), "window", e) &&
+	       !add_up(part, g->roi[0], &spread[0], e) ? add_up(part + g->roi[0], g->roi[0], &spread[1], e) : -1;
 }
 
 static int window_doubt(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e)
@@ -331,6 +340,6 @@ struct k_backend TABLE = {
 		.from_floats = from_floats, .label_down = label_down,
 	.loss_scratch = loss_scratch, .loss = loss, .loss_later = loss_later, .loss_wrong = wrong_label, .judge_scratch = judge_scratch,
 		.judge = judge, .pace = pace, .average = average, .optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
-	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide, .window_doubt = window_doubt,
-		.window_count = window_count,
+	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide,
+		.window_spread = window_spread, .window_doubt = window_doubt, .window_count = window_count,
 };

@@ -32,12 +32,12 @@ DEVICE float soft_sum(const float *l, int64_t k, float *most)
 }
 
 /* One voxel of the window; those outside the slab are left out. */
-KERNEL(window_blend, (struct k_blend g, const float *logits, const float *weight, float *acc, float *sum), (g, logits, weight, acc, sum),
+KERNEL(window_blend, (struct k_blend g, const float *logits, float *acc, float *sum), (g, logits, acc, sum),
 	items(g.roi[0] * g.roi[1] * g.roi[2]))
 {
 	ITEM_FOR(v, g.roi[0] * g.roi[1] * g.roi[2]) {
 		int64_t at[3] = {v / g.roi[2] / g.roi[1], v / g.roi[2] % g.roi[1], v % g.roi[2]}, from = 0, to = 0, outside = 0;
-		float most = 0, all = 1, w = weight[v];
+		float most = 0, all = 1, w = g.weight.row[0][at[0]] * g.weight.row[1][at[1]] * g.weight.row[2][at[2]];
 
 		for (int a = 0; a < 3; a++) {
 			int64_t p = g.start[a] + at[a];
@@ -46,6 +46,7 @@ KERNEL(window_blend, (struct k_blend g, const float *logits, const float *weight
 			to = to * g.slab[a] + p;
 			from = from * g.roi[a] + (g.flip >> a & 1 ? g.roi[a] - 1 - at[a] : at[a]);
 		}
+		w = w > g.weight.least ? w : g.weight.least;
 		if (g.soft && g.k > 1)
 			all = soft_sum(logits + from * g.k, g.k, &most);
 		for (int64_t c = 0; !outside && c < g.k; c++) {
@@ -55,36 +56,116 @@ KERNEL(window_blend, (struct k_blend g, const float *logits, const float *weight
 				p = g.k > 1 ? expf(p - most) / all : 1 / (1 + expf(-p));
 			acc[to * g.k + c] += w * p;
 		}
-		if (!outside)
+		if (sum && !outside)
 			sum[to] += w;
 	}
 }
 
-KERNEL(window_divide, (float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest), (acc, sum, vox, k, first, rest),
-	items(vox * k))
+KERNEL(window_divide, (float *y, const float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest),
+	(y, acc, sum, vox, k, first, rest), items(vox * k))
 {
 	ITEM_FOR(i, vox * k)
-		acc[i] = sum[i / k] > 0 ? acc[i] / sum[i / k] : i % k ? rest : first;
+		y[i] = sum[i / k] > 0 ? acc[i] / sum[i / k] : i % k ? rest : first;
 }
 
-/* The share that the window's voxel v will have in its mean, where that is unsure; else 0. The kernel keeps no note of what is sure. */
+/* The classes with the highest sums of a voxel; the kernels keep no note of what is sure. */
+struct lead { int64_t first, second; float by; };
+
+DEVICE struct lead lead_of(const struct k_unsure *u, int64_t k, const float *acc, float sum)
+{
+	struct lead l = {0, 0, 0};
+
+	if (k == 1) {
+		l.by = fabsf(acc[0] - u->middle * sum);
+		return l;
+	}
+	if (acc[1] > acc[0])
+		l.first = 1;
+	l.second = 1 - l.first;
+	for (int64_t c = 2; c < k; c++)
+		if (acc[c] > acc[l.first]) {
+			l.second = l.first;
+			l.first = c;
+		} else if (acc[c] > acc[l.second])
+			l.second = c;
+	l.by = acc[l.first] - acc[l.second];
+	return l;
+}
+
+/* Where the window's voxel v lies in the slab, or -1. */
+DEVICE int64_t place(const int64_t *roi, const int64_t *start, const int64_t *slab, int64_t v)
+{
+	int64_t z = start[0] + v / roi[2] / roi[1], y = start[1] + v / roi[2] % roi[1], x = start[2] + v % roi[2];
+
+	if (z < 0 || y < 0 || x < 0 || (start[0] < 0 && z >= slab[0]) || y >= slab[1] || x >= slab[2])
+		return -1;
+	return (z % slab[0] * slab[1] + y) * slab[2] + x;
+}
+
+/* How far the window is from the mean so far, where that leads by little; else less than 0. */
+DEVICE float off(const struct k_blend *g, float near, int64_t v, const float *logits, const float *acc, const float *sum)
+{
+	const int64_t at[3] = {v / g->roi[2] / g->roi[1], v / g->roi[2] % g->roi[1], v % g->roi[2]}, to = place(g->roi, g->start, g->slab, v);
+	const float *a = acc + to * g->k;
+	int64_t from = 0;
+	struct lead l;
+	float most = 0, all = 1, by;
+
+	if (to < 0 || at[0] + g->start[0] >= g->slab[0])
+		return -1;
+	l = lead_of(&g->unsure, g->k, a, sum[to]);
+	if (!(l.by < near * sum[to]))
+		return -1;
+	for (int i = 0; i < 3; i++)
+		from = from * g->roi[i] + (g->flip >> i & 1 ? g->roi[i] - 1 - at[i] : at[i]);
+	logits += from * g->k;
+	if (g->soft && g->k > 1)
+		all = soft_sum(logits, g->k, &most);
+	if (g->k == 1)
+		by = (g->soft ? 1 / (1 + expf(-logits[0])) : logits[0]) - a[0] / sum[to];
+	else
+		by = (g->soft ? (expf(logits[l.first] - most) - expf(logits[l.second] - most)) / all : logits[l.first] - logits[l.second]) - l.by / sum[to];
+	return fminf(fabsf(by), 100);
+}
+
+/* part[d], part[roi[0] + d]: of the window's slice d */
+KERNEL(window_spread, (struct k_blend g, float near, const float *logits, const float *weight, const float *acc, const float *sum, double *part),
+	(g, near, logits, weight, acc, sum, part), g.roi[0])
+{
+	TEAM_FOR(d, g.roi[0]) {
+		double squares = 0, weights = 0;
+
+		LANE_FOR(i, d * g.roi[1] * g.roi[2], (d + 1) * g.roi[1] * g.roi[2]) {
+			float by = off(&g, near, i, logits, acc, sum);
+
+			squares += by >= 0 ? (double)(weight[i] * by * by) : 0;
+			weights += by >= 0 ? (double)weight[i] : 0;
+		}
+		squares = team_sum(squares);
+		weights = team_sum(weights);
+		if (FIRST_LANE) {
+			part[d] = squares;
+			part[g.roi[0] + d] = weights;
+		}
+	}
+}
+
+/* The window's share of the probability that its voxel v changes. */
 DEVICE float doubt_of(const struct k_doubt *g, int64_t v, float w, const float *acc, const float *sum)
 {
-	int64_t z = g->start[0] + v / g->roi[2] / g->roi[1], y = g->start[1] + v / g->roi[2] % g->roi[1], x = g->start[2] + v % g->roi[2], at;
-	float first, second = -INFINITY;
+	const int64_t at = place(g->roi, g->start, g->slab, v), row = at / g->slab[2];
+	float all = 0, left, t, part;
 
-	if (z < 0 || y < 0 || x < 0 || (g->start[0] < 0 && z >= g->slab[0]) || y >= g->slab[1] || x >= g->slab[2])
+	if (at < 0 || !(sum[at] > 0))
 		return 0;
-	at = (z % g->slab[0] * g->slab[1] + y) * g->slab[2] + x;
-	first = acc[at * g->k];
-	for (int64_t c = 1; c < g->k; c++) {
-		float l = acc[at * g->k + c];
-
-		second = l > first ? first : l > second ? l : second;
-		first = l > first ? l : first;
-	}
-	first = g->k > 1 ? first - second : fabsf(first - g->unsure.middle * sum[at]);
-	return first < g->unsure.lead * sum[at] ? g->times * w / (sum[at] + g->times * w) : 0;
+	for (int l = 0; l < g->wholes; l++)
+		all += g->times * g->whole[l][0][row / g->slab[1]] * g->whole[l][1][row % g->slab[1]] * g->whole[l][2][at % g->slab[2]];
+	left = all - sum[at];
+	if (!(left > 1e-4f * all))
+		return 0;
+	t = 1 - lead_of(&g->unsure, g->k, acc + at * g->k, sum[at]).by * all / (sum[at] * left) / (3 * g->spread);
+	part = g->times * w / left;
+	return t > 0 ? 0.5f * t * t * t * (part < 1 ? part : 1) : 0;
 }
 
 /* part[d]: of the window's slice d */

@@ -52,6 +52,31 @@ void *mem_zero(size_t n, size_t size, const char *what, struct err *e)
 	return p;
 }
 
+/* From a large page's beginning on: what lies before and behind goes back to the system. */
+void *mem_map(size_t n, const char *what, struct err *e)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (n + page - 1) / page * page;
+	char *p = n > SIZE_MAX / 2 ? MAP_FAILED : mmap(NULL, whole + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t before;
+
+	if (p == MAP_FAILED) {
+		err_set(e, NULL, "not enough memory for %s (needs %zu bytes)", what, n);
+		return NULL;
+	}
+	before = (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
+	if (before)
+		munmap(p, before);
+	munmap(p + before + whole, HUGE_PAGE - before);
+	(void)madvise(p + before, whole, MADV_HUGEPAGE);
+	return p + before;
+}
+
+void mem_unmap(void *p, size_t n)
+{
+	if (p)
+		munmap(p, n);
+}
+
 int mem_more(void *array, size_t n, size_t size, const char *what, struct err *e)
 {
 	size_t bytes, room = n < LEAST ? LEAST : 2 * n;

@@ -15,6 +15,16 @@ void *mem_new(size_t n, size_t size, const char *what, struct err *e);
 /* The same, zeroed. */
 void *mem_zero(size_t n, size_t size, const char *what, struct err *e);
 
+/* n bytes of memory that is new, all zero: the system gives it page by page, as it is touched, large pages where it can. NULL and the same error;
+   released with mem_unmap(p, n), where NULL is fine. */
+void *mem_map(size_t n, const char *what, struct err *e);
+void mem_unmap(void *p, size_t n);
+
+/* n > 0 bytes of memory that is new and all zero: the system gives it as it is touched, in large pages where it can. NULL and the same error;
+   released with mem_unmap, NULL is fine. */
+void *mem_map(size_t n, const char *what, struct err *e);
+void mem_unmap(void *p, size_t n);
+
 /* Room for one more behind the n elements of *array, an array that grows by one at a time, from NULL, and by this call alone: it doubles where n is a
    power of two. 0, or -1, the array as it was, and an error "not enough memory for WHAT"; e may be NULL. The caller frees *array with free(). */
 int mem_more(void *array, size_t n, size_t size, const char *what, struct err *e);

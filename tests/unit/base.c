@@ -117,6 +117,31 @@ static void growing(void)
 	free(a);
 }
 
+/* New memory is zero from its first byte to its last, and begins where a large page does. */
+static void new_memory(void)
+{
+	static const size_t sizes[] = {1, 4096, 5000, (2 << 20) + 1, (7 << 20) + 123};
+	struct err e = {""};
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		const size_t n = sizes[i];
+		unsigned char *p = mem_map(n, "a test", &e);
+		int any = 0;
+
+		for (size_t j = 0; p && j < n; j++)
+			any |= p[j];
+		ok(p && !any && (uintptr_t)p % (2 << 20) == 0, "%zu bytes, all zero", n);
+		if (p)
+			memset(p, 1, n);
+		mem_unmap(p, n);
+	}
+	mem_unmap(NULL, 1);
+	ok(!mem_map(SIZE_MAX - 1, "a test", &e) && !strcmp(e.text, "not enough memory for a test (needs 18446744073709551614 bytes)"), "too much: %s",
+	   e.text);
+	ok(!mem_map(SIZE_MAX - (1 << 20), "a test", &e), "nor with what a large page takes");
+	ok(!mem_map(SIZE_MAX / 4, "a test", &e) && !strncmp(e.text, "not enough memory for a test (needs ", 36), "much: %s", e.text);
+}
+
 /* python-xxhash on bytes (7 i + 3) mod 256 */
 static void hashes(void)
 {
@@ -251,6 +276,7 @@ int main(void)
 {
 	edits();
 	growing();
+	new_memory();
 	memory_left();
 	hashes();
 	philox();

@@ -1,5 +1,6 @@
 #include "lib/net/window/window.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "lib/base/mem.h"
@@ -18,6 +19,7 @@ struct run {
 	int64_t floor;              /* no window to come begins below this slice */
 	int64_t *queue, queued;     /* windows to be run at once */
 	int64_t decided;            /* windows that were run or left out */
+	double *gain, left;         /* of each window of one z, how many voxels it is expected to change; of all that were left out */
 	struct k_mark *timed[2][2]; /* begin and end of the last two predictions, on a device with memory of its own */
 	int turn;
 	struct window_stats stats;
@@ -59,6 +61,7 @@ static void end(struct run *r)
 	window_ring_close(&r->ring);
 	window_feed_close(&r->feed);
 	free(r->queue);
+	free(r->gain);
 	window_grid_free(&r->grid);
 }
 
@@ -197,27 +200,83 @@ static int all_windows(struct run *r, struct err *e)
 }
 
 /* -- a coarse grid first --------------------------------------------------------- */
-/* The windows lo to hi - 1 of one z that are not coarse: those that, one after the other, could still change much of the mask. */
-static int layer(struct run *r, int64_t lo, int64_t hi, struct err *e)
+/* Windows lo to hi - 1: what each that is neither coarse nor run is expected to change, where it is not known to be nothing. *sum: of all. */
+static int look(struct run *r, int64_t lo, int64_t hi, int again, double *sum, struct err *e)
 {
 	const double times = r->models << __builtin_popcount((unsigned)r->o->mirror);
-	double enough, doubt;
+
+	*sum = 0;
+	for (int64_t i = lo; i < hi; i++) {
+		double *gain = &r->gain[i - lo];
+
+		if (again ? *gain < 0 : r->grid.at[i].coarse) {
+			*gain = -1;
+			continue;
+		}
+		if (window_ring_doubt(&r->ring, r->grid.at[i].start, times, gain, e))
+			return -1;
+		*sum += *gain;
+	}
+	return 0;
+}
+
+/* How many voxels may be left wrong so far: a part of the mask, of which what lies in the ring counts as far as windows have come. A mask is taken to
+   have a thousandth of a window's voxels at least. A voxel is wrong or not: where that part is less than one, so many are expected that it is as rare
+   that there is any. */
+static int allowed(const struct run *r, int64_t lo, double *voxels, struct err *e)
+{
+	const struct window_grid *g = &r->grid;
+	const double through = (double)(g->at[lo].start[0] + g->roi[0] - g->at[0].start[0]) / (double)(r->ring.ready - g->at[0].start[0]),
+	             least = 1e-3 * (double)g->roi[0] * (double)g->roi[1] * (double)g->roi[2];
 	int64_t mask;
+	double part;
 
 	if (window_ring_count(&r->ring, &mask, e))
 		return -1;
-	enough = r->o->gain * (double)mask;
-	for (int64_t i = lo; i < hi; i++) {
+	part = r->o->refine * fmax((double)mask, least);
+	*voxels = part * fmin(part, 1) * fmin(through, 1);
+	return 0;
+}
 
-		if (r->grid.at[i].coarse)
-			continue;
-		if (window_ring_doubt(&r->ring, r->grid.at[i].start, times, enough, &doubt, e))
+/* The window that changes most, as far as is known; *now: that it does after those that were run since it was looked at. */
+static int64_t next(struct run *r, int64_t lo, int64_t hi, double *now, struct err *e)
+{
+	const double times = r->models << __builtin_popcount((unsigned)r->o->mirror);
+	int64_t most = 0;
+
+	for (int64_t i = 1; i < hi - lo; i++)
+		most = r->gain[i] > r->gain[most] ? i : most;
+	return window_ring_doubt(&r->ring, r->grid.at[lo + most].start, times, now, e) ? -1 : most;
+}
+
+/* The windows lo to hi - 1 of one z that are not coarse: those that change most, one after the other, until the rest is expected to change little. */
+static int layer(struct run *r, int64_t lo, int64_t hi, struct err *e)
+{
+	double allow, sum, now;
+	int64_t ran = 0, i;
+
+	if (allowed(r, lo, &allow, e) || look(r, lo, hi, 0, &sum, e))
+		return -1;
+	while (r->left + sum > allow) {
+		if ((i = next(r, lo, hi, &now, e)) < 0)
 			return -1;
-		if (!(doubt > enough))
-			r->decided++;
-		else if (put(r, i, e))
+		if (r->gain[i] <= 0)
+			break;
+		sum += now - r->gain[i];
+		if (now < 0.9 * r->gain[i]) {
+			r->gain[i] = now;
+			continue;
+		}
+		sum -= now;
+		r->gain[i] = -1;
+		ran++;
+		if (put(r, lo + i, e) || (r->left + sum <= allow && (drain(r, e) || look(r, lo, hi, 1, &sum, e))))
 			return -1;
 	}
+	r->left += sum;
+	for (int64_t j = lo; j < hi; j++)
+		ran += r->grid.at[j].coarse;
+	r->decided += hi - lo - ran;
 	return drain(r, e);
 }
 
@@ -226,6 +285,8 @@ static int refined(struct run *r, struct err *e)
 	const struct window_grid *g = &r->grid;
 	int64_t ahead = 0, lo = 0, hi;
 
+	if (!(r->gain = mem_new((size_t)g->total, sizeof *r->gain, "windows", e)))
+		return -1;
 	for (; lo < g->total; lo = hi) {
 		const int64_t z = g->at[lo].start[0];
 

@@ -36,8 +36,8 @@ struct window_opts {
 	float fill;            /* with K_PAD_CONSTANT */
 	int mirror;            /* bits 1, 2, 4 for z, y, x: the mean over all flips of these axes */
 	int soft;              /* windows' probabilities are averaged, not their logits */
-	double refine;         /* > 0: a coarse grid first, then the windows between only where the best class's probability is below this so far: */
-	double gain;           /* where these voxels, each times the share that the window will have in its mean, make more than this of the mask so far */
+	double refine;         /* > 0: a coarse grid first, then of the windows between those that may change most, till the voxels that are expected to be
+	                          decided otherwise than with all windows are no more than this part of the mask */
 	int skip_air;          /* windows that have no voxel above `air` in any channel are left out */
 	double air;
 	const struct tensor *within; /* [Z,Y,X]: so are those where this is 0 all over; or NULL; borrowed */
@@ -48,17 +48,18 @@ struct window_opts {
 	size_t room;                 /* bytes of accumulators that are held in the host's memory: more lie in a temporary file (base/spool.h) */
 };
 #define WINDOW_ROOM ((size_t)512 << 20)
-#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .gain = 1.5e-4, .room = WINDOW_ROOM}
+#define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .room = WINDOW_ROOM}
 
-/* Set grid, overlap, refine and gain to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows:
+/* Set grid, overlap and refine to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows:
    seg-window(1). */
 void window_effort(struct window_opts *o, int64_t step);
 
 /* Where the windows stand, z slowest. An axis shorter than roi is padded by lo before and the rest behind; starts are in the image, so -lo there.
    Coarse windows are a part of them that covers the image with gaps between neighbours' starts of at most 3/4 roi. */
-struct window_place { int64_t start[3]; int coarse; };
+struct window_place { int64_t start[3]; int coarse, lattice; };
 struct window_grid {
 	int64_t size[3], roi[3];
+	int lattices;            /* a lattice has every choice of its starts on each axis; STAGGERED are two, where there is more than one window */
 	int64_t total;
 	struct window_place *at;
 };
@@ -67,8 +68,15 @@ struct window_grid {
 int window_grid_make(struct window_grid *g, enum window_grid_kind kind, const int64_t size[3], const int64_t roi[3], double overlap, struct err *e);
 void window_grid_free(struct window_grid *g);
 
-/* Importance map [z,y,x]: ones, or the Gaussian about the true centre, not below max(its minimum, 1e-3), or nnU-Net's. Caller frees with free(). */
+/* Importance map: ones, or the Gaussian about the true centre, not below max(its minimum, 1e-3), or nnU-Net's. As rows, end to end in what is
+   returned, host memory; and as [z,y,x]. NULL and an error; caller frees with free(). */
+float *window_weight_rows(const int64_t roi[3], enum window_mode mode, double sigma, struct k_weight *w, struct err *e);
 float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma, struct err *e);
+
+/* Weights that come from all windows to a voxel, as a sum of products of what stands for its slice, row and column: *n lines [z + y + x], one for
+   each lattice, of Gaussians as if there were no least weight, and with MONAI's that everywhere, one more: too much by no more than it. Caller frees
+   with free(). */
+float *window_wholes(const struct window_grid *g, enum window_mode mode, double sigma, int *n, struct err *e);
 
 /* What predicts windows: a network, or in tests any function. input: plan for n windows of roi and say where they go, [n,d,h,w,channels]; NULL and an
    error. run: their logits to `take`, in one part or several, as net_forward_parts does it. Pointers are the backend's memory. */

@@ -68,7 +68,7 @@ static int between(struct axis *to, const struct axis *a, struct err *e)
 	return 0;
 }
 
-static void put(struct window_grid *g, const struct lattice *l, int coarse)
+static void put(struct window_grid *g, const struct lattice *l, int which)
 {
 	const struct axis *az = &l->a[0], *ay = &l->a[1], *ax = &l->a[2];
 
@@ -77,8 +77,8 @@ static void put(struct window_grid *g, const struct lattice *l, int coarse)
 			for (int64_t x = 0; x < ax->n; x++)
 				g->at[g->total++] = (struct window_place){
 					{az->start[z], ay->start[y], ax->start[x]},
-					coarse && (z % az->every == 0 || z == az->n - 1) && (y % ay->every == 0 || y == ay->n - 1) &&
-						(x % ax->every == 0 || x == ax->n - 1)};
+					!which && (z % az->every == 0 || z == az->n - 1) && (y % ay->every == 0 || y == ay->n - 1) &&
+						(x % ax->every == 0 || x == ax->n - 1), which};
 }
 
 /* Rising z; within a z the order they have. */
@@ -124,7 +124,8 @@ static int list(struct window_grid *g, struct lattice *l, int lattices, struct e
 		a->every = a->every < 1 ? 1 : a->every;
 	}
 	for (int j = 0; j < lattices; j++)
-		put(g, &l[j], j == 0);
+		put(g, &l[j], j);
+	g->lattices = lattices;
 	if (lattices > 1)
 		qsort(g->at, (size_t)g->total, sizeof *g->at, by_z);
 	return 0;
@@ -172,11 +173,9 @@ void window_grid_free(struct window_grid *g)
 
 void window_effort(struct window_opts *o, int64_t step)
 {
-	static const struct { double overlap, refine, gain; } steps[] = {
-		{0.25, 0, 1.5e-4}, {0.8, 0.6, 1e-3}, {0.8, 0.6, 1.5e-4}, {0.8, 0.7, 3e-5}, {0.8, 0, 1.5e-4}};
+	static const struct { double overlap, refine; } steps[] = {{0.25, 0}, {0.8, 0.004}, {0.8, 0.001}, {0.8, 0.0003}, {0.8, 0}};
 
 	o->grid = WINDOW_MONAI;
 	o->overlap = steps[step - 1].overlap;
 	o->refine = steps[step - 1].refine;
-	o->gain = steps[step - 1].gain;
 }

@@ -36,21 +36,35 @@ int window_feed_used(struct window_feed *f, struct err *e);
 int64_t window_feed_look(const struct window_feed *f, struct tensor *t);
 
 /* Accumulators of one volume, a ring of `depth` slices: what lies below all windows that are still to be blended is handed on; so, with windows that
-   come by rising z, one window's depth is enough, and what a batch spans. */
+   come by rising z, one window's depth is enough, and what a batch spans. Sums of weights lie beside them on a device and with `refine`; else they
+   are made of the windows that came when slices are handed on: that is less to read and write. */
 struct window_ring {
 	const struct window_opts *o;
 	const struct k_backend *k;
 	int64_t classes, size[3], roi[3], depth, plane, blocks; /* voxels of a slice; K_BLOCK's of one */
-	int64_t some;          /* slices handed on at once */
-	int64_t done, ready;   /* slices handed on; slices below are in the ring, cleared before the first window came, or were handed on */
-	float *weight, *acc, *sum; /* on the device */
-	struct k_unsure unsure; /* with `refine`: of the ring, */
-	int64_t mask;          /* and how many voxels that were handed on are no background */
+	int64_t some, part;    /* slices that are finished at once, voxels of them that are handed on at once */
+	int64_t done, ready;   /* slices handed on; slices below are in the ring, or were handed on. The ring is 0 where no window came since */
+	size_t bytes;          /* of acc, and sum */
+	float *acc, *sum;      /* on the device; sum: without `kept` of `some` slices, */
+	int kept;
+	int64_t (*came)[3], n; /* of the n windows that came and reach slices from `done` on, where they begin; twice where they came twice */
+	float *rows, *map;     /* the importance map, on the device: rows end to end; with `refine` whole, too */
+	struct k_weight weight;
+	float *mean;           /* of a host's voxels that are handed on */
+	float middle;          /* what the sum of a single class's weighted logits or probabilities is compared with, times the sum of weights */
+	float near;            /* where the best class leads by less, windows are compared: of logits 1, and what that is in probabilities */
+	/* With `refine`: where in the ring the decision may change; window_wholes' lines (on the device), how many; how far windows are apart,
+	   k_backend.window_spread's sums; voxels that were handed on and are no background */
+	struct k_unsure unsure;
+	float *whole;
+	int wholes;
+	double apart[2];
+	int64_t mask;
 	/* From a device's memory, voxels first .. first + vox - 1 on its line K_OUT while it goes on: a copy of theirs there, and where it goes */
 	struct window_back { float *slab, *host; struct k_mark *made, *there; int64_t first, vox; } back[2];
 	int turn;
-	struct spool spool;    /* where acc and sum lie, if mapped: bytes */
-	size_t mapped;
+	int mapped;            /* acc, and sum, lie in a file: */
+	struct spool spool;
 	window_sink *sink;
 	void *sink_arg;
 };
@@ -64,8 +78,8 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, i
 /* Voxels so far that are no background. */
 int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e);
 
-/* What the window, whose weights will count so many times, could still change: k_doubt's sum, as far as it is not more than enough. */
-int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double enough, double *doubt, struct err *e);
+/* How many voxels the window, whose weights will count so many times as all others', is expected to change: k_doubt's sum. */
+int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double *doubt, struct err *e);
 
 /* Hand on all slices below z; of a device the last ones only with z = size[0]. */
 int window_ring_flush(struct window_ring *r, int64_t z, struct err *e);

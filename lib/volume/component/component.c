@@ -105,15 +105,17 @@ static uint32_t root(struct component_run *run, uint32_t i)
 	return i;
 }
 
-/* The lower index becomes the root, so that a component's root is its first run. */
-static void join(struct component_run *run, uint32_t i, uint32_t j)
+/* Root a's component and run j's become one. The lower index becomes the root, so that a component's root is its first run; it is returned. */
+static uint32_t join(struct component_run *run, uint32_t a, uint32_t j)
 {
-	uint32_t a = root(run, i), b = root(run, j);
+	uint32_t b;
 
+	if (run[j].of == a)
+		return a;
+	b = root(run, j);
 	if (a < b)
-		run[b].of = a;
-	else
-		run[a].of = b;
+		return run[b].of = a;
+	return run[a].of = b;
 }
 
 /* Join the runs of row a with those of an earlier row b that they touch; reach 1 where diagonals count. */
@@ -123,11 +125,13 @@ static void join_rows(struct finder *f, int64_t a, int64_t b, int reach)
 	int64_t j = f->c->row[b], end = f->c->row[b + 1];
 
 	for (int64_t i = f->c->row[a]; i < (int64_t)f->used; i++) {
+		uint32_t of = root(run, (uint32_t)i);
+
 		while (j < end && run[j].x1 + reach <= run[i].x0)
 			j++;
 		for (int64_t k = j; k < end && run[k].x0 < run[i].x1 + reach; k++)
 			if (f->of == COMPONENT_UNION || run[k].value == run[i].value)
-				join(run, (uint32_t)i, (uint32_t)k);
+				of = join(run, of, (uint32_t)k);
 	}
 }
 
