@@ -119,7 +119,7 @@ fine() { # SIZE CASE...: prepared for the network of large scans
 if [ ! -e "$LARGE" ]; then
 	LARGE=${KEEP:-$tmp}/large.ts
 	fine 400,400,1 LUNG1-001/LUNG1-001 LUNG1-002/LUNG1-002 pat_3/pat_3 >"$tmp/train.ts"
-	nii-patch -s 160,160,64 --pos 0.5 -n 1600 --seed 1 "$tmp/train.ts" |
+	nii-patch -s 160,160,64 --pos 0.5 -n 6000 --seed 1 "$tmp/train.ts" |
 		nii-augment --flip x --rotate 10,10,10 --spatial-scale 0.9,1.1 --shift 0.1 --scale 0.1 --seed 1 |
 		seg-train -q --net unet --loss dicece --lr 1e-3 --schedule poly -o "$LARGE" || exit 1
 fi
