@@ -179,6 +179,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	done
 	seg-window -v -m model.ts --effort 5 net0.ts 2>&1 >/dev/null | grep -E '^seg-window: net0: ([0-9]+) of \1 windows; network [0-9.]+ s, all else [0-9.]+ s \([0-9.]+ %\)$'
 	fails 2 "seg-window: --effort sets --overlap, --grid and --refine: give it or them (see seg-window --help)" seg-window -m model.ts --effort 3 --overlap .5 net0.ts
+	fails 2 "seg-window: --refine: 0.6 is not in 1e-06..0.1 (see seg-window --help)" seg-window -m model.ts --refine 0.6 net0.ts
 }
 
 @test "air and what a mask leaves out is background" {

@@ -272,7 +272,7 @@ int main(int argc, char **argv)
 		{0, "batch", ARG_INT, &o.batch, "N", "windows predicted at once (1)", 1, 1024},
 		{0, "mirror", ARG_CHOICE, &o.mirror, mirrors, "the mean over all flips of these axes (none)"},
 		{0, "mean", ARG_CHOICE, &o.mean, means, "of what windows, flips and models are averaged (logits)"},
-		{0, "refine", ARG_FLOAT, &o.refine, "R", "windows between a coarse grid's till the rest would change this part of the mask", 1e-6, 1},
+		{0, "refine", ARG_FLOAT, &o.refine, "R", "windows between a coarse grid's till the rest would change this part of the mask", 1e-6, 0.1},
 		{0, "effort", ARG_INT, &o.effort, "N", "1 to 5: --grid, --overlap and --refine by a table in the manual", 1, 5},
 		{0, "skip-air", ARG_FLOAT, &o.air, "V", "leave out windows with nothing above V: there is background", -1e30, 1e30},
 		{0, "within", ARG_STR, &o.within, "TENSOR", "leave out windows where this tensor of labels is 0"},
