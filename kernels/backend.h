@@ -264,8 +264,8 @@ struct k_backend {
 	int (*copy)(void *to, const void *from, size_t bytes, enum k_copy dir, struct err *e);
 	int (*zero)(void *p, size_t bytes, struct err *e);
 
-	/* NULL where device memory is the host's: bytes still to be had (0: not known); host memory for quick copies, on any thread;
-	   the stream of K_COMPUTE, a cudaStream_t, for who moves data between devices. */
+	/* NULL where device memory is the host's: bytes still to be had (0: not known); host memory for quick copies, on any thread, which is
+	   given back when no copy is under way; the stream of K_COMPUTE, a cudaStream_t, for who moves data between devices. */
 	size_t (*available)(void);
 	void *(*host_alloc)(size_t bytes, struct err *e);
 	void (*host_release)(void *p);

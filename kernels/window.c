@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/lead.h"
 #include "kernels/span.h"
 
 /* Weights of a row: times x[i], at least `least`. */
@@ -92,25 +93,9 @@ static void blend_changed(const struct k_blend *g, float *acc, const float *logi
 	}
 }
 
-/* By how much the best of k sums leads the next. */
-static float lead(const float *v, int64_t k)
-{
-	float first = v[0] > v[1] ? v[0] : v[1], second = v[0] > v[1] ? v[1] : v[0];
-
-	for (int64_t c = 2; c < k; c++) {
-		float was = first;
-
-		first = v[c] > first ? v[c] : first;
-		second = v[c] > was ? was : v[c] > second ? v[c] : second;
-	}
-	return first - second;
-}
-
 static int unsure(const struct k_unsure *u, int64_t k, const float *acc, float sum)
 {
-	float by = k > 1 ? lead(acc, k) : fabsf(acc[0] - u->middle * sum);
-
-	return by < u->lead * sum;
+	return lead_by(u, k, acc, sum) < u->lead * sum;
 }
 
 WIDE static int any_unsure_two(float most, const float *restrict acc, const float *restrict sum, int64_t n)

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/lead.h"
 #include "kernels/span.h"
 
 #define SHARE 1048576.0f
@@ -37,17 +38,6 @@ static void best(int64_t k, const float *acc, int64_t of[2])
 			of[0] = c;
 		} else if (acc[c] > acc[of[1]])
 			of[1] = c;
-}
-
-/* By how much the best class's sum leads the next; a single one's is as far from the middle. */
-static float led_by(const struct k_unsure *u, int64_t k, const float *acc, float sum)
-{
-	int64_t of[2];
-
-	if (k == 1)
-		return fabsf(acc[0] - u->middle * sum);
-	best(k, acc, of);
-	return acc[of[0]] - acc[of[1]];
 }
 
 /* -- spread ----------------------------------------------------------------------- */
@@ -91,7 +81,7 @@ static void spread_row(const struct k_blend *g, float near, const struct row *r,
 			x |= K_BLOCK - 1;
 			continue;
 		}
-		if (!(led_by(&g->unsure, g->k, a, sum[at]) < near * sum[at]))
+		if (!(lead_by(&g->unsure, g->k, a, sum[at]) < near * sum[at]))
 			continue;
 		by = off(g, logits + (g->flip & 4 ? g->roi[2] - 1 - i : i) * g->k, a, sum[at]);
 		all[0] += (int64_t)(w[i] * by * by * PART);
@@ -148,7 +138,7 @@ static void leads(const struct k_doubt *g, const float *acc, const float *sum, f
 		leads_two(acc, by, n);
 	else
 		for (int64_t i = 0; i < n; i++)
-			by[i] = led_by(&g->unsure, g->k, acc + i * g->k, sum[i]);
+			by[i] = lead_by(&g->unsure, g->k, acc + i * g->k, sum[i]);
 }
 
 /* All weights that come to n voxels of a row from x on. */

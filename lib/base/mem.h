@@ -15,13 +15,8 @@ void *mem_new(size_t n, size_t size, const char *what, struct err *e);
 /* The same, zeroed. */
 void *mem_zero(size_t n, size_t size, const char *what, struct err *e);
 
-/* n bytes of memory that is new, all zero: the system gives it page by page, as it is touched, large pages where it can. NULL and the same error;
-   released with mem_unmap(p, n), where NULL is fine. */
-void *mem_map(size_t n, const char *what, struct err *e);
-void mem_unmap(void *p, size_t n);
-
 /* n > 0 bytes of memory that is new and all zero: the system gives it as it is touched, in large pages where it can. NULL and the same error;
-   released with mem_unmap, NULL is fine. */
+   released with mem_unmap(p, n), NULL is fine. */
 void *mem_map(size_t n, const char *what, struct err *e);
 void mem_unmap(void *p, size_t n);
 

@@ -200,11 +200,17 @@ static int all_windows(struct run *r, struct err *e)
 }
 
 /* -- a coarse grid first --------------------------------------------------------- */
-/* Windows lo to hi - 1: what each that is neither coarse nor run is expected to change, where it is not known to be nothing. *sum: of all. */
-static int look(struct run *r, int64_t lo, int64_t hi, int again, double *sum, struct err *e)
+/* How many voxels window i is expected to change. */
+static int doubt(struct run *r, int64_t i, double *voxels, struct err *e)
 {
 	const double times = r->models << __builtin_popcount((unsigned)r->o->mirror);
 
+	return window_ring_doubt(&r->ring, r->grid.at[i].start, times, voxels, e);
+}
+
+/* Windows lo to hi - 1: what each that is neither coarse nor run is expected to change, where it is not known to be nothing. *sum: of all. */
+static int look(struct run *r, int64_t lo, int64_t hi, int again, double *sum, struct err *e)
+{
 	*sum = 0;
 	for (int64_t i = lo; i < hi; i++) {
 		double *gain = &r->gain[i - lo];
@@ -213,7 +219,7 @@ static int look(struct run *r, int64_t lo, int64_t hi, int again, double *sum, s
 			*gain = -1;
 			continue;
 		}
-		if (window_ring_doubt(&r->ring, r->grid.at[i].start, times, gain, e))
+		if (doubt(r, i, gain, e))
 			return -1;
 		*sum += *gain;
 	}
@@ -241,12 +247,11 @@ static int allowed(const struct run *r, int64_t lo, double *voxels, struct err *
 /* The window that changes most, as far as is known; *now: that it does after those that were run since it was looked at. */
 static int64_t next(struct run *r, int64_t lo, int64_t hi, double *now, struct err *e)
 {
-	const double times = r->models << __builtin_popcount((unsigned)r->o->mirror);
 	int64_t most = 0;
 
 	for (int64_t i = 1; i < hi - lo; i++)
 		most = r->gain[i] > r->gain[most] ? i : most;
-	return window_ring_doubt(&r->ring, r->grid.at[lo + most].start, times, now, e) ? -1 : most;
+	return doubt(r, lo + most, now, e) ? -1 : most;
 }
 
 /* The windows lo to hi - 1 of one z that are not coarse: those that change most, one after the other, until the rest is expected to change little. */
