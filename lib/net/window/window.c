@@ -7,26 +7,8 @@
 #include "lib/base/progress.h"
 #include "lib/net/window/window_run.h"
 
-struct run {
-	const struct window_opts *o;
-	const struct k_backend *k;
-	const struct window_predictor *p;
-	int models;
-	struct window_grid grid;
-	struct window_feed feed;
-	struct window_ring ring;
-	int64_t span;               /* most that the windows of a batch begin apart in z */
-	int64_t floor;              /* no window to come begins below this slice */
-	int64_t *queue, queued;     /* windows to be run at once */
-	int64_t decided;            /* windows that were run or left out */
-	double *gain, left;         /* of each window of one z, how many voxels it is expected to change; of all that were left out */
-	struct k_mark *timed[2][2]; /* begin and end of the last two predictions, on a device with memory of its own */
-	int turn;
-	struct window_stats stats;
-};
-
-/* Slices that windows still to come, and those of a batch, reach: with a coarse grid, whose windows run ahead, it takes two windows' depth. */
-static int64_t depth(struct run *r)
+/* Slices that windows still to come, and those of a batch, reach: with a coarse grid, whose windows run ahead, it takes more. */
+static int64_t depth(struct window_job *r)
 {
 	const struct window_grid *g = &r->grid;
 	int64_t deep;
@@ -38,11 +20,11 @@ static int64_t depth(struct run *r)
 	}
 	if (g->total < r->o->batch)
 		r->span = g->size[0];
-	deep = r->o->refine > 0 ? 2 * g->roi[0] : g->roi[0] + r->span;
+	deep = r->o->refine > 0 ? window_refine_depth(g->roi) : g->roi[0] + r->span;
 	return deep < g->size[0] ? deep : g->size[0];
 }
 
-static int begin(struct run *r, const struct tensor *image, window_sink *sink, void *sink_arg, struct err *e)
+static int begin(struct window_job *r, const struct tensor *image, window_sink *sink, void *sink_arg, struct err *e)
 {
 	const int64_t deep = depth(r);
 
@@ -54,19 +36,18 @@ static int begin(struct run *r, const struct tensor *image, window_sink *sink, v
 	       window_feed_open(&r->feed, r->k, r->o->pipe, image, deep, e) ? -1 : 0;
 }
 
-static void end(struct run *r)
+static void end(struct window_job *r)
 {
 	for (int i = 0; i < 4 && r->k->mark_free; i++)
 		r->k->mark_free(r->timed[i / 2][i % 2]);
 	window_ring_close(&r->ring);
 	window_feed_close(&r->feed);
 	free(r->queue);
-	free(r->gain);
 	window_grid_free(&r->grid);
 }
 
 /* -- windows -------------------------------------------------------------------- */
-static int gather(const struct run *r, int64_t i, int flip, float *x, struct err *e)
+static int gather(const struct window_job *r, int64_t i, int flip, float *x, struct err *e)
 {
 	const struct window_grid *g = &r->grid;
 	const int64_t *at = g->at[i].start;
@@ -77,7 +58,7 @@ static int gather(const struct run *r, int64_t i, int flip, float *x, struct err
 }
 
 /* What a prediction has taken, if there was one since that pair of marks was free */
-static int settle(struct run *r, int turn, struct err *e)
+static int settle(struct window_job *r, int turn, struct err *e)
 {
 	double more;
 
@@ -90,13 +71,13 @@ static int settle(struct run *r, int turn, struct err *e)
 }
 
 /* Windows that are predicted: turned as flip says; seconds that went into what was made of them */
-struct taking { struct run *r; int flip; double taken; };
+struct taking { struct window_job *r; int flip; double taken; };
 
 /* Slices z to z + n - 1 of window i of the queue. On a device that goes on by itself the first that comes is behind the whole prediction. */
 static int take(void *arg, int64_t i, int64_t z, int64_t n, const float *logits, struct err *e)
 {
 	struct taking *t = arg;
-	struct run *r = t->r;
+	struct window_job *r = t->r;
 	const double begun = progress_now();
 
 	if (!i && !z && r->k->mark && r->k->mark(r->timed[r->turn][1], K_COMPUTE, e))
@@ -108,7 +89,7 @@ static int take(void *arg, int64_t i, int64_t z, int64_t n, const float *logits,
 }
 
 /* What was gathered through a network, and the time it takes: on a device that goes on by itself, when the last prediction but one is over. */
-static int network(struct run *r, const struct window_predictor *p, int flip, struct err *e)
+static int network(struct window_job *r, const struct window_predictor *p, int flip, struct err *e)
 {
 	struct k_mark *const *timed = r->timed[r->turn ^= 1];
 	struct taking t = {r, flip, 0};
@@ -124,7 +105,7 @@ static int network(struct run *r, const struct window_predictor *p, int flip, st
 }
 
 /* The queue through one predictor, turned as flip says. */
-static int predict(struct run *r, const struct window_predictor *p, int flip, struct err *e)
+static int predict(struct window_job *r, const struct window_predictor *p, int flip, struct err *e)
 {
 	const int64_t vox = r->grid.roi[0] * r->grid.roi[1] * r->grid.roi[2];
 	float *x = p->input(p->arg, r->queued, r->grid.roi, e);
@@ -137,7 +118,7 @@ static int predict(struct run *r, const struct window_predictor *p, int flip, st
 	return window_feed_used(&r->feed, e) ? -1 : network(r, p, flip, e);
 }
 
-static int drain(struct run *r, struct err *e)
+int window_drain(struct window_job *r, struct err *e)
 {
 	const struct window_place *at = r->grid.at;
 	const int64_t floor = r->floor;
@@ -162,7 +143,7 @@ static int drain(struct run *r, struct err *e)
 }
 
 /* Have what window i and all still to come need of the image. */
-static int hold(struct run *r, int64_t i, struct err *e)
+static int hold(struct window_job *r, int64_t i, struct err *e)
 {
 	const struct window_place *at = r->grid.at;
 	int64_t lo = at[r->queued ? r->queue[0] : i].start[0];
@@ -171,13 +152,13 @@ static int hold(struct run *r, int64_t i, struct err *e)
 }
 
 /* Window i is to be run, if it has anything in it. */
-static int put(struct run *r, int64_t i, struct err *e)
+int window_put(struct window_job *r, int64_t i, struct err *e)
 {
 	const struct window_place *at = r->grid.at;
 	struct tensor part;
 	int64_t first;
 
-	if (r->queued && r->floor == INT64_MAX && at[i].start[0] - at[r->queue[0]].start[0] > r->span && drain(r, e))
+	if (r->queued && r->floor == INT64_MAX && at[i].start[0] - at[r->queue[0]].start[0] > r->span && window_drain(r, e))
 		return -1;
 	if (hold(r, i, e))
 		return -1;
@@ -187,124 +168,16 @@ static int put(struct run *r, int64_t i, struct err *e)
 		return 0;
 	}
 	r->queue[r->queued++] = i;
-	return r->queued == r->o->batch ? drain(r, e) : 0;
+	return r->queued == r->o->batch ? window_drain(r, e) : 0;
 }
 
-static int all_windows(struct run *r, struct err *e)
+static int all_windows(struct window_job *r, struct err *e)
 {
 	r->floor = INT64_MAX;
 	for (int64_t i = 0; i < r->grid.total; i++)
-		if (put(r, i, e))
+		if (window_put(r, i, e))
 			return -1;
-	return drain(r, e);
-}
-
-/* -- a coarse grid first --------------------------------------------------------- */
-/* How many voxels window i is expected to change. */
-static int doubt(struct run *r, int64_t i, double *voxels, struct err *e)
-{
-	const double times = r->models << __builtin_popcount((unsigned)r->o->mirror);
-
-	return window_ring_doubt(&r->ring, r->grid.at[i].start, times, voxels, e);
-}
-
-/* Windows lo to hi - 1: what each that is neither coarse nor run is expected to change, where it is not known to be nothing. *sum: of all. */
-static int look(struct run *r, int64_t lo, int64_t hi, int again, double *sum, struct err *e)
-{
-	*sum = 0;
-	for (int64_t i = lo; i < hi; i++) {
-		double *gain = &r->gain[i - lo];
-
-		if (again ? *gain < 0 : r->grid.at[i].coarse) {
-			*gain = -1;
-			continue;
-		}
-		if (doubt(r, i, gain, e))
-			return -1;
-		*sum += *gain;
-	}
-	return 0;
-}
-
-/* How many voxels may be left wrong so far: a part of the mask, of which what lies in the ring counts as far as windows have come. A mask is taken to
-   have a thousandth of a window's voxels at least. A voxel is wrong or not: where that part is less than one, so many are expected that it is as rare
-   that there is any. */
-static int allowed(const struct run *r, int64_t lo, double *voxels, struct err *e)
-{
-	const struct window_grid *g = &r->grid;
-	const double through = (double)(g->at[lo].start[0] + g->roi[0] - g->at[0].start[0]) / (double)(r->ring.ready - g->at[0].start[0]),
-	             least = 1e-3 * (double)g->roi[0] * (double)g->roi[1] * (double)g->roi[2];
-	int64_t mask;
-	double part;
-
-	if (window_ring_count(&r->ring, &mask, e))
-		return -1;
-	part = r->o->refine * fmax((double)mask, least);
-	*voxels = part * fmin(part, 1) * fmin(through, 1);
-	return 0;
-}
-
-/* The window that changes most, as far as is known; *now: that it does after those that were run since it was looked at. */
-static int64_t next(struct run *r, int64_t lo, int64_t hi, double *now, struct err *e)
-{
-	int64_t most = 0;
-
-	for (int64_t i = 1; i < hi - lo; i++)
-		most = r->gain[i] > r->gain[most] ? i : most;
-	return doubt(r, lo + most, now, e) ? -1 : most;
-}
-
-/* The windows lo to hi - 1 of one z that are not coarse: those that change most, one after the other, until the rest is expected to change little. */
-static int layer(struct run *r, int64_t lo, int64_t hi, struct err *e)
-{
-	double allow, sum, now;
-	int64_t ran = 0, i;
-
-	if (allowed(r, lo, &allow, e) || look(r, lo, hi, 0, &sum, e))
-		return -1;
-	while (r->left + sum > allow) {
-		if ((i = next(r, lo, hi, &now, e)) < 0)
-			return -1;
-		if (r->gain[i] <= 0)
-			break;
-		sum += now - r->gain[i];
-		if (now < 0.9 * r->gain[i]) {
-			r->gain[i] = now;
-			continue;
-		}
-		sum -= now;
-		r->gain[i] = -1;
-		ran++;
-		if (put(r, lo + i, e) || (r->left + sum <= allow && (drain(r, e) || look(r, lo, hi, 1, &sum, e))))
-			return -1;
-	}
-	r->left += sum;
-	for (int64_t j = lo; j < hi; j++)
-		ran += r->grid.at[j].coarse;
-	r->decided += hi - lo - ran;
-	return drain(r, e);
-}
-
-static int refined(struct run *r, struct err *e)
-{
-	const struct window_grid *g = &r->grid;
-	int64_t ahead = 0, lo = 0, hi;
-
-	if (!(r->gain = mem_new((size_t)g->total, sizeof *r->gain, "windows", e)))
-		return -1;
-	for (; lo < g->total; lo = hi) {
-		const int64_t z = g->at[lo].start[0];
-
-		for (hi = lo; hi < g->total && g->at[hi].start[0] == z; hi++)
-			continue;
-		r->floor = z;
-		for (; ahead < g->total && g->at[ahead].start[0] < z + g->roi[0]; ahead++)
-			if (g->at[ahead].coarse && put(r, ahead, e))
-				return -1;
-		if (drain(r, e) || layer(r, lo, hi, e))
-			return -1;
-	}
-	return 0;
+	return window_drain(r, e);
 }
 
 /* -- checks ------------------------------------------------------------------------ */
@@ -324,7 +197,7 @@ static int check_padding(const struct window_opts *o, const struct window_grid *
 int window_run(const struct window_opts *o, const struct k_backend *k, const struct window_predictor *p, int models, const struct tensor *image,
                window_sink *sink, void *sink_arg, struct err *e)
 {
-	struct run r = {.o = o, .k = k, .p = p, .models = models};
+	struct window_job r = {.o = o, .k = k, .p = p, .models = models};
 	const int64_t *size = image->shape + 1;
 	const double begun = progress_now();
 	int64_t roi[3];
@@ -334,7 +207,7 @@ int window_run(const struct window_opts *o, const struct k_backend *k, const str
 		roi[i] = o->roi[i] ? o->roi[i] : size[i];
 	if (window_grid_make(&r.grid, o->grid, size, roi, o->overlap, e))
 		return -1;
-	bad = check_padding(o, &r.grid, e) || begin(&r, image, sink, sink_arg, e) || (o->refine > 0 ? refined : all_windows)(&r, e) ||
+	bad = check_padding(o, &r.grid, e) || begin(&r, image, sink, sink_arg, e) || (o->refine > 0 ? window_refined : all_windows)(&r, e) ||
 	      window_ring_flush(&r.ring, size[0], e) || settle(&r, 0, e) || settle(&r, 1, e);
 	if (bad && k->lost && k->lost(e))
 		err_prefix(e, "window %lld of %lld, or before", (long long)(r.decided < r.grid.total ? r.decided + 1 : r.grid.total), (long long)r.grid.total);

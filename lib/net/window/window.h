@@ -47,7 +47,7 @@ struct window_opts {
 	struct window_pipe *pipe;    /* where the image comes from; NULL: it is in memory */
 	size_t room;                 /* bytes of accumulators that are held in the host's memory: more lie in a temporary file (base/spool.h) */
 };
-#define WINDOW_ROOM ((size_t)512 << 20)
+#define WINDOW_ROOM ((size_t)640 << 20)
 #define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .room = WINDOW_ROOM}
 
 /* Set grid, overlap and refine to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows:

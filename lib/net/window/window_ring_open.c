@@ -18,7 +18,7 @@ static int keeps(const struct window_opts *o, const struct k_backend *k)
 
 size_t window_memory(const struct window_opts *o, const struct k_backend *k, int64_t classes, const int64_t size[3], const int64_t roi[3])
 {
-	const int64_t deep = o->refine > 0 ? 2 * roi[0] : roi[0], floats = classes + keeps(o, k);
+	const int64_t deep = o->refine > 0 ? window_refine_depth(roi) : roi[0], floats = classes + keeps(o, k);
 	const double n = (double)sizeof(float) * (double)floats * (double)size[2] * (double)size[1] * (double)(deep < size[0] ? deep : size[0]);
 
 	if (!device_is_host(k))

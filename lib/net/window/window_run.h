@@ -84,6 +84,32 @@ int window_ring_doubt(struct window_ring *r, const int64_t start[3], double time
 /* Hand on all slices below z; of a device the last ones only with z = size[0]. */
 int window_ring_flush(struct window_ring *r, int64_t z, struct err *e);
 
+/* A run: one image through its windows. */
+struct window_job {
+	const struct window_opts *o;
+	const struct k_backend *k;
+	const struct window_predictor *p;
+	int models;
+	struct window_grid grid;
+	struct window_feed feed;
+	struct window_ring ring;
+	int64_t span;               /* most that the windows of a batch begin apart in z */
+	int64_t floor;              /* no window to come begins below this slice */
+	int64_t *queue, queued;     /* windows to be run at once */
+	int64_t decided;            /* windows that were run or left out */
+	struct k_mark *timed[2][2]; /* begin and end of the last two predictions, on a device with memory of its own */
+	int turn;
+	struct window_stats stats;
+};
+
+/* Window i is to be run, if it has anything in it: at once, or when the queue is full or drained. */
+int window_put(struct window_job *r, int64_t i, struct err *e);
+int window_drain(struct window_job *r, struct err *e);
+
+/* All windows that o->refine asks for (window_refine.c), and how many slices of accumulators and of the image that takes. */
+int window_refined(struct window_job *r, struct err *e);
+int64_t window_refine_depth(const int64_t roi[3]);
+
 /* Note that the error is one of reading or writing. Returns -1. */
 int window_broken(struct window_pipe *p);
 
