@@ -17,7 +17,7 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 11 }; /* raised with every change of this header */
+enum { K_ABI = 12 }; /* raised with every change of this header */
 
 /* Where a GPU's backend cannot be, said by it and by who need not load it to know */
 #define K_NO_DRIVER "cuda: there is no NVIDIA driver here"
@@ -242,6 +242,10 @@ struct k_cover {           /* windows that were blended, in their order */
 	struct k_weight weight;
 	const int64_t (*start)[3], n; /* [n], in the volume: host memory */
 };
+/* A voxel's label by its mean scores: of k > 1 classes the highest one's, ties to the lowest class; of a single one 1 where it is at least `cut`.
+   K_NO_LABEL where a mean is not finite, so k < 256; where no window came 0, of a single class `never`. */
+enum { K_NO_LABEL = 255 };
+struct k_decide { int64_t k; float cut; uint8_t never; };
 /* How probable it is that windows to come change a voxel's decision: of all the weight that will be there `sum` has come, and the best class leads
    by l = lead / sum; what it leads by in the mean of the rest is normal about l with a standard deviation of `spread`, so the decision changes with
    probability P(x), x = l all / ((all - sum) spread), P(x) = 0.5 (1 - x / 3)^3 up to x = 3: the normal distribution's tail to 0.02, with an end. */
@@ -383,6 +387,8 @@ struct k_backend {
 	int (*window_sum)(const struct k_cover *g, float *sum, struct err *e);
 	/* y[v][:] = acc[v][:] / sum[v], y elsewhere; where the sum is 0 no window came: class 0 gets none[0], the others none[1] */
 	int (*window_divide)(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
+	/* The slab's labels [z][y][x]; sum NULL (where there is window_sum): those of c's windows */
+	int (*window_decide)(const struct k_decide *g, const struct k_cover *c, const float *acc, const float *sum, uint8_t *pred, struct err *e);
 	/* Before a window is blended, in marked blocks where the best class leads by less than `near`: spread (host), sums of w by^2 and of w, to 2^-16;
 	   `by` is what the two classes that lead (that single class) are apart in the window less what they are in the mean so far. */
 	int (*window_spread)(const struct k_blend *g, float near, const float *logits, const float *weight, const float *acc, const float *sum,
