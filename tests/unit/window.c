@@ -68,8 +68,8 @@ static struct k_backend table = {.abi = K_ABI, .name = "cpu", .alloc = host_allo
                                  .host_alloc = host_alloc, .host_release = free, .queue = host_queue, .mark_new = host_mark_new,
                                  .mark_free = host_mark_free, .mark = host_mark, .follow = host_follow, .await = host_await,
                                  .window_gather = k_window_gather, .window_blend = k_window_blend, .window_sum = k_window_sum,
-                                 .window_divide = k_window_divide, .window_decide = k_window_decide, .window_spread = k_window_spread, .window_doubt = k_window_doubt,
-                                 .window_count = k_window_count};
+                                 .window_divide = k_window_divide, .window_decide = k_window_decide, .window_spread = k_window_spread,
+                                 .window_doubt = k_window_doubt, .window_count = k_window_count};
 
 /* -- the grid -------------------------------------------------------------------- */
 /* A cube's grid has these starts on every axis, z slowest. */
@@ -1035,8 +1035,8 @@ static void deciding(void)
 			labels |= 1LL << (is < 63 ? is : 63);
 			hidden += is < g.k && acc[v * g.k + is] < acc[v * g.k + g.k - 1];
 		}
-		ok(!bad && labels >> (g.k > 1 ? g.k - 1 : 1) & 1 && labels >> 63 == -(i % 2) && (g.k == 1 || hidden), "labels of %lld classes%s: %lld differ, %lld by "
-		   "rounding", (long long)g.k, i % 2 ? ", of sums that are not finite, too" : "", (long long)bad, (long long)hidden);
+		ok(!bad && labels >> (g.k > 1 ? g.k - 1 : 1) & 1 && labels >> 63 == -(i % 2) && (g.k == 1 || hidden),
+		   "labels of %lld classes%s: %lld differ; %lld are ties by rounding", (long long)g.k, i % 2 ? ", of sums that are not finite, too" : "", (long long)bad, (long long)hidden);
 	}
 	free(rows);
 }
@@ -1097,8 +1097,8 @@ static void halves_too(void)
 	for (int i = 0; i < IMAGE; i++)
 		from[i] = (float)(i * 2654435761u) * 0x1p-31f - 1;
 	for (int i = 0; i < 48; i++) {
-		const struct k_gather g = {.c = i % 2 ? C : 1, .size = {5, 6, IX}, .roi = {4, 5, 37}, .start = {i % 3 - 1, i % 5 - 2, i % 7 * 4 - 12}, .flip = i / 2 % 8,
-		                           .pad = (enum k_pad)(i / 12), .fill = 1 / 3.0f};
+		const struct k_gather g = {.c = i % 2 ? C : 1, .size = {5, 6, IX}, .roi = {4, 5, 37}, .start = {i % 3 - 1, i % 5 - 2, i % 7 * 4 - 12},
+		                           .flip = i / 2 % 8, .pad = (enum k_pad)(i / 12), .fill = 1 / 3.0f};
 		int64_t bad = 0;
 
 		memset(h, 0xff, sizeof h);

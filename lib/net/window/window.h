@@ -80,7 +80,8 @@ float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma,
 float *window_wholes(const struct window_grid *g, enum window_mode mode, double sigma, int *n, struct err *e);
 
 /* What predicts windows: a network, or in tests any function. input: plan for n windows of roi and say where they go, [n,d,h,w,channels] of the
-   backend's precision; NULL and an error. run: their logits to `take`, in one part or several, as net_forward_parts does it. Pointers are the backend's memory. */
+   backend's precision; NULL and an error. run: their logits to `take`, in one part or several, as net_forward_parts does it. Pointers are the
+   backend's memory. */
 struct window_predictor {
 	int64_t channels, classes;
 	void *(*input)(void *arg, int64_t n, const int64_t roi[3], struct err *e);
@@ -88,8 +89,8 @@ struct window_predictor {
 	void *arg;
 };
 
-/* Takes finished voxels v..v+n-1 of the volume: floats [n,classes], logits (with `soft` probabilities), or with `decide` bytes [n]; host memory, valid
-   during the call. Where no window came, class 0 is certain: a logit of 0 against WINDOW_NEVER for all others. 0, or -1 and an error. */
+/* Takes finished voxels v..v+n-1 of the volume: floats [n,classes], logits (with `soft` probabilities), or with `decide` bytes [n]; host memory,
+   valid during the call. Where no window came, class 0 is certain: a logit of 0 against WINDOW_NEVER for all others. 0, or -1 and an error. */
 #define WINDOW_NEVER -100.0f
 typedef int window_sink(void *arg, int64_t v, int64_t n, const void *made, struct err *e);
 
