@@ -1036,7 +1036,8 @@ static void deciding(void)
 			hidden += is < g.k && acc[v * g.k + is] < acc[v * g.k + g.k - 1];
 		}
 		ok(!bad && labels >> (g.k > 1 ? g.k - 1 : 1) & 1 && labels >> 63 == -(i % 2) && (g.k == 1 || hidden),
-		   "labels of %lld classes%s: %lld differ; %lld are ties by rounding", (long long)g.k, i % 2 ? ", of sums that are not finite, too" : "", (long long)bad, (long long)hidden);
+		   "labels of %lld classes%s: %lld differ; %lld are ties by rounding", (long long)g.k, i % 2 ? ", of sums that are not finite, too" : "",
+		   (long long)bad, (long long)hidden);
 	}
 	free(rows);
 }
