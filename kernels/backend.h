@@ -375,7 +375,7 @@ struct k_backend {
 	int (*lerp)(float *y, const float *x, double t, int64_t n, struct err *e); /* y += t (x - y) */
 	int (*sum_squares)(const float *x, int64_t n, double *out, struct err *e); /* out: host */
 
-	int (*window_gather)(const struct k_gather *g, const float *image, void *x, struct err *e); /* x: of the table's precision */
+	int (*window_gather)(const struct k_gather *g, const float *image, float *x, struct err *e);
 	/* sum NULL: it is not kept. window_sum (NULL where device memory is not the host's): the same sums, written, of all windows at once */
 	int (*window_blend)(const struct k_blend *g, const float *logits, float *acc, float *sum, struct err *e);
 	int (*window_sum)(const struct k_cover *g, float *sum, struct err *e);

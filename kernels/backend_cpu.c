@@ -112,7 +112,7 @@ static void fill(struct k_backend *b, const struct cpu_level *l)
 		.slice_copy = l->slice_copy, .to_floats = l->to_floats, .from_floats = l->from_floats,
 		.label_down = k_label_down, .loss_scratch = fp32->loss_scratch, .loss = fp32->loss,
 		.optimize = fp32->optimize, .lerp = fp32->lerp, .sum_squares = fp32->sum_squares,
-		.window_gather = l->half ? k_window_gather_half : k_window_gather, .window_blend = k_window_blend, .window_sum = k_window_sum,
+		.window_gather = k_window_gather, .window_blend = k_window_blend, .window_sum = k_window_sum,
 		.window_divide = k_window_divide, .window_decide = k_window_decide, .window_spread = k_window_spread,
 		.window_doubt = k_window_doubt, .window_count = k_window_count,
 	};

@@ -4,8 +4,7 @@
 
 #include "kernels/backend.h"
 
-int k_window_gather(const struct k_gather *g, const float *image, void *x, struct err *e);
-int k_window_gather_half(const struct k_gather *g, const float *image, void *x, struct err *e);
+int k_window_gather(const struct k_gather *g, const float *image, float *x, struct err *e);
 int k_window_blend(const struct k_blend *g, const float *logits, float *acc, float *sum, struct err *e);
 int k_window_sum(const struct k_cover *g, float *sum, struct err *e);
 int k_window_divide(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);

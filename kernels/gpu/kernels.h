@@ -38,8 +38,7 @@
 	F(size_t, column_bytes, (int64_t vox, int64_t c)) \
 	F(int, column_sum, (const void *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch)) \
 	F(int, to_floats, (float *y, const void *x, int64_t xpitch, int64_t vox, int64_t c)) \
-	F(int, from_floats, (void *y, int64_t ypitch, const float *x, int64_t vox, int64_t c, int add)) \
-	F(int, window_gather, (struct k_gather g, const float *image, void *x))
+	F(int, from_floats, (void *y, int64_t ypitch, const float *x, int64_t vox, int64_t c, int add))
 
 #define GPU_FIELD(ret, name, args) ret (*name) args;
 #define GPU_DECLARE(ret, name, args) ret gpu_##name##_f32 args; ret gpu_##name##_bf16 args;
@@ -63,6 +62,7 @@ int gpu_identity(float *w, int64_t oc, int64_t taps);
 size_t gpu_loss_bytes(const struct k_loss *g);
 float *gpu_loss_weights(const struct k_loss *g, void *scratch); /* where weights of classes are put before, if there are any */
 int gpu_loss_run(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, void *scratch);
+int gpu_window_gather(struct k_gather g, const float *image, float *x);
 int gpu_window_blend(struct k_blend g, const float *logits, float *acc, float *sum);
 int gpu_pace(const struct k_optim *a, double t, struct k_pace *to);
 int gpu_optimize(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n);

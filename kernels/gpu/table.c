@@ -281,9 +281,9 @@ static int average(float *y, const float *x, int64_t n, const struct k_pace *p, 
 	return gpu_check(gpu_average(y, x, n, p, v), "average", e);
 }
 
-static int window_gather(const struct k_gather *g, const float *image, void *x, struct err *e)
+static int window_gather(const struct k_gather *g, const float *image, float *x, struct err *e)
 {
-	return gpu_check(gpu_kernels(HALF)->window_gather(*g, image, x), "window", e);
+	return gpu_check(gpu_window_gather(*g, image, x), "window", e);
 }
 
 static int window_blend(const struct k_blend *g, const float *logits, float *acc, float *sum, struct err *e)

@@ -2,6 +2,21 @@
 #include "kernels/gpu/kernels.h"
 #define K_PLAIN
 #include "kernels/gpu/par.h"
+#include "kernels/pad.h"
+
+KERNEL(window_gather, (struct k_gather g, const float *image, float *x), (g, image, x), items(g.c * g.roi[0] * g.roi[1] * g.roi[2]))
+{
+	ITEM_FOR(i, g.c * g.roi[0] * g.roi[1] * g.roi[2]) {
+		int64_t c = i % g.c, v = i / g.c, at[3] = {v / g.roi[2] / g.roi[1], v / g.roi[2] % g.roi[1], v % g.roi[2]}, from = c;
+
+		for (int a = 0; a < 3; a++) {
+			int64_t p = pad_source(g.start[a] + (g.flip >> a & 1 ? g.roi[a] - 1 - at[a] : at[a]), g.size[a], g.pad);
+
+			from = from < 0 || p < 0 ? -1 : from * g.size[a] + p;
+		}
+		x[i] = from < 0 ? g.fill : image[from];
+	}
+}
 
 /* The largest logit of a voxel, and the sum of exponentials below it */
 DEVICE float soft_sum(const float *l, int64_t k, float *most)

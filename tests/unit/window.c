@@ -199,7 +199,7 @@ static void maps(void)
 /* -- the golden predictor: class 0 is the first channel, 1 that times a ramp over the window, 2 the last channel times the ramp ---------- */
 struct ramp { int64_t channels, classes, n, roi[3]; float scale, *x, *y; };
 
-static void *ramp_input(void *arg, int64_t n, const int64_t roi[3], struct err *e)
+static float *ramp_input(void *arg, int64_t n, const int64_t roi[3], struct err *e)
 {
 	struct ramp *r = arg;
 	size_t vox = (size_t)(n * roi[0] * roi[1] * roi[2]);
@@ -258,11 +258,11 @@ static int compare_slab(void *arg, int64_t first, int64_t n, const void *made, s
 	return 0;
 }
 
-static int case_word(const json_t *c, const char *key, const char *const *all)
+static int case_word(const json_t *c, const char *key, const char *const *words)
 {
 	int i = 0;
 
-	while (all[i] && strcmp(all[i], json_string_value(json_object_get(c, key))))
+	while (words[i] && strcmp(words[i], json_string_value(json_object_get(c, key))))
 		i++;
 	return i;
 }
@@ -1087,30 +1087,6 @@ static void decided(void)
 	table.name = "cpu";
 }
 
-/* In bfloat16 a window is that in floats, rounded: of one channel or several, turned or not, inside and over every edge. */
-static void halves_too(void)
-{
-	enum { C = 3, IX = 40, IMAGE = C * 5 * 6 * IX, R = 4 * 5 * 37 * C };
-	static float from[IMAGE], x[R];
-	static bf16 h[R];
-	struct err e;
-
-	for (int i = 0; i < IMAGE; i++)
-		from[i] = (float)(i * 2654435761u) * 0x1p-31f - 1;
-	for (int i = 0; i < 48; i++) {
-		const struct k_gather g = {.c = i % 2 ? C : 1, .size = {5, 6, IX}, .roi = {4, 5, 37}, .start = {i % 3 - 1, i % 5 - 2, i % 7 * 4 - 12},
-		                           .flip = i / 2 % 8, .pad = (enum k_pad)(i / 12), .fill = 1 / 3.0f};
-		int64_t bad = 0;
-
-		memset(h, 0xff, sizeof h);
-		k_window_gather(&g, from, x, &e);
-		k_window_gather_half(&g, from, h, &e);
-		for (int64_t j = 0; j < 4 * 5 * 37 * g.c; j++)
-			bad += h[j].bits != bf16_of(x[j]).bits;
-		ok(!bad, "in bfloat16, %lld channels, flip %d, padding %d", (long long)g.c, g.flip, g.pad);
-	}
-}
-
 /* -- what does not go together ------------------------------------------------------------ */
 static void refusals(void)
 {
@@ -1214,7 +1190,6 @@ int main(void)
 	counting();
 	deciding();
 	decided();
-	halves_too();
 	refusals();
 	memory();
 	roi_meta();

@@ -108,7 +108,6 @@ struct plan {
 	int steps, calls, forward, losses, bufs; /* forward, losses: how many calls; behind the forward ones comes the tail's, if there is one */
 	struct plan_tail tail;
 	struct plan_ref input; /* floats */
-	int fed, elements;     /* the value that they become; it is that which is given, they are not */
 	size_t arena;        /* bytes */
 };
 

@@ -219,7 +219,6 @@ int plan_forward(struct plan *p, struct err *e)
 		input++;
 	if (place(p, input, e))
 		return -1;
-	p->fed = input;
 	p->input = p->value[input].at;
 	if (p->elem != sizeof(float) && (plan_floats(p, p->value[input].vox, p->value[input].c, &p->input, e) ||
 	                                 plan_convert(p, PLAN_DO_FROM_FLOATS, input, p->input, p->value[input].at, e)))

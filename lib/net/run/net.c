@@ -279,14 +279,7 @@ size_t net_arena(const struct net *n)
 
 float *net_input(const struct net *n)
 {
-	n->plan->elements = 0;
 	return net_run_at(n, n->plan->input);
-}
-
-void *net_elements(const struct net *n)
-{
-	n->plan->elements = 1;
-	return net_run_at(n, n->plan->value[n->plan->fed].at);
 }
 
 const char *net_batch_norm(const struct net *n)

@@ -84,7 +84,6 @@ void net_reserve(struct net *n, size_t bytes);
 
 size_t net_arena(const struct net *n);       /* bytes of the activation arena of the current plan */
 float *net_input(const struct net *n);       /* where the input goes, [batch,d,h,w,c]: device memory, filled anew before every net_forward */
-void *net_elements(const struct net *n);     /* the same in the device's precision: what net_forward takes instead until net_input is asked for */
 const char *net_batch_norm(const struct net *n); /* a layer that takes statistics over the batch, borrowed; NULL: none */
 int64_t net_vox(const struct net *n);        /* batch*d*h*w */
 

@@ -37,7 +37,6 @@ struct key {
 	const uint8_t *label;
 	struct k_loss terms;
 	uint64_t seed;
-	int elements;
 };
 
 static struct key key_of(const struct net *n, const struct net_run_loss *l)
@@ -45,7 +44,7 @@ static struct key key_of(const struct net *n, const struct net_run_loss *l)
 	struct key k;
 
 	memset(&k, 0, sizeof k); /* compared as bytes */
-	k.plan = n->plan, k.arena = n->arena, k.w = n->w, k.g = n->g, k.seed = n->seed, k.elements = n->plan->elements;
+	k.plan = n->plan, k.arena = n->arena, k.w = n->w, k.g = n->g, k.seed = n->seed;
 	if (l)
 		k.label = l->label, memcpy(&k.terms, &l->terms, sizeof k.terms);
 	return k;

@@ -300,8 +300,6 @@ static int do_to_floats(struct net *n, const struct plan_call *c, const struct p
 static int do_from_floats(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	(void)s, (void)l;
-	if (n->plan->elements && c == n->plan->call)
-		return 0;
 	return n->k->from_floats(net_run_at(n, c->y), c->y.pitch, net_run_at(n, c->x), c->vox, c->c, 0, e);
 }
 

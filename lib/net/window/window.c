@@ -66,7 +66,7 @@ static void end(struct run *r)
 }
 
 /* -- windows -------------------------------------------------------------------- */
-static int gather(const struct run *r, int64_t i, int flip, void *x, struct err *e)
+static int gather(const struct run *r, int64_t i, int flip, float *x, struct err *e)
 {
 	const struct window_grid *g = &r->grid;
 	const int64_t *at = g->at[i].start;
@@ -127,13 +127,12 @@ static int network(struct run *r, const struct window_predictor *p, int flip, st
 static int predict(struct run *r, const struct window_predictor *p, int flip, struct err *e)
 {
 	const int64_t vox = r->grid.roi[0] * r->grid.roi[1] * r->grid.roi[2];
-	const size_t bytes = (size_t)(vox * p->channels) * (r->k->precision == K_BF16 ? sizeof(uint16_t) : sizeof(float));
-	char *x = p->input(p->arg, r->queued, r->grid.roi, e);
+	float *x = p->input(p->arg, r->queued, r->grid.roi, e);
 
 	if (!x)
 		return -1;
 	for (int64_t j = 0; j < r->queued; j++)
-		if (gather(r, r->queue[j], flip, x + (size_t)j * bytes, e))
+		if (gather(r, r->queue[j], flip, x + j * vox * p->channels, e))
 			return -1;
 	return window_feed_used(&r->feed, e) ? -1 : network(r, p, flip, e);
 }

@@ -79,12 +79,11 @@ float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma,
    with free(). */
 float *window_wholes(const struct window_grid *g, enum window_mode mode, double sigma, int *n, struct err *e);
 
-/* What predicts windows: a network, or in tests any function. input: plan for n windows of roi and say where they go, [n,d,h,w,channels] of the
-   backend's precision; NULL and an error. run: their logits to `take`, in one part or several, as net_forward_parts does it. Pointers are the
-   backend's memory. */
+/* What predicts windows: a network, or in tests any function. input: plan for n windows of roi and say where they go, [n,d,h,w,channels]; NULL and an
+   error. run: their logits to `take`, in one part or several, as net_forward_parts does it. Pointers are the backend's memory. */
 struct window_predictor {
 	int64_t channels, classes;
-	void *(*input)(void *arg, int64_t n, const int64_t roi[3], struct err *e);
+	float *(*input)(void *arg, int64_t n, const int64_t roi[3], struct err *e);
 	int (*run)(void *arg, net_take_fn *take, void *take_arg, struct err *e);
 	void *arg;
 };

@@ -6,9 +6,9 @@
 #include "lib/net/window/window_run.h"
 #include "lib/volume/prob/prob.h"
 
-static void *net_window_input(void *arg, int64_t n, const int64_t roi[3], struct err *e)
+static float *net_window_input(void *arg, int64_t n, const int64_t roi[3], struct err *e)
 {
-	return net_plan(arg, n, roi, 0, e) ? NULL : net_elements(arg);
+	return net_plan(arg, n, roi, 0, e) ? NULL : net_input(arg);
 }
 
 static int net_window_run(void *arg, net_take_fn *take, void *take_arg, struct err *e)
