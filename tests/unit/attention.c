@@ -117,6 +117,38 @@ static const struct k_attention cases[] = {
 	{.n = 1, .c = 3, .heads = 3, .size = {1, 1, 1}, .window = {1, 1, 1}, .table = {7, 7, 7}},
 };
 
+/* Forward of bf16. Queries and keys up to `size`: of large ones the largest score is far below what their lengths allow; a scale of which nothing is
+   lost where queries are kept in powers of 2 keeps those to be compared. */
+static void half_case(struct k_attention g, double size)
+{
+	const int64_t vox = g.n * g.size[0] * g.size[1] * g.size[2], rows = (2 * g.table[0] - 1) * (2 * g.table[1] - 1) * (2 * g.table[2] - 1);
+	struct pair qkv = pair_new(vox * 3 * g.c, size), bias = pair_new(3 * g.c, 1), table = pair_new(rows * g.heads, 1), y = pair_new(vox * g.c, 0);
+	float *got[2], *copy = k->alloc(sizeof *copy * (size_t)(qkv.n + 1), &e);
+	double off;
+	int bad = 0;
+
+	g.scale = size > 4 ? 0.693147181f : 1 / sqrtf((float)(g.c / g.heads));
+	memcpy(copy, qkv.f, sizeof *copy * (size_t)qkv.n);
+	const struct k_attention_args x = {elements(copy, qkv.n), bias.f, table.f, {0}};
+
+	for (int i = 0; i < 2; i++) {
+		void *scratch, *out = k->alloc(sizeof(float) * (size_t)(y.n + 1), &e);
+
+		omp_set_num_threads(i + 1);
+		scratch = k->alloc(k->attention_scratch(&g, 0), &e);
+		bad |= k->attention_forward(&g, &x, out, scratch, &e);
+		got[i] = floats(out, y.n);
+		k->release(scratch);
+	}
+	ref_attention(&g, qkv.d, bias.d, table.d, NULL, y.d);
+	off = worst(got[0], y.d, y.n, 1, 1, 4e-3 * size, 8e-3);
+	ok(!bad && off <= 1 && !memcmp(got[0], got[1], sizeof(float) * (size_t)y.n),
+		"bf16: window %lld,%lld,%lld, %lld heads of %lld, queries up to %g: %.2g of the tolerance, the same with one thread and two",
+		(long long)g.window[0], (long long)g.window[1], (long long)g.window[2], (long long)g.heads, (long long)(g.c / g.heads), size, off);
+	k->release(got[0]), k->release(got[1]), k->release((void *)x.qkv);
+	pair_free(qkv), pair_free(bias), pair_free(table), pair_free(y);
+}
+
 /* -- layer normalisation -- */
 
 static void ref_layer(const struct k_layer *g, const double *x, const double *gamma, const double *beta, double *y)
@@ -236,5 +268,8 @@ int main(void)
 	layer_case(1, 1), layer_case(3, 5), layer_case(7, 16), layer_case(130, 48), layer_case(37, 384), layer_case(2500, 12);
 	layer_case(130, 24), layer_case(41, 29);
 	merge_case((const unsigned char[]){0, 4, 2, 1, 6, 5, 3, 7}, 5), merge_case((const unsigned char[]){0, 4, 2, 1, 5, 2, 1, 7}, 16);
+	k = cpu(K_BF16);
+	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++)
+		half_case(cases[i], 1.5), half_case(cases[i], 12);
 	return tap_done();
 }
