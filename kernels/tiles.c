@@ -92,6 +92,8 @@ void K(tiles_pack)(struct gather *g, const float *w)
 					slot *u = (slot *)g->w + first * VL * ELEMENTS * g->kernel[0] * g->cslots + (at * g->cslots + s) * nr + (v - first) * VL;
 
 					pack_slots(g, w, kd, s, winograd_channel(g->co, v), u, g->kernel[0] * g->cslots * nr);
+					for (int i = 0; i < ELEMENTS && v > first && winograd_halved(g, first, 2); i++, u += g->kernel[0] * g->cslots * nr)
+						memcpy(u, u + VL / 2, sizeof *u * VL / 2);
 				}
 }
 
@@ -108,29 +110,29 @@ struct task {
 };
 
 /* The 4 rows of a run of tiles along w, at the first column (may be outside); NULL: outside */
-struct band { const elem *row[4]; int64_t column, columns, step; };
+struct band { const elem *row[4]; int64_t column, columns, step; int whole; };
 
 /* B' along h of VL channels from c of a column */
-INLINE void column(const struct band *b, int64_t at, int64_t c, vec t[4])
+INLINE void column(const struct band *b, int64_t at, int64_t c, vec t[4], const int whole)
 {
 	vec e[4] = {{0}};
 
 	for (int h = 0; h < 4 && b->column + at >= 0 && b->column + at < b->columns; h++)
-		if (b->row[h])
+		if (whole || b->row[h])
 			e[h] = load(b->row[h] + at * b->step + c);
 	winograd_column(e, t);
 }
 
 /* n tiles along w to v, elements `step` apart */
-static void bring_run(const struct gather *g, const struct band *b, int64_t n, elem *v, int64_t step)
+INLINE void bring_run(const struct gather *g, const struct band *b, int64_t n, elem *v, int64_t step, const int whole)
 {
 	for (int64_t i = 0; i < winograd_vectors(g->ci); i++) {
 		int64_t c = winograd_channel(g->ci, i);
 		vec t[4][4];
 
-		column(b, 0, c, t[0]), column(b, 1, c, t[1]);
+		column(b, 0, c, t[0], whole), column(b, 1, c, t[1], whole);
 		for (int64_t j = 0; j < n; j++) {
-			column(b, 2 * j + 2, c, t[2]), column(b, 2 * j + 3, c, t[3]);
+			column(b, 2 * j + 2, c, t[2], whole), column(b, 2 * j + 3, c, t[3], whole);
 			winograd_input(t, v + j * g->ci + c, step);
 		}
 	}
@@ -144,17 +146,21 @@ static void bring(const struct task *t)
 
 	for (int64_t d = t->i0; d < t->i1; d++)
 		for (int64_t i = t->first; i < t->first + t->count; i += n, v += n * g->ci) {
-			struct band b = {.column = i % g->across * 2 - gather_pad(g, 2), .columns = g->in[2], .step = g->inpitch};
+			struct band b = {.column = i % g->across * 2 - gather_pad(g, 2), .columns = g->in[2], .step = g->inpitch, .whole = 1};
 
 			for (int k = 0; k < 4; k++) {
 				int64_t h = i / g->across * 2 - gather_pad(g, 1) + k;
 
+				b.whole &= h >= 0 && h < g->in[1];
 				if (h >= 0 && h < g->in[1])
 					b.row[k] = t->x + (((t->n * g->in[0] + d) * g->in[1] + h) * g->in[2] + b.column) * b.step;
 			}
 			n = g->across - i % g->across;
 			n = n > t->first + t->count - i ? t->first + t->count - i : n;
-			bring_run(g, &b, n, v, t->vstep * PAIR);
+			if (b.whole)
+				bring_run(g, &b, n, v, t->vstep * PAIR, 1);
+			else
+				bring_run(g, &b, n, v, t->vstep * PAIR, 0);
 		}
 }
 
@@ -172,6 +178,8 @@ static void leave(const struct task *t, const struct piece *p, int64_t vector, i
 
 		if (nr == VL)
 			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 1, VL);
+		else if (winograd_halved(g, vector, 2))
+			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 2, VL / 2);
 		else
 			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 2, VL);
 	}
@@ -185,7 +193,7 @@ static void products(const struct task *t, const struct piece *p, int64_t vector
 	for (int i = 0; i < ELEMENTS; i++) {
 		struct gather_row row[MAX_KERNEL];
 		struct gather_call a = {.row = row, .rows = p->k1 - p->k0, .len = g->cslots, .step = g->ci, .wstep = g->cslots * nr, .bias = none,
-			.y = t->m + i * (PIECE + 1) * nr, .ystep = nr, .cols = nr, .floats = 1};
+			.y = t->m + i * (PIECE + 1) * nr, .ystep = nr, .cols = winograd_halved(g, vector, nr / VL) ? nr - HALF : nr, .floats = 1};
 
 		for (int k = p->k0; k < p->k1; k++) {
 			int64_t tile = (t->d0 + k - gather_pad(g, 0) - t->i0) * t->count + p->at;

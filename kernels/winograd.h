@@ -88,6 +88,13 @@ static inline int64_t winograd_block(int64_t channels, int64_t most, int64_t b)
 	return winograd_vectors(channels) * b / gather_parts(winograd_vectors(channels), most);
 }
 
+/* Where half of the last vector would be of channels that the one before has: two tiles share a vector of the other half, whose weights are there
+   twice. */
+static inline int winograd_halved(const struct gather *g, int64_t vector, int nv)
+{
+	return VL == 16 && nv == 2 && vector + nv == winograd_vectors(g->co) && g->co % VL == VL / 2;
+}
+
 /* A tile's outputs of nv vectors, `next` floats from one to the next, m [element], step apart, added to what is there or not; the first voxel at y,
    `rows` and `cols` of them (1, 2) */
 INLINE void winograd_leave(const struct gather *g, const float *m, int64_t step, const float *bias, int64_t vector, elem *y, int rows, int cols,
