@@ -110,7 +110,14 @@ struct task {
 };
 
 /* The 4 rows of a run of tiles along w, at the first column (may be outside); NULL: outside */
-struct band { const elem *row[4]; int64_t column, columns, step; int whole; };
+struct band { const elem *row[4]; int64_t column, columns, step, plane; int whole; };
+
+/* What the next plane has where this one has two columns of channels from c on */
+INLINE void fetch(const struct band *b, int64_t at, int64_t c)
+{
+	for (int h = 0; h < 4; h++)
+		__builtin_prefetch(b->row[h] + b->plane + at * b->step + c), __builtin_prefetch(b->row[h] + b->plane + (at + 1) * b->step + c);
+}
 
 /* B' along h of VL channels from c of a column */
 INLINE void column(const struct band *b, int64_t at, int64_t c, vec t[4], const int whole)
@@ -132,6 +139,8 @@ INLINE void bring_run(const struct gather *g, const struct band *b, int64_t n, e
 
 		column(b, 0, c, t[0], whole), column(b, 1, c, t[1], whole);
 		for (int64_t j = 0; j < n; j++) {
+			if (whole)
+				fetch(b, 2 * j + 2, c);
 			column(b, 2 * j + 2, c, t[2], whole), column(b, 2 * j + 3, c, t[3], whole);
 			winograd_input(t, v + j * g->ci + c, step);
 		}
@@ -146,7 +155,7 @@ static void bring(const struct task *t)
 
 	for (int64_t d = t->i0; d < t->i1; d++)
 		for (int64_t i = t->first; i < t->first + t->count; i += n, v += n * g->ci) {
-			struct band b = {.column = i % g->across * 2 - gather_pad(g, 2), .columns = g->in[2], .step = g->inpitch, .whole = 1};
+			struct band b = {.column = i % g->across * 2 - gather_pad(g, 2), .columns = g->in[2], .step = g->inpitch, .plane = g->in[1] * g->in[2] * g->inpitch, .whole = 1};
 
 			for (int k = 0; k < 4; k++) {
 				int64_t h = i / g->across * 2 - gather_pad(g, 1) + k;
