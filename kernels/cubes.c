@@ -350,7 +350,7 @@ INLINE void leave_all(const struct task *t, int64_t vector, const int nv, const 
 
 		for (int k = 0; k < 2 && p.d + k < g->out[0]; k++)
 			winograd_leave(g, t->m + k * plane + i * nv * VL, 2 * plane, t->bias, vector,
-				t->y + (((t->n * g->out[0] + p.d + k) * g->out[1] + p.h) * g->out[2] + p.w) * g->outpitch, rows, cols, t->add, nv, next);
+				t->y + (((t->n * g->out[0] + p.d + k) * g->out[1] + p.h) * g->out[2] + p.w) * g->outpitch, rows, cols, t->add, nv, next, 0);
 	}
 }
 

@@ -72,11 +72,6 @@ INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 }
 
 #if VL_ == 16
-INLINE slots both_halves(slots a, slots b)
-{
-	return (slots)_mm512_mask_blend_epi32(0xff00, (__m512i)a, (__m512i)b);
-}
-
 /* A vector and half of one, whose weights are there twice: two outputs share a vector of the halves. */
 INLINE void halved(const struct gather_call *a, const int mr)
 {
@@ -102,7 +97,7 @@ INLINE void halved(const struct gather_call *a, const int mr)
 		}
 	}
 	UNROLL for (int m = 0; m < mr; m++) {
-		vec t = m % 2 ? (vec)_mm512_shuffle_f32x4((__m512)tail[m / 2], (__m512)tail[m / 2], 0xee) : tail[m / 2];
+		vec t = m % 2 ? high_half(tail[m / 2]) : tail[m / 2];
 		elem *y = (elem *)a->y + m * a->ystep;
 
 		if (a->floats) {

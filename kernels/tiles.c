@@ -1,6 +1,6 @@
 /* Gathers with 3x3 taps along h and w at stride 1, by Winograd's F(2x2, 3x3), winograd.h: the sum over kd and ci is a matrix product for each of the
    16 elements. Rounding is about twice that of the plain sum. */
-#include "kernels/winograd.h"
+#include "kernels/tiles.h"
 
 #include <omp.h>
 #include <string.h>
@@ -75,7 +75,7 @@ static void pack_slots(const struct gather *g, const float *w, int kd, int64_t s
 		vec v[PAIR];
 
 		for (int p = 0; p < PAIR; p++)
-			v[p] = all[p][i];
+			v[p] = TILES_SUMMED && i % 4 == 3 ? -all[p][i] : all[p][i];
 		store_slots(u + i * step, join(v));
 	}
 }
@@ -186,14 +186,29 @@ static void leave(const struct task *t, const struct piece *p, int64_t vector, i
 		int rows = g->out[1] - h0 > 1 ? 2 : 1, cols = g->out[2] - w0 > 1 ? 2 : 1;
 
 		if (nr == VL)
-			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 1, VL);
+			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 1, VL, TILES_SUMMED);
 		else if (winograd_halved(g, vector, 2))
-			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 2, VL / 2);
+			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 2, VL / 2, TILES_SUMMED);
 		else
-			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 2, VL);
+			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 2, VL, TILES_SUMMED);
 	}
 }
 
+#if TILES_SUMMED
+static void products(const struct task *t, const struct piece *p, int64_t vector, int nr)
+{
+	const struct gather *g = t->g;
+	const int64_t tile = (t->d0 + p->k0 - gather_pad(g, 0) - t->i0) * t->count + p->at, wstep = g->kernel[0] * g->cslots * nr;
+
+	for (int row = 0; row < 4; row++) {
+		const struct tiles_call a = {.v = t->v + row * 4 * t->vstep * PAIR + tile * g->ci, .vstep = t->vstep * PAIR, .plane = t->count * g->ci,
+			.ci = g->ci, .taps = p->k1 - p->k0, .wstep = wstep, .m = t->m + 2 * row * (PIECE + 1) * nr, .column = (PIECE + 1) * nr,
+			.w = (const slot *)g->w + vector * VL * ELEMENTS * g->kernel[0] * g->cslots + row * 4 * wstep + p->k0 * g->cslots * nr};
+
+		K(tiles_products)(&a, nr / VL, winograd_halved(g, vector, nr / VL), p->n);
+	}
+}
+#else
 static void products(const struct task *t, const struct piece *p, int64_t vector, int nr)
 {
 	static const float none[NR];
@@ -213,6 +228,7 @@ static void products(const struct task *t, const struct piece *p, int64_t vector
 		K(gather_wide)(&a, nr, p->n);
 	}
 }
+#endif
 
 /* The next piece after p: of planes that have the same taps */
 static int next(const struct task *t, struct piece *p)

@@ -149,6 +149,11 @@ INLINE void store_half_halves(bf16 *p, vec v)
 	*(__m128i_u *)p = _mm256_castsi256_si128((__m256i)to_halves(v));
 }
 
+INLINE vec high_half(vec v)
+{
+	return (vec)_mm512_shuffle_f32x4((__m512)v, (__m512)v, 0xee);
+}
+
 #define load_half(p) \
 	_Generic((p), bf16 *: load_half_halves, const bf16 *: load_half_halves, float *: load_half_floats, const float *: load_half_floats)(p)
 #define store_half(p, v) _Generic((p), bf16 *: store_half_halves, float *: store_half_floats)(p, v)
