@@ -139,7 +139,8 @@ int K(gather_plan)(struct gather *g)
 	return 0;
 }
 
-/* -- weights: [block of co][class][kd][kh][slot of the run][co of the block], a last half vector twice; thin: [kd][kh][slot of ci][class][tap][co] -- */
+/* -- weights: [block of co][class][kd][kh][slot of the run][co of the block], the half of a vector twice;
+   thin: [kd][kh][slot of ci][class][tap][co] -- */
 static int width_of(const struct gather *g, int64_t first)
 {
 	return g->co - first > VL ? NR : VL;

@@ -1,5 +1,5 @@
 /* Gathers with 3x3 taps along h and w at stride 1, by Winograd's F(2x2, 3x3), winograd.h: the sum over kd and ci is a matrix product for each of the
-   16 elements. Rounding is about twice that of the plain sum. */
+   16 elements (summed: tiles_block.c). Rounding is about twice that of the plain sum. */
 #include "kernels/tiles.h"
 
 #include <omp.h>
@@ -155,7 +155,8 @@ static void bring(const struct task *t)
 
 	for (int64_t d = t->i0; d < t->i1; d++)
 		for (int64_t i = t->first; i < t->first + t->count; i += n, v += n * g->ci) {
-			struct band b = {.column = i % g->across * 2 - gather_pad(g, 2), .columns = g->in[2], .step = g->inpitch, .plane = g->in[1] * g->in[2] * g->inpitch, .whole = 1};
+			struct band b = {.column = i % g->across * 2 - gather_pad(g, 2), .columns = g->in[2], .step = g->inpitch,
+				.plane = g->in[1] * g->in[2] * g->inpitch, .whole = 1};
 
 			for (int k = 0; k < 4; k++) {
 				int64_t h = i / g->across * 2 - gather_pad(g, 1) + k;

@@ -10,16 +10,18 @@
 #define TILES_SUMMED 0
 #endif
 
-/* A row of elements of some tiles: v, vstep from one element to the next, plane from one tap to the next, ci from one tile to the next; w: the same of
-   wstep; m, `column` floats from one column of outputs to the next. */
+/* Four elements along w of some tiles */
 struct tiles_call {
 	const elem *v;
-	int64_t vstep, plane, ci, taps;
-	const slot *w;
+	int64_t vstep, plane, ci; /* from one element to the next, from one tap along d to the next, from one tile to the next */
+	int64_t taps;
+	const slot *w;            /* [element, wstep apart][tap][slot of ci][co] */
 	int64_t wstep;
-	float *m;
+	float *m;                 /* [column of outputs, `column` floats apart][tile][co] */
 	int64_t column;
 };
+
+/* count tiles, nv vectors of co; half: the last is half of one, twice there */
 void K(tiles_products)(const struct tiles_call *a, int nv, int half, int64_t count);
 
 #endif
