@@ -27,8 +27,8 @@ struct att {
 	int64_t table;        /* rows of the table of relative position bias */
 	int64_t fast;         /* tokens whose rows of the table follow each other */
 	const struct k_drop *drop; /* NULL: none */
-	int pairs;
-	float unit;           /* of the bias */
+	int pairs;            /* the forward pass is attention_pairs.c's */
+	float unit;           /* what the bias is multiplied by */
 };
 
 /* The room of one thread: floats, rows of tp or hp */
