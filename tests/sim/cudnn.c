@@ -526,7 +526,7 @@ static void execute(const void *own)
 	const struct execution *r = own;
 	const struct job *j = &r->job;
 
-	wall_open(NULL);
+	wall_open(NULL, NULL);
 	if (r->engine == 2)
 		memset(r->work, 0xff, WORKSPACE);
 	if (j->op == 0)
