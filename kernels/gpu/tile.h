@@ -1,7 +1,7 @@
 /* Products of a warp. A tile is 16 x 8 sums in floats; to it is added the product of a left operand, 16 x 16, and a right one that lies in a team's
-   own memory. With K_HALF on a GPU that is one instruction of the tensor cores, mma.sync.m16n8k16 (sm_80 on), whose operands the lanes hold as PTX ISA
-   has them ("Matrix Fragments for mma.m16n8k16 with floating point type"), with r = lane / 4, c = 2 (lane % 4), two neighbours to a register, the
-   first in its lower half:
+   own memory. With K_HALF on a GPU that is one instruction of the tensor cores, mma.sync.m16n8k16 (sm_80 on). Its operands are held by the lanes as
+   PTX ISA has them ("Matrix Fragments for mma.m16n8k16 with floating point type"): with r = lane / 4, c = 2 (lane % 4), two neighbours to a register,
+   the first in its lower half,
      tile   v[0], v[1]: row r, columns c, c + 1;  v[2], v[3]: row r + 8, the same columns
      left   v[0]: row r, columns c, c + 1;  v[1]: row r + 8, the same;  v[2], v[3]: those rows, columns c + 8, c + 9
      right  of 16 x 8, two registers: rows c, c + 1 and rows c + 8, c + 9 of column r
