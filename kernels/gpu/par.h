@@ -13,7 +13,7 @@
      TEAM_FOR(t, n)         every team its t, n as in KERNEL
      LANE_FOR(i, lo, hi)    the lanes of a team share [lo, hi)
      GROUP_FOR(r, n, w)     every group of w lanes, a power of 2 up to WARP, its rows, n rows in all: of items(n * w) teams
-     MEMBER_FOR(i, lo, hi, w)   the lanes of a group share [lo, hi)
+     MEMBER_FOR(i, lo, hi, w)   the lanes of a group share [lo, hi); where that is [0, w) at most, what a lane keeps is in a GROUP_KEEPS, at i
      WARP_FOR(w)            every warp of a team its w of [0, WARPS); what it keeps from one such loop to the next is in a WARP_KEEPS, at w
      EACH(j)                every j of a lane's WIDE elements, unrolled
    team_sum, group_sum: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory, TEAM_ROOM the bytes of it
@@ -65,10 +65,15 @@ enum { WIDE = 4 };
 #define TEAM_FOR(t, n) for (int64_t t = blockIdx.x, once_ = 1; once_; once_ = 0)
 #define LANE_FOR(i, lo, hi) for (int64_t i = (lo) + threadIdx.x; i < (hi); i += TEAM)
 #define ITEM_FOR(i, n) for (int64_t i = blockIdx.x * (int64_t)TEAM + threadIdx.x; i < (n); i += gridDim.x * (int64_t)TEAM)
-#define GROUP_FOR(r, n, w) for (int64_t r = (blockIdx.x * (int64_t)TEAM + threadIdx.x) / (w); r < (n); r += gridDim.x * (int64_t)TEAM / (w))
+#define GROUP_SHIFT(w) (31 - __clz((int)(w)))
+#define GROUP_FOR(r, n, w) \
+	for (int64_t r = (blockIdx.x * (int64_t)TEAM + threadIdx.x) >> GROUP_SHIFT(w); r < (n); r += gridDim.x * (int64_t)TEAM >> GROUP_SHIFT(w))
+#define GROUP_KEEPS(type, name) type name[1]
+#define GROUP_AT(i) 0
 #define MEMBER_FOR(i, lo, hi, w) for (int64_t i = (lo) + (threadIdx.x & ((w) - 1)); i < (hi); i += (w))
 #define FIRST_OF_GROUP(w) ((threadIdx.x & ((w) - 1)) == 0)
 #define EACH(j) _Pragma("unroll") for (int j = 0; j < WIDE; j++)
+#define UNROLLED _Pragma("unroll")
 #define WARP_FOR(w) for (int w = (int)threadIdx.x / WARP, once_ = 1; once_; once_ = 0)
 #define WARP_KEEPS(type, name) type name[1]
 #define WARP_AT(w) 0
@@ -142,8 +147,11 @@ template <class T> DEVICE T team_sum(T v)
 #define GROUP_FOR(r, n, w) TEAM_FOR(r, n)
 #define MEMBER_FOR(i, lo, hi, w) LANE_FOR(i, lo, hi)
 #define FIRST_OF_GROUP(w) 1
+#define GROUP_KEEPS(type, name) type name[WARP]
+#define GROUP_AT(i) (i)
 #define EACH(j) for (int j = 0; j < WIDE; j++)
 #define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) KERNEL(name, PARAMS, ARGS, teams)
+#define UNROLLED
 #define WARP_FOR(w) for (int w = 0; w < WARPS; w++)
 #define WARP_KEEPS(type, name) type name[WARPS]
 #define WARP_AT(w) (w)
@@ -319,6 +327,12 @@ DEVICE void put_some(void *p, int64_t i, int n, int whole, const float v[WIDE])
 		EACH(j)
 			if (j < n)
 				put(p, i + j, v[j]);
+}
+
+/* a / b: of 64 bits, which a is seldom above 32 of, a GPU divides in a hundred instructions. */
+DEVICE int64_t over(int64_t a, uint32_t b)
+{
+	return (uint64_t)a >> 32 ? a / b : (int64_t)((uint32_t)a / b);
 }
 
 /* Lanes to a row of c elements, WIDE to a lane: as many as have work */

@@ -33,7 +33,6 @@ struct rows { float v[TILE_ROWS]; };
 #ifdef __CUDACC__
 #define TILE_EACH(e) _Pragma("unroll") for (int e = 0; e < TILE_OWN; e++)
 #define ROWS_EACH(r) _Pragma("unroll") for (int r = 0; r < TILE_ROWS; r++)
-#define UNROLLED _Pragma("unroll")
 DEVICE int tile_lane(void) { return (int)threadIdx.x % WARP; }
 DEVICE int tile_slot(int e) { return e / 2; }
 DEVICE int tile_row(int slot) { return tile_lane() / 4 + 8 * slot; }
@@ -41,7 +40,6 @@ DEVICE int tile_column(int e) { return tile_lane() % 4 * 2 + e % 2; }
 #else
 #define TILE_EACH(e) for (int e = 0; e < TILE_OWN; e++)
 #define ROWS_EACH(r) for (int r = 0; r < TILE_ROWS; r++)
-#define UNROLLED
 DEVICE int tile_slot(int e) { return e / 8; }
 DEVICE int tile_row(int slot) { return slot; }
 DEVICE int tile_column(int e) { return e % 8; }
