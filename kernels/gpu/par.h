@@ -16,7 +16,7 @@
      MEMBER_FOR(i, lo, hi, w)   the lanes of a group share [lo, hi); where that is [0, w) at most, what a lane keeps is in a GROUP_KEEPS, at i
      WARP_FOR(w)            every warp of a team its w of [0, WARPS); what it keeps from one such loop to the next is in a WARP_KEEPS, at w
      EACH(j)                every j of a lane's WIDE elements, unrolled
-   team_sum, group_sum: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory, TEAM_ROOM the bytes of it
+   team_sum, group_sum, group_most: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory, TEAM_ROOM the bytes of it
    that a ROOM_KERNEL was launched with; between loops over its lanes that write and read it stands team_sync, or warp_sync, where a warp's own
    lanes do. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by
    get and put, and WIDE of them, 16 bytes at a multiple of that, by get_wide and put_wide. */
@@ -101,6 +101,15 @@ template <class T> DEVICE T group_sum(T v, unsigned w)
 	return v;
 }
 
+DEVICE float group_most(float v, unsigned w)
+{
+	const unsigned own = (w < WARP ? (1u << w) - 1 : ~0u) << (threadIdx.x % WARP & ~(w - 1));
+
+	for (unsigned o = w / 2; o; o >>= 1)
+		v = fmaxf(v, __shfl_xor_sync(own, v, o));
+	return v;
+}
+
 template <class T> DEVICE T team_sum(T v)
 {
 	__shared__ T s[TEAM / WARP];
@@ -161,6 +170,7 @@ template <class T> DEVICE T team_sum(T v)
 #define team_sync() ((void)0)
 #define FIRST_LANE 1
 #define group_sum(v, w) ((void)(w), (v))
+#define group_most(v, w) ((void)(w), (v))
 #define team_sum(v) (v)
 
 #endif
