@@ -16,10 +16,10 @@
      MEMBER_FOR(i, lo, hi, w)   the lanes of a group share [lo, hi); where that is [0, w) at most, what a lane keeps is in a GROUP_KEEPS, at i
      WARP_FOR(w)            every warp of a team its w of [0, WARPS); what it keeps from one such loop to the next is in a WARP_KEEPS, at w
      EACH(j)                every j of a lane's WIDE elements, unrolled
-   team_sum, group_sum, group_most: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory, TEAM_ROOM the bytes of it
-   that a ROOM_KERNEL was launched with; between loops over its lanes that write and read it stands team_sync, or warp_sync, where a warp's own
-   lanes do. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by
-   get and put, and WIDE of them, 16 bytes at a multiple of that, by get_wide and put_wide. */
+   team_sum, group_sum, group_most: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory, TEAM_ROOM the
+   bytes of it that a ROOM_KERNEL was launched with; between loops over its lanes that write and read it stands team_sync, or warp_sync, where a
+   warp's own lanes do. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by get and put, and WIDE of
+   them, 16 bytes at a multiple of that, by get_wide and put_wide. */
 #ifndef NIIPIPE_PAR_H
 #define NIIPIPE_PAR_H
 

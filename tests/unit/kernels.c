@@ -80,7 +80,9 @@ static void result_free(struct result *r)
    channels that are not in eights). */
 static int in_tiles(const struct k_conv_geom *g)
 {
-	return cudnn() ? g->ic % 8 || g->oc % 8 : g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[0] * g->stride[1] * g->stride[2] == 1 && !(g->ic % 4) && !(g->oc % 4);
+	if (cudnn())
+		return g->ic % 8 || g->oc % 8;
+	return g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[0] * g->stride[1] * g->stride[2] == 1 && !(g->ic % 4) && !(g->oc % 4);
 }
 
 static void conv_case(const struct shape *s)
