@@ -315,10 +315,12 @@ orders() { # OUTPUT COMMAND...
 	# shellcheck disable=SC2086
 	both $net
 	ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.ts cuda.ts
-	export NIIPIPE_CUDA='' SIM_CUDNN=half
-	# shellcheck disable=SC2086
-	sim seg-train -q --device cuda --precision bf16 --net $net --loss dicece -o half.ts <"$SIM/p.ts"
-	ts-cmp -q --atol 1e-2 cpu.ts half.ts
+	export NIIPIPE_CUDA=''
+	for SIM_CUDNN in half full; do
+		# shellcheck disable=SC2086
+		sim seg-train -q --device cuda --precision bf16 --net $net --loss dicece -o half.ts <"$SIM/p.ts"
+		ts-cmp -q --atol 1e-2 cpu.ts half.ts
+	done
 }
 
 @test "tf32: the engines that fp32 must not take" {

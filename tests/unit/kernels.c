@@ -22,18 +22,18 @@ static struct k_conv_geom geom_of(const struct shape *s)
 	return g;
 }
 
-/* Is it a GPU, not this machine in the place of one, and its convolutions cuDNN's? */
+/* Is it a GPU, or this machine in the place of one, and its convolutions cuDNN's? */
 static int cudnn(void)
 {
 	const char *words = getenv("NIIPIPE_CUDA");
 
-	return !strcmp(k->name, "cuda") && !strstr(k->device, "in a GPU's place") && !(words && strstr(words, "direct"));
+	return !strcmp(k->name, "cuda") && !(words && strstr(words, "direct"));
 }
 
-/* Convolutions are oneDNN's, or cuDNN's: their sums are in another order, oneDNN's in one that depends on the threads. */
+/* Convolutions are oneDNN's, or really cuDNN's: their sums are in another order, oneDNN's in one that depends on the threads. */
 static int library(void)
 {
-	return getenv("NIIPIPE_CONV") || cudnn();
+	return getenv("NIIPIPE_CONV") || (cudnn() && !strstr(k->device, "in a GPU's place"));
 }
 
 static int64_t vox_of(const struct k_conv_geom *g, const int64_t size[3])
@@ -76,13 +76,16 @@ static void result_free(struct result *r)
 #define ATOL(k) ((k)->precision == K_BF16 ? 2e-2 : 2e-6)
 #define RTOL(k) ((k)->precision == K_BF16 ? 4e-3 : 1e-5)
 
-/* In bf16 the weights' gradient may be of rounded sums of voxels (kernels/wgrad_tiles.c: of channels in fours), or rounded itself (cuDNN's, of
-   channels that are not in eights). */
+/* In bf16 the weights' gradient may be of rounded sums of voxels (kernels/wgrad_tiles.c: of channels in fours), or rounded itself (cuDNN's; a matrix
+   product's is not). */
 static int in_tiles(const struct k_conv_geom *g)
 {
+	const int step = g->stride[0] * g->stride[1] * g->stride[2], taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
+	const char *words = getenv("NIIPIPE_CUDA");
+
 	if (cudnn())
-		return g->ic % 8 || g->oc % 8;
-	return g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[0] * g->stride[1] * g->stride[2] == 1 && !(g->ic % 4) && !(g->oc % 4);
+		return taps > 1 || step > 1 || (words && strstr(words, "plain"));
+	return g->kernel[1] == 3 && g->kernel[2] == 3 && step == 1 && !(g->ic % 4) && !(g->oc % 4);
 }
 
 static void conv_case(const struct shape *s)
