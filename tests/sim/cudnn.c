@@ -2,9 +2,8 @@
    that is missing when a descriptor is finalised, one set after it, sizes that do not fit each other, and pointers that are not what was said of
    them end the process with a line. Engines it offers: one that computes in TF32 and one that gives other bits every time (both write NaN:
    whoever takes them where he must not finds that), then two good ones. SIM_CUDNN, words: packed (none for slices of wider values), half, full (none
-   whose gradient of bf16 weights is fp32, or is bf16), alone (none that adds to what is there, or a bias), late (heuristic A knows nothing), none, broken (does
-   not start); tf32: the first engine may be taken.
-   */
+   whose gradient of bf16 weights is fp32, or is bf16), alone (none that adds to what is there, or a bias), late (heuristic A knows nothing), none,
+   broken (does not start); tf32: the first engine may be taken. */
 #include <cudnn_graph.h>
 #include <math.h>
 #include <stdarg.h>
