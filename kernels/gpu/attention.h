@@ -243,28 +243,18 @@ DEVICE void work_scores(const struct att *a, const struct work *w, const struct 
 }
 
 /* A kernel of a struct att, once for each depth; what a team does: name_team(&a, team, room, depth) */
+#define ATT_DEPTH(name, team, teams, depth) \
+	ROOM_KERNEL(name, (struct att a), (a), teams, a.room) \
+	{ \
+		TEAM_FOR(t, teams) { \
+			TEAM_ROOM(room); \
+			team(&a, t, room, depth); \
+		} \
+	}
 #define ATT_KERNEL(name, teams) \
-	ROOM_KERNEL(name##_16, (struct att a), (a), teams, a.room) \
-	{ \
-		TEAM_FOR(t, teams) { \
-			TEAM_ROOM(room); \
-			name##_team(&a, t, room, TILE); \
-		} \
-	} \
-	ROOM_KERNEL(name##_32, (struct att a), (a), teams, a.room) \
-	{ \
-		TEAM_FOR(t, teams) { \
-			TEAM_ROOM(room); \
-			name##_team(&a, t, room, 2 * TILE); \
-		} \
-	} \
-	ROOM_KERNEL(name##_64, (struct att a), (a), teams, a.room) \
-	{ \
-		TEAM_FOR(t, teams) { \
-			TEAM_ROOM(room); \
-			name##_team(&a, t, room, ATT_HEAD); \
-		} \
-	} \
+	ATT_DEPTH(name##_16, name##_team, teams, TILE) \
+	ATT_DEPTH(name##_32, name##_team, teams, 2 * TILE) \
+	ATT_DEPTH(name##_64, name##_team, teams, ATT_HEAD) \
 	static int name(struct att a) \
 	{ \
 		return a.depth == TILE ? G(name##_16)(a) : a.depth == ATT_HEAD ? G(name##_64)(a) : G(name##_32)(a); \
