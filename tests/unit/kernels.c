@@ -22,10 +22,18 @@ static struct k_conv_geom geom_of(const struct shape *s)
 	return g;
 }
 
-/* Convolutions are oneDNN's: its sums are in another order, and in one that depends on the threads. */
+/* Is it a GPU, or this machine in the place of one, and its convolutions cuDNN's? */
+static int cudnn(void)
+{
+	const char *words = getenv("NIIPIPE_CUDA");
+
+	return !strcmp(k->name, "cuda") && !(words && strstr(words, "direct"));
+}
+
+/* Convolutions are oneDNN's, or really cuDNN's: their sums are in another order, oneDNN's in one that depends on the threads. */
 static int library(void)
 {
-	return getenv("NIIPIPE_CONV") != NULL;
+	return getenv("NIIPIPE_CONV") || (cudnn() && !strstr(k->device, "in a GPU's place"));
 }
 
 static int64_t vox_of(const struct k_conv_geom *g, const int64_t size[3])
@@ -68,10 +76,16 @@ static void result_free(struct result *r)
 #define ATOL(k) ((k)->precision == K_BF16 ? 2e-2 : 2e-6)
 #define RTOL(k) ((k)->precision == K_BF16 ? 4e-3 : 1e-5)
 
-/* In bf16 the weights' gradient may be of rounded sums of voxels (kernels/wgrad_tiles.c: of channels in fours). */
+/* In bf16 the weights' gradient may be of rounded sums of voxels (kernels/wgrad_tiles.c: of channels in fours), or rounded itself (cuDNN's; a matrix
+   product's is not). */
 static int in_tiles(const struct k_conv_geom *g)
 {
-	return g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[0] * g->stride[1] * g->stride[2] == 1 && !(g->ic % 4) && !(g->oc % 4);
+	const int step = g->stride[0] * g->stride[1] * g->stride[2], taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
+	const char *words = getenv("NIIPIPE_CUDA");
+
+	if (cudnn())
+		return taps > 1 || step > 1 || (words && strstr(words, "plain"));
+	return g->kernel[1] == 3 && g->kernel[2] == 3 && step == 1 && !(g->ic % 4) && !(g->oc % 4);
 }
 
 static void conv_case(const struct shape *s)
