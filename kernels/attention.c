@@ -20,7 +20,12 @@ void K(att_bias)(const struct att *a, const float *table, int64_t head, struct r
 		return;
 	r->head = head;
 	for (int64_t i = 0; i < a->table; i++)
-		r->column[a->table - 1 - i] = table[i * a->g->heads + head];
+		r->column[a->table - 1 - i] = table[i * a->g->heads + head] * a->unit;
+	r->most = r->least = r->column[0];
+	for (int64_t i = 1; i < a->table; i++) {
+		r->most = r->column[i] > r->most ? r->column[i] : r->most;
+		r->least = r->column[i] < r->least ? r->column[i] : r->least;
+	}
 	for (int64_t i = 0; i < a->tr; i++) {
 		float *to = r->bias + i * a->tp;
 
@@ -123,18 +128,19 @@ INLINE void turn_few(const float *rows, float *to, int64_t tp, const int hd)
 		store(to + i * tp, v[i]);
 }
 
-/* [tp][hd] to [hd][tp] */
-static void turn(const struct att *a, const float *rows, float *to)
+void K(att_turn)(const float *rows, float *to, int64_t tp, int64_t columns)
 {
-	for (int64_t i = 0; i < a->tp; i += VL, rows += VL * a->hd, to += VL)
-		if (a->hd == 8 && VL >= 8)
-			turn_few(rows, to, a->tp, 8);
-		else if (a->hd == 16 && VL == 16)
-			turn_few(rows, to, a->tp, 16);
+	for (int64_t i = 0; i < tp; i += VL, rows += VL * columns, to += VL)
+		if (columns == 4 && VL >= 4)
+			turn_few(rows, to, tp, 4);
+		else if (columns == 8 && VL >= 8)
+			turn_few(rows, to, tp, 8);
+		else if (columns == 16 && VL == 16)
+			turn_few(rows, to, tp, 16);
 		else
-			for (int64_t d = 0; d < a->hd; d++)
+			for (int64_t d = 0; d < columns; d++)
 				for (int64_t j = 0; j < VL; j++)
-					to[d * a->tp + j] = rows[j * a->hd + d];
+					to[d * tp + j] = rows[j * columns + d];
 }
 
 INLINE void take_all(const struct att *a, const elem *x, const float *bias, int64_t head, struct room *r, const int64_t hd)
@@ -143,9 +149,9 @@ INLINE void take_all(const struct att *a, const elem *x, const float *bias, int6
 
 	take_rows(a, r, x + first, bias ? bias + first : NULL, a->g->scale, r->q, hd);
 	take_rows(a, r, x + c + first, bias ? bias + c + first : NULL, 1, r->rows, hd);
-	turn(a, r->rows, r->kt);
+	K(att_turn)(r->rows, r->kt, a->tp, hd);
 	take_rows(a, r, x + 2 * c + first, bias ? bias + 2 * c + first : NULL, 1, r->rows, hd);
-	turn(a, r->rows, r->vt);
+	K(att_turn)(r->rows, r->vt, a->tp, hd);
 }
 
 /* q (scaled), k and v of a head, of the tokens. */
@@ -165,7 +171,7 @@ void K(att_begin)(const struct att *a, struct room *r)
 {
 	att_codes(a, r);
 	r->head = -1;
-	memset(r->q, 0, sizeof(float) * (size_t)(a->tr * a->hd));
+	memset(r->q, 0, sizeof(float) * (size_t)(a->tp * a->hd));
 	memset(r->rows, 0, sizeof(float) * (size_t)(a->tp * a->hd));
 	memset(r->v, 0, sizeof(float) * (size_t)(a->t * a->hp));
 	memset(r->vt, 0, sizeof(float) * (size_t)(att_up(a->hd, ROWS) * a->tp));
@@ -314,9 +320,10 @@ static void weigh_few(const float *p, int64_t tp, const float *vt, int64_t hd, i
 }
 
 /* What the window after this one, most often the next along w, has in these rows' places */
-static void fetch(const struct att *a, const struct room *r, const elem *x, int64_t head, int64_t row)
+void K(att_fetch)(const struct att *a, const struct room *r, const void *qkv, int64_t head, int64_t row)
 {
 	const int64_t c = a->g->c;
+	const elem *x = qkv;
 
 	for (int64_t i = row; i < row + ROWS && i < a->t; i++)
 		for (int64_t k = 0; k < 3 && r->vox[i] >= 0; k++)
@@ -328,7 +335,7 @@ static void window_forward(const struct att *a, int64_t head, struct room *r, co
 	for (int64_t row = 0; row < a->t; row += ROWS) {
 		float inverse[ROWS];
 
-		fetch(a, r, x, head, row);
+		K(att_fetch)(a, r, x, head, row);
 		K(att_scores)(a, r, row, inverse);
 		K(att_drop)(a, r, head, row, r->p);
 		if (att_few(a))
@@ -350,6 +357,8 @@ int K(attention_forward)(const struct k_attention *g, const struct k_attention_a
 	int threads = omp_get_max_threads();
 
 	(void)e;
+	a.pairs = ATTENTION_PAIRS && !a.drop;
+	a.unit = a.pairs ? VEC_LOG2E : 1;
 #pragma omp parallel num_threads(threads)
 	{
 		struct room r;
@@ -364,6 +373,12 @@ int K(attention_forward)(const struct k_attention *g, const struct k_attention_a
 			K(att_bias)(&a, x->table, head, &r);
 			for (int64_t w = a.windows * run / a.runs; w < a.windows * (run + 1) / a.runs; w++) {
 				K(att_tokens)(&a, w, &r);
+#if ATTENTION_PAIRS
+				if (a.pairs) {
+					K(att_pairs)(&a, x, head, &r, y);
+					continue;
+				}
+#endif
 				K(att_take)(&a, x->qkv, x->bias, head, &r);
 				window_forward(&a, head, &r, x->qkv, y);
 			}

@@ -17,7 +17,7 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 11 }; /* raised with every change of this header */
+enum { K_ABI = 12 }; /* raised with every change of this header */
 
 /* Where a GPU's backend cannot be, said by it and by who need not load it to know */
 #define K_NO_DRIVER "cuda: there is no NVIDIA driver here"
@@ -242,6 +242,9 @@ struct k_cover {           /* windows that were blended, in their order */
 	struct k_weight weight;
 	const int64_t (*start)[3], n; /* [n], in the volume: host memory */
 };
+/* A voxel's label by its mean scores: of k > 1 classes the highest one's, ties to the lowest class; of a single one 1 where it is at least `cut`.
+   K_NO_LABEL where a mean is not finite, so k < 256; where no window came 0, of a single class `never`. */
+struct k_decide { int64_t k; float cut; uint8_t never; }; enum { K_NO_LABEL = 255 };
 /* How probable it is that windows to come change a voxel's decision: of all the weight that will be there `sum` has come, and the best class leads
    by l = lead / sum; what it leads by in the mean of the rest is normal about l with a standard deviation of `spread`, so the decision changes with
    probability P(x), x = l all / ((all - sum) spread), P(x) = 0.5 (1 - x / 3)^3 up to x = 3: the normal distribution's tail to 0.02, with an end. */
@@ -310,7 +313,6 @@ struct k_backend {
 	int (*conv_forward)(struct k_conv *c, const void *x, const float *bias, void *y, void *scratch, struct err *e);
 	int (*conv_backward_data)(struct k_conv *c, const void *dy, void *dx, int dx_add, void *scratch, struct err *e);
 	int (*conv_backward_weights)(struct k_conv *c, const void *x, const void *dy, float *dw, float *db, void *scratch, struct err *e);
-
 	/* Weights [oc,ic,taps] of a convolution that adds its input to its output: w[o][o][taps / 2] += 1, oc = ic. */
 	int (*conv_identity)(float *w, int64_t oc, int64_t taps, struct err *e);
 
@@ -324,11 +326,9 @@ struct k_backend {
 	size_t (*layer_scratch)(const struct k_layer *g);
 	int (*layer_backward)(const struct k_layer *g, const void *dy, const void *x, const float *gamma, const float *mean, const float *rstd, void *dx,
 	                      int dx_add, float *dgamma, float *dbeta, void *scratch, struct err *e);
-
 	/* dx: written, or added to; may be dy */
 	int (*across_forward)(const struct k_across *g, const void *x, void *y, struct err *e);
 	int (*across_backward)(const struct k_across *g, const void *dy, const void *x, void *dx, int dx_add, struct err *e);
-
 	int (*merge_forward)(const struct k_merge *g, const void *x, void *y, struct err *e);
 	int (*merge_backward)(const struct k_merge *g, const void *dy, void *dx, int dx_add, struct err *e);
 
@@ -363,7 +363,6 @@ struct k_backend {
 	/* NULL where device memory is the host's. The same with K_LOSS_RESULTS left in device memory, and the error about them once they are read. */
 	int (*loss_later)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double *out, void *scratch, struct err *e);
 	int (*loss_wrong)(const struct k_loss *g, const uint8_t *label, struct err *e);
-
 	/* NULL likewise. The verdict over gradients g times scale, clip as torch's clip_grad_norm_ (0: none); also stopped where one of `losses` rows of
 	   K_LOSS_RESULTS has a total that is not finite. */
 	size_t (*judge_scratch)(int64_t n);
@@ -372,7 +371,6 @@ struct k_backend {
 	/* The numbers of a step, and the t of `average`: y += t (x - y), of t = 1 y = x; nothing where the verdict stops the step */
 	int (*pace)(const struct k_optim *a, double t, struct k_pace *to, struct err *e);
 	int (*average)(float *y, const float *x, int64_t n, const struct k_pace *pace, const struct k_verdict *v, struct err *e);
-
 	int (*optimize)(const struct k_optim *a, float *w, const float *g, float *m, float *v, int64_t n, struct err *e);
 	int (*lerp)(float *y, const float *x, double t, int64_t n, struct err *e); /* y += t (x - y) */
 	int (*sum_squares)(const float *x, int64_t n, double *out, struct err *e); /* out: host */
@@ -383,6 +381,8 @@ struct k_backend {
 	int (*window_sum)(const struct k_cover *g, float *sum, struct err *e);
 	/* y[v][:] = acc[v][:] / sum[v], y elsewhere; where the sum is 0 no window came: class 0 gets none[0], the others none[1] */
 	int (*window_divide)(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
+	/* The slab's labels [z][y][x]; sum NULL (where there is window_sum): those of c's windows */
+	int (*window_decide)(const struct k_decide *g, const struct k_cover *c, const float *acc, const float *sum, uint8_t *pred, struct err *e);
 	/* Before a window is blended, in marked blocks where the best class leads by less than `near`: spread (host), sums of w by^2 and of w, to 2^-16;
 	   `by` is what the two classes that lead (that single class) are apart in the window less what they are in the mean so far. */
 	int (*window_spread)(const struct k_blend *g, float near, const float *logits, const float *weight, const float *acc, const float *sum,

@@ -69,13 +69,6 @@ static int64_t blocks_of(const struct gather *g)
 	return gather_parts(winograd_vectors(g->co), MOST_NV);
 }
 
-/* Where half of the last vector would be of channels that the one before has: two cubes share a vector of the other half, whose weights are there
-   twice. */
-static int halved(const struct gather *g, int64_t vector, int nv)
-{
-	return VL == 16 && nv == 2 && vector + nv == winograd_vectors(g->co) && g->co % VL == VL / 2;
-}
-
 /* U of one input channel and VL output channels */
 static void transform_weights(const struct gather *g, const float *w, int64_t ci, int64_t co, vec u[ELEMENTS][ALONG])
 {
@@ -107,7 +100,7 @@ void K(cubes_pack)(struct gather *g, const float *w)
 				transform_weights(g, w, ci, winograd_channel(g->co, v), u);
 				for (int i = 0; i < ELEMENTS * ALONG; i++, to += g->ci * nr) {
 					store(to, u[i / ALONG][i % ALONG]);
-					if (v > first && halved(g, first, (int)(nr / VL)))
+					if (v > first && winograd_halved(g, first, (int)(nr / VL)))
 						memcpy(to, to + VL / 2, sizeof *to * VL / 2);
 				}
 			}
@@ -329,7 +322,7 @@ static kernel *const kernels[MOST_NV + 1][ACCS + 1] = {{NULL}, {NULL, NAME(1, 1)
 static void products(const struct task *t, int64_t vector, int nv)
 {
 	const struct gather *g = t->g;
-	const int half = halved(g, vector, nv);
+	const int half = winograd_halved(g, vector, nv);
 	const int64_t nr = nv * VL, groups = gather_parts(t->count, half ? PAIRS * 2 : ACCS / nv);
 	kernel *const *table = half ? halved_kernels : kernels[nv];
 	struct call a = {.ci = g->ci, .along = along_step(g), .ustep = g->ci * nr, .plane = plane_step(g, nr)};
@@ -357,7 +350,7 @@ INLINE void leave_all(const struct task *t, int64_t vector, const int nv, const 
 
 		for (int k = 0; k < 2 && p.d + k < g->out[0]; k++)
 			winograd_leave(g, t->m + k * plane + i * nv * VL, 2 * plane, t->bias, vector,
-				t->y + (((t->n * g->out[0] + p.d + k) * g->out[1] + p.h) * g->out[2] + p.w) * g->outpitch, rows, cols, t->add, nv, next);
+				t->y + (((t->n * g->out[0] + p.d + k) * g->out[1] + p.h) * g->out[2] + p.w) * g->outpitch, rows, cols, t->add, nv, next, 0);
 	}
 }
 
@@ -365,7 +358,7 @@ static void leave(const struct task *t, int64_t vector, int nv)
 {
 	if (nv == 1)
 		leave_all(t, vector, 1, VL);
-	else if (halved(t->g, vector, nv))
+	else if (winograd_halved(t->g, vector, nv))
 		leave_all(t, vector, 2, VL / 2);
 	else if (nv == 2)
 		leave_all(t, vector, 2, VL);

@@ -87,7 +87,8 @@ struct gather_call {
 	int64_t ystep;
 	int cols, add, floats;
 };
-void K(gather_wide)(struct gather_call *a, int nr, int64_t count); /* nr: VL or 2 VL, columns of w */
+void K(gather_wide)(struct gather_call *a, int nr, int64_t count); /* nr: VL or 2 VL, columns of w; HALF of these above cols: the last HALF are
+	there twice, in w and bias */
 
 /* tiles.c's (3x3 along h and w at stride 1): 0 where it is for this; weights' floats; all of it. */
 int K(tiles_plan)(struct gather *g);

@@ -139,7 +139,8 @@ int K(gather_plan)(struct gather *g)
 	return 0;
 }
 
-/* -- weights: [block of co][class][kd][kh][slot of the run][co of the block]; thin: [kd][kh][slot of ci][class][tap][co] -- */
+/* -- weights: [block of co][class][kd][kh][slot of the run][co of the block], the half of a vector twice;
+   thin: [kd][kh][slot of ci][class][tap][co] -- */
 static int width_of(const struct gather *g, int64_t first)
 {
 	return g->co - first > VL ? NR : VL;
@@ -154,7 +155,7 @@ static int kw_of(const struct gather *g, int c, int t)
 static void pack_wide(struct gather *g, const float *w, int64_t first)
 {
 	int64_t kk = g->kernel[0] * g->kernel[1], next = gather_weight(g, 0, 0, 0, 0, 1);
-	int nr = width_of(g, first), cols = g->co - first < nr ? (int)(g->co - first) : nr;
+	int nr = width_of(g, first), cols = g->co - first < nr ? (int)(g->co - first) : nr, half = HALF && cols == NR - HALF ? HALF : 0;
 
 	for (int64_t ci = 0; ci < g->ci; ci++) {
 		elem *run = (elem *)g->w + first * kk * g->slots * PAIR;
@@ -165,8 +166,8 @@ static void pack_wide(struct gather *g, const float *w, int64_t first)
 					const float *from = w + gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, (int)t), ci, first);
 					elem *to = run + i / PAIR * nr * PAIR + i % PAIR;
 
-					for (int co = 0; co < cols; co++)
-						to[co * PAIR] = narrow(from[co * next]);
+					for (int co = 0; co < cols + half; co++)
+						to[co * PAIR] = narrow(from[(co < cols ? co : co - half) * next]);
 				}
 	}
 }
@@ -291,6 +292,8 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 	a.step = g->step * pitch;
 	if (t->bias)
 		memcpy(bias, t->bias + first, sizeof *bias * (size_t)a.cols);
+	if (HALF && a.cols == NR - HALF)
+		memcpy(bias + a.cols, bias + VL, sizeof *bias * HALF);
 	for (int c = 0; c < g->classes; c++) {
 		int64_t count = (g->out[2] - c + g->classes - 1) / g->classes, kk = g->kernel[0] * g->kernel[1];
 

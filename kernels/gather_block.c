@@ -71,8 +71,54 @@ INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 	}
 }
 
+#if VL_ == 16
+/* A vector and half of one, whose weights are there twice: two outputs share a vector of the halves. */
+INLINE void halved(const struct gather_call *a, const int mr)
+{
+	vec acc[MR + 1], tail[MR / 2];
+
+	UNROLL for (int m = 0; m < mr; m++)
+		acc[m] = load(a->bias), tail[m / 2] = load(a->bias + VL);
+	for (int64_t r = 0; r < a->rows; r++) {
+		const elem *x = (const elem *)a->row[r].x + a->at, *end = x + a->len * PAIR;
+		const slot *w = a->w + a->row[r].k * a->wstep;
+
+		for (; x < end; x += PAIR, w += 2 * VL) {
+			slots w0 = load_slots(w), w1 = load_slots(w + VL);
+
+			UNROLL for (int m = 0; m < mr; m += 2) {
+				slots b = spread_slot((const slot *)(x + m * a->step)), c = m + 1 < mr ? spread_slot((const slot *)(x + (m + 1) * a->step)) : b;
+
+				KEEP(b);
+				KEEP(c);
+				acc[m] = multiply_add(acc[m], b, w0), acc[m + 1] = multiply_add(acc[m + 1], c, w0);
+				tail[m / 2] = multiply_add(tail[m / 2], both_halves(b, c), w1);
+			}
+		}
+	}
+	UNROLL for (int m = 0; m < mr; m++) {
+		vec t = m % 2 ? high_half(tail[m / 2]) : tail[m / 2];
+		elem *y = (elem *)a->y + m * a->ystep;
+
+		if (a->floats) {
+			store((float *)a->y + m * a->ystep, acc[m]), store_half((float *)a->y + m * a->ystep + VL, t);
+			continue;
+		}
+		if (a->add)
+			acc[m] += load(y), t += load_half(y + VL);
+		store(y, acc[m]), store_half(y + VL, t);
+	}
+}
+#else
+INLINE void halved(const struct gather_call *a, const int mr) /* never called: HALF is 0 */
+{
+	(void)a, (void)mr;
+}
+#endif
+
 #define WIDE(mr) \
 	static void wide1_##mr(const struct gather_call *a) { wide(a, mr, 1); } \
+	static void halved_##mr(const struct gather_call *a) { halved(a, mr); } \
 	static void wide2_##mr(const struct gather_call *a) { wide(a, mr, 2); }
 WIDE(1) WIDE(2) WIDE(3) WIDE(4) WIDE(5) WIDE(6) WIDE(7) WIDE(8) WIDE(9) WIDE(10) WIDE(11) WIDE(12)
 
@@ -80,6 +126,8 @@ static kernel *const wide_one[] = {NULL, wide1_1, wide1_2, wide1_3, wide1_4, wid
 	wide1_12};
 static kernel *const wide_two[] = {NULL, wide2_1, wide2_2, wide2_3, wide2_4, wide2_5, wide2_6, wide2_7, wide2_8, wide2_9, wide2_10, wide2_11,
 	wide2_12};
+static kernel *const wide_halved[] = {NULL, halved_1, halved_2, halved_3, halved_4, halved_5, halved_6, halved_7, halved_8, halved_9, halved_10,
+	halved_11, halved_12};
 
 /* count outputs in even blocks of at most mr */
 static void blocks(struct gather_call *a, kernel *const *table, int64_t mr, int64_t count)
@@ -100,5 +148,7 @@ static void blocks(struct gather_call *a, kernel *const *table, int64_t mr, int6
 
 void K(gather_wide)(struct gather_call *a, int nr, int64_t count)
 {
-	blocks(a, nr == VL ? wide_one : wide_two, nr == VL ? MR_ONE : MR, count);
+	kernel *const *table = nr == VL ? wide_one : HALF && a->cols == nr - HALF ? wide_halved : wide_two;
+
+	blocks(a, table, nr == VL ? MR_ONE : MR, count);
 }

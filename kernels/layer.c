@@ -39,29 +39,46 @@ INLINE vec splat_some(float x, const int nv)
 	return load(v);
 }
 
-static void forward(const struct k_layer *g, const elem *x, const float *gamma, const float *beta, elem *y, float *mean, float *rstd)
+/* n voxels (VL, or the last few), side by side where each is a sum of its own */
+INLINE void forward(const struct k_layer *g, const elem *x, const float *gamma, const float *beta, elem *y, float *mean, float *rstd, int n,
+	const int64_t c)
 {
-	vec sum = {0}, squares = {0};
-	float m, s;
+	vec sums[VL], squares[VL];
+	float m[VL], s[VL];
 
-	CHANNELS(g->c, sum += load_some(x + i, nv));
-	m = vec_total(sum) / (float)g->c;
-	CHANNELS(g->c, {
-		vec d = load_some(x + i, nv) - splat_some(m, nv);
+	for (int v = 0; v < VL; v++) {
+		vec sum = {0};
 
-		squares += d * d;
-	});
-	s = 1 / sqrtf(vec_total(squares) / (float)g->c + g->eps);
-	CHANNELS(g->c, {
-		vec u = (load_some(x + i, nv) - m) * s;
+		if (v < n)
+			CHANNELS(c, sum += load_some(x + v * c + i, nv));
+		sums[v] = sum;
+	}
+	store(m, vec_totals(sums) / (float)c);
+	for (int v = 0; v < VL; v++) {
+		vec sum = {0};
 
-		u = gamma ? u * load_some(gamma + i, nv) : u;
-		store_some(y + i, beta ? u + load_some(beta + i, nv) : u, nv);
-	});
+		if (v < n)
+			CHANNELS(c, {
+				vec d = load_some(x + v * c + i, nv) - splat_some(m[v], nv);
+
+				sum += d * d;
+			});
+		squares[v] = sum;
+	}
+	store(s, vec_totals(squares) / (float)c + g->eps);
+	for (int v = 0; v < VL; v++)
+		s[v] = 1 / sqrtf(s[v]);
+	for (int v = 0; v < n; v++)
+		CHANNELS(c, {
+			vec u = (load_some(x + v * c + i, nv) - m[v]) * s[v];
+
+			u = gamma ? u * load_some(gamma + i, nv) : u;
+			store_some(y + v * c + i, beta ? u + load_some(beta + i, nv) : u, nv);
+		});
 	if (mean)
-		*mean = m;
+		memcpy(mean, m, sizeof *mean * (size_t)n);
 	if (rstd)
-		*rstd = s;
+		memcpy(rstd, s, sizeof *rstd * (size_t)n);
 }
 
 int K(layer_forward)(const struct k_layer *g, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd,
@@ -69,8 +86,16 @@ int K(layer_forward)(const struct k_layer *g, const void *x, const float *gamma,
 {
 	(void)e;
 #pragma omp parallel for schedule(static)
-	for (int64_t v = 0; v < g->vox; v++)
-		forward(g, (const elem *)x + v * g->c, gamma, beta, (elem *)y + v * g->c, mean ? mean + v : NULL, rstd ? rstd + v : NULL);
+	for (int64_t v = 0; v < g->vox; v += VL) {
+		const elem *from = (const elem *)x + v * g->c;
+		elem *to = (elem *)y + v * g->c;
+		int n = g->vox - v < VL ? (int)(g->vox - v) : VL;
+
+		if (g->c == 24)
+			forward(g, from, gamma, beta, to, mean ? mean + v : NULL, rstd ? rstd + v : NULL, n, 24);
+		else
+			forward(g, from, gamma, beta, to, mean ? mean + v : NULL, rstd ? rstd + v : NULL, n, g->c);
+	}
 	return 0;
 }
 

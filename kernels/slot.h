@@ -50,6 +50,14 @@ INLINE vec multiply_add(vec sum, slots a, slots b)
 #endif
 }
 
+#if VL_ == 16
+/* The lower half of a's slots, the upper of b's */
+INLINE slots both_halves(slots a, slots b)
+{
+	return (slots)_mm512_mask_blend_epi32(0xff00, (__m512i)a, (__m512i)b);
+}
+#endif
+
 /* Slots of VL elements at a and, where there are pairs, those at b (NULL: 0); and of one. */
 INLINE slots pair(const elem *a, const elem *b)
 {

@@ -1,6 +1,6 @@
 /* Gathers with 3x3 taps along h and w at stride 1, by Winograd's F(2x2, 3x3), winograd.h: the sum over kd and ci is a matrix product for each of the
-   16 elements. Rounding is about twice that of the plain sum. */
-#include "kernels/winograd.h"
+   16 elements (summed: tiles_block.c). Rounding is about twice that of the plain sum. */
+#include "kernels/tiles.h"
 
 #include <omp.h>
 #include <string.h>
@@ -75,7 +75,7 @@ static void pack_slots(const struct gather *g, const float *w, int kd, int64_t s
 		vec v[PAIR];
 
 		for (int p = 0; p < PAIR; p++)
-			v[p] = all[p][i];
+			v[p] = TILES_SUMMED && i % 4 == 3 ? -all[p][i] : all[p][i];
 		store_slots(u + i * step, join(v));
 	}
 }
@@ -92,6 +92,8 @@ void K(tiles_pack)(struct gather *g, const float *w)
 					slot *u = (slot *)g->w + first * VL * ELEMENTS * g->kernel[0] * g->cslots + (at * g->cslots + s) * nr + (v - first) * VL;
 
 					pack_slots(g, w, kd, s, winograd_channel(g->co, v), u, g->kernel[0] * g->cslots * nr);
+					for (int i = 0; i < ELEMENTS && v > first && winograd_halved(g, first, 2); i++, u += g->kernel[0] * g->cslots * nr)
+						memcpy(u, u + VL / 2, sizeof *u * VL / 2);
 				}
 }
 
@@ -108,29 +110,38 @@ struct task {
 };
 
 /* The 4 rows of a run of tiles along w, at the first column (may be outside); NULL: outside */
-struct band { const elem *row[4]; int64_t column, columns, step; };
+struct band { const elem *row[4]; int64_t column, columns, step, plane; int whole; };
+
+/* What the next plane has where this one has two columns of channels from c on */
+INLINE void fetch(const struct band *b, int64_t at, int64_t c)
+{
+	for (int h = 0; h < 4; h++)
+		__builtin_prefetch(b->row[h] + b->plane + at * b->step + c), __builtin_prefetch(b->row[h] + b->plane + (at + 1) * b->step + c);
+}
 
 /* B' along h of VL channels from c of a column */
-INLINE void column(const struct band *b, int64_t at, int64_t c, vec t[4])
+INLINE void column(const struct band *b, int64_t at, int64_t c, vec t[4], const int whole)
 {
 	vec e[4] = {{0}};
 
 	for (int h = 0; h < 4 && b->column + at >= 0 && b->column + at < b->columns; h++)
-		if (b->row[h])
+		if (whole || b->row[h])
 			e[h] = load(b->row[h] + at * b->step + c);
 	winograd_column(e, t);
 }
 
 /* n tiles along w to v, elements `step` apart */
-static void bring_run(const struct gather *g, const struct band *b, int64_t n, elem *v, int64_t step)
+INLINE void bring_run(const struct gather *g, const struct band *b, int64_t n, elem *v, int64_t step, const int whole)
 {
 	for (int64_t i = 0; i < winograd_vectors(g->ci); i++) {
 		int64_t c = winograd_channel(g->ci, i);
 		vec t[4][4];
 
-		column(b, 0, c, t[0]), column(b, 1, c, t[1]);
+		column(b, 0, c, t[0], whole), column(b, 1, c, t[1], whole);
 		for (int64_t j = 0; j < n; j++) {
-			column(b, 2 * j + 2, c, t[2]), column(b, 2 * j + 3, c, t[3]);
+			if (whole)
+				fetch(b, 2 * j + 2, c);
+			column(b, 2 * j + 2, c, t[2], whole), column(b, 2 * j + 3, c, t[3], whole);
 			winograd_input(t, v + j * g->ci + c, step);
 		}
 	}
@@ -144,17 +155,22 @@ static void bring(const struct task *t)
 
 	for (int64_t d = t->i0; d < t->i1; d++)
 		for (int64_t i = t->first; i < t->first + t->count; i += n, v += n * g->ci) {
-			struct band b = {.column = i % g->across * 2 - gather_pad(g, 2), .columns = g->in[2], .step = g->inpitch};
+			struct band b = {.column = i % g->across * 2 - gather_pad(g, 2), .columns = g->in[2], .step = g->inpitch,
+				.plane = g->in[1] * g->in[2] * g->inpitch, .whole = 1};
 
 			for (int k = 0; k < 4; k++) {
 				int64_t h = i / g->across * 2 - gather_pad(g, 1) + k;
 
+				b.whole &= h >= 0 && h < g->in[1];
 				if (h >= 0 && h < g->in[1])
 					b.row[k] = t->x + (((t->n * g->in[0] + d) * g->in[1] + h) * g->in[2] + b.column) * b.step;
 			}
 			n = g->across - i % g->across;
 			n = n > t->first + t->count - i ? t->first + t->count - i : n;
-			bring_run(g, &b, n, v, t->vstep * PAIR);
+			if (b.whole)
+				bring_run(g, &b, n, v, t->vstep * PAIR, 1);
+			else
+				bring_run(g, &b, n, v, t->vstep * PAIR, 0);
 		}
 }
 
@@ -171,12 +187,29 @@ static void leave(const struct task *t, const struct piece *p, int64_t vector, i
 		int rows = g->out[1] - h0 > 1 ? 2 : 1, cols = g->out[2] - w0 > 1 ? 2 : 1;
 
 		if (nr == VL)
-			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 1, VL);
+			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 1, VL, TILES_SUMMED);
+		else if (winograd_halved(g, vector, 2))
+			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 2, VL / 2, TILES_SUMMED);
 		else
-			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 2, VL);
+			winograd_leave(g, t->m + i * nr, (PIECE + 1) * nr, t->bias, vector, y, rows, cols, t->add, 2, VL, TILES_SUMMED);
 	}
 }
 
+#if TILES_SUMMED
+static void products(const struct task *t, const struct piece *p, int64_t vector, int nr)
+{
+	const struct gather *g = t->g;
+	const int64_t tile = (t->d0 + p->k0 - gather_pad(g, 0) - t->i0) * t->count + p->at, wstep = g->kernel[0] * g->cslots * nr;
+
+	for (int row = 0; row < 4; row++) {
+		const struct tiles_call a = {.v = t->v + row * 4 * t->vstep * PAIR + tile * g->ci, .vstep = t->vstep * PAIR, .plane = t->count * g->ci,
+			.ci = g->ci, .taps = p->k1 - p->k0, .wstep = wstep, .m = t->m + 2 * row * (PIECE + 1) * nr, .column = (PIECE + 1) * nr,
+			.w = (const slot *)g->w + vector * VL * ELEMENTS * g->kernel[0] * g->cslots + row * 4 * wstep + p->k0 * g->cslots * nr};
+
+		K(tiles_products)(&a, nr / VL, winograd_halved(g, vector, nr / VL), p->n);
+	}
+}
+#else
 static void products(const struct task *t, const struct piece *p, int64_t vector, int nr)
 {
 	static const float none[NR];
@@ -185,7 +218,7 @@ static void products(const struct task *t, const struct piece *p, int64_t vector
 	for (int i = 0; i < ELEMENTS; i++) {
 		struct gather_row row[MAX_KERNEL];
 		struct gather_call a = {.row = row, .rows = p->k1 - p->k0, .len = g->cslots, .step = g->ci, .wstep = g->cslots * nr, .bias = none,
-			.y = t->m + i * (PIECE + 1) * nr, .ystep = nr, .cols = nr, .floats = 1};
+			.y = t->m + i * (PIECE + 1) * nr, .ystep = nr, .cols = winograd_halved(g, vector, nr / VL) ? nr - HALF : nr, .floats = 1};
 
 		for (int k = p->k0; k < p->k1; k++) {
 			int64_t tile = (t->d0 + k - gather_pad(g, 0) - t->i0) * t->count + p->at;
@@ -196,6 +229,7 @@ static void products(const struct task *t, const struct piece *p, int64_t vector
 		K(gather_wide)(&a, nr, p->n);
 	}
 }
+#endif
 
 /* The next piece after p: of planes that have the same taps */
 static int next(const struct task *t, struct piece *p)

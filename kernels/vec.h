@@ -149,6 +149,11 @@ INLINE void store_half_halves(bf16 *p, vec v)
 	*(__m128i_u *)p = _mm256_castsi256_si128((__m256i)to_halves(v));
 }
 
+INLINE vec high_half(vec v)
+{
+	return (vec)_mm512_shuffle_f32x4((__m512)v, (__m512)v, 0xee);
+}
+
 #define load_half(p) \
 	_Generic((p), bf16 *: load_half_halves, const bf16 *: load_half_halves, float *: load_half_floats, const float *: load_half_floats)(p)
 #define store_half(p, v) _Generic((p), bf16 *: store_half_halves, float *: store_half_floats)(p, v)
@@ -190,6 +195,15 @@ typedef int ivec __attribute__((vector_size(VL * 4)));
 #else
 #define IN_TURN ((ivec){0, 4, 1, 5}), ((ivec){2, 6, 3, 7})
 #endif
+/* Elements of even places, of odd ones: a0 b0 a2 b2 ... */
+#if VL_ == 16
+#define TURNED ((ivec){0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30}), ((ivec){1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, \
+	31})
+#elif VL_ == 8
+#define TURNED ((ivec){0, 8, 2, 10, 4, 12, 6, 14}), ((ivec){1, 9, 3, 11, 5, 13, 7, 15})
+#else
+#define TURNED ((ivec){0, 4, 2, 6}), ((ivec){1, 5, 3, 7})
+#endif
 #define SHUFFLE_BOTH_(to, a, b, lo, hi) ((to)[0] = __builtin_shuffle(a, b, lo), (to)[1] = __builtin_shuffle(a, b, hi))
 #define SHUFFLE_BOTH(to, a, b, ...) SHUFFLE_BOTH_(to, a, b, __VA_ARGS__)
 
@@ -211,6 +225,22 @@ INLINE vec vec_sums(vec v[VL])
 	v[0] = ADD_HALVES(v[0], v[1], SHUFFLE_8);
 #endif
 	return v[0];
+}
+
+/* The same, halves of a vector added to each other, as vmath.h's vec_total adds them */
+INLINE vec vec_totals(vec v[VL])
+{
+#if VL_ >= 16
+	UNROLL for (int i = 0; i < 8; i++)
+		v[i] = ADD_HALVES(v[i], v[i + 8], SHUFFLE_8);
+#endif
+#if VL_ >= 8
+	UNROLL for (int i = 0; i < 4; i++)
+		v[i] = ADD_HALVES(v[i], v[i + 4], SHUFFLE_4);
+#endif
+	UNROLL for (int i = 0; i < 2; i++)
+		v[i] = ADD_HALVES(v[i], v[i + 2], SHUFFLE_2);
+	return ADD_HALVES(v[0], v[1], TURNED);
 }
 
 #endif

@@ -10,23 +10,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/cover.h"
 #include "kernels/lead.h"
 #include "kernels/span.h"
-
-/* Weights of a row: times x[i], at least `least`. */
-struct weights { const float *x; float times, least; };
-
-static struct weights weights(const struct k_weight *w, int64_t d, int64_t h, int64_t x)
-{
-	return (struct weights){w->row[2] + x, w->row[0][d] * w->row[1][h], w->least};
-}
-
-static inline float weight_at(const struct weights *w, int64_t i)
-{
-	const float v = w->times * w->x[i];
-
-	return v > w->least ? v : w->least;
-}
 
 WIDE static void blend_two(float *restrict acc, const float *restrict logits, struct weights w, int64_t n)
 {
@@ -41,12 +27,6 @@ WIDE static void blend_any(float *restrict acc, const float *restrict logits, st
 	for (int64_t i = 0; i < n; i++)
 		for (int64_t c = 0; c < k; c++)
 			acc[i * k + c] += weight_at(&w, i) * logits[i * k + c];
-}
-
-WIDE static void add_weights(float *restrict sum, struct weights w, int64_t n)
-{
-	for (int64_t i = 0; i < n; i++)
-		sum[i] += weight_at(&w, i);
 }
 
 static void blend_some(float *acc, const float *logits, struct weights w, int64_t n, int64_t k)
@@ -165,19 +145,8 @@ int k_window_sum(const struct k_cover *g, float *sum, struct err *e)
 
 	(void)e;
 #pragma omp parallel for schedule(static)
-	for (int64_t r = 0; r < rows; r++) {
-		const int64_t z = r / g->slab[1], y = r % g->slab[1];
-		float *row = sum + r * g->slab[2];
-
-		memset(row, 0, (size_t)g->slab[2] * sizeof *row);
-		for (int64_t i = 0; i < g->n; i++) {
-			const int64_t *start = g->start[i], d = g->first + z - start[0], h = y - start[1];
-			const struct span s = span_meet(g->roi[2], start[2], g->slab[2]);
-
-			if (d >= 0 && d < g->roi[0] && h >= 0 && h < g->roi[1])
-				add_weights(row + start[2] + s.lo, weights(&g->weight, d, h, s.lo), s.hi - s.lo);
-		}
-	}
+	for (int64_t r = 0; r < rows; r++)
+		cover_row(g, r / g->slab[1], r % g->slab[1], 0, g->slab[2], sum + r * g->slab[2]);
 	return 0;
 }
 

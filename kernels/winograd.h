@@ -65,6 +65,16 @@ INLINE void winograd_output(const float *m, int64_t step, vec bias, vec y[2][2])
 		y[i][0] = t[i][0] + t[i][1] + t[i][2] + bias, y[i][1] = t[i][1] - t[i][2] - t[i][3] + bias;
 }
 
+/* The same of what A' has made along w: two columns of each row of elements */
+INLINE void winograd_columns(const float *m, int64_t step, vec bias, vec y[2][2])
+{
+	UNROLL for (int j = 0; j < 2; j++) {
+		vec a = load(m + j * step), b = load(m + (2 + j) * step), c = load(m + (4 + j) * step), d = load(m + (6 + j) * step);
+
+		y[0][j] = a + b + c + bias, y[1][j] = b - c - d + bias;
+	}
+}
+
 static inline int64_t gather_parts(int64_t n, int64_t most)
 {
 	return (n + most - 1) / most;
@@ -88,15 +98,28 @@ static inline int64_t winograd_block(int64_t channels, int64_t most, int64_t b)
 	return winograd_vectors(channels) * b / gather_parts(winograd_vectors(channels), most);
 }
 
+/* Where half of the last vector would be of channels that the one before has: two tiles share a vector of the other half, whose weights are there
+   twice. */
+static inline int winograd_halved(const struct gather *g, int64_t vector, int nv)
+{
+	return VL == 16 && nv == 2 && vector + nv == winograd_vectors(g->co) && g->co % VL == VL / 2;
+}
+
 /* A tile's outputs of nv vectors, `next` floats from one to the next, m [element], step apart, added to what is there or not; the first voxel at y,
-   `rows` and `cols` of them (1, 2) */
+   `rows` and `cols` of them (1, 2); summed: m [row of elements][column] */
 INLINE void winograd_leave(const struct gather *g, const float *m, int64_t step, const float *bias, int64_t vector, elem *y, int rows, int cols,
-	int add, const int nv, const int64_t next)
+	int add, const int nv, const int64_t next, const int summed)
 {
 	vec out[3][2][2];
 
-	UNROLL for (int j = 0; j < nv; j++)
-		winograd_output(m + j * next, step, bias ? load(bias + winograd_channel(g->co, vector + j)) : (vec){0}, out[j]);
+	UNROLL for (int j = 0; j < nv; j++) {
+		const vec b = bias ? load(bias + winograd_channel(g->co, vector + j)) : (vec){0};
+
+		if (summed)
+			winograd_columns(m + j * next, step, b, out[j]);
+		else
+			winograd_output(m + j * next, step, b, out[j]);
+	}
 	for (int i = 0; i < 4; i++) {
 		elem *to = y + (i / 2 * g->out[2] + i % 2) * g->outpitch;
 

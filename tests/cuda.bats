@@ -48,6 +48,43 @@ no_gpu() {
 	[[ "$output" == "seg-train: device cuda:x: "* ]]
 }
 
+@test "a driver that is too old, none, a device that is too old: what there is, what is needed" {
+	local train="env NIIPIPE_BACKENDS=$ROOT/build/sim seg-train -q --device cuda --net unet -o m.ts $SIM/p.ts"
+	SIM_DRIVER=12040 run $train
+	[ "$status" -eq 1 ]
+	[ "$output" = "seg-train: cuda: the driver is for CUDA 12.4, this program needs 13.0" ]
+	SIM_DRIVER=0 run $train
+	[ "$status" -eq 1 ]
+	[ "$output" = "seg-train: cuda: there is no NVIDIA driver here" ]
+	SIM_CAPABILITY=7 run $train
+	[ "$status" -eq 1 ]
+	[ "$output" = "seg-train: cuda: device 0, this machine in a GPU's place, has compute capability 7.0: this program needs 8.0" ]
+	[ ! -e m.ts ]
+}
+
+@test "a library that is missing: which" {
+	mkdir lib
+	echo | cc -shared -x c -o lib/libnothere.so.9 -Wl,-soname,libnothere.so.9 -
+	echo | cc -shared -x c -o lib/niipipe-cuda.so - -Wl,--no-as-needed -Llib -l:libnothere.so.9
+	rm lib/libnothere.so.9
+	run env NIIPIPE_BACKENDS=lib seg-train -q --device cuda --net unet -o m.ts "$SIM/p.ts"
+	[ "$status" -eq 1 ]
+	[ "$output" = "seg-train: device cuda: libnothere.so.9: cannot open shared object file: No such file or directory" ]
+	run env NIIPIPE_BACKENDS=nowhere seg-train -q --device cuda --net unet -o m.ts "$SIM/p.ts"
+	[ "$status" -eq 1 ]
+	[ "$output" = "seg-train: device cuda: no niipipe-cuda.so beside the tool nor in ../lib/niipipe" ]
+	[ ! -e m.ts ]
+}
+
+@test "code for compute capability 8.0 and 9.0, and PTX for what comes; CUDA=0 asks for no nvcc" {
+	run make -C "$ROOT" -n -B CUDA=0 all
+	[ "$status" -eq 0 ]
+	[[ "$output" != *nvcc* && "$output" != *niipipe-cuda.so* ]]
+	run make -C "$ROOT" -n -B CUDA=1 NVCC=nvcc "build/gpu/bf16/norm.o"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"-gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]"* ]]
+}
+
 # With stand-ins for cuDNN and cuBLASLt (tests/sim)
 libraries() { [ -e "$ROOT/build/gpu/sim/cudnn.o" ] || skip "cuDNN's headers are not here"; }
 
@@ -278,10 +315,12 @@ orders() { # OUTPUT COMMAND...
 	# shellcheck disable=SC2086
 	both $net
 	ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.ts cuda.ts
-	export NIIPIPE_CUDA='' SIM_CUDNN=half
-	# shellcheck disable=SC2086
-	sim seg-train -q --device cuda --precision bf16 --net $net --loss dicece -o half.ts <"$SIM/p.ts"
-	ts-cmp -q --atol 1e-2 cpu.ts half.ts
+	export NIIPIPE_CUDA=''
+	for SIM_CUDNN in half full; do
+		# shellcheck disable=SC2086
+		sim seg-train -q --device cuda --precision bf16 --net $net --loss dicece -o half.ts <"$SIM/p.ts"
+		ts-cmp -q --atol 1e-2 cpu.ts half.ts
+	done
 }
 
 @test "tf32: the engines that fp32 must not take" {

@@ -21,9 +21,14 @@ DEVICE float act_exp1(float u)
 	return expm1f(u < 0 ? u : 0);
 }
 
+/* Of bf16 what is far below 0 need not be near in parts of itself. */
 DEVICE float act_below(float u)
 {
+#ifdef K_HALF
+	return 0.5f + 0.5f * erff(0.707106781186548f * u);
+#else
 	return 0.5f * erfcf(-0.707106781186548f * u);
+#endif
 }
 
 #include "kernels/act_table.h"

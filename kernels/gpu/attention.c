@@ -1,5 +1,5 @@
-/* Window attention, forward (kernels/backend.h): a team to a head of a window, a lane to a query. Scores are never in memory: their maximum, the sum
-   of exponentials and what they weigh go along. */
+/* Window attention, forward (kernels/backend.h), and what both passes begin with. The largest score of a query, the sum of powers and what they weigh
+   go along with the keys. */
 #include "kernels/gpu/attention.h"
 
 KERNEL(attention_tokens, (struct att a), (a), items(a.windows * a.t))
@@ -7,11 +7,12 @@ KERNEL(attention_tokens, (struct att a), (a), items(a.windows * a.t))
 	const struct k_attention *g = &a.g;
 
 	ITEM_FOR(k, a.windows * a.t) {
-		int64_t window = k / a.t, i = k % a.t, at[3], voxel;
-		struct token t = {0, 0};
+		const int64_t fast = g->table[g->turned ? 0 : 2], token = k % a.t;
+		int64_t window = k / a.t, i = token, at[3], voxel;
+		struct token t = {0, 0, 0};
 
-		for (int fast = 0; fast < 3; fast++) {
-			int x = g->turned ? fast : 2 - fast;
+		for (int j = 0; j < 3; j++) {
+			int x = g->turned ? j : 2 - j;
 
 			at[x] = i % g->window[x];
 			i /= g->window[x];
@@ -28,46 +29,123 @@ KERNEL(attention_tokens, (struct att a), (a), items(a.windows * a.t))
 			t.region = t.region * 3 + (!g->shift[x] || at[x] < padded - g->window[x] ? 0 : at[x] < padded - g->shift[x] ? 1 : 2);
 		}
 		t.vox = (int32_t)voxel;
+		/* Tokens count in the table's window: MONAI takes the index made for that also where the window in use is smaller. */
+		t.code = (int32_t)((token / (g->table[1] * fast) * (2 * g->table[1] - 1) + token / fast % g->table[1]) * (2 * fast - 1) + token % fast);
 		a.token[k] = t;
 	}
 }
 
-DEVICE void answer(const struct att *a, int64_t window, int64_t head, int64_t i, const int hd, void *y)
+KERNEL(attention_column, (struct att a), (a), items(a.g.heads * a.table))
 {
-	const struct token *tokens = a->token + window * a->t;
-	struct att_query r;
-
-	att_query(a, tokens, head, i, hd, &r);
-	for (int d = 0; tokens[i].vox >= 0 && d < hd; d++)
-		put(y, tokens[i].vox * a->g.c + head * hd + d, r.o[d]);
+	ITEM_FOR(i, a.g.heads * a.table)
+		a.column[i] = a.position[i % a.table * a.g.heads + i / a.table] * ATT_LOG2E;
 }
 
-KERNEL(attention, (struct att a, void *y), (a, y), a.windows * a.g.heads)
+int G(attention_ready)(struct att a)
 {
-	TEAM_FOR(t, a.windows * a.g.heads)
-		LANE_FOR(i, 0, a.t) {
-			if (a.hd == 16)
-				answer(&a, t / a.g.heads, t % a.g.heads, i, 16, y);
-			else
-				answer(&a, t / a.g.heads, t % a.g.heads, i, (int)a.hd, y);
+	const int bad = G(attention_tokens)(a);
+
+	return bad ? bad : G(attention_column)(a);
+}
+
+/* A warp's queries */
+struct query { struct left q[DEPTHS]; struct spots own; struct rows most, sum; struct tile o[PARTS]; };
+
+DEVICE void query_begin(const struct att *a, const struct work *k, int w, struct query *r, const int depth)
+{
+	UNROLLED for (int i = 0; i < depth / TILE; i++)
+		r->q[i] = left_of(k->own[0] + w * TILE * k->stride + i * TILE, k->stride);
+	work_spots(a, k, w, &r->own);
+	ROWS_EACH(i)
+		r->most.v[i] = ATT_NONE, r->sum.v[i] = 0;
+	UNROLLED for (int n = 0; n < depth / 8; n++)
+		TILE_EACH(e)
+			r->o[n].v[e] = 0;
+}
+
+/* Keys j .. of the chunk that begins at `first` */
+DEVICE void query_step(const struct att *a, const struct work *k, int w, int64_t first, int j, struct query *r, const int depth)
+{
+	struct rows most = r->most, less;
+	struct tile s[TILES];
+
+	work_product(k, r->q, k->chunk[0], j, s, depth);
+	work_scores(a, k, &r->own, j, 0, s);
+	UNROLLED for (int n = 0; n < TILES; n++)
+		TILE_EACH(e)
+			most.v[tile_slot(e)] = fmaxf(most.v[tile_slot(e)], s[n].v[e]);
+	rows_most(&most);
+	ROWS_EACH(i)
+		less.v[i] = exp2f(r->most.v[i] - most.v[i]), r->sum.v[i] *= less.v[i];
+	r->most = most;
+	UNROLLED for (int n = 0; n < TILES; n++)
+		TILE_EACH(e) {
+			const float p = exp2f(s[n].v[e] - most.v[tile_slot(e)]);
+
+			r->sum.v[tile_slot(e)] += p;
+			s[n].v[e] = p * att_factor(a, k->window, k->head, work_token(k, w, tile_slot(e)), first + j + 8 * n + tile_column(e), depth);
+		}
+	UNROLLED for (int n = 0; n < depth / 8; n++)
+		TILE_EACH(e)
+			r->o[n].v[e] *= less.v[tile_slot(e)];
+	work_weigh(k, s, k->chunk[1], j, w, r->o, depth);
+}
+
+DEVICE void query_end(const struct att *a, const struct work *k, int w, struct query *r, const int depth)
+{
+	rows_sum(&r->sum);
+	UNROLLED for (int n = 0; n < depth / 8; n++)
+		TILE_EACH(e) {
+			const int64_t i = work_token(k, w, tile_slot(e));
+			const int d = 8 * n + tile_column(e), vox = i < a->t ? k->tokens[i].vox : -1;
+
+			if (vox >= 0 && d < a->hd)
+				put(a->y, vox * a->g.c + k->head * a->hd + d, r->o[n].v[e] / r->sum.v[tile_slot(e)]);
 		}
 }
+
+DEVICE void attention_team(const struct att *a, int64_t team, quad *room, const int depth)
+{
+	const int64_t of = team / a->blocks;
+	const struct work k = work_of(a, room, depth, of / a->g.heads, of % a->g.heads, team % a->blocks, 1);
+	WARP_KEEPS(struct query, own);
+
+	work_part(a, &k, k.block * BLOCK, BLOCK, 0, k.own[0], depth);
+	for (int64_t first = 0; first < a->up; first += a->chunk) {
+		const int n = work_count(a, first);
+
+		team_sync();
+		work_part(a, &k, first, n, 1, k.chunk[0], depth), work_part(a, &k, first, n, 2, k.chunk[1], depth);
+		work_places(a, &k, first, n);
+		team_sync();
+		WARP_FOR(w) {
+			if (first == 0)
+				query_begin(a, &k, w, &own[WARP_AT(w)], depth);
+			for (int j = 0; work_token(&k, w, 0) / TILE * TILE < a->t && j < n; j += STEP)
+				query_step(a, &k, w, first, j, &own[WARP_AT(w)], depth);
+		}
+	}
+	WARP_FOR(w)
+		query_end(a, &k, w, &own[WARP_AT(w)], depth);
+}
+
+ATT_KERNEL(attention, a.windows * a.g.heads * a.blocks)
 
 size_t G(attention_bytes)(const struct k_attention *g, int back)
 {
 	const struct k_attention_args none = {0};
-	struct att a = att_of(g, &none);
-	int64_t of = 3 * a.windows * g->heads * a.t, pad = 2 * a.windows * a.t * g->c, slot = g->heads * a.runs * a.table;
+	struct att a = att_of(g, &none, 1);
 
-	return sizeof(struct token) * (size_t)(a.windows * a.t) + sizeof(float) * (size_t)(back ? of + pad + slot : 0);
+	return (size_t)(att_scratch(&a, NULL, back) - (char *)NULL);
 }
 
 int G(attention_fwd)(const struct k_attention *g, const struct k_attention_args *x, void *y, void *scratch)
 {
-	struct att a = att_of(g, x);
+	struct att a = att_of(g, x, 1);
 	int bad;
 
-	a.token = (struct token *)scratch;
-	bad = G(attention_tokens)(a);
-	return bad ? bad : G(attention)(a, y);
+	a.y = y;
+	att_scratch(&a, scratch, 0);
+	bad = G(attention_ready)(a);
+	return bad ? bad : attention(a);
 }

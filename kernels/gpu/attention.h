@@ -1,110 +1,263 @@
-/* Window attention on a GPU: what forward (attention.c) and backward (attention_back.c) share. */
+/* Window attention on a GPU: what forward (attention.c) and backward (attention_back.c) share. A team has a block of BLOCK queries (or keys) of a
+   head of a window, a warp TILE of them; the window's keys (or queries) go by in chunks that lie in the team's memory, STEP at a time: scores are
+   never in memory but in a warp's tiles. Products are tile.h's. Exponents count in powers of two. */
 #ifndef NIIPIPE_GPU_ATTENTION_H
 #define NIIPIPE_GPU_ATTENTION_H
 
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/philox.h"
+#include "kernels/gpu/tile.h"
 
-enum { ATT_HEAD = 64, ATT_RUNS = 64 }; /* channels of a head at most; runs of windows of a head at most, in the gradient of the table */
-#define ATT_MASKED 100.0f              /* off the scores of tokens of different regions, as MONAI has it */
+enum { ATT_HEAD = 64 };           /* channels of a head at most */
+enum { BLOCK = TILE * WARPS, STEP = 2 * TILE, TILES = STEP / 8, DEPTHS = ATT_HEAD / TILE, PARTS = ATT_HEAD / 8 };
+enum { ATT_CHUNK = 40 << 10 };    /* bytes of the rows of a chunk at most */
+enum { ATT_SLOTS = 96 << 20 };    /* bytes of sums of gradients of scores, about */
+#define ATT_LOG2E 1.44269504f
+#define ATT_MASKED (100.0f * ATT_LOG2E) /* off the scores of tokens of different regions, as MONAI has it */
+#define ATT_NONE (-1e30f)
 
-/* A token of a window: its voxel, -1: padding; its region: those of different regions were not neighbours before the shift. */
-struct token { int32_t vox, region; };
+/* A token of a window: its voxel, -1: padding; its region: those of different regions were not neighbours before the shift; its code: query i and
+   key j share row code i - code j + the middle of the table. */
+struct token { int32_t vox, region, code; };
+struct place { int32_t code, region; }; /* region -1: no token */
 
 struct att {
 	struct k_attention g;
-	int64_t t, hd, windows, runs, table; /* tokens of a window; channels of a head; all windows; rows of the table */
+	int64_t t, up, blocks, tiles;        /* tokens of a window, rounded up to STEP; BLOCKs of them; tiles of their scores */
+	int64_t hd, windows, runs, table;    /* channels of a head; all windows; runs of them whose gradients of scores are added up; rows of the table */
 	int64_t count[3];
-	int shifted;
-	struct token *token;                 /* [windows,t] */
-	const void *qkv;
-	const float *bias, *position;        /* of the projection; the table */
+	int shifted, padded, whole;          /* whole: WIDE channels of qkv and dy are read at once */
+	int depth, chunk;                    /* channels of a head, at least; rows of a chunk: a multiple of STEP */
+	size_t room;
 	struct k_drop drop;                  /* rate 0: none */
+	const void *qkv, *dy;
+	const float *bias, *position;        /* of the projection; the table */
+	void *y, *dqkv;                      /* forward, backward */
+	/* In scratch: */
+	float *of;                           /* [window,head,t][4]: largest score, 1 / sum of powers, rowsum(P dP) */
+	float *slot, *sum;                   /* [run,head][t / TILE, rounded up][up / 8] tiles; the same of all runs */
+	float *pad;                          /* [window,head,t][2][hd]: gradients of k and v of padding, else 0 */
+	float *column;                       /* [head][table], times log2 e */
+	struct token *token;                 /* [windows,t] */
 };
 
-/* token is room that attention_tokens fills. */
+/* kernels of attention.c */
 #ifdef __cplusplus
 extern "C"
 #endif
-int G(attention_tokens)(struct att a);
+int G(attention_ready)(struct att a); /* token and column */
 
-static inline struct att att_of(const struct k_attention *g, const struct k_attention_args *x)
+static inline int64_t att_up(int64_t n, int64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+/* A team's memory: `owns` blocks of its own rows, two chunks, what the chunk's tokens are, each warp's strip */
+static inline size_t att_bytes(int depth, int chunk, int owns)
+{
+	const size_t row = (size_t)(depth + WIDE) * sizeof(word);
+
+	return (size_t)(owns * BLOCK + 2 * chunk) * row + (size_t)chunk * (sizeof(struct place) + 4 * sizeof(float)) + WARPS * STRIP * sizeof(word);
+}
+
+static inline void att_shape(struct att *a, int owns)
+{
+	const int depth = a->drop.rate > 0 || a->hd > 2 * TILE ? ATT_HEAD : a->hd > TILE ? 2 * TILE : TILE;
+	const int64_t bytes = a->up * 2 * (depth + WIDE) * (int)sizeof(word), chunks = (bytes + ATT_CHUNK - 1) / ATT_CHUNK;
+
+	a->depth = depth;
+	a->chunk = (int)att_up((a->up + chunks - 1) / chunks, STEP);
+	while (a->chunk > STEP && att_bytes(a->depth, a->chunk, owns) > MOST_ROOM)
+		a->chunk -= STEP;
+	a->room = att_bytes(a->depth, a->chunk, owns);
+}
+
+static inline struct att att_of(const struct k_attention *g, const struct k_attention_args *x, int owns)
 {
 	struct att a;
+	int64_t most;
 
-	a.g = *g, a.t = 1, a.windows = g->n, a.table = 1, a.shifted = 0;
+	a.g = *g, a.t = 1, a.windows = g->n, a.table = 1, a.shifted = a.padded = 0;
 	for (int i = 0; i < 3; i++) {
 		a.count[i] = (g->size[i] + g->window[i] - 1) / g->window[i];
 		a.windows *= a.count[i];
 		a.t *= g->window[i];
 		a.table *= 2 * g->table[i] - 1;
 		a.shifted |= g->shift[i] > 0;
+		a.padded |= g->size[i] % g->window[i] != 0;
 	}
-	a.hd = g->c / g->heads;
+	a.hd = g->c / g->heads, a.up = att_up(a.t, STEP), a.blocks = (a.t + BLOCK - 1) / BLOCK;
+	a.tiles = (a.t + TILE - 1) / TILE * (a.up / 8);
+	most = ATT_SLOTS / (g->heads * a.tiles * (int64_t)(sizeof(float) * TILE * 8));
+	a.runs = a.windows < most ? a.windows : most > 1 ? most : 1;
 	a.qkv = x->qkv, a.bias = x->bias, a.position = x->table, a.drop = x->drop;
-	a.runs = a.windows < ATT_RUNS ? a.windows : ATT_RUNS;
+	a.dy = a.dqkv = a.y = NULL;
+	a.whole = wide_rows(a.qkv, a.hd); /* then every row of qkv, and of dy, is a multiple of WIDE */
+	att_shape(&a, owns);
 	return a;
 }
 
-/* Query i and key j share row code(i) - code(j) + the middle of the table. Tokens count in the table's window: MONAI takes the index made for that
-   also where the window in use is smaller. */
-DEVICE int64_t att_code(const struct att *a, int64_t i)
+/* The parts of scratch: where it ends. back: those of the backward pass, too */
+static inline char *att_scratch(struct att *a, void *scratch, int back)
 {
-	const int64_t *n = a->g.table, fast = n[a->g.turned ? 0 : 2];
+	const size_t rows = (size_t)(a->windows * a->g.heads * a->t), tiles = (size_t)(a->g.heads * a->tiles * TILE * 8);
+	float *p = (float *)scratch;
 
-	return (i / (n[1] * fast) * (2 * n[1] - 1) + i / fast % n[1]) * (2 * fast - 1) + i % fast;
+	a->of = p, p += back ? 4 * rows : 0;
+	a->slot = p, p += back ? tiles * (size_t)a->runs : 0;
+	a->sum = p, p += back ? tiles : 0;
+	a->pad = p, p += back && a->padded ? 2 * rows * (size_t)a->hd : 0;
+	a->column = p, p += a->g.heads * a->table;
+	a->token = (struct token *)p;
+	return (char *)(a->token + a->windows * a->t);
 }
 
-/* Element d of part 0 q, 1 k, 2 v of a token: padding was zero before the projection. */
-DEVICE float att_part(const struct att *a, struct token t, int part, int64_t head, int64_t d)
+/* The factor of key j of query i: 1, or dropout's, which would be most of a kernel's code: the deepest kernels alone have it. */
+DEVICE float att_factor(const struct att *a, int64_t window, int64_t head, int64_t i, int64_t j, const int depth)
 {
-	int64_t at = part * a->g.c + head * a->hd + d;
+	const int64_t row = (window * a->g.heads + head) * ((a->t + 3) / 4 * 4) + i;
 
-	return t.vox >= 0 ? get(a->qkv, t.vox * 3 * a->g.c + at) : a->bias ? a->bias[at] : 0;
+	return depth == ATT_HEAD && a->drop.rate > 0 ? drop_at(&a->drop, row * ((a->t + 63) / 64 * 64) + j) : 1;
 }
 
-/* The factor of key j of query i: 1, or dropout's */
-DEVICE float att_factor(const struct att *a, const struct token *tokens, int64_t head, int64_t i, int64_t j)
-{
-	int64_t window = (tokens - a->token) / a->t;
+/* What a team works at, and its memory: own rows, those of a chunk, their places and (backward) `of`, and the strips */
+struct work { int64_t window, head, block; const struct token *tokens; word *own[2], *chunk[2], *strip; struct place *place; float *of; int stride; };
 
-	return a->drop.rate > 0 ? drop_at(&a->drop, ((window * a->g.heads + head) * ((a->t + 3) / 4 * 4) + i) * ((a->t + 63) / 64 * 64) + j) : 1;
+DEVICE struct work work_of(const struct att *a, quad *room, const int depth, int64_t window, int64_t head, int64_t block, const int owns)
+{
+	struct work w;
+
+	w.window = window, w.head = head, w.block = block, w.tokens = a->token + window * a->t, w.stride = depth + WIDE;
+	w.own[0] = (word *)room, w.own[1] = w.own[0] + (owns - 1) * BLOCK * w.stride;
+	w.chunk[0] = w.own[1] + BLOCK * w.stride, w.chunk[1] = w.chunk[0] + a->chunk * w.stride;
+	w.strip = w.chunk[1] + a->chunk * w.stride;
+	w.of = (float *)(w.strip + WARPS * STRIP), w.place = (struct place *)(w.of + 4 * a->chunk);
+	return w;
 }
 
-DEVICE float att_position(const struct att *a, int64_t code_i, int64_t code_j, int64_t head)
+/* Rows of `depth` of the tokens from `first` on, `at` in rows of x [vox][pitch]; of padding, what was zero before the projection, its bias */
+DEVICE void work_rows(const struct att *a, const struct work *w, int64_t first, int rows, const void *x, int64_t pitch, int64_t at, const float *bias,
+	word *to, const int depth)
 {
-	return a->position[(code_i - code_j + a->table / 2) * a->g.heads + head];
-}
+	const int parts = depth / WIDE;
 
-/* A query: q times scale; then, over all keys, the largest score, the sum of exponentials, and what they weigh. */
-struct att_query { float q[ATT_HEAD], o[ATT_HEAD], most, sum; };
+	LANE_FOR(k, 0, rows * parts) {
+		const int64_t i = first + (int)k / parts;
+		const int d = (int)k % parts * WIDE, left = (int)a->hd - d, vox = i < a->t ? w->tokens[i].vox : -1;
+		word *p = to + (int)k / parts * w->stride + d;
+		float v[WIDE];
 
-/* hd: a->hd, as a constant where the compiler may unroll */
-DEVICE void att_query(const struct att *a, const struct token *tokens, int64_t head, int64_t i, const int hd, struct att_query *r)
-{
-	int64_t code = att_code(a, i);
-
-	r->most = -1e30f, r->sum = 0;
-	for (int d = 0; d < hd; d++)
-		r->q[d] = att_part(a, tokens[i], 0, head, d) * a->g.scale, r->o[d] = 0;
-	for (int64_t j = 0; j < a->t; j++) {
-		struct token key = tokens[j];
-		float s = att_position(a, code, att_code(a, j), head), p, less;
-
-		for (int d = 0; d < hd; d++)
-			s += r->q[d] * att_part(a, key, 1, head, d);
-		if (a->shifted && key.region != tokens[i].region)
-			s -= ATT_MASKED;
-		p = s > r->most ? s : r->most;
-		less = expf(r->most - p), r->most = p;
-		p = expf(s - p);
-		r->sum = r->sum * less + p;
-		p *= att_factor(a, tokens, head, i, j);
-		for (int d = 0; d < hd; d++)
-			r->o[d] = r->o[d] * less + p * att_part(a, key, 2, head, d);
+		if (vox >= 0 && left >= WIDE && a->whole) {
+			put_quad(p, get_quad((const word *)x + vox * pitch + at + d));
+			continue;
+		}
+		EACH(j)
+			v[j] = j >= left || i >= a->t ? 0 : vox >= 0 ? get(x, vox * pitch + at + d + j) : bias ? bias[at + d + j] : 0;
+		put_wide(p, 0, v);
 	}
-	for (int d = 0; d < hd; d++)
-		r->o[d] /= r->sum;
 }
+
+/* Of q 0, k 1, v 2 */
+DEVICE void work_part(const struct att *a, const struct work *w, int64_t first, int rows, int part, word *to, const int depth)
+{
+	work_rows(a, w, first, rows, a->qkv, 3 * a->g.c, part * a->g.c + w->head * a->hd, a->bias, to, depth);
+}
+
+DEVICE void work_upstream(const struct att *a, const struct work *w, int64_t first, int rows, word *to, const int depth)
+{
+	work_rows(a, w, first, rows, a->dy, a->g.c, w->head * a->hd, NULL, to, depth);
+}
+
+DEVICE void work_places(const struct att *a, const struct work *w, int64_t first, int rows)
+{
+	LANE_FOR(k, 0, rows) {
+		const int64_t i = first + k;
+		struct place p = {0, -1};
+
+		if (i < a->t)
+			p.code = w->tokens[i].code, p.region = w->tokens[i].region;
+		w->place[k] = p;
+	}
+}
+
+/* Rows of the chunk that begins at `first` */
+DEVICE int work_count(const struct att *a, int64_t first)
+{
+	return a->up - first < a->chunk ? (int)(a->up - first) : a->chunk;
+}
+
+/* Which token row `slot` of warp w's tiles is */
+DEVICE int64_t work_token(const struct work *k, int w, int slot)
+{
+	return k->block * BLOCK + w * TILE + tile_row(slot);
+}
+
+/* What a lane's rows are: of rows beyond the tokens, what the last token is */
+struct spots { struct place v[TILE_ROWS]; };
+
+DEVICE void work_spots(const struct att *a, const struct work *k, int w, struct spots *s)
+{
+	ROWS_EACH(r) {
+		const int64_t i = work_token(k, w, r);
+		const struct token t = k->tokens[i < a->t ? i : a->t - 1];
+
+		s->v[r].code = t.code, s->v[r].region = t.region;
+	}
+}
+
+/* s = x rows', of STEP rows from row j of the chunk on */
+DEVICE void work_product(const struct work *w, const struct left *x, const word *rows, int j, struct tile s[TILES], const int depth)
+{
+	UNROLLED for (int n = 0; n < TILES; n++) {
+		TILE_EACH(e)
+			s[n].v[e] = 0;
+		UNROLLED for (int k = 0; k < depth / TILE; k++)
+			tile_add(&s[n], &x[k], rows + (j + 8 * n) * w->stride + k * TILE, w->stride);
+	}
+}
+
+/* sum += s rows: STEP columns of s, as many rows from row j on */
+DEVICE void work_weigh(const struct work *w, const struct tile s[TILES], const word *rows, int j, int warp, struct tile *sum, const int depth)
+{
+	UNROLLED for (int h = 0; h < TILES; h += 2) {
+		const struct left x = left_of_tiles(&s[h], &s[h + 1], w->strip + warp * STRIP);
+
+		UNROLLED for (int n = 0; n < depth / 8; n++)
+			tile_add_turned(&sum[n], &x, rows + (j + 8 * h) * w->stride + n * 8, w->stride);
+	}
+}
+
+/* Products become scores. turned: rows are keys */
+DEVICE void work_scores(const struct att *a, const struct work *w, const struct spots *own, int j, const int turned, struct tile s[TILES])
+{
+	const float *column = a->column + w->head * a->table + a->table / 2, scale = a->g.scale * ATT_LOG2E;
+
+	UNROLLED for (int n = 0; n < TILES; n++)
+		TILE_EACH(e) {
+			const struct place p = w->place[j + 8 * n + tile_column(e)], o = own->v[tile_slot(e)];
+
+			s[n].v[e] = s[n].v[e] * scale + column[turned ? p.code - o.code : o.code - p.code];
+			s[n].v[e] -= p.region != o.region ? ATT_MASKED : 0;
+			s[n].v[e] = p.region < 0 ? ATT_NONE : s[n].v[e];
+		}
+}
+
+/* A kernel of a struct att, once for each depth; what a team does: name_team(&a, team, room, depth) */
+#define ATT_DEPTH(name, team, teams, depth) \
+	ROOM_KERNEL(name, (struct att a), (a), teams, a.room) \
+	{ \
+		TEAM_FOR(t, teams) { \
+			TEAM_ROOM(room); \
+			team(&a, t, room, depth); \
+		} \
+	}
+#define ATT_KERNEL(name, teams) \
+	ATT_DEPTH(name##_16, name##_team, teams, TILE) \
+	ATT_DEPTH(name##_32, name##_team, teams, 2 * TILE) \
+	ATT_DEPTH(name##_64, name##_team, teams, ATT_HEAD) \
+	static int name(struct att a) \
+	{ \
+		return a.depth == TILE ? G(name##_16)(a) : a.depth == ATT_HEAD ? G(name##_64)(a) : G(name##_32)(a); \
+	}
 
 #endif

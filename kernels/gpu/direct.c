@@ -47,9 +47,11 @@ KERNEL(direct_shrink, (struct gpu_direct g, const void *x, const void *w, void *
 
 		for (int64_t t = 0; t < g.taps; t++) {
 			int64_t from = direct_large(&g, v, t);
+			float own = 0; /* of a tap: the fewer at once, the less is lost */
 
 			for (int64_t b = 0; from >= 0 && b < g.b; b++)
-				sum += get(x, from * g.lp + b) * get(w, (a * g.taps + t) * g.b + b);
+				own += get(x, from * g.lp + b) * get(w, (a * g.taps + t) * g.b + b);
+			sum += own;
 		}
 		put(y, v * g.sp + a, add ? get(y, v * g.sp + a) + sum : sum);
 	}
@@ -63,9 +65,11 @@ KERNEL(direct_grow, (struct gpu_direct g, const void *y, const void *w, void *x,
 
 		for (int64_t t = 0; t < g.taps; t++) {
 			int64_t from = direct_small(&g, v, t);
+			float own = 0;
 
 			for (int64_t a = 0; from >= 0 && a < g.a; a++)
-				sum += get(y, from * g.sp + a) * get(w, (a * g.taps + t) * g.b + b);
+				own += get(y, from * g.sp + a) * get(w, (a * g.taps + t) * g.b + b);
+			sum += own;
 		}
 		put(x, v * g.lp + b, add ? get(x, v * g.lp + b) + sum : sum);
 	}

@@ -74,6 +74,7 @@ int gpu_number(uint64_t *to, uint64_t first, uint64_t step, int64_t n);
 struct gpu_few { float v[256]; };
 int gpu_put_few(struct gpu_few from, float *to, int64_t n); /* the host's numbers, without a copy that would be waited for */
 int gpu_window_divide(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest);
+int gpu_window_decide(struct k_decide g, const float *acc, const float *sum, int64_t vox, uint8_t *pred);
 int gpu_window_spread(struct k_blend g, float near, const float *logits, const float *weight, const float *acc, const float *sum, double *part);
 int gpu_window_doubt(struct k_doubt g, const float *weight, const float *acc, const float *sum, double *part);
 int gpu_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, double *part);

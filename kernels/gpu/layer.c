@@ -2,23 +2,41 @@
 #include "kernels/gpu/columns.h"
 #include "kernels/gpu/kernels.h"
 
-/* Reads x once (from then on it is in the cache), writes y. whole: WIDE channels are read at once */
+/* What a lane has of a row */
+struct part { float u[WIDE]; };
+
+/* Part k of row v of x, 0 beyond its end: kept from the first time on, where each lane has one part */
+DEVICE void layer_take(const struct k_layer *g, int64_t v, int64_t k, int whole, const void *x, int kept, const struct part *own, float u[WIDE])
+{
+	if (!kept)
+		get_some(x, v * g->c + k * WIDE, part_of(g->c, k), whole, u);
+	else
+		EACH(j)
+			u[j] = own->u[j];
+}
+
+/* Reads x once (from then on a lane has it or it is in the cache), writes y. whole: WIDE channels are read at once */
 KERNEL(layer_rows, (struct k_layer g, int w, int whole, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd),
 	(g, w, whole, x, gamma, beta, y, mean, rstd), items(g.vox * w))
 {
 	const int64_t parts = (g.c + WIDE - 1) / WIDE;
+	const int keeps = parts <= w;
 
 	GROUP_FOR(v, g.vox, w) {
+		GROUP_KEEPS(struct part, own);
 		float m = 0, s = 0, u[WIDE];
 
 		MEMBER_FOR(k, 0, parts, w) {
 			get_some(x, v * g.c + k * WIDE, part_of(g.c, k), whole, u);
-			EACH(j)
+			EACH(j) {
 				m += u[j];
+				if (keeps)
+					own[GROUP_AT(k)].u[j] = u[j];
+			}
 		}
 		m = group_sum(m, w) / (float)g.c;
 		MEMBER_FOR(k, 0, parts, w) {
-			get_some(x, v * g.c + k * WIDE, part_of(g.c, k), whole, u);
+			layer_take(&g, v, k, whole, x, keeps, &own[keeps ? GROUP_AT(k) : 0], u);
 			EACH(j)
 				s += j < part_of(g.c, k) ? (u[j] - m) * (u[j] - m) : 0;
 		}
@@ -26,7 +44,7 @@ KERNEL(layer_rows, (struct k_layer g, int w, int whole, const void *x, const flo
 		MEMBER_FOR(k, 0, parts, w) {
 			const int n = part_of(g.c, k);
 
-			get_some(x, v * g.c + k * WIDE, n, whole, u);
+			layer_take(&g, v, k, whole, x, keeps, &own[keeps ? GROUP_AT(k) : 0], u);
 			EACH(j)
 				if (j < n)
 					u[j] = (u[j] - m) * s * (gamma ? gamma[k * WIDE + j] : 1) + (beta ? beta[k * WIDE + j] : 0);
@@ -40,16 +58,18 @@ KERNEL(layer_rows, (struct k_layer g, int w, int whole, const void *x, const flo
 }
 
 /* Part k of a voxel's gamma dy and of u = (x - mean) rstd, both 0 beyond its end */
+struct back_part { float w[WIDE], u[WIDE]; };
+
 DEVICE void layer_part(const struct k_layer *g, int64_t v, int64_t k, int whole, const void *dy, const void *x, const float *gamma, float m, float s,
-	float w[WIDE], float u[WIDE])
+	struct back_part *p)
 {
 	const int n = part_of(g->c, k);
 
-	get_some(dy, v * g->c + k * WIDE, n, whole, w);
-	get_some(x, v * g->c + k * WIDE, n, whole, u);
+	get_some(dy, v * g->c + k * WIDE, n, whole, p->w);
+	get_some(x, v * g->c + k * WIDE, n, whole, p->u);
 	EACH(j) {
-		w[j] *= gamma && j < n ? gamma[k * WIDE + j] : 1;
-		u[j] = (u[j] - m) * s;
+		p->w[j] *= gamma && j < n ? gamma[k * WIDE + j] : 1;
+		p->u[j] = (p->u[j] - m) * s;
 	}
 }
 
@@ -58,25 +78,32 @@ KERNEL(layer_back, (struct k_layer g, int lanes, int whole, const void *dy, cons
 	void *dx, int add), (g, lanes, whole, dy, x, gamma, mean, rstd, dx, add), items(g.vox * lanes))
 {
 	const int64_t parts = (g.c + WIDE - 1) / WIDE;
+	const int keeps = parts <= lanes;
 
 	GROUP_FOR(v, g.vox, lanes) {
-		float m = mean[v], s = rstd[v], t = 0, tu = 0, w[WIDE], u[WIDE], old[WIDE] = {0};
+		float m = mean[v], s = rstd[v], t = 0, tu = 0, old[WIDE] = {0};
+		GROUP_KEEPS(struct back_part, own);
 
 		MEMBER_FOR(k, 0, parts, lanes) {
-			layer_part(&g, v, k, whole, dy, x, gamma, m, s, w, u);
+			struct back_part *p = &own[keeps ? GROUP_AT(k) : 0];
+
+			layer_part(&g, v, k, whole, dy, x, gamma, m, s, p);
 			EACH(j) {
-				t += w[j];
-				tu += w[j] * u[j];
+				t += p->w[j];
+				tu += p->w[j] * p->u[j];
 			}
 		}
 		t = group_sum(t, lanes) / (float)g.c, tu = group_sum(tu, lanes) / (float)g.c;
 		MEMBER_FOR(k, 0, parts, lanes) {
-			layer_part(&g, v, k, whole, dy, x, gamma, m, s, w, u);
+			struct back_part *p = &own[keeps ? GROUP_AT(k) : 0];
+
+			if (!keeps)
+				layer_part(&g, v, k, whole, dy, x, gamma, m, s, p);
 			if (add)
 				get_some(dx, v * g.c + k * WIDE, part_of(g.c, k), whole, old);
 			EACH(j)
-				w[j] = (w[j] - t - u[j] * tu) * s + old[j];
-			put_some(dx, v * g.c + k * WIDE, part_of(g.c, k), whole, w);
+				p->w[j] = (p->w[j] - t - p->u[j] * tu) * s + old[j];
+			put_some(dx, v * g.c + k * WIDE, part_of(g.c, k), whole, p->w);
 		}
 	}
 }

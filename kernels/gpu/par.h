@@ -13,18 +13,21 @@
      TEAM_FOR(t, n)         every team its t, n as in KERNEL
      LANE_FOR(i, lo, hi)    the lanes of a team share [lo, hi)
      GROUP_FOR(r, n, w)     every group of w lanes, a power of 2 up to WARP, its rows, n rows in all: of items(n * w) teams
-     MEMBER_FOR(i, lo, hi, w)   the lanes of a group share [lo, hi)
+     MEMBER_FOR(i, lo, hi, w)   the lanes of a group share [lo, hi); where that is [0, w) at most, what a lane keeps is in a GROUP_KEEPS, at i
+     WARP_FOR(w)            every warp of a team its w of [0, WARPS); what it keeps from one such loop to the next is in a WARP_KEEPS, at w
      EACH(j)                every j of a lane's WIDE elements, unrolled
-   team_sum, group_sum: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory; between loops over
-   its lanes that write and read it stands team_sync. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by
-   get and put, and WIDE of them, 16 bytes at a multiple of that, by get_wide and put_wide. */
+   team_sum, group_sum, group_most: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory, TEAM_ROOM the
+   bytes of it that a ROOM_KERNEL was launched with; between loops over its lanes that write and read it stands team_sync, or warp_sync, where a
+   warp's own lanes do. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by get and put, and WIDE of
+   them, 16 bytes at a multiple of that, by get_wide and put_wide. */
 #ifndef NIIPIPE_PAR_H
 #define NIIPIPE_PAR_H
 
 #include <math.h>
 #include <stdint.h>
 
-enum { TEAM = 256, WARP = 32, MOST_TEAMS = 1 << 20 };
+enum { TEAM = 256, WARP = 32, WARPS = TEAM / WARP, MOST_TEAMS = 1 << 20 };
+enum { MOST_ROOM = 99 << 10, PLAIN_ROOM = 48 << 10 }; /* bytes of a team on any device, and those that need not be asked for */
 
 #ifdef K_HALF
 enum { WIDE = 8 };
@@ -47,22 +50,35 @@ enum { WIDE = 4 };
 #define RESTRICT __restrict__
 #define DEVICE static __device__ __forceinline__
 #define DEVICE_CALL static __device__ __noinline__
-#define KERNEL(name, PARAMS, ARGS, teams) \
+#define KERNEL(name, PARAMS, ARGS, teams) ROOM_KERNEL(name, PARAMS, ARGS, teams, 0)
+#define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) \
 	static __global__ void __launch_bounds__(TEAM) name##_k PARAMS; \
 	extern "C" int G(name) PARAMS \
 	{ \
+		if ((room) > PLAIN_ROOM) \
+			cudaFuncSetAttribute(name##_k, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)(room)); \
 		if ((teams) > 0) \
-			name##_k<<<(unsigned)(teams), TEAM, 0, (cudaStream_t)gpu_stream>>> ARGS; \
+			name##_k<<<(unsigned)(teams), TEAM, (size_t)(room), (cudaStream_t)gpu_stream>>> ARGS; \
 		return (int)cudaGetLastError(); \
 	} \
 	static __global__ void __launch_bounds__(TEAM) name##_k PARAMS
 #define TEAM_FOR(t, n) for (int64_t t = blockIdx.x, once_ = 1; once_; once_ = 0)
 #define LANE_FOR(i, lo, hi) for (int64_t i = (lo) + threadIdx.x; i < (hi); i += TEAM)
 #define ITEM_FOR(i, n) for (int64_t i = blockIdx.x * (int64_t)TEAM + threadIdx.x; i < (n); i += gridDim.x * (int64_t)TEAM)
-#define GROUP_FOR(r, n, w) for (int64_t r = (blockIdx.x * (int64_t)TEAM + threadIdx.x) / (w); r < (n); r += gridDim.x * (int64_t)TEAM / (w))
+#define GROUP_SHIFT(w) (31 - __clz((int)(w)))
+#define GROUP_FOR(r, n, w) \
+	for (int64_t r = (blockIdx.x * (int64_t)TEAM + threadIdx.x) >> GROUP_SHIFT(w); r < (n); r += gridDim.x * (int64_t)TEAM >> GROUP_SHIFT(w))
+#define GROUP_KEEPS(type, name) type name[1]
+#define GROUP_AT(i) 0
 #define MEMBER_FOR(i, lo, hi, w) for (int64_t i = (lo) + (threadIdx.x & ((w) - 1)); i < (hi); i += (w))
 #define FIRST_OF_GROUP(w) ((threadIdx.x & ((w) - 1)) == 0)
 #define EACH(j) _Pragma("unroll") for (int j = 0; j < WIDE; j++)
+#define UNROLLED _Pragma("unroll")
+#define WARP_FOR(w) for (int w = (int)threadIdx.x / WARP, once_ = 1; once_; once_ = 0)
+#define WARP_KEEPS(type, name) type name[1]
+#define WARP_AT(w) 0
+#define TEAM_ROOM(name) extern __shared__ uint4 name[]
+#define warp_sync() __syncwarp()
 #define TEAM_ARRAY(type, name, n) __shared__ type name[n]
 #define team_sync() __syncthreads()
 #define FIRST_LANE (threadIdx.x == 0)
@@ -82,6 +98,15 @@ template <class T> DEVICE T group_sum(T v, unsigned w)
 
 	for (unsigned o = w / 2; o; o >>= 1)
 		v += __shfl_xor_sync(own, v, o);
+	return v;
+}
+
+DEVICE float group_most(float v, unsigned w)
+{
+	const unsigned own = (w < WARP ? (1u << w) - 1 : ~0u) << (threadIdx.x % WARP & ~(w - 1));
+
+	for (unsigned o = w / 2; o; o >>= 1)
+		v = fmaxf(v, __shfl_xor_sync(own, v, o));
 	return v;
 }
 
@@ -117,7 +142,7 @@ template <class T> DEVICE T team_sum(T v)
 		void run(const void *wall_given) \
 		{ \
 			const struct own wall_own = *(const struct own *)wall_given; \
-			wall_open(#name); \
+			wall_open(#name, __builtin_frame_address(0)); \
 			name##_k(WALL_TAKES ARGS); \
 			wall_close(); \
 		} \
@@ -131,11 +156,21 @@ template <class T> DEVICE T team_sum(T v)
 #define GROUP_FOR(r, n, w) TEAM_FOR(r, n)
 #define MEMBER_FOR(i, lo, hi, w) LANE_FOR(i, lo, hi)
 #define FIRST_OF_GROUP(w) 1
+#define GROUP_KEEPS(type, name) type name[WARP]
+#define GROUP_AT(i) (i)
 #define EACH(j) for (int j = 0; j < WIDE; j++)
+#define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) KERNEL(name, PARAMS, ARGS, teams)
+#define UNROLLED
+#define WARP_FOR(w) for (int w = 0; w < WARPS; w++)
+#define WARP_KEEPS(type, name) type name[WARPS]
+#define WARP_AT(w) (w)
+#define TEAM_ROOM(name) quad name[MOST_ROOM / sizeof(quad)]
+#define warp_sync() ((void)0)
 #define TEAM_ARRAY(type, name, n) type name[n]
 #define team_sync() ((void)0)
 #define FIRST_LANE 1
 #define group_sum(v, w) ((void)(w), (v))
+#define group_most(v, w) ((void)(w), (v))
 #define team_sum(v) (v)
 
 #endif
@@ -302,6 +337,12 @@ DEVICE void put_some(void *p, int64_t i, int n, int whole, const float v[WIDE])
 		EACH(j)
 			if (j < n)
 				put(p, i + j, v[j]);
+}
+
+/* a / b: of 64 bits, which a is seldom above 32 of, a GPU divides in a hundred instructions. */
+DEVICE int64_t over(int64_t a, uint32_t b)
+{
+	return (uint64_t)a >> 32 ? a / b : (int64_t)((uint32_t)a / b);
 }
 
 /* Lanes to a row of c elements, WIDE to a lane: as many as have work */

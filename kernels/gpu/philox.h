@@ -34,7 +34,7 @@ DEVICE float drop_at(const struct k_drop *g, int64_t i)
 	uint32_t w[4];
 
 	philox(g, (uint32_t)(i / 4), w);
-	return drop_factor(g, w[i % 4]);
+	return drop_factor(g, i % 4 < 2 ? i % 2 ? w[1] : w[0] : i % 2 ? w[3] : w[2]);
 }
 
 #endif

@@ -71,30 +71,60 @@ DEVICE void scale_take(const void *x, int64_t at, int whole, float w, float u[WI
 		u[j] += w * v[j];
 }
 
+/* Linear interpolation has two taps on an axis at most, whose weights are made once. */
+DEVICE void scale_near(const struct k_scale *g, const struct grid *s, const int64_t o[3], int64_t from, const void *x, int64_t xpitch, int64_t c,
+	int whole, float u[WIDE])
+{
+	int64_t at[3][2];
+	float w[3][2];
+
+	UNROLLED for (int a = 0; a < 3; a++) {
+		const struct tap t = tap_of(K_SCALE_LINEAR, 1, o[a], g->small[a], g->factor[a]);
+
+		UNROLLED for (int k = 0; k < 2; k++) {
+			at[a][k] = t.first + (k < t.n ? k : 0);
+			w[a][k] = k < t.n ? hat(o[a], at[a][k], g->small[a], g->factor[a]) : 0;
+		}
+	}
+	UNROLLED for (int k = 0; k < 8; k++)
+		scale_take(x, (((from + at[0][k / 4]) * s->in[1] + at[1][k / 2 % 2]) * s->in[2] + at[2][k % 2]) * xpitch + c, whole,
+			w[0][k / 4] * w[1][k / 2 % 2] * w[2][k % 2], u);
+}
+
+DEVICE void scale_far(const struct k_scale *g, const struct grid *s, int from_small, const int64_t o[3], int64_t from, const void *x, int64_t xpitch,
+	int64_t c, int whole, float u[WIDE])
+{
+	struct tap t[3];
+
+	for (int a = 0; a < 3; a++)
+		t[a] = tap_of(g->kind, from_small, o[a], g->small[a], g->factor[a]);
+	for (int64_t p = t[0].first; p < t[0].first + t[0].n; p++) {
+		float wd = weight_of(g->kind, from_small, o[0], p, g->small[0], g->factor[0]);
+
+		for (int64_t q = t[1].first; q < t[1].first + t[1].n; q++) {
+			float wh = wd * weight_of(g->kind, from_small, o[1], q, g->small[1], g->factor[1]);
+
+			for (int64_t r = t[2].first; r < t[2].first + t[2].n; r++)
+				scale_take(x, (((from + p) * s->in[1] + q) * s->in[2] + r) * xpitch + c, whole,
+					wh * weight_of(g->kind, from_small, o[2], r, g->small[2], g->factor[2]), u);
+		}
+	}
+}
+
 KERNEL(scale_voxels, (struct k_scale g, struct grid s, int from_small, int whole, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add,
-	int64_t n), (g, s, from_small, whole, x, xpitch, y, ypitch, add, n), items(n))
+	int64_t all), (g, s, from_small, whole, x, xpitch, y, ypitch, add, all), items(all))
 {
 	const uint32_t step = whole ? WIDE : 1, parts = (uint32_t)g.c / step, w = (uint32_t)s.out[2], h = (uint32_t)s.out[1], d = (uint32_t)s.out[0];
 
-	ITEM_FOR(i, n) {
-		const int64_t vox = i / parts, c = i % parts * step, line = vox / w, plane = line / h;
-		const int64_t o[3] = {plane % d, line % h, vox % w}, from = plane / d * s.in[0];
+	ITEM_FOR(i, all) {
+		const int64_t vox = over(i, parts), c = (i - vox * parts) * step, line = over(vox, w), plane = over(line, h), n = over(plane, d);
+		const int64_t o[3] = {plane - n * d, line - plane * h, vox - line * w};
 		float u[WIDE] = {0};
-		struct tap t[3];
 
-		for (int a = 0; a < 3; a++)
-			t[a] = tap_of(g.kind, from_small, o[a], g.small[a], g.factor[a]);
-		for (int64_t p = t[0].first; p < t[0].first + t[0].n; p++) {
-			float wd = weight_of(g.kind, from_small, o[0], p, g.small[0], g.factor[0]);
-
-			for (int64_t q = t[1].first; q < t[1].first + t[1].n; q++) {
-				float wh = wd * weight_of(g.kind, from_small, o[1], q, g.small[1], g.factor[1]);
-
-				for (int64_t r = t[2].first; r < t[2].first + t[2].n; r++)
-					scale_take(x, (((from + p) * s.in[1] + q) * s.in[2] + r) * xpitch + c, whole,
-						wh * weight_of(g.kind, from_small, o[2], r, g.small[2], g.factor[2]), u);
-			}
-		}
+		if (from_small && g.kind == K_SCALE_LINEAR)
+			scale_near(&g, &s, o, n * s.in[0], x, xpitch, c, whole, u);
+		else
+			scale_far(&g, &s, from_small, o, n * s.in[0], x, xpitch, c, whole, u);
 		if (!whole) {
 			put(y, vox * ypitch + c, add ? get(y, vox * ypitch + c) + u[0] : u[0]);
 			continue;

@@ -296,6 +296,11 @@ static int window_divide(float *y, const float *acc, const float *sum, int64_t v
 	return gpu_check(gpu_window_divide(y, acc, sum, vox, classes, none[0], none[1]), "blend", e);
 }
 
+static int window_decide(const struct k_decide *g, const struct k_cover *c, const float *acc, const float *sum, uint8_t *pred, struct err *e)
+{
+	return gpu_check(gpu_window_decide(*g, acc, sum, c->slab[0] * c->slab[1] * c->slab[2], pred), "decision", e);
+}
+
 static int window_spread(const struct k_blend *g, float near, const float *logits, const float *weight, const float *acc, const float *sum,
                          double spread[2], struct err *e)
 {
@@ -340,6 +345,6 @@ struct k_backend TABLE = {
 		.from_floats = from_floats, .label_down = label_down,
 	.loss_scratch = loss_scratch, .loss = loss, .loss_later = loss_later, .loss_wrong = wrong_label, .judge_scratch = judge_scratch,
 		.judge = judge, .pace = pace, .average = average, .optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
-	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide,
+	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide, .window_decide = window_decide,
 		.window_spread = window_spread, .window_doubt = window_doubt, .window_count = window_count,
 };

@@ -1,11 +1,11 @@
 /* In the place of a GPU (tests/sim): its memory is this machine's, out of the host's reach but while a kernel or a copy runs. kernel: whose accesses
-   are looked at, every one: what is not in a block of device memory ends the process; NULL: nobody's. */
+   are looked at, every one: what is not in a block of device memory, nor on its own stack, from `top` down, ends the process; NULL: nobody's. */
 #ifndef NIIPIPE_WALL_H
 #define NIIPIPE_WALL_H
 
 #include <stddef.h>
 
-void wall_open(const char *kernel);
+void wall_open(const char *kernel, const void *top);
 void wall_close(void);
 
 /* Put a kernel on gpu_stream: run(a copy of own[size]), when its turn comes, between open and close. 0, or CUDA's error code. */

@@ -68,6 +68,25 @@ KERNEL(window_divide, (float *y, const float *acc, const float *sum, int64_t vox
 		y[i] = sum[i / k] > 0 ? acc[i] / sum[i / k] : i % k ? rest : first;
 }
 
+KERNEL(window_decide, (struct k_decide g, const float *acc, const float *sum, int64_t vox, uint8_t *pred), (g, acc, sum, vox, pred), items(vox))
+{
+	ITEM_FOR(v, vox) {
+		const float s = sum[v];
+		float best = acc[v * g.k] / s;
+		int64_t of = g.k == 1 && best >= g.cut;
+		int bad = !isfinite(best);
+
+		for (int64_t c = 1; c < g.k; c++) {
+			const float mean = acc[v * g.k + c] / s;
+
+			of = mean > best ? c : of;
+			best = mean > best ? mean : best;
+			bad |= !isfinite(mean);
+		}
+		pred[v] = !(s > 0) ? (g.k > 1 ? 0 : g.never) : bad ? K_NO_LABEL : (uint8_t)of;
+	}
+}
+
 /* The classes with the highest sums of a voxel; the kernels keep no note of what is sure. */
 struct lead { int64_t first, second; float by; };
 

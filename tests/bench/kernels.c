@@ -88,7 +88,8 @@ static const struct layer layers[] = {
 
 static struct k_conv_geom geom_of(const struct layer *l)
 {
-	struct k_conv_geom g = {.n = 1, .ic = l->ic, .oc = l->oc, .transposed = l->transposed, .train = 1};
+	struct k_conv_geom g = {.n = 1, .ic = l->ic, .oc = l->oc, .transposed = l->transposed, .train = 1, .xpitch = l->ic,
+		.ypitch = l->oc};
 
 	for (int i = 0; i < 3; i++) {
 		g.in[i] = l->in[i], g.kernel[i] = l->kernel, g.stride[i] = l->stride, g.pad[i] = l->kernel == 3;

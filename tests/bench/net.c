@@ -114,7 +114,7 @@ static int multiply(void *arg, struct err *e)
 static int product(struct bench *b, int64_t tokens, int64_t ic, int64_t oc, int64_t times, double *sum, struct err *e)
 {
 	const struct k_conv_geom g = {.n = 1, .ic = ic, .oc = oc, .in = {GROUP, 1, tokens}, .out = {GROUP, 1, tokens}, .kernel = {1, 1, 1},
-		.stride = {1, 1, 1}};
+		.stride = {1, 1, 1}, .xpitch = ic, .ypitch = oc};
 	struct product p = {.k = b->k, .c = b->k->conv_new(&g, e), .times = times};
 	const int64_t room[] = {GROUP * tokens * ic, GROUP * tokens * oc, ic * oc};
 	void *at[3] = {NULL};

@@ -1,6 +1,6 @@
-/* Shares of a device's ceilings: operations that move memory, of the bandwidth of a copy (bytes read and written), and convolutions, of the rate of a
-   large matrix product; both are measured here, first. Bytes are the fewest that must move in the passes an operation needs. A row each: what,
-   milliseconds (the least of some runs), GB/s or TFLOP/s, share in percent. --size: voxels on an axis, of 32 channels. */
+/* Shares of a device's ceilings: operations that move memory, of the bandwidth of a copy (bytes read and written), and convolutions and attention,
+   of the rate of a large matrix product; both are measured here, first. Bytes are the fewest that must move in the passes an operation needs. A row
+   each: what, milliseconds (the least of some runs), GB/s or TFLOP/s, share in percent. --size: voxels on an axis, of 32 channels. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,7 +212,7 @@ static const struct { const char *name; run_fn *run; } passes[] = {
 
 static void conv_rows(struct bench *b, int i, struct err *e)
 {
-	struct k_conv_geom g = {.n = 1, .ic = convs[i].ic, .oc = convs[i].oc, .train = 1};
+	struct k_conv_geom g = {.n = 1, .ic = convs[i].ic, .oc = convs[i].oc, .train = 1, .xpitch = convs[i].ic, .ypitch = convs[i].oc};
 	const int64_t side = b->side >> convs[i].halved;
 	double flop = 2.0 * (double)(g.ic * g.oc);
 
@@ -231,6 +231,52 @@ static void conv_rows(struct bench *b, int i, struct err *e)
 		printf("%s %s\t%.4f ms\t%.2f TFLOP/s\t%.0f %%\n", convs[i].name, passes[p].name, ms, rate, 100 * rate / b->rate);
 	}
 	b->k->conv_free(b->conv);
+}
+
+/* -- window attention: SwinUNETR-48's first stage of a patch of 3/4 of the size -------- */
+static struct k_attention attention_of(const struct bench *b, int shift)
+{
+	const int64_t s = b->side * 3 / 8;
+	struct k_attention g = {.n = 1, .c = 48, .heads = 3, .size = {s, s, s}, .table = {7, 7, 7}, .scale = 0.25f};
+
+	for (int i = 0; i < 3; i++)
+		g.window[i] = s < 7 ? s : 7, g.shift[i] = s > 7 ? shift : 0;
+	return g;
+}
+
+static int attention(const struct bench *b, int shift, int back, struct err *e)
+{
+	const struct k_attention g = attention_of(b, shift);
+	const struct k_attention_args a = {.qkv = b->v[0], .bias = b->f[1], .table = b->f[1]};
+	const struct k_attention_grads d = {.dy = b->v[1], .dqkv = b->v[2], .dbias = b->f[2], .dtable = b->f[3]};
+
+	return back ? b->k->attention_backward(&g, &a, &d, b->scratch, e) : b->k->attention_forward(&g, &a, b->v[1], b->scratch, e);
+}
+
+static int attended(const struct bench *b, struct err *e) { return attention(b, 0, 0, e); }
+static int attended_shifted(const struct bench *b, struct err *e) { return attention(b, 3, 0, e); }
+static int attended_back(const struct bench *b, struct err *e) { return attention(b, 3, 1, e); }
+
+/* products: of scores by channels, in all */
+static const struct { const char *name; run_fn *run; int products; } attentions[] = {
+	{"window attention", attended, 2}, {"window attention, shifted", attended_shifted, 2}, {"window attention, shifted, backward", attended_back, 5},
+};
+
+static void attention_rows(struct bench *b, struct err *e)
+{
+	const struct k_attention g = attention_of(b, 0);
+	double flop = 2 * (double)g.c;
+
+	for (int i = 0; i < 3; i++)
+		flop *= (double)((g.size[i] + g.window[i] - 1) / g.window[i] * g.window[i] * g.window[i]);
+	b->k->release(b->scratch);
+	if (!(b->scratch = b->k->alloc(b->k->attention_scratch(&g, 1), e)))
+		err_die(e);
+	for (size_t i = 0; i < sizeof attentions / sizeof *attentions; i++) {
+		double ms = time_of(b, attentions[i].run, e), rate = attentions[i].products * flop / ms / 1e9;
+
+		printf("%s\t%.4f ms\t%.2f TFLOP/s\t%.0f %%\n", attentions[i].name, ms, rate, 100 * rate / b->rate);
+	}
 }
 
 /* -- memory ------------------------------------------------------------------------- */
@@ -293,5 +339,7 @@ int main(int argc, char **argv)
 		all_moves(&b, &e);
 	for (int i = 0; b.weights && i < (int)(sizeof convs / sizeof *convs); i++)
 		conv_rows(&b, i, &e);
+	if (b.weights)
+		attention_rows(&b, &e);
 	return 0;
 }

@@ -5,8 +5,8 @@ these networks has millions of weights. Run by hand with a Python that has monai
 swin.tsv has lines: "case NAME ARCH N D H W", then "logit INDEX VALUE" of some of [n,c,d,h,w], "loss VALUE" of DiceCELoss(squared_pred=True), "grad NORM PRODUCT
 NAME" (PRODUCT: of the gradient and the noise of its name), "values SLOPE HALF" and, of some, "step VALUE": the losses of five steps of AdamW. A case with axes:
 MONAI's network runs on x,y,z arrays.
-swin.ts has a tensor NAME for each case, [gradients, 48]: values of the gradients in swin.tsv's order, every k-th, k = ceil(values / 48), 0 behind the last. They
-are of the network whose LeakyReLUs have the slope SLOPE: with their own, at whose kink roundings decide, float32 is up to 1e-2 from float64. HALF: how far
+swin.ts has a tensor NAME for each case, [gradients, 48]: values of the gradients in swin.tsv's order, every k-th, k = ceil(values / 48), 0 behind the last. All
+gradients are of the network whose LeakyReLUs have the slope SLOPE: with their own, at whose kink roundings decide, float32 is up to 1e-2 from float64. HALF: how far
 torch's autocast to bfloat16 is from them, the norm of the difference over theirs."""
 import json
 import math
@@ -94,14 +94,15 @@ def make(name, f):
     label = torch.from_numpy(((noise("label", batch * math.prod(size)) + 1) / 2 * options["out_channels"]).astype(np.int64).reshape((batch, 1) + size))
     arch = json.dumps(dict({"_target_": "SwinUNETR", "spatial_dims": 3}, **options), separators=(",", ":"))
     print("case", name, arch, batch, *size, sep="\t", file=f)
-    logits, loss, grads = gradients(net, x, label, axes)
+    logits, loss, _ = gradients(net, x, label, axes)
     for i in range(0, logits.size, logits.size // 400 | 1):
         print("logit", i, "%.8g" % logits[i], sep="\t", file=f)
     print("loss", "%.9g" % loss, sep="\t", file=f)
+    bend(net, SLOPE)
+    grads = gradients(net, x, label, axes)[2]
     for k, g in grads.items():
         print("grad", "%.7g" % np.linalg.norm(g), "%.7g" % (g @ noise("grad" + k, g.size)), k, sep="\t", file=f)
-    bend(net, SLOPE)
-    values = some(gradients(net, x, label, axes)[2])
+    values = some(grads)
     with torch.autocast("cpu", torch.bfloat16):
         half = some(gradients(net.float(), x.float(), label, axes)[2])
     print("values", SLOPE, "%.3g" % (np.linalg.norm(half - values) / np.linalg.norm(values)), sep="\t", file=f)

@@ -175,7 +175,7 @@ static void multiply(const void *own)
 	const struct what *w = &p->what;
 	const struct layout *A = &p->a, *B = &p->b, *D = &p->d;
 
-	wall_open(NULL);
+	wall_open(NULL, NULL);
 	memset(p->work, 0xff, p->workspace);
 #pragma omp parallel for schedule(static)
 	for (int64_t j = 0; j < D->cols; j++)

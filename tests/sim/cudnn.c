@@ -1,10 +1,9 @@
 /* cuDNN's graph API in a GPU's place, as far as kernels/gpu/cudnn.c calls it, and strict: an attribute of another descriptor, type or count, one
    that is missing when a descriptor is finalised, one set after it, sizes that do not fit each other, and pointers that are not what was said of
    them end the process with a line. Engines it offers: one that computes in TF32 and one that gives other bits every time (both write NaN:
-   whoever takes them where he must not finds that), then two good ones. SIM_CUDNN, words: packed (none for slices of wider values), half (none
-   whose gradient of bf16 weights is fp32), alone (none that adds to what is there, or a bias), late (heuristic A knows nothing), none, broken (does
-   not start); tf32: the first engine may be taken.
-   */
+   whoever takes them where he must not finds that), then two good ones. SIM_CUDNN, words: packed (none for slices of wider values), half, full (none
+   whose gradient of bf16 weights is fp32, or is bf16), alone (none that adds to what is there, or a bias), late (heuristic A knows nothing), none,
+   broken (does not start); tf32: the first engine may be taken. */
 #include <cudnn_graph.h>
 #include <math.h>
 #include <stdarg.h>
@@ -315,7 +314,7 @@ static int offered(const struct desc *heur)
 	if (mode != CUDNN_HEUR_MODE_A && mode != CUDNN_HEUR_MODE_FALLBACK)
 		wrong("heuristic %d", mode);
 	return !asked("none") && !(asked("alone") && (j.add || j.biased)) && (packed || !asked("packed")) &&
-		!(asked("half") && j.op == 2 && j.x.half && !j.w.half) &&
+		!(asked("half") && j.op == 2 && j.x.half && !j.w.half) && !(asked("full") && j.op == 2 && j.w.half) &&
 		!(asked("late") && mode == CUDNN_HEUR_MODE_A);
 }
 
@@ -526,7 +525,7 @@ static void execute(const void *own)
 	const struct execution *r = own;
 	const struct job *j = &r->job;
 
-	wall_open(NULL);
+	wall_open(NULL, NULL);
 	if (r->engine == 2)
 		memset(r->work, 0xff, WORKSPACE);
 	if (j->op == 0)

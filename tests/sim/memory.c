@@ -116,7 +116,7 @@ cudaError_t cudaMalloc(void **p, size_t bytes)
 	sim_must(!sim_captured(), "cudaMalloc while a stream is captured");
 	*p = bytes > unused() ? NULL : add(&sim_blocks, bytes);
 	if (*p)
-		wall_open(NULL), wall_close(); /* it is out of reach from now on */
+		wall_open(NULL, NULL), wall_close(); /* it is out of reach from now on */
 	sim_unlock();
 	return sim_left(sim_error() ? sim_error() : *p ? cudaSuccess : cudaErrorMemoryAllocation);
 }
@@ -178,7 +178,7 @@ static void do_copy(const void *own)
 {
 	const struct copy *c = own;
 
-	wall_open(NULL);
+	wall_open(NULL, NULL);
 	memmove(c->to, c->staged ? c->staged : c->from, c->bytes);
 	wall_close();
 	free(c->staged);
@@ -190,7 +190,7 @@ static void do_set(const void *own)
 {
 	const struct copy *c = own;
 
-	wall_open(NULL);
+	wall_open(NULL, NULL);
 	memset(c->to, c->value, c->bytes);
 	wall_close();
 }

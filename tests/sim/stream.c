@@ -217,19 +217,23 @@ int wall_launch(const char *kernel, void (*run)(const void *), const void *own, 
 /* -- CUDA's: the device ------------------------------------------------------------------ */
 cudaError_t cudaGetDeviceCount(int *n)
 {
+	if (getenv("SIM_DRIVER"))
+		return sim_left(cudaErrorInsufficientDriver);
 	*n = 1;
 	return cudaSuccess;
 }
 
 cudaError_t cudaDriverGetVersion(int *v)
 {
-	*v = 0;
+	const char *driver = getenv("SIM_DRIVER");
+
+	*v = driver ? (int)strtol(driver, NULL, 10) : 13000;
 	return cudaSuccess;
 }
 
 cudaError_t cudaRuntimeGetVersion(int *v)
 {
-	*v = 0;
+	*v = 13000;
 	return cudaSuccess;
 }
 
@@ -246,7 +250,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
 		return cudaErrorInvalidDevice;
 	memset(p, 0, sizeof *p);
 	snprintf(p->name, sizeof p->name, "this machine in a GPU's place");
-	p->major = 8;
+	p->major = getenv("SIM_CAPABILITY") ? (int)strtol(getenv("SIM_CAPABILITY"), NULL, 10) : 8;
 	return cudaMemGetInfo(&there, &p->totalGlobalMem);
 }
 

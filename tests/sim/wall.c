@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { SEEN = 8, ABOVE = 2048 }; /* blocks a thread remembers; bytes of arguments above a launcher's frame */
+enum { SEEN = 8 }; /* blocks a thread remembers */
 
 struct span { uintptr_t lo, hi; };
 
@@ -52,14 +52,14 @@ static void protect(int how)
 		mprotect((char *)b + PAGE, b->whole, how);
 }
 
-void wall_open(const char *kernel)
+void wall_open(const char *kernel, const void *top)
 {
 	if (depth++)
 		return;
 	protect(PROT_READ | PROT_WRITE);
 	if (!launcher.lo)
 		launcher = own_stack(); /* always the same thread's */
-	launcher.hi = (uintptr_t)__builtin_frame_address(0) + ABOVE;
+	launcher.hi = (uintptr_t)top;
 	running = kernel;
 }
 

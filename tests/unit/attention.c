@@ -47,6 +47,7 @@ static double gradient_off(const struct k_attention *g, const struct att_data *a
 static float *factors(const struct k_attention *g, const struct k_drop *d)
 {
 	int64_t t = g->window[0] * g->window[1] * g->window[2], u = (t + 63) / 64 * 64, rows = g->n * g->heads * ((t + 3) / 4 * 4);
+	void *kept;
 	float *f;
 
 	for (int i = 0; i < 3; i++)
@@ -54,8 +55,48 @@ static float *factors(const struct k_attention *g, const struct k_drop *d)
 	f = on_device(k, NULL, sizeof *f * (size_t)(rows * u));
 	for (int64_t i = 0; i < rows * u; i++)
 		f[i] = 1;
-	k->drop(d, f, 0, f, 0, rows, u, 0, &e);
+	kept = elements(f, rows * u);
+	k->drop(d, kept, 0, kept, 0, rows, u, 0, &e);
+	f = floats(kept, rows * u);
+	for (int64_t i = 0; i < rows * u; i++)
+		f[i] = f[i] > 0 ? 1 / (1 - d->rate) : 0; /* as it was before it was an element */
 	return f;
+}
+
+/* What attention may be off: of 1 and of each; and of its gradients, of qkv and of parameters */
+#define OFF(k) ((k)->precision == K_BF16 ? 6e-3 : 2e-6)
+#define OFF_QKV(k) ((k)->precision == K_BF16 ? 5e-3 : 2e-5)
+#define OFF_PARAMETERS(k) ((k)->precision == K_BF16 ? 1e-2 : 2e-4)
+
+struct att_result { struct pair y, dqkv, dbias, dtable; };
+
+static void *copied(struct pair p)
+{
+	return elements(widen(p.f, p.n, 1, 1), p.n);
+}
+
+static int attention_run(const struct k_attention *g, const struct k_drop *drop, const struct att_data *a, struct att_result *r)
+{
+	const struct k_attention_args x = {copied(a->qkv), a->bias.f, a->table.f, *drop};
+	struct k_attention_grads d = {.dy = copied(a->dy)};
+	void *y, *scratch = k->alloc(k->attention_scratch(g, 1), &e);
+	int bad;
+
+	*r = (struct att_result){pair_new(a->y.n, 0), pair_new(a->qkv.n, 3), pair_new(a->bias.n, 0), pair_new(a->table.n, 0)};
+	for (int64_t j = 0; j < r->dtable.n; j++)
+		r->dtable.f[j] = 1;
+	for (int64_t j = 0; j < r->dbias.n; j++)
+		r->dbias.f[j] = 1;
+	y = elements(r->y.f, r->y.n), d.dqkv = elements(r->dqkv.f, r->dqkv.n), d.dbias = r->dbias.f, d.dtable = r->dtable.f;
+	bad = k->attention_forward(g, &x, y, scratch, &e) || k->attention_backward(g, &x, &d, scratch, &e);
+	r->y.f = floats(y, r->y.n), r->dqkv.f = floats(d.dqkv, r->dqkv.n);
+	k->release(scratch), k->release((void *)(uintptr_t)x.qkv), k->release((void *)(uintptr_t)d.dy);
+	return bad;
+}
+
+static int same_bytes(struct pair a, struct pair b)
+{
+	return !memcmp(a.f, b.f, sizeof(float) * (size_t)a.n);
 }
 
 /* Padding's share of the bias alone: the reference reads the bias nowhere else, so its difference is just that. */
@@ -65,43 +106,32 @@ static void attention_case(struct k_attention g, float rate)
 	struct att_data a = {pair_new(vox * 3 * g.c, 1.5), pair_new(3 * g.c, 1), pair_new(rows * g.heads, 1), pair_new(vox * g.c, 1),
 		pair_new(vox * g.c, 0)};
 	const struct k_drop drop = {.rate = rate, .key = {5, 6}, .at = {7, 8, 9}};
-	struct pair y[2], dqkv[2], dbias[2], dtable[2];
+	struct att_result r[2];
 	double off[3];
-	int bad = 0, same = 1;
+	int bad = 0;
 
 	g.scale = 1 / sqrtf((float)(g.c / g.heads));
 	if (rate > 0)
 		a.factor = factors(&g, &drop);
 	for (int i = 0; i < 2; i++) {
-		struct k_attention_args x = {a.qkv.f, a.bias.f, a.table.f, drop};
-		void *scratch;
-
-		y[i] = pair_new(vox * g.c, 0), dqkv[i] = pair_new(a.qkv.n, 3), dbias[i] = pair_new(3 * g.c, 0), dtable[i] = pair_new(a.table.n, 0);
-		for (int64_t j = 0; j < dtable[i].n; j++)
-			dtable[i].f[j] = 1;
 		omp_set_num_threads(i + 1);
-		scratch = k->alloc(k->attention_scratch(&g, 1), &e);
-		bad |= k->attention_forward(&g, &x, y[i].f, scratch, &e);
-		bad |= k->attention_backward(&g, &x, &(struct k_attention_grads){a.dy.f, dqkv[i].f, dbias[i].f, dtable[i].f}, scratch, &e);
-		k->release(scratch);
+		bad |= attention_run(&g, &drop, &a, &r[i]);
 	}
-	same &= !memcmp(y[0].f, y[1].f, sizeof(float) * (size_t)y[0].n) && !memcmp(dqkv[0].f, dqkv[1].f, sizeof(float) * (size_t)dqkv[0].n);
-	same &= !memcmp(dbias[0].f, dbias[1].f, sizeof(float) * (size_t)dbias[0].n);
-	same &= !memcmp(dtable[0].f, dtable[1].f, sizeof(float) * (size_t)dtable[0].n);
 	ref_attention(&g, a.qkv.d, a.bias.d, a.table.d, a.factor, a.y.d);
-	off[0] = off_most(y[0].f, a.y.d, a.y.n, 2e-6);
+	off[0] = off_most(r[0].y.f, a.y.d, a.y.n, OFF(k));
 	ok(!bad && off[0] <= 1,
-	   "attention of %lldx%lldx%lld, window %lld,%lld,%lld, shift %lld,%lld,%lld, %lld heads of %lld, drop %g: %.2g of the tolerance",
-	   (long long)g.size[0], (long long)g.size[1], (long long)g.size[2], (long long)g.window[0], (long long)g.window[1], (long long)g.window[2],
-	   (long long)g.shift[0], (long long)g.shift[1], (long long)g.shift[2], (long long)g.heads, (long long)(g.c / g.heads), rate,
-	   off[0]);
-	off[0] = gradient_off(&g, &a, a.qkv, dqkv[0].f, 0), off[1] = gradient_off(&g, &a, a.bias, dbias[0].f, 0);
-	off[2] = gradient_off(&g, &a, a.table, dtable[0].f, 1);
-	ok(off[0] < 2e-5 && off[1] < 2e-4 && off[2] < 2e-4, "its gradients against finite differences: qkv %.1e, bias %.1e, table %.1e", off[0],
-	   off[1], off[2]);
-	ok(same, "the same with one thread and two");
+	   "%s attention of %lldx%lldx%lld, window %lld,%lld,%lld, shift %lld,%lld,%lld, %lld heads of %lld, drop %g: %.2g of the tolerance",
+	   PRECISION(k), (long long)g.size[0], (long long)g.size[1], (long long)g.size[2], (long long)g.window[0], (long long)g.window[1],
+	   (long long)g.window[2], (long long)g.shift[0], (long long)g.shift[1], (long long)g.shift[2], (long long)g.heads,
+	   (long long)(g.c / g.heads), rate, off[0]);
+	off[0] = gradient_off(&g, &a, a.qkv, r[0].dqkv.f, 0), off[1] = gradient_off(&g, &a, a.bias, r[0].dbias.f, 1);
+	off[2] = gradient_off(&g, &a, a.table, r[0].dtable.f, 1);
+	ok(off[0] < OFF_QKV(k) && off[1] < OFF_PARAMETERS(k) && off[2] < OFF_PARAMETERS(k),
+	   "its gradients against finite differences: qkv %.1e, bias %.1e, table %.1e", off[0], off[1], off[2]);
+	ok(same_bytes(r[0].y, r[1].y) && same_bytes(r[0].dqkv, r[1].dqkv) && same_bytes(r[0].dbias, r[1].dbias) &&
+	   same_bytes(r[0].dtable, r[1].dtable), "the same with one thread and two");
 	for (int i = 0; i < 2; i++)
-		pair_free(y[i]), pair_free(dqkv[i]), pair_free(dbias[i]), pair_free(dtable[i]);
+		pair_free(r[i].y), pair_free(r[i].dqkv), pair_free(r[i].dbias), pair_free(r[i].dtable);
 	k->release(a.factor), pair_free(a.qkv), pair_free(a.bias), pair_free(a.table), pair_free(a.dy), pair_free(a.y);
 }
 
@@ -114,8 +144,42 @@ static const struct k_attention cases[] = {
 	{.n = 1, .c = 16, .heads = 1, .size = {8, 9, 10}, .window = {7, 7, 7}, .shift = {3, 3, 3}, .table = {7, 7, 7}},
 	{.n = 1, .c = 16, .heads = 2, .size = {8, 7, 9}, .window = {7, 7, 7}, .shift = {3, 0, 3}, .table = {7, 7, 7}},
 	{.n = 2, .c = 16, .heads = 2, .size = {4, 7, 3}, .window = {3, 2, 3}, .shift = {1, 1, 0}, .table = {3, 4, 5}, .turned = 1},
+	{.n = 1, .c = 24, .heads = 1, .size = {3, 4, 5}, .window = {3, 4, 5}, .table = {3, 4, 5}},
+	{.n = 1, .c = 64, .heads = 2, .size = {4, 3, 7}, .window = {4, 3, 3}, .shift = {0, 0, 1}, .table = {4, 3, 3}},
 	{.n = 1, .c = 3, .heads = 3, .size = {1, 1, 1}, .window = {1, 1, 1}, .table = {7, 7, 7}},
 };
+
+/* Forward of bf16. Queries and keys up to `size`: of large ones the largest score is far below what their lengths allow; a scale of which nothing is
+   lost where queries are kept in powers of 2 keeps those to be compared. */
+static void half_case(struct k_attention g, double size)
+{
+	const int64_t vox = g.n * g.size[0] * g.size[1] * g.size[2], rows = (2 * g.table[0] - 1) * (2 * g.table[1] - 1) * (2 * g.table[2] - 1);
+	struct pair qkv = pair_new(vox * 3 * g.c, size), bias = pair_new(3 * g.c, 1), table = pair_new(rows * g.heads, 1), y = pair_new(vox * g.c, 0);
+	float *got[2], *copy = k->alloc(sizeof *copy * (size_t)(qkv.n + 1), &e);
+	double off;
+	int bad = 0;
+
+	g.scale = size > 4 ? 0.693147181f : 1 / sqrtf((float)(g.c / g.heads));
+	memcpy(copy, qkv.f, sizeof *copy * (size_t)qkv.n);
+	const struct k_attention_args x = {elements(copy, qkv.n), bias.f, table.f, {0}};
+
+	for (int i = 0; i < 2; i++) {
+		void *scratch, *out = k->alloc(sizeof(float) * (size_t)(y.n + 1), &e);
+
+		omp_set_num_threads(i + 1);
+		scratch = k->alloc(k->attention_scratch(&g, 0), &e);
+		bad |= k->attention_forward(&g, &x, out, scratch, &e);
+		got[i] = floats(out, y.n);
+		k->release(scratch);
+	}
+	ref_attention(&g, qkv.d, bias.d, table.d, NULL, y.d);
+	off = worst(got[0], y.d, y.n, 1, 1, 4e-3 * size, 8e-3);
+	ok(!bad && off <= 1 && !memcmp(got[0], got[1], sizeof(float) * (size_t)y.n),
+		"bf16: window %lld,%lld,%lld, %lld heads of %lld, queries up to %g: %.2g of the tolerance, the same with one thread and two",
+		(long long)g.window[0], (long long)g.window[1], (long long)g.window[2], (long long)g.heads, (long long)(g.c / g.heads), size, off);
+	k->release(got[0]), k->release(got[1]), k->release((void *)x.qkv);
+	pair_free(qkv), pair_free(bias), pair_free(table), pair_free(y);
+}
 
 /* -- layer normalisation -- */
 
@@ -233,8 +297,15 @@ int main(void)
 		return tap_done();
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		attention_case(cases[i], 0), attention_case(cases[i], 0.3f);
+	k = cpu(K_BF16);
+	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++)
+		attention_case(cases[i], 0), attention_case(cases[i], 0.3f);
+	k = cpu(K_FP32);
 	layer_case(1, 1), layer_case(3, 5), layer_case(7, 16), layer_case(130, 48), layer_case(37, 384), layer_case(2500, 12);
 	layer_case(130, 24), layer_case(41, 29);
 	merge_case((const unsigned char[]){0, 4, 2, 1, 6, 5, 3, 7}, 5), merge_case((const unsigned char[]){0, 4, 2, 1, 5, 2, 1, 7}, 16);
+	k = cpu(K_BF16);
+	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++)
+		half_case(cases[i], 1.5), half_case(cases[i], 12);
 	return tap_done();
 }

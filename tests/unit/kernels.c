@@ -22,10 +22,18 @@ static struct k_conv_geom geom_of(const struct shape *s)
 	return g;
 }
 
-/* Convolutions are oneDNN's: its sums are in another order, and in one that depends on the threads. */
+/* Is it a GPU, or this machine in the place of one, and its convolutions cuDNN's? */
+static int cudnn(void)
+{
+	const char *words = getenv("NIIPIPE_CUDA");
+
+	return !strcmp(k->name, "cuda") && !(words && strstr(words, "direct"));
+}
+
+/* Convolutions are oneDNN's, or really cuDNN's: their sums are in another order, oneDNN's in one that depends on the threads. */
 static int library(void)
 {
-	return getenv("NIIPIPE_CONV") != NULL;
+	return getenv("NIIPIPE_CONV") || (cudnn() && !strstr(k->device, "in a GPU's place"));
 }
 
 static int64_t vox_of(const struct k_conv_geom *g, const int64_t size[3])
@@ -68,10 +76,16 @@ static void result_free(struct result *r)
 #define ATOL(k) ((k)->precision == K_BF16 ? 2e-2 : 2e-6)
 #define RTOL(k) ((k)->precision == K_BF16 ? 4e-3 : 1e-5)
 
-/* In bf16 the weights' gradient may be of rounded sums of voxels (kernels/wgrad_tiles.c: of channels in fours). */
+/* In bf16 the weights' gradient may be of rounded sums of voxels (kernels/wgrad_tiles.c: of channels in fours), or rounded itself (cuDNN's; a matrix
+   product's is not). */
 static int in_tiles(const struct k_conv_geom *g)
 {
-	return g->kernel[1] == 3 && g->kernel[2] == 3 && g->stride[0] * g->stride[1] * g->stride[2] == 1 && !(g->ic % 4) && !(g->oc % 4);
+	const int step = g->stride[0] * g->stride[1] * g->stride[2], taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
+	const char *words = getenv("NIIPIPE_CUDA");
+
+	if (cudnn())
+		return taps > 1 || step > 1 || (words && strstr(words, "plain"));
+	return g->kernel[1] == 3 && g->kernel[2] == 3 && step == 1 && !(g->ic % 4) && !(g->oc % 4);
 }
 
 static void conv_case(const struct shape *s)
@@ -438,12 +452,12 @@ static void conv_parts(const struct shape *s)
 	pair_free(x), pair_free(w), pair_free(y);
 }
 
-static void convs(void)
+static void convs(const struct shape *s, size_t n)
 {
-	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-		conv_case(&shapes[i]);
-	for (size_t i = 0; i < sizeof shapes / sizeof *shapes && !library(); i++)
-		conv_threads(&shapes[i]);
+	for (size_t i = 0; i < n; i++)
+		conv_case(&s[i]);
+	for (size_t i = 0; i < n && !library(); i++)
+		conv_threads(&s[i]);
 }
 
 static void in_parts(void)
@@ -462,13 +476,19 @@ static void in_parts(void)
 		conv_parts(&more[i]);
 }
 
+/* Steps of more than a voxel to channels that end in half a vector */
+static const struct shape halves[] = {
+	{1, 24, 24, {3, 5, 13}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 1, {0}, 0, 24, 1},
+	{2, 16, 40, {5, 9, 13}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 0, {0}, 0, 0, 1},
+};
+
 int main(void)
 {
 	rng_init(&rng, 1, RNG_TEST, 0);
 	k = cpu(K_FP32);
 	if (!k)
 		return tap_done();
-	convs();
+	convs(shapes, sizeof shapes / sizeof *shapes);
 	conv_refuses();
 	for (int norm = K_NORM_NONE; norm <= K_NORM_RUNNING; norm++)
 		ref_is_right(norm, K_ACT_PRELU, norm % 2), ref_is_right(norm, K_ACT_MISH, norm % 2 == 0);
@@ -480,9 +500,10 @@ int main(void)
 	slices();
 	others_threads();
 	in_parts();
+	convs(halves, sizeof halves / sizeof *halves);
 	rng_init(&rng, 2, RNG_TEST, 0);
 	k = cpu(K_BF16);
 	if (k)
-		convs(), in_parts();
+		convs(shapes, sizeof shapes / sizeof *shapes), in_parts(), convs(halves, sizeof halves / sizeof *halves);
 	return tap_done();
 }

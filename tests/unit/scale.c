@@ -146,15 +146,17 @@ static void labels(void)
 {
 	const int64_t small[3] = {2, 3, 4};
 	const int factor[3] = {1, 2, 4};
-	uint8_t large[2 * 2 * 6 * 16], got[2 * 24];
+	enum { LARGE = 2 * 2 * 6 * 16 };
+	uint8_t *large = on_device(k, NULL, LARGE), *got = on_device(k, NULL, 2 * 24);
 	int bad = 0;
 
-	for (size_t i = 0; i < sizeof large; i++)
+	for (int i = 0; i < LARGE; i++)
 		large[i] = (uint8_t)rng_below(&rng, 256);
 	bad |= k->label_down(got, large, 2, small, factor, &e);
 	for (int i = 0; i < 48; i++)
 		bad |= got[i] != large[((i / 24 * 2 + i % 24 / 12) * 6 + i / 4 % 3 * 2 + 1) * 16 + i % 4 * 4 + 2];
 	ok(!bad, "labels at a lower resolution: the voxel in the middle, the upper of two");
+	k->release(large), k->release(got);
 }
 
 /* Floats into a slice of wider elements and back: the same where the elements hold them; added to themselves, twice that. What lies beside stays. */

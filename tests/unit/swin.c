@@ -118,12 +118,18 @@ static void logit(struct net *n, const float *got, const char *line, struct seen
 	s->logits++;
 }
 
-/* Every step-th value of p's gradient against row i of MONAI's */
+/* p's gradient, i of MONAI's: its norm, its product with the noise of its name; every step-th value against row i of MONAI's */
 static void compare_values(const struct net_param *p, int i, struct seen *s)
 {
 	const float *want = (const float *)s->values->data + (int64_t)i * VALUES;
 	int64_t step = (p->count + VALUES - 1) / VALUES;
+	double sum = 0, along = 0;
+	char seed[210];
 
+	snprintf(seed, sizeof seed, "grad%.200s", p->name);
+	for (int64_t j = 0; j < p->count; j++)
+		sum += (double)p->g[j] * p->g[j], along += p->g[j] * noise(crc_of(seed), j);
+	s->got[i] = sqrt(sum), s->product_got[i] = along;
 	for (int64_t j = 0; j * step < p->count; j++) {
 		double off = p->g[j * step] - (double)want[j];
 
@@ -147,7 +153,7 @@ static int bend(struct net *n, double slope)
 	return net_plan(n, batch, size, 1, &e);
 }
 
-/* The gradients of all that "grad" lines named, without kinks. */
+/* The gradients of all that "grad" lines named, without kinks, at which roundings decide. */
 static void gradient_values(struct net *n, const char *line, const struct k_loss *terms, const uint8_t *label, struct seen *s)
 {
 	double slope, out[3];
@@ -166,9 +172,8 @@ static void gradient_values(struct net *n, const char *line, const struct k_loss
 static void gradient(struct net *n, const char *line, struct seen *s)
 {
 	const struct net_param *p;
+	double want, product;
 	char name[200];
-	double want, product, sum = 0, along = 0;
-	char seed[210];
 
 	if (sscanf(line, "grad %lf %lf %199s", &want, &product, name) != 3 || !(p = param(n, name)) || s->grads == s->values->shape[0]) {
 		printf("# no %s", line);
@@ -176,10 +181,6 @@ static void gradient(struct net *n, const char *line, struct seen *s)
 		return;
 	}
 	s->param[s->grads] = p;
-	snprintf(seed, sizeof seed, "grad%s", name);
-	for (int64_t j = 0; j < p->count; j++)
-		sum += (double)p->g[j] * p->g[j], along += p->g[j] * noise(crc_of(seed), j);
-	s->got[s->grads] = sqrt(sum), s->product_got[s->grads] = along;
 	s->want[s->grads] = want, s->product_want[s->grads++] = product;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "kernels/window.c" /* the kernels themselves, on a table of our own: no oneDNN needed */
+#include "kernels/window_decide.c"
 #include "kernels/window_doubt.c"
 #include "kernels/window_gather.c"
 #include "lib/base/mem.h"
@@ -67,8 +68,8 @@ static struct k_backend table = {.abi = K_ABI, .name = "cpu", .alloc = host_allo
                                  .host_alloc = host_alloc, .host_release = free, .queue = host_queue, .mark_new = host_mark_new,
                                  .mark_free = host_mark_free, .mark = host_mark, .follow = host_follow, .await = host_await,
                                  .window_gather = k_window_gather, .window_blend = k_window_blend, .window_sum = k_window_sum,
-                                 .window_divide = k_window_divide, .window_spread = k_window_spread, .window_doubt = k_window_doubt,
-                                 .window_count = k_window_count};
+                                 .window_divide = k_window_divide, .window_decide = k_window_decide, .window_spread = k_window_spread,
+                                 .window_doubt = k_window_doubt, .window_count = k_window_count};
 
 /* -- the grid -------------------------------------------------------------------- */
 /* A cube's grid has these starts on every axis, z slowest. */
@@ -238,10 +239,10 @@ static int ramp_run(void *arg, net_take_fn *take, void *take_arg, struct err *e)
 
 struct seen { const struct tensor *want; int64_t v, slabs; double worst; int order; };
 
-static int compare_slab(void *arg, int64_t first, int64_t n, const float *l, struct err *e)
+static int compare_slab(void *arg, int64_t first, int64_t n, const void *made, struct err *e)
 {
 	struct seen *s = arg;
-	const float *want = s->want->data;
+	const float *want = s->want->data, *l = made;
 	int64_t classes = s->want->shape[0], volume = s->want->shape[1] * s->want->shape[2] * s->want->shape[3];
 
 	(void)e;
@@ -345,12 +346,12 @@ static const int64_t roi_small[3] = {6, 5, 7};
 
 struct kept { float *to; int64_t most; }; /* voxels that came at once */
 
-static int keep_slab(void *arg, int64_t v, int64_t n, const float *l, struct err *e)
+static int keep_slab(void *arg, int64_t v, int64_t n, const void *l, struct err *e)
 {
 	struct kept *k = arg;
 
 	(void)e;
-	memcpy(k->to + v * K, l, sizeof *l * (size_t)(n * K));
+	memcpy(k->to + v * K, l, sizeof *k->to * (size_t)(n * K));
 	k->most = n > k->most ? n : k->most;
 	return 0;
 }
@@ -972,6 +973,120 @@ static void counting(void)
 	ok(n[0] == 6 && n[1] == 3 && n[2] == 2, "voxels of some class: 1, 2, 3 classes");
 }
 
+/* -- labels -------------------------------------------------------------------------------- */
+enum { LZ = 3, LY = 4, LX = 600, LVOX = LZ * LY * LX, LMOST = 5 };
+
+/* What the means say: the label, or that one is not finite. */
+static uint8_t label_by(const struct k_decide *g, const float *mean, int came)
+{
+	int64_t best = g->k == 1 && mean[0] >= g->cut;
+
+	if (!came)
+		return g->k == 1 ? g->never : 0;
+	for (int64_t c = 0; c < g->k; c++) {
+		if (!isfinite(mean[c]))
+			return K_NO_LABEL;
+		best = mean[c] > mean[best] && g->k > 1 ? c : best;
+	}
+	return (uint8_t)best;
+}
+
+/* Sums of k classes, most of them nearly or wholly the same, of all sizes, some not finite, some whose means are not. */
+static void fill_sums(float *acc, const float *sum, int64_t k, int spoilt)
+{
+	uint32_t u = 11;
+
+	for (int64_t v = 0; v < LVOX; v++) {
+		const float of = ldexpf(1 + (float)(v % 61) / 64, (int)(v % 7) * 12 - 36) * (v % 11 < 5 ? -1 : 1);
+
+		for (int64_t c = 0; c < k; c++) {
+			u = u * 1664525 + 1013904223;
+			acc[v * k + c] = sum[v] > 0 ? of * (1 + (float)((int)(u >> 29) - 3) * 0x1p-23f * (u >> 28 & 1 ? 1 : 1 << 18)) : 0;
+			if (spoilt && sum[v] > 0 && !(u >> 8 & 0x1ff))
+				acc[v * k + c] = u >> 28 & 1 ? INFINITY : u >> 29 & 1 ? NAN : 3e38f;
+		}
+	}
+}
+
+/* Labels straight from sums are those of the means, to the last tie; with sums of weights at hand, and of windows that came. */
+static void deciding(void)
+{
+	static const int64_t start[][3] = {{5, -1, 0}, {6, 1, 540}, {7, 0, 100}, {7, 0, 100}, {5, 1, 200}, {9, 0, 0}};
+	static const float none[2];
+	static float acc[LVOX * LMOST], sum[LVOX], mean[LVOX * LMOST];
+	static uint8_t a[LVOX], b[LVOX];
+	struct k_cover cover = {.roi = {3, 3, 90}, .slab = {LZ, LY, LX}, .first = 6, .start = start, .n = sizeof start / sizeof *start};
+	struct err e;
+	float *rows = window_weight_rows(cover.roi, WINDOW_GAUSSIAN, 0.125, &cover.weight, &e);
+
+	k_window_sum(&cover, sum, &e);
+	for (int i = 0; i < 2 * LMOST; i++) {
+		const struct k_decide g = {.k = 1 + i / 2, .cut = i % 2 ? 1.5f : -0.25f, .never = 1};
+		int64_t bad = 0, hidden = 0, labels = 0;
+
+		fill_sums(acc, sum, g.k, i % 2);
+		k_window_divide(mean, acc, sum, LVOX, g.k, none, &e);
+		k_window_decide(&g, &cover, acc, sum, a, &e);
+		k_window_decide(&g, &cover, acc, NULL, b, &e);
+		for (int64_t v = 0; v < LVOX; v++) {
+			const uint8_t is = label_by(&g, mean + v * g.k, sum[v] > 0);
+
+			bad += a[v] != is || b[v] != is;
+			labels |= 1LL << (is < 63 ? is : 63);
+			hidden += is < g.k && acc[v * g.k + is] < acc[v * g.k + g.k - 1];
+		}
+		ok(!bad && labels >> (g.k > 1 ? g.k - 1 : 1) & 1 && labels >> 63 == -(i % 2) && (g.k == 1 || hidden),
+		   "labels of %lld classes%s: %lld differ; %lld are ties by rounding", (long long)g.k, i % 2 ? ", of sums that are not finite, too" : "",
+		   (long long)bad, (long long)hidden);
+	}
+	free(rows);
+}
+
+/* A run that hands on labels: those of the scores that it hands on else. */
+static int keep_labels(void *arg, int64_t v, int64_t n, const void *pred, struct err *e)
+{
+	(void)e;
+	memcpy((uint8_t *)arg + v, pred, (size_t)n);
+	return 0;
+}
+
+static void decided(void)
+{
+	static const struct { const char *device; size_t room; double refine; int64_t batch; } ways[] = {
+		{"cpu", WINDOW_ROOM, 0, 1}, {"cpu", 0, 0, 3}, {"cpu", WINDOW_ROOM, 0.01, 1}, {"cpu", 0, 0.01, 1}, {"other", WINDOW_ROOM, 0, 2}};
+	static const struct k_decide by = {.k = K};
+	static uint8_t pred[VOX];
+
+	fill_image(image);
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		struct window_opts o = small_opts(0.5, WINDOW_MONAI, 5);
+		struct ramp r = {.channels = 1, .classes = K, .scale = 1};
+		struct window_predictor p = {1, K, ramp_input, ramp_run, &r};
+		struct err e = {""};
+		int64_t differ = 0, ones = 0;
+
+		table.name = ways[i].device;
+		o.room = ways[i].room;
+		o.refine = ways[i].refine;
+		o.batch = ways[i].batch;
+		o.skip_air = 1;
+		o.within = &(struct tensor){.dtype = DT_U8, .rank = 3, .shape = {Z, Y, X}, .size = VOX, .data = (void *)within_mask()};
+		memset(pred, 9, sizeof pred);
+		ok(!ramped(&o, &image_tensor, got), "scores");
+		o.decide = &by;
+		ok(!window_run(&o, &table, &p, 1, &image_tensor, keep_labels, pred, &e), "labels %s", e.text);
+		for (int v = 0; v < VOX; v++) {
+			differ += pred[v] != (got[K * v + 1] > got[K * v]);
+			ones += pred[v];
+		}
+		ok(!differ && ones > 0 && ones < VOX, "%s, %zu MB, refine %g: %lld labels are others than of the scores", ways[i].device, ways[i].room >> 20,
+		   ways[i].refine, (long long)differ);
+		free(r.x);
+		free(r.y);
+	}
+	table.name = "cpu";
+}
+
 /* -- what does not go together ------------------------------------------------------------ */
 static void refusals(void)
 {
@@ -996,7 +1111,7 @@ static void refusals(void)
 }
 
 /* -- memory ------------------------------------------------------------------------------- */
-static int drop_slab(void *arg, int64_t v, int64_t n, const float *l, struct err *e)
+static int drop_slab(void *arg, int64_t v, int64_t n, const void *l, struct err *e)
 {
 	(void)v, (void)l, (void)e;
 	*(int64_t *)arg += n;
@@ -1073,6 +1188,8 @@ int main(void)
 	marks();
 	sums();
 	counting();
+	deciding();
+	decided();
 	refusals();
 	memory();
 	roi_meta();

@@ -45,6 +45,7 @@ struct window_opts {
 	void *tick_arg;
 	struct window_stats *stats;  /* added to; may be NULL */
 	struct window_pipe *pipe;    /* where the image comes from; NULL: it is in memory */
+	const struct k_decide *decide; /* what is handed on are labels by it, not scores; or NULL; borrowed */
 	size_t room;                 /* bytes of accumulators that are held in the host's memory: more lie in a temporary file (base/spool.h) */
 };
 #define WINDOW_ROOM ((size_t)640 << 20)
@@ -87,10 +88,10 @@ struct window_predictor {
 	void *arg;
 };
 
-/* Takes finished voxels v..v+n-1 of the volume: logits (with `soft` probabilities) [n,classes], host memory, valid during the call. Where no window
-   came, class 0 is certain: a logit of 0 against WINDOW_NEVER for all others. 0, or -1 and an error. */
+/* Takes finished voxels v..v+n-1 of the volume: floats [n,classes], logits (with `soft` probabilities), or with `decide` bytes [n]; host memory,
+   valid during the call. Where no window came, class 0 is certain: a logit of 0 against WINDOW_NEVER for all others. 0, or -1 and an error. */
 #define WINDOW_NEVER -100.0f
-typedef int window_sink(void *arg, int64_t v, int64_t n, const float *logits, struct err *e);
+typedef int window_sink(void *arg, int64_t v, int64_t n, const void *made, struct err *e);
 
 /* The whole image [channels,z,y,x] (any type, finite; borrowed) through the mean of `models` predictors that agree in channels and classes; voxels
    come in their order, each once. 0 or -1. */

@@ -29,9 +29,17 @@ static int put(const struct job *j, const void *p, size_t n, struct err *e)
 	return out_write(j->o->pipe->out, p, n, e) ? window_broken(j->o->pipe) : 0;
 }
 
-static int put_labels(void *arg, int64_t v, int64_t n, const float *l, struct err *e)
+static int put_decided(void *arg, int64_t v, int64_t n, const void *pred, struct err *e)
 {
 	const struct job *j = arg;
+
+	return window_slab_check(&j->slab, v, n, pred, e) || put(j, pred, (size_t)n, e) ? -1 : 0;
+}
+
+static int put_labels(void *arg, int64_t v, int64_t n, const void *made, struct err *e)
+{
+	const struct job *j = arg;
+	const float *l = made;
 
 	for (int64_t i = 0; i < n; i += j->some) {
 		const int64_t m = n - i < j->some ? n - i : j->some;
@@ -42,11 +50,11 @@ static int put_labels(void *arg, int64_t v, int64_t n, const float *l, struct er
 	return 0;
 }
 
-static int put_scores(void *arg, int64_t v, int64_t n, const float *l, struct err *e)
+static int put_scores(void *arg, int64_t v, int64_t n, const void *made, struct err *e)
 {
 	const struct job *j = arg;
 	const int64_t all = j->slab.slices * j->slab.plane, k = j->slab.classes;
-	const float *q = j->piece;
+	const float *l = made, *q = j->piece;
 
 	for (int64_t i = 0; i < n; i += j->some) {
 		const int64_t m = n - i < j->some ? n - i : j->some, size = m * (int64_t)sizeof *q;
@@ -70,9 +78,13 @@ static int put_rest(const struct job *j, struct err *e)
 
 static int result(struct job *j, struct err *e)
 {
-	if (window_nets(j->o, j->k, j->nets, j->models, &j->image, j->slab.rule ? put_labels : put_scores, j, e))
-		return -1;
-	return j->slab.rule ? 0 : put_rest(j, e);
+	struct window_opts o = *j->o;
+	struct k_decide how;
+
+	if (!j->slab.rule)
+		return window_nets(&o, j->k, j->nets, j->models, &j->image, put_scores, j, e) ? -1 : put_rest(j, e);
+	o.decide = window_slab_decide(&j->slab, &how) ? &how : NULL;
+	return window_nets(&o, j->k, j->nets, j->models, &j->image, o.decide ? put_decided : put_labels, j, e);
 }
 
 /* The frame, in which the result is the one tensor without data. */

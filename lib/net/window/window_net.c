@@ -1,5 +1,6 @@
 /* Windows through networks. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/mem.h"
 #include "lib/net/window/window_run.h"
@@ -37,14 +38,22 @@ struct target {
 	float *prob;
 };
 
-static int take_labels(void *arg, int64_t v, int64_t n, const float *logits, struct err *e)
+static int take_decided(void *arg, int64_t v, int64_t n, const void *pred, struct err *e)
+{
+	const struct target *t = arg;
+
+	memcpy(t->pred + v, pred, (size_t)n);
+	return window_slab_check(&t->to, v, n, pred, e);
+}
+
+static int take_labels(void *arg, int64_t v, int64_t n, const void *logits, struct err *e)
 {
 	const struct target *t = arg;
 
 	return window_slab_labels(&t->to, v, n, logits, t->pred + v, e);
 }
 
-static int take_scores(void *arg, int64_t v, int64_t n, const float *logits, struct err *e)
+static int take_scores(void *arg, int64_t v, int64_t n, const void *logits, struct err *e)
 {
 	const struct target *t = arg;
 
@@ -84,7 +93,12 @@ int window_labels(const struct window_opts *o, const struct k_backend *k, struct
 	const struct tensor i = {.dtype = DT_F32, .rank = 4, .shape = {net_channels(n), size[0], size[1], size[2]}, .data = (void *)image};
 	const struct prob_rule rule = {.kind = PROB_ARGMAX};
 	struct target t = {.to = window_slab(o, n, &i), .pred = pred};
+	struct window_opts own = *o;
+	struct k_decide how;
 
 	t.to.rule = &rule;
-	return window_check_labels(n, &rule, e) || window_nets(o, k, &n, 1, &i, take_labels, &t, e) ? -1 : 0;
+	if (window_check_labels(n, &rule, e))
+		return -1;
+	own.decide = window_slab_decide(&t.to, &how) ? &how : NULL;
+	return window_nets(&own, k, &n, 1, &i, own.decide ? take_decided : take_labels, &t, e);
 }

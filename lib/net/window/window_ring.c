@@ -165,12 +165,22 @@ struct part {
 	float *acc, *sum;
 };
 
-static int divide(const struct window_ring *r, float *to, const struct part *p, struct err *e)
+/* The n slices that come next, and the windows that came to them. */
+static struct k_cover cover(const struct window_ring *r, int64_t n)
 {
+	return (struct k_cover){.roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {n, r->size[1], r->size[2]}, .first = r->done, .weight = r->weight,
+	                        .start = (const int64_t (*)[3])r->came, .n = r->n};
+}
+
+/* What is handed on: labels (of whole slices) or scores. */
+static int make(const struct window_ring *r, void *to, const struct part *p, struct err *e)
+{
+	const struct k_cover c = cover(r, p->vox / r->plane);
 	const int64_t k = r->classes;
 	const float never = r->o->soft ? 0 : WINDOW_NEVER, none[2] = {k == 1 ? never : r->o->soft ? 1 : 0, never};
 
-	return r->k->window_divide(to, p->acc, p->sum, p->vox, k, none, e);
+	return r->o->decide ? r->k->window_decide(r->o->decide, &c, p->acc, p->sum, to, e)
+	                    : r->k->window_divide(to, p->acc, p->sum, p->vox, k, none, e);
 }
 
 /* What is on its way back, once it is there */
@@ -187,9 +197,9 @@ static int send_back(struct window_ring *r, int64_t v, const struct part *p, str
 {
 	const struct k_backend *k = r->k;
 	struct window_back *b = &r->back[r->turn ^= 1];
-	const size_t n = sizeof(float) * (size_t)(p->vox * r->classes);
+	const size_t n = (size_t)p->vox * r->each;
 
-	if (deliver(r, b, e) || divide(r, b->slab, p, e) || k->mark(b->made, K_COMPUTE, e) || k->follow(K_OUT, b->made, e) ||
+	if (deliver(r, b, e) || make(r, b->slab, p, e) || k->mark(b->made, K_COMPUTE, e) || k->follow(K_OUT, b->made, e) ||
 	    k->queue(K_OUT, b->host, b->slab, n, K_TO_HOST, e) || k->mark(b->there, K_OUT, e))
 		return -1;
 	b->first = v;
@@ -217,7 +227,7 @@ static int hand_on(struct window_ring *r, int64_t v, const struct part *p, struc
 {
 	if (r->o->refine > 0 && count(r, p->acc, p->sum, p->vox, &r->mask, e))
 		return -1;
-	if (!r->mean ? send_back(r, v, p, e) : divide(r, r->mean, p, e) || r->sink(r->sink_arg, v, p->vox, r->mean, e))
+	if (!r->made ? send_back(r, v, p, e) : make(r, r->made, p, e) || r->sink(r->sink_arg, v, p->vox, r->made, e))
 		return -1;
 	if (clear(r, v, p, e))
 		return -1;
@@ -225,13 +235,12 @@ static int hand_on(struct window_ring *r, int64_t v, const struct part *p, struc
 	return 0;
 }
 
-/* Sums that were not kept, of the slices that come next. */
+/* Sums that were not kept, of the slices that come next; labels want few of them. */
 static int sum_up(struct window_ring *r, int64_t n, struct err *e)
 {
-	const struct k_cover c = {.roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {n, r->size[1], r->size[2]}, .first = r->done,
-	                          .weight = r->weight, .start = (const int64_t (*)[3])r->came, .n = r->n};
+	const struct k_cover c = cover(r, n);
 
-	return r->kept ? 0 : r->k->window_sum(&c, r->sum, e);
+	return r->sum && !r->kept ? r->k->window_sum(&c, r->sum, e) : 0;
 }
 
 /* Windows that end below what is still to come are of no use any more. */
@@ -248,11 +257,12 @@ static void forget(struct window_ring *r)
 static int hand_on_all(struct window_ring *r, const struct piece *p, struct err *e)
 {
 	const int64_t all = p->n * r->plane;
+	float *sums = r->kept ? p->sum : r->sum;
 
 	if (sum_up(r, p->n, e))
 		return -1;
 	for (int64_t i = 0; i < all; i += r->part) {
-		const struct part part = {all - i < r->part ? all - i : r->part, p->acc + i * r->classes, (r->kept ? p->sum : r->sum) + i};
+		const struct part part = {all - i < r->part ? all - i : r->part, p->acc + i * r->classes, sums ? sums + i : NULL};
 
 		if (hand_on(r, r->done * r->plane + i, &part, e))
 			return -1;

@@ -81,15 +81,16 @@ static int sums(struct window_ring *r, struct err *e)
 	return 0;
 }
 
-/* Where a host's voxels that are handed on are made: not more than PIECE at once, of many classes that is less than a slice. */
-static int open_mean(struct window_ring *r, struct err *e)
+/* Where a host's voxels that are handed on are made: of scores not more than PIECE at once, of many classes that is less than a slice. */
+static int open_made(struct window_ring *r, struct err *e)
 {
 	const int64_t few = PIECE / (int64_t)sizeof(float) / (r->classes + 1) + 1;
 
-	r->part = few < r->part ? few : r->part;
-	r->mean = mem_new((size_t)r->part, sizeof *r->mean * (size_t)r->classes, "finished voxels", e);
-	if (!r->mean || r->kept)
-		return r->mean ? 0 : -1;
+	if (!r->o->decide)
+		r->part = few < r->part ? few : r->part;
+	r->made = mem_new((size_t)r->part, r->each, "finished voxels", e);
+	if (!r->made || r->kept || r->o->decide)
+		return r->made ? 0 : -1;
 	r->sum = mem_new((size_t)r->some, sizeof *r->sum * (size_t)r->plane, "sums of weights", e);
 	return r->sum ? 0 : -1;
 }
@@ -107,7 +108,7 @@ static int open_unsure(struct window_ring *r, const struct window_grid *g, struc
 
 static int open_back(struct window_ring *r, struct err *e)
 {
-	const size_t n = sizeof(float) * (size_t)(r->some * r->plane * r->classes);
+	const size_t n = (size_t)(r->some * r->plane) * r->each;
 
 	for (struct window_back *b = r->back; b < r->back + 2; b++)
 		if (!(b->slab = r->k->alloc(n, e)) || !(b->host = r->k->host_alloc(n, e)) || !(b->made = r->k->mark_new(e)) || !(b->there = r->k->mark_new(e)))
@@ -129,8 +130,8 @@ int window_ring_open(struct window_ring *r, const struct window_opts *o, const s
                      int64_t depth, window_sink *sink, void *sink_arg, struct err *e)
 {
 	*r = (struct window_ring){.o = o, .k = k, .classes = classes, .depth = depth, .plane = g->size[1] * g->size[2], .sink = sink,
-	                          .sink_arg = sink_arg, .kept = keeps(o, k), .middle = o->soft ? 0.5f : 0,
-	                          .near = !o->soft ? 1 : classes > 1 ? 0.46f : 0.23f,
+	                          .sink_arg = sink_arg, .each = o->decide ? 1 : sizeof(float) * (size_t)classes, .kept = keeps(o, k),
+	                          .middle = o->soft ? 0.5f : 0, .near = !o->soft ? 1 : classes > 1 ? 0.46f : 0.23f,
 	                          .blocks = g->size[1] * ((g->size[2] + K_BLOCK - 1) / K_BLOCK), .spool.fd = -1};
 	memcpy(r->size, g->size, sizeof r->size);
 	memcpy(r->roi, g->roi, sizeof r->roi);
@@ -139,7 +140,7 @@ int window_ring_open(struct window_ring *r, const struct window_opts *o, const s
 	r->part = r->some * r->plane;
 	if (sums(r, e) || weights(r, e) || (o->refine > 0 && open_unsure(r, g, e)))
 		return -1;
-	return device_is_host(k) ? open_mean(r, e) : open_back(r, e);
+	return device_is_host(k) ? open_made(r, e) : open_back(r, e);
 }
 
 void window_ring_close(struct window_ring *r)
@@ -158,7 +159,7 @@ void window_ring_close(struct window_ring *r)
 	r->k->release(r->map);
 	r->k->release(r->unsure.block);
 	r->k->release(r->whole);
-	free(r->mean);
+	free(r->made);
 	free(r->kept ? NULL : r->sum);
 	free(r->came);
 }

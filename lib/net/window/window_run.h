@@ -43,14 +43,15 @@ struct window_ring {
 	const struct k_backend *k;
 	int64_t classes, size[3], roi[3], depth, plane, blocks; /* voxels of a slice; K_BLOCK's of one */
 	int64_t some, part;    /* slices that are finished at once, voxels of them that are handed on at once */
+	size_t each;           /* bytes that are handed on of a voxel */
 	int64_t done, ready;   /* slices handed on; slices below are in the ring, or were handed on. The ring is 0 where no window came since */
 	size_t bytes;          /* of acc, and sum */
-	float *acc, *sum;      /* on the device; sum: without `kept` of `some` slices, */
+	float *acc, *sum;      /* on the device; sum: without `kept` of `some` slices, of no use where labels are handed on */
 	int kept;
 	int64_t (*came)[3], n; /* of the n windows that came and reach slices from `done` on, where they begin; twice where they came twice */
 	float *rows, *map;     /* the importance map, on the device: rows end to end; with `refine` whole, too */
 	struct k_weight weight;
-	float *mean;           /* of a host's voxels that are handed on */
+	void *made;            /* of a host's voxels that are handed on */
 	float middle;          /* what the sum of a single class's weighted logits or probabilities is compared with, times the sum of weights */
 	float near;            /* where the best class leads by less, windows are compared: of logits 1, and what that is in probabilities */
 	/* With `refine`: where in the ring the decision may change; window_wholes' lines (on the device), how many; how far windows are apart,
@@ -61,7 +62,7 @@ struct window_ring {
 	double apart[2];
 	int64_t mask;
 	/* From a device's memory, voxels first .. first + vox - 1 on its line K_OUT while it goes on: a copy of theirs there, and where it goes */
-	struct window_back { float *slab, *host; struct k_mark *made, *there; int64_t first, vox; } back[2];
+	struct window_back { void *slab, *host; struct k_mark *made, *there; int64_t first, vox; } back[2];
 	int turn;
 	int mapped;            /* acc, and sum, lie in a file: */
 	struct spool spool;
@@ -135,8 +136,12 @@ struct window_slab {
 };
 struct window_slab window_slab(const struct window_opts *o, const struct net *n, const struct tensor *image);
 
+/* Can the backend make the labels by the rule? Then *d says how. */
+int window_slab_decide(const struct window_slab *s, struct k_decide *d);
+
 /* Voxels v..v+n-1, [n,classes] as a window_sink gets them: labels [n], or scores, class c of voxel i at to[c * pitch + i]. What is not
-   finite is an error. */
+   finite is an error, also of labels that the backend made. */
+int window_slab_check(const struct window_slab *s, int64_t v, int64_t n, const uint8_t *pred, struct err *e);
 int window_slab_labels(const struct window_slab *s, int64_t v, int64_t n, const float *l, uint8_t *pred, struct err *e);
 int window_slab_scores(const struct window_slab *s, int64_t v, int64_t n, const float *l, float *to, int64_t pitch, struct err *e);
 

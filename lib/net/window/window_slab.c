@@ -2,7 +2,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "lib/base/clones.h"
 #include "lib/net/window/window_run.h"
 #include "lib/volume/prob/prob.h"
 
@@ -27,20 +26,6 @@ static void apart(const float *l, int64_t k, int64_t n, float *q, int64_t pitch)
 	for (int64_t c = 0; c < k; c++)
 		for (int64_t i = 0; i < n; i++)
 			q[c * pitch + i] = l[i * k + c];
-}
-
-/* Of two classes, as they come, what prob_rule_labels makes of them apart. */
-CLONES static int two_labels(const float *l, int64_t n, uint8_t *pred)
-{
-	int bad = 0;
-
-	for (int64_t i = 0; i < n; i++) {
-		float a = l[2 * i], b = l[2 * i + 1];
-
-		pred[i] = b > a;
-		bad |= !(a - a == 0) | !(b - b == 0);
-	}
-	return bad;
 }
 
 static int all_finite(const float *l, int64_t n)
@@ -79,10 +64,61 @@ static int part_labels(const struct window_slab *s, const float *l, int64_t n, u
 {
 	float q[ROOM];
 
-	if (s->classes == 2 && s->rule->kind == PROB_ARGMAX)
-		return two_labels(l, n, pred);
 	apart(l, s->classes, n, q, n);
 	return prob_rule_labels(s->rule, s->kind, q, s->classes, n, n, pred);
+}
+
+/* The label of a single class's score */
+static uint8_t single(const struct window_slab *s, float score)
+{
+	uint8_t pred;
+
+	(void)prob_rule_labels(s->rule, s->kind, &score, 1, 1, 1, &pred);
+	return pred;
+}
+
+/* Finite floats by their order, from -FINITE on */
+enum { FINITE = 0x7f7fffff };
+static float float_at(int32_t i)
+{
+	uint32_t u = i < 0 ? 0x80000000u - (uint32_t)i : (uint32_t)i;
+	float v;
+
+	memcpy(&v, &u, sizeof v);
+	return v;
+}
+
+/* The least score of a single class with label 1, which all above it have, too; infinite where none has. */
+static float least(const struct window_slab *s)
+{
+	int64_t zero = -FINITE - 1LL, one = FINITE + 1LL;
+
+	while (one - zero > 1) {
+		const int64_t i = (zero + one) / 2;
+
+		if (single(s, float_at((int32_t)i)))
+			one = i;
+		else
+			zero = i;
+	}
+	return float_at((int32_t)one);
+}
+
+int window_slab_decide(const struct window_slab *s, struct k_decide *d)
+{
+	*d = (struct k_decide){.k = s->classes};
+	if (s->classes > 1)
+		return s->rule->kind == PROB_ARGMAX && s->classes <= K_NO_LABEL;
+	d->cut = least(s);
+	d->never = single(s, s->kind == PROB_LOGITS ? WINDOW_NEVER : 0);
+	return 1;
+}
+
+int window_slab_check(const struct window_slab *s, int64_t v, int64_t n, const uint8_t *pred, struct err *e)
+{
+	const uint8_t *bad = memchr(pred, K_NO_LABEL, (size_t)n);
+
+	return bad ? not_finite(s, v + (bad - pred), e) : 0;
 }
 
 int window_slab_labels(const struct window_slab *s, int64_t v, int64_t n, const float *l, uint8_t *pred, struct err *e)

@@ -1,0 +1,223 @@
+/* Products of a warp. A tile is 16 x 8 sums in floats; to it is added the product of a left operand, 16 x 16, and a right one that lies in a team's
+   own memory. With K_HALF on a GPU that is one instruction of the tensor cores, mma.sync.m16n8k16 (sm_80 on). Its operands are held by the lanes as
+   PTX ISA has them ("Matrix Fragments for mma.m16n8k16 with floating point type"): with r = lane / 4, c = 2 (lane % 4), two neighbours to a register,
+   the first in its lower half,
+     tile   v[0], v[1]: row r, columns c, c + 1;  v[2], v[3]: row r + 8, the same columns
+     left   v[0]: row r, columns c, c + 1;  v[1]: row r + 8, the same;  v[2], v[3]: those rows, columns c + 8, c + 9
+     right  of 16 x 8, two registers: rows c, c + 1 and rows c + 8, c + 9 of column r
+   Without K_HALF products are of floats, in the order of the 16; lanes have the same elements of a tile, so only rounding tells the two apart. In a
+   GPU's place one lane has all elements of a tile. */
+#ifndef NIIPIPE_GPU_TILE_H
+#define NIIPIPE_GPU_TILE_H
+
+#include "kernels/gpu/par.h"
+
+#ifdef K_HALF
+typedef uint16_t word;
+#else
+typedef float word;
+#endif
+
+enum { TILE = 16, STRIP = TILE * (TILE + WIDE) }; /* elements a warp needs in its team's memory, for left_of_tiles */
+
+#ifdef __CUDACC__
+enum { TILE_OWN = 4, TILE_ROWS = 2 };
+#else
+enum { TILE_OWN = 128, TILE_ROWS = 16 };
+#endif
+
+/* Elements and rows of a lane */
+struct tile { float v[TILE_OWN]; };
+struct rows { float v[TILE_ROWS]; };
+
+#ifdef __CUDACC__
+#define TILE_EACH(e) _Pragma("unroll") for (int e = 0; e < TILE_OWN; e++)
+#define ROWS_EACH(r) _Pragma("unroll") for (int r = 0; r < TILE_ROWS; r++)
+DEVICE int tile_lane(void) { return (int)threadIdx.x % WARP; }
+DEVICE int tile_slot(int e) { return e / 2; }
+DEVICE int tile_row(int slot) { return tile_lane() / 4 + 8 * slot; }
+DEVICE int tile_column(int e) { return tile_lane() % 4 * 2 + e % 2; }
+#else
+#define TILE_EACH(e) for (int e = 0; e < TILE_OWN; e++)
+#define ROWS_EACH(r) for (int r = 0; r < TILE_ROWS; r++)
+DEVICE int tile_slot(int e) { return e / 8; }
+DEVICE int tile_row(int slot) { return slot; }
+DEVICE int tile_column(int e) { return e % 8; }
+#endif
+
+/* Over all columns of a row, known to all lanes that have elements of it */
+DEVICE void rows_sum(struct rows *r)
+{
+#ifdef __CUDACC__
+	ROWS_EACH(i)
+		for (int o = 1; o < 4; o *= 2)
+			r->v[i] += __shfl_xor_sync(~0u, r->v[i], o);
+#else
+	(void)r;
+#endif
+}
+
+DEVICE void rows_most(struct rows *r)
+{
+#ifdef __CUDACC__
+	ROWS_EACH(i)
+		for (int o = 1; o < 4; o *= 2)
+			r->v[i] = fmaxf(r->v[i], __shfl_xor_sync(~0u, r->v[i], o));
+#else
+	(void)r;
+#endif
+}
+
+/* A tile in memory of the device: 128 floats, of which a lane's are neighbours. Where row r, column c is */
+DEVICE int tile_at(int r, int c)
+{
+#ifdef __CUDACC__
+	return (r % 8 * 4 + c / 2) * 4 + r / 8 * 2 + c % 2;
+#else
+	return r * 8 + c;
+#endif
+}
+
+/* to = t, or with `add` to += t; at a multiple of 16 bytes */
+DEVICE void tile_keep(float *to, const struct tile *t, int add)
+{
+#ifdef __CUDACC__
+	float v[TILE_OWN] = {0, 0, 0, 0};
+
+	if (add)
+		get_floats(to + tile_lane() * TILE_OWN, v);
+	TILE_EACH(e)
+		v[e] += t->v[e];
+	put_floats(to + tile_lane() * TILE_OWN, v);
+#else
+	TILE_EACH(e)
+		to[e] = add ? to[e] + t->v[e] : t->v[e];
+#endif
+}
+
+#if defined(__CUDACC__) && defined(K_HALF)
+
+struct left { uint32_t v[4]; };
+
+/* Of rows in a team's memory, `stride` elements apart, at multiples of 4 bytes */
+DEVICE struct left left_of(const word *rows, int stride)
+{
+	const word *p = rows + tile_row(0) * stride + tile_column(0);
+	struct left a;
+
+	a.v[0] = *(const uint32_t *)p, a.v[1] = *(const uint32_t *)(p + 8 * stride);
+	a.v[2] = *(const uint32_t *)(p + 8), a.v[3] = *(const uint32_t *)(p + 8 * stride + 8);
+	return a;
+}
+
+/* Of two tiles side by side, rounded */
+DEVICE struct left left_of_tiles(const struct tile *lo, const struct tile *hi, word *strip)
+{
+	struct left a;
+
+	(void)strip;
+	a.v[0] = two_halves(lo->v[0], lo->v[1]), a.v[1] = two_halves(lo->v[2], lo->v[3]);
+	a.v[2] = two_halves(hi->v[0], hi->v[1]), a.v[3] = two_halves(hi->v[2], hi->v[3]);
+	return a;
+}
+
+DEVICE void tile_mma(struct tile *t, const struct left *a, uint32_t b0, uint32_t b1)
+{
+	asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+	    : "+f"(t->v[0]), "+f"(t->v[1]), "+f"(t->v[2]), "+f"(t->v[3])
+	    : "r"(a->v[0]), "r"(a->v[1]), "r"(a->v[2]), "r"(a->v[3]), "r"(b0), "r"(b1));
+}
+
+/* t += a b', b: 8 rows of 16 */
+DEVICE void tile_add(struct tile *t, const struct left *a, const word *b, int stride)
+{
+	const word *p = b + tile_row(0) * stride + tile_column(0);
+
+	tile_mma(t, a, *(const uint32_t *)p, *(const uint32_t *)(p + 8));
+}
+
+/* t += a b, b: 16 rows of 8, at multiples of 16 bytes. ldmatrix reads two 8 x 8 matrices, whose rows lanes 0-7 and 8-15 point to, and with trans
+   gives every lane what the right operand has there. */
+DEVICE void tile_add_turned(struct tile *t, const struct left *a, const word *b, int stride)
+{
+	const uint32_t from = (uint32_t)__cvta_generic_to_shared(b + tile_lane() % 16 * stride);
+	uint32_t b0, b1;
+
+	asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];" : "=r"(b0), "=r"(b1) : "r"(from) : "memory");
+	tile_mma(t, a, b0, b1);
+}
+
+#else
+
+struct left { const word *rows; int stride; };
+
+DEVICE struct left left_of(const word *rows, int stride)
+{
+	struct left a;
+
+	a.rows = rows, a.stride = stride;
+	return a;
+}
+
+/* By way of the strip: so the next one may not be made before the products with this one are. */
+DEVICE struct left left_of_tiles(const struct tile *lo, const struct tile *hi, word *strip)
+{
+	warp_sync();
+	TILE_EACH(e) {
+		put(strip, tile_row(tile_slot(e)) * (TILE + WIDE) + tile_column(e), lo->v[e]);
+		put(strip, tile_row(tile_slot(e)) * (TILE + WIDE) + tile_column(e) + 8, hi->v[e]);
+	}
+	warp_sync();
+	return left_of(strip, TILE + WIDE);
+}
+
+#ifdef __CUDACC__
+/* Four of the 16 at a time, of a lane's two rows and two columns */
+DEVICE void tile_add(struct tile *t, const struct left *a, const word *b, int stride)
+{
+	UNROLLED for (int k = 0; k < TILE; k += 4) {
+		float x[2][4], y[2][4];
+
+		ROWS_EACH(r) {
+			get_floats(a->rows + tile_row(r) * a->stride + k, x[r]);
+			get_floats(b + tile_column(r) * stride + k, y[r]);
+		}
+		UNROLLED for (int j = 0; j < 4; j++)
+			TILE_EACH(e)
+				t->v[e] += x[e / 2][j] * y[e % 2][j];
+	}
+}
+
+DEVICE void tile_add_turned(struct tile *t, const struct left *a, const word *b, int stride)
+{
+	UNROLLED for (int k = 0; k < TILE; k += 4) {
+		float x[2][4];
+
+		ROWS_EACH(r)
+			get_floats(a->rows + tile_row(r) * a->stride + k, x[r]);
+		UNROLLED for (int j = 0; j < 4; j++) {
+			const float2 y = *(const float2 *)(b + (k + j) * stride + tile_column(0));
+
+			t->v[0] += x[0][j] * y.x, t->v[1] += x[0][j] * y.y;
+			t->v[2] += x[1][j] * y.x, t->v[3] += x[1][j] * y.y;
+		}
+	}
+}
+#else
+DEVICE void tile_add(struct tile *t, const struct left *a, const word *b, int stride)
+{
+	TILE_EACH(e)
+		for (int k = 0; k < TILE; k++)
+			t->v[e] += get(a->rows, tile_slot(e) * a->stride + k) * get(b, tile_column(e) * stride + k);
+}
+
+DEVICE void tile_add_turned(struct tile *t, const struct left *a, const word *b, int stride)
+{
+	TILE_EACH(e)
+		for (int k = 0; k < TILE; k++)
+			t->v[e] += get(a->rows, tile_slot(e) * a->stride + k) * get(b, k * stride + tile_column(e));
+}
+#endif
+#endif
+
+#endif
