@@ -204,7 +204,7 @@ rows() {
 		done
 	done <<-'END'
 		16 --overlap 0
-		32 --overlap 0.5 --refine 0.01
+		44 --overlap 0.5 --refine 0.01
 		16 --overlap 0 --output prob
 	END
 }

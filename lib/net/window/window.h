@@ -1,7 +1,7 @@
 /* Sliding-window inference, as MONAI's sliding_window_inference (monai/inferers/utils.py; DEFINITIONS 5.1) or nnU-Net's predictor
    (inference/predict_from_raw_data.py; 5.7): windows of size roi on a grid, each weighted by an importance map; out = sum(w * logits) / sum(w).
-   Arrays of three are z,y,x here (the command line's triples are x,y,z). Memory is flat: accumulators of one window's depth (of two with
-   `refine`), a slab of finished slices is handed on as soon as no later window reaches it. */
+   Arrays of three are z,y,x here (the command line's triples are x,y,z). Memory is flat: accumulators of one window's depth (of two and
+   three quarters with `refine`), a slab of finished slices is handed on as soon as no later window reaches it. */
 #ifndef NIIPIPE_WINDOW_H
 #define NIIPIPE_WINDOW_H
 
@@ -115,7 +115,7 @@ int window_labels(const struct window_opts *o, const struct k_backend *k, struct
 /* What becomes of a volume frame, whose `image` [C,Z,Y,X] of any type goes through the networks (which agree in channels and classes): written to
    o->pipe, while the windows run, with `pred` U8 [Z,Y,X] by the rule, or `prob` F32 [K,Z,Y,X] and metadata `prob` = "probabilities" or "logits";
    the image is dropped unless `keep`. An image that is not finite, or not of the networks' channels, is an error. 0 or -1.
-   Memory: accumulators of one window's depth, or of two with `refine`, or their file's cache; as many slices of the image as F32, unless it is that
+   Memory: accumulators of one window's depth, or of two and three quarters with `refine`, or their file's cache; as many slices of the image as F32, unless it is that
    and in memory, and all of it where it comes through a pipe and has several channels or is kept; the networks' arenas. Of the scores all classes
    but the first wait in a temporary file (base/spool.h); for the Dice rule they are in memory. */
 struct prob_rule;

@@ -155,7 +155,7 @@ static int64_t layer(struct choice *c, int64_t lo, int64_t *ahead, struct err *e
 int window_refined(struct window_job *r, struct err *e)
 {
 	const size_t n = (size_t)r->grid.total;
-	struct choice c = {.r = r, .gain = mem_new(n, sizeof *c.gain, "windows", e), .stale = mem_new(n, 1, "windows", e)};
+	struct choice c = {.r = r, .gain = mem_zero(n, sizeof *c.gain, "windows", e), .stale = mem_zero(n, 1, "windows", e)};
 	int64_t lo = c.gain && c.stale ? 0 : -1, ahead = 0;
 
 	while (lo >= 0 && lo < r->grid.total)
