@@ -4,7 +4,7 @@
 # MODEL: a network as pipelines/demo.sh trains it (48x48x32 patches of 96x96x64 phantoms, HU -1024..325); it gets phantoms that it never saw, large ones
 # too, and the real CTs at the phantoms' spacing and LUNG1-002 at its own.
 # REAL: one trained on the real CTs LUNG1-001, LUNG1-002 and pat_3 at 2x2x3 mm (80x80x64 patches): it gets the CTs that it learned, and others.
-# LARGE: one trained on the same at 0.977x0.977x0.943 mm (160x160x64 patches): it gets LUNG1-002 on 512x512x300 voxels, which has 3549 windows; only asked
+# LARGE: one trained on the same at 0.977x0.977x0.943 mm (160x160x64 patches): it gets LUNG1-001 and -002 on 512x512x300 voxels, 3549 windows each; only asked
 # for, as LARGE=FILE or LARGE=train.
 # Those that are not given are trained first, which takes minutes each; KEEP=DIR keeps them.
 set -u -o pipefail
@@ -118,12 +118,18 @@ fine() { # SIZE CASE...: prepared for the network of large scans
 }
 if [ ! -e "$LARGE" ]; then
 	LARGE=${KEEP:-$tmp}/large.ts
-	fine 400,400,1 LUNG1-001/LUNG1-001 LUNG1-002/LUNG1-002 pat_3/pat_3 >"$tmp/train.ts"
-	nii-patch -s 160,160,64 --pos 0.5 -n 6000 --seed 1 "$tmp/train.ts" |
-		nii-augment --flip x --rotate 10,10,10 --spatial-scale 0.9,1.1 --shift 0.1 --scale 0.1 --seed 1 |
-		seg-train -q --net unet --loss dicece --lr 1e-3 --schedule poly -o "$LARGE" || exit 1
+	learn_large() { # SIZE PATCHES POS SEED OPTION...: on scans padded with air to SIZE
+		fine "$1" LUNG1-001/LUNG1-001 LUNG1-002/LUNG1-002 pat_3/pat_3 >"$tmp/train.ts"
+		nii-patch -s 160,160,64 --pos "$3" -n "$2" --seed "$4" "$tmp/train.ts" |
+			nii-augment --flip x --rotate 10,10,10 --spatial-scale 0.9,1.1 --shift 0.1 --scale 0.1 --seed "$4" |
+			seg-train -q --net unet --loss dicece --lr 1e-3 --schedule poly "${@:5}"
+	}
+	learn_large 400,400,1 6000 0.5 1 -o "$tmp/first.ts" && learn_large 512,512,300 10000 0.25 11 --init "$tmp/first.ts" -o "$LARGE" || exit 1
 fi
 net=$LARGE
-fine 512,512,300 LUNG1-002/LUNG1-002 | tee >(nii-write -t label -d "$tmp/gtv") >"$tmp/own.ts"
 settings=${SETTINGS:-$(printf -- '--overlap 0.8\n--overlap 0.25\n--effort 2\n--effort 3\n--effort 4')}
-table "LUNG1-002, which the network was trained on, on 512x512x300 voxels, window 160,160,64" "$tmp/own.ts" "$tmp/gtv"
+for ct in LUNG1-001/LUNG1-001 LUNG1-002/LUNG1-002; do
+	fine 512,512,300 "$ct" | tee >(nii-write -t label -d "$tmp/gtv") >"$tmp/own.ts"
+	table "${ct##*/}, which the network was trained on, on 512x512x300 voxels, window 160,160,64" "$tmp/own.ts" "$tmp/gtv"
+	rm -rf "$tmp/gtv"
+done
