@@ -196,6 +196,34 @@ static void maps(void)
 	ok(!window_weights(odd, WINDOW_GAUSSIAN, 0, &e) && !strcmp(e.text, "sigma 0 is not above 0"), "sigma 0 is refused");
 }
 
+/* The core of a map is that part of it, and what lies beyond it on an axis is below that part of the most. */
+static void cores(void)
+{
+	static const int64_t roi[3] = {24, 17, 160};
+
+	for (int mode = WINDOW_GAUSSIAN; mode <= WINDOW_NNUNET_GAUSSIAN; mode++) {
+		struct window_core c[3];
+		struct k_weight rows;
+		struct err e;
+		float *all = window_weights(roi, mode, 0.125, &e), *some = window_weights_core(roi, mode, 0.125, 1.0f / 64, c, &e);
+		float *row = window_weight_rows(roi, mode, 0.125, &rows, &e);
+		int64_t other = 0, weak = 0, i = 0;
+
+		for (int64_t z = 0; z < c[0].n; z++)
+			for (int64_t y = 0; y < c[1].n; y++)
+				for (int64_t x = 0; x < c[2].n; x++)
+					other += some[i++] != all[((c[0].first + z) * roi[1] + c[1].first + y) * roi[2] + c[2].first + x];
+		for (int a = 0; a < 3; a++)
+			for (int64_t j = 0; j < roi[a]; j++)
+				weak += (j >= c[a].first && j < c[a].first + c[a].n) != (rows.row[a][j] >= rows.row[a][roi[a] / 2] / 64);
+		ok(!other && !weak && (mode == WINDOW_CONSTANT) == (c[0].n * c[1].n * c[2].n == 24 * 17 * 160), "core of mode %d: %lld,%lld,%lld", mode,
+		   (long long)c[2].n, (long long)c[1].n, (long long)c[0].n);
+		free(all);
+		free(some);
+		free(row);
+	}
+}
+
 /* -- the golden predictor: class 0 is the first channel, 1 that times a ramp over the window, 2 the last channel times the ramp ---------- */
 struct ramp { int64_t channels, classes, n, roi[3]; float scale, *x, *y; };
 
@@ -1175,6 +1203,7 @@ int main(void)
 {
 	grids();
 	maps();
+	cores();
 	golden();
 	slabs();
 	noted_runs();
