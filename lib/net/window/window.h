@@ -74,10 +74,6 @@ void window_grid_free(struct window_grid *g);
 float *window_weight_rows(const int64_t roi[3], enum window_mode mode, double sigma, struct k_weight *w, struct err *e);
 float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma, struct err *e);
 
-/* Of the map [z,y,x] only a core, where on each axis the row is at least `part` of its greatest: c says which. */
-struct window_core { int64_t first, n; };
-float *window_weights_core(const int64_t roi[3], enum window_mode mode, double sigma, float part, struct window_core c[3], struct err *e);
-
 /* Weights that come from all windows to a voxel, as a sum of products of what stands for its slice, row and column: *n lines [z + y + x], one for
    each lattice, of Gaussians as if there were no least weight, and with MONAI's that everywhere, one more: too much by no more than it. Caller frees
    with free(). */

@@ -10,9 +10,6 @@
 enum { PIECE = 4 << 20 };      /* bytes of accumulators that are gone through at once: they stay in the processor's cache */
 enum { ON_DEVICE = 64 << 20 }; /* where that does not matter: what windows leave behind when they move on */
 
-/* A window's core: what counts at least this part of the most, on each axis. Beyond it no window decides, and it is two thirds of a Gaussian. */
-#define CORE (1.0f / 64)
-
 /* Are sums of weights kept? */
 static int keeps(const struct window_opts *o, const struct k_backend *k)
 {
@@ -50,7 +47,6 @@ static int weights(struct window_ring *r, struct err *e)
 {
 	const struct window_opts *o = r->o;
 	const int64_t *roi = r->roi;
-	float *map;
 
 	r->rows = moved(r, window_weight_rows(roi, o->mode, o->sigma, &r->weight, e), roi[0] + roi[1] + roi[2], e);
 	if (!r->rows)
@@ -58,12 +54,7 @@ static int weights(struct window_ring *r, struct err *e)
 	r->weight.row[0] = r->rows;
 	r->weight.row[1] = r->rows + roi[0];
 	r->weight.row[2] = r->weight.row[1] + roi[1];
-	if (!(o->refine > 0))
-		return 0;
-	r->map = moved(r, window_weights(roi, o->mode, o->sigma, e), roi[0] * roi[1] * roi[2], e);
-	map = window_weights_core(roi, o->mode, o->sigma, CORE, r->core, e);
-	r->core_map = moved(r, map, r->core[0].n * r->core[1].n * r->core[2].n, e);
-	return r->map && r->core_map ? 0 : -1;
+	return 0;
 }
 
 /* Sums of weighted logits, then of weights: in memory, or where they are many in a file. */
@@ -163,8 +154,6 @@ void window_ring_close(struct window_ring *r)
 		mem_unmap(r->acc, r->bytes);
 	spool_close(&r->spool);
 	r->k->release(r->rows);
-	r->k->release(r->map);
-	r->k->release(r->core_map);
 	r->k->release(r->unsure.block);
 	r->k->release(r->whole);
 	free(r->made);

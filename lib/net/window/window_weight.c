@@ -78,52 +78,26 @@ float *window_weight_rows(const int64_t roi[3], enum window_mode mode, double si
 	return all;
 }
 
-/* Where on an axis n weights are at least a part of the greatest. */
-static struct window_core core(const float *w, int64_t n, float part)
-{
-	struct window_core c = {0, n};
-	float most = 0;
-
-	for (int64_t i = 0; i < n; i++)
-		most = fmaxf(most, w[i]);
-	for (; w[c.first] < part * most; c.first++)
-		c.n--;
-	for (; w[c.first + c.n - 1] < part * most; c.n--)
-		continue;
-	return c;
-}
-
-float *window_weights_core(const int64_t roi[3], enum window_mode mode, double sigma, float part, struct window_core c[3], struct err *e)
+float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma, struct err *e)
 {
 	struct k_weight rows;
 	size_t n;
-	float *all, *w, *to;
+	float *w, *all;
 
 	if (mem_mul(&n, (size_t)roi[0], (size_t)roi[1]) || mem_mul(&n, n, (size_t)roi[2])) {
 		err_set(e, NULL, "a window of %lldx%lldx%lld voxels is too large", (long long)roi[2], (long long)roi[1], (long long)roi[0]);
 		return NULL;
 	}
 	all = window_weight_rows(roi, mode, sigma, &rows, e);
-	if (!all)
-		return NULL;
-	for (int i = 0; i < 3; i++)
-		c[i] = core(rows.row[i], roi[i], part);
-	w = to = mem_new((size_t)(c[0].n * c[1].n * c[2].n), sizeof *w, "the importance map", e);
-	for (int64_t r = 0; w && r < c[0].n * c[1].n; r++)
-		for (int64_t x = 0; x < c[2].n; x++) {
-			const float v = rows.row[0][c[0].first + r / c[1].n] * rows.row[1][c[1].first + r % c[1].n] * rows.row[2][c[2].first + x];
+	w = all ? mem_new(n, sizeof *w, "the importance map", e) : NULL;
+	for (int64_t r = 0; w && r < roi[0] * roi[1]; r++)
+		for (int64_t x = 0; x < roi[2]; x++) {
+			const float v = rows.row[0][r / roi[1]] * rows.row[1][r % roi[1]] * rows.row[2][x];
 
-			*to++ = v > rows.least ? v : rows.least;
+			w[r * roi[2] + x] = v > rows.least ? v : rows.least;
 		}
 	free(all);
 	return w;
-}
-
-float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma, struct err *e)
-{
-	struct window_core all[3];
-
-	return window_weights_core(roi, mode, sigma, 0, all, e);
 }
 
 /* Windows of a lattice that differ from its first one in axis a alone are the starts on that axis. */
