@@ -301,7 +301,8 @@ static int window_decide(const struct k_decide *g, const struct k_cover *c, cons
 	return gpu_check(gpu_window_decide(*g, acc, sum, c->slab[0] * c->slab[1] * c->slab[2], pred), "decision", e);
 }
 
-static int window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, double spread[2], struct err *e)
+static int window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, double spread[2],
+                         struct err *e)
 {
 	double *part = parts(2 * g->roi[0], e);
 

@@ -140,8 +140,8 @@ int window_ring_doubt(struct window_ring *r, const int64_t start[3], double time
 	for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end;) {
 		const struct piece q = piece(r, z, end, most(r));
 		struct k_doubt d = {.k = r->classes, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {q.n, r->size[1], r->size[2]},
-		                    .start = {start[0] - z, start[1], start[2]}, .weight = r->weight, .times = (float)times, .spread = spread(r), .wholes = r->wholes,
-		                    .unsure = q.unsure};
+		                    .start = {start[0] - z, start[1], start[2]}, .weight = r->weight, .times = (float)times, .spread = spread(r),
+		                    .wholes = r->wholes, .unsure = q.unsure};
 		double more;
 
 		for (int l = 0; l < r->wholes; l++) {
