@@ -250,6 +250,7 @@ struct k_decide { int64_t k; float cut; uint8_t never; }; enum { K_NO_LABEL = 25
    probability P(x), x = l all / ((all - sum) spread), P(x) = 0.5 (1 - x / 3)^3 up to x = 3: the normal distribution's tail to 0.02, with an end. */
 struct k_doubt {
 	int64_t k, roi[3], slab[3], start[3]; /* as k_blend, but the window goes round the slab's end in z */
+	struct k_weight weight;
 	float times, spread;   /* times: how often a window's weight counts */
 	int wholes;            /* windows' weights in all: the sum of so many products of what stands for the slab's slice, row and column, */
 	const float *whole[4][3]; /* that of a single time */
@@ -385,10 +386,9 @@ struct k_backend {
 	int (*window_decide)(const struct k_decide *g, const struct k_cover *c, const float *acc, const float *sum, uint8_t *pred, struct err *e);
 	/* Before a window is blended, in marked blocks where the best class leads by less than `near`: spread (host), sums of w by^2 and of w, to 2^-16;
 	   `by` is what the two classes that lead (that single class) are apart in the window less what they are in the mean so far. */
-	int (*window_spread)(const struct k_blend *g, float near, const float *logits, const float *weight, const float *acc, const float *sum,
-	                     double spread[2], struct err *e);
+	int (*window_spread)(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, double spread[2], struct err *e);
 	/* *doubt (host): the window's share, t w / (all - sum), of the probabilities of k_doubt, summed over its voxels where windows came */
-	int (*window_doubt)(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e);
+	int (*window_doubt)(const struct k_doubt *g, const float *acc, const float *sum, double *doubt, struct err *e);
 	/* *n (host): voxels whose best class is not the first (of a single class: that are above `middle`) */
 	int (*window_count)(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e);
 };

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/cover.h"
 #include "kernels/lead.h"
 #include "kernels/span.h"
 
@@ -13,7 +14,7 @@
 
 /* A row of a window, where it meets the slab. */
 struct row {
-	int64_t at, slice, line, first, end; /* in the window; in the slab: z, y, and from which x to which */
+	int64_t slice, line, first, end; /* in the slab: z, y, and from which x to which */
 	const uint8_t *block;
 };
 
@@ -21,7 +22,7 @@ struct row {
 static struct row row_of(const struct k_unsure *u, const int64_t roi[3], const int64_t slab[3], const int64_t start[3], int64_t d, int64_t h)
 {
 	const struct span s = span_meet(roi[2], start[2], slab[2]);
-	struct row r = {(d * roi[1] + h) * roi[2], (start[0] + d) % slab[0], start[1] + h, start[2] + s.lo, start[2] + s.hi, NULL};
+	struct row r = {(start[0] + d) % slab[0], start[1] + h, start[2] + s.lo, start[2] + s.hi, NULL};
 
 	r.block = u->block + (r.slice * slab[1] + r.line) * ((slab[2] + K_BLOCK - 1) / K_BLOCK);
 	return r;
@@ -67,7 +68,7 @@ static float off(const struct k_blend *g, const float *logits, const float *acc,
 	return fminf(fabsf(apart(g, logits, of) - (g->k > 1 ? acc[of[0]] - acc[of[1]] : acc[0]) / sum), 100);
 }
 
-static void spread_row(const struct k_blend *g, float near, const struct row *r, const float *logits, const float *w, const float *acc,
+static void spread_row(const struct k_blend *g, float near, const struct row *r, const float *logits, struct weights w, const float *acc,
                        const float *sum, int64_t all[2])
 {
 	const int64_t base = (r->slice * g->slab[1] + r->line) * g->slab[2];
@@ -84,13 +85,12 @@ static void spread_row(const struct k_blend *g, float near, const struct row *r,
 		if (!(lead_by(&g->unsure, g->k, a, sum[at]) < near * sum[at]))
 			continue;
 		by = off(g, logits + (g->flip & 4 ? g->roi[2] - 1 - i : i) * g->k, a, sum[at]);
-		all[0] += (int64_t)(w[i] * by * by * PART);
-		all[1] += (int64_t)(w[i] * PART);
+		all[0] += (int64_t)(weight_at(&w, i) * by * by * PART);
+		all[1] += (int64_t)(weight_at(&w, i) * PART);
 	}
 }
 
-int k_window_spread(const struct k_blend *g, float near, const float *logits, const float *weight, const float *acc, const float *sum,
-                    double spread[2], struct err *e)
+int k_window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, double spread[2], struct err *e)
 {
 	const struct span sz = span_meet(g->roi[0], g->start[0], g->slab[0]), sy = span_meet(g->roi[1], g->start[1], g->slab[1]);
 	int64_t all[2] = {0};
@@ -102,7 +102,7 @@ int k_window_spread(const struct k_blend *g, float near, const float *logits, co
 			const int64_t fd = g->flip & 1 ? g->roi[0] - 1 - d : d, fh = g->flip & 2 ? g->roi[1] - 1 - h : h;
 			const struct row r = row_of(&g->unsure, g->roi, g->slab, g->start, d, h);
 
-			spread_row(g, near, &r, logits + (fd * g->roi[1] + fh) * g->roi[2] * g->k, weight + r.at, acc, sum, all);
+			spread_row(g, near, &r, logits + (fd * g->roi[1] + fh) * g->roi[2] * g->k, weights(&g->weight, d, h, 0), acc, sum, all);
 		}
 	spread[0] = (double)all[0] / PART;
 	spread[1] = (double)all[1] / PART;
@@ -111,14 +111,14 @@ int k_window_spread(const struct k_blend *g, float near, const float *logits, co
 
 /* -- doubt ------------------------------------------------------------------------ */
 /* n voxels of a block. by: what the best class leads by, times the sum; whole: what is there in all. */
-WIDE static int64_t shares(const struct k_doubt *g, const float *restrict w, const float *restrict by, const float *restrict sum,
+WIDE static int64_t shares(const struct k_doubt *g, struct weights w, const float *restrict by, const float *restrict sum,
                            const float *restrict whole, int64_t n)
 {
 	const float times = g->times, to = 1 / (3 * g->spread);
 	int32_t all = 0;
 
 	for (int64_t i = 0; i < n; i++) {
-		float left = whole[i] - sum[i], t = 1 - by[i] * whole[i] / (sum[i] * left) * to, part = times * w[i] / left;
+		float left = whole[i] - sum[i], t = 1 - by[i] * whole[i] / (sum[i] * left) * to, part = times * weight_at(&w, i) / left;
 		float p = 0.5f * t * t * t * (part < 1 ? part : 1) * SHARE;
 
 		all += (int32_t)(sum[i] > 0 && left > 1e-4f * whole[i] && t > 0 ? p : 0);
@@ -152,7 +152,7 @@ static void wholes(const struct k_doubt *g, const struct row *r, int64_t x, floa
 	}
 }
 
-static int64_t doubt_row(const struct k_doubt *g, const struct row *r, const float *w, const float *acc, const float *sum)
+static int64_t doubt_row(const struct k_doubt *g, const struct row *r, struct weights w, const float *acc, const float *sum)
 {
 	const int64_t base = (r->slice * g->slab[1] + r->line) * g->slab[2];
 	float by[K_BLOCK], whole[K_BLOCK];
@@ -165,12 +165,12 @@ static int64_t doubt_row(const struct k_doubt *g, const struct row *r, const flo
 			continue;
 		leads(g, acc + (base + lo) * g->k, sum + base + lo, by, hi - lo);
 		wholes(g, r, lo, whole, hi - lo);
-		all += shares(g, w + lo - g->start[2], by, sum + base + lo, whole, hi - lo);
+		all += shares(g, (struct weights){w.x + lo - g->start[2], w.times, w.least}, by, sum + base + lo, whole, hi - lo);
 	}
 	return all;
 }
 
-int k_window_doubt(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e)
+int k_window_doubt(const struct k_doubt *g, const float *acc, const float *sum, double *doubt, struct err *e)
 {
 	const struct span sy = span_meet(g->roi[1], g->start[1], g->slab[1]);
 	const int64_t first = g->start[0] < 0 ? -g->start[0] : 0, end = g->roi[0] < first + g->slab[0] ? g->roi[0] : first + g->slab[0];
@@ -182,7 +182,7 @@ int k_window_doubt(const struct k_doubt *g, const float *weight, const float *ac
 		for (int64_t h = sy.lo; h < sy.hi; h++) {
 			const struct row r = row_of(&g->unsure, g->roi, g->slab, g->start, d, h);
 
-			all += doubt_row(g, &r, weight + r.at, acc, sum);
+			all += doubt_row(g, &r, weights(&g->weight, d, h, 0), acc, sum);
 		}
 	*doubt = (double)all / SHARE;
 	return 0;

@@ -301,20 +301,20 @@ static int window_decide(const struct k_decide *g, const struct k_cover *c, cons
 	return gpu_check(gpu_window_decide(*g, acc, sum, c->slab[0] * c->slab[1] * c->slab[2], pred), "decision", e);
 }
 
-static int window_spread(const struct k_blend *g, float near, const float *logits, const float *weight, const float *acc, const float *sum,
-                         double spread[2], struct err *e)
+static int window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, double spread[2],
+                         struct err *e)
 {
 	double *part = parts(2 * g->roi[0], e);
 
-	return part && !gpu_check(gpu_window_spread(*g, near, logits, weight, acc, sum, part), "window", e) &&
+	return part && !gpu_check(gpu_window_spread(*g, near, logits, acc, sum, part), "window", e) &&
 	       !add_up(part, g->roi[0], &spread[0], e) ? add_up(part + g->roi[0], g->roi[0], &spread[1], e) : -1;
 }
 
-static int window_doubt(const struct k_doubt *g, const float *weight, const float *acc, const float *sum, double *doubt, struct err *e)
+static int window_doubt(const struct k_doubt *g, const float *acc, const float *sum, double *doubt, struct err *e)
 {
 	double *part = parts(g->roi[0], e);
 
-	return part && !gpu_check(gpu_window_doubt(*g, weight, acc, sum, part), "window", e) ? add_up(part, g->roi[0], doubt, e) : -1;
+	return part && !gpu_check(gpu_window_doubt(*g, acc, sum, part), "window", e) ? add_up(part, g->roi[0], doubt, e) : -1;
 }
 
 static int window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e)

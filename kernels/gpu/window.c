@@ -111,6 +111,14 @@ DEVICE struct lead lead_of(const struct k_unsure *u, int64_t k, const float *acc
 	return l;
 }
 
+/* Of the window's voxel v. */
+DEVICE float weight_of(const struct k_weight *w, const int64_t *roi, int64_t v)
+{
+	const float by = w->row[0][v / roi[2] / roi[1]] * w->row[1][v / roi[2] % roi[1]] * w->row[2][v % roi[2]];
+
+	return by > w->least ? by : w->least;
+}
+
 /* Where the window's voxel v lies in the slab, or -1. */
 DEVICE int64_t place(const int64_t *roi, const int64_t *start, const int64_t *slab, int64_t v)
 {
@@ -148,17 +156,17 @@ DEVICE float off(const struct k_blend *g, float near, int64_t v, const float *lo
 }
 
 /* part[d], part[roi[0] + d]: of the window's slice d */
-KERNEL(window_spread, (struct k_blend g, float near, const float *logits, const float *weight, const float *acc, const float *sum, double *part),
-	(g, near, logits, weight, acc, sum, part), g.roi[0])
+KERNEL(window_spread, (struct k_blend g, float near, const float *logits, const float *acc, const float *sum, double *part),
+	(g, near, logits, acc, sum, part), g.roi[0])
 {
 	TEAM_FOR(d, g.roi[0]) {
 		double squares = 0, weights = 0;
 
 		LANE_FOR(i, d * g.roi[1] * g.roi[2], (d + 1) * g.roi[1] * g.roi[2]) {
-			float by = off(&g, near, i, logits, acc, sum);
+			const float by = off(&g, near, i, logits, acc, sum), w = weight_of(&g.weight, g.roi, i);
 
-			squares += by >= 0 ? (double)(weight[i] * by * by) : 0;
-			weights += by >= 0 ? (double)weight[i] : 0;
+			squares += by >= 0 ? (double)(w * by * by) : 0;
+			weights += by >= 0 ? (double)w : 0;
 		}
 		squares = team_sum(squares);
 		weights = team_sum(weights);
@@ -188,13 +196,13 @@ DEVICE float doubt_of(const struct k_doubt *g, int64_t v, float w, const float *
 }
 
 /* part[d]: of the window's slice d */
-KERNEL(window_doubt, (struct k_doubt g, const float *weight, const float *acc, const float *sum, double *part), (g, weight, acc, sum, part), g.roi[0])
+KERNEL(window_doubt, (struct k_doubt g, const float *acc, const float *sum, double *part), (g, acc, sum, part), g.roi[0])
 {
 	TEAM_FOR(d, g.roi[0]) {
 		double all = 0;
 
 		LANE_FOR(i, d * g.roi[1] * g.roi[2], (d + 1) * g.roi[1] * g.roi[2])
-			all += (double)doubt_of(&g, i, weight[i], acc, sum);
+			all += (double)doubt_of(&g, i, weight_of(&g.weight, g.roi, i), acc, sum);
 		all = team_sum(all);
 		if (FIRST_LANE)
 			part[d] = all;

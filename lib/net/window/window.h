@@ -115,9 +115,9 @@ int window_labels(const struct window_opts *o, const struct k_backend *k, struct
 /* What becomes of a volume frame, whose `image` [C,Z,Y,X] of any type goes through the networks (which agree in channels and classes): written to
    o->pipe, while the windows run, with `pred` U8 [Z,Y,X] by the rule, or `prob` F32 [K,Z,Y,X] and metadata `prob` = "probabilities" or "logits";
    the image is dropped unless `keep`. An image that is not finite, or not of the networks' channels, is an error. 0 or -1.
-   Memory: accumulators of one window's depth, or of two and three quarters with `refine`, or their file's cache; as many slices of the image as F32, unless it is that
-   and in memory, and all of it where it comes through a pipe and has several channels or is kept; the networks' arenas. Of the scores all classes
-   but the first wait in a temporary file (base/spool.h); for the Dice rule they are in memory. */
+   Memory: accumulators of one window's depth, or of two and three quarters with `refine`, or their file's cache; as many slices of the image as F32,
+   unless it is that and in memory, and all of it where it comes through a pipe and has several channels or is kept; the networks' arenas. Of the
+   scores all classes but the first wait in a temporary file (base/spool.h); for the Dice rule they are in memory. */
 struct prob_rule;
 enum window_output { WINDOW_LABELS, WINDOW_PROB, WINDOW_LOGITS };
 int window_frame(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f,

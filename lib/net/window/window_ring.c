@@ -67,11 +67,11 @@ static float spread(const struct window_ring *r)
 }
 
 /* Note how far a window is from what lies where it comes to. */
-static int compare(struct window_ring *r, const struct k_blend *w, const float *logits, const float *map, const struct piece *p, struct err *e)
+static int compare(struct window_ring *r, const struct k_blend *w, const float *logits, const struct piece *p, struct err *e)
 {
 	double more[2];
 
-	if (r->k->window_spread(w, r->near, logits, map, p->acc, p->sum, more, e))
+	if (r->k->window_spread(w, r->near, logits, p->acc, p->sum, more, e))
 		return -1;
 	r->apart[0] += more[0];
 	r->apart[1] += more[1];
@@ -93,7 +93,7 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, i
 		                          .start = {from - at, start[1], start[2]}, .weight = weight, .flip = flip, .soft = r->o->soft,
 		                          .unsure = p.unsure};
 
-		if (p.unsure.block && compare(r, &w, logits, r->map + first * r->roi[1] * r->roi[2], &p, e))
+		if (p.unsure.block && compare(r, &w, logits, &p, e))
 			return -1;
 		if (r->k->window_blend(&w, logits, p.acc, p.sum, e))
 			return -1;
@@ -140,8 +140,8 @@ int window_ring_doubt(struct window_ring *r, const int64_t start[3], double time
 	for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end;) {
 		const struct piece q = piece(r, z, end, most(r));
 		struct k_doubt d = {.k = r->classes, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {q.n, r->size[1], r->size[2]},
-		                    .start = {start[0] - z, start[1], start[2]}, .times = (float)times, .spread = spread(r), .wholes = r->wholes,
-		                    .unsure = q.unsure};
+		                    .start = {start[0] - z, start[1], start[2]}, .weight = r->weight, .times = (float)times, .spread = spread(r),
+		                    .wholes = r->wholes, .unsure = q.unsure};
 		double more;
 
 		for (int l = 0; l < r->wholes; l++) {
@@ -149,7 +149,7 @@ int window_ring_doubt(struct window_ring *r, const int64_t start[3], double time
 			d.whole[l][1] = r->whole + l * line + r->size[0];
 			d.whole[l][2] = r->whole + l * line + r->size[0] + r->size[1];
 		}
-		if (r->k->window_doubt(&d, r->map, q.acc, q.sum, &more, e))
+		if (r->k->window_doubt(&d, q.acc, q.sum, &more, e))
 			return -1;
 		*doubt += more;
 		leave(r, q.acc, q.sum, q.n * r->plane);

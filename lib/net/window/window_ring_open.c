@@ -54,9 +54,7 @@ static int weights(struct window_ring *r, struct err *e)
 	r->weight.row[0] = r->rows;
 	r->weight.row[1] = r->rows + roi[0];
 	r->weight.row[2] = r->weight.row[1] + roi[1];
-	if (o->refine > 0)
-		r->map = moved(r, window_weights(roi, o->mode, o->sigma, e), roi[0] * roi[1] * roi[2], e);
-	return o->refine > 0 && !r->map ? -1 : 0;
+	return 0;
 }
 
 /* Sums of weighted logits, then of weights: in memory, or where they are many in a file. */
@@ -156,7 +154,6 @@ void window_ring_close(struct window_ring *r)
 		mem_unmap(r->acc, r->bytes);
 	spool_close(&r->spool);
 	r->k->release(r->rows);
-	r->k->release(r->map);
 	r->k->release(r->unsure.block);
 	r->k->release(r->whole);
 	free(r->made);

@@ -49,7 +49,7 @@ struct window_ring {
 	float *acc, *sum;      /* on the device; sum: without `kept` of `some` slices, of no use where labels are handed on */
 	int kept;
 	int64_t (*came)[3], n; /* of the n windows that came and reach slices from `done` on, where they begin; twice where they came twice */
-	float *rows, *map;     /* the importance map, on the device: rows end to end; with `refine` whole, too */
+	float *rows;           /* the importance map's, end to end, on the device */
 	struct k_weight weight;
 	void *made;            /* of a host's voxels that are handed on */
 	float middle;          /* what the sum of a single class's weighted logits or probabilities is compared with, times the sum of weights */
