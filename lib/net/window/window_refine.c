@@ -100,19 +100,32 @@ static int much(struct choice *c, struct err *e)
 	return look(c, e) ? -1 : c->left + c->sum > c->allow;
 }
 
+/* The one that changes most, as far as is known. */
+static int64_t most(const struct choice *c)
+{
+	int64_t i = c->lo;
+
+	for (int64_t j = c->lo + 1; j < c->hi; j++)
+		i = c->gain[j] > c->gain[i] ? j : i;
+	return i;
+}
+
 /* Those that change most, one after the other, until the rest is expected to change little. */
 static int choose(struct choice *c, struct err *e)
 {
 	int more;
 
 	while ((more = much(c, e)) > 0) {
-		int64_t i = c->lo;
+		int64_t i = most(c);
 		double now;
 
-		for (int64_t j = c->lo + 1; j < c->hi; j++)
-			i = c->gain[j] > c->gain[i] ? j : i;
-		if (c->gain[i] <= 0)
-			return 0;
+		if (c->gain[i] <= 0) {
+			if (look(c, e))
+				return -1;
+			i = most(c);
+			if (c->gain[i] <= 0)
+				return 0;
+		}
 		if (doubt(c, i, &now, e))
 			return -1;
 		c->sum += now - c->gain[i];
