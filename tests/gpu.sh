@@ -5,7 +5,8 @@
 # DIR gets results.tsv, a row a step as soon as it is over (stage, what, ok | not ok | skipped, a figure), and log.txt, whatever was said; all else, models
 # and masks too, is in GPU_WORK (build/gpu-work), from where `masks` takes what `train` left: on a machine that forgets, both in one call.
 # Where calls are of ten minutes: `device kernels nets train masks`, `same ranks bench slide`, `peer sanitize`; of a machine lent for fifteen minutes in all
-# with GPU_SECONDS=250: `device kernels nets bench`, `peer slide`, `train masks same` (an H200: kernels 29 s, MONAI's numbers of nets 36 s). A stage goes on after whatever failed in it
+# with GPU_SECONDS=250: `device kernels nets bench`, `peer slide`, `train masks same` (an H200: kernels 36 s, MONAI's numbers of nets 36 s, train 83, masks 14,
+# slide 12, bench 49, same 24 with STEPS=60, peer over 170: what is compiled comes last). A stage goes on after whatever failed in it
 # or before; where our backend does not start, which is tried first, only `device` and `peer` are done. Exit 1 if any was not ok.
 # Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and the CPU's, and GPU_KIT, NETS, PEERS (networks of bench and peer),
 # STEPS, PATCH, TRAIN (options of the network), SLIDE, ROI. `pack` takes MONAI's wheel along where WHEELS names a python whose pip can fetch it.
