@@ -31,13 +31,22 @@ DEVICE float soft_sum(const float *l, int64_t k, float *most)
 	return sum;
 }
 
+/* Of the window's voxel v. */
+DEVICE float weight_of(const struct k_weight *w, const int64_t *roi, int64_t v)
+{
+	const float by = w->row[0][v / roi[2] / roi[1]] * w->row[1][v / roi[2] % roi[1]] * w->row[2][v % roi[2]];
+
+	return by > w->least ? by : w->least;
+}
+
 /* One voxel of the window; those outside the slab are left out. */
 KERNEL(window_blend, (struct k_blend g, const float *logits, float *acc, float *sum), (g, logits, acc, sum),
 	items(g.roi[0] * g.roi[1] * g.roi[2]))
 {
 	ITEM_FOR(v, g.roi[0] * g.roi[1] * g.roi[2]) {
 		int64_t at[3] = {v / g.roi[2] / g.roi[1], v / g.roi[2] % g.roi[1], v % g.roi[2]}, from = 0, to = 0, outside = 0;
-		float most = 0, all = 1, w = g.weight.row[0][at[0]] * g.weight.row[1][at[1]] * g.weight.row[2][at[2]];
+		const float w = weight_of(&g.weight, g.roi, v);
+		float most = 0, all = 1;
 
 		for (int a = 0; a < 3; a++) {
 			int64_t p = g.start[a] + at[a];
@@ -46,7 +55,6 @@ KERNEL(window_blend, (struct k_blend g, const float *logits, float *acc, float *
 			to = to * g.slab[a] + p;
 			from = from * g.roi[a] + (g.flip >> a & 1 ? g.roi[a] - 1 - at[a] : at[a]);
 		}
-		w = w > g.weight.least ? w : g.weight.least;
 		if (g.soft && g.k > 1)
 			all = soft_sum(logits + from * g.k, g.k, &most);
 		for (int64_t c = 0; !outside && c < g.k; c++) {
@@ -109,14 +117,6 @@ DEVICE struct lead lead_of(const struct k_unsure *u, int64_t k, const float *acc
 			l.second = c;
 	l.by = acc[l.first] - acc[l.second];
 	return l;
-}
-
-/* Of the window's voxel v. */
-DEVICE float weight_of(const struct k_weight *w, const int64_t *roi, int64_t v)
-{
-	const float by = w->row[0][v / roi[2] / roi[1]] * w->row[1][v / roi[2] % roi[1]] * w->row[2][v % roi[2]];
-
-	return by > w->least ? by : w->least;
 }
 
 /* Where the window's voxel v lies in the slab, or -1. */

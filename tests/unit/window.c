@@ -167,33 +167,45 @@ static void grids(void)
 	   "more windows than memory: %s", e.text);
 }
 
+/* The importance map [z,y,x], of its rows. */
+static float *map_of(const int64_t roi[3], enum window_mode mode, double sigma, struct err *e)
+{
+	struct k_weight rows;
+	float *all = window_weight_rows(roi, mode, sigma, &rows, e), *w = all ? malloc((size_t)(roi[0] * roi[1] * roi[2]) * sizeof *w) : NULL;
+
+	for (int64_t i = 0; w && i < roi[0] * roi[1] * roi[2]; i++)
+		w[i] = fmaxf(rows.row[0][i / roi[2] / roi[1]] * rows.row[1][i / roi[2] % roi[1]] * rows.row[2][i % roi[2]], rows.least);
+	free(all);
+	return w;
+}
+
 static void maps(void)
 {
 	static const int64_t odd[3] = {5, 7, 9}, big[3] = {96, 96, 96};
 	struct err e;
-	float *w = window_weights(odd, WINDOW_GAUSSIAN, 0.125, &e), least = 1;
+	float *w = map_of(odd, WINDOW_GAUSSIAN, 0.125, &e), least = 1;
 
 	ok(w && w[(2 * 7 + 3) * 9 + 4] == 1, "the Gaussian is 1 at the true centre");
 	for (int i = 0; w && i < 5 * 7 * 9; i++)
 		least = w[i] < least ? w[i] : least;
 	ok(least == 1e-3f, "and never below 1e-3");
 	free(w);
-	w = window_weights(odd, WINDOW_GAUSSIAN, 1, &e);
+	w = map_of(odd, WINDOW_GAUSSIAN, 1, &e);
 	ok(w && near_to(w[0], exp(-4 / 50.0 - 9 / 98.0 - 16 / 162.0), 0, 1e-6), "nor below its own minimum");
 	free(w);
-	w = window_weights(big, WINDOW_GAUSSIAN, 0.125, &e);
+	w = map_of(big, WINDOW_GAUSSIAN, 0.125, &e);
 	ok(w && near_to(w[(48 * 96 + 48) * 96 + 30], exp(-(0.25 + 0.25 + 17.5 * 17.5) / 288), 0, 1e-5), "sigma is a fraction of the window");
 	free(w);
-	w = window_weights(odd, WINDOW_CONSTANT, 0.125, &e);
+	w = map_of(odd, WINDOW_CONSTANT, 0.125, &e);
 	ok(w && w[0] == 1 && w[5 * 7 * 9 - 1] == 1, "constant");
 	free(w);
-	w = window_weights(big, WINDOW_NNUNET_GAUSSIAN, 0.125, &e);
+	w = map_of(big, WINDOW_NNUNET_GAUSSIAN, 0.125, &e);
 	ok(w && w[(48 * 96 + 48) * 96 + 48] == 1 && near_to(w[(48 * 96 + 48) * 96], exp(-8), 0, 1e-5), "nnU-Net's is 1 at half the window");
 	free(w);
-	w = window_weights(big, WINDOW_NNUNET_GAUSSIAN, 0.01, &e);
+	w = map_of(big, WINDOW_NNUNET_GAUSSIAN, 0.01, &e);
 	ok(w && w[0] == w[(48 * 96 + 48) * 96 + 43] && w[0] > 0 && w[(48 * 96 + 48) * 96 + 44] > w[0], "cut off at 4 sigma, zeros made the smallest other");
 	free(w);
-	ok(!window_weights(odd, WINDOW_GAUSSIAN, 0, &e) && !strcmp(e.text, "sigma 0 is not above 0"), "sigma 0 is refused");
+	ok(!map_of(odd, WINDOW_GAUSSIAN, 0, &e) && !strcmp(e.text, "sigma 0 is not above 0"), "sigma 0 is refused");
 }
 
 /* -- the golden predictor: class 0 is the first channel, 1 that times a ramp over the window, 2 the last channel times the ramp ---------- */
@@ -372,7 +384,7 @@ static void whole(const struct window_opts *o, const float *image, float *acc)
 	static float sum[VOX];
 	struct window_grid g;
 	struct err e;
-	float *w = window_weights(o->roi, o->mode, o->sigma, &e);
+	float *w = map_of(o->roi, o->mode, o->sigma, &e);
 
 	memset(sum, 0, sizeof sum);
 	memset(acc, 0, sizeof *acc * VOX * K);
@@ -872,7 +884,7 @@ static void whole_weights(void)
 		int n;
 
 		window_grid_make(&g, o.grid, image_tensor.shape + 1, o.roi, o.overlap, &e);
-		w = window_weights(o.roi, mode, 0.2, &e);
+		w = map_of(o.roi, mode, 0.2, &e);
 		line = window_wholes(&g, mode, 0.2, &n, &e);
 		for (int64_t v = 0; v < VOX; v++) {
 			const int64_t z = v / X / Y, y = v / X % Y, x = v % X;

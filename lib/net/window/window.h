@@ -70,9 +70,8 @@ int window_grid_make(struct window_grid *g, enum window_grid_kind kind, const in
 void window_grid_free(struct window_grid *g);
 
 /* Importance map: ones, or the Gaussian about the true centre, not below max(its minimum, 1e-3), or nnU-Net's. As rows, end to end in what is
-   returned, host memory; and as [z,y,x]. NULL and an error; caller frees with free(). */
+   returned, host memory. NULL and an error; caller frees with free(). */
 float *window_weight_rows(const int64_t roi[3], enum window_mode mode, double sigma, struct k_weight *w, struct err *e);
-float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma, struct err *e);
 
 /* Weights that come from all windows to a voxel, as a sum of products of what stands for its slice, row and column: *n lines [z + y + x], one for
    each lattice, of Gaussians as if there were no least weight, and with MONAI's that everywhere, one more: too much by no more than it. Caller frees

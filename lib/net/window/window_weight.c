@@ -78,28 +78,6 @@ float *window_weight_rows(const int64_t roi[3], enum window_mode mode, double si
 	return all;
 }
 
-float *window_weights(const int64_t roi[3], enum window_mode mode, double sigma, struct err *e)
-{
-	struct k_weight rows;
-	size_t n;
-	float *w, *all;
-
-	if (mem_mul(&n, (size_t)roi[0], (size_t)roi[1]) || mem_mul(&n, n, (size_t)roi[2])) {
-		err_set(e, NULL, "a window of %lldx%lldx%lld voxels is too large", (long long)roi[2], (long long)roi[1], (long long)roi[0]);
-		return NULL;
-	}
-	all = window_weight_rows(roi, mode, sigma, &rows, e);
-	w = all ? mem_new(n, sizeof *w, "the importance map", e) : NULL;
-	for (int64_t r = 0; w && r < roi[0] * roi[1]; r++)
-		for (int64_t x = 0; x < roi[2]; x++) {
-			const float v = rows.row[0][r / roi[1]] * rows.row[1][r % roi[1]] * rows.row[2][x];
-
-			w[r * roi[2] + x] = v > rows.least ? v : rows.least;
-		}
-	free(all);
-	return w;
-}
-
 /* Windows of a lattice that differ from its first one in axis a alone are the starts on that axis. */
 static void add_axis(const struct window_grid *g, const struct window_place *first, int a, const float *w, float *to)
 {
