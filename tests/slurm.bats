@@ -82,7 +82,7 @@ need_ranks() { [ -e "$BIN/niipipe-mpi.so" ] || skip "no niipipe-mpi.so"; }
 	ended "$id"
 	[ "$(state "$id" NumNodes)" = 2 ]
 	ts-cmp --atol 1e-3 pairs/model.ts nodes/model.ts
-	two[1]=2000 # long enough for a signal to come in time
+	two[1]=6000 # long enough for a signal to come in time: 2000 were over in 4 seconds
 	id=$(sbatch --parsable -N 2 "$slurm/train.sbatch" -d whole "${two[@]}" v.ts)
 	ended "$id"
 	id=$(sbatch --parsable -N 2 "$slurm/train.sbatch" -d broken "${two[@]}" v.ts)
@@ -90,7 +90,7 @@ need_ranks() { [ -e "$BIN/niipipe-mpi.so" ] || skip "no niipipe-mpi.so"; }
 	scancel --signal=USR1 --batch "$id"
 	at_once "$id"
 	ended "$id"
-	grep -E '^train.sh: broken: going on with patch [1-9][0-9]* of 2000$' "niipipe-train-$id.log"
+	grep -E '^train.sh: broken: going on with patch [1-9][0-9]* of 6000$' "niipipe-train-$id.log"
 	cmp whole/model.ts broken/model.ts
 }
 
