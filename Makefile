@@ -25,7 +25,7 @@ INC  := -I/usr/include/nifti
 QUIET := $(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS))))
 say    = $(if $(QUIET)$(filter 1,$(V)),,@printf '  %-4s %s\n' $1 $2;)
 
-all: $(TOOLS:%=$(B)/bin/%) $(B)/bin/niipipe-cpu.so
+all: $(TOOLS:%=$(B)/bin/%) $(B)/bin/niipipe-cpu.so $(B)/completion
 
 # -- build ------------------------------------------------------------------
 $(B)/obj/%.o: %.c
@@ -39,6 +39,10 @@ $(B)/libniipipe.a: $(LIB:%.c=$(B)/obj/%.o)
 $(B)/bin/%: $(B)/obj/tools/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -fopenmp -Wl,--as-needed -Wl,-z,now $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# What bash completes, of what --help says
+$(B)/completion: tools/completion.sh $(TOOLS:%=$(B)/bin/%)
+	$(call say,GEN,$@)tools/completion.sh $(B)/bin $(TOOLS) >$@
 
 $(B)/obj/lib/volume/report/report_files.o: lib/volume/report/report.css lib/volume/report/report.js pipelines/curves.gp
 
@@ -90,6 +94,7 @@ bench: all $(BENCH)
 
 # -- install ------------------------------------------------------------------
 MAN := $(wildcard man/*.[1-8])
+COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/niipipe $(DESTDIR)$(PREFIX)/share/niipipe/pipelines
 	install -m 755 $(TOOLS:%=$(B)/bin/%) $(DESTDIR)$(PREFIX)/bin
@@ -99,10 +104,13 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/share/niipipe/pipelines/slurm
 	install -m 755 $(wildcard pipelines/slurm/*) $(DESTDIR)$(PREFIX)/share/niipipe/pipelines/slurm
 	for p in $(MAN); do install -D -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/} || exit 1; done
+	install -D -m 644 $(B)/completion $(COMPLETIONS)/niipipe
+	for t in $(TOOLS); do ln -sf niipipe $(COMPLETIONS)/$$t || exit 1; done
 
 uninstall:
 	rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%)
 	rm -rf $(DESTDIR)$(PREFIX)/lib/niipipe $(DESTDIR)$(PREFIX)/share/niipipe
+	rm -f $(COMPLETIONS)/niipipe $(TOOLS:%=$(COMPLETIONS)/%)
 	for p in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/}; done
 
 clean:

@@ -11,6 +11,7 @@ load helper
 	[ -e "$d/opt/nii/man/man1/nii-read.1" ]
 	[ -e "$d/opt/nii/man/man5/tensor-stream.5" ]
 	[ -e "$d/opt/nii/man/man7/niipipe.7" ]
+	cmp "$ROOT/build/completion" "$d/opt/nii/share/bash-completion/completions/nii-patch"
 	[ -x "$d/opt/nii/share/niipipe/pipelines/segment.sh" ]
 	printf 'step\tloss\n1\t2\n2\t1\n' >"$BATS_TEST_TMPDIR/train.tsv"
 	make -s -f "$d/opt/nii/share/niipipe/pipelines/figures.mk" LOG="$BATS_TEST_TMPDIR/train.tsv" DIR="$BATS_TEST_TMPDIR/figures" figures
@@ -25,5 +26,5 @@ load helper
 	[ -s masks/scan.nii.gz ]
 	cd "$ROOT"
 	make -s uninstall DESTDIR="$d" PREFIX=/opt/nii MANDIR=/opt/nii/man
-	[ -z "$(find "$d" -type f)" ]
+	[ -z "$(find "$d" -type f -o -type l)" ]
 }

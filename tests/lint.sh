@@ -13,7 +13,7 @@ rule() { # rule NAME < findings
 }
 mapfile -t code < <(find tools lib kernels tests -name '*.[ch]' | sort)
 mapfile -t house < <(find tools lib kernels -name '*.[ch]' | sort)
-mapfile -t shell < <(find .ci pipelines tests -type f \( -name '*.sh' -o -name '*.bats' -o -name '*.bash' -o -name '*.sbatch' -o -name run -o -name prove-one \) | sort)
+mapfile -t shell < <(find .ci pipelines tests tools -type f \( -name '*.sh' -o -name '*.bats' -o -name '*.bash' -o -name '*.sbatch' -o -name run -o -name prove-one \) | sort)
 
 # Arrows: tools -> lib/net -> lib/volume -> lib/stream -> lib/base, lib/net -> kernels -> lib/base, lib/net -> lib/comm -> lib/base.
 arrows() {
