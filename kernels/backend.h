@@ -17,7 +17,7 @@
 
 #include "lib/base/err.h"
 
-enum { K_ABI = 12 }; /* raised with every change of this header */
+enum { K_ABI = 13 }; /* raised with every change of this header */
 
 /* Where a GPU's backend cannot be, said by it and by who need not load it to know */
 #define K_NO_DRIVER "cuda: there is no NVIDIA driver here"
@@ -231,12 +231,14 @@ struct k_unsure {
 	uint8_t *block;        /* [slab z][y][x / K_BLOCK, rounded up]: 0 where no voxel is unsure; or NULL; zeroed at first */
 };
 struct k_blend {
-	int64_t k, roi[3], slab[3]; /* accumulator [slab z][y][x][k] and weight sum [slab z][y][x] */
+	int64_t k, roi[3], slab[3]; /* accumulator [slab z][y][x][k] (k_sums) and weight sum [slab z][y][x] */
+	int margin;            /* 1: of two classes only the margin counts, the second's score less the first's: a single sum a voxel */
 	int64_t start[3];      /* of the window in the slab; parts outside are left out */
 	struct k_weight weight;
 	int flip, soft;        /* soft: not the logits count but their probabilities: softmax over k, of a single class the sigmoid */
 	struct k_unsure unsure; /* of k_doubt, brought up to date where the window is; without `block`: not */
 };
+static inline int64_t k_sums(const struct k_blend *g) { return g->margin ? 1 : g->k; }
 struct k_cover {           /* windows that were blended, in their order */
 	int64_t roi[3], slab[3], first; /* as k_blend; slice of the volume that is the slab's first */
 	struct k_weight weight;

@@ -118,7 +118,7 @@ print("torch", torch.__version__, "cuDNN", torch.backends.cudnn.version(), "NCCL
 	row "copy's bandwidth" $? "$(tr '\n' ' ' <"$said")"
 }
 
-stage_kernels() { for t in kernels wide loss scale window attention across; do unit $t ""; done; }
+stage_kernels() { for t in kernels wide loss scale slide attention across; do unit $t ""; done; }
 
 stage_nets() {
 	unit net ""
@@ -272,7 +272,7 @@ stage_peer() {
 stage_sanitize() {
 	command -v compute-sanitizer >/dev/null || { row compute-sanitizer 77 "not here"; return; }
 	for tool in memcheck racecheck initcheck; do
-		for t in scale loss attention wide across; do
+		for t in scale loss attention slide wide across; do
 			TEST_DEVICE=cuda NIIPIPE_CUDA=managed within 100 compute-sanitizer --tool $tool --print-limit 20 --error-exitcode 9 build/test/$t
 			row "$tool: $t" $? "$(grep 'ERROR SUMMARY' "$said" | tail -n 1)"
 		done
