@@ -78,7 +78,7 @@ static void blend_changed(const struct k_blend *g, float *acc, const float *logi
 			if (g->soft)
 				soften(v + j * k, k);
 		}
-		blend_some(g, acc + i * k_sums(g), v, w, m);
+		blend_some(g, acc + i * sums(g), v, w, m);
 	}
 }
 
@@ -124,7 +124,7 @@ int k_window_blend(const struct k_blend *g, const float *logits, float *acc, flo
 {
 	const struct span sz = span_meet(g->roi[0], g->start[0], g->slab[0]), sy = span_meet(g->roi[1], g->start[1], g->slab[1]),
 	                  sx = span_meet(g->roi[2], g->start[2], g->slab[2]);
-	const int64_t ny = sy.hi - sy.lo, n = sx.hi - sx.lo, rows = n > 0 ? (sz.hi - sz.lo) * ny : 0, k = g->k, s = k_sums(g);
+	const int64_t ny = sy.hi - sy.lo, n = sx.hi - sx.lo, rows = n > 0 ? (sz.hi - sz.lo) * ny : 0, k = g->k, c = sums(g);
 
 	(void)e;
 #pragma omp parallel for schedule(static)
@@ -136,15 +136,15 @@ int k_window_blend(const struct k_blend *g, const float *logits, float *acc, flo
 		const struct weights w = weights(&g->weight, d, h, sx.lo);
 
 		if (h + SPAN_AHEAD < sy.hi)
-			span_fetch(acc + s * (to + SPAN_AHEAD * g->slab[2]), s * n);
+			span_fetch(acc + c * (to + SPAN_AHEAD * g->slab[2]), c * n);
 		if (g->soft || g->flip & 4)
-			blend_changed(g, acc + s * to, logits + k * from, g->flip & 4 ? -1 : 1, w, n);
+			blend_changed(g, acc + c * to, logits + k * from, g->flip & 4 ? -1 : 1, w, n);
 		else
-			blend_some(g, acc + s * to, logits + k * from, w, n);
+			blend_some(g, acc + c * to, logits + k * from, w, n);
 		if (sum)
 			add_weights(sum + to, w, n);
 		if (g->unsure.block)
-			mark(&g->unsure, s, to / g->slab[2], g->slab[2], to % g->slab[2], n, acc + s * to, sum + to);
+			mark(&g->unsure, c, to / g->slab[2], g->slab[2], to % g->slab[2], n, acc + c * to, sum + to);
 	}
 	return 0;
 }

@@ -63,9 +63,9 @@ static float off(const struct k_blend *g, const float *logits, const float *acc,
 {
 	int64_t of[2] = {1, 0};
 
-	if (k_sums(g) > 1)
+	if (sums(g) > 1)
 		best(g->k, acc, of);
-	return fminf(fabsf(apart(g, logits, of) - (k_sums(g) > 1 ? acc[of[0]] - acc[of[1]] : acc[0]) / sum), 100);
+	return fminf(fabsf(apart(g, logits, of) - (sums(g) > 1 ? acc[of[0]] - acc[of[1]] : acc[0]) / sum), 100);
 }
 
 static void spread_row(const struct k_blend *g, float near, const struct row *r, const float *logits, struct weights w, const float *acc,
@@ -75,14 +75,14 @@ static void spread_row(const struct k_blend *g, float near, const struct row *r,
 
 	for (int64_t x = r->first; x < r->end; x++) {
 		const int64_t at = base + x, i = x - g->start[2];
-		const float *a = acc + at * k_sums(g);
+		const float *a = acc + at * sums(g);
 		float by;
 
 		if (!r->block[x / K_BLOCK]) {
 			x |= K_BLOCK - 1;
 			continue;
 		}
-		if (!(lead_by(&g->unsure, k_sums(g), a, sum[at]) < near * sum[at]))
+		if (!(lead_by(&g->unsure, sums(g), a, sum[at]) < near * sum[at]))
 			continue;
 		by = off(g, logits + (g->flip & 4 ? g->roi[2] - 1 - i : i) * g->k, a, sum[at]);
 		all[0] += (int64_t)(weight_at(&w, i) * by * by * PART);

@@ -138,7 +138,7 @@ DEVICE int64_t place(const int64_t *roi, const int64_t *start, const int64_t *sl
 DEVICE float off(const struct k_blend *g, float near, int64_t v, const float *logits, const float *acc, const float *sum)
 {
 	const int64_t at[3] = {v / g->roi[2] / g->roi[1], v / g->roi[2] % g->roi[1], v % g->roi[2]}, to = place(g->roi, g->start, g->slab, v);
-	const int64_t k = k_sums(g);
+	const int64_t k = g->margin ? 1 : g->k;
 	const float *a = acc + to * k;
 	int64_t from = 0;
 	struct lead l;

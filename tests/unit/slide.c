@@ -124,7 +124,8 @@ static void blend(struct run *r)
 		for (int64_t c = 0; c < r->sums; c++)
 			off = fmax(off, fabs(r->acc[v * r->sums + c] - r->acc_d[v * r->sums + c]));
 	}
-	ok(!bad && off < 1e-5, "blend of %lld classes%s%s: %.2g off", (long long)r->k, r->margin ? ", their margin" : "", r->soft ? ", probabilities" : "", off);
+	ok(!bad && off < 1e-5, "blend of %lld classes%s%s: %.2g off", (long long)r->k, r->margin ? ", their margin" : "",
+	   r->soft ? ", probabilities" : "", off);
 }
 
 static void means(const struct run *r)

@@ -955,7 +955,7 @@ static void marks(void)
 }
 
 /* Sums of all windows at once are those that blends leave one after the other: windows inside, over every edge, on slices of a volume. */
-static void sums(void)
+static void weight_sums(void)
 {
 	enum { D = 7, H = 9, W = 40, FIRST = 3, SLICES = 2, WINDOWS = 6 };
 	static const int64_t start[WINDOWS][3] = {{0, 0, 0}, {1, 6, 21}, {-2, -1, -5}, {3, 2, 30}, {3, 2, 30}, {5, 0, 0}};
@@ -1055,7 +1055,8 @@ static void deciding(void)
 			hidden += is < g.k && acc[v * g.k + is] < acc[v * g.k + g.k - 1];
 		}
 		ok(!bad && labels >> (g.k > 1 ? g.k - 1 : 1) & 1 && labels >> 63 == -(i % 2) && (g.k == 1 || hidden),
-		   "labels of %lld classes%s%s: %lld differ; %lld are ties by rounding", (long long)g.k, margin ? " by the sign" : "", i % 2 ? ", of sums that are not finite, too" : "",
+		   "labels of %lld classes%s%s: %lld differ; %lld are ties by rounding", (long long)g.k, margin ? " by the sign" : "",
+		   i % 2 ? ", of sums that are not finite, too" : "",
 		   (long long)bad, (long long)hidden);
 	}
 	free(rows);
@@ -1206,7 +1207,7 @@ int main(void)
 	spreads();
 	whole_weights();
 	marks();
-	sums();
+	weight_sums();
 	counting();
 	deciding();
 	decided();
