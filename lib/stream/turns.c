@@ -15,6 +15,7 @@ struct turns {
 	pthread_cond_t changed;
 	pthread_t thread[MOST];
 	int threads, begun, alive;
+	int omp;              /* threads of OpenMP that the caller has */
 	int taking;           /* a thread is inside of take */
 	int over;             /* nothing is taken any more, */
 	int done;             /* or put */
@@ -64,8 +65,7 @@ static int take(struct turns *t, struct frame *f, int64_t *i, struct err *e)
 	t->over |= r != 1;
 	while (!*i && r == 1 && t->begun < t->threads && frame_is_patch(f) && !begin_one(t, &ignored))
 		; /* where there are no more threads, it takes longer */
-	if (t->begun > 1)
-		omp_set_num_threads(1); /* this thread's */
+	omp_set_num_threads(t->begun > 1 ? 1 : t->omp); /* this thread's */
 	unlock(t);
 	return r;
 }
@@ -124,6 +124,7 @@ struct turns *turns_begin(int threads, const struct turns_of *of, void *arg, str
 	t->of = of;
 	t->arg = arg;
 	t->threads = threads < MOST ? threads : MOST;
+	t->omp = omp_get_max_threads();
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->changed, NULL);
 	pthread_mutex_lock(&t->lock);
