@@ -128,7 +128,8 @@ patches() {
 	nii-augment --flip x --shift 0.1 -o begun.ts six.ts
 	raw_frame "{$(meta '1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1' ',"patch":"x"'),$tensors}" '\1\2\3\4\5\6\0\1\0\0\0\1' | sed 's/"volume"/"patch"/' >bad.ts
 	is_begun() { # but for what was still gathered for a larger write
-		cmp -n "$(stat -c %s "$1")" "$1" begun.ts && [ "$(stat -c %s "$1")" -gt $(($(stat -c %s begun.ts) - 65536)) ]
+		cmp -n "$(stat -c %s "$1")" "$1" begun.ts || return 1
+		[ "$(stat -c %s "$1")" -gt $(($(stat -c %s begun.ts) - 65536)) ]
 	}
 	for t in 1 4; do
 		nii-augment --flip x --shift 0.1 --threads $t nine.ts | cmp - want.ts

@@ -1,6 +1,6 @@
-/* lib/stream/turns.h: frames are put in the order they were taken, whatever the threads; errors come at their turn, and after everything before them; several
-   are worked on at once only where they are patches; what waits can be ended. lib/base/pool.h: blocks come back. out_give: a pipe gives what was given,
-   whatever becomes of the memory. */
+/* lib/stream/turns.h: frames are put in the order they were taken, whatever the threads; errors come at their turn, and after everything before
+   them; several are worked on at once only where they are patches; what waits can be ended. lib/base/pool.h: blocks come back. out_give: a pipe
+   gives what was given, whatever becomes of the memory. */
 #define _GNU_SOURCE
 #include "lib/stream/turns.h"
 #include "tests/unit/tap.h"
@@ -101,7 +101,8 @@ static void whole(void)
 		ok(t.most <= threads && (threads == 1 || (t.most > 1 && t.threads == 1)), "%d threads: %d at once", threads, t.most);
 	}
 	t = fresh("volume");
-	ok(!turns_run(3, &of, &t, &left, &e) && t.put == FRAMES && !t.wrong && t.most == 1 && t.threads == 3, "volumes: one at a time, with all threads of OpenMP");
+	ok(!turns_run(3, &of, &t, &left, &e) && t.put == FRAMES && !t.wrong && t.most == 1 && t.threads == 3,
+	   "volumes: one at a time, with all threads of OpenMP");
 	t = fresh("patch");
 	t.frames = 0;
 	ok(!turns_run(3, &of, &t, &left, &e) && !t.put, "no frame at all");
@@ -123,8 +124,8 @@ static void errors(void)
 			t = fresh("patch");
 			t.bad_take = row[i].take, t.bad_work = row[i].work, t.bad_put = row[i].put;
 			bad = turns_run(threads, &of, &t, &left, &e);
-			ok(bad == -1 && !left && !strcmp(e.text, row[i].text) && t.put == atol(strchr(row[i].text, ' ')) && !t.wrong, "%d threads: %s, after all before it: %s",
-			   threads, row[i].text, e.text);
+			ok(bad == -1 && !left && !strcmp(e.text, row[i].text) && t.put == atol(strchr(row[i].text, ' ')) && !t.wrong,
+			   "%d threads: %s, after all before it: %s", threads, row[i].text, e.text);
 		}
 }
 
@@ -138,7 +139,8 @@ static void stuck(void)
 	t = fresh("patch");
 	t.stuck = 8, t.bad_put = 7;
 	left = pipe(t.fd);
-	ok(!left && turns_run(3, &of, &t, &left, &e) == -1 && left == 1 && !strcmp(e.text, "put 7"), "an error while the next read waits: at once, the thread is left");
+	ok(!left && turns_run(3, &of, &t, &left, &e) == -1 && left == 1 && !strcmp(e.text, "put 7"),
+	   "an error while the next read waits: at once, the thread is left");
 	close(t.fd[1]);
 	while (t.taking)
 		moment(1);
