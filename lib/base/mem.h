@@ -31,8 +31,8 @@ void mem_steady(void);
 /* Does the system give large pages to those that ask for them (mem_new does)? Without, new memory costs more than what is copied into it. */
 int mem_large_pages(void);
 
-/* Forget the values of the whole pages among the n bytes at p, part of a block from mem_new: their memory goes back to the system, or stays with who else
-   holds it, and new memory takes its place when it is touched. 0, or -1 where the system does not let go of them. */
+/* Forget the values of the whole pages among the n bytes at p, part of a block from mem_new: their memory goes back to the system, or stays with who
+   else holds it, and new memory takes its place when it is touched. 0, or -1 where the system does not let go of them. */
 int mem_forget(void *p, size_t n);
 
 /* n bytes at p will be read soon: the system fetches them from the disk meanwhile where they are part of a mapped file. */

@@ -1,4 +1,5 @@
-/* Blocks of memory that are used again: what a stream of many frames of one size would else get from the system, page by page, and give back for each. */
+/* Blocks of memory that are used again: what a stream of many frames of one size would else get from the system, page by page, and give back for
+   each. */
 #ifndef NIIPIPE_POOL_H
 #define NIIPIPE_POOL_H
 
@@ -13,8 +14,8 @@
    free(), or given back. From any thread. */
 void *pool_take(size_t bytes, const char *what, struct err *e);
 
-/* Keep p, of `bytes` bytes at least and from mem_new or pool_take, for pool_take, in place of free(); what was kept longest is freed where that is too much.
-   NULL is fine. From any thread. */
+/* Keep p, of `bytes` bytes at least and from mem_new or pool_take, for pool_take, in place of free(); what was kept longest is freed where that is too
+   much. NULL is fine. From any thread. */
 void pool_give(void *p, size_t bytes);
 
 #endif

@@ -6,7 +6,8 @@
 
 #include "lib/base/err.h"
 
-/* Begin fn(arg) in a thread that takes no signals, they are the main one's; but for a broken pipe's, which is whose write it was. 0, or -1 and an error. */
+/* Begin fn(arg) in a thread that takes no signals, they are the main one's; but for a broken pipe's, which is whose write it was. 0, or -1 and an
+   error. */
 int thread_start(pthread_t *t, void *(*fn)(void *arg), void *arg, struct err *e);
 
 #endif

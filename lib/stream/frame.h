@@ -52,8 +52,8 @@ struct frame {
 int frame_init(struct frame *f, const char *kind, const char *id, struct err *e);
 void frame_free(struct frame *f); /* safe on a zeroed frame */
 
-/* Is it a patch, one of many, of 64 MiB at most? Its memory is kept for others (pool.h) when it goes, and several may be in memory (turns.h); of everything
-   else as little is there as can be. */
+/* Is it a patch, one of many, of 64 MiB at most? Its memory is kept for others (pool.h) when it goes, and several may be in memory (turns.h); of
+   everything else as little is there as can be. */
 int frame_is_patch(const struct frame *f);
 
 /* hash.h's of all its data, tensor behind tensor: of a frame that was read, of what follows its header. */

@@ -50,8 +50,8 @@ struct arg_common;
 typedef int stream_fn(struct frame *f, void *arg, struct err *e);
 int stream_filter(const struct arg_common *c, stream_fn *fn, void *arg, struct err *e);
 
-/* The same for a filter whose fn, given also the frame's place among all, knows nothing of other frames: of patches several are worked on at once, by threads
-   of their own (turns.h). fn returns 0 or -1. */
+/* The same for a filter whose fn, given also the frame's place among all, knows nothing of other frames: of patches several are worked on at once, by
+   threads of their own (turns.h). fn returns 0 or -1. */
 typedef int stream_several_fn(struct frame *f, int64_t place, void *arg, struct err *e);
 int stream_filter_several(const struct arg_common *c, stream_several_fn *fn, void *arg, struct err *e);
 

@@ -1,5 +1,5 @@
-/* feed BATCH <PATCHES: take patches in as seg-train does (lib/net/train/feed.h), throw them away, and print their number, and ms of wall and of processor time a
-   patch. The first batch, with which all starts, is not counted. */
+/* feed BATCH <PATCHES: take patches in as seg-train does (lib/net/train/feed.h), throw them away, and print their number, and ms of wall and of
+   processor time a patch. The first batch, with which all starts, is not counted. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
