@@ -39,6 +39,14 @@ DEVICE float weight_of(const struct k_weight *w, const int64_t *roi, int64_t v)
 	return by > w->least ? by : w->least;
 }
 
+/* Of class c of a voxel whose logits are l: that, or with `soft` its probability; most, all: soft_sum's. */
+DEVICE float score_of(const struct k_blend *g, const float *l, int64_t c, float most, float all)
+{
+	if (!g->soft)
+		return l[c];
+	return g->k > 1 ? expf(l[c] - most) / all : 1 / (1 + expf(-l[c]));
+}
+
 /* One voxel of the window; those outside the slab are left out. */
 KERNEL(window_blend, (struct k_blend g, const float *logits, float *acc, float *sum), (g, logits, acc, sum),
 	items(g.roi[0] * g.roi[1] * g.roi[2]))
@@ -57,13 +65,10 @@ KERNEL(window_blend, (struct k_blend g, const float *logits, float *acc, float *
 		}
 		if (g.soft && g.k > 1)
 			all = soft_sum(logits + from * g.k, g.k, &most);
-		for (int64_t c = 0; !outside && c < g.k; c++) {
-			float p = logits[from * g.k + c];
-
-			if (g.soft)
-				p = g.k > 1 ? expf(p - most) / all : 1 / (1 + expf(-p));
-			acc[to * g.k + c] += w * p;
-		}
+		if (!outside && g.margin)
+			acc[to] += w * (score_of(&g, logits + from * 2, 1, most, all) - score_of(&g, logits + from * 2, 0, most, all));
+		for (int64_t c = 0; !outside && !g.margin && c < g.k; c++)
+			acc[to * g.k + c] += w * score_of(&g, logits + from * g.k, c, most, all);
 		if (sum && !outside)
 			sum[to] += w;
 	}
@@ -133,14 +138,15 @@ DEVICE int64_t place(const int64_t *roi, const int64_t *start, const int64_t *sl
 DEVICE float off(const struct k_blend *g, float near, int64_t v, const float *logits, const float *acc, const float *sum)
 {
 	const int64_t at[3] = {v / g->roi[2] / g->roi[1], v / g->roi[2] % g->roi[1], v % g->roi[2]}, to = place(g->roi, g->start, g->slab, v);
-	const float *a = acc + to * g->k;
+	const int64_t k = g->margin ? 1 : g->k;
+	const float *a = acc + to * k;
 	int64_t from = 0;
 	struct lead l;
 	float most = 0, all = 1, by;
 
 	if (to < 0 || at[0] + g->start[0] >= g->slab[0])
 		return -1;
-	l = lead_of(&g->unsure, g->k, a, sum[to]);
+	l = lead_of(&g->unsure, k, a, sum[to]);
 	if (!(l.by < near * sum[to]))
 		return -1;
 	for (int i = 0; i < 3; i++)
@@ -149,9 +155,11 @@ DEVICE float off(const struct k_blend *g, float near, int64_t v, const float *lo
 	if (g->soft && g->k > 1)
 		all = soft_sum(logits, g->k, &most);
 	if (g->k == 1)
-		by = (g->soft ? 1 / (1 + expf(-logits[0])) : logits[0]) - a[0] / sum[to];
+		by = score_of(g, logits, 0, most, all) - a[0] / sum[to];
+	else if (g->margin)
+		by = score_of(g, logits, 1, most, all) - score_of(g, logits, 0, most, all) - a[0] / sum[to];
 	else
-		by = (g->soft ? (expf(logits[l.first] - most) - expf(logits[l.second] - most)) / all : logits[l.first] - logits[l.second]) - l.by / sum[to];
+		by = score_of(g, logits, l.first, most, all) - score_of(g, logits, l.second, most, all) - l.by / sum[to];
 	return fminf(fabsf(by), 100);
 }
 
