@@ -1,5 +1,5 @@
 /* Frames that several threads take, work on and put: taken one at a time, worked on side by side, put one at a time in the order they were taken. One
-   thread reads the next patch while others work on those before and one writes: it all takes as long as the longest of the three and not as their sum.
+   thread reads the next patch while others work on those before and one writes: it all takes as long as the longest of them and not as their sum.
    Only for patches (frame_is_patch), the first frame says: of everything else one thread takes a frame when the one before was put, and works on it
    with all threads of OpenMP. */
 #ifndef NIIPIPE_TURNS_H
@@ -26,7 +26,7 @@ struct turns *turns_begin(int threads, const struct turns_of *of, void *arg, str
 int turns_wait(struct turns *t, struct err *e);
 
 /* Take no more, wait for who is not inside of take, and free all: 0. Where a thread still is inside (of a read that waits, and the caller stops
-   early): 1, and it is left with all that belongs to it to the end of the process. A put that waits must be told to end by the caller. NULL is fine. */
+   early): 1, and it is left with all that is its to the end of the process. A put that waits must be told by the caller to end. NULL is fine. */
 int turns_end(struct turns *t);
 
 /* turns_begin, turns_wait, turns_end. 0, or -1 and an error; *left is what turns_end returned: what arg points at must then be left too. */
