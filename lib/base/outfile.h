@@ -27,7 +27,7 @@ int out_open(struct out *o, const char *path, int binary, struct err *e);
 /* Hand over n bytes. 0, or -1 and an error (disk full, ...). */
 int out_write(struct out *o, const void *p, size_t n, struct err *e);
 
-/* The same for part of a block from mem_new that is not read again: its values are lost. What is large goes into a pipe without a copy: the pipe holds
+/* The same for part of a block from mem_new that is not read again: its values are lost. What is large goes into a pipe uncopied: the pipe holds
    the pages themselves, and this process has let go of them (mem_forget) before the memory can be written to again. */
 int out_give(struct out *o, void *p, size_t n, struct err *e);
 

@@ -14,7 +14,7 @@
    free(), or given back. From any thread. */
 void *pool_take(size_t bytes, const char *what, struct err *e);
 
-/* Keep p, of `bytes` bytes at least and from mem_new or pool_take, for pool_take, in place of free(); what was kept longest is freed where that is too
+/* Keep p, of `bytes` bytes at least and from mem_new or pool_take, for pool_take, in place of free(); what was kept longest is freed where it is too
    much. NULL is fine. From any thread. */
 void pool_give(void *p, size_t bytes);
 
