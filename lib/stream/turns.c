@@ -97,7 +97,7 @@ static void put(struct turns *t, struct frame *f, int64_t i, int r, struct err *
 static void *work(void *arg)
 {
 	struct turns *t = arg;
-	struct frame f;
+	struct frame f = {0}; /* as put leaves it */
 	struct err e;
 	int64_t i;
 
