@@ -28,7 +28,8 @@ struct test {
 	int64_t frames, bad_take, bad_work, bad_put;
 	_Atomic int inside, most, threads; /* in work at once; OpenMP's */
 	_Atomic int taking;
-	int64_t next, put;
+	int64_t next;
+	_Atomic int64_t put;
 	_Atomic int wrong;
 	int last, stuck;
 	int fd[2];
