@@ -66,7 +66,7 @@ $(B)/mutate/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/mutate.o $(B)/libniip
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/mutate/%,$(filter-out tests/fuzz/mutate.c,$(wildcard tests/fuzz/*.c)))
 fuzz: $(FUZZ)
 
-unit: $(UNIT) $(FUZZ) $(B)/bench/best $(B)/bench/share $(B)/sim/niipipe-cuda.so
+unit: $(UNIT) $(FUZZ) $(B)/bench/best $(B)/bench/share $(B)/bench/feed $(B)/sim/niipipe-cuda.so
 
 # -- what a reader types ------------------------------------------------------
 deps:

@@ -30,7 +30,7 @@ goes="build/bin build/test build/bench build/gpu-kit.tar.gz"
 
 pack() {
 	local most=$((64 << 20)) bytes
-	make -s all unit build/bench/net build/bench/share build/bench/make_model || exit 1
+	make -s all unit build/bench/net build/bench/share build/bench/make_model build/bench/feed || exit 1
 	rm -rf "$kit" && mkdir -p "$kit"
 	for f in build/bin/seg-* build/bin/nii-* build/bin/ts-* build/bin/niipipe-cpu.so build/test/* build/bench/*; do ldd "$f"; done |
 		awk '$3 ~ /^\// { print $3 }' | sort -u | grep -vE '/(libc|libm|libpthread|libdl|librt|libstdc\+\+|libgcc_s|ld-linux[^/]*)\.so' | xargs -I{} cp -L {} "$kit"
@@ -207,6 +207,8 @@ stage_same() {
 	build/bin/nii-patch -q -s "${PATCH:-160,160,64}" --pos 0.5 -n "${STEPS:-300}" --seed 1 "$kit/phantoms.ts" | build/bin/nii-augment -q --flip x --shift 0.1 --scale 0.1 --seed 1 |
 		within 150 build/bin/seg-train -v -q --device cuda --precision bf16 --loss dicece --net unet $(options_of unet) --log "$work/fed.tsv" -o "$work/fed.ts"
 	row "nii-patch | nii-augment | seg-train unet bf16" $? "wait $(waited "$work/fed.tsv"), $(awk -F'\t' 'NR > 11 { s += $8; n++ } END { print n ? s / n : "none" }' "$work/fed.tsv") patches/s"
+	PATCH=${PATCH:-160,160,64} N=${STEPS:-100} WORK=$work within 60 tests/bench/feed_stages.sh "$kit/phantoms.ts"
+	row "its stages alone, from pipe to pipe, patches/s" $? "$(tr '\n' ' ' <"$said")"
 }
 
 # How many inputs at once: of nnU-Net's network two, as it is trained

@@ -177,10 +177,10 @@ rows() {
 	rows <<<'6 8 nii-resample -s 1.5,1.5,2.5 ct.ts'
 }
 
-@test "patches: a volume at most; one patch" {
+@test "patches: a volume at most; two patches; each of two threads has one as it comes and as it goes" {
 	rows <<<'3 4 nii-patch -s 64,64,64 --per-volume 2 -n 2 ct.ts'
 	nii-patch -s 128,128,128 -n 3 --seed 1 -o patches.ts ct.ts
-	rows <<<'2 4 nii-augment --flip x --shift 0.1 --seed 1 patches.ts'
+	rows <<<'4 2 nii-augment --flip x --shift 0.1 --seed 1 patches.ts'
 }
 
 @test "nii-invert: one frame, and its tensors on the grid that was read" {

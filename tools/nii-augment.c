@@ -13,7 +13,6 @@ struct opts {
 	struct augment a;
 	const char *axes[AUGMENT_COUNT];
 	int64_t seed;
-	uint64_t seen;
 	struct arg_common c;
 };
 
@@ -65,11 +64,11 @@ static void settle(struct opts *o)
 		err_usage("%s", e.text);
 }
 
-static int one(struct frame *f, void *arg, struct err *e)
+static int one(struct frame *f, int64_t place, void *arg, struct err *e)
 {
-	struct opts *o = arg;
+	const struct opts *o = arg;
 
-	return augment_frame(&o->a, f, o->seen++, e);
+	return augment_frame(&o->a, f, (uint64_t)place, e);
 }
 
 int main(int argc, char **argv)
@@ -99,7 +98,7 @@ int main(int argc, char **argv)
 	memcpy(args + table_rows(&o, args), rest, sizeof rest);
 	arg_parse(&spec, argc, argv, &o.c);
 	settle(&o);
-	if (stream_filter(&o.c, one, &o, &e))
+	if (stream_filter_several(&o.c, one, &o, &e))
 		err_die(&e);
 	return 0;
 }

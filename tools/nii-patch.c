@@ -10,6 +10,7 @@
 #include "lib/base/progress.h"
 #include "lib/comm/launcher.h"
 #include "lib/net/planner/plans.h"
+#include "lib/stream/turns.h"
 #include "lib/volume/patch/sampler.h"
 
 struct opts {
@@ -173,49 +174,58 @@ static void look_at_output(struct opts *o, const struct sampler *s)
 		o->c.progress = 3;
 }
 
-static int write_all(const struct opts *o, struct sampler *s, struct out *out, struct err *e)
-{
-	int64_t left = o->s.n > o->s.skip ? (o->s.n - o->s.skip) / o->s.shards : 0, done = 0;
-	struct progress p;
-	struct frame f = {0};
-	int r;
+/* One thread cuts the next patch while another writes. */
+struct run { const struct opts *o; struct sampler *s; struct out out; struct progress bar; int64_t done; };
 
-	progress_start(&p, &o->c, "patch", left);
-	while ((r = sampler_next(s, &f, e)) == 1) {
-		r = frame_write(&f, out, e);
-		if (!r && o->c.verbose)
-			err_warn("%s: patch %s", frame_id(&f), frame_meta(&f, "patch"));
-		frame_free(&f);
-		if (r)
-			return -1;
-		progress_to(&p, ++done, NULL);
-	}
-	if (!r && !done)
-		r = err_set(e, NULL, "no patch at all: the sequence ends before patch %lld",
-		            (long long)(o->s.skip + ((o->s.shard - o->s.skip) % o->s.shards + o->s.shards) % o->s.shards));
-	if (!r)
-		progress_end(&p);
-	return r;
+static int take(struct frame *f, void *arg, struct err *e)
+{
+	struct run *r = arg;
+
+	return sampler_next(r->s, f, e);
+}
+
+static int put(struct frame *f, int got, void *arg, struct err *e)
+{
+	struct run *r = arg;
+	const struct sampler_opts *s = &r->o->s;
+
+	if (!got && !r->done)
+		return err_set(e, NULL, "no patch at all: the sequence ends before patch %lld",
+		               (long long)(s->skip + ((s->shard - s->skip) % s->shards + s->shards) % s->shards));
+	if (got != 1)
+		return got;
+	if (frame_give(f, &r->out, e))
+		return -1;
+	if (r->o->c.verbose)
+		err_warn("%s: patch %s", frame_id(f), frame_meta(f, "patch"));
+	progress_to(&r->bar, ++r->done, NULL);
+	return 1;
 }
 
 static int run(struct opts *o, struct err *e)
 {
-	struct sampler *s = sampler_open(o->c.argc ? o->c.argv[0] : NULL, &o->s, e);
-	struct out out = {.fd = -1};
-	int r = -1;
+	static const struct turns_of of = {take, NULL, put};
+	static struct run r; /* a thread may be left with it */
+	const int64_t left = o->s.n > o->s.skip ? (o->s.n - o->s.skip) / o->s.shards : 0;
+	int bad, inside = 0;
 
-	if (!s)
+	r.o = o;
+	if (!(r.s = sampler_open(o->c.argc ? o->c.argv[0] : NULL, &o->s, e)))
 		return -1;
-	look_at_output(o, s);
-	if (out_open(&out, o->c.out, 1, e))
-		goto out;
-	r = write_all(o, s, &out, e);
-	if (!r)
-		r = out_close(&out, e);
-out:
-	out_abort(&out);
-	sampler_close(s);
-	return r;
+	look_at_output(o, r.s);
+	bad = out_open(&r.out, o->c.out, 1, e);
+	if (!bad) {
+		progress_start(&r.bar, &o->c, "patch", left);
+		bad = turns_run(2, &of, &r, &inside, e);
+	}
+	if (!bad) {
+		progress_end(&r.bar);
+		bad = out_close(&r.out, e);
+	}
+	out_abort(&r.out);
+	if (!inside)
+		sampler_close(r.s);
+	return bad;
 }
 
 int main(int argc, char **argv)

@@ -99,6 +99,24 @@ void mem_steady(void)
 #endif
 }
 
+int mem_large_pages(void)
+{
+	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+	char line[64] = "";
+	int got = f && fgets(line, sizeof line, f);
+
+	if (f)
+		fclose(f);
+	return got && !strstr(line, "[never]");
+}
+
+int mem_forget(void *p, size_t n)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + n) / page * page;
+
+	return to > from ? madvise((void *)from, to - from, MADV_DONTNEED) : 0;
+}
+
 void mem_fetch(const void *p, size_t n)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)p / page * page;

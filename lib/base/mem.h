@@ -28,6 +28,13 @@ int mem_more(void *array, size_t n, size_t size, const char *what, struct err *e
    left to itself learns from what was freed which to keep, and needs now less, now a volume's label more. */
 void mem_steady(void);
 
+/* Does the system give large pages to those that ask for them (mem_new does)? Without, new memory costs more than what is copied into it. */
+int mem_large_pages(void);
+
+/* Forget the values of the whole pages among the n bytes at p, part of a block from mem_new: their memory goes back to the system, or stays with who
+   else holds it, and new memory takes its place when it is touched. 0, or -1 where the system does not let go of them. */
+int mem_forget(void *p, size_t n);
+
 /* n bytes at p will be read soon: the system fetches them from the disk meanwhile where they are part of a mapped file. */
 void mem_fetch(const void *p, size_t n);
 

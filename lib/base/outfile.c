@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-enum { BUF = 1 << 16, OPEN_MOST = 16, PIPE_SIZE = 1 << 20, SYNC_EVERY = 4 << 20 };
+#include "lib/base/mem.h"
+
+enum { BUF = 1 << 16, OPEN_MOST = 16, PIPE_SIZE = 1 << 20, SYNC_EVERY = 4 << 20, LARGE = 4 << 20 };
 
 /* Unfinished files, for the signal handler and atexit: one slot each. */
 static char *volatile pending[OPEN_MOST];
@@ -110,7 +113,7 @@ static int open_file(struct out *o, const char *path, struct err *e)
 int out_open(struct out *o, const char *path, int binary, struct err *e)
 {
 	memset(o, 0, sizeof *o);
-	o->fd = -1;
+	o->fd = o->gives = -1;
 	signal(SIGXFSZ, SIG_IGN); /* past ulimit -f: an error of write, as a full disk */
 	if (!path || !strcmp(path, "-") ? open_stdout(o, binary, e) : open_file(o, path, e)) {
 		out_abort(o);
@@ -171,6 +174,55 @@ int out_write(struct out *o, const void *p, size_t n, struct err *e)
 	memcpy(o->buf + o->used, p, n);
 	o->used += n;
 	return 0;
+}
+
+static int gives(struct out *o)
+{
+	struct stat st;
+
+	if (o->gives < 0)
+		o->gives = !fstat(o->fd, &st) && S_ISFIFO(st.st_mode) && mem_large_pages();
+	return o->gives;
+}
+
+/* How many bytes of these whole pages the pipe takes; what is left is to be written, which then says what is wrong. */
+static size_t pass_pages(struct out *o, char *p, size_t n)
+{
+	size_t at = 0;
+
+#ifdef SPLICE_F_MOVE
+	while (at < n) {
+		struct iovec v = {p + at, n - at};
+		ssize_t k = vmsplice(o->fd, &v, 1, 0);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			break;
+		at += (size_t)k;
+	}
+#endif
+	o->written += (int64_t)at;
+	return at;
+}
+
+int out_give(struct out *o, void *p, size_t n, struct err *e)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE), first = (page - (uintptr_t)p % page) % page;
+	char *from = (char *)p + first;
+	size_t whole, given;
+	int r;
+
+	if (n < LARGE || !gives(o))
+		return out_write(o, p, n, e);
+	if (out_write(o, p, first, e) || flush(o, e))
+		return -1;
+	whole = (n - first) / page * page;
+	given = pass_pages(o, from, whole);
+	r = out_write(o, from + given, n - first - given, e);
+	if (given && mem_forget(from, whole))
+		return err_sys(e, o->name, "cannot let go of memory");
+	return r;
 }
 
 static int print(struct out *o, int clean, const char *fmt, va_list ap, struct err *e)

@@ -17,6 +17,7 @@ struct out {
 	char *path, *tmp; /* NULL for standard output or a name written in place */
 	char *buf;        /* small writes are gathered here */
 	size_t used;
+	int gives;        /* a pipe that takes pages, not copies of them: 0 no, 1 yes, -1 not known yet */
 };
 
 /* path NULL or "-": standard output, which must not be a terminal (binary: 1) and is given the largest pipe buffer.
@@ -25,6 +26,11 @@ int out_open(struct out *o, const char *path, int binary, struct err *e);
 
 /* Hand over n bytes. 0, or -1 and an error (disk full, ...). */
 int out_write(struct out *o, const void *p, size_t n, struct err *e);
+
+/* The same for part of a block from mem_new that is not read again: its values are lost. What is large goes into a pipe uncopied: the pipe holds
+   the pages themselves, and this process has let go of them (mem_forget) before the memory can be written to again. */
+int out_give(struct out *o, void *p, size_t n, struct err *e);
+
 int out_printf(struct out *o, struct err *e, const char *fmt, ...) ERR_PRINTF(3, 4);
 
 /* As out_printf, for what comes out of files and must not play tricks with a terminal: control bytes, but a newline at the end, become '?'. */

@@ -5,6 +5,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
+#include "lib/base/pool.h"
 #include "lib/base/version.h"
 
 int frame_init(struct frame *f, const char *kind, const char *id, struct err *e)
@@ -20,20 +21,37 @@ int frame_init(struct frame *f, const char *kind, const char *id, struct err *e)
 	return 0;
 }
 
-static void tensor_free(struct tensor *t)
+int frame_is_patch(const struct frame *f)
+{
+	const char *kind = frame_meta(f, "kind");
+	size_t left = POOL_MOST;
+
+	for (int i = 0; i < f->n; i++) {
+		if (f->t[i].size > left)
+			return 0;
+		left -= f->t[i].size;
+	}
+	return kind && !strcmp(kind, "patch");
+}
+
+static void tensor_free(struct tensor *t, int patch)
 {
 	if (t->later)
-		tensor_free(&t->later->from);
+		tensor_free(&t->later->from, patch);
 	free(t->later);
-	if (t->owned)
+	if (t->owned && patch)
+		pool_give(t->data, t->size);
+	else if (t->owned)
 		free(t->data);
 	free(t->name);
 }
 
 void frame_free(struct frame *f)
 {
+	const int patch = frame_is_patch(f);
+
 	for (int i = 0; i < f->n; i++)
-		tensor_free(&f->t[i]);
+		tensor_free(&f->t[i], patch);
 	free(f->t);
 	free(f->file);
 	json_decref(f->meta);
@@ -118,7 +136,7 @@ void frame_drop(struct frame *f, const char *name)
 
 	if (!t)
 		return;
-	tensor_free(t);
+	tensor_free(t, frame_is_patch(f));
 	memmove(t, t + 1, (size_t)(f->t + f->n - (t + 1)) * sizeof *t);
 	f->n--;
 }
@@ -140,7 +158,7 @@ static struct tensor *slot(struct frame *f, const char *name, struct err *e)
 	struct tensor *t = frame_find(f, name), *grown;
 
 	if (t) {
-		tensor_free(t);
+		tensor_free(t, frame_is_patch(f));
 		memset(t, 0, sizeof *t);
 	} else {
 		grown = realloc(f->t, (size_t)(f->n + 1) * sizeof *grown);
@@ -185,7 +203,7 @@ struct tensor *frame_add(struct frame *f, const char *name, enum dtype dtype, in
 	memcpy(t.shape, shape, (size_t)rank * sizeof *shape);
 	if (measure(&t, e))
 		return NULL;
-	data = mem_new(t.size, 1, name, e);
+	data = pool_take(t.size, name, e);
 	return data ? frame_adopt(f, name, dtype, rank, shape, data, e) : NULL;
 }
 
@@ -204,17 +222,17 @@ int tensor_later(struct tensor *t, enum dtype dtype, int rank, const int64_t *sh
 	return 0;
 }
 
-static int settle(struct tensor *t, struct err *e)
+static int settle(struct tensor *t, int patch, struct err *e)
 {
 	struct later *l = t->later;
 	int reuse = l->in_place && l->from.owned;
-	void *data = reuse ? l->from.data : mem_new(t->size, 1, t->name, e);
+	void *data = reuse ? l->from.data : pool_take(t->size, t->name, e);
 
 	if (!data)
 		return -1;
 	l->make(t, 0, tensor_count(t), data);
 	l->from.owned &= !reuse;
-	tensor_free(&l->from);
+	tensor_free(&l->from, patch);
 	free(l);
 	t->later = NULL;
 	t->data = data;
@@ -224,8 +242,10 @@ static int settle(struct tensor *t, struct err *e)
 
 int frame_settle(struct frame *f, struct err *e)
 {
+	const int patch = frame_is_patch(f);
+
 	for (int i = 0; i < f->n; i++)
-		if (f->t[i].later && settle(&f->t[i], e))
+		if (f->t[i].later && settle(&f->t[i], patch, e))
 			return -1;
 	return 0;
 }

@@ -27,7 +27,7 @@ struct tensor {
 	int64_t shape[FRAME_RANK];
 	size_t size;  /* bytes */
 	void *data;   /* may be written to: a mapped file is mapped privately. NULL where only the header was read, and where `later` is set */
-	int owned;    /* data came from mem_new and is freed with the frame; else it points into a mapped file */
+	int owned;    /* data came from mem_new or pool_take and go with the frame; else it points into a mapped file */
 	struct later *later; /* what makes the values, or NULL */
 };
 
@@ -51,6 +51,10 @@ struct frame {
 /* An empty frame with metadata niipipe, kind and id (NULL: none). 0 or -1. The frame is released with frame_free. */
 int frame_init(struct frame *f, const char *kind, const char *id, struct err *e);
 void frame_free(struct frame *f); /* safe on a zeroed frame */
+
+/* Is it a patch, one of many, of 64 MiB at most? Its memory is kept for others (pool.h) when it goes, and several may be in memory (turns.h); of
+   everything else as little is there as can be. */
+int frame_is_patch(const struct frame *f);
 
 /* hash.h's of all its data, tensor behind tensor: of a frame that was read, of what follows its header. */
 uint64_t frame_hash(const struct frame *f);
@@ -109,8 +113,9 @@ float *tensor_to_f32(const struct tensor *t, struct err *e);
 /* Write: header, then data, tensors ordered so that each is aligned to its type (stable by falling element size); values that are made later are
    made 4 MiB at a time.
    frame_write_header alone serves a tool that makes the data while it writes: the data must follow in the order of f->t,
-   which it sorts. 0 or -1. */
+   which it sorts. frame_give: of a frame that is only freed afterwards; the values of its own tensors are lost (out_give). 0 or -1. */
 int frame_write_header(struct frame *f, struct out *o, struct err *e);
 int frame_write(struct frame *f, struct out *o, struct err *e);
+int frame_give(struct frame *f, struct out *o, struct err *e);
 
 #endif

@@ -84,12 +84,22 @@ static int write_later(const struct tensor *t, struct out *o, struct err *e)
 	return r;
 }
 
-int frame_write(struct frame *f, struct out *o, struct err *e)
+static int write_frame(struct frame *f, struct out *o, int give, struct err *e)
 {
 	if (frame_write_header(f, o, e))
 		return -1;
-	for (int i = 0; i < f->n; i++)
-		if (f->t[i].later ? write_later(&f->t[i], o, e) : out_write(o, f->t[i].data, f->t[i].size, e))
+	for (struct tensor *t = f->t; t < f->t + f->n; t++)
+		if (t->later ? write_later(t, o, e) : give && t->owned ? out_give(o, t->data, t->size, e) : out_write(o, t->data, t->size, e))
 			return -1;
 	return 0;
+}
+
+int frame_write(struct frame *f, struct out *o, struct err *e)
+{
+	return write_frame(f, o, 0, e);
+}
+
+int frame_give(struct frame *f, struct out *o, struct err *e)
+{
+	return write_frame(f, o, 1, e);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/pool.h"
 #include "lib/stream/foreign.h"
 #include "lib/stream/frame_parse.h"
 
@@ -221,7 +222,7 @@ static int leave(struct stream *s, struct err *e)
 /* t from byte `at` of a mapped file, but not through the map: its pages would stay beside the copy. */
 static int copy(const struct stream *s, struct tensor *t, size_t at, struct err *e)
 {
-	t->data = mem_new(t->size, 1, t->name, e);
+	t->data = pool_take(t->size, t->name, e);
 	if (!t->data)
 		return -1;
 	t->owned = 1;
@@ -240,8 +241,9 @@ static int copy(const struct stream *s, struct tensor *t, size_t at, struct err 
 static int body_mapped(struct stream *s, struct frame *f, const size_t *begin, size_t n, int align, struct err *e)
 {
 	size_t have = s->size - s->at, base = s->at;
+	const int own = align && frame_is_patch(f);
 
-	s->in_hand = align ? base : 0;
+	s->in_hand = align && !own ? base : 0;
 	s->at += have < n ? have : n;
 	if (have < n)
 		return truncated(s, "data", n, have, e);
@@ -249,7 +251,7 @@ static int body_mapped(struct stream *s, struct frame *f, const size_t *begin, s
 		struct tensor *t = &f->t[i];
 
 		t->data = s->map + base + begin[i];
-		if (align && (uintptr_t)t->data % dtype_size(t->dtype) && copy(s, t, base + begin[i], e))
+		if ((own || (align && (uintptr_t)t->data % dtype_size(t->dtype))) && copy(s, t, base + begin[i], e))
 			return -1;
 	}
 	return 0;
@@ -257,7 +259,7 @@ static int body_mapped(struct stream *s, struct frame *f, const size_t *begin, s
 
 static int take(struct stream *s, struct tensor *t, struct err *e)
 {
-	t->data = mem_new(t->size, 1, t->name, e);
+	t->data = pool_take(t->size, t->name, e);
 	if (!t->data)
 		return err_prefix(e, "%s", s->name);
 	t->owned = 1;

@@ -15,7 +15,7 @@ const char *stream_name(const struct stream *s); /* for messages: the path or "s
 
 /* Read the next frame into *f (zeroed or freed before). 1 a frame, 0 the end (an error where there was no frame at all), -1 an error.
    The frame belongs to the caller (frame_free) and, from a mapped file, must not outlive the stream; what was written to its data is lost when the
-   next one is read. Data are aligned to their type. */
+   next one is read. Patches (frame_is_patch) are copies, and the caller's alone. Data are aligned to their type. */
 int stream_next(struct stream *s, struct frame *f, struct err *e);
 
 /* The same, but where the frame's last tensor is called `name` and comes through a pipe, its data stay on their way (data NULL): stream_flow gives
@@ -49,6 +49,11 @@ int stream_at(struct stream *s, int64_t i, struct frame *f, struct err *e);
 struct arg_common;
 typedef int stream_fn(struct frame *f, void *arg, struct err *e);
 int stream_filter(const struct arg_common *c, stream_fn *fn, void *arg, struct err *e);
+
+/* The same for a filter whose fn, given also the frame's place among all, knows nothing of other frames: of patches several are worked on at once, by
+   threads of their own (turns.h). fn returns 0 or -1. */
+typedef int stream_several_fn(struct frame *f, int64_t place, void *arg, struct err *e);
+int stream_filter_several(const struct arg_common *c, stream_several_fn *fn, void *arg, struct err *e);
 
 /* The same for a filter that writes while it reads: frames come from stream_next_flow, and fn writes them itself. It returns 0, -1 on an error that
    is given the prefix, or -2 on one of reading or writing, which names its file. */

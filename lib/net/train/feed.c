@@ -11,6 +11,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/progress.h"
 #include "lib/stream/history.h"
+#include "lib/stream/turns.h"
 #include "lib/stream/values.h"
 
 enum { SLOTS = 2, LOOK = 50 * 1000 * 1000 /* ns between looks at *stop */ };
@@ -22,10 +23,11 @@ struct feed {
 	int ignore;
 	json_t *replay, *drawing;
 	struct feed_batch slot[SLOTS];
-	pthread_t thread;
+	struct turns *turns;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	int64_t made, used;  /* batches filled, and given back */
+	int filling;         /* the next one is begun */
 	int out;             /* a batch is in the consumer's hands */
 	int ended, quit;     /* ended: 1 the stream is at its end, -1 err is set */
 	double waited;
@@ -180,26 +182,22 @@ static void name_patch(struct feed_batch *b, const struct frame *f, const struct
 	snprintf(b->who + used, sizeof b->who - used, "%s%s (patch %lld)", used ? ", " : "", frame_id(f), (long long)p->index);
 }
 
-/* The next frame of the stream into batch b. 1, 0 at the end, -1. */
-static int add_patch(struct feed *d, struct feed_batch *b, struct err *e)
+/* f into batch b. */
+static int add_patch(struct feed *d, struct feed_batch *b, const struct frame *f, struct err *e)
 {
-	struct frame f;
 	struct grid g;
 	struct place p = {d->seen};
 	uint64_t hash;
 	int64_t vox;
-	int r = stream_next(d->stream, &f, e);
 
-	if (r != 1)
-		return r;
-	if (where(d, &f, &p, e) || agree(d, b, &f, &g, e) || (!d->seen && allocate(d, e)))
+	if (where(d, f, &p, e) || agree(d, b, f, &g, e) || (!d->seen && allocate(d, e)))
 		goto bad;
 	vox = g.size[0] * g.size[1] * g.size[2];
-	hash = frame_hash(&f);
-	if (put_image(frame_find(&f, "image"), b, b->x + b->n * vox * b->channels, e) ||
-	    put_label(frame_find(&f, "label"), d->classes, d->ignore, b->label + b->n * vox, e))
+	hash = frame_hash(f);
+	if (put_image(frame_find(f, "image"), b, b->x + b->n * vox * b->channels, e) ||
+	    put_label(frame_find(f, "label"), d->classes, d->ignore, b->label + b->n * vox, e))
 		goto bad;
-	name_patch(b, &f, &p);
+	name_patch(b, f, &p);
 	if (!d->seen)
 		d->begun = p.index;
 	b->hash += (2 * (uint64_t)(d->begun + d->seen * p.shards) + 1) * hash;
@@ -210,62 +208,58 @@ static int add_patch(struct feed *d, struct feed_batch *b, struct err *e)
 	b->left = p.patches ? (p.patches > b->next ? (p.patches - b->next + p.shards - 1) / p.shards : 0) : -1;
 	b->n++;
 	d->seen++;
-	frame_free(&f);
-	return 1;
+	return 0;
 bad:
-	err_prefix(e, "%s: %s (patch %lld)", stream_name(d->stream), frame_id(&f), (long long)p.index);
-	frame_free(&f);
-	return -1;
+	return err_prefix(e, "%s: %s (patch %lld)", stream_name(d->stream), frame_id(f), (long long)p.index);
 }
 
-/* -- the thread --------------------------------------------------------------- */
-static void *work(void *arg)
+/* -- the threads: one reads the next patch while another adds one to its batch ------ */
+static int take(struct frame *f, void *arg, struct err *e)
 {
 	struct feed *d = arg;
-	int r = 1;
 
-	for (int64_t k = 0; r == 1; k++) {
-		struct feed_batch *b = &d->slot[k % SLOTS];
-		struct err e;
-		int quit;
-
-		pthread_mutex_lock(&d->lock);
-		while (!d->quit && k - d->used >= SLOTS)
-			pthread_cond_wait(&d->changed, &d->lock);
-		quit = d->quit;
-		pthread_mutex_unlock(&d->lock);
-		if (quit)
-			break;
-		b->n = 0;
-		b->hash = 0;
-		b->who[0] = 0;
-		while (b->n < d->batch && (r = add_patch(d, b, &e)) == 1)
-			;
-		pthread_mutex_lock(&d->lock);
-		d->made += r >= 0 && b->n > 0;
-		d->ended = r < 0 ? -1 : !r;
-		if (r < 0)
-			d->err = e;
-		pthread_cond_broadcast(&d->changed);
-		pthread_mutex_unlock(&d->lock);
-	}
-	pthread_mutex_lock(&d->lock);
-	d->quit = 2;
-	pthread_mutex_unlock(&d->lock);
-	return NULL;
+	return stream_next(d->stream, f, e);
 }
 
-/* Signals are the consumer's. */
-static int start(struct feed *d, struct err *e)
+/* An empty batch, once one is given back; NULL: the consumer wants no more. */
+static struct feed_batch *begin(struct feed *d)
 {
-	sigset_t all, old;
-	int r;
+	struct feed_batch *b = &d->slot[d->made % SLOTS];
+	int quit;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&d->thread, NULL, work, d);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return r ? err_set(e, NULL, "cannot start a thread") : 0;
+	pthread_mutex_lock(&d->lock);
+	while (!d->quit && d->made - d->used >= SLOTS)
+		pthread_cond_wait(&d->changed, &d->lock);
+	quit = d->quit;
+	pthread_mutex_unlock(&d->lock);
+	if (quit)
+		return NULL;
+	b->n = 0;
+	b->hash = 0;
+	b->who[0] = 0;
+	return b;
+}
+
+static int put(struct frame *f, int r, void *arg, struct err *e)
+{
+	struct feed *d = arg;
+	struct feed_batch *b = d->filling ? &d->slot[d->made % SLOTS] : begin(d);
+
+	if (!b)
+		return 0;
+	if (r == 1 && add_patch(d, b, f, e))
+		r = -1;
+	d->filling = r == 1 && b->n < d->batch;
+	if (d->filling)
+		return 1;
+	pthread_mutex_lock(&d->lock);
+	d->made += r >= 0 && b->n > 0;
+	d->ended = r < 0 ? -1 : !r;
+	if (r < 0)
+		d->err = *e;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+	return r;
 }
 
 static void release(struct feed *d)
@@ -284,6 +278,7 @@ static void release(struct feed *d)
 
 struct feed *feed_open(const char *path, const struct k_backend *k, int64_t batch, int64_t classes, int ignore, struct err *e)
 {
+	static const struct turns_of of = {take, NULL, put};
 	struct feed *d = mem_zero(1, sizeof *d, "a reader of patches", e);
 
 	if (!d)
@@ -295,31 +290,23 @@ struct feed *feed_open(const char *path, const struct k_backend *k, int64_t batc
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->changed, NULL);
 	d->stream = stream_open(path, e);
-	if (!d->stream || start(d, e)) {
-		release(d);
-		return NULL;
-	}
-	return d;
+	d->turns = d->stream ? turns_begin(2, &of, d, e) : NULL;
+	if (d->turns)
+		return d;
+	release(d);
+	return NULL;
 }
 
 void feed_close(struct feed *d)
 {
-	int over;
-
 	if (!d)
 		return;
 	pthread_mutex_lock(&d->lock);
-	over = d->quit == 2 || d->made - d->used >= SLOTS; /* ended, or waiting for a free slot */
-	if (!d->quit)
-		d->quit = 1;
+	d->quit = 1;
 	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->lock);
-	if (!over) {
-		pthread_detach(d->thread);
-		return;
-	}
-	pthread_join(d->thread, NULL);
-	release(d);
+	if (!turns_end(d->turns))
+		release(d);
 }
 
 int feed_next(struct feed *d, const volatile sig_atomic_t *stop, const struct feed_batch **b, struct err *e)

@@ -1,4 +1,4 @@
-/* Patches gathered into batches by a thread of its own, so that reading the next batch overlaps computing this one. */
+/* Patches gathered into batches by threads of their own, so that reading the next batch overlaps computing this one. */
 #ifndef NIIPIPE_FEED_H
 #define NIIPIPE_FEED_H
 
@@ -24,14 +24,14 @@ struct feed_batch {
 	char who[FEED_WHO];    /* "id (patch 17), id (patch 18)", for messages */
 };
 
-struct feed; /* opaque; memory: two batches and a patch */
+struct feed; /* opaque; memory: two batches and two patches */
 
 /* Begin to read patches of path (NULL: standard input): frames with image [C,Z,Y,X] and an integer label [Z,Y,X], all of one size, number of
    channels and preparation. k: whose device batches go to, NULL: none's. classes: a label must be below, or be `ignore` (-1: none). NULL and an
    error; freed by feed_close. */
 struct feed *feed_open(const char *path, const struct k_backend *k, int64_t batch, int64_t classes, int ignore, struct err *e);
 
-/* Ends the thread and frees all. Where the thread is still inside a read (the consumer stops early), both are left to the end of the process. */
+/* Ends the threads and frees all. Where one is still inside a read (the consumer stops early), all is left to the end of the process. */
 void feed_close(struct feed *f); /* NULL is fine */
 
 /* Wait for the next batch; the one before is given back. 1: *b is borrowed until the next call, 0: the stream is at its end, 2: *stop became non-zero

@@ -181,7 +181,7 @@ static int metadata(const struct frame *f, const struct grid *g, const int64_t s
 		for (int c = 0; c < 3; c++)
 			a[4 * r + 3] += g->affine[4 * r + c] * (double)start[c];
 	memset(out, 0, sizeof *out);
-	out->meta = json_copy(f->meta);
+	out->meta = json_deep_copy(f->meta); /* nothing shared: the patch may be another thread's */
 	if (!out->meta)
 		return err_set(e, NULL, "not enough memory for a patch");
 	return frame_set_meta(out, "kind", "patch", e) || frame_set_affine(out, a, e) ? -1 : 0;
