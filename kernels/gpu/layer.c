@@ -118,7 +118,7 @@ COLUMN_KERNEL(column_sums, (struct columns r, const void *dy, int64_t pitch, con
 		LANE_FOR(l, 0, r.lanes) {
 			float a[WIDE] = {0}, b[WIDE] = {0};
 
-			for (struct spot s = spot_of(&r, t, l); s.left > 0; spot_next(&r, &s)) {
+			SPOTS_FOR(s, &r, t, l, 1) {
 				float d[WIDE], u[WIDE] = {0}, m[WIDE] = {0}, k[WIDE] = {0};
 
 				spot_get(&r, &s, dy, pitch, d);
@@ -135,7 +135,7 @@ COLUMN_KERNEL(column_sums, (struct columns r, const void *dy, int64_t pitch, con
 			column_keep(&r, t, l, 0, 2, a, room, part);
 			column_keep(&r, t, l, 1, 2, b, room, part);
 		}
-		column_settle(&r, t, 2, room, part);
+		column_settle(&r, t, 2, 2, room, part);
 	}
 }
 

@@ -4,6 +4,9 @@
 #include "kernels/gpu/columns.h"
 #include "kernels/gpu/kernels.h"
 
+/* Of every channel of every chunk; and how many pieces of values are read at once, where one value is read and where several are */
+enum { NORM_SUMS = 3, ALONE = 4, AMONG = 2 };
+
 /* The n and the neighbouring channels that share their statistics with channel c of n: from (n0, c0) on */
 struct share { int64_t ns, channels; };
 
@@ -16,8 +19,8 @@ DEVICE struct share share_of(const struct k_norm *g)
 	return s;
 }
 
-/* part [n,chunk][2][c]: sums of x - base and of its square, base being the channel's first of the chunk: so they may be floats. Bytes an element:
-   reads x once. */
+/* part [n,chunk][3][c]: sums of x - base and of its square, base being the channel's first of the chunk, so that they may be floats; and base. Bytes
+   an element: reads x once. */
 COLUMN_KERNEL(norm_sums, (struct columns r, const void *x, int64_t xpitch, double *part), (r, x, xpitch, part), r.n * r.chunks)
 {
 	TEAM_FOR(t, r.n * r.chunks) {
@@ -25,26 +28,35 @@ COLUMN_KERNEL(norm_sums, (struct columns r, const void *x, int64_t xpitch, doubl
 
 		LANE_FOR(l, 0, r.lanes) {
 			float base[WIDE], a[WIDE], b[WIDE];
-			int64_t at[WIDE];
+			int at[WIDE];
 
 			column_channels(&r, l, at);
 			EACH(j)
 				base[j] = get(x, column_first(&r, t) * xpitch + at[j]), a[j] = b[j] = 0;
-			for (struct spot s = spot_of(&r, t, l); s.left > 0; spot_next(&r, &s)) {
-				float v[WIDE];
+			SPOTS_FOR(s, &r, t, l, ALONE) {
+				struct piece e[ALONE];
 
-				spot_get(&r, &s, x, xpitch, v);
-				EACH(j) {
-					float d = j < s.n ? v[j] - base[j] : 0;
+				SPOTS_EACH(k, &r, ALONE)
+					e[k] = spot_take(&r, &s, k, x, xpitch);
+				SPOTS_THERE(k, &r, &s, ALONE) {
+					float v[WIDE];
 
-					a[j] += d;
-					b[j] += d * d;
+					piece_open(e[k], v);
+					EACH(j) {
+						float d = r.whole || j < s.n ? v[j] - base[j] : 0;
+
+						a[j] += d;
+						b[j] += d * d;
+					}
 				}
 			}
-			column_keep(&r, t, l, 0, 2, a, room, part);
-			column_keep(&r, t, l, 1, 2, b, room, part);
+			column_keep(&r, t, l, 0, NORM_SUMS, a, room, part);
+			column_keep(&r, t, l, 1, NORM_SUMS, b, room, part);
+			EACH(j)
+				if (l * WIDE + j < r.c)
+					part[(t * NORM_SUMS + 2) * r.c + l * WIDE + j] = (double)base[j];
 		}
-		column_settle(&r, t, 2, room, part);
+		column_settle(&r, t, 2, NORM_SUMS, room, part);
 	}
 }
 
@@ -59,12 +71,12 @@ KERNEL(norm_settle, (struct k_norm g, struct columns r, struct k_norm_fwd a, con
 		double sum = 0, squares = 0, count = (double)(s.ns * s.channels * g.vox), mean, var, rstd;
 
 		LANE_FOR(i, 0, s.ns * r.chunks * s.channels) {
-			int64_t chunk = n0 * r.chunks + i / s.channels, c = c0 + i % s.channels;
-			double base = (double)get(a.x, column_first(&r, chunk) * g.xpitch + c), m = (double)column_voxels(&r, chunk);
-			double d = part[chunk * 2 * r.c + c];
+			int64_t of = over(i, (uint32_t)s.channels), chunk = n0 * r.chunks + of, c = c0 + i - of * s.channels;
+			const double *p = part + chunk * NORM_SUMS * r.c + c;
+			double d = p[0], base = p[2 * r.c], m = (double)column_voxels(&r, chunk);
 
 			sum += d + m * base;
-			squares += part[(chunk * 2 + 1) * r.c + c] + base * (2 * d + m * base);
+			squares += p[r.c] + base * (2 * d + m * base);
 		}
 		sum = team_sum(sum), squares = team_sum(squares);
 		mean = sum / count;
@@ -116,112 +128,197 @@ enum { FOLDED = 1 };
 enum { FOLDED = 0 };
 #endif
 
+/* Of every channel; mean and rstd of every n; gamma, beta: may be NULL */
+struct given { const float *mean, *rstd, *gamma, *beta, *alpha; };
+
 /* u = (x - mean) scale + shift, of the channels of a lane's elements; slope: of what is not above 0, where the activation has one */
 struct lines { float mean[WIDE], scale[WIDE], shift[WIDE], slope[WIDE]; };
 
-DEVICE void lines_of(const struct k_norm *g, const struct columns *r, int64_t n, int64_t l, const float *mean, const float *rstd, const float *gamma,
-	const float *beta, const float *alpha, struct lines *p)
+DEVICE void floats_at(const float *p, const int at[WIDE], float absent, float v[WIDE])
 {
-	const float own = g->act == K_ACT_NONE ? 1 : g->act == K_ACT_RELU ? 0 : g->slope;
+	EACH(j)
+		v[j] = absent;
+	if (p)
+		EACH(j)
+			v[j] = p[at[j]];
+}
+
+DEVICE void lines_of(const struct k_norm *g, const struct columns *r, int64_t n, int64_t l, const struct given *a, struct lines *p)
+{
 	const int norm = g->norm != K_NORM_NONE;
-	int64_t at[WIDE];
+	float gamma[WIDE];
+	int at[WIDE];
 
 	column_channels(r, l, at);
+	floats_at(norm ? a->mean + n * g->c : NULL, at, 0, p->mean);
+	floats_at(norm ? a->rstd + n * g->c : NULL, at, 1, p->scale);
+	floats_at(norm ? a->gamma : NULL, at, 1, gamma);
+	floats_at(norm ? a->beta : NULL, at, 0, p->shift);
+	EACH(j)
+		p->slope[j] = g->act == K_ACT_NONE ? 1 : g->act == K_ACT_RELU ? 0 : g->slope;
+	if (g->act == K_ACT_PRELU)
+		EACH(j)
+			p->slope[j] = a->alpha[r->whole || g->alphas == 1 ? 0 : at[j]];
 	EACH(j) {
-		const int64_t c = at[j];
-
-		p->mean[j] = norm ? mean[n * g->c + c] : 0;
-		p->scale[j] = (norm ? rstd[n * g->c + c] : 1) * (norm && gamma ? gamma[c] : 1);
-		p->shift[j] = norm && beta ? beta[c] : 0;
-		p->slope[j] = g->act == K_ACT_PRELU ? alpha[r->whole || g->alphas == 1 ? 0 : c] : own;
+		p->scale[j] *= gamma[j];
 		if (FOLDED)
 			p->shift[j] -= p->mean[j] * p->scale[j], p->mean[j] = 0;
 	}
 }
 
-/* Bytes an element: reads x (and res) once, writes y (and y2) once. */
-COLUMN_KERNEL(norm_apply, (struct k_norm g, struct columns r, struct k_norm_fwd a), (g, r, a), r.n * r.chunks)
+/* A kernel of (.., struct columns r, .., enum act_shape shape): of neighbours that lie side by side for each shape, which is a constant to it; those of
+   lines and of GELU also without what most norms have not: where `bare`, which BARE makes so */
+#define NORM_KERNEL(name, bare, BARE, PARAMS, ARGS, teams) \
+	DEVICE void name##_text PARAMS; \
+	COLUMN_CASE(name, lines, (r.whole = 1, shape = ACT_LINES), 2, PARAMS, ARGS, teams) \
+	COLUMN_CASE(name, gelu, (r.whole = 1, shape = ACT_GELU), 2, PARAMS, ARGS, teams) \
+	COLUMN_CASE(name, bare_lines, (r.whole = 1, shape = ACT_LINES, BARE), 3, PARAMS, ARGS, teams) \
+	COLUMN_CASE(name, bare_gelu, (r.whole = 1, shape = ACT_GELU, BARE), 3, PARAMS, ARGS, teams) \
+	COLUMN_CASE(name, curve, (r.whole = 1, shape = ACT_CURVE), 1, PARAMS, ARGS, teams) \
+	COLUMN_CASE(name, apart, r.whole = 0, 1, PARAMS, ARGS, teams) \
+	static int name PARAMS \
+	{ \
+		if (!r.whole) \
+			return G(name##_apart) ARGS; \
+		if (shape == ACT_LINES) \
+			return (bare) ? G(name##_bare_lines) ARGS : G(name##_lines) ARGS; \
+		if (shape == ACT_GELU) \
+			return (bare) ? G(name##_bare_gelu) ARGS : G(name##_gelu) ARGS; \
+		return G(name##_curve) ARGS; \
+	} \
+	DEVICE void name##_text PARAMS
+
+/* Chunk t of a pass after the sums' one: from the last on, which the cache still has */
+DEVICE int64_t again(const struct columns *r, int64_t t)
 {
-	TEAM_FOR(t, r.n * r.chunks)
+	return r->n * r->chunks - 1 - t;
+}
+
+/* y of spot s, of x and add */
+DEVICE void norm_put(const struct k_norm *g, const struct columns *r, const struct k_norm_fwd *a, enum act_shape shape, const struct lines *p,
+	const struct spot *s, struct piece x, struct piece add)
+{
+	float u[WIDE], more[WIDE];
+
+	piece_open(x, u);
+	EACH(j)
+		u[j] = (u[j] - p->mean[j]) * p->scale[j] + p->shift[j];
+	piece_open(add, more);
+	if (g->after)
+		EACH(j)
+			u[j] += more[j];
+	act_values(shape, g->act, u, p->slope);
+	if (a->res && !g->after)
+		EACH(j)
+			u[j] += more[j];
+	spot_put(r, s, a->y, g->ypitch, u);
+	if (a->y2)
+		spot_put(r, s, a->y2, g->y2pitch, u);
+}
+
+/* Bytes an element: reads x (and res) once, writes y (and y2) once. */
+NORM_KERNEL(norm_apply, !a.res && !a.y2, (a.res = NULL, a.y2 = NULL), (struct k_norm g, struct columns r, struct k_norm_fwd a, enum act_shape shape),
+	(g, r, a, shape), r.n * r.chunks)
+{
+	TEAM_FOR(i, r.n * r.chunks)
 		LANE_FOR(l, 0, r.lanes) {
+			const int64_t t = again(&r, i);
+			const struct given given = {a.mean, a.rstd, a.gamma, a.beta, a.alpha};
 			struct lines p;
 
-			lines_of(&g, &r, column_n(&r, t), l, a.mean, a.rstd, a.gamma, a.beta, a.alpha, &p);
-			for (struct spot s = spot_of(&r, t, l); s.left > 0; spot_next(&r, &s)) {
-				float u[WIDE], add[WIDE] = {0};
+			lines_of(&g, &r, column_n(&r, t), l, &given, &p);
+			SPOTS_FOR(s, &r, t, l, ALONE) {
+				struct piece x[ALONE], add[ALONE];
 
-				spot_get(&r, &s, a.x, g.xpitch, u);
-				if (a.res)
-					spot_get(&r, &s, a.res, g.rpitch, add);
-				EACH(j)
-					u[j] = (u[j] - p.mean[j]) * p.scale[j] + p.shift[j] + (g.after ? add[j] : 0);
-				act_values(g.act, u, p.slope);
-				EACH(j)
-					u[j] += g.after ? 0 : add[j];
-				spot_put(&r, &s, a.y, g.ypitch, u);
-				if (a.y2)
-					spot_put(&r, &s, a.y2, g.y2pitch, u);
+				SPOTS_EACH(k, &r, ALONE) {
+					x[k] = spot_take(&r, &s, k, a.x, g.xpitch);
+					add[k] = a.res ? spot_take(&r, &s, k, a.res, g.rpitch) : piece_none();
+				}
+				SPOTS_THERE(k, &r, &s, ALONE) {
+					const struct spot at = spot_at(&r, &s, k);
+
+					norm_put(&g, &r, &a, shape, &p, &at, x[k], add[k]);
+				}
 			}
 		}
 }
 
-/* What the backward pass of a lane's elements begins with: dy whole, and d, the gradient of u */
+/* What the backward pass reads of a spot; and what it begins with: dy whole, and d, the gradient of u */
+struct taken { struct piece x, dy, res, dy2; };
 struct begun { float m[WIDE], dy[WIDE], d[WIDE], u[WIDE]; };
 
-DEVICE void begin(const struct k_norm *g, const struct columns *r, const struct k_norm_bwd *a, const struct lines *p, const struct spot *s,
+DEVICE struct taken norm_take(const struct k_norm *g, const struct columns *r, const struct k_norm_bwd *a, const struct spot *s, int k)
+{
+	struct taken e;
+
+	e.x = spot_take(r, s, k, a->x, g->xpitch), e.dy = spot_take(r, s, k, a->dy, g->ypitch);
+	e.res = a->res ? spot_take(r, s, k, a->res, g->rpitch) : piece_none();
+	e.dy2 = a->dy2 ? spot_take(r, s, k, a->dy2, g->y2pitch) : piece_none();
+	return e;
+}
+
+DEVICE void begin(const struct k_norm *g, const struct k_norm_bwd *a, enum act_shape shape, const struct lines *p, const struct taken *e,
 	struct begun *b)
 {
 	float more[WIDE];
 
-	spot_get(r, s, a->x, g->xpitch, b->m);
-	spot_get(r, s, a->dy, g->ypitch, b->dy);
+	piece_open(e->x, b->m);
+	piece_open(e->dy, b->dy);
 	EACH(j) {
 		b->m[j] -= p->mean[j];
 		b->u[j] = b->m[j] * p->scale[j] + p->shift[j];
 	}
 	if (a->res) {
-		spot_get(r, s, a->res, g->rpitch, more);
+		piece_open(e->res, more);
 		EACH(j)
 			b->u[j] += more[j];
 	}
 	if (a->dy2) {
-		spot_get(r, s, a->dy2, g->y2pitch, more);
+		piece_open(e->dy2, more);
 		EACH(j)
 			b->dy[j] += more[j];
 	}
 	EACH(j)
 		b->d[j] = b->u[j];
-	act_derivatives(g->act, b->d, p->slope);
+	act_derivatives(shape, g->act, b->d, p->slope);
 	EACH(j)
 		b->d[j] *= b->dy[j];
 }
 
 /* part [n,chunk][3][c]: sums of d, of d (x - mean) (bf16: d x), and of dy min(u, 0): beyond the end dy is 0. Bytes an element: reads x and dy (dy2,
    res) once. */
-COLUMN_KERNEL(norm_back_sums, (struct k_norm g, struct columns r, struct k_norm_bwd a, double *part), (g, r, a, part), r.n * r.chunks)
+NORM_KERNEL(norm_back_sums, !a.res && !a.dy2, (a.res = NULL, a.dy2 = NULL),
+	(struct k_norm g, struct columns r, struct k_norm_bwd a, double *part, enum act_shape shape), (g, r, a, part, shape), r.n * r.chunks)
 {
 	TEAM_FOR(t, r.n * r.chunks) {
 		COLUMN_ROOM(room);
 
 		LANE_FOR(l, 0, r.lanes) {
-			float sum[3][WIDE] = {{0}};
+			const struct given given = {a.mean, a.rstd, a.gamma, a.beta, a.alpha};
+			float sum[NORM_SUMS][WIDE] = {{0}};
 			struct lines p;
 
-			lines_of(&g, &r, column_n(&r, t), l, a.mean, a.rstd, a.gamma, a.beta, a.alpha, &p);
-			for (struct spot s = spot_of(&r, t, l); s.left > 0; spot_next(&r, &s)) {
-				struct begun b;
+			lines_of(&g, &r, column_n(&r, t), l, &given, &p);
+			SPOTS_FOR(s, &r, t, l, AMONG) {
+				struct taken e[AMONG];
 
-				begin(&g, &r, &a, &p, &s, &b);
-				EACH(j) {
-					sum[0][j] += b.d[j];
-					sum[1][j] += b.d[j] * b.m[j];
-					sum[2][j] += b.u[j] > 0 ? 0 : b.dy[j] * b.u[j];
+				SPOTS_EACH(k, &r, AMONG)
+					e[k] = norm_take(&g, &r, &a, &s, k);
+				SPOTS_THERE(k, &r, &s, AMONG) {
+					struct begun b;
+
+					begin(&g, &a, shape, &p, &e[k], &b);
+					EACH(j) {
+						sum[0][j] += b.d[j];
+						sum[1][j] += b.d[j] * b.m[j];
+						sum[2][j] += b.u[j] > 0 ? 0 : b.dy[j] * b.u[j];
+					}
 				}
 			}
-			for (int k = 0; k < 3; k++)
-				column_keep(&r, t, l, k, 3, sum[k], room, part);
+			for (int k = 0; k < NORM_SUMS; k++)
+				column_keep(&r, t, l, k, NORM_SUMS, sum[k], room, part);
 		}
-		column_settle(&r, t, 3, room, part);
+		column_settle(&r, t, NORM_SUMS, NORM_SUMS, room, part);
 	}
 }
 
@@ -245,28 +342,29 @@ KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bwd a, 
 	}
 }
 
-/* Gradients of the parameters; dalpha of one slope for all: lane 0's work */
-KERNEL(norm_back_params, (struct k_norm g, struct k_norm_bwd a, const double *sum), (g, a, sum), items(g.c))
+/* Gradients of the parameters; a team's work, for dalpha of one slope for all */
+KERNEL(norm_back_params, (struct k_norm g, struct k_norm_bwd a, const double *sum), (g, a, sum), 1)
 {
-	ITEM_FOR(c, g.c) {
-		double s[3] = {0, 0, 0};
+	TEAM_FOR(t, 1) {
+		double all = 0;
 
-		for (int64_t n = 0; n < g.n; n++)
-			for (int k = 0; k < 3; k++)
-				s[k] += sum[(n * g.c + c) * 3 + k];
-		if (a.dbeta)
-			a.dbeta[c] += (float)s[0];
-		if (a.dgamma)
-			a.dgamma[c] += (float)s[1];
-		if (a.dalpha && g.alphas != 1)
-			a.dalpha[c] += (float)s[2];
-		if (a.dalpha && g.alphas == 1 && c == 0) {
-			double all = 0;
+		LANE_FOR(c, t, g.c) {
+			double s[3] = {0, 0, 0};
 
-			for (int64_t i = 0; i < g.n * g.c; i++)
-				all += sum[i * 3 + 2];
-			a.dalpha[0] += (float)all;
+			for (int64_t n = 0; n < g.n; n++)
+				for (int k = 0; k < 3; k++)
+					s[k] += sum[(n * g.c + c) * 3 + k];
+			all += s[2];
+			if (a.dbeta)
+				a.dbeta[c] += (float)s[0];
+			if (a.dgamma)
+				a.dgamma[c] += (float)s[1];
+			if (a.dalpha && g.alphas != 1)
+				a.dalpha[c] += (float)s[2];
 		}
+		all = team_sum(all);
+		if (a.dalpha && g.alphas == 1 && FIRST_LANE)
+			a.dalpha[0] += (float)all;
 	}
 }
 
@@ -294,34 +392,44 @@ KERNEL(norm_back_settle, (struct k_norm g, struct k_norm_bwd a, const double *su
 
 /* through NULL: nothing goes through. dres is dy itself where `same`: then only dy2 is added to it. Bytes an element: reads x and dy (dy2, res) once,
    writes dx (and dres; with the sums' pass 5 accesses in all). */
-COLUMN_KERNEL(norm_back_apply, (struct k_norm g, struct columns r, struct k_norm_bwd a, const float *through, int write_res),
-	(g, r, a, through, write_res), r.n * r.chunks)
+NORM_KERNEL(norm_back_apply, !a.res && !a.dy2 && !write_res && !a.dx_add, (a.res = NULL, a.dy2 = NULL, write_res = 0, a.dx_add = 0),
+	(struct k_norm g, struct columns r, struct k_norm_bwd a, const float *through, int write_res, enum act_shape shape),
+	(g, r, a, through, write_res, shape), r.n * r.chunks)
 {
-	TEAM_FOR(t, r.n * r.chunks)
+	TEAM_FOR(i, r.n * r.chunks)
 		LANE_FOR(l, 0, r.lanes) {
+			const int64_t t = again(&r, i);
+			const struct given given = {a.mean, a.rstd, a.gamma, a.beta, a.alpha};
 			float constant[WIDE], slant[WIDE];
-			int64_t at[WIDE];
+			int at[WIDE];
 			struct lines p;
 
-			lines_of(&g, &r, column_n(&r, t), l, a.mean, a.rstd, a.gamma, a.beta, a.alpha, &p);
+			lines_of(&g, &r, column_n(&r, t), l, &given, &p);
 			column_channels(&r, l, at);
 			EACH(j) {
-				const int64_t i = column_n(&r, t) * g.c + at[j];
+				const int64_t c = column_n(&r, t) * g.c + at[j];
 
-				constant[j] = through ? through[2 * i] : 0, slant[j] = through ? through[2 * i + 1] : 0;
-				constant[j] -= FOLDED && through && a.mean ? a.mean[i] * slant[j] : 0;
+				constant[j] = through ? through[2 * c] : 0, slant[j] = through ? through[2 * c + 1] : 0;
+				constant[j] -= FOLDED && through && a.mean ? a.mean[c] * slant[j] : 0;
 			}
-			for (struct spot s = spot_of(&r, t, l); s.left > 0; spot_next(&r, &s)) {
-				struct begun b;
+			SPOTS_FOR(s, &r, t, l, AMONG) {
+				struct taken e[AMONG];
 
-				begin(&g, &r, &a, &p, &s, &b);
-				EACH(j)
-					b.m[j] = p.scale[j] * b.d[j] - constant[j] - b.m[j] * slant[j];
-				EACH(j)
-					b.dy[j] = a.res ? b.d[j] : b.dy[j];
-				if (write_res)
-					spot_add(&r, &s, a.dres, g.dpitch, a.dres_add, b.dy);
-				spot_add(&r, &s, a.dx, g.xpitch, a.dx_add, b.m);
+				SPOTS_EACH(k, &r, AMONG)
+					e[k] = norm_take(&g, &r, &a, &s, k);
+				SPOTS_THERE(k, &r, &s, AMONG) {
+					const struct spot own = spot_at(&r, &s, k);
+					struct begun b;
+
+					begin(&g, &a, shape, &p, &e[k], &b);
+					EACH(j)
+						b.m[j] = p.scale[j] * b.d[j] - constant[j] - b.m[j] * slant[j];
+					EACH(j)
+						b.dy[j] = a.res ? b.d[j] : b.dy[j];
+					if (write_res)
+						spot_add(&r, &own, a.dres, g.dpitch, a.dres_add, b.dy);
+					spot_add(&r, &own, a.dx, g.xpitch, a.dx_add, b.m);
+				}
 			}
 		}
 }
@@ -362,7 +470,7 @@ int G(norm_fwd)(const struct k_norm *given, const struct k_norm_fwd *a, void *sc
 		bad = G(norm_settle)(g, r, *a, part);
 	if (!bad && g.norm == K_NORM_INSTANCE && a->running_mean && !g.given)
 		bad = G(norm_follow)(g, *a);
-	return bad ? bad : norm_apply(g, r, *a);
+	return bad ? bad : norm_apply(g, r, *a, act_shape_of(g.act));
 }
 
 int G(norm_bwd)(const struct k_norm *given, const struct k_norm_bwd *a, void *scratch)
@@ -372,14 +480,15 @@ int G(norm_bwd)(const struct k_norm *given, const struct k_norm_bwd *a, void *sc
 	double *part = (double *)scratch, *sum = part + columns_parts(&r, 3);
 	float *through = (float *)(sum + 3 * g.n * g.c);
 	int sums = g.norm != K_NORM_NONE || a->dalpha, bad = 0;
+	const enum act_shape shape = act_shape_of(g.act);
 
 	r.whole = one_slope(&g) && columns_wide(&r, a->x, g.xpitch) && columns_wide(&r, a->dy, g.ypitch) && columns_wide(&r, a->dy2, g.y2pitch) &&
 		columns_wide(&r, a->res, g.rpitch) && columns_wide(&r, a->dx, g.xpitch) && columns_wide(&r, a->dres, g.dpitch);
 	if (sums) {
-		bad = norm_back_sums(g, r, *a, part);
+		bad = norm_back_sums(g, r, *a, part, shape);
 		bad = bad ? bad : G(norm_back_fold)(g, r, *a, part, sum);
 		bad = bad ? bad : G(norm_back_params)(g, *a, sum);
 		bad = bad ? bad : G(norm_back_settle)(g, *a, sum, through);
 	}
-	return bad ? bad : norm_back_apply(g, r, *a, sums ? through : NULL, a->dres && (a->res || a->dres != a->dy || a->dy2));
+	return bad ? bad : norm_back_apply(g, r, *a, sums ? through : NULL, a->dres && (a->res || a->dres != a->dy || a->dy2), shape);
 }

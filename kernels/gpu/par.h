@@ -17,7 +17,8 @@
      WARP_FOR(w)            every warp of a team its w of [0, WARPS); what it keeps from one such loop to the next is in a WARP_KEEPS, at w
      EACH(j)                every j of a lane's WIDE elements, unrolled
    team_sum, group_sum, group_most: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory, TEAM_ROOM the
-   bytes of it that a ROOM_KERNEL was launched with; between loops over its lanes that write and read it stands team_sync, or warp_sync, where a
+   bytes of it that a ROOM_KERNEL was launched with; of a SIDE_KERNEL a processor has `least` teams side by side, whose lanes have as few registers;
+   between loops over its lanes that write and read it stands team_sync, or warp_sync, where a
    warp's own lanes do. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by get and put, and WIDE of
    them, 16 bytes at a multiple of that, by get_wide and put_wide. */
 #ifndef NIIPIPE_PAR_H
@@ -25,6 +26,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { TEAM = 256, WARP = 32, WARPS = TEAM / WARP, MOST_TEAMS = 1 << 20 };
 enum { MOST_ROOM = 99 << 10, PLAIN_ROOM = 48 << 10 }; /* bytes of a team on any device, and those that need not be asked for */
@@ -51,8 +53,9 @@ enum { WIDE = 4 };
 #define DEVICE static __device__ __forceinline__
 #define DEVICE_CALL static __device__ __noinline__
 #define KERNEL(name, PARAMS, ARGS, teams) ROOM_KERNEL(name, PARAMS, ARGS, teams, 0)
-#define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) \
-	static __global__ void __launch_bounds__(TEAM) name##_k PARAMS; \
+#define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) SIDE_KERNEL(name, PARAMS, ARGS, teams, room, 1)
+#define SIDE_KERNEL(name, PARAMS, ARGS, teams, room, least) \
+	static __global__ void __launch_bounds__(TEAM, least) name##_k PARAMS; \
 	extern "C" int G(name) PARAMS \
 	{ \
 		if ((room) > PLAIN_ROOM) \
@@ -61,7 +64,7 @@ enum { WIDE = 4 };
 			name##_k<<<(unsigned)(teams), TEAM, (size_t)(room), (cudaStream_t)gpu_stream>>> ARGS; \
 		return (int)cudaGetLastError(); \
 	} \
-	static __global__ void __launch_bounds__(TEAM) name##_k PARAMS
+	static __global__ void __launch_bounds__(TEAM, least) name##_k PARAMS
 #define TEAM_FOR(t, n) for (int64_t t = blockIdx.x, once_ = 1; once_; once_ = 0)
 #define LANE_FOR(i, lo, hi) for (int64_t i = (lo) + threadIdx.x; i < (hi); i += TEAM)
 #define ITEM_FOR(i, n) for (int64_t i = blockIdx.x * (int64_t)TEAM + threadIdx.x; i < (n); i += gridDim.x * (int64_t)TEAM)
@@ -160,6 +163,7 @@ template <class T> DEVICE T team_sum(T v)
 #define GROUP_AT(i) (i)
 #define EACH(j) for (int j = 0; j < WIDE; j++)
 #define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) KERNEL(name, PARAMS, ARGS, teams)
+#define SIDE_KERNEL(name, PARAMS, ARGS, teams, room, least) KERNEL(name, PARAMS, ARGS, teams)
 #define UNROLLED
 #define WARP_FOR(w) for (int w = 0; w < WARPS; w++)
 #define WARP_KEEPS(type, name) type name[WARPS]
@@ -232,6 +236,19 @@ DEVICE uint32_t float_bits(float f)
 	return b.u;
 }
 
+/* 2^x, to some units in the last place; 0 where that is not normal */
+DEVICE float two_to(float x)
+{
+#ifdef __CUDACC__
+	float y;
+
+	asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+	return y;
+#else
+	return exp2f(x);
+#endif
+}
+
 /* Four floats, at a multiple of 16 bytes */
 DEVICE void get_floats(const float *p, float v[4])
 {
@@ -282,12 +299,30 @@ DEVICE void put(void *p, int64_t i, float v)
 	((uint16_t *)p)[i] = half_bits(v);
 }
 
-DEVICE void get_wide(const void *p, int64_t i, float v[WIDE])
+/* WIDE elements as they lie in memory */
+struct piece { quad q; };
+
+DEVICE void piece_open(struct piece e, float v[WIDE])
 {
-	quad q = get_quad((const uint16_t *)p + i);
+	const quad q = e.q;
 
 	v[0] = bits_float(q.x << 16), v[1] = bits_float(q.x & 0xffff0000u), v[2] = bits_float(q.y << 16), v[3] = bits_float(q.y & 0xffff0000u);
 	v[4] = bits_float(q.z << 16), v[5] = bits_float(q.z & 0xffff0000u), v[6] = bits_float(q.w << 16), v[7] = bits_float(q.w & 0xffff0000u);
+}
+
+/* Element j becomes p[i]. */
+DEVICE void piece_put(struct piece *e, int j, const void *p, int64_t i)
+{
+	const uint32_t bits = (uint32_t)((const uint16_t *)p)[i] << j % 2 * 16;
+
+	if (j / 2 == 0)
+		e->q.x |= bits;
+	else if (j / 2 == 1)
+		e->q.y |= bits;
+	else if (j / 2 == 2)
+		e->q.z |= bits;
+	else
+		e->q.w |= bits;
 }
 
 DEVICE void put_wide(void *p, int64_t i, const float v[WIDE])
@@ -308,9 +343,17 @@ DEVICE void put(void *p, int64_t i, float v)
 	((float *)p)[i] = v;
 }
 
-DEVICE void get_wide(const void *p, int64_t i, float v[WIDE])
+struct piece { float v[WIDE]; };
+
+DEVICE void piece_open(struct piece e, float v[WIDE])
 {
-	get_floats((const float *)p + i, v);
+	EACH(j)
+		v[j] = e.v[j];
+}
+
+DEVICE void piece_put(struct piece *e, int j, const void *p, int64_t i)
+{
+	e->v[j] = get(p, i);
 }
 
 DEVICE void put_wide(void *p, int64_t i, const float v[WIDE])
@@ -318,6 +361,32 @@ DEVICE void put_wide(void *p, int64_t i, const float v[WIDE])
 	put_floats((float *)p + i, v);
 }
 #endif
+
+/* All of it 0 */
+DEVICE struct piece piece_none(void)
+{
+	struct piece e;
+
+	memset(&e, 0, sizeof e);
+	return e;
+}
+
+DEVICE struct piece get_piece(const void *p, int64_t i)
+{
+	struct piece e;
+
+#ifdef K_HALF
+	e.q = get_quad((const uint16_t *)p + i);
+#else
+	get_floats((const float *)p + i, e.v);
+#endif
+	return e;
+}
+
+DEVICE void get_wide(const void *p, int64_t i, float v[WIDE])
+{
+	piece_open(get_piece(p, i), v);
+}
 
 /* n of WIDE elements, 0 for the rest; whole: they begin at a multiple of 16 bytes */
 DEVICE void get_some(const void *p, int64_t i, int n, int whole, float v[WIDE])
