@@ -6,8 +6,9 @@
 
 #include "kernels/gpu/par.h"
 
-/* Of an n: chunks where rows are few, rows of a chunk and chunks where they are enough, rows of a chunk at most: so few are summed in floats */
-enum { COLUMN_FEW = 512, COLUMN_ROWS = 16, COLUMN_CHUNKS = 2048, COLUMN_MOST = 64 };
+/* Of an n: chunks where rows are few, rows of a chunk and chunks where they are enough, rows of a chunk at most: so few are summed in floats; rows of
+   a map's chunk at most */
+enum { COLUMN_FEW = 512, COLUMN_ROWS = 16, COLUMN_CHUNKS = 2048, COLUMN_MOST = 64, COLUMN_MAP = 8 };
 enum { COLUMN_SUMS = 3, COLUMN_ROW = TEAM * WIDE };
 
 struct columns {
@@ -76,6 +77,8 @@ static inline struct columns columns_map(int64_t vox, int64_t c, const void *x, 
 {
 	struct columns r = columns_of(1, vox, c);
 
+	r.chunk = r.chunk > COLUMN_MAP ? COLUMN_MAP : r.chunk;
+	r.chunks = (r.rows + r.chunk - 1) / r.chunk;
 	r.whole = columns_wide(&r, x, xpitch) && columns_wide(&r, y, ypitch);
 	return r;
 }
@@ -163,6 +166,12 @@ DEVICE struct spot spot_at(const struct columns *r, const struct spot *s, int k)
 	return at;
 }
 
+/* The voxel of spot k; of one that is not there, the first's */
+DEVICE int64_t spot_voxel(const struct columns *r, const struct spot *s, int k)
+{
+	return s->left > k * r->row ? s->v + k * r->per : s->v;
+}
+
 /* The elements of a value at spot k, as they lie there, 0 beyond its end; of one that is not there, those of the first */
 DEVICE struct piece spot_take(const struct columns *r, const struct spot *s, int k, const void *p, int64_t pitch)
 {
@@ -170,7 +179,7 @@ DEVICE struct piece spot_take(const struct columns *r, const struct spot *s, int
 	struct piece e = piece_none();
 
 	if (r->whole)
-		return get_piece(p, (s->left > k * r->row ? vox + k * r->per : vox) * pitch + c);
+		return get_piece(p, spot_voxel(r, s, k) * pitch + c);
 	EACH(j) {
 		if (j < s->n)
 			piece_put(&e, j, p, vox * pitch + c);
@@ -207,17 +216,23 @@ DEVICE void spot_put(const struct columns *r, const struct spot *s, void *p, int
 	}
 }
 
+/* p = v, or with `add` old + v: what spot_take found there */
+DEVICE void spot_keep(const struct columns *r, const struct spot *s, void *p, int64_t pitch, int add, struct piece old, float v[WIDE])
+{
+	if (add) {
+		float there[WIDE];
+
+		piece_open(old, there);
+		EACH(j)
+			v[j] += there[j];
+	}
+	spot_put(r, s, p, pitch, v);
+}
+
 /* p += v, or with `add` 0 p = v */
 DEVICE void spot_add(const struct columns *r, const struct spot *s, void *p, int64_t pitch, int add, float v[WIDE])
 {
-	if (add) {
-		float old[WIDE];
-
-		spot_get(r, s, p, pitch, old);
-		EACH(j)
-			v[j] += old[j];
-	}
-	spot_put(r, s, p, pitch, v);
+	spot_keep(r, s, p, pitch, add, add ? spot_take(r, s, 0, p, pitch) : piece_none(), v);
 }
 
 /* What a voxel has one of, for every element; 0 beyond the end */
@@ -225,13 +240,6 @@ DEVICE void spot_each(const struct columns *r, const struct spot *s, const float
 {
 	int64_t vox = s->v, c = s->c;
 
-	if (r->whole && r->c % WIDE == 0) {
-		const float own = p[vox];
-
-		EACH(j)
-			v[j] = own;
-		return;
-	}
 	EACH(j) {
 		v[j] = j < s->n ? p[vox] : 0;
 		if (++c == r->c)

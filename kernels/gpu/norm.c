@@ -166,8 +166,8 @@ DEVICE void lines_of(const struct k_norm *g, const struct columns *r, int64_t n,
 	}
 }
 
-/* A kernel of (.., struct columns r, .., enum act_shape shape): of neighbours that lie side by side for each shape, which is a constant to it; those of
-   lines and of GELU also without what most norms have not: where `bare`, which BARE makes so */
+/* A kernel of (.., struct columns r, .., enum act_shape shape): of neighbours that lie side by side for each shape, which is a constant to it; those
+   of lines and of GELU also without what most norms have not: where `bare`, which BARE makes so */
 #define NORM_KERNEL(name, bare, BARE, PARAMS, ARGS, teams) \
 	DEVICE void name##_text PARAMS; \
 	COLUMN_CASE(name, lines, (r.whole = 1, shape = ACT_LINES), 2, PARAMS, ARGS, teams) \

@@ -14,13 +14,14 @@
      LANE_FOR(i, lo, hi)    the lanes of a team share [lo, hi)
      GROUP_FOR(r, n, w)     every group of w lanes, a power of 2 up to WARP, its rows, n rows in all: of items(n * w) teams
      MEMBER_FOR(i, lo, hi, w)   the lanes of a group share [lo, hi); where that is [0, w) at most, what a lane keeps is in a GROUP_KEEPS, at i
+     PART_FOR(p, i, many, w)    `many` parts for each lane of a group, i of [0, many w) in all; what a lane keeps of its own is in a PARTS, at p
      WARP_FOR(w)            every warp of a team its w of [0, WARPS); what it keeps from one such loop to the next is in a WARP_KEEPS, at w
      EACH(j)                every j of a lane's WIDE elements, unrolled
    team_sum, group_sum, group_most: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory, TEAM_ROOM the
    bytes of it that a ROOM_KERNEL was launched with; of a SIDE_KERNEL a processor has `least` teams side by side, whose lanes have as few registers;
    between loops over its lanes that write and read it stands team_sync, or warp_sync, where a
    warp's own lanes do. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by get and put, and WIDE of
-   them, 16 bytes at a multiple of that, by get_wide and put_wide. */
+   them, 16 bytes at a multiple of that, by get_wide and put_wide, of the device's memory. */
 #ifndef NIIPIPE_PAR_H
 #define NIIPIPE_PAR_H
 
@@ -44,6 +45,8 @@ enum { WIDE = 4 };
 #else
 #define G(name) gpu_##name##_f32
 #endif
+
+#define PAR_PRAGMA_(x) _Pragma(#x)
 
 #ifdef __CUDACC__
 
@@ -75,8 +78,13 @@ enum { WIDE = 4 };
 #define GROUP_AT(i) 0
 #define MEMBER_FOR(i, lo, hi, w) for (int64_t i = (lo) + (threadIdx.x & ((w) - 1)); i < (hi); i += (w))
 #define FIRST_OF_GROUP(w) ((threadIdx.x & ((w) - 1)) == 0)
+#define PARTS(type, name, most) type name[most]
+#define PART_FOR(p, i, many, w) \
+	_Pragma("unroll") for (int p = 0; p < (many); p++) \
+		for (int i = p * (w) + (int)(threadIdx.x & ((w) - 1)), once_ = 1; once_; once_ = 0)
 #define EACH(j) _Pragma("unroll") for (int j = 0; j < WIDE; j++)
 #define UNROLLED _Pragma("unroll")
+#define UNROLLED_BY(n) PAR_PRAGMA_(unroll n)
 #define WARP_FOR(w) for (int w = (int)threadIdx.x / WARP, once_ = 1; once_; once_ = 0)
 #define WARP_KEEPS(type, name) type name[1]
 #define WARP_AT(w) 0
@@ -152,19 +160,21 @@ template <class T> DEVICE T team_sum(T v)
 		return wall_launch(#name, run, &wall_values, sizeof wall_values); \
 	} \
 	static void name##_k PARAMS
-#define PAR_PRAGMA_(x) _Pragma(#x)
 #define TEAM_FOR(t, n) PAR_PRAGMA_(omp parallel for schedule(static)) for (int64_t t = 0; t < (int64_t)(n); t++)
 #define LANE_FOR(i, lo, hi) for (int64_t i = (lo); i < (hi); i++)
 #define ITEM_FOR(i, n) TEAM_FOR(i, n)
 #define GROUP_FOR(r, n, w) TEAM_FOR(r, n)
 #define MEMBER_FOR(i, lo, hi, w) LANE_FOR(i, lo, hi)
 #define FIRST_OF_GROUP(w) 1
+#define PARTS(type, name, most) type name[(most) * WARP]
+#define PART_FOR(p, i, many, w) for (int p = 0, i = 0; p < (many) * (w); i = ++p)
 #define GROUP_KEEPS(type, name) type name[WARP]
 #define GROUP_AT(i) (i)
 #define EACH(j) for (int j = 0; j < WIDE; j++)
 #define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) KERNEL(name, PARAMS, ARGS, teams)
 #define SIDE_KERNEL(name, PARAMS, ARGS, teams, room, least) KERNEL(name, PARAMS, ARGS, teams)
 #define UNROLLED
+#define UNROLLED_BY(n)
 #define WARP_FOR(w) for (int w = 0; w < WARPS; w++)
 #define WARP_KEEPS(type, name) type name[WARPS]
 #define WARP_AT(w) (w)
@@ -220,6 +230,16 @@ DEVICE void put_quad(void *p, quad q)
 #endif
 }
 
+/* The same to the device's memory, not to a team's own: as it stands nvcc makes four stores of it where branches are near. */
+DEVICE void give_quad(void *p, quad q)
+{
+#ifdef __CUDACC__
+	__stwb((uint4 *)p, q);
+#else
+	put_quad(p, q);
+#endif
+}
+
 DEVICE float bits_float(uint32_t u)
 {
 	union { uint32_t u; float f; } b;
@@ -249,6 +269,16 @@ DEVICE float two_to(float x)
 #endif
 }
 
+/* 1 / sqrt(x), to some units in the last place */
+DEVICE float inverse_root(float x)
+{
+#ifdef __CUDACC__
+	return rsqrtf(x);
+#else
+	return 1 / sqrtf(x);
+#endif
+}
+
 /* Four floats, at a multiple of 16 bytes */
 DEVICE void get_floats(const float *p, float v[4])
 {
@@ -257,12 +287,17 @@ DEVICE void get_floats(const float *p, float v[4])
 	v[0] = bits_float(q.x), v[1] = bits_float(q.y), v[2] = bits_float(q.z), v[3] = bits_float(q.w);
 }
 
-DEVICE void put_floats(float *p, const float v[4])
+DEVICE quad quad_of(const float v[4])
 {
 	quad q;
 
 	q.x = float_bits(v[0]), q.y = float_bits(v[1]), q.z = float_bits(v[2]), q.w = float_bits(v[3]);
-	put_quad(p, q);
+	return q;
+}
+
+DEVICE void put_floats(float *p, const float v[4])
+{
+	put_quad(p, quad_of(v));
 }
 
 #ifdef K_HALF
@@ -310,6 +345,19 @@ DEVICE void piece_open(struct piece e, float v[WIDE])
 	v[4] = bits_float(q.z << 16), v[5] = bits_float(q.z & 0xffff0000u), v[6] = bits_float(q.w << 16), v[7] = bits_float(q.w & 0xffff0000u);
 }
 
+/* Four from i on, a multiple of 4 */
+DEVICE void get_four(const void *p, int64_t i, float v[4])
+{
+#ifdef __CUDACC__
+	const uint2 q = *(const uint2 *)((const uint16_t *)p + i);
+
+	v[0] = bits_float(q.x << 16), v[1] = bits_float(q.x & 0xffff0000u), v[2] = bits_float(q.y << 16), v[3] = bits_float(q.y & 0xffff0000u);
+#else
+	for (int j = 0; j < 4; j++)
+		v[j] = get(p, i + j);
+#endif
+}
+
 /* Element j becomes p[i]. */
 DEVICE void piece_put(struct piece *e, int j, const void *p, int64_t i)
 {
@@ -325,12 +373,17 @@ DEVICE void piece_put(struct piece *e, int j, const void *p, int64_t i)
 		e->q.w |= bits;
 }
 
-DEVICE void put_wide(void *p, int64_t i, const float v[WIDE])
+DEVICE quad wide_quad(const float v[WIDE])
 {
 	quad q;
 
 	q.x = two_halves(v[0], v[1]), q.y = two_halves(v[2], v[3]), q.z = two_halves(v[4], v[5]), q.w = two_halves(v[6], v[7]);
-	put_quad((uint16_t *)p + i, q);
+	return q;
+}
+
+DEVICE void put_wide(void *p, int64_t i, const float v[WIDE])
+{
+	give_quad((uint16_t *)p + i, wide_quad(v));
 }
 #else
 DEVICE float get(const void *p, int64_t i)
@@ -341,6 +394,11 @@ DEVICE float get(const void *p, int64_t i)
 DEVICE void put(void *p, int64_t i, float v)
 {
 	((float *)p)[i] = v;
+}
+
+DEVICE void get_four(const void *p, int64_t i, float v[4])
+{
+	get_floats((const float *)p + i, v);
 }
 
 struct piece { float v[WIDE]; };
@@ -356,9 +414,14 @@ DEVICE void piece_put(struct piece *e, int j, const void *p, int64_t i)
 	e->v[j] = get(p, i);
 }
 
+DEVICE quad wide_quad(const float v[WIDE])
+{
+	return quad_of(v);
+}
+
 DEVICE void put_wide(void *p, int64_t i, const float v[WIDE])
 {
-	put_floats((float *)p + i, v);
+	give_quad((float *)p + i, quad_of(v));
 }
 #endif
 
@@ -386,6 +449,20 @@ DEVICE struct piece get_piece(const void *p, int64_t i)
 DEVICE void get_wide(const void *p, int64_t i, float v[WIDE])
 {
 	piece_open(get_piece(p, i), v);
+}
+
+/* WIDE floats from anywhere; of NULL all are `absent` */
+DEVICE void floats_from(const float *p, int64_t i, float absent, float v[WIDE])
+{
+	if (!p)
+		EACH(j)
+			v[j] = absent;
+	else if ((uintptr_t)(p + i) % 16)
+		EACH(j)
+			v[j] = p[i + j];
+	else
+		for (int k = 0; k < WIDE; k += 4)
+			get_floats(p + i + k, v + k);
 }
 
 /* n of WIDE elements, 0 for the rest; whole: they begin at a multiple of 16 bytes */
