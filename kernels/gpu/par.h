@@ -17,7 +17,7 @@
      PART_FOR(p, i, many, w)    `many` parts for each lane of a group, i of [0, many w) in all; what a lane keeps of its own is in a PARTS, at p
      WARP_FOR(w)            every warp of a team its w of [0, WARPS); what it keeps from one such loop to the next is in a WARP_KEEPS, at w
      EACH(j)                every j of a lane's WIDE elements, unrolled
-   team_sum, group_sum, group_most: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory, TEAM_ROOM the
+   team_sum, team_sums (several floats at once, to doubles), group_sum, group_most: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory, TEAM_ROOM the
    bytes of it that a ROOM_KERNEL was launched with; of a SIDE_KERNEL a processor has `least` teams side by side, whose lanes have as few registers;
    between loops over its lanes that write and read it stands team_sync, or warp_sync, where a
    warp's own lanes do. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by get and put, and WIDE of
@@ -136,6 +136,30 @@ template <class T> DEVICE T team_sum(T v)
 	return v;
 }
 
+/* v[k] summed over the lanes, which all know sum[k], n of them at most */
+template <int n> DEVICE void team_sums(const float (&v)[n], double (&sum)[n])
+{
+	__shared__ float room[n * TEAM];
+	__shared__ double all[n];
+
+	__syncthreads();
+	for (int k = 0; k < n; k++)
+		room[k * TEAM + threadIdx.x] = v[k];
+	__syncthreads();
+	for (int k = threadIdx.x / WARP; k < n; k += WARPS) {
+		double own = 0;
+
+		for (int i = 0; i < WARPS; i++)
+			own += (double)room[k * TEAM + i * WARP + threadIdx.x % WARP];
+		own = warp_sum(own);
+		if (threadIdx.x % WARP == 0)
+			all[k] = own;
+	}
+	__syncthreads();
+	for (int k = 0; k < n; k++)
+		sum[k] = all[k];
+}
+
 #else
 
 #include "kernels/gpu/wall.h"
@@ -186,6 +210,7 @@ template <class T> DEVICE T team_sum(T v)
 #define group_sum(v, w) ((void)(w), (v))
 #define group_most(v, w) ((void)(w), (v))
 #define team_sum(v) (v)
+#define team_sums(v, sum) memcpy(sum, v, sizeof(sum)) /* of doubles there */
 
 #endif
 
