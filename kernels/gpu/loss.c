@@ -1,6 +1,6 @@
 /* Losses (kernels/backend.h), in three steps: of every voxel the logarithm of the softmax's sum, and the entropy; of every channel I, P and G; then,
-   behind what follows from these, the gradient. Of few channels the first two are one, and the gradient makes the logarithm again. Scratch: [n,vox] of
-   logarithms, parts of the sums, sums, factors of the gradient, results, weights. */
+   behind what follows from these, the gradient. Of few channels the first two are one, and the gradient makes the logarithm again. Scratch: [n,vox]
+   of logarithms, parts of the sums, sums, factors of the gradient, results, weights. */
 #include "kernels/gpu/kernels.h"
 #define K_PLAIN
 #include "kernels/gpu/par.h"
