@@ -7,6 +7,12 @@
 #include "kernels/backend.h"
 #include "kernels/span.h"
 
+/* Numbers that are added up of a voxel. */
+static inline int64_t sums(const struct k_blend *g)
+{
+	return g->margin ? 1 : g->k;
+}
+
 /* Weights of a row: times x[i], at least `least`. */
 struct weights { const float *x; float times, least; };
 

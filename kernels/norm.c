@@ -191,8 +191,10 @@ INLINE void apply_columns(int64_t i, const int nv, const int bends, const struct
 
 static void apply(const struct rows *r, struct span s, const float *p, struct applied a)
 {
-	for (int64_t v = 0; v < s.rows; v += RUN) {
-		int64_t n = s.rows - v < RUN ? s.rows - v : RUN;
+	const int64_t run = run_of(r);
+
+	for (int64_t v = 0; v < s.rows; v += run) {
+		int64_t n = s.rows - v < run ? s.rows - v : run;
 
 		if (r->bends)
 			COLUMNS(apply_columns, s.lanes, 1, r, n, p, a)

@@ -106,6 +106,13 @@ static inline struct span span_of(const struct rows *r, int64_t k)
 			fn(i_, 0, __VA_ARGS__), i_++; \
 	}
 
+/* Rows to walk at once, where nothing is summed: a row of one column leaves what it reads of parameters in registers for the next; of several, memory
+   is read in its order. */
+static inline int64_t run_of(const struct rows *r)
+{
+	return r->lanes > LANES ? 1 : RUN;
+}
+
 /* u > 0 ? a : b */
 INLINE vec positive(vec u, vec a, vec b)
 {

@@ -1,5 +1,6 @@
 /* Sliding windows (lib/net/window/window.h), what becomes of their logits; memory-bound: rows of x, threads over z and y.
-   blend   acc[z][y][x][k] += weight[d,h,w] logits[d][h][w][k];  sum[z][y][x] += weight[d,h,w], where the window meets the slab
+   blend   acc[z][y][x][k] += weight[d,h,w] logits[d][h][w][k];  sum[z][y][x] += weight[d,h,w], where the window meets the slab;
+           margin: acc[z][y][x] += weight[d,h,w] (logits[d][h][w][1] - logits[d][h][w][0])
    sum     what blend makes of sum, row by row of the slab: a row is in the processor's nearest cache while all windows are added
    divide  y[v][k] = acc[v][k] / sum[v]
    count   voxels whose best class is not the first
@@ -29,12 +30,20 @@ WIDE static void blend_any(float *restrict acc, const float *restrict logits, st
 			acc[i * k + c] += weight_at(&w, i) * logits[i * k + c];
 }
 
-static void blend_some(float *acc, const float *logits, struct weights w, int64_t n, int64_t k)
+WIDE static void blend_margin(float *restrict acc, const float *restrict logits, struct weights w, int64_t n)
 {
-	if (k == 2)
+	for (int64_t i = 0; i < n; i++)
+		acc[i] += weight_at(&w, i) * (logits[2 * i + 1] - logits[2 * i]);
+}
+
+static void blend_some(const struct k_blend *g, float *acc, const float *logits, struct weights w, int64_t n)
+{
+	if (g->margin)
+		blend_margin(acc, logits, w, n);
+	else if (g->k == 2)
 		blend_two(acc, logits, w, n);
 	else
-		blend_any(acc, logits, w, n, k);
+		blend_any(acc, logits, w, n, g->k);
 }
 
 /* One voxel's probabilities in place of its logits. */
@@ -69,7 +78,7 @@ static void blend_changed(const struct k_blend *g, float *acc, const float *logi
 			if (g->soft)
 				soften(v + j * k, k);
 		}
-		blend_some(acc + i * k, v, w, m, k);
+		blend_some(g, acc + i * sums(g), v, w, m);
 	}
 }
 
@@ -78,19 +87,20 @@ static int unsure(const struct k_unsure *u, int64_t k, const float *acc, float s
 	return lead_by(u, k, acc, sum) < u->lead * sum;
 }
 
-WIDE static int any_unsure_two(float most, const float *restrict acc, const float *restrict sum, int64_t n)
+WIDE static int any_unsure_one(const struct k_unsure *u, const float *restrict acc, const float *restrict sum, int64_t n)
 {
+	const float lead = u->lead, middle = u->middle;
 	int any = 0;
 
 	for (int64_t i = 0; i < n; i++)
-		any |= fabsf(acc[2 * i] - acc[2 * i + 1]) < most * sum[i];
+		any |= fabsf(acc[i] - middle * sum[i]) < lead * sum[i];
 	return any;
 }
 
 static int any_unsure(const struct k_unsure *u, int64_t k, const float *acc, const float *sum, int64_t n)
 {
-	if (k == 2)
-		return any_unsure_two(u->lead, acc, sum, n);
+	if (k == 1)
+		return any_unsure_one(u, acc, sum, n);
 	for (int64_t i = 0; i < n; i++)
 		if (unsure(u, k, acc + i * k, sum[i]))
 			return 1;
@@ -114,7 +124,7 @@ int k_window_blend(const struct k_blend *g, const float *logits, float *acc, flo
 {
 	const struct span sz = span_meet(g->roi[0], g->start[0], g->slab[0]), sy = span_meet(g->roi[1], g->start[1], g->slab[1]),
 	                  sx = span_meet(g->roi[2], g->start[2], g->slab[2]);
-	const int64_t ny = sy.hi - sy.lo, n = sx.hi - sx.lo, rows = n > 0 ? (sz.hi - sz.lo) * ny : 0, k = g->k;
+	const int64_t ny = sy.hi - sy.lo, n = sx.hi - sx.lo, rows = n > 0 ? (sz.hi - sz.lo) * ny : 0, k = g->k, c = sums(g);
 
 	(void)e;
 #pragma omp parallel for schedule(static)
@@ -126,15 +136,15 @@ int k_window_blend(const struct k_blend *g, const float *logits, float *acc, flo
 		const struct weights w = weights(&g->weight, d, h, sx.lo);
 
 		if (h + SPAN_AHEAD < sy.hi)
-			span_fetch(acc + k * (to + SPAN_AHEAD * g->slab[2]), k * n);
+			span_fetch(acc + c * (to + SPAN_AHEAD * g->slab[2]), c * n);
 		if (g->soft || g->flip & 4)
-			blend_changed(g, acc + k * to, logits + k * from, g->flip & 4 ? -1 : 1, w, n);
+			blend_changed(g, acc + c * to, logits + k * from, g->flip & 4 ? -1 : 1, w, n);
 		else
-			blend_some(acc + k * to, logits + k * from, w, n, k);
+			blend_some(g, acc + c * to, logits + k * from, w, n);
 		if (sum)
 			add_weights(sum + to, w, n);
 		if (g->unsure.block)
-			mark(&g->unsure, k, to / g->slab[2], g->slab[2], to % g->slab[2], n, acc + k * to, sum + to);
+			mark(&g->unsure, c, to / g->slab[2], g->slab[2], to % g->slab[2], n, acc + c * to, sum + to);
 	}
 	return 0;
 }
@@ -184,13 +194,13 @@ WIDE static int64_t count_some(const float *restrict acc, const float *restrict 
 {
 	int64_t all = 0;
 
-	if (k == 2) {
+	if (k == 1) {
 		for (int64_t i = 0; i < n; i++)
-			all += acc[2 * i + 1] > acc[2 * i];
+			all += acc[i] > middle * sum[i];
 		return all;
 	}
 	for (int64_t i = 0; i < n; i++) {
-		int any = k == 1 && acc[i] > middle * sum[i];
+		int any = 0;
 
 		for (int64_t c = 1; c < k; c++)
 			any |= acc[i * k + c] > acc[i * k];

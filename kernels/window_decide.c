@@ -2,6 +2,7 @@
    and one that is higher by more than rounding can hide is the higher mean. */
 #include "kernels/window.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "kernels/cover.h"
@@ -20,16 +21,17 @@ WIDE static void narrow(const int32_t *restrict label, int64_t n, uint8_t *restr
 		pred[i] = (uint8_t)label[i];
 }
 
-WIDE static int sure_two(const float *restrict acc, int64_t n, uint8_t *restrict pred)
+/* Of a single class with its cut next to 0 the sign says it; 0 itself where `zero` has it so, whether windows came or not. */
+WIDE static int sure_one(const float *restrict acc, int64_t n, int32_t zero, uint8_t *restrict pred)
 {
 	int32_t label[ROW], doubt = 0;
 
 	for (int64_t i = 0; i < n; i++) {
-		const float a = acc[2 * i], b = acc[2 * i + 1], size = fabsf(a) + fabsf(b);
-		const int32_t more = b > a, clear = b - a > CLOSE * size + SMALL, small = size < LARGE;
+		const float size = fabsf(acc[i]);
+		const int32_t more = acc[i] > 0, clear = size > SMALL, none = size == 0, small = size < LARGE;
 
 		label[i] = more;
-		doubt |= (more & ~clear) | (small ^ 1);
+		doubt |= ((clear | (none & zero)) ^ 1) | (small ^ 1);
 	}
 	narrow(label, n, pred);
 	return !doubt;
@@ -82,6 +84,13 @@ static int sure_any(const float *acc, int64_t n, int64_t k, uint8_t *pred)
 	return !large && !any(b.doubt, n);
 }
 
+static int sure(const struct k_decide *g, const float *acc, int64_t n, uint8_t *pred)
+{
+	if (g->k > 1)
+		return sure_any(acc, n, g->k, pred);
+	return g->cut >= 0 && g->cut <= FLT_MIN && sure_one(acc, n, g->cut > 0 && !g->never, pred);
+}
+
 /* By the means. */
 static uint8_t label(const struct k_decide *g, const float *acc, float sum)
 {
@@ -116,7 +125,7 @@ int k_window_decide(const struct k_decide *g, const struct k_cover *c, const flo
 			const int64_t at = r * size + x, n = size - x < ROW ? size - x : ROW;
 			float made[ROW];
 
-			if (k == 2 ? sure_two(acc + at * k, n, pred + at) : k > 2 && sure_any(acc + at * k, n, k, pred + at))
+			if (sure(g, acc + at * k, n, pred + at))
 				continue;
 			if (!sum)
 				cover_row(c, r / c->slab[1], r % c->slab[1], x, n, made);

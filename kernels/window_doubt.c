@@ -61,11 +61,11 @@ static float apart(const struct k_blend *g, const float *logits, const int64_t o
 /* How far that is from the mean: at most 100, so that squares have room. */
 static float off(const struct k_blend *g, const float *logits, const float *acc, float sum)
 {
-	int64_t of[2] = {0};
+	int64_t of[2] = {1, 0};
 
-	if (g->k > 1)
+	if (sums(g) > 1)
 		best(g->k, acc, of);
-	return fminf(fabsf(apart(g, logits, of) - (g->k > 1 ? acc[of[0]] - acc[of[1]] : acc[0]) / sum), 100);
+	return fminf(fabsf(apart(g, logits, of) - (sums(g) > 1 ? acc[of[0]] - acc[of[1]] : acc[0]) / sum), 100);
 }
 
 static void spread_row(const struct k_blend *g, float near, const struct row *r, const float *logits, struct weights w, const float *acc,
@@ -75,14 +75,14 @@ static void spread_row(const struct k_blend *g, float near, const struct row *r,
 
 	for (int64_t x = r->first; x < r->end; x++) {
 		const int64_t at = base + x, i = x - g->start[2];
-		const float *a = acc + at * g->k;
+		const float *a = acc + at * sums(g);
 		float by;
 
 		if (!r->block[x / K_BLOCK]) {
 			x |= K_BLOCK - 1;
 			continue;
 		}
-		if (!(lead_by(&g->unsure, g->k, a, sum[at]) < near * sum[at]))
+		if (!(lead_by(&g->unsure, sums(g), a, sum[at]) < near * sum[at]))
 			continue;
 		by = off(g, logits + (g->flip & 4 ? g->roi[2] - 1 - i : i) * g->k, a, sum[at]);
 		all[0] += (int64_t)(weight_at(&w, i) * by * by * PART);
@@ -126,16 +126,18 @@ WIDE static int64_t shares(const struct k_doubt *g, struct weights w, const floa
 	return all;
 }
 
-WIDE static void leads_two(const float *restrict acc, float *restrict by, int64_t n)
+WIDE static void leads_one(const struct k_unsure *u, const float *restrict acc, const float *restrict sum, float *restrict by, int64_t n)
 {
+	const float middle = u->middle;
+
 	for (int64_t i = 0; i < n; i++)
-		by[i] = fabsf(acc[2 * i] - acc[2 * i + 1]);
+		by[i] = fabsf(acc[i] - middle * sum[i]);
 }
 
 static void leads(const struct k_doubt *g, const float *acc, const float *sum, float *by, int64_t n)
 {
-	if (g->k == 2)
-		leads_two(acc, by, n);
+	if (g->k == 1)
+		leads_one(&g->unsure, acc, sum, by, n);
 	else
 		for (int64_t i = 0; i < n; i++)
 			by[i] = lead_by(&g->unsure, g->k, acc + i * g->k, sum[i]);

@@ -135,7 +135,7 @@ for_unit() {
 @test "attention in a GPU's place" { for_unit attention; }
 @test "changes of resolution in a GPU's place" { for_unit scale; }
 @test "softmax and local response of channels in a GPU's place" { for_unit across; }
-@test "sliding windows in a GPU's place" { for_unit window; }
+@test "sliding windows in a GPU's place" { for_unit slide; }
 @test "networks in a GPU's place: MONAI's logits and gradients" { for_unit net; }
 
 @test "lines, marks and recorded calls in a GPU's place: what forgets a mark is found out, and what cannot be recorded" { for_unit lines; }

@@ -118,7 +118,7 @@ print("torch", torch.__version__, "cuDNN", torch.backends.cudnn.version(), "NCCL
 	row "copy's bandwidth" $? "$(tr '\n' ' ' <"$said")"
 }
 
-stage_kernels() { for t in kernels wide loss scale window attention across; do unit $t ""; done; }
+stage_kernels() { for t in kernels wide loss scale slide attention across; do unit $t ""; done; }
 
 stage_nets() {
 	unit net ""
@@ -209,12 +209,14 @@ stage_same() {
 	row "nii-patch | nii-augment | seg-train unet bf16" $? "wait $(waited "$work/fed.tsv"), $(awk -F'\t' 'NR > 11 { s += $8; n++ } END { print n ? s / n : "none" }' "$work/fed.tsv") patches/s"
 }
 
+# How many inputs at once: of nnU-Net's network two, as it is trained
+batch_of() { case $1 in dynunet) echo 2 ;; *) echo 1 ;; esac; }
 size_of() { case $1 in unet) echo 160,160,64 ;; nnunet | dynunet) echo 128,128,128 ;; *) echo 96,96,96 ;; esac; }
 
 bench() { # NET PRECISION WORDS...
 	local net=$1 precision=$2 status
 	shift 2
-	within 150 build/bench/net --device cuda --precision "$precision" --net "$net" --size "$(size_of "$net")" -n "${REPEATS:-20}" "$@"
+	within 150 build/bench/net --device cuda --precision "$precision" --net "$net" --size "$(size_of "$net")" --batch "$(batch_of "$net")" -n "${REPEATS:-20}" "$@"
 	status=$?
 	row "time $net $precision $*" $status "$(awk '/^(infer|train)/ { print $1, $2, "s", $14, $15 }' "$said" | tr '\n' ' ')"
 }
@@ -258,7 +260,7 @@ stage_peer() {
 		for net in ${PEERS:-$peers}; do
 			for mode in infer train; do
 				# shellcheck disable=SC2086
-				peer_python 120 tests/bench/peer_net.py $mode "$(size_of "$net")" "${REPEATS:-20}" "$net" $how
+				peer_python 120 tests/bench/peer_net.py $mode "$(size_of "$net")" "${REPEATS:-20}" "$net" $how "$(batch_of "$net")"
 				row "torch $net $mode $how" $? "$(awk '{ print $1, "s, peak", $2, "MB" }' "$said")"
 			done
 		done
@@ -272,7 +274,7 @@ stage_peer() {
 stage_sanitize() {
 	command -v compute-sanitizer >/dev/null || { row compute-sanitizer 77 "not here"; return; }
 	for tool in memcheck racecheck initcheck; do
-		for t in scale loss attention wide across; do
+		for t in scale loss attention slide wide across; do
 			TEST_DEVICE=cuda NIIPIPE_CUDA=managed within 100 compute-sanitizer --tool $tool --print-limit 20 --error-exitcode 9 build/test/$t
 			row "$tool: $t" $? "$(grep 'ERROR SUMMARY' "$said" | tail -n 1)"
 		done

@@ -106,12 +106,13 @@ static json_t *history_args(const struct work *w)
 static int plan(struct work *w, const struct grid *g, struct err *e)
 {
 	const int64_t size[3] = {g->size[2], g->size[1], g->size[0]};
-	int64_t roi[3];
+	int64_t roi[3], sums;
 
 	memcpy(roi, w->w.roi, sizeof roi);
 	for (int i = 0; i < w->m.n; i++)
 		window_fit(w->m.net[i], size, roi);
-	return ensemble_plan(&w->m, w->w.batch, roi, window_memory(&w->w, w->k, net_classes(w->m.net[0]), size, roi), e);
+	sums = window_sums(w->m.net[0], w->o->output ? NULL : &w->rule);
+	return ensemble_plan(&w->m, w->w.batch, roi, window_memory(&w->w, w->k, sums, size, roi), e);
 }
 
 static void report(const struct work *w, const struct frame *f)

@@ -55,6 +55,14 @@ DEVICE float weight_of(const struct k_weight *w, const int64_t *roi, int64_t v)
 	return by > w->least ? by : w->least;
 }
 
+/* Of class c of a voxel whose logits are l: that, or with `soft` its probability; most, all: soft_sum's. */
+DEVICE float score_of(const struct k_blend *g, const float *l, int64_t c, float most, float all)
+{
+	if (!g->soft)
+		return l[c];
+	return g->k > 1 ? expf(l[c] - most) / all : 1 / (1 + expf(-l[c]));
+}
+
 /* A row of the window: its voxels lo .. hi - 1 are in the slab; where its first voxel's logits and place in the slab are; its share of the weight */
 struct line { int64_t from, to, lo, hi; float weight; };
 
@@ -89,14 +97,17 @@ DEVICE int64_t line_from(const struct k_blend *g, int64_t v)
 	return g->flip >> 2 & 1 ? g->roi[2] - 1 - v : v;
 }
 
-DEVICE void blend_soft(const struct k_blend *g, const float *p, float w, float *acc)
+/* A voxel, acc its own */
+DEVICE void blend_voxel(const struct k_blend *g, const float *p, float w, float *acc)
 {
 	float most = 0, all = 1;
 
-	if (g->k > 1)
+	if (g->soft && g->k > 1)
 		all = soft_sum(p, g->k, &most);
-	for (int64_t c = 0; c < g->k; c++)
-		acc[c] += w * (g->k > 1 ? expf(p[c] - most) / all : 1 / (1 + expf(-p[c])));
+	if (g->margin)
+		*acc += w * (score_of(g, p, 1, most, all) - score_of(g, p, 0, most, all));
+	for (int64_t c = 0; !g->margin && c < g->k; c++)
+		acc[c] += w * score_of(g, p, c, most, all);
 }
 
 /* e / k where times is the smallest number above (2^32 - 1) / k, and e k below 2^32 */
@@ -105,7 +116,8 @@ DEVICE int64_t by_times(int64_t e, uint64_t times)
 	return (int64_t)((uint32_t)e * times >> 32);
 }
 
-/* A warp to a row; voxels outside the slab are left out. Of logits the row's elements are neighbours, of probabilities a lane has a voxel. */
+/* A warp to a row; voxels outside the slab are left out. Of logits the row's elements are neighbours, of what is made of several a lane has
+   a voxel. */
 KERNEL(window_blend, (struct k_blend g, const float *RESTRICT logits, float *RESTRICT acc, float *RESTRICT sum), (g, logits, acc, sum),
 	items(g.roi[0] * g.roi[1] * WARP))
 {
@@ -113,9 +125,9 @@ KERNEL(window_blend, (struct k_blend g, const float *RESTRICT logits, float *RES
 		const uint64_t times = (uint64_t)(0xffffffffu / (uint32_t)g.k) + 1;
 		const struct line l = line_of(&g, row);
 
-		if (g.soft)
+		if (g.soft || g.margin)
 			MEMBER_FOR(v, l.lo, l.hi, WARP)
-				blend_soft(&g, logits + (l.from + line_from(&g, v)) * g.k, line_weight(&g, &l, v), acc + (l.to + v) * g.k);
+				blend_voxel(&g, logits + (l.from + line_from(&g, v)) * g.k, line_weight(&g, &l, v), acc + (l.to + v) * (g.margin ? 1 : g.k));
 		else
 			UNROLLED_BY(4) MEMBER_FOR(e, l.lo * g.k, l.hi * g.k, WARP) {
 				const int64_t v = by_times(e, times);
@@ -192,14 +204,15 @@ DEVICE int64_t place(const int64_t *roi, const int64_t *start, const int64_t *sl
 DEVICE float off(const struct k_blend *g, float near, int64_t v, const float *logits, const float *acc, const float *sum)
 {
 	const int64_t at[3] = {v / g->roi[2] / g->roi[1], v / g->roi[2] % g->roi[1], v % g->roi[2]}, to = place(g->roi, g->start, g->slab, v);
-	const float *a = acc + to * g->k;
+	const int64_t k = g->margin ? 1 : g->k;
+	const float *a = acc + to * k;
 	int64_t from = 0;
 	struct lead l;
 	float most = 0, all = 1, by;
 
 	if (to < 0 || at[0] + g->start[0] >= g->slab[0])
 		return -1;
-	l = lead_of(&g->unsure, g->k, a, sum[to]);
+	l = lead_of(&g->unsure, k, a, sum[to]);
 	if (!(l.by < near * sum[to]))
 		return -1;
 	for (int i = 0; i < 3; i++)
@@ -208,9 +221,11 @@ DEVICE float off(const struct k_blend *g, float near, int64_t v, const float *lo
 	if (g->soft && g->k > 1)
 		all = soft_sum(logits, g->k, &most);
 	if (g->k == 1)
-		by = (g->soft ? 1 / (1 + expf(-logits[0])) : logits[0]) - a[0] / sum[to];
+		by = score_of(g, logits, 0, most, all) - a[0] / sum[to];
+	else if (g->margin)
+		by = score_of(g, logits, 1, most, all) - score_of(g, logits, 0, most, all) - a[0] / sum[to];
 	else
-		by = (g->soft ? (expf(logits[l.first] - most) - expf(logits[l.second] - most)) / all : logits[l.first] - logits[l.second]) - l.by / sum[to];
+		by = score_of(g, logits, l.first, most, all) - score_of(g, logits, l.second, most, all) - l.by / sum[to];
 	return fminf(fabsf(by), 100);
 }
 

@@ -19,7 +19,7 @@
 struct bench {
 	const struct k_backend *k;
 	struct net *n;
-	int64_t size[3], repeats;
+	int64_t size[3], batch, repeats;
 	float *m, *v;
 	uint8_t *label;
 	int detail, net, recompute, precision, tune;
@@ -37,7 +37,7 @@ static int plan(struct bench *b, int train, struct err *e)
 	uint8_t *label;
 	int bad;
 
-	if (net_plan(b->n, 1, b->size, train, e))
+	if (net_plan(b->n, b->batch, b->size, train, e))
 		return -1;
 	n = (size_t)net_vox(b->n);
 	x = mem_new(n, sizeof *x, "an input", e), label = mem_new(n, 1, "labels", e);
@@ -225,19 +225,20 @@ static int prepare(struct bench *b, struct err *e)
 	net_block(b->n, &w, &g, &total);
 	b->m = b->k->alloc((size_t)total * sizeof *b->m, e);
 	b->v = b->k->alloc((size_t)total * sizeof *b->v, e);
-	b->label = b->k->alloc((size_t)(b->size[0] * b->size[1] * b->size[2]), e);
+	b->label = b->k->alloc((size_t)(b->batch * b->size[0] * b->size[1] * b->size[2]), e);
 	return !b->m || !b->v || !b->label || b->k->zero(b->m, (size_t)total * sizeof *b->m, e) || b->k->zero(b->v, (size_t)total * sizeof *b->v,
 		e) ? -1 : 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct bench b = {.size = {160, 160, 64}, .repeats = 5, .device = "cpu"};
+	struct bench b = {.size = {160, 160, 64}, .batch = 1, .repeats = 5, .device = "cpu"};
 	const char *only = "";
 	int64_t detail = 1;
 	int tune = 0;
 	struct arg args[] = {
 		{'s', "size", ARG_INT, b.size, "D,H,W", "input", 1, 1024, 3},
+		{0, "batch", ARG_INT, &b.batch, "N", "inputs at once (1)", 1, 64},
 		{'n', "number", ARG_INT, &b.repeats, "N", "repeats", 1, 1000},
 		{0, "net", ARG_CHOICE, &b.net, ARCH_NETS, "the network (unet)"},
 		{0, "arch", ARG_STR, &b.arch, "JSON|FILE", "another network, as MONAI has it"},

@@ -1,5 +1,5 @@
-"""The peers' networks that tests/bench/net.c times, channels_last_3d: peer_net.py infer|train D,H,W REPEATS [NET [PRECISION [DEVICE [compile]]]] -> best seconds,
-peak MB (of a GPU: its), processor seconds. fp32; tf32; bf16: all of it in bf16; autocast: weights in fp32, what torch thinks right in bf16. DEVICE: cpu, cuda
+"""The peers' networks that tests/bench/net.c times, channels_last_3d: peer_net.py infer|train D,H,W REPEATS [NET [PRECISION [DEVICE [compile] [BATCH]]]] -> best
+seconds, peak MB (of a GPU: its), processor seconds. fp32; tf32; bf16: all of it in bf16; autocast: weights in fp32, what torch thinks right in bf16. DEVICE: cpu, cuda
 (cudnn.benchmark on); compile: by torch.compile."""
 import resource
 import sys
@@ -13,6 +13,7 @@ mode, size, repeats = sys.argv[1], [int(v) for v in sys.argv[2].split(",")], int
 name = sys.argv[4] if len(sys.argv) > 4 else "unet"
 precision = sys.argv[5] if len(sys.argv) > 5 else "fp32"
 device = sys.argv[6] if len(sys.argv) > 6 else "cpu"
+batch = next((int(w) for w in sys.argv[7:] if w.isdigit()), 1)
 torch.backends.cudnn.benchmark = True
 torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
 
@@ -37,8 +38,8 @@ NETS = {
 }
 torch.manual_seed(0)
 net = NETS[name]().to(device, memory_format=torch.channels_last_3d)
-x = torch.rand(1, 1, *size).to(device, memory_format=torch.channels_last_3d)
-y = (torch.rand(1, 1, *size) < 0.1).float().to(device)
+x = torch.rand(batch, 1, *size).to(device, memory_format=torch.channels_last_3d)
+y = (torch.rand(batch, 1, *size) < 0.1).float().to(device)
 loss = DiceCELoss(to_onehot_y=True, softmax=True)
 if precision == "bf16":
     net, x = net.bfloat16(), x.bfloat16()

@@ -1,6 +1,7 @@
 /* lib/net/window and kernels/window: the grid, the importance map, and whole volumes against MONAI (tests/golden/make_window.py). */
 #include "tests/unit/tap.h"
 
+#include <float.h>
 #include <sys/mman.h>
 
 #include "kernels/window.c" /* the kernels themselves, on a table of our own: no oneDNN needed */
@@ -954,7 +955,7 @@ static void marks(void)
 }
 
 /* Sums of all windows at once are those that blends leave one after the other: windows inside, over every edge, on slices of a volume. */
-static void sums(void)
+static void weight_sums(void)
 {
 	enum { D = 7, H = 9, W = 40, FIRST = 3, SLICES = 2, WINDOWS = 6 };
 	static const int64_t start[WINDOWS][3] = {{0, 0, 0}, {1, 6, 21}, {-2, -1, -5}, {3, 2, 30}, {3, 2, 30}, {5, 0, 0}};
@@ -1036,8 +1037,10 @@ static void deciding(void)
 	float *rows = window_weight_rows(cover.roi, WINDOW_GAUSSIAN, 0.125, &cover.weight, &e);
 
 	k_window_sum(&cover, sum, &e);
-	for (int i = 0; i < 2 * LMOST; i++) {
-		const struct k_decide g = {.k = 1 + i / 2, .cut = i % 2 ? 1.5f : -0.25f, .never = 1};
+	for (int i = 0; i < 2 * LMOST + 2; i++) {
+		const int margin = i >= 2 * LMOST;
+		const struct k_decide g = margin ? (struct k_decide){.k = 1, .cut = FLT_TRUE_MIN}
+		                                 : (struct k_decide){.k = 1 + i / 2, .cut = i % 2 ? 1.5f : -0.25f, .never = 1};
 		int64_t bad = 0, hidden = 0, labels = 0;
 
 		fill_sums(acc, sum, g.k, i % 2);
@@ -1052,7 +1055,8 @@ static void deciding(void)
 			hidden += is < g.k && acc[v * g.k + is] < acc[v * g.k + g.k - 1];
 		}
 		ok(!bad && labels >> (g.k > 1 ? g.k - 1 : 1) & 1 && labels >> 63 == -(i % 2) && (g.k == 1 || hidden),
-		   "labels of %lld classes%s: %lld differ; %lld are ties by rounding", (long long)g.k, i % 2 ? ", of sums that are not finite, too" : "",
+		   "labels of %lld classes%s%s: %lld differ; %lld are ties by rounding", (long long)g.k, margin ? " by the sign" : "",
+		   i % 2 ? ", of sums that are not finite, too" : "",
 		   (long long)bad, (long long)hidden);
 	}
 	free(rows);
@@ -1070,11 +1074,12 @@ static void decided(void)
 {
 	static const struct { const char *device; size_t room; double refine; int64_t batch; } ways[] = {
 		{"cpu", WINDOW_ROOM, 0, 1}, {"cpu", 0, 0, 3}, {"cpu", WINDOW_ROOM, 0.01, 1}, {"cpu", 0, 0.01, 1}, {"other", WINDOW_ROOM, 0, 2}};
-	static const struct k_decide by = {.k = K};
+	static const struct k_decide by[] = {{.k = K}, {.k = 1, .cut = FLT_TRUE_MIN}};
 	static uint8_t pred[VOX];
 
 	fill_image(image);
-	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+	for (size_t j = 0; j < 2 * sizeof ways / sizeof *ways; j++) {
+		const size_t i = j / 2;
 		struct window_opts o = small_opts(0.5, WINDOW_MONAI, 5);
 		struct ramp r = {.channels = 1, .classes = K, .scale = 1};
 		struct window_predictor p = {1, K, ramp_input, ramp_run, &r};
@@ -1089,14 +1094,14 @@ static void decided(void)
 		o.within = &(struct tensor){.dtype = DT_U8, .rank = 3, .shape = {Z, Y, X}, .size = VOX, .data = (void *)within_mask()};
 		memset(pred, 9, sizeof pred);
 		ok(!ramped(&o, &image_tensor, got), "scores");
-		o.decide = &by;
+		o.decide = &by[j % 2];
 		ok(!window_run(&o, &table, &p, 1, &image_tensor, keep_labels, pred, &e), "labels %s", e.text);
 		for (int v = 0; v < VOX; v++) {
 			differ += pred[v] != (got[K * v + 1] > got[K * v]);
 			ones += pred[v];
 		}
-		ok(!differ && ones > 0 && ones < VOX, "%s, %zu MB, refine %g: %lld labels are others than of the scores", ways[i].device, ways[i].room >> 20,
-		   ways[i].refine, (long long)differ);
+		ok(!differ && ones > 0 && ones < VOX, "%s, %zu MB, refine %g, %s: %lld labels are others than of the scores", ways[i].device, ways[i].room >> 20,
+		   ways[i].refine, j % 2 ? "by the margin" : "by sums", (long long)differ);
 		free(r.x);
 		free(r.y);
 	}
@@ -1202,7 +1207,7 @@ int main(void)
 	spreads();
 	whole_weights();
 	marks();
-	sums();
+	weight_sums();
 	counting();
 	deciding();
 	decided();

@@ -45,7 +45,7 @@ struct window_opts {
 	void *tick_arg;
 	struct window_stats *stats;  /* added to; may be NULL */
 	struct window_pipe *pipe;    /* where the image comes from; NULL: it is in memory */
-	const struct k_decide *decide; /* what is handed on are labels by it, not scores; or NULL; borrowed */
+	const struct k_decide *decide; /* what is handed on are labels by it, not scores; or NULL; borrowed. Of two classes with k 1: by their margin */
 	size_t room;                 /* bytes of accumulators that are held in the host's memory: more lie in a temporary file (base/spool.h) */
 };
 #define WINDOW_ROOM ((size_t)640 << 20)
@@ -97,8 +97,12 @@ typedef int window_sink(void *arg, int64_t v, int64_t n, const void *made, struc
 int window_run(const struct window_opts *o, const struct k_backend *k, const struct window_predictor *p, int models, const struct tensor *image,
                window_sink *sink, void *sink_arg, struct err *e);
 
-/* Bytes of accumulators that a run with windows of roi, as window_fit has it, will hold in memory. */
-size_t window_memory(const struct window_opts *o, const struct k_backend *k, int64_t classes, const int64_t size[3], const int64_t roi[3]);
+/* Bytes of accumulators that a run with windows of roi, as window_fit has it, will hold in memory, with so many sums a voxel: window_sums. */
+size_t window_memory(const struct window_opts *o, const struct k_backend *k, int64_t sums, const int64_t size[3], const int64_t roi[3]);
+
+/* One a class; of the labels of two classes one in all. rule: NULL for scores. */
+struct prob_rule;
+int64_t window_sums(const struct net *n, const struct prob_rule *rule);
 
 /* A network as predictor; n is borrowed. */
 struct window_predictor window_net(struct net *n);
@@ -117,7 +121,6 @@ int window_labels(const struct window_opts *o, const struct k_backend *k, struct
    Memory: accumulators of one window's depth, or of two and three quarters with `refine`, or their file's cache; as many slices of the image as F32,
    unless it is that and in memory, and all of it where it comes through a pipe and has several channels or is kept; the networks' arenas. Of the
    scores all classes but the first wait in a temporary file (base/spool.h); for the Dice rule they are in memory. */
-struct prob_rule;
 enum window_output { WINDOW_LABELS, WINDOW_PROB, WINDOW_LOGITS };
 int window_frame(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f,
                  enum window_output output, const struct prob_rule *rule, int keep, struct err *e);

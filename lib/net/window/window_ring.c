@@ -20,7 +20,7 @@ static struct piece piece(const struct window_ring *r, int64_t lo, int64_t hi, i
 {
 	const int64_t at = lo % r->depth, n = hi - lo < r->depth - at ? hi - lo : r->depth - at;
 
-	return (struct piece){n < most ? n : most, r->acc + at * r->plane * r->classes, r->kept ? r->sum + at * r->plane : NULL,
+	return (struct piece){n < most ? n : most, r->acc + at * r->plane * r->sums, r->kept ? r->sum + at * r->plane : NULL,
 	                      {r->unsure.lead, r->unsure.middle, r->unsure.block ? r->unsure.block + at * r->blocks : NULL}};
 }
 
@@ -34,7 +34,7 @@ static void leave(const struct window_ring *r, float *acc, float *sum, int64_t v
 {
 	if (!r->mapped)
 		return;
-	spool_rest(acc, sizeof *acc * (size_t)(vox * r->classes));
+	spool_rest(acc, sizeof *acc * (size_t)(vox * r->sums));
 	if (r->kept)
 		spool_rest(sum, sizeof *sum * (size_t)vox);
 }
@@ -89,7 +89,7 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, i
 	weight.row[0] += first;
 	for (int64_t at = from < 0 ? 0 : from; at < end;) {
 		const struct piece p = piece(r, at, end, most(r));
-		const struct k_blend w = {.k = r->classes, .roi = {n, r->roi[1], r->roi[2]}, .slab = {p.n, r->size[1], r->size[2]},
+		const struct k_blend w = {.k = r->classes, .margin = r->sums < r->classes, .roi = {n, r->roi[1], r->roi[2]}, .slab = {p.n, r->size[1], r->size[2]},
 		                          .start = {from - at, start[1], start[2]}, .weight = weight, .flip = flip, .soft = r->o->soft,
 		                          .unsure = p.unsure};
 
@@ -111,7 +111,7 @@ static int count(const struct window_ring *r, const float *acc, const float *sum
 {
 	int64_t more;
 
-	if (r->k->window_count(acc, sum, vox, r->classes, r->middle, &more, e))
+	if (r->k->window_count(acc, sum, vox, r->sums, r->middle, &more, e))
 		return -1;
 	*mask += more;
 	return 0;
@@ -139,7 +139,7 @@ int window_ring_doubt(struct window_ring *r, const int64_t start[3], double time
 	reach(r, end);
 	for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end;) {
 		const struct piece q = piece(r, z, end, most(r));
-		struct k_doubt d = {.k = r->classes, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {q.n, r->size[1], r->size[2]},
+		struct k_doubt d = {.k = r->sums, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {q.n, r->size[1], r->size[2]},
 		                    .start = {start[0] - z, start[1], start[2]}, .weight = r->weight, .times = (float)times, .spread = spread(r),
 		                    .wholes = r->wholes, .unsure = q.unsure};
 		double more;
@@ -210,7 +210,7 @@ static int send_back(struct window_ring *r, int64_t v, const struct part *p, str
 /* Let what was handed on be 0 again, if other slices will come in its place; in a file it is not written to, but forgotten. */
 static int clear(const struct window_ring *r, int64_t v, const struct part *p, struct err *e)
 {
-	const size_t sum = sizeof(float) * (size_t)p->vox, acc = sum * (size_t)r->classes;
+	const size_t sum = sizeof(float) * (size_t)p->vox, acc = sum * (size_t)r->sums;
 
 	if (v / r->plane + r->depth >= r->size[0])
 		return 0;
@@ -262,7 +262,7 @@ static int hand_on_all(struct window_ring *r, const struct piece *p, struct err 
 	if (sum_up(r, p->n, e))
 		return -1;
 	for (int64_t i = 0; i < all; i += r->part) {
-		const struct part part = {all - i < r->part ? all - i : r->part, p->acc + i * r->classes, sums ? sums + i : NULL};
+		const struct part part = {all - i < r->part ? all - i : r->part, p->acc + i * r->sums, sums ? sums + i : NULL};
 
 		if (hand_on(r, r->done * r->plane + i, &part, e))
 			return -1;

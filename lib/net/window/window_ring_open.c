@@ -16,9 +16,9 @@ static int keeps(const struct window_opts *o, const struct k_backend *k)
 	return o->refine > 0 || !device_is_host(k);
 }
 
-size_t window_memory(const struct window_opts *o, const struct k_backend *k, int64_t classes, const int64_t size[3], const int64_t roi[3])
+size_t window_memory(const struct window_opts *o, const struct k_backend *k, int64_t sums, const int64_t size[3], const int64_t roi[3])
 {
-	const int64_t deep = o->refine > 0 ? window_refine_depth(roi) : roi[0], floats = classes + keeps(o, k);
+	const int64_t deep = o->refine > 0 ? window_refine_depth(roi) : roi[0], floats = sums + keeps(o, k);
 	const double n = (double)sizeof(float) * (double)floats * (double)size[2] * (double)size[1] * (double)(deep < size[0] ? deep : size[0]);
 
 	if (!device_is_host(k))
@@ -58,11 +58,11 @@ static int weights(struct window_ring *r, struct err *e)
 }
 
 /* Sums of weighted logits, then of weights: in memory, or where they are many in a file. */
-static int sums(struct window_ring *r, struct err *e)
+static int accumulators(struct window_ring *r, struct err *e)
 {
 	size_t *n = &r->bytes;
 
-	if (mem_mul(n, (size_t)r->depth, (size_t)r->plane) || mem_mul(n, *n, (size_t)(r->classes + r->kept)) || mem_mul(n, *n, sizeof(float)))
+	if (mem_mul(n, (size_t)r->depth, (size_t)r->plane) || mem_mul(n, *n, (size_t)(r->sums + r->kept)) || mem_mul(n, *n, sizeof(float)))
 		return err_set(e, NULL, "the accumulators of a slab do not fit in memory");
 	if (!device_is_host(r->k))
 		r->acc = r->k->alloc(*n, e);
@@ -75,7 +75,7 @@ static int sums(struct window_ring *r, struct err *e)
 	if (!r->acc || (!device_is_host(r->k) && r->k->zero(r->acc, *n, e)))
 		return -1;
 	if (r->kept)
-		r->sum = r->acc + r->depth * r->plane * r->classes;
+		r->sum = r->acc + r->depth * r->plane * r->sums;
 	return 0;
 }
 
@@ -127,16 +127,18 @@ static void close_back(struct window_ring *r)
 int window_ring_open(struct window_ring *r, const struct window_opts *o, const struct k_backend *k, const struct window_grid *g, int64_t classes,
                      int64_t depth, window_sink *sink, void *sink_arg, struct err *e)
 {
-	*r = (struct window_ring){.o = o, .k = k, .classes = classes, .depth = depth, .plane = g->size[1] * g->size[2], .sink = sink,
+	const int64_t sums = o->decide ? o->decide->k : classes;
+
+	*r = (struct window_ring){.o = o, .k = k, .classes = classes, .sums = sums, .depth = depth, .plane = g->size[1] * g->size[2], .sink = sink,
 	                          .sink_arg = sink_arg, .each = o->decide ? 1 : sizeof(float) * (size_t)classes, .kept = keeps(o, k),
-	                          .middle = o->soft ? 0.5f : 0, .near = !o->soft ? 1 : classes > 1 ? 0.46f : 0.23f,
+	                          .middle = o->soft && classes == 1 ? 0.5f : 0, .near = !o->soft ? 1 : classes > 1 ? 0.46f : 0.23f,
 	                          .blocks = g->size[1] * ((g->size[2] + K_BLOCK - 1) / K_BLOCK), .spool.fd = -1};
 	memcpy(r->size, g->size, sizeof r->size);
 	memcpy(r->roi, g->roi, sizeof r->roi);
-	r->some = (device_is_host(k) ? PIECE : ON_DEVICE) / (int64_t)sizeof(float) / r->plane / (classes + 1);
+	r->some = (device_is_host(k) ? PIECE : ON_DEVICE) / (int64_t)sizeof(float) / r->plane / (sums + 1);
 	r->some = r->some < 1 ? 1 : r->some < depth ? r->some : depth;
 	r->part = r->some * r->plane;
-	if (sums(r, e) || weights(r, e) || (o->refine > 0 && open_unsure(r, g, e)))
+	if (accumulators(r, e) || weights(r, e) || (o->refine > 0 && open_unsure(r, g, e)))
 		return -1;
 	return device_is_host(k) ? open_made(r, e) : open_back(r, e);
 }

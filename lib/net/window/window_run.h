@@ -41,12 +41,13 @@ int64_t window_feed_look(const struct window_feed *f, struct tensor *t);
 struct window_ring {
 	const struct window_opts *o;
 	const struct k_backend *k;
-	int64_t classes, size[3], roi[3], depth, plane, blocks; /* voxels of a slice; K_BLOCK's of one */
+	int64_t classes, sums; /* of the network; of a voxel: one where labels of two classes are handed on (k_blend.margin) */
+	int64_t size[3], roi[3], depth, plane, blocks; /* voxels of a slice; K_BLOCK's of one */
 	int64_t some, part;    /* slices that are finished at once, voxels of them that are handed on at once */
 	size_t each;           /* bytes that are handed on of a voxel */
 	int64_t done, ready;   /* slices handed on; slices below are in the ring, or were handed on. The ring is 0 where no window came since */
 	size_t bytes;          /* of acc, and sum */
-	float *acc, *sum;      /* on the device; sum: without `kept` of `some` slices, of no use where labels are handed on */
+	float *acc, *sum;      /* on the device; acc: `sums` a voxel; sum: without `kept` of `some` slices, of no use where labels are handed on */
 	int kept;
 	int64_t (*came)[3], n; /* of the n windows that came and reach slices from `done` on, where they begin; twice where they came twice */
 	float *rows;           /* the importance map's, end to end, on the device */
@@ -136,7 +137,7 @@ struct window_slab {
 };
 struct window_slab window_slab(const struct window_opts *o, const struct net *n, const struct tensor *image);
 
-/* Can the backend make the labels by the rule? Then *d says how. */
+/* Can the backend make the labels by the rule? Then *d says how: of two classes by their margin, as of a single one. */
 int window_slab_decide(const struct window_slab *s, struct k_decide *d);
 
 /* Voxels v..v+n-1, [n,classes] as a window_sink gets them: labels [n], or scores, class c of voxel i at to[c * pitch + i]. What is not

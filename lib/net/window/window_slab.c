@@ -1,4 +1,5 @@
 /* Logits of slices, classes fastest, become labels or scores. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -107,11 +108,23 @@ static float least(const struct window_slab *s)
 int window_slab_decide(const struct window_slab *s, struct k_decide *d)
 {
 	*d = (struct k_decide){.k = s->classes};
+	if (s->classes > 1 && s->rule->kind != PROB_ARGMAX)
+		return 0;
+	if (s->classes == 2)
+		*d = (struct k_decide){.k = 1, .cut = FLT_TRUE_MIN};
 	if (s->classes > 1)
-		return s->rule->kind == PROB_ARGMAX && s->classes <= K_NO_LABEL;
+		return s->classes <= K_NO_LABEL;
 	d->cut = least(s);
 	d->never = single(s, s->kind == PROB_LOGITS ? WINDOW_NEVER : 0);
 	return 1;
+}
+
+int64_t window_sums(const struct net *n, const struct prob_rule *rule)
+{
+	const struct window_slab s = {.classes = net_classes(n), .rule = rule};
+	struct k_decide how;
+
+	return s.classes > 1 && rule && window_slab_decide(&s, &how) ? how.k : s.classes;
 }
 
 int window_slab_check(const struct window_slab *s, int64_t v, int64_t n, const uint8_t *pred, struct err *e)

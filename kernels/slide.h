@@ -1,0 +1,55 @@
+/* What backends are told about sliding windows: kernels/backend.h's window_*. */
+#ifndef NIIPIPE_SLIDE_H
+#define NIIPIPE_SLIDE_H
+
+#include <stdint.h>
+
+/* Sliding windows over an image [c,Z,Y,X] (host memory on the CPU, device memory else), see lib/net/window/window.h. flip: bit a says that axis a
+   (d,h,w = 0,1,2) runs backwards in the window's input and logits. */
+enum k_pad { K_PAD_CONSTANT, K_PAD_REFLECT, K_PAD_REPLICATE, K_PAD_CIRCULAR }; /* as PyTorch's; reflect: less than the size, circular: at most it */
+struct k_gather {
+	int64_t c, size[3];    /* image: Z,Y,X */
+	int64_t roi[3];        /* window: d,h,w */
+	int64_t start[3];      /* of the window in the image, may be negative or reach outside: there `pad` says what stands */
+	int flip;
+	enum k_pad pad;
+	float fill;            /* of K_PAD_CONSTANT */
+};
+/* A window's weight at d,h,w: row[0][d] row[1][h] row[2][w], multiplied in this order, but not less than `least`. Rows are device memory. */
+struct k_weight { const float *row[3]; float least; };
+/* Where the decision is not certain: the best class leads the next by less than `lead` times the sum of weights (a single class is that near to
+   `middle` times it). No window: not unsure. */
+enum { K_BLOCK = 64 };
+struct k_unsure {
+	float lead, middle;
+	uint8_t *block;        /* [slab z][y][x / K_BLOCK, rounded up]: 0 where no voxel is unsure; or NULL; zeroed at first */
+};
+struct k_blend {
+	int64_t k, roi[3], slab[3]; /* accumulator [slab z][y][x][k] and weight sum [slab z][y][x] */
+	int margin;            /* 1: of two classes only the margin counts, the second's score less the first's: a single sum a voxel */
+	int64_t start[3];      /* of the window in the slab; parts outside are left out */
+	struct k_weight weight;
+	int flip, soft;        /* soft: not the logits count but their probabilities: softmax over k, of a single class the sigmoid */
+	struct k_unsure unsure; /* of k_doubt, brought up to date where the window is; without `block`: not */
+};
+struct k_cover {           /* windows that were blended, in their order */
+	int64_t roi[3], slab[3], first; /* as k_blend; slice of the volume that is the slab's first */
+	struct k_weight weight;
+	const int64_t (*start)[3], n; /* [n], in the volume: host memory */
+};
+/* A voxel's label by its mean scores: of k > 1 classes the highest one's, ties to the lowest class; of a single one 1 where it is at least `cut`.
+   K_NO_LABEL where a mean is not finite, so k < 256; where no window came 0, of a single class `never`. */
+struct k_decide { int64_t k; float cut; uint8_t never; }; enum { K_NO_LABEL = 255 };
+/* How probable it is that windows to come change a voxel's decision: of all the weight that will be there `sum` has come, and the best class leads
+   by l = lead / sum; what it leads by in the mean of the rest is normal about l with a standard deviation of `spread`, so the decision changes with
+   probability P(x), x = l all / ((all - sum) spread), P(x) = 0.5 (1 - x / 3)^3 up to x = 3: the normal distribution's tail to 0.02, with an end. */
+struct k_doubt {
+	int64_t k, roi[3], slab[3], start[3]; /* as k_blend, but the window goes round the slab's end in z */
+	struct k_weight weight;
+	float times, spread;   /* times: how often a window's weight counts */
+	int wholes;            /* windows' weights in all: the sum of so many products of what stands for the slab's slice, row and column, */
+	const float *whole[4][3]; /* that of a single time */
+	struct k_unsure unsure; /* blocks that are not marked are not looked at */
+};
+
+#endif
