@@ -117,7 +117,12 @@ DEVICE float att_factor(const struct att *a, int64_t window, int64_t head, int64
 {
 	const int64_t row = (window * a->g.heads + head) * ((a->t + 3) / 4 * 4) + i;
 
-	return depth == ATT_HEAD && a->drop.rate > 0 ? drop_at(&a->drop, row * ((a->t + 63) / 64 * 64) + j) : 1;
+	struct draws d;
+
+	if (depth != ATT_HEAD || !(a->drop.rate > 0))
+		return 1;
+	d = draws_of(&a->drop);
+	return drop_at(&d, row * ((a->t + 63) / 64 * 64) + j);
 }
 
 /* What a team works at, and its memory: own rows, those of a chunk, their places and (backward) `of`, and the strips */
@@ -153,7 +158,7 @@ DEVICE void work_rows(const struct att *a, const struct work *w, int64_t first, 
 		}
 		EACH(j)
 			v[j] = j >= left || i >= a->t ? 0 : vox >= 0 ? get(x, vox * pitch + at + d + j) : bias ? bias[at + d + j] : 0;
-		put_wide(p, 0, v);
+		put_quad(p, wide_quad(v));
 	}
 }
 

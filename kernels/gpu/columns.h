@@ -6,8 +6,9 @@
 
 #include "kernels/gpu/par.h"
 
-/* Of an n: chunks where rows are few, rows of a chunk and chunks where they are enough, rows of a chunk at most: so few are summed in floats */
-enum { COLUMN_FEW = 512, COLUMN_ROWS = 16, COLUMN_CHUNKS = 2048, COLUMN_MOST = 64 };
+/* Of an n: chunks where rows are few, rows of a chunk and chunks where they are enough, rows of a chunk at most: so few are summed in floats; rows of
+   a map's chunk at most */
+enum { COLUMN_FEW = 512, COLUMN_ROWS = 16, COLUMN_CHUNKS = 2048, COLUMN_MOST = 64, COLUMN_MAP = 8 };
 enum { COLUMN_SUMS = 3, COLUMN_ROW = TEAM * WIDE };
 
 struct columns {
@@ -18,19 +19,19 @@ struct columns {
 	int whole;           /* WIDE neighbours are read and written at once */
 };
 
+/* Kernel name_which of a text that is made before: SET makes a constant of what `which` knows; least: as par.h has it. */
+#define COLUMN_CASE(name, which, SET, least, PARAMS, ARGS, teams) \
+	SIDE_KERNEL(name##_##which, PARAMS, ARGS, teams, 0, least) \
+	{ \
+		SET; \
+		name##_text ARGS; \
+	}
+
 /* A kernel of (.., struct columns r, ..) twice, for r.whole and without it: a constant to each */
 #define COLUMN_KERNEL(name, PARAMS, ARGS, teams) \
 	DEVICE void name##_text PARAMS; \
-	KERNEL(name##_whole, PARAMS, ARGS, teams) \
-	{ \
-		r.whole = 1; \
-		name##_text ARGS; \
-	} \
-	KERNEL(name##_apart, PARAMS, ARGS, teams) \
-	{ \
-		r.whole = 0; \
-		name##_text ARGS; \
-	} \
+	COLUMN_CASE(name, whole, r.whole = 1, 3, PARAMS, ARGS, teams) \
+	COLUMN_CASE(name, apart, r.whole = 0, 1, PARAMS, ARGS, teams) \
 	static int name PARAMS \
 	{ \
 		return r.whole ? G(name##_whole) ARGS : G(name##_apart) ARGS; \
@@ -76,6 +77,8 @@ static inline struct columns columns_map(int64_t vox, int64_t c, const void *x, 
 {
 	struct columns r = columns_of(1, vox, c);
 
+	r.chunk = r.chunk > COLUMN_MAP ? COLUMN_MAP : r.chunk;
+	r.chunks = (r.rows + r.chunk - 1) / r.chunk;
 	r.whole = columns_wide(&r, x, xpitch) && columns_wide(&r, y, ypitch);
 	return r;
 }
@@ -111,13 +114,13 @@ DEVICE int64_t column_voxels(const struct columns *r, int64_t t)
 }
 
 /* Channels of the WIDE elements of lane l */
-DEVICE void column_channels(const struct columns *r, int64_t l, int64_t at[WIDE])
+DEVICE void column_channels(const struct columns *r, int64_t l, int at[WIDE])
 {
-	int64_t c = (uint32_t)l * WIDE % (uint32_t)r->c;
+	int c = (int)((uint32_t)l * WIDE % (uint32_t)r->c);
 
 	EACH(j) {
 		at[j] = c;
-		c = c + 1 < r->c ? c + 1 : 0;
+		c = c + 1 < (int)r->c ? c + 1 : 0;
 	}
 }
 
@@ -138,31 +141,63 @@ DEVICE struct spot spot_of(const struct columns *r, int64_t t, int64_t l)
 	return s;
 }
 
-DEVICE void spot_next(const struct columns *r, struct spot *s)
+/* Lane l goes through its spots of chunk t, the next `many` at a time: so many reads are under way before the first is used. Where neighbours do not
+   lie side by side it is one at a time. */
+#define SPOTS_FOR(s, r, t, l, many) for (struct spot s = spot_of(r, t, l); s.left > 0; spots_next(r, &s, many))
+
+/* Every k of those `many`, and of those that are there: of them spot k is spot_at */
+#define SPOTS_EACH(k, r, many) UNROLLED for (int k = 0; k < ((r)->whole ? (many) : 1); k++)
+#define SPOTS_THERE(k, r, s, many) SPOTS_EACH(k, r, many) if (!k || (s)->left > k * (r)->row)
+
+DEVICE void spots_next(const struct columns *r, struct spot *s, int many)
 {
-	s->v += r->per, s->left -= r->row;
+	const int64_t rows = r->whole ? many : 1;
+
+	s->v += rows * r->per, s->left -= rows * r->row;
 	spot_fill(s);
+}
+
+DEVICE struct spot spot_at(const struct columns *r, const struct spot *s, int k)
+{
+	struct spot at = *s;
+
+	at.v += k * r->per, at.left -= k * r->row;
+	spot_fill(&at);
+	return at;
+}
+
+/* The voxel of spot k; of one that is not there, the first's */
+DEVICE int64_t spot_voxel(const struct columns *r, const struct spot *s, int k)
+{
+	return s->left > k * r->row ? s->v + k * r->per : s->v;
+}
+
+/* The elements of a value at spot k, as they lie there, 0 beyond its end; of one that is not there, those of the first */
+DEVICE struct piece spot_take(const struct columns *r, const struct spot *s, int k, const void *p, int64_t pitch)
+{
+	int64_t vox = s->v, c = s->c;
+	struct piece e = piece_none();
+
+	if (r->whole)
+		return get_piece(p, spot_voxel(r, s, k) * pitch + c);
+	EACH(j) {
+		if (j < s->n)
+			piece_put(&e, j, p, vox * pitch + c);
+		if (++c == r->c)
+			c = 0, vox++;
+	}
+	return e;
 }
 
 /* Every lane of a team goes through its spots of chunk t. */
 #define SPOT_FOR(s, r, t) \
 	LANE_FOR(l_, 0, (r)->lanes) \
-		for (struct spot s = spot_of(r, t, l_); s.left > 0; spot_next(r, &s))
+		SPOTS_FOR(s, r, t, l_, 1)
 
 /* The elements of a value at a spot; 0 beyond its end */
 DEVICE void spot_get(const struct columns *r, const struct spot *s, const void *p, int64_t pitch, float v[WIDE])
 {
-	if (r->whole) {
-		get_wide(p, s->v * pitch + s->c, v);
-	} else {
-		int64_t vox = s->v, c = s->c;
-
-		EACH(j) {
-			v[j] = j < s->n ? get(p, vox * pitch + c) : 0;
-			if (++c == r->c)
-				c = 0, vox++;
-		}
-	}
+	piece_open(spot_take(r, s, 0, p, pitch), v);
 }
 
 DEVICE void spot_put(const struct columns *r, const struct spot *s, void *p, int64_t pitch, const float v[WIDE])
@@ -181,17 +216,23 @@ DEVICE void spot_put(const struct columns *r, const struct spot *s, void *p, int
 	}
 }
 
+/* p = v, or with `add` old + v: what spot_take found there */
+DEVICE void spot_keep(const struct columns *r, const struct spot *s, void *p, int64_t pitch, int add, struct piece old, float v[WIDE])
+{
+	if (add) {
+		float there[WIDE];
+
+		piece_open(old, there);
+		EACH(j)
+			v[j] += there[j];
+	}
+	spot_put(r, s, p, pitch, v);
+}
+
 /* p += v, or with `add` 0 p = v */
 DEVICE void spot_add(const struct columns *r, const struct spot *s, void *p, int64_t pitch, int add, float v[WIDE])
 {
-	if (add) {
-		float old[WIDE];
-
-		spot_get(r, s, p, pitch, old);
-		EACH(j)
-			v[j] += old[j];
-	}
-	spot_put(r, s, p, pitch, v);
+	spot_keep(r, s, p, pitch, add, add ? spot_take(r, s, 0, p, pitch) : piece_none(), v);
 }
 
 /* What a voxel has one of, for every element; 0 beyond the end */
@@ -199,13 +240,6 @@ DEVICE void spot_each(const struct columns *r, const struct spot *s, const float
 {
 	int64_t vox = s->v, c = s->c;
 
-	if (r->whole && r->c % WIDE == 0) {
-		const float own = p[vox];
-
-		EACH(j)
-			v[j] = own;
-		return;
-	}
 	EACH(j) {
 		v[j] = j < s->n ? p[vox] : 0;
 		if (++c == r->c)
@@ -240,8 +274,8 @@ DEVICE double column_stripe(const struct columns *r, const float *room, int k, i
 	return sum;
 }
 
-/* All lanes have kept theirs: a channel is first shared by several lanes, then their sums are added up. */
-DEVICE void column_settle(const struct columns *r, int64_t t, int sums, const float *room, double *part)
+/* All lanes have kept theirs, sums 0 .. own - 1: a channel is first shared by several lanes, then their sums are added up. */
+DEVICE void column_settle(const struct columns *r, int64_t t, int own, int sums, const float *room, double *part)
 {
 	TEAM_ARRAY(double, half, COLUMN_SUMS * TEAM);
 	const int64_t share = r->c <= TEAM / 2 ? TEAM / r->c : 1;
@@ -249,16 +283,16 @@ DEVICE void column_settle(const struct columns *r, int64_t t, int sums, const fl
 	team_sync();
 	if (r->per > 1 && share == 1)
 		LANE_FOR(c, 0, r->c)
-			for (int k = 0; k < sums; k++)
+			for (int k = 0; k < own; k++)
 				part[(t * sums + k) * r->c + c] = column_stripe(r, room, k, c, 0, 1);
 	if (r->per == 1 || share == 1)
 		return;
 	LANE_FOR(i, 0, share * r->c)
-		for (int k = 0; k < sums; k++)
+		for (int k = 0; k < own; k++)
 			half[k * TEAM + i] = column_stripe(r, room, k, i % r->c, i / r->c, share);
 	team_sync();
 	LANE_FOR(c, 0, r->c)
-		for (int k = 0; k < sums; k++) {
+		for (int k = 0; k < own; k++) {
 			double sum = 0;
 
 			for (int64_t i = 0; i < share; i++)

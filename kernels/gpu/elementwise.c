@@ -3,17 +3,29 @@
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/philox.h"
 
+enum { AT_ONCE = 4 }; /* pieces of x that are read before the first is used */
+
 /* Bytes an element: reads x once (and y, where it is added to), writes y. */
 COLUMN_KERNEL(slice_spots, (struct columns r, void *y, int64_t ypitch, const void *x, int64_t xpitch, int add), (r, y, ypitch, x, xpitch, add),
 	r.chunks)
 {
 	TEAM_FOR(t, r.chunks)
-		SPOT_FOR(s, &r, t) {
-			float v[WIDE];
+		LANE_FOR(l, 0, r.lanes)
+			SPOTS_FOR(s, &r, t, l, AT_ONCE) {
+				struct piece e[AT_ONCE], old[AT_ONCE];
 
-			spot_get(&r, &s, x, xpitch, v);
-			spot_add(&r, &s, y, ypitch, add, v);
-		}
+				SPOTS_EACH(k, &r, AT_ONCE) {
+					e[k] = spot_take(&r, &s, k, x, xpitch);
+					old[k] = add ? spot_take(&r, &s, k, y, ypitch) : piece_none();
+				}
+				SPOTS_THERE(k, &r, &s, AT_ONCE) {
+					const struct spot at = spot_at(&r, &s, k);
+					float v[WIDE];
+
+					piece_open(e[k], v);
+					spot_keep(&r, &at, y, ypitch, add, old[k], v);
+				}
+			}
 }
 
 int G(slice)(void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)
@@ -21,60 +33,77 @@ int G(slice)(void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox
 	return slice_spots(columns_map(vox, c, x, xpitch, y, ypitch), y, ypitch, x, xpitch, add);
 }
 
-/* Factors of WIDE elements from element `at` on: four share the four words of one block. */
-DEVICE void drop_factors(const struct k_drop *g, int64_t at, float f[WIDE])
+/* Factors of WIDE elements from element `at` on, a multiple of 4: four share the four words of one block. */
+DEVICE void drop_factors(const struct draws *d, int64_t at, float f[WIDE])
 {
-	uint32_t w[4] = {0};
+	UNROLLED for (int b = 0; b < WIDE / 4; b++) {
+		uint32_t w[4];
 
-	EACH(j) {
-		if (at % 4) {
-			f[j] = drop_at(g, at + j);
-		} else {
-			if (j % 4 == 0)
-				philox(g, (uint32_t)((at + j) / 4), w);
-			f[j] = drop_factor(g, w[j % 4]);
-		}
+		philox(d, (uint32_t)(at / 4) + (uint32_t)b, w);
+		UNROLLED for (int i = 0; i < 4; i++)
+			f[b * 4 + i] = drop_factor(d, w[i]);
 	}
 }
 
-/* Voxels of a span share their draws, a channel each: those of a span begin at a multiple of 4. */
-DEVICE void span_factors(const struct columns *r, const struct k_drop *g, const struct spot *s, float f[WIDE])
+/* Factors of a spot. Voxels of a span share their draws, a channel each: those of a span begin at a multiple of 4; span 0: every element has its
+   own. */
+DEVICE void spot_factors(const struct columns *r, const struct draws *d, int64_t span, const struct spot *s, float f[WIDE])
 {
-	const int64_t each = (r->c + 3) / 4 * 4;
+	const int64_t each = span ? (r->c + 3) / 4 * 4 : r->c;
 	int64_t vox = s->v, c = s->c;
 
-	if (r->whole && r->c % WIDE == 0) {
-		drop_factors(g, vox / g->span * each + c, f);
+	if (r->whole && (!span || r->c % WIDE == 0)) {
+		drop_factors(d, (span ? vox / span : vox) * each + c, f);
 		return;
 	}
 	EACH(j) {
-		f[j] = j < s->n ? drop_at(g, vox / g->span * each + c) : 0;
+		f[j] = j < s->n ? drop_at(d, (span ? vox / span : vox) * each + c) : 0;
 		if (++c == r->c)
 			c = 0, vox++;
 	}
 }
 
-COLUMN_KERNEL(drop_spots, (struct columns r, struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add),
-	(r, g, x, xpitch, y, ypitch, add), r.chunks)
+#define DROP_ARGS (r, g, x, xpitch, y, ypitch, add)
+#define DROP_CASE(which, SET, least) \
+	COLUMN_CASE(drop, which, SET, least, (struct columns r, struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add), \
+		DROP_ARGS, r.chunks)
+
+DEVICE void drop_text(struct columns r, struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add)
 {
 	TEAM_FOR(t, r.chunks)
-		SPOT_FOR(s, &r, t) {
-			float v[WIDE], f[WIDE];
+		LANE_FOR(l, 0, r.lanes) {
+			const struct draws d = draws_of(&g);
 
-			spot_get(&r, &s, x, xpitch, v);
-			if (g.span)
-				span_factors(&r, &g, &s, f);
-			else
-				drop_factors(&g, s.v * r.c + s.c, f);
-			EACH(j)
-				v[j] = g.alpha ? drop_alpha_of(&g, v[j], f[j] > 0) : v[j] * f[j];
-			spot_add(&r, &s, y, ypitch, add, v);
+			SPOTS_FOR(s, &r, t, l, AT_ONCE) {
+				struct piece e[AT_ONCE];
+
+				SPOTS_EACH(k, &r, AT_ONCE)
+					e[k] = spot_take(&r, &s, k, x, xpitch);
+				SPOTS_THERE(k, &r, &s, AT_ONCE) {
+					const struct spot at = spot_at(&r, &s, k);
+					float v[WIDE], f[WIDE];
+
+					piece_open(e[k], v);
+					spot_factors(&r, &d, g.span, &at, f);
+					EACH(j)
+						v[j] = g.alpha ? drop_alpha_of(&g, v[j], f[j] > 0) : v[j] * f[j];
+					spot_add(&r, &at, y, ypitch, add, v);
+				}
+			}
 		}
 }
 
+DROP_CASE(plain, (r.whole = 1, g.span = 0, g.alpha = K_ALPHA_NONE, add = 0), 3)
+DROP_CASE(whole, r.whole = 1, 1)
+DROP_CASE(apart, r.whole = 0, 1)
+
 int G(drop)(struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)
 {
-	return drop_spots(columns_map(vox, c, x, xpitch, y, ypitch), g, x, xpitch, y, ypitch, add);
+	const struct columns r = columns_map(vox, c, x, xpitch, y, ypitch);
+
+	if (!r.whole)
+		return G(drop_apart) DROP_ARGS;
+	return !g.span && !g.alpha && !add ? G(drop_plain) DROP_ARGS : G(drop_whole) DROP_ARGS;
 }
 
 COLUMN_KERNEL(gate_spots, (struct columns r, const void *x, int64_t xpitch, const void *g, void *y, int64_t ypitch), (r, x, xpitch, g, y, ypitch),
@@ -205,10 +234,28 @@ COLUMN_KERNEL(to_floats_spots, (struct columns r, float *y, const void *x, int64
 		}
 }
 
+/* Dense values: four elements to a lane, so that lanes side by side write 16 bytes side by side. */
+KERNEL(to_floats_fours, (float *y, const void *x, int64_t fours), (y, x, fours), (fours + AT_ONCE * TEAM - 1) / (AT_ONCE * TEAM))
+{
+	TEAM_FOR(t, (fours + AT_ONCE * TEAM - 1) / (AT_ONCE * TEAM))
+		LANE_FOR(l, 0, TEAM) {
+			const int64_t first = t * AT_ONCE * TEAM + l;
+			float v[AT_ONCE][4];
+
+			UNROLLED for (int k = 0; k < AT_ONCE; k++)
+				get_four(x, (first + k * TEAM < fours ? first + k * TEAM : 0) * 4, v[k]);
+			UNROLLED for (int k = 0; k < AT_ONCE; k++)
+				if (first + k * TEAM < fours)
+					put_floats(y + (first + k * TEAM) * 4, v[k]);
+		}
+}
+
 int G(to_floats)(float *y, const void *x, int64_t xpitch, int64_t vox, int64_t c)
 {
 	struct columns r = columns_map(vox, c, x, xpitch, NULL, c);
 
+	if (xpitch == c && vox * c % 4 == 0 && (uintptr_t)x % 16 == 0 && (uintptr_t)y % 16 == 0)
+		return G(to_floats_fours)(y, x, vox * c / 4);
 	r.whole = r.whole && columns_floats(&r, y);
 	return to_floats_spots(r, y, x, xpitch);
 }

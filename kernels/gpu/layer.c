@@ -2,6 +2,89 @@
 #include "kernels/gpu/columns.h"
 #include "kernels/gpu/kernels.h"
 
+/* Parts a lane has at most, where it reads all of them before it uses the first; and pieces of a value read at once, for sums */
+enum { LAYER_PARTS = 4, LAYER_SPOTS = 4 };
+
+/* Lanes to a row of c elements that are WIDE at a time, LAYER_PARTS or fewer to a lane; 0: it is too wide for that */
+static int layer_lanes(int64_t c)
+{
+	int w = 1;
+
+	while (w < WARP && w * LAYER_PARTS * WIDE < c)
+		w *= 2;
+	return w * LAYER_PARTS * WIDE < c ? 0 : w;
+}
+
+/* Parts of a lane: 3, so that rows of 3 2^k parts leave none out, or 4 */
+static int layer_parts(int64_t c)
+{
+	return 3 * layer_lanes(c) * WIDE < c ? 4 : 3;
+}
+
+/* A kernel of (int many, ..) for each number of parts */
+#define LAYER_KERNEL(name, PARAMS, ARGS, teams) \
+	DEVICE void name##_text PARAMS; \
+	SIDE_KERNEL(name##_three, PARAMS, ARGS, teams, 0, 4) \
+	{ \
+		many = 3; \
+		name##_text ARGS; \
+	} \
+	SIDE_KERNEL(name##_four, PARAMS, ARGS, teams, 0, 3) \
+	{ \
+		many = 4; \
+		name##_text ARGS; \
+	} \
+	static int name PARAMS \
+	{ \
+		return many == 3 ? G(name##_three) ARGS : G(name##_four) ARGS; \
+	} \
+	DEVICE void name##_text PARAMS
+
+/* Reads x once, writes y. */
+LAYER_KERNEL(layer_few, (int many, struct k_layer g, int w, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd),
+	(many, g, w, x, gamma, beta, y, mean, rstd), items(g.vox * w))
+{
+	const int parts = (int)g.c / WIDE;
+	const float each = 1 / (float)g.c;
+
+	GROUP_FOR(v, g.vox, w) {
+		PARTS(struct piece, own, LAYER_PARTS);
+		float m = 0, s = 0, u[WIDE];
+
+		PART_FOR(p, i, many, w)
+			own[p] = i < parts ? get_piece(x, v * g.c + i * WIDE) : piece_none();
+		PART_FOR(p, i, many, w)
+			if (i < parts) {
+				piece_open(own[p], u);
+				EACH(j)
+					m += u[j];
+			}
+		m = group_sum(m, w) * each;
+		PART_FOR(p, i, many, w)
+			if (i < parts) {
+				piece_open(own[p], u);
+				EACH(j)
+					s += (u[j] - m) * (u[j] - m);
+			}
+		s = inverse_root(group_sum(s, w) * each + g.eps);
+		PART_FOR(p, i, many, w)
+			if (i < parts) {
+				float scale[WIDE], shift[WIDE];
+
+				floats_from(gamma, i * WIDE, 1, scale);
+				floats_from(beta, i * WIDE, 0, shift);
+				piece_open(own[p], u);
+				EACH(j)
+					u[j] = (u[j] - m) * s * scale[j] + shift[j];
+				put_wide(y, v * g.c + i * WIDE, u);
+			}
+		if (mean && FIRST_OF_GROUP(w))
+			mean[v] = m;
+		if (rstd && FIRST_OF_GROUP(w))
+			rstd[v] = s;
+	}
+}
+
 /* What a lane has of a row */
 struct part { float u[WIDE]; };
 
@@ -108,35 +191,105 @@ KERNEL(layer_back, (struct k_layer g, int lanes, int whole, const void *dy, cons
 	}
 }
 
-/* part [chunk][2][c]: sums of dy u and of dy, or with x NULL of dy alone. Reads dy (and x) once. */
-COLUMN_KERNEL(column_sums, (struct columns r, const void *dy, int64_t pitch, const void *x, const float *mean, const float *rstd, double *part),
-	(r, dy, pitch, x, mean, rstd, part), r.chunks)
+/* The same of parts that a lane keeps; from the last row on: what the sums read last is still in the cache. */
+LAYER_KERNEL(layer_back_few, (int many, struct k_layer g, int w, const void *dy, const void *x, const float *gamma, const float *mean,
+	const float *rstd, void *dx, int add), (many, g, w, dy, x, gamma, mean, rstd, dx, add), items(g.vox * w))
 {
+	const int parts = (int)g.c / WIDE;
+	const float each = 1 / (float)g.c;
+
+	GROUP_FOR(row, g.vox, w) {
+		const int64_t v = g.vox - 1 - row;
+		const float m = mean[v], s = rstd[v];
+		PARTS(struct piece, d, LAYER_PARTS);
+		PARTS(struct piece, own, LAYER_PARTS);
+		float t = 0, tu = 0, a[WIDE], u[WIDE], scale[WIDE];
+
+		PART_FOR(p, i, many, w) {
+			d[p] = i < parts ? get_piece(dy, v * g.c + i * WIDE) : piece_none();
+			own[p] = i < parts ? get_piece(x, v * g.c + i * WIDE) : piece_none();
+		}
+		PART_FOR(p, i, many, w)
+			if (i < parts) {
+				floats_from(gamma, i * WIDE, 1, scale);
+				piece_open(d[p], a), piece_open(own[p], u);
+				EACH(j)
+					t += a[j] * scale[j], tu += a[j] * scale[j] * ((u[j] - m) * s);
+			}
+		t = group_sum(t, w) * each, tu = group_sum(tu, w) * each;
+		PART_FOR(p, i, many, w)
+			if (i < parts) {
+				float old[WIDE] = {0};
+
+				floats_from(gamma, i * WIDE, 1, scale);
+				piece_open(d[p], a), piece_open(own[p], u);
+				if (add)
+					get_wide(dx, v * g.c + i * WIDE, old);
+				EACH(j)
+					a[j] = (a[j] * scale[j] - t - (u[j] - m) * s * tu) * s + old[j];
+				put_wide(dx, v * g.c + i * WIDE, a);
+			}
+	}
+}
+
+#define SUMS_ARGS (r, dy, pitch, x, mean, rstd, part)
+#define SUMS_CASE(which, SET, least) \
+	COLUMN_CASE(column_sums, which, SET, least, (struct columns r, const void *dy, int64_t pitch, const void *x, const float *mean, \
+		const float *rstd, double *part), SUMS_ARGS, r.chunks)
+
+/* part [chunk][2][c]: sums of dy u and of dy, or with x NULL of dy alone. Reads dy (and x) once. */
+DEVICE void column_sums_text(struct columns r, const void *dy, int64_t pitch, const void *x, const float *mean, const float *rstd, double *part)
+{
+	const int many = x ? LAYER_SPOTS / 2 : LAYER_SPOTS;
+
 	TEAM_FOR(t, r.chunks) {
 		COLUMN_ROOM(room);
 
 		LANE_FOR(l, 0, r.lanes) {
 			float a[WIDE] = {0}, b[WIDE] = {0};
 
-			for (struct spot s = spot_of(&r, t, l); s.left > 0; spot_next(&r, &s)) {
-				float d[WIDE], u[WIDE] = {0}, m[WIDE] = {0}, k[WIDE] = {0};
+			SPOTS_FOR(s, &r, t, l, many) {
+				struct piece d[LAYER_SPOTS], own[LAYER_SPOTS];
+				float m[LAYER_SPOTS], k[LAYER_SPOTS];
 
-				spot_get(&r, &s, dy, pitch, d);
-				if (x) {
-					spot_get(&r, &s, x, r.c, u);
-					spot_each(&r, &s, mean, m);
-					spot_each(&r, &s, rstd, k);
+				SPOTS_EACH(i, &r, many) {
+					d[i] = spot_take(&r, &s, i, dy, pitch);
+					own[i] = x ? spot_take(&r, &s, i, x, r.c) : piece_none();
+					m[i] = x && r.whole ? mean[spot_voxel(&r, &s, i)] : 0, k[i] = x && r.whole ? rstd[spot_voxel(&r, &s, i)] : 0;
 				}
-				EACH(j) {
-					a[j] += x ? d[j] * (u[j] - m[j]) * k[j] : 0;
-					b[j] += d[j];
+				SPOTS_THERE(i, &r, &s, many) {
+					float e[WIDE], u[WIDE], means[WIDE], rstds[WIDE];
+
+					EACH(j)
+						means[j] = m[i], rstds[j] = k[i];
+					if (x && !r.whole) {
+						spot_each(&r, &s, mean, means);
+						spot_each(&r, &s, rstd, rstds);
+					}
+					piece_open(d[i], e), piece_open(own[i], u);
+					EACH(j) {
+						a[j] += x ? e[j] * (u[j] - means[j]) * rstds[j] : 0;
+						b[j] += e[j];
+					}
 				}
 			}
 			column_keep(&r, t, l, 0, 2, a, room, part);
 			column_keep(&r, t, l, 1, 2, b, room, part);
 		}
-		column_settle(&r, t, 2, room, part);
+		column_settle(&r, t, 2, 2, room, part);
 	}
+}
+
+SUMS_CASE(alone, (r.whole = 1, x = NULL), 3)
+SUMS_CASE(whole, r.whole = 1, 3)
+SUMS_CASE(apart, r.whole = 0, 1)
+
+/* whole: WIDE neighbours are of one voxel, where x is wanted */
+static int column_sums(struct columns r, const void *dy, int64_t pitch, const void *x, const float *mean, const float *rstd, double *part)
+{
+	if (!r.whole || (x && r.c % WIDE))
+		return G(column_sums_apart) SUMS_ARGS;
+	return x ? G(column_sums_whole) SUMS_ARGS : G(column_sums_alone) SUMS_ARGS;
 }
 
 /* The parts' sums added to first and second (NULL: not wanted); a team each channel. */
@@ -177,6 +330,8 @@ int G(column_sum)(const void *x, int64_t pitch, int64_t vox, int64_t c, float *o
 
 int G(layer)(struct k_layer g, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd)
 {
+	if (wide_rows(x, g.c) && wide_rows(y, g.c) && layer_lanes(g.c))
+		return layer_few(layer_parts(g.c), g, layer_lanes(g.c), x, gamma, beta, y, mean, rstd);
 	return G(layer_rows)(g, group_of(g.c), wide_rows(x, g.c) && wide_rows(y, g.c), x, gamma, beta, y, mean, rstd);
 }
 
@@ -189,5 +344,7 @@ int G(layer_bwd)(const struct k_layer *g, const void *dy, const void *x, const f
 	r.whole = columns_wide(&r, dy, g->c) && columns_wide(&r, x, g->c);
 	bad = column_sums(r, dy, g->c, x, mean, rstd, (double *)scratch); /* before dx, which may be dy */
 	bad = bad ? bad : G(column_fold)(r, (double *)scratch, dgamma, dbeta);
+	if (!bad && whole && layer_lanes(g->c))
+		return layer_back_few(layer_parts(g->c), *g, layer_lanes(g->c), dy, x, gamma, mean, rstd, dx, add);
 	return bad ? bad : G(layer_back)(*g, group_of(g->c), whole, dy, x, gamma, mean, rstd, dx, add);
 }

@@ -1,12 +1,12 @@
 /* Losses (kernels/backend.h), in three steps: of every voxel the logarithm of the softmax's sum, and the entropy; of every channel I, P and G; then,
-   behind what follows from these, the gradient. Scratch: [n,vox] of logarithms, parts of the sums, sums, factors of the gradient, results, weights.
-   */
+   behind what follows from these, the gradient. Of few channels the first two are one, and the gradient makes the logarithm again. Scratch: [n,vox]
+   of logarithms, parts of the sums, sums, factors of the gradient, results, weights. */
 #include "kernels/gpu/kernels.h"
 #define K_PLAIN
 #include "kernels/gpu/par.h"
 #include "kernels/loss_overlap.h"
 
-enum { CHUNK = 8192, BAND = 4 }; /* voxels; channels */
+enum { CHUNK = 4096, BAND = 4 }; /* voxels; channels */
 #define BAND_FOR(b) for (int b = 0; b < BAND; b++)
 
 /* What a lane sums in: its share of a chunk, which to gcc is all of it */
@@ -201,6 +201,69 @@ KERNEL(loss_sums, (struct k_loss g, struct room r, int64_t chunks, int64_t bands
 	}
 }
 
+/* A kernel of (struct k_loss g, ..) for each number of channels of up to BAND: a constant to it. FEW_CASES: which calls the right one */
+#define FEW_CASE(name, number, channels, PARAMS, ARGS, teams) \
+	KERNEL(name##_##number, PARAMS, ARGS, teams) \
+	{ \
+		g.k = channels; \
+		name##_text ARGS; \
+	}
+#define FEW_KERNEL(name, PARAMS, ARGS, teams) \
+	DEVICE void name##_text PARAMS; \
+	FEW_CASE(name, one, 1, PARAMS, ARGS, teams) \
+	FEW_CASE(name, two, 2, PARAMS, ARGS, teams) \
+	FEW_CASE(name, three, 3, PARAMS, ARGS, teams) \
+	FEW_CASE(name, four, BAND, PARAMS, ARGS, teams) \
+	static int name PARAMS \
+	{ \
+		if (g.k < 3) \
+			return g.k == 1 ? G(name##_one) ARGS : G(name##_two) ARGS; \
+		return g.k == 3 ? G(name##_three) ARGS : G(name##_four) ARGS; \
+	} \
+	DEVICE void name##_text PARAMS
+
+/* What is summed of few channels: I, P, G of each; entropy; labels that are no class; those that are not ignored */
+enum { FEW_ENTROPY = 3 * BAND, FEW_WRONG, FEW_VALID, FEW_SUMS };
+
+/* loss_voxels and loss_sums of few channels: a voxel is read once. */
+FEW_KERNEL(loss_few, (struct k_loss g, struct room r, int64_t chunks, const float *RESTRICT l, const uint8_t *RESTRICT label),
+	(g, r, chunks, l, label), g.n * chunks)
+{
+	const int classes = g.k == 1 ? 2 : (int)g.k;
+
+	TEAM_FOR(t, g.n * chunks) {
+		const int64_t of = over(t, (uint32_t)chunks), first = (t - of * chunks) * CHUNK, at = of * g.vox;
+		const int64_t end = first + CHUNK < g.vox ? first + CHUNK : g.vox;
+		SUM own[FEW_SUMS] = {0};
+		double sum[FEW_SUMS];
+
+		UNROLLED_BY(2) LANE_FOR(v, at + first, at + end) {
+			const float *p = l + v * g.k, lse = g.k > 1 ? lse_of(p, g.k) : 0;
+			const int there = !loss_ignored(&g, label[v]);
+			const int64_t is = class_of(&g, label[v]);
+
+			own[FEW_WRONG] += there && label[v] >= classes;
+			own[FEW_VALID] += there;
+			if (g.w_ce > 0 && there)
+				own[FEW_ENTROPY] += entropy_of(&g, p, is, lse);
+			BAND_FOR(b)
+				if (there && b < g.k) {
+					const float q = probability(&g, p, lse, b);
+
+					own[3 * b] += is == b ? q : 0;
+					own[3 * b + 1] += g.squared ? q * q : q;
+					own[3 * b + 2] += is == b;
+				}
+		}
+		team_sums(own, sum);
+		UNROLLED for (int i = 0; i < 3 * BAND; i++)
+			if (FIRST_LANE && i < 3 * g.k)
+				r.part[3 * t * g.k + i] = sum[i];
+		if (FIRST_LANE)
+			r.entropy[t] = sum[FEW_ENTROPY], r.wrong[t] = sum[FEW_WRONG], r.valid[t] = sum[FEW_VALID];
+	}
+}
+
 /* sums [groups][3][k]: a team each */
 KERNEL(loss_fold, (struct k_loss g, struct room r, int64_t chunks), (g, r, chunks), (g.batch ? 1 : g.n) * 3 * g.k)
 {
@@ -237,32 +300,59 @@ KERNEL(loss_result, (struct k_loss g, struct room r, int64_t chunks), (g, r, chu
 	}
 }
 
-/* With a = d overlap/dp: dl_j = p_j (a_j - sum_c p_c a_c); of one channel p (1 - p) a; and of the entropy */
+/* A voxel's gradient. With a = d overlap/dp: d_j = p_j (a_j - sum_c p_c a_c); of one channel p (1 - p) a; and of the entropy */
+DEVICE void gradient_of(const struct k_loss *g, const struct room *r, const double *f, const float *p, uint8_t label, float lse, float *d)
+{
+	const int cross = g->entropy == K_CE && g->k > 1;
+	const float share = (float)r->result[GPU_LOSS_SHARE], ce = cross ? share * (1 - g->smoothing) : 0;
+	const int64_t own = class_of(g, label);
+	const float even = cross ? share * g->smoothing / (float)g->k : 0, own_ce = ce * (float)(own >= 0 && own < g->k ? loss_weight(g, own) : 0);
+	float dot = 0, all = 0;
+
+	for (int64_t c = 0; c < g->k; c++) {
+		float q = probability(g, p, lse, c);
+
+		dot += q * ((float)f[2 * c + 1] * (g->squared ? 2 * q : 1) + (c == own ? (float)f[2 * c] : 0));
+		all += (float)loss_weight(g, c);
+	}
+	for (int64_t c = 0; c < g->k; c++) {
+		float q = probability(g, p, lse, c), a = (float)f[2 * c + 1] * (g->squared ? 2 * q : 1) + (c == own ? (float)f[2 * c] : 0);
+
+		d[c] = g->k == 1 ? q * (1 - q) * a : q * (a - dot) + own_ce * (q - (c == own ? 1 : 0)) + even * (all * q - (float)loss_weight(g, c));
+	}
+	if (!cross && share > 0)
+		(void)(loss_binary(g) ? binary(g, p, own, share, d) : soft_focal(g, p, own, share, d));
+	for (int64_t c = 0; c < g->k && loss_ignored(g, label); c++)
+		d[c] = 0;
+}
+
+DEVICE const double *factor_of(const struct k_loss *g, const struct room *r, int64_t v)
+{
+	return r->factor + 2 * ((g->n == 1 ? 0 : over(v, (uint32_t)g->vox)) * g->k);
+}
+
 KERNEL(loss_gradient, (struct k_loss g, struct room r, const float *l, const uint8_t *label, float *dl), (g, r, l, label, dl), items(g.n * g.vox))
 {
-	ITEM_FOR(v, g.n * g.vox) {
-		const double *f = r.factor + 2 * ((g.n == 1 ? 0 : v / g.vox) * g.k);
-		const int cross = g.entropy == K_CE && g.k > 1;
-		const float *p = l + v * g.k, lse = r.lse[v], share = (float)r.result[GPU_LOSS_SHARE], ce = cross ? share * (1 - g.smoothing) : 0;
-		const int64_t own = class_of(&g, label[v]);
-		const float even = cross ? share * g.smoothing / (float)g.k : 0, own_ce = ce * (float)(own >= 0 && own < g.k ? loss_weight(&g, own) : 0);
-		float dot = 0, all = 0;
+	ITEM_FOR(v, g.n * g.vox)
+		gradient_of(&g, &r, factor_of(&g, &r, v), l + v * g.k, label[v], r.lse[v], dl + v * g.k);
+}
 
-		for (int64_t c = 0; c < g.k; c++) {
-			float q = probability(&g, p, lse, c);
+/* The same of few channels: first to a team's own memory, so that lanes side by side write side by side */
+FEW_KERNEL(loss_gradient_few, (struct k_loss g, struct room r, const float *RESTRICT l, const uint8_t *RESTRICT label, float *RESTRICT dl),
+	(g, r, l, label, dl), (g.n * g.vox + TEAM - 1) / TEAM)
+{
+	TEAM_FOR(t, (g.n * g.vox + TEAM - 1) / TEAM) {
+		TEAM_ARRAY(float, room, BAND * TEAM);
+		const int64_t first = t * TEAM, end = first + TEAM < g.n * g.vox ? first + TEAM : g.n * g.vox;
 
-			dot += q * ((float)f[2 * c + 1] * (g.squared ? 2 * q : 1) + (c == own ? (float)f[2 * c] : 0));
-			all += (float)loss_weight(&g, c);
+		LANE_FOR(v, first, end) {
+			const float *p = l + v * g.k;
+
+			gradient_of(&g, &r, factor_of(&g, &r, v), p, label[v], g.k > 1 ? lse_of(p, g.k) : 0, room + (v - first) * g.k);
 		}
-		for (int64_t c = 0; c < g.k; c++) {
-			float q = probability(&g, p, lse, c), a = (float)f[2 * c + 1] * (g.squared ? 2 * q : 1) + (c == own ? (float)f[2 * c] : 0);
-
-			dl[v * g.k + c] = g.k == 1 ? q * (1 - q) * a : q * (a - dot) + own_ce * (q - (c == own ? 1 : 0)) + even * (all * q - (float)loss_weight(&g, c));
-		}
-		if (!cross && share > 0)
-			(void)(loss_binary(&g) ? binary(&g, p, own, share, dl + v * g.k) : soft_focal(&g, p, own, share, dl + v * g.k));
-		for (int64_t c = 0; c < g.k && loss_ignored(&g, label[v]); c++)
-			dl[v * g.k + c] = 0;
+		team_sync();
+		LANE_FOR(i, 0, (end - first) * g.k)
+			dl[first * g.k + i] = room[i];
 	}
 }
 
@@ -272,14 +362,19 @@ int gpu_loss_run(const struct k_loss *given, const float *l, const uint8_t *labe
 	struct k_loss g = *given;
 	struct room r = room_of(&g, scratch);
 	int64_t chunks = chunks_of(&g);
+	const int few = g.k <= BAND;
 	int bad;
 
 	g.weight = given->weight ? r.weight : NULL;
-	bad = G(loss_voxels)(g, r, chunks, l, label);
-	bad = bad ? bad : G(loss_sums)(g, r, chunks, (g.k + BAND - 1) / BAND, l, label);
+	if (few)
+		bad = loss_few(g, r, chunks, l, label);
+	else if (!(bad = G(loss_voxels)(g, r, chunks, l, label)))
+		bad = G(loss_sums)(g, r, chunks, (g.k + BAND - 1) / BAND, l, label);
 	bad = bad ? bad : G(loss_fold)(g, r, chunks);
 	bad = bad ? bad : G(loss_result)(g, r, chunks);
-	return bad || !dl ? bad : G(loss_gradient)(g, r, l, label, dl);
+	if (bad || !dl)
+		return bad;
+	return few ? loss_gradient_few(g, r, l, label, dl) : G(loss_gradient)(g, r, l, label, dl);
 }
 
 float *gpu_loss_weights(const struct k_loss *g, void *scratch)

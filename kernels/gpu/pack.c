@@ -29,13 +29,13 @@ COLUMN_KERNEL(add_bias_spots, (struct columns r, void *y, int64_t pitch, const f
 {
 	TEAM_FOR(t, r.chunks)
 		LANE_FOR(l, 0, r.lanes) {
-			int64_t at[WIDE];
+			int at[WIDE];
 			float own[WIDE];
 
 			column_channels(&r, l, at);
 			EACH(j)
 				own[j] = bias[at[j]];
-			for (struct spot s = spot_of(&r, t, l); s.left > 0; spot_next(&r, &s)) {
+			SPOTS_FOR(s, &r, t, l, 1) {
 				float v[WIDE];
 
 				spot_get(&r, &s, y, pitch, v);

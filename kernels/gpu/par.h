@@ -14,17 +14,20 @@
      LANE_FOR(i, lo, hi)    the lanes of a team share [lo, hi)
      GROUP_FOR(r, n, w)     every group of w lanes, a power of 2 up to WARP, its rows, n rows in all: of items(n * w) teams
      MEMBER_FOR(i, lo, hi, w)   the lanes of a group share [lo, hi); where that is [0, w) at most, what a lane keeps is in a GROUP_KEEPS, at i
+     PART_FOR(p, i, many, w)    `many` parts for each lane of a group, i of [0, many w) in all; what a lane keeps of its own is in a PARTS, at p
      WARP_FOR(w)            every warp of a team its w of [0, WARPS); what it keeps from one such loop to the next is in a WARP_KEEPS, at w
      EACH(j)                every j of a lane's WIDE elements, unrolled
-   team_sum, group_sum, group_most: over the lanes, known to all of them; every lane must come by. TEAM_ARRAY is a team's own memory, TEAM_ROOM the
-   bytes of it that a ROOM_KERNEL was launched with; between loops over its lanes that write and read it stands team_sync, or warp_sync, where a
-   warp's own lanes do. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by get and put, and WIDE of
-   them, 16 bytes at a multiple of that, by get_wide and put_wide. */
+   team_sum, team_sums (several floats at once, to doubles), group_sum, group_most: over the lanes, known to all of them; every lane must come by.
+   TEAM_ARRAY is a team's own memory, TEAM_ROOM the bytes of it that a ROOM_KERNEL was launched with; of a SIDE_KERNEL a processor has `least` teams
+   side by side, whose lanes have as few registers; between loops over its lanes that write and read it stands team_sync, or warp_sync, where a warp's
+   own lanes do. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by get and put, and WIDE of them, 16
+   bytes at a multiple of that, by get_wide and put_wide, of the device's memory (element.h). */
 #ifndef NIIPIPE_PAR_H
 #define NIIPIPE_PAR_H
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { TEAM = 256, WARP = 32, WARPS = TEAM / WARP, MOST_TEAMS = 1 << 20 };
 enum { MOST_ROOM = 99 << 10, PLAIN_ROOM = 48 << 10 }; /* bytes of a team on any device, and those that need not be asked for */
@@ -43,6 +46,8 @@ enum { WIDE = 4 };
 #define G(name) gpu_##name##_f32
 #endif
 
+#define PAR_PRAGMA_(x) _Pragma(#x)
+
 #ifdef __CUDACC__
 
 #include <cuda_bf16.h>
@@ -51,8 +56,9 @@ enum { WIDE = 4 };
 #define DEVICE static __device__ __forceinline__
 #define DEVICE_CALL static __device__ __noinline__
 #define KERNEL(name, PARAMS, ARGS, teams) ROOM_KERNEL(name, PARAMS, ARGS, teams, 0)
-#define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) \
-	static __global__ void __launch_bounds__(TEAM) name##_k PARAMS; \
+#define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) SIDE_KERNEL(name, PARAMS, ARGS, teams, room, 1)
+#define SIDE_KERNEL(name, PARAMS, ARGS, teams, room, least) \
+	static __global__ void __launch_bounds__(TEAM, least) name##_k PARAMS; \
 	extern "C" int G(name) PARAMS \
 	{ \
 		if ((room) > PLAIN_ROOM) \
@@ -61,7 +67,7 @@ enum { WIDE = 4 };
 			name##_k<<<(unsigned)(teams), TEAM, (size_t)(room), (cudaStream_t)gpu_stream>>> ARGS; \
 		return (int)cudaGetLastError(); \
 	} \
-	static __global__ void __launch_bounds__(TEAM) name##_k PARAMS
+	static __global__ void __launch_bounds__(TEAM, least) name##_k PARAMS
 #define TEAM_FOR(t, n) for (int64_t t = blockIdx.x, once_ = 1; once_; once_ = 0)
 #define LANE_FOR(i, lo, hi) for (int64_t i = (lo) + threadIdx.x; i < (hi); i += TEAM)
 #define ITEM_FOR(i, n) for (int64_t i = blockIdx.x * (int64_t)TEAM + threadIdx.x; i < (n); i += gridDim.x * (int64_t)TEAM)
@@ -72,8 +78,13 @@ enum { WIDE = 4 };
 #define GROUP_AT(i) 0
 #define MEMBER_FOR(i, lo, hi, w) for (int64_t i = (lo) + (threadIdx.x & ((w) - 1)); i < (hi); i += (w))
 #define FIRST_OF_GROUP(w) ((threadIdx.x & ((w) - 1)) == 0)
+#define PARTS(type, name, most) type name[most]
+#define PART_FOR(p, i, many, w) \
+	_Pragma("unroll") for (int p = 0; p < (many); p++) \
+		for (int i = p * (w) + (int)(threadIdx.x & ((w) - 1)), once_ = 1; once_; once_ = 0)
 #define EACH(j) _Pragma("unroll") for (int j = 0; j < WIDE; j++)
 #define UNROLLED _Pragma("unroll")
+#define UNROLLED_BY(n) PAR_PRAGMA_(unroll n)
 #define WARP_FOR(w) for (int w = (int)threadIdx.x / WARP, once_ = 1; once_; once_ = 0)
 #define WARP_KEEPS(type, name) type name[1]
 #define WARP_AT(w) 0
@@ -125,6 +136,30 @@ template <class T> DEVICE T team_sum(T v)
 	return v;
 }
 
+/* v[k] summed over the lanes, which all know sum[k], n of them at most */
+template <int n> DEVICE void team_sums(const float (&v)[n], double (&sum)[n])
+{
+	__shared__ float room[n * TEAM];
+	__shared__ double all[n];
+
+	__syncthreads();
+	for (int k = 0; k < n; k++)
+		room[k * TEAM + threadIdx.x] = v[k];
+	__syncthreads();
+	for (int k = threadIdx.x / WARP; k < n; k += WARPS) {
+		double own = 0;
+
+		for (int i = 0; i < WARPS; i++)
+			own += (double)room[k * TEAM + i * WARP + threadIdx.x % WARP];
+		own = warp_sum(own);
+		if (threadIdx.x % WARP == 0)
+			all[k] = own;
+	}
+	__syncthreads();
+	for (int k = 0; k < n; k++)
+		sum[k] = all[k];
+}
+
 #else
 
 #include "kernels/gpu/wall.h"
@@ -149,18 +184,21 @@ template <class T> DEVICE T team_sum(T v)
 		return wall_launch(#name, run, &wall_values, sizeof wall_values); \
 	} \
 	static void name##_k PARAMS
-#define PAR_PRAGMA_(x) _Pragma(#x)
 #define TEAM_FOR(t, n) PAR_PRAGMA_(omp parallel for schedule(static)) for (int64_t t = 0; t < (int64_t)(n); t++)
 #define LANE_FOR(i, lo, hi) for (int64_t i = (lo); i < (hi); i++)
 #define ITEM_FOR(i, n) TEAM_FOR(i, n)
 #define GROUP_FOR(r, n, w) TEAM_FOR(r, n)
 #define MEMBER_FOR(i, lo, hi, w) LANE_FOR(i, lo, hi)
 #define FIRST_OF_GROUP(w) 1
+#define PARTS(type, name, most) type name[(most) * WARP]
+#define PART_FOR(p, i, many, w) for (int p = 0, i = 0; p < (many) * (w); i = ++p)
 #define GROUP_KEEPS(type, name) type name[WARP]
 #define GROUP_AT(i) (i)
 #define EACH(j) for (int j = 0; j < WIDE; j++)
 #define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) KERNEL(name, PARAMS, ARGS, teams)
+#define SIDE_KERNEL(name, PARAMS, ARGS, teams, room, least) KERNEL(name, PARAMS, ARGS, teams)
 #define UNROLLED
+#define UNROLLED_BY(n)
 #define WARP_FOR(w) for (int w = 0; w < WARPS; w++)
 #define WARP_KEEPS(type, name) type name[WARPS]
 #define WARP_AT(w) (w)
@@ -172,6 +210,7 @@ template <class T> DEVICE T team_sum(T v)
 #define group_sum(v, w) ((void)(w), (v))
 #define group_most(v, w) ((void)(w), (v))
 #define team_sum(v) (v)
+#define team_sums(v, sum) memcpy(sum, v, sizeof(sum)) /* of doubles there */
 
 #endif
 
@@ -184,160 +223,6 @@ static inline int64_t items(int64_t n)
 	return (n + TEAM - 1) / TEAM < MOST_TEAMS ? (n + TEAM - 1) / TEAM : MOST_TEAMS;
 }
 #endif
-
-#ifdef __CUDACC__
-typedef uint4 quad;
-#else
-typedef struct { uint32_t x, y, z, w; } __attribute__((aligned(16))) quad;
-#endif
-
-/* 16 bytes in one access */
-DEVICE quad get_quad(const void *p)
-{
-#ifdef __CUDACC__
-	return *(const uint4 *)p;
-#else
-	typedef uint32_t four __attribute__((vector_size(16)));
-	union { four v; quad q; } b = {*(const four *)p};
-
-	return b.q;
-#endif
-}
-
-DEVICE void put_quad(void *p, quad q)
-{
-#ifdef __CUDACC__
-	*(uint4 *)p = q;
-#else
-	typedef uint32_t four __attribute__((vector_size(16)));
-	union { quad q; four v; } b = {q};
-
-	*(four *)p = b.v;
-#endif
-}
-
-DEVICE float bits_float(uint32_t u)
-{
-	union { uint32_t u; float f; } b;
-
-	b.u = u;
-	return b.f;
-}
-
-DEVICE uint32_t float_bits(float f)
-{
-	union { uint32_t u; float f; } b;
-
-	b.f = f;
-	return b.u;
-}
-
-/* Four floats, at a multiple of 16 bytes */
-DEVICE void get_floats(const float *p, float v[4])
-{
-	quad q = get_quad(p);
-
-	v[0] = bits_float(q.x), v[1] = bits_float(q.y), v[2] = bits_float(q.z), v[3] = bits_float(q.w);
-}
-
-DEVICE void put_floats(float *p, const float v[4])
-{
-	quad q;
-
-	q.x = float_bits(v[0]), q.y = float_bits(v[1]), q.z = float_bits(v[2]), q.w = float_bits(v[3]);
-	put_quad(p, q);
-}
-
-#ifdef K_HALF
-DEVICE float get(const void *p, int64_t i)
-{
-	return bits_float((uint32_t)((const uint16_t *)p)[i] << 16);
-}
-
-/* To the nearest, ties to even; what is not a number stays so. */
-DEVICE uint16_t half_bits(float v)
-{
-#ifdef __CUDACC__
-	return __bfloat16_as_ushort(__float2bfloat16_rn(v));
-#else
-	uint32_t u = float_bits(v);
-
-	return (uint16_t)(v != v ? u >> 16 | 64 : (u + 0x7fff + (u >> 16 & 1)) >> 16);
-#endif
-}
-
-DEVICE uint32_t two_halves(float lo, float hi)
-{
-#ifdef __CUDACC__
-	const __nv_bfloat162 b = __floats2bfloat162_rn(lo, hi);
-
-	return (uint32_t)__bfloat16_as_ushort(b.y) << 16 | __bfloat16_as_ushort(b.x);
-#else
-	return (uint32_t)half_bits(hi) << 16 | half_bits(lo);
-#endif
-}
-
-DEVICE void put(void *p, int64_t i, float v)
-{
-	((uint16_t *)p)[i] = half_bits(v);
-}
-
-DEVICE void get_wide(const void *p, int64_t i, float v[WIDE])
-{
-	quad q = get_quad((const uint16_t *)p + i);
-
-	v[0] = bits_float(q.x << 16), v[1] = bits_float(q.x & 0xffff0000u), v[2] = bits_float(q.y << 16), v[3] = bits_float(q.y & 0xffff0000u);
-	v[4] = bits_float(q.z << 16), v[5] = bits_float(q.z & 0xffff0000u), v[6] = bits_float(q.w << 16), v[7] = bits_float(q.w & 0xffff0000u);
-}
-
-DEVICE void put_wide(void *p, int64_t i, const float v[WIDE])
-{
-	quad q;
-
-	q.x = two_halves(v[0], v[1]), q.y = two_halves(v[2], v[3]), q.z = two_halves(v[4], v[5]), q.w = two_halves(v[6], v[7]);
-	put_quad((uint16_t *)p + i, q);
-}
-#else
-DEVICE float get(const void *p, int64_t i)
-{
-	return ((const float *)p)[i];
-}
-
-DEVICE void put(void *p, int64_t i, float v)
-{
-	((float *)p)[i] = v;
-}
-
-DEVICE void get_wide(const void *p, int64_t i, float v[WIDE])
-{
-	get_floats((const float *)p + i, v);
-}
-
-DEVICE void put_wide(void *p, int64_t i, const float v[WIDE])
-{
-	put_floats((float *)p + i, v);
-}
-#endif
-
-/* n of WIDE elements, 0 for the rest; whole: they begin at a multiple of 16 bytes */
-DEVICE void get_some(const void *p, int64_t i, int n, int whole, float v[WIDE])
-{
-	if (whole && n == WIDE)
-		get_wide(p, i, v);
-	else
-		EACH(j)
-			v[j] = j < n ? get(p, i + j) : 0;
-}
-
-DEVICE void put_some(void *p, int64_t i, int n, int whole, const float v[WIDE])
-{
-	if (whole && n == WIDE)
-		put_wide(p, i, v);
-	else
-		EACH(j)
-			if (j < n)
-				put(p, i + j, v[j]);
-}
 
 /* a / b: of 64 bits, which a is seldom above 32 of, a GPU divides in a hundred instructions. */
 DEVICE int64_t over(int64_t a, uint32_t b)
@@ -366,5 +251,7 @@ static inline int wide_rows(const void *p, int64_t c)
 {
 	return c % WIDE == 0 && (uintptr_t)p % 16 == 0;
 }
+
+#include "kernels/gpu/element.h"
 
 #endif

@@ -4,17 +4,33 @@
 #include "kernels/gpu/par.h"
 #include "kernels/pad.h"
 
-KERNEL(window_gather, (struct k_gather g, const float *image, float *x), (g, image, x), items(g.c * g.roi[0] * g.roi[1] * g.roi[2]))
+/* A warp to a row of the window, the elements of which are neighbours; of one channel that lies in the image they are in it, too. */
+KERNEL(window_gather, (struct k_gather g, const float *RESTRICT image, float *RESTRICT x), (g, image, x), items(g.roi[0] * g.roi[1] * WARP))
 {
-	ITEM_FOR(i, g.c * g.roi[0] * g.roi[1] * g.roi[2]) {
-		int64_t c = i % g.c, v = i / g.c, at[3] = {v / g.roi[2] / g.roi[1], v / g.roi[2] % g.roi[1], v % g.roi[2]}, from = c;
+	const uint32_t c = (uint32_t)g.c;
+	const int64_t plane = g.size[1] * g.size[2];
 
-		for (int a = 0; a < 3; a++) {
-			int64_t p = pad_source(g.start[a] + (g.flip >> a & 1 ? g.roi[a] - 1 - at[a] : at[a]), g.size[a], g.pad);
+	GROUP_FOR(row, g.roi[0] * g.roi[1], WARP) {
+		const int64_t at[2] = {over(row, (uint32_t)g.roi[1]), row - over(row, (uint32_t)g.roi[1]) * g.roi[1]};
+		int64_t line = 0;
 
-			from = from < 0 || p < 0 ? -1 : from * g.size[a] + p;
+		for (int a = 0; a < 2; a++) {
+			const int64_t p = pad_source(g.start[a] + (g.flip >> a & 1 ? g.roi[a] - 1 - at[a] : at[a]), g.size[a], g.pad);
+
+			line = line < 0 || p < 0 ? -1 : line * g.size[a] + p;
 		}
-		x[i] = from < 0 ? g.fill : image[from];
+		if (g.c == 1 && line >= 0 && g.start[2] >= 0 && g.start[2] + g.roi[2] <= g.size[2]) {
+			const int64_t first = line * g.size[2] + g.start[2] + (g.flip >> 2 & 1 ? g.roi[2] - 1 : 0), step = g.flip >> 2 & 1 ? -1 : 1;
+
+			UNROLLED_BY(4) MEMBER_FOR(e, 0, g.roi[2], WARP)
+				x[row * g.roi[2] + e] = image[first + step * e];
+			continue;
+		}
+		MEMBER_FOR(e, 0, g.roi[2] * g.c, WARP) {
+			const int64_t v = over(e, c), p = pad_source(g.start[2] + (g.flip >> 2 & 1 ? g.roi[2] - 1 - v : v), g.size[2], g.pad);
+
+			x[row * g.roi[2] * g.c + e] = line < 0 || p < 0 ? g.fill : image[(e - v * g.c) * g.size[0] * plane + line * g.size[2] + p];
+		}
 	}
 }
 
@@ -47,30 +63,80 @@ DEVICE float score_of(const struct k_blend *g, const float *l, int64_t c, float 
 	return g->k > 1 ? expf(l[c] - most) / all : 1 / (1 + expf(-l[c]));
 }
 
-/* One voxel of the window; those outside the slab are left out. */
-KERNEL(window_blend, (struct k_blend g, const float *logits, float *acc, float *sum), (g, logits, acc, sum),
-	items(g.roi[0] * g.roi[1] * g.roi[2]))
+/* A row of the window: its voxels lo .. hi - 1 are in the slab; where its first voxel's logits and place in the slab are; its share of the weight */
+struct line { int64_t from, to, lo, hi; float weight; };
+
+DEVICE struct line line_of(const struct k_blend *g, int64_t row)
 {
-	ITEM_FOR(v, g.roi[0] * g.roi[1] * g.roi[2]) {
-		int64_t at[3] = {v / g.roi[2] / g.roi[1], v / g.roi[2] % g.roi[1], v % g.roi[2]}, from = 0, to = 0, outside = 0;
-		const float w = weight_of(&g.weight, g.roi, v);
-		float most = 0, all = 1;
+	const int64_t at[2] = {over(row, (uint32_t)g->roi[1]), row - over(row, (uint32_t)g->roi[1]) * g->roi[1]};
+	struct line l = {0, 0, 0, 0, 0};
+	int outside = 0;
 
-		for (int a = 0; a < 3; a++) {
-			int64_t p = g.start[a] + at[a];
+	for (int a = 0; a < 2; a++) {
+		outside |= g->start[a] + at[a] < 0 || g->start[a] + at[a] >= g->slab[a];
+		l.to = l.to * g->slab[a] + g->start[a] + at[a];
+		l.from = l.from * g->roi[a] + (g->flip >> a & 1 ? g->roi[a] - 1 - at[a] : at[a]);
+	}
+	l.to = l.to * g->slab[2] + g->start[2], l.from *= g->roi[2];
+	l.lo = g->start[2] < 0 ? -g->start[2] : 0;
+	l.hi = outside ? 0 : g->start[2] + g->roi[2] > g->slab[2] ? g->slab[2] - g->start[2] : g->roi[2];
+	l.weight = g->weight.row[0][at[0]] * g->weight.row[1][at[1]];
+	return l;
+}
 
-			outside |= p < 0 || p >= g.slab[a];
-			to = to * g.slab[a] + p;
-			from = from * g.roi[a] + (g.flip >> a & 1 ? g.roi[a] - 1 - at[a] : at[a]);
-		}
-		if (g.soft && g.k > 1)
-			all = soft_sum(logits + from * g.k, g.k, &most);
-		if (!outside && g.margin)
-			acc[to] += w * (score_of(&g, logits + from * 2, 1, most, all) - score_of(&g, logits + from * 2, 0, most, all));
-		for (int64_t c = 0; !outside && !g.margin && c < g.k; c++)
-			acc[to * g.k + c] += w * score_of(&g, logits + from * g.k, c, most, all);
-		if (sum && !outside)
-			sum[to] += w;
+/* The weight of voxel v of a row, and which voxel of it has its logits */
+DEVICE float line_weight(const struct k_blend *g, const struct line *l, int64_t v)
+{
+	const float by = l->weight * g->weight.row[2][v];
+
+	return by > g->weight.least ? by : g->weight.least;
+}
+
+DEVICE int64_t line_from(const struct k_blend *g, int64_t v)
+{
+	return g->flip >> 2 & 1 ? g->roi[2] - 1 - v : v;
+}
+
+/* A voxel, acc its own */
+DEVICE void blend_voxel(const struct k_blend *g, const float *p, float w, float *acc)
+{
+	float most = 0, all = 1;
+
+	if (g->soft && g->k > 1)
+		all = soft_sum(p, g->k, &most);
+	if (g->margin)
+		*acc += w * (score_of(g, p, 1, most, all) - score_of(g, p, 0, most, all));
+	for (int64_t c = 0; !g->margin && c < g->k; c++)
+		acc[c] += w * score_of(g, p, c, most, all);
+}
+
+/* e / k where times is the smallest number above (2^32 - 1) / k, and e k below 2^32 */
+DEVICE int64_t by_times(int64_t e, uint64_t times)
+{
+	return (int64_t)((uint32_t)e * times >> 32);
+}
+
+/* A warp to a row; voxels outside the slab are left out. Of logits the row's elements are neighbours, of what is made of several a lane has
+   a voxel. */
+KERNEL(window_blend, (struct k_blend g, const float *RESTRICT logits, float *RESTRICT acc, float *RESTRICT sum), (g, logits, acc, sum),
+	items(g.roi[0] * g.roi[1] * WARP))
+{
+	GROUP_FOR(row, g.roi[0] * g.roi[1], WARP) {
+		const uint64_t times = (uint64_t)(0xffffffffu / (uint32_t)g.k) + 1;
+		const struct line l = line_of(&g, row);
+
+		if (g.soft || g.margin)
+			MEMBER_FOR(v, l.lo, l.hi, WARP)
+				blend_voxel(&g, logits + (l.from + line_from(&g, v)) * g.k, line_weight(&g, &l, v), acc + (l.to + v) * (g.margin ? 1 : g.k));
+		else
+			UNROLLED_BY(4) MEMBER_FOR(e, l.lo * g.k, l.hi * g.k, WARP) {
+				const int64_t v = by_times(e, times);
+
+				acc[l.to * g.k + e] += line_weight(&g, &l, v) * logits[(l.from + line_from(&g, v) - v) * g.k + e];
+			}
+		if (sum)
+			MEMBER_FOR(v, l.lo, l.hi, WARP)
+				sum[l.to + v] += line_weight(&g, &l, v);
 	}
 }
 

@@ -97,15 +97,17 @@ static int dropped(const struct bench *b, struct err *e)
 	return b->k->drop(&g, b->v[0], CHANNELS, b->v[1], CHANNELS, b->vox, CHANNELS, 0, e);
 }
 
-static int scaled(const struct bench *b, enum k_scale_kind kind, struct err *e)
+static int scaled(const struct bench *b, enum k_scale_kind kind, int back, struct err *e)
 {
 	const struct k_scale g = {.kind = kind, .n = 1, .c = CHANNELS, .small = {b->side / 2, b->side / 2, b->side / 2}, .factor = {2, 2, 2}};
 
-	return b->k->scale(&g, 0, b->v[0], b->v[1], 0, e);
+	return b->k->scale(&g, back, b->v[0], b->v[1], 0, e);
 }
 
-static int pooled(const struct bench *b, struct err *e) { return scaled(b, K_SCALE_MEAN, e); }
-static int enlarged(const struct bench *b, struct err *e) { return scaled(b, K_SCALE_LINEAR, e); }
+static int pooled(const struct bench *b, struct err *e) { return scaled(b, K_SCALE_MEAN, 0, e); }
+static int pooled_back(const struct bench *b, struct err *e) { return scaled(b, K_SCALE_MEAN, 1, e); }
+static int enlarged(const struct bench *b, struct err *e) { return scaled(b, K_SCALE_LINEAR, 0, e); }
+static int enlarged_back(const struct bench *b, struct err *e) { return scaled(b, K_SCALE_LINEAR, 1, e); }
 static int to_floats(const struct bench *b, struct err *e) { return b->k->to_floats(b->f[0], b->v[0], CHANNELS, b->vox, CHANNELS, e); }
 static int from_floats(const struct bench *b, struct err *e) { return b->k->from_floats(b->v[0], CHANNELS, b->f[0], b->vox, CHANNELS, 0, e); }
 
@@ -118,6 +120,8 @@ static int lost(const struct bench *b, struct err *e)
 	double out[3];
 
 	g.n = 1, g.vox = b->vox;
+	if (b->k->loss_later) /* as a step has it, nothing waits */
+		return b->k->loss_later(&g, b->f[0], b->label, b->f[1], (double *)(void *)(b->small + 512), b->scratch, e);
 	return b->k->loss(&g, b->f[0], b->label, b->f[1], out, b->scratch, e);
 }
 
@@ -151,7 +155,8 @@ static const struct { const char *name; run_fn *run; double wide, each, vox; } m
 	{"instance norm of 2 channels, backward", norm_two_back, 5, 0, 0}, {"GELU", gelu, 2, 0, 0}, {"GELU, backward", gelu_back, 3, 0, 0},
 	{"layer norm of 48", layer, 2, 0, 0}, {"layer norm of 48, backward", layer_back, 5, 0, 0}, {"into a slice of a concatenation", slice, 1, 0, 0},
 	{"added to a value", slice_added, 3, 0, 0}, {"dropout", dropped, 2, 0, 0}, {"mean of 2x2x2", pooled, 1.125, 0, 0},
-	{"linear, 2x2x2", enlarged, 1.125, 0, 0},
+	{"mean of 2x2x2, backward", pooled_back, 1.125, 0, 0}, {"linear, 2x2x2", enlarged, 1.125, 0, 0},
+	{"linear, 2x2x2, backward", enlarged_back, 1.125, 0, 0},
 	{"to floats", to_floats, 1, 4, 0}, {"from floats", from_floats, 1, 4, 0}, {"Dice and cross entropy, with gradient", lost, 0, 0, 12.0 * CLASSES + 2},
 	{"a window's blend", blended, 0, 0, 12.0 * CLASSES + 8}, {"a window out of an image", gathered, 0, 0, 8}, {"AdamW's step", stepped, 0, 28, 0},
 };

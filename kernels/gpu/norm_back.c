@@ -1,0 +1,215 @@
+/* The gradients of y = act(norm(x)) + res or act(norm(x) + res) (kernels/backend.h), summed as norm.c does. Scratch: parts, then [n][c] of sums,
+   then of what the sums mean for dx. */
+#include "kernels/gpu/kernels.h"
+#include "kernels/gpu/norm.h"
+
+/* What the backward pass reads of a spot; and what it begins with: dy whole, and d, the gradient of u */
+struct taken { struct piece x, dy, res, dy2; };
+struct begun { float m[WIDE], dy[WIDE], d[WIDE], u[WIDE]; };
+
+DEVICE struct taken norm_take(const struct k_norm *g, const struct columns *r, const struct k_norm_bwd *a, const struct spot *s, int k)
+{
+	struct taken e;
+
+	e.x = spot_take(r, s, k, a->x, g->xpitch), e.dy = spot_take(r, s, k, a->dy, g->ypitch);
+	e.res = a->res ? spot_take(r, s, k, a->res, g->rpitch) : piece_none();
+	e.dy2 = a->dy2 ? spot_take(r, s, k, a->dy2, g->y2pitch) : piece_none();
+	return e;
+}
+
+DEVICE void begin(const struct k_norm *g, const struct k_norm_bwd *a, enum act_shape shape, const struct lines *p, const struct taken *e,
+	struct begun *b)
+{
+	float more[WIDE];
+
+	piece_open(e->x, b->m);
+	piece_open(e->dy, b->dy);
+	EACH(j) {
+		b->m[j] -= p->mean[j];
+		b->u[j] = b->m[j] * p->scale[j] + p->shift[j];
+	}
+	if (a->res) {
+		piece_open(e->res, more);
+		EACH(j)
+			b->u[j] += more[j];
+	}
+	if (a->dy2) {
+		piece_open(e->dy2, more);
+		EACH(j)
+			b->dy[j] += more[j];
+	}
+	EACH(j)
+		b->d[j] = b->u[j];
+	act_derivatives(shape, g->act, b->d, p->slope);
+	EACH(j)
+		b->d[j] *= b->dy[j];
+}
+
+/* part [n,chunk][3][c]: sums of d, of d (x - mean) (bf16: d x), and of dy min(u, 0): beyond the end dy is 0. Bytes an element: reads x and dy (dy2,
+   res) once. */
+NORM_KERNEL(norm_back_sums, !a.res && !a.dy2, (a.res = NULL, a.dy2 = NULL),
+	(struct k_norm g, struct columns r, struct k_norm_bwd a, double *part, enum act_shape shape), (g, r, a, part, shape), r.n * r.chunks)
+{
+	TEAM_FOR(t, r.n * r.chunks) {
+		COLUMN_ROOM(room);
+
+		LANE_FOR(l, 0, r.lanes) {
+			const struct given given = {a.mean, a.rstd, a.gamma, a.beta, a.alpha};
+			float sum[NORM_SUMS][WIDE] = {{0}};
+			struct lines p;
+
+			lines_of(&g, &r, column_n(&r, t), l, &given, &p);
+			SPOTS_FOR(s, &r, t, l, AMONG) {
+				struct taken e[AMONG];
+
+				SPOTS_EACH(k, &r, AMONG)
+					e[k] = norm_take(&g, &r, &a, &s, k);
+				SPOTS_THERE(k, &r, &s, AMONG) {
+					struct begun b;
+
+					begin(&g, &a, shape, &p, &e[k], &b);
+					EACH(j) {
+						sum[0][j] += b.d[j];
+						sum[1][j] += b.d[j] * b.m[j];
+						sum[2][j] += b.u[j] > 0 ? 0 : b.dy[j] * b.u[j];
+					}
+				}
+			}
+			for (int k = 0; k < NORM_SUMS; k++)
+				column_keep(&r, t, l, k, NORM_SUMS, sum[k], room, part);
+		}
+		column_settle(&r, t, NORM_SUMS, NORM_SUMS, room, part);
+	}
+}
+
+/* sum [n,c][3]: over the chunks, the second times rstd; a team each. */
+KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bwd a, const double *part, double *sum), (g, r, a, part, sum), g.n * g.c)
+{
+	TEAM_FOR(t, g.n * g.c) {
+		int64_t n = t / g.c, c = t % g.c;
+		double s[3] = {0, 0, 0};
+
+		LANE_FOR(i, 0, r.chunks)
+			for (int k = 0; k < 3; k++)
+				s[k] += part[((n * r.chunks + i) * 3 + k) * r.c + c];
+		for (int k = 0; k < 3; k++)
+			s[k] = team_sum(s[k]);
+		if (g.norm != K_NORM_NONE)
+			s[1] = (s[1] - (FOLDED ? (double)a.mean[t] * s[0] : 0)) * (double)a.rstd[t];
+		for (int k = 0; k < 3; k++)
+			if (FIRST_LANE)
+				sum[t * 3 + k] = s[k];
+	}
+}
+
+/* Gradients of the parameters; a team's work, for dalpha of one slope for all */
+KERNEL(norm_back_params, (struct k_norm g, struct k_norm_bwd a, const double *sum), (g, a, sum), 1)
+{
+	TEAM_FOR(t, 1) {
+		double all = 0;
+
+		LANE_FOR(c, t, g.c) {
+			double s[3] = {0, 0, 0};
+
+			for (int64_t n = 0; n < g.n; n++)
+				for (int k = 0; k < 3; k++)
+					s[k] += sum[(n * g.c + c) * 3 + k];
+			all += s[2];
+			if (a.dbeta)
+				a.dbeta[c] += (float)s[0];
+			if (a.dgamma)
+				a.dgamma[c] += (float)s[1];
+			if (a.dalpha && g.alphas != 1)
+				a.dalpha[c] += (float)s[2];
+		}
+		all = team_sum(all);
+		if (a.dalpha && g.alphas == 1 && FIRST_LANE)
+			a.dalpha[0] += (float)all;
+	}
+}
+
+/* through [n,c][2]: dx = scale d - through[0] - (x - mean) through[1]: what of the gradient goes through mean and rstd */
+KERNEL(norm_back_settle, (struct k_norm g, struct k_norm_bwd a, const double *sum, float *through), (g, a, sum, through), items(g.n * g.c))
+{
+	struct share s = share_of(&g);
+	int statistics = g.norm != K_NORM_NONE && g.norm != K_NORM_RUNNING;
+
+	ITEM_FOR(i, g.n * g.c) {
+		int64_t n0 = s.ns > 1 ? 0 : i / g.c, c0 = i % g.c / s.channels * s.channels;
+		double d = 0, dx = 0, count = (double)(s.ns * s.channels * g.vox), rstd = statistics ? (double)a.rstd[i] : 0;
+
+		for (int64_t n = n0; statistics && n < n0 + s.ns; n++)
+			for (int64_t c = c0; c < c0 + s.channels; c++) {
+				double gamma = a.gamma ? (double)a.gamma[c] : 1;
+
+				d += gamma * sum[(n * g.c + c) * 3];
+				dx += gamma * sum[(n * g.c + c) * 3 + 1];
+			}
+		through[2 * i] = (float)(rstd * d / count);
+		through[2 * i + 1] = (float)(rstd * rstd * dx / count);
+	}
+}
+
+/* through NULL: nothing goes through. dres is dy itself where `same`: then only dy2 is added to it. Bytes an element: reads x and dy (dy2, res) once,
+   writes dx (and dres; with the sums' pass 5 accesses in all). */
+NORM_KERNEL(norm_back_apply, !a.res && !a.dy2 && !write_res && !a.dx_add, (a.res = NULL, a.dy2 = NULL, write_res = 0, a.dx_add = 0),
+	(struct k_norm g, struct columns r, struct k_norm_bwd a, const float *through, int write_res, enum act_shape shape),
+	(g, r, a, through, write_res, shape), r.n * r.chunks)
+{
+	TEAM_FOR(i, r.n * r.chunks)
+		LANE_FOR(l, 0, r.lanes) {
+			const int64_t t = again(&r, i);
+			const struct given given = {a.mean, a.rstd, a.gamma, a.beta, a.alpha};
+			float constant[WIDE], slant[WIDE];
+			int at[WIDE];
+			struct lines p;
+
+			lines_of(&g, &r, column_n(&r, t), l, &given, &p);
+			column_channels(&r, l, at);
+			EACH(j) {
+				const int64_t c = column_n(&r, t) * g.c + at[j];
+
+				constant[j] = through ? through[2 * c] : 0, slant[j] = through ? through[2 * c + 1] : 0;
+				constant[j] -= FOLDED && through && a.mean ? a.mean[c] * slant[j] : 0;
+			}
+			SPOTS_FOR(s, &r, t, l, AMONG) {
+				struct taken e[AMONG];
+
+				SPOTS_EACH(k, &r, AMONG)
+					e[k] = norm_take(&g, &r, &a, &s, k);
+				SPOTS_THERE(k, &r, &s, AMONG) {
+					const struct spot own = spot_at(&r, &s, k);
+					struct begun b;
+
+					begin(&g, &a, shape, &p, &e[k], &b);
+					EACH(j)
+						b.m[j] = p.scale[j] * b.d[j] - constant[j] - b.m[j] * slant[j];
+					EACH(j)
+						b.dy[j] = a.res ? b.d[j] : b.dy[j];
+					if (write_res)
+						spot_add(&r, &own, a.dres, g.dpitch, a.dres_add, b.dy);
+					spot_add(&r, &own, a.dx, g.xpitch, a.dx_add, b.m);
+				}
+			}
+		}
+}
+
+int G(norm_bwd)(const struct k_norm *given, const struct k_norm_bwd *a, void *scratch)
+{
+	struct k_norm g = dense(given);
+	struct columns r = columns_of(g.n, g.vox, g.c);
+	double *part = (double *)scratch, *sum = part + columns_parts(&r, 3);
+	float *through = (float *)(sum + 3 * g.n * g.c);
+	int sums = g.norm != K_NORM_NONE || a->dalpha, bad = 0;
+	const enum act_shape shape = act_shape_of(g.act);
+
+	r.whole = one_slope(&g) && columns_wide(&r, a->x, g.xpitch) && columns_wide(&r, a->dy, g.ypitch) && columns_wide(&r, a->dy2, g.y2pitch) &&
+		columns_wide(&r, a->res, g.rpitch) && columns_wide(&r, a->dx, g.xpitch) && columns_wide(&r, a->dres, g.dpitch);
+	if (sums) {
+		bad = norm_back_sums(g, r, *a, part, shape);
+		bad = bad ? bad : G(norm_back_fold)(g, r, *a, part, sum);
+		bad = bad ? bad : G(norm_back_params)(g, *a, sum);
+		bad = bad ? bad : G(norm_back_settle)(g, *a, sum, through);
+	}
+	return bad ? bad : norm_back_apply(g, r, *a, sums ? through : NULL, a->dres && (a->res || a->dres != a->dy || a->dy2), shape);
+}
