@@ -2,6 +2,8 @@
    labels, and what windows to come may change. */
 #include "tests/unit/cpu.h"
 
+#include <float.h>
+
 #include "kernels/pad.h"
 #include "tests/unit/pair.h"
 
@@ -147,7 +149,7 @@ static void means(const struct run *r)
 static void labels(const struct run *r)
 {
 	static const int64_t came[1][3] = {{0}};
-	const struct k_decide how = {.k = r->sums, .cut = r->margin ? 1e-45f : 0.25f, .never = (uint8_t)!r->margin};
+	const struct k_decide how = {.k = r->sums, .cut = r->margin ? FLT_MIN : 0.25f, .never = (uint8_t)!r->margin};
 	const struct k_cover cover = {.slab = {DEPTH, LINES, WIDE_X}, .start = came};
 	uint8_t *pred = k->alloc(VOXELS, &e);
 	int bad = k->window_decide(&how, &cover, r->acc, r->sum, pred, &e), seen = 0;

@@ -1039,7 +1039,7 @@ static void deciding(void)
 	k_window_sum(&cover, sum, &e);
 	for (int i = 0; i < 2 * LMOST + 2; i++) {
 		const int margin = i >= 2 * LMOST;
-		const struct k_decide g = margin ? (struct k_decide){.k = 1, .cut = FLT_TRUE_MIN}
+		const struct k_decide g = margin ? (struct k_decide){.k = 1, .cut = FLT_MIN}
 		                                 : (struct k_decide){.k = 1 + i / 2, .cut = i % 2 ? 1.5f : -0.25f, .never = 1};
 		int64_t bad = 0, hidden = 0, labels = 0;
 
@@ -1074,7 +1074,7 @@ static void decided(void)
 {
 	static const struct { const char *device; size_t room; double refine; int64_t batch; } ways[] = {
 		{"cpu", WINDOW_ROOM, 0, 1}, {"cpu", 0, 0, 3}, {"cpu", WINDOW_ROOM, 0.01, 1}, {"cpu", 0, 0.01, 1}, {"other", WINDOW_ROOM, 0, 2}};
-	static const struct k_decide by[] = {{.k = K}, {.k = 1, .cut = FLT_TRUE_MIN}};
+	static const struct k_decide by[] = {{.k = K}, {.k = 1, .cut = FLT_MIN}};
 	static uint8_t pred[VOX];
 
 	fill_image(image);

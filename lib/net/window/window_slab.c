@@ -111,7 +111,7 @@ int window_slab_decide(const struct window_slab *s, struct k_decide *d)
 	if (s->classes > 1 && s->rule->kind != PROB_ARGMAX)
 		return 0;
 	if (s->classes == 2)
-		*d = (struct k_decide){.k = 1, .cut = FLT_TRUE_MIN};
+		*d = (struct k_decide){.k = 1, .cut = FLT_MIN};
 	if (s->classes > 1)
 		return s->classes <= K_NO_LABEL;
 	d->cut = least(s);
