@@ -293,6 +293,10 @@ int out_close(struct out *o, struct err *e)
 
 void out_abort(struct out *o)
 {
+	struct err ignored;
+
+	if (!o->tmp && o->used)
+		(void)flush(o, &ignored);
 	if (o->fd > STDERR_FILENO)
 		close(o->fd);
 	if (o->tmp) {

@@ -39,7 +39,8 @@ int out_text(struct out *o, struct err *e, const char *fmt, ...) ERR_PRINTF(3, 4
 /* Flush, sync, rename, close: the exit status of a tool hangs on this. 0, or -1, an error, and nothing left behind. */
 int out_close(struct out *o, struct err *e);
 
-/* Give up: close and remove what was begun. Safe after out_close and on a zeroed struct. */
+/* Give up: close and remove what was begun; what goes to standard output, or is written in place, is handed over as far as it was made. Safe after
+   out_close and on a zeroed struct. */
 void out_abort(struct out *o);
 
 #endif
