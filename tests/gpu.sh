@@ -1,6 +1,6 @@
 #!/bin/bash
 # Everything that only a GPU machine can show, in stages, without bats or Debian packages there. Here: `tests/gpu.sh pack` puts what the tools need of this
-# machine's libraries, and the phantoms, into build/gpu-kit.tar.gz, and says what must go along. There, in the repository's root:
+# machine's libraries into build/gpu-kit.tar.gz, and says what must go along. There, in the repository's root:
 #     tests/gpu.sh run DIR [STAGE...]     GPU_SECONDS (560) in all, each stage at most LIMIT (540); without any all of them, in the order of the table
 # DIR gets results.tsv, a row a step as soon as it is over (stage, what, ok | not ok | skipped, a figure), and log.txt, whatever was said; all else, models
 # and masks too, is in GPU_WORK (build/gpu-work), from where `masks` takes what `train` left: on a machine that forgets, both in one call.
@@ -28,6 +28,11 @@ stages="device kernels nets train masks same ranks bench slide peer sanitize"
 nets="unet nnunet swinunetr" peers="unet dynunet swinunetr"
 goes="build/bin build/test build/bench build/gpu-kit.tar.gz"
 
+phantoms() {
+	build/bin/nii-phantom -q -n 4 -s 160,160,96 --seed 5 --healthy 0 | build/bin/nii-normalize --window=-1024,325 |
+		build/bin/nii-crop --above 0.1 >"$kit/phantoms.ts"
+}
+
 pack() {
 	local most=$((64 << 20)) bytes
 	make -s all unit build/bench/net build/bench/share build/bench/make_model build/bench/feed || exit 1
@@ -35,8 +40,6 @@ pack() {
 	for f in build/bin/seg-* build/bin/nii-* build/bin/ts-* build/bin/niipipe-cpu.so build/test/* build/bench/*; do ldd "$f"; done |
 		awk '$3 ~ /^\// { print $3 }' | sort -u | grep -vE '/(libc|libm|libpthread|libdl|librt|libstdc\+\+|libgcc_s|ld-linux[^/]*)\.so' | xargs -I{} cp -L {} "$kit"
 	if [ -n "${WHEELS-}" ]; then "$WHEELS" -m pip download -q --no-deps -d "$kit" "monai==$("$WHEELS" -c 'import monai; print(monai.__version__)' 2>/dev/null)" || exit 1; fi
-	build/bin/nii-phantom -q -n 4 -s 160,160,96 --seed 5 --healthy 0 | build/bin/nii-normalize --window=-1024,325 |
-		build/bin/nii-crop --above 0.1 >"$kit/phantoms.ts" || exit 1
 	tar -C "$kit" -czf build/gpu-kit.tar.gz . || exit 1
 	# shellcheck disable=SC2086
 	bytes=$(git ls-files -z | cat - <(find $goes -type f -print0) | du -cb --files0-from=- | awk 'END { print $1 }')
@@ -319,6 +322,7 @@ run() {
 	[ -d "$kit" ] || { mkdir -p "$kit" && tar -C "$kit" -xzf build/gpu-kit.tar.gz || exit 1; }
 	export NIIPIPE_BACKENDS=${GPU_BACKENDS:-$PWD/build/bin} BIN=$PWD/build/bin BENCH=$PWD/build/bench
 	libraries
+	[ -e "$kit/phantoms.ts" ] || phantoms || exit 1
 	starts || { wanted=" $* " && set -- && for stage in device peer; do [[ $wanted != *" $stage "* ]] || set -- "$@" $stage; done; }
 	for stage; do
 		begun=$SECONDS
