@@ -181,8 +181,9 @@ stage_masks() {
 	done
 }
 
-waited() { # LOG: share of the time, without the first steps
-	awk -F'\t' 'NR > 11 { s += $9; n++ } END { print n ? s / n : "none" }' "$1"
+# Without the first steps, of all the time: the loss is not read after every step, so a step's own time is that of handing it over
+waited() { # LOG
+	awk -F'\t' 'NR > 11 { s += 1 / $8; w += $9 / $8; n++ } END { if (n) printf "wait %.3f, %.0f patches/s", w / s, n / s; else print "wait none" }' "$1"
 }
 
 # Every way of giving the work to the device: how it is said, seconds
@@ -209,7 +210,7 @@ stage_same() {
 	# shellcheck disable=SC2046
 	build/bin/nii-patch -q -s "${PATCH:-160,160,64}" --pos 0.5 -n "${STEPS:-300}" --seed 1 "$kit/phantoms.ts" | build/bin/nii-augment -q --flip x --shift 0.1 --scale 0.1 --seed 1 |
 		within 150 build/bin/seg-train -v -q --device cuda --precision bf16 --loss dicece --net unet $(options_of unet) --log "$work/fed.tsv" -o "$work/fed.ts"
-	row "nii-patch | nii-augment | seg-train unet bf16" $? "wait $(waited "$work/fed.tsv"), $(awk -F'\t' 'NR > 11 { s += $8; n++ } END { print n ? s / n : "none" }' "$work/fed.tsv") patches/s"
+	row "nii-patch | nii-augment | seg-train unet bf16" $? "$(waited "$work/fed.tsv")"
 	PATCH=${PATCH:-160,160,64} N=${STEPS:-100} WORK=$work within 60 tests/bench/feed_stages.sh "$kit/phantoms.ts"
 	row "its stages alone, from pipe to pipe, patches/s" $? "$(tr '\n' ' ' <"$said")"
 }
