@@ -89,11 +89,10 @@ static int unsure(const struct k_unsure *u, int64_t k, const float *acc, float s
 
 WIDE static int any_unsure_one(const struct k_unsure *u, const float *restrict acc, const float *restrict sum, int64_t n)
 {
-	const float lead = u->lead, middle = u->middle;
 	int any = 0;
 
 	for (int64_t i = 0; i < n; i++)
-		any |= fabsf(acc[i] - middle * sum[i]) < lead * sum[i];
+		any |= unsure(u, 1, acc + i, sum[i]);
 	return any;
 }
 

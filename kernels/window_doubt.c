@@ -128,10 +128,8 @@ WIDE static int64_t shares(const struct k_doubt *g, struct weights w, const floa
 
 WIDE static void leads_one(const struct k_unsure *u, const float *restrict acc, const float *restrict sum, float *restrict by, int64_t n)
 {
-	const float middle = u->middle;
-
 	for (int64_t i = 0; i < n; i++)
-		by[i] = fabsf(acc[i] - middle * sum[i]);
+		by[i] = lead_by(u, 1, acc + i, sum[i]);
 }
 
 static void leads(const struct k_doubt *g, const float *acc, const float *sum, float *by, int64_t n)
