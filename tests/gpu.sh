@@ -20,11 +20,12 @@
 #     bench     each operation's share of a copy's bandwidth, each convolution's of a large product's rate; times of networks, inference and training,
 #               fp32, tf32 and bf16; and with --tune
 #     slide     a scan of 512x512x300, overlap 0.8
-#     peer      the same in PyTorch and MONAI (its wheel in the kit, or PYTHONPATH): eager and compiled
+#     tight     another process holds the device's memory but for a little: a scan larger than that, the same bytes; a training too large for it
+#     peer      the same in PyTorch and MONAI (its wheel in the kit, or PYTHONPATH): compiled, its code made beside the stages before bench, and eager
 #     sanitize  compute-sanitizer over the kernels' tests
 set -u -o pipefail
 kit=${GPU_KIT:-build/gpu-kit} work=${GPU_WORK:-build/gpu-work}
-stages="device kernels nets train masks same ranks bench slide peer sanitize"
+stages="device kernels nets train masks same ranks bench slide tight peer sanitize"
 nets="unet nnunet swinunetr" peers="unet dynunet swinunetr"
 goes="build/bin build/test build/bench build/gpu-kit.tar.gz"
 
@@ -208,7 +209,7 @@ stage_same() {
 	done
 	# a cache on disk, augmented on the way, as in a user's pipeline
 	# shellcheck disable=SC2046
-	build/bin/nii-patch -q -s "${PATCH:-160,160,64}" --pos 0.5 -n "${STEPS:-300}" --seed 1 "$kit/phantoms.ts" | build/bin/nii-augment -q --flip x --shift 0.1 --scale 0.1 --seed 1 |
+	build/bin/nii-patch -q -s "${PATCH:-160,160,64}" --pos 0.5 -n "${FED:-1000}" --seed 1 "$kit/phantoms.ts" | build/bin/nii-augment -q --flip x --shift 0.1 --scale 0.1 --seed 1 |
 		within 150 build/bin/seg-train -v -q --device cuda --precision bf16 --loss dicece --net unet $(options_of unet) --log "$work/fed.tsv" -o "$work/fed.ts"
 	row "nii-patch | nii-augment | seg-train unet bf16" $? "$(waited "$work/fed.tsv")"
 	PATCH=${PATCH:-160,160,64} N=${STEPS:-100} WORK=$work within 60 tests/bench/feed_stages.sh "$kit/phantoms.ts"
@@ -237,11 +238,12 @@ share() { # PRECISION
 }
 
 stage_bench() {
+	peers_made
 	for p in bf16 tf32; do share $p; done
 	for net in ${PEERS:-$peers}; do
 		for p in bf16 tf32 fp32; do bench "$net" $p; done
 	done
-	NIIPIPE_PLANS=$work/plans.tsv bench unet bf16 --tune
+	for net in unet dynunet; do [[ " ${PEERS:-$peers} " != *" $net "* ]] || NIIPIPE_PLANS=$work/plans.tsv bench $net bf16 --tune; done
 }
 
 stage_slide() {
@@ -252,28 +254,91 @@ stage_slide() {
 	for b in 1 4; do
 		within 200 build/bin/seg-window -v --device cuda --precision bf16 --batch $b -m "$work/unet.ts" --roi "${ROI:-160,160,64}" --overlap 0.8 -o "$work/slide.ts" "$work/scan.ts"
 		status=$?
-		row "its windows, overlap 0.8, batch $b" $status "$(grep -o 'windows; .*' "$said")"
+		row "its windows, overlap 0.8, batch $b" $status "$(grep -oE '[0-9]+ of [0-9]+ windows; .*' "$said")"
+	done
+	# what windows are run depends on what is found: of a network that has learnt something
+	[ -e "$work/unet-cuda-bf16.ts" ] || { row "its windows by --effort 3" 77 "no model: stage train"; return; }
+	for b in "--overlap 0.8" "--effort 3"; do
+		# shellcheck disable=SC2086
+		within 100 build/bin/seg-window -v --device cuda --precision bf16 -m "$work/unet-cuda-bf16.ts" --roi "${ROI:-160,160,64}" $b -o "$work/slide.ts" "$work/scan.ts"
+		row "a trained network's windows, $b" $? "$(grep -oE '[0-9]+ of [0-9]+ windows; .*' "$said")"
 	done
 }
 
-stage_peer() {
+# A process that holds the device's memory but for so many MiB, until it is killed; what it says is in $work/held
+hold() {
+	: >"$work/held"
+	LD_LIBRARY_PATH=$their_libraries python3 -c 'import sys, time, torch
+free = torch.cuda.mem_get_info()[0]
+x = torch.empty(free - (int(sys.argv[1]) << 20), dtype=torch.uint8, device="cuda")
+print("held:", len(x) >> 20, "of", free >> 20, "MiB", flush=True)
+time.sleep(600)' "$1" >"$work/held" 2>>"$log" &
+	holder=$!
+	until [ -s "$work/held" ]; do kill -0 "$holder" 2>/dev/null && sleep 0.2 || return 1; done
+}
+
+stage_tight() {
+	local scan=$work/long.ts status holder
+	within 120 bash -c "set -o pipefail; build/bin/nii-phantom -q -n 1 -s ${LONG:-512,512,1000} --seed 3 | build/bin/nii-normalize --window=-1024,325 -o $scan && build/bench/make_model -o $work/unet.ts $scan"
+	row "a scan of ${LONG:-512,512,1000}" $? "$(($(stat -c %s "$scan") >> 20)) MiB"
+	window() { within 100 build/bin/seg-window -v --device cuda --precision bf16 -m "$work/unet.ts" --roi "${ROI:-160,160,64}" --overlap 0.25 -o "$1" "$scan"; }
+	window "$work/long-free.ts"
+	row "its windows, overlap 0.25, all the memory free" $? "$(grep -oE '[0-9]+ of [0-9]+ windows; .*' "$said")"
+	hold "${LEFT:-900}" || { row "the device's memory held" 77 "no torch with CUDA"; return; }
+	window "$work/long-held.ts" && within 20 cmp "$work/long-free.ts" "$work/long-held.ts"
+	row "its windows, ${LEFT:-900} MiB free: the same bytes" $? "$(cat "$work/held")"
+	build/bin/nii-patch -q -s "${PATCH:-160,160,64}" --pos 0.5 -n 4 --seed 1 "$kit/phantoms.ts" |
+		within 60 build/bin/seg-train -q --device cuda --precision fp32 --batch 4 --net unet --channels 64,128,256,512,1024 -o "$work/tight.ts"
+	status=$?
+	[ $status = 1 ] && [ ! -e "$work/tight.ts" ] && [ "$(wc -l <"$said")" = 1 ]
+	row "a training too large for it: one line, no file" $? "$(tail -n 1 "$said")"
+	kill "$holder"
+	wait "$holder"
+}
+
+their_net() { # NET MODE REPEATS WORDS...
+	local net=$1 mode=$2 repeats=$3
+	shift 3
+	peer_python 200 tests/bench/peer_net.py "$mode" "$(size_of "$net")" "$repeats" "$net" autocast cuda "$@" "$(batch_of "$net")"
+}
+
+# torch.compile's code of all peers, side by side, into a cache on disk, beside stages in which nothing is timed
+make_peers() {
+	local net mode
 	if ls "$kit"/monai-*.whl >/dev/null 2>&1; then
 		within 60 env LD_LIBRARY_PATH="$their_libraries" python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$work/site" "$kit"/monai-*.whl
 		row "MONAI's wheel" $? "$(tail -n 1 "$said")"
 	fi
+	export TORCHINDUCTOR_CACHE_DIR=$PWD/$work/inductor
+	for net in ${PEERS:-$peers}; do
+		for mode in infer train; do said=$work/made-$net-$mode their_net "$net" "$mode" 1 compile & making+=($!); done
+	done
+}
+
+peers_made() {
+	local begun=$SECONDS
+	[ ${#making[@]} -gt 0 ] || return 0
+	wait "${making[@]}"
+	making=()
+	row "the peers' code, waited for" 0 "$((SECONDS - begun)) s"
+}
+
+stage_peer() {
+	local net mode how b
+	peers_made
 	peer_python 60 -c 'import torch, monai; assert torch.cuda.is_available()' || { row peer 77 "no torch with CUDA and monai in python3"; return; }
-	for how in "autocast cuda" "autocast cuda compile"; do
+	for how in compile ""; do
 		for net in ${PEERS:-$peers}; do
 			for mode in infer train; do
 				# shellcheck disable=SC2086
-				peer_python 120 tests/bench/peer_net.py $mode "$(size_of "$net")" "${REPEATS:-20}" "$net" $how "$(batch_of "$net")"
-				row "torch $net $mode $how" $? "$(awk '{ print $1, "s, peak", $2, "MB" }' "$said")"
+				their_net "$net" $mode "${REPEATS:-20}" $how
+				row "torch $net $mode ${how:-eager}" $? "$(awk '{ print $1, "s, peak", $2, "MB" }' "$said")"
 			done
 		done
-		[ "$how" != "autocast cuda" ] || for b in 1 4; do
-			peer_python 120 tests/bench/peer_slide.py "${SLIDE:-512,512,300}" 0.8 $b
-			row "MONAI's sliding window, sw_batch $b" $? "$(awk '{ print $1, "s, peak", $2, "MB" }' "$said")"
-		done
+	done
+	for b in 1 4; do
+		peer_python 120 tests/bench/peer_slide.py "${SLIDE:-512,512,300}" 0.8 $b
+		row "MONAI's sliding window, sw_batch $b" $? "$(awk '{ print $1, "s, peak", $2, "MB" }' "$said")"
 	done
 }
 
@@ -312,7 +377,7 @@ starts() {
 
 run() {
 	local wanted
-	dir=$1 failed=0 log=$1/log.txt said=$work/said
+	dir=$1 failed=0 log=$1/log.txt said=$work/said making=()
 	shift
 	# shellcheck disable=SC2086
 	[ $# -gt 0 ] || set -- $stages
@@ -325,6 +390,8 @@ run() {
 	libraries
 	[ -e "$kit/phantoms.ts" ] || phantoms || exit 1
 	starts || { wanted=" $* " && set -- && for stage in device peer; do [[ $wanted != *" $stage "* ]] || set -- "$@" $stage; done; }
+	stage=peer begun=$SECONDS
+	[[ " $* " != *" peer "* ]] || make_peers
 	for stage; do
 		begun=$SECONDS
 		echo "== $stage" >>"$log"
