@@ -8,7 +8,7 @@
 # with GPU_SECONDS=250: `device kernels nets bench`, `peer slide`, `train masks same` (an H200: kernels 36 s, MONAI's numbers of nets 36 s, train 83, masks 14,
 # slide 12, bench 49, same 24 with STEPS=60, peer over 170: what is compiled comes last). A stage goes on after whatever failed in it
 # or before; where our backend does not start, which is tried first, only `device` and `peer` are done. Exit 1 if any was not ok.
-# Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and the CPU's, and GPU_KIT, NETS, PEERS (networks of bench and peer),
+# Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and the CPU's, and GPU_KIT, NETS, PEERS (networks of bench and peer), PRECISIONS (of bench),
 # STEPS, PATCH, TRAIN (options of the network), SLIDE, ROI. `pack` takes MONAI's wheel along where WHEELS names a python whose pip can fetch it.
 #     device    the card, its driver; which library makes which convolution; a copy's bandwidth
 #     kernels   every kernel against tests/ref, losses, attention, windows, changes of resolution, softmax of channels
@@ -26,7 +26,7 @@
 set -u -o pipefail
 kit=${GPU_KIT:-build/gpu-kit} work=${GPU_WORK:-build/gpu-work}
 stages="device kernels nets train masks same ranks bench slide tight peer sanitize"
-nets="unet nnunet swinunetr" peers="unet dynunet swinunetr"
+nets="unet nnunet swinunetr" peers="unet dynunet swinunetr" precisions="bf16 tf32 fp32"
 goes="build/bin build/test build/bench build/gpu-kit.tar.gz"
 
 phantoms() {
@@ -239,9 +239,9 @@ share() { # PRECISION
 
 stage_bench() {
 	peers_made
-	for p in bf16 tf32; do share $p; done
+	for p in ${PRECISIONS:-$precisions}; do [ "$p" = fp32 ] || share "$p"; done
 	for net in ${PEERS:-$peers}; do
-		for p in bf16 tf32 fp32; do bench "$net" $p; done
+		for p in ${PRECISIONS:-$precisions}; do bench "$net" "$p"; done
 	done
 	for net in unet dynunet; do [[ " ${PEERS:-$peers} " != *" $net "* ]] || NIIPIPE_PLANS=$work/plans.tsv bench $net bf16 --tune; done
 }
@@ -335,10 +335,10 @@ stage_peer() {
 				row "torch $net $mode ${how:-eager}" $? "$(awk '{ print $1, "s, peak", $2, "MB" }' "$said")"
 			done
 		done
-	done
-	for b in 1 4; do
-		peer_python 120 tests/bench/peer_slide.py "${SLIDE:-512,512,300}" 0.8 $b
-		row "MONAI's sliding window, sw_batch $b" $? "$(awk '{ print $1, "s, peak", $2, "MB" }' "$said")"
+		[ -n "$how" ] && for b in 1 4; do
+			peer_python 120 tests/bench/peer_slide.py "${SLIDE:-512,512,300}" 0.8 $b
+			row "MONAI's sliding window, sw_batch $b" $? "$(awk '{ print $1, "s, peak", $2, "MB" }' "$said")"
+		done
 	done
 }
 
