@@ -162,6 +162,7 @@ trains() {
 	for p in fp32 bf16; do
 		$patches -n 40 train.ts | seg-train -v --precision $p --channels 16,32,64 --strides 2,2 --lr 1e-3 --log $p.tsv -o $p.ts 2>$p.err
 		grep -q ", $p, .* threads" $p.err
+		grep -qE '^seg-train: [0-9.]+ patches/s, [0-9.]+ % of the time spent waiting for patches$' $p.err
 		seg-window --precision $p -v -m fp32.ts --output logits -o $p.logits.ts scan.ts 2>$p.window
 		grep -q ", $p, .* threads" $p.window
 	done

@@ -1,5 +1,5 @@
-/* Convolutions through cuDNN (cudnn.h), those of 1x1x1 as matrix products through cuBLASLt (product.h), and what neither has by our own kernels
-   (direct.c). A transposed convolution's forward is a convolution's data gradient and the other way round: `x` and `y` of cuDNN's shape are then
+/* Convolutions through cuDNN (cudnn.h), those of 1x1x1 as matrix products through cuBLASLt (product.h), those of few channels by our own kernels
+   (narrow.c), and what no library has, too (direct.c). A transposed convolution's forward is a convolution's data gradient and the other way round: `x` and `y` of cuDNN's shape are then
    our y and x. cuDNN has few engines for values in slices of wider ones: where it has none, dense copies are tried. Gradients of bf16 weights are
    bf16, as torch's autocast has them, and then fp32: those that write them in fp32 are slow (an H200: 61 ms of the 71 of a DynUNet's step). A bias is
    added by the plan of a convolution (not of a transposed one: of a data gradient cuDNN 9 has none), a gradient by its own plan to what is there;
@@ -9,7 +9,7 @@
 
 #include "kernels/geom.h"
 #include "kernels/gpu/cudnn.h"
-#include "kernels/gpu/kernels.h"
+#include "kernels/gpu/narrow.h"
 #include "kernels/gpu/product.h"
 #include "kernels/gpu/runtime.h"
 #include "kernels/gpu/tune.h"
@@ -17,9 +17,9 @@
 
 enum { FORWARD, DATA, WEIGHTS, PASSES, LINE = 256 };
 
-/* What makes a pass: a product or a plan (the second one with a bias, or adding), or with neither the own kernels. dense: x and y through dense
-   copies, where they are slices */
-struct pass { struct product *product[2]; struct cudnn_conv *plan[2]; int dense, half_dw; };
+/* What makes a pass: a product or a plan (the second one with a bias, or adding), narrow.c of weights that are packed for it, or with none of them
+   direct.c. dense: x and y through dense copies, where they are slices */
+struct pass { struct product *product[2]; struct cudnn_conv *plan[2]; void *narrow; int dense, half_dw; };
 
 struct k_conv {
 	struct k_conv_geom g;
@@ -157,6 +157,44 @@ static int take_product(struct k_conv *c, int which)
 	return 1;
 }
 
+/* -- few channels ------------------------------------------------------------------- */
+/* As narrow.c takes a pass; of the data's gradient the ends are turned. */
+static struct gpu_narrow narrow_of(const struct k_conv *c, int which)
+{
+	const struct k_conv_geom *g = &c->g;
+	struct gpu_narrow n = {.n = (int)g->n, .ic = (int)g->ic, .oc = (int)g->oc, .xp = c->d.xp, .yp = c->d.yp};
+
+	for (int i = 0; i < 3; i++)
+		n.size[i] = (int)g->in[i];
+	if (which == DATA)
+		n.ic = (int)g->oc, n.oc = (int)g->ic, n.xp = c->d.yp, n.yp = c->d.xp;
+	return n;
+}
+
+static int is_narrow(const struct k_conv *c, int which)
+{
+	const struct k_conv_geom *g = &c->g;
+	const struct gpu_narrow n = narrow_of(c, which);
+	int yes = c->bf16 && which != WEIGHTS && !g->transposed && c->d.xp % 8 == 0 && c->d.yp % 8 == 0 && !gpu_asked("libraries");
+
+	for (int i = 0; i < 3; i++)
+		yes &= g->kernel[i] == 3 && g->stride[i] == 1 && g->pad[i] == 1;
+	return yes && narrow_in(n.ic) && narrow_out(n.oc) && n.ic <= NARROW_MOST && n.oc <= NARROW_MOST;
+}
+
+/* Its packed weights, if a pass is narrow */
+static int take_narrow(struct k_conv *c, int which, struct err *e)
+{
+	if (!gpu_asked("direct") && is_narrow(c, which) && !(c->pass[which].narrow = gpu_alloc((size_t)weights(c) * size_of(c), e)))
+		return -1;
+	return 0;
+}
+
+static int run_narrow(const struct k_conv *c, int which, const void *x, const float *bias, void *y, int add, struct err *e)
+{
+	return gpu_check(own(c)->narrow(narrow_of(c, which), x, c->pass[which].narrow, bias, y, add), "convolution", e);
+}
+
 /* -- made ready ------------------------------------------------------------------- */
 static void report(const struct k_conv *c, int which)
 {
@@ -167,14 +205,16 @@ static void report(const struct k_conv *c, int which)
 	if (gpu_asked("report"))
 		fprintf(stderr, "%s %lld -> %lld of %dx%dx%d step %d to %lldx%lldx%lld%s: %s%s%s\n", names[which], (long long)g->ic, (long long)g->oc, g->kernel[0],
 			g->kernel[1], g->kernel[2], g->stride[0], (long long)g->out[0], (long long)g->out[1], (long long)g->out[2], g->transposed ? ", transposed" : "",
-			p->product[0] ? "cuBLASLt" : p->plan[0] ? "cuDNN" : "own", p->dense ? ", dense copies" : "",
+			p->product[0] ? "cuBLASLt" : p->narrow ? "own, by tensor cores" : p->plan[0] ? "cuDNN" : "own", p->dense ? ", dense copies" : "",
 			p->half_dw ? ", bf16 gradient" : !p->plan[1] ? "" : which == FORWARD ? ", or with the bias" : ", or adding");
 }
 
 static int make_passes(struct k_conv *c, struct err *e)
 {
 	for (int i = 0; i < (c->g.train ? PASSES : 1); i++) {
-		if (!gpu_asked("direct") && !(is_product(c) && take_product(c, i)) && make_plan(c, i, e))
+		if (take_narrow(c, i, e))
+			return -1;
+		if (!c->pass[i].narrow && !gpu_asked("direct") && !(is_product(c) && take_product(c, i)) && make_plan(c, i, e))
 			return -1;
 		report(c, i);
 	}
@@ -198,6 +238,8 @@ void gpu_conv_free(struct k_conv *c)
 {
 	if (!c)
 		return;
+	for (int i = 0; i < PASSES; i++)
+		gpu_release(c->pass[i].narrow);
 	for (int i = 0; i < PASSES; i++)
 		for (int j = 0; j < 2; j++)
 			cudnn_conv_free(c->pass[i].plan[j]), product_free(c->pass[i].product[j]);
@@ -251,6 +293,9 @@ size_t gpu_conv_scratch(const struct k_conv *c)
 
 int gpu_conv_pack(struct k_conv *c, const float *w, struct err *e)
 {
+	for (int i = FORWARD; i <= DATA; i++)
+		if (c->pass[i].narrow && gpu_check(own(c)->narrow_pack(narrow_of(c, i), w, c->pass[i].narrow, i == DATA), "pack", e))
+			return -1;
 	return gpu_check(own(c)->pack(w, c->w, c->d.a, c->d.b, c->d.taps), "pack", e);
 }
 
@@ -314,6 +359,11 @@ static const void *bias_of(struct k_conv *c, const float *bias, struct err *e)
 	return bad ? NULL : c->bias;
 }
 
+static int aligned(const void *p)
+{
+	return (uintptr_t)p % 16 == 0;
+}
+
 int gpu_conv_forward(struct k_conv *c, const void *x, const float *bias, void *y, void *scratch, struct err *e)
 {
 	const struct pass *p = &c->pass[FORWARD];
@@ -322,6 +372,8 @@ int gpu_conv_forward(struct k_conv *c, const void *x, const float *bias, void *y
 	void *to = p->dense ? r.y : y;
 	struct cudnn_conv *plan = p->plan[bias && p->plan[1]];
 
+	if (p->narrow && aligned(x) && aligned(y))
+		return run_narrow(c, FORWARD, x, bias, y, 0, e);
 	if (bias && (p->product[0] || p->plan[1]) && !(b = bias_of(c, bias, e)))
 		return -1;
 	if (p->product[0])
@@ -346,6 +398,8 @@ int gpu_conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_ad
 	struct cudnn_conv *plan = p->plan[dx_add && p->plan[1]];
 	void *to = p->dense || (dx_add && !p->plan[1]) ? r.x : dx;
 
+	if (p->narrow && aligned(dy) && aligned(dx))
+		return run_narrow(c, DATA, dy, NULL, dx, dx_add, e);
 	if (p->product[0])
 		return product_run(p->product[dx_add ? 1 : 0], c->w, dy, NULL, dx, r.work, e) ? -1 : gpu_check(0, "product", e);
 	if (!fits(c, plan, to, c->w, from))

@@ -46,6 +46,26 @@ DEVICE void give_quad(void *p, quad q)
 #endif
 }
 
+/* 16 bytes on their way from the device's memory to a team's own, or, of what is not there, zeros */
+DEVICE void begin_quad(void *to, const void *from, int there)
+{
+#ifdef __CUDACC__
+	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"((uint32_t)__cvta_generic_to_shared(to)), "l"(from), "r"(there ? 16 : 0) : "memory");
+#else
+	const quad none = {0, 0, 0, 0};
+
+	put_quad(to, there ? get_quad(from) : none);
+#endif
+}
+
+/* All that this lane has begun are there. */
+DEVICE void quads_arrived(void)
+{
+#ifdef __CUDACC__
+	asm volatile("cp.async.wait_all;" : : : "memory");
+#endif
+}
+
 DEVICE float bits_float(uint32_t u)
 {
 	union { uint32_t u; float f; } b;

@@ -8,7 +8,7 @@
 
 /* slice .. scale: as backend.h; n: elements of y.
    layer_bwd: scratch of column_bytes. pack: weights [a][b][taps] to [a][taps][b] of activations' type; unpack: fp32 back, added. column_sum: out[c]
-   += the sum over v of x[v][c]. */
+   += the sum over v of x[v][c]. narrow: y = x * w + bias, or with `add` y += that, of weights that narrow_pack made (bf16 alone; bias: may be NULL). */
 #define GPU_KERNELS(F) \
 	F(int, slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)) \
 	F(int, drop, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
@@ -34,6 +34,8 @@
 	F(int, direct_shrink, (struct gpu_direct g, const void *x, const void *w, void *y, int add)) \
 	F(int, direct_grow, (struct gpu_direct g, const void *y, const void *w, void *x, int add)) \
 	F(int, direct_weights, (struct gpu_direct g, const void *x, const void *y, float *dw)) \
+	F(int, narrow, (struct gpu_narrow g, const void *x, const void *packed, const float *bias, void *y, int add)) \
+	F(int, narrow_pack, (struct gpu_narrow g, const float *w, void *to, int back)) \
 	F(int, add_bias, (void *y, int64_t pitch, const float *bias, int64_t vox, int64_t c)) \
 	F(size_t, column_bytes, (int64_t vox, int64_t c)) \
 	F(int, column_sum, (const void *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch)) \

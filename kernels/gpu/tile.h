@@ -4,7 +4,7 @@
    the first in its lower half,
      tile   v[0], v[1]: row r, columns c, c + 1;  v[2], v[3]: row r + 8, the same columns
      left   v[0]: row r, columns c, c + 1;  v[1]: row r + 8, the same;  v[2], v[3]: those rows, columns c + 8, c + 9
-     right  of 16 x 8, two registers: rows c, c + 1 and rows c + 8, c + 9 of column r
+     right  v[0], v[1]: rows c, c + 1 and rows c + 8, c + 9 of column r; `packed` it lies in memory as lanes have it, right_at says where what is
    Without K_HALF products are of floats, in the order of the 16; lanes have the same elements of a tile, so only rounding tells the two apart. In a
    GPU's place one lane has all elements of a tile. */
 #ifndef NIIPIPE_GPU_TILE_H
@@ -68,6 +68,12 @@ DEVICE void rows_most(struct rows *r)
 #endif
 }
 
+/* Where row k, column n of a right operand of 16 x 8 is among its 128 elements that are packed */
+DEVICE int right_at(int k, int n)
+{
+	return (n * 4 + k % 8 / 2) * 4 + k / 8 * 2 + k % 2;
+}
+
 /* A tile in memory of the device: 128 floats, of which a lane's are neighbours. Where row r, column c is */
 DEVICE int tile_at(int r, int c)
 {
@@ -98,16 +104,28 @@ DEVICE void tile_keep(float *to, const struct tile *t, int add)
 #if defined(__CUDACC__) && defined(K_HALF)
 
 struct left { uint32_t v[4]; };
+struct right { uint32_t v[2]; };
 
-/* Of rows in a team's memory, `stride` elements apart, at multiples of 4 bytes */
+/* Of rows in a team's memory, `stride` elements apart, at multiples of 16 bytes. ldmatrix reads four 8 x 8 matrices, whose rows eight lanes each point
+   to: rows 0-7 and 8-15 of columns 0-7, then of columns 8-15. */
 DEVICE struct left left_of(const word *rows, int stride)
 {
-	const word *p = rows + tile_row(0) * stride + tile_column(0);
+	const uint32_t from = (uint32_t)__cvta_generic_to_shared(rows + tile_lane() % 16 * stride + tile_lane() / 16 * 8);
 	struct left a;
 
-	a.v[0] = *(const uint32_t *)p, a.v[1] = *(const uint32_t *)(p + 8 * stride);
-	a.v[2] = *(const uint32_t *)(p + 8), a.v[3] = *(const uint32_t *)(p + 8 * stride + 8);
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+		     : "=r"(a.v[0]), "=r"(a.v[1]), "=r"(a.v[2]), "=r"(a.v[3]) : "r"(from) : "memory");
 	return a;
+}
+
+/* Packed, of the device's memory, which no kernel writes meanwhile */
+DEVICE struct right right_of(const word *packed)
+{
+	const uint2 q = __ldg((const uint2 *)packed + tile_lane());
+	struct right b;
+
+	b.v[0] = q.x, b.v[1] = q.y;
+	return b;
 }
 
 /* Of two tiles side by side, rounded */
@@ -126,6 +144,12 @@ DEVICE void tile_mma(struct tile *t, const struct left *a, uint32_t b0, uint32_t
 	asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
 	    : "+f"(t->v[0]), "+f"(t->v[1]), "+f"(t->v[2]), "+f"(t->v[3])
 	    : "r"(a->v[0]), "r"(a->v[1]), "r"(a->v[2]), "r"(a->v[3]), "r"(b0), "r"(b1));
+}
+
+/* t += a b */
+DEVICE void tile_add_right(struct tile *t, const struct left *a, const struct right *b)
+{
+	tile_mma(t, a, b->v[0], b->v[1]);
 }
 
 /* t += a b', b: 8 rows of 16 */
@@ -204,6 +228,23 @@ DEVICE void tile_add_turned(struct tile *t, const struct left *a, const word *b,
 	}
 }
 #else
+struct right { const word *packed; };
+
+DEVICE struct right right_of(const word *packed)
+{
+	struct right b;
+
+	b.packed = packed;
+	return b;
+}
+
+DEVICE void tile_add_right(struct tile *t, const struct left *a, const struct right *b)
+{
+	TILE_EACH(e)
+		for (int k = 0; k < TILE; k++)
+			t->v[e] += get(a->rows, tile_slot(e) * a->stride + k) * get(b->packed, right_at(k, tile_column(e)));
+}
+
 DEVICE void tile_add(struct tile *t, const struct left *a, const word *b, int stride)
 {
 	TILE_EACH(e)

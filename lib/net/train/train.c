@@ -136,14 +136,25 @@ static void show(struct train *r, const struct feed_batch *b)
 	progress_to(&r->bar, r->at.step - r->begun, note);
 }
 
+/* For --verbose: what share of the steps' time was spent waiting for patches */
+static void tally(struct train *r, const struct trainlog_row *row)
+{
+	const double seconds = row->rate > 0 ? 1 / row->rate : 0;
+
+	r->spent += seconds;
+	r->idle += seconds * row->wait;
+}
+
 /* Rows of steps that are issued, but for the last `but` of them; what the last step of all is due for comes with its row. */
 static int settle(struct train *r, int but, struct err *e)
 {
 	struct trainlog_row row;
 
-	while (r->issued - r->settled > but)
+	while (r->issued - r->settled > but) {
 		if (train_step_settle(r, &row, e) || (row.step == r->at.step && due(r) && validate(r, &row.val_dice, e) < 0) || trainlog_write(&r->log, &row, e))
 			return -1;
+		tally(r, &row);
+	}
 	return 0;
 }
 
@@ -161,9 +172,9 @@ static int finish_step(struct train *r, struct err *e)
 		if (train_save(r, e))
 			return -1;
 		r->end = NULL; /* the device has waited for this, not for patches */
+		r->since = progress_now();
+		r->waited = feed_waited(r->feed);
 	}
-	r->since = progress_now();
-	r->waited = feed_waited(r->feed);
 	return 0;
 }
 
@@ -277,6 +288,8 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	impatient = !signal && out_of_patience(r);
 	if (signal < 0 || finish(r, &signal, e))
 		return -1;
+	if (own.verbose && r->spent > 0)
+		err_warn("%.1f patches/s, %.1f %% of the time spent waiting for patches", (double)r->settled / r->spent, 100 * r->idle / r->spent);
 	if (own.verbose)
 		parallel_report(&r->par);
 	if (own.verbose && *net_plain(r->net))

@@ -30,7 +30,8 @@ struct train {
 	struct progress bar;
 	char *last;
 	int64_t saved, begun;       /* steps */
-	double since, waited;       /* of the row in the making */
+	double since, waited;       /* of the row in the making: when it began, seconds waited for patches until then */
+	double spent, idle;         /* of all rows: sums of seconds a patch, of those spent waiting for it */
 	struct train_part {         /* the step in the making: batches whose gradients are added up */
 		int64_t batches, patches, next; /* batches of this rank, patches of all */
 		uint64_t hash;          /* of these patches */

@@ -202,12 +202,14 @@ int train_step_issue(struct train *r, struct err *e)
 	    optim_step(&r->optim, u->row.step, u->row.lr, 1 / p->share, r->par.squares, &u->row.grad_norm, e))
 		return -1;
 	seconds = progress_now() - r->since;
+	r->since += seconds;
 	u->seconds = seconds;
 	u->row.rate = seconds > 0 ? (double)p->patches / seconds : 0;
 	if (!r->later) {
 		if (!isfinite(u->row.grad_norm))
 			return refuse(r, "the gradient", u->row.grad_norm, r->par.size > 1 ? "in the patches of some rank" : p->who, e);
 		u->row.wait = seconds > 0 ? (feed_waited(r->feed) - r->waited) / seconds : 0;
+		r->waited = feed_waited(r->feed);
 		fill(r, p, &u->row);
 	}
 	r->at.step++;

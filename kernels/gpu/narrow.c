@@ -1,0 +1,210 @@
+/* 3x3x3 convolutions of bf16 at step 1 between few channels, forward and of the data's gradient, which is one, too: cuDNN makes them at a quarter of
+   the rate of a large product (an H100: 215 of 817 TFLOP/s from 32 to 32), as it reads a voxel once for every tap. Here a team has a block of voxels
+   and those about it in its memory, some channels at a time, and a warp's rows of voxels are the left operands of tile.h, each read once for the three
+   taps that count it along h. Weights are packed (narrow.h) as right operands, from the first cache. Bytes: what is about a block is read again by its
+   neighbours, from the second cache. */
+#include "kernels/gpu/narrow.h"
+#include "kernels/gpu/tile.h"
+
+#ifdef K_HALF
+
+/* Voxels of a block, and with those about it; rows of TILE voxels along w that a warp has, one beside the other along h */
+enum { D = 4, H = 8, W = TILE, ROWS = D * H / WARPS, DD = D + 2, HH = H + 2, WW = W + 2, ABOUT = DD * HH * WW };
+enum { MOST_TILES = 4 }; /* of NARROW_OUT channels of y */
+
+/* Elements of a voxel in a team's memory: rows that are 16 bytes more than a multiple of 32 apart are all in different banks. */
+#define PITCH(ic) ((ic) + WIDE)
+
+/* A team's voxels, the first channel of y, and where the weights for that begin */
+struct block { int n, at[3], oc; };
+
+DEVICE struct block block_of(const struct gpu_narrow *g, int64_t team, const int tiles)
+{
+	const int size[3] = {D, H, W}, parts = g->oc / (8 * tiles);
+	int rest = (int)over(team, (uint32_t)parts);
+	struct block b;
+
+	b.oc = ((int)team - rest * parts) * 8 * tiles;
+	for (int a = 2; a >= 0; a--) {
+		const int many = (g->size[a] + size[a] - 1) / size[a];
+
+		b.at[a] = rest % many * size[a], rest /= many;
+	}
+	b.n = rest;
+	return b;
+}
+
+/* Where voxel d, h, w of n is, or -1: outside */
+DEVICE int64_t voxel_at(const struct gpu_narrow *g, int n, int d, int h, int w)
+{
+	const int in = d >= 0 && d < g->size[0] && h >= 0 && h < g->size[1] && w >= 0 && w < g->size[2];
+
+	return in ? (((int64_t)n * g->size[0] + d) * g->size[1] + h) * g->size[2] + w : -1;
+}
+
+/* The block's voxels and those about them, channels c .. c + ic - 1; what is outside is 0. */
+DEVICE void narrow_load(const struct gpu_narrow *g, const struct block *b, const word *x, int c, word *about, const int ic)
+{
+	const int parts = ic / WIDE;
+
+	LANE_FOR(i, 0, ABOUT * parts) {
+		const int v = (int)i / parts, part = (int)i % parts * WIDE;
+		const int64_t from = voxel_at(g, b->n, b->at[0] + v / (HH * WW) - 1, b->at[1] + v / WW % HH - 1, b->at[2] + v % WW - 1);
+
+		begin_quad(about + v * PITCH(ic) + part, x + (from < 0 ? 0 : from * g->xp + c + part), from >= 0);
+	}
+	quads_arrived();
+}
+
+/* A warp's sums: of its rows, and channels of y in eights */
+struct sums { struct tile t[ROWS][MOST_TILES]; };
+
+/* Of the taps kd, kw and the 16 channels of x from k on: all three kh, of every row that counts for one of the warp's. w: the right operands of tap 0,
+   of so many elements a tap. */
+DEVICE void narrow_taps(const word *rows, const word *w, int tap, struct sums *s, const int ic, const int tiles)
+{
+	struct right r[3][MOST_TILES];
+
+	UNROLLED for (int kh = 0; kh < 3; kh++)
+		UNROLLED for (int t = 0; t < tiles; t++)
+			r[kh][t] = right_of(w + (kh * 3 * tap + t * NARROW_TILE));
+	UNROLLED for (int h = 0; h < ROWS + 2; h++) {
+		const struct left a = left_of(rows + h * WW * PITCH(ic), PITCH(ic));
+
+		UNROLLED for (int kh = 0; kh < 3; kh++)
+			if (h - kh >= 0 && h - kh < ROWS)
+				UNROLLED for (int t = 0; t < tiles; t++)
+					tile_add_right(&s->t[h - kh][t], &a, &r[kh][t]);
+	}
+}
+
+DEVICE void narrow_sum(int w, const word *about, const word *packed, struct sums *s, const int ic, const int tiles)
+{
+	const int tap = ic / TILE * tiles * NARROW_TILE; /* elements of a tap */
+	const word *rows = about + (w / (H / ROWS) * HH + w % (H / ROWS) * ROWS) * WW * PITCH(ic);
+
+	for (int kd = 0; kd < 3; kd++)
+		UNROLLED for (int kw = 0; kw < 3; kw++)
+			UNROLLED for (int k = 0; k < ic / TILE; k++)
+				narrow_taps(rows + (kd * HH * WW + kw) * PITCH(ic) + k * TILE, packed + (kd * 9 + kw) * tap + k * tiles * NARROW_TILE, tap, s, ic,
+					tiles);
+}
+
+/* A warp's sums to its part of the team's memory, floats, then to y, 16 bytes a lane. */
+DEVICE void narrow_put(const struct gpu_narrow *g, const struct block *b, int w, const struct sums *s, const float *bias, float *room, word *y, int add,
+	const int tiles)
+{
+	const int pitch = 8 * tiles + 4;
+
+	UNROLLED for (int r = 0; r < ROWS; r++)
+		UNROLLED for (int t = 0; t < tiles; t++)
+			TILE_EACH(e)
+				room[(r * TILE + tile_row(tile_slot(e))) * pitch + 8 * t + tile_column(e)] = s->t[r][t].v[e];
+	warp_sync();
+	MEMBER_FOR(i, 0, ROWS * TILE * tiles, WARP) {
+		const int v = (int)i / tiles, c = (int)i % tiles * 8;
+		const int64_t to = voxel_at(g, b->n, b->at[0] + w / (H / ROWS), b->at[1] + w % (H / ROWS) * ROWS + v / TILE, b->at[2] + v % TILE);
+		float u[WIDE], old[WIDE] = {0};
+
+		if (to < 0)
+			continue;
+		get_floats(room + v * pitch + c, u), get_floats(room + v * pitch + c + 4, u + 4);
+		if (add)
+			get_wide(y, to * g->yp + b->oc + c, old);
+		EACH(j)
+			u[j] += (bias ? bias[b->oc + c + j] : 0) + old[j];
+		put_wide(y, to * g->yp + b->oc + c, u);
+	}
+}
+
+DEVICE void narrow_team(const struct gpu_narrow *g, int64_t team, const word *x, const word *packed, const float *bias, word *y, int add, quad *room,
+	const int ic, const int tiles)
+{
+	const struct block b = block_of(g, team, tiles);
+	const word *own = packed + (int64_t)b.oc * g->ic * 27;
+	WARP_KEEPS(struct sums, sums);
+
+	WARP_FOR(w)
+		memset(&sums[WARP_AT(w)], 0, sizeof sums[0]);
+	for (int c = 0; c < g->ic; c += ic) {
+		narrow_load(g, &b, x, c, (word *)room, ic);
+		team_sync();
+		WARP_FOR(w)
+			narrow_sum(w, (const word *)room, own + (int64_t)c * 8 * tiles * 27, &sums[WARP_AT(w)], ic, tiles);
+		team_sync();
+	}
+	WARP_FOR(w)
+		narrow_put(g, &b, w, &sums[WARP_AT(w)], bias, (float *)room + w * ROWS * TILE * (8 * tiles + 4), y, add, tiles);
+}
+
+static inline int64_t narrow_teams(const struct gpu_narrow *g, int tiles)
+{
+	return (int64_t)g->n * ((g->size[0] + D - 1) / D) * ((g->size[1] + H - 1) / H) * ((g->size[2] + W - 1) / W) * (g->oc / (8 * tiles));
+}
+
+static inline size_t narrow_room(int ic, int tiles)
+{
+	const size_t about = (size_t)(ABOUT * PITCH(ic)) * sizeof(word), sums = (size_t)(D * H * W * (8 * tiles + 4)) * sizeof(float);
+
+	return about > sums ? about : sums;
+}
+
+#define NARROW_CASE(channels, of, tiles) \
+	SIDE_KERNEL(narrow_##channels##_##of, (struct gpu_narrow g, const word *x, const word *packed, const float *bias, word *y, int add), \
+		(g, x, packed, bias, y, add), narrow_teams(&g, tiles), narrow_room(channels, tiles), 2) \
+	{ \
+		TEAM_FOR(team, narrow_teams(&g, tiles)) { \
+			TEAM_ROOM(room); \
+			narrow_team(&g, team, x, packed, bias, y, add, room, channels, tiles); \
+		} \
+	}
+
+NARROW_CASE(16, 16, 2)
+NARROW_CASE(16, 24, 3)
+NARROW_CASE(16, 32, 4)
+NARROW_CASE(32, 16, 2)
+NARROW_CASE(32, 24, 3)
+NARROW_CASE(32, 32, 4)
+
+int G(narrow)(struct gpu_narrow g, const void *given, const void *weights, const float *bias, void *out, int add)
+{
+	const word *x = (const word *)given, *packed = (const word *)weights;
+	const int wide = narrow_in(g.ic) == 32, tiles = narrow_out(g.oc) / 8;
+	word *y = (word *)out;
+
+	if (tiles == 4)
+		return wide ? G(narrow_32_32)(g, x, packed, bias, y, add) : G(narrow_16_32)(g, x, packed, bias, y, add);
+	if (tiles == 3)
+		return wide ? G(narrow_32_24)(g, x, packed, bias, y, add) : G(narrow_16_24)(g, x, packed, bias, y, add);
+	return wide ? G(narrow_32_16)(g, x, packed, bias, y, add) : G(narrow_16_16)(g, x, packed, bias, y, add);
+}
+
+#else
+
+/* Of floats there are no such products. */
+int G(narrow)(struct gpu_narrow g, const void *x, const void *weights, const float *bias, void *y, int add)
+{
+	(void)g, (void)x, (void)weights, (void)bias, (void)y, (void)add;
+	return -1;
+}
+
+#endif
+
+/* An element of what is packed to a lane. w [a][b][27]; back: from a to b, taps turned. */
+KERNEL(narrow_words, (struct gpu_narrow g, int in, int out, const float *w, void *to, int back), (g, in, out, w, to, back),
+	items((int64_t)g.ic * g.oc * 27))
+{
+	const int parts = in / TILE, tiles = out / 8;
+
+	ITEM_FOR(i, (int64_t)g.ic * g.oc * 27) {
+		const int c = (int)i % g.ic, o = (int)i / g.ic % g.oc, tap = (int)i / g.ic / g.oc, chunk = (o / out * (g.ic / in) + c / in) * 27 + tap;
+		const int64_t at = (int64_t)((chunk * parts + c % in / TILE) * tiles + o % out / 8) * NARROW_TILE + right_at(c % TILE, o % 8);
+
+		put(to, at, back ? w[((int64_t)c * g.oc + o) * 27 + 26 - tap] : w[((int64_t)o * g.ic + c) * 27 + tap]);
+	}
+}
+
+int G(narrow_pack)(struct gpu_narrow g, const float *w, void *to, int back)
+{
+	return G(narrow_words)(g, narrow_in(g.ic), narrow_out(g.oc), w, to, back);
+}

@@ -1,0 +1,21 @@
+/* Convolutions of few channels by narrow.c: which, and how their weights are packed: [oc / out][ic / in][27 taps][in / 16][out / 8] right operands of
+   tile.h, each of NARROW_TILE elements; in, out: channels at a time. */
+#ifndef NIIPIPE_GPU_NARROW_H
+#define NIIPIPE_GPU_NARROW_H
+
+#include "kernels/gpu/kernels.h"
+
+enum { NARROW_TILE = 128, NARROW_MOST = 96 }; /* channels, of more cuDNN is quicker */
+
+/* Channels of x that are summed at a time, and of y that a team makes; 0: it has none for so many */
+static inline int narrow_in(int64_t ic)
+{
+	return ic % 32 == 0 ? 32 : ic % 16 == 0 ? 16 : 0;
+}
+
+static inline int narrow_out(int64_t oc)
+{
+	return oc % 32 == 0 ? 32 : oc % 24 == 0 ? 24 : oc % 16 == 0 ? 16 : 0;
+}
+
+#endif
