@@ -158,41 +158,74 @@ static int take_product(struct k_conv *c, int which)
 }
 
 /* -- few channels ------------------------------------------------------------------- */
-/* As narrow.c takes a pass; of the data's gradient the ends are turned. */
+static struct gpu_direct direct_of(const struct k_conv *c)
+{
+	const struct k_conv_geom *g = &c->g;
+	struct gpu_direct d = {.a = c->d.a, .b = c->d.b, .taps = c->d.taps};
+
+	d.svox = g->transposed ? c->d.xvox : c->d.yvox, d.lvox = g->transposed ? c->d.yvox : c->d.xvox;
+	d.sp = g->transposed ? c->d.xp : c->d.yp, d.lp = g->transposed ? c->d.yp : c->d.xp;
+	for (int i = 0; i < 3; i++) {
+		d.small[i] = g->transposed ? g->in[i] : g->out[i], d.large[i] = g->transposed ? g->out[i] : g->in[i];
+		d.kernel[i] = g->kernel[i], d.stride[i] = g->stride[i], d.pad[i] = g->pad[i];
+	}
+	return d;
+}
+
+/* As narrow.c and first.c take a pass; of the data's gradient the ends are turned. */
 static struct gpu_narrow narrow_of(const struct k_conv *c, int which)
 {
 	const struct k_conv_geom *g = &c->g;
 	struct gpu_narrow n = {.n = (int)g->n, .ic = (int)g->ic, .oc = (int)g->oc, .xp = c->d.xp, .yp = c->d.yp};
 
 	for (int i = 0; i < 3; i++)
-		n.size[i] = (int)g->in[i];
+		n.size[i] = (int)(which == DATA ? g->in[i] : g->out[i]);
 	if (which == DATA)
 		n.ic = (int)g->oc, n.oc = (int)g->ic, n.xp = c->d.yp, n.yp = c->d.xp;
 	return n;
+}
+
+/* Of one channel */
+static int is_first(const struct k_conv *c, int which)
+{
+	return which == FORWARD && c->g.ic == 1 && c->d.taps > 1 && first_depth(c->d.taps);
 }
 
 static int is_narrow(const struct k_conv *c, int which)
 {
 	const struct k_conv_geom *g = &c->g;
 	const struct gpu_narrow n = narrow_of(c, which);
-	int yes = c->bf16 && which != WEIGHTS && !g->transposed && c->d.xp % 8 == 0 && c->d.yp % 8 == 0 && !gpu_asked("libraries");
+	int yes = which != WEIGHTS && c->d.xp % 8 == 0 && narrow_in(n.ic) && n.ic <= NARROW_MOST && n.oc <= NARROW_MOST;
 
 	for (int i = 0; i < 3; i++)
 		yes &= g->kernel[i] == 3 && g->stride[i] == 1 && g->pad[i] == 1;
-	return yes && narrow_in(n.ic) && narrow_out(n.oc) && n.ic <= NARROW_MOST && n.oc <= NARROW_MOST;
+	return yes;
 }
 
-/* Its packed weights, if a pass is narrow */
+/* Its packed weights, if a pass is either */
 static int take_narrow(struct k_conv *c, int which, struct err *e)
 {
-	if (!gpu_asked("direct") && is_narrow(c, which) && !(c->pass[which].narrow = gpu_alloc((size_t)weights(c) * size_of(c), e)))
-		return -1;
-	return 0;
+	const struct gpu_narrow n = narrow_of(c, which);
+	const int first = is_first(c, which), fits = c->bf16 && !c->g.transposed && narrow_out(n.oc) && c->d.yp % 8 == 0;
+
+	if (!fits || gpu_asked("libraries") || gpu_asked("direct") || !(first || is_narrow(c, which)))
+		return 0;
+	return (c->pass[which].narrow = gpu_alloc((size_t)(first ? n.oc * first_depth(c->d.taps) : weights(c)) * size_of(c), e)) ? 0 : -1;
+}
+
+static int pack_narrow(const struct k_conv *c, int which, const float *w)
+{
+	void *to = c->pass[which].narrow;
+
+	return is_first(c, which) ? own(c)->first_pack(c->g.oc, c->d.taps, w, to) : own(c)->narrow_pack(narrow_of(c, which), w, to, which == DATA);
 }
 
 static int run_narrow(const struct k_conv *c, int which, const void *x, const float *bias, void *y, int add, struct err *e)
 {
-	return gpu_check(own(c)->narrow(narrow_of(c, which), x, c->pass[which].narrow, bias, y, add), "convolution", e);
+	const struct gpu_narrow g = narrow_of(c, which);
+	const void *packed = c->pass[which].narrow;
+
+	return gpu_check(is_first(c, which) ? own(c)->first(g, direct_of(c), x, packed, bias, y) : own(c)->narrow(g, x, packed, bias, y, add), "convolution", e);
 }
 
 /* -- made ready ------------------------------------------------------------------- */
@@ -294,26 +327,12 @@ size_t gpu_conv_scratch(const struct k_conv *c)
 int gpu_conv_pack(struct k_conv *c, const float *w, struct err *e)
 {
 	for (int i = FORWARD; i <= DATA; i++)
-		if (c->pass[i].narrow && gpu_check(own(c)->narrow_pack(narrow_of(c, i), w, c->pass[i].narrow, i == DATA), "pack", e))
+		if (c->pass[i].narrow && gpu_check(pack_narrow(c, i, w), "pack", e))
 			return -1;
 	return gpu_check(own(c)->pack(w, c->w, c->d.a, c->d.b, c->d.taps), "pack", e);
 }
 
 /* -- passes ------------------------------------------------------------------------- */
-static struct gpu_direct direct_of(const struct k_conv *c)
-{
-	const struct k_conv_geom *g = &c->g;
-	struct gpu_direct d = {.a = c->d.a, .b = c->d.b, .taps = c->d.taps};
-
-	d.svox = g->transposed ? c->d.xvox : c->d.yvox, d.lvox = g->transposed ? c->d.yvox : c->d.xvox;
-	d.sp = g->transposed ? c->d.xp : c->d.yp, d.lp = g->transposed ? c->d.yp : c->d.xp;
-	for (int i = 0; i < 3; i++) {
-		d.small[i] = g->transposed ? g->in[i] : g->out[i], d.large[i] = g->transposed ? g->out[i] : g->in[i];
-		d.kernel[i] = g->kernel[i], d.stride[i] = g->stride[i], d.pad[i] = g->pad[i];
-	}
-	return d;
-}
-
 /* The own kernel of a pass; w: read, or of WEIGHTS written in fp32. What x and y are depends on the pass, too. add: to what is there */
 static int run_own(const struct k_conv *c, int which, const void *x, const void *w, const void *y, int add, struct err *e)
 {

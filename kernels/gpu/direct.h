@@ -1,4 +1,4 @@
-/* A convolution's sizes as kernels/gpu/direct.c and narrow.c take them. */
+/* A convolution's sizes as kernels/gpu/direct.c, narrow.c and first.c take them. */
 #ifndef NIIPIPE_GPU_DIRECT_H
 #define NIIPIPE_GPU_DIRECT_H
 
@@ -11,7 +11,7 @@ struct gpu_direct {
 	int64_t kernel[3], stride[3], pad[3];
 };
 
-/* 3x3x3 at step 1: n of this size, channels of x and y and their pitches */
+/* n of y of this size, channels of x and y and their pitches */
 struct gpu_narrow { int n, size[3], ic, oc; int64_t xp, yp; };
 
 #endif

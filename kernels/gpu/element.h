@@ -17,7 +17,7 @@ DEVICE quad get_quad(const void *p)
 #ifdef __CUDACC__
 	return *(const uint4 *)p;
 #else
-	typedef uint32_t four __attribute__((vector_size(16)));
+	typedef uint32_t four __attribute__((vector_size(16), may_alias));
 	union { four v; quad q; } b = {*(const four *)p};
 
 	return b.q;
@@ -29,7 +29,7 @@ DEVICE void put_quad(void *p, quad q)
 #ifdef __CUDACC__
 	*(uint4 *)p = q;
 #else
-	typedef uint32_t four __attribute__((vector_size(16)));
+	typedef uint32_t four __attribute__((vector_size(16), may_alias));
 	union { quad q; four v; } b = {q};
 
 	*(four *)p = b.v;

@@ -3,44 +3,12 @@
    and those about it in its memory, some channels at a time, and a warp's rows of voxels are the left operands of tile.h, each read once for the three
    taps that count it along h. Weights are packed (narrow.h) as right operands, from the first cache. Bytes: what is about a block is read again by its
    neighbours, from the second cache. */
-#include "kernels/gpu/narrow.h"
-#include "kernels/gpu/tile.h"
+#include "kernels/gpu/block.h"
 
 #ifdef K_HALF
 
-/* Voxels of a block, and with those about it; rows of TILE voxels along w that a warp has, one beside the other along h */
-enum { D = 4, H = 8, W = TILE, ROWS = D * H / WARPS, DD = D + 2, HH = H + 2, WW = W + 2, ABOUT = DD * HH * WW };
-enum { MOST_TILES = 4 }; /* of NARROW_OUT channels of y */
-
-/* Elements of a voxel in a team's memory: rows that are 16 bytes more than a multiple of 32 apart are all in different banks. */
-#define PITCH(ic) ((ic) + WIDE)
-
-/* A team's voxels, the first channel of y, and where the weights for that begin */
-struct block { int n, at[3], oc; };
-
-DEVICE struct block block_of(const struct gpu_narrow *g, int64_t team, const int tiles)
-{
-	const int size[3] = {D, H, W}, parts = g->oc / (8 * tiles);
-	int rest = (int)over(team, (uint32_t)parts);
-	struct block b;
-
-	b.oc = ((int)team - rest * parts) * 8 * tiles;
-	for (int a = 2; a >= 0; a--) {
-		const int many = (g->size[a] + size[a] - 1) / size[a];
-
-		b.at[a] = rest % many * size[a], rest /= many;
-	}
-	b.n = rest;
-	return b;
-}
-
-/* Where voxel d, h, w of n is, or -1: outside */
-DEVICE int64_t voxel_at(const struct gpu_narrow *g, int n, int d, int h, int w)
-{
-	const int in = d >= 0 && d < g->size[0] && h >= 0 && h < g->size[1] && w >= 0 && w < g->size[2];
-
-	return in ? (((int64_t)n * g->size[0] + d) * g->size[1] + h) * g->size[2] + w : -1;
-}
+/* A block and the voxels about it */
+enum { DD = D + 2, HH = H + 2, WW = W + 2, ABOUT = DD * HH * WW };
 
 /* The block's voxels and those about them, channels c .. c + ic - 1; what is outside is 0. */
 DEVICE void narrow_load(const struct gpu_narrow *g, const struct block *b, const word *x, int c, word *about, const int ic)
@@ -55,9 +23,6 @@ DEVICE void narrow_load(const struct gpu_narrow *g, const struct block *b, const
 	}
 	quads_arrived();
 }
-
-/* A warp's sums: of its rows, and channels of y in eights */
-struct sums { struct tile t[ROWS][MOST_TILES]; };
 
 /* Of the taps kd, kw and the 16 channels of x from k on: all three kh, of every row that counts for one of the warp's. w: the right operands of tap 0,
    of so many elements a tap. */
@@ -90,33 +55,6 @@ DEVICE void narrow_sum(int w, const word *about, const word *packed, struct sums
 					tiles);
 }
 
-/* A warp's sums to its part of the team's memory, floats, then to y, 16 bytes a lane. */
-DEVICE void narrow_put(const struct gpu_narrow *g, const struct block *b, int w, const struct sums *s, const float *bias, float *room, word *y, int add,
-	const int tiles)
-{
-	const int pitch = 8 * tiles + 4;
-
-	UNROLLED for (int r = 0; r < ROWS; r++)
-		UNROLLED for (int t = 0; t < tiles; t++)
-			TILE_EACH(e)
-				room[(r * TILE + tile_row(tile_slot(e))) * pitch + 8 * t + tile_column(e)] = s->t[r][t].v[e];
-	warp_sync();
-	MEMBER_FOR(i, 0, ROWS * TILE * tiles, WARP) {
-		const int v = (int)i / tiles, c = (int)i % tiles * 8;
-		const int64_t to = voxel_at(g, b->n, b->at[0] + w / (H / ROWS), b->at[1] + w % (H / ROWS) * ROWS + v / TILE, b->at[2] + v % TILE);
-		float u[WIDE], old[WIDE] = {0};
-
-		if (to < 0)
-			continue;
-		get_floats(room + v * pitch + c, u), get_floats(room + v * pitch + c + 4, u + 4);
-		if (add)
-			get_wide(y, to * g->yp + b->oc + c, old);
-		EACH(j)
-			u[j] += (bias ? bias[b->oc + c + j] : 0) + old[j];
-		put_wide(y, to * g->yp + b->oc + c, u);
-	}
-}
-
 DEVICE void narrow_team(const struct gpu_narrow *g, int64_t team, const word *x, const word *packed, const float *bias, word *y, int add, quad *room,
 	const int ic, const int tiles)
 {
@@ -124,36 +62,32 @@ DEVICE void narrow_team(const struct gpu_narrow *g, int64_t team, const word *x,
 	const word *own = packed + (int64_t)b.oc * g->ic * 27;
 	WARP_KEEPS(struct sums, sums);
 
-	WARP_FOR(w)
-		memset(&sums[WARP_AT(w)], 0, sizeof sums[0]);
 	for (int c = 0; c < g->ic; c += ic) {
 		narrow_load(g, &b, x, c, (word *)room, ic);
 		team_sync();
-		WARP_FOR(w)
+		WARP_FOR(w) {
+			if (c == 0)
+				sums_clear(&sums[WARP_AT(w)], tiles);
 			narrow_sum(w, (const word *)room, own + (int64_t)c * 8 * tiles * 27, &sums[WARP_AT(w)], ic, tiles);
+		}
 		team_sync();
 	}
 	WARP_FOR(w)
-		narrow_put(g, &b, w, &sums[WARP_AT(w)], bias, (float *)room + w * ROWS * TILE * (8 * tiles + 4), y, add, tiles);
-}
-
-static inline int64_t narrow_teams(const struct gpu_narrow *g, int tiles)
-{
-	return (int64_t)g->n * ((g->size[0] + D - 1) / D) * ((g->size[1] + H - 1) / H) * ((g->size[2] + W - 1) / W) * (g->oc / (8 * tiles));
+		block_put(g, &b, w, &sums[WARP_AT(w)], bias, (float *)room + w * ROWS * TILE * (8 * tiles + 4), y, add, tiles);
 }
 
 static inline size_t narrow_room(int ic, int tiles)
 {
-	const size_t about = (size_t)(ABOUT * PITCH(ic)) * sizeof(word), sums = (size_t)(D * H * W * (8 * tiles + 4)) * sizeof(float);
+	const size_t about = (size_t)(ABOUT * PITCH(ic)) * sizeof(word);
 
-	return about > sums ? about : sums;
+	return about > block_room(tiles) ? about : block_room(tiles);
 }
 
 #define NARROW_CASE(channels, of, tiles) \
 	SIDE_KERNEL(narrow_##channels##_##of, (struct gpu_narrow g, const word *x, const word *packed, const float *bias, word *y, int add), \
-		(g, x, packed, bias, y, add), narrow_teams(&g, tiles), narrow_room(channels, tiles), 2) \
+		(g, x, packed, bias, y, add), block_teams(&g, tiles), narrow_room(channels, tiles), 2) \
 	{ \
-		TEAM_FOR(team, narrow_teams(&g, tiles)) { \
+		TEAM_FOR(team, block_teams(&g, tiles)) { \
 			TEAM_ROOM(room); \
 			narrow_team(&g, team, x, packed, bias, y, add, room, channels, tiles); \
 		} \

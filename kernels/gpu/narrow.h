@@ -1,5 +1,5 @@
-/* Convolutions of few channels by narrow.c: which, and how their weights are packed: [oc / out][ic / in][27 taps][in / 16][out / 8] right operands of
-   tile.h, each of NARROW_TILE elements; in, out: channels at a time. */
+/* Convolutions of few channels by narrow.c, and of one by first.c: which, and how their weights are packed, as right operands of tile.h, each of
+   NARROW_TILE elements: [oc / out][ic / in][27 taps][in / 16][out / 8]; [oc / out][depth / 16][out / 8]. in, out: channels at a time. */
 #ifndef NIIPIPE_GPU_NARROW_H
 #define NIIPIPE_GPU_NARROW_H
 
@@ -16,6 +16,12 @@ static inline int narrow_in(int64_t ic)
 static inline int narrow_out(int64_t oc)
 {
 	return oc % 32 == 0 ? 32 : oc % 24 == 0 ? 24 : oc % 16 == 0 ? 16 : 0;
+}
+
+/* Taps, as many as a left operand is deep; 0: it has none for so many */
+static inline int first_depth(int64_t taps)
+{
+	return taps <= 16 ? 16 : taps <= 32 ? 32 : 0;
 }
 
 #endif

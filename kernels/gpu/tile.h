@@ -173,6 +173,7 @@ DEVICE void tile_add_turned(struct tile *t, const struct left *a, const word *b,
 
 #else
 
+#ifdef __CUDACC__
 struct left { const word *rows; int stride; };
 
 DEVICE struct left left_of(const word *rows, int stride)
@@ -182,6 +183,29 @@ DEVICE struct left left_of(const word *rows, int stride)
 	a.rows = rows, a.stride = stride;
 	return a;
 }
+
+#else
+struct left { float v[TILE * TILE]; };  /* [row][column] */
+struct right { float v[TILE * 8]; };
+
+DEVICE struct left left_of(const word *rows, int stride)
+{
+	struct left a;
+
+	for (int i = 0; i < TILE * TILE; i++)
+		a.v[i] = get(rows, i / TILE * stride + i % TILE);
+	return a;
+}
+
+DEVICE struct right right_of(const word *packed)
+{
+	struct right b;
+
+	for (int i = 0; i < TILE * 8; i++)
+		b.v[i] = get(packed, right_at(i / 8, i % 8));
+	return b;
+}
+#endif
 
 /* By way of the strip: so the next one may not be made before the products with this one are. */
 DEVICE struct left left_of_tiles(const struct tile *lo, const struct tile *hi, word *strip)
@@ -228,35 +252,30 @@ DEVICE void tile_add_turned(struct tile *t, const struct left *a, const word *b,
 	}
 }
 #else
-struct right { const word *packed; };
-
-DEVICE struct right right_of(const word *packed)
-{
-	struct right b;
-
-	b.packed = packed;
-	return b;
-}
-
 DEVICE void tile_add_right(struct tile *t, const struct left *a, const struct right *b)
 {
-	TILE_EACH(e)
+	for (int r = 0; r < TILE; r++)
 		for (int k = 0; k < TILE; k++)
-			t->v[e] += get(a->rows, tile_slot(e) * a->stride + k) * get(b->packed, right_at(k, tile_column(e)));
+			for (int n = 0; n < 8; n++)
+				t->v[r * 8 + n] += a->v[r * TILE + k] * b->v[k * 8 + n];
 }
 
 DEVICE void tile_add(struct tile *t, const struct left *a, const word *b, int stride)
 {
-	TILE_EACH(e)
-		for (int k = 0; k < TILE; k++)
-			t->v[e] += get(a->rows, tile_slot(e) * a->stride + k) * get(b, tile_column(e) * stride + k);
+	struct right own;
+
+	for (int i = 0; i < TILE * 8; i++)
+		own.v[i] = get(b, i % 8 * stride + i / 8);
+	tile_add_right(t, a, &own);
 }
 
 DEVICE void tile_add_turned(struct tile *t, const struct left *a, const word *b, int stride)
 {
-	TILE_EACH(e)
-		for (int k = 0; k < TILE; k++)
-			t->v[e] += get(a->rows, tile_slot(e) * a->stride + k) * get(b, k * stride + tile_column(e));
+	struct right own;
+
+	for (int i = 0; i < TILE * 8; i++)
+		own.v[i] = get(b, i / 8 * stride + i % 8);
+	tile_add_right(t, a, &own);
 }
 #endif
 #endif

@@ -1,0 +1,95 @@
+/* What narrow.c and first.c share: a team has a block of voxels of y, some channels of it; a warp sums rows of them in tiles (tile.h). bf16 alone. */
+#ifndef NIIPIPE_GPU_BLOCK_H
+#define NIIPIPE_GPU_BLOCK_H
+
+#include "kernels/gpu/narrow.h"
+#include "kernels/gpu/tile.h"
+
+#ifdef K_HALF
+
+/* Voxels of a block; rows of TILE voxels along w that a warp has, one beside the other along h */
+enum { D = 4, H = 8, W = TILE, ROWS = D * H / WARPS };
+enum { MOST_TILES = 4 }; /* of 8 channels of y */
+
+/* Elements of a voxel in a team's memory: rows that are 16 bytes more than a multiple of 32 apart are all in different banks. */
+#define PITCH(ic) ((ic) + WIDE)
+
+/* A team's voxels, the first channel of y, and where the weights for that begin */
+struct block { int n, at[3], oc; };
+
+DEVICE struct block block_of(const struct gpu_narrow *g, int64_t team, const int tiles)
+{
+	const int size[3] = {D, H, W}, parts = g->oc / (8 * tiles);
+	int rest = (int)over(team, (uint32_t)parts);
+	struct block b;
+
+	b.oc = ((int)team - rest * parts) * 8 * tiles;
+	for (int a = 2; a >= 0; a--) {
+		const int many = (g->size[a] + size[a] - 1) / size[a];
+
+		b.at[a] = rest % many * size[a], rest /= many;
+	}
+	b.n = rest;
+	return b;
+}
+
+/* Where voxel d, h, w of n is, or -1: outside */
+DEVICE int64_t voxel_at(const struct gpu_narrow *g, int n, int d, int h, int w)
+{
+	const int in = d >= 0 && d < g->size[0] && h >= 0 && h < g->size[1] && w >= 0 && w < g->size[2];
+
+	return in ? (((int64_t)n * g->size[0] + d) * g->size[1] + h) * g->size[2] + w : -1;
+}
+
+/* A warp's sums: of its rows, and channels of y in eights */
+struct sums { struct tile t[ROWS][MOST_TILES]; };
+
+DEVICE void sums_clear(struct sums *s, const int tiles)
+{
+	UNROLLED for (int r = 0; r < ROWS; r++)
+		UNROLLED for (int t = 0; t < tiles; t++)
+			TILE_EACH(e)
+				s->t[r][t].v[e] = 0;
+}
+
+/* A warp's sums to its part of the team's memory, floats, then to y, 16 bytes a lane, with the bias and, with `add`, what is there. */
+DEVICE void block_put(const struct gpu_narrow *g, const struct block *b, int w, const struct sums *s, const float *bias, float *room, word *y, int add,
+	const int tiles)
+{
+	const int pitch = 8 * tiles + 4;
+
+	UNROLLED for (int r = 0; r < ROWS; r++)
+		UNROLLED for (int t = 0; t < tiles; t++)
+			TILE_EACH(e)
+				room[(r * TILE + tile_row(tile_slot(e))) * pitch + 8 * t + tile_column(e)] = s->t[r][t].v[e];
+	warp_sync();
+	MEMBER_FOR(i, 0, ROWS * TILE * tiles, WARP) {
+		const int v = (int)i / tiles, c = (int)i % tiles * 8;
+		const int64_t to = voxel_at(g, b->n, b->at[0] + w / (H / ROWS), b->at[1] + w % (H / ROWS) * ROWS + v / TILE, b->at[2] + v % TILE);
+		float u[WIDE], old[WIDE] = {0};
+
+		if (to < 0)
+			continue;
+		get_floats(room + v * pitch + c, u), get_floats(room + v * pitch + c + 4, u + 4);
+		if (add)
+			get_wide(y, to * g->yp + b->oc + c, old);
+		EACH(j)
+			u[j] += (bias ? bias[b->oc + c + j] : 0) + old[j];
+		put_wide(y, to * g->yp + b->oc + c, u);
+	}
+}
+
+/* Bytes of a team's memory for that */
+static inline size_t block_room(int tiles)
+{
+	return (size_t)(D * H * W * (8 * tiles + 4)) * sizeof(float);
+}
+
+static inline int64_t block_teams(const struct gpu_narrow *g, int tiles)
+{
+	return (int64_t)g->n * ((g->size[0] + D - 1) / D) * ((g->size[1] + H - 1) / H) * ((g->size[2] + W - 1) / W) * (g->oc / (8 * tiles));
+}
+
+#endif
+
+#endif
