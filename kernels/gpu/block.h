@@ -5,25 +5,31 @@
 #include "kernels/gpu/narrow.h"
 #include "kernels/gpu/tile.h"
 
-#ifdef K_HALF
-
 /* Voxels of a block; rows of TILE voxels along w that a warp has, one beside the other along h */
 enum { D = 4, H = 8, W = TILE, ROWS = D * H / WARPS };
 enum { MOST_TILES = 4 }; /* of 8 channels of y */
 
+static inline int64_t blocks_of(const struct gpu_narrow *g)
+{
+	return (int64_t)g->n * ((g->size[0] + D - 1) / D) * ((g->size[1] + H - 1) / H) * ((g->size[2] + W - 1) / W);
+}
+
+#ifdef K_HALF
+
 /* Elements of a voxel in a team's memory: rows that are 16 bytes more than a multiple of 32 apart are all in different banks. */
 #define PITCH(ic) ((ic) + WIDE)
 
-/* A team's voxels, the first channel of y, and where the weights for that begin */
+/* A team's voxels: the first, of n; and of y's channels the first */
 struct block { int n, at[3], oc; };
 
-DEVICE struct block block_of(const struct gpu_narrow *g, int64_t team, const int tiles)
+/* Its channels are one of so many parts. */
+DEVICE struct block block_of(const struct gpu_narrow *g, int64_t team, const int parts)
 {
-	const int size[3] = {D, H, W}, parts = g->oc / (8 * tiles);
+	const int size[3] = {D, H, W};
 	int rest = (int)over(team, (uint32_t)parts);
 	struct block b;
 
-	b.oc = ((int)team - rest * parts) * 8 * tiles;
+	b.oc = ((int)team - rest * parts) * (g->oc / parts);
 	for (int a = 2; a >= 0; a--) {
 		const int many = (g->size[a] + size[a] - 1) / size[a];
 
@@ -87,7 +93,7 @@ static inline size_t block_room(int tiles)
 
 static inline int64_t block_teams(const struct gpu_narrow *g, int tiles)
 {
-	return (int64_t)g->n * ((g->size[0] + D - 1) / D) * ((g->size[1] + H - 1) / H) * ((g->size[2] + W - 1) / W) * (g->oc / (8 * tiles));
+	return blocks_of(g) * (g->oc / (8 * tiles));
 }
 
 #endif

@@ -18,8 +18,8 @@
 enum { FORWARD, DATA, WEIGHTS, PASSES, LINE = 256 };
 
 /* What makes a pass: a product or a plan (the second one with a bias, or adding), narrow.c of weights that are packed for it, or with none of them
-   direct.c. dense: x and y through dense copies, where they are slices */
-struct pass { struct product *product[2]; struct cudnn_conv *plan[2]; void *narrow; int dense, half_dw; };
+   direct.c. dense: x and y through dense copies, where they are slices; narrow_dw: the weights' gradient is narrow_weights.c's */
+struct pass { struct product *product[2]; struct cudnn_conv *plan[2]; void *narrow; int dense, half_dw, narrow_dw; };
 
 struct k_conv {
 	struct k_conv_geom g;
@@ -195,7 +195,7 @@ static int is_narrow(const struct k_conv *c, int which)
 {
 	const struct k_conv_geom *g = &c->g;
 	const struct gpu_narrow n = narrow_of(c, which);
-	int yes = which != WEIGHTS && c->d.xp % 8 == 0 && narrow_in(n.ic) && n.ic <= NARROW_MOST && n.oc <= NARROW_MOST;
+	int yes = c->d.xp % 8 == 0 && n.ic <= NARROW_MOST && n.oc <= NARROW_MOST && (which == WEIGHTS ? n.ic % 32 == 0 && n.oc % 32 == 0 : narrow_in(n.ic));
 
 	for (int i = 0; i < 3; i++)
 		yes &= g->kernel[i] == 3 && g->stride[i] == 1 && g->pad[i] == 1;
@@ -210,6 +210,8 @@ static int take_narrow(struct k_conv *c, int which, struct err *e)
 
 	if (!fits || gpu_asked("libraries") || gpu_asked("direct") || !(first || is_narrow(c, which)))
 		return 0;
+	if (which == WEIGHTS)
+		return c->pass[which].narrow_dw = 1, 0;
 	return (c->pass[which].narrow = gpu_alloc((size_t)(first ? n.oc * first_depth(c->d.taps) : weights(c)) * size_of(c), e)) ? 0 : -1;
 }
 
@@ -238,7 +240,7 @@ static void report(const struct k_conv *c, int which)
 	if (gpu_asked("report"))
 		fprintf(stderr, "%s %lld -> %lld of %dx%dx%d step %d to %lldx%lldx%lld%s: %s%s%s\n", names[which], (long long)g->ic, (long long)g->oc, g->kernel[0],
 			g->kernel[1], g->kernel[2], g->stride[0], (long long)g->out[0], (long long)g->out[1], (long long)g->out[2], g->transposed ? ", transposed" : "",
-			p->product[0] ? "cuBLASLt" : p->narrow ? "own, by tensor cores" : p->plan[0] ? "cuDNN" : "own", p->dense ? ", dense copies" : "",
+			p->product[0] ? "cuBLASLt" : p->narrow || p->narrow_dw ? "own, by tensor cores" : p->plan[0] ? "cuDNN" : "own", p->dense ? ", dense copies" : "",
 			p->half_dw ? ", bf16 gradient" : !p->plan[1] ? "" : which == FORWARD ? ", or with the bias" : ", or adding");
 }
 
@@ -247,7 +249,7 @@ static int make_passes(struct k_conv *c, struct err *e)
 	for (int i = 0; i < (c->g.train ? PASSES : 1); i++) {
 		if (take_narrow(c, i, e))
 			return -1;
-		if (!c->pass[i].narrow && !gpu_asked("direct") && !(is_product(c) && take_product(c, i)) && make_plan(c, i, e))
+		if (!c->pass[i].narrow && !c->pass[i].narrow_dw && !gpu_asked("direct") && !(is_product(c) && take_product(c, i)) && make_plan(c, i, e))
 			return -1;
 		report(c, i);
 	}
@@ -313,7 +315,8 @@ static struct room room_of(const struct k_conv *c, void *scratch)
 	r.y = r.x + (p[DATA].plan[0] && !p[DATA].plan[1] ? up((size_t)(c->d.xvox * c->d.xp) * size_of(c)) : dense ?
 		up((size_t)(c->d.xvox * c->g.ic) * size_of(c)) : 0);
 	r.dw = r.y + (dense ? up((size_t)(c->d.yvox * c->g.oc) * size_of(c)) : 0);
-	r.half = r.dw + (train && !p[WEIGHTS].product[0] ? up((size_t)weights(c) * 4) : 0);
+	r.half = r.dw + (train && !p[WEIGHTS].product[0] ? up((size_t)weights(c) * 4) : 0) +
+		(p[WEIGHTS].narrow_dw ? up(own(c)->narrow_weights_bytes(narrow_of(c, WEIGHTS))) : 0);
 	r.sums = r.half + (p[WEIGHTS].half_dw ? up((size_t)weights(c) * 2) : 0);
 	r.end = r.sums + (train ? own(c)->column_bytes(c->d.yvox, c->g.oc) : 0);
 	return r;
@@ -451,7 +454,10 @@ int gpu_conv_backward_weights(struct k_conv *c, const void *x, const void *dy, f
 	const struct room r = room_of(c, scratch);
 	const void *large = c->g.transposed ? dy : x, *small = c->g.transposed ? x : dy;
 
-	if (p->product[0]) {
+	if (p->narrow_dw && aligned(x) && aligned(dy)) {
+		if (gpu_check(own(c)->narrow_weights(narrow_of(c, WEIGHTS), x, dy, dw, r.dw), "convolution's weights", e))
+			return -1;
+	} else if (p->product[0]) {
 		if (product_run(p->product[0], large, small, NULL, dw, r.work, e) || gpu_check(0, "product", e))
 			return -1;
 	} else if (plan_weights(c, x, dy, &r, e) || gpu_check(own(c)->unpack((float *)r.dw, dw, c->d.a, c->d.b, c->d.taps), "unpack", e)) {

@@ -42,7 +42,7 @@ DEVICE void first_sum(int w, const word *rows, const word *packed, struct sums *
 DEVICE void first_team(const struct gpu_narrow *g, const struct gpu_direct *d, int64_t team, const word *x, const word *packed, const float *bias,
 	word *y, quad *room, const int depth, const int tiles)
 {
-	const struct block b = block_of(g, team, tiles);
+	const struct block b = block_of(g, team, g->oc / (8 * tiles));
 	word *rows = (word *)room;
 	WARP_KEEPS(struct sums, sums);
 

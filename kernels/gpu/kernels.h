@@ -9,7 +9,7 @@
 /* slice .. scale: as backend.h; n: elements of y.
    layer_bwd: scratch of column_bytes. pack: weights [a][b][taps] to [a][taps][b] of activations' type; unpack: fp32 back, added. column_sum: out[c]
    += the sum over v of x[v][c]. narrow: y = x * w + bias, or with `add` y += that, of weights that narrow_pack made (bf16 alone; bias: may be NULL); first: of
-   one channel, any step and padding. */
+   one channel, any step and padding; narrow_weights: dw [oc][ic][27] +=, scratch of narrow_weights_bytes. */
 #define GPU_KERNELS(F) \
 	F(int, slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)) \
 	F(int, drop, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
@@ -37,6 +37,8 @@
 	F(int, direct_weights, (struct gpu_direct g, const void *x, const void *y, float *dw)) \
 	F(int, narrow, (struct gpu_narrow g, const void *x, const void *packed, const float *bias, void *y, int add)) \
 	F(int, narrow_pack, (struct gpu_narrow g, const float *w, void *to, int back)) \
+	F(size_t, narrow_weights_bytes, (struct gpu_narrow g)) \
+	F(int, narrow_weights, (struct gpu_narrow g, const void *x, const void *dy, float *dw, void *scratch)) \
 	F(int, first, (struct gpu_narrow g, struct gpu_direct d, const void *x, const void *packed, const float *bias, void *y)) \
 	F(int, first_pack, (int64_t oc, int64_t taps, const float *w, void *to)) \
 	F(int, add_bias, (void *y, int64_t pitch, const float *bias, int64_t vox, int64_t c)) \

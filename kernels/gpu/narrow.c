@@ -58,7 +58,7 @@ DEVICE void narrow_sum(int w, const word *about, const word *packed, struct sums
 DEVICE void narrow_team(const struct gpu_narrow *g, int64_t team, const word *x, const word *packed, const float *bias, word *y, int add, quad *room,
 	const int ic, const int tiles)
 {
-	const struct block b = block_of(g, team, tiles);
+	const struct block b = block_of(g, team, g->oc / (8 * tiles));
 	const word *own = packed + (int64_t)b.oc * g->ic * 27;
 	WARP_KEEPS(struct sums, sums);
 

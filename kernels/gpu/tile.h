@@ -118,6 +118,28 @@ DEVICE struct left left_of(const word *rows, int stride)
 	return a;
 }
 
+/* The same of what lies turned: 16 rows, each of the same place of the 16 left rows */
+DEVICE struct left left_turned(const word *rows, int stride)
+{
+	const uint32_t from = (uint32_t)__cvta_generic_to_shared(rows + (tile_lane() % 8 + tile_lane() / 16 * 8) * stride + tile_lane() / 8 % 2 * 8);
+	struct left a;
+
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+		     : "=r"(a.v[0]), "=r"(a.v[1]), "=r"(a.v[2]), "=r"(a.v[3]) : "r"(from) : "memory");
+	return a;
+}
+
+/* 16 rows of 8, at multiples of 16 bytes. ldmatrix reads two 8 x 8 matrices, whose rows lanes 0-7 and 8-15 point to, and with trans gives every lane
+   what the right operand has there. */
+DEVICE struct right right_turned(const word *rows, int stride)
+{
+	const uint32_t from = (uint32_t)__cvta_generic_to_shared(rows + tile_lane() % 16 * stride);
+	struct right b;
+
+	asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];" : "=r"(b.v[0]), "=r"(b.v[1]) : "r"(from) : "memory");
+	return b;
+}
+
 /* Packed, of the device's memory, which no kernel writes meanwhile */
 DEVICE struct right right_of(const word *packed)
 {
@@ -160,15 +182,12 @@ DEVICE void tile_add(struct tile *t, const struct left *a, const word *b, int st
 	tile_mma(t, a, *(const uint32_t *)p, *(const uint32_t *)(p + 8));
 }
 
-/* t += a b, b: 16 rows of 8, at multiples of 16 bytes. ldmatrix reads two 8 x 8 matrices, whose rows lanes 0-7 and 8-15 point to, and with trans
-   gives every lane what the right operand has there. */
+/* t += a b, b: 16 rows of 8 */
 DEVICE void tile_add_turned(struct tile *t, const struct left *a, const word *b, int stride)
 {
-	const uint32_t from = (uint32_t)__cvta_generic_to_shared(b + tile_lane() % 16 * stride);
-	uint32_t b0, b1;
+	const struct right own = right_turned(b, stride);
 
-	asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];" : "=r"(b0), "=r"(b1) : "r"(from) : "memory");
-	tile_mma(t, a, b0, b1);
+	tile_add_right(t, a, &own);
 }
 
 #else
@@ -195,6 +214,24 @@ DEVICE struct left left_of(const word *rows, int stride)
 	for (int i = 0; i < TILE * TILE; i++)
 		a.v[i] = get(rows, i / TILE * stride + i % TILE);
 	return a;
+}
+
+DEVICE struct left left_turned(const word *rows, int stride)
+{
+	struct left a;
+
+	for (int i = 0; i < TILE * TILE; i++)
+		a.v[i] = get(rows, i % TILE * stride + i / TILE);
+	return a;
+}
+
+DEVICE struct right right_turned(const word *rows, int stride)
+{
+	struct right b;
+
+	for (int i = 0; i < TILE * 8; i++)
+		b.v[i] = get(rows, i / 8 * stride + i % 8);
+	return b;
 }
 
 DEVICE struct right right_of(const word *packed)
@@ -271,10 +308,8 @@ DEVICE void tile_add(struct tile *t, const struct left *a, const word *b, int st
 
 DEVICE void tile_add_turned(struct tile *t, const struct left *a, const word *b, int stride)
 {
-	struct right own;
+	const struct right own = right_turned(b, stride);
 
-	for (int i = 0; i < TILE * 8; i++)
-		own.v[i] = get(b, i / 8 * stride + i % 8);
 	tile_add_right(t, a, &own);
 }
 #endif
