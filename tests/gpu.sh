@@ -258,9 +258,10 @@ stage_slide() {
 	done
 	# what windows are run depends on what is found: of a network that has learnt something
 	[ -e "$work/unet-cuda-bf16.ts" ] || { row "its windows by --effort 3" 77 "no model: stage train"; return; }
+	build/bin/nii-crop -q --above 0.1 "$work/scan.ts" >"$work/cropped.ts"
 	for b in "--overlap 0.8" "--effort 3"; do
 		# shellcheck disable=SC2086
-		within 100 build/bin/seg-window -v --device cuda --precision bf16 -m "$work/unet-cuda-bf16.ts" --roi "${ROI:-160,160,64}" $b -o "$work/slide.ts" "$work/scan.ts"
+		within 100 build/bin/seg-window -v --device cuda --precision bf16 -m "$work/unet-cuda-bf16.ts" --roi "${ROI:-160,160,64}" $b -o "$work/slide.ts" "$work/cropped.ts"
 		row "a trained network's windows, $b" $? "$(grep -oE '[0-9]+ of [0-9]+ windows; .*' "$said")"
 	done
 }
@@ -287,10 +288,10 @@ stage_tight() {
 	hold "${LEFT:-900}" || { row "the device's memory held" 77 "no torch with CUDA"; return; }
 	window "$work/long-held.ts" && within 20 cmp "$work/long-free.ts" "$work/long-held.ts"
 	row "its windows, ${LEFT:-900} MiB free: the same bytes" $? "$(cat "$work/held")"
-	build/bin/nii-patch -q -s "${PATCH:-160,160,64}" --pos 0.5 -n 4 --seed 1 "$kit/phantoms.ts" |
-		within 60 build/bin/seg-train -q --device cuda --precision fp32 --batch 4 --net unet --channels 64,128,256,512,1024 -o "$work/tight.ts"
+	build/bin/nii-patch -q -s "${PATCH:-160,160,64}" --pos 0.5 -n 16 --seed 1 "$kit/phantoms.ts" |
+		within 60 build/bin/seg-train -q --device cuda --precision fp32 --batch 16 --net unet -o "$work/tight.ts"
 	status=$?
-	[ $status = 1 ] && [ ! -e "$work/tight.ts" ] && [ "$(wc -l <"$said")" = 1 ]
+	[ $status = 1 ] && [ ! -e "$work/tight.ts" ] && [ "$(wc -l <"$said")" = 1 ] && grep -q "not enough memory: the network needs" "$said"
 	row "a training too large for it: one line, no file" $? "$(tail -n 1 "$said")"
 	kill "$holder"
 	wait "$holder"
