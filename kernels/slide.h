@@ -50,6 +50,7 @@ struct k_doubt {
 	int wholes;            /* windows' weights in all: the sum of so many products of what stands for the slab's slice, row and column, */
 	const float *whole[4][3]; /* that of a single time */
 	struct k_unsure unsure; /* blocks that are not marked are not looked at */
+	const float *acc, *sum; /* the slab's */
 };
 
 #endif

@@ -152,7 +152,7 @@ static void wholes(const struct k_doubt *g, const struct row *r, int64_t x, floa
 	}
 }
 
-static int64_t doubt_row(const struct k_doubt *g, const struct row *r, struct weights w, const float *acc, const float *sum)
+static int64_t doubt_row(const struct k_doubt *g, const struct row *r, struct weights w)
 {
 	const int64_t base = (r->slice * g->slab[1] + r->line) * g->slab[2];
 	float by[K_BLOCK], whole[K_BLOCK];
@@ -163,27 +163,33 @@ static int64_t doubt_row(const struct k_doubt *g, const struct row *r, struct we
 
 		if (!r->block[b])
 			continue;
-		leads(g, acc + (base + lo) * g->k, sum + base + lo, by, hi - lo);
+		leads(g, g->acc + (base + lo) * g->k, g->sum + base + lo, by, hi - lo);
 		wholes(g, r, lo, whole, hi - lo);
-		all += shares(g, (struct weights){w.x + lo - g->start[2], w.times, w.least}, by, sum + base + lo, whole, hi - lo);
+		all += shares(g, (struct weights){w.x + lo - g->start[2], w.times, w.least}, by, g->sum + base + lo, whole, hi - lo);
 	}
 	return all;
 }
 
-int k_window_doubt(const struct k_doubt *g, const float *acc, const float *sum, double *doubt, struct err *e)
+static double doubt_one(const struct k_doubt *g)
 {
 	const struct span sy = span_meet(g->roi[1], g->start[1], g->slab[1]);
 	const int64_t first = g->start[0] < 0 ? -g->start[0] : 0, end = g->roi[0] < first + g->slab[0] ? g->roi[0] : first + g->slab[0];
 	int64_t all = 0;
 
-	(void)e;
 #pragma omp parallel for schedule(static) reduction(+:all)
 	for (int64_t d = first; d < end; d++)
 		for (int64_t h = sy.lo; h < sy.hi; h++) {
 			const struct row r = row_of(&g->unsure, g->roi, g->slab, g->start, d, h);
 
-			all += doubt_row(g, &r, weights(&g->weight, d, h, 0), acc, sum);
+			all += doubt_row(g, &r, weights(&g->weight, d, h, 0));
 		}
-	*doubt = (double)all / SHARE;
+	return (double)all / SHARE;
+}
+
+int k_window_doubt(const struct k_doubt *g, int64_t n, double *doubt, struct err *e)
+{
+	(void)e;
+	for (int64_t i = 0; i < n; i++)
+		doubt[i] = doubt_one(&g[i]);
 	return 0;
 }

@@ -82,8 +82,10 @@ struct gpu_few { float v[256]; };
 int gpu_put_few(struct gpu_few from, float *to, int64_t n); /* the host's numbers, without a copy that would be waited for */
 int gpu_window_divide(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest);
 int gpu_window_decide(struct k_decide g, const float *acc, const float *sum, int64_t vox, uint8_t *pred);
-int gpu_window_spread(struct k_blend g, float near, const float *logits, const float *acc, const float *sum, double *part);
-int gpu_window_doubt(struct k_doubt g, const float *acc, const float *sum, double *part);
+int64_t gpu_window_parts(const int64_t roi[3]); /* sums that a window's are first */
+int gpu_window_spread(struct k_blend g, float near, const float *logits, const float *acc, const float *sum, int64_t parts,
+	double *part); /* [2][parts] */
+int gpu_window_doubt(struct k_doubt g, int64_t parts, double *part);
 int gpu_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, double *part);
 int gpu_label_down(uint8_t *to, const uint8_t *label, int64_t planes, int64_t h, int64_t w, int fd, int fh, int fw);
 

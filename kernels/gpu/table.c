@@ -234,15 +234,17 @@ static double *parts(int64_t n, struct err *e)
 	return room;
 }
 
-/* n partial sums, added up in their order */
-static int add_up(const double *part, int64_t n, double *out, struct err *e)
+/* n partial sums each of many values, added up in their order */
+static int add_up(const double *part, int64_t n, int64_t many, double *out, struct err *e)
 {
-	double *own = mem_new((size_t)n, sizeof *own, "partial sums", e);
-	int bad = !own || gpu_copy(own, part, (size_t)n * sizeof *own, K_TO_HOST, e);
+	double *own = mem_new((size_t)(n * many), sizeof *own, "partial sums", e);
+	int bad = !own || gpu_copy(own, part, (size_t)(n * many) * sizeof *own, K_TO_HOST, e);
 
-	*out = 0;
-	for (int64_t i = 0; i < n && !bad; i++)
-		*out += own[i];
+	for (int64_t k = 0; k < many; k++) {
+		out[k] = 0;
+		for (int64_t i = 0; i < n && !bad; i++)
+			out[k] += own[k * n + i];
+	}
 	free(own);
 	return bad ? -1 : 0;
 }
@@ -256,7 +258,7 @@ static int sum_squares(const float *x, int64_t n, double *out, struct err *e)
 {
 	double *part = parts(pieces(n), e);
 
-	return part && !gpu_check(gpu_squares(x, n, part), "sum of squares", e) ? add_up(part, pieces(n), out, e) : -1;
+	return part && !gpu_check(gpu_squares(x, n, part), "sum of squares", e) ? add_up(part, pieces(n), 1, out, e) : -1;
 }
 
 static size_t judge_scratch(int64_t n)
@@ -304,24 +306,29 @@ static int window_decide(const struct k_decide *g, const struct k_cover *c, cons
 static int window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, double spread[2],
                          struct err *e)
 {
-	double *part = parts(2 * g->roi[0], e);
+	const int64_t n = gpu_window_parts(g->roi);
+	double *part = parts(2 * n, e);
 
-	return part && !gpu_check(gpu_window_spread(*g, near, logits, acc, sum, part), "window", e) &&
-	       !add_up(part, g->roi[0], &spread[0], e) ? add_up(part + g->roi[0], g->roi[0], &spread[1], e) : -1;
+	return part && !gpu_check(gpu_window_spread(*g, near, logits, acc, sum, n, part), "window", e) ? add_up(part, n, 2, spread, e) : -1;
 }
 
-static int window_doubt(const struct k_doubt *g, const float *acc, const float *sum, double *doubt, struct err *e)
+/* All of them are begun before one is read. */
+static int window_doubt(const struct k_doubt *g, int64_t n, double *doubt, struct err *e)
 {
-	double *part = parts(g->roi[0], e);
+	const int64_t each = n ? gpu_window_parts(g->roi) : 0;
+	double *part = n ? parts(n * each, e) : NULL;
 
-	return part && !gpu_check(gpu_window_doubt(*g, acc, sum, part), "window", e) ? add_up(part, g->roi[0], doubt, e) : -1;
+	for (int64_t i = 0; i < n; i++)
+		if (!part || gpu_check(gpu_window_doubt(g[i], each, part + i * each), "window", e))
+			return -1;
+	return n ? add_up(part, each, n, doubt, e) : 0;
 }
 
 static int window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e)
 {
 	double *part = parts(pieces(vox), e), all;
 
-	if (!part || gpu_check(gpu_window_count(acc, sum, vox, k, middle, part), "window", e) || add_up(part, pieces(vox), &all, e))
+	if (!part || gpu_check(gpu_window_count(acc, sum, vox, k, middle, part), "window", e) || add_up(part, pieces(vox), 1, &all, e))
 		return -1;
 	*n = (int64_t)all;
 	return 0;

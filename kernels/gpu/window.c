@@ -229,14 +229,33 @@ DEVICE float off(const struct k_blend *g, float near, int64_t v, const float *lo
 	return fminf(fabsf(by), 100);
 }
 
-/* part[d], part[roi[0] + d]: of the window's slice d */
-KERNEL(window_spread, (struct k_blend g, float near, const float *logits, const float *acc, const float *sum, double *part),
-	(g, near, logits, acc, sum, part), g.roi[0])
+/* A window's sums are of so many voxels each. */
+enum { SOME = 2048 };
+
+#ifdef __cplusplus
+extern "C"
+#endif
+int64_t gpu_window_parts(const int64_t roi[3])
 {
-	TEAM_FOR(d, g.roi[0]) {
+	return (roi[0] * roi[1] * roi[2] + SOME - 1) / SOME;
+}
+
+/* Where part t of a window ends */
+DEVICE int64_t end_of(int64_t t, const int64_t roi[3])
+{
+	const int64_t all = roi[0] * roi[1] * roi[2];
+
+	return (t + 1) * SOME < all ? (t + 1) * SOME : all;
+}
+
+/* part[t], part[parts + t] */
+KERNEL(window_spread, (struct k_blend g, float near, const float *logits, const float *acc, const float *sum, int64_t parts, double *part),
+	(g, near, logits, acc, sum, parts, part), parts)
+{
+	TEAM_FOR(t, parts) {
 		double squares = 0, weights = 0;
 
-		LANE_FOR(i, d * g.roi[1] * g.roi[2], (d + 1) * g.roi[1] * g.roi[2]) {
+		LANE_FOR(i, t * SOME, end_of(t, g.roi)) {
 			const float by = off(&g, near, i, logits, acc, sum), w = weight_of(&g.weight, g.roi, i);
 
 			squares += by >= 0 ? (double)(w * by * by) : 0;
@@ -245,41 +264,40 @@ KERNEL(window_spread, (struct k_blend g, float near, const float *logits, const 
 		squares = team_sum(squares);
 		weights = team_sum(weights);
 		if (FIRST_LANE) {
-			part[d] = squares;
-			part[g.roi[0] + d] = weights;
+			part[t] = squares;
+			part[parts + t] = weights;
 		}
 	}
 }
 
 /* The window's share of the probability that its voxel v changes. */
-DEVICE float doubt_of(const struct k_doubt *g, int64_t v, float w, const float *acc, const float *sum)
+DEVICE float doubt_of(const struct k_doubt *g, int64_t v, float w)
 {
 	const int64_t at = place(g->roi, g->start, g->slab, v), row = at / g->slab[2];
-	float all = 0, left, t, part;
+	float all = 0, sum, left, t, part;
 
-	if (at < 0 || !(sum[at] > 0))
+	if (at < 0 || !((sum = g->sum[at]) > 0))
 		return 0;
 	for (int l = 0; l < g->wholes; l++)
 		all += g->times * g->whole[l][0][row / g->slab[1]] * g->whole[l][1][row % g->slab[1]] * g->whole[l][2][at % g->slab[2]];
-	left = all - sum[at];
+	left = all - sum;
 	if (!(left > 1e-4f * all))
 		return 0;
-	t = 1 - lead_of(&g->unsure, g->k, acc + at * g->k, sum[at]).by * all / (sum[at] * left) / (3 * g->spread);
+	t = 1 - lead_of(&g->unsure, g->k, g->acc + at * g->k, sum).by * all / (sum * left) / (3 * g->spread);
 	part = g->times * w / left;
 	return t > 0 ? 0.5f * t * t * t * (part < 1 ? part : 1) : 0;
 }
 
-/* part[d]: of the window's slice d */
-KERNEL(window_doubt, (struct k_doubt g, const float *acc, const float *sum, double *part), (g, acc, sum, part), g.roi[0])
+KERNEL(window_doubt, (struct k_doubt g, int64_t parts, double *part), (g, parts, part), parts)
 {
-	TEAM_FOR(d, g.roi[0]) {
+	TEAM_FOR(t, parts) {
 		double all = 0;
 
-		LANE_FOR(i, d * g.roi[1] * g.roi[2], (d + 1) * g.roi[1] * g.roi[2])
-			all += (double)doubt_of(&g, i, weight_of(&g.weight, g.roi, i), acc, sum);
+		LANE_FOR(i, t * SOME, end_of(t, g.roi))
+			all += (double)doubt_of(&g, i, weight_of(&g.weight, g.roi, i));
 		all = team_sum(all);
 		if (FIRST_LANE)
-			part[d] = all;
+			part[t] = all;
 	}
 }
 

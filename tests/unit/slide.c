@@ -219,9 +219,10 @@ static void doubt(const struct run *r, uint8_t *block)
 {
 	float *whole = random_floats(DEPTH + LINES + WIDE_X, 1.5, 3);
 	struct k_doubt g = {.k = r->sums, .roi = {RZ, RY, RX}, .slab = {DEPTH, LINES, WIDE_X}, .start = {3, 2, 30}, .weight = r->weight, .times = 2,
-	                    .spread = 1.5f, .wholes = 1, .whole = {{whole, whole + DEPTH, whole + DEPTH + LINES}}, .unsure = {0.4f, 0.25f, block}};
-	double want = 0, is;
-	int bad = k->window_doubt(&g, r->acc, r->sum, &is, &e);
+	                    .spread = 1.5f, .wholes = 1, .whole = {{whole, whole + DEPTH, whole + DEPTH + LINES}}, .unsure = {0.4f, 0.25f, block},
+	                    .acc = r->acc, .sum = r->sum}, two[2];
+	double want = 0, is, are[2];
+	int bad = k->window_doubt(&g, 1, &is, &e);
 
 	for (int64_t i = 0; i < WINDOW; i++) {
 		const int64_t z = (g.start[0] + i / RX / RY) % DEPTH, y = g.start[1] + i / RX % RY, x = g.start[2] + i % RX, v = (z * LINES + y) * WIDE_X + x;
@@ -241,6 +242,9 @@ static void doubt(const struct run *r, uint8_t *block)
 		want += t > 0 ? 0.5 * t * t * t * fmin(1, 2 * w / left) : 0;
 	}
 	ok(!bad && want > 1 && near_to(is, want, 1e-3, 1e-2), "doubt: %g of %g", is, want);
+	two[0] = two[1] = g, two[0].times = 1;
+	bad = k->window_doubt(two, 2, are, &e);
+	ok(!bad && are[1] == is && are[0] != is && !k->window_doubt(two, 0, are, &e), "of two at once: %g of %g", are[1], is);
 	k->release(whole);
 }
 

@@ -7,6 +7,8 @@
 #include "lib/net/run/device.h"
 #include "lib/net/window/window_run.h"
 
+enum { DOUBTS = 32 };
+
 /* -- slices, as many at once as lie together ----------------------------------- */
 /* Slices lo to lo + n - 1. */
 struct piece {
@@ -131,31 +133,60 @@ int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e)
 	return 0;
 }
 
-int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double *doubt, struct err *e)
+/* Doubts that are asked for together */
+struct doubts { struct window_ring *r; int64_t n, of[DOUBTS]; struct k_doubt g[DOUBTS]; double *voxels; };
+
+/* Those that were asked for are known. */
+static int know(struct doubts *d, struct err *e)
 {
-	const int64_t end = start[0] + r->roi[0] < r->size[0] ? start[0] + r->roi[0] : r->size[0], line = r->size[0] + r->size[1] + r->size[2];
+	double more[DOUBTS];
 
-	*doubt = 0;
-	reach(r, end);
-	for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end;) {
-		const struct piece q = piece(r, z, end, most(r));
-		struct k_doubt d = {.k = r->sums, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {q.n, r->size[1], r->size[2]},
-		                    .start = {start[0] - z, start[1], start[2]}, .weight = r->weight, .times = (float)times, .spread = spread(r),
-		                    .wholes = r->wholes, .unsure = q.unsure};
-		double more;
-
-		for (int l = 0; l < r->wholes; l++) {
-			d.whole[l][0] = r->whole + l * line + z;
-			d.whole[l][1] = r->whole + l * line + r->size[0];
-			d.whole[l][2] = r->whole + l * line + r->size[0] + r->size[1];
-		}
-		if (r->k->window_doubt(&d, q.acc, q.sum, &more, e))
-			return -1;
-		*doubt += more;
-		leave(r, q.acc, q.sum, q.n * r->plane);
-		z += q.n;
+	if (d->r->k->window_doubt(d->g, d->n, more, e))
+		return -1;
+	for (int64_t i = 0; i < d->n; i++) {
+		d->voxels[d->of[i]] += more[i];
+		leave(d->r, (float *)(uintptr_t)d->g[i].acc, (float *)(uintptr_t)d->g[i].sum, d->g[i].slab[0] * d->r->plane);
 	}
+	d->n = 0;
 	return 0;
+}
+
+/* Window i, of which piece q of the ring from slice z on is looked at */
+static struct k_doubt doubt_of(const struct window_ring *r, const int64_t start[3], double times, int64_t z, const struct piece *q)
+{
+	const int64_t line = r->size[0] + r->size[1] + r->size[2];
+	struct k_doubt d = {.k = r->sums, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {q->n, r->size[1], r->size[2]},
+	                    .start = {start[0] - z, start[1], start[2]}, .weight = r->weight, .times = (float)times, .spread = spread(r),
+	                    .wholes = r->wholes, .unsure = q->unsure, .acc = q->acc, .sum = q->sum};
+
+	for (int l = 0; l < r->wholes; l++) {
+		d.whole[l][0] = r->whole + l * line + z;
+		d.whole[l][1] = r->whole + l * line + r->size[0];
+		d.whole[l][2] = r->whole + l * line + r->size[0] + r->size[1];
+	}
+	return d;
+}
+
+int window_ring_doubt(struct window_ring *r, const struct window_place *at, const int64_t *which, int64_t n, double times, double *voxels, struct err *e)
+{
+	struct doubts d = {.r = r, .voxels = voxels};
+
+	for (int64_t j = 0; j < n; j++) {
+		const int64_t *start = at[which[j]].start, end = start[0] + r->roi[0] < r->size[0] ? start[0] + r->roi[0] : r->size[0];
+
+		voxels[which[j]] = 0;
+		reach(r, end);
+		for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end;) {
+			const struct piece q = piece(r, z, end, most(r));
+
+			d.of[d.n] = which[j];
+			d.g[d.n++] = doubt_of(r, start, times, z, &q);
+			if ((d.n == DOUBTS || r->mapped) && know(&d, e))
+				return -1;
+			z += q.n;
+		}
+	}
+	return know(&d, e);
 }
 
 /* -- slices that are finished ---------------------------------------------------- */

@@ -80,8 +80,10 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, i
 /* Voxels so far that are no background. */
 int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e);
 
-/* How many voxels the window, whose weights will count so many times as all others', is expected to change: k_doubt's sum. */
-int window_ring_doubt(struct window_ring *r, const int64_t start[3], double times, double *doubt, struct err *e);
+/* How many voxels each of n windows, whose weights will count so many times as all others', is expected to change, k_doubt's sum: voxels[which[j]] of
+   the window at at[which[j]]. */
+int window_ring_doubt(struct window_ring *r, const struct window_place *at, const int64_t *which, int64_t n, double times, double *voxels,
+                      struct err *e);
 
 /* Hand on all slices below z; of a device the last ones only with z = size[0]. */
 int window_ring_flush(struct window_ring *r, int64_t z, struct err *e);
