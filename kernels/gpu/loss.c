@@ -265,7 +265,7 @@ FEW_KERNEL(loss_few, (struct k_loss g, struct room r, int64_t chunks, const floa
 }
 
 /* sums [groups][3][k]: a team each */
-KERNEL(loss_fold, (struct k_loss g, struct room r, int64_t chunks), (g, r, chunks), (g.batch ? 1 : g.n) * 3 * g.k)
+SIDE_KERNEL(loss_fold, (struct k_loss g, struct room r, int64_t chunks), (g, r, chunks), (g.batch ? 1 : g.n) * 3 * g.k, 0, 1)
 {
 	int64_t groups = g.batch ? 1 : g.n, each = g.n * chunks / groups;
 
@@ -281,7 +281,7 @@ KERNEL(loss_fold, (struct k_loss g, struct room r, int64_t chunks), (g, r, chunk
 	}
 }
 
-KERNEL(loss_result, (struct k_loss g, struct room r, int64_t chunks), (g, r, chunks), 1)
+SIDE_KERNEL(loss_result, (struct k_loss g, struct room r, int64_t chunks), (g, r, chunks), 1, 0, 1)
 {
 	TEAM_FOR(t, 1) {
 		double entropy = 0, wrong = 0, valid = 0, over;

@@ -115,8 +115,8 @@ DEVICE int is_finite(double v)
 }
 
 /* Parts in their order, by one lane: there are a thousand of them in a large network. */
-KERNEL(judge, (const double *part, int64_t parts, double scale, double clip, const double *loss, int64_t losses, struct k_verdict *v),
-	(part, parts, scale, clip, loss, losses, v), items(1))
+SIDE_KERNEL(judge, (const double *part, int64_t parts, double scale, double clip, const double *loss, int64_t losses, struct k_verdict *v),
+	(part, parts, scale, clip, loss, losses, v), items(1), 0, 1)
 {
 	ITEM_FOR(i, 1) {
 		double squares = 0, norm;
