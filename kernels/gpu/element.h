@@ -75,6 +75,16 @@ DEVICE float two_to(float x)
 #endif
 }
 
+/* a b, rounded before anything is added to it */
+DEVICE float rounded(float a, float b)
+{
+#ifdef __CUDACC__
+	return __fmul_rn(a, b);
+#else
+	return a * b;
+#endif
+}
+
 /* 1 / sqrt(x), to some units in the last place */
 DEVICE float inverse_root(float x)
 {
