@@ -83,7 +83,8 @@ NORM_KERNEL(norm_back_sums, !a.res && !a.dy2, (a.res = NULL, a.dy2 = NULL),
 }
 
 /* sum [n,c][3]: over the chunks, the second times rstd; a team each. */
-SIDE_KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bwd a, const double *part, double *sum), (g, r, a, part, sum), g.n * g.c, 0, 1)
+SIDE_KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bwd a, const double *part, double *sum),
+	(g, r, a, part, sum), g.n * g.c, 0, 1)
 {
 	TEAM_FOR(t, g.n * g.c) {
 		int64_t n = t / g.c, c = t % g.c;

@@ -22,8 +22,8 @@
    side by side, whose lanes have as few registers: 1: all they want, best of few teams; 0: nvcc weighs the one against the other, best of many that
    wait for memory (told 1 AdamW's lanes had 46 in place of 32: 5 teams in place of 8, which moved 63 % of what a copy does in place of 83). Between
    loops over its lanes that write and read it stands team_sync, or warp_sync, where a warp's own lanes do. Activations are void: elements of them,
-   floats or with K_HALF bfloat16s, are read and written by get and put, and WIDE of them, 16 bytes at a multiple of that, by get_wide and put_wide, of
-   the device's memory (element.h). */
+   floats or with K_HALF bfloat16s, are read and written by get and put, and WIDE of them, 16 bytes at a multiple of that, by get_wide and put_wide,
+   of the device's memory (element.h). */
 #ifndef NIIPIPE_PAR_H
 #define NIIPIPE_PAR_H
 

@@ -1,8 +1,8 @@
 /* Shares of a device's ceilings: operations that move memory, of the bandwidth of a copy (bytes read and written), and convolutions and attention,
    of the rate of a large matrix product; both are measured here, first. Bytes are the fewest that must move in the passes an operation needs. A row
-   each: what, milliseconds (the least of some runs), GB/s or TFLOP/s, share in percent; of what moves memory also the share of the bandwidth of a copy
-   of as many bytes: what starting it, waiting for it and the cache are to a small one. Every operation is given the same numbers, whatever the others
-   left. --size: voxels on an axis, of 32 channels. */
+   each: what, milliseconds (the least of some runs), GB/s or TFLOP/s, share in percent; of what moves memory also the share of the bandwidth of a
+   copy of as many bytes: what starting it, waiting for it and the cache are to a small one. Every operation is given the same numbers, whatever the
+   others left. --size: voxels on an axis, of 32 channels. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
