@@ -409,7 +409,7 @@ orders() { # OUTPUT COMMAND...
 	ln -s "$ROOT/build/sim/niipipe-cuda.so" "$BIN/niipipe-cpu.so" "$BATS_TEST_TMPDIR/kit"
 	run env NIIPIPE_BACKENDS="$BATS_TEST_TMPDIR/kit" build/bench/share --precision bf16 --size 16 -n 1 --only moves
 	[ "$status" -eq 0 ]
-	[ "$(grep -cE $'^[^\t]+\t[0-9.]+ ms\t[0-9.]+ GB/s\t[0-9]+ %$' <<<"$output")" -eq 23 ]
+	[ "$(grep -cE $'^[^\t]+\t[0-9.]+ ms\t[0-9.]+ GB/s\t[0-9]+ %\t[0-9]+ %$' <<<"$output")" -eq 23 ]
 	[ "${lines[0]%%	*}" = "a copy" ]
 }
 

@@ -17,8 +17,8 @@
 #     masks     masks of the GPU against the CPU's
 #     same      training and windows as CUDA graphs and without, copies beside the computing and not: the same bytes; the GPU's wait for patches
 #     ranks     two ranks that meet by a file, their gradients added up by NCCL, on two GPUs or, where NCCL takes it, on one: one process's losses
-#     bench     each operation's share of a copy's bandwidth, each convolution's of a large product's rate; times of networks, inference and training,
-#               fp32, tf32 and bf16; and with --tune
+#     bench     each operation's share of the bandwidth of a copy, of a large one and of as many bytes, each convolution's of a large product's rate; times
+#               of networks, inference and training, fp32, tf32 and bf16; and with --tune
 #     slide     a scan of 512x512x300, overlap 0.8
 #     tight     another process holds the device's memory but for a little: a scan larger than that, the same bytes; a training too large for it
 #     peer      the same in PyTorch and MONAI (its wheel in the kit, or PYTHONPATH): compiled, its code made beside the stages before bench, and eager
@@ -228,12 +228,12 @@ bench() { # NET PRECISION WORDS...
 	row "time $net $precision $*" $status "$(awk '/^(infer|train)/ { print $1, $2, "s", $14, $15 }' "$said" | tr '\n' ' ')"
 }
 
-# A row an operation: time, rate, share of the ceiling measured in the same run
+# A row an operation: time, rate, share of the ceiling measured in the same run; of what moves memory also of a copy of as many bytes
 share() { # PRECISION
-	local what ms rate part status
+	local what ms rate part same status
 	figures 100 build/bench/share --device cuda --precision "$1" --size "${SHARE:-128}" >"$work/share.txt"
 	status=$?
-	while IFS=$'\t' read -r what ms rate part; do row "$1 $what" 0 "$ms, $rate, $part"; done <"$work/share.txt"
+	while IFS=$'\t' read -r what ms rate part same; do row "$1 $what" 0 "$ms, $rate, $part${same:+, of as many bytes $same}"; done <"$work/share.txt"
 	row "shares of the ceilings, $1" $status "$(wc -l <"$work/share.txt") operations"
 }
 

@@ -13,7 +13,7 @@ typedef float act_real;
 
 DEVICE float act_exp(float u, float most)
 {
-	return two_to(1.44269504088896341f * (u < most ? u : most));
+	return two_to(LOG2_E * (u < most ? u : most));
 }
 
 DEVICE float act_exp1(float u)

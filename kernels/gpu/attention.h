@@ -12,8 +12,7 @@ enum { ATT_HEAD = 64 };           /* channels of a head at most */
 enum { BLOCK = TILE * WARPS, STEP = 2 * TILE, TILES = STEP / 8, DEPTHS = ATT_HEAD / TILE, PARTS = ATT_HEAD / 8 };
 enum { ATT_CHUNK = 40 << 10 };    /* bytes of the rows of a chunk at most */
 enum { ATT_SLOTS = 96 << 20 };    /* bytes of sums of gradients of scores, about */
-#define ATT_LOG2E 1.44269504f
-#define ATT_MASKED (100.0f * ATT_LOG2E) /* off the scores of tokens of different regions, as MONAI has it */
+#define ATT_MASKED (100.0f * LOG2_E) /* off the scores of tokens of different regions, as MONAI has it */
 #define ATT_NONE (-1e30f)
 
 /* A token of a window: its voxel, -1: padding; its region: those of different regions were not neighbours before the shift; its code: query i and
@@ -235,7 +234,7 @@ DEVICE void work_weigh(const struct work *w, const struct tile s[TILES], const w
 /* Products become scores. turned: rows are keys */
 DEVICE void work_scores(const struct att *a, const struct work *w, const struct spots *own, int j, const int turned, struct tile s[TILES])
 {
-	const float *column = a->column + w->head * a->table + a->table / 2, scale = a->g.scale * ATT_LOG2E;
+	const float *column = a->column + w->head * a->table + a->table / 2, scale = a->g.scale * LOG2_E;
 
 	UNROLLED for (int n = 0; n < TILES; n++)
 		TILE_EACH(e) {

@@ -66,6 +66,19 @@ DEVICE void quads_arrived(void)
 #endif
 }
 
+/* Four bytes in one access, at a multiple of 4; the first is the lowest. */
+DEVICE uint32_t get_bytes(const uint8_t *p)
+{
+#ifdef __CUDACC__
+	return *(const uint32_t *)p;
+#else
+	uint32_t u;
+
+	memcpy(&u, p, sizeof u);
+	return u;
+#endif
+}
+
 DEVICE float bits_float(uint32_t u)
 {
 	union { uint32_t u; float f; } b;
@@ -82,6 +95,8 @@ DEVICE uint32_t float_bits(float f)
 	return b.u;
 }
 
+#define LOG2_E 1.44269504088896341f /* of e, to base 2 */
+
 /* 2^x, to some units in the last place; 0 where that is not normal */
 DEVICE float two_to(float x)
 {
@@ -92,6 +107,29 @@ DEVICE float two_to(float x)
 	return y;
 #else
 	return exp2f(x);
+#endif
+}
+
+/* a b, rounded before anything is added to it */
+DEVICE float rounded(float a, float b)
+{
+#ifdef __CUDACC__
+	return __fmul_rn(a, b);
+#else
+	return a * b;
+#endif
+}
+
+/* 1 / x, to a unit in the last place; 0 where that is not normal */
+DEVICE float inverse(float x)
+{
+#ifdef __CUDACC__
+	float y;
+
+	asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+	return y;
+#else
+	return 1 / x;
 #endif
 }
 

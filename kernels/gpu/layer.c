@@ -293,7 +293,7 @@ static int column_sums(struct columns r, const void *dy, int64_t pitch, const vo
 }
 
 /* The parts' sums added to first and second (NULL: not wanted); a team each channel. */
-KERNEL(column_fold, (struct columns r, const double *part, float *first, float *second), (r, part, first, second), r.c)
+SIDE_KERNEL(column_fold, (struct columns r, const double *part, float *first, float *second), (r, part, first, second), r.c, 0, 1)
 {
 	TEAM_FOR(c, r.c) {
 		double a = 0, b = 0;

@@ -45,8 +45,8 @@ COLUMN_KERNEL(norm_sums, (struct columns r, const void *x, int64_t xpitch, doubl
 }
 
 /* Mean and rstd of a share; a team each. */
-KERNEL(norm_settle, (struct k_norm g, struct columns r, struct k_norm_fwd a, const double *part), (g, r, a, part),
-	g.n * g.c / (g.norm == K_NORM_BATCH ? g.n : g.norm == K_NORM_GROUP ? g.c / g.groups : 1))
+SIDE_KERNEL(norm_settle, (struct k_norm g, struct columns r, struct k_norm_fwd a, const double *part), (g, r, a, part),
+	g.n * g.c / (g.norm == K_NORM_BATCH ? g.n : g.norm == K_NORM_GROUP ? g.c / g.groups : 1), 0, 1)
 {
 	struct share s = share_of(&g);
 

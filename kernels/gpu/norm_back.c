@@ -83,7 +83,8 @@ NORM_KERNEL(norm_back_sums, !a.res && !a.dy2, (a.res = NULL, a.dy2 = NULL),
 }
 
 /* sum [n,c][3]: over the chunks, the second times rstd; a team each. */
-KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bwd a, const double *part, double *sum), (g, r, a, part, sum), g.n * g.c)
+SIDE_KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bwd a, const double *part, double *sum),
+	(g, r, a, part, sum), g.n * g.c, 0, 1)
 {
 	TEAM_FOR(t, g.n * g.c) {
 		int64_t n = t / g.c, c = t % g.c;
@@ -103,7 +104,7 @@ KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bwd a, 
 }
 
 /* Gradients of the parameters; a team's work, for dalpha of one slope for all */
-KERNEL(norm_back_params, (struct k_norm g, struct k_norm_bwd a, const double *sum), (g, a, sum), 1)
+SIDE_KERNEL(norm_back_params, (struct k_norm g, struct k_norm_bwd a, const double *sum), (g, a, sum), 1, 0, 1)
 {
 	TEAM_FOR(t, 1) {
 		double all = 0;

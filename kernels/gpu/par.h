@@ -19,9 +19,11 @@
      EACH(j)                every j of a lane's WIDE elements, unrolled
    team_sum, team_sums (several floats at once, to doubles), group_sum, group_most: over the lanes, known to all of them; every lane must come by.
    TEAM_ARRAY is a team's own memory, TEAM_ROOM the bytes of it that a ROOM_KERNEL was launched with; of a SIDE_KERNEL a processor has `least` teams
-   side by side, whose lanes have as few registers; between loops over its lanes that write and read it stands team_sync, or warp_sync, where a warp's
-   own lanes do. Activations are void: elements of them, floats or with K_HALF bfloat16s, are read and written by get and put, and WIDE of them, 16
-   bytes at a multiple of that, by get_wide and put_wide, of the device's memory (element.h). */
+   side by side, whose lanes have as few registers: 1: all they want, best of few teams; 0: nvcc weighs the one against the other, best of many that
+   wait for memory (told 1 AdamW's lanes had 46 in place of 32: 5 teams in place of 8, which moved 63 % of what a copy does in place of 83). Between
+   loops over its lanes that write and read it stands team_sync, or warp_sync, where a warp's own lanes do. Activations are void: elements of them,
+   floats or with K_HALF bfloat16s, are read and written by get and put, and WIDE of them, 16 bytes at a multiple of that, by get_wide and put_wide,
+   of the device's memory (element.h). */
 #ifndef NIIPIPE_PAR_H
 #define NIIPIPE_PAR_H
 
@@ -55,7 +57,7 @@ enum { WIDE = 4 };
 #define RESTRICT __restrict__
 #define DEVICE static __device__ __forceinline__
 #define DEVICE_CALL static __device__ __noinline__
-#define KERNEL(name, PARAMS, ARGS, teams) ROOM_KERNEL(name, PARAMS, ARGS, teams, 0)
+#define KERNEL(name, PARAMS, ARGS, teams) SIDE_KERNEL(name, PARAMS, ARGS, teams, 0, 0)
 #define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) SIDE_KERNEL(name, PARAMS, ARGS, teams, room, 1)
 #define SIDE_KERNEL(name, PARAMS, ARGS, teams, room, least) \
 	static __global__ void __launch_bounds__(TEAM, least) name##_k PARAMS; \

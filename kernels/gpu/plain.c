@@ -13,32 +13,62 @@ DEVICE float factor_of(const struct k_verdict *v, float scale)
 enum { KEEP, L2, SCALE, B1, BETA2, B2, EPS, STEP, ROOT, AVERAGE };
 enum { LR = KEEP, DECAY = L2, MOMENTUM = B1, AHEAD = BETA2, OWN = B2 };
 
+/* Where WIDE floats can be read at once from each of these; and the lanes that n of them take */
+DEVICE int all_wide(const void *a, const void *b, const void *c, const void *d)
+{
+	return ((uintptr_t)a | (uintptr_t)b | (uintptr_t)c | (uintptr_t)d) % 16 == 0;
+}
+
+DEVICE int64_t wides(int64_t n)
+{
+	return (n + WIDE - 1) / WIDE;
+}
+
+/* WIDE to a lane: all of them are read before the first is written. */
 KERNEL(adam, (struct k_pace own, const struct k_pace *given, const struct k_verdict *verdict, float *w, const float *g, float *m, float *v,
-	int64_t n), (own, given, verdict, w, g, m, v, n), items(n))
+	int64_t n), (own, given, verdict, w, g, m, v, n), items((n + WIDE - 1) / WIDE))
 {
 	const struct k_pace p = given ? *given : own;
 	const float *a = p.number, scale = factor_of(verdict, a[SCALE]);
+	const int whole = all_wide(w, g, m, v);
 
-	ITEM_FOR(i, scale == scale ? n : 0) {
-		float kept = w[i] * a[KEEP], d = g[i] * scale + a[L2] * w[i];
+	ITEM_FOR(i, scale == scale ? wides(n) : 0) {
+		const int some = part_of(n, i);
+		float weight[WIDE], grad[WIDE], mean[WIDE], square[WIDE];
 
-		m[i] += a[B1] * (d - m[i]);
-		v[i] = v[i] * a[BETA2] + a[B2] * d * d;
-		w[i] = kept - a[STEP] * m[i] / (sqrtf(v[i]) / a[ROOT] + a[EPS]);
+		get_some(w, i * WIDE, some, whole, weight), get_some(g, i * WIDE, some, whole, grad);
+		get_some(m, i * WIDE, some, whole, mean), get_some(v, i * WIDE, some, whole, square);
+		EACH(j) {
+			float kept = rounded(weight[j], a[KEEP]), d = grad[j] * scale + a[L2] * weight[j];
+
+			mean[j] += a[B1] * (d - mean[j]);
+			square[j] = square[j] * a[BETA2] + a[B2] * d * d;
+			weight[j] = kept - a[STEP] * mean[j] / (sqrtf(square[j]) / a[ROOT] + a[EPS]);
+		}
+		put_some(m, i * WIDE, some, whole, mean), put_some(v, i * WIDE, some, whole, square);
+		put_some(w, i * WIDE, some, whole, weight);
 	}
 }
 
 KERNEL(sgd, (struct k_pace own, const struct k_pace *given, const struct k_verdict *verdict, float *w, const float *g, float *m, int64_t n),
-	(own, given, verdict, w, g, m, n), items(n))
+	(own, given, verdict, w, g, m, n), items((n + WIDE - 1) / WIDE))
 {
 	const struct k_pace p = given ? *given : own;
 	const float *a = p.number, scale = factor_of(verdict, a[SCALE]);
+	const int whole = all_wide(w, g, m, m);
 
-	ITEM_FOR(i, scale == scale ? n : 0) {
-		float d = g[i] * scale + a[DECAY] * w[i];
+	ITEM_FOR(i, scale == scale ? wides(n) : 0) {
+		const int some = part_of(n, i);
+		float weight[WIDE], grad[WIDE], mean[WIDE];
 
-		m[i] = m[i] * a[MOMENTUM] + d;
-		w[i] -= a[LR] * (a[AHEAD] * d + a[OWN] * m[i]);
+		get_some(w, i * WIDE, some, whole, weight), get_some(g, i * WIDE, some, whole, grad), get_some(m, i * WIDE, some, whole, mean);
+		EACH(j) {
+			float d = grad[j] * scale + a[DECAY] * weight[j];
+
+			mean[j] = mean[j] * a[MOMENTUM] + d;
+			weight[j] -= a[LR] * (a[AHEAD] * d + a[OWN] * mean[j]);
+		}
+		put_some(m, i * WIDE, some, whole, mean), put_some(w, i * WIDE, some, whole, weight);
 	}
 }
 
@@ -81,18 +111,36 @@ int gpu_optimize(const struct k_optim *a, float *w, const float *g, float *m, fl
 	return a->kind == K_SGD ? gpu_sgd(own, a->pace, a->verdict, w, g, m, n) : gpu_adam(own, a->pace, a->verdict, w, g, m, v, n);
 }
 
-KERNEL(lerp, (float *y, const float *x, float part, int64_t n), (y, x, part, n), items(n))
+KERNEL(lerp, (float *y, const float *x, float part, int64_t n), (y, x, part, n), items((n + WIDE - 1) / WIDE))
 {
-	ITEM_FOR(i, n)
-		y[i] += part * (x[i] - y[i]);
+	const int whole = all_wide(y, x, x, x);
+
+	ITEM_FOR(i, wides(n)) {
+		const int some = part_of(n, i);
+		float from[WIDE], to[WIDE];
+
+		get_some(x, i * WIDE, some, whole, from), get_some(y, i * WIDE, some, whole, to);
+		EACH(j)
+			to[j] += part * (from[j] - to[j]);
+		put_some(y, i * WIDE, some, whole, to);
+	}
 }
 
-KERNEL(average, (float *y, const float *x, int64_t n, const struct k_pace *pace, const struct k_verdict *verdict), (y, x, n, pace, verdict), items(n))
+KERNEL(average, (float *y, const float *x, int64_t n, const struct k_pace *pace, const struct k_verdict *verdict), (y, x, n, pace, verdict),
+	items((n + WIDE - 1) / WIDE))
 {
 	const float t = pace->number[AVERAGE];
+	const int whole = all_wide(y, x, x, x);
 
-	ITEM_FOR(i, verdict->factor == verdict->factor ? n : 0)
-		y[i] = t == 1 ? x[i] : y[i] + t * (x[i] - y[i]);
+	ITEM_FOR(i, verdict->factor == verdict->factor ? wides(n) : 0) {
+		const int some = part_of(n, i);
+		float from[WIDE], to[WIDE];
+
+		get_some(x, i * WIDE, some, whole, from), get_some(y, i * WIDE, some, whole, to);
+		EACH(j)
+			to[j] = t == 1 ? from[j] : to[j] + t * (from[j] - to[j]);
+		put_some(y, i * WIDE, some, whole, to);
+	}
 }
 
 /* part [teams]: sums of squares of pieces of GPU_SQUARES; the host adds them. */
@@ -115,8 +163,8 @@ DEVICE int is_finite(double v)
 }
 
 /* Parts in their order, by one lane: there are a thousand of them in a large network. */
-KERNEL(judge, (const double *part, int64_t parts, double scale, double clip, const double *loss, int64_t losses, struct k_verdict *v),
-	(part, parts, scale, clip, loss, losses, v), items(1))
+SIDE_KERNEL(judge, (const double *part, int64_t parts, double scale, double clip, const double *loss, int64_t losses, struct k_verdict *v),
+	(part, parts, scale, clip, loss, losses, v), items(1), 0, 1)
 {
 	ITEM_FOR(i, 1) {
 		double squares = 0, norm;

@@ -1,9 +1,7 @@
 /* Changes of resolution, as kernels/backend.h has them: an output voxel is the weighted sum of the input voxels that its taps name on each axis.
    Where they can be read at once a lane makes WIDE channels, else one. Bytes: every input voxel comes from memory once, its other readers find it in
-   the cache. */
-#include "kernels/backend.h"
-#include "kernels/gpu/kernels.h"
-#include "kernels/gpu/par.h"
+   the cache. Here means, and whatever cannot be read at once; linear interpolation of the rest: scale_linear.c. */
+#include "kernels/gpu/scale.h"
 
 /* The taps of output place `o` on an axis: input places first .. first + n - 1, and the weight of each. */
 struct tap { int64_t first; int n; };
@@ -55,9 +53,6 @@ DEVICE float weight_of(enum k_scale_kind kind, int from_small, int64_t o, int64_
 	return from_small ? hat(o, i, small, factor) : hat(i, o, small, factor);
 }
 
-/* Sizes of input and output; 1 / factor */
-struct grid { int in[3], out[3]; float each[3]; };
-
 /* One channel of an output voxel to a lane, for whatever cannot be read several at a time */
 KERNEL(scale_voxels, (struct k_scale g, struct grid s, int from_small, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t all),
 	(g, s, from_small, x, xpitch, y, ypitch, add, all), items(all))
@@ -88,61 +83,8 @@ KERNEL(scale_voxels, (struct k_scale g, struct grid s, int from_small, const voi
 }
 
 /* -- WIDE channels to a lane ---------------------------------------------------------- */
-/* An item: channel c of place at[] of n, among size[] places of g.c channels each */
-struct place { int n, at[3], c; };
-
-DEVICE struct place place_of(int64_t i, int64_t channels, const int size[3])
-{
-	const uint32_t parts = (uint32_t)channels / WIDE;
-	const int64_t all = over(i, parts), lines = over(all, (uint32_t)size[2]);
-	const uint32_t line = (uint32_t)lines, plane = line / (uint32_t)size[1], n = plane / (uint32_t)size[0];
-	struct place p;
-
-	p.n = (int)n;
-	p.at[0] = (int)(plane - n * (uint32_t)size[0]), p.at[1] = (int)(line - plane * (uint32_t)size[1]), p.at[2] = (int)(all - lines * size[2]);
-	p.c = (int)(i - all * parts) * WIDE;
-	return p;
-}
-
-DEVICE int64_t scale_at(const int size[3], int n, int d, int h, int w)
-{
-	return (int64_t)((n * size[0] + d) * size[1] + h) * size[2] + w;
-}
-
-DEVICE void scale_put(void *y, int64_t at, int add, float v[WIDE])
-{
-	float old[WIDE];
-
-	if (add) {
-		get_wide(y, at, old);
-		EACH(j)
-			v[j] += old[j];
-	}
-	put_wide(y, at, v);
-}
-
-/* A kernel of (.., struct k_scale g, .., int add, ..) twice: for factors of 2, which then are constants, with nothing to add to; and for any */
-#define SCALE_KERNEL(name, PARAMS, ARGS, teams) \
-	DEVICE void name##_text PARAMS; \
-	SIDE_KERNEL(name##_twos, PARAMS, ARGS, teams, 0, 2) \
-	{ \
-		g.factor[0] = g.factor[1] = g.factor[2] = 2, add = 0; \
-		name##_text ARGS; \
-	} \
-	SIDE_KERNEL(name##_any, PARAMS, ARGS, teams, 0, 2) \
-	{ \
-		name##_text ARGS; \
-	} \
-	static int name PARAMS \
-	{ \
-		const int twos = g.factor[0] == 2 && g.factor[1] == 2 && g.factor[2] == 2 && !add; \
-		\
-		return twos ? G(name##_twos) ARGS : G(name##_any) ARGS; \
-	} \
-	DEVICE void name##_text PARAMS
-
 /* An output voxel of a mean. Bytes: every input voxel is read once. */
-SCALE_KERNEL(scale_mean, (struct k_scale g, struct grid s, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t all),
+SCALE_KERNEL(scale_mean, 2, (struct k_scale g, struct grid s, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t all),
 	(g, s, x, xpitch, y, ypitch, add, all), items(all))
 {
 	ITEM_FOR(i, all) {
@@ -163,7 +105,7 @@ SCALE_KERNEL(scale_mean, (struct k_scale g, struct grid s, const void *x, int64_
 }
 
 /* Back: an input voxel, small, to all it was the mean of */
-SCALE_KERNEL(scale_spread, (struct k_scale g, struct grid s, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t all),
+SCALE_KERNEL(scale_spread, 2, (struct k_scale g, struct grid s, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t all),
 	(g, s, x, xpitch, y, ypitch, add, all), items(all))
 {
 	ITEM_FOR(i, all) {
@@ -182,136 +124,22 @@ SCALE_KERNEL(scale_spread, (struct k_scale g, struct grid s, const void *x, int6
 	}
 }
 
-/* Between small place `at` - 1 and the next (one axis): the two, or twice the one at an edge; and the first of the large places there, as many as the
-   factor: at edges some of them are beyond the volume */
-struct cell { int lo, hi, first; };
-
-DEVICE struct cell cell_of(int at, int small, int factor)
-{
-	struct cell c;
-
-	c.lo = at > 0 ? at - 1 : 0, c.hi = at < small ? at : small - 1;
-	c.first = (2 * at + 1) * factor / 2 - factor;
-	return c;
-}
-
-/* Where large place l lies among the small ones, its first at 0 */
-DEVICE float small_at(int l, float each)
-{
-	return ((float)l + 0.5f) * each - 0.5f;
-}
-
-DEVICE void scale_mix(const float a[WIDE], const float b[WIDE], float part, float u[WIDE])
-{
-	EACH(j)
-		u[j] = a[j] + part * (b[j] - a[j]);
-}
-
-DEVICE struct piece corner(const void *x, int64_t pitch, const struct grid *s, const struct place *o, const struct cell c[3], int k)
-{
-	return get_piece(x, scale_at(s->in, o->n, k & 4 ? c[0].hi : c[0].lo, k & 2 ? c[1].hi : c[1].lo, k & 1 ? c[2].hi : c[2].lo) * pitch + o->c);
-}
-
-/* All output voxels of linear interpolation between eight input voxels, which are read once for them: along d, then h, then w */
-SCALE_KERNEL(scale_cells, (struct k_scale g, struct grid s, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t all),
-	(g, s, x, xpitch, y, ypitch, add, all), items(all))
-{
-	const int size[3] = {s.in[0] + 1, s.in[1] + 1, s.in[2] + 1};
-
-	ITEM_FOR(i, all) {
-		const struct place o = place_of(i, g.c, size);
-		struct piece e[8];
-		struct cell c[3];
-
-		UNROLLED for (int a = 0; a < 3; a++)
-			c[a] = cell_of(o.at[a], s.in[a], g.factor[a]);
-		UNROLLED for (int k = 0; k < 8; k++)
-			e[k] = corner(x, xpitch, &s, &o, c, k);
-		UNROLLED for (int p = 0; p < g.factor[0]; p++) {
-			const int d = c[0].first + p;
-			float plane[4][WIDE];
-
-			if (d < 0 || d >= s.out[0])
-				continue;
-			UNROLLED for (int k = 0; k < 4; k++) {
-				float a[WIDE], b[WIDE];
-
-				piece_open(e[k], a), piece_open(e[k + 4], b);
-				scale_mix(a, b, small_at(d, s.each[0]) - (float)(o.at[0] - 1), plane[k]);
-			}
-			UNROLLED for (int q = 0; q < g.factor[1]; q++) {
-				const int h = c[1].first + q;
-				float line[2][WIDE];
-
-				if (h < 0 || h >= s.out[1])
-					continue;
-				UNROLLED for (int k = 0; k < 2; k++)
-					scale_mix(plane[k], plane[k + 2], small_at(h, s.each[1]) - (float)(o.at[1] - 1), line[k]);
-				UNROLLED for (int r = 0; r < g.factor[2]; r++) {
-					const int w = c[2].first + r;
-					float u[WIDE];
-
-					if (w < 0 || w >= s.out[2])
-						continue;
-					scale_mix(line[0], line[1], small_at(w, s.each[2]) - (float)(o.at[2] - 1), u);
-					scale_put(y, scale_at(s.out, o.n, d, h, w) * ypitch + o.c, add, u);
-				}
-			}
-		}
-	}
-}
-
-/* What large place l counts by in small place o's gradient */
-DEVICE float share_at(int l, int o, int small, float each)
-{
-	return 1 - fabsf(fminf(fmaxf(small_at(l, each), 0), (float)(small - 1)) - (float)o);
-}
-
-/* Back: an output voxel, small, of all that it had a part in */
-KERNEL(scale_gather, (struct k_scale g, struct grid s, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t all),
-	(g, s, x, xpitch, y, ypitch, add, all), items(all))
-{
-	ITEM_FOR(i, all) {
-		const struct place o = place_of(i, g.c, s.out);
-		float u[WIDE] = {0}, v[WIDE];
-		int lo[3], hi[3];
-
-		for (int a = 0; a < 3; a++) {
-			const int first = cell_of(o.at[a], s.out[a], g.factor[a]).first, end = first + 2 * g.factor[a];
-
-			lo[a] = first > 0 ? first : 0, hi[a] = end < s.in[a] ? end : s.in[a];
-		}
-		for (int d = lo[0]; d < hi[0]; d++)
-			for (int h = lo[1]; h < hi[1]; h++) {
-				const float part = share_at(d, o.at[0], s.out[0], s.each[0]) * share_at(h, o.at[1], s.out[1], s.each[1]);
-
-				UNROLLED_BY(4) for (int w = lo[2]; w < hi[2]; w++) {
-					const float own = part * share_at(w, o.at[2], s.out[2], s.each[2]);
-
-					get_wide(x, scale_at(s.in, o.n, d, h, w) * xpitch + o.c, v);
-					EACH(j)
-						u[j] += own * v[j];
-				}
-			}
-		scale_put(y, scale_at(s.out, o.n, o.at[0], o.at[1], o.at[2]) * ypitch + o.c, add, u);
-	}
-}
-
 int G(scale)(struct k_scale g, int from_small, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t n)
 {
-	const int whole = wide_rows(x, g.c) && wide_rows(y, g.c) && xpitch % WIDE == 0 && ypitch % WIDE == 0;
-	int64_t small = g.n * g.c / WIDE, cells = small;
+	const int whole = wide_rows(x, g.c) && wide_rows(y, g.c) && xpitch % WIDE == 0 && ypitch % WIDE == 0 && /* and 32 bits are enough in a line */
+		g.small[2] * g.factor[2] * xpitch < INT32_MAX;
+	int64_t small = g.n * g.c / WIDE;
 	struct grid s;
 
 	for (int a = 0; a < 3; a++) {
 		s.in[a] = (int)g.small[a] * (from_small ? 1 : g.factor[a]);
 		s.out[a] = (int)g.small[a] * (from_small ? g.factor[a] : 1);
 		s.each[a] = 1 / (float)g.factor[a];
-		small *= g.small[a], cells *= g.small[a] + 1;
+		small *= g.small[a];
 	}
 	if (!whole)
 		return G(scale_voxels)(g, s, from_small, x, xpitch, y, ypitch, add, n);
 	if (g.kind == K_SCALE_MEAN)
 		return from_small ? scale_spread(g, s, x, xpitch, y, ypitch, add, small) : scale_mean(g, s, x, xpitch, y, ypitch, add, small);
-	return from_small ? scale_cells(g, s, x, xpitch, y, ypitch, add, cells) : G(scale_gather)(g, s, x, xpitch, y, ypitch, add, small);
+	return G(scale_linear)(g, s, from_small, x, xpitch, y, ypitch, add);
 }

@@ -1,6 +1,8 @@
 /* Shares of a device's ceilings: operations that move memory, of the bandwidth of a copy (bytes read and written), and convolutions and attention,
    of the rate of a large matrix product; both are measured here, first. Bytes are the fewest that must move in the passes an operation needs. A row
-   each: what, milliseconds (the least of some runs), GB/s or TFLOP/s, share in percent. --size: voxels on an axis, of 32 channels. */
+   each: what, milliseconds (the least of some runs), GB/s or TFLOP/s, share in percent; of what moves memory also the share of the bandwidth of a
+   copy of as many bytes: what starting it, waiting for it and the cache are to a small one. Every operation is given the same numbers, whatever the
+   others left. --size: voxels on an axis, of 32 channels. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,19 +19,38 @@ enum { CHANNELS = 32, CLASSES = 3, BUFFERS = 4 };
 struct bench {
 	const struct k_backend *k;
 	int64_t side, vox, n, elem, weights, repeats; /* elem: bytes of an activation; weights: of the largest convolution, if there are any */
+	int64_t room;                                 /* elements of a buffer */
 	void *v[BUFFERS];
-	float *f[BUFFERS], *small;
+	float *f[BUFFERS], *random, *small;
 	uint8_t *label;
 	void *scratch;
 	struct k_conv *conv;
+	int64_t bytes; /* that the row's operation moves */
 	double copy, rate;
 };
 
 typedef int run_fn(const struct bench *b, struct err *e);
 
+/* A copy of half the row's bytes, in parts of a buffer at most */
 static int copied(const struct bench *b, struct err *e)
 {
-	return b->k->copy(b->v[1], b->v[0], (size_t)(b->n * b->elem), K_ON_DEVICE, e);
+	const int64_t most = b->room * (int64_t)sizeof(float);
+	int bad = 0;
+
+	for (int64_t left = b->bytes / 2; left > 0 && !bad; left -= most)
+		bad = b->k->copy(b->f[1], b->f[0], (size_t)(left < most ? left : most), K_ON_DEVICE, e);
+	return bad;
+}
+
+/* All buffers with the same random numbers from 0 to 1 */
+static int refill(const struct bench *b, struct err *e)
+{
+	int bad = 0;
+
+	for (int i = 0; i < BUFFERS && !bad; i++)
+		bad = b->k->copy(b->f[i], b->random, (size_t)b->room * sizeof(float), K_ON_DEVICE, e) ||
+			b->k->from_floats(b->v[i], 0, b->random, b->room, 1, 0, e);
+	return bad;
 }
 
 /* -- norms, of the volume with 32 channels, and with 2 (UNet's last level) ---- */
@@ -184,15 +205,20 @@ static double time_of(const struct bench *b, run_fn *run, struct err *e)
 
 static void all_moves(struct bench *b, struct err *e)
 {
-	double ms = time_of(b, copied, e);
+	double ms;
 
-	b->copy = 2 * (double)(b->n * b->elem) / ms / 1e6;
-	printf("a copy\t%.4f ms\t%.1f GB/s\t100 %%\n", ms, b->copy);
+	b->bytes = 2 * b->n * b->elem;
+	ms = time_of(b, copied, e), b->copy = (double)b->bytes / ms / 1e6;
+	printf("a copy\t%.4f ms\t%.1f GB/s\t100 %%\t100 %%\n", ms, b->copy);
 	for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
-		double bytes = moves[i].wide * (double)(b->n * b->elem) + moves[i].each * (double)b->n + moves[i].vox * (double)b->vox, rate;
+		double same, rate;
 
-		ms = time_of(b, moves[i].run, e), rate = bytes / ms / 1e6;
-		printf("%s\t%.4f ms\t%.1f GB/s\t%.0f %%\n", moves[i].name, ms, rate, 100 * rate / b->copy);
+		b->bytes = (int64_t)(moves[i].wide * (double)(b->n * b->elem) + moves[i].each * (double)b->n + moves[i].vox * (double)b->vox);
+		same = time_of(b, copied, e);
+		if (refill(b, e))
+			err_die(e);
+		ms = time_of(b, moves[i].run, e), rate = (double)b->bytes / ms / 1e6;
+		printf("%s\t%.4f ms\t%.1f GB/s\t%.0f %%\t%.0f %%\n", moves[i].name, ms, rate, 100 * rate / b->copy, 100 * same / ms);
 	}
 }
 
@@ -291,19 +317,19 @@ static int prepare(struct bench *b, struct err *e)
 	const struct k_norm two = norm_of(b, 2, K_NORM_INSTANCE, K_ACT_LRELU), all = norm_of(b, CHANNELS, K_NORM_INSTANCE, K_ACT_LRELU);
 	const struct k_layer l = layer_of(b);
 	struct k_loss g = DICECE;
-	const int64_t room = b->n > b->weights ? b->n : b->weights;
-	float *random = mem_new((size_t)room, sizeof *random, "numbers", e);
+	float *random = mem_new((size_t)b->room, sizeof *random, "numbers", e);
 	uint8_t *label = random ? mem_zero((size_t)b->vox, 1, "labels", e) : NULL;
 	size_t scratch[4];
 	struct rng r;
 	int bad = !label;
 
 	rng_init(&r, 1, RNG_TEST, 0);
-	for (int64_t i = 0; i < room && !bad; i++)
+	for (int64_t i = 0; i < b->room && !bad; i++)
 		random[i] = (float)rng_uniform(&r), label[i % b->vox] = (uint8_t)(i % CLASSES);
 	for (int i = 0; i < BUFFERS && !bad; i++)
-		bad = !(b->v[i] = b->k->alloc((size_t)(room * b->elem), e)) || !(b->f[i] = b->k->alloc((size_t)room * sizeof(float), e)) ||
-			b->k->copy(b->f[i], random, (size_t)room * sizeof(float), K_TO_DEVICE, e) || b->k->from_floats(b->v[i], 0, b->f[i], room, 1, 0, e);
+		bad = !(b->v[i] = b->k->alloc((size_t)(b->room * b->elem), e)) || !(b->f[i] = b->k->alloc((size_t)b->room * sizeof(float), e));
+	bad = bad || !(b->random = b->k->alloc((size_t)b->room * sizeof(float), e)) ||
+		b->k->copy(b->random, random, (size_t)b->room * sizeof(float), K_TO_DEVICE, e);
 	g.n = 1, g.vox = b->vox;
 	scratch[0] = b->k->norm_scratch(&two), scratch[1] = b->k->norm_scratch(&all), scratch[2] = b->k->layer_scratch(&l);
 	scratch[3] = b->k->loss_scratch(&g);
@@ -335,7 +361,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0); /* who runs out of time has had the rows before */
 	arg_parse(&spec, argc, argv, &c);
 	b.weights = strcmp(only, "moves") ? convs[0].ic * convs[0].oc : 0;
-	b.vox = b.side * b.side * b.side, b.n = b.vox * CHANNELS;
+	b.vox = b.side * b.side * b.side, b.n = b.vox * CHANNELS, b.room = b.n > b.weights ? b.n : b.weights;
 	if (!(b.k = device_open(device, (enum k_precision)precision, &e)))
 		err_die(&e);
 	b.elem = b.k->precision == K_BF16 ? 2 : 4;
@@ -343,6 +369,8 @@ int main(int argc, char **argv)
 		err_die(&e);
 	if (strcmp(only, "convs"))
 		all_moves(&b, &e);
+	if (refill(&b, &e))
+		err_die(&e);
 	for (int i = 0; b.weights && i < (int)(sizeof convs / sizeof *convs); i++)
 		conv_rows(&b, i, &e);
 	if (b.weights)

@@ -236,6 +236,34 @@ static void golden_optim(const struct frame *f)
 	k->release(w), k->release(g), k->release(after), k->release(m), k->release(v);
 }
 
+/* Parameters that begin anywhere, not at a multiple of 16 bytes, and end anywhere: the same bytes */
+static void steps_anywhere(void)
+{
+	const int64_t n = 1003;
+
+	for (int kind = K_ADAMW; kind <= K_SGD; kind++) {
+		const struct k_optim a = {.kind = (enum k_optimizer)kind, .lr = 1e-2, .decay = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .momentum = 0.9,
+			.step = 2, .scale = 0.5f};
+		float *at[2][4];
+		int bad = 0;
+
+		for (int i = 0; i < 4; i++) {
+			at[0][i] = floats(n, 1), at[1][i] = floats(n + 1, 0);
+			for (int64_t j = 0; j < n; j++)
+				at[0][i][j] = fabsf(at[0][i][j]), at[1][i][j + 1] = at[0][i][j];
+		}
+		for (int o = 0; o < 2; o++) {
+			bad |= k->optimize(&a, at[o][0] + o, at[o][1] + o, at[o][2] + o, at[o][3] + o, n, &e);
+			bad |= k->lerp(at[o][0] + o, at[o][1] + o, 0.25, n, &e);
+		}
+		for (int i = 0; i < 4; i++)
+			bad |= memcmp(at[0][i], at[1][i] + 1, sizeof(float) * (size_t)n) != 0 || at[1][i][0] != 0;
+		ok(!bad, "a step and an average, kind %d: the same bytes wherever parameters begin", kind);
+		for (int i = 0; i < 8; i++)
+			k->release(at[i / 4][i % 4]);
+	}
+}
+
 static void golden_frames(const char *path, void (*one_case)(const struct frame *), int least)
 {
 	struct stream *s = stream_open(path, &e);
@@ -356,6 +384,7 @@ int main(void)
 		against_reference(&cases[i], (int)i);
 	threads();
 	sums();
+	steps_anywhere();
 	golden_frames("tests/golden/losses.ts", golden_loss, 78);
 	golden_frames("tests/golden/optim.ts", golden_optim, 7);
 	golden_schedules();
