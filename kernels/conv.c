@@ -35,10 +35,11 @@ static const struct rule { enum pass pass; int64_t ic, oc; } amx[] = {
 	{FORWARD, 32, 32}, {DATA, 32, 32},
 };
 
-/* oneDNN 2.6.3 and 3.2 with AMX and more than one thread give wrong products of bf16 where the channels of a single tap are no multiple of 32. */
+/* oneDNN 2.6.3 and 3.2 with AMX and more than one thread give wrong products of bf16 where the channels of a single tap are more than 32 and no
+   multiple of that (brgconv_1x1; 48->2 in 3x4x9). */
 static int wrong_in_half(const struct k_conv_geom *g)
 {
-	return g->kernel[0] * g->kernel[1] * g->kernel[2] == 1 && g->ic % 32;
+	return g->kernel[0] * g->kernel[1] * g->kernel[2] == 1 && g->ic > 32 && g->ic % 32;
 }
 
 static int prefer_own(const struct k_conv_geom *g, const struct cpu_level *cpu, enum pass pass)
