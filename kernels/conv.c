@@ -32,7 +32,7 @@ static size_t up(size_t n)
 /* Where oneDNN is taken although own kernels could: with AMX wide products of bf16, whose sums over the voxels stay our own, for those give the same
    bytes whatever the threads. Without, own kernels won or drew everywhere (tests/bench/kernels.c). Least channels. */
 static const struct rule { enum pass pass; int64_t ic, oc; } amx[] = {
-	{FORWARD, 32, 32}, {DATA, 32, 32},
+	{FORWARD, 16, 16}, {DATA, 16, 16},
 };
 
 /* oneDNN 2.6.3 and 3.2 with AMX and more than one thread give wrong products of bf16 where the channels of a single tap are more than 32 and no

@@ -40,7 +40,7 @@ static int library(void)
    that are at most 5.5 times their root mean square. */
 static double added_by_amx(const struct k_conv_geom *g)
 {
-	return k->precision == K_BF16 && strstr(k->device, "AMX") && g->ic >= 32 && g->oc >= 32 ? 1.1e-2 : 0;
+	return k->precision == K_BF16 && strstr(k->device, "AMX") && g->ic >= 16 && g->oc >= 16 ? 1.1e-2 : 0;
 }
 
 static int64_t vox_of(const struct k_conv_geom *g, const int64_t size[3])
