@@ -32,8 +32,15 @@ static size_t up(size_t n)
 /* Where oneDNN is taken although own kernels could: with AMX wide products of bf16, whose sums over the voxels stay our own, for those give the same
    bytes whatever the threads. Without, own kernels won or drew everywhere (tests/bench/kernels.c). Least channels. */
 static const struct rule { enum pass pass; int64_t ic, oc; } amx[] = {
-	{FORWARD, 32, 32}, {DATA, 32, 32},
+	{FORWARD, 16, 16}, {DATA, 16, 16},
 };
+
+/* oneDNN 2.6.3 and 3.2 with AMX and more than one thread give wrong products of bf16 where the channels of a single tap are more than 32 and no
+   multiple of that (brgconv_1x1; 48->2 in 3x4x9). */
+static int wrong_in_half(const struct k_conv_geom *g)
+{
+	return g->kernel[0] * g->kernel[1] * g->kernel[2] == 1 && g->ic > 32 && g->ic % 32;
+}
 
 static int prefer_own(const struct k_conv_geom *g, const struct cpu_level *cpu, enum pass pass)
 {
@@ -42,7 +49,7 @@ static int prefer_own(const struct k_conv_geom *g, const struct cpu_level *cpu, 
 	if (want && !strcmp(want, "onednn"))
 		return cpu->half && pass == WEIGHTS;
 	for (size_t i = 0; i < sizeof amx / sizeof *amx && cpu->half && dnn_amx(); i++)
-		if (amx[i].pass == pass && g->ic >= amx[i].ic && g->oc >= amx[i].oc)
+		if (amx[i].pass == pass && g->ic >= amx[i].ic && g->oc >= amx[i].oc && !wrong_in_half(g))
 			return 0;
 	return 1;
 }
@@ -99,10 +106,12 @@ static int plan_wgrad(const struct k_conv *c, struct wgrad *p)
 /* Of bf16 where it has that, else of copies in fp32. Its weight gradients of bf16 are not asked for: oneDNN 3.2 on AVX512-BF16 gives wrong ones. */
 static int plan_dnn(struct k_conv *c, struct err *e)
 {
-	c->dnn = c->cpu->half && (!c->g.train || c->own[WEIGHTS]) ? dnn_conv_new(&c->g, 1, e) : NULL;
+	const int half = c->cpu->half && (!c->g.train || c->own[WEIGHTS]) && (c->own[FORWARD] || !wrong_in_half(&c->g));
+
+	c->dnn = half ? dnn_conv_new(&c->g, 1, 0, e) : NULL;
 	c->elements = !c->cpu->half || c->dnn;
 	if (!c->dnn)
-		c->dnn = dnn_conv_new(&c->g, 0, e);
+		c->dnn = dnn_conv_new(&c->g, 0, !c->own[WEIGHTS], e);
 	return c->dnn != NULL;
 }
 
@@ -143,14 +152,19 @@ void conv_free(struct k_conv *c)
 	free(c);
 }
 
+static size_t dense(const struct k_conv *c, int64_t n)
+{
+	return up((c->elements && c->cpu->half ? sizeof(uint16_t) : sizeof(float)) * (size_t)n);
+}
+
 static size_t dense_x(const struct k_conv *c)
 {
-	return up(sizeof(float) * (size_t)(c->xvox * c->g.ic));
+	return dense(c, c->xvox * c->g.ic);
 }
 
 static size_t dense_y(const struct k_conv *c)
 {
-	return up(sizeof(float) * (size_t)(c->yvox * c->g.oc));
+	return dense(c, c->yvox * c->g.oc);
 }
 
 static size_t larger(size_t a, size_t b)

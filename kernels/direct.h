@@ -4,7 +4,7 @@
    - a gather, S from L (strided) or L from S (fractional: every output parity has its own taps): gather.c, thin.c for a few channels, tiles.c and
    cubes.c for 3x3 and 3x3x3 at stride 1;
    - the weight gradient  dw[s][l][k] += sum over voxels of S[v][s] L[v stride - pad + k][l]: wgrad.c, wgrad_thin.c, wgrad_tiles.c
-     for 3x3 at stride 1.
+     for 3x3 at stride 1, wgrad_amx.c where the processor has that.
    Rows along w are copied, zeros around them, into a buffer that stays in the cache: taps along w are then one run of memory, and no edge is
    special. */
 #ifndef NIIPIPE_DIRECT_H
@@ -122,6 +122,7 @@ struct wgrad {
 	int khs;               /* kh at a time */
 	int thin;              /* a few channels on both sides: vectors along w (wgrad_thin.c), in planes of */
 	int64_t lplane, splane;
+	int amx;               /* wgrad_amx.c's */
 	int tiled;             /* wgrad_tiles.c's: */
 	int64_t across, down;  /* tiles of a plane */
 	int64_t tall, deep;    /* rows of tiles and planes a task */
@@ -140,6 +141,10 @@ struct wgrad_task { int64_t n, d, h0, h1, c0, held[MAX_KERNEL]; }; /* held: whic
 /* wgrad_thin.c's: 0 where it is for these channels; one task's sums, added to dw [kd][kh][kw][l][wide]. */
 int K(wgrad_thin_plan)(struct wgrad *g);
 void K(wgrad_thin)(const struct wgrad *g, struct wgrad_task *t, const elem *l, const elem *s, float *dw, float *room);
+
+/* wgrad_amx.c's likewise; tasks of a block of rows come plane after plane. */
+int K(wgrad_amx_plan)(struct wgrad *g);
+void K(wgrad_amx)(const struct wgrad *g, struct wgrad_task *t, const elem *l, const elem *s, float *dw, float *room);
 
 /* wgrad_tiles.c's (3x3 along h and w at stride 1): 0 where it is for this; all of it. */
 int K(wgrad_tiles_plan)(struct wgrad *g);

@@ -41,7 +41,7 @@ struct prim {
 
 struct dnn_conv {
 	struct k_conv_geom g;
-	int half;
+	int half, with_dw;
 	dnnl_memory_desc_t x, w, dw, plain, y, b; /* w, dw: any; plain: PyTorch's */
 	struct prim fwd, data, weights, pack_fwd, pack_data, unpack;
 	void *w_fwd, *w_data;
@@ -170,8 +170,9 @@ static dnnl_status_t make_backward(struct dnn_conv *c, const struct shape *s, dn
 		r = finish(&c->data, 3, data, of_data);
 	if (r == dnnl_success)
 		r = make_reorder(&c->pack_data, REF(c->plain), dnnl_primitive_desc_query_md(c->data.pd, dnnl_query_weights_md, 0), attr);
-	if (r == dnnl_success)
-		r = describe(c, s, WEIGHTS, attr);
+	if (r != dnnl_success || !c->with_dw)
+		return r;
+	r = describe(c, s, WEIGHTS, attr);
 	if (r == dnnl_success)
 		r = finish(&c->weights, 3, weights, of_weights);
 	if (r != dnnl_success)
@@ -222,7 +223,7 @@ static int make_weights(struct dnn_conv *c, struct err *e)
 	return c->no_bias && c->w_fwd && (!c->g.train || c->w_data) ? 0 : -1;
 }
 
-struct dnn_conv *dnn_conv_new(const struct k_conv_geom *g, int half, struct err *e)
+struct dnn_conv *dnn_conv_new(const struct k_conv_geom *g, int half, int weights, struct err *e)
 {
 	struct dnn_conv *c;
 
@@ -232,7 +233,7 @@ struct dnn_conv *dnn_conv_new(const struct k_conv_geom *g, int half, struct err 
 	if (!c)
 		return NULL;
 	c->g = *g;
-	c->half = half;
+	c->half = half, c->with_dw = g->train && weights;
 	if (make_all(c) != dnnl_success) {
 		err_set(e, NULL, "oneDNN has no such convolution");
 		goto fail;
@@ -279,7 +280,9 @@ size_t dnn_conv_scratch(const struct dnn_conv *c)
 	size_t n = larger(c->fwd.pad, c->pack_fwd.pad);
 
 	if (c->g.train)
-		n = larger(larger(n, c->data.pad), up(c->dw_bytes) + up(c->plain_bytes) + larger(c->weights.pad, c->unpack.pad));
+		n = larger(n, c->data.pad);
+	if (c->with_dw)
+		n = larger(n, up(c->dw_bytes) + up(c->plain_bytes) + larger(c->weights.pad, c->unpack.pad));
 	return n + ALIGN;
 }
 

@@ -118,6 +118,17 @@ static int together(const struct wgrad *g)
 	return most < 1 ? 1 : most > MOST_KH ? MOST_KH : (int)most;
 }
 
+/* Of a task, which stay in the cache */
+static void rows_of(struct wgrad *g)
+{
+	g->hblock = g->small[1] < 64 ? g->small[1] : 64;
+	g->planes = g->thin ? g->kernel[0] : 1;
+	while (g->hblock > 1 && g->planes * ((g->hblock - 1) * g->stride[1] + g->kernel[1]) * lrow(g) + g->hblock * srow(g) > BUFFER)
+		g->hblock = (g->hblock + 1) / 2;
+	g->hrows = (g->hblock - 1) * g->stride[1] + g->kernel[1];
+	g->room = round_up(g->planes * g->hrows * lrow(g) + g->hblock * srow(g), 16);
+}
+
 int K(wgrad_plan)(struct wgrad *g)
 {
 	int64_t last = (g->small[2] - 1) * g->stride[2] + g->kernel[2], rows;
@@ -133,15 +144,12 @@ int K(wgrad_plan)(struct wgrad *g)
 	g->blocks = (g->cl + g->block - 1) / g->block;
 	g->khs = together(g);
 	g->thin = !K(wgrad_thin_plan)(g);
-	g->tiled = !g->thin && !K(wgrad_tiles_plan)(g);
+	g->amx = !g->thin && !K(wgrad_amx_plan)(g);
+	g->tiled = !g->thin && !g->amx && !K(wgrad_tiles_plan)(g);
 	if (g->tiled)
 		return 0;
-	g->hblock = g->small[1] < 64 ? g->small[1] : 64;
-	g->planes = g->thin ? g->kernel[0] : 1;
-	while (g->hblock > 1 && g->planes * ((g->hblock - 1) * g->stride[1] + g->kernel[1]) * lrow(g) + g->hblock * srow(g) > BUFFER)
-		g->hblock = (g->hblock + 1) / 2;
-	g->hrows = (g->hblock - 1) * g->stride[1] + g->kernel[1];
-	g->room = round_up(g->planes * g->hrows * lrow(g) + g->hblock * srow(g), 16);
+	if (!g->amx)
+		rows_of(g);
 	rows = g->n * g->small[0] * ((g->small[1] + g->hblock - 1) / g->hblock);
 	g->parts = parts_of(g, rows);
 	return 0;
@@ -325,7 +333,7 @@ void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw
 					t.h1 = t.h0 + g->hblock < g->small[1] ? t.h0 + g->hblock : g->small[1];
 					memset(t.held, -1, sizeof t.held);
 				}
-				(g->thin ? K(wgrad_thin) : work)(g, &t, l, s, scratch + p * len, rooms + omp_get_thread_num() * g->room);
+				(g->thin ? K(wgrad_thin) : g->amx ? K(wgrad_amx) : work)(g, &t, l, s, scratch + p * len, rooms + omp_get_thread_num() * g->room);
 			}
 		}
 	gather_parts(g, scratch, dw);

@@ -44,6 +44,7 @@ said() {
 }
 
 @test "N ranks with batches of 1 are one process with batches of N: losses, validation, weights; the same bytes every time, with messages and without" {
+	of_fp32
 	drop='{"_target_":"UNet","spatial_dims":3,"out_channels":2,"channels":[4,8],"strides":[2],"num_res_units":1,"dropout":0.2}'
 	for n in 2 3 4; do # 22 patches: the last step has fewer than ranks
 		$patches -n 22 train.ts | nii-augment --flip x --seed 3 |

@@ -4,6 +4,7 @@
 load helper
 
 @test "300 steps: the losses stay within what two MONAI seeds differ by, the Dice is not below MONAI's" {
+	of_fp32
 	cd "$BATS_TEST_TMPDIR"
 	golden=$ROOT/tests/golden/curve.tsv
 	while IFS= read -r command; do bash -o pipefail -ec "$command"; done < <(sed -n 's/^run\t//p' "$golden")

@@ -34,3 +34,6 @@ volume() {
 	n=$(printf "$4" | wc -c)
 	raw_frame "{\"__metadata__\":{\"niipipe\":\"1\",\"kind\":\"volume\",\"id\":\"$1\",\"affine\":\"$a\"},\"${5-label}\":{\"dtype\":\"$2\",\"shape\":[$3],\"data_offsets\":[0,$n]}}" "$4"
 }
+
+# What is compared with results of fp32 is of fp32 where auto would be bf16, too: on a processor with AMX.
+of_fp32() { export DNNL_MAX_CPU_ISA=AVX512_CORE_BF16; }

@@ -79,6 +79,7 @@ killed() {
 }
 
 @test "too little memory is said before the first step, with what would fit" {
+	of_fp32
 	large="--channels 64,64,64 --strides 2,2 --threads 1"
 	limited() { (ulimit -v $((1024 * $1)) && shift && exec seg-train $large "$@"); }
 	nii-phantom -n 1 --seed 1 --size 130,130,130 | nii-patch -s 128,128,128 -n 1 --seed 1 -o large.ts

@@ -78,6 +78,7 @@ legacy() {
 }
 
 @test "--axes xyz: SwinUNETR's merging and windows count x,y,z" {
+	of_fp32
 	arch='{"_target_": "SwinUNETR", "in_channels": 1, "out_channels": 2, "feature_size": 12, "depths": [1, 2, 1, 1], "num_heads": [1, 2, 3, 4], "window_size": [3, 4, 7]}'
 	perl -e 'binmode STDOUT; for $z (0..31) { for $y (0..63) { print pack "f<*", map { ($z * 7 + $y * 3 + $_ * $_) % 11 / 5 } 0..31 } }' >zyx.raw
 	perl -e 'binmode STDOUT; for $x (0..31) { for $y (0..63) { print pack "f<*", map { ($_ * 7 + $y * 3 + $x * $x) % 11 / 5 } 0..31 } }' >xyz.raw
@@ -126,6 +127,7 @@ legacy() {
 }
 
 @test "nnU-Net's plans.json: the network, on transposed arrays, its preparation and patch" {
+	of_fp32
 	cp "$BATS_TEST_DIRNAME"/golden/import-plans.ts .
 	seg-import -q --arch plans.json plans.pth -o plans.ts
 	ts-select --index 0 import-plans.ts | ts-cmp --data-only plans.ts -
@@ -156,6 +158,7 @@ legacy() {
 }
 
 @test "an imported model segments as MONAI's logits say" {
+	of_fp32
 	golden=$BATS_TEST_DIRNAME/golden
 	seg-export -q "$golden/window_model.ts" -o w.safetensors
 	seg-import w.safetensors -o w.ts

@@ -241,6 +241,7 @@ runs_are() {
 }
 
 @test "losses, weights and validation are MONAI's (tests/golden/make_train.py)" {
+	of_fp32
 	g=$ROOT/tests/golden
 	runs_are train.tsv --lr 1e-2 --decay 1e-3 --beta1 0.8 --beta2 0.99 --batch 2
 	# a bias before a normalisation has no gradient but rounding, which Adam makes large: it is left out
@@ -250,6 +251,7 @@ runs_are() {
 }
 
 @test "optimizers, schedules, clipping, accumulation, moving average and nnU-Net's recipe are torch's (tests/golden/make_optim.py)" {
+	of_fp32
 	runs_are optim.tsv
 }
 
@@ -320,6 +322,7 @@ runs_are() {
 }
 
 @test "one channel: a sigmoid against labels 0 and 1" {
+	of_fp32
 	$patches -n 60 train.ts >p.ts
 	for loss in dicece bce dicefocal tversky; do
 		seg-train $net --classes 1 --loss $loss --batch 2 --val val.ts --log l.tsv -o one.ts p.ts
@@ -368,6 +371,7 @@ hash_of() {
 }
 
 @test "a checkpoint of the first version goes on" {
+	of_fp32
 	g=$ROOT/tests/golden
 	ts-select --index 4..9 "$g/train_patches.ts" | seg-train --resume "$g/train_v1.last.ts" --threads 1 --log l.tsv -o m.ts
 	paste <(column l.tsv loss) <(head -n 1 "$g/train.tsv" | cut -f 4-6 | tr '\t' '\n') |

@@ -14,12 +14,14 @@ differ() { if ts-cmp -q "$@"; then echo "no difference: $*"; return 1; fi; }
 same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 
 @test "logits as MONAI's: overlap 0.25, 0.5, 0.8, gaussian and constant" {
+	of_fp32
 	seg-window -m model.ts --roi 12,16,8 --output logits net0.ts | same - net0.ts
 	seg-window -m model.ts --roi 12,16,8 --overlap .5 --mode constant --output logits net1.ts | same - net1.ts
 	seg-window -m model.ts --roi 12,12,8 --overlap .8 --output logits net2.ts | same - net2.ts
 }
 
 @test "as nnU-Net's predictor and MONAI's: mirrored over every choice of axes, grids, weights, padding, two models" {
+	of_fp32
 	local o i=0
 	while read -r o; do
 		ts-select --index $i "$ROOT/tests/golden/window_more.ts" >more.ts
@@ -41,6 +43,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 }
 
 @test "the model's own window, batches, threads: the same logits" {
+	of_fp32
 	seg-window -m model.ts --output logits net0.ts >one.ts
 	same one.ts net0.ts
 	seg-window -m model.ts --output logits --batch 5 net0.ts | ts-cmp -t prob --atol 1e-5 - one.ts
@@ -60,6 +63,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 }
 
 @test "several frames, in order; image dropped or kept; history" {
+	of_fp32
 	seg-window -m model.ts net0.ts net2.ts >both.ts
 	cat net0.ts net2.ts | seg-window -m model.ts | ts-cmp --meta - both.ts
 	ts-select --index 1 both.ts | ts-cmp - <(seg-window -m model.ts net2.ts)
@@ -165,6 +169,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 }
 
 @test "effort: its steps are what the page says; refine is exact where nothing is certain" {
+	of_fp32
 	seg-window -m model.ts --overlap 0.8 --output logits net0.ts >full.ts
 	for e in "1 --overlap 0.25" "2 --overlap 0.8 --refine 0.004" "3 --overlap 0.8 --refine 0.001" "4 --overlap 0.8 --refine 0.0003" "5 --overlap 0.8"; do
 		seg-window -m model.ts --effort ${e%% *} --output logits net0.ts | ts-cmp - <(seg-window -m model.ts ${e#* } --output logits net0.ts)
@@ -220,6 +225,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 }
 
 @test "rules of several classes, one, and more than a label holds: on the fly as on a stream of probabilities or logits" {
+	of_fp32
 	patch() { nii-patch -s 12,16,8 -n 1 --seed 1 <(nii-phantom -n 1 --size 16,20,12 --spacing 9,9,13 --seed 3); }
 	patch | seg-train --net unet --channels 4,8 --strides 2 --res-units 1 -q --seed 2 --classes 3 -o k3.ts
 	patch | seg-train --net unet --channels 4,8 --strides 2 --res-units 1 -q --seed 2 --classes 1 -o k1.ts

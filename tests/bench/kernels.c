@@ -102,7 +102,7 @@ static struct k_conv_geom geom_of(const struct layer *l)
 static void conv_times(const struct k_conv_geom *g, float *x, float *w, float *y, float *dw, double ms[4], double bare[4])
 {
 	struct k_conv *c = k->conv_new(g, &e);
-	struct dnn_conv *d = strcmp(k->name, "cpu") ? NULL : dnn_conv_new(g, 0, &e);
+	struct dnn_conv *d = strcmp(k->name, "cpu") ? NULL : dnn_conv_new(g, 0, 1, &e);
 	void *scratch;
 
 	if (!c)
