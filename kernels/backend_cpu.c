@@ -116,7 +116,8 @@ static void fill(struct k_backend *b, const struct cpu_level *l)
 		.window_divide = k_window_divide, .window_decide = k_window_decide, .window_spread = k_window_spread,
 		.window_doubt = k_window_doubt, .window_count = k_window_count,
 	};
-	snprintf(b->device, sizeof b->device, "%s%s, %s, %d threads, oneDNN %s", l->name, l->half && dnn_amx() ? " and AMX" : "", l->half ? "bf16" : "fp32", omp_get_max_threads(), dnn_version());
+	snprintf(b->device, sizeof b->device, "%s%s, %s, %d threads, oneDNN %s", l->name, l->half && dnn_amx() ? " and AMX" : "",
+		l->half ? "bf16" : "fp32", omp_get_max_threads(), dnn_version());
 }
 
 __attribute__((visibility("default"))) const struct k_backend *k_backend_get(int abi, int index, enum k_precision precision, struct err *e)

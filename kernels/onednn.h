@@ -6,8 +6,8 @@
 
 struct dnn_conv; /* primitives, packed weights */
 
-/* Geometry as in backend.h; pitches are not looked at. half: activations are bfloat16, for which oneDNN wants AVX-512. weights: its gradients are asked
-   for, which in bf16 takes copies of x and dy. NULL and an error where oneDNN has no such convolution. */
+/* Geometry as in backend.h; pitches are not looked at. half: activations are bfloat16, for which oneDNN wants AVX-512. weights: its gradients
+   are asked for, which in bf16 takes copies of x and dy. NULL and an error where oneDNN has no such convolution. */
 struct dnn_conv *dnn_conv_new(const struct k_conv_geom *g, int half, int weights, struct err *e);
 void dnn_conv_free(struct dnn_conv *c);
 size_t dnn_conv_scratch(const struct dnn_conv *c);

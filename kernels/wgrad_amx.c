@@ -1,11 +1,11 @@
-/* Weight gradients of bf16 by AMX's tiles: 16x16 sums of floats += 16 rows of 32 voxels of L, channel by channel, times 16 pairs of voxels of S. A plane
-   of S is one run of voxels whose rows are as long as L's padded ones, zeros between: a tap is then an offset into L's run, whatever the row. L's run is
-   made channel by channel, at a stride of several once for each of the voxels it begins at. Parts as in wgrad.c. */
+/* Weight gradients of bf16 by AMX's tiles: 16x16 sums of floats += 16 channels' rows of 32 voxels of L times 16 pairs of voxels of S's channels.
+   A plane of S is one run of voxels whose rows are as long as L's padded ones, zeros between: a tap is then an offset into L's run, whatever the
+   row. L's run is turned, channel by channel, and at a stride of several there is one for each voxel to begin at. Parts as in wgrad.c. */
 #include "kernels/direct.h"
 
 #include "kernels/onednn.h"
 
-enum { SIDE = 16, STEP = 32, MOST_L = 2 * SIDE, LEAST = 16, ROOM = 3 << 16 }; /* STEP: voxels a product; ROOM: floats a thread, which stay in its cache */
+enum { SIDE = 16, STEP = 32, MOST_L = 2 * SIDE, LEAST = 16, ROOM = 3 << 16 }; /* STEP: voxels a product; ROOM: floats a thread, in its cache */
 
 #if defined(K_HALF) && defined(__AVX512BF16__) && defined(__linux__)
 
