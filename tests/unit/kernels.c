@@ -103,7 +103,7 @@ static int in_tiles(const struct k_conv_geom *g)
 	const int step = g->stride[0] * g->stride[1] * g->stride[2], taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
 	const char *words = getenv("NIIPIPE_CUDA");
 
-	if (of_amx(g))
+	if (of_amx(g) && strstr(k->device, "avx512_bf16 and"))
 		return 0;
 	if (cudnn())
 		return taps > 1 || step > 1 || (words && strstr(words, "plain"));
