@@ -850,7 +850,7 @@ static void spreads(void)
 	for (int64_t k = 1; k <= 3; k++)
 		for (int i = 0; i < 8; i++) {
 			struct k_blend g = {.k = k, .roi = {4, 3, 100}, .slab = {DZ, DY, DX}, .start = {1 - i % 2 * 2, i % 3, 40 - 16 * i}, .flip = i, .soft = i & 1,
-				.weight = weight3, .unsure = {0.4f, 0.5f, block}, .acc = acc3, .sum = sum3};
+				.weight = weight3, .unsure = {0.4f, 0.5f, block}};
 			double right[2] = {0}, is[2];
 			int same = 1;
 
