@@ -59,8 +59,8 @@ DEVICE void sums_clear(struct sums *s, const int tiles)
 }
 
 /* A warp's sums to its part of the team's memory, floats, then to y, 16 bytes a lane, with the bias and, with `add`, what is there. */
-DEVICE void block_put(const struct gpu_narrow *g, const struct block *b, int w, const struct sums *s, const float *bias, float *room, word *y, int add,
-	const int tiles)
+DEVICE void block_put(const struct gpu_narrow *g, const struct block *b, int w, const struct sums *s, const float *bias, float *room, word *y,
+	int add, const int tiles)
 {
 	const int pitch = 8 * tiles + 4;
 

@@ -1,43 +1,19 @@
 /* Convolutions through cuDNN (cudnn.h), those of 1x1x1 as matrix products through cuBLASLt (product.h), those of few channels by our own kernels
-   (narrow.c), and what no library has, too (direct.c). A transposed convolution's forward is a convolution's data gradient and the other way round: `x` and `y` of cuDNN's shape are then
-   our y and x. cuDNN has few engines for values in slices of wider ones: where it has none, dense copies are tried. Gradients of bf16 weights are
-   bf16, as torch's autocast has them, and then fp32: those that write them in fp32 are slow (an H200: 61 ms of the 71 of a DynUNet's step). A bias is
-   added by the plan of a convolution (not of a transposed one: of a data gradient cuDNN 9 has none), a gradient by its own plan to what is there;
-   where there is no such plan, by another kernel, the gradient from scratch. */
+   (conv_narrow.c), and what no library has, too (direct.c). A transposed convolution's forward is a convolution's data gradient and the other way
+   round: `x` and `y` of cuDNN's shape are then our y and x. cuDNN has few engines for values in slices of wider ones: where it has none, dense
+   copies are tried. Gradients of bf16 weights are bf16, as torch's autocast has them, and then fp32: those that write them in fp32 are slow (an
+   H200: 61 ms of the 71 of a DynUNet's step). A bias is added by the plan of a convolution (not of a transposed one: of a data gradient cuDNN 9 has
+   none), a gradient by its own plan to what is there; where there is no such plan, by another kernel, the gradient from scratch. */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "kernels/geom.h"
-#include "kernels/gpu/cudnn.h"
-#include "kernels/gpu/narrow.h"
+#include "kernels/gpu/conv.h"
 #include "kernels/gpu/product.h"
 #include "kernels/gpu/runtime.h"
 #include "kernels/gpu/tune.h"
 #include "lib/base/mem.h"
 
-enum { FORWARD, DATA, WEIGHTS, PASSES, LINE = 256 };
-
-/* What makes a pass: a product or a plan (the second one with a bias, or adding), narrow.c of weights that are packed for it, or with none of them
-   direct.c. dense: x and y through dense copies, where they are slices; narrow_dw: the weights' gradient is narrow_weights.c's */
-struct pass { struct product *product[2]; struct cudnn_conv *plan[2]; void *narrow; int dense, half_dw, narrow_dw; };
-
-struct k_conv {
-	struct k_conv_geom g;
-	int bf16;
-	struct k_conv_dims d;
-	struct pass pass[PASSES];
-	void *w, *bias;         /* [a][taps][b], [oc] on the device */
-};
-
-static size_t size_of(const struct k_conv *c)
-{
-	return c->bf16 ? 2 : 4;
-}
-
-static const struct gpu_kernels *own(const struct k_conv *c)
-{
-	return gpu_kernels(c->bf16);
-}
+enum { LINE = 256 };
 
 static int64_t weights(const struct k_conv *c)
 {
@@ -157,79 +133,6 @@ static int take_product(struct k_conv *c, int which)
 	return 1;
 }
 
-/* -- few channels ------------------------------------------------------------------- */
-static struct gpu_direct direct_of(const struct k_conv *c)
-{
-	const struct k_conv_geom *g = &c->g;
-	struct gpu_direct d = {.a = c->d.a, .b = c->d.b, .taps = c->d.taps};
-
-	d.svox = g->transposed ? c->d.xvox : c->d.yvox, d.lvox = g->transposed ? c->d.yvox : c->d.xvox;
-	d.sp = g->transposed ? c->d.xp : c->d.yp, d.lp = g->transposed ? c->d.yp : c->d.xp;
-	for (int i = 0; i < 3; i++) {
-		d.small[i] = g->transposed ? g->in[i] : g->out[i], d.large[i] = g->transposed ? g->out[i] : g->in[i];
-		d.kernel[i] = g->kernel[i], d.stride[i] = g->stride[i], d.pad[i] = g->pad[i];
-	}
-	return d;
-}
-
-/* As narrow.c and first.c take a pass; of the data's gradient the ends are turned. */
-static struct gpu_narrow narrow_of(const struct k_conv *c, int which)
-{
-	const struct k_conv_geom *g = &c->g;
-	struct gpu_narrow n = {.n = (int)g->n, .ic = (int)g->ic, .oc = (int)g->oc, .xp = c->d.xp, .yp = c->d.yp};
-
-	for (int i = 0; i < 3; i++)
-		n.size[i] = (int)(which == DATA ? g->in[i] : g->out[i]);
-	if (which == DATA)
-		n.ic = (int)g->oc, n.oc = (int)g->ic, n.xp = c->d.yp, n.yp = c->d.xp;
-	return n;
-}
-
-/* Of one channel */
-static int is_first(const struct k_conv *c, int which)
-{
-	return which == FORWARD && c->g.ic == 1 && c->d.taps > 1 && first_depth(c->d.taps);
-}
-
-static int is_narrow(const struct k_conv *c, int which)
-{
-	const struct k_conv_geom *g = &c->g;
-	const struct gpu_narrow n = narrow_of(c, which);
-	int yes = c->d.xp % 8 == 0 && n.ic <= NARROW_MOST && n.oc <= NARROW_MOST && (which == WEIGHTS ? n.ic % 32 == 0 && n.oc % 32 == 0 : narrow_in(n.ic));
-
-	for (int i = 0; i < 3; i++)
-		yes &= g->kernel[i] == 3 && g->stride[i] == 1 && g->pad[i] == 1;
-	return yes;
-}
-
-/* Its packed weights, if a pass is either */
-static int take_narrow(struct k_conv *c, int which, struct err *e)
-{
-	const struct gpu_narrow n = narrow_of(c, which);
-	const int first = is_first(c, which), fits = c->bf16 && !c->g.transposed && narrow_out(n.oc) && c->d.yp % 8 == 0;
-
-	if (!fits || gpu_asked("libraries") || gpu_asked("direct") || !(first || is_narrow(c, which)))
-		return 0;
-	if (which == WEIGHTS)
-		return c->pass[which].narrow_dw = 1, 0;
-	return (c->pass[which].narrow = gpu_alloc((size_t)(first ? n.oc * first_depth(c->d.taps) : weights(c)) * size_of(c), e)) ? 0 : -1;
-}
-
-static int pack_narrow(const struct k_conv *c, int which, const float *w)
-{
-	void *to = c->pass[which].narrow;
-
-	return is_first(c, which) ? own(c)->first_pack(c->g.oc, c->d.taps, w, to) : own(c)->narrow_pack(narrow_of(c, which), w, to, which == DATA);
-}
-
-static int run_narrow(const struct k_conv *c, int which, const void *x, const float *bias, void *y, int add, struct err *e)
-{
-	const struct gpu_narrow g = narrow_of(c, which);
-	const void *packed = c->pass[which].narrow;
-
-	return gpu_check(is_first(c, which) ? own(c)->first(g, direct_of(c), x, packed, bias, y) : own(c)->narrow(g, x, packed, bias, y, add), "convolution", e);
-}
-
 /* -- made ready ------------------------------------------------------------------- */
 static void report(const struct k_conv *c, int which)
 {
@@ -240,16 +143,16 @@ static void report(const struct k_conv *c, int which)
 	if (gpu_asked("report"))
 		fprintf(stderr, "%s %lld -> %lld of %dx%dx%d step %d to %lldx%lldx%lld%s: %s%s%s\n", names[which], (long long)g->ic, (long long)g->oc, g->kernel[0],
 			g->kernel[1], g->kernel[2], g->stride[0], (long long)g->out[0], (long long)g->out[1], (long long)g->out[2], g->transposed ? ", transposed" : "",
-			p->product[0] ? "cuBLASLt" : p->narrow || p->narrow_dw ? "own, by tensor cores" : p->plan[0] ? "cuDNN" : "own", p->dense ? ", dense copies" : "",
+			p->product[0] ? "cuBLASLt" : p->narrow ? "own, by tensor cores" : p->plan[0] ? "cuDNN" : "own", p->dense ? ", dense copies" : "",
 			p->half_dw ? ", bf16 gradient" : !p->plan[1] ? "" : which == FORWARD ? ", or with the bias" : ", or adding");
 }
 
 static int make_passes(struct k_conv *c, struct err *e)
 {
 	for (int i = 0; i < (c->g.train ? PASSES : 1); i++) {
-		if (take_narrow(c, i, e))
+		if (gpu_narrow_take(c, i, e))
 			return -1;
-		if (!c->pass[i].narrow && !c->pass[i].narrow_dw && !gpu_asked("direct") && !(is_product(c) && take_product(c, i)) && make_plan(c, i, e))
+		if (!c->pass[i].narrow && !gpu_asked("direct") && !(is_product(c) && take_product(c, i)) && make_plan(c, i, e))
 			return -1;
 		report(c, i);
 	}
@@ -274,7 +177,7 @@ void gpu_conv_free(struct k_conv *c)
 	if (!c)
 		return;
 	for (int i = 0; i < PASSES; i++)
-		gpu_release(c->pass[i].narrow);
+		gpu_release(c->pass[i].packed);
 	for (int i = 0; i < PASSES; i++)
 		for (int j = 0; j < 2; j++)
 			cudnn_conv_free(c->pass[i].plan[j]), product_free(c->pass[i].product[j]);
@@ -316,7 +219,7 @@ static struct room room_of(const struct k_conv *c, void *scratch)
 		up((size_t)(c->d.xvox * c->g.ic) * size_of(c)) : 0);
 	r.dw = r.y + (dense ? up((size_t)(c->d.yvox * c->g.oc) * size_of(c)) : 0);
 	r.half = r.dw + (train && !p[WEIGHTS].product[0] ? up((size_t)weights(c) * 4) : 0) +
-		(p[WEIGHTS].narrow_dw ? up(own(c)->narrow_weights_bytes(narrow_of(c, WEIGHTS))) : 0);
+		up(gpu_narrow_scratch(c));
 	r.sums = r.half + (p[WEIGHTS].half_dw ? up((size_t)weights(c) * 2) : 0);
 	r.end = r.sums + (train ? own(c)->column_bytes(c->d.yvox, c->g.oc) : 0);
 	return r;
@@ -329,17 +232,30 @@ size_t gpu_conv_scratch(const struct k_conv *c)
 
 int gpu_conv_pack(struct k_conv *c, const float *w, struct err *e)
 {
-	for (int i = FORWARD; i <= DATA; i++)
-		if (c->pass[i].narrow && gpu_check(pack_narrow(c, i, w), "pack", e))
-			return -1;
+	if (gpu_narrow_pack(c, w, e))
+		return -1;
 	return gpu_check(own(c)->pack(w, c->w, c->d.a, c->d.b, c->d.taps), "pack", e);
 }
 
 /* -- passes ------------------------------------------------------------------------- */
+struct gpu_direct gpu_conv_direct(const struct k_conv *c)
+{
+	const struct k_conv_geom *g = &c->g;
+	struct gpu_direct d = {.a = c->d.a, .b = c->d.b, .taps = c->d.taps};
+
+	d.svox = g->transposed ? c->d.xvox : c->d.yvox, d.lvox = g->transposed ? c->d.yvox : c->d.xvox;
+	d.sp = g->transposed ? c->d.xp : c->d.yp, d.lp = g->transposed ? c->d.yp : c->d.xp;
+	for (int i = 0; i < 3; i++) {
+		d.small[i] = g->transposed ? g->in[i] : g->out[i], d.large[i] = g->transposed ? g->out[i] : g->in[i];
+		d.kernel[i] = g->kernel[i], d.stride[i] = g->stride[i], d.pad[i] = g->pad[i];
+	}
+	return d;
+}
+
 /* The own kernel of a pass; w: read, or of WEIGHTS written in fp32. What x and y are depends on the pass, too. add: to what is there */
 static int run_own(const struct k_conv *c, int which, const void *x, const void *w, const void *y, int add, struct err *e)
 {
-	const struct gpu_direct d = direct_of(c);
+	const struct gpu_direct d = gpu_conv_direct(c);
 	const void *small = c->g.transposed ? x : y, *large = c->g.transposed ? y : x;
 
 	if (which == WEIGHTS)
@@ -381,6 +297,7 @@ static const void *bias_of(struct k_conv *c, const float *bias, struct err *e)
 	return bad ? NULL : c->bias;
 }
 
+/* To 16 bytes, as kernels for few channels want it */
 static int aligned(const void *p)
 {
 	return (uintptr_t)p % 16 == 0;
@@ -395,7 +312,7 @@ int gpu_conv_forward(struct k_conv *c, const void *x, const float *bias, void *y
 	struct cudnn_conv *plan = p->plan[bias && p->plan[1]];
 
 	if (p->narrow && aligned(x) && aligned(y))
-		return run_narrow(c, FORWARD, x, bias, y, 0, e);
+		return gpu_narrow_run(c, FORWARD, x, bias, y, 0, e);
 	if (bias && (p->product[0] || p->plan[1]) && !(b = bias_of(c, bias, e)))
 		return -1;
 	if (p->product[0])
@@ -421,7 +338,7 @@ int gpu_conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_ad
 	void *to = p->dense || (dx_add && !p->plan[1]) ? r.x : dx;
 
 	if (p->narrow && aligned(dy) && aligned(dx))
-		return run_narrow(c, DATA, dy, NULL, dx, dx_add, e);
+		return gpu_narrow_run(c, DATA, dy, NULL, dx, dx_add, e);
 	if (p->product[0])
 		return product_run(p->product[dx_add ? 1 : 0], c->w, dy, NULL, dx, r.work, e) ? -1 : gpu_check(0, "product", e);
 	if (!fits(c, plan, to, c->w, from))
@@ -454,8 +371,8 @@ int gpu_conv_backward_weights(struct k_conv *c, const void *x, const void *dy, f
 	const struct room r = room_of(c, scratch);
 	const void *large = c->g.transposed ? dy : x, *small = c->g.transposed ? x : dy;
 
-	if (p->narrow_dw && aligned(x) && aligned(dy)) {
-		if (gpu_check(own(c)->narrow_weights(narrow_of(c, WEIGHTS), x, dy, dw, r.dw), "convolution's weights", e))
+	if (p->narrow && aligned(x) && aligned(dy)) {
+		if (gpu_narrow_weights(c, x, dy, dw, r.dw, e))
 			return -1;
 	} else if (p->product[0]) {
 		if (product_run(p->product[0], large, small, NULL, dw, r.work, e) || gpu_check(0, "product", e))

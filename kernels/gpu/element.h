@@ -50,7 +50,9 @@ DEVICE void give_quad(void *p, quad q)
 DEVICE void begin_quad(void *to, const void *from, int there)
 {
 #ifdef __CUDACC__
-	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"((uint32_t)__cvta_generic_to_shared(to)), "l"(from), "r"(there ? 16 : 0) : "memory");
+	const uint32_t at = (uint32_t)__cvta_generic_to_shared(to);
+
+	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(at), "l"(from), "r"(there ? 16 : 0) : "memory");
 #else
 	const quad none = {0, 0, 0, 0};
 

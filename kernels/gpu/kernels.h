@@ -8,8 +8,8 @@
 
 /* slice .. scale: as backend.h; n: elements of y.
    layer_bwd: scratch of column_bytes. pack: weights [a][b][taps] to [a][taps][b] of activations' type; unpack: fp32 back, added. column_sum: out[c]
-   += the sum over v of x[v][c]. narrow: y = x * w + bias, or with `add` y += that, of weights that narrow_pack made (bf16 alone; bias: may be NULL); first: of
-   one channel, any step and padding; narrow_weights: dw [oc][ic][27] +=, scratch of narrow_weights_bytes. */
+   += the sum over v of x[v][c]. Of few channels, bf16 alone: narrow: y = x * w + bias (may be NULL), or with `add` y += that, of weights that
+   narrow_pack made; narrow_weights: dw [oc][ic][27] +=, scratch of narrow_weights_bytes; first: from one channel, any step and padding. */
 #define GPU_KERNELS(F) \
 	F(int, slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)) \
 	F(int, drop, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \

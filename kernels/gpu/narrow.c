@@ -1,8 +1,7 @@
 /* 3x3x3 convolutions of bf16 at step 1 between few channels, forward and of the data's gradient, which is one, too: cuDNN makes them at a quarter of
-   the rate of a large product (an H100: 215 of 817 TFLOP/s from 32 to 32), as it reads a voxel once for every tap. Here a team has a block of voxels
-   and those about it in its memory, some channels at a time, and a warp's rows of voxels are the left operands of tile.h, each read once for the three
-   taps that count it along h. Weights are packed (narrow.h) as right operands, from the first cache. Bytes: what is about a block is read again by its
-   neighbours, from the second cache. */
+   the rate of a large product (an H100: 215 of 817 TFLOP/s from 32 to 32). Here a team has a block of voxels and those about it in its memory, some
+   channels at a time, and a warp's rows of voxels are the left operands of tile.h, each read once for the three taps that count it along h. Weights
+   are packed (narrow.h) as right operands, from the first cache. Bytes: what is about a block is read again by its neighbours, from the second. */
 #include "kernels/gpu/block.h"
 
 #ifdef K_HALF
@@ -24,8 +23,8 @@ DEVICE void narrow_load(const struct gpu_narrow *g, const struct block *b, const
 	quads_arrived();
 }
 
-/* Of the taps kd, kw and the 16 channels of x from k on: all three kh, of every row that counts for one of the warp's. w: the right operands of tap 0,
-   of so many elements a tap. */
+/* Of the taps kd, kw and the 16 channels of x from k on: all three kh, of every row that counts for one of the warp's. w: the right operands of the
+   first tap, of so many elements a tap. */
 DEVICE void narrow_taps(const word *rows, const word *w, int tap, struct sums *s, const int ic, const int tiles)
 {
 	struct right r[3][MOST_TILES];

@@ -1,6 +1,6 @@
-/* The weights' gradient of narrow.c's convolutions, of 32 by 32 channels at a time: products over voxels of dy, turned, and of x at a tap's place, by
-   tensor cores. A team has the nine taps of one kd and goes through a part of the blocks; a warp has a tile of each tap, and reads a row of x once for
-   the three taps that count it along h. Parts are added up in their order; how many there are follows from the sizes alone. */
+/* The weights' gradient of narrow.c's convolutions, of 32 by 32 channels at a time: products over voxels of dy, turned, and of x at a tap's place,
+   by tensor cores. A team has the nine taps of one kd and goes through a part of the blocks; a warp has a tile of each tap, and reads a row of x once
+   for the three taps that count it along h. Parts are added up in their order; how many there are follows from the sizes alone. */
 #include "kernels/gpu/block.h"
 
 enum { CHANNELS = 32, TEAMS = 264 /* about so many in all */ };

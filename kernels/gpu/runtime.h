@@ -10,8 +10,8 @@ extern int gpu_tf32;     /* products of fp32 may be of TF32 */
 
 /* Is a word among those of NIIPIPE_CUDA (separated by commas)? sync: every call is waited for, so that an error names its kernel; managed: the
    same, and memory that the host reaches too, so that unit tests may look into it; direct: no library for convolutions; plain: no cuBLASLt;
-   libraries: no narrow.c; report: who makes which convolution, on standard error; serial: the three lines are one, and every copy is waited for; nographs: nothing is
-   recorded. */
+   libraries: no kernels for few channels; report: who makes which convolution, on standard error; serial: the three lines are one, and every copy is
+   waited for; nographs: nothing is recorded. */
 int gpu_asked(const char *word);
 
 /* Take device `index`: its name into gpu_name. 0, or -1 and an error that says what is missing. */

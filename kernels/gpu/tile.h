@@ -106,8 +106,8 @@ DEVICE void tile_keep(float *to, const struct tile *t, int add)
 struct left { uint32_t v[4]; };
 struct right { uint32_t v[2]; };
 
-/* Of rows in a team's memory, `stride` elements apart, at multiples of 16 bytes. ldmatrix reads four 8 x 8 matrices, whose rows eight lanes each point
-   to: rows 0-7 and 8-15 of columns 0-7, then of columns 8-15. */
+/* Of rows in a team's memory, `stride` elements apart, at multiples of 16 bytes. ldmatrix reads four 8 x 8 matrices, whose rows eight lanes each
+   point to: rows 0-7 and 8-15 of columns 0-7, then of columns 8-15. */
 DEVICE struct left left_of(const word *rows, int stride)
 {
 	const uint32_t from = (uint32_t)__cvta_generic_to_shared(rows + tile_lane() % 16 * stride + tile_lane() / 16 * 8);

@@ -167,7 +167,8 @@ static struct k_doubt doubt_of(const struct window_ring *r, const int64_t start[
 	return d;
 }
 
-int window_ring_doubt(struct window_ring *r, const struct window_place *at, const int64_t *which, int64_t n, double times, double *voxels, struct err *e)
+int window_ring_doubt(struct window_ring *r, const struct window_place *at, const int64_t *which, int64_t n, double times, double *voxels,
+                      struct err *e)
 {
 	struct doubts d = {.r = r, .voxels = voxels};
 
