@@ -30,7 +30,7 @@ struct columns {
 /* A kernel of (.., struct columns r, ..) twice, for r.whole and without it: a constant to each */
 #define COLUMN_KERNEL(name, PARAMS, ARGS, teams) \
 	DEVICE void name##_text PARAMS; \
-	COLUMN_CASE(name, whole, r.whole = 1, 3, PARAMS, ARGS, teams) \
+	COLUMN_CASE(name, whole, r.whole = 1, 4, PARAMS, ARGS, teams) \
 	COLUMN_CASE(name, apart, r.whole = 0, 1, PARAMS, ARGS, teams) \
 	static int name PARAMS \
 	{ \
@@ -91,7 +91,7 @@ static inline int columns_floats(const struct columns *r, const float *p)
 
 /* Where a lane is: the voxel (of all n) and channel of its first element, how many elements it has there, and how many there are from that to the end
    of its chunk */
-struct spot { int64_t v, left; int c, n, most; };
+struct spot { int64_t v; int left, c, n, most; };
 
 /* The n of chunk t, its first voxel (of all n), and how many it has */
 DEVICE int64_t column_n(const struct columns *r, int64_t t)
@@ -126,7 +126,7 @@ DEVICE void column_channels(const struct columns *r, int64_t l, int at[WIDE])
 
 DEVICE void spot_fill(struct spot *s)
 {
-	s->n = s->left < s->most ? (int)s->left : s->most;
+	s->n = s->left < s->most ? s->left : s->most;
 }
 
 DEVICE struct spot spot_of(const struct columns *r, int64_t t, int64_t l)
@@ -135,7 +135,7 @@ DEVICE struct spot spot_of(const struct columns *r, int64_t t, int64_t l)
 	struct spot s;
 
 	s.v = column_first(r, t) + e / c, s.c = (int)(e % c);
-	s.left = column_voxels(r, t) * r->c - e;
+	s.left = (int)(column_voxels(r, t) * r->c - e);
 	s.most = r->row - e < WIDE ? (int)(r->row - e) : WIDE;
 	spot_fill(&s);
 	return s;
@@ -147,13 +147,13 @@ DEVICE struct spot spot_of(const struct columns *r, int64_t t, int64_t l)
 
 /* Every k of those `many`, and of those that are there: of them spot k is spot_at */
 #define SPOTS_EACH(k, r, many) UNROLLED for (int k = 0; k < ((r)->whole ? (many) : 1); k++)
-#define SPOTS_THERE(k, r, s, many) SPOTS_EACH(k, r, many) if (!k || (s)->left > k * (r)->row)
+#define SPOTS_THERE(k, r, s, many) SPOTS_EACH(k, r, many) if (!k || (s)->left > k * (int)(r)->row)
 
 DEVICE void spots_next(const struct columns *r, struct spot *s, int many)
 {
-	const int64_t rows = r->whole ? many : 1;
+	const int rows = r->whole ? many : 1;
 
-	s->v += rows * r->per, s->left -= rows * r->row;
+	s->v += rows * r->per, s->left -= rows * (int)r->row;
 	spot_fill(s);
 }
 
@@ -161,7 +161,7 @@ DEVICE struct spot spot_at(const struct columns *r, const struct spot *s, int k)
 {
 	struct spot at = *s;
 
-	at.v += k * r->per, at.left -= k * r->row;
+	at.v += k * r->per, at.left -= k * (int)r->row;
 	spot_fill(&at);
 	return at;
 }
@@ -169,7 +169,15 @@ DEVICE struct spot spot_at(const struct columns *r, const struct spot *s, int k)
 /* The voxel of spot k; of one that is not there, the first's */
 DEVICE int64_t spot_voxel(const struct columns *r, const struct spot *s, int k)
 {
-	return s->left > k * r->row ? s->v + k * r->per : s->v;
+	return s->left > k * (int)r->row ? s->v + k * r->per : s->v;
+}
+
+/* Where spot k begins in a value, in elements; one that is not there where the first does */
+DEVICE int64_t spot_begin(const struct columns *r, const struct spot *s, int k, int64_t pitch)
+{
+	const int more = s->left > k * (int)r->row ? k * (int)(r->per * pitch) : 0;
+
+	return s->v * pitch + s->c + more;
 }
 
 /* The elements of a value at spot k, as they lie there, 0 beyond its end; of one that is not there, those of the first */
@@ -179,7 +187,7 @@ DEVICE struct piece spot_take(const struct columns *r, const struct spot *s, int
 	struct piece e = piece_none();
 
 	if (r->whole)
-		return get_piece(p, spot_voxel(r, s, k) * pitch + c);
+		return get_piece(p, spot_begin(r, s, k, pitch));
 	EACH(j) {
 		if (j < s->n)
 			piece_put(&e, j, p, vox * pitch + c);
@@ -187,6 +195,23 @@ DEVICE struct piece spot_take(const struct columns *r, const struct spot *s, int
 			c = 0, vox++;
 	}
 	return e;
+}
+
+/* The same for the last time */
+DEVICE struct piece spot_take_last(const struct columns *r, const struct spot *s, int k, const void *p, int64_t pitch)
+{
+	return r->whole ? get_last_piece(p, spot_begin(r, s, k, pitch)) : spot_take(r, s, k, p, pitch);
+}
+
+/* The same in two loops, of sums: `many` spots that are all there, without a branch (behind which nvcc else moves reads: the next is under way no
+   sooner than the last has come), and then one at a time. */
+#define SPOTS_FULL(s, r, many) for (; (r)->whole && s.left > ((many) - 1) * (int)(r)->row; spots_next(r, &s, many))
+#define SPOTS_REST(s, r) for (; s.left > 0; spots_next(r, &s, 1))
+
+/* The elements of a value at spot k of those */
+DEVICE struct piece spot_ahead(const struct columns *r, const struct spot *s, int k, const void *p, int64_t pitch)
+{
+	return get_piece(p, s->v * pitch + s->c + k * (int)(r->per * pitch));
 }
 
 /* Every lane of a team goes through its spots of chunk t. */

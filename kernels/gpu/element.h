@@ -24,6 +24,16 @@ DEVICE quad get_quad(const void *p)
 #endif
 }
 
+/* The same for the last time: what else the cache has stays the longer. */
+DEVICE quad get_last_quad(const void *p)
+{
+#ifdef __CUDACC__
+	return __ldcs((const uint4 *)p);
+#else
+	return get_quad(p);
+#endif
+}
+
 DEVICE void put_quad(void *p, quad q)
 {
 #ifdef __CUDACC__
@@ -308,6 +318,20 @@ DEVICE struct piece get_piece(const void *p, int64_t i)
 	e.q = get_quad((const uint16_t *)p + i);
 #else
 	get_floats((const float *)p + i, e.v);
+#endif
+	return e;
+}
+
+DEVICE struct piece get_last_piece(const void *p, int64_t i)
+{
+	struct piece e;
+
+#ifdef K_HALF
+	e.q = get_last_quad((const uint16_t *)p + i);
+#else
+	const quad q = get_last_quad((const float *)p + i);
+
+	e.v[0] = bits_float(q.x), e.v[1] = bits_float(q.y), e.v[2] = bits_float(q.z), e.v[3] = bits_float(q.w);
 #endif
 	return e;
 }

@@ -3,6 +3,19 @@
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/norm.h"
 
+DEVICE void sums_add(struct piece e, int n, const float base[WIDE], float a[WIDE], float b[WIDE])
+{
+	float v[WIDE];
+
+	piece_open(e, v);
+	EACH(j) {
+		float d = j < n ? v[j] - base[j] : 0;
+
+		a[j] += d;
+		b[j] += d * d;
+	}
+}
+
 /* part [n,chunk][3][c]: sums of x - base and of its square, base being the channel's first of the chunk, so that they may be floats; and base. Bytes
    an element: reads x once. */
 COLUMN_KERNEL(norm_sums, (struct columns r, const void *x, int64_t xpitch, double *part), (r, x, xpitch, part), r.n * r.chunks)
@@ -11,29 +24,23 @@ COLUMN_KERNEL(norm_sums, (struct columns r, const void *x, int64_t xpitch, doubl
 		COLUMN_ROOM(room);
 
 		LANE_FOR(l, 0, r.lanes) {
+			struct spot s = spot_of(&r, t, l);
 			float base[WIDE], a[WIDE], b[WIDE];
 			int at[WIDE];
 
 			column_channels(&r, l, at);
 			EACH(j)
 				base[j] = get(x, column_first(&r, t) * xpitch + at[j]), a[j] = b[j] = 0;
-			SPOTS_FOR(s, &r, t, l, ALONE) {
+			SPOTS_FULL(s, &r, ALONE) {
 				struct piece e[ALONE];
 
-				SPOTS_EACH(k, &r, ALONE)
-					e[k] = spot_take(&r, &s, k, x, xpitch);
-				SPOTS_THERE(k, &r, &s, ALONE) {
-					float v[WIDE];
-
-					piece_open(e[k], v);
-					EACH(j) {
-						float d = r.whole || j < s.n ? v[j] - base[j] : 0;
-
-						a[j] += d;
-						b[j] += d * d;
-					}
-				}
+				UNROLLED for (int k = 0; k < ALONE; k++)
+					e[k] = spot_ahead(&r, &s, k, x, xpitch);
+				UNROLLED for (int k = 0; k < ALONE; k++)
+					sums_add(e[k], WIDE, base, a, b);
 			}
+			SPOTS_REST(s, &r)
+				sums_add(spot_take(&r, &s, 0, x, xpitch), r.whole ? WIDE : s.n, base, a, b);
 			column_keep(&r, t, l, 0, NORM_SUMS, a, room, part);
 			column_keep(&r, t, l, 1, NORM_SUMS, b, room, part);
 			EACH(j)
@@ -128,8 +135,8 @@ DEVICE void norm_put(const struct k_norm *g, const struct columns *r, const stru
 }
 
 /* Bytes an element: reads x (and res) once, writes y (and y2) once. */
-NORM_KERNEL(norm_apply, !a.res && !a.y2, (a.res = NULL, a.y2 = NULL), (struct k_norm g, struct columns r, struct k_norm_fwd a, enum act_shape shape),
-	(g, r, a, shape), r.n * r.chunks)
+NORM_KERNEL(norm_apply, 4, !a.res && !a.y2, (a.res = NULL, a.y2 = NULL),
+	(struct k_norm g, struct columns r, struct k_norm_fwd a, enum act_shape shape), (g, r, a, shape), r.n * r.chunks)
 {
 	TEAM_FOR(i, r.n * r.chunks)
 		LANE_FOR(l, 0, r.lanes) {
@@ -142,7 +149,7 @@ NORM_KERNEL(norm_apply, !a.res && !a.y2, (a.res = NULL, a.y2 = NULL), (struct k_
 				struct piece x[ALONE], add[ALONE];
 
 				SPOTS_EACH(k, &r, ALONE) {
-					x[k] = spot_take(&r, &s, k, a.x, g.xpitch);
+					x[k] = spot_take_last(&r, &s, k, a.x, g.xpitch);
 					add[k] = a.res ? spot_take(&r, &s, k, a.res, g.rpitch) : piece_none();
 				}
 				SPOTS_THERE(k, &r, &s, ALONE) {

@@ -66,13 +66,13 @@ DEVICE void lines_of(const struct k_norm *g, const struct columns *r, int64_t n,
 }
 
 /* A kernel of (.., struct columns r, .., enum act_shape shape): of neighbours that lie side by side for each shape, which is a constant to it; those
-   of lines and of GELU also without what most norms have not: where `bare`, which BARE makes so */
-#define NORM_KERNEL(name, bare, BARE, PARAMS, ARGS, teams) \
+   of lines and of GELU also without what most norms have not: where `bare`, which BARE makes so, `side` teams side by side */
+#define NORM_KERNEL(name, side, bare, BARE, PARAMS, ARGS, teams) \
 	DEVICE void name##_text PARAMS; \
 	COLUMN_CASE(name, lines, (r.whole = 1, shape = ACT_LINES), 2, PARAMS, ARGS, teams) \
 	COLUMN_CASE(name, gelu, (r.whole = 1, shape = ACT_GELU), 2, PARAMS, ARGS, teams) \
-	COLUMN_CASE(name, bare_lines, (r.whole = 1, shape = ACT_LINES, BARE), 3, PARAMS, ARGS, teams) \
-	COLUMN_CASE(name, bare_gelu, (r.whole = 1, shape = ACT_GELU, BARE), 3, PARAMS, ARGS, teams) \
+	COLUMN_CASE(name, bare_lines, (r.whole = 1, shape = ACT_LINES, BARE), side, PARAMS, ARGS, teams) \
+	COLUMN_CASE(name, bare_gelu, (r.whole = 1, shape = ACT_GELU, BARE), side, PARAMS, ARGS, teams) \
 	COLUMN_CASE(name, curve, (r.whole = 1, shape = ACT_CURVE), 1, PARAMS, ARGS, teams) \
 	COLUMN_CASE(name, apart, r.whole = 0, 1, PARAMS, ARGS, teams) \
 	static int name PARAMS \

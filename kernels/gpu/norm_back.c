@@ -17,6 +17,16 @@ DEVICE struct taken norm_take(const struct k_norm *g, const struct columns *r, c
 	return e;
 }
 
+DEVICE struct taken norm_ahead(const struct k_norm *g, const struct columns *r, const struct k_norm_bwd *a, const struct spot *s, int k)
+{
+	struct taken e;
+
+	e.x = spot_ahead(r, s, k, a->x, g->xpitch), e.dy = spot_ahead(r, s, k, a->dy, g->ypitch);
+	e.res = a->res ? spot_ahead(r, s, k, a->res, g->rpitch) : piece_none();
+	e.dy2 = a->dy2 ? spot_ahead(r, s, k, a->dy2, g->y2pitch) : piece_none();
+	return e;
+}
+
 DEVICE void begin(const struct k_norm *g, const struct k_norm_bwd *a, enum act_shape shape, const struct lines *p, const struct taken *e,
 	struct begun *b)
 {
@@ -45,9 +55,22 @@ DEVICE void begin(const struct k_norm *g, const struct k_norm_bwd *a, enum act_s
 		b->d[j] *= b->dy[j];
 }
 
+DEVICE void back_add(const struct k_norm *g, const struct k_norm_bwd *a, enum act_shape shape, const struct lines *p, const struct taken *e,
+	float sum[NORM_SUMS][WIDE])
+{
+	struct begun b;
+
+	begin(g, a, shape, p, e, &b);
+	EACH(j) {
+		sum[0][j] += b.d[j];
+		sum[1][j] += b.d[j] * b.m[j];
+		sum[2][j] += b.u[j] > 0 ? 0 : b.dy[j] * b.u[j];
+	}
+}
+
 /* part [n,chunk][3][c]: sums of d, of d (x - mean) (bf16: d x), and of dy min(u, 0): beyond the end dy is 0. Bytes an element: reads x and dy (dy2,
    res) once. */
-NORM_KERNEL(norm_back_sums, !a.res && !a.dy2, (a.res = NULL, a.dy2 = NULL),
+NORM_KERNEL(norm_back_sums, 3, !a.res && !a.dy2, (a.res = NULL, a.dy2 = NULL),
 	(struct k_norm g, struct columns r, struct k_norm_bwd a, double *part, enum act_shape shape), (g, r, a, part, shape), r.n * r.chunks)
 {
 	TEAM_FOR(t, r.n * r.chunks) {
@@ -55,25 +78,23 @@ NORM_KERNEL(norm_back_sums, !a.res && !a.dy2, (a.res = NULL, a.dy2 = NULL),
 
 		LANE_FOR(l, 0, r.lanes) {
 			const struct given given = {a.mean, a.rstd, a.gamma, a.beta, a.alpha};
+			struct spot s = spot_of(&r, t, l);
 			float sum[NORM_SUMS][WIDE] = {{0}};
 			struct lines p;
 
 			lines_of(&g, &r, column_n(&r, t), l, &given, &p);
-			SPOTS_FOR(s, &r, t, l, AMONG) {
+			SPOTS_FULL(s, &r, AMONG) {
 				struct taken e[AMONG];
 
-				SPOTS_EACH(k, &r, AMONG)
-					e[k] = norm_take(&g, &r, &a, &s, k);
-				SPOTS_THERE(k, &r, &s, AMONG) {
-					struct begun b;
+				UNROLLED for (int k = 0; k < AMONG; k++)
+					e[k] = norm_ahead(&g, &r, &a, &s, k);
+				UNROLLED for (int k = 0; k < AMONG; k++)
+					back_add(&g, &a, shape, &p, &e[k], sum);
+			}
+			SPOTS_REST(s, &r) {
+				const struct taken e = norm_take(&g, &r, &a, &s, 0);
 
-					begin(&g, &a, shape, &p, &e[k], &b);
-					EACH(j) {
-						sum[0][j] += b.d[j];
-						sum[1][j] += b.d[j] * b.m[j];
-						sum[2][j] += b.u[j] > 0 ? 0 : b.dy[j] * b.u[j];
-					}
-				}
+				back_add(&g, &a, shape, &p, &e, sum);
 			}
 			for (int k = 0; k < NORM_SUMS; k++)
 				column_keep(&r, t, l, k, NORM_SUMS, sum[k], room, part);
@@ -153,7 +174,7 @@ KERNEL(norm_back_settle, (struct k_norm g, struct k_norm_bwd a, const double *su
 
 /* through NULL: nothing goes through. dres is dy itself where `same`: then only dy2 is added to it. Bytes an element: reads x and dy (dy2, res) once,
    writes dx (and dres; with the sums' pass 5 accesses in all). */
-NORM_KERNEL(norm_back_apply, !a.res && !a.dy2 && !write_res && !a.dx_add, (a.res = NULL, a.dy2 = NULL, write_res = 0, a.dx_add = 0),
+NORM_KERNEL(norm_back_apply, 4, !a.res && !a.dy2 && !write_res && !a.dx_add, (a.res = NULL, a.dy2 = NULL, write_res = 0, a.dx_add = 0),
 	(struct k_norm g, struct columns r, struct k_norm_bwd a, const float *through, int write_res, enum act_shape shape),
 	(g, r, a, through, write_res, shape), r.n * r.chunks)
 {
