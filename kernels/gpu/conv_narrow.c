@@ -26,7 +26,8 @@ static int is_narrow(const struct k_conv *c, int which)
 {
 	const struct k_conv_geom *g = &c->g;
 	const struct gpu_narrow n = narrow_of(c, which);
-	int yes = c->d.xp % 8 == 0 && n.ic <= NARROW_MOST && n.oc <= NARROW_MOST && (which == WEIGHTS ? n.ic % 32 == 0 && n.oc % 32 == 0 : narrow_in(n.ic));
+	const int in = which == WEIGHTS ? n.ic % 32 == 0 && n.oc % 32 == 0 && n.ic * n.oc <= NARROW_WEIGHTS : n.ic <= NARROW_X && n.oc <= NARROW_Y;
+	int yes = c->d.xp % 8 == 0 && in && narrow_in(n.ic);
 
 	for (int i = 0; i < 3; i++)
 		yes &= g->kernel[i] == 3 && g->stride[i] == 1 && g->pad[i] == 1;
