@@ -217,7 +217,7 @@ int train_step_issue(struct train *r, struct err *e)
 	r->at.hash += p->hash;
 	u->part = *p;
 	u->last = r->end;
-	r->end = r->later ? u->batch[p->batches - 1].end : NULL;
+	r->end = r->later ? u->there : NULL; /* with the step of the optimizer, which is no waiting */
 	r->issued++;
 	*p = (struct train_part){0};
 	return 0;
