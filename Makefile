@@ -23,6 +23,8 @@ LIBS := -ljansson -lnifti2 -lznz -lisal -lz -lpng -lm -ldl
 INC  := -I/usr/include/nifti
 
 QUIET := $(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS))))
+# What a reader types builds on all processors.
+JOBS    = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 say    = $(if $(QUIET)$(filter 1,$(V)),,@printf '  %-4s %s\n' $1 $2;)
 
 all: $(TOOLS:%=$(B)/bin/%) $(B)/bin/niipipe-cpu.so $(B)/completion
@@ -73,17 +75,17 @@ deps:
 	@tests/deps.sh
 
 demo: deps
-	@$(MAKE) -s all
+	@$(MAKE) -s $(JOBS) all
 	@pipelines/demo.sh
 
 check:
 	@tests/deps.sh chromium python3 parallel xxhash
-	@$(MAKE) -s all unit
+	@$(MAKE) -s $(JOBS) all unit
 	@tests/run.sh
 
 check-long:
 	@tests/deps.sh chromium python3 parallel xxhash
-	@$(MAKE) -s all unit
+	@$(MAKE) -s $(JOBS) all unit
 	@NIIPIPE_LONG=1 tests/run.sh
 
 lint:
