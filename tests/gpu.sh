@@ -4,12 +4,13 @@
 #     tests/gpu.sh run DIR [STAGE...]     GPU_SECONDS (560) in all, each stage at most LIMIT (540); without any all of them, in the order of the table
 # DIR gets results.tsv, a row a step as soon as it is over (stage, what, ok | not ok | skipped, a figure), and log.txt, whatever was said; all else, models
 # and masks too, is in GPU_WORK (build/gpu-work), from where `masks` takes what `train` left: on a machine that forgets, both in one call.
-# Where calls are of ten minutes: `device kernels nets train masks`, `same ranks bench slide`, `peer sanitize`; of a machine lent for fifteen minutes in all
-# with GPU_SECONDS=250: `device kernels nets bench`, `peer slide`, `train masks same` (an H200: kernels 36 s, MONAI's numbers of nets 36 s, train 83, masks 14,
-# slide 12, bench 49, same 24 with STEPS=60, peer over 170: what is compiled comes last). A stage goes on after whatever failed in it
+# Where calls are of ten minutes: `device kernels nets train masks`, `same ranks bench slide tight`, `peer sanitize`; of a machine lent for fifteen minutes in all with
+# NETS=unet PRECISIONS=bf16 GPU_SECONDS=440: `device train masks same bench slide tight peer`, then `kernels nets sanitize` (an H100: kernels 23 s, nets 28, train of all 83,
+# of the UNet 36, masks 14, same 14, slide 21, tight 13, bench 22; the peers' code 180, beside what comes before bench; peer over 216: eager comes last, and SwinUNETR's
+# compiled training takes over a minute by itself; sanitize over 100). A stage goes on after whatever failed in it
 # or before; where our backend does not start, which is tried first, only `device` and `peer` are done. Exit 1 if any was not ok.
 # Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and the CPU's, and GPU_KIT, NETS, PEERS (networks of bench and peer), PRECISIONS (of bench),
-# STEPS, PATCH, TRAIN (options of the network), SLIDE, ROI. `pack` takes MONAI's wheel along where WHEELS names a python whose pip can fetch it.
+# STEPS, FED (patches of same's pipeline), PATCH, TRAIN (options of the network), SLIDE, LONG, LEFT (MiB that tight leaves free), ROI. `pack` takes MONAI's wheel along where WHEELS names a python whose pip can fetch it.
 #     device    the card, its driver; which library makes which convolution; a copy's bandwidth
 #     kernels   every kernel against tests/ref, losses, attention, windows, changes of resolution, softmax of channels
 #     nets      networks against MONAI's golden files, fp32 and bf16, and once more with our own convolutions alone
@@ -346,7 +347,8 @@ stage_peer() {
 stage_sanitize() {
 	command -v compute-sanitizer >/dev/null || { row compute-sanitizer 77 "not here"; return; }
 	for tool in memcheck racecheck initcheck; do
-		for t in scale loss attention slide wide across; do
+		for t in scale loss attention slide wide across kernels; do
+			[ $t != kernels ] || [ $tool = memcheck ] || continue # cuDNN's own are not ours to look at
 			TEST_DEVICE=cuda NIIPIPE_CUDA=managed within 100 compute-sanitizer --tool $tool --print-limit 20 --error-exitcode 9 build/test/$t
 			row "$tool: $t" $? "$(grep 'ERROR SUMMARY' "$said" | tail -n 1)"
 		done
