@@ -15,6 +15,11 @@
 
 enum { MAX_KERNEL = 16, MAX_STRIDE = 8 };
 
+static inline int64_t round_up(int64_t n, int64_t unit)
+{
+	return (n + unit - 1) / unit * unit;
+}
+
 enum gather_kind { GATHER_CUBES, GATHER_TILES, GATHER_WIDE, GATHER_THIN, GATHER_KINDS };
 
 /* The outputs q*classes + its number, q = 0.. : from the run of taps voxels of a padded row that begins at first + q*step; its weights begin at

@@ -70,11 +70,6 @@ int K(gather_taps)(const struct gather *g, int axis, int64_t o, int64_t *in, int
 	return n;
 }
 
-static int64_t round_up(int64_t n, int64_t unit)
-{
-	return (n + unit - 1) / unit * unit;
-}
-
 static int64_t run_len(const struct gather *g, int c)
 {
 	return g->kind == GATHER_THIN ? g->class[c].taps * g->cslots : (g->class[c].taps * g->ci + PAIR - 1) / PAIR;

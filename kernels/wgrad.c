@@ -70,11 +70,6 @@ void K(wgrad_products)(const slot *l, int64_t lstep, const slot *s, int64_t sste
 	(nr > VL ? twos : ones)[n](&r, steps, 0, lstep, sstep, dw, step);
 }
 
-static int64_t round_up(int64_t n, int64_t unit)
-{
-	return (n + unit - 1) / unit * unit;
-}
-
 static int64_t lrow(const struct wgrad *g)
 {
 	return g->thin ? g->cl * g->lplane : round_up(g->width * g->block + VL, VL);

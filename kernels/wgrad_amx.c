@@ -9,11 +9,6 @@ enum { SIDE = 16, STEP = 32, MOST_L = 2 * SIDE, LEAST = 16, ROOM = 3 << 16 }; /*
 
 #if defined(K_HALF) && defined(__AVX512BF16__) && defined(__linux__)
 
-static int64_t round_up(int64_t n, int64_t unit)
-{
-	return (n + unit - 1) / unit * unit;
-}
-
 /* Voxels of a row of the run, even: pairs end with it */
 static int64_t pitch_of(const struct wgrad *g)
 {

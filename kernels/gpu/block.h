@@ -91,6 +91,13 @@ static inline size_t block_room(int tiles)
 	return (size_t)(D * H * W * (8 * tiles + 4)) * sizeof(float);
 }
 
+/* A kernel for each depth of what is summed at a time and each number of channels of y that a team makes, also in tiles; and a call of one of them */
+#define BLOCK_CASES(CASE) CASE(16, 16, 2) CASE(16, 24, 3) CASE(16, 32, 4) CASE(32, 16, 2) CASE(32, 24, 3) CASE(32, 32, 4)
+#define BLOCK_CALL(name, depth, oc, ARGS) \
+	((oc) == 32 ? (depth) == 32 ? G(name##_32_32) ARGS : G(name##_16_32) ARGS \
+	 : (oc) == 24 ? (depth) == 32 ? G(name##_32_24) ARGS : G(name##_16_24) ARGS \
+	 : (depth) == 32 ? G(name##_32_16) ARGS : G(name##_16_16) ARGS)
+
 static inline int64_t block_teams(const struct gpu_narrow *g, int tiles)
 {
 	return blocks_of(g) * (g->oc / (8 * tiles));

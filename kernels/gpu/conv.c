@@ -15,11 +15,6 @@
 
 enum { LINE = 256 };
 
-static int64_t weights(const struct k_conv *c)
-{
-	return c->d.a * c->d.b * c->d.taps;
-}
-
 /* -- cuDNN --------------------------------------------------------------------- */
 static struct cudnn_shape shape_of(const struct k_conv *c, const struct pass *p)
 {

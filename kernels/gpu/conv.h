@@ -30,6 +30,11 @@ static inline const struct gpu_kernels *own(const struct k_conv *c)
 	return gpu_kernels(c->bf16);
 }
 
+static inline int64_t weights(const struct k_conv *c)
+{
+	return c->d.a * c->d.b * c->d.taps;
+}
+
 struct gpu_direct gpu_conv_direct(const struct k_conv *c);
 
 /* Few channels (conv_narrow.c): pass.narrow, if a pass is theirs, and memory for packed weights; weights packed; a pass made, of aligned values. */

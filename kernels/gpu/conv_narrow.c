@@ -44,7 +44,7 @@ int gpu_narrow_take(struct k_conv *c, int which, struct err *e)
 	c->pass[which].narrow = 1;
 	if (which == WEIGHTS)
 		return 0;
-	c->pass[which].packed = gpu_alloc((size_t)(first ? n.oc * first_depth(c->d.taps) : c->d.a * c->d.b * c->d.taps) * size_of(c), e);
+	c->pass[which].packed = gpu_alloc((size_t)(first ? n.oc * first_depth(c->d.taps) : weights(c)) * size_of(c), e);
 	return c->pass[which].packed ? 0 : -1;
 }
 

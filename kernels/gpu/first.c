@@ -75,24 +75,14 @@ static inline size_t first_room(int depth, int tiles)
 		} \
 	}
 
-FIRST_CASE(16, 16, 2)
-FIRST_CASE(16, 24, 3)
-FIRST_CASE(16, 32, 4)
-FIRST_CASE(32, 16, 2)
-FIRST_CASE(32, 24, 3)
-FIRST_CASE(32, 32, 4)
+BLOCK_CASES(FIRST_CASE)
 
 int G(first)(struct gpu_narrow g, struct gpu_direct d, const void *given, const void *weights, const float *bias, void *out)
 {
 	const word *x = (const word *)given, *packed = (const word *)weights;
-	const int deep = first_depth(d.taps) == 32, tiles = narrow_out(g.oc) / 8;
 	word *y = (word *)out;
 
-	if (tiles == 4)
-		return deep ? G(first_32_32)(g, d, x, packed, bias, y) : G(first_16_32)(g, d, x, packed, bias, y);
-	if (tiles == 3)
-		return deep ? G(first_32_24)(g, d, x, packed, bias, y) : G(first_16_24)(g, d, x, packed, bias, y);
-	return deep ? G(first_32_16)(g, d, x, packed, bias, y) : G(first_16_16)(g, d, x, packed, bias, y);
+	return BLOCK_CALL(first, first_depth(d.taps), narrow_out(g.oc), (g, d, x, packed, bias, y));
 }
 
 #else

@@ -92,24 +92,14 @@ static inline size_t narrow_room(int ic, int tiles)
 		} \
 	}
 
-NARROW_CASE(16, 16, 2)
-NARROW_CASE(16, 24, 3)
-NARROW_CASE(16, 32, 4)
-NARROW_CASE(32, 16, 2)
-NARROW_CASE(32, 24, 3)
-NARROW_CASE(32, 32, 4)
+BLOCK_CASES(NARROW_CASE)
 
 int G(narrow)(struct gpu_narrow g, const void *given, const void *weights, const float *bias, void *out, int add)
 {
 	const word *x = (const word *)given, *packed = (const word *)weights;
-	const int wide = narrow_in(g.ic) == 32, tiles = narrow_out(g.oc) / 8;
 	word *y = (word *)out;
 
-	if (tiles == 4)
-		return wide ? G(narrow_32_32)(g, x, packed, bias, y, add) : G(narrow_16_32)(g, x, packed, bias, y, add);
-	if (tiles == 3)
-		return wide ? G(narrow_32_24)(g, x, packed, bias, y, add) : G(narrow_16_24)(g, x, packed, bias, y, add);
-	return wide ? G(narrow_32_16)(g, x, packed, bias, y, add) : G(narrow_16_16)(g, x, packed, bias, y, add);
+	return BLOCK_CALL(narrow, narrow_in(g.ic), narrow_out(g.oc), (g, x, packed, bias, y, add));
 }
 
 #else

@@ -25,18 +25,17 @@ struct choice {
 	double *gain;   /* of each window how many voxels it is expected to change, as far as is known; -1: it was run */
 	char *stale;    /* a window close by has come since */
 	int64_t *ask;   /* windows that are looked at together */
-	double *now;    /* of those that are looked at alone */
 	double sum;     /* of those that may be chosen */
 	double left;    /* of those that were left out for good */
 	double allow;   /* voxels that may be left wrong so far */
 };
 
-/* How many voxels the n windows of c->ask are expected to change: voxels[i] of window i */
-static int doubt(const struct choice *c, int64_t n, double *voxels, struct err *e)
+/* How many voxels the n windows of c->ask are expected to change */
+static int doubt(const struct choice *c, int64_t n, struct err *e)
 {
 	const double times = c->r->models << __builtin_popcount((unsigned)c->r->o->mirror);
 
-	return window_ring_doubt(&c->r->ring, c->r->grid.at, c->ask, n, times, voxels, e);
+	return window_ring_doubt(&c->r->ring, c->r->grid.at, c->ask, n, times, c->gain, e);
 }
 
 /* Do two windows share more than half an axis of each, so that where one counts the other does? */
@@ -65,7 +64,7 @@ static int look(struct choice *c, struct err *e)
 	for (int64_t i = c->lo; i < c->hi; i++)
 		if (c->gain[i] >= 0 && (i >= c->known || c->stale[i]))
 			c->ask[n++] = i, c->stale[i] = 0;
-	if (window_drain(c->r, e) || doubt(c, n, c->gain, e))
+	if (window_drain(c->r, e) || doubt(c, n, e))
 		return -1;
 	c->sum = 0;
 	for (int64_t i = c->lo; i < c->hi; i++)
@@ -118,7 +117,7 @@ static int choose(struct choice *c, struct err *e)
 
 	while ((more = much(c, e)) > 0) {
 		int64_t i = most(c);
-		double now;
+		double known;
 
 		if (c->gain[i] <= 0) {
 			if (look(c, e))
@@ -127,16 +126,14 @@ static int choose(struct choice *c, struct err *e)
 			if (c->gain[i] <= 0)
 				return 0;
 		}
+		known = c->gain[i];
 		*c->ask = i;
-		if (doubt(c, 1, c->now, e))
+		if (doubt(c, 1, e))
 			return -1;
-		now = c->now[i];
-		c->sum += now - c->gain[i];
-		if (now < 0.9 * c->gain[i]) {
-			c->gain[i] = now;
+		c->sum += c->gain[i] - known;
+		if (c->gain[i] < 0.9 * known)
 			continue;
-		}
-		c->sum -= now;
+		c->sum -= c->gain[i];
 		if (run(c, i, e))
 			return -1;
 	}
@@ -172,14 +169,13 @@ int window_refined(struct window_job *r, struct err *e)
 {
 	const size_t n = (size_t)r->grid.total;
 	struct choice c = {.r = r, .gain = mem_zero(n, sizeof *c.gain, "windows", e), .stale = mem_zero(n, 1, "windows", e),
-	                   .ask = mem_new(n, sizeof *c.ask, "windows", e), .now = mem_new(n, sizeof *c.now, "windows", e)};
-	int64_t lo = c.gain && c.stale && c.ask && c.now ? 0 : -1, ahead = 0;
+	                   .ask = mem_new(n, sizeof *c.ask, "windows", e)};
+	int64_t lo = c.gain && c.stale && c.ask ? 0 : -1, ahead = 0;
 
 	while (lo >= 0 && lo < r->grid.total)
 		lo = layer(&c, lo, &ahead, e);
 	free(c.gain);
 	free(c.stale);
 	free(c.ask);
-	free(c.now);
 	return lo < 0 ? -1 : 0;
 }

@@ -7,8 +7,6 @@
 #include "lib/net/run/device.h"
 #include "lib/net/window/window_run.h"
 
-enum { DOUBTS = 32 };
-
 /* -- slices, as many at once as lie together ----------------------------------- */
 /* Slices lo to lo + n - 1. */
 struct piece {
@@ -134,7 +132,8 @@ int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e)
 }
 
 /* Doubts that are asked for together */
-struct doubts { struct window_ring *r; int64_t n, of[DOUBTS]; struct k_doubt g[DOUBTS]; double *voxels; };
+enum { DOUBTS = 32 };
+struct doubts { struct window_ring *r; int64_t n, of[DOUBTS]; struct piece q[DOUBTS]; struct k_doubt g[DOUBTS]; double *voxels; };
 
 /* Those that were asked for are known. */
 static int know(struct doubts *d, struct err *e)
@@ -145,13 +144,13 @@ static int know(struct doubts *d, struct err *e)
 		return -1;
 	for (int64_t i = 0; i < d->n; i++) {
 		d->voxels[d->of[i]] += more[i];
-		leave(d->r, (float *)(uintptr_t)d->g[i].acc, (float *)(uintptr_t)d->g[i].sum, d->g[i].slab[0] * d->r->plane);
+		leave(d->r, d->q[i].acc, d->q[i].sum, d->q[i].n * d->r->plane);
 	}
 	d->n = 0;
 	return 0;
 }
 
-/* Window i, of which piece q of the ring from slice z on is looked at */
+/* The window at start, of which piece q of the ring from slice z on is looked at */
 static struct k_doubt doubt_of(const struct window_ring *r, const int64_t start[3], double times, int64_t z, const struct piece *q)
 {
 	const int64_t line = r->size[0] + r->size[1] + r->size[2];
@@ -180,7 +179,7 @@ int window_ring_doubt(struct window_ring *r, const struct window_place *at, cons
 		for (int64_t z = start[0] < 0 ? 0 : start[0]; z < end;) {
 			const struct piece q = piece(r, z, end, most(r));
 
-			d.of[d.n] = which[j];
+			d.of[d.n] = which[j], d.q[d.n] = q;
 			d.g[d.n++] = doubt_of(r, start, times, z, &q);
 			if ((d.n == DOUBTS || r->mapped) && know(&d, e))
 				return -1;
