@@ -108,6 +108,7 @@ DEVICE uint32_t float_bits(float f)
 }
 
 #define LOG2_E 1.44269504088896341f /* of e, to base 2 */
+#define LN_2 0.693147180559945309f
 
 /* 2^x, to some units in the last place; 0 where that is not normal */
 DEVICE float two_to(float x)
@@ -119,6 +120,19 @@ DEVICE float two_to(float x)
 	return y;
 #else
 	return exp2f(x);
+#endif
+}
+
+/* The logarithm to base 2, of 1/2 to 2 to 2^-22, of others to some units in the last place */
+DEVICE float log2_of(float x)
+{
+#ifdef __CUDACC__
+	float y;
+
+	asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+	return y;
+#else
+	return log2f(x);
 #endif
 }
 

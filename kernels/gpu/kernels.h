@@ -58,9 +58,6 @@ extern "C" {
 
 GPU_KERNELS(GPU_DECLARE)
 
-/* What a loss leaves at the beginning of its scratch: backend.h's, and one more. */
-enum { GPU_LOSS_TOTAL, GPU_LOSS_OVERLAP, GPU_LOSS_ENTROPY, GPU_LOSS_WRONG, GPU_LOSS_SHARE, GPU_LOSS_RESULTS };
-
 const struct gpu_kernels *gpu_kernels(int bf16);
 
 /* Of fp32 alone */
@@ -68,7 +65,8 @@ enum { GPU_SQUARES = 65536 }; /* values a partial sum */
 int gpu_identity(float *w, int64_t oc, int64_t taps);
 size_t gpu_loss_bytes(const struct k_loss *g);
 float *gpu_loss_weights(const struct k_loss *g, void *scratch); /* where weights of classes are put before, if there are any */
-int gpu_loss_run(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, void *scratch);
+/* K_LOSS_RESULTS go to out, of the device; NULL: to the beginning of scratch */
+int gpu_loss_run(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double *out, void *scratch);
 int gpu_window_gather(struct k_gather g, const float *image, float *x);
 int gpu_window_blend(struct k_blend g, const float *logits, float *acc, float *sum);
 int gpu_pace(const struct k_optim *a, double t, struct k_pace *to);

@@ -7,7 +7,7 @@ enum { ONE_TEAM = 64 }; /* sums that one team folds by itself */
 
 size_t gpu_loss_bytes(const struct k_loss *g)
 {
-	return sizeof(double) * (size_t)(GPU_LOSS_RESULTS + g->n * chunks_of(g) * (3 + 3 * g->k) + 5 * g->n * g->k + 3) + sizeof(float) * (size_t)(g->k +
+	return sizeof(double) * (size_t)(K_LOSS_RESULTS + 1 + g->n * chunks_of(g) * (3 + 3 * g->k) + 5 * g->n * g->k + 3) + sizeof(float) * (size_t)(g->k +
 		g->n * g->vox);
 }
 
@@ -72,7 +72,7 @@ DEVICE float probability(const struct k_loss *g, const float *l, float lse, int6
 	return g->k == 1 ? 1 / (1 + expf(-l[0])) : expf(l[c] - lse);
 }
 
-/* part [n,chunk][k][3]; a team to a chunk and up to BAND channels, so that of few a voxel is read once: CHUNK / TEAM of them to a lane, in floats */
+/* part [k][3][n,chunk]; a team to a chunk and up to BAND channels, so that of few a voxel is read once: CHUNK / TEAM of them to a lane, in floats */
 KERNEL(loss_sums, (struct k_loss g, struct loss_room r, int64_t chunks, int64_t bands, const float *l, const uint8_t *label),
 	(g, r, chunks, bands, l, label), g.n * chunks * bands)
 {
@@ -98,22 +98,23 @@ KERNEL(loss_sums, (struct k_loss g, struct loss_room r, int64_t chunks, int64_t 
 			const double sum[3] = {team_sum((double)both[b]), team_sum((double)pred[b]), team_sum((double)truth[b])};
 
 			for (int i = 0; i < 3 && FIRST_LANE && c + b < g.k; i++)
-				r.part[3 * (chunk * g.k + c + b) + i] = sum[i];
+				r.part[(3 * (c + b) + i) * g.n * chunks + chunk] = sum[i];
 		}
 	}
 }
 
 /* Sum s of [groups][3][k], then of entropy, wrong and valid: of what */
-struct addends { const double *from; int64_t many, step; };
+struct addends { const double *from; int64_t many; };
 
 DEVICE struct addends addends_of(const struct k_loss *g, const struct loss_room *r, int64_t chunks, int64_t s)
 {
-	const int64_t group = s / (3 * g->k), what = s / g->k % 3, c = s % g->k, more = s - (g->batch ? 1 : g->n) * 3 * g->k;
-	struct addends a = {r->entropy + more * g->n * chunks, g->n * chunks, 1};
+	const int64_t group = over(s, 3 * (uint32_t)g->k), row = over(s, (uint32_t)g->k), what = row - 3 * group, c = s - row * g->k;
+	const int64_t more = s - (g->batch ? 1 : g->n) * 3 * g->k;
+	struct addends a = {r->entropy + more * g->n * chunks, g->n * chunks};
 
 	if (more < 0) {
 		a.many = g->batch ? g->n * chunks : chunks;
-		a.from = r->part + (group * a.many * g->k + c) * 3 + what, a.step = 3 * g->k;
+		a.from = r->part + (3 * c + what) * g->n * chunks + group * a.many;
 	}
 	return a;
 }
@@ -124,11 +125,11 @@ DEVICE void conclude(const struct k_loss *g, const struct loss_room *r)
 	const double *all = r->sums + (g->batch ? 1 : g->n) * 3 * g->k, over = loss_entropy_over(g, r->sums, all[2]);
 	const int there = g->w_ce > 0 && all[2] > 0;
 
-	r->result[GPU_LOSS_WRONG] = all[1];
-	r->result[GPU_LOSS_SHARE] = there ? (double)g->w_ce / over : 0;
-	r->result[GPU_LOSS_OVERLAP] = overlap_value(g, r->sums, r->factor);
-	r->result[GPU_LOSS_ENTROPY] = there ? all[0] / over : 0;
-	r->result[GPU_LOSS_TOTAL] = (double)g->w_dice * r->result[GPU_LOSS_OVERLAP] + (double)g->w_ce * r->result[GPU_LOSS_ENTROPY];
+	r->result[K_LOSS_WRONG] = all[1];
+	*r->share = there ? (double)g->w_ce / over : 0;
+	r->result[K_LOSS_OVERLAP] = overlap_value(g, r->sums, r->factor);
+	r->result[K_LOSS_ENTROPY] = there ? all[0] / over : 0;
+	r->result[K_LOSS_TOTAL] = (double)g->w_dice * r->result[K_LOSS_OVERLAP] + (double)g->w_ce * r->result[K_LOSS_ENTROPY];
 }
 
 /* Of many sums a team each */
@@ -139,7 +140,7 @@ SIDE_KERNEL(loss_fold, (struct k_loss g, struct loss_room r, int64_t chunks, int
 		double sum = 0;
 
 		LANE_FOR(i, 0, a.many)
-			sum += a.from[i * a.step];
+			sum += a.from[i];
 		sum = team_sum(sum);
 		if (FIRST_LANE)
 			r.sums[t] = sum;
@@ -154,8 +155,8 @@ SIDE_KERNEL(loss_result, (struct k_loss g, struct loss_room r, int64_t chunks, i
 		const struct addends a = addends_of(&g, &r, chunks, s);
 		double sum = 0;
 
-		UNROLLED_BY(8) MEMBER_FOR(i, 0, a.many, WARP)
-			sum += a.from[i * a.step];
+		UNROLLED_BY(16) MEMBER_FOR(i, 0, a.many, WARP)
+			sum += a.from[i];
 		sum = group_sum(sum, WARP);
 		if (FIRST_OF_GROUP(WARP))
 			r.sums[s] = sum;
@@ -169,7 +170,7 @@ SIDE_KERNEL(loss_result, (struct k_loss g, struct loss_room r, int64_t chunks, i
 DEVICE void gradient_of(const struct k_loss *g, const struct loss_room *r, const double *f, const float *p, uint8_t label, float lse, float *d)
 {
 	const int cross = g->entropy == K_CE && g->k > 1;
-	const float share = (float)r->result[GPU_LOSS_SHARE], ce = cross ? share * (1 - g->smoothing) : 0;
+	const float share = (float)*r->share, ce = cross ? share * (1 - g->smoothing) : 0;
 	const int64_t own = class_of(g, label);
 	const float even = cross ? share * g->smoothing / (float)g->k : 0, own_ce = ce * (float)(own >= 0 && own < g->k ? loss_weight(g, own) : 0);
 	float dot = 0, all = 0;
@@ -203,8 +204,8 @@ KERNEL(loss_gradient, (struct k_loss g, struct loss_room r, const float *l, cons
 		gradient_of(&g, &r, factor_of(&g, &r, v), l + v * g.k, label[v], r.lse[v], dl + v * g.k);
 }
 
-/* result: where the device keeps RESULTS doubles; given's weight: host memory, copied before. */
-int gpu_loss_run(const struct k_loss *given, const float *l, const uint8_t *label, float *dl, void *scratch)
+/* given's weight: host memory, copied before. */
+int gpu_loss_run(const struct k_loss *given, const float *l, const uint8_t *label, float *dl, double *out, void *scratch)
 {
 	struct k_loss g = *given;
 	struct loss_room r = room_of(&g, scratch);
@@ -214,6 +215,7 @@ int gpu_loss_run(const struct k_loss *given, const float *l, const uint8_t *labe
 	int bad;
 
 	g.weight = given->weight ? r.weight : NULL;
+	r.result = out ? out : r.result;
 	if (few)
 		bad = gpu_loss_few(g, r, chunks, l, label);
 	else if (!(bad = G(loss_voxels)(g, r, chunks, l, label)))

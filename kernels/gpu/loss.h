@@ -17,8 +17,8 @@ enum { CHUNK = 4096, BAND = 4 }; /* voxels; channels */
 #define SUM double
 #endif
 
-/* Where things are in scratch; sums: [groups][3][k], then entropy, wrong and valid */
-struct loss_room { float *lse, *weight; double *entropy, *wrong, *valid, *part, *sums, *factor, *result; };
+/* Where things are in scratch; result: K_LOSS_RESULTS; share: what a voxel's entropy counts by; sums: [groups][3][k], then entropy, wrong and valid */
+struct loss_room { float *lse, *weight; double *entropy, *wrong, *valid, *part, *sums, *factor, *result, *share; };
 
 static inline int64_t chunks_of(const struct k_loss *g)
 {
@@ -31,7 +31,8 @@ static inline struct loss_room room_of(const struct k_loss *g, void *scratch)
 	struct loss_room r;
 
 	r.result = (double *)scratch;
-	r.entropy = r.result + GPU_LOSS_RESULTS;
+	r.share = r.result + K_LOSS_RESULTS;
+	r.entropy = r.share + 1;
 	r.wrong = r.entropy + teams;
 	r.valid = r.wrong + teams;
 	r.part = r.valid + teams;

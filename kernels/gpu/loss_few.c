@@ -4,10 +4,13 @@
 
 enum { FOUR = 4 };
 
-/* What is summed: I, P, G of each channel; entropy; labels that are no class; those that are not ignored */
-enum { FEW_ENTROPY = 3 * BAND, FEW_WRONG, FEW_VALID, FEW_SUMS };
+/* What is summed: entropy; those that are not ignored; of one channel labels that are no class; then I, P, G of each channel */
+enum { FEW_ENTROPY, FEW_VALID, FEW_WRONG, FEW_OVERLAP, FEW_SUMS = FEW_OVERLAP + 3 * BAND };
 
-/* A kernel of (struct k_loss g, ..) for each number of channels, a constant to it, and again for those whose entropy is the softmax's */
+/* A kernel of (struct k_loss g, ..) for each number of channels, a constant to it; again for those whose entropy is the softmax's; and for those of them
+   that have nothing which few losses have */
+#define SOFT(channels) (g.k = (channels), g.entropy = K_CE)
+#define PLAIN(channels) (SOFT(channels), g.smoothing = 0, g.squared = g.masked = 0, g.weight = NULL)
 #define FEW_CASE(name, which, SET, least, PARAMS, ARGS) \
 	SIDE_KERNEL(name##_##which, PARAMS, ARGS, g.n * chunks, 0, least) \
 	{ \
@@ -20,21 +23,26 @@ enum { FEW_ENTROPY = 3 * BAND, FEW_WRONG, FEW_VALID, FEW_SUMS };
 	FEW_CASE(name, two, g.k = 2, 2, PARAMS, ARGS) \
 	FEW_CASE(name, three, g.k = 3, 2, PARAMS, ARGS) \
 	FEW_CASE(name, four, g.k = BAND, 2, PARAMS, ARGS) \
-	FEW_CASE(name, soft_two, (g.k = 2, g.entropy = K_CE), 4, PARAMS, ARGS) \
-	FEW_CASE(name, soft_three, (g.k = 3, g.entropy = K_CE), 4, PARAMS, ARGS) \
-	FEW_CASE(name, soft_four, (g.k = BAND, g.entropy = K_CE), 4, PARAMS, ARGS) \
+	FEW_CASE(name, soft_two, SOFT(2), 4, PARAMS, ARGS) \
+	FEW_CASE(name, soft_three, SOFT(3), 4, PARAMS, ARGS) \
+	FEW_CASE(name, soft_four, SOFT(BAND), 4, PARAMS, ARGS) \
+	FEW_CASE(name, plain_two, PLAIN(2), 4, PARAMS, ARGS) \
+	FEW_CASE(name, plain_three, PLAIN(3), 4, PARAMS, ARGS) \
+	FEW_CASE(name, plain_four, PLAIN(BAND), 4, PARAMS, ARGS) \
 	int gpu_##name PARAMS \
 	{ \
 		if (g.k == 1) \
 			return G(name##_one) ARGS; \
+		if (g.entropy == K_CE && !(g.smoothing > 0) && !g.squared && !g.masked && !g.weight) \
+			return g.k == 2 ? G(name##_plain_two) ARGS : g.k == 3 ? G(name##_plain_three) ARGS : G(name##_plain_four) ARGS; \
 		if (g.entropy == K_CE) \
 			return g.k == 2 ? G(name##_soft_two) ARGS : g.k == 3 ? G(name##_soft_three) ARGS : G(name##_soft_four) ARGS; \
 		return g.k == 2 ? G(name##_two) ARGS : g.k == 3 ? G(name##_three) ARGS : G(name##_four) ARGS; \
 	} \
 	DEVICE void name##_text PARAMS
 
-/* The voxels of chunk t: the first of its n, of all; and those from lo to hi of that n */
-struct part { int64_t n, at, lo, hi; int whole; };
+/* The voxels of chunk t: the first of its n, of all; those from lo to hi of that n; how many whole FOURs they begin with, aligned */
+struct part { int64_t n, at, lo, hi; int fours; };
 
 DEVICE struct part part_at(const struct k_loss *g, int64_t chunks, int64_t t, const float *l, const uint8_t *label, const float *dl)
 {
@@ -42,38 +50,29 @@ DEVICE struct part part_at(const struct k_loss *g, int64_t chunks, int64_t t, co
 
 	p.n = over(t, (uint32_t)chunks), p.at = p.n * g->vox, p.lo = (t - p.n * chunks) * CHUNK;
 	p.hi = p.lo + CHUNK < g->vox ? p.lo + CHUNK : g->vox;
-	p.whole = p.at % FOUR == 0 && (uintptr_t)l % 16 == 0 && (uintptr_t)dl % 16 == 0 && (uintptr_t)label % FOUR == 0;
+	p.fours = p.at % FOUR || (uintptr_t)l % 16 || (uintptr_t)dl % 16 || (uintptr_t)label % FOUR ? 0 : (int)(p.hi - p.lo) / FOUR;
 	return p;
 }
 
-/* FOUR voxels, or the n that are left: logits [FOUR][k]; a label a byte */
-struct four { float l[FOUR * BAND]; uint32_t label; int n; };
+/* FOUR voxels: logits [FOUR][k]; a label a byte */
+struct four { float l[FOUR * BAND]; uint32_t label; };
 
-DEVICE struct four four_at(const struct k_loss *g, const struct part *p, int64_t i, const float *l, const uint8_t *label)
+DEVICE struct four four_at(const struct k_loss *g, int64_t at, const float *l, const uint8_t *label)
 {
-	const int64_t v = p->lo + i * FOUR, at = p->at + v;
 	struct four f;
 
-	f.n = p->hi - v < FOUR ? (int)(p->hi - v) : FOUR, f.label = 0;
-	if (p->whole && f.n == FOUR) {
-		UNROLLED for (int k = 0; k < g->k; k++)
-			get_floats(l + at * g->k + k * 4, f.l + k * 4);
-		f.label = get_bytes(label + at);
-		return f;
-	}
-	UNROLLED for (int k = 0; k < FOUR * g->k; k++)
-		f.l[k] = k < f.n * g->k ? l[at * g->k + k] : 0;
-	UNROLLED for (int j = 0; j < FOUR; j++)
-		f.label |= (j < f.n ? (uint32_t)label[at + j] : 0) << 8 * j;
+	UNROLLED for (int k = 0; k < g->k; k++)
+		get_floats(l + at * g->k + k * 4, f.l + k * 4);
+	f.label = get_bytes(label + at);
 	return f;
 }
 
-/* Probabilities of a voxel, and the logarithm of the softmax's sum */
-struct soft { float p[BAND], lse; };
+/* Probabilities of a voxel: each 2 to x, below 0, over the sum, of which `all` is the logarithm to base 2 */
+struct soft { float p[BAND], x[BAND], all; };
 
 DEVICE struct soft soft_of(const struct k_loss *g, const float *l)
 {
-	struct soft s = {{0}, 0};
+	struct soft s = {{0}, {0}, 0};
 	float most = l[0], sum = 0, each;
 
 	if (g->k == 1) {
@@ -83,13 +82,13 @@ DEVICE struct soft soft_of(const struct k_loss *g, const float *l)
 	UNROLLED for (int c = 1; c < g->k; c++)
 		most = fmaxf(most, l[c]);
 	UNROLLED for (int c = 0; c < g->k; c++) {
-		s.p[c] = two_to(LOG2_E * (l[c] - most));
+		s.x[c] = LOG2_E * (l[c] - most);
+		s.p[c] = two_to(s.x[c]);
 		sum += s.p[c];
 	}
-	each = inverse(sum);
+	each = inverse(sum), s.all = log2_of(sum);
 	UNROLLED for (int c = 0; c < g->k; c++)
 		s.p[c] *= each;
-	s.lse = most + logf(sum);
 	return s;
 }
 
@@ -124,7 +123,7 @@ DEVICE int channel_of(const struct k_loss *g, uint32_t label)
 	return g->k == 1 ? (int)label - 1 : (int)label;
 }
 
-DEVICE float few_entropy(const struct k_loss *g, const struct weights *w, const float *l, int own, float lse)
+DEVICE float few_entropy(const struct k_loss *g, const struct weights *w, const float *l, int own, const struct soft *s)
 {
 	float all = 0;
 
@@ -133,8 +132,9 @@ DEVICE float few_entropy(const struct k_loss *g, const struct weights *w, const 
 	if (g->entropy == K_FOCAL_SOFTMAX)
 		return soft_focal(g, l, own, 0, NULL);
 	UNROLLED for (int c = 0; c < g->k; c++)
-		all += w->of[c] * (lse - l[c]);
-	return (1 - g->smoothing) * own_of(g, w->of, own) * (lse - own_of(g, l, own)) + (g->smoothing > 0 ? g->smoothing / (float)g->k * all : 0);
+		all += w->of[c] * (s->all - s->x[c]);
+	return LN_2 * ((1 - g->smoothing) * own_of(g, w->of, own) * (s->all - own_of(g, s->x, own)) +
+		(g->smoothing > 0 ? g->smoothing / (float)g->k * all : 0));
 }
 
 DEVICE void few_add(const struct k_loss *g, const struct weights *w, const float *l, uint32_t label, SUM sum[FEW_SUMS])
@@ -144,14 +144,17 @@ DEVICE void few_add(const struct k_loss *g, const struct weights *w, const float
 
 	if (loss_ignored(g, (uint8_t)label))
 		return;
-	sum[FEW_WRONG] += label >= (g->k == 1 ? 2 : g->k);
-	sum[FEW_VALID] += 1;
-	if (g->w_ce > 0)
-		sum[FEW_ENTROPY] += few_entropy(g, w, l, own, s.lse);
+	if (g->masked)
+		sum[FEW_VALID] += 1;
+	if (g->k == 1)
+		sum[FEW_WRONG] += label >= 2;
+	sum[FEW_ENTROPY] += few_entropy(g, w, l, own, &s);
 	UNROLLED for (int c = 0; c < g->k; c++) {
-		sum[3 * c] += c == own ? s.p[c] : 0;
-		sum[3 * c + 1] += g->squared ? s.p[c] * s.p[c] : s.p[c];
-		sum[3 * c + 2] += c == own;
+		SUM *to = sum + FEW_OVERLAP + 3 * c;
+
+		if (c == own)
+			to[0] += s.p[c], to[2] += 1;
+		to[1] += g->squared ? s.p[c] * s.p[c] : s.p[c];
 	}
 }
 
@@ -163,39 +166,53 @@ FEW_KERNEL(loss_few, (struct k_loss g, struct loss_room r, int64_t chunks, const
 		const struct part p = part_at(&g, chunks, t, l, label, NULL);
 		const struct weights w = weights_of(&g, NULL, NULL);
 		SUM own[FEW_SUMS] = {0};
-		double sum[FEW_SUMS];
+		double sum[FEW_SUMS], known;
 
-		UNROLLED_BY(2) LANE_FOR(i, 0, (p.hi - p.lo + FOUR - 1) / FOUR) {
-			const struct four f = four_at(&g, &p, i, l, label);
+		UNROLLED_BY(2) LANE_FOR(i, 0, p.fours) {
+			const struct four f = four_at(&g, p.at + p.lo + i * FOUR, l, label);
 
 			UNROLLED for (int j = 0; j < FOUR; j++)
-				if (j < f.n)
-					few_add(&g, &w, f.l + j * g.k, f.label >> 8 * j & 255, own);
+				few_add(&g, &w, f.l + j * g.k, f.label >> 8 * j & 255, own);
+		}
+		LANE_FOR(v, p.at + p.lo + p.fours * FOUR, p.at + p.hi) {
+			float one[BAND];
+
+			UNROLLED for (int c = 0; c < g.k; c++)
+				one[c] = l[v * g.k + c];
+			few_add(&g, &w, one, label[v], own);
 		}
 		team_sums(own, sum);
-		UNROLLED for (int i = 0; i < 3 * BAND; i++)
-			if (FIRST_LANE && i < 3 * g.k)
-				r.part[3 * t * g.k + i] = sum[i];
-		if (FIRST_LANE)
-			r.entropy[t] = sum[FEW_ENTROPY], r.wrong[t] = sum[FEW_WRONG], r.valid[t] = sum[FEW_VALID];
+		if (FIRST_LANE) {
+			known = sum[FEW_VALID] = g.masked ? sum[FEW_VALID] : (double)(p.hi - p.lo);
+			UNROLLED for (int i = 0; i < 3 * g.k; i++) {
+				r.part[i * g.n * chunks + t] = sum[FEW_OVERLAP + i];
+				known -= i % 3 == 2 ? sum[FEW_OVERLAP + i] : 0;
+			}
+			r.entropy[t] = sum[FEW_ENTROPY], r.wrong[t] = g.k == 1 ? sum[FEW_WRONG] : known, r.valid[t] = sum[FEW_VALID];
+		}
 	}
 }
 
-/* As loss.c's gradient_of, of a voxel's probabilities */
+/* As loss.c's gradient_of, of a voxel's probabilities: what it is of any channel, then what it is more of the label's */
 DEVICE void few_gradient(const struct k_loss *g, const struct weights *w, const float *l, uint32_t label, float *d)
 {
 	const int own = channel_of(g, label), cross = g->entropy == K_CE && g->k > 1;
 	const float ce = cross ? w->share * (1 - g->smoothing) * own_of(g, w->of, own) : 0, even = cross ? w->share * g->smoothing / (float)g->k : 0;
 	const struct soft s = soft_of(g, l);
-	float a[BAND], dot = 0, all = 0;
+	const float both = own_of(g, w->both, own), both_part = own_of(g, s.p, own) * both;
+	float a[BAND], dot = both_part, all = 0;
 
 	UNROLLED for (int c = 0; c < g->k; c++) {
-		a[c] = w->pred[c] * (g->squared ? 2 * s.p[c] : 1) + (c == own ? w->both[c] : 0);
+		a[c] = w->pred[c] * (g->squared ? 2 * s.p[c] : 1);
 		dot += s.p[c] * a[c], all += w->of[c];
 	}
-	UNROLLED for (int c = 0; c < g->k; c++)
-		d[c] = g->k == 1 ? s.p[c] * (1 - s.p[c]) * a[c] :
-			s.p[c] * (a[c] - dot) + ce * (s.p[c] - (c == own ? 1 : 0)) + even * (all * s.p[c] - w->of[c]);
+	UNROLLED for (int c = 0; c < g->k; c++) {
+		d[c] = s.p[c] * (a[c] + (ce - dot)) + even * (all * s.p[c] - w->of[c]);
+		if (c == own)
+			d[c] += both_part - ce;
+	}
+	if (g->k == 1)
+		d[0] = s.p[0] * (1 - s.p[0]) * (a[0] + both);
 	if (!cross && w->share > 0)
 		(void)(loss_binary(g) ? binary(g, l, own, w->share, d) : soft_focal(g, l, own, w->share, d));
 	UNROLLED for (int c = 0; c < g->k; c++)
@@ -207,21 +224,26 @@ FEW_KERNEL(loss_gradient_few, (struct k_loss g, struct loss_room r, int64_t chun
 {
 	TEAM_FOR(t, g.n * chunks) {
 		const struct part p = part_at(&g, chunks, t, l, label, dl);
-		const struct weights w = weights_of(&g, r.factor + 2 * p.n * g.k, r.result + GPU_LOSS_SHARE);
+		const struct weights w = weights_of(&g, r.factor + 2 * p.n * g.k, r.share);
 
-		UNROLLED_BY(2) LANE_FOR(i, 0, (p.hi - p.lo + FOUR - 1) / FOUR) {
-			const struct four f = four_at(&g, &p, i, l, label);
-			float d[FOUR * BAND], *to = dl + (p.at + p.lo + i * FOUR) * g.k;
+		UNROLLED_BY(2) LANE_FOR(i, 0, p.fours) {
+			const int64_t at = p.at + p.lo + i * FOUR;
+			const struct four f = four_at(&g, at, l, label);
+			float d[FOUR * BAND];
 
 			UNROLLED for (int j = 0; j < FOUR; j++)
 				few_gradient(&g, &w, f.l + j * g.k, f.label >> 8 * j & 255, d + j * g.k);
-			if (p.whole && f.n == FOUR)
-				UNROLLED for (int k = 0; k < g.k; k++)
-					give_quad(to + k * 4, quad_of(d + k * 4));
-			else
-				UNROLLED for (int k = 0; k < FOUR * g.k; k++)
-					if (k < f.n * g.k)
-						to[k] = d[k];
+			UNROLLED for (int k = 0; k < g.k; k++)
+				give_quad(dl + at * g.k + k * 4, quad_of(d + k * 4));
+		}
+		LANE_FOR(v, p.at + p.lo + p.fours * FOUR, p.at + p.hi) {
+			float one[BAND], d[BAND];
+
+			UNROLLED for (int c = 0; c < g.k; c++)
+				one[c] = l[v * g.k + c];
+			few_gradient(&g, &w, one, label[v], d);
+			UNROLLED for (int c = 0; c < g.k; c++)
+				dl[v * g.k + c] = d[c];
 		}
 	}
 }

@@ -173,8 +173,7 @@ static int wrong_label(const struct k_loss *g, const uint8_t *label, struct err 
 	return -1;
 }
 
-/* Its results are the first thing in scratch. */
-static int run_loss(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, void *scratch, struct err *e)
+static int loss_later(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double *out, void *scratch, struct err *e)
 {
 	struct gpu_few weights;
 
@@ -184,23 +183,18 @@ static int run_loss(const struct k_loss *g, const float *logits, const uint8_t *
 		weights.v[c] = g->weight[c];
 	if (g->weight && gpu_check(gpu_put_few(weights, gpu_loss_weights(g, scratch), g->k), "loss", e))
 		return -1;
-	return gpu_check(gpu_loss_run(g, logits, label, dlogits, scratch), "loss", e);
-}
-
-static int loss_later(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double *out, void *scratch, struct err *e)
-{
-	return run_loss(g, logits, label, dlogits, scratch, e) || gpu_copy(out, scratch, K_LOSS_RESULTS * sizeof *out, K_ON_DEVICE, e) ? -1 : 0;
+	return gpu_check(gpu_loss_run(g, logits, label, dlogits, out, scratch), "loss", e);
 }
 
 static int loss(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e)
 {
-	double r[GPU_LOSS_RESULTS];
+	double r[K_LOSS_RESULTS];
 
-	if (run_loss(g, logits, label, dlogits, scratch, e) || gpu_copy(r, scratch, sizeof r, K_TO_HOST, e))
+	if (loss_later(g, logits, label, dlogits, NULL, scratch, e) || gpu_copy(r, scratch, sizeof r, K_TO_HOST, e))
 		return -1;
-	if (r[GPU_LOSS_WRONG] > 0)
+	if (r[K_LOSS_WRONG] > 0)
 		return wrong_label(g, label, e);
-	out[0] = r[GPU_LOSS_TOTAL], out[1] = r[GPU_LOSS_OVERLAP], out[2] = r[GPU_LOSS_ENTROPY];
+	out[0] = r[K_LOSS_TOTAL], out[1] = r[K_LOSS_OVERLAP], out[2] = r[K_LOSS_ENTROPY];
 	return 0;
 }
 
