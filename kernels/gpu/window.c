@@ -2,37 +2,6 @@
 #include "kernels/gpu/kernels.h"
 #define K_PLAIN
 #include "kernels/gpu/par.h"
-#include "kernels/pad.h"
-
-/* A warp to a row of the window, the elements of which are neighbours; of one channel that lies in the image they are in it, too. */
-KERNEL(window_gather, (struct k_gather g, const float *RESTRICT image, float *RESTRICT x), (g, image, x), items(g.roi[0] * g.roi[1] * WARP))
-{
-	const uint32_t c = (uint32_t)g.c;
-	const int64_t plane = g.size[1] * g.size[2];
-
-	GROUP_FOR(row, g.roi[0] * g.roi[1], WARP) {
-		const int64_t at[2] = {over(row, (uint32_t)g.roi[1]), row - over(row, (uint32_t)g.roi[1]) * g.roi[1]};
-		int64_t line = 0;
-
-		for (int a = 0; a < 2; a++) {
-			const int64_t p = pad_source(g.start[a] + (g.flip >> a & 1 ? g.roi[a] - 1 - at[a] : at[a]), g.size[a], g.pad);
-
-			line = line < 0 || p < 0 ? -1 : line * g.size[a] + p;
-		}
-		if (g.c == 1 && line >= 0 && g.start[2] >= 0 && g.start[2] + g.roi[2] <= g.size[2]) {
-			const int64_t first = line * g.size[2] + g.start[2] + (g.flip >> 2 & 1 ? g.roi[2] - 1 : 0), step = g.flip >> 2 & 1 ? -1 : 1;
-
-			UNROLLED_BY(4) MEMBER_FOR(e, 0, g.roi[2], WARP)
-				x[row * g.roi[2] + e] = image[first + step * e];
-			continue;
-		}
-		MEMBER_FOR(e, 0, g.roi[2] * g.c, WARP) {
-			const int64_t v = over(e, c), p = pad_source(g.start[2] + (g.flip >> 2 & 1 ? g.roi[2] - 1 - v : v), g.size[2], g.pad);
-
-			x[row * g.roi[2] * g.c + e] = line < 0 || p < 0 ? g.fill : image[(e - v * g.c) * g.size[0] * plane + line * g.size[2] + p];
-		}
-	}
-}
 
 /* The largest logit of a voxel, and the sum of exponentials below it */
 DEVICE float soft_sum(const float *l, int64_t k, float *most)
