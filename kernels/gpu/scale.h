@@ -69,10 +69,30 @@ DEVICE void scale_put(void *y, int64_t at, int add, float v[WIDE])
 	} \
 	DEVICE void name##_text PARAMS
 
+/* Where large place l lies among the small ones, its first at 0 */
+DEVICE float small_at(int l, float each)
+{
+	return ((float)l + 0.5f) * each - 0.5f;
+}
+
+/* What large place l counts by in small place o's gradient */
+DEVICE float share_at(int l, int o, int small, float each)
+{
+	return 1 - fabsf(fminf(fmaxf(small_at(l, each), 0), (float)(small - 1)) - (float)o);
+}
+
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
+
 /* Linear interpolation, or back, of values of which WIDE channels are read and written at once */
 int G(scale_linear)(struct k_scale g, struct grid s, int from_small, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add);
+
+/* Back by factors of 2, of bf16 */
+int G(scale_back)(struct k_scale g, struct grid s, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

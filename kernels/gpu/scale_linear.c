@@ -23,12 +23,6 @@ DEVICE struct cell cell_of(int at, int small, int factor)
 	return c;
 }
 
-/* Where large place l lies among the small ones, its first at 0 */
-DEVICE float small_at(int l, float each)
-{
-	return ((float)l + 0.5f) * each - 0.5f;
-}
-
 DEVICE void scale_mix(const float a[WIDE], const float b[WIDE], float part, float u[WIDE])
 {
 	EACH(j)
@@ -172,12 +166,6 @@ SIDE_KERNEL(scale_cells_twos, (struct k_scale g, struct grid s, struct tile t, c
 	}
 }
 
-/* What large place l counts by in small place o's gradient */
-DEVICE float share_at(int l, int o, int small, float each)
-{
-	return 1 - fabsf(fminf(fmaxf(small_at(l, each), 0), (float)(small - 1)) - (float)o);
-}
-
 /* TAPS large places of an axis from l on: where they are, in elements, and what they count by in small place o's gradient. One that is not there
    counts by 0 and is where another is. */
 enum { TAPS = 4 };
@@ -258,16 +246,18 @@ SCALE_KERNEL(scale_gather, GATHER_TEAMS, (struct k_scale g, struct grid s, struc
 
 int G(scale_linear)(struct k_scale g, struct grid s, int from_small, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add)
 {
-	const int twos = g.factor[0] == 2 && g.factor[1] == 2 && g.factor[2] == 2 && !add;
+	const int twos = g.factor[0] == 2 && g.factor[1] == 2 && g.factor[2] == 2;
 	const int64_t between[3] = {g.small[0] + 1, g.small[1] + 1, g.small[2] + 1};
 	struct tile row = {1, 1, CELL_RUN}, square = {16, 4, GATHER_RUN};
 	int64_t lanes;
 
+	if (!from_small && twos && WIDE == 8)
+		return G(scale_back)(g, s, x, xpitch, y, ypitch, add);
 	if (!from_small) {
 		lanes = tiles_of(&g, g.small, &square);
 		return scale_gather(g, s, square, x, xpitch, y, ypitch, add, lanes);
 	}
-	if (!twos)
+	if (!twos || add)
 		return G(scale_cells)(g, s, x, xpitch, y, ypitch, add, g.n * g.c / WIDE * between[0] * between[1] * between[2]);
 	lanes = tiles_of(&g, between, &row);
 	return G(scale_cells_twos)(g, s, row, x, xpitch, y, ypitch, lanes);

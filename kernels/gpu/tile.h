@@ -106,6 +106,12 @@ DEVICE void tile_keep(float *to, const struct tile *t, int add)
 struct left { uint32_t v[4]; };
 struct right { uint32_t v[2]; };
 
+/* A lane's elements of a left operand, two neighbours of a row at a time */
+#define LEFT_EACH(p) _Pragma("unroll") for (int p = 0; p < 4; p++)
+DEVICE int left_row(int p) { return tile_lane() / 4 + 8 * (p % 2); }
+DEVICE int left_column(int p) { return tile_lane() % 4 * 2 + 8 * (p / 2); }
+DEVICE void left_put(struct left *a, int p, float first, float second) { a->v[p] = two_halves(first, second); }
+
 /* Of rows in a team's memory, `stride` elements apart, at multiples of 16 bytes. ldmatrix reads four 8 x 8 matrices, whose rows eight lanes each
    point to: rows 0-7 and 8-15 of columns 0-7, then of columns 8-15. */
 DEVICE struct left left_of(const word *rows, int stride)
@@ -206,6 +212,11 @@ DEVICE struct left left_of(const word *rows, int stride)
 #else
 struct left { float v[TILE * TILE]; };  /* [row][column] */
 struct right { float v[TILE * 8]; };
+
+#define LEFT_EACH(p) for (int p = 0; p < TILE * TILE / 2; p++)
+DEVICE int left_row(int p) { return p / (TILE / 2); }
+DEVICE int left_column(int p) { return p % (TILE / 2) * 2; }
+DEVICE void left_put(struct left *a, int p, float first, float second) { a->v[2 * p] = first, a->v[2 * p + 1] = second; }
 
 DEVICE struct left left_of(const word *rows, int stride)
 {

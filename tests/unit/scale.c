@@ -62,26 +62,37 @@ static const struct change changes[] = {
 };
 
 /* bf16's results are those of fp32 from the same numbers, rounded: by half a unit, 2^-9, and as much again for what rounds otherwise by a hair */
-static void halves(enum k_scale_kind kind, int back)
+static void halves(const struct change *s, int back)
 {
 	const struct k_backend *half = cpu(K_BF16), *whole = cpu(K_FP32);
-	const struct k_scale g = {.kind = kind, .n = 2, .c = 16, .small = {11, 5, 6}, .factor = {2, 2, 2}};
-	const int64_t small = 2 * 11 * 5 * 6, large = 8 * small, in = (kind == K_SCALE_MEAN) != back ? large : small, out = in == large ? small : large;
-	struct pair x = pair_new(in * g.c, 1), want = pair_new(out * g.c, 0), got = pair_new(out * g.c, 0);
+	const struct k_scale g = {.kind = s->kind, .n = s->n, .c = s->c, .xpitch = s->c + s->xmore, .ypitch = s->c + s->ymore,
+		.small = {s->small[0], s->small[1], s->small[2]}, .factor = {2, 2, 2}};
+	const int64_t small = g.n * g.small[0] * g.small[1] * g.small[2], large = 8 * small, shrinks = (g.kind == K_SCALE_MEAN) != back;
+	const int64_t in = shrinks ? large : small, out = shrinks ? small : large, ip = back ? g.ypitch : g.xpitch, op = back ? g.xpitch : g.ypitch;
+	struct pair x = pair_new(in * ip, 1), want = pair_new(out * op, 1), got = pair_new(out * op, 0);
 	void *hx, *hy;
-	int bad = !half || !(hx = half->alloc((size_t)(in * g.c) * 2, &e)) || !(hy = half->alloc((size_t)(out * g.c) * 2, &e));
+	int bad = !half || !(hx = half->alloc((size_t)(in * ip) * 2, &e)) || !(hy = half->alloc((size_t)(out * op) * 2, &e));
 
 	if (bad) {
 		ok(0, "%s", e.text);
 		return;
 	}
-	bad = half->from_floats(hx, 0, x.f, in, g.c, 0, &e) || half->to_floats(x.f, hx, 0, in, g.c, &e) || whole->scale(&g, back, x.f, want.f, 0, &e) ||
-		half->scale(&g, back, hx, hy, 0, &e) || half->to_floats(got.f, hy, 0, out, g.c, &e);
-	for (int64_t i = 0; i < out * g.c; i++)
+	bad = half->from_floats(hx, 0, x.f, in * ip, 1, 0, &e) || half->to_floats(x.f, hx, 0, in * ip, 1, &e) ||
+		half->from_floats(hy, 0, want.f, out * op, 1, 0, &e) || half->to_floats(want.f, hy, 0, out * op, 1, &e) ||
+		whole->scale(&g, back, x.f, want.f, s->add, &e) || half->scale(&g, back, hx, hy, s->add, &e) ||
+		half->to_floats(got.f, hy, 0, out * op, 1, &e);
+	for (int64_t i = 0; i < out * op; i++)
 		bad |= !(fabsf(got.f[i] - want.f[i]) <= fabsf(want.f[i]) / 256 + 1e-5f);
-	ok(!bad, "%s%s, bf16", kind == K_SCALE_MEAN ? "mean" : "linear", back ? " back" : "");
+	ok(!bad, "%s%s, n %d c %d small %dx%dx%d pitch +%d +%d add %d, bf16", s->kind == K_SCALE_MEAN ? "mean" : "linear", back ? " back" : "", s->n, s->c,
+		s->small[0], s->small[1], s->small[2], s->xmore, s->ymore, s->add);
 	half->release(hx), half->release(hy), pair_free(x), pair_free(want), pair_free(got);
 }
+
+static const struct change half_changes[] = {
+	{K_SCALE_MEAN, 2, 16, {11, 5, 6}, {2, 2, 2}, 0, 0, 0}, {K_SCALE_LINEAR, 2, 16, {11, 5, 6}, {2, 2, 2}, 0, 0, 0},
+	{K_SCALE_LINEAR, 2, 24, {9, 10, 17}, {2, 2, 2}, 8, 16, 1}, {K_SCALE_LINEAR, 1, 8, {1, 1, 31}, {2, 2, 2}, 0, 8, 0},
+	{K_SCALE_LINEAR, 1, 40, {17, 8, 1}, {2, 2, 2}, 0, 0, 0},
+};
 
 /* Against lib/base/rng.h's Philox, element by element */
 static void drop(int64_t vox, int64_t c, float rate, int more, int add, int64_t span)
@@ -229,8 +240,8 @@ int main(void)
 		return tap_done();
 	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
 		change(&changes[i]);
-	for (int i = 0; i < 4; i++)
-		halves(i / 2 ? K_SCALE_LINEAR : K_SCALE_MEAN, i % 2);
+	for (size_t i = 0; i < 2 * sizeof half_changes / sizeof *half_changes; i++)
+		halves(&half_changes[i / 2], i % 2);
 	ok(k->scale(&(struct k_scale){.n = 1, .c = 1, .small = {1, 1, 1}, .factor = {1, 17, 1}}, 0, NULL, NULL, 0, &e) &&
 		!strcmp(e.text, "a change of resolution by 17 (1 to 16)"), "%s", e.text);
 	drop(1, 1, 0.5f, 0, 0, 0), drop(1001, 7, 0.3f, 0, 0, 0), drop(513, 16, 0.1f, 3, 1, 0), drop(99, 5, 0, 0, 0, 0), drop(4099, 1, 0.9f, 1, 0, 0);
