@@ -61,8 +61,8 @@ SIDE_KERNEL(norm_settle, (struct k_norm g, struct columns r, struct k_norm_fwd a
 		int64_t groups = g.c / s.channels, n0 = t / groups, c0 = t % groups * s.channels;
 		double sum = 0, squares = 0, count = (double)(s.ns * s.channels * g.vox), mean, var, rstd;
 
-		LANE_FOR(i, 0, s.ns * r.chunks * s.channels) {
-			int64_t of = over(i, (uint32_t)s.channels), chunk = n0 * r.chunks + of, c = c0 + i - of * s.channels;
+		UNROLLED_BY(8) LANE_FOR(i, 0, s.ns * r.chunks * s.channels) {
+			int64_t of = (uint32_t)i / (uint32_t)s.channels, chunk = n0 * r.chunks + of, c = c0 + i - of * s.channels;
 			const double *p = part + chunk * NORM_SUMS * r.c + c;
 			double d = p[0], base = p[2 * r.c], m = (double)column_voxels(&r, chunk);
 
@@ -75,8 +75,10 @@ SIDE_KERNEL(norm_settle, (struct k_norm g, struct columns r, struct k_norm_fwd a
 		var = var > 0 ? var : 0;
 		rstd = 1 / sqrt(var + (double)g.eps);
 		LANE_FOR(i, 0, s.ns * s.channels) {
-			a.mean[(n0 + i / s.channels) * g.c + c0 + i % s.channels] = (float)mean;
-			a.rstd[(n0 + i / s.channels) * g.c + c0 + i % s.channels] = (float)rstd;
+			const int64_t of = (uint32_t)i / (uint32_t)s.channels, at = (n0 + of) * g.c + c0 + i - of * s.channels;
+
+			a.mean[at] = (float)mean;
+			a.rstd[at] = (float)rstd;
 		}
 		if (g.norm == K_NORM_BATCH && a.running_mean && FIRST_LANE) {
 			double m = (double)g.momentum;

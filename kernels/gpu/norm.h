@@ -20,6 +20,12 @@ DEVICE struct share share_of(const struct k_norm *g)
 	return s;
 }
 
+/* Are they of the values themselves? */
+DEVICE int norm_statistics(const struct k_norm *g)
+{
+	return g->norm != K_NORM_NONE && g->norm != K_NORM_RUNNING;
+}
+
 /* bf16 has no bits that x - mean would save: there it is x scale + shift, and lanes keep what they need of the mean in shift alone. */
 #ifdef K_HALF
 enum { FOLDED = 1 };

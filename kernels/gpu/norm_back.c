@@ -103,28 +103,59 @@ NORM_KERNEL(norm_back_sums, 3, !a.res && !a.dy2, (a.res = NULL, a.dy2 = NULL),
 	}
 }
 
-/* sum [n,c][3]: over the chunks, the second times rstd; a team each. */
-SIDE_KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bwd a, const double *part, double *sum),
-	(g, r, a, part, sum), g.n * g.c, 0, 1)
+/* Gradients of the parameters of channel c, of its sums over all n: of d, of d (x - mean) rstd, of dy min(u, 0) */
+DEVICE void params_add(const struct k_norm *g, const struct k_norm_bwd *a, int64_t c, const double s[3])
 {
+	if (a->dbeta)
+		a->dbeta[c] += (float)s[0];
+	if (a->dgamma)
+		a->dgamma[c] += (float)s[1];
+	if (a->dalpha && g->alphas != 1)
+		a->dalpha[c] += (float)s[2];
+}
+
+/* through [n,c][2]: dx = scale d - through[0] - (x - mean) through[1]: what of the gradient goes through mean and rstd. d, dx: the first two sums, times
+   gamma, over those that share their statistics with i */
+DEVICE void through_put(const struct k_norm *g, const struct share *s, const struct k_norm_bwd *a, int64_t i, double d, double dx, float *through)
+{
+	const double count = (double)(s->ns * s->channels * g->vox), rstd = norm_statistics(g) ? (double)a->rstd[i] : 0;
+
+	through[2 * i] = (float)(rstd * d / count);
+	through[2 * i + 1] = (float)(rstd * rstd * dx / count);
+}
+
+/* sum [n,c][3]: over the chunks, the second times rstd; a team each. What follows from them at once follows here: starting another kernel
+   takes longer. alone: they share their statistics with no others. */
+SIDE_KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bwd a, const double *part, double *sum, float *through, int alone),
+	(g, r, a, part, sum, through, alone), g.n * g.c, 0, 1)
+{
+	const struct share own = {1, 1};
+
 	TEAM_FOR(t, g.n * g.c) {
-		int64_t n = t / g.c, c = t % g.c;
+		const int64_t n = t / g.c, c = t % g.c;
 		double s[3] = {0, 0, 0};
 
-		LANE_FOR(i, 0, r.chunks)
-			for (int k = 0; k < 3; k++)
+		UNROLLED_BY(8) LANE_FOR(i, 0, r.chunks)
+			UNROLLED for (int k = 0; k < 3; k++)
 				s[k] += part[((n * r.chunks + i) * 3 + k) * r.c + c];
 		for (int k = 0; k < 3; k++)
 			s[k] = team_sum(s[k]);
 		if (g.norm != K_NORM_NONE)
 			s[1] = (s[1] - (FOLDED ? (double)a.mean[t] * s[0] : 0)) * (double)a.rstd[t];
-		for (int k = 0; k < 3; k++)
-			if (FIRST_LANE)
+		if (FIRST_LANE) {
+			const double gamma = a.gamma ? (double)a.gamma[c] : 1;
+
+			for (int k = 0; k < 3; k++)
 				sum[t * 3 + k] = s[k];
+			if (alone)
+				through_put(&g, &own, &a, t, gamma * s[0], gamma * s[1], through);
+			if (g.n == 1)
+				params_add(&g, &a, c, s);
+		}
 	}
 }
 
-/* Gradients of the parameters; a team's work, for dalpha of one slope for all */
+/* Gradients of the parameters, of several n, and dalpha of one slope for all: a team's work */
 SIDE_KERNEL(norm_back_params, (struct k_norm g, struct k_norm_bwd a, const double *sum), (g, a, sum), 1, 0, 1)
 {
 	TEAM_FOR(t, 1) {
@@ -137,12 +168,8 @@ SIDE_KERNEL(norm_back_params, (struct k_norm g, struct k_norm_bwd a, const doubl
 				for (int k = 0; k < 3; k++)
 					s[k] += sum[(n * g.c + c) * 3 + k];
 			all += s[2];
-			if (a.dbeta)
-				a.dbeta[c] += (float)s[0];
-			if (a.dgamma)
-				a.dgamma[c] += (float)s[1];
-			if (a.dalpha && g.alphas != 1)
-				a.dalpha[c] += (float)s[2];
+			if (g.n > 1)
+				params_add(&g, &a, c, s);
 		}
 		all = team_sum(all);
 		if (a.dalpha && g.alphas == 1 && FIRST_LANE)
@@ -150,25 +177,23 @@ SIDE_KERNEL(norm_back_params, (struct k_norm g, struct k_norm_bwd a, const doubl
 	}
 }
 
-/* through [n,c][2]: dx = scale d - through[0] - (x - mean) through[1]: what of the gradient goes through mean and rstd */
+/* through, of those that share their statistics with others */
 KERNEL(norm_back_settle, (struct k_norm g, struct k_norm_bwd a, const double *sum, float *through), (g, a, sum, through), items(g.n * g.c))
 {
-	struct share s = share_of(&g);
-	int statistics = g.norm != K_NORM_NONE && g.norm != K_NORM_RUNNING;
+	const struct share s = share_of(&g);
 
 	ITEM_FOR(i, g.n * g.c) {
-		int64_t n0 = s.ns > 1 ? 0 : i / g.c, c0 = i % g.c / s.channels * s.channels;
-		double d = 0, dx = 0, count = (double)(s.ns * s.channels * g.vox), rstd = statistics ? (double)a.rstd[i] : 0;
+		const int64_t n0 = s.ns > 1 ? 0 : i / g.c, c0 = i % g.c / s.channels * s.channels;
+		double d = 0, dx = 0;
 
-		for (int64_t n = n0; statistics && n < n0 + s.ns; n++)
+		for (int64_t n = n0; n < n0 + s.ns; n++)
 			for (int64_t c = c0; c < c0 + s.channels; c++) {
-				double gamma = a.gamma ? (double)a.gamma[c] : 1;
+				const double gamma = a.gamma ? (double)a.gamma[c] : 1;
 
 				d += gamma * sum[(n * g.c + c) * 3];
 				dx += gamma * sum[(n * g.c + c) * 3 + 1];
 			}
-		through[2 * i] = (float)(rstd * d / count);
-		through[2 * i + 1] = (float)(rstd * rstd * dx / count);
+		through_put(&g, &s, &a, i, d, dx, through);
 	}
 }
 
@@ -222,16 +247,20 @@ int G(norm_bwd)(const struct k_norm *given, const struct k_norm_bwd *a, void *sc
 	struct columns r = columns_of(g.n, g.vox, g.c);
 	double *part = (double *)scratch, *sum = part + columns_parts(&r, 3);
 	float *through = (float *)(sum + 3 * g.n * g.c);
-	int sums = g.norm != K_NORM_NONE || a->dalpha, bad = 0;
+	const int alone = g.norm == K_NORM_BATCH ? g.n == 1 : g.norm == K_NORM_GROUP ? g.groups == g.c : 1;
+	const int sums = g.norm != K_NORM_NONE || a->dalpha, params = g.n > 1 && (a->dbeta || a->dgamma || a->dalpha);
+	int bad = 0;
 	const enum act_shape shape = act_shape_of(g.act);
 
 	r.whole = one_slope(&g) && columns_wide(&r, a->x, g.xpitch) && columns_wide(&r, a->dy, g.ypitch) && columns_wide(&r, a->dy2, g.y2pitch) &&
 		columns_wide(&r, a->res, g.rpitch) && columns_wide(&r, a->dx, g.xpitch) && columns_wide(&r, a->dres, g.dpitch);
 	if (sums) {
 		bad = norm_back_sums(g, r, *a, part, shape);
-		bad = bad ? bad : G(norm_back_fold)(g, r, *a, part, sum);
-		bad = bad ? bad : G(norm_back_params)(g, *a, sum);
-		bad = bad ? bad : G(norm_back_settle)(g, *a, sum, through);
+		bad = bad ? bad : G(norm_back_fold)(g, r, *a, part, sum, through, alone);
+		if (!bad && (params || (a->dalpha && g.alphas == 1)))
+			bad = G(norm_back_params)(g, *a, sum);
+		if (!bad && !alone)
+			bad = G(norm_back_settle)(g, *a, sum, through);
 	}
 	return bad ? bad : norm_back_apply(g, r, *a, sums ? through : NULL, a->dres && (a->res || a->dres != a->dy || a->dy2), shape);
 }
