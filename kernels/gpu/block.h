@@ -39,12 +39,39 @@ DEVICE struct block block_of(const struct gpu_narrow *g, int64_t team, const int
 	return b;
 }
 
+DEVICE int within(int at, int size)
+{
+	return (uint32_t)at < (uint32_t)size;
+}
+
 /* Where voxel d, h, w of n is, or -1: outside */
 DEVICE int64_t voxel_at(const struct gpu_narrow *g, int n, int d, int h, int w)
 {
-	const int in = d >= 0 && d < g->size[0] && h >= 0 && h < g->size[1] && w >= 0 && w < g->size[2];
+	const int in = within(d, g->size[0]) && within(h, g->size[1]) && within(w, g->size[2]);
 
 	return in ? (((int64_t)n * g->size[0] + d) * g->size[1] + h) * g->size[2] + w : -1;
+}
+
+/* `channels` from c on of deep x high rows of `wide` voxels of n, the first at at[]; what is outside is 0. A warp to a row, so that little is reckoned
+   for a piece of it. */
+DEVICE void block_load(const struct gpu_narrow *g, const word *from, int64_t pitch, int c, int n, const int at[3], word *to, const int deep,
+	const int high, const int wide, const int channels)
+{
+	const uint32_t parts = (uint32_t)channels / WIDE;
+
+	WARP_FOR(warp)
+		UNROLLED_BY(1) for (int row = warp; row < deep * high; row += WARPS) {
+			const int d = at[0] + row / high, h = at[1] + row % high, in = within(d, g->size[0]) && within(h, g->size[1]);
+			const word *line = from + (int64_t)(in ? (n * g->size[0] + d) * g->size[1] + h : 0) * (g->size[2] * (int)pitch) + c;
+			word *own = to + row * wide * PITCH(channels);
+
+			UNROLLED MEMBER_FOR(e, 0, wide * (int)parts, WARP) {
+				const int v = (int)((uint32_t)e / parts), part = (int)((uint32_t)e % parts) * WIDE, w = at[2] + v;
+				const int there = in && within(w, g->size[2]);
+
+				begin_quad(own + v * PITCH(channels) + part, line + (there ? w * (int)pitch + part : 0), there);
+			}
+		}
 }
 
 /* A warp's sums: of its rows, and channels of y in eights */

@@ -26,7 +26,7 @@ static int is_narrow(const struct k_conv *c, int which)
 {
 	const struct k_conv_geom *g = &c->g;
 	const struct gpu_narrow n = narrow_of(c, which);
-	const int in = which == WEIGHTS ? n.ic % 32 == 0 && n.oc % 32 == 0 && n.ic * n.oc <= NARROW_WEIGHTS : n.ic <= NARROW_X && n.oc <= NARROW_Y;
+	const int in = which == WEIGHTS ? narrow_square(n.ic, n.oc).ic : n.ic <= NARROW_X && n.oc <= NARROW_Y;
 	int yes = c->d.xp % 8 == 0 && in && narrow_in(n.ic);
 
 	for (int i = 0; i < 3; i++)

@@ -9,20 +9,6 @@
 /* A block and the voxels about it */
 enum { DD = D + 2, HH = H + 2, WW = W + 2, ABOUT = DD * HH * WW };
 
-/* The block's voxels and those about them, channels c .. c + ic - 1; what is outside is 0. */
-DEVICE void narrow_load(const struct gpu_narrow *g, const struct block *b, const word *x, int c, word *about, const int ic)
-{
-	const int parts = ic / WIDE;
-
-	LANE_FOR(i, 0, ABOUT * parts) {
-		const int v = (int)i / parts, part = (int)i % parts * WIDE;
-		const int64_t from = voxel_at(g, b->n, b->at[0] + v / (HH * WW) - 1, b->at[1] + v / WW % HH - 1, b->at[2] + v % WW - 1);
-
-		begin_quad(about + v * PITCH(ic) + part, x + (from < 0 ? 0 : from * g->xp + c + part), from >= 0);
-	}
-	quads_arrived();
-}
-
 /* Of the taps kd, kw and the 16 channels of x from k on: all three kh, of every row that counts for one of the warp's. w: the right operands of the
    first tap, of so many elements a tap. */
 DEVICE void narrow_taps(const word *rows, const word *w, int tap, struct sums *s, const int ic, const int tiles)
@@ -58,11 +44,13 @@ DEVICE void narrow_team(const struct gpu_narrow *g, int64_t team, const word *x,
 	const int ic, const int tiles)
 {
 	const struct block b = block_of(g, team, g->oc / (8 * tiles));
+	const int first[3] = {b.at[0] - 1, b.at[1] - 1, b.at[2] - 1};
 	const word *own = packed + (int64_t)b.oc * g->ic * 27;
 	WARP_KEEPS(struct sums, sums);
 
 	for (int c = 0; c < g->ic; c += ic) {
-		narrow_load(g, &b, x, c, (word *)room, ic);
+		block_load(g, x, g->xp, c, b.n, first, (word *)room, DD, HH, WW, ic);
+		quads_arrived();
 		team_sync();
 		WARP_FOR(w) {
 			if (c == 0)
