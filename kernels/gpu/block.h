@@ -52,8 +52,8 @@ DEVICE int64_t voxel_at(const struct gpu_narrow *g, int n, int d, int h, int w)
 	return in ? (((int64_t)n * g->size[0] + d) * g->size[1] + h) * g->size[2] + w : -1;
 }
 
-/* `channels` from c on of deep x high rows of `wide` voxels of n, the first at at[]; what is outside is 0. A warp to a row, so that little is reckoned
-   for a piece of it. */
+/* `channels` from c on of deep x high rows of `wide` voxels of n, the first at at[]; what is outside is 0. A warp to a row, so that little is
+   reckoned for a piece of it. */
 DEVICE void block_load(const struct gpu_narrow *g, const word *from, int64_t pitch, int c, int n, const int at[3], word *to, const int deep,
 	const int high, const int wide, const int channels)
 {

@@ -224,16 +224,6 @@ DEVICE void put(void *p, int64_t i, float v)
 	((uint16_t *)p)[i] = half_bits(v);
 }
 
-/* Two at once, i even */
-DEVICE void put_two(void *p, int64_t i, float lo, float hi)
-{
-#ifdef __CUDACC__
-	*(uint32_t *)((uint16_t *)p + i) = two_halves(lo, hi);
-#else
-	put(p, i, lo), put(p, i + 1, hi);
-#endif
-}
-
 /* WIDE elements as they lie in memory */
 struct piece { quad q; };
 

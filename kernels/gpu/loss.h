@@ -17,7 +17,8 @@ enum { CHUNK = 4096, BAND = 4 }; /* voxels; channels */
 #define SUM double
 #endif
 
-/* Where things are in scratch; result: K_LOSS_RESULTS; share: what a voxel's entropy counts by; sums: [groups][3][k], then entropy, wrong and valid */
+/* Where things are in scratch; result: K_LOSS_RESULTS; share: what a voxel's entropy counts by; sums: [groups][3][k], then entropy, wrong and
+   valid */
 struct loss_room { float *lse, *weight; double *entropy, *wrong, *valid, *part, *sums, *factor, *result, *share; };
 
 static inline int64_t chunks_of(const struct k_loss *g)

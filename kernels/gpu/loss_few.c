@@ -7,8 +7,8 @@ enum { FOUR = 4 };
 /* What is summed: entropy; those that are not ignored; of one channel labels that are no class; then I, P, G of each channel */
 enum { FEW_ENTROPY, FEW_VALID, FEW_WRONG, FEW_OVERLAP, FEW_SUMS = FEW_OVERLAP + 3 * BAND };
 
-/* A kernel of (struct k_loss g, ..) for each number of channels, a constant to it; again for those whose entropy is the softmax's; and for those of them
-   that have nothing which few losses have */
+/* A kernel of (struct k_loss g, ..) for each number of channels, a constant to it; again for those whose entropy is the softmax's; and for those of
+   them that have nothing which few losses have */
 #define SOFT(channels) (g.k = (channels), g.entropy = K_CE)
 #define PLAIN(channels) (SOFT(channels), g.smoothing = 0, g.squared = g.masked = 0, g.weight = NULL)
 #define FEW_CASE(name, which, SET, least, PARAMS, ARGS) \

@@ -5,8 +5,8 @@
 
 #include "kernels/gpu/kernels.h"
 
-/* Beyond so many channels of x, of y, and products of both, where they are multiples of 32, cuDNN is quicker (an H100: from 64 to 64 it takes 0.144 ms, narrow.c 0.160; from 64 to 32
-   0.142 and 0.087; weights' gradients 0.136, 0.241 and 0.146, 0.130; from 48 to 48 0.277 and 0.108). */
+/* Beyond so many channels of x, of y, and products of both, where they are multiples of 32, cuDNN is quicker (an H100: from 64 to 64 it takes
+   0.144 ms, narrow.c 0.160; from 64 to 32 0.142 and 0.087; weights' gradients 0.136, 0.241 and 0.146, 0.130; from 48 to 48 0.277 and 0.108). */
 enum { NARROW_TILE = 128, NARROW_X = 96, NARROW_Y = 48, NARROW_WEIGHTS = 2048 };
 
 /* Channels of x that are summed at a time, and of y that a team makes; 0: it has none for so many */

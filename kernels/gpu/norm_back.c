@@ -114,8 +114,8 @@ DEVICE void params_add(const struct k_norm *g, const struct k_norm_bwd *a, int64
 		a->dalpha[c] += (float)s[2];
 }
 
-/* through [n,c][2]: dx = scale d - through[0] - (x - mean) through[1]: what of the gradient goes through mean and rstd. d, dx: the first two sums, times
-   gamma, over those that share their statistics with i */
+/* through [n,c][2]: dx = scale d - through[0] - (x - mean) through[1]: what of the gradient goes through mean and rstd. d, dx: the first two sums,
+   times gamma, over those that share their statistics with i */
 DEVICE void through_put(const struct k_norm *g, const struct share *s, const struct k_norm_bwd *a, int64_t i, double d, double dx, float *through)
 {
 	const double count = (double)(s->ns * s->channels * g->vox), rstd = norm_statistics(g) ? (double)a->rstd[i] : 0;
@@ -124,8 +124,8 @@ DEVICE void through_put(const struct k_norm *g, const struct share *s, const str
 	through[2 * i + 1] = (float)(rstd * rstd * dx / count);
 }
 
-/* sum [n,c][3]: over the chunks, the second times rstd; a team each. What follows from them at once follows here: starting another kernel
-   takes longer. alone: they share their statistics with no others. */
+/* sum [n,c][3]: over the chunks, the second times rstd; a team each. What follows from them at once follows here: starting another kernel takes
+   longer. alone: they share their statistics with no others. */
 SIDE_KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bwd a, const double *part, double *sum, float *through, int alone),
 	(g, r, a, part, sum, through, alone), g.n * g.c, 0, 1)
 {

@@ -1,22 +1,25 @@
-/* Back through linear interpolation by factors of 2, of bf16: a team has rows of small voxels, one a warp, and goes along d. The planes of large voxels
-   about them come to its memory one after the other, each while the one before is summed up: of four lines by products (tile.h) of what voxels count
-   by along h and w, quarters, which are exact, with what they are; and by floats along d. Bytes: a plane's voxels are read 1.3 times, from the second
-   cache, 1.5 with those about a run. */
+/* Back through linear interpolation by factors of 2, of bf16: a team has rows of small voxels, one a warp, and goes along d. The planes of large
+   voxels about them come to its memory one after the other, each while the one before is summed up: of four lines by products (tile.h) of what
+   voxels count by along h and w, quarters, which are exact, with what they are; and by floats along d. Bytes: a plane's voxels are read 1.3 times,
+   from the second cache, 1.5 with those about a run. */
 #include "kernels/gpu/scale.h"
 #include "kernels/gpu/tile.h"
 
 #ifdef K_HALF
 
 /* Small voxels of a row, which all their large ones along w lie about; rows beside one another; planes of a run; channels; large ones about them */
-enum { ROW = TILE - 1, ROWS = WARPS, RUN = 8, CHANNELS = 16, PARTS = CHANNELS / WIDE, COLUMNS = 2 * TILE, LINES = 2 * ROWS + 2, TAPS = 4 };
-enum { PITCH = CHANNELS + WIDE, PLANE = LINES * COLUMNS * PITCH }; /* elements of a large voxel: eight of them are in different banks; and of a plane */
+enum { ROW = TILE - 1, ROWS = WARPS, RUN = 8, CHANNELS = 16, PARTS = CHANNELS / WIDE };
+enum { COLUMNS = 2 * TILE, LINES = 2 * ROWS + 2, TAPS = 4 };
+enum { PITCH = CHANNELS + WIDE, PLANE = LINES * COLUMNS * PITCH }; /* elements of a large voxel, eight in different banks; and of a plane */
 
 /* A team's first small voxel and channel */
 struct run { int n, at[3], c; };
 
 static inline int64_t run_teams(const struct k_scale *g)
 {
-	return g->n * ((g->small[0] + RUN - 1) / RUN) * ((g->small[1] + ROWS - 1) / ROWS) * ((g->small[2] + ROW - 1) / ROW) * ((g->c + CHANNELS - 1) / CHANNELS);
+	const int64_t rows = (g->small[1] + ROWS - 1) / ROWS * ((g->small[2] + ROW - 1) / ROW);
+
+	return g->n * ((g->small[0] + RUN - 1) / RUN) * rows * ((g->c + CHANNELS - 1) / CHANNELS);
 }
 
 DEVICE struct run run_of(const struct k_scale *g, int64_t team)
@@ -104,7 +107,8 @@ DEVICE void plane_sum(const struct grid *s, int d, const word *rows, struct row_
 }
 
 /* The row before the plane is done: to y, if it is one of the run's. */
-DEVICE void row_put(const struct k_scale *g, const struct grid *s, const struct run *r, int d, int h, void *y, int64_t ypitch, int add, struct row_sums *m)
+DEVICE void row_put(const struct k_scale *g, const struct grid *s, const struct run *r, int d, int h, void *y, int64_t ypitch, int add,
+	struct row_sums *m)
 {
 	const int64_t first = scale_at(s->out, r->n, d, h, r->at[2]) * ypitch + r->c;
 
@@ -124,8 +128,8 @@ DEVICE void row_put(const struct k_scale *g, const struct grid *s, const struct 
 			m->before[p].v[e] = m->behind[p].v[e], m->behind[p].v[e] = 0;
 }
 
-DEVICE void run_sum(const struct k_scale *g, const struct grid *s, int64_t team, const void *x, int64_t xpitch, void *y, int64_t ypitch, const int add,
-	word *room)
+DEVICE void run_sum(const struct k_scale *g, const struct grid *s, int64_t team, const void *x, int64_t xpitch, void *y, int64_t ypitch,
+	const int add, word *room)
 {
 	const struct run r = run_of(g, team);
 	const int first = r.at[0] ? 2 * r.at[0] - 1 : 0, end = r.at[0] + RUN < s->out[0] ? 2 * (r.at[0] + RUN) + 1 : s->in[0];

@@ -74,6 +74,18 @@ DEVICE int right_at(int k, int n)
 	return (n * 4 + k % 8 / 2) * 4 + k / 8 * 2 + k % 2;
 }
 
+#ifdef K_HALF
+/* Two neighbours of a row to a value, i even */
+DEVICE void put_two(void *p, int64_t i, float first, float second)
+{
+#ifdef __CUDACC__
+	*(uint32_t *)((uint16_t *)p + i) = two_halves(first, second);
+#else
+	put(p, i, first), put(p, i + 1, second);
+#endif
+}
+#endif
+
 /* A tile in memory of the device: 128 floats, of which a lane's are neighbours. Where row r, column c is */
 DEVICE int tile_at(int r, int c)
 {

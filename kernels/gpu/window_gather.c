@@ -1,4 +1,5 @@
-/* Windows out of an image, as kernels/window_gather.c: one of one channel that lies in the image all round, as most do, in FOURs; else a warp to a row. */
+/* Windows out of an image, as kernels/window_gather.c: one of one channel that lies in the image all round, as most do, in FOURs; else a warp to
+   a row. */
 #include "kernels/gpu/kernels.h"
 #define K_PLAIN
 #include "kernels/gpu/par.h"
