@@ -147,10 +147,17 @@ KERNEL(average, (float *y, const float *x, int64_t n, const struct k_pace *pace,
 KERNEL(squares, (const float *x, int64_t n, double *part), (x, n, part), (n + 65535) / GPU_SQUARES)
 {
 	TEAM_FOR(t, (n + 65535) / GPU_SQUARES) {
+		const int64_t first = t * GPU_SQUARES, most = n - first < GPU_SQUARES ? n - first : GPU_SQUARES;
+		const int whole = all_wide(x, x, x, x);
 		double sum = 0;
 
-		LANE_FOR(i, t * GPU_SQUARES, t * GPU_SQUARES + GPU_SQUARES < n ? t * GPU_SQUARES + GPU_SQUARES : n)
-			sum += (double)x[i] * (double)x[i];
+		UNROLLED_BY(4) LANE_FOR(i, 0, wides(most)) {
+			float v[WIDE];
+
+			get_some(x + first, i * WIDE, part_of(most, i), whole, v);
+			EACH(j)
+				sum += (double)v[j] * (double)v[j];
+		}
 		sum = team_sum(sum);
 		if (FIRST_LANE)
 			part[t] = sum;
@@ -162,24 +169,27 @@ DEVICE int is_finite(double v)
 	return v - v == 0;
 }
 
-/* Parts in their order, by one lane: there are a thousand of them in a large network. */
+/* One team: there are a thousand parts in a large network. */
 SIDE_KERNEL(judge, (const double *part, int64_t parts, double scale, double clip, const double *loss, int64_t losses, struct k_verdict *v),
-	(part, parts, scale, clip, loss, losses, v), items(1), 0, 1)
+	(part, parts, scale, clip, loss, losses, v), 1, 0, 1)
 {
-	ITEM_FOR(i, 1) {
-		double squares = 0, norm;
+	TEAM_FOR(i, 1) {
+		double squares = 0, norm, by;
 		int stop = v[i].stopped;
 
-		for (int64_t p = 0; p < parts; p++)
+		LANE_FOR(p, 0, parts)
 			squares += part[p];
+		squares = team_sum(squares);
 		for (int64_t l = 0; l < losses; l++)
 			stop |= !is_finite(loss[l * K_LOSS_RESULTS + K_LOSS_TOTAL]);
 		norm = sqrt(squares) * scale;
 		stop |= !is_finite(norm);
-		clip = clip > 0 ? clip / (norm + 1e-6) : 1;
-		v[i].squares = squares;
-		v[i].factor = stop ? NAN : (float)(clip < 1 ? scale * clip : scale);
-		v[i].stopped = stop;
+		by = clip > 0 ? clip / (norm + 1e-6) : 1;
+		if (FIRST_LANE) {
+			v[i].squares = squares;
+			v[i].factor = stop ? NAN : (float)(by < 1 ? scale * by : scale);
+			v[i].stopped = stop;
+		}
 	}
 }
 
