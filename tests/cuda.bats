@@ -245,7 +245,7 @@ orders() { # OUTPUT COMMAND...
 @test "an error that stays: which kernel, at or before which step or window; the last checkpoint is whole" {
 	local train="seg-train -q --device cuda --precision fp32 --net unet --channels 4,8 --strides 2 --save-every 1"
 	$BIN/nii-patch -q -s 24,24,16 --pos 0.5 -n 8 --seed 1 "$SIM/t.ts" >many.ts
-	export SIM_FAULT=norm_back_settle:9 SIM_ORDER=1
+	export SIM_FAULT=norm_back_fold:9 SIM_ORDER=1
 	run sim $train -o m.ts many.ts
 	[ "$status" -eq 1 ]
 	[[ "$output" =~ ^"seg-train: step "[0-9]+", or before: cuda: at or before ".*": an illegal memory access was encountered (cudaErrorIllegalAddress); NIIPIPE_CUDA=sync says in which kernel"$ ]]
