@@ -235,6 +235,15 @@ job() {
 	[ "$(next_of m.last.ts)" -eq 8 ]
 }
 
+@test "a rank that fails while nobody reads rank 0's messages: what was learnt is kept" {
+	rank='$OMPI_COMM_WORLD_RANK' begun=$(date +%s)
+	ranks 2 "if [ $rank = 0 ]; then $patches -n 30 --shard auto train.ts 2>/dev/null | { seg-train $net -o m.ts 2>&1 >/dev/null; echo \$? >status.0; } | true
+		else $patches -n 30 --shard auto train.ts 2>/dev/null | head -c 30000 | seg-train $net -o m.ts; fi" && return 1
+	[ $(($(date +%s) - begun)) -lt 30 ]
+	[ "$(cat status.0)" -eq 1 ]
+	[ "$(next_of m.last.ts)" -eq 8 ]
+}
+
 @test "ranks with other seeds, options, networks, patches or data order are named at the first step" {
 	rank='$OMPI_COMM_WORLD_RANK'
 	job 3 "rank 1 ($host): its options are not rank 0's: --seed 1, not 0" "$patches -n 9 --shard auto train.ts | seg-train $net --seed \$(($rank % 2)) -o m.ts"
