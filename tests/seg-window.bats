@@ -396,8 +396,7 @@ image() { # ID DTYPE SHAPE DATA: a frame of that image
 			# a shell without job control has SIGINT ignored in the background
 			TMPDIR=$PWD/stopped perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' seg-window -m model.ts $o --overlap .95 --mirror xyz -o stopped/out.ts many.ts 2>err &
 			p=$!
-			for _ in {1..300}; do [ -z "$(ls -A stopped)" ] || break; sleep 0.01; done
-			[ -n "$(ls -A stopped)" ]
+			await holds stopped
 			kill -$sig $p
 			status=0
 			wait $p || status=$?
