@@ -255,6 +255,13 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	seg-window -m k255.ts net0.ts | ts-cmp -t pred - <(seg-window -m k255.ts --output logits net0.ts | seg-argmax)
 }
 
+@test "a model through a pipe, or in standard input before the scans" {
+	seg-window -m model.ts net0.ts >a.ts
+	seg-window -m <(cat model.ts) net0.ts | ts-cmp --data-only - a.ts
+	seg-window -m - net0.ts <model.ts | ts-cmp --data-only - a.ts
+	cat model.ts net0.ts | seg-window -m - | ts-cmp --data-only - a.ts
+}
+
 @test "a window that does not fit in memory; output that breaks off" {
 	run seg-window -m model.ts --roi 8192,8192,8192 net0.ts
 	[ "$status" = 1 ]

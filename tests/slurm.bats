@@ -31,7 +31,7 @@ state() { scontrol show job -o "$1" | sed -n "1s/.* $2=\\([^ ]*\\).*/\\1/p"; }
 
 ended() { # JOB: wait until it is, then whether it completed
 	local s
-	for _ in $(seq 600); do
+	for _ in $(seq 3000); do # ten minutes and more: two ranks that share busy processors are slow
 		s=$(scontrol show job -o "$1" | grep -oE 'JobState=[A-Z_]+' | sort -u)
 		case $s in *PENDING* | *RUNNING* | *COMPLETING* | *REQUEUE*) sleep 0.2 ;; *) break ;; esac
 	done
