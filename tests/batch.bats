@@ -43,9 +43,7 @@ setup() {
 
 need_ssh() {
 	[ -s sshd.pid ] || skip "no sshd"
-	for _ in $(seq 50); do $PARALLEL_SSH near true 2>/dev/null && return; sleep 0.1; done
-	cat sshd.log
-	return 1
+	await $PARALLEL_SSH near true 2>/dev/null || { cat sshd.log; return 1; }
 }
 
 # The same voxels; where they come from, in the header, has the scans' names as they were given.
@@ -91,7 +89,7 @@ same() { for f in serial/*; do ts-cmp <(nii-read --id x "$f") <(nii-read --id x 
 	rm -rf d4
 	setsid "$segment" -j 1 --joblog j4 --effort 5 -d d4 model.ts "${all[@]}" >/dev/null 2>&1 &
 	pid=$!
-	for _ in $(seq 300); do [ "$(tail -n +2 j4 2>/dev/null | wc -l)" -lt 2 ] || break; sleep 0.02; done
+	await has_rows j4 2
 	kill -KILL -- -$pid
 	wait $pid || :
 	sleep 0.2

@@ -25,7 +25,6 @@ ranks() {
 }
 column() { awk -F'\t' -v c="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == c) k = i; next } { print $k }' "$1"; }
 same_losses() { paste <(column "$1" loss) <(column "$2" loss) | awk -v most="${3:-1e-5}" '{ d = $1 - $2; if (d * d > most * most) exit 1 } END { exit !NR }'; }
-wait_for_rows() { for _ in {1..1000}; do [ -e "$1" ] && [ "$(wc -l <"$1")" -gt "$2" ] && return; sleep 0.01; done; return 1; }
 next_of() { ts-info "$1" | sed -n 's/.*"next":\([0-9]*\).*/\1/p'; }
 
 # said FILE MESSAGE: that line of seg-train and no other
@@ -149,7 +148,7 @@ on_gpus() {
 		(export NIIPIPE_RENDEZVOUS=$PWD/meet NIIPIPE_RANKS=2 NIIPIPE_RANK=$i
 		$patches --shard auto train.ts 2>/dev/null | sh -c 'echo $$ >pid.'$i'; exec "$@"' - seg-train --device cuda:0 $net --save-every 3 --log l.tsv -o m.ts) 2>err.$i &
 	done
-	wait_for_rows l.tsv 4
+	await has_rows l.tsv 4
 	begun=$(date +%s)
 	kill -9 "$(cat pid.1)"
 	wait
@@ -163,7 +162,7 @@ one_kill() {
 	rm -f m.* l.tsv pid.* err
 	ranks 3 "$big --shard auto train.ts 2>/dev/null | \$exec seg-train $net --save-every 3 --log l.tsv -o m.ts" 2>err &
 	local job=$! status=0 from=0 begun took
-	wait_for_rows l.tsv "$2"
+	await has_rows l.tsv "$2"
 	sleep "0.0$((RANDOM % 100))"
 	begun=$(date +%s%N)
 	kill -9 "$(cat "pid.$1")"
@@ -193,10 +192,9 @@ one_kill() {
 @test "SIGTERM for one rank ends all after the same step, saved, exit 0; SIGUSR1 saves; the rest gives the same bytes" {
 	ranks 3 "$patches --shard auto train.ts 2>/dev/null | \$exec seg-train $net --val val.ts --val-every 50 --log l.tsv -o t.ts" 2>err &
 	job=$!
-	wait_for_rows l.tsv 3
+	await has_rows l.tsv 3
 	kill -USR1 "$(cat pid.2)"
-	for _ in {1..500}; do [ -e t.last.ts ] && break; sleep 0.01; done
-	[ -e t.last.ts ]
+	await test -e t.last.ts
 	kill -TERM "$(cat pid.1)"
 	wait $job
 	k=$(next_of t.last.ts)
@@ -232,6 +230,15 @@ job() {
 		"$patches -n 2 --shard auto train.ts 2>/dev/null | seg-train $net -o m.ts"
 	job 2 "rank 1 ($host): keeps the others waiting for more than 1 s (--timeout)" \
 		"$patches -n 30 --shard auto train.ts | $(only 1 'head -c 30000; exec sleep 20') | seg-train $net --timeout 1 -o m.ts"
+	[ "$(next_of m.last.ts)" -eq 8 ]
+}
+
+@test "a rank that fails while nobody reads rank 0's messages: what was learnt is kept" {
+	rank='$OMPI_COMM_WORLD_RANK' begun=$(date +%s)
+	ranks 2 "if [ $rank = 0 ]; then $patches -n 30 --shard auto train.ts 2>/dev/null | { seg-train $net -o m.ts 2>&1 >/dev/null; echo \$? >status.0; } | true
+		else $patches -n 30 --shard auto train.ts 2>/dev/null | head -c 30000 | seg-train $net -o m.ts; fi" && return 1
+	[ $(($(date +%s) - begun)) -lt 30 ]
+	[ "$(cat status.0)" -eq 1 ]
 	[ "$(next_of m.last.ts)" -eq 8 ]
 }
 

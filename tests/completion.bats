@@ -28,7 +28,7 @@ tools() {
 		[ -n "$options" ]
 		[ -z "$(offers "$t" -- -)" ] # operands are files
 		[ "$(offers "$t" - | sed -n 's/^--//p' | sort -u)" = "$options" ] || { echo "$t"; return 1; }
-		[ "$(offers "$t" - | grep -c '^-.$' || true)" -eq "$("$BIN/$t" --help | grep -cE '^ +-[a-zA-Z], --' || true)" ]
+		[ "$(offers "$t" - | grep -c '^-.$' || true)" -eq "$("$BIN/$t" --help | grep -cE '^ {2,6}-[a-zA-Z][, ]' || true)" ]
 		for o in $options; do
 			offers "$t" "--$o" | grep -qx -e "--$o" || { echo "$t --$o"; return 1; }
 			n=$((n + 1))
@@ -54,6 +54,8 @@ tools() {
 	[ "$(kind "seg-window -m")" = file ]
 	[ "$(kind "nii-patch --plan")" = file ]
 	[ "$(kind "seg-train --output")" = file ]
+	[ "$(kind "seg-window -o")" = file ] # its --output is not that
+	[ "$(kind "seg-window --output")" = "labels prob logits" ]
 	[ "$(kind "nii-patch --number")" = other ]
 	[ "$(kind "nii-patch --grid")" = "" ]
 	[ -z "$(offers nii-patch -- --gr)" ]

@@ -105,6 +105,13 @@ foreign() {
 	each_filter foreign
 }
 
+@test "--help lists no option twice" {
+	for t in $(tools); do
+		[ -z "$("$BIN/$t" --help | sed -nE 's/^ {2,6}((-., )?--?[[:alnum:]-]+).*/\1/p' | tr -s ', ' '\n' | sort | uniq -d)" ] || { echo "$t"; return 1; }
+	done
+	[[ $(seg-window --help) == *$'\n'"  -o FILE "* ]] # its --output is another thing
+}
+
 @test "--help on a full disk is an error" {
 	for t in $(tools); do
 		if "$BIN/$t" --help >/dev/full 2>/dev/null; then

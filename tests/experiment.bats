@@ -109,7 +109,7 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 		rm -rf cut
 		setsid env --default-signal=INT make --no-print-directory -f "$ROOT/pipelines/hackathon.mk" "${small[@]}" OUT=cut "${long[@]}" cut/comparison.tsv >said 2>&1 &
 		pid=$!
-		for _ in $(seq 1000); do [ ! -s cut/train/unet-dicece-aug-crop/best.last.ts ] || break; sleep 0.02; done
+		await test -s cut/train/unet-dicece-aug-crop/best.last.ts
 		kill -$signal -- -$pid
 		wait $pid && false
 		[ ! -e cut/train/unet-dicece-aug-crop/model.ts ]
@@ -187,7 +187,7 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 		rm -rf broken
 		"$ROOT/pipelines/train.sh" -d broken "${args[@]}" $prepared 2>said &
 		pid=$!
-		for _ in $(seq 200); do [ ! -s broken/best.last.ts ] || break; sleep 0.02; done
+		await test -s broken/best.last.ts
 		if [ $signal = KILL ]; then
 			pkill -KILL -P $pid || :
 			wait $pid && false

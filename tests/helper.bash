@@ -20,6 +20,17 @@ fails() { # fails STATUS MESSAGE COMMAND...
 	[ "$got" = "$text" ] || { printf 'said:     %s\nexpected: %s\n' "$got" "$text"; return 1; }
 }
 
+# Wait for a command to succeed, however busy the machine is: two minutes are for what never comes.
+await() {
+	local end=$((SECONDS + 120))
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || { echo "not within two minutes: $*"; return 1; }
+		sleep 0.01
+	done
+}
+has_rows() { [ -e "$1" ] && [ "$(wc -l <"$1")" -gt "$2" ]; } # has_rows FILE N: more than N
+holds() { [ -n "$(ls -A "$1")" ]; } # holds DIR: something
+
 # raw_frame JSON [DATA]: a frame from header text and data in printf's escapes ('\1\0'); volume ID DTYPE Z,Y,X DATA [NAME]: a frame of
 # kind volume with one tensor (label); its affine is $AFFINE or the identity.
 raw_frame() {

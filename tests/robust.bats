@@ -119,10 +119,7 @@ killed() { # killed SIGNAL LEFT COMMAND...
 	pid=$!
 	exec 8>fifo
 	cat "$BATS_TEST_TMPDIR/v.ts" >&8
-	for _ in {1..300}; do
-		[ -n "$(ls -A k)" ] && break
-		sleep 0.01
-	done
+	await holds k
 	kill "-$signal" "$pid"
 	wait "$pid" && return 1
 	exec 8>&-

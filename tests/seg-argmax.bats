@@ -105,8 +105,8 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 	fails 1 "seg-argmax: b.ts: b: streams are out of step: id 'a' against 'b'" seg-argmax a.ts b.ts
 	fails 1 "seg-argmax: p.ts: a: one holds probabilities, the other logits: metadata prob 'logits' and 'probabilities'" seg-argmax a.ts p.ts
 	fails 1 "seg-argmax: k.ts: a: 2 classes and 3" seg-argmax a.ts k.ts
-	fails 1 "seg-argmax: g.ts: a: grids differ: 1x1x1 and 2x1x1 voxels" seg-argmax a.ts g.ts
-	fails 1 "seg-argmax: f.ts: a: affines differ: number 1 is 1 and 2" seg-argmax a.ts f.ts
+	fails 1 "seg-argmax: g.ts: a: is on another grid than a.ts (2x1x1 against 1x1x1 voxels)" seg-argmax a.ts g.ts
+	fails 1 "seg-argmax: f.ts: a: is on another grid than a.ts (affine row 1, column 1: 2 against 1)" seg-argmax a.ts f.ts
 	fails 1 "seg-argmax: a.ts: ends before ab.ts does: the streams are out of step" seg-argmax ab.ts a.ts
 	fails 1 "seg-argmax: a.ts: ends before ab.ts does: the streams are out of step" seg-argmax -o out.ts a.ts ab.ts
 	[ ! -e out.ts ]

@@ -141,8 +141,8 @@ version=$(sed -n 's/.*NIIPIPE_VERSION "\(.*\)".*/\1/p' "$ROOT/lib/base/version.h
 	fails 2 "seg-score: NIfTI files come in pairs: TRUTH PRED (see seg-score --help)" seg-score truth/ball.nii.gz
 	fails 2 "seg-score: NIfTI files and streams do not mix (see seg-score --help)" seg-score truth/ball.nii.gz s.ts
 	ts-select --id dot "$G/score.ts" | nii-write -t label -o dot.nii
-	fails 1 "seg-score: dot.nii: 3x1x2 voxels, but truth/ball.nii.gz has 40x37x19" seg-score -o out truth/ball.nii.gz dot.nii
-	fails 1 "seg-score: pred/moved.nii.gz: lies elsewhere in space than truth/ball.nii.gz: their affines differ by more than 0.001 mm (row 1, column 4: 0 against -100)" \
+	fails 1 "seg-score: dot.nii: is on another grid than truth/ball.nii.gz (3x1x2 against 40x37x19 voxels)" seg-score -o out truth/ball.nii.gz dot.nii
+	fails 1 "seg-score: pred/moved.nii.gz: is on another grid than truth/ball.nii.gz (affine row 1, column 4: 0 against -100)" \
 		seg-score -o out truth/ball.nii.gz pred/moved.nii.gz
 	[ ! -e out ]
 }

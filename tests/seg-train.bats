@@ -16,7 +16,6 @@ setup() { cd "$BATS_TEST_TMPDIR" && ln -s "$BATS_FILE_TMPDIR"/*.ts "$BATS_FILE_T
 
 column() { awk -F'\t' -v c="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == c) k = i; next } { print $k }' "$1"; }
 differ() { ! cmp -s "$@"; }
-wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)" -gt "$2" ] && return; sleep 0.05; done; return 1; }
 
 @test "the loss falls" {
 	$patches -n 160 train.ts | seg-train $net --batch 2 --log l.tsv -o m.ts
@@ -56,7 +55,7 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	$patches train.ts >p 2>/dev/null &
 	seg-train $net --batch 2 --log l.tsv -o t.ts <p 2>err &
 	pid=$!
-	wait_for_rows l.tsv 3
+	await has_rows l.tsv 3
 	kill -TERM $pid
 	wait $pid
 	k=$(ts-info t.last.ts | sed -n 's/.*"next":\([0-9]*\).*/\1/p')
@@ -74,15 +73,14 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	for sig in TERM INT HUP; do
 		mkfifo p
 		rm -f l.tsv t.last.ts
-		{ $patches -n 2 train.ts; sleep 5; } >p &
+		{ $patches -n 2 train.ts; exec sleep 300; } >p &
 		feeder=$!
 		# a shell without job control has SIGINT ignored in the background
 		perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' seg-train $net --log l.tsv -o t.ts <p 2>err &
 		pid=$!
-		wait_for_rows l.tsv 2
+		await has_rows l.tsv 2
 		kill -USR1 $pid
-		for _ in {1..100}; do [ -e t.last.ts ] && break; sleep 0.05; done
-		[ -e t.last.ts ]
+		await test -e t.last.ts
 		kill -0 $pid
 		rm t.last.ts
 		kill -$sig $pid
@@ -131,7 +129,7 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	feeder=$!
 	seg-train $net --batch 2 --val many.ts --val-every 2 --progress json -o t.ts <p 2>err &
 	pid=$!
-	for _ in {1..2000}; do grep -q validating err && break; sleep 0.01; done
+	await grep -q validating err
 	kill -TERM $pid
 	wait $pid
 	kill $feeder 2>/dev/null || true
@@ -147,7 +145,7 @@ wait_for_rows() { for _ in {1..200}; do [ "$(wc -l <"$1" 2>/dev/null || echo 0)"
 	$patches train.ts >p 2>/dev/null &
 	seg-train $net --val val.ts --val-every 100000 --log l.tsv -o v.ts <p 2>err &
 	pid=$!
-	wait_for_rows l.tsv 2
+	await has_rows l.tsv 2
 	kill -TERM $pid
 	wait $pid
 	[ "$(stat -c %s v.ts)" -lt "$(stat -c %s v.last.ts)" ]

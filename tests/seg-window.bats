@@ -255,6 +255,13 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	seg-window -m k255.ts net0.ts | ts-cmp -t pred - <(seg-window -m k255.ts --output logits net0.ts | seg-argmax)
 }
 
+@test "a model through a pipe, or in standard input before the scans" {
+	seg-window -m model.ts net0.ts >a.ts
+	seg-window -m <(cat model.ts) net0.ts | ts-cmp --data-only - a.ts
+	seg-window -m - net0.ts <model.ts | ts-cmp --data-only - a.ts
+	cat model.ts net0.ts | seg-window -m - | ts-cmp --data-only - a.ts
+}
+
 @test "a window that does not fit in memory; output that breaks off" {
 	run seg-window -m model.ts --roi 8192,8192,8192 net0.ts
 	[ "$status" = 1 ]
@@ -396,8 +403,7 @@ image() { # ID DTYPE SHAPE DATA: a frame of that image
 			# a shell without job control has SIGINT ignored in the background
 			TMPDIR=$PWD/stopped perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' seg-window -m model.ts $o --overlap .95 --mirror xyz -o stopped/out.ts many.ts 2>err &
 			p=$!
-			for _ in {1..300}; do [ -z "$(ls -A stopped)" ] || break; sleep 0.01; done
-			[ -n "$(ls -A stopped)" ]
+			await holds stopped
 			kill -$sig $p
 			status=0
 			wait $p || status=$?

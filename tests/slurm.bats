@@ -31,7 +31,7 @@ state() { scontrol show job -o "$1" | sed -n "1s/.* $2=\\([^ ]*\\).*/\\1/p"; }
 
 ended() { # JOB: wait until it is, then whether it completed
 	local s
-	for _ in $(seq 600); do
+	for _ in $(seq 3000); do # ten minutes and more: two ranks that share busy processors are slow
 		s=$(scontrol show job -o "$1" | grep -oE 'JobState=[A-Z_]+' | sort -u)
 		case $s in *PENDING* | *RUNNING* | *COMPLETING* | *REQUEUE*) sleep 0.2 ;; *) break ;; esac
 	done
@@ -60,7 +60,7 @@ at_once() { # JOB: one that was queued again would wait two minutes, if it has n
 @test "before its limit a job saves and is queued again; it goes on, and gives the same model" {
 	[ -e plain/model.ts ] || "$ROOT/pipelines/train.sh" -d plain "${how[@]}" v.ts
 	id=$(sbatch --parsable "$slurm/train.sbatch" -d again "${how[@]}" v.ts)
-	for _ in $(seq 200); do [ ! -s again/best.last.ts ] || break; sleep 0.05; done
+	await test -s again/best.last.ts
 	scancel --signal=USR1 --batch "$id" # what --signal=B:USR1@300 does
 	at_once "$id"
 	[ "$(state "$id" Restarts)" = 1 ]
@@ -86,7 +86,7 @@ need_ranks() { [ -e "$BIN/niipipe-mpi.so" ] || skip "no niipipe-mpi.so"; }
 	id=$(sbatch --parsable -N 2 "$slurm/train.sbatch" -d whole "${two[@]}" v.ts)
 	ended "$id"
 	id=$(sbatch --parsable -N 2 "$slurm/train.sbatch" -d broken "${two[@]}" v.ts)
-	for _ in $(seq 200); do [ ! -s broken/best.last.ts ] || break; sleep 0.05; done
+	await test -s broken/best.last.ts
 	scancel --signal=USR1 --batch "$id"
 	at_once "$id"
 	ended "$id"
@@ -97,7 +97,7 @@ need_ranks() { [ -e "$BIN/niipipe-mpi.so" ] || skip "no niipipe-mpi.so"; }
 @test "two nodes, one rank killed: the job ends in seconds with one message" {
 	need_ranks
 	id=$(sbatch --parsable -N 2 "$slurm/train.sbatch" -d dead -n 100000 "${how[@]:2}" v.ts)
-	for _ in $(seq 200); do [ ! -s dead/best.last.ts ] || break; sleep 0.05; done
+	await test -s dead/best.last.ts
 	for p in $(pgrep -x seg-train); do
 		! tr '\0' '\n' <"/proc/$p/environ" | grep -qx "SLURM_JOB_ID=$id" || ! tr '\0' '\n' <"/proc/$p/environ" | grep -qx SLURM_PROCID=1 || kill -KILL "$p"
 	done
@@ -112,7 +112,7 @@ need_ranks() { [ -e "$BIN/niipipe-mpi.so" ] || skip "no niipipe-mpi.so"; }
 @test "a node that is lost: the job is queued again on another and goes on" {
 	[ -e plain/model.ts ] || "$ROOT/pipelines/train.sh" -d plain "${how[@]}" v.ts
 	id=$(sbatch --parsable -w n2 "$slurm/train.sbatch" -d lost "${how[@]}" v.ts)
-	for _ in $(seq 200); do [ ! -s lost/best.last.ts ] || break; sleep 0.05; done
+	await test -s lost/best.last.ts
 	scontrol update NodeName=n2 State=DOWN Reason=test # what SLURM does when a node no longer answers
 	for _ in $(seq 200); do [ "$(state "$id" Restarts)" = 0 ] || break; sleep 0.1; done
 	scontrol update JobId="$id" ReqNodeList=
@@ -142,7 +142,7 @@ need_ranks() { [ -e "$BIN/niipipe-mpi.so" ] || skip "no niipipe-mpi.so"; }
 	v=("CASES=6" "VSIZE=40,40,32" "VOLUME=20,80" "PATCH=32,32,32" "STEPS=60" "BATCH=1" "FOLDS=2" "OUT=cv" "EVERY=1" "NET_resenc=--net resenc --channels 4,8 --strides 2")
 	make -f "$ROOT/pipelines/cross-validate.mk" "${v[@]}" prepared >/dev/null
 	id=$(sbatch --parsable --array=0 "$slurm/folds.sbatch" "${v[@]}")
-	for _ in $(seq 400); do [ ! -s cv/fold/0/best.last.ts ] || break; sleep 0.05; done
+	await test -s cv/fold/0/best.last.ts
 	scancel --signal=USR1 --batch "${id}_0"
 	at_once "${id}_0"
 	ended "$id"

@@ -81,10 +81,10 @@ name_of() { ts-info "$2" | sed -n "s/^frame $1: \([^,]*\),.*/\1/p"; }
 	cmp r.last.ts w.last.ts
 	# a signal that only saves leaves the run as it is
 	mkfifo p
-	{ ts-select --index 0..4 p.ts; sleep 2; ts-select --index 5..7 p.ts; } >p &
+	{ ts-select --index 0..4 p.ts; await test -e s.last.ts; ts-select --index 5..7 p.ts; } >p &
 	seg-train --arch "$arch" --accumulate 3 --threads 1 --log l.tsv -o s.ts <p &
-	for _ in {1..200}; do [ "$(wc -l <l.tsv 2>/dev/null || echo 0)" -gt 1 ] && break; sleep 0.05; done
-	sleep 0.5
+	await has_rows l.tsv 1
+	sleep 0.5 # most often it has the next two patches by then
 	kill -USR1 $!
 	wait $!
 	cmp s.last.ts w.last.ts

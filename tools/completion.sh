@@ -16,18 +16,17 @@ rows() { # rows TOOL
 				words = words (words == "" ? "" : " ") w[i]
 		return words == "" ? "other" : words
 	}
-	/^ +(-[a-zA-Z0-9], )?--[a-z]/ {
+	/^ +(-[a-zA-Z0-9](, --[a-z]| )|--[a-z])/ {
 		n = $1 ~ /^-.,$/ ? 2 : 1
 		names = (n == 2 ? substr($1, 1, 2) " " : "") $n
 		options = options (options == "" ? "" : " ") names
 		line = $0
-		sub(/^ +(-., )?--[a-z0-9-]+/, "", line)
+		sub(/^ +(-., )?-[a-zA-Z0-9-]+/, "", line)
 		if (line !~ /^ [^ ]/)
 			next
 		split(names, both, " ")
 		for (i = 1; i <= n; i++)
-			if (!seen[both[i]]++) # own options come before common ones of the same name
-				printf "\t[\"%s %s\"]=\"%s\"\n", tool, both[i], kind($(n + 1))
+			printf "\t[\"%s %s\"]=\"%s\"\n", tool, both[i], kind($(n + 1))
 	}
 	END { printf "\t[\"%s\"]=\"%s\"\n", tool, options }'
 }

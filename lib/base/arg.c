@@ -147,14 +147,24 @@ static void common_table(const struct arg_spec *s, struct arg_common *c, int *he
 	t[n++] = (struct arg){0, "version", ARG_FLAG, version, NULL, "print the version and exit"};
 }
 
-static void print_rows(const struct arg *a)
+static int has_name(const struct arg *a, const char *name)
+{
+	for (; a->kind != ARG_END; a++)
+		if (!strcmp(a->name, name))
+			return 1;
+	return 0;
+}
+
+/* A name that an earlier table has is that table's: the option then has its letter only. */
+static void print_rows(const struct arg *a, const struct arg *earlier)
 {
 	for (; a->kind != ARG_END; a++) {
+		const char *name = earlier && has_name(earlier, a->name) ? "" : a->name;
 		char left[96], mark[3] = "  ";
 
 		if (a->letter)
 			mark[0] = '-', mark[1] = a->letter;
-		snprintf(left, sizeof left, "%s%s --%s%s%s", mark, a->letter ? "," : " ", a->name, a->value ? " " : "",
+		snprintf(left, sizeof left, "%s%s%s%s%s", mark, !*name ? "" : a->letter ? ", --" : "  --", name, a->value ? " " : "",
 		         a->value ? a->value : "");
 		if (strlen(left) > 30)
 			printf("  %s\n  %-31s%s\n", left, "", a->help);
@@ -166,8 +176,8 @@ static void print_rows(const struct arg *a)
 static void print_help(const struct arg_spec *s, const struct arg *common)
 {
 	printf("usage: %s [options]%s%s\n%s\n\n", s->name, *s->operands ? " " : "", s->operands, s->about);
-	print_rows(s->args);
-	print_rows(common);
+	print_rows(s->args, NULL);
+	print_rows(common, s->args);
 	printf("\nmanual: man %s\n", s->name);
 }
 

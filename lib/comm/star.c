@@ -6,6 +6,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/base/progress.h"
+#include "lib/base/thread.h"
 #include "lib/comm/star_parts.h"
 
 _Static_assert((int)STAR_HOST == (int)LINE_HOST, "a host's name");
@@ -52,21 +53,16 @@ static struct star *star_new(const struct star_opts *o, struct err *e)
 	return NULL;
 }
 
-/* Signals are the main thread's. */
 static int start(struct star *s, struct err *e)
 {
 	char own[STAR_HOST];
-	sigset_t all, old;
 
 	s->beat_at = progress_now();
 	for (int r = 0; r < s->o.size; r++)
 		s->peer[r].heard = s->beat_at;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	s->running = !pthread_create(&s->thread, NULL, star_serve, s);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (!s->running)
-		return err_set(e, NULL, "cannot start a thread");
+	if (thread_start(&s->thread, star_serve, s, e))
+		return -1;
+	s->running = 1;
 	memcpy(own, s->host[s->o.rank], STAR_HOST);
 	return star_gather(s, own, sizeof own, s->host, e);
 }

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,12 +213,23 @@ static void beat(struct star *s)
 		_exit(1);
 }
 
+/* A message that nobody reads any more must not end the process before what was learnt is saved. */
+static void survive_writes(void)
+{
+	sigset_t broken;
+
+	sigemptyset(&broken);
+	sigaddset(&broken, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &broken, NULL);
+}
+
 void *star_serve(void *arg)
 {
 	struct star *s = arg;
 	struct pollfd *p = calloc((size_t)s->o.size, sizeof *p);
 	int quit = !p, connected;
 
+	survive_writes();
 	while (!quit) {
 		pthread_mutex_lock(&s->lock);
 		if (progress_now() - s->beat_at > BEAT_MS * 1e-3) {

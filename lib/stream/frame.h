@@ -9,6 +9,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/outfile.h"
+#include "lib/stream/grid.h"
 
 enum dtype { DT_BOOL, DT_U8, DT_I8, DT_U16, DT_I16, DT_F16, DT_BF16, DT_U32, DT_I32, DT_F32, DT_U64, DT_I64, DT_F64, DT_COUNT };
 
@@ -86,12 +87,6 @@ int tensor_later(struct tensor *t, enum dtype dtype, int rank, const int64_t *sh
 
 /* Make all values that were to be made later, so that every tensor has its data. 0 or -1. */
 int frame_settle(struct frame *f, struct err *e);
-
-/* The grid: shape and affine of the spatial tensors. */
-struct grid {
-	int64_t size[3];    /* x, y, z: voxels */
-	double affine[16];  /* voxel (x,y,z) to world RAS mm, row major */
-};
 
 /* From metadata `affine` and the spatial tensors: of image, label, pred, prob whichever are there; all must agree (an error names the two
    that differ). 0 or -1. */

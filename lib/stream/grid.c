@@ -32,6 +32,29 @@ int frame_affine(const struct frame *f, double a[16], struct err *e)
 	return text ? parse_affine(text, a, e) : err_set(e, NULL, "no metadata 'affine'");
 }
 
+int grid_same(const struct grid *g, const struct grid *h, double tol)
+{
+	for (int i = 0; i < 12; i++)
+		if (!(fabs(g->affine[i] - h->affine[i]) <= tol))
+			return 0;
+	return !memcmp(g->size, h->size, sizeof g->size);
+}
+
+int grid_match(const struct grid *g, const struct grid *want, double tol, const char *name, struct err *e)
+{
+	int i = 0;
+
+	if (grid_same(g, want, tol))
+		return 0;
+	if (memcmp(g->size, want->size, sizeof g->size))
+		return err_set(e, NULL, "is on another grid than %.400s (%lldx%lldx%lld against %lldx%lldx%lld voxels)", name, (long long)g->size[0],
+		               (long long)g->size[1], (long long)g->size[2], (long long)want->size[0], (long long)want->size[1], (long long)want->size[2]);
+	while (fabs(g->affine[i] - want->affine[i]) <= tol)
+		i++;
+	return err_set(e, NULL, "is on another grid than %.400s (affine row %d, column %d: %.9g against %.9g)", name, i / 4 + 1, i % 4 + 1,
+	               g->affine[i], want->affine[i]);
+}
+
 int tensor_on_grid(const struct tensor *t, const struct grid *g)
 {
 	const int64_t *s = t->shape + t->rank - 3;

@@ -54,8 +54,8 @@ int nii_type_code(enum dtype t);
 /* The type that voxels have once read: the file's own, F32 where slope and inter apply. */
 enum dtype nii_dtype(const struct nii_header *h);
 
-/* Same size, and affines that differ by at most tol (mm) in every number. */
-int nii_same_grid(const struct grid *a, const struct grid *b, double tol);
+/* mm: what the affines of a scan and of masks on it, or of masks that are compared, may differ by in every number (grid_match). */
+#define NII_ONE_GRID 1e-3
 
 /* ---- names (nifti_name.c) ---- */
 

@@ -115,14 +115,6 @@ int nii_affine(struct nii_header *h, const char *file, struct err *e)
 	return 0;
 }
 
-int nii_same_grid(const struct grid *a, const struct grid *b, double tol)
-{
-	for (int i = 0; i < 12; i++)
-		if (!(fabs(a->affine[i] - b->affine[i]) <= tol))
-			return 0;
-	return !memcmp(a->size, b->size, sizeof a->size);
-}
-
 /* Does the quaternion give the affine back? */
 static int expressed(const nifti_2_header *h, const double *a)
 {

@@ -93,22 +93,6 @@ static int to_integers(const struct nii_file *f, void *data, enum dtype *t, stru
 	return err_set(e, f->name, "labels from %g to %g do not fit 32 bits", r.lo, r.hi);
 }
 
-static int same_grid(const struct nii_file *f, const struct nii_header *like, const char *image, struct err *e)
-{
-	const struct grid *a = &f->h.grid, *b = &like->grid;
-
-	if (nii_same_grid(a, b, 1e-3))
-		return 0;
-	if (memcmp(a->size, b->size, sizeof a->size))
-		return err_set(e, f->name, "is on another grid than %.400s (%lldx%lldx%lld against %lldx%lldx%lld voxels)", image, (long long)a->size[0],
-		               (long long)a->size[1], (long long)a->size[2], (long long)b->size[0], (long long)b->size[1], (long long)b->size[2]);
-	for (int i = 0; i < 12; i++)
-		if (!(fabs(a->affine[i] - b->affine[i]) <= 1e-3))
-			return err_set(e, f->name, "is on another grid than %.400s (affine row %d, column %d: %.9g against %.9g)", image, i / 4 + 1, i % 4 + 1,
-			               a->affine[i], b->affine[i]);
-	return 0;
-}
-
 static int all(struct nii_file *f, void *data, struct err *e)
 {
 	size_t size = dtype_size(nii_dtype(&f->h)), at = 0;
@@ -124,8 +108,8 @@ static int load(struct nii_file *f, const struct nii_header *like, const char *i
 	*t = nii_dtype(&f->h);
 	if (f->h.channels != 1)
 		return err_set(e, f->name, "has %lld volumes (a label has one)", (long long)f->h.channels);
-	if (like && same_grid(f, like, image, e))
-		return -1;
+	if (like && grid_match(&f->h.grid, &like->grid, NII_ONE_GRID, image, e))
+		return err_prefix(e, "%s", f->name);
 	*data = mem_new(f->h.values, dtype_size(*t), f->name, e);
 	if (!*data)
 		return -1;

@@ -100,7 +100,7 @@ int nii_header_for(const struct frame *f, const struct tensor *t, enum dtype as,
 	r = as_read(f, h, e);
 	if (r < 0)
 		return -1;
-	if (!r || !nii_same_grid(&g, &h->grid, same_place))
+	if (!r || !grid_same(&g, &h->grid, same_place))
 		fresh(h, &g);
 	unscaled(h);
 	set_dims(h, &g, t->rank == 4 ? t->shape[0] : 1);

@@ -1,6 +1,5 @@
 #include "lib/volume/prob/prob.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,16 +47,7 @@ static int same_grid(const struct frame *f, const struct frame *g, struct err *e
 {
 	struct grid a, b;
 
-	if (frame_grid(f, &a, e) || frame_grid(g, &b, e))
-		return -1;
-	for (int i = 0; i < 3; i++)
-		if (a.size[i] != b.size[i])
-			return err_set(e, NULL, "grids differ: %lldx%lldx%lld and %lldx%lldx%lld voxels", (long long)a.size[0], (long long)a.size[1],
-			               (long long)a.size[2], (long long)b.size[0], (long long)b.size[1], (long long)b.size[2]);
-	for (int i = 0; i < 12; i++)
-		if (fabs(a.affine[i] - b.affine[i]) > 1e-4)
-			return err_set(e, NULL, "affines differ: number %d is %g and %g", i + 1, a.affine[i], b.affine[i]);
-	return 0;
+	return frame_grid(f, &a, e) || frame_grid(g, &b, e) || grid_match(&b, &a, 1e-4, f->file, e) ? -1 : 0;
 }
 
 static int agree(const struct frame *f, const struct frame *other, struct err *e)

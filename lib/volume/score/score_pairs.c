@@ -1,32 +1,20 @@
 #include "lib/volume/score/score_pairs.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/mem.h"
 #include "lib/volume/nifti/nifti.h"
 
-static const double grid_tolerance = 1e-3; /* mm */
-
 struct result { struct score_case c; char *id; int failed; struct err e; };
 
-static int same_grid(const struct frame *f, const struct frame *g, const char *truth, const char *pred, struct err *e)
+static int same_grid(const struct frame *f, const struct frame *g, const struct pair *p, struct err *e)
 {
-	struct grid a, b;
+	struct grid truth, pred;
 
-	if (frame_grid(f, &a, e) || frame_grid(g, &b, e))
-		return -1;
-	if (nii_same_grid(&a, &b, grid_tolerance))
-		return 0;
-	if (memcmp(a.size, b.size, sizeof a.size))
-		return err_set(e, pred, "%lldx%lldx%lld voxels, but %s has %lldx%lldx%lld", (long long)b.size[0], (long long)b.size[1],
-		               (long long)b.size[2], truth, (long long)a.size[0], (long long)a.size[1], (long long)a.size[2]);
-	for (int i = 0; i < 12; i++)
-		if (!(fabs(a.affine[i] - b.affine[i]) <= grid_tolerance))
-			return err_set(e, pred, "lies elsewhere in space than %s: their affines differ by more than %g mm (row %d, column %d: %.9g against %.9g)",
-			               truth, grid_tolerance, i / 4 + 1, i % 4 + 1, b.affine[i], a.affine[i]);
-	return 0;
+	if (frame_grid(f, &truth, e))
+		return err_prefix(e, "%s", p->truth);
+	return frame_grid(g, &pred, e) || grid_match(&pred, &truth, NII_ONE_GRID, p->truth, e) ? err_prefix(e, "%s", p->pred) : 0;
 }
 
 /* Both files at the same time. */
@@ -50,7 +38,7 @@ static int one(const struct pair *p, const struct score_options *o, struct resul
 	double affine[16];
 
 	r->failed = -1;
-	if (!load(p, f, &r->e) && !same_grid(&f[0], &f[1], p->truth, p->pred, &r->e) && !frame_affine(&f[0], affine, &r->e)) {
+	if (!load(p, f, &r->e) && !same_grid(&f[0], &f[1], p, &r->e) && !frame_affine(&f[0], affine, &r->e)) {
 		r->failed = score_masks(frame_find(&f[0], "label"), frame_find(&f[1], "pred"), affine, o, &r->c, &r->e);
 		if (r->failed)
 			err_prefix(&r->e, "%s", strncmp(r->e.text, "'label' ", 8) ? p->pred : p->truth); /* the file of the tensor that is named */
