@@ -18,7 +18,7 @@
 #include "lib/base/err.h"
 #include "kernels/slide.h"
 
-enum { K_ABI = 14 }; /* raised with every change of this header */
+enum { K_ABI = 15 }; /* raised with every change of this header */
 
 /* Where a GPU's backend cannot be, said by it and by who need not load it to know */
 #define K_NO_DRIVER "cuda: there is no NVIDIA driver here"
@@ -338,9 +338,11 @@ struct k_backend {
 	int (*window_divide)(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
 	/* The slab's labels [z][y][x]; sum NULL (where there is window_sum): those of c's windows */
 	int (*window_decide)(const struct k_decide *g, const struct k_cover *c, const float *acc, const float *sum, uint8_t *pred, struct err *e);
-	/* Before a window is blended, in marked blocks where the best class leads by less than `near`: spread (host), sums of w by^2 and of w, to 2^-16;
-	   `by` is what the two classes that lead (that single class) are apart in the window less what they are in the mean so far. */
-	int (*window_spread)(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, double spread[2], struct err *e);
+	/* Before a window is blended, in marked blocks where the best class leads by less than `near`: added to apart (device memory) sums of w by^2 and of
+	   w, to 2^-16, and its spread by them, once there are any; `by` is what the two classes that lead (that single class) are apart in the window less
+	   what they are in the mean so far. */
+	int (*window_spread)(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, struct k_apart *apart,
+		struct err *e);
 	/* doubt [n] (host): each window's share, t w / (all - sum), of the probabilities of k_doubt, summed over its voxels where windows came */
 	int (*window_doubt)(const struct k_doubt *g, int64_t n, double *doubt, struct err *e);
 	/* *n (host): voxels whose best class is not the first (of a single class: that are above `middle`) */

@@ -40,13 +40,19 @@ struct k_cover {           /* windows that were blended, in their order */
 /* A voxel's label by its mean scores: of k > 1 classes the highest one's, ties to the lowest class; of a single one 1 where it is at least `cut`.
    K_NO_LABEL where a mean is not finite, so k < 256; where no window came 0, of a single class `never`. */
 struct k_decide { int64_t k; float cut; uint8_t never; }; enum { K_NO_LABEL = 255 };
+/* How far windows have been from the mean of those before them: sums of w by^2 and of w as window_spread adds them up; spread: of the mean of
+   windows to come about that of those that came: they overlap one another and what came, so it is less than a single window's. */
+struct k_apart { double squares, weights; float spread; };
+#define K_SPREAD(square) ((float)(0.6 * sqrt(square)) + 1e-6f)
+
 /* How probable it is that windows to come change a voxel's decision: of all the weight that will be there `sum` has come, and the best class leads
    by l = lead / sum; what it leads by in the mean of the rest is normal about l with a standard deviation of `spread`, so the decision changes with
    probability P(x), x = l all / ((all - sum) spread), P(x) = 0.5 (1 - x / 3)^3 up to x = 3: the normal distribution's tail to 0.02, with an end. */
 struct k_doubt {
-	int64_t k, roi[3], slab[3], start[3]; /* as k_blend, but the window goes round the slab's end in z */
+	int64_t k, roi[3], slab[3], start[3]; /* as k_blend; roi of all windows that are asked about at once the same */
 	struct k_weight weight;
-	float times, spread;   /* times: how often a window's weight counts */
+	float times;           /* how often a window's weight counts */
+	const struct k_apart *apart; /* device memory: its spread */
 	int wholes;            /* windows' weights in all: the sum of so many products of what stands for the slab's slice, row and column, */
 	const float *whole[4][3]; /* that of a single time */
 	struct k_unsure unsure; /* blocks that are not marked are not looked at */

@@ -9,7 +9,8 @@ int k_window_blend(const struct k_blend *g, const float *logits, float *acc, flo
 int k_window_sum(const struct k_cover *g, float *sum, struct err *e);
 int k_window_divide(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
 int k_window_decide(const struct k_decide *g, const struct k_cover *c, const float *acc, const float *sum, uint8_t *pred, struct err *e);
-int k_window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, double spread[2], struct err *e);
+int k_window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, struct k_apart *apart,
+                    struct err *e);
 int k_window_doubt(const struct k_doubt *g, int64_t n, double *doubt, struct err *e);
 int k_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e);
 

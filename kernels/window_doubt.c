@@ -22,7 +22,7 @@ struct row {
 static struct row row_of(const struct k_unsure *u, const int64_t roi[3], const int64_t slab[3], const int64_t start[3], int64_t d, int64_t h)
 {
 	const struct span s = span_meet(roi[2], start[2], slab[2]);
-	struct row r = {(start[0] + d) % slab[0], start[1] + h, start[2] + s.lo, start[2] + s.hi, NULL};
+	struct row r = {start[0] + d, start[1] + h, start[2] + s.lo, start[2] + s.hi, NULL};
 
 	r.block = u->block + (r.slice * slab[1] + r.line) * ((slab[2] + K_BLOCK - 1) / K_BLOCK);
 	return r;
@@ -90,7 +90,8 @@ static void spread_row(const struct k_blend *g, float near, const struct row *r,
 	}
 }
 
-int k_window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, double spread[2], struct err *e)
+int k_window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, struct k_apart *apart,
+                    struct err *e)
 {
 	const struct span sz = span_meet(g->roi[0], g->start[0], g->slab[0]), sy = span_meet(g->roi[1], g->start[1], g->slab[1]);
 	int64_t all[2] = {0};
@@ -104,8 +105,10 @@ int k_window_spread(const struct k_blend *g, float near, const float *logits, co
 
 			spread_row(g, near, &r, logits + (fd * g->roi[1] + fh) * g->roi[2] * g->k, weights(&g->weight, d, h, 0), acc, sum, all);
 		}
-	spread[0] = (double)all[0] / PART;
-	spread[1] = (double)all[1] / PART;
+	apart->squares += (double)all[0] / PART;
+	apart->weights += (double)all[1] / PART;
+	if (apart->weights > 0)
+		apart->spread = K_SPREAD(apart->squares / apart->weights);
 	return 0;
 }
 
@@ -114,7 +117,7 @@ int k_window_spread(const struct k_blend *g, float near, const float *logits, co
 WIDE static int64_t shares(const struct k_doubt *g, struct weights w, const float *restrict by, const float *restrict sum,
                            const float *restrict whole, int64_t n)
 {
-	const float times = g->times, to = 1 / (3 * g->spread);
+	const float times = g->times, to = 1 / (3 * g->apart->spread);
 	int32_t all = 0;
 
 	for (int64_t i = 0; i < n; i++) {
@@ -172,12 +175,11 @@ static int64_t doubt_row(const struct k_doubt *g, const struct row *r, struct we
 
 static double doubt_one(const struct k_doubt *g)
 {
-	const struct span sy = span_meet(g->roi[1], g->start[1], g->slab[1]);
-	const int64_t first = g->start[0] < 0 ? -g->start[0] : 0, end = g->roi[0] < first + g->slab[0] ? g->roi[0] : first + g->slab[0];
+	const struct span sz = span_meet(g->roi[0], g->start[0], g->slab[0]), sy = span_meet(g->roi[1], g->start[1], g->slab[1]);
 	int64_t all = 0;
 
 #pragma omp parallel for schedule(static) reduction(+:all)
-	for (int64_t d = first; d < end; d++)
+	for (int64_t d = sz.lo; d < sz.hi; d++)
 		for (int64_t h = sy.lo; h < sy.hi; h++) {
 			const struct row r = row_of(&g->unsure, g->roi, g->slab, g->start, d, h);
 

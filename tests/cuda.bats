@@ -224,6 +224,14 @@ orders() { # OUTPUT COMMAND...
 	orders b.ts seg-window -q --device cuda --precision fp32 -m m.ts --roi 24,24,8 --effort 3 --mirror x "$SIM/t.ts"
 }
 
+@test "windows that are chosen one after the other: the device is waited for less than twice a window" {
+	export SIM_WALL=0 SIM_WAITS=1
+	seg-train -q --device cpu --precision fp32 --net unet --channels 4,8,16 --strides 2,2 --res-units 1 --lr 1e-3 -o m.ts <"$SIM/p.ts"
+	run sim seg-window -v --device cuda --precision fp32 -m m.ts --roi 24,24,8 --effort 3 -o w.ts "$SIM/t.ts"
+	[ "$status" -eq 0 ]
+	awk '/ windows; network/ { run += $3 } / waits for a stream$/ { waits = $2 } END { print waits " waits, " run " windows"; exit !(run > 100 && waits < 2 * run) }' <<<"$output"
+}
+
 @test "a driver that records nothing: one by one, and -v says why" {
 	local train="seg-train --device cuda --precision fp32 --net unet --channels 4,8 --strides 2"
 	sim $train -q -o a.ts "$SIM/p.ts"

@@ -83,7 +83,10 @@ int gpu_window_decide(struct k_decide g, const float *acc, const float *sum, int
 int64_t gpu_window_parts(const int64_t roi[3]); /* sums that a window's are first */
 int gpu_window_spread(struct k_blend g, float near, const float *logits, const float *acc, const float *sum, int64_t parts,
 	double *part); /* [2][parts] */
-int gpu_window_doubt(struct k_doubt g, int64_t parts, double *part);
+int gpu_window_apart(const double *part, int64_t parts, struct k_apart *apart); /* what window_spread left is added */
+enum { GPU_DOUBTS = 8 };
+struct gpu_doubts { struct k_doubt of[GPU_DOUBTS]; };
+int gpu_window_doubt(struct gpu_doubts g, int64_t n, int64_t parts, double *part); /* [n][parts] */
 int gpu_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, double *part);
 int gpu_label_down(uint8_t *to, const uint8_t *label, int64_t planes, int64_t h, int64_t w, int fd, int fh, int fw);
 

@@ -1,6 +1,7 @@
 /* The CUDA backend's table (kernels/backend.h) of one precision (K_HALF: bf16): what a device does, by its runtime (runtime.h) and its kernels
    (kernels.h). */
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/runtime.h"
@@ -297,13 +298,14 @@ static int window_decide(const struct k_decide *g, const struct k_cover *c, cons
 	return gpu_check(gpu_window_decide(*g, acc, sum, c->slab[0] * c->slab[1] * c->slab[2], pred), "decision", e);
 }
 
-static int window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, double spread[2],
+static int window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, struct k_apart *apart,
                          struct err *e)
 {
 	const int64_t n = gpu_window_parts(g->roi);
 	double *part = parts(2 * n, e);
 
-	return part && !gpu_check(gpu_window_spread(*g, near, logits, acc, sum, n, part), "window", e) ? add_up(part, n, 2, spread, e) : -1;
+	return !part || gpu_check(gpu_window_spread(*g, near, logits, acc, sum, n, part), "window", e) ||
+		gpu_check(gpu_window_apart(part, n, apart), "window", e) ? -1 : 0;
 }
 
 /* All of them are begun before one is read. */
@@ -312,9 +314,14 @@ static int window_doubt(const struct k_doubt *g, int64_t n, double *doubt, struc
 	const int64_t each = n ? gpu_window_parts(g->roi) : 0;
 	double *part = n ? parts(n * each, e) : NULL;
 
-	for (int64_t i = 0; i < n; i++)
-		if (!part || gpu_check(gpu_window_doubt(g[i], each, part + i * each), "window", e))
+	for (int64_t i = 0; i < n; i += GPU_DOUBTS) {
+		const int64_t some = n - i < GPU_DOUBTS ? n - i : GPU_DOUBTS;
+		struct gpu_doubts d = {0};
+
+		memcpy(d.of, g + i, (size_t)some * sizeof *g);
+		if (!part || gpu_check(gpu_window_doubt(d, some, each, part + i * each), "window", e))
 			return -1;
+	}
 	return n ? add_up(part, each, n, doubt, e) : 0;
 }
 

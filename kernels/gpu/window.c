@@ -16,14 +16,6 @@ DEVICE float soft_sum(const float *l, int64_t k, float *most)
 	return sum;
 }
 
-/* Of the window's voxel v. */
-DEVICE float weight_of(const struct k_weight *w, const int64_t *roi, int64_t v)
-{
-	const float by = w->row[0][v / roi[2] / roi[1]] * w->row[1][v / roi[2] % roi[1]] * w->row[2][v % roi[2]];
-
-	return by > w->least ? by : w->least;
-}
-
 /* Of class c of a voxel whose logits are l: that, or with `soft` its probability; most, all: soft_sum's. */
 DEVICE float score_of(const struct k_blend *g, const float *l, int64_t c, float most, float all)
 {
@@ -32,33 +24,29 @@ DEVICE float score_of(const struct k_blend *g, const float *l, int64_t c, float 
 	return g->k > 1 ? expf(l[c] - most) / all : 1 / (1 + expf(-l[c]));
 }
 
-/* A row of the window: its voxels lo .. hi - 1 are in the slab; where its first voxel's logits and place in the slab are; its share of the weight */
-struct line { int64_t from, to, lo, hi; float weight; };
+/* A row of the window: its voxels lo .. hi - 1 are in the slab; where its first voxel's logits and place in the slab are, of which it is slice z and
+   row y; its share of the weight */
+struct line { int64_t from, to, lo, hi, z, y; float weight; };
 
-DEVICE struct line line_of(const struct k_blend *g, int64_t row)
+DEVICE struct line line_of(const int64_t *roi, const int64_t *start, const int64_t *slab, const struct k_weight *w, int flip, int64_t row)
 {
-	const int64_t at[2] = {over(row, (uint32_t)g->roi[1]), row - over(row, (uint32_t)g->roi[1]) * g->roi[1]};
-	struct line l = {0, 0, 0, 0, 0};
-	int outside = 0;
+	const int64_t at[2] = {over(row, (uint32_t)roi[1]), row - over(row, (uint32_t)roi[1]) * roi[1]};
+	struct line l = {0, 0, 0, 0, start[0] + at[0], start[1] + at[1], w->row[0][at[0]] * w->row[1][at[1]]};
 
-	for (int a = 0; a < 2; a++) {
-		outside |= g->start[a] + at[a] < 0 || g->start[a] + at[a] >= g->slab[a];
-		l.to = l.to * g->slab[a] + g->start[a] + at[a];
-		l.from = l.from * g->roi[a] + (g->flip >> a & 1 ? g->roi[a] - 1 - at[a] : at[a]);
-	}
-	l.to = l.to * g->slab[2] + g->start[2], l.from *= g->roi[2];
-	l.lo = g->start[2] < 0 ? -g->start[2] : 0;
-	l.hi = outside ? 0 : g->start[2] + g->roi[2] > g->slab[2] ? g->slab[2] - g->start[2] : g->roi[2];
-	l.weight = g->weight.row[0][at[0]] * g->weight.row[1][at[1]];
+	for (int a = 0; a < 2; a++)
+		l.from = l.from * roi[a] + (flip >> a & 1 ? roi[a] - 1 - at[a] : at[a]);
+	l.from *= roi[2], l.to = (l.z * slab[1] + l.y) * slab[2] + start[2];
+	l.lo = start[2] < 0 ? -start[2] : 0;
+	l.hi = l.z < 0 || l.z >= slab[0] || l.y < 0 || l.y >= slab[1] ? 0 : start[2] + roi[2] > slab[2] ? slab[2] - start[2] : roi[2];
 	return l;
 }
 
 /* The weight of voxel v of a row, and which voxel of it has its logits */
-DEVICE float line_weight(const struct k_blend *g, const struct line *l, int64_t v)
+DEVICE float line_weight(const struct k_weight *w, const struct line *l, int64_t v)
 {
-	const float by = l->weight * g->weight.row[2][v];
+	const float by = l->weight * w->row[2][v];
 
-	return by > g->weight.least ? by : g->weight.least;
+	return by > w->least ? by : w->least;
 }
 
 DEVICE int64_t line_from(const struct k_blend *g, int64_t v)
@@ -92,20 +80,20 @@ KERNEL(window_blend, (struct k_blend g, const float *RESTRICT logits, float *RES
 {
 	GROUP_FOR(row, g.roi[0] * g.roi[1], WARP) {
 		const uint64_t times = (uint64_t)(0xffffffffu / (uint32_t)g.k) + 1;
-		const struct line l = line_of(&g, row);
+		const struct line l = line_of(g.roi, g.start, g.slab, &g.weight, g.flip, row);
 
 		if (g.soft || g.margin)
 			MEMBER_FOR(v, l.lo, l.hi, WARP)
-				blend_voxel(&g, logits + (l.from + line_from(&g, v)) * g.k, line_weight(&g, &l, v), acc + (l.to + v) * (g.margin ? 1 : g.k));
+				blend_voxel(&g, logits + (l.from + line_from(&g, v)) * g.k, line_weight(&g.weight, &l, v), acc + (l.to + v) * (g.margin ? 1 : g.k));
 		else
 			UNROLLED_BY(4) MEMBER_FOR(e, l.lo * g.k, l.hi * g.k, WARP) {
 				const int64_t v = by_times(e, times);
 
-				acc[l.to * g.k + e] += line_weight(&g, &l, v) * logits[(l.from + line_from(&g, v) - v) * g.k + e];
+				acc[l.to * g.k + e] += line_weight(&g.weight, &l, v) * logits[(l.from + line_from(&g, v) - v) * g.k + e];
 			}
 		if (sum)
 			MEMBER_FOR(v, l.lo, l.hi, WARP)
-				sum[l.to + v] += line_weight(&g, &l, v);
+				sum[l.to + v] += line_weight(&g.weight, &l, v);
 	}
 }
 
@@ -159,77 +147,61 @@ DEVICE struct lead lead_of(const struct k_unsure *u, int64_t k, const float *acc
 	return l;
 }
 
-/* Where the window's voxel v lies in the slab, or -1. */
-DEVICE int64_t place(const int64_t *roi, const int64_t *start, const int64_t *slab, int64_t v)
+/* How far a window whose logits of a voxel are p is from the mean so far, where that leads by little; else less than 0. */
+DEVICE float off(const struct k_blend *g, float near, const float *p, const float *acc, float sum)
 {
-	int64_t z = start[0] + v / roi[2] / roi[1], y = start[1] + v / roi[2] % roi[1], x = start[2] + v % roi[2];
-
-	if (z < 0 || y < 0 || x < 0 || (start[0] < 0 && z >= slab[0]) || y >= slab[1] || x >= slab[2])
-		return -1;
-	return (z % slab[0] * slab[1] + y) * slab[2] + x;
-}
-
-/* How far the window is from the mean so far, where that leads by little; else less than 0. */
-DEVICE float off(const struct k_blend *g, float near, int64_t v, const float *logits, const float *acc, const float *sum)
-{
-	const int64_t at[3] = {v / g->roi[2] / g->roi[1], v / g->roi[2] % g->roi[1], v % g->roi[2]}, to = place(g->roi, g->start, g->slab, v);
-	const int64_t k = g->margin ? 1 : g->k;
-	const float *a = acc + to * k;
-	int64_t from = 0;
-	struct lead l;
+	const struct lead l = lead_of(&g->unsure, g->margin ? 1 : g->k, acc, sum);
 	float most = 0, all = 1, by;
 
-	if (to < 0 || at[0] + g->start[0] >= g->slab[0])
+	if (!(l.by < near * sum))
 		return -1;
-	l = lead_of(&g->unsure, k, a, sum[to]);
-	if (!(l.by < near * sum[to]))
-		return -1;
-	for (int i = 0; i < 3; i++)
-		from = from * g->roi[i] + (g->flip >> i & 1 ? g->roi[i] - 1 - at[i] : at[i]);
-	logits += from * g->k;
 	if (g->soft && g->k > 1)
-		all = soft_sum(logits, g->k, &most);
+		all = soft_sum(p, g->k, &most);
 	if (g->k == 1)
-		by = score_of(g, logits, 0, most, all) - a[0] / sum[to];
+		by = score_of(g, p, 0, most, all) - acc[0] / sum;
 	else if (g->margin)
-		by = score_of(g, logits, 1, most, all) - score_of(g, logits, 0, most, all) - a[0] / sum[to];
+		by = score_of(g, p, 1, most, all) - score_of(g, p, 0, most, all) - acc[0] / sum;
 	else
-		by = score_of(g, logits, l.first, most, all) - score_of(g, logits, l.second, most, all) - l.by / sum[to];
+		by = score_of(g, p, l.first, most, all) - score_of(g, p, l.second, most, all) - l.by / sum;
 	return fminf(fabsf(by), 100);
 }
 
-/* A window's sums are of so many voxels each. */
-enum { SOME = 2048 };
+/* A window's sums are of so many rows each, a warp to a row. */
+enum { ROWS = 16 };
 
 #ifdef __cplusplus
 extern "C"
 #endif
 int64_t gpu_window_parts(const int64_t roi[3])
 {
-	return (roi[0] * roi[1] * roi[2] + SOME - 1) / SOME;
+	return (roi[0] * roi[1] + ROWS - 1) / ROWS;
 }
 
 /* Where part t of a window ends */
 DEVICE int64_t end_of(int64_t t, const int64_t roi[3])
 {
-	const int64_t all = roi[0] * roi[1] * roi[2];
-
-	return (t + 1) * SOME < all ? (t + 1) * SOME : all;
+	return (t + 1) * ROWS < roi[0] * roi[1] ? (t + 1) * ROWS : roi[0] * roi[1];
 }
 
 /* part[t], part[parts + t] */
-KERNEL(window_spread, (struct k_blend g, float near, const float *logits, const float *acc, const float *sum, int64_t parts, double *part),
-	(g, near, logits, acc, sum, parts, part), parts)
+KERNEL(window_spread, (struct k_blend g, float near, const float *RESTRICT logits, const float *RESTRICT acc, const float *RESTRICT sum,
+	int64_t parts, double *part), (g, near, logits, acc, sum, parts, part), parts)
 {
 	TEAM_FOR(t, parts) {
 		double squares = 0, weights = 0;
 
-		LANE_FOR(i, t * SOME, end_of(t, g.roi)) {
-			const float by = off(&g, near, i, logits, acc, sum), w = weight_of(&g.weight, g.roi, i);
+		WARP_FOR(warp)
+			for (int64_t row = t * ROWS + warp; row < end_of(t, g.roi); row += WARPS) {
+				const struct line l = line_of(g.roi, g.start, g.slab, &g.weight, g.flip, row);
 
-			squares += by >= 0 ? (double)(w * by * by) : 0;
-			weights += by >= 0 ? (double)w : 0;
-		}
+				MEMBER_FOR(v, l.lo, l.hi, WARP) {
+					const float w = line_weight(&g.weight, &l, v),
+						by = off(&g, near, logits + (l.from + line_from(&g, v)) * g.k, acc + (l.to + v) * (g.margin ? 1 : g.k), sum[l.to + v]);
+
+					squares += by >= 0 ? (double)(w * by * by) : 0;
+					weights += by >= 0 ? (double)w : 0;
+				}
+			}
 		squares = team_sum(squares);
 		weights = team_sum(weights);
 		if (FIRST_LANE) {
@@ -239,34 +211,60 @@ KERNEL(window_spread, (struct k_blend g, float near, const float *logits, const 
 	}
 }
 
-/* The window's share of the probability that its voxel v changes. */
-DEVICE float doubt_of(const struct k_doubt *g, int64_t v, float w)
+KERNEL(window_apart, (const double *part, int64_t parts, struct k_apart *apart), (part, parts, apart), 1)
 {
-	const int64_t at = place(g->roi, g->start, g->slab, v), row = at / g->slab[2];
-	float all = 0, sum, left, t, part;
+	TEAM_FOR(t, 1) {
+		double squares = 0, weights = 0;
 
-	if (at < 0 || !((sum = g->sum[at]) > 0))
+		LANE_FOR(i, t, parts)
+			squares += part[i], weights += part[parts + i];
+		squares = team_sum(squares);
+		weights = team_sum(weights);
+		if (FIRST_LANE) {
+			apart->squares += squares;
+			apart->weights += weights;
+			if (apart->weights > 0)
+				apart->spread = K_SPREAD(apart->squares / apart->weights);
+		}
+	}
+}
+
+/* The window's share of the probability that voxel v of its row changes. */
+DEVICE float doubt_of(const struct k_doubt *g, const struct line *l, int64_t v)
+{
+	const float sum = g->sum[l->to + v];
+	float all = 0, left, t, part;
+
+	if (!(sum > 0))
 		return 0;
-	for (int l = 0; l < g->wholes; l++)
-		all += g->times * g->whole[l][0][row / g->slab[1]] * g->whole[l][1][row % g->slab[1]] * g->whole[l][2][at % g->slab[2]];
+	for (int i = 0; i < g->wholes; i++)
+		all += g->times * g->whole[i][0][l->z] * g->whole[i][1][l->y] * g->whole[i][2][g->start[2] + v];
 	left = all - sum;
 	if (!(left > 1e-4f * all))
 		return 0;
-	t = 1 - lead_of(&g->unsure, g->k, g->acc + at * g->k, sum).by * all / (sum * left) / (3 * g->spread);
-	part = g->times * w / left;
+	t = 1 - lead_of(&g->unsure, g->k, g->acc + (l->to + v) * g->k, sum).by * all / (sum * left) / (3 * g->apart->spread);
+	part = g->times * line_weight(&g->weight, l, v) / left;
 	return t > 0 ? 0.5f * t * t * t * (part < 1 ? part : 1) : 0;
 }
 
-KERNEL(window_doubt, (struct k_doubt g, int64_t parts, double *part), (g, parts, part), parts)
+/* part[parts i + t]: of part t of window i */
+KERNEL(window_doubt, (struct gpu_doubts g, int64_t n, int64_t parts, double *part), (g, n, parts, part), n * parts)
 {
-	TEAM_FOR(t, parts) {
+	TEAM_FOR(team, n * parts) {
+		const int64_t i = over(team, (uint32_t)parts), t = team - i * parts;
+		const struct k_doubt *d = &g.of[i];
 		double all = 0;
 
-		LANE_FOR(i, t * SOME, end_of(t, g.roi))
-			all += (double)doubt_of(&g, i, weight_of(&g.weight, g.roi, i));
+		WARP_FOR(warp)
+			for (int64_t row = t * ROWS + warp; row < end_of(t, d->roi); row += WARPS) {
+				const struct line l = line_of(d->roi, d->start, d->slab, &d->weight, 0, row);
+
+				MEMBER_FOR(v, l.lo, l.hi, WARP)
+					all += (double)doubt_of(d, &l, v);
+			}
 		all = team_sum(all);
 		if (FIRST_LANE)
-			part[t] = all;
+			part[team] = all;
 	}
 }
 

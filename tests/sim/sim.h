@@ -3,7 +3,8 @@
    strange. SIM_ORDER: 0 (if not given) at once, 1 as late as may be and the first stream first, 2 the last one first, else drawn by this seed, some
    of it early. SIM_FAULT=KERNEL:N: the N-th run of this kernel reads where nothing is. SIM_MEMORY: bytes that the device has. SIM_CAPTURE=refused: no
    graph is made, begin: not even begun. SIM_DRIVER: the version of a driver that is too old, 0: there is none. SIM_CAPABILITY: the device's, its
-   first number. Calls that a driver refuses, or that would go well by luck alone, end the process with a line. */
+   first number. SIM_WAITS: at the end, how often a stream was waited for. Calls that a driver refuses, or that would go well by luck alone, end the
+   process with a line. */
 #ifndef NIIPIPE_SIM_H
 #define NIIPIPE_SIM_H
 

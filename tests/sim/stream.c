@@ -31,6 +31,7 @@ static struct { int made; struct queue queue; cudaGraph_t capture; pthread_t by;
 static cudaError_t sticky;
 static _Thread_local cudaError_t last; /* of a call that failed, or was too early: the next launch that looks has it for its own */
 static uint64_t seed;
+static int64_t waits;
 extern void *gpu_stream;
 
 static int order(void)
@@ -158,6 +159,12 @@ cudaError_t sim_wait(cudaStream_t s, const char *who)
 		sim_must(do_one(), "a stream waits for what is never done");
 	sim_unlock();
 	return sticky;
+}
+
+__attribute__((destructor)) static void say_waits(void)
+{
+	if (getenv("SIM_WAITS"))
+		fprintf(stderr, "tests/sim: %lld waits for a stream\n", (long long)waits);
 }
 
 cudaError_t sim_wait_all(const char *who)
@@ -303,6 +310,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags)
 
 cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
+	waits++;
 	return sim_wait(s, "cudaStreamSynchronize");
 }
 

@@ -175,6 +175,8 @@ static void labels(const struct run *r)
 	k->release(pred);
 }
 
+enum { MANY = 19 }; /* doubts at once */
+
 /* -- what windows to come may change ----------------------------------------------------- */
 /* What the best leads by, and which two those are */
 static double lead(const struct run *r, const double *a, double s, int of[2])
@@ -193,11 +195,18 @@ static double lead(const struct run *r, const double *a, double s, int of[2])
 static void spread(const struct run *r, uint8_t *block)
 {
 	struct k_blend g = blend_at(r, starts[1], 6);
-	double want[2] = {0}, is[2];
+	double want[2] = {0};
+	struct k_apart *is = k->alloc(sizeof *is, &e);
 	int bad;
 
 	g.unsure = (struct k_unsure){0.4f, 0.25f, block};
+	*is = (struct k_apart){0, 0, 7};
+	g.start[1] = -LINES;
 	bad = k->window_spread(&g, 0.6f, r->logits, r->acc, r->sum, is, &e);
+	ok(!bad && is->weights == 0 && is->spread == 7, "no window: no spread");
+	g.start[1] = starts[1][1];
+	for (int i = 0; i < 2; i++)
+		bad |= k->window_spread(&g, 0.6f, r->logits, r->acc, r->sum, is, &e);
 	for (int64_t i = 0; i < WINDOW; i++) {
 		double w, p[5], by;
 		int64_t from, to = place(r, g.start, 6, i, &w, &from);
@@ -211,26 +220,33 @@ static void spread(const struct run *r, uint8_t *block)
 		want[0] += w * by * by;
 		want[1] += w;
 	}
-	ok(!bad && want[1] > 1 && near_to(is[0], want[0], 0.02, 0.05) && near_to(is[1], want[1], 0.02, 0.05), "spread: %g of %g, %g of %g", is[0], want[0],
-	   is[1], want[1]);
+	ok(!bad && want[1] > 1 && near_to(is->squares, 2 * want[0], 0.02, 0.1) && near_to(is->weights, 2 * want[1], 0.02, 0.1),
+	   "spread, twice: %g of %g, %g of %g", is->squares, 2 * want[0], is->weights, 2 * want[1]);
+	ok(near_to(is->spread, 0.6 * sqrt(is->squares / is->weights), 1e-5, 2e-6), "what it is: %g", is->spread);
+	k->release(is);
 }
 
-static void doubt(const struct run *r, uint8_t *block)
+/* Of a window that begins at slice z of a slab of so many */
+static void doubt(const struct run *r, uint8_t *block, int64_t first, int64_t slices)
 {
+	struct k_apart *apart = k->alloc(sizeof *apart, &e);
 	float *whole = random_floats(DEPTH + LINES + WIDE_X, 1.5, 3);
-	struct k_doubt g = {.k = r->sums, .roi = {RZ, RY, RX}, .slab = {DEPTH, LINES, WIDE_X}, .start = {3, 2, 30}, .weight = r->weight, .times = 2,
-	                    .spread = 1.5f, .wholes = 1, .whole = {{whole, whole + DEPTH, whole + DEPTH + LINES}}, .unsure = {0.4f, 0.25f, block},
-	                    .acc = r->acc, .sum = r->sum}, two[2];
-	double want = 0, is, are[2];
-	int bad = k->window_doubt(&g, 1, &is, &e);
+	struct k_doubt g = {.k = r->sums, .roi = {RZ, RY, RX}, .slab = {slices, LINES, WIDE_X}, .start = {first, 2, 30}, .weight = r->weight, .times = 2,
+	                    .apart = apart, .wholes = 1, .whole = {{whole, whole + DEPTH, whole + DEPTH + LINES}}, .unsure = {0.4f, 0.25f, block},
+	                    .acc = r->acc, .sum = r->sum}, many[MANY];
+	double want = 0, is, are[MANY] = {0};
+	int bad, same = 1;
+
+	apart->spread = 1.5f;
+	bad = k->window_doubt(&g, 1, &is, &e);
 
 	for (int64_t i = 0; i < WINDOW; i++) {
-		const int64_t z = (g.start[0] + i / RX / RY) % DEPTH, y = g.start[1] + i / RX % RY, x = g.start[2] + i % RX, v = (z * LINES + y) * WIDE_X + x;
+		const int64_t z = first + i / RX / RY, y = g.start[1] + i / RX % RY, x = g.start[2] + i % RX, v = (z * LINES + y) * WIDE_X + x;
 		double w, s, all, left, t;
 		int64_t from;
 		int of[2];
 
-		if (y >= LINES || x >= WIDE_X || !(r->sum_d[v] > 0))
+		if (z < 0 || z >= slices || y >= LINES || x >= WIDE_X || !(r->sum_d[v] > 0))
 			continue;
 		place(r, g.start, 0, i, &w, &from);
 		s = r->sum_d[v];
@@ -242,10 +258,13 @@ static void doubt(const struct run *r, uint8_t *block)
 		want += t > 0 ? 0.5 * t * t * t * fmin(1, 2 * w / left) : 0;
 	}
 	ok(!bad && want > 1 && near_to(is, want, 1e-3, 1e-2), "doubt: %g of %g", is, want);
-	two[0] = two[1] = g, two[0].times = 1;
-	bad = k->window_doubt(two, 2, are, &e);
-	ok(!bad && are[1] == is && are[0] != is && !k->window_doubt(two, 0, are, &e), "of two at once: %g of %g", are[1], is);
-	k->release(whole);
+	for (int i = 0; i < MANY; i++)
+		many[i] = g, many[i].times = i == 10 ? 1 : 2;
+	bad = k->window_doubt(many, MANY, are, &e);
+	for (int i = 0; i < MANY; i++)
+		same &= (are[i] == is) == (i != 10);
+	ok(!bad && same && !k->window_doubt(many, 0, are, &e), "of %d at once: %g of %g", MANY, are[0], is);
+	k->release(whole), k->release(apart);
 }
 
 static void windows(int64_t classes, int margin, int soft)
@@ -264,7 +283,9 @@ static void windows(int64_t classes, int margin, int soft)
 	means(&r);
 	labels(&r);
 	spread(&r, block);
-	doubt(&r, block);
+	doubt(&r, block, 3, DEPTH);
+	doubt(&r, block, -1, DEPTH);
+	doubt(&r, block, 0, 2); /* the window is deeper */
 	k->release(r.rows), k->release(r.acc), k->release(r.sum), k->release(r.logits), k->release(block);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/base/mem.h"
+#include "lib/net/run/device.h"
 #include "lib/net/window/window_run.h"
 
 /* Slices within which windows are chosen together begin; more is worth little. */
@@ -18,6 +19,8 @@ int64_t window_refine_depth(const int64_t roi[3])
 	return reach(roi) + 2 * roi[0];
 }
 
+enum { AHEAD = 4 };
+
 struct choice {
 	struct window_job *r;
 	int64_t lo, hi; /* windows that may be chosen */
@@ -25,17 +28,22 @@ struct choice {
 	double *gain;   /* of each window how many voxels it is expected to change, as far as is known; -1: it was run */
 	char *stale;    /* a window close by has come since */
 	int64_t *ask;   /* windows that are looked at together */
+	double *answer; /* what was said of each when it was asked about last, */
+	int64_t *asked; /* and when: it holds as long as that is `now`, */
+	int64_t now;    /* which goes on from 1 with every window that is run */
 	double sum;     /* of those that may be chosen */
 	double left;    /* of those that were left out for good */
 	double allow;   /* voxels that may be left wrong so far */
 };
 
 /* How many voxels the n windows of c->ask are expected to change */
-static int doubt(const struct choice *c, int64_t n, struct err *e)
+static int doubt(struct choice *c, int64_t n, struct err *e)
 {
 	const double times = c->r->models << __builtin_popcount((unsigned)c->r->o->mirror);
 
-	return window_ring_doubt(&c->r->ring, c->r->grid.at, c->ask, n, times, c->gain, e);
+	for (int64_t j = 0; j < n; j++)
+		c->asked[c->ask[j]] = c->now;
+	return window_ring_doubt(&c->r->ring, c->r->grid.at, c->ask, n, times, c->answer, e);
 }
 
 /* Do two windows share more than half an axis of each, so that where one counts the other does? */
@@ -51,6 +59,7 @@ static int close_by(const struct window_grid *g, int64_t i, int64_t j)
 static int run(struct choice *c, int64_t i, struct err *e)
 {
 	c->gain[i] = -1;
+	c->now++;
 	for (int64_t j = c->lo; j < c->known; j++)
 		c->stale[j] |= (char)close_by(&c->r->grid, i, j);
 	return window_put(c->r, i, e);
@@ -64,8 +73,11 @@ static int look(struct choice *c, struct err *e)
 	for (int64_t i = c->lo; i < c->hi; i++)
 		if (c->gain[i] >= 0 && (i >= c->known || c->stale[i]))
 			c->ask[n++] = i, c->stale[i] = 0;
+	c->now++; /* of what was to be run */
 	if (window_drain(c->r, e) || doubt(c, n, e))
 		return -1;
+	for (int64_t j = 0; j < n; j++)
+		c->gain[c->ask[j]] = c->answer[c->ask[j]];
 	c->sum = 0;
 	for (int64_t i = c->lo; i < c->hi; i++)
 		c->sum += c->gain[i] > 0 ? c->gain[i] : 0;
@@ -100,14 +112,34 @@ static int much(struct choice *c, struct err *e)
 	return look(c, e) ? -1 : c->left + c->sum > c->allow;
 }
 
-/* The one that changes most, as far as is known. */
-static int64_t most(const struct choice *c)
+/* The one that changes most, as far as is known; of all, or of those about which nothing is known now. -1: none changes anything. */
+static int64_t most(const struct choice *c, int unknown)
 {
-	int64_t i = c->lo;
+	int64_t i = -1;
 
-	for (int64_t j = c->lo + 1; j < c->hi; j++)
-		i = c->gain[j] > c->gain[i] ? j : i;
+	for (int64_t j = c->lo; j < c->hi; j++)
+		if (c->gain[j] > (i < 0 ? 0 : c->gain[i]) && !(unknown && c->asked[j] == c->now))
+			i = j;
 	return i;
+}
+
+/* What window i changes, now. A device is waited for: it is asked about those that may be next, too. */
+static int know(struct choice *c, int64_t i, struct err *e)
+{
+	const int64_t many = device_is_host(c->r->k) ? 1 : AHEAD;
+	int64_t n = 0;
+
+	if (c->asked[i] != c->now) {
+		for (int64_t j = i; n < many && j >= 0; j = most(c, 1)) {
+			c->asked[j] = c->now;
+			c->ask[n++] = j;
+		}
+		if (doubt(c, n, e))
+			return -1;
+	}
+	c->sum += c->answer[i] - c->gain[i];
+	c->gain[i] = c->answer[i];
+	return 0;
 }
 
 /* Those that change most, one after the other, until the rest is expected to change little. */
@@ -116,21 +148,19 @@ static int choose(struct choice *c, struct err *e)
 	int more;
 
 	while ((more = much(c, e)) > 0) {
-		int64_t i = most(c);
+		int64_t i = most(c, 0);
 		double known;
 
-		if (c->gain[i] <= 0) {
+		if (i < 0) {
 			if (look(c, e))
 				return -1;
-			i = most(c);
-			if (c->gain[i] <= 0)
+			i = most(c, 0);
+			if (i < 0)
 				return 0;
 		}
 		known = c->gain[i];
-		*c->ask = i;
-		if (doubt(c, 1, e))
+		if (know(c, i, e))
 			return -1;
-		c->sum += c->gain[i] - known;
 		if (c->gain[i] < 0.9 * known)
 			continue;
 		c->sum -= c->gain[i];
@@ -169,13 +199,16 @@ int window_refined(struct window_job *r, struct err *e)
 {
 	const size_t n = (size_t)r->grid.total;
 	struct choice c = {.r = r, .gain = mem_zero(n, sizeof *c.gain, "windows", e), .stale = mem_zero(n, 1, "windows", e),
-	                   .ask = mem_new(n, sizeof *c.ask, "windows", e)};
-	int64_t lo = c.gain && c.stale && c.ask ? 0 : -1, ahead = 0;
+	                   .ask = mem_new(n, sizeof *c.ask, "windows", e), .answer = mem_new(n, sizeof *c.answer, "windows", e),
+	                   .asked = mem_zero(n, sizeof *c.asked, "windows", e), .now = 1};
+	int64_t lo = c.gain && c.stale && c.ask && c.answer && c.asked ? 0 : -1, ahead = 0;
 
 	while (lo >= 0 && lo < r->grid.total)
 		lo = layer(&c, lo, &ahead, e);
 	free(c.gain);
 	free(c.stale);
 	free(c.ask);
+	free(c.answer);
+	free(c.asked);
 	return lo < 0 ? -1 : 0;
 }

@@ -58,26 +58,6 @@ static int note(struct window_ring *r, const int64_t start[3], struct err *e)
 	return 0;
 }
 
-/* Of the mean of windows to come about that of those that came: they overlap one another and what came, so it is less than a single window's. */
-static float spread(const struct window_ring *r)
-{
-	const double square = r->apart[1] > 0 ? r->apart[0] / r->apart[1] : (double)r->near * r->near;
-
-	return (float)(0.6 * sqrt(square)) + 1e-6f;
-}
-
-/* Note how far a window is from what lies where it comes to. */
-static int compare(struct window_ring *r, const struct k_blend *w, const float *logits, const struct piece *p, struct err *e)
-{
-	double more[2];
-
-	if (r->k->window_spread(w, r->near, logits, p->acc, p->sum, more, e))
-		return -1;
-	r->apart[0] += more[0];
-	r->apart[1] += more[1];
-	return 0;
-}
-
 int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, int64_t z, int64_t n, const float *logits, struct err *e)
 {
 	const int64_t first = flip & 1 ? r->roi[0] - z - n : z, from = start[0] + first, end = from + n < r->size[0] ? from + n : r->size[0];
@@ -93,15 +73,15 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, i
 		                          .start = {from - at, start[1], start[2]}, .weight = weight, .flip = flip, .soft = r->o->soft,
 		                          .unsure = p.unsure};
 
-		if (p.unsure.block && compare(r, &w, logits, &p, e))
+		if (r->apart && r->k->window_spread(&w, r->near, logits, p.acc, p.sum, r->apart, e))
 			return -1;
 		if (r->k->window_blend(&w, logits, p.acc, p.sum, e))
 			return -1;
 		leave(r, p.acc, p.sum, p.n * r->plane);
 		at += p.n;
 	}
-	if (z + n == r->roi[0] && r->apart[1] > 0)
-		r->unsure.lead = fmaxf(r->near, 3 * spread(r));
+	if (z + n == r->roi[0] && r->apart && device_is_host(r->k) && r->apart->weights > 0)
+		r->unsure.lead = fmaxf(r->near, 3 * r->apart->spread);
 	return 0;
 }
 
@@ -132,7 +112,7 @@ int window_ring_count(const struct window_ring *r, int64_t *mask, struct err *e)
 }
 
 /* Doubts that are asked for together */
-enum { DOUBTS = 32 };
+enum { DOUBTS = 128 };
 struct doubts { struct window_ring *r; int64_t n, of[DOUBTS]; struct piece q[DOUBTS]; struct k_doubt g[DOUBTS]; double *voxels; };
 
 /* Those that were asked for are known. */
@@ -155,7 +135,7 @@ static struct k_doubt doubt_of(const struct window_ring *r, const int64_t start[
 {
 	const int64_t line = r->size[0] + r->size[1] + r->size[2];
 	struct k_doubt d = {.k = r->sums, .roi = {r->roi[0], r->roi[1], r->roi[2]}, .slab = {q->n, r->size[1], r->size[2]},
-	                    .start = {start[0] - z, start[1], start[2]}, .weight = r->weight, .times = (float)times, .spread = spread(r),
+	                    .start = {start[0] - z, start[1], start[2]}, .weight = r->weight, .times = (float)times, .apart = r->apart,
 	                    .wholes = r->wholes, .unsure = q->unsure, .acc = q->acc, .sum = q->sum};
 
 	for (int l = 0; l < r->wholes; l++) {

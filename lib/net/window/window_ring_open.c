@@ -96,12 +96,15 @@ static int open_made(struct window_ring *r, struct err *e)
 static int open_unsure(struct window_ring *r, const struct window_grid *g, struct err *e)
 {
 	const size_t n = (size_t)(r->depth * r->blocks);
+	const struct k_apart none = {.spread = K_SPREAD((double)r->near * r->near)};
 	float *w = window_wholes(g, r->o->mode, r->o->sigma, &r->wholes, e);
 
 	/* Marked is where the decision may change, and where windows are compared; before it is known where that is, nearly all. */
 	r->unsure = (struct k_unsure){12 * r->near, r->middle, r->k->alloc(n, e)};
 	r->whole = moved(r, w, r->wholes * (g->size[0] + g->size[1] + g->size[2]), e);
-	return !r->whole || !r->unsure.block || r->k->zero(r->unsure.block, n, e) ? -1 : 0;
+	r->apart = r->k->alloc(sizeof none, e);
+	return !r->whole || !r->unsure.block || !r->apart || r->k->zero(r->unsure.block, n, e) ||
+	       r->k->copy(r->apart, &none, sizeof none, K_TO_DEVICE, e) ? -1 : 0;
 }
 
 static int open_back(struct window_ring *r, struct err *e)
@@ -158,6 +161,7 @@ void window_ring_close(struct window_ring *r)
 	r->k->release(r->rows);
 	r->k->release(r->unsure.block);
 	r->k->release(r->whole);
+	r->k->release(r->apart);
 	free(r->made);
 	free(r->kept ? NULL : r->sum);
 	free(r->came);

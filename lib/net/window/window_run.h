@@ -55,12 +55,12 @@ struct window_ring {
 	void *made;            /* of a host's voxels that are handed on */
 	float middle;          /* what the sum of a single class's weighted logits or probabilities is compared with, times the sum of weights */
 	float near;            /* where the best class leads by less, windows are compared: of logits 1, and what that is in probabilities */
-	/* With `refine`: where in the ring the decision may change; window_wholes' lines (on the device), how many; how far windows are apart,
-	   k_backend.window_spread's sums; voxels that were handed on and are no background */
+	/* With `refine`: where in the ring the decision may change; window_wholes' lines, how many, and how far windows are apart (on the device, both);
+	   voxels that were handed on and are no background */
 	struct k_unsure unsure;
 	float *whole;
 	int wholes;
-	double apart[2];
+	struct k_apart *apart;
 	int64_t mask;
 	/* From a device's memory, voxels first .. first + vox - 1 on its line K_OUT while it goes on: a copy of theirs there, and where it goes */
 	struct window_back { void *slab, *host; struct k_mark *made, *there; int64_t first, vox; } back[2];
