@@ -85,6 +85,13 @@ no_gpu() {
 	[[ "$output" == *"-gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]"* ]]
 }
 
+@test "where CUDA's own headers are not, a GPU's place is made with tests/sim/none" {
+	for f in kernels/gpu/cuda.c kernels/gpu/lines.c tests/sim/memory.c tests/sim/stream.c tests/sim/wall.c tests/sim/none/libraries.c; do
+		(cd "$ROOT" && ${CC:-cc} -std=c11 -I. -isystem tests/sim/none -Wall -Wextra -Wmissing-prototypes -Werror -fopenmp -D_DEFAULT_SOURCE \
+			-fsyntax-only "$f")
+	done
+}
+
 # With stand-ins for cuDNN and cuBLASLt (tests/sim)
 libraries() { [ -e "$ROOT/build/gpu/sim/cudnn.o" ] || skip "cuDNN's headers are not here"; }
 
