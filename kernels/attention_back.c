@@ -21,7 +21,10 @@ static void take_back(const struct att *a, const elem *dy, int64_t head, struct 
 	memset(r->dvt, 0, sizeof(float) * (size_t)(a->hd * a->tp));
 }
 
-/* p becomes the probabilities, dp the gradient of the scores, which is added to that of the bias. */
+#define LEAST 0x1p-100f
+
+/* p becomes the probabilities, dp the gradient of the scores, which is added to that of the bias. Where a key is padding or of another region p is
+   2^-125, and its probability would be a denormal number, whose products take a processor a hundred times as long: it is 0. */
 static void score_gradient(const struct att *a, struct room *r, int64_t row, const float inverse[ROWS])
 {
 	for (int i = 0; i < ROWS; i++) {
@@ -29,8 +32,9 @@ static void score_gradient(const struct att *a, struct room *r, int64_t row, con
 		vec sum = {0};
 
 		for (int64_t j = 0; j < a->tp; j += VL) {
-			vec x = load(p + j) * inverse[i];
+			vec x = load(p + j);
 
+			x = vec_choose(x > LEAST, x * inverse[i], (vec){0});
 			store(p + j, x);
 			sum += x * load(dp + j);
 		}

@@ -511,6 +511,14 @@ static const struct shape halves[] = {
 	{1, 17, 16, {2, 64, 200}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, {0}, 0, 0, 0},
 };
 
+/* Single taps whose channels are above 32 and no multiple of that, of voxels that are no multiple of 16; those of 3x4x9 oneDNN has wrong with two
+   threads (kernels/conv.c). */
+static const struct shape products[] = {
+	{1, 48, 144, {3, 5, 9}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 0, 0}, {1, 144, 48, {3, 4, 9}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 0, 1},
+	{1, 80, 48, {7, 11, 13}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 8, 3, 1}, {1, 48, 48, {1, 1, 7}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 1, {0}, 0, 0, 1},
+	{1, 96, 80, {5, 6, 17}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 16, 0}, {1, 34, 16, {3, 4, 9}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 1, 0, 1},
+};
+
 int main(void)
 {
 	rng_init(&rng, 1, RNG_TEST, 0);
@@ -529,10 +537,11 @@ int main(void)
 	slices();
 	others_threads();
 	in_parts();
-	convs(halves, sizeof halves / sizeof *halves);
+	convs(halves, sizeof halves / sizeof *halves), convs(products, sizeof products / sizeof *products);
 	rng_init(&rng, 2, RNG_TEST, 0);
 	k = cpu(K_BF16);
 	if (k)
-		convs(shapes, sizeof shapes / sizeof *shapes), in_parts(), convs(halves, sizeof halves / sizeof *halves);
+		convs(shapes, sizeof shapes / sizeof *shapes), in_parts(), convs(halves, sizeof halves / sizeof *halves),
+			convs(products, sizeof products / sizeof *products);
 	return tap_done();
 }
