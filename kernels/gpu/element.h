@@ -110,31 +110,25 @@ DEVICE uint32_t float_bits(float f)
 #define LOG2_E 1.44269504088896341f /* of e, to base 2 */
 #define LN_2 0.693147180559945309f
 
-/* 2^x, to some units in the last place; 0 where that is not normal */
-DEVICE float two_to(float x)
-{
+/* By one instruction of a GPU's */
 #ifdef __CUDACC__
-	float y;
-
-	asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-	return y;
+#define INSTRUCTION(name, code, plain) \
+	DEVICE float name(float x) \
+	{ \
+		float y; \
+		\
+		asm(code ".approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); \
+		return y; \
+	}
 #else
-	return exp2f(x);
+#define INSTRUCTION(name, code, plain) DEVICE float name(float x) { return plain; }
 #endif
-}
 
-/* The logarithm to base 2, of 1/2 to 2 to 2^-22, of others to some units in the last place */
-DEVICE float log2_of(float x)
-{
-#ifdef __CUDACC__
-	float y;
-
-	asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-	return y;
-#else
-	return log2f(x);
-#endif
-}
+/* 2^x, to some units in the last place; the logarithm to base 2, of 1/2 to 2 to 2^-22, of others to some units; 1 / x, to a unit: 0 where that is not
+   normal */
+INSTRUCTION(two_to, "ex2", exp2f(x))
+INSTRUCTION(log2_of, "lg2", log2f(x))
+INSTRUCTION(inverse, "rcp", 1 / x)
 
 /* a b, rounded before anything is added to it */
 DEVICE float rounded(float a, float b)
@@ -143,19 +137,6 @@ DEVICE float rounded(float a, float b)
 	return __fmul_rn(a, b);
 #else
 	return a * b;
-#endif
-}
-
-/* 1 / x, to a unit in the last place; 0 where that is not normal */
-DEVICE float inverse(float x)
-{
-#ifdef __CUDACC__
-	float y;
-
-	asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-	return y;
-#else
-	return 1 / x;
 #endif
 }
 

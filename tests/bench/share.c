@@ -235,7 +235,8 @@ static int conv_weights(const struct bench *b, struct err *e)
 /* Channels, kernel and step of each; sizes are the volume's, halved so often that it has room for them. product: the ceiling */
 static const struct { const char *name; int64_t ic, oc; int kernel, stride, halved; } convs[] = {
 	{"product 2048x2048", 2048, 2048, 1, 1, 2}, {"3x3x3 32->32", 32, 32, 3, 1, 0}, {"3x3x3 64->32 (half size)", 64, 32, 3, 1, 1},
-	{"3x3x3 48->48 (half size)", 48, 48, 3, 1, 1}, {"3x3x3 64->64 (half size)", 64, 64, 3, 1, 1}, {"3x3x3 128->64 (half size)", 128, 64, 3, 1, 1},
+	{"3x3x3 48->48 (half size)", 48, 48, 3, 1, 1}, {"3x3x3 96->48 (half size)", 96, 48, 3, 1, 1},
+	{"3x3x3 64->64 (half size)", 64, 64, 3, 1, 1}, {"3x3x3 128->64 (half size)", 128, 64, 3, 1, 1},
 	{"3x3x3 32->64 step 2", 32, 64, 3, 2, 0}, {"3x3x3 128->128 (1/4)", 128, 128, 3, 1, 2}, {"3x3x3 256->256 (1/8)", 256, 256, 3, 1, 3},
 };
 static const struct { const char *name; run_fn *run; } passes[] = {

@@ -41,9 +41,12 @@ static inline int64_t ref_voxel(const struct k_attention *g, const int64_t at[3]
 static inline void ref_window(const struct k_attention *g, const int64_t first[3], const int64_t padded[3], int64_t n, int64_t head,
                               const double *qkv, const double *bias, const double *table, const float *factor, double *y)
 {
-	int64_t u = (g->window[0] * g->window[1] * g->window[2] + 63) / 64 * 64;
-	int64_t t = g->window[0] * g->window[1] * g->window[2], hd = g->c / g->heads, *vox = malloc(sizeof *vox * (size_t)t), volume =
-		g->size[0] * g->size[1] * g->size[2];
+	const int64_t t = g->window[0] * g->window[1] * g->window[2], u = (t + 63) / 64 * 64, hd = g->c / g->heads;
+	const int64_t volume = g->size[0] * g->size[1] * g->size[2];
+	const int64_t size[3] = {g->table[g->turned ? 2 : 0], g->table[1], g->table[g->turned ? 0 : 2]}, wide[2] = {2 * size[1] - 1, 2 * size[2] - 1};
+	const int64_t middle = ((size[0] - 1) * wide[0] + size[1] - 1) * wide[1] + size[2] - 1;
+	int64_t *vox = malloc(sizeof *vox * (size_t)t), *place = malloc(sizeof *place * (size_t)t); /* place: of row i - j of the table, less middle */
+	const double **own = malloc(sizeof *own * (size_t)t);
 	int *region = malloc(sizeof *region * (size_t)t), any = g->shift[0] + g->shift[1] + g->shift[2] > 0;
 	double *s = malloc(sizeof *s * (size_t)t);
 
@@ -53,36 +56,32 @@ static inline void ref_window(const struct k_attention *g, const int64_t first[3
 		if (g->turned)
 			at[0] = first[0] + i % g->window[0], at[1] = first[1] + i / g->window[0] % g->window[1], at[2] = first[2] + i / (g->window[0] * g->window[1]);
 		vox[i] = ref_voxel(g, at, padded);
+		own[i] = (vox[i] < 0 ? bias : qkv + (n * volume + vox[i]) * 3 * g->c) + head * hd;
+		place[i] = (i / (size[1] * size[2]) % size[0] * wide[0] + i / size[2] % size[1]) * wide[1] + i % size[2];
 		region[i] = 0;
 		for (int k = 0; k < 3; k++)
 			region[i] = 3 * region[i] + ref_region(at[k], padded[k], g->window[k], g->shift[k]);
 	}
 	for (int64_t i = 0; i < t; i++) {
-		const double *q = (vox[i] < 0 ? bias : qkv + (n * volume + vox[i]) * 3 * g->c) + head * hd;
 		double top = -1e300, sum = 0;
 
 		for (int64_t j = 0; j < t; j++) {
-			const double *k = (vox[j] < 0 ? bias : qkv + (n * volume + vox[j]) * 3 * g->c) + g->c + head * hd;
-			int64_t row = 0, size[3] = {g->table[g->turned ? 2 : 0], g->table[1], g->table[g->turned ? 0 : 2]}, m[3] = {size[1] * size[2], size[2], 1};
-
-			for (int a = 0; a < 3; a++)
-				row = row * (2 * size[a] - 1) + i / m[a] % size[a] - j / m[a] % size[a] + size[a] - 1;
-			s[j] = table[row * g->heads + head] - (any && region[i] != region[j] ? 100 : 0);
+			s[j] = table[(place[i] - place[j] + middle) * g->heads + head] - (any && region[i] != region[j] ? 100 : 0);
 			for (int64_t d = 0; d < hd; d++)
-				s[j] += (double)g->scale * q[d] * k[d];
+				s[j] += (double)g->scale * own[i][d] * own[j][g->c + d];
 			top = fmax(top, s[j]);
 		}
 		for (int64_t j = 0; j < t; j++)
 			sum += s[j] = exp(s[j] - top);
-		for (int64_t d = 0; vox[i] >= 0 && d < hd; d++) {
-			double *out = y + (n * volume + vox[i]) * g->c + head * hd + d;
+		for (int64_t j = 0; j < t && vox[i] >= 0; j++) {
+			const double p = s[j] / sum * (factor ? factor[i * u + j] : 1);
+			double *out = y + (n * volume + vox[i]) * g->c + head * hd;
 
-			*out = 0;
-			for (int64_t j = 0; j < t; j++)
-				*out += s[j] / sum * (factor ? factor[i * u + j] : 1) * ((vox[j] < 0 ? bias : qkv + (n * volume + vox[j]) * 3 * g->c) + 2 * g->c + head * hd)[d];
+			for (int64_t d = 0; d < hd; d++)
+				out[d] = (j ? out[d] : 0) + p * own[j][2 * g->c + d];
 		}
 	}
-	free(vox), free(region), free(s);
+	free(vox), free(place), free(own), free(region), free(s);
 }
 
 /* factor: of dropout, as k_attention_args counts; NULL: none */
