@@ -25,23 +25,12 @@ struct block { int n, at[3], oc; };
 /* Its channels are one of so many parts. */
 DEVICE struct block block_of(const struct gpu_narrow *g, int64_t team, const int parts)
 {
-	const int size[3] = {D, H, W};
-	int rest = (int)over(team, (uint32_t)parts);
+	const int side[3] = {D, H, W}, rest = (int)over(team, (uint32_t)parts);
 	struct block b;
 
 	b.oc = ((int)team - rest * parts) * (g->oc / parts);
-	for (int a = 2; a >= 0; a--) {
-		const int many = (g->size[a] + size[a] - 1) / size[a];
-
-		b.at[a] = rest % many * size[a], rest /= many;
-	}
-	b.n = rest;
+	b.n = block_first(rest, g->size, side, b.at);
 	return b;
-}
-
-DEVICE int within(int at, int size)
-{
-	return (uint32_t)at < (uint32_t)size;
 }
 
 /* Where voxel d, h, w of n is, or -1: outside */

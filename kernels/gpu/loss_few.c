@@ -174,13 +174,8 @@ FEW_KERNEL(loss_few, (struct k_loss g, struct loss_room r, int64_t chunks, const
 			UNROLLED for (int j = 0; j < FOUR; j++)
 				few_add(&g, &w, f.l + j * g.k, f.label >> 8 * j & 255, own);
 		}
-		LANE_FOR(v, p.at + p.lo + p.fours * FOUR, p.at + p.hi) {
-			float one[BAND];
-
-			UNROLLED for (int c = 0; c < g.k; c++)
-				one[c] = l[v * g.k + c];
-			few_add(&g, &w, one, label[v], own);
-		}
+		LANE_FOR(v, p.at + p.lo + p.fours * FOUR, p.at + p.hi)
+			few_add(&g, &w, l + v * g.k, label[v], own);
 		team_sums(own, sum);
 		if (FIRST_LANE) {
 			known = sum[FEW_VALID] = g.masked ? sum[FEW_VALID] : (double)(p.hi - p.lo);
@@ -237,11 +232,9 @@ FEW_KERNEL(loss_gradient_few, (struct k_loss g, struct loss_room r, int64_t chun
 				give_quad(dl + at * g.k + k * 4, quad_of(d + k * 4));
 		}
 		LANE_FOR(v, p.at + p.lo + p.fours * FOUR, p.at + p.hi) {
-			float one[BAND], d[BAND];
+			float d[BAND];
 
-			UNROLLED for (int c = 0; c < g.k; c++)
-				one[c] = l[v * g.k + c];
-			few_gradient(&g, &w, one, label[v], d);
+			few_gradient(&g, &w, l + v * g.k, label[v], d);
 			UNROLLED for (int c = 0; c < g.k; c++)
 				dl[v * g.k + c] = d[c];
 		}

@@ -232,6 +232,22 @@ DEVICE int64_t over(int64_t a, uint32_t b)
 	return (uint64_t)a >> 32 ? a / b : (int64_t)((uint32_t)a / b);
 }
 
+DEVICE int within(int at, int size)
+{
+	return (uint32_t)at < (uint32_t)size;
+}
+
+/* n volumes of size[] are cut into blocks of side[], at edges less: the first voxel of block i, w before h before d, and its n, which is returned */
+DEVICE int block_first(int i, const int size[3], const int side[3], int at[3])
+{
+	for (int a = 2; a >= 0; a--) {
+		const int many = (size[a] + side[a] - 1) / side[a];
+
+		at[a] = i % many * side[a], i /= many;
+	}
+	return i;
+}
+
 /* Lanes to a row of c elements, WIDE to a lane: as many as have work */
 static inline int group_of(int64_t c)
 {

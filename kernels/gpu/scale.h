@@ -88,7 +88,7 @@ extern "C" {
 /* Linear interpolation, or back, of values of which WIDE channels are read and written at once */
 int G(scale_linear)(struct k_scale g, struct grid s, int from_small, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add);
 
-/* Back by factors of 2, of bf16 */
+/* Back by factors of 2, of bf16 alone */
 int G(scale_back)(struct k_scale g, struct grid s, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add);
 
 #ifdef __cplusplus

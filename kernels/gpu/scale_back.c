@@ -22,26 +22,20 @@ static inline int64_t run_teams(const struct k_scale *g)
 	return g->n * ((g->small[0] + RUN - 1) / RUN) * rows * ((g->c + CHANNELS - 1) / CHANNELS);
 }
 
-DEVICE struct run run_of(const struct k_scale *g, int64_t team)
+DEVICE struct run run_of(const struct k_scale *g, const struct grid *s, int64_t team)
 {
-	const int size[3] = {RUN, ROWS, ROW}, parts = ((int)g->c + CHANNELS - 1) / CHANNELS;
-	int rest = (int)over(team, (uint32_t)parts);
+	const int side[3] = {RUN, ROWS, ROW}, parts = ((int)g->c + CHANNELS - 1) / CHANNELS, rest = (int)over(team, (uint32_t)parts);
 	struct run r;
 
 	r.c = ((int)team - rest * parts) * CHANNELS;
-	for (int a = 2; a >= 0; a--) {
-		const int many = ((int)g->small[a] + size[a] - 1) / size[a];
-
-		r.at[a] = rest % many * size[a], rest /= many;
-	}
-	r.n = rest;
+	r.n = block_first(rest, s->out, side, r.at);
 	return r;
 }
 
 /* What large place l counts by for small place o: nothing where it is not there */
 DEVICE float tap_at(const struct grid *s, int axis, int l, int o)
 {
-	return l < 0 || l >= s->in[axis] ? 0 : fmaxf(share_at(l, o, s->out[axis], s->each[axis]), 0);
+	return within(l, s->in[axis]) ? fmaxf(share_at(l, o, s->out[axis], s->each[axis]), 0) : 0;
 }
 
 /* A warp's: what large voxels count by, of a line's first and second half; sums of the small row before the plane, and of the one behind */
@@ -73,12 +67,12 @@ DEVICE void plane_load(const struct k_scale *g, const struct grid *s, const stru
 
 	LANE_FOR(i, 0, TEAM) {
 		const int c = (int)i % PARTS * WIDE, column = (int)i % row / PARTS, first = (int)i / row;
-		const int w = 2 * r->at[2] - 1 + column, h = 2 * r->at[1] - 1 + first, in = w >= 0 && w < s->in[2] && r->c + c < g->c;
+		const int w = 2 * r->at[2] - 1 + column, h = 2 * r->at[1] - 1 + first, in = within(w, s->in[2]) && r->c + c < g->c;
 		word *to = plane + (first * COLUMNS + column) * PITCH + c;
 		int at = (h * s->in[2] + w) * (int)xpitch + r->c + c;
 
 		UNROLLED for (int line = 0; line < LINES; line += step) {
-			const int there = in && (unsigned)(h + line) < (unsigned)s->in[1];
+			const int there = in && within(h + line, s->in[1]);
 
 			if (line + step <= LINES || first + line < LINES)
 				begin_quad(to + line * COLUMNS * PITCH, elements(from, there ? at : 0), there);
@@ -131,7 +125,7 @@ DEVICE void row_put(const struct k_scale *g, const struct grid *s, const struct 
 DEVICE void run_sum(const struct k_scale *g, const struct grid *s, int64_t team, const void *x, int64_t xpitch, void *y, int64_t ypitch,
 	const int add, word *room)
 {
-	const struct run r = run_of(g, team);
+	const struct run r = run_of(g, s, team);
 	const int first = r.at[0] ? 2 * r.at[0] - 1 : 0, end = r.at[0] + RUN < s->out[0] ? 2 * (r.at[0] + RUN) + 1 : s->in[0];
 	WARP_KEEPS(struct row_sums, rows);
 
@@ -169,15 +163,6 @@ BACK_CASE(scale_back_added, 1)
 int G(scale_back)(struct k_scale g, struct grid s, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add)
 {
 	return add ? G(scale_back_added)(g, s, x, xpitch, y, ypitch) : G(scale_back_given)(g, s, x, xpitch, y, ypitch);
-}
-
-#else
-
-/* Of floats there are no such products. */
-int G(scale_back)(struct k_scale g, struct grid s, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add)
-{
-	(void)g, (void)s, (void)x, (void)xpitch, (void)y, (void)ypitch, (void)add;
-	return -1;
 }
 
 #endif

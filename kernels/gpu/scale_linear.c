@@ -251,8 +251,10 @@ int G(scale_linear)(struct k_scale g, struct grid s, int from_small, const void 
 	struct tile row = {1, 1, CELL_RUN}, square = {16, 4, GATHER_RUN};
 	int64_t lanes;
 
-	if (!from_small && twos && WIDE == 8)
+#ifdef K_HALF
+	if (!from_small && twos)
 		return G(scale_back)(g, s, x, xpitch, y, ypitch, add);
+#endif
 	if (!from_small) {
 		lanes = tiles_of(&g, g.small, &square);
 		return scale_gather(g, s, square, x, xpitch, y, ypitch, add, lanes);

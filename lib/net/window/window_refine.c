@@ -19,7 +19,7 @@ int64_t window_refine_depth(const int64_t roi[3])
 	return reach(roi) + 2 * roi[0];
 }
 
-enum { AHEAD = 4 };
+enum { AHEAD = 4 }; /* windows that a device is asked about at once */
 
 struct choice {
 	struct window_job *r;
@@ -36,13 +36,18 @@ struct choice {
 	double allow;   /* voxels that may be left wrong so far */
 };
 
+/* Window i is the next of n that are to be asked about. */
+static void ask(struct choice *c, int64_t i, int64_t *n)
+{
+	c->asked[i] = c->now;
+	c->ask[(*n)++] = i;
+}
+
 /* How many voxels the n windows of c->ask are expected to change */
-static int doubt(struct choice *c, int64_t n, struct err *e)
+static int doubt(const struct choice *c, int64_t n, struct err *e)
 {
 	const double times = c->r->models << __builtin_popcount((unsigned)c->r->o->mirror);
 
-	for (int64_t j = 0; j < n; j++)
-		c->asked[c->ask[j]] = c->now;
 	return window_ring_doubt(&c->r->ring, c->r->grid.at, c->ask, n, times, c->answer, e);
 }
 
@@ -70,10 +75,12 @@ static int look(struct choice *c, struct err *e)
 {
 	int64_t n = 0;
 
+	c->now++; /* with what was to be run */
 	for (int64_t i = c->lo; i < c->hi; i++)
-		if (c->gain[i] >= 0 && (i >= c->known || c->stale[i]))
-			c->ask[n++] = i, c->stale[i] = 0;
-	c->now++; /* of what was to be run */
+		if (c->gain[i] >= 0 && (i >= c->known || c->stale[i])) {
+			ask(c, i, &n);
+			c->stale[i] = 0;
+		}
 	if (window_drain(c->r, e) || doubt(c, n, e))
 		return -1;
 	for (int64_t j = 0; j < n; j++)
@@ -130,10 +137,8 @@ static int know(struct choice *c, int64_t i, struct err *e)
 	int64_t n = 0;
 
 	if (c->asked[i] != c->now) {
-		for (int64_t j = i; n < many && j >= 0; j = most(c, 1)) {
-			c->asked[j] = c->now;
-			c->ask[n++] = j;
-		}
+		for (int64_t j = i; n < many && j >= 0; j = most(c, 1))
+			ask(c, j, &n);
 		if (doubt(c, n, e))
 			return -1;
 	}
