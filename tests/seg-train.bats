@@ -122,12 +122,12 @@ differ() { ! cmp -s "$@"; }
 }
 
 @test "stopped within a validation, the next run does it first" {
-	for i in {1..20}; do cat val.ts; done >many.ts
-	$patches -n 6 train.ts | seg-train $net --batch 2 --val many.ts --val-every 2 -o u.ts
+	nii-phantom -n 1 --seed 9 --size 128,128,128 --healthy 0 -o long.ts # 51000 windows: not over before the signal, and not waited for
+	$patches -n 6 train.ts | seg-train $net --batch 2 --val val.ts --val-every 2 -o u.ts
 	mkfifo p
 	{ $patches -n 6 train.ts | ts-select --index 0..3; exec sleep 300; } >p & # no third step, however late the signal is
 	feeder=$!
-	seg-train $net --batch 2 --val many.ts --val-every 2 --progress json -o t.ts <p 2>err &
+	seg-train $net --batch 2 --val long.ts --val-overlap 0.75 --val-every 2 --progress json -o t.ts <p 2>err &
 	pid=$!
 	await grep -q validating err
 	kill -TERM $pid
@@ -135,7 +135,8 @@ differ() { ! cmp -s "$@"; }
 	kill $feeder 2>/dev/null || true
 	k=$(ts-info t.last.ts | sed -n 's/.*"next":\([0-9]*\).*/\1/p')
 	[ "$k" -eq 4 ]
-	$patches -n 6 --skip "$k" train.ts | seg-train --threads 1 --resume t.last.ts --val many.ts --val-every 2 -o t.ts
+	[ "$(grep -c 'window \([0-9]*\)/\1"' err)" -eq 0 ]
+	$patches -n 6 --skip "$k" train.ts | seg-train --threads 1 --resume t.last.ts --val val.ts --val-every 2 -o t.ts
 	cmp t.ts u.ts
 	cmp t.last.ts u.last.ts
 }

@@ -48,7 +48,7 @@ struct work {
 };
 
 /* The bar is the volume's; beside it stands which volume it is and, where their number is known, what is left of all. */
-static void tick(void *arg, int64_t done, int64_t total)
+static int tick(void *arg, int64_t done, int64_t total)
 {
 	struct work *w = arg;
 	char note[80] = "";
@@ -60,6 +60,7 @@ static void tick(void *arg, int64_t done, int64_t total)
 		snprintf(note, sizeof note, "scan %lld", (long long)w->scan);
 	w->bar.total = total;
 	progress_to(&w->bar, done, note);
+	return 0;
 }
 
 static json_t *texts(const struct arg_strs *s)

@@ -77,13 +77,14 @@ static int summary(const struct train *r, struct err *e)
 
 /* -- steps -------------------------------------------------------------------- */
 /* The bar moves while volumes are segmented. */
-static void tick(void *arg, int64_t done, int64_t total)
+static int tick(void *arg, int64_t done, int64_t total)
 {
 	struct train *r = arg;
 	char note[80];
 
 	snprintf(note, sizeof note, "loss %.4f, validating: window %lld/%lld", r->at.loss, (long long)done, (long long)total);
 	progress_to(&r->bar, r->at.step - r->begun, note);
+	return 0;
 }
 
 /* 1: a signal ended it, as if it had not begun. */
@@ -98,6 +99,7 @@ static int validate(struct train *r, double *dice, struct err *e)
 		return -1;
 	w.tick = tick;
 	w.tick_arg = r;
+	r->bar.shown = 0; /* that it has begun is seen at once */
 	if (!w.roi[0])
 		memcpy(w.roi, r->at.roi, sizeof w.roi);
 	bad = validate_run(r->o->val, &w, r->k, r->net, (json_t *)r->at.replay, (int)r->h.ignore, r->par.rank, r->par.size, r->o->stop, &sum, e);

@@ -91,28 +91,41 @@ out:
 	return r;
 }
 
+/* Windows are told of as the caller has it, and a signal ends them. */
+struct watch { const struct window_opts *o; const volatile sig_atomic_t *stop; int ended; };
+
+static int watch(void *arg, int64_t done, int64_t total)
+{
+	struct watch *w = arg;
+
+	w->ended = (w->o->tick && w->o->tick(w->o->tick_arg, done, total)) || (w->stop && *w->stop && *w->stop != SIGUSR1);
+	return w->ended;
+}
+
 int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, int ignore, int rank,
                  int size, const volatile sig_atomic_t *stop, struct validate_sum *sum, struct err *e)
 {
 	const struct model m = {.replay = replay};
+	struct watch w = {.o = o, .stop = stop};
+	struct window_opts own = *o;
 	struct stream *s = stream_open(path, e);
 	struct frame f;
 	double d;
-	int r = s ? 1 : -1, stopped = 0;
+	int r = s ? 1 : -1;
 
+	own.tick = watch;
+	own.tick_arg = &w;
 	*sum = (struct validate_sum){0};
-	for (int64_t i = 0; r == 1 && !stopped && (r = stream_next(s, &f, e)) == 1; i++) {
+	for (int64_t i = 0; r == 1 && !w.ended && (r = stream_next(s, &f, e)) == 1; i++) {
 		if (i % size == rank) {
-			if (one(o, k, n, &m, &f, ignore, &d, e))
+			if (!one(&own, k, n, &m, &f, ignore, &d, e)) {
+				sum->dice += isnan(d) ? 0 : d;
+				sum->cases += !isnan(d);
+			} else if (!w.ended)
 				r = err_prefix(e, "%s: %s", path, frame_id(&f));
-			else if (!isnan(d)) {
-				sum->dice += d;
-				sum->cases++;
-			}
 		}
 		frame_free(&f);
-		stopped = stop && *stop && *stop != SIGUSR1;
 	}
 	stream_close(s);
-	return r < 0 ? -1 : stopped;
+	return r < 0 ? -1 : w.ended;
 }

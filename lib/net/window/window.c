@@ -137,8 +137,8 @@ int window_drain(struct window_job *r, struct err *e)
 	r->stats.run += r->queued;
 	r->decided += r->queued;
 	r->queued = 0;
-	if (r->o->tick)
-		r->o->tick(r->o->tick_arg, r->decided, r->grid.total);
+	if (r->o->tick && r->o->tick(r->o->tick_arg, r->decided, r->grid.total))
+		return err_set(e, NULL, "ended after window %lld of %lld", (long long)r->decided, (long long)r->grid.total);
 	return 0;
 }
 

@@ -41,7 +41,7 @@ struct window_opts {
 	int skip_air;          /* windows that have no voxel above `air` in any channel are left out */
 	double air;
 	const struct tensor *within; /* [Z,Y,X]: so are those where this is 0 all over; or NULL; borrowed */
-	void (*tick)(void *arg, int64_t done, int64_t total); /* after every batch; may be NULL */
+	int (*tick)(void *arg, int64_t done, int64_t total); /* after every batch; not 0 ends the run, which is an error then; may be NULL */
 	void *tick_arg;
 	struct window_stats *stats;  /* added to; may be NULL */
 	struct window_pipe *pipe;    /* where the image comes from; NULL: it is in memory */
