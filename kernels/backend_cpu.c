@@ -116,7 +116,7 @@ static void fill(struct k_backend *b, const struct cpu_level *l)
 		.window_divide = k_window_divide, .window_decide = k_window_decide, .window_spread = k_window_spread,
 		.window_doubt = k_window_doubt, .window_count = k_window_count,
 	};
-	snprintf(b->device, sizeof b->device, "%s%s, %s, %d threads, oneDNN %s", l->name, l->half && dnn_amx() ? " and AMX" : "",
+	snprintf(b->device, sizeof b->device, "%s%s, %s, %d threads, oneDNN %s", l->name, l->amx && dnn_amx() ? " and AMX" : "",
 		l->half ? "bf16" : "fp32", omp_get_max_threads(), dnn_version());
 }
 
@@ -141,5 +141,5 @@ __attribute__((visibility("default"))) const struct k_backend *k_backend_get(int
 			return NULL;
 		fill(&floats, fp32), fill(&halves, bf16);
 	}
-	return precision == K_BF16 || (precision == K_AUTO && dnn_amx()) ? &halves : &floats;
+	return precision == K_BF16 || (precision == K_AUTO && bf16->amx && dnn_amx()) ? &halves : &floats;
 }

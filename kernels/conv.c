@@ -1,4 +1,4 @@
-/* Which kernels do a convolution: own ones (direct.h) or oneDNN's, pass by pass. */
+/* Which kernels do a convolution: own ones (direct.h) or, where these do not do it or NIIPIPE_CONV asks for them, oneDNN's, pass by pass. */
 #include "kernels/geom.h"
 #include "kernels/direct.h"
 
@@ -29,12 +29,6 @@ static size_t up(size_t n)
 	return (n + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-/* Where oneDNN is taken although own kernels could: with AMX wide products of bf16, whose sums over the voxels stay our own, for those give the same
-   bytes whatever the threads. Without, own kernels won or drew everywhere (tests/bench/kernels.c). Least channels. */
-static const struct rule { enum pass pass; int64_t ic, oc; } amx[] = {
-	{FORWARD, 16, 16}, {DATA, 16, 16},
-};
-
 /* oneDNN 2.6.3 and 3.2 with AMX and more than one thread give wrong products of bf16 where the channels of a single tap are more than 32 and no
    multiple of that (brgconv_1x1; 48->2 in 3x4x9). */
 static int wrong_in_half(const struct k_conv_geom *g)
@@ -42,16 +36,12 @@ static int wrong_in_half(const struct k_conv_geom *g)
 	return g->kernel[0] * g->kernel[1] * g->kernel[2] == 1 && g->ic > 32 && g->ic % 32;
 }
 
-static int prefer_own(const struct k_conv_geom *g, const struct cpu_level *cpu, enum pass pass)
+/* Own kernels win or draw everywhere (tests/bench/kernels.c). */
+static int prefer_own(const struct cpu_level *cpu, enum pass pass)
 {
 	const char *want = getenv("NIIPIPE_CONV");
 
-	if (want && !strcmp(want, "onednn"))
-		return cpu->half && pass == WEIGHTS;
-	for (size_t i = 0; i < sizeof amx / sizeof *amx && cpu->half && dnn_amx(); i++)
-		if (amx[i].pass == pass && g->ic >= amx[i].ic && g->oc >= amx[i].oc && !wrong_in_half(g))
-			return 0;
-	return 1;
+	return !want || strcmp(want, "onednn") || (cpu->half && pass == WEIGHTS);
 }
 
 /* The pass from `in` to `out`: strided where in is the convolution's large side. */
@@ -130,7 +120,7 @@ struct k_conv *conv_new(const struct k_conv_geom *g, const struct cpu_level *cpu
 	if (k_conv_check(&c->g, e))
 		goto fail;
 	for (int p = 0; p < (g->train ? PASSES : DATA); p++)
-		c->own[p] = prefer_own(&c->g, cpu, p);
+		c->own[p] = prefer_own(cpu, p);
 	c->own[FORWARD] = c->own[FORWARD] && !plan_gather(c, &c->forward, 0);
 	c->own[DATA] = c->own[DATA] && !plan_gather(c, &c->data, 1);
 	c->own[WEIGHTS] = c->own[WEIGHTS] && !plan_wgrad(c, &c->weights);

@@ -20,6 +20,7 @@ struct wgrad;
 struct cpu_level {
 	const char *name;
 	int half; /* activations are bfloat16 */
+	int amx;  /* its products are AMX's where the processor has that */
 	size_t (*norm_scratch)(const struct k_norm *);
 	int (*norm_forward)(const struct k_norm *, const struct k_norm_fwd *, void *, struct err *);
 	int (*norm_backward)(const struct k_norm *, const struct k_norm_bwd *, void *, struct err *);

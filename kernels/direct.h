@@ -1,10 +1,9 @@
 /* Own direct convolutions. Every pass of a convolution is one of two things between its large side L (a convolution's x, a transposed one's y) and
-   its
-   small side S, coupled by  large = small stride - pad + k  on each axis, weights [S channel, L channel, kd, kh, kw]:
-   - a gather, S from L (strided) or L from S (fractional: every output parity has its own taps): gather.c, thin.c for a few channels, tiles.c and
-   cubes.c for 3x3 and 3x3x3 at stride 1;
-   - the weight gradient  dw[s][l][k] += sum over voxels of S[v][s] L[v stride - pad + k][l]: wgrad.c, wgrad_thin.c, wgrad_tiles.c
-     for 3x3 at stride 1, wgrad_amx.c where the processor has that.
+   its small side S, coupled by  large = small stride - pad + k  on each axis, weights [S channel, L channel, kd, kh, kw]:
+   - a gather, S from L (strided) or L from S (fractional: every output parity has its own taps): gather.c, thin.c for a few channels, gather_amx.c
+     where the processor has that, else tiles.c and cubes.c for 3x3 and 3x3x3 at stride 1;
+   - the weight gradient  dw[s][l][k] += sum over voxels of S[v][s] L[v stride - pad + k][l]: wgrad.c, wgrad_thin.c, wgrad_amx.c where the processor
+     has that, else wgrad_tiles.c for 3x3 at stride 1.
    Rows along w are copied, zeros around them, into a buffer that stays in the cache: taps along w are then one run of memory, and no edge is
    special. */
 #ifndef NIIPIPE_DIRECT_H
@@ -20,7 +19,7 @@ static inline int64_t round_up(int64_t n, int64_t unit)
 	return (n + unit - 1) / unit * unit;
 }
 
-enum gather_kind { GATHER_CUBES, GATHER_TILES, GATHER_WIDE, GATHER_THIN, GATHER_KINDS };
+enum gather_kind { GATHER_AMX, GATHER_CUBES, GATHER_TILES, GATHER_WIDE, GATHER_THIN, GATHER_KINDS };
 
 /* The outputs q*classes + its number, q = 0.. : from the run of taps voxels of a padded row that begins at first + q*step; its weights begin at
    `before` slots. */
@@ -37,6 +36,8 @@ struct gather {
 	int64_t left, width;   /* the padded row: zeros before, voxels in all */
 	int64_t tiles, across, strip; /* tiles: of a plane, of them in a row, of a task in a plane; cubes of a task */
 	int64_t deep;          /* output planes of a task */
+	int64_t tall, tile;    /* amx: slots of a step of a run, outputs of a tile; */
+	int64_t group;         /* output channels of a task, else all */
 	int64_t plane, most;   /* thin: slots of a padded row's plane, floats of an output row's channel and class */
 	int in_place;          /* rows are read where they are */
 	int64_t row;           /* slots of a copied row */
@@ -64,7 +65,7 @@ struct gather_task {
 	elem *y;
 	float *buffer; /* rows of elements; thin: of slots */
 	int add;
-	int64_t n, od, h0, h1;
+	int64_t n, od, h0, h1, c0, c1; /* c0..c1: output channels */
 	int dtaps, kd[MAX_KERNEL];
 	const void *plane[MAX_KERNEL]; /* of each tap along d: row ih0 */
 	int64_t held[MAX_KERNEL], ih0, ihs;
@@ -80,6 +81,11 @@ int K(gather_rows)(const struct gather_task *t, int64_t oh, struct gather_row *r
 void K(thin_row)(const struct gather *g, slot *to, const elem *from, int64_t body);
 void K(thin_apart)(float *to, int64_t plane, int64_t left, const elem *from, int64_t pitch, int64_t body, int64_t ci);
 void K(thin_task)(const struct gather_task *t);
+
+/* gather_amx.c's: 0 where the processor has it: slots, weights, in_place are set; all output rows of a task. */
+int K(gather_amx_plan)(struct gather *g);
+void K(gather_amx_pack)(struct gather *g, const float *w);
+void K(gather_amx_plane)(const struct gather_task *t);
 
 /* A block of outputs along w from the rows' voxels, `len` slots from element `at` of each row on, `step` elements from one output to the next: for
    count outputs y, ystep apart; `floats`: y is floats, whatever elements are. */
@@ -116,6 +122,12 @@ static inline int64_t gather_weight(const struct gather *g, int kd, int kh, int 
 	int64_t first = g->fractional ? ci * g->co + co : co * g->ci + ci;
 
 	return ((first * g->kernel[0] + kd) * g->kernel[1] + kh) * g->kernel[2] + kw;
+}
+
+/* The tap along w of a class's input t */
+static inline int gather_kw(const struct gather *g, int c, int t)
+{
+	return g->fractional ? (c + g->pad[2]) % g->stride[2] + (g->class[c].taps - 1 - t) * g->stride[2] : t;
 }
 
 struct wgrad {

@@ -1,13 +1,13 @@
 /* Gathers: out[o][co] = sum over taps k and ci of in[i(o,k)][ci] w[k][ci][co], see direct.h.
-   This file plans, packs and hands out the work; the products are in gather_block.c, thin.c, tiles.c, cubes.c. */
+   This file plans, packs and hands out the work; the products are in gather_block.c, thin.c, gather_amx.c, tiles.c, cubes.c. */
 #include "kernels/direct.h"
 
 #include <omp.h>
 #include <string.h>
 
 
-enum { NR = 2 * VL, BUFFER = 1 << 15, DEEP = 8, TASKS = 4 }; /* columns at a time; slots of rows; planes of a task at most; tasks a thread at least,
-	where there are as many */
+enum { NR = 2 * VL, BUFFER = 1 << 15, BUFFER_AMX = 1 << 17, DEEP = 8, TASKS = 4 }; /* columns at a time; slots of rows; planes of a task at most; tasks
+	a thread at least, where there are as many */
 
 /* Files of their own, in the order they are asked; cubes of bfloat16 would be too inexact. */
 static const struct other {
@@ -93,11 +93,14 @@ static void plan_runs(struct gather *g)
 	for (int c = 0; c < g->classes; c++)
 		g->class[c].before = g->slots, g->slots += run_len(g, c);
 	g->weights = g->slots * g->kernel[0] * g->kernel[1] * cols + VL;
+	g->in_place = g->kind != GATHER_THIN && g->ci % PAIR == 0 && !g->left && g->width <= g->in[2];
+	for (int c = 0; c < g->classes; c++)
+		g->in_place &= g->class[c].taps <= 1 && run_len(g, c) <= g->cslots;
 }
 
 static int64_t tasks_of(const struct gather *g)
 {
-	return g->n * ((g->out[0] + g->deep - 1) / g->deep) * ((g->out[1] + g->hblock - 1) / g->hblock);
+	return g->n * ((g->out[0] + g->deep - 1) / g->deep) * ((g->out[1] + g->hblock - 1) / g->hblock) * ((g->co + g->group - 1) / g->group);
 }
 
 int K(gather_plan)(struct gather *g)
@@ -106,25 +109,24 @@ int K(gather_plan)(struct gather *g)
 		if (g->kernel[i] > MAX_KERNEL || g->stride[i] > MAX_STRIDE)
 			return -1;
 	g->threads = omp_get_max_threads();
+	g->group = g->co;
 	g->cslots = (g->ci + PAIR - 1) / PAIR;
 	if (g->fractional)
 		plan_fractional(g);
 	else
 		plan_strided(g);
-	g->kind = !K(thin_plan)(g) ? GATHER_THIN : GATHER_WIDE;
+	g->kind = !K(thin_plan)(g) ? GATHER_THIN : !K(gather_amx_plan)(g) ? GATHER_AMX : GATHER_WIDE;
 	for (int i = 0; i < (int)(sizeof others / sizeof *others) && g->kind == GATHER_WIDE; i++)
 		if (others[i].plan && !others[i].plan(g)) {
 			g->kind = i;
 			g->weights = others[i].weights(g);
 			return 0;
 		}
-	plan_runs(g);
-	g->in_place = g->kind != GATHER_THIN && g->ci % PAIR == 0 && !g->left && g->width <= g->in[2];
-	for (int c = 0; c < g->classes; c++)
-		g->in_place &= g->class[c].taps <= 1 && run_len(g, c) <= g->cslots;
+	if (g->kind != GATHER_AMX)
+		plan_runs(g);
 	g->hblock = g->out[1];
 	g->row = row_len(g);
-	while (g->hblock > 1 && g->kernel[0] * rows_needed(g, g->hblock) * g->row > BUFFER)
+	while (g->hblock > 1 && g->kernel[0] * rows_needed(g, g->hblock) * g->row > (g->kind == GATHER_AMX ? BUFFER_AMX : BUFFER))
 		g->hblock = (g->hblock + 1) / 2;
 	g->hrows = rows_needed(g, g->hblock);
 	g->deep = g->out[0] < DEEP ? g->out[0] : DEEP;
@@ -141,11 +143,6 @@ static int width_of(const struct gather *g, int64_t first)
 	return g->co - first > VL ? NR : VL;
 }
 
-static int kw_of(const struct gather *g, int c, int t)
-{
-	return g->fractional ? (c + g->pad[2]) % g->stride[2] + (g->class[c].taps - 1 - t) * g->stride[2] : t;
-}
-
 /* One input channel at a time: the caller's weights of its taps lie together. Elements of a run are [tap][ci]. */
 static void pack_wide(struct gather *g, const float *w, int64_t first)
 {
@@ -158,7 +155,7 @@ static void pack_wide(struct gather *g, const float *w, int64_t first)
 		for (int c = 0; c < g->classes; c++)
 			for (int64_t k = 0; k < kk; k++, run += run_len(g, c) * nr * PAIR)
 				for (int64_t t = 0, i = ci; t < g->class[c].taps; t++, i += g->ci) {
-					const float *from = w + gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, (int)t), ci, first);
+					const float *from = w + gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), gather_kw(g, c, (int)t), ci, first);
 					elem *to = run + i / PAIR * nr * PAIR + i % PAIR;
 
 					for (int co = 0; co < cols + half; co++)
@@ -179,13 +176,15 @@ static void pack_thin(struct gather *g, const float *w)
 					for (int64_t co = 0; co < g->co; co++)
 						for (int64_t ci = s * PAIR; ci < (s + 1) * PAIR; ci++, to++)
 							if (ci < g->ci)
-								*to = narrow(w[gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), kw_of(g, c, t), ci, co)]);
+								*to = narrow(w[gather_weight(g, (int)(k / g->kernel[1]), (int)(k % g->kernel[1]), gather_kw(g, c, t), ci, co)]);
 }
 
 void K(gather_pack)(struct gather *g, const float *w)
 {
 	if (others[g->kind].pack) {
 		others[g->kind].pack(g, w);
+	} else if (g->kind == GATHER_AMX) {
+		K(gather_amx_pack)(g, w);
 	} else if (g->kind == GATHER_THIN) {
 		pack_thin(g, w);
 	} else {
@@ -304,8 +303,8 @@ static void output_plane(const struct gather_task *t)
 {
 	const struct gather *g = t->g;
 
-	if (g->kind == GATHER_THIN) {
-		K(thin_task)(t);
+	if (g->kind == GATHER_THIN || g->kind == GATHER_AMX) {
+		(g->kind == GATHER_AMX ? K(gather_amx_plane) : K(thin_task))(t);
 		return;
 	}
 	for (int64_t first = 0; first < g->co; first += NR)
@@ -324,7 +323,8 @@ void K(gather_run)(const struct gather *g, const void *x, const float *bias, voi
 		struct gather_task t = {.g = g, .x = x, .bias = bias, .y = y, .add = add, .buffer = scratch + omp_get_thread_num() * g->room};
 		int64_t hblocks = (g->out[1] + g->hblock - 1) / g->hblock, chunks = (g->out[0] + g->deep - 1) / g->deep, d = i / hblocks % chunks * g->deep;
 
-		t.n = i / hblocks / chunks, t.h0 = i % hblocks * g->hblock;
+		t.n = i / hblocks / chunks % g->n, t.c0 = i / hblocks / chunks / g->n * g->group, t.c1 = t.c0 + g->group < g->co ? t.c0 + g->group : g->co;
+		t.h0 = i % hblocks * g->hblock;
 		t.h1 = t.h0 + g->hblock < g->out[1] ? t.h0 + g->hblock : g->out[1];
 		begin(&t);
 		for (t.od = d; t.od < d + g->deep && t.od < g->out[0]; t.od++) {

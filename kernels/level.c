@@ -1,3 +1,4 @@
+#include "kernels/amx.h"
 #include "kernels/direct.h"
 
 #if defined(__AVX512BF16__)
@@ -16,6 +17,9 @@ const struct cpu_level K(cpu_level) = {
 	.name = NAME,
 #ifdef K_HALF
 	.half = 1,
+#endif
+#ifdef HAS_AMX
+	.amx = 1,
 #endif
 	.norm_scratch = K(norm_scratch), .norm_forward = K(norm_forward), .norm_backward = K(norm_backward),
 	.scale = K(scale), .drop = K(drop), .gate = K(gate), .gate_back = K(gate_back),

@@ -1,13 +1,12 @@
 /* Weight gradients of bf16 by AMX's tiles: 16x16 sums of floats += 16 channels' rows of 32 voxels of L times 16 pairs of voxels of S's channels.
    A plane of S is one run of voxels whose rows are as long as L's padded ones, zeros between: a tap is then an offset into L's run, whatever the
    row. L's run is turned, channel by channel, and at a stride of several there is one for each voxel to begin at. Parts as in wgrad.c. */
+#include "kernels/amx.h"
 #include "kernels/direct.h"
 
-#include "kernels/onednn.h"
-
-enum { SIDE = 16, STEP = 32, MOST_L = 2 * SIDE, LEAST = 16, ROOM = 3 << 16 }; /* STEP: voxels a product; ROOM: floats a thread, in its cache */
-
-#if defined(K_HALF) && defined(__AVX512BF16__) && defined(__linux__)
+#ifdef HAS_AMX
+enum { STEP = 32, MOST_L = 2 * SIDE, LEAST = 16, ROOM = 3 << 16 }; /* STEP: voxels a product; LEAST: channels, of one tap in a plane alone; ROOM: floats
+	a thread, in its cache */
 
 /* Voxels of a row of the run, even: pairs end with it */
 static int64_t pitch_of(const struct wgrad *g)
@@ -41,7 +40,7 @@ static int64_t room_of(const struct wgrad *g)
 
 int K(wgrad_amx_plan)(struct wgrad *g)
 {
-	if (g->cl < LEAST || g->cs < LEAST || !dnn_amx())
+	if (!dnn_amx() || ((g->cl < LEAST || g->cs < LEAST) && g->kernel[1] * g->kernel[2] == 1))
 		return -1;
 	g->block = g->cl < MOST_L ? g->cl : MOST_L, g->blocks = (g->cl + g->block - 1) / g->block;
 	g->khs = 1;
@@ -57,18 +56,15 @@ int K(wgrad_amx_plan)(struct wgrad *g)
 /* Tiles 0..3: sums of 2x2, 4 and 5: L, of `rows` channels, 6 and 7: S */
 static void configure(int64_t rows)
 {
-	struct { uint8_t palette, start, zero[14]; uint16_t bytes[16]; uint8_t rows[16]; } __attribute__((aligned(64))) t = {.palette = 1};
+	struct amx_tiles t = {.palette = 1};
 
 	for (int i = 0; i < 8; i++)
 		t.bytes[i] = 64, t.rows[i] = SIDE;
 	t.rows[0] = t.rows[1] = t.rows[4] = (uint8_t)(rows < SIDE ? rows : SIDE);
 	t.rows[2] = t.rows[3] = t.rows[5] = (uint8_t)(rows > SIDE ? rows - SIDE : 1);
-	__asm__ volatile("ldtilecfg %0" : : "m"(t) : "memory");
+	amx_configure(&t);
 }
 
-#define TILE_LOAD(tile, p, step) __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #tile : : "r"(p), "r"(step) : "memory")
-#define TILE_STORE(tile, p, step) __asm__ volatile("tilestored %%tmm" #tile ", (%0,%1,1)" : : "r"(p), "r"(step) : "memory")
-#define TILE_MULTIPLY(sum, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #sum : : : "memory")
 #define TILES(what, p, step, apart) \
 	do { \
 		TILE_##what(0, p, step); \
@@ -104,27 +100,6 @@ INLINE void tap(const elem *l, int64_t channel, const elem *s, int64_t run, floa
 	TILES(STORE, dw, dstep, SIDE * wide);
 }
 
-/* 16 vectors of 16 words: rows become columns. */
-INLINE void transpose(__m512i r[SIDE])
-{
-	__m512i t[SIDE];
-
-	UNROLL for (int i = 0; i < SIDE; i += 2)
-		t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]), t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-	UNROLL for (int i = 0; i < SIDE; i += 4) {
-		r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]), r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-		r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]), r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-	}
-	UNROLL for (int i = 0; i < 4; i++) {
-		__m512i a = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88), b = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-		__m512i c = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88), d = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
-
-		t[i] = _mm512_shuffle_i32x4(a, c, 0x88), t[i + 8] = _mm512_shuffle_i32x4(a, c, 0xdd);
-		t[i + 4] = _mm512_shuffle_i32x4(b, d, 0x88), t[i + 12] = _mm512_shuffle_i32x4(b, d, 0xdd);
-	}
-	memcpy(r, t, sizeof t);
-}
-
 /* The first c channels, 16 at most, of a voxel and, in the upper halves, of the one `next` elements behind it, if it is there */
 INLINE __m512i two(const elem *from, int64_t next, int64_t there, __mmask16 c)
 {
@@ -149,7 +124,7 @@ static void copy_l(elem *to, int64_t channel, const elem *from, int64_t next, in
 
 			for (int i = 0; i < SIDE; i++)
 				r[i] = two(p + 2 * i * next, next, n - v - 2 * i, first(c - k));
-			transpose(r);
+			amx_transpose(r);
 			for (int i = 0; i < SIDE && k + i < c; i++)
 				_mm512_mask_storeu_epi16(to + (k + i) * channel + v, there, r[i]);
 		}
@@ -227,7 +202,7 @@ void K(wgrad_amx)(const struct wgrad *g, struct wgrad_task *t, const elem *l, co
 		t->held[place] = id;
 		taps(g, planes + place * plane_of(g), c, sroom, run_of(g, rows), dw + t->c0 * kk * g->wide + kd * kk / g->kernel[0] * c * g->wide);
 	}
-	__asm__ volatile("tilerelease");
+	amx_release();
 }
 
 #else
