@@ -205,7 +205,8 @@ static struct place place_of(const struct gather *g, const struct band *b, const
 static void leave(const struct gather_task *t, const struct place *p, int c, int64_t first, const float *sum)
 {
 	const struct gather *g = t->g;
-	const int64_t q = p->q + p->skip, step = g->classes * g->outpitch, mine = g->tile - p->skip, left = count_of(g, c) - q, n = left < mine ? left : mine;
+	const int64_t q = p->q + p->skip, step = g->classes * g->outpitch, most = g->tile - p->skip, left = count_of(g, c) - q;
+	const int64_t n = left < most ? left : most;
 	const __mmask16 m = (__mmask16)((1 << (g->co - first < SIDE ? g->co - first : SIDE)) - 1);
 	const vec bias = t->bias ? (vec)_mm512_maskz_loadu_ps(m, t->bias + first) : (vec){0};
 	elem *y = t->y + ((((t->n * g->out[0] + t->od) * g->out[1] + p->h) * g->out[2]) + q * g->classes + c) * g->outpitch + first;

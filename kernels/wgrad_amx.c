@@ -5,8 +5,8 @@
 #include "kernels/direct.h"
 
 #ifdef HAS_AMX
-enum { STEP = 32, MOST_L = 2 * SIDE, LEAST = 16, ROOM = 3 << 16 }; /* STEP: voxels a product; LEAST: channels, of one tap in a plane alone; ROOM: floats
-	a thread, in its cache */
+enum { STEP = 32, MOST_L = 2 * SIDE, LEAST = 16, ROOM = 3 << 16 }; /* STEP: voxels a product; LEAST: channels, of one tap in a plane alone;
+	ROOM: floats a thread, in its cache */
 
 /* Voxels of a row of the run, even: pairs end with it */
 static int64_t pitch_of(const struct wgrad *g)
