@@ -6,8 +6,8 @@
 #include <string.h>
 
 
-enum { NR = 2 * VL, BUFFER = 1 << 15, BUFFER_AMX = 1 << 17, DEEP = 8, TASKS = 4 }; /* columns at a time; slots of rows; planes of a task at most; tasks
-	a thread at least, where there are as many */
+enum { NR = 2 * VL, BUFFER = 1 << 15, BUFFER_AMX = 1 << 17, DEEP = 8, TASKS = 4 }; /* columns at a time; slots of rows; planes of a task
+	at most; tasks a thread at least, where there are as many */
 
 /* Files of their own, in the order they are asked; cubes of bfloat16 would be too inexact. */
 static const struct other {

@@ -1,5 +1,5 @@
-/* Gathers of bf16 by AMX's tiles: sums of up to 16 outputs along w and 16 output channels += runs of the outputs' inputs, as they lie in the rows, times
-   weights. Four tiles of sums are in registers, of output rows one below the other, which share most of their inputs. */
+/* Gathers of bf16 by AMX's tiles: sums of up to 16 outputs along w and 16 output channels += runs of the outputs' inputs, as they lie in the rows,
+   times weights. Four tiles of sums are in registers, of output rows one below the other, which share most of their inputs. */
 #include "kernels/amx.h"
 #include "kernels/direct.h"
 
