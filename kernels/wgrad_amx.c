@@ -1,12 +1,13 @@
 /* Weight gradients of bf16 by AMX's tiles: 16x16 sums of floats += 16 channels' rows of 32 voxels of L times 16 pairs of voxels of S's channels.
-   A plane of S is one run of voxels whose rows are as long as L's padded ones, zeros between: a tap is then an offset into L's run, whatever the
-   row. L's run is turned, channel by channel, and at a stride of several there is one for each voxel to begin at. Parts as in wgrad.c. */
+   A plane of S is one run of voxels whose rows are as long as L's padded ones, zeros between: a tap is then an offset between the two runs, whatever
+   the row. It is S that is moved, whose pairs are whole cache lines, with a copy for odd offsets: rows of a tile that cross cache lines take three times
+   as long. L's run is turned, channel by channel, and at a stride of several there is one for each voxel to begin at. Parts as in wgrad.c. */
 #include "kernels/amx.h"
 #include "kernels/direct.h"
 
 #ifdef HAS_AMX
-enum { STEP = 32, MOST_L = 2 * SIDE, LEAST = 16, ROOM = 3 << 16 }; /* STEP: voxels a product; LEAST: channels, of one tap in a plane alone;
-	ROOM: floats a thread, in its cache */
+enum { STEP = 32, EDGE = 48, MOST_L = 2 * SIDE, LEAST = 16, ROOM = 1 << 18 }; /* STEP: voxels a product; EDGE: zeros around S, for taps and steps;
+	LEAST: channels, of one tap in a plane alone; ROOM: floats a thread, in its cache */
 
 /* Voxels of a row of the run, even: pairs end with it */
 static int64_t pitch_of(const struct wgrad *g)
@@ -14,18 +15,36 @@ static int64_t pitch_of(const struct wgrad *g)
 	return round_up((g->width + g->stride[2] - 1) / g->stride[2], 2);
 }
 
+/* Along h, along w: how far a tap moves the run */
+static int64_t moved(const struct wgrad *g, int kh, int kw)
+{
+	return kh / g->stride[1] * pitch_of(g) + kw / g->stride[2];
+}
+
 static int64_t run_of(const struct wgrad *g, int64_t rows)
 {
-	return round_up(rows * pitch_of(g), STEP);
+	return rows * pitch_of(g);
 }
 
 /* Elements of a channel of L, an odd number of cache lines: 16 rows of a tile lie in as many sets */
 static int64_t channel_of(const struct wgrad *g)
 {
-	int64_t rows = (g->hrows + g->stride[1] - 1) / g->stride[1], taps = (g->kernel[1] - 1) / g->stride[1] * pitch_of(g) + g->kernel[2];
-	int64_t body = rows * pitch_of(g), products = run_of(g, g->hblock) + taps;
+	int64_t body = (g->hrows + g->stride[1] - 1) / g->stride[1] * pitch_of(g);
+	int64_t products = moved(g, g->kernel[1] - 1, g->kernel[2] - 1) + run_of(g, g->hblock) + STEP;
 
 	return round_up(body > products ? body : products, 2 * STEP) + STEP;
+}
+
+/* Copies of S: for even offsets, for odd ones */
+static int copies_of(const struct wgrad *g)
+{
+	return moved(g, 0, g->kernel[2] - 1) > 0 ? 2 : 1;
+}
+
+/* Voxels of 16 of its channels */
+static int64_t sixteen_of(const struct wgrad *g)
+{
+	return EDGE + run_of(g, g->hblock) + EDGE;
 }
 
 static int64_t plane_of(const struct wgrad *g)
@@ -35,7 +54,7 @@ static int64_t plane_of(const struct wgrad *g)
 
 static int64_t room_of(const struct wgrad *g)
 {
-	return (g->planes * plane_of(g) + g->wide * run_of(g, g->hblock)) / 2;
+	return (g->planes * plane_of(g) + copies_of(g) * g->wide * sixteen_of(g)) / 2;
 }
 
 int K(wgrad_amx_plan)(struct wgrad *g)
@@ -53,51 +72,64 @@ int K(wgrad_amx_plan)(struct wgrad *g)
 	}
 }
 
-/* Tiles 0..3: sums of 2x2, 4 and 5: L, of `rows` channels, 6 and 7: S */
+/* Tiles 0..3: sums, 4 and 5: L, of `rows` channels, 6 and 7: S */
 static void configure(int64_t rows)
 {
 	struct amx_tiles t = {.palette = 1};
 
 	for (int i = 0; i < 8; i++)
-		t.bytes[i] = 64, t.rows[i] = SIDE;
-	t.rows[0] = t.rows[1] = t.rows[4] = (uint8_t)(rows < SIDE ? rows : SIDE);
-	t.rows[2] = t.rows[3] = t.rows[5] = (uint8_t)(rows > SIDE ? rows - SIDE : 1);
+		t.bytes[i] = 64, t.rows[i] = (uint8_t)(i < 6 ? rows : SIDE);
 	amx_configure(&t);
 }
 
-#define TILES(what, p, step, apart) \
+/* 16 channels of S under a tap, what they are added to: a product waits for the one before it of the same sums, so there are several at a time. */
+struct sums { const elem *s; float *dw; };
+
+/* Of up to 2 of them with 32 channels of L, `both`, or up to 4 with 16 */
+#define SUMS(what) \
 	do { \
-		TILE_##what(0, p, step); \
-		if (s1) \
-			TILE_##what(1, (p) + SIDE, step); \
-		if (l1) \
-			TILE_##what(2, (p) + (apart), step); \
-		if (l1 && s1) \
-			TILE_##what(3, (p) + (apart) + SIDE, step); \
+		TILE_##what(0, to[0].dw, dstep); \
+		if (n > 1) \
+			TILE_##what(1, to[1].dw, dstep); \
+		if (both) \
+			TILE_##what(2, to[0].dw + SIDE * wide, dstep); \
+		if (both && n > 1) \
+			TILE_##what(3, to[1].dw + SIDE * wide, dstep); \
+		if (!both && n > 2) \
+			TILE_##what(2, to[2].dw, dstep); \
+		if (!both && n > 3) \
+			TILE_##what(3, to[3].dw, dstep); \
 	} while (0)
 
-/* dw[32][32] += of a tap; l1, s1: are there more than 16 of L, of S? */
-INLINE void tap(const elem *l, int64_t channel, const elem *s, int64_t run, float *dw, int64_t wide, const int l1, const int s1)
+INLINE void products(const struct sums *to, const elem *l, int64_t channel, int64_t run, int64_t wide, const int n, const int both)
 {
-	const int64_t lstep = channel * (int64_t)sizeof *l, sstep = 64, dstep = wide * (int64_t)sizeof *dw;
+	const int64_t lstep = channel * (int64_t)sizeof *l, sstep = 64, dstep = wide * (int64_t)sizeof(float);
 
-	TILES(LOAD, dw, dstep, SIDE * wide);
+	SUMS(LOAD);
 	for (int64_t q = 0; q < run; q += STEP) {
 		TILE_LOAD(4, l + q, lstep);
-		TILE_LOAD(6, s + q * SIDE, sstep);
+		TILE_LOAD(6, to[0].s + q * SIDE, sstep);
 		TILE_MULTIPLY(0, 4, 6);
-		if (s1) {
-			TILE_LOAD(7, s + (run + q) * SIDE, sstep);
-			TILE_MULTIPLY(1, 4, 7);
-		}
-		if (l1) {
+		if (both) {
 			TILE_LOAD(5, l + SIDE * channel + q, lstep);
 			TILE_MULTIPLY(2, 5, 6);
 		}
-		if (l1 && s1)
+		if (n > 1) {
+			TILE_LOAD(7, to[1].s + q * SIDE, sstep);
+			TILE_MULTIPLY(1, 4, 7);
+		}
+		if (both && n > 1)
 			TILE_MULTIPLY(3, 5, 7);
+		if (!both && n > 2) {
+			TILE_LOAD(6, to[2].s + q * SIDE, sstep);
+			TILE_MULTIPLY(2, 4, 6);
+		}
+		if (!both && n > 3) {
+			TILE_LOAD(7, to[3].s + q * SIDE, sstep);
+			TILE_MULTIPLY(3, 4, 7);
+		}
 	}
-	TILES(STORE, dw, dstep, SIDE * wide);
+	SUMS(STORE);
 }
 
 /* The first c channels, 16 at most, of a voxel and, in the upper halves, of the one `next` elements behind it, if it is there */
@@ -146,38 +178,75 @@ static void plane(const struct wgrad *g, const struct wgrad_task *t, const elem 
 		}
 }
 
-/* Rows of S: [16 channels][pair of voxels][channel][of two] */
+/* Rows of S: [copy][16 channels][pair of voxels][channel][of two]; the second copy's pairs begin a voxel earlier. */
 static void pairs(const struct wgrad *g, int64_t rows, const elem *s, elem *to)
 {
-	int64_t run = run_of(g, rows), n = g->small[2];
+	const int64_t sixteen = sixteen_of(g) * SIDE, copy = g->wide / SIDE * sixteen, n = g->small[2], next = g->spitch;
+	const int odd = copies_of(g) > 1;
 
 	for (int64_t c = 0; c < g->wide; c += SIDE)
-		for (int64_t r = 0; r < rows; r++)
-			for (int64_t w = 0; w < n; w += 2)
-				_mm512_storeu_si512(to + (c * run + (r * pitch_of(g) + w) * SIDE),
-					two(s + (r * n + w) * g->spitch + c, g->spitch, n - w, first(g->cs - c)));
+		for (int64_t r = 0; r < rows; r++) {
+			const elem *from = s + r * n * next + c;
+			elem *at = to + c / SIDE * sixteen + (EDGE + r * pitch_of(g)) * SIDE;
+			const __mmask16 m = first(g->cs - c);
+
+			for (int64_t w = 0; w < n; w += 2) {
+				__m512i pair = two(from + w * next, next, n - w, m);
+
+				_mm512_storeu_si512(at + w * SIDE, pair);
+				if (odd)
+					_mm512_storeu_si512(at + copy + w * SIDE, w ? two(from + (w - 1) * next, next, n - w + 1, m) : _mm512_slli_epi32(pair, 16));
+			}
+			if (odd && n % 2 == 0)
+				_mm512_storeu_si512(at + copy + n * SIDE, two(from + (n - 1) * next, next, 1, m));
+		}
 }
 
-static void taps(const struct wgrad *g, const elem *l, int64_t c, const elem *s, int64_t run, float *dw)
+static void add(const struct wgrad *g, const struct sums *to, int64_t n, const elem *l, int64_t run, int both)
 {
 	const int64_t channel = channel_of(g);
 
-	for (int i = 0; i < g->kernel[1] * g->kernel[2]; i++) {
-		int kh = i / g->kernel[2], kw = i % g->kernel[2];
-		const elem *at = l + (kh % g->stride[1] * g->stride[2] + kw % g->stride[2]) * g->block * channel + kh / g->stride[1] * pitch_of(g) +
-				 kw / g->stride[2];
-		float *to = dw + i * c * g->wide;
+	if (both)
+		n > 1 ? products(to, l, channel, run, g->wide, 2, 1) : products(to, l, channel, run, g->wide, 1, 1);
+	else if (n > 2)
+		n > 3 ? products(to, l, channel, run, g->wide, 4, 0) : products(to, l, channel, run, g->wide, 3, 0);
+	else
+		n > 1 ? products(to, l, channel, run, g->wide, 2, 0) : products(to, l, channel, run, g->wide, 1, 0);
+}
 
-		for (int64_t k = 0; k < g->wide; k += 2 * SIDE) {
-			if (c > SIDE && g->wide - k > SIDE)
-				tap(at, channel, s + k * run, run, to + k, g->wide, 1, 1);
-			else if (c > SIDE)
-				tap(at, channel, s + k * run, run, to + k, g->wide, 1, 0);
-			else if (g->wide - k > SIDE)
-				tap(at, channel, s + k * run, run, to + k, g->wide, 0, 1);
-			else
-				tap(at, channel, s + k * run, run, to + k, g->wide, 0, 0);
+/* Channels c0.. of L, 16 or 32 of them, and a row's taps kw, kw + stride .., which begin at the same voxel of L */
+static void row_of_taps(const struct wgrad *g, const elem *l, int64_t c, int both, int kh, int kw, const elem *s, int64_t rows, float *dw)
+{
+	const int64_t from = moved(g, kh, 0) / STEP * STEP, end = round_up(moved(g, kh, g->kernel[2] - 1) + run_of(g, rows), STEP);
+	const int64_t most = both ? 2 : 4, sixteen = sixteen_of(g) * SIDE, sixteens = g->wide / SIDE;
+	int64_t all = (g->kernel[2] - kw + g->stride[2] - 1) / g->stride[2] * sixteens, blocks = (all + most - 1) / most;
+
+	for (int64_t b = 0; b < blocks; b++) {
+		const int64_t i = all * b / blocks, n = all * (b + 1) / blocks - i;
+		struct sums to[4];
+
+		for (int64_t j = 0; j < n; j++) {
+			const int64_t k = kw + (i + j) / sixteens * g->stride[2], by = moved(g, kh, (int)k), at = (i + j) % sixteens;
+
+			to[j].s = s + ((by % 2) * sixteens + at) * sixteen + (EDGE + from - by + by % 2) * SIDE;
+			to[j].dw = dw + k * c * g->wide + at * SIDE;
 		}
+		add(g, to, n, l + from, end - from, both);
+	}
+}
+
+/* All of a plane; channels of L that are no 16 have tiles of their own height. */
+static void taps(const struct wgrad *g, const elem *l, int64_t c, const elem *s, int64_t rows, float *dw)
+{
+	int64_t count;
+
+	for (int64_t c0 = 0; c0 < c; c0 += count) {
+		count = c - c0 < SIDE ? c - c0 : (c - c0) / SIDE * SIDE;
+		configure(count < SIDE ? count : SIDE);
+		for (int kh = 0; kh < g->kernel[1]; kh++)
+			for (int kw = 0; kw < g->kernel[2] && kw < g->stride[2]; kw++)
+				row_of_taps(g, l + ((kh % g->stride[1] * g->stride[2] + kw) * g->block + c0) * channel_of(g), c, count > SIDE, kh, kw, s, rows,
+					dw + kh * g->kernel[2] * c * g->wide + c0 * g->wide);
 	}
 }
 
@@ -191,7 +260,6 @@ void K(wgrad_amx)(const struct wgrad *g, struct wgrad_task *t, const elem *l, co
 	if (!held)
 		memset(room, 0, (size_t)g->room * sizeof *room);
 	pairs(g, rows, s + ((t->n * g->small[0] + t->d) * g->small[1] + t->h0) * g->small[2] * g->spitch, sroom);
-	configure(c);
 	for (int kd = 0; kd < g->kernel[0]; kd++) {
 		int64_t id = t->d * g->stride[0] - g->pad[0] + kd, place = id % g->planes;
 
@@ -200,7 +268,7 @@ void K(wgrad_amx)(const struct wgrad *g, struct wgrad_task *t, const elem *l, co
 		if (t->held[place] != id)
 			plane(g, t, l + (t->n * g->large[0] + id) * g->large[1] * g->large[2] * g->lpitch, planes + place * plane_of(g));
 		t->held[place] = id;
-		taps(g, planes + place * plane_of(g), c, sroom, run_of(g, rows), dw + t->c0 * kk * g->wide + kd * kk / g->kernel[0] * c * g->wide);
+		taps(g, planes + place * plane_of(g), c, sroom, rows, dw + t->c0 * kk * g->wide + kd * kk / g->kernel[0] * c * g->wide);
 	}
 	amx_release();
 }
