@@ -1,5 +1,6 @@
 /* Gathers of bf16 by AMX's tiles: sums of up to 16 outputs along w and 16 output channels += runs of the outputs' inputs, as they lie in the rows,
-   times weights. Four tiles of sums are in registers, of output rows one below the other, which share most of their inputs. */
+   times weights. Four tiles of sums are in registers, of output rows one below the other, which share most of their inputs, or, where there are few,
+   of several sixteens of channels: a product waits for the one before it of the same sums. */
 #include "kernels/amx.h"
 #include "kernels/direct.h"
 
@@ -122,28 +123,30 @@ void K(gather_amx_pack)(struct gather *g, const float *w)
 }
 
 /* -- products ------------------------------------------------------------------- */
-/* Tiles 0..3: sums, 4 and 5: inputs, 6: weights */
+/* Tiles 0..3: sums, 4 and 5: inputs, 6 and 7: weights */
 static void configure(const struct gather *g)
 {
 	struct amx_tiles t = {.palette = 1};
 
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 8; i++)
 		t.bytes[i] = 64, t.rows[i] = (uint8_t)(i < 6 ? g->tile : g->tall);
 	t.bytes[4] = t.bytes[5] = (uint16_t)(g->tall * 4);
 	amx_configure(&t);
 }
 
-/* Runs of `steps` steps from byte `at` of each row on, outputs' `apart` bytes apart; weights of 16 columns, `wstep` slots from one k to the next */
+/* Runs of `steps` steps from byte `at` of each row on, outputs' `apart` bytes apart; weights of 16 columns, `wstep` slots from one k to the next, and
+   `beside` slots to the next 16 */
 struct call {
 	const struct gather_row *row;
-	int64_t rows, at, apart, steps, tall, wstep;
+	int64_t rows, at, apart, steps, tall, wstep, beside;
 	const slot *w;
 };
 
-/* sum [n][16][16] of n tiles, `off` bytes from the rows' first */
-INLINE void products(const struct call *a, const int64_t *off, float *sum, const int n)
+/* sum [m][n][16][16] of n tiles, `off` bytes from the rows' first, and m sixteens of columns; n m is at most 4 */
+INLINE void products(const struct call *a, const int64_t *off, float *sum, const int n, const int m)
 {
-	const int64_t lines = 64, apart = a->apart, o0 = off[0], o1 = n > 1 ? off[1] : 0, o2 = n > 2 ? off[2] : 0, o3 = n > 3 ? off[3] : 0;
+	const int64_t o0 = off[0], o1 = n > 1 ? off[1] : 0, o2 = n > 2 ? off[2] : 0, o3 = n > 3 ? off[3] : 0;
+	const int64_t lines = 64, apart = a->apart, beside = a->beside;
 
 	TILE_ZERO(0);
 	TILE_ZERO(1);
@@ -169,24 +172,42 @@ INLINE void products(const struct call *a, const int64_t *off, float *sum, const
 				TILE_LOAD(5, x + o3, apart);
 				TILE_MULTIPLY(3, 5, 6);
 			}
+			if (n == 2 && m > 1) {
+				TILE_LOAD(7, w + beside, lines);
+				TILE_MULTIPLY(2, 4, 7);
+				TILE_MULTIPLY(3, 5, 7);
+			}
+			if (n == 1 && m > 1) {
+				TILE_LOAD(7, w + beside, lines);
+				TILE_MULTIPLY(1, 4, 7);
+			}
+			if (n == 1 && m > 2) {
+				TILE_LOAD(6, w + 2 * beside, lines);
+				TILE_MULTIPLY(2, 4, 6);
+			}
+			if (n == 1 && m > 3) {
+				TILE_LOAD(7, w + 3 * beside, lines);
+				TILE_MULTIPLY(3, 4, 7);
+			}
 		}
 	}
 	TILE_STORE(0, sum, lines);
-	if (n > 1)
+	if (n * m > 1)
 		TILE_STORE(1, sum + SIDE * SIDE, lines);
-	if (n > 2)
+	if (n * m > 2)
 		TILE_STORE(2, sum + 2 * SIDE * SIDE, lines);
-	if (n > 3)
+	if (n * m > 3)
 		TILE_STORE(3, sum + 3 * SIDE * SIDE, lines);
 }
 
-static void some(const struct call *a, const int64_t *off, float *sum, int64_t n)
-{
-	if (n > 2)
-		n > 3 ? products(a, off, sum, 4) : products(a, off, sum, 3);
-	else
-		n > 1 ? products(a, off, sum, 2) : products(a, off, sum, 1);
-}
+#define PRODUCTS(n, m) \
+	static void products_##n##m(const struct call *a, const int64_t *off, float *sum) { products(a, off, sum, n, m); }
+PRODUCTS(1, 1) PRODUCTS(1, 2) PRODUCTS(1, 3) PRODUCTS(1, 4) PRODUCTS(2, 1) PRODUCTS(2, 2) PRODUCTS(3, 1) PRODUCTS(4, 1)
+
+/* [tiles - 1][sixteens - 1] */
+static void (*const some[AT_ONCE][AT_ONCE])(const struct call *, const int64_t *, float *) = {
+	{products_11, products_12, products_13, products_14}, {products_21, products_22}, {products_31}, {products_41},
+};
 
 /* Output rows h, h + apart .. of a plane that have the same taps, `next` bytes from one's inputs to the next's */
 struct band { int64_t h, apart, rows, next; };
@@ -237,7 +258,7 @@ static void class(const struct gather_task *t, const struct band *b, int c, stru
 	const int64_t blocks = parts(tiles, AT_ONCE);
 	float sum[AT_ONCE * SIDE * SIDE] __attribute__((aligned(64)));
 
-	a->steps = steps_of(g, g->class[c].taps), a->tall = g->tall, a->wstep = a->steps * g->tall * SIDE;
+	a->steps = steps_of(g, g->class[c].taps), a->tall = g->tall, a->wstep = a->steps * g->tall * SIDE, a->beside = g->slots * SIDE * kk;
 	a->at = g->class[c].first * pitch * (int64_t)sizeof(elem), a->apart = g->step * pitch * (int64_t)sizeof(elem);
 	for (int64_t j = 0; j < blocks; j++) {
 		const int64_t i0 = tiles * j / blocks, n = tiles * (j + 1) / blocks - i0;
@@ -246,11 +267,12 @@ static void class(const struct gather_task *t, const struct band *b, int c, stru
 
 		for (int64_t i = 0; i < n; i++)
 			p[i] = place_of(g, b, a, i0 + i), off[i] = p[i].off;
-		for (int64_t first = t->c0; first < t->c1; first += SIDE) {
+		for (int64_t first = t->c0, m; first < t->c1; first += m * SIDE) {
+			m = parts(t->c1 - first, SIDE) < AT_ONCE / n ? parts(t->c1 - first, SIDE) : AT_ONCE / n;
 			a->w = (const slot *)g->w + (first * g->slots + g->class[c].before * SIDE) * kk;
-			some(a, off, sum, n);
-			for (int64_t i = 0; i < n; i++)
-				leave(t, &p[i], c, first, sum + i * SIDE * SIDE);
+			some[n - 1][m - 1](a, off, sum);
+			for (int64_t i = 0; i < n * m; i++)
+				leave(t, &p[i % n], c, first + i / n * SIDE, sum + i * SIDE * SIDE);
 		}
 	}
 }

@@ -1,7 +1,7 @@
 /* Weight gradients of bf16 by AMX's tiles: 16x16 sums of floats += 16 channels' rows of 32 voxels of L times 16 pairs of voxels of S's channels.
    A plane of S is one run of voxels whose rows are as long as L's padded ones, zeros between: a tap is then an offset between the two runs, whatever
-   the row. It is S that is moved, whose pairs are whole cache lines, with a copy for odd offsets: rows of a tile that cross cache lines take three times
-   as long. L's run is turned, channel by channel, and at a stride of several there is one for each voxel to begin at. Parts as in wgrad.c. */
+   the row. It is S that is moved, whose pairs are whole cache lines, with a copy for odd offsets: rows of a tile that cross cache lines take three
+   times as long. L's run is turned, channel by channel, and at a stride of several there is one for each voxel to begin at. Parts as in wgrad.c. */
 #include "kernels/amx.h"
 #include "kernels/direct.h"
 
