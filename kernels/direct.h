@@ -19,6 +19,11 @@ static inline int64_t round_up(int64_t n, int64_t unit)
 	return (n + unit - 1) / unit * unit;
 }
 
+static inline int64_t gather_parts(int64_t n, int64_t most)
+{
+	return (n + most - 1) / most;
+}
+
 enum gather_kind { GATHER_AMX, GATHER_CUBES, GATHER_TILES, GATHER_WIDE, GATHER_THIN, GATHER_KINDS };
 
 /* The outputs q*classes + its number, q = 0.. : from the run of taps voxels of a padded row that begins at first + q*step; its weights begin at

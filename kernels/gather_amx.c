@@ -11,19 +11,14 @@ enum { SLOTS = 16, AT_ONCE = 4, WEIGHTS = 1 << 17 }; /* slots of a step of a run
 	stay in its cache */
 
 /* -- the plan ----------------------------------------------------------------- */
-static int64_t parts(int64_t n, int64_t of)
-{
-	return (n + of - 1) / of;
-}
-
 static int64_t slots_of(const struct gather *g, int taps)
 {
-	return parts(taps * g->ci, PAIR);
+	return gather_parts(taps * g->ci, PAIR);
 }
 
 static int64_t steps_of(const struct gather *g, int taps)
 {
-	return parts(slots_of(g, taps), g->tall);
+	return gather_parts(slots_of(g, taps), g->tall);
 }
 
 /* Outputs of a class */
@@ -38,7 +33,7 @@ int K(gather_amx_plan)(struct gather *g)
 		return -1;
 	g->tall = 1;
 	for (int c = 0; c < g->classes; c++) {
-		const int64_t need = slots_of(g, g->class[c].taps), each = need ? parts(need, parts(need, SLOTS)) : 0;
+		const int64_t need = slots_of(g, g->class[c].taps), each = need ? gather_parts(need, gather_parts(need, SLOTS)) : 0;
 		const int64_t end = g->class[c].first + (count_of(g, 0) - 1) * g->step + g->class[c].taps; /* a tile is as wide for a class with an output less */
 
 		g->tall = each > g->tall ? each : g->tall;
@@ -52,9 +47,9 @@ int K(gather_amx_plan)(struct gather *g)
 		g->in_place &= taps <= 1 && padded == slots_of(g, taps); /* where rows are, nothing behind them is read */
 		g->class[c].before = g->slots, g->slots += padded;
 	}
-	g->weights = parts(g->co, SIDE) * g->kernel[0] * g->kernel[1] * g->slots * SIDE;
-	g->tile = parts(count_of(g, 0), parts(count_of(g, 0), SIDE));
-	g->group = WEIGHTS / (g->weights / parts(g->co, SIDE)) * SIDE;
+	g->weights = gather_parts(g->co, SIDE) * g->kernel[0] * g->kernel[1] * g->slots * SIDE;
+	g->tile = gather_parts(count_of(g, 0), gather_parts(count_of(g, 0), SIDE));
+	g->group = WEIGHTS / (g->weights / gather_parts(g->co, SIDE)) * SIDE;
 	g->group = g->group < SIDE ? SIDE : g->group > g->co ? g->co : g->group;
 	return 0;
 }
@@ -117,7 +112,7 @@ void K(gather_amx_pack)(struct gather *g, const float *w)
 
 	find_taps(g, tap);
 #pragma omp parallel for collapse(2) schedule(static)
-	for (int64_t b = 0; b < parts(g->co, SIDE); b++)
+	for (int64_t b = 0; b < gather_parts(g->co, SIDE); b++)
 		for (int64_t ci = 0; ci < g->ci; ci += step)
 			(step == 1 ? pack_one : pack_pair)(g, tap, w, ci, b * SIDE, (elem *)g->w + b * kk * g->slots * SIDE * PAIR);
 }
@@ -254,8 +249,8 @@ static int same_taps(const struct gather *g, int64_t h, int64_t other)
 static void class(const struct gather_task *t, const struct band *b, int c, struct call *a)
 {
 	const struct gather *g = t->g;
-	const int64_t pitch = g->in_place ? g->inpitch : g->ci, kk = g->kernel[0] * g->kernel[1], tiles = b->rows * parts(count_of(g, 0), g->tile);
-	const int64_t blocks = parts(tiles, AT_ONCE);
+	const int64_t pitch = g->in_place ? g->inpitch : g->ci, kk = g->kernel[0] * g->kernel[1], tiles = b->rows * gather_parts(count_of(g, 0), g->tile);
+	const int64_t blocks = gather_parts(tiles, AT_ONCE);
 	float sum[AT_ONCE * SIDE * SIDE] __attribute__((aligned(64)));
 
 	a->steps = steps_of(g, g->class[c].taps), a->tall = g->tall, a->wstep = a->steps * g->tall * SIDE, a->beside = g->slots * SIDE * kk;
@@ -268,7 +263,7 @@ static void class(const struct gather_task *t, const struct band *b, int c, stru
 		for (int64_t i = 0; i < n; i++)
 			p[i] = place_of(g, b, a, i0 + i), off[i] = p[i].off;
 		for (int64_t first = t->c0, m; first < t->c1; first += m * SIDE) {
-			m = parts(t->c1 - first, SIDE) < AT_ONCE / n ? parts(t->c1 - first, SIDE) : AT_ONCE / n;
+			m = gather_parts(t->c1 - first, SIDE) < AT_ONCE / n ? gather_parts(t->c1 - first, SIDE) : AT_ONCE / n;
 			a->w = (const slot *)g->w + (first * g->slots + g->class[c].before * SIDE) * kk;
 			some[n - 1][m - 1](a, off, sum);
 			for (int64_t i = 0; i < n * m; i++)

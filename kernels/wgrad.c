@@ -280,7 +280,7 @@ static void work(const struct wgrad *g, struct wgrad_task *t, const elem *l, con
 }
 
 /* dw [s][l][kd][kh][kw], or mirrored, from parts [block][kd][kh][kw][channel][wide] */
-static void gather_parts(const struct wgrad *g, const float *part, float *dw)
+static void add_parts(const struct wgrad *g, const float *part, float *dw)
 {
 	int64_t kk = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2], len = dw_len(g);
 
@@ -331,5 +331,5 @@ void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw
 				(g->thin ? K(wgrad_thin) : g->amx ? K(wgrad_amx) : work)(g, &t, l, s, scratch + p * len, rooms + omp_get_thread_num() * g->room);
 			}
 		}
-	gather_parts(g, scratch, dw);
+	add_parts(g, scratch, dw);
 }

@@ -233,7 +233,7 @@ static void leave(const struct wgrad *g, const float *m, int64_t step, float *dw
 	}
 }
 
-static void gather_parts(const struct wgrad *g, const float *part, float *dw)
+static void add_parts(const struct wgrad *g, const float *part, float *dw)
 {
 	int64_t kk = 9 * (int64_t)g->kernel[0];
 
@@ -269,5 +269,5 @@ void K(wgrad_tiles_run)(const struct wgrad *g, const elem *l, const elem *s, flo
 				work(&t, l, s, sums);
 			}
 		}
-	gather_parts(g, scratch, dw);
+	add_parts(g, scratch, dw);
 }

@@ -75,11 +75,6 @@ INLINE void winograd_columns(const float *m, int64_t step, vec bias, vec y[2][2]
 	}
 }
 
-static inline int64_t gather_parts(int64_t n, int64_t most)
-{
-	return (n + most - 1) / most;
-}
-
 /* Channels go in vectors, the last of which begins at the last channel less VL, so that some channels are done twice. Vectors, and the first channel
    of one: */
 static inline int64_t winograd_vectors(int64_t channels)

@@ -47,6 +47,7 @@ row() { # of $net, $precision, $overlap
 	for variant in "1 plain" "4 channels_last"; do
 		export variant
 		read -r pms pkb pcpu < <(best "$peer")
+		[ -s "$tmp/peer" ] || { echo "  MONAI, sw_batch $variant: did not run; python tests/bench/peer_window.py $ct $overlap $variant $net $precision says why"; continue; }
 		awk -v v="$variant" -v pms="$pms" -v pkb="$pkb" -v pcpu="$pcpu" -v ms="$ms" -v kb="$kb" -v cpu="$cpu" -v w="$part" '{
 			printf "  MONAI, sw_batch %s: whole %.2f s (%.1fx), processor %.2f s (%.1fx), window part %.2f s (%.1fx), memory %.0f MB (%.1fx)\n",
 				v, pms / 1e3, pms / ms, pcpu / 1e3, pcpu / cpu, $1, $1 * 1e3 / w, pkb / 1024, pkb / kb }' "$tmp/peer"
