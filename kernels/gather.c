@@ -9,17 +9,22 @@
 enum { NR = 2 * VL, BUFFER = 1 << 15, BUFFER_AMX = 1 << 17, DEEP = 8, TASKS = 4 }; /* columns at a time; slots of rows; planes of a task
 	at most; tasks a thread at least, where there are as many */
 
-/* Files of their own, in the order they are asked; cubes of bfloat16 would be too inexact. */
+static void pack_thin(struct gather *g, const float *w);
+
+/* What of it is in files of their own: all, asked in this order (plan; cubes of bfloat16 would be too inexact), or a task's planes */
 static const struct other {
 	int (*plan)(struct gather *);
 	int64_t (*weights)(const struct gather *);
 	void (*pack)(struct gather *, const float *);
 	void (*run)(const struct gather *, const void *, const float *, void *, int, float *);
+	void (*plane)(const struct gather_task *);
 } others[GATHER_KINDS] = {
+	[GATHER_AMX] = {.pack = K(gather_amx_pack), .plane = K(gather_amx_plane)},
+	[GATHER_THIN] = {.pack = pack_thin, .plane = K(thin_task)},
 #ifndef K_HALF
-	[GATHER_CUBES] = {K(cubes_plan), K(cubes_weights), K(cubes_pack), K(cubes_run)},
+	[GATHER_CUBES] = {K(cubes_plan), K(cubes_weights), K(cubes_pack), K(cubes_run), NULL},
 #endif
-	[GATHER_TILES] = {K(tiles_plan), K(tiles_weights), K(tiles_pack), K(tiles_run)},
+	[GATHER_TILES] = {K(tiles_plan), K(tiles_weights), K(tiles_pack), K(tiles_run), NULL},
 };
 
 /* -- the plan ----------------------------------------------------------------- */
@@ -183,10 +188,6 @@ void K(gather_pack)(struct gather *g, const float *w)
 {
 	if (others[g->kind].pack) {
 		others[g->kind].pack(g, w);
-	} else if (g->kind == GATHER_AMX) {
-		K(gather_amx_pack)(g, w);
-	} else if (g->kind == GATHER_THIN) {
-		pack_thin(g, w);
 	} else {
 #pragma omp parallel for schedule(static)
 		for (int64_t b = 0; b < (g->co + NR - 1) / NR; b++)
@@ -303,8 +304,8 @@ static void output_plane(const struct gather_task *t)
 {
 	const struct gather *g = t->g;
 
-	if (g->kind == GATHER_THIN || g->kind == GATHER_AMX) {
-		(g->kind == GATHER_AMX ? K(gather_amx_plane) : K(thin_task))(t);
+	if (others[g->kind].plane) {
+		others[g->kind].plane(t);
 		return;
 	}
 	for (int64_t first = 0; first < g->co; first += NR)

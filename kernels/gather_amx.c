@@ -16,9 +16,10 @@ static int64_t slots_of(const struct gather *g, int taps)
 	return gather_parts(taps * g->ci, PAIR);
 }
 
-static int64_t steps_of(const struct gather *g, int taps)
+/* The same in whole steps */
+static int64_t run_of(const struct gather *g, int taps)
 {
-	return gather_parts(slots_of(g, taps), g->tall);
+	return round_up(slots_of(g, taps), g->tall);
 }
 
 /* Outputs of a class */
@@ -42,10 +43,9 @@ int K(gather_amx_plan)(struct gather *g)
 	g->in_place = g->ci % PAIR == 0 && !g->left && g->width <= g->in[2];
 	for (int c = 0; c < g->classes; c++) {
 		const int taps = g->class[c].taps;
-		const int64_t padded = steps_of(g, taps) * g->tall;
 
-		g->in_place &= taps <= 1 && padded == slots_of(g, taps); /* where rows are, nothing behind them is read */
-		g->class[c].before = g->slots, g->slots += padded;
+		g->in_place &= taps <= 1 && run_of(g, taps) == slots_of(g, taps); /* where rows are, nothing behind them is read */
+		g->class[c].before = g->slots, g->slots += run_of(g, taps);
 	}
 	g->weights = gather_parts(g->co, SIDE) * g->kernel[0] * g->kernel[1] * g->slots * SIDE;
 	g->tile = gather_parts(count_of(g, 0), gather_parts(count_of(g, 0), SIDE));
@@ -64,7 +64,7 @@ static void find_taps(const struct gather *g, struct tap *tap)
 
 	for (int c = 0; c < g->classes; c++)
 		for (int t = 0; t < g->class[c].taps; t++)
-			tap[gather_kw(g, c, t)] = (struct tap){kk * g->class[c].before * PAIR + t * g->ci, steps_of(g, g->class[c].taps) * g->tall * PAIR};
+			tap[gather_kw(g, c, t)] = (struct tap){kk * g->class[c].before * PAIR + t * g->ci, run_of(g, g->class[c].taps) * PAIR};
 }
 
 /* All taps of an input channel of 16 columns: a slot's elements may be of two taps. */
@@ -129,11 +129,11 @@ static void configure(const struct gather *g)
 	amx_configure(&t);
 }
 
-/* Runs of `steps` steps from byte `at` of each row on, outputs' `apart` bytes apart; weights of 16 columns, `wstep` slots from one k to the next, and
-   `beside` slots to the next 16 */
+/* Runs of `len` slots, `tall` a step, from byte `at` of each row on, outputs' `apart` bytes apart; weights of 16 columns, k after k, and `beside`
+   slots to the next 16 */
 struct call {
 	const struct gather_row *row;
-	int64_t rows, at, apart, steps, tall, wstep, beside;
+	int64_t rows, at, apart, len, tall, beside;
 	const slot *w;
 };
 
@@ -148,8 +148,8 @@ INLINE void products(const struct call *a, const int64_t *off, float *sum, const
 	TILE_ZERO(2);
 	TILE_ZERO(3);
 	for (int64_t r = 0; r < a->rows; r++) {
-		const char *x = (const char *)a->row[r].x + a->at, *end = x + a->steps * a->tall * (int64_t)sizeof(slot);
-		const slot *w = a->w + a->row[r].k * a->wstep;
+		const char *x = (const char *)a->row[r].x + a->at, *end = x + a->len * (int64_t)sizeof(slot);
+		const slot *w = a->w + a->row[r].k * a->len * SIDE;
 
 		for (; x < end; x += a->tall * (int64_t)sizeof(slot), w += a->tall * SIDE) {
 			TILE_LOAD(6, w, lines);
@@ -253,7 +253,7 @@ static void class(const struct gather_task *t, const struct band *b, int c, stru
 	const int64_t blocks = gather_parts(tiles, AT_ONCE);
 	float sum[AT_ONCE * SIDE * SIDE] __attribute__((aligned(64)));
 
-	a->steps = steps_of(g, g->class[c].taps), a->tall = g->tall, a->wstep = a->steps * g->tall * SIDE, a->beside = g->slots * SIDE * kk;
+	a->len = run_of(g, g->class[c].taps), a->tall = g->tall, a->beside = g->slots * SIDE * kk;
 	a->at = g->class[c].first * pitch * (int64_t)sizeof(elem), a->apart = g->step * pitch * (int64_t)sizeof(elem);
 	for (int64_t j = 0; j < blocks; j++) {
 		const int64_t i0 = tiles * j / blocks, n = tiles * (j + 1) / blocks - i0;

@@ -36,10 +36,15 @@ static int library(void)
 	return getenv("NIIPIPE_CONV") || (cudnn() && !strstr(k->device, "in a GPU's place"));
 }
 
-/* Are products AMX's (kernels/gather_amx.c, kernels/wgrad_amx.c)? */
+static int amx(void)
+{
+	return k->precision == K_BF16 && strstr(k->device, "AMX");
+}
+
+/* Are products by AMX our own (kernels/gather_amx.c)? Gradients of weights are always (kernels/wgrad_amx.c). */
 static int of_amx(void)
 {
-	return k->precision == K_BF16 && strstr(k->device, "AMX") && !library();
+	return amx() && !library();
 }
 
 static int64_t vox_of(const struct k_conv_geom *g, const int64_t size[3])
@@ -103,7 +108,7 @@ static int in_tiles(const struct k_conv_geom *g)
 	const int step = g->stride[0] * g->stride[1] * g->stride[2], taps = g->kernel[0] * g->kernel[1] * g->kernel[2];
 	const char *words = getenv("NIIPIPE_CUDA");
 
-	if (k->precision == K_BF16 && strstr(k->device, "AMX")) /* never oneDNN's */
+	if (amx())
 		return 0;
 	if (cudnn())
 		return taps > 1 || step > 1 || (words && strstr(words, "plain"));
@@ -119,7 +124,7 @@ static void conv_case(const struct shape *s)
 	struct ref_conv ref = {in[0].d, in[1].d, in[3].d, y.d, dx.d, dw.d};
 	struct result r = {0};
 	double off[4] = {9, 9, 9, 9}, bar = library() ? 2 : 1, rtol = RTOL(k);
-	double add = s->add && library() && strstr(k->device, "AMX") ? 1.1e-2 : 0; /* oneDNN rounds what is added, at most 5.5 rms, by 2^-9 of it */
+	double add = s->add && library() && amx() ? 1.1e-2 : 0; /* oneDNN rounds what is added, at most 5.5 rms, by 2^-9 of it */
 	int rounded = k->precision == K_BF16 && in_tiles(&g);
 
 	if (!s->add)

@@ -14,8 +14,8 @@ int validate_check(const char *path, const struct net *n, struct err *e);
 struct validate_sum { double dice; int64_t cases; };
 
 /* Predict the volumes i of path with i mod size = rank and compare with their labels. replay: what the training patches went through; volumes must
-   have gone through the same. stop (may be NULL): looked at after every batch of windows; 1
-   when a signal but SIGUSR1 ended it. 0, 1, or -1 and an error. */
+   have gone through the same. stop (may be NULL): looked at after every batch of windows; 1 when a signal
+   but SIGUSR1 ended it. 0, 1, or -1 and an error. */
 int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, int ignore, int rank,
                  int size, const volatile sig_atomic_t *stop, struct validate_sum *sum, struct err *e);
 
