@@ -59,7 +59,7 @@ $(B)/gpu/sim/run/%.o: kernels/gpu/%.c
 
 $(B)/gpu/sim/%.o: tests/sim/%.c
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(G_CC) -ftls-model=initial-exec $(S_INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(G_CC) -O3 -ftls-model=initial-exec $(S_INC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(B)/sim/niipipe-cuda.so: $(G_TEXT:%=$(B)/gpu/sim/f32/%.o) $(G_TEXT:%=$(B)/gpu/sim/bf16/%.o) $(G_ONCE:%=$(B)/gpu/sim/f32/%.o) \
 		$(G_HOST:%=$(B)/gpu/sim/f32/%.o) $(G_EACH:%=$(B)/gpu/sim/f32/%.o) $(G_EACH:%=$(B)/gpu/sim/bf16/%.o) $(S_LIBS) $(S_REST) $(G_BASE)

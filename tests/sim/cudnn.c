@@ -410,6 +410,11 @@ static void put(const struct tensor *t, void *p, int64_t i, double d)
 		((float *)p)[i] = v.f;
 }
 
+static int64_t voxels(const struct tensor *t)
+{
+	return t->dim[0] * t->dim[2] * t->dim[3] * t->dim[4];
+}
+
 /* Voxel v of a tensor: n,d,h,w, and where its channels begin */
 static int64_t voxel(const struct tensor *t, int64_t v, int64_t at[4])
 {
@@ -421,86 +426,141 @@ static int64_t voxel(const struct tensor *t, int64_t v, int64_t at[4])
 	return at[0] * t->stride[0] + at[1] * t->stride[2] + at[2] * t->stride[3] + at[3] * t->stride[4];
 }
 
-static int64_t voxels(const struct tensor *t)
+/* A tensor's values, [voxel][channel]; the caller frees them */
+static double *doubles(const struct tensor *t, const void *p)
 {
-	return t->dim[0] * t->dim[2] * t->dim[3] * t->dim[4];
-}
+	const int64_t n = voxels(t), c = t->dim[1];
+	double *to = malloc(sizeof *to * (size_t)(n * c));
 
-/* Where x is read by the voxel `at` of y with a tap; -1: outside */
-static int64_t read_at(const struct job *j, const int64_t at[4], int64_t tap)
-{
-	int64_t t[3] = {tap / j->w.dim[4] / j->w.dim[3], tap / j->w.dim[4] % j->w.dim[3], tap % j->w.dim[4]}, to = at[0] * j->x.stride[0];
+	for (int64_t v = 0; v < n; v++) {
+		int64_t at[4], from = voxel(t, v, at);
 
-	for (int i = 0; i < 3; i++) {
-		int64_t p = at[1 + i] * j->stride[i] - j->pad[i] + t[i];
-
-		if (p < 0 || p >= j->x.dim[2 + i])
-			return -1;
-		to += p * j->x.stride[2 + i];
+		for (int64_t i = 0; i < c; i++)
+			to[v * c + i] = get(t, p, from + i);
 	}
 	return to;
 }
 
-static void forward(const struct job *j, const void *x, const void *w, void *y, const void *bias)
+static int64_t taps_of(const struct job *j)
 {
-	int64_t taps = j->w.dim[2] * j->w.dim[3] * j->w.dim[4], c = j->w.dim[1];
+	return j->w.dim[2] * j->w.dim[3] * j->w.dim[4];
+}
 
-#pragma omp parallel for schedule(static)
-	for (int64_t v = 0; v < voxels(&j->y); v++) {
-		int64_t at[4], to = voxel(&j->y, v, at);
+/* The place of x that place i of y reads with tap k on an axis; below 0: outside */
+static int64_t read_at(const struct job *j, int axis, int64_t i, int64_t k)
+{
+	const int64_t p = i * j->stride[axis] - j->pad[axis] + k;
 
-		for (int64_t k = 0; k < j->w.dim[0]; k++) {
-			double sum = j->biased ? get(&j->bias, bias, k) : j->add ? get(&j->y, y, to + k) : 0;
+	return p < j->x.dim[2 + axis] ? p : -1;
+}
 
-			for (int64_t t = 0; t < taps; t++) {
-				int64_t from = read_at(j, at, t);
+/* What passes have in common: all pairs of voxels of y and x that a tap joins, y's in their order; w [tap] .. */
+typedef void join(const struct job *j, double *y, double *x, double *w);
 
-				for (int64_t i = 0; from >= 0 && i < c; i++)
-					sum += get(&j->x, x, from + i) * get(&j->w, w, (k * taps + t) * c + i);
+static void join_voxel(const struct job *j, join *fn, const int64_t at[4], double *y, double *x, double *w)
+{
+	const int64_t each = j->w.dim[0] * j->w.dim[1];
+
+	for (int64_t kd = 0; kd < j->w.dim[2]; kd++) {
+		const int64_t d = read_at(j, 0, at[1], kd);
+
+		for (int64_t kh = 0; kh < j->w.dim[3] && d >= 0; kh++) {
+			const int64_t h = read_at(j, 1, at[2], kh), row = ((at[0] * j->x.dim[2] + d) * j->x.dim[3] + h) * j->x.dim[4];
+
+			for (int64_t kw = 0; kw < j->w.dim[4] && h >= 0; kw++) {
+				const int64_t i = read_at(j, 2, at[3], kw);
+
+				if (i >= 0)
+					fn(j, y, x + (row + i) * j->x.dim[1], w + ((kd * j->w.dim[3] + kh) * j->w.dim[4] + kw) * each);
 			}
-			put(&j->y, y, to + k, sum);
 		}
 	}
 }
 
-static void data(const struct job *j, void *x, const void *w, const void *y)
+static void joined(const struct job *j, join *fn, double *y, double *x, double *w)
 {
-	int64_t taps = j->w.dim[2] * j->w.dim[3] * j->w.dim[4], c = j->w.dim[1], n = j->x.dim[0] * j->x.stride[0];
-	double *sum = calloc((size_t)n, sizeof *sum);
-
 	for (int64_t v = 0; v < voxels(&j->y); v++) {
-		int64_t at[4], from = voxel(&j->y, v, at);
+		int64_t at[4];
 
-		for (int64_t t = 0; t < taps; t++) {
-			int64_t to = read_at(j, at, t);
-
-			for (int64_t k = 0; to >= 0 && k < j->w.dim[0]; k++)
-				for (int64_t i = 0; i < c; i++)
-					sum[to + i] += get(&j->y, y, from + k) * get(&j->w, w, (k * taps + t) * c + i);
-		}
+		voxel(&j->y, v, at);
+		join_voxel(j, fn, at, y + v * j->y.dim[1], x, w);
 	}
-	for (int64_t i = 0; i < n; i++)
-		if (i % j->x.stride[4] < c)
-			put(&j->x, x, i, sum[i] + (j->add ? get(&j->x, x, i) : 0));
-	free(sum);
 }
 
-static void weights(const struct job *j, const void *x, void *w, const void *y)
+/* w [x's channel][y's] */
+static void forward(const struct job *j, double *restrict y, double *x, double *restrict w)
 {
-	int64_t taps = j->w.dim[2] * j->w.dim[3] * j->w.dim[4], c = j->w.dim[1];
+	const int64_t k = j->w.dim[0];
 
-#pragma omp parallel for schedule(static)
-	for (int64_t i = 0; i < j->w.dim[0] * taps; i++)
-		for (int64_t b = 0; b < c; b++) {
-			double sum = 0;
+	for (int64_t i = 0; i < j->w.dim[1]; i++)
+		for (int64_t o = 0; o < k; o++)
+			y[o] += x[i] * w[i * k + o];
+}
 
-			for (int64_t v = 0; v < voxels(&j->y); v++) {
-				int64_t at[4], to = voxel(&j->y, v, at), from = read_at(j, at, i % taps);
+/* w [y's][x's] */
+static void data(const struct job *j, double *y, double *restrict x, double *restrict w)
+{
+	const int64_t c = j->w.dim[1];
 
-				sum += from < 0 ? 0 : get(&j->y, y, to + i / taps) * get(&j->x, x, from + b);
-			}
-			put(&j->w, w, i * c + b, sum);
-		}
+	for (int64_t o = 0; o < j->w.dim[0]; o++)
+		for (int64_t i = 0; i < c; i++)
+			x[i] += y[o] * w[o * c + i];
+}
+
+static void weights(const struct job *j, double *y, double *restrict x, double *restrict w)
+{
+	const int64_t c = j->w.dim[1];
+
+	for (int64_t o = 0; o < j->w.dim[0]; o++)
+		for (int64_t i = 0; i < c; i++)
+			w[o * c + i] += y[o] * x[i];
+}
+
+/* Weights [y's channel][tap][x's] of the tensor, as doubles [tap][y's][x's], or `turned` [tap][x's][y's]; the caller frees them */
+static double *by_tap(const struct job *j, const void *w, int turned)
+{
+	const int64_t taps = taps_of(j), k = j->w.dim[0], c = j->w.dim[1];
+	double *to = malloc(sizeof *to * (size_t)(taps * k * c));
+
+	for (int64_t o = 0; o < k; o++)
+		for (int64_t t = 0; t < taps; t++)
+			for (int64_t i = 0; i < c; i++)
+				to[t * k * c + (turned ? i * k + o : o * c + i)] = get(&j->w, w, (o * taps + t) * c + i);
+	return to;
+}
+
+static void put_all(const struct tensor *t, void *p, const double *from)
+{
+	for (int64_t v = 0; v < voxels(t); v++) {
+		int64_t at[4], to = voxel(t, v, at);
+
+		for (int64_t i = 0; i < t->dim[1]; i++)
+			put(t, p, to + i, from[v * t->dim[1] + i]);
+	}
+}
+
+/* Sums begin with what is there, a bias, or nothing */
+static void compute(const struct job *j, void *px, void *pw, void *py, const void *bias)
+{
+	const int64_t taps = taps_of(j), k = j->w.dim[0], c = j->w.dim[1];
+	double *x = doubles(&j->x, px), *y = doubles(&j->y, py), *w = by_tap(j, pw, j->op == 0);
+
+	if (j->op == 0) {
+		for (int64_t i = 0; i < voxels(&j->y) * k && !j->add; i++)
+			y[i] = j->biased ? get(&j->bias, bias, i % k) : 0;
+		joined(j, forward, y, x, w);
+		put_all(&j->y, py, y);
+	} else if (j->op == 1) {
+		memset(x, 0, j->add ? 0 : sizeof *x * (size_t)(voxels(&j->x) * c));
+		joined(j, data, y, x, w);
+		put_all(&j->x, px, x);
+	} else {
+		memset(w, 0, sizeof *w * (size_t)(taps * k * c));
+		joined(j, weights, y, x, w);
+		for (int64_t i = 0; i < taps * k * c; i++)
+			put(&j->w, pw, i, w[(i / c % taps * k + i / c / taps) * c + i % c]);
+	}
+	free(x), free(y), free(w);
 }
 
 /* The pointer of a tensor in a pack */
@@ -528,12 +588,7 @@ static void execute(const void *own)
 	wall_open(NULL, NULL);
 	if (r->engine == 2)
 		memset(r->work, 0xff, WORKSPACE);
-	if (j->op == 0)
-		forward(j, r->x, r->w, r->y, r->bias);
-	else if (j->op == 1)
-		data(j, r->x, r->w, r->y);
-	else
-		weights(j, r->x, r->w, r->y);
+	compute(j, r->x, r->w, r->y, r->bias);
 	if (r->engine == 1 || (r->engine == 0 && !j->x.half && !asked("tf32")))
 		put(j->op == 0 ? &j->y : j->op == 1 ? &j->x : &j->w, j->op == 0 ? r->y : j->op == 1 ? r->x : r->w, 0, NAN);
 	wall_close();

@@ -556,10 +556,13 @@ static void one(int i)
 	net_free(n);
 }
 
-int main(void)
+/* plan [N]: the first N networks of each precision */
+int main(int argc, char **argv)
 {
+	const int cases = argc > 1 ? atoi(argv[1]) : CASES;
+
 	for (int p = K_FP32; p <= K_BF16 && (k = cpu(p)); p++)
-		for (int i = 0; i < CASES; i++)
+		for (int i = 0; i < cases; i++)
 			one(i);
 	ok(met[0] > 0 && met[1] > 0, "convolutions read %d values in their slices and wrote %d there", met[0], met[1]);
 	ok(met[2] > 0 && met[3] > 0, "%d plans made values again, %d values lay apart from their concatenation", met[3], met[2]);

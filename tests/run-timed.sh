@@ -1,0 +1,17 @@
+#!/bin/bash
+# All tests: units in TAP, tools in bats, in parallel; the last line counts them. tests/run.sh FILE... runs some.
+set -eu
+cd "$(dirname "$0")/.."
+export BIN=$PWD/build/bin PATH=$PWD/build/bin:$PATH TAP=$PWD/build/tap
+export GOMP_SPINCOUNT=1000 # tests share the processors: threads that spin for each other starve
+export NIIPIPE_DATA=${NIIPIPE_DATA:-$PWD/../shared/data}
+rm -rf "$TAP"
+mkdir -p "$TAP"
+[ $# -gt 0 ] || set -- build/test/* tests/*.bats
+status=0
+# under nohup hangups would be ignored, and tests send some
+env --default-signal=HUP prove --timer -j "$(nproc)" -e tests/prove-timed "$@" || status=$?
+count() { cat "$TAP"/* | grep -cE "$1" || true; }
+skipped=$(count '^ok .*# *(skip|SKIP)')
+echo "$(($(count '^ok ') - skipped)) passed, $(count '^not ok ') failed, $skipped skipped"
+exit "$status"
