@@ -29,28 +29,21 @@ at() {
 @test "kernels and networks with AVX2" { at avx2; }
 @test "kernels and networks with SSE2, which all have" { at sse2; }
 
-# Kernels and networks with oneDNN's convolutions, with all that the processor has and as on one with AVX2. library VERSION ISA...; units: which
-units="kernels net"
+# Units with oneDNN's convolutions, which NIIPIPE_CONV asks for. library VERSION ISA UNIT...
 library() {
-	local version=$1 isa unit
-	shift
-	export NIIPIPE_CONV=onednn
-	for isa; do
-		for unit in $units; do
-			DNNL_MAX_CPU_ISA=$isa ONEDNN_MAX_CPU_ISA=$isa "$ROOT/build/test/$unit" >"$BATS_TEST_TMPDIR/out" 2>&1 ||
-				{ echo "$isa, $unit"; grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"; return 1; }
-			grep -q "^ok 1 - .*, oneDNN $version" "$BATS_TEST_TMPDIR/out"
-		done
+	local version=$1 isa=$2 unit
+	shift 2
+	export NIIPIPE_CONV=onednn DNNL_MAX_CPU_ISA=$isa ONEDNN_MAX_CPU_ISA=$isa
+	for unit; do
+		"$ROOT/build/test/$unit" >"$BATS_TEST_TMPDIR/out" 2>&1 || { echo "$isa, $unit"; grep -A 1 '^not ok' "$BATS_TEST_TMPDIR/out"; return 1; }
+		grep -q "^ok 1 - .*, oneDNN $version" "$BATS_TEST_TMPDIR/out"
 	done
 }
 
 @test "oneDNN's convolutions: the system's version" {
-	library "" DEFAULT AVX2
-}
-
-@test "oneDNN's convolutions as on processors with AVX2, or no more than SSE 4.1: SwinUNETR" {
-	# shellcheck disable=SC2086
-	units=swin library "" AVX2 ${NIIPIPE_LONG:+SSE41}
+	library "" DEFAULT kernels net ${NIIPIPE_LONG:+swin}
+	library "" AVX2 kernels ${NIIPIPE_LONG:+net swin}
+	[ -z "${NIIPIPE_LONG-}" ] || library "" SSE41 swin
 }
 
 @test "oneDNN's convolutions: 3.2, which is built here" {
@@ -58,7 +51,8 @@ library() {
 	cp -a "$ROOT/build/kobj" "$BATS_TEST_TMPDIR"
 	make -s -C "$ROOT" B="$BATS_TEST_TMPDIR" DNNL="$three" "$BATS_TEST_TMPDIR/bin/niipipe-cpu.so"
 	export NIIPIPE_BACKENDS=$BATS_TEST_TMPDIR/bin
-	library 3.2 DEFAULT AVX2
+	library 3.2 DEFAULT kernels net
+	library 3.2 AVX2 kernels ${NIIPIPE_LONG:+net}
 }
 
 @test "an instruction set that is not there is an error" {
