@@ -9,6 +9,8 @@
 #include "lib/net/arch/arch.h"
 #include "lib/net/run/net_run.h"
 
+enum { INIT = 1 << 14 }; /* values of a parameter that a thread makes at a time */
+
 /* Where the parameters lie. g only once there is a training plan. */
 static void point_params(struct net *n)
 {
@@ -169,14 +171,26 @@ int net_exchange(struct net *n, struct err *e)
 	       n->k->copy(n->aside, room, bytes, K_ON_DEVICE, e) ? -1 : 0;
 }
 
-static void init_param(const struct graph_param *p, struct rng *r, float *w)
+/* Values from..end of a parameter, whose numbers r begins; from is a multiple of INIT. A normal one takes a block of r, a uniform one half of it. */
+static void init_some(const struct graph_param *p, struct rng r, int64_t from, int64_t end, float *w)
 {
-	for (int64_t i = 0; i < p->count; i++) {
+	rng_block(&r, (uint32_t)(p->bound > 0 ? from / 2 : from));
+	for (int64_t i = from; i < end; i++) {
 		if (p->bound > 0)
-			w[i] = (float)rng_range(r, -p->bound, p->bound);
+			w[i] = (float)rng_range(&r, -p->bound, p->bound);
 		else
-			w[i] = p->deviation > 0 ? (float)(p->deviation * rng_normal(r)) : p->fill;
+			w[i] = p->deviation > 0 ? (float)(p->deviation * rng_normal(&r)) : p->fill;
 	}
+}
+
+static void init_param(const struct graph_param *p, uint64_t seed, int i, float *w)
+{
+	struct rng r;
+
+	rng_init(&r, seed, RNG_INIT, (uint64_t)i);
+#pragma omp parallel for schedule(static)
+	for (int64_t from = 0; from < p->count; from += INIT)
+		init_some(p, r, from, from + INIT < p->count ? from + INIT : p->count, w);
 }
 
 int net_init(struct net *n, uint64_t seed, struct err *e)
@@ -187,12 +201,8 @@ int net_init(struct net *n, uint64_t seed, struct err *e)
 
 	if (!w)
 		return -1;
-	for (int i = 0; i < n->graph->params; i++) {
-		struct rng r;
-
-		rng_init(&r, seed, RNG_INIT, (uint64_t)i);
-		init_param(&n->graph->param[i], &r, w + n->graph->param[i].at);
-	}
+	for (int i = 0; i < n->graph->params; i++)
+		init_param(&n->graph->param[i], seed, i, w + n->graph->param[i].at);
 	bad = n->k->copy(n->w, w, count * sizeof *w, K_TO_DEVICE, e);
 	free(w);
 	net_changed(n);
