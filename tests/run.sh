@@ -7,7 +7,13 @@ export GOMP_SPINCOUNT=1000 # tests share the processors: threads that spin for e
 export NIIPIPE_DATA=${NIIPIPE_DATA:-$PWD/../shared/data}
 rm -rf "$TAP"
 mkdir -p "$TAP"
-[ $# -gt 0 ] || set -- build/test/* tests/*.bats
+# the longest first, so that no processor waits for the last one
+if [ $# -eq 0 ]; then
+	set -- tests/{slurm,cuda,levels}.bats
+	for t in build/test/* tests/*.bats; do
+		[[ " $* " == *" $t "* ]] || set -- "$@" "$t"
+	done
+fi
 status=0
 # under nohup hangups would be ignored, and tests send some
 env --default-signal=HUP prove -j "$(nproc)" -e tests/prove-one "$@" || status=$?

@@ -3,6 +3,8 @@
    shows here. */
 #include "tests/unit/cpu.h"
 
+#include <omp.h>
+
 #include "lib/base/rng.h"
 #include "lib/net/run/net_run.h"
 #include "tests/ref/across.h"
@@ -561,6 +563,7 @@ int main(int argc, char **argv)
 {
 	const int cases = argc > 1 ? atoi(argv[1]) : CASES;
 
+	omp_set_num_threads(1); /* the values are so few that threads wait for each other most of the time */
 	for (int p = K_FP32; p <= K_BF16 && (k = cpu(p)); p++)
 		for (int i = 0; i < cases; i++)
 			one(i);
