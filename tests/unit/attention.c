@@ -44,7 +44,7 @@ static double reference_off(const struct k_attention *g, const struct att_data *
 	return bad;
 }
 
-/* Largest difference of a gradient that was added to `had`, of 1 and of each: of bf16, it and what it is a sum of are rounded to 2^-9 of themselves */
+/* Largest difference of a gradient that was added to `had`, of 1 and of each: of bf16, it and its terms are rounded to 2^-9 of themselves */
 static double gradient_off(struct pair got, const double *want, double had)
 {
 	double bad = 0;
