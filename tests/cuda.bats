@@ -386,8 +386,8 @@ orders() { # OUTPUT COMMAND...
 	mkdir -p "$KIT"
 	cp "$SIM/t.ts" "$KIT/phantoms.ts"
 	ln -s "$ROOT/build/sim/niipipe-cuda.so" "$BIN/niipipe-cpu.so" "$KIT"
-	local stages="train same masks" rows=18
-	if [ -e "$ROOT/build/sim/niipipe-nccl.so" ]; then ln -s "$ROOT/build/sim/niipipe-nccl.so" "$KIT" && stages="train same ranks masks" rows=21; fi
+	local stages="train same masks" rows=20
+	if [ -e "$ROOT/build/sim/niipipe-nccl.so" ]; then ln -s "$ROOT/build/sim/niipipe-nccl.so" "$KIT" && stages="train same ranks masks" rows=23; fi
 	export GPU_KIT=$KIT GPU_WORK=$BATS_TEST_TMPDIR/work GPU_BACKENDS=$KIT NETS=unet STEPS=3 FED=3 PATCH=24,24,16 TRAIN="--channels 4,8 --strides 2 --res-units 0"
 	run tests/gpu.sh run "$out" $stages
 	cat "$out/results.tsv"

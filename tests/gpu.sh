@@ -5,10 +5,10 @@
 # DIR gets results.tsv, a row a step as soon as it is over (stage, what, ok | not ok | skipped, a figure), and log.txt, whatever was said; all else, models
 # and masks too, is in GPU_WORK (build/gpu-work), from where `masks` takes what `train` left: on a machine that forgets, both in one call.
 # Where calls are of ten minutes: `device kernels nets train masks`, `same ranks bench slide tight`, `peer sanitize`; of a machine lent for fifteen minutes in all with
-# NETS=unet PRECISIONS=bf16 GPU_SECONDS=440: `device train masks same bench slide tight peer`, then `kernels nets sanitize` (an H100: kernels 23 s, nets 28, train of all 83,
-# of the UNet 36, masks 14, same 14, slide 21, tight 13, bench 22; the peers' code 180, beside what comes before bench; peer over 216: eager comes last, and SwinUNETR's
-# compiled training takes over a minute by itself; sanitize over 100). A stage goes on after whatever failed in it
-# or before; where our backend does not start, which is tried first, only `device` and `peer` are done. Exit 1 if any was not ok.
+# NETS=unet PRECISIONS=bf16 GPU_SECONDS=440: first, right or wrong, `device kernels nets train masks same slide sanitize`, then, how fast, `bench tight peer`
+# (an H100: kernels 23 s, nets 28, train of all 83, of the UNet 36, masks 14, same 14 and more, slide 21, tight 13, bench 22; sanitize over 100; the peers' code 180,
+# beside what comes before bench; peer over 216: eager comes last, and SwinUNETR's compiled training takes over a minute by itself). A stage goes on after whatever failed
+# in it or before; where our backend does not start, which is tried first, only `device` and `peer` are done. Exit 1 if any was not ok.
 # Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and the CPU's, and GPU_KIT, NETS, PEERS (networks of bench and peer), PRECISIONS (of bench),
 # STEPS, FED (patches of same's pipeline), PATCH, TRAIN (options of the network), SLIDE, LONG, LEFT (MiB that tight leaves free), ROI. `pack` takes MONAI's wheel along where WHEELS names a python whose pip can fetch it.
 #     device    the card, its driver; which library makes which convolution; a copy's bandwidth
@@ -190,7 +190,7 @@ waited() { # LOG
 
 # Every way of giving the work to the device: how it is said, seconds
 stage_same() {
-	local how status net out b
+	local how status net out b windows
 	for net in ${NETS:-$nets}; do
 		for how in "" nographs serial nographs,serial; do
 			out=$work/same-$net-${how:-plain} b=$(date +%s.%N)
@@ -201,11 +201,14 @@ stage_same() {
 			status=$?
 			row "training $net, ${how:-graphs, side by side}: the same bytes" $status "$(awk "BEGIN { print $(date +%s.%N) - $b }") s"
 		done
-		for how in "" nographs,serial; do
-			out=$work/same-$net-window-${how:-plain}
-			NIIPIPE_CUDA=$how within 60 build/bin/seg-window -q --device cuda --precision bf16 --overlap 0.5 --batch 2 -m "$work/same-$net-plain.ts" -o "$out.ts" "$kit/phantoms.ts" &&
-				within 20 cmp "$work/same-$net-window-plain.ts" "$out.ts"
-			row "windows $net, ${how:-graphs, side by side}: the same bytes" $? ""
+		for windows in "--overlap 0.5 --batch 2" "--effort 3"; do
+			for how in "" nographs,serial; do
+				out=$work/same-$net-window-${how:-plain}
+				# shellcheck disable=SC2086
+				NIIPIPE_CUDA=$how within 60 build/bin/seg-window -q --device cuda --precision bf16 $windows -m "$work/same-$net-plain.ts" -o "$out.ts" "$kit/phantoms.ts" &&
+					within 20 cmp "$work/same-$net-window-plain.ts" "$out.ts"
+				row "windows $net, $windows, ${how:-graphs, side by side}: the same bytes" $? ""
+			done
 		done
 	done
 	# a cache on disk, augmented on the way, as in a user's pipeline
@@ -344,15 +347,25 @@ stage_peer() {
 	done
 }
 
+# TOOL TEST [KERNELS]: of a unit test those kernels alone whose names have this in them; else cuDNN's, too, which are not ours to look at
+sanitized() {
+	local filter=()
+	[ -z "${3-}" ] || filter=(--kernel-name "kns=$3")
+	TEST_DEVICE=cuda NIIPIPE_CUDA=managed within 100 compute-sanitizer --tool "$1" "${filter[@]}" --print-limit 20 --error-exitcode 9 build/test/"$2"
+	row "$1: $2${3:+, $3}" $? "$(grep 'ERROR SUMMARY' "$said" | tail -n 1)"
+}
+
+# What has shared memory, and was looked at the least, first
 stage_sanitize() {
+	local tool t
 	command -v compute-sanitizer >/dev/null || { row compute-sanitizer 77 "not here"; return; }
-	for tool in memcheck racecheck initcheck; do
-		for t in scale loss attention slide wide across kernels; do
-			[ $t != kernels ] || [ $tool = memcheck ] || continue # cuDNN's own are not ours to look at
-			TEST_DEVICE=cuda NIIPIPE_CUDA=managed within 100 compute-sanitizer --tool $tool --print-limit 20 --error-exitcode 9 build/test/$t
-			row "$tool: $t" $? "$(grep 'ERROR SUMMARY' "$said" | tail -n 1)"
-		done
+	for tool in memcheck racecheck; do
+		for t in narrow norm squares; do sanitized $tool kernels $t; done
+		for t in scale loss; do sanitized $tool $t; done
 	done
+	for t in slide wide across attention; do sanitized memcheck $t; done
+	for t in scale loss slide wide across; do sanitized initcheck $t; done
+	for t in wide attention; do sanitized racecheck $t; done
 }
 
 # Where libraries are: the kit's, those of python's wheels (of any CUDA: what is of another is not found by its name), and wherever they were looked for
