@@ -87,10 +87,83 @@ no_gpu() {
 }
 
 @test "where CUDA's own headers are not, a GPU's place is made with tests/sim/none" {
-	for f in kernels/gpu/cuda.c kernels/gpu/lines.c tests/sim/memory.c tests/sim/stream.c tests/sim/wall.c tests/sim/none/libraries.c; do
+	for f in kernels/gpu/cuda.c kernels/gpu/lines.c tests/sim/memory.c tests/sim/stream.c tests/sim/team.c tests/sim/wall.c tests/sim/none/libraries.c; do
 		(cd "$ROOT" && ${CC:-cc} -std=c11 -I. -isystem tests/sim/none -Wall -Wextra -Wmissing-prototypes -Werror -fopenmp -D_DEFAULT_SOURCE \
 			-fsyntax-only "$f")
 	done
+}
+
+# What a GPU's tools would find, of a kernel that does it when it is told to
+@test "races of a team's lanes, syncs that not all come by, and the like end the process in a GPU's place" {
+	cat >bad.c <<-'END'
+		#include <cuda_runtime_api.h>
+		#include <stdlib.h>
+		#define K_PLAIN
+		#include "kernels/gpu/par.h"
+
+		void *gpu_stream;
+
+		SIDE_KERNEL(bad, (int how, float *y), (how, y), 2, 2048, 0)
+		{
+			TEAM_FOR(t, how == 1 ? 3 : 2) {
+				TEAM_ARRAY(float, a, TEAM);
+				TEAM_ROOM(room);
+
+				LANE_FOR(i, how == 2, TEAM)
+					a[how == 3 ? i / 2 : i] = (float)i;
+				LANE_FOR(i, 0, TEAM)
+					y[t * TEAM + i] = how == 4 ? a[TEAM - 1 - i] : how == 2 ? 0 : a[i];
+				team_sync();
+				LANE_FOR(i, 0, TEAM) {
+					y[t * TEAM + i] += how == 3 ? 0 : a[TEAM - 1 - i];
+					if (how == 5)
+						a[i] = a[(i + 1) % TEAM];
+					if (how == 6)
+						team_sync();
+				}
+				LANE_FOR(i, 0, 128)
+					begin_quad(room + i + (how == 7), y + t * TEAM, (int)i % 2);
+				if (how != 8)
+					quads_arrived();
+				team_sync();
+				WARP_FOR(w) {
+					MEMBER_FOR(i, 0, WARP, WARP)
+						y[t * TEAM + w * WARP + i] += get((float *)room, i);
+					if (how == 9)
+						MEMBER_FOR(i, 0, WARP, WARP)
+							put((float *)room, 128 + w * WARP + i, 0);
+					MEMBER_FOR(i, 0, WARP, WARP)
+						y[t * TEAM + w * WARP + i] += get((float *)room, 128 + w * WARP + (how == 9 ? i ^ 1 : i));
+				}
+			}
+		}
+
+		int main(int argc, char **argv)
+		{
+			void *y;
+
+			return argc != 2 || cudaStreamCreateWithFlags((cudaStream_t *)&gpu_stream, cudaStreamNonBlocking) || cudaMalloc(&y, 8 * TEAM) ||
+				gpu_bad(atoi(argv[1]), y);
+		}
+	END
+	(cd "$ROOT" && ${CC:-cc} -std=c11 -I. -isystem tests/sim/none -Itests/sim -fopenmp -D_DEFAULT_SOURCE -O2 -fsanitize=kernel-address --param \
+		asan-instrumentation-with-call-threshold=0 --param asan-stack=0 --param asan-globals=0 -c -o "$BATS_TEST_TMPDIR/bad.o" "$BATS_TEST_TMPDIR/bad.c")
+	${CC:-cc} -fopenmp -o bad bad.o "$ROOT"/build/gpu/sim/{memory,stream,team,wall}.o -lm
+	./bad 0
+	said() { # HOW WHAT
+		run ./bad "$1"
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"kernel bad, a team's memory, byte "*": $2"* ]] || { echo "$1: $output" >&2; return 1; }
+	}
+	said 1 "another number of teams than was launched"
+	said 2 "read, and no lane wrote it"
+	said 3 "two lanes write it and no sync between them"
+	said 4 "read by another lane than wrote it and no sync between them"
+	said 5 "written by another lane than read it and no sync between them"
+	said 6 "a team's sync within a loop over its lanes or warps"
+	said 7 "no place for 16 bytes on their way"
+	said 8 "read while it is on its way"
+	said 9 "read by another lane than wrote it and no sync between them"
 }
 
 # With stand-ins for cuDNN and cuBLASLt (tests/sim)

@@ -64,9 +64,7 @@ DEVICE void begin_quad(void *to, const void *from, int there)
 
 	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(at), "l"(from), "r"(there ? 16 : 0) : "memory");
 #else
-	const quad none = {0, 0, 0, 0};
-
-	put_quad(to, there ? get_quad(from) : none);
+	wall_begin(to, from, there);
 #endif
 }
 
@@ -75,6 +73,8 @@ DEVICE void quads_arrived(void)
 {
 #ifdef __CUDACC__
 	asm volatile("cp.async.wait_all;" : : : "memory");
+#else
+	wall_arrive();
 #endif
 }
 

@@ -43,7 +43,7 @@ $(B)/bin/niipipe-cuda.so: $(G_TEXT:%=$(B)/gpu/f32/%.o) $(G_TEXT:%=$(B)/gpu/bf16/
 # -- in a GPU's place: the calls of cuDNN and cuBLASLt, too, where their headers are --
 S_INC  := -isystem $(if $(filter 1,$(CUDA)),$(CUDA_HOME)/include,tests/sim/none)
 S_LIBS := $(if $(filter 1,$(CUDA)),$(G_LIBS:%=$(B)/gpu/host/%.o) $(B)/gpu/sim/cudnn.o $(B)/gpu/sim/blas.o,$(B)/gpu/sim/none/libraries.o)
-S_REST := $(G_CUDA:%=$(B)/gpu/sim/run/%.o) $(B)/gpu/sim/memory.o $(B)/gpu/sim/stream.o $(B)/gpu/sim/wall.o
+S_REST := $(G_CUDA:%=$(B)/gpu/sim/run/%.o) $(B)/gpu/sim/memory.o $(B)/gpu/sim/stream.o $(B)/gpu/sim/team.o $(B)/gpu/sim/wall.o
 
 $(B)/gpu/sim/f32/%.o: kernels/gpu/%.c
 	@mkdir -p $(@D)

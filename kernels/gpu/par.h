@@ -170,61 +170,64 @@ template <int n> DEVICE void team_sums(const float (&v)[n], double (&sum)[n])
 #define DEVICE static inline __attribute__((unused))
 #define DEVICE_CALL static __attribute__((unused))
 /* The nested function knows the arguments' types alone, their values come with the call: it needs no frame. */
-#define KERNEL(name, PARAMS, ARGS, teams) \
+#define KERNEL(name, PARAMS, ARGS, teams) SIDE_KERNEL(name, PARAMS, ARGS, teams, 0, 0)
+#define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) SIDE_KERNEL(name, PARAMS, ARGS, teams, room, 1)
+#define SIDE_KERNEL(name, PARAMS, ARGS, teams, room, least) \
 	static void name##_k PARAMS; \
 	int G(name) PARAMS; \
 	int G(name) PARAMS \
 	{ \
-		struct own { WALL_MEMBERS ARGS } wall_values = WALL_VALUES ARGS; \
+		const struct wall_size wall_size = {(teams), (size_t)(room)}; \
+		struct own { WALL_MEMBERS ARGS struct wall_size size; } wall_values = WALL_VALUES ARGS; \
 		void run(const void *wall_given) \
 		{ \
 			const struct own wall_own = *(const struct own *)wall_given; \
 			wall_open(#name, __builtin_frame_address(0)); \
+			wall_teams_begin(&wall_own.size); \
 			name##_k(WALL_TAKES ARGS); \
 			wall_close(); \
 		} \
-		return wall_launch(#name, run, &wall_values, sizeof wall_values); \
+		return wall_size.many > 0 ? wall_launch(#name, run, &wall_values, sizeof wall_values) : 0; \
 	} \
 	static void name##_k PARAMS
-#define TEAM_FOR(t, n) PAR_PRAGMA_(omp parallel for schedule(static)) for (int64_t t = 0; t < (int64_t)(n); t++)
-#define LANE_FOR(i, lo, hi) for (int64_t i = (lo); i < (hi); i++)
-#define ITEM_FOR(i, n) TEAM_FOR(i, n)
-#define GROUP_FOR(r, n, w) TEAM_FOR(r, n)
-#define MEMBER_FOR(i, lo, hi, w) LANE_FOR(i, lo, hi)
+#define ITEM_FOR(i, n) PAR_PRAGMA_(omp parallel for schedule(static)) for (int64_t i = 0; i < (int64_t)(n); i++) WALL_TEAM
+#define TEAM_FOR(t, n) PAR_PRAGMA_(omp parallel for schedule(static)) for (int64_t t = 0; t < wall_teams(n); t++) WALL_TEAM
+#define WALL_TEAM for (int wall_once = wall_team(); wall_once; wall_once = 0)
+#define LANE_FOR(i, lo, hi) for (int64_t i = (lo); wall_lane(i - (lo), i < (hi), TEAM); i++)
+#define GROUP_FOR(r, n, w) ITEM_FOR(r, n)
+#define MEMBER_FOR(i, lo, hi, w) for (int64_t i = (lo); wall_lane(i - (lo), i < (hi), w); i++)
 #define FIRST_OF_GROUP(w) 1
 #define PARTS(type, name, most) type name[(most) * WARP]
 #define PART_FOR(p, i, many, w) for (int p = 0, i = 0; p < (many) * (w); i = ++p)
 #define GROUP_KEEPS(type, name) type name[WARP]
 #define GROUP_AT(i) (i)
 #define EACH(j) for (int j = 0; j < WIDE; j++)
-#define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) KERNEL(name, PARAMS, ARGS, teams)
-#define SIDE_KERNEL(name, PARAMS, ARGS, teams, room, least) KERNEL(name, PARAMS, ARGS, teams)
 #define UNROLLED
 #define UNROLLED_BY(n)
-#define WARP_FOR(w) for (int w = 0; w < WARPS; w++)
+#define WARP_FOR(w) for (int w = 0; wall_warp(w, w < WARPS); w++)
 #define WARP_KEEPS(type, name) type name[WARPS]
 #define WARP_AT(w) (w)
-#define TEAM_ROOM(name) quad name[MOST_ROOM / sizeof(quad)]
-#define warp_sync() ((void)0)
-#define TEAM_ARRAY(type, name, n) type name[n]
-#define team_sync() ((void)0)
+#define TEAM_ROOM(name) quad *const name = wall_room()
+#define warp_sync() wall_warp_sync()
+#define TEAM_ARRAY(type, name, n) \
+	static const char name##_site; \
+	type *const name = wall_array(&name##_site, sizeof(type) * (n))
+#define team_sync() wall_sync()
 #define FIRST_LANE 1
-#define group_sum(v, w) ((void)(w), (v))
-#define group_most(v, w) ((void)(w), (v))
-#define team_sum(v) (v)
-#define team_sums(v, sum) memcpy(sum, v, sizeof(sum)) /* of doubles there */
+#define group_sum(v, w) ((void)(w), wall_group(), (v))
+#define group_most(v, w) ((void)(w), wall_group(), (v))
+#define team_sum(v) (wall_sync(), (v))
+#define team_sums(v, sum) (wall_sync(), memcpy(sum, v, sizeof(sum))) /* of doubles there */
 
 #endif
 
 #define K_TEXT DEVICE /* kernels/text.h */
 
 /* Teams for n items */
-#ifdef __CUDACC__
 static inline int64_t items(int64_t n)
 {
 	return (n + TEAM - 1) / TEAM < MOST_TEAMS ? (n + TEAM - 1) / TEAM : MOST_TEAMS;
 }
-#endif
 
 /* a / b: of 64 bits, which a is seldom above 32 of, a GPU divides in a hundred instructions. */
 DEVICE int64_t over(int64_t a, uint32_t b)

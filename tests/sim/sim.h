@@ -1,15 +1,16 @@
 /* CUDA's runtime in a GPU's place, from inside: memory.c (blocks of the device and pinned ones), stream.c (streams, events, graphs), wall.c (who may
-   touch what). What is put on a stream is done when something has to wait for it: in an order that streams and events allow, and no matter how
-   strange. SIM_ORDER: 0 (if not given) at once, 1 as late as may be and the first stream first, 2 the last one first, else drawn by this seed, some
-   of it early. SIM_FAULT=KERNEL:N: the N-th run of this kernel reads where nothing is. SIM_MEMORY: bytes that the device has. SIM_CAPTURE=refused: no
-   graph is made, begin: not even begun. SIM_DRIVER: the version of a driver that is too old, 0: there is none. SIM_CAPABILITY: the device's, its
-   first number. SIM_WAITS: at the end, how often a stream was waited for. Calls that a driver refuses, or that would go well by luck alone, end the
-   process with a line. */
+   touch what), team.c (what lanes do to their team's memory). What is put on a stream is done when something has to wait for it: in an order that
+   streams and events allow, and no matter how strange. SIM_ORDER: 0 (if not given) at once, 1 as late as may be and the first stream first, 2 the
+   last one first, else drawn by this seed, some of it early. SIM_FAULT=KERNEL:N: the N-th run of this kernel reads where nothing is. SIM_MEMORY:
+   bytes that the device has. SIM_CAPTURE=refused: no graph is made, begin: not even begun. SIM_DRIVER: the version of a driver that is too old, 0:
+   there is none. SIM_CAPABILITY: the device's, its first number. SIM_WAITS: at the end, how often a stream was waited for. Calls that a driver
+   refuses, or that would go well by luck alone, end the process with a line. */
 #ifndef NIIPIPE_SIM_H
 #define NIIPIPE_SIM_H
 
 #include <cuda_runtime_api.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "kernels/gpu/wall.h"
 
@@ -43,5 +44,13 @@ cudaStream_t sim_first_stream(void); /* on which kernels run */
 
 /* Is [p, p + n) in a block of the list? */
 int sim_inside(struct block *list, const void *p, size_t n);
+
+extern const char *sim_running; /* the kernel whose accesses are looked at; NULL: none */
+
+/* n bytes are read or written: 1 if they are a team's memory, 0 if not. */
+int sim_team_touch(uintptr_t at, size_t n, int writes);
+
+/* The kernel reads 16 bytes here. */
+void sim_read_quad(const void *p);
 
 #endif

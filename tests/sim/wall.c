@@ -18,7 +18,7 @@ struct span { uintptr_t lo, hi; };
 
 extern const char __ehdr_start[] __attribute__((visibility("hidden"))), _end[] __attribute__((visibility("hidden")));
 
-static const char *running;
+const char *sim_running;
 static int depth;
 static struct span launcher; /* the host's stack, as far as kernels have it; its bottom never moves */
 
@@ -60,14 +60,14 @@ void wall_open(const char *kernel, const void *top)
 	if (!launcher.lo)
 		launcher = own_stack(); /* always the same thread's */
 	launcher.hi = (uintptr_t)top;
-	running = kernel;
+	sim_running = kernel;
 }
 
 void wall_close(void)
 {
 	if (--depth)
 		return;
-	running = NULL;
+	sim_running = NULL;
 	protect(PROT_NONE);
 }
 
@@ -110,12 +110,14 @@ static int in_stack(uintptr_t at, size_t n)
 
 static void look(uintptr_t at, size_t n, int aligned, const char *does)
 {
-	const char *kernel = running;
+	const char *kernel = sim_running;
 
 	if (kernel && aligned && at & (n - 1)) {
 		fprintf(stderr, "kernel %s %s %zu bytes at %#zx, not aligned to them\n", kernel, does, n, (size_t)at);
 		abort();
 	}
+	if (kernel && sim_team_touch(at, n, *does == 'w'))
+		return;
 	if (!kernel || in_stack(at, n) || in_block(at, n) || (at >= (uintptr_t)__ehdr_start && at < (uintptr_t)_end))
 		return;
 	fprintf(stderr, "kernel %s %s %zu bytes at %#zx: no device memory\n", kernel, does, n, (size_t)at);
@@ -132,6 +134,11 @@ LOOKS(2)
 LOOKS(4)
 LOOKS(8)
 LOOKS(16)
+
+void sim_read_quad(const void *p)
+{
+	look((uintptr_t)p, 16, 1, "reads");
+}
 
 void __asan_loadN_noabort(uintptr_t at, size_t n);
 void __asan_storeN_noabort(uintptr_t at, size_t n);

@@ -1,0 +1,248 @@
+/* Teams' own memory in a GPU's place. gcc runs the lanes of a team one after the other, loop by loop, so what they do to each other never shows in
+   what comes out: here every access is noted, by which lane and after which sync, and what a GPU may do in another order ends the process with a
+   line. So does reading what no lane of this team wrote, or what is still on its way; memory beyond what the kernel was launched with; a sync that
+   not all lanes come by; and a launch of more or fewer teams than the kernel goes through. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+/* As in par.h */
+enum { LANES = 256, WARP = 32, WARPS = LANES / WARP, ROOM = 99 << 10, ARRAYS = 48 << 10, GAP = 64 };
+enum { EACH = 2, CELLS = (ROOM + ARRAYS) / EACH, SITES = 8, WAYS = 16 << 10 }; /* bytes of a cell: no lanes share one */
+
+/* A lane of a warp; -1: all of them, of a warp or of the team. Of its warp's syncs the last */
+struct who { int warp, lane; uint32_t sync; };
+
+/* In the team and after the sync that it was: who wrote it and who read it last, several of them as all */
+struct cell { uint32_t team, wrote, read; int coming; struct who writer, reader; };
+
+struct way { char *to; const void *from; int there; struct who who; };
+
+/* A thread's: it runs a team at a time. */
+struct team {
+	_Alignas(16) char memory[ROOM + ARRAYS];
+	struct cell cell[CELLS];
+	uint32_t number, sync, warp_sync[WARPS];
+	int outer, warp, lane, ways, sites;
+	size_t used; /* by arrays */
+	struct { const char *at; size_t lo, hi; } site[SITES];
+	struct way way[WAYS];
+};
+
+static struct wall_size size;
+static _Thread_local struct team *mine;
+
+__attribute__((noreturn)) static void wrong(const char *what, size_t at)
+{
+	fprintf(stderr, "kernel %s, a team's memory, byte %zu: %s\n", sim_running ? sim_running : "", at, what);
+	abort();
+}
+
+static struct team *own(void)
+{
+	if (!mine) {
+		if (!(mine = aligned_alloc(16, (sizeof *mine + 15) / 16 * 16)))
+			abort();
+		memset(mine, 0, sizeof *mine);
+		mine->sync = 1, mine->outer = mine->warp = mine->lane = -1;
+	}
+	return mine;
+}
+
+/* -- whose turn it is ------------------------------------------------------------ */
+void wall_teams_begin(const struct wall_size *s)
+{
+	size = *s;
+	if (size.bytes > ROOM || size.many > INT32_MAX)
+		wrong("more than a device has", size.bytes);
+}
+
+int64_t wall_teams(int64_t n)
+{
+	if (n != size.many)
+		wrong("another number of teams than was launched", (size_t)n);
+	return n;
+}
+
+int wall_team(void)
+{
+	struct team *t = own();
+
+	if (t->ways)
+		wrong("the team before has ended, and some of it was still on its way", 0);
+	t->number++, t->sync = 1, t->outer = t->warp = t->lane = -1, t->sites = 0, t->used = 0;
+	memset(t->warp_sync, 0, sizeof t->warp_sync);
+	return 1;
+}
+
+int wall_lane(int64_t i, int there, unsigned of)
+{
+	struct team *t = own();
+	const int lane = (int)((uint64_t)i % of);
+
+	t->lane = there ? lane % WARP : -1;
+	t->warp = there && t->outer < 0 ? lane / WARP : t->outer;
+	return there;
+}
+
+int wall_warp(int w, int there)
+{
+	struct team *t = own();
+
+	t->outer = t->warp = there ? w : -1;
+	return there;
+}
+
+void wall_sync(void)
+{
+	struct team *t = own();
+
+	if (t->warp >= 0 || t->lane >= 0)
+		wrong("a team's sync within a loop over its lanes or warps", 0);
+	t->sync++;
+}
+
+void wall_group(void)
+{
+	if (own()->lane >= 0)
+		wrong("a sum over a group within a loop over its lanes", 0);
+}
+
+void wall_warp_sync(void)
+{
+	struct team *t = own();
+
+	if (t->lane >= 0)
+		wrong("a warp's sync within a loop over its lanes", 0);
+	for (int w = 0; w < WARPS; w++)
+		t->warp_sync[w] += t->warp < 0 || w == t->warp;
+}
+
+/* -- memory ------------------------------------------------------------------------ */
+void *wall_room(void)
+{
+	return own()->memory;
+}
+
+void *wall_array(const char *site, size_t bytes)
+{
+	struct team *t = own();
+	int i = 0;
+
+	while (i < t->sites && t->site[i].at != site)
+		i++;
+	if (i == t->sites) {
+		if (i == SITES || t->used + bytes > ARRAYS)
+			wrong("more arrays than a team has room for", bytes);
+		t->site[t->sites++].at = site, t->site[i].lo = ROOM + t->used, t->site[i].hi = ROOM + t->used + bytes;
+		t->used += (bytes + GAP) / 16 * 16;
+	}
+	return t->memory + t->site[i].lo;
+}
+
+static int has(const struct team *t, size_t at, size_t n)
+{
+	int is = at + n <= size.bytes;
+
+	for (int i = 0; i < t->sites; i++)
+		is |= at >= t->site[i].lo && at + n <= t->site[i].hi;
+	return is;
+}
+
+static struct who turn(const struct team *t)
+{
+	return (struct who){t->warp, t->lane, t->warp < 0 ? 0 : t->warp_sync[t->warp]};
+}
+
+/* Does what a and b did after the same sync of the team come in no order? Lanes of a warp have syncs of their own. */
+static int clash(struct who a, struct who b)
+{
+	if (a.warp < 0 && b.warp < 0)
+		return 0;
+	return a.warp != b.warp || (a.sync == b.sync && (a.lane != b.lane || a.lane < 0));
+}
+
+static struct who both(struct who a, struct who b)
+{
+	if (a.warp != b.warp)
+		b.warp = b.lane = -1;
+	else if (a.sync == b.sync && a.lane != b.lane)
+		b.lane = -1;
+	return b;
+}
+
+static void touch(struct team *t, size_t at, int writes, int coming)
+{
+	struct cell *c = &t->cell[at / EACH];
+	const struct who who = turn(t);
+
+	if (c->team != t->number)
+		*c = (struct cell){.team = t->number};
+	if (c->coming)
+		wrong(writes ? "written while something is on its way there" : "read while it is on its way", at);
+	if (c->wrote == t->sync && clash(c->writer, who))
+		wrong(writes ? "two lanes write it and no sync between them" : "read by another lane than wrote it and no sync between them", at);
+	if (writes && c->read == t->sync && clash(c->reader, who))
+		wrong("written by another lane than read it and no sync between them", at);
+	if (writes)
+		c->writer = who, c->wrote = t->sync, c->coming = coming;
+	else if (!c->wrote)
+		wrong("read, and no lane wrote it", at);
+	else
+		c->reader = c->read == t->sync ? both(c->reader, who) : who, c->read = t->sync;
+}
+
+int sim_team_touch(uintptr_t at, size_t n, int writes)
+{
+	struct team *t = own();
+	const uintptr_t from = at - (uintptr_t)t->memory;
+
+	if (from >= sizeof t->memory)
+		return 0;
+	if (!has(t, from, n))
+		wrong("beyond what the team has", from);
+	for (size_t i = 0; i < n; i += EACH)
+		touch(t, from + i, writes, 0);
+	return 1;
+}
+
+/* -- on their way -------------------------------------------------------------------- */
+void wall_begin(void *to, const void *from, int there)
+{
+	struct team *t = own();
+	const size_t at = (uintptr_t)to - (uintptr_t)t->memory;
+
+	if (there)
+		sim_read_quad(from);
+	if (at % 16 || !has(t, at, 16) || t->ways == WAYS)
+		wrong("no place for 16 bytes on their way", at);
+	for (size_t i = 0; i < 16; i += EACH)
+		touch(t, at + i, 1, 1);
+	memset(to, 0xff, 16);
+	t->way[t->ways++] = (struct way){to, from, there, turn(t)};
+}
+
+void wall_arrive(void)
+{
+	struct team *t = own();
+
+	if (t->lane >= 0 || t->warp >= 0)
+		wrong("waited for by some lanes alone", 0);
+	for (int i = 0; i < t->ways; i++) {
+		const struct way *w = &t->way[i];
+
+		if (w->there)
+			memcpy(w->to, w->from, 16);
+		else
+			memset(w->to, 0, 16);
+		for (size_t k = 0; k < 16; k += EACH) {
+			struct cell *c = &t->cell[((size_t)(w->to - t->memory) + k) / EACH];
+
+			c->coming = 0, c->wrote = t->sync, c->writer = w->who;
+		}
+	}
+	t->ways = 0;
+}
