@@ -11,6 +11,13 @@ typedef uint4 quad;
 typedef struct { uint32_t x, y, z, w; } __attribute__((aligned(16))) quad;
 #endif
 
+/* gcc looks at one access to an address of several that are close by: of a write after a read, too, where the pointer is another one to it. */
+#ifdef __CUDACC__
+#define ANOTHER(p)
+#else
+#define ANOTHER(p) __asm__("" : "+r"(p))
+#endif
+
 /* 16 bytes in one access */
 DEVICE quad get_quad(const void *p)
 {
@@ -42,6 +49,7 @@ DEVICE void put_quad(void *p, quad q)
 	typedef uint32_t four __attribute__((vector_size(16), may_alias));
 	union { quad q; four v; } b = {q};
 
+	ANOTHER(p);
 	*(four *)p = b.v;
 #endif
 }
@@ -202,6 +210,7 @@ DEVICE uint32_t two_halves(float lo, float hi)
 
 DEVICE void put(void *p, int64_t i, float v)
 {
+	ANOTHER(p);
 	((uint16_t *)p)[i] = half_bits(v);
 }
 
@@ -264,6 +273,7 @@ DEVICE float get(const void *p, int64_t i)
 
 DEVICE void put(void *p, int64_t i, float v)
 {
+	ANOTHER(p);
 	((float *)p)[i] = v;
 }
 

@@ -192,7 +192,7 @@ template <int n> DEVICE void team_sums(const float (&v)[n], double (&sum)[n])
 	static void name##_k PARAMS
 #define ITEM_FOR(i, n) PAR_PRAGMA_(omp parallel for schedule(static)) for (int64_t i = 0; i < (int64_t)(n); i++) WALL_TEAM
 #define TEAM_FOR(t, n) PAR_PRAGMA_(omp parallel for schedule(static)) for (int64_t t = 0; t < wall_teams(n); t++) WALL_TEAM
-#define WALL_TEAM for (int wall_once = wall_team(); wall_once; wall_once = 0)
+#define WALL_TEAM for (int wall_once = wall_team(); wall_once; wall_once = wall_team_ends())
 #define LANE_FOR(i, lo, hi) for (int64_t i = (lo); wall_lane(i - (lo), i < (hi), TEAM); i++)
 #define GROUP_FOR(r, n, w) ITEM_FOR(r, n)
 #define MEMBER_FOR(i, lo, hi, w) for (int64_t i = (lo); wall_lane(i - (lo), i < (hi), w); i++)

@@ -18,6 +18,7 @@ struct wall_size { int64_t many; size_t bytes; }; /* of teams; of the memory of 
 void wall_teams_begin(const struct wall_size *s);
 int64_t wall_teams(int64_t n);                    /* n, as many as were started */
 int wall_team(void);                              /* another team's turn: 1 */
+int wall_team_ends(void);                         /* 0 */
 int wall_lane(int64_t i, int there, unsigned of); /* that of lane i % of, of a team or of a warp; or there is none: there */
 int wall_warp(int w, int there);
 void wall_sync(void);                             /* all lanes of a team come by */

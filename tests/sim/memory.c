@@ -75,7 +75,7 @@ static void *add(struct block **list, size_t bytes)
 	if (b == MAP_FAILED)
 		return NULL;
 	memset((char *)b + PAGE, 0xff, whole < 1 << 20 ? whole : 1 << 20); /* NaN where nothing was written */
-	*b = (struct block){*list, list, bytes, whole, 0};
+	*b = (struct block){*list, list, bytes, whole, 0, list == &sim_blocks ? sim_cells(whole) : NULL};
 	if (*list)
 		(*list)->link = &b->next;
 	*list = b, sim_generation++;
@@ -93,6 +93,7 @@ static void drop(struct block **list, void *p)
 	if (b->next)
 		b->next->link = b->link;
 	sim_generation++;
+	sim_cells_free(b->cell, b->whole);
 	munmap(b, PAGE + b->whole);
 }
 

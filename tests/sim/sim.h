@@ -3,7 +3,8 @@
    streams and events allow, and no matter how strange. SIM_ORDER: 0 (if not given) at once, 1 as late as may be and the first stream first, 2 the
    last one first, else drawn by this seed, some of it early. SIM_FAULT=KERNEL:N: the N-th run of this kernel reads where nothing is. SIM_MEMORY:
    bytes that the device has. SIM_CAPTURE=refused: no graph is made, begin: not even begun. SIM_DRIVER: the version of a driver that is too old, 0:
-   there is none. SIM_CAPABILITY: the device's, its first number. SIM_WAITS: at the end, how often a stream was waited for. Calls that a driver
+   there is none. SIM_CAPABILITY: the device's, its first number. SIM_WAITS: at the end, how often a stream was waited for. SIM_RACES:
+   what lanes do to each other in the device's memory is noted, too, which takes 28 times the memory. Calls that a driver
    refuses, or that would go well by luck alone, end the process with a line. */
 #ifndef NIIPIPE_SIM_H
 #define NIIPIPE_SIM_H
@@ -17,8 +18,8 @@
 enum { PAGE = 4096 };
 
 /* Every block begins with a page that says how long it is. bytes: asked for; whole: mapped behind the page; copies: from and to pinned memory that
-   are still to be done */
-struct block { struct block *next, **link; size_t bytes, whole; int copies; };
+   are still to be done; cell: what team.c notes of it, or NULL */
+struct block { struct block *next, **link; size_t bytes, whole; int copies; struct sim_cell *cell; };
 
 extern struct block *sim_blocks, *sim_pinned;
 extern int sim_generation; /* another one whenever sim_blocks changes */
@@ -49,6 +50,11 @@ extern const char *sim_running; /* the kernel whose accesses are looked at; NULL
 
 /* n bytes are read or written: 1 if they are a team's memory, 0 if not. */
 int sim_team_touch(uintptr_t at, size_t n, int writes);
+
+/* The same of n bytes of a block, from byte `at` on, whose cells these are */
+void sim_block_touch(struct sim_cell *cell, size_t at, size_t n, int writes);
+struct sim_cell *sim_cells(size_t bytes); /* NULL: not wanted */
+void sim_cells_free(struct sim_cell *cell, size_t bytes);
 
 /* The kernel reads 16 bytes here. */
 void sim_read_quad(const void *p);

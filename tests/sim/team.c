@@ -1,11 +1,13 @@
 /* Teams' own memory in a GPU's place. gcc runs the lanes of a team one after the other, loop by loop, so what they do to each other never shows in
    what comes out: here every access is noted, by which lane and after which sync, and what a GPU may do in another order ends the process with a
    line. So does reading what no lane of this team wrote, or what is still on its way; memory beyond what the kernel was launched with; a sync that
-   not all lanes come by; and a launch of more or fewer teams than the kernel goes through. */
+   not all lanes come by; and a launch of more or fewer teams than the kernel goes through. With SIM_RACES the
+   device's memory is looked at, too: there teams come in no order. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "tests/sim/sim.h"
 
@@ -17,7 +19,7 @@ enum { EACH = 2, CELLS = (ROOM + ARRAYS) / EACH, SITES = 8, WAYS = 16 << 10 }; /
 struct who { int warp, lane; uint32_t sync; };
 
 /* In the team and after the sync that it was: who wrote it and who read it last, several of them as all */
-struct cell { uint32_t team, wrote, read; int coming; struct who writer, reader; };
+struct cell { uint64_t team; uint32_t wrote, read; int coming; struct who writer, reader; };
 
 struct way { char *to; const void *from; int there; struct who who; };
 
@@ -25,14 +27,20 @@ struct way { char *to; const void *from; int there; struct who who; };
 struct team {
 	_Alignas(16) char memory[ROOM + ARRAYS];
 	struct cell cell[CELLS];
-	uint32_t number, sync, warp_sync[WARPS];
-	int outer, warp, lane, ways, sites;
+	uint64_t number;
+	uint32_t sync, warp_sync[WARPS];
+	int inside, outer, warp, lane, ways, sites; /* inside: a team's turn */
 	size_t used; /* by arrays */
 	struct { const char *at; size_t lo, hi; } site[SITES];
 	struct way way[WAYS];
 };
 
+/* The same of the device's memory, but of single bytes, which lanes share a cell of: in which team's turn, after which of its syncs; many: several
+   teams read it */
+struct sim_cell { struct { uint64_t team; uint32_t sync; struct who who; } wrote, read; int many; };
+
 static struct wall_size size;
+static uint64_t turns, launched; /* of all teams so far; those before this kernel's */
 static _Thread_local struct team *mine;
 
 __attribute__((noreturn)) static void wrong(const char *what, size_t at)
@@ -56,6 +64,8 @@ static struct team *own(void)
 void wall_teams_begin(const struct wall_size *s)
 {
 	size = *s;
+	launched = turns;
+	own()->number = ++turns;
 	if (size.bytes > ROOM || size.many > INT32_MAX)
 		wrong("more than a device has", size.bytes);
 }
@@ -73,9 +83,16 @@ int wall_team(void)
 
 	if (t->ways)
 		wrong("the team before has ended, and some of it was still on its way", 0);
-	t->number++, t->sync = 1, t->outer = t->warp = t->lane = -1, t->sites = 0, t->used = 0;
+	t->number = __atomic_add_fetch(&turns, 1, __ATOMIC_RELAXED), t->sync = 1, t->inside = 1;
+	t->outer = t->warp = t->lane = -1, t->sites = 0, t->used = 0;
 	memset(t->warp_sync, 0, sizeof t->warp_sync);
 	return 1;
+}
+
+int wall_team_ends(void)
+{
+	own()->inside = 0;
+	return 0;
 }
 
 int wall_lane(int64_t i, int there, unsigned of)
@@ -102,7 +119,11 @@ void wall_sync(void)
 
 	if (t->warp >= 0 || t->lane >= 0)
 		wrong("a team's sync within a loop over its lanes or warps", 0);
+	if (!t->inside && size.many != 1)
+		wrong("a team's sync between loops over all teams", 0);
 	t->sync++;
+	if (!t->inside) /* what groups of the only team did is in order */
+		launched = turns, t->number = ++turns;
 }
 
 void wall_group(void)
@@ -207,6 +228,55 @@ int sim_team_touch(uintptr_t at, size_t n, int writes)
 	for (size_t i = 0; i < n; i += EACH)
 		touch(t, from + i, writes, 0);
 	return 1;
+}
+
+/* -- the device's memory ------------------------------------------------------------- */
+struct sim_cell *sim_cells(size_t bytes)
+{
+	void *p = getenv("SIM_RACES") ? mmap(NULL, bytes / EACH * sizeof(struct sim_cell), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+		MAP_NORESERVE, -1, 0) : MAP_FAILED;
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void sim_cells_free(struct sim_cell *cell, size_t bytes)
+{
+	if (cell)
+		munmap(cell, bytes / EACH * sizeof *cell);
+}
+
+__attribute__((noreturn)) static void races(const char *what, size_t at)
+{
+	fprintf(stderr, "kernel %s, byte %zu of a block of the device's memory: %s\n", sim_running, at, what);
+	abort();
+}
+
+/* Is what was done then, if it was in this kernel, in no order with what is done now? What all lanes of a warp read they may write. */
+static int unordered(const struct team *t, uint64_t team, uint32_t sync, struct who then, struct who now)
+{
+	if (team <= launched)
+		return 0;
+	return team != t->number || (sync == t->sync && (then.warp != now.warp || then.lane >= 0 || now.lane >= 0) && clash(then, now));
+}
+
+void sim_block_touch(struct sim_cell *cell, size_t at, size_t n, int writes)
+{
+	const struct team *t = own();
+	const struct who now = turn(t);
+
+	for (struct sim_cell *c = cell + at / EACH; n > 1 && c <= cell + (at + n - 1) / EACH; c++) {
+		if (unordered(t, c->wrote.team, c->wrote.sync, c->wrote.who, now))
+			races(writes ? "two lanes write it in no order" : "read and written in no order", at);
+		if (writes && c->read.team > launched && (c->many || unordered(t, c->read.team, c->read.sync, c->read.who, now)))
+			races("written and read in no order", at);
+		if (writes) {
+			c->wrote.team = t->number, c->wrote.sync = t->sync, c->wrote.who = now;
+			continue;
+		}
+		c->many = c->read.team > launched && (c->many || c->read.team != t->number);
+		c->read.who = c->read.team == t->number && c->read.sync == t->sync ? both(c->read.who, now) : now;
+		c->read.team = t->number, c->read.sync = t->sync;
+	}
 }
 
 /* -- on their way -------------------------------------------------------------------- */

@@ -76,21 +76,25 @@ static int within(struct span s, uintptr_t at, size_t n)
 	return at >= s.lo && at + n <= s.hi;
 }
 
-static int in_block(uintptr_t at, size_t n)
+/* And what a kernel does there is noted, where it is wanted. */
+static int in_block(uintptr_t at, size_t n, int writes)
 {
-	static _Thread_local struct { struct span seen[SEEN]; int generation, next; } my;
+	static _Thread_local struct { struct { struct span span; struct sim_cell *cell; } seen[SEEN]; int generation, next; } my;
 
 	if (my.generation != sim_generation)
 		memset(my.seen, 0, sizeof my.seen), my.generation = sim_generation;
 	for (int i = 0; i < SEEN; i++)
-		if (within(my.seen[i], at, n))
+		if (within(my.seen[i].span, at, n)) {
+			if (my.seen[i].cell)
+				sim_block_touch(my.seen[i].cell, at - my.seen[i].span.lo, n, writes);
 			return 1;
+		}
 	for (struct block *b = sim_blocks; b; b = b->next) {
 		struct span s = {(uintptr_t)b + PAGE, (uintptr_t)b + PAGE + b->bytes};
 
 		if (within(s, at, n)) {
-			my.seen[my.next++ % SEEN] = s;
-			return 1;
+			my.seen[my.next % SEEN].span = s, my.seen[my.next++ % SEEN].cell = b->cell;
+			return in_block(at, n, writes);
 		}
 	}
 	return 0;
@@ -111,14 +115,15 @@ static int in_stack(uintptr_t at, size_t n)
 static void look(uintptr_t at, size_t n, int aligned, const char *does)
 {
 	const char *kernel = sim_running;
+	const int writes = *does == 'w';
 
 	if (kernel && aligned && at & (n - 1)) {
 		fprintf(stderr, "kernel %s %s %zu bytes at %#zx, not aligned to them\n", kernel, does, n, (size_t)at);
 		abort();
 	}
-	if (kernel && sim_team_touch(at, n, *does == 'w'))
+	if (kernel && sim_team_touch(at, n, writes))
 		return;
-	if (!kernel || in_stack(at, n) || in_block(at, n) || (at >= (uintptr_t)__ehdr_start && at < (uintptr_t)_end))
+	if (!kernel || in_stack(at, n) || in_block(at, n, writes) || (at >= (uintptr_t)__ehdr_start && at < (uintptr_t)_end))
 		return;
 	fprintf(stderr, "kernel %s %s %zu bytes at %#zx: no device memory\n", kernel, does, n, (size_t)at);
 	abort();
