@@ -5,24 +5,20 @@ enum { MR = VL == 16 ? 12 : 6, MR_ONE = 12, LINE = 64 / sizeof(elem) };
 
 typedef void kernel(const struct gather_call *a);
 
-INLINE void finish(const struct gather_call *a, elem *y, const float *v, int n)
+/* mr rows of nv vectors, of which outputs are but the first columns: halves of vectors, or one by one. A function, so that not every block has it. */
+static __attribute__((noinline)) void leave_some(const struct gather_call *a, const float *v, int mr, int nv)
 {
-	for (int i = 0; i < n; i++)
-		y[i] = narrow(v[i] + (a->add ? widen(y[i]) : 0));
-}
+	for (int m = 0; m < mr; m++, v += nv * VL) {
+		elem *y = (elem *)a->y + m * a->ystep;
+		int i = 0;
 
-/* `whole` of a row's nv vectors are whole, the other is half of one. */
-INLINE void leave(const struct gather_call *a, vec acc[MR_ONE][2], const int mr, const int nv, const int whole)
-{
-	UNROLL for (int m = 0; m < mr; m++)
-		UNROLL for (int v = 0; v < nv; v++) {
-			const int some = v < whole ? 1 : -1;
-			elem *y = (elem *)a->y + m * a->ystep + v * VL;
-
-			if (a->add)
-				acc[m][v] += load_some(y, some);
-			store_some(y, acc[m][v], some);
-		}
+		for (; i + VL <= a->cols; i += VL)
+			store(y + i, a->add ? load(v + i) + load(y + i) : load(v + i));
+		for (; HALF && i + HALF <= a->cols; i += HALF)
+			store_half(y + i, a->add ? load_half(v + i) + load_half(y + i) : load_half(v + i));
+		for (; i < a->cols; i++)
+			y[i] = narrow(v[i] + (a->add ? widen(y[i]) : 0));
+	}
 }
 
 INLINE void wide(const struct gather_call *a, const int mr, const int nv)
@@ -54,21 +50,21 @@ INLINE void wide(const struct gather_call *a, const int mr, const int nv)
 				store((float *)a->y + m * a->ystep + v * VL, acc[m][v]);
 		return;
 	}
-	if (a->cols == nv * VL) {
-		leave(a, acc, mr, nv, nv);
-		return;
-	}
-	if (HALF && a->cols == nv * VL - HALF) {
-		leave(a, acc, mr, nv, nv - 1);
-		return;
-	}
-	UNROLL for (int m = 0; m < mr; m++) {
-		float t[2 * VL];
+	if (a->cols < nv * VL) {
+		float some[MR_ONE * 2 * VL];
 
-		UNROLL for (int v = 0; v < nv; v++)
-			store(t + v * VL, acc[m][v]);
-		finish(a, (elem *)a->y + m * a->ystep, t, a->cols);
+		UNROLL for (int m = 0; m < mr; m++)
+			UNROLL for (int v = 0; v < nv; v++)
+				store(some + (m * nv + v) * VL, acc[m][v]);
+		leave_some(a, some, mr, nv);
+		return;
 	}
+	UNROLL for (int m = 0; m < mr; m++)
+		UNROLL for (int v = 0; v < nv; v++) {
+			elem *y = (elem *)a->y + m * a->ystep + v * VL;
+
+			store(y, a->add ? acc[m][v] + load(y) : acc[m][v]);
+		}
 }
 
 #if VL_ == 16
