@@ -144,7 +144,11 @@ struct wgrad {
 	int khs;               /* kh at a time */
 	int thin;              /* a few channels on both sides: vectors along w (wgrad_thin.c), in planes of */
 	int64_t lplane, splane;
-	int amx;               /* wgrad_amx.c's */
+	int amx;               /* wgrad_amx.c's: */
+	int64_t pitch;         /* voxels of a row of its runs, even: pairs end with it */
+	int64_t channel;       /* elements of a channel of L, an odd number of cache lines: 16 rows of a tile lie in as many sets */
+	int64_t sixteen;       /* voxels of 16 channels of S */
+	int copies;            /* of S: for even offsets, for odd ones */
 	int tiled;             /* wgrad_tiles.c's: */
 	int64_t across, down;  /* tiles of a plane */
 	int64_t tall, deep;    /* rows of tiles and planes a task */

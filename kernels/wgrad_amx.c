@@ -9,52 +9,33 @@
 enum { STEP = 32, EDGE = 48, MOST_L = 2 * SIDE, LEAST = 16, ROOM = 1 << 18 }; /* STEP: voxels a product; EDGE: zeros around S, for taps and steps;
 	LEAST: channels, of one tap in a plane alone; ROOM: floats a thread, in its cache */
 
-/* Voxels of a row of the run, even: pairs end with it */
-static int64_t pitch_of(const struct wgrad *g)
-{
-	return round_up((g->width + g->stride[2] - 1) / g->stride[2], 2);
-}
-
 /* Along h, along w: how far a tap moves the run */
 static int64_t moved(const struct wgrad *g, int kh, int kw)
 {
-	return kh / g->stride[1] * pitch_of(g) + kw / g->stride[2];
+	return kh / g->stride[1] * g->pitch + kw / g->stride[2];
 }
 
 static int64_t run_of(const struct wgrad *g, int64_t rows)
 {
-	return rows * pitch_of(g);
-}
-
-/* Elements of a channel of L, an odd number of cache lines: 16 rows of a tile lie in as many sets */
-static int64_t channel_of(const struct wgrad *g)
-{
-	int64_t body = (g->hrows + g->stride[1] - 1) / g->stride[1] * pitch_of(g);
-	int64_t products = moved(g, g->kernel[1] - 1, g->kernel[2] - 1) + run_of(g, g->hblock) + STEP;
-
-	return round_up(body > products ? body : products, 2 * STEP) + STEP;
-}
-
-/* Copies of S: for even offsets, for odd ones */
-static int copies_of(const struct wgrad *g)
-{
-	return moved(g, 0, g->kernel[2] - 1) > 0 ? 2 : 1;
-}
-
-/* Voxels of 16 of its channels */
-static int64_t sixteen_of(const struct wgrad *g)
-{
-	return EDGE + run_of(g, g->hblock) + EDGE;
+	return rows * g->pitch;
 }
 
 static int64_t plane_of(const struct wgrad *g)
 {
-	return g->stride[1] * g->stride[2] * g->block * channel_of(g);
+	return g->stride[1] * g->stride[2] * g->block * g->channel;
 }
 
-static int64_t room_of(const struct wgrad *g)
+/* What a task of hblock rows needs */
+static void lengths(struct wgrad *g)
 {
-	return (g->planes * plane_of(g) + copies_of(g) * g->wide * sixteen_of(g)) / 2;
+	int64_t body, products;
+
+	g->hrows = (g->hblock - 1) * g->stride[1] + g->kernel[1];
+	body = (g->hrows + g->stride[1] - 1) / g->stride[1] * g->pitch;
+	products = moved(g, g->kernel[1] - 1, g->kernel[2] - 1) + run_of(g, g->hblock) + STEP;
+	g->channel = round_up(body > products ? body : products, 2 * STEP) + STEP;
+	g->sixteen = EDGE + run_of(g, g->hblock) + EDGE;
+	g->room = round_up((g->planes * plane_of(g) + g->copies * g->wide * g->sixteen) / 2, SIDE);
 }
 
 int K(wgrad_amx_plan)(struct wgrad *g)
@@ -64,12 +45,11 @@ int K(wgrad_amx_plan)(struct wgrad *g)
 	g->block = g->cl < MOST_L ? g->cl : MOST_L, g->blocks = (g->cl + g->block - 1) / g->block;
 	g->khs = 1;
 	g->planes = g->kernel[0];
-	for (g->hblock = g->small[1];; g->hblock = (g->hblock + 1) / 2) {
-		g->hrows = (g->hblock - 1) * g->stride[1] + g->kernel[1];
-		g->room = round_up(room_of(g), SIDE);
-		if (g->hblock == 1 || g->room <= ROOM)
-			return 0;
-	}
+	g->pitch = round_up((g->width + g->stride[2] - 1) / g->stride[2], 2);
+	g->copies = moved(g, 0, g->kernel[2] - 1) > 0 ? 2 : 1;
+	for (g->hblock = g->small[1], lengths(g); g->hblock > 1 && g->room > ROOM; lengths(g))
+		g->hblock = (g->hblock + 1) / 2;
+	return 0;
 }
 
 /* Tiles 0..3: sums, 4 and 5: L, of `rows` channels, 6 and 7: S */
@@ -166,14 +146,14 @@ static void copy_l(elem *to, int64_t channel, const elem *from, int64_t next, in
 static void plane(const struct wgrad *g, const struct wgrad_task *t, const elem *l, elem *to)
 {
 	int64_t from = t->h0 * g->stride[1] - g->pad[1], rows = (t->h1 - t->h0 - 1) * g->stride[1] + g->kernel[1], sh = g->stride[1], sw = g->stride[2];
-	int64_t c = g->cl - t->c0 < g->block ? g->cl - t->c0 : g->block, channel = channel_of(g);
+	int64_t c = g->cl - t->c0 < g->block ? g->cl - t->c0 : g->block, channel = g->channel;
 
 	for (int64_t r = 0; r < rows; r++)
 		for (int64_t w = 0; w < sw && from + r >= 0 && from + r < g->large[1]; w++) {
 			int64_t at = w < g->left ? (g->left - w + sw - 1) / sw : 0, x = w + at * sw - g->left; /* the first inside */
-			int64_t n = (g->large[2] - x + sw - 1) / sw, most = pitch_of(g) - at;
+			int64_t n = (g->large[2] - x + sw - 1) / sw, most = g->pitch - at;
 
-			copy_l(to + (r % sh * sw + w) * g->block * channel + r / sh * pitch_of(g) + at, channel,
+			copy_l(to + (r % sh * sw + w) * g->block * channel + r / sh * g->pitch + at, channel,
 				l + ((from + r) * g->large[2] + x) * g->lpitch + t->c0, sw * g->lpitch, n < most ? n : most, c);
 		}
 }
@@ -181,13 +161,13 @@ static void plane(const struct wgrad *g, const struct wgrad_task *t, const elem 
 /* Rows of S: [copy][16 channels][pair of voxels][channel][of two]; the second copy's pairs begin a voxel earlier. */
 static void pairs(const struct wgrad *g, int64_t rows, const elem *s, elem *to)
 {
-	const int64_t sixteen = sixteen_of(g) * SIDE, copy = g->wide / SIDE * sixteen, n = g->small[2], next = g->spitch;
-	const int odd = copies_of(g) > 1;
+	const int64_t sixteen = g->sixteen * SIDE, copy = g->wide / SIDE * sixteen, n = g->small[2], next = g->spitch;
+	const int odd = g->copies > 1;
 
 	for (int64_t c = 0; c < g->wide; c += SIDE)
 		for (int64_t r = 0; r < rows; r++) {
 			const elem *from = s + r * n * next + c;
-			elem *at = to + c / SIDE * sixteen + (EDGE + r * pitch_of(g)) * SIDE;
+			elem *at = to + c / SIDE * sixteen + (EDGE + r * g->pitch) * SIDE;
 			const __mmask16 m = first(g->cs - c);
 
 			for (int64_t w = 0; w < n; w += 2) {
@@ -204,7 +184,7 @@ static void pairs(const struct wgrad *g, int64_t rows, const elem *s, elem *to)
 
 static void add(const struct wgrad *g, const struct sums *to, int64_t n, const elem *l, int64_t run, int both)
 {
-	const int64_t channel = channel_of(g);
+	const int64_t channel = g->channel;
 
 	if (both)
 		n > 1 ? products(to, l, channel, run, g->wide, 2, 1) : products(to, l, channel, run, g->wide, 1, 1);
@@ -218,7 +198,7 @@ static void add(const struct wgrad *g, const struct sums *to, int64_t n, const e
 static void row_of_taps(const struct wgrad *g, const elem *l, int64_t c, int both, int kh, int kw, const elem *s, int64_t rows, float *dw)
 {
 	const int64_t from = moved(g, kh, 0) / STEP * STEP, end = round_up(moved(g, kh, g->kernel[2] - 1) + run_of(g, rows), STEP);
-	const int64_t most = both ? 2 : 4, sixteen = sixteen_of(g) * SIDE, sixteens = g->wide / SIDE;
+	const int64_t most = both ? 2 : 4, sixteen = g->sixteen * SIDE, sixteens = g->wide / SIDE;
 	int64_t all = (g->kernel[2] - kw + g->stride[2] - 1) / g->stride[2] * sixteens, blocks = (all + most - 1) / most;
 
 	for (int64_t b = 0; b < blocks; b++) {
@@ -245,7 +225,7 @@ static void taps(const struct wgrad *g, const elem *l, int64_t c, const elem *s,
 		configure(count < SIDE ? count : SIDE);
 		for (int kh = 0; kh < g->kernel[1]; kh++)
 			for (int kw = 0; kw < g->kernel[2] && kw < g->stride[2]; kw++)
-				row_of_taps(g, l + ((kh % g->stride[1] * g->stride[2] + kw) * g->block + c0) * channel_of(g), c, count > SIDE, kh, kw, s, rows,
+				row_of_taps(g, l + ((kh % g->stride[1] * g->stride[2] + kw) * g->block + c0) * g->channel, c, count > SIDE, kh, kw, s, rows,
 					dw + kh * g->kernel[2] * c * g->wide + c0 * g->wide);
 	}
 }
