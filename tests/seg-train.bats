@@ -400,6 +400,11 @@ hash_of() {
 	fails 1 "seg-train: a.ts: a (patch 0): label 7 at voxel 0,0,0 of the patch (the network has 2 classes: 0 to 1)" seg-train $net -o m.ts a.ts
 	seg-train $net --ignore-label 7 --val a.ts --val-every 1 --log l.tsv -o m.ts b.ts
 	[ "$(column l.tsv val_dice | grep -cE '^(0|1)(\.[0-9]+)?$')" -eq 2 ]
+	# no label is ignored unless asked for, not even -1
+	raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"n","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"U8","shape":[1,2,2,2],"data_offsets":[0,8]},"label":{"dtype":"I8","shape":[2,2,2],"data_offsets":[8,16]}}' '\1\2\3\4\5\6\7\1\0\0\377\0\0\1\0\0' >n.ts
+	fails 1 "seg-train: n.ts: n (patch 0): label -1 at voxel 0,1,0 of the patch (the network has 2 classes: 0 to 1)" seg-train $net -o m.ts n.ts
+	fails 1 "seg-train: n.ts: n: label -1 (the network has 2 classes: 0 to 1)" seg-train $net --ignore-label 7 --val n.ts -o m.ts a.ts
+	ts-select --index 0 train.ts | nii-patch -s 8,8,8 -n 1 - | fails 1 "seg-train: n.ts: n: label -1 (the network has 2 classes: 0 to 1)" seg-train $net --val n.ts -o m.ts
 	nii-patch -s 8,8,8 --pos 0.5 --ignore-label 7 -n 2 --seed 1 a.ts >p.ts
 	seg-train $net --ignore-label 7 -o whole.ts p.ts
 	ts-select --index 0 p.ts | seg-train $net --ignore-label 7 -o part.ts

@@ -167,7 +167,7 @@ static int put_label(const struct tensor *t, int64_t classes, int ignore, uint8_
 	for (int64_t i = 0; i < n; i++) {
 		double v = tensor_value(t, i);
 
-		if (!(v >= 0 && v < (double)classes) && v != ignore)
+		if (!(v >= 0 && v < (double)classes) && (ignore < 0 || v != ignore))
 			return err_set(e, NULL, "label %.0f at voxel %lld,%lld,%lld of the patch (the network has %lld classes: 0 to %lld)", v,
 			               (long long)(i % x), (long long)(i / x % y), (long long)(i / x / y), (long long)classes, (long long)classes - 1);
 		to[i] = (uint8_t)v;

@@ -48,7 +48,7 @@ static int score(const struct tensor *label, const uint8_t *pred, int classes, i
 	for (int64_t i = 0; i < n; i++) {
 		double v = label->dtype == DT_U8 ? ((const uint8_t *)label->data)[i] : tensor_value(label, i);
 
-		if (v == ignore)
+		if (ignore >= 0 && v == ignore)
 			continue;
 		if (!(v >= 0 && v < classes))
 			return err_set(e, NULL, "label %.0f (the network has %d classes: 0 to %d)", v, classes, classes - 1);
