@@ -178,6 +178,9 @@ same() { for f in serial/*; do ts-cmp <(nii-read --id x "$f") <(nii-read --id x 
 	"$prepare" -d p1 --plan plan.json -L cases.tsv >said
 	cmp said <(printf 'p1/phantom-000%d.ts\n' 1 2 3 4 5)
 	cat p1/*.ts | ts-cmp -q - wanted.ts
+	{ printf '\357\273\277'; sed 's/$/\r/' cases.tsv; } >windows.tsv
+	"$prepare" -d p6 --plan plan.json -L windows.tsv >/dev/null
+	cat p6/*.ts | ts-cmp -q - wanted.ts
 	"$prepare" -j 3 -d p2 --plan plan.json -L cases.tsv >/dev/null
 	cat p2/*.ts | ts-cmp -q - wanted.ts
 	"$prepare" -j 2 -d p3 -m model.ts -L cases.tsv >/dev/null

@@ -133,6 +133,10 @@ meta() { # meta FRAME KEY
 	fails 1 "nii-read: bad.tsv: line 1: id 'a/b' has a '/' or a control character in it" nii-read -L bad.tsv
 	: >bad.tsv
 	fails 1 "nii-read: bad.tsv: no case in it" nii-read -L bad.tsv
+	printf 'id\tlabel\timage\none\tgtv.nii.gz\tct.nii\n' >bad.tsv
+	fails 1 "nii-read: bad.tsv: line 1: a heading of other columns than id, image and label" nii-read -L bad.tsv
+	{ printf '\357\273\277'; cat cases.tsv; } >windows.tsv
+	nii-read -L windows.tsv | ts-cmp - ../a.ts
 }
 
 @test "misuse" {

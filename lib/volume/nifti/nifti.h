@@ -130,7 +130,8 @@ struct nii_list {
 };
 
 /* Cases from a table of tab-separated lines id, image, label (label may be empty or absent; a first line "id image label" or "id truth pred" is
-   allowed). Relative paths are relative to the table's directory. path "-": standard input. 0 or -1; nii_list_free. */
+   allowed, and so are a byte order mark and CR LF). Relative paths are relative to the table's directory. path "-": standard input. 0 or -1;
+   nii_list_free. */
 int nii_list_read(struct nii_list *l, const char *path, struct err *e);
 void nii_list_free(struct nii_list *l);
 

@@ -56,6 +56,19 @@ static int is_heading(const char *line)
 	return !strcmp(line, "id\timage") || !strcmp(line, "id\timage\tlabel") || !strcmp(line, "id\ttruth\tpred");
 }
 
+/* Windows' programs put a byte order mark before a text. */
+static const char mark[] = "\xef\xbb\xbf";
+
+static int add_first(struct nii_list *l, char *line, const char *path, struct err *e)
+{
+	line += strncmp(line, mark, strlen(mark)) ? 0 : strlen(mark);
+	if (!*line || is_heading(line))
+		return 0;
+	if (!strncmp(line, "id\t", 3))
+		return err_set(e, path, "line 1: a heading of other columns than id, image and label");
+	return add_line(l, line, path, 1, e);
+}
+
 static int lines(struct nii_list *l, FILE *in, const char *path, struct err *e)
 {
 	char *line = NULL;
@@ -68,8 +81,8 @@ static int lines(struct nii_list *l, FILE *in, const char *path, struct err *e)
 			line[--n] = 0;
 		if (strlen(line) != (size_t)n)
 			r = err_set(e, path, "line %lld: has a zero byte in it", (long long)no);
-		else if (n && !(no == 1 && is_heading(line)))
-			r = add_line(l, line, path, no, e);
+		else if (n)
+			r = no == 1 ? add_first(l, line, path, e) : add_line(l, line, path, no, e);
 	}
 	if (!r && ferror(in))
 		r = err_sys(e, path, "cannot read");
