@@ -74,6 +74,10 @@ begin = $(tools); mkdir -p $(@D); exec 3>&2 2>>$@.log; \
 help:
 	@sed -n '/^[^#]/q; s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 
+ifneq ($(words $(OUT)),1)
+$(error $(NAME).mk: OUT=$(OUT): $(if $(OUT),make cannot do with blanks in a directory's name,a directory is needed))
+endif
+
 # -- what is there: patterns, since the names of thousands of files are more than make can hand over --
 ifeq ($(DATA),)
 files := $(OUT)/data/imagesTr/* $(OUT)/data/labelsTr/*

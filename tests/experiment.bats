@@ -286,6 +286,12 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	run hackathon OUT=n DATA="my scans"
 	[ "$status" = 2 ]
 	[[ $output == *"hackathon.mk: DATA=my scans: make cannot do with blanks in a directory's name"* ]]
+	run hackathon OUT="my out" clean
+	[ "$status" = 2 ]
+	[[ $output == *"hackathon.mk: OUT=my out: make cannot do with blanks in a directory's name"* ]]
+	run cross OUT=
+	[ "$status" = 2 ]
+	[[ $output == *"cross-validate.mk: OUT=: a directory is needed"* ]]
 	run hackathon OUT=n SIZE=huge
 	[ "$status" = 2 ]
 	[[ $output == *"SIZE=huge is not one of small, medium, large"* ]]
