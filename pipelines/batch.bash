@@ -17,6 +17,26 @@ batch_usage() {
 	EOF
 }
 
+batch_name() { # of a scan: the file's without its directory and ending
+	local n=${1##*/}
+	n=${n%.gz}
+	case $n in *.nii | *.hdr | *.img | *.nrrd | *.nhdr) n=${n%.*} ;; esac
+	printf '%s' "$n"
+}
+
+# batch_scans LIST: the scans it names, SCAN<tab>NAME a line. A line is a scan's name, or one of a table of cases: id, image; there a relative path is seen
+# from the table's directory, as nii-read -L has it.
+batch_scans() {
+	local base='' id path
+	case $1 in */*) base=${1%/*}/ ;; esac
+	tr -d '\r' <"$1" | awk -F'\t' -v OFS='\t' 'NR == 1 { sub(/^\357\273\277/, "") } NF && !(NR == 1 && $1 == "id") { print (NF > 1 ? $2 : $1), (NF > 1 ? $1 : "") }' |
+		while IFS= read -r path; do
+			id=${path##*$'\t'} path=${path%$'\t'*}
+			[ -z "$id" ] || case $path in /*) ;; *) path=$base$path ;; esac
+			printf '%s\t%s\n' "$path" "${id:-$(batch_name "$path")}"
+		done
+}
+
 said() { grep -v 'no frame' "$1" | head -n 1; } # what went wrong first is what the first tool said
 
 # batch_told NUMBER STATUS FILE LOG: what a job says of itself; its status.

@@ -86,6 +86,46 @@ setup() {
 	fails 1 "segment.sh: none.ts: cannot be read" "$segment" --roi-model none.ts "$model" scans/phantom-0011.nii.gz
 }
 
+@test "segment.sh: no mask replaces its scan; each is there whole or not at all, where the disk is full, too" {
+	mkdir -p own
+	nii-write -t image -d own demo/test.ts
+	cp -r own kept
+	ln -sfn own link
+	for d in own ./own/ link; do
+		fails 2 "segment.sh: own/phantom-0010.nii.gz: its mask would replace it: give another directory with -d (see segment.sh --help)" \
+			"$segment" -d $d "$model" own/*.nii.gz
+	done
+	diff -r own kept
+	[ "$(id -u)" -eq 0 ] || skip "not root: no tmpfs to mount"
+	mkdir small
+	mount -t tmpfs -o size=8k tmpfs small 2>/dev/null || skip "no tmpfs may be mounted"
+	run "$segment" -d small "$model" own/phantom-0010.nii.gz own/phantom-0011.nii.gz
+	left=$(ls -A small) whole=$(gzip -t small/*.gz 2>&1) || :
+	umount small
+	echo "$output"; echo "left: $left"
+	[ "$status" -eq 1 ]
+	[ "$left:$whole" = phantom-0010.nii.gz: ]
+	[[ $output == *"segment.sh: own/phantom-0011.nii.gz: failed: nii-write: "*": No space left on device"* ]]
+}
+
+@test "segment.sh: names with blanks and dashes; a table's ids and paths, made on Windows or not" {
+	mkdir -p far/s1 far/s2
+	nii-write -t image -d far demo/test.ts
+	mv far/phantom-0010.nii.gz far/s1/ct.nii.gz
+	mv far/phantom-0011.nii.gz far/s2/ct.nii.gz
+	cp far/s1/ct.nii.gz "a b.nii.gz"
+	cp far/s1/ct.nii.gz -- -x.nii.gz
+	[ "$("$segment" -d odd "$model" -- -x.nii.gz "a b.nii.gz")" = "$(printf 'odd/-x.nii.gz\nodd/a b.nii.gz')" ]
+	printf '\357\273\277id\timage\r\none\ts1/ct.nii.gz\t\r\n\r\ntwo\ts2/ct.nii.gz\r\n' >far/cases.tsv
+	for j in 1 2; do
+		[ "$("$segment" -d far-$j -j $j --list far/cases.tsv "$model")" = "$(printf 'far-%s/one.nii.gz\n' $j; printf 'far-%s/two.nii.gz' $j)" ]
+	done
+	cmp far-1/two.nii.gz far-2/two.nii.gz
+	printf 'far/s1/ct.nii.gz\n' >names
+	[ "$("$segment" -d plain --list names "$model")" = plain/ct.nii.gz ]
+	fails 2 "segment.sh: --list goes without other scans (see segment.sh --help)" "$segment" --list names "$model" a.nii
+}
+
 @test "segment.sh: misuse" {
 	fails 2 "segment.sh: a model and at least one scan (see segment.sh --help)" "$segment" "$model"
 	fails 2 "segment.sh: two scans would both become ./a.nii.gz (see segment.sh --help)" "$segment" "$model" x/a.nii y/a.nii.gz
