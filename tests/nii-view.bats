@@ -66,6 +66,10 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 	[ -s phantom-0001.png ]
 	[ -s phantom-0002.png ]
 	[ "$(ls)" = "$(printf 'phantom-0001.png\nphantom-0002.png')" ]
+	nii-phantom -n 2 -s 20,20,10 -o v.ts
+	nii-view -d new v.ts # made, as nii-write makes it
+	cmp new/phantom-0002.png phantom-0002.png
+	fails 1 "nii-view: v.ts: phantom-0001: a second frame of this id" nii-view -d new v.ts v.ts
 }
 
 @test "errors" {
@@ -78,7 +82,7 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 	fails 2 "nii-view: --window and --preset exclude each other (see nii-view --help)" nii-view --window 0,1 --preset lung one.ts
 	fails 2 "nii-view: --preset: 'pelvis' is not auto or one of lung, mediastinum, bone, abdomen, liver, brain, lung-tumour, soft, wide (see nii-view --help)" \
 		nii-view --preset pelvis one.ts
-	fails 1 "nii-view: one.ts: phantom-0001: /nonexistent/phantom-0001.png: cannot write beside it: No such file or directory" nii-view -d /nonexistent one.ts
+	fails 1 "nii-view: one.ts: phantom-0001: /nonexistent/x: cannot make the directory: No such file or directory" nii-view -d /nonexistent/x one.ts
 }
 
 @test "an image that was normalised by a window is shown in HU again; one that is in none has no window by name" {

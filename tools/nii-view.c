@@ -2,9 +2,11 @@
 
    Reads volume frames; writes one picture a frame: with -o FILE (or standard output) there must be one frame, with -d DIR each goes to
    DIR/ID.png. The image may be in HU or normalised to 0..1. Radiological view: the patient's right is on the left. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/base/arg.h"
 #include "lib/stream/story.h"
@@ -18,7 +20,25 @@ struct opts {
 	double window[2];
 	int largest, plane, marks, history;
 	int64_t frames;
+	json_t *seen; /* ids */
 };
+
+/* Where the picture of f goes under -d. */
+static int name(const struct opts *o, const struct frame *f, char *path, size_t room, struct err *e)
+{
+	const char *id = frame_meta(f, "id");
+
+	if (!id || frame_check_id("id", id, e))
+		return err_set(e, NULL, "a frame without an id to name the picture");
+	if (json_object_get(o->seen, id))
+		return err_set(e, NULL, "a second frame of this id");
+	json_object_set_new(o->seen, id, json_true());
+	if (mkdir(o->dir, 0777) && errno != EEXIST)
+		return err_sys(e, o->dir, "cannot make the directory");
+	if ((size_t)snprintf(path, room, "%s/%s.png", o->dir, id) >= room)
+		return err_set(e, NULL, "%.100s: the path is too long", o->dir);
+	return 0;
+}
 
 static int one(struct frame *f, void *arg, struct err *e)
 {
@@ -30,10 +50,8 @@ static int one(struct frame *f, void *arg, struct err *e)
 
 	if (o->frames++ && !o->dir)
 		return err_set(e, NULL, "a second frame for one picture (-d DIR takes many)");
-	if (o->dir && (size_t)snprintf(path, sizeof path, "%s/%s.png", o->dir, frame_id(f)) >= sizeof path)
-		return err_set(e, NULL, "%.100s: the path is too long", o->dir);
-	if (o->dir && (!frame_meta(f, "id") || frame_check_id("id", frame_id(f), e)))
-		return err_set(e, NULL, "a frame without an id to name the picture");
+	if (o->dir && name(o, f, path, sizeof path, e))
+		return -1;
 	r = view_draw(f, &o->view, &d, e);
 	history = r || !o->history ? NULL : story_of(f, &o->c, e);
 	r = r || (o->history && !history) ? -1 : out_open(&out, o->dir ? path : o->c.out, 1, e);
@@ -91,7 +109,9 @@ int main(int argc, char **argv)
 
 	arg_parse(&spec, argc, argv, &o.c);
 	check(&o);
+	o.seen = json_object();
 	if (stream_each(&o.c, one, &o, &e))
 		err_die(&e);
+	json_decref(o.seen);
 	return 0;
 }
