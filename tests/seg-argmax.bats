@@ -82,6 +82,7 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 	scores a '' 2  1 0 >plain.ts
 	fails 1 "seg-argmax: plain.ts: a: no metadata prob says whether the scores are probabilities or logits" seg-argmax --rule dice plain.ts
 	fails 2 "seg-argmax: --rule dice finds its own threshold: give it or --threshold (see seg-argmax --help)" seg-argmax --rule dice --threshold .5 l.ts
+	fails 2 "seg-argmax: --class goes with one --threshold (see seg-argmax --help)" seg-argmax --class 2 l.ts
 }
 
 @test "the mean of streams" {

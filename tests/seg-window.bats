@@ -284,6 +284,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	fails 2 "seg-window: --overlap: 1 is not in 0..0.999 (see seg-window --help)" seg-window -m model.ts --overlap 1 net0.ts
 	fails 2 "seg-window: --overlap: -0.1 is not in 0..0.999 (see seg-window --help)" seg-window -m model.ts --overlap=-0.1 net0.ts
 	fails 2 "seg-window: --overlap: 'nan' is not a finite number (see seg-window --help)" seg-window -m model.ts --overlap nan net0.ts
+	fails 2 "seg-window: --class goes with one --threshold (see seg-window --help)" seg-window -m model.ts --class 2 net0.ts
 	fails 1 "seg-window: nosuch.ts: cannot open: No such file or directory" seg-window -m nosuch.ts net0.ts
 	fails 1 "seg-window: device 'abacus' is none of auto, cpu, cuda, cuda:N" seg-window -m model.ts --device abacus net0.ts
 	fails 1 "seg-window: roi: input of 10,16,8 voxels (x,y,z) does not fit the network (layer model.1.submodule.0.conv.unit0.conv): it takes multiples of 4,4,4, as 12,16,8" seg-window -m model.ts --roi 10,16,8 net0.ts

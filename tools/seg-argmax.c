@@ -120,6 +120,8 @@ int main(int argc, char **argv)
 	arg_parse(&spec, argc, argv, &c);
 	if (o.rule && o.threshold.n)
 		err_usage("--rule dice finds its own threshold: give it or --threshold");
+	if (o.class != 1 && o.threshold.n != 1)
+		err_usage("--class goes with one --threshold");
 	if (run(&o, &c, &e))
 		err_die(&e);
 	return 0;

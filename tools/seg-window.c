@@ -13,6 +13,7 @@
 #include "lib/net/window/ensemble.h"
 #include "lib/net/window/window.h"
 #include "lib/stream/history.h"
+#include "lib/stream/shell.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/prob/prob.h"
 
@@ -68,7 +69,7 @@ static json_t *texts(const struct arg_strs *s)
 	json_t *a = json_array();
 
 	for (int i = 0; i < s->n; i++)
-		json_array_append_new(a, json_string(s->v[i]));
+		json_array_append_new(a, shell_name(s->v[i]));
 	return a;
 }
 
@@ -93,7 +94,7 @@ static json_t *history_args(const struct work *w)
 		{NULL, OPTION_END, NULL, 0, NULL, NULL}};
 	json_t *a = option_json(table);
 
-	json_object_set_new(a, "model", json_string(o.models.v[0]));
+	json_object_set_new(a, "model", shell_name(o.models.v[0]));
 	if (o.within)
 		json_object_set_new(a, "within", json_string(o.within));
 	if (o.models.n > 1)
@@ -254,6 +255,8 @@ static void check(const struct opts *o)
 		err_usage("--output logits: with --mean prob there are none");
 	if (o->rule && o->threshold.n)
 		err_usage("--rule dice finds its own threshold: give it or --threshold");
+	if (o->class != 1 && o->threshold.n != 1)
+		err_usage("--class goes with one --threshold");
 	if (o->output && (o->rule || o->threshold.n))
 		err_usage("--rule and --threshold make labels: with --output prob or logits there are none");
 }
