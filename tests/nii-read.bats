@@ -70,6 +70,37 @@ meta() { # meta FRAME KEY
 	[ "$(ts-info --json a.ts | wc -l)" -eq 3 ]
 }
 
+@test "a name that is not UTF-8 stays in the history, cleaned; as an id it is refused" {
+	local odd=$'M\xfcller'
+	mkdir $odd
+	cp $G/int16.nii $odd/a.nii
+	cp $G/int16.nii $odd.nii
+	nii-read $odd/a.nii | ts-info --history | diff - <(ts-info --history <(nii-read --id a $G/int16.nii) | sed "s|$G/int16.nii\$|M?ller/a.nii|; 1s|M?ller/a.nii|'&'|")
+	fails 1 "nii-read: $odd.nii: id '$odd' is not UTF-8" nii-read $odd.nii
+	nii-read --id a $odd.nii | ts-info --history | grep -F "nii-read --id a 'M?ller.nii'"
+}
+
+@test "metres and microns become mm, as ITK has them; nii-write puts back what was read" {
+	local unit
+	for unit in 0 1 2 3; do # not said, metres, mm, microns
+		cp $G/int16.nii u.nii
+		printf "\\x$unit" | dd of=u.nii bs=1 seek=123 conv=notrunc status=none
+		nii-read u.nii >$unit.ts
+		[ $unit != 1 ] || cp u.nii 1.nii
+		ts-info $unit.ts | grep -o 'voxels of .* mm'
+		nii-crop --box 0,0,0,1,1,1 $unit.ts | nii-invert --keep-image | nii-write -t image -o back.nii
+		cmp -i 76 -n 48 u.nii back.nii # spacings to unit
+		cmp -i 252 -n 76 u.nii back.nii # codes to sform
+	done >grids
+	diff grids - <<-'EOF'
+	voxels of 0.6995x0.704486x2.96939 mm
+	voxels of 699.5x704.486x2969.39 mm
+	voxels of 0.6995x0.704486x2.96939 mm
+	voxels of 0.0006995x0.000704486x0.00296939 mm
+	EOF
+	fails 1 "nii-read: 1.nii: is on another grid than $G/int16.nii (affine row 1, column 1: -680.000007 against -0.680000007)" nii-read -l 1.nii $G/int16.nii
+}
+
 @test "label: beside the image, integers as they are" {
 	nii-read -l $G/mask_u8.nii.gz --id case $G/extension.nii >a.ts
 	ts-info --json a.ts | grep -q '"name":"label","dtype":"U8","shape":\[3,5,7\]'

@@ -102,7 +102,9 @@ const char *frame_id(const struct frame *f)
 int frame_check_id(const char *file, const char *id, struct err *e)
 {
 	size_t n = strlen(id);
+	json_t *utf8 = json_string(id);
 
+	json_decref(utf8);
 	if (n < 1 || n > 255)
 		return err_set(e, file, "id of %zu bytes (expected 1 to 255)", n);
 	if (!strcmp(id, ".") || !strcmp(id, ".."))
@@ -110,6 +112,8 @@ int frame_check_id(const char *file, const char *id, struct err *e)
 	for (const char *s = id; *s; s++)
 		if (*s == '/' || (unsigned char)*s < ' ' || *s == 127)
 			return err_set(e, file, "id '%.80s' has a '/' or a control character in it", id);
+	if (!utf8)
+		return err_set(e, file, "id '%.80s' is not UTF-8", id);
 	return 0;
 }
 

@@ -66,7 +66,7 @@ int frame_set_meta(struct frame *f, const char *key, const char *value, struct e
 int frame_set_json(struct frame *f, const char *key, const json_t *value, struct err *e); /* as text: compact, keys sorted, numbers whole */
 const char *frame_id(const struct frame *f); /* the id, or "?" */
 
-/* id must be 1-255 bytes, without '/' or control characters, not "." or "..". 0, or -1 with an error that begins with file. */
+/* id must be 1-255 bytes of UTF-8, without '/' or control characters, not "." or "..". 0, or -1 with an error that begins with file. */
 int frame_check_id(const char *file, const char *id, struct err *e);
 
 /* Tensors by name. frame_find: NULL where absent; frame_need: an error names the frame and the tensor. Borrowed until the frame changes. */

@@ -299,6 +299,17 @@ json_t *shell_hash(const char *hash, const char *file)
 	return line;
 }
 
+json_t *shell_name(const char *file)
+{
+	json_t *name = json_string(file);
+	char *copy = name ? NULL : strdup(file);
+
+	if (copy)
+		name = json_string(shell_clean(copy));
+	free(copy);
+	return name;
+}
+
 char *shell_clean(char *text)
 {
 	json_t *utf8 = json_string(text);

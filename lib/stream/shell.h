@@ -17,6 +17,9 @@ json_t *shell_hashes(const json_t *history);
 /* Such a line, the name cleaned. New reference; NULL: no memory. */
 json_t *shell_hash(const char *hash, const char *file);
 
+/* A file's name for a history: as it is or, where it is no UTF-8, which JSON must be, cleaned. New reference; NULL: no memory. */
+json_t *shell_name(const char *file);
+
 /* Makes it one line of UTF-8, in place: control bytes become '?' and, where it is not UTF-8, all that is not ASCII. Returns text. */
 char *shell_clean(char *text);
 

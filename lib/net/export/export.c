@@ -9,6 +9,7 @@
 #include "lib/net/export/onnx.h"
 #include "lib/net/graph/alias.h"
 #include "lib/stream/history.h"
+#include "lib/stream/shell.h"
 #include "lib/stream/story.h"
 
 /* What PyTorch's modules have by other names, so that load_state_dict(strict=True) finds them all. */
@@ -70,7 +71,8 @@ static const char *const formats[] = {[EXPORT_SAFETENSORS] = "safetensors", [EXP
 static int tell(const struct export *x, const struct frame *from, struct frame *f, struct err *e)
 {
 	const char *history = frame_meta(from, "history");
-	json_t *args = json_pack("{s:s, s:s, s:s}", "format", formats[x->format], "file", history ? "-" : x->input, "model", x->input);
+	json_t *model = shell_name(x->input), *file = history ? json_string("-") : json_incref(model);
+	json_t *args = json_pack("{s:s, s:o, s:o}", "format", formats[x->format], "file", file, "model", model);
 	char hash[HASH_TEXT];
 
 	if (!hash_file(x->input, hash))

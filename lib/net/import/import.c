@@ -11,6 +11,7 @@
 #include "lib/net/planner/plans.h"
 #include "lib/net/window/window.h"
 #include "lib/stream/history.h"
+#include "lib/stream/shell.h"
 #include "lib/volume/history/replay.h"
 
 /* nnU-Net's plans do not say how many channels go in and classes come out: the first and the last convolution do. */
@@ -177,7 +178,7 @@ static json_t *history_args(const struct import *im)
 
 	for (size_t i = 0; i < sizeof given / sizeof *given; i++)
 		if (given[i].value)
-			json_object_set_new(a, given[i].key, json_string(given[i].value));
+			json_object_set_new(a, given[i].key, shell_name(given[i].value));
 	if (roi[0])
 		json_object_set_new(a, "roi", json_ints(roi, 3));
 	if (!hash_file(im->input, hash))

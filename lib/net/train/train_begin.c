@@ -11,6 +11,7 @@
 #include "lib/net/train/train_step.h"
 #include "lib/net/train/validate.h"
 #include "lib/stream/history.h"
+#include "lib/stream/shell.h"
 #include "lib/stream/stream.h"
 
 /* Hours of training must not end at a directory that cannot be written to. */
@@ -82,7 +83,7 @@ static void note_file(json_t *a, const char *key, const char *path)
 {
 	char name[32], hash[HASH_TEXT];
 
-	json_object_set_new(a, key, json_string(path));
+	json_object_set_new(a, key, shell_name(path));
 	snprintf(name, sizeof name, "%s_hash", key);
 	if (!hash_file(path, hash))
 		json_object_set_new(a, name, json_string(hash));

@@ -84,6 +84,19 @@ static void from_sform(const struct nii_header *h, double *a)
 	memcpy(a + 8, h->h.srow_z, sizeof h->h.srow_z);
 }
 
+/* How many mm the header's unit is, as ITK has it: where it says none or none that is known, numbers are in mm. */
+static double unit(const struct nii_header *h)
+{
+	switch (XYZT_TO_SPACE(h->h.xyzt_units)) {
+	case NIFTI_UNITS_METER:
+		return 1e3;
+	case NIFTI_UNITS_MICRON:
+		return 1e-3;
+	default:
+		return 1;
+	}
+}
+
 static int check_code(const struct nii_header *h, const char *name, int code, int64_t at, const char *file, struct err *e)
 {
 	(void)h;
@@ -106,6 +119,8 @@ int nii_affine(struct nii_header *h, const char *file, struct err *e)
 		from_sform(h, a);
 	else if (h->h.qform_code > 0 ? from_qform(h, a, file, e) : from_pixdim(h, a, file, e))
 		return -1;
+	for (int i = 0; i < 12; i++)
+		a[i] *= unit(h);
 	for (int i = 0; i < 12; i++)
 		if (!isfinite(a[i]))
 			return err_at(e, file, h->h.sform_code > 0 ? AT(h, srow_x) : AT(h, quatern_b), "the affine (%s) has %g in it", what, a[i]);

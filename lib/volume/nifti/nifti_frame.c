@@ -4,6 +4,7 @@
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/stream/history.h"
+#include "lib/stream/shell.h"
 #include "lib/volume/nifti/nifti.h"
 
 enum { PIECE = 256 << 10 }; /* bytes */
@@ -14,9 +15,9 @@ static json_t *args_of(const char *image, const char *label)
 	json_t *args = json_object();
 	char hash[HASH_TEXT];
 
-	json_object_set_new(args, "file", json_string(image && strcmp(image, "-") ? image : "standard input"));
+	json_object_set_new(args, "file", shell_name(image && strcmp(image, "-") ? image : "standard input"));
 	if (label)
-		json_object_set_new(args, "label", json_string(label));
+		json_object_set_new(args, "label", shell_name(label));
 	for (size_t i = 0; i < sizeof hashed / sizeof *hashed; i++)
 		if (!hash_file(hashed[i].path, hash))
 			json_object_set_new(args, hashed[i].key, json_string(hash));
