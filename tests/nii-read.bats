@@ -118,6 +118,31 @@ meta() { # meta FRAME KEY
 	fails 1 "nii-read: nan.nii: label is not a whole number (voxel 6,0,0: found nan)" nii-read -l nan.nii $G/extension.nii
 }
 
+@test "labels become others" {
+	map() { nii-read -l <(nii-write -t label "$1") --map "$2" --id a <(nii-write -t label "$1") | ts-info --stats | grep -o 'label .*bytes, .*'; }
+	volume a U8 1,2,4 '\0\1\2\377\0\1\2\377' >a.ts
+	volume a I8 1,2,4 '\0\1\2\377\0\1\2\377' >b.ts
+	[[ $(map a.ts 255=1) == *"min 0, max 2, mean 1" ]]
+	[[ $(map a.ts 1=0,2=1,255=0) == *"min 0, max 1, mean 0.25" ]]
+	[[ $(map a.ts '*=0,2=1') == *"min 0, max 1, mean 0.25" ]]
+	[[ $(map a.ts '*=1') == *"min 0, max 1, mean 0.75" ]]
+	[[ $(map a.ts 1=2,2=1,255=0,0=7,9=8) == *"min 0, max 7, mean 2.5" ]]
+	[[ $(map b.ts -1=3) == *"min 0, max 3, mean 1.5" ]]
+	nii-write -t label a.ts >u8.nii.gz
+	nii-write -t label b.ts >i8.nii.gz
+	# where it comes from goes on, and makes the same again
+	nii-read -l i8.nii.gz --map='-1=0,*=1' i8.nii.gz >c.ts
+	eval "$(ts-info --history c.ts)" | cmp - c.ts
+	printf 'i8\ti8.nii.gz\ti8.nii.gz\nb\tu8.nii.gz\n' >cases.tsv
+	nii-read -L cases.tsv --map='-1=0,*=1' | ts-select --index 0 | ts-cmp -t label - c.ts
+	fails 1 "nii-read: i8.nii.gz: label 1 becomes 200, which its type I8 does not hold" nii-read --map 1=200 -l i8.nii.gz u8.nii.gz
+	fails 2 "nii-read: --map: 300 is not in 0..255 (see nii-read --help)" nii-read --map 1=300 -l i8.nii.gz u8.nii.gz
+	fails 2 "nii-read: --map: '255' is not FROM=TO (see nii-read --help)" nii-read --map 255 -l i8.nii.gz u8.nii.gz
+	fails 2 "nii-read: --map: label 1 is there twice (see nii-read --help)" nii-read --map 1=2,1=3 -l i8.nii.gz u8.nii.gz
+	fails 2 "nii-read: --map: * is there twice (see nii-read --help)" nii-read --map '*=2,*=3' -l i8.nii.gz u8.nii.gz
+	fails 2 "nii-read: --map goes with labels: --label, --list or --pairs (see nii-read --help)" nii-read --map 1=2 u8.nii.gz
+}
+
 @test "a label wider than the image" {
 	nii-read -l $G/int32.nii --id x $G/uint8.nii >a.ts
 	ts-info --json a.ts | grep -q '"name":"label","dtype":"I32","shape":\[3,4,5\].*"name":"image","dtype":"U8","shape":\[1,3,4,5\]'

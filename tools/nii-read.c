@@ -9,7 +9,8 @@
 #include "lib/volume/nifti/nifti.h"
 
 struct opts {
-	const char *label, *id, *list;
+	const char *label, *id, *list, *renamed;
+	struct nii_map map;
 	int pairs, print;
 };
 
@@ -37,6 +38,7 @@ static int from_list(const struct opts *o, const struct arg_common *c, struct ou
 	if (!r && o->print)
 		r = out_printf(out, e, "id\timage\tlabel\n");
 	for (int64_t i = 0; !r && i < l.n; i++) {
+		l.c[i].map = o->renamed ? &o->map : NULL;
 		r = o->print ? print_case(&l.c[i], out, e) : nii_case_write(&l.c[i], out, e);
 		if (r && o->list)
 			err_prefix(e, "%s: %s", o->list, l.c[i].id);
@@ -49,7 +51,7 @@ static int from_list(const struct opts *o, const struct arg_common *c, struct ou
 
 static int from_operands(const struct opts *o, const struct arg_common *c, struct out *out, struct err *e)
 {
-	struct nii_case one = {.id = (char *)o->id, .label = (char *)o->label};
+	struct nii_case one = {.id = (char *)o->id, .label = (char *)o->label, .map = o->renamed ? &o->map : NULL};
 
 	for (int i = 0; i < (c->argc ? c->argc : 1); i++) {
 		one.image = c->argc ? c->argv[i] : NULL;
@@ -80,6 +82,7 @@ int main(int argc, char **argv)
 	const struct arg args[] = {
 		{'l', "label", ARG_STR, &o.label, "LABEL", "file with the label of the one FILE"},
 		{0, "id", ARG_STR, &o.id, "ID", "name of the case (default: FILE's name without .nii, .hdr, .img, .gz, .nrrd, .nhdr)"},
+		{0, "map", ARG_STR, &o.renamed, "FROM=TO,...", "labels that become others; FROM *: all but 0 that are not named"},
 		{'L', "list", ARG_STR, &o.list, "CASES", "table of cases: id, image, label, with tabs between; no FILE then"},
 		{0, "pairs", ARG_FLAG, &o.pairs, NULL, "FILEs are images and labels that pair by name: ID_ct, ID_gtv; imagesTr/ID, labelsTr/ID; ..."},
 		{0, "print", ARG_FLAG, &o.print, NULL, "with --pairs: read nothing, print the table of cases"},
@@ -96,6 +99,10 @@ int main(int argc, char **argv)
 		err_usage("--list goes without FILE, --label, --id and --pairs");
 	if (o.pairs ? !c.argc || o.label || o.id : o.print)
 		err_usage(o.pairs ? "--pairs goes with FILE ..., and without --label and --id" : "--print goes with --pairs");
+	if (o.renamed && (o.print || !(o.label || o.list || o.pairs)))
+		err_usage("--map goes with labels: --label, --list or --pairs");
+	if (o.renamed && nii_map_parse(&o.map, o.renamed, &e))
+		err_usage("--map: %s", e.text);
 	if (c.argc > 1 && (o.label || o.id))
 		err_usage("--label and --id go with one FILE");
 	if (run(&o, &c, &e))

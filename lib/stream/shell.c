@@ -92,7 +92,7 @@ static void put_value(FILE *f, const json_t *v)
 
 static int is_negative(const json_t *v)
 {
-	return json_number_value(json_is_array(v) ? json_array_get(v, 0) : v) < 0;
+	return json_number_value(json_is_array(v) ? json_array_get(v, 0) : v) < 0 || (json_is_string(v) && *json_string_value(v) == '-');
 }
 
 /* --NAME or --NAME-MORE; a history may come from anywhere, and its line be run: it is one word whatever it is. */

@@ -112,10 +112,25 @@ int nii_load_label(const char *path, const struct nii_header *like, const char *
 /* A whole file as a frame in memory, id from its name: tensor "image" as it is, or any other name as labels. 0 or -1. */
 int nii_load(const char *path, const char *tensor, struct frame *f, struct err *e);
 
+/* Labels that become others (nifti_map.c). */
+enum { NII_MAP_MAX = 1024 };
+struct nii_map {
+	const char *text; /* borrowed */
+	int n;
+	int64_t from[NII_MAP_MAX], to[NII_MAP_MAX], rest; /* rest: what all but 0 and those in from become; -1: nothing else */
+};
+
+/* "FROM=TO,...", FROM a whole number or *, TO 0 to 255. 0, or -1 and an error. */
+int nii_map_parse(struct nii_map *m, const char *text, struct err *e);
+
+/* n labels of integer type t, in place. 0, or -1: t does not hold one of them. */
+int nii_map_apply(const struct nii_map *m, void *data, enum dtype t, size_t n, const char *file, struct err *e);
+
 struct nii_case {
 	char *id;     /* NULL: from the image's name */
 	char *image;  /* path; NULL or "-": standard input */
 	char *label;  /* NULL: none */
+	const struct nii_map *map; /* of its labels; NULL: none; borrowed */
 };
 
 /* One case as a frame into o, the image piece by piece, never whole in memory; a label is held. 0 or -1. */

@@ -9,36 +9,37 @@
 
 enum { PIECE = 256 << 10 }; /* bytes */
 
-static json_t *args_of(const char *image, const char *label)
+static json_t *args_of(const struct nii_case *c)
 {
-	const struct { const char *path, *key; } hashed[] = {{image, "hash"}, {label, "label_hash"}};
+	const struct { const char *path, *key; } hashed[] = {{c->image, "hash"}, {c->label, "label_hash"}};
 	json_t *args = json_object();
 	char hash[HASH_TEXT];
 
-	json_object_set_new(args, "file", shell_name(image && strcmp(image, "-") ? image : "standard input"));
-	if (label)
-		json_object_set_new(args, "label", shell_name(label));
+	json_object_set_new(args, "file", shell_name(c->image && strcmp(c->image, "-") ? c->image : "standard input"));
+	if (c->label)
+		json_object_set_new(args, "label", shell_name(c->label));
+	if (c->label && c->map)
+		json_object_set_new(args, "map", json_string(c->map->text));
 	for (size_t i = 0; i < sizeof hashed / sizeof *hashed; i++)
 		if (!hash_file(hashed[i].path, hash))
 			json_object_set_new(args, hashed[i].key, json_string(hash));
 	return args;
 }
 
-/* Metadata of a frame read from a file. id NULL: from the path. */
-static int describe(struct frame *f, const struct nii_header *h, const char *id, const char *path, const char *label, struct err *e)
+/* Metadata of a frame read from a file. */
+static int describe(struct frame *f, const struct nii_header *h, const struct nii_case *c, struct err *e)
 {
-	int std = !path || !strcmp(path, "-");
-	char *stem = nii_stem(std ? "stdin" : path, 1);
+	int std = !c->image || !strcmp(c->image, "-");
+	char *stem = nii_stem(std ? "stdin" : c->image, 1);
+	const char *id = c->id ? c->id : stem;
 	int r = -1;
 
-	if (!id)
-		id = stem;
 	memset(f, 0, sizeof *f);
 	if (!stem)
-		err_set(e, path, "not enough memory");
+		err_set(e, c->image, "not enough memory");
 	else
-		r = frame_check_id(std ? "standard input" : path, id, e) || frame_init(f, "volume", id, e) || frame_set_affine(f, h->grid.affine, e) ||
-		    history_push(f, "nii-read", args_of(path, label), nii_record(h), NULL, e);
+		r = frame_check_id(std ? "standard input" : c->image, id, e) || frame_init(f, "volume", id, e) || frame_set_affine(f, h->grid.affine, e) ||
+		    history_push(f, "nii-read", args_of(c), nii_record(h), NULL, e);
 	free(stem);
 	return r ? -1 : 0;
 }
@@ -55,6 +56,23 @@ static int add_label(struct frame *f, const char *name, const struct nii_header 
 	const int64_t shape[3] = {h->grid.size[2], h->grid.size[1], h->grid.size[0]};
 
 	return frame_adopt(f, name, t, 3, shape, data, e) ? 0 : -1;
+}
+
+/* The case's label, if it has one, as `label`; n: its image. */
+static int load_label(const struct nii_case *c, const struct nii_file *n, struct frame *f, struct err *e)
+{
+	struct nii_header h;
+	enum dtype t;
+	void *label;
+
+	if (!c->label)
+		return 0;
+	if (nii_load_label(c->label, &n->h, n->name, &h, &label, &t, e))
+		return -1;
+	if (!c->map || !nii_map_apply(c->map, label, t, h.values, c->label, e))
+		return add_label(f, "label", &h, t, label, e);
+	free(label);
+	return -1;
 }
 
 static int stream_image(struct nii_file *n, struct out *o, struct err *e)
@@ -84,13 +102,7 @@ static int write_frame(struct frame *f, struct nii_file *n, struct out *o, struc
 
 static int one_case(const struct nii_case *c, struct nii_file *n, struct frame *f, struct out *o, struct err *e)
 {
-	struct nii_header h;
-	enum dtype t;
-	void *label;
-
-	if (describe(f, &n->h, c->id, c->image, c->label, e) || add_image(f, &n->h, NULL, e))
-		return -1;
-	if (c->label && (nii_load_label(c->label, &n->h, n->name, &h, &label, &t, e) || add_label(f, "label", &h, t, label, e)))
+	if (describe(f, &n->h, c, e) || add_image(f, &n->h, NULL, e) || load_label(c, n, f, e))
 		return -1;
 	return write_frame(f, n, o, e);
 }
@@ -119,7 +131,7 @@ static int load_image(struct nii_file *n, const struct nii_case *c, struct frame
 		return -1;
 	while ((k = nii_next(n, data + at * size, PIECE / size, e)) > 0)
 		at += (size_t)k;
-	if (!k && !describe(f, &n->h, c->id, c->image, c->label, e))
+	if (!k && !describe(f, &n->h, c, e))
 		return add_image(f, &n->h, data, e);
 	free(data);
 	return -1;
@@ -127,29 +139,27 @@ static int load_image(struct nii_file *n, const struct nii_case *c, struct frame
 
 int nii_case_load(const struct nii_case *c, struct frame *f, struct err *e)
 {
-	struct nii_header h;
 	struct nii_file n;
-	enum dtype t;
-	void *label;
 	int r;
 
 	memset(f, 0, sizeof *f);
 	if (nii_open(&n, c->image, e))
 		return -1;
-	r = load_image(&n, c, f, e) || (c->label && (nii_load_label(c->label, &n.h, n.name, &h, &label, &t, e) || add_label(f, "label", &h, t, label, e)));
+	r = load_image(&n, c, f, e) || load_label(c, &n, f, e);
 	nii_close(&n);
 	return r ? -1 : 0;
 }
 
 static int load_label_file(const char *path, const char *tensor, struct frame *f, struct err *e)
 {
+	const struct nii_case c = {.image = (char *)path};
 	struct nii_header h;
 	enum dtype t;
 	void *data;
 
 	if (nii_load_label(path, NULL, NULL, &h, &data, &t, e))
 		return -1;
-	if (!describe(f, &h, NULL, path, NULL, e))
+	if (!describe(f, &h, &c, e))
 		return add_label(f, tensor, &h, t, data, e);
 	free(data);
 	return -1;
