@@ -44,6 +44,24 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 	fails 1 "nii-write: b.ts: a: no pred, label or image in this frame (--tensor names another)" nii-write b.ts
 }
 
+@test "a mask does not replace its scan; an image does, and a mask its mask" {
+	nii-phantom -n 1 --size 16,20,12 --spacing 9,9,13 --seed 3 -o v.ts
+	nii-write -t image -o ct.nii.gz v.ts
+	nii-write -t label -o gtv.nii.gz v.ts
+	cp ct.nii.gz kept
+	text="is the scan itself: label does not replace it"
+	nii-read -l gtv.nii.gz ct.nii.gz >c.ts
+	fails 1 "nii-write: c.ts: ct: ct.nii.gz: $text" nii-write -t label -o ct.nii.gz c.ts
+	fails 1 "nii-write: c.ts: ct: ./ct.nii.gz: $text" nii-write -d . c.ts
+	cmp ct.nii.gz kept
+	mkdir d
+	for i in 1 2; do nii-write -d d c.ts; done # what is there is a mask
+	nii-write -t label -o gtv.nii.gz c.ts
+	nii-read -l gtv.nii.gz gtv.nii.gz | nii-write -o gtv.nii.gz
+	ts-cmp -t label <(nii-read --id a -l gtv.nii.gz ct.nii.gz) <(nii-read --id a -l d/ct.nii.gz ct.nii.gz)
+	nii-read ct.nii.gz | nii-write -t image -o ct.nii.gz
+}
+
 @test "a mask that was not brought back onto the scan's grid is told" {
 	cp "$ROOT/tests/golden/window_model.ts" model.ts
 	nii-phantom -n 1 --size 16,20,12 --spacing 9,9,13 --seed 3 | nii-write -t image -o ct.nii

@@ -59,10 +59,15 @@ static int warn_prepared(const struct frame *f, const struct tensor *t, struct e
 	return r < 0 ? -1 : 0;
 }
 
-static struct nii_out *begin(const struct opts *o, const char *path, const struct tensor *t, struct err *e)
+static struct nii_out *begin(const struct opts *o, const char *path, const struct frame *f, const struct tensor *t, struct err *e)
 {
-	struct nii_out *out = nii_out_open(path, (int)o->gzip, e);
+	struct nii_out *out;
 
+	if (path && strcmp(t->name, "image") && nii_is_origin(f, path)) {
+		err_set(e, path, "is the scan itself: %s does not replace it", t->name);
+		return NULL;
+	}
+	out = nii_out_open(path, (int)o->gzip, e);
 	if (out && (o->history < 0 ? !strcmp(t->name, "pred") : o->history))
 		nii_out_history(out);
 	return out;
@@ -77,7 +82,7 @@ static int to_one(struct frame *f, void *arg, struct err *e)
 		return -1;
 	if (w->one)
 		return err_set(e, NULL, "a second frame (one file takes one; --dir takes many)");
-	w->one = begin(w->o, w->o->out, t, e);
+	w->one = begin(w->o, w->o->out, f, t, e);
 	return w->one ? nii_out_frame(w->one, f, t, e) : -1;
 }
 
@@ -102,7 +107,7 @@ static int to_dir(struct frame *f, void *arg, struct err *e)
 		return err_sys(e, w->o->dir, "cannot make the directory");
 	if (snprintf(path, sizeof path, "%s/%s.nii.gz", w->o->dir, id) >= (int)sizeof path)
 		return err_set(e, NULL, "path of more than %zu bytes", sizeof path);
-	out = begin(w->o, path, t, e);
+	out = begin(w->o, path, f, t, e);
 	if (!out)
 		return -1;
 	if (!nii_out_frame(out, f, t, e))

@@ -166,6 +166,9 @@ json_t *nii_record(const struct nii_header *h);
    malformed. */
 json_t *nii_record_of(const struct frame *f, struct err *e);
 
+/* Is path, by its hash, the file that f's image was read from, or a copy? A mask that was read as the image of its own label does not count. */
+int nii_is_origin(const struct frame *f, const char *path);
+
 /* And back, checked: *h describes the file as it was read. 0, or -1 and an error without a file. */
 int nii_record_parse(const json_t *o, struct nii_header *h, struct err *e);
 

@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/base/hash.h"
 #include "lib/stream/history.h"
 #include "lib/volume/nifti/nifti.h"
 
@@ -72,6 +73,19 @@ json_t *nii_record_of(const struct frame *f, struct err *e)
 	undo = undo && tool && !strcmp(tool, "nii-read") ? json_incref(undo) : json_null();
 	json_decref(all);
 	return undo;
+}
+
+int nii_is_origin(const struct frame *f, const char *path)
+{
+	struct err ignored;
+	json_t *all = history_get(f, &ignored), *first = json_array_get(all, 0), *args = json_object_get(first, "args");
+	const char *tool = json_string_value(json_object_get(first, "tool")), *scan = json_string_value(json_object_get(args, "hash"));
+	const char *label = json_string_value(json_object_get(args, "label_hash"));
+	char now[HASH_TEXT];
+	int r = tool && !strcmp(tool, "nii-read") && scan && (!label || strcmp(label, scan)) && !hash_file(path, now) && !strcmp(now, scan);
+
+	json_decref(all);
+	return r;
 }
 
 static int whole(const json_t *o, const char *key, int64_t lo, int64_t hi, int64_t *out, struct err *e)
