@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "lib/net/import/zip.h"
 
 #include <stdlib.h>
@@ -79,6 +80,14 @@ static int wide(const uint8_t *extra, size_t n, uint64_t *v[3])
 	return *v[0] == UINT32_MAX || *v[1] == UINT32_MAX || *v[2] == UINT32_MAX ? -1 : 0;
 }
 
+/* torch.jit.save's archives have a program in them, compressed. */
+static int is_script(const struct zip_entry *z)
+{
+	static const char program[] = "/code/__torch__";
+
+	return memmem(z->name, z->len, program, strlen(program)) != NULL;
+}
+
 /* The entry whose header in the directory begins at `at`; *at moves to the next. */
 static int read_entry(const struct archive *a, uint64_t *at, struct zip_entry *to)
 {
@@ -96,6 +105,8 @@ static int read_entry(const struct archive *a, uint64_t *at, struct zip_entry *t
 	packed = le(h + 20, 4), size = le(h + 24, 4), local = le(h + 42, 4);
 	if (wide(h + CENTRAL + to->len, extra, sizes))
 		return err_at(a->e, a->file, (int64_t)*at, "zip directory: an entry without its zip64 sizes");
+	if (le(h + 10, 2) && is_script(to))
+		return err_set(a->e, a->file, "is TorchScript, a program: torch.save() the state_dict() of what torch.jit.load() makes of it");
 	if (le(h + 8, 2) & 1 || le(h + 10, 2) || size != packed)
 		return err_at(a->e, a->file, (int64_t)*at, "zip entry '%.*s' is compressed or encrypted (torch.save stores)", SHOWN(to));
 	if (!has(a, local, LOCAL) || memcmp(a->b + local, "PK\3\4", 4))
