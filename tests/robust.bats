@@ -96,6 +96,19 @@ long() { [ -n "${NIIPIPE_LONG:-}" ] || skip "NIIPIPE_LONG=1 runs it"; }
 	[ "$(find . -name '*mask*')" = ./mask.nii.gz ]
 }
 
+@test "a symbolic link gives way to the result, what it points to stays" {
+	echo kept >far
+	ln -s far link
+	ln -s nowhere gone
+	for l in link gone; do
+		nii-normalize --window=-1024,325 -o $l "$phantom"
+		[ ! -L $l ]
+		ts-info $l >/dev/null
+	done
+	[ "$(cat far)" = kept ]
+	[ ! -e nowhere ]
+}
+
 @test "a file system that is really full" {
 	[ "$(id -u)" -eq 0 ] || skip "not root: no tmpfs to mount"
 	mkdir small

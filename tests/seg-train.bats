@@ -215,6 +215,11 @@ differ() { ! cmp -s "$@"; }
 	volume a U8 1,2,2 '\0\1\0\1' image >v.ts
 	fails 1 "seg-train: v.ts: a: no tensor 'label' in this frame" seg-train $net --val v.ts -o m.ts <($patches -n 2 train.ts)
 	$patches -n 1 train.ts >p.ts
+	cp p.ts p.last.ts
+	fails 1 "seg-train: p.ts: is what is trained or validated on: the model goes to another file" seg-train $net -o p.ts p.ts
+	fails 1 "seg-train: ./p.ts: is what is trained or validated on: the model goes to another file" seg-train $net -o ./p.ts <p.ts
+	fails 1 "seg-train: p.last.ts: is what is trained or validated on: the model goes to another file" seg-train $net -o p.ts --val p.last.ts <(cat p.ts)
+	cmp p.ts p.last.ts
 	run seg-train $net --val <(cat val.ts) -o m.ts p.ts
 	[ "$status" -eq 1 ]
 	[[ $output == "seg-train: /dev/fd/"*": is not a saved stream: validation volumes are gone over again and again" ]]

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
@@ -14,11 +15,25 @@
 #include "lib/stream/shell.h"
 #include "lib/stream/stream.h"
 
+/* Patches and volumes are not what a model replaces. */
+static int spare(const struct train *r, const char *out, struct err *e)
+{
+	const char *const read[] = {r->o->input && strcmp(r->o->input, "-") ? r->o->input : "/dev/stdin", r->o->val};
+	struct stat to, from;
+
+	for (size_t i = 0; i < sizeof read / sizeof *read; i++)
+		if (out && read[i] && !stat(out, &to) && !stat(read[i], &from) && S_ISREG(to.st_mode) && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
+			return err_set(e, out, "is what is trained or validated on: the model goes to another file");
+	return 0;
+}
+
 /* Hours of training must not end at a directory that cannot be written to. */
 static int check_out(struct train *r, struct err *e)
 {
 	struct out o;
 
+	if (spare(r, r->o->out, e))
+		return -1;
 	if (!r->par.rank) {
 		if (out_open(&o, r->o->out, 1, e))
 			return -1;
@@ -27,7 +42,7 @@ static int check_out(struct train *r, struct err *e)
 	if (!r->o->out)
 		return 0;
 	r->last = train_last(r->o->out);
-	return 0;
+	return spare(r, r->last, e);
 }
 
 /* Is the checkpoint's network the one that was asked for? */
