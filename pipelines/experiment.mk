@@ -74,6 +74,9 @@ begin = $(tools); mkdir -p $(@D); exec 3>&2 2>>$@.log; \
 help:
 	@sed -n '/^[^#]/q; s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 
+# Names go to make and to the shell as they are.
+special := ' " ( ) [ ] { } < > ; : & | ` \ * ? ! = $$
+$(foreach v,DATA OUT PLAN,$(foreach c,$(special),$(if $(findstring $c,$($v)),$(error $(NAME).mk: $v=$(value $v): make and the shell cannot do with $c in a name))))
 ifneq ($(words $(OUT)),1)
 $(error $(NAME).mk: OUT=$(OUT): $(if $(OUT),make cannot do with blanks in a directory's name,a directory is needed))
 endif

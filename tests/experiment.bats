@@ -289,6 +289,11 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	run hackathon OUT="my out" clean
 	[ "$status" = 2 ]
 	[[ $output == *"hackathon.mk: OUT=my out: make cannot do with blanks in a directory's name"* ]]
+	for c in "'" '(' ';' : '[' '*' '`' '$$'; do
+		run hackathon OUT=n DATA="a${c}b"
+		[ "$status" = 2 ]
+		[[ $output == *"hackathon.mk: DATA=a${c}b: make and the shell cannot do with ${c:0:1} in a name"* ]]
+	done
 	run cross OUT=
 	[ "$status" = 2 ]
 	[[ $output == *"cross-validate.mk: OUT=: a directory is needed"* ]]
