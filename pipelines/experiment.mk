@@ -116,8 +116,13 @@ $(OUT)/data/drawn: $(value_data)
 $(OUT)/cases.tsv: $(value_data) $(value_names) $(if $(DATA),,$(OUT)/data/drawn)
 	@$(begin); shopt -s nullglob; nii-read --pairs --print -o $@ $(files)
 
-# What a part's targets depend on: the files that its table named when make began. Where the table changes, that is reason enough.
-$(foreach p,train val test,$(eval files_$p := $(if $(DATA),$$(wildcard $$(shell cut -f 2,3 $(OUT)/$p.tsv 2>/dev/null)),$(OUT)/data/drawn)))
+# What a part's targets depend on: the files that its table named when make began. Where the table changes, that is reason enough. For names with
+# blanks and what else make would read stands a file as old as the newest of them.
+named    = cut -f 2,3 $(OUT)/$1.tsv 2>/dev/null | tr '\t' '\n' | grep $2 '[^[:alnum:]_./+,@%-]'
+plain_of = $(wildcard $(shell $(call named,$1,-v)))
+odd_of   = $(shell f=$(OUT)/values/odd-$1; t=$$($(call named,$1) | xargs -r -d '\n' stat -c %.9Y 2>/dev/null | sort -n | tail -n 1) || :; \
+	[ -z "$$t" ] || { touch -d "@$$t" $$f; echo $$f; })
+$(foreach p,train val test,$(eval files_$p := $(if $(DATA),$$(call plain_of,$p) $$(call odd_of,$p),$(OUT)/data/drawn)))
 
 $(OUT)/split: $(OUT)/cases.tsv $(value_split)
 	@$(begin); n=$$(($$(wc -l <$<) - 1)); test=$$((n * $(TEST) / 100)); val=$$(((n - test) * $(VAL) / 100))

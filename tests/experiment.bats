@@ -101,6 +101,20 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	cut -f 1 s/cases.tsv | grep -qx old
 }
 
+@test "scans whose names make cannot have, here by a directory above, are looked after, too" {
+	mkdir "a (b)"
+	cp -r flat "a (b)"
+	cd "a (b)"
+	parts="s/prepared/train-crop.ts s/prepared/test-crop.ts"
+	hackathon OUT=s DATA=flat $parts
+	hackathon OUT=s DATA=flat $parts -q
+	touch stamp && sleep 0.01
+	touch "flat/$(head -n 1 s/test.tsv | cut -f 1)_gtv.nii.gz"
+	hackathon OUT=s DATA=flat $parts
+	[ "$(made_since s stamp)" = "s/prepared/test-crop.ts " ]
+	hackathon OUT=s DATA=flat $parts -q
+}
+
 @test "make is interrupted and killed in a training; it goes on, and the table is that of a run that was not" {
 	long=(NETS=unet STEPS=60 EVERY=1)
 	hackathon OUT=cut "${long[@]}" cut/comparison.tsv
