@@ -84,6 +84,7 @@ foreign() {
 		ct2.nii|is a NIfTI file, no stream: nii-read makes one of it
 		ct.nrrd|is an NRRD file, no stream: nii-read makes one of it
 		model.pt|is a zip file, no stream: seg-import makes a model of one that PyTorch wrote
+		ct.mhd|is a MetaImage, no stream: ITK's programs make NIfTI or NRRD of it, nii-read a stream of that
 		view.png|is a picture, no stream
 	END
 	fails 1 "$1: ct.dcm: is a DICOM file, no stream: from-dicom.sh makes NIfTI of a folder of them, nii-read a stream of that" "$BIN/$1" "${@:2}" ct.dcm || return 1
@@ -98,6 +99,7 @@ foreign() {
 	nii-write -t image -o ct.hdr "$BATS_FILE_TMPDIR/sample.ts"
 	{ printf '\34\2\0\0n+2\0'; head -c 900 /dev/zero; } >ct2.nii
 	printf 'NRRD0004\ntype: short\n' >ct.nrrd
+	printf 'ObjectType = Image\nNDims = 3\n' >ct.mhd
 	printf 'PK\3\4 whatever is in it' >model.pt
 	nii-view -o view.png "$BATS_FILE_TMPDIR/sample.ts"
 	{ head -c 128 /dev/zero; printf 'DICM'; head -c 40 /dev/zero; } >ct.dcm

@@ -215,6 +215,8 @@ meta() { # meta FRAME KEY
 	nii-read $G/int16.nii -o stream.nii.gz
 	fails 1 "nii-read: stream.nii.gz: is a stream already, or safetensors: the other programs take it as it is" nii-read stream.nii.gz
 	printf 'PK\3\4 and more' >weights.pt
+	printf 'ObjectType = Image\nNDims = 3\n' >scan.mhd
+	fails 1 "nii-read: scan.mhd: is a MetaImage, neither NIfTI nor NRRD: ITK's programs make these of it" nii-read scan.mhd
 	fails 1 "nii-read: weights.pt: is a zip file, neither NIfTI nor NRRD" nii-read weights.pt
 	printf 'PK\3\4' >weights.pt
 	fails 1 "nii-read: weights.pt: neither NIfTI (a header of size 348 or 540) nor NRRD (offset 0)" nii-read weights.pt
