@@ -48,8 +48,10 @@ int sim_inside(struct block *list, const void *p, size_t n);
 
 extern const char *sim_running; /* the kernel whose accesses are looked at; NULL: none */
 
-/* n bytes are read or written: 1 if they are a team's memory, 0 if not. */
-int sim_team_touch(uintptr_t at, size_t n, int writes);
+/* The memory of the teams of this thread: NULL before its first; n bytes of it are read or written. */
+enum { TEAM_BYTES = (99 + 48) << 10 };
+extern _Thread_local char *sim_team;
+void sim_team_touch(uintptr_t at, size_t n, int writes);
 
 /* The same of n bytes of a block, from byte `at` on, whose cells these are */
 void sim_block_touch(struct sim_cell *cell, size_t at, size_t n, int writes);

@@ -12,14 +12,15 @@
 #include "tests/sim/sim.h"
 
 /* As in par.h */
-enum { LANES = 256, WARP = 32, WARPS = LANES / WARP, ROOM = 99 << 10, ARRAYS = 48 << 10, GAP = 64 };
+enum { LANES = 256, WARP = 32, WARPS = LANES / WARP, ROOM = 99 << 10, ARRAYS = TEAM_BYTES - ROOM, GAP = 64 };
 enum { EACH = 2, CELLS = (ROOM + ARRAYS) / EACH, SITES = 8, WAYS = 16 << 10 }; /* bytes of a cell: no lanes share one */
 
-/* A lane of a warp; -1: all of them, of a warp or of the team. Of its warp's syncs the last */
-struct who { int warp, lane; uint32_t sync; };
+/* A lane of a warp; -1: all of them, of a warp or of the team. Of its warp's syncs the last, as many bits as tell it from its neighbours */
+struct who { int8_t warp, lane; uint16_t sync; };
 
-/* In the team and after the sync that it was: who wrote it and who read it last, several of them as all */
-struct cell { uint64_t team; uint32_t wrote, read; int coming; struct who writer, reader; };
+/* After which sync it was written and read last, by whom, several of them as all. Small: there are many. */
+enum { COMING = UINT32_MAX }; /* wrote: it is on its way */
+struct cell { uint32_t wrote, read; struct who writer, reader; };
 
 struct way { char *to; const void *from; int there; struct who who; };
 
@@ -28,7 +29,7 @@ struct team {
 	_Alignas(16) char memory[ROOM + ARRAYS];
 	struct cell cell[CELLS];
 	uint64_t number;
-	uint32_t sync, warp_sync[WARPS];
+	uint32_t sync, first, warp_sync[WARPS]; /* sync goes on from team to team: this one's are those from first on */
 	int inside, outer, warp, lane, ways, sites; /* inside: a team's turn */
 	size_t used; /* by arrays */
 	struct { const char *at; size_t lo, hi; } site[SITES];
@@ -42,6 +43,7 @@ struct sim_cell { struct { uint64_t team; uint32_t sync; struct who who; } wrote
 static struct wall_size size;
 static uint64_t turns, launched; /* of all teams so far; those before this kernel's */
 static _Thread_local struct team *mine;
+_Thread_local char *sim_team;
 
 __attribute__((noreturn)) static void wrong(const char *what, size_t at)
 {
@@ -55,17 +57,23 @@ static struct team *own(void)
 		if (!(mine = aligned_alloc(16, (sizeof *mine + 15) / 16 * 16)))
 			abort();
 		memset(mine, 0, sizeof *mine);
-		mine->sync = 1, mine->outer = mine->warp = mine->lane = -1;
+		sim_team = mine->memory;
+		mine->sync = mine->first = 1, mine->outer = mine->warp = mine->lane = -1;
 	}
 	return mine;
 }
 
 /* -- whose turn it is ------------------------------------------------------------ */
+static void begin(struct team *t, uint64_t number)
+{
+	t->number = number, t->first = ++t->sync;
+}
+
 void wall_teams_begin(const struct wall_size *s)
 {
 	size = *s;
 	launched = turns;
-	own()->number = ++turns;
+	begin(own(), ++turns);
 	if (size.bytes > ROOM || size.many > INT32_MAX)
 		wrong("more than a device has", size.bytes);
 }
@@ -83,7 +91,8 @@ int wall_team(void)
 
 	if (t->ways)
 		wrong("the team before has ended, and some of it was still on its way", 0);
-	t->number = __atomic_add_fetch(&turns, 1, __ATOMIC_RELAXED), t->sync = 1, t->inside = 1;
+	begin(t, __atomic_add_fetch(&turns, 1, __ATOMIC_RELAXED));
+	t->inside = 1;
 	t->outer = t->warp = t->lane = -1, t->sites = 0, t->used = 0;
 	memset(t->warp_sync, 0, sizeof t->warp_sync);
 	return 1;
@@ -123,7 +132,7 @@ void wall_sync(void)
 		wrong("a team's sync between loops over all teams", 0);
 	t->sync++;
 	if (!t->inside) /* what groups of the only team did is in order */
-		launched = turns, t->number = ++turns;
+		launched = turns, begin(t, ++turns);
 }
 
 void wall_group(void)
@@ -175,7 +184,7 @@ static int has(const struct team *t, size_t at, size_t n)
 
 static struct who turn(const struct team *t)
 {
-	return (struct who){t->warp, t->lane, t->warp < 0 ? 0 : t->warp_sync[t->warp]};
+	return (struct who){(int8_t)t->warp, (int8_t)t->lane, t->warp < 0 ? 0 : (uint16_t)t->warp_sync[t->warp]};
 }
 
 /* Does what a and b did after the same sync of the team come in no order? Lanes of a warp have syncs of their own. */
@@ -200,34 +209,29 @@ static void touch(struct team *t, size_t at, int writes, int coming)
 	struct cell *c = &t->cell[at / EACH];
 	const struct who who = turn(t);
 
-	if (c->team != t->number)
-		*c = (struct cell){.team = t->number};
-	if (c->coming)
+	if (c->wrote == COMING)
 		wrong(writes ? "written while something is on its way there" : "read while it is on its way", at);
 	if (c->wrote == t->sync && clash(c->writer, who))
 		wrong(writes ? "two lanes write it and no sync between them" : "read by another lane than wrote it and no sync between them", at);
 	if (writes && c->read == t->sync && clash(c->reader, who))
 		wrong("written by another lane than read it and no sync between them", at);
 	if (writes)
-		c->writer = who, c->wrote = t->sync, c->coming = coming;
-	else if (!c->wrote)
+		c->writer = who, c->wrote = coming ? COMING : t->sync;
+	else if (c->wrote < t->first)
 		wrong("read, and no lane wrote it", at);
 	else
 		c->reader = c->read == t->sync ? both(c->reader, who) : who, c->read = t->sync;
 }
 
-int sim_team_touch(uintptr_t at, size_t n, int writes)
+void sim_team_touch(uintptr_t at, size_t n, int writes)
 {
-	struct team *t = own();
-	const uintptr_t from = at - (uintptr_t)t->memory;
+	struct team *t = mine;
+	const size_t from = (size_t)(at - (uintptr_t)t->memory);
 
-	if (from >= sizeof t->memory)
-		return 0;
 	if (!has(t, from, n))
 		wrong("beyond what the team has", from);
 	for (size_t i = 0; i < n; i += EACH)
 		touch(t, from + i, writes, 0);
-	return 1;
 }
 
 /* -- the device's memory ------------------------------------------------------------- */
@@ -311,7 +315,7 @@ void wall_arrive(void)
 		for (size_t k = 0; k < 16; k += EACH) {
 			struct cell *c = &t->cell[((size_t)(w->to - t->memory) + k) / EACH];
 
-			c->coming = 0, c->wrote = t->sync, c->writer = w->who;
+			c->wrote = t->sync, c->writer = w->who;
 		}
 	}
 	t->ways = 0;

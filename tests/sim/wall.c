@@ -121,8 +121,10 @@ static void look(uintptr_t at, size_t n, int aligned, const char *does)
 		fprintf(stderr, "kernel %s %s %zu bytes at %#zx, not aligned to them\n", kernel, does, n, (size_t)at);
 		abort();
 	}
-	if (kernel && sim_team_touch(at, n, writes))
+	if (kernel && at - (uintptr_t)sim_team < TEAM_BYTES) {
+		sim_team_touch(at, n, writes);
 		return;
+	}
 	if (!kernel || in_stack(at, n) || in_block(at, n, writes) || (at >= (uintptr_t)__ehdr_start && at < (uintptr_t)_end))
 		return;
 	fprintf(stderr, "kernel %s %s %zu bytes at %#zx: no device memory\n", kernel, does, n, (size_t)at);
