@@ -20,7 +20,7 @@ batch_usage() {
 batch_name() { # of a scan: the file's without its directory and ending
 	local n=${1##*/}
 	n=${n%.gz}
-	case $n in *.nii | *.hdr | *.img | *.nrrd | *.nhdr) n=${n%.*} ;; esac
+	case $n in *.nii | *.hdr | *.img | *.nrrd | *.nhdr | *.mha | *.mhd) n=${n%.*} ;; esac
 	printf '%s' "$n"
 }
 

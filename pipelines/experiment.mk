@@ -88,7 +88,7 @@ else
 ifneq ($(word 2,$(DATA)),)
 $(error $(NAME).mk: DATA=$(DATA): make cannot do with blanks in a directory's name)
 endif
-files := $(if $(wildcard $(DATA)/imagesTr),$(DATA)/imagesTr/* $(DATA)/labelsTr/*,$(foreach e,nii nii.gz nrrd,$(DATA)/*_ct.$e $(DATA)/*_gtv.$e))
+files := $(if $(wildcard $(DATA)/imagesTr),$(DATA)/imagesTr/* $(DATA)/labelsTr/*,$(foreach e,nii nii.gz nrrd mha mhd,$(DATA)/*_ct.$e $(DATA)/*_gtv.$e))
 ifeq ($(wildcard $(files))$(filter help,$(MAKECMDGOALS)),)
 $(error $(NAME).mk: $(DATA): no ID_ct and ID_gtv files there, nor imagesTr and labelsTr)
 endif

@@ -84,7 +84,7 @@ foreign() {
 		ct2.nii|is a NIfTI file, no stream: nii-read makes one of it
 		ct.nrrd|is an NRRD file, no stream: nii-read makes one of it
 		model.pt|is a zip file, no stream: seg-import makes a model of one that PyTorch wrote
-		ct.mhd|is a MetaImage, no stream: ITK's programs make NIfTI or NRRD of it, nii-read a stream of that
+		ct.mhd|is a MetaImage, no stream: nii-read makes one of it
 		view.png|is a picture, no stream
 	END
 	fails 1 "$1: ct.dcm: is a DICOM file, no stream: from-dicom.sh makes NIfTI of a folder of them, nii-read a stream of that" "$BIN/$1" "${@:2}" ct.dcm || return 1

@@ -27,6 +27,7 @@ mutated() { # mutated TARGET ROUNDS SEED...: those and the seeds of tests/fuzz/T
 @test "a frame, a stream" { mutated stream 400; }
 @test "NIfTI" { mutated nifti 60 tests/golden/nifti/*.nii tests/golden/nifti/*.nii.gz; }
 @test "NRRD" { mutated nrrd 60 tests/golden/nrrd/*.n???; }
+@test "MetaImage" { mutated meta 60 tests/golden/meta/*.mh?; }
 @test "tables" { mutated table 200; }
 @test "what torch.save writes, and pickles" { mutated torch 1500 tests/golden/import/protocol*.pt; }
 @test "weights as a model" { mutated import 150 tests/golden/import/{zip.pt,legacy.pt,strided.pt,half.pth,training.pth,nnunet.pth,plain.safetensors}; }

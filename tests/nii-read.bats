@@ -206,20 +206,18 @@ meta() { # meta FRAME KEY
 	fails 1 "nii-read: empty.nii: is empty (expected a NIfTI header)" nii-read empty.nii
 	fails 1 "nii-read: standard input: is empty (expected a NIfTI header)" nii-read </dev/null
 	echo "not a scan" >text.nii
-	fails 1 "nii-read: text.nii: neither NIfTI (a header of size 348 or 540) nor NRRD (offset 0)" nii-read text.nii
+	fails 1 "nii-read: text.nii: neither NIfTI (a header of size 348 or 540) nor NRRD nor MetaImage (offset 0)" nii-read text.nii
 	fails 1 "nii-read: .: is a directory: name its files (of DICOM files from-dicom.sh makes NIfTI)" nii-read .
 	{ head -c 128 /dev/zero; printf 'DICM'; head -c 40 /dev/zero; } >scan.dcm
 	for f in scan.dcm -; do
-		fails 1 "nii-read: ${f/-/standard input}: is a DICOM file, neither NIfTI nor NRRD: from-dicom.sh makes NIfTI of a folder of them" bash -c "cat scan.dcm | nii-read $f"
+		fails 1 "nii-read: ${f/-/standard input}: is a DICOM file, neither NIfTI nor NRRD nor MetaImage: from-dicom.sh makes NIfTI of a folder of them" bash -c "cat scan.dcm | nii-read $f"
 	done
 	nii-read $G/int16.nii -o stream.nii.gz
 	fails 1 "nii-read: stream.nii.gz: is a stream already, or safetensors: the other programs take it as it is" nii-read stream.nii.gz
 	printf 'PK\3\4 and more' >weights.pt
-	printf 'ObjectType = Image\nNDims = 3\n' >scan.mhd
-	fails 1 "nii-read: scan.mhd: is a MetaImage, neither NIfTI nor NRRD: ITK's programs make these of it" nii-read scan.mhd
-	fails 1 "nii-read: weights.pt: is a zip file, neither NIfTI nor NRRD" nii-read weights.pt
+	fails 1 "nii-read: weights.pt: is a zip file, neither NIfTI nor NRRD nor MetaImage" nii-read weights.pt
 	printf 'PK\3\4' >weights.pt
-	fails 1 "nii-read: weights.pt: neither NIfTI (a header of size 348 or 540) nor NRRD (offset 0)" nii-read weights.pt
+	fails 1 "nii-read: weights.pt: neither NIfTI (a header of size 348 or 540) nor NRRD nor MetaImage (offset 0)" nii-read weights.pt
 	head -c 300 $G/int16.nii >cut.nii
 	fails 1 "nii-read: cut.nii: ends inside the header (expected 348 bytes, found 300) (offset 300)" nii-read cut.nii
 }
@@ -316,4 +314,83 @@ meta() { # meta FRAME KEY
 	fails 1 'nii-read: six.nrrd: not a NRRD file that is known here (expected NRRD0001 to NRRD0005, found "NRRD0006") (offset 0)' nii-read six.nrrd
 	nii-read itk.nrrd >a.ts
 	fails 1 "nii-write: a.ts: itk: x.nrrd: name of what? (expected .nii, .nii.gz, .hdr or .img at its end)" nii-write -o x.nrrd a.ts
+}
+
+@test "MetaImage: image, label, list, pairs, standard input, by its first bytes" {
+	M=$BATS_TEST_DIRNAME/golden/meta
+	nii-read $M/itk.mhd >a.ts
+	[ "$(meta a.ts shape) $(meta a.ts dtype) $(meta a.ts id) $(meta a.ts tool)" = '[1,3,4,5] "I16" "itk" "nii-read"' ]
+	ts-info --history a.ts | grep -q 'itk.mhd'
+	nii-read $M/luna.mhd | tail -c 120 | cmp - $M/luna.raw
+	for f in int16_z big odd vector_z; do
+		nii-read --id m $M/$f.mha >m.ts
+		nii-read --id m <$M/$f.mha | ts-cmp - m.ts
+		dd if=$M/$f.mha bs=1 status=none | nii-read --id m - | ts-cmp - m.ts
+		gzip <$M/$f.mha >zipped.nii
+		[[ $f == *_z ]] || nii-read --id m zipped.nii | ts-cmp - m.ts
+	done
+	fails 1 "nii-read: zipped.nii: zlib inside gzip" nii-read zipped.nii
+	cp $M/odd.mha called.nii.gz
+	nii-read --id odd called.nii.gz | ts-cmp - <(nii-read $M/odd.mha)
+	nii-read -l $M/mask.mha $M/itk.mhd | ts-info --json - | grep -q '"name":"label","dtype":"U8","shape":\[3,4,5\]'
+	printf 'a\t%s\t%s\n' $M/itk.mhd $M/mask.mha >cases.tsv
+	nii-read -L cases.tsv | ts-cmp - <(nii-read -l $M/mask.mha --id a $M/itk.mhd)
+	mkdir imagesTr labelsTr
+	cp $M/itk.mhd $M/itk.raw imagesTr
+	cp $M/mask.mha labelsTr/itk.mha
+	nii-read --pairs imagesTr/itk.mhd labelsTr/itk.mha | ts-cmp - <(nii-read -l $M/mask.mha $M/itk.mhd)
+	[ "$(nii-read $M/vector.mha | meta - shape)" = "[3,3,4,5]" ]
+}
+
+@test "MetaImage and NIfTI of one volume are on one grid, and nii-write's file is on it too" {
+	M=$BATS_TEST_DIRNAME/golden/meta
+	nii-read -l $M/mask.mha $M/itk.mhd >a.ts
+	nii-write -t image -o ct.nii.gz a.ts
+	nii-write -o mask.nii.gz a.ts
+	nii-read -l mask.nii.gz --id itk $M/itk.mhd | ts-cmp - a.ts
+	nii-read -l $M/mask.mha --id itk ct.nii.gz | tail -c 180 | cmp - <(tail -c 180 a.ts)
+	seg-score $M/mask.mha mask.nii.gz | cut -f 1,3 | head -2 | tail -1 | grep -q '	1$'
+	mkdir truth found
+	cp $M/mask.mha truth/case.mha
+	cp mask.nii.gz found/case.nii.gz
+	seg-score truth found | grep -q '^case	'
+}
+
+@test "MetaImage: what goes wrong" {
+	M=$BATS_TEST_DIRNAME/golden/meta
+	cp $M/itk.mhd $M/itk_z.mhd .
+	fails 1 "nii-read: itk.raw: cannot open: No such file or directory" nii-read itk.mhd
+	fails 1 "nii-read: standard input: a MetaImage header with data file 'itk.raw', which is not looked for from here (name the header)" nii-read <itk.mhd
+	head -c 100 $M/itk.raw >itk.raw
+	fails 1 "nii-read: itk.raw: ends inside the voxels (expected 120 bytes, found 100) (offset 100)" nii-read itk.mhd
+	{ cat $M/itk.raw; echo; } >itk.raw
+	fails 1 "nii-read: itk.raw: 1 bytes after the voxels (offset 120)" nii-read itk.mhd
+	cp $M/itk.raw .
+	echo 'Offset = 0 0 0' >>itk.mhd
+	fails 1 "nii-read: itk.mhd: bytes after a MetaImage header with a data file (offset $(stat -c %s $M/itk.mhd))" nii-read itk.mhd
+	z=$(stat -c %s $M/itk_z.zraw)
+	head -c $((z - 1)) $M/itk_z.zraw >itk_z.zraw
+	fails 1 "nii-read: itk_z.zraw: ends inside the zlib data: truncated (offset $((z - 1)))" nii-read itk_z.mhd
+	{ cat $M/itk_z.zraw; printf '\0'; } >itk_z.zraw
+	fails 1 "nii-read: itk_z.zraw: bytes after the end of the zlib data (offset $z)" nii-read itk_z.mhd
+	{ head -c $((z - 1)) $M/itk_z.zraw; printf '\1'; } >itk_z.zraw
+	fails 1 "nii-read: itk_z.zraw: corrupt zlib: Adler-32 is not what its end says (offset $z)" nii-read itk_z.mhd
+	cp $M/itk_z.zraw .
+	sed -i 's/CompressedDataSize = .*/CompressedDataSize = 99/' itk_z.mhd
+	fails 1 "nii-read: itk_z.zraw: the compressed voxels end here (expected 99 bytes, found $z) (offset $z)" nii-read itk_z.mhd
+	sed -i '/CompressedDataSize/d' itk_z.mhd
+	nii-read itk_z.mhd | ts-cmp - <(nii-read $M/itk_z.mhd)
+	gzip -c $M/itk.raw >itk_z.zraw
+	nii-read --id m itk_z.mhd | tail -c 120 | cmp - $M/itk.raw
+	grep -v ElementDataFile $M/itk.mhd >none.mhd
+	fails 1 "nii-read: none.mhd: no field 'ElementDataFile' in the MetaImage header" nii-read none.mhd
+	printf '%s' "$(grep -v ElementDataFile $M/itk.mhd; echo 'ElementDataFile = LOCAL')" >bare.mha
+	fails 1 "nii-read: bare.mha: ends inside the voxels (expected 120 bytes, found 0) (offset $(stat -c %s bare.mha))" nii-read bare.mha
+	{ cat none.mhd; head -c 1100000 /dev/zero | tr '\0' ' '; } >long.mhd
+	fails 1 "nii-read: long.mhd: no ElementDataFile ends the MetaImage header within 1048576 bytes (offset 1048576)" nii-read long.mhd
+	sed 's/itk.raw/slice%03d.raw 1 3 1/' $M/itk.mhd >list.mhd
+	fails 1 "nii-read: list.mhd: ElementDataFile 'slice%03d.raw 1 3 1': voxels in several files are not read (offset $(grep -bo ElementDataFile list.mhd | cut -d: -f1))" nii-read list.mhd
+	fails 1 "nii-read: $M/vector.mha: has 3 volumes (a label has one)" nii-read -l $M/vector.mha $M/itk.mhd
+	cp $M/odd.mha odd.hdr
+	fails 1 "nii-read: odd.hdr: is a MetaImage file (expected the header of a .hdr/.img pair) (offset 0)" nii-read odd.hdr
 }

@@ -282,7 +282,7 @@ masks() {
 	gunzip -k pred/moved.nii.gz pred/ball.nii.gz
 	said "$(printf '%s\n' "seg-score: pred: ball.nii and ball.nii.gz are both case 'ball'" "seg-score: pred: moved.nii and moved.nii.gz are both case 'moved'")" seg-score truth pred
 	mkdir none
-	said "seg-score: none: no masks in it (.nii, .nii.gz, .hdr, .nrrd, .nhdr)" seg-score truth none
+	said "seg-score: none: no masks in it (.nii, .nii.gz, .hdr, .nrrd, .nhdr, .mha, .mhd)" seg-score truth none
 	: >empty.nii.gz
 	printf 'a\ttruth/ball.nii.gz\tpred/ball.nii.gz\nb\ttruth/ball.nii.gz\nc\ttruth/no.nii.gz\tempty.nii.gz\n' >p.tsv
 	said "$(printf '%s\n' "seg-score: p.tsv: case 'b' has no prediction" "seg-score: p.tsv: case 'c': truth/no.nii.gz: cannot open: No such file or directory" "seg-score: p.tsv: case 'c': empty.nii.gz: is empty")" seg-score -L p.tsv

@@ -1,8 +1,8 @@
-/* nii-read: NIfTI and NRRD files become volume frames.
-   In: NIfTI-1/2, single files or pairs, gzipped or not; NRRD, attached or detached; or one of them on standard input. Out: a frame a case: image
-   [C,Z,Y,X] in the file's type (F32 where slope and intercept apply), with -l or -L also label [Z,Y,X]; the header fields as read go into the
-   history for nii-write.
-   Streams: the image is never whole in memory, but for NRRD with its channels first. */
+/* nii-read: NIfTI, NRRD and MetaImage files become volume frames.
+   In: NIfTI-1/2, single files or pairs, gzipped or not; NRRD and MetaImage, attached or detached; or one of them on standard input. Out: a frame
+   a case: image [C,Z,Y,X] in the file's type (F32 where slope and intercept apply), with -l or -L also label [Z,Y,X]; the header fields as read go
+   into the history for nii-write.
+   Streams: the image is never whole in memory, but for NRRD and MetaImage with their channels first. */
 #include <stdlib.h>
 
 #include "lib/base/arg.h"
@@ -81,7 +81,7 @@ int main(int argc, char **argv)
 	static struct opts o;
 	const struct arg args[] = {
 		{'l', "label", ARG_STR, &o.label, "LABEL", "file with the label of the one FILE"},
-		{0, "id", ARG_STR, &o.id, "ID", "name of the case (default: FILE's name without .nii, .hdr, .img, .gz, .nrrd, .nhdr)"},
+		{0, "id", ARG_STR, &o.id, "ID", "name of the case (default: FILE's name without .nii, .hdr, .img, .gz, .nrrd, .nhdr, .mha, .mhd)"},
 		{0, "map", ARG_STR, &o.renamed, "FROM=TO,...", "labels that become others; FROM *: all but 0 that are not named"},
 		{'L', "list", ARG_STR, &o.list, "CASES", "table of cases: id, image, label, with tabs between; no FILE then"},
 		{0, "pairs", ARG_FLAG, &o.pairs, NULL, "FILEs are images and labels that pair by name: ID_ct, ID_gtv; imagesTr/ID, labelsTr/ID; ..."},
@@ -89,7 +89,7 @@ int main(int argc, char **argv)
 		{0},
 	};
 	const struct arg_spec spec = {
-		"nii-read", "[FILE ...]", "NIfTI and NRRD files to volume frames", args, ARG_OUT, 0, -1,
+		"nii-read", "[FILE ...]", "NIfTI, NRRD and MetaImage files to volume frames", args, ARG_OUT, 0, -1,
 	};
 	struct arg_common c;
 	struct err e;

@@ -1,6 +1,6 @@
 /* seg-recist [MASK ... | STREAM ...]: the lesions of masks as RECIST 1.1 measures them: longest axial diameter, short axis, targets, sum of
-   diameters, and against an earlier day CR, PR, SD or PD. Operands named .nii, .hdr, .img (or these with .gz), .nrrd or .nhdr are masks; others are
-   streams. A line a lesion, or a case; or JSON. Memory: one mask, and 24 bytes a run of labels along x. */
+   diameters, and against an earlier day CR, PR, SD or PD. Operands named .nii, .hdr, .img (or these with .gz), .nrrd, .nhdr, .mha or .mhd are
+   masks; others are streams. A line a lesion, or a case; or JSON. Memory: one mask, and 24 bytes a run of labels along x. */
 #include <stdlib.h>
 #include <string.h>
 

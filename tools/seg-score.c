@@ -1,7 +1,7 @@
 /* seg-score TRUTH PRED ... | -L TABLE | TRUTHS/ PREDS/ | [STREAM ...] | --compare A.tsv B.tsv: how well predicted masks agree with the truth.
-   Operands named .nii, .hdr, .img (or these with .gz), .nrrd or .nhdr are masks and come in pairs; two directories are paired by name; others are
-   streams with both masks in every frame. A line a case and label, then a summary; or a line a lesion; or JSON. Memory: of pairs of files as many
-   cases as threads, else one; 24 bytes a run of labels along x, and for surfaces up to 7 bytes a voxel of the masks' box. */
+   Operands named .nii, .hdr, .img (or these with .gz), .nrrd, .nhdr, .mha or .mhd are masks and come in pairs; two directories are paired by
+   name; others are streams with both masks in every frame. A line a case and label, then a summary; or a line a lesion; or JSON. Memory: of
+   pairs of files as many cases as threads, else one; 24 bytes a run of labels along x, and for surfaces up to 7 bytes a voxel of the masks' box. */
 #include <stdlib.h>
 #include <string.h>
 

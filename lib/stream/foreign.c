@@ -12,12 +12,12 @@ static const struct foreign {
 	{4, 4, "n+2", "is a NIfTI file, no stream: nii-read makes one of it", NULL},
 	{4, 4, "ni2", "is a NIfTI header, no stream: nii-read makes one of it", NULL},
 	{0, 6, "NRRD00", "is an NRRD file, no stream: nii-read makes one of it", NULL},
-	{0, 8, "ObjectTy", "is a MetaImage, no stream: ITK's programs make NIfTI or NRRD of it, nii-read a stream of that",
-	 "is a MetaImage, neither NIfTI nor NRRD: ITK's programs make these of it"},
+	{0, 8, "ObjectTy", "is a MetaImage, no stream: nii-read makes one of it", NULL},
 	{128, 4, "DICM", "is a DICOM file, no stream: from-dicom.sh makes NIfTI of a folder of them, nii-read a stream of that",
-	 "is a DICOM file, neither NIfTI nor NRRD: from-dicom.sh makes NIfTI of a folder of them"},
-	{0, 4, "PK\3\4", "is a zip file, no stream: seg-import makes a model of one that PyTorch wrote", "is a zip file, neither NIfTI nor NRRD"},
-	{0, 4, "\x89PNG", "is a picture, no stream", "is a picture, neither NIfTI nor NRRD"},
+	 "is a DICOM file, neither NIfTI nor NRRD nor MetaImage: from-dicom.sh makes NIfTI of a folder of them"},
+	{0, 4, "PK\3\4", "is a zip file, no stream: seg-import makes a model of one that PyTorch wrote",
+	 "is a zip file, neither NIfTI nor NRRD nor MetaImage"},
+	{0, 4, "\x89PNG", "is a picture, no stream", "is a picture, neither NIfTI nor NRRD nor MetaImage"},
 	{8, 2, "{\"", NULL, "is a stream already, or safetensors: the other programs take it as it is"},
 };
 

@@ -1,102 +1,23 @@
 /* NRRD: golden files by SimpleITK and pynrrd as SimpleITK reads them, every header line that is refused, damage of every kind. */
-#include <math.h>
-#include <stdlib.h>
-
-#include "lib/volume/nifti/nrrd.h"
-#include "tests/unit/nii.h"
+#include "tests/unit/text.h"
 
 #define GOLDEN "tests/golden/nrrd/"
-
-static struct err e;
-
-static void golden_file(const struct expected *x)
-{
-	struct nii_file f;
-	struct nii_header back;
-	json_t *o;
-	float *v;
-
-	if (open_expected(&f, GOLDEN, x, 1e-12)) /* ITK parts directions into length and cosines and multiplies them again */
-		return;
-	o = nii_record(&f.h);
-	ok(!nii_record_parse(o, &back, &e) && !memcmp(&back.grid, &f.h.grid, sizeof back.grid), "%s: header through JSON", x->name);
-	json_decref(o);
-	v = values(&f, 31, &e);
-	ok(v && sha_is(v, f.h.values, x->sha), "%s: values", x->name);
-	free(v);
-	nii_close(&f);
-}
-
-static void golden(void)
-{
-	FILE *in = fopen(GOLDEN "expected.tsv", "r");
-	struct expected x;
-	int lines = 0;
-
-	for (; in && next_expected(in, &x); lines++)
-		golden_file(&x);
-	if (in)
-		fclose(in);
-	ok(lines == 38, "%d golden files", lines);
-}
-
-/* 0: read whole and in order. */
-static int reads(const void *p, size_t n)
-{
-	struct nii_file f;
-	float *v;
-
-	if (nii_open_mem(&f, p, n, "m", &e))
-		return -1;
-	v = f.h.values < 1 << 20 ? values(&f, 31, &e) : NULL;
-	nii_close(&f);
-	free(v);
-	return v ? 0 : -1;
-}
 
 static const char *const lines[][2] = {
 	{"type", "uint8"}, {"dimension", "3"}, {"space", "RAS"}, {"sizes", "2 3 4"}, {"space directions", "(1,0,0) (0,1,0) (0,0,2)"},
 	{"space origin", "(0,0,0)"}, {"encoding", "raw"},
 };
 
-/* A whole file of 24 voxels: line `key` says `value` instead (NULL: left out; a key that is not there comes in front), n bytes of voxels. */
-static size_t make(char *out, const char *key, const char *value, size_t n)
-{
-	size_t used = (size_t)snprintf(out, 4096, "NRRD0005\n"), i, seen = 0;
-
-	for (i = 0; i < sizeof lines / sizeof *lines; i++)
-		seen += !strcmp(lines[i][0], key);
-	if (!seen && value)
-		used += (size_t)snprintf(out + used, 4096 - used, "%s%s%s\n", key, *key ? ": " : "", value);
-	for (i = 0; i < sizeof lines / sizeof *lines; i++) {
-		const char *v = strcmp(lines[i][0], key) ? lines[i][1] : value;
-
-		if (v)
-			used += (size_t)snprintf(out + used, 4096 - used, "%s: %s\n", lines[i][0], v);
-	}
-	out[used++] = '\n';
-	memset(out + used, 7, n);
-	return used + n;
-}
+static const struct sample sample = {"NRRD0005\n", ": ", "\n", lines, sizeof lines / sizeof *lines};
 
 static void refused(const char *key, const char *value, const char *want)
 {
-	char text[4096];
-	size_t n = make(text, key, value, 24);
-	int bad = reads(text, n);
-
-	ok(bad && !strcmp(e.text, want), "%s", want);
-	if (bad && strcmp(e.text, want))
-		printf("# said %s\n", e.text);
+	refused_in(&sample, key, value, want);
 }
 
 static void taken(const char *key, const char *value)
 {
-	char text[4096];
-	size_t n = make(text, key, value, 24);
-	int good = !reads(text, n);
-
-	ok(good, "'%s: %s' is read%s%s", key, value ? value : "", good ? "" : ": ", good ? "" : e.text);
+	taken_in(&sample, key, value);
 }
 
 static void headers(void)
@@ -161,51 +82,12 @@ static void headers(void)
 	refused("line skip", "1", "m: ends inside the lines to be skipped (expected 1, found 0) (offset 174)");
 }
 
-static void *slurp(const char *name, size_t *n)
-{
-	char path[128], *p = malloc(1 << 16);
-	FILE *in;
-
-	snprintf(path, sizeof path, GOLDEN "%s", name);
-	in = fopen(path, "rb");
-	*n = in ? fread(p, 1, 1 << 16, in) : 0;
-	if (in)
-		fclose(in);
-	return p;
-}
-
-static void damage(void)
+int main(void)
 {
 	static const char *const names[] = {"int16.nrrd", "float32_big.nrrd", "list_first.nrrd", "itk_vector.nrrd", "list_last.nrrd", "old.nrrd"};
 
-	for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-		size_t n, whole = 0, accepted = 0;
-		uint8_t *p = slurp(names[k], &n);
-
-		ok(n && !reads(p, n), "%s: whole", names[k]);
-		for (size_t cut = 0; cut < n; cut++)
-			whole += !reads(p, cut);
-		ok(!whole, "%s: cut short is an error", names[k]);
-		for (size_t at = 0; at < n; at++) {
-			uint8_t was = p[at];
-
-			for (int bit = 0; bit < 8; bit++) {
-				p[at] = was ^ (uint8_t)(1 << bit);
-				accepted += !reads(p, n);
-			}
-			p[at] = was;
-		}
-		ok(accepted < n * 8, "%s: no flipped bit crashes (%zu of %zu accepted)", names[k], accepted, n * 8);
-		p[n] = 7;
-		ok(reads(p, n + 1), "%s: a byte after the end: %s", names[k], e.text);
-		free(p);
-	}
-}
-
-int main(void)
-{
-	golden();
+	golden(GOLDEN, 38);
 	headers();
-	damage();
+	damage(GOLDEN, names, sizeof names / sizeof *names);
 	return tap_done();
 }

@@ -20,7 +20,7 @@ struct inflate {
 	const uint8_t *in;   /* bytes not used yet */
 	size_t have;
 	int64_t taken;       /* bytes taken from the file so far */
-	int eof, gzip;
+	int eof, gzip, zlib; /* gzip: compressed at all */
 	enum where where;
 	struct inflate_state z;
 };
@@ -62,7 +62,7 @@ static int fill_two(struct inflate *z, struct err *e)
 static void begin_member(struct inflate *z)
 {
 	isal_inflate_init(&z->z);
-	z->z.crc_flag = ISAL_GZIP;
+	z->z.crc_flag = z->zlib ? ISAL_ZLIB : ISAL_GZIP;
 	z->where = MEMBER;
 }
 
@@ -135,12 +135,21 @@ void inflate_gunzip(struct inflate *z)
 	begin_member(z);
 }
 
+int inflate_zlib(struct inflate *z, struct err *e)
+{
+	if (fill(z, e))
+		return -1;
+	z->zlib = !z->have || *z->in != 0x1f;
+	inflate_gunzip(z);
+	return 0;
+}
+
 int inflate_is_gzip(const struct inflate *z)
 {
 	return z->gzip;
 }
 
-static int64_t offset(const struct inflate *z)
+int64_t inflate_offset(const struct inflate *z)
 {
 	return z->taken - (int64_t)z->have;
 }
@@ -148,19 +157,21 @@ static int64_t offset(const struct inflate *z)
 static int bad(const struct inflate *z, int code, struct err *e)
 {
 	static const struct { int code; const char *what; } table[] = {
-		{ISAL_INVALID_BLOCK, "corrupt gzip: no such block type"},
-		{ISAL_INVALID_SYMBOL, "corrupt gzip: no such code"},
-		{ISAL_INVALID_LOOKBACK, "corrupt gzip: refers to bytes before its beginning"},
-		{ISAL_INVALID_WRAPPER, "corrupt gzip: malformed member header"},
-		{ISAL_UNSUPPORTED_METHOD, "gzip with a method that is not deflate"},
-		{ISAL_INCORRECT_CHECKSUM, "corrupt gzip: CRC or length is not what the member's end says"},
+		{ISAL_INVALID_BLOCK, "no such block type"},
+		{ISAL_INVALID_SYMBOL, "no such code"},
+		{ISAL_INVALID_LOOKBACK, "refers to bytes before its beginning"},
+		{ISAL_INVALID_WRAPPER, "malformed member header"},
+		{ISAL_UNSUPPORTED_METHOD, "a method that is not deflate"},
+		{ISAL_INCORRECT_CHECKSUM, "CRC or length is not what the member's end says"},
+		{ISAL_NEED_DICT, "needs a dictionary"},
 	};
-	const char *what = "corrupt gzip";
+	const char *kind = z->zlib ? "zlib" : "gzip";
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		if (table[i].code == code)
-			what = table[i].what;
-	return err_at(e, z->name, offset(z), "%s", what);
+			return err_at(e, z->name, inflate_offset(z), "corrupt %s: %s", kind,
+			              z->zlib && code == ISAL_INCORRECT_CHECKSUM ? "Adler-32 is not what its end says" : table[i].what);
+	return err_at(e, z->name, inflate_offset(z), "corrupt %s", kind);
 }
 
 /* After a member: another one, zeroes to the end, or the end. */
@@ -171,10 +182,12 @@ static int between(struct inflate *z, struct err *e)
 			return -1;
 		if (!z->have)
 			z->where = END;
+		else if (z->zlib)
+			return err_at(e, z->name, inflate_offset(z), "bytes after the end of the zlib data");
 		else if (z->where == BETWEEN && *z->in == 0x1f)
 			begin_member(z);
 		else if (*z->in)
-			return err_at(e, z->name, offset(z), "bytes after the end of the gzip data (expected the end or zeroes, found 0x%02x)", *z->in);
+			return err_at(e, z->name, inflate_offset(z), "bytes after the end of the gzip data (expected the end or zeroes, found 0x%02x)", *z->in);
 		else {
 			z->where = PADDING;
 			z->in++;
@@ -206,7 +219,7 @@ static int64_t member(struct inflate *z, uint8_t *p, size_t n, struct err *e)
 	if (s->block_state == ISAL_BLOCK_FINISH)
 		z->where = BETWEEN;
 	else if (z->eof && !z->have && s->avail_out)
-		return err_at(e, z->name, offset(z), "ends inside the gzip data: truncated");
+		return err_at(e, z->name, inflate_offset(z), "ends inside the %s data: truncated", z->zlib ? "zlib" : "gzip");
 	return out - s->avail_out;
 }
 

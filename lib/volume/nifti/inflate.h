@@ -21,7 +21,13 @@ void inflate_close(struct inflate *z); /* NULL is fine */
 void inflate_plain(struct inflate *z);
 void inflate_gunzip(struct inflate *z);
 
-int inflate_is_gzip(const struct inflate *z);
+/* The same, but zlib (RFC 1950, one stream, and no byte after it; its Adler-32 is checked), or gzip where that is what begins. 0 or -1. */
+int inflate_zlib(struct inflate *z, struct err *e);
+
+int inflate_is_gzip(const struct inflate *z); /* compressed in either way */
+
+/* Bytes of the file that were used so far, as they are in it. */
+int64_t inflate_offset(const struct inflate *z);
 
 /* The next n bytes of content into p: returns n, or fewer only at the end (then 0 for ever), or -1 and an error: truncated, corrupt, junk after the
    end. A member's CRC is known to be good only after a read went past its end. Large n is fastest: at least 64 KiB. */

@@ -1,4 +1,4 @@
-/* NIfTI-1 and NIfTI-2: headers as they are, voxels as a stream. NRRD is read through the same calls (lib/volume/nifti/nrrd.h).
+/* NIfTI-1 and NIfTI-2: headers as they are, voxels as a stream. NRRD and MetaImage are read through the same calls (nrrd.h, meta.h).
    Read: .nii and .hdr/.img pairs, each also gzipped (told by its bytes), both byte orders, 1 to 7 axes that come down to [C,Z,Y,X], integers and
    floats of 8 to 64 bits with slope and intercept. RGB, complex, 128-bit and 1-bit voxels are refused.
    Formats: https://nifti.nimh.nih.gov (nifti1.h, nifti2.h). Structures, byte order of headers and quaternions of an affine are libnifti's; reading is
@@ -59,13 +59,14 @@ enum dtype nii_dtype(const struct nii_header *h);
 
 /* ---- names (nifti_name.c) ---- */
 
-/* path without .nii, .hdr, .img (and .gz), .nrrd, .nhdr: "dir/ct.nii.gz" gives "ct" with base, "dir/ct" without. Caller frees; NULL: no memory. */
+/* path without .nii, .hdr, .img (and .gz), .nrrd, .nhdr, .mha, .mhd: "dir/ct.nii.gz" gives "ct" with base, "dir/ct" without.
+   Caller frees; NULL: no memory. */
 char *nii_stem(const char *path, int base);
 
 /* What the name says. pair: 1 ends in .hdr or .img. Returns 0 where it ends in none of .nii .hdr .img (each also with .gz). Case does not matter. */
 int nii_name(const char *path, int *pair, int *gzip);
 
-/* Does the name end as that of a file that nii_open reads: one of nii_name's, .nrrd or .nhdr? */
+/* Does the name end as that of a file that nii_open reads: one of nii_name's, .nrrd, .nhdr, .mha or .mhd? */
 int nii_is_volume(const char *path);
 
 /* Do all of n names, at least one? 1; 0: none of them; -1: some. */
@@ -83,12 +84,13 @@ struct nii_file {
 	struct inflate *z;
 	size_t left;       /* values not read yet */
 	void *raw;         /* scratch where values change their type */
-	int mixed;         /* the file has the channels first (NRRD): */
+	int64_t packed;    /* bytes of the voxels as they are compressed, where the header says it; else 0 */
+	int mixed;         /* the file has the channels first (NRRD, MetaImage): */
 	void *planar;      /* then all values, channels last, once nii_next was called */
 };
 
-/* Open path (NULL or "-": standard input, never a pair nor detached), NIfTI or NRRD by its first bytes, read the header, stand before the first
-   voxel. 0 or -1. */
+/* Open path (NULL or "-": standard input, never a pair nor detached), NIfTI, NRRD or MetaImage by its first bytes, read the header, stand
+   before the first voxel. 0 or -1. */
 int nii_open(struct nii_file *f, const char *path, struct err *e);
 
 /* The same from memory, borrowed: a single file. */

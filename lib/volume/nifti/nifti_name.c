@@ -6,6 +6,8 @@
 
 #include "lib/volume/nifti/nifti.h"
 
+static const char *const texts[] = {".nrrd", ".nhdr", ".mha", ".mhd"};
+
 static int ends(const char *s, size_t n, const char *with)
 {
 	size_t k = strlen(with);
@@ -13,15 +15,16 @@ static int ends(const char *s, size_t n, const char *with)
 	return n > k && !strncasecmp(s + n - k, with, k) && s[n - k - 1] != '/';
 }
 
-/* Length of path without what nii_name knows; *kind: 'n', 'h', 'i', or 0; 'r': it is NRRD's. */
+/* Length of path without what nii_name knows; *kind: 'n', 'h', 'i', or 0; 't': a header that is text. */
 static size_t stem(const char *path, char *kind, int *gzip)
 {
 	size_t n = strlen(path), k;
 
 	*gzip = 0;
-	*kind = ends(path, n, ".nrrd") || ends(path, n, ".nhdr") ? 'r' : 0;
-	if (*kind)
-		return n - 5;
+	*kind = 't';
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		if (ends(path, n, texts[i]))
+			return n - strlen(texts[i]);
 	*gzip = ends(path, n, ".gz");
 	k = n - (*gzip ? 3 : 0);
 	*kind = ends(path, k, ".nii") ? 'n' : ends(path, k, ".hdr") ? 'h' : ends(path, k, ".img") ? 'i' : 0;
@@ -44,7 +47,7 @@ int nii_name(const char *path, int *pair, int *gzip)
 
 	stem(path, &kind, gzip);
 	*pair = kind == 'h' || kind == 'i';
-	return kind && kind != 'r';
+	return kind && kind != 't';
 }
 
 int nii_is_volume(const char *path)

@@ -1,4 +1,4 @@
-/* What the files that read volumes share among themselves: nifti_read.c, nrrd_read.c. */
+/* What the files that read volumes share among themselves: nifti_read.c, text_read.c. */
 #ifndef NIIPIPE_NIFTI_PARTS_H
 #define NIIPIPE_NIFTI_PARTS_H
 
@@ -13,14 +13,5 @@ int nii_to_voxels(struct nii_file *f, int64_t at, struct err *e);
 
 /* nii_next in the file's own order. */
 int64_t nii_values(struct nii_file *f, void *p, size_t n, struct err *e);
-
-/* Do a file's first four bytes say NRRD? */
-int nrrd_is(const uint8_t first[4]);
-
-/* The rest of nii_open for NRRD, of which these four bytes were read. path: where a detached data file is looked for; NULL: nowhere. 0 or -1. */
-int nrrd_open(struct nii_file *f, const char *path, struct err *e);
-
-/* nii_next for a file with the channels first: all is read before the first value is given. */
-int64_t nrrd_next(struct nii_file *f, void *p, size_t n, struct err *e);
 
 #endif

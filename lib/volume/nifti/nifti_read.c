@@ -9,6 +9,7 @@
 #include "lib/stream/foreign.h"
 #include "lib/volume/nifti/nifti.h"
 #include "lib/volume/nifti/nifti_parts.h"
+#include "lib/volume/nifti/text.h"
 
 enum { RAW = 32 << 10 }; /* values converted at a time: stays in the first caches */
 
@@ -52,7 +53,7 @@ static int read_magic(struct nii_file *f, uint8_t *raw, struct err *e)
 		return -1;
 	if (!n)
 		return err_set(e, f->name, "is empty (expected a NIfTI header)");
-	if (n == 4 && (nii_header_size(raw) || nrrd_is(raw)))
+	if (n == 4 && (nii_header_size(raw) || text_format_of(raw)))
 		return 0;
 	n = n < 4 ? 0 : inflate_read(f->z, more, sizeof more, e);
 	if (n > 4) {
@@ -60,7 +61,7 @@ static int read_magic(struct nii_file *f, uint8_t *raw, struct err *e)
 		if (foreign_image(f->name, raw, more + 4, (size_t)n - 4, e))
 			return -1;
 	}
-	return err_at(e, f->name, 0, "neither NIfTI (a header of size 348 or 540) nor NRRD");
+	return err_at(e, f->name, 0, "neither NIfTI (a header of size 348 or 540) nor NRRD nor MetaImage");
 }
 
 static int read_header(struct nii_file *f, uint8_t *raw, struct err *e)
@@ -125,11 +126,13 @@ static int64_t header_size(const struct nii_file *f)
 static int single(struct nii_file *f, const char *path, struct err *e)
 {
 	uint8_t raw[sizeof(nifti_2_header)];
+	const struct text_format *text;
 
 	if (read_magic(f, raw, e))
 		return -1;
-	if (nrrd_is(raw))
-		return nrrd_open(f, path, e);
+	text = text_format_of(raw);
+	if (text)
+		return text_open(f, text, raw, path, e);
 	if (read_header(f, raw, e))
 		return -1;
 	if (f->h.pair)
@@ -140,13 +143,15 @@ static int single(struct nii_file *f, const char *path, struct err *e)
 /* Extensions may follow the header; they are read to the end, so that a damaged file is found. */
 static int pair_header(struct nii_file *f, struct err *e)
 {
+	const struct text_format *text;
 	uint8_t raw[sizeof(nifti_2_header)];
 	int64_t n;
 
 	if (read_magic(f, raw, e))
 		return -1;
-	if (nrrd_is(raw))
-		return err_at(e, f->name, 0, "is a NRRD file (expected the header of a .hdr/.img pair)");
+	text = text_format_of(raw);
+	if (text)
+		return err_at(e, f->name, 0, "is a %s file (expected the header of a .hdr/.img pair)", text->name);
 	if (read_header(f, raw, e))
 		return -1;
 	if (!f->h.pair)
@@ -215,6 +220,9 @@ static int at_end(struct nii_file *f, struct err *e)
 
 	if (n > 0)
 		return err_at(e, f->name, f->h.h.vox_offset + (int64_t)f->h.bytes, "bytes after the voxels");
+	if (!n && f->packed && inflate_offset(f->z) - f->packed != f->h.h.vox_offset)
+		return err_at(e, f->name, inflate_offset(f->z), "the compressed voxels end here (expected %lld bytes, found %lld)", (long long)f->packed,
+		              (long long)(inflate_offset(f->z) - f->h.h.vox_offset));
 	return n < 0 ? -1 : 0;
 }
 
@@ -252,5 +260,5 @@ int64_t nii_values(struct nii_file *f, void *p, size_t n, struct err *e)
 
 int64_t nii_next(struct nii_file *f, void *p, size_t n, struct err *e)
 {
-	return f->mixed ? nrrd_next(f, p, n, e) : nii_values(f, p, n, e);
+	return f->mixed ? text_next(f, p, n, e) : nii_values(f, p, n, e);
 }

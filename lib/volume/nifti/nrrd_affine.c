@@ -1,9 +1,7 @@
 #define _GNU_SOURCE
-#include <math.h>
 #include <string.h>
 #include <strings.h>
 
-#include "lib/base/arg.h"
 #include "lib/volume/nifti/nrrd.h"
 
 /* Signs that turn a space's axes to right, anterior, superior. */
@@ -12,25 +10,8 @@ static const struct { const char *name; double sign[3]; } spaces[] = {
 	{"right-anterior-superior", {1, 1, 1}},   {"RAS", {1, 1, 1}},
 };
 
-/* Numbers beyond what NIfTI's float32 holds, or too small for it, are no places in a patient. */
-static const double largest = 1e9, smallest = 1e-9;
-
-static int bad(const struct nrrd_text *t, enum nrrd_field f, const char *what, struct err *e)
-{
-	return err_at(e, t->file, t->at[f], "%s: %s", nrrd_name(f), what);
-}
-
-static int number(const struct nrrd_text *t, enum nrrd_field f, char *text, double *out, struct err *e)
-{
-	struct err why;
-
-	text += strspn(text, " \t");
-	text[strcspn(text, " \t")] = 0;
-	return arg_float(text, -largest, largest, out, &why) ? err_at(e, t->file, t->at[f], "%s: %.200s", nrrd_name(f), why.text) : 0;
-}
-
 /* "(a,b,c)" or "none" from *p on. 1 a vector, 0 none, -1. */
-static int vector(const struct nrrd_text *t, enum nrrd_field f, char **p, double v[3], struct err *e)
+static int vector(const struct text *t, enum nrrd_field f, char **p, double v[3], struct err *e)
 {
 	char *s = *p + strspn(*p, " \t"), *end, *part;
 	int n = 0;
@@ -41,28 +22,28 @@ static int vector(const struct nrrd_text *t, enum nrrd_field f, char **p, double
 	}
 	end = *s == '(' ? strchr(s, ')') : NULL;
 	if (!end)
-		return bad(t, f, "expected (a,b,c) or none for every axis", e);
+		return text_bad(t, f, "expected (a,b,c) or none for every axis", e);
 	*end = 0;
 	*p = end + 1;
 	for (s++; (part = strsep(&s, ",")); n++)
 		if (n == 3)
-			return bad(t, f, "more than three numbers in a vector", e);
-		else if (number(t, f, part, &v[n], e))
+			return text_bad(t, f, "more than three numbers in a vector", e);
+		else if (text_number(t, f, part, &v[n], e))
 			return -1;
-	return n == 3 ? 1 : bad(t, f, "fewer than three numbers in a vector", e);
+	return n == 3 ? 1 : text_bad(t, f, "fewer than three numbers in a vector", e);
 }
 
-static int take_channel(struct nrrd_text *t, enum nrrd_field f, int axis, struct err *e)
+static int take_channel(struct text *t, enum nrrd_field f, int axis, struct err *e)
 {
 	if (t->axes == 3)
-		return bad(t, f, "an axis without place among three (expected three of space)", e);
+		return text_bad(t, f, "an axis without place among three (expected three of space)", e);
 	if (t->channel >= 0)
-		return bad(t, f, "two axes without place (one can become the channels)", e);
+		return text_bad(t, f, "two axes without place (one can become the channels)", e);
 	t->channel = axis;
 	return 0;
 }
 
-static int directions(struct nrrd_text *t, double column[3][3], struct err *e)
+static int directions(struct text *t, double column[3][3], struct err *e)
 {
 	char *p = t->v[NRRD_DIRECTIONS];
 	int n = 0;
@@ -76,10 +57,10 @@ static int directions(struct nrrd_text *t, double column[3][3], struct err *e)
 		if (!k)
 			continue;
 		if (n == 3)
-			return bad(t, NRRD_DIRECTIONS, "four vectors (expected three, and none for the channels)", e);
+			return text_bad(t, NRRD_DIRECTIONS, "four vectors (expected three, and none for the channels)", e);
 		memcpy(column[n++], v, sizeof v);
 	}
-	return p[strspn(p, " \t")] ? bad(t, NRRD_DIRECTIONS, "more than one for every axis", e) : 0;
+	return p[strspn(p, " \t")] ? text_bad(t, NRRD_DIRECTIONS, "more than one for every axis", e) : 0;
 }
 
 static int is(const char *p, size_t n, const char *word)
@@ -88,7 +69,7 @@ static int is(const char *p, size_t n, const char *word)
 }
 
 /* Which of four axes `kinds` puts outside space; else the last. */
-static int by_kinds(const struct nrrd_text *t)
+static int by_kinds(const struct text *t)
 {
 	const char *p = t->v[NRRD_KINDS];
 
@@ -104,7 +85,7 @@ static int by_kinds(const struct nrrd_text *t)
 	return 3;
 }
 
-static int spacings(struct nrrd_text *t, double column[3][3], struct err *e)
+static int spacings(struct text *t, double column[3][3], struct err *e)
 {
 	char *p = t->v[NRRD_SPACINGS], *word;
 	double v[4];
@@ -114,29 +95,29 @@ static int spacings(struct nrrd_text *t, double column[3][3], struct err *e)
 		if (!*word)
 			continue;
 		if (axis == t->axes)
-			return bad(t, NRRD_SPACINGS, "more than one for every axis", e);
+			return text_bad(t, NRRD_SPACINGS, "more than one for every axis", e);
 		if (!strcasecmp(word, "nan")) {
 			if (take_channel(t, NRRD_SPACINGS, axis, e))
 				return -1;
-		} else if (number(t, NRRD_SPACINGS, word, &v[axis], e))
+		} else if (text_number(t, NRRD_SPACINGS, word, &v[axis], e))
 			return -1;
 		axis++;
 	}
 	if (axis != t->axes)
-		return bad(t, NRRD_SPACINGS, "fewer than one for every axis", e);
+		return text_bad(t, NRRD_SPACINGS, "fewer than one for every axis", e);
 	if (t->axes == 4 && t->channel < 0)
 		t->channel = by_kinds(t);
 	for (axis = 0; axis < t->axes; axis++)
 		if (axis != t->channel) {
 			if (v[axis] <= 0)
-				return bad(t, NRRD_SPACINGS, "not above 0", e);
+				return text_bad(t, NRRD_SPACINGS, "not above 0", e);
 			column[n][n] = v[axis];
 			n++;
 		}
 	return 0;
 }
 
-static int origin(const struct nrrd_text *t, double o[3], struct err *e)
+static int origin(const struct text *t, double o[3], struct err *e)
 {
 	char *p = t->v[NRRD_ORIGIN];
 	int k;
@@ -146,25 +127,25 @@ static int origin(const struct nrrd_text *t, double o[3], struct err *e)
 	k = vector(t, NRRD_ORIGIN, &p, o, e);
 	if (k < 0)
 		return -1;
-	return !k || p[strspn(p, " \t")] ? bad(t, NRRD_ORIGIN, "expected one vector (a,b,c)", e) : 0;
+	return !k || p[strspn(p, " \t")] ? text_bad(t, NRRD_ORIGIN, "expected one vector (a,b,c)", e) : 0;
 }
 
 /* "mm" for every axis, or "" where nothing is said. */
-static int units(const struct nrrd_text *t, struct err *e)
+static int units(const struct text *t, struct err *e)
 {
 	const char *p = t->v[NRRD_SPACE_UNITS], *end;
 
 	for (; p && *(p += strspn(p, " \t")); p = end + 1) {
 		end = *p == '"' ? strchr(p + 1, '"') : NULL;
 		if (!end)
-			return bad(t, NRRD_SPACE_UNITS, "expected \"mm\" for every axis", e);
+			return text_bad(t, NRRD_SPACE_UNITS, "expected \"mm\" for every axis", e);
 		if (end - p > 1 && strncmp(p, "\"mm\"", 4))
-			return bad(t, NRRD_SPACE_UNITS, "only mm are read", e);
+			return text_bad(t, NRRD_SPACE_UNITS, "only mm are read", e);
 	}
 	return 0;
 }
 
-static int sign_of_space(const struct nrrd_text *t, double sign[3], struct err *e)
+static int sign_of_space(const struct text *t, double sign[3], struct err *e)
 {
 	const char *v = t->v[NRRD_SPACE];
 
@@ -177,52 +158,34 @@ static int sign_of_space(const struct nrrd_text *t, double sign[3], struct err *
 	              "space '%.80s' does not place a patient (expected left-posterior-superior, left-anterior-superior or right-anterior-superior)", v);
 }
 
-static int check_kinds(const struct nrrd_text *t, struct err *e)
+static int check_kinds(const struct text *t, struct err *e)
 {
-	return t->v[NRRD_KINDS] && strcasestr(t->v[NRRD_KINDS], "complex") ? bad(t, NRRD_KINDS, "complex voxels are not read", e) : 0;
+	return t->v[NRRD_KINDS] && strcasestr(t->v[NRRD_KINDS], "complex") ? text_bad(t, NRRD_KINDS, "complex voxels are not read", e) : 0;
 }
 
-static int check_channel(const struct nrrd_text *t, struct err *e)
+static int check_channel(const struct text *t, struct err *e)
 {
 	if (t->channel != 1 && t->channel != 2)
 		return 0;
 	return err_at(e, t->file, t->at[NRRD_SIZES], "axis %d is the channels' (expected the first or the last)", t->channel + 1);
 }
 
-static int check_columns(const struct nrrd_text *t, double c[3][3], enum nrrd_field f, struct err *e)
-{
-	double det = c[0][0] * (c[1][1] * c[2][2] - c[1][2] * c[2][1]) - c[1][0] * (c[0][1] * c[2][2] - c[0][2] * c[2][1]) +
-	             c[2][0] * (c[0][1] * c[1][2] - c[0][2] * c[1][1]);
-
-	for (int j = 0; j < 3; j++)
-		if (!(hypot(hypot(c[j][0], c[j][1]), c[j][2]) >= smallest))
-			return bad(t, f, "an axis of no length", e);
-	return det == 0 || !isfinite(det) ? bad(t, f, "singular: the axes lie in one plane", e) : 0;
-}
-
-int nrrd_affine(struct nrrd_text *t, double a[16], struct err *e)
+int nrrd_affine(struct text *t, double a[16], struct err *e)
 {
 	double column[3][3] = {{0}}, o[3] = {0}, sign[3] = {-1, -1, 1};
 	int placed = t->v[NRRD_DIRECTIONS] != NULL;
 	enum nrrd_field f = placed ? NRRD_DIRECTIONS : NRRD_SPACINGS;
 
 	if (t->v[NRRD_SPACE_DIMENSION])
-		return bad(t, NRRD_SPACE_DIMENSION, "a space without name (expected space: left-posterior-superior or the like)", e);
+		return text_bad(t, NRRD_SPACE_DIMENSION, "a space without name (expected space: left-posterior-superior or the like)", e);
 	if (!t->v[f])
 		return err_set(e, t->file, "no space directions and no spacings in the NRRD header");
 	if (placed && t->v[NRRD_SPACINGS])
-		return bad(t, NRRD_SPACINGS, "beside space directions", e);
+		return text_bad(t, NRRD_SPACINGS, "beside space directions", e);
 	if (!t->v[NRRD_SPACE] && (placed || t->v[NRRD_ORIGIN]))
-		return bad(t, placed ? NRRD_DIRECTIONS : NRRD_ORIGIN, "without a space", e);
+		return text_bad(t, placed ? NRRD_DIRECTIONS : NRRD_ORIGIN, "without a space", e);
 	if (check_kinds(t, e) || units(t, e) || (t->v[NRRD_SPACE] && sign_of_space(t, sign, e)) ||
-	    (placed ? directions(t, column, e) : spacings(t, column, e)) || check_channel(t, e) || check_columns(t, column, f, e) || origin(t, o, e))
+	    (placed ? directions(t, column, e) : spacings(t, column, e)) || check_channel(t, e) || origin(t, o, e))
 		return -1;
-	memset(a, 0, 16 * sizeof *a);
-	a[15] = 1;
-	for (int i = 0; i < 3; i++) {
-		for (int j = 0; j < 3; j++)
-			a[4 * i + j] = column[j][i] ? sign[i] * column[j][i] : 0; /* no -0 */
-		a[4 * i + 3] = o[i] ? sign[i] * o[i] : 0;
-	}
-	return 0;
+	return text_affine(t, f, column, o, sign, a, e);
 }

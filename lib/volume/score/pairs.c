@@ -148,7 +148,7 @@ static int list(struct folder *f, struct err *e)
 	}
 	closedir(d);
 	if (!r && !f->n)
-		r = err_set(e, f->path, "no masks in it (.nii, .nii.gz, .hdr, .nrrd, .nhdr)");
+		r = err_set(e, f->path, "no masks in it (.nii, .nii.gz, .hdr, .nrrd, .nhdr, .mha, .mhd)");
 	if (!r)
 		qsort(f->f, f->n, sizeof *f->f, by_stem);
 	return r;
