@@ -77,6 +77,10 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
 	fails 2 "nii-resample: --antialias: with --spacing, --size or --like, and not with --interp nearest (see nii-resample --help)" nii-resample --orient RAS --antialias a.ts
 	fails 2 "nii-resample: --antialias: with --spacing, --size or --like, and not with --interp nearest (see nii-resample --help)" nii-resample -s 2 --antialias --interp nearest a.ts
 	fails 2 "nii-resample: --like goes without --orient and --align (see nii-resample --help)" nii-resample --align nnunet --like a.ts a.ts
+	for o in "--align monai" "--interp linear" "--label-interp nearest"; do
+		# shellcheck disable=SC2086
+		fails 2 "nii-resample: --align, --interp and --label-interp: with --spacing, --size or --like (see nii-resample --help)" nii-resample --orient RAS $o a.ts
+	done
 	fails 2 "nii-resample: --fill: one value, with --like (see nii-resample --help)" nii-resample --fill 1 -s 2 a.ts
 	volume a U8 1,1,2 '\5\6' >a.ts
 	fails 1 "nii-resample: a.ts: a: 100 mm on axis x leaves no voxel" nii-resample -s 100,1,1 --align nnunet a.ts

@@ -245,7 +245,7 @@ END
 	fails 1 "seg-score: score_a.tsv: has no column 'gaps'" seg-score --compare --metrics even,gaps "$t" score_a.tsv
 	fails 1 "seg-score: nosuch.tsv: cannot open: No such file or directory" seg-score --compare score_a.tsv nosuch.tsv
 	fails 2 "seg-score: --compare takes two tables: A.tsv B.tsv (see seg-score --help)" seg-score --compare score_a.tsv
-	fails 2 "seg-score: --compare goes with --metrics, --bootstrap, --seed and --json only (see seg-score --help)" seg-score --compare --lesions score_a.tsv score_b.tsv
+	fails 2 "seg-score: --compare goes with --metrics, --bootstrap, --seed, --history and --json only (see seg-score --help)" seg-score --compare --lesions score_a.tsv score_b.tsv
 }
 
 # ---- lists ----
@@ -324,6 +324,25 @@ masks() {
 	fails 2 "seg-score: --metrics: there is no metric 'dise' (see seg-score --help)" seg-score --metrics dice,dise right.ts
 	fails 2 "seg-score: --metrics: 9 tolerances (at most 8) (see seg-score --help)" seg-score --nsd 1,2,3,4,5,6,7,8,9 right.ts
 	fails 2 "seg-score: --nsd: -1 is below 0 (see seg-score --help)" seg-score --nsd 1,-1 right.ts
+	while IFS='|' read -r o text; do
+		# shellcheck disable=SC2086
+		fails 2 "seg-score: $text (see seg-score --help)" seg-score $o right.ts
+	done <<-'E'
+		--metrics hd_mm --nsd 2|--nsd: the metric nsd is not asked for
+		--metrics overlap --surface monai|--surface: no metric of surfaces is asked for
+		--metrics surface --diameter mesh|--diameter: no metric of diameters is asked for
+		--metrics lesion --whole|--whole: no metric of diameters is asked for
+		--metrics diameter --match 0.5|--match: no metric of lesions is asked for
+		--metrics dice -c 26|--connectivity: no metric of lesions or diameters is asked for
+		--lesions --metrics dice|--metrics: --lesions has columns of its own: only with --min or --max
+		--lesions --nsd 1|--nsd: the metric nsd is not asked for
+		--lesions --surface deepmind|--surface: no metric of surfaces is asked for
+		--lesions --whole|--whole: no metric of diameters is asked for
+		--lesions --empty one|--empty: no metric is asked for
+		--compare --nsd 1 right.ts|--compare goes with --metrics, --bootstrap, --seed, --history and --json only
+	E
+	seg-score --lesions --diameter corner --match 0 -c 6 --metrics nsd --nsd 1 --min nsd_1mm=0 --union right.ts >l.tsv || [ $? -eq 1 ]
+	seg-score --lesions "$G/score.ts" >l.tsv
 	fails 1 "seg-score: $G/score.ts: shear: no distances of surfaces (leave them out with --metrics): affine is sheared: axes y and z are not at right angles (cosine 0.2873)" \
 		seg-score "$G/score.ts"
 	sed 's/"id": "moved"/"id": "count"/' "$G/score.ts" | seg-score --metrics dice --json >/dev/null

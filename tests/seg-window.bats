@@ -281,6 +281,8 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 
 @test "what it refuses" {
 	fails 2 "seg-window: no model: give -m FILE (see seg-window --help)" seg-window net0.ts
+	fails 2 "seg-window: --sigma: with --mode constant there is no Gaussian (see seg-window --help)" seg-window -m model.ts --mode constant --sigma .125 net0.ts
+	fails 2 "seg-window: --fill goes with --padding constant (see seg-window --help)" seg-window -m model.ts --padding reflect --fill 0 net0.ts
 	fails 2 "seg-window: --overlap: 1 is not in 0..0.999 (see seg-window --help)" seg-window -m model.ts --overlap 1 net0.ts
 	fails 2 "seg-window: --overlap: -0.1 is not in 0..0.999 (see seg-window --help)" seg-window -m model.ts --overlap=-0.1 net0.ts
 	fails 2 "seg-window: --overlap: 'nan' is not a finite number (see seg-window --help)" seg-window -m model.ts --overlap nan net0.ts

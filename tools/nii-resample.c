@@ -31,8 +31,10 @@ static void choose(const struct opts *o, struct resample *r)
 		err_usage("--spacing, --size and --like exclude each other");
 	if (!spacing && !size && !o->like && !o->orient)
 		err_usage("one of --spacing, --size, --like and --orient is needed");
-	if (o->like && (o->orient || o->align))
+	if (o->like && (o->orient || o->align >= 0))
 		err_usage("--like goes without --orient and --align");
+	if (!spacing && !size && !o->like && (o->align >= 0 || o->interp >= 0 || o->label >= 0))
+		err_usage("--align, --interp and --label-interp: with --spacing, --size or --like");
 	if (o->fill.n && (!o->like || o->fill.n > 1))
 		err_usage("--fill: one value, with --like");
 	if (o->antialias && (o->interp == INTERP_NEAREST || (!spacing && !size && !o->like)))
@@ -42,10 +44,10 @@ static void choose(const struct opts *o, struct resample *r)
 	for (int i = 0; o->orient && i < 3; i++)
 		r->orient[i] = o->orient[i];
 	r->to = spacing ? RESAMPLE_SPACING : size ? RESAMPLE_SIZE : o->like ? RESAMPLE_LIKE : RESAMPLE_NOT;
-	r->interp = (enum interp)o->interp;
-	r->label = (enum interp_label)o->label;
+	r->interp = o->interp >= 0 ? (enum interp)o->interp : INTERP_LINEAR;
+	r->label = o->label >= 0 ? (enum interp_label)o->label : INTERP_LABEL_NEAREST;
 	r->antialias = o->antialias;
-	r->align = (enum resample_align)o->align;
+	r->align = o->align >= 0 ? (enum resample_align)o->align : RESAMPLE_MONAI;
 	r->fill = o->fill.n ? o->fill.v[0] : 0;
 	if (o->like && like_read(o->like, &r->like, &e))
 		err_die(&e);
@@ -56,7 +58,8 @@ static void from_plan(const struct opts *o, struct resample *r)
 	struct plans p;
 	struct err e;
 
-	if (r->spacing[0] > 0 || r->like.size[0] > 0 || o->like || o->orient || o->interp || o->label || o->align || o->antialias || o->fill.n)
+	if (r->spacing[0] > 0 || r->like.size[0] > 0 || o->like || o->orient || o->interp >= 0 || o->label >= 0 || o->align >= 0 || o->antialias ||
+	    o->fill.n)
 		err_usage("--plan says all of it: no other option has a meaning with it");
 	if (plans_load(&p, o->plan, o->configuration, &e) || resample_parse(r, plans_step(&p, "nii-resample"), &e))
 		err_die(&e);
@@ -66,7 +69,7 @@ static void from_plan(const struct opts *o, struct resample *r)
 int main(int argc, char **argv)
 {
 	struct resample r = {.fill = 0};
-	struct opts o = {0};
+	struct opts o = {.interp = -1, .label = -1, .align = -1};
 	struct arg_common c;
 	struct err e;
 	const struct arg args[] = {

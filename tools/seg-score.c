@@ -114,9 +114,9 @@ static json_t *options_json(const struct state *s)
 
 	for (int i = 0; i < s->columns.tolerances; i++)
 		json_array_append_new(tolerances, json_real(s->columns.tolerance[i]));
-	return json_pack("{s:o, s:o, s:o, s:b, s:b, s:I, s:f, s:o, s:I, s:I}", "diameter", option_word(diameter_words, o->by), "empty",
-	                 option_word(empty_words, o->empty),
-	                 "surface", option_word(surface_words, o->surface), "whole", o->score.whole, "union", o->score.all, "connectivity",
+	return json_pack("{s:o, s:o, s:o, s:b, s:b, s:I, s:f, s:o, s:I, s:I}", "diameter", option_word(diameter_words, (int)o->score.by), "empty",
+	                 option_word(empty_words, (int)o->score.empty),
+	                 "surface", option_word(surface_words, (int)o->score.surface), "whole", o->score.whole, "union", o->score.all, "connectivity",
 	                 (json_int_t)o->score.connectivity, "match", o->score.match, "nsd", tolerances, "bootstrap",
 	                 (json_int_t)o->summary.resamples, "seed", (json_int_t)o->summary.seed);
 }
@@ -183,28 +183,65 @@ static int run(struct state *s, const struct arg_common *c, struct err *e)
 	       ? -1 : 0;
 }
 
+static int or(int given, int otherwise)
+{
+	return given >= 0 ? given : otherwise;
+}
+
+/* Options that say something of metrics that are computed only. */
+static void refuse_strangers(const struct opts *o, const struct state *s)
+{
+	enum { DIAMETER = 1 << SCORE_OF_DIAMETER, SURFACE = 1 << SCORE_OF_SURFACE, LESION = 1 << SCORE_OF_LESION,
+	       ANY = (1 << SCORE_GROUPS) - 1, LISTED = 1 << SCORE_GROUPS, NSD = LISTED << 1, JSON = NSD << 1 };
+	const struct { const char *name; int given, of; const char *needs; } option[] = {
+		{"metrics", o->metrics != NULL, ANY, "--lesions has columns of its own: only with --min or --max"},
+		{"nsd", o->tolerances.n > 0, NSD, "the metric nsd is not asked for"},
+		{"surface", o->surface >= 0, SURFACE, "no metric of surfaces is asked for"},
+		{"diameter", o->by >= 0, DIAMETER | LISTED, "no metric of diameters is asked for"},
+		{"whole", o->score.whole, DIAMETER, "no metric of diameters is asked for"},
+		{"match", o->score.match >= 0, LESION | LISTED, "no metric of lesions is asked for"},
+		{"connectivity", o->connectivity >= 0, LESION | DIAMETER | LISTED | JSON, "no metric of lesions or diameters is asked for"},
+		{"empty", o->empty >= 0, ANY, "no metric is asked for"},
+	};
+	int has = (int)s->columns.groups | (o->score.lesions ? LISTED : 0) | (o->json ? JSON : 0);
+
+	for (int i = 0; i < s->columns.n && s->columns.groups; i++)
+		has |= s->columns.m[i] == SCORE_NSD ? NSD : 0;
+	for (size_t i = 0; i < sizeof option / sizeof *option; i++)
+		if (option[i].given && !(option[i].of & has))
+			err_usage("--%s: %s", option[i].name, option[i].needs);
+}
+
 /* What the options say, in the library's words. */
 static void set_up(struct opts *o, struct state *s, const struct arg_common *c)
 {
+	const double two[] = {2}, *mm = o->tolerances.n ? o->tolerances.v : two;
 	struct err e;
 
-	if (!o->tolerances.n)
-		o->tolerances.v[o->tolerances.n++] = 2;
-	if (!o->compare && score_columns_choose(&s->columns, o->metrics ? o->metrics : "all", o->tolerances.v, o->tolerances.n, &e))
+	if (!o->compare && score_columns_choose(&s->columns, o->metrics ? o->metrics : "all", mm, o->tolerances.n ? o->tolerances.n : 1, &e))
 		err_usage("--metrics: %s", e.text);
 	for (int i = 0; i < o->tolerances.n; i++)
 		if (o->tolerances.v[i] < 0)
 			err_usage("--nsd: %g is below 0", o->tolerances.v[i]);
 	if (o->compare && c->argc != 2)
 		err_usage("--compare takes two tables: A.tsv B.tsv");
-	if (o->compare && (o->least.n || o->most.n || o->score.lesions || o->list))
-		err_usage("--compare goes with --metrics, --bootstrap, --seed and --json only");
+	if (o->compare && (o->least.n || o->most.n || o->list || o->score.lesions || o->score.whole || o->score.all || o->tolerances.n || o->labels.n ||
+	                   o->allow.n || o->truth || o->pred || o->surface >= 0 || o->by >= 0 || o->empty >= 0 || o->connectivity >= 0 ||
+	                   o->score.match >= 0))
+		err_usage("--compare goes with --metrics, --bootstrap, --seed, --history and --json only");
 	if (o->list && c->argc)
 		err_usage("--list takes no operands");
-	o->score.empty = (enum score_empty)o->empty;
-	o->score.by = (enum diameter_by)o->by;
-	o->score.surface = (enum surface_by)o->surface;
-	o->score.connectivity = (const int[]){6, 18, 26}[o->connectivity];
+	if (o->score.lesions && !o->least.n && !o->most.n)
+		s->columns.groups = 0;
+	if (!o->compare)
+		refuse_strangers(o, s);
+	o->score.empty = (enum score_empty)or(o->empty, SCORE_NNUNET);
+	o->score.by = (enum diameter_by)or(o->by, DIAMETER_MESH);
+	o->score.surface = (enum surface_by)or(o->surface, SURFACE_MONAI);
+	o->score.connectivity = (const int[]){6, 18, 26}[or(o->connectivity, 2)];
+	o->score.match = o->score.match < 0 ? .5 : o->score.match;
+	o->truth = o->truth ? o->truth : "label";
+	o->pred = o->pred ? o->pred : "pred";
 	o->score.labels = &o->labels;
 	o->score.allow = &o->allow;
 	o->score.columns = &s->columns;
@@ -214,7 +251,7 @@ static void set_up(struct opts *o, struct state *s, const struct arg_common *c)
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.truth = "label", .pred = "pred", .connectivity = 2, .score.match = .5, .summary = {2000, 0}};
+	struct opts o = {.by = -1, .empty = -1, .surface = -1, .connectivity = -1, .score.match = -1, .summary = {2000, 0}};
 	struct state s = {.o = &o};
 	struct arg_common c;
 	struct err e;

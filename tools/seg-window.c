@@ -78,14 +78,15 @@ static json_t *history_args(const struct work *w)
 {
 	struct opts o = *w->o;
 	struct window_opts used = w->w;
+	double fill = o.fill > UNSET ? o.fill : 0;
 	int64_t roi[3] = {used.roi[2], used.roi[1], used.roi[0]};
-	int grid = (int)used.grid, half = w->k->precision == K_FP32 ? 0 : w->k->precision, filled = o.fill != 0, refined = used.refine > 0,
+	int grid = (int)used.grid, half = w->k->precision == K_FP32 ? 0 : w->k->precision, filled = fill != 0, refined = used.refine > 0,
 	    air = o.air > UNSET, effort = o.effort > 0, curved = o.mode != WINDOW_CONSTANT, one = o.threshold.n == 1;
 	const struct option table[] = {
 		{"roi", OPTION_INTS, roi, 3, NULL, NULL}, {"overlap", OPTION_REALS, &used.overlap, 1, NULL, NULL},
 		{"mode", OPTION_WORD, &o.mode, 1, modes, NULL}, {"output", OPTION_WORD, &o.output, 1, outputs, NULL},
-		{"sigma", OPTION_REALS, &o.sigma, 1, NULL, &curved}, {"grid", OPTION_WORD, &grid, 1, grids, &grid},
-		{"padding", OPTION_WORD, &o.padding, 1, paddings, &o.padding}, {"fill", OPTION_REALS, &o.fill, 1, NULL, &filled},
+		{"sigma", OPTION_REALS, &used.sigma, 1, NULL, &curved}, {"grid", OPTION_WORD, &grid, 1, grids, &grid},
+		{"padding", OPTION_WORD, &o.padding, 1, paddings, &o.padding}, {"fill", OPTION_REALS, &fill, 1, NULL, &filled},
 		{"mirror", OPTION_WORD, &o.mirror, 1, mirrors, &o.mirror}, {"mean", OPTION_WORD, &o.mean, 1, means, &o.mean},
 		{"precision", OPTION_WORD, &half, 1, DEVICE_PRECISIONS, &half}, {"refine", OPTION_REALS, &used.refine, 1, NULL, &refined},
 		{"effort", OPTION_INTS, &o.effort, 1, NULL, &effort},
@@ -207,7 +208,8 @@ static void set(struct work *w)
 	const int m = o->mirror;
 
 	w->w = (struct window_opts){.overlap = o->overlap < 0 ? 0.25 : o->overlap, .grid = (enum window_grid_kind)(o->grid < 0 ? 0 : o->grid),
-		.mode = (enum window_mode)o->mode, .sigma = o->sigma, .batch = o->batch, .padding = (enum k_pad)o->padding, .fill = (float)o->fill,
+		.mode = (enum window_mode)o->mode, .sigma = o->sigma < 0 ? 0.125 : o->sigma, .batch = o->batch, .padding = (enum k_pad)o->padding,
+		.fill = o->fill > UNSET ? (float)o->fill : 0,
 		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine,
 		.skip_air = o->air > UNSET, .air = o->air, .room = WINDOW_ROOM};
 	if (o->effort)
@@ -251,6 +253,10 @@ static void check(const struct opts *o)
 		err_usage("no model: give -m FILE");
 	if (o->effort && (o->overlap >= 0 || o->grid >= 0 || o->refine > 0))
 		err_usage("--effort sets --overlap, --grid and --refine: give it or them");
+	if (o->sigma > 0 && o->mode == WINDOW_CONSTANT)
+		err_usage("--sigma: with --mode constant there is no Gaussian");
+	if (o->fill > UNSET && o->padding)
+		err_usage("--fill goes with --padding constant");
 	if (o->output == WINDOW_LOGITS && o->mean)
 		err_usage("--output logits: with --mean prob there are none");
 	if (o->rule && o->threshold.n)
@@ -263,8 +269,8 @@ static void check(const struct opts *o)
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = -1, .grid = -1, .sigma = 0.125, .batch = 1, .class = 1,
-	                 .air = UNSET};
+	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = -1, .grid = -1, .sigma = -1, .fill = UNSET, .batch = 1,
+	                 .class = 1, .air = UNSET};
 	const struct arg args[] = {
 		{'m', "model", ARG_STRS, &o.models, "FILE", "the model, as seg-train writes it (must be given); again: another one, the mean counts"},
 		{0, "roi", ARG_INT, o.roi, "X,Y,Z", "window, voxels; 0: the whole axis (the patch the model was trained with)", 0, 1 << 20, 3},
