@@ -77,6 +77,25 @@ indices() { grep -ao '"patch":"[^"]*"' "$@" | cut -d'"' -f4 | tr '\n' ' '; }
 	nii-patch -s 1,1,1 --pos 0 -n 4 --seed 1 v.ts >p
 }
 
+@test "no foreground in any volume: one warning, as soon as all were looked at" {
+	local none="nii-patch: no foreground in any volume (2): every patch is around background"
+	{ labelled a 9,7,5 -1 -1; labelled b 3,11,2 -1 -1; } >none.ts
+	{ labelled a 9,7,5 -1 -1; labelled b 3,11,2 3 3; } >some.ts
+	said() { { "$@" >p; } 2>&1; }
+	[ "$(said nii-patch -s 4 -n 9 --seed 1 none.ts)" = "$none" ]
+	[ "$(said nii-patch -s 4 -n 2 --shard 1/2 --seed 1 none.ts)" = "" ]
+	[ "$(said bash -c 'nii-patch -s 4 --seed 1 none.ts | head -c 50000')" = "$none" ]
+	[ "$(said bash -c 'cat none.ts | nii-patch -s 4 --per-volume 3')" = "$none" ]
+	[ "$(said bash -c 'cat none.ts none.ts | nii-patch -s 4 -n 2')" = "$none" ]
+	for o in "some.ts" "v.ts" "--pos 0 none.ts" "-q none.ts" "--oversample 1 none.ts" "--grid none.ts"; do
+		# shellcheck disable=SC2086
+		[ "$(said nii-patch -s 4 -n 20 $o)" = "" ]
+	done
+	[ "$(said bash -c 'cat some.ts | nii-patch -s 4 --per-volume 3')" = "" ]
+	# what is not to be trained on is none
+	[ "$(said nii-patch -s 4 -n 9 --ignore-label 1 some.ts)" = "$none" ]
+}
+
 @test "a patch larger than the volume has the volume in its middle" {
 	labelled a 2,1,1 1 1 | nii-patch -s 5,2,1 --fill 9 >p
 	raw_frame '{"__metadata__":{"niipipe":"1","kind":"patch","id":"a","affine":"2 0 0 8 0 3 0 20 0 0 4 30 0 0 0 1"},"image":{"dtype":"U8","shape":[1,1,2,5],"data_offsets":[0,10]},"label":{"dtype":"U8","shape":[1,2,5],"data_offsets":[10,20]}}' \

@@ -175,13 +175,19 @@ static void look_at_output(struct opts *o, const struct sampler *s)
 }
 
 /* One thread cuts the next patch while another writes. */
-struct run { const struct opts *o; struct sampler *s; struct out out; struct progress bar; int64_t done; };
+struct run { const struct opts *o; struct sampler *s; struct out out; struct progress bar; int64_t done; int warned; };
 
 static int take(struct frame *f, void *arg, struct err *e)
 {
 	struct run *r = arg;
+	int got = sampler_next(r->s, f, e);
+	int64_t barren = r->warned || r->o->c.quiet ? 0 : sampler_barren(r->s);
 
-	return sampler_next(r->s, f, e);
+	if (barren && got >= 0) {
+		err_warn("no foreground in any volume (%lld): every patch is around background", (long long)barren);
+		r->warned = 1;
+	}
+	return got;
 }
 
 static int put(struct frame *f, int got, void *arg, struct err *e)

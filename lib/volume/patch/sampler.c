@@ -24,6 +24,8 @@ struct sampler {
 	int64_t at;                 /* its place in the stream; -1: none */
 	struct sampler_index *index; /* mapped: one a case; pipe: one */
 	int64_t *order, round;      /* mapped: the permutation of this round */
+	int64_t looked, fertile;    /* volumes whose voxels were counted; those with foreground */
+	int ended;
 	int64_t base, count;        /* grid: first patch and number of patches of the volume in hand */
 };
 
@@ -112,6 +114,13 @@ int sampler_endless(const struct sampler *s)
 	return s->mapped && s->o.by != SAMPLER_GRID && !s->o.n;
 }
 
+int64_t sampler_barren(const struct sampler *s)
+{
+	const int wanted = s->o.by == SAMPLER_POS && s->o.pos > 0, all = s->mapped ? s->looked == s->cases : s->ended;
+
+	return wanted && all && !s->fertile ? s->looked : 0;
+}
+
 /* Take the volume at `place` of the stream in hand: 1, 0 where the stream ends before it, -1. */
 static int take(struct sampler *s, int64_t place, struct err *e)
 {
@@ -187,6 +196,18 @@ static int visit_grid(struct sampler *s, struct err *e)
 	}
 }
 
+static int choose(struct sampler *s, struct err *e)
+{
+	const struct locate *l = &s->vol.index->voxels;
+	const int fresh = !l->before;
+
+	if (s->way->choose(&s->o, &s->vol, e))
+		return bad(s, &s->vol.f, e);
+	s->looked += fresh;
+	s->fertile += fresh && l->n && l->class[l->n - 1];
+	return 0;
+}
+
 /* Have the volume of patch i in hand, its box chosen and what lies in it on its way from the disk: 1, 0 the end, -1. */
 static int prepare(struct sampler *s, struct err *e)
 {
@@ -202,8 +223,8 @@ static int prepare(struct sampler *s, struct err *e)
 	s->vol.i = s->i - s->base;
 	memcpy(s->vol.size, s->o.size, sizeof s->vol.size);
 	rng_init(&s->vol.r, s->o.seed, RNG_PATCH, (uint64_t)s->i);
-	if (s->way->choose(&s->o, &s->vol, e))
-		return bad(s, &s->vol.f, e);
+	if (choose(s, e))
+		return -1;
 	if (s->mapped)
 		patch_fetch(&s->vol.f, &s->vol.g, s->vol.start, s->vol.size);
 	return s->ready = 1;
@@ -256,8 +277,10 @@ int sampler_next(struct sampler *s, struct frame *f, struct err *e)
 	if (r == 0 && s->i < s->o.n && s->o.by != SAMPLER_GRID)
 		return err_set(e, stream_name(s->stream), "ends after %lld volumes, before patch %lld of %lld (a saved stream is gone over again and again)",
 		               (long long)s->at + 1, (long long)s->i, (long long)s->o.n);
-	if (r != 1)
+	if (r != 1) {
+		s->ended = !r;
 		return r;
+	}
 	if (patch_cut(&s->vol.f, &s->vol.g, s->vol.start, s->vol.size, s->o.fill, f, e) || describe(s, f, e)) {
 		frame_free(f);
 		return bad(s, &s->vol.f, e);

@@ -56,6 +56,10 @@ void sampler_close(struct sampler *s); /* NULL is fine */
 /* Does the sequence have no end? */
 int sampler_endless(const struct sampler *s);
 
+/* SAMPLER_POS with pos above 0: how many volumes were looked at, none of which has foreground; once that is known of all of a saved stream, or of
+   what came through a pipe that has ended. Else 0. */
+int64_t sampler_barren(const struct sampler *s);
+
 /* The next patch into *f (zeroed or freed before; released with frame_free): kind patch, the volume's id, metadata patch = its index, patches = n
    where the sequence has an end, shards where there are several; history with the box. 1 a patch, 0 the end, -1 an error. A pipe that ends before
    patch n is an error. */
