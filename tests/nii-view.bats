@@ -67,7 +67,7 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 	[ -s phantom-0002.png ]
 	[ "$(ls)" = "$(printf 'phantom-0001.png\nphantom-0002.png')" ]
 	nii-phantom -n 2 -s 20,20,10 -o v.ts
-	nii-view -d new v.ts # made, as nii-write makes it
+	nii-view --dir new v.ts # made, as nii-write makes it
 	cmp new/phantom-0002.png phantom-0002.png
 	fails 1 "nii-view: v.ts: phantom-0001: a second frame of this id" nii-view -d new v.ts v.ts
 }

@@ -88,7 +88,7 @@ int main(int argc, char **argv)
 	struct opts o = {.view = {.tensor = "image", .slice = -1, .close = -1}, .history = 1};
 	struct err e;
 	const struct arg args[] = {
-		{'d', "directory", ARG_DEST, &o.dir, "DIR", "one picture a frame, DIR/ID.png", 0, 0},
+		{'d', "dir", ARG_DEST, &o.dir, "DIR", "one picture a frame, DIR/ID.png", 0, 0},
 		{'t', "tensor", ARG_STR, &o.view.tensor, "NAME", "what is shown in grey, its first channel (default image)", 0, 0},
 		{0, "slice", ARG_INT, &o.view.slice, "K", "voxel layer K, from 0", 0, 1e6},
 		{0, "largest", ARG_FLAG, &o.largest, NULL, "the layer with most of label and pred (default; else the middle)", 0, 0},
