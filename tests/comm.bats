@@ -265,7 +265,7 @@ job() {
 	f=$(ts-info z.ts | sed -n 's/^frame 7: .* at byte \([0-9]*\) of.*/\1/p')
 	h=$(od -An -tu8 -j "$f" -N 8 z.ts)
 	printf '\0\0\300\177' | dd of=z.ts bs=1 seek=$((f + 8 + h)) conv=notrunc status=none # the image comes first
-	job 2 "rank 1 ($host): standard input: the loss is not a number at step 4: $(ts-info z.ts | sed -n 's/^frame 7: \([^,]*\),.*/\1/p') (patch 7); the last good state is in m.last.ts" \
+	job 2 "rank 1 ($host): standard input: the loss is not a number at step 4: $(ts-info z.ts | sed -n 's/^frame 7: \([^,]*\),.*/\1/p') (patch 7): the image of patch 7 is not a number at voxel 0,0,0 of the patch; the last good state is in m.last.ts" \
 		"ts-select --index \$(seq -s, $rank 2 11) z.ts | seg-train $net --save-every 2 -o m.ts"
 	next=$(next_of m.last.ts)
 	[ "$next" -eq 4 ] || [ "$next" -eq 6 ] # what was saved last; where rank 0 heard of it before it began step 4, all of step 3

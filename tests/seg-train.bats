@@ -188,7 +188,7 @@ differ() { ! cmp -s "$@"; }
 	f='"image":{"dtype":"F32","shape":[1,2,2,2],"data_offsets":[0,32]},"label":{"dtype":"U8","shape":[2,2,2],"data_offsets":[32,40]}}'
 	z='\0\0\0\0'
 	raw_frame "$m,\"patch\":\"5\"},$f" "\0\0\300\177$z$z$z$z$z$z$z"'\0\1\0\0\0\0\1\0' >l.ts
-	fails 1 "seg-train: l.ts: the loss is not a number at step 1: a (patch 5)" seg-train $net -o m.ts l.ts
+	fails 1 "seg-train: l.ts: the loss is not a number at step 1: a (patch 5): the image of patch 5 is not a number at voxel 0,0,0 of the patch" seg-train $net -o m.ts l.ts
 	fails 1 "seg-train: standard input: no frame at all: empty, or what should have written it failed" seg-train $net -o m.ts </dev/null
 	[ ! -e m.ts ]
 	[ ! -e m.last.ts ]

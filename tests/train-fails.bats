@@ -18,12 +18,16 @@ setup() { cd "$BATS_TEST_TMPDIR" && ln -s "$BATS_FILE_TMPDIR"/*.ts .; }
 
 # spoil I FILE: the patches, one of whose voxels in patch I is not a number
 spoil() {
-	local at head
+	head -c "$(at_image "$1" "$2")" "$2"
+	printf '\0\0\300\177'
+	tail -c +$(($(at_image "$1" "$2") + 5)) "$2"
+}
+
+# at_image I FILE: the byte at which the image of patch I begins, which comes first
+at_image() {
+	local at
 	at=$(ts-info "$2" | sed -n "s/^frame $1: .* at byte \([0-9]*\) of.*/\1/p")
-	head=$(od -An -tu8 -j "$at" -N 8 "$2")
-	head -c $((at + 8 + head)) "$2"
-	printf '\0\0\300\177' # the image comes first
-	tail -c +$((at + 8 + head + 5)) "$2"
+	echo $((at + 8 + $(od -An -tu8 -j "$at" -N 8 "$2")))
 }
 
 # A patch of two channels, 4x4x4
@@ -35,7 +39,7 @@ two() {
 name_of() { ts-info "$2" | sed -n "s/^frame $1: \([^,]*\),.*/\1/p"; }
 
 @test "a loss that is no number: the patch, and the last good state, from which training goes on as if the patch had not been there" {
-	bad="$(name_of 5 p.ts) (patch 5)"
+	bad="$(name_of 5 p.ts) (patch 5): the image of patch 5 is not a number at voxel 0,0,0 of the patch"
 	fails 1 "seg-train: nan.ts: the loss is not a number at step 6: $bad; the last good state is in a.last.ts" seg-train $net -o a.ts nan.ts
 	fails 1 "seg-train: nan.ts: the loss is not a number at step 6: $bad; the last good state is in b.last.ts" seg-train $net --save-every 2 -o b.ts nan.ts
 	ts-select --index 0..4 p.ts | seg-train $net -o five.ts
@@ -49,6 +53,13 @@ name_of() { ts-info "$2" | sed -n "s/^frame $1: \([^,]*\),.*/\1/p"; }
 	fails 1 "seg-train: rest.ts: the loss is not a number at step 6: $bad; the last good state is in c.last.ts" \
 		bash -c 'ts-select --index 3..7 nan.ts >rest.ts && seg-train --resume c.last.ts --threads 1 -o c.ts rest.ts'
 	cmp c.last.ts three.ts
+	# of several in a batch the one; voxel 2,1,0 infinite
+	head -c "$(($(at_image 6 p.ts) + 4 * 18))" p.ts >inf.ts
+	printf '\0\0\200\177' >>inf.ts
+	tail -c +$(($(stat -c %s inf.ts) + 1)) p.ts >>inf.ts
+	run seg-train $net --batch 4 -o e.ts inf.ts
+	[ "$status" -eq 1 ]
+	[[ "$output" == *" (patch 4), "*" (patch 7): the image of patch 6 is infinite at voxel 2,1,0 of the patch; the last good state is in e.last.ts" ]]
 	# what has not begun has no state
 	fails 1 "seg-train: bad.ts: the loss is not a number at step 1: $bad" bash -c "ts-select --index 5 nan.ts >bad.ts; seg-train $net -o d.ts bad.ts"
 	[ ! -e d.ts ]
@@ -75,7 +86,7 @@ name_of() { ts-info "$2" | sed -n "s/^frame $1: \([^,]*\),.*/\1/p"; }
 		cmp r.last.ts w.last.ts
 		rm r.ts r.last.ts
 	done
-	fails 1 "seg-train: nan.ts: the loss is not a number at step 2: $(name_of 5 p.ts) (patch 5); the last good state is in r.last.ts" \
+	fails 1 "seg-train: nan.ts: the loss is not a number at step 2: $(name_of 5 p.ts) (patch 5): the image of patch 5 is not a number at voxel 0,0,0 of the patch; the last good state is in r.last.ts" \
 		seg-train --arch "$arch" --accumulate 3 --threads 1 -o r.ts nan.ts
 	seg-train --resume r.last.ts --threads 1 -o r.ts <(ts-select --index 3..7 p.ts)
 	cmp r.last.ts w.last.ts

@@ -1,6 +1,7 @@
 #include "lib/net/train/feed.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -343,6 +344,21 @@ int feed_next(struct feed *d, const volatile sig_atomic_t *stop, const struct fe
 	d->waited += progress_now() - begun;
 	pthread_mutex_unlock(&d->lock);
 	return r;
+}
+
+void feed_flaw(const struct feed_batch *b, char *text)
+{
+	const int64_t y = b->size[1], x = b->size[2], vox = b->size[0] * y * x, n = b->n * vox * b->channels;
+	int64_t i = 0, v;
+
+	while (i < n && isfinite(b->x[i]))
+		i++;
+	v = i / b->channels % vox;
+	*text = 0;
+	if (i < n)
+		snprintf(text, FEED_FLAW, ": the image of patch %lld is %s at voxel %lld,%lld,%lld of the patch",
+		         (long long)(b->first + i / b->channels / vox * b->stride), isnan(b->x[i]) ? "not a number" : "infinite", (long long)(v % x),
+		         (long long)(v / x % y), (long long)(v / x / y));
 }
 
 const json_t *feed_replay(const struct feed *d)

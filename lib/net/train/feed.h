@@ -7,7 +7,7 @@
 #include "kernels/backend.h"
 #include "lib/stream/stream.h"
 
-enum { FEED_WHO = 480 };
+enum { FEED_WHO = 480, FEED_FLAW = 160 };
 
 struct feed_batch {
 	int64_t n;             /* patches: as many as asked, fewer at the end of the stream */
@@ -37,6 +37,10 @@ void feed_close(struct feed *f); /* NULL is fine */
 /* Wait for the next batch; the one before is given back. 1: *b is borrowed until the next call, 0: the stream is at its end, 2: *stop became non-zero
    (stop may be NULL), -1: an error. */
 int feed_next(struct feed *f, const volatile sig_atomic_t *stop, const struct feed_batch **b, struct err *e);
+
+/* The first value of a borrowed batch's images that is not finite, as ": the image of patch 17 is not a number at voxel 1,2,3 of the patch"; "" where
+   all are. All values are read for it. text: FEED_FLAW bytes. */
+void feed_flaw(const struct feed_batch *b, char *text);
 
 /* After the first batch, of its first patch: what patches went through (history_replay), how they were drawn (history_drawing); borrowed. The
    stream's name; seconds spent waiting. */

@@ -1,6 +1,7 @@
 #include "lib/net/train/train_step.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,7 @@ int train_step_gather(struct train *r, const struct feed_batch *b, struct err *e
 	struct train_part *p = &r->part;
 	struct k_loss terms = r->loss.terms;
 	double share = (double)b->n / r->h.batch, out[3];
+	char flaw[FEED_FLAW], where[FEED_WHO + FEED_FLAW];
 
 	terms.w_dice *= (float)share;
 	terms.w_ce *= (float)share;
@@ -162,8 +164,11 @@ int train_step_gather(struct train *r, const struct feed_batch *b, struct err *e
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
 	if (r->later)
 		return 0;
-	if (!isfinite(out[0]))
-		return refuse(r, "the loss", out[0], p->who, e);
+	if (!isfinite(out[0])) {
+		feed_flaw(b, flaw);
+		snprintf(where, sizeof where, "%s%s", p->who, flaw);
+		return refuse(r, "the loss", out[0], where, e);
+	}
 	add_loss(p->loss, out, share);
 	return 0;
 }
