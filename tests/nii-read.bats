@@ -143,6 +143,38 @@ meta() { # meta FRAME KEY
 	fails 2 "nii-read: --map goes with labels: --label, --list or --pairs (see nii-read --help)" nii-read --map 1=2 u8.nii.gz
 }
 
+@test "several masks make one label" {
+	mask() { volume "$1" "$2" 1,2,4 "$3" | nii-write -t label -o "$1.nii.gz"; }
+	mask ct U8 '\1\2\3\4\5\6\7\10'
+	mask a U8 '\0\1\1\1\0\0\0\0'
+	mask b I16 '\0\0\0\0\0\1\0\1\377\377\0\0\0\0\0\0' # 256 and -1
+	mask c U8 '\0\0\0\1\0\0\0\7'
+	nii-read -v -l a.nii.gz -l b.nii.gz -l c.nii.gz ct.nii.gz >all.ts 2>said
+	diff said - <<-'E'
+		nii-read: 2 voxels are of several labels: the last one counts
+		nii-read: ct.nii.gz: done
+	E
+	ts-info --json all.ts | grep -q '"name":"label","dtype":"U8","shape":\[1,2,4\]'
+	volume ct U8 1,2,4 '\0\1\2\3\2\0\0\3' | ts-cmp --data-only -t label - all.ts
+	# the order counts, and 0 and 1 are numbers of labels for --map
+	nii-read -l c.nii.gz -l b.nii.gz --label a.nii.gz --map 1=9,2=0 ct.nii.gz >map.ts
+	volume ct U8 1,2,4 '\0\3\3\3\0\0\0\11' | ts-cmp --data-only -t label - map.ts
+	[ "$(ts-info --history map.ts | head -1)" = "nii-read --id ct --label c.nii.gz --label b.nii.gz --label a.nii.gz --map 1=9,2=0 ct.nii.gz" ]
+	eval "$(ts-info --history map.ts | head -1)" | cmp - map.ts
+	for f in ct c b a; do nii-read $f.nii.gz | ts-info --history | grep "  $f.nii.gz"; done >sums
+	[ "$(wc -l <sums)" -eq 4 ]
+	ts-info --history map.ts | grep '^# .*nii.gz' | diff - sums
+	# one of them is a label as it is
+	nii-read -l c.nii.gz ct.nii.gz | ts-info --stats | grep -q 'label .*max 7'
+	cp "$G/int16.nii" other.nii
+	fails 1 "nii-read: other.nii: is on another grid than ct.nii.gz (5x4x3 against 4x2x1 voxels)" nii-read -l a.nii.gz -l other.nii ct.nii.gz
+	fails 1 "nii-read: no.nii: cannot open: No such file or directory" nii-read -l a.nii.gz -l no.nii -o x.ts ct.nii.gz
+	[ ! -e x.ts ]
+	mapfile -t most < <(for ((i = 0; i < 255; i++)); do echo -l; echo a.nii.gz; done)
+	nii-read "${most[@]}" ct.nii.gz | ts-info --stats | grep -q 'label .*max 255'
+	fails 2 "nii-read: --label: given more than 255 times (see nii-read --help)" nii-read "${most[@]}" -l a.nii.gz ct.nii.gz
+}
+
 @test "a label wider than the image" {
 	nii-read -l $G/int32.nii --id x $G/uint8.nii >a.ts
 	ts-info --json a.ts | grep -q '"name":"label","dtype":"I32","shape":\[3,4,5\].*"name":"image","dtype":"U8","shape":\[1,3,4,5\]'

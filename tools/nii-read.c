@@ -1,7 +1,7 @@
 /* nii-read: NIfTI, NRRD and MetaImage files become volume frames.
    In: NIfTI-1/2, single files or pairs, gzipped or not; NRRD and MetaImage, attached or detached; or one of them on standard input. Out: a frame
-   a case: image [C,Z,Y,X] in the file's type (F32 where slope and intercept apply), with -l or -L also label [Z,Y,X]; the header fields as read go
-   into the history for nii-write.
+   a case: image [C,Z,Y,X] in the file's type (F32 where slope and intercept apply), with -l or -L also label [Z,Y,X], made of all where -l is given
+   again; the header fields as read go into the history for nii-write.
    Streams: the image is never whole in memory, but for NRRD and MetaImage with their channels first. */
 #include <stdlib.h>
 
@@ -9,7 +9,8 @@
 #include "lib/volume/nifti/nifti.h"
 
 struct opts {
-	const char *label, *id, *list, *renamed;
+	struct arg_strs labels;
+	const char *id, *list, *renamed;
 	struct nii_map map;
 	int pairs, print;
 };
@@ -51,12 +52,17 @@ static int from_list(const struct opts *o, const struct arg_common *c, struct ou
 
 static int from_operands(const struct opts *o, const struct arg_common *c, struct out *out, struct err *e)
 {
-	struct nii_case one = {.id = (char *)o->id, .label = (char *)o->label, .map = o->renamed ? &o->map : NULL};
+	const int several = o->labels.n > 1;
+	int64_t shared = 0;
+	struct nii_case one = {.id = (char *)o->id, .label = o->labels.n == 1 ? (char *)o->labels.v[0] : NULL, .map = o->renamed ? &o->map : NULL,
+	                       .parts = several ? &o->labels : NULL, .shared = several && c->verbose ? &shared : NULL};
 
 	for (int i = 0; i < (c->argc ? c->argc : 1); i++) {
 		one.image = c->argc ? c->argv[i] : NULL;
 		if (nii_case_write(&one, out, e))
 			return -1;
+		if (one.shared)
+			err_warn("%lld voxels are of several labels: the last one counts", (long long)shared);
 		if (c->verbose)
 			err_warn("%s: done", one.image ? one.image : "standard input");
 	}
@@ -80,7 +86,7 @@ int main(int argc, char **argv)
 {
 	static struct opts o;
 	const struct arg args[] = {
-		{'l', "label", ARG_STR, &o.label, "LABEL", "file with the label of the one FILE"},
+		{'l', "label", ARG_STRS, &o.labels, "LABEL", "file with the label of the one FILE; again: a mask each, label 1, 2, ...", 0, 0, NII_PARTS_MOST},
 		{0, "id", ARG_STR, &o.id, "ID", "name of the case (default: FILE's name without .nii, .hdr, .img, .gz, .nrrd, .nhdr, .mha, .mhd)"},
 		{0, "map", ARG_STR, &o.renamed, "FROM=TO,...", "labels that become others; FROM *: all but 0 that are not named"},
 		{'L', "list", ARG_STR, &o.list, "CASES", "table of cases: id, image, label, with tabs between; no FILE then"},
@@ -95,15 +101,15 @@ int main(int argc, char **argv)
 	struct err e;
 
 	arg_parse(&spec, argc, argv, &c);
-	if (o.list && (c.argc || o.label || o.id || o.pairs))
+	if (o.list && (c.argc || o.labels.n || o.id || o.pairs))
 		err_usage("--list goes without FILE, --label, --id and --pairs");
-	if (o.pairs ? !c.argc || o.label || o.id : o.print)
+	if (o.pairs ? !c.argc || o.labels.n || o.id : o.print)
 		err_usage(o.pairs ? "--pairs goes with FILE ..., and without --label and --id" : "--print goes with --pairs");
-	if (o.renamed && (o.print || !(o.label || o.list || o.pairs)))
+	if (o.renamed && (o.print || !(o.labels.n || o.list || o.pairs)))
 		err_usage("--map goes with labels: --label, --list or --pairs");
 	if (o.renamed && nii_map_parse(&o.map, o.renamed, &e))
 		err_usage("--map: %s", e.text);
-	if (c.argc > 1 && (o.label || o.id))
+	if (c.argc > 1 && (o.labels.n || o.id))
 		err_usage("--label and --id go with one FILE");
 	if (run(&o, &c, &e))
 		err_die(&e);

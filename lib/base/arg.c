@@ -116,8 +116,8 @@ static void take(const struct arg *a, const char *text)
 	case ARG_STR:
 	case ARG_DEST: *(const char **)a->to = text; break;
 	case ARG_STRS:
-		if (strs->n == ARG_LIST)
-			err_usage("--%s: given more than %d times", a->name, ARG_LIST);
+		if (strs->n == (a->count ? a->count : ARG_LIST))
+			err_usage("--%s: given more than %d times", a->name, strs->n);
 		strs->v[strs->n++] = text;
 		break;
 	case ARG_CHOICE: take_choice(a, text); break;

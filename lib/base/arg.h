@@ -14,14 +14,14 @@ enum arg_kind {
 	ARG_FLOAT,  /* double *: the same */
 	ARG_STR,    /* const char **: borrowed from argv */
 	ARG_DEST,   /* the same: where something is written; no part of what makes it */
-	ARG_STRS,   /* struct arg_strs *: every use appends; borrowed from argv */
+	ARG_STRS,   /* struct arg_strs *: every use appends, ARG_LIST of them or count; borrowed from argv */
 	ARG_CHOICE, /* int *: index of the word in `value`, "linear|nearest|cubic" */
 	ARG_INTS,   /* struct arg_ints *: 1 to ARG_LIST values separated by commas */
 	ARG_FLOATS  /* struct arg_floats *: the same */
 };
 
-enum { ARG_LIST = 64 };
-struct arg_strs { int n; const char *v[ARG_LIST]; };
+enum { ARG_LIST = 64, ARG_STRS_MOST = 255 };
+struct arg_strs { int n; const char *v[ARG_STRS_MOST]; };
 struct arg_ints { int n; int64_t v[ARG_LIST]; };
 struct arg_floats { int n; double v[ARG_LIST]; };
 
@@ -33,7 +33,7 @@ struct arg {
 	const char *value; /* what --help calls the value ("X,Y,Z", "FILE"); for ARG_CHOICE the words */
 	const char *help;  /* one line, lower case; says the default and the unit */
 	double lo, hi;     /* numbers: allowed range, both ends in; both 0: any finite number */
-	int count;         /* numbers: how many (0 or 1: one) */
+	int count;         /* numbers: how many (0 or 1: one); ARG_STRS: how many at most (0: ARG_LIST) */
 };
 
 /* What the tool has beside its own table. --help, --version, -q, -v and --threads are always there. */

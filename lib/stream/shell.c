@@ -14,7 +14,7 @@ enum how { SKIP, NAMED, SET, EACH, AXES, FLAGS, OPERAND, GRID };
 
 static const struct rule { const char *tool, *key; enum how how; const char *name; } rules[] = {
 	{"seg-import", "file", OPERAND}, {"seg-import", "hash", SKIP},
-	{"nii-read", "file", OPERAND}, {"nii-read", "hash", SKIP}, {"nii-read", "label_hash", SKIP},
+	{"nii-read", "file", OPERAND}, {"nii-read", "hash", SKIP}, {"nii-read", "label_hash", SKIP}, {"nii-read", "labels", EACH, "label"},
 	{"nii-normalize", "windows", NAMED, "window"}, {"nii-normalize", "zscore", FLAGS, "all"},
 	{"nii-resample", "affine", GRID, "like"},
 	{"nii-augment", "drawn", SKIP}, {"nii-augment", "index", SKIP}, {"nii-augment", "flip", AXES}, {"nii-augment", "turn", AXES},
@@ -28,7 +28,8 @@ static const struct rule { const char *tool, *key; enum how how; const char *nam
 
 /* Of which file a hash is; of models there may be several. */
 static const struct { const char *tool, *hash, *file; } hashed[] = {
-	{"nii-read", "hash", "file"}, {"nii-read", "label_hash", "label"}, {"seg-window", "hash", "models"}, {"seg-window", "hash", "model"},
+	{"nii-read", "hash", "file"}, {"nii-read", "label_hash", "label"}, {"nii-read", "label_hash", "labels"},
+	{"seg-window", "hash", "models"}, {"seg-window", "hash", "model"},
 	{"seg-train", "init_hash", "init"}, {"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"}, {"seg-export", "hash", "model"},
 };
 

@@ -8,6 +8,7 @@
 
 #include <nifti2_io.h>
 
+#include "lib/base/arg.h"
 #include "lib/base/outfile.h"
 #include "lib/stream/frame.h"
 #include "lib/volume/nifti/inflate.h"
@@ -111,6 +112,13 @@ void nii_convert(const struct nii_header *h, void *out, void *raw, size_t n);
 int nii_load_label(const char *path, const struct nii_header *like, const char *image, struct nii_header *h, void **data, enum dtype *t,
                    struct err *e);
 
+enum { NII_PARTS_MOST = UINT8_MAX };
+
+/* Several of them, all on the grid of like, as one of type U8 [h->values] (caller frees): voxels that are not 0 in file k, from 0 on, become k + 1,
+   the last file's where several claim one; *shared (or NULL): how many of these there are. 0 or -1. */
+int nii_load_parts(const struct arg_strs *parts, const struct nii_header *like, const char *image, struct nii_header *h, void **data,
+                   int64_t *shared, struct err *e);
+
 /* A whole file as a frame in memory, id from its name: tensor "image" as it is, or any other name as labels. 0 or -1. */
 int nii_load(const char *path, const char *tensor, struct frame *f, struct err *e);
 
@@ -132,6 +140,8 @@ struct nii_case {
 	char *id;     /* NULL: from the image's name */
 	char *image;  /* path; NULL or "-": standard input */
 	char *label;  /* NULL: none */
+	const struct arg_strs *parts; /* NULL: none; borrowed. Or instead of a label files that are put together (nii_load_parts) */
+	int64_t *shared;              /* if set: becomes how many voxels several of them claim */
 	const struct nii_map *map; /* of its labels; NULL: none; borrowed */
 };
 

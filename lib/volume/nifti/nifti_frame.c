@@ -9,6 +9,23 @@
 
 enum { PIECE = 256 << 10 }; /* bytes */
 
+/* As of one label, but arrays. */
+static void parts_of(const struct arg_strs *parts, json_t *args)
+{
+	json_t *names = json_array(), *hashes = json_array();
+	char hash[HASH_TEXT];
+
+	for (int i = 0; i < parts->n; i++) {
+		json_array_append_new(names, shell_name(parts->v[i]));
+		if (!hash_file(parts->v[i], hash))
+			json_array_append_new(hashes, json_string(hash));
+	}
+	json_object_set_new(args, "labels", names);
+	if (json_array_size(hashes) == (size_t)parts->n)
+		json_object_set_new(args, "label_hash", json_incref(hashes));
+	json_decref(hashes);
+}
+
 static json_t *args_of(const struct nii_case *c)
 {
 	const struct { const char *path, *key; } hashed[] = {{c->image, "hash"}, {c->label, "label_hash"}};
@@ -18,7 +35,9 @@ static json_t *args_of(const struct nii_case *c)
 	json_object_set_new(args, "file", shell_name(c->image && strcmp(c->image, "-") ? c->image : "standard input"));
 	if (c->label)
 		json_object_set_new(args, "label", shell_name(c->label));
-	if (c->label && c->map)
+	if (c->parts)
+		parts_of(c->parts, args);
+	if ((c->label || c->parts) && c->map)
 		json_object_set_new(args, "map", json_string(c->map->text));
 	for (size_t i = 0; i < sizeof hashed / sizeof *hashed; i++)
 		if (!hash_file(hashed[i].path, hash))
@@ -62,14 +81,15 @@ static int add_label(struct frame *f, const char *name, const struct nii_header 
 static int load_label(const struct nii_case *c, const struct nii_file *n, struct frame *f, struct err *e)
 {
 	struct nii_header h;
-	enum dtype t;
+	enum dtype t = DT_U8;
 	void *label;
 
-	if (!c->label)
+	if (!c->label && !c->parts)
 		return 0;
-	if (nii_load_label(c->label, &n->h, n->name, &h, &label, &t, e))
+	if (c->parts ? nii_load_parts(c->parts, &n->h, n->name, &h, &label, c->shared, e)
+	             : nii_load_label(c->label, &n->h, n->name, &h, &label, &t, e))
 		return -1;
-	if (!c->map || !nii_map_apply(c->map, label, t, h.values, c->label, e))
+	if (!c->map || !nii_map_apply(c->map, label, t, h.values, c->label ? c->label : c->parts->v[0], e))
 		return add_label(f, "label", &h, t, label, e);
 	free(label);
 	return -1;

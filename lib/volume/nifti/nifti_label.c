@@ -134,3 +134,51 @@ int nii_load_label(const char *path, const struct nii_header *like, const char *
 	nii_close(&f);
 	return r;
 }
+
+/* claims: a bit a voxel, or NULL; returns how many voxels became such that several claim. */
+static int64_t paint(uint8_t *to, uint8_t label, const char *from, size_t size, size_t n, uint8_t *claims)
+{
+	int64_t shared = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *v = from + i * size;
+		size_t b = 0;
+
+		while (b < size && !v[b])
+			b++;
+		if (b == size)
+			continue;
+		if (claims && to[i] && !(claims[i / 8] >> i % 8 & 1)) {
+			claims[i / 8] |= (uint8_t)(1 << i % 8);
+			shared++;
+		}
+		to[i] = label;
+	}
+	return shared;
+}
+
+int nii_load_parts(const struct arg_strs *parts, const struct nii_header *like, const char *image, struct nii_header *h, void **data,
+                   int64_t *shared, struct err *e)
+{
+	const size_t n = (size_t)(like->grid.size[0] * like->grid.size[1] * like->grid.size[2]);
+	uint8_t *to = mem_zero(n, 1, "labels", e), *claims = shared && to ? mem_zero(n / 8 + 1, 1, "labels", e) : NULL;
+	int64_t many = 0;
+	int r = !to || (shared && !claims) ? -1 : 0;
+
+	for (int i = 0; !r && i < parts->n; i++) {
+		enum dtype t;
+		void *part;
+
+		r = nii_load_label(parts->v[i], like, image, h, &part, &t, e);
+		if (!r)
+			many += paint(to, (uint8_t)(i + 1), part, dtype_size(t), n, claims);
+		free(part);
+	}
+	if (shared)
+		*shared = many;
+	free(claims);
+	if (r)
+		free(to);
+	*data = r ? NULL : to;
+	return r;
+}
