@@ -47,6 +47,20 @@ trains() {
 	trains --arch '{"_target_": "monai.networks.nets.SegResNet", "init_filters": 4, "norm": ["GROUP", {"num_groups": 2}], "blocks_down": [1, 1], "blocks_up": [1], "dropout_prob": 0.2}'
 }
 
+@test "SegResNet without its last layers: the first one's channels come out; in a file of MONAI's these are there all the same" {
+	local a='"_target_": "SegResNet", "init_filters": 3, "norm": "INSTANCE", "act": "PRELU", "blocks_down": [1, 1], "blocks_up": [1]'
+	trains --arch "{$a, \"out_channels\": 7, \"use_conv_final\": false}"
+	ts-info whole.ts >said
+	[ "$(grep -c "conv_final\\." said)" -eq 0 ]
+	[ "$(seg-window -m whole.ts --output logits scan.ts | ts-info --json | grep -o '"name":"prob","dtype":"F32","shape":.3,')" ]
+	$patches -n 2 train.ts | seg-train --arch "{$a}" -o with.ts
+	seg-export with.ts -o with.safetensors
+	seg-import --arch "{$a, \"use_conv_final\": false}" with.safetensors -o bare.ts 2>said
+	[ "$(cat said)" = "seg-import: with.safetensors: tensors left out, of layers that are not used: 4" ]
+	seg-export bare.ts -o bare.safetensors
+	seg-import bare.safetensors | ts-cmp --data-only - bare.ts
+}
+
 @test "SwinUNETR" {
 	nii-phantom -n 1 --seed 1 --size 32,32,32 --healthy 0 --volume 55,60 -o train.ts.32
 	local patches="nii-patch -s 32,32,32 --pos 0.5 --seed 1" v=train.ts.32

@@ -72,8 +72,14 @@ CASES = {  # name: (target, options, batch, size)
     "segresnet-local": ("SegResNet", dict(init_filters=4, norm=["LOCALRESPONSE", {"size": 5}], act=["softmax", {"dim": None}], blocks_down=[1, 1], blocks_up=[1]), 1, SIZE),
     "unet-alpha": ("UNet", dict(UNET, act="SELU", dropout=["ALPHADROPOUT", {"p": 0.2}]), 1, SIZE),
     "segresnet-one": ("SegResNet", dict(init_filters=2, norm="INSTANCE", blocks_down=[1], blocks_up=[]), 1, (3, 4, 5)),
+    "segresnet-bare": ("SegResNet", dict(init_filters=4, in_channels=2, out_channels=3, norm="INSTANCE", act="LEAKYRELU", blocks_down=[1, 2], blocks_up=[1],
+                                         use_conv_final=False), 2, SIZE),
 }
 TWICE = ("all_modules.", "decoder.encoder.", "skip_layers.")  # the same tensors under other names
+
+
+def bare(options):
+    return not options.get("use_conv_final", True)
 
 
 def build(target, options):
@@ -112,9 +118,9 @@ def make(name, seed):
         if v.is_floating_point() and v.ndim == 1:
             v.uniform_(0.5, 1.5) if k.endswith(("weight", "var")) else v.uniform_(-0.3, 0.3)
     x = torch.randn(batch, options.get("in_channels", options.get("input_channels", 1)), *size)
-    classes = options.get("out_channels", options.get("num_classes", 2))
+    classes = options["init_filters"] if bare(options) else options.get("out_channels", options.get("num_classes", 2))
     label = (torch.rand(batch, 1, *size) ** 2 * classes).long()
-    weights = arrays(net.state_dict())
+    weights = arrays({k: v for k, v in net.state_dict().items() if not (bare(options) and k.startswith("conv_final."))})  # there, but not used
     net.eval()
     out = net(x)
     out = out[0] if isinstance(out, list) else out

@@ -20,6 +20,7 @@ static const char *const CASES[] = {
 	"arch-segresnet", "arch-segresnet-deconv", "arch-segresnet-drop", "arch-attention",
 	"arch-unet-relu6", "arch-unet-selu", "arch-unet-celu", "arch-unet-gelutanh", "arch-unet-swishalpha", "arch-unet-prelus", "arch-dynunet-celu",
 	"arch-segresnet-old", "arch-unet-softmax", "arch-unet-local", "arch-dynunet-local", "arch-segresnet-local", "arch-segresnet-one",
+	"arch-segresnet-bare",
 	"arch-unet-alpha",
 };
 static const struct { const char *name; struct k_loss terms; } LOSSES[] = {
@@ -454,7 +455,6 @@ static void options(void)
 		{"SegResNet", "\"blocks_up\": [1]", "blocks_up must have 3 entries, one fewer than blocks_down"},
 		{"SegResNet", "\"blocks_down\": 3", "blocks_down must be a list of 1 to 12 whole numbers"},
 		{"SegResNet", "\"upsample_mode\": \"pixelshuffle\"", "upsample_mode must be \"nontrainable\" or \"deconv\""},
-		{"SegResNet", "\"use_conv_final\": false", "use_conv_final must be true"},
 		{"SegResNet", "\"init_filters\": 12", "down_layers.0.1.norm1: 12 channels do not make 8 groups"},
 		{"AttentionUnet", "\"channels\": [1, 8], \"strides\": [2]", "channels must be whole numbers in 2..4096"},
 	};

@@ -171,7 +171,8 @@ json_t *arch_sizes(const char *text, struct err *e)
 
 int64_t arch_classes(const json_t *arch)
 {
-	const json_t *v = json_object_get(arch, arch_classes_key(arch));
+	const int bare = json_is_false(json_object_get(arch, "use_conv_final")); /* SegResNet's: the first layer's channels come out */
+	const json_t *v = json_object_get(arch, bare ? "init_filters" : arch_classes_key(arch));
 
-	return json_is_integer(v) ? json_integer_value(v) : 2;
+	return json_is_integer(v) ? json_integer_value(v) : bare ? 8 : 2;
 }

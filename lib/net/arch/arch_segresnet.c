@@ -8,7 +8,7 @@
 #include <strings.h>
 
 struct segresnet {
-	int filters, in_channels, out_channels, levels, deconv;
+	int filters, in_channels, out_channels, levels, deconv, final;
 	int down[ARCH_LEVELS], up[ARCH_LEVELS]; /* blocks */
 	struct arch_adn adn;
 };
@@ -104,22 +104,20 @@ static int read_options(struct segresnet *s, const json_t *arch, struct err *e)
 {
 	static const char *const known[] = {"spatial_dims", "init_filters", "in_channels", "out_channels", "dropout_prob", "act", "norm", "use_conv_final",
 		"blocks_down", "blocks_up", "upsample_mode", "norm_name", "num_groups", NULL};
-	int dims = 3, ups = 3, final = 1;
+	int dims = 3, ups = 3;
 	const struct arch_int ints[] = {{"spatial_dims", &dims, 3, 3, 0}, {"init_filters", &s->filters, 1, ARCH_CHANNELS / 16, 0},
 		{"in_channels", &s->in_channels, 1, ARCH_CHANNELS, 0}, {"out_channels", &s->out_channels, 1, ARCH_CHANNELS, 0}, {0}};
 
 	if (arch_known(arch, known, e) || arch_ints(arch, ints, e) || arch_rate(arch, "dropout_prob", &s->adn.dropout, e) ||
-	    arch_act(arch, "act", &s->adn.act, e) || read_norm(s, arch, e) || arch_flag(arch, "use_conv_final", &final, e) ||
+	    arch_act(arch, "act", &s->adn.act, e) || read_norm(s, arch, e) || arch_flag(arch, "use_conv_final", &s->final, e) ||
 	    read_blocks(arch, "blocks_down", 1, s->down, &s->levels, e) || read_blocks(arch, "blocks_up", 0, s->up, &ups, e) || read_mode(s, arch, e))
 		return -1;
-	if (!final)
-		return err_set(e, NULL, "use_conv_final must be true");
 	return ups == s->levels - 1 ? 0 : err_set(e, NULL, "blocks_up must have %d entries, one fewer than blocks_down", s->levels - 1);
 }
 
 int arch_segresnet(struct graph *g, const json_t *arch, struct err *e)
 {
-	struct segresnet s = {.filters = 8, .in_channels = 1, .out_channels = 2, .levels = 4, .down = {1, 2, 2, 4}, .up = {1, 1, 1},
+	struct segresnet s = {.filters = 8, .in_channels = 1, .out_channels = 2, .levels = 4, .final = 1, .down = {1, 2, 2, 4}, .up = {1, 1, 1},
 		.adn = {{.kind = K_NORM_GROUP, .eps = 1e-5f, .affine = 1, .groups = 8}, {K_ACT_RELU, 0, 0}, 0}};
 	int skips[ARCH_LEVELS], x;
 
@@ -133,6 +131,8 @@ int arch_segresnet(struct graph *g, const json_t *arch, struct err *e)
 		x = skips[i] = down(g, x, &s, i);
 	for (int i = 0; i < s.levels - 1; i++)
 		x = up(g, x, skips[s.levels - 2 - i], &s, i, s.filters << (s.levels - 2 - i));
+	if (!s.final)
+		return graph_output(g, x, e);
 	x = arch_step(g, x, &s.adn, 'N', "conv_final.0");
 	x = arch_step(g, x, &s.adn, 'A', "conv_final.1");
 	return graph_output(g, arch_conv(g, x, "conv_final.2.conv", s.out_channels, ONE, ONE, 1, 0), e);

@@ -227,9 +227,15 @@ static int is_constant(const char *name)
 	return 0;
 }
 
+/* SegResNet's last layers, which MONAI makes and saves even where use_conv_final says that they are not used. */
+static int is_idle(const struct match *m, const char *name)
+{
+	return param(m->g, "convInit.conv.weight") && !param(m->g, "conv_final.2.conv.weight") && (begins(name, "conv_final.") || begins(name, "act_mod."));
+}
+
 static void leave_out(struct match *m)
 {
-	int repeats = 0, constants = 0, equal;
+	int repeats = 0, constants = 0, idle = 0, equal;
 
 	for (int i = m->w->n - 1; i >= 0; i--) {
 		const struct weight *w = &m->w->w[i], *of;
@@ -240,14 +246,17 @@ static void leave_out(struct match *m)
 		equal = of && weights_equal(w, of);
 		if (of && !equal)
 			tell(m, 1, "differs: %.200s, from %.200s, which it should repeat", w->name, of->name);
-		if (!of && !is_constant(w->name))
+		if (!of && !is_constant(w->name) && !is_idle(m, w->name))
 			continue;
 		repeats += equal;
-		constants += !of;
+		idle += !of && is_idle(m, w->name);
+		constants += !of && !is_idle(m, w->name);
 		weights_drop(m->w, i);
 	}
 	if (repeats)
 		tell(m, 0, "tensors left out, as they repeat others bit for bit: %d", repeats);
+	if (idle)
+		tell(m, 0, "tensors left out, of layers that are not used: %d", idle);
 	if (constants)
 		tell(m, 0, "tensors left out, constants that are no weights: %d", constants);
 }
