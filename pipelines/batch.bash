@@ -24,12 +24,15 @@ batch_name() { # of a scan: the file's without its directory and ending
 	printf '%s' "$n"
 }
 
+# batch_table LIST: a table of cases, or a list, as nii-read -L takes it: without its heading, and what Windows puts at the ends of lines and before the first
+batch_table() { tr -d '\r' <"$1" | awk -F'\t' 'NR == 1 { sub(/^\357\273\277/, "") } NF && !(NR == 1 && $1 == "id")'; }
+
 # batch_scans LIST: the scans it names, SCAN<tab>NAME a line. A line is a scan's name, or one of a table of cases: id, image; there a relative path is seen
 # from the table's directory, as nii-read -L has it.
 batch_scans() {
 	local base='' id path
 	case $1 in */*) base=${1%/*}/ ;; esac
-	tr -d '\r' <"$1" | awk -F'\t' -v OFS='\t' 'NR == 1 { sub(/^\357\273\277/, "") } NF && !(NR == 1 && $1 == "id") { print (NF > 1 ? $2 : $1), (NF > 1 ? $1 : "") }' |
+	batch_table "$1" | awk -F'\t' -v OFS='\t' '{ print (NF > 1 ? $2 : $1), (NF > 1 ? $1 : "") }' |
 		while IFS= read -r path; do
 			id=${path##*$'\t'} path=${path%$'\t'*}
 			[ -z "$id" ] || case $path in /*) ;; *) path=$base$path ;; esac

@@ -70,7 +70,7 @@ mkdir -p "$dir"
 
 # A case is its line of the table, with whole paths: those in the table are seen from its directory.
 base=$(dirname "$(realpath "$list")")/
-mapfile -t cases < <(tr -d '\r' <"$list" | awk -F'\t' -v OFS='\t' -v base="$base" 'NR == 1 { sub(/^\357\273\277/, "") } NF > 1 && !(NR == 1 && $1 == "id") {
+mapfile -t cases < <(batch_table "$list" | awk -F'\t' -v OFS='\t' -v base="$base" 'NF > 1 {
 	for (i = 2; i <= NF; i++) if ($i != "" && $i !~ /^\//) $i = base $i; print }')
 [ ${#cases[@]} -gt 0 ] || { echo "prepare.sh: $list: no case in it" >&2; exit 1; }
 if batch_wanted; then

@@ -102,9 +102,10 @@ const char *frame_id(const struct frame *f)
 int frame_check_id(const char *file, const char *id, struct err *e)
 {
 	size_t n = strlen(id);
-	json_t *utf8 = json_string(id);
+	json_t *text = json_string(id);
+	const int utf8 = text != NULL;
 
-	json_decref(utf8);
+	json_decref(text);
 	if (n < 1 || n > 255)
 		return err_set(e, file, "id of %zu bytes (expected 1 to 255)", n);
 	if (!strcmp(id, ".") || !strcmp(id, ".."))

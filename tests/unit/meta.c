@@ -105,6 +105,6 @@ int main(void)
 
 	golden(GOLDEN, 33);
 	headers();
-	damage(GOLDEN, names, sizeof names / sizeof *names);
+	damage(GOLDEN, names, sizeof names / sizeof *names, 1, STEP);
 	return tap_done();
 }

@@ -7,7 +7,7 @@
 
 #include "tests/unit/nii.h"
 
-static struct err e;
+enum { STEP = 31 }; /* values at a time */
 
 static inline void golden_file(const char *dir, const struct expected *x)
 {
@@ -21,7 +21,7 @@ static inline void golden_file(const char *dir, const struct expected *x)
 	o = nii_record(&f.h);
 	ok(!nii_record_parse(o, &back, &e) && !memcmp(&back.grid, &f.h.grid, sizeof back.grid), "%s: header through JSON", x->name);
 	json_decref(o);
-	v = values(&f, 31, &e);
+	v = values(&f, STEP);
 	ok(v && sha_is(v, f.h.values, x->sha), "%s: values", x->name);
 	free(v);
 	nii_close(&f);
@@ -42,20 +42,6 @@ static inline void golden(const char *dir, int n)
 	if (in)
 		fclose(in);
 	ok(lines == n, "%d golden files", lines);
-}
-
-/* 0: read whole and in order. */
-static inline int reads(const void *p, size_t n)
-{
-	struct nii_file f;
-	float *v;
-
-	if (nii_open_mem(&f, p, n, "m", &e))
-		return -1;
-	v = f.h.values < 1 << 20 ? values(&f, 31, &e) : NULL;
-	nii_close(&f);
-	free(v);
-	return v ? 0 : -1;
 }
 
 /* A header that is read, of 24 voxels of one byte: a line for each key. */
@@ -89,7 +75,7 @@ static inline void refused_in(const struct sample *s, const char *key, const cha
 {
 	char text[4096];
 	size_t n = make(s, text, key, value, 24);
-	int bad = reads(text, n);
+	int bad = reads(text, n, STEP);
 
 	ok(bad && !strcmp(e.text, want), "%s", want);
 	if (bad && strcmp(e.text, want))
@@ -100,48 +86,9 @@ static inline void taken_in(const struct sample *s, const char *key, const char 
 {
 	char text[4096];
 	size_t n = make(s, text, key, value, 24);
-	int good = !reads(text, n);
+	int good = !reads(text, n, STEP);
 
 	ok(good, "'%s: %s' is read%s%s", key, value ? value : "", good ? "" : ": ", good ? "" : e.text);
-}
-
-static inline void *slurp(const char *dir, const char *name, size_t *n)
-{
-	char path[128], *p = malloc(1 << 16);
-	FILE *in;
-
-	snprintf(path, sizeof path, "%s%s", dir, name);
-	in = fopen(path, "rb");
-	*n = in ? fread(p, 1, 1 << 16, in) : 0;
-	if (in)
-		fclose(in);
-	return p;
-}
-
-static inline void damage(const char *dir, const char *const *names, size_t count)
-{
-	for (size_t k = 0; k < count; k++) {
-		size_t n, whole = 0, accepted = 0;
-		uint8_t *p = slurp(dir, names[k], &n);
-
-		ok(n && !reads(p, n), "%s: whole", names[k]);
-		for (size_t cut = 0; cut < n; cut++)
-			whole += !reads(p, cut);
-		ok(!whole, "%s: cut short is an error", names[k]);
-		for (size_t at = 0; at < n; at++) {
-			uint8_t was = p[at];
-
-			for (int bit = 0; bit < 8; bit++) {
-				p[at] = was ^ (uint8_t)(1 << bit);
-				accepted += !reads(p, n);
-			}
-			p[at] = was;
-		}
-		ok(accepted < n * 8, "%s: no flipped bit crashes (%zu of %zu accepted)", names[k], accepted, n * 8);
-		p[n] = 7;
-		ok(reads(p, n + 1), "%s: a byte after the end: %s", names[k], e.text);
-		free(p);
-	}
 }
 
 #endif

@@ -235,7 +235,7 @@ static int is_idle(const struct match *m, const char *name)
 
 static void leave_out(struct match *m)
 {
-	int repeats = 0, constants = 0, idle = 0, equal;
+	int repeats = 0, constants = 0, idle = 0, equal, unused;
 
 	for (int i = m->w->n - 1; i >= 0; i--) {
 		const struct weight *w = &m->w->w[i], *of;
@@ -246,11 +246,12 @@ static void leave_out(struct match *m)
 		equal = of && weights_equal(w, of);
 		if (of && !equal)
 			tell(m, 1, "differs: %.200s, from %.200s, which it should repeat", w->name, of->name);
-		if (!of && !is_constant(w->name) && !is_idle(m, w->name))
+		unused = !of && is_idle(m, w->name);
+		if (!of && !unused && !is_constant(w->name))
 			continue;
 		repeats += equal;
-		idle += !of && is_idle(m, w->name);
-		constants += !of && !is_idle(m, w->name);
+		idle += unused;
+		constants += !of && !unused;
 		weights_drop(m->w, i);
 	}
 	if (repeats)

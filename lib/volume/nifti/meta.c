@@ -86,9 +86,7 @@ static int numbers(const struct text *t, int f, int n, double *out, struct err *
 	char *p = t->v[f], *word;
 	int k = 0;
 
-	while ((word = strsep(&p, " \t"))) {
-		if (!*word)
-			continue;
+	while ((word = text_word(&p))) {
 		if (k == n)
 			return err_at(e, t->file, t->at[f], "%s: more than %d numbers", text_name(t, f), n);
 		if (text_number(t, f, word, &out[k++], e))

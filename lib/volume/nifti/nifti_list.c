@@ -5,18 +5,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
-#include "lib/volume/nifti/nifti.h"
-
-/* path as seen from the table's directory. */
-static char *from_table(const char *table, const char *path)
-{
-	const char *slash = strrchr(table, '/');
-	char *out;
-
-	if (*path == '/' || !slash)
-		return strdup(path);
-	return asprintf(&out, "%.*s%s", (int)(slash + 1 - table), table, path) < 0 ? NULL : out;
-}
+#include "lib/volume/nifti/nifti_parts.h"
 
 static struct nii_case *add(struct nii_list *l)
 {
@@ -46,8 +35,8 @@ static int add_line(struct nii_list *l, char *line, const char *path, int64_t no
 	if (!c)
 		return err_set(e, path, "not enough memory");
 	c->id = strdup(field[0]);
-	c->image = from_table(path, field[1]);
-	c->label = n == 3 && *field[2] ? from_table(path, field[2]) : NULL;
+	c->image = nii_beside(path, field[1]);
+	c->label = n == 3 && *field[2] ? nii_beside(path, field[2]) : NULL;
 	return c->id && c->image && (c->label || n < 3 || !*field[2]) ? 0 : err_set(e, path, "not enough memory");
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/volume/nifti/nifti.h"
+#include "lib/volume/nifti/nifti_parts.h"
 
 static const char *const texts[] = {".nrrd", ".nhdr", ".mha", ".mhd"};
 
@@ -66,6 +66,16 @@ int nii_are_volumes(char *const *path, int n)
 	for (int i = 0; i < n; i++)
 		k += nii_is_volume(path[i]);
 	return !k ? 0 : k == n ? 1 : -1;
+}
+
+char *nii_beside(const char *file, const char *path)
+{
+	const char *slash = strrchr(file, '/');
+	char *out;
+
+	if (*path == '/' || !slash)
+		return strdup(path);
+	return asprintf(&out, "%.*s%s", (int)(slash + 1 - file), file, path) < 0 ? NULL : out;
 }
 
 int nii_pair(const char *path, char **hdr, char **img, struct err *e)

@@ -1,8 +1,11 @@
-/* What the files that read volumes share among themselves: nifti_read.c, text_read.c. */
+/* What the files that read volumes share among themselves: nifti_read.c, nifti_list.c, nifti_name.c, text_read.c. */
 #ifndef NIIPIPE_NIFTI_PARTS_H
 #define NIIPIPE_NIFTI_PARTS_H
 
 #include "lib/volume/nifti/nifti.h"
+
+/* path as seen from the directory of `file`, which names it. Caller frees; NULL: no memory. */
+char *nii_beside(const char *file, const char *path);
 
 /* Fill name, fd and z of *f; path NULL or "-": standard input. 0 or -1. */
 int nii_open_bytes(struct nii_file *f, const char *path, struct err *e);

@@ -91,9 +91,7 @@ static int spacings(struct text *t, double column[3][3], struct err *e)
 	double v[4];
 	int axis = 0, n = 0;
 
-	while ((word = strsep(&p, " \t"))) {
-		if (!*word)
-			continue;
+	while ((word = text_word(&p))) {
 		if (axis == t->axes)
 			return text_bad(t, NRRD_SPACINGS, "more than one for every axis", e);
 		if (!strcasecmp(word, "nan")) {

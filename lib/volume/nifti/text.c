@@ -31,6 +31,15 @@ char *text_trim(char *s)
 	return s;
 }
 
+char *text_word(char **p)
+{
+	char *word;
+
+	while ((word = strsep(p, " \t")) && !*word)
+		;
+	return word;
+}
+
 int text_lines(struct text *t, char *text, size_t n, struct err *e)
 {
 	char *p = text, *next;
@@ -109,9 +118,7 @@ int text_sizes(struct text *t, int f, struct err *e)
 
 	if (text_need(t, f, e))
 		return -1;
-	for (p = t->v[f]; (word = strsep(&p, " \t"));) {
-		if (!*word)
-			continue;
+	for (p = t->v[f]; (word = text_word(&p));) {
 		if (n == t->axes)
 			return err_at(e, t->file, t->at[f], "%s: more than %d numbers", text_name(t, f), n);
 		if (text_whole(t, f, word, 1, NII_SIDE_MAX, &t->size[n], e))

@@ -57,6 +57,7 @@ extern const struct text_format nrrd_format, meta_format;
 
 const char *text_name(const struct text *t, int f);
 char *text_trim(char *s); /* without blanks around it; in place */
+char *text_word(char **p); /* the next word at *p, which is cut off and moves on; NULL: there is none */
 
 /* Every line of a header to format->line. */
 int text_lines(struct text *t, char *text, size_t n, struct err *e);

@@ -77,22 +77,12 @@ static int nothing_more(struct nii_file *f, const struct text_format *format, in
 	return k < 0 ? -1 : 0;
 }
 
-static char *beside(const char *header, const char *data)
-{
-	const char *slash = strrchr(header, '/');
-	char *out;
-
-	if (*data == '/' || !slash)
-		return strdup(data);
-	return asprintf(&out, "%.*s%s", (int)(slash + 1 - header), header, data) < 0 ? NULL : out;
-}
-
 static int open_data(struct nii_file *f, const struct text_volume *v, const char *path, struct err *e)
 {
 	char *data;
 	int failed;
 
-	data = beside(path, v->data);
+	data = nii_beside(path, v->data);
 	if (!data)
 		return err_set(e, f->name, "not enough memory");
 	nii_close_bytes(f);
