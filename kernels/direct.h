@@ -87,8 +87,13 @@ void K(thin_row)(const struct gather *g, slot *to, const elem *from, int64_t bod
 void K(thin_apart)(float *to, int64_t plane, int64_t left, const elem *from, int64_t pitch, int64_t body, int64_t ci);
 void K(thin_task)(const struct gather_task *t);
 
-/* gather_amx.c's: 0 where the processor has it: slots, weights, in_place are set; all output rows of a task. */
+/* gather_amx.c's: 0 where the processor has it: slots, weights, in_place are set; the slots of a class's run, in whole steps; all output rows of a
+   task. */
 int K(gather_amx_plan)(struct gather *g);
+static inline int64_t gather_amx_run(const struct gather *g, int c)
+{
+	return round_up(gather_parts(g->class[c].taps * g->ci, PAIR), g->tall);
+}
 void K(gather_amx_pack)(struct gather *g, const float *w);
 void K(gather_amx_plane)(const struct gather_task *t);
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 
-enum { NR = 2 * VL, BUFFER = 1 << 15, BUFFER_AMX = 1 << 17, DEEP = 8, TASKS = 4 }; /* columns at a time; slots of rows; planes of a task
-	at most; tasks a thread at least, where there are as many */
+enum { NR = 2 * VL, BUFFER = 1 << 15, BUFFER_AMX = 1 << 17, DEEP = 8, TASKS = 4, MANY = 200 }; /* columns at a time; slots of rows; planes of a task
+	at most; tasks a thread at least, where there are as many; products of an output */
 
 static void pack_thin(struct gather *g, const float *w);
 
@@ -108,6 +108,19 @@ static int64_t tasks_of(const struct gather *g)
 	return g->n * ((g->out[0] + g->deep - 1) / g->deep) * ((g->out[1] + g->hblock - 1) / g->hblock) * ((g->co + g->group - 1) / g->group);
 }
 
+/* Thin channels of many products are AMX's, where that is: measured, 200 an output take as long there. */
+static enum gather_kind first_of(struct gather *g)
+{
+	const int64_t strides = g->fractional ? g->stride[0] * g->stride[1] * g->stride[2] : 1;
+	const int many = g->ci * g->co * g->kernel[0] * g->kernel[1] * g->kernel[2] >= MANY * strides;
+
+	if (many && !K(gather_amx_plan)(g))
+		return GATHER_AMX;
+	if (!K(thin_plan)(g))
+		return GATHER_THIN;
+	return !K(gather_amx_plan)(g) ? GATHER_AMX : GATHER_WIDE;
+}
+
 int K(gather_plan)(struct gather *g)
 {
 	for (int i = 0; i < 3; i++)
@@ -120,7 +133,7 @@ int K(gather_plan)(struct gather *g)
 		plan_fractional(g);
 	else
 		plan_strided(g);
-	g->kind = !K(thin_plan)(g) ? GATHER_THIN : !K(gather_amx_plan)(g) ? GATHER_AMX : GATHER_WIDE;
+	g->kind = first_of(g);
 	for (int i = 0; i < (int)(sizeof others / sizeof *others) && g->kind == GATHER_WIDE; i++)
 		if (others[i].plan && !others[i].plan(g)) {
 			g->kind = i;

@@ -516,6 +516,16 @@ static const struct shape halves[] = {
 	{1, 17, 16, {2, 64, 200}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, {0}, 0, 0, 0},
 };
 
+/* Many channels to a few: outputs side by side, of two and three classes, and rows that end within a tile */
+static const struct shape fews[] = {
+	{1, 16, 2, {3, 9, 37}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 1},
+	{2, 8, 4, {2, 7, 19}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 3, 0, 0},
+	{1, 40, 3, {2, 4, 23}, {1, 3, 5}, {1, 1, 1}, {0, 1, 1}, 0, {0}, 0, 0, 1},
+	{1, 64, 3, {3, 6, 21}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 1, {1, 0, 0}, 0, 0, 1},
+	{1, 96, 4, {2, 3, 18}, {3, 4, 4}, {1, 3, 3}, {1, 0, 1}, 1, {0, 1, 1}, 2, 0, 0},
+	{1, 16, 1, {3, 5, 40}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 1, {0}, 0, 5, 1},
+};
+
 /* Single taps whose channels are above 32 and no multiple of that, of voxels that are no multiple of 16; those of 3x4x9 oneDNN has wrong with two
    threads (kernels/conv.c). */
 static const struct shape products[] = {
@@ -543,10 +553,11 @@ int main(void)
 	others_threads();
 	in_parts();
 	convs(halves, sizeof halves / sizeof *halves), convs(products, sizeof products / sizeof *products);
+	convs(fews, sizeof fews / sizeof *fews);
 	rng_init(&rng, 2, RNG_TEST, 0);
 	k = cpu(K_BF16);
 	if (k)
 		convs(shapes, sizeof shapes / sizeof *shapes), in_parts(), convs(halves, sizeof halves / sizeof *halves),
-			convs(products, sizeof products / sizeof *products);
+			convs(products, sizeof products / sizeof *products), convs(fews, sizeof fews / sizeof *fews);
 	return tap_done();
 }
