@@ -4,7 +4,8 @@
 #     make -f cross-validate.mk DATA=scans OUT=cv FOLDS=5   your own
 #     make -f cross-validate.mk fold-3                      one fold alone; before several at once: prepared (slurm/folds.sh)
 #
-# DATA     a directory of ID_ct and ID_gtv files (.nii.gz, .nrrd, .mhd), or MSD's with imagesTr and labelsTr; empty: phantoms are drawn
+# DATA     a directory of ID_ct and ID_gtv files (.nii.gz, .nrrd, .mhd), of ID/ct and ID/gtv, or MSD's with imagesTr and labelsTr; empty:
+#          phantoms are drawn
 # OUT      where everything goes (cross-validate-SIZE)
 # FOLDS    how many (5); dealt as nnU-Net deals them with SPLIT 12345
 # SPLIT    seed of the folds (12345)

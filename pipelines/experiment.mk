@@ -88,9 +88,10 @@ else
 ifneq ($(word 2,$(DATA)),)
 $(error $(NAME).mk: DATA=$(DATA): make cannot do with blanks in a directory's name)
 endif
-files := $(if $(wildcard $(DATA)/imagesTr),$(DATA)/imagesTr/* $(DATA)/labelsTr/*,$(foreach e,nii nii.gz nrrd mha mhd,$(DATA)/*_ct.$e $(DATA)/*_gtv.$e))
+whole := ct image imaging gtv label seg segmentation mask
+files := $(if $(wildcard $(DATA)/imagesTr),$(DATA)/imagesTr/* $(DATA)/labelsTr/*,$(foreach e,nii nii.gz nrrd mha mhd,$(foreach n,*_ct *_gtv $(addprefix */,$(whole)),$(DATA)/$n.$e)))
 ifeq ($(wildcard $(files))$(filter help,$(MAKECMDGOALS)),)
-$(error $(NAME).mk: $(DATA): no ID_ct and ID_gtv files there, nor imagesTr and labelsTr)
+$(error $(NAME).mk: $(DATA): no ID_ct and ID_gtv files there, no ID/ct and ID/gtv, nor imagesTr and labelsTr)
 endif
 endif
 

@@ -4,7 +4,8 @@
 #     make -f hackathon.mk DATA=scans OUT=result  your own
 #     make -f hackathon.mk ablations              a table: what each choice is worth
 #
-# DATA     a directory of ID_ct and ID_gtv files (.nii.gz, .nrrd, .mhd), or MSD's with imagesTr and labelsTr; empty: phantoms are drawn
+# DATA     a directory of ID_ct and ID_gtv files (.nii.gz, .nrrd, .mhd), of ID/ct and ID/gtv, or MSD's with imagesTr and labelsTr; empty:
+#          phantoms are drawn
 # OUT      where everything goes (hackathon-SIZE)
 # SIZE     small, medium, large: minutes, an hour, a day on two cores; sets what follows
 # CASES    phantoms to draw

@@ -69,6 +69,11 @@ setup() {
 		hackathon "OUT=d-$d" DATA=$d NETS=unet all >/dev/null
 		cmp <(cut -f 4-6 "d-$d/comparison.tsv") <(cut -f 4-6 h/comparison.tsv)
 	done
+	for f in flat/*_ct.* flat/*_gtv.*; do # and of a directory a case
+		d=each/$(basename "${f%_*}") && mkdir -p "$d" && ln "$f" "$d/${f##*_}"
+	done
+	hackathon OUT=d-each DATA=each d-each/cases.tsv >/dev/null
+	diff <(sed 's|each/\([^/]*\)/|flat/\1_|g' d-each/cases.tsv) d-flat/cases.tsv
 }
 
 made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \) ! -name '*.new' | sort | tr '\n' ' '; }
@@ -296,7 +301,7 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	mkdir -p nothing
 	run hackathon OUT=n DATA=nothing
 	[ "$status" = 2 ]
-	[[ $output == *"hackathon.mk: nothing: no ID_ct and ID_gtv files there, nor imagesTr and labelsTr"* ]]
+	[[ $output == *"hackathon.mk: nothing: no ID_ct and ID_gtv files there, no ID/ct and ID/gtv, nor imagesTr and labelsTr"* ]]
 	run hackathon OUT=n DATA="my scans"
 	[ "$status" = 2 ]
 	[[ $output == *"hackathon.mk: DATA=my scans: make cannot do with blanks in a directory's name"* ]]

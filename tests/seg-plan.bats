@@ -33,6 +33,21 @@ got() { tr -d ' \n' <"$1" | grep -qF "$2"; } # got FILE TEXT: JSON without its w
 	nii-read --pairs pairs/*.nii.gz | ts-cmp -q - <(nii-read -L cases.tsv)
 }
 
+@test "a directory a case: ct, image or imaging; gtv, label, seg, segmentation or mask" {
+	image=(ct image imaging) label=(gtv segmentation mask) i=0
+	for id in phantom-0001 phantom-0002 phantom-0003; do
+		mkdir -p "each/$id"
+		cp "pairs/${id}_ct.nii.gz" "each/$id/${image[i]}.nii.gz"
+		cp "pairs/${id}_gtv.nii.gz" "each/$id/${label[i++]}.nii.gz"
+	done
+	nii-read --pairs each/*/*.nii.gz | ts-cmp -q - <(nii-read --pairs pairs/*.nii.gz)
+	(cd each && nii-read --pairs ./*/*.nii.gz | ts-cmp -q - <(nii-read --pairs ../pairs/*.nii.gz))
+	(cd each && nii-read --pairs phantom-0001/*.nii.gz | ts-cmp -q - <(nii-read --pairs ../pairs/phantom-0001_*.nii.gz))
+	run env -C each/phantom-0001 nii-read --pairs ct.nii.gz gtv.nii.gz # whose?
+	[ "$status" = 1 ]
+	[ "${lines[0]}" = "nii-read: ct.nii.gz: its name says neither image nor label" ]
+}
+
 @test "what is in it" {
 	got plan.json '"dataset_name":"Dataset001_niipipe"'
 	got plan.json '"patch_size":[24,40,40]'

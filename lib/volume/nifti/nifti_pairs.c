@@ -16,6 +16,10 @@ static const struct { const char *ending; int label; } endings[] = {
 	{"_ct", 0}, {"_image", 0}, {"_0000", 0}, {"_gtv", 1}, {"_label", 1}, {"_seg", 1}, {"_mask", 1},
 };
 static const struct { const char *beginning; int label; } directories[] = {{"images", 0}, {"labels", 1}};
+/* Files of a directory a case, ID/ct */
+static const struct { const char *name; int label; } names[] = {
+	{"ct", 0}, {"image", 0}, {"imaging", 0}, {"gtv", 1}, {"label", 1}, {"seg", 1}, {"segmentation", 1}, {"mask", 1},
+};
 
 /* The ending of an id, cut off; labels are none of the endings' business in a directory of labels. */
 static int cut_ending(char *id, int only)
@@ -49,6 +53,22 @@ static int cut_directory(char *where)
 	return -1;
 }
 
+/* DIR/ID/ct becomes DIR, and its id ID. */
+static int cut_name(struct named *n)
+{
+	char *slash = strrchr(n->where, '/'), *dir = slash ? slash + 1 : n->where, *id;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names && *dir && strcmp(dir, ".") && strcmp(dir, ".."); i++)
+		if (!strcmp(n->id, names[i].name)) {
+			id = strdup(dir);
+			free(n->id);
+			n->id = id;
+			*dir = 0;
+			return names[i].label;
+		}
+	return -1;
+}
+
 static int name_of(struct named *n, char *path, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
@@ -63,7 +83,9 @@ static int name_of(struct named *n, char *path, struct err *e)
 		n->label = cut_ending(n->id, 0);
 	else if (!n->label)
 		cut_ending(n->id, 1);
-	return 0;
+	if (n->label < 0)
+		n->label = cut_name(n);
+	return n->id ? 0 : err_set(e, path, "not enough memory");
 }
 
 static int by_name(const void *a, const void *b)
