@@ -28,7 +28,8 @@ int K(gather_amx_plan)(struct gather *g)
 		return -1;
 	g->tall = 1;
 	for (int c = 0; c < g->classes; c++) {
-		const int64_t need = slots_of(g, c), each = need ? gather_parts(need, gather_parts(need, SLOTS)) : 0;
+		const int64_t need = slots_of(g, c), even = need ? gather_parts(need, gather_parts(need, SLOTS)) : 0;
+		const int64_t each = need > SLOTS && g->step * g->ci % (SLOTS * PAIR) == 0 ? SLOTS : even; /* whole cache lines, where outputs lie so */
 		const int64_t end = g->class[c].first + (count_of(g, 0) - 1) * g->step + g->class[c].taps; /* a tile is as wide for a class with an output less */
 
 		g->tall = each > g->tall ? each : g->tall;
