@@ -40,6 +40,13 @@ setup_file() {
 	cp "$BATS_TEST_DIRNAME/golden/import/zip.pt" weights.pt
 	cp "$BATS_TEST_DIRNAME/golden/import/xyz.pt" bundle.pt
 	cp "$BATS_TEST_DIRNAME/golden/import/xyz.json" inference.json
+	cp -r "$BATS_TEST_DIRNAME/golden/bundle" spleen_ct_segmentation
+	perl -0pi -e 's/"pixdim": \[.*?\]/"pixdim": [12, 12, 14]/s' spleen_ct_segmentation/configs/inference.json
+	results=nnUNetTrainer__nnUNetPlans__3d_fullres
+	mkdir -p $results/fold_0 $results/fold_1
+	perl -0pe 's/"spacing": \[[^]]*2.5[^]]*\]/"spacing": [12, 14, 12]/g' "$BATS_TEST_DIRNAME/golden/import/plans.json" >$results/plans.json
+	echo '{"labels": {"background": 0, "tumour": 1}}' >$results/dataset.json
+	for n in 0 1; do cp "$BATS_TEST_DIRNAME/golden/import/plans.pth" $results/fold_$n/checkpoint_final.pth; done
 	echo '{"_target_": "UNet", "in_channels": 1, "out_channels": 2, "channels": [4, 8, 16], "strides": [2, 2], "num_res_units": 0}' >network.json
 	(set -- scan.nii.gz && gzip -dc "$1" >scan.nii)
 }

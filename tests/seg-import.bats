@@ -235,5 +235,5 @@ legacy() {
 	{ cat legacy.pt; echo; } >junk.pt
 	fails 1 "seg-import: junk.pt: 1 bytes after the last storage (offset $(stat -c %s legacy.pt))" seg-import --arch arch.json junk.pt
 	fails 1 "seg-import: nosuch.pt: cannot open: No such file or directory" seg-import --arch arch.json nosuch.pt
-	fails 2 "seg-import: FILE wanted (see seg-import --help)" seg-import --arch arch.json
+	fails 2 "seg-import: FILE|FOLDER wanted (see seg-import --help)" seg-import --arch arch.json
 }

@@ -1,5 +1,6 @@
 /* seg-import FILE: weights of MONAI, nnU-Net or any PyTorch program as a model for seg-window and seg-train.
-   In: safetensors, or a file of torch.save (.pt, .pth, .ckpt, .bin), read without running anything of it.
+   In: safetensors, or a file of torch.save (.pt, .pth, .ckpt, .bin), read without running anything of it; or a folder, results of nnU-Net or a MONAI
+   bundle, which says all else.
    Out: a model frame, the weights under the network's own names, float32.
    What was done to the names goes to standard error, a line each; what does not fit, too, and then nothing is written.
    Memory: the file (mapped) and the weights once more. */
@@ -38,20 +39,22 @@ static int run(struct opts *o, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.axes = -1, .im = {.say = say, .configuration = "3d_fullres"}};
+	struct opts o = {.axes = -1, .im = {.say = say}};
 	struct err e;
 	const struct arg args[] = {
 		{0, "arch", ARG_STR, &o.im.arch, "FILE|JSON", "the network: MONAI's JSON, a bundle's config, nnU-Net's plans.json"},
-		{0, "configuration", ARG_STR, &o.im.configuration, "NAME", "of the plans (3d_fullres)"},
-		{0, "axes", ARG_CHOICE, &o.axes, "zyx|xyz", "order of the arrays the weights were trained on (zyx)"},
+		{0, "configuration", ARG_STR, &o.im.configuration, "NAME", "of the plans (as the folder's name; 3d_fullres)"},
+		{0, "fold", ARG_STR, &o.im.fold, "N|all", "of a folder of results: whose weights (the only one)"},
+		{0, "weights", ARG_STR, &o.im.weights, "NAME", "of a folder: file of weights (checkpoint_final.pth, model.pt)"},
+		{0, "axes", ARG_CHOICE, &o.axes, "zyx|xyz", "order of the arrays the weights were trained on (zyx; of a bundle xyz)"},
 		{0, "key", ARG_STR, &o.im.key, "PATH", "where in the file the weights are: A/B (where it is usual)"},
 		{0, "prefix", ARG_STR, &o.im.prefix, "TEXT", "what the weights' names begin with (what fits most)"},
-		{0, "replay", ARG_STR, &o.im.replay, "FILE|JSON", "preparation of the volumes: steps, or those of a model (the plans')"},
-		{0, "roi", ARG_INT, o.roi, "X,Y,Z", "size of the windows, voxels (the plans')", 1, 4096, 3},
+		{0, "replay", ARG_STR, &o.im.replay, "FILE|JSON", "preparation of the volumes: steps, or those of a model (the plans', the bundle's)"},
+		{0, "roi", ARG_INT, o.roi, "X,Y,Z", "size of the windows, voxels (the plans', the bundle's)", 1, 4096, 3},
 		{0, "list", ARG_FLAG, &o.list, NULL, "print the file's tensors: name, type, shape"},
 		{0},
 	};
-	const struct arg_spec spec = {"seg-import", "FILE", "weights of MONAI, nnU-Net, PyTorch to a model", args, ARG_OUT, 1, 1};
+	const struct arg_spec spec = {"seg-import", "FILE|FOLDER", "weights of MONAI, nnU-Net, PyTorch to a model", args, ARG_OUT, 1, 1};
 
 	arg_parse(&spec, argc, argv, &o.c);
 	o.im.input = o.c.argv[0];

@@ -13,7 +13,7 @@
 enum how { SKIP, NAMED, SET, EACH, AXES, FLAGS, OPERAND, GRID };
 
 static const struct rule { const char *tool, *key; enum how how; const char *name; } rules[] = {
-	{"seg-import", "file", OPERAND}, {"seg-import", "hash", SKIP},
+	{"seg-import", "file", OPERAND}, {"seg-import", "hash", SKIP}, {"seg-import", "read", SKIP}, {"seg-import", "read_hash", SKIP},
 	{"nii-read", "file", OPERAND}, {"nii-read", "hash", SKIP}, {"nii-read", "label_hash", SKIP}, {"nii-read", "labels", EACH, "label"},
 	{"nii-normalize", "windows", NAMED, "window"}, {"nii-normalize", "zscore", FLAGS, "all"},
 	{"nii-resample", "affine", GRID, "like"},
@@ -30,7 +30,8 @@ static const struct rule { const char *tool, *key; enum how how; const char *nam
 static const struct { const char *tool, *hash, *file; } hashed[] = {
 	{"nii-read", "hash", "file"}, {"nii-read", "label_hash", "label"}, {"nii-read", "label_hash", "labels"},
 	{"seg-window", "hash", "models"}, {"seg-window", "hash", "model"},
-	{"seg-train", "init_hash", "init"}, {"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"}, {"seg-export", "hash", "model"},
+	{"seg-train", "init_hash", "init"}, {"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"}, {"seg-import", "read_hash", "read"},
+	{"seg-export", "hash", "model"},
 };
 
 /* Where the first key is there, the second follows from it. */

@@ -34,7 +34,8 @@ static void count_channels(json_t *arch, const struct weights *w)
 static int read_plans(const struct import *im, const json_t *root, struct import_net *n, struct err *e)
 {
 	struct plans p;
-	int r = plans_read(&p, root, im->configuration, !im->replay, e);
+	const char *folder = *n->folder.configuration ? n->folder.configuration : PLANS_CONFIGURATION;
+	int r = plans_read(&p, root, im->configuration ? im->configuration : folder, !im->replay, e);
 
 	n->arch = json_incref(p.arch);
 	n->replay = json_incref(p.replay);
@@ -49,7 +50,7 @@ static int read_plans(const struct import *im, const json_t *root, struct import
 static void take_axes(const struct import *im, struct import_net *n)
 {
 	const char *said = frame_meta(&n->w.frame, "axes");
-	const int given = im->axes[0] || im->axes[1], turned = said && !strcmp(said, "xyz");
+	const int given = im->axes[0] || im->axes[1], turned = said ? !strcmp(said, "xyz") : n->folder.axes[0] > 0;
 
 	for (int k = 0; k < MATCH_AXES; k++)
 		n->axes[k] = given ? im->axes[k] : turned ? 2 - k : k;
@@ -73,14 +74,14 @@ static int read_arch(const struct import *im, struct import_net *n, struct err *
 	json_t *root;
 	int r;
 
-	if (!text)
+	if (!text && !n->folder.network)
 		return err_set(e, im->input, "does not say what network it is of: it has no metadata arch (seg-import --arch says it)");
-	root = archfile_json(text, e);
+	root = n->folder.network ? json_incref(n->folder.network) : archfile_json(text, e);
 	if (!root)
 		return -1;
 	r = read_network(im, root, n, e);
 	if (r)
-		err_prefix(e, "%s", im->arch ? "--arch" : im->input);
+		err_prefix(e, "%s", im->arch ? "--arch" : *n->folder.said ? n->folder.said : im->input);
 	json_decref(root);
 	n->graph = r ? NULL : arch_graph(n->arch, e);
 	return n->graph ? 0 : -1;
@@ -90,6 +91,8 @@ static int read_replay(const struct import *im, struct import_net *n, struct err
 {
 	const char *own = frame_meta(&n->w.frame, "replay"), *text = im->replay ? im->replay : own ? own : "[]";
 
+	if (!im->replay && !n->replay)
+		n->replay = json_incref(n->folder.replay);
 	if (n->replay && !im->replay)
 		return replay_check(n->replay, e);
 	json_decref(n->replay);
@@ -104,6 +107,8 @@ static int read_roi(const struct import *im, struct import_net *n, struct err *e
 {
 	if (im->roi[0])
 		memcpy(n->roi, im->roi, sizeof n->roi);
+	else if (n->folder.roi[0])
+		memcpy(n->roi, n->folder.roi, sizeof n->roi);
 	else if (!n->roi[0] && n->w.frame.meta && window_roi_get(&n->w.frame, n->roi, e) < 0)
 		return -1;
 	return n->roi[0] && graph_fits(n->graph, n->roi, e) ? err_prefix(e, "roi") : 0;
@@ -130,13 +135,66 @@ static int add_param(const struct weights *w, const struct graph_param *p, struc
 	return 0;
 }
 
+/* -- folders -- */
+
+static int open_folder(const struct import *im, struct import_net *n, struct err *e)
+{
+	const struct folder_ask ask = {im->input, im->configuration, im->fold, im->weights, !im->arch, !im->replay, !im->roi[0]};
+
+	if (folder_is(im->input))
+		return folder_open(&n->folder, &ask, e);
+	return im->fold || im->weights ? err_set(e, im->input, "is no folder: %s is of one", im->fold ? "--fold" : "--weights") : 0;
+}
+
+/* Channels of the logits, where the description says them. */
+static int64_t classes(const json_t *arch)
+{
+	const json_t *n = json_object_get(arch, "out_channels");
+
+	return json_integer_value(n ? n : json_object_get(arch, "num_classes"));
+}
+
+/* What the folder says of the network's classes must be of these. */
+static int check_folder(const struct import *im, struct import_net *n, struct err *e)
+{
+	const int64_t k = classes(n->arch);
+
+	if (n->folder.classes && n->folder.classes != k)
+		return err_set(e, im->input, "dataset.json has %lld labels, the network %lld classes", (long long)n->folder.classes, (long long)k);
+	if (n->folder.sigmoid && k > 1)
+		return err_set(e, im->input, "postprocessing: a sigmoid of %lld classes: labels that overlap are not known "
+		                             "(its file of weights with --arch makes a model of scores)", (long long)k);
+	folder_predict(&n->folder, &n->w, n->axes);
+	return 0;
+}
+
+static void say_folder(const struct import *im, const struct import_net *n)
+{
+	char line[FOLDER_PATH + FOLDER_TEXT];
+
+	if (!*n->folder.weights)
+		return;
+	snprintf(line, sizeof line, "the weights are %s", n->folder.weights);
+	im->say(im->arg, 0, line);
+	snprintf(line, sizeof line, "its own way to predict is %s", n->folder.predict);
+	im->say(im->arg, 0, line);
+	snprintf(line, sizeof line, "of that is left out, as it is not known: %s", n->folder.more);
+	if (*n->folder.more)
+		im->say(im->arg, 0, line);
+}
+
 int import_open(struct import_net *n, const struct import *im, struct err *e)
 {
 	char line[600];
+	const char *file;
 
 	memset(n, 0, sizeof *n);
-	if (weights_open(&n->w, im->input, im->key, 0, e) || read_arch(im, n, e) || read_roi(im, n, e) || read_replay(im, n, e))
+	if (open_folder(im, n, e))
 		return -1;
+	file = *n->folder.weights ? n->folder.weights : im->input;
+	if (weights_open(&n->w, file, im->key, 0, e) || read_arch(im, n, e) || read_roi(im, n, e) || read_replay(im, n, e) || check_folder(im, n, e))
+		return -1;
+	say_folder(im, n);
 	snprintf(line, sizeof line, "the weights are in '%.500s'", n->w.from);
 	if (*n->w.from)
 		im->say(im->arg, 0, line);
@@ -149,6 +207,7 @@ void import_close(struct import_net *n)
 	json_decref(n->arch);
 	json_decref(n->replay);
 	weights_close(&n->w);
+	folder_free(&n->folder);
 }
 
 int import_frame(const struct import_net *n, struct frame *f, struct err *e)
@@ -159,6 +218,10 @@ int import_frame(const struct import_net *n, struct frame *f, struct err *e)
 		return -1;
 	if (n->roi[0] && window_roi_set(f, n->roi, e))
 		return -1;
+	if (n->folder.labels && frame_set_json(f, "labels", n->folder.labels, e))
+		return -1;
+	if (*n->folder.predict && frame_set_meta(f, "predict", n->folder.predict, e))
+		return -1;
 	for (int i = 0; i < n->graph->params; i++)
 		if (add_param(&n->w, &n->graph->param[i], f, e))
 			return -1;
@@ -166,11 +229,13 @@ int import_frame(const struct import_net *n, struct frame *f, struct err *e)
 }
 
 /* What was asked for; of the axes, the order that is not ours. */
-static json_t *history_args(const struct import *im)
+static json_t *history_args(const struct import *im, const struct import_net *n)
 {
+	const int folder = *n->folder.weights != 0;
 	const struct { const char *key, *value; } given[] = {
 		{"file", im->input}, {"arch", im->arch}, {"key", im->key}, {"prefix", im->prefix}, {"replay", im->replay},
-		{"axes", im->axes[0] > im->axes[2] ? "xyz" : NULL}, {"configuration", strcmp(im->configuration, PLANS_CONFIGURATION) ? im->configuration : NULL},
+		{"axes", im->axes[0] > im->axes[2] ? "xyz" : NULL}, {"configuration", im->configuration}, {"fold", im->fold}, {"weights", im->weights},
+		{"read", folder ? n->folder.weights : NULL},
 	};
 	const int64_t roi[3] = {im->roi[2], im->roi[1], im->roi[0]};
 	json_t *a = json_object();
@@ -181,8 +246,8 @@ static json_t *history_args(const struct import *im)
 			json_object_set_new(a, given[i].key, shell_name(given[i].value));
 	if (roi[0])
 		json_object_set_new(a, "roi", json_ints(roi, 3));
-	if (!hash_file(im->input, hash))
-		json_object_set_new(a, "hash", json_string(hash));
+	if (!hash_file(folder ? n->folder.weights : im->input, hash))
+		json_object_set_new(a, folder ? "read_hash" : "hash", json_string(hash));
 	return a;
 }
 
@@ -190,7 +255,7 @@ int import_run(const struct import *im, struct out *o, struct err *e)
 {
 	struct import_net n;
 	struct frame f = {0};
-	int r = import_open(&n, im, e) || import_frame(&n, &f, e) || history_push(&f, "seg-import", history_args(im), NULL, NULL, e) ||
+	int r = import_open(&n, im, e) || import_frame(&n, &f, e) || history_push(&f, "seg-import", history_args(im, &n), NULL, NULL, e) ||
 	        frame_write(&f, o, e) ? -1 : 0;
 
 	frame_free(&f);

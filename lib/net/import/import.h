@@ -5,15 +5,18 @@
 #include <jansson.h>
 
 #include "lib/base/outfile.h"
+#include "lib/net/import/folder.h"
 #include "lib/net/import/match.h"
 
 struct import {
-	const char *input;        /* file of weights */
+	const char *input;        /* file of weights, or a folder (folder.h), which then says what is not said here */
 	const char *key, *prefix; /* as weights_open and match_weights have them; NULL: found */
 	const char *arch;         /* as archfile_json, or nnU-Net's plans.json; NULL: metadata `arch` of the file */
-	const char *configuration; /* of the plans */
-	const char *replay;       /* JSON array of steps, or a model's file whose steps they are; NULL: what the plans or the file say, else none */
-	int axes[MATCH_AXES];     /* {0, 1, 2}: as ours, z,y,x; all 0: as the file's metadata `axes` say, else as ours; of plans: as they say */
+	const char *configuration; /* of the plans; NULL: as a folder's name says, else PLANS_CONFIGURATION */
+	const char *fold, *weights; /* of a folder: as folder_open has them */
+	const char *replay;       /* JSON array of steps, or a model's file whose steps they are; NULL: what plans, bundle or file say, else none */
+	int axes[MATCH_AXES];     /* {0, 1, 2}: as ours, z,y,x; all 0: as the bundle has them or the file's metadata `axes` say, else as ours; of
+	                             plans: as they say */
 	int64_t roi[3];           /* z,y,x, size of the windows; 0: what the plans or the file say, else unset */
 	match_say *say;
 	void *arg;                /* of say */
@@ -21,6 +24,7 @@ struct import {
 
 /* What was read, fitted to each other: weights under the network's names. */
 struct import_net {
+	struct folder folder;
 	struct weights w;
 	json_t *arch, *replay;
 	int axes[MATCH_AXES];

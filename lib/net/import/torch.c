@@ -307,6 +307,18 @@ int torch_read(struct weights *w, const uint8_t *b, size_t n, const char *key, i
 	return dict < 0 ? -1 : torch_tree_dict(&t->p, dict, add_tensor, w, e);
 }
 
+int torch_ints(const struct torch *t, const char *key, int64_t *v, int most)
+{
+	int list = pickle_get(&t->p, t->p.root, key), n = 0;
+
+	if (pickle_is(&t->p, list, PICKLE_TUPLE) || pickle_is(&t->p, list, PICKLE_LIST))
+		while (n < most && pickle_is(&t->p, pickle_item(&t->p, list, n), PICKLE_INT)) {
+			v[n] = t->p.v[pickle_item(&t->p, list, n)].i;
+			n++;
+		}
+	return n;
+}
+
 void torch_free(struct torch *t)
 {
 	if (!t)

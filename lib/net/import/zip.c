@@ -108,7 +108,8 @@ static int read_entry(const struct archive *a, uint64_t *at, struct zip_entry *t
 	if (le(h + 10, 2) && is_script(to))
 		return err_set(a->e, a->file, "is TorchScript, a program: torch.save() the state_dict() of what torch.jit.load() makes of it");
 	if (le(h + 8, 2) & 1 || le(h + 10, 2) || size != packed)
-		return err_at(a->e, a->file, (int64_t)*at, "zip entry '%.*s' is compressed or encrypted (torch.save stores)", SHOWN(to));
+		return err_at(a->e, a->file, (int64_t)*at, "zip entry '%.*s' is compressed or encrypted, as torch.save never does: a folder in an archive "
+		              "is unpacked first", SHOWN(to));
 	if (!has(a, local, LOCAL) || memcmp(a->b + local, "PK\3\4", 4))
 		return err_at(a->e, a->file, (int64_t)*at, "zip entry '%.*s' does not begin where its directory says", SHOWN(to));
 	data = local + LOCAL + le(a->b + local + 26, 2) + le(a->b + local + 28, 2);

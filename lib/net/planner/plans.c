@@ -6,6 +6,7 @@
 
 #include "lib/net/arch/archfile.h"
 #include "lib/stream/history.h"
+#include "lib/volume/history/replay.h"
 #include "lib/volume/intensity/normalize.h"
 #include "lib/volume/resample/resample.h"
 
@@ -146,11 +147,6 @@ static int read_three(const struct plans *p, const json_t *c, const char *key, d
 
 /* -- preparation -- */
 
-static int add_step(struct plans *p, const char *tool, json_t *args)
-{
-	return json_array_append_new(p->replay, json_pack("{s:s, s:o}", "tool", tool, "args", args));
-}
-
 static int read_normalization(struct plans *p, const json_t *root, const json_t *c, struct err *e)
 {
 	const json_t *schemes = json_object_get(c, "normalization_schemes"), *mask = json_object_get(c, "use_mask_for_norm");
@@ -173,10 +169,24 @@ static int read_normalization(struct plans *p, const json_t *root, const json_t 
 	} else if (strcmp(first, "ZScoreNormalization"))
 		return err_set(e, NULL, "normalization '%.80s' is not known (there are CTNormalization, ZScoreNormalization): say the preparation with "
 		                        "--replay", first);
-	return add_step(p, "nii-normalize", normalize_json(&o));
+	return replay_add(p->replay, "nii-normalize", normalize_json(&o));
 }
 
-static int read_resampling(struct plans *p, const json_t *c, struct err *e)
+/* Readers that leave the axes as the file has them, and one that turns them. */
+static int read_orientation(const json_t *root, struct resample *o, struct err *e)
+{
+	static const struct { const char *name, *code; } readers[] = {{"SimpleITKIO", ""}, {"NibabelIO", ""}, {"NibabelIOWithReorient", "RAS"}};
+	const char *reader = json_string_value(json_object_get(root, "image_reader_writer"));
+
+	for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+		if (!reader || !strcmp(reader, readers[i].name)) {
+			memcpy(o->orient, readers[i].code, strlen(readers[i].code) + 1);
+			return 0;
+		}
+	return err_set(e, NULL, "image_reader_writer '%.80s' is not known: say the preparation with --replay", reader);
+}
+
+static int read_resampling(struct plans *p, const json_t *root, const json_t *c, struct err *e)
 {
 	static const enum interp orders[] = {INTERP_NEAREST, INTERP_LINEAR, INTERP_NEAREST, INTERP_CUBIC};
 	const json_t *how = json_object_get(c, "resampling_fn_data_kwargs"), *order = json_object_get(how, "order");
@@ -184,7 +194,7 @@ static int read_resampling(struct plans *p, const json_t *c, struct err *e)
 	json_int_t n = order ? json_integer_value(order) : 3;
 	double zyx[3];
 
-	if (read_three(p, c, "spacing", zyx, e))
+	if (read_three(p, c, "spacing", zyx, e) || read_orientation(root, &o, e))
 		return -1;
 	if (!is_word(c, "resampling_fn_data", "resample_data_or_seg_to_shape") || (n != 0 && n != 1 && n != 3) ||
 	    json_integer_value(json_object_get(how, "order_z")) != 0 || json_is_boolean(json_object_get(how, "force_separate_z")))
@@ -192,7 +202,7 @@ static int read_resampling(struct plans *p, const json_t *c, struct err *e)
 	o.interp = orders[n];
 	for (int k = 0; k < 3; k++)
 		o.spacing[k] = zyx[2 - k];
-	return add_step(p, "nii-resample", resample_json(&o));
+	return replay_add(p->replay, "nii-resample", resample_json(&o));
 }
 
 /* -- the rest -- */
@@ -224,7 +234,7 @@ static int read_all(struct plans *p, const json_t *root, const json_t *c, int pr
 		return err_set(e, NULL, "batch_size is not a number of patches");
 	if (read_own(p, json_object_get(root, "niipipe"), e))
 		return -1;
-	return prepare && (read_normalization(p, root, c, e) || read_resampling(p, c, e)) ? -1 : 0;
+	return prepare && (read_normalization(p, root, c, e) || read_resampling(p, root, c, e)) ? -1 : 0;
 }
 
 int plans_read(struct plans *p, const json_t *root, const char *name, int prepare, struct err *e)

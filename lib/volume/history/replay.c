@@ -101,6 +101,11 @@ int replay_check(const json_t *steps, struct err *e)
 	return 0;
 }
 
+int replay_add(json_t *steps, const char *tool, json_t *args)
+{
+	return json_array_append_new(steps, json_pack("{s:s, s:o}", "tool", tool, "args", args));
+}
+
 /* Did f go through the tool of one of the steps? */
 static int check_fresh(const struct frame *f, const json_t *steps, struct err *e)
 {

@@ -11,6 +11,9 @@ json_t *replay_read(const char *path, struct err *e);
 /* Are all steps known, and their args understood? 0, or -1 and an error that names the step. */
 int replay_check(const json_t *steps, struct err *e);
 
+/* Append a step of a tool with these args, which are taken over. 0, or -1: no memory. */
+int replay_add(json_t *steps, const char *tool, json_t *args);
+
 /* Do the steps to f, in order; each goes into its history, and the last one's values may be made when f is written (tensor_later). A volume that
    went through one of their tools before is an error. 0 or -1. */
 int replay_apply(struct frame *f, const json_t *steps, struct err *e);

@@ -1,0 +1,96 @@
+#include "lib/net/import/bundle.h"
+
+#include <string.h>
+
+static const char *const SUFFIXES[] = {".pt", ".pth", ".ckpt", ".safetensors"};
+
+static int is_weights(const char *dir, const char *name, void *arg)
+{
+	const char *dot = strrchr(name, '.');
+
+	(void)dir, (void)arg;
+	for (size_t i = 0; dot && i < sizeof SUFFIXES / sizeof *SUFFIXES; i++)
+		if (!strcmp(dot, SUFFIXES[i]))
+			return 1;
+	return 0;
+}
+
+static int choose_weights(struct folder *f, const struct folder_ask *ask, const char *dir, struct err *e)
+{
+	const char *name = ask->weights ? ask->weights : "model.pt";
+	char models[FOLDER_PATH], text[FOLDER_TEXT];
+	struct folder_names l;
+
+	if (folder_path(models, e, "%s/models", dir))
+		return -1;
+	folder_list(&l, models, is_weights, NULL);
+	if (ask->weights && !folder_has(models, name))
+		return err_set(e, models, "has no '%.200s' (there are: %s)", name, folder_text(&l, text));
+	if (!folder_has(models, name) && l.n > 1)
+		return err_set(e, models, "has no model.pt, but %d files of weights: say which with --weights (there are: %s)", l.n, folder_text(&l, text));
+	if (!folder_has(models, name) && !l.n)
+		return err_set(e, models, "has no weights: no model.pt%s", folder_has(models, "model.ts") ?
+		               "; model.ts is TorchScript, a program: torch.save() the state_dict() of what torch.jit.load() makes of it" : "");
+	return folder_path(f->weights, e, "%s/%s", models, folder_has(models, name) ? name : l.name[0]);
+}
+
+static json_t *read_config(const char *dir, struct err *e)
+{
+	int missing;
+	json_t *root = folder_json(dir, "configs/inference.json", &missing, e);
+
+	if (missing)
+		err_set(e, dir, "has no configs/inference.json%s", folder_has(dir, "configs/inference.yaml") ?
+		        ", but inference.yaml: YAML is not read; as JSON it would be (python -c "
+		        "'import sys, yaml, json; json.dump(yaml.safe_load(sys.stdin), sys.stdout)')" : "");
+	return root;
+}
+
+static int read_network(struct folder *f, const json_t *root, struct err *e)
+{
+	const char *key = json_object_get(root, "network_def") ? "network_def" : "network";
+	struct err why;
+
+	f->network = bundle_value(root, json_object_get(root, key), "it", &why);
+	return f->network ? 0 : err_set(e, f->said, "%s: %.600s: say the network with --arch", key, why.text);
+}
+
+/* Names of classes: what the network puts out has them by channel. */
+static int read_labels(struct folder *f, const char *dir, struct err *e)
+{
+	int missing;
+	json_t *root = folder_json(dir, "configs/metadata.json", &missing, e), *outputs, *v;
+	const char *name;
+
+	outputs = json_object_get(json_object_get(root, "network_data_format"), "outputs");
+	json_object_foreach(outputs, name, v)
+		if (!f->labels && json_is_object(json_object_get(v, "channel_def")))
+			f->labels = json_deep_copy(json_object_get(v, "channel_def"));
+	json_decref(root);
+	return root || missing ? 0 : -1;
+}
+
+static int read_steps(struct folder *f, const json_t *root, struct err *e)
+{
+	struct err why;
+
+	f->replay = bundle_steps(root, &why);
+	return f->replay ? 0 : err_set(e, f->said, "preprocessing: %.600s: say how volumes are prepared with --replay", why.text);
+}
+
+int bundle_open(struct folder *f, const struct folder_ask *ask, const char *dir, struct err *e)
+{
+	json_t *root = NULL;
+	int r = -1;
+
+	for (int k = 0; k < 3; k++)
+		f->axes[k] = 2 - k;
+	if (ask->fold || ask->configuration)
+		return err_set(e, dir, "is a MONAI bundle: it has no %s", ask->fold ? "folds (--fold)" : "configurations of plans (--configuration)");
+	if (!choose_weights(f, ask, dir, e) && !folder_path(f->said, e, "%s/configs/inference.json", dir))
+		root = read_config(dir, e);
+	if (root && (!ask->network || !read_network(f, root, e)) && (!ask->replay || !read_steps(f, root, e)))
+		r = bundle_predict(f, root, ask->roi, e) ? err_prefix(e, "%s", f->said) : read_labels(f, dir, e);
+	json_decref(root);
+	return r;
+}

@@ -1,0 +1,166 @@
+/* How a bundle predicts: its inferer and its postprocessing as options of seg-window and what follows it. Source: monai/inferers/inferer.py,
+   monai/transforms/post/dictionary.py. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/net/import/bundle.h"
+
+static void put(char text[FOLDER_TEXT], const char *fmt, ...) ERR_PRINTF(2, 3);
+
+static void put(char text[FOLDER_TEXT], const char *fmt, ...)
+{
+	size_t n = strlen(text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text + n, FOLDER_TEXT - n, fmt, ap);
+	va_end(ap);
+}
+
+static void not_known(struct folder *f, const char *what)
+{
+	put(f->more, "%s%.80s", *f->more ? ", " : "", what);
+}
+
+/* -- the inferer -- */
+
+/* What becomes of its keys but roi_size. Of words: which are known, as seg-window has them. */
+static const struct { const char *key, *option, *words; } options[] = {
+	{"overlap", "overlap", NULL}, {"mode", "mode", "constant gaussian"}, {"sigma_scale", "sigma", NULL},
+	{"padding_mode", "padding", "constant reflect replicate circular"}, {"cval", "fill", NULL},
+};
+
+static int is_one(const char *word, const char *words)
+{
+	const char *at = *word ? strstr(words, word) : NULL;
+	size_t n = strlen(word);
+
+	return at && (at == words || at[-1] == ' ') && (!at[n] || at[n] == ' ');
+}
+
+static void put_option(struct folder *f, const json_t *root, const json_t *inferer, size_t i)
+{
+	const json_t *said = json_object_get(inferer, options[i].key);
+	struct err e;
+	json_t *v = said ? bundle_value(root, said, options[i].key, &e) : NULL;
+
+	if (json_is_number(v) && !options[i].words)
+		put(f->predict, " --%s %.9g", options[i].option, json_number_value(v));
+	else if (json_is_string(v) && options[i].words && is_one(json_string_value(v), options[i].words))
+		put(f->predict, " --%s %s", options[i].option, json_string_value(v));
+	else if (said)
+		not_known(f, options[i].key);
+	else if (!strcmp(options[i].key, "mode")) /* ours is another */
+		put(f->predict, " --mode constant");
+	json_decref(v);
+}
+
+/* Into roi as x,y,z; 0: the whole axis. */
+static int read_roi(const json_t *v, int64_t roi[3])
+{
+	if (json_is_array(v) && json_array_size(v) != 3)
+		return -1;
+	for (size_t k = 0; k < 3; k++) {
+		const json_t *one = json_is_array(v) ? json_array_get(v, k) : v;
+
+		roi[k] = json_integer_value(one) > 0 ? json_integer_value(one) : 0;
+		if ((!json_is_integer(one) && !json_is_null(one)) || roi[k] > 4096)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_windows(struct folder *f, const json_t *root, const json_t *inferer, int needed, struct err *e)
+{
+	json_t *v = bundle_value(root, json_object_get(inferer, "roi_size"), "inferer: roi_size", e);
+	int64_t roi[3] = {0};
+	int r = !v ? -1 : read_roi(v, roi) ? err_set(e, NULL, "inferer: roi_size is not one or three numbers of voxels") : 0;
+
+	json_decref(v);
+	if (r && needed)
+		return -1;
+	if (!r && roi[0] && roi[1] && roi[2])
+		for (int k = 0; k < 3; k++)
+			f->roi[k] = roi[2 - k];
+	else if (!r)
+		put(f->predict, " --roi %lld,%lld,%lld", (long long)roi[0], (long long)roi[1], (long long)roi[2]);
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		put_option(f, root, inferer, i);
+	return 0;
+}
+
+static int read_inferer(struct folder *f, const json_t *root, int needed, struct err *e)
+{
+	const json_t *inferer = json_object_get(root, "inferer");
+	const char *name = bundle_target(inferer), *said = json_string_value(json_object_get(inferer, "_target_"));
+
+	put(f->predict, "seg-window");
+	if (!strcmp(name, "SlidingWindowInferer"))
+		return read_windows(f, root, inferer, needed, e);
+	if (!strcmp(name, "SimpleInferer"))
+		put(f->predict, " --roi 0,0,0");
+	else if (inferer && needed)
+		return err_set(e, NULL, "inferer: %.80s is not known: say the windows with --roi", said ? said : "one without a name");
+	return 0;
+}
+
+/* -- the postprocessing -- */
+
+struct post { int softmax, argmax, invert, linear; double threshold; }; /* linear: scores are, not labels */
+
+static int begins(const char *name, const char *with)
+{
+	return !strncmp(name, with, strlen(with));
+}
+
+/* One transform, in its order. */
+static void take(struct folder *f, struct post *p, const json_t *o)
+{
+	const char *name = bundle_target(o), *said = json_string_value(json_object_get(o, "_target_"));
+	const json_t *nearest = json_object_get(o, "nearest_interp");
+
+	if (begins(name, "Activations")) {
+		f->sigmoid |= json_is_true(json_object_get(o, "sigmoid"));
+		p->softmax |= json_is_true(json_object_get(o, "softmax"));
+	} else if (begins(name, "AsDiscrete")) {
+		p->argmax |= json_is_true(json_object_get(o, "argmax"));
+		p->threshold = json_number_value(json_object_get(o, "threshold"));
+	} else if (begins(name, "Invert")) {
+		p->invert = 1;
+		p->linear = !p->argmax && p->threshold == 0 && json_is_false(nearest);
+	} else if (!begins(name, "EnsureType") && !begins(name, "ToTensor") && !begins(name, "SaveImage"))
+		not_known(f, said ? said : "what is not listed");
+}
+
+static void put_post(struct folder *f, const struct post *p)
+{
+	const int scores = p->linear && (p->argmax || p->threshold != 0);
+
+	if (scores)
+		put(f->predict, " --output %s", p->softmax || f->sigmoid ? "prob" : "logits");
+	else if (f->sigmoid && p->threshold != 0 && p->threshold != 0.5)
+		put(f->predict, " --threshold %.9g", p->threshold);
+	if (p->invert)
+		put(f->predict, " | nii-invert%s", scores && p->argmax ? " --argmax" : "");
+	if (scores && !p->argmax)
+		put(f->predict, " | seg-argmax --threshold %.9g", p->threshold);
+}
+
+int bundle_predict(struct folder *f, const json_t *root, int roi, struct err *e)
+{
+	struct post p = {0};
+	struct err none;
+	json_t *list = json_object_get(root, "postprocessing") ? bundle_transforms(root, "postprocessing", &none) : json_array(), *v;
+	size_t i;
+	int r = read_inferer(f, root, roi, e);
+
+	json_array_foreach(list, i, v)
+		take(f, &p, v);
+	if (list)
+		put_post(f, &p);
+	else
+		not_known(f, "postprocessing");
+	json_decref(list);
+	return r;
+}

@@ -1,0 +1,132 @@
+#include "lib/net/import/results.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/net/import/torch.h"
+
+static const char *const CHECKPOINTS[] = {"checkpoint_final.pth", "checkpoint_best.pth"};
+
+/* -- the weights -- */
+
+/* The checkpoint of a fold's folder; NULL: none. */
+static const char *checkpoint(const char *fold, const char *weights)
+{
+	if (weights)
+		return folder_has(fold, weights) ? weights : NULL;
+	for (size_t i = 0; i < sizeof CHECKPOINTS / sizeof *CHECKPOINTS; i++)
+		if (folder_has(fold, CHECKPOINTS[i]))
+			return CHECKPOINTS[i];
+	return NULL;
+}
+
+static int is_fold(const char *dir, const char *name, void *weights)
+{
+	char path[FOLDER_PATH];
+	struct err e;
+
+	return !strncmp(name, "fold_", 5) && !folder_path(path, &e, "%s/%s", dir, name) && checkpoint(path, weights);
+}
+
+static int choose_fold(char fold[FOLDER_PATH], const struct folder_ask *ask, const char *dir, struct err *e)
+{
+	struct folder_names l;
+	char text[FOLDER_TEXT];
+
+	folder_list(&l, dir, is_fold, (char *)ask->weights);
+	folder_text(&l, text);
+	if (!l.n && ask->weights)
+		return err_set(e, dir, "has no weights: no fold_N/%.200s", ask->weights);
+	if (!l.n)
+		return err_set(e, dir, "has no weights: no fold_N/%s nor %s", CHECKPOINTS[0], CHECKPOINTS[1]);
+	if (!ask->fold && l.n > 1)
+		return err_set(e, dir, "has weights of %d folds: say which with --fold, one model each; seg-window takes several (there are: %s)", l.n, text);
+	for (int i = 0; i < l.n; i++)
+		if (!ask->fold || !strcmp(ask->fold, l.name[i] + strlen("fold_")))
+			return folder_path(fold, e, "%s/%s", dir, l.name[i]);
+	return err_set(e, dir, "has no weights of fold '%.40s' (there are: %s)", ask->fold, text);
+}
+
+static int choose_weights(struct folder *f, const struct folder_ask *ask, const char *dir, struct err *e)
+{
+	char fold[FOLDER_PATH];
+
+	return choose_fold(fold, ask, dir, e) ? -1 : folder_path(f->weights, e, "%s/%s", fold, checkpoint(fold, ask->weights));
+}
+
+/* -- the configuration, of the folder's name -- */
+
+static int choose_configuration(struct folder *f, const struct folder_ask *ask, const char *dir, struct err *e)
+{
+	char *real = realpath(dir, NULL), *name = real ? strrchr(real, '/') : NULL, *plans = name ? strstr(name, "__") : NULL;
+	char *configuration = plans ? strstr(plans + 2, "__") : NULL;
+	const char *is = ask->configuration ? ask->configuration : configuration ? configuration + 2 : "";
+	int r = 0;
+
+	if (!*is || strlen(is) >= sizeof f->configuration)
+		r = err_set(e, dir, "its name is not TRAINER__PLANS__CONFIGURATION: say which of the plans with --configuration");
+	else
+		memcpy(f->configuration, is, strlen(is) + 1);
+	free(real);
+	return r;
+}
+
+/* -- labels -- */
+
+/* The number of a label; -1: a region, which several make up. A list of one is that one. */
+static json_int_t label_number(const json_t *v)
+{
+	if (json_array_size(v) == 1)
+		v = json_array_get(v, 0);
+	return json_is_integer(v) ? json_integer_value(v) : -1;
+}
+
+static int read_labels(struct folder *f, const char *dir, struct err *e)
+{
+	json_t *root = folder_json(dir, "dataset.json", NULL, e), *labels = json_object_get(root, "labels"), *v;
+	const char *name;
+	int r = root ? 0 : -1;
+
+	if (root && !json_object_size(labels))
+		r = err_set(e, dir, "dataset.json has no labels");
+	f->labels = json_object();
+	json_object_foreach(labels, name, v) {
+		char key[32];
+
+		if (!strcmp(name, "ignore")) /* no class of the network */
+			continue;
+		snprintf(key, sizeof key, "%lld", (long long)label_number(v));
+		if (!r && label_number(v) < 0)
+			r = err_set(e, dir, "dataset.json: label '%.80s' is no number: regions, whose classes overlap, are not known", name);
+		json_object_set_new(f->labels, key, json_string(name));
+	}
+	f->classes = (int64_t)json_object_size(f->labels);
+	json_decref(root);
+	return r;
+}
+
+int results_open(struct folder *f, const struct folder_ask *ask, const char *dir, struct err *e)
+{
+	if (choose_weights(f, ask, dir, e) || choose_configuration(f, ask, dir, e) || read_labels(f, dir, e) ||
+	    folder_path(f->said, e, "%s/plans.json", dir))
+		return -1;
+	f->network = ask->network ? folder_json(dir, "plans.json", NULL, e) : NULL;
+	return ask->network && !f->network ? -1 : 0;
+}
+
+/* The logits are interpolated, and every window is predicted in the flips that the checkpoint says, where it was trained with flips. */
+void results_predict(struct folder *f, const struct weights *w, const int axes[3])
+{
+	int64_t flip[3];
+	int n = w->torch ? torch_ints(w->torch, "inference_allowed_mirroring_axes", flip, 3) : 0;
+	char mirror[4] = "", *at = mirror;
+
+	for (int k = 2; k >= 0; k--)
+		for (int i = 0; i < n; i++)
+			if (flip[i] == axes[k])
+				*at++ = "zyx"[k];
+	*at = 0;
+	snprintf(f->predict, sizeof f->predict, "seg-window --overlap 0.5 --grid nnunet --mode nnunet%s%s --output logits | nii-invert --argmax",
+	         *mirror ? " --mirror " : "", mirror);
+}

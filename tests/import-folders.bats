@@ -1,0 +1,200 @@
+#!/usr/bin/env bats
+# seg-import of folders: a MONAI bundle that MONAI ran from file to labels (tests/golden/make_bundle.py), results of nnU-Net, and what is refused.
+load helper
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	cp -r "$BATS_TEST_DIRNAME/golden/bundle" .
+	cp "$BATS_TEST_DIRNAME"/golden/import/plans.* .
+	mkdir -p more/configs Dataset006_Lung/nnUNetTrainerNoMirroring__nnUNetPlans__3d_fullres/fold_0
+	cp -r bundle/models more
+	cp bundle/more.json more/configs/inference.json
+	cd Dataset006_Lung/nnUNetTrainerNoMirroring__nnUNetPlans__3d_fullres || return 1
+	cp "$BATS_FILE_TMPDIR/plans.json" .
+	cp "$BATS_FILE_TMPDIR/plans.pth" fold_0/checkpoint_final.pth
+	echo '{"channel_names": {"0": "CT"}, "labels": {"background": 0, "tumour": [1], "ignore": 2}, "numTraining": 3, "file_ending": ".nii.gz"}' >dataset.json
+}
+setup() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	of_fp32
+	results=Dataset006_Lung/nnUNetTrainerNoMirroring__nnUNetPlans__3d_fullres
+}
+
+frame() { ts-select --index "$2" "$BATS_TEST_DIRNAME/golden/bundle-$1.ts"; }
+
+# A bundle like another, whose configuration perl changed.
+changed() { # changed NAME PROGRAM [OF]
+	rm -rf "$1"
+	cp -r "${3-bundle}" "$1"
+	perl -0pi -e "$2" "$1/configs/inference.json"
+	! cmp -s "${3-bundle}/configs/inference.json" "$1/configs/inference.json" || { echo "unchanged: $2"; return 1; }
+}
+
+refused() { # refused BUNDLE MESSAGE [OPTION...]: what is wrong with its inference.json
+	local name=$1 text=$2
+	shift 2
+	fails 1 "seg-import: $name/configs/inference.json: $text" seg-import "$@" "$name"
+}
+
+@test "a bundle does what MONAI does with it, from file to labels" {
+	diff <(seg-import bundle/ -o spleen.ts 2>&1) - <<-'END'
+		seg-import: bundle/: the weights are bundle/models/model.pt
+		seg-import: bundle/: its own way to predict is seg-window --overlap 0.5 --mode constant --output prob | nii-invert --argmax
+	END
+	nii-read bundle/volume.nii.gz | nii-replay -m spleen.ts >prepared.ts
+	ts-cmp --data-only -t image --atol 1e-5 prepared.ts <(frame inference 0)
+	seg-window -m spleen.ts --overlap 0.5 --mode constant --output logits prepared.ts | ts-cmp --data-only -t prob --atol 1e-5 - <(frame inference 0)
+	seg-window -m spleen.ts --overlap 0.5 --mode constant --output prob prepared.ts | nii-invert --argmax | tee mask.ts | ts-cmp --data-only -t pred - <(frame inference 1)
+	nii-write -o mask.nii.gz mask.ts
+	nii-read mask.nii.gz | tail -c $((22 * 13 * 18)) | cmp - <(frame inference 1 | tail -c $((22 * 13 * 18)))
+	ts-info spleen.ts | grep -qF 'labels   {"0":"background","1":"spleen","2":"cyst"}'
+	ts-info spleen.ts | grep -qF 'roi      12,8,8'
+}
+
+@test "all that is known of MONAI's transforms, in an order of theirs" {
+	seg-import more -o more.ts 2>said
+	grep -qxF "seg-import: more: its own way to predict is seg-window --overlap 0.25 --mode gaussian --padding replicate | nii-invert" said
+	nii-read bundle/volume.nii.gz | nii-replay -m more.ts >prepared.ts
+	ts-cmp --data-only -t image --atol 2e-5 prepared.ts <(frame more 0)
+	seg-window -m more.ts --padding replicate prepared.ts | nii-invert | ts-cmp --data-only -t pred - <(frame more 1)
+}
+
+@test "options say what the bundle would" {
+	seg-import -q bundle --roi 16,8,8 --replay '[]' -o roi.ts
+	ts-info roi.ts | grep -qxF '  roi      16,8,8'
+	ts-info roi.ts | grep -qxF '  replay   []'
+	perl -0pe 's/.*"network_def": (.*?),\s*"network".*/$1/s; s/"\@classes"/3/' bundle/configs/inference.json >net.json
+	changed other 's/"UNet"/"VNet"/; s/"Orientationd"/"Flipd"/; s/"SlidingWindowInferer"/"PatchInferer"/'
+	seg-import -q other --arch net.json --replay '[]' --roi 12,8,8 -o other.ts
+	seg-import -q bundle --replay '[]' | ts-cmp --meta --ignore-meta history --ignore-meta predict - other.ts
+	seg-import -q bundle/models/model.pt --arch net.json --axes xyz | ts-cmp --data-only - other.ts
+	ts-info --history roi.ts >line
+	[ "$(head -n 1 line)" = "seg-import --replay '[]' --roi 16,8,8 bundle" ]
+	grep -qE '^# [0-9a-f]{16}  bundle/models/model.pt$' line
+}
+
+@test "what of a bundle is not known is refused by name" {
+	say=": say how volumes are prepared with --replay"
+	changed b 's/"ScaleIntensityRanged"/"RandFlipd"/'
+	refused b "preprocessing: RandFlipd: no transform that is known$say"
+	changed b 's/"EnsureTyped"/"scripts.my.EnsureTyped"/'
+	refused b "preprocessing: scripts.my.EnsureTyped: no transform that is known$say"
+	changed b 's/"mode": "bilinear"/"mode": "bilinear", "diagonal": true/'
+	refused b "preprocessing: Spacingd: diagonal is true (known: false)$say"
+	changed b 's/"mode": "bilinear"/"mode": 3/'
+	refused b "preprocessing: Spacingd: mode is neither bilinear nor nearest$say"
+	changed b 's/"clip": true/"clip": true, "speed": 1/'
+	refused b "preprocessing: ScaleIntensityRanged: speed is not known$say"
+	changed b 's/"a_min": -57/"a_min": 300/'
+	refused b "preprocessing: nii-normalize: range 300..164 is empty$say"
+	changed b 's/"a_min": -57,//'
+	refused b "preprocessing: ScaleIntensityRanged: a_min is not said: it should be a number$say"
+	changed b 's/"pixdim": \[.*?\]/"pixdim": "\$[1.5] * 3"/s'
+	refused b "preprocessing: Spacingd: pixdim is '\$[1.5] * 3': expressions are not followed$say"
+	changed b 's/"\@pixdim"/"\@spacing"/'
+	refused b "preprocessing: Spacingd: pixdim is '@spacing', which is not there$say"
+	changed b 's/"pixdim": \[.*?\]/"pixdim": "\@pixdim"/s'
+	refused b "preprocessing: Spacingd: pixdim refers to itself, or is nested more than 32 deep$say"
+	changed b 's/"\$lambda x: x > -100"/"\$lambda x: x > x.mean()"/' more
+	refused b "preprocessing: CropForegroundd: select_fn is '\$lambda x: x > x.mean()', not \$lambda x: x > NUMBER$say"
+	changed b 's/"\$\@transforms"/"\$\@transforms + \@more"/' more
+	refused b "preprocessing: transforms is '\$@transforms + @more': expressions are not followed$say"
+	changed b 's/"preprocessing"/"transform"/'
+	refused b "preprocessing: has no list of transforms$say"
+	changed b 's/("_target_": "Compose",)/$1 "lazy": true,/'
+	refused b "preprocessing: lazy transforms, which are done together, are not known$say"
+	changed b 's/"\@classes"/"\$\@classes + 1"/'
+	refused b "network_def: out_channels is '\$@classes + 1': expressions are not followed: say the network with --arch"
+	changed b 's/"SlidingWindowInferer"/"SliceInferer"/'
+	refused b "inferer: SliceInferer is not known: say the windows with --roi"
+	changed b 's/"softmax": true/"sigmoid": true/'
+	fails 1 "seg-import: b: postprocessing: a sigmoid of 3 classes: labels that overlap are not known (its file of weights with --arch makes a model of scores)" \
+		seg-import b
+	changed b 's/"AsDiscreted"/"KeepLargestConnectedComponentd"/'
+	seg-import b 2>&1 >/dev/null | grep -qxF 'seg-import: b: of that is left out, as it is not known: KeepLargestConnectedComponentd'
+}
+
+@test "a bundle's weights: none, another name, two" {
+	changed w 's/"a_min": -57/"a_min": -58/'
+	mv w/models/model.pt w/models/last.pt
+	seg-import w 2>&1 >/dev/null | grep -qxF "seg-import: w: the weights are w/models/last.pt"
+	cp w/models/last.pt w/models/best.pt
+	fails 1 "seg-import: w/models: has no model.pt, but 2 files of weights: say which with --weights (there are: best.pt, last.pt)" seg-import w
+	seg-import w --weights best.pt 2>&1 >/dev/null | grep -qxF "seg-import: w: the weights are w/models/best.pt"
+	fails 1 "seg-import: w/models: has no 'worst.pt' (there are: best.pt, last.pt)" seg-import w --weights worst.pt
+	rm w/models/*
+	fails 1 "seg-import: w/models: has no weights: no model.pt" seg-import w
+	: >w/models/model.ts
+	fails 1 "seg-import: w/models: has no weights: no model.pt; model.ts is TorchScript, a program: torch.save() the state_dict() of what torch.jit.load() makes of it" \
+		seg-import w
+	fails 1 "seg-import: w: is a MONAI bundle: it has no folds (--fold)" seg-import --fold 0 w
+	rm w/configs/inference.json
+	cp bundle/models/model.pt w/models
+	fails 1 "seg-import: w: has no configs/inference.json" seg-import w
+	: >w/configs/inference.yaml
+	run seg-import w
+	[[ $output == "seg-import: w: has no configs/inference.json, but inference.yaml: YAML is not read;"* ]]
+}
+
+@test "results of nnU-Net: plans, weights, labels and the way to predict" {
+	seg-import -q --arch plans.json plans.pth -o plans.ts
+	diff <(seg-import $results -o results.ts 2>&1 | sed "s|$results|R|g") - <<-'END'
+		seg-import: R: the weights are R/fold_0/checkpoint_final.pth
+		seg-import: R: its own way to predict is seg-window --overlap 0.5 --grid nnunet --mode nnunet --mirror xyz --output logits | nii-invert --argmax
+		seg-import: R: the weights are in 'network_weights'
+		seg-import: R: tensors left out, as they repeat others bit for bit: 56
+	END
+	ts-cmp --meta --ignore-meta history --ignore-meta labels --ignore-meta predict results.ts plans.ts
+	ts-info results.ts | grep -qxF '  labels   {"0":"background","1":"tumour"}'
+	# the folder of the data set holds them alone; from within
+	seg-import -q Dataset006_Lung | ts-cmp --meta --ignore-meta history - results.ts
+	(cd $results && seg-import -q .) | ts-cmp --meta --ignore-meta history - results.ts
+	# the configuration is in the folder's name
+	cp -r $results nnUNetTrainer__nnUNetPlans__3d_zscore
+	seg-import -q nnUNetTrainer__nnUNetPlans__3d_zscore | ts-info | grep -qF '"zscore":"all"'
+	seg-import -q $results --configuration 3d_zscore | ts-info | grep -qF '"zscore":"all"'
+	# the reader that turned the volumes
+	perl -pi -e 's/"dataset_name"/"image_reader_writer": "NibabelIOWithReorient", "dataset_name"/' nnUNetTrainer__nnUNetPlans__3d_zscore/plans.json
+	seg-import -q nnUNetTrainer__nnUNetPlans__3d_zscore | ts-info | grep -qF '"orient":"RAS"'
+	perl -pi -e 's/NibabelIOWithReorient/NaturalImage2DIO/' nnUNetTrainer__nnUNetPlans__3d_zscore/plans.json
+	fails 1 "seg-import: nnUNetTrainer__nnUNetPlans__3d_zscore/plans.json: configuration 3d_zscore: image_reader_writer 'NaturalImage2DIO' is not known: say the preparation with --replay" \
+		seg-import nnUNetTrainer__nnUNetPlans__3d_zscore
+}
+
+@test "folds: the only one, one of several, one that is not there" {
+	rm -rf some
+	mkdir some
+	cp -r $results some/nnUNetTrainer__nnUNetPlans__3d_fullres
+	r=some/nnUNetTrainer__nnUNetPlans__3d_fullres
+	cp -r $r/fold_0 $r/fold_all
+	mkdir $r/fold_3
+	fails 1 "seg-import: $r: has weights of 2 folds: say which with --fold, one model each; seg-window takes several (there are: fold_0, fold_all)" seg-import $r
+	seg-import -q $r --fold all | ts-cmp --data-only - <(seg-import -q $results)
+	fails 1 "seg-import: $r: has no weights of fold '3' (there are: fold_0, fold_all)" seg-import $r --fold 3
+	mv $r/fold_0/checkpoint_final.pth $r/fold_0/checkpoint_best.pth
+	seg-import $r --fold 0 2>&1 >/dev/null | grep -qF "$r/fold_0/checkpoint_best.pth"
+	seg-import $r --weights checkpoint_best.pth 2>&1 >/dev/null | grep -qF "$r/fold_0/checkpoint_best.pth"
+	rm -r $r/fold_*
+	fails 1 "seg-import: $r: has no weights: no fold_N/checkpoint_final.pth nor checkpoint_best.pth" seg-import $r
+	cp -r $r some/nnUNetTrainer__nnUNetPlans__3d_lowres
+	fails 1 "seg-import: some: holds 2 folders of results: name one of them (there are: nnUNetTrainer__nnUNetPlans__3d_fullres, nnUNetTrainer__nnUNetPlans__3d_lowres)" \
+		seg-import some
+}
+
+@test "results that do not fit, and folders of neither kind" {
+	rm -rf bad
+	cp -r $results bad
+	fails 1 "seg-import: bad: its name is not TRAINER__PLANS__CONFIGURATION: say which of the plans with --configuration" seg-import bad
+	seg-import -q bad --configuration 3d_fullres | ts-cmp --data-only - <(seg-import -q $results)
+	echo '{"labels": {"background": 0, "a": 1, "b": 2}}' >bad/dataset.json
+	fails 1 "seg-import: bad: dataset.json has 3 labels, the network 2 classes" seg-import bad --configuration 3d_fullres
+	echo '{"labels": {"background": 0, "whole": [1, 2], "core": 1}}' >bad/dataset.json
+	fails 1 "seg-import: bad: dataset.json: label 'whole' is no number: regions, whose classes overlap, are not known" seg-import bad --configuration 3d_fullres
+	rm bad/dataset.json
+	fails 1 "seg-import: bad/dataset.json: cannot open: No such file or directory" seg-import bad --configuration 3d_fullres
+	rm bad/plans.json
+	fails 1 "seg-import: bad: is a folder of neither kind: it has no plans.json (results of nnU-Net), here or one below, and no configs/inference.json (a MONAI bundle)" \
+		seg-import bad
+	fails 1 "seg-import: plans.pth: is no folder: --fold is of one" seg-import --fold 0 plans.pth
+	fails 1 "seg-import: plans.pth: is no folder: --weights is of one" seg-import --weights a plans.pth
+}
