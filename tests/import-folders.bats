@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# seg-import of folders: a MONAI bundle that MONAI ran from file to labels (tests/golden/make_bundle.py), results of nnU-Net, and what is refused.
+# seg-import of folders: a MONAI bundle and results of nnU-Net, against MONAI and nnU-Net from file to labels (tests/golden/make_bundle.py, make_results.py), and
+# what is refused.
 load helper
 
 setup_file() {
@@ -159,6 +160,17 @@ refused() { # refused BUNDLE MESSAGE [OPTION...]: what is wrong with its inferen
 	perl -pi -e 's/NibabelIOWithReorient/NaturalImage2DIO/' nnUNetTrainer__nnUNetPlans__3d_zscore/plans.json
 	fails 1 "seg-import: nnUNetTrainer__nnUNetPlans__3d_zscore/plans.json: configuration 3d_zscore: image_reader_writer 'NaturalImage2DIO' is not known: say the preparation with --replay" \
 		seg-import nnUNetTrainer__nnUNetPlans__3d_zscore
+}
+
+@test "results of nnU-Net do what nnU-Net does with them, from file to labels" {
+	mkdir whole
+	cp -r "$BATS_TEST_DIRNAME/golden/results" whole/nnUNetTrainer__nnUNetPlans__3d_fullres
+	seg-import whole -o whole.ts 2>said
+	predict="seg-window --overlap 0.5 --grid nnunet --mode nnunet --mirror xy --output logits | nii-invert --argmax"
+	grep -qF "its own way to predict is $predict" said
+	ts-info whole.ts | grep -qxF "  predict  $predict"
+	nii-read bundle/volume.nii.gz | nii-replay -m whole.ts | eval "${predict/-window/-window -m whole.ts}" |
+		ts-cmp --data-only -t pred - "$BATS_TEST_DIRNAME/golden/results.ts"
 }
 
 @test "folds: the only one, one of several, one that is not there" {
