@@ -66,6 +66,8 @@ refused() { # refused BUNDLE MESSAGE [OPTION...]: what is wrong with its inferen
 	ts-info roi.ts | grep -qxF '  replay   []'
 	perl -0pe 's/.*"network_def": (.*?),\s*"network".*/$1/s; s/"\@classes"/3/' bundle/configs/inference.json >net.json
 	changed other 's/"UNet"/"VNet"/; s/"Orientationd"/"Flipd"/; s/"SlidingWindowInferer"/"PatchInferer"/'
+	changed clip 's/"clip": true/"clip": 1/'
+	seg-import -q clip | ts-cmp --meta --ignore-meta history - <(seg-import -q bundle)
 	seg-import -q other --arch net.json --replay '[]' --roi 12,8,8 -o other.ts
 	seg-import -q bundle --replay '[]' | ts-cmp --meta --ignore-meta history --ignore-meta predict - other.ts
 	seg-import -q bundle/models/model.pt --arch net.json --axes xyz | ts-cmp --data-only - other.ts
@@ -108,9 +110,16 @@ refused() { # refused BUNDLE MESSAGE [OPTION...]: what is wrong with its inferen
 	refused b "network_def: out_channels is '\$@classes + 1': expressions are not followed: say the network with --arch"
 	changed b 's/"SlidingWindowInferer"/"SliceInferer"/'
 	refused b "inferer: SliceInferer is not known: say the windows with --roi"
-	changed b 's/"softmax": true/"sigmoid": true/'
-	fails 1 "seg-import: b: postprocessing: a sigmoid of 3 classes: labels that overlap are not known (its file of weights with --arch makes a model of scores)" \
+	changed b 's/"image_key": "image"/"image_key": "scan"/; s/"\@image_key"/"image"/g'
+	refused b "preprocessing: no LoadImaged of 'scan': which key is the image is not known$say"
+	changed b 's/"UNet"/"UNesT"/'
+	run seg-import b
+	[[ $output == "seg-import: b/configs/inference.json: architecture 'UNesT' is not known (there are "* ]]
+	changed b 's/"softmax": true/"sigmoid": 1/'
+	fails 1 "seg-import: b: postprocessing: 3 classes, each by itself: labels that overlap are not known (its file of weights with --arch makes a model of scores)" \
 		seg-import b
+	changed b 's/"argmax": true/"threshold": 0.5/'
+	[[ $(seg-import b 2>&1) == *"3 classes, each by itself"* ]]
 	changed b 's/"AsDiscreted"/"KeepLargestConnectedComponentd"/'
 	seg-import b 2>&1 >/dev/null | grep -qxF 'seg-import: b: of that is left out, as it is not known: KeepLargestConnectedComponentd'
 }

@@ -50,8 +50,8 @@ MORE = {**COMMON, "transforms": [
             {"_target_": "SpatialPadd", "keys": "image", "spatial_size": [8, 26, -1]}, {"_target_": "DivisiblePadd", "keys": "image", "k": [4, 4, 2]},
             {"_target_": "CastToTyped", "keys": "image", "dtype": "$torch.float32"}],
         "preprocessing": {"_target_": "Compose", "transforms": "$@transforms"},
-        "inferer": {"_target_": "SlidingWindowInferer", "roi_size": [12, 8, 8], "overlap": "@sw#overlap", "mode": "gaussian", "padding_mode": "replicate"},
-        "sw": {"overlap": 0.25},
+        "inferer": {"_target_": "SlidingWindowInferer", "roi_size": [12, 8, 8], "overlap": "$@sw::overlap#1", "mode": "gaussian", "padding_mode": "replicate"},
+        "sw": {"overlap": [0.5, 0.25]},
         "postprocessing": {"_target_": "Compose", "transforms": [
             {"_target_": "Activationsd", "keys": "pred", "softmax": True}, {"_target_": "AsDiscreted", "keys": "pred", "argmax": True},
             {"_target_": "Invertd", "keys": "pred", "transform": "@preprocessing", "orig_keys": "image", "nearest_interp": True, "to_tensor": True}]}}

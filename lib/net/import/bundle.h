@@ -12,6 +12,9 @@ int bundle_open(struct folder *f, const struct folder_ask *ask, const char *dir,
    of `what`. A new value, the caller json_decref()s it; NULL and an error. Source: monai/bundle/reference_resolver.py. */
 json_t *bundle_value(const json_t *root, const json_t *v, const char *what, struct err *e);
 
+/* Does Python take it for true? NULL: no. */
+int bundle_flag(const json_t *v);
+
 /* The last part of a _target_ that is MONAI's ("monai.inferers.SlidingWindowInferer", "UNet"); "" where it is another's. */
 const char *bundle_target(const json_t *o);
 
@@ -24,7 +27,13 @@ struct bundle_rule { const char *key, *only; };
 enum { BUNDLE_RULES = 12 };
 
 /* Adds a transform's steps; a: of its keys those that are used and are said. 0, or -1 and an error. */
-struct bundle_maker { const json_t *root; const char *image; json_t *steps; int place; /* of the image in keys */ };
+struct bundle_maker {
+	const json_t *root;
+	const char *image;
+	json_t *steps;
+	int place;  /* of the image in keys */
+	int loaded; /* the image was */
+};
 typedef int bundle_make_fn(struct bundle_maker *m, const json_t *a, struct err *e);
 
 /* make NULL: no voxel and no place changes. */
@@ -38,7 +47,7 @@ const struct bundle_rule *bundle_rule(const struct bundle_transform *t, const ch
    that names the transform and what of it is not known. Caller json_decref()s. */
 json_t *bundle_steps(const json_t *root, struct err *e);
 
-/* roi, as struct folder has it, sigmoid, predict and more, of `inferer` and `postprocessing`. roi: it is asked for. 0 or -1. */
+/* roi, as struct folder has it, apart, predict and more, of `inferer` and `postprocessing`. roi: it is asked for. 0 or -1. */
 int bundle_predict(struct folder *f, const json_t *root, int roi, struct err *e);
 
 #endif

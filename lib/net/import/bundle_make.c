@@ -29,12 +29,9 @@ static int number_or(const json_t *a, const char *key, double *v, double without
 	return 0;
 }
 
-/* "True": Python takes any text for true. */
 static int flag(const json_t *a, const char *key)
 {
-	const json_t *v = json_object_get(a, key);
-
-	return json_is_true(v) || json_string_length(v) > 0;
+	return bundle_flag(json_object_get(a, key));
 }
 
 /* Whole numbers for x,y,z: three, or one for all. */

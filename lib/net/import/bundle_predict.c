@@ -107,28 +107,41 @@ static int read_inferer(struct folder *f, const json_t *root, int needed, struct
 
 /* -- the postprocessing -- */
 
-struct post { int softmax, argmax, invert, linear; double threshold; }; /* linear: scores are, not labels */
+struct post { int softmax, sigmoid, argmax, invert, linear; double threshold; }; /* linear: scores are interpolated */
 
 static int begins(const char *name, const char *with)
 {
 	return !strncmp(name, with, strlen(with));
 }
 
+/* A flag or a number of a transform. */
+static double option(struct folder *f, const json_t *root, const json_t *o, const char *key, double without)
+{
+	const json_t *said = json_object_get(o, key);
+	struct err e;
+	json_t *v = said ? bundle_value(root, said, key, &e) : NULL;
+	const double is = json_is_real(v) ? json_real_value(v) : bundle_flag(v);
+
+	if (said && !v)
+		not_known(f, key);
+	json_decref(v);
+	return v ? is : without;
+}
+
 /* One transform, in its order. */
-static void take(struct folder *f, struct post *p, const json_t *o)
+static void take(struct folder *f, const json_t *root, struct post *p, const json_t *o)
 {
 	const char *name = bundle_target(o), *said = json_string_value(json_object_get(o, "_target_"));
-	const json_t *nearest = json_object_get(o, "nearest_interp");
 
 	if (begins(name, "Activations")) {
-		f->sigmoid |= json_is_true(json_object_get(o, "sigmoid"));
-		p->softmax |= json_is_true(json_object_get(o, "softmax"));
+		p->sigmoid |= option(f, root, o, "sigmoid", 0) != 0;
+		p->softmax |= option(f, root, o, "softmax", 0) != 0;
 	} else if (begins(name, "AsDiscrete")) {
-		p->argmax |= json_is_true(json_object_get(o, "argmax"));
-		p->threshold = json_number_value(json_object_get(o, "threshold"));
+		p->argmax |= option(f, root, o, "argmax", 0) != 0;
+		p->threshold = option(f, root, o, "threshold", 0);
 	} else if (begins(name, "Invert")) {
 		p->invert = 1;
-		p->linear = !p->argmax && p->threshold == 0 && json_is_false(nearest);
+		p->linear = !p->argmax && p->threshold == 0 && option(f, root, o, "nearest_interp", 1) == 0;
 	} else if (!begins(name, "EnsureType") && !begins(name, "ToTensor") && !begins(name, "SaveImage"))
 		not_known(f, said ? said : "what is not listed");
 }
@@ -137,9 +150,12 @@ static void put_post(struct folder *f, const struct post *p)
 {
 	const int scores = p->linear && (p->argmax || p->threshold != 0);
 
+	f->apart = p->sigmoid || (p->threshold != 0 && !p->argmax);
+	if (f->apart && !p->sigmoid)
+		not_known(f, "a threshold without a sigmoid");
 	if (scores)
-		put(f->predict, " --output %s", p->softmax || f->sigmoid ? "prob" : "logits");
-	else if (f->sigmoid && p->threshold != 0 && p->threshold != 0.5)
+		put(f->predict, " --output %s", p->softmax || p->sigmoid ? "prob" : "logits");
+	else if (p->sigmoid && p->threshold != 0 && p->threshold != 0.5)
 		put(f->predict, " --threshold %.9g", p->threshold);
 	if (p->invert)
 		put(f->predict, " | nii-invert%s", scores && p->argmax ? " --argmax" : "");
@@ -156,7 +172,7 @@ int bundle_predict(struct folder *f, const json_t *root, int roi, struct err *e)
 	int r = read_inferer(f, root, roi, e);
 
 	json_array_foreach(list, i, v)
-		take(f, &p, v);
+		take(f, root, &p, v);
 	if (list)
 		put_post(f, &p);
 	else

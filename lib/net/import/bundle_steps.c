@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/net/import/bundle.h"
 #include "lib/volume/history/replay.h"
@@ -76,7 +77,7 @@ static int place(const struct bundle_maker *m, const json_t *o, struct err *e)
 static int is_disabled(const struct bundle_maker *m, const json_t *o, struct err *e)
 {
 	json_t *v = json_object_get(o, "_disabled_") ? bundle_value(m->root, json_object_get(o, "_disabled_"), "_disabled_", e) : json_false();
-	int r = !v ? -1 : json_is_true(v) || (json_is_string(v) && !strcmp(json_string_value(v), "true"));
+	int r = !v ? -1 : json_is_string(v) ? !strcasecmp(json_string_value(v), "true") : bundle_flag(v);
 
 	json_decref(v);
 	return r;
@@ -91,6 +92,7 @@ static int add_known(struct bundle_maker *m, const struct bundle_transform *t, c
 	m->place = place(m, o, e);
 	if (m->place < 0)
 		return m->place == -2 ? -1 : 0;
+	m->loaded |= !strcmp(t->name, "LoadImage");
 	a = json_object();
 	json_object_foreach((json_t *)o, key, v)
 		r = r || take(m, t, key, v, a, e) ? -1 : 0;
@@ -123,6 +125,8 @@ json_t *bundle_steps(const json_t *root, struct err *e)
 
 	json_array_foreach(list, i, entry)
 		r = r || add(&m, entry, e) ? -1 : 0;
+	if (!r && !m.loaded)
+		r = err_set(e, NULL, "no LoadImaged of '%.80s': which key is the image is not known", m.image);
 	r = r || replay_check(m.steps, e) ? -1 : 0;
 	json_decref(list);
 	if (!r)

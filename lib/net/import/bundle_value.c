@@ -102,6 +102,11 @@ json_t *bundle_value(const json_t *root, const json_t *v, const char *what, stru
 	return out;
 }
 
+int bundle_flag(const json_t *v)
+{
+	return json_is_true(v) || json_number_value(v) != 0 || json_string_length(v) || json_array_size(v) || json_object_size(v);
+}
+
 const char *bundle_target(const json_t *o)
 {
 	const char *s = json_string_value(json_object_get(o, "_target_")), *dot = s ? strrchr(s, '.') : NULL;
@@ -119,7 +124,7 @@ json_t *bundle_transforms(const json_t *root, const char *key, struct err *e)
 		err_set(e, NULL, "is no Compose of transforms");
 		return NULL;
 	}
-	if (json_is_true(json_object_get(compose, "lazy"))) {
+	if (bundle_flag(json_object_get(compose, "lazy"))) {
 		err_set(e, NULL, "lazy transforms, which are done together, are not known");
 		return NULL;
 	}

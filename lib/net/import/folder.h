@@ -28,7 +28,7 @@ struct folder {
 	int64_t classes;            /* how many the folder says there are; 0: not said */
 	int axes[3];                /* of a bundle: x,y,z */
 	int64_t roi[3];             /* z,y,x; 0: the plans say it, or nobody */
-	int sigmoid;                /* the scores of each class are taken by themselves */
+	int apart;                  /* a bundle takes the scores of each class by themselves */
 	char predict[FOLDER_TEXT];  /* how the folder's own program predicts, in our tools */
 	char more[FOLDER_TEXT];     /* what of that is not known, for a person; "": nothing */
 };

@@ -84,6 +84,8 @@ static int read_arch(const struct import *im, struct import_net *n, struct err *
 		err_prefix(e, "%s", im->arch ? "--arch" : *n->folder.said ? n->folder.said : im->input);
 	json_decref(root);
 	n->graph = r ? NULL : arch_graph(n->arch, e);
+	if (!r && !n->graph && !im->arch && *n->folder.said)
+		err_prefix(e, "%s", n->folder.said);
 	return n->graph ? 0 : -1;
 }
 
@@ -161,8 +163,8 @@ static int check_folder(const struct import *im, struct import_net *n, struct er
 
 	if (n->folder.classes && n->folder.classes != k)
 		return err_set(e, im->input, "dataset.json has %lld labels, the network %lld classes", (long long)n->folder.classes, (long long)k);
-	if (n->folder.sigmoid && k > 1)
-		return err_set(e, im->input, "postprocessing: a sigmoid of %lld classes: labels that overlap are not known "
+	if (n->folder.apart && k > 1)
+		return err_set(e, im->input, "postprocessing: %lld classes, each by itself: labels that overlap are not known "
 		                             "(its file of weights with --arch makes a model of scores)", (long long)k);
 	folder_predict(&n->folder, &n->w, n->axes);
 	return 0;
