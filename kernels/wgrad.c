@@ -279,28 +279,33 @@ static void work(const struct wgrad *g, struct wgrad_task *t, const elem *l, con
 	}
 }
 
-/* dw [s][l][kd][kh][kw], or mirrored, from parts [block][kd][kh][kw][channel][wide] */
+/* Of channel l and a vector of s */
+static void add_some(const struct wgrad *g, const float *part, float *dw, int64_t l, int64_t s)
+{
+	const int64_t kk = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2], len = dw_len(g);
+	const int64_t c0 = l / g->block * g->block, c = g->cl - c0 < g->block ? g->cl - c0 : g->block, n = g->cs - s < VL ? g->cs - s : VL;
+
+	for (int64_t k = 0; k < kk; k++) {
+		const float *p = part + (c0 * kk + k * c + l - c0) * g->wide + s;
+		vec sum = load(p);
+		float t[VL];
+
+		for (int64_t i = 1; i < g->parts; i++)
+			sum += load(p + i * len);
+		store(t, sum);
+		for (int64_t i = 0; i < n; i++)
+			dw[g->mirror ? (l * g->cs + s + i) * kk + kk - 1 - k : ((s + i) * g->cl + l) * kk + k] += t[i];
+	}
+}
+
+/* dw [s][l][kd][kh][kw], or mirrored, from parts [block][kd][kh][kw][channel][wide]: some l at a time, so that each row of dw is a stretch */
 static void add_parts(const struct wgrad *g, const float *part, float *dw)
 {
-	int64_t kk = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2], len = dw_len(g);
-
 #pragma omp parallel for collapse(2) schedule(static) num_threads(g->threads)
-	for (int64_t l = 0; l < g->cl; l++)
-		for (int64_t s = 0; s < g->wide; s += VL) {
-			int64_t c0 = l / g->block * g->block, c = g->cl - c0 < g->block ? g->cl - c0 : g->block, n = g->cs - s < VL ? g->cs - s : VL;
-
-			for (int64_t k = 0; k < kk; k++) {
-				const float *p = part + (c0 * kk + k * c + l - c0) * g->wide + s;
-				vec sum = load(p);
-				float t[VL];
-
-				for (int64_t i = 1; i < g->parts; i++)
-					sum += load(p + i * len);
-				store(t, sum);
-				for (int64_t i = 0; i < n; i++)
-					dw[g->mirror ? (l * g->cs + s + i) * kk + kk - 1 - k : ((s + i) * g->cl + l) * kk + k] += t[i];
-			}
-		}
+	for (int64_t l0 = 0; l0 < g->cl; l0 += BLOCK_L)
+		for (int64_t s = 0; s < g->wide; s += VL)
+			for (int64_t l = l0; l < g->cl && l < l0 + BLOCK_L; l++)
+				add_some(g, part, dw, l, s);
 }
 
 /* Every part and block of channels is one thread's work. */
