@@ -516,8 +516,9 @@ static const struct shape halves[] = {
 	{1, 17, 16, {2, 64, 200}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, {0}, 0, 0, 0},
 };
 
-/* Many channels to a few: outputs side by side, of two and three classes, and rows that end within a tile */
+/* Many channels to a few: outputs side by side, of two and three classes, and rows that end within a tile; rows read where they are */
 static const struct shape fews[] = {
+	{1, 16, 16, {3, 9, 20}, {3, 3, 1}, {1, 1, 1}, {1, 1, 0}, 0, {0}, 0, 0, 1},
 	{1, 16, 2, {3, 9, 37}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 1},
 	{2, 8, 4, {2, 7, 19}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 3, 0, 0},
 	{1, 40, 3, {2, 4, 23}, {1, 3, 5}, {1, 1, 1}, {0, 1, 1}, 0, {0}, 0, 0, 1},
