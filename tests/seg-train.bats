@@ -121,6 +121,30 @@ differ() { ! cmp -s "$@"; }
 	ts-info whole.ts | sed -n 's/.*"best_val_dice":\([0-9.e-]*\).*/\1/p' | awk -v b="$best" '{ exit !($1 - b < 1e-4 && b - $1 < 1e-4) }'
 }
 
+@test "what was best is so for the same validation and as long as it is there" {
+	best=$(awk 'NR > 1 && $7 + 0 > most { most = $7; step = $1 } END { print step }' FS='\t' whole.tsv)
+	said="seg-train: whole.last.ts: the best model so far, of step $best with Dice $(column whole.tsv val_dice | sed -n "$best p"),"
+	$patches -n 18 --skip 16 train.ts | nii-augment --flip x --scale 0.1 --seed 3 >rest.ts
+	on() { seg-train --resume whole.last.ts --threads 1 "$@" rest.ts 2>&1; }
+	[ "$(on -o new.ts)" = "$said is not in -o's file: the best from here on counts" ]
+	ts-info new.ts | grep -qE '^  step +9$'
+	ts-select --index 0 val.ts >other.ts
+	cp whole.ts b.ts
+	[ "$(on --val other.ts -o b.ts)" = "$said was validated otherwise: the best from here on counts" ]
+	ts-info b.ts | grep -q '"best_step":9'
+	cp whole.ts c.ts
+	[ "$(on --val val.ts --val-overlap 0.5 -o c.ts)" = "$said was validated otherwise: the best from here on counts" ]
+	# not validated, the best one stays, and what it was validated on is known
+	cp whole.ts d.ts
+	[ -z "$(on -o d.ts)" ]
+	cmp d.ts whole.ts
+	ts-info d.last.ts | grep -q "\"best_step\":$best,"
+	$patches -n 20 --skip 18 train.ts | nii-augment --flip x --scale 0.1 --seed 3 >rest.ts
+	cp d.last.ts e.last.ts
+	[ -z "$(seg-train --resume e.last.ts --threads 1 --val val.ts -o d.ts rest.ts 2>&1)" ]
+	[ "$(seg-train --resume e.last.ts --threads 1 --val other.ts -o d.ts rest.ts 2>&1 | cut -d, -f 3)" = " was validated otherwise: the best from here on counts" ]
+}
+
 @test "stopped within a validation, the next run does it first" {
 	nii-phantom -n 1 --seed 9 --size 128,128,128 --healthy 0 -o long.ts # 51000 windows: not over before the signal, and not waited for
 	$patches -n 6 train.ts | seg-train $net --batch 2 --val val.ts --val-every 2 -o u.ts

@@ -138,6 +138,53 @@ name_of() { ts-info "$2" | sed -n "s/^frame $1: \([^,]*\),.*/\1/p"; }
 	[ ! -e m.ts ]
 }
 
+# lone IMAGE LABEL: a volume of one voxel, as no tool has prepared it
+lone() {
+	raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"F32","shape":[1,1,1],"data_offsets":[0,4]},"label":{"dtype":"I8","shape":[1,1,1],"data_offsets":[4,5]}}' "$1$2"
+}
+
+@test "what cannot be validated on is found before the first step, not after the last" {
+	nii-phantom -n 1 --seed 1 --size 32,32,16 --healthy 0 --volume 55,60 -o raw.ts
+	nii-patch -s 16,16,8 -n 2 -o q.ts raw.ts
+	zero='\0\0\0\0'
+	lone $zero '\7' >v.ts
+	fails 1 "seg-train: v.ts: a: label 7 (the network has 2 classes: 0 to 1)" seg-train $net --val v.ts --log l.tsv -o m.ts q.ts
+	lone $zero '\377' >v.ts
+	fails 1 "seg-train: v.ts: a: label -1 (the network has 2 classes: 0 to 1)" seg-train $net --val v.ts --log l.tsv -o m.ts q.ts
+	lone '\0\0\300\177' '\1' >v.ts
+	fails 1 "seg-train: v.ts: a: the image has values that are not finite" seg-train $net --val v.ts --log l.tsv -o m.ts q.ts
+	run seg-train $net --val raw.ts --log l.tsv -o m.ts p.ts
+	[ "$status" -eq 1 ]
+	[[ $output == "seg-train: raw.ts: phantom-0001: is not prepared as the model's training data: step 1 is nothing, the model wants nii-normalize "* ]]
+	[ ! -e m.ts ]
+	[ ! -e l.tsv ]
+	lone $zero '\0' >v.ts
+	[ "$(seg-train $net --val v.ts -o m.ts q.ts 2>&1)" = "seg-train: v.ts: no volume has foreground: the validation's Dice says nothing" ]
+	[ -z "$(seg-train $net -q --val v.ts -o m.ts q.ts 2>&1)" ]
+	[ -z "$(seg-train $net --val raw.ts -o m.ts q.ts 2>&1)" ]
+}
+
+@test "the log's disk is full: what was learnt is saved" {
+	ts-select --index 0..3 p.ts | seg-train $net --log l.tsv -o m.ts
+	{ sed -n 1p l.tsv && printf "4\t%0$((102400 - $(sed -n 1p l.tsv | wc -c) - 3))d\n" 0; } >long.tsv # no row more within a limit that the model is far from
+	ts-select --index 4..7 p.ts >rest.ts
+	fails 1 "seg-train: long.tsv: cannot write the log: File too large" \
+		bash -c 'ulimit -f 100; exec seg-train --resume m.last.ts --threads 1 --log long.tsv -o m.ts rest.ts'
+	ts-info m.last.ts | grep -q '"next":5'
+}
+
+@test "a log replaces no model, and nothing that is read" {
+	cp p.ts v.ts
+	for f in p.ts v.ts; do
+		fails 1 "seg-train: $f: is what is trained or validated on: the log goes to another file" seg-train $net --val v.ts --log $f -o m.ts p.ts
+	done
+	for f in m.ts m.last.ts whole.ts; do
+		fails 1 "seg-train: $f: is a model: the log goes to another file" seg-train --init whole.ts --log $f -o m.ts p.ts
+	done
+	cmp p.ts v.ts
+	seg-train $net --log /dev/null -o /dev/null v.ts
+}
+
 @test "a full disk while saving: the error, and the checkpoint before it stays" {
 	ts-select --index 0..3 p.ts | seg-train $net -o m.ts
 	cp m.ts old.ts

@@ -147,14 +147,31 @@ static void tally(struct train *r, const struct trainlog_row *row)
 	r->idle += seconds * row->wait;
 }
 
+/* What is no part of training has failed, a validation or the log: what was learnt is saved all the same, but where a rank is gone, for then the
+   launcher is about to kill the rest. -1 */
+static int keep(struct train *r)
+{
+	struct trainlog_row row;
+	struct err ignored;
+	int bad = comm_failed(r->par.comm) > 1;
+
+	while (!bad && r->issued > r->settled)
+		bad = train_step_settle(r, &row, &ignored);
+	if (!bad)
+		(void)train_save(r, &ignored);
+	return -1;
+}
+
 /* Rows of steps that are issued, but for the last `but` of them; what the last step of all is due for comes with its row. */
 static int settle(struct train *r, int but, struct err *e)
 {
 	struct trainlog_row row;
 
 	while (r->issued - r->settled > but) {
-		if (train_step_settle(r, &row, e) || (row.step == r->at.step && due(r) && validate(r, &row.val_dice, e) < 0) || trainlog_write(&r->log, &row, e))
+		if (train_step_settle(r, &row, e))
 			return -1;
+		if ((row.step == r->at.step && due(r) && validate(r, &row.val_dice, e) < 0) || trainlog_write(&r->log, &row, e))
+			return keep(r);
 		tally(r, &row);
 	}
 	return 0;
@@ -243,7 +260,7 @@ static int finish(struct train *r, int *signal, struct err *e)
 		int bad = validate(r, &dice, e);
 
 		if (bad < 0)
-			return -1;
+			return keep(r);
 		*signal = bad ? r->par.signal : 0;
 		r->saved = -1; /* what was saved does not know this validation */
 	}
@@ -270,7 +287,7 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	got = feed_next(r->feed, o->stop, &b, e);
 	if (got != 1)
 		return got == 2 ? err_set(e, NULL, "stopped by a signal before the first step") : -1;
-	if (train_begin_with(r, b, e))
+	if (train_begin_with(r, b, own.quiet, e))
 		return -1;
 	if (o->summary)
 		return summary(r, e);

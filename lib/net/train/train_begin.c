@@ -1,9 +1,11 @@
 #include "lib/net/train/train_begin.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
@@ -15,16 +17,32 @@
 #include "lib/stream/shell.h"
 #include "lib/stream/stream.h"
 
-/* Patches and volumes are not what a model replaces. */
-static int spare(const struct train *r, const char *out, struct err *e)
+static int same_file(const char *a, const char *b)
 {
-	const char *const read[] = {r->o->input && strcmp(r->o->input, "-") ? r->o->input : "/dev/stdin", r->o->val};
 	struct stat to, from;
 
-	for (size_t i = 0; i < sizeof read / sizeof *read; i++)
-		if (out && read[i] && !stat(out, &to) && !stat(read[i], &from) && S_ISREG(to.st_mode) && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
-			return err_set(e, out, "is what is trained or validated on: the model goes to another file");
+	return a && b && !stat(a, &to) && !stat(b, &from) && S_ISREG(to.st_mode) && to.st_dev == from.st_dev && to.st_ino == from.st_ino;
+}
+
+/* Patches and volumes are not what a model or a log replaces. */
+static int spare(const struct train *r, const char *out, const char *what, struct err *e)
+{
+	const char *input = r->o->input && strcmp(r->o->input, "-") ? r->o->input : "/dev/stdin";
+
+	if (same_file(out, input) || same_file(out, r->o->val))
+		return err_set(e, out, "is what is trained or validated on: the %s goes to another file", what);
 	return 0;
+}
+
+/* Nor are models what a log replaces. */
+static int check_log(const struct train *r, struct err *e)
+{
+	const char *log = r->o->log, *const models[] = {r->last ? r->o->out : NULL, r->last, r->o->init, r->o->resume};
+
+	for (size_t i = 0; log && i < sizeof models / sizeof *models; i++)
+		if (models[i] && (!strcmp(log, models[i]) || same_file(log, models[i])))
+			return err_set(e, log, "is a model: the log goes to another file");
+	return spare(r, log, "log", e);
 }
 
 /* Hours of training must not end at a directory that cannot be written to. */
@@ -32,17 +50,16 @@ static int check_out(struct train *r, struct err *e)
 {
 	struct out o;
 
-	if (spare(r, r->o->out, e))
+	if (spare(r, r->o->out, "model", e))
 		return -1;
 	if (!r->par.rank) {
 		if (out_open(&o, r->o->out, 1, e))
 			return -1;
 		out_abort(&o);
 	}
-	if (!r->o->out)
-		return 0;
-	r->last = train_last(r->o->out);
-	return spare(r, r->last, e);
+	if (r->o->out)
+		r->last = train_last(r->o->out);
+	return spare(r, r->last, "model", e) || check_log(r, e) ? -1 : 0;
 }
 
 /* Is the checkpoint's network the one that was asked for? */
@@ -104,16 +121,24 @@ static void note_file(json_t *a, const char *key, const char *path)
 		json_object_set_new(a, name, json_string(hash));
 }
 
-/* What is read beside the patches, and what decides which weights are the best; a run that goes on began with the same ones. Rank 0 writes it. */
+static int other(const json_t *before, const json_t *now, const char *key)
+{
+	const json_t *a = json_object_get(before, key), *b = json_object_get(now, key);
+
+	return (a || b) && !json_equal(a, b);
+}
+
+/* What is read beside the patches, and what decides which weights are the best; a run that goes on began with the same ones, and where it does not
+   validate, the best are those of before. */
 static void note_inputs(struct train *r)
 {
-	static const char *const kept[] = {"init", "init_hash"};
+	static const char *const kept[] = {"init", "init_hash", "val", "val_hash", "val_every", "val_overlap", "val_roi"};
 	const struct train_opts *o = r->o;
 	const struct window_opts plain = WINDOW_DEFAULTS, *w = &o->window;
 	const int64_t roi[3] = {w->roi[2], w->roi[1], w->roi[0]};
 	json_t *a = json_object(), *before = r->at.inputs;
 
-	for (int i = 0; i < 2; i++)
+	for (size_t i = 0; i < (o->val ? 2 : sizeof kept / sizeof *kept); i++)
 		if (json_object_get(before, kept[i]))
 			json_object_set(a, kept[i], json_object_get(before, kept[i]));
 	if (o->init)
@@ -128,6 +153,8 @@ static void note_inputs(struct train *r)
 		json_object_set_new(a, "val_overlap", json_real(w->overlap));
 	if (roi[0])
 		json_object_set_new(a, "val_roi", json_ints(roi, 3));
+	r->otherwise = json_object_get(before, "val_hash") &&
+	               (other(before, a, "val_hash") || other(before, a, "val_overlap") || other(before, a, "val_roi"));
 	json_decref(before);
 	r->at.inputs = a;
 }
@@ -147,7 +174,7 @@ static int load(struct train *r, struct err *e)
 	frame_free(&r->from.frame); /* the weights are on the device */
 	stream_close(r->from.stream);
 	r->from.stream = NULL;
-	if (!bad && !r->par.rank && !o->summary)
+	if (!bad && !o->summary)
 		note_inputs(r);
 	return bad ? -1 : 0;
 }
@@ -207,7 +234,45 @@ static size_t reserve(const struct train *r, const struct feed_batch *b)
 	       (r->o->val ? 2 * (size_t)total * sizeof(float) : 0);
 }
 
-int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
+/* Are there volumes to validate on, and is there something to be found in them? */
+static int check_val(struct train *r, int quiet, struct err *e)
+{
+	int64_t labelled;
+	double all;
+
+	if (!r->o->val)
+		return 0;
+	if (validate_check(r->o->val, r->net, (json_t *)feed_replay(r->feed), (int)r->h.ignore, r->par.rank, r->par.size, &labelled, e))
+		return -1;
+	all = (double)labelled;
+	if (parallel_add(&r->par, &all, 1, NULL, NULL, e))
+		return -1;
+	if (all == 0 && !quiet && !r->par.rank)
+		err_warn("%s: no volume has foreground: the validation's Dice says nothing", r->o->val);
+	return 0;
+}
+
+/* Was the best model of the run before found by the same validation, and is it there? Else what is best begins anew. */
+static int check_best(struct train *r, int quiet, struct err *e)
+{
+	const char *out = r->last ? r->o->out : NULL;
+	double lost = !r->par.rank && out && access(out, F_OK);
+
+	if (isnan(r->at.best))
+		return 0;
+	if (parallel_add(&r->par, &lost, 1, NULL, NULL, e))
+		return -1;
+	if (!r->otherwise && lost == 0)
+		return 0;
+	if (!quiet && !r->par.rank)
+		err_warn("%s: the best model so far, of step %lld with Dice %.4f, %s: the best from here on counts", r->o->resume, (long long)r->at.best_step,
+		         r->at.best, r->otherwise ? "was validated otherwise" : "is not in -o's file");
+	r->at.best = NAN;
+	r->at.best_step = r->at.stale = 0;
+	return 0;
+}
+
+int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, struct err *e)
 {
 	const struct train_opts *o = r->o;
 
@@ -222,7 +287,8 @@ int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e)
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
 	if (o->summary)
 		return 0;
-	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || train_step_open(r, b, e) || (o->val && validate_check(o->val, r->net, e)))
+	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || train_step_open(r, b, e) || check_val(r, quiet, e) ||
+	    check_best(r, quiet, e))
 		return -1;
 	net_reserve(r->net, 0); /* taken */
 	r->optim.comm = r->par.comm;

@@ -29,6 +29,7 @@ struct train {
 	struct trainlog log;
 	struct progress bar;
 	char *last;
+	int otherwise;              /* validated than the run that goes on */
 	int64_t saved, begun;       /* steps */
 	double since, waited;       /* of the row in the making: when it began, seconds waited for patches until then */
 	double spent, idle;         /* of all rows: sums of seconds a patch, of those spent waiting for it */
@@ -58,7 +59,8 @@ struct train {
 /* Before any patch is looked at: is the output writable, what is in the checkpoint, which options hold. 0 or -1. */
 int train_begin(struct train *r, struct err *e);
 
-/* With the first batch in hand: the network, planned; optimizer state; do patches, checkpoint and validation volumes fit together? 0 or -1. */
-int train_begin_with(struct train *r, const struct feed_batch *b, struct err *e);
+/* With the first batch in hand: the network, planned; optimizer state; do patches, checkpoint and validation volumes fit together?
+   quiet: no warnings. 0 or -1. */
+int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, struct err *e);
 
 #endif

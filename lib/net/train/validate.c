@@ -20,17 +20,57 @@ static int usable(const struct frame *f, const struct net *n, struct grid *g, st
 	return net_takes(n, image->rank == 4 ? image->shape[0] : 1, e);
 }
 
-int validate_check(const char *path, const struct net *n, struct err *e)
+/* Voxels of each class. */
+static int count(const struct tensor *label, int classes, int ignore, int64_t truth[CLASSES], struct err *e)
 {
+	const int64_t n = tensor_count(label);
+
+	for (int64_t i = 0; i < n; i++) {
+		double v = label->dtype == DT_U8 ? ((const uint8_t *)label->data)[i] : tensor_value(label, i);
+
+		if (ignore >= 0 && v == ignore)
+			continue;
+		if (!(v >= 0 && v < classes))
+			return err_set(e, NULL, "label %.0f (the network has %d classes: 0 to %d)", v, classes, classes - 1);
+		truth[(int)v]++;
+	}
+	return 0;
+}
+
+static int all_finite(const struct tensor *t, struct err *e)
+{
+	struct tensor_stats s;
+
+	tensor_stats(t, &s);
+	return !s.nan && isfinite(s.min) && isfinite(s.max) ? 0 : err_set(e, NULL, "the image has values that are not finite");
+}
+
+static int check(const struct frame *f, const struct net *n, const struct model *m, int ignore, int64_t *labelled, struct err *e)
+{
+	int64_t truth[CLASSES] = {0}, foreground = 0;
+	struct grid g;
+
+	if (usable(f, n, &g, e) || model_check_replay(m, f, e) || count(frame_find(f, "label"), net_labels(n), ignore, truth, e) ||
+	    all_finite(frame_find(f, "image"), e))
+		return -1;
+	for (int c = 1; c < CLASSES; c++)
+		foreground += truth[c];
+	*labelled += foreground > 0;
+	return 0;
+}
+
+int validate_check(const char *path, const struct net *n, json_t *replay, int ignore, int rank, int size, int64_t *labelled, struct err *e)
+{
+	const struct model m = {.replay = replay};
 	struct stream *s = stream_open(path, e);
 	struct frame f;
-	struct grid g;
 	int r = s ? 1 : -1;
 
+	*labelled = 0;
 	if (s && !stream_mapped(s))
 		r = err_set(e, path, "is not a saved stream: validation volumes are gone over again and again");
-	while (r == 1 && (r = stream_next_header(s, &f, e)) == 1) {
-		if (usable(&f, n, &g, e))
+	for (int64_t i = 0; r == 1 && (r = stream_next(s, &f, e)) == 1; i++) {
+		if (i % size == rank && check(&f, n, &m, ignore, labelled, e))
 			r = err_prefix(e, "%s: %s", path, frame_id(&f));
 		frame_free(&f);
 	}
@@ -45,14 +85,13 @@ static int score(const struct tensor *label, const uint8_t *pred, int classes, i
 	double sum = 0;
 	int counted = 0;
 
+	if (count(label, classes, ignore, truth, e))
+		return -1;
 	for (int64_t i = 0; i < n; i++) {
 		double v = label->dtype == DT_U8 ? ((const uint8_t *)label->data)[i] : tensor_value(label, i);
 
 		if (ignore >= 0 && v == ignore)
 			continue;
-		if (!(v >= 0 && v < classes))
-			return err_set(e, NULL, "label %.0f (the network has %d classes: 0 to %d)", v, classes, classes - 1);
-		truth[(int)v]++;
 		found[pred[i]]++;
 		both[pred[i]] += pred[i] == v;
 	}

@@ -6,8 +6,9 @@
 
 #include "lib/net/window/window.h"
 
-/* Are all frames of path volumes with a label and as many channels as n takes? Reads the headers alone. 0 or -1. */
-int validate_check(const char *path, const struct net *n, struct err *e);
+/* Can the volumes i of path with i mod size = rank be validated on, as validate_run would find? Reads all of them: what is wrong with one is not to
+   end hours of training. *labelled: how many have a voxel of a class but 0. 0 or -1. */
+int validate_check(const char *path, const struct net *n, json_t *replay, int ignore, int rank, int size, int64_t *labelled, struct err *e);
 
 /* Of a mean over cases: the case's value is the mean over classes 1.. of 2|A&B| / (|A| + |B|), where a class that is neither in truth nor prediction
    is left out (nnU-Net's rule) and so is a case without any class. Voxels labelled `ignore` (-1: none) are left out of all of it. */
