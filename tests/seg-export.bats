@@ -64,7 +64,7 @@ setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
 	nii-phantom -n 1 --seed 2 --size 64,32,32 --healthy 0 | nii-normalize --window=-1024,325 -o v.ts
 	nii-patch -s 64,32,32 -n 1 v.ts | seg-train --arch '{"_target_": "SwinUNETR", "out_channels": 2, "feature_size": 12, "depths": [1, 2, 1, 1], "num_heads": [1, 2, 3, 4], "use_v2": true}' -o swin.ts
 	seg-export swin.ts -o swin.onnx
-	seg-window --force -m swin.ts --roi 64,32,32 --output logits v.ts -o logits.ts
+	seg-window --force --precision fp32 -m swin.ts --roi 64,32,32 --output logits v.ts -o logits.ts
 	"$python" "$ROOT/tests/golden/run_onnx.py" swin.onnx v.ts logits.ts
 	# and it does tell one network from another
 	run "$python" "$ROOT/tests/golden/run_onnx.py" net.onnx "$ROOT/tests/golden/unet-res1.ts"
