@@ -119,6 +119,16 @@ differ() { ! cmp -s "$@"; }
 	best=$(column whole.tsv val_dice | grep . | sort -g | tail -n 1)
 	[ "$(column whole.tsv val_dice | grep -c .)" -eq 4 ]
 	ts-info whole.ts | sed -n 's/.*"best_val_dice":\([0-9.e-]*\).*/\1/p' | awk -v b="$best" '{ exit !($1 - b < 1e-4 && b - $1 < 1e-4) }'
+	# the one at the end is in the log too, of which the rest stays as it was
+	$patches -n 3 train.ts >p.ts
+	seg-train $net --val val.ts --log end.tsv -o end.ts p.ts
+	seg-train $net --log none.tsv -o none.ts p.ts
+	dice=$(column end.tsv val_dice | tail -n 1)
+	ts-info end.ts | sed -n 's/.*"val_dice":\([0-9.e-]*\).*/\1/p' | awk -v b="$dice" '{ exit !(b != "" && $1 - b < 1e-4 && b - $1 < 1e-4) }'
+	[ "$(awk -F'\t' '{ print NF }' end.tsv | uniq)" = 9 ]
+	diff <(cut -f 1-6 end.tsv) <(cut -f 1-6 none.tsv)
+	seg-train $net --val val.ts --log >(cat >piped.tsv) -o end.ts p.ts
+	await has_rows piped.tsv 3
 }
 
 @test "what was best is so for the same validation and as long as it is there" {
@@ -147,11 +157,11 @@ differ() { ! cmp -s "$@"; }
 
 @test "stopped within a validation, the next run does it first" {
 	nii-phantom -n 1 --seed 9 --size 128,128,128 --healthy 0 -o long.ts # 51000 windows: not over before the signal, and not waited for
-	$patches -n 6 train.ts | seg-train $net --batch 2 --val val.ts --val-every 2 -o u.ts
+	$patches -n 6 train.ts | seg-train $net --batch 2 --val val.ts --val-every 2 --log u.tsv -o u.ts
 	mkfifo p
 	{ $patches -n 6 train.ts | ts-select --index 0..3; exec sleep 300; } >p & # no third step, however late the signal is
 	feeder=$!
-	seg-train $net --batch 2 --val long.ts --val-overlap 0.75 --val-every 2 --progress json -o t.ts <p 2>err &
+	seg-train $net --batch 2 --val long.ts --val-overlap 0.75 --val-every 2 --progress json --log t.tsv -o t.ts <p 2>err &
 	pid=$!
 	await grep -q validating err
 	kill -TERM $pid
@@ -160,9 +170,10 @@ differ() { ! cmp -s "$@"; }
 	k=$(ts-info t.last.ts | sed -n 's/.*"next":\([0-9]*\).*/\1/p')
 	[ "$k" -eq 4 ]
 	[ "$(grep -c 'window \([0-9]*\)/\1"' err)" -eq 0 ]
-	$patches -n 6 --skip "$k" train.ts | seg-train --threads 1 --resume t.last.ts --val val.ts --val-every 2 -o t.ts
+	$patches -n 6 --skip "$k" train.ts | seg-train --threads 1 --resume t.last.ts --val val.ts --val-every 2 --log t.tsv -o t.ts
 	cmp t.ts u.ts
 	cmp t.last.ts u.last.ts
+	diff <(cut -f 1-7 t.tsv) <(cut -f 1-7 u.tsv)
 }
 
 @test "stopped before the first validation, there is a model all the same" {

@@ -231,8 +231,8 @@ static int loop(struct train *r, struct err *e)
 	if (due(r) && r->at.val_step != r->at.step) { /* the run before was stopped in it */
 		int bad = validate(r, &dice, e);
 
-		if (bad)
-			return bad < 0 ? -1 : r->par.signal;
+		if (bad || trainlog_validated(&r->log, dice, e))
+			return bad <= 0 ? -1 : r->par.signal;
 	}
 	while ((got = parallel_next(&r->par, r->feed, r->o->stop, &b, e)) > 0) {
 		if (r->par.signal && r->par.signal != SIGUSR1)
@@ -259,7 +259,7 @@ static int finish(struct train *r, int *signal, struct err *e)
 	if (!*signal && o->val && r->at.val_step != r->at.step) {
 		int bad = validate(r, &dice, e);
 
-		if (bad < 0)
+		if (bad < 0 || (!bad && trainlog_validated(&r->log, dice, e)))
 			return keep(r);
 		*signal = bad ? r->par.signal : 0;
 		r->saved = -1; /* what was saved does not know this validation */

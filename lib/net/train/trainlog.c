@@ -28,8 +28,8 @@ static int put(struct trainlog *l, const char *s, size_t n, struct err *e)
 	return 0;
 }
 
-/* Where the rows up to step `after` end; 0 where there is no log that begins as ours does. */
-static off_t kept(const char *path, int64_t after)
+/* Where the rows up to step `after` end, and where the last of them begins; 0 where there is no log that begins as ours does. */
+static off_t kept(const char *path, int64_t after, off_t *last)
 {
 	FILE *f = fopen(path, "r");
 	char *line = NULL;
@@ -52,6 +52,7 @@ static off_t kept(const char *path, int64_t after)
 			*tab = 0;
 			if (arg_int(line, 0, 0, &step, &e) || step > after)
 				break;
+			*last = end;
 		}
 		end += n;
 	}
@@ -62,9 +63,11 @@ static off_t kept(const char *path, int64_t after)
 
 int trainlog_open(struct trainlog *l, const char *path, int64_t after, struct err *e)
 {
-	off_t end = after > 0 ? kept(path, after) : 0;
+	off_t end;
 
 	l->name = path;
+	l->row = -1;
+	end = after > 0 ? kept(path, after, &l->row) : 0;
 	l->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (end ? 0 : O_TRUNC), 0666);
 	if (l->fd < 0)
 		return err_sys(e, path, "cannot open the log");
@@ -97,7 +100,30 @@ int trainlog_write(struct trainlog *l, const struct trainlog_row *r, struct err 
 	cell(line, sizeof line, "\t%.3f", r->rate);
 	cell(line, sizeof line, "\t%.3f", r->wait);
 	strncat(line, "\n", 2);
+	l->row = lseek(l->fd, 0, SEEK_CUR);
 	return put(l, line, strlen(line), e);
+}
+
+int trainlog_validated(struct trainlog *l, double dice, struct err *e)
+{
+	char line[256], value[32] = "";
+	int fd = l->fd < 0 || l->row < 0 || isnan(dice) ? -1 : open(l->name, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : pread(fd, line, sizeof line - 1, l->row);
+	char *at = line;
+
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0) /* no log, or one that only goes by */
+		return 0;
+	line[n] = 0;
+	for (int i = 0; i < 6 && at; i++)
+		at = strchr(at + (i > 0), '\t');
+	if (!at || at[1] != '\t')
+		return 0;
+	cell(value, sizeof value, "%.4f", dice);
+	if (lseek(l->fd, l->row + (at + 1 - line), SEEK_SET) < 0)
+		return err_sys(e, l->name, "cannot go on with the log");
+	return put(l, value, strlen(value), e) || put(l, at + 1, strlen(at + 1), e) ? -1 : 0;
 }
 
 int trainlog_close(struct trainlog *l, struct err *e)
