@@ -138,6 +138,37 @@ name_of() { ts-info "$2" | sed -n "s/^frame $1: \([^,]*\),.*/\1/p"; }
 	[ ! -e m.ts ]
 }
 
+@test "without --save-every and validation, ten minutes are lost at most" {
+	command -v cc >/dev/null || skip "no compiler"
+	# a clock on which 100 seconds pass from one look to the next
+	cat >clock.c <<-'END'
+		#define _GNU_SOURCE
+		#include <sys/syscall.h>
+		#include <time.h>
+		#include <unistd.h>
+		int clock_gettime(clockid_t id, struct timespec *t)
+		{
+			static long seconds;
+			if (id != CLOCK_MONOTONIC)
+				return (int)syscall(SYS_clock_gettime, id, t);
+			*t = (struct timespec){seconds += 100, 0};
+			return 0;
+		}
+	END
+	cc -shared -fPIC -o clock.so clock.c
+	mkfifo fed
+	{ ts-select --index 0..5 p.ts; exec sleep 300; } >fed &
+	feeder=$!
+	LD_PRELOAD=$PWD/clock.so seg-train $net --log l.tsv -o m.ts <fed &
+	await has_rows l.tsv 6
+	await test -s m.last.ts
+	kill -KILL $! $feeder
+	wait $! || :
+	next=$(ts-info m.last.ts | sed -n 's/.*"next":\([0-9]*\).*/\1/p')
+	seg-train --resume m.last.ts --threads 1 -o m.ts <(ts-select --index "$next.." p.ts)
+	cmp m.last.ts whole.last.ts
+}
+
 # lone IMAGE LABEL: a volume of one voxel, as no tool has prepared it
 lone() {
 	raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"F32","shape":[1,1,1],"data_offsets":[0,4]},"label":{"dtype":"I8","shape":[1,1,1],"data_offsets":[4,5]}}' "$1$2"

@@ -11,6 +11,8 @@
 #include "lib/net/train/train_step.h"
 #include "lib/net/train/validate.h"
 
+enum { PATIENCE = 600 }; /* seconds between saves, where --save-every does not say: no crash costs more */
+
 char *train_last(const char *out)
 {
 	struct stat st;
@@ -59,6 +61,7 @@ int train_save(struct train *r, struct err *e)
 	if (r->last && save_one(r, r->last, 1, e)) /* then: killed between the two, it goes on from before both */
 		return -1;
 	r->saved = r->at.step;
+	r->saved_at = progress_now();
 	return 0;
 }
 
@@ -179,15 +182,20 @@ static int settle(struct train *r, int but, struct err *e)
 
 static int save_due(const struct train *r)
 {
-	return due(r) || (r->o->save_every && r->at.step % r->o->save_every == 0);
+	return due(r) || (r->o->save_every ? r->at.step % r->o->save_every == 0 : progress_now() - r->saved_at > PATIENCE);
 }
 
 /* What was gathered becomes a step. */
 static int finish_step(struct train *r, struct err *e)
 {
-	if (train_step_issue(r, e) || settle(r, r->later && !save_due(r), e))
+	int save;
+
+	if (train_step_issue(r, e))
 		return -1;
-	if (save_due(r)) {
+	save = save_due(r);
+	if (settle(r, r->later && !save, e))
+		return -1;
+	if (save) {
 		if (train_save(r, e))
 			return -1;
 		r->end = NULL; /* the device has waited for this, not for patches */
@@ -299,7 +307,7 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 		err_warn("%s: %lld parameters, %lld patch(es) a step, activations %.1f MB", r->k->device, (long long)r->optim.total,
 		         (long long)(r->h.batch * r->h.accumulate), (double)net_arena(r->net) / 1e6);
 	progress_start(&r->bar, &own, "step", 0);
-	r->since = progress_now();
+	r->since = r->saved_at = progress_now();
 	r->waited = feed_waited(r->feed);
 	signal = loop(r, e);
 	if (signal < 0 && r->k->lost && r->k->lost(e))

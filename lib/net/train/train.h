@@ -27,7 +27,7 @@ struct train_opts {
 	int64_t val_every;        /* steps; 0: at the end alone */
 	int64_t patience;         /* validations without a better one, after which training ends; 0: never */
 	struct window_opts window; /* roi 0: the patches' size */
-	int64_t save_every;       /* steps; 0: at validations and at the end */
+	int64_t save_every;       /* steps; 0: at validations, at the end, and every 10 minutes */
 	int recompute;            /* enum net_recompute */
 	int tune;                 /* device_tune */
 	struct parallel_opts parallel;

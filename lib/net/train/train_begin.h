@@ -31,6 +31,7 @@ struct train {
 	char *last;
 	int otherwise;              /* validated than the run that goes on */
 	int64_t saved, begun;       /* steps */
+	double saved_at;            /* seconds */
 	double since, waited;       /* of the row in the making: when it began, seconds waited for patches until then */
 	double spent, idle;         /* of all rows: sums of seconds a patch, of those spent waiting for it */
 	struct train_part {         /* the step in the making: batches whose gradients are added up */
