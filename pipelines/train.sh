@@ -13,7 +13,8 @@ usage() {
 	      --train ARGS      of seg-train, as '--net unet --val val.ts --val-every 250'
 	      --help            print this and exit
 
-	SIGTERM, SIGINT and SIGUSR1 (SLURM's, before its limit): the step is finished and saved. Other arguments or another TRAIN.ts: training begins anew.
+	SIGTERM, SIGINT and SIGUSR1 (SLURM's, before its limit): the step is finished and saved. Other arguments, another TRAIN.ts,
+	another file that --val, --init, --plan, --arch or --loss-config names: training begins anew. Else a model.ts that is there is not trained again.
 	As one of several ranks (mpirun, srun) each takes its share of the patches.
 	Exit 0 all done, 1 failed, 2 misuse, 75 stopped by a signal: the same command goes on.
 	EOF
@@ -53,10 +54,23 @@ rank=${OMPI_COMM_WORLD_RANK:-${PMIX_RANK:-0}} ranks=${OMPI_COMM_WORLD_SIZE:-1}
 
 # What decides the result: training goes on only where all of it is as it was.
 mkdir -p "$dir"
-options() { printf '%s\n' "$n" "${patch[*]-}" "${augment[*]-}" "${train[*]-}" "$(stat -L -c '%n %s %Y' "${data[0]}")"; }
+files() { # TRAIN.ts and those that options name
+	local word option=''
+	for word in "${patch[@]}" "${augment[@]}" "${train[@]}"; do
+		[[ $word != --*=* ]] || option=${word%%=*} word=${word#*=}
+		case $option in --val | --init | --plan | --arch | --loss-config) [ ! -e "$word" ] || printf '%s\0' "$word" ;; esac
+		option=$word
+	done
+	printf '%s\0' "${data[0]}"
+}
+options() { printf '%s\n' "$n" "${patch[*]-}" "${augment[*]-}" "${train[*]-}" && files | xargs -0 stat -L -c '%n %s %Y'; }
 asked=$(options)
-next=0 resume=()
-if [ -e "$dir/options" ] && [ "$(cat "$dir/options")" = "$asked" ] && [ -s "$dir/best.last.ts" ]; then
+next=0 resume=() same=
+[ ! -e "$dir/options" ] || [ "$(cat "$dir/options")" != "$asked" ] || same=1
+if [ -n "$same" ] && [ -s "$dir/model.ts" ]; then
+	[ "$rank" != 0 ] || { say "$dir: model.ts is there"; touch "$dir/model.ts"; } # for make, which has asked
+	exit
+elif [ -n "$same" ] && [ -s "$dir/best.last.ts" ]; then
 	next=$(ts-info --json "$dir/best.last.ts" | sed -n 's/.*\\"next\\":\([0-9]*\).*/\1/p')
 	resume=(--resume "$dir/best.last.ts")
 elif [ "$rank" = 0 ]; then

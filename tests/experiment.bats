@@ -227,6 +227,20 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	[ "$(wc -l <broken/log.tsv)" = 3 ]
 }
 
+@test "train.sh: what is done is not done again, but where a file that an option names is another" {
+	nii-phantom -n 1 --seed 2 --size 32,32,32 --healthy 0 -o once.ts
+	cp once.ts held-out.ts
+	once() { "$ROOT/pipelines/train.sh" -d once -n 1 --patch '-s 32,32,32' --train "--channels 4,8 --val=held-out.ts" once.ts 2>&1; }
+	[ -z "$(once)" ]
+	touch -d '1 hour ago' once/model.ts
+	cp once/model.ts first.ts
+	[ "$(once)" = "train.sh: once: model.ts is there" ]
+	cmp once/model.ts first.ts
+	[ once/model.ts -nt held-out.ts ] # make is content
+	touch -d '1 hour ago' held-out.ts
+	[ -z "$(once)" ]
+}
+
 @test "train.sh: what fails, misuse" {
 	t=$ROOT/pipelines/train.sh
 	run "$t" -d bad -n 4 --patch '-s 32,32,32' --train '--net unet --channels 4' h/prepared/train-crop.ts
