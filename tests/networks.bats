@@ -58,7 +58,9 @@ trains() {
 	seg-import --arch "{$a, \"use_conv_final\": false}" with.safetensors -o bare.ts 2>said
 	[ "$(cat said)" = "seg-import: with.safetensors: tensors left out, of layers that are not used: 4" ]
 	seg-export bare.ts -o bare.safetensors
-	seg-import bare.safetensors | ts-cmp --data-only - bare.ts
+	names() { ts-info "$1" | grep -oE '^  [a-z][^ ]*\.[^ ]+ +F32 .*bytes'; }
+	diff <(names with.safetensors) <(names bare.safetensors) # load_state_dict(strict=True) wants them all
+	seg-import -q bare.safetensors | ts-cmp --data-only - bare.ts
 }
 
 @test "SwinUNETR" {

@@ -5,12 +5,40 @@
 #include <string.h>
 
 #include "lib/base/hash.h"
+#include "lib/net/arch/arch.h"
 #include "lib/net/arch/archfile.h"
 #include "lib/net/export/onnx.h"
 #include "lib/net/graph/alias.h"
 #include "lib/stream/history.h"
 #include "lib/stream/shell.h"
 #include "lib/stream/story.h"
+
+/* The network with what its module has but its forward pass does not use; freed with graph_free. */
+static struct graph *whole(const json_t *arch, struct err *e)
+{
+	json_t *a = json_copy((json_t *)arch);
+	struct graph *g;
+
+	json_object_del(a, "use_conv_final"); /* SegResNet makes its last layers all the same */
+	g = arch_graph(a, e);
+	json_decref(a);
+	return g;
+}
+
+/* Parameters that are not used: 0. */
+static int add_idle(const struct graph *g, struct frame *f, struct err *e)
+{
+	for (int i = 0; i < g->params; i++) {
+		const struct graph_param *p = &g->param[i];
+		struct tensor *t = frame_find(f, p->name) ? NULL : frame_add(f, p->name, DT_F32, p->rank, p->shape, e);
+
+		if (t)
+			memset(t->data, 0, t->size);
+		else if (!frame_find(f, p->name))
+			return -1;
+	}
+	return 0;
+}
 
 /* What PyTorch's modules have by other names, so that load_state_dict(strict=True) finds them all. */
 static int add_aliases(const struct graph *g, struct frame *f, struct err *e)
@@ -95,10 +123,12 @@ static int turn_back(struct import_net *n, struct frame *f, struct err *e)
 static int write_safetensors(const struct export *x, struct import_net *n, struct out *o, struct err *e)
 {
 	struct frame f = {0};
-	int r = archfile_turned(n->arch) ? turn_back(n, &f, e) : import_frame(n, &f, e);
+	struct graph *g = whole(n->arch, e);
+	int r = !g || (archfile_turned(n->arch) ? turn_back(n, &f, e) : import_frame(n, &f, e));
 
-	r = r || tell(x, &n->w.frame, &f, e) || add_aliases(n->graph, &f, e) || add_indices(n->graph, &f, e) ||
+	r = r || tell(x, &n->w.frame, &f, e) || add_idle(g, &f, e) || add_aliases(g, &f, e) || add_indices(n->graph, &f, e) ||
 	    frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;
+	graph_free(g);
 	frame_free(&f);
 	return r;
 }
