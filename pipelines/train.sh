@@ -65,13 +65,19 @@ files() { # TRAIN.ts and those that options name
 }
 options() { printf '%s\n' "$n" "${patch[*]-}" "${augment[*]-}" "${train[*]-}" && files | xargs -0 stat -L -c '%n %s %Y'; }
 asked=$(options)
-next=0 resume=() same=
+state() { # next: the patch to go on with; rest: what is left where no patch is
+	local said
+	said=$(ts-info --json "$dir/best.last.ts" | tail -n 1)
+	next=$(sed -n 's/.*\\"next\\":\([0-9]*\).*/\1/p' <<<"$said")
+	rest=$(sed -n 's/.*\\"pending\\":.*/the last validation/p' <<<"$said")
+}
+next=0 rest='' resume=() same=
 [ ! -e "$dir/options" ] || [ "$(cat "$dir/options")" != "$asked" ] || same=1
 if [ -n "$same" ] && [ -s "$dir/model.ts" ]; then
 	[ "$rank" != 0 ] || { say "$dir: model.ts is there"; touch "$dir/model.ts"; } # for make, which has asked
 	exit
 elif [ -n "$same" ] && [ -s "$dir/best.last.ts" ]; then
-	next=$(ts-info --json "$dir/best.last.ts" | sed -n 's/.*\\"next\\":\([0-9]*\).*/\1/p')
+	state
 	resume=(--resume "$dir/best.last.ts")
 elif [ "$rank" = 0 ]; then
 	rm -f "$dir/model.ts" "$dir"/best.*
@@ -82,11 +88,11 @@ fi
 deaf() { trap '' TERM INT USR1; }
 augmented() { if [ ${#augment[@]} -gt 0 ]; then nii-augment "${augment[@]}"; else cat; fi; }
 stopped=''
-if [ "${next:-0}" -lt "$n" ]; then
-	[ "${#resume[@]}" = 0 ] || [ "$rank" != 0 ] || say "$dir: going on with patch $next of $n"
+if [ "${next:-0}" -lt "$n" ] || [ -n "$rest" ]; then
+	[ "${#resume[@]}" = 0 ] || [ "$rank" != 0 ] || say "$dir: going on with ${rest:-patch $next of $n}"
 	set +o pipefail # when it is stopped, those before it die of the closed pipe; patches that end early are found out below
 	# a signal to all (a SLURM step's, a terminal's) is for seg-train alone: patches that broke off before it stops would be an error
-	(deaf && nii-patch "${patch[@]}" -n "$n" --skip "$next" "${data[0]}") | (deaf && augmented) |
+	(deaf && { [ -n "$rest" ] || nii-patch "${patch[@]}" -n "$n" --skip "$next" "${data[0]}"; }) | (deaf && { [ -n "$rest" ] || augmented; }) |
 		seg-train "${train[@]}" "${resume[@]}" --log "$dir/log.tsv" -o "$dir/best.ts" &
 	job=$!
 	trap 'stopped+=1; kill -TERM $job 2>/dev/null || :' TERM INT USR1
@@ -98,9 +104,9 @@ if [ "${next:-0}" -lt "$n" ]; then
 	[ "$status" = 0 ] || exit 1
 fi
 [ "$rank" = 0 ] || exit 0
-next=$(ts-info --json "$dir/best.last.ts" | sed -n 's/.*\\"next\\":\([0-9]*\).*/\1/p')
-if [ -n "$stopped" ] && [ "$next" -lt "$n" ]; then
-	say "$dir: stopped before patch $next of $n: the same command goes on"
+state
+if [ -n "$rest" ] || { [ -n "$stopped" ] && [ "$next" -lt "$n" ]; }; then
+	say "$dir: stopped before ${rest:-patch $next of $n}: the same command goes on"
 	exit 75
 fi
 [ "$next" -ge "$n" ] || case " ${train[*]} " in

@@ -227,6 +227,25 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	[ "$(wc -l <broken/log.tsv)" = 3 ]
 }
 
+@test "train.sh: stopped in the last validation, the same command makes up for it" {
+	nii-phantom -n 1 --seed 2 --size 32,32,32 --healthy 0 -o short.ts
+	nii-phantom -n 1 --seed 9 --size 128,128,128 --healthy 0 -o long.ts
+	rest=("$ROOT/pipelines/train.sh" -d rest -n 2 --patch '-s 32,32,32' --train '--channels 4,8 --strides 2 --val long.ts --val-overlap 0.95 --progress json --threads 1' short.ts)
+	"${rest[@]}" 2>said &
+	pid=$!
+	await grep -q validating said
+	kill -TERM $pid
+	status=0
+	wait $pid || status=$?
+	[ $status = 75 ]
+	grep -x 'train.sh: rest: stopped before the last validation: the same command goes on' said
+	[ ! -e rest/model.ts ]
+	cp short.ts long.ts && sed -i 's/^long.ts .*/'"$(stat -L -c '%n %s %Y' long.ts)"/ rest/options # another would take hours
+	"${rest[@]}" 2>said
+	grep -x 'train.sh: rest: going on with the last validation' said
+	ts-info rest/model.ts | grep -q '"best_step":2'
+}
+
 @test "train.sh: what is done is not done again, but where a file that an option names is another" {
 	nii-phantom -n 1 --seed 2 --size 32,32,32 --healthy 0 -o once.ts
 	cp once.ts held-out.ts

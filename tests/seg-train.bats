@@ -176,6 +176,31 @@ differ() { ! cmp -s "$@"; }
 	diff <(cut -f 1-7 t.tsv) <(cut -f 1-7 u.tsv)
 }
 
+@test "stopped or killed in the validation at the end, it is made up for, without patches" {
+	nii-phantom -n 1 --seed 9 --size 128,128,128 --healthy 0 -o long.ts # not over before the signal
+	$patches -n 6 train.ts >p.ts
+	for signal in TERM KILL; do
+		rm -f t.*
+		seg-train $net --batch 2 --val long.ts --val-overlap 0.75 --progress json --log t.tsv -o t.ts p.ts 2>err &
+		await grep -q validating err
+		kill -$signal $!
+		wait $! || [ $signal = KILL ]
+		[ $signal = KILL ] || [ "$(grep ^seg-train: err)" = "seg-train: stopped by SIGTERM in the last validation: go on with --resume t.last.ts and no patches, </dev/null" ]
+		cp t.last.ts before.ts
+		seg-train --threads 1 --resume t.last.ts --val val.ts --log t.tsv -o t.ts </dev/null
+		seg-train $net --batch 2 --val val.ts --log u.tsv -o u.ts p.ts
+		cmp t.ts u.ts
+		cmp t.last.ts u.last.ts
+		diff <(cut -f 1-7 t.tsv) <(cut -f 1-7 u.tsv)
+	done
+	# what else may be given: more patches; else they are wanted
+	$patches -n 8 --skip 6 train.ts | seg-train --threads 1 --resume before.ts --val val.ts -o t.ts
+	ts-info t.last.ts | grep -q '"next":8'
+	for wanted in "t.last.ts --val val.ts" "before.ts"; do
+		fails 1 "seg-train: standard input: no frame at all: empty, or what should have written it failed" seg-train --threads 1 --resume $wanted -o t.ts </dev/null
+	done
+}
+
 @test "stopped before the first validation, there is a model all the same" {
 	mkfifo p
 	$patches train.ts >p 2>/dev/null &

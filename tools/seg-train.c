@@ -150,7 +150,9 @@ static void say_stopped(const struct opts *o, const struct train_result *res)
 	const char *name = res->signal == SIGINT ? "SIGINT" : res->signal == SIGHUP ? "SIGHUP" : "SIGTERM";
 	char *last = o->t.out ? train_last(o->t.out) : NULL;
 
-	if (!o->c.quiet && !res->rank)
+	if (!o->c.quiet && !res->rank && res->pending)
+		err_warn("stopped by %s in the last validation: go on with --resume %s and no patches, </dev/null", name, last ? last : "FILE");
+	else if (!o->c.quiet && !res->rank)
 		err_warn("stopped by %s after step %lld: go on with --resume %s and nii-patch --skip %lld", name, (long long)res->step, last ? last : "FILE",
 		         (long long)res->next);
 	free(last);

@@ -101,6 +101,11 @@ const char *stream_name(const struct stream *s)
 	return s->name;
 }
 
+int stream_nothing(const struct stream *s)
+{
+	return !s->frames && s->at == s->begun;
+}
+
 int stream_mapped(const struct stream *s)
 {
 	return s->map != NULL;
@@ -377,9 +382,7 @@ int64_t stream_count(struct stream *s, struct err *e)
 	}
 	s->at = keep;
 	s->frames = read;
-	if (r < 0)
-		return -1;
-	return s->count = n;
+	return r < 0 ? -1 : (s->count = n);
 }
 
 int stream_at(struct stream *s, int64_t i, struct frame *f, struct err *e)
@@ -388,10 +391,8 @@ int stream_at(struct stream *s, int64_t i, struct frame *f, struct err *e)
 	int64_t n = stream_count(s, e);
 	int r;
 
-	if (n < 0)
-		return -1;
 	if (i < 0 || i >= n)
-		return err_set(e, s->name, "no frame %lld (there are %lld)", (long long)i, (long long)n);
+		return n < 0 ? -1 : err_set(e, s->name, "no frame %lld (there are %lld)", (long long)i, (long long)n);
 	s->at = s->index[i];
 	r = next(s, f, IN_PLACE, &all, e);
 	s->at = keep;

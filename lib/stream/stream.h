@@ -34,6 +34,9 @@ int stream_next_header(struct stream *s, struct frame *f, struct err *e);
 typedef int stream_want(const struct frame *header, void *arg);
 int stream_next_if(struct stream *s, struct frame *f, stream_want *want, void *arg, struct err *e);
 
+/* Where reading the first frame failed: was there not a single byte? */
+int stream_nothing(const struct stream *s);
+
 /* Is it a mapped file, so that frames can be taken by index? */
 int stream_mapped(const struct stream *s);
 

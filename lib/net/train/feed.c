@@ -346,6 +346,11 @@ int feed_next(struct feed *d, const volatile sig_atomic_t *stop, const struct fe
 	return r;
 }
 
+int feed_nothing(const struct feed *d)
+{
+	return d->ended < 0 && stream_nothing(d->stream);
+}
+
 void feed_flaw(const struct feed_batch *b, char *text)
 {
 	const int64_t y = b->size[1], x = b->size[2], vox = b->size[0] * y * x, n = b->n * vox * b->channels;

@@ -38,6 +38,9 @@ void feed_close(struct feed *f); /* NULL is fine */
    (stop may be NULL), -1: an error. */
 int feed_next(struct feed *f, const volatile sig_atomic_t *stop, const struct feed_batch **b, struct err *e);
 
+/* Was the error that of a stream without a frame, from an upstream that had nothing to say? */
+int feed_nothing(const struct feed *d);
+
 /* The first value of a borrowed batch's images that is not finite, as ": the image of patch 17 is not a number at voxel 1,2,3 of the patch"; "" where
    all are. All values are read for it. text: FEED_FLAW bytes. */
 void feed_flaw(const struct feed_batch *b, char *text);

@@ -104,10 +104,10 @@ static int write_optimizer(const struct resume *r, struct out *o, struct err *e)
 {
 	const struct optim *own = r->optim;
 	const int kind = (int)own->h->optimizer;
-	json_t *state = json_pack("{s:I, s:o, s:o, s:I, s:o, s:I, s:I, s:O, s:O*, s:o*}", "next", (json_int_t)r->next, "loss", number(r->loss), "val_dice",
-	                          number(r->val_dice), "val_step", (json_int_t)r->val_step, "best_val_dice", number(r->best), "best_step",
-	                          (json_int_t)r->best_step, "stale", (json_int_t)r->stale, "options", r->options, "inputs", r->inputs, "hash",
-	                          r->unhashed ? NULL : hash_of(r->hash));
+	json_t *state = json_pack("{s:I, s:o, s:o, s:I, s:o, s:I, s:I, s:O, s:O*, s:O*, s:o*}", "next", (json_int_t)r->next, "loss", number(r->loss),
+	                          "val_dice", number(r->val_dice), "val_step", (json_int_t)r->val_step, "best_val_dice", number(r->best), "best_step",
+	                          (json_int_t)r->best_step, "stale", (json_int_t)r->stale, "options", r->options, "inputs", r->inputs,
+	                          "pending", r->pending, "hash", r->unhashed ? NULL : hash_of(r->hash));
 	struct frame f;
 	int bad;
 
@@ -140,6 +140,7 @@ static int read_state(struct resume *r, const struct frame *f, struct err *e)
 	state = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	r->options = json_incref(json_object_get(state, "options"));
 	r->inputs = json_incref(json_object_get(state, "inputs"));
+	r->pending = json_incref(json_object_get(state, "pending"));
 	hash = json_string_value(json_object_get(state, "hash"));
 	r->unhashed = !hash;
 	bad = hash && hash_parse(hash, &r->hash);

@@ -21,6 +21,7 @@ struct resume {
 	double best;             /* best validation so far; NaN: none */
 	int64_t best_step;
 	int64_t stale;           /* validations since */
+	json_t *pending;         /* all is done but the validation of this step: what only patches tell, drawing and roi; NULL: it is not so */
 	json_t *options;         /* what decides the numbers: hyper.h */
 	json_t *inputs;          /* what else was read and how, as args of a history: init, val, their hashes; NULL: nothing */
 	uint64_t hash;           /* of all patches before next: feed.h */
@@ -32,7 +33,7 @@ struct resume {
 int resume_write(const struct resume *r, struct out *o, int optimizer, struct err *e);
 
 /* The optimizer frame f that follows an open model's frame (the caller frees it): step, next, loss, val_dice, val_step, best, best_step, stale,
-   hash, options, inputs (new references). 0 or -1. */
+   hash, pending, options, inputs (new references). 0 or -1. */
 int resume_read(struct resume *r, struct model *m, struct frame *f, struct err *e);
 
 /* Its moments and weights into r->optim, which must be open and of the kind that wrote them; file for messages. 0 or -1. */

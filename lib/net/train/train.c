@@ -10,6 +10,7 @@
 #include "lib/net/run/device.h"
 #include "lib/net/train/train_step.h"
 #include "lib/net/train/validate.h"
+#include "lib/stream/history.h"
 
 enum { PATIENCE = 600 }; /* seconds between saves, where --save-every does not say: no crash costs more */
 
@@ -52,10 +53,31 @@ static int save_one(struct train *r, const char *path, int optimizer, struct err
 	return (within && net_exchange(r->net, e)) || bad ? -1 : 0;
 }
 
+static int out_of_patience(const struct train *r)
+{
+	return r->o->patience && r->at.stale >= r->o->patience;
+}
+
+static int enough(const struct train *r)
+{
+	return (r->h.steps > 0 && (double)r->at.step >= r->h.steps) || out_of_patience(r);
+}
+
+/* Is the validation at the end all that is to be done? Then the state says what one goes on without patches with. */
+static void note_pending(struct train *r)
+{
+	const int left = r->o->val && r->at.val_step != r->at.step && (r->through || enough(r) || (r->all >= 0 && r->at.next >= r->all));
+	json_t *was = r->at.pending;
+
+	r->at.pending = left ? json_pack("{s:O*, s:o}", "drawing", r->at.drawing, "roi", json_ints(r->at.roi, 3)) : NULL;
+	json_decref(was);
+}
+
 int train_save(struct train *r, struct err *e)
 {
 	if (!r->o->out || r->saved == r->at.step)
 		return 0;
+	note_pending(r);
 	if (isnan(r->at.best) && save_one(r, r->o->out, 0, e)) /* nothing better is known */
 		return -1;
 	if (r->last && save_one(r, r->last, 1, e)) /* then: killed between the two, it goes on from before both */
@@ -217,15 +239,10 @@ static int one_batch(struct train *r, const struct feed_batch *b, struct err *e)
 	return 0;
 }
 
-static int out_of_patience(const struct train *r)
-{
-	return r->o->patience && r->at.stale >= r->o->patience;
-}
-
 /* Between two steps: is it over? */
 static int over(const struct train *r)
 {
-	return !r->part.batches && ((r->h.steps > 0 && (double)r->at.step >= r->h.steps) || out_of_patience(r));
+	return !r->part.batches && enough(r);
 }
 
 /* Until the stream ends, the steps are done, patience is at its end, or a signal says so. 0, -1, or the signal. */
@@ -247,8 +264,10 @@ static int loop(struct train *r, struct err *e)
 			return settle(r, 0, e) ? -1 : r->par.signal;
 		if (r->par.signal && (settle(r, 0, e) || train_save(r, e)))
 			return -1;
-		if (over(r))
+		if (over(r)) {
+			r->through = 1;
 			return settle(r, 0, e);
+		}
 		if (got == 1 && (one_batch(r, b, e) || deliver_sent(&r->deliver, e)))
 			return -1;
 	}
@@ -256,6 +275,7 @@ static int loop(struct train *r, struct err *e)
 		(void)train_save(r, &save_failed); /* the stream's error is the one to tell; where a rank is gone, the launcher is about to kill the rest */
 	if (got < 0)
 		return got;
+	r->through = 1;
 	return (r->part.batches && finish_step(r, e)) || settle(r, 0, e) ? -1 : 0;
 }
 
@@ -265,7 +285,7 @@ static int finish(struct train *r, int *signal, struct err *e)
 	double dice;
 
 	if (!*signal && o->val && r->at.val_step != r->at.step) {
-		int bad = validate(r, &dice, e);
+		int bad = train_save(r, e) ? -1 : validate(r, &dice, e);
 
 		if (bad < 0 || (!bad && trainlog_validated(&r->log, dice, e)))
 			return keep(r);
@@ -283,7 +303,7 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	const struct train_opts *o = r->o;
 	struct arg_common own = *common;
 	const struct feed_batch *b;
-	int got, signal, impatient;
+	int got, rest, signal, impatient;
 
 	if (parallel_open(&r->par, &o->parallel, o->stop, e) || train_begin(r, e))
 		return -1;
@@ -293,9 +313,10 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	if (!r->feed)
 		return -1;
 	got = feed_next(r->feed, o->stop, &b, e);
-	if (got != 1)
+	rest = got < 0 && r->at.pending && o->val && feed_nothing(r->feed);
+	if (got != 1 && !rest)
 		return got == 2 ? err_set(e, NULL, "stopped by a signal before the first step") : -1;
-	if (train_begin_with(r, b, own.quiet, e))
+	if (rest ? train_begin_rest(r, own.quiet, e) : train_begin_with(r, b, own.quiet, e))
 		return -1;
 	if (o->summary)
 		return summary(r, e);
@@ -309,7 +330,7 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	progress_start(&r->bar, &own, "step", 0);
 	r->since = r->saved_at = progress_now();
 	r->waited = feed_waited(r->feed);
-	signal = loop(r, e);
+	signal = rest ? 0 : loop(r, e);
 	if (signal < 0 && r->k->lost && r->k->lost(e))
 		err_prefix(e, "step %lld, or before", (long long)r->at.step + 1);
 	impatient = !signal && out_of_patience(r);
@@ -322,7 +343,8 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	if (own.verbose && *net_plain(r->net))
 		err_warn("operations are given to the device one by one: %s", net_plain(r->net));
 	*res = (struct train_result){.step = r->at.step, .next = r->at.next, .signal = signal, .loss = r->at.loss, .val_dice = r->at.val_dice,
-		.best = r->at.best, .best_step = r->at.best_step, .stale = r->at.stale, .impatient = impatient, .rank = r->par.rank};
+		.best = r->at.best, .best_step = r->at.best_step, .stale = r->at.stale, .impatient = impatient, .pending = r->at.pending != NULL,
+		.rank = r->par.rank};
 	return 0;
 }
 
@@ -344,6 +366,8 @@ int train_run(const struct train_opts *o, const struct arg_common *common, struc
 	model_close(&r.from);
 	json_decref(r.at.options);
 	json_decref(r.at.inputs);
+	json_decref(r.at.pending);
+	json_decref(r.drawing);
 	free(r.last);
 	return bad;
 }

@@ -42,6 +42,7 @@ struct train_result {
 	double loss, val_dice, best;
 	int64_t best_step, stale; /* validations since best_step */
 	int impatient;        /* ended by `patience` */
+	int pending;          /* the signal came in the last validation: no patch is left */
 	int rank;
 };
 

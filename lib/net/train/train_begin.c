@@ -106,7 +106,7 @@ static int load_net(struct train *r, const char *path, struct err *e)
 /* Where training goes on: those of the optimizer frame f. */
 static int take_up(struct train *r, const struct frame *f, struct err *e)
 {
-	if (r->h.steps > 0 && (double)r->at.step >= r->h.steps)
+	if (r->h.steps > 0 && (double)r->at.step >= r->h.steps && !r->at.pending)
 		return err_set(e, r->from.file, "all of its %.0f steps are done (--steps says how many there shall be)", r->h.steps);
 	return optim_open(&r->optim, r->k, r->net, &r->h, e) || resume_moments(&r->at, f, r->from.file, e) ? -1 : 0;
 }
@@ -242,7 +242,7 @@ static int check_val(struct train *r, int quiet, struct err *e)
 
 	if (!r->o->val)
 		return 0;
-	if (validate_check(r->o->val, r->net, (json_t *)feed_replay(r->feed), (int)r->h.ignore, r->par.rank, r->par.size, &labelled, e))
+	if (validate_check(r->o->val, r->net, (json_t *)r->at.replay, (int)r->h.ignore, r->par.rank, r->par.size, &labelled, e))
 		return -1;
 	all = (double)labelled;
 	if (parallel_add(&r->par, &all, 1, NULL, NULL, e))
@@ -287,16 +287,32 @@ int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, str
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
 	if (o->summary)
 		return 0;
+	r->at.replay = feed_replay(r->feed);
+	r->at.drawing = feed_drawing(r->feed);
+	r->all = r->par.total < 0 ? -1 : r->par.next + r->par.total;
 	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || train_step_open(r, b, e) || check_val(r, quiet, e) ||
 	    check_best(r, quiet, e))
 		return -1;
 	net_reserve(r->net, 0); /* taken */
 	r->optim.comm = r->par.comm;
 	r->at.net = r->net;
-	r->at.replay = feed_replay(r->feed);
-	r->at.drawing = feed_drawing(r->feed);
 	for (int i = 0; i < 3; i++)
 		r->at.roi[i] = b->size[i];
+	r->begun = r->saved = r->at.step;
+	return 0;
+}
+
+int train_begin_rest(struct train *r, int quiet, struct err *e)
+{
+	r->at.replay = r->from.replay;
+	r->at.drawing = r->drawing = json_incref(json_object_get(r->at.pending, "drawing"));
+	if (json_get_ints(r->at.pending, "roi", r->at.roi, 3))
+		return err_set(e, r->from.file, "the optimizer's metadata state is malformed");
+	if (check_val(r, quiet, e) || check_best(r, quiet, e))
+		return -1;
+	r->optim.comm = r->par.comm;
+	r->at.net = r->net;
+	r->through = 1;
 	r->begun = r->saved = r->at.step;
 	return 0;
 }

@@ -31,6 +31,9 @@ struct train {
 	char *last;
 	int otherwise;              /* validated than the run that goes on */
 	int64_t saved, begun;       /* steps */
+	int64_t all;                /* index behind the last patch; -1: not known */
+	json_t *drawing;            /* of a run that has no patches */
+	int through;                /* no patch is left */
 	double saved_at;            /* seconds */
 	double since, waited;       /* of the row in the making: when it began, seconds waited for patches until then */
 	double spent, idle;         /* of all rows: sums of seconds a patch, of those spent waiting for it */
@@ -62,6 +65,8 @@ int train_begin(struct train *r, struct err *e);
 
 /* With the first batch in hand: the network, planned; optimizer state; do patches, checkpoint and validation volumes fit together?
    quiet: no warnings. 0 or -1. */
+/* The same where no patch and no step is left, of a run that was broken off in its last validation. */
+int train_begin_rest(struct train *r, int quiet, struct err *e);
 int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, struct err *e);
 
 #endif
