@@ -311,14 +311,14 @@ static void add_parts(const struct wgrad *g, const float *part, float *dw)
 /* Every part and block of channels is one thread's work. */
 void K(wgrad_run)(const struct wgrad *g, const void *l, const void *s, float *dw, float *scratch)
 {
-	int64_t hblocks = (g->small[1] + g->hblock - 1) / g->hblock, rows = g->n * g->small[0] * hblocks, len = dw_len(g);
-	int64_t kk = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2];
+	int64_t hblocks, rows, len = dw_len(g), kk = (int64_t)g->kernel[0] * g->kernel[1] * g->kernel[2];
 	float *rooms = scratch + g->parts * len;
 
 	if (g->tiled) {
 		K(wgrad_tiles_run)(g, l, s, dw, scratch);
 		return;
 	}
+	hblocks = (g->small[1] + g->hblock - 1) / g->hblock, rows = g->n * g->small[0] * hblocks;
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(g->threads)
 	for (int64_t p = 0; p < g->parts; p++)
 		for (int64_t b = 0; b < g->blocks; b++) {
