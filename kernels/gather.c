@@ -165,7 +165,7 @@ static int width_of(const struct gather *g, int64_t first)
 static void pack_wide(struct gather *g, const float *w, int64_t first)
 {
 	int64_t kk = g->kernel[0] * g->kernel[1], next = gather_weight(g, 0, 0, 0, 0, 1);
-	int nr = width_of(g, first), cols = g->co - first < nr ? (int)(g->co - first) : nr, half = HALF && cols == NR - HALF ? HALF : 0;
+	int nr = width_of(g, first), cols = g->co - first < nr ? (int)(g->co - first) : nr, half = HALF > 0 && cols == NR - HALF ? HALF : 0;
 
 	for (int64_t ci = 0; ci < g->ci; ci++) {
 		elem *run = (elem *)g->w + first * kk * g->slots * PAIR;
@@ -300,7 +300,7 @@ static void output_row(const struct gather_task *t, int64_t oh, int64_t first)
 	a.step = g->step * pitch;
 	if (t->bias)
 		memcpy(bias, t->bias + first, sizeof *bias * (size_t)a.cols);
-	if (HALF && a.cols == NR - HALF)
+	if (HALF > 0 && a.cols == NR - HALF)
 		memcpy(bias + a.cols, bias + VL, sizeof *bias * HALF);
 	for (int c = 0; c < g->classes; c++) {
 		int64_t count = (g->out[2] - c + g->classes - 1) / g->classes, kk = g->kernel[0] * g->kernel[1];

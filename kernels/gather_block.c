@@ -14,7 +14,7 @@ static __attribute__((noinline)) void leave_some(const struct gather_call *a, co
 
 		for (; i + VL <= a->cols; i += VL)
 			store(y + i, a->add ? load(v + i) + load(y + i) : load(v + i));
-		for (; HALF && i + HALF <= a->cols; i += HALF)
+		for (; HALF > 0 && i + HALF <= a->cols; i += HALF)
 			store_half(y + i, a->add ? load_half(v + i) + load_half(y + i) : load_half(v + i));
 		for (; i < a->cols; i++)
 			y[i] = narrow(v[i] + (a->add ? widen(y[i]) : 0));
@@ -144,7 +144,7 @@ static void blocks(struct gather_call *a, kernel *const *table, int64_t mr, int6
 
 void K(gather_wide)(struct gather_call *a, int nr, int64_t count)
 {
-	kernel *const *table = nr == VL ? wide_one : HALF && a->cols == nr - HALF ? wide_halved : wide_two;
+	kernel *const *table = nr == VL ? wide_one : HALF > 0 && a->cols == nr - HALF ? wide_halved : wide_two;
 
 	blocks(a, table, nr == VL ? MR_ONE : MR, count);
 }

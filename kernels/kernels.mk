@@ -5,7 +5,7 @@ K_EACH   := $(filter-out $(K_ONCE),$(KERNELS))
 K_BOTH   := $(filter-out kernels/cubes.c kernels/loss.c kernels/optim.c,$(K_EACH))
 K_LEVELS := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine 2>&1)),plain v3 v4,plain)
 K_HALVES := $(K_LEVELS:%=%_half) $(if $(filter v4,$(K_LEVELS)),v4b_half)
-K_FLAGS  := -std=c11 -I. $(WARN) -fopenmp -fno-math-errno -fno-trapping-math -D_DEFAULT_SOURCE -MMD -MP -O3 -ftree-vectorize -fvect-cost-model=dynamic -fPIC -fvisibility=hidden $(if $(filter v3,$(K_LEVELS)),-DK_LEVELS_X86)
+K_FLAGS  := -std=c11 -I. $(WARN) -fopenmp -fno-math-errno -fno-trapping-math -D_DEFAULT_SOURCE -MMD -MP -O3 $(VECTORIZE) -fPIC -fvisibility=hidden $(if $(filter v3,$(K_LEVELS)),-DK_LEVELS_X86)
 K_v3     := -march=x86-64-v3
 K_v4     := -march=x86-64-v4 -mprefer-vector-width=512
 K_plain_half := -DK_HALF
@@ -17,7 +17,7 @@ KOBJ     := $(K_ONCE:%.c=$(B)/kobj/%.o) $(foreach l,$(K_LEVELS),$(K_EACH:%.c=$(B
 define k_level
 $(B)/kobj/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
-	$$(call say,CC,$$@)$$(CC) $$(K_FLAGS) -ffp-contract=fast $$(CPPFLAGS) $$(CFLAGS) $$(K_$(1)) -DK_LEVEL=$(1) -c -o $$@ $$<
+	$$(call say,CC,$$@)$$(CC) $$(K_FLAGS) $$(FUSED) $$(CPPFLAGS) $$(CFLAGS) $$(K_$(1)) -DK_LEVEL=$(1) -c -o $$@ $$<
 endef
 $(foreach l,$(K_LEVELS) $(K_HALVES),$(eval $(call k_level,$(l))))
 

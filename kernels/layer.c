@@ -18,7 +18,7 @@ enum { CHUNK = 2048, RUN = 64 }; /* voxels: of a chunk; added as floats */
 			const int nv = 1; \
 			__VA_ARGS__; \
 		} \
-		if (HALF && i + HALF <= (c)) { \
+		if (HALF > 0 && i + HALF <= (c)) { \
 			const int nv = -1; \
 			__VA_ARGS__; \
 			i += HALF; \

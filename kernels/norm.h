@@ -100,7 +100,7 @@ static inline struct span span_of(const struct rows *r, int64_t k)
 			fn(i_, 2, __VA_ARGS__), i_ += 2 * VL; \
 		else if (n_ - i_ >= VL) \
 			fn(i_, 1, __VA_ARGS__), i_ += VL; \
-		else if (HALF && n_ - i_ >= HALF) \
+		else if (HALF > 0 && n_ - i_ >= HALF) \
 			fn(i_, -1, __VA_ARGS__), i_ += HALF; \
 		else \
 			fn(i_, 0, __VA_ARGS__), i_++; \

@@ -167,47 +167,50 @@ enum { HALF = 0 };
 #define load_some(p, nv) ((nv) > 0 ? load(p) : (nv) < 0 ? load_half(p) : load_one(p))
 #define store_some(p, v, nv) ((nv) > 0 ? store(p, v) : (nv) < 0 ? store_half(p, v) : (void)store_one(p, v))
 
-/* Masks of two vectors a, b for halving sums: pairs of `step` neighbours a0 b0 a1 b1 ... of a and b, as the machine's unpacks have them. */
-typedef int ivec __attribute__((vector_size(VL * 4)));
+/* Two vectors' elements by their numbers, for two vectors: for halving sums pairs of `step` neighbours a0 b0 a1 b1 ..., as the machine's unpacks have
+   them */
 #if VL_ == 16
-#define SHUFFLE_1 ((ivec){0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29}), ((ivec){2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, \
-	15, 31})
-#define SHUFFLE_2 ((ivec){0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29}), ((ivec){2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, \
-	30, 31})
-#define SHUFFLE_4 ((ivec){0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27}), ((ivec){4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, \
-	30, 31})
-#define SHUFFLE_8 ((ivec){0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23}), ((ivec){8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, \
-	30, 31})
+#define SHUFFLE_1 (0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29), (2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+#define SHUFFLE_2 (0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29), (2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+#define SHUFFLE_4 (0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27), (4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31)
+#define SHUFFLE_8 (0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23), (8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
 #elif VL_ == 8
-#define SHUFFLE_1 ((ivec){0, 8, 1, 9, 4, 12, 5, 13}), ((ivec){2, 10, 3, 11, 6, 14, 7, 15})
-#define SHUFFLE_2 ((ivec){0, 1, 8, 9, 4, 5, 12, 13}), ((ivec){2, 3, 10, 11, 6, 7, 14, 15})
-#define SHUFFLE_4 ((ivec){0, 1, 2, 3, 8, 9, 10, 11}), ((ivec){4, 5, 6, 7, 12, 13, 14, 15})
+#define SHUFFLE_1 (0, 8, 1, 9, 4, 12, 5, 13), (2, 10, 3, 11, 6, 14, 7, 15)
+#define SHUFFLE_2 (0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15)
+#define SHUFFLE_4 (0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15)
 #else
-#define SHUFFLE_1 ((ivec){0, 4, 1, 5}), ((ivec){2, 6, 3, 7})
-#define SHUFFLE_2 ((ivec){0, 1, 4, 5}), ((ivec){2, 3, 6, 7})
+#define SHUFFLE_1 (0, 4, 1, 5), (2, 6, 3, 7)
+#define SHUFFLE_2 (0, 1, 4, 5), (2, 3, 6, 7)
 #endif
 /* Two vectors' elements in turn: the first VL, the others */
 #if VL_ == 16
-#define IN_TURN ((ivec){0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}), ((ivec){8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, \
-	31})
+#define IN_TURN (0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), (8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #elif VL_ == 8
-#define IN_TURN ((ivec){0, 8, 1, 9, 2, 10, 3, 11}), ((ivec){4, 12, 5, 13, 6, 14, 7, 15})
+#define IN_TURN (0, 8, 1, 9, 2, 10, 3, 11), (4, 12, 5, 13, 6, 14, 7, 15)
 #else
-#define IN_TURN ((ivec){0, 4, 1, 5}), ((ivec){2, 6, 3, 7})
+#define IN_TURN (0, 4, 1, 5), (2, 6, 3, 7)
 #endif
 /* Elements of even places, of odd ones: a0 b0 a2 b2 ... */
 #if VL_ == 16
-#define TURNED ((ivec){0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30}), ((ivec){1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, \
-	31})
+#define TURNED (0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30), (1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31)
 #elif VL_ == 8
-#define TURNED ((ivec){0, 8, 2, 10, 4, 12, 6, 14}), ((ivec){1, 9, 3, 11, 5, 13, 7, 15})
+#define TURNED (0, 8, 2, 10, 4, 12, 6, 14), (1, 9, 3, 11, 5, 13, 7, 15)
 #else
-#define TURNED ((ivec){0, 4, 2, 6}), ((ivec){1, 5, 3, 7})
+#define TURNED (0, 4, 2, 6), (1, 5, 3, 7)
 #endif
-#define SHUFFLE_BOTH_(to, a, b, lo, hi) ((to)[0] = __builtin_shuffle(a, b, lo), (to)[1] = __builtin_shuffle(a, b, hi))
+#ifdef __clang__
+#define SHUFFLED_(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int ivec __attribute__((vector_size(VL * 4)));
+#define SHUFFLED_(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+#define NUMBERS_(...) __VA_ARGS__
+#define SHUFFLED(a, b, numbers) SHUFFLED__(a, b, NUMBERS_ numbers)
+#define SHUFFLED__(a, b, ...) SHUFFLED_(a, b, __VA_ARGS__)
+#define SHUFFLE_BOTH_(to, a, b, lo, hi) ((to)[0] = SHUFFLED(a, b, lo), (to)[1] = SHUFFLED(a, b, hi))
 #define SHUFFLE_BOTH(to, a, b, ...) SHUFFLE_BOTH_(to, a, b, __VA_ARGS__)
 
-#define ADD_HALVES_(a, b, lo, hi) (__builtin_shuffle(a, b, lo) + __builtin_shuffle(a, b, hi))
+#define ADD_HALVES_(a, b, lo, hi) (SHUFFLED(a, b, lo) + SHUFFLED(a, b, hi))
 #define ADD_HALVES(a, b, ...) ADD_HALVES_(a, b, __VA_ARGS__)
 
 /* Sum of every one of VL vectors */

@@ -2,6 +2,18 @@
 # make install: DESTDIR, PREFIX, MANDIR; the installed tree works alone and finds its own backend; uninstall leaves nothing.
 load helper
 
+@test "clang builds it, too, and its kernels pass" {
+	[ -n "${NIIPIPE_LONG:-}" ] || skip "in make check-long"
+	command -v clang >/dev/null || skip "no clang"
+	b=$BATS_TEST_TMPDIR/clang
+	make -s -C "$ROOT" CC=clang CUDA=0 B="$b" -j"$(nproc)" all "$b"/test/{kernels,plan,loss,attention} >"$BATS_TEST_TMPDIR/made" 2>&1
+	[ ! -s "$BATS_TEST_TMPDIR/made" ]
+	for unit in kernels plan loss attention; do
+		BIN=$b/bin NIIPIPE_BACKENDS=$b/bin "$b/test/$unit" >"$BATS_TEST_TMPDIR/said"
+		[ "$(grep -c '^ok' "$BATS_TEST_TMPDIR/said")" -gt 10 ]
+	done
+}
+
 @test "install, run from there, uninstall" {
 	cd "$ROOT"
 	d=$BATS_TEST_TMPDIR/root
