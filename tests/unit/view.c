@@ -258,9 +258,40 @@ static void included(void)
 	ok(good, "layers that must be shown are, 2000 times");
 }
 
+/* A length with no room beside its line is not written on it: a row of 24 of 32 voxels, at the edge that the text would be at. */
+static void length_clear(void)
+{
+	const int64_t shape[4] = {1, 1, 32, 32};
+	const double a[16] = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+	const struct view_opts o = {.tensor = "image", .slice = -1, .zoom = 16, .close = -1, .marks = VIEW_BARE, .recist = 1};
+	int good = 1;
+
+	for (int which = 0; which < 2; which++) {
+		const struct draw_colour c = which ? VIEW_PRED : VIEW_TRUTH;
+		struct frame f = {0};
+		struct draw d;
+		struct err e;
+		uint8_t *m;
+
+		good = good && !frame_init(&f, "volume", "row", &e) && frame_add(&f, "image", DT_F32, 4, shape, &e) &&
+		       frame_add(&f, which ? "pred" : "label", DT_U8, 3, shape + 1, &e) && !frame_set_affine(&f, a, &e);
+		m = good ? f.t[1].data : NULL;
+		for (int i = 0; good && i < 24; i++)
+			m[8 * 32 + (which ? 1 + i : 7 + i)] = 1;
+		good = good && !view_draw(&f, &o, &d, &e);
+		for (int64_t x = (which ? 3 : 9) * 16; good && x < (which ? 23 : 29) * 16; x++)
+			good &= !memcmp(d.rgb + 3 * ((8 * 16 + 8) * d.w + x), &c, 3);
+		if (good)
+			draw_free(&d);
+		frame_free(&f);
+	}
+	ok(good, "a length with no room beside its line is not written on it");
+}
+
 int main(void)
 {
 	included();
+	length_clear();
 	recist();
 	ranges();
 	orientation();

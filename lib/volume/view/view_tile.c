@@ -142,13 +142,15 @@ static void place_line(const struct view *v, const struct view_line *l, double p
 	}
 }
 
-/* A line with a bar at either end, dark around, and its length beside the end that is farther right (label) or left (pred). */
+/* A line with a bar at either end, dark around, and its length beside the end that is farther right (label) or left (pred); where there is no room
+   before the letter at the edge, below or above it, where the line is not. */
 static void draw_recist(const struct view *v, struct draw *d, int64_t x, int64_t y, int which)
 {
 	const struct draw_colour dark = {0}, c = which ? VIEW_PRED : VIEW_TRUTH;
 	const int s = v->scale;
+	const int64_t edge = (DRAW_CHAR_W + 4) * s;
 	double p[2][2], dx, dy, len;
-	int64_t tx, ty, wide;
+	int64_t tx, ty, wide, beside;
 	char text[32];
 	int at;
 
@@ -166,9 +168,11 @@ static void draw_recist(const struct view *v, struct draw *d, int64_t x, int64_t
 	snprintf(text, sizeof text, "%.1f mm", v->line[which].mm);
 	wide = (int64_t)strlen(text) * DRAW_CHAR_W * s;
 	at = (p[1][0] > p[0][0]) != which;
-	tx = llround(p[at][0]) + (which ? -wide - 4 * s : 6 * s), ty = llround(p[at][1]) - DRAW_CHAR_H * s / 2;
-	wide += (DRAW_CHAR_W + 4) * s; /* and the letter at the edge */
-	tx = tx < 0 ? 0 : tx > v->tw - wide ? v->tw - wide : tx;
+	beside = llround(p[at][0]) + (which ? -wide - 4 * s : 6 * s);
+	tx = beside < edge ? edge : beside > v->tw - edge - wide ? v->tw - edge - wide : beside;
+	ty = llround(p[at][1]) - DRAW_CHAR_H * s / 2;
+	if (tx != beside)
+		ty += (p[!at][1] > p[at][1] ? -1 : 1) * (DRAW_CHAR_H / 2 + 5) * s;
 	draw_text(d, x + tx, y + (ty < 0 ? 0 : ty > v->th - DRAW_CHAR_H * s ? v->th - DRAW_CHAR_H * s : ty), s, c, text);
 }
 
