@@ -34,6 +34,7 @@ setup_file() {
 	cp case.ts prepared.ts
 	nii-read scan.nii.gz | nii-replay -m model.ts | seg-window -m model.ts --output prob -o prob.ts
 	nii-read -l truth.nii.gz scan.nii.gz | nii-replay -m model.ts | seg-window -m model.ts --keep-image -o pred.ts
+	for f in ct lesion.seg; do cp "$BATS_TEST_DIRNAME/golden/nrrd/itk.nrrd" $f.nrrd; done
 	cp model.ts a.ts
 	cp model.ts b.ts
 	cp model.ts low.ts

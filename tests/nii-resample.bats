@@ -155,13 +155,18 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
 	nii-resample --size 61,57,45 p.ts | nii-invert | ts-cmp --meta -t label - p.ts
 }
 
-@test "--like: the grid of a NIfTI file or of a stream, and back" {
+@test "--like: the grid of a file of any kind or of a stream, and back" {
 	nii-phantom -n 1 --seed 3 --size 31,29,23 --spacing 11 -o p.ts
 	nii-resample --orient LPI -s 5.5 p.ts | nii-crop --above=-900 --margin 20 -o like.ts
 	nii-write -t label -o like.nii.gz like.ts
 	nii-resample --like like.ts p.ts -o a.ts
 	nii-resample --like like.nii.gz p.ts | ts-cmp --atol 1e-2 - a.ts
 	ts-cmp -t label a.ts like.ts
+	for f in nrrd/itk.nrrd nrrd/itk_gz.nhdr meta/int16.mha meta/itk_z.mhd; do # onto its own grid: as it was
+		f=$BATS_TEST_DIRNAME/golden/$f
+		nii-read "$f" >whole.ts
+		nii-resample --interp nearest --like "$f" whole.ts | ts-cmp --data-only - whole.ts || { echo "$f"; return 1; }
+	done
 	nii-invert a.ts -o back.ts
 	ts-cmp --meta -t label back.ts p.ts
 }

@@ -11,7 +11,7 @@
 
 static const double OFF = 0.05, TINY = 1e-6; /* voxels */
 
-static int read_nifti(const char *path, struct grid *g, struct err *e)
+static int read_volume(const char *path, struct grid *g, struct err *e)
 {
 	struct nii_file f = {0};
 	int r = nii_open(&f, path, e);
@@ -27,10 +27,10 @@ int like_read(const char *path, struct grid *g, struct err *e)
 {
 	struct stream *s;
 	struct frame f = {0};
-	int pair, gzip, r = -1;
+	int r = -1;
 
-	if (nii_name(path, &pair, &gzip))
-		return read_nifti(path, g, e);
+	if (nii_is_volume(path))
+		return read_volume(path, g, e);
 	s = stream_open(path, e);
 	if (s && stream_next_header(s, &f, e) == 1) {
 		r = frame_grid(&f, g, e);

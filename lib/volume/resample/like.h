@@ -4,7 +4,7 @@
 
 #include "lib/volume/resample/interp.h"
 
-/* The grid of the NIfTI file (told by its name) or of the first frame of the stream at path. 0 or -1. */
+/* The grid of the NIfTI, NRRD or MetaImage file (told by its name) or of the first frame of the stream at path. 0 or -1. */
 int like_read(const char *path, struct grid *g, struct err *e);
 
 /* Bring f from its grid *g onto `to`: interpolated where `to` lies within half a voxel of f, else `fill` in image and background (box.h). Where the
