@@ -124,6 +124,20 @@ refused() { # refused BUNDLE MESSAGE [OPTION...]: what is wrong with its inferen
 	seg-import b 2>&1 >/dev/null | grep -qxF 'seg-import: b: of that is left out, as it is not known: KeepLargestConnectedComponentd'
 }
 
+@test "a bundle's largest components are kept by cc-largest, before nii-invert or behind it" {
+	after() { # PROGRAM COMMANDS: what follows seg-window
+		changed k "$1"
+		seg-import k 2>&1 >/dev/null | grep -xE "seg-import: k: its own way to predict is seg-window [^|]* [|] $2" || { echo "not: $2"; return 1; }
+	}
+	kept='{"_target_": "KeepLargestConnectedComponentd"' labels='("argmax": true\s*\})'
+	after "s/$labels/\$1, $kept}/" 'nii-invert --argmax [|] cc-largest'
+	after "s/$labels/\$1, $kept, \"applied_labels\": [2], \"connectivity\": 1, \"num_components\": 3}/" \
+		'nii-invert --argmax [|] cc-largest -c 6 -k 3 --only 2'
+	after "s/(?=\{\s*\"_target_\": \"Invertd\")/{\"_target_\": \"AsDiscreted\", \"argmax\": true}, $kept, \"connectivity\": 2}, /" 'cc-largest -c 18 [|] nii-invert'
+	after "s/$labels/\$1, $kept, \"independent\": false}/" 'nii-invert --argmax'
+	seg-import k 2>&1 >/dev/null | grep -qxF 'seg-import: k: of that is left out, as it is not known: KeepLargestConnectedComponentd'
+}
+
 @test "a bundle's weights: none, another name, two" {
 	changed w 's/"a_min": -57/"a_min": -58/'
 	mv w/models/model.pt w/models/last.pt

@@ -107,7 +107,8 @@ static int read_inferer(struct folder *f, const json_t *root, int needed, struct
 
 /* -- the postprocessing -- */
 
-struct post { int softmax, sigmoid, argmax, invert, linear; double threshold; }; /* linear: scores are interpolated */
+/* linear: scores are interpolated; largest: what keeps components, before nii-invert and behind it */
+struct post { int softmax, sigmoid, argmax, invert, linear; double threshold; char largest[2][FOLDER_TEXT]; };
 
 static int begins(const char *name, const char *with)
 {
@@ -128,6 +129,51 @@ static double option(struct folder *f, const json_t *root, const json_t *o, cons
 	return v ? is : without;
 }
 
+/* A whole number that a transform says: without, where it says none or null; -1: something else. */
+static json_int_t whole(const json_t *root, const json_t *o, const char *key, json_int_t without)
+{
+	const json_t *said = json_object_get(o, key);
+	struct err e;
+	json_t *v = said ? bundle_value(root, said, key, &e) : json_null();
+	const json_int_t n = json_is_integer(v) ? json_integer_value(v) : json_is_null(v) ? without : -1;
+
+	json_decref(v);
+	return n;
+}
+
+/* The one label of a list of one, or a number: 0, where there is no list, all of them; -1: something else. */
+static json_int_t only(const json_t *root, const json_t *o)
+{
+	const json_t *said = json_object_get(o, "applied_labels");
+	struct err e;
+	json_t *v = said ? bundle_value(root, said, "applied_labels", &e) : json_null();
+	const json_t *first = json_is_array(v) && json_array_size(v) == 1 ? json_array_get(v, 0) : v;
+	const json_int_t n = json_is_null(v) ? 0 : json_is_integer(first) && json_integer_value(first) > 0 ? json_integer_value(first) : -1;
+
+	json_decref(v);
+	return n;
+}
+
+/* KeepLargestConnectedComponent of labels, as cc-largest: 0, or -1: what that has not. */
+static int largest(struct folder *f, const json_t *root, struct post *p, const json_t *o)
+{
+	static const int near[] = {0, 6, 18, 26};
+	const json_int_t hops = whole(root, o, "connectivity", 3), keep = whole(root, o, "num_components", 1), label = only(root, o);
+	const int each = option(f, root, o, "independent", 1) != 0 && option(f, root, o, "is_onehot", 0) == 0;
+	char *to = p->largest[p->invert];
+
+	if ((!p->argmax && p->threshold == 0) || *to || !each || hops < 1 || hops > 3 || keep < 1 || keep > 1000 || label < 0 || label > 65535)
+		return -1;
+	put(to, " | cc-largest");
+	if (hops < 3)
+		put(to, " -c %d", near[hops]);
+	if (keep > 1)
+		put(to, " -k %d", (int)keep);
+	if (label)
+		put(to, " --only %d", (int)label);
+	return 0;
+}
+
 /* One transform, in its order. */
 static void take(struct folder *f, const json_t *root, struct post *p, const json_t *o)
 {
@@ -142,6 +188,9 @@ static void take(struct folder *f, const json_t *root, struct post *p, const jso
 	} else if (begins(name, "Invert")) {
 		p->invert = 1;
 		p->linear = !p->argmax && p->threshold == 0 && option(f, root, o, "nearest_interp", 1) == 0;
+	} else if (begins(name, "KeepLargestConnectedComponent")) {
+		if (largest(f, root, p, o))
+			not_known(f, said);
 	} else if (!begins(name, "EnsureType") && !begins(name, "ToTensor") && !begins(name, "SaveImage"))
 		not_known(f, said ? said : "what is not listed");
 }
@@ -157,10 +206,12 @@ static void put_post(struct folder *f, const struct post *p)
 		put(f->predict, " --output %s", p->softmax || p->sigmoid ? "prob" : "logits");
 	else if (p->sigmoid && p->threshold != 0 && p->threshold != 0.5)
 		put(f->predict, " --threshold %.9g", p->threshold);
+	put(f->predict, "%s", p->largest[0]);
 	if (p->invert)
 		put(f->predict, " | nii-invert%s", scores && p->argmax ? " --argmax" : "");
 	if (scores && !p->argmax)
 		put(f->predict, " | seg-argmax --threshold %.9g", p->threshold);
+	put(f->predict, "%s", p->largest[1]);
 }
 
 int bundle_predict(struct folder *f, const json_t *root, int roi, struct err *e)
