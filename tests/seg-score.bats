@@ -267,6 +267,12 @@ masks() {
 	{ printf 'id\ttruth\tpred\n'; for n in ball moved slant; do printf "$n\t../truth/$n.nii.gz\t../pred/$n.nii.gz\n"; done; } >t/pairs.tsv
 	seg-score -L t/pairs.tsv | diff - want
 	sed 's|\.\./||g' t/pairs.tsv | seg-score --list - | diff - want
+	mv pred/ball.nii.gz pred/ball_0000.nii.gz # as nnU-Net's images are named
+	seg-score truth pred | diff - want
+	cp pred/ball_0000.nii.gz pred/ball.nii.gz
+	fails 1 "seg-score: pred: ball.nii.gz and ball_0000.nii.gz are both case 'ball'" seg-score truth pred
+	cp truth/ball.nii.gz truth/ball_0000.nii.gz # two cases
+	seg-score --metrics dice truth pred | awk '$1 ~ /^ball/ { print $1 }' | diff - <(printf 'ball\nball_0000\n')
 }
 
 @test "cases that are not there: all of them named, nothing written" {

@@ -113,12 +113,16 @@ int pairs_is_directory(const char *path)
 struct file { char *name, *stem; };
 struct folder { const char *path; struct file *f; size_t n; };
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct file *)a)->stem, ((const struct file *)b)->stem);
+}
+
 static int by_stem(const void *a, const void *b)
 {
-	const struct file *p = a, *q = b;
-	int r = strcmp(p->stem, q->stem);
+	int r = by_name(a, b);
 
-	return r ? r : strcmp(p->name, q->name);
+	return r ? r : strcmp(((const struct file *)a)->name, ((const struct file *)b)->name);
 }
 
 static int is_mask(const char *name)
@@ -184,6 +188,21 @@ static int alone(struct pairs *p, const struct folder *f, const struct file *fil
 	return pairs_add_problem(p, &what, e);
 }
 
+/* Predictions named after nnU-Net's images, ID_0000, are of ID where a truth has that name and none the other. */
+static void channel_off(const struct folder *t, struct folder *q)
+{
+	for (size_t i = 0; i < q->n; i++) {
+		char *end = strrchr(q->f[i].stem, '_');
+
+		if (!end || strcmp(end, "_0000") || bsearch(&q->f[i], t->f, t->n, sizeof *t->f, by_name))
+			continue;
+		*end = 0;
+		if (!bsearch(&q->f[i], t->f, t->n, sizeof *t->f, by_name))
+			*end = '_';
+	}
+	qsort(q->f, q->n, sizeof *q->f, by_stem);
+}
+
 static char *join(const struct folder *f, const char *name)
 {
 	char *path;
@@ -215,8 +234,12 @@ static int match(struct pairs *p, const struct folder *t, const struct folder *q
 int pairs_of_directories(struct pairs *p, const char *truth, const char *pred, struct err *e)
 {
 	struct folder t = {truth, NULL, 0}, q = {pred, NULL, 0};
-	int r = list(&t, e) || list(&q, e) || twice(p, &t, e) || twice(p, &q, e) ? -1 : 0;
+	int r = list(&t, e) || list(&q, e) ? -1 : 0;
 
+	if (!r) {
+		channel_off(&t, &q);
+		r = twice(p, &t, e) || twice(p, &q, e) ? -1 : 0;
+	}
 	if (!r && !p->problems)
 		r = match(p, &t, &q, e);
 	folder_free(&t);

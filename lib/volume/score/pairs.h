@@ -21,8 +21,8 @@ int pairs_of_files(struct pairs *p, char *const *file, int n, struct err *e);
 int pairs_of_table(struct pairs *p, const char *path, struct err *e);
 
 /* The masks in two directories (names of nii_is_volume, but .img; other files are left alone), paired by their names without the endings, in the
-   order of these. One without its other, and two of one name, are problems. 0, or -1 and an error: a directory that cannot be read, or without
-   masks. */
+   order of these; a prediction ID_0000, as nnU-Net names images, with the truth ID where none is ID_0000. One without its other, and two of one name,
+   are problems. 0, or -1 and an error: a directory that cannot be read, or without masks. */
 int pairs_of_directories(struct pairs *p, const char *truth, const char *pred, struct err *e);
 
 /* Is it a directory? */
