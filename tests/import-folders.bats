@@ -228,6 +228,7 @@ refused() { # refused BUNDLE MESSAGE [OPTION...]: what is wrong with its inferen
 	rm bad/dataset.json
 	fails 1 "seg-import: bad/dataset.json: cannot open: No such file or directory" seg-import bad --configuration 3d_fullres
 	rm bad/plans.json
+	fails 1 "seg-import: $results/fold_0: is one fold of results of nnU-Net: give the folder above it, and its number with --fold" seg-import "$results/fold_0"
 	fails 1 "seg-import: bad: is a folder of neither kind: it has no plans.json (results of nnU-Net), here or one below, and no configs/inference.json (a MONAI bundle)" \
 		seg-import bad
 	fails 1 "seg-import: plans.pth: is no folder: --fold is of one" seg-import --fold 0 plans.pth

@@ -27,11 +27,14 @@ static int has_plans(const char *dir, const char *name, void *arg)
 static int open_below(struct folder *f, const struct folder_ask *ask, const char *dir, struct err *e)
 {
 	struct folder_names l;
+	const char *name = strrchr(dir, '/');
 	char text[FOLDER_TEXT], path[FOLDER_PATH];
 
 	folder_list(&l, dir, has_plans, NULL);
 	if (l.n > 1)
 		return err_set(e, dir, "holds %d folders of results: name one of them (there are: %s)", l.n, folder_text(&l, text));
+	if (!l.n && !folder_path(path, e, "%s/..", dir) && folder_has(path, "plans.json") && !strncmp(name ? name + 1 : dir, "fold_", 5))
+		return err_set(e, dir, "is one fold of results of nnU-Net: give the folder above it, and its number with --fold");
 	if (!l.n)
 		return err_set(e, dir, "is a folder of neither kind: it has no plans.json (results of nnU-Net), here or one below, and no "
 		                       "configs/inference.json (a MONAI bundle)");
