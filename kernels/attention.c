@@ -20,7 +20,7 @@ void K(att_bias)(const struct att *a, const float *table, int64_t head, struct r
 		return;
 	r->head = head;
 	for (int64_t i = 0; i < a->table; i++)
-		r->column[a->table - 1 - i] = table[i * a->g->heads + head] * a->unit;
+		r->column[a->table - 1 - i] = table ? table[i * a->g->heads + head] * a->unit : 0;
 	r->most = r->least = r->column[0];
 	for (int64_t i = 1; i < a->table; i++) {
 		r->most = r->column[i] > r->most ? r->column[i] : r->most;

@@ -124,7 +124,7 @@ static void task_backward(const struct att *a, int64_t task, const struct k_atte
 		window_backward(a, head, r, d->dqkv);
 		give_back(a, head, r, d->dqkv, slot + a->table);
 	}
-	for (int64_t i = 0; i < a->t; i++)
+	for (int64_t i = 0; d->dtable && i < a->t; i++)
 		for (int64_t j = 0; j < a->t; j++)
 			slot[att_row(a, r, i, j)] += r->dbias[i * a->tp + j];
 }
@@ -139,7 +139,7 @@ static void add_slots(const struct att *a, const float *slots, const struct k_at
 		for (int64_t run = 0; run < a->runs; run++) {
 			const float *s = slots + (head * a->runs + run) * step;
 
-			for (int64_t i = 0; i < a->table; i++)
+			for (int64_t i = 0; d->dtable && i < a->table; i++)
 				d->dtable[i * heads + head] += s[i];
 			for (int64_t i = 0; d->dbias && i < 3 * a->hd; i++)
 				d->dbias[i / a->hd * a->g->c + head * a->hd + i % a->hd] += s[a->table + i];

@@ -18,7 +18,7 @@
 #include "lib/base/err.h"
 #include "kernels/slide.h"
 
-enum { K_ABI = 15 }; /* raised with every change of this header */
+enum { K_ABI = 16 }; /* raised with every change of this header */
 
 /* Where a GPU's backend cannot be, said by it and by who need not load it to know */
 #define K_NO_DRIVER "cuda: there is no NVIDIA driver here"
@@ -126,17 +126,23 @@ struct k_drop { float rate; uint32_t key[2], at[3]; int64_t span; enum k_alpha a
 struct k_attention {
 	int64_t n, c, heads, size[3]; /* tokens: n, D,H,W */
 	int64_t window[3], shift[3];  /* in use; shift 0 <= shift < window */
-	int64_t table[3];             /* the window that the table of position bias was made for, >= window: [(2 d - 1)(2 h - 1)(2 w - 1)][heads] */
+	int64_t table[3];             /* the window that the table of position bias ([(2 d - 1)(2 h - 1)(2 w - 1)][heads]) was made for, >= window;
+	                                 where there is no table, window */
 	float scale;
 	int turned;                   /* tokens of a window, and rows of the table, count w,h,d: d runs fastest */
 };
-/* qkv [n,D,H,W,3c], bias [3c] (NULL: 0). drop.rate > 0: dropout of what weighs v; key j of query i of a window and head is element
+/* qkv [n,D,H,W,3c], bias [3c] (NULL: 0), table (NULL: 0). drop.rate > 0: dropout of what weighs v; key j of query i of a window and head is element
    ((window heads + head) T + i) U + j, window counting n,D,H,W, T and U the tokens of a window rounded up to 4 and 64; span is not looked at. */
 struct k_attention_args { const void *qkv; const float *bias, *table; struct k_drop drop; };
-struct k_attention_grads { const void *dy; void *dqkv; float *dbias, *dtable; }; /* written; added to: padding's share (NULL: not wanted); added to */
+struct k_attention_grads { const void *dy; void *dqkv; float *dbias, *dtable; }; /* written; added to: padding's share (NULL: no); likewise */
 
 /* Patch merging: y [n,D/2,H/2,W/2][8][c]: part i of a voxel is the voxel of its 2x2x2 block that order[i] says: 4 d + 2 h + w. D,H,W are even. */
 struct k_merge { int64_t n, c, size[3]; unsigned char order[8]; };
+
+/* Max pooling: y [n,small,c] = the largest of the factor's voxels of x [n,small * factor,c]; dense. Back, dy is the first's of those that are as
+   large, d, h, w in order. */
+enum { K_POOL_MOST = 64 }; /* of a voxel's factor, all axes together, at most */
+struct k_pool { int64_t n, c, small[3]; int factor[3]; };
 
 /* A change of resolution by whole factors, small * factor = large on each axis.
    mean: y (small) = mean over the factor's voxels (average pooling);  linear: y (large) = trilinear interpolation, half-pixel centres, the edge
@@ -287,6 +293,9 @@ struct k_backend {
 	int (*merge_forward)(const struct k_merge *g, const void *x, void *y, struct err *e);
 	int (*merge_backward)(const struct k_merge *g, const void *dy, void *dx, int dx_add, struct err *e);
 
+	int (*pool_forward)(const struct k_pool *g, const void *x, void *y, struct err *e);
+	int (*pool_backward)(const struct k_pool *g, const void *dy, const void *x, void *dx, int dx_add, struct err *e);
+
 	/* y [n,D,H,W,c]: written. Scratch is for the number of threads in effect; `back`: of the backward call. */
 	size_t (*attention_scratch)(const struct k_attention *g, int back);
 	int (*attention_forward)(const struct k_attention *g, const struct k_attention_args *a, void *y, void *scratch, struct err *e);
@@ -307,6 +316,10 @@ struct k_backend {
 	/* The same between activations and dense floats */
 	int (*to_floats)(float *y, const void *x, int64_t xpitch, int64_t vox, int64_t c, struct err *e);
 	int (*from_floats)(void *y, int64_t ypitch, const float *x, int64_t vox, int64_t c, int add, struct err *e);
+
+	/* out[c] += the sum over voxels of x[v][c] */
+	size_t (*column_scratch)(int64_t vox, int64_t c);
+	int (*column_sum)(const void *x, int64_t xpitch, int64_t vox, int64_t c, float *out, void *scratch, struct err *e);
 
 	/* to [n,small] = label [n, small * factor] at the voxel nearest to the middle (nnU-Net's nearest-exact) */
 	int (*label_down)(uint8_t *to, const uint8_t *label, int64_t n, const int64_t small[3], const int factor[3], struct err *e);

@@ -95,6 +95,21 @@ static struct k_conv *conv_new_bf16(const struct k_conv_geom *g, struct err *e)
 	return conv_new(g, bf16, e);
 }
 
+/* The tables are of levels: a sum is that of its type's. */
+static int column_sum_fp32(const void *x, int64_t xpitch, int64_t vox, int64_t c, float *out, void *scratch, struct err *e)
+{
+	(void)e;
+	fp32->column_sum(x, xpitch ? xpitch : c, vox, c, out, scratch);
+	return 0;
+}
+
+static int column_sum_bf16(const void *x, int64_t xpitch, int64_t vox, int64_t c, float *out, void *scratch, struct err *e)
+{
+	(void)e;
+	bf16->column_sum(x, xpitch ? xpitch : c, vox, c, out, scratch);
+	return 0;
+}
+
 static void fill(struct k_backend *b, const struct cpu_level *l)
 {
 	*b = (struct k_backend){
@@ -107,9 +122,11 @@ static void fill(struct k_backend *b, const struct cpu_level *l)
 		.layer_forward = l->layer_forward, .layer_scratch = l->layer_scratch, .layer_backward = l->layer_backward,
 		.across_forward = l->across_forward, .across_backward = l->across_backward,
 		.merge_forward = l->merge_forward, .merge_backward = l->merge_backward,
+		.pool_forward = l->pool_forward, .pool_backward = l->pool_backward,
 		.attention_scratch = l->attention_scratch, .attention_forward = l->attention_forward, .attention_backward = l->attention_backward,
 		.scale = l->scale, .drop = l->drop, .gate = l->gate, .gate_back = l->gate_back,
 		.slice_copy = l->slice_copy, .to_floats = l->to_floats, .from_floats = l->from_floats,
+		.column_scratch = l->column_scratch, .column_sum = l->half ? column_sum_bf16 : column_sum_fp32,
 		.label_down = k_label_down, .loss_scratch = fp32->loss_scratch, .loss = fp32->loss,
 		.optimize = fp32->optimize, .lerp = fp32->lerp, .sum_squares = fp32->sum_squares,
 		.window_gather = k_window_gather, .window_blend = k_window_blend, .window_sum = k_window_sum,

@@ -39,6 +39,8 @@ struct cpu_level {
 	int (*across_backward)(const struct k_across *, const void *, const void *, void *, int, struct err *);
 	int (*merge_forward)(const struct k_merge *, const void *, void *, struct err *);
 	int (*merge_backward)(const struct k_merge *, const void *, void *, int, struct err *);
+	int (*pool_forward)(const struct k_pool *, const void *, void *, struct err *);
+	int (*pool_backward)(const struct k_pool *, const void *, const void *, void *, int, struct err *);
 	size_t (*attention_scratch)(const struct k_attention *, int);
 	int (*attention_forward)(const struct k_attention *, const struct k_attention_args *, void *, void *, struct err *);
 	int (*attention_backward)(const struct k_attention *, const struct k_attention_args *, const struct k_attention_grads *, void *, struct err *);
@@ -83,6 +85,8 @@ int K(across_forward)(const struct k_across *g, const void *x, void *y, struct e
 int K(across_backward)(const struct k_across *g, const void *dy, const void *x, void *dx, int dx_add, struct err *e);
 int K(merge_forward)(const struct k_merge *g, const void *from, void *to, struct err *e);
 int K(merge_backward)(const struct k_merge *g, const void *behind, void *before, int dx_add, struct err *e);
+int K(pool_forward)(const struct k_pool *g, const void *x, void *y, struct err *e);
+int K(pool_backward)(const struct k_pool *g, const void *dy, const void *x, void *dx, int dx_add, struct err *e);
 size_t K(attention_scratch)(const struct k_attention *g, int back);
 int K(attention_forward)(const struct k_attention *g, const struct k_attention_args *x, void *y, void *scratch, struct err *e);
 int K(attention_backward)(const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch,

@@ -27,6 +27,7 @@ const struct cpu_level K(cpu_level) = {
 	.layer_forward = K(layer_forward), .layer_scratch = K(layer_scratch), .layer_backward = K(layer_backward),
 	.across_forward = K(across_forward), .across_backward = K(across_backward),
 	.merge_forward = K(merge_forward), .merge_backward = K(merge_backward),
+	.pool_forward = K(pool_forward), .pool_backward = K(pool_backward),
 	.attention_scratch = K(attention_scratch), .attention_forward = K(attention_forward), .attention_backward = K(attention_backward),
 	.column_scratch = K(column_scratch), .column_sum = K(column_sum),
 	.gather_plan = K(gather_plan), .gather_pack = K(gather_pack), .gather_run = K(gather_run),

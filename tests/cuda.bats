@@ -233,6 +233,7 @@ for_unit() {
 @test "attention in a GPU's place" { for_unit attention; }
 @test "changes of resolution in a GPU's place" { SIM_RACES=1 for_unit scale; }
 @test "softmax and local response of channels in a GPU's place" { SIM_RACES=1 for_unit across; }
+@test "max pooling and sums of columns in a GPU's place" { SIM_RACES=1 for_unit pool; }
 @test "sliding windows in a GPU's place" { SIM_RACES=1 for_unit slide; }
 @test "networks in a GPU's place: MONAI's logits and gradients" { for_unit net; }
 

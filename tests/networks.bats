@@ -43,6 +43,13 @@ trains() {
 	trains --net attention-unet $three
 }
 
+@test "BasicUNet" {
+	patches="nii-patch -s 16,16,16 --pos 0.5 --seed 1"
+	trains --arch '{"_target_": "monai.networks.nets.BasicUNet", "features": [2, 3, 4, 4, 6, 4], "norm": ["GROUP", {"num_groups": 1}], "dropout": 0.1}'
+	rm -f part.ts part.last.ts
+	trains --precision bf16 --arch '{"_target_": "BasicUNet", "features": 4, "norm": "BATCH", "act": "RELU"}'
+}
+
 @test "SegResNet" {
 	trains --arch '{"_target_": "monai.networks.nets.SegResNet", "init_filters": 4, "norm": ["GROUP", {"num_groups": 2}], "blocks_down": [1, 1], "blocks_up": [1], "dropout_prob": 0.2}'
 }
@@ -138,10 +145,10 @@ trains() {
 
 @test "--summary of every network" {
 	nii-phantom -n 1 --size 32,32,32 --seed 1 -o cube.ts
-	for n in unet nnunet resenc dynunet segresnet attention-unet swinunetr; do
+	for n in unet basic-unet nnunet resenc dynunet segresnet attention-unet swinunetr; do
 		nii-patch -s 32,32,32 -n 1 --seed 1 cube.ts | seg-train --net $n --summary | tail -n 1 >>totals
 	done
-	[ "$(grep -o '^total: [0-9]* parameters' totals | cut -d ' ' -f 2 | xargs)" = "4806481 31195594 102349770 31189410 4700914 5909130 62186708" ]
+	[ "$(grep -o '^total: [0-9]* parameters' totals | cut -d ' ' -f 2 | xargs)" = "4806481 5749410 31195594 102349770 31189410 4700914 5909130 62186708" ]
 }
 
 @test "what is refused" {

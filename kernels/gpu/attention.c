@@ -38,7 +38,7 @@ KERNEL(attention_tokens, (struct att a), (a), items(a.windows * a.t))
 KERNEL(attention_column, (struct att a), (a), items(a.g.heads * a.table))
 {
 	ITEM_FOR(i, a.g.heads * a.table)
-		a.column[i] = a.position[i % a.table * a.g.heads + i / a.table] * LOG2_E;
+		a.column[i] = a.position ? a.position[i % a.table * a.g.heads + i / a.table] * LOG2_E : 0;
 }
 
 int G(attention_ready)(struct att a)

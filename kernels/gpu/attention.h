@@ -30,7 +30,7 @@ struct att {
 	size_t room;
 	struct k_drop drop;                  /* rate 0: none */
 	const void *qkv, *dy;
-	const float *bias, *position;        /* of the projection; the table */
+	const float *bias, *position;        /* of the projection; the table, or NULL */
 	void *y, *dqkv;                      /* forward, backward */
 	/* In scratch: */
 	float *of;                           /* [window,head,t][4]: largest score, 1 / sum of powers, rowsum(P dP) */

@@ -298,7 +298,9 @@ int G(attention_bwd)(const struct k_attention *g, const struct k_attention_args 
 	bad = G(attention_ready)(a);
 	bad = bad ? bad : attention_back_query(a);
 	bad = bad ? bad : attention_back_key(a);
-	bad = bad ? bad : G(attention_back_runs)(a);
-	bad = bad ? bad : G(attention_back_table)(a, d->dtable);
+	if (d->dtable) {
+		bad = bad ? bad : G(attention_back_runs)(a);
+		bad = bad ? bad : G(attention_back_table)(a, d->dtable);
+	}
 	return bad || !d->dbias || !a.padded ? bad : G(attention_back_bias)(a, d->dbias);
 }

@@ -20,6 +20,8 @@
 	F(int, across_back, (struct k_across g, const void *dy, const void *x, void *dx, int add)) \
 	F(int, merge, (struct k_merge g, const void *x, void *y)) \
 	F(int, merge_back, (struct k_merge g, const void *dy, void *dx, int add)) \
+	F(int, pool, (struct k_pool g, const void *x, void *y)) \
+	F(int, pool_back, (struct k_pool g, const void *dy, const void *x, void *dx, int add)) \
 	F(int, scale, (struct k_scale g, int from_small, const void *x, int64_t xpitch, void *y, int64_t ypitch, int add, int64_t n)) \
 	F(size_t, norm_bytes, (const struct k_norm *g)) \
 	F(int, norm_fwd, (const struct k_norm *g, const struct k_norm_fwd *a, void *scratch)) \

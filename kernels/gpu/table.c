@@ -88,6 +88,16 @@ static int merge_backward(const struct k_merge *g, const void *dy, void *dx, int
 	return gpu_check(gpu_kernels(HALF)->merge_back(*g, dy, dx, dx_add), "merge backward", e);
 }
 
+static int pool_forward(const struct k_pool *g, const void *x, void *y, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->pool(*g, x, y), "max pooling", e);
+}
+
+static int pool_backward(const struct k_pool *g, const void *dy, const void *x, void *dx, int dx_add, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->pool_back(*g, dy, x, dx, dx_add), "max pooling backward", e);
+}
+
 static size_t attention_scratch(const struct k_attention *g, int back)
 {
 	return gpu_kernels(HALF)->attention_bytes(g, back);
@@ -146,6 +156,16 @@ static int to_floats(float *y, const void *x, int64_t xpitch, int64_t vox, int64
 static int from_floats(void *y, int64_t ypitch, const float *x, int64_t vox, int64_t c, int add, struct err *e)
 {
 	return gpu_check(gpu_kernels(HALF)->from_floats(y, or_c(ypitch, c), x, vox, c, add), "conversion", e);
+}
+
+static size_t column_scratch(int64_t vox, int64_t c)
+{
+	return gpu_kernels(HALF)->column_bytes(vox, c);
+}
+
+static int column_sum(const void *x, int64_t xpitch, int64_t vox, int64_t c, float *out, void *scratch, struct err *e)
+{
+	return gpu_check(gpu_kernels(HALF)->column_sum(x, or_c(xpitch, c), vox, c, out, scratch), "sums", e);
 }
 
 static int label_down(uint8_t *to, const uint8_t *label, int64_t n, const int64_t small[3], const int factor[3], struct err *e)
@@ -348,9 +368,10 @@ struct k_backend TABLE = {
 	.layer_forward = layer_forward, .layer_scratch = layer_scratch, .layer_backward = layer_backward,
 	.across_forward = across_forward, .across_backward = across_backward,
 	.merge_forward = merge_forward, .merge_backward = merge_backward,
+	.pool_forward = pool_forward, .pool_backward = pool_backward,
 	.attention_scratch = attention_scratch, .attention_forward = attention_forward, .attention_backward = attention_backward,
 	.scale = scale, .drop = drop, .gate = gate, .gate_back = gate_back, .slice_copy = slice_copy, .to_floats = to_floats,
-		.from_floats = from_floats, .label_down = label_down,
+		.from_floats = from_floats, .column_scratch = column_scratch, .column_sum = column_sum, .label_down = label_down,
 	.loss_scratch = loss_scratch, .loss = loss, .loss_later = loss_later, .loss_wrong = wrong_label, .judge_scratch = judge_scratch,
 		.judge = judge, .pace = pace, .average = average, .optimize = optimize, .lerp = lerp, .sum_squares = sum_squares,
 	.window_gather = window_gather, .window_blend = window_blend, .window_divide = window_divide, .window_decide = window_decide,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Golden files of tests/unit/net.c: small networks of every architecture. Run by hand with a Python that has monai, torch, safetensors and
 dynamic_network_architectures:
-    python tests/golden/make_arch.py tests/golden
+    python tests/golden/make_arch.py tests/golden [NAME...]
 Each arch-NAME.ts is a stream of two frames as make_unet.py's: the model, and what PyTorch makes of it: input, label, logits (eval), logits_train,
 after.NAME (buffers after that), loss.dicece_squared (deep supervision: the weighted sum), grad.NAME, steps. With dropout: input, label, logits alone."""
 import json
@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
 from dynamic_network_architectures.building_blocks.residual import BasicBlockD
-from monai.networks.nets import AttentionUnet, DynUNet, SegResNet, UNet
+from monai.networks.nets import AttentionUnet, BasicUNet, DynUNet, SegResNet, UNet
 from safetensors.numpy import save
 
 from make_unet import LOSSES
 
-TARGETS = dict(UNet=UNet, PlainConvUNet=PlainConvUNet, ResidualEncoderUNet=ResidualEncoderUNet, DynUNet=DynUNet, SegResNet=SegResNet,
+TARGETS = dict(UNet=UNet, BasicUNet=BasicUNet, PlainConvUNet=PlainConvUNet, ResidualEncoderUNet=ResidualEncoderUNet, DynUNet=DynUNet, SegResNet=SegResNet,
                AttentionUnet=AttentionUnet)
 CLASSES = {"torch.nn.modules.conv.Conv3d": torch.nn.Conv3d, "torch.nn.modules.instancenorm.InstanceNorm3d": torch.nn.InstanceNorm3d,
            "torch.nn.modules.batchnorm.BatchNorm3d": torch.nn.BatchNorm3d, "torch.nn.LeakyReLU": torch.nn.LeakyReLU, "torch.nn.ReLU": torch.nn.ReLU,
@@ -32,7 +32,7 @@ RESENC = dict(NNUNET, n_blocks_per_stage=[1, 2, 1, 1], kernel_sizes=[[1, 3, 3], 
 DYNUNET = dict(spatial_dims=3, in_channels=1, out_channels=2, kernel_size=[3, [1, 3, 3], 3, 3], strides=[1, [1, 2, 2], 2, 2],
                upsample_kernel_size=[[1, 2, 2], 2, 2], filters=[3, 4, 4, 5])
 NO_DROP = ["dropout", {"p": 0.0, "inplace": False}]
-SIZE, NNUNET_SIZE, DYNUNET_SIZE = (8, 12, 8), (6, 8, 12), (4, 8, 16)
+SIZE, NNUNET_SIZE, DYNUNET_SIZE, BASIC_SIZE = (8, 12, 8), (6, 8, 12), (4, 8, 16), (16, 16, 16)
 CASES = {  # name: (target, options, batch, size)
     "unet-batch": ("UNet", dict(UNET, norm="BATCH", act="RELU"), 2, SIZE),
     "unet-group": ("UNet", dict(UNET, channels=[2, 4, 6], norm=["GROUP", {"num_groups": 2, "eps": 1e-4}], act="GELU", num_res_units=2), 1, SIZE),
@@ -74,6 +74,10 @@ CASES = {  # name: (target, options, batch, size)
     "segresnet-one": ("SegResNet", dict(init_filters=2, norm="INSTANCE", blocks_down=[1], blocks_up=[]), 1, (3, 4, 5)),
     "segresnet-bare": ("SegResNet", dict(init_filters=4, in_channels=2, out_channels=3, norm="INSTANCE", act="LEAKYRELU", blocks_down=[1, 2], blocks_up=[1],
                                          use_conv_final=False), 2, SIZE),
+    "basicunet": ("BasicUNet", dict(features=[2, 3, 4, 4, 6, 3], norm=["GROUP", {"num_groups": 1}]), 1, BASIC_SIZE),
+    "basicunet-none": ("BasicUNet", dict(spatial_dims=3, in_channels=2, features=[2, 4, 2, 4, 5, 2], act="MISH", norm=None, bias=False, upsample="deconv"), 1,
+                       BASIC_SIZE),
+    "basicunet-drop": ("BasicUNet", dict(features=[2, 2, 3, 2, 4, 4], act="PRELU", dropout=0.2), 1, (16, 16, 32)),
 }
 TWICE = ("all_modules.", "decoder.encoder.", "skip_layers.")  # the same tensors under other names
 
@@ -155,6 +159,8 @@ def train(net, target, options, x, label):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     for i, name in enumerate(CASES):
+        if sys.argv[2:] and name not in sys.argv[2:]:
+            continue
         path = os.path.join(sys.argv[1], f"arch-{name}.ts")
         data = make(name, i)
         with open(path, "wb") as f:

@@ -86,9 +86,10 @@ static void *copied(struct pair p)
 	return elements(widen(p.f, p.n, 1, 1), p.n);
 }
 
-static int attention_run(const struct k_attention *g, const struct k_drop *drop, const struct att_data *a, struct att_result *r)
+/* without: no table is given, nor its gradient wanted */
+static int attention_run(const struct k_attention *g, const struct k_drop *drop, const struct att_data *a, int without, struct att_result *r)
 {
-	const struct k_attention_args x = {copied(a->qkv), a->bias.f, a->table.f, *drop};
+	const struct k_attention_args x = {copied(a->qkv), a->bias.f, without ? NULL : a->table.f, *drop};
 	struct k_attention_grads d = {.dy = copied(a->dy)};
 	void *y, *scratch = k->alloc(k->attention_scratch(g, 1), &e);
 	int bad;
@@ -98,7 +99,7 @@ static int attention_run(const struct k_attention *g, const struct k_drop *drop,
 		r->dtable.f[j] = 1;
 	for (int64_t j = 0; j < r->dbias.n; j++)
 		r->dbias.f[j] = 1;
-	y = elements(r->y.f, r->y.n), d.dqkv = elements(r->dqkv.f, r->dqkv.n), d.dbias = r->dbias.f, d.dtable = r->dtable.f;
+	y = elements(r->y.f, r->y.n), d.dqkv = elements(r->dqkv.f, r->dqkv.n), d.dbias = r->dbias.f, d.dtable = without ? NULL : r->dtable.f;
 	bad = k->attention_forward(g, &x, y, scratch, &e) || k->attention_backward(g, &x, &d, scratch, &e);
 	r->y.f = floats(y, r->y.n), r->dqkv.f = floats(d.dqkv, r->dqkv.n);
 	k->release(scratch), k->release((void *)(uintptr_t)x.qkv), k->release((void *)(uintptr_t)d.dy);
@@ -127,7 +128,7 @@ static void attention_case(struct k_attention g, float rate)
 		a.factor = factors(&g, &drop);
 	for (int i = 0; i < 2; i++) {
 		omp_set_num_threads(i + 1);
-		bad |= attention_run(&g, &drop, &a, &r[i]);
+		bad |= attention_run(&g, &drop, &a, 0, &r[i]);
 	}
 	ref_attention(&g, &(struct ref_attention){a.qkv.d, a.bias.d, a.table.d, a.factor, a.y.d, a.dy.d, d[0].d, d[1].d, d[2].d});
 	off[0] = off_most(r[0].y.f, a.y.d, a.y.n, OFF(k));
@@ -151,7 +152,31 @@ static void attention_case(struct k_attention g, float rate)
 	k->release(a.factor), pair_free(a.qkv), pair_free(a.bias), pair_free(a.table), pair_free(a.dy), pair_free(a.y);
 }
 
+/* Without a table: as with one of zeros, bit for bit, which the reference is compared with */
+static void bare_case(struct k_attention g, float rate)
+{
+	const int64_t vox = g.n * g.size[0] * g.size[1] * g.size[2], rows = (2 * g.table[0] - 1) * (2 * g.table[1] - 1) * (2 * g.table[2] - 1);
+	const struct k_drop drop = {.rate = rate, .key = {5, 6}, .at = {7, 8, 9}};
+	struct att_data a = {pair_new(vox * 3 * g.c, 1.5), pair_new(3 * g.c, 1), pair_new(rows * g.heads, 0), pair_new(vox * g.c, 1),
+		pair_new(vox * g.c, 0)};
+	struct att_result r[2];
+	int bad = 0, touched = 0;
+
+	g.scale = 1 / sqrtf((float)(g.c / g.heads));
+	for (int i = 0; i < 2; i++)
+		bad |= attention_run(&g, &drop, &a, i, &r[i]);
+	for (int64_t i = 0; i < r[1].dtable.n; i++)
+		touched |= r[1].dtable.f[i] != 1;
+	ok(!bad && !touched && same_bytes(r[0].y, r[1].y) && same_bytes(r[0].dqkv, r[1].dqkv) && same_bytes(r[0].dbias, r[1].dbias),
+		"%s attention of %lldx%lldx%lld, %lld heads of %lld, drop %g, without a table", PRECISION(k), (long long)g.size[0], (long long)g.size[1],
+		(long long)g.size[2], (long long)g.heads, (long long)(g.c / g.heads), (double)rate);
+	for (int i = 0; i < 2; i++)
+		pair_free(r[i].y), pair_free(r[i].dqkv), pair_free(r[i].dbias), pair_free(r[i].dtable);
+	pair_free(a.qkv), pair_free(a.bias), pair_free(a.table), pair_free(a.dy), pair_free(a.y);
+}
+
 static const struct k_attention cases[] = {
+	{.n = 2, .c = 128, .heads = 2, .size = {2, 3, 2}, .window = {2, 3, 2}, .table = {2, 3, 2}},
 	{.n = 1, .c = 12, .heads = 3, .size = {6, 6, 6}, .window = {3, 3, 3}, .table = {3, 3, 3}},
 	{.n = 2, .c = 12, .heads = 3, .size = {6, 6, 6}, .window = {3, 3, 3}, .shift = {1, 1, 1}, .table = {3, 3, 3}},
 	{.n = 1, .c = 8, .heads = 2, .size = {5, 7, 4}, .window = {3, 3, 3}, .shift = {1, 1, 1}, .table = {3, 3, 3}},  /* padding */
@@ -316,7 +341,11 @@ int main(void)
 	k = cpu(K_BF16);
 	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++)
 		attention_case(cases[i], 0), attention_case(cases[i], 0.3f);
+	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++)
+		bare_case(cases[i], i % 2 ? 0.3f : 0);
 	k = cpu(K_FP32);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		bare_case(cases[i], i % 2 ? 0.3f : 0);
 	layer_case(1, 1), layer_case(3, 5), layer_case(7, 16), layer_case(130, 48), layer_case(37, 384), layer_case(2500, 12);
 	layer_case(130, 24), layer_case(41, 29);
 	merge_case((const unsigned char[]){0, 4, 2, 1, 6, 5, 3, 7}, 5), merge_case((const unsigned char[]){0, 4, 2, 1, 5, 2, 1, 7}, 16);

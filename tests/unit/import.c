@@ -505,7 +505,7 @@ static void test_nodes(void)
 		{"arch-unet-group", "Constant Reshape InstanceNormalization Shape Reshape Mul Add Constant Mul Erf Constant Add Mul Constant Mul "},
 		{"arch-unet-mish", "Conv Softplus Tanh Mul "}, {"arch-unet-sigmoid", "Sigmoid Conv "}, {"arch-unet-drop", "Identity "},
 		{"arch-plain", "ConvTranspose Concat Conv "}, {"arch-resenc", "AveragePool "}, {"arch-attention", "Sigmoid Mul Concat "},
-		{"arch-segresnet", "Constant Resize Add "}, {"arch-unet-softmax", "Softmax "},
+		{"arch-segresnet", "Constant Resize Add "}, {"arch-unet-softmax", "Softmax "}, {"arch-basicunet", "MaxPool Conv "},
 		{"arch-unet-local", "Mul Constant Reshape AveragePool Constant Mul Constant Add Constant Pow Shape Reshape Div LogSoftmax "},
 	};
 

@@ -20,7 +20,7 @@ static const char *const CASES[] = {
 	"arch-segresnet", "arch-segresnet-deconv", "arch-segresnet-drop", "arch-attention",
 	"arch-unet-relu6", "arch-unet-selu", "arch-unet-celu", "arch-unet-gelutanh", "arch-unet-swishalpha", "arch-unet-prelus", "arch-dynunet-celu",
 	"arch-segresnet-old", "arch-unet-softmax", "arch-unet-local", "arch-dynunet-local", "arch-segresnet-local", "arch-segresnet-one",
-	"arch-segresnet-bare",
+	"arch-segresnet-bare", "arch-basicunet", "arch-basicunet-none", "arch-basicunet-drop",
 	"arch-unet-alpha",
 };
 static const struct { const char *name; struct k_loss terms; } LOSSES[] = {
@@ -456,6 +456,9 @@ static void options(void)
 		{"SegResNet", "\"blocks_down\": 3", "blocks_down must be a list of 1 to 12 whole numbers"},
 		{"SegResNet", "\"upsample_mode\": \"pixelshuffle\"", "upsample_mode must be \"nontrainable\" or \"deconv\""},
 		{"SegResNet", "\"init_filters\": 12", "down_layers.0.1.norm1: 12 channels do not make 8 groups"},
+		{"BasicUNet", "\"features\": [4, 8, 16]", "features must have 6 entries, not 3"},
+		{"BasicUNet", "\"features\": 1", "features must be a whole number in 2..4096, or a list of them"},
+		{"BasicUNet", "\"upsample\": \"pixelshuffle\"", "upsample must be \"deconv\""},
 		{"AttentionUnet", "\"channels\": [1, 8], \"strides\": [2]", "channels must be whole numbers in 2..4096"},
 	};
 
@@ -559,7 +562,8 @@ static void models(void)
 		{wrong_shape, "1 of its tensors do not fit the network: wrong model.0.conv.weight [4,27] (needs [4,1,3,3,3])"},
 		{not_a_number, "model.0.conv.weight holds nan at place 5: not a weight"},
 		{no_arch, "the model has no 'arch' in its metadata (offset 0)"},
-		{bad_arch, "architecture 'VNet' is not known (there are UNet, PlainConvUNet, ResidualEncoderUNet, DynUNet, SegResNet, AttentionUnet, SwinUNETR)"},
+		{bad_arch, "architecture 'VNet' is not known (there are UNet, BasicUNet, PlainConvUNet, ResidualEncoderUNet, DynUNet, SegResNet, "
+			"AttentionUnet, SwinUNETR)"},
 		{patch, "is not a model: its first frame is of kind 'patch', not 'model' (offset 0)"},
 	};
 	struct net *n = small_net("");

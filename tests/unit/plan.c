@@ -1,4 +1,4 @@
-/* lib/net/plan: networks at random (every way of joining adds, concatenations, norms, convolutions, dropout, scales, gates, softmax), run
+/* lib/net/plan: networks at random (every way of joining adds, concatenations, norms, convolutions, dropout, scales, pools, gates, softmax), run
    forward and backward, against their graph worked through one operation after the other in doubles. What fusion, aliasing and the arena get wrong
    shows here. */
 #include "tests/unit/cpu.h"
@@ -8,6 +8,7 @@
 #include "lib/base/rng.h"
 #include "lib/net/run/net_run.h"
 #include "tests/ref/across.h"
+#include "tests/ref/pool.h"
 #include "tests/ref/ref.h"
 
 enum { CLASSES = 3, OPS = 14, CASES = 400, SEED = 11, STEP = 70000, STRIDE = 3, CHANNELS = 256 };
@@ -79,12 +80,14 @@ static int random_block(struct graph *g, int x, int i, const char *name)
 	return early || below(2) ? x : graph_add(g, x, partner(g, x, 1));
 }
 
-/* Down by a mean, up by interpolation, or through a gate */
+/* Down by a mean or the largest, up by interpolation, or through a gate */
 static int random_other(struct graph *g, int x, const char *name)
 {
 	static const int two[3] = {2, 2, 2};
 	const struct graph_conv one = {.oc = 1, .kernel = {1, 1, 1}, .stride = {1, 1, 1}};
 
+	if (g->op[x].down[0] == 1 && g->op[x].kind == GRAPH_CONV && k->precision == K_FP32) /* what rounding cannot make as large as another */
+		return graph_pool(g, x, name, two);
 	if (below(2))
 		return graph_scale(g, x, name, g->op[x].down[0] > 1 ? K_SCALE_LINEAR : K_SCALE_MEAN, two);
 	if (below(2))
@@ -264,6 +267,15 @@ static void scale_ref(const struct ref *r, int i, double *x, double *y, int back
 	ref_scale(&g, scale_one, &a);
 }
 
+static struct k_pool pool_geom(const struct ref *r, int i)
+{
+	const struct graph_op *op = &r->n->graph->op[i];
+	struct k_pool g = {.n = r->p->batch, .c = op->c};
+
+	memcpy(g.small, r->p->value[i].size, sizeof g.small), memcpy(g.factor, op->factor, sizeof g.factor);
+	return g;
+}
+
 static void forward_conv(const struct ref *r, int i)
 {
 	const struct graph_op *op = &r->n->graph->op[i];
@@ -307,6 +319,10 @@ static void forward_op(const struct ref *r, int i)
 			ref_across(&g, a + j, r->v[i] + j);
 	} else if (op->kind == GRAPH_SCALE) {
 		scale_ref(r, i, r->v[op->in[0]], r->v[i], 0);
+	} else if (op->kind == GRAPH_POOL) {
+		struct k_pool g = pool_geom(r, i);
+
+		ref_pool(&g, a, r->v[i]);
 	}
 }
 
@@ -363,6 +379,10 @@ static void backward_op(const struct ref *r, int i)
 			ref_across_back(&g, r->d[i] + j, r->v[op->in[0]] + j, r->d[op->in[0]] + j, room);
 	} else if (op->kind == GRAPH_SCALE) {
 		scale_ref(r, i, r->d[op->in[0]], r->d[i], 1);
+	} else if (op->kind == GRAPH_POOL) {
+		struct k_pool g = pool_geom(r, i);
+
+		ref_pool_back(&g, r->d[i], r->v[op->in[0]], r->d[op->in[0]]);
 	}
 }
 

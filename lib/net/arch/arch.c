@@ -11,6 +11,7 @@ struct arch {
 
 static const struct arch ARCHS[] = {
 	{"UNet", arch_unet, "in_channels", "out_channels"},
+	{"BasicUNet", arch_basicunet, "in_channels", "out_channels"},
 	{"PlainConvUNet", arch_plain, "input_channels", "num_classes"},
 	{"ResidualEncoderUNet", arch_resenc, "input_channels", "num_classes"},
 	{"DynUNet", arch_dynunet, "in_channels", "out_channels"},

@@ -60,6 +60,7 @@ int arch_layer(struct graph *g, int x, const struct arch_blocks *b, const char *
 int arch_block(struct graph *g, int x, const struct arch_blocks *b, int ic, int oc, const int kernel[3], const int stride[3], int residual);
 
 int arch_unet(struct graph *g, const json_t *arch, struct err *e);
+int arch_basicunet(struct graph *g, const json_t *arch, struct err *e);
 int arch_plain(struct graph *g, const json_t *arch, struct err *e);
 int arch_resenc(struct graph *g, const json_t *arch, struct err *e);
 int arch_segresnet(struct graph *g, const json_t *arch, struct err *e);

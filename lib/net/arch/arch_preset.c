@@ -25,6 +25,7 @@ struct preset {
 static const struct preset PRESETS[] = {
 	[ARCH_UNET] = {"unet", "UNet", "out_channels", "channels", "strides", "kernel_size", "num_res_units", 2, 16, 256, 5, 0, NULL, NULL,
 		"{\"spatial_dims\": 3}"},
+	[ARCH_BASICUNET] = {"basic-unet", "BasicUNet", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, "{\"spatial_dims\": 3}"},
 	[ARCH_NNUNET] = {"nnunet", "PlainConvUNet", "num_classes", "features_per_stage", "strides", "kernel_sizes", "n_conv_per_stage", 2, 32, 320, 6, 1,
 		"n_stages", NULL, "{" NNUNET ", \"n_conv_per_stage_decoder\": 2}"},
 	[ARCH_RESENC] = {"resenc", "ResidualEncoderUNet", "num_classes", "features_per_stage", "strides", "kernel_sizes", "n_blocks_per_stage",

@@ -241,10 +241,19 @@ static int node_scale(struct onnx_site *s)
 	return 0;
 }
 
+static int node_pool(struct onnx_site *s)
+{
+	attr_triple(s, "kernel_shape", s->op->factor, 1);
+	attr_triple(s, "strides", s->op->factor, 1);
+	onnx_last(s, "MaxPool", s->x, NULL);
+	return 0;
+}
+
 static int (*const NODES[])(struct onnx_site *s) = {
 	[GRAPH_CONV] = node_conv, [GRAPH_NORM] = node_norm, [GRAPH_ACT] = node_act, [GRAPH_ADD] = node_two, [GRAPH_CONCAT] = node_two,
 	[GRAPH_DROP] = node_drop, [GRAPH_SCALE] = node_scale, [GRAPH_GATE] = node_two, [GRAPH_LAYER] = onnx_layer,
 	[GRAPH_ATTENTION] = onnx_attention, [GRAPH_MERGE] = onnx_merge, [GRAPH_ACROSS] = node_across,
+	[GRAPH_POOL] = node_pool,
 };
 
 int onnx_node_add(struct onnx_writer *w, int i)

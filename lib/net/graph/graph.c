@@ -1,5 +1,6 @@
 #include "lib/net/graph/graph_parts.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -307,6 +308,18 @@ int graph_scale(struct graph *g, int x, const char *name, enum k_scale_kind kind
 	op->scale = kind;
 	memcpy(op->factor, factor, sizeof op->factor);
 	graph_step_size(g, op, factor, kind == K_SCALE_LINEAR);
+	return g->bad ? -1 : g->n - 1;
+}
+
+int graph_pool(struct graph *g, int x, const char *name, const int factor[3])
+{
+	struct graph_op *op = graph_add_op(g, GRAPH_POOL, name, x, -1);
+
+	assert(factor[0] * factor[1] * factor[2] <= K_POOL_MOST);
+	if (!op)
+		return -1;
+	memcpy(op->factor, factor, sizeof op->factor);
+	graph_step_size(g, op, factor, 0);
 	return g->bad ? -1 : g->n - 1;
 }
 

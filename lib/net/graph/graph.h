@@ -12,7 +12,7 @@
 enum { GRAPH_NAME = 256, GRAPH_HEADS = 16 };
 
 enum graph_kind { GRAPH_INPUT, GRAPH_CONV, GRAPH_NORM, GRAPH_ACT, GRAPH_ADD, GRAPH_CONCAT, GRAPH_DROP, GRAPH_SCALE, GRAPH_GATE, GRAPH_LAYER,
-	GRAPH_ATTENTION, GRAPH_MERGE, GRAPH_ACROSS };
+	GRAPH_ATTENTION, GRAPH_MERGE, GRAPH_ACROSS, GRAPH_POOL };
 
 /* Out size: (in + 2 pad - kernel) / stride + 1; transposed: in * stride. */
 struct graph_conv {
@@ -75,7 +75,7 @@ struct graph_op {
 	float rate;      /* of dropout */
 	enum graph_dropped dropped; /* what it drops */
 	enum k_scale_kind scale;
-	int factor[3];   /* of a scale */
+	int factor[3];   /* of a scale, a pool */
 	struct graph_attention attention;
 	unsigned char order[8]; /* of a merge */
 	struct k_across across; /* vox, c: 0 */
@@ -119,6 +119,7 @@ int graph_concat(struct graph *g, int a, int b); /* channels of a, then those of
 
 int graph_drop(struct graph *g, int x, const char *name, float rate, enum graph_dropped what); /* in training */
 int graph_scale(struct graph *g, int x, const char *name, enum k_scale_kind kind, const int factor[3]); /* mean: down, linear: up */
+int graph_pool(struct graph *g, int x, const char *name, const int factor[3]); /* the largest of the factor's voxels */
 int graph_across(struct graph *g, int x, const char *name, const struct k_across *a); /* what channels make of each other */
 int graph_gate(struct graph *g, int x, int gate);  /* x times gate, which has one channel */
 

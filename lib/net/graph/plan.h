@@ -22,10 +22,11 @@ struct plan_buf { size_t bytes, at; int first, last; };
 /* Where something lies: elements from the beginning of a buffer (buf -1: nowhere), and from voxel to voxel. What is floats begins its buffer. */
 struct plan_ref { int buf; int64_t at, pitch; };
 
-enum plan_kind { PLAN_CONV, PLAN_NORM, PLAN_CONCAT, PLAN_DROP, PLAN_SCALE, PLAN_GATE, PLAN_LAYER, PLAN_ATTENTION, PLAN_MERGE, PLAN_ACROSS };
+enum plan_kind { PLAN_CONV, PLAN_NORM, PLAN_CONCAT, PLAN_DROP, PLAN_SCALE, PLAN_GATE, PLAN_LAYER, PLAN_ATTENTION, PLAN_MERGE, PLAN_ACROSS,
+	PLAN_POOL };
 
 /* A fused forward operation: out = conv(x), or act(norm(x)) + res, or the concatenation of x and res, or x dropped out, scaled, gated by res,
-   layer-normalised, attended to, merged, or its channels taken together. */
+   layer-normalised, attended to, merged, its channels taken together, or its largest values. */
 struct plan_step {
 	enum plan_kind kind;
 	int op;             /* of the graph, which it is named after */
@@ -44,12 +45,14 @@ struct plan_step {
 	struct k_attention attention; /* w: its table, b: the bias of the projection before it */
 	struct k_merge merge;
 	struct k_across across;
+	struct k_pool pool;
 	float rate;
 };
 
 enum plan_do { PLAN_DO_CONV, PLAN_DO_DATA, PLAN_DO_WEIGHTS, PLAN_DO_NORM, PLAN_DO_NORM_BACK, PLAN_DO_SLICE, PLAN_DO_DROP, PLAN_DO_SCALE, PLAN_DO_GATE,
 	PLAN_DO_GATE_BACK, PLAN_DO_LAYER, PLAN_DO_LAYER_BACK, PLAN_DO_ATTENTION, PLAN_DO_ATTENTION_BACK, PLAN_DO_MERGE, PLAN_DO_MERGE_BACK,
-	PLAN_DO_ACROSS, PLAN_DO_ACROSS_BACK, PLAN_DO_TAIL, PLAN_DO_TO_FLOATS, PLAN_DO_FROM_FLOATS, PLAN_DO_LOSS, PLAN_DOES };
+	PLAN_DO_ACROSS, PLAN_DO_ACROSS_BACK, PLAN_DO_POOL, PLAN_DO_POOL_BACK,
+	PLAN_DO_TAIL, PLAN_DO_TO_FLOATS, PLAN_DO_FROM_FLOATS, PLAN_DO_LOSS, PLAN_DOES };
 
 /* One call of the backend; the tail: of one part. */
 struct plan_call {
@@ -117,7 +120,9 @@ struct plan *plan_new(const struct graph *g, const struct k_backend *k, int64_t 
 void plan_free(struct plan *p);
 
 /* Parts of plan_new. */
-int plan_steps(struct plan *p, struct err *e);    /* shapes and fusion */
+int plan_steps(struct plan *p, struct err *e);    /* fusion */
+int plan_shape(struct plan *p, struct plan_step *s, struct err *e);      /* in it: a step's */
+int plan_conv_shape(struct plan *p, struct plan_step *s, struct err *e); /* in that: a convolution's */
 void plan_drop(struct plan *p);                   /* in it: which values are dropped */
 int plan_forward(struct plan *p, struct err *e);  /* calls */
 int plan_backward(struct plan *p, struct err *e);

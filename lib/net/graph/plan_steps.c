@@ -1,7 +1,6 @@
-/* Shapes, and the graph's operations fused into steps. */
+/* The graph's operations fused into steps. */
 #include "lib/net/graph/plan.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,7 +169,7 @@ static struct plan_step chain(const struct plan *p, int i, char *taken)
 {
 	static const enum plan_kind alone[] = { /* 0: begins a chain */
 		[GRAPH_CONCAT] = PLAN_CONCAT, [GRAPH_DROP] = PLAN_DROP, [GRAPH_SCALE] = PLAN_SCALE, [GRAPH_GATE] = PLAN_GATE, [GRAPH_LAYER] = PLAN_LAYER,
-		[GRAPH_ATTENTION] = PLAN_ATTENTION, [GRAPH_MERGE] = PLAN_MERGE, [GRAPH_ACROSS] = PLAN_ACROSS,
+		[GRAPH_ATTENTION] = PLAN_ATTENTION, [GRAPH_MERGE] = PLAN_MERGE, [GRAPH_ACROSS] = PLAN_ACROSS, [GRAPH_POOL] = PLAN_POOL,
 	};
 	const struct graph_op *op = &p->graph->op[i];
 	struct plan_step s = {.kind = PLAN_NORM, .op = i, .x = op->in[0], .res = op->in[1], .out = i, .w = op->w, .b = op->b, .alpha = -1, .running = -1};
@@ -215,7 +214,7 @@ int plan_read_in_slice(const struct plan *p, int i)
 	return concat;
 }
 
-static int conv_shape(struct plan *p, struct plan_step *s, struct err *e)
+int plan_conv_shape(struct plan *p, struct plan_step *s, struct err *e)
 {
 	const struct graph_op *op = &p->graph->op[s->op];
 	struct k_conv_geom *g = &s->geom;
@@ -243,93 +242,13 @@ static int conv_shape(struct plan *p, struct plan_step *s, struct err *e)
 	return plan_conv(p, s, e) ? err_prefix(e, "%.200s", op->name) : 0;
 }
 
-static int norm_shape(struct plan *p, struct plan_step *s, struct err *e)
-{
-	const struct plan_value *v = &p->value[s->out];
-
-	s->norm.n = p->batch;
-	s->norm.vox = v->vox / p->batch;
-	s->norm.c = v->c;
-	if (s->norm.norm == K_NORM_NONE)
-		return 0;
-	return plan_floats(p, p->batch, v->c, &s->mean, e) || plan_floats(p, p->batch, v->c, &s->rstd, e) ? -1 : 0;
-}
-
-static int scale_shape(struct plan *p, struct plan_step *s, struct err *e)
-{
-	const struct graph_op *op = &p->graph->op[s->op];
-	const struct plan_value *x = &p->value[s->x], *y = &p->value[s->out];
-
-	s->scale = (struct k_scale){.kind = op->scale, .n = p->batch, .c = x->c};
-	for (int k = 0; k < 3; k++) {
-		int64_t small = op->scale == K_SCALE_MEAN ? y->size[k] : x->size[k], large = op->scale == K_SCALE_MEAN ? x->size[k] : y->size[k];
-
-		s->scale.small[k] = small;
-		s->scale.factor[k] = op->factor[k];
-		if (small * op->factor[k] != large)
-			return err_set(e, NULL, "%.200s: %lld along %c are not %d times %lld", op->name, (long long)large, "dhw"[k], op->factor[k], (long long)small);
-	}
-	return 0;
-}
-
-static int layer_shape(struct plan *p, struct plan_step *s, struct err *e)
-{
-	const struct plan_value *v = &p->value[s->out];
-
-	s->layer = (struct k_layer){.vox = v->vox, .c = v->c, .eps = 1e-5f};
-	return p->train && (plan_floats(p, v->vox, 1, &s->mean, e) || plan_floats(p, v->vox, 1, &s->rstd, e)) ? -1 : 0;
-}
-
-/* Windows are not larger than the volume, and not shifted where there is but one (MONAI's get_window_size). */
-static int attention_shape(struct plan *p, struct plan_step *s, struct err *e)
-{
-	const struct graph_attention *a = &p->graph->op[s->op].attention;
-	const struct plan_value *v = &p->value[s->out];
-
-	(void)e;
-	s->attention = (struct k_attention){.n = p->batch, .c = v->c, .heads = a->heads, .turned = a->turned,
-		.scale = 1 / sqrtf((float)(v->c / a->heads))};
-	for (int k = 0; k < 3; k++) {
-		s->attention.size[k] = v->size[k];
-		s->attention.table[k] = a->window[k];
-		s->attention.window[k] = v->size[k] <= a->window[k] ? v->size[k] : a->window[k];
-		s->attention.shift[k] = v->size[k] <= a->window[k] ? 0 : a->shift[k];
-	}
-	return 0;
-}
-
-static int merge_shape(struct plan *p, struct plan_step *s, struct err *e)
-{
-	const struct plan_value *x = &p->value[s->x];
-
-	(void)e;
-	s->merge = (struct k_merge){.n = p->batch, .c = x->c};
-	memcpy(s->merge.size, x->size, sizeof s->merge.size);
-	memcpy(s->merge.order, p->graph->op[s->op].order, sizeof s->merge.order);
-	return 0;
-}
-
-static int across_shape(struct plan *p, struct plan_step *s, struct err *e)
-{
-	(void)e;
-	s->across = p->graph->op[s->op].across;
-	s->across.vox = p->value[s->out].vox;
-	s->across.c = p->value[s->out].c;
-	return 0;
-}
-
-static int no_shape(struct plan *p, struct plan_step *s, struct err *e)
-{
-	(void)p, (void)s, (void)e;
-	return 0;
-}
-
 /* What the values must know of those who read them. */
 static void readers(struct plan *p, int i)
 {
 	const struct plan_step *s = &p->step[i];
 	const int in[2] = {s->x, s->res};
-	static const char keeps[] = {[PLAN_CONV] = 1, [PLAN_GATE] = 1, [PLAN_LAYER] = 1, [PLAN_ATTENTION] = 1, [PLAN_ACROSS] = 1}; /* read backward */
+	static const char keeps[] = {[PLAN_CONV] = 1, [PLAN_GATE] = 1, [PLAN_LAYER] = 1, [PLAN_ATTENTION] = 1, [PLAN_ACROSS] = 1,
+		[PLAN_POOL] = 1}; /* read backward */
 	int params = s->w >= 0 || s->b >= 0 || s->alpha >= 0;
 
 	p->value[s->out].step = i;
@@ -355,11 +274,6 @@ static void readers(struct plan *p, int i)
 
 int plan_steps(struct plan *p, struct err *e)
 {
-	static int (*const shape[])(struct plan *, struct plan_step *, struct err *) = {
-		[PLAN_CONV] = conv_shape, [PLAN_NORM] = norm_shape, [PLAN_CONCAT] = no_shape, [PLAN_DROP] = no_shape, [PLAN_SCALE] = scale_shape,
-		[PLAN_GATE] = no_shape, [PLAN_LAYER] = layer_shape, [PLAN_ATTENTION] = attention_shape, [PLAN_MERGE] = merge_shape,
-		[PLAN_ACROSS] = across_shape,
-	};
 	const struct graph *g = p->graph;
 	struct plan_step *of = p->step; /* g->n long: the step that ends at operation i waits at place i, then moves down to its place among the steps */
 	char *taken = mem_zero((size_t)g->n, 2, "a plan", e), *ends = taken + g->n;
@@ -386,7 +300,7 @@ int plan_steps(struct plan *p, struct err *e)
 	if (!bad)
 		plan_drop(p);
 	for (int i = 0; i < p->steps && !bad; i++)
-		bad = shape[p->step[i].kind](p, &p->step[i], e);
+		bad = plan_shape(p, &p->step[i], e);
 	free(taken);
 	if (bad)
 		return -1;

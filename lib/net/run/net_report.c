@@ -10,6 +10,7 @@ static const char *const DOES[PLAN_DOES] = {
 	[PLAN_DO_SCALE] = "scale", [PLAN_DO_GATE] = "gate", [PLAN_DO_GATE_BACK] = "gate-back", [PLAN_DO_LOSS] = "loss",
 	[PLAN_DO_LAYER] = "layer", [PLAN_DO_LAYER_BACK] = "layer-back", [PLAN_DO_ATTENTION] = "attend", [PLAN_DO_ATTENTION_BACK] = "attend-back",
 	[PLAN_DO_MERGE] = "merge", [PLAN_DO_MERGE_BACK] = "merge-back", [PLAN_DO_ACROSS] = "across", [PLAN_DO_ACROSS_BACK] = "across-back",
+	[PLAN_DO_POOL] = "pool", [PLAN_DO_POOL_BACK] = "pool-back",
 	[PLAN_DO_TAIL] = "conv-last", [PLAN_DO_TO_FLOATS] = "to-floats", [PLAN_DO_FROM_FLOATS] = "from-floats",
 };
 
@@ -48,6 +49,11 @@ static void describe_scale(const struct plan_step *s, char *text, size_t size)
 	snprintf(text, size, "%s %dx%dx%d", s->scale.kind == K_SCALE_MEAN ? "mean" : "linear", f[0], f[1], f[2]);
 }
 
+static void describe_pool(const struct plan_step *s, char *text, size_t size)
+{
+	snprintf(text, size, "largest %dx%dx%d", s->pool.factor[0], s->pool.factor[1], s->pool.factor[2]);
+}
+
 static void describe_attention(const struct plan_step *s, char *text, size_t size)
 {
 	const struct k_attention *a = &s->attention;
@@ -77,7 +83,7 @@ static void describe(const struct plan_step *s, char *text, size_t size)
 	static void (*const by[])(const struct plan_step *, char *, size_t) = {
 		[PLAN_CONV] = describe_conv, [PLAN_NORM] = describe_norm, [PLAN_CONCAT] = describe_other, [PLAN_DROP] = describe_other,
 		[PLAN_SCALE] = describe_scale, [PLAN_GATE] = describe_other, [PLAN_LAYER] = describe_other, [PLAN_ATTENTION] = describe_attention,
-		[PLAN_MERGE] = describe_other, [PLAN_ACROSS] = describe_across,
+		[PLAN_MERGE] = describe_other, [PLAN_ACROSS] = describe_across, [PLAN_POOL] = describe_pool,
 	};
 
 	by[s->kind](s, text, size);

@@ -291,6 +291,18 @@ static int do_across_back(struct net *n, const struct plan_call *c, const struct
 	return n->k->across_backward(&s->across, net_run_at(n, c->dy), net_run_at(n, c->x), net_run_at(n, c->dx), c->add, e);
 }
 
+static int do_pool(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)l;
+	return n->k->pool_forward(&s->pool, net_run_at(n, c->x), net_run_at(n, c->y), e);
+}
+
+static int do_pool_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	(void)l;
+	return n->k->pool_backward(&s->pool, net_run_at(n, c->dy), net_run_at(n, c->x), net_run_at(n, c->dx), c->add, e);
+}
+
 static int do_to_floats(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	(void)s, (void)l;
@@ -344,7 +356,8 @@ int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *
 		[PLAN_DO_NORM_BACK] = do_norm_back, [PLAN_DO_SLICE] = do_slice, [PLAN_DO_DROP] = do_drop, [PLAN_DO_SCALE] = do_scale, [PLAN_DO_GATE] = do_gate,
 		[PLAN_DO_GATE_BACK] = do_gate_back, [PLAN_DO_LAYER] = do_layer, [PLAN_DO_LAYER_BACK] = do_layer_back, [PLAN_DO_ATTENTION] = do_attention,
 		[PLAN_DO_ATTENTION_BACK] = do_attention_back, [PLAN_DO_MERGE] = do_merge, [PLAN_DO_MERGE_BACK] = do_merge_back,
-		[PLAN_DO_ACROSS] = do_across, [PLAN_DO_ACROSS_BACK] = do_across_back, [PLAN_DO_TAIL] = do_tail,
+		[PLAN_DO_ACROSS] = do_across, [PLAN_DO_ACROSS_BACK] = do_across_back, [PLAN_DO_POOL] = do_pool,
+		[PLAN_DO_POOL_BACK] = do_pool_back, [PLAN_DO_TAIL] = do_tail,
 		[PLAN_DO_TO_FLOATS] = do_to_floats, [PLAN_DO_FROM_FLOATS] = do_from_floats, [PLAN_DO_LOSS] = do_loss,
 	};
 	struct plan *p = n->plan;
