@@ -237,6 +237,17 @@ for_unit() {
 @test "sliding windows in a GPU's place" { SIM_RACES=1 for_unit slide; }
 @test "networks in a GPU's place: MONAI's logits and gradients" { for_unit net; }
 
+@test "max pooling and a vision transformer, trained in a GPU's place: the CPU's weights" {
+	local a
+	$BIN/nii-patch -q -s 16,16,16 --pos 0.5 -n 4 --seed 1 "$SIM/t.ts" >p.ts
+	for a in '"BasicUNet", "features": 4, "norm": ["GROUP", {"num_groups": 2}]' \
+		'"UNETR", "out_channels": 2, "feature_size": 4, "hidden_size": 12, "mlp_dim": 16, "num_heads": 3, "qkv_bias": true, "dropout_rate": 0.1'; do
+		seg-train -q --device cpu --precision fp32 --arch "{\"_target_\": $a}" --batch 2 -o cpu.ts p.ts
+		NIIPIPE_BACKENDS=$ROOT/build/sim seg-train -q --device cuda --precision fp32 --arch "{\"_target_\": $a}" --batch 2 -o cuda.ts p.ts
+		ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.ts cuda.ts
+	done
+}
+
 @test "lines, marks and recorded calls in a GPU's place: what forgets a mark is found out, and what cannot be recorded" { for_unit lines; }
 @test "a batch's way to the device in a GPU's place: every mark that is forgotten is found out" { for_unit deliver; }
 

@@ -95,6 +95,30 @@ trains() {
 		--arch '{"_target_": "SwinUNETR", "out_channels": 2, "downsample": "pool"}'
 }
 
+@test "UNETR: its size is the first patch's, others are refused; what MONAI saves and does not use; x,y,z arrays' patches turned, and back" {
+	patches="nii-patch -s 32,32,16 --pos 0.5 --seed 1"
+	small='"_target_": "UNETR", "out_channels": 2, "feature_size": 4, "hidden_size": 12, "mlp_dim": 16, "num_heads": 3'
+	trains --arch "{$small, \"dropout_rate\": 0.1}"
+	ts-info whole.ts | grep -q 'vit.patch_embedding.position_embeddings *F32 *\[1,4,12\]'
+	ts-info --json whole.ts | grep -qF '\"img_size\":[16,32,32]'
+	fails 1 "seg-window: roi: input of 32,16,16 voxels (x,y,z) does not fit the network (layer vit.patch_embedding.position_embeddings): it takes 32,32,16 alone" \
+		seg-window -m whole.ts --roi 32,16,16 scan.ts
+	rm -f part.ts part.last.ts
+	small="$small, \"in_channels\": 1, \"proj_type\": \"perceptron\", \"conv_block\": false"
+	trains --precision bf16 --arch "{$small}"
+	seg-export whole.ts -o all.safetensors
+	grep -aqF vit.blocks.11.norm_cross_attn.bias all.safetensors
+	seg-import all.safetensors 2>said | ts-cmp --data-only - whole.ts
+	[ "$(cat said)" = "seg-import: all.safetensors: tensors left out, of layers that are not used: 24" ]
+	seg-import --axes xyz --arch "{$small, \"img_size\": [16, 32, 32]}" --roi 16,32,32 whole.ts -o turned.ts
+	ts-info --json turned.ts | grep -qF '\"img_size\":[32,32,16]'
+	for t in position_embeddings patch_embeddings.1.weight; do
+		run ts-cmp -q --data-only -t vit.patch_embedding.$t turned.ts whole.ts
+		[ "$status" -eq 1 ]
+	done
+	seg-import --axes xyz --arch "{$small, \"img_size\": [32, 32, 16]}" --roi 32,32,16 turned.ts | ts-cmp --data-only - whole.ts
+}
+
 @test "SwinUNETR with all that is random, averaged, gathered and scheduled, broken off within a step and after one, goes on bit for bit" {
 	nii-phantom -n 1 --seed 1 --size 32,32,32 --healthy 0 --volume 55,60 -o v.ts
 	nii-patch -s 32,32,32 --pos 0.5 --seed 1 -n 9 v.ts >p.ts
@@ -145,10 +169,10 @@ trains() {
 
 @test "--summary of every network" {
 	nii-phantom -n 1 --size 32,32,32 --seed 1 -o cube.ts
-	for n in unet basic-unet nnunet resenc dynunet segresnet attention-unet swinunetr; do
+	for n in unet basic-unet nnunet resenc dynunet segresnet attention-unet swinunetr unetr; do
 		nii-patch -s 32,32,32 -n 1 --seed 1 cube.ts | seg-train --net $n --summary | tail -n 1 >>totals
 	done
-	[ "$(grep -o '^total: [0-9]* parameters' totals | cut -d ' ' -f 2 | xargs)" = "4806481 5749410 31195594 102349770 31189410 4700914 5909130 62186708" ]
+	[ "$(grep -o '^total: [0-9]* parameters' totals | cut -d ' ' -f 2 | xargs)" = "4806481 5749410 31195594 102349770 31189410 4700914 5909130 62186708 92624098" ]
 }
 
 @test "what is refused" {

@@ -103,15 +103,21 @@ static size_t attention_scratch(const struct k_attention *g, int back)
 	return gpu_kernels(HALF)->attention_bytes(g, back);
 }
 
+/* kernels/gpu/attention.h */
+static int check_heads(const struct k_attention *g, struct err *e)
+{
+	return g->c / g->heads <= 64 ? 0 : err_set(e, NULL, "heads of %lld channels: a GPU's have 64 at most", (long long)(g->c / g->heads));
+}
+
 static int attention_forward(const struct k_attention *g, const struct k_attention_args *x, void *y, void *scratch, struct err *e)
 {
-	return gpu_check(gpu_kernels(HALF)->attention_fwd(g, x, y, scratch), "attention", e);
+	return check_heads(g, e) ? -1 : gpu_check(gpu_kernels(HALF)->attention_fwd(g, x, y, scratch), "attention", e);
 }
 
 static int attention_backward(const struct k_attention *g, const struct k_attention_args *x, const struct k_attention_grads *d, void *scratch,
 	struct err *e)
 {
-	return gpu_check(gpu_kernels(HALF)->attention_bwd(g, x, d, scratch), "attention backward", e);
+	return check_heads(g, e) ? -1 : gpu_check(gpu_kernels(HALF)->attention_bwd(g, x, d, scratch), "attention backward", e);
 }
 
 static int scale(const struct k_scale *g, int back, const void *x, void *y, int add, struct err *e)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Golden numbers of tests/unit/swin.c: MONAI's SwinUNETR with weights, input and labels made by a formula that the test has, too, since even the smallest of
+"""Golden numbers of tests/unit/swin.c: MONAI's SwinUNETR and UNETR with weights, input and labels made by a formula that the test has, too, since even the smallest of
 these networks has millions of weights. Run by hand with a Python that has monai and torch:
-    python tests/golden/make_swin.py tests/golden
-swin.tsv has lines: "case NAME ARCH N D H W", then "logit INDEX VALUE" of some of [n,c,d,h,w], "loss VALUE" of DiceCELoss(squared_pred=True), "grad NORM PRODUCT
+    python tests/golden/make_swin.py tests/golden [swin] [unetr]
+swin.tsv, and unetr.tsv alike, has lines: "case NAME ARCH N D H W", then "logit INDEX VALUE" of some of [n,c,d,h,w], "loss VALUE" of DiceCELoss(squared_pred=True), "grad NORM PRODUCT
 NAME" (PRODUCT: of the gradient and the noise of its name), "values SLOPE HALF" and, of some, "step VALUE": the losses of five steps of AdamW. A case with axes:
 MONAI's network runs on x,y,z arrays.
-swin.ts has a tensor NAME for each case, [gradients, 48]: values of the gradients in swin.tsv's order, every k-th, k = ceil(values / 48), 0 behind the last. All
+swin.ts and unetr.ts have a tensor NAME for each case, [gradients, 48]: values of the gradients in the .tsv's order, every k-th, k = ceil(values / 48), 0 behind the last. All
 gradients are of the network whose LeakyReLUs have the slope SLOPE: with their own, at whose kink roundings decide, float32 is up to 1e-2 from float64. HALF: how far
 torch's autocast to bfloat16 is from them, the norm of the difference over theirs; with weights a thousandth off it is up to 2.0 times as far. No case may come
 down to an instance of two voxels, which normalisation makes +1 and -1 whatever they are: there it was 0.025 to 0.060 by the roundings, else it is 0.003 to 0.008."""
@@ -18,7 +18,7 @@ import zlib
 import numpy as np
 import torch
 from monai.losses import DiceCELoss
-from monai.networks.nets import SwinUNETR
+from monai.networks.nets import UNETR, SwinUNETR
 from safetensors.numpy import save
 
 CASES = {  # name: (arch, batch, size)
@@ -29,7 +29,15 @@ CASES = {  # name: (arch, batch, size)
     "group": (dict(in_channels=1, out_channels=2, feature_size=12, depths=[1, 1, 2, 1], num_heads=[1, 2, 3, 4], norm_name=["GROUP", {"num_groups": 4, "eps": 1e-4}]),
               1, (32, 64, 32)),
 }
-STEPS = ("v1", "group")
+UNETRS = {
+    "conv": (dict(in_channels=1, out_channels=2, img_size=[32, 48, 16], feature_size=4, hidden_size=24, mlp_dim=40, num_heads=3), 2, (32, 48, 16)),
+    "perceptron": (dict(in_channels=1, out_channels=3, img_size=[16, 32, 48], feature_size=3, hidden_size=32, mlp_dim=0, num_heads=2, proj_type="perceptron",
+                        norm_name=["INSTANCE", {"affine": True}], conv_block=False, qkv_bias=True), 1, (16, 32, 48)),
+    "plain": (dict(in_channels=2, out_channels=2, img_size=32, feature_size=4, hidden_size=16, mlp_dim=48, num_heads=1, res_block=False, save_attn=False,
+                   norm_name=["GROUP", {"num_groups": 2}]), 1, (32, 32, 32)),
+}
+FILES = {"swin": (SwinUNETR, CASES), "unetr": (UNETR, UNETRS)}
+STEPS = ("v1", "group", "conv")
 VALUES = 48
 SLOPE = 0.99
 
@@ -65,7 +73,7 @@ def gradients(net, x, label, axes):
     out = turned(net(turned(x, axes)), axes)
     loss = DiceCELoss(softmax=True, to_onehot_y=True, squared_pred=True)(out if out.dtype == torch.float64 else out.float(), label)
     loss.backward()
-    return out.detach().double().numpy().ravel(), loss.item(), {k: turned(p.grad, axes).double().numpy().ravel() for k, p in net.named_parameters()}
+    return out.detach().double().numpy().ravel(), loss.item(), {k: turned(p.grad, axes).double().numpy().ravel() for k, p in net.named_parameters() if p.grad is not None}
 
 
 def bend(net, slope):
@@ -83,17 +91,16 @@ def some(grads):
     return rows
 
 
-def make(name, f):
-    options, batch, size = CASES[name]
+def make(target, name, options, batch, size, f):
     axes = "axes" in options
     theirs = {k: v[::-1] if axes and k == "window_size" else tuple(v) if k == "norm_name" else v for k, v in options.items() if k != "axes"}
-    net = SwinUNETR(spatial_dims=3, **theirs).eval().double()
+    net = target(spatial_dims=3, **theirs).eval().double()
     for k, p in net.named_parameters():
         fill(k, p, axes)
     shape = (batch, options["in_channels"]) + size
     x = torch.from_numpy(noise("input", math.prod(shape)).astype(np.float32).reshape(shape)).double()
     label = torch.from_numpy(((noise("label", batch * math.prod(size)) + 1) / 2 * options["out_channels"]).astype(np.int64).reshape((batch, 1) + size))
-    arch = json.dumps(dict({"_target_": "SwinUNETR", "spatial_dims": 3}, **options), separators=(",", ":"))
+    arch = json.dumps(dict({"_target_": target.__name__, "spatial_dims": 3}, **options), separators=(",", ":"))
     print("case", name, arch, batch, *size, sep="\t", file=f)
     logits, loss, _ = gradients(net, x, label, axes)
     for i in range(0, logits.size, logits.size // 400 | 1):
@@ -121,12 +128,14 @@ def steps(net, x, label, f):
         print("step", "%.9g" % loss, sep="\t", file=f)
 
 
-def main(folder):
-    with open(os.path.join(folder, "swin.tsv"), "w") as f:
-        values = {case: make(case, f) for case in CASES}
-    with open(os.path.join(folder, "swin.ts"), "wb") as f:
-        f.write(save(values, {"niipipe": "1", "kind": "volume", "id": "golden"}))
+def main(folder, names):
+    for file in names or FILES:
+        target, cases = FILES[file]
+        with open(os.path.join(folder, file + ".tsv"), "w") as f:
+            values = {name: make(target, name, *case, f) for name, case in cases.items()}
+        with open(os.path.join(folder, file + ".ts"), "wb") as f:
+            f.write(save(values, {"niipipe": "1", "kind": "volume", "id": "golden"}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2:])

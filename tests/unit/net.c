@@ -459,6 +459,10 @@ static void options(void)
 		{"BasicUNet", "\"features\": [4, 8, 16]", "features must have 6 entries, not 3"},
 		{"BasicUNet", "\"features\": 1", "features must be a whole number in 2..4096, or a list of them"},
 		{"BasicUNet", "\"upsample\": \"pixelshuffle\"", "upsample must be \"deconv\""},
+		{"UNETR", "\"feature_size\": 8", "option 'img_size' is missing"},
+		{"UNETR", "\"img_size\": 24", "img_size must be multiples of 16"},
+		{"UNETR", "\"img_size\": 32, \"num_heads\": 7", "num_heads: 7 does not divide the hidden_size of 768"},
+		{"UNETR", "\"img_size\": 32, \"proj_type\": \"sincos\"", "proj_type must be \"conv\" or \"perceptron\""},
 		{"AttentionUnet", "\"channels\": [1, 8], \"strides\": [2]", "channels must be whole numbers in 2..4096"},
 	};
 
@@ -563,7 +567,7 @@ static void models(void)
 		{not_a_number, "model.0.conv.weight holds nan at place 5: not a weight"},
 		{no_arch, "the model has no 'arch' in its metadata (offset 0)"},
 		{bad_arch, "architecture 'VNet' is not known (there are UNet, BasicUNet, PlainConvUNet, ResidualEncoderUNet, DynUNet, SegResNet, "
-			"AttentionUnet, SwinUNETR)"},
+			"AttentionUnet, SwinUNETR, UNETR)"},
 		{patch, "is not a model: its first frame is of kind 'patch', not 'model' (offset 0)"},
 	};
 	struct net *n = small_net("");

@@ -1,4 +1,4 @@
-/* SwinUNETR against MONAI's own numbers (tests/golden/make_swin.py): logits, loss, all gradients by their norms, a product and
+/* SwinUNETR and UNETR against MONAI's own numbers (tests/golden/make_swin.py): logits, loss, all gradients by their norms, a product and
    up to 48 of each one's values; weights and input by the script's formula. */
 #include "tests/unit/cpu.h"
 
@@ -249,11 +249,11 @@ static void finish(struct net *n, const char *name, const struct seen *s)
 	net_free(n);
 }
 
-static void cases(enum k_precision precision)
+static void cases(enum k_precision precision, const char *table, const char *tensors)
 {
 	const struct k_loss terms = {.w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f};
-	FILE *f = fopen("tests/golden/swin.tsv", "r");
-	struct stream *values = stream_open("tests/golden/swin.ts", &e);
+	FILE *f = fopen(table, "r");
+	struct stream *values = stream_open(tensors, &e);
 	struct frame v = {0};
 	char line[2000], name[40] = "", arch[1500];
 	struct net *n = NULL;
@@ -264,7 +264,7 @@ static void cases(enum k_precision precision)
 	double out[3], want;
 
 	k = cpu(precision);
-	ok(f && values && stream_next(values, &v, &e) == 1, "tests/golden/swin.tsv and swin.ts");
+	ok(f && values && stream_next(values, &v, &e) == 1, "%s and %s", table, tensors);
 	while (k && f && fgets(line, sizeof line, f)) {
 		if (!strncmp(line, "case", 4)) {
 			finish(n, name, &seen);
@@ -305,7 +305,11 @@ static void cases(enum k_precision precision)
 
 int main(void)
 {
-	cases(K_FP32);
-	cases(K_BF16);
+	static const enum k_precision each[] = {K_FP32, K_BF16};
+
+	for (int i = 0; i < 2; i++) {
+		cases(each[i], "tests/golden/swin.tsv", "tests/golden/swin.ts");
+		cases(each[i], "tests/golden/unetr.tsv", "tests/golden/unetr.ts");
+	}
 	return tap_done();
 }

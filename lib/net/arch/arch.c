@@ -6,7 +6,7 @@
 struct arch {
 	const char *target;
 	int (*build)(struct graph *g, const json_t *arch, struct err *e);
-	const char *channels, *classes; /* its own keys for them */
+	const char *channels, *classes, *size; /* its own keys for them; size: of the input, NULL: any */
 };
 
 static const struct arch ARCHS[] = {
@@ -18,6 +18,7 @@ static const struct arch ARCHS[] = {
 	{"SegResNet", arch_segresnet, "in_channels", "out_channels"},
 	{"AttentionUnet", arch_attention, "in_channels", "out_channels"},
 	{"SwinUNETR", arch_swinunetr, "in_channels", "out_channels"},
+	{"UNETR", arch_unetr, "in_channels", "out_channels", "img_size"},
 };
 
 /* NULL and an error. */
@@ -67,6 +68,16 @@ const char *arch_classes_key(const json_t *arch)
 	const struct arch *a = find(arch, &ignored);
 
 	return a ? a->classes : ARCHS[0].classes;
+}
+
+void arch_take_patch(json_t *arch, int64_t channels, const int64_t size[3])
+{
+	struct err ignored;
+	const struct arch *a = find(arch, &ignored);
+
+	json_object_set_new(arch, arch_channels_key(arch), json_integer(channels));
+	if (a && a->size && !json_object_get(arch, a->size))
+		json_object_set_new(arch, a->size, json_pack("[I, I, I]", (json_int_t)size[0], (json_int_t)size[1], (json_int_t)size[2]));
 }
 
 int arch_conv(struct graph *g, int x, const char *name, int64_t oc, const int kernel[3], const int stride[3], int bias, int he)

@@ -15,6 +15,9 @@ struct graph *arch_graph(const json_t *arch, struct err *e);
 const char *arch_channels_key(const json_t *arch);
 const char *arch_classes_key(const json_t *arch);
 
+/* What a patch says: its channels and, of an architecture that takes one size alone and does not say it ("img_size"), its size z,y,x. */
+void arch_take_patch(json_t *arch, int64_t channels, const int64_t size[3]);
+
 /* Reading options. Each returns 0, or -1 and an error that names the key. An option that is absent keeps its value. */
 struct arch_int { const char *key; int *to; int lo, hi; int required; };
 int arch_known(const json_t *arch, const char *const *keys, struct err *e);              /* no other keys than these (NULL ends) and "_target_" */
@@ -59,6 +62,9 @@ int arch_layer(struct graph *g, int x, const struct arch_blocks *b, const char *
                int up);
 int arch_block(struct graph *g, int x, const struct arch_blocks *b, int ic, int oc, const int kernel[3], const int stride[3], int residual);
 
+/* UnetrUpBlock NAME: x up to twice the size and oc channels, beside `skip` of as many, then a block of both */
+int arch_up_block(struct graph *g, int x, int skip, const struct arch_blocks *b, int oc, const char *name, int residual);
+
 int arch_unet(struct graph *g, const json_t *arch, struct err *e);
 int arch_basicunet(struct graph *g, const json_t *arch, struct err *e);
 int arch_plain(struct graph *g, const json_t *arch, struct err *e);
@@ -67,5 +73,6 @@ int arch_segresnet(struct graph *g, const json_t *arch, struct err *e);
 int arch_attention(struct graph *g, const json_t *arch, struct err *e);
 int arch_dynunet(struct graph *g, const json_t *arch, struct err *e);
 int arch_swinunetr(struct graph *g, const json_t *arch, struct err *e);
+int arch_unetr(struct graph *g, const json_t *arch, struct err *e);
 
 #endif

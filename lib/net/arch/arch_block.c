@@ -1,7 +1,7 @@
-/* Blocks that MONAI's DynUNet and SwinUNETR are made of (networks/blocks/dynunet_block.py, unetr_block.py). */
+/* Blocks that MONAI's DynUNet, SwinUNETR and UNETR are made of (networks/blocks/dynunet_block.py, unetr_block.py). */
 #include "lib/net/arch/arch.h"
 
-static const int ONE[3] = {1, 1, 1};
+static const int ONE[3] = {1, 1, 1}, TWO[3] = {2, 2, 2}, THREE[3] = {3, 3, 3};
 
 /* get_conv_layer: padded by (kernel - stride + 1) / 2, then dropout */
 int arch_layer(struct graph *g, int x, const struct arch_blocks *b, const char *name, int oc, const int kernel[3], const int stride[3], int bias,
@@ -35,4 +35,16 @@ int arch_block(struct graph *g, int x, const struct arch_blocks *b, int ic, int 
 	if (residual)
 		x = graph_add(g, x, past);
 	return arch_step(g, x, &b->adn, 'A', "lrelu");
+}
+
+int arch_up_block(struct graph *g, int x, int skip, const struct arch_blocks *b, int oc, const char *name, int residual)
+{
+	int mark = graph_enter(g, "%s", name), inner;
+
+	x = graph_concat(g, arch_layer(g, x, b, "transp_conv", oc, TWO, TWO, 0, 1), skip);
+	inner = graph_enter(g, "conv_block");
+	x = arch_block(g, x, b, 2 * oc, oc, THREE, ONE, residual);
+	graph_leave(g, inner);
+	graph_leave(g, mark);
+	return x;
 }

@@ -38,6 +38,7 @@ static const struct preset PRESETS[] = {
 		"{\"spatial_dims\": 3}"},
 	[ARCH_SWINUNETR] = {"swinunetr", "SwinUNETR", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL,
 		"{\"spatial_dims\": 3, \"feature_size\": 48}"},
+	[ARCH_UNETR] = {"unetr", "UNETR", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, "{\"spatial_dims\": 3}"},
 };
 
 static void set_channels(json_t *o, const struct preset *p, const struct arch_ask *a, int levels)

@@ -26,7 +26,6 @@ struct swin {
 
 static const int ONE[3] = {1, 1, 1}, TWO[3] = {2, 2, 2}, THREE[3] = {3, 3, 3};
 static const struct graph_act GELU = {.kind = K_ACT_GELU};
-static const struct arch_blocks PLAIN;
 static const struct graph_norm INSTANCE = {.kind = K_NORM_INSTANCE, .eps = 1e-5f};
 
 /* Which voxel of a 2x2x2 block (4 d + 2 h + w) comes first, second, ...; "merging_1.4" takes two of them twice, as MONAI did before 1.5: models of
@@ -35,23 +34,17 @@ static const struct { const char *word; unsigned char order[8]; } MERGINGS[] = {
 	{"merging", {0, 4, 2, 1, 6, 5, 3, 7}}, {"mergingv2", {0, 1, 2, 3, 4, 5, 6, 7}}, {"merging_1.4", {0, 4, 2, 1, 5, 2, 1, 7}},
 };
 
+static struct arch_blocks blocks_of(const struct graph_norm *norm)
+{
+	return (struct arch_blocks){.adn = {*norm, {K_ACT_LRELU, 0.01f, 0}, 0}};
+}
+
 static int residual(struct graph *g, int x, const struct graph_norm *norm, int ic, int oc, const char *scope)
 {
-	const struct arch_blocks blocks = {.adn = {*norm, {K_ACT_LRELU, 0.01f, 0}, 0}};
+	const struct arch_blocks blocks = blocks_of(norm);
 	int mark = graph_enter(g, "%s", scope);
 
 	x = arch_block(g, x, &blocks, ic, oc, THREE, ONE, 1);
-	graph_leave(g, mark);
-	return x;
-}
-
-/* MONAI's UnetrUpBlock: x up to twice the size and half the channels, beside what crossed over */
-static int up(struct graph *g, int x, int skip, const struct graph_norm *norm, int oc, const char *name)
-{
-	int mark = graph_enter(g, "%s", name);
-
-	x = graph_concat(g, arch_layer(g, x, &PLAIN, "transp_conv", oc, TWO, TWO, 0, 1), skip);
-	x = residual(g, x, norm, 2 * oc, oc, "conv_block");
 	graph_leave(g, mark);
 	return x;
 }
@@ -141,6 +134,7 @@ static int build(struct graph *g, const struct swin *s)
 {
 	static const char *const encoders[] = {"encoder2.layer", "encoder3.layer", "encoder4.layer"};
 	static const char *const decoders[] = {"decoder2", "decoder3", "decoder4", "decoder5"};
+	const struct arch_blocks blocks = blocks_of(&s->norm);
 	int x = graph_input(g, s->in_channels), hidden[STAGES + 1], f = s->features, first, skip[STAGES];
 
 	transformer(g, x, s, hidden);
@@ -150,9 +144,9 @@ static int build(struct graph *g, const struct swin *s)
 	skip[3] = hidden[3];
 	x = residual(g, hidden[4], &s->norm, f << 4, f << 4, "encoder10.layer");
 	for (int k = 3; k >= 0; k--)
-		x = up(g, x, skip[k], &s->norm, f << k, decoders[k]);
-	x = up(g, x, first, &s->norm, f, "decoder1");
-	return arch_layer(g, x, &PLAIN, "out.conv", s->out_channels, ONE, ONE, 1, 0);
+		x = arch_up_block(g, x, skip[k], &blocks, f << k, decoders[k], 1);
+	x = arch_up_block(g, x, first, &blocks, f, "decoder1", 1);
+	return arch_layer(g, x, &blocks, "out.conv", s->out_channels, ONE, ONE, 1, 0);
 }
 
 /* -- options -- */

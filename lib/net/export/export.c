@@ -77,7 +77,7 @@ static int add_indices(const struct graph *g, struct frame *f, struct err *e)
 	for (int i = 0; i < g->n; i++) {
 		const struct graph_attention *a = &g->op[i].attention;
 		const int window[3] = {a->window[a->turned ? 2 : 0], a->window[1], a->window[a->turned ? 0 : 2]};
-		const char *name = g->op[i].kind == GRAPH_ATTENTION ? g->param[g->op[i].w].name : NULL;
+		const char *name = g->op[i].kind == GRAPH_ATTENTION && !a->bare ? g->param[g->op[i].w].name : NULL;
 		int64_t shape[2] = {(int64_t)window[0] * window[1] * window[2], (int64_t)window[0] * window[1] * window[2]};
 		char full[GRAPH_NAME + 40];
 		struct tensor *t;

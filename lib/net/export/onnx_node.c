@@ -18,7 +18,8 @@ static int node_conv(struct onnx_site *s)
 {
 	const struct graph_conv *c = &s->op->conv;
 	const struct graph_param *p = &s->w->g->param[s->op->w];
-	const char *w = onnx_param_as(s, s->op->w, 5, (const int64_t[]){p->shape[0], p->shape[1], c->kernel[0], c->kernel[1], c->kernel[2]});
+	const int64_t first = p->shape[0], second = p->count / first / (c->kernel[0] * c->kernel[1] * c->kernel[2]);
+	const char *w = onnx_param_as(s, s->op->w, 5, (const int64_t[]){first, second, c->kernel[0], c->kernel[1], c->kernel[2]});
 	const char *b = s->op->b < 0 ? NULL : onnx_param(s, s->op->b);
 	int more[3];
 
@@ -253,7 +254,7 @@ static int (*const NODES[])(struct onnx_site *s) = {
 	[GRAPH_CONV] = node_conv, [GRAPH_NORM] = node_norm, [GRAPH_ACT] = node_act, [GRAPH_ADD] = node_two, [GRAPH_CONCAT] = node_two,
 	[GRAPH_DROP] = node_drop, [GRAPH_SCALE] = node_scale, [GRAPH_GATE] = node_two, [GRAPH_LAYER] = onnx_layer,
 	[GRAPH_ATTENTION] = onnx_attention, [GRAPH_MERGE] = onnx_merge, [GRAPH_ACROSS] = node_across,
-	[GRAPH_POOL] = node_pool,
+	[GRAPH_POOL] = node_pool, [GRAPH_POSITION] = onnx_position,
 };
 
 int onnx_node_add(struct onnx_writer *w, int i)

@@ -69,5 +69,6 @@ struct onnx_name onnx_filled(struct onnx_site *s, float v, int64_t n);
 int onnx_layer(struct onnx_site *s);
 int onnx_attention(struct onnx_site *s);
 int onnx_merge(struct onnx_site *s);
+int onnx_position(struct onnx_site *s);
 
 #endif

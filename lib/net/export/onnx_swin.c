@@ -79,6 +79,17 @@ int onnx_merge(struct onnx_site *s)
 	return 0;
 }
 
+int onnx_position(struct onnx_site *s)
+{
+	const struct graph_op *op = s->op;
+	const int *fixed = s->w->g->fixed;
+	const int64_t shape[5] = {1, fixed[0] / op->down[0], fixed[1] / op->down[1], fixed[2] / op->down[2], op->c};
+	const struct onnx_name p = TRANSPOSE(s, onnx_param_as(s, op->w, 5, shape), 0, 4, 1, 2, 3);
+
+	onnx_last(s, "Add", s->x, p.s, NULL);
+	return 0;
+}
+
 /* -- attention: sizes, [3] each, and places along each axis -- */
 
 struct place { struct onnx_name n, at, shift; }; /* of a padded axis: how many, 0 1 2 ..., by how much it is shifted */
@@ -213,7 +224,9 @@ int onnx_attention(struct onnx_site *s)
 	x = windows(s, &z, shifted ? roll(s, &z, x, 0).s : x.s);
 	q = OP(s, "Mul", entry(s, x.s, 0).s, onnx_number(s, 1 / sqrtf((float)(s->op->c / a->heads))).s);
 	k = TRANSPOSE(s, entry(s, x.s, 1).s, 0, 1, 2, 4, 3);
-	scores = OP(s, "Add", OP(s, "MatMul", q.s, k.s).s, bias(s, &z, code).s);
+	scores = OP(s, "MatMul", q.s, k.s);
+	if (!a->bare)
+		scores = OP(s, "Add", scores.s, bias(s, &z, code).s);
 	if (shifted)
 		scores = OP(s, "Add", scores.s, mask(s, &z).s);
 	onnx_attr_int(s, "axis", -1);

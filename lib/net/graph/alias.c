@@ -99,6 +99,17 @@ static void add_dynunet(struct list *l, int param)
 		add_layer(l, param, i + 1, "super_head.", rest);
 }
 
+/* A vision transformer's norm for attention across, which MONAI makes, saves, asks for and does not use, has whatever is of its shape. */
+static void add_transformer(struct list *l, int param)
+{
+	const char *name = l->g->param[param].name, *rest;
+	int i;
+
+	rest = numbered(name, "vit.blocks.", &i);
+	if (rest && begins(rest, "norm2."))
+		add(l, param, "vit.blocks.%d.norm_cross_attn.%s", i, rest + strlen("norm2."));
+}
+
 struct alias *alias_list(const struct graph *g, int *n, struct err *e)
 {
 	struct list l = {.g = g, .a = mem_new((size_t)g->params * PER_PARAM, sizeof *l.a, "names", e)};
@@ -117,6 +128,8 @@ struct alias *alias_list(const struct graph *g, int *n, struct err *e)
 			add(&l, p, "act_mod.weight");
 		else if (dynunet)
 			add_dynunet(&l, p);
+		else if (begins(g->param[p].name, "vit."))
+			add_transformer(&l, p);
 		else
 			add_nnunet(&l, p);
 	*n = l.n;

@@ -191,6 +191,8 @@ int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv
 	for (int k = 0; k < 3; k++)
 		weight.shape[2 + k] = conv->kernel[k];
 	init_conv(conv, &weight, &bias);
+	if (conv->linear)
+		weight.shape[1] *= conv->kernel[0] * conv->kernel[1] * conv->kernel[2];
 	op->w = graph_add_param(g, name, "weight", &weight);
 	if (conv->bias)
 		op->b = graph_add_param(g, name, "bias", &bias);

@@ -12,14 +12,14 @@
 enum { GRAPH_NAME = 256, GRAPH_HEADS = 16 };
 
 enum graph_kind { GRAPH_INPUT, GRAPH_CONV, GRAPH_NORM, GRAPH_ACT, GRAPH_ADD, GRAPH_CONCAT, GRAPH_DROP, GRAPH_SCALE, GRAPH_GATE, GRAPH_LAYER,
-	GRAPH_ATTENTION, GRAPH_MERGE, GRAPH_ACROSS, GRAPH_POOL };
+	GRAPH_ATTENTION, GRAPH_MERGE, GRAPH_ACROSS, GRAPH_POOL, GRAPH_POSITION };
 
 /* Out size: (in + 2 pad - kernel) / stride + 1; transposed: in * stride. */
 struct graph_conv {
 	int64_t oc;
 	int kernel[3], stride[3], pad[3];
 	int transposed, bias;
-	int linear;      /* a product of 1x1x1, whose weight is [oc,ic], as nn.Linear has it */
+	int linear;      /* its weight is [oc, ic * kernel], as nn.Linear has it */
 	int he;          /* initial weights: He's normal for a leaky slope of 0.01, biases 0, as nnU-Net has them; else PyTorch's default */
 };
 
@@ -42,8 +42,8 @@ struct graph_act {
 };
 
 /* Windows, and by how much they are shifted; where the input is not larger than a window, the window is the input's size and not shifted. turned: see
-   k_attention. drop: rate of dropout within. */
-struct graph_attention { int heads, window[3], shift[3], bias, turned; float drop; };
+   k_attention. bare: without a table. drop: rate of dropout within. */
+struct graph_attention { int heads, window[3], shift[3], bias, turned, bare; float drop; };
 
 /* Each value alone, whole channels, whole samples of the batch (stochastic depth); each value alone, as AlphaDropout has it */
 enum graph_dropped { GRAPH_VALUES, GRAPH_CHANNELS, GRAPH_SAMPLES, GRAPH_ALPHA };
@@ -97,6 +97,7 @@ struct graph {
 	float out_weight; /* of their loss, 1 but for deep supervision */
 	struct graph_head head[GRAPH_HEADS];
 	int heads;
+	int fixed[3];    /* the one size of the input that fits, where a position is added; else 0 */
 	char scope[GRAPH_NAME];
 	int bad;         /* an error has happened */
 	struct err err;
@@ -124,10 +125,12 @@ int graph_across(struct graph *g, int x, const char *name, const struct k_across
 int graph_gate(struct graph *g, int x, int gate);  /* x times gate, which has one channel */
 
 /* Transformers: nn.Linear over channels; LayerNorm over channels (affine: with weight and bias); attention within windows: projection NAME.qkv,
-   NAME.relative_position_bias_table, projection NAME.proj; 2x2x2 voxels to one of 8 times the channels, in that order (backend.h, k_merge). */
+   NAME.relative_position_bias_table, projection NAME.proj (bare: NAME.out_proj); a position for each of size[] voxels, NAME [1,voxels,c]; 2x2x2
+   voxels to one of 8 times the channels, in that order (backend.h, k_merge). */
 int graph_linear(struct graph *g, int x, const char *name, int64_t oc, int bias);
 int graph_layer(struct graph *g, int x, const char *name, int affine);
 int graph_attention(struct graph *g, int x, const char *name, const struct graph_attention *a);
+int graph_position(struct graph *g, int x, const char *name, const int size[3]);
 int graph_merge(struct graph *g, int x, const char *name, const unsigned char order[8]);
 
 /* More logits, of a lower resolution, for the loss in training. Then graph_output's own weight is g->out_weight. */
@@ -136,8 +139,8 @@ void graph_head(struct graph *g, int x, float weight);
 /* Declare the result. 0, or -1 and the first error that happened. */
 int graph_output(struct graph *g, int x, struct err *e);
 
-/* What input sizes must be multiples of. graph_fits, graph_takes: is a size, z,y,x, one of them, and a number of channels what the first layer takes?
-   0, or -1 and an error that names the layer and says what would fit. */
+/* What input sizes must be multiples of; where one alone fits, that. graph_fits, graph_takes: is a size, z,y,x, one of them, and a number of channels
+   what the first layer takes? 0, or -1 and an error that names the layer and says what would fit. */
 void graph_divisor(const struct graph *g, int64_t div[3]);
 int graph_fits(const struct graph *g, const int64_t size[3], struct err *e);
 int graph_takes(const struct graph *g, int64_t channels, struct err *e);

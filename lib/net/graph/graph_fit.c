@@ -17,7 +17,18 @@ void graph_divisor(const struct graph *g, int64_t div[3])
 		div[k] = 1;
 		for (int i = 0; i < g->n; i++)
 			div[k] = div[k] / common_divisor(div[k], g->op[i].down[k]) * g->op[i].down[k];
+		if (g->fixed[k])
+			div[k] = g->fixed[k];
 	}
+}
+
+/* The operation that fixes the size, where it is another */
+static const struct graph_op *other_size(const struct graph *g, const int64_t size[3])
+{
+	for (int i = 0; i < g->n; i++)
+		if (g->op[i].kind == GRAPH_POSITION && (size[0] != g->fixed[0] || size[1] != g->fixed[1] || size[2] != g->fixed[2]))
+			return &g->op[i];
+	return NULL;
 }
 
 /* The first operation whose resolution is no whole part of an input's; -1: none. */
@@ -32,9 +43,13 @@ static int first_misfit(const struct graph *g, const int64_t size[3])
 
 int graph_fits(const struct graph *g, const int64_t size[3], struct err *e)
 {
+	const struct graph_op *other = other_size(g, size);
 	int at = first_misfit(g, size);
 	int64_t div[3], next[3];
 
+	if (other)
+		return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network (layer %s): it takes %d,%d,%d alone",
+		               (long long)size[2], (long long)size[1], (long long)size[0], other->name, g->fixed[2], g->fixed[1], g->fixed[0]);
 	if (at < 0)
 		return 0;
 	graph_divisor(g, div);

@@ -36,12 +36,29 @@ int graph_attention(struct graph *g, int x, const char *name, const struct graph
 		op->rate = a->drop;
 		for (int k = 0; k < 3; k++)
 			table.shape[0] *= 2 * a->window[k] - 1;
-		op->w = graph_add_param(g, "", "relative_position_bias_table", &table);
+		if (!a->bare)
+			op->w = graph_add_param(g, "", "relative_position_bias_table", &table);
 		x = g->n - 1;
 	}
-	x = graph_linear(g, x, "proj", c, 1);
+	x = graph_linear(g, x, a->bare ? "out_proj" : "proj", c, 1);
 	graph_leave(g, mark);
 	return x;
+}
+
+int graph_position(struct graph *g, int x, const char *name, const int size[3])
+{
+	struct graph_op *op = graph_add_op(g, GRAPH_POSITION, name, x, -1);
+	struct graph_param like = {.rank = 3, .shape = {1, 1}, .deviation = 0.02};
+
+	if (!op)
+		return -1;
+	for (int k = 0; k < 3; k++) {
+		g->fixed[k] = size[k] * op->down[k];
+		like.shape[1] *= size[k];
+	}
+	like.shape[2] = op->c;
+	op->w = graph_add_param(g, name, "", &like);
+	return g->bad ? -1 : g->n - 1;
 }
 
 int graph_merge(struct graph *g, int x, const char *name, const unsigned char order[8])

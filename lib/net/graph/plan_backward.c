@@ -209,6 +209,19 @@ static int plain_back(struct plan *p, int i, struct err *e)
 	return grad_place(p, i, s->x, &c.y, &c.add, e) || plan_emit(p, &c, 0, e) ? -1 : 0;
 }
 
+/* The positions' gradient, of all n; x takes it as it is. */
+static int position_back(struct plan *p, int i, struct err *e)
+{
+	const struct plan_step *s = &p->step[i];
+	const struct plan_value *v = &p->value[s->out];
+	struct plan_call c = plan_call_new(PLAN_DO_POSITION_BACK, i);
+
+	c.dy = v->g;
+	c.vox = v->vox;
+	c.c = v->c;
+	return plan_emit(p, &c, p->k->column_scratch(p->batch, v->vox / p->batch * v->c), e) || pass(p, i, s->x, v->g, !v->shared, e) ? -1 : 0;
+}
+
 /* Gradients that nobody wants are written to a buffer that nobody reads. */
 static int gate_back(struct plan *p, int i, struct err *e)
 {
@@ -278,7 +291,7 @@ int plan_backward(struct plan *p, struct err *e)
 	static int (*const back[])(struct plan *, int, struct err *) = {
 		[PLAN_CONV] = conv_back, [PLAN_NORM] = norm_back, [PLAN_CONCAT] = concat_back, [PLAN_DROP] = plain_back, [PLAN_SCALE] = plain_back,
 		[PLAN_GATE] = gate_back, [PLAN_LAYER] = token_back, [PLAN_ATTENTION] = token_back, [PLAN_MERGE] = token_back,
-		[PLAN_ACROSS] = token_back, [PLAN_POOL] = token_back,
+		[PLAN_ACROSS] = token_back, [PLAN_POOL] = token_back, [PLAN_POSITION] = position_back,
 	};
 
 	for (int i = 0; i < p->graph->n; i++)

@@ -99,7 +99,7 @@ int plan_shape(struct plan *p, struct plan_step *s, struct err *e)
 	static int (*const shape[])(struct plan *, struct plan_step *, struct err *) = {
 		[PLAN_CONV] = plan_conv_shape, [PLAN_NORM] = norm_shape, [PLAN_CONCAT] = no_shape, [PLAN_DROP] = no_shape, [PLAN_SCALE] = scale_shape,
 		[PLAN_GATE] = no_shape, [PLAN_LAYER] = layer_shape, [PLAN_ATTENTION] = attention_shape, [PLAN_MERGE] = merge_shape,
-		[PLAN_ACROSS] = across_shape, [PLAN_POOL] = pool_shape,
+		[PLAN_ACROSS] = across_shape, [PLAN_POOL] = pool_shape, [PLAN_POSITION] = no_shape,
 	};
 
 	return shape[s->kind](p, s, e);

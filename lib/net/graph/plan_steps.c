@@ -170,6 +170,7 @@ static struct plan_step chain(const struct plan *p, int i, char *taken)
 	static const enum plan_kind alone[] = { /* 0: begins a chain */
 		[GRAPH_CONCAT] = PLAN_CONCAT, [GRAPH_DROP] = PLAN_DROP, [GRAPH_SCALE] = PLAN_SCALE, [GRAPH_GATE] = PLAN_GATE, [GRAPH_LAYER] = PLAN_LAYER,
 		[GRAPH_ATTENTION] = PLAN_ATTENTION, [GRAPH_MERGE] = PLAN_MERGE, [GRAPH_ACROSS] = PLAN_ACROSS, [GRAPH_POOL] = PLAN_POOL,
+		[GRAPH_POSITION] = PLAN_POSITION,
 	};
 	const struct graph_op *op = &p->graph->op[i];
 	struct plan_step s = {.kind = PLAN_NORM, .op = i, .x = op->in[0], .res = op->in[1], .out = i, .w = op->w, .b = op->b, .alpha = -1, .running = -1};

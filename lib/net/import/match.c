@@ -227,9 +227,12 @@ static int is_constant(const char *name)
 	return 0;
 }
 
-/* SegResNet's last layers, which MONAI makes and saves even where use_conv_final says that they are not used. */
+/* What MONAI makes and saves although it is not used: SegResNet's last layers where use_conv_final says so; a vision transformer's for attention
+   across, of which some versions have all and the others the norm. */
 static int is_idle(const struct match *m, const char *name)
 {
+	if (param(m->g, "vit.norm.weight") && begins(name, "vit.blocks.") && strstr(name, "cross_attn."))
+		return 1;
 	return param(m->g, "convInit.conv.weight") && !param(m->g, "conv_final.2.conv.weight") && (begins(name, "conv_final.") || begins(name, "act_mod."));
 }
 
@@ -242,11 +245,11 @@ static void leave_out(struct match *m)
 
 		if (param(m->g, w->name))
 			continue;
-		of = repeated(m, w);
+		unused = is_idle(m, w->name);
+		of = unused ? NULL : repeated(m, w);
 		equal = of && weights_equal(w, of);
 		if (of && !equal)
 			tell(m, 1, "differs: %.200s, from %.200s, which it should repeat", w->name, of->name);
-		unused = !of && is_idle(m, w->name);
 		if (!of && !unused && !is_constant(w->name))
 			continue;
 		repeats += equal;
@@ -281,6 +284,36 @@ static void turn_all(struct match *m, const int axes[MATCH_AXES])
 			match_turn(&m->w->w[i], axes);
 }
 
+/* Axis 1, whose places count three axes of these sizes, as those three, turned: the values are read in our order. */
+static void turn_within(struct weight *w, const int size[3], const int axes[MATCH_AXES])
+{
+	int64_t from[3], step = w->stride[1];
+
+	for (int k = 0; k < 3; k++)
+		from[axes[k]] = size[k];
+	for (int j = w->rank - 1; j > 1; j--)
+		w->shape[j + 2] = w->shape[j], w->stride[j + 2] = w->stride[j];
+	for (int j = 2; j >= 0; step *= from[j--])
+		for (int k = 0; k < 3; k++)
+			if (axes[k] == j)
+				w->shape[1 + k] = size[k], w->stride[1 + k] = step;
+	w->rank += 2;
+}
+
+/* A position of every patch, a product over a patch: once their shapes are seen to be right */
+static void turn_patches(struct match *m, const int axes[MATCH_AXES])
+{
+	for (int i = 0; i < m->g->n; i++) {
+		const struct graph_op *op = &m->g->op[i];
+		const int *fixed = m->g->fixed, tokens[3] = {fixed[0] / op->down[0], fixed[1] / op->down[1], fixed[2] / op->down[2]};
+
+		if (op->kind == GRAPH_POSITION)
+			turn_within(weights_find(m->w, m->g->param[op->w].name), tokens, axes);
+		if (op->kind == GRAPH_CONV && op->conv.linear && op->conv.kernel[0] > 1)
+			turn_within(weights_find(m->w, m->g->param[op->w].name), op->conv.kernel, axes);
+	}
+}
+
 /* -- shapes -- */
 
 static void check_param(struct match *m, const struct graph_param *p)
@@ -300,6 +333,7 @@ static void check_param(struct match *m, const struct graph_param *p)
 /* Names, then what is left over, axes and shapes. */
 static int fit(struct match *m, const char *prefix, const int axes[MATCH_AXES])
 {
+	const int turned = axes[0] != 0 || axes[1] != 1;
 	char found[NAME], text[WEIGHT_TEXT];
 	struct weights *w = m->w;
 
@@ -313,10 +347,12 @@ static int fit(struct match *m, const char *prefix, const int axes[MATCH_AXES])
 	for (int i = 0; i < w->n; i++)
 		if (!param(m->g, w->w[i].name))
 			tell(m, 1, "extra: %.200s %s", w->w[i].name, weights_text(&w->w[i], text));
-	if (axes[0] != 0 || axes[1] != 1)
+	if (turned)
 		turn_all(m, axes);
 	for (int i = 0; i < m->g->params; i++)
 		check_param(m, &m->g->param[i]);
+	if (turned && !m->problems)
+		turn_patches(m, axes);
 	return m->problems ? err_set(m->e, w->file, "%d of its tensors do not fit the network", m->problems) : 0;
 }
 

@@ -118,6 +118,11 @@ void net_divisor(const struct net *n, int64_t div[3])
 	graph_divisor(n->graph, div);
 }
 
+int net_fixed(const struct net *n)
+{
+	return n->graph->fixed[0] > 0;
+}
+
 int net_takes(const struct net *n, int64_t channels, struct err *e)
 {
 	return graph_takes(n->graph, channels, e);

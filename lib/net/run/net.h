@@ -40,6 +40,7 @@ int net_channels(const struct net *n);       /* of the input */
 int net_classes(const struct net *n);        /* channels of the logits */
 int net_labels(const struct net *n);         /* values a label may have: the classes; of one channel, a sigmoid, two */
 void net_divisor(const struct net *n, int64_t div[3]); /* input sizes must be multiples of these */
+int net_fixed(const struct net *n);                    /* or just that */
 int net_takes(const struct net *n, int64_t channels, struct err *e); /* 0, or -1 and an error that names the layer */
 
 /* Parameters. net_params: the array, borrowed; *count how many. net_block: all values end to end (w, g of *total floats). net_buffers: what is in a

@@ -303,6 +303,28 @@ static int do_pool_back(struct net *n, const struct plan_call *c, const struct p
 	return n->k->pool_backward(&s->pool, net_run_at(n, c->dy), net_run_at(n, c->x), net_run_at(n, c->dx), c->add, e);
 }
 
+/* The same for every sample */
+static int do_position(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	const int64_t vox = c->vox / n->plan->batch;
+	struct plan_ref y = c->y;
+
+	if (net_run_at(n, c->x) != net_run_at(n, y) && do_slice(n, c, s, l, e))
+		return -1;
+	for (int64_t i = 0; i < n->plan->batch; i++, y.at += vox * y.pitch)
+		if (n->k->from_floats(net_run_at(n, y), y.pitch, weight(n, s->w), vox, c->c, 1, e))
+			return -1;
+	return 0;
+}
+
+static int do_position_back(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
+{
+	const int64_t each = c->vox / n->plan->batch * c->c;
+
+	(void)l;
+	return n->k->column_sum(net_run_at(n, c->dy), each, n->plan->batch, each, gradient(n, s->w), net_run_at(n, c->scratch), e);
+}
+
 static int do_to_floats(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e)
 {
 	(void)s, (void)l;
@@ -357,7 +379,8 @@ int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *
 		[PLAN_DO_GATE_BACK] = do_gate_back, [PLAN_DO_LAYER] = do_layer, [PLAN_DO_LAYER_BACK] = do_layer_back, [PLAN_DO_ATTENTION] = do_attention,
 		[PLAN_DO_ATTENTION_BACK] = do_attention_back, [PLAN_DO_MERGE] = do_merge, [PLAN_DO_MERGE_BACK] = do_merge_back,
 		[PLAN_DO_ACROSS] = do_across, [PLAN_DO_ACROSS_BACK] = do_across_back, [PLAN_DO_POOL] = do_pool,
-		[PLAN_DO_POOL_BACK] = do_pool_back, [PLAN_DO_TAIL] = do_tail,
+		[PLAN_DO_POOL_BACK] = do_pool_back, [PLAN_DO_POSITION] = do_position, [PLAN_DO_POSITION_BACK] = do_position_back,
+	 [PLAN_DO_TAIL] = do_tail,
 		[PLAN_DO_TO_FLOATS] = do_to_floats, [PLAN_DO_FROM_FLOATS] = do_from_floats, [PLAN_DO_LOSS] = do_loss,
 	};
 	struct plan *p = n->plan;

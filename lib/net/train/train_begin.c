@@ -188,7 +188,7 @@ static int fresh_net(struct train *r, const struct feed_batch *b, struct err *e)
 {
 	json_t *arch = json_copy(r->o->arch);
 
-	json_object_set_new(arch, arch_channels_key(arch), json_integer(b->channels));
+	arch_take_patch(arch, b->channels, b->size);
 	r->net = net_new(arch, r->k, e);
 	json_decref(arch);
 	return !r->net || (!r->o->summary && net_init(r->net, (uint64_t)r->h.seed, e)) ? -1 : 0;

@@ -28,7 +28,7 @@ void window_fit(const struct net *n, const int64_t size[3], int64_t roi[3])
 	net_divisor(n, div);
 	for (int i = 0; i < 3; i++)
 		if (!roi[i])
-			roi[i] = (size[i] + div[i] - 1) / div[i] * div[i];
+			roi[i] = net_fixed(n) ? div[i] : (size[i] + div[i] - 1) / div[i] * div[i];
 }
 
 /* -- whole volumes in memory ------------------------------------------------------ */
