@@ -54,6 +54,17 @@ trains() {
 	trains --arch '{"_target_": "monai.networks.nets.SegResNet", "init_filters": 4, "norm": ["GROUP", {"num_groups": 2}], "blocks_down": [1, 1], "blocks_up": [1], "dropout_prob": 0.2}'
 }
 
+@test "SegResNetDS, with deep supervision and voxels that are no cubes" {
+	trains --arch '{"_target_": "monai.networks.nets.SegResNetDS", "init_filters": 4, "norm": "INSTANCE", "blocks_down": [1, 1, 1], "dsdepth": 2, "resolution": [2.5, 1, 1]}'
+	ts-info whole.ts | grep -q 'encoder.conv_init.weight *F32 *\[4,1,1,3,3\]'
+	ts-info whole.ts | grep -q 'up_layers.0.head.weight'
+	rm -f part.ts part.last.ts
+	trains --precision bf16 --arch '{"_target_": "SegResNetDS", "init_filters": 4, "blocks_down": [1, 1, 1], "dsdepth": 2, "upsample_mode": "nontrainable"}'
+	small='"_target_": "SegResNetDS", "init_filters": 4, "in_channels": 1, "blocks_down": [1, 1, 1]'
+	seg-import --axes xyz --arch "{$small, \"dsdepth\": 2, \"upsample_mode\": \"nontrainable\", \"resolution\": [1, 1, 1.5]}" whole.ts -o turned.ts
+	ts-info --json turned.ts | grep -qF '\"resolution\":[1.5,1,1]'
+}
+
 @test "SegResNet without its last layers: the first one's channels come out; in a file of MONAI's these are there all the same" {
 	local a='"_target_": "SegResNet", "init_filters": 3, "norm": "INSTANCE", "act": "PRELU", "blocks_down": [1, 1], "blocks_up": [1]'
 	trains --arch "{$a, \"out_channels\": 7, \"use_conv_final\": false}"
@@ -169,10 +180,10 @@ trains() {
 
 @test "--summary of every network" {
 	nii-phantom -n 1 --size 32,32,32 --seed 1 -o cube.ts
-	for n in unet basic-unet nnunet resenc dynunet segresnet attention-unet swinunetr unetr; do
+	for n in unet basic-unet nnunet resenc dynunet segresnet segresnet-ds attention-unet swinunetr unetr; do
 		nii-patch -s 32,32,32 -n 1 --seed 1 cube.ts | seg-train --net $n --summary | tail -n 1 >>totals
 	done
-	[ "$(grep -o '^total: [0-9]* parameters' totals | cut -d ' ' -f 2 | xargs)" = "4806481 5749410 31195594 102349770 31189410 4700914 5909130 62186708 92624098" ]
+	[ "$(grep -o '^total: [0-9]* parameters' totals | cut -d ' ' -f 2 | xargs)" = "4806481 5749410 31195594 102349770 31189410 4700914 87164200 5909130 62186708 92624098" ]
 }
 
 @test "what is refused" {

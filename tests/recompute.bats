@@ -34,6 +34,7 @@ same() {
 @test "nnU-Net's, with deep supervision" { same --net nnunet --channels 32,32,32 --strides 2,2; }
 @test "ResidualEncoderUNet" { same --net resenc --channels 4,8,16 --strides 2,2; }
 @test "SegResNet" { same --arch "$segresnet"; }
+@test "SegResNetDS" { same --arch '{"_target_": "SegResNetDS", "init_filters": 8, "blocks_down": [1, 2, 1], "dsdepth": 2}'; }
 @test "BasicUNet" { same --arch '{"_target_": "BasicUNet", "features": 4, "norm": "BATCH", "dropout": 0.2}'; }
 @test "UNETR" { same --arch '{"_target_": "UNETR", "out_channels": 2, "feature_size": 4, "hidden_size": 12, "mlp_dim": 16, "num_heads": 3, "dropout_rate": 0.1}'; }
 @test "AttentionUnet" { same --arch "$attention"; }

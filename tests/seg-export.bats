@@ -72,7 +72,7 @@ setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
 }
 
 @test "what PyTorch has by several names is written by all of them, and left out again" {
-	for n in dynunet-deep resenc plain-first segresnet unet-batch attention; do
+	for n in dynunet-deep resenc plain-first segresnet unet-batch attention segresnetds; do
 		ts-select --index 0 "$BATS_TEST_DIRNAME/golden/arch-$n.ts" >model.ts
 		seg-export model.ts -o all.safetensors
 		seg-import all.safetensors 2>"said-$n" | ts-cmp --data-only - model.ts
@@ -80,6 +80,7 @@ setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
 	[ "$(cat said-dynunet-deep)" = "seg-import: all.safetensors: tensors left out, as they repeat others bit for bit: 71" ]
 	[ "$(cat said-segresnet)" = "seg-import: all.safetensors: tensors left out, as they repeat others bit for bit: 1" ]
 	[ ! -s said-unet-batch ]
+	[ ! -s said-segresnetds ]
 	seg-export "$BATS_TEST_DIRNAME/golden/arch-unet-batch.ts" --format safetensors | grep -aqF 'num_batches_tracked":{"dtype":"I64","shape":[]'
 }
 

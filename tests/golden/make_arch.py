@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
 from dynamic_network_architectures.building_blocks.residual import BasicBlockD
-from monai.networks.nets import AttentionUnet, BasicUNet, DynUNet, SegResNet, UNet
+from monai.losses import DeepSupervisionLoss
+from monai.networks.nets import AttentionUnet, BasicUNet, DynUNet, SegResNet, SegResNetDS, UNet
 from safetensors.numpy import save
 
 from make_unet import LOSSES
 
-TARGETS = dict(UNet=UNet, BasicUNet=BasicUNet, PlainConvUNet=PlainConvUNet, ResidualEncoderUNet=ResidualEncoderUNet, DynUNet=DynUNet, SegResNet=SegResNet,
+TARGETS = dict(UNet=UNet, BasicUNet=BasicUNet, PlainConvUNet=PlainConvUNet, ResidualEncoderUNet=ResidualEncoderUNet, DynUNet=DynUNet, SegResNet=SegResNet, SegResNetDS=SegResNetDS,
                AttentionUnet=AttentionUnet)
 CLASSES = {"torch.nn.modules.conv.Conv3d": torch.nn.Conv3d, "torch.nn.modules.instancenorm.InstanceNorm3d": torch.nn.InstanceNorm3d,
            "torch.nn.modules.batchnorm.BatchNorm3d": torch.nn.BatchNorm3d, "torch.nn.LeakyReLU": torch.nn.LeakyReLU, "torch.nn.ReLU": torch.nn.ReLU,
@@ -74,6 +75,11 @@ CASES = {  # name: (target, options, batch, size)
     "segresnet-one": ("SegResNet", dict(init_filters=2, norm="INSTANCE", blocks_down=[1], blocks_up=[]), 1, (3, 4, 5)),
     "segresnet-bare": ("SegResNet", dict(init_filters=4, in_channels=2, out_channels=3, norm="INSTANCE", act="LEAKYRELU", blocks_down=[1, 2], blocks_up=[1],
                                          use_conv_final=False), 2, SIZE),
+    "segresnetds": ("SegResNetDS", dict(init_filters=2, act="LEAKYRELU", norm="INSTANCE", blocks_down=[1, 2, 1], dsdepth=3), 1, SIZE),
+    "segresnetds-aniso": ("SegResNetDS", dict(spatial_dims=3, init_filters=2, in_channels=2, out_channels=3, act="PRELU", norm=["GROUP", {"num_groups": 1}],
+                                              blocks_down=[1, 1, 2], blocks_up=[2, 1], dsdepth=2, resolution=[5.0, 1.2, 0.9], upsample_mode="nontrainable"), 2,
+                          (4, 8, 12)),
+    "segresnetds-flat": ("SegResNetDS", dict(init_filters=3, norm="BATCH", blocks_down=[2], dsdepth=4, preprocess=None), 2, (4, 5, 6)),
     "basicunet": ("BasicUNet", dict(features=[2, 3, 4, 4, 6, 3], norm=["GROUP", {"num_groups": 1}]), 1, BASIC_SIZE),
     "basicunet-none": ("BasicUNet", dict(spatial_dims=3, in_channels=2, features=[2, 4, 2, 4, 5, 2], act="MISH", norm=None, bias=False, upsample="deconv"), 1,
                        BASIC_SIZE),
@@ -94,6 +100,8 @@ def build(target, options):
 def outputs(net, target, options, x):
     """Logits of every resolution that counts, with the weights of their losses"""
     out = net(x)
+    if target == "SegResNetDS" and isinstance(out, list):
+        return out, DeepSupervisionLoss(None).get_weights(len(out))
     if not options.get("deep_supervision"):
         return [out], [1.0]
     if target == "DynUNet":

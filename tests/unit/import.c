@@ -298,7 +298,7 @@ static void test_alias(void)
 	const struct graph_conv c = {.oc = 2, .kernel = {1, 1, 1}, .stride = {1, 1, 1}};
 	const struct graph_norm norm = {.kind = K_NORM_INSTANCE, .affine = 1};
 	const struct graph_act act = {.kind = K_ACT_RELU};
-	int x = graph_input(g, 1), mark = graph_enter(g, "encoder.a"), n;
+	int x = graph_input(g, 1), mark = graph_enter(g, "encoder.stem"), n;
 	struct alias *a;
 
 	x = graph_norm(g, graph_act(g, graph_conv(g, x, "conv", &c), "nonlin", &act), "norm", &norm);
@@ -306,8 +306,8 @@ static void test_alias(void)
 	graph_output(g, x, &e);
 	a = alias_list(g, &n, &e);
 	ok(a && n == 9, "names: %d", n);
-	ok(!strcmp(a[0].name, "encoder.a.all_modules.0.weight") && !strcmp(a[1].name, "decoder.encoder.a.conv.weight"), "of the convolution");
-	ok(!strcmp(a[3].name, "encoder.a.all_modules.2.weight") && !strcmp(a[8].name, "decoder.encoder.a.all_modules.2.bias"), "of the normalisation");
+	ok(!strcmp(a[0].name, "encoder.stem.all_modules.0.weight") && !strcmp(a[1].name, "decoder.encoder.stem.conv.weight"), "of the convolution");
+	ok(!strcmp(a[3].name, "encoder.stem.all_modules.2.weight") && !strcmp(a[8].name, "decoder.encoder.stem.all_modules.2.bias"), "of the normalisation");
 	free(a);
 	graph_free(g);
 }
@@ -505,7 +505,8 @@ static void test_nodes(void)
 		{"arch-unet-group", "Constant Reshape InstanceNormalization Shape Reshape Mul Add Constant Mul Erf Constant Add Mul Constant Mul "},
 		{"arch-unet-mish", "Conv Softplus Tanh Mul "}, {"arch-unet-sigmoid", "Sigmoid Conv "}, {"arch-unet-drop", "Identity "},
 		{"arch-plain", "ConvTranspose Concat Conv "}, {"arch-resenc", "AveragePool "}, {"arch-attention", "Sigmoid Mul Concat "},
-		{"arch-segresnet", "Constant Resize Add "}, {"arch-unet-softmax", "Softmax "}, {"arch-basicunet", "MaxPool Conv "},
+		{"arch-segresnet", "Constant Resize Add "}, {"arch-unet-softmax", "Softmax "},
+		{"arch-basicunet", "MaxPool Conv "}, {"arch-segresnetds-aniso", "Constant Resize Add "},
 		{"arch-unet-local", "Mul Constant Reshape AveragePool Constant Mul Constant Add Constant Pow Shape Reshape Div LogSoftmax "},
 	};
 

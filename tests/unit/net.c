@@ -21,6 +21,7 @@ static const char *const CASES[] = {
 	"arch-unet-relu6", "arch-unet-selu", "arch-unet-celu", "arch-unet-gelutanh", "arch-unet-swishalpha", "arch-unet-prelus", "arch-dynunet-celu",
 	"arch-segresnet-old", "arch-unet-softmax", "arch-unet-local", "arch-dynunet-local", "arch-segresnet-local", "arch-segresnet-one",
 	"arch-segresnet-bare", "arch-basicunet", "arch-basicunet-none", "arch-basicunet-drop",
+	"arch-segresnetds", "arch-segresnetds-aniso", "arch-segresnetds-flat",
 	"arch-unet-alpha",
 };
 static const struct { const char *name; struct k_loss terms; } LOSSES[] = {
@@ -459,6 +460,10 @@ static void options(void)
 		{"BasicUNet", "\"features\": [4, 8, 16]", "features must have 6 entries, not 3"},
 		{"BasicUNet", "\"features\": 1", "features must be a whole number in 2..4096, or a list of them"},
 		{"BasicUNet", "\"upsample\": \"pixelshuffle\"", "upsample must be \"deconv\""},
+		{"SegResNetDS", "\"blocks_up\": [1]", "blocks_up must have 3 entries, one fewer than blocks_down"},
+		{"SegResNetDS", "\"preprocess\": \"x\"", "preprocess must be null"},
+		{"SegResNetDS", "\"resolution\": [1, 0, 1]", "resolution must be three numbers above 0, or null"},
+		{"SegResNetDS", "\"upsample_mode\": \"pixelshuffle\"", "upsample_mode must be \"nontrainable\" or \"deconv\""},
 		{"UNETR", "\"feature_size\": 8", "option 'img_size' is missing"},
 		{"UNETR", "\"img_size\": 24", "img_size must be multiples of 16"},
 		{"UNETR", "\"img_size\": 32, \"num_heads\": 7", "num_heads: 7 does not divide the hidden_size of 768"},
@@ -567,7 +572,7 @@ static void models(void)
 		{not_a_number, "model.0.conv.weight holds nan at place 5: not a weight"},
 		{no_arch, "the model has no 'arch' in its metadata (offset 0)"},
 		{bad_arch, "architecture 'VNet' is not known (there are UNet, BasicUNet, PlainConvUNet, ResidualEncoderUNet, DynUNet, SegResNet, "
-			"AttentionUnet, SwinUNETR, UNETR)"},
+			"SegResNetDS, AttentionUnet, SwinUNETR, UNETR)"},
 		{patch, "is not a model: its first frame is of kind 'patch', not 'model' (offset 0)"},
 	};
 	struct net *n = small_net("");

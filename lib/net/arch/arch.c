@@ -16,6 +16,7 @@ static const struct arch ARCHS[] = {
 	{"ResidualEncoderUNet", arch_resenc, "input_channels", "num_classes"},
 	{"DynUNet", arch_dynunet, "in_channels", "out_channels"},
 	{"SegResNet", arch_segresnet, "in_channels", "out_channels"},
+	{"SegResNetDS", arch_segresnetds, "in_channels", "out_channels"},
 	{"AttentionUnet", arch_attention, "in_channels", "out_channels"},
 	{"SwinUNETR", arch_swinunetr, "in_channels", "out_channels"},
 	{"UNETR", arch_unetr, "in_channels", "out_channels", "img_size"},

@@ -33,6 +33,10 @@ int arch_word(const json_t *arch, const char *key, const char *only, struct err 
 int arch_list(const json_t *arch, const char *key, int n, int lo, int hi, int *to, struct err *e);
 int arch_triples(const json_t *arch, const char *key, int n, int hi, int odd, int to[][3], struct err *e);
 
+/* Numbers of blocks, a list of least to ARCH_LEVELS; *n: how many. "upsample_mode": nontrainable or deconv. */
+int arch_counts(const json_t *arch, const char *key, int least, int *to, int *n, struct err *e);
+int arch_up_mode(const json_t *arch, int *deconv, struct err *e);
+
 /* "channels", a list of 2 to ARCH_LEVELS, each at least lo, and "strides", a list of one fewer; MONAI leaves what is beyond these unused. */
 int arch_levels(const json_t *arch, int lo, int *n, int *channels, int stride[][3], struct err *e);
 
@@ -62,6 +66,12 @@ int arch_layer(struct graph *g, int x, const struct arch_blocks *b, const char *
                int up);
 int arch_block(struct graph *g, int x, const struct arch_blocks *b, int ic, int oc, const int kernel[3], const int stride[3], int residual);
 
+/* SegResBlock, ResBlock: norm1, activation, convolution, norm2, activation, convolution, plus x; names of what is no norm */
+int arch_pre_block(struct graph *g, int x, const struct arch_adn *adn, int c, const int kernel[3], const char *const name[4]);
+
+/* What the loss of logits i steps below the input's resolution counts (DeepSupervisionLoss) */
+float arch_deep_weight(int i);
+
 /* UnetrUpBlock NAME: x up to twice the size and oc channels, beside `skip` of as many, then a block of both */
 int arch_up_block(struct graph *g, int x, int skip, const struct arch_blocks *b, int oc, const char *name, int residual);
 
@@ -70,6 +80,7 @@ int arch_basicunet(struct graph *g, const json_t *arch, struct err *e);
 int arch_plain(struct graph *g, const json_t *arch, struct err *e);
 int arch_resenc(struct graph *g, const json_t *arch, struct err *e);
 int arch_segresnet(struct graph *g, const json_t *arch, struct err *e);
+int arch_segresnetds(struct graph *g, const json_t *arch, struct err *e);
 int arch_attention(struct graph *g, const json_t *arch, struct err *e);
 int arch_dynunet(struct graph *g, const json_t *arch, struct err *e);
 int arch_swinunetr(struct graph *g, const json_t *arch, struct err *e);

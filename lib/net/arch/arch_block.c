@@ -1,4 +1,4 @@
-/* Blocks that MONAI's DynUNet, SwinUNETR and UNETR are made of (networks/blocks/dynunet_block.py, unetr_block.py). */
+/* Blocks that MONAI's DynUNet, SwinUNETR and UNETR are made of (networks/blocks/dynunet_block.py, unetr_block.py), and both SegResNets. */
 #include "lib/net/arch/arch.h"
 
 static const int ONE[3] = {1, 1, 1}, TWO[3] = {2, 2, 2}, THREE[3] = {3, 3, 3};
@@ -47,4 +47,20 @@ int arch_up_block(struct graph *g, int x, int skip, const struct arch_blocks *b,
 	graph_leave(g, inner);
 	graph_leave(g, mark);
 	return x;
+}
+
+int arch_pre_block(struct graph *g, int x, const struct arch_adn *adn, int c, const int kernel[3], const char *const name[4])
+{
+	int y = arch_step(g, x, adn, 'N', "norm1");
+
+	y = arch_step(g, y, adn, 'A', name[0]);
+	y = arch_conv(g, y, name[1], c, kernel, ONE, 0, 0);
+	y = arch_step(g, y, adn, 'N', "norm2");
+	y = arch_step(g, y, adn, 'A', name[2]);
+	return graph_add(g, arch_conv(g, y, name[3], c, kernel, ONE, 0, 0), x);
+}
+
+float arch_deep_weight(int i)
+{
+	return i < 4 ? 1.0f / (float)(1 << i) : 0.0625f;
 }

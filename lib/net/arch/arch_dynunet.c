@@ -41,7 +41,7 @@ static void head(struct graph *g, int x, const struct dynunet *u, int i)
 {
 	int mark = graph_enter(g, "deep_supervision_heads.%d", i - 1);
 
-	graph_head(g, arch_layer(g, x, &u->blocks, "conv", u->out_channels, ONE, ONE, 1, 0), i < 4 ? 1.0f / (float)(1 << i) : 0.0625f);
+	graph_head(g, arch_layer(g, x, &u->blocks, "conv", u->out_channels, ONE, ONE, 1, 0), arch_deep_weight(i));
 	graph_leave(g, mark);
 }
 

@@ -112,6 +112,31 @@ int arch_triples(const json_t *arch, const char *key, int n, int hi, int odd, in
 	return 0;
 }
 
+int arch_counts(const json_t *arch, const char *key, int least, int *to, int *n, struct err *e)
+{
+	const json_t *v = json_object_get(arch, key);
+
+	if (!v)
+		return 0;
+	if (!json_is_array(v) || json_array_size(v) < (size_t)least || json_array_size(v) > ARCH_LEVELS)
+		return err_set(e, NULL, "%s must be a list of %d to %d whole numbers", key, least, ARCH_LEVELS);
+	*n = (int)json_array_size(v);
+	return arch_list(arch, key, *n, 1, ARCH_BLOCKS, to, e);
+}
+
+int arch_up_mode(const json_t *arch, int *deconv, struct err *e)
+{
+	const json_t *v = json_object_get(arch, "upsample_mode");
+	const char *mode = json_string_value(v);
+
+	if (!v)
+		return 0;
+	*deconv = mode && !strcasecmp(mode, "deconv");
+	if (*deconv || (mode && !strcasecmp(mode, "nontrainable")))
+		return 0;
+	return err_set(e, NULL, "upsample_mode must be \"nontrainable\" or \"deconv\"");
+}
+
 int arch_levels(const json_t *arch, int lo, int *n, int *channels, int stride[][3], struct err *e)
 {
 	const json_t *c = json_object_get(arch, "channels"), *s = json_object_get(arch, "strides");

@@ -34,6 +34,8 @@ static const struct preset PRESETS[] = {
 		"{\"spatial_dims\": 3}"},
 	[ARCH_SEGRESNET] = {"segresnet", "SegResNet", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL,
 		"{\"spatial_dims\": 3, \"init_filters\": 16, \"blocks_down\": [1, 2, 2, 4], \"blocks_up\": [1, 1, 1]}"},
+	[ARCH_SEGRESNETDS] = {"segresnet-ds", "SegResNetDS", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL,
+		"{\"spatial_dims\": 3, \"init_filters\": 32, \"blocks_down\": [1, 2, 2, 4, 4], \"norm\": \"INSTANCE\", \"dsdepth\": 4}"},
 	[ARCH_ATTENTION] = {"attention-unet", "AttentionUnet", "out_channels", "channels", "strides", "kernel_size", NULL, 0, 16, 256, 5, 0, NULL, NULL,
 		"{\"spatial_dims\": 3}"},
 	[ARCH_SWINUNETR] = {"swinunetr", "SwinUNETR", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL,

@@ -8,8 +8,9 @@
 #include "lib/base/err.h"
 
 /* The names, for a choice on a command line, in the order of enum arch_net */
-#define ARCH_NETS "unet|basic-unet|nnunet|resenc|dynunet|segresnet|attention-unet|swinunetr|unetr"
-enum arch_net { ARCH_UNET, ARCH_BASICUNET, ARCH_NNUNET, ARCH_RESENC, ARCH_DYNUNET, ARCH_SEGRESNET, ARCH_ATTENTION, ARCH_SWINUNETR, ARCH_UNETR };
+#define ARCH_NETS "unet|basic-unet|nnunet|resenc|dynunet|segresnet|segresnet-ds|attention-unet|swinunetr|unetr"
+enum arch_net { ARCH_UNET, ARCH_BASICUNET, ARCH_NNUNET, ARCH_RESENC, ARCH_DYNUNET, ARCH_SEGRESNET, ARCH_SEGRESNETDS, ARCH_ATTENTION,
+	ARCH_SWINUNETR, ARCH_UNETR };
 
 /* What is asked of it; what is not (net -1, classes or units -1, levels 0, NULL) is the default where `fresh`, else left out: a checkpoint has it. */
 struct arch_ask {

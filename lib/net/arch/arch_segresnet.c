@@ -5,8 +5,6 @@
                             '-- level 2 -- up -'                             up: 1x1x1 convolution, then interpolation or a transposed convolution */
 #include "lib/net/arch/arch.h"
 
-#include <strings.h>
-
 struct segresnet {
 	int filters, in_channels, out_channels, levels, deconv, final;
 	int down[ARCH_LEVELS], up[ARCH_LEVELS]; /* blocks */
@@ -15,24 +13,15 @@ struct segresnet {
 
 static const int ONE[3] = {1, 1, 1}, TWO[3] = {2, 2, 2}, THREE[3] = {3, 3, 3};
 
-static int block(struct graph *g, int x, const struct segresnet *s, int c)
-{
-	int y = arch_step(g, x, &s->adn, 'N', "norm1");
-
-	y = arch_step(g, y, &s->adn, 'A', "act");
-	y = arch_conv(g, y, "conv1.conv", c, THREE, ONE, 0, 0);
-	y = arch_step(g, y, &s->adn, 'N', "norm2");
-	y = arch_step(g, y, &s->adn, 'A', "act");
-	return graph_add(g, arch_conv(g, y, "conv2.conv", c, THREE, ONE, 0, 0), x);
-}
-
 /* Blocks NAME.first, NAME.first+1, ... */
 static int blocks(struct graph *g, int x, const struct segresnet *s, const char *name, int level, int first, int n, int c)
 {
+	static const char *const names[4] = {"act", "conv1.conv", "act", "conv2.conv"};
+
 	for (int i = 0; i < n; i++) {
 		int mark = graph_enter(g, "%s.%d.%d", name, level, first + i);
 
-		x = block(g, x, s, c);
+		x = arch_pre_block(g, x, &s->adn, c, THREE, names);
 		graph_leave(g, mark);
 	}
 	return x;
@@ -57,32 +46,6 @@ static int up(struct graph *g, int x, int skip, const struct segresnet *s, int i
 	x = s->deconv ? arch_up(g, x, "1.deconv", c, TWO, 1, 0) : graph_scale(g, x, "1", K_SCALE_LINEAR, TWO);
 	graph_leave(g, mark);
 	return blocks(g, graph_add(g, x, skip), s, "up_layers", i, 0, s->up[i], c);
-}
-
-/* A list of numbers of blocks; *n: how many. */
-static int read_blocks(const json_t *arch, const char *key, int least, int *to, int *n, struct err *e)
-{
-	const json_t *v = json_object_get(arch, key);
-
-	if (!v)
-		return 0;
-	if (!json_is_array(v) || json_array_size(v) < (size_t)least || json_array_size(v) > ARCH_LEVELS)
-		return err_set(e, NULL, "%s must be a list of %d to %d whole numbers", key, least, ARCH_LEVELS);
-	*n = (int)json_array_size(v);
-	return arch_list(arch, key, *n, 1, ARCH_BLOCKS, to, e);
-}
-
-static int read_mode(struct segresnet *s, const json_t *arch, struct err *e)
-{
-	const json_t *v = json_object_get(arch, "upsample_mode");
-	const char *mode = json_string_value(v);
-
-	if (!v)
-		return 0;
-	s->deconv = mode && !strcasecmp(mode, "deconv");
-	if (s->deconv || (mode && !strcasecmp(mode, "nontrainable")))
-		return 0;
-	return err_set(e, NULL, "upsample_mode must be \"nontrainable\" or \"deconv\"");
 }
 
 /* "norm_name" and "num_groups", which MONAI still reads: group normalisation */
@@ -110,7 +73,8 @@ static int read_options(struct segresnet *s, const json_t *arch, struct err *e)
 
 	if (arch_known(arch, known, e) || arch_ints(arch, ints, e) || arch_rate(arch, "dropout_prob", &s->adn.dropout, e) ||
 	    arch_act(arch, "act", &s->adn.act, e) || read_norm(s, arch, e) || arch_flag(arch, "use_conv_final", &s->final, e) ||
-	    read_blocks(arch, "blocks_down", 1, s->down, &s->levels, e) || read_blocks(arch, "blocks_up", 0, s->up, &ups, e) || read_mode(s, arch, e))
+	    arch_counts(arch, "blocks_down", 1, s->down, &s->levels, e) || arch_counts(arch, "blocks_up", 0, s->up, &ups, e) ||
+	    arch_up_mode(arch, &s->deconv, e))
 		return -1;
 	return ups == s->levels - 1 ? 0 : err_set(e, NULL, "blocks_up must have %d entries, one fewer than blocks_down", s->levels - 1);
 }

@@ -110,7 +110,7 @@ void archfile_turn(json_t *arch, const int axes[3])
 	/* alone: a list of three that is the value itself is a triple; else it is one entry a level */
 	static const struct { const char *key; int alone; } keys[] = {
 		{"strides", 0}, {"kernel_sizes", 0}, {"upsample_kernel_size", 0}, {"kernel_size", 1}, {"up_kernel_size", 1},
-		{"window_size", 1}, {"img_size", 1},
+		{"window_size", 1}, {"img_size", 1}, {"resolution", 1},
 	};
 	const char *target = json_string_value(json_object_get(arch, "_target_"));
 	int levels = target && strstr(target, "DynUNet"); /* whose kernel_size is a list of levels */

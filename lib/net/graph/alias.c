@@ -40,7 +40,7 @@ static int norm_place(const struct graph *g, const char *name, size_t len)
 static void add_nnunet(struct list *l, int param)
 {
 	const char *name = l->g->param[param].name, *part = NULL, *last = strrchr(name, '.');
-	int encoder = begins(name, "encoder."), place = 0;
+	int encoder = begins(name, "encoder.stages.") || begins(name, "encoder.stem."), place = 0;
 
 	if (!encoder && !begins(name, "decoder."))
 		return;
