@@ -104,15 +104,20 @@ static int read_replay(const struct import *im, struct import_net *n, struct err
 	return replay_check(n->replay, e) ? err_prefix(e, "%s", im->replay ? "--replay" : im->input) : 0;
 }
 
-/* The windows' size, and whether it fits the strides. */
+/* The windows' size, which may be the network's own, and whether it fits. */
 static int read_roi(const struct import *im, struct import_net *n, struct err *e)
 {
+	int own;
+
 	if (im->roi[0])
 		memcpy(n->roi, im->roi, sizeof n->roi);
 	else if (n->folder.roi[0])
 		memcpy(n->roi, n->folder.roi, sizeof n->roi);
 	else if (!n->roi[0] && n->w.frame.meta && window_roi_get(&n->w.frame, n->roi, e) < 0)
 		return -1;
+	own = !n->roi[0];
+	for (int k = 0; k < 3 && own; k++)
+		n->roi[k] = n->graph->fixed[k];
 	return n->roi[0] && graph_fits(n->graph, n->roi, e) ? err_prefix(e, "roi") : 0;
 }
 
