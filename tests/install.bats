@@ -14,6 +14,13 @@ load helper
 	done
 }
 
+@test "without CUDA's toolkit: what stands for its libraries in tests has all of their functions" {
+	cd "$ROOT"
+	gcc -std=c11 -I. -c -o "$BATS_TEST_TMPDIR/none.o" tests/sim/none/libraries.c
+	nm --defined-only "$BATS_TEST_TMPDIR/none.o" | sed -n 's/.* T //p' | sort >"$BATS_TEST_TMPDIR/has"
+	sed -nE 's/^[a-z].*[ *]([a-z_]+)\(.*\);.*/\1/p' kernels/gpu/cudnn.h kernels/gpu/product.h | sort | diff - "$BATS_TEST_TMPDIR/has"
+}
+
 @test "install, run from there, uninstall" {
 	cd "$ROOT"
 	d=$BATS_TEST_TMPDIR/root
