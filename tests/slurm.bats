@@ -39,7 +39,7 @@ ended() { # JOB: wait until it is, then whether it completed
 }
 
 at_once() { # JOB: one that was queued again would wait two minutes, if it has not begun, or ended, by itself
-	for _ in $(seq 200); do
+	for _ in $(seq 1200); do
 		case $(state "$1" Restarts)$(state "$1" JobState) in 0*) sleep 0.1 ;; *PENDING | *RUNNING | *COMPLETED) break ;; *) sleep 0.1 ;; esac
 	done
 	sleep 2 # within the second of the first start's end the node takes the new one for it: hence the two minutes
