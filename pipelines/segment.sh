@@ -6,7 +6,7 @@ usage() {
 	cat <<-'EOF'
 	usage: segment.sh [-d DIR] [-j N] [--overlap R] [--roi-model FILE] MODEL CT...
 	       segment.sh [-d DIR] [-j N] [--overlap R] [--roi-model FILE] --list FILE MODEL
-	Segment CTs (.nii, .nii.gz, .hdr, .nrrd, .mhd) with a model of seg-train: DIR/NAME.nii.gz each.
+	Segment CTs (.nii, .nii.gz, .hdr, .nrrd, .mhd, .mha) with a model of seg-train: DIR/NAME.nii.gz each.
 
 	  -d, --directory DIR   where the masks go (.); none replaces the scan it is of
 	      --effort N        1 quick to 5 thorough, see seg-window(1) (3)

@@ -83,7 +83,10 @@ differ() { ! cmp -s "$@"; }
 		await test -e t.last.ts
 		kill -0 $pid
 		rm t.last.ts
+		kill -STOP $pid # both at once, as srun sends one to all and train.sh another
 		kill -$sig $pid
+		kill -USR1 $pid
+		kill -CONT $pid
 		status=0
 		wait $pid || status=$?
 		kill $feeder 2>/dev/null || true

@@ -29,9 +29,11 @@ struct opts {
 
 static volatile sig_atomic_t stop;
 
+/* One of two at once: what stops goes before what saves, whichever comes first. */
 static void on_signal(int sig)
 {
-	stop = sig;
+	if (sig != SIGUSR1 || !stop)
+		stop = sig;
 }
 
 /* Before any output is opened, whose own clean-up would else have them. What the parent ignores (nohup) stays ignored; a second SIGINT kills. */
@@ -42,6 +44,8 @@ static void catch_signals(void)
 	for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
 		struct sigaction a = {.sa_handler = on_signal, .sa_flags = caught[i].flags}, old;
 
+		for (size_t j = 0; j < sizeof caught / sizeof *caught; j++)
+			sigaddset(&a.sa_mask, caught[j].sig);
 		if (!sigaction(caught[i].sig, NULL, &old) && old.sa_handler != SIG_IGN)
 			sigaction(caught[i].sig, &a, NULL);
 	}

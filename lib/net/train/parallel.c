@@ -103,14 +103,12 @@ static int last_look(const volatile sig_atomic_t *stop)
 	return stop ? (int)*stop : 0;
 }
 
-/* SIGUSR1 is obeyed once. */
+/* SIGUSR1 is obeyed once; another that comes meanwhile stays. */
 static int take_signal(volatile sig_atomic_t *stop)
 {
-	int sig = (int)*stop;
+	sig_atomic_t sig = SIGUSR1;
 
-	if (sig == SIGUSR1)
-		*stop = 0;
-	return sig;
+	return __atomic_compare_exchange_n(stop, &sig, 0, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED) ? SIGUSR1 : (int)sig;
 }
 
 /* The batch that was put off, or the next one; a signal comes first. */
