@@ -134,6 +134,8 @@ twice=$(for ct in "${scans[@]}"; do name "$ct"; echo; done | sort | uniq -d | he
 for ct in "${scans[@]}"; do
 	[ ! "$dir/$(name "$ct").nii.gz" -ef "$(file "$ct")" ] || misuse "$(file "$ct"): its mask would replace it: give another directory with -d"
 done
+own=$(ts-info --json "$model" 2>/dev/null | sed -n '1s/.*"predict":"\([^"]*\)".*/\1/p') || :
+[ -z "$own" ] || echo "segment.sh: $model: whoever trained it predicts otherwise: $own" >&2
 mkdir -p "$dir"
 
 threads=$(($(nproc) / jobs))

@@ -129,6 +129,15 @@ setup() {
 	fails 2 "segment.sh: --list goes without other scans (see segment.sh --help)" "$segment" --list names "$model" a.nii
 }
 
+@test "segment.sh: an imported model whose program predicts otherwise" {
+	seg-import -q "$ROOT/tests/golden/bundle" -o imported.ts
+	run "$segment" --overlap 0 -d imported imported.ts "$ROOT/tests/golden/bundle/volume.nii.gz"
+	[ "$status" = 0 ]
+	[ "${lines[0]}" = "segment.sh: imported.ts: whoever trained it predicts otherwise: $(ts-info --json imported.ts | sed 's/.*"predict":"\([^"]*\)".*/\1/')" ]
+	[[ ${lines[0]} == *": seg-window --overlap "*" | nii-invert"* ]]
+	[ "${lines[1]}" = imported/volume.nii.gz ]
+}
+
 @test "segment.sh: misuse" {
 	fails 2 "segment.sh: a model and at least one scan (see segment.sh --help)" "$segment" "$model"
 	fails 2 "segment.sh: two scans would both become ./a.nii.gz (see segment.sh --help)" "$segment" "$model" x/a.nii y/a.nii.gz
