@@ -29,6 +29,12 @@ INLINE void amx_release(void)
 #define TILE_STORE(tile, p, step) __asm__ volatile("tilestored %%tmm" #tile ", (%0,%1,1)" : : "r"(p), "r"(step) : "memory")
 #define TILE_MULTIPLY(sum, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #sum : : : "memory")
 
+/* The first n of a vector, or all */
+INLINE __mmask16 amx_first(int64_t n)
+{
+	return (__mmask16)(n < SIDE ? (1 << n) - 1 : 0xffff);
+}
+
 /* 16 vectors of 16 words: rows become columns. */
 INLINE void amx_transpose(__m512i r[SIDE])
 {

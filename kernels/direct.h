@@ -55,6 +55,12 @@ struct gather {
 	void *w;               /* the caller's room for them: slots */
 };
 
+/* Slots of a class's run */
+static inline int64_t gather_slots(const struct gather *g, int c)
+{
+	return gather_parts(g->class[c].taps * g->ci, PAIR);
+}
+
 /* 0, or -1 where these kernels don't do it. g's geometry is set; the rest but w is filled in. */
 int K(gather_plan)(struct gather *g);
 int K(thin_plan)(struct gather *g); /* 0: these channels are for thin.c; plane, most, left, width, first are set */
@@ -87,12 +93,11 @@ void K(thin_row)(const struct gather *g, slot *to, const elem *from, int64_t bod
 void K(thin_apart)(float *to, int64_t plane, int64_t left, const elem *from, int64_t pitch, int64_t body, int64_t ci);
 void K(thin_task)(const struct gather_task *t);
 
-/* gather_amx.c's: 0 where the processor has it: slots, weights, in_place are set; the slots of a class's run, in whole steps; all output rows of a
-   task. */
+/* gather_amx.c's: 0 where the processor has it: slots, weights, in_place are set; gather_slots in whole steps; all output rows of a task. */
 int K(gather_amx_plan)(struct gather *g);
 static inline int64_t gather_amx_run(const struct gather *g, int c)
 {
-	return round_up(gather_parts(g->class[c].taps * g->ci, PAIR), g->tall);
+	return round_up(gather_slots(g, c), g->tall);
 }
 void K(gather_amx_pack)(struct gather *g, const float *w);
 void K(gather_amx_plane)(const struct gather_task *t);

@@ -77,7 +77,7 @@ int K(gather_taps)(const struct gather *g, int axis, int64_t o, int64_t *in, int
 
 static int64_t run_len(const struct gather *g, int c)
 {
-	return g->kind == GATHER_THIN ? g->class[c].taps * g->cslots : (g->class[c].taps * g->ci + PAIR - 1) / PAIR;
+	return g->kind == GATHER_THIN ? g->class[c].taps * g->cslots : gather_slots(g, c);
 }
 
 static int64_t row_len(const struct gather *g)

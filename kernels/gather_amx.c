@@ -11,11 +11,6 @@ enum { SLOTS = 16, AT_ONCE = 4, WEIGHTS = 1 << 17, FEW = 4, THREE = 3 }; /* slot
 	task's weights, which stay in its cache; channels that are few; taps */
 
 /* -- the plan ----------------------------------------------------------------- */
-static int64_t slots_of(const struct gather *g, int c)
-{
-	return gather_parts(g->class[c].taps * g->ci, PAIR);
-}
-
 /* Outputs of a class */
 static int64_t count_of(const struct gather *g, int c)
 {
@@ -28,7 +23,7 @@ int K(gather_amx_plan)(struct gather *g)
 		return -1;
 	g->tall = 1;
 	for (int c = 0; c < g->classes; c++) {
-		const int64_t need = slots_of(g, c), even = need ? gather_parts(need, gather_parts(need, SLOTS)) : 0;
+		const int64_t need = gather_slots(g, c), even = need ? gather_parts(need, gather_parts(need, SLOTS)) : 0;
 		const int64_t each = need > SLOTS && g->step * g->ci % (SLOTS * PAIR) == 0 ? SLOTS : even; /* whole cache lines, where outputs lie so */
 		const int64_t end = g->class[c].first + (count_of(g, 0) - 1) * g->step + g->class[c].taps; /* a tile is as wide for a class with an output less */
 
@@ -39,7 +34,7 @@ int K(gather_amx_plan)(struct gather *g)
 	for (int c = 0; c < g->classes; c++) {
 		const int64_t run = gather_amx_run(g, c);
 
-		g->in_place &= g->class[c].taps <= 1 && run == slots_of(g, c); /* where rows are, nothing behind them is read */
+		g->in_place &= g->class[c].taps <= 1 && run == gather_slots(g, c); /* where rows are, nothing behind them is read */
 		g->class[c].before = g->slots, g->slots += run;
 	}
 	g->weights = gather_parts(g->co, SIDE) * g->kernel[0] * g->kernel[1] * g->slots * SIDE;
@@ -212,11 +207,6 @@ INLINE void leave_some(const struct gather_task *t, elem *y, __mmask16 m, vec v)
 	_mm256_mask_storeu_epi16(y, m, (__m256i)to_halves(v));
 }
 
-INLINE __mmask16 first_of(int64_t n)
-{
-	return (__mmask16)(n < SIDE ? (1 << n) - 1 : 0xffff);
-}
-
 INLINE elem *output_at(const struct gather_task *t, const struct place *p, int c)
 {
 	const struct gather *g = t->g;
@@ -229,7 +219,7 @@ static void leave(const struct gather_task *t, const struct place *p, int c, int
 {
 	const struct gather *g = t->g;
 	const int64_t step = g->classes * g->outpitch, most = g->tile - p->skip, left = count_of(g, c) - p->q - p->skip;
-	const __mmask16 m = first_of(g->co - first);
+	const __mmask16 m = amx_first(g->co - first);
 	const vec bias = t->bias ? (vec)_mm512_maskz_loadu_ps(m, t->bias + first) : (vec){0};
 	elem *y = output_at(t, p, c) + first;
 
@@ -242,7 +232,7 @@ static void leave(const struct gather_task *t, const struct place *p, int c, int
 static void collect(const struct gather_task *t, int c, const float *sum, float *few)
 {
 	const struct gather *g = t->g;
-	const __mmask8 m = (__mmask8)first_of(g->co);
+	const __mmask8 m = (__mmask8)amx_first(g->co);
 	const __m128 bias = t->bias ? _mm_maskz_loadu_ps(m, t->bias) : _mm_setzero_ps();
 
 	few += c * g->co;
@@ -260,7 +250,7 @@ static void leave_few(const struct gather_task *t, const struct place *p, const 
 
 	few += p->skip * g->classes * g->co;
 	for (int64_t i = 0; i < n; i += SIDE)
-		leave_some(t, y + i, first_of(n - i), (vec)_mm512_maskz_loadu_ps(first_of(n - i), few + i));
+		leave_some(t, y + i, amx_first(n - i), (vec)_mm512_maskz_loadu_ps(amx_first(n - i), few + i));
 }
 
 /* -- a task's plane ------------------------------------------------------------------ */

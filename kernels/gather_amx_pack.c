@@ -37,7 +37,7 @@ static void pack_pair(const struct gather *g, const struct tap *tap, const float
 	const int64_t next = gather_weight(g, 0, 0, 0, 0, 1), columns = g->co - first, all = g->kernel[0] * g->kernel[1] * g->kernel[2];
 
 	for (int64_t i = 0; i < all; i += SIDE) {
-		const __mmask16 there = (__mmask16)(all - i < SIDE ? (1 << (all - i)) - 1 : 0xffff);
+		const __mmask16 there = amx_first(all - i);
 		__m512i r[PAIR][SIDE];
 
 		for (int p = 0; p < PAIR; p++) {
