@@ -4,12 +4,14 @@
 set -eu -o pipefail
 usage() {
 	cat <<-'EOF'
-	usage: segment.sh [-d DIR] [-j N] [--overlap R] [--roi-model FILE] MODEL CT...
-	       segment.sh [-d DIR] [-j N] [--overlap R] [--roi-model FILE] --list FILE MODEL
-	Segment CTs (.nii, .nii.gz, .hdr, .nrrd, .mhd, .mha) with a model of seg-train: DIR/NAME.nii.gz each.
+	usage: segment.sh [-d DIR] [-j N] [-m MODEL]... [--overlap R] [--roi-model FILE] MODEL CT...
+	       segment.sh [-d DIR] [-j N] [-m MODEL]... [--overlap R] [--roi-model FILE] --list FILE MODEL
+	Segment CTs (.nii, .nii.gz, .hdr, .nrrd, .mhd, .mha) with a model of seg-train or seg-import: DIR/NAME.nii.gz each.
 
 	  -d, --directory DIR   where the masks go (.); none replaces the scan it is of
-	      --effort N        1 quick to 5 thorough, see seg-window(1) (3)
+	  -m, --model FILE      a model more, again for each: all of them predict, and the mean counts
+	      --effort N        1 quick to 5 thorough, see seg-window(1) (3), and the largest component; an imported model that says how its own
+	                        program predicts does that instead, unless this or --overlap is given
 	      --overlap R       instead: overlap of neighbouring windows, 0 to 0.99
 	      --roi-model FILE  a coarser model that is asked first: only where it finds something are windows run
 	      --list FILE       the scans' names, one a line, or a table of cases: NAME is the id there, and paths are seen from its directory
@@ -42,11 +44,11 @@ read_scan() { # WORK SCAN
 }
 
 # Read and prepare scans, one after the other, into the pipe; whole or not at all, so that one that fails does no harm. Names of the good ones: list.
-prepare() { # MODEL WORK SCAN...
-	local model=$1 work=$2 ct
-	shift 2
+prepare() { # WORK SCAN...
+	local work=$1 ct
+	shift
 	for ct; do
-		if read_scan "$work" "$ct" 2>"$work/log" | nii-replay -m "$model" -o "$work/next.ts" 2>>"$work/log"; then
+		if read_scan "$work" "$ct" 2>"$work/log" | nii-replay -m "${models[0]}" -o "$work/next.ts" 2>>"$work/log"; then
 			printf '%s\0' "$ct" >>"$work/good"
 			cat "$work/next.ts"
 		else
@@ -56,21 +58,42 @@ prepare() { # MODEL WORK SCAN...
 	rm -f "$work/next.ts"
 }
 
-segmented() { # MODEL THREADS OPTION...: prepared scans to masks on their own grids
-	seg-window -m "$1" --threads "$2" ${roi_model:+--within label} "${@:3}" | cc-largest | nii-invert
+# The way to predict that the model's own program has, if it says one: a line of these programs and options, of which none names a file.
+own_way() { # MODEL
+	local value='[a-z0-9.,+-]+' way window after
+	window="^seg-window( --(fill|grid|mirror|mode|overlap|padding|roi|sigma|threshold) $value| --output (logits|prob))*"
+	after="( [|] (cc-largest|nii-invert|seg-argmax)( (-[ck]|--only|--threshold) $value| --argmax)*)*\$"
+	way=$(ts-info --json "$1" 2>/dev/null | sed -n '1s/.*"predict":"\([^"]*\)".*/\1/p')
+	[ -n "$way" ] || return 0
+	if [[ $way =~ $window$after ]]; then
+		printf '%s' "$way"
+	else
+		echo "segment.sh: $1: its own way to predict is not followed: $way" >&2
+	fi
+}
+
+segmented() { # THREADS WAY: prepared scans through that line of programs
+	local words step=${2%% | *}
+	read -ra words <<<"$step"
+	[ "${words[0]}" != seg-window ] || words+=("${models[@]/#/--model=}" --threads "$1" ${roi_model:+--within label})
+	if [ "$step" = "$2" ]; then
+		"${words[@]}"
+	else
+		"${words[@]}" | segmented "$1" "${2#* | }"
+	fi
 }
 
 # A scan that stopped the pipe takes those behind it with it: what has no mask then is done by itself.
-some() { # STATE MASKS MODEL DIR THREADS OPTION=VALUE SCAN...: STATE gets a file for each that is done; MASKS lies in DIR: a mask moves there whole
-	local state=$1 masks=$2 model=$3 dir=$4 threads=$5 option=$6 work ct mask
-	shift 6
+some() { # STATE MASKS DIR THREADS WAY SCAN...: STATE gets a file for each that is done; MASKS lies in DIR: a mask moves there whole
+	local state=$1 masks=$2 dir=$3 threads=$4 way=$5 work ct mask
+	shift 5
 	work=$(mktemp -d -p "$state")
 	: >"$work/good"
-	prepare "$model" "$work" "$@" | segmented "$model" "$threads" "$option" 2>/dev/null | nii-write -d "$masks" 2>/dev/null || :
+	prepare "$work" "$@" | segmented "$threads" "$way" 2>/dev/null | nii-write -d "$masks" 2>/dev/null || :
 	while IFS= read -r -d '' ct; do
 		mask=$masks/$(name "$ct").nii.gz
-		if [ -e "$mask" ] || read_scan "$work" "$ct" 2>"$work/log" | nii-replay -m "$model" 2>>"$work/log" |
-			segmented "$model" "$threads" "$option" 2>>"$work/log" | nii-write -d "$masks" 2>>"$work/log"; then
+		if [ -e "$mask" ] || read_scan "$work" "$ct" 2>"$work/log" | nii-replay -m "${models[0]}" 2>>"$work/log" |
+			segmented "$threads" "$way" 2>>"$work/log" | nii-write -d "$masks" 2>>"$work/log"; then
 			mv "$mask" "$dir" && : >"$state/${mask##*/}" && echo "$dir/${mask##*/}"
 		else
 			echo "segment.sh: $(file "$ct"): failed: $(said "$work/log")" >&2
@@ -78,13 +101,13 @@ some() { # STATE MASKS MODEL DIR THREADS OPTION=VALUE SCAN...: STATE gets a file
 	done <"$work/good"
 }
 
-one() { # NUMBER MODEL DIR THREADS OPTION=VALUE COARSER-MODEL SCAN: a job of a batch; COARSER-MODEL -: none
-	local work status=0
+one() { # NUMBER DIR THREADS WAY COARSER-MODEL MODEL... SCAN: a job of a batch; COARSER-MODEL -: none
+	local work status=0 scan=${!#}
 	work=$(mktemp -d)
-	roi_model=$6
-	[ "$roi_model" != - ] || roi_model=
-	read_scan "$work" "$7" 2>"$work/log" | nii-replay -m "$2" 2>>"$work/log" | segmented "$2" "$4" "$5" 2>>"$work/log" | nii-write -d "$3" 2>>"$work/log" || status=$?
-	batch_told "$1" "$status" "$3/$(name "$7").nii.gz" "$work/log" || status=$?
+	roi_model=${5#-}
+	models=("${@:6:$#-6}")
+	read_scan "$work" "$scan" 2>"$work/log" | nii-replay -m "${models[0]}" 2>>"$work/log" | segmented "$3" "$4" 2>>"$work/log" | nii-write -d "$2" 2>>"$work/log" || status=$?
+	batch_told "$1" "$status" "$2/$(name "$scan").nii.gz" "$work/log" || status=$?
 	rm -rf "$work"
 	return "$status"
 }
@@ -95,12 +118,13 @@ if [ "${1-}" = --one ]; then # how parallel comes back here
 	exit
 fi
 
-dir=. effort='' overlap='' list='' roi_model='' args=()
+dir=. effort='' overlap='' list='' roi_model='' args=() models=()
 while [ $# -gt 0 ]; do
 	taken=2
 	case $1 in
 	--help) usage; exit 0 ;;
 	-d | --directory) valued "$@"; dir=$2 ;;
+	-m | --model) valued "$@"; models+=("$2") ;;
 	--effort) valued "$@"; effort=$2 ;;
 	--overlap) valued "$@"; overlap=$2 ;;
 	--list) valued "$@"; list=$2 ;;
@@ -118,38 +142,44 @@ if [ -n "$list" ]; then
 else
 	mapfile -d '' scans < <(for ct in "${args[@]:1}"; do printf '%s\t%s\0' "$ct" "$(batch_name "$ct")"; done)
 fi
-[ ${#args[@]} -ge 1 ] && [ ${#scans[@]} -ge 1 ] || misuse "a model and at least one scan"
+((${#args[@]} && ${#scans[@]})) || misuse "a model and at least one scan"
 batch_check
 case $effort in '' | [1-5]) ;; *) misuse "--effort: $effort is not 1 to 5" ;; esac
 case $overlap in '' | 0 | 0.[0-9] | 0.[0-9][0-9]) ;; *) misuse "--overlap: $overlap is not 0 to 0.99" ;; esac
 [ -z "$effort" ] || [ -z "$overlap" ] || misuse "--effort or --overlap, not both"
-option=--effort=${effort:-3}
-[ -z "$overlap" ] || option=--overlap=$overlap
-model=${args[0]}
-for m in "$model" ${roi_model:+"$roi_model"}; do
+models=("${args[0]}" "${models[@]}")
+for m in "${models[@]}" ${roi_model:+"$roi_model"}; do
 	[ -r "$m" ] || { echo "segment.sh: $m: cannot be read" >&2; exit 1; }
 done
+way="seg-window --effort ${effort:-3} | cc-largest | nii-invert"
+[ -z "$overlap" ] || way=${way/--effort 3/--overlap $overlap}
 twice=$(for ct in "${scans[@]}"; do name "$ct"; echo; done | sort | uniq -d | head -n 1)
 [ -z "$twice" ] || misuse "two scans would both become $dir/$twice.nii.gz"
 for ct in "${scans[@]}"; do
 	[ ! "$dir/$(name "$ct").nii.gz" -ef "$(file "$ct")" ] || misuse "$(file "$ct"): its mask would replace it: give another directory with -d"
 done
-own=$(ts-info --json "$model" 2>/dev/null | sed -n '1s/.*"predict":"\([^"]*\)".*/\1/p') || :
-[ -z "$own" ] || echo "segment.sh: $model: whoever trained it predicts otherwise: $own" >&2
+own=$(own_way "${models[0]}")
+[[ -z $own || $own == *nii-invert* ]] || own+=' | nii-invert'
+if [ -n "$own" ] && [ -z "$effort$overlap" ]; then
+	way=$own
+	echo "segment.sh: ${models[0]}: predicts as its own program does: $way" >&2
+elif [ -n "$own" ]; then
+	echo "segment.sh: ${models[0]}: its own program predicts otherwise: $own" >&2
+fi
 mkdir -p "$dir"
 
 threads=$(($(nproc) / jobs))
 [ "$threads" -ge 1 ] || threads=1
 if batch_wanted; then
 	cases=("${scans[@]}")
-	batch "$model" "$dir" "$threads" "$option" "${roi_model:--}"
+	batch "$dir" "$threads" "$way" "${roi_model:--}" "${models[@]}"
 	exit
 fi
 state=$(mktemp -d)
 trap 'rm -rf "$state"' EXIT
 masks=$(mktemp -d -p "$dir" .segment.XXXXXXXXXX)
 trap 'rm -rf "$state" "$masks"' EXIT
-some "$state" "$masks" "$model" "$dir" "$threads" "$option" "${scans[@]}" || :
+some "$state" "$masks" "$dir" "$threads" "$way" "${scans[@]}" || :
 failed=$((${#scans[@]} - $(find "$state" -maxdepth 1 -type f | wc -l)))
 if [ "$failed" -gt 0 ]; then
 	echo "segment.sh: $failed of ${#scans[@]} failed" >&2

@@ -129,13 +129,45 @@ setup() {
 	fails 2 "segment.sh: --list goes without other scans (see segment.sh --help)" "$segment" --list names "$model" a.nii
 }
 
-@test "segment.sh: an imported model whose program predicts otherwise" {
-	seg-import -q "$ROOT/tests/golden/bundle" -o imported.ts
-	run "$segment" --overlap 0 -d imported imported.ts "$ROOT/tests/golden/bundle/volume.nii.gz"
-	[ "$status" = 0 ]
-	[ "${lines[0]}" = "segment.sh: imported.ts: whoever trained it predicts otherwise: $(ts-info --json imported.ts | sed 's/.*"predict":"\([^"]*\)".*/\1/')" ]
-	[[ ${lines[0]} == *": seg-window --overlap "*" | nii-invert"* ]]
-	[ "${lines[1]}" = imported/volume.nii.gz ]
+# A model like bundle.ts, whose metadata predict are others.
+predicts() { # predicts LINE
+	perl -0777 -pe 'BEGIN { $line = shift } $n = unpack "Q<", $_; $h = substr $_, 8, $n, ""; $h =~ s/("predict":")[^"]*/$1$line/; substr($_, 0, 8) = pack("Q<", length $h) . $h' "$1" bundle.ts
+}
+
+@test "segment.sh: an imported model predicts as its own program does, unless told otherwise" {
+	ct=$ROOT/tests/golden/bundle/volume.nii.gz
+	seg-import -q "$ROOT/tests/golden/bundle" -o bundle.ts
+	own=$(ts-info --json bundle.ts | sed 's/.*"predict":"\([^"]*\)".*/\1/')
+	run "$segment" --overlap 0 -d told bundle.ts "$ct"
+	[ "$output" = "$(printf '%s\n' "segment.sh: bundle.ts: its own program predicts otherwise: $own" told/volume.nii.gz)" ]
+	for j in 1 2; do
+		run "$segment" -j $j -d "own $j" bundle.ts "$ct"
+		[ "$output" = "$(printf '%s\n' "segment.sh: bundle.ts: predicts as its own program does: $own" "own $j/volume.nii.gz")" ]
+		nii-read "$ct" | nii-replay -m bundle.ts | eval "${own/-window/-window -m bundle.ts}" | nii-write -o by-hand.nii.gz
+		ts-cmp --data-only <(nii-read by-hand.nii.gz) <(nii-read "own $j/volume.nii.gz")
+	done
+	predicts "seg-window --roi 12,8,8 --threshold 1e-05 | cc-largest -c 6 -k 2 --only 1" >largest.ts
+	"$segment" -d largest largest.ts "$ct" 2>&1 | grep -xF "segment.sh: largest.ts: predicts as its own program does: seg-window --roi 12,8,8 --threshold 1e-05 | cc-largest -c 6 -k 2 --only 1 | nii-invert"
+}
+
+@test "segment.sh: a way to predict that names a file or another program is not followed" {
+	for way in "seg-window -o x" "seg-window --output x" "seg-window x" "seg-window --model=x" "seg-window | nii-write" "seg-window | cc-largest --output prob" \
+		"seg-window --overlap ../x" "nii-invert" 'seg-window --roi $(id)' "seg-window --overlap 0.5; id" "seg-window | tee x" "seg-window |"; do
+		predicts "$way" >way.ts
+		run "$segment" -d way way.ts "$ROOT/tests/golden/bundle/volume.nii.gz"
+		echo "$output"
+		[ "$output" = "$(printf '%s\n' "segment.sh: way.ts: its own way to predict is not followed: $way" way/volume.nii.gz)" ]
+	done
+}
+
+@test "segment.sh: the mean of several models" {
+	nii-patch -q -s 32,32,32 -n 2 demo/train.ts | seg-train -q --channels 8,16,32 --strides 2,2 --res-units 1 --lr 1e-2 -o second.ts
+	nii-read scans/phantom-0010.nii.gz | nii-replay -m "$model" | seg-window -m "$model" -m second.ts --overlap 0 | cc-largest | nii-invert | nii-write -o by-hand.nii.gz
+	for j in 1 2; do
+		"$segment" -j $j --overlap 0 -d mean-$j -m second.ts "$model" scans/phantom-0010.nii.gz
+		ts-cmp --data-only <(nii-read by-hand.nii.gz) <(nii-read mean-$j/phantom-0010.nii.gz)
+	done
+	fails 1 "segment.sh: none.ts: cannot be read" "$segment" -m none.ts "$model" scans/phantom-0010.nii.gz
 }
 
 @test "segment.sh: misuse" {
