@@ -13,6 +13,8 @@ usage() {
 	      --effort N        1 quick to 5 thorough, see seg-window(1) (3), and the largest component; an imported model that says how its own
 	                        program predicts does that instead, unless this or --overlap is given
 	      --overlap R       instead: overlap of neighbouring windows, 0 to 0.99
+	      --device D        auto, cpu or cuda[:N], see seg-window(1) (auto)
+	      --precision P     auto, fp32 or bf16 (auto)
 	      --roi-model FILE  a coarser model that is asked first: only where it finds something are windows run
 	      --list FILE       the scans' names, one a line, or a table of cases: NAME is the id there, and paths are seen from its directory
 	EOF
@@ -38,7 +40,7 @@ read_scan() { # WORK SCAN
 	local region=
 	if [ -n "$roi_model" ]; then
 		region=$1/region.nii.gz
-		nii-read -- "$(file "$2")" | nii-replay -m "$roi_model" | seg-window -m "$roi_model" | nii-invert | nii-write -o "$region" || return 1
+		nii-read -- "$(file "$2")" | nii-replay -m "$roi_model" | seg-window -m "$roi_model" "${window[@]}" | nii-invert | nii-write -o "$region" || return 1
 	fi
 	nii-read --id="$(name "$2")" ${region:+-l "$region"} -- "$(file "$2")"
 }
@@ -75,7 +77,7 @@ own_way() { # MODEL
 segmented() { # THREADS WAY: prepared scans through that line of programs
 	local words step=${2%% | *}
 	read -ra words <<<"$step"
-	[ "${words[0]}" != seg-window ] || words+=("${models[@]/#/--model=}" --threads "$1" ${roi_model:+--within label})
+	[ "${words[0]}" != seg-window ] || words+=("${models[@]/#/--model=}" --threads "$1" "${window[@]}" ${roi_model:+--within label})
 	if [ "$step" = "$2" ]; then
 		"${words[@]}"
 	else
@@ -101,11 +103,12 @@ some() { # STATE MASKS DIR THREADS WAY SCAN...: STATE gets a file for each that 
 	done <"$work/good"
 }
 
-one() { # NUMBER DIR THREADS WAY COARSER-MODEL MODEL... SCAN: a job of a batch; COARSER-MODEL -: none
+one() { # NUMBER DIR THREADS WAY COARSER-MODEL OPTIONS MODEL... SCAN: a job of a batch; COARSER-MODEL -: none; OPTIONS of seg-window, in one word
 	local work status=0 scan=${!#}
 	work=$(mktemp -d)
 	roi_model=${5#-}
-	models=("${@:6:$#-6}")
+	read -ra window <<<"$6"
+	models=("${@:7:$#-7}")
 	read_scan "$work" "$scan" 2>"$work/log" | nii-replay -m "${models[0]}" 2>>"$work/log" | segmented "$3" "$4" 2>>"$work/log" | nii-write -d "$2" 2>>"$work/log" || status=$?
 	batch_told "$1" "$status" "$2/$(name "$scan").nii.gz" "$work/log" || status=$?
 	rm -rf "$work"
@@ -118,7 +121,7 @@ if [ "${1-}" = --one ]; then # how parallel comes back here
 	exit
 fi
 
-dir=. effort='' overlap='' list='' roi_model='' args=() models=()
+dir=. effort='' overlap='' list='' roi_model='' window=() args=() models=()
 while [ $# -gt 0 ]; do
 	taken=2
 	case $1 in
@@ -127,6 +130,10 @@ while [ $# -gt 0 ]; do
 	-m | --model) valued "$@"; models+=("$2") ;;
 	--effort) valued "$@"; effort=$2 ;;
 	--overlap) valued "$@"; overlap=$2 ;;
+	--device | --precision)
+		valued "$@"
+		[[ $2 =~ ^[a-z0-9:]+$ ]] || misuse "$1: '$2' is none"
+		window+=("$1" "$2") ;;
 	--list) valued "$@"; list=$2 ;;
 	--roi-model) valued "$@"; roi_model=$2 ;;
 	--) shift; args+=("$@"); break ;;
@@ -172,7 +179,7 @@ threads=$(($(nproc) / jobs))
 [ "$threads" -ge 1 ] || threads=1
 if batch_wanted; then
 	cases=("${scans[@]}")
-	batch "$dir" "$threads" "$way" "${roi_model:--}" "${models[@]}"
+	batch "$dir" "$threads" "$way" "${roi_model:--}" "${window[*]}" "${models[@]}"
 	exit
 fi
 state=$(mktemp -d)

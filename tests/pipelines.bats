@@ -161,12 +161,17 @@ predicts() { # predicts LINE
 }
 
 @test "segment.sh: the mean of several models" {
+	nii-write -t image -d scans demo/test.ts
 	nii-patch -q -s 32,32,32 -n 2 demo/train.ts | seg-train -q --channels 8,16,32 --strides 2,2 --res-units 1 --lr 1e-2 -o second.ts
 	nii-read scans/phantom-0010.nii.gz | nii-replay -m "$model" | seg-window -m "$model" -m second.ts --overlap 0 | cc-largest | nii-invert | nii-write -o by-hand.nii.gz
 	for j in 1 2; do
 		"$segment" -j $j --overlap 0 -d mean-$j -m second.ts "$model" scans/phantom-0010.nii.gz
 		ts-cmp --data-only <(nii-read by-hand.nii.gz) <(nii-read mean-$j/phantom-0010.nii.gz)
 	done
+	"$segment" --device cpu --precision fp32 -j 2 -d options "$model" scans/*.nii.gz
+	fails 2 "segment.sh: --device: '/x' is none (see segment.sh --help)" "$segment" --device /x "$model" a.nii
+	run "$segment" --device gpu -d options "$model" scans/phantom-0010.nii.gz
+	[ "${lines[0]}" = "segment.sh: scans/phantom-0010.nii.gz: failed: seg-window: device 'gpu' is none of auto, cpu, cuda, cuda:N" ]
 	fails 1 "segment.sh: none.ts: cannot be read" "$segment" -m none.ts "$model" scans/phantom-0010.nii.gz
 }
 
