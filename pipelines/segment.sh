@@ -13,7 +13,7 @@ usage() {
 	      --effort N        1 quick to 5 thorough, see seg-window(1) (3), and the largest component; an imported model that says how its own
 	                        program predicts does that instead, unless this or --overlap is given
 	      --overlap R       instead: overlap of neighbouring windows, 0 to 0.99
-	      --device D        auto, cpu or cuda[:N], see seg-window(1) (auto)
+	      --device D        auto, cpu, cuda or cuda:N, see seg-window(1) (auto); cuda: jobs at once take a host's GPUs in turn
 	      --precision P     auto, fp32 or bf16 (auto)
 	      --roi-model FILE  a coarser model that is asked first: only where it finds something are windows run
 	      --list FILE       the scans' names, one a line, or a table of cases: NAME is the id there, and paths are seen from its directory
@@ -50,7 +50,7 @@ prepare() { # WORK SCAN...
 	local work=$1 ct
 	shift
 	for ct; do
-		if read_scan "$work" "$ct" 2>"$work/log" | nii-replay -m "${models[0]}" -o "$work/next.ts" 2>>"$work/log"; then
+		if { read_scan "$work" "$ct" | nii-replay -m "${models[0]}" -o "$work/next.ts"; } 2>"$work/log"; then
 			printf '%s\0' "$ct" >>"$work/good"
 			cat "$work/next.ts"
 		else
@@ -85,6 +85,10 @@ segmented() { # THREADS WAY: prepared scans through that line of programs
 	fi
 }
 
+alone() { # WORK SCAN DIR THREADS WAY: one scan, from file to mask
+	read_scan "$1" "$2" | nii-replay -m "${models[0]}" | segmented "$4" "$5" | nii-write -d "$3"
+}
+
 # A scan that stopped the pipe takes those behind it with it: what has no mask then is done by itself.
 some() { # STATE MASKS DIR THREADS WAY SCAN...: STATE gets a file for each that is done; MASKS lies in DIR: a mask moves there whole
 	local state=$1 masks=$2 dir=$3 threads=$4 way=$5 work ct mask
@@ -94,8 +98,7 @@ some() { # STATE MASKS DIR THREADS WAY SCAN...: STATE gets a file for each that 
 	prepare "$work" "$@" | segmented "$threads" "$way" 2>/dev/null | nii-write -d "$masks" 2>/dev/null || :
 	while IFS= read -r -d '' ct; do
 		mask=$masks/$(name "$ct").nii.gz
-		if [ -e "$mask" ] || read_scan "$work" "$ct" 2>"$work/log" | nii-replay -m "${models[0]}" 2>>"$work/log" |
-			segmented "$threads" "$way" 2>>"$work/log" | nii-write -d "$masks" 2>>"$work/log"; then
+		if [ -e "$mask" ] || alone "$work" "$ct" "$masks" "$threads" "$way" 2>"$work/log"; then
 			mv "$mask" "$dir" && : >"$state/${mask##*/}" && echo "$dir/${mask##*/}"
 		else
 			echo "segment.sh: $(file "$ct"): failed: $(said "$work/log")" >&2
@@ -103,13 +106,29 @@ some() { # STATE MASKS DIR THREADS WAY SCAN...: STATE gets a file for each that 
 	done <"$work/good"
 }
 
+# A GPU of this host that no job has, while this one runs: its number into gpu; 0 where all are taken, or their number is not known.
+take_gpu() {
+	local names=(/dev/nvidia[0-9]*) lock
+	[ -z "${CUDA_VISIBLE_DEVICES-}" ] || IFS=, read -ra names <<<"$CUDA_VISIBLE_DEVICES"
+	for ((gpu = 0; gpu < ${#names[@]}; gpu++)); do
+		exec {lock}>"/tmp/niipipe-$UID-gpu-$gpu" || break
+		! flock -n "$lock" || return 0
+		exec {lock}>&-
+	done
+	gpu=0
+}
+
 one() { # NUMBER DIR THREADS WAY COARSER-MODEL OPTIONS MODEL... SCAN: a job of a batch; COARSER-MODEL -: none; OPTIONS of seg-window, in one word
 	local work status=0 scan=${!#}
 	work=$(mktemp -d)
 	roi_model=${5#-}
 	read -ra window <<<"$6"
+	if [[ " $6 " == *" cuda "* ]]; then
+		take_gpu
+		window=("${window[@]/%cuda/cuda:$gpu}")
+	fi
 	models=("${@:7:$#-7}")
-	read_scan "$work" "$scan" 2>"$work/log" | nii-replay -m "${models[0]}" 2>>"$work/log" | segmented "$3" "$4" 2>>"$work/log" | nii-write -d "$2" 2>>"$work/log" || status=$?
+	alone "$work" "$scan" "$2" "$3" "$4" 2>"$work/log" || status=$?
 	batch_told "$1" "$status" "$2/$(name "$scan").nii.gz" "$work/log" || status=$?
 	rm -rf "$work"
 	return "$status"

@@ -175,6 +175,16 @@ predicts() { # predicts LINE
 	fails 1 "segment.sh: none.ts: cannot be read" "$segment" -m none.ts "$model" scans/phantom-0010.nii.gz
 }
 
+@test "segment.sh: jobs at once take a host's GPUs in turn" {
+	export NIIPIPE_BACKENDS=$ROOT/build/sim CUDA_VISIBLE_DEVICES=4,5 # in whose place there is one
+	nii-write -t image -d scans demo/test.ts
+	cuda="$segment --device cuda -j 2 -d turns $model scans/phantom-0010.nii.gz"
+	[ "$($cuda)" = turns/phantom-0010.nii.gz ]
+	first=/tmp/niipipe-$UID-gpu-0
+	flock "$first" $cuda 2>&1 | grep -F "failed: seg-window: cuda: there is no device 1 (1 here, from 0)"
+	CUDA_VISIBLE_DEVICES=4 flock "$first" $cuda
+}
+
 @test "segment.sh: misuse" {
 	fails 2 "segment.sh: a model and at least one scan (see segment.sh --help)" "$segment" "$model"
 	fails 2 "segment.sh: two scans would both become ./a.nii.gz (see segment.sh --help)" "$segment" "$model" x/a.nii y/a.nii.gz
