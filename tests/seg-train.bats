@@ -223,6 +223,29 @@ differ() { ! cmp -s "$@"; }
 	ts-info i.ts | grep -qE '^  step +2$'
 }
 
+@test "init with other classes: the layers that make them begin anew, and it is said" {
+	$patches -n 2 train.ts >i.patches
+	seg-train --init whole.ts --classes 5 --lr 0 --decay 0 -o five.ts i.patches 2>said
+	cat said
+	[ "$(cat said)" = "seg-train: whole.ts: has 2 classes, not 5: what begins anew is $(ts-info whole.ts | awk '/^  model[^ ]* F32  .*[[,]2[],]/ { printf "%s%s", n++ ? ", " : "", $1 }')" ]
+	ts-info five.ts | grep -qF '"out_channels":5'
+	ts-cmp --data-only -t model.0.conv.unit0.conv.weight five.ts whole.ts
+	fails 1 "seg-train: whole.last.ts: is another network: out_channels 2, not 5" seg-train --resume whole.last.ts --classes 5 -o m.ts i.patches
+	# what its history says makes it again
+	eval "$(ts-info --history five.ts | sed -n '1s/.*| //p') -q -o again.ts i.patches"
+	ts-cmp --data-only again.ts five.ts
+	# nnU-Net's networks call classes otherwise; every resolution's layer makes them
+	seg-train -q --net nnunet --channels 4,8,8 --strides 2,2 --res-units 1 -o n.ts i.patches
+	seg-train --init n.ts --classes 3 --summary i.patches 2>&1 >/dev/null |
+		grep -x "seg-train: n.ts: has 2 classes, not 3: what begins anew is decoder.seg_layers.0.weight, decoder.seg_layers.0.bias, decoder.seg_layers.1.weight, decoder.seg_layers.1.bias"
+	seg-train -q --net nnunet --init n.ts --lr 0 --decay 0 -o m.ts i.patches
+	seg-train --arch '{"_target_": "some.where.UNet"}' --init whole.ts --summary i.patches | grep -q '^total: '
+	nii-normalize --range=0,1,0,2 train.ts | $patches -n 1 >other.patches
+	seg-train --init whole.ts -o m.ts other.patches
+	seg-train --init m.ts -o m.ts i.patches 2>&1 | grep -x "seg-train: i.patches: the patches are prepared otherwise than those that m.ts was trained with"
+	[ -z "$(seg-train -q --init n.ts --classes 3 --summary i.patches 2>&1 >/dev/null)" ]
+}
+
 @test "strides and kernels that differ by axis; a table" {
 	nii-patch -s 16,16,6 -n 2 train.ts | seg-train --threads 1 --channels 4,8,12 --strides 2x2x1,2 --kernel 3x3x1 -o m.ts
 	ts-info m.ts | grep -qF '"kernel_size":[1,3,3],"num_res_units":2,"out_channels":2,"spatial_dims":3,"strides":[[1,2,2],2]'

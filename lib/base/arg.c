@@ -160,16 +160,15 @@ static void print_rows(const struct arg *a, const struct arg *earlier)
 {
 	for (; a->kind != ARG_END; a++) {
 		const char *name = earlier && has_name(earlier, a->name) ? "" : a->name;
-		char left[96], mark[3] = "  ";
+		char mark[3] = "  ";
+		int used;
 
 		if (a->letter)
 			mark[0] = '-', mark[1] = a->letter;
-		snprintf(left, sizeof left, "%s%s%s%s%s", mark, !*name ? "" : a->letter ? ", --" : "  --", name, a->value ? " " : "",
-		         a->value ? a->value : "");
-		if (strlen(left) > 30)
-			printf("  %s\n  %-31s%s\n", left, "", a->help);
-		else
-			printf("  %-31s%s\n", left, a->help);
+		used = printf("  %s%s%s%s%s", mark, !*name ? "" : a->letter ? ", --" : "  --", name, a->value ? " " : "", a->value ? a->value : "");
+		if (used > 32)
+			used = !printf("\n");
+		printf("%*s%s\n", 33 - used, "", a->help);
 	}
 }
 

@@ -64,6 +64,9 @@ int net_init(struct net *n, uint64_t seed, struct err *e);
    number); so is a weight that is not finite. */
 int net_load(struct net *n, const struct frame *model, struct err *e);
 
+/* The same of a model with other classes: what has another shape there stays as it is; left: its names, the first ten. */
+int net_load_fitting(struct net *n, const struct frame *model, char left[ERR_MAX], struct err *e);
+
 /* Add the parameters to a frame as F32 tensors. */
 int net_store(const struct net *n, struct frame *model, struct err *e);
 

@@ -17,7 +17,7 @@ static void misfit_add(struct misfit *m, const char *what, const char *name, con
 {
 	if (m->n++ >= LISTED || m->used >= sizeof m->text)
 		return;
-	m->used += (size_t)snprintf(m->text + m->used, sizeof m->text - m->used, "%s%s %.60s%s", m->used ? ", " : "", what, name, more);
+	m->used += (size_t)snprintf(m->text + m->used, sizeof m->text - m->used, "%s%s%s%.60s%s", m->used ? ", " : "", what, *what ? " " : "", name, more);
 }
 
 static void shape_text(char *s, size_t size, const int64_t *shape, int rank)
@@ -30,7 +30,12 @@ static void shape_text(char *s, size_t size, const int64_t *shape, int rank)
 		snprintf(s + k, size - k, "]");
 }
 
-static void check_one(const struct net_param *p, const struct tensor *t, struct misfit *m)
+static int fits(const struct net_param *p, const struct tensor *t)
+{
+	return dtype_is_float(t->dtype) != p->whole && t->rank == p->rank && !memcmp(t->shape, p->shape, (size_t)p->rank * sizeof *p->shape);
+}
+
+static void check_one(const struct net_param *p, const struct tensor *t, struct misfit *m, struct misfit *left)
 {
 	char is[100], needs[100], more[256];
 
@@ -38,20 +43,24 @@ static void check_one(const struct net_param *p, const struct tensor *t, struct 
 		misfit_add(m, "missing", p->name, "");
 		return;
 	}
-	if (dtype_is_float(t->dtype) != p->whole && t->rank == p->rank && !memcmp(t->shape, p->shape, (size_t)p->rank * sizeof *p->shape))
+	if (fits(p, t))
 		return;
+	if (left) {
+		misfit_add(left, "", p->name, "");
+		return;
+	}
 	shape_text(is, sizeof is, t->shape, t->rank);
 	shape_text(needs, sizeof needs, p->shape, p->rank);
 	snprintf(more, sizeof more, " %s%s (needs %s)", dtype_is_float(t->dtype) != p->whole ? "" : dtype_name(t->dtype), is, needs);
 	misfit_add(m, "wrong", p->name, more);
 }
 
-static int check_all(const struct net *n, const struct frame *f, struct err *e)
+static int check_all(const struct net *n, const struct frame *f, struct misfit *left, struct err *e)
 {
 	struct misfit m = {.used = 0};
 
 	for (int i = 0; i < n->graph->params; i++)
-		check_one(&n->param[i], frame_find(f, n->param[i].name), &m);
+		check_one(&n->param[i], frame_find(f, n->param[i].name), &m, left);
 	for (int i = 0; i < f->n; i++) {
 		int j = 0;
 
@@ -65,16 +74,19 @@ static int check_all(const struct net *n, const struct frame *f, struct err *e)
 	return err_set(e, f->file, "%d of its tensors do not fit the network: %.800s%s", m.n, m.text, m.n > LISTED ? ", ..." : "");
 }
 
-int net_load(struct net *n, const struct frame *model, struct err *e)
+static int load(struct net *n, const struct frame *model, struct misfit *left, struct err *e)
 {
-	if (check_all(n, model, e))
+	if (check_all(n, model, left, e))
 		return -1;
 	for (int i = 0; i < n->graph->params; i++) {
 		const struct net_param *p = &n->param[i];
-		float *w = tensor_to_f32(frame_find(model, p->name), e);
+		const struct tensor *t = frame_find(model, p->name);
+		float *w = fits(p, t) ? tensor_to_f32(t, e) : NULL;
 		int64_t j = 0;
 		int bad;
 
+		if (!fits(p, t))
+			continue;
 		if (!w)
 			return -1;
 		while (j < p->count && isfinite(w[j]))
@@ -87,6 +99,20 @@ int net_load(struct net *n, const struct frame *model, struct err *e)
 	}
 	net_changed(n);
 	return 0;
+}
+
+int net_load(struct net *n, const struct frame *model, struct err *e)
+{
+	return load(n, model, NULL, e);
+}
+
+int net_load_fitting(struct net *n, const struct frame *model, char left[ERR_MAX], struct err *e)
+{
+	struct misfit m = {.used = 0};
+	int r = load(n, model, &m, e);
+
+	snprintf(left, ERR_MAX, "%.800s%s", m.text, m.n > LISTED ? ", ..." : "");
+	return r;
 }
 
 int net_store(const struct net *n, struct frame *model, struct err *e)

@@ -305,7 +305,7 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 	const struct feed_batch *b;
 	int got, rest, signal, impatient;
 
-	if (parallel_open(&r->par, &o->parallel, o->stop, e) || train_begin(r, e))
+	if (parallel_open(&r->par, &o->parallel, o->stop, e) || train_begin(r, common->quiet, e))
 		return -1;
 	own.verbose = own.verbose && !r->par.rank;
 	own.progress = r->par.rank ? 3 : own.progress;

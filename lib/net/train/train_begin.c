@@ -10,6 +10,7 @@
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/net/arch/arch.h"
+#include "lib/net/arch/arch_preset.h"
 #include "lib/net/run/device.h"
 #include "lib/net/train/train_step.h"
 #include "lib/net/train/validate.h"
@@ -62,6 +63,18 @@ static int check_out(struct train *r, struct err *e)
 	return spare(r, r->last, "model", e) || check_log(r, e) ? -1 : 0;
 }
 
+/* The same value; of _target_, the class, from whatever module. */
+static int same(const char *key, const json_t *is, const json_t *wanted)
+{
+	const char *a = json_string_value(is), *b = json_string_value(wanted), *dot;
+
+	if (strcmp(key, "_target_") || !a || !b)
+		return json_equal(is, wanted);
+	a = (dot = strrchr(a, '.')) ? dot + 1 : a;
+	b = (dot = strrchr(b, '.')) ? dot + 1 : b;
+	return !strcmp(a, b);
+}
+
 /* Is the checkpoint's network the one that was asked for? */
 static int check_arch(const struct train *r, struct err *e)
 {
@@ -69,9 +82,10 @@ static int check_arch(const struct train *r, struct err *e)
 	json_t *wanted;
 
 	json_object_foreach(r->o->arch, key, wanted) {
-		const json_t *is = json_object_get(net_arch(r->net), key);
+		const int classes = !strcmp(key, arch_classes_key(r->o->arch));
+		const json_t *is = json_object_get(net_arch(r->net), classes ? arch_classes_key(net_arch(r->net)) : key);
 
-		if (!json_equal(is, wanted)) {
+		if (!same(key, is, wanted)) {
 			char *a = json_dumps(is, JSON_COMPACT | JSON_ENCODE_ANY), *b = json_dumps(wanted, JSON_COMPACT | JSON_ENCODE_ANY);
 
 			err_set(e, r->from.file, "is another network: %s %.200s, not %.200s", key, a ? a : "unset", b ? b : "?");
@@ -95,12 +109,34 @@ static int open_device(struct train *r, struct err *e)
 	return 0;
 }
 
-static int load_net(struct train *r, const char *path, struct err *e)
+/* Weights to begin with, of a network that has other classes: the layers that make these begin anew. */
+static int load_others(struct train *r, int64_t classes, int quiet, struct err *e)
 {
-	r->net = net_new(r->from.arch, r->k, e);
+	char anew[ERR_MAX];
+
+	if (net_init(r->net, (uint64_t)r->h.seed, e) || net_load_fitting(r->net, &r->from.frame, anew, e))
+		return -1;
+	if (!*anew)
+		return err_set(e, r->from.file, "has no layer that makes %lld classes of others", (long long)classes);
+	if (!quiet && !r->par.rank)
+		err_warn("%s: has %lld classes, not %lld: what begins anew is %.800s", r->from.file, (long long)arch_classes(r->from.arch), (long long)classes, anew);
+	return 0;
+}
+
+static int load_net(struct train *r, const char *path, int quiet, struct err *e)
+{
+	json_t *arch = json_copy(r->from.arch), *asked = json_object_get(r->o->arch, arch_classes_key(r->o->arch));
+	const int others = r->o->init && asked && json_integer_value(asked) != arch_classes(arch);
+
+	if (others)
+		json_object_set(arch, arch_classes_key(arch), asked);
+	r->net = net_new(arch, r->k, e);
+	json_decref(arch);
 	if (!r->net)
 		return err_prefix(e, "%s", path);
-	return check_arch(r, e) || net_load(r->net, &r->from.frame, e) ? -1 : 0;
+	if (check_arch(r, e))
+		return -1;
+	return others ? load_others(r, json_integer_value(asked), quiet, e) : net_load(r->net, &r->from.frame, e);
 }
 
 /* Where training goes on: those of the optimizer frame f. */
@@ -160,7 +196,7 @@ static void note_inputs(struct train *r)
 }
 
 /* Options hold from here on, and the device; a checkpoint to begin with, before any patch is looked at. */
-static int load(struct train *r, struct err *e)
+static int load(struct train *r, int quiet, struct err *e)
 {
 	const struct train_opts *o = r->o;
 	const char *path = o->resume ? o->resume : o->init;
@@ -169,7 +205,8 @@ static int load(struct train *r, struct err *e)
 
 	parallel_accumulate(&r->par, &r->h, o->resume != NULL);
 	bad = (path && model_open(&r->from, path, e)) || (o->resume && resume_read(&r->at, &r->from, &f, e)) ||
-	      hyper_settle(&r->h, o->recipe, &r->at.options, e) || open_device(r, e) || (path && load_net(r, path, e)) || (o->resume && take_up(r, &f, e));
+	      hyper_settle(&r->h, o->recipe, &r->at.options, e) || open_device(r, e) || (path && load_net(r, path, quiet, e)) ||
+	      (o->resume && take_up(r, &f, e));
 	frame_free(&f);
 	frame_free(&r->from.frame); /* the weights are on the device */
 	stream_close(r->from.stream);
@@ -179,9 +216,9 @@ static int load(struct train *r, struct err *e)
 	return bad ? -1 : 0;
 }
 
-int train_begin(struct train *r, struct err *e)
+int train_begin(struct train *r, int quiet, struct err *e)
 {
-	return (!r->o->summary && check_out(r, e)) || load(r, e) ? -1 : 0;
+	return (!r->o->summary && check_out(r, e)) || load(r, quiet, e) ? -1 : 0;
 }
 
 static int fresh_net(struct train *r, const struct feed_batch *b, struct err *e)
@@ -195,13 +232,18 @@ static int fresh_net(struct train *r, const struct feed_batch *b, struct err *e)
 }
 
 /* Do the patches fit the checkpoint? */
-static int check_resumed(const struct train *r, const struct feed_batch *b, struct err *e)
+static int check_resumed(const struct train *r, const struct feed_batch *b, int quiet, struct err *e)
 {
+	const int otherwise = !json_equal(r->from.replay, feed_replay(r->feed));
+
 	if (net_takes(r->net, b->channels, e))
 		return err_prefix(e, "%s: %s: %s", feed_name(r->feed), b->who, r->from.file);
-	if (!r->o->resume)
+	if (!r->o->resume) {
+		if (otherwise && json_array_size(r->from.replay) && !quiet && !r->par.rank)
+			err_warn("%s: the patches are prepared otherwise than those that %s was trained with", feed_name(r->feed), r->from.file);
 		return 0;
-	if (!json_equal(r->from.replay, feed_replay(r->feed)))
+	}
+	if (otherwise)
 		return err_set(e, feed_name(r->feed), "the patches are prepared otherwise than those that %s was trained with", r->from.file);
 	if (b->first != parallel_first(&r->par, r->at.next))
 		return err_set(e, feed_name(r->feed), "begins with patch %lld, but %s wants patch %lld next: give nii-patch --skip %lld", (long long)b->first,
@@ -276,7 +318,7 @@ int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, str
 {
 	const struct train_opts *o = r->o;
 
-	if (r->net ? check_resumed(r, b, e) : fresh_net(r, b, e))
+	if (r->net ? check_resumed(r, b, quiet, e) : fresh_net(r, b, e))
 		return -1;
 	if (parallel_begin(&r->par, r->net, r->k, &r->h, r->at.options, r->feed, b, e) || loss_make(&r->loss, &r->h, net_classes(r->net), e) ||
 	    count_steps(r, e))

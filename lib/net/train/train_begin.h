@@ -60,13 +60,13 @@ struct train {
 	struct k_verdict *verdict;
 };
 
-/* Before any patch is looked at: is the output writable, what is in the checkpoint, which options hold. 0 or -1. */
-int train_begin(struct train *r, struct err *e);
+/* Before any patch is looked at: is the output writable, what is in the checkpoint, which options hold. quiet: no warnings. 0 or -1. */
+int train_begin(struct train *r, int quiet, struct err *e);
 
-/* With the first batch in hand: the network, planned; optimizer state; do patches, checkpoint and validation volumes fit together?
-   quiet: no warnings. 0 or -1. */
+/* With the first batch in hand: the network, planned; optimizer state; do patches, checkpoint and validation volumes fit together? 0 or -1. */
+int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, struct err *e);
+
 /* The same where no patch and no step is left, of a run that was broken off in its last validation. */
 int train_begin_rest(struct train *r, int quiet, struct err *e);
-int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, struct err *e);
 
 #endif
