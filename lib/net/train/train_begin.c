@@ -119,7 +119,8 @@ static int load_others(struct train *r, int64_t classes, int quiet, struct err *
 	if (!*anew)
 		return err_set(e, r->from.file, "has no layer that makes %lld classes of others", (long long)classes);
 	if (!quiet && !r->par.rank)
-		err_warn("%s: has %lld classes, not %lld: what begins anew is %.800s", r->from.file, (long long)arch_classes(r->from.arch), (long long)classes, anew);
+		err_warn("%s: has %lld classes, not %lld: what begins anew is %.800s", r->from.file, (long long)arch_classes(r->from.arch),
+		         (long long)classes, anew);
 	return 0;
 }
 
