@@ -196,6 +196,18 @@ refused() { # refused BUNDLE MESSAGE [OPTION...]: what is wrong with its inferen
 		ts-cmp --data-only -t pred - "$BATS_TEST_DIRNAME/golden/results.ts"
 }
 
+@test "results of TotalSegmentator: volumes are resampled before nnU-Net sees them" {
+	seg-import -q --totalsegmentator whole -o total.ts
+	ts-info total.ts | grep -qxF '  replay   [{"args":{"align":"zoom","interp":"cubic","orient":"RAS","spacing":[1.2,1.5,2.2000000000000002]},"tool":"nii-resample"},{"args":{"ct":[-180.0,60.0,-90.0,60.0]},"tool":"nii-normalize"}]'
+	ts-info total.ts | grep -qxF '  predict  seg-window --overlap 0.5 --grid nnunet --mode nnunet | nii-invert'
+	[ "$(ts-info --history total.ts | head -n 1)" = "seg-import --totalsegmentator whole" ]
+	nii-read bundle/volume.nii.gz | nii-replay -m total.ts | ts-cmp --data-only - <(nii-read bundle/volume.nii.gz |
+		nii-resample -s 1.2,1.5,2.2 --orient RAS --align zoom --interp cubic | nii-normalize --ct=-180,60,-90,60)
+	seg-import -q --totalsegmentator whole --replay '[]' | ts-info | grep -qxF '  replay   []'
+	fails 1 "seg-import: bundle: is a MONAI bundle: --totalsegmentator is of results of nnU-Net" seg-import --totalsegmentator bundle
+	fails 1 "seg-import: bundle/models/model.pt: is no folder: --totalsegmentator is of one" seg-import --totalsegmentator bundle/models/model.pt
+}
+
 @test "folds: the only one, one of several, one that is not there" {
 	rm -rf some
 	mkdir some

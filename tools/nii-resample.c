@@ -77,7 +77,7 @@ int main(int argc, char **argv)
 		{0, "size", ARG_INT, r.like.size, "X,Y,Z", "new size, voxels", 1, GEO_MOST, 3},
 		{0, "like", ARG_STR, &o.like, "FILE", "the grid of this NIfTI file or stream"},
 		{0, "orient", ARG_STR, &o.orient, "CODE", "first turn the axes: RAS, LPS, ... (as they are)"},
-		{0, "align", ARG_CHOICE, &o.align, "monai|nnunet", "with -s and --size: the first voxel stays, or the volume's ends do (monai)"},
+		{0, "align", ARG_CHOICE, &o.align, RESAMPLE_ALIGN_WORDS, "what stays: the first voxel, the volume's ends, the outermost voxels (monai)"},
 		{0, "interp", ARG_CHOICE, &o.interp, INTERP_WORDS, "how the image is interpolated; cubic: B-spline (linear)"},
 		{0, "label-interp", ARG_CHOICE, &o.label, INTERP_LABEL_WORDS, "label, pred: nearest, or linear shares: 0.5 or more, or the largest (nearest)"},
 		{0, "antialias", ARG_FLAG, &o.antialias, NULL, "smooth what is linear or cubic first, along axes that become coarser"},

@@ -46,6 +46,7 @@ int main(int argc, char **argv)
 		{0, "configuration", ARG_STR, &o.im.configuration, "NAME", "of the plans (as the folder's name; 3d_fullres)"},
 		{0, "fold", ARG_STR, &o.im.fold, "N|all", "of a folder of results: whose weights (the only one)"},
 		{0, "weights", ARG_STR, &o.im.weights, "NAME", "of a folder: file of weights (checkpoint_final.pth, model.pt)"},
+		{0, "totalsegmentator", ARG_FLAG, &o.im.totalsegmentator, NULL, "the folder is TotalSegmentator's: volumes are prepared as there"},
 		{0, "axes", ARG_CHOICE, &o.axes, "zyx|xyz", "order of the arrays the weights were trained on (zyx; of a bundle xyz)"},
 		{0, "key", ARG_STR, &o.im.key, "PATH", "where in the file the weights are: A/B (where it is usual)"},
 		{0, "prefix", ARG_STR, &o.im.prefix, "TEXT", "what the weights' names begin with (what fits most)"},

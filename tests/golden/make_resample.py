@@ -6,7 +6,7 @@ default_resampling.py, batchgenerators' resize_segmentation), by scipy alone and
 """
 import numpy as np
 import SimpleITK as sitk
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import map_coordinates, zoom
 from skimage.transform import resize
 
 from frame import Golden
@@ -115,7 +115,22 @@ def like():
         golden.case("nii-resample --fill=-1000 --like LIKE", src, golden.frame(name, b, image=y[None].astype(np.float32), label=lab), 2e-3)
 
 
+def zoomed():
+    """As TotalSegmentator's change_spacing: images by order 3, labels by order 0."""
+    for name, shape, old, new in (("zoom", (9, 7, 5), (0.9, 1.1, 3), (1.5, 1.5, 1.5)), ("zoom-small", (2, 3, 1), (2, 2, 2), (0.9, 1, 1.5))):
+        image = rng.integers(-1000, 1000, shape).astype(np.int16)
+        label = blobs(shape, 3)
+        factor = np.array(old) / new
+        src = golden.frame(name, np.diag([*old, 1.0]), image=image[None], label=label)
+        y = zoom(image.astype(float), factor, order=3)
+        stretch = [(n - 1) / (m - 1) if n > 1 else n / m for n, m in zip(shape, y.shape)]
+        affine = np.diag([*(np.array(old) * stretch), 1.0])
+        golden.case(f"nii-resample -s {','.join(map(str, new))} --align zoom --interp cubic", src,
+                    golden.frame(name, affine, image=y[None].astype(np.float32), label=zoom(label, factor, order=0)), 2e-3)
+
+
 nnunet_cases()
 cubic()
 like()
+zoomed()
 golden.write()

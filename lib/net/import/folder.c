@@ -53,12 +53,16 @@ int folder_open(struct folder *f, const struct folder_ask *ask, struct err *e)
 		dir[n - 1] = 0;
 	if (folder_has(dir, "plans.json"))
 		return results_open(f, ask, dir, e);
+	if (ask->totalsegmentator && folder_has(dir, "configs"))
+		return err_set(e, dir, "is a MONAI bundle: --totalsegmentator is of results of nnU-Net");
 	return folder_has(dir, "configs") ? bundle_open(f, ask, dir, e) : open_below(f, ask, dir, e);
 }
 
-void folder_predict(struct folder *f, const struct weights *w, const int axes[3])
+void folder_predict(struct folder *f, const struct weights *w, const int axes[3], json_t *replay)
 {
-	if (*f->configuration)
+	if (*f->configuration && f->totalsegmentator)
+		results_totalsegmentator(f, replay);
+	else if (*f->configuration)
 		results_predict(f, w, axes);
 }
 

@@ -16,6 +16,7 @@ struct folder_ask {
 	const char *fold;           /* "0", "all"; NULL: the only one there is */
 	const char *weights;        /* name of the file of weights, in the fold's folder or the bundle's models; NULL: the usual one */
 	int network, replay, roi;   /* whether the folder must say them */
+	int totalsegmentator;       /* results of nnU-Net are TotalSegmentator's, which prepares volumes and predicts otherwise */
 };
 
 struct folder {
@@ -28,6 +29,7 @@ struct folder {
 	int64_t classes;            /* how many the folder says there are; 0: not said */
 	int axes[3];                /* of a bundle: x,y,z */
 	int64_t roi[3];             /* z,y,x; 0: the plans say it, or nobody */
+	int totalsegmentator;       /* as asked */
 	int apart;                  /* a bundle takes the scores of each class by themselves */
 	char predict[FOLDER_TEXT];  /* how the folder's own program predicts, in our tools */
 	char more[FOLDER_TEXT];     /* what of that is not known, for a person; "": nothing */
@@ -38,8 +40,8 @@ int folder_is(const char *path);
 /* 0, or -1 and an error; folder_free either way (safe on a zeroed one). */
 int folder_open(struct folder *f, const struct folder_ask *ask, struct err *e);
 
-/* Complete predict by what the weights say; axes: of z,y,x, which of theirs it is. */
-void folder_predict(struct folder *f, const struct weights *w, const int axes[3]);
+/* Complete predict by what the weights say, and the plans' steps by what the program does before; axes: of z,y,x, which of theirs it is. */
+void folder_predict(struct folder *f, const struct weights *w, const int axes[3], json_t *replay);
 
 void folder_free(struct folder *f);
 

@@ -146,11 +146,13 @@ static int add_param(const struct weights *w, const struct graph_param *p, struc
 
 static int open_folder(const struct import *im, struct import_net *n, struct err *e)
 {
-	const struct folder_ask ask = {im->input, im->configuration, im->fold, im->weights, !im->arch, !im->replay, !im->roi[0]};
+	const struct folder_ask ask = {im->input, im->configuration, im->fold, im->weights, !im->arch, !im->replay, !im->roi[0], im->totalsegmentator};
 
 	if (folder_is(im->input))
 		return folder_open(&n->folder, &ask, e);
-	return im->fold || im->weights ? err_set(e, im->input, "is no folder: %s is of one", im->fold ? "--fold" : "--weights") : 0;
+	if (im->fold || im->weights || im->totalsegmentator)
+		return err_set(e, im->input, "is no folder: %s is of one", im->fold ? "--fold" : im->weights ? "--weights" : "--totalsegmentator");
+	return 0;
 }
 
 /* Channels of the logits, where the description says them. */
@@ -171,7 +173,7 @@ static int check_folder(const struct import *im, struct import_net *n, struct er
 	if (n->folder.apart && k > 1)
 		return err_set(e, im->input, "postprocessing: %lld classes, each by itself: labels that overlap are not known "
 		                             "(its file of weights with --arch makes a model of scores)", (long long)k);
-	folder_predict(&n->folder, &n->w, n->axes);
+	folder_predict(&n->folder, &n->w, n->axes, im->replay ? NULL : n->replay);
 	return 0;
 }
 
@@ -253,6 +255,8 @@ static json_t *history_args(const struct import *im, const struct import_net *n)
 			json_object_set_new(a, given[i].key, shell_name(given[i].value));
 	if (roi[0])
 		json_object_set_new(a, "roi", json_ints(roi, 3));
+	if (im->totalsegmentator)
+		json_object_set_new(a, "totalsegmentator", json_true());
 	if (!hash_file(folder ? n->folder.weights : im->input, hash))
 		json_object_set_new(a, folder ? "read_hash" : "hash", json_string(hash));
 	return a;

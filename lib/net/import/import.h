@@ -14,6 +14,7 @@ struct import {
 	const char *arch;         /* as archfile_json, or nnU-Net's plans.json; NULL: metadata `arch` of the file */
 	const char *configuration; /* of the plans; NULL: as a folder's name says, else PLANS_CONFIGURATION */
 	const char *fold, *weights; /* of a folder: as folder_open has them */
+	int totalsegmentator;
 	const char *replay;       /* JSON array of steps, or a model's file whose steps they are; NULL: what plans, bundle or file say, else none */
 	int axes[MATCH_AXES];     /* {0, 1, 2}: as ours, z,y,x; all 0: as the bundle has them or the file's metadata `axes` say, else as ours; of
 	                             plans: as they say */

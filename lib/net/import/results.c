@@ -111,6 +111,7 @@ int results_open(struct folder *f, const struct folder_ask *ask, const char *dir
 	if (choose_weights(f, ask, dir, e) || choose_configuration(f, ask, dir, e) || read_labels(f, dir, e) ||
 	    folder_path(f->said, e, "%s/plans.json", dir))
 		return -1;
+	f->totalsegmentator = ask->totalsegmentator;
 	f->network = ask->network ? folder_json(dir, "plans.json", NULL, e) : NULL;
 	return ask->network && !f->network ? -1 : 0;
 }
@@ -129,4 +130,27 @@ void results_predict(struct folder *f, const struct weights *w, const int axes[3
 	*at = 0;
 	snprintf(f->predict, sizeof f->predict, "seg-window --overlap 0.5 --grid nnunet --mode nnunet%s%s --output logits | nii-invert --argmax",
 	         *mirror ? " --mirror " : "", mirror);
+}
+
+/* The step that resamples, which plans have, comes first there. */
+void results_totalsegmentator(struct folder *f, json_t *replay)
+{
+	json_t *step;
+	size_t i;
+
+	json_array_foreach(replay, i, step) {
+		json_t *args = json_object_get(step, "args");
+
+		if (strcmp(json_string_value(json_object_get(step, "tool")), "nii-resample"))
+			continue;
+		json_object_set_new(args, "orient", json_string("RAS"));
+		json_object_set_new(args, "align", json_string("zoom"));
+		json_object_set_new(args, "interp", json_string("cubic"));
+		json_object_del(args, "label_interp");
+		json_incref(step);
+		json_array_remove(replay, i);
+		json_array_insert_new(replay, 0, step);
+		break;
+	}
+	snprintf(f->predict, sizeof f->predict, "seg-window --overlap 0.5 --grid nnunet --mode nnunet | nii-invert");
 }

@@ -51,6 +51,7 @@ static void fill_cubic(struct axis *a, const struct interp_map *m, int axis)
 	static const float alone[4] = {0, 1, 0, 0};
 
 	a->filter = axis != m->coarse;
+	a->mirror = m->mirror;
 	for (int64_t i = 0; i < a->n; i++) {
 		double x = fmax(-1, fmin(place(i, m, axis), (double)a->from)), last = (double)(a->from - 1);
 		double at = a->filter ? fmin(floor(x), last) : nearest_to(x, m, a->from);

@@ -21,6 +21,7 @@ struct interp_map {
 	enum interp_label label;
 	int up;     /* nearest: halves go up, as in scipy; else to even, as in MONAI */
 	int coarse; /* axis along which all is nearest, 0 to 2; -1: none */
+	int mirror; /* cubic: the volume goes on mirrored at its outermost voxels (scipy.ndimage, mode "mirror") */
 	int clip;   /* cubic: to the least and greatest value of a channel (coarse z: of a slice), as skimage's resize */
 	int antialias; /* what is linear or cubic is smoothed first along axes that become coarser by f > 1: a Gaussian of (f - 1) / 2 voxels, cut at 4 of
 	                  them, the border's values going on, as skimage's resize(mode="edge", anti_aliasing=True) */

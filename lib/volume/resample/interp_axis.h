@@ -13,6 +13,7 @@ struct axis {
 	int32_t *at;
 	float *w;
 	int filter;      /* cubic: values to coefficients first */
+	int mirror;      /* cubic: as interp.h has it */
 };
 
 enum { INTERP_PAD = 2 };

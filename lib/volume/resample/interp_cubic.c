@@ -1,5 +1,5 @@
 /* Cubic B-splines: along y and x slice by slice, then along z. Unser, Aldroubi, Eden 1993: a recursive filter makes coefficients from values;
-   beyond its ends an axis goes on with the border's value, which closes both of the filter's sums exactly. */
+   beyond its ends an axis goes on with the border's value, or mirrored, which closes both of the filter's sums exactly. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "lib/volume/resample/interp_axis.h"
 
 static const float POLE = -0.26794919243112270647f; /* sqrt 3 - 2 */
+enum { FAR = 24 };                                  /* its powers from here on are nothing beside 1 */
 
 struct range { float lo, hi; };
 
@@ -55,8 +56,53 @@ static void pad(float *v, int64_t n, int64_t width)
 	}
 }
 
+/* As coefficients, of an axis that is mirrored at its first and last voxel. */
+static void mirrored_coefficients(float *v, int64_t n, int64_t width)
+{
+	const float z = POLE, round = powf(z, (float)(n - 1));
+	float *last = v + (n - 1) * width;
+
+	float there = z, back = round * round / z;
+
+	for (int64_t i = 0; i < width; i++)
+		v[i] += round * last[i];
+	for (int64_t k = 1; k < n - 1 && k < FAR; k++, there *= z, back /= z)
+		for (int64_t i = 0; i < width; i++)
+			v[i] += (there + back) * v[k * width + i];
+	for (int64_t i = 0; i < width; i++)
+		v[i] *= 6 / (1 - round * round);
+	for (float *r = v + width; r <= last; r += width)
+		for (int64_t i = 0; i < width; i++)
+			r[i] = 6 * r[i] + z * r[i - width];
+	for (int64_t i = 0; i < width; i++)
+		last[i] = z / (z * z - 1) * (last[i] + z * last[i - width]);
+	for (float *r = last - width; r >= v; r -= width)
+		for (int64_t i = 0; i < width; i++)
+			r[i] = z * (r[i + width] - r[i]);
+}
+
+/* Of n rows, which begin INTERP_PAD rows behind v, those that mirror them before and after. */
+static void mirror(float *v, int64_t n, int64_t width)
+{
+	float *first = v + INTERP_PAD * width;
+	const size_t row = (size_t)width * sizeof *v;
+
+	for (int64_t i = 1; i <= INTERP_PAD; i++) {
+		const int64_t k = n > 1 ? (i - 1) % (2 * n - 2) + 1 : 0, at = k < n ? k : 2 * n - 2 - k;
+
+		memcpy(first - i * width, first + at * width, row);
+		memcpy(first + (n - 1 + i) * width, first + (n - 1 - at) * width, row);
+	}
+}
+
 static void prepare(float *v, const struct axis *a, int64_t width)
 {
+	if (a->mirror && a->filter) {
+		if (a->from > 1)
+			mirrored_coefficients(v + INTERP_PAD * width, a->from, width);
+		mirror(v, a->from, width);
+		return;
+	}
 	pad(v, a->from, width);
 	if (a->filter)
 		coefficients(v, a->from + 2 * INTERP_PAD, width);

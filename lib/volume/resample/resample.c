@@ -47,7 +47,7 @@ static int new_size(const struct resample *o, int i, double n, double old, int64
 		return -1;
 	if (o->align == RESAMPLE_NNUNET)
 		*scale = n / made;
-	else if (o->to == RESAMPLE_SIZE)
+	else if (o->to == RESAMPLE_SIZE || o->align == RESAMPLE_ZOOM)
 		*scale = made > 1 && n > 1 ? (n - 1) / (made - 1) : n / made;
 	else
 		*scale = spacing / old;
@@ -85,8 +85,8 @@ static int coarse_axis(const double s[3])
 
 static struct interp_map make_map(const struct resample *o)
 {
-	return (struct interp_map){.image = o->interp, .label = o->label, .coarse = -1, .up = o->align == RESAMPLE_NNUNET,
-	                           .clip = o->align == RESAMPLE_NNUNET, .antialias = o->antialias};
+	return (struct interp_map){.image = o->interp, .label = o->label, .coarse = -1, .up = o->align != RESAMPLE_MONAI,
+	                           .clip = o->align == RESAMPLE_NNUNET, .mirror = o->align == RESAMPLE_ZOOM, .antialias = o->antialias};
 }
 
 static void choose_coarse(const struct resample *o, const double from[3], const double to[3], struct interp_map *m)
@@ -100,7 +100,7 @@ static void choose_coarse(const struct resample *o, const double from[3], const 
 
 /* -- sheared -- */
 
-/* nnunet never looks at directions. */
+/* nnunet and zoom never look at directions. */
 static int must_unshear(const struct grid *g, const struct resample *o)
 {
 	struct err e;
@@ -328,7 +328,7 @@ static void make_table(struct resample *o, int words[3], int given[GIVEN], struc
 		{"affine", OPTION_REALS, o->like.affine, 16, NULL, &given[AFFINE]},
 		{"fill", OPTION_REALS, &o->fill, 1, NULL, &given[FILL]},
 		{"interp", OPTION_WORD, &words[0], 1, INTERP_WORDS, &given[INTERP]},
-		{"align", OPTION_WORD, &words[1], 1, "monai|nnunet", &given[ALIGN]},
+		{"align", OPTION_WORD, &words[1], 1, RESAMPLE_ALIGN_WORDS, &given[ALIGN]},
 		{"label_interp", OPTION_WORD, &words[2], 1, INTERP_LABEL_WORDS, &given[LABEL]},
 		{"antialias", OPTION_BOOL, &o->antialias, 1, NULL, &given[ANTIALIAS]},
 		{0},

@@ -5,21 +5,24 @@
            round_half_even(old / new * n), x = (x' + 0.5) * n / n' - 0.5; where the largest spacing is above 3 times the least (of the old
            grid, else of the new one) and one axis alone has it, that axis is nearest. The affine says n / n' times the old spacing: where
            the voxels are.
-   Sheared volumes: monai drops the shear (zoom_affine, compute_shape_offset), interpolating along the affine (warp.h); nnunet works on voxels and
-   keeps it; turning keeps it. */
+   zoom    scipy.ndimage.zoom, as TotalSegmentator calls it (totalsegmentator/resampling.py, change_spacing): the first and last voxel stay, n' =
+           round_half_even(old / new * n), x = x' * (n - 1) / (n' - 1); cubic with mirrored ends. The affine says where the voxels are.
+   Sheared volumes: monai drops the shear (zoom_affine, compute_shape_offset), interpolating along the affine (warp.h); nnunet and zoom work on
+   voxels and keep it; turning keeps it. */
 #ifndef NIIPIPE_RESAMPLE_H
 #define NIIPIPE_RESAMPLE_H
 
 #include "lib/volume/resample/interp.h"
 
 enum resample_to { RESAMPLE_NOT, RESAMPLE_SPACING, RESAMPLE_SIZE, RESAMPLE_LIKE };
-enum resample_align { RESAMPLE_MONAI, RESAMPLE_NNUNET };
+enum resample_align { RESAMPLE_MONAI, RESAMPLE_NNUNET, RESAMPLE_ZOOM };
+#define RESAMPLE_ALIGN_WORDS "monai|nnunet|zoom"
 
 struct resample {
 	char orient[4];    /* first turn the axes to run so, as "RAS" (orient.h); "": not */
 	enum resample_to to;
 	double spacing[3]; /* RESAMPLE_SPACING: x,y,z (as turned), mm, above 0 */
-	struct grid like;  /* RESAMPLE_SIZE: its size (monai: the first and last voxels stay); RESAMPLE_LIKE: this grid, whatever `align` */
+	struct grid like;  /* RESAMPLE_SIZE: its size (monai, zoom: the first and last voxels stay); RESAMPLE_LIKE: this grid, whatever `align` */
 	double fill;       /* RESAMPLE_LIKE: image outside of what was there; labels are 0 */
 	enum resample_align align;
 	enum interp interp;      /* of image; other integers: nearest; prob and other floats: linear */
