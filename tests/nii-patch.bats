@@ -131,6 +131,14 @@ starts() { grep -ao 'box..:[^]]*' "$1" | cut -d'[' -f2 | cut -d, -f1-3; }
 	[ "$n" -gt 1870 ]
 	[ "$n" -lt 2130 ]
 	fails 1 "nii-patch: v.ts: b: no voxel of the classes that --classes gives a share" nii-patch -s 1 --classes 0,1 -n 4 --seed 5 v.ts
+	# of as many classes as there are labels of a byte
+	raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"x","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"U8","shape":[1,1,1,4],"data_offsets":[0,4]},"label":{"dtype":"U8","shape":[1,1,4],"data_offsets":[4,8]}}' '\1\2\3\4\0\100\165\377' >few.ts
+	nii-patch -s 1,1,1 --classes "$(printf '0,%.0s' {1..117})1" -n 9 few.ts >p
+	[ "$(starts p | sort -u)" = 2,0,0 ]
+	nii-patch -s 1,1,1 --classes "$(printf '0,%.0s' {1..255})1" -n 9 few.ts >p
+	[ "$(starts p | sort -u)" = 3,0,0 ]
+	few=$(printf '0,%.0s' {1..256})
+	fails 2 "nii-patch: --classes: more than 256 values in '${few:0:80}' (see nii-patch --help)" nii-patch -s 1 --classes "${few}1" few.ts
 }
 
 @test "--above: background where the image is above it" {

@@ -50,6 +50,11 @@ setup() { cd "$BATS_TEST_TMPDIR" || return 1; }
 	seg-argmax --threshold 0.5 p.ts | ts-cmp - <(volume a U8 1,1,4 '\1\1\0\0' pred)
 	seg-argmax --threshold 0.51 p.ts | ts-cmp - <(volume a U8 1,1,4 '\1\0\0\0' pred)
 	seg-argmax --threshold 0 p.ts | ts-cmp - <(volume a U8 1,1,4 '\1\1\1\1' pred)
+	# one for each of TotalSegmentator's classes but the first
+	mapfile -t none < <(yes 0 | head -n 117)
+	scores a probabilities 118 "${none[@]}" .75 >many.ts
+	seg-argmax --threshold "$(printf '.5,%.0s' {1..116}).75" many.ts | ts-cmp - <(volume a U8 1,1,1 '\165' pred)
+	seg-argmax --threshold "$(printf '.5,%.0s' {1..116}).76" many.ts | ts-cmp - <(volume a U8 1,1,1 '\0' pred)
 	# logits: softmax(1,2)[1] = 0.731; sigmoid(1) = 0.731
 	scores a logits 2  1 2  2 1 >l.ts
 	seg-argmax --threshold 0.73 l.ts | ts-cmp - <(volume a U8 1,1,2 '\1\0' pred)

@@ -367,6 +367,8 @@ masks() {
 @test "labels outside the set, masks that are none, no lengths" {
 	ts-select --id dense "$G/score.ts" >d.ts
 	seg-score --allow 1,2,3 d.ts >/dev/null
+	seg-score --allow "$(seq -s , 118)" --labels "$(seq -s , 118)" --metrics dice d.ts >many # TotalSegmentator's
+	[ "$(grep -c ^dense many)" = 118 ]
 	fails 1 "seg-score: d.ts: dense: 'label' has label 3 at voxel 3,0,0, which is none of --allow" seg-score --allow 1,2 -o out d.ts
 	AFFINE="2 0 0 0 0 2 0 0 0 0 2 0 0 0 0 1" volume f F32 1,1,4 '\0\0\0\77\0\0\0\77\0\0\0\77\0\0\0\77' image | nii-write -t image -o half.nii
 	fails 1 "seg-score: half.nii: label is not a whole number (voxel 0,0,0: found 0.5)" seg-score half.nii half.nii

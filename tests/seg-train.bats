@@ -510,6 +510,7 @@ hash_of() {
 	fails 1 "seg-train: --warmup has no meaning with --schedule constant" seg-train --warmup 3 -o m.ts train.ts
 	$patches -n 1 train.ts >p.ts
 	fails 1 "seg-train: --class-weights: 3 given, the network has 2 classes" seg-train $net --class-weights 1,2,3 -o m.ts p.ts
+	seg-train $net --classes 118 --class-weights "$(seq -s , 118)" -o many.ts p.ts
 	fails 1 "seg-train: --class-weights has no meaning with this loss" seg-train $net --loss gdice --class-weights 1,2 -o m.ts p.ts
 	fails 1 "seg-train: 2 strides for 2 levels of channels: one fewer is wanted" seg-train $net --strides 2,2 -o m.ts p.ts
 	fails 1 "seg-train: --focal-softmax has no meaning with --loss dicece" seg-train $net --focal-softmax -o m.ts p.ts

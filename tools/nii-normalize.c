@@ -9,6 +9,8 @@
 #include "lib/stream/stream.h"
 #include "lib/volume/intensity/normalize.h"
 
+_Static_assert((int)ARG_LIST <= (int)NORMALIZE_LIST, "--window takes more numbers than a step has");
+
 struct opts {
 	struct arg_floats window, range, percentile, ct;
 	const char *preset, *stats, *mask, *plan, *configuration;

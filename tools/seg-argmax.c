@@ -13,6 +13,8 @@
 #include "lib/stream/stream.h"
 #include "lib/volume/prob/prob.h"
 
+_Static_assert((int)ARG_LIST <= (int)PROB_THRESHOLDS, "--threshold takes more numbers than a rule has");
+
 struct opts {
 	struct arg_floats threshold;
 	int64_t class;

@@ -272,7 +272,8 @@ int main(int argc, char **argv)
 	struct opts o = {.device = "auto", .roi = {-1, -1, -1}, .overlap = -1, .grid = -1, .sigma = -1, .fill = UNSET, .batch = 1,
 	                 .class = 1, .air = UNSET};
 	const struct arg args[] = {
-		{'m', "model", ARG_STRS, &o.models, "FILE", "the model, as seg-train writes it (must be given); again: another one, the mean counts"},
+		{'m', "model", ARG_STRS, &o.models, "FILE", "the model, as seg-train writes it (must be given); again: another one, the mean counts", 0, 0,
+		 ENSEMBLE_MOST},
 		{0, "roi", ARG_INT, o.roi, "X,Y,Z", "window, voxels; 0: the whole axis (the patch the model was trained with)", 0, 1 << 20, 3},
 		{0, "overlap", ARG_FLOAT, &o.overlap, "R", "overlap of neighbouring windows, a fraction of the window (0.25)", 0, 0.999},
 		{0, "grid", ARG_CHOICE, &o.grid, grids, "where windows stand (monai)"},

@@ -20,8 +20,8 @@ enum arg_kind {
 	ARG_FLOATS  /* struct arg_floats *: the same */
 };
 
-enum { ARG_LIST = 64, ARG_STRS_MOST = 255 };
-struct arg_strs { int n; const char *v[ARG_STRS_MOST]; };
+enum { ARG_LIST = 256 };
+struct arg_strs { int n; const char *v[ARG_LIST]; };
 struct arg_ints { int n; int64_t v[ARG_LIST]; };
 struct arg_floats { int n; double v[ARG_LIST]; };
 

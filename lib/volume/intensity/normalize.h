@@ -15,7 +15,7 @@ enum normalize_mode {
 	NORMALIZE_CT       /* each channel clipped to lo..hi, then (x - mean) / max(std, 1e-8): given numbers, nnU-Net's fingerprint */
 };
 
-enum { NORMALIZE_LIST = 64, NORMALIZE_NAME = 64 };
+enum { NORMALIZE_LIST = 256, NORMALIZE_NAME = 64 };
 
 struct normalize {
 	enum normalize_mode mode;

@@ -19,7 +19,7 @@ enum sampler_by {
 	SAMPLER_WHOLE       /* the volume */
 };
 
-enum { SAMPLER_CLASSES_MAX = 64 };
+enum { SAMPLER_CLASSES_MAX = 256 };
 
 struct sampler_opts {
 	enum sampler_by by;

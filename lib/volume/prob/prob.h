@@ -4,7 +4,7 @@
 
 #include "lib/stream/frame.h"
 
-enum { PROB_CLASSES = 256, PROB_THRESHOLDS = 64 };
+enum { PROB_CLASSES = 256, PROB_THRESHOLDS = 256 };
 enum prob_kind { PROB_UNKNOWN, PROB_PROBABILITIES, PROB_LOGITS };
 
 /* How scores become labels. Rules but the first (and it, too, of a single class) are of probabilities: logits become them first, by the softmax, of
