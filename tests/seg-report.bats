@@ -107,6 +107,29 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 	[ "$(head -c 5 page.pdf)" = %PDF- ]
 }
 
+@test "in a browser: yellow is where both have the same label, not another one" {
+	for l in 1 2; do
+		none=$(printf '\\0%.0s' {1..36}) row="\\0\\$l\\$l\\$l\\$l\\0" gap='\0\0\0\0\0\0'
+		other=${row//$l/1}
+		raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"9 0 0 0 0 9 0 0 0 0 9 0 0 0 0 1"},"image":{"dtype":"U8","shape":[1,3,6,6],"data_offsets":[0,108]},"label":{"dtype":"U8","shape":[3,6,6],"data_offsets":[108,216]},"pred":{"dtype":"U8","shape":[3,6,6],"data_offsets":[216,324]}}' \
+			"$none$none$none$none$gap$row$row$row$row$gap$none$none$gap$other$other$other$other$gap$none" >p.ts
+		printf 'id\tlabel\tdice\na\t1\t0.5\n' >s.tsv
+		seg-report -s s.tsv -o page.html p.ts
+		cat >colours.js <<-'EOF'
+			const figure = document.querySelector("figure");
+			figure.scrollIntoView();
+			for (let i = 0; i < 200 && !figure.querySelector("canvas[data-drawn]"); i++) await new Promise((done) => setTimeout(done, 25));
+			const canvas = figure.querySelector("canvas"), d = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+			let yellow = 0;
+			for (let i = 0; i < d.length; i += 4)
+				yellow += d[i] > 200 && d[i + 1] > 200 && d[i + 2] < 80;
+			return `${yellow > 0}`;
+		EOF
+		browser page.html --script colours.js >>said
+	done
+	[ "$(tr '\n' , <said)" = "true,false," ]
+}
+
 @test "in a browser: names that are HTML" {
 	id='<img src=x onerror=alert(1)>&amp;"'"'"
 	printf 'id\tlabel\tdice\n%s\t1\t0.5\nb\t1\t0.25\n' "$id" >s.tsv

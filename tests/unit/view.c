@@ -100,8 +100,18 @@ static void outlines(void)
 	memcpy(p, l, N * N * N);
 	ok(!view_draw(&f, &o, &d, &e) && !seen(&d, VIEW_TRUTH) && near_to(seen(&d, VIEW_SAME), 112, 8, 0), "both in the same place have theirs");
 	draw_free(&d);
+	for (int i = 0; i < N * N * N; i++)
+		p[i] = 7 * p[i];
+	ok(!view_draw(&f, &o, &d, &e) && !seen(&d, VIEW_SAME) && seen(&d, VIEW_TRUTH) >= 40 && seen(&d, VIEW_PRED) >= 40 &&
+	   near_to(seen(&d, VIEW_TRUTH) + seen(&d, VIEW_PRED), 112, 8, 0), "of another label it is not the same: both colours");
+	draw_free(&d);
 	memset(l, 0, N * N * N);
 	ok(!view_draw(&f, &o, &d, &e) && near_to(seen(&d, VIEW_PRED), 112, 8, 0), "so has prediction alone");
+	draw_free(&d);
+	for (int y = 2; y < 6; y++)
+		p[(5 * N + y) * N + 4] = p[(5 * N + y) * N + 5] = 3;
+	ok(!view_draw(&f, &o, &d, &e) && near_to(seen(&d, VIEW_PRED), 112 + 30, 8, 0), "labels that touch have an outline between them: %d",
+	   seen(&d, VIEW_PRED));
 	draw_free(&d);
 	frame_free(&f);
 }

@@ -187,16 +187,16 @@ class Viewer {
 		g.putImageData(image, 0, 0);
 	}
 
-	/* the sides of pixels that lie between one value of a mask and another: keys of edges */
+	/* the sides of pixels that lie between one value of a mask and another: keys of edges, and the values on either side */
 	edges(mask) {
-		const found = new Set(), { w, h } = this;
+		const found = new Map(), { w, h } = this, add = (key, v) => found.set(key, (found.get(key) ?? 0) * 256 + v);
 		for (let y = 0; y < h; y++)
 			for (let x = 0; x < w; x++) {
 				const v = mask[y * w + x];
-				if (v && (!x || mask[y * w + x - 1] !== v)) found.add(2 * (y * (w + 1) + x));
-				if (v && (x === w - 1 || mask[y * w + x + 1] !== v)) found.add(2 * (y * (w + 1) + x + 1));
-				if (v && (!y || mask[(y - 1) * w + x] !== v)) found.add(2 * (y * (w + 1) + x) + 1);
-				if (v && (y === h - 1 || mask[(y + 1) * w + x] !== v)) found.add(2 * ((y + 1) * (w + 1) + x) + 1);
+				if (v && (!x || mask[y * w + x - 1] !== v)) add(2 * (y * (w + 1) + x), v);
+				if (v && (x === w - 1 || mask[y * w + x + 1] !== v)) add(2 * (y * (w + 1) + x + 1), v);
+				if (v && (!y || mask[(y - 1) * w + x] !== v)) add(2 * (y * (w + 1) + x) + 1, v);
+				if (v && (y === h - 1 || mask[(y + 1) * w + x] !== v)) add(2 * ((y + 1) * (w + 1) + x) + 1, v);
 			}
 		return found;
 	}
@@ -218,15 +218,19 @@ class Viewer {
 			g.globalAlpha = 0.35;
 			for (let i = 0; i < none.length; i++)
 				if (t[i] || p[i]) {
-					g.fillStyle = t[i] && p[i] ? BOTH : t[i] ? TRUTH : PRED;
+					const other = t[i] && p[i] && t[i] !== p[i], odd = (i % this.w + Math.floor(i / this.w)) % 2; // other labels: a chequered fill
+					g.fillStyle = t[i] && p[i] && !other ? BOTH : t[i] && !(other && odd) ? TRUTH : PRED;
 					g.fillRect((i % this.w) * sx, Math.floor(i / this.w) * sy, sx, sy);
 				}
 			g.globalAlpha = 1;
 		}
 		const a = this.edges(t), b = this.edges(p);
-		this.stroke(g, a, TRUTH, sx, sy);
-		this.stroke(g, b, PRED, sx, sy);
-		this.stroke(g, [...a].filter((k) => b.has(k)), BOTH, sx, sy);
+		this.stroke(g, a.keys(), TRUTH, sx, sy);
+		this.stroke(g, [...b.keys()].filter((k) => !a.has(k)), PRED, sx, sy);
+		this.stroke(g, [...a.keys()].filter((k) => a.get(k) === b.get(k)), BOTH, sx, sy);
+		g.setLineDash([sx / 2, sx / 2]);
+		this.stroke(g, [...a.keys()].filter((k) => b.has(k) && a.get(k) !== b.get(k)), PRED, sx, sy);
+		g.setLineDash([]);
 	}
 
 	/* the longest diameters that lie in this slice: a line with a bar at either end and its length */

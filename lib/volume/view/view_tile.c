@@ -7,6 +7,7 @@
 #include "lib/volume/view/view_parts.h"
 
 static const double VEIL = 0.35; /* how much of a fill covers what is below */
+enum { STRIPE = 4 };             /* pixels, by the size of letters */
 static const struct draw_colour TEXT = {235, 235, 235}, DIM = {170, 180, 190};
 const struct draw_colour VIEW_TRUTH = {0, 200, 255}, VIEW_PRED = {255, 120, 0}, VIEW_SAME = {255, 255, 0};
 
@@ -58,55 +59,85 @@ static int draw_grey(const struct tile *t, struct draw *d, int64_t x0, int64_t y
 
 /* -- masks ------------------------------------------------------------------- */
 
-/* Which pixels lie in the mask. Caller frees; NULL and an error. */
-static uint8_t *inside(const struct tile *t, const struct tensor *mask, int64_t k, struct err *e)
+/* The label with the largest share in a pixel, of those but 0; the first of several. */
+static float label_at(const struct tile *t, const float *s, int64_t i, int64_t j)
 {
-	float *s = cut_slice(&t->v->cut, mask, k, e);
-	uint8_t *in = s ? mem_new((size_t)(t->w * t->h), 1, "a tile", e) : NULL;
+	const struct place *x = &t->x[i], *y = &t->y[j];
+	const float *a = s + y->lo * t->v->cut.right.n, *b = s + y->hi * t->v->cut.right.n;
+	const float value[4] = {a[x->lo], a[x->hi], b[x->lo], b[x->hi]};
+	const float part[4] = {(1 - y->part) * (1 - x->part), (1 - y->part) * x->part, y->part * (1 - x->part), y->part * x->part};
+	float best = 0, most = 0;
 
-	for (int64_t i = 0; s && i < t->v->cut.right.n * t->v->cut.down.n; i++)
-		s[i] = s[i] != 0;
-	for (int64_t y = 0; in && y < t->h; y++)
-		for (int64_t x = 0; x < t->w; x++)
-			in[y * t->w + x] = between(t, s, x, y) >= 0.5f;
-	free(s);
-	return in;
+	for (int c = 0; c < 4; c++) {
+		float sum = 0;
+
+		for (int o = 0; o < 4; o++)
+			sum += value[o] == value[c] ? part[o] : 0;
+		if (value[c] != 0 && sum > most)
+			most = sum, best = value[c];
+	}
+	return best;
 }
 
-/* a pixel inside that has one outside within `pen` steps */
-static int on_edge(const struct tile *t, const uint8_t *in, int64_t x, int64_t y)
+/* Every pixel's label; 0 where half of it or more is background. Caller frees; NULL and an error. */
+static float *labels_of(const struct tile *t, const struct tensor *mask, int64_t k, struct err *e)
+{
+	const int64_t n = t->v->cut.right.n * t->v->cut.down.n;
+	float *s = cut_slice(&t->v->cut, mask, k, e), *in = s ? mem_new((size_t)n, sizeof *in, "a tile", e) : NULL;
+	float *label = in ? mem_new((size_t)(t->w * t->h), sizeof *label, "a tile", e) : NULL;
+
+	for (int64_t i = 0; in && i < n; i++)
+		in[i] = s[i] != 0;
+	for (int64_t y = 0; label && y < t->h; y++)
+		for (int64_t x = 0; x < t->w; x++)
+			label[y * t->w + x] = between(t, in, x, y) >= 0.5f ? label_at(t, s, x, y) : 0;
+	free(in);
+	free(s);
+	return label;
+}
+
+/* A pixel of a label that has one outside within `pen` steps; where two labels meet, of the larger. */
+static int on_edge(const struct tile *t, const float *label, int64_t x, int64_t y)
 {
 	int64_t pen = t->v->scale;
+	const float own = label ? label[y * t->w + x] : 0;
 
-	if (!in || !in[y * t->w + x])
+	if (own == 0)
 		return 0;
 	for (int64_t j = y - pen; j <= y + pen; j++)
 		for (int64_t i = x - pen + llabs(j - y); i <= x + pen - llabs(j - y); i++)
-			if (i < 0 || j < 0 || i >= t->w || j >= t->h || !in[j * t->w + i])
+			if (i < 0 || j < 0 || i >= t->w || j >= t->h || label[j * t->w + i] == 0 || label[j * t->w + i] < own)
 				return 1;
 	return 0;
 }
 
-static void paint(const struct tile *t, struct draw *d, int64_t x0, int64_t y0, const uint8_t *truth, const uint8_t *pred)
+/* Of what truth and prediction both have: stripes of both colours where their labels differ. */
+static struct draw_colour both(const struct tile *t, int same, int64_t x, int64_t y)
+{
+	return same ? VIEW_SAME : (x + y) / (STRIPE * t->v->scale) % 2 ? VIEW_PRED : VIEW_TRUTH;
+}
+
+static void paint(const struct tile *t, struct draw *d, int64_t x0, int64_t y0, const float *truth, const float *pred)
 {
 	enum view_marks how = t->v->o->marks;
 
 	for (int64_t y = 0; y < t->h; y++)
 		for (int64_t x = 0; x < t->w; x++) {
 			int64_t i = y * t->w + x;
-			int a = truth && truth[i], b = pred && pred[i], ea = how != VIEW_FILL && on_edge(t, truth, x, y), eb = how != VIEW_FILL && on_edge(t, pred, x, y);
+			float a = truth ? truth[i] : 0, b = pred ? pred[i] : 0;
+			int in_a = a != 0, in_b = b != 0, ea = how != VIEW_FILL && on_edge(t, truth, x, y), eb = how != VIEW_FILL && on_edge(t, pred, x, y);
 
-			if (how != VIEW_OUTLINE && (a || b))
-				draw_veil(d, x0 + x, y0 + y, a && b ? VIEW_SAME : a ? VIEW_TRUTH : VIEW_PRED, VEIL);
+			if (how != VIEW_OUTLINE && (in_a || in_b))
+				draw_veil(d, x0 + x, y0 + y, in_a && in_b ? both(t, a == b, x, y) : in_a ? VIEW_TRUTH : VIEW_PRED, VEIL);
 			if (ea || eb)
-				draw_dot(d, x0 + x, y0 + y, ea && eb ? VIEW_SAME : ea ? VIEW_TRUTH : VIEW_PRED);
+				draw_dot(d, x0 + x, y0 + y, ea && eb ? both(t, a == b, x, y) : ea ? VIEW_TRUTH : VIEW_PRED);
 		}
 }
 
 static int draw_masks(const struct tile *t, struct draw *d, int64_t x0, int64_t y0, int64_t k, struct err *e)
 {
 	const struct view *v = t->v;
-	uint8_t *truth = v->label ? inside(t, v->label, k, e) : NULL, *pred = v->pred ? inside(t, v->pred, k, e) : NULL;
+	float *truth = v->label ? labels_of(t, v->label, k, e) : NULL, *pred = v->pred ? labels_of(t, v->pred, k, e) : NULL;
 	int r = (v->label && !truth) || (v->pred && !pred) ? -1 : 0;
 
 	if (!r)
