@@ -108,7 +108,7 @@ floats() {
 	fails 1 "nii-normalize: a.ts: a: no tensor 'label' in this frame" nii-normalize --zscore --mask label a.ts
 	fails 1 "nii-normalize: a.ts: a: image has 1 channels, the statistics are of 2" nii-normalize --stats "$ROOT/tests/golden/fingerprint.json" a.ts
 	echo '{"spacings":[]}' >f.json
-	fails 1 "nii-normalize: f.json: no foreground_intensity_properties_per_channel of 1 to 16 channels" nii-normalize --stats f.json a.ts
+	fails 1 "nii-normalize: f.json: no foreground_intensity_properties_per_channel of 1 to 64 channels" nii-normalize --stats f.json a.ts
 	echo '{"foreground_intensity_properties_per_channel":{"0":{"mean":1}}}' >f.json
 	fails 1 "nii-normalize: f.json: channel 0 has no number percentile_00_5" nii-normalize --stats f.json a.ts
 	echo '{' >f.json
