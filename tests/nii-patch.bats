@@ -234,6 +234,15 @@ starts() { grep -ao 'box..:[^]]*' "$1" | cut -d'[' -f2 | cut -d, -f1-3; }
 	end
 }
 
+@test "volumes whose axes run otherwise are counted, of a saved stream" {
+	AFFINE="0 0 2 0 3 0 0 0 0 4 0 0 0 0 0 1" volume t U8 1,1,2 '\0\1' image >t.ts
+	cat a.ts t.ts t.ts >turned.ts
+	[ "$(nii-patch -s 1 --pos 0 -n 1 turned.ts 2>&1 >/dev/null)" = "nii-patch: the axes of 2 volumes run otherwise (ASR) than those of the first (RAS): nii-resample --orient makes all alike" ]
+	[ -z "$(nii-patch -q -s 1 --pos 0 -n 1 turned.ts 2>&1 >/dev/null)" ]
+	nii-resample --orient RAS turned.ts >alike.ts
+	[ -z "$(nii-patch -s 1 --pos 0 -n 1 alike.ts 2>&1 >/dev/null)" ]
+}
+
 @test "history: the options, the box, the grid before" {
 	nii-patch -s 2,2,2 -n 1 --seed 3 a.ts >p
 	grep -aqF '{\"affine\":[2.0,0.0,0.0,10.0,0.0,3.0,0.0,20.0,0.0,0.0,4.0,30.0,0.0,0.0,0.0,1.0],\"args\":{\"fill\":0.0,\"per-volume\":1,\"pos\":0.25,\"seed\":3,\"size\":[2,2,2]},\"size\":[9,7,5],\"tool\":\"nii-patch\",\"undo\":{\"box\":[' p

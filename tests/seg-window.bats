@@ -13,6 +13,32 @@ setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
 differ() { if ts-cmp -q "$@"; then echo "no difference: $*"; return 1; fi; }
 same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 
+@test "axes that run otherwise than those that the model learned from are told, unless the preparation turns them" {
+	nii-phantom -s 16,16,16 >v.ts # LPS
+	nii-resample --orient SRA v.ts | nii-write -t image -o turned.nii
+	nii-write -t image -o v.nii v.ts
+	local o
+	for o in "" "--orient RAS"; do
+		nii-resample -s 22,22,18 $o v.ts | nii-normalize --window=-1000,400 >t.ts
+		nii-patch -s 8,8,8 -n 3 t.ts | nii-augment --flip xyz --prob-flip 1 >p.ts
+		seg-train --channels 4,8 --strides 2 -o learned.ts p.ts
+		nii-read v.nii | nii-replay -m learned.ts | seg-window -m learned.ts 2>said >/dev/null
+		[ ! -s said ]
+		nii-read turned.nii | nii-replay -m learned.ts | seg-window -m learned.ts 2>said >/dev/null
+		if [ -n "$o" ]; then
+			[ ! -s said ]
+		else
+			[ "$(cat said)" = "seg-window: turned: its axes run SRA, those of the model's training data LPS: nii-resample --orient before training makes all alike" ]
+			nii-read turned.nii | nii-replay -m learned.ts | seg-window -q -m learned.ts 2>said >/dev/null
+			[ ! -s said ]
+		fi
+	done
+	# a run that is taken up keeps what the first patch said
+	nii-patch -s 8,8,8 -n 2 t.ts | seg-train --channels 4,8 --strides 2 -o part.ts
+	nii-patch -s 8,8,8 -n 4 --skip 2 t.ts | seg-train --resume part.last.ts -o whole.ts
+	ts-info --json whole.ts | grep -qF '"orient":"RAS"'
+}
+
 @test "logits as MONAI's: overlap 0.25, 0.5, 0.8, gaussian and constant" {
 	of_fp32
 	seg-window -m model.ts --roi 12,16,8 --output logits net0.ts | same - net0.ts

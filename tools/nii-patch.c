@@ -174,6 +174,17 @@ static void look_at_output(struct opts *o, const struct sampler *s)
 		o->c.progress = 3;
 }
 
+/* Networks see voxels and no world. */
+static void look_at_axes(const struct opts *o, const struct sampler *s)
+{
+	const char *code[2];
+	int64_t n = sampler_turned(s, code);
+
+	if (n && !o->c.quiet)
+		err_warn("the axes of %lld volume%s run otherwise (%s) than those of the first (%s): nii-resample --orient makes all alike", (long long)n,
+		         n == 1 ? "" : "s", code[1], code[0]);
+}
+
 /* One thread cuts the next patch while another writes. */
 struct run { const struct opts *o; struct sampler *s; struct out out; struct progress bar; int64_t done; int warned; };
 
@@ -219,6 +230,7 @@ static int run(struct opts *o, struct err *e)
 	if (!(r.s = sampler_open(o->c.argc ? o->c.argv[0] : NULL, &o->s, e)))
 		return -1;
 	look_at_output(o, r.s);
+	look_at_axes(o, r.s);
 	bad = out_open(&r.out, o->c.out, 1, e);
 	if (!bad) {
 		progress_start(&r.bar, &o->c, "patch", left);

@@ -15,6 +15,7 @@
 #include "lib/stream/history.h"
 #include "lib/stream/shell.h"
 #include "lib/stream/stream.h"
+#include "lib/volume/geometry/orient.h"
 #include "lib/volume/prob/prob.h"
 
 #define UNSET -1e300
@@ -142,6 +143,18 @@ static int mask(struct work *w, const struct frame *f, const struct grid *g, str
 	return 0;
 }
 
+/* A network sees voxels and no world: one that learned from volumes whose axes run otherwise does not know what it sees. */
+static void look_at_axes(const struct work *w, const struct frame *f, const struct grid *g)
+{
+	const char *learned = frame_meta(&w->m.model[0].frame, "orient");
+	char code[4];
+
+	orient_code(g, code);
+	if (!w->c->quiet && !w->o->force && learned && *code && strcmp(code, learned))
+		err_warn("%s: its axes run %s, those of the model's training data %.3s: nii-resample --orient before training makes all alike", frame_id(f),
+		         code, learned);
+}
+
 static int prepare(struct work *w, struct frame *f, struct err *e)
 {
 	struct grid g;
@@ -150,6 +163,7 @@ static int prepare(struct work *w, struct frame *f, struct err *e)
 		return -1;
 	if (w->o->within && mask(w, f, &g, e))
 		return -1;
+	look_at_axes(w, f, &g);
 	return history_push(f, "seg-window", history_args(w), NULL, NULL, e);
 }
 

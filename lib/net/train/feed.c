@@ -14,6 +14,7 @@
 #include "lib/stream/history.h"
 #include "lib/stream/turns.h"
 #include "lib/stream/values.h"
+#include "lib/volume/geometry/orient.h"
 
 enum { SLOTS = 2, LOOK = 50 * 1000 * 1000 /* ns between looks at *stop */ };
 
@@ -23,6 +24,7 @@ struct feed {
 	int64_t batch, classes, seen, begun; /* begun: index of the first patch */
 	int ignore;
 	json_t *replay, *drawing;
+	char orient[4];
 	struct feed_batch slot[SLOTS];
 	struct turns *turns;
 	pthread_mutex_t lock;
@@ -87,6 +89,7 @@ static int agree(struct feed *d, struct feed_batch *b, const struct frame *f, st
 	if (!d->replay) {
 		d->replay = json_incref(replay);
 		d->drawing = history_drawing(f, e);
+		orient_volume(f, g, d->orient);
 	}
 	same = json_equal(d->replay, replay);
 	json_decref(replay);
@@ -374,6 +377,11 @@ const json_t *feed_replay(const struct feed *d)
 const json_t *feed_drawing(const struct feed *d)
 {
 	return d->drawing;
+}
+
+const char *feed_orient(const struct feed *d)
+{
+	return d->orient;
 }
 
 const char *feed_name(const struct feed *d)

@@ -86,7 +86,8 @@ static int write_model(const struct resume *r, struct out *o, struct err *e)
 	}
 	bad = history_set(&f, history, e) ||
 	      frame_set_json(&f, "arch", net_arch(r->net), e) || frame_set_json(&f, "replay", r->replay, e) || frame_set_json(&f, "metrics", metrics, e) ||
-	      set_step(&f, r->step, e) || window_roi_set(&f, r->roi, e) || net_store(r->net, &f, e) || frame_write(&f, o, e);
+	      frame_set_meta(&f, "orient", *r->orient ? r->orient : NULL, e) || set_step(&f, r->step, e) ||
+	      window_roi_set(&f, r->roi, e) || net_store(r->net, &f, e) || frame_write(&f, o, e);
 	json_decref(metrics);
 	json_decref(history);
 	frame_free(&f);
@@ -159,8 +160,11 @@ static int read_state(struct resume *r, const struct frame *f, struct err *e)
 
 int resume_read(struct resume *r, struct model *m, struct frame *f, struct err *e)
 {
+	const char *orient = frame_meta(&m->frame, "orient");
 	int got = stream_next(m->stream, f, e);
 
+	if (orient && strlen(orient) < sizeof r->orient)
+		memcpy(r->orient, orient, strlen(orient) + 1);
 	if (got < 0)
 		return -1;
 	if (!got)

@@ -332,6 +332,8 @@ int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, str
 		return 0;
 	r->at.replay = feed_replay(r->feed);
 	r->at.drawing = feed_drawing(r->feed);
+	if (!r->o->resume)
+		memcpy(r->at.orient, feed_orient(r->feed), sizeof r->at.orient);
 	r->all = r->par.total < 0 ? -1 : r->par.next + r->par.total;
 	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || train_step_open(r, b, e) || check_val(r, quiet, e) ||
 	    check_best(r, quiet, e))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/stream/history.h"
 
 /* Letters of the world's axes, towards more and towards less. */
 static const char *const letters[3] = {"RL", "AP", "SI"};
@@ -67,6 +68,33 @@ static int directions(const struct grid *g, struct towards *t, struct err *e)
 		t->down[i] = cosine[to][i] < 0;
 	}
 	return 0;
+}
+
+void orient_code(const struct grid *g, char code[4])
+{
+	struct towards t;
+	struct err e;
+
+	memset(code, 0, 4);
+	for (int i = 0; i < 3 && !directions(g, &t, &e); i++)
+		code[i] = letters[t.world[i]][t.down[i]];
+}
+
+void orient_volume(const struct frame *f, const struct grid *g, char code[4])
+{
+	struct err e;
+	json_t *history = history_get(f, &e), *entry;
+	struct grid was = *g;
+	size_t i;
+
+	json_array_foreach(history, i, entry) {
+		const json_t *affine = json_object_get(entry, "affine");
+
+		for (size_t k = 0; k < 16 && json_array_size(affine) == 16 && !strcmp(json_string_value(json_object_get(entry, "tool")), "nii-patch"); k++)
+			was.affine[k] = json_number_value(json_array_get(affine, k));
+	}
+	json_decref(history);
+	orient_code(&was, code);
 }
 
 int orient_find(const struct grid *g, const char *code, struct orient *o, struct err *e)

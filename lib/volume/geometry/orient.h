@@ -14,6 +14,12 @@ struct orient {
 /* Is code three letters, one of each pair? 0, or -1 and an error. */
 int orient_check(const char *code, struct err *e);
 
+/* The code of g's axes, as --orient would leave them: "" where they lie in a plane. */
+void orient_code(const struct grid *g, char code[4]);
+
+/* That of the volume that the patch f on g was cut from, whatever was flipped since; of what is no patch its own. */
+void orient_volume(const struct frame *f, const struct grid *g, char code[4]);
+
 /* How the axes of g are to be turned to run as code says. 0, or -1 and an error: not a code, axes in a plane. */
 int orient_find(const struct grid *g, const char *code, struct orient *o, struct err *e);
 int orient_is_nothing(const struct orient *o);

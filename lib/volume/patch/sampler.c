@@ -6,6 +6,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/stream/history.h"
+#include "lib/volume/geometry/orient.h"
 #include "lib/volume/patch/patch.h"
 #include "lib/volume/patch/sampler_way.h"
 
@@ -26,6 +27,8 @@ struct sampler {
 	int64_t *order, round;      /* mapped: the permutation of this round */
 	int64_t looked, fertile;    /* volumes whose voxels were counted; those with foreground */
 	int ended;
+	char orient[2][4];          /* mapped: of the first volume, of the first that runs otherwise */
+	int64_t turned;             /* how many do */
 	int64_t base, count;        /* grid: first patch and number of patches of the volume in hand */
 };
 
@@ -49,6 +52,17 @@ static int check(struct sampler *s, const struct frame *f, struct grid *g, struc
 	return s->way->check ? s->way->check(&s->o, f, g, e) : 0;
 }
 
+static void look_at_axes(struct sampler *s, const struct grid *g)
+{
+	char code[4];
+
+	orient_code(g, code);
+	if (!*s->orient[0])
+		memcpy(s->orient[0], code, sizeof code);
+	if (*code && strcmp(code, s->orient[0]) && !s->turned++)
+		memcpy(s->orient[1], code, sizeof code);
+}
+
 static int check_all(struct sampler *s, struct err *e)
 {
 	s->cases = stream_count(s->stream, e);
@@ -62,6 +76,8 @@ static int check_all(struct sampler *s, struct err *e)
 		if (stream_at(s->stream, i, &f, e))
 			return -1;
 		r = check(s, &f, &g, e) ? bad(s, &f, e) : 0;
+		if (!r)
+			look_at_axes(s, &g);
 		frame_free(&f);
 		if (r)
 			return -1;
@@ -119,6 +135,12 @@ int64_t sampler_barren(const struct sampler *s)
 	const int wanted = s->o.by == SAMPLER_POS && s->o.pos > 0, all = s->mapped ? s->looked == s->cases : s->ended;
 
 	return wanted && all && !s->fertile ? s->looked : 0;
+}
+
+int64_t sampler_turned(const struct sampler *s, const char *code[2])
+{
+	code[0] = s->orient[0], code[1] = s->orient[1];
+	return s->turned;
 }
 
 /* Take the volume at `place` of the stream in hand: 1, 0 where the stream ends before it, -1. */

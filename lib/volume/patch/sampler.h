@@ -60,6 +60,10 @@ int sampler_endless(const struct sampler *s);
    what came through a pipe that has ended. Else 0. */
 int64_t sampler_barren(const struct sampler *s);
 
+/* How many volumes of a mapped file have axes that run otherwise than those of the first one; the codes (orient.h) of that and of the first of them,
+   borrowed. */
+int64_t sampler_turned(const struct sampler *s, const char *code[2]);
+
 /* The next patch into *f (zeroed or freed before; released with frame_free): kind patch, the volume's id, metadata patch = its index, patches = n
    where the sequence has an end, shards where there are several; history with the box. 1 a patch, 0 the end, -1 an error. A pipe that ends before
    patch n is an error. */
