@@ -57,6 +57,16 @@ columns() { awk -F '\t' -v names="$1" 'BEGIN { n = split(names, a, ",") } NR == 
 	day 10 -o nadir.tsv
 	[ "$(day 20 --nadir nadir.tsv | columns response,nadir_mm,from_nadir)" = "PD 10.198 0.97095" ]
 	[ "$(day 20 --nadir 40 --nadir 18.5 | columns response,nadir_mm)" = "PR 18.5" ]
+	# a table of lesions of the day between counts by the baseline's targets, not by its own: what shrank below 10 mm is one of them still
+	box 7 | seg-recist --diameter corner -o nadir.tsv
+	[ "$(columns target <nadir.tsv)" = no ]
+	[ "$(day 10 --nadir nadir.tsv | columns response,nadir_mm)" = "PR 7.28011" ]
+	boxes p 1,0,12,0,1,0,1 1,14,39,0,1,0,1 2,0,30,8,9,0,1 | seg-recist --diameter corner -o nadir.tsv # a new one is none
+	[ "$(day 20 --nadir nadir.tsv | columns response,nadir_mm)" = "PR 25.0799" ]
+	box 10 | seg-recist --diameter corner --cases -o nadir.tsv
+	fails 1 "seg-recist: standard input: p: nadir.tsv: line 2: the sum is not of the baseline's targets: make it with --baseline" day 20 --nadir nadir.tsv
+	sed s/^p/q/ base.tsv >nadir.tsv
+	fails 1 "seg-recist: standard input: p: nadir.tsv: has no case 'p' (of a day without lesions give its table of cases, or 0)" day 20 --nadir nadir.tsv
 	box 10 | seg-recist --diameter corner -o nadir.tsv
 	[ "$(day 20 --nadir 40 --nadir nadir.tsv | columns response,nadir_mm)" = "PD 10.198" ]
 	boxes p 2,0,3,0,1,0,1 >other.ts
