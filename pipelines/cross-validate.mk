@@ -72,20 +72,20 @@ $(OUT)/test.ts: $(OUT)/test.tsv $(folds:%=$(OUT)/fold/%/model.ts) $(value_window
 $(OUT)/test-scores.tsv: $(OUT)/test.ts $(OUT)/components
 	$(call score,$<,$(chosen),$(OUT)/masks/test,$(OUT)/test.tsv,some)
 
-# A row a fold, all folds, and the ensemble: number of cases, the mean of some of seg-score's columns, and the Dice's interval.
+# A row a label of a fold, of all folds, and of the ensemble: number of cases, the mean of some of seg-score's columns, and the Dice's interval.
 rows := $(folds:%=$(OUT)/fold/%/scores.tsv) $(OUT)/cv.tsv $(OUT)/test-scores.tsv
 $(OUT)/table.tsv: $(rows)
 	@$(begin)
-	{ printf 'cases of\tn\tdice\tdice_low\tdice_high\tvolume_error\terror_axial_clipped\n'; n=0
+	{ printf 'cases of\tn\tdice\tdice_low\tdice_high\tvolume_error\terror_axial_clipped\tlabel\n'; n=0
 	for s in $^; do
 		case $$s in */cv.tsv) name="all folds" ;; */test-scores.tsv) name="ensemble, test" ;; *) name="fold $$((n++))" ;; esac
 		awk -F'\t' -v OFS='\t' -v name="$$name" '
-			NR == 1 { for (i = 1; i <= NF; i++) c[$$i] = i; label = "" }
-			label == "" && $$1 == "mean" { label = $$c["label"] }
+			NR == 1 { for (i = 1; i <= NF; i++) c[$$i] = i; n = 0 }
+			$$1 == "mean" { labels[++n] = $$c["label"] }
 			{ row[$$1, $$c["label"]] = $$0 }
 			function of(what, column,  f) { return split(row[what, label], f, "\t") && f[c[column]] != "" ? f[c[column]] : "-" }
-			END { print name, of("count", "dice"), of("mean", "dice"), of("ci_low", "dice"), of("ci_high", "dice"), of("mean", "volume_error"),
-				of("mean", "error_axial_clipped") }' $$s
+			END { for (i = 1; i <= n; i++) { label = labels[i]; print name, of("count", "dice"), of("mean", "dice"), of("ci_low", "dice"),
+				of("ci_high", "dice"), of("mean", "volume_error"), of("mean", "error_axial_clipped"), label } }' $$s
 	done; } >$@
 	$(call told,$^)
 

@@ -16,7 +16,7 @@
 # STEPS    training steps, BATCH patches each
 # EVERY    steps between validations
 # RATE     learning rate
-# NET_unet, NET_resenc, NET_swinunetr   the networks, as options of seg-train
+# NET_unet, NET_resenc, NET_swinunetr   the networks, as options of seg-train; with --classes N where there are other labels than 1
 # AUGMENT  options of nii-augment
 # TEST     per cent of the cases that nothing is trained on
 # VAL      per cent of the rest that validation takes
@@ -70,13 +70,14 @@ $(OUT)/score/%/all.tsv: $(OUT)/pred/%.ts
 	$(call score,$<,nii-invert,$(OUT)/masks/$*/all,$(OUT)/test.tsv)
 
 # -- tables, report -----------------------------------------------------------
-# A row a score: the mean over the test cases of some of seg-score's columns, and the seconds that the prediction took.
+# A row a score and label: the mean over the test cases of some of seg-score's columns, and the seconds that the prediction took.
 define table
 @$(begin)
-{ printf 'training\twindows\tcomponents\tdice\tvolume_error\terror_axial_clipped\tseconds\n'; \
+{ printf 'training\twindows\tcomponents\tdice\tvolume_error\terror_axial_clipped\tseconds\tlabel\n'; \
 	for s in $1; do awk -F'\t' -v OFS='\t' -v cell=$$s -v seconds="$$(cat $(OUT)/pred/$${s%/*}.ts.seconds)" ' \
 		NR == 1 { for (i = 1; i <= NF; i++) c[$$i] = i } \
-		$$1 == "mean" && !n++ { gsub("/", OFS, cell); print cell, $$c["dice"], $$c["volume_error"], $$c["error_axial_clipped"], seconds }' \
+		NR == 1 { gsub("/", OFS, cell) } \
+		$$1 == "mean" { print cell, $$c["dice"], $$c["volume_error"], $$c["error_axial_clipped"], seconds, $$c["label"] }' \
 		$(OUT)/score/$$s.tsv; done; } >$@
 $(call told,$(1:%=$(OUT)/score/%.tsv))
 endef

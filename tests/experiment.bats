@@ -276,6 +276,21 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	"$t" --help | grep -q '^usage: train.sh'
 }
 
+@test "of several labels the tables have a row each" {
+	mkdir -p two
+	local f id map=1=1
+	for f in msd/imagesTr/*; do
+		id=$(basename "$f" .nii.gz)
+		ln "$f" "two/${id}_ct.nii.gz"
+		nii-read -l "msd/labelsTr/$id.nii.gz" --map "$map" "$f" | nii-write -t label -o "two/${id}_gtv.nii.gz"
+		[ "$map" = 1=1 ] && map=1=2 || map=1=1
+	done
+	hackathon OUT=l DATA=two NETS=unet "NET_unet=--net unet --channels 4,8 --strides 2 --classes 3" l/comparison.tsv
+	[ "$(cut -f 8 l/comparison.tsv | tr '\n' ' ')" = "label 1 2 " ]
+	cross OUT=lc DATA=two FOLDS=2 NET=unet "NET_unet=--net unet --channels 4,8 --strides 2 --classes 3" lc/table.tsv
+	[ "$(grep '^all folds' lc/table.tsv | cut -f 8 | tr '\n' ' ')" = "1 2 " ]
+}
+
 @test "folds, post-processing, ensemble, table" {
 	cross OUT=c FOLDS=2 >said
 	[ "$(cut -f 1 c/table.tsv | tr '\n' ';')" = "cases of;fold 0;fold 1;all folds;ensemble, test;" ]
