@@ -27,6 +27,9 @@ stems := $(if $(LOG),curves) $(if $(SCORES),$(METRICS))
 figures: $(foreach f,$(FORMATS) history,$(stems:%=$(DIR)/%.$f))
 	$(if $(LOG)$(SCORES),,@echo "figures.mk: nothing to draw: LOG=train.tsv, SCORES=\"a.tsv b.tsv\" or both" >&2; exit 1)
 
+help:
+	@sed -n '/^[^#]/q; s/^# \{0,1\}//p' $(lastword $(MAKEFILE_LIST))
+
 # TABLE -> the columns `want` of its rows that have a number in the last one but the `free` ones; a column that is missing is an error.
 define COLUMNS
 function die(text) { print "figures.mk: " FILENAME ": " text >"/dev/stderr"; failed = 1; exit 1 }
@@ -83,4 +86,4 @@ $(stems:%=$(DIR)/%.history): %.history:
 	@mkdir -p $(@D)
 	@{ echo "make -f figures.mk $(VALUES) FORMATS='$(FORMATS)' SIZE=$(SIZE) figures"; sha256sum $^ | sed 's/^/# /'; gnuplot --version | sed 's/^/## /'; } >$@
 
-.PHONY: figures
+.PHONY: figures help

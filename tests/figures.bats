@@ -78,3 +78,10 @@ refused() { # refused MESSAGE ARGUMENT...
 	[ ! -e owned ]
 	[ "$(points figures/dice.svg)" -eq 1 ]
 }
+
+@test "help says every variable that can be set, though nothing is given to draw" {
+	make -f "$ROOT/pipelines/figures.mk" help >said
+	for v in $(grep -oE '^[A-Z]+ *\?=' "$ROOT/pipelines/figures.mk" | grep -oE '^[A-Z]+'); do
+		grep -q "^$v " said || { echo "$v is not there"; return 1; }
+	done
+}
