@@ -68,9 +68,13 @@ ways=("${plan:+1}" "${model:+1}" "${steps:+1}")
 batch_check
 mkdir -p "$dir"
 
-# A case is its line of the table, with whole paths: those in the table are seen from its directory.
+# A case is its line of the table, with whole paths: those in the table are seen from its directory. What nii-read -L refuses is refused here, too.
 base=$(dirname "$(realpath "$list")")/
-mapfile -t cases < <(batch_table "$list" | awk -F'\t' -v OFS='\t' -v base="$base" 'NF > 1 {
+said=$(batch_table "$list" | awk -F'\t' '
+	NF < 2 || NF > 3 || $1 == "" || $2 == "" { print "expected id, image and label with tabs between them: " substr($0, 1, 80); exit }
+	n[$1]++ { print "id \047" $1 "\047 is there twice"; exit }')
+[ -z "$said" ] || { echo "prepare.sh: $list: $said" >&2; exit 1; }
+mapfile -t cases < <(batch_table "$list" | awk -F'\t' -v OFS='\t' -v base="$base" '{
 	for (i = 2; i <= NF; i++) if ($i != "" && $i !~ /^\//) $i = base $i; print }')
 [ ${#cases[@]} -gt 0 ] || { echo "prepare.sh: $list: no case in it" >&2; exit 1; }
 if batch_wanted; then

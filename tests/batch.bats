@@ -208,5 +208,13 @@ same() { for f in serial/*; do ts-cmp <(nii-read --id x "$f") <(nii-read --id x 
 	fails 2 "prepare.sh: --retries: '0' is not a whole number above 0 (see prepare.sh --help)" "$prepare" --retries 0
 	fails 2 "prepare.sh: --resume goes with --joblog (see prepare.sh --help)" "$prepare" --resume --plan plan.json -L cases.tsv
 	fails 1 "prepare.sh: none.tsv: cannot be read" "$prepare" --plan plan.json -L none.tsv
+	# a case that would be lost, or be another one's: of one name, without an image, without tabs
+	local line
+	for line in 'a\ta.nii.gz\na\tb.nii.gz:id '\''a'\'' is there twice' 'a\t\tb.nii.gz:expected id, image and label with tabs between them: a		b.nii.gz' \
+		'a\ta.nii.gz\nb b.nii.gz:expected id, image and label with tabs between them: b b.nii.gz'; do
+		printf "${line%%:*}\n" >lost.tsv
+		fails 1 "prepare.sh: lost.tsv: ${line#*:}" "$prepare" -d lost --plan plan.json -L lost.tsv
+	done
+	[ -z "$(ls lost)" ]
 	"$prepare" --help | grep -q '^usage: prepare.sh'
 }
