@@ -99,11 +99,11 @@ no_gpu() {
 		#include <cuda_runtime_api.h>
 		#include <stdlib.h>
 		#define K_PLAIN
-		#include "kernels/gpu/par.h"
+		#include "kernels/gpu/tile.h"
 
 		void *gpu_stream;
 
-		SIDE_KERNEL(bad, (int how, float *y), (how, y), 2, 2048, 0)
+		SIDE_KERNEL(bad, (int how, float *y), (how, y), 2, how == 16 ? MOST_ROOM : 2048, 0)
 		{
 			TEAM_FOR(t, how == 1 ? 3 : 2) {
 				TEAM_ARRAY(float, a, TEAM);
@@ -122,7 +122,7 @@ no_gpu() {
 						team_sync();
 				}
 				LANE_FOR(i, 0, 128)
-					begin_quad(room + i + (how == 7), y + t * TEAM, (int)i % 2);
+					begin_quad(room + i + (how == 7), y + t * TEAM + (how == 13), how != 13 && (int)i % 2);
 				if (how != 8)
 					quads_arrived();
 				team_sync();
@@ -143,6 +143,10 @@ no_gpu() {
 						put(y, t * TEAM + i, get(y, t * TEAM + i) + get(y, t * TEAM + (i ^ 1)));
 					else if (how == 12)
 						put(y, t * TEAM + i, get(y, t * TEAM + i) + get(y, i));
+				if (how == 14)
+					y[t] += (float)get_bytes((const uint8_t *)y + 2);
+				if (how == 15)
+					y[t] += left_of((const word *)room + 2, TILE + WIDE).v[0];
 			}
 		}
 
@@ -174,6 +178,12 @@ no_gpu() {
 	said 7 "no place for 16 bytes on their way"
 	said 8 "read while it is on its way"
 	said 9 "read by another lane than wrote it and no sync between them"
+	said 16 "more arrays than a team has room for"
+	for how in 13 14 15; do # what gcc does one by one, or not at all
+		run ./bad $how
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"kernel bad has "*" bytes at 0x"*", not aligned to them"* ]] || { echo "$how: $output" >&2; return 1; }
+	done
 	./bad 10
 	export SIM_RACES=1
 	where="byte "

@@ -94,6 +94,7 @@ DEVICE uint32_t get_bytes(const uint8_t *p)
 #else
 	uint32_t u;
 
+	wall_together(p, sizeof u);
 	memcpy(&u, p, sizeof u);
 	return u;
 #endif
@@ -233,6 +234,7 @@ DEVICE void get_four(const void *p, int64_t i, float v[4])
 
 	v[0] = bits_float(q.x << 16), v[1] = bits_float(q.x & 0xffff0000u), v[2] = bits_float(q.y << 16), v[3] = bits_float(q.y & 0xffff0000u);
 #else
+	wall_together((const uint16_t *)p + i, 8);
 	for (int j = 0; j < 4; j++)
 		v[j] = get(p, i + j);
 #endif

@@ -81,6 +81,7 @@ DEVICE void put_two(void *p, int64_t i, float first, float second)
 #ifdef __CUDACC__
 	*(uint32_t *)((uint16_t *)p + i) = two_halves(first, second);
 #else
+	wall_together((uint16_t *)p + i, 4);
 	put(p, i, first), put(p, i + 1, second);
 #endif
 }
@@ -108,6 +109,7 @@ DEVICE void tile_keep(float *to, const struct tile *t, int add)
 		v[e] += t->v[e];
 	put_floats(to + tile_lane() * TILE_OWN, v);
 #else
+	wall_together(to, 16);
 	TILE_EACH(e)
 		to[e] = add ? to[e] + t->v[e] : t->v[e];
 #endif
@@ -225,6 +227,12 @@ DEVICE struct left left_of(const word *rows, int stride)
 struct left { float v[TILE * TILE]; };  /* [row][column] */
 struct right { float v[TILE * 8]; };
 
+/* A GPU's lanes read rows 16 bytes at a time. */
+DEVICE void rows_lie(const word *rows, int stride)
+{
+	wall_together(rows, 16), wall_together(rows + stride, 16);
+}
+
 #define LEFT_EACH(p) for (int p = 0; p < TILE * TILE / 2; p++)
 DEVICE int left_row(int p) { return p / (TILE / 2); }
 DEVICE int left_column(int p) { return p % (TILE / 2) * 2; }
@@ -234,6 +242,7 @@ DEVICE struct left left_of(const word *rows, int stride)
 {
 	struct left a;
 
+	rows_lie(rows, stride);
 	for (int i = 0; i < TILE * TILE; i++)
 		a.v[i] = get(rows, i / TILE * stride + i % TILE);
 	return a;
@@ -243,6 +252,7 @@ DEVICE struct left left_turned(const word *rows, int stride)
 {
 	struct left a;
 
+	rows_lie(rows, stride);
 	for (int i = 0; i < TILE * TILE; i++)
 		a.v[i] = get(rows, i % TILE * stride + i / TILE);
 	return a;
@@ -252,6 +262,7 @@ DEVICE struct right right_turned(const word *rows, int stride)
 {
 	struct right b;
 
+	rows_lie(rows, stride);
 	for (int i = 0; i < TILE * 8; i++)
 		b.v[i] = get(rows, i / 8 * stride + i % 8);
 	return b;
@@ -261,6 +272,7 @@ DEVICE struct right right_of(const word *packed)
 {
 	struct right b;
 
+	wall_together(packed, 8);
 	for (int i = 0; i < TILE * 8; i++)
 		b.v[i] = get(packed, right_at(i / 8, i % 8));
 	return b;
@@ -324,6 +336,7 @@ DEVICE void tile_add(struct tile *t, const struct left *a, const word *b, int st
 {
 	struct right own;
 
+	rows_lie(b, stride);
 	for (int i = 0; i < TILE * 8; i++)
 		own.v[i] = get(b, i % 8 * stride + i / 8);
 	tile_add_right(t, a, &own);

@@ -8,6 +8,7 @@
 
 void wall_open(const char *kernel, const void *top);
 void wall_close(void);
+void wall_together(const void *p, size_t bytes); /* which a GPU's lane has in one access: they lie at a multiple of them */
 
 /* Put a kernel on gpu_stream: run(a copy of own[size]), when its turn comes, between open and close. 0, or CUDA's error code. */
 int wall_launch(const char *kernel, void (*run)(const void *own), const void *own, size_t size);

@@ -165,7 +165,7 @@ void *wall_array(const char *site, size_t bytes)
 	while (i < t->sites && t->site[i].at != site)
 		i++;
 	if (i == t->sites) {
-		if (i == SITES || t->used + bytes > ARRAYS)
+		if (i == SITES || t->used + bytes > ARRAYS || size.bytes + t->used + bytes > ROOM)
 			wrong("more arrays than a team has room for", bytes);
 		t->site[t->sites++].at = site, t->site[i].lo = ROOM + t->used, t->site[i].hi = ROOM + t->used + bytes;
 		t->used += (bytes + GAP) / 16 * 16;
@@ -289,6 +289,7 @@ void wall_begin(void *to, const void *from, int there)
 	struct team *t = own();
 	const size_t at = (uintptr_t)to - (uintptr_t)t->memory;
 
+	wall_together(from, 16); /* also what is not there */
 	if (there)
 		sim_read_quad(from);
 	if (at % 16 || !has(t, at, 16) || t->ways == WAYS)

@@ -112,15 +112,26 @@ static int in_stack(uintptr_t at, size_t n)
 	return launcher.lo != stack.lo && within(stack, at, n);
 }
 
+static void lies(uintptr_t at, size_t n, const char *does)
+{
+	if (!sim_running || !(at & (n - 1)))
+		return;
+	fprintf(stderr, "kernel %s %s %zu bytes at %#zx, not aligned to them\n", sim_running, does, n, (size_t)at);
+	abort();
+}
+
+void wall_together(const void *p, size_t bytes)
+{
+	lies((uintptr_t)p, bytes, "has");
+}
+
 static void look(uintptr_t at, size_t n, int aligned, const char *does)
 {
 	const char *kernel = sim_running;
 	const int writes = *does == 'w';
 
-	if (kernel && aligned && at & (n - 1)) {
-		fprintf(stderr, "kernel %s %s %zu bytes at %#zx, not aligned to them\n", kernel, does, n, (size_t)at);
-		abort();
-	}
+	if (aligned)
+		lies(at, n, does);
 	if (kernel && at - (uintptr_t)sim_team < TEAM_BYTES) {
 		sim_team_touch(at, n, writes);
 		return;
