@@ -12,7 +12,7 @@
 # Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and the CPU's, and GPU_KIT, NETS, PEERS (networks of bench and peer), PRECISIONS (of bench),
 # STEPS, FED (patches of same's pipeline), PATCH, TRAIN (options of the network), SLIDE, LONG, LEFT (MiB that tight leaves free), ROI. `pack` takes MONAI's wheel along where WHEELS names a python whose pip can fetch it.
 #     device    the card, its driver; which library makes which convolution; a copy's bandwidth
-#     kernels   every kernel against tests/ref, losses, attention, windows, changes of resolution, softmax of channels
+#     kernels   every kernel against tests/ref, losses, attention, windows, changes of resolution, softmax of channels, pooling
 #     nets      networks against MONAI's golden files, fp32 and bf16, and once more with our own convolutions alone
 #     train     steps on the same patches: GPU fp32, bf16 and CPU, means of their losses
 #     masks     masks of the GPU against the CPU's
@@ -123,7 +123,7 @@ print("torch", torch.__version__, "cuDNN", torch.backends.cudnn.version(), "NCCL
 	row "copy's bandwidth" $? "$(tr '\n' ' ' <"$said")"
 }
 
-stage_kernels() { for t in kernels wide loss scale slide attention across; do unit $t ""; done; }
+stage_kernels() { for t in kernels wide loss scale slide attention across pool; do unit $t ""; done; }
 
 stage_nets() {
 	unit net ""
@@ -363,9 +363,9 @@ stage_sanitize() {
 		for t in narrow norm squares; do sanitized $tool kernels $t; done
 		for t in scale loss; do sanitized $tool $t; done
 	done
-	for t in slide wide across attention; do sanitized memcheck $t; done
-	for t in scale loss slide wide across; do sanitized initcheck $t; done
-	for t in wide attention; do sanitized racecheck $t; done
+	for t in slide wide pool across attention; do sanitized memcheck $t; done
+	for t in scale loss slide wide pool across; do sanitized initcheck $t; done
+	for t in wide pool attention; do sanitized racecheck $t; done
 }
 
 # Where libraries are: the kit's, those of python's wheels (of any CUDA: what is of another is not found by its name), and wherever they were looked for
