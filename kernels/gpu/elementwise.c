@@ -170,11 +170,14 @@ KERNEL(merge_parts, (struct k_merge g, int step, const void *x, void *y), (g, st
 	items(g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step))
 {
 	const uint32_t half[2] = {(uint32_t)g.size[1] / 2, (uint32_t)g.size[2] / 2}, parts = (uint32_t)(g.c / step);
+	uint64_t order = 0; /* a byte a part: what is indexed at run time a lane would have in memory */
 
+	UNROLLED for (int i = 0; i < 8; i++)
+		order |= (uint64_t)g.order[i] << 8 * i;
 	ITEM_FOR(i, g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step) {
 		const int64_t k = i % parts * step, part = i / parts % 8, v = i / parts / 8;
 		const int64_t w = v % half[1], h = v / half[1] % half[0], nd = v / half[1] / half[0];
-		const int bits = g.order[part];
+		const int bits = (int)(order >> 8 * part & 255);
 		float u[WIDE];
 
 		/* n and d together: every n has a whole number of blocks along d */
