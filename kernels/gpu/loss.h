@@ -67,9 +67,12 @@ DEVICE int64_t class_of(const struct k_loss *g, uint8_t label)
 /* Entropies of one channel against the rest; d NULL: the value, else the gradient times share is added. */
 DEVICE float binary(const struct k_loss *g, const float *l, int64_t own, float share, float *d)
 {
+	const int64_t first = loss_entropy_first(g);
 	float sum = 0;
 
-	for (int64_t c = loss_entropy_first(g); c < g->k; c++) {
+	UNROLLED_BY(BAND) for (int64_t c = 0; c < g->k; c++) {
+		if (c < first)
+			continue;
 		float w = (float)loss_weight(g, c), pos = g->entropy == K_FOCAL ? g->pos * w : w, neg = g->entropy == K_FOCAL ? g->neg * w : 1;
 		float gamma = g->entropy == K_FOCAL ? g->gamma : 0, m;
 		struct logistic r = logistic(c == own ? l[c] : -l[c], gamma);
@@ -86,14 +89,14 @@ DEVICE float binary(const struct k_loss *g, const float *l, int64_t own, float s
 DEVICE float soft_focal(const struct k_loss *g, const float *l, int64_t own, float share, float *d)
 {
 	const int64_t first = loss_entropy_first(g);
-	float most = l[first], sum = 0, others = 0, at = 0, w, rest, cost, down, m;
+	float most = -INFINITY, sum = 0, others = 0, at = 0, w, rest, cost, down, m;
 
 	if (own < first || own >= g->k)
 		return 0;
-	for (int64_t c = first + 1; c < g->k; c++)
-		most = l[c] > most ? l[c] : most;
-	for (int64_t c = first; c < g->k; c++) {
-		float x = expf(l[c] - most);
+	UNROLLED_BY(BAND) for (int64_t c = 0; c < g->k; c++)
+		most = c >= first && l[c] > most ? l[c] : most;
+	UNROLLED_BY(BAND) for (int64_t c = 0; c < g->k; c++) {
+		float x = c < first ? 0 : expf(l[c] - most);
 
 		sum += x;
 		others += c == own ? 0 : x;
@@ -103,8 +106,9 @@ DEVICE float soft_focal(const struct k_loss *g, const float *l, int64_t own, flo
 	cost = rest < 1e-3f ? rest * (1 + rest * (0.5f + rest / 3)) : logf(sum) - (at - most);
 	down = g->gamma > 0 ? powf(rest, g->gamma) : 1;
 	m = share * w * down * (1 + g->gamma * (1 - rest) * (rest > 1e-30f ? cost / rest : 1));
-	for (int64_t c = first; d && c < g->k; c++)
-		d[c] += m * (c == own ? -rest : expf(l[c] - most) / sum);
+	UNROLLED_BY(BAND) for (int64_t c = 0; c < g->k; c++)
+		if (d && c >= first)
+			d[c] += m * (c == own ? -rest : expf(l[c] - most) / sum);
 	return w * down * cost;
 }
 
