@@ -347,12 +347,13 @@ stage_peer() {
 	done
 }
 
-# TOOL TEST [KERNELS]: of a unit test those kernels alone whose names have this in them; else cuDNN's, too, which are not ours to look at
+# TOOL TEST [KERNELS...]: of a unit test those kernels alone whose names have one of these in them; else cuDNN's, too, which are not ours to look at
 sanitized() {
-	local filter=()
-	[ -z "${3-}" ] || filter=(--kernel-name "kns=$3")
-	TEST_DEVICE=cuda NIIPIPE_CUDA=managed within 100 compute-sanitizer --tool "$1" "${filter[@]}" --print-limit 20 --error-exitcode 9 build/test/"$2"
-	row "$1: $2${3:+, $3}" $? "$(grep 'ERROR SUMMARY' "$said" | tail -n 1)"
+	local tool=$1 test=$2 k filter=()
+	shift 2
+	for k; do filter+=(--kernel-name "kns=$k"); done
+	TEST_DEVICE=cuda NIIPIPE_CUDA=managed within 100 compute-sanitizer --tool "$tool" "${filter[@]}" --print-limit 20 --error-exitcode 9 build/test/"$test"
+	row "$tool: $test${*:+, $*}" $? "$(grep 'ERROR SUMMARY' "$said" | tail -n 1)"
 }
 
 # What has shared memory, and was looked at the least, first
@@ -360,7 +361,7 @@ stage_sanitize() {
 	local tool t
 	command -v compute-sanitizer >/dev/null || { row compute-sanitizer 77 "not here"; return; }
 	for tool in memcheck racecheck; do
-		for t in narrow norm squares; do sanitized $tool kernels $t; done
+		sanitized $tool kernels narrow first norm
 		for t in scale loss; do sanitized $tool $t; done
 	done
 	for t in slide wide pool across attention; do sanitized memcheck $t; done
