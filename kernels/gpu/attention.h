@@ -246,9 +246,10 @@ DEVICE void work_scores(const struct att *a, const struct work *w, const struct 
 		}
 }
 
-/* A kernel of a struct att, once for each depth; what a team does: name_team(&a, team, room, depth) */
-#define ATT_DEPTH(name, team, teams, depth) \
-	ROOM_KERNEL(name, (struct att a), (a), teams, a.room) \
+/* A kernel of a struct att, once for each depth, two teams side by side where registers allow it; what a team does: name_team(&a, team, room,
+   depth) */
+#define ATT_DEPTH(name, team, teams, depth, least) \
+	SIDE_KERNEL(name, (struct att a), (a), teams, a.room, least) \
 	{ \
 		TEAM_FOR(t, teams) { \
 			TEAM_ROOM(room); \
@@ -256,9 +257,9 @@ DEVICE void work_scores(const struct att *a, const struct work *w, const struct 
 		} \
 	}
 #define ATT_KERNEL(name, teams) \
-	ATT_DEPTH(name##_16, name##_team, teams, TILE) \
-	ATT_DEPTH(name##_32, name##_team, teams, 2 * TILE) \
-	ATT_DEPTH(name##_64, name##_team, teams, ATT_HEAD) \
+	ATT_DEPTH(name##_16, name##_team, teams, TILE, 2) \
+	ATT_DEPTH(name##_32, name##_team, teams, 2 * TILE, 2) \
+	ATT_DEPTH(name##_64, name##_team, teams, ATT_HEAD, 1) \
 	static int name(struct att a) \
 	{ \
 		return a.depth == TILE ? G(name##_16)(a) : a.depth == ATT_HEAD ? G(name##_64)(a) : G(name##_32)(a); \

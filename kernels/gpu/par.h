@@ -18,8 +18,8 @@
      WARP_FOR(w)            every warp of a team its w of [0, WARPS); what it keeps from one such loop to the next is in a WARP_KEEPS, at w
      EACH(j)                every j of a lane's WIDE elements, unrolled
    team_sum, team_sums (several floats at once, to doubles), group_sum, group_most: over the lanes, known to all of them; every lane must come by.
-   TEAM_ARRAY is a team's own memory, TEAM_ROOM the bytes of it that a ROOM_KERNEL was launched with; of a SIDE_KERNEL a processor has `least` teams
-   side by side, whose lanes have as few registers: 1: all they want, best of few teams; 0: nvcc weighs the one against the other, best of many that
+   TEAM_ARRAY is a team's own memory, TEAM_ROOM the bytes of it that a SIDE_KERNEL was launched with; of that a processor has `least` teams side by
+   side, whose lanes have as few registers: 1: all they want, best of few teams; 0: nvcc weighs the one against the other, best of many that
    wait for memory (told 1 AdamW's lanes had 46 in place of 32: 5 teams in place of 8, which moved 63 % of what a copy does in place of 83). Between
    loops over its lanes that write and read it stands team_sync, or warp_sync, where a warp's own lanes do. Activations are void: elements of them,
    floats or with K_HALF bfloat16s, are read and written by get and put, and WIDE of them, 16 bytes at a multiple of that, by get_wide and put_wide,
@@ -58,7 +58,6 @@ enum { WIDE = 4 };
 #define DEVICE static __device__ __forceinline__
 #define DEVICE_CALL static __device__ __noinline__
 #define KERNEL(name, PARAMS, ARGS, teams) SIDE_KERNEL(name, PARAMS, ARGS, teams, 0, 0)
-#define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) SIDE_KERNEL(name, PARAMS, ARGS, teams, room, 1)
 #define SIDE_KERNEL(name, PARAMS, ARGS, teams, room, least) \
 	static __global__ void __launch_bounds__(TEAM, least) name##_k PARAMS; \
 	extern "C" int G(name) PARAMS \
@@ -171,7 +170,6 @@ template <int n> DEVICE void team_sums(const float (&v)[n], double (&sum)[n])
 #define DEVICE_CALL static __attribute__((unused))
 /* The nested function knows the arguments' types alone, their values come with the call: it needs no frame. */
 #define KERNEL(name, PARAMS, ARGS, teams) SIDE_KERNEL(name, PARAMS, ARGS, teams, 0, 0)
-#define ROOM_KERNEL(name, PARAMS, ARGS, teams, room) SIDE_KERNEL(name, PARAMS, ARGS, teams, room, 1)
 #define SIDE_KERNEL(name, PARAMS, ARGS, teams, room, least) \
 	static void name##_k PARAMS; \
 	int G(name) PARAMS; \
