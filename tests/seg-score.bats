@@ -303,7 +303,56 @@ masks() {
 	rm pred/*.nii
 	said "$(printf '%s\n' "seg-score: pred/ball.nii.gz: ends inside the gzip data: truncated (offset 300)" "seg-score: truth/no.nii.gz: cannot open: No such file or directory")" \
 		seg-score truth/ball.nii.gz pred/ball.nii.gz truth/moved.nii.gz pred/moved.nii.gz truth/no.nii.gz pred/moved.nii.gz
-	fails 2 "seg-score: --list takes no operands (see seg-score --help)" seg-score -L p.tsv a.ts
+	fails 2 "seg-score: --list takes one operand at most, the directory of the masks (see seg-score --help)" seg-score -L p.tsv a.ts
+	fails 2 "seg-score: --list takes one operand at most, the directory of the masks (see seg-score --help)" seg-score -L p.tsv pred pred
+}
+
+@test "a table of cases and a directory of masks: in the table's order, images unread; what lacks the other is named" {
+	masks
+	: >ct.nii
+	mkdir t
+	{ printf 'id\timage\tlabel\n'; for n in slant ball moved; do printf "$n\tno.nii\t../truth/$n.nii.gz\n"; done; } >t/cases.tsv
+	seg-score truth/slant.nii.gz pred/slant.nii.gz truth/ball.nii.gz pred/ball.nii.gz truth/moved.nii.gz pred/moved.nii.gz >want
+	seg-score -L t/cases.tsv pred 2>err | diff - want
+	[ ! -s err ]
+	sed 's|\.\./||' t/cases.tsv | seg-score --threads 1 -L - pred/ | diff - want
+	mv pred/ball.nii.gz pred/ball_0000.nii.gz
+	gunzip pred/slant.nii.gz
+	seg-score -L t/cases.tsv pred | diff - want
+	seg-score --metrics dice --history h -L t/cases.tsv pred >dice
+	[ "$(head -n 1 h)" = "seg-score --metrics dice --list t/cases.tsv pred" ]
+	[ "$(grep -c '^# ' h)" = 7 ]
+	# fewer cases than masks
+	seg-score --metrics dice -L <(sed -n '/ball/s|\.\.|'"$PWD"'|p' t/cases.tsv) pred 2>err | diff - <(seg-score --metrics dice truth/ball.nii.gz pred/ball_0000.nii.gz)
+	sed 's|in /[^,]*|in LIST|' err | diff - <(echo "seg-score: pred: 2 masks of no case in LIST, not scored: moved.nii.gz, slant.nii")
+	# fewer masks than cases: all of them
+	printf 'unlabelled\tct.nii\nnone\tct.nii\t../truth/ball.nii.gz\nlost\tct.nii\t../truth/lost.nii.gz\nempty\tct.nii\t../truth/ball.nii.gz\n' >>t/cases.tsv
+	: >pred/empty.nii
+	cp pred/slant.nii pred/lost.nii
+	cp pred/slant.nii pred/odd.nii
+	status=0
+	seg-score -o out -L t/cases.tsv pred 2>err || status=$?
+	[ $status = 1 ]
+	[ ! -e out ]
+	diff err - <<-'E'
+		seg-score: pred: 1 mask of no case in t/cases.tsv, not scored: odd.nii
+		seg-score: t/cases.tsv: case 'unlabelled' has no label
+		seg-score: t/cases.tsv: case 'unlabelled' has no mask in pred
+		seg-score: t/cases.tsv: case 'none' has no mask in pred
+		seg-score: t/cases.tsv: case 'lost': t/../truth/lost.nii.gz: cannot open: No such file or directory
+		seg-score: t/cases.tsv: case 'empty': pred/empty.nii: is empty
+	E
+	cp pred/slant.nii pred/moved.nii
+	fails 1 "seg-score: pred: moved.nii and moved.nii.gz are both case 'moved'" seg-score -L t/cases.tsv pred
+	sed -i '1s/.*/id\ttruth\tpred/' t/cases.tsv
+	fails 1 "seg-score: t/cases.tsv: has predictions (id, truth, pred): a table of cases has id, image, label beside a directory of masks" seg-score -L t/cases.tsv pred
+	mkdir none
+	fails 1 "seg-score: none: no masks in it (.nii, .nii.gz, .hdr, .nrrd, .nhdr, .mha, .mhd)" seg-score -L <(printf 'a\tb\tc\n') none
+	for i in $(seq 12); do : >"none/m$i.nii"; done
+	rm none/m3.nii
+	cp truth/ball.nii.gz none/m3.nii.gz
+	printf 'm3\tb\ttruth/ball.nii.gz\n' >one.tsv
+	seg-score -L one.tsv none 2>&1 | grep -q 'not scored: m1.nii, m10.nii, m11.nii, m12.nii, m2.nii, m4.nii, m5.nii, m6.nii, m7.nii, m8.nii, \.\.\.$'
 }
 
 # ---- lesions, labels, columns ----

@@ -1,6 +1,6 @@
-/* seg-score TRUTH PRED ... | -L TABLE | TRUTHS/ PREDS/ | [STREAM ...] | --compare A.tsv B.tsv: how well predicted masks agree with the truth.
-   Operands named .nii, .hdr, .img (or these with .gz), .nrrd, .nhdr, .mha or .mhd are masks and come in pairs; two directories are paired by
-   name; others are streams with both masks in every frame. A line a case and label, then a summary; or a line a lesion; or JSON. Memory: of
+/* seg-score TRUTH PRED ... | -L TABLE | -L CASES PREDS/ | TRUTHS/ PREDS/ | [STREAM ...] | --compare A.tsv B.tsv: how well predicted masks agree with
+   the truth. Operands named .nii, .hdr, .img (or these with .gz), .nrrd, .nhdr, .mha or .mhd are masks and come in pairs; two directories are paired
+   by name; others are streams with both masks in every frame. A line a case and label, then a summary; or a line a lesion; or JSON. Memory: of
    pairs of files as many cases as threads, else one; 24 bytes a run of labels along x, and for surfaces up to 7 bytes a voxel of the masks' box. */
 #include <stdlib.h>
 #include <string.h>
@@ -55,11 +55,18 @@ static int two_directories(const struct arg_common *c)
 	return c->argc == 2 && pairs_is_directory(c->argv[0]) && pairs_is_directory(c->argv[1]);
 }
 
+static void say(const char *line)
+{
+	err_warn("%s", line);
+}
+
 /* 1: pairs were named; 0: streams are meant. */
 static int find_pairs(struct state *s, const struct arg_common *c, struct err *e)
 {
 	const int files = nii_are_volumes(c->argv, c->argc);
 
+	if (s->o->list && c->argc)
+		return pairs_of_cases(&s->pairs, s->o->list, c->argv[0], say, e) ? -1 : 1;
 	if (s->o->list)
 		return pairs_of_table(&s->pairs, s->o->list, e) ? -1 : 1;
 	if (two_directories(c))
@@ -229,8 +236,8 @@ static void set_up(struct opts *o, struct state *s, const struct arg_common *c)
 	                   o->allow.n || o->truth || o->pred || o->surface >= 0 || o->by >= 0 || o->empty >= 0 || o->connectivity >= 0 ||
 	                   o->score.match >= 0))
 		err_usage("--compare goes with --metrics, --bootstrap, --seed, --history and --json only");
-	if (o->list && c->argc)
-		err_usage("--list takes no operands");
+	if (o->list && (c->argc > 1 || (c->argc && !pairs_is_directory(c->argv[0]))))
+		err_usage("--list takes one operand at most, the directory of the masks");
 	if (o->score.lesions && !o->least.n && !o->most.n)
 		s->columns.groups = 0;
 	if (!o->compare)
@@ -256,7 +263,7 @@ int main(int argc, char **argv)
 	struct arg_common c;
 	struct err e;
 	const struct arg args[] = {
-		{'L', "list", ARG_STR, &o.list, "TABLE", "pairs from lines id, truth, prediction with tabs between them"},
+		{'L', "list", ARG_STR, &o.list, "TABLE", "pairs from lines id, truth, prediction; beside PREDS/: cases, id, image, label"},
 		{0, "metrics", ARG_STR, &o.metrics, "NAME,...", "columns, or overlap, volume, diameter, surface, lesion, all (all)"},
 		{0, "diameter", ARG_CHOICE, &o.by, diameter_words, "longest diameter between mesh vertices, voxel centres or corners (mesh)"},
 		{0, "whole", ARG_FLAG, &o.score.whole, NULL, "diameters across all parts of a label (each lesion by itself)"},
@@ -280,7 +287,7 @@ int main(int argc, char **argv)
 		{0, "json", ARG_FLAG, &o.json, NULL, "one JSON object (tab-separated lines)"},
 		{0},
 	};
-	const struct arg_spec spec = {"seg-score", "TRUTH PRED ... | TRUTHS/ PREDS/ | [STREAM ...]",
+	const struct arg_spec spec = {"seg-score", "TRUTH PRED ... | TRUTHS/ PREDS/ | -L TABLE [PREDS/] | [STREAM ...]",
 	                              "Score predicted masks: overlap, volumes, diameters, surfaces, lesions.", args, ARG_OUT, 0, -1};
 
 	arg_parse(&spec, argc, argv, &c);

@@ -154,6 +154,7 @@ int nii_case_load(const struct nii_case *c, struct frame *f, struct err *e);
 struct nii_list {
 	int64_t n;
 	struct nii_case *c;
+	int predicted; /* the heading is "id truth pred": what stands for labels are predictions */
 };
 
 /* Cases from a table of tab-separated lines id, image, label (label may be empty or absent; a first line "id image label" or "id truth pred" is

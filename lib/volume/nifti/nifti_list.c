@@ -40,9 +40,11 @@ static int add_line(struct nii_list *l, char *line, const char *path, int64_t no
 	return c->id && c->image && (c->label || n < 3 || !*field[2]) ? 0 : err_set(e, path, "not enough memory");
 }
 
+static const char predicted[] = "id\ttruth\tpred";
+
 static int is_heading(const char *line)
 {
-	return !strcmp(line, "id\timage") || !strcmp(line, "id\timage\tlabel") || !strcmp(line, "id\ttruth\tpred");
+	return !strcmp(line, "id\timage") || !strcmp(line, "id\timage\tlabel") || !strcmp(line, predicted);
 }
 
 /* Windows' programs put a byte order mark before a text. */
@@ -51,6 +53,7 @@ static const char mark[] = "\xef\xbb\xbf";
 static int add_first(struct nii_list *l, char *line, const char *path, struct err *e)
 {
 	line += strncmp(line, mark, strlen(mark)) ? 0 : strlen(mark);
+	l->predicted = !strcmp(line, predicted);
 	if (!*line || is_heading(line))
 		return 0;
 	if (!strncmp(line, "id\t", 3))

@@ -70,21 +70,30 @@ static int is_there(const char *path, struct err *what)
 	return S_ISREG(s.st_mode) && !s.st_size ? err_set(what, path, "is empty") : 0;
 }
 
-static int check(struct pairs *p, const char *path, const struct nii_case *c, struct err *e)
+static int lacks(struct pairs *p, const char *path, const char *id, const char *what, const char *where, struct err *e)
+{
+	struct err problem;
+
+	err_set(&problem, path, "case '%.80s' has no %s%.400s", id, what, where);
+	return pairs_add_problem(p, &problem, e);
+}
+
+static int check(struct pairs *p, const char *path, const char *id, const char *truth, const char *pred, struct err *e)
 {
 	struct err what;
 
-	if (!c->label) {
-		err_set(&what, path, "case '%.80s' has no prediction", c->id);
-		return pairs_add_problem(p, &what, e);
-	}
 	for (int i = 0; i < 2; i++)
-		if (is_there(i ? c->label : c->image, &what)) {
-			err_prefix(&what, "%s: case '%.80s'", path, c->id);
+		if (is_there(i ? pred : truth, &what)) {
+			err_prefix(&what, "%s: case '%.80s'", path, id);
 			if (pairs_add_problem(p, &what, e))
 				return -1;
 		}
 	return 0;
+}
+
+static const char *table_name(const char *path)
+{
+	return strcmp(path, "-") ? path : "standard input";
 }
 
 int pairs_of_table(struct pairs *p, const char *path, struct err *e)
@@ -92,11 +101,11 @@ int pairs_of_table(struct pairs *p, const char *path, struct err *e)
 	struct nii_list l;
 	int r = nii_list_read(&l, path, e);
 
-	for (int64_t i = 0; i < l.n && !r; i++) {
-		r = check(p, strcmp(path, "-") ? path : "standard input", &l.c[i], e);
-		if (!r && l.c[i].label)
-			r = add(p, strdup(l.c[i].id), strdup(l.c[i].image), strdup(l.c[i].label), e);
-	}
+	for (const struct nii_case *c = l.c; c < l.c + l.n && !r; c++)
+		if (!c->label)
+			r = lacks(p, table_name(path), c->id, "prediction", "", e);
+		else if (!(r = check(p, table_name(path), c->id, c->image, c->label, e)))
+			r = add(p, strdup(c->id), strdup(c->image), strdup(c->label), e);
 	nii_list_free(&l);
 	return r;
 }
@@ -110,7 +119,7 @@ int pairs_is_directory(const char *path)
 	return !stat(path, &s) && S_ISDIR(s.st_mode);
 }
 
-struct file { char *name, *stem; };
+struct file { char *name, *stem; int taken; };
 struct folder { const char *path; struct file *f; size_t n; };
 
 static int by_name(const void *a, const void *b)
@@ -146,7 +155,7 @@ static int list(struct folder *f, struct err *e)
 		r = mem_more(&f->f, f->n, sizeof *f->f, "files", e);
 		if (r)
 			break;
-		f->f[f->n] = (struct file){strdup(entry->d_name), nii_stem(entry->d_name, 1)};
+		f->f[f->n] = (struct file){strdup(entry->d_name), nii_stem(entry->d_name, 1), 0};
 		r = f->f[f->n].name && f->f[f->n].stem ? 0 : no_memory(e);
 		f->n++;
 	}
@@ -244,5 +253,81 @@ int pairs_of_directories(struct pairs *p, const char *truth, const char *pred, s
 		r = match(p, &t, &q, e);
 	folder_free(&t);
 	folder_free(&q);
+	return r;
+}
+
+/* ---- a table of cases and a directory ---- */
+
+/* The cases' ids as names of files, sorted; free what f is. */
+static int ids(const struct nii_list *l, struct folder *t, struct err *e)
+{
+	t->f = calloc((size_t)l->n, sizeof *t->f);
+	if (!t->f)
+		return no_memory(e);
+	t->n = (size_t)l->n;
+	for (size_t i = 0; i < t->n; i++)
+		t->f[i].name = t->f[i].stem = l->c[i].id;
+	qsort(t->f, t->n, sizeof *t->f, by_stem);
+	return 0;
+}
+
+static int take(struct pairs *p, const struct nii_case *c, const char *path, struct folder *q, struct err *e)
+{
+	struct file *found = bsearch(&(struct file){.stem = c->id}, q->f, q->n, sizeof *q->f, by_name);
+	char *pred = found ? join(q, found->name) : NULL;
+
+	if (found)
+		found->taken = 1;
+	if (found && !pred)
+		return no_memory(e);
+	if ((!c->label && lacks(p, path, c->id, "label", "", e)) || (!found && lacks(p, path, c->id, "mask in ", q->path, e)) ||
+	    (c->label && found && check(p, path, c->id, c->label, pred, e))) {
+		free(pred);
+		return -1;
+	}
+	if (c->label && found)
+		return add(p, strdup(c->id), strdup(c->label), pred, e);
+	free(pred);
+	return 0;
+}
+
+/* The first masks that are no case's, and how many */
+static void say_left(const struct folder *q, const char *path, pairs_say *say)
+{
+	struct err line;
+	char names[300] = "";
+	size_t n = 0, used = 0;
+
+	for (size_t i = 0; i < q->n; i++)
+		if (!q->f[i].taken && n++ < 10 && used < sizeof names)
+			used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", n > 1 ? ", " : "", q->f[i].name);
+	err_set(&line, q->path, "%zu mask%s of no case in %.200s, not scored: %s%s", n, n == 1 ? "" : "s", path, names,
+	        n > 10 || used >= sizeof names ? ", ..." : "");
+	if (n)
+		say(line.text);
+}
+
+int pairs_of_cases(struct pairs *p, const char *path, const char *pred, pairs_say *say, struct err *e)
+{
+	const char *table = table_name(path);
+	struct folder t = {0}, q = {pred, NULL, 0};
+	struct nii_list l;
+	int r = nii_list_read(&l, path, e);
+
+	if (!r && l.predicted)
+		r = err_set(e, table, "has predictions (id, truth, pred): a table of cases has id, image, label beside a directory of masks");
+	if (!r)
+		r = ids(&l, &t, e) || list(&q, e) ? -1 : 0;
+	if (!r) {
+		channel_off(&t, &q);
+		r = twice(p, &q, e);
+	}
+	for (int64_t i = 0, clear = !p->problems; i < l.n && clear && !r; i++)
+		r = take(p, &l.c[i], table, &q, e);
+	if (!r && p->n)
+		say_left(&q, table, say);
+	nii_list_free(&l);
+	folder_free(&q);
+	free(t.f);
 	return r;
 }

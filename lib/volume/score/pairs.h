@@ -20,6 +20,12 @@ int pairs_of_files(struct pairs *p, char *const *file, int n, struct err *e);
    problems, one each. 0, or -1 and an error: the table itself. */
 int pairs_of_table(struct pairs *p, const char *path, struct err *e);
 
+/* A table of cases as nii_list_read's, id, image and label, the truth (the image is not looked at), against the directory's mask of each one's id, in
+   the table's order. A case without label or mask, files that are not there or empty and masks of one name are problems, one each; masks
+   that are no case's go to say, in one line. 0, or -1 and an error: the table itself, or one of predictions; the directory, as below. */
+typedef void pairs_say(const char *line);
+int pairs_of_cases(struct pairs *p, const char *path, const char *pred, pairs_say *say, struct err *e);
+
 /* The masks in two directories (names of nii_is_volume, but .img; other files are left alone), paired by their names without the endings, in the
    order of these; a prediction ID_0000, as nnU-Net names images, with the truth ID where none is ID_0000. One without its other, and two of one name,
    are problems. 0, or -1 and an error: a directory that cannot be read, or without masks. */
