@@ -18,7 +18,7 @@
 #include "lib/base/err.h"
 #include "kernels/slide.h"
 
-enum { K_ABI = 16 }; /* raised with every change of this header */
+enum { K_ABI = 17 }; /* raised with every change of this header */
 
 /* Where a GPU's backend cannot be, said by it and by who need not load it to know */
 #define K_NO_DRIVER "cuda: there is no NVIDIA driver here"
@@ -139,10 +139,10 @@ struct k_attention_grads { const void *dy; void *dqkv; float *dbias, *dtable; };
 /* Patch merging: y [n,D/2,H/2,W/2][8][c]: part i of a voxel is the voxel of its 2x2x2 block that order[i] says: 4 d + 2 h + w. D,H,W are even. */
 struct k_merge { int64_t n, c, size[3]; unsigned char order[8]; };
 
-/* Max pooling: y [n,small,c] = the largest of the factor's voxels of x [n,small * factor,c]; dense. Back, dy is the first's of those that are as
-   large, d, h, w in order. */
+/* Max pooling: y [n,small,c] = the largest of the factor's voxels of x [n,large,c], large / factor rounded down = small; dense. What is left over at
+   the ends is read by none. Back, dy is the first's of those that are as large, d, h, w in order. */
 enum { K_POOL_MOST = 64 }; /* of a voxel's factor, all axes together, at most */
-struct k_pool { int64_t n, c, small[3]; int factor[3]; };
+struct k_pool { int64_t n, c, small[3], large[3]; int factor[3]; };
 
 /* A change of resolution by whole factors, small * factor = large on each axis.
    mean: y (small) = mean over the factor's voxels (average pooling);  linear: y (large) = trilinear interpolation, half-pixel centres, the edge

@@ -1,27 +1,20 @@
 /* Max pooling. Backward finds each largest once more: it is quicker than to keep where it was. */
 #include "kernels/cpu.h"
 
+#include <string.h>
+
+#include "kernels/pool.h"
 #include "kernels/vmath.h"
-
-/* A voxel of y's, its channels: where the first of its factor's voxels of x begins */
-static int64_t corner(const struct k_pool *g, int64_t v)
-{
-	const int64_t w = v % g->small[2], h = v / g->small[2] % g->small[1], nd = v / g->small[2] / g->small[1];
-
-	/* n and d together: every n has a whole number of them */
-	return (nd * g->factor[0] * g->small[1] * g->factor[1] + h * g->factor[1]) * g->small[2] * g->factor[2] + w * g->factor[2];
-}
 
 /* Where the others lie from there, d, h, w in order; returns how many there are */
 static int members(const struct k_pool *g, int64_t at[K_POOL_MOST])
 {
-	const int64_t w = g->small[2] * g->factor[2], h = g->small[1] * g->factor[1];
 	int n = 0;
 
 	for (int64_t d = 0; d < g->factor[0]; d++)
 		for (int64_t i = 0; i < g->factor[1]; i++)
 			for (int64_t k = 0; k < g->factor[2]; k++)
-				at[n++] = ((d * h + i) * w + k) * g->c;
+				at[n++] = ((d * g->large[1] + i) * g->large[2] + k) * g->c;
 	return n;
 }
 
@@ -67,7 +60,7 @@ int K(pool_forward)(const struct k_pool *g, const void *x, void *y, struct err *
 	(void)e;
 #pragma omp parallel for schedule(static)
 	for (int64_t v = 0; v < vox; v++) {
-		const elem *from = (const elem *)x + corner(g, v) * g->c;
+		const elem *from = (const elem *)x + pool_corner(g, v) * g->c;
 		elem *to = (elem *)y + v * g->c;
 		int64_t i = 0;
 
@@ -79,6 +72,13 @@ int K(pool_forward)(const struct k_pool *g, const void *x, void *y, struct err *
 	return 0;
 }
 
+static void zero(elem *y, int64_t rows, int64_t n)
+{
+#pragma omp parallel for schedule(static)
+	for (int64_t i = 0; i < rows; i++)
+		memset(y + i * n, 0, sizeof *y * (size_t)n);
+}
+
 int K(pool_backward)(const struct k_pool *g, const void *dy, const void *x, void *dx, int dx_add, struct err *e)
 {
 	const int64_t vox = g->n * g->small[0] * g->small[1] * g->small[2];
@@ -86,10 +86,12 @@ int K(pool_backward)(const struct k_pool *g, const void *dy, const void *x, void
 	const int n = members(g, at);
 
 	(void)e;
+	if (!dx_add && pool_leaves(g))
+		zero(dx, pool_voxels(g) / g->large[2], g->large[2] * g->c);
 #pragma omp parallel for schedule(static)
 	for (int64_t v = 0; v < vox; v++) {
-		const elem *behind = (const elem *)dy + v * g->c, *from = (const elem *)x + corner(g, v) * g->c;
-		elem *to = (elem *)dx + corner(g, v) * g->c;
+		const elem *behind = (const elem *)dy + v * g->c, *from = (const elem *)x + pool_corner(g, v) * g->c;
+		elem *to = (elem *)dx + pool_corner(g, v) * g->c;
 		int64_t i = 0;
 
 		for (; i + VL <= g->c; i += VL)

@@ -247,15 +247,18 @@ for_unit() {
 @test "sliding windows in a GPU's place" { SIM_RACES=1 for_unit slide; }
 @test "networks in a GPU's place: MONAI's logits and gradients" { for_unit net; }
 
-@test "max pooling and a vision transformer, trained in a GPU's place: the CPU's weights" {
-	local a
+@test "max pooling, of odd sizes too, and a vision transformer, trained in a GPU's place: the CPU's weights" {
+	local basic='"BasicUNet", "features": 4, "norm": ["GROUP", {"num_groups": 2}]'
 	$BIN/nii-patch -q -s 16,16,16 --pos 0.5 -n 4 --seed 1 "$SIM/t.ts" >p.ts
-	for a in '"BasicUNet", "features": 4, "norm": ["GROUP", {"num_groups": 2}]' \
-		'"UNETR", "out_channels": 2, "feature_size": 4, "hidden_size": 12, "mlp_dim": 16, "num_heads": 3, "qkv_bias": true, "dropout_rate": 0.1'; do
-		seg-train -q --device cpu --precision fp32 --arch "{\"_target_\": $a}" --batch 2 -o cpu.ts p.ts
-		NIIPIPE_BACKENDS=$ROOT/build/sim seg-train -q --device cuda --precision fp32 --arch "{\"_target_\": $a}" --batch 2 -o cuda.ts p.ts
+	$BIN/nii-patch -q -s 17,18,19 --pos 0.5 -n 4 --seed 1 "$SIM/t.ts" >odd.ts
+	alike() { # PATCHES ARCH
+		seg-train -q --device cpu --precision fp32 --arch "{\"_target_\": $2}" --batch 2 -o cpu.ts "$1"
+		NIIPIPE_BACKENDS=$ROOT/build/sim seg-train -q --device cuda --precision fp32 --arch "{\"_target_\": $2}" --batch 2 -o cuda.ts "$1"
 		ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.ts cuda.ts
-	done
+	}
+	alike p.ts "$basic"
+	alike odd.ts "$basic"
+	alike p.ts '"UNETR", "out_channels": 2, "feature_size": 4, "hidden_size": 12, "mlp_dim": 16, "num_heads": 3, "qkv_bias": true, "dropout_rate": 0.1'
 }
 
 @test "lines, marks and recorded calls in a GPU's place: what forgets a mark is found out, and what cannot be recorded" { for_unit lines; }

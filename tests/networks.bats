@@ -50,6 +50,17 @@ trains() {
 	trains --precision bf16 --arch '{"_target_": "BasicUNet", "features": 4, "norm": "BATCH", "act": "RELU"}'
 }
 
+@test "BasicUNet at odd sizes, as patches and as windows; not below 16" {
+	patches="nii-patch -s 17,19,16 --pos 0.5 --seed 1"
+	trains --arch '{"_target_": "BasicUNet", "features": [2, 3, 4, 4, 6, 4], "norm": ["GROUP", {"num_groups": 1}]}'
+	seg-window -m whole.ts --roi 18,17,23 -o pred.ts scan.ts
+	nii-phantom -n 1 --seed 9 --size 23,20,17 -o whole-scan.ts
+	seg-window -m whole.ts --roi 0,0,0 -o one.ts whole-scan.ts # the scan as it is
+	seg-window -m whole.ts --roi 23,20,17 whole-scan.ts | ts-cmp -q - one.ts
+	fails 1 "seg-window: roi: input of 15,31,17 voxels (x,y,z) does not fit the network (layer down_4.max_pooling): it takes 16,16,16 and larger, as 16,31,17" \
+		seg-window -m whole.ts --roi 15,31,17 -o pred.ts scan.ts
+}
+
 @test "SegResNet" {
 	trains --arch '{"_target_": "monai.networks.nets.SegResNet", "init_filters": 4, "norm": ["GROUP", {"num_groups": 2}], "blocks_down": [1, 1], "blocks_up": [1], "dropout_prob": 0.2}'
 }

@@ -2,19 +2,17 @@
    is read, and its gradient written, and both a second time where they have left the first cache. */
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/par.h"
+#include "kernels/pool.h"
 
 /* A lane's channels: where y has them, and x the first of the factor's voxels */
 struct pool_place { int64_t y, x; };
 
 DEVICE struct pool_place pool_place(const struct k_pool *g, int64_t i, int step)
 {
-	const uint32_t parts = (uint32_t)(g->c / step), size[2] = {(uint32_t)g->small[1], (uint32_t)g->small[2]};
-	const int64_t c = i % parts * step, v = i / parts, w = v % size[1], h = v / size[1] % size[0], nd = v / size[1] / size[0];
-	struct pool_place p = {v * g->c + c, 0};
+	const uint32_t parts = (uint32_t)(g->c / step);
+	const int64_t c = i % parts * step, v = i / parts;
 
-	/* n and d together: every n has a whole number of them */
-	p.x = ((nd * g->factor[0] * size[0] * g->factor[1] + h * g->factor[1]) * size[1] * g->factor[2] + w * g->factor[2]) * g->c + c;
-	return p;
+	return (struct pool_place){v * g->c + c, pool_corner(g, v) * g->c + c};
 }
 
 /* Where member k of the factor's voxels lies from the first, d, h, w in order */
@@ -22,7 +20,7 @@ DEVICE int64_t pool_member(const struct k_pool *g, int k)
 {
 	const int w = k % g->factor[2], h = k / g->factor[2] % g->factor[1], d = k / g->factor[2] / g->factor[1];
 
-	return ((d * g->small[1] * g->factor[1] + h) * g->small[2] * g->factor[2] + w) * g->c;
+	return ((d * g->large[1] + h) * g->large[2] + w) * g->c;
 }
 
 /* What is no number is larger than what is one. */

@@ -6,6 +6,7 @@
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/runtime.h"
 #include "kernels/gpu/tune.h"
+#include "kernels/pool.h"
 #include "lib/base/mem.h"
 
 #ifdef K_HALF
@@ -95,6 +96,8 @@ static int pool_forward(const struct k_pool *g, const void *x, void *y, struct e
 
 static int pool_backward(const struct k_pool *g, const void *dy, const void *x, void *dx, int dx_add, struct err *e)
 {
+	if (!dx_add && pool_leaves(g) && gpu_zero(dx, (size_t)(pool_voxels(g) * g->c) * (HALF ? 2 : 4), e))
+		return -1;
 	return gpu_check(gpu_kernels(HALF)->pool_back(*g, dy, x, dx, dx_add), "max pooling backward", e);
 }
 

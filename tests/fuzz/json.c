@@ -18,7 +18,7 @@ static void network(json_t *arch)
 		struct graph *g = arch_graph(arch, &e);
 
 		if (g) {
-			graph_divisor(g, div);
+			graph_next_size(g, size, div);
 			(void)graph_fits(g, size, &e);
 			(void)graph_takes(g, 3, &e);
 			if (div[0] < 1 || div[1] < 1 || div[2] < 1 || g->floats < 0)

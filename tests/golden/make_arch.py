@@ -84,6 +84,7 @@ CASES = {  # name: (target, options, batch, size)
     "basicunet-none": ("BasicUNet", dict(spatial_dims=3, in_channels=2, features=[2, 4, 2, 4, 5, 2], act="MISH", norm=None, bias=False, upsample="deconv"), 1,
                        BASIC_SIZE),
     "basicunet-drop": ("BasicUNet", dict(features=[2, 2, 3, 2, 4, 4], act="PRELU", dropout=0.2), 1, (16, 16, 32)),
+    "basicunet-odd": ("BasicUNet", dict(features=[2, 3, 4, 4, 6, 3], norm=["GROUP", {"num_groups": 1}]), 1, (18, 17, 19)),
 }
 TWICE = ("all_modules.", "decoder.encoder.", "skip_layers.")  # the same tensors under other names
 

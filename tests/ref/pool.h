@@ -8,8 +8,7 @@
 static inline int64_t ref_pool_from(const struct k_pool *g, const double *x, int64_t i)
 {
 	const int64_t c = i % g->c, v = i / g->c, w = v % g->small[2], h = v / g->small[2] % g->small[1], d = v / g->small[2] / g->small[1] % g->small[0];
-	const int64_t n = v / g->small[2] / g->small[1] / g->small[0], D = g->small[0] * g->factor[0], H = g->small[1] * g->factor[1],
-		W = g->small[2] * g->factor[2];
+	const int64_t n = v / g->small[2] / g->small[1] / g->small[0], D = g->large[0], H = g->large[1], W = g->large[2];
 	int64_t best = -1;
 
 	for (int64_t k = 0; k < D * H * W; k++) {

@@ -506,7 +506,8 @@ static void test_nodes(void)
 		{"arch-unet-mish", "Conv Softplus Tanh Mul "}, {"arch-unet-sigmoid", "Sigmoid Conv "}, {"arch-unet-drop", "Identity "},
 		{"arch-plain", "ConvTranspose Concat Conv "}, {"arch-resenc", "AveragePool "}, {"arch-attention", "Sigmoid Mul Concat "},
 		{"arch-segresnet", "Constant Resize Add "}, {"arch-unet-softmax", "Softmax "},
-		{"arch-basicunet", "MaxPool Conv "}, {"arch-segresnetds-aniso", "Constant Resize Add "},
+		{"arch-basicunet", "MaxPool Conv "},
+		{"arch-basicunet-odd", "ConvTranspose Shape Shape Sub Constant Concat Pad Concat Conv "}, {"arch-segresnetds-aniso", "Constant Resize Add "},
 		{"arch-unet-local", "Mul Constant Reshape AveragePool Constant Mul Constant Add Constant Pow Shape Reshape Div LogSoftmax "},
 	};
 

@@ -20,7 +20,7 @@ static const char *const CASES[] = {
 	"arch-segresnet", "arch-segresnet-deconv", "arch-segresnet-drop", "arch-attention",
 	"arch-unet-relu6", "arch-unet-selu", "arch-unet-celu", "arch-unet-gelutanh", "arch-unet-swishalpha", "arch-unet-prelus", "arch-dynunet-celu",
 	"arch-segresnet-old", "arch-unet-softmax", "arch-unet-local", "arch-dynunet-local", "arch-segresnet-local", "arch-segresnet-one",
-	"arch-segresnet-bare", "arch-basicunet", "arch-basicunet-none", "arch-basicunet-drop",
+	"arch-segresnet-bare", "arch-basicunet", "arch-basicunet-none", "arch-basicunet-drop", "arch-basicunet-odd",
 	"arch-segresnetds", "arch-segresnetds-aniso", "arch-segresnetds-flat",
 	"arch-unet-alpha",
 };

@@ -1,6 +1,6 @@
-/* lib/net/plan: networks at random (every way of joining adds, concatenations, norms, convolutions, dropout, scales, pools, gates, softmax), run
-   forward and backward, against their graph worked through one operation after the other in doubles. What fusion, aliasing and the arena get wrong
-   shows here. */
+/* lib/net/plan: networks at random (every way of joining adds, concatenations, norms, convolutions, dropout, scales, pools, edges, gates, softmax),
+   run forward and backward, against their graph worked through one operation after the other in doubles. What fusion, aliasing and the arena get
+   wrong shows here. */
 #include "tests/unit/cpu.h"
 
 #include <omp.h>
@@ -11,24 +11,32 @@
 #include "tests/ref/pool.h"
 #include "tests/ref/ref.h"
 
+enum { ODD = 5, VOXELS = 2 * 5 * 6 * 7 }; /* every so many graphs of odd sizes, down by pools and up with edges; of a batch at most */
 enum { CLASSES = 3, OPS = 14, CASES = 400, SEED = 11, STEP = 70000, STRIDE = 3, CHANNELS = 256 };
 
 static const struct k_backend *k;
 static struct err e;
 static struct rng rng;
-static const int64_t size[3] = {4, 6, 4};
-static int met[4]; /* values that convolutions read in their slice, write there; that lie apart from it; plans that make values again */
+static int64_t size[3];
+static int odd;
+static int met[5]; /* values that convolutions read in their slice, write there; that lie apart from it; plans that make values again; edges */
 
 static int below(int n)
 {
 	return (int)rng_below(&rng, (uint64_t)n);
 }
 
+/* x or, where an edge follows, that */
+static int settled(const struct graph *g, int x)
+{
+	return x + 1 < g->n && g->op[x + 1].kind == GRAPH_EDGE ? x + 1 : x;
+}
+
 /* No holes in what a transposed one makes: they would lie on the kink of an activation behind a norm. */
 static int random_conv(struct graph *g, int x, int i)
 {
 	struct graph_conv c = {.oc = 1 + below(4), .bias = below(2), .transposed = g->op[x].down[0] > 1 && below(2)};
-	int same = !c.transposed && below(3) == 0, stride = c.transposed || (!same && g->op[x].down[0] == 1 && below(3) == 0) ? 2 : 1;
+	int same = !c.transposed && below(3) == 0, stride = c.transposed || (!odd && !same && g->op[x].down[0] == 1 && below(3) == 0) ? 2 : 1;
 	char name[20];
 
 	for (int a = 0; a < 3; a++)
@@ -36,14 +44,17 @@ static int random_conv(struct graph *g, int x, int i)
 	if (same)
 		c.oc = g->op[x].c;
 	snprintf(name, sizeof name, "op%d", i);
-	return graph_conv(g, x, name, &c);
+	x = graph_conv(g, x, name, &c);
+	if (odd && !c.transposed && g->op[x].down[0] == 1 && k->precision == K_FP32 && below(3) == 0)
+		return graph_pool(g, x, name, (const int[3]){2, 2, 2});
+	return odd && c.transposed ? graph_edge(g, x, 0) : x;
 }
 
 /* A value of the same resolution (and channels, for an add) as x; maybe x itself. */
 static int partner(const struct graph *g, int x, int channels)
 {
 	for (int tries = 0; tries < 20; tries++) {
-		int y = below(g->n);
+		int y = settled(g, below(g->n));
 
 		if (g->op[y].down[0] == g->op[x].down[0] && (!channels || g->op[y].c == g->op[x].c))
 			return y;
@@ -88,11 +99,11 @@ static int random_other(struct graph *g, int x, const char *name)
 
 	if (g->op[x].down[0] == 1 && g->op[x].kind == GRAPH_CONV && k->precision == K_FP32) /* what rounding cannot make as large as another */
 		return graph_pool(g, x, name, two);
-	if (below(2))
+	if (!odd && below(2))
 		return graph_scale(g, x, name, g->op[x].down[0] > 1 ? K_SCALE_LINEAR : K_SCALE_MEAN, two);
 	if (below(2))
 		return graph_drop(g, x, name, 0.5f, GRAPH_VALUES);
-	if (g->op[x].c <= 8 && below(2))
+	if (g->op[x].c <= 8 && (!odd || g->op[x].c > 1) && below(2)) /* one channel's softmax is 1: all as large */
 		return graph_across(g, x, name, &(struct k_across){(enum k_across_kind)(K_SOFTMAX + below(3)), .size = 3, .alpha = 1, .beta = 0.75f, .k = 1});
 	return graph_gate(g, x, graph_act(g, graph_conv(g, partner(g, x, 0), name, &one), name, &(struct graph_act){K_ACT_SIGMOID, 0, 0}));
 }
@@ -116,7 +127,7 @@ static int random_skip(struct graph *g, int x, int i, const char *name)
 static int random_op(struct graph *g, int i)
 {
 	/* mostly deeper, sometimes from further up */
-	int x = below(3) ? g->n - 1 : below(g->n), what = below(9);
+	int x = below(3) ? g->n - 1 : settled(g, below(g->n)), what = below(9);
 	char name[20];
 
 	snprintf(name, sizeof name, "op%d", i);
@@ -141,13 +152,15 @@ static struct graph *random_graph(void)
 	struct graph_conv last = {.oc = CLASSES, .kernel = {1, 1, 1}, .stride = {1, 1, 1}, .bias = 1};
 	int x = graph_input(g, 1 + below(2));
 
+	g->loose = odd;
 	for (int i = 0; i < OPS; i++)
 		x = random_op(g, i);
 	if (g->op[x].down[0] > 1)
 		x = graph_conv(g, x, "up", &(struct graph_conv){.oc = 2, .kernel = {3, 3, 3}, .stride = {2, 2, 2}, .pad = {1, 1, 1}, .transposed = 1});
+	x = odd && g->op[x].kind == GRAPH_CONV && g->op[x].conv.transposed ? graph_edge(g, x, 0) : x;
 	if (below(3) || g->op[x].c != CLASSES)
 		x = graph_conv(g, x, "last", &last);
-	if (below(2)) { /* deep supervision */
+	if (!odd && below(2)) { /* deep supervision */
 		graph_head(g, graph_conv(g, below(g->n - 1), "head", &last), below(4) ? 0.3f : 0);
 		g->out_weight = 0.7f;
 	}
@@ -273,7 +286,19 @@ static struct k_pool pool_geom(const struct ref *r, int i)
 	struct k_pool g = {.n = r->p->batch, .c = op->c};
 
 	memcpy(g.small, r->p->value[i].size, sizeof g.small), memcpy(g.factor, op->factor, sizeof g.factor);
+	memcpy(g.large, r->p->value[op->in[0]].size, sizeof g.large);
 	return g;
+}
+
+/* Where element j of an edge's value comes from */
+static int64_t edge_from(const struct ref *r, int i, int64_t j)
+{
+	const int64_t *large = r->p->value[i].size, *small = r->p->value[r->n->graph->op[i].in[0]].size, c = r->p->value[i].c;
+	int64_t v = j / c, at[3];
+
+	for (int a = 2; a >= 0; v /= large[a--])
+		at[a] = v % large[a] < small[a] ? v % large[a] : small[a] - 1;
+	return (((v * small[0] + at[0]) * small[1] + at[1]) * small[2] + at[2]) * c + j % c;
 }
 
 static void forward_conv(const struct ref *r, int i)
@@ -323,6 +348,9 @@ static void forward_op(const struct ref *r, int i)
 		struct k_pool g = pool_geom(r, i);
 
 		ref_pool(&g, a, r->v[i]);
+	} else if (op->kind == GRAPH_EDGE) {
+		for (int64_t j = 0; j < floats(r, i); j++)
+			r->v[i][j] = a[edge_from(r, i, j)];
 	}
 }
 
@@ -383,6 +411,9 @@ static void backward_op(const struct ref *r, int i)
 		struct k_pool g = pool_geom(r, i);
 
 		ref_pool_back(&g, r->d[i], r->v[op->in[0]], r->d[op->in[0]]);
+	} else if (op->kind == GRAPH_EDGE) {
+		for (int64_t j = 0; j < floats(r, i); j++)
+			r->d[op->in[0]][edge_from(r, i, j)] += r->d[i][j];
 	}
 }
 
@@ -551,27 +582,31 @@ static void one(int i)
 	const double allowed[2] = {k->precision == K_BF16 ? 3e-2 : 1e-4, k->precision == K_BF16 ? 3e-1 : 2e-3};
 	struct graph *g;
 	struct net *n;
-	float input[2 * 4 * 6 * 4 * 2];
-	uint8_t label[2 * 4 * 6 * 4];
+	float input[VOXELS * 2];
+	uint8_t label[VOXELS];
 	double infer, train;
 	int same;
 
 	rng_init(&rng, 5, RNG_TEST, (uint64_t)i);
+	odd = i % ODD == ODD - 1;
+	memcpy(size, odd ? (const int64_t[]){5, 6, 7} : (const int64_t[]){4, 6, 4}, sizeof size);
 	g = random_graph();
 	n = g ? net_run_new(g, NULL, k, &e) : NULL;
 	if (!n || net_init(n, (uint64_t)i, &e)) {
 		ok(0, "graph %d: %s", i, e.text);
 		return;
 	}
-	for (size_t j = 0; j < sizeof input / sizeof *input; j++)
+	for (int64_t j = 0; j < 2 * 2 * size[0] * size[1] * size[2]; j++)
 		input[j] = (float)rng_normal(&rng);
-	for (size_t j = 0; j < sizeof label; j++)
+	for (int64_t j = 0; j < 2 * size[0] * size[1] * size[2]; j++)
 		label[j] = (uint8_t)below(CLASSES);
 	same = alike(n, input, label);
 	infer = run(n, input, label, 0);
 	train = run(n, input, label, 1);
 	for (int v = 0; v < g->n; v++)
 		met[0] += n->plan->value[v].live && plan_read_in_slice(n->plan, v) >= 0, met[1] += plan_conv_slice(n->plan, v);
+	for (int s = 0; s < n->plan->steps; s++)
+		met[4] += n->plan->step[s].kind == PLAN_EDGE;
 	ok(infer < allowed[0] && train < allowed[1] && same,
 	   "%s graph %d: %d operations in %d steps, logits off by %.1e, with gradients %.1e, %s", PRECISION(k), i, g->n, n->plan->steps, infer, train,
 	   same ? "the same with recomputation" : "others with recomputation");
@@ -587,6 +622,7 @@ int main(int argc, char **argv)
 	for (int p = K_FP32; p <= K_BF16 && (k = cpu(p)); p++)
 		for (int i = 0; i < cases; i++)
 			one(i);
+	ok(met[4] > 0, "%d edges were repeated", met[4]);
 	ok(met[0] > 0 && met[1] > 0, "convolutions read %d values in their slices and wrote %d there", met[0], met[1]);
 	ok(met[2] > 0 && met[3] > 0, "%d plans made values again, %d values lay apart from their concatenation", met[3], met[2]);
 	return tap_done();

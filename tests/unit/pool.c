@@ -7,8 +7,10 @@
 #include "tests/unit/pair.h"
 
 static const struct k_pool cases[] = {
-	{1, 1, {1, 1, 1}, {1, 1, 1}}, {1, 1, {1, 1, 1}, {2, 2, 2}}, {2, 3, {2, 3, 5}, {2, 2, 2}}, {1, 16, {3, 1, 4}, {1, 2, 2}},
-	{1, 33, {1, 2, 3}, {3, 1, 4}}, {2, 48, {2, 2, 2}, {2, 2, 2}}, {1, 5, {1, 1, 2}, {4, 4, 4}},
+	{1, 1, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}}, {1, 1, {1, 1, 1}, {2, 2, 2}, {2, 2, 2}}, {2, 3, {2, 3, 5}, {4, 6, 10}, {2, 2, 2}},
+	{1, 16, {3, 1, 4}, {3, 2, 8}, {1, 2, 2}}, {1, 33, {1, 2, 3}, {3, 2, 12}, {3, 1, 4}}, {2, 48, {2, 2, 2}, {4, 4, 4}, {2, 2, 2}},
+	{1, 5, {1, 1, 2}, {4, 4, 8}, {4, 4, 4}},
+	{2, 3, {2, 1, 2}, {5, 3, 5}, {2, 2, 2}}, {2, 33, {1, 2, 2}, {3, 4, 4}, {2, 2, 2}}, {1, 16, {2, 2, 3}, {4, 5, 11}, {2, 2, 3}},
 };
 
 static int64_t voxels(const struct k_pool *g)
@@ -30,7 +32,7 @@ static void pool(const struct k_pool *g)
 {
 	const size_t width = k->precision == K_BF16 ? 2 : 4;
 	const double close = k->precision == K_BF16 ? 8e-3 : 1e-6;
-	const int64_t out = voxels(g) * g->c, in = out * g->factor[0] * g->factor[1] * g->factor[2];
+	const int64_t out = voxels(g) * g->c, in = g->n * g->large[0] * g->large[1] * g->large[2] * g->c;
 	struct pair x = steps(in), dy = pair_new(out, 1), had = pair_new(in, 1), y = pair_new(out, 0), dx = pair_new(in, 0);
 	void *ex = elements(pair_copy(x).f, in), *edy = elements(pair_copy(dy).f, out), *ey[2], *edx[2], *alone;
 	float *got, *added, *whole;
@@ -58,7 +60,7 @@ static void pool(const struct k_pool *g)
 
 static void no_number(void)
 {
-	const struct k_pool g = {1, 17, {1, 1, 1}, {1, 1, 3}};
+	const struct k_pool g = {1, 17, {1, 1, 1}, {1, 1, 3}, {1, 1, 3}};
 
 	for (int at = 0; at < 3; at++) {
 		struct pair x = pair_new(51, 1), y = pair_new(17, 0);

@@ -49,7 +49,8 @@ static int up(struct graph *g, int x, int skip, const struct basic *u, int level
 {
 	int mark = graph_enter(g, "upcat_%d", level + 1), inner;
 
-	x = graph_concat(g, skip, arch_up(g, x, "upsample.deconv", level ? ic / 2 : ic, TWO, 1, 0));
+	x = arch_up(g, x, "upsample.deconv", level ? ic / 2 : ic, TWO, 1, 0);
+	x = graph_concat(g, skip, graph_edge(g, x, skip));
 	inner = graph_enter(g, "convs");
 	x = two(g, x, u, oc);
 	graph_leave(g, inner);

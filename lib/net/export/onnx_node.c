@@ -250,11 +250,31 @@ static int node_pool(struct onnx_site *s)
 	return 0;
 }
 
+/* By one behind where the other is larger: sizes are known when it runs. */
+static int node_edge(struct onnx_site *s)
+{
+	char like[ONNX_NAME];
+	struct onnx_name have, want, more;
+
+	onnx_value_name(s->w->g, s->op->like, like);
+	onnx_attr_int(s, "start", 2);
+	have = onnx_node(s, "Shape", s->x, NULL);
+	onnx_attr_int(s, "start", 2);
+	want = onnx_node(s, "Shape", like, NULL);
+	want = onnx_node(s, "Sub", want.s, have.s, NULL);
+	more = onnx_ints(s, (const int64_t[7]){0}, 7);
+	onnx_attr_int(s, "axis", 0);
+	more = onnx_node(s, "Concat", more.s, want.s, NULL);
+	onnx_attr_text(s, "mode", "edge");
+	onnx_last(s, "Pad", s->x, more.s, NULL);
+	return 0;
+}
+
 static int (*const NODES[])(struct onnx_site *s) = {
 	[GRAPH_CONV] = node_conv, [GRAPH_NORM] = node_norm, [GRAPH_ACT] = node_act, [GRAPH_ADD] = node_two, [GRAPH_CONCAT] = node_two,
 	[GRAPH_DROP] = node_drop, [GRAPH_SCALE] = node_scale, [GRAPH_GATE] = node_two, [GRAPH_LAYER] = onnx_layer,
 	[GRAPH_ATTENTION] = onnx_attention, [GRAPH_MERGE] = onnx_merge, [GRAPH_ACROSS] = node_across,
-	[GRAPH_POOL] = node_pool, [GRAPH_POSITION] = onnx_position,
+	[GRAPH_POOL] = node_pool, [GRAPH_POSITION] = onnx_position, [GRAPH_EDGE] = node_edge,
 };
 
 int onnx_node_add(struct onnx_writer *w, int i)

@@ -325,6 +325,18 @@ int graph_pool(struct graph *g, int x, const char *name, const int factor[3])
 	return g->bad ? -1 : g->n - 1;
 }
 
+int graph_edge(struct graph *g, int x, int like)
+{
+	struct graph_op *op = join(g, GRAPH_EDGE, "edge", x, like);
+
+	if (!op)
+		return -1;
+	op->in[1] = -1;
+	op->like = like;
+	g->loose = 1;
+	return g->n - 1;
+}
+
 int graph_gate(struct graph *g, int x, int gate)
 {
 	struct graph_op *op = join(g, GRAPH_GATE, "gate", x, gate);

@@ -12,7 +12,7 @@
 enum { GRAPH_NAME = 256, GRAPH_HEADS = 16 };
 
 enum graph_kind { GRAPH_INPUT, GRAPH_CONV, GRAPH_NORM, GRAPH_ACT, GRAPH_ADD, GRAPH_CONCAT, GRAPH_DROP, GRAPH_SCALE, GRAPH_GATE, GRAPH_LAYER,
-	GRAPH_ATTENTION, GRAPH_MERGE, GRAPH_ACROSS, GRAPH_POOL, GRAPH_POSITION };
+	GRAPH_ATTENTION, GRAPH_MERGE, GRAPH_ACROSS, GRAPH_POOL, GRAPH_POSITION, GRAPH_EDGE };
 
 /* Out size: (in + 2 pad - kernel) / stride + 1; transposed: in * stride. */
 struct graph_conv {
@@ -64,6 +64,7 @@ struct graph_param {
 struct graph_op {
 	enum graph_kind kind;
 	int in[2];       /* values, -1: none */
+	int like;        /* of an edge: the value that is as large */
 	int w, b, alpha; /* parameters, -1: none. w, b: weight and bias, or gamma and beta */
 	int running;     /* the first of three: mean, variance, number of batches */
 	int64_t c;       /* channels of the value it makes */
@@ -97,6 +98,7 @@ struct graph {
 	float out_weight; /* of their loss, 1 but for deep supervision */
 	struct graph_head head[GRAPH_HEADS];
 	int heads;
+	int loose;       /* any size fits that leaves a voxel at the lowest resolution: edges are repeated where it is odd */
 	int fixed[3];    /* the one size of the input that fits, where a position is added; else 0 */
 	char scope[GRAPH_NAME];
 	int bad;         /* an error has happened */
@@ -121,6 +123,8 @@ int graph_concat(struct graph *g, int a, int b); /* channels of a, then those of
 int graph_drop(struct graph *g, int x, const char *name, float rate, enum graph_dropped what); /* in training */
 int graph_scale(struct graph *g, int x, const char *name, enum k_scale_kind kind, const int factor[3]); /* mean: down, linear: up */
 int graph_pool(struct graph *g, int x, const char *name, const int factor[3]); /* the largest of the factor's voxels */
+/* Behind every step up: x, and where `like` is larger one more voxel, of its edge. It makes g loose. */
+int graph_edge(struct graph *g, int x, int like);
 int graph_across(struct graph *g, int x, const char *name, const struct k_across *a); /* what channels make of each other */
 int graph_gate(struct graph *g, int x, int gate);  /* x times gate, which has one channel */
 
@@ -139,9 +143,9 @@ void graph_head(struct graph *g, int x, float weight);
 /* Declare the result. 0, or -1 and the first error that happened. */
 int graph_output(struct graph *g, int x, struct err *e);
 
-/* What input sizes must be multiples of; where one alone fits, that. graph_fits, graph_takes: is a size, z,y,x, one of them, and a number of channels
-   what the first layer takes? 0, or -1 and an error that names the layer and says what would fit. */
-void graph_divisor(const struct graph *g, int64_t div[3]);
+/* Input sizes that fit, z,y,x: the next that is not smaller; where one alone fits, that. graph_fits, graph_takes: is a size one of them, and a number
+   of channels what the first layer takes? 0, or -1 and an error that names the layer and says what would fit. */
+void graph_next_size(const struct graph *g, const int64_t size[3], int64_t next[3]);
 int graph_fits(const struct graph *g, const int64_t size[3], struct err *e);
 int graph_takes(const struct graph *g, int64_t channels, struct err *e);
 

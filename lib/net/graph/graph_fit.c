@@ -11,15 +11,23 @@ static int64_t common_divisor(int64_t a, int64_t b)
 	return a;
 }
 
-void graph_divisor(const struct graph *g, int64_t div[3])
+/* What sizes are multiples of, or at least */
+static void divisor(const struct graph *g, int64_t div[3])
 {
 	for (int k = 0; k < 3; k++) {
 		div[k] = 1;
 		for (int i = 0; i < g->n; i++)
 			div[k] = div[k] / common_divisor(div[k], g->op[i].down[k]) * g->op[i].down[k];
-		if (g->fixed[k])
-			div[k] = g->fixed[k];
 	}
+}
+
+void graph_next_size(const struct graph *g, const int64_t size[3], int64_t next[3])
+{
+	int64_t div[3];
+
+	divisor(g, div);
+	for (int k = 0; k < 3; k++)
+		next[k] = g->fixed[k] ? g->fixed[k] : size[k] < div[k] ? div[k] : g->loose ? size[k] : (size[k] + div[k] - 1) / div[k] * div[k];
 }
 
 /* The operation that fixes the size, where it is another */
@@ -31,12 +39,12 @@ static const struct graph_op *other_size(const struct graph *g, const int64_t si
 	return NULL;
 }
 
-/* The first operation whose resolution is no whole part of an input's; -1: none. */
+/* The first operation whose resolution is no whole part of an input's, or less than a voxel; -1: none. */
 static int first_misfit(const struct graph *g, const int64_t size[3])
 {
 	for (int i = 0; i < g->n; i++)
 		for (int k = 0; k < 3; k++)
-			if (size[k] < 1 || size[k] % g->op[i].down[k])
+			if (size[k] < g->op[i].down[k] || (!g->loose && size[k] % g->op[i].down[k]))
 				return i;
 	return -1;
 }
@@ -52,12 +60,12 @@ int graph_fits(const struct graph *g, const int64_t size[3], struct err *e)
 		               (long long)size[2], (long long)size[1], (long long)size[0], other->name, g->fixed[2], g->fixed[1], g->fixed[0]);
 	if (at < 0)
 		return 0;
-	graph_divisor(g, div);
-	for (int k = 0; k < 3; k++)
-		next[k] = size[k] < 1 ? div[k] : (size[k] + div[k] - 1) / div[k] * div[k];
-	return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network (layer %s): it takes multiples of %lld,%lld,%lld, as "
-	               "%lld,%lld,%lld", (long long)size[2], (long long)size[1], (long long)size[0], g->op[at].name, (long long)div[2], (long long)div[1],
-	               (long long)div[0], (long long)next[2], (long long)next[1], (long long)next[0]);
+	divisor(g, div);
+	graph_next_size(g, size, next);
+	return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network (layer %s): it takes %s%lld,%lld,%lld%s, as "
+	               "%lld,%lld,%lld", (long long)size[2], (long long)size[1], (long long)size[0], g->op[at].name, g->loose ? "" : "multiples of ",
+	               (long long)div[2], (long long)div[1], (long long)div[0], g->loose ? " and larger" : "", (long long)next[2], (long long)next[1],
+	               (long long)next[0]);
 }
 
 /* The layer that reads the input. */

@@ -23,11 +23,11 @@ struct plan_buf { size_t bytes, at; int first, last; };
 struct plan_ref { int buf; int64_t at, pitch; };
 
 enum plan_kind { PLAN_CONV, PLAN_NORM, PLAN_CONCAT, PLAN_DROP, PLAN_SCALE, PLAN_GATE, PLAN_LAYER, PLAN_ATTENTION, PLAN_MERGE, PLAN_ACROSS,
-	PLAN_POOL, PLAN_POSITION };
+	PLAN_POOL, PLAN_POSITION, PLAN_EDGE };
 
 /* A fused forward operation: out = conv(x), or act(norm(x)) + res, or the concatenation of x and res, or x dropped out, scaled, gated by res,
    layer-normalised, attended to, merged, its channels taken together, its largest values,
-   or with its position added. */
+   with its position added, or larger by its edge. */
 struct plan_step {
 	enum plan_kind kind;
 	int op;             /* of the graph, which it is named after */
@@ -52,7 +52,7 @@ struct plan_step {
 
 enum plan_do { PLAN_DO_CONV, PLAN_DO_DATA, PLAN_DO_WEIGHTS, PLAN_DO_NORM, PLAN_DO_NORM_BACK, PLAN_DO_SLICE, PLAN_DO_DROP, PLAN_DO_SCALE, PLAN_DO_GATE,
 	PLAN_DO_GATE_BACK, PLAN_DO_LAYER, PLAN_DO_LAYER_BACK, PLAN_DO_ATTENTION, PLAN_DO_ATTENTION_BACK, PLAN_DO_MERGE, PLAN_DO_MERGE_BACK,
-	PLAN_DO_ACROSS, PLAN_DO_ACROSS_BACK, PLAN_DO_POOL, PLAN_DO_POOL_BACK, PLAN_DO_POSITION, PLAN_DO_POSITION_BACK,
+	PLAN_DO_ACROSS, PLAN_DO_ACROSS_BACK, PLAN_DO_POOL, PLAN_DO_POOL_BACK, PLAN_DO_POSITION, PLAN_DO_POSITION_BACK, PLAN_DO_EDGE, PLAN_DO_EDGE_BACK,
 	PLAN_DO_TAIL, PLAN_DO_TO_FLOATS, PLAN_DO_FROM_FLOATS, PLAN_DO_LOSS, PLAN_DOES };
 
 /* One call of the backend; the tail: of one part. */

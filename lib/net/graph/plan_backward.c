@@ -243,12 +243,12 @@ static int gate_back(struct plan *p, int i, struct err *e)
 	return plan_emit(p, &c, 0, e);
 }
 
-/* Layer normalisation, attention, merge, channels together, pool: x's gradient (and the parameters') from x and the output's gradient */
+/* Layer normalisation, attention, merge, channels together, pool, edge: x's gradient (and the parameters') from x and the output's gradient */
 static int token_back(struct plan *p, int i, struct err *e)
 {
 	static const enum plan_do does[] = {
 		[PLAN_LAYER] = PLAN_DO_LAYER_BACK, [PLAN_ATTENTION] = PLAN_DO_ATTENTION_BACK, [PLAN_MERGE] = PLAN_DO_MERGE_BACK,
-		[PLAN_ACROSS] = PLAN_DO_ACROSS_BACK, [PLAN_POOL] = PLAN_DO_POOL_BACK,
+		[PLAN_ACROSS] = PLAN_DO_ACROSS_BACK, [PLAN_POOL] = PLAN_DO_POOL_BACK, [PLAN_EDGE] = PLAN_DO_EDGE_BACK,
 	};
 	const struct plan_step *s = &p->step[i];
 	struct plan_call c = plan_call_new(does[s->kind], i);
@@ -258,7 +258,7 @@ static int token_back(struct plan *p, int i, struct err *e)
 		scratch = p->k->layer_scratch(&s->layer);
 	if (s->kind == PLAN_ATTENTION)
 		scratch = p->k->attention_scratch(&s->attention, 1);
-	if (s->kind != PLAN_MERGE) {
+	if (s->kind != PLAN_MERGE && s->kind != PLAN_EDGE) {
 		if (plan_again(p, s->x, e))
 			return -1;
 		c.x = p->value[s->x].at;
@@ -292,6 +292,7 @@ int plan_backward(struct plan *p, struct err *e)
 		[PLAN_CONV] = conv_back, [PLAN_NORM] = norm_back, [PLAN_CONCAT] = concat_back, [PLAN_DROP] = plain_back, [PLAN_SCALE] = plain_back,
 		[PLAN_GATE] = gate_back, [PLAN_LAYER] = token_back, [PLAN_ATTENTION] = token_back, [PLAN_MERGE] = token_back,
 		[PLAN_ACROSS] = token_back, [PLAN_POOL] = token_back, [PLAN_POSITION] = position_back,
+		[PLAN_EDGE] = token_back,
 	};
 
 	for (int i = 0; i < p->graph->n; i++)

@@ -127,13 +127,13 @@ static int concat_calls(struct plan *p, int i, struct err *e)
 	return 0;
 }
 
-/* Dropout, scale, pool, gate and what transformers have: from x to y. */
+/* Dropout, scale, pool, gate, edge and what transformers have: from x to y. */
 static int plain_call(struct plan *p, int i, struct err *e)
 {
 	static const enum plan_do does[] = {
 		[PLAN_DROP] = PLAN_DO_DROP, [PLAN_SCALE] = PLAN_DO_SCALE, [PLAN_GATE] = PLAN_DO_GATE, [PLAN_LAYER] = PLAN_DO_LAYER,
 		[PLAN_ATTENTION] = PLAN_DO_ATTENTION, [PLAN_MERGE] = PLAN_DO_MERGE, [PLAN_ACROSS] = PLAN_DO_ACROSS, [PLAN_POOL] = PLAN_DO_POOL,
-		[PLAN_POSITION] = PLAN_DO_POSITION,
+		[PLAN_POSITION] = PLAN_DO_POSITION, [PLAN_EDGE] = PLAN_DO_EDGE,
 	};
 	const struct plan_step *s = &p->step[i];
 	struct plan_call c = plan_call_new(does[s->kind], i);
@@ -206,7 +206,7 @@ int plan_step_calls(struct plan *p, int step, struct err *e)
 	static int (*const calls[])(struct plan *, int, struct err *) = {
 		[PLAN_CONV] = conv_call, [PLAN_NORM] = norm_call, [PLAN_CONCAT] = concat_calls, [PLAN_DROP] = plain_call, [PLAN_SCALE] = plain_call,
 		[PLAN_GATE] = plain_call, [PLAN_LAYER] = plain_call, [PLAN_ATTENTION] = plain_call, [PLAN_MERGE] = plain_call,
-		[PLAN_ACROSS] = plain_call, [PLAN_POOL] = plain_call, [PLAN_POSITION] = plain_call,
+		[PLAN_ACROSS] = plain_call, [PLAN_POOL] = plain_call, [PLAN_POSITION] = plain_call, [PLAN_EDGE] = plain_call,
 	};
 
 	return calls[p->step[step].kind](p, step, e);

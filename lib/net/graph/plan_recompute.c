@@ -6,7 +6,7 @@ static int is_cheap(const struct plan_step *s)
 {
 	static const char cheap[] = {
 		[PLAN_CONV] = 0, [PLAN_NORM] = 1, [PLAN_CONCAT] = 1, [PLAN_DROP] = 1, [PLAN_SCALE] = 1, [PLAN_GATE] = 1, [PLAN_LAYER] = 1, [PLAN_ATTENTION] = 0,
-		[PLAN_MERGE] = 1, [PLAN_ACROSS] = 1, [PLAN_POOL] = 1, [PLAN_POSITION] = 1,
+		[PLAN_MERGE] = 1, [PLAN_ACROSS] = 1, [PLAN_POOL] = 1, [PLAN_POSITION] = 1, [PLAN_EDGE] = 1,
 	};
 
 	return cheap[s->kind];

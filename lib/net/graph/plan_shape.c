@@ -90,6 +90,7 @@ static int pool_shape(struct plan *p, struct plan_step *s, struct err *e)
 	(void)e;
 	s->pool = (struct k_pool){.n = p->batch, .c = p->value[s->out].c};
 	memcpy(s->pool.small, p->value[s->out].size, sizeof s->pool.small);
+	memcpy(s->pool.large, p->value[s->x].size, sizeof s->pool.large);
 	memcpy(s->pool.factor, p->graph->op[s->op].factor, sizeof s->pool.factor);
 	return 0;
 }
@@ -100,6 +101,7 @@ int plan_shape(struct plan *p, struct plan_step *s, struct err *e)
 		[PLAN_CONV] = plan_conv_shape, [PLAN_NORM] = norm_shape, [PLAN_CONCAT] = no_shape, [PLAN_DROP] = no_shape, [PLAN_SCALE] = scale_shape,
 		[PLAN_GATE] = no_shape, [PLAN_LAYER] = layer_shape, [PLAN_ATTENTION] = attention_shape, [PLAN_MERGE] = merge_shape,
 		[PLAN_ACROSS] = across_shape, [PLAN_POOL] = pool_shape, [PLAN_POSITION] = no_shape,
+		[PLAN_EDGE] = no_shape,
 	};
 
 	return shape[s->kind](p, s, e);

@@ -21,7 +21,7 @@ static void value_shape(struct plan *p, int i)
 	v->c = op->c;
 	v->vox = p->batch;
 	for (int k = 0; k < 3; k++) {
-		v->size[k] = p->size[k] / op->down[k];
+		v->size[k] = op->kind == GRAPH_CONV && op->conv.transposed ? p->value[op->in[0]].size[k] * op->conv.stride[k] : p->size[k] / op->down[k];
 		v->vox *= v->size[k];
 	}
 	v->step = v->in = v->last = -1;
@@ -158,6 +158,9 @@ static void conv_chain(const struct plan *p, int i, struct plan_step *s, char *t
 	s->kind = PLAN_CONV;
 	if (j >= 0 && adds_own_input(g, i, j))
 		s->identity = extend(p, &s->out, GRAPH_ADD, taken);
+	j = next_of(p, i, GRAPH_EDGE);
+	if (j >= 0 && !memcmp(p->value[j].size, p->value[i].size, sizeof p->value[j].size))
+		extend(p, &s->out, GRAPH_EDGE, taken);
 	skip_drop(p, &s->out, taken);
 	j = only_user(p, s->out);
 	if (j >= 0 && g->op[j].kind == GRAPH_NORM && g->op[j].norm.kind == K_NORM_INSTANCE && !g->op[j].norm.running)
@@ -170,7 +173,7 @@ static struct plan_step chain(const struct plan *p, int i, char *taken)
 	static const enum plan_kind alone[] = { /* 0: begins a chain */
 		[GRAPH_CONCAT] = PLAN_CONCAT, [GRAPH_DROP] = PLAN_DROP, [GRAPH_SCALE] = PLAN_SCALE, [GRAPH_GATE] = PLAN_GATE, [GRAPH_LAYER] = PLAN_LAYER,
 		[GRAPH_ATTENTION] = PLAN_ATTENTION, [GRAPH_MERGE] = PLAN_MERGE, [GRAPH_ACROSS] = PLAN_ACROSS, [GRAPH_POOL] = PLAN_POOL,
-		[GRAPH_POSITION] = PLAN_POSITION,
+		[GRAPH_POSITION] = PLAN_POSITION, [GRAPH_EDGE] = PLAN_EDGE,
 	};
 	const struct graph_op *op = &p->graph->op[i];
 	struct plan_step s = {.kind = PLAN_NORM, .op = i, .x = op->in[0], .res = op->in[1], .out = i, .w = op->w, .b = op->b, .alpha = -1, .running = -1};

@@ -113,14 +113,9 @@ int net_labels(const struct net *n)
 	return net_classes(n) == 1 ? 2 : net_classes(n);
 }
 
-void net_divisor(const struct net *n, int64_t div[3])
+void net_next_size(const struct net *n, const int64_t size[3], int64_t next[3])
 {
-	graph_divisor(n->graph, div);
-}
-
-int net_fixed(const struct net *n)
-{
-	return n->graph->fixed[0] > 0;
+	graph_next_size(n->graph, size, next);
 }
 
 int net_takes(const struct net *n, int64_t channels, struct err *e)

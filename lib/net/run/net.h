@@ -39,8 +39,7 @@ const json_t *net_arch(const struct net *n); /* borrowed */
 int net_channels(const struct net *n);       /* of the input */
 int net_classes(const struct net *n);        /* channels of the logits */
 int net_labels(const struct net *n);         /* values a label may have: the classes; of one channel, a sigmoid, two */
-void net_divisor(const struct net *n, int64_t div[3]); /* input sizes must be multiples of these */
-int net_fixed(const struct net *n);                    /* or just that */
+void net_next_size(const struct net *n, const int64_t size[3], int64_t next[3]); /* the next input size that fits, z,y,x */
 int net_takes(const struct net *n, int64_t channels, struct err *e); /* 0, or -1 and an error that names the layer */
 
 /* Parameters. net_params: the array, borrowed; *count how many. net_block: all values end to end (w, g of *total floats). net_buffers: what is in a

@@ -11,6 +11,7 @@ static const char *const DOES[PLAN_DOES] = {
 	[PLAN_DO_LAYER] = "layer", [PLAN_DO_LAYER_BACK] = "layer-back", [PLAN_DO_ATTENTION] = "attend", [PLAN_DO_ATTENTION_BACK] = "attend-back",
 	[PLAN_DO_MERGE] = "merge", [PLAN_DO_MERGE_BACK] = "merge-back", [PLAN_DO_ACROSS] = "across", [PLAN_DO_ACROSS_BACK] = "across-back",
 	[PLAN_DO_POOL] = "pool", [PLAN_DO_POOL_BACK] = "pool-back", [PLAN_DO_POSITION] = "position", [PLAN_DO_POSITION_BACK] = "position-back",
+	[PLAN_DO_EDGE] = "edge", [PLAN_DO_EDGE_BACK] = "edge-back",
 	[PLAN_DO_TAIL] = "conv-last", [PLAN_DO_TO_FLOATS] = "to-floats", [PLAN_DO_FROM_FLOATS] = "from-floats",
 };
 
@@ -66,7 +67,7 @@ static void describe_other(const struct plan_step *s, char *text, size_t size)
 {
 	static const char *const names[] = {
 		[PLAN_CONCAT] = "concat", [PLAN_DROP] = "dropout", [PLAN_GATE] = "gate", [PLAN_LAYER] = "layer norm", [PLAN_MERGE] = "merge 2x2x2",
-		[PLAN_POSITION] = "position",
+		[PLAN_POSITION] = "position", [PLAN_EDGE] = "edge",
 	};
 
 	snprintf(text, size, "%s", names[s->kind]);
@@ -85,7 +86,7 @@ static void describe(const struct plan_step *s, char *text, size_t size)
 		[PLAN_CONV] = describe_conv, [PLAN_NORM] = describe_norm, [PLAN_CONCAT] = describe_other, [PLAN_DROP] = describe_other,
 		[PLAN_SCALE] = describe_scale, [PLAN_GATE] = describe_other, [PLAN_LAYER] = describe_other, [PLAN_ATTENTION] = describe_attention,
 		[PLAN_MERGE] = describe_other, [PLAN_ACROSS] = describe_across, [PLAN_POOL] = describe_pool,
-		[PLAN_POSITION] = describe_other,
+		[PLAN_POSITION] = describe_other, [PLAN_EDGE] = describe_other,
 	};
 
 	by[s->kind](s, text, size);

@@ -380,7 +380,7 @@ int net_run_calls(struct net *n, int first, int end, const struct net_run_loss *
 		[PLAN_DO_ATTENTION_BACK] = do_attention_back, [PLAN_DO_MERGE] = do_merge, [PLAN_DO_MERGE_BACK] = do_merge_back,
 		[PLAN_DO_ACROSS] = do_across, [PLAN_DO_ACROSS_BACK] = do_across_back, [PLAN_DO_POOL] = do_pool,
 		[PLAN_DO_POOL_BACK] = do_pool_back, [PLAN_DO_POSITION] = do_position, [PLAN_DO_POSITION_BACK] = do_position_back,
-	 [PLAN_DO_TAIL] = do_tail,
+		[PLAN_DO_EDGE] = net_run_edge, [PLAN_DO_EDGE_BACK] = net_run_edge, [PLAN_DO_TAIL] = do_tail,
 		[PLAN_DO_TO_FLOATS] = do_to_floats, [PLAN_DO_FROM_FLOATS] = do_from_floats, [PLAN_DO_LOSS] = do_loss,
 	};
 	struct plan *p = n->plan;

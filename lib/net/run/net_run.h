@@ -46,6 +46,9 @@ void *net_run_at(const struct net *n, struct plan_ref r); /* NULL for nowhere */
 /* Give the current weights to the plan's convolutions, if they changed. */
 int net_run_pack(struct net *n, struct err *e);
 
+/* net_edge.c: one of the calls: a value with its edge repeated, or its gradient. */
+int net_run_edge(struct net *n, const struct plan_call *c, const struct plan_step *s, const struct net_run_loss *l, struct err *e);
+
 /* net_memory.c: a plan as n's recomputation asks for, NULL and an error; would what it and its network still take fit into the memory there is; the
    error where it does not, -1. */
 struct plan *net_memory_plan(const struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e);

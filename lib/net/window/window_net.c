@@ -23,12 +23,12 @@ struct window_predictor window_net(struct net *n)
 
 void window_fit(const struct net *n, const int64_t size[3], int64_t roi[3])
 {
-	int64_t div[3];
+	int64_t next[3];
 
-	net_divisor(n, div);
+	net_next_size(n, size, next);
 	for (int i = 0; i < 3; i++)
 		if (!roi[i])
-			roi[i] = net_fixed(n) ? div[i] : (size[i] + div[i] - 1) / div[i] * div[i];
+			roi[i] = next[i];
 }
 
 /* -- whole volumes in memory ------------------------------------------------------ */
