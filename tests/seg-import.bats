@@ -112,7 +112,7 @@ legacy() {
 	fails 1 "seg-import: --arch: in_channels is '@channels': references and expressions are not followed" \
 		seg-import --arch '{"_target_": "UNet", "in_channels": "@channels"}' zip.pt
 	fails 1 'seg-import: --arch: describes no network: no "_target_" at its top, nor in network_def or network' seg-import --arch '{"net": 1}' zip.pt
-	fails 1 "seg-import: architecture 'VNet' is not known (there are UNet, BasicUNet, PlainConvUNet, ResidualEncoderUNet, DynUNet, SegResNet, SegResNetDS, AttentionUnet, SwinUNETR, UNETR)" seg-import --arch '{"_target_": "VNet"}' zip.pt
+	fails 1 "seg-import: architecture 'QNet' is not known (there are UNet, BasicUNet, PlainConvUNet, ResidualEncoderUNet, DynUNet, SegResNet, SegResNetDS, AttentionUnet, SwinUNETR, UNETR, VNet)" seg-import --arch '{"_target_": "QNet"}' zip.pt
 	fails 1 "seg-import: JSON: line 1: ']' expected near end of file" seg-import --arch '[1' zip.pt
 	fails 1 "seg-import: nosuch.json: cannot open: No such file or directory" seg-import --arch nosuch.json zip.pt
 }

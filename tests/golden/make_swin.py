@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Golden numbers of tests/unit/swin.c: MONAI's SwinUNETR and UNETR with weights, input and labels made by a formula that the test has, too, since even the smallest of
+"""Golden numbers of tests/unit/swin.c: MONAI's SwinUNETR, UNETR and VNet with weights, input and labels made by a formula that the test has, too, since even the smallest of
 these networks has millions of weights. Run by hand with a Python that has monai and torch:
-    python tests/golden/make_swin.py tests/golden [swin] [unetr]
-swin.tsv, and unetr.tsv alike, has lines: "case NAME ARCH N D H W", then "logit INDEX VALUE" of some of [n,c,d,h,w], "loss VALUE" of DiceCELoss(squared_pred=True), "grad NORM PRODUCT
+    python tests/golden/make_swin.py tests/golden [swin] [unetr] [vnet]
+swin.tsv, and unetr.tsv and vnet.tsv alike, has lines: "case NAME ARCH N D H W", then "logit INDEX VALUE" of some of [n,c,d,h,w], "loss VALUE" of DiceCELoss(squared_pred=True), "grad NORM PRODUCT
 NAME" (PRODUCT: of the gradient and the noise of its name), "values SLOPE HALF" and, of some, "step VALUE": the losses of five steps of AdamW. A case with axes:
 MONAI's network runs on x,y,z arrays.
-swin.ts and unetr.ts have a tensor NAME for each case, [gradients, 48]: values of the gradients in the .tsv's order, every k-th, k = ceil(values / 48), 0 behind the last. All
+With batch normalisation the logits are the batch's statistics', without dropout; before them
+stand "eval INDEX VALUE", of the running ones.
+swin.ts, unetr.ts and vnet.ts have a tensor NAME for each case, [gradients, 48]: values of the gradients in the .tsv's order, every k-th, k = ceil(values / 48), 0 behind the last. All
 gradients are of the network whose LeakyReLUs have the slope SLOPE: with their own, at whose kink roundings decide, float32 is up to 1e-2 from float64. HALF: how far
 torch's autocast to bfloat16 is from them, the norm of the difference over theirs; with weights a thousandth off it is up to 2.0 times as far. No case may come
 down to an instance of two voxels, which normalisation makes +1 and -1 whatever they are: there it was 0.025 to 0.060 by the roundings, else it is 0.003 to 0.008."""
@@ -18,7 +20,7 @@ import zlib
 import numpy as np
 import torch
 from monai.losses import DiceCELoss
-from monai.networks.nets import UNETR, SwinUNETR
+from monai.networks.nets import UNETR, SwinUNETR, VNet
 from safetensors.numpy import save
 
 CASES = {  # name: (arch, batch, size)
@@ -36,10 +38,15 @@ UNETRS = {
     "plain": (dict(in_channels=2, out_channels=2, img_size=32, feature_size=4, hidden_size=16, mlp_dim=48, num_heads=1, res_block=False, save_attn=False,
                    norm_name=["GROUP", {"num_groups": 2}]), 1, (32, 32, 32)),
 }
-FILES = {"swin": (SwinUNETR, CASES), "unetr": (UNETR, UNETRS)}
+VNETS = {
+    "elu": (dict(in_channels=1, out_channels=2), 1, (32, 32, 32)),
+    "prelu": (dict(in_channels=4, out_channels=3, act="prelu", bias=True, dropout_prob_down=None, dropout_prob_up=[None, 0.3], dropout_dim=1), 2, (32, 16, 32)),
+}
+FILES = {"swin": (SwinUNETR, CASES), "unetr": (UNETR, UNETRS), "vnet": (VNet, VNETS)}
 STEPS = ("v1", "group", "conv")
 VALUES = 48
 SLOPE = 0.99
+SLOPES = 0.01  # of PReLUs, around 1: kinks again
 
 
 def noise(name, n):
@@ -59,7 +66,7 @@ def turned(t, axes):
 def fill(name, p, axes):
     u = noise(name, p.numel())
     if p.dim() == 1:
-        v = 0.2 * u + (1 if name.endswith("weight") else 0)
+        v = (SLOPES if "act_function" in name else 0.2) * u + (1 if name.endswith(("weight", "running_var")) else 0)
     elif name.endswith("table"):
         v = 0.5 * u
     else:
@@ -91,20 +98,30 @@ def some(grads):
     return rows
 
 
+def tell(word, logits, f):
+    for i in range(0, logits.size, logits.size // 400 | 1):
+        print(word, i, "%.8g" % logits[i], sep="\t", file=f)
+
+
 def make(target, name, options, batch, size, f):
     axes = "axes" in options
-    theirs = {k: v[::-1] if axes and k == "window_size" else tuple(v) if k == "norm_name" else v for k, v in options.items() if k != "axes"}
+    theirs = {k: v[::-1] if axes and k == "window_size" else tuple(v) if k in ("norm_name", "dropout_prob_up") else v for k, v in options.items() if k != "axes"}
     net = target(spatial_dims=3, **theirs).eval().double()
-    for k, p in net.named_parameters():
-        fill(k, p, axes)
+    for k, p in (*net.named_parameters(), *net.named_buffers()):
+        if p.is_floating_point():
+            fill(k, p, axes)
     shape = (batch, options["in_channels"]) + size
     x = torch.from_numpy(noise("input", math.prod(shape)).astype(np.float32).reshape(shape)).double()
     label = torch.from_numpy(((noise("label", batch * math.prod(size)) + 1) / 2 * options["out_channels"]).astype(np.int64).reshape((batch, 1) + size))
     arch = json.dumps(dict({"_target_": target.__name__, "spatial_dims": 3}, **options), separators=(",", ":"))
     print("case", name, arch, batch, *size, sep="\t", file=f)
+    norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm3d)]
+    if norms:
+        tell("eval", net(x).detach().numpy().ravel(), f)
+    for m in norms:
+        m.train()
     logits, loss, _ = gradients(net, x, label, axes)
-    for i in range(0, logits.size, logits.size // 400 | 1):
-        print("logit", i, "%.8g" % logits[i], sep="\t", file=f)
+    tell("logit", logits, f)
     print("loss", "%.9g" % loss, sep="\t", file=f)
     bend(net, SLOPE)
     grads = gradients(net, x, label, axes)[2]

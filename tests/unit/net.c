@@ -464,6 +464,13 @@ static void options(void)
 		{"SegResNetDS", "\"preprocess\": \"x\"", "preprocess must be null"},
 		{"SegResNetDS", "\"resolution\": [1, 0, 1]", "resolution must be three numbers above 0, or null"},
 		{"SegResNetDS", "\"upsample_mode\": \"pixelshuffle\"", "upsample_mode must be \"nontrainable\" or \"deconv\""},
+		{"VNet", "\"in_channels\": 3", "in_channels must divide 16"},
+		{"VNet", "\"dropout_prob\": 0.3", "dropout_prob is MONAI's old name: say dropout_prob_down and dropout_prob_up"},
+		{"VNet", "\"dropout_prob_up\": 0.3", "dropout_prob_up must be a list of two rates, the first of which may be null"},
+		{"VNet", "\"dropout_prob_up\": [0.3, null]", "dropout_prob_up must be a list of two rates, the first of which may be null"},
+		{"VNet", "\"dropout_prob_up\": [0.3, 1.5]", "dropout_prob_up must be a number from 0 to below 1"},
+		{"VNet", "\"act\": null", "act must be a word, or a list of a word and its options"},
+		{"VNet", "\"spatial_dims\": 2", "spatial_dims must be 3"},
 		{"UNETR", "\"feature_size\": 8", "option 'img_size' is missing"},
 		{"UNETR", "\"img_size\": 24", "img_size must be multiples of 16"},
 		{"UNETR", "\"img_size\": 32, \"num_heads\": 7", "num_heads: 7 does not divide the hidden_size of 768"},
@@ -543,7 +550,7 @@ static void as_is(struct frame *f) { (void)f; }
 static void drop(struct frame *f) { frame_drop(f, "model.0.conv.weight"); }
 static void not_a_number(struct frame *f) { ((float *)frame_find(f, "model.0.conv.weight")->data)[5] = NAN; }
 static void no_arch(struct frame *f) { frame_set_meta(f, "arch", NULL, &e); }
-static void bad_arch(struct frame *f) { frame_set_meta(f, "arch", "{\"_target_\": \"VNet\"}", &e); }
+static void bad_arch(struct frame *f) { frame_set_meta(f, "arch", "{\"_target_\": \"QNet\"}", &e); }
 static void patch(struct frame *f) { frame_set_meta(f, "kind", "patch", &e); }
 
 static void extra(struct frame *f)
@@ -571,8 +578,8 @@ static void models(void)
 		{wrong_shape, "1 of its tensors do not fit the network: wrong model.0.conv.weight [4,27] (needs [4,1,3,3,3])"},
 		{not_a_number, "model.0.conv.weight holds nan at place 5: not a weight"},
 		{no_arch, "the model has no 'arch' in its metadata (offset 0)"},
-		{bad_arch, "architecture 'VNet' is not known (there are UNet, BasicUNet, PlainConvUNet, ResidualEncoderUNet, DynUNet, SegResNet, "
-			"SegResNetDS, AttentionUnet, SwinUNETR, UNETR)"},
+		{bad_arch, "architecture 'QNet' is not known (there are UNet, BasicUNet, PlainConvUNet, ResidualEncoderUNet, DynUNet, SegResNet, "
+			"SegResNetDS, AttentionUnet, SwinUNETR, UNETR, VNet)"},
 		{patch, "is not a model: its first frame is of kind 'patch', not 'model' (offset 0)"},
 	};
 	struct net *n = small_net("");

@@ -7,6 +7,7 @@ struct arch {
 	const char *target;
 	int (*build)(struct graph *g, const json_t *arch, struct err *e);
 	const char *channels, *classes, *size; /* its own keys for them; size: of the input, NULL: any */
+	int alone;                             /* one class where it does not say, not two */
 };
 
 static const struct arch ARCHS[] = {
@@ -20,6 +21,7 @@ static const struct arch ARCHS[] = {
 	{"AttentionUnet", arch_attention, "in_channels", "out_channels"},
 	{"SwinUNETR", arch_swinunetr, "in_channels", "out_channels"},
 	{"UNETR", arch_unetr, "in_channels", "out_channels", "img_size"},
+	{"VNet", arch_vnet, "in_channels", "out_channels", .alone = 1},
 };
 
 /* NULL and an error. */
@@ -69,6 +71,14 @@ const char *arch_classes_key(const json_t *arch)
 	const struct arch *a = find(arch, &ignored);
 
 	return a ? a->classes : ARCHS[0].classes;
+}
+
+int arch_classes_default(const json_t *arch)
+{
+	struct err ignored;
+	const struct arch *a = find(arch, &ignored);
+
+	return a && a->alone ? 1 : 2;
 }
 
 void arch_take_patch(json_t *arch, int64_t channels, const int64_t size[3])

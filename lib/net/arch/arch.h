@@ -14,6 +14,7 @@ struct graph *arch_graph(const json_t *arch, struct err *e);
 /* What the architecture calls the number of channels that go in and of classes that come out ("in_channels", "num_classes"). */
 const char *arch_channels_key(const json_t *arch);
 const char *arch_classes_key(const json_t *arch);
+int arch_classes_default(const json_t *arch); /* where that key is absent */
 
 /* What a patch says: its channels and, of an architecture that takes one size alone and does not say it ("img_size"), its size z,y,x. */
 void arch_take_patch(json_t *arch, int64_t channels, const int64_t size[3]);
@@ -85,5 +86,6 @@ int arch_attention(struct graph *g, const json_t *arch, struct err *e);
 int arch_dynunet(struct graph *g, const json_t *arch, struct err *e);
 int arch_swinunetr(struct graph *g, const json_t *arch, struct err *e);
 int arch_unetr(struct graph *g, const json_t *arch, struct err *e);
+int arch_vnet(struct graph *g, const json_t *arch, struct err *e);
 
 #endif

@@ -41,6 +41,7 @@ static const struct preset PRESETS[] = {
 	[ARCH_SWINUNETR] = {"swinunetr", "SwinUNETR", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL,
 		"{\"spatial_dims\": 3, \"feature_size\": 48}"},
 	[ARCH_UNETR] = {"unetr", "UNETR", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, "{\"spatial_dims\": 3}"},
+	[ARCH_VNET] = {"vnet", "VNet", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, "{\"spatial_dims\": 3}"},
 };
 
 static void set_channels(json_t *o, const struct preset *p, const struct arch_ask *a, int levels)
@@ -178,5 +179,5 @@ int64_t arch_classes(const json_t *arch)
 	const int bare = json_is_false(json_object_get(arch, "use_conv_final")); /* SegResNet's: the first layer's channels come out */
 	const json_t *v = json_object_get(arch, bare ? "init_filters" : arch_classes_key(arch));
 
-	return json_is_integer(v) ? json_integer_value(v) : bare ? 8 : 2;
+	return json_is_integer(v) ? json_integer_value(v) : bare ? 8 : arch_classes_default(arch);
 }

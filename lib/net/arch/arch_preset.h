@@ -8,9 +8,9 @@
 #include "lib/base/err.h"
 
 /* The names, for a choice on a command line, in the order of enum arch_net */
-#define ARCH_NETS "unet|basic-unet|nnunet|resenc|dynunet|segresnet|segresnet-ds|attention-unet|swinunetr|unetr"
+#define ARCH_NETS "unet|basic-unet|nnunet|resenc|dynunet|segresnet|segresnet-ds|attention-unet|swinunetr|unetr|vnet"
 enum arch_net { ARCH_UNET, ARCH_BASICUNET, ARCH_NNUNET, ARCH_RESENC, ARCH_DYNUNET, ARCH_SEGRESNET, ARCH_SEGRESNETDS, ARCH_ATTENTION,
-	ARCH_SWINUNETR, ARCH_UNETR };
+	ARCH_SWINUNETR, ARCH_UNETR, ARCH_VNET };
 
 /* What is asked of it; what is not (net -1, classes or units -1, levels 0, NULL) is the default where `fresh`, else left out: a checkpoint has it. */
 struct arch_ask {
@@ -33,7 +33,7 @@ json_t *arch_read(const char *text, struct err *e);
 json_t *arch_size(const char *text, struct err *e);
 json_t *arch_sizes(const char *text, struct err *e);
 
-/* The classes that come out of it; 2 where it does not say. */
+/* The classes that come out of it; where it does not say, what its architecture has by default. */
 int64_t arch_classes(const json_t *arch);
 
 #endif
