@@ -89,17 +89,23 @@ alone() { # WORK SCAN DIR THREADS WAY: one scan, from file to mask
 	read_scan "$1" "$2" | nii-replay -m "${models[0]}" | segmented "$4" "$5" | nii-write -d "$3"
 }
 
+finished() { : >"$state/$1" && echo "$dir/$1.nii.gz"; } # NAME: its mask is there
+
 # A scan that stopped the pipe takes those behind it with it: what has no mask then is done by itself.
-some() { # STATE MASKS DIR THREADS WAY SCAN...: STATE gets a file for each that is done; MASKS lies in DIR: a mask moves there whole
-	local state=$1 masks=$2 dir=$3 threads=$4 way=$5 work ct mask
-	shift 5
+some() { # STATE DIR THREADS WAY SCAN...: STATE gets a file for each that is done
+	local state=$1 dir=$2 threads=$3 way=$4 work ct line
+	shift 4
 	work=$(mktemp -d -p "$state")
 	: >"$work/good"
-	prepare "$work" "$@" | segmented "$threads" "$way" 2>/dev/null | nii-write -d "$masks" 2>/dev/null || :
+	prepare "$work" "$@" | segmented "$threads" "$way" 2>/dev/null | nii-write -v -d "$dir" 2>&1 | while IFS= read -r line; do
+		line=${line#nii-write: }
+		[ "${line%: done}" = "$line" ] || finished "${line%: done}"
+	done || :
 	while IFS= read -r -d '' ct; do
-		mask=$masks/$(name "$ct").nii.gz
-		if [ -e "$mask" ] || alone "$work" "$ct" "$masks" "$threads" "$way" 2>"$work/log"; then
-			mv "$mask" "$dir" && : >"$state/${mask##*/}" && echo "$dir/${mask##*/}"
+		if [ -e "$state/$(name "$ct")" ]; then
+			continue
+		elif alone "$work" "$ct" "$dir" "$threads" "$way" 2>"$work/log"; then
+			finished "$(name "$ct")"
 		else
 			echo "segment.sh: $(file "$ct"): failed: $(said "$work/log")" >&2
 		fi
@@ -203,9 +209,7 @@ if batch_wanted; then
 fi
 state=$(mktemp -d)
 trap 'rm -rf "$state"' EXIT
-masks=$(mktemp -d -p "$dir" .segment.XXXXXXXXXX)
-trap 'rm -rf "$state" "$masks"' EXIT
-some "$state" "$masks" "$dir" "$threads" "$way" "${scans[@]}" || :
+guarded some "$state" "$dir" "$threads" "$way" "${scans[@]}" || :
 failed=$((${#scans[@]} - $(find "$state" -maxdepth 1 -type f | wc -l)))
 if [ "$failed" -gt 0 ]; then
 	echo "segment.sh: $failed of ${#scans[@]} failed" >&2

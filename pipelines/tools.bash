@@ -3,6 +3,20 @@
 me=${0##*/}
 misuse() { echo "$me: $1 (see $me --help)" >&2; exit 2; }
 valued() { [ $# -gt 1 ] || misuse "$1 needs a value"; } # OPTION and what is behind it
+
+# A function, in a process group of its own: a signal that ends this script ends all that it has begun.
+guarded() { # FUNCTION ARGUMENT...
+	local signal
+	set -m
+	"$@" &
+	set +m
+	for signal in HUP:129 INT:130 TERM:143; do
+		# shellcheck disable=SC2064
+		trap "kill -- -$! 2>/dev/null; wait; exit ${signal#*:}" "${signal%:*}"
+	done
+	wait $!
+}
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 for bin in "$here/../build/bin" "$here/../../../bin"; do
 	[ -x "$bin/nii-read" ] && PATH=$(cd "$bin" && pwd):$PATH && break

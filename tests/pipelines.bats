@@ -42,6 +42,23 @@ setup() {
 	done
 }
 
+@test "segment.sh: masks are there as they are made; a signal ends all that it began and leaves nothing else" {
+	mkfifo slow.nii
+	exec 7<>slow.nii # which never comes
+	"$segment" -d early "$model" scans/phantom-0010.nii.gz slow.nii scans/phantom-0011.nii.gz >list 2>said &
+	pid=$!
+	await has_rows list 0
+	[ "$(cat list)" = early/phantom-0010.nii.gz ]
+	kill -TERM $pid
+	wait $pid && return 1
+	[ $? = 143 ]
+	exec 7>&-
+	cat said
+	[ ! -s said ]
+	[ "$(ls -A early)" = phantom-0010.nii.gz ]
+	[ -z "$(pgrep -f "slow.nii")" ]
+}
+
 @test "segment.sh: one that stops the pipe is done by itself, and so are those behind it" {
 	mkdir -p stop
 	nii-write -t image <demo/test.ts 2>/dev/null -d stop

@@ -13,24 +13,31 @@ setup() { cd "$BATS_FILE_TMPDIR" || return 1; }
 differ() { if ts-cmp -q "$@"; then echo "no difference: $*"; return 1; fi; }
 same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 
-@test "axes that run otherwise than those that the model learned from are told, unless the preparation turns them" {
+@test "axes that run otherwise than those that the model learned from: nii-replay turns them, seg-window tells where they were not" {
 	nii-phantom -s 16,16,16 >v.ts # LPS
 	nii-resample --orient SRA v.ts | nii-write -t image -o turned.nii
 	nii-write -t image -o v.nii v.ts
-	local o
+	local o f
 	for o in "" "--orient RAS"; do
 		nii-resample -s 22,22,18 $o v.ts | nii-normalize --window=-1000,400 >t.ts
 		nii-patch -s 8,8,8 -n 3 t.ts | nii-augment --flip xyz --prob-flip 1 >p.ts
 		seg-train --channels 4,8 --strides 2 -o learned.ts p.ts
-		nii-read v.nii | nii-replay -m learned.ts | seg-window -m learned.ts 2>said >/dev/null
-		[ ! -s said ]
-		nii-read turned.nii | nii-replay -m learned.ts | seg-window -m learned.ts 2>said >/dev/null
+		for f in v turned; do
+			nii-read $f.nii | nii-replay -m learned.ts | seg-window -m learned.ts 2>said | nii-invert >$f-mask.ts
+			[ ! -s said ]
+		done
+		ts-cmp --data-only -t pred v-mask.ts <(nii-resample --orient LPS turned-mask.ts)
+		nii-read turned.nii | nii-resample -s 22,22,18 $o | nii-normalize --window=-1000,400 >by-hand.ts
+		seg-window -m learned.ts by-hand.ts 2>said >/dev/null
 		if [ -n "$o" ]; then
 			[ ! -s said ]
 		else
-			[ "$(cat said)" = "seg-window: turned: its axes run SRA, those of the model's training data LPS: nii-resample --orient before training makes all alike" ]
-			nii-read turned.nii | nii-replay -m learned.ts | seg-window -q -m learned.ts 2>said >/dev/null
+			[ "$(cat said)" = "seg-window: turned: its axes run SRA, those of the model's training data LPS (nii-replay turns them; --orient before training makes all alike)" ]
+			seg-window -q -m learned.ts by-hand.ts 2>said >/dev/null
 			[ ! -s said ]
+			nii-read turned.nii | nii-resample --orient RAS | nii-resample -s 22,22,18 | nii-normalize --window=-1000,400 >by-hand.ts
+			fails 1 "seg-window: by-hand.ts: turned: is not prepared as the model's training data: step 1 is nii-resample {\"orient\":\"RAS\"}, the model wants nii-resample {\"align\":\"monai\",\"interp\":\"linear\",\"spacing\":[22.0,22.0,18.0]}" \
+				seg-window -m learned.ts by-hand.ts
 		fi
 	done
 	# a run that is taken up keeps what the first patch said

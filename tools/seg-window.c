@@ -151,8 +151,8 @@ static void look_at_axes(const struct work *w, const struct frame *f, const stru
 
 	orient_code(g, code);
 	if (!w->c->quiet && !w->o->force && learned && *code && strcmp(code, learned))
-		err_warn("%s: its axes run %s, those of the model's training data %.3s: nii-resample --orient before training makes all alike", frame_id(f),
-		         code, learned);
+		err_warn("%s: its axes run %s, those of the model's training data %.3s (nii-replay turns them; --orient before training makes all alike)",
+		         frame_id(f), code, learned);
 }
 
 static int prepare(struct work *w, struct frame *f, struct err *e)

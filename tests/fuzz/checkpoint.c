@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct resume at = {0};
 	struct frame f = {0};
 	struct model m;
+	char orient[4];
 	struct err e;
 	int fd = fuzz_file(data, n, path);
 
@@ -24,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		frame_free(&f);
 		model_close(&m);
 	}
-	json_decref(replay_read(path, &e));
+	json_decref(replay_read(path, orient, &e));
 	close(fd);
 	return 0;
 }

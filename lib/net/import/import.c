@@ -98,7 +98,7 @@ static int read_replay(const struct import *im, struct import_net *n, struct err
 	if (n->replay && !im->replay)
 		return replay_check(n->replay, e);
 	json_decref(n->replay);
-	n->replay = *text == '[' ? archfile_json(text, e) : replay_read(text, e);
+	n->replay = *text == '[' ? archfile_json(text, e) : replay_read(text, NULL, e);
 	if (!n->replay)
 		return -1;
 	return replay_check(n->replay, e) ? err_prefix(e, "%s", im->replay ? "--replay" : im->input) : 0;

@@ -99,6 +99,17 @@ static void step_text(char *s, size_t size, const json_t *step)
 	free(args);
 }
 
+/* A volume whose axes ran otherwise than those of the training data was turned first (replay.h): that is no step of theirs. */
+static void forget_turn(const struct model *m, json_t *is)
+{
+	const char *orient = frame_meta(&m->frame, "orient");
+	json_t *turn = orient ? json_pack("{s:s, s:{s:s}}", "tool", "nii-resample", "args", "orient", orient) : NULL;
+
+	if (turn && json_equal(json_array_get(is, 0), turn) && !json_equal(json_array_get(m->replay, 0), turn))
+		json_array_remove(is, 0);
+	json_decref(turn);
+}
+
 int model_check_replay(const struct model *m, const struct frame *f, struct err *e)
 {
 	json_t *is = history_replay(f, e);
@@ -107,6 +118,7 @@ int model_check_replay(const struct model *m, const struct frame *f, struct err 
 
 	if (!is)
 		return -1;
+	forget_turn(m, is);
 	n = json_array_size(is) > json_array_size(m->replay) ? json_array_size(is) : json_array_size(m->replay);
 	while (i < n && json_array_get(is, i) && json_array_get(m->replay, i) && json_equal(json_array_get(is, i), json_array_get(m->replay, i)))
 		i++;

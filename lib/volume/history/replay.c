@@ -5,6 +5,7 @@
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/crop/crop.h"
+#include "lib/volume/geometry/orient.h"
 #include "lib/volume/intensity/normalize.h"
 #include "lib/volume/resample/resample.h"
 
@@ -40,7 +41,32 @@ static const struct step *find(const char *tool)
 	return NULL;
 }
 
-static json_t *parse(const struct frame *f, const char *path, struct err *e)
+/* Do the steps turn volumes themselves? */
+static int turns(const json_t *steps)
+{
+	const json_t *step;
+	size_t i;
+
+	json_array_foreach((json_t *)steps, i, step)
+		if (json_object_get(json_object_get(step, "args"), "orient"))
+			return 1;
+	return 0;
+}
+
+static int parse_orient(const struct frame *f, const char *path, const json_t *steps, char orient[4], struct err *e)
+{
+	const char *text = frame_meta(f, "orient");
+
+	memset(orient, 0, 4);
+	if (!text || turns(steps))
+		return 0;
+	if (orient_check(text, e))
+		return err_prefix(e, "%s: metadata orient", path);
+	memcpy(orient, text, 3);
+	return 0;
+}
+
+static json_t *parse(const struct frame *f, const char *path, char orient[4], struct err *e)
 {
 	const char *kind = frame_meta(f, "kind"), *text = frame_meta(f, "replay");
 	json_error_t je;
@@ -57,22 +83,21 @@ static json_t *parse(const struct frame *f, const char *path, struct err *e)
 	steps = json_loads(text, JSON_REJECT_DUPLICATES, &je);
 	if (!steps)
 		err_set(e, path, "metadata replay: %.200s", je.text);
-	else if (replay_check(steps, e)) {
-		err_prefix(e, "%s: metadata replay", path);
+	else if ((replay_check(steps, e) && err_prefix(e, "%s: metadata replay", path)) || (orient && parse_orient(f, path, steps, orient, e))) {
 		json_decref(steps);
 		steps = NULL;
 	}
 	return steps;
 }
 
-json_t *replay_read(const char *path, struct err *e)
+json_t *replay_read(const char *path, char orient[4], struct err *e)
 {
 	struct stream *s = stream_open(path, e);
 	struct frame f = {0};
 	json_t *steps = NULL;
 
 	if (s && stream_next_header(s, &f, e) == 1)
-		steps = parse(&f, stream_name(s), e);
+		steps = parse(&f, stream_name(s), orient, e);
 	frame_free(&f);
 	stream_close(s);
 	return steps;
@@ -125,12 +150,30 @@ static int check_fresh(const struct frame *f, const json_t *steps, struct err *e
 	return r;
 }
 
-int replay_apply(struct frame *f, const json_t *steps, struct err *e)
+/* A network sees voxels and no world: they must run as those that it learned from. */
+static int turn(struct frame *f, const char *orient, struct err *e)
+{
+	struct resample o = {.to = RESAMPLE_NOT};
+	struct grid g;
+	char code[4];
+
+	if (!*orient)
+		return 0;
+	if (frame_grid(f, &g, e))
+		return -1;
+	orient_code(&g, code);
+	if (!*code || !strcmp(code, orient))
+		return 0;
+	memcpy(o.orient, orient, sizeof o.orient);
+	return resample_apply(f, &o, e);
+}
+
+int replay_apply(struct frame *f, const json_t *steps, const char *orient, struct err *e)
 {
 	const json_t *step;
 	size_t i;
 
-	if (check_fresh(f, steps, e))
+	if (check_fresh(f, steps, e) || turn(f, orient, e))
 		return -1;
 	json_array_foreach((json_t *)steps, i, step)
 		if (one(f, step, e))
