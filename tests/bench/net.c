@@ -213,7 +213,7 @@ static int prepare(struct bench *b, struct err *e)
 
 	if (!arch)
 		return -1;
-	json_object_set_new(arch, arch_channels_key(arch), json_integer(1));
+	arch_take_patch(arch, 1, b->size);
 	b->k = device_open(b->device, (enum k_precision)b->precision, e);
 	if (b->k && b->tune)
 		device_tune(b->k);

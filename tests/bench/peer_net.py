@@ -7,7 +7,7 @@ import time
 
 import torch
 from monai.losses import DiceCELoss
-from monai.networks.nets import UNETR, AttentionUnet, BasicUNet, DynUNet, SegResNet, SegResNetDS, SwinUNETR, UNet
+from monai.networks.nets import UNETR, AttentionUnet, BasicUNet, DynUNet, SegResNet, SegResNetDS, SwinUNETR, UNet, VNet
 
 mode, size, repeats = sys.argv[1], [int(v) for v in sys.argv[2].split(",")], int(sys.argv[3])
 name = sys.argv[4] if len(sys.argv) > 4 else "unet"
@@ -31,6 +31,7 @@ NETS = {
     "basic-unet": lambda: BasicUNet(3, 1, 2),
     "segresnet-ds": lambda: SegResNetDS(3, 32, 1, 2, blocks_down=(1, 2, 2, 4, 4), norm="INSTANCE", dsdepth=4),
     "unetr": lambda: UNETR(1, 2, size),
+    "vnet": lambda: VNet(3, 1, 2),
     "unet": lambda: UNet(3, 1, 2, (16, 32, 64, 128, 256), (2, 2, 2, 2), num_res_units=2),
     "nnunet": lambda: nnunet(False),
     "resenc": lambda: nnunet(True),
