@@ -24,7 +24,7 @@ CLANG     := $(findstring clang,$(shell $(CC) --version 2>&1))
 VECTORIZE := -ftree-vectorize $(if $(CLANG),-Wno-pass-failed,-fvect-cost-model=dynamic)
 FUSED     := -ffp-contract=$(if $(CLANG),on,fast)
 CF    = -std=c11 -I. $(WARN) -fopenmp $(VECTORIZE) -ffp-contract=off -fno-math-errno -fno-trapping-math -D_FILE_OFFSET_BITS=64 -D_DEFAULT_SOURCE -MMD -MP
-LIBS := -ljansson -lnifti2 -lznz -lisal -lz -lpng -lm -ldl
+LIBS := -ljansson -lyaml -lnifti2 -lznz -lisal -lz -lpng -lm -ldl
 INC  := -I/usr/include/nifti
 
 QUIET := $(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS))))

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Install the Debian packages that are missing, and say so. Elsewhere: print the list. deps.sh PACKAGE...: these too, where the system has them.
 set -eu
-need=(gcc make pkg-config libnifti-dev libisal-dev zlib1g-dev libjansson-dev libdnnl-dev libpng-dev gnuplot-nox bats mandoc shellcheck perl dcm2niix
-	libopenmpi-dev openmpi-bin)
+need=(gcc make pkg-config libnifti-dev libisal-dev zlib1g-dev libjansson-dev libyaml-dev libdnnl-dev libpng-dev gnuplot-nox bats mandoc shellcheck perl
+	dcm2niix libopenmpi-dev openmpi-bin)
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	echo "deps: not a Debian system; the project needs what Debian calls: ${need[*]}"

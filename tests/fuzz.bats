@@ -33,6 +33,7 @@ mutated() { # mutated TARGET ROUNDS SEED...: those and the seeds of tests/fuzz/T
 @test "weights as a model" { mutated import 150 tests/golden/import/{zip.pt,legacy.pt,strided.pt,half.pth,training.pth,nnunet.pth,plain.safetensors}; }
 @test "checkpoints" { mutated checkpoint 400 tests/golden/train_v1.last.ts tests/golden/window_model.ts; }
 @test "networks, bundles, plans, fingerprints, preparations" { mutated json 1500 tests/golden/plan-f*.json tests/golden/fingerprint.json tests/golden/import/*.json; }
+@test "YAML" { mutated yaml 1000 tests/golden/bundle/*.yaml; }
 
 @test "an input that is at fault can be had alone" {
 	cd "$ROOT"

@@ -10,7 +10,7 @@ mkdir -p "$out/$target-corpus" "$out/$target-found"
 mapfile -t lib < <(printf '%s\n' lib/*/*.c lib/*/*/*.c | grep -v '^lib/comm/\(mpi\|nccl\).c$')
 clang -std=c11 -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I. -I/usr/include/nifti \
 	-D_FILE_OFFSET_BITS=64 -D_DEFAULT_SOURCE -o "$out/$target" "tests/fuzz/$target.c" "${lib[@]}" \
-	-ljansson -lnifti2 -lznz -lisal -lz -lpng -lm -ldl -fopenmp=libgomp
+	-ljansson -lyaml -lnifti2 -lznz -lisal -lz -lpng -lm -ldl -fopenmp=libgomp
 seeds=()
 for d in "tests/fuzz/$target" "tests/golden/$target"; do [ -d "$d" ] && seeds+=("$d"); done
 [ -f "tests/fuzz/$target.dict" ] && seeds+=("-dict=tests/fuzz/$target.dict")
