@@ -154,10 +154,58 @@ refused() { # refused BUNDLE MESSAGE [OPTION...]: what is wrong with its inferen
 	fails 1 "seg-import: w: is a MONAI bundle: it has no folds (--fold)" seg-import --fold 0 w
 	rm w/configs/inference.json
 	cp bundle/models/model.pt w/models
-	fails 1 "seg-import: w: has no configs/inference.json" seg-import w
-	: >w/configs/inference.yaml
-	run seg-import w
-	[[ $output == "seg-import: w: has no configs/inference.json, but inference.yaml: YAML is not read;"* ]]
+	fails 1 "seg-import: w: has no configs/inference.json, .yaml or .yml" seg-import w
+}
+
+# A bundle like another, with this YAML for its JSON.
+of_yaml() { # of_yaml NAME [OF] <YAML
+	rm -rf "$1"
+	cp -r "${2-bundle}" "$1"
+	rm "$1/configs/inference.json"
+	cat >"$1/configs/inference.yaml"
+}
+same() { seg-import -q "$1" | ts-cmp --meta --ignore-meta history - <(seg-import -q "$2"); } # same BUNDLE BUNDLE: their models, but for history
+
+@test "a bundle whose configuration is YAML is the same to the last bit" {
+	of_yaml y <bundle/inference.yaml
+	same y bundle
+	diff <(seg-import y -o y.ts 2>&1) <(seg-import bundle -o b.ts 2>&1 | sed s/bundle/y/g)
+	mv y/configs/inference.yaml y/configs/inference.yml
+	same y bundle
+	of_yaml y more <bundle/more.yaml
+	same y more
+	# as people write it
+	perl -0pe 's/^/# by hand\n---\n/; s/image_key: image/image_key: &key image/; s/\x27\@image_key\x27/*key/g; s/a_min: -57/a_min: -0x39 # HU/; s/clip: true/clip: on/;
+		s/pixdim:\n- 1.5\n- 1.25\n- 2.0\n/pixdim: &mm [1.5, "\$1 + 1", 2.0]\n/; s/"\$1 \+ 1"/125.0e-2/; s/\x27\@pixdim\x27/*mm/; s/(roi_size):\n.*?(?= +sw_)/$1: !!seq [1_2, 010, 8]\n/s' \
+		bundle/inference.yaml | of_yaml y
+	[ "$(grep -cE '[*]key|-0x39|clip: on|[*]mm|1_2' y/configs/inference.yaml)" -ge 9 ]
+	same y bundle
+	# JSON is taken where both are
+	cp bundle/configs/inference.json y/configs
+	echo 'a: [' >y/configs/inference.yaml
+	same y bundle
+	perl -0ne 'print $1 =~ s/^  //mgr =~ s/\x27\@classes\x27/3/r if /^network_def:\n(.*?)^network:/ms' bundle/inference.yaml >net.yaml
+	seg-import -q bundle/models/model.pt --arch net.yaml --axes xyz | ts-cmp --data-only - <(seg-import -q bundle)
+}
+
+@test "YAML that is at fault is refused by line and column" {
+	wrong() { # wrong PROGRAM MESSAGE: what perl makes of the YAML
+		perl -0pe "$1" bundle/inference.yaml | of_yaml y
+		fails 1 "seg-import: y/configs/inference.yaml: $2" seg-import y
+	}
+	wrong 's/a_min: -57/a_min: 1e-5/' "preprocessing: ScaleIntensityRanged: a_min is no number: say how volumes are prepared with --replay"
+	wrong 's/\@pixdim/\@spacing/' "preprocessing: Spacingd: pixdim is '@spacing', which is not there: say how volumes are prepared with --replay"
+	wrong 's/classes: 3/classes: 3\nimage_key: scan/' "line 6, column 1: key 'image_key' a second time"
+	wrong 's/(classes): 3/$1: !include n.yaml/' "line 5, column 10: tag '!include' is not known"
+	wrong 's/(classes): 3/$1: *three/' "line 5, column 10: alias '*three' of nothing before it"
+	wrong 's/(classes): 3/$1: [3/' "line 6, column 7: did not find expected ',' or ']'"
+	wrong 's/(classes): 3/$1: \xff/' "line 5, column 10: invalid leading UTF-8 octet"
+	wrong 's/\z/---\n/' "line 81, column 1: a second document begins: one is read"
+	wrong 's/.*/#/s' "line 2, column 1: holds nothing"
+	wrong 's/^/"#" x (1 << 20) . "\n"/e' "is larger than 1048576 bytes"
+	rm y/configs/inference.yaml
+	mkdir y/configs/inference.yaml
+	fails 1 "seg-import: y/configs/inference.yaml: cannot read: Is a directory" seg-import y
 }
 
 @test "results of nnU-Net: plans, weights, labels and the way to predict" {

@@ -4,6 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/yamltree.h"
+
+static int is_yaml(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot && (!strcmp(dot, ".yaml") || !strcmp(dot, ".yml"));
+}
+
 static json_t *load(const char *path, json_error_t *why, struct err *e)
 {
 	FILE *f = fopen(path, "re");
@@ -29,7 +38,7 @@ json_t *archfile_json(const char *text, struct err *e)
 	while (isspace((unsigned char)*s))
 		s++;
 	if (*s != '{' && *s != '[')
-		return load(text, &why, e);
+		return is_yaml(text) ? yamltree_file(text, e) : load(text, &why, e);
 	j = json_loads(s, JSON_REJECT_DUPLICATES, &why);
 	if (!j)
 		err_set(e, NULL, "JSON: line %d: %.200s", why.line, why.text);

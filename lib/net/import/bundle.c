@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "lib/net/arch/archfile.h"
+
 static const char *const SUFFIXES[] = {".pt", ".pth", ".ckpt", ".safetensors"};
 
 static int is_weights(const char *dir, const char *name, void *arg)
@@ -34,16 +36,15 @@ static int choose_weights(struct folder *f, const struct folder_ask *ask, const 
 	return folder_path(f->weights, e, "%s/%s", models, folder_has(models, name) ? name : l.name[0]);
 }
 
-static json_t *read_config(const char *dir, struct err *e)
+static json_t *read_config(struct folder *f, const char *dir, struct err *e)
 {
-	int missing;
-	json_t *root = folder_json(dir, "configs/inference.json", &missing, e);
+	static const char *const names[] = {"configs/inference.json", "configs/inference.yaml", "configs/inference.yml"};
 
-	if (missing)
-		err_set(e, dir, "has no configs/inference.json%s", folder_has(dir, "configs/inference.yaml") ?
-		        ", but inference.yaml: YAML is not read; as JSON it would be (python -c "
-		        "'import sys, yaml, json; json.dump(yaml.safe_load(sys.stdin), sys.stdout)')" : "");
-	return root;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (folder_has(dir, names[i]))
+			return folder_path(f->said, e, "%s/%s", dir, names[i]) ? NULL : archfile_json(f->said, e);
+	err_set(e, dir, "has no configs/inference.json, .yaml or .yml");
+	return NULL;
 }
 
 static int read_network(struct folder *f, const json_t *root, struct err *e)
@@ -87,8 +88,8 @@ int bundle_open(struct folder *f, const struct folder_ask *ask, const char *dir,
 		f->axes[k] = 2 - k;
 	if (ask->fold || ask->configuration)
 		return err_set(e, dir, "is a MONAI bundle: it has no %s", ask->fold ? "folds (--fold)" : "configurations of plans (--configuration)");
-	if (!choose_weights(f, ask, dir, e) && !folder_path(f->said, e, "%s/configs/inference.json", dir))
-		root = read_config(dir, e);
+	if (!choose_weights(f, ask, dir, e))
+		root = read_config(f, dir, e);
 	if (root && (!ask->network || !read_network(f, root, e)) && (!ask->replay || !read_steps(f, root, e)))
 		r = bundle_predict(f, root, ask->roi, e) ? err_prefix(e, "%s", f->said) : read_labels(f, dir, e);
 	json_decref(root);

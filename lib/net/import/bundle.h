@@ -1,5 +1,5 @@
-/* A MONAI bundle: configs/inference.json, configs/metadata.json, models/model.pt. Private to folder.c and bundle*.c. Source: MONAI's
-   docs/source/mb_specification.rst. */
+/* A MONAI bundle: configs/inference.json (.yaml, .yml), configs/metadata.json, models/model.pt. Private to folder.c and
+   bundle*.c. Source: MONAI's docs/source/mb_specification.rst. */
 #ifndef NIIPIPE_BUNDLE_H
 #define NIIPIPE_BUNDLE_H
 
