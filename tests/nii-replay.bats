@@ -57,3 +57,18 @@ steps='[{"tool":"nii-resample","args":{"spacing":[16,16,16],"interp":"linear","a
 	model '[]' | head -c -2 >m.ts # a mapped file is checked for its length
 	fails 1 "nii-replay: m.ts: ends inside a frame's data (offset $(stat -c %s m.ts), expected 2 bytes, found 0)" nii-replay -m m.ts p.ts
 }
+
+@test "what was turned is of the same preparation as what was not: patches, validation and a run that goes on take both" {
+	nii-phantom -n 2 --seed 4 -s 20,16,12 -o v.ts # LPS
+	nii-resample -s 16 v.ts | nii-normalize --window=-1000,400 >t.ts
+	local how="--channels 4,8 --strides 2 -q"
+	nii-patch -s 8,8,8 -n 2 t.ts | seg-train $how -o m.ts
+	for t in image label; do nii-resample --orient SRA v.ts | ts-select --index 1 | nii-write -t $t -o $t.nii; done
+	nii-read -l label.nii image.nii >turned.ts
+	(ts-select --index 0 v.ts && cat turned.ts) | nii-replay -m m.ts >both.ts
+	nii-patch -s 8,8,8 -n 4 both.ts >p.ts
+	seg-train $how --val both.ts --save-every 1 -o n.ts p.ts
+	[ "$(ts-info n.ts | grep -aE '^  (replay|orient)')" = "$(ts-info m.ts | grep -aE '^  (replay|orient)')" ]
+	nii-patch -s 8,8,8 -n 6 --skip 4 both.ts | seg-train -q --resume n.last.ts --val both.ts -o n.ts
+	nii-replay -m n.ts turned.ts | seg-window -m n.ts | nii-invert | ts-info | grep -qF "12x20x16 voxels"
+}

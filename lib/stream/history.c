@@ -149,7 +149,7 @@ json_t *history_replay(const struct frame *f, struct err *e)
 
 		if (!strcmp(tool, "nii-patch"))
 			break;
-		if (is_replayed(tool))
+		if (is_replayed(tool) && !json_object_get(entry, HISTORY_BY))
 			json_array_append_new(out, json_pack("{s:s, s:O?}", "tool", tool, "args", json_object_get(entry, "args")));
 	}
 	json_decref(a);

@@ -2,11 +2,14 @@
    An entry: {"tool": "nii-crop", "version": "0.1.0", "args": {...}, "size": [x,y,z], "affine": [16], "undo": {...}}
    args   the options in effect, enough to do the step again on another volume (nii-replay); same options, same JSON.
    size, affine   the grid before the step, where the step changed it.
+   by     nii-replay: turned by it, which is no step of the preparation (HISTORY_BY).
    undo   what undoing takes beyond that: box, flips, NIfTI header fields as read. */
 #ifndef NIIPIPE_HISTORY_H
 #define NIIPIPE_HISTORY_H
 
 #include "lib/stream/frame.h"
+
+#define HISTORY_BY "by"
 
 /* Append an entry; args and undo may be NULL and are taken over (references stolen, also on failure); before: the grid before the step,
    NULL where it did not change. 0 or -1. */
@@ -20,7 +23,7 @@ int history_set(struct frame *f, const json_t *array, struct err *e);
 int history_grid(const json_t *entry, struct grid *g, struct err *e);
 
 /* What a model asks of a volume: the entries of tools that prepare volumes (nii-resample, nii-normalize, nii-crop), up to the first nii-patch, as an
-   array of {"tool", "args"}. Caller json_decref()s. NULL and an error. */
+   array of {"tool", "args"}; not a turn by nii-replay. Caller json_decref()s. NULL and an error. */
 json_t *history_replay(const struct frame *f, struct err *e);
 
 /* How a patch was drawn: the entries from the first nii-patch on, as {"tool", "args"}, without what differs from patch to patch. The same for all

@@ -99,7 +99,7 @@ static void step_text(char *s, size_t size, const json_t *step)
 	free(args);
 }
 
-/* A volume whose axes ran otherwise than those of the training data was turned first (replay.h): that is no step of theirs. */
+/* A volume whose axes ran otherwise than those of the training data was turned first, by hand as nii-replay does it: that is no step of theirs. */
 static void forget_turn(const struct model *m, json_t *is)
 {
 	const char *orient = frame_meta(&m->frame, "orient");

@@ -150,6 +150,18 @@ static int check_fresh(const struct frame *f, const json_t *steps, struct err *e
 	return r;
 }
 
+/* What was done last is none of the steps: volumes that ran as they should, of the same preparation, have no such entry. */
+static int mark_turn(struct frame *f, struct err *e)
+{
+	json_t *a = history_get(f, e);
+	int r = -1;
+
+	if (a && !json_object_set_new(json_array_get(a, json_array_size(a) - 1), HISTORY_BY, json_string("nii-replay")))
+		r = history_set(f, a, e);
+	json_decref(a);
+	return r;
+}
+
 /* A network sees voxels and no world: they must run as those that it learned from. */
 static int turn(struct frame *f, const char *orient, struct err *e)
 {
@@ -165,7 +177,7 @@ static int turn(struct frame *f, const char *orient, struct err *e)
 	if (!*code || !strcmp(code, orient))
 		return 0;
 	memcpy(o.orient, orient, sizeof o.orient);
-	return resample_apply(f, &o, e);
+	return resample_apply(f, &o, e) || mark_turn(f, e) ? -1 : 0;
 }
 
 int replay_apply(struct frame *f, const json_t *steps, const char *orient, struct err *e)
