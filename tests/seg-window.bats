@@ -40,6 +40,14 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 				seg-window -m learned.ts by-hand.ts
 		fi
 	done
+	# of several models, each tells
+	nii-resample -s 22,22,18 --orient RAS v.ts | nii-write -t image -o ras.nii
+	nii-resample -s 22,22,18 --orient RAS v.ts | nii-write -t label -o label.nii
+	nii-read -l label.nii ras.nii >ras.ts
+	nii-read -l <(nii-write -t label v.ts) v.nii >lps.ts
+	for f in ras lps; do nii-patch -s 8,8,8 -n 1 $f.ts | seg-train -q --channels 4,8 --strides 2 -o $f-model.ts; done
+	seg-window -m lps-model.ts -m ras-model.ts lps.ts 2>said >/dev/null
+	[ "$(cat said)" = "seg-window: v: its axes run LPS, those of ras-model.ts's training data RAS (nii-replay turns them; --orient before training makes all alike)" ]
 	# a run that is taken up keeps what the first patch said
 	nii-patch -s 8,8,8 -n 2 t.ts | seg-train --channels 4,8 --strides 2 -o part.ts
 	nii-patch -s 8,8,8 -n 4 --skip 2 t.ts | seg-train --resume part.last.ts -o whole.ts

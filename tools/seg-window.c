@@ -146,13 +146,16 @@ static int mask(struct work *w, const struct frame *f, const struct grid *g, str
 /* A network sees voxels and no world: one that learned from volumes whose axes run otherwise does not know what it sees. */
 static void look_at_axes(const struct work *w, const struct frame *f, const struct grid *g)
 {
-	const char *learned = frame_meta(&w->m.model[0].frame, "orient");
 	char code[4];
 
 	orient_code(g, code);
-	if (!w->c->quiet && !w->o->force && learned && *code && strcmp(code, learned))
-		err_warn("%s: its axes run %s, those of the model's training data %.3s (nii-replay turns them; --orient before training makes all alike)",
-		         frame_id(f), code, learned);
+	for (int i = 0; i < w->m.n && *code && !w->c->quiet && !w->o->force; i++) {
+		const char *learned = frame_meta(&w->m.model[i].frame, "orient"), *whose = w->m.n > 1 ? w->m.model[i].file : "the model";
+
+		if (learned && strcmp(code, learned))
+			err_warn("%s: its axes run %s, those of %s's training data %.3s (nii-replay turns them; --orient before training makes all alike)",
+			         frame_id(f), code, whose, learned);
+	}
 }
 
 static int prepare(struct work *w, struct frame *f, struct err *e)
