@@ -34,6 +34,12 @@ static int check_count(double n, double spacing, int axis, struct err *e)
 	return 0;
 }
 
+/* How many of n voxels one of `made` is, where the first and the last stay. */
+static double outermost_stay(double n, double made)
+{
+	return made > 1 && n > 1 ? (n - 1) / (made - 1) : n / made;
+}
+
 /* Axis i of n voxels of `old` mm gets *size voxels, each *scale old ones wide. n need not be whole. */
 static int new_size(const struct resample *o, int i, double n, double old, int64_t *size, double *scale, struct err *e)
 {
@@ -48,7 +54,7 @@ static int new_size(const struct resample *o, int i, double n, double old, int64
 	if (o->align == RESAMPLE_NNUNET)
 		*scale = n / made;
 	else if (o->to == RESAMPLE_SIZE || o->align == RESAMPLE_ZOOM)
-		*scale = made > 1 && n > 1 ? (n - 1) / (made - 1) : n / made;
+		*scale = outermost_stay(n, made);
 	else
 		*scale = spacing / old;
 	*size = (int64_t)made;
@@ -277,9 +283,10 @@ static int unspace(struct frame *f, const struct grid *to, const struct resample
 	geo_spacing(&g, now);
 	geo_spacing(to, then);
 	for (int i = 0; i < 3; i++) {
-		int half = o->align == RESAMPLE_NNUNET;
+		const double n = (double)g.size[i], made = (double)to->size[i];
+		const int half = o->align == RESAMPLE_NNUNET;
 
-		m.scale[i] = half ? (double)g.size[i] / (double)to->size[i] : then[i] / now[i];
+		m.scale[i] = half ? n / made : o->align == RESAMPLE_ZOOM ? outermost_stay(n, made) : then[i] / now[i]; /* ratios of spacings miss halves */
 		m.shift[i] = half ? 0.5 * m.scale[i] - 0.5 : 0;
 	}
 	choose_coarse(o, o->to == RESAMPLE_SPACING ? o->spacing : now, then, &m);
