@@ -32,11 +32,11 @@ prepared() { # DIR STEPS ID IMAGE LABEL
 one() { # NUMBER DIR STEPS ID<tab>IMAGE<tab>LABEL
 	local log status=0 id image label
 	log=$(mktemp)
+	# shellcheck disable=SC2064
+	trap "rm -f '$log'" EXIT
 	IFS=$'\t' read -r id image label <<<"$4"
 	prepared "$2" "$3" "$id" "$image" "$label" 2>"$log" || status=$?
-	batch_told "$1" "$status" "$2/$id.ts" "$log" || status=$?
-	rm -f "$log"
-	return "$status"
+	batch_told "$1" "$status" "$2/$id.ts" "$log"
 }
 
 if [ "${1-}" = --one ]; then # how parallel comes back here
@@ -78,7 +78,7 @@ mapfile -t cases < <(batch_table "$list" | awk -F'\t' -v OFS='\t' -v base="$base
 	for (i = 2; i <= NF; i++) if ($i != "" && $i !~ /^\//) $i = base $i; print }')
 [ ${#cases[@]} -gt 0 ] || { echo "prepare.sh: $list: no case in it" >&2; exit 1; }
 if batch_wanted; then
-	batch "$(realpath "$dir")" "$steps"
+	batch_guarded "$(realpath "$dir")" "$steps"
 	exit
 fi
 failed=0

@@ -65,7 +65,7 @@ own_way() { # MODEL
 	local value='[a-z0-9.,+-]+' way window after
 	window="^seg-window( --(fill|grid|mirror|mode|overlap|padding|roi|sigma|threshold) $value| --output (logits|prob))*"
 	after="( [|] (cc-largest|nii-invert|seg-argmax)( (-[ck]|--only|--threshold) $value| --argmax)*)*\$"
-	way=$(ts-info --json "$1" 2>/dev/null | sed -n '1s/.*"predict":"\([^"]*\)".*/\1/p')
+	way=$(ts-info --json -- "$1" 2>/dev/null | sed -n '1s/.*"predict":"\([^"]*\)".*/\1/p')
 	[ -n "$way" ] || return 0
 	if [[ $way =~ $window$after ]]; then
 		printf '%s' "$way"
@@ -117,7 +117,7 @@ take_gpu() {
 	local names=(/dev/nvidia[0-9]*) lock
 	[ -z "${CUDA_VISIBLE_DEVICES-}" ] || IFS=, read -ra names <<<"$CUDA_VISIBLE_DEVICES"
 	for ((gpu = 0; gpu < ${#names[@]}; gpu++)); do
-		exec {lock}>"/tmp/niipipe-$UID-gpu-$gpu" || break
+		exec {lock}>>"/tmp/niipipe-$UID-gpu-$gpu" || break
 		! flock -n "$lock" || return 0
 		exec {lock}>&-
 	done
@@ -127,7 +127,10 @@ take_gpu() {
 one() { # NUMBER DIR THREADS WAY COARSER-MODEL OPTIONS MODEL... SCAN: a job of a batch; COARSER-MODEL -: none; OPTIONS of seg-window, in one word
 	local work status=0 scan=${!#}
 	work=$(mktemp -d)
-	roi_model=${5#-}
+	# shellcheck disable=SC2064
+	trap "rm -rf '$work'" EXIT
+	roi_model=$5
+	[ "$5" != - ] || roi_model=
 	read -ra window <<<"$6"
 	if [[ " $6 " == *" cuda "* ]]; then
 		take_gpu
@@ -135,9 +138,7 @@ one() { # NUMBER DIR THREADS WAY COARSER-MODEL OPTIONS MODEL... SCAN: a job of a
 	fi
 	models=("${@:7:$#-7}")
 	alone "$work" "$scan" "$2" "$3" "$4" 2>"$work/log" || status=$?
-	batch_told "$1" "$status" "$2/$(name "$scan").nii.gz" "$work/log" || status=$?
-	rm -rf "$work"
-	return "$status"
+	batch_told "$1" "$status" "$2/$(name "$scan").nii.gz" "$work/log"
 }
 
 if [ "${1-}" = --one ]; then # how parallel comes back here
@@ -204,7 +205,7 @@ threads=$(($(nproc) / jobs))
 [ "$threads" -ge 1 ] || threads=1
 if batch_wanted; then
 	cases=("${scans[@]}")
-	batch "$dir" "$threads" "$way" "${roi_model:--}" "${window[*]}" "${models[@]}"
+	batch_guarded "$dir" "$threads" "$way" "${roi_model:--}" "${window[*]}" "${models[@]}"
 	exit
 fi
 state=$(mktemp -d)

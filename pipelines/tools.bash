@@ -10,7 +10,7 @@ guarded() { # FUNCTION ARGUMENT...
 	set -m
 	"$@" &
 	set +m
-	for signal in HUP:129 INT:130 TERM:143; do
+	for signal in HUP:129 INT:130 QUIT:131 TERM:143; do
 		# shellcheck disable=SC2064
 		trap "kill -- -$! 2>/dev/null; wait; exit ${signal#*:}" "${signal%:*}"
 	done

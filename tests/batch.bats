@@ -100,6 +100,21 @@ same() { for f in serial/*; do ts-cmp <(nii-read --id x "$f") <(nii-read --id x 
 	[ "$(find d4 -name 'phantom*' | wc -l)" = 5 ]
 }
 
+@test "a signal to a batch ends its jobs, too, and leaves nothing half-written" {
+	mkfifo slow.nii
+	exec 7<>slow.nii # which never comes
+	"$segment" -j 2 -d signalled model.ts slow.nii ct/*.nii.gz >list 2>said &
+	pid=$!
+	await pgrep -f "^nii-read .*slow.nii"
+	kill -TERM $pid
+	wait $pid && return 1
+	[ $? = 143 ]
+	gone() { [ -z "$(pgrep -f "^nii-read .*slow.nii|parallel .*segment.sh --one")" ]; }
+	await gone
+	exec 7>&-
+	[ -z "$(find signalled -type f ! -name '*.nii.gz')" ]
+}
+
 @test "--halt, --timeout" {
 	mkdir -p junk
 	for i in 1 2 3 4 5; do echo junk >junk/$i.nii; done
@@ -217,4 +232,12 @@ same() { for f in serial/*; do ts-cmp <(nii-read --id x "$f") <(nii-read --id x 
 	done
 	[ -z "$(ls lost)" ]
 	"$prepare" --help | grep -q '^usage: prepare.sh'
+}
+
+@test "what is given to sbatch has --help outside of it, too" {
+	local f
+	for f in "$ROOT"/pipelines/slurm/*; do
+		bash "$f" --help >said
+		grep -qF "${f##*/}" said
+	done
 }

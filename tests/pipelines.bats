@@ -59,6 +59,29 @@ setup() {
 	[ -z "$(pgrep -f "slow.nii")" ]
 }
 
+@test "segment.sh, models whose names begin with a dash: their own way to predict, jobs, a coarser model" {
+	mkdir -p dash
+	cp "$model" dash/-m.ts
+	python=$(command -v "${PYTHON:-python3}")
+	"$python" - "$model" dash/-own.ts <<-'EOF'
+		import json, struct, sys
+		b = open(sys.argv[1], "rb").read()
+		n, = struct.unpack("<Q", b[:8])
+		h = json.loads(b[8:8 + n])
+		h["__metadata__"]["predict"] = "seg-window --overlap 0.5 | nii-invert"
+		t = json.dumps(h).encode()
+		t += b" " * (-len(t) % 8)
+		open(sys.argv[2], "wb").write(struct.pack("<Q", len(t)) + t + b[8 + n:])
+	EOF
+	cd dash
+	"$segment" -d own -- -own.ts ../scans/phantom-0010.nii.gz 2>said
+	grep -qF "segment.sh: -own.ts: predicts as its own program does: seg-window --overlap 0.5 | nii-invert" said
+	for j in 1 2; do
+		"$segment" -j $j --roi-model -m.ts -d roi$j -- -m.ts ../scans/phantom-0010.nii.gz
+	done
+	ts-cmp <(nii-read roi1/phantom-0010.nii.gz) <(nii-read roi2/phantom-0010.nii.gz)
+}
+
 @test "segment.sh: one that stops the pipe is done by itself, and so are those behind it" {
 	mkdir -p stop
 	nii-write -t image <demo/test.ts 2>/dev/null -d stop
