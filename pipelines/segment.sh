@@ -50,6 +50,7 @@ prepare() { # WORK SCAN...
 	local work=$1 ct
 	shift
 	for ct; do
+		kill -0 $$ 2>/dev/null || exit # the script was killed, and nobody waits for the rest
 		if { read_scan "$work" "$ct" | nii-replay -m "${models[0]}" -o "$work/next.ts"; } 2>"$work/log"; then
 			printf '%s\0' "$ct" >>"$work/good"
 			cat "$work/next.ts"
@@ -104,6 +105,8 @@ some() { # STATE DIR THREADS WAY SCAN...: STATE gets a file for each that is don
 	while IFS= read -r -d '' ct; do
 		if [ -e "$state/$(name "$ct")" ]; then
 			continue
+		elif ! kill -0 $$ 2>/dev/null; then
+			exit
 		elif alone "$work" "$ct" "$dir" "$threads" "$way" 2>"$work/log"; then
 			finished "$(name "$ct")"
 		else
