@@ -27,7 +27,7 @@ static const struct arch ARCHS[] = {
 /* NULL and an error. */
 static const struct arch *find(const json_t *arch, struct err *e)
 {
-	const char *target = json_string_value(json_object_get(arch, "_target_")), *last = target ? strrchr(target, '.') : NULL;
+	const char *target = json_string_value(json_object_get(arch, "_target_"));
 	char there[300] = "";
 	size_t used = 0;
 
@@ -36,7 +36,7 @@ static const struct arch *find(const json_t *arch, struct err *e)
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof ARCHS / sizeof *ARCHS; i++) {
-		if (!strcmp(last ? last + 1 : target, ARCHS[i].target))
+		if (!strcmp(arch_class(target), ARCHS[i].target))
 			return &ARCHS[i];
 		used += (size_t)snprintf(there + used, sizeof there - used, "%s%s", i ? ", " : "", ARCHS[i].target);
 	}

@@ -8,6 +8,9 @@
 
 enum { ARCH_LEVELS = 12, ARCH_CHANNELS = 4096, ARCH_BLOCKS = 16 }; /* at most; blocks: in a level */
 
+/* A class by its dotted name, without the modules: borrowed from it. */
+const char *arch_class(const char *dotted);
+
 /* Build what arch's "_target_" says. NULL and an error; freed with graph_free. */
 struct graph *arch_graph(const json_t *arch, struct err *e);
 

@@ -233,18 +233,22 @@ int arch_norm(const json_t *arch, const char *key, struct graph_norm *norm, stru
 	return at < 0 ? -1 : norm_options(options, &NORMS[at], norm, e) ? err_prefix(e, "%s", key) : 0;
 }
 
+const char *arch_class(const char *dotted)
+{
+	const char *dot = strrchr(dotted, '.');
+
+	return dot ? dot + 1 : dotted;
+}
+
 /* A class by its dotted name: what follows the last dot; NULL: null or absent. -1 and an error for anything else. */
 static int class_name(const json_t *arch, const char *key, const char **name, struct err *e)
 {
 	const json_t *v = json_object_get(arch, key);
-	const char *dot;
 
 	*name = json_string_value(v);
 	if (v && !json_is_null(v) && !*name)
 		return err_set(e, NULL, "%s must be the name of a class, or null", key);
-	dot = *name ? strrchr(*name, '.') : NULL;
-	if (dot)
-		*name = dot + 1;
+	*name = *name ? arch_class(*name) : NULL;
 	return 0;
 }
 

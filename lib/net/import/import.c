@@ -221,9 +221,9 @@ void import_close(struct import_net *n)
 
 int import_frame(const struct import_net *n, struct frame *f, struct err *e)
 {
-	const char *target = json_string_value(json_object_get(n->arch, "_target_")), *dot = strrchr(target, '.');
+	const char *target = json_string_value(json_object_get(n->arch, "_target_"));
 
-	if (frame_init(f, "model", dot ? dot + 1 : target, e) || frame_set_json(f, "arch", n->arch, e) || frame_set_json(f, "replay", n->replay, e))
+	if (frame_init(f, "model", arch_class(target), e) || frame_set_json(f, "arch", n->arch, e) || frame_set_json(f, "replay", n->replay, e))
 		return -1;
 	if (n->roi[0] && window_roi_set(f, n->roi, e))
 		return -1;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/net/arch/arch.h"
 #include "lib/net/arch/archfile.h"
 
 #define AT(field) offsetof(struct hyper, field)
@@ -217,12 +218,12 @@ static int check_given(const struct hyper *h, struct err *e)
 
 static int find(struct reading *r, struct err *e)
 {
-	const char *target = json_string_value(json_object_get(r->o, "_target_")), *last = target ? strrchr(target, '.') : NULL;
+	const char *target = json_string_value(json_object_get(r->o, "_target_"));
 	char there[240] = "";
 	size_t used = 0;
 
 	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
-		if (target && !strcmp(last ? last + 1 : target, targets[i].target)) {
+		if (target && !strcmp(arch_class(target), targets[i].target)) {
 			r->loss = targets[i].loss;
 			return check_keys(r, e) || take(r, e) ? err_prefix(e, "%s", targets[i].target) : 0;
 		}

@@ -66,13 +66,9 @@ static int check_out(struct train *r, struct err *e)
 /* The same value; of _target_, the class, from whatever module. */
 static int same(const char *key, const json_t *is, const json_t *wanted)
 {
-	const char *a = json_string_value(is), *b = json_string_value(wanted), *dot;
+	const char *a = json_string_value(is), *b = json_string_value(wanted);
 
-	if (strcmp(key, "_target_") || !a || !b)
-		return json_equal(is, wanted);
-	a = (dot = strrchr(a, '.')) ? dot + 1 : a;
-	b = (dot = strrchr(b, '.')) ? dot + 1 : b;
-	return !strcmp(a, b);
+	return strcmp(key, "_target_") || !a || !b ? json_equal(is, wanted) : !strcmp(arch_class(a), arch_class(b));
 }
 
 /* Is the checkpoint's network the one that was asked for? */
