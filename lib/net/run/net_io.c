@@ -81,12 +81,13 @@ static int load(struct net *n, const struct frame *model, struct misfit *left, s
 	for (int i = 0; i < n->graph->params; i++) {
 		const struct net_param *p = &n->param[i];
 		const struct tensor *t = frame_find(model, p->name);
-		float *w = fits(p, t) ? tensor_to_f32(t, e) : NULL;
+		float *w;
 		int64_t j = 0;
 		int bad;
 
 		if (!fits(p, t))
 			continue;
+		w = tensor_to_f32(t, e);
 		if (!w)
 			return -1;
 		while (j < p->count && isfinite(w[j]))
