@@ -24,6 +24,21 @@ void interp_spline_weights(double w, float out[4])
 	out[3] = (float)(w * w * w / 6);
 }
 
+/* The filter's two ways, of all rows between the first and the last, and of those before the last. */
+static void filter_forth(float *v, const float *last, int64_t width)
+{
+	for (float *r = v + width; r < last; r += width)
+		for (int64_t i = 0; i < width; i++)
+			r[i] = 6 * r[i] + POLE * r[i - width];
+}
+
+static void filter_back(const float *v, float *last, int64_t width)
+{
+	for (float *r = last - width; r >= v; r -= width)
+		for (int64_t i = 0; i < width; i++)
+			r[i] = POLE * (r[i + width] - r[i]);
+}
+
 /* Values to coefficients, in place, along n rows (2 or more) of `width` floats each: every column by itself. */
 static void coefficients(float *v, int64_t n, int64_t width)
 {
@@ -32,17 +47,13 @@ static void coefficients(float *v, int64_t n, int64_t width)
 
 	for (int64_t i = 0; i < width; i++)
 		v[i] *= steady;
-	for (float *r = v + width; r < last; r += width)
-		for (int64_t i = 0; i < width; i++)
-			r[i] = 6 * r[i] + z * r[i - width];
+	filter_forth(v, last, width);
 	for (int64_t i = 0; i < width; i++) {
 		float all = steady * last[i], here = 6 * last[i] + z * last[i - width];
 
 		last[i] = -z * (all / (1 - z) + (here - all) / (1 - z * z));
 	}
-	for (float *r = last - width; r >= v; r -= width)
-		for (int64_t i = 0; i < width; i++)
-			r[i] = z * (r[i + width] - r[i]);
+	filter_back(v, last, width);
 }
 
 /* The first and last of n rows again, INTERP_PAD times, before and after them. v begins with the room before. */
@@ -60,9 +71,7 @@ static void pad(float *v, int64_t n, int64_t width)
 static void mirrored_coefficients(float *v, int64_t n, int64_t width)
 {
 	const float z = POLE, round = powf(z, (float)(n - 1));
-	float *last = v + (n - 1) * width;
-
-	float there = z, back = round * round / z;
+	float *last = v + (n - 1) * width, there = z, back = round * round / z;
 
 	for (int64_t i = 0; i < width; i++)
 		v[i] += round * last[i];
@@ -71,14 +80,13 @@ static void mirrored_coefficients(float *v, int64_t n, int64_t width)
 			v[i] += (there + back) * v[k * width + i];
 	for (int64_t i = 0; i < width; i++)
 		v[i] *= 6 / (1 - round * round);
-	for (float *r = v + width; r <= last; r += width)
-		for (int64_t i = 0; i < width; i++)
-			r[i] = 6 * r[i] + z * r[i - width];
-	for (int64_t i = 0; i < width; i++)
-		last[i] = z / (z * z - 1) * (last[i] + z * last[i - width]);
-	for (float *r = last - width; r >= v; r -= width)
-		for (int64_t i = 0; i < width; i++)
-			r[i] = z * (r[i + width] - r[i]);
+	filter_forth(v, last, width);
+	for (int64_t i = 0; i < width; i++) {
+		float here = 6 * last[i] + z * last[i - width];
+
+		last[i] = z / (z * z - 1) * (here + z * last[i - width]);
+	}
+	filter_back(v, last, width);
 }
 
 /* Of n rows, which begin INTERP_PAD rows behind v, those that mirror them before and after. */
