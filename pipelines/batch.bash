@@ -148,11 +148,6 @@ batch() {
 
 # batch_guarded ARGUMENT...: batch; a signal that ends this script ends the jobs. All stays in this process group: who kills that one kills all of it.
 batch_guarded() {
-	local signal
 	batch "$@" &
-	for signal in HUP:129 INT:130 QUIT:131 TERM:143; do
-		# shellcheck disable=SC2064
-		trap "pkill -TERM -P $!; wait; exit ${signal#*:}" "${signal%:*}" # parallel's: it ends its jobs
-	done
-	wait $!
+	await_ended_by "pkill -TERM -P $!" # parallel's: it ends its jobs
 }

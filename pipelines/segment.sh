@@ -187,8 +187,9 @@ models=("${args[0]}" "${models[@]}")
 for m in "${models[@]}" ${roi_model:+"$roi_model"}; do
 	[ -r "$m" ] || { echo "segment.sh: $m: cannot be read" >&2; exit 1; }
 done
-way="seg-window --effort ${effort:-3} | cc-largest | nii-invert"
-[ -z "$overlap" ] || way=${way/--effort 3/--overlap $overlap}
+windows="--effort ${effort:-3}"
+[ -z "$overlap" ] || windows="--overlap $overlap"
+way="seg-window $windows | cc-largest | nii-invert"
 twice=$(for ct in "${scans[@]}"; do name "$ct"; echo; done | sort | uniq -d | head -n 1)
 [ -z "$twice" ] || misuse "two scans would both become $dir/$twice.nii.gz"
 for ct in "${scans[@]}"; do
