@@ -43,9 +43,12 @@ $(B)/libniipipe.a: $(LIB:%.c=$(B)/obj/%.o)
 	@rm -f $@
 	$(call say,AR,$@)$(AR) rcs $@ $^
 
+# The libraries that make dist takes along come first: also what libraries and backends need themselves, so RPATH, not RUNPATH. Debian's libnifti2 has
+# $ORIGIN/../lib of its own, which in this folder is itself.
+BESIDE := -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/../lib/niipipe/lib'
 $(B)/bin/%: $(B)/obj/tools/%.o $(B)/libniipipe.a
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) -fopenmp -Wl,--as-needed -Wl,-z,now $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)$(CC) -fopenmp -Wl,--as-needed -Wl,-z,now $(BESIDE) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # What bash completes, of what --help says
 $(B)/completion: tools/completion.sh $(TOOLS:%=$(B)/bin/%)
@@ -122,10 +125,20 @@ uninstall:
 	rm -f $(COMPLETIONS)/niipipe $(TOOLS:%=$(COMPLETIONS)/%)
 	for p in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/}; done
 
+# One archive that runs from any directory, without a package installed and without root, where the C library is not older than here
+DIST := niipipe-$(VERSION)-$(shell uname -s -m | tr 'A-Z ' 'a-z-')
+dist: all
+	@rm -rf $(B)/dist
+	@$(MAKE) -s install DESTDIR=$(B)/dist/ PREFIX=$(DIST) MANDIR=$(DIST)/share/man
+	@tools/libraries.sh $(B)/dist/$(DIST)/lib/niipipe/lib $(TOOLS:%=$(B)/bin/%) $(B)/bin/niipipe-cpu.so
+	@cp README.md LICENSE $(B)/dist/$(DIST)
+	@tar -C $(B)/dist --owner=0 --group=0 -czf $(B)/$(DIST).tar.gz $(DIST)
+	@du -h $(B)/$(DIST).tar.gz
+
 clean:
 	rm -rf $(B) demo
 
-.PHONY: always all fuzz unit deps demo check check-long lint bench install uninstall clean
+.PHONY: always all fuzz unit deps demo check check-long lint bench install uninstall dist clean
 .SECONDARY:
 always:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

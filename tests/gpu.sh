@@ -39,8 +39,7 @@ pack() {
 	local most=$((64 << 20)) bytes
 	make -s all unit build/bench/net build/bench/share build/bench/make_model build/bench/feed || exit 1
 	rm -rf "$kit" && mkdir -p "$kit"
-	for f in build/bin/seg-* build/bin/nii-* build/bin/ts-* build/bin/niipipe-cpu.so build/test/* build/bench/*; do ldd "$f"; done |
-		awk '$3 ~ /^\// { print $3 }' | sort -u | grep -vE '/(libc|libm|libpthread|libdl|librt|libstdc\+\+|libgcc_s|ld-linux[^/]*)\.so' | xargs -I{} cp -L {} "$kit"
+	tools/libraries.sh "$kit" build/bin/{seg,nii,ts}-* build/bin/niipipe-cpu.so build/test/* build/bench/* || exit 1
 	if [ -n "${WHEELS-}" ]; then "$WHEELS" -m pip download -q --no-deps -d "$kit" "monai==$("$WHEELS" -c 'import monai; print(monai.__version__)' 2>/dev/null)" || exit 1; fi
 	tar -C "$kit" -czf build/gpu-kit.tar.gz . || exit 1
 	# shellcheck disable=SC2086

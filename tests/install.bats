@@ -47,3 +47,30 @@ load helper
 	make -s uninstall DESTDIR="$d" PREFIX=/opt/nii MANDIR=/opt/nii/man
 	[ -z "$(find "$d" -type f -o -type l)" ]
 }
+
+@test "make dist: one archive; no program there, nor its backend, takes a library of the system's but C's, C++'s and gcc's" {
+	cd "$ROOT"
+	archive=$(make -s dist)
+	archive=${archive##*	}
+	tar -C "$BATS_TEST_TMPDIR" -xzf "$archive"
+	d=$BATS_TEST_TMPDIR/$(basename "$archive" .tar.gz)
+	cd "$BATS_TEST_TMPDIR"
+	loads() { # COMMAND...: runs it, keeps which objects were loaded
+		env -i PATH=/usr/bin:/bin LD_DEBUG=libs "$@" 2>said || { cat said; return 1; }
+		sed -nE 's/.*calling init: //p' said | xargs realpath >>loaded
+	}
+	for tool in "$d"/bin/*; do loads "$tool" --version >/dev/null; done
+	loads "$d/bin/nii-phantom" -n 2 --seed 3 --size 32,32,16 --spacing 10,10,20 >raw.ts
+	loads "$d/bin/nii-normalize" --window=-1024,325 raw.ts >v.ts
+	loads "$d/bin/nii-patch" -s 16,16,16 -n 2 --seed 1 v.ts >p.ts
+	loads "$d/bin/seg-train" --device cpu --net unet --channels 4,8 --strides 2 --res-units 1 -o m.ts p.ts
+	loads "$d/bin/seg-window" --device cpu -m m.ts v.ts >mask.ts
+	cmp <("$BIN/seg-window" --device cpu -m m.ts v.ts) mask.ts
+	grep -q "^$d/lib/niipipe/niipipe-cpu.so$" loaded
+	grep -q "^$d/lib/niipipe/lib/libdnnl.so" loaded
+	sort -u loaded | grep -v "^$d/" | grep -vE '/(libc|libm|libpthread|libdl|librt|libstdc\+\+|libgcc_s|ld-linux[^/]*)\.so' >others || true
+	cat others
+	[ ! -s others ]
+	[ -s "$d/lib/niipipe/lib/licences/libdnnl2" ] || ! command -v dpkg-query
+	env -i PATH=/usr/bin:/bin "$d/share/niipipe/pipelines/segment.sh" --help >/dev/null
+}
