@@ -127,6 +127,7 @@ rows() {
 		17 0 seg-argmax prob.ts prob.ts
 		3 2 seg-score --truth label --pred label ct.ts
 		3 2 seg-recist -t label ct.ts
+		3 4 seg-stats -t label ct.ts
 	END
 	cd "$BATS_FILE_TMPDIR"
 	within 2 2 seg-score gtv.nii.gz gtv.nii.gz

@@ -4,7 +4,7 @@
 
 #include "lib/stream/frame.h"
 
-enum { PERCENTILE_MOST = 2 };
+enum { PERCENTILE_MOST = 3 };
 
 /* Percentiles q[0..nq) (0 to 100; nq at most PERCENTILE_MOST) of the elements first to first + n - 1 of t, as float32; only of those where mask,
    which is that range's, is not 0 (NULL: all). Between two values: linear, as numpy.percentile's default. The same for any number of threads;
