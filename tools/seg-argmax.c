@@ -4,13 +4,9 @@
    the mean of their scores is taken; ids, grids and kinds of scores must agree, the other tensors come from the first. prob is dropped unless
    --keep-prob.
    Memory: one frame of each stream and pred; scores that are not F32 once more as F32. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "lib/base/arg.h"
-#include "lib/base/mem.h"
 #include "lib/stream/history.h"
-#include "lib/stream/stream.h"
+#include "lib/stream/step.h"
 #include "lib/volume/prob/prob.h"
 
 _Static_assert((int)ARG_LIST <= (int)PROB_THRESHOLDS, "--threshold takes more numbers than a rule has");
@@ -20,6 +16,8 @@ struct opts {
 	int64_t class;
 	int rule, keep;
 };
+
+struct work { const struct opts *o; const struct arg_common *c; };
 
 static json_t *history_args(const struct opts *o, int64_t n)
 {
@@ -34,8 +32,11 @@ static json_t *history_args(const struct opts *o, int64_t n)
 	return args;
 }
 
-static int label(struct frame *f, const struct opts *o, int64_t n, struct err *e)
+static int label(struct frame *f, void *arg, struct err *e)
 {
+	const struct work *w = arg;
+	const struct opts *o = w->o;
+	const int64_t n = w->c->argc ? w->c->argc : 1;
 	const struct prob_rule rule = prob_rule_make(o->rule, o->threshold.n, o->threshold.v, o->class);
 
 	if ((n > 1 && prob_divide(f, n, e)) || prob_labels(f, &rule, e) ||
@@ -46,63 +47,10 @@ static int label(struct frame *f, const struct opts *o, int64_t n, struct err *e
 	return history_push(f, "seg-argmax", history_args(o, n), NULL, NULL, e);
 }
 
-/* The other streams' next frames, added to f; all must end together (f NULL: the first has ended). */
-static int add_rest(struct stream **s, int n, struct frame *f, struct err *e)
+static int add(struct frame *f, struct frame *other, void *arg, struct err *e)
 {
-	for (int i = 1; i < n; i++) {
-		struct frame g = {0};
-		int r = stream_next(s[i], &g, e), bad = r < 0;
-
-		if (!bad && r != (f != NULL))
-			bad = err_set(e, stream_name(s[f ? i : 0]), "ends before %s does: the streams are out of step", stream_name(s[f ? 0 : i]));
-		else if (r == 1 && prob_add(f, &g, e))
-			bad = err_prefix(e, "%s: %s", stream_name(s[i]), frame_id(&g));
-		frame_free(&g);
-		if (bad)
-			return -1;
-	}
-	return 0;
-}
-
-static int frames(const struct opts *o, struct stream **s, int n, struct out *out, struct err *e)
-{
-	struct frame f = {0};
-	int r;
-
-	while ((r = stream_next(s[0], &f, e)) == 1) {
-		r = add_rest(s, n, &f, e);
-		if (!r && label(&f, o, n, e))
-			r = err_prefix(e, "%s: %s", stream_name(s[0]), frame_id(&f));
-		if (!r)
-			r = frame_write(&f, out, e);
-		frame_free(&f);
-		if (r)
-			return -1;
-	}
-	return r ? r : add_rest(s, n, NULL, e);
-}
-
-static int run(const struct opts *o, const struct arg_common *c, struct err *e)
-{
-	int n = c->argc ? c->argc : 1, r = -1;
-	struct stream **s = mem_zero((size_t)n, sizeof(struct stream *), "streams", e);
-	struct out out = {0};
-
-	if (!s)
-		return -1;
-	for (int i = 0; i < n; i++)
-		if (!(s[i] = stream_open(c->argc ? c->argv[i] : NULL, e)))
-			goto out;
-	if (out_open(&out, c->out, 1, e))
-		goto out;
-	r = frames(o, s, n, &out, e) ? -1 : out_close(&out, e);
-	if (r)
-		out_abort(&out);
-out:
-	for (int i = 0; i < n; i++)
-		stream_close(s[i]);
-	free(s);
-	return r;
+	(void)arg;
+	return prob_add(f, other, e);
 }
 
 int main(int argc, char **argv)
@@ -117,6 +65,7 @@ int main(int argc, char **argv)
 	};
 	const struct arg_spec spec = {"seg-argmax", "[FILE ...]", "make labels of class scores; of several streams, of their mean", args, ARG_OUT, 0, -1};
 	struct arg_common c;
+	struct work w = {&o, &c};
 	struct err e;
 
 	arg_parse(&spec, argc, argv, &c);
@@ -124,7 +73,7 @@ int main(int argc, char **argv)
 		err_usage("--rule dice finds its own threshold: give it or --threshold");
 	if (o.class != 1 && o.threshold.n != 1)
 		err_usage("--class goes with one --threshold");
-	if (run(&o, &c, &e))
+	if (step_run(&c, &(struct step_of){.add = add, .end = label}, &w, &e))
 		err_die(&e);
 	return 0;
 }

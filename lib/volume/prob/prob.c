@@ -43,13 +43,6 @@ static struct tensor *as_f32(struct frame *f, struct err *e)
 	return v ? frame_adopt(f, "prob", DT_F32, 4, (int64_t[]){t->shape[0], t->shape[1], t->shape[2], t->shape[3]}, v, e) : NULL;
 }
 
-static int same_grid(const struct frame *f, const struct frame *g, struct err *e)
-{
-	struct grid a, b;
-
-	return frame_grid(f, &a, e) || frame_grid(g, &b, e) || grid_match(&b, &a, 1e-4, f->file, e) ? -1 : 0;
-}
-
 static int agree(const struct frame *f, const struct frame *other, struct err *e)
 {
 	const struct tensor *a = scores(f, e), *b = a ? scores(other, e) : NULL;
@@ -57,14 +50,12 @@ static int agree(const struct frame *f, const struct frame *other, struct err *e
 
 	if (!b || kind_of(f, &ka, e) || kind_of(other, &kb, e))
 		return -1;
-	if (strcmp(frame_id(f), frame_id(other)))
-		return err_set(e, NULL, "streams are out of step: id '%.80s' against '%.80s'", frame_id(f), frame_id(other));
 	if (ka != kb)
 		return err_set(e, NULL, "one holds probabilities, the other logits: metadata prob '%s' and '%s'",
 		               frame_meta(f, "prob") ? frame_meta(f, "prob") : "", frame_meta(other, "prob") ? frame_meta(other, "prob") : "");
 	if (a->shape[0] != b->shape[0])
 		return err_set(e, NULL, "%lld classes and %lld", (long long)a->shape[0], (long long)b->shape[0]);
-	return same_grid(f, other, e);
+	return 0;
 }
 
 int prob_add(struct frame *f, const struct frame *other, struct err *e)

@@ -36,7 +36,8 @@ int prob_rule_labels(const struct prob_rule *r, enum prob_kind kind, const float
 /* The Dice rule over all slices: scores [classes,nz,n], labels [nz,n]. The first slice with a score that is not finite, or -1. */
 int64_t prob_rule_dice(const float *p, int64_t classes, enum prob_kind kind, int64_t nz, int64_t n, uint8_t *pred);
 
-/* Add other's scores to f's, which become F32. Ids, classes, grids, affines (to 1e-4 mm) and the kind of scores must agree. 0, or -1 and an error. */
+/* Add other's scores to f's, which become F32. Both are of one case and grid (step.h); classes and the kind of scores must agree. 0, or -1 and an
+   error. */
 int prob_add(struct frame *f, const struct frame *other, struct err *e);
 
 /* Divide f's scores, which must be F32, by n. */
