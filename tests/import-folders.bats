@@ -252,6 +252,12 @@ same() { seg-import -q "$1" | ts-cmp --meta --ignore-meta history - <(seg-import
 	nii-read bundle/volume.nii.gz | nii-replay -m total.ts | ts-cmp --data-only - <(nii-read bundle/volume.nii.gz |
 		nii-resample -s 1.2,1.5,2.2 --orient RAS --align zoom --interp cubic | nii-normalize --ct=-180,60,-90,60)
 	seg-import -q --totalsegmentator whole --replay '[]' | ts-info | grep -qxF '  replay   []'
+	for n in 290:5 291:2 298:2 853:2 85:5; do
+		rm -rf total
+		cp -r whole total
+		find total -name plans.json -exec sed -i "s/Dataset006_Lung/Dataset${n%:*}_Total/" {} +
+		seg-import -q --totalsegmentator total | ts-info | grep -qxF "  predict  seg-window --overlap 0.${n#*:} --grid nnunet --mode nnunet | nii-invert"
+	done
 	fails 1 "seg-import: bundle: is a MONAI bundle: --totalsegmentator is of results of nnU-Net" seg-import --totalsegmentator bundle
 	fails 1 "seg-import: bundle/models/model.pt: is no folder: --totalsegmentator is of one" seg-import --totalsegmentator bundle/models/model.pt
 }

@@ -132,6 +132,23 @@ void results_predict(struct folder *f, const struct weights *w, const int axes[3
 	         *mirror ? " --mirror " : "", mirror);
 }
 
+/* Its tasks total, total_v3 and total_mr, at all their resolutions, step by 0.8 of a window, all others by 0.5. Source: totalsegmentator/nnunet.py,
+   map_tasks_config.py (2.18). The plans say of which data set they are. */
+static int steps_far(const json_t *plans)
+{
+	static const int64_t total[] = {291, 292, 293, 294, 295, 297, 298, 831, 832, 833, 834, 835, 836, 837, 850, 851, 852, 853};
+	const char *name = json_string_value(json_object_get(plans, "dataset_name"));
+
+	for (size_t i = 0; name && i < sizeof total / sizeof *total; i++) {
+		char begins[32];
+
+		snprintf(begins, sizeof begins, "Dataset%lld_", (long long)total[i]);
+		if (!strncmp(name, begins, strlen(begins)))
+			return 1;
+	}
+	return 0;
+}
+
 /* The step that resamples, which plans have, comes first there. */
 void results_totalsegmentator(struct folder *f, json_t *replay)
 {
@@ -152,5 +169,5 @@ void results_totalsegmentator(struct folder *f, json_t *replay)
 		json_array_insert_new(replay, 0, step);
 		break;
 	}
-	snprintf(f->predict, sizeof f->predict, "seg-window --overlap 0.5 --grid nnunet --mode nnunet | nii-invert");
+	snprintf(f->predict, sizeof f->predict, "seg-window --overlap 0.%d --grid nnunet --mode nnunet | nii-invert", steps_far(f->network) ? 2 : 5);
 }
