@@ -14,6 +14,7 @@ nii-write
 cc-largest
 cc-filter --min-volume 1 --fill-holes -k 2
 ts-select --index 0
+seg-join --map 1=1
 seg-recist
 seg-stats
 ts-info

@@ -125,6 +125,8 @@ rows() {
 		9 0 seg-argmax --threshold 0.5 prob.ts
 		13 0 seg-argmax half.ts
 		17 0 seg-argmax prob.ts prob.ts
+		4 2 seg-join --map 1=1 ct.ts
+		7 2 seg-join --map 1=1 --map 1=2 ct.ts ct.ts
 		3 2 seg-score --truth label --pred label ct.ts
 		3 2 seg-recist -t label ct.ts
 		3 4 seg-stats -t label ct.ts

@@ -167,6 +167,8 @@ static int prepare(struct work *w, struct frame *f, struct err *e)
 	if (w->o->within && mask(w, f, &g, e))
 		return -1;
 	look_at_axes(w, f, &g);
+	if (frame_set_meta(f, "labels", frame_meta(&w->m.model[0].frame, "labels"), e))
+		return -1;
 	return history_push(f, "seg-window", history_args(w), NULL, NULL, e);
 }
 

@@ -9,8 +9,9 @@
 #include "lib/base/quote.h"
 
 /* What becomes of an argument; those that are in no rule become --KEY VALUE, with - for _. NAMED: with another name. SET: only where it is not 0, not
-   empty. EACH: once for every entry. AXES: the letters of those that are not 0. FLAGS: a flag for each word, NAME and NAME-WORD. */
-enum how { SKIP, NAMED, SET, EACH, AXES, FLAGS, OPERAND, GRID };
+   empty. EACH: once for every entry. AXES: the letters of those that are not 0. FLAGS: a flag for each word, NAME and NAME-WORD.
+   STREAMS: of each stream but the first its history; they are operands. */
+enum how { SKIP, NAMED, SET, EACH, AXES, FLAGS, OPERAND, GRID, STREAMS };
 
 static const struct rule { const char *tool, *key; enum how how; const char *name; } rules[] = {
 	{"seg-import", "file", OPERAND}, {"seg-import", "hash", SKIP}, {"seg-import", "read", SKIP}, {"seg-import", "read_hash", SKIP},
@@ -20,6 +21,7 @@ static const struct rule { const char *tool, *key; enum how how; const char *nam
 	{"nii-augment", "drawn", SKIP}, {"nii-augment", "index", SKIP}, {"nii-augment", "flip", AXES}, {"nii-augment", "turn", AXES},
 	{"seg-train", "hash", SKIP}, {"seg-train", "patches", SKIP}, {"seg-train", "init_hash", SKIP}, {"seg-train", "val_hash", SKIP},
 	{"seg-window", "hash", SKIP}, {"seg-window", "models", EACH, "model"},
+	{"seg-join", "streams", STREAMS}, {"seg-join", "hash", SKIP}, {"seg-join", "maps", EACH, "map"},
 	{"seg-argmax", "streams", SKIP}, {"seg-export", "file", OPERAND}, {"seg-export", "hash", SKIP}, {"seg-export", "model", SKIP},
 	{"cc-largest", "k", NAMED, "keep"},
 	{"cc-filter", "k", SET, "keep"}, {"cc-filter", "min_voxels", SET}, {"cc-filter", "min_volume", SET}, {"cc-filter", "on_fraction", SET},
@@ -29,7 +31,7 @@ static const struct rule { const char *tool, *key; enum how how; const char *nam
 /* Of which file a hash is; of models there may be several. */
 static const struct { const char *tool, *hash, *file; } hashed[] = {
 	{"nii-read", "hash", "file"}, {"nii-read", "label_hash", "label"}, {"nii-read", "label_hash", "labels"},
-	{"seg-window", "hash", "models"}, {"seg-window", "hash", "model"},
+	{"seg-join", "hash", "labels"}, {"seg-window", "hash", "models"}, {"seg-window", "hash", "model"},
 	{"seg-train", "init_hash", "init"}, {"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"}, {"seg-import", "read_hash", "read"},
 	{"seg-export", "hash", "model"},
 };
@@ -154,6 +156,7 @@ static void put_arg(FILE *f, const struct rule *r, const char *key, const json_t
 	switch (r ? r->how : NAMED) {
 	case SKIP:
 	case OPERAND:
+	case STREAMS:
 		return;
 	case SET:
 		if (!is_set(v))
@@ -178,6 +181,22 @@ static void put_arg(FILE *f, const struct rule *r, const char *key, const json_t
 	}
 }
 
+static void put_line(FILE *f, const json_t *history, const char *id);
+
+/* The first one comes through the pipe. */
+static void put_streams(FILE *f, const json_t *streams, const char *id)
+{
+	const json_t *one;
+	size_t i;
+
+	fputs(json_array_size(streams) ? " -" : "", f);
+	json_array_foreach((json_t *)streams, i, one) {
+		fputs(" <(", f);
+		put_line(f, one, id);
+		fputc(')', f);
+	}
+}
+
 static void put_entry(FILE *f, const json_t *entry, const char *id)
 {
 	const char *tool = json_string_value(json_object_get(entry, "tool")), *key, *file;
@@ -199,6 +218,7 @@ static void put_entry(FILE *f, const json_t *entry, const char *id)
 		fputc(' ', f);
 		quote_put(f, file);
 	}
+	put_streams(f, shell_streams(entry), id);
 }
 
 /* With what nii-invert undid, where it was. */
@@ -216,16 +236,14 @@ static json_t *whole(const json_t *history)
 	return all;
 }
 
-char *shell_line(const json_t *history, const char *id, struct err *e)
+static void put_line(FILE *f, const json_t *history, const char *id)
 {
 	json_t *all = whole(history), *entry;
-	char *text = NULL;
-	size_t size, i;
-	FILE *f = open_memstream(&text, &size);
-	int bad, first = 1;
+	size_t i;
+	int first = 1;
 
 	json_array_foreach(all, i, entry) {
-		if (!f || !json_is_string(json_object_get(entry, "tool")))
+		if (!json_is_string(json_object_get(entry, "tool")))
 			continue;
 		if (!first)
 			fputs(" | ", f);
@@ -233,6 +251,17 @@ char *shell_line(const json_t *history, const char *id, struct err *e)
 		first = 0;
 	}
 	json_decref(all);
+}
+
+char *shell_line(const json_t *history, const char *id, struct err *e)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	int bad;
+
+	if (f)
+		put_line(f, history, id);
 	bad = !f || ferror(f);
 	if ((f && fclose(f)) || bad) {
 		free(text);
@@ -290,6 +319,14 @@ json_t *shell_hashes(const json_t *history)
 		entry_hashes(lines, entry);
 	json_decref(all);
 	return lines;
+}
+
+const json_t *shell_streams(const json_t *entry)
+{
+	const char *tool = json_string_value(json_object_get(entry, "tool"));
+	const struct rule *rule = tool ? find(tool, "streams") : NULL;
+
+	return rule && rule->how == STREAMS ? json_object_get(json_object_get(entry, "args"), rule->key) : NULL;
 }
 
 json_t *shell_hash(const char *hash, const char *file)

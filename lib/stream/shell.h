@@ -7,12 +7,15 @@
 #include "lib/base/err.h"
 
 /* Tools with their options, a pipe between them; what nii-invert undid stands where it was done. id: of the frame; borrowed. A grid that nii-resample
-   took from a file is GRID. Caller frees; NULL and an error: no memory. */
+   took from a file is GRID; streams that were put into another are <(LINE) of bash. Caller frees; NULL and an error: no memory. */
 char *shell_line(const json_t *history, const char *id, struct err *e);
 
 /* What it read, where the history has its hash: an array of lines "HASH  FILE", as xxh64sum -c takes them; of a model "HASH  patches before N" too.
    Caller json_decref()s. */
 json_t *shell_hashes(const json_t *history);
+
+/* The histories, an array, of the streams that an entry put into the first one. Borrowed; NULL: none. */
+const json_t *shell_streams(const json_t *entry);
 
 /* Such a line, the name cleaned. New reference; NULL: no memory. */
 json_t *shell_hash(const char *hash, const char *file);

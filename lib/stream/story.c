@@ -15,17 +15,20 @@ static void add(json_t *set, const char *key)
 	json_object_set_new(set, key, json_true());
 }
 
-/* Files and versions of a history. */
+/* Files and versions of a history, and of those of streams that went into it. */
 static void add_history(struct story *s, const json_t *history)
 {
-	json_t *files = shell_hashes(history), *one;
-	size_t i;
+	json_t *files = shell_hashes(history), *one, *other;
+	size_t i, k;
 
 	json_array_foreach(files, i, one)
 		add(s->files, json_string_value(one));
 	json_array_foreach((json_t *)history, i, one)
 		if (json_is_string(json_object_get(one, "version")))
 			add(s->versions, json_string_value(json_object_get(one, "version")));
+	json_array_foreach((json_t *)history, i, one)
+		json_array_foreach((json_t *)shell_streams(one), k, other)
+			add_history(s, other);
 	json_decref(files);
 }
 

@@ -17,6 +17,7 @@ static const char *patches(const struct model *m)
 static int agree(const struct ensemble *m, int i, struct err *e)
 {
 	const struct model *a = &m->model[0], *b = &m->model[i];
+	const char *labels[2] = {frame_meta(&a->frame, "labels"), frame_meta(&b->frame, "labels")};
 	const int k[2] = {net_classes(m->net[0]), net_classes(m->net[i])}, c[2] = {net_channels(m->net[0]), net_channels(m->net[i])};
 
 	if (k[0] != k[1])
@@ -25,6 +26,8 @@ static int agree(const struct ensemble *m, int i, struct err *e)
 		return err_set(e, b->file, "takes %d channels, %s %d: models of different jobs", c[1], a->file, c[0]);
 	if (!json_equal(a->replay, b->replay))
 		return err_set(e, b->file, "wants volumes that are prepared otherwise than for %s", a->file);
+	if (labels[0] && labels[1] && strcmp(labels[0], labels[1]))
+		return err_set(e, b->file, "has other labels than %s: models of different jobs", a->file);
 	if (strcmp(patches(a), patches(b)))
 		return err_set(e, b->file, "was trained on patches of %.40s voxels, %s of %.40s", patches(b), a->file, patches(a));
 	return 0;

@@ -133,6 +133,8 @@ struct nii_map {
 /* "FROM=TO,...", FROM a whole number or *, TO 0 to 255. 0, or -1 and an error. */
 int nii_map_parse(struct nii_map *m, const char *text, struct err *e);
 
+int64_t nii_map_to(const struct nii_map *m, int64_t label); /* what it becomes: itself where the map does not say */
+
 /* n labels of integer type t, in place. 0, or -1: t does not hold one of them. */
 int nii_map_apply(const struct nii_map *m, void *data, enum dtype t, size_t n, const char *file, struct err *e);
 

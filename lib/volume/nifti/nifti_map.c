@@ -43,7 +43,7 @@ int nii_map_parse(struct nii_map *m, const char *text, struct err *e)
 	return r;
 }
 
-static int64_t becomes(const struct nii_map *m, int64_t v)
+int64_t nii_map_to(const struct nii_map *m, int64_t v)
 {
 	for (int i = 0; i < m->n; i++)
 		if (m->from[i] == v)
@@ -61,12 +61,12 @@ static int too_large(int64_t from, int64_t to, enum dtype t, const char *file, s
 	static int map_##type(const struct nii_map *m, void *data, enum dtype t, size_t n, const char *file, struct err *e) \
 	{ \
 		type *v = data, was = 0; \
-		int64_t to = becomes(m, 0); \
+		int64_t to = nii_map_to(m, 0); \
 \
 		for (size_t i = 0; i < n; i++) { \
 			if (v[i] != was) { \
 				was = v[i]; \
-				to = becomes(m, (int64_t)was); \
+				to = nii_map_to(m, (int64_t)was); \
 			} \
 			v[i] = (type)to; \
 			if ((int64_t)v[i] != to) \

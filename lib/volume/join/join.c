@@ -1,0 +1,250 @@
+#include "lib/volume/join/join.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arg.h"
+#include "lib/base/mem.h"
+#include "lib/base/table.h"
+#include "lib/stream/history.h"
+#include "lib/stream/values.h"
+
+/* What the labels of a stream become. */
+struct part {
+	const struct nii_map *map; /* or NULL: */
+	int to[JOIN_MOST + 1];     /* -1: it has no such label */
+	json_t *names;             /* {"1": "liver"}, or NULL */
+};
+
+/* -- the table -- */
+
+static int add_row(json_t *numbers, const struct table *t, int64_t row, const int64_t column[2], uint8_t taken[JOIN_MOST + 1], struct err *e)
+{
+	const char *name = table_cell(t, row, column[1]);
+	int64_t label;
+
+	if (table_integer(t, row, column[0], &label, e))
+		return -1;
+	if (label < 1 || label > JOIN_MOST)
+		return err_set(e, t->path, "line %lld: label %lld (expected 1 to %d)", (long long)row + 2, (long long)label, JOIN_MOST);
+	if (taken[label]++ || json_object_get(numbers, name))
+		return err_set(e, t->path, "line %lld: label %lld, '%.80s': one of them is there twice", (long long)row + 2, (long long)label, name);
+	return json_object_set_new(numbers, name, json_integer(label)) ? err_set(e, t->path, "line %lld: not a name", (long long)row + 2) : 0;
+}
+
+json_t *join_numbers(const char *path, struct err *e)
+{
+	static const char *const columns[] = {"label", "name"};
+	uint8_t taken[JOIN_MOST + 1] = {0};
+	int64_t column[2];
+	struct table t = {0};
+	json_t *numbers = json_object();
+	int bad = table_read(path, &t, e);
+
+	for (int i = 0; !bad && i < 2; i++)
+		bad = (column[i] = table_need(&t, columns[i], e)) < 0;
+	for (int64_t i = 0; !bad && i < t.rows; i++)
+		bad = add_row(numbers, &t, i, column, taken, e);
+	table_free(&t);
+	if (!bad)
+		return numbers;
+	json_decref(numbers);
+	return NULL;
+}
+
+/* -- names -- */
+
+/* Two labels of one name, or two names of one label: that one has none then. */
+static void name(struct join *j, int64_t label, const json_t *is)
+{
+	char key[8];
+	json_t *was;
+
+	snprintf(key, sizeof key, "%d", (int)label);
+	was = json_object_get(j->names, key);
+	json_object_set(j->names, key, was && !json_equal(was, is) ? json_null() : (json_t *)is);
+}
+
+static int64_t number(const struct join *j, int64_t label, const char *is)
+{
+	const json_t *n = json_object_get(j->ask->numbers, is);
+
+	return j->ask->maps ? nii_map_to(&j->ask->maps[j->stream], label) : j->ask->numbers ? json_integer_value(n) : j->last + label;
+}
+
+static int add_name(struct join *j, struct part *p, const char *key, const json_t *v, const char *file, struct err *e)
+{
+	const char *is = json_string_value(v), *other = is ? json_string_value(json_object_get(j->from, is)) : NULL;
+	int64_t label, to;
+
+	if (!is || arg_int(key, 0, JOIN_MOST, &label, e))
+		return err_set(e, NULL, "metadata labels: '%.40s' is not the number of a label (0 to %d) with a name", key, JOIN_MOST);
+	if (!label)
+		return 0;
+	if (other && !j->ask->maps)
+		return err_set(e, NULL, "'%.80s' is a label of %.300s, too: one name for two", is, other);
+	to = number(j, label, is);
+	if (to > JOIN_MOST)
+		return err_set(e, NULL, "'%.80s' would be label %lld (expected at most %d)", is, (long long)to, JOIN_MOST);
+	json_object_set_new(j->from, is, json_string(file));
+	p->to[label] = (int)to;
+	if (to)
+		name(j, to, v);
+	return 0;
+}
+
+static int read_names(struct join *j, struct part *p, const struct frame *f, struct err *e)
+{
+	const char *text = frame_meta(f, "labels"), *key, *file = f->file ? f->file : "a stream";
+	int64_t last = j->last;
+	json_t *v;
+
+	if (!text)
+		return j->ask->maps ? 0 : err_set(e, NULL, "has no names of its labels (metadata labels): say with --map what they become");
+	p->names = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_object_size(p->names))
+		return err_set(e, NULL, "metadata labels is not {NUMBER: NAME, ...}");
+	json_object_foreach(p->names, key, v)
+		if (add_name(j, p, key, v, file, e))
+			return -1;
+	for (int i = 1; i <= JOIN_MOST; i++)
+		if (p->to[i] > last)
+			last = p->to[i];
+	j->last = last;
+	return 0;
+}
+
+/* -- voxels -- */
+
+static int64_t becomes(const struct part *p, int64_t v)
+{
+	return v < 0 || (!p->map && v > JOIN_MOST) ? -1 : p->map ? nii_map_to(p->map, v) : p->to[v];
+}
+
+/* Whole, whatever the type: what no label is becomes none. */
+static int64_t label_at(const struct tensor *t, int64_t i)
+{
+	const double v = tensor_value(t, i);
+
+	return v >= 0 && v < (double)((int64_t)1 << 53) ? (int64_t)v : -1;
+}
+
+/* A slice; labels come in runs. The place of the first voxel of which nothing can become, or -1. */
+static int64_t paint(const struct part *p, const struct tensor *t, int64_t first, int64_t n, uint8_t *volume, int64_t *over)
+{
+	int64_t was = 0, to = becomes(p, 0);
+
+	for (int64_t i = first; i < first + n; i++) {
+		const int64_t v = label_at(t, i);
+
+		if (v != was)
+			to = becomes(p, was = v);
+		if (to < 0 || to > JOIN_MOST)
+			return i;
+		if (!to)
+			continue;
+		*over += volume[i] && volume[i] != to;
+		volume[i] = (uint8_t)to;
+	}
+	return -1;
+}
+
+static int no_label(const struct part *p, const struct tensor *t, int64_t i, struct err *e)
+{
+	const int64_t nx = t->shape[2], ny = t->shape[1];
+	char text[VALUE_TEXT];
+
+	tensor_value_text(t, i, text);
+	return err_set(e, NULL, "label %s (voxel %lld,%lld,%lld) %s 0 to %d", text, (long long)(i % nx), (long long)(i / nx % ny), (long long)(i / nx / ny),
+	               p->map ? "becomes what is not" : "has no name in metadata labels, or is not", JOIN_MOST);
+}
+
+static int paint_all(struct join *j, const struct part *p, const struct tensor *t, struct err *e)
+{
+	const int64_t nz = t->shape[0], plane = t->shape[1] * t->shape[2];
+	int64_t worst = INT64_MAX, over = 0;
+	uint8_t *volume = j->volume;
+
+#pragma omp parallel for schedule(static) reduction(min:worst) reduction(+:over)
+	for (int64_t z = 0; z < nz; z++) {
+		const int64_t bad = paint(p, t, z * plane, plane, volume, &over);
+
+		if (bad >= 0 && bad < worst)
+			worst = bad;
+	}
+	j->over += over;
+	return worst < INT64_MAX ? no_label(p, t, worst, e) : 0;
+}
+
+/* -- a case -- */
+
+static int begin(struct join *j, const struct tensor *t, struct err *e)
+{
+	j->names = json_pack("{s:s}", "0", "background");
+	j->from = json_object();
+	j->history = json_array();
+	j->volume = mem_zero((size_t)tensor_count(t), 1, t->name, e);
+	return j->volume ? 0 : -1;
+}
+
+int join_take(struct join *j, const struct frame *f, struct err *e)
+{
+	const struct tensor *t = frame_labels(f, j->ask->tensor, e);
+	struct part p = {.map = j->ask->maps ? &j->ask->maps[j->stream] : NULL};
+	json_t *history = NULL;
+	int r = !t || (!j->stream && begin(j, t, e)) ? -1 : 0;
+
+	for (int i = 1; i <= JOIN_MOST; i++)
+		p.to[i] = -1;
+	if (!r && j->stream)
+		r = (history = history_get(f, e)) && !json_array_append(j->history, history) ? 0 : -1;
+	r = r || read_names(j, &p, f, e) || paint_all(j, &p, t, e) ? -1 : 0;
+	j->stream++;
+	json_decref(history);
+	json_decref(p.names);
+	return r;
+}
+
+static int all_met(const struct join *j, struct err *e)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)j->ask->numbers, key, v)
+		if (!json_object_get(j->from, key))
+			return err_set(e, NULL, "the table %.300s has '%.80s', which no stream has", j->ask->path, key);
+	return 0;
+}
+
+int join_put(struct join *j, struct frame *f, struct err *e)
+{
+	const struct tensor *t = frame_labels(f, j->ask->tensor, e);
+	const char *key;
+	char *tensor;
+	json_t *v;
+	void *next;
+	int bad;
+
+	if (!t || all_met(j, e))
+		return -1;
+	json_object_foreach_safe(j->names, next, key, v)
+		if (json_is_null(v))
+			json_object_del(j->names, key);
+	tensor = strdup(t->name);
+	if (!tensor)
+		return err_set(e, NULL, "not enough memory for a name");
+	bad = !frame_adopt(f, tensor, DT_U8, 3, (int64_t[]){t->shape[0], t->shape[1], t->shape[2]}, j->volume, e);
+	free(tensor);
+	j->volume = NULL;
+	if (bad)
+		return -1;
+	return json_object_size(j->names) > 1 ? frame_set_json(f, "labels", j->names, e) : frame_set_meta(f, "labels", NULL, e);
+}
+
+void join_free(struct join *j)
+{
+	json_decref(j->names);
+	json_decref(j->from);
+	json_decref(j->history);
+	free(j->volume);
+}
