@@ -4,12 +4,16 @@
 set -eu -o pipefail
 usage() {
 	cat <<-'EOF'
-	usage: segment.sh [-d DIR] [-j N] [-m MODEL]... [--overlap R] [--roi-model FILE] MODEL CT...
-	       segment.sh [-d DIR] [-j N] [-m MODEL]... [--overlap R] [--roi-model FILE] --list FILE MODEL
+	usage: segment.sh [-d DIR] [-j N] [-m MODEL]... [--join MODEL [-m MODEL]...]... [--overlap R] [--roi-model FILE] MODEL CT...
+	       segment.sh [-d DIR] [-j N] [-m MODEL]... [--join MODEL [-m MODEL]...]... [--overlap R] [--roi-model FILE] --list FILE MODEL
 	Segment CTs (.nii, .nii.gz, .hdr, .nrrd, .mhd, .mha) with a model of seg-train or seg-import: DIR/NAME.nii.gz each.
 
 	  -d, --directory DIR   where the masks go (.); none replaces the scan it is of
 	  -m, --model FILE      a model more, again for each: all of them predict, and the mean counts
+	      --join FILE       a model of other classes, again for each: what it finds goes over what those before found, numbered behind it, see seg-join(1);
+	                        an -m that follows is one more for its mean
+	      --labels FILE     with --join: a table of columns label and name: these labels, and no others
+	      --map FROM=TO,... with --join: instead, and for models that have no names of their classes: once for MODEL and once for each --join
 	      --effort N        1 quick to 5 thorough, see seg-window(1) (3), and the largest component; an imported model that says how its own
 	                        program predicts does that instead, unless this or --overlap is given
 	      --overlap R       instead: overlap of neighbouring windows, 0 to 0.99
@@ -86,19 +90,47 @@ segmented() { # THREADS WAY: prepared scans through that line of programs
 	fi
 }
 
-alone() { # WORK SCAN DIR THREADS WAY: one scan, from file to mask
-	read_scan "$1" "$2" | nii-replay -m "${models[0]}" | segmented "$4" "$5" | nii-write -d "$3"
+# A part is WAY<tab>MODEL[<tab>MODEL]... : the way to predict, and models whose mean counts. Several are joined.
+part() { IFS=$'\t' read -ra models <<<"$1" && way=${models[0]} && models=("${models[@]:1}"); }
+
+# What a model asks of volumes.
+asks() { ts-info --json -- "$1" | sed -n '1s/.*"replay":"\(\([^"\\]\|\\.\)*\)".*/\1/p'; }
+
+# One scan's labels by all parts, one part after the other; prepared once for those that ask for the same.
+joined() { # WORK SCAN THREADS
+	local streams=() asked=none way models one
+	for one in "${parts[@]}"; do
+		kill -0 $$ 2>/dev/null || return 1 # as in prepare
+		part "$one"
+		[ "$asked" = "$(asks "${models[0]}")" ] || read_scan "$1" "$2" | nii-replay -m "${models[0]}" -o "$1/next.ts" || return 1
+		asked=$(asks "${models[0]}")
+		streams+=("$1/part${#streams[@]}.ts")
+		segmented "$3" "$way" <"$1/next.ts" >"${streams[-1]}" || return 1
+	done
+	seg-join "${join[@]}" "${streams[@]}"
+}
+
+alone() { # WORK SCAN DIR THREADS: one scan, from file to mask
+	local way models
+	part "${parts[0]}"
+	if [ ${#parts[@]} -gt 1 ]; then
+		joined "$1" "$2" "$4" | nii-write -d "$3"
+	else
+		read_scan "$1" "$2" | nii-replay -m "${models[0]}" | segmented "$4" "$way" | nii-write -d "$3"
+	fi
 }
 
 finished() { : >"$state/$1" && echo "$dir/$1.nii.gz"; } # NAME: its mask is there
 
 # A scan that stopped the pipe takes those behind it with it: what has no mask then is done by itself.
-some() { # STATE DIR THREADS WAY SCAN...: STATE gets a file for each that is done
-	local state=$1 dir=$2 threads=$3 way=$4 work ct line
-	shift 4
+some() { # STATE DIR THREADS SCAN...: STATE gets a file for each that is done
+	local state=$1 dir=$2 threads=$3 work ct line way models
+	shift 3
 	work=$(mktemp -d -p "$state")
 	: >"$work/good"
-	prepare "$work" "$@" | segmented "$threads" "$way" 2>/dev/null | nii-write -v -d "$dir" 2>&1 | while IFS= read -r line; do
+	part "${parts[0]}"
+	[ ${#parts[@]} = 1 ] || printf '%s\0' "$@" >"$work/good"
+	[ ${#parts[@]} -gt 1 ] || prepare "$work" "$@" | segmented "$threads" "$way" 2>/dev/null | nii-write -v -d "$dir" 2>&1 | while IFS= read -r line; do
 		line=${line#nii-write: }
 		[ "${line%: done}" = "$line" ] || finished "${line%: done}"
 	done || :
@@ -107,7 +139,7 @@ some() { # STATE DIR THREADS WAY SCAN...: STATE gets a file for each that is don
 			continue
 		elif ! kill -0 $$ 2>/dev/null; then
 			exit
-		elif alone "$work" "$ct" "$dir" "$threads" "$way" 2>"$work/log"; then
+		elif alone "$work" "$ct" "$dir" "$threads" 2>"$work/log"; then
 			finished "$(name "$ct")"
 		else
 			echo "segment.sh: $(file "$ct"): failed: $(said "$work/log")" >&2
@@ -127,36 +159,43 @@ take_gpu() {
 	gpu=0
 }
 
-one() { # NUMBER DIR THREADS WAY COARSER-MODEL OPTIONS MODEL... SCAN: a job of a batch; COARSER-MODEL -: none; OPTIONS of seg-window, in one word
-	local work status=0 scan=${!#}
+# A job of a batch. COARSER-MODEL -: none; OPTIONS of seg-window, in one word; JOIN of seg-join, each in one.
+one() { # NUMBER DIR THREADS COARSER-MODEL OPTIONS [JOIN]... PART... SCAN
+	local work status=0 scan=${!#} word
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064
 	trap "rm -rf '$work'" EXIT
-	roi_model=$5
-	[ "$5" != - ] || roi_model=
-	read -ra window <<<"$6"
-	if [[ " $6 " == *" cuda "* ]]; then
+	roi_model=$4
+	[ "$4" != - ] || roi_model=
+	read -ra window <<<"$5"
+	if [[ " $5 " == *" cuda "* ]]; then
 		take_gpu
 		window=("${window[@]/%cuda/cuda:$gpu}")
 	fi
-	models=("${@:7:$#-7}")
-	alone "$work" "$scan" "$2" "$3" "$4" 2>"$work/log" || status=$?
+	for word in "${@:6:$#-6}"; do
+		case $word in -*) join+=("$word") ;; *) parts+=("$word") ;; esac
+	done
+	alone "$work" "$scan" "$2" "$3" 2>"$work/log" || status=$?
 	batch_told "$1" "$status" "$2/$(name "$scan").nii.gz" "$work/log"
 }
 
+parts=() join=()
 if [ "${1-}" = --one ]; then # how parallel comes back here
 	shift
 	one "$@"
 	exit
 fi
 
-dir=. effort='' overlap='' list='' roi_model='' window=() args=() models=()
+dir=. effort='' overlap='' list='' roi_model='' window=() args=() sets=('') maps=0
 while [ $# -gt 0 ]; do
 	taken=2
 	case $1 in
 	--help) usage; exit 0 ;;
 	-d | --directory) valued "$@"; dir=$2 ;;
-	-m | --model) valued "$@"; models+=("$2") ;;
+	-m | --model) valued "$@"; sets[-1]+=$'\t'$2 ;;
+	--join) valued "$@"; sets+=("$2") ;;
+	--labels) valued "$@"; join+=("--labels=$2") ;;
+	--map) valued "$@"; join+=("--map=$2"); maps=$((maps + 1)) ;;
 	--effort) valued "$@"; effort=$2 ;;
 	--overlap) valued "$@"; overlap=$2 ;;
 	--device | --precision)
@@ -183,38 +222,47 @@ batch_check
 case $effort in '' | [1-5]) ;; *) misuse "--effort: $effort is not 1 to 5" ;; esac
 case $overlap in '' | 0 | 0.[0-9] | 0.[0-9][0-9]) ;; *) misuse "--overlap: $overlap is not 0 to 0.99" ;; esac
 [ -z "$effort" ] || [ -z "$overlap" ] || misuse "--effort or --overlap, not both"
-models=("${args[0]}" "${models[@]}")
+sets[0]=${args[0]}${sets[0]}
+[ ${#sets[@]} -gt 1 ] || [ ${#join[@]} = 0 ] || misuse "--labels and --map go with --join"
+[ $maps = 0 ] || [ $maps = ${#sets[@]} ] || misuse "--map: one for MODEL and one for each --join"
+[ $maps = 0 ] || [ $maps = ${#join[@]} ] || misuse "--labels or --map, not both"
+IFS=$'\t' read -ra models <<<"$(IFS=$'\t'; printf '%s' "${sets[*]}")"
 for m in "${models[@]}" ${roi_model:+"$roi_model"}; do
 	[ -r "$m" ] || { echo "segment.sh: $m: cannot be read" >&2; exit 1; }
 done
 windows="--effort ${effort:-3}"
 [ -z "$overlap" ] || windows="--overlap $overlap"
-way="seg-window $windows | cc-largest | nii-invert"
 twice=$(for ct in "${scans[@]}"; do name "$ct"; echo; done | sort | uniq -d | head -n 1)
 [ -z "$twice" ] || misuse "two scans would both become $dir/$twice.nii.gz"
 for ct in "${scans[@]}"; do
 	[ ! "$dir/$(name "$ct").nii.gz" -ef "$(file "$ct")" ] || misuse "$(file "$ct"): its mask would replace it: give another directory with -d"
 done
-own=$(own_way "${models[0]}")
-[[ -z $own || $own == *nii-invert* ]] || own+=' | nii-invert'
-if [ -n "$own" ] && [ -z "$effort$overlap" ]; then
-	way=$own
-	echo "segment.sh: ${models[0]}: predicts as its own program does: $way" >&2
-elif [ -n "$own" ]; then
-	echo "segment.sh: ${models[0]}: its own program predicts otherwise: $own" >&2
-fi
+for set in "${sets[@]}"; do
+	model=${set%%$'\t'*} way="seg-window $windows | cc-largest | nii-invert"
+	own=$(own_way "$model")
+	[[ -z $own || $own == *nii-invert* ]] || own+=' | nii-invert'
+	if [ -n "$own" ] && [ -z "$effort$overlap" ]; then
+		way=$own
+		echo "segment.sh: $model: predicts as its own program does: $way" >&2
+	elif [ -n "$own" ]; then
+		echo "segment.sh: $model: its own program predicts otherwise: $own" >&2
+	fi
+	parts+=("$way"$'\t'"$set")
+	[ ${#sets[@]} = 1 ] || [ $maps -gt 0 ] || [ -n "$(ts-info --json -- "$model" | sed -n '1s/.*"labels":"{.*/x/p')" ] ||
+		{ echo "segment.sh: $model: has no names of its classes: say with --map what its labels become" >&2; exit 1; }
+done
 mkdir -p "$dir"
 
 threads=$(($(nproc) / jobs))
 [ "$threads" -ge 1 ] || threads=1
 if batch_wanted; then
 	cases=("${scans[@]}")
-	batch_guarded "$dir" "$threads" "$way" "${roi_model:--}" "${window[*]}" "${models[@]}"
+	batch_guarded "$dir" "$threads" "${roi_model:--}" "${window[*]}" "${join[@]}" "${parts[@]}"
 	exit
 fi
 state=$(mktemp -d)
 trap 'rm -rf "$state"' EXIT
-guarded some "$state" "$dir" "$threads" "$way" "${scans[@]}" || :
+guarded some "$state" "$dir" "$threads" "${scans[@]}" || :
 failed=$((${#scans[@]} - $(find "$state" -maxdepth 1 -type f | wc -l)))
 if [ "$failed" -gt 0 ]; then
 	echo "segment.sh: $failed of ${#scans[@]} failed" >&2

@@ -110,6 +110,10 @@ setup() {
 	PATH=$PWD/slow:$PATH tree/pipelines/segment.sh --overlap 0.95 -d out "$model" scans/phantom-0010.nii.gz scans/phantom-0011.nii.gz
 	[ "$(sort order | uniq -c | tr -s ' \n' ' ')" = " 1 0010: done 1 0011: done 1 load 2 read " ]
 	[ "$(grep -n '0010: done' order | cut -d : -f 1)" -gt "$(grep -n read order | tail -n 1 | cut -d : -f 1)" ]
+	# models that are joined: prepared once
+	: >order
+	PATH=$PWD/slow:$PATH tree/pipelines/segment.sh --overlap 0.95 -d out --join "$model" --map 1=1 --map 1=2 "$model" scans/phantom-0010.nii.gz
+	[ "$(sort order | uniq -c | tr -s ' \n' ' ')" = " 2 0010: done 2 load 1 read " ]
 }
 
 @test "segment.sh --roi-model: windows where a coarser model found something" {
@@ -213,6 +217,50 @@ predicts() { # predicts LINE
 	run "$segment" --device gpu -d options "$model" scans/phantom-0010.nii.gz
 	[ "${lines[0]}" = "segment.sh: scans/phantom-0010.nii.gz: failed: seg-window: device 'gpu' is none of auto, cpu, cuda, cuda:N" ]
 	fails 1 "segment.sh: none.ts: cannot be read" "$segment" -m none.ts "$model" scans/phantom-0010.nii.gz
+}
+
+@test "segment.sh --join: masks of models of other classes become one" {
+	nii-write -t image -d scans demo/test.ts
+	[ -e second.ts ] || nii-patch -q -s 32,32,32 -n 2 demo/train.ts | seg-train -q --channels 8,16,32 --strides 2,2 --res-units 1 --lr 1e-2 -o second.ts
+	seg-import -q "$ROOT/tests/golden/bundle" -o bundle.ts
+	LC_ALL=C sed '1s/:\\"spleen/:\\"kidney/; 1s/:\\"cyst/:\\"duct/' bundle.ts >kidney.ts # as long as it was
+	cp kidney.ts "a b.ts"
+	alone() { nii-read "$1" | nii-replay -m "$2" | seg-window -m "$2" "${@:3}" --overlap 0 | cc-largest | nii-invert; }
+	ct=$ROOT/tests/golden/bundle/volume.nii.gz
+	alone "$ct" bundle.ts >1.ts
+	alone "$ct" kidney.ts >2.ts
+	seg-join 1.ts 2.ts | nii-write -o by-hand.nii.gz
+	printf 'label\tname\n9\tkidney\n' >'t 1.tsv'
+	seg-join --labels 't 1.tsv' 1.ts 2.ts | nii-write -o table.nii.gz
+	alone scans/phantom-0010.nii.gz "$model" -m second.ts >1.ts
+	alone scans/phantom-0010.nii.gz second.ts >2.ts
+	seg-join --map 1=1 --map 1=2 1.ts 2.ts | nii-write -o mapped.nii.gz
+	for j in 1 2; do
+		rm -rf "join $j"
+		"$segment" -j $j --overlap 0 -d "join $j" --join "a b.ts" bundle.ts "$ct" 2>/dev/null
+		ts-cmp --data-only <(nii-read by-hand.nii.gz) <(nii-read "join $j/volume.nii.gz")
+		"$segment" -j $j --overlap 0 -d "join $j" --join "a b.ts" --labels 't 1.tsv' bundle.ts "$ct" 2>/dev/null
+		ts-cmp --data-only <(nii-read table.nii.gz) <(nii-read "join $j/volume.nii.gz")
+		# of two models the mean, beside a third; one bad scan does not stop the other
+		run "$segment" -j $j --overlap 0 -d "join $j" -m second.ts --join second.ts --map 1=1 --map 1=2 "$model" bad/junk.nii scans/phantom-0010.nii.gz
+		[ "$status" = 1 ]
+		[[ $output == *"segment.sh: bad/junk.nii: failed: nii-read: bad/junk.nii: "* ]]
+		ts-cmp --data-only <(nii-read mapped.nii.gz) <(nii-read "join $j/phantom-0010.nii.gz")
+		[ "$(ls "join $j" | tr '\n' ' ')" = "phantom-0010.nii.gz volume.nii.gz " ]
+		# a model that fails leaves no mask of the others
+		rm "join $j/volume.nii.gz"
+		run "$segment" -j $j --overlap 0 -d "join $j" --join bundle.ts bundle.ts "$ct"
+		[ "$status" = 1 ]
+		[[ $output == *"failed: seg-join: "*"'spleen' is a label of "*" too: one name for two"* ]]
+		head -c 3000 kidney.ts >cut.ts
+		run "$segment" -j $j --overlap 0 -d "join $j" --join cut.ts bundle.ts "$ct"
+		[ "$status" = 1 ]
+		[ "$(ls "join $j")" = phantom-0010.nii.gz ]
+	done
+	fails 1 "segment.sh: $model: has no names of its classes: say with --map what its labels become" "$segment" --join bundle.ts "$model" "$ct"
+	fails 2 "segment.sh: --labels and --map go with --join (see segment.sh --help)" "$segment" --map 1=1 bundle.ts "$ct"
+	fails 2 "segment.sh: --map: one for MODEL and one for each --join (see segment.sh --help)" "$segment" --map 1=1 --join kidney.ts bundle.ts "$ct"
+	fails 1 "segment.sh: none.ts: cannot be read" "$segment" --join none.ts bundle.ts "$ct"
 }
 
 @test "segment.sh: jobs at once take a host's GPUs in turn" {
