@@ -38,6 +38,8 @@ setup_file() {
 	cp model.ts a.ts
 	cp model.ts b.ts
 	cp model.ts low.ts
+	cp model.ts lung.ts
+	cp model.ts tumour.ts
 	cp "$BATS_TEST_DIRNAME/golden/import/zip.pt" weights.pt
 	cp "$BATS_TEST_DIRNAME/golden/import/xyz.pt" bundle.pt
 	cp "$BATS_TEST_DIRNAME/golden/import/xyz.json" inference.json
@@ -48,6 +50,12 @@ setup_file() {
 	perl -0pe 's/"spacing": \[[^]]*2.5[^]]*\]/"spacing": [12, 14, 12]/g' "$BATS_TEST_DIRNAME/golden/import/plans.json" >$results/plans.json
 	echo '{"labels": {"background": 0, "tumour": 1}}' >$results/dataset.json
 	for n in 0 1; do cp "$BATS_TEST_DIRNAME/golden/import/plans.pth" $results/fold_$n/checkpoint_final.pth; done
+	for n in 1 2 3 4 5; do
+		mkdir Dataset29${n}_part
+		cp -r $results Dataset29${n}_part/$results
+		rm -r Dataset29${n}_part/$results/fold_1
+		sed -i "s/tumour/class$n/" Dataset29${n}_part/$results/dataset.json
+	done
 	echo '{"_target_": "UNet", "in_channels": 1, "out_channels": 2, "channels": [4, 8, 16], "strides": [2, 2], "num_res_units": 0}' >network.json
 	(set -- scan.nii.gz && gzip -dc "$1" >scan.nii)
 }

@@ -252,3 +252,31 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 	fails 1 "nii-write: h.ts: h: metadata history: an entry is not an object with a tool" nii-write --history -o none.nii h.ts
 	[ ! -e none.nii ]
 }
+
+@test "names of labels: a label table as the first extension, voxels the same" {
+	cd "$BATS_TEST_TMPDIR"
+	m='"id":"n","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1","labels":"{\"0\":\"background\",\"1\":\"a<b & \\u00e9\",\"117\":\"z\"}"'
+	t='{"dtype":"U8","shape":[1,1,3],"data_offsets":'
+	raw_frame "{\"__metadata__\":{$m},\"pred\":${t}[0,3]},\"label\":${t}[3,6]}}" '\1\0\165\0\0\1' >n.ts
+	for history in --no-history --history; do
+		nii-write $history -o n.nii n.ts
+		size=$(od -An -td4 -j 352 -N 4 n.nii | tr -d ' ')
+		[ "$(od -An -td4 -j 356 -N 4 n.nii | tr -d ' ')$((size % 16))" = 00 ]
+		[ "$(od -An -tu1 -j 348 -N 1 n.nii | tr -d ' ')" = 1 ]
+		tail -c +361 n.nii | head -c $((size - 8)) | tr -d '\0' >n.xml
+		[ "$(head -c 5 n.xml):$(tail -n 1 n.xml)" = "<?xml:</CaretExtension>" ]
+		[ "$(grep -c '<Label ' n.xml)" = 2 ]
+		grep -qxF '<Label Key="1" Red="0.5020" Green="0.0000" Blue="0.0000" Alpha="1">a&#60;b &#38; é</Label>' n.xml
+		grep -qE '^<Label Key="117" .*>z</Label>$' n.xml
+		nii-read n.nii | tail -c 3 | cmp - <(printf '\1\0\165')
+	done
+	od -An -td4 -j $((352 + size + 4)) -N 4 n.nii | grep -qx ' *6'
+	# they are those of pred
+	nii-write -t label -o l.nii n.ts
+	[ "$(stat -c %s l.nii)" = 355 ]
+	nii-write -o n.hdr n.ts
+	grep -aq '<LabelTable>' n.hdr
+	LC_ALL=C sed 's/117/256/' n.ts >bad.ts
+	fails 1 "nii-write: bad.ts: n: metadata labels: '256' is not the number of a label (0 to 255) with a name" nii-write -o bad.nii bad.ts
+	[ ! -e bad.nii ]
+}

@@ -239,6 +239,7 @@ predicts() { # predicts LINE
 		rm -rf "join $j"
 		"$segment" -j $j --overlap 0 -d "join $j" --join "a b.ts" bundle.ts "$ct" 2>/dev/null
 		ts-cmp --data-only <(nii-read by-hand.nii.gz) <(nii-read "join $j/volume.nii.gz")
+		gunzip <"join $j/volume.nii.gz" | grep -a -o 'Key="[0-9]*"\|>[a-z]*</Label>' | tr -d '\n' | grep -qx 'Key="1">spleen</Label>Key="2">cyst</Label>Key="3">kidney</Label>Key="4">duct</Label>'
 		"$segment" -j $j --overlap 0 -d "join $j" --join "a b.ts" --labels 't 1.tsv' bundle.ts "$ct" 2>/dev/null
 		ts-cmp --data-only <(nii-read table.nii.gz) <(nii-read "join $j/volume.nii.gz")
 		# of two models the mean, beside a third; one bad scan does not stop the other

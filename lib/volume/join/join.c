@@ -74,11 +74,11 @@ static int64_t number(const struct join *j, int64_t label, const char *is)
 
 static int add_name(struct join *j, struct part *p, const char *key, const json_t *v, const char *file, struct err *e)
 {
-	const char *is = json_string_value(v), *other = is ? json_string_value(json_object_get(j->from, is)) : NULL;
+	const char *is = json_string_value(v), *other = json_string_value(json_object_get(j->from, is));
 	int64_t label, to;
 
-	if (!is || arg_int(key, 0, JOIN_MOST, &label, e))
-		return err_set(e, NULL, "metadata labels: '%.40s' is not the number of a label (0 to %d) with a name", key, JOIN_MOST);
+	if (arg_int(key, 0, NAMES_MOST, &label, e))
+		return -1;
 	if (!label)
 		return 0;
 	if (other && !j->ask->maps)
@@ -95,15 +95,14 @@ static int add_name(struct join *j, struct part *p, const char *key, const json_
 
 static int read_names(struct join *j, struct part *p, const struct frame *f, struct err *e)
 {
-	const char *text = frame_meta(f, "labels"), *key, *file = f->file ? f->file : "a stream";
+	const char *key, *file = f->file ? f->file : "a stream";
 	int64_t last = j->last;
 	json_t *v;
 
-	if (!text)
-		return j->ask->maps ? 0 : err_set(e, NULL, "has no names of its labels (metadata labels): say with --map what they become");
-	p->names = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	if (!json_object_size(p->names))
-		return err_set(e, NULL, "metadata labels is not {NUMBER: NAME, ...}");
+	if (names_get(f, &p->names, e))
+		return -1;
+	if (!p->names && !j->ask->maps)
+		return err_set(e, NULL, "has no names of its labels (metadata labels): say with --map what they become");
 	json_object_foreach(p->names, key, v)
 		if (add_name(j, p, key, v, file, e))
 			return -1;

@@ -4,10 +4,10 @@
 #ifndef NIIPIPE_JOIN_H
 #define NIIPIPE_JOIN_H
 
-#include "lib/stream/frame.h"
+#include "lib/stream/names.h"
 #include "lib/volume/nifti/nifti.h"
 
-enum { JOIN_MOST = 255 /* the highest label */ };
+enum { JOIN_MOST = NAMES_MOST /* the highest label */ };
 
 /* How they are numbered: each stream's behind those of the stream before; or by a table of names; or by maps of numbers, one for each stream, for
    which they need no names. */

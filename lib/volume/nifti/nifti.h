@@ -203,7 +203,13 @@ struct nii_out; /* opaque: a .nii, or both files of a pair, begun and not in pla
 /* path NULL or "-": a .nii.gz to standard output; else by its name; level as deflate_open. NULL and an error. */
 struct nii_out *nii_out_open(const char *path, int level, struct err *e);
 
-/* Tensor t of f: "image" in its own type, labels as nii_narrow has them, BOOL as U8, F16 and BF16 as F32. 0 or -1. */
+/* A label table of the names that f has for its labels, text that ends with a 0; nothing where it has none. 0 or -1; h->p is the caller's either way
+   (html_free). (nifti_names.c) */
+struct html;
+int nii_names_table(const struct frame *f, struct html *h, struct err *e);
+
+/* Tensor t of f: "image" in its own type, labels as nii_narrow has them, BOOL as U8, F16 and BF16 as F32. Those that f's metadata name
+   (frame_labels) with their names, an extension of code NIFTI_ECODE_IGNORE. 0 or -1. */
 int nii_out_frame(struct nii_out *o, const struct frame *f, const struct tensor *t, struct err *e);
 
 /* Before that: the frame's history goes along, an extension of code NIFTI_ECODE_COMMENT: the text of ts-info --history. */

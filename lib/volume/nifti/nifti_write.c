@@ -6,13 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/html.h"
 #include "lib/base/mem.h"
 #include "lib/stream/story.h"
 #include "lib/stream/values.h"
 #include "lib/volume/nifti/deflate.h"
 #include "lib/volume/nifti/nifti.h"
 
-enum { PIECE = 4 << 20, COMMENT_MAX = 4 << 20 /* bytes */, UNITS_MM = 2, SHORT_SIDE = INT16_MAX };
+enum { PIECE = 4 << 20, EXTENSION_MAX = 4 << 20 /* bytes */, UNITS_MM = 2, SHORT_SIDE = INT16_MAX };
 
 static const double same_place = 1e-4; /* mm */
 
@@ -166,40 +167,53 @@ void nii_out_history(struct nii_out *o)
 	o->history = 1;
 }
 
-/* What follows the header: an extension of a comment, padded to 16 bytes, or none. */
-static int put_comment(struct deflate *gz, const char *text, size_t n, struct err *e)
+/* What follows the header, in this order: each padded to 16 bytes; without text there is none. */
+struct extension { int32_t code; const char *text; };
+enum { EXTENSIONS = 2 };
+
+static size_t extension_size(const struct extension *x)
 {
-	uint8_t begins[12] = {1};
-	const int32_t size = (int32_t)n, code = NIFTI_ECODE_COMMENT;
-	char *data = mem_zero(n, 1, "a history", e);
+	return x->text ? (8 + strlen(x->text) + 15) / 16 * 16 : 0;
+}
+
+static int put_extension(struct deflate *gz, const struct extension *x, struct err *e)
+{
+	const size_t n = extension_size(x);
+	const int32_t begins[2] = {(int32_t)n, x->code};
+	char *data = n ? mem_zero(n - sizeof begins, 1, "an extension", e) : NULL;
 	int bad;
 
 	if (!data)
-		return -1;
-	memcpy(begins + 4, &size, sizeof size);
-	memcpy(begins + 8, &code, sizeof code);
-	memcpy(data, text, strlen(text));
-	bad = deflate_write(gz, begins, sizeof begins, e) || deflate_write(gz, data, n - 8, e);
+		return n ? -1 : 0;
+	memcpy(data, x->text, strlen(x->text));
+	bad = deflate_write(gz, begins, sizeof begins, e) || deflate_write(gz, data, n - sizeof begins, e);
 	free(data);
 	return bad ? -1 : 0;
 }
 
-static int put_header(struct nii_out *o, struct nii_header *h, const char *text, struct err *e)
+static int put_header(struct nii_out *o, struct nii_header *h, const struct extension x[EXTENSIONS], struct err *e)
 {
-	const size_t length = text ? strlen(text) : 0, comment = length ? (8 + length + 15) / 16 * 16 : 0;
 	struct deflate *gz = o->pair ? o->hdr.gz : o->main.gz;
-	uint8_t raw[sizeof(nifti_2_header) + 4] = {0}; /* the last four: no extension */
-	size_t n;
+	uint8_t raw[sizeof(nifti_2_header) + 4] = {0}; /* the last four: is there an extension? */
+	size_t n, more = 0;
+	int bad;
 
-	if (comment > COMMENT_MAX)
-		return err_set(e, NULL, "a history of %zu bytes does not go into a header", length);
-	h->h.vox_offset += (int64_t)comment;
+	for (int i = 0; i < EXTENSIONS; i++) {
+		more += extension_size(&x[i]);
+		if (extension_size(&x[i]) > EXTENSION_MAX)
+			return err_set(e, NULL, "a history of %zu bytes does not go into a header", strlen(x[i].text));
+	}
+	h->h.vox_offset += (int64_t)more;
 	if (o->pair) {
 		h->h.vox_offset = 0;
 		h->h.magic[1] = 'i';
 	}
 	n = nii_header_bytes(h, raw);
-	return deflate_write(gz, raw, comment ? n : n + 4, e) || (comment && put_comment(gz, text, comment, e)) ? -1 : 0;
+	raw[n] = more > 0;
+	bad = deflate_write(gz, raw, n + 4, e);
+	for (int i = 0; !bad && i < EXTENSIONS; i++)
+		bad = put_extension(gz, &x[i], e);
+	return bad ? -1 : 0;
 }
 
 static enum dtype stored_as(const struct tensor *t)
@@ -235,9 +249,13 @@ int nii_out_frame(struct nii_out *o, const struct frame *f, const struct tensor 
 {
 	enum dtype as = stored_as(t);
 	char *text = o->history ? story_of(f, NULL, e) : NULL;
+	struct html names = {0};
 	struct nii_header h;
-	int bad = (o->history && !text) || nii_header_for(f, t, as, &h, e) || put_header(o, &h, text, e);
+	struct err none;
+	int bad = (o->history && !text) || nii_header_for(f, t, as, &h, e) || (frame_labels(f, NULL, &none) == t && nii_names_table(f, &names, e)) ||
+	          put_header(o, &h, (struct extension[EXTENSIONS]){{NIFTI_ECODE_IGNORE, names.p}, {NIFTI_ECODE_COMMENT, text}}, e);
 
+	html_free(&names);
 	free(text);
 	if (bad)
 		return -1;

@@ -1,0 +1,33 @@
+#include "lib/stream/names.h"
+
+#include <stdio.h>
+
+#include "lib/base/arg.h"
+
+int names_get(const struct frame *f, json_t **names, struct err *e)
+{
+	const char *text = frame_meta(f, "labels"), *key;
+	int64_t label;
+	json_t *v;
+	int r = 0;
+
+	*names = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	if (text && !json_object_size(*names))
+		r = err_set(e, NULL, "metadata labels is not {NUMBER: NAME, ...}");
+	json_object_foreach(*names, key, v)
+		if (!r && (!json_is_string(v) || arg_int(key, 0, NAMES_MOST, &label, e) || names_of(*names, label) != json_string_value(v)))
+			r = err_set(e, NULL, "metadata labels: '%.40s' is not the number of a label (0 to %d) with a name", key, NAMES_MOST);
+	if (!r)
+		return 0;
+	json_decref(*names);
+	*names = NULL;
+	return -1;
+}
+
+const char *names_of(const json_t *names, int64_t label)
+{
+	char key[24];
+
+	snprintf(key, sizeof key, "%lld", (long long)label);
+	return json_string_value(json_object_get(names, key));
+}

@@ -1,0 +1,16 @@
+/* Names of a frame's labels: metadata `labels`, {"0": "background", "1": "liver"}. */
+#ifndef NIIPIPE_NAMES_H
+#define NIIPIPE_NAMES_H
+
+#include "lib/stream/frame.h"
+
+enum { NAMES_MOST = 255 /* the highest label that has one */ };
+
+/* NAME by NUMBER, as the metadata have it; NULL where there is none. Keys are whole numbers from 0 to NAMES_MOST, each once. Caller json_decref()s.
+   0, or -1 and an error. */
+int names_get(const struct frame *f, json_t **names, struct err *e);
+
+/* Of one label; borrowed; NULL: it has none. */
+const char *names_of(const json_t *names, int64_t label);
+
+#endif
