@@ -127,6 +127,7 @@ rows() {
 		17 0 seg-argmax prob.ts prob.ts
 		4 2 seg-join --map 1=1 ct.ts
 		7 2 seg-join --map 1=1 --map 1=2 ct.ts ct.ts
+		7 2 seg-join --map 1=1 --map 1=2 --map 1=3 --map 1=4 ct.ts ct.ts ct.ts ct.ts
 		3 2 seg-score --truth label --pred label ct.ts
 		3 2 seg-recist -t label ct.ts
 		3 4 seg-stats -t label ct.ts

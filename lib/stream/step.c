@@ -38,6 +38,8 @@ static int add_rest(const struct steps *t, struct frame *f, struct err *e)
 			bad = err_set(e, stream_name(t->s[f ? i : 0]), "ends before %s does: the streams are out of step", stream_name(t->s[f ? 0 : i]));
 		else if (r == 1 && add(t, f, &g, e))
 			bad = err_prefix(e, "%s: %s", stream_name(t->s[i]), frame_id(&g));
+		for (int k = 0; k < g.n; k++)
+			stream_done(t->s[i], g.t[k].data, g.t[k].size);
 		frame_free(&g);
 		if (bad)
 			return -1;
