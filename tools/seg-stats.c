@@ -8,6 +8,7 @@
 #include "lib/base/option.h"
 #include "lib/base/outfile.h"
 #include "lib/stream/history.h"
+#include "lib/stream/names.h"
 #include "lib/stream/story.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/nifti/nifti.h"
@@ -60,25 +61,17 @@ static int look_at_history(const struct state *s, const struct frame *f, struct 
 	return history ? 0 : -1;
 }
 
-/* The names of labels that come with a frame, or NULL. */
-static json_t *names_of(const struct frame *f)
-{
-	const char *text = frame_meta(f, "labels");
-
-	return text ? json_loads(text, 0, NULL) : NULL;
-}
-
 static int one(struct state *s, const struct frame *f, const struct tensor *mask, const struct tensor *image, const double affine[16], struct err *e)
 {
-	json_t *names = names_of(f);
 	struct stats_case *c;
+	json_t *names;
 	int r;
 
 	for (size_t i = 0; i < s->n; i++)
-		if (!strcmp(s->c[i].id, frame_id(f))) {
-			json_decref(names);
+		if (!strcmp(s->c[i].id, frame_id(f)))
 			return err_set(e, NULL, "id '%.80s' is there twice", frame_id(f));
-		}
+	if (names_get(f, &names, e))
+		return -1;
 	r = mem_more(&s->c, s->n, sizeof *s->c, "cases", e) ||
 	    stats_mask(mask, image, s->o->channel, affine, names, &s->o->stats, &s->c[s->n], e) ? -1 : 0;
 	json_decref(names);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/stream/names.h"
 #include "lib/stream/values.h"
 #include "lib/volume/component/component.h"
 #include "lib/volume/geometry/geo.h"
@@ -48,8 +49,6 @@ static int add(struct stats_case *c, int64_t label, struct err *e)
 
 static int list_labels(struct stats_case *c, const struct components *found, const struct stats_options *o, struct err *e)
 {
-	const char *key;
-	json_t *name;
 	int r = 0;
 
 	if (o->all)
@@ -58,13 +57,8 @@ static int list_labels(struct stats_case *c, const struct components *found, con
 		r = add(c, o->labels->v[i], e);
 	for (uint32_t i = 0; i < found->n && !o->labels->n && !r; i++)
 		r = add(c, found->c[i].value, e);
-	json_object_foreach(c->names, key, name) {
-		int64_t label;
-		struct err unused;
-
-		if (!r && !o->labels->n && !arg_int(key, 1, INT32_MAX, &label, &unused))
-			r = add(c, label, e);
-	}
+	for (int64_t label = 1; label <= NAMES_MOST && !o->labels->n && !r; label++)
+		r = names_of(c->names, label) ? add(c, label, e) : 0;
 	return r;
 }
 

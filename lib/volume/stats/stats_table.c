@@ -1,18 +1,10 @@
 #include <math.h>
-#include <stdio.h>
 
+#include "lib/stream/names.h"
 #include "lib/volume/score/score.h"
 #include "lib/volume/stats/stats.h"
 
 static const char *const value_names[STATS_VALUES] = {"mean", "sd", "min", "p05", "median", "p95", "max"};
-
-static const char *name_of(const struct stats_case *c, const struct stats_label *l)
-{
-	char key[32];
-
-	snprintf(key, sizeof key, "%lld", (long long)l->label);
-	return json_string_value(json_object_get(c->names, key));
-}
 
 static int some_image(const struct stats_case *c, size_t n)
 {
@@ -51,7 +43,7 @@ static int name_tsv(struct out *o, const char *name, struct err *e)
 
 static int label_tsv(const struct stats_case *c, const struct stats_label *l, int image, struct out *o, struct err *e)
 {
-	int r = out_printf(o, e, "%s\t%lld\t", c->id, (long long)l->label) || name_tsv(o, name_of(c, l), e) ||
+	int r = out_printf(o, e, "%s\t%lld\t", c->id, (long long)l->label) || name_tsv(o, names_of(c->names, l->label), e) ||
 	        out_printf(o, e, "\t%lld", (long long)l->voxels) || number(o, "\t", l->ml, e);
 
 	for (int k = 0; k < POINTS; k++)
@@ -86,7 +78,7 @@ int stats_write(const struct stats_case *c, size_t n, struct out *out, struct er
 
 static json_t *label_json(const struct stats_case *c, const struct stats_label *l, int image)
 {
-	const char *name = name_of(c, l);
+	const char *name = names_of(c->names, l->label);
 	json_t *o = json_pack("{s:s, s:I, s:I, s:f, s:b}", "id", c->id, "label", (json_int_t)l->label, "voxels", (json_int_t)l->voxels, "ml", l->ml,
 	                      "border", l->border);
 
