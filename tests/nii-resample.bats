@@ -137,6 +137,23 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
 	fails 1 "nii-replay: m.ts: metadata replay: nii-resample: arguments are no orientation (orient), spacing (spacing, interp, align), size (size, interp, align) or grid (size, affine, fill, interp)" nii-replay -m m.ts p.ts
 }
 
+@test "--truncate: what is interpolated is cut towards 0; recorded, replayed; what is not interpolated stays" {
+	volume a I16 1,1,4 '\375\377\2\0\7\0\4\0' image >t.ts # -3 2 7 4
+	AFFINE="0.5 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1" volume a F32 1,1,7 \
+		'\0\0\100\300\0\0\0\200\0\0\0\100\0\0\200\100\0\0\340\100\0\0\240\100\0\0\200\100' image >want.ts # -3 -0 2 4 7 5 4
+	nii-resample -s 0.5,1,1 --truncate t.ts -o r.ts
+	ts-cmp --data-only r.ts want.ts
+	nii-resample --size 7,1,1 --truncate t.ts | ts-cmp --data-only - want.ts
+	[[ $(meta r.ts history) == *'{"align":"monai","interp":"linear","spacing":[0.5,1.0,1.0],"truncate":true}'* ]]
+	model '[{"tool":"nii-resample","args":{"align":"monai","truncate":true,"interp":"linear","spacing":[0.5,1,1]}}]' >m.ts
+	nii-replay -m m.ts t.ts | ts-cmp - r.ts
+	nii-resample -s 1 --truncate t.ts | ts-cmp --data-only - t.ts
+	nii-resample --orient LAS t.ts | nii-resample -s 1 --truncate | ts-cmp -t image --data-only - <(nii-resample --orient LAS t.ts)
+	volume a F32 1,1,1 '\0\0\240\77' image | nii-resample -s 1 --truncate | ts-cmp --data-only - <(volume a F32 1,1,1 '\0\0\240\77' image)
+	fails 2 "nii-resample: --truncate: with --spacing, --size or --like, and not with --interp nearest (see nii-resample --help)" nii-resample --orient RAS --truncate t.ts
+	fails 2 "nii-resample: --truncate: with --spacing, --size or --like, and not with --interp nearest (see nii-resample --help)" nii-resample -s 2 --interp nearest --truncate t.ts
+}
+
 @test "labels by shares: of two halves the larger, where there is none 0; argmax, of two the smaller" {
 	shares() { AFFINE="$1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1" volume a U8 "$2" "$3"; }
 	shares 1 1,1,3 '\1\3\2' >a.ts

@@ -13,7 +13,7 @@
 
 struct opts {
 	const char *orient, *like, *plan, *configuration;
-	int interp, label, align, antialias;
+	int interp, label, align, antialias, truncate;
 	struct arg_floats fill;
 };
 
@@ -39,6 +39,8 @@ static void choose(const struct opts *o, struct resample *r)
 		err_usage("--fill: one value, with --like");
 	if (o->antialias && (o->interp == INTERP_NEAREST || (!spacing && !size && !o->like)))
 		err_usage("--antialias: with --spacing, --size or --like, and not with --interp nearest");
+	if (o->truncate && (o->interp == INTERP_NEAREST || (!spacing && !size && !o->like)))
+		err_usage("--truncate: with --spacing, --size or --like, and not with --interp nearest");
 	if (o->orient && orient_check(o->orient, &e))
 		err_usage("--orient: %s", e.text);
 	for (int i = 0; o->orient && i < 3; i++)
@@ -47,6 +49,7 @@ static void choose(const struct opts *o, struct resample *r)
 	r->interp = o->interp >= 0 ? (enum interp)o->interp : INTERP_LINEAR;
 	r->label = o->label >= 0 ? (enum interp_label)o->label : INTERP_LABEL_NEAREST;
 	r->antialias = o->antialias;
+	r->truncate = o->truncate;
 	r->align = o->align >= 0 ? (enum resample_align)o->align : RESAMPLE_MONAI;
 	r->fill = o->fill.n ? o->fill.v[0] : 0;
 	if (o->like && like_read(o->like, &r->like, &e))
@@ -59,7 +62,7 @@ static void from_plan(const struct opts *o, struct resample *r)
 	struct err e;
 
 	if (r->spacing[0] > 0 || r->like.size[0] > 0 || o->like || o->orient || o->interp >= 0 || o->label >= 0 || o->align >= 0 || o->antialias ||
-	    o->fill.n)
+	    o->truncate || o->fill.n)
 		err_usage("--plan says all of it: no other option has a meaning with it");
 	if (plans_load(&p, o->plan, o->configuration, &e) || resample_parse(r, plans_step(&p, "nii-resample"), &e))
 		err_die(&e);
@@ -81,6 +84,7 @@ int main(int argc, char **argv)
 		{0, "interp", ARG_CHOICE, &o.interp, INTERP_WORDS, "how the image is interpolated; cubic: B-spline (linear)"},
 		{0, "label-interp", ARG_CHOICE, &o.label, INTERP_LABEL_WORDS, "label, pred: nearest, or linear shares: 0.5 or more, or the largest (nearest)"},
 		{0, "antialias", ARG_FLAG, &o.antialias, NULL, "smooth what is linear or cubic first, along axes that become coarser"},
+		{0, "truncate", ARG_FLAG, &o.truncate, NULL, "cut what was linear or cubic to whole numbers, towards 0"},
 		{0, "fill", ARG_FLOATS, &o.fill, "VALUE", "with --like: image outside of what was there (0)"},
 		{0, "plan", ARG_STR, &o.plan, "FILE", "spacing, alignment and interpolation of seg-plan's or nnU-Net's plans.json"},
 		{0, "configuration", ARG_STR, &o.configuration, "NAME", "of the plan (" PLANS_CONFIGURATION ")"},

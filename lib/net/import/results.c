@@ -162,7 +162,8 @@ void results_totalsegmentator(struct folder *f, json_t *replay)
 			continue;
 		json_object_set_new(args, "orient", json_string("RAS"));
 		json_object_set_new(args, "align", json_string("zoom"));
-		json_object_set_new(args, "interp", json_string("cubic"));
+		json_object_set_new(args, "interp", json_string("linear"));
+		json_object_set_new(args, "truncate", json_true());
 		json_object_del(args, "label_interp");
 		json_incref(step);
 		json_array_remove(replay, i);

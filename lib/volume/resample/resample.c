@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "lib/base/option.h"
 #include "lib/stream/history.h"
 #include "lib/volume/geometry/orient.h"
 #include "lib/volume/resample/like.h"
@@ -236,11 +235,22 @@ static int respace(struct frame *f, struct grid *g, const struct resample *o, in
 	return interp_frame(f, g, &to, &m, e);
 }
 
+static void truncate_image(struct frame *f)
+{
+	struct tensor *t = frame_find(f, "image");
+	float *v = t && t->dtype == DT_F32 ? t->data : NULL;
+	int64_t n = v ? tensor_count(t) : 0;
+
+#pragma omp parallel for schedule(static)
+	for (int64_t i = 0; i < n; i++)
+		v[i] = truncf(v[i]);
+}
+
 int resample_apply(struct frame *f, const struct resample *o, struct err *e)
 {
 	struct grid before, g;
 	struct orient turn;
-	int changed = 0;
+	int changed = 0, made = 0;
 
 	if (frame_grid(f, &before, e))
 		return -1;
@@ -255,12 +265,14 @@ int resample_apply(struct frame *f, const struct resample *o, struct err *e)
 	if (o->to == RESAMPLE_LIKE) {
 		struct interp_map m = make_map(o);
 
-		changed = 1;
+		made = 1;
 		if (like_apply(f, &g, &o->like, &m, o->fill, e))
 			return -1;
-	} else if (o->to != RESAMPLE_NOT && respace(f, &g, o, &changed, e))
+	} else if (o->to != RESAMPLE_NOT && respace(f, &g, o, &made, e))
 		return -1;
-	return history_push(f, "nii-resample", resample_json(o), NULL, changed ? &before : NULL, e);
+	if (made && o->truncate)
+		truncate_image(f);
+	return history_push(f, "nii-resample", resample_json(o), NULL, changed || made ? &before : NULL, e);
 }
 
 /* -- and back: what was finer becomes coarser without smoothing -- */
@@ -319,75 +331,4 @@ int resample_back(struct frame *f, const struct grid *to, const struct resample 
 	if (unspace(f, &turned, o, argmax, e) || orient_frame(f, &turned, &back, e))
 		return -1;
 	return frame_set_affine(f, to->affine, e);
-}
-
-/* -- options -- */
-
-enum { OPTIONS = 10 };
-enum given { ORIENT, SPACING, SIZE, AFFINE, FILL, INTERP, ALIGN, LABEL, ANTIALIAS, GIVEN };
-
-static void make_table(struct resample *o, int words[3], int given[GIVEN], struct option t[OPTIONS])
-{
-	const struct option table[OPTIONS] = {
-		{"orient", OPTION_TEXT, o->orient, sizeof o->orient, NULL, &given[ORIENT]},
-		{"spacing", OPTION_REALS, o->spacing, 3, NULL, &given[SPACING]},
-		{"size", OPTION_INTS, o->like.size, 3, NULL, &given[SIZE]},
-		{"affine", OPTION_REALS, o->like.affine, 16, NULL, &given[AFFINE]},
-		{"fill", OPTION_REALS, &o->fill, 1, NULL, &given[FILL]},
-		{"interp", OPTION_WORD, &words[0], 1, INTERP_WORDS, &given[INTERP]},
-		{"align", OPTION_WORD, &words[1], 1, RESAMPLE_ALIGN_WORDS, &given[ALIGN]},
-		{"label_interp", OPTION_WORD, &words[2], 1, INTERP_LABEL_WORDS, &given[LABEL]},
-		{"antialias", OPTION_BOOL, &o->antialias, 1, NULL, &given[ANTIALIAS]},
-		{0},
-	};
-
-	memcpy(t, table, sizeof table);
-}
-
-json_t *resample_json(const struct resample *o)
-{
-	struct resample v = *o;
-	int words[3] = {(int)o->interp, (int)o->align, (int)o->label}, like = o->to == RESAMPLE_LIKE, to = o->to != RESAMPLE_NOT;
-	int given[GIVEN] = {o->orient[0] != 0, o->to == RESAMPLE_SPACING, like || o->to == RESAMPLE_SIZE, like, like, to, to && !like,
-	                    to && o->label != INTERP_LABEL_NEAREST, to && o->antialias};
-	struct option table[OPTIONS];
-
-	make_table(&v, words, given, table);
-	return option_json(table);
-}
-
-static int check_args(const struct resample *o, const int given[GIVEN], struct err *e)
-{
-	int to = o->to != RESAMPLE_NOT;
-
-	if ((!given[ORIENT] && !to) || (given[SPACING] && given[SIZE]) || given[AFFINE] > given[SIZE] || given[FILL] != given[AFFINE] ||
-	    given[INTERP] != to || given[ALIGN] != (to && !given[AFFINE]) || given[LABEL] > to ||
-	    given[ANTIALIAS] > to || (given[ORIENT] && given[AFFINE]))
-		return err_set(e, NULL, "arguments are no orientation (orient), spacing (spacing, interp, align), size (size, interp, align) or grid (size, "
-		                        "affine, fill, interp)");
-	if (given[ORIENT] && orient_check(o->orient, e))
-		return -1;
-	for (int i = 0; i < 3; i++) {
-		if (given[SPACING] && !(o->spacing[i] > 0))
-			return err_set(e, NULL, "spacing on axis %c is not above 0", "xyz"[i]);
-		if (given[SIZE] && (o->like.size[i] < 1 || o->like.size[i] > GEO_MOST))
-			return err_set(e, NULL, "size on axis %c is not 1 to %d", "xyz"[i], GEO_MOST);
-	}
-	return 0;
-}
-
-int resample_parse(struct resample *o, const json_t *args, struct err *e)
-{
-	int words[3] = {0}, given[GIVEN];
-	struct option table[OPTIONS];
-
-	memset(o, 0, sizeof *o);
-	make_table(o, words, given, table);
-	if (option_parse(args, table, e))
-		return -1;
-	o->interp = (enum interp)words[0];
-	o->align = (enum resample_align)words[1];
-	o->label = (enum interp_label)words[2];
-	o->to = given[SPACING] ? RESAMPLE_SPACING : given[AFFINE] ? RESAMPLE_LIKE : given[SIZE] ? RESAMPLE_SIZE : RESAMPLE_NOT;
-	return check_args(o, given, e);
 }

@@ -28,6 +28,7 @@ struct resample {
 	enum interp interp;      /* of image; other integers: nearest; prob and other floats: linear */
 	enum interp_label label;
 	int antialias;     /* interp.h */
+	int truncate;      /* what was interpolated of image is cut to whole numbers, towards 0, as TotalSegmentator's (astype) */
 };
 
 json_t *resample_json(const struct resample *o); /* args of a history entry; caller json_decref()s */
