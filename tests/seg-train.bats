@@ -158,6 +158,22 @@ differ() { ! cmp -s "$@"; }
 	[ "$(seg-train --resume e.last.ts --threads 1 --val other.ts -o d.ts rest.ts 2>&1 | cut -d, -f 3)" = " was validated otherwise: the best from here on counts" ]
 }
 
+@test "axes that run otherwise than the patches' are told: of volumes to validate on, of weights to begin with" {
+	nii-phantom -n 2 --seed 9 --size 24,20,12 --healthy 0 -o v.ts # LPS
+	for t in image label; do nii-resample --orient RAS v.ts | ts-select --index 1 | nii-write -t $t -o $t.nii; done
+	nii-read -l label.nii image.nii >turned.ts
+	$patches -n 2 train.ts >p.ts
+	(ts-select --index 0 v.ts && cat turned.ts) >both.ts
+	said="the axes of 1 volume run otherwise than those of the training data (LPS): nii-resample --orient makes all alike"
+	[ "$(seg-train $net --val both.ts -o m.ts p.ts 2>&1)" = "seg-train: both.ts: $said" ]
+	[ -z "$(seg-train $net --val v.ts -o m.ts p.ts 2>&1)" ]
+	(ts-select --index 0 v.ts && nii-resample --orient LPS turned.ts) >again.ts # by hand, as nii-replay does it
+	[ -z "$(seg-train $net --val again.ts -o m.ts p.ts 2>&1)" ]
+	$patches -n 2 turned.ts >r.ts
+	said="seg-train: r.ts: the axes of the patches' volumes run RAS, those that m.ts was trained with LPS: nii-resample --orient turns them"
+	[ "$(seg-train --init m.ts -o n.ts r.ts 2>&1)" = "$said" ]
+}
+
 @test "stopped within a validation, the next run does it first" {
 	nii-phantom -n 1 --seed 9 --size 128,128,128 --healthy 0 -o long.ts # 51000 windows: not over before the signal, and not waited for
 	$patches -n 6 train.ts | seg-train $net --batch 2 --val val.ts --val-every 2 --log u.tsv -o u.ts

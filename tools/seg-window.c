@@ -15,7 +15,6 @@
 #include "lib/stream/history.h"
 #include "lib/stream/shell.h"
 #include "lib/stream/stream.h"
-#include "lib/volume/geometry/orient.h"
 #include "lib/volume/prob/prob.h"
 
 #define UNSET -1e300
@@ -143,18 +142,16 @@ static int mask(struct work *w, const struct frame *f, const struct grid *g, str
 	return 0;
 }
 
-/* A network sees voxels and no world: one that learned from volumes whose axes run otherwise does not know what it sees. */
 static void look_at_axes(const struct work *w, const struct frame *f, const struct grid *g)
 {
 	char code[4];
 
-	orient_code(g, code);
-	for (int i = 0; i < w->m.n && *code && !w->c->quiet && !w->o->force; i++) {
-		const char *learned = frame_meta(&w->m.model[i].frame, "orient"), *whose = w->m.n > 1 ? w->m.model[i].file : "the model";
+	for (int i = 0; i < w->m.n && !w->c->quiet && !w->o->force; i++) {
+		const struct model *m = &w->m.model[i];
 
-		if (learned && strcmp(code, learned))
-			err_warn("%s: its axes run %s, those of %s's training data %.3s (nii-replay turns them; --orient before training makes all alike)",
-			         frame_id(f), code, whose, learned);
+		if (model_turned(m, g, code))
+			err_warn("%s: its axes run %s, those of %s's training data %s (nii-replay turns them; --orient before training makes all alike)",
+			         frame_id(f), code, w->m.n > 1 ? m->file : "the model", m->orient);
 	}
 }
 

@@ -6,6 +6,7 @@
 
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
+#include "lib/volume/geometry/orient.h"
 
 /* Metadata KEY as JSON of a type; NULL and an error. */
 static json_t *meta_json(const struct frame *f, const char *key, json_type type, struct err *e)
@@ -29,7 +30,7 @@ static json_t *meta_json(const struct frame *f, const char *key, json_type type,
 
 int model_open(struct model *m, const char *path, struct err *e)
 {
-	const char *kind;
+	const char *kind, *orient;
 
 	memset(m, 0, sizeof *m);
 	m->file = path;
@@ -41,6 +42,9 @@ int model_open(struct model *m, const char *path, struct err *e)
 		err_at(e, path, m->frame.offset, "is not a model: its first frame is of kind '%.40s', not 'model'", kind ? kind : "");
 		goto bad;
 	}
+	orient = frame_meta(&m->frame, "orient");
+	if (orient && strlen(orient) < sizeof m->orient)
+		memcpy(m->orient, orient, strlen(orient));
 	m->arch = meta_json(&m->frame, "arch", JSON_OBJECT, e);
 	m->replay = m->arch ? meta_json(&m->frame, "replay", JSON_ARRAY, e) : NULL;
 	if (m->replay)
@@ -102,8 +106,7 @@ static void step_text(char *s, size_t size, const json_t *step)
 /* A volume whose axes ran otherwise than those of the training data was turned first, by hand as nii-replay does it: that is no step of theirs. */
 static void forget_turn(const struct model *m, json_t *is)
 {
-	const char *orient = frame_meta(&m->frame, "orient");
-	json_t *turn = orient ? json_pack("{s:s, s:{s:s}}", "tool", "nii-resample", "args", "orient", orient) : NULL;
+	json_t *turn = *m->orient ? json_pack("{s:s, s:{s:s}}", "tool", "nii-resample", "args", "orient", m->orient) : NULL;
 
 	if (turn && json_equal(json_array_get(is, 0), turn) && !json_equal(json_array_get(m->replay, 0), turn))
 		json_array_remove(is, 0);
@@ -129,4 +132,10 @@ int model_check_replay(const struct model *m, const struct frame *f, struct err 
 	}
 	json_decref(is);
 	return i < n ? -1 : 0;
+}
+
+int model_turned(const struct model *m, const struct grid *g, char code[4])
+{
+	orient_code(g, code);
+	return *code && *m->orient && strcmp(code, m->orient);
 }

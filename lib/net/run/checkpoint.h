@@ -9,6 +9,7 @@ struct model {
 	struct stream *stream;
 	struct frame frame;
 	json_t *arch, *replay; /* parsed metadata */
+	char orient[4];        /* which way the axes of its training volumes ran; "": not known */
 	const char *file;      /* borrowed */
 };
 int model_open(struct model *m, const char *path, struct err *e);
@@ -19,5 +20,9 @@ int model_net(struct model *m, const char *path, const struct k_backend *k, stru
 
 /* Is f prepared as the model's replay says? 0, or -1 and an error that names the first step that differs. */
 int model_check_replay(const struct model *m, const struct frame *f, struct err *e);
+
+/* Do the axes of g run otherwise than those of the training volumes? code: which way. A network sees voxels and no world: one that learned from
+   others does not know what it sees. 0 where that is not known. */
+int model_turned(const struct model *m, const struct grid *g, char code[4]);
 
 #endif

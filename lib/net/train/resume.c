@@ -160,11 +160,9 @@ static int read_state(struct resume *r, const struct frame *f, struct err *e)
 
 int resume_read(struct resume *r, struct model *m, struct frame *f, struct err *e)
 {
-	const char *orient = frame_meta(&m->frame, "orient");
 	int got = stream_next(m->stream, f, e);
 
-	if (orient && strlen(orient) < sizeof r->orient)
-		memcpy(r->orient, orient, strlen(orient) + 1);
+	memcpy(r->orient, m->orient, sizeof r->orient);
 	if (got < 0)
 		return -1;
 	if (!got)

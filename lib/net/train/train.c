@@ -115,6 +115,7 @@ static int tick(void *arg, int64_t done, int64_t total)
 /* 1: a signal ended it, as if it had not begun. */
 static int validate(struct train *r, double *dice, struct err *e)
 {
+	const struct model like = train_like(r);
 	struct window_opts w = r->o->window;
 	struct validate_sum sum;
 	double added[2];
@@ -127,7 +128,7 @@ static int validate(struct train *r, double *dice, struct err *e)
 	r->bar.shown = 0; /* that it has begun is seen at once */
 	if (!w.roi[0])
 		memcpy(w.roi, r->at.roi, sizeof w.roi);
-	bad = validate_run(r->o->val, &w, r->k, r->net, (json_t *)r->at.replay, (int)r->h.ignore, r->par.rank, r->par.size, r->o->stop, &sum, e);
+	bad = validate_run(r->o->val, &w, r->k, r->net, &like, (int)r->h.ignore, r->par.rank, r->par.size, r->o->stop, &sum, e);
 	added[0] = sum.dice, added[1] = (double)sum.cases;
 	if (bad < 0 || parallel_add(&r->par, added, 2, r->o->stop, &bad, e) || bad)
 		return bad > 0 ? 1 : -1;

@@ -231,10 +231,14 @@ static int fresh_net(struct train *r, const struct feed_batch *b, struct err *e)
 /* Do the patches fit the checkpoint? */
 static int check_resumed(const struct train *r, const struct feed_batch *b, int quiet, struct err *e)
 {
+	const char *learned = r->from.orient, *orient = feed_orient(r->feed);
 	const int otherwise = !json_equal(r->from.replay, feed_replay(r->feed));
 
 	if (net_takes(r->net, b->channels, e))
 		return err_prefix(e, "%s: %s: %s", feed_name(r->feed), b->who, r->from.file);
+	if (!quiet && !r->par.rank && *learned && *orient && strcmp(learned, orient))
+		err_warn("%s: the axes of the patches' volumes run %s, those that %s was trained with %s: nii-resample --orient turns them", feed_name(r->feed),
+		         orient, r->from.file, learned);
 	if (!r->o->resume) {
 		if (otherwise && json_array_size(r->from.replay) && !quiet && !r->par.rank)
 			err_warn("%s: the patches are prepared otherwise than those that %s was trained with", feed_name(r->feed), r->from.file);
@@ -273,20 +277,35 @@ static size_t reserve(const struct train *r, const struct feed_batch *b)
 	       (r->o->val ? 2 * (size_t)total * sizeof(float) : 0);
 }
 
+struct model train_like(const struct train *r)
+{
+	struct model like = {.replay = (json_t *)r->at.replay};
+
+	memcpy(like.orient, r->at.orient, sizeof like.orient);
+	return like;
+}
+
 /* Are there volumes to validate on, and is there something to be found in them? */
 static int check_val(struct train *r, int quiet, struct err *e)
 {
-	int64_t labelled;
-	double all;
+	const struct model like = train_like(r);
+	struct validate_found found;
+	double all[2];
 
 	if (!r->o->val)
 		return 0;
-	if (validate_check(r->o->val, r->net, (json_t *)r->at.replay, (int)r->h.ignore, r->par.rank, r->par.size, &labelled, e))
+	if (validate_check(r->o->val, r->net, &like, (int)r->h.ignore, r->par.rank, r->par.size, &found, e))
 		return -1;
-	all = (double)labelled;
-	if (parallel_add(&r->par, &all, 1, NULL, NULL, e))
+	all[0] = found.labelled;
+	all[1] = found.turned;
+	if (parallel_add(&r->par, all, 2, NULL, NULL, e))
 		return -1;
-	if (all == 0 && !quiet && !r->par.rank)
+	if (quiet || r->par.rank)
+		return 0;
+	if (all[1] > 0)
+		err_warn("%s: the axes of %.0f volume%s run otherwise than those of the training data (%s): nii-resample --orient makes all alike", r->o->val,
+		         all[1], all[1] == 1 ? "" : "s", like.orient);
+	if (all[0] == 0)
 		err_warn("%s: no volume has foreground: the validation's Dice says nothing", r->o->val);
 	return 0;
 }

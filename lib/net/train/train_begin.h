@@ -69,4 +69,7 @@ int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, str
 /* The same where no patch and no step is left, of a run that was broken off in its last validation. */
 int train_begin_rest(struct train *r, int quiet, struct err *e);
 
+/* What the patches are like, as the model will have it: replay and orient, borrowed. */
+struct model train_like(const struct train *r);
+
 #endif

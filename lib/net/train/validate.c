@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
-#include "lib/net/run/checkpoint.h"
 #include "lib/stream/stream.h"
 #include "lib/stream/values.h"
 
@@ -45,32 +44,34 @@ static int all_finite(const struct tensor *t, struct err *e)
 	return !s.nan && isfinite(s.min) && isfinite(s.max) ? 0 : err_set(e, NULL, "the image has values that are not finite");
 }
 
-static int check(const struct frame *f, const struct net *n, const struct model *m, int ignore, int64_t *labelled, struct err *e)
+static int check(const struct frame *f, const struct net *n, const struct model *like, int ignore, struct validate_found *found, struct err *e)
 {
 	int64_t truth[CLASSES] = {0}, foreground = 0;
 	struct grid g;
+	char code[4];
 
-	if (usable(f, n, &g, e) || model_check_replay(m, f, e) || count(frame_find(f, "label"), net_labels(n), ignore, truth, e) ||
+	if (usable(f, n, &g, e) || model_check_replay(like, f, e) || count(frame_find(f, "label"), net_labels(n), ignore, truth, e) ||
 	    all_finite(frame_find(f, "image"), e))
 		return -1;
 	for (int c = 1; c < CLASSES; c++)
 		foreground += truth[c];
-	*labelled += foreground > 0;
+	found->labelled += foreground > 0;
+	found->turned += model_turned(like, &g, code);
 	return 0;
 }
 
-int validate_check(const char *path, const struct net *n, json_t *replay, int ignore, int rank, int size, int64_t *labelled, struct err *e)
+int validate_check(const char *path, const struct net *n, const struct model *like, int ignore, int rank, int size, struct validate_found *found,
+                   struct err *e)
 {
-	const struct model m = {.replay = replay};
 	struct stream *s = stream_open(path, e);
 	struct frame f;
 	int r = s ? 1 : -1;
 
-	*labelled = 0;
+	*found = (struct validate_found){0};
 	if (s && !stream_mapped(s))
 		r = err_set(e, path, "is not a saved stream: validation volumes are gone over again and again");
 	for (int64_t i = 0; r == 1 && (r = stream_next(s, &f, e)) == 1; i++) {
-		if (i % size == rank && check(&f, n, &m, ignore, labelled, e))
+		if (i % size == rank && check(&f, n, like, ignore, found, e))
 			r = err_prefix(e, "%s: %s", path, frame_id(&f));
 		frame_free(&f);
 	}
@@ -141,10 +142,9 @@ static int watch(void *arg, int64_t done, int64_t total)
 	return w->ended;
 }
 
-int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, json_t *replay, int ignore, int rank,
-                 int size, const volatile sig_atomic_t *stop, struct validate_sum *sum, struct err *e)
+int validate_run(const char *path, const struct window_opts *o, const struct k_backend *k, struct net *n, const struct model *like, int ignore,
+                 int rank, int size, const volatile sig_atomic_t *stop, struct validate_sum *sum, struct err *e)
 {
-	const struct model m = {.replay = replay};
 	struct watch w = {.o = o, .stop = stop};
 	struct window_opts own = *o;
 	struct stream *s = stream_open(path, e);
@@ -157,7 +157,7 @@ int validate_run(const char *path, const struct window_opts *o, const struct k_b
 	*sum = (struct validate_sum){0};
 	for (int64_t i = 0; r == 1 && !w.ended && (r = stream_next(s, &f, e)) == 1; i++) {
 		if (i % size == rank) {
-			if (!one(&own, k, n, &m, &f, ignore, &d, e)) {
+			if (!one(&own, k, n, like, &f, ignore, &d, e)) {
 				sum->dice += isnan(d) ? 0 : d;
 				sum->cases += !isnan(d);
 			} else if (!w.ended)
