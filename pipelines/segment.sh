@@ -56,6 +56,7 @@ prepare() { # WORK SCAN...
 	for ct; do
 		kill -0 $$ 2>/dev/null || exit # the script was killed, and nobody waits for the rest
 		if { read_scan "$work" "$ct" | nii-replay -m "${models[0]}" -o "$work/next.ts"; } 2>"$work/log"; then
+			cat "$work/log" >&2
 			printf '%s\0' "$ct" >>"$work/good"
 			cat "$work/next.ts"
 		else
@@ -120,7 +121,11 @@ alone() { # WORK SCAN DIR THREADS: one scan, from file to mask
 	fi
 }
 
-finished() { : >"$state/$1" && echo "$dir/$1.nii.gz"; } # NAME: its mask is there
+# NAME: its mask is there; FILE has what was said of it meanwhile.
+finished() {
+	grep -F ": $1: " "$2" >&2 || :
+	: >"$state/$1" && echo "$dir/$1.nii.gz"
+}
 
 # A scan that stopped the pipe takes those behind it with it: what has no mask then is done by itself.
 some() { # STATE DIR THREADS SCAN...: STATE gets a file for each that is done
@@ -130,9 +135,9 @@ some() { # STATE DIR THREADS SCAN...: STATE gets a file for each that is done
 	: >"$work/good"
 	part "${parts[0]}"
 	[ ${#parts[@]} = 1 ] || printf '%s\0' "$@" >"$work/good"
-	[ ${#parts[@]} -gt 1 ] || prepare "$work" "$@" | segmented "$threads" "$way" 2>/dev/null | nii-write -v -d "$dir" 2>&1 | while IFS= read -r line; do
+	[ ${#parts[@]} -gt 1 ] || prepare "$work" "$@" | segmented "$threads" "$way" 2>"$work/told" | nii-write -v -d "$dir" 2>&1 | while IFS= read -r line; do
 		line=${line#nii-write: }
-		[ "${line%: done}" = "$line" ] || finished "${line%: done}"
+		[ "${line%: done}" = "$line" ] || finished "${line%: done}" "$work/told"
 	done || :
 	while IFS= read -r -d '' ct; do
 		if [ -e "$state/$(name "$ct")" ]; then
@@ -140,7 +145,7 @@ some() { # STATE DIR THREADS SCAN...: STATE gets a file for each that is done
 		elif ! kill -0 $$ 2>/dev/null; then
 			exit
 		elif alone "$work" "$ct" "$dir" "$threads" 2>"$work/log"; then
-			finished "$(name "$ct")"
+			finished "$(name "$ct")" "$work/log"
 		else
 			echo "segment.sh: $(file "$ct"): failed: $(said "$work/log")" >&2
 		fi
@@ -176,6 +181,7 @@ one() { # NUMBER DIR THREADS COARSER-MODEL OPTIONS [JOIN]... PART... SCAN
 		case $word in -*) join+=("$word") ;; *) parts+=("$word") ;; esac
 	done
 	alone "$work" "$scan" "$2" "$3" 2>"$work/log" || status=$?
+	[ "$status" != 0 ] || cat "$work/log" >&2
 	batch_told "$1" "$status" "$2/$(name "$scan").nii.gz" "$work/log"
 }
 

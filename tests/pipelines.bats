@@ -211,6 +211,10 @@ predicts() { # predicts LINE
 	for j in 1 2; do
 		"$segment" -j $j --overlap 0 -d mean-$j -m second.ts "$model" scans/phantom-0010.nii.gz
 		ts-cmp --data-only <(nii-read by-hand.nii.gz) <(nii-read mean-$j/phantom-0010.nii.gz)
+		# what its programs have to say of a scan that succeeds is said
+		LC_ALL=C sed 's/"orient":"LPS"/"orient":"RAS"/' second.ts >other.ts
+		"$segment" -j $j --overlap 0 -d mean-$j -m other.ts "$model" scans/phantom-0010.nii.gz 2>said
+		grep -q "^seg-window: phantom-0010: its axes run LPS, those of other.ts's training data RAS " said
 	done
 	"$segment" --device cpu --precision fp32 -j 2 -d options "$model" scans/*.nii.gz
 	fails 2 "segment.sh: --device: '/x' is none (see segment.sh --help)" "$segment" --device /x "$model" a.nii
