@@ -102,7 +102,9 @@ batch_ended() {
 
 # batch ARGUMENT...: the jobs of all `cases`. Files that are done go to standard output, in the order of the cases; then what failed, and 1 where any did.
 batch() {
-	local how=(-0 -k -q -N 2 -j "$jobs" --will-cite) alive work kind number what failed=0 n=${#cases[@]} i
+	# a job that is ended has ten seconds to leave nothing half-written, on a busy disk, too
+	local how=(-0 -k -q -N 2 -j "$jobs" --will-cite --termseq "TERM,10000,KILL,25") alive work kind number what failed=0 n=${#cases[@]} i
+	trap 'exit 143' TERM # when what runs has ended
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064
 	trap "rm -rf '$work'" EXIT
@@ -149,5 +151,5 @@ batch() {
 # batch_guarded ARGUMENT...: batch; a signal that ends this script ends the jobs. All stays in this process group: who kills that one kills all of it.
 batch_guarded() {
 	batch "$@" &
-	await_ended_by "pkill -TERM -P $!" # parallel's: it ends its jobs
+	await_ended_by "kill $!; while pkill -TERM -P $!; do sleep 0.2; done" # it begins nothing more; parallel, which does not listen at first, ends its jobs
 }

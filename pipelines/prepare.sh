@@ -31,6 +31,7 @@ prepared() { # DIR STEPS ID IMAGE LABEL
 
 one() { # NUMBER DIR STEPS ID<tab>IMAGE<tab>LABEL
 	local log status=0 id image label
+	trap 'exit 143' TERM # when what runs has ended
 	log=$(mktemp)
 	# shellcheck disable=SC2064
 	trap "rm -f '$log'" EXIT

@@ -167,6 +167,7 @@ take_gpu() {
 # A job of a batch. COARSER-MODEL -: none; OPTIONS of seg-window, in one word; JOIN of seg-join, each in one.
 one() { # NUMBER DIR THREADS COARSER-MODEL OPTIONS [JOIN]... PART... SCAN
 	local work status=0 scan=${!#} word
+	trap 'exit 143' TERM # when what runs has ended
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064
 	trap "rm -rf '$work'" EXIT

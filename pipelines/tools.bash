@@ -8,7 +8,7 @@ await_ended_by() { # COMMAND: for what runs behind this script; a signal that en
 	local signal
 	for signal in HUP:129 INT:130 QUIT:131 TERM:143; do
 		# shellcheck disable=SC2064
-		trap "$1; wait; exit ${signal#*:}" "${signal%:*}"
+		trap "{ $1; } || :; wait; exit ${signal#*:}" "${signal%:*}"
 	done
 	wait $!
 }

@@ -115,6 +115,20 @@ same() { for f in serial/*; do ts-cmp <(nii-read --id x "$f") <(nii-read --id x 
 	[ -z "$(find signalled -type f ! -name '*.nii.gz')" ]
 }
 
+@test "a signal before the first job of a batch begins: none does" {
+	mkdir slow
+	printf '#!/bin/sh\n: >>begun\nsleep 0.5\nexec %s "$@"\n' "$(command -v grep)" >slow/grep # what looks for each case among those that are done
+	chmod +x slow/grep
+	PATH=$PWD/slow:$PATH "$segment" -j 2 -d unbegun model.ts ct/*.nii.gz >list 2>said &
+	pid=$!
+	await test -e begun
+	kill -TERM $pid
+	wait $pid || status=$?
+	[ "$status" -eq 143 ]
+	[ ! -s list ]
+	[ -z "$(ls unbegun)" ]
+}
+
 @test "--halt, --timeout" {
 	mkdir -p junk
 	for i in 1 2 3 4 5; do echo junk >junk/$i.nii; done

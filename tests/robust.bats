@@ -145,6 +145,7 @@ killed() { # killed SIGNAL LEFT COMMAND...
 	killed TERM 0 nii-normalize --window=0,1
 	killed TERM 0 cc-largest
 	killed HUP 0 nii-invert
+	killed PIPE 0 nii-invert
 	killed TERM 0 seg-window --force -m "$model"
 	killed KILL 1 nii-normalize --window=0,1
 	killed KILL 1 seg-window --force -m "$model"

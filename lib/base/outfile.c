@@ -45,7 +45,7 @@ static void on_signal(int sig)
 
 static int guard(char *tmp, struct err *e)
 {
-	static const int sigs[] = {SIGINT, SIGTERM, SIGHUP};
+	static const int sigs[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 	int slot = 0;
 
 	if (!owner) {
@@ -104,10 +104,10 @@ static int open_file(struct out *o, const char *path, struct err *e)
 	o->tmp = beside(path);
 	if (!o->path || !o->tmp)
 		return err_set(e, path, "not enough memory");
+	if (guard(o->tmp, e)) /* before it is there: a signal may come at any time */
+		return -1;
 	o->fd = open(o->tmp, flags | O_TRUNC, 0666);
-	if (o->fd < 0)
-		return err_sys(e, path, "cannot write beside it");
-	return guard(o->tmp, e);
+	return o->fd < 0 ? err_sys(e, path, "cannot write beside it") : 0;
 }
 
 int out_open(struct out *o, const char *path, int binary, struct err *e)
