@@ -169,9 +169,9 @@ name_of() { ts-info "$2" | sed -n "s/^frame $1: \([^,]*\),.*/\1/p"; }
 	cmp m.last.ts whole.last.ts
 }
 
-# lone IMAGE LABEL: a volume of one voxel, as no tool has prepared it
+# lone IMAGE LABEL: a volume of one voxel, as no tool has prepared it, its axes as those of phantoms (LPS)
 lone() {
-	raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"F32","shape":[1,1,1],"data_offsets":[0,4]},"label":{"dtype":"I8","shape":[1,1,1],"data_offsets":[4,5]}}' "$1$2"
+	raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"-1 0 0 0 0 -1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"F32","shape":[1,1,1],"data_offsets":[0,4]},"label":{"dtype":"I8","shape":[1,1,1],"data_offsets":[4,5]}}' "$1$2"
 }
 
 @test "what cannot be validated on is found before the first step, not after the last" {
