@@ -18,7 +18,7 @@
 #include "lib/base/err.h"
 #include "kernels/slide.h"
 
-enum { K_ABI = 17 }; /* raised with every change of this header */
+enum { K_ABI = 18 }; /* raised with every change of this header */
 
 /* Where a GPU's backend cannot be, said by it and by who need not load it to know */
 #define K_NO_DRIVER "cuda: there is no NVIDIA driver here"
@@ -347,6 +347,8 @@ struct k_backend {
 	/* sum NULL: it is not kept. window_sum (NULL where device memory is not the host's): the same sums, written, of all windows at once */
 	int (*window_blend)(const struct k_blend *g, const float *logits, float *acc, float *sum, struct err *e);
 	int (*window_sum)(const struct k_cover *g, float *sum, struct err *e);
+	/* NULL where device memory is not the host's. y [vox,k]: what window_blend would have made of logits; acc [vox,c]: what it made of their input */
+	int (*window_head)(const struct k_head *g, const float *acc, const float *sum, int64_t vox, float *y, struct err *e);
 	/* y[v][:] = acc[v][:] / sum[v], y elsewhere; where the sum is 0 no window came: class 0 gets none[0], the others none[1] */
 	int (*window_divide)(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
 	/* The slab's labels [z][y][x]; sum NULL (where there is window_sum): those of c's windows */

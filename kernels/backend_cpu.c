@@ -129,7 +129,7 @@ static void fill(struct k_backend *b, const struct cpu_level *l)
 		.column_scratch = l->column_scratch, .column_sum = l->half ? column_sum_bf16 : column_sum_fp32,
 		.label_down = k_label_down, .loss_scratch = fp32->loss_scratch, .loss = fp32->loss,
 		.optimize = fp32->optimize, .lerp = fp32->lerp, .sum_squares = fp32->sum_squares,
-		.window_gather = k_window_gather, .window_blend = k_window_blend, .window_sum = k_window_sum,
+		.window_gather = k_window_gather, .window_blend = k_window_blend, .window_sum = k_window_sum, .window_head = k_window_head,
 		.window_divide = k_window_divide, .window_decide = k_window_decide, .window_spread = k_window_spread,
 		.window_doubt = k_window_doubt, .window_count = k_window_count,
 	};

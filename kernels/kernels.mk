@@ -1,6 +1,6 @@
 # The backends: shared objects that tools load when they need one. oneDNN is linked here and nowhere else.
 # Own kernels are compiled once for each instruction set level and type of activations (kernels/cpu.h), the rest once.
-K_ONCE   := kernels/backend_cpu.c kernels/conv.c kernels/geom.c kernels/loss_overlap.c kernels/onednn.c kernels/window.c kernels/window_decide.c kernels/window_gather.c kernels/window_doubt.c kernels/label.c
+K_ONCE   := kernels/backend_cpu.c kernels/conv.c kernels/geom.c kernels/loss_overlap.c kernels/onednn.c kernels/window.c kernels/window_decide.c kernels/window_gather.c kernels/window_doubt.c kernels/window_head.c kernels/label.c
 K_EACH   := $(filter-out $(K_ONCE),$(KERNELS))
 K_BOTH   := $(filter-out kernels/cubes.c kernels/loss.c kernels/optim.c,$(K_EACH))
 K_LEVELS := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine 2>&1)),plain v3 v4,plain)

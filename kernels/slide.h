@@ -37,6 +37,15 @@ struct k_cover {           /* windows that were blended, in their order */
 	struct k_weight weight;
 	const int64_t (*start)[3], n; /* [n], in the volume: host memory */
 };
+/* A last convolution of one voxel, done behind the sums of its input's c channels: its weights [c + 1][k_head_pitch(k)], the last row the bias, zeros
+   behind the k classes. */
+struct k_head { int64_t c, k; const float *w; };
+enum { K_HEAD_COLUMNS = 32 };
+static inline int64_t k_head_pitch(int64_t k)
+{
+	return (k + K_HEAD_COLUMNS - 1) / K_HEAD_COLUMNS * K_HEAD_COLUMNS;
+}
+
 /* A voxel's label by its mean scores: of k > 1 classes the highest one's, ties to the lowest class; of a single one 1 where it is at least `cut`.
    K_NO_LABEL where a mean is not finite, so k < 256; where no window came 0, of a single class `never`. */
 struct k_decide { int64_t k; float cut; uint8_t never; }; enum { K_NO_LABEL = 255 };

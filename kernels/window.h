@@ -7,6 +7,7 @@
 int k_window_gather(const struct k_gather *g, const float *image, float *x, struct err *e);
 int k_window_blend(const struct k_blend *g, const float *logits, float *acc, float *sum, struct err *e);
 int k_window_sum(const struct k_cover *g, float *sum, struct err *e);
+int k_window_head(const struct k_head *g, const float *acc, const float *sum, int64_t vox, float *y, struct err *e);
 int k_window_divide(float *y, const float *acc, const float *sum, int64_t vox, int64_t k, const float none[2], struct err *e);
 int k_window_decide(const struct k_decide *g, const struct k_cover *c, const float *acc, const float *sum, uint8_t *pred, struct err *e);
 int k_window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, struct k_apart *apart,

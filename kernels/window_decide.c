@@ -8,7 +8,7 @@
 #include "kernels/cover.h"
 #include "kernels/span.h"
 
-enum { ROW = 512 }; /* voxels at once */
+enum { ROW = 512, SUMS = 8192 }; /* voxels at once; of their sums, which are read class by class, what stays in the nearest cache */
 
 /* Of two sums of that size the higher one's quotient is the higher one, too. Quotients are finite: weights are above 1e-8. */
 #define CLOSE 1e-6f
@@ -116,13 +116,13 @@ static uint8_t label(const struct k_decide *g, const float *acc, float sum)
 
 int k_window_decide(const struct k_decide *g, const struct k_cover *c, const float *acc, const float *sum, uint8_t *pred, struct err *e)
 {
-	const int64_t rows = c->slab[0] * c->slab[1], size = c->slab[2], k = g->k;
+	const int64_t rows = c->slab[0] * c->slab[1], size = c->slab[2], k = g->k, few = SUMS / k / 16 * 16, most = few < 16 ? 16 : few < ROW ? few : ROW;
 
 	(void)e;
 #pragma omp parallel for schedule(static)
 	for (int64_t r = 0; r < rows; r++)
-		for (int64_t x = 0; x < size; x += ROW) {
-			const int64_t at = r * size + x, n = size - x < ROW ? size - x : ROW;
+		for (int64_t x = 0; x < size; x += most) {
+			const int64_t at = r * size + x, n = size - x < most ? size - x : most;
 			float made[ROW];
 
 			if (sure(g, acc + at * k, n, pred + at))

@@ -296,6 +296,25 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	seg-window -m k255.ts net0.ts | ts-cmp -t pred - <(seg-window -m k255.ts --output logits net0.ts | seg-argmax)
 }
 
+@test "many classes: the last convolution behind the sums of windows gives the logits that it gives before them" {
+	of_fp32
+	nii-phantom -n 1 --size 25,19,23 --spacing 9,9,9 --seed 3 -o many.ts
+	for k in 5 118; do
+		nii-patch -s 16,16,16 -n 1 --seed 1 many.ts | seg-train -q --net nnunet --channels 3,6 --strides 2 --classes $k --seed 2 -o k.ts
+		for o in "--overlap .5" "--overlap .25 --mirror xz --batch 3" "--overlap .6 --grid nnunet --mode nnunet --skip-air 0" "--mode constant --overlap .8"; do
+			# of two models, be they the same, logits are added up
+			seg-window -m k.ts $o --output logits many.ts >behind.ts
+			seg-window -m k.ts -m k.ts $o --output logits many.ts | ts-cmp -t prob --atol 1e-5 --rtol 1e-5 - behind.ts
+			seg-window -m k.ts $o --threads 1 --output logits many.ts | ts-cmp --meta - behind.ts
+			seg-window -m k.ts $o --threads 3 many.ts >labels.ts
+			seg-argmax behind.ts | ts-cmp -t pred - labels.ts
+			cat many.ts | seg-window -m k.ts $o --threads 1 | ts-cmp --meta - labels.ts
+		done
+	done
+	seg-window -m k.ts -m k.ts --precision bf16 --output logits many.ts |
+		ts-cmp -t prob --atol .1 - <(seg-window -m k.ts --precision bf16 --output logits many.ts)
+}
+
 @test "a model through a pipe, or in standard input before the scans" {
 	seg-window -m model.ts net0.ts >a.ts
 	seg-window -m <(cat model.ts) net0.ts | ts-cmp --data-only - a.ts

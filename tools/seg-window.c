@@ -114,7 +114,7 @@ static int plan(struct work *w, const struct grid *g, struct err *e)
 	memcpy(roi, w->w.roi, sizeof roi);
 	for (int i = 0; i < w->m.n; i++)
 		window_fit(w->m.net[i], size, roi);
-	sums = window_sums(w->m.net[0], w->o->output ? NULL : &w->rule);
+	sums = window_sums(&w->w, w->m.net, w->m.n, w->o->output ? NULL : &w->rule);
 	return ensemble_plan(&w->m, w->w.batch, roi, window_memory(&w->w, w->k, sums, size, roi), e);
 }
 

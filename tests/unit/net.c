@@ -137,7 +137,43 @@ static int stop(void *arg, int64_t i, int64_t d, int64_t nd, const float *logits
 	return i || d ? err_set(said, NULL, "enough") : 0;
 }
 
-static int in_parts; /* networks whose logits came so */
+static int in_parts, headed; /* networks whose logits came so, and what their last operation is given */
+
+/* Logits of what comes, by the last operation's definition; those of the network in bf16 were rounded to that, and so were its weights */
+struct beheaded { struct net *n; struct net_head h; const float *want; int64_t vox; double worst; };
+
+static int behead(void *arg, int64_t i, int64_t d, int64_t nd, const float *f, struct err *said)
+{
+	struct beheaded *b = arg;
+	const struct plan_value *v = &b->n->plan->value[b->n->graph->out];
+	const int64_t plane = v->size[1] * v->size[2];
+	const float *want = b->want + (i * v->size[0] + d) * plane * v->c;
+
+	(void)said;
+	b->vox += nd * plane;
+	for (int64_t x = 0; x < nd * plane; x++, f += b->h.features, want += v->c)
+		for (int64_t o = 0; o < v->c; o++) {
+			double sum = b->h.b ? b->h.b[o] : 0;
+
+			for (int64_t c = 0; c < b->h.features; c++)
+				sum += (double)b->h.w[o * b->h.features + c] * f[c];
+			b->worst = fmax(b->worst, fabs(sum - want[o]) / (1 + fabs(sum)));
+		}
+	return 0;
+}
+
+static void features(struct net *n, const struct frame *f, const float *want, const char *name)
+{
+	const struct plan_value *v = &n->plan->value[n->graph->out];
+	struct beheaded b = {.n = n, .want = want};
+
+	if (!net_head(n, &b.h))
+		return;
+	headed++;
+	set_input(n, f);
+	ok(!net_forward_features(n, behead, &b, &e) && b.vox == v->vox &&
+		b.worst < (k->precision == K_BF16 ? 1.0 / 128 : 1e-5), "%s: what its last operation is given: %g", name, b.worst);
+}
 
 static void parts(struct net *n, const struct frame *f, const char *name)
 {
@@ -159,6 +195,7 @@ static void parts(struct net *n, const struct frame *f, const char *name)
 			"%s: %d threads, the same logits in %lld parts", name, threads, (long long)g.parts);
 		in_parts += g.parts > n->plan->batch;
 	}
+	features(n, f, want, name);
 	set_input(n, f);
 	if (n->plan->tail.slices || n->plan->batch > 1)
 		ok(net_forward_parts(n, stop, NULL, &e) == -1 && !strcmp(e.text, "enough"), "%s: who takes them can stop", name);
@@ -629,6 +666,7 @@ int main(void)
 	if (!k)
 		return tap_done();
 	ok(in_parts || !device_is_host(k), "%d times logits came in parts", in_parts);
+	ok(headed || !device_is_host(k), "%d times what a last operation is given came in their place", headed);
 	options();
 	sizes();
 	init();

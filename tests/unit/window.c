@@ -8,6 +8,7 @@
 #include "kernels/window_decide.c"
 #include "kernels/window_doubt.c"
 #include "kernels/window_gather.c"
+#include "kernels/window_head.c"
 #include "lib/base/mem.h"
 #include "lib/net/window/window.h"
 #include "lib/stream/history.h"
@@ -69,6 +70,7 @@ static struct k_backend table = {.abi = K_ABI, .name = "cpu", .alloc = host_allo
                                  .host_alloc = host_alloc, .host_release = free, .queue = host_queue, .mark_new = host_mark_new,
                                  .mark_free = host_mark_free, .mark = host_mark, .follow = host_follow, .await = host_await,
                                  .window_gather = k_window_gather, .window_blend = k_window_blend, .window_sum = k_window_sum,
+                                 .window_head = k_window_head,
                                  .window_divide = k_window_divide, .window_decide = k_window_decide, .window_spread = k_window_spread,
                                  .window_doubt = k_window_doubt, .window_count = k_window_count};
 
@@ -1111,6 +1113,87 @@ static void decided(void)
 	table.name = "cpu";
 }
 
+/* -- a last operation that is done behind the sums: the ramp's two scores are features, of which it makes CLASSES ----------------------------- */
+enum { CLASSES = 37 };
+static float head_w[CLASSES * K], head_b[CLASSES];
+struct headed { struct ramp ramp; net_take_fn *take; void *arg; };
+
+static int take_features(void *arg, int64_t i, int64_t z, int64_t n, const float *f, struct err *e)
+{
+	struct headed *h = arg;
+	const int64_t vox = n * h->ramp.roi[1] * h->ramp.roi[2];
+	float *y = malloc((size_t)(vox * CLASSES) * sizeof *y);
+	int bad;
+
+	for (int64_t v = 0; v < vox; v++)
+		for (int c = 0; c < CLASSES; c++)
+			y[v * CLASSES + c] = f[v * K] * head_w[c * K] + f[v * K + 1] * head_w[c * K + 1] + head_b[c];
+	bad = h->take(h->arg, i, z, n, y, e);
+	free(y);
+	return bad;
+}
+
+static int headed_run(void *arg, net_take_fn *take, void *take_arg, struct err *e)
+{
+	struct headed *h = arg;
+
+	h->take = take;
+	h->arg = take_arg;
+	return ramp_run(&h->ramp, take_features, h, e);
+}
+
+static int keep_scores(void *arg, int64_t v, int64_t n, const void *l, struct err *e)
+{
+	(void)e;
+	memcpy((float *)arg + v * CLASSES, l, (size_t)(n * CLASSES) * sizeof(float));
+	return 0;
+}
+
+static void heads(void)
+{
+	static const struct k_decide by = {.k = CLASSES};
+	static float before[VOX * CLASSES], behind[VOX * CLASSES];
+	static uint8_t pred[VOX];
+	struct err e = {""};
+
+	fill_image(image);
+	for (int i = 0; i < CLASSES * K; i++)
+		head_w[i] = (float)(i * 29 % 41 - 20) / 16, head_b[i % CLASSES] = (float)(i * 17 % 23 - 11) / 8;
+	for (int j = 0; j < 8; j++) {
+		struct window_opts o = small_opts(0.5, WINDOW_MONAI, 5);
+		struct headed h = {.ramp = {.channels = 1, .classes = K, .scale = 1}};
+		struct window_predictor p[2] = {{1, CLASSES, ramp_input, headed_run, &h},
+		                                {1, CLASSES, ramp_input, ramp_run, &h.ramp, {K, head_w, j & 4 ? NULL : head_b}}};
+		int64_t differ = 0, seen = 0;
+		double worst = 0;
+
+		if (j & 4)
+			memset(head_b, 0, sizeof head_b);
+		o.room = j & 1 ? 0 : WINDOW_ROOM;
+		ramp_part = j & 2 ? 4 : 0;
+		o.batch = j & 2 ? 3 : 1;
+		o.within = &(struct tensor){.dtype = DT_U8, .rank = 3, .shape = {Z, Y, X}, .size = VOX, .data = (void *)within_mask()};
+		ok(!window_run(&o, &table, &p[0], 1, &image_tensor, keep_scores, before, &e), "before %s", e.text);
+		ok(!window_run(&o, &table, &p[1], 1, &image_tensor, keep_scores, behind, &e), "behind %s", e.text);
+		for (int i = 0; i < VOX * CLASSES; i++)
+			worst = fmax(worst, fabs(before[i] - behind[i]) / (1 + fabs(before[i])));
+		ok(worst < 1e-5, "the same logits but for rounding: %g", worst);
+		o.decide = &by;
+		ok(!window_run(&o, &table, &p[1], 1, &image_tensor, keep_labels, pred, &e), "labels %s", e.text);
+		for (int v = 0; v < VOX; v++) {
+			int best = 0;
+
+			for (int c = 1; c < CLASSES; c++)
+				best = behind[v * CLASSES + c] > behind[v * CLASSES + best] ? c : best;
+			differ += pred[v] != best;
+			seen |= 1LL << best;
+		}
+		ok(!differ && (seen & (seen - 1)), "labels are those of its scores, of several classes");
+		free(h.ramp.x), free(h.ramp.y);
+	}
+	ramp_part = 0;
+}
+
 /* -- what does not go together ------------------------------------------------------------ */
 static void refusals(void)
 {
@@ -1214,6 +1297,7 @@ int main(void)
 	counting();
 	deciding();
 	decided();
+	heads();
 	refusals();
 	memory();
 	roi_meta();

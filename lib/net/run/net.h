@@ -99,6 +99,13 @@ const float *net_forward(struct net *n, struct err *e);
 typedef int net_take_fn(void *arg, int64_t i, int64_t d, int64_t nd, const float *logits, struct err *e);
 int net_forward_parts(struct net *n, net_take_fn *take, void *arg, struct err *e);
 
+/* The last operation of the current plan, where it is done part by part and is a convolution of one voxel (1x1x1) of `features` channels: w [classes,
+   features] and b [classes] (NULL: none), borrowed. 0: it is not. net_forward_features: as net_forward_parts, but what it is given,
+   [nd,h,w,features], goes to `take`, and it is left to who takes that. */
+struct net_head { int64_t features; const float *w, *b; };
+int net_head(const struct net *n, struct net_head *h);
+int net_forward_features(struct net *n, net_take_fn *take, void *arg, struct err *e);
+
 /* In training: the last forward's loss against labels [batch,d,h,w] (host memory on the CPU, device memory else; out: total, dice, ce). */
 int net_loss(struct net *n, const struct k_loss *terms, const uint8_t *label, double out[3], struct err *e);
 

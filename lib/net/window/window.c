@@ -32,7 +32,7 @@ static int begin(struct window_job *r, const struct tensor *image, window_sink *
 		if (!(r->timed[i / 2][i % 2] = r->k->mark_new(e)))
 			return -1;
 	r->queue = mem_new((size_t)r->o->batch, sizeof *r->queue, "a batch of windows", e);
-	return !r->queue || window_ring_open(&r->ring, r->o, r->k, &r->grid, r->p->classes, deep, sink, sink_arg, e) ||
+	return !r->queue || window_ring_open(&r->ring, r->o, r->k, &r->grid, r->p, deep, sink, sink_arg, e) ||
 	       window_feed_open(&r->feed, r->k, r->o->pipe, image, deep, e) ? -1 : 0;
 }
 

@@ -85,6 +85,7 @@ struct window_predictor {
 	float *(*input)(void *arg, int64_t n, const int64_t roi[3], struct err *e);
 	int (*run)(void *arg, net_take_fn *take, void *take_arg, struct err *e);
 	void *arg;
+	struct net_head head; /* of one predictor alone, on the CPU, without `soft` and `refine`: run hands on what this makes logits of; or zeros */
 };
 
 /* Takes finished voxels v..v+n-1 of the volume: floats [n,classes], logits (with `soft` probabilities), or with `decide` bytes [n]; host memory,
@@ -100,9 +101,10 @@ int window_run(const struct window_opts *o, const struct k_backend *k, const str
 /* Bytes of accumulators that a run with windows of roi, as window_fit has it, will hold in memory, with so many sums a voxel: window_sums. */
 size_t window_memory(const struct window_opts *o, const struct k_backend *k, int64_t sums, const int64_t size[3], const int64_t roi[3]);
 
-/* One a class; of the labels of two classes one in all. rule: NULL for scores. */
+/* One a class; of the labels of two classes one in all; or, where a single network's last operation can be left for when windows are added up, one
+   for each of the channels that it is given, if these are fewer. rule: NULL for scores. */
 struct prob_rule;
-int64_t window_sums(const struct net *n, const struct prob_rule *rule);
+int64_t window_sums(const struct window_opts *o, struct net *const *nets, int models, const struct prob_rule *rule);
 
 /* A network as predictor; n is borrowed. */
 struct window_predictor window_net(struct net *n);

@@ -16,9 +16,14 @@ static int net_window_run(void *arg, net_take_fn *take, void *take_arg, struct e
 	return net_forward_parts(arg, take, take_arg, e);
 }
 
+static int net_window_features(void *arg, net_take_fn *take, void *take_arg, struct err *e)
+{
+	return net_forward_features(arg, take, take_arg, e);
+}
+
 struct window_predictor window_net(struct net *n)
 {
-	return (struct window_predictor){net_channels(n), net_classes(n), net_window_input, net_window_run, n};
+	return (struct window_predictor){net_channels(n), net_classes(n), net_window_input, net_window_run, n, {0}};
 }
 
 void window_fit(const struct net *n, const int64_t size[3], int64_t roi[3])
@@ -29,6 +34,25 @@ void window_fit(const struct net *n, const int64_t size[3], int64_t roi[3])
 	for (int i = 0; i < 3; i++)
 		if (!roi[i])
 			roi[i] = next[i];
+}
+
+int window_head(const struct window_opts *o, struct net *const *nets, int models, int64_t sums, struct net_head *h)
+{
+	return models == 1 && !o->soft && !(o->refine > 0) && net_head(nets[0], h) && h->features < sums;
+}
+
+/* A single network without its last operation, where that pays */
+static int behead(const struct window_opts *o, struct net *const *nets, int models, struct window_predictor *p, struct err *e)
+{
+	if (models > 1)
+		return 0;
+	if (net_plan(nets[0], o->batch, o->roi, 0, e))
+		return -1;
+	if (window_head(o, nets, models, o->decide ? o->decide->k : p->classes, &p->head))
+		p->run = net_window_features;
+	else
+		p->head = (struct net_head){0};
+	return 0;
 }
 
 /* -- whole volumes in memory ------------------------------------------------------ */
@@ -73,9 +97,9 @@ int window_nets(const struct window_opts *o, const struct k_backend *k, struct n
 		p[i] = window_net(nets[i]);
 		window_fit(nets[i], image->shape + 1, fitted.roi);
 	}
-	bad = window_run(&fitted, k, p, models, image, sink, arg, e);
+	bad = behead(&fitted, nets, models, p, e) || window_run(&fitted, k, p, models, image, sink, arg, e);
 	free(p);
-	return bad;
+	return bad ? -1 : 0;
 }
 
 int window_scores(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,

@@ -69,7 +69,7 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, i
 	weight.row[0] += first;
 	for (int64_t at = from < 0 ? 0 : from; at < end;) {
 		const struct piece p = piece(r, at, end, most(r));
-		const struct k_blend w = {.k = r->classes, .margin = r->sums < r->classes, .roi = {n, r->roi[1], r->roi[2]}, .slab = {p.n, r->size[1], r->size[2]},
+		const struct k_blend w = {.k = r->given, .margin = r->sums < r->given, .roi = {n, r->roi[1], r->roi[2]}, .slab = {p.n, r->size[1], r->size[2]},
 		                          .start = {from - at, start[1], start[2]}, .weight = weight, .flip = flip, .soft = r->o->soft,
 		                          .unsure = p.unsure};
 
@@ -183,15 +183,31 @@ static struct k_cover cover(const struct window_ring *r, int64_t n)
 	                        .start = (const int64_t (*)[3])r->came, .n = r->n};
 }
 
-/* What is handed on: labels (of whole slices) or scores. */
+/* Sums of logits where features were added up; such parts are of whole rows */
+static int expand(const struct window_ring *r, struct part *p, struct k_cover *c, struct err *e)
+{
+	if (!r->head.w)
+		return 0;
+	if (r->k->window_head(&r->head, p->acc, p->sum, p->vox, r->logits, e))
+		return -1;
+	p->acc = r->logits;
+	c->slab[0] = 1;
+	c->slab[1] = p->vox / r->size[2];
+	return 0;
+}
+
+/* What is handed on: labels (of whole slices, or rows) or scores. */
 static int make(const struct window_ring *r, void *to, const struct part *p, struct err *e)
 {
-	const struct k_cover c = cover(r, p->vox / r->plane);
+	struct k_cover c = cover(r, p->vox / r->plane);
+	struct part of = *p;
 	const int64_t k = r->classes;
 	const float never = r->o->soft ? 0 : WINDOW_NEVER, none[2] = {k == 1 ? never : r->o->soft ? 1 : 0, never};
 
-	return r->o->decide ? r->k->window_decide(r->o->decide, &c, p->acc, p->sum, to, e)
-	                    : r->k->window_divide(to, p->acc, p->sum, p->vox, k, none, e);
+	if (expand(r, &of, &c, e))
+		return -1;
+	return r->o->decide ? r->k->window_decide(r->o->decide, &c, of.acc, of.sum, to, e)
+	                    : r->k->window_divide(to, of.acc, of.sum, of.vox, k, none, e);
 }
 
 /* What is on its way back, once it is there */

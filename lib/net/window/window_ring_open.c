@@ -82,15 +82,34 @@ static int accumulators(struct window_ring *r, struct err *e)
 /* Where a host's voxels that are handed on are made: of scores not more than PIECE at once, of many classes that is less than a slice. */
 static int open_made(struct window_ring *r, struct err *e)
 {
-	const int64_t few = PIECE / (int64_t)sizeof(float) / (r->classes + 1) + 1;
+	const int64_t few = PIECE / (int64_t)sizeof(float) / (r->classes + 1) + 1, rows = (few + r->size[2] - 1) / r->size[2] * r->size[2];
 
-	if (!r->o->decide)
-		r->part = few < r->part ? few : r->part;
+	if (!r->o->decide || r->head.w)
+		r->part = rows < r->part ? rows : r->part;
 	r->made = mem_new((size_t)r->part, r->each, "finished voxels", e);
-	if (!r->made || r->kept || r->o->decide)
+	if (r->made && r->head.w && !(r->logits = mem_new((size_t)r->part, sizeof(float) * (size_t)r->classes, "logits", e)))
+		return -1;
+	if (!r->made || r->kept || (r->o->decide && !r->head.w))
 		return r->made ? 0 : -1;
 	r->sum = mem_new((size_t)r->some, sizeof *r->sum * (size_t)r->plane, "sums of weights", e);
 	return r->sum ? 0 : -1;
+}
+
+/* The last operation's weights as k_head has them */
+static int open_head(struct window_ring *r, const struct net_head *h, struct err *e)
+{
+	const int64_t pitch = k_head_pitch(r->classes);
+	float *w = h->features ? mem_zero((size_t)(h->features + 1), sizeof *w * (size_t)pitch, "weights", e) : NULL;
+
+	if (!w)
+		return h->features ? -1 : 0;
+	for (int64_t k = 0; k < r->classes; k++) {
+		for (int64_t c = 0; c < h->features; c++)
+			w[c * pitch + k] = h->w[k * h->features + c];
+		w[h->features * pitch + k] = h->b ? h->b[k] : 0;
+	}
+	r->head = (struct k_head){h->features, r->classes, w};
+	return 0;
 }
 
 static int open_unsure(struct window_ring *r, const struct window_grid *g, struct err *e)
@@ -127,13 +146,15 @@ static void close_back(struct window_ring *r)
 	}
 }
 
-int window_ring_open(struct window_ring *r, const struct window_opts *o, const struct k_backend *k, const struct window_grid *g, int64_t classes,
-                     int64_t depth, window_sink *sink, void *sink_arg, struct err *e)
+int window_ring_open(struct window_ring *r, const struct window_opts *o, const struct k_backend *k, const struct window_grid *g,
+                     const struct window_predictor *p, int64_t depth, window_sink *sink, void *sink_arg, struct err *e)
 {
-	const int64_t sums = o->decide ? o->decide->k : classes;
+	const int64_t classes = p->classes, given = p->head.features ? p->head.features : classes,
+	              sums = o->decide && !p->head.features ? o->decide->k : given;
 
-	*r = (struct window_ring){.o = o, .k = k, .classes = classes, .sums = sums, .depth = depth, .plane = g->size[1] * g->size[2], .sink = sink,
-	                          .sink_arg = sink_arg, .each = o->decide ? 1 : sizeof(float) * (size_t)classes, .kept = keeps(o, k),
+	*r = (struct window_ring){.o = o, .k = k, .classes = classes, .given = given, .sums = sums, .depth = depth,
+	                          .plane = g->size[1] * g->size[2], .sink = sink, .sink_arg = sink_arg,
+	                          .each = o->decide ? 1 : sizeof(float) * (size_t)classes, .kept = keeps(o, k),
 	                          .middle = o->soft && classes == 1 ? 0.5f : 0, .near = !o->soft ? 1 : classes > 1 ? 0.46f : 0.23f,
 	                          .blocks = g->size[1] * ((g->size[2] + K_BLOCK - 1) / K_BLOCK), .spool.fd = -1};
 	memcpy(r->size, g->size, sizeof r->size);
@@ -141,7 +162,7 @@ int window_ring_open(struct window_ring *r, const struct window_opts *o, const s
 	r->some = (device_is_host(k) ? PIECE : ON_DEVICE) / (int64_t)sizeof(float) / r->plane / (sums + 1);
 	r->some = r->some < 1 ? 1 : r->some < depth ? r->some : depth;
 	r->part = r->some * r->plane;
-	if (accumulators(r, e) || weights(r, e) || (o->refine > 0 && open_unsure(r, g, e)))
+	if (open_head(r, &p->head, e) || accumulators(r, e) || weights(r, e) || (o->refine > 0 && open_unsure(r, g, e)))
 		return -1;
 	return device_is_host(k) ? open_made(r, e) : open_back(r, e);
 }
@@ -162,6 +183,8 @@ void window_ring_close(struct window_ring *r)
 	r->k->release(r->unsure.block);
 	r->k->release(r->whole);
 	r->k->release(r->apart);
+	free((float *)r->head.w);
+	free(r->logits);
 	free(r->made);
 	free(r->kept ? NULL : r->sum);
 	free(r->came);

@@ -41,11 +41,14 @@ int64_t window_feed_look(const struct window_feed *f, struct tensor *t);
 struct window_ring {
 	const struct window_opts *o;
 	const struct k_backend *k;
-	int64_t classes, sums; /* of the network; of a voxel: one where labels of two classes are handed on (k_blend.margin) */
+	int64_t classes, given, sums; /* of the network; channels of what windows bring: classes, or k_head.c; numbers added up of a voxel: the same, or one
+		where labels of two classes are handed on (k_blend.margin) */
 	int64_t size[3], roi[3], depth, plane, blocks; /* voxels of a slice; K_BLOCK's of one */
 	int64_t some, part;    /* slices that are finished at once, voxels of them that are handed on at once */
 	size_t each;           /* bytes that are handed on of a voxel */
 	int64_t done, ready;   /* slices handed on; slices below are in the ring, or were handed on. The ring is 0 where no window came since */
+	struct k_head head;    /* with w: makes sums of logits of acc, of a part at a time: */
+	float *logits;
 	size_t bytes;          /* of acc, and sum */
 	float *acc, *sum;      /* on the device; acc: `sums` a voxel; sum: without `kept` of `some` slices, of no use where labels are handed on */
 	int kept;
@@ -70,8 +73,8 @@ struct window_ring {
 	window_sink *sink;
 	void *sink_arg;
 };
-int window_ring_open(struct window_ring *r, const struct window_opts *o, const struct k_backend *k, const struct window_grid *g, int64_t classes,
-                     int64_t depth, window_sink *sink, void *sink_arg, struct err *e);
+int window_ring_open(struct window_ring *r, const struct window_opts *o, const struct k_backend *k, const struct window_grid *g,
+                     const struct window_predictor *p, int64_t depth, window_sink *sink, void *sink_arg, struct err *e);
 void window_ring_close(struct window_ring *r);
 
 /* Slices z to z + n - 1 of a window's logits, turned as flip says. */
@@ -121,6 +124,10 @@ int window_broken(struct window_pipe *p);
    image of so many slices, of which `part` [C,z,Y,X] begins at slice `first`. */
 int window_wanted(const struct window_opts *o, const struct tensor *part, int64_t first, int64_t slices, const int64_t start[3],
                   const int64_t roi[3]);
+
+/* Can the network's last operation be left for when windows are added up, and is there then less to add up than so many sums a voxel? Then *h is it.
+   Of the network's current plan. */
+int window_head(const struct window_opts *o, struct net *const *nets, int models, int64_t sums, struct net_head *h);
 
 /* An image through networks, roi as window_fit has it. */
 int window_nets(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, const struct tensor *image,

@@ -119,12 +119,14 @@ int window_slab_decide(const struct window_slab *s, struct k_decide *d)
 	return 1;
 }
 
-int64_t window_sums(const struct net *n, const struct prob_rule *rule)
+int64_t window_sums(const struct window_opts *o, struct net *const *nets, int models, const struct prob_rule *rule)
 {
-	const struct window_slab s = {.classes = net_classes(n), .rule = rule};
+	const struct window_slab s = {.classes = net_classes(nets[0]), .rule = rule};
 	struct k_decide how;
+	const int64_t sums = s.classes > 1 && rule && window_slab_decide(&s, &how) ? how.k : s.classes;
+	struct net_head head;
 
-	return s.classes > 1 && rule && window_slab_decide(&s, &how) ? how.k : s.classes;
+	return window_head(o, nets, models, sums, &head) ? head.features : sums;
 }
 
 int window_slab_check(const struct window_slab *s, int64_t v, int64_t n, const uint8_t *pred, struct err *e)
