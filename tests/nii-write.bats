@@ -271,6 +271,39 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 		nii-read n.nii | tail -c 3 | cmp - <(printf '\1\0\165')
 	done
 	od -An -td4 -j $((352 + size + 4)) -N 4 n.nii | grep -qx ' *6'
+	# read again they are the label's, as a map has its numbers
+	names() { ts-info --json - | sed -n 's/.*"labels":"\(\([^"\\]\|\\.\)*\)".*/\1/p' | tr -d '\\'; }
+	nii-write -t pred -o n.nii.gz n.ts
+	[ "$(nii-read -l n.nii n.nii | names)" = '{"1":"a<b & é","117":"z"}' ]
+	[ "$(nii-read -l n.nii.gz n.nii | nii-write -t label -o again.nii && nii-read -l again.nii n.nii | names)" = '{"1":"a<b & é","117":"z"}' ]
+	[ "$(nii-read -l n.nii --map 117=2 n.nii | names)" = '{"1":"a<b & é","2":"z"}' ]
+	[ "$(nii-read -l n.nii --map 117=0 n.nii | names)" = '{"1":"a<b & é"}' ]
+	[ "$(nii-read -l n.nii --map 117=1 n.nii | names)" = "" ]
+	[ "$(nii-read n.nii | names)" = "" ]
+	# of several masks their files' names
+	cp n.nii liver.nii
+	cp n.nii spleen.nii
+	[ "$(nii-read -l spleen.nii -l liver.nii n.nii | names)" = '{"1":"spleen","2":"liver"}' ]
+	[ "$(nii-read -l spleen.nii -l liver.nii --map 1=7 n.nii | names)" = '{"2":"liver","7":"spleen"}' ]
+	# TotalSegmentator's table, and what is none
+	volume m U8 1,1,2 '\1\2' | nii-write -t label -o m.nii
+	for text in '<CaretExtension><Label Key="1" Red="0"><![CDATA[a<b]]></Label><Label Key="2">b&#xe9;&lt;</Label>={"1":"a<b","2":"bé<"}' \
+		'<CaretExtension><Label Key="1">a</Label><Label Key="256">b</Label>=' '<CaretExtension><Label Key="1">a</Label><Label Key="1">b</Label>=' \
+		'<CaretExtension><Label Key="1">a=' '<CaretExtension><Label Key="1"><![CDATA[a</Label>=' '<CaretExtension><Label Key="1">&#;</Label>=' \
+		'<CaretExtension><Label Key="1">&bad;</Label>=' '<Label Key="1">a</Label>=' '<CaretExtension><Label Key="1" a</Label>=' '='; do
+		python3 - m.nii t.nii "${text%=*}" <<-'END'
+			import struct, sys
+			d = bytearray(open(sys.argv[1], "rb").read())
+			x = sys.argv[3].encode()
+			n = (8 + len(x) + 15) // 16 * 16
+			d[108:112] = struct.pack("<f", 352 + n)
+			d[348:352] = bytes([1, 0, 0, 0])
+			d[352:352] = struct.pack("<ii", n, 0) + x.ljust(n - 8, b"\0")
+			open(sys.argv[2], "wb").write(d)
+		END
+		got=$(nii-read -l t.nii m.nii | names)
+		[ "$got" = "${text##*=}" ] || { echo "$text: $got"; return 1; }
+	done
 	# they are those of pred
 	nii-write -t label -o l.nii n.ts
 	[ "$(stat -c %s l.nii)" = 355 ]

@@ -208,6 +208,12 @@ struct nii_out *nii_out_open(const char *path, int level, struct err *e);
 struct html;
 int nii_names_table(const struct frame *f, struct html *h, struct err *e);
 
+/* The names of labels that a mask's file has, such a table, into f's metadata `labels`; of masks that are put together (nii_load_parts) what their
+   files are called. As map has their numbers (NULL: as they are): labels that become one have no name then, unless it is the same. A file without
+   a table changes nothing. 0 or -1. (nifti_named.c) */
+int nii_names_read(const char *path, const struct nii_map *map, struct frame *f, struct err *e);
+int nii_names_of_parts(const struct arg_strs *parts, const struct nii_map *map, struct frame *f, struct err *e);
+
 /* Tensor t of f: "image" in its own type, labels as nii_narrow has them, BOOL as U8, F16 and BF16 as F32. Those that f's metadata name
    (frame_labels) with their names, an extension of code NIFTI_ECODE_IGNORE. 0 or -1. */
 int nii_out_frame(struct nii_out *o, const struct frame *f, const struct tensor *t, struct err *e);

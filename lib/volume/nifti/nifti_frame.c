@@ -89,7 +89,8 @@ static int load_label(const struct nii_case *c, const struct nii_file *n, struct
 	if (c->parts ? nii_load_parts(c->parts, &n->h, n->name, &h, &label, c->shared, e)
 	             : nii_load_label(c->label, &n->h, n->name, &h, &label, &t, e))
 		return -1;
-	if (!c->map || !nii_map_apply(c->map, label, t, h.values, c->label ? c->label : c->parts->v[0], e))
+	if ((!c->map || !nii_map_apply(c->map, label, t, h.values, c->label ? c->label : c->parts->v[0], e)) &&
+	    !(c->parts ? nii_names_of_parts(c->parts, c->map, f, e) : nii_names_read(c->label, c->map, f, e)))
 		return add_label(f, "label", &h, t, label, e);
 	free(label);
 	return -1;
@@ -179,7 +180,7 @@ static int load_label_file(const char *path, const char *tensor, struct frame *f
 
 	if (nii_load_label(path, NULL, NULL, &h, &data, &t, e))
 		return -1;
-	if (!describe(f, &h, &c, e))
+	if (!describe(f, &h, &c, e) && !nii_names_read(path, NULL, f, e))
 		return add_label(f, tensor, &h, t, data, e);
 	free(data);
 	return -1;
