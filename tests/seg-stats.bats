@@ -12,8 +12,8 @@ setup() {
 
 @test "the same of files; columns of values only where there is an image" {
 	nii-write -d masks -t label "$G/stats.ts"
-	cut -f 1,2,4-9 "$G/stats.tsv" | grep -v heart | grep -v "	0	0	nan" >want
-	seg-stats masks/turned.nii.gz masks/named.nii.gz | cut -f 1,2,4- | diff - want
+	cut -f 1-9 "$G/stats.tsv" >want
+	seg-stats masks/turned.nii.gz masks/named.nii.gz | diff - want
 	[ "$(seg-stats masks/named.nii.gz | head -1)" = "id	label	name	voxels	ml	centroid_mm	box_from	box_to	border" ]
 	nii-write -d scans -t image "$G/stats.ts"
 	nii-read scans/turned.nii.gz -l masks/turned.nii.gz | seg-stats >read.tsv
