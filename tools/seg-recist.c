@@ -63,18 +63,6 @@ static int one_frame(struct frame *f, void *arg, struct err *e)
 	return !t || story_frame(&s->story, f, e) || frame_affine(f, affine, e) ? -1 : one(s, frame_id(f), t, affine, e);
 }
 
-static int one_file(struct state *s, const char *path, struct err *e)
-{
-	struct frame f = {0};
-	double affine[16];
-	int r = nii_load(path, "label", &f, e);
-
-	if (!r && (frame_affine(&f, affine, e) || one(s, frame_id(&f), frame_find(&f, "label"), affine, e)))
-		r = err_prefix(e, "%s", path);
-	frame_free(&f);
-	return r;
-}
-
 static int read_past(struct state *s, const struct arg_common *c, struct err *e)
 {
 	const struct opts *o = s->o;
@@ -118,19 +106,11 @@ static int write_all(const struct state *s, struct out *out, struct err *e)
 
 static int run(struct state *s, const struct arg_common *c, struct err *e)
 {
-	int masks = nii_are_volumes(c->argv, c->argc), r;
 	struct out out;
 
-	if (masks < 0)
-		err_usage("NIfTI files and streams do not mix");
-	r = read_past(s, c, e);
-	if (r || out_open(&out, c->out, 0, e))
+	if (read_past(s, c, e) || out_open(&out, c->out, 0, e))
 		return -1;
-	for (int i = 0; i < c->argc && masks && !r; i++)
-		r = one_file(s, c->argv[i], e);
-	if (!masks)
-		r = stream_each(c, one_frame, s, e);
-	if (r || write_all(s, &out, e) || story_write(&s->story, s->o->history, e)) {
+	if (nii_each_mask(c, s->o->tensor, one_frame, s, e) || write_all(s, &out, e) || story_write(&s->story, s->o->history, e)) {
 		out_abort(&out);
 		return -1;
 	}

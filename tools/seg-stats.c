@@ -100,18 +100,6 @@ static int one_frame(struct frame *f, void *arg, struct err *e)
 	return one(s, f, mask, image, affine, e);
 }
 
-static int one_file(struct state *s, const char *path, struct err *e)
-{
-	struct frame f = {0};
-	double affine[16];
-	int r = nii_load(path, "label", &f, e);
-
-	if (!r && (frame_affine(&f, affine, e) || one(s, &f, frame_find(&f, "label"), NULL, affine, e)))
-		r = err_prefix(e, "%s", path);
-	frame_free(&f);
-	return r;
-}
-
 static int write_all(const struct state *s, struct out *out, struct err *e)
 {
 	json_t *about;
@@ -127,23 +115,14 @@ static int write_all(const struct state *s, struct out *out, struct err *e)
 
 static int run(struct state *s, const struct arg_common *c, struct err *e)
 {
-	int masks = nii_are_volumes(c->argv, c->argc), r = 0;
 	struct out out;
 
-	if (masks < 0)
-		err_usage("NIfTI files and streams do not mix");
-	if (masks && s->o->image)
-		err_usage("--image is of a stream: nii-read SCAN --label MASK | seg-stats");
 	story_begin(&s->story, c);
 	if (s->o->history || s->o->json) /* whole files are read for it */
 		story_operands(&s->story);
-	if (r || out_open(&out, c->out, 0, e))
+	if (out_open(&out, c->out, 0, e))
 		return -1;
-	for (int i = 0; i < c->argc && masks && !r; i++)
-		r = one_file(s, c->argv[i], e);
-	if (!masks)
-		r = stream_each(c, one_frame, s, e);
-	if (r || write_all(s, &out, e) || story_write(&s->story, s->o->history, e)) {
+	if (nii_each_mask(c, s->o->tensor, one_frame, s, e) || write_all(s, &out, e) || story_write(&s->story, s->o->history, e)) {
 		out_abort(&out);
 		return -1;
 	}
@@ -174,6 +153,8 @@ int main(int argc, char **argv)
 	o.stats.labels = &o.labels;
 	if (o.labels.n && o.stats.all)
 		err_usage("--labels and --union do not go together");
+	if (o.image && nii_are_volumes(c.argv, c.argc) > 0)
+		err_usage("--image is of a stream: nii-read SCAN --label MASK | seg-stats");
 	if (run(&s, &c, &e))
 		err_die(&e);
 	for (size_t i = 0; i < s.n; i++)

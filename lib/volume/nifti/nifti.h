@@ -10,7 +10,7 @@
 
 #include "lib/base/arg.h"
 #include "lib/base/outfile.h"
-#include "lib/stream/frame.h"
+#include "lib/stream/stream.h"
 #include "lib/volume/nifti/inflate.h"
 
 enum { NII_SIDE_MAX = 1 << 20 }; /* voxels along x, y or z */
@@ -121,6 +121,10 @@ int nii_load_parts(const struct arg_strs *parts, const struct nii_header *like, 
 
 /* A whole file as a frame in memory, id from its name: tensor "image" as it is, or any other name as labels. 0 or -1. */
 int nii_load(const char *path, const char *tensor, struct frame *f, struct err *e);
+
+/* For a tool that only reads: fn for every mask of the operands, which are files (each a frame, the mask its tensor `tensor`; NULL: label) or streams
+   (stream_each); both are misuse. 0 or -1. (nifti_each.c) */
+int nii_each_mask(const struct arg_common *c, const char *tensor, stream_fn *fn, void *arg, struct err *e);
 
 /* Labels that become others (nifti_map.c). */
 enum { NII_MAP_MAX = 1024 };
