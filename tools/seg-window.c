@@ -227,7 +227,7 @@ static void set(struct work *w)
 		.mode = (enum window_mode)o->mode, .sigma = o->sigma < 0 ? 0.125 : o->sigma, .batch = o->batch, .padding = (enum k_pad)o->padding,
 		.fill = o->fill > UNSET ? (float)o->fill : 0,
 		.mirror = (m & 4) >> 2 | (m & 2) | (m & 1) << 2, .soft = o->mean, .refine = o->refine,
-		.skip_air = o->air > UNSET, .air = o->air, .room = WINDOW_ROOM};
+		.skip_air = o->air > UNSET, .air = o->air, .room = window_room()};
 	if (o->effort)
 		window_effort(&w->w, o->effort);
 	w->w.tick = tick;

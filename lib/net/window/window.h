@@ -49,6 +49,7 @@ struct window_opts {
 	size_t room;                 /* bytes of accumulators that are held in the host's memory: more lie in a temporary file (base/spool.h) */
 };
 #define WINDOW_ROOM ((size_t)640 << 20)
+size_t window_room(void); /* that, or an eighth of mem_available's if it is more: a file's pages may go to a disk that is slow */
 #define WINDOW_DEFAULTS {.overlap = 0.25, .mode = WINDOW_GAUSSIAN, .sigma = 0.125, .batch = 1, .room = WINDOW_ROOM}
 
 /* Set grid, overlap and refine to step 1 (few windows) to 5 (all of overlap 0.8) of what was measured to be worth its windows:

@@ -10,6 +10,13 @@
 enum { PIECE = 4 << 20 };      /* bytes of accumulators that are gone through at once: they stay in the processor's cache */
 enum { ON_DEVICE = 64 << 20 }; /* where that does not matter: what windows leave behind when they move on */
 
+size_t window_room(void)
+{
+	const size_t most = mem_available() / 8;
+
+	return most > WINDOW_ROOM ? most : WINDOW_ROOM;
+}
+
 /* Are sums of weights kept? */
 static int keeps(const struct window_opts *o, const struct k_backend *k)
 {
