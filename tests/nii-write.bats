@@ -280,6 +280,11 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 	[ "$(nii-read -l n.nii --map 117=0 n.nii | names)" = '{"1":"a<b & é"}' ]
 	[ "$(nii-read -l n.nii --map 117=1 n.nii | names)" = "" ]
 	[ "$(nii-read n.nii | names)" = "" ]
+	# a pipe, which has a mask's name, is read once
+	mkfifo pipe.nii
+	cat n.nii >pipe.nii &
+	timeout 10 nii-read -l pipe.nii n.nii | ts-cmp -t label --data-only - <(nii-read -l n.nii n.nii)
+	wait $!
 	# of several masks their files' names
 	cp n.nii liver.nii
 	cp n.nii spleen.nii

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/base/mem.h"
 #include "lib/stream/names.h"
@@ -215,7 +216,8 @@ static int put(struct frame *f, const json_t *names, const struct nii_map *map, 
 int nii_names_read(const char *path, const struct nii_map *map, struct frame *f, struct err *e)
 {
 	struct err unused;
-	json_t *names = path && strcmp(path, "-") ? names_in(path, &unused) : NULL;
+	struct stat st;
+	json_t *names = path && !stat(path, &st) && S_ISREG(st.st_mode) ? names_in(path, &unused) : NULL; /* not a pipe: it was read */
 	int r = names ? put(f, names, map, e) : 0;
 
 	json_decref(names);
