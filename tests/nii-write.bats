@@ -280,6 +280,11 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 	[ "$(nii-read -l n.nii --map 117=0 n.nii | names)" = '{"1":"a<b & é"}' ]
 	[ "$(nii-read -l n.nii --map 117=1 n.nii | names)" = "" ]
 	[ "$(nii-read n.nii | names)" = "" ]
+	# nor are those of a table so long that it might not go into a header again
+	long=$(head -c 600000 /dev/zero | tr '\0' l)
+	raw_frame "{\"__metadata__\":{${m/z/$long}},\"label\":${t}[0,3]}}" '\1\0\2' | nii-write -o long.nii
+	[ "$(nii-read -l long.nii n.nii | names)" = "" ]
+	nii-read -l long.nii n.nii | nii-write -t label -o again.nii
 	# a pipe, which has a mask's name, is read once
 	mkfifo pipe.nii
 	cat n.nii >pipe.nii &

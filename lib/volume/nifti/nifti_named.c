@@ -10,7 +10,7 @@
 #include "lib/stream/names.h"
 #include "lib/volume/nifti/nifti_parts.h"
 
-enum { EXTENDER = 4, BEGINS = 8 /* bytes of an extension before its content: size and code */ };
+enum { EXTENDER = 4, BEGINS = 8 /* bytes of an extension before its content: size and code */, TABLE_MOST = 512 << 10 /* bytes: what fits again */ };
 
 /* ---- XML ---- */
 
@@ -149,7 +149,7 @@ static json_t *first_table(struct nii_file *f, struct err *e)
 	while (!names && (p = content(f, &left, e))) {
 		char *name = mem_new(strlen(p) + 1, 1, "a name", e);
 
-		names = name ? table(p, name) : NULL;
+		names = name && strlen(p) <= TABLE_MOST ? table(p, name) : NULL;
 		free(name);
 		free(p);
 	}
