@@ -94,8 +94,8 @@ segmented() { # THREADS WAY: prepared scans through that line of programs
 # A part is WAY<tab>MODEL[<tab>MODEL]... : the way to predict, and models whose mean counts. Several are joined.
 part() { IFS=$'\t' read -ra models <<<"$1" && way=${models[0]} && models=("${models[@]:1}"); }
 
-# What a model asks of volumes.
-asks() { ts-info --json -- "$1" | sed -n '1s/.*"replay":"\(\([^"\\]\|\\.\)*\)".*/\1/p'; }
+# What a model asks of volumes: the steps, and which way their axes run.
+asks() { ts-info --json -- "$1" | sed -n 1p | grep -oE '"(replay|orient)":"([^"\\]|\\.)*"'; }
 
 # One scan's labels by all parts, one part after the other; prepared once for those that ask for the same.
 joined() { # WORK SCAN THREADS
@@ -233,6 +233,9 @@ sets[0]=${args[0]}${sets[0]}
 [ ${#sets[@]} -gt 1 ] || [ ${#join[@]} = 0 ] || misuse "--labels and --map go with --join"
 [ $maps = 0 ] || [ $maps = ${#sets[@]} ] || misuse "--map: one for MODEL and one for each --join"
 [ $maps = 0 ] || [ $maps = ${#join[@]} ] || misuse "--labels or --map, not both"
+[[ $(IFS=$'\t'; printf '\t%s\t' "${sets[*]}") != *$'\t\t'* ]] || misuse "a model without a name"
+said=$([ ${#join[@]} = 0 ] || seg-join "${join[@]}" "${sets[@]/*//dev/null}" 2>&1) || # not only when scans are done
+	[[ $said == "seg-join: /dev/null: "* ]] || { echo "segment.sh: $said" >&2; exit 1; }
 IFS=$'\t' read -ra models <<<"$(IFS=$'\t'; printf '%s' "${sets[*]}")"
 for m in "${models[@]}" ${roi_model:+"$roi_model"}; do
 	[ -r "$m" ] || { echo "segment.sh: $m: cannot be read" >&2; exit 1; }

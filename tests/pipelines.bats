@@ -262,10 +262,21 @@ predicts() { # predicts LINE
 		[ "$status" = 1 ]
 		[ "$(ls "join $j")" = phantom-0010.nii.gz ]
 	done
+	# axes that ran otherwise are turned for each model
+	LC_ALL=C sed '1s/"orient":"LPS"/"orient":"RAS"/' "$model" >other.ts
+	alone scans/phantom-0010.nii.gz other.ts >2.ts
+	seg-join --map 1=1 --map 1=2 <(alone scans/phantom-0010.nii.gz "$model") 2.ts | nii-write -o turned.nii.gz
+	"$segment" --overlap 0 -d turned --join other.ts --map 1=1 --map 1=2 "$model" scans/phantom-0010.nii.gz 2>said
+	ts-cmp --data-only <(nii-read turned.nii.gz) <(nii-read turned/phantom-0010.nii.gz)
+	[ ! -s said ]
 	fails 1 "segment.sh: $model: has no names of its classes: say with --map what its labels become" "$segment" --join bundle.ts "$model" "$ct"
 	fails 2 "segment.sh: --labels and --map go with --join (see segment.sh --help)" "$segment" --map 1=1 bundle.ts "$ct"
 	fails 2 "segment.sh: --map: one for MODEL and one for each --join (see segment.sh --help)" "$segment" --map 1=1 --join kidney.ts bundle.ts "$ct"
 	fails 1 "segment.sh: none.ts: cannot be read" "$segment" --join none.ts bundle.ts "$ct"
+	fails 2 "segment.sh: a model without a name (see segment.sh --help)" "$segment" --join '' bundle.ts "$ct"
+	fails 2 "segment.sh: a model without a name (see segment.sh --help)" "$segment" -m '' bundle.ts "$ct"
+	fails 1 "segment.sh: seg-join: none.tsv: cannot open: No such file or directory" "$segment" --labels none.tsv --join kidney.ts bundle.ts "$ct"
+	fails 1 "segment.sh: seg-join: --map: '1' is not FROM=TO (see seg-join --help)" "$segment" --map 1=1 --map 1 --join kidney.ts bundle.ts "$ct"
 }
 
 @test "segment.sh: jobs at once take a host's GPUs in turn" {

@@ -130,6 +130,12 @@ part() { ts-select --index "$2" "$BATS_TEST_DIRNAME/golden/join-$1.ts"; }
 		[ "$status:${#lines[@]}" = 1:1 ]
 		[[ $output == "seg-join: cut.ts: "*"offset"* ]]
 	done
+	m='"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"label":{"dtype":"U8","shape":[1,1,1],"data_offsets":[0,1]}'
+	raw_frame "{$m,\"mask\":{\"dtype\":\"U8\",\"shape\":[1,1,1],\"data_offsets\":[1,2]}}" '\1\1' >a.ts
+	raw_frame "{$m,\"mask\":{\"dtype\":\"U8\",\"shape\":[1,1,3],\"data_offsets\":[1,4]}}" '\1\1\1\1' >x.ts
+	for s in "a.ts x.ts" "x.ts a.ts"; do
+		fails 1 "seg-join: x.ts: a: tensor 'mask' is on another grid than the frame's others" seg-join -o out -t mask --map 1=1 --map 1=2 $s
+	done
 	[ ! -e out ]
 }
 
