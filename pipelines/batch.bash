@@ -103,7 +103,7 @@ batch_ended() {
 # batch ARGUMENT...: the jobs of all `cases`. Files that are done go to standard output, in the order of the cases; then what failed, and 1 where any did.
 batch() {
 	# a job that is ended has ten seconds to leave nothing half-written, on a busy disk, too
-	local how=(-0 -k -q -N 2 -j "$jobs" --will-cite --termseq "TERM,10000,KILL,25") alive work kind number what failed=0 n=${#cases[@]} i
+	local how=(-0 -k -q -N $(($# + 2)) -j "$jobs" --will-cite --termseq "TERM,10000,KILL,25") alive work kind number what failed=0 n=${#cases[@]} i
 	trap 'exit 143' TERM # when what runs has ended
 	work=$(mktemp -d)
 	# shellcheck disable=SC2064
@@ -122,13 +122,13 @@ batch() {
 	fi
 	batch_ended "$joblog" | awk '$2 == 0 { print $1 }' >"$work/done"
 	for ((i = 1; i <= n; i++)); do
-		grep -qx "$i" "$work/done" || printf '%s\0%s\0' "$i" "${cases[$((i - 1))]}"
+		grep -qx "$i" "$work/done" || printf '%s\0' "$i" "$@" "${cases[$((i - 1))]}" # all in one place, as they are: nothing of parallel's, {}, is in a name
 	done >"$work/todo"
 	[ -z "$halt" ] || how+=(--halt "soon,fail=$halt")
 	[ -z "$retries" ] || how+=(--retries "$retries")
 	[ -z "$timeout" ] || how+=(--timeout "$timeout")
 	[ ! -t 2 ] || how+=(--bar)
-	parallel "${how[@]}" --joblog "+$joblog" "$(realpath "$0")" --one '{1}' "$@" '{2}' <"$work/todo" 2> >(grep -vE '^parallel: (This job failed|Warning: This job was killed)|/.* --one [0-9]+ ' >&2) |
+	parallel "${how[@]}" --joblog "+$joblog" "$(realpath "$0")" --one <"$work/todo" 2> >(grep -vE '^parallel: (This job failed|Warning: This job was killed)|/.* --one [0-9]+ ' >&2) |
 		while IFS=$'\t' read -r kind number what; do
 			case $kind in
 			done) printf '%s\n' "$number" ;;

@@ -228,7 +228,7 @@ predicts() { # predicts LINE
 	[ -e second.ts ] || nii-patch -q -s 32,32,32 -n 2 demo/train.ts | seg-train -q --channels 8,16,32 --strides 2,2 --res-units 1 --lr 1e-2 -o second.ts
 	seg-import -q "$ROOT/tests/golden/bundle" -o bundle.ts
 	LC_ALL=C sed '1s/:\\"spleen/:\\"kidney/; 1s/:\\"cyst/:\\"duct/' bundle.ts >kidney.ts # as long as it was
-	cp kidney.ts "a b.ts"
+	cp kidney.ts "a {1}.ts"
 	alone() { nii-read "$1" | nii-replay -m "$2" | seg-window -m "$2" "${@:3}" --overlap 0 | cc-largest | nii-invert; }
 	ct=$ROOT/tests/golden/bundle/volume.nii.gz
 	alone "$ct" bundle.ts >1.ts
@@ -241,10 +241,10 @@ predicts() { # predicts LINE
 	seg-join --map 1=1 --map 1=2 1.ts 2.ts | nii-write -o mapped.nii.gz
 	for j in 1 2; do
 		rm -rf "join $j"
-		"$segment" -j $j --overlap 0 -d "join $j" --join "a b.ts" bundle.ts "$ct" 2>/dev/null
+		"$segment" -j $j --overlap 0 -d "join $j" --join "a {1}.ts" bundle.ts "$ct" 2>/dev/null
 		ts-cmp --data-only <(nii-read by-hand.nii.gz) <(nii-read "join $j/volume.nii.gz")
 		gunzip <"join $j/volume.nii.gz" | grep -a -o 'Key="[0-9]*"\|>[a-z]*</Label>' | tr -d '\n' | grep -qx 'Key="1">spleen</Label>Key="2">cyst</Label>Key="3">kidney</Label>Key="4">duct</Label>'
-		"$segment" -j $j --overlap 0 -d "join $j" --join "a b.ts" --labels 't 1.tsv' bundle.ts "$ct" 2>/dev/null
+		"$segment" -j $j --overlap 0 -d "join $j" --join "a {1}.ts" --labels 't 1.tsv' bundle.ts "$ct" 2>/dev/null
 		ts-cmp --data-only <(nii-read table.nii.gz) <(nii-read "join $j/volume.nii.gz")
 		# of two models the mean, beside a third; one bad scan does not stop the other
 		run "$segment" -j $j --overlap 0 -d "join $j" -m second.ts --join second.ts --map 1=1 --map 1=2 "$model" bad/junk.nii scans/phantom-0010.nii.gz
