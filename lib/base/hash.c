@@ -136,10 +136,12 @@ static int hash_fd(int fd, struct hash *h)
 
 int hash_file(const char *path, char text[HASH_TEXT])
 {
-	int fd = path && strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1, r = -1;
 	struct hash h = {{0}};
 	struct stat st;
+	int fd = -1, r = -1;
 
+	if (path && strcmp(path, "-") && !stat(path, &st) && S_ISREG(st.st_mode)) /* who opens a named pipe and goes takes its writer along */
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode))
 		r = hash_fd(fd, &h);
 	if (fd >= 0)
