@@ -99,12 +99,13 @@ asks() { ts-info --json -- "$1" | sed -n 1p | grep -oE '"(replay|orient)":"([^"\
 
 # One scan's labels by all parts, one part after the other; prepared once for those that ask for the same.
 joined() { # WORK SCAN THREADS
-	local streams=() asked=none way models one
+	local streams=() asked=none way models one now
 	for one in "${parts[@]}"; do
 		kill -0 $$ 2>/dev/null || return 1 # as in prepare
 		part "$one"
-		[ "$asked" = "$(asks "${models[0]}")" ] || read_scan "$1" "$2" | nii-replay -m "${models[0]}" -o "$1/next.ts" || return 1
-		asked=$(asks "${models[0]}")
+		now=$(asks "${models[0]}")
+		[ "$asked" = "$now" ] || read_scan "$1" "$2" | nii-replay -m "${models[0]}" -o "$1/next.ts" || return 1
+		asked=$now
 		streams+=("$1/part${#streams[@]}.ts")
 		segmented "$3" "$way" <"$1/next.ts" >"${streams[-1]}" || return 1
 	done

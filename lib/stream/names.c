@@ -24,10 +24,35 @@ int names_get(const struct frame *f, json_t **names, struct err *e)
 	return -1;
 }
 
+static const char *key_of(int64_t label, char key[24])
+{
+	snprintf(key, 24, "%lld", (long long)label);
+	return key;
+}
+
 const char *names_of(const json_t *names, int64_t label)
 {
 	char key[24];
 
-	snprintf(key, sizeof key, "%lld", (long long)label);
-	return json_string_value(json_object_get(names, key));
+	return json_string_value(json_object_get(names, key_of(label, key)));
+}
+
+void names_set(json_t *names, int64_t label, const json_t *name)
+{
+	char key[24];
+	const json_t *was = json_object_get(names, key_of(label, key));
+
+	json_object_set(names, key, was && !json_equal(was, name) ? json_null() : (json_t *)name);
+}
+
+int names_put(struct frame *f, json_t *names, struct err *e)
+{
+	const char *key;
+	json_t *v;
+	void *next;
+
+	json_object_foreach_safe(names, next, key, v)
+		if (json_is_null(v))
+			json_object_del(names, key);
+	return json_object_size(names) > (names_of(names, 0) != NULL) ? frame_set_json(f, "labels", names, e) : frame_set_meta(f, "labels", NULL, e);
 }

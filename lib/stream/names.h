@@ -13,4 +13,9 @@ int names_get(const struct frame *f, json_t **names, struct err *e);
 /* Of one label; borrowed; NULL: it has none. */
 const char *names_of(const json_t *names, int64_t label);
 
+/* Names that are made. Of one label; where it has another one already it has none from then on. names_put: all of them into f's metadata, which
+   has nothing if no label but 0 is named; names has no others afterwards. 0 or -1. */
+void names_set(json_t *names, int64_t label, const json_t *name);
+int names_put(struct frame *f, json_t *names, struct err *e);
+
 #endif

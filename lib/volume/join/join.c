@@ -54,17 +54,6 @@ json_t *join_numbers(const char *path, struct err *e)
 
 /* -- names -- */
 
-/* Two labels of one name, or two names of one label: that one has none then. */
-static void name(struct join *j, int64_t label, const json_t *is)
-{
-	char key[8];
-	json_t *was;
-
-	snprintf(key, sizeof key, "%d", (int)label);
-	was = json_object_get(j->names, key);
-	json_object_set(j->names, key, was && !json_equal(was, is) ? json_null() : (json_t *)is);
-}
-
 static int64_t number(const struct join *j, int64_t label, const char *is)
 {
 	const json_t *n = json_object_get(j->ask->numbers, is);
@@ -89,7 +78,7 @@ static int add_name(struct join *j, struct part *p, const char *key, const json_
 	json_object_set_new(j->from, is, json_string(file));
 	p->to[label] = (int)to;
 	if (to)
-		name(j, to, v);
+		names_set(j->names, to, v);
 	return 0;
 }
 
@@ -232,26 +221,18 @@ static int all_met(const struct join *j, struct err *e)
 int join_put(struct join *j, struct frame *f, struct err *e)
 {
 	const struct tensor *t = frame_labels(f, j->ask->tensor, e);
-	const char *key;
 	char *tensor;
-	json_t *v;
-	void *next;
 	int bad;
 
 	if (!t || all_met(j, e))
 		return -1;
-	json_object_foreach_safe(j->names, next, key, v)
-		if (json_is_null(v))
-			json_object_del(j->names, key);
 	tensor = strdup(t->name);
 	if (!tensor)
 		return err_set(e, NULL, "not enough memory for a name");
 	bad = !frame_adopt(f, tensor, DT_U8, 3, (int64_t[]){t->shape[0], t->shape[1], t->shape[2]}, j->volume, e);
 	free(tensor);
 	j->volume = NULL;
-	if (bad)
-		return -1;
-	return json_object_size(j->names) > 1 ? frame_set_json(f, "labels", j->names, e) : frame_set_meta(f, "labels", NULL, e);
+	return bad ? -1 : names_put(f, j->names, e);
 }
 
 void join_free(struct join *j)

@@ -134,9 +134,10 @@ static char *content(struct nii_file *f, int64_t *left, struct err *e)
 	return NULL;
 }
 
-static json_t *first_table(struct nii_file *f, struct err *e)
+/* Behind a header of n bytes */
+static json_t *first_table(struct nii_file *f, size_t n, struct err *e)
 {
-	int64_t left = f->h.h.vox_offset - (f->h.version == 1 ? (int64_t)sizeof(nifti_1_header) : (int64_t)sizeof(nifti_2_header));
+	int64_t left = f->h.h.vox_offset - (int64_t)n;
 	uint8_t follows[EXTENDER];
 	json_t *names = NULL;
 	char *p;
@@ -169,7 +170,7 @@ static json_t *names_in(const char *path, struct err *e)
 		size_t n = nii_header_size(raw);
 
 		if (n && inflate_read(f.z, raw + 4, n - 4, e) == (int64_t)n - 4 && !nii_header_parse(&f.h, raw, path, e))
-			names = first_table(&f, e);
+			names = first_table(&f, n, e);
 	}
 	nii_close_bytes(&f);
 	free(hdr);
@@ -179,36 +180,19 @@ static json_t *names_in(const char *path, struct err *e)
 
 /* ---- as a map has them ---- */
 
-/* Labels that become one lose their names, if these are not the same. */
-static json_t *mapped(const json_t *names, const struct nii_map *map)
-{
-	json_t *to = json_object(), *v, *there;
-	const char *key;
-
-	json_object_foreach((json_t *)names, key, v) {
-		const int64_t from = strtoll(key, NULL, 10);
-		char now[24];
-
-		snprintf(now, sizeof now, "%lld", (long long)(map ? nii_map_to(map, from) : from));
-		there = json_object_get(to, now);
-		if (!json_string_length(v) || (!strcmp(now, "0") && from))
-			continue;
-		json_object_set(to, now, !there || json_equal(there, v) ? v : json_null());
-	}
-	return to;
-}
-
 static int put(struct frame *f, const json_t *names, const struct nii_map *map, struct err *e)
 {
-	json_t *now = mapped(names, map), *v;
+	json_t *now = json_object(), *v;
 	const char *key;
-	void *next;
 	int r;
 
-	json_object_foreach_safe(now, next, key, v)
-		if (json_is_null(v))
-			json_object_del(now, key);
-	r = json_object_size(now) ? frame_set_json(f, "labels", now, e) : 0;
+	json_object_foreach((json_t *)names, key, v) {
+		const int64_t from = strtoll(key, NULL, 10), to = map ? nii_map_to(map, from) : from;
+
+		if (json_string_length(v) && (to || !from))
+			names_set(now, to, v);
+	}
+	r = names_put(f, now, e);
 	json_decref(now);
 	return r;
 }
