@@ -29,6 +29,7 @@ setup_file() {
 	both one F32 1,1,1,1 "$one" U8 1,1,1 '\1' >one.ts
 	both none F32 1,0,3,4 '' U8 0,3,4 '' >none.ts
 	both other F32 1,2,3,4 "$half" U8 1,3,4 "$(times 12 '\1')" >other.ts
+	raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"apart","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"U8","shape":[1,1,2,2],"data_offsets":[0,4]},"m":{"dtype":"U8","shape":[1,1,2],"data_offsets":[4,6]}}' '\1\1\1\1\1\1' >apart.ts # m: a tensor of another grid
 	# every other voxel along each axis: 4096 components
 	{ raw_frame '{"__metadata__":{"niipipe":"1","kind":"volume","id":"many","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"label":{"dtype":"U8","shape":[32,32,32],"data_offsets":[0,32768]}}' && perl -e 'for $z (0..31) { for $y (0..31) { print pack "C*", map { !(($_ | $y | $z) & 1) } 0..31 } }'; } >many.ts
 }
@@ -179,6 +180,11 @@ rows() {
 		broken   | cc-largest -t label                 | metadata affine: number 6 of 16 is missing or not finite
 		broken   | cc-filter -k 7                      | metadata affine: number 6 of 16 is missing or not finite
 		other    | cc-filter --fill-holes              | 'label' is on another grid than 'image' (4x3x1 against 4x3x2 voxels)
+		apart    | cc-largest -t m                     | tensor 'm' is on another grid than the frame's others
+		apart    | cc-filter -t m --fill-holes         | tensor 'm' is on another grid than the frame's others
+		apart    | cc-filter --on m -t m -k 1          | tensor 'm' is on another grid than the frame's others
+		apart    | seg-recist -t m                     | tensor 'm' is on another grid than the frame's others
+		apart    | seg-stats -t m                      | tensor 'm' is on another grid than the frame's others
 		wide     | cc-largest                          | = label I16 [2,3,4] 48 bytes, min -5, max 300
 		one      | cc-largest                          | = label U8 [1,1,1] 1 bytes, min 1, max 1
 		none     | cc-largest                          | tensor 'label' has no voxels

@@ -245,7 +245,7 @@ same() { ts-cmp -t prob --atol 1e-4 --rtol 1e-4 "$@"; }
 	seg-window -m model.ts --overlap 0 --within pred <(sed 's/"label"/"pred" /' row.ts) | ts-cmp -t pred - <(seg-window -m model.ts --overlap 0 --within label row.ts)
 	fails 1 "seg-window: row.ts: a: no tensor 'lungs' in this frame" seg-window -m model.ts --within lungs row.ts
 	raw_frame "{$h,\"image\":{\"dtype\":\"U8\",\"shape\":[1,3,1,1],\"data_offsets\":[0,3]},\"lungs\":{\"dtype\":\"U8\",\"shape\":[1,1,3],\"data_offsets\":[3,6]}}" '\0\0\0\0\0\0' >else.ts
-	fails 1 "seg-window: else.ts: a: tensor 'lungs' is on another grid than the image" seg-window -m model.ts --within lungs else.ts
+	fails 1 "seg-window: else.ts: a: tensor 'lungs' is on another grid than the frame's others" seg-window -m model.ts --within lungs else.ts
 }
 
 @test "rules: thresholds and the Dice rule, the same on the fly as on a stream" {

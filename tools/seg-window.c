@@ -129,14 +129,12 @@ static void report(const struct work *w, const struct frame *f)
 }
 
 /* The tensor of --within. A copy: adding a tensor moves the frame's others, not their data. */
-static int mask(struct work *w, const struct frame *f, const struct grid *g, struct err *e)
+static int mask(struct work *w, const struct frame *f, struct err *e)
 {
 	const struct tensor *t = frame_labels(f, w->o->within, e);
 
 	if (!t)
 		return -1;
-	if (!tensor_on_grid(t, g))
-		return err_set(e, NULL, "tensor '%.80s' is on another grid than the image", w->o->within);
 	w->mask = *t;
 	w->w.within = &w->mask;
 	return 0;
@@ -161,7 +159,7 @@ static int prepare(struct work *w, struct frame *f, struct err *e)
 
 	if (frame_grid(f, &g, e) || (!w->o->force && model_check_replay(&w->m.model[0], f, e)) || plan(w, &g, e))
 		return -1;
-	if (w->o->within && mask(w, f, &g, e))
+	if (w->o->within && mask(w, f, e))
 		return -1;
 	look_at_axes(w, f, &g);
 	if (frame_set_meta(f, "labels", frame_meta(&w->m.model[0].frame, "labels"), e))

@@ -99,7 +99,7 @@ int tensor_on_grid(const struct tensor *t, const struct grid *g);
 int64_t tensor_count(const struct tensor *t); /* number of elements */
 
 /* The tensor of labels a tool works on: `want` if given, else pred, else label; integer, [Z,Y,X], of one voxel at least. A frame
-   with an affine must have a good one, and if not `want` one grid. NULL and an error. */
+   with an affine must have a good one, and one grid: the tensor's. NULL and an error. */
 struct tensor *frame_labels(const struct frame *f, const char *want, struct err *e);
 
 /* The values of t as float32; caller frees with free(). NULL and an error. */

@@ -109,12 +109,21 @@ int frame_set_affine(struct frame *f, const double a[16], struct err *e)
 	return frame_set_meta(f, "affine", text, e);
 }
 
-/* A frame without an affine is nowhere; one that has it must be right. */
-static int somewhere(const struct frame *f, int whole, struct err *e)
+/* A frame without an affine is nowhere; one that has it must be right, and t be where the others are. */
+static int somewhere(const struct frame *f, const struct tensor *t, struct err *e)
 {
 	struct grid g;
+	int others = 0;
 
-	return !frame_meta(f, "affine") ? 0 : whole ? frame_grid(f, &g, e) : frame_affine(f, g.affine, e);
+	if (!frame_meta(f, "affine"))
+		return 0;
+	for (size_t i = 0; i < sizeof spatial / sizeof *spatial; i++)
+		others |= frame_find(f, spatial[i]) != NULL;
+	if (!others)
+		return frame_affine(f, g.affine, e);
+	if (frame_grid(f, &g, e))
+		return -1;
+	return tensor_on_grid(t, &g) ? 0 : err_set(e, NULL, "tensor '%.80s' is on another grid than the frame's others", t->name);
 }
 
 struct tensor *frame_labels(const struct frame *f, const char *want, struct err *e)
@@ -138,5 +147,5 @@ struct tensor *frame_labels(const struct frame *f, const char *want, struct err 
 		err_set(e, NULL, "tensor '%s' has no voxels", t->name);
 		return NULL;
 	}
-	return somewhere(f, !want, e) ? NULL : t;
+	return somewhere(f, t, e) ? NULL : t;
 }

@@ -175,23 +175,9 @@ static int begin(struct join *j, const struct tensor *t, struct err *e)
 	return j->volume ? 0 : -1;
 }
 
-/* On the frame's grid, be it a tensor that frame_grid does not look at */
-static const struct tensor *labels(const struct frame *f, const char *tensor, struct err *e)
-{
-	const struct tensor *t = frame_labels(f, tensor, e);
-	struct grid g;
-
-	if (!t || frame_grid(f, &g, e))
-		return NULL;
-	if (tensor_on_grid(t, &g))
-		return t;
-	err_set(e, NULL, "tensor '%.80s' is on another grid than the frame's others", t->name);
-	return NULL;
-}
-
 int join_take(struct join *j, const struct frame *f, struct err *e)
 {
-	const struct tensor *t = labels(f, j->ask->tensor, e);
+	const struct tensor *t = frame_labels(f, j->ask->tensor, e);
 	struct part p = {.map = j->ask->maps ? &j->ask->maps[j->stream] : NULL};
 	json_t *history = NULL;
 	int r = !t || (!j->stream && begin(j, t, e)) ? -1 : 0;
