@@ -148,13 +148,40 @@ refused() { # refused BUNDLE MESSAGE [OPTION...]: what is wrong with its inferen
 	fails 1 "seg-import: w/models: has no 'worst.pt' (there are: best.pt, last.pt)" seg-import w --weights worst.pt
 	rm w/models/*
 	fails 1 "seg-import: w/models: has no weights: no model.pt" seg-import w
-	: >w/models/model.ts
-	fails 1 "seg-import: w/models: has no weights: no model.pt; model.ts is TorchScript, a program: torch.save() the state_dict() of what torch.jit.load() makes of it" \
-		seg-import w
 	fails 1 "seg-import: w: is a MONAI bundle: it has no folds (--fold)" seg-import --fold 0 w
 	rm w/configs/inference.json
 	cp bundle/models/model.pt w/models
 	fails 1 "seg-import: w: has no configs/inference.json, .yaml or .yml" seg-import w
+}
+
+@test "TorchScript: the weights in a bundle's folder, a bundle by itself, a network without one" {
+	cp "$ROOT/tests/golden/bundle-script.ts" script.ts
+	cp "$ROOT/tests/golden/bundle-trace.ts" trace.ts
+	seg-import bundle -o b.ts 2>/dev/null
+	# ckpt_export put the configs into it
+	seg-import script.ts -o s.ts 2>said
+	[ "$(cat said)" = "seg-import: script.ts: its own way to predict is seg-window --overlap 0.5 --mode constant --output prob | nii-invert --argmax" ]
+	ts-cmp --meta --ignore-meta history s.ts b.ts
+	[ "$(ts-info --history s.ts | head -1)" = "seg-import script.ts" ]
+	# in the place of model.pt
+	cp -r bundle t
+	rm t/models/model.pt
+	cp script.ts t/models/model.ts
+	seg-import t 2>said | ts-cmp --meta --ignore-meta history - b.ts
+	grep -qxF "seg-import: t: the weights are t/models/model.ts" said
+	# no configs, and made otherwise: told what network it is
+	fails 1 "seg-import: trace.ts: does not say what network it is of: it has no metadata arch (seg-import --arch says it)" seg-import trace.ts
+	seg-import --arch '{"_target_": "UNet", "in_channels": 1, "out_channels": 3, "channels": [4, 6, 8], "strides": [[1, 2, 2], [2, 2, 1]], "num_res_units": 1, "norm": "batch"}' \
+		--axes xyz trace.ts | ts-cmp - b.ts
+	[ "$(seg-import --list script.ts | sort)" = "$(seg-import --list bundle/models/model.pt | sort)" ]
+	# what is said instead of the configs
+	seg-import --replay '[]' --roi 16,16,16 script.ts 2>/dev/null | ts-info | grep -q 'replay *\[\]'
+	# a module of it; configs that are broken; a class that is none of its own
+	[ "$(seg-import --list --key model script.ts 2>&1 | wc -l)" -gt 0 ]
+	perl -0777 -pe 's/"imports"/"imports /' script.ts >broken.ts
+	[[ $(seg-import broken.ts 2>&1) == "seg-import: broken.ts: extra/inference.json: line 1: "* ]]
+	perl -0777 -pe 's/__torch__\.monai/__tarch__.monai/' script.ts >other.ts
+	[[ $(seg-import other.ts 2>&1) == "seg-import: other.ts: asks for __tarch__.monai."*": a file of weights may hold tensors and containers alone"* ]]
 }
 
 # A bundle like another, with this YAML for its JSON.

@@ -231,7 +231,7 @@ legacy() {
 	[[ $output == "seg-import: cut.pt: ends inside a storage of "*" values (offset 20000)" ]]
 	z() { printf '\\0%.0s' $(seq "$1"); } # so many zero bytes
 	printf "PK\3\4PK\1\2$(z 6)\10$(z 17)\25$(z 17)m/code/__torch__/a.pyPK\5\6$(z 4)\1\0\1\0\103$(z 3)\4$(z 5)" >script.ts
-	fails 1 "seg-import: script.ts: is TorchScript, a program: torch.save() the state_dict() of what torch.jit.load() makes of it" seg-import --arch arch.json script.ts
+	fails 1 "seg-import: script.ts: is a zip archive, but has no data.pkl: not written by torch.save" seg-import --arch arch.json script.ts
 	{ cat legacy.pt; echo; } >junk.pt
 	fails 1 "seg-import: junk.pt: 1 bytes after the last storage (offset $(stat -c %s legacy.pt))" seg-import --arch arch.json junk.pt
 	fails 1 "seg-import: nosuch.pt: cannot open: No such file or directory" seg-import --arch arch.json nosuch.pt

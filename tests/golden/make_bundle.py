@@ -3,7 +3,8 @@
 a Python that has monai, torch, nibabel, numpy:
     python tests/golden/make_bundle.py tests/golden/bundle
 configs/inference.json is as model-zoo's spleen_ct_segmentation, but small; more.json has what else is known. In bundle-CONFIG.ts: image
-and logits (of the first) on the prepared grid, labels on the file's. No voxel is so close to a tie that logits off by NEAR / 4 could change its label: the scores that
+and logits (of the first) on the prepared grid, labels on the file's. bundle-script.ts is the first with its weights as monai.bundle's ckpt_export makes TorchScript of
+them; bundle-trace.ts the network alone, traced. No voxel is so close to a tie that logits off by NEAR / 4 could change its label: the scores that
 are compared are taken from each other, and softmax makes differences smaller."""
 import json
 import os
@@ -12,7 +13,7 @@ import sys
 import nibabel
 import numpy as np
 import torch
-from monai.bundle import ConfigParser
+from monai.bundle import ConfigParser, ckpt_export
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from frame import IDENTITY, frame  # noqa: E402
@@ -139,3 +140,8 @@ for seed in range(400):
         break
 else:
     sys.exit("every network ties somewhere")
+ckpt_export("network_def", f"{OUT}-script.ts", os.path.join(OUT, "models/model.pt"), os.path.join(OUT, "configs/metadata.json"),
+            os.path.join(OUT, "configs/inference.json"))
+traced = ConfigParser(SPLEEN).get_parsed_content("network_def").eval()
+traced.load_state_dict(torch.load(os.path.join(OUT, "models/model.pt")))
+torch.jit.save(torch.jit.trace(traced, torch.zeros(1, 1, 12, 8, 8)), f"{OUT}-trace.ts")

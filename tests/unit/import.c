@@ -186,6 +186,29 @@ static void test_laughs(void)
 	ok(read_all(b, 27 + 11, 1, &tensors) && strstr(e.text, "nested too deeply"), "a list in itself: %s", e.text);
 }
 
+/* A module that is its own attribute, and one whose attributes are asked for as a dict's and added to afterwards. */
+static void test_modules(void)
+{
+	static const uint8_t start[] = "\x80\2\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.\x80\2M\xe9\3.\x80\2}.",
+			     self[] = "\x80\2c__torch__\nA\n)\x81q\0}(U\1ah\0ub.\x80\2].",
+			     more[] = "\x80\2c__torch__.x\nA\n)\x81}q\0(U\1aNubh\0(U\1bNU\1cNU\1dNU\1eNU\1fNU\1gNU\1hNU\1iNu0.\x80\2].",
+			     twice[] = "\x80\2c__torch__\nA\n)\x81}(U\1aNub}(U\1bNub.\x80\2].", list[] = "\x80\2c__torch__\nA\n)\x81]b.\x80\2].";
+	const struct { const uint8_t *b; size_t n; int bad; const char *said, *what; } t[] = {
+		{self, sizeof self - 1, 1, "nested too deeply", "a module in itself"}, {more, sizeof more - 1, 0, "", "attributes that grow afterwards"},
+		{twice, sizeof twice - 1, 1, "sets the state of what has none", "a state that is set twice"},
+		{list, sizeof list - 1, 1, "sets the state of what has none", "a state that is a list"},
+	};
+	uint8_t b[512];
+	int tensors;
+
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		memcpy(b, start, sizeof start - 1);
+		memcpy(b + sizeof start - 1, t[i].b, t[i].n);
+		e.text[0] = 0;
+		ok(!read_all(b, sizeof start - 1 + t[i].n, 0, &tensors) == !t[i].bad && strstr(e.text, t[i].said), "%s: %s", t[i].what, e.text);
+	}
+}
+
 /* -- names -- */
 
 static struct { char text[4000]; int problems; } told;
@@ -538,7 +561,9 @@ int main(void)
 	test_cut("tests/fuzz/torch/small");
 	test_cut("tests/fuzz/torch/legacy");
 	test_cut("tests/fuzz/torch/zip");
+	test_cut("tests/fuzz/torch/script");
 	test_laughs();
+	test_modules();
 	test_match();
 	test_alias();
 	test_load();

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "lib/net/arch/archfile.h"
+#include "lib/net/import/script.h"
 
-static const char *const SUFFIXES[] = {".pt", ".pth", ".ckpt", ".safetensors"};
+static const char *const SUFFIXES[] = {".pt", ".pth", ".ckpt", ".safetensors", ".ts"};
 
 static int is_weights(const char *dir, const char *name, void *arg)
 {
@@ -31,8 +32,7 @@ static int choose_weights(struct folder *f, const struct folder_ask *ask, const 
 	if (!folder_has(models, name) && l.n > 1)
 		return err_set(e, models, "has no model.pt, but %d files of weights: say which with --weights (there are: %s)", l.n, folder_text(&l, text));
 	if (!folder_has(models, name) && !l.n)
-		return err_set(e, models, "has no weights: no model.pt%s", folder_has(models, "model.ts") ?
-		               "; model.ts is TorchScript, a program: torch.save() the state_dict() of what torch.jit.load() makes of it" : "");
+		return err_set(e, models, "has no weights: no model.pt");
 	return folder_path(f->weights, e, "%s/%s", models, folder_has(models, name) ? name : l.name[0]);
 }
 
@@ -57,18 +57,15 @@ static int read_network(struct folder *f, const json_t *root, struct err *e)
 }
 
 /* Names of classes: what the network puts out has them by channel. */
-static int read_labels(struct folder *f, const char *dir, struct err *e)
+static void read_labels(struct folder *f, const json_t *root)
 {
-	int missing;
-	json_t *root = folder_json(dir, "configs/metadata.json", &missing, e), *outputs, *v;
+	json_t *outputs, *v;
 	const char *name;
 
 	outputs = json_object_get(json_object_get(root, "network_data_format"), "outputs");
 	json_object_foreach(outputs, name, v)
 		if (!f->labels && json_is_object(json_object_get(v, "channel_def")))
 			f->labels = json_deep_copy(json_object_get(v, "channel_def"));
-	json_decref(root);
-	return root || missing ? 0 : -1;
 }
 
 static int read_steps(struct folder *f, const json_t *root, struct err *e)
@@ -79,19 +76,44 @@ static int read_steps(struct folder *f, const json_t *root, struct err *e)
 	return f->replay ? 0 : err_set(e, f->said, "preprocessing: %.600s: say how volumes are prepared with --replay", why.text);
 }
 
-int bundle_open(struct folder *f, const struct folder_ask *ask, const char *dir, struct err *e)
+/* All that the configs say, which lie in f->said. */
+static int read_all(struct folder *f, const struct folder_ask *ask, const json_t *root, const json_t *metadata, struct err *e)
 {
-	json_t *root = NULL;
-	int r = -1;
-
 	for (int k = 0; k < 3; k++)
 		f->axes[k] = 2 - k;
+	if ((ask->network && read_network(f, root, e)) || (ask->replay && read_steps(f, root, e)))
+		return -1;
+	if (bundle_predict(f, root, ask->roi, e))
+		return err_prefix(e, "%s", f->said);
+	read_labels(f, metadata);
+	return 0;
+}
+
+int bundle_open(struct folder *f, const struct folder_ask *ask, const char *dir, struct err *e)
+{
+	json_t *root = NULL, *metadata;
+	int r, missing;
+
 	if (ask->fold || ask->configuration)
 		return err_set(e, dir, "is a MONAI bundle: it has no %s", ask->fold ? "folds (--fold)" : "configurations of plans (--configuration)");
-	if (!choose_weights(f, ask, dir, e))
-		root = read_config(f, dir, e);
-	if (root && (!ask->network || !read_network(f, root, e)) && (!ask->replay || !read_steps(f, root, e)))
-		r = bundle_predict(f, root, ask->roi, e) ? err_prefix(e, "%s", f->said) : read_labels(f, dir, e);
+	if (choose_weights(f, ask, dir, e) || !(root = read_config(f, dir, e)))
+		return -1;
+	metadata = folder_json(dir, "configs/metadata.json", &missing, e);
+	r = metadata || missing ? read_all(f, ask, root, metadata, e) : -1;
 	json_decref(root);
+	json_decref(metadata);
+	return r;
+}
+
+int bundle_script(struct folder *f, const struct folder_ask *ask, struct err *e)
+{
+	json_t *root, *metadata = NULL;
+	int r = script_json(ask->path, "inference.json", &root, e) || (root && script_json(ask->path, "metadata.json", &metadata, e)) ? -1 : 0;
+
+	if (!r && root)
+		r = folder_path(f->weights, e, "%s", ask->path) || folder_path(f->said, e, "%s: extra/inference.json", ask->path) ||
+		    read_all(f, ask, root, metadata, e) ? -1 : 0;
+	json_decref(root);
+	json_decref(metadata);
 	return r;
 }

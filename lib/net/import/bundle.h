@@ -8,6 +8,9 @@
 /* As folder_open; dir without a slash at its end. */
 int bundle_open(struct folder *f, const struct folder_ask *ask, const char *dir, struct err *e);
 
+/* The same of a file that monai.bundle's ckpt_export wrote: its configs are in it. *f as it was: it is another file. */
+int bundle_script(struct folder *f, const struct folder_ask *ask, struct err *e);
+
 /* v with what its references stand for ('@name', '@a#b#0', '@a::b', '$@name' alone). Any other expression ('$...', '%...') is an error that says so
    of `what`. A new value, the caller json_decref()s it; NULL and an error. Source: monai/bundle/reference_resolver.py. */
 json_t *bundle_value(const json_t *root, const json_t *v, const char *what, struct err *e);

@@ -47,6 +47,8 @@ int folder_open(struct folder *f, const struct folder_ask *ask, struct err *e)
 	size_t n;
 
 	memset(f, 0, sizeof *f);
+	if (!folder_is(ask->path))
+		return ask->path && strcmp(ask->path, "-") ? bundle_script(f, ask, e) : 0;
 	if (folder_path(dir, e, "%s", ask->path))
 		return -1;
 	for (n = strlen(dir); n > 1 && dir[n - 1] == '/'; n--)

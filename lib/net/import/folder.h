@@ -37,7 +37,7 @@ struct folder {
 
 int folder_is(const char *path);
 
-/* 0, or -1 and an error; folder_free either way (safe on a zeroed one). */
+/* 0, or -1 and an error; folder_free either way (safe on a zeroed one). Of a file f stays empty, but of a bundle's in TorchScript. */
 int folder_open(struct folder *f, const struct folder_ask *ask, struct err *e);
 
 /* Complete predict by what the weights say, and the plans' steps by what the program does before; axes: of z,y,x, which of theirs it is. */

@@ -148,11 +148,9 @@ static int open_folder(const struct import *im, struct import_net *n, struct err
 {
 	const struct folder_ask ask = {im->input, im->configuration, im->fold, im->weights, !im->arch, !im->replay, !im->roi[0], im->totalsegmentator};
 
-	if (folder_is(im->input))
-		return folder_open(&n->folder, &ask, e);
-	if (im->fold || im->weights || im->totalsegmentator)
+	if (!folder_is(im->input) && (im->fold || im->weights || im->totalsegmentator))
 		return err_set(e, im->input, "is no folder: %s is of one", im->fold ? "--fold" : im->weights ? "--weights" : "--totalsegmentator");
-	return 0;
+	return folder_open(&n->folder, &ask, e);
 }
 
 /* Channels of the logits, where the description says them. */
@@ -177,6 +175,12 @@ static int check_folder(const struct import *im, struct import_net *n, struct er
 	return 0;
 }
 
+/* Did another file than that which was named hold the weights? */
+static int elsewhere(const struct import *im, const struct import_net *n)
+{
+	return *n->folder.weights && strcmp(n->folder.weights, im->input) != 0;
+}
+
 static void say_folder(const struct import *im, const struct import_net *n)
 {
 	char line[FOLDER_PATH + FOLDER_TEXT];
@@ -184,7 +188,8 @@ static void say_folder(const struct import *im, const struct import_net *n)
 	if (!*n->folder.weights)
 		return;
 	snprintf(line, sizeof line, "the weights are %s", n->folder.weights);
-	im->say(im->arg, 0, line);
+	if (elsewhere(im, n))
+		im->say(im->arg, 0, line);
 	snprintf(line, sizeof line, "its own way to predict is %s", n->folder.predict);
 	im->say(im->arg, 0, line);
 	snprintf(line, sizeof line, "of that is left out, as it is not known: %s", n->folder.more);
@@ -240,7 +245,7 @@ int import_frame(const struct import_net *n, struct frame *f, struct err *e)
 /* What was asked for; of the axes, the order that is not ours. */
 static json_t *history_args(const struct import *im, const struct import_net *n)
 {
-	const int folder = *n->folder.weights != 0;
+	const int folder = elsewhere(im, n);
 	const struct { const char *key, *value; } given[] = {
 		{"file", im->input}, {"arch", im->arch}, {"key", im->key}, {"prefix", im->prefix}, {"replay", im->replay},
 		{"axes", im->axes[0] > im->axes[2] ? "xyz" : NULL}, {"configuration", im->configuration}, {"fold", im->fold}, {"weights", im->weights},

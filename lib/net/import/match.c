@@ -219,10 +219,12 @@ static const struct weight *repeated(const struct match *m, const struct weight 
 	return NULL;
 }
 
-static int is_constant(const char *name)
+static int is_constant(const struct weight *w)
 {
+	if (!weights_count(w)) /* what TorchScript keeps of a buffer that is not used */
+		return 1;
 	for (size_t i = 0; i < sizeof CONSTANTS / sizeof *CONSTANTS; i++)
-		if (ends(name, CONSTANTS[i]))
+		if (ends(w->name, CONSTANTS[i]))
 			return 1;
 	return 0;
 }
@@ -250,7 +252,7 @@ static void leave_out(struct match *m)
 		equal = of && weights_equal(w, of);
 		if (of && !equal)
 			tell(m, 1, "differs: %.200s, from %.200s, which it should repeat", w->name, of->name);
-		if (!of && !unused && !is_constant(w->name))
+		if (!of && !unused && !is_constant(w))
 			continue;
 		repeats += equal;
 		idle += unused;

@@ -268,12 +268,18 @@ static int op_call(struct pickle_machine *m, int arg)
 	return v == PICKLE_MAKE_NEW ? pickle_push_new(m, made) : pickle_push(m, v);
 }
 
-static int op_build(struct pickle_machine *m, int arg) /* attributes, of which none is of interest */
+static int op_build(struct pickle_machine *m, int arg) /* attributes, of which none is of interest but a module's */
 {
+	struct pickle_value *to, *state;
+
 	(void)arg;
 	if (pickle_need(m, 2))
 		return -1;
-	if (m->p->v[pickle_top(m, 1)].kind != PICKLE_DICT && m->p->v[pickle_top(m, 1)].kind != PICKLE_OPAQUE)
+	to = &m->p->v[pickle_top(m, 1)], state = &m->p->v[pickle_top(m, 0)];
+	if (to->kind == PICKLE_MODULE && state->kind == PICKLE_DICT && !to->item) {
+		to->item = state->item, to->n = state->n, to->owned = state->owned;
+		*state = (struct pickle_value){.kind = PICKLE_DICT};
+	} else if (to->kind != PICKLE_DICT && to->kind != PICKLE_OPAQUE)
 		return PICKLE_BAD(m, "pickle: sets the state of what has none");
 	m->stack.n--;
 	return 0;
@@ -376,7 +382,7 @@ int pickle_item(const struct pickle *p, int v, int i)
 
 int pickle_get(const struct pickle *p, int v, const char *key)
 {
-	for (int i = pickle_is(p, v, PICKLE_DICT) ? p->v[v].n - 2 : -1; i >= 0; i -= 2)
+	for (int i = pickle_is(p, v, PICKLE_DICT) || pickle_is(p, v, PICKLE_MODULE) ? p->v[v].n - 2 : -1; i >= 0; i -= 2)
 		if (pickle_is_text(p, p->v[v].item[i], key))
 			return p->v[v].item[i + 1];
 	return -1;

@@ -4,7 +4,8 @@
 
 enum makes {
 	NOTHING, /* a type that is only mentioned */
-	DICT, FIRST /* its first argument */, TENSOR, OPAQUE, TYPED /* _rebuild_from_type_v2(function, type, arguments, state): what function makes */
+	DICT, MODULE, FIRST /* its first argument */, TENSOR, OPAQUE,
+	TYPED /* _rebuild_from_type_v2(function, type, arguments, state): what function makes */
 };
 
 struct pickle_name {
@@ -52,6 +53,11 @@ static const struct pickle_name NAMES[] = {
 	{"numpy._core.multiarray", "_reconstruct", OPAQUE},
 	{"numpy.core.numeric", "_frombuffer", OPAQUE},
 	{"numpy._core.numeric", "_frombuffer", OPAQUE},
+	{"torch.jit._pickle", "build_intlist", FIRST},
+	{"torch.jit._pickle", "build_doublelist", FIRST},
+	{"torch.jit._pickle", "build_boollist", FIRST},
+	{"torch.jit._pickle", "build_tensorlist", FIRST},
+	{"torch.jit._pickle", "restore_type_tag", FIRST},
 	{"_codecs", "encode", FIRST},
 	{"builtins", "set", OPAQUE},
 	{"builtins", "frozenset", OPAQUE},
@@ -66,6 +72,9 @@ static const struct pickle_name NAMES[] = {
 	{"builtins", "tuple", NOTHING},
 };
 
+/* TorchScript's modules: classes of the program in the archive, which is not run. */
+static const struct pickle_name SCRIPT = {"__torch__", "*", MODULE};
+
 static int same(const char *s, size_t len, const char *word)
 {
 	return strlen(word) == len && !memcmp(s, word, len);
@@ -79,7 +88,7 @@ const struct pickle_name *pickle_make_find(const char *module, size_t module_len
 		if (same(name, name_len, NAMES[i].name) &&
 		    (same(module, module_len, NAMES[i].module) || (builtin && !strcmp(NAMES[i].module, "builtins"))))
 			return &NAMES[i];
-	return NULL;
+	return module_len >= 9 && !memcmp(module, SCRIPT.module, 9) && (module_len == 9 || module[9] == '.') ? &SCRIPT : NULL;
 }
 
 const char *pickle_type(const struct pickle *p, int v)
@@ -109,6 +118,9 @@ int pickle_make(const struct pickle *p, const struct pickle_name *name, int args
 	case DICT: /* defaultdict(factory) */
 		made->kind = PICKLE_DICT;
 		return !n || (n == 1 && !pickle_is(p, first, PICKLE_LIST)) ? PICKLE_MAKE_NEW : bad_call(name, e);
+	case MODULE:
+		made->kind = n ? PICKLE_OPAQUE : PICKLE_MODULE;
+		return PICKLE_MAKE_NEW;
 	case FIRST:
 		return n ? first : bad_call(name, e);
 	case TENSOR:

@@ -304,7 +304,7 @@ int torch_read(struct weights *w, const uint8_t *b, size_t n, const char *key, i
 	if (all)
 		return torch_tree_all(&t->p, add_tensor, w, w->file, e);
 	dict = torch_tree_choose(&t->p, key, &w->from, w->file, e);
-	return dict < 0 ? -1 : torch_tree_dict(&t->p, dict, add_tensor, w, e);
+	return dict < 0 ? -1 : torch_tree_dict(&t->p, dict, add_tensor, w, w->file, e);
 }
 
 int torch_ints(const struct torch *t, const char *key, int64_t *v, int most)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH = 16, VISITS = 1 << 20, NAME = 512, NESTED = 4, LISTED = 10 };
+enum { DEPTH = 100 /* in one another */, VISITS = 1 << 20, NAME = 512, NESTED = 4, LISTED = 10 };
 
 /* Names that training programs keep a state_dict under, the first that is there counts: nnU-Net; Lightning and MONAI's research code; others;
    averages of weights last. */
@@ -16,6 +16,8 @@ enum { KEY_COUNT = sizeof KEYS / sizeof *KEYS };
 
 static int holds_tensors(const struct pickle *p, int v)
 {
+	if (pickle_is(p, v, PICKLE_MODULE))
+		return 1;
 	for (int i = 0; pickle_is(p, v, PICKLE_DICT) && i < p->v[v].n; i += 2)
 		if (pickle_is(p, p->v[v].item[i], PICKLE_TEXT) && pickle_is(p, p->v[v].item[i + 1], PICKLE_TENSOR))
 			return 1;
@@ -83,7 +85,7 @@ int torch_tree_choose(const struct pickle *p, const char *key, char **from, cons
 	if (key)
 		return set_from(from, key, e) ? -1 : choose_named(p, key, file, e);
 	for (int depth = 0; depth < NESTED; depth++) {
-		int deeper = -1, k = 0;
+		int deeper = -1, k = pickle_is(p, v, PICKLE_MODULE) ? KEY_COUNT : 0;
 
 		while (k < KEY_COUNT && !holds_tensors(p, pickle_get(p, v, KEYS[k])))
 			k++;
@@ -103,18 +105,6 @@ int torch_tree_choose(const struct pickle *p, const char *key, char **from, cons
 	return no_tensors(p, v, *path ? path : "its top", file, e);
 }
 
-int torch_tree_dict(const struct pickle *p, int v, torch_tree_fn *fn, void *arg, struct err *e)
-{
-	for (int i = 0; i < p->v[v].n; i += 2) {
-		const struct pickle_value *key = &p->v[p->v[v].item[i]];
-		int t = p->v[v].item[i + 1];
-
-		if (key->kind == PICKLE_TEXT && pickle_is(p, t, PICKLE_TENSOR) && fn(arg, key->s, (size_t)key->n, t, e))
-			return -1;
-	}
-	return 0;
-}
-
 struct walk {
 	const struct pickle *p;
 	torch_tree_fn *fn;
@@ -125,25 +115,65 @@ struct walk {
 	size_t len;
 };
 
-/* Step down: the last part of the name; at: the length to go back to. */
-static void enter(struct walk *w, int key, int index)
+/* Step down: the last part of the name. */
+static void enter(struct walk *w, const char *between, int key, int index)
 {
 	const struct pickle_value *k = key >= 0 ? &w->p->v[key] : NULL;
 	size_t left = sizeof w->name - w->len;
-	const char *slash = w->len ? "/" : "";
 	int n;
 
+	between = w->len ? between : "";
 	if (k && k->kind == PICKLE_TEXT)
-		n = snprintf(w->name + w->len, left, "%s%.*s", slash, k->n, k->s);
+		n = snprintf(w->name + w->len, left, "%s%.*s", between, k->n, k->s);
 	else
-		n = snprintf(w->name + w->len, left, "%s%lld", slash, k && k->kind == PICKLE_INT ? (long long)k->i : index);
+		n = snprintf(w->name + w->len, left, "%s%lld", between, k && k->kind == PICKLE_INT ? (long long)k->i : index);
 	w->len += (size_t)n < left ? (size_t)n : left - 1;
+}
+
+static void leave(struct walk *w, size_t len)
+{
+	w->len = len;
+	w->name[len] = 0;
+}
+
+/* Of dict v the tensors under a text; of a module its state_dict: what its modules hold, too, with the names between points. */
+static int state(struct walk *w, int v, int depth, struct err *e)
+{
+	const struct pickle_value *c = &w->p->v[v];
+	const int module = c->kind == PICKLE_MODULE;
+
+	if (depth > DEPTH || ++w->visits > VISITS)
+		return err_set(e, w->file, "nested too deeply: more than %d modules in one another, or %d in all", DEPTH, VISITS);
+	for (int i = 0; i < c->n; i += 2) {
+		const int below = c->item[i + 1];
+		const size_t len = w->len;
+		int r = 0;
+
+		if (w->p->v[c->item[i]].kind != PICKLE_TEXT)
+			continue;
+		enter(w, ".", c->item[i], 0);
+		if (pickle_is(w->p, below, PICKLE_TENSOR))
+			r = w->fn(w->arg, w->name, w->len, below, e);
+		else if (module && pickle_is(w->p, below, PICKLE_MODULE))
+			r = state(w, below, depth + 1, e);
+		if (r)
+			return -1;
+		leave(w, len);
+	}
+	return 0;
+}
+
+int torch_tree_dict(const struct pickle *p, int v, torch_tree_fn *fn, void *arg, const char *file, struct err *e)
+{
+	struct walk w = {.p = p, .fn = fn, .arg = arg, .file = file};
+
+	return state(&w, v, 0, e);
 }
 
 static int walk(struct walk *w, int v, int depth, struct err *e)
 {
 	const struct pickle_value *c = &w->p->v[v];
-	int dict = c->kind == PICKLE_DICT, step = dict ? 2 : 1;
+	const int module = c->kind == PICKLE_MODULE, dict = module || c->kind == PICKLE_DICT, step = dict ? 2 : 1;
 
 	if (++w->visits > VISITS)
 		return err_set(e, w->file, "nested too much: more than %d values", VISITS);
@@ -156,11 +186,10 @@ static int walk(struct walk *w, int v, int depth, struct err *e)
 	for (int i = 0; i < c->n; i += step) {
 		size_t at = w->len;
 
-		enter(w, dict ? c->item[i] : -1, i);
+		enter(w, module ? "." : "/", dict ? c->item[i] : -1, i);
 		if (walk(w, c->item[i + step - 1], depth + 1, e))
 			return -1;
-		w->len = at;
-		w->name[at] = 0;
+		leave(w, at);
 	}
 	return 0;
 }

@@ -10,8 +10,8 @@ typedef int torch_tree_fn(void *arg, const char *name, size_t len, int v, struct
    tensors, or at the top. *from: its way from the top; caller frees. -1 and an error that says what there is. */
 int torch_tree_choose(const struct pickle *p, const char *key, char **from, const char *file, struct err *e);
 
-/* Every tensor that dict v holds under a text. */
-int torch_tree_dict(const struct pickle *p, int v, torch_tree_fn *fn, void *arg, struct err *e);
+/* Every tensor that dict v holds under a text; of a module those of its modules too, with names as its state_dict() has them. */
+int torch_tree_dict(const struct pickle *p, int v, torch_tree_fn *fn, void *arg, const char *file, struct err *e);
 
 /* Every tensor there is, named by its way from the top. */
 int torch_tree_all(const struct pickle *p, torch_tree_fn *fn, void *arg, const char *file, struct err *e);

@@ -1,12 +1,8 @@
 #include "lib/net/import/weights.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "lib/base/mem.h"
 #include "lib/net/import/torch.h"
@@ -59,28 +55,6 @@ static int read_frame(struct weights *w, const char *path, struct err *e)
 
 /* -- files -- */
 
-/* Map a regular file; what is none (a pipe) leaves w->map NULL. */
-static int map_file(struct weights *w, const char *path, struct err *e)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	void *map = NULL;
-
-	if (fd < 0)
-		return err_sys(e, path, "cannot open");
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0) {
-		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (map == MAP_FAILED) {
-			close(fd);
-			return err_sys(e, path, "cannot map");
-		}
-		w->map = map;
-		w->size = (size_t)st.st_size;
-	}
-	close(fd);
-	return 0;
-}
-
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -108,11 +82,11 @@ int weights_open(struct weights *w, const char *path, const char *key, int all, 
 
 	memset(w, 0, sizeof *w);
 	w->file = std ? "standard input" : path;
-	if (!std && map_file(w, path, e))
+	if (!std && mapped_open(&w->map, path, e))
 		return -1;
-	if (w->map && torch_is(w->map, w->size))
-		return torch_read(w, w->map, w->size, key, all, e) ? -1 : all ? 0 : check_twice(w, e);
-	if (w->map && (w->size < 9 || w->map[8] != '{'))
+	if (torch_is(w->map.b, w->map.n))
+		return torch_read(w, w->map.b, w->map.n, key, all, e) ? -1 : all ? 0 : check_twice(w, e);
+	if (w->map.b && (w->map.n < 9 || w->map.b[8] != '{'))
 		return err_set(e, path, "is neither safetensors nor a file of torch.save");
 	if (key)
 		return err_set(e, w->file, "--key is for files of torch.save");
@@ -128,8 +102,7 @@ void weights_close(struct weights *w)
 	torch_free(w->torch);
 	frame_free(&w->frame);
 	stream_close(w->stream);
-	if (w->map)
-		munmap(w->map, w->size);
+	mapped_close(&w->map);
 	memset(w, 0, sizeof *w);
 }
 

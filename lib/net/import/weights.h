@@ -1,8 +1,9 @@
-/* The tensors of a file of weights: safetensors (a checkpoint of ours is one), PyTorch's .pt, .pth, .ckpt, .bin. Nothing is copied: data stay in
-   the mapped file. */
+/* The tensors of a file of weights: safetensors (a checkpoint of ours is one), PyTorch's .pt, .pth, .ckpt, .bin, TorchScript. Nothing is copied: data
+   stay in the mapped file. */
 #ifndef NIIPIPE_WEIGHTS_H
 #define NIIPIPE_WEIGHTS_H
 
+#include "lib/base/mapped.h"
 #include "lib/stream/stream.h"
 
 struct weight {
@@ -21,8 +22,7 @@ struct weights {
 	struct stream *stream;      /* safetensors: what holds the data; its first frame */
 	struct frame frame;
 	struct torch *torch;        /* PyTorch's */
-	uint8_t *map;
-	size_t size;
+	struct mapped map;
 };
 
 /* The tensors of the state_dict in the file `path` (safetensors: NULL or "-" is standard input). Of a file that holds more than that, key says where

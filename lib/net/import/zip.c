@@ -80,44 +80,45 @@ static int wide(const uint8_t *extra, size_t n, uint64_t *v[3])
 	return *v[0] == UINT32_MAX || *v[1] == UINT32_MAX || *v[2] == UINT32_MAX ? -1 : 0;
 }
 
-/* torch.jit.save's archives have a program in them, compressed. */
-static int is_script(const struct zip_entry *z)
+/* torch.jit.save's archives have a program in them, compressed. It is not looked at. */
+static int is_program(const struct zip_entry *z)
 {
-	static const char program[] = "/code/__torch__";
+	static const char program[] = "/code/";
 
 	return memmem(z->name, z->len, program, strlen(program)) != NULL;
 }
 
-/* The entry whose header in the directory begins at `at`; *at moves to the next. */
-static int read_entry(const struct archive *a, uint64_t *at, struct zip_entry *to)
+/* The entry whose header in the directory begins at `next`, which moves to the one behind it. 1: not for us. */
+static int read_entry(const struct archive *a, uint64_t *next, struct zip_entry *to)
 {
-	const uint8_t *h = a->b + *at;
+	const uint64_t at = *next;
+	const uint8_t *h = a->b + at;
 	uint64_t size, packed, local, data, *sizes[3] = {&size, &packed, &local};
 	size_t extra;
 
-	if (!has(a, *at, CENTRAL) || memcmp(h, "PK\1\2", 4))
-		return err_at(a->e, a->file, (int64_t)*at, "zip directory: no entry where one should be");
+	if (!has(a, at, CENTRAL) || memcmp(h, "PK\1\2", 4))
+		return err_at(a->e, a->file, (int64_t)at, "zip directory: no entry where one should be");
 	to->len = (size_t)le(h + 28, 2);
 	extra = (size_t)le(h + 30, 2);
-	if (!has(a, *at, CENTRAL + to->len + extra + le(h + 32, 2)))
-		return err_at(a->e, a->file, (int64_t)*at, "zip directory: an entry reaches out of the file");
+	if (!has(a, at, CENTRAL + to->len + extra + le(h + 32, 2)))
+		return err_at(a->e, a->file, (int64_t)at, "zip directory: an entry reaches out of the file");
 	to->name = (const char *)h + CENTRAL;
 	packed = le(h + 20, 4), size = le(h + 24, 4), local = le(h + 42, 4);
 	if (wide(h + CENTRAL + to->len, extra, sizes))
-		return err_at(a->e, a->file, (int64_t)*at, "zip directory: an entry without its zip64 sizes");
-	if (le(h + 10, 2) && is_script(to))
-		return err_set(a->e, a->file, "is TorchScript, a program: torch.save() the state_dict() of what torch.jit.load() makes of it");
+		return err_at(a->e, a->file, (int64_t)at, "zip directory: an entry without its zip64 sizes");
+	*next += CENTRAL + to->len + extra + le(h + 32, 2);
+	if (is_program(to))
+		return 1;
 	if (le(h + 8, 2) & 1 || le(h + 10, 2) || size != packed)
-		return err_at(a->e, a->file, (int64_t)*at, "zip entry '%.*s' is compressed or encrypted, as torch.save never does: a folder in an archive "
+		return err_at(a->e, a->file, (int64_t)at, "zip entry '%.*s' is compressed or encrypted, as torch.save never does: a folder in an archive "
 		              "is unpacked first", SHOWN(to));
 	if (!has(a, local, LOCAL) || memcmp(a->b + local, "PK\3\4", 4))
-		return err_at(a->e, a->file, (int64_t)*at, "zip entry '%.*s' does not begin where its directory says", SHOWN(to));
+		return err_at(a->e, a->file, (int64_t)at, "zip entry '%.*s' does not begin where its directory says", SHOWN(to));
 	data = local + LOCAL + le(a->b + local + 26, 2) + le(a->b + local + 28, 2);
 	if (!has(a, data, size))
-		return err_at(a->e, a->file, (int64_t)*at, "zip entry '%.*s' reaches out of the file", SHOWN(to));
+		return err_at(a->e, a->file, (int64_t)at, "zip entry '%.*s' reaches out of the file", SHOWN(to));
 	to->data = a->b + data;
 	to->size = size;
-	*at += CENTRAL + to->len + extra + le(h + 32, 2);
 	return 0;
 }
 
@@ -149,9 +150,13 @@ int zip_open(struct zip *z, const uint8_t *b, size_t n, const char *file, struct
 	z->entry = mem_zero(count, sizeof *z->entry, "a zip directory", e);
 	if (!z->entry)
 		return -1;
-	for (; z->n < count; z->n++)
-		if (read_entry(&a, &at, &z->entry[z->n]))
+	for (uint64_t i = 0; i < count; i++) {
+		int r = read_entry(&a, &at, &z->entry[z->n]);
+
+		if (r < 0)
 			return -1;
+		z->n += !r;
+	}
 	qsort(z->entry, z->n, sizeof *z->entry, by_name);
 	for (size_t i = 1; i < z->n; i++)
 		if (!by_name(&z->entry[i - 1], &z->entry[i]))

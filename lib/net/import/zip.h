@@ -1,4 +1,5 @@
-/* Zip archives in memory, as torch.save writes them: entries are stored, not compressed, and their data lie in the archive's own bytes. Zip64 too.
+/* Zip archives in memory, as torch.save and torch.jit.save write them: entries are stored, not compressed, and their data lie in the archive's own
+   bytes; but a program's, below code/, which are left out. Zip64 too.
    Source: PKWARE's APPNOTE.TXT. */
 #ifndef NIIPIPE_ZIP_H
 #define NIIPIPE_ZIP_H
