@@ -62,7 +62,7 @@ got() { tr -d ' \n' <"$1" | grep -qF "$2"; } # got FILE TEXT: JSON without its w
 }
 
 @test "--plan of the tools: what nnU-Net's plan says" {
-	nii-normalize --stats fp.json v.ts | nii-resample -s 9,9,13 --align nnunet --interp cubic --label-interp linear | ts-cmp -q - prepared.ts
+	nii-normalize --stats fp.json v.ts | nii-resample -s 9,9,13 --align nnunet --interp cubic --label-interp argmax | ts-cmp -q - prepared.ts
 	nii-patch --plan plan.json -n 4 --seed 3 prepared.ts >patches.ts
 	nii-patch -s 40,40,24 --oversample 0.33 --batch "$(tr -d ' \n' <plan.json | grep -oE '"batch_size":[0-9]+' | cut -d : -f 2)" -n 4 --seed 3 prepared.ts | cmp - patches.ts
 	nii-patch --plan plan.json -s 16,16,16 --pos 0.5 -n 1 --seed 3 prepared.ts | cmp - <(nii-patch -s 16,16,16 --pos 0.5 -n 1 --seed 3 prepared.ts)
@@ -78,7 +78,7 @@ got() { tr -d ' \n' <"$1" | grep -qF "$2"; } # got FILE TEXT: JSON without its w
 	grep -F '"ct":[-1024.0,325.0,-158.58' said
 	grep -E '"spacing":\[0.78515[56]' said
 	fails 2 "seg-train: --classes is needed: $p does not say how many there are (see seg-train --help)" seg-train --plan "$p" patches.ts
-	fails 1 "nii-resample: $p: configuration 3d_cascade_fullres: takes the result of another configuration as input (previous_stage): that is not known" \
+	fails 1 "nii-resample: $p: configuration 3d_cascade_fullres: takes the result of another one as input (previous_stage): it is not trained here" \
 		nii-resample --plan "$p" --configuration 3d_cascade_fullres v.ts
 	fails 1 "nii-resample: $p: there is no configuration 'none' (there are: 3d_lowres, 3d_fullres, 3d_cascade_fullres)" \
 		nii-resample --plan "$p" --configuration none v.ts
@@ -89,7 +89,7 @@ got() { tr -d ' \n' <"$1" | grep -qF "$2"; } # got FILE TEXT: JSON without its w
 	fails 1 "nii-patch: stranger.ts: phantom-0008: is none of the 3 cases that the plan was made of" nii-patch --plan plan.json -n 1 stranger.ts
 	fails 1 "nii-patch: v.ts: phantom-0001: did not go through nii-normalize, which the plan asks for" nii-patch --plan plan.json -n 1 v.ts
 	nii-normalize --plan plan.json v.ts | nii-resample -s 8,8,8 -o otherwise.ts
-	fails 1 "nii-patch: otherwise.ts: phantom-0001: is not prepared as the plan says: nii-resample {\"align\":\"monai\",\"interp\":\"linear\",\"spacing\":[8.0,8.0,8.0]}, the plan has {\"align\":\"nnunet\",\"interp\":\"cubic\",\"label_interp\":\"linear\",\"spacing\":[9.0,9.0,13.0]}" \
+	fails 1 "nii-patch: otherwise.ts: phantom-0001: is not prepared as the plan says: nii-resample {\"align\":\"monai\",\"interp\":\"linear\",\"spacing\":[8.0,8.0,8.0]}, the plan has {\"align\":\"nnunet\",\"interp\":\"cubic\",\"label_interp\":\"argmax\",\"spacing\":[9.0,9.0,13.0]}" \
 		nii-patch --plan plan.json -n 1 otherwise.ts
 }
 

@@ -6,7 +6,7 @@
 #include "lib/base/version.h"
 
 /* The tools whose work a model asks for again on every volume. */
-static const char *const replayed[] = {"nii-resample", "nii-normalize", "nii-crop"};
+static const char *const replayed[] = {"nii-resample", "nii-normalize", "nii-crop", "nii-onehot"};
 
 json_t *json_ints(const int64_t *v, int n)
 {

@@ -361,7 +361,6 @@ static void test_plans(void)
 {
 	static const struct { const char *name, *error; } bad[] = {
 		{"2d", "configuration 2d: patch_size has 2 numbers (expected 3: a network in three dimensions)"},
-		{"3d_cascade", "configuration 3d_cascade: takes the result of another configuration as input (previous_stage): that is not known"},
 		{"3d_masked", "configuration 3d_masked: use_mask_for_norm is not known: say the preparation with --replay"},
 		{"3d_rgb", "configuration 3d_rgb: normalization 'RGBTo01Normalization' is not known (there are CTNormalization, ZScoreNormalization): say the "
 		           "preparation with --replay"},
@@ -379,7 +378,7 @@ static void test_plans(void)
 	ok(json_equal(json_object_get(p.arch, "strides"), want), "strides turned");
 	json_decref(want);
 	want = json_pack("[{s:s, s:{s:[f,f,f,f]}}, {s:s, s:{s:s, s:s, s:s, s:[f,f,f]}}]", "tool", "nii-normalize", "args", "ct", -1024.0, 325.0, -158.58,
-	                 324.7, "tool", "nii-resample", "args", "align", "nnunet", "interp", "cubic", "label_interp", "linear", "spacing", 0.8, 0.7, 2.5);
+	                 324.7, "tool", "nii-resample", "args", "align", "nnunet", "interp", "cubic", "label_interp", "argmax", "spacing", 0.8, 0.7, 2.5);
 	ok(want && json_equal(p.replay, want), "preparation");
 	json_decref(want);
 	ok(!read_plans("3d_old", 1, &q) && json_equal(q.replay, p.replay), "plans before 2.4");

@@ -13,6 +13,7 @@
 #include "lib/stream/history.h"
 #include "lib/stream/shell.h"
 #include "lib/volume/history/replay.h"
+#include "lib/volume/onehot/onehot.h"
 
 /* nnU-Net's plans do not say how many channels go in and classes come out: the first and the last convolution do. */
 static void count_channels(json_t *arch, const struct weights *w)
@@ -31,6 +32,17 @@ static void count_channels(json_t *arch, const struct weights *w)
 		}
 }
 
+/* A cascade's second stage: behind the image's channels those of the labels that the first one found. */
+static int add_previous(struct import_net *n, int64_t images, struct err *e)
+{
+	const struct onehot o = {json_integer_value(json_object_get(n->arch, "input_channels")) - images};
+
+	if (o.classes < 1 || o.classes > 255)
+		return err_set(e, NULL, "previous_stage: the network takes %lld channels, the image has %lld: no labels are left", (long long)(o.classes + images),
+		               (long long)images);
+	return replay_add(n->replay, "nii-onehot", onehot_json(&o)) ? err_set(e, NULL, "not enough memory for a step") : 0;
+}
+
 static int read_plans(const struct import *im, const json_t *root, struct import_net *n, struct err *e)
 {
 	struct plans p;
@@ -43,6 +55,8 @@ static int read_plans(const struct import *im, const json_t *root, struct import
 	memcpy(n->roi, p.roi, sizeof n->roi);
 	if (!r)
 		count_channels(n->arch, &n->w);
+	if (!r && p.previous && n->replay)
+		r = add_previous(n, p.images, e);
 	plans_free(&p);
 	return r;
 }

@@ -190,7 +190,7 @@ static int read_resampling(struct plans *p, const json_t *root, const json_t *c,
 {
 	static const enum interp orders[] = {INTERP_NEAREST, INTERP_LINEAR, INTERP_NEAREST, INTERP_CUBIC};
 	const json_t *how = json_object_get(c, "resampling_fn_data_kwargs"), *order = json_object_get(how, "order");
-	struct resample o = {.to = RESAMPLE_SPACING, .align = RESAMPLE_NNUNET, .interp = INTERP_CUBIC, .label = INTERP_LABEL_LINEAR};
+	struct resample o = {.to = RESAMPLE_SPACING, .align = RESAMPLE_NNUNET, .interp = INTERP_CUBIC, .label = INTERP_LABEL_ARGMAX};
 	json_int_t n = order ? json_integer_value(order) : 3;
 	double zyx[3];
 
@@ -224,8 +224,8 @@ static int read_all(struct plans *p, const json_t *root, const json_t *c, int pr
 
 	if (read_axes(p, root, e) || read_three(p, c, "patch_size", patch, e) || read_network(p, c, e))
 		return -1;
-	if (json_is_string(json_object_get(c, "previous_stage")))
-		return err_set(e, NULL, "takes the result of another configuration as input (previous_stage): that is not known");
+	p->previous = json_is_string(json_object_get(c, "previous_stage"));
+	p->images = (int64_t)json_array_size(json_object_get(c, "normalization_schemes"));
 	for (int k = 0; k < 3; k++)
 		p->roi[k] = (int64_t)patch[k];
 	p->batch = json_integer_value(json_object_get(c, "batch_size"));
@@ -272,6 +272,8 @@ int plans_load(struct plans *p, const char *path, const char *configuration, str
 		err_set(e, path, "is no plans.json: it has no configurations");
 	else
 		r = plans_read(p, root, configuration ? configuration : PLANS_CONFIGURATION, 1, e) ? err_prefix(e, "%s", path) : 0;
+	if (!r && p->previous)
+		r = err_set(e, path, "configuration %.80s: takes the result of another one as input (previous_stage): it is not trained here", configuration);
 	json_decref(root);
 	return r;
 }

@@ -15,6 +15,8 @@ struct plans {
 	int axes[3];     /* of z,y,x, which of the plans' axes it is: their transpose_backward */
 	int64_t batch;   /* 0: the plans do not say */
 	int batch_dice;
+	int64_t images;  /* channels of a case's image, as its normalization has them */
+	int previous;    /* behind them the network takes labels that another configuration found, a channel each (a cascade): which, plans do not know */
 	int64_t classes, channels; /* what seg-plan adds: 0 where another made the plans; */
 	json_t *cases;   /* ids of the data set, or NULL */
 };
@@ -25,12 +27,13 @@ int plans_is(const json_t *root); /* or some other JSON */
 #define PLANS_CONFIGURATION "3d_fullres"
 
 /* Read a configuration ("3d_fullres"), of nnU-Net's present form and that before 2.4; prepare: the preparation too. What it asks for and the tools
-   cannot do (two dimensions, a cascade, other normalisation than CTNormalization and ZScoreNormalization without a mask, other resampling) is an
+   cannot do (two dimensions, other normalisation than CTNormalization and ZScoreNormalization without a mask, other resampling) is an
    error that names it. 0, or -1; plans_free either way. */
 int plans_read(struct plans *p, const json_t *root, const char *configuration, int prepare, struct err *e);
 void plans_free(struct plans *p); /* what the caller has taken over is NULL by then */
 
-/* The same from a file, with the preparation; messages begin with its name. configuration NULL: PLANS_CONFIGURATION. */
+/* The same from a file, with the preparation; messages begin with its name. configuration NULL: PLANS_CONFIGURATION. A cascade's second stage is an
+   error: it is not trained here. */
 int plans_load(struct plans *p, const char *path, const char *configuration, struct err *e);
 
 /* The args of a tool's step of the preparation; borrowed. NULL and an error where the file is no plan that asks for it. */

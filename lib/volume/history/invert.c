@@ -76,7 +76,7 @@ static const struct {
 
 /* Steps that make a frame; that, where they left the grid as it was, changed the image alone; or changed nothing at all. */
 static const char *const sources[] = {"nii-read", "nii-phantom"};
-static const char *const intensities[] = {"nii-normalize", "nii-augment"};
+static const char *const intensities[] = {"nii-normalize", "nii-augment", "nii-onehot"};
 static const char *const nothings[] = {"nii-resample"};
 
 #define IS_IN(list, tool) is_in(list, sizeof list / sizeof *list, tool)

@@ -7,6 +7,7 @@
 #include "lib/volume/crop/crop.h"
 #include "lib/volume/geometry/orient.h"
 #include "lib/volume/intensity/normalize.h"
+#include "lib/volume/onehot/onehot.h"
 #include "lib/volume/resample/resample.h"
 
 /* A step from its args: f NULL only reads them. */
@@ -23,6 +24,7 @@
 STEP(normalize)
 STEP(crop)
 STEP(resample)
+STEP(onehot)
 
 static const struct step {
 	const char *tool;
@@ -31,6 +33,7 @@ static const struct step {
 	{"nii-normalize", do_normalize},
 	{"nii-crop", do_crop},
 	{"nii-resample", do_resample},
+	{"nii-onehot", do_onehot},
 };
 
 static const struct step *find(const char *tool)

@@ -53,7 +53,7 @@ void interp_spline_weights(double w, float out[4]);
 /* Labels by their linear shares, into dst, of t's type. 0 or -1. */
 int interp_labels(const struct tensor *t, char *dst, const struct axis a[3], enum interp_label how, struct err *e);
 
-/* The label of eight neighbours with these weights. */
+/* The label of eight neighbours with these weights; bits 0, 1, 2 of a neighbour: the one farther on along x, y, z. */
 int64_t interp_vote(const int64_t v[8], const double w[8], enum interp_label how);
 
 /* Is anything to be smoothed before it becomes coarser by these factors? */

@@ -5,7 +5,7 @@
 #include "lib/base/mem.h"
 #include "lib/volume/resample/interp_axis.h"
 
-static const double HALF = 0.5 - 1e-6; /* weights are float32 */
+static const double TIE = 1e-6, HALF = 0.5 - 1e-6; /* weights are float32 */
 
 struct row {
 	int64_t z, y; /* which it is; -1: none */
@@ -72,11 +72,45 @@ static const struct row *source_row(const struct tensor *t, int64_t z, int64_t y
 	return r;
 }
 
+/* The label with half or more, of two the larger number. */
+static int64_t half(const int64_t *label, const double *share, int n)
+{
+	int64_t best = 0;
+	int found = 0;
+
+	for (int j = 0; j < n; j++)
+		if (share[j] >= HALF && (!found || label[j] > best)) {
+			best = label[j];
+			found = 1;
+		}
+	return best;
+}
+
+/* The label with most; of several that of the nearest voxel, halfway the one farther on, if it is one of them, else the smallest number. */
+static int64_t most(const int64_t *label, const double *share, int n, const int64_t v[8], const double w[8])
+{
+	double top = 0;
+	int near = 0, best = -1;
+
+	for (int i = 1; i < 8; i++)
+		near = w[i] > w[near] - TIE ? i : near;
+	for (int j = 0; j < n; j++)
+		top = share[j] > top ? share[j] : top;
+	for (int j = 0; j < n; j++) {
+		if (share[j] < top - TIE)
+			continue;
+		if (label[j] == v[near])
+			return label[j];
+		best = best < 0 || label[j] < label[best] ? j : best;
+	}
+	return label[best];
+}
+
 int64_t interp_vote(const int64_t v[8], const double w[8], enum interp_label how)
 {
-	int64_t label[8], best = 0;
-	double share[8], most = -1;
-	int n = 0, found = 0;
+	int64_t label[8];
+	double share[8];
+	int n = 0;
 
 	for (int i = 0; i < 8; i++) {
 		int j = 0;
@@ -89,15 +123,7 @@ int64_t interp_vote(const int64_t v[8], const double w[8], enum interp_label how
 		}
 		share[j] += w[i];
 	}
-	for (int j = 0; j < n; j++) {
-		if (how == INTERP_LABEL_LINEAR ? share[j] >= HALF && (!found || label[j] > best)
-		                               : share[j] > most + 1e-6 || (share[j] > most - 1e-6 && label[j] < best)) {
-			best = label[j];
-			most = share[j];
-			found = 1;
-		}
-	}
-	return best;
+	return how == INTERP_LABEL_LINEAR ? half(label, share, n) : most(label, share, n, v, w);
 }
 
 /* One row of the result from four of the source; wy, wz: parts of the second and the last two. */
