@@ -70,6 +70,21 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 	[ "$(sed -n 's/.*<h3>Label \([0-9]*\).*/\1/p' page.html | tr '\n' ' ')" = "1 2 10 1 2 10 " ]
 }
 
+@test "labels are called what the volumes say; where two say otherwise, by number" {
+	named() { # ID LABELS
+		raw_frame "{\"__metadata__\":{\"niipipe\":\"1\",\"kind\":\"volume\",\"id\":\"$1\",\"affine\":\"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1\",\"labels\":\"$2\"},\"image\":{\"dtype\":\"U8\",\"shape\":[1,1,4],\"data_offsets\":[0,4]},\"label\":{\"dtype\":\"U8\",\"shape\":[1,1,4],\"data_offsets\":[4,8]},\"pred\":{\"dtype\":\"U8\",\"shape\":[1,1,4],\"data_offsets\":[8,12]}}" '\1\2\3\4\0\1\2\3\0\1\2\2'
+	}
+	printf 'id\tlabel\tdice\na\t1\t1\na\t2\t0.5\na\t3\t0.1\nb\t1\t1\nb\t2\t0.5\nb\t3\t0.1\n' >s.tsv
+	{ named a '{\"1\":\"<liver>\",\"2\":\"spleen\"}'; named b '{\"1\":\"<liver>\",\"2\":\"milt\"}'; } >v.ts
+	seg-report -s s.tsv v.ts >page.html
+	for text in '<h3>Label 1 &#60;liver&#62;</h3>' '<h3>Label 2</h3>' '<h3>Label 3</h3>' '<h4>Label 1 &#60;liver&#62;</h4>' '<td data-v="1">1 &#60;liver&#62;</td>' '<td>1 &#60;liver&#62;</td>'; do
+		has "$text"
+	done
+	lacks 'spleen|milt'
+	named a '{\"x\":\"liver\"}' >w.ts
+	fails 1 "seg-report: w.ts: a: metadata labels: 'x' is not the number of a label (0 to 255) with a name" seg-report -s <(sed /^b/d s.tsv) w.ts
+}
+
 @test "--viewers, --slices, --pixels make the page smaller" {
 	page
 	all=$(stat -c %s page.html)

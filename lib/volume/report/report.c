@@ -48,6 +48,17 @@ static int add_label(struct report *r, const char *name, struct err *e)
 	return 0;
 }
 
+void report_label(const struct report *r, const char *label, struct html *h)
+{
+	const char *name = json_string_value(json_object_get(r->called, label));
+
+	html_text(h, label);
+	if (name) {
+		html_put(h, " ");
+		html_text(h, name);
+	}
+}
+
 /* Labels are whole numbers: of two the shorter is the lower. */
 static int by_label(const void *a, const void *b)
 {
@@ -137,6 +148,7 @@ void report_close(struct report *r)
 	free(r->row);
 	free(r->name);
 	table_free(&r->scores);
+	json_decref(r->called);
 	free(r);
 }
 
@@ -160,6 +172,22 @@ static int draw_picture(const struct report *r, const struct frame *f, struct ht
 	return bad;
 }
 
+/* What a volume's labels are called; where two disagree, nothing. */
+static int take_names(struct report *r, const struct frame *f, struct err *e)
+{
+	const char *label;
+	json_t *names, *v;
+
+	if (names_get(f, &names, e))
+		return -1;
+	if (!r->called)
+		r->called = json_object();
+	json_object_foreach(names, label, v)
+		names_set(r->called, strtoll(label, NULL, 10), v);
+	json_decref(names);
+	return 0;
+}
+
 int report_frame(struct report *r, const struct frame *f, struct err *e)
 {
 	int64_t k = 0;
@@ -170,7 +198,7 @@ int report_frame(struct report *r, const struct frame *f, struct err *e)
 		return err_set(e, NULL, "no such case in %s", r->scores.path);
 	if (r->c[k].picture.n)
 		return err_set(e, NULL, "this case came before");
-	if (!frame_need(f, "image", e) || draw_picture(r, f, &r->c[k].picture, e))
+	if (take_names(r, f, e) || !frame_need(f, "image", e) || draw_picture(r, f, &r->c[k].picture, e))
 		return -1;
 	return k < r->o->viewers ? report_slices(r->o, f, &r->c[k].slices, e) : 0;
 }

@@ -9,8 +9,11 @@ static const char *const shown[] = {"dice", "truth_ml", "pred_ml", "volume_bias"
 static void measures(const struct report *r, const struct report_case *c, struct html *h)
 {
 	for (int64_t l = 0; l < c->labels; l++) {
-		if (r->labels > 1)
-			html_print(h, "<h4>Label %s</h4>", table_cell(&r->scores, c->row[l].at, r->label));
+		if (r->labels > 1) {
+			html_put(h, "<h4>Label ");
+			report_label(r, table_cell(&r->scores, c->row[l].at, r->label), h);
+			html_put(h, "</h4>");
+		}
 		html_put(h, "<dl>");
 		for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
 			struct report_column column = report_column(shown[i]);

@@ -65,8 +65,11 @@ int report_charts(const struct report *r, struct html *h, struct err *e)
 	html_put(h, "<section aria-labelledby=\"charts\"><h2 id=\"charts\">Distributions and agreement</h2>\n<p>A dot is a case and leads to it. "
 	            "Bland-Altman: prediction minus truth against their mean, the bias and its limits of agreement.</p>\n");
 	for (int64_t l = 0; l < r->labels && !bad; l++) {
-		if (r->labels > 1)
-			html_print(h, "<h3>Label %s</h3>\n", r->name[l]);
+		if (r->labels > 1) {
+			html_put(h, "<h3>Label ");
+			report_label(r, r->name[l], h);
+			html_put(h, "</h3>\n");
+		}
 		bad = label_charts(r, r->name[l], dot, h, e);
 	}
 	html_put(h, "</section>\n");

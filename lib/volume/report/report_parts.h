@@ -4,6 +4,7 @@
 
 #include "lib/base/html.h"
 #include "lib/base/table.h"
+#include "lib/stream/names.h"
 #include "lib/volume/report/chart.h"
 #include "lib/volume/report/report.h"
 
@@ -27,7 +28,11 @@ struct report {
 	struct report_case *c;   /* the worst first */
 	int64_t labels;
 	const char **name;       /* of the labels, as the table has them */
+	json_t *called;          /* names of labels that the volumes have: names.h */
 };
+
+/* A label as the table has it, and its name if it has one. */
+void report_label(const struct report *r, const char *label, struct html *h);
 
 /* Sections. Nothing is put for what there is no data. 0, or -1 and an error. */
 int report_model(const struct report *r, struct html *h, struct err *e);

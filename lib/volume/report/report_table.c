@@ -106,7 +106,7 @@ static int cards(const struct report *r, const char *label, struct html *h, stru
 		return -1;
 	if (r->labels > 1) {
 		html_put(h, "<h3>Label ");
-		html_text(h, label);
+		report_label(r, label, h);
 		html_put(h, "</h3>\n");
 	}
 	html_put(h, "<dl class=\"cards\">");
@@ -157,8 +157,11 @@ static int statistics_row(const struct report *r, int64_t column, const char *la
 	html_put(h, "<tr><th scope=\"row\">");
 	html_text(h, c.heading);
 	html_put(h, "</th>");
-	if (r->labels > 1)
-		html_print(h, "<td>%s</td>", label);
+	if (r->labels > 1) {
+		html_put(h, "<td>");
+		report_label(r, label, h);
+		html_put(h, "</td>");
+	}
 	html_print(h, "<td>%zu</td>", s.s.n);
 	for (int k = 0; k < 9; k++) {
 		html_put(h, "<td>");
@@ -202,8 +205,11 @@ static int score_row(const struct report *r, int64_t k, int64_t row, struct html
 	html_print(h, "<tr><th scope=\"row\"><a href=\"#case-%lld\">", (long long)k);
 	html_text(h, r->c[k].id);
 	html_put(h, "</a></th>");
-	if (r->labels > 1)
-		html_print(h, "<td data-v=\"%s\">%s</td>", table_cell(&r->scores, row, r->label), table_cell(&r->scores, row, r->label));
+	if (r->labels > 1) {
+		html_print(h, "<td data-v=\"%s\">", table_cell(&r->scores, row, r->label));
+		report_label(r, table_cell(&r->scores, row, r->label), h);
+		html_put(h, "</td>");
+	}
 	for (int64_t i = 0; i < r->scores.columns; i++) {
 		struct report_column c = report_column(r->scores.cell[i]);
 		double v;
