@@ -47,7 +47,8 @@ static int table_rows(struct opts *o, struct arg *to)
 		                     : (struct arg){0, row->name, ARG_STR, &o->axes[t], row->value, row->help};
 		to[n++] = (struct arg){0, row->prob_name, ARG_FLOAT, &o->a.prob[t], "P", row->prob_help, 0, 1};
 		if (row->each_name)
-			to[n++] = (struct arg){0, row->each_name, ARG_FLOAT, &o->a.each[t], "P", "then, of each channel (1)", 0, 1};
+			to[n++] = (struct arg){0, row->each_name, ARG_FLOAT, &o->a.each[t], "P",
+			                     row->relabel ? "then, of each label (1)" : "then, of each channel (1)", 0, 1};
 	}
 	return n;
 }

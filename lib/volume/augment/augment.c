@@ -147,6 +147,21 @@ DRAW(draw_count)
 	out[0] = v[0] + (double)rng_below(r, (uint64_t)(v[1] - v[0]) + 1);
 }
 
+/* of dilating, eroding, closing and opening one, and the ball's radius */
+DRAW(draw_ball)
+{
+	UNUSED;
+	out[0] = (double)rng_below(r, 4);
+	out[1] = rng_range(r, v[0], v[1]);
+}
+
+DRAW(draw_component)
+{
+	UNUSED;
+	out[0] = v[0];
+	out[1] = rng_uniform(r);
+}
+
 /* -- applying -- */
 
 static void multiply(double v, double *mul, double *add)
@@ -263,6 +278,12 @@ const struct augment_transform augment_table[AUGMENT_COUNT] = {
 		1, 0, 1e6, 1, {{1, 0.1}, {0}}, 0, 1, draw_offset, offset},
 	[AUGMENT_DROPOUT] = {NAME("dropout"), NULL, "LO,HI", "overwrite LO to HI boxes of the image", "probability of a dropout (1)",
 		2, 0, 10000, 1, {{0}}, 0, 1, draw_count, NULL, dropout},
+	[AUGMENT_PREVIOUS_BALL] = {NAME("previous-ball"), "prob-previous-ball-label", "LO,HI",
+		"dilate, erode, close or open labels of tensor previous by a ball of LO to HI voxels", "probability of it (1)",
+		2, 0, 60, 1, {{0}, {0.4, 1, 8, 0, 1}}, 1, 2, draw_ball, NULL, NULL, augment_ball},
+	[AUGMENT_PREVIOUS_REMOVE] = {NAME("previous-remove"), "prob-previous-remove-label", "PART",
+		"of labels of tensor previous remove a component that covers less than PART of the patch", "probability of it (1)",
+		1, 0, 1, 1, {{0}, {0.2, 0.15, 0, 0, 1}}, 1, 2, draw_component, NULL, NULL, augment_remove},
 };
 
 static double given(double v, double otherwise)

@@ -12,7 +12,7 @@
 enum augment_id {
 	AUGMENT_ROTATE, AUGMENT_SPATIAL_SCALE, AUGMENT_SHEAR, AUGMENT_TRANSLATE, AUGMENT_ELASTIC, AUGMENT_TURN, AUGMENT_FLIP, /* geometry */
 	AUGMENT_NOISE, AUGMENT_BLUR, AUGMENT_BRIGHTNESS, AUGMENT_CONTRAST, AUGMENT_LOWRES, AUGMENT_GAMMA_INVERTED, AUGMENT_GAMMA, AUGMENT_SCALE,
-	AUGMENT_SHIFT, AUGMENT_DROPOUT, AUGMENT_COUNT
+	AUGMENT_SHIFT, AUGMENT_DROPOUT, AUGMENT_PREVIOUS_BALL, AUGMENT_PREVIOUS_REMOVE, AUGMENT_COUNT
 };
 
 enum augment_preset { AUGMENT_NONE, AUGMENT_HACKATHON, AUGMENT_NNUNET };
@@ -54,7 +54,8 @@ struct augment_draw {
 		translate      voxels                       elastic        voxels at most                turn    quarters about x, y, z
 		flip           x, y, z: 0 or 1              noise          standard deviation            blur    sigma of x, y, z, voxels
 		brightness, contrast, gamma, scale: factor or exponent                                   lowres  zoom of x, y, z
-		shift          offset                       dropout        how many boxes */
+		shift          offset                       dropout        how many boxes
+		previous ball  operation, radius            previous remove  part, place among those that are small enough, 0 to 1 */
 };
 void augment_draw(const struct augment *a, const int64_t size[3], uint64_t index, int64_t channel, struct augment_draw *d);
 
@@ -71,7 +72,8 @@ struct augment_transform {
 	int values;         /* how many are drawn */
 	void (*draw)(const struct augment *a, const int64_t size[3], const double v[3], double prob, struct rng *r, double *out);
 	void (*linear)(double v, double *mul, double *add);                                        /* value' = value mul + add; or */
-	int (*apply)(const struct augment_channel *c, const double *v, struct err *e);             /* anything else; NULL for both: geometry */
+	int (*apply)(const struct augment_channel *c, const double *v, struct err *e);             /* anything else; NULL for all: geometry; or */
+	int (*relabel)(uint8_t *label, const int64_t size[3], uint8_t of, const double *v, struct err *e); /* of tensor previous; "channel": label */
 };
 extern const struct augment_transform augment_table[AUGMENT_COUNT];
 
@@ -118,6 +120,14 @@ void augment_contrast(float *v, const int64_t size[3], double factor, int keep_r
 
 /* ((v - min) / range)^gamma range + min; invert: of -v, and back; keep_stats: then shifted and scaled to the mean and standard deviation before. */
 void augment_gamma(float *v, const int64_t size[3], double gamma, int invert, int keep_stats);
+
+/* The labels of tensor `previous`, each that is there in an order that is drawn; the tensor becomes U8. None: nothing. 0 or -1. */
+int augment_previous(const struct augment *a, struct frame *f, const struct grid *g, uint64_t index, struct err *e);
+
+/* Label `of` of label [Z,Y,X], size x,y,z. ball: dilated, eroded, closed or opened (v[0]: 0 to 3) by a ball of v[1] voxels; what it gains others
+   lose. remove: one of its components (26) of less than v[0] of the voxels, the v[1] n-th of n, becomes 0. 0 or -1. */
+int augment_ball(uint8_t *label, const int64_t size[3], uint8_t of, const double *v, struct err *e);
+int augment_remove(uint8_t *label, const int64_t size[3], uint8_t of, const double *v, struct err *e);
 
 /* A box inside the channel, x,y,z of its first voxel and x,y,z of its size, becomes fill. */
 void augment_dropout(float *v, const int64_t size[3], const int64_t box[6], double fill);

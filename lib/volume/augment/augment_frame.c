@@ -65,6 +65,10 @@ static void note(json_t *drawn, const struct augment_draw *d, int64_t channel)
 		const struct augment_transform *row = &augment_table[t];
 		json_t *value = d->on[t] ? numbers(d->v[t], row->values) : json_null(), *all = json_object_get(drawn, row->name);
 
+		if (row->relabel) {
+			json_decref(value);
+			continue;
+		}
 		if (!row->channels && channel == 0 && d->on[t])
 			json_object_set(drawn, row->name, value);
 		if (row->channels && !all && d->on[t]) {
@@ -78,14 +82,15 @@ static void note(json_t *drawn, const struct augment_draw *d, int64_t channel)
 	}
 }
 
-static json_t *options(const struct augment *a, int64_t index)
+/* labels: is there something to relabel? */
+static json_t *options(const struct augment *a, int64_t index, int labels)
 {
 	json_t *o = json_object();
 
 	for (int t = 0; t < AUGMENT_COUNT; t++) {
 		const struct augment_transform *row = &augment_table[t];
 
-		if (isnan(a->v[t][0]))
+		if (isnan(a->v[t][0]) || (row->relabel && !labels))
 			continue;
 		json_object_set_new(o, row->name, numbers(a->v[t], row->count ? row->count : 3));
 		json_object_set_new(o, row->prob_name, json_real(a->prob[t]));
@@ -139,10 +144,10 @@ int augment_frame(const struct augment *a, struct frame *f, uint64_t ordinal, st
 	augment_draw(a, a->size[0] ? a->size : g.size, (uint64_t)index, 0, &d);
 	if (augment_move(f, &g, a, &d, (uint64_t)index, &m, e))
 		return -1;
-	args = options(a, index);
+	args = options(a, index, frame_find(f, "previous") != NULL);
 	drawn = json_object();
 	json_object_set_new(args, "drawn", drawn);
-	if (change_image(a, f, &g, (uint64_t)index, drawn, e)) {
+	if (change_image(a, f, &g, (uint64_t)index, drawn, e) || augment_previous(a, f, &g, (uint64_t)index, e)) {
 		json_decref(args);
 		json_decref(m.undo);
 		return -1;
