@@ -72,6 +72,7 @@ static json_t *planned(struct opts *o)
 
 	if (plans_load(&p, o->plan, o->configuration, &e))
 		err_die(&e);
+	o->t.previous = p.previous;
 	o->batch = o->batch > 0 || !p.batch ? o->batch : p.batch;
 	o->batch_dice |= p.batch_dice && o->net < 0 && !o->loss_json;
 	if (o->net < 0 && !o->json) {

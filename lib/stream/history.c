@@ -6,7 +6,7 @@
 #include "lib/base/version.h"
 
 /* The tools whose work a model asks for again on every volume. */
-static const char *const replayed[] = {"nii-resample", "nii-normalize", "nii-crop", "nii-onehot"};
+static const char *const replayed[] = {"nii-resample", "nii-normalize", "nii-crop", HISTORY_LATE};
 
 json_t *json_ints(const int64_t *v, int n)
 {
@@ -139,6 +139,7 @@ static int is_replayed(const char *tool)
 json_t *history_replay(const struct frame *f, struct err *e)
 {
 	json_t *a = history_get(f, e), *out, *entry;
+	int drawn = 0;
 	size_t i;
 
 	if (!a)
@@ -147,9 +148,8 @@ json_t *history_replay(const struct frame *f, struct err *e)
 	json_array_foreach(a, i, entry) {
 		const char *tool = json_string_value(json_object_get(entry, "tool"));
 
-		if (!strcmp(tool, "nii-patch"))
-			break;
-		if (is_replayed(tool) && !json_object_get(entry, HISTORY_BY))
+		drawn |= !strcmp(tool, "nii-patch");
+		if ((drawn ? !strcmp(tool, HISTORY_LATE) : is_replayed(tool)) && !json_object_get(entry, HISTORY_BY))
 			json_array_append_new(out, json_pack("{s:s, s:O?}", "tool", tool, "args", json_object_get(entry, "args")));
 	}
 	json_decref(a);

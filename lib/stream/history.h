@@ -22,8 +22,10 @@ int history_set(struct frame *f, const json_t *array, struct err *e);
 /* The grid an entry recorded: 1 and *g, 0 where the entry did not change the grid, -1 and an error. */
 int history_grid(const json_t *entry, struct grid *g, struct err *e);
 
-/* What a model asks of a volume: the entries of tools that prepare volumes (nii-resample, nii-normalize, nii-crop), up to the first nii-patch, as an
-   array of {"tool", "args"}; not a turn by nii-replay. Caller json_decref()s. NULL and an error. */
+/* What a model asks of a volume: the entries of tools that prepare volumes (nii-resample, nii-normalize, nii-crop), up to the first nii-patch, and of
+   HISTORY_LATE, also behind it, where patches are augmented first, as an array of {"tool", "args"}; not a turn by nii-replay. Caller json_decref()s.
+   NULL and an error. */
+#define HISTORY_LATE "nii-onehot"
 json_t *history_replay(const struct frame *f, struct err *e);
 
 /* How a patch was drawn: the entries from the first nii-patch on, as {"tool", "args"}, without what differs from patch to patch. The same for all

@@ -272,8 +272,6 @@ int plans_load(struct plans *p, const char *path, const char *configuration, str
 		err_set(e, path, "is no plans.json: it has no configurations");
 	else
 		r = plans_read(p, root, configuration ? configuration : PLANS_CONFIGURATION, 1, e) ? err_prefix(e, "%s", path) : 0;
-	if (!r && p->previous)
-		r = err_set(e, path, "configuration %.80s: takes the result of another one as input (previous_stage): it is not trained here", configuration);
 	json_decref(root);
 	return r;
 }

@@ -32,8 +32,7 @@ int plans_is(const json_t *root); /* or some other JSON */
 int plans_read(struct plans *p, const json_t *root, const char *configuration, int prepare, struct err *e);
 void plans_free(struct plans *p); /* what the caller has taken over is NULL by then */
 
-/* The same from a file, with the preparation; messages begin with its name. configuration NULL: PLANS_CONFIGURATION. A cascade's second stage is an
-   error: it is not trained here. */
+/* The same from a file, with the preparation; messages begin with its name. configuration NULL: PLANS_CONFIGURATION. */
 int plans_load(struct plans *p, const char *path, const char *configuration, struct err *e);
 
 /* The args of a tool's step of the preparation; borrowed. NULL and an error where the file is no plan that asks for it. */

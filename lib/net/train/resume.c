@@ -48,15 +48,31 @@ static int set_step(struct frame *f, int64_t step, struct err *e)
 	return frame_set_meta(f, "step", text, e);
 }
 
+/* Was this step of the preparation done to patches? */
+static int is_late(const json_t *drawing, const json_t *step)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach((json_t *)drawing, i, entry)
+		if (!strcmp(json_string_value(json_object_get(entry, "tool")), HISTORY_LATE) && json_equal((json_t *)entry, (json_t *)step))
+			return 1;
+	return 0;
+}
+
 /* What made the model, as a history: preparation, patches, training. */
 static json_t *story(const struct resume *r)
 {
+	json_t *step;
+	size_t i;
 	json_t *a = json_array(), *args = hyper_args(r->options), *arch = json_copy((json_t *)net_arch(r->net));
 	char *text;
 
 	json_object_del(arch, arch_channels_key(arch)); /* the patches say it */
 	text = json_dumps(arch, JSON_COMPACT | JSON_SORT_KEYS);
-	json_array_extend(a, (json_t *)r->replay);
+	json_array_foreach((json_t *)r->replay, i, step)
+		if (!is_late(r->drawing, step))
+			json_array_append(a, step);
 	json_array_extend(a, (json_t *)r->drawing);
 	json_object_set_new(args, "arch", json_string(text ? text : ""));
 	json_object_update(args, r->inputs);

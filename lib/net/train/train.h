@@ -20,6 +20,7 @@ struct train_opts {
 	int recipe;               /* enum hyper_recipe; -1: none */
 	json_t *arch;             /* MONAI's JSON, borrowed; in_channels is added from the first patch. Else: what the checkpoint must agree to. */
 	int64_t classes;          /* of arch */
+	int previous;             /* patches must have labels as channels (HISTORY_LATE): the second stage of a plan's cascade */
 	const char *input;        /* patches; NULL: standard input */
 	const char *device;
 	const char *out, *log, *init, *resume; /* NULL: none */

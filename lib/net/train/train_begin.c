@@ -218,10 +218,25 @@ int train_begin(struct train *r, int quiet, struct err *e)
 	return (!r->o->summary && check_out(r, e)) || load(r, quiet, e) ? -1 : 0;
 }
 
+static int has_labels(const json_t *replay)
+{
+	const json_t *step;
+	size_t i;
+
+	json_array_foreach((json_t *)replay, i, step)
+		if (!strcmp(json_string_value(json_object_get(step, "tool")), HISTORY_LATE))
+			return 1;
+	return 0;
+}
+
 static int fresh_net(struct train *r, const struct feed_batch *b, struct err *e)
 {
-	json_t *arch = json_copy(r->o->arch);
+	json_t *arch;
 
+	if (r->o->previous && !has_labels(feed_replay(r->feed)))
+		return err_set(e, feed_name(r->feed), "%s: the plan's network takes what another one found, too: " HISTORY_LATE " makes channels of it",
+		               b->who);
+	arch = json_copy(r->o->arch);
 	arch_take_patch(arch, b->channels, b->size);
 	r->net = net_new(arch, r->k, e);
 	json_decref(arch);
