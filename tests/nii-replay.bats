@@ -41,8 +41,10 @@ steps='[{"tool":"nii-resample","args":{"spacing":[16,16,16],"interp":"linear","a
 	fails 1 "nii-replay: m.ts: metadata replay: nii-normalize: argument 'range' is malformed" nii-replay -m m.ts p.ts
 	model '[{"tool":"nii-crop","args":{"above":1}}]' >m.ts
 	fails 1 "nii-replay: m.ts: metadata replay: nii-crop: argument 'margin' is missing" nii-replay -m m.ts p.ts
-	model '[{"tool":"nii-resample","args":{"spacing":[1,0,1],"interp":"linear","align":"monai"}}]' >m.ts
-	fails 1 "nii-replay: m.ts: metadata replay: nii-resample: spacing on axis y is not above 0" nii-replay -m m.ts p.ts
+	model '[{"tool":"nii-resample","args":{"spacing":[1,-1,1],"interp":"linear","align":"monai"}}]' >m.ts
+	fails 1 "nii-replay: m.ts: metadata replay: nii-resample: spacing on axis y is below 0" nii-replay -m m.ts p.ts
+	model '[{"tool":"nii-resample","args":{"spacing":[0,0,0],"interp":"linear","align":"monai"}}]' >m.ts
+	fails 1 "nii-replay: m.ts: metadata replay: nii-resample: spacing is 0 on all axes" nii-replay -m m.ts p.ts
 	model '{}' >m.ts
 	fails 1 "nii-replay: m.ts: metadata replay: not an array" nii-replay -m m.ts p.ts
 	model "$steps" >m.ts

@@ -51,6 +51,22 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
 	done
 }
 
+@test "an axis of 0 mm keeps its own spacing, each volume its own, and what follows from it" {
+	for mm in 2.5 7; do
+		nii-phantom -n 1 --seed 3 --size 17,13,11 --spacing 2,2.5,$mm -o p.ts
+		for o in "--align monai" "--align nnunet --interp cubic --label-interp linear" "--align zoom --antialias"; do
+			# shellcheck disable=SC2086
+			nii-resample $o -s 1.3,1.7,$mm p.ts -o want.ts
+			# shellcheck disable=SC2086
+			nii-resample $o -s 1.3,1.7,0 p.ts -o r.ts
+			ts-cmp r.ts want.ts
+			nii-invert r.ts | ts-cmp - <(nii-invert want.ts)
+		done
+	done
+	[[ $(meta r.ts history) == *'"spacing":[1.3,1.7,0.0]'* ]]
+	nii-replay -m <(raw_frame "{\"__metadata__\":{\"niipipe\":\"1\",\"kind\":\"model\",\"id\":\"m\",\"replay\":\"[{\\\"tool\\\":\\\"nii-resample\\\",\\\"args\\\":{\\\"spacing\\\":[1.3,1.7,0],\\\"interp\\\":\\\"linear\\\",\\\"align\\\":\\\"monai\\\"}}]\"}}") p.ts | ts-cmp - <(nii-resample -s 1.3,1.7,0 p.ts)
+}
+
 @test "errors: degenerate, apart, too many voxels, misuse" {
 	AFFINE="1 1 0 0 0 0.0001 0 0 0 0 1 0 0 0 0 1" volume a U8 1,1,2 '\5\6' >a.ts
 	volume b U8 1,1,2 '\5\6' >b.ts
@@ -74,7 +90,8 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
 	fails 1 "nii-resample: a.ts: a: tensor 'label' is F32 with 3 axes (expected integers [Z,Y,X])" nii-resample -s 2 a.ts
 	fails 2 "nii-resample: one of --spacing, --size, --like and --orient is needed (see nii-resample --help)" nii-resample a.ts
 	fails 2 "nii-resample: --orient: 'RAR' is no orientation (three letters: R or L, A or P, S or I, in any order) (see nii-resample --help)" nii-resample --orient RAR a.ts
-	fails 2 "nii-resample: --spacing: 0 is not in 1e-06..1e+06 (see nii-resample --help)" nii-resample -s 1,0,1 a.ts
+	fails 2 "nii-resample: --spacing: -1 is not in 0..1e+06 (see nii-resample --help)" nii-resample -s 1,-1,1 a.ts
+	fails 2 "nii-resample: --spacing: 0 on all axes changes nothing (see nii-resample --help)" nii-resample -s 0 a.ts
 	fails 2 "nii-resample: --spacing, --size and --like exclude each other (see nii-resample --help)" nii-resample -s 1 --like a.ts a.ts
 	fails 2 "nii-resample: --antialias: with --spacing, --size or --like, and not with --interp nearest (see nii-resample --help)" nii-resample --orient RAS --antialias a.ts
 	fails 2 "nii-resample: --antialias: with --spacing, --size or --like, and not with --interp nearest (see nii-resample --help)" nii-resample -s 2 --antialias --interp nearest a.ts

@@ -13,6 +13,7 @@
 
 struct opts {
 	const char *orient, *like, *plan, *configuration;
+	double spacing[3]; /* -1: not given */
 	int interp, label, align, antialias, truncate;
 	struct arg_floats fill;
 };
@@ -24,7 +25,7 @@ static int one(struct frame *f, void *arg, struct err *e)
 
 static void choose(const struct opts *o, struct resample *r)
 {
-	int spacing = r->spacing[0] > 0, size = r->like.size[0] > 0;
+	int spacing = o->spacing[0] >= 0, size = r->like.size[0] > 0;
 	struct err e;
 
 	if (spacing + size + (o->like != NULL) > 1)
@@ -45,6 +46,10 @@ static void choose(const struct opts *o, struct resample *r)
 		err_usage("--orient: %s", e.text);
 	for (int i = 0; o->orient && i < 3; i++)
 		r->orient[i] = o->orient[i];
+	for (int i = 0; spacing && i < 3; i++)
+		r->spacing[i] = o->spacing[i];
+	if (spacing && !(r->spacing[0] + r->spacing[1] + r->spacing[2] > 0))
+		err_usage("--spacing: 0 on all axes changes nothing");
 	r->to = spacing ? RESAMPLE_SPACING : size ? RESAMPLE_SIZE : o->like ? RESAMPLE_LIKE : RESAMPLE_NOT;
 	r->interp = o->interp >= 0 ? (enum interp)o->interp : INTERP_LINEAR;
 	r->label = o->label >= 0 ? (enum interp_label)o->label : INTERP_LABEL_NEAREST;
@@ -61,7 +66,7 @@ static void from_plan(const struct opts *o, struct resample *r)
 	struct plans p;
 	struct err e;
 
-	if (r->spacing[0] > 0 || r->like.size[0] > 0 || o->like || o->orient || o->interp >= 0 || o->label >= 0 || o->align >= 0 || o->antialias ||
+	if (o->spacing[0] >= 0 || r->like.size[0] > 0 || o->like || o->orient || o->interp >= 0 || o->label >= 0 || o->align >= 0 || o->antialias ||
 	    o->truncate || o->fill.n)
 		err_usage("--plan says all of it: no other option has a meaning with it");
 	if (plans_load(&p, o->plan, o->configuration, &e) || resample_parse(r, plans_step(&p, "nii-resample"), &e))
@@ -72,11 +77,11 @@ static void from_plan(const struct opts *o, struct resample *r)
 int main(int argc, char **argv)
 {
 	struct resample r = {.fill = 0};
-	struct opts o = {.interp = -1, .label = -1, .align = -1};
+	struct opts o = {.spacing = {-1, -1, -1}, .interp = -1, .label = -1, .align = -1};
 	struct arg_common c;
 	struct err e;
 	const struct arg args[] = {
-		{'s', "spacing", ARG_FLOAT, r.spacing, "X,Y,Z", "new spacing, mm", 1e-6, 1e6, 3},
+		{'s', "spacing", ARG_FLOAT, o.spacing, "X,Y,Z", "new spacing, mm; 0: the axis keeps its own", 0, 1e6, 3},
 		{0, "size", ARG_INT, r.like.size, "X,Y,Z", "new size, voxels", 1, GEO_MOST, 3},
 		{0, "like", ARG_STR, &o.like, "FILE", "the grid of this NIfTI file or stream"},
 		{0, "orient", ARG_STR, &o.orient, "CODE", "first turn the axes: RAS, LPS, ... (as they are)"},

@@ -1,8 +1,8 @@
 /* seg-argmax [FILE ...]: scores -> labels.
    Every frame with `prob` [K,Z,Y,X] gets `pred` [Z,Y,X] U8: the class with the highest score (ties to the lowest class), with --threshold
    classes whose probability reaches theirs, with --rule dice the labels of the highest expected Dice. Several operands are streams that run in step:
-   the mean of their scores is taken; ids, grids and kinds of scores must agree, the other tensors come from the first. prob is dropped unless
-   --keep-prob.
+   the mean of their scores is taken, or with --mean prob of the probabilities that logits stand for; ids, grids and kinds of scores must agree, the
+   other tensors come from the first. prob is dropped unless --keep-prob.
    Memory: one frame of each stream and pred; scores that are not F32 once more as F32. */
 #include "lib/base/arg.h"
 #include "lib/stream/history.h"
@@ -14,7 +14,7 @@ _Static_assert((int)ARG_LIST <= (int)PROB_THRESHOLDS, "--threshold takes more nu
 struct opts {
 	struct arg_floats threshold;
 	int64_t class;
-	int rule, keep;
+	int mean, rule, keep;
 };
 
 struct work { const struct opts *o; const struct arg_common *c; };
@@ -23,6 +23,8 @@ static json_t *history_args(const struct opts *o, int64_t n)
 {
 	json_t *args = json_pack("{s:I}", "streams", (json_int_t)n);
 
+	if (o->mean)
+		json_object_set_new(args, "mean", json_string("prob"));
 	if (o->rule)
 		json_object_set_new(args, "rule", json_string("dice"));
 	if (o->threshold.n)
@@ -47,16 +49,23 @@ static int label(struct frame *f, void *arg, struct err *e)
 	return history_push(f, "seg-argmax", history_args(o, n), NULL, NULL, e);
 }
 
+static int begin(struct frame *f, void *arg, struct err *e)
+{
+	const struct work *w = arg;
+
+	return w->o->mean ? prob_soften(f, e) : 0;
+}
+
 static int add(struct frame *f, struct frame *other, void *arg, struct err *e)
 {
-	(void)arg;
-	return prob_add(f, other, e);
+	return begin(other, arg, e) || prob_add(f, other, e) ? -1 : 0;
 }
 
 int main(int argc, char **argv)
 {
 	struct opts o = {.class = 1};
 	const struct arg args[] = {
+		{0, "mean", ARG_CHOICE, &o.mean, "scores|prob", "of the streams' scores as they are, or of probabilities (scores)"},
 		{0, "rule", ARG_CHOICE, &o.rule, "argmax|dice", "the highest class, or the highest expected Dice (argmax)"},
 		{0, "threshold", ARG_FLOATS, &o.threshold, "T[,T...]", "classes whose probability is at least T; several: for class 1, 2, ...", 0, 1},
 		{0, "class", ARG_INT, &o.class, "K", "the class that a single --threshold asks for (1)", 1, 255},
@@ -73,7 +82,7 @@ int main(int argc, char **argv)
 		err_usage("--rule dice finds its own threshold: give it or --threshold");
 	if (o.class != 1 && o.threshold.n != 1)
 		err_usage("--class goes with one --threshold");
-	if (step_run(&c, &(struct step_of){.add = add, .end = label}, &w, &e))
+	if (step_run(&c, &(struct step_of){.begin = begin, .add = add, .end = label}, &w, &e))
 		err_die(&e);
 	return 0;
 }

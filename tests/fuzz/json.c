@@ -3,6 +3,7 @@
 
 #include "lib/net/arch/arch.h"
 #include "lib/net/arch/archfile.h"
+#include "lib/net/arch/axes.h"
 #include "lib/net/planner/plans.h"
 #include "lib/volume/fingerprint/fingerprint.h"
 #include "lib/volume/history/replay.h"
@@ -25,7 +26,7 @@ static void network(json_t *arch)
 				abort();
 		}
 		graph_free(g);
-		archfile_turn(arch, turned);
+		axes_turn(arch, turned);
 	}
 }
 

@@ -360,7 +360,7 @@ static int read_plans(const char *name, int prepare, struct plans *p)
 static void test_plans(void)
 {
 	static const struct { const char *name, *error; } bad[] = {
-		{"2d", "configuration 2d: patch_size has 2 numbers (expected 3: a network in three dimensions)"},
+		{"2d", "configuration 2d: names no network: neither architecture with network_class_name, nor UNet_class_name"},
 		{"3d_masked", "configuration 3d_masked: use_mask_for_norm is not known: say the preparation with --replay"},
 		{"3d_rgb", "configuration 3d_rgb: normalization 'RGBTo01Normalization' is not known (there are CTNormalization, ZScoreNormalization): say the "
 		           "preparation with --replay"},

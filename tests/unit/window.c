@@ -157,6 +157,12 @@ static void grids(void)
 	start_is(&g, 3, 1, 0, 3, "the second between");
 	start_is(&g, 5, 2, 0, 0, "by rising z");
 	window_grid_free(&g);
+	ok(!window_grid_make(&g, WINDOW_NNUNET, (int64_t[]){9, 5, 20}, (int64_t[]){1, 5, 8}, 0.5, &e) && g.total == 9 * 4 && g.at[4].start[0] == 1,
+	   "windows of one slice: each once");
+	window_grid_free(&g);
+	ok(!window_grid_make(&g, WINDOW_STAGGERED, (int64_t[]){9, 5, 20}, (int64_t[]){1, 5, 8}, 0.25, &e) && g.total == 9 * 3 + 9 * 2,
+	   "staggered in the slices alone");
+	window_grid_free(&g);
 	coarse_covers(WINDOW_MONAI, 300, 96, 0.8);
 	coarse_covers(WINDOW_MONAI, 301, 10, 0.9);
 	coarse_covers(WINDOW_NNUNET, 333, 64, 0.8);

@@ -3,11 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/net/arch/axes.h"
+
 struct arch {
 	const char *target;
 	int (*build)(struct graph *g, const json_t *arch, struct err *e);
 	const char *channels, *classes, *size; /* its own keys for them; size: of the input, NULL: any */
 	int alone;                             /* one class where it does not say, not two */
+	int volumes;                           /* of three dimensions alone */
 };
 
 static const struct arch ARCHS[] = {
@@ -19,8 +22,8 @@ static const struct arch ARCHS[] = {
 	{"SegResNet", arch_segresnet, "in_channels", "out_channels"},
 	{"SegResNetDS", arch_segresnetds, "in_channels", "out_channels"},
 	{"AttentionUnet", arch_attention, "in_channels", "out_channels"},
-	{"SwinUNETR", arch_swinunetr, "in_channels", "out_channels"},
-	{"UNETR", arch_unetr, "in_channels", "out_channels", "img_size"},
+	{"SwinUNETR", arch_swinunetr, "in_channels", "out_channels", .volumes = 1},
+	{"UNETR", arch_unetr, "in_channels", "out_channels", "img_size", .volumes = 1},
 	{"VNet", arch_vnet, "in_channels", "out_channels", .alone = 1},
 };
 
@@ -44,12 +47,27 @@ static const struct arch *find(const json_t *arch, struct err *e)
 	return NULL;
 }
 
+/* One of two dimensions is built as the one of three that it is, flat. */
+static int build(struct graph *g, const struct arch *a, const json_t *arch, struct err *e)
+{
+	json_t *solid;
+	int r;
+
+	g->flat = a->volumes ? -1 : axes_slices(arch);
+	if (g->flat < 0)
+		return a->build(g, arch, e);
+	solid = axes_solid(arch, e);
+	r = solid ? a->build(g, solid, e) : -1;
+	json_decref(solid);
+	return r;
+}
+
 struct graph *arch_graph(const json_t *arch, struct err *e)
 {
 	const struct arch *a = find(arch, e);
 	struct graph *g = a ? graph_new(e) : NULL;
 
-	if (g && a->build(g, arch, e)) {
+	if (g && build(g, a, arch, e)) {
 		err_prefix(e, "%s", a->target);
 		graph_free(g);
 		g = NULL;

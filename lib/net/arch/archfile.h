@@ -17,9 +17,4 @@ json_t *archfile_network(const json_t *root, struct err *e);
 /* Likewise a loss: root itself where it has a _target_, else its loss. */
 json_t *archfile_loss(const json_t *root, struct err *e);
 
-/* Give every triple of kernels and strides the axes of ours: entry k becomes entry axes[k]. SwinUNETR's merging and windows then count x,y,z, which
-   its key "axes" says: archfile_turned. */
-void archfile_turn(json_t *arch, const int axes[3]);
-int archfile_turned(const json_t *arch);
-
 #endif

@@ -6,7 +6,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/net/arch/arch.h"
-#include "lib/net/arch/archfile.h"
+#include "lib/net/arch/axes.h"
 #include "lib/net/export/onnx.h"
 #include "lib/net/graph/alias.h"
 #include "lib/stream/history.h"
@@ -113,9 +113,9 @@ static int turn_back(struct import_net *n, struct frame *f, struct err *e)
 {
 	static const int xyz[MATCH_AXES] = {2, 1, 0};
 
-	archfile_turn(n->arch, xyz);
+	axes_turn(n->arch, xyz);
 	for (int i = 0; i < n->w.n; i++)
-		match_turn(&n->w.w[i], xyz);
+		match_turn(&n->w.w[i], xyz, -1);
 	return import_frame(n, f, e) || frame_set_meta(f, "axes", "xyz", e) ? -1 : 0;
 }
 
@@ -124,7 +124,7 @@ static int write_safetensors(const struct export *x, struct import_net *n, struc
 {
 	struct frame f = {0};
 	struct graph *g = whole(n->arch, e);
-	int r = !g || (archfile_turned(n->arch) ? turn_back(n, &f, e) : import_frame(n, &f, e));
+	int r = !g || (axes_turned(n->arch) ? turn_back(n, &f, e) : import_frame(n, &f, e));
 
 	r = r || tell(x, &n->w.frame, &f, e) || add_idle(g, &f, e) || add_aliases(g, &f, e) || add_indices(n->graph, &f, e) ||
 	    frame_set_meta(&f, "format", "pt", e) || frame_write(&f, o, e) ? -1 : 0;

@@ -16,6 +16,7 @@ struct graph *graph_new(struct err *e)
 	if (g) {
 		g->out = -1;
 		g->out_weight = 1;
+		g->flat = -1;
 	}
 	return g;
 }
@@ -162,11 +163,17 @@ void graph_step_size(struct graph *g, struct graph_op *op, const int stride[3], 
 	}
 }
 
+static void flatten(const struct graph *g, int size[3], int to)
+{
+	if (g->flat >= 0)
+		size[g->flat] = to;
+}
+
 /* PyTorch's kaiming_uniform(a = sqrt 5): bound 1 / sqrt(fan_in), fan_in being the weight's second axis times the kernel, transposed or not;
    kaiming_normal(a = 0.01): deviation sqrt(2 / (1 + a^2) / fan_in). */
 static void init_conv(const struct graph_conv *conv, struct graph_param *weight, struct graph_param *bias)
 {
-	double fan_in = (double)(weight->shape[1] * weight->shape[2] * weight->shape[3] * weight->shape[4]);
+	double fan_in = (double)weight->shape[1] * conv->kernel[0] * conv->kernel[1] * conv->kernel[2];
 
 	if (conv->he)
 		weight->deviation = sqrt(2 / (1 + 0.01 * 0.01) / fan_in);
@@ -177,7 +184,7 @@ static void init_conv(const struct graph_conv *conv, struct graph_param *weight,
 int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv *conv)
 {
 	struct graph_op *op = graph_add_op(g, GRAPH_CONV, name, x, -1);
-	struct graph_param weight = {.rank = conv->linear ? 2 : 5}, bias = {.rank = 1, .shape = {conv->oc}};
+	struct graph_param weight = {.rank = 2}, bias = {.rank = 1, .shape = {conv->oc}};
 	int64_t ic;
 
 	if (!op)
@@ -185,14 +192,18 @@ int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv
 	ic = op->c;
 	op->conv = *conv;
 	op->c = conv->oc;
-	graph_step_size(g, op, conv->stride, conv->transposed);
+	flatten(g, op->conv.kernel, 1);
+	flatten(g, op->conv.stride, 1);
+	flatten(g, op->conv.pad, 0);
+	graph_step_size(g, op, op->conv.stride, conv->transposed);
 	weight.shape[0] = conv->transposed ? ic : conv->oc;
 	weight.shape[1] = conv->transposed ? conv->oc : ic;
+	init_conv(&op->conv, &weight, &bias);
 	for (int k = 0; k < 3; k++)
-		weight.shape[2 + k] = conv->kernel[k];
-	init_conv(conv, &weight, &bias);
-	if (conv->linear)
-		weight.shape[1] *= conv->kernel[0] * conv->kernel[1] * conv->kernel[2];
+		if (conv->linear)
+			weight.shape[1] *= conv->kernel[k];
+		else if (k != g->flat)
+			weight.shape[weight.rank++] = conv->kernel[k];
 	op->w = graph_add_param(g, name, "weight", &weight);
 	if (conv->bias)
 		op->b = graph_add_param(g, name, "bias", &bias);
@@ -301,6 +312,14 @@ int graph_drop(struct graph *g, int x, const char *name, float rate, enum graph_
 	return g->n - 1;
 }
 
+static int resize(struct graph *g, struct graph_op *op, const int factor[3], int up)
+{
+	memcpy(op->factor, factor, sizeof op->factor);
+	flatten(g, op->factor, 1);
+	graph_step_size(g, op, op->factor, up);
+	return g->bad ? -1 : g->n - 1;
+}
+
 int graph_scale(struct graph *g, int x, const char *name, enum k_scale_kind kind, const int factor[3])
 {
 	struct graph_op *op = graph_add_op(g, GRAPH_SCALE, name, x, -1);
@@ -308,9 +327,7 @@ int graph_scale(struct graph *g, int x, const char *name, enum k_scale_kind kind
 	if (!op)
 		return -1;
 	op->scale = kind;
-	memcpy(op->factor, factor, sizeof op->factor);
-	graph_step_size(g, op, factor, kind == K_SCALE_LINEAR);
-	return g->bad ? -1 : g->n - 1;
+	return resize(g, op, factor, kind == K_SCALE_LINEAR);
 }
 
 int graph_pool(struct graph *g, int x, const char *name, const int factor[3])
@@ -318,11 +335,7 @@ int graph_pool(struct graph *g, int x, const char *name, const int factor[3])
 	struct graph_op *op = graph_add_op(g, GRAPH_POOL, name, x, -1);
 
 	assert(factor[0] * factor[1] * factor[2] <= K_POOL_MOST);
-	if (!op)
-		return -1;
-	memcpy(op->factor, factor, sizeof op->factor);
-	graph_step_size(g, op, factor, 0);
-	return g->bad ? -1 : g->n - 1;
+	return op ? resize(g, op, factor, 0) : -1;
 }
 
 int graph_edge(struct graph *g, int x, int like)

@@ -99,6 +99,7 @@ struct graph {
 	struct graph_head head[GRAPH_HEADS];
 	int heads;
 	int loose;       /* any size fits that leaves a voxel at the lowest resolution: edges are repeated where it is odd */
+	int flat;        /* the axis along which every layer reaches one voxel, a slice: it is of two dimensions, its weights have no such axis; -1 */
 	int fixed[3];    /* the one size of the input that fits, where a position is added; else 0 */
 	char scope[GRAPH_NAME];
 	int bad;         /* an error has happened */
@@ -112,7 +113,8 @@ void graph_free(struct graph *g);
 int graph_enter(struct graph *g, const char *fmt, ...) ERR_PRINTF(2, 3);
 void graph_leave(struct graph *g, int mark);
 
-/* Operations. Parameters are NAME.weight, NAME.bias (NAME.running_mean, ...) within the scope, initialised as PyTorch does by default. */
+/* Operations. Sizes along the axis `flat` do not count. Parameters are NAME.weight, NAME.bias (NAME.running_mean, ...) within the scope, initialised as
+   PyTorch does by default. */
 int graph_input(struct graph *g, int64_t c);
 int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv *conv);
 int graph_norm(struct graph *g, int x, const char *name, const struct graph_norm *norm);

@@ -60,12 +60,12 @@ int folder_open(struct folder *f, const struct folder_ask *ask, struct err *e)
 	return folder_has(dir, "configs") ? bundle_open(f, ask, dir, e) : open_below(f, ask, dir, e);
 }
 
-void folder_predict(struct folder *f, const struct weights *w, const int axes[3], json_t *replay)
+void folder_predict(struct folder *f, const struct weights *w, const int axes[3], int flat, json_t *replay)
 {
 	if (*f->configuration && f->totalsegmentator)
 		results_totalsegmentator(f, replay);
 	else if (*f->configuration)
-		results_predict(f, w, axes);
+		results_predict(f, w, axes, flat);
 }
 
 void folder_free(struct folder *f)

@@ -40,8 +40,9 @@ int folder_is(const char *path);
 /* 0, or -1 and an error; folder_free either way (safe on a zeroed one). Of a file f stays empty, but of a bundle's in TorchScript. */
 int folder_open(struct folder *f, const struct folder_ask *ask, struct err *e);
 
-/* Complete predict by what the weights say, and the plans' steps by what the program does before; axes: of z,y,x, which of theirs it is. */
-void folder_predict(struct folder *f, const struct weights *w, const int axes[3], json_t *replay);
+/* Complete predict by what the weights say, and the plans' steps by what the program does before; axes: of z,y,x, which of theirs it is;
+   flat: theirs count without the first. */
+void folder_predict(struct folder *f, const struct weights *w, const int axes[3], int flat, json_t *replay);
 
 void folder_free(struct folder *f);
 

@@ -8,6 +8,7 @@
 #include "lib/base/hash.h"
 #include "lib/net/arch/arch.h"
 #include "lib/net/arch/archfile.h"
+#include "lib/net/arch/axes.h"
 #include "lib/net/planner/plans.h"
 #include "lib/net/window/window.h"
 #include "lib/stream/history.h"
@@ -27,7 +28,7 @@ static void count_channels(json_t *arch, const struct weights *w)
 		for (int i = 0; i < w->n; i++) {
 			size_t n = strlen(w->w[i].name), end = strlen(from[k].end);
 
-			if (n >= end && !strcmp(w->w[i].name + n - end, from[k].end) && w->w[i].rank == 2 + MATCH_AXES)
+			if (n >= end && !strcmp(w->w[i].name + n - end, from[k].end) && w->w[i].rank > 3)
 				json_object_set_new(arch, from[k].key, json_integer(w->w[i].shape[from[k].axis]));
 		}
 }
@@ -78,7 +79,7 @@ static int read_network(const struct import *im, const json_t *root, struct impo
 	n->arch = archfile_network(root, e);
 	if (!n->arch)
 		return -1;
-	archfile_turn(n->arch, n->axes);
+	axes_turn(n->arch, n->axes);
 	return 0;
 }
 
@@ -185,7 +186,7 @@ static int check_folder(const struct import *im, struct import_net *n, struct er
 	if (n->folder.apart && k > 1)
 		return err_set(e, im->input, "postprocessing: %lld classes, each by itself: labels that overlap are not known "
 		                             "(its file of weights with --arch makes a model of scores)", (long long)k);
-	folder_predict(&n->folder, &n->w, n->axes, im->replay ? NULL : n->replay);
+	folder_predict(&n->folder, &n->w, n->axes, n->graph->flat >= 0, im->replay ? NULL : n->replay);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/net/arch/axes.h"
 #include "lib/net/graph/alias.h"
 
 enum { NAME = 512, LINE = 800 };
@@ -269,13 +270,15 @@ static void leave_out(struct match *m)
 
 /* -- axes -- */
 
-void match_turn(struct weight *w, const int axes[MATCH_AXES])
+void match_turn(struct weight *w, const int axes[MATCH_AXES], int slices)
 {
+	static const int swapped[] = {1, 0};
+	const int n = slices < 0 ? MATCH_AXES : axes_swap(slices, axes) ? MATCH_AXES - 1 : 0, *from = slices < 0 ? axes : swapped;
 	const struct weight old = *w;
 
-	for (int k = 0; w->rank == 2 + MATCH_AXES && k < MATCH_AXES; k++) {
-		w->shape[2 + k] = old.shape[2 + axes[k]];
-		w->stride[2 + k] = old.stride[2 + axes[k]];
+	for (int k = 0; w->rank == 2 + n && k < n; k++) {
+		w->shape[2 + k] = old.shape[2 + from[k]];
+		w->stride[2 + k] = old.stride[2 + from[k]];
 	}
 }
 
@@ -283,7 +286,7 @@ static void turn_all(struct match *m, const int axes[MATCH_AXES])
 {
 	for (int i = 0; i < m->w->n; i++)
 		if (param(m->g, m->w->w[i].name))
-			match_turn(&m->w->w[i], axes);
+			match_turn(&m->w->w[i], axes, m->g->flat);
 }
 
 /* Axis 1, whose places count three axes of these sizes, as those three, turned: the values are read in our order. */

@@ -12,8 +12,8 @@ typedef void match_say(void *arg, int problem, const char *line);
 /* Axes of weights that were trained on arrays whose axes are, say, x,y,z: kernel axis k of ours is axis axes[k] of theirs. */
 enum { MATCH_AXES = 3 };
 
-/* Give a kernel (any other tensor is left) its axes in this order. */
-void match_turn(struct weight *w, const int axes[MATCH_AXES]);
+/* Give a kernel (any other tensor is left) its axes in this order. slices: of two dimensions, see axes.h; -1. */
+void match_turn(struct weight *w, const int axes[MATCH_AXES], int slices);
 
 /* Rename w's tensors to the parameters of g, leave out what is known to be none, turn kernels by axes, and compare names, types and shapes.
    prefix: take the tensors whose names begin so, without it, and leave out the others; NULL: the prefix under which most parameters are found.

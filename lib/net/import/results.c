@@ -117,7 +117,7 @@ int results_open(struct folder *f, const struct folder_ask *ask, const char *dir
 }
 
 /* The logits are interpolated, and every window is predicted in the flips that the checkpoint says, where it was trained with flips. */
-void results_predict(struct folder *f, const struct weights *w, const int axes[3])
+void results_predict(struct folder *f, const struct weights *w, const int axes[3], int flat)
 {
 	int64_t flip[3];
 	int n = w->torch ? torch_ints(w->torch, "inference_allowed_mirroring_axes", flip, 3) : 0;
@@ -125,7 +125,7 @@ void results_predict(struct folder *f, const struct weights *w, const int axes[3
 
 	for (int k = 2; k >= 0; k--)
 		for (int i = 0; i < n; i++)
-			if (flip[i] == axes[k])
+			if (flip[i] + flat == axes[k])
 				*at++ = "zyx"[k];
 	*at = 0;
 	snprintf(f->predict, sizeof f->predict, "seg-window --overlap 0.5 --grid nnunet --mode nnunet%s%s --output logits | nii-invert --argmax",

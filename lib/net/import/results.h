@@ -9,7 +9,7 @@
 /* As folder_open and folder_predict; dir without a slash at its end. totalsegmentator/nnunet.py and resampling.py: volumes are turned to RAS and
    resampled by scipy's zoom before nnU-Net sees them, labels go back by the nearest voxel, and no window is flipped. */
 int results_open(struct folder *f, const struct folder_ask *ask, const char *dir, struct err *e);
-void results_predict(struct folder *f, const struct weights *w, const int axes[3]);
+void results_predict(struct folder *f, const struct weights *w, const int axes[3], int flat);
 void results_totalsegmentator(struct folder *f, json_t *replay);
 
 #endif

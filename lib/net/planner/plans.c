@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/net/arch/archfile.h"
+#include "lib/net/arch/axes.h"
 #include "lib/stream/history.h"
 #include "lib/volume/history/replay.h"
 #include "lib/volume/intensity/normalize.h"
@@ -61,6 +62,12 @@ static int is_word(const json_t *o, const char *key, const char *word)
 	return s && !strcmp(s, word);
 }
 
+/* Of z,y,x the plans' first axis, along which a network of two dimensions has its slices */
+static int slices(const struct plans *p)
+{
+	return !p->axes[0] ? 0 : !p->axes[1] ? 1 : 2;
+}
+
 /* -- the network -- */
 
 static json_t *features(const json_t *c, size_t n)
@@ -77,15 +84,16 @@ static json_t *features(const json_t *c, size_t n)
 }
 
 /* The arguments that nnU-Net makes of plans before 2.4. */
-static json_t *old_arguments(const json_t *c, const char *class)
+static json_t *old_arguments(const json_t *c, const char *class, int flat)
 {
 	static const struct { const char *from, *to; } same[] = {
 		{"conv_kernel_sizes", "kernel_sizes"}, {"pool_op_kernel_sizes", "strides"}, {"n_conv_per_stage_decoder", "n_conv_per_stage_decoder"},
 	};
 	json_t *convs = json_object_get(c, "n_conv_per_stage_encoder");
-	json_t *a = json_pack("{s:b, s:s, s:s, s:{s:f, s:b}, s:n, s:n, s:s, s:{s:b}}", "conv_bias", 1, "conv_op", "torch.nn.modules.conv.Conv3d", "norm_op",
-	                      "torch.nn.modules.instancenorm.InstanceNorm3d", "norm_op_kwargs", "eps", 1e-5, "affine", 1, "dropout_op", "dropout_op_kwargs",
-	                      "nonlin", "torch.nn.LeakyReLU", "nonlin_kwargs", "inplace", 1);
+	json_t *a = json_pack("{s:b, s:s, s:s, s:{s:f, s:b}, s:n, s:n, s:s, s:{s:b}}", "conv_bias", 1, "conv_op",
+	                      flat ? "torch.nn.modules.conv.Conv2d" : "torch.nn.modules.conv.Conv3d", "norm_op",
+	                      flat ? "torch.nn.modules.instancenorm.InstanceNorm2d" : "torch.nn.modules.instancenorm.InstanceNorm3d", "norm_op_kwargs",
+	                      "eps", 1e-5, "affine", 1, "dropout_op", "dropout_op_kwargs", "nonlin", "torch.nn.LeakyReLU", "nonlin_kwargs", "inplace", 1);
 
 	for (size_t i = 0; i < sizeof same / sizeof *same; i++)
 		json_object_set(a, same[i].to, json_object_get(c, same[i].from));
@@ -102,11 +110,15 @@ static int read_network(struct plans *p, const json_t *c, struct err *e)
 
 	if (!class)
 		return err_set(e, NULL, "names no network: neither architecture with network_class_name, nor UNet_class_name");
-	p->arch = net ? json_deep_copy(json_object_get(net, "arch_kwargs")) : old_arguments(c, class);
+	p->arch = net ? json_deep_copy(json_object_get(net, "arch_kwargs")) : old_arguments(c, class, p->flat);
 	if (!json_is_object(p->arch))
 		return err_set(e, NULL, "has no arch_kwargs");
 	json_object_set_new(p->arch, "_target_", json_string(class));
-	archfile_turn(p->arch, p->axes);
+	if (p->flat)
+		axes_set_slices(p->arch, slices(p));
+	if (p->flat != (axes_slices(p->arch) >= 0))
+		return err_set(e, NULL, "has a patch_size of %d numbers, and a network of %d dimensions", 3 - p->flat, 2 + p->flat);
+	axes_turn(p->arch, p->axes);
 	return 0;
 }
 
@@ -130,17 +142,19 @@ static int read_axes(struct plans *p, const json_t *root, struct err *e)
 	return 0;
 }
 
-/* Three numbers above 0, in the order z,y,x. */
-static int read_three(const struct plans *p, const json_t *c, const char *key, double v[3], struct err *e)
+/* Three numbers above 0, in the order z,y,x; of two dimensions two, and `across` along the slices' axis. */
+static int read_three(const struct plans *p, const json_t *c, const char *key, double across, double v[3], struct err *e)
 {
 	const json_t *a = json_object_get(c, key);
 
-	if (json_array_size(a) != 3)
-		return err_set(e, NULL, "%s has %zu numbers (expected 3: a network in three dimensions)", key, json_array_size(a));
+	if (json_array_size(a) != (size_t)(3 - p->flat))
+		return err_set(e, NULL, "%s has %zu numbers (expected %d)", key, json_array_size(a), 3 - p->flat);
 	for (int k = 0; k < 3; k++) {
-		v[k] = json_number_value(json_array_get(a, (size_t)p->axes[k]));
-		if (!(v[k] > 0) || v[k] > 1e6)
-			return err_set(e, NULL, "%s is not three numbers above 0", key);
+		const int at = p->axes[k] - p->flat;
+
+		v[k] = at < 0 ? across : json_number_value(json_array_get(a, (size_t)at));
+		if (at >= 0 && (!(v[k] > 0) || v[k] > 1e6))
+			return err_set(e, NULL, "%s is not %s numbers above 0", key, p->flat ? "two" : "three");
 	}
 	return 0;
 }
@@ -194,7 +208,7 @@ static int read_resampling(struct plans *p, const json_t *root, const json_t *c,
 	json_int_t n = order ? json_integer_value(order) : 3;
 	double zyx[3];
 
-	if (read_three(p, c, "spacing", zyx, e) || read_orientation(root, &o, e))
+	if (read_three(p, c, "spacing", 0, zyx, e) || read_orientation(root, &o, e))
 		return -1;
 	if (!is_word(c, "resampling_fn_data", "resample_data_or_seg_to_shape") || (n != 0 && n != 1 && n != 3) ||
 	    json_integer_value(json_object_get(how, "order_z")) != 0 || json_is_boolean(json_object_get(how, "force_separate_z")))
@@ -222,7 +236,8 @@ static int read_all(struct plans *p, const json_t *root, const json_t *c, int pr
 {
 	double patch[3];
 
-	if (read_axes(p, root, e) || read_three(p, c, "patch_size", patch, e) || read_network(p, c, e))
+	p->flat = json_array_size(json_object_get(c, "patch_size")) == 2;
+	if (read_axes(p, root, e) || read_three(p, c, "patch_size", 1, patch, e) || read_network(p, c, e))
 		return -1;
 	p->previous = json_is_string(json_object_get(c, "previous_stage"));
 	p->images = (int64_t)json_array_size(json_object_get(c, "normalization_schemes"));

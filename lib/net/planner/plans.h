@@ -12,6 +12,7 @@ struct plans {
 	json_t *arch;    /* as arch_graph takes it, but for input_channels and num_classes, which plans do not know */
 	json_t *replay;  /* steps of nii-normalize and nii-resample; NULL: not asked for */
 	int64_t roi[3];  /* the patch: z,y,x */
+	int flat;        /* it is of two dimensions: 1 along the slices' axis, the plans' first, which keeps its spacing */
 	int axes[3];     /* of z,y,x, which of the plans' axes it is: their transpose_backward */
 	int64_t batch;   /* 0: the plans do not say */
 	int batch_dice;
@@ -27,7 +28,7 @@ int plans_is(const json_t *root); /* or some other JSON */
 #define PLANS_CONFIGURATION "3d_fullres"
 
 /* Read a configuration ("3d_fullres"), of nnU-Net's present form and that before 2.4; prepare: the preparation too. What it asks for and the tools
-   cannot do (two dimensions, other normalisation than CTNormalization and ZScoreNormalization without a mask, other resampling) is an
+   cannot do (other normalisation than CTNormalization and ZScoreNormalization without a mask, other resampling) is an
    error that names it. 0, or -1; plans_free either way. */
 int plans_read(struct plans *p, const json_t *root, const char *configuration, int prepare, struct err *e);
 void plans_free(struct plans *p); /* what the caller has taken over is NULL by then */

@@ -49,7 +49,7 @@ static int64_t nearest(double v)
 static int nnunet_axis(struct axis *a, int64_t size, int64_t roi, double overlap, struct err *e)
 {
 	int64_t padded = size < roi ? roi : size, pad = (padded - size) / 2;
-	double step = (double)roi * (1.0 - overlap), wide = (double)(padded - roi);
+	double step = roi == 1 ? 1 : (double)roi * (1.0 - overlap), wide = (double)(padded - roi);
 
 	if (room(a, (int64_t)ceil(wide / step) + 1, e))
 		return -1;
@@ -58,13 +58,15 @@ static int nnunet_axis(struct axis *a, int64_t size, int64_t roi, double overlap
 	return 0;
 }
 
-/* Half way between the starts of a; the same start where there is but one. */
-static int between(struct axis *to, const struct axis *a, struct err *e)
+/* Half way between the starts of a; the same starts where there is but one, or windows of one voxel. */
+static int between(struct axis *to, const struct axis *a, int64_t roi, struct err *e)
 {
-	if (room(to, a->n > 1 ? a->n - 1 : 1, e))
+	const int same = a->n == 1 || roi == 1;
+
+	if (room(to, same ? a->n : a->n - 1, e))
 		return -1;
 	for (int64_t d = 0; d < to->n; d++)
-		to->start[d] = a->n > 1 ? (a->start[d] + a->start[d + 1]) / 2 : a->start[0];
+		to->start[d] = same ? a->start[d] : (a->start[d] + a->start[d + 1]) / 2;
 	return 0;
 }
 
@@ -139,8 +141,8 @@ static int lattices(struct window_grid *g, enum window_grid_kind kind, double ov
 	for (int i = 0; i < 3 && !bad; i++) {
 		bad = (kind == WINDOW_MONAI ? monai_axis : nnunet_axis)(&l[0].a[i], g->size[i], g->roi[i], overlap, e);
 		if (!bad && kind == WINDOW_STAGGERED)
-			bad = between(&l[1].a[i], &l[0].a[i], e);
-		apart |= l[0].a[i].n > 1;
+			bad = between(&l[1].a[i], &l[0].a[i], g->roi[i], e);
+		apart |= l[0].a[i].n > 1 && g->roi[i] > 1;
 	}
 	bad = bad || list(g, l, kind == WINDOW_STAGGERED && apart ? 2 : 1, e);
 	free_lattice(&l[0]);

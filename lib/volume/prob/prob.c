@@ -43,6 +43,30 @@ static struct tensor *as_f32(struct frame *f, struct err *e)
 	return v ? frame_adopt(f, "prob", DT_F32, 4, (int64_t[]){t->shape[0], t->shape[1], t->shape[2], t->shape[3]}, v, e) : NULL;
 }
 
+static int not_finite(int64_t z, struct err *e)
+{
+	return err_set(e, NULL, "tensor 'prob' is not finite at slice %lld", (long long)z);
+}
+
+int prob_soften(struct frame *f, struct err *e)
+{
+	int64_t k, nz, n, worst = INT64_MAX;
+	struct tensor *t = as_f32(f, e);
+	enum prob_kind kind;
+	float *p;
+
+	if (!t || kind_of(f, &kind, e))
+		return -1;
+	if (kind != PROB_LOGITS)
+		return 0;
+	k = t->shape[0], nz = t->shape[1], n = t->shape[2] * t->shape[3], p = t->data;
+#pragma omp parallel for schedule(static) reduction(min:worst)
+	for (int64_t z = 0; z < nz; z++)
+		if (prob_rule_soften(p + z * n, k, nz * n, n))
+			worst = z < worst ? z : worst;
+	return worst < INT64_MAX ? not_finite(worst, e) : frame_set_meta(f, "prob", "probabilities", e);
+}
+
 static int agree(const struct frame *f, const struct frame *other, struct err *e)
 {
 	const struct tensor *a = scores(f, e), *b = a ? scores(other, e) : NULL;
@@ -92,11 +116,6 @@ int prob_divide(struct frame *f, int64_t n, struct err *e)
 	for (int64_t i = 0; i < tensor_count(t); i++)
 		v[i] /= by;
 	return 0;
-}
-
-static int not_finite(int64_t z, struct err *e)
-{
-	return err_set(e, NULL, "tensor 'prob' is not finite at slice %lld", (long long)z);
 }
 
 int prob_labels(struct frame *f, const struct prob_rule *rule, struct err *e)

@@ -30,6 +30,9 @@ struct prob_rule prob_rule_make(int dice, int n, const double *threshold, int64_
 /* Is the rule one for scores of K classes of that kind? 0, or -1 and an error. */
 int prob_rule_check(const struct prob_rule *r, int64_t classes, enum prob_kind kind, struct err *e);
 
+/* Logits of n voxels, class c of voxel i at p[c * pitch + i], become probabilities. 1 where one is not finite. */
+int prob_rule_soften(float *p, int64_t classes, int64_t pitch, int64_t n);
+
 /* Labels of n voxels by argmax or threshold: class c of voxel i is p[c * pitch + i]. 1 where a score is not finite. */
 int prob_rule_labels(const struct prob_rule *r, enum prob_kind kind, const float *p, int64_t classes, int64_t pitch, int64_t n, uint8_t *pred);
 
@@ -39,6 +42,9 @@ int64_t prob_rule_dice(const float *p, int64_t classes, enum prob_kind kind, int
 /* Add other's scores to f's, which become F32. Both are of one case and grid (step.h); classes and the kind of scores must agree. 0, or -1 and an
    error. */
 int prob_add(struct frame *f, const struct frame *other, struct err *e);
+
+/* f's scores, if they are logits, become probabilities, and F32. 0, or -1 and an error: one is not finite. */
+int prob_soften(struct frame *f, struct err *e);
 
 /* Divide f's scores, which must be F32, by n. */
 int prob_divide(struct frame *f, int64_t n, struct err *e);

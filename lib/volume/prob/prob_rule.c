@@ -106,6 +106,22 @@ static int64_t block(int64_t k)
 	return k > ROOM / BLOCK ? ROOM / k : BLOCK;
 }
 
+int prob_rule_soften(float *p, int64_t k, int64_t pitch, int64_t n)
+{
+	const int64_t some = block(k);
+	float q[ROOM];
+	int bad = 0;
+
+	for (int64_t i = 0; i < n; i += some) {
+		const int64_t m = n - i < some ? n - i : some;
+
+		bad |= soften(PROB_LOGITS, p + i, k, pitch, m, q);
+		for (int64_t c = 0; c < k; c++)
+			memcpy(p + c * pitch + i, q + (k > 1 ? c : 1) * m, (size_t)m * sizeof *p);
+	}
+	return bad;
+}
+
 int prob_rule_labels(const struct prob_rule *r, enum prob_kind kind, const float *p, int64_t k, int64_t pitch, int64_t n, uint8_t *pred)
 {
 	const int64_t some = block(k);

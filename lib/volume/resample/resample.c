@@ -42,7 +42,7 @@ static double outermost_stay(double n, double made)
 /* Axis i of n voxels of `old` mm gets *size voxels, each *scale old ones wide. n need not be whole. */
 static int new_size(const struct resample *o, int i, double n, double old, int64_t *size, double *scale, struct err *e)
 {
-	double spacing = o->spacing[i], made;
+	double spacing = o->spacing[i] > 0 ? o->spacing[i] : old, made;
 
 	if (o->to == RESAMPLE_SIZE)
 		made = (double)o->like.size[i];
@@ -74,6 +74,13 @@ static int new_axis(const struct grid *g, const struct resample *o, int i, struc
 		to->affine[4 * r + 3] += m->shift[i] * g->affine[4 * r + i];
 	}
 	return 0;
+}
+
+/* Where an axis keeps its spacing, that. */
+static void wanted_spacing(const struct resample *o, const double now[3], double spacing[3])
+{
+	for (int i = 0; i < 3; i++)
+		spacing[i] = o->spacing[i] > 0 ? o->spacing[i] : now[i];
 }
 
 /* The one axis of the largest spacing, more than 3 times the least; -1: none. */
@@ -215,7 +222,7 @@ static int respace(struct frame *f, struct grid *g, const struct resample *o, in
 {
 	struct interp_map m = make_map(o);
 	struct grid to = *g;
-	double now[3], then[3];
+	double now[3], then[3], wanted[3];
 
 	if (geo_check_solid(g, e))
 		return -1;
@@ -230,7 +237,8 @@ static int respace(struct frame *f, struct grid *g, const struct resample *o, in
 		return 0;
 	geo_spacing(g, now);
 	geo_spacing(&to, then);
-	choose_coarse(o, now, o->to == RESAMPLE_SPACING ? o->spacing : then, &m);
+	wanted_spacing(o, now, wanted);
+	choose_coarse(o, now, o->to == RESAMPLE_SPACING ? wanted : then, &m);
 	*changed = 1;
 	return interp_frame(f, g, &to, &m, e);
 }
@@ -282,7 +290,7 @@ static int unspace(struct frame *f, const struct grid *to, const struct resample
 {
 	struct interp_map m = make_map(o);
 	struct grid g;
-	double now[3], then[3];
+	double now[3], then[3], wanted[3];
 
 	m.argmax = argmax;
 	m.antialias = 0;
@@ -301,7 +309,8 @@ static int unspace(struct frame *f, const struct grid *to, const struct resample
 		m.scale[i] = half ? n / made : o->align == RESAMPLE_ZOOM ? outermost_stay(n, made) : then[i] / now[i]; /* ratios of spacings miss halves */
 		m.shift[i] = half ? 0.5 * m.scale[i] - 0.5 : 0;
 	}
-	choose_coarse(o, o->to == RESAMPLE_SPACING ? o->spacing : now, then, &m);
+	wanted_spacing(o, then, wanted);
+	choose_coarse(o, o->to == RESAMPLE_SPACING ? wanted : now, then, &m);
 	return interp_frame(f, &g, to, &m, e);
 }
 

@@ -21,7 +21,7 @@ enum resample_align { RESAMPLE_MONAI, RESAMPLE_NNUNET, RESAMPLE_ZOOM };
 struct resample {
 	char orient[4];    /* first turn the axes to run so, as "RAS" (orient.h); "": not */
 	enum resample_to to;
-	double spacing[3]; /* RESAMPLE_SPACING: x,y,z (as turned), mm, above 0 */
+	double spacing[3]; /* RESAMPLE_SPACING: x,y,z (as turned), mm; 0: the axis keeps its own, but not all do */
 	struct grid like;  /* RESAMPLE_SIZE: its size (monai, zoom: the first and last voxels stay); RESAMPLE_LIKE: this grid, whatever `align` */
 	double fill;       /* RESAMPLE_LIKE: image outside of what was there; labels are 0 */
 	enum resample_align align;

@@ -50,9 +50,11 @@ static int check_args(const struct resample *o, const int given[GIVEN], struct e
 		                        "affine, fill, interp)");
 	if (given[ORIENT] && orient_check(o->orient, e))
 		return -1;
+	if (given[SPACING] && !(o->spacing[0] + o->spacing[1] + o->spacing[2] > 0))
+		return err_set(e, NULL, "spacing is 0 on all axes");
 	for (int i = 0; i < 3; i++) {
-		if (given[SPACING] && !(o->spacing[i] > 0))
-			return err_set(e, NULL, "spacing on axis %c is not above 0", "xyz"[i]);
+		if (given[SPACING] && !(o->spacing[i] >= 0))
+			return err_set(e, NULL, "spacing on axis %c is below 0", "xyz"[i]);
 		if (given[SIZE] && (o->like.size[i] < 1 || o->like.size[i] > GEO_MOST))
 			return err_set(e, NULL, "size on axis %c is not 1 to %d", "xyz"[i], GEO_MOST);
 	}
