@@ -14,9 +14,8 @@ struct graph *graph_new(struct err *e)
 	struct graph *g = mem_zero(1, sizeof *g, "a network", e);
 
 	if (g) {
-		g->out = -1;
+		g->out = g->flat = -1;
 		g->out_weight = 1;
-		g->flat = -1;
 	}
 	return g;
 }
@@ -352,9 +351,7 @@ int graph_edge(struct graph *g, int x, int like)
 
 int graph_gate(struct graph *g, int x, int gate)
 {
-	struct graph_op *op = join(g, GRAPH_GATE, "gate", x, gate);
-
-	return op ? g->n - 1 : -1;
+	return join(g, GRAPH_GATE, "gate", x, gate) ? g->n - 1 : -1;
 }
 
 void graph_head(struct graph *g, int x, float weight)

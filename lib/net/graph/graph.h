@@ -113,8 +113,8 @@ void graph_free(struct graph *g);
 int graph_enter(struct graph *g, const char *fmt, ...) ERR_PRINTF(2, 3);
 void graph_leave(struct graph *g, int mark);
 
-/* Operations. Sizes along the axis `flat` do not count. Parameters are NAME.weight, NAME.bias (NAME.running_mean, ...) within the scope, initialised as
-   PyTorch does by default. */
+/* Operations. Sizes along the axis `flat` do not count. Parameters are NAME.weight, NAME.bias (NAME.running_mean, ...) within the scope,
+   initialised as PyTorch does by default. */
 int graph_input(struct graph *g, int64_t c);
 int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv *conv);
 int graph_norm(struct graph *g, int x, const char *name, const struct graph_norm *norm);
