@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from make_arch import build
+from make_arch import build, slices
 from monai.networks.nets import SwinUNETR
 from safetensors import safe_open
 from safetensors.torch import load, load_file
@@ -42,13 +42,15 @@ def frames(path):
 
 
 def check(path, tmp):
-    io = frames(path)
+    io = {k: v.float() for k, v in frames(path).items() if k in ("input", "logits")}
     for suffix in ("onnx", "safetensors"):
         run("seg-export", path, "-o", f"{tmp}/net.{suffix}")
     with safe_open(f"{tmp}/net.safetensors", "pt") as f:
         arch = json.loads(f.metadata()["arch"])
         assert f.metadata()["format"] == "pt"
     net = build(arch["_target_"], {k: v for k, v in arch.items() if k != "_target_"})
+    if slices(arch) is not None:
+        io = {k: v.squeeze(2 + slices(arch)) for k, v in io.items()}
     net.load_state_dict(load_file(f"{tmp}/net.safetensors"), strict=True)
     net.eval()
     torch.save({"state_dict": {"module." + k: v for k, v in net.state_dict().items()}}, f"{tmp}/net.pt")

@@ -3,7 +3,8 @@
 dynamic_network_architectures:
     python tests/golden/make_arch.py tests/golden [NAME...]
 Each arch-NAME.ts is a stream of two frames as make_unet.py's: the model, and what PyTorch makes of it: input, label, logits (eval), logits_train,
-after.NAME (buffers after that), loss.dicece_squared (deep supervision: the weighted sum), grad.NAME, steps. With dropout: input, label, logits alone."""
+after.NAME (buffers after that), loss.dicece_squared (deep supervision: the weighted sum), grad.NAME, steps. With dropout: input, label, logits alone.
+Networks of two dimensions (flat-...) have theirs with one more axis, of 1, where the slices lie."""
 import json
 import os
 import sys
@@ -20,7 +21,8 @@ from make_unet import LOSSES
 
 TARGETS = dict(UNet=UNet, BasicUNet=BasicUNet, PlainConvUNet=PlainConvUNet, ResidualEncoderUNet=ResidualEncoderUNet, DynUNet=DynUNet, SegResNet=SegResNet, SegResNetDS=SegResNetDS,
                AttentionUnet=AttentionUnet)
-CLASSES = {"torch.nn.modules.conv.Conv3d": torch.nn.Conv3d, "torch.nn.modules.instancenorm.InstanceNorm3d": torch.nn.InstanceNorm3d,
+CLASSES = {"torch.nn.modules.conv.Conv2d": torch.nn.Conv2d, "torch.nn.modules.instancenorm.InstanceNorm2d": torch.nn.InstanceNorm2d,
+           "torch.nn.modules.conv.Conv3d": torch.nn.Conv3d, "torch.nn.modules.instancenorm.InstanceNorm3d": torch.nn.InstanceNorm3d,
            "torch.nn.modules.batchnorm.BatchNorm3d": torch.nn.BatchNorm3d, "torch.nn.LeakyReLU": torch.nn.LeakyReLU, "torch.nn.ReLU": torch.nn.ReLU,
            "torch.nn.GELU": torch.nn.GELU, "dynamic_network_architectures.building_blocks.residual.BasicBlockD": BasicBlockD}
 UNET = dict(spatial_dims=3, in_channels=1, out_channels=2, channels=[3, 4, 6], strides=[2, 2], num_res_units=1)
@@ -32,6 +34,9 @@ PLAIN = dict(NNUNET, n_conv_per_stage=[2, 1, 2, 2])
 RESENC = dict(NNUNET, n_blocks_per_stage=[1, 2, 1, 1], kernel_sizes=[[1, 3, 3], [3, 3, 3], [3, 3, 1], [3, 1, 3]], features_per_stage=[3, 4, 4, 5])
 DYNUNET = dict(spatial_dims=3, in_channels=1, out_channels=2, kernel_size=[3, [1, 3, 3], 3, 3], strides=[1, [1, 2, 2], 2, 2],
                upsample_kernel_size=[[1, 2, 2], 2, 2], filters=[3, 4, 4, 5])
+FLAT = dict(spatial_dims=2)
+FLAT_NNUNET = dict(conv_op="torch.nn.modules.conv.Conv2d", norm_op="torch.nn.modules.instancenorm.InstanceNorm2d",
+                   kernel_sizes=[[1, 3], 3, 3, [3, 1]], strides=[1, [1, 2], 2, [2, 1]])
 NO_DROP = ["dropout", {"p": 0.0, "inplace": False}]
 SIZE, NNUNET_SIZE, DYNUNET_SIZE, BASIC_SIZE = (8, 12, 8), (6, 8, 12), (4, 8, 16), (16, 16, 16)
 CASES = {  # name: (target, options, batch, size)
@@ -85,6 +90,18 @@ CASES = {  # name: (target, options, batch, size)
                        BASIC_SIZE),
     "basicunet-drop": ("BasicUNet", dict(features=[2, 2, 3, 2, 4, 4], act="PRELU", dropout=0.2), 1, (16, 16, 32)),
     "basicunet-odd": ("BasicUNet", dict(features=[2, 3, 4, 4, 6, 3], norm=["GROUP", {"num_groups": 1}]), 1, (18, 17, 19)),
+    "flat-unet": ("UNet", dict(UNET, **FLAT, strides=[2, [2, 1]], num_res_units=2, kernel_size=[3, 5], norm="BATCH"), 3, (12, 8)),
+    "flat-unet-y": ("UNet", dict(UNET, **FLAT, strides=[2, [2, 1]], kernel_size=[3, 5], slice_axis="y"), 2, (12, 8)),
+    "flat-unet-x": ("UNet", dict(UNET, **FLAT, num_res_units=0, norm=["GROUP", {"num_groups": 1}], slice_axis="x"), 2, (12, 8)),
+    "flat-basicunet-odd": ("BasicUNet", dict(FLAT, features=[2, 3, 4, 4, 6, 3], norm=["GROUP", {"num_groups": 1}]), 2, (49, 34)),
+    "flat-plain-deep": ("PlainConvUNet", dict(PLAIN, **FLAT_NNUNET, deep_supervision=True), 3, (16, 24)),
+    "flat-resenc-y": ("ResidualEncoderUNet", dict(RESENC, **FLAT_NNUNET, slice_axis="y"), 2, (16, 24)),
+    "flat-dynunet-deep": ("DynUNet", dict(DYNUNET, **FLAT, kernel_size=[3, [1, 3], 3, 3], strides=[1, [1, 2], 2, 2], upsample_kernel_size=[[1, 2], 2, 2],
+                                          res_block=True, deep_supervision=True, deep_supr_num=2), 2, (12, 16)),
+    "flat-segresnet": ("SegResNet", dict(FLAT, init_filters=4, norm=["GROUP", {"num_groups": 2}], blocks_down=[1, 2, 1], blocks_up=[1, 1]), 2, (12, 8)),
+    "flat-segresnetds": ("SegResNetDS", dict(FLAT, init_filters=2, norm=["GROUP", {"num_groups": 1}], blocks_down=[1, 1, 2], dsdepth=2, resolution=[3.0, 0.9],
+                                             upsample_mode="nontrainable"), 2, (8, 16)),
+    "flat-attention": ("AttentionUnet", dict(FLAT, in_channels=1, out_channels=2, channels=[4, 4, 6], strides=[2, [1, 2]]), 2, (12, 8)),
 }
 TWICE = ("all_modules.", "decoder.encoder.", "skip_layers.")  # the same tensors under other names
 
@@ -93,8 +110,14 @@ def bare(options):
     return not options.get("use_conv_final", True)
 
 
+def slices(options):
+    """Of two dimensions: the axis of z,y,x that its arrays do not have; None"""
+    flat = options.get("spatial_dims") == 2 or options.get("conv_op", "").endswith("Conv2d")
+    return "zyx".index(options.get("slice_axis", "z")) if flat else None
+
+
 def build(target, options):
-    o = {k: CLASSES.get(v, v) if isinstance(v, str) else v for k, v in options.items()}
+    o = {k: CLASSES.get(v, v) if isinstance(v, str) else v for k, v in options.items() if k != "slice_axis"}
     return TARGETS[target](**{k: tuple(v) if k in ("norm", "act", "norm_name", "act_name") and isinstance(v, list) else v for k, v in o.items()})
 
 
@@ -140,6 +163,9 @@ def make(name, seed):
     t = {"input": x.numpy(), "label": label[:, 0].numpy().astype(np.uint8), "logits": out.detach().numpy()}
     if options.get("dropout", NO_DROP) == NO_DROP and not options.get("dropout_prob"):
         t.update(train(net.train(), target, options, x, label))
+    for k in ("input", "logits", "logits_train", "label") if slices(options) is not None else ():
+        if k in t:
+            t[k] = np.ascontiguousarray(np.expand_dims(t[k], slices(options) + (1 if k == "label" else 2)))
     meta = {"niipipe": "1", "id": "golden"}
     arch = json.dumps(dict({"_target_": target}, **options))
     return save(weights, dict(meta, kind="model", arch=arch, replay="[]")) + save(t, dict(meta, kind="patch"))

@@ -13,7 +13,7 @@ os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"  # torch 2.15's weight gradients in bf
 import torch  # noqa: E402
 from safetensors.torch import load  # noqa: E402
 
-from make_arch import LOSSES, build, outputs  # noqa: E402
+from make_arch import LOSSES, build, outputs, slices  # noqa: E402
 
 
 def frames(path):
@@ -30,6 +30,8 @@ def frames(path):
 def run(net, target, options, t, half):
     net.zero_grad()
     x, label = t["input"], t["label"][:, None].long()
+    if slices(options) is not None:
+        x, label = (v.squeeze(slices(options) + 2) for v in (x, label))
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         outs, weights = outputs(net, target, options, x)
     loss = LOSSES["dicece_squared"]()

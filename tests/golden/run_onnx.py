@@ -25,6 +25,8 @@ def main(model, *streams):
     t = {k: v for s in streams for k, v in last_frame(s).items()}
     x, want = (t["input"], t["logits"]) if "input" in t else (t["image"][None], t["prob"][None])
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    if len(session.get_inputs()[0].shape) < x.ndim:  # of two dimensions
+        x, want = (v.squeeze(2 + x.shape[2:].index(1)) for v in (x, want))
     got = session.run(["logits"], {"input": np.ascontiguousarray(x, np.float32)})[0]
     off = float(np.abs(got - want).max() / np.abs(want).max())
     print("%.1e" % off)

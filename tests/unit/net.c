@@ -23,6 +23,8 @@ static const char *const CASES[] = {
 	"arch-segresnet-bare", "arch-basicunet", "arch-basicunet-none", "arch-basicunet-drop", "arch-basicunet-odd",
 	"arch-segresnetds", "arch-segresnetds-aniso", "arch-segresnetds-flat",
 	"arch-unet-alpha",
+	"arch-flat-unet", "arch-flat-unet-y", "arch-flat-unet-x", "arch-flat-basicunet-odd", "arch-flat-plain-deep", "arch-flat-resenc-y",
+	"arch-flat-dynunet-deep", "arch-flat-segresnet", "arch-flat-segresnetds", "arch-flat-attention",
 };
 static const struct { const char *name; struct k_loss terms; } LOSSES[] = {
 	{"loss.dicece_squared", {.w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, .smooth_nr = 1e-5f, .smooth_dr = 1e-5f}},

@@ -14,12 +14,14 @@ enum { MODEL_IR = 1, MODEL_PRODUCER = 2, MODEL_PRODUCER_VERSION = 3, MODEL_GRAPH
 enum { GRAPH_PROTO_NAME = 2, GRAPH_PROTO_INITIALIZER = 5, GRAPH_PROTO_INPUT = 11, GRAPH_PROTO_OUTPUT = 12 };
 enum { TENSOR_RAW = 9 };
 
-static void add_value_info(struct onnx_proto *b, int field, const char *name, int64_t c)
+static void add_value_info(struct onnx_writer *w, int field, const char *name, int64_t c)
 {
 	static const char *const axis[] = {"n", "", "d", "h", "w"};
 	struct onnx_proto info = {0}, type = {0}, tensor = {0}, shape = {0}, dim = {0};
 
 	for (int k = 0; k < 5; k++) {
+		if (w->g->flat >= 0 && k == 2 + w->g->flat)
+			continue;
 		if (k == 1)
 			onnx_proto_int(&dim, 1, c);
 		else
@@ -31,7 +33,7 @@ static void add_value_info(struct onnx_proto *b, int field, const char *name, in
 	onnx_proto_message(&type, 1, &tensor);
 	onnx_proto_text(&info, 1, name);
 	onnx_proto_message(&info, 2, &type);
-	onnx_proto_message(b, field, &info);
+	onnx_proto_message(&w->nodes, field, &info);
 }
 
 static int add_nodes(struct onnx_writer *w)
@@ -47,11 +49,11 @@ static int add_nodes(struct onnx_writer *w)
 		if (!w->needed[i])
 			continue;
 		if (g->op[i].kind == GRAPH_INPUT)
-			add_value_info(&w->nodes, GRAPH_PROTO_INPUT, "input", g->op[i].c);
+			add_value_info(w, GRAPH_PROTO_INPUT, "input", g->op[i].c);
 		else if (onnx_node_add(w, i))
 			return -1;
 	}
-	add_value_info(&w->nodes, GRAPH_PROTO_OUTPUT, "logits", g->op[g->out].c);
+	add_value_info(w, GRAPH_PROTO_OUTPUT, "logits", g->op[g->out].c);
 	onnx_proto_text(&w->nodes, GRAPH_PROTO_NAME, "network");
 	return 0;
 }

@@ -4,14 +4,16 @@
 
 /* -- operations: 0, or -1: there is no form of it -- */
 
-/* Three whole numbers, `times` over: pads are those before, then those behind. */
-static void attr_triple(struct onnx_site *s, const char *name, const int v[3], int times)
+/* A whole number for each axis, `times` over: pads are those before, then those behind. */
+static void attr_size(struct onnx_site *s, const char *name, const int v[3], int times)
 {
 	int64_t all[6];
+	int n = 0;
 
 	for (int k = 0; k < 3 * times; k++)
-		all[k] = v[k % 3];
-	onnx_attr_ints(s, name, all, 3 * times);
+		if (k % 3 != s->w->g->flat)
+			all[n++] = v[k % 3];
+	onnx_attr_ints(s, name, all, n);
 }
 
 static int node_conv(struct onnx_site *s)
@@ -19,17 +21,18 @@ static int node_conv(struct onnx_site *s)
 	const struct graph_conv *c = &s->op->conv;
 	const struct graph_param *p = &s->w->g->param[s->op->w];
 	const int64_t first = p->shape[0], second = p->count / first / (c->kernel[0] * c->kernel[1] * c->kernel[2]);
-	const char *w = onnx_param_as(s, s->op->w, 5, (const int64_t[]){first, second, c->kernel[0], c->kernel[1], c->kernel[2]});
+	const int64_t cube[5] = {first, second, c->kernel[0], c->kernel[1], c->kernel[2]};
+	const char *w = c->linear ? onnx_param_as(s, s->op->w, 5, cube) : onnx_param(s, s->op->w);
 	const char *b = s->op->b < 0 ? NULL : onnx_param(s, s->op->b);
 	int more[3];
 
-	attr_triple(s, "kernel_shape", c->kernel, 1);
-	attr_triple(s, "strides", c->stride, 1);
-	attr_triple(s, "pads", c->pad, 2);
+	attr_size(s, "kernel_shape", c->kernel, 1);
+	attr_size(s, "strides", c->stride, 1);
+	attr_size(s, "pads", c->pad, 2);
 	for (int k = 0; k < 3; k++)
 		more[k] = c->stride[k] - c->kernel[k] + 2 * c->pad[k]; /* so that the output is input times stride */
 	if (c->transposed)
-		attr_triple(s, "output_padding", more, 1);
+		attr_size(s, "output_padding", more, 1);
 	onnx_last(s, c->transposed ? "ConvTranspose" : "Conv", s->x, w, b, NULL);
 	return 0;
 }
@@ -63,7 +66,7 @@ static int norm_group(struct onnx_site *s)
 
 static struct onnx_name mean(struct onnx_site *s, const char *x)
 {
-	onnx_attr_ints(s, "axes", (const int64_t[]){0, 2, 3, 4}, 4);
+	onnx_attr_ints(s, "axes", (const int64_t[]){0, 2, 3, 4}, 1 + onnx_axes(s->w->g));
 	return onnx_node(s, "ReduceMean", x, NULL);
 }
 
@@ -225,16 +228,20 @@ static int node_drop(struct onnx_site *s)
 
 static int node_scale(struct onnx_site *s)
 {
-	const float scales[5] = {1, 1, (float)s->op->factor[0], (float)s->op->factor[1], (float)s->op->factor[2]};
+	float scales[5] = {1, 1};
 	struct onnx_name by;
+	int n = 2;
 
 	if (s->op->scale == K_SCALE_MEAN) {
-		attr_triple(s, "kernel_shape", s->op->factor, 1);
-		attr_triple(s, "strides", s->op->factor, 1);
+		attr_size(s, "kernel_shape", s->op->factor, 1);
+		attr_size(s, "strides", s->op->factor, 1);
 		onnx_last(s, "AveragePool", s->x, NULL);
 		return 0;
 	}
-	onnx_attr_floats(s, "value_floats", scales, 5);
+	for (int k = 0; k < 3; k++)
+		if (k != s->w->g->flat)
+			scales[n++] = (float)s->op->factor[k];
+	onnx_attr_floats(s, "value_floats", scales, n);
 	by = onnx_node(s, "Constant", NULL);
 	onnx_attr_text(s, "mode", "linear");
 	onnx_attr_text(s, "coordinate_transformation_mode", "half_pixel");
@@ -244,8 +251,8 @@ static int node_scale(struct onnx_site *s)
 
 static int node_pool(struct onnx_site *s)
 {
-	attr_triple(s, "kernel_shape", s->op->factor, 1);
-	attr_triple(s, "strides", s->op->factor, 1);
+	attr_size(s, "kernel_shape", s->op->factor, 1);
+	attr_size(s, "strides", s->op->factor, 1);
 	onnx_last(s, "MaxPool", s->x, NULL);
 	return 0;
 }
@@ -262,7 +269,7 @@ static int node_edge(struct onnx_site *s)
 	onnx_attr_int(s, "start", 2);
 	want = onnx_node(s, "Shape", like, NULL);
 	want = onnx_node(s, "Sub", want.s, have.s, NULL);
-	more = onnx_ints(s, (const int64_t[7]){0}, 7);
+	more = onnx_ints(s, (const int64_t[7]){0}, 4 + onnx_axes(s->w->g));
 	onnx_attr_int(s, "axis", 0);
 	more = onnx_node(s, "Concat", more.s, want.s, NULL);
 	onnx_attr_text(s, "mode", "edge");

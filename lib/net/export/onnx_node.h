@@ -40,6 +40,8 @@ struct onnx_site {
 };
 struct onnx_name { char s[ONNX_NAME + 16]; };
 
+/* Of values, beside batch and channels: three, or those of a slice. */
+int onnx_axes(const struct graph *g);
 void onnx_value_name(const struct graph *g, int i, char name[ONNX_NAME]);
 
 /* Attributes of the node to come */
@@ -57,7 +59,7 @@ void onnx_last(struct onnx_site *s, const char *type, const char *in, ...);
 struct onnx_name onnx_number(struct onnx_site *s, float v);
 struct onnx_name onnx_ints(struct onnx_site *s, const int64_t *v, int n);
 
-/* Parameter i as a constant: its name. As it is, of another shape, as one [c,1,1,1] that meets channels. */
+/* Parameter i as a constant: its name. As it is, of another shape, as one [c,1,1,1] or [c,1,1] that meets channels. */
 const char *onnx_param(struct onnx_site *s, int i);
 const char *onnx_param_as(struct onnx_site *s, int i, int rank, const int64_t *shape);
 const char *onnx_param_spread(struct onnx_site *s, int i);

@@ -12,6 +12,11 @@ enum { GRAPH_NODE = 1, NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_NAME = 3, NODE_OP =
 enum { ATTR_NAME = 1, ATTR_F = 2, ATTR_I = 3, ATTR_S = 4, ATTR_FLOATS = 7, ATTR_INTS = 8, ATTR_TYPE = 20 };
 enum { TENSOR_DIM = 1, TENSOR_TYPE = 2, TENSOR_NAME = 8 };
 
+int onnx_axes(const struct graph *g)
+{
+	return g->flat < 0 ? 3 : 2;
+}
+
 void onnx_value_name(const struct graph *g, int i, char name[ONNX_NAME])
 {
 	if (i == g->out)
@@ -160,7 +165,7 @@ const char *onnx_param(struct onnx_site *s, int i)
 
 const char *onnx_param_spread(struct onnx_site *s, int i)
 {
-	return onnx_param_as(s, i, 4, (const int64_t[]){s->w->g->param[i].count, 1, 1, 1});
+	return onnx_param_as(s, i, 1 + onnx_axes(s->w->g), (const int64_t[]){s->w->g->param[i].count, 1, 1, 1});
 }
 
 struct onnx_name onnx_filled(struct onnx_site *s, float v, int64_t n)
