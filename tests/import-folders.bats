@@ -109,7 +109,7 @@ refused() { # refused BUNDLE MESSAGE [OPTION...]: what is wrong with its inferen
 	changed b 's/"\@classes"/"\$\@classes + 1"/'
 	refused b "network_def: out_channels is '\$@classes + 1': expressions are not followed: say the network with --arch"
 	changed b 's/"SlidingWindowInferer"/"SliceInferer"/'
-	refused b "inferer: SliceInferer is not known: say the windows with --roi"
+	refused b "inferer: SliceInferer is of networks of two dimensions"
 	changed b 's/"image_key": "image"/"image_key": "scan"/; s/"\@image_key"/"image"/g'
 	refused b "preprocessing: no LoadImaged of 'scan': which key is the image is not known$say"
 	changed b 's/"UNet"/"UNesT"/'

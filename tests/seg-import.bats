@@ -141,7 +141,7 @@ legacy() {
 }
 
 @test "plans that ask for more" {
-	fails 1 "seg-import: --arch: configuration 2d: patch_size has 2 numbers (expected 3: a network in three dimensions)" \
+	fails 1 "seg-import: --arch: configuration 2d: names no network: neither architecture with network_class_name, nor UNet_class_name" \
 		seg-import --arch plans.json --configuration 2d plans.pth
 	fails 1 "seg-import: --arch: configuration '3d_loop' inherits from itself" seg-import --arch plans.json --configuration 3d_loop plans.pth
 }

@@ -63,3 +63,51 @@ predict() { # predict MODEL [SUFFIX]: the volume as nnU-Net predicts it; SUFFIX 
 	seg-argmax 3d.prob z.prob y.prob >logits.ts
 	if ts-cmp -q --data-only -t pred logits.ts all.ts; then return 1; fi
 }
+
+@test "a MONAI bundle whose SliceInferer goes along y does what MONAI does, from file to labels" {
+	golden="$BATS_TEST_DIRNAME/golden/slice-bundle"
+	seg-import -q "$golden" -o bundle.ts
+	nii-read volume.nii.gz | nii-replay -m bundle.ts >prepared.ts
+	ts-cmp --data-only -t image --atol 1e-5 prepared.ts <(ts-select --index 0 "$golden.ts")
+	seg-window -m bundle.ts --overlap 0.5 --mode constant --output logits prepared.ts | ts-cmp --data-only -t prob --atol 1e-5 - <(ts-select --index 0 "$golden.ts")
+	seg-window -m bundle.ts --overlap 0.5 --mode constant --output prob prepared.ts | nii-invert --argmax |
+		ts-cmp --data-only -t pred - <(ts-select --index 1 "$golden.ts")
+	ts-info bundle.ts | grep -qxF '  roi      12,1,8'
+	# its weights, and back: as Conv2d has them, but on arrays z,y,x
+	seg-export bundle.ts -o b.safetensors
+	seg-import -q b.safetensors | ts-cmp --data-only - bundle.ts
+	seg-import -q "$golden/models/model.pt" --axes xyz --arch '{"_target_": "UNet", "spatial_dims": 2, "in_channels": 1, "out_channels": 3, "channels": [4, 6, 8],
+		"strides": [2, [2, 1]], "kernel_size": [5, 3], "num_res_units": 1, "norm": "batch", "slice_axis": "y"}' | ts-cmp --data-only - bundle.ts
+}
+
+@test "bundles of two dimensions whose windows are other, or wrong" {
+	changed() { # PROGRAM: what perl makes of the bundle's configuration
+		rm -rf b
+		cp -r "$BATS_TEST_DIRNAME/golden/slice-bundle" b
+		perl -0pi -e "$1" b/configs/inference.json
+	}
+	changed 's/"SliceInferer",/"SlidingWindowInferer",/; s/"spatial_dim": 1,//'
+	seg-import -q b | ts-info >info
+	grep -qxF '  roi      12,8,1' info
+	if grep -qF slice_axis info; then return 1; fi
+	changed 's/"spatial_dim": 1,//; s/(roi_size": )\[\s*12,\s*8/$1\[-1, 8/'
+	seg-import -q b | ts-info | grep -qF -- '  predict  seg-window --roi 1,0,8 '
+	changed 's/"spatial_dim": 1/"spatial_dim": 3/'
+	fails 1 "seg-import: b/configs/inference.json: inferer: spatial_dim is not 0, 1 or 2" seg-import b
+	changed 's/(roi_size": )\[\s*12,\s*8/$1\[12, 8, 8/'
+	fails 1 "seg-import: b/configs/inference.json: inferer: roi_size is not one or two numbers of voxels" seg-import b
+	changed 's/"spatial_dims": 2/"spatial_dims": 3/'
+	fails 1 "seg-import: b/configs/inference.json: inferer: SliceInferer is of networks of two dimensions" seg-import b
+	fails 1 "seg-import: roi: input of 12,8,8 voxels (x,y,z) does not fit the network, which is of two dimensions: it takes a slice, as 12,8,1" \
+		seg-import -q z --roi 12,8,8
+}
+
+@test "as ONNX a network of two dimensions is one of two" {
+	export LC_ALL=C
+	seg-export z.ts -o z.onnx
+	seg-export 3d.ts -o 3d.onnx
+	# names of the axes: no depth
+	for axis in n h w; do grep -aqP "\x12\x01$axis" z.onnx; done
+	grep -aqP '\x12\x01d' 3d.onnx
+	if grep -aqP '\x12\x01d' z.onnx; then return 1; fi
+}

@@ -145,8 +145,8 @@ void graph_head(struct graph *g, int x, float weight);
 /* Declare the result. 0, or -1 and the first error that happened. */
 int graph_output(struct graph *g, int x, struct err *e);
 
-/* Input sizes that fit, z,y,x: the next that is not smaller; where one alone fits, that. graph_fits, graph_takes: is a size one of them, and a number
-   of channels what the first layer takes? 0, or -1 and an error that names the layer and says what would fit. */
+/* Input sizes that fit, z,y,x: the next that is not smaller; where one alone fits, that, as 1 along `flat`. graph_fits, graph_takes: is a size one of
+   them, and a number of channels what the first layer takes? 0, or -1 and an error that names the layer and says what would fit. */
 void graph_next_size(const struct graph *g, const int64_t size[3], int64_t next[3]);
 int graph_fits(const struct graph *g, const int64_t size[3], struct err *e);
 int graph_takes(const struct graph *g, int64_t channels, struct err *e);

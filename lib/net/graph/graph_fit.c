@@ -27,7 +27,7 @@ void graph_next_size(const struct graph *g, const int64_t size[3], int64_t next[
 
 	divisor(g, div);
 	for (int k = 0; k < 3; k++)
-		next[k] = g->fixed[k] ? g->fixed[k] : size[k] < div[k] ? div[k] : g->loose ? size[k] : (size[k] + div[k] - 1) / div[k] * div[k];
+		next[k] = k == g->flat ? 1 : g->fixed[k] ? g->fixed[k] : size[k] < div[k] ? div[k] : g->loose ? size[k] : (size[k] + div[k] - 1) / div[k] * div[k];
 }
 
 /* The operation that fixes the size, where it is another */
@@ -58,10 +58,14 @@ int graph_fits(const struct graph *g, const int64_t size[3], struct err *e)
 	if (other)
 		return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network (layer %s): it takes %d,%d,%d alone",
 		               (long long)size[2], (long long)size[1], (long long)size[0], other->name, g->fixed[2], g->fixed[1], g->fixed[0]);
+	graph_next_size(g, size, next);
+	if (g->flat >= 0 && size[g->flat] != 1)
+		return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network, which is of two dimensions: it takes a "
+		               "slice, as %lld,%lld,%lld", (long long)size[2], (long long)size[1], (long long)size[0], (long long)next[2],
+		               (long long)next[1], (long long)next[0]);
 	if (at < 0)
 		return 0;
 	divisor(g, div);
-	graph_next_size(g, size, next);
 	return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network (layer %s): it takes %s%lld,%lld,%lld%s, as "
 	               "%lld,%lld,%lld", (long long)size[2], (long long)size[1], (long long)size[0], g->op[at].name, g->loose ? "" : "multiples of ",
 	               (long long)div[2], (long long)div[1], (long long)div[0], g->loose ? " and larger" : "", (long long)next[2], (long long)next[1],

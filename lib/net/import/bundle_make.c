@@ -1,5 +1,6 @@
 /* MONAI's transforms of an image as steps of our tools, one by one. Definitions: monai/transforms (croppad, intensity, spatial), 1.6. */
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,11 +84,17 @@ static int spacing(struct bundle_maker *m, const json_t *a, struct err *e)
 	const char *mode = word(m, a, "mode", "bilinear");
 	struct resample o = {.to = RESAMPLE_SPACING, .align = RESAMPLE_MONAI, .interp = INTERP_LINEAR};
 
+	if (json_array_size(pixdim) != 3)
+		return err_set(e, NULL, "pixdim is not three numbers");
 	for (size_t k = 0; k < 3; k++) {
-		o.spacing[k] = json_number_value(json_array_get(pixdim, k));
-		if (json_array_size(pixdim) != 3 || !(o.spacing[k] > 0))
-			return err_set(e, NULL, "pixdim is not three numbers above 0");
+		const json_t *v = json_array_get(pixdim, k);
+
+		if (!json_is_number(v))
+			return err_set(e, NULL, "pixdim is not three numbers");
+		o.spacing[k] = fmax(json_number_value(v), 0); /* not above 0: the volume's own */
 	}
+	if (!(o.spacing[0] + o.spacing[1] + o.spacing[2] > 0))
+		return 0;
 	if (!strcmp(mode, "nearest"))
 		o.interp = INTERP_NEAREST;
 	else if (strcmp(mode, "bilinear"))

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/net/arch/axes.h"
 #include "lib/net/import/bundle.h"
 
 static void put(char text[FOLDER_TEXT], const char *fmt, ...) ERR_PRINTF(2, 3);
@@ -56,18 +57,41 @@ static void put_option(struct folder *f, const json_t *root, const json_t *infer
 	json_decref(v);
 }
 
-/* Into roi as x,y,z; 0: the whole axis. */
-static int read_roi(const json_t *v, int64_t roi[3])
+/* Into roi as x,y,z; 0: the whole axis. slices: of two dimensions, along which of them; -1. */
+static int read_roi(const json_t *v, int slices, int64_t roi[3])
 {
-	if (json_is_array(v) && json_array_size(v) != 3)
+	if (json_is_array(v) && json_array_size(v) != (slices < 0 ? 3 : 2))
 		return -1;
-	for (size_t k = 0; k < 3; k++) {
-		const json_t *one = json_is_array(v) ? json_array_get(v, k) : v;
+	for (int k = 0, at = 0; k < 3; k++) {
+		const json_t *one = k == slices ? NULL : json_is_array(v) ? json_array_get(v, (size_t)at++) : v;
 
-		roi[k] = json_integer_value(one) > 0 ? json_integer_value(one) : 0;
-		if ((!json_is_integer(one) && !json_is_null(one)) || roi[k] > 4096)
+		roi[k] = k == slices ? 1 : json_integer_value(one) > 0 ? json_integer_value(one) : 0;
+		if ((one && !json_is_integer(one) && !json_is_null(one)) || roi[k] > 4096)
 			return -1;
 	}
+	return 0;
+}
+
+/* Along which of x,y,z a network of two dimensions has its slices, which its description says from then on; of a single image z. -1: it has three. */
+static int read_slices(struct folder *f, const json_t *root, const json_t *inferer, int *slices, struct err *e)
+{
+	const int slicing = !strcmp(bundle_target(inferer), "SliceInferer");
+	const json_t *said = slicing ? json_object_get(inferer, "spatial_dim") : NULL;
+	json_t *v = !slicing ? json_integer(2) : said ? bundle_value(root, said, "inferer: spatial_dim", e) : json_integer(0);
+	const json_int_t at = json_is_integer(v) ? json_integer_value(v) : -1;
+	const int read = v != NULL;
+
+	json_decref(v);
+	*slices = -1;
+	if (slicing && f->network && axes_slices(f->network) < 0)
+		return err_set(e, NULL, "inferer: SliceInferer is of networks of two dimensions");
+	if (!slicing && (!f->network || axes_slices(f->network) < 0))
+		return 0;
+	if (at < 0 || at > 2)
+		return read ? err_set(e, NULL, "inferer: spatial_dim is not 0, 1 or 2") : -1;
+	*slices = (int)at;
+	if (f->network)
+		axes_set_slices(f->network, 2 - *slices);
 	return 0;
 }
 
@@ -75,8 +99,10 @@ static int read_windows(struct folder *f, const json_t *root, const json_t *infe
 {
 	json_t *v = bundle_value(root, json_object_get(inferer, "roi_size"), "inferer: roi_size", e);
 	int64_t roi[3] = {0};
-	int r = !v ? -1 : read_roi(v, roi) ? err_set(e, NULL, "inferer: roi_size is not one or three numbers of voxels") : 0;
+	int slices, r = !v || read_slices(f, root, inferer, &slices, e) ? -1 : 0;
 
+	if (!r && read_roi(v, slices, roi))
+		r = err_set(e, NULL, "inferer: roi_size is not one or %s numbers of voxels", slices < 0 ? "three" : "two");
 	json_decref(v);
 	if (r && needed)
 		return -1;
@@ -96,7 +122,7 @@ static int read_inferer(struct folder *f, const json_t *root, int needed, struct
 	const char *name = bundle_target(inferer), *said = json_string_value(json_object_get(inferer, "_target_"));
 
 	put(f->predict, "seg-window");
-	if (!strcmp(name, "SlidingWindowInferer"))
+	if (!strcmp(name, "SlidingWindowInferer") || !strcmp(name, "SliceInferer"))
 		return read_windows(f, root, inferer, needed, e);
 	if (!strcmp(name, "SimpleInferer"))
 		put(f->predict, " --roi 0,0,0");
