@@ -225,7 +225,7 @@ trains() {
 		[ "${lines[0]}" = "$text" ] || { echo "$output"; return 1; }
 		[ ! -e m.ts ]
 	}
-	says 2 "seg-train: --arch says all of the network: --net, --channels, --strides, --res-units, --kernel and --classes have no meaning with it (see seg-train --help)" --arch x.json --net unet
+	says 2 "seg-train: --arch says all of the network: --net, --spatial-dims, --channels, --strides, --res-units, --kernel and --classes have no meaning with it (see seg-train --help)" --arch x.json --net unet
 	says 1 "seg-train: x.json: cannot open: No such file or directory" --arch x.json
 	says 1 "seg-train: JSON: line 1: string or '}' expected near end of file" --arch '{'
 	says 1 "seg-train: the network segresnet has no channels to choose" --net segresnet --channels 8,16

@@ -64,7 +64,7 @@ got() { tr -d ' \n' <"$1" | grep -qF "$2"; } # got FILE TEXT: JSON without its w
 @test "--plan of the tools: what nnU-Net's plan says" {
 	nii-normalize --stats fp.json v.ts | nii-resample -s 9,9,13 --align nnunet --interp cubic --label-interp argmax | ts-cmp -q - prepared.ts
 	nii-patch --plan plan.json -n 4 --seed 3 prepared.ts >patches.ts
-	nii-patch -s 40,40,24 --oversample 0.33 --batch "$(tr -d ' \n' <plan.json | grep -oE '"batch_size":[0-9]+' | cut -d : -f 2)" -n 4 --seed 3 prepared.ts | cmp - patches.ts
+	nii-patch -s 40,40,24 --oversample 0.33 --batch "$(tr -d ' \n' <plan.json | grep -oE '"3d_fullres":.*' | grep -oE -m 1 '"batch_size":[0-9]+' | head -n 1 | cut -d : -f 2)" -n 4 --seed 3 prepared.ts | cmp - patches.ts
 	nii-patch --plan plan.json -s 16,16,16 --pos 0.5 -n 1 --seed 3 prepared.ts | cmp - <(nii-patch -s 16,16,16 --pos 0.5 -n 1 --seed 3 prepared.ts)
 	seg-train --plan plan.json --recipe nnunet --summary patches.ts >planned
 	seg-train --plan plan.json --net unet --channels 4,8 --strides 2 --res-units 1 --steps 1 -o model.ts patches.ts
@@ -80,7 +80,7 @@ got() { tr -d ' \n' <"$1" | grep -qF "$2"; } # got FILE TEXT: JSON without its w
 	fails 2 "seg-train: --classes is needed: $p does not say how many there are (see seg-train --help)" seg-train --plan "$p" patches.ts
 	nii-phantom -n 1 --seed 5 --size 16,16,12 --spacing 2,2,3 | nii-normalize --plan "$p" --configuration 3d_cascade_fullres |
 		nii-resample --plan "$p" --configuration 3d_cascade_fullres | ts-info | diff - said
-	fails 1 "nii-resample: $p: there is no configuration 'none' (there are: 3d_lowres, 3d_fullres, 3d_cascade_fullres)" \
+	fails 1 "nii-resample: $p: there is no configuration 'none' (there are: 2d, 3d_lowres, 3d_fullres, 3d_cascade_fullres)" \
 		nii-resample --plan "$p" --configuration none v.ts
 }
 
@@ -137,7 +137,7 @@ got() { tr -d ' \n' <"$1" | grep -qF "$2"; } # got FILE TEXT: JSON without its w
 	fails 2 "seg-plan: --classes is needed: $ROOT/tests/golden/plan-fingerprint.json does not say how many there are (see seg-plan --help)" \
 		seg-plan --fingerprint "$ROOT/tests/golden/plan-fingerprint.json"
 	fails 2 "nii-resample: --plan says all of it: no other option has a meaning with it (see nii-resample --help)" nii-resample --plan plan.json -s 1,1,1 v.ts
-	fails 2 "seg-train: --plan says all of the network: --channels, --strides, --res-units and --kernel have no meaning with it (see seg-train --help)" \
+	fails 2 "seg-train: --plan says all of the network: --spatial-dims, --channels, --strides, --res-units and --kernel have no meaning with it (see seg-train --help)" \
 		seg-train --plan plan.json --channels 4,8 patches.ts
 	fails 2 "nii-read: --print goes with --pairs (see nii-read --help)" nii-read --print v.nii
 }

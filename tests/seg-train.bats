@@ -327,8 +327,8 @@ differ() { ! cmp -s "$@"; }
 	[[ $output == "seg-train: /dev/fd/"*": is not a saved stream: validation volumes are gone over again and again" ]]
 	fails 2 "seg-train: --init and --resume exclude one another (see seg-train --help)" seg-train --init a --resume b
 	fails 2 "seg-train: --val-every has no meaning without --val (see seg-train --help)" seg-train --val-every 3
-	fails 2 "seg-train: --strides: '2x2' is neither N nor XxYxZ, each 1..15 (see seg-train --help)" seg-train --strides 2,2x2
-	fails 2 "seg-train: --kernel: 'q' is neither N nor XxYxZ, each 1..15 (see seg-train --help)" seg-train --kernel q
+	fails 2 "seg-train: --strides: '2x' is neither N nor XxY nor XxYxZ, each 1..15 (see seg-train --help)" seg-train --strides 2,2x
+	fails 2 "seg-train: --kernel: 'q' is neither N nor XxY nor XxYxZ, each 1..15 (see seg-train --help)" seg-train --kernel q
 	[ ! -e m.ts ]
 }
 

@@ -111,3 +111,42 @@ predict() { # predict MODEL [SUFFIX]: the volume as nnU-Net predicts it; SUFFIX 
 	grep -aqP '\x12\x01d' 3d.onnx
 	if grep -aqP '\x12\x01d' z.onnx; then return 1; fi
 }
+
+@test "nnU-Net's 2d from a plan to a model: patches of one slice, its augmentation, its network" {
+	nii-phantom -n 3 --seed 5 --size 40,36,12 --spacing 9,9,18 -o v.ts
+	seg-plan v.ts --planner nnunet -o plan.json
+	of="--plan plan.json --configuration 2d"
+	# shellcheck disable=SC2086
+	nii-normalize $of v.ts | nii-resample $of -o planned.ts
+	# shellcheck disable=SC2086
+	nii-patch $of -n 12 --seed 1 planned.ts >patches.ts
+	ts-info patches.ts | grep -qxF '  image    F32  [1,1,40,40] 6400 bytes'
+	# shellcheck disable=SC2086
+	nii-augment --preset nnunet --seed 1 patches.ts | seg-train -q $of --recipe nnunet --batch 4 -o planned-model.ts
+	ts-info planned-model.ts >info
+	grep -qF '"conv_op":"torch.nn.modules.conv.Conv2d"' info
+	grep -qxF '  roi      40,40,1' info
+	grep -qF '"spacing":[9.0,9.0,0.0]' info
+	nii-read volume.nii.gz | nii-replay -m planned-model.ts | seg-window -m planned-model.ts >/dev/null
+	fails 1 "seg-train: standard input: phantom-0001 (patch 0): input of 40,40,8 voxels (x,y,z) does not fit the network, which is of two dimensions: it takes a slice, as 40,40,1" \
+		seg-train -q --plan plan.json --configuration 2d < <(nii-patch -s 40,40,8 -n 1 --seed 1 planned.ts)
+}
+
+@test "a network of slices that is asked for by hand learns" {
+	nii-phantom -n 12 --seed 9 --size 64,64,16 --spacing 6,6,12 --healthy 0 --volume 30,60 | nii-normalize --window=-1024,325 -o train.ts
+	nii-phantom -n 3 --skip 12 --seed 9 --size 64,64,16 --spacing 6,6,12 --healthy 0 --volume 30,60 | nii-normalize --window=-1024,325 -o test.ts
+	nii-patch -s 64,64,1 --pos 0.7 -n 1200 --seed 1 train.ts | nii-augment --flip x --seed 1 |
+		seg-train -q --spatial-dims 2 --channels 8,16,32 --res-units 1 --batch 8 --lr 5e-3 --steps 150 -o learned.ts
+	seg-window -m learned.ts --keep-image test.ts | seg-score | awk '$1 == "mean" { print; good = $3 > 0.15 } END { exit !good }'
+}
+
+@test "a network of slices along y, by hand; those that cannot be" {
+	nii-phantom -n 1 --seed 9 --size 24,24,24 --spacing 12 --healthy 0 -o small.ts
+	nii-patch -s 16,1,24 -n 2 --seed 1 small.ts >slab.ts
+	seg-train -q --spatial-dims 2 --channels 4,8 --strides 2x1 --steps 1 -o coronal.ts slab.ts
+	ts-info coronal.ts | grep -qF '"slice_axis":"y","spatial_dims":2,"strides":[[1,2]]'
+	seg-window --force -m coronal.ts small.ts >/dev/null
+	fails 1 "seg-train: the network swinunetr is of three dimensions alone" seg-train --net swinunetr --spatial-dims 2 slab.ts
+	fails 2 "seg-train: --plan says all of the network: --spatial-dims, --channels, --strides, --res-units and --kernel have no meaning with it (see seg-train --help)" \
+		seg-train --plan "$ROOT/tests/golden/plan-full.json" --classes 2 --spatial-dims 2 slab.ts
+}

@@ -83,7 +83,7 @@ int main(int argc, char **argv)
 		{0, "spatial-scale-axes", ARG_CHOICE, &o.a.scale_each, "together|each", "one factor or three (together)"},
 		{0, "elastic-spacing", ARG_INT, &o.a.elastic_spacing, "N", "voxels between control points (32)", 1, 4096},
 		{0, "dummy-2d", ARG_CHOICE, &o.a.dummy_2d, AUGMENT_DUMMY_WORDS, "rotate and scale in a plane alone (no; nnunet: auto)"},
-		{0, "rotate-2d", ARG_FLOAT, &o.a.rotate_2d, "D", "and there by up to D degrees (180)", 0, 180},
+		{0, "rotate-2d", ARG_FLOAT, &o.a.rotate_2d, "D", "and there by up to D degrees (180; nnunet: 15 in a long slice)", 0, 180},
 		{0, "keep-range", ARG_CHOICE, &o.a.keep_range, "no|yes", "contrast: cut to the channel's range (yes)"},
 		{0, "keep-stats", ARG_CHOICE, &o.a.keep_stats, "no|yes", "gamma: keep mean and standard deviation (yes)"},
 		{0, "dropout-size", ARG_INT, o.a.dropout_size, "X,Y,Z", "size of a box, voxels; with --dropout-max the least (16,16,16)", 1, 4096, 3},

@@ -23,6 +23,7 @@ struct opts {
 	struct arg_ints channels;
 	const char *strides, *kernel, *json, *plan, *configuration, *loss_json;
 	int64_t units, classes, ignore, batch, seed, accumulate, steps, epoch_steps; /* -1: not given */
+	int64_t dims; /* 0: not given */
 	int64_t val_roi[3];
 	struct arg_common c;
 };
@@ -78,8 +79,8 @@ static json_t *planned(struct opts *o)
 	if (o->net < 0 && !o->json) {
 		if (o->classes < 0 && !p.classes)
 			err_usage("--classes is needed: %s does not say how many there are", o->plan);
-		if (o->units >= 0 || o->channels.n || o->strides || o->kernel)
-			err_usage("--plan says all of the network: --channels, --strides, --res-units and --kernel have no meaning with it");
+		if (o->dims || o->units >= 0 || o->channels.n || o->strides || o->kernel)
+			err_usage("--plan says all of the network: --spatial-dims, --channels, --strides, --res-units and --kernel have no meaning with it");
 		a = json_incref(p.arch);
 		json_object_set_new(a, "num_classes", json_integer(o->classes > 0 ? o->classes : p.classes));
 		json_object_set_new(a, "deep_supervision", json_true());
@@ -92,12 +93,13 @@ static json_t *planned(struct opts *o)
 static json_t *arch(struct opts *o)
 {
 	json_t *strides = sizes(o->strides, arch_sizes, "strides"), *kernel = sizes(o->kernel, arch_size, "kernel"), *a;
-	const struct arch_ask ask = {.fresh = !o->t.init && !o->t.resume, .net = o->net, .classes = o->classes, .units = o->units, .channels = o->channels.v,
-		.levels = o->channels.n, .strides = strides, .kernel = kernel};
+	const struct arch_ask ask = {.fresh = !o->t.init && !o->t.resume, .net = o->net, .flat = o->dims == 2, .classes = o->classes, .units = o->units,
+		.channels = o->channels.v, .levels = o->channels.n, .strides = strides, .kernel = kernel};
 	struct err e;
 
-	if (o->json && (o->net >= 0 || o->classes >= 0 || o->units >= 0 || o->channels.n || strides || kernel))
-		err_usage("--arch says all of the network: --net, --channels, --strides, --res-units, --kernel and --classes have no meaning with it");
+	if (o->json && (o->net >= 0 || o->dims || o->classes >= 0 || o->units >= 0 || o->channels.n || strides || kernel))
+		err_usage("--arch says all of the network: --net, --spatial-dims, --channels, --strides, --res-units, --kernel and --classes have no meaning "
+		          "with it");
 	a = o->json ? arch_read(o->json, &e) : arch_preset(&ask, &e);
 	if (!a)
 		err_die(&e);
@@ -196,6 +198,7 @@ static const struct arg args[] = {
 	{0, "net", ARG_CHOICE, &all.net, ARCH_NETS, "architecture (unet: MONAI's UNet)"},
 	{0, "arch", ARG_STR, &all.json, "JSON", "all of it as MONAI's or nnU-Net's JSON, or a file of that"},
 	{0, "channels", ARG_INTS, &all.channels, "C,C,...", "channels of each level (unet: 16,32,64,128,256)", 1, 4096},
+	{0, "spatial-dims", ARG_INT, &all.dims, "2|3", "2: patches are a slice (3)", 2, 3},
 	{0, "strides", ARG_STR, &all.strides, "S,S,...", "stride between levels, N or XxYxZ: 2x2x1,2,2 (2 each)"},
 	{0, "res-units", ARG_INT, &all.units, "N", "convolutions or blocks of a unit or stage (unet: 2)", 0, 16},
 	{0, "kernel", ARG_STR, &all.kernel, "K", "kernel size, N or XxYxZ (3)"},

@@ -2,7 +2,7 @@
 """Golden files of tests/unit/planner.c and tests/seg-plan.bats: what nnU-Net's planners make of fingerprints, and what its extractor makes of volumes.
 Run by hand with a Python that has nnunetv2, nibabel, SimpleITK, numpy:
     python tests/golden/make_plan.py tests/golden
-plan.tsv: options, a fingerprint, the plans without 2d and without what all have alike; plan-full.json: one with everything;
+plan.tsv: options, a fingerprint, the plans without what all have alike; plan-full.json: one with everything;
 plan-volumes.ts and plan-fingerprint.json: three volumes and DatasetFingerprintExtractor's dataset_fingerprint.json of them."""
 import contextlib
 import json
@@ -56,7 +56,6 @@ def plans(fingerprint, planner, memory, classes, modality, spacing=None):
         p.plan_experiment()
     with open(os.path.join(PRE, p.plans_identifier + ".json")) as f:
         made = json.load(f)
-    del made["configurations"]["2d"]
     return made
 
 

@@ -291,6 +291,42 @@ static void places(void)
 	moved("in a plane", a, (int64_t[]){20, 20, 4}, 2e-4, 400);
 }
 
+/* Angles of nnU-Net's preset, of many patches of a size: the largest about each axis. */
+static void angles(const char *name, int64_t x, int64_t y, int64_t z, double given, double wx, double wy, double wz)
+{
+	const double want[3] = {wx, wy, wz};
+	struct augment a = augment_default;
+	struct augment_draw d;
+	double most[3] = {0};
+	struct err e;
+	int bad = 0;
+
+	a.preset = AUGMENT_NNUNET;
+	a.rotate_2d = given;
+	augment_settle(&a, &e);
+	for (uint64_t i = 0; i < 2000; i++) {
+		augment_draw(&a, (int64_t[]){x, y, z}, i, 0, &d);
+		for (int k = 0; k < 3 && d.on[AUGMENT_ROTATE]; k++)
+			most[k] = fmax(most[k], fabs(d.v[AUGMENT_ROTATE][k]));
+		bad += d.on[AUGMENT_LOWRES] && z == 1 && d.v[AUGMENT_LOWRES][2] != 1;
+		bad += d.on[AUGMENT_SPATIAL_SCALE] && z == 1 && d.v[AUGMENT_SPATIAL_SCALE][2] != 1;
+	}
+	for (int k = 0; k < 3; k++)
+		bad += most[k] > want[k] || most[k] < 0.95 * want[k];
+	ok(!bad, "angles of %s: %g, %g, %g", name, most[0], most[1], most[2]);
+}
+
+static void slices(void)
+{
+	angles("a cube", 64, 64, 64, NAN, 30, 30, 30);
+	angles("a thin patch", 64, 48, 16, NAN, 0, 0, 180);
+	angles("a slice", 64, 48, 1, NAN, 0, 0, 180);
+	angles("a long slice", 64, 40, 1, NAN, 0, 0, 15);
+	angles("a long slice with --rotate-2d", 64, 40, 1, 90, 0, 0, 90);
+	angles("a long coronal slice", 64, 1, 96, NAN, 0, 180, 0);
+	angles("a longer coronal slice", 64, 1, 97, NAN, 0, 15, 0);
+}
+
 /* A plane's warp leaves the slices apart; an elastic one stays within its displacement. */
 static void flat_and_elastic(void)
 {
@@ -626,6 +662,7 @@ int main(void)
 	functions();
 	flips();
 	places();
+	slices();
 	flat_and_elastic();
 	together();
 	draws_of(AUGMENT_HACKATHON, "hackathon");

@@ -105,6 +105,8 @@ void arch_take_patch(json_t *arch, int64_t channels, const int64_t size[3])
 	const struct arch *a = find(arch, &ignored);
 
 	json_object_set_new(arch, arch_channels_key(arch), json_integer(channels));
+	if (axes_slices(arch) >= 0 && !json_object_get(arch, "slice_axis"))
+		axes_set_slices(arch, size[0] == 1 ? 0 : size[1] == 1 ? 1 : size[2] == 1 ? 2 : 0);
 	if (a && a->size && !json_object_get(arch, a->size))
 		json_object_set_new(arch, a->size, json_pack("[I, I, I]", (json_int_t)size[0], (json_int_t)size[1], (json_int_t)size[2]));
 }

@@ -19,7 +19,8 @@ const char *arch_channels_key(const json_t *arch);
 const char *arch_classes_key(const json_t *arch);
 int arch_classes_default(const json_t *arch); /* where that key is absent */
 
-/* What a patch says: its channels and, of an architecture that takes one size alone and does not say it ("img_size"), its size z,y,x. */
+/* What a patch says: its channels; of an architecture that takes one size alone and does not say it ("img_size"), its size z,y,x; of one of two
+   dimensions that does not say where slices lie, the axis along which the patch is one. */
 void arch_take_patch(json_t *arch, int64_t channels, const int64_t size[3]);
 
 /* Reading options. Each returns 0, or -1 and an error that names the key. An option that is absent keeps its value. */

@@ -6,6 +6,7 @@
 #include "lib/base/arg.h"
 #include "lib/net/arch/arch.h"
 #include "lib/net/arch/archfile.h"
+#include "lib/net/arch/axes.h"
 
 /* An architecture's own names of the options (NULL: it has none of the kind) and what it is by default. */
 struct preset {
@@ -15,7 +16,10 @@ struct preset {
 	int levels, whole;                      /* by default; whole: strides and kernels are lists of an entry a level */
 	const char *levels_key, *up_kernel;     /* more of what follows from the levels: their number, the strides without the first */
 	const char *fixed;                      /* JSON of what no option changes */
+	int volumes;                            /* three dimensions alone */
 };
+
+enum { WIDEST_FLAT = 512 }; /* nnU-Net's, of two dimensions */
 
 #define NNUNET \
 	"\"conv_op\": \"torch.nn.modules.conv.Conv3d\", \"conv_bias\": true, \"norm_op\": \"torch.nn.modules.instancenorm.InstanceNorm3d\", " \
@@ -39,17 +43,18 @@ static const struct preset PRESETS[] = {
 	[ARCH_ATTENTION] = {"attention-unet", "AttentionUnet", "out_channels", "channels", "strides", "kernel_size", NULL, 0, 16, 256, 5, 0, NULL, NULL,
 		"{\"spatial_dims\": 3}"},
 	[ARCH_SWINUNETR] = {"swinunetr", "SwinUNETR", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL,
-		"{\"spatial_dims\": 3, \"feature_size\": 48}"},
-	[ARCH_UNETR] = {"unetr", "UNETR", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, "{\"spatial_dims\": 3}"},
+		"{\"spatial_dims\": 3, \"feature_size\": 48}", 1},
+	[ARCH_UNETR] = {"unetr", "UNETR", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, "{\"spatial_dims\": 3}", 1},
 	[ARCH_VNET] = {"vnet", "VNet", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, "{\"spatial_dims\": 3}"},
 };
 
 static void set_channels(json_t *o, const struct preset *p, const struct arch_ask *a, int levels)
 {
 	json_t *list = json_array();
+	const int64_t widest = a->flat && p->whole ? WIDEST_FLAT : p->widest;
 	int64_t c = p->top;
 
-	for (int i = 0; i < levels; i++, c = 2 * c < p->widest ? 2 * c : p->widest)
+	for (int i = 0; i < levels; i++, c = 2 * c < widest ? 2 * c : widest)
 		json_array_append_new(list, json_integer(a->levels ? a->channels[i] : c));
 	json_object_set_new(o, p->channels, list);
 	if (p->levels_key)
@@ -129,6 +134,11 @@ json_t *arch_preset(const struct arch_ask *a, struct err *e)
 		set_kernel(o, p, a, levels);
 	if (p->units && (a->fresh || a->units >= 0))
 		set_units(o, p, a, levels);
+	if (a->fresh && a->flat && (p->volumes || !axes_flatten(o))) {
+		err_set(e, NULL, "the network %s is of three dimensions alone", p->name);
+		json_decref(o);
+		return NULL;
+	}
 	return o;
 }
 
@@ -153,10 +163,12 @@ json_t *arch_size(const char *text, struct err *e)
 	memcpy(copy, text, bad ? 0 : strlen(text));
 	while (!bad && (word = strsep(&p, "x")))
 		bad = n == 3 || arg_int(word, 1, 15, &v[n++], &unused);
-	if (bad || n == 2) {
-		err_set(e, NULL, "'%.80s' is neither N nor XxYxZ, each 1..15", text);
+	if (bad) {
+		err_set(e, NULL, "'%.80s' is neither N nor XxY nor XxYxZ, each 1..15", text);
 		return NULL;
 	}
+	if (n == 2)
+		return json_pack("[I, I]", (json_int_t)v[1], (json_int_t)v[0]);
 	return n == 1 ? json_integer(v[0]) : json_pack("[I, I, I]", (json_int_t)v[2], (json_int_t)v[1], (json_int_t)v[0]);
 }
 

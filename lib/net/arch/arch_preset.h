@@ -15,6 +15,7 @@ enum arch_net { ARCH_UNET, ARCH_BASICUNET, ARCH_NNUNET, ARCH_RESENC, ARCH_DYNUNE
 /* What is asked of it; what is not (net -1, classes or units -1, levels 0, NULL) is the default where `fresh`, else left out: a checkpoint has it. */
 struct arch_ask {
 	int fresh, net;
+	int flat;                       /* of two dimensions: sizes are one number or two */
 	int64_t classes, units;         /* units: convolutions of a residual unit, of a stage, or blocks of a stage */
 	const int64_t *channels;        /* of each level, top first */
 	int levels;
@@ -28,7 +29,7 @@ json_t *arch_preset(const struct arch_ask *a, struct err *e);
 /* JSON or the name of a file of it (archfile_json): an object; freed with json_decref. NULL and an error. */
 json_t *arch_read(const char *text, struct err *e);
 
-/* A stride or kernel size as people write it: "2" or, x,y,z, "2x2x1", each 1..15; and a list of them, commas between. Caller json_decref()s. NULL and
+/* A stride or kernel size as people write it: "2" or, x,y,z, "2x2x1", or of a slice "2x1", each 1..15; and a list of them, commas between. Caller json_decref()s. NULL and
    an error that quotes it. */
 json_t *arch_size(const char *text, struct err *e);
 json_t *arch_sizes(const char *text, struct err *e);

@@ -120,18 +120,36 @@ void axes_set_slices(json_t *arch, int slices)
 		json_object_del(arch, "slice_axis");
 }
 
-/* Modules for two dimensions become those for three. */
-static void widen_class(json_t *arch, const char *key)
+/* A class whose name ends in "2d", or "3d", becomes that of so many dimensions. 1: it is one. */
+static int set_class(json_t *arch, const char *key, char dims)
 {
 	const char *class = json_string_value(json_object_get(arch, key));
 	size_t n = class ? strlen(class) : 0;
 	char copy[128];
 
-	if (n < 2 || n >= sizeof copy || strcmp(class + n - 2, "2d"))
-		return;
+	if (n < 2 || n >= sizeof copy || (strcmp(class + n - 2, "2d") && strcmp(class + n - 2, "3d")))
+		return 0;
 	memcpy(copy, class, n + 1);
-	copy[n - 2] = '3';
+	copy[n - 2] = dims;
 	json_object_set_new(arch, key, json_string(copy));
+	return 1;
+}
+
+/* 1: it says how many it has. */
+static int set_dims(json_t *arch, char dims)
+{
+	const int monai = json_object_get(arch, "spatial_dims") != NULL;
+
+	if (monai)
+		json_object_set_new(arch, "spatial_dims", json_integer(dims - '0'));
+	set_class(arch, "norm_op", dims);
+	set_class(arch, "dropout_op", dims);
+	return set_class(arch, "conv_op", dims) | monai;
+}
+
+int axes_flatten(json_t *arch)
+{
+	return set_dims(arch, '2');
 }
 
 /* Of what a layer has there the graph makes 1. */
@@ -172,10 +190,6 @@ json_t *axes_solid(const json_t *arch, struct err *e)
 	}
 	each_size(a, 2, insert_any, &axis);
 	json_object_del(a, "slice_axis");
-	if (json_object_get(a, "spatial_dims"))
-		json_object_set_new(a, "spatial_dims", json_integer(3));
-	widen_class(a, "conv_op");
-	widen_class(a, "norm_op");
-	widen_class(a, "dropout_op");
+	set_dims(a, '3');
 	return a;
 }

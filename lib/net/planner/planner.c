@@ -10,21 +10,21 @@
 #include "lib/net/arch/topology.h"
 #include "lib/stream/history.h"
 
-enum { TRIES = 100000, BATCH = 2 }; /* least batch, and that of the reference */
+enum { TRIES = 100000, BATCH = 2, BATCH_FLAT = 12 }; /* least batch, and those of the references */
 
 static const double ANISOTROPY = 3, LOWRES = 0.25, COARSER = 1.03;
 
 static const struct kind {
 	const char *class, *plans;
 	int residual;
-	double memory, reference; /* GB, and the feature map that fills them */
+	double memory, reference[2]; /* GB, and the feature maps that fill them, of three dimensions and of two */
 	double covered;           /* share of the data set that a batch may be */
 } KINDS[] = {
-	[PLANNER_NNUNET] = {"ExperimentPlanner", "nnUNetPlans", 0, 8, 560e6, 0.05},
-	[PLANNER_RESENC] = {"ResEncUNetPlanner", "nnUNetResEncUNetPlans", 1, 8, 680e6, 0.05},
-	[PLANNER_RESENC_M] = {"nnUNetPlannerResEncM", "nnUNetResEncUNetMPlans", 1, 8, 680e6, 1},
-	[PLANNER_RESENC_L] = {"nnUNetPlannerResEncL", "nnUNetResEncUNetLPlans", 1, 24, 2100e6, 1},
-	[PLANNER_RESENC_XL] = {"nnUNetPlannerResEncXL", "nnUNetResEncUNetXLPlans", 1, 40, 3600e6, 1},
+	[PLANNER_NNUNET] = {"ExperimentPlanner", "nnUNetPlans", 0, 8, {560e6, 85e6}, 0.05},
+	[PLANNER_RESENC] = {"ResEncUNetPlanner", "nnUNetResEncUNetPlans", 1, 8, {680e6, 135e6}, 0.05},
+	[PLANNER_RESENC_M] = {"nnUNetPlannerResEncM", "nnUNetResEncUNetMPlans", 1, 8, {680e6, 135e6}, 1},
+	[PLANNER_RESENC_L] = {"nnUNetPlannerResEncL", "nnUNetResEncUNetLPlans", 1, 24, {2100e6, 380e6}, 1},
+	[PLANNER_RESENC_XL] = {"nnUNetPlannerResEncXL", "nnUNetResEncUNetXLPlans", 1, 40, {3600e6, 560e6}, 1},
 };
 
 /* -- the data set -- */
@@ -113,7 +113,7 @@ struct setup {
 	double near[3], original[3];                 /* as the data are: median spacing, shape */
 };
 
-struct config { double spacing[3], median[3]; struct topology t; double batch; };
+struct config { int flat; double spacing[3], median[3]; struct topology t; double batch; }; /* flat: see topology.h */
 
 static double voxels(const double s[3])
 {
@@ -123,9 +123,9 @@ static double voxels(const double s[3])
 /* The axis that is longest against the volumes'; of equal ones the last. */
 static int longest(const struct topology *t, const double median[3])
 {
-	int worst = 0;
+	int worst = t->flat;
 
-	for (int a = 1; a < 3; a++)
+	for (int a = worst + 1; a < 3; a++)
 		if (t->patch[a] / median[a] >= t->patch[worst] / median[worst])
 			worst = a;
 	return worst;
@@ -140,29 +140,41 @@ static void shrink(struct config *c)
 	memcpy(smaller, c->t.patch, sizeof smaller);
 	memcpy(patch, c->t.patch, sizeof patch);
 	smaller[a] -= c->t.divide[a];
-	topology_make(&next, c->spacing, smaller);
+	topology_make(&next, c->flat, c->spacing, smaller);
 	patch[a] -= next.divide[a];
-	topology_make(&c->t, c->spacing, patch);
+	topology_make(&c->t, c->flat, c->spacing, patch);
+}
+
+/* One of the volumes' proportions, certainly too large, but no larger than they are. */
+static void first_patch(const struct config *c, double patch[3])
+{
+	const double edge = c->flat ? 2048. * 2048 : 256. * 256 * 256;
+	double inverse[3] = {1, 1, 1};
+
+	patch[0] = 1;
+	for (int a = c->flat; a < 3; a++)
+		inverse[a] = 1 / c->spacing[a];
+	for (int a = c->flat; a < 3; a++)
+		patch[a] = fmin(rint(inverse[a] * pow(edge / voxels(inverse), 1.0 / (3 - c->flat))), c->median[a]);
 }
 
 static int configure(const struct setup *s, struct config *c, double cases, struct err *e)
 {
-	double reference = s->kind->reference * (s->memory / s->kind->memory), inverse[3], patch[3], features;
+	const double reference = s->kind->reference[c->flat] * (s->memory / s->kind->memory), full = c->flat ? BATCH_FLAT : BATCH;
+	const double held = s->kind->residual ? 1 : BATCH / full; /* what it takes in the end is the least batch's */
+	double patch[3], features;
 	int tries = 0;
 
-	for (int a = 0; a < 3; a++)
-		inverse[a] = 1 / c->spacing[a];
-	for (int a = 0; a < 3; a++)
-		patch[a] = fmin(rint(inverse[a] * pow(256.0 * 256 * 256 / voxels(inverse), 1.0 / 3)), c->median[a]);
-	topology_make(&c->t, c->spacing, patch);
-	while ((features = topology_features(&c->t, s->kind->residual, s->o->classes)) > reference && c->t.stages > 1 && tries++ < TRIES)
+	first_patch(c, patch);
+	topology_make(&c->t, c->flat, c->spacing, patch);
+	while ((features = topology_features(&c->t, s->kind->residual, s->o->classes)) * held > reference && c->t.stages > 1 && tries++ < TRIES)
 		shrink(c);
 	if (tries && (c->t.stages < 2 || tries >= TRIES))
 		return err_set(e, NULL, "no patch is small enough for %g GB", s->memory);
 	if (c->t.stages < 2)
 		return err_set(e, NULL, "volumes of %gx%gx%g voxels (z,y,x; the median, at the target spacing) are too small for a network", c->median[0],
 		               c->median[1], c->median[2]);
-	c->batch = fmin(rint(reference / features * BATCH), rint(cases * s->kind->covered / voxels(c->t.patch)));
+	c->batch = fmin(rint(reference / features * full), rint(cases * s->kind->covered / voxels(c->t.patch)));
 	c->batch = fmax(c->batch, BATCH);
 	return 0;
 }
@@ -195,28 +207,28 @@ static int lowres(const struct setup *s, const struct config *full, struct confi
 
 /* -- JSON -- */
 
-static json_t *triples(const int v[][3], int n)
+/* Of two dimensions without the first */
+static json_t *sizes(const int v[][3], int n, int flat)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < n; i++) {
+		json_t *one = json_array();
+
+		for (int a = flat; a < 3; a++)
+			json_array_append_new(one, json_integer(v[i][a]));
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
+static json_t *per_stage(int n, int of(int stage, int kind), int kind)
 {
 	json_t *list = json_array();
 
 	for (int i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("[i, i, i]", v[i][0], v[i][1], v[i][2]));
+		json_array_append_new(list, json_integer(of(i, kind)));
 	return list;
-}
-
-static json_t *per_stage(int n, int of(int stage, int residual), int residual)
-{
-	json_t *list = json_array();
-
-	for (int i = 0; i < n; i++)
-		json_array_append_new(list, json_integer(of(i, residual)));
-	return list;
-}
-
-static int channels_of(int stage, int residual)
-{
-	(void)residual;
-	return topology_channels(stage);
 }
 
 static int decoder_of(int stage, int residual)
@@ -227,13 +239,14 @@ static int decoder_of(int stage, int residual)
 
 static json_t *architecture(const struct topology *t, int residual)
 {
+	const char *conv = t->flat ? "torch.nn.modules.conv.Conv2d" : "torch.nn.modules.conv.Conv3d";
+	const char *norm = t->flat ? "torch.nn.modules.instancenorm.InstanceNorm2d" : "torch.nn.modules.instancenorm.InstanceNorm3d";
 	json_t *args = json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:b, s:s, s:{s:f, s:b}, s:n, s:n, s:s, s:{s:b}}", "n_stages", t->stages,
-		"features_per_stage", per_stage(t->stages, channels_of, residual), "conv_op", "torch.nn.modules.conv.Conv3d", "kernel_sizes",
-		triples(t->kernel, t->stages), "strides", triples(t->stride, t->stages), residual ? "n_blocks_per_stage" : "n_conv_per_stage",
-		per_stage(t->stages, topology_blocks, residual), "n_conv_per_stage_decoder", per_stage(t->stages - 1, decoder_of, residual),
-		"conv_bias", 1, "norm_op", "torch.nn.modules.instancenorm.InstanceNorm3d", "norm_op_kwargs", "eps", 1e-5, "affine", 1, "dropout_op",
-		"dropout_op_kwargs",
-		"nonlin", "torch.nn.LeakyReLU", "nonlin_kwargs", "inplace", 1);
+		"features_per_stage", per_stage(t->stages, topology_channels, t->flat), "conv_op", conv, "kernel_sizes",
+		sizes(t->kernel, t->stages, t->flat), "strides", sizes(t->stride, t->stages, t->flat),
+		residual ? "n_blocks_per_stage" : "n_conv_per_stage", per_stage(t->stages, topology_blocks, residual), "n_conv_per_stage_decoder",
+		per_stage(t->stages - 1, decoder_of, residual), "conv_bias", 1, "norm_op", norm, "norm_op_kwargs", "eps", 1e-5, "affine", 1, "dropout_op",
+		"dropout_op_kwargs", "nonlin", "torch.nn.LeakyReLU", "nonlin_kwargs", "inplace", 1);
 
 	return json_pack("{s:s, s:o, s:[s, s, s, s]}", "network_class_name",
 		residual ? "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet" :
@@ -253,20 +266,20 @@ static void resampling(json_t *o, const char *name, int seg, int order)
 
 static json_t *config_json(const struct setup *s, const struct config *c, const char *name, int batch_dice)
 {
-	const double *patch = c->t.patch;
-	json_t *schemes = json_array(), *masks = json_array(), *o;
+	json_t *schemes = json_array(), *masks = json_array(), *patch = json_array(), *o;
 	char id[80];
 
 	for (int i = 0; i < s->p->channels; i++) {
 		json_array_append_new(schemes, json_string(s->o->zscore ? "ZScoreNormalization" : "CTNormalization"));
 		json_array_append_new(masks, json_boolean(s->o->zscore && s->p->kept < 0.75));
 	}
-	snprintf(id, sizeof id, "%s_%s", !strcmp(name, "3d_fullres") ? "nnUNetPlans" : s->kind->plans, name);
-	o = json_pack("{s:s, s:s, s:I, s:[I, I, I], s:o, s:o, s:o, s:o, s:o, s:b}", "data_identifier", id, "preprocessor_name",
-		"DefaultPreprocessor", "batch_size", (json_int_t)c->batch, "patch_size", (json_int_t)patch[0], (json_int_t)patch[1],
-		(json_int_t)patch[2], "median_image_size_in_voxels",
-		json_reals(c->median, 3), "spacing", json_reals(c->spacing, 3), "normalization_schemes", schemes, "use_mask_for_norm", masks, "architecture",
-		architecture(&c->t, s->kind->residual), "batch_dice", batch_dice);
+	for (int a = c->flat; a < 3; a++)
+		json_array_append_new(patch, json_integer((json_int_t)c->t.patch[a]));
+	snprintf(id, sizeof id, "%s_%s", strcmp(name, "3d_lowres") ? "nnUNetPlans" : s->kind->plans, name);
+	o = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "data_identifier", id, "preprocessor_name",
+		"DefaultPreprocessor", "batch_size", (json_int_t)c->batch, "patch_size", patch, "median_image_size_in_voxels",
+		json_reals(c->median + c->flat, 3 - c->flat), "spacing", json_reals(c->spacing + c->flat, 3 - c->flat), "normalization_schemes", schemes,
+		"use_mask_for_norm", masks, "architecture", architecture(&c->t, s->kind->residual), "batch_dice", batch_dice);
 	resampling(o, "resampling_fn_data", 0, 3);
 	resampling(o, "resampling_fn_seg", 1, 1);
 	resampling(o, "resampling_fn_probabilities", 0, 1);
@@ -322,30 +335,62 @@ static void set_up(struct setup *s, double *scratch)
 	}
 }
 
+static struct config config_of(const struct setup *s, int flat)
+{
+	struct config c = {.flat = flat};
+
+	memcpy(c.spacing, s->spacing, sizeof c.spacing);
+	memcpy(c.median, s->median, sizeof c.median);
+	return c;
+}
+
+/* All three of three dimensions, or the first of them. */
+static int plan_volumes(const struct setup *s, json_t *all, struct err *e)
+{
+	struct config full = config_of(s, 0), low;
+	json_t *l;
+	int lower;
+
+	if (configure(s, &full, voxels(full.median) * (double)s->p->n, e) || (lower = lowres(s, &full, &low, e)) < 0)
+		return -1;
+	json_object_set_new(all, "3d_fullres", config_json(s, &full, "3d_fullres", lower));
+	if (!lower)
+		return 0;
+	l = config_json(s, &low, "3d_lowres", 0);
+	json_object_set_new(l, "next_stage", json_string("3d_cascade_fullres"));
+	json_object_set_new(all, "3d_lowres", l);
+	json_object_set_new(all, "3d_cascade_fullres", json_pack("{s:s, s:s}", "inherits_from", "3d_fullres", "previous_stage", "3d_lowres"));
+	return 0;
+}
+
+static int plan_slices(const struct setup *s, json_t *all, struct err *e)
+{
+	struct config flat = config_of(s, 1);
+
+	if (configure(s, &flat, voxels(flat.median) * (double)s->p->n, e))
+		return -1;
+	json_object_set_new(all, "2d", config_json(s, &flat, "2d", 1));
+	return 0;
+}
+
 json_t *planner_plan(const struct planner *o, const struct fingerprint *p, struct err *e)
 {
 	const struct kind *kind = &KINDS[o->kind];
 	struct setup s = {.o = o, .kind = kind, .p = p, .memory = o->memory > 0 ? o->memory : kind->memory};
 	double *scratch = mem_new((size_t)p->n, sizeof *scratch, "cases", e);
-	struct config full, low;
-	json_t *all;
-	int lower;
+	json_t *all = json_object();
+	struct err none;
+	int bad;
 
-	if (!scratch)
-		return NULL;
-	set_up(&s, scratch);
+	if (scratch)
+		set_up(&s, scratch);
 	free(scratch);
-	memcpy(full.spacing, s.spacing, sizeof full.spacing);
-	memcpy(full.median, s.median, sizeof full.median);
-	if (configure(&s, &full, voxels(full.median) * (double)p->n, e) || (lower = lowres(&s, &full, &low, e)) < 0)
-		return NULL;
-	all = json_pack("{s:o}", "3d_fullres", config_json(&s, &full, "3d_fullres", lower));
-	if (lower) {
-		json_t *l = config_json(&s, &low, "3d_lowres", 0);
-
-		json_object_set_new(l, "next_stage", json_string("3d_cascade_fullres"));
-		json_object_set_new(all, "3d_lowres", l);
-		json_object_set_new(all, "3d_cascade_fullres", json_pack("{s:s, s:s}", "inherits_from", "3d_fullres", "previous_stage", "3d_lowres"));
-	}
-	return plans_json(&s, all);
+	if (scratch && s.median[0] == 1) /* slices alone */
+		bad = plan_slices(&s, all, e);
+	else if (!(bad = !scratch || plan_volumes(&s, all, e)))
+		plan_slices(&s, all, &none);
+	if (!bad)
+		return plans_json(&s, all);
+	json_decref(all);
+	return NULL;
 }

@@ -1,6 +1,6 @@
 /* nnU-Net's experiment planner: from a data set's fingerprint to plans.json, for a memory budget. Sources: nnunetv2/experiment_planning/
-   experiment_planners/default_experiment_planner.py, network_topology.py, residual_unets/residual_encoder_unet_planners.py (2.8.1). The
-   configurations of three dimensions; not 2d. */
+   experiment_planners/default_experiment_planner.py, network_topology.py, residual_unets/residual_encoder_unet_planners.py (2.8.1). All
+   configurations, but where slices are too small for a network 2d. */
 #ifndef NIIPIPE_PLANNER_H
 #define NIIPIPE_PLANNER_H
 

@@ -7,7 +7,7 @@
 
 const struct augment augment_default = {
 	.v = {[0 ... AUGMENT_COUNT - 1] = {NAN, NAN, NAN}}, .prob = {[0 ... AUGMENT_COUNT - 1] = NAN}, .each = {[0 ... AUGMENT_COUNT - 1] = NAN},
-	.dummy_2d = -1, .rotate_2d = 180, .elastic_spacing = 32, .keep_range = 1, .keep_stats = 1, .dropout_size = {16, 16, 16},
+	.dummy_2d = -1, .rotate_2d = NAN, .elastic_spacing = 32, .keep_range = 1, .keep_stats = 1, .dropout_size = {16, 16, 16},
 };
 
 const int augment_shears[AUGMENT_VALUES][2] = {{2, 1}, {2, 0}, {1, 2}, {1, 0}, {0, 2}, {0, 1}};
@@ -29,6 +29,16 @@ int augment_flat_axis(const struct augment *a, const int64_t size[3])
 	static void name(const struct augment *a, const int64_t size[3], const double v[3], double prob, struct rng *r, double *out)
 #define UNUSED (void)a, (void)size, (void)v, (void)prob
 
+/* nnU-Net turns its patches of one slice by less where they are longer than they are wide; all others that turn in a plane by any angle. */
+static double plane_range(const struct augment *a, const int64_t size[3], int flat)
+{
+	const double p = (double)size[(flat + 1) % 3], q = (double)size[(flat + 2) % 3];
+
+	if (!isnan(a->rotate_2d))
+		return a->rotate_2d;
+	return a->preset == AUGMENT_NNUNET && size[flat] == 1 && fmax(p, q) / fmin(p, q) > 1.5 ? 15 : 180;
+}
+
 /* x,y,z within +-v, none along or about anything but the flat axis where there is one */
 DRAW(draw_rotate)
 {
@@ -38,7 +48,7 @@ DRAW(draw_rotate)
 	for (int i = 0; i < 3; i++) {
 		double u = rng_range(r, -1, 1);
 
-		out[i] = u * (flat < 0 ? v[i] : i == flat ? a->rotate_2d : 0);
+		out[i] = u * (flat < 0 ? v[i] : i == flat ? plane_range(a, size, flat) : 0);
 	}
 }
 

@@ -29,7 +29,7 @@ struct augment {
 	double each[AUGMENT_COUNT];  /* then, that a channel is (blur, lowres); NaN: not given */
 	int preset;                  /* enum augment_preset */
 	int dummy_2d;                /* enum augment_dummy; -1: not given */
-	double rotate_2d;            /* degrees: the rotation's range where it is about one axis alone */
+	double rotate_2d;            /* degrees: the rotation's range where it is about one axis alone; NaN: not given */
 	int scale_each;              /* spatial scale: a factor for each axis */
 	int64_t size[3];             /* of the result; 0: as the frame comes */
 	double fill;                 /* of image, beyond the patch */
