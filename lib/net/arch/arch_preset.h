@@ -29,8 +29,8 @@ json_t *arch_preset(const struct arch_ask *a, struct err *e);
 /* JSON or the name of a file of it (archfile_json): an object; freed with json_decref. NULL and an error. */
 json_t *arch_read(const char *text, struct err *e);
 
-/* A stride or kernel size as people write it: "2" or, x,y,z, "2x2x1", or of a slice "2x1", each 1..15; and a list of them, commas between. Caller json_decref()s. NULL and
-   an error that quotes it. */
+/* A stride or kernel size as people write it: "2" or, x,y,z, "2x2x1", or of a slice "2x1", each 1..15; and a list of them, commas between. Caller
+   json_decref()s. NULL and an error that quotes it. */
 json_t *arch_size(const char *text, struct err *e);
 json_t *arch_sizes(const char *text, struct err *e);
 
