@@ -1,13 +1,14 @@
 #!/bin/bash
 # A scan to labels with nnU-Net's results as TotalSegmentator's are: PlainConvUNet of 6 stages to 320 channels, windows of 128^3 at half overlap, 1.5 mm,
 # 25 classes, random weights. nnU-Net's own prediction on the CPU against what segment.sh does, whole processes, and how many voxels get the same label.
+# CONFIGURATION=2d: slices, 8 stages to 512 channels.
 # NNUNET: a Python with nnunetv2 (PYTHON). PRECISIONS="fp32 bf16": ours; nnU-Net's on a CPU is fp32. CT, CLASSES, SPACING, PATCH: others. RUNS: the quickest counts.
 set -u
 ct=${CT:-$NIIPIPE_DATA/ct/LUNG1-002/LUNG1-002_ct.nii.gz}
 nnunet=${NNUNET:-${PYTHON:-}}
 [ -e "$ct" ] || { echo "no $ct"; exit 0; }
 "${nnunet:-false}" -c 'import nnunetv2' 2>/dev/null || { echo "no Python with nnunetv2 (NNUNET), which makes the weights"; exit 0; }
-tmp=$(mktemp -d) results=nnUNetTrainer__nnUNetPlans__3d_fullres
+tmp=$(mktemp -d) results=nnUNetTrainer__nnUNetPlans__${CONFIGURATION:-3d_fullres}
 trap 'rm -rf "$tmp"' EXIT
 export NIIPIPE_BACKENDS=$BIN ct tmp nnunet results precision
 mkdir -p "$tmp/in"
@@ -15,7 +16,7 @@ ln -s "$(realpath "$ct")" "$tmp/in/ct_0000.nii.gz"
 ln -s "$(realpath "$ct")" "$tmp/ct.nii.gz"
 # shellcheck disable=SC2016
 peer='"$nnunet" tests/bench/peer_nnunet.py'
-eval "$peer make tests/golden/import/plans.json $tmp/$results ${CLASSES:-25} ${SPACING:-1.5} ${PATCH:-128}" && seg-import -q "$tmp/$results" -o "$tmp/model.ts" || exit 1
+eval "$peer make tests/golden/import/plans.json $tmp/$results ${CLASSES:-25} ${SPACING:-1.5} ${PATCH:-128} ${CONFIGURATION:-3d_fullres}" && seg-import -q "$tmp/$results" -o "$tmp/model.ts" || exit 1
 
 predict=$(ts-info --json "$tmp/model.ts" | sed -n 's/.*"predict":"\([^"]*\)".*/\1/p')
 
