@@ -37,6 +37,8 @@ setup_file() {
 	for f in ct lesion.seg; do cp "$BATS_TEST_DIRNAME/golden/nrrd/itk.nrrd" $f.nrrd; done
 	cp model.ts a.ts
 	cp model.ts b.ts
+	cp model.ts 3d.ts
+	nii-patch -s 16,16,1 -n 2 --seed 1 train.ts | seg-train --spatial-dims 2 --channels 4,8 --strides 2 --res-units 1 -o 2d.ts
 	cp model.ts low.ts
 	cp model.ts lung.ts
 	cp model.ts tumour.ts
