@@ -18,7 +18,7 @@
 #include "lib/base/err.h"
 #include "kernels/slide.h"
 
-enum { K_ABI = 18 }; /* raised with every change of this header */
+enum { K_ABI = 19 }; /* raised with every change of this header */
 
 /* Where a GPU's backend cannot be, said by it and by who need not load it to know */
 #define K_NO_DRIVER "cuda: there is no NVIDIA driver here"
@@ -157,6 +157,7 @@ struct k_scale {
 
 /* Losses over logits l [n,vox,k] (k channels, dense) and labels [n,vox], as MONAI, PyTorch and nnU-Net define them:
    total = w_dice overlap + w_ce entropy. p = softmax(l) over the channels and g = the one-hot label; of k = 1: p = sigmoid(l), g = label (0 or 1).
+   Of regions, which overlap: p = sigmoid(l), each channel by itself, g = is the label in the channel's region; ce is bce, and all channels count.
 
    overlap (monai/losses/dice.py, tversky.py), with I = sum p g, P = sum p (squared: p^2), G = sum g over a volume (batch: over all n), the
    channels without 0 where not `background` (k > 1):
@@ -174,6 +175,7 @@ struct k_scale {
    then divided by the number of the others, not times k, as both peers do. Where all are ignored the entropy is 0. */
 enum k_overlap { K_DICE, K_JACCARD, K_TVERSKY, K_GENERALISED };
 enum k_entropy { K_CE, K_BCE, K_FOCAL, K_FOCAL_SOFTMAX };
+#define K_NO_REGION 0x80000000u
 struct k_loss {
 	int64_t n, vox, k;
 	float w_dice, w_ce;      /* 0: term absent */
@@ -186,6 +188,8 @@ struct k_loss {
 	float smoothing;         /* ce */
 	float gamma, pos, neg;   /* focal */
 	const float *weight;     /* [k], host memory; NULL: 1 each */
+	const uint32_t *regions; /* [256], host memory: of a label the channels whose regions it is in, a bit each, or K_NO_REGION: it is no label; NULL:
+	                            channels are classes. k < 32 */
 	int masked;
 	uint8_t ignore;
 };
@@ -324,8 +328,8 @@ struct k_backend {
 	/* to [n,small] = label [n, small * factor] at the voxel nearest to the middle (nnU-Net's nearest-exact) */
 	int (*label_down)(uint8_t *to, const uint8_t *label, int64_t n, const int64_t small[3], const int factor[3], struct err *e);
 
-	/* label: one byte a voxel. out (host): total, overlap, entropy. dlogits NULL: the value only. A label >= k (k = 1: >= 2) that is not ignored is an
-	   error that names the voxel. Scratch depends on n, vox and k alone. */
+	/* label: one byte a voxel. out (host): total, overlap, entropy. dlogits NULL: the value only. A label >= k (k = 1: >= 2; of regions:
+	   in no entry) that is not ignored is an error that names the voxel. Scratch depends on n, vox and k alone. */
 	size_t (*loss_scratch)(const struct k_loss *g);
 	int (*loss)(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double out[3], void *scratch, struct err *e);
 	/* NULL where device memory is the host's. The same with K_LOSS_RESULTS left in device memory, and the error about them once they are read. */
@@ -360,8 +364,8 @@ struct k_backend {
 		struct err *e);
 	/* doubt [n] (host): each window's share, t w / (all - sum), of the probabilities of k_doubt, summed over its voxels where windows came */
 	int (*window_doubt)(const struct k_doubt *g, int64_t n, double *doubt, struct err *e);
-	/* *n (host): voxels whose best class is not the first (of a single class: that are above `middle`) */
-	int (*window_count)(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e);
+	/* *n (host): voxels whose best class is not the first (of a single class, or each by itself: of which one is above u's `middle`) */
+	int (*window_count)(const struct k_unsure *u, const float *acc, const float *sum, int64_t vox, int64_t k, int64_t *n, struct err *e);
 };
 
 /* The one exported symbol. index: which device (0 on the CPU). The table is valid for the life of the process. NULL and an error. */

@@ -1,6 +1,7 @@
-/* Softmax (of one channel: sigmoid), overlap and entropy in two passes: sums (the probabilities go where the gradient will be), then the gradient.
+/* Softmax (of channels by themselves: sigmoid), overlap and entropy in two passes: sums (the probabilities go where the gradient will be), then the gradient.
    Voxels go through in blocks with the channels apart, so that every step is on whole vectors; sums are floats within a block, then doubles.
-   With a = d overlap/dp = fI g + fP (1 or 2 p):  dl_j = p_j (a_j - sum_c p_c a_c),  of one channel p (1 - p) a;  cross entropy: weight (p_j - g_j)
+   With a = d overlap/dp = fI g + fP (1 or 2 p):  dl_j = p_j (a_j - sum_c p_c a_c),  of channels by themselves p_j (1 - p_j) a_j;
+   cross entropy: weight (p_j - g_j)
    over the weights' sum;  focal with z = l or -l: d/dz (1 - s(z))^gamma (-log s(z)) = -(1 - s(z))^gamma (gamma s(z) (-log s(z)) + s(-z)).
    softmax focal, y the label:  dl_j = (1 - p_y)^gamma (1 + gamma p_y (-log p_y) / (1 - p_y)) (p_j - g_j). */
 #include "kernels/loss.h"
@@ -63,7 +64,9 @@ static void take(const struct k_loss *g, struct block *b, const float *l, const 
 		apart(b->p, l, vox, g->k);
 	for (int64_t v = 0; v < BLOCK; v++)
 		b->label[v] = v < vox ? label[v] - first : 0, b->there[v] = b->weight[v] = v < vox && !loss_ignored(g, label[v]);
-	if (g->weight && g->entropy == K_CE && g->k > 1)
+	for (int64_t v = 0; v < BLOCK && g->regions; v++)
+		b->regions[v] = v < vox ? (int32_t)g->regions[label[v]] : 0;
+	if (g->weight && !loss_binary(g) && g->entropy == K_CE)
 		for (int64_t v = 0; v < vox; v++)
 			b->weight[v] = b->there[v] > 0 ? g->weight[label[v]] : 0;
 }
@@ -123,9 +126,9 @@ static float cross_all(const struct k_loss *g, const struct block *b)
 	return vec_total(all);
 }
 
-static void sigmoid(struct block *b)
+static void sigmoid(const struct k_loss *g, struct block *b)
 {
-	for (int v = 0; v < BLOCK; v += VL)
+	for (int64_t v = 0; v < g->k * BLOCK; v += VL)
 		store(b->p + v, vec_logistic(load(b->p + v), 0).s);
 }
 
@@ -137,7 +140,7 @@ static void overlap(const struct k_loss *g, const struct block *b, double *sums)
 		vec both = {0}, pred = {0}, truth = {0};
 
 		for (int v = 0; v < BLOCK; v += VL) {
-			vec p = load(b->p + c * BLOCK + v), w = load(b->there + v), t = vec_choose(load(b->label + v) == (float)c, w, (vec){0});
+			vec p = load(b->p + c * BLOCK + v), w = load(b->there + v), t = vec_choose(block_is(g, b, v, c), w, (vec){0});
 
 			both += p * t;
 			truth += t;
@@ -160,8 +163,8 @@ static double activate(const struct k_loss *g, struct block *b)
 		sum = soft_focal_sum(g, b);
 	else if (g->smoothing > 0)
 		sum = (double)g->smoothing / (double)g->k * (double)cross_all(g, b);
-	if (g->k == 1)
-		sigmoid(b);
+	if (loss_each(g))
+		sigmoid(g, b);
 	else
 		own *= (double)softmax(g, b);
 	return loss_binary(g) || g->entropy == K_FOCAL_SOFTMAX ? sum : sum + own;
@@ -170,14 +173,13 @@ static double activate(const struct k_loss *g, struct block *b)
 static void chunk_sums(const struct k_loss *g, const float *l, const uint8_t *label, float *keep, int64_t vox, double *part)
 {
 	struct block b = {.p = (float *)(part + part_len(g))};
-	const int classes = g->k == 1 ? 2 : (int)g->k;
 
 	memset(part, 0, sizeof *part * (size_t)part_len(g));
 	part[WRONG] = -1, part[VALID] = (double)vox;
 	for (int64_t v = 0; v < vox && part[WRONG] < 0; v++)
 		if (loss_ignored(g, label[v]))
 			part[VALID]--;
-		else if (label[v] >= classes)
+		else if (loss_wrong(g, label[v]))
 			part[WRONG] = (double)v;
 	if (part[WRONG] >= 0)
 		return;
@@ -256,31 +258,33 @@ static void gradient(const struct k_loss *g, struct block *b, const double *fact
 	}
 }
 
-/* Of one channel, overlap alone. */
-static void gradient_one(const struct k_loss *g, struct block *b, const double *factor)
+/* Of channels by themselves, overlap alone. */
+static void gradient_each(const struct k_loss *g, struct block *b, const double *factor)
 {
-	for (int v = 0; v < BLOCK; v += VL) {
-		vec p = load(b->p + v), zero = {0}, a = zero + (float)factor[1];
+	for (int64_t c = 0; c < g->k; c++)
+		for (int v = 0; v < BLOCK; v += VL) {
+			float *q = b->p + c * BLOCK + v;
+			vec p = load(q), zero = {0}, a = zero + (float)factor[2 * c + 1];
 
-		if (g->squared)
-			a *= 2 * p;
-		a += vec_choose(load(b->label + v) == 0.0f, zero + (float)factor[0], zero);
-		store(b->p + v, p * (1 - p) * a * load(b->there + v));
-	}
+			if (g->squared)
+				a *= 2 * p;
+			a += vec_choose(block_is(g, b, v, c), zero + (float)factor[2 * c], zero);
+			store(q, p * (1 - p) * a * load(b->there + v));
+		}
 }
 
 static void chunk_gradient(const struct k_loss *g, const float *l, const uint8_t *label, float *d, int64_t vox, const double *factor, float entropy,
 	double *part)
 {
 	struct block b = {.p = (float *)(part + part_len(g))}, logits = {.p = b.p + g->k * BLOCK};
-	const int own_entropy = g->entropy == K_CE && g->k > 1;
+	const int own_entropy = g->entropy == K_CE && !loss_binary(g);
 
 	for (int64_t v = 0; v < vox; v += BLOCK) {
 		int64_t n = vox - v < BLOCK ? vox - v : BLOCK;
 
 		take(g, &b, d + v * g->k, label + v, n);
-		if (g->k == 1)
-			gradient_one(g, &b, factor);
+		if (loss_each(g))
+			gradient_each(g, &b, factor);
 		else
 			gradient(g, &b, factor, own_entropy ? entropy : 0);
 		if (!own_entropy && entropy > 0) {
@@ -304,8 +308,7 @@ int K(loss)(const struct k_loss *g, const float *logits, const uint8_t *label, f
 	}
 	wrong = gather(g, part, step, sums, &out[2], &valid);
 	if (wrong >= 0)
-		return err_set(e, NULL, "label %d at voxel %lld: the network has %lld classes", label[wrong], (long long)wrong,
-		               (long long)(g->k == 1 ? 2 : g->k));
+		return loss_refuse(g, label[wrong], wrong, e);
 	over = loss_entropy_over(g, sums, valid);
 	share = g->w_ce > 0 && valid > 0 ? (double)g->w_ce / over : 0;
 	out[1] = loss_overlap(g, sums, factor);

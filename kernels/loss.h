@@ -8,4 +8,12 @@
    gradient of w_dice times the term by I and by P. */
 double loss_overlap(const struct k_loss *g, const double *sums, double *factor);
 
+/* The error of a label that is wrong. Returns -1. */
+static inline int loss_refuse(const struct k_loss *g, uint8_t label, int64_t voxel, struct err *e)
+{
+	if (g->regions)
+		return err_set(e, NULL, "label %d at voxel %lld is in no region", label, (long long)voxel);
+	return err_set(e, NULL, "label %d at voxel %lld: the network has %lld classes", label, (long long)voxel, (long long)(g->k == 1 ? 2 : g->k));
+}
+
 #endif

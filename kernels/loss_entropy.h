@@ -8,9 +8,17 @@
 
 enum { BLOCK = 64 }; /* voxels */
 
-/* One block: logits, then probabilities, of every channel [k][BLOCK]; which channel is the label's (-1: none); 1, or 0 beyond the end and where it is
-   ignored, and that times the label's weight. */
-struct block { float *p; float label[BLOCK], there[BLOCK], weight[BLOCK]; };
+/* One block: logits, then probabilities, of every channel [k][BLOCK]; which channel is the label's (-1: none), of regions which are, a bit each; 1, or 0
+   beyond the end and where it is ignored, and that times the label's weight. */
+struct block { float *p; float label[BLOCK], there[BLOCK], weight[BLOCK]; int32_t regions[BLOCK]; };
+
+/* Is the label of channel c? VL voxels from v on. */
+static inline ints block_is(const struct k_loss *g, const struct block *b, int v, int64_t c)
+{
+	if (g->regions)
+		return ((ints)load((const float *)b->regions + v) << (31 - (int)c)) < 0;
+	return load(b->label + v) == (float)c;
+}
 
 /* -- of a channel against the rest ------------------------------------------------ */
 struct binary { float gamma, pos, neg; };
@@ -32,7 +40,7 @@ static inline float binary_sum(const struct k_loss *g, const struct block *b)
 
 		for (int v = 0; v < BLOCK; v += VL) {
 			vec l = load(b->p + c * BLOCK + v), zero = {0};
-			ints own = load(b->label + v) == (float)c;
+			ints own = block_is(g, b, v, c);
 			struct vec_logistic r = vec_logistic(vec_choose(own, l, -l), f.gamma);
 
 			all += vec_choose(own, zero + f.pos, zero + f.neg) * r.down * r.cost * load(b->there + v);
@@ -51,7 +59,7 @@ static inline void binary_gradient(const struct k_loss *g, const struct block *l
 		for (int v = 0; v < BLOCK; v += VL) {
 			float *d = to->p + c * BLOCK + v;
 			vec l = load(logits->p + c * BLOCK + v), zero = {0}, m;
-			ints own = load(to->label + v) == (float)c;
+			ints own = block_is(g, to, v, c);
 			struct vec_logistic r = vec_logistic(vec_choose(own, l, -l), f.gamma);
 
 			m = vec_choose(own, zero - f.pos, zero + f.neg) * share * r.down * load(to->there + v);

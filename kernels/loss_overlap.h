@@ -11,7 +11,7 @@
 /* The first channel that counts where the background may be left out. */
 K_TEXT int64_t loss_first(const struct k_loss *g)
 {
-	return g->background || g->k == 1 ? 0 : 1;
+	return g->background || g->k == 1 || g->regions ? 0 : 1;
 }
 
 K_TEXT double loss_weight(const struct k_loss *g, int64_t c)
@@ -19,10 +19,16 @@ K_TEXT double loss_weight(const struct k_loss *g, int64_t c)
 	return g->weight ? (double)g->weight[c] : 1;
 }
 
+/* Is every channel by itself, its probability a sigmoid? */
+K_TEXT int loss_each(const struct k_loss *g)
+{
+	return g->k == 1 || g->regions;
+}
+
 /* Is the entropy one of each channel against the rest, and from which channel on? */
 K_TEXT int loss_binary(const struct k_loss *g)
 {
-	return g->k == 1 || g->entropy == K_BCE || g->entropy == K_FOCAL;
+	return loss_each(g) || g->entropy == K_BCE || g->entropy == K_FOCAL;
 }
 
 /* From which channel on the entropy counts: all but focal losses have the background */
@@ -34,6 +40,11 @@ K_TEXT int64_t loss_entropy_first(const struct k_loss *g)
 K_TEXT int loss_ignored(const struct k_loss *g, uint8_t label)
 {
 	return g->masked && label == g->ignore;
+}
+
+K_TEXT int loss_wrong(const struct k_loss *g, uint8_t label)
+{
+	return g->regions ? (g->regions[label] & K_NO_REGION) != 0 : label >= (g->k == 1 ? 2 : g->k);
 }
 
 /* Of the softmax focal loss: what class c's voxels count by */

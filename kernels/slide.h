@@ -17,11 +17,12 @@ struct k_gather {
 };
 /* A window's weight at d,h,w: row[0][d] row[1][h] row[2][w], multiplied in this order, but not less than `least`. Rows are device memory. */
 struct k_weight { const float *row[3]; float least; };
-/* Where the decision is not certain: the best class leads the next by less than `lead` times the sum of weights (a single class is that near to
-   `middle` times it). No window: not unsure. */
-enum { K_BLOCK = 64 };
+/* Where the decision is not certain: the best class leads the next by less than `lead` times the sum of weights (a single class, or one of those that
+   are taken each by itself, is that near to `middle` times it). No window: not unsure. */
+enum { K_BLOCK = 64, K_EACH = 32 /* classes that are taken each by itself are fewer */ };
 struct k_unsure {
 	float lead, middle;
+	int each;              /* classes are taken each by itself: they may overlap */
 	uint8_t *block;        /* [slab z][y][x / K_BLOCK, rounded up]: 0 where no voxel is unsure; or NULL; zeroed at first */
 };
 struct k_blend {
@@ -29,7 +30,7 @@ struct k_blend {
 	int margin;            /* 1: of two classes only the margin counts, the second's score less the first's: a single sum a voxel */
 	int64_t start[3];      /* of the window in the slab; parts outside are left out */
 	struct k_weight weight;
-	int flip, soft;        /* soft: not the logits count but their probabilities: softmax over k, of a single class the sigmoid */
+	int flip, soft, each;  /* soft: not the logits count but their probabilities: softmax over k, of a single class and with `each` the sigmoid */
 	struct k_unsure unsure; /* of k_doubt, brought up to date where the window is; without `block`: not */
 };
 struct k_cover {           /* windows that were blended, in their order */
@@ -47,8 +48,9 @@ static inline int64_t k_head_pitch(int64_t k)
 }
 
 /* A voxel's label by its mean scores: of k > 1 classes the highest one's, ties to the lowest class; of a single one 1 where it is at least `cut`.
-   K_NO_LABEL where a mean is not finite, so k < 256; where no window came 0, of a single class `never`. */
-struct k_decide { int64_t k; float cut; uint8_t never; }; enum { K_NO_LABEL = 255 };
+   K_NO_LABEL where a mean is not finite, so k < 256; where no window came 0, of a single class `never`. With `each` the `label` of the last of the k
+   classes, in their `order`, that are at least `cut`, 0 of none. */
+struct k_decide { int64_t k; float cut; uint8_t never; int each; uint8_t label[K_EACH], order[K_EACH]; }; enum { K_NO_LABEL = 255 };
 /* How far windows have been from the mean of those before them: sums of w by^2 and of w as window_spread adds them up; spread: of the mean of
    windows to come about that of those that came: they overlap one another and what came, so it is less than a single window's. */
 struct k_apart { double squares, weights; float spread; };

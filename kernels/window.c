@@ -3,7 +3,7 @@
            margin: acc[z][y][x] += weight[d,h,w] (logits[d][h][w][1] - logits[d][h][w][0])
    sum     what blend makes of sum, row by row of the slab: a row is in the processor's nearest cache while all windows are added
    divide  y[v][k] = acc[v][k] / sum[v]
-   count   voxels whose best class is not the first
+   count   voxels whose best class is not the first; of a single class, and of classes each by itself, of which one is above the middle
    flip: d, h, w of blend's logits count backwards, not those of its weight.
    No two threads share a voxel, so the sums don't depend on their number. */
 #include "kernels/window.h"
@@ -47,14 +47,14 @@ static void blend_some(const struct k_blend *g, float *acc, const float *logits,
 }
 
 /* One voxel's probabilities in place of its logits. */
-static void soften(float *v, int64_t k)
+static void soften(float *v, int64_t k, int each)
 {
 	float most = v[0], sum = 0;
 
-	if (k == 1) {
-		v[0] = 1 / (1 + expf(-v[0]));
+	for (int64_t c = 0; c < k && (k == 1 || each); c++)
+		v[c] = 1 / (1 + expf(-v[c]));
+	if (k == 1 || each)
 		return;
-	}
 	for (int64_t c = 1; c < k; c++)
 		most = v[c] > most ? v[c] : most;
 	for (int64_t c = 0; c < k; c++)
@@ -76,7 +76,7 @@ static void blend_changed(const struct k_blend *g, float *acc, const float *logi
 		for (int64_t j = 0; j < m; j++) {
 			memcpy(v + j * k, logits + (i + j) * step * k, (size_t)k * sizeof *v);
 			if (g->soft)
-				soften(v + j * k, k);
+				soften(v + j * k, k, g->each);
 		}
 		blend_some(g, acc + i * sums(g), v, w, m);
 	}
@@ -189,8 +189,9 @@ int k_window_divide(float *y, const float *acc, const float *sum, int64_t vox, i
 	return 0;
 }
 
-WIDE static int64_t count_some(const float *restrict acc, const float *restrict sum, int64_t n, int64_t k, float middle)
+WIDE static int64_t count_some(const struct k_unsure *u, const float *restrict acc, const float *restrict sum, int64_t n, int64_t k)
 {
+	const float middle = u->middle;
 	int64_t all = 0;
 
 	if (k == 1) {
@@ -199,16 +200,17 @@ WIDE static int64_t count_some(const float *restrict acc, const float *restrict 
 		return all;
 	}
 	for (int64_t i = 0; i < n; i++) {
+		const float than = u->each ? middle * sum[i] : acc[i * k];
 		int any = 0;
 
-		for (int64_t c = 1; c < k; c++)
-			any |= acc[i * k + c] > acc[i * k];
+		for (int64_t c = 0; c < k; c++)
+			any |= acc[i * k + c] > than;
 		all += any;
 	}
 	return all;
 }
 
-int k_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e)
+int k_window_count(const struct k_unsure *u, const float *acc, const float *sum, int64_t vox, int64_t k, int64_t *n, struct err *e)
 {
 	enum { BLOCK = 1 << 14 };
 	int64_t all = 0;
@@ -216,7 +218,7 @@ int k_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, f
 	(void)e;
 #pragma omp parallel for schedule(static) reduction(+:all)
 	for (int64_t v = 0; v < vox; v += BLOCK)
-		all += count_some(acc + v * k, sum + v, vox - v < BLOCK ? vox - v : BLOCK, k, middle);
+		all += count_some(u, acc + v * k, sum + v, vox - v < BLOCK ? vox - v : BLOCK, k);
 	*n = all;
 	return 0;
 }

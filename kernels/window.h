@@ -13,6 +13,6 @@ int k_window_decide(const struct k_decide *g, const struct k_cover *c, const flo
 int k_window_spread(const struct k_blend *g, float near, const float *logits, const float *acc, const float *sum, struct k_apart *apart,
                     struct err *e);
 int k_window_doubt(const struct k_doubt *g, int64_t n, double *doubt, struct err *e);
-int k_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e);
+int k_window_count(const struct k_unsure *u, const float *acc, const float *sum, int64_t vox, int64_t k, int64_t *n, struct err *e);
 
 #endif

@@ -84,20 +84,60 @@ static int sure_any(const float *acc, int64_t n, int64_t k, uint8_t *pred)
 	return !large && !any(b.doubt, n);
 }
 
+/* Of classes each by itself with their cut next to 0 the signs say it, and where no window came sums are 0. */
+WIDE static int sure_each(const struct k_decide *g, const float *restrict acc, int64_t n, uint8_t *restrict pred)
+{
+	int32_t label[ROW] = {0}, doubt = 0;
+
+	for (int64_t j = 0; j < g->k; j++) {
+		const int64_t c = g->order[j];
+		const int32_t own = g->label[c];
+
+		for (int64_t i = 0; i < n; i++) {
+			const float v = acc[i * g->k + c], size = fabsf(v);
+			const int32_t more = -(v > 0), clear = size > SMALL, none = size == 0, small = size < LARGE;
+
+			label[i] = (more & own) | (~more & label[i]);
+			doubt |= ((clear | none) ^ 1) | (small ^ 1);
+		}
+	}
+	narrow(label, n, pred);
+	return !doubt;
+}
+
 static int sure(const struct k_decide *g, const float *acc, int64_t n, uint8_t *pred)
 {
+	if (g->each)
+		return g->cut > 0 && g->cut <= FLT_MIN && sure_each(g, acc, n, pred);
 	if (g->k > 1)
 		return sure_any(acc, n, g->k, pred);
 	return g->cut >= 0 && g->cut <= FLT_MIN && sure_one(acc, n, g->cut > 0 && !g->never, pred);
 }
 
 /* By the means. */
+static uint8_t label_each(const struct k_decide *g, const float *acc, float sum)
+{
+	uint8_t of = 0;
+	int bad = 0;
+
+	for (int64_t j = 0; j < g->k && sum > 0; j++) {
+		const int64_t c = g->order[j];
+		const float v = acc[c] / sum;
+
+		of = v >= g->cut ? g->label[c] : of;
+		bad |= !isfinite(v);
+	}
+	return bad ? K_NO_LABEL : of;
+}
+
 static uint8_t label(const struct k_decide *g, const float *acc, float sum)
 {
 	float best;
 	int64_t of = 0;
 	int bad;
 
+	if (g->each)
+		return label_each(g, acc, sum);
 	if (!(sum > 0))
 		return g->k > 1 ? 0 : g->never;
 	best = acc[0] / sum;

@@ -42,13 +42,13 @@ static void best(int64_t k, const float *acc, int64_t of[2])
 }
 
 /* -- spread ----------------------------------------------------------------------- */
-/* What the window has at one voxel: a single class's score, or what two classes' are apart. */
+/* What the window has at one voxel: the score of one class by itself, or what two classes' are apart. */
 static float apart(const struct k_blend *g, const float *logits, const int64_t of[2])
 {
 	float most = logits[0], all = 0;
 
-	if (g->k == 1)
-		return g->soft ? 1 / (1 + expf(-logits[0])) : logits[0];
+	if (g->k == 1 || g->each)
+		return g->soft ? 1 / (1 + expf(-logits[of[0]])) : logits[of[0]];
 	if (!g->soft)
 		return logits[of[0]] - logits[of[1]];
 	for (int64_t c = 1; c < g->k; c++)
@@ -58,14 +58,28 @@ static float apart(const struct k_blend *g, const float *logits, const int64_t o
 	return (expf(logits[of[0]] - most) - expf(logits[of[1]] - most)) / all;
 }
 
+/* The class of those that are taken each by itself that is nearest to the middle */
+static int64_t nearest(const struct k_unsure *u, int64_t k, const float *acc, float sum)
+{
+	int64_t of = 0;
+
+	for (int64_t c = 1; c < k; c++)
+		if (fabsf(acc[c] - u->middle * sum) < fabsf(acc[of] - u->middle * sum))
+			of = c;
+	return of;
+}
+
 /* How far that is from the mean: at most 100, so that squares have room. */
 static float off(const struct k_blend *g, const float *logits, const float *acc, float sum)
 {
-	int64_t of[2] = {1, 0};
+	const int one = g->each || sums(g) == 1;
+	int64_t of[2] = {g->margin, 0}, at = 0;
 
-	if (sums(g) > 1)
+	if (g->each)
+		at = of[0] = nearest(&g->unsure, g->k, acc, sum);
+	else if (!one)
 		best(g->k, acc, of);
-	return fminf(fabsf(apart(g, logits, of) - (sums(g) > 1 ? acc[of[0]] - acc[of[1]] : acc[0]) / sum), 100);
+	return fminf(fabsf(apart(g, logits, of) - (one ? acc[at] : acc[of[0]] - acc[of[1]]) / sum), 100);
 }
 
 static void spread_row(const struct k_blend *g, float near, const struct row *r, const float *logits, struct weights w, const float *acc,

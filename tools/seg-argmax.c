@@ -41,11 +41,8 @@ static int label(struct frame *f, void *arg, struct err *e)
 	const int64_t n = w->c->argc ? w->c->argc : 1;
 	const struct prob_rule rule = prob_rule_make(o->rule, o->threshold.n, o->threshold.v, o->class);
 
-	if ((n > 1 && prob_divide(f, n, e)) || prob_labels(f, &rule, e) ||
-	    (!o->keep && frame_set_meta(f, "prob", NULL, e)))
+	if ((n > 1 && prob_divide(f, n, e)) || prob_labels(f, &rule, e) || (!o->keep && prob_leave(f, e)))
 		return -1;
-	if (!o->keep)
-		frame_drop(f, "prob");
 	return history_push(f, "seg-argmax", history_args(o, n), NULL, NULL, e);
 }
 

@@ -51,6 +51,7 @@ int main(int argc, char **argv)
 		{0, "key", ARG_STR, &o.im.key, "PATH", "where in the file the weights are: A/B (where it is usual)"},
 		{0, "prefix", ARG_STR, &o.im.prefix, "TEXT", "what the weights' names begin with (what fits most)"},
 		{0, "replay", ARG_STR, &o.im.replay, "FILE|JSON", "preparation of the volumes: steps, or those of a model (the plans', the bundle's)"},
+		{0, "regions", ARG_STR, &o.im.regions, "R/R/...|JSON", "classes overlap: the labels each is made of, 1,2,3/2,3/3 (the dataset.json's)"},
 		{0, "roi", ARG_INT, o.roi, "X,Y,Z", "size of the windows, voxels (the plans', the bundle's)", 1, 4096, 3},
 		{0, "list", ARG_FLAG, &o.list, NULL, "print the file's tensors: name, type, shape"},
 		{0},

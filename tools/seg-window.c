@@ -162,7 +162,7 @@ static int prepare(struct work *w, struct frame *f, struct err *e)
 	if (w->o->within && mask(w, f, e))
 		return -1;
 	look_at_axes(w, f, &g);
-	if (frame_set_meta(f, "labels", frame_meta(&w->m.model[0].frame, "labels"), e))
+	if (frame_set_meta(f, "labels", frame_meta(&w->m.model[0].frame, "labels"), e) || frame_set_meta(f, "regions", NULL, e))
 		return -1;
 	return history_push(f, "seg-window", history_args(w), NULL, NULL, e);
 }
@@ -241,17 +241,18 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 
 	set(&w);
 	w.hash = ensemble_hashes(o->models.v, o->models.n);
-	w.rule = prob_rule_make(o->rule, o->threshold.n, o->threshold.v, o->class);
 	w.k = device_open(o->device, (enum k_precision)o->precision, e);
 	if (w.k && o->tune)
 		device_tune(w.k);
 	if (!w.k || ensemble_open(&w.m, o->models.v, o->models.n, w.k, e))
 		return -1;
+	w.rule = prob_rule_make(o->rule, o->threshold.n, o->threshold.v, o->class);
+	w.rule.regions = w.m.model[0].regions.n ? &w.m.model[0].regions : NULL;
 	if (c->verbose && *device_why())
 		err_warn("%s", device_why());
 	if (c->verbose)
 		err_warn("device %s: %s", w.k->name, w.k->device);
-	r = prob_rule_check(&w.rule, o->output ? 2 : net_classes(w.m.net[0]), PROB_LOGITS, e) || window_size(&w, e) || plan_early(&w, e) ||
+	r = (!o->output && prob_rule_check(&w.rule, net_classes(w.m.net[0]), PROB_LOGITS, e)) || window_size(&w, e) || plan_early(&w, e) ||
 	    stream_pass(c, "image", segment, &w, e) ? -1 : 0;
 	for (int i = 0; i < w.m.n && c->verbose; i++)
 		if (*net_plain(w.m.net[i]))

@@ -67,6 +67,7 @@ enum { GPU_SQUARES = 65536 }; /* values a partial sum */
 int gpu_identity(float *w, int64_t oc, int64_t taps);
 size_t gpu_loss_bytes(const struct k_loss *g);
 float *gpu_loss_weights(const struct k_loss *g, void *scratch); /* where weights of classes are put before, if there are any */
+float *gpu_loss_regions(const struct k_loss *g, void *scratch); /* and the table of regions, its bits */
 /* K_LOSS_RESULTS go to out, of the device; NULL: to the beginning of scratch */
 int gpu_loss_run(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double *out, void *scratch);
 int gpu_window_gather(struct k_gather g, const float *image, float *x);
@@ -89,7 +90,7 @@ int gpu_window_apart(const double *part, int64_t parts, struct k_apart *apart); 
 enum { GPU_DOUBTS = 8 };
 struct gpu_doubts { struct k_doubt of[GPU_DOUBTS]; };
 int gpu_window_doubt(struct gpu_doubts g, int64_t n, int64_t parts, double *part); /* [n][parts] */
-int gpu_window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, double *part);
+int gpu_window_count(struct k_unsure u, const float *acc, const float *sum, int64_t vox, int64_t k, double *part);
 int gpu_label_down(uint8_t *to, const uint8_t *label, int64_t planes, int64_t h, int64_t w, int fd, int fh, int fw);
 
 #ifdef __cplusplus

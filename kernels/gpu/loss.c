@@ -8,7 +8,7 @@ enum { ONE_TEAM = 64 }; /* sums that one team folds by itself */
 size_t gpu_loss_bytes(const struct k_loss *g)
 {
 	return sizeof(double) * (size_t)(K_LOSS_RESULTS + 1 + g->n * chunks_of(g) * (3 + 3 * g->k) + 5 * g->n * g->k + 3) + sizeof(float) * (size_t)(g->k +
-		g->n * g->vox);
+		REGIONS + g->n * g->vox);
 }
 
 /* Cross entropy with label smoothing */
@@ -43,8 +43,6 @@ DEVICE float lse_of(const float *l, int64_t k)
 KERNEL(loss_voxels, (struct k_loss g, struct loss_room r, int64_t chunks, const float *l, const uint8_t *label),
 	(g, r, chunks, l, label), g.n * chunks)
 {
-	int classes = g.k == 1 ? 2 : (int)g.k;
-
 	TEAM_FOR(t, g.n * chunks) {
 		int64_t first = t % chunks * CHUNK, end = first + CHUNK < g.vox ? first + CHUNK : g.vox, at = t / chunks * g.vox;
 		double sum = 0, wrong = 0, valid = 0; /* how many */
@@ -55,9 +53,9 @@ KERNEL(loss_voxels, (struct k_loss g, struct loss_room r, int64_t chunks, const 
 
 			int there = !loss_ignored(&g, label[v]);
 
-			wrong += there && label[v] >= classes;
+			wrong += there && loss_wrong(&g, label[v]);
 			valid += there;
-			r.lse[v] = g.k > 1 ? lse_of(p, g.k) : 0;
+			r.lse[v] = loss_each(&g) ? 0 : lse_of(p, g.k);
 			if (g.w_ce > 0 && there)
 				sum += (double)entropy_of(&g, p, own, r.lse[v]);
 		}
@@ -69,7 +67,7 @@ KERNEL(loss_voxels, (struct k_loss g, struct loss_room r, int64_t chunks, const 
 
 DEVICE float probability(const struct k_loss *g, const float *l, float lse, int64_t c)
 {
-	return g->k == 1 ? 1 / (1 + expf(-l[0])) : expf(l[c] - lse);
+	return loss_each(g) ? 1 / (1 + expf(-l[c])) : expf(l[c] - lse);
 }
 
 /* part [k][3][n,chunk]; a team to a chunk and up to BAND channels, so that of few a voxel is read once: CHUNK / TEAM of them to a lane, in floats */
@@ -83,15 +81,17 @@ KERNEL(loss_sums, (struct k_loss g, struct loss_room r, int64_t chunks, int64_t 
 
 		LANE_FOR(v, at + k, at + end) {
 			const int there = !loss_ignored(&g, label[v]);
-			const int64_t own = class_of(&g, label[v]) - c;
+			const int64_t own = class_of(&g, label[v]);
 
 			BAND_FOR(b)
 				if (there && c + b < g.k) {
 					const float p = probability(&g, l + v * g.k, r.lse[v], c + b);
 
-					both[b] += own == b ? p : 0;
+					const int is = is_of(&g, own, c + b);
+
+					both[b] += is ? p : 0;
 					pred[b] += g.squared ? p * p : p;
-					truth[b] += own == b;
+					truth[b] += is;
 				}
 		}
 		BAND_FOR(b) {
@@ -166,25 +166,26 @@ SIDE_KERNEL(loss_result, (struct k_loss g, struct loss_room r, int64_t chunks, i
 		conclude(&g, &r);
 }
 
-/* A voxel's gradient. With a = d overlap/dp: d_j = p_j (a_j - sum_c p_c a_c); of one channel p (1 - p) a; and of the entropy */
+/* A voxel's gradient. With a = d overlap/dp: d_j = p_j (a_j - sum_c p_c a_c); of channels by themselves p (1 - p) a; and of the entropy */
 DEVICE void gradient_of(const struct k_loss *g, const struct loss_room *r, const double *f, const float *p, uint8_t label, float lse, float *d)
 {
-	const int cross = g->entropy == K_CE && g->k > 1;
+	const int each = loss_each(g), cross = g->entropy == K_CE && !each;
 	const float share = (float)*r->share, ce = cross ? share * (1 - g->smoothing) : 0;
 	const int64_t own = class_of(g, label);
-	const float even = cross ? share * g->smoothing / (float)g->k : 0, own_ce = ce * (float)(own >= 0 && own < g->k ? loss_weight(g, own) : 0);
+	const float even = cross ? share * g->smoothing / (float)g->k : 0, own_ce = ce * (float)(cross && own < g->k ? loss_weight(g, own) : 0);
 	float dot = 0, all = 0;
 
 	for (int64_t c = 0; c < g->k; c++) {
 		float q = probability(g, p, lse, c);
 
-		dot += q * ((float)f[2 * c + 1] * (g->squared ? 2 * q : 1) + (c == own ? (float)f[2 * c] : 0));
+		dot += q * ((float)f[2 * c + 1] * (g->squared ? 2 * q : 1) + (is_of(g, own, c) ? (float)f[2 * c] : 0));
 		all += (float)loss_weight(g, c);
 	}
 	for (int64_t c = 0; c < g->k; c++) {
-		float q = probability(g, p, lse, c), a = (float)f[2 * c + 1] * (g->squared ? 2 * q : 1) + (c == own ? (float)f[2 * c] : 0);
+		const int is = is_of(g, own, c);
+		float q = probability(g, p, lse, c), a = (float)f[2 * c + 1] * (g->squared ? 2 * q : 1) + (is ? (float)f[2 * c] : 0);
 
-		d[c] = g->k == 1 ? q * (1 - q) * a : q * (a - dot) + own_ce * (q - (c == own ? 1 : 0)) + even * (all * q - (float)loss_weight(g, c));
+		d[c] = each ? q * (1 - q) * a : q * (a - dot) + own_ce * (q - (is ? 1 : 0)) + even * (all * q - (float)loss_weight(g, c));
 	}
 	if (!cross && share > 0)
 		(void)(loss_binary(g) ? binary(g, p, own, share, d) : soft_focal(g, p, own, share, d));
@@ -215,6 +216,7 @@ int gpu_loss_run(const struct k_loss *given, const float *l, const uint8_t *labe
 	int bad;
 
 	g.weight = given->weight ? r.weight : NULL;
+	g.regions = given->regions ? (const uint32_t *)r.regions : NULL;
 	r.result = out ? out : r.result;
 	if (few)
 		bad = gpu_loss_few(g, r, chunks, l, label);
@@ -230,4 +232,9 @@ int gpu_loss_run(const struct k_loss *given, const float *l, const uint8_t *labe
 float *gpu_loss_weights(const struct k_loss *g, void *scratch)
 {
 	return room_of(g, scratch).weight;
+}
+
+float *gpu_loss_regions(const struct k_loss *g, void *scratch)
+{
+	return room_of(g, scratch).regions;
 }

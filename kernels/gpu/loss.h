@@ -7,7 +7,7 @@
 #include "kernels/gpu/par.h"
 #include "kernels/loss_overlap.h"
 
-enum { CHUNK = 4096, BAND = 4 }; /* voxels; channels */
+enum { CHUNK = 4096, BAND = 4, REGIONS = 256 }; /* voxels; channels; entries of the table of regions */
 #define BAND_FOR(b) UNROLLED for (int b = 0; b < BAND; b++)
 
 /* What a lane sums in: its share of a chunk, which to gcc is all of it */
@@ -19,7 +19,7 @@ enum { CHUNK = 4096, BAND = 4 }; /* voxels; channels */
 
 /* Where things are in scratch; result: K_LOSS_RESULTS; share: what a voxel's entropy counts by; sums: [groups][3][k], then entropy, wrong and
    valid */
-struct loss_room { float *lse, *weight; double *entropy, *wrong, *valid, *part, *sums, *factor, *result, *share; };
+struct loss_room { float *lse, *weight, *regions; double *entropy, *wrong, *valid, *part, *sums, *factor, *result, *share; };
 
 static inline int64_t chunks_of(const struct k_loss *g)
 {
@@ -40,7 +40,8 @@ static inline struct loss_room room_of(const struct k_loss *g, void *scratch)
 	r.sums = r.part + 3 * teams * g->k;
 	r.factor = r.sums + 3 * g->n * g->k + 3;
 	r.weight = (float *)(r.factor + 2 * g->n * g->k);
-	r.lse = r.weight + g->k;
+	r.regions = r.weight + g->k;
+	r.lse = r.regions + REGIONS;
 	return r;
 }
 
@@ -58,10 +59,16 @@ DEVICE struct logistic logistic(float z, float gamma)
 	return r;
 }
 
-/* The class a label says; of one channel 0 is the channel, -1 none. */
+/* The class a label says; of one channel 0 is the channel, -1 none; of regions which channels, a bit each. */
 DEVICE int64_t class_of(const struct k_loss *g, uint8_t label)
 {
-	return g->k == 1 ? (int64_t)label - 1 : label;
+	return g->regions ? (int64_t)g->regions[label] : g->k == 1 ? (int64_t)label - 1 : label;
+}
+
+/* Is that channel c? */
+DEVICE int is_of(const struct k_loss *g, int64_t own, int64_t c)
+{
+	return g->regions ? (int)(own >> c & 1) : own == c;
 }
 
 /* Entropies of one channel against the rest; d NULL: the value, else the gradient times share is added. */
@@ -75,10 +82,11 @@ DEVICE float binary(const struct k_loss *g, const float *l, int64_t own, float s
 			continue;
 		float w = (float)loss_weight(g, c), pos = g->entropy == K_FOCAL ? g->pos * w : w, neg = g->entropy == K_FOCAL ? g->neg * w : 1;
 		float gamma = g->entropy == K_FOCAL ? g->gamma : 0, m;
-		struct logistic r = logistic(c == own ? l[c] : -l[c], gamma);
+		const int is = is_of(g, own, c);
+		struct logistic r = logistic(is ? l[c] : -l[c], gamma);
 
-		sum += (c == own ? pos : neg) * r.down * r.cost;
-		m = (c == own ? -pos : neg) * share * r.down * (gamma * r.s * r.cost + (1 - r.s));
+		sum += (is ? pos : neg) * r.down * r.cost;
+		m = (is ? -pos : neg) * share * r.down * (gamma * r.s * r.cost + (1 - r.s));
 		if (d)
 			d[c] += m;
 	}

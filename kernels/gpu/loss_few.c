@@ -9,7 +9,7 @@ enum { FEW_ENTROPY, FEW_VALID, FEW_WRONG, FEW_OVERLAP, FEW_SUMS = FEW_OVERLAP + 
 
 /* A kernel of (struct k_loss g, ..) for each number of channels, a constant to it; again for those whose entropy is the softmax's; and for those of
    them that have nothing which few losses have */
-#define SOFT(channels) (g.k = (channels), g.entropy = K_CE)
+#define SOFT(channels) (g.k = (channels), g.entropy = K_CE, g.regions = NULL)
 #define PLAIN(channels) (SOFT(channels), g.smoothing = 0, g.squared = g.masked = 0, g.weight = NULL)
 #define FEW_CASE(name, which, SET, least, PARAMS, ARGS) \
 	SIDE_KERNEL(name##_##which, PARAMS, ARGS, g.n * chunks, 0, least) \
@@ -19,7 +19,8 @@ enum { FEW_ENTROPY, FEW_VALID, FEW_WRONG, FEW_OVERLAP, FEW_SUMS = FEW_OVERLAP + 
 	}
 #define FEW_KERNEL(name, PARAMS, ARGS) \
 	DEVICE void name##_text PARAMS; \
-	FEW_CASE(name, one, g.k = 1, 4, PARAMS, ARGS) \
+	FEW_CASE(name, one, (g.k = 1, g.regions = NULL), 4, PARAMS, ARGS) \
+	FEW_CASE(name, one_region, g.k = 1, 4, PARAMS, ARGS) \
 	FEW_CASE(name, two, g.k = 2, 2, PARAMS, ARGS) \
 	FEW_CASE(name, three, g.k = 3, 2, PARAMS, ARGS) \
 	FEW_CASE(name, four, g.k = BAND, 2, PARAMS, ARGS) \
@@ -32,7 +33,9 @@ enum { FEW_ENTROPY, FEW_VALID, FEW_WRONG, FEW_OVERLAP, FEW_SUMS = FEW_OVERLAP + 
 	int gpu_##name PARAMS \
 	{ \
 		if (g.k == 1) \
-			return G(name##_one) ARGS; \
+			return g.regions ? G(name##_one_region) ARGS : G(name##_one) ARGS; \
+		if (g.regions) \
+			return g.k == 2 ? G(name##_two) ARGS : g.k == 3 ? G(name##_three) ARGS : G(name##_four) ARGS; \
 		if (g.entropy == K_CE && !(g.smoothing > 0) && !g.squared && !g.masked && !g.weight) \
 			return g.k == 2 ? G(name##_plain_two) ARGS : g.k == 3 ? G(name##_plain_three) ARGS : G(name##_plain_four) ARGS; \
 		if (g.entropy == K_CE) \
@@ -75,8 +78,9 @@ DEVICE struct soft soft_of(const struct k_loss *g, const float *l)
 	struct soft s = {{0}, {0}, 0};
 	float most = l[0], sum = 0, each;
 
-	if (g->k == 1) {
-		s.p[0] = inverse(1 + two_to(-LOG2_E * l[0]));
+	if (loss_each(g)) {
+		UNROLLED for (int c = 0; c < g->k; c++)
+			s.p[c] = inverse(1 + two_to(-LOG2_E * l[c]));
 		return s;
 	}
 	UNROLLED for (int c = 1; c < g->k; c++)
@@ -117,10 +121,15 @@ DEVICE float own_of(const struct k_loss *g, const float *v, int own)
 	return at;
 }
 
-/* The channel a label says; of one channel 0 is the channel, -1 none. */
+/* The channel a label says; of one channel 0 is the channel, -1 none; of regions which channels, a bit each. */
 DEVICE int channel_of(const struct k_loss *g, uint32_t label)
 {
-	return g->k == 1 ? (int)label - 1 : (int)label;
+	return g->regions ? (int)g->regions[label] : g->k == 1 ? (int)label - 1 : (int)label;
+}
+
+DEVICE int is_channel(const struct k_loss *g, int own, int c)
+{
+	return g->regions ? own >> c & 1 : c == own;
 }
 
 DEVICE float few_entropy(const struct k_loss *g, const struct weights *w, const float *l, int own, const struct soft *s)
@@ -146,13 +155,13 @@ DEVICE void few_add(const struct k_loss *g, const struct weights *w, const float
 		return;
 	if (g->masked)
 		sum[FEW_VALID] += 1;
-	if (g->k == 1)
-		sum[FEW_WRONG] += label >= 2;
+	if (loss_each(g))
+		sum[FEW_WRONG] += loss_wrong(g, (uint8_t)label);
 	sum[FEW_ENTROPY] += few_entropy(g, w, l, own, &s);
 	UNROLLED for (int c = 0; c < g->k; c++) {
 		SUM *to = sum + FEW_OVERLAP + 3 * c;
 
-		if (c == own)
+		if (is_channel(g, own, c))
 			to[0] += s.p[c], to[2] += 1;
 		to[1] += g->squared ? s.p[c] * s.p[c] : s.p[c];
 	}
@@ -183,7 +192,7 @@ FEW_KERNEL(loss_few, (struct k_loss g, struct loss_room r, int64_t chunks, const
 				r.part[i * g.n * chunks + t] = sum[FEW_OVERLAP + i];
 				known -= i % 3 == 2 ? sum[FEW_OVERLAP + i] : 0;
 			}
-			r.entropy[t] = sum[FEW_ENTROPY], r.wrong[t] = g.k == 1 ? sum[FEW_WRONG] : known, r.valid[t] = sum[FEW_VALID];
+			r.entropy[t] = sum[FEW_ENTROPY], r.wrong[t] = loss_each(&g) ? sum[FEW_WRONG] : known, r.valid[t] = sum[FEW_VALID];
 		}
 	}
 }
@@ -191,7 +200,7 @@ FEW_KERNEL(loss_few, (struct k_loss g, struct loss_room r, int64_t chunks, const
 /* As loss.c's gradient_of, of a voxel's probabilities: what it is of any channel, then what it is more of the label's */
 DEVICE void few_gradient(const struct k_loss *g, const struct weights *w, const float *l, uint32_t label, float *d)
 {
-	const int own = channel_of(g, label), cross = g->entropy == K_CE && g->k > 1;
+	const int own = channel_of(g, label), each = loss_each(g), cross = g->entropy == K_CE && !each;
 	const float ce = cross ? w->share * (1 - g->smoothing) * own_of(g, w->of, own) : 0, even = cross ? w->share * g->smoothing / (float)g->k : 0;
 	const struct soft s = soft_of(g, l);
 	const float both = own_of(g, w->both, own), both_part = own_of(g, s.p, own) * both;
@@ -206,8 +215,9 @@ DEVICE void few_gradient(const struct k_loss *g, const struct weights *w, const 
 		if (c == own)
 			d[c] += both_part - ce;
 	}
-	if (g->k == 1)
-		d[0] = s.p[0] * (1 - s.p[0]) * (a[0] + both);
+	UNROLLED for (int c = 0; c < g->k; c++)
+		if (each)
+			d[c] = s.p[c] * (1 - s.p[c]) * (a[c] + (is_channel(g, own, c) ? w->both[c] : 0));
 	if (!cross && w->share > 0)
 		(void)(loss_binary(g) ? binary(g, l, own, w->share, d) : soft_focal(g, l, own, w->share, d));
 	UNROLLED for (int c = 0; c < g->k; c++)

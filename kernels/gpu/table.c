@@ -6,6 +6,7 @@
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/runtime.h"
 #include "kernels/gpu/tune.h"
+#include "kernels/loss.h"
 #include "kernels/pool.h"
 #include "lib/base/mem.h"
 
@@ -187,20 +188,29 @@ static size_t loss_scratch(const struct k_loss *g)
 	return gpu_loss_bytes(g);
 }
 
-/* The first label that is no class */
+/* The first label that is no class, or in no region */
 static int wrong_label(const struct k_loss *g, const uint8_t *label, struct err *e)
 {
 	int64_t n = g->n * g->vox, v = 0;
-	int classes = g->k == 1 ? 2 : (int)g->k, bad;
+	int bad;
 	uint8_t *own = mem_new((size_t)n, 1, "labels", e);
 
 	bad = !own || gpu_copy(own, label, (size_t)n, K_TO_HOST, e);
-	while (!bad && v < n && (own[v] < classes || (g->masked && own[v] == g->ignore)))
+	while (!bad && v < n && (!loss_wrong(g, own[v]) || loss_ignored(g, own[v])))
 		v++;
 	if (!bad)
-		err_set(e, NULL, "label %d at voxel %lld: the network has %d classes", v < n ? own[v] : 0, (long long)v, classes);
+		loss_refuse(g, v < n ? own[v] : 0, v, e);
 	free(own);
 	return -1;
+}
+
+/* The table of regions as what gpu_put_few takes, bit for bit */
+static struct gpu_few bits_of(const uint32_t *regions)
+{
+	struct gpu_few few;
+
+	memcpy(few.v, regions, sizeof few.v);
+	return few;
 }
 
 static int loss_later(const struct k_loss *g, const float *logits, const uint8_t *label, float *dlogits, double *out, void *scratch, struct err *e)
@@ -212,6 +222,8 @@ static int loss_later(const struct k_loss *g, const float *logits, const uint8_t
 	for (int64_t c = 0; g->weight && c < g->k; c++)
 		weights.v[c] = g->weight[c];
 	if (g->weight && gpu_check(gpu_put_few(weights, gpu_loss_weights(g, scratch), g->k), "loss", e))
+		return -1;
+	if (g->regions && gpu_check(gpu_put_few(bits_of(g->regions), gpu_loss_regions(g, scratch), 256), "loss", e))
 		return -1;
 	return gpu_check(gpu_loss_run(g, logits, label, dlogits, out, scratch), "loss", e);
 }
@@ -354,11 +366,11 @@ static int window_doubt(const struct k_doubt *g, int64_t n, double *doubt, struc
 	return n ? add_up(part, each, n, doubt, e) : 0;
 }
 
-static int window_count(const float *acc, const float *sum, int64_t vox, int64_t k, float middle, int64_t *n, struct err *e)
+static int window_count(const struct k_unsure *u, const float *acc, const float *sum, int64_t vox, int64_t k, int64_t *n, struct err *e)
 {
 	double *part = parts(pieces(vox), e), all;
 
-	if (!part || gpu_check(gpu_window_count(acc, sum, vox, k, middle, part), "window", e) || add_up(part, pieces(vox), 1, &all, e))
+	if (!part || gpu_check(gpu_window_count(*u, acc, sum, vox, k, part), "window", e) || add_up(part, pieces(vox), 1, &all, e))
 		return -1;
 	*n = (int64_t)all;
 	return 0;

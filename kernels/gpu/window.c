@@ -16,12 +16,18 @@ DEVICE float soft_sum(const float *l, int64_t k, float *most)
 	return sum;
 }
 
+/* Are probabilities a softmax's? */
+DEVICE int softmaxed(const struct k_blend *g)
+{
+	return g->soft && g->k > 1 && !g->each;
+}
+
 /* Of class c of a voxel whose logits are l: that, or with `soft` its probability; most, all: soft_sum's. */
 DEVICE float score_of(const struct k_blend *g, const float *l, int64_t c, float most, float all)
 {
 	if (!g->soft)
 		return l[c];
-	return g->k > 1 ? expf(l[c] - most) / all : 1 / (1 + expf(-l[c]));
+	return softmaxed(g) ? expf(l[c] - most) / all : 1 / (1 + expf(-l[c]));
 }
 
 /* A row of the window: its voxels lo .. hi - 1 are in the slab; where its first voxel's logits and place in the slab are, of which it is slice z and
@@ -59,7 +65,7 @@ DEVICE void blend_voxel(const struct k_blend *g, const float *p, float w, float 
 {
 	float most = 0, all = 1;
 
-	if (g->soft && g->k > 1)
+	if (softmaxed(g))
 		all = soft_sum(p, g->k, &most);
 	if (g->margin)
 		*acc += w * (score_of(g, p, 1, most, all) - score_of(g, p, 0, most, all));
@@ -109,29 +115,36 @@ KERNEL(window_decide, (struct k_decide g, const float *acc, const float *sum, in
 	ITEM_FOR(v, vox) {
 		const float s = sum[v];
 		float best = acc[v * g.k] / s;
-		int64_t of = g.k == 1 && best >= g.cut;
+		int64_t of = !g.each && g.k == 1 && best >= g.cut;
 		int bad = !isfinite(best);
 
-		for (int64_t c = 1; c < g.k; c++) {
+		for (int64_t i = !g.each; i < g.k; i++) {
+			const int64_t c = g.each ? g.order[i] : i;
 			const float mean = acc[v * g.k + c] / s;
 
-			of = mean > best ? c : of;
+			of = g.each ? (mean >= g.cut ? g.label[c] : of) : mean > best ? c : of;
 			best = mean > best ? mean : best;
 			bad |= !isfinite(mean);
 		}
-		pred[v] = !(s > 0) ? (g.k > 1 ? 0 : g.never) : bad ? K_NO_LABEL : (uint8_t)of;
+		pred[v] = !(s > 0) ? (g.k > 1 || g.each ? 0 : g.never) : bad ? K_NO_LABEL : (uint8_t)of;
 	}
 }
 
-/* The classes with the highest sums of a voxel; the kernels keep no note of what is sure. */
+/* The classes with the highest sums of a voxel, or that one of those by themselves that is nearest to the middle; the kernels keep no note of what is
+   sure. */
 struct lead { int64_t first, second; float by; };
 
 DEVICE struct lead lead_of(const struct k_unsure *u, int64_t k, const float *acc, float sum)
 {
 	struct lead l = {0, 0, 0};
 
-	if (k == 1) {
+	if (k == 1 || u->each) {
 		l.by = fabsf(acc[0] - u->middle * sum);
+		for (int64_t c = 1; c < k; c++)
+			if (fabsf(acc[c] - u->middle * sum) < l.by) {
+				l.first = c;
+				l.by = fabsf(acc[c] - u->middle * sum);
+			}
 		return l;
 	}
 	if (acc[1] > acc[0])
@@ -155,10 +168,10 @@ DEVICE float off(const struct k_blend *g, float near, const float *p, const floa
 
 	if (!(l.by < near * sum))
 		return -1;
-	if (g->soft && g->k > 1)
+	if (softmaxed(g))
 		all = soft_sum(p, g->k, &most);
-	if (g->k == 1)
-		by = score_of(g, p, 0, most, all) - acc[0] / sum;
+	if (g->k == 1 || g->each)
+		by = score_of(g, p, l.first, most, all) - acc[l.first] / sum;
 	else if (g->margin)
 		by = score_of(g, p, 1, most, all) - score_of(g, p, 0, most, all) - acc[0] / sum;
 	else
@@ -269,7 +282,7 @@ KERNEL(window_doubt, (struct gpu_doubts g, int64_t n, int64_t parts, double *par
 }
 
 /* part[t]: of voxels from t GPU_SQUARES on */
-KERNEL(window_count, (const float *acc, const float *sum, int64_t vox, int64_t k, float middle, double *part), (acc, sum, vox, k, middle, part),
+KERNEL(window_count, (struct k_unsure u, const float *acc, const float *sum, int64_t vox, int64_t k, double *part), (u, acc, sum, vox, k, part),
 	(vox + GPU_SQUARES - 1) / GPU_SQUARES)
 {
 	TEAM_FOR(t, (vox + GPU_SQUARES - 1) / GPU_SQUARES) {
@@ -277,10 +290,11 @@ KERNEL(window_count, (const float *acc, const float *sum, int64_t vox, int64_t k
 		double all = 0;
 
 		LANE_FOR(i, lo, hi) {
-			int any = k == 1 && acc[i] > middle * sum[i];
+			const float than = k == 1 || u.each ? u.middle * sum[i] : acc[i * k];
+			int any = 0;
 
-			for (int64_t c = 1; c < k; c++)
-				any |= acc[i * k + c] > acc[i * k];
+			for (int64_t c = 0; c < k; c++)
+				any |= acc[i * k + c] > than;
 			all += any;
 		}
 		all = team_sum(all);

@@ -44,7 +44,7 @@ def make_plans():
     return root, architecture
 
 
-def network(architecture, seed):
+def network(architecture, seed, checkpoint):
     torch.manual_seed(seed)
     net = get_network_from_plans(architecture["network_class_name"], architecture["arch_kwargs"], architecture["_kw_requires_import"], 1, CLASSES,
                                  deep_supervision=False)
@@ -57,40 +57,56 @@ def network(architecture, seed):
             elif v.dim() == 5:
                 v.mul_(2)
     torch.save({"network_weights": net.state_dict(), "trainer_name": "nnUNetTrainer", "init_args": {"configuration": "3d_fullres", "fold": 0},
-                "inference_allowed_mirroring_axes": (0, 1), "current_epoch": 1, "logging": {}}, os.path.join(OUT, "results/fold_0/checkpoint_final.pth"))
+                "inference_allowed_mirroring_axes": (0, 1), "current_epoch": 1, "logging": {}}, os.path.join(OUT, checkpoint))
 
 
-def predict():
-    """Labels [X,Y,Z] of the file, and by how much a voxel's best class leads at least."""
+def predict(folder, folds):
+    """Labels [X,Y,Z] of the file, and probabilities [K,...] as nnU-Net has the axes."""
     p = predict_from_raw_data.nnUNetPredictor(use_mirroring=True, perform_everything_on_device=False, device=torch.device("cpu"), allow_tqdm=False)
-    p.initialize_from_trained_model_folder(os.path.join(OUT, "results"), (0,))
+    p.initialize_from_trained_model_folder(os.path.join(OUT, folder), folds)
     reader = p.plans_manager.image_reader_writer_class()
     image, properties = reader.read_images([os.path.join(OUT, "bundle/volume.nii.gz")])
     torch.half, half = torch.float32, torch.half
     label, prob = p.predict_single_npy_array(image, properties, None, None, True)
     torch.half = half
     reader.write_seg(label, "/tmp/label.nii.gz", properties)
-    lead = np.sort(prob, 0)
-    return np.asarray(nibabel.load("/tmp/label.nii.gz").dataobj), (lead[-1] - lead[-2]).min()
+    return np.asarray(nibabel.load("/tmp/label.nii.gz").dataobj), prob
+
+
+def write_folder(folder, plans, labels, **more):
+    with open(os.path.join(OUT, folder, "plans.json"), "w") as f:
+        json.dump(plans, f, indent=1)
+        f.write("\n")
+    with open(os.path.join(OUT, folder, "dataset.json"), "w") as f:
+        json.dump({"channel_names": {"0": "CT"}, "labels": labels, **more, "numTraining": 1, "file_ending": ".nii.gz"}, f)
+        f.write("\n")
+
+
+def volume(label):
+    return frame({"pred": label.transpose(2, 1, 0).astype(np.uint8)}, niipipe=1, kind="volume", id="volume", affine=IDENTITY)
 
 
 gaussian = predict_from_raw_data.compute_gaussian
 predict_from_raw_data.compute_gaussian = lambda *a, **k: gaussian(*a, **dict(k, dtype=torch.float32))
-os.makedirs(os.path.join(OUT, "results/fold_0"), exist_ok=True)
-plans, architecture = make_plans()
-with open(os.path.join(OUT, "results/plans.json"), "w") as f:
-    json.dump(plans, f, indent=1)
-    f.write("\n")
-with open(os.path.join(OUT, "results/dataset.json"), "w") as f:
-    json.dump({"channel_names": {"0": "CT"}, "labels": {"background": 0, "spleen": 1, "cyst": 2}, "numTraining": 1, "file_ending": ".nii.gz"}, f)
-    f.write("\n")
-for seed in range(300):
-    network(architecture, seed)
-    label, lead = predict()
-    print("seed", seed, np.bincount(label.astype(int).ravel(), minlength=CLASSES), "nearest to a tie", lead)
-    if lead > 2e-5 and np.bincount(label.astype(int).ravel(), minlength=CLASSES).min() > 100:
-        break
-else:
-    sys.exit("every network ties somewhere")
-with open(os.path.join(OUT, "results.ts"), "wb") as f:
-    f.write(frame({"pred": label.transpose(2, 1, 0).astype(np.uint8)}, niipipe=1, kind="volume", id="volume", affine=IDENTITY))
+
+
+def results():
+    os.makedirs(os.path.join(OUT, "results/fold_0"), exist_ok=True)
+    plans, architecture = make_plans()
+    write_folder("results", plans, {"background": 0, "spleen": 1, "cyst": 2})
+    for seed in range(300):
+        network(architecture, seed, "results/fold_0/checkpoint_final.pth")
+        label, prob = predict("results", (0,))
+        lead = np.sort(prob, 0)
+        lead = (lead[-1] - lead[-2]).min()
+        print("seed", seed, np.bincount(label.astype(int).ravel(), minlength=CLASSES), "nearest to a tie", lead)
+        if lead > 2e-5 and np.bincount(label.astype(int).ravel(), minlength=CLASSES).min() > 100:
+            break
+    else:
+        sys.exit("every network ties somewhere")
+    with open(os.path.join(OUT, "results.ts"), "wb") as f:
+        f.write(volume(label))
+
+
+if __name__ == "__main__":
+    results()

@@ -135,13 +135,13 @@ static int write_safetensors(const struct export *x, struct import_net *n, struc
 
 static int write_onnx(const struct export *x, const struct import_net *n, struct out *o, struct err *e)
 {
-	static const char *const keys[] = {"arch", "replay", "roi"};
-	struct onnx_prop prop[5] = {{0}};
+	static const char *const keys[] = {"arch", "replay", "roi", "regions"};
+	struct onnx_prop prop[6] = {{0}};
 	struct frame f = {0};
 	char *history;
 	int k = 0, r;
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		if (frame_meta(&n->w.frame, keys[i]))
 			prop[k++] = (struct onnx_prop){keys[i], frame_meta(&n->w.frame, keys[i])};
 	history = frame_init(&f, "model", "onnx", e) || tell(x, &n->w.frame, &f, e) ? NULL : story_of(&f, NULL, e);

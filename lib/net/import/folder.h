@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "lib/net/import/weights.h"
+#include "lib/stream/regions.h"
 
 enum { FOLDER_PATH = 4096, FOLDER_TEXT = 256 };
 
@@ -26,6 +27,7 @@ struct folder {
 	json_t *network;            /* plans, or a bundle's network without references; NULL: not asked for */
 	json_t *replay;             /* a bundle's preprocessing as steps of ours; NULL: not asked for, or the plans say it */
 	json_t *labels;             /* {"0": "background", ...}; NULL: not said */
+	struct regions regions;     /* its classes, where they overlap */
 	int64_t classes;            /* how many the folder says there are; 0: not said */
 	int axes[3];                /* of a bundle: x,y,z */
 	int64_t roi[3];             /* z,y,x; 0: the plans say it, or nobody */

@@ -176,16 +176,35 @@ static int64_t classes(const json_t *arch)
 	return json_integer_value(n ? n : json_object_get(arch, "num_classes"));
 }
 
+/* The network's regions: as was asked for, as the folder says, or as the file does. */
+static int read_regions(const struct import *im, struct import_net *n, struct err *e)
+{
+	const int64_t k = classes(n->arch);
+
+	n->regions = n->folder.regions;
+	if (im->regions ? regions_parse(&n->regions, im->regions, e) : 0)
+		return err_prefix(e, "--regions");
+	if (!im->regions && !n->regions.n && n->w.frame.meta && regions_get(&n->w.frame, &n->regions, e))
+		return err_prefix(e, "%s", im->input);
+	if (!n->regions.n || n->regions.n == k)
+		return 0;
+	return err_set(e, im->input, "%d regions, and a network of %lld classes", n->regions.n, (long long)k);
+}
+
 /* What the folder says of the network's classes must be of these. */
 static int check_folder(const struct import *im, struct import_net *n, struct err *e)
 {
 	const int64_t k = classes(n->arch);
 
-	if (n->folder.classes && n->folder.classes != k)
-		return err_set(e, im->input, "dataset.json has %lld labels, the network %lld classes", (long long)n->folder.classes, (long long)k);
-	if (n->folder.apart && k > 1)
-		return err_set(e, im->input, "postprocessing: %lld classes, each by itself: labels that overlap are not known "
-		                             "(its file of weights with --arch makes a model of scores)", (long long)k);
+	if (!im->regions && n->folder.classes && n->folder.classes != k)
+		return err_set(e, im->input, "dataset.json has %lld %s, the network %lld classes", (long long)n->folder.classes,
+		               n->folder.regions.n ? "regions" : "labels", (long long)k);
+	if (n->folder.apart && k > 1 && !n->regions.n)
+		return err_set(e, im->input, "postprocessing: %lld classes, each by itself: which labels each is made of is not said: say with --regions", (long long)k);
+	if (n->regions.n) { /* labels are what they give */
+		json_decref(n->folder.labels);
+		n->folder.labels = regions_names(&n->regions);
+	}
 	folder_predict(&n->folder, &n->w, n->axes, n->graph->flat >= 0, im->replay ? NULL : n->replay);
 	return 0;
 }
@@ -221,7 +240,8 @@ int import_open(struct import_net *n, const struct import *im, struct err *e)
 	if (open_folder(im, n, e))
 		return -1;
 	file = *n->folder.weights ? n->folder.weights : im->input;
-	if (weights_open(&n->w, file, im->key, 0, e) || read_arch(im, n, e) || read_roi(im, n, e) || read_replay(im, n, e) || check_folder(im, n, e))
+	if (weights_open(&n->w, file, im->key, 0, e) || read_arch(im, n, e) || read_roi(im, n, e) || read_replay(im, n, e) || read_regions(im, n, e) ||
+	    check_folder(im, n, e))
 		return -1;
 	say_folder(im, n);
 	snprintf(line, sizeof line, "the weights are in '%.500s'", n->w.from);
@@ -247,7 +267,7 @@ int import_frame(const struct import_net *n, struct frame *f, struct err *e)
 		return -1;
 	if (n->roi[0] && window_roi_set(f, n->roi, e))
 		return -1;
-	if (n->folder.labels && frame_set_json(f, "labels", n->folder.labels, e))
+	if ((n->folder.labels && frame_set_json(f, "labels", n->folder.labels, e)) || regions_set(f, &n->regions, e))
 		return -1;
 	if (*n->folder.predict && frame_set_meta(f, "predict", n->folder.predict, e))
 		return -1;
@@ -264,6 +284,7 @@ static json_t *history_args(const struct import *im, const struct import_net *n)
 	const struct { const char *key, *value; } given[] = {
 		{"file", im->input}, {"arch", im->arch}, {"key", im->key}, {"prefix", im->prefix}, {"replay", im->replay},
 		{"axes", im->axes[0] > im->axes[2] ? "xyz" : NULL}, {"configuration", im->configuration}, {"fold", im->fold}, {"weights", im->weights},
+		{"regions", im->regions},
 		{"read", folder ? n->folder.weights : NULL},
 	};
 	const int64_t roi[3] = {im->roi[2], im->roi[1], im->roi[0]};

@@ -16,6 +16,7 @@ struct import {
 	const char *fold, *weights; /* of a folder: as folder_open has them */
 	int totalsegmentator;
 	const char *replay;       /* JSON array of steps, or a model's file whose steps they are; NULL: what plans, bundle or file say, else none */
+	const char *regions;      /* as regions_parse has them: the network's classes; NULL: as the folder or the file says */
 	int axes[MATCH_AXES];     /* {0, 1, 2}: as ours, z,y,x; all 0: as the bundle has them or the file's metadata `axes` say, else as ours; of
 	                             plans: as they say */
 	int64_t roi[3];           /* z,y,x, size of the windows; 0: what the plans or the file say, else unset */
@@ -30,6 +31,7 @@ struct import_net {
 	json_t *arch, *replay;
 	int axes[MATCH_AXES];
 	int64_t roi[3];
+	struct regions regions;
 	struct graph *graph;
 };
 int import_open(struct import_net *n, const struct import *im, struct err *e); /* 0 or -1; import_close either way */

@@ -74,7 +74,7 @@ static int choose_configuration(struct folder *f, const struct folder_ask *ask, 
 
 /* -- labels -- */
 
-/* The number of a label; -1: a region, which several make up. A list of one is that one. */
+/* The number of a label; -1: none. A list of one is that one. */
 static json_int_t label_number(const json_t *v)
 {
 	if (json_array_size(v) == 1)
@@ -82,26 +82,40 @@ static json_int_t label_number(const json_t *v)
 	return json_is_integer(v) ? json_integer_value(v) : -1;
 }
 
-static int read_labels(struct folder *f, const char *dir, struct err *e)
+static int read_classes(struct folder *f, const json_t *labels, const char *dir, struct err *e)
 {
-	json_t *root = folder_json(dir, "dataset.json", NULL, e), *labels = json_object_get(root, "labels"), *v;
 	const char *name;
-	int r = root ? 0 : -1;
+	json_t *v;
+	int r = 0;
 
-	if (root && !json_object_size(labels))
-		r = err_set(e, dir, "dataset.json has no labels");
 	f->labels = json_object();
-	json_object_foreach(labels, name, v) {
+	json_object_foreach((json_t *)labels, name, v) {
 		char key[32];
 
 		if (!strcmp(name, "ignore")) /* no class of the network */
 			continue;
 		snprintf(key, sizeof key, "%lld", (long long)label_number(v));
 		if (!r && label_number(v) < 0)
-			r = err_set(e, dir, "dataset.json: label '%.80s' is no number: regions, whose classes overlap, are not known", name);
+			r = err_set(e, dir, "dataset.json: label '%.80s' is no number", name);
 		json_object_set_new(f->labels, key, json_string(name));
 	}
 	f->classes = (int64_t)json_object_size(f->labels);
+	return r;
+}
+
+static int read_labels(struct folder *f, const char *dir, struct err *e)
+{
+	json_t *root = folder_json(dir, "dataset.json", NULL, e), *labels = json_object_get(root, "labels");
+	int r = root ? 0 : -1;
+
+	if (root && !json_object_size(labels))
+		r = err_set(e, dir, "dataset.json has no labels");
+	else if (root && regions_dataset(&f->regions, root, e))
+		r = err_prefix(e, "%s: dataset.json", dir);
+	if (!r && f->regions.n) {
+		f->classes = f->regions.n;
+	} else if (!r)
+		r = read_classes(f, labels, dir, e);
 	json_decref(root);
 	return r;
 }

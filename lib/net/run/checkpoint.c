@@ -45,6 +45,10 @@ int model_open(struct model *m, const char *path, struct err *e)
 	orient = frame_meta(&m->frame, "orient");
 	if (orient && strlen(orient) < sizeof m->orient)
 		memcpy(m->orient, orient, strlen(orient));
+	if (regions_get(&m->frame, &m->regions, e)) {
+		err_prefix(e, "%s", path);
+		goto bad;
+	}
 	m->arch = meta_json(&m->frame, "arch", JSON_OBJECT, e);
 	m->replay = m->arch ? meta_json(&m->frame, "replay", JSON_ARRAY, e) : NULL;
 	if (m->replay)
@@ -80,7 +84,9 @@ int model_net(struct model *m, const char *path, const struct k_backend *k, stru
 	*n = net_new(m->arch, k, e);
 	if (!*n)
 		err_prefix(e, "%s", path);
-	if (*n && !net_load(*n, &m->frame, e)) {
+	else if (m->regions.n && m->regions.n != net_classes(*n))
+		err_set(e, path, "has %d regions, and a network of %d classes", m->regions.n, net_classes(*n));
+	else if (!net_load(*n, &m->frame, e)) {
 		drop_tensors(m);
 		return 0;
 	}

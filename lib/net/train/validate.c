@@ -122,7 +122,7 @@ static int one(const struct window_opts *o, const struct k_backend *k, struct ne
 	if (!image)
 		goto out;
 	window_fit(n, size, own.roi);
-	r = window_labels(&own, k, n, image, size, pred, e);
+	r = window_labels(&own, k, n, m->regions.n ? &m->regions : NULL, image, size, pred, e);
 	if (!r)
 		r = score(frame_find(f, "label"), pred, net_labels(n), ignore, dice, e);
 out:

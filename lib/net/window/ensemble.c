@@ -13,6 +13,13 @@ static const char *patches(const struct model *m)
 	return roi ? roi : "unknown";
 }
 
+static const char *regions(const struct model *m)
+{
+	const char *text = frame_meta(&m->frame, "regions");
+
+	return text ? text : "";
+}
+
 /* Does model i go with the first? */
 static int agree(const struct ensemble *m, int i, struct err *e)
 {
@@ -26,6 +33,8 @@ static int agree(const struct ensemble *m, int i, struct err *e)
 		return err_set(e, b->file, "takes %d channels, %s %d: models of different jobs", c[1], a->file, c[0]);
 	if (!json_equal(a->replay, b->replay))
 		return err_set(e, b->file, "wants volumes that are prepared otherwise than for %s", a->file);
+	if (strcmp(regions(a), regions(b)))
+		return err_set(e, b->file, "has other regions than %s: models of different jobs", a->file);
 	if (labels[0] && labels[1] && strcmp(labels[0], labels[1]))
 		return err_set(e, b->file, "has other labels than %s: models of different jobs", a->file);
 	if (strcmp(patches(a), patches(b)))

@@ -36,6 +36,7 @@ struct window_opts {
 	float fill;            /* with K_PAD_CONSTANT */
 	int mirror;            /* bits 1, 2, 4 for z, y, x: the mean over all flips of these axes */
 	int soft;              /* windows' probabilities are averaged, not their logits */
+	int each;              /* classes are taken each by itself, as regions are: set by window_frame and window_labels */
 	double refine;         /* > 0: a coarse grid first, then of the windows between those that may change most, till the voxels that are expected to be
 	                          decided otherwise than with all windows are no more than this part of the mask */
 	int skip_air;          /* windows that have no voxel above `air` in any channel are left out */
@@ -90,7 +91,8 @@ struct window_predictor {
 };
 
 /* Takes finished voxels v..v+n-1 of the volume: floats [n,classes], logits (with `soft` probabilities), or with `decide` bytes [n]; host memory,
-   valid during the call. Where no window came, class 0 is certain: a logit of 0 against WINDOW_NEVER for all others. 0, or -1 and an error. */
+   valid during the call. Where no window came, class 0 is certain: a logit of 0 against WINDOW_NEVER for all others; with `each` and of a single one no
+   class is there. 0, or -1 and an error. */
 #define WINDOW_NEVER -100.0f
 typedef int window_sink(void *arg, int64_t v, int64_t n, const void *made, struct err *e);
 
@@ -105,6 +107,7 @@ size_t window_memory(const struct window_opts *o, const struct k_backend *k, int
 /* One a class; of the labels of two classes one in all; or, where a single network's last operation can be left for when windows are added up, one
    for each of the channels that it is given, if these are fewer. rule: NULL for scores. */
 struct prob_rule;
+struct regions;
 int64_t window_sums(const struct window_opts *o, struct net *const *nets, int models, const struct prob_rule *rule);
 
 /* A network as predictor; n is borrowed. */
@@ -113,13 +116,13 @@ struct window_predictor window_net(struct net *n);
 /* roi as window_run will use it: 0 becomes the image's size, rounded up to what the network's strides divide. */
 void window_fit(const struct net *n, const int64_t size[3], int64_t roi[3]);
 
-/* The most probable class of every voxel [z,y,x] of an image [channels,z,y,x]; ties go to the lowest class. A network of one channel: 1 where its
-   sigmoid is above one half. */
-int window_labels(const struct window_opts *o, const struct k_backend *k, struct net *n, const float *image, const int64_t size[3], uint8_t *pred,
-                  struct err *e);
+/* The labels [z,y,x] of an image [channels,z,y,x] by PROB_ARGMAX (prob.h), which has regions where the network's classes are these, else NULL. */
+int window_labels(const struct window_opts *o, const struct k_backend *k, struct net *n, const struct regions *regions, const float *image,
+                  const int64_t size[3], uint8_t *pred, struct err *e);
 
 /* What becomes of a volume frame, whose `image` [C,Z,Y,X] of any type goes through the networks (which agree in channels and classes): written to
-   o->pipe, while the windows run, with `pred` U8 [Z,Y,X] by the rule, or `prob` F32 [K,Z,Y,X] and metadata `prob` = "probabilities" or "logits";
+   o->pipe, while the windows run, with `pred` U8 [Z,Y,X] by the rule, or `prob` F32 [K,Z,Y,X] and metadata `prob` = "probabilities" or "logits" and
+   the rule's `regions`;
    the image is dropped unless `keep`. An image that is not finite, or not of the networks' channels, is an error. 0 or -1.
    Memory: accumulators of one window's depth, or of two and three quarters with `refine`, or their file's cache; as many slices of the image as F32,
    unless it is that and in memory, and all of it where it comes through a pipe and has several channels or is kept; the networks' arenas. Of the

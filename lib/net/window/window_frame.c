@@ -138,11 +138,10 @@ static int dice(struct frame *f, struct job *j, const struct prob_rule *rule, st
 	const int64_t *s = j->image.shape;
 	struct tensor *t = frame_add(f, "prob", DT_F32, 4, (int64_t[]){j->slab.classes, s[1], s[2], s[3]}, e);
 
-	if (!t || frame_set_meta(f, "prob", "probabilities", e) || window_scores(j->o, j->k, j->nets, j->models, &j->image, t->data, e) ||
+	if (!t || frame_set_meta(f, "prob", "probabilities", e) || regions_set(f, rule->regions, e) || window_scores(j->o, j->k, j->nets, j->models, &j->image, t->data, e) ||
 	    prob_labels(f, rule, e))
 		return -1;
-	frame_drop(f, "prob");
-	return frame_set_meta(f, "prob", NULL, e) || frame_write(f, j->o->pipe->out, e) ? -1 : 0;
+	return prob_leave(f, e) || frame_write(f, j->o->pipe->out, e) ? -1 : 0;
 }
 
 static int check_image(const struct tensor *t, const struct net *n, struct err *e)
@@ -174,23 +173,25 @@ static int segment(struct frame *f, struct job *j, enum window_output output, co
 		return window_check_labels(*j->nets, rule, e) ? -1 : to_pipe(f, j, e);
 	}
 	j->slab.soft = output == WINDOW_PROB && !j->o->soft;
-	return frame_set_meta(f, "prob", output == WINDOW_PROB ? "probabilities" : "logits", e) ? -1 : to_pipe(f, j, e);
+	return regions_set(f, rule->regions, e) || frame_set_meta(f, "prob", output == WINDOW_PROB ? "probabilities" : "logits", e) ? -1 : to_pipe(f, j, e);
 }
 
 int window_frame(const struct window_opts *o, const struct k_backend *k, struct net *const *nets, int models, struct frame *f,
                  enum window_output output, const struct prob_rule *rule, int keep, struct err *e)
 {
 	struct tensor *t = frame_need(f, "image", e), old;
-	struct job j = {.o = o, .k = k, .nets = nets, .models = models};
+	struct window_opts own = *o;
+	struct job j = {.o = &own, .k = k, .nets = nets, .models = models};
 	int bad;
 
+	own.each = rule->regions != NULL;
 	if (!t || check_image(t, *nets, e))
 		return -1;
 	if ((keep || t->shape[0] > 1 || (o->skip_air && !device_is_host(k))) && stream_take(o->pipe->in, f, e))
 		return window_broken(o->pipe);
 	j.image = keep ? *t : take_out(f, "image");
 	old = take_out(f, output == WINDOW_LABELS ? "pred" : "prob"); /* may be the mask */
-	j.slab = window_slab(o, *nets, &j.image);
+	j.slab = window_slab(&own, *nets, &j.image);
 	bad = segment(f, &j, output, rule, e);
 	if (old.owned)
 		free(old.data);

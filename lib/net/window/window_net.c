@@ -111,15 +111,16 @@ int window_scores(const struct window_opts *o, const struct k_backend *k, struct
 	return window_nets(o, k, nets, models, image, take_scores, &t, e);
 }
 
-int window_labels(const struct window_opts *o, const struct k_backend *k, struct net *n, const float *image, const int64_t size[3], uint8_t *pred,
-                  struct err *e)
+int window_labels(const struct window_opts *o, const struct k_backend *k, struct net *n, const struct regions *regions, const float *image,
+                  const int64_t size[3], uint8_t *pred, struct err *e)
 {
 	const struct tensor i = {.dtype = DT_F32, .rank = 4, .shape = {net_channels(n), size[0], size[1], size[2]}, .data = (void *)image};
-	const struct prob_rule rule = {.kind = PROB_ARGMAX};
+	const struct prob_rule rule = {.kind = PROB_ARGMAX, .regions = regions};
 	struct target t = {.to = window_slab(o, n, &i), .pred = pred};
 	struct window_opts own = *o;
 	struct k_decide how;
 
+	own.each = regions != NULL;
 	t.to.rule = &rule;
 	if (window_check_labels(n, &rule, e))
 		return -1;

@@ -21,7 +21,7 @@ static struct piece piece(const struct window_ring *r, int64_t lo, int64_t hi, i
 	const int64_t at = lo % r->depth, n = hi - lo < r->depth - at ? hi - lo : r->depth - at;
 
 	return (struct piece){n < most ? n : most, r->acc + at * r->plane * r->sums, r->kept ? r->sum + at * r->plane : NULL,
-	                      {r->unsure.lead, r->unsure.middle, r->unsure.block ? r->unsure.block + at * r->blocks : NULL}};
+	                      {r->unsure.lead, r->unsure.middle, r->unsure.each, r->unsure.block ? r->unsure.block + at * r->blocks : NULL}};
 }
 
 /* In a file few stay in memory. */
@@ -71,7 +71,7 @@ int window_ring_blend(struct window_ring *r, const int64_t start[3], int flip, i
 		const struct piece p = piece(r, at, end, most(r));
 		const struct k_blend w = {.k = r->given, .margin = r->sums < r->given, .roi = {n, r->roi[1], r->roi[2]}, .slab = {p.n, r->size[1], r->size[2]},
 		                          .start = {from - at, start[1], start[2]}, .weight = weight, .flip = flip, .soft = r->o->soft,
-		                          .unsure = p.unsure};
+		                          .each = r->o->each, .unsure = p.unsure};
 
 		if (r->apart && r->k->window_spread(&w, r->near, logits, p.acc, p.sum, r->apart, e))
 			return -1;
@@ -91,7 +91,7 @@ static int count(const struct window_ring *r, const float *acc, const float *sum
 {
 	int64_t more;
 
-	if (r->k->window_count(acc, sum, vox, r->sums, r->middle, &more, e))
+	if (r->k->window_count(&r->unsure, acc, sum, vox, r->sums, &more, e))
 		return -1;
 	*mask += more;
 	return 0;
@@ -202,7 +202,7 @@ static int make(const struct window_ring *r, void *to, const struct part *p, str
 	struct k_cover c = cover(r, p->vox / r->plane);
 	struct part of = *p;
 	const int64_t k = r->classes;
-	const float never = r->o->soft ? 0 : WINDOW_NEVER, none[2] = {k == 1 ? never : r->o->soft ? 1 : 0, never};
+	const float never = r->o->soft ? 0 : WINDOW_NEVER, none[2] = {k == 1 || r->o->each ? never : r->o->soft ? 1 : 0, never};
 
 	if (expand(r, &of, &c, e))
 		return -1;

@@ -126,7 +126,7 @@ static int open_unsure(struct window_ring *r, const struct window_grid *g, struc
 	float *w = window_wholes(g, r->o->mode, r->o->sigma, &r->wholes, e);
 
 	/* Marked is where the decision may change, and where windows are compared; before it is known where that is, nearly all. */
-	r->unsure = (struct k_unsure){12 * r->near, r->middle, r->k->alloc(n, e)};
+	r->unsure = (struct k_unsure){12 * r->near, r->o->soft && (r->classes == 1 || r->o->each) ? 0.5f : 0, r->o->each, r->k->alloc(n, e)};
 	r->whole = moved(r, w, r->wholes * (g->size[0] + g->size[1] + g->size[2]), e);
 	r->apart = r->k->alloc(sizeof none, e);
 	return !r->whole || !r->unsure.block || !r->apart || r->k->zero(r->unsure.block, n, e) ||
@@ -162,7 +162,7 @@ int window_ring_open(struct window_ring *r, const struct window_opts *o, const s
 	*r = (struct window_ring){.o = o, .k = k, .classes = classes, .given = given, .sums = sums, .depth = depth,
 	                          .plane = g->size[1] * g->size[2], .sink = sink, .sink_arg = sink_arg,
 	                          .each = o->decide ? 1 : sizeof(float) * (size_t)classes, .kept = keeps(o, k),
-	                          .middle = o->soft && classes == 1 ? 0.5f : 0, .near = !o->soft ? 1 : classes > 1 ? 0.46f : 0.23f,
+	                          .near = !o->soft ? 1 : classes > 1 && !o->each ? 0.46f : 0.23f,
 	                          .blocks = g->size[1] * ((g->size[2] + K_BLOCK - 1) / K_BLOCK), .spool.fd = -1};
 	memcpy(r->size, g->size, sizeof r->size);
 	memcpy(r->roi, g->roi, sizeof r->roi);

@@ -56,7 +56,6 @@ struct window_ring {
 	float *rows;           /* the importance map's, end to end, on the device */
 	struct k_weight weight;
 	void *made;            /* of a host's voxels that are handed on */
-	float middle;          /* what the sum of a single class's weighted logits or probabilities is compared with, times the sum of weights */
 	float near;            /* where the best class leads by less, windows are compared: of logits 1, and what that is in probabilities */
 	/* With `refine`: where in the ring the decision may change; window_wholes' lines, how many, and how far windows are apart (on the device, both);
 	   voxels that were handed on and are no background */
@@ -142,7 +141,7 @@ struct window_slab {
 	int64_t classes, slices, plane; /* of the volume; voxels of a slice */
 	enum prob_kind kind;            /* what comes */
 	const struct prob_rule *rule;   /* for labels */
-	int soft;                       /* for scores: logits become probabilities */
+	int soft, each;                 /* for scores: logits become probabilities, each by itself */
 };
 struct window_slab window_slab(const struct window_opts *o, const struct net *n, const struct tensor *image);
 

@@ -11,7 +11,7 @@ enum { ROOM = 16384 }; /* floats that lie on the stack */
 struct window_slab window_slab(const struct window_opts *o, const struct net *n, const struct tensor *image)
 {
 	return (struct window_slab){.classes = net_classes(n), .slices = image->shape[1], .plane = image->shape[2] * image->shape[3],
-	                            .kind = o->soft ? PROB_PROBABILITIES : PROB_LOGITS};
+	                            .each = o->each, .kind = o->soft ? PROB_PROBABILITIES : PROB_LOGITS};
 }
 
 int window_check_labels(const struct net *n, const struct prob_rule *rule, struct err *e)
@@ -38,15 +38,18 @@ static int all_finite(const float *l, int64_t n)
 	return !bad;
 }
 
+static void soften_each(float *q, int64_t k, int64_t pitch, int64_t n)
+{
+	for (int64_t c = 0; c < k; c++)
+		for (int64_t i = 0; i < n; i++)
+			q[c * pitch + i] = 1 / (1 + expf(-q[c * pitch + i]));
+}
+
 static void soften(float *q, int64_t k, int64_t pitch, int64_t n)
 {
 	for (int64_t i = 0; i < n; i++) {
 		float most = q[i], sum = 0;
 
-		if (k == 1) {
-			q[i] = 1 / (1 + expf(-q[i]));
-			continue;
-		}
 		for (int64_t c = 1; c < k; c++)
 			most = q[c * pitch + i] > most ? q[c * pitch + i] : most;
 		for (int64_t c = 0; c < k; c++)
@@ -107,7 +110,15 @@ static float least(const struct window_slab *s)
 
 int window_slab_decide(const struct window_slab *s, struct k_decide *d)
 {
-	*d = (struct k_decide){.k = s->classes};
+	const struct regions *r = s->rule->regions;
+
+	*d = (struct k_decide){.k = s->classes, .each = r != NULL};
+	if (r) {
+		d->cut = prob_cut(s->kind);
+		memcpy(d->label, r->label, sizeof r->label);
+		memcpy(d->order, r->order, sizeof r->order);
+		return s->rule->kind == PROB_ARGMAX;
+	}
 	if (s->classes > 1 && s->rule->kind != PROB_ARGMAX)
 		return 0;
 	if (s->classes == 2)
@@ -164,7 +175,7 @@ int window_slab_scores(const struct window_slab *s, int64_t v, int64_t n, const 
 			worst = i;
 		apart(l + i * k, k, m, to + i, pitch);
 		if (s->soft)
-			soften(to + i, k, pitch, m);
+			(k == 1 || s->each ? soften_each : soften)(to + i, k, pitch, m);
 	}
 	return worst < n ? not_finite(s, v + worst, e) : 0;
 }

@@ -5,6 +5,7 @@
 #include "lib/base/mem.h"
 #include "lib/volume/augment/augment_math.h"
 #include "lib/volume/augment/augment_parts.h"
+#include "lib/volume/crop/box.h"
 
 /* A row is made in blocks: places in the source, then values from there, then their mean. Loading cannot be made vectors of, the rest is. */
 enum { BLOCK = AUGMENT_ROW };
@@ -222,13 +223,12 @@ static void *warp_tensor(const struct tensor *t, enum geo_role role, const struc
 
 int augment_warp(struct frame *f, struct grid *g, const int64_t size[3], struct augment_warp *w, struct err *e)
 {
-	const char *prob = frame_meta(f, "prob");
 	struct grid to = *g;
 
 	if (g->size[0] > GEO_MOST || g->size[1] > GEO_MOST || g->size[2] > GEO_MOST || (double)g->size[0] * (double)g->size[1] * (double)g->size[2] > 1e9)
 		return err_set(e, NULL, "a patch of %lldx%lldx%lld voxels is too large to be warped", (long long)g->size[0], (long long)g->size[1],
 		               (long long)g->size[2]);
-	w->prob_fill = prob && !strcmp(prob, "probabilities");
+	w->prob_fill = box_has_first(f);
 	memcpy(to.size, size, sizeof to.size);
 	for (int r = 0; r < 3; r++) {
 		const double *row = g->affine + 4 * r;

@@ -76,20 +76,20 @@ static int put_value(enum dtype type, double v, void *out)
 	return -1;
 }
 
-int box_background(enum geo_role role, enum dtype type, int64_t c, int64_t planes, int probabilities, double fill, char value[8], struct err *e)
+int box_background(enum geo_role role, enum dtype type, int64_t c, int64_t planes, int first, double fill, char value[8], struct err *e)
 {
-	double v = role == ROLE_IMAGE ? fill : role == ROLE_PROB && probabilities && planes > 1 && !c;
+	double v = role == ROLE_IMAGE ? fill : role == ROLE_PROB && first && planes > 1 && !c;
 
 	if (put_value(type, v, value))
 		return err_set(e, NULL, "an image of %s cannot hold %g outside of it", dtype_name(type), v);
 	return 0;
 }
 
-int box_are_probabilities(const struct frame *f)
+int box_has_first(const struct frame *f)
 {
 	const char *what = frame_meta(f, "prob");
 
-	return what && !strcmp(what, "probabilities");
+	return what && !strcmp(what, "probabilities") && !frame_meta(f, "regions");
 }
 
 void box_fill(char *row, int64_t n, const char value[8], size_t size)
@@ -161,7 +161,7 @@ static void make(const struct tensor *t, int64_t first, int64_t n, void *out)
 struct shift {
 	int64_t by[3]; /* source voxel = destination voxel + by */
 	double fill;   /* of image */
-	int probabilities;
+	int first;
 };
 
 static struct later *move_tensor(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, void *arg, struct err *e)
@@ -173,7 +173,7 @@ static struct later *move_tensor(const struct tensor *t, enum geo_role role, con
 		return NULL;
 	*m = (struct move){.later.make = make, .size = dtype_size(t->dtype)};
 	for (int c = 0; c < 2; c++)
-		if (box_background(role, t->dtype, c, geo_planes(t), how->probabilities, how->fill, m->value[c], e)) {
+		if (box_background(role, t->dtype, c, geo_planes(t), how->first, how->fill, m->value[c], e)) {
 			free(m);
 			return NULL;
 		}
@@ -184,7 +184,7 @@ static struct later *move_tensor(const struct tensor *t, enum geo_role role, con
 
 int box_cut_later(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e)
 {
-	struct shift how = {.fill = fill, .probabilities = box_are_probabilities(f)};
+	struct shift how = {.fill = fill, .first = box_has_first(f)};
 	struct grid to = *g;
 
 	for (int i = 0; i < 3; i++) {
@@ -205,7 +205,7 @@ int box_cut(struct frame *f, struct grid *g, const struct box *b, double fill, s
 
 int box_paste(struct frame *f, const struct grid *whole, const struct box *b, struct err *e)
 {
-	struct shift how = {.probabilities = box_are_probabilities(f)};
+	struct shift how = {.first = box_has_first(f)};
 	struct grid g;
 
 	if (frame_grid(f, &g, e))

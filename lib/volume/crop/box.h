@@ -15,7 +15,7 @@ int box_get(struct box *b, const json_t *undo, struct err *e);
 int box_set(struct box *b, const int64_t v[6], struct err *e); /* the same from six numbers */
 
 /* Make f, on grid g, the part of it in the box. Outside g stands `fill` in image, 0 in labels and all else; in prob, where metadata prob says
-   "probabilities" and there are at least two classes, 1 in class 0. The affine moves to the box's first voxel. *g becomes the new grid. An error
+   "probabilities" and there are at least two classes, which are no regions, 1 in class 0. The affine moves to the box's first voxel. *g becomes the new grid. An error
    where fill does not fit the image's type. box_cut_later: the values are made when the frame is written (tensor_later). 0 or -1. */
 int box_cut_later(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e);
 int box_cut(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e);
@@ -26,8 +26,8 @@ int box_paste(struct frame *f, const struct grid *whole, const struct box *b, st
 
 /* What stands outside of a grid in channel c of `planes` of a tensor, as one element of this type: `fill` in image, 1 in class 0 of probabilities,
    else 0. 0, or -1 and an error where the type cannot hold it. */
-int box_background(enum geo_role role, enum dtype type, int64_t c, int64_t planes, int probabilities, double fill, char value[8], struct err *e);
-int box_are_probabilities(const struct frame *f); /* does metadata prob say so? */
+int box_background(enum geo_role role, enum dtype type, int64_t c, int64_t planes, int first, double fill, char value[8], struct err *e);
+int box_has_first(const struct frame *f); /* is prob of probabilities, with a class 0 that is the background? */
 
 /* n elements of `size` bytes, all this one. */
 void box_fill(char *row, int64_t n, const char value[8], size_t size);

@@ -124,10 +124,7 @@ static int label(struct frame *f, struct err *e)
 
 	if (!frame_find(f, "prob"))
 		return 0;
-	if (prob_labels(f, &rule, e))
-		return -1;
-	frame_drop(f, "prob");
-	return 0;
+	return prob_labels(f, &rule, e) ? -1 : prob_leave(f, e);
 }
 
 /* Before entries 0 to n - 1 are undone: scores are needed only as long as something is interpolated. 1: the next resampling is the last. */
@@ -168,7 +165,7 @@ static int undo_all(struct frame *f, json_t *history, json_t *undone, int keep_i
 /* What seg-argmax does to the metadata. */
 static int note_argmax(struct frame *f, struct err *e)
 {
-	return frame_set_meta(f, "prob", NULL, e) || history_push(f, "seg-argmax", json_pack("{s:I}", "streams", (json_int_t)1), NULL, NULL, e) ? -1 : 0;
+	return prob_leave(f, e) || history_push(f, "seg-argmax", json_pack("{s:I}", "streams", (json_int_t)1), NULL, NULL, e) ? -1 : 0;
 }
 
 /* What was made on the grid that is left has come from there, and the history says so; a frame that is again as it was read says nothing. */

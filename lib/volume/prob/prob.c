@@ -52,19 +52,28 @@ int prob_soften(struct frame *f, struct err *e)
 {
 	int64_t k, nz, n, worst = INT64_MAX;
 	struct tensor *t = as_f32(f, e);
+	struct regions regions;
+	const struct prob_rule rule = {.regions = &regions};
 	enum prob_kind kind;
 	float *p;
 
-	if (!t || kind_of(f, &kind, e))
+	if (!t || kind_of(f, &kind, e) || regions_get(f, &regions, e))
 		return -1;
 	if (kind != PROB_LOGITS)
 		return 0;
 	k = t->shape[0], nz = t->shape[1], n = t->shape[2] * t->shape[3], p = t->data;
 #pragma omp parallel for schedule(static) reduction(min:worst)
 	for (int64_t z = 0; z < nz; z++)
-		if (prob_rule_soften(p + z * n, k, nz * n, n))
+		if (prob_rule_soften(regions.n ? &rule : &(const struct prob_rule){0}, p + z * n, k, nz * n, n))
 			worst = z < worst ? z : worst;
 	return worst < INT64_MAX ? not_finite(worst, e) : frame_set_meta(f, "prob", "probabilities", e);
+}
+
+static const char *regions_of(const struct frame *f)
+{
+	const char *text = frame_meta(f, "regions");
+
+	return text ? text : "";
 }
 
 static int agree(const struct frame *f, const struct frame *other, struct err *e)
@@ -77,6 +86,8 @@ static int agree(const struct frame *f, const struct frame *other, struct err *e
 	if (ka != kb)
 		return err_set(e, NULL, "one holds probabilities, the other logits: metadata prob '%s' and '%s'",
 		               frame_meta(f, "prob") ? frame_meta(f, "prob") : "", frame_meta(other, "prob") ? frame_meta(other, "prob") : "");
+	if (strcmp(regions_of(f), regions_of(other)))
+		return err_set(e, NULL, "one has other regions than the other: scores of different jobs");
 	if (a->shape[0] != b->shape[0])
 		return err_set(e, NULL, "%lld classes and %lld", (long long)a->shape[0], (long long)b->shape[0]);
 	return 0;
@@ -118,9 +129,34 @@ int prob_divide(struct frame *f, int64_t n, struct err *e)
 	return 0;
 }
 
-int prob_labels(struct frame *f, const struct prob_rule *rule, struct err *e)
+int prob_choice(struct prob_choice *c, struct regions *regions, const struct frame *f, struct err *e)
 {
 	const struct tensor *t = scores(f, e);
+	struct prob_rule rule = {.regions = regions};
+	enum prob_kind kind;
+
+	if (!t || regions_get(f, regions, e))
+		return -1;
+	*c = (struct prob_choice){0};
+	if (!regions->n)
+		return 0;
+	if (kind_of(f, &kind, e) || prob_rule_check(&rule, t->shape[0], kind, e))
+		return -1;
+	*c = (struct prob_choice){regions, prob_cut(kind)};
+	return 0;
+}
+
+int prob_leave(struct frame *f, struct err *e)
+{
+	frame_drop(f, "prob");
+	return frame_set_meta(f, "prob", NULL, e) || frame_set_meta(f, "regions", NULL, e) ? -1 : 0;
+}
+
+int prob_labels(struct frame *f, const struct prob_rule *how, struct err *e)
+{
+	const struct tensor *t = scores(f, e);
+	struct prob_rule own = *how, *rule = &own;
+	struct regions regions;
 	int64_t shape[4], k, nz, n, worst = INT64_MAX;
 	struct tensor *out;
 	struct grid grid;
@@ -128,7 +164,10 @@ int prob_labels(struct frame *f, const struct prob_rule *rule, struct err *e)
 	const float *p;
 	uint8_t *pred;
 
-	if (!t || frame_grid(f, &grid, e) || kind_of(f, &kind, e) || prob_rule_check(rule, t->shape[0], kind, e) || !(t = as_f32(f, e)))
+	if (!t || frame_grid(f, &grid, e) || regions_get(f, &regions, e))
+		return -1;
+	own.regions = regions.n ? &regions : NULL;
+	if (kind_of(f, &kind, e) || prob_rule_check(rule, t->shape[0], kind, e) || !(t = as_f32(f, e)))
 		return -1;
 	memcpy(shape, t->shape, sizeof shape);
 	k = shape[0], nz = shape[1], n = shape[2] * shape[3], p = t->data;
@@ -137,7 +176,7 @@ int prob_labels(struct frame *f, const struct prob_rule *rule, struct err *e)
 		return -1;
 	pred = out->data;
 	if (rule->kind == PROB_DICE) {
-		worst = prob_rule_dice(p, k, kind, nz, n, pred);
+		worst = prob_rule_dice(rule, p, k, kind, nz, n, pred);
 		return worst < 0 ? 0 : not_finite(worst, e);
 	}
 #pragma omp parallel for schedule(static) reduction(min:worst)

@@ -1,4 +1,5 @@
 /* Scores -> labels, a few voxels at a time: class c of voxel i is p[c * pitch + i]. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -14,12 +15,30 @@ struct prob_rule prob_rule_make(int dice, int n, const double *threshold, int64_
 	return r;
 }
 
+float prob_cut(enum prob_kind kind)
+{
+	return kind == PROB_LOGITS ? FLT_MIN : nextafterf(0.5f, 1);
+}
+
+static int check_regions(const struct prob_rule *r, int64_t k, struct err *e)
+{
+	const int threshold = r->kind == PROB_THRESHOLD;
+
+	if (k != r->regions->n)
+		return err_set(e, NULL, "%lld classes, and %d regions", (long long)k, r->regions->n);
+	if (threshold && r->n > 1 && r->n != k)
+		return err_set(e, NULL, "%d thresholds for %lld regions (expected one, or one for each)", r->n, (long long)k);
+	return threshold && r->n == 1 && r->class != 1 ? err_set(e, NULL, "--class has no meaning with regions: a threshold is that of all or of each") : 0;
+}
+
 int prob_rule_check(const struct prob_rule *r, int64_t k, enum prob_kind kind, struct err *e)
 {
-	if (r->kind == PROB_ARGMAX && k > 1)
+	if (r->kind == PROB_ARGMAX && k > 1 && !r->regions)
 		return 0;
 	if (kind == PROB_UNKNOWN)
 		return err_set(e, NULL, "no metadata prob says whether the scores are probabilities or logits");
+	if (r->regions)
+		return check_regions(r, k, e);
 	if (r->kind != PROB_THRESHOLD)
 		return 0;
 	if (r->n > 1 && r->n != k - 1)
@@ -51,9 +70,51 @@ static int argmax(const float *p, int64_t k, int64_t pitch, int64_t n, uint8_t *
 	return bad;
 }
 
-/* Probabilities q[c * n + i] of the scores; a single class becomes two. Returns 1 where one is not finite. */
-static int soften(enum prob_kind kind, const float *p, int64_t k, int64_t pitch, int64_t n, float *q)
+int64_t prob_ask(const struct prob_choice *how, int64_t i)
 {
+	return how->regions ? how->regions->order[i] : i;
+}
+
+int prob_raise(const struct prob_choice *how, const float *v, int64_t which, float *best, uint8_t *pred, int64_t n)
+{
+	const int64_t class = prob_ask(how, which);
+	const uint8_t label = how->regions ? how->regions->label[class] : (uint8_t)class;
+	int bad = 0;
+
+	for (int64_t i = 0; i < n && how->regions; i++) {
+		pred[i] = v[i] >= how->cut ? label : which ? pred[i] : 0;
+		bad |= !(v[i] - v[i] == 0);
+	}
+	for (int64_t i = 0; i < n && !how->regions; i++) {
+		int more = !which || v[i] > best[i];
+
+		pred[i] = more ? label : pred[i];
+		best[i] = more ? v[i] : best[i];
+		bad |= !(v[i] - v[i] == 0);
+	}
+	return bad;
+}
+
+/* Of regions the label of the last one that reaches its cut: of all or of each */
+static int in_order(const struct regions *r, const float *cut, int one, const float *p, int64_t pitch, int64_t n, uint8_t *pred)
+{
+	int bad = 0;
+
+	for (int i = 0; i < r->n; i++)
+		bad |= prob_raise(&(struct prob_choice){r, cut[one ? 0 : r->order[i]]}, p + r->order[i] * pitch, i, NULL, pred, n);
+	return bad;
+}
+
+/* How many classes there are with the background, which regions and a single class have not */
+static int64_t with_background(const struct prob_rule *r, int64_t k)
+{
+	return k > 1 && !r->regions ? k : k + 1;
+}
+
+/* Probabilities q[c * n + i] of the scores, with the background; of regions that has none, and q[0..n) is 0. Returns 1 where one is not finite. */
+static int soften(const struct prob_rule *r, enum prob_kind kind, const float *p, int64_t k, int64_t pitch, int64_t n, float *q)
+{
+	const int each = k == 1 || r->regions;
 	float most[BLOCK], sum[BLOCK];
 	int bad = 0;
 
@@ -62,15 +123,15 @@ static int soften(enum prob_kind kind, const float *p, int64_t k, int64_t pitch,
 			float v = p[c * pitch + i];
 
 			bad |= !(v - v == 0);
-			q[(k > 1 ? c : 1) * n + i] = v;
+			q[(c + each) * n + i] = v;
 			most[i] = c && most[i] > v ? most[i] : v;
 			sum[i] = 0;
 		}
-	for (int64_t i = 0; i < n && k == 1; i++) {
-		q[n + i] = kind == PROB_LOGITS ? 1 / (1 + expf(-q[n + i])) : q[n + i];
-		q[i] = 1 - q[n + i];
-	}
-	if (k == 1 || kind != PROB_LOGITS)
+	for (int64_t i = 0; i < n * k && each && kind == PROB_LOGITS; i++)
+		q[n + i] = 1 / (1 + expf(-q[n + i]));
+	for (int64_t i = 0; i < n && each; i++)
+		q[i] = r->regions ? 0 : 1 - q[n + i];
+	if (each || kind != PROB_LOGITS)
 		return bad;
 	for (int64_t c = 0; c < k; c++)
 		for (int64_t i = 0; i < n; i++)
@@ -84,7 +145,15 @@ static int soften(enum prob_kind kind, const float *p, int64_t k, int64_t pitch,
 /* Of probabilities, the best of the classes at or above their thresholds. */
 static void threshold(const struct prob_rule *r, const float *q, int64_t k, int64_t n, uint8_t *pred)
 {
+	float cut[REGIONS_MOST];
+
 	memset(pred, 0, (size_t)n);
+	if (r->regions) {
+		for (int c = 0; c < r->regions->n; c++)
+			cut[c] = (float)r->threshold[r->n > 1 ? c : 0];
+		(void)in_order(r->regions, cut, 0, q + n, n, n, pred);
+		return;
+	}
 	if (r->n == 1) {
 		for (int64_t i = 0; i < n; i++)
 			pred[i] = q[r->class * n + i] >= (float)r->threshold[0] ? (uint8_t)r->class : 0;
@@ -103,10 +172,10 @@ static void threshold(const struct prob_rule *r, const float *q, int64_t k, int6
 
 static int64_t block(int64_t k)
 {
-	return k > ROOM / BLOCK ? ROOM / k : BLOCK;
+	return k > ROOM / BLOCK ? ROOM / k : BLOCK; /* regions and their background are no more than ROOM / BLOCK */
 }
 
-int prob_rule_soften(float *p, int64_t k, int64_t pitch, int64_t n)
+int prob_rule_soften(const struct prob_rule *r, float *p, int64_t k, int64_t pitch, int64_t n)
 {
 	const int64_t some = block(k);
 	float q[ROOM];
@@ -115,9 +184,9 @@ int prob_rule_soften(float *p, int64_t k, int64_t pitch, int64_t n)
 	for (int64_t i = 0; i < n; i += some) {
 		const int64_t m = n - i < some ? n - i : some;
 
-		bad |= soften(PROB_LOGITS, p + i, k, pitch, m, q);
+		bad |= soften(r, PROB_LOGITS, p + i, k, pitch, m, q);
 		for (int64_t c = 0; c < k; c++)
-			memcpy(p + c * pitch + i, q + (k > 1 ? c : 1) * m, (size_t)m * sizeof *p);
+			memcpy(p + c * pitch + i, q + (k == 1 || r->regions ? c + 1 : c) * m, (size_t)m * sizeof *p);
 	}
 	return bad;
 }
@@ -125,17 +194,18 @@ int prob_rule_soften(float *p, int64_t k, int64_t pitch, int64_t n)
 int prob_rule_labels(const struct prob_rule *r, enum prob_kind kind, const float *p, int64_t k, int64_t pitch, int64_t n, uint8_t *pred)
 {
 	const int64_t some = block(k);
+	const float cut = prob_cut(kind);
 	float q[ROOM];
 	int bad = 0;
 
 	for (int64_t i = 0; i < n; i += some) {
 		int64_t m = n - i < some ? n - i : some;
 
-		if (r->kind == PROB_ARGMAX && k > 1) {
-			bad |= argmax(p + i, k, pitch, m, pred + i);
+		if (r->kind == PROB_ARGMAX && (k > 1 || r->regions)) {
+			bad |= r->regions ? in_order(r->regions, &cut, 1, p + i, pitch, m, pred + i) : argmax(p + i, k, pitch, m, pred + i);
 			continue;
 		}
-		bad |= soften(kind, p + i, k, pitch, m, q);
+		bad |= soften(r, kind, p + i, k, pitch, m, q);
 		if (r->kind == PROB_ARGMAX)
 			argmax(q, 2, m, m, pred + i);
 		else
@@ -163,9 +233,10 @@ static void measure(const float *q, int64_t k, int64_t n, const struct set *now,
 }
 
 /* The sums of all slices with the present cuts, added up in their order, whatever the threads. The first slice that is not finite, or INT64_MAX. */
-static int64_t measure_all(const float *p, int64_t k, enum prob_kind kind, int64_t nz, int64_t n, const struct set *now, struct set *sum)
+static int64_t measure_all(const struct prob_rule *r, const float *p, int64_t k, enum prob_kind kind, int64_t nz, int64_t n, const struct set *now,
+                           struct set *sum)
 {
-	const int64_t some = block(k), classes = k > 1 ? k : 2;
+	const int64_t some = block(k), classes = with_background(r, k);
 	int64_t worst = INT64_MAX;
 
 #pragma omp parallel for ordered schedule(static, 1) reduction(min:worst)
@@ -176,7 +247,7 @@ static int64_t measure_all(const float *p, int64_t k, enum prob_kind kind, int64
 		for (int64_t i = 0; i < n; i += some) {
 			int64_t m = n - i < some ? n - i : some;
 
-			if (soften(kind, p + z * n + i, k, nz * n, m, q))
+			if (soften(r, kind, p + z * n + i, k, nz * n, m, q))
 				worst = z < worst ? z : worst;
 			measure(q, classes, m, now, add);
 		}
@@ -193,16 +264,16 @@ static int64_t measure_all(const float *p, int64_t k, enum prob_kind kind, int64
 
 /* Dinkelbach's iteration for the highest ratio 2 inside / (count + sum + 1): the next cut is half the ratio that the present one gives. It rises
    from the second on and ends where it no longer does: sets are finite, so after few steps and exactly. */
-static int64_t find_sets(const float *p, int64_t k, enum prob_kind kind, int64_t nz, int64_t n, struct set *sets)
+static int64_t find_sets(const struct prob_rule *r, const float *p, int64_t k, enum prob_kind kind, int64_t nz, int64_t n, struct set *sets)
 {
-	const int64_t classes = k > 1 ? k : 2;
+	const int64_t classes = with_background(r, k);
 	int moved = 1;
 
 	for (int64_t c = 1; c < classes; c++)
 		sets[c] = (struct set){.cut = 0.5};
 	for (int step = 0; moved; step++) {
 		struct set sum[PROB_CLASSES] = {0};
-		int64_t worst = measure_all(p, k, kind, nz, n, sets, sum);
+		int64_t worst = measure_all(r, p, k, kind, nz, n, sets, sum);
 
 		if (worst < INT64_MAX)
 			return worst;
@@ -241,11 +312,23 @@ static void choose(const struct set *sets, const float *q, int64_t k, int64_t n,
 	}
 }
 
-int64_t prob_rule_dice(const float *p, int64_t k, enum prob_kind kind, int64_t nz, int64_t n, uint8_t *pred)
+/* Of the regions whose set it is in, the last */
+static void choose_region(const struct regions *r, const struct set *sets, const float *q, int64_t n, uint8_t *pred)
 {
-	const int64_t some = block(k), classes = k > 1 ? k : 2;
+	memset(pred, 0, (size_t)n);
+	for (int j = 0; j < r->n; j++) {
+		const int c = r->order[j];
+
+		for (int64_t i = 0; i < n; i++)
+			pred[i] = (double)q[(c + 1) * n + i] > sets[c + 1].cut ? r->label[c] : pred[i];
+	}
+}
+
+int64_t prob_rule_dice(const struct prob_rule *r, const float *p, int64_t k, enum prob_kind kind, int64_t nz, int64_t n, uint8_t *pred)
+{
+	const int64_t some = block(k), classes = with_background(r, k);
 	struct set sets[PROB_CLASSES];
-	int64_t worst = find_sets(p, k, kind, nz, n, sets);
+	int64_t worst = find_sets(r, p, k, kind, nz, n, sets);
 
 	if (worst >= 0)
 		return worst;
@@ -256,8 +339,11 @@ int64_t prob_rule_dice(const float *p, int64_t k, enum prob_kind kind, int64_t n
 		for (int64_t i = 0; i < n; i += some) {
 			int64_t m = n - i < some ? n - i : some;
 
-			(void)soften(kind, p + z * n + i, k, nz * n, m, q);
-			choose(sets, q, classes, m, pred + z * n + i);
+			(void)soften(r, kind, p + z * n + i, k, nz * n, m, q);
+			if (r->regions)
+				choose_region(r->regions, sets, q, m, pred + z * n + i);
+			else
+				choose(sets, q, classes, m, pred + z * n + i);
 		}
 	}
 	return -1;

@@ -129,7 +129,7 @@ const struct tensor *interp_scores(const struct frame *f, const struct grid *g, 
 {
 	const struct tensor *t = frame_find(f, "prob");
 
-	if (t->rank == 4 && dtype_is_float(t->dtype) && tensor_on_grid(t, g) && t->shape[0] >= 2 && t->shape[0] <= 256)
+	if (t->rank == 4 && dtype_is_float(t->dtype) && tensor_on_grid(t, g) && t->shape[0] >= (frame_meta(f, "regions") ? 1 : 2) && t->shape[0] <= 256)
 		return t;
 	err_set(e, NULL, "tensor 'prob' is %s with %d axes (expected floats [K,Z,Y,X] of 2 to 256 classes)", dtype_name(t->dtype), t->rank);
 	return NULL;
@@ -139,14 +139,16 @@ const struct tensor *interp_scores(const struct frame *f, const struct grid *g, 
 static uint8_t *take_argmax(struct frame *f, const struct grid *from, const struct grid *to, const struct interp_map *m, struct err *e)
 {
 	const struct tensor *t = interp_scores(f, from, e);
+	struct prob_choice how;
+	struct regions regions;
 	struct axis a[3];
 	uint8_t *pred = NULL;
 
-	if (!t)
+	if (!t || prob_choice(&how, &regions, f, e))
 		return NULL;
 	if (!axes_make(a, from, to, m, fill_linear, e))
 		pred = mem_new((size_t)geo_voxels(to), 1, "pred", e);
-	if (pred && interp_linear_argmax(t, pred, a, e)) {
+	if (pred && interp_linear_argmax(t, &how, pred, a, e)) {
 		free(pred);
 		pred = NULL;
 	}

@@ -26,7 +26,7 @@ struct interp_map {
 	int clip;   /* cubic: to the least and greatest value of a channel (coarse z: of a slice), as skimage's resize */
 	int antialias; /* what is linear or cubic is smoothed first along axes that become coarser by f > 1: a Gaussian of (f - 1) / 2 voxels, cut at 4 of
 	                  them, the border's values going on, as skimage's resize(mode="edge", anti_aliasing=True) */
-	int argmax; /* prob, linear, becomes pred U8, the class with the highest score (of two the lower), by slabs of 8 slices a thread: nothing of all
+	int argmax; /* prob, linear, becomes pred U8 as prob_labels makes it by PROB_ARGMAX, by slabs of 8 slices a thread: nothing of all
 	               classes is made on the new grid. A score that is not finite is an error */
 };
 

@@ -3,6 +3,7 @@
 #ifndef NIIPIPE_INTERP_AXIS_H
 #define NIIPIPE_INTERP_AXIS_H
 
+#include "lib/volume/prob/prob.h"
 #include "lib/volume/resample/interp.h"
 
 /* Where each voxel of an axis comes from.
@@ -28,17 +29,14 @@ struct tensor interp_channel(const struct tensor *t, int64_t c);
 /* prob of f where it has scores of 2 to 256 classes on g. NULL and an error. */
 const struct tensor *interp_scores(const struct frame *f, const struct grid *g, struct err *e);
 
-/* The class with the highest score so far, of n voxels: v are the scores of `class`, which come in order from 0 on. Non-zero: one is not finite. */
-int interp_raise(const float *v, uint8_t class, float *best, uint8_t *pred, int64_t n);
-
 /* For every block of columns of a volume whose slices are of `plane` voxels, column `at` to at + width - 1: fn, with scratch for n rows of width
    floats. Blocks are shared among threads. 0 or -1. */
 typedef void interp_columns_fn(float *rows, int64_t at, int64_t width, void *arg);
 int interp_columns(int64_t n, int64_t plane, interp_columns_fn *fn, void *arg, struct err *e);
 
-/* Linear: t into dst [C, n z, n y, n x]. And of scores [K,Z,Y,X] the class that has the highest, by slabs. 0 or -1. */
+/* Linear: t into dst [C, n z, n y, n x]. And of scores [K,Z,Y,X] the label that follows from them, by slabs. 0 or -1. */
 int interp_linear(const struct tensor *t, float *dst, const struct axis a[3], struct err *e);
-int interp_linear_argmax(const struct tensor *t, uint8_t *pred, const struct axis a[3], struct err *e);
+int interp_linear_argmax(const struct tensor *t, const struct prob_choice *how, uint8_t *pred, const struct axis a[3], struct err *e);
 
 /* Cubic: t, floats or integers, into dst [C, n z, n y, n x]; limits: clip to the values of this tensor of t's shape (NULL: no clipping); slices: by
    slice. 0 or -1. */

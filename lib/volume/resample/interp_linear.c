@@ -109,26 +109,13 @@ int interp_linear(const struct tensor *t, float *dst, const struct axis a[3], st
 	return failed ? err_set(e, NULL, "not enough memory for slices") : 0;
 }
 
-/* -- linear, and then the class with the highest score: by slabs of slices, for each of which only the best score so far is held -- */
+/* -- linear, and then labels: by slabs of slices, for each of which only the best score so far is held -- */
 
 enum { SLAB = 8 };
 
-int interp_raise(const float *v, uint8_t class, float *best, uint8_t *pred, int64_t n)
-{
-	int bad = 0;
-
-	for (int64_t i = 0; i < n; i++) {
-		int more = !class || v[i] > best[i];
-
-		pred[i] = more ? class : pred[i];
-		best[i] = more ? v[i] : best[i];
-		bad |= !(v[i] - v[i] == 0);
-	}
-	return bad;
-}
-
 /* Slices z0 to z1 - 1; best: [SLAB + 1] slices, the last for scores. Non-zero: a score that is not finite. */
-static int argmax_slab(const struct tensor *t, int64_t z0, int64_t z1, const struct axis a[3], struct work *w, float *best, uint8_t *pred)
+static int argmax_slab(const struct tensor *t, const struct prob_choice *how, int64_t z0, int64_t z1, const struct axis a[3], struct work *w, float *best,
+                       uint8_t *pred)
 {
 	int64_t size = a[0].n * a[1].n;
 	float *v = best + SLAB * size;
@@ -136,15 +123,15 @@ static int argmax_slab(const struct tensor *t, int64_t z0, int64_t z1, const str
 
 	for (int64_t c = 0; c < t->shape[0]; c++)
 		for (int64_t z = z0; z < z1; z++) {
-			int64_t at = c * a[2].from + a[2].at[z], next = at + (a[2].from > 1);
+			int64_t at = prob_ask(how, c) * a[2].from + a[2].at[z], next = at + (a[2].from > 1);
 
 			lerp_rows(plane(t, at, a, w), plane(t, next, a, w), a[2].w[z], v, size);
-			bad |= interp_raise(v, (uint8_t)c, best + (z - z0) * size, pred + z * size, size);
+			bad |= prob_raise(how, v, c, best + (z - z0) * size, pred + z * size, size);
 		}
 	return bad;
 }
 
-int interp_linear_argmax(const struct tensor *t, uint8_t *pred, const struct axis a[3], struct err *e)
+int interp_linear_argmax(const struct tensor *t, const struct prob_choice *how, uint8_t *pred, const struct axis a[3], struct err *e)
 {
 	size_t size = (size_t)(a[0].n * a[1].n);
 	int failed = 0, bad = 0;
@@ -159,7 +146,7 @@ int interp_linear_argmax(const struct tensor *t, uint8_t *pred, const struct axi
 #pragma omp for schedule(static)
 		for (int64_t z = 0; z < a[2].n; z += SLAB)
 			if (!failed)
-				bad |= argmax_slab(t, z, z + SLAB < a[2].n ? z + SLAB : a[2].n, a, &w, best, pred);
+				bad |= argmax_slab(t, how, z, z + SLAB < a[2].n ? z + SLAB : a[2].n, a, &w, best, pred);
 		if (!failed)
 			free(w.p[0].data);
 		free(best);

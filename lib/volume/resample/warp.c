@@ -126,26 +126,26 @@ static int find_source(struct warp_source *v, const struct scratch *s, const str
 struct scores {
 	const float *v; /* [K,Z,Y,X] */
 	int64_t classes, n[3];
-	int probabilities;
+	int first; /* class 0 is outside */
 };
 
-static int argmax_row(const struct scores *s, const struct warp_row *r, int64_t nx, float *score, float *best, uint8_t *pred)
+static int argmax_row(const struct scores *s, const struct prob_choice *how, const struct warp_row *r, int64_t nx, float *score, float *best, uint8_t *pred)
 {
 	int bad = 0;
 
 	for (int64_t c = 0; c < s->classes; c++) {
-		const struct warp_source v = {s->v + c * s->n[0] * s->n[1] * s->n[2], DT_F32, {s->n[0], s->n[1], s->n[2]}};
-		float outside = s->probabilities && !c;
+		const struct warp_source v = {s->v + prob_ask(how, c) * s->n[0] * s->n[1] * s->n[2], DT_F32, {s->n[0], s->n[1], s->n[2]}};
+		float outside = s->first && !c;
 
 		for (int64_t x = 0; x < nx; x++)
 			score[x] = outside;
 		warp_linear(&v, r, score);
-		bad |= interp_raise(score, (uint8_t)c, best, pred, nx);
+		bad |= prob_raise(how, score, c, best, pred, nx);
 	}
 	return bad;
 }
 
-static int argmax_volume(const struct warp *w, const struct scores *s, const struct grid *to, uint8_t *pred, struct err *e)
+static int argmax_volume(const struct warp *w, const struct scores *s, const struct prob_choice *how, const struct grid *to, uint8_t *pred, struct err *e)
 {
 	int64_t nx = to->size[0], ny = to->size[1];
 	int failed = 0, bad = 0, met = 0;
@@ -162,7 +162,7 @@ static int argmax_volume(const struct warp *w, const struct scores *s, const str
 				struct warp_row r = find_row(w, s->n, y, z, nx);
 
 				met |= r.lo < r.hi;
-				bad |= argmax_row(s, &r, nx, score, score + nx, pred + (z * ny + y) * nx);
+				bad |= argmax_row(s, how, &r, nx, score, score + nx, pred + (z * ny + y) * nx);
 			}
 		free(score);
 	}
@@ -174,14 +174,16 @@ static int argmax_volume(const struct warp *w, const struct scores *s, const str
 /* Of prob on `from`, pred on `to`, which the caller frees; prob leaves f. */
 static uint8_t *take_argmax(struct frame *f, const struct grid *from, const struct grid *to, const struct warp *w, struct err *e)
 {
+	struct prob_choice how;
+	struct regions regions;
 	const struct tensor *t = interp_scores(f, from, e);
-	float *v = !t ? NULL : t->dtype == DT_F32 ? t->data : tensor_to_f32(t, e);
+	float *v = !t || prob_choice(&how, &regions, f, e) ? NULL : t->dtype == DT_F32 ? t->data : tensor_to_f32(t, e);
 	uint8_t *pred = v ? mem_new((size_t)geo_voxels(to), 1, "pred", e) : NULL;
 
 	if (pred) {
-		const struct scores s = {v, t->shape[0], {from->size[0], from->size[1], from->size[2]}, box_are_probabilities(f)};
+		const struct scores s = {v, t->shape[0], {from->size[0], from->size[1], from->size[2]}, box_has_first(f)};
 
-		if (argmax_volume(w, &s, to, pred, e)) {
+		if (argmax_volume(w, &s, &how, to, pred, e)) {
 			free(pred);
 			pred = NULL;
 		}
@@ -196,7 +198,7 @@ static uint8_t *take_argmax(struct frame *f, const struct grid *from, const stru
 
 struct job {
 	const struct warp *w;
-	int probabilities;
+	int first;
 };
 
 static int warp_channels(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, enum dtype type,
@@ -212,7 +214,7 @@ static int warp_channels(const struct tensor *t, enum geo_role role, const struc
 		struct warp_source v;
 		char background[8];
 
-		bad = box_background(role, type, c, planes, j->probabilities, j->w->fill, background, e) || find_source(&v, &s, t, c, j->w, e) ||
+		bad = box_background(role, type, c, planes, j->first, j->w->fill, background, e) || find_source(&v, &s, t, c, j->w, e) ||
 		      warp_volume(j->w, &v, rows[way], to, background, size, data + (size_t)(c * geo_voxels(to)) * size, e);
 	}
 	scratch_free(&s);
@@ -238,7 +240,7 @@ static void *warp_tensor(const struct tensor *t, enum geo_role role, const struc
 
 int warp_frame(struct frame *f, const struct grid *from, const struct grid *to, const struct warp *w, struct err *e)
 {
-	struct job j = {w, box_are_probabilities(f)};
+	struct job j = {w, box_has_first(f)};
 	const int64_t shape[3] = {to->size[2], to->size[1], to->size[0]};
 	uint8_t *pred = NULL;
 
