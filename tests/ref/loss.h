@@ -11,8 +11,8 @@ static inline double ref_prob(const struct k_loss *g, const double *l, int64_t c
 {
 	double sum = 0;
 
-	if (g->k == 1)
-		return 1 / (1 + exp(-l[0]));
+	if (g->k == 1 || g->regions)
+		return 1 / (1 + exp(-l[c]));
 	for (int64_t i = 0; i < g->k; i++)
 		sum += exp(l[i] - l[c]);
 	return 1 / sum;
@@ -20,7 +20,7 @@ static inline double ref_prob(const struct k_loss *g, const double *l, int64_t c
 
 static inline double ref_own(const struct k_loss *g, uint8_t label, int64_t c)
 {
-	return label == (g->k == 1 ? 1 : c);
+	return g->regions ? g->regions[label] >> c & 1 : label == (g->k == 1 ? 1 : c);
 }
 
 static inline double ref_class_weight(const struct k_loss *g, int64_t c)
@@ -43,7 +43,7 @@ static inline void ref_overlap_sums(const struct k_loss *g, const double *l, con
 
 static inline double ref_overlap(const struct k_loss *g, const double *l, const uint8_t *label)
 {
-	int64_t first = g->background || g->k == 1 ? 0 : 1, groups = g->batch ? 1 : g->n, each = g->batch ? g->n : 1;
+	int64_t first = g->background || g->k == 1 || g->regions ? 0 : 1, groups = g->batch ? 1 : g->n, each = g->batch ? g->n : 1;
 	double nr = (double)g->smooth_nr, dr = (double)g->smooth_dr, sum = 0, s[3];
 
 	for (int64_t n = 0; n < groups; n++) {
@@ -76,8 +76,8 @@ static inline double ref_overlap(const struct k_loss *g, const double *l, const 
 static inline double ref_entropy(const struct k_loss *g, const double *l, const uint8_t *label)
 {
 	double sum = 0, over = 0;
-	int ce = g->entropy == K_CE && g->k > 1, focal = g->entropy == K_FOCAL || g->entropy == K_FOCAL_SOFTMAX;
-	int64_t first = focal && !g->background && g->k > 1 ? 1 : 0, valid = 0;
+	int ce = g->entropy == K_CE && g->k > 1 && !g->regions, focal = g->entropy == K_FOCAL || g->entropy == K_FOCAL_SOFTMAX;
+	int64_t first = focal && !g->background && g->k > 1 && !g->regions ? 1 : 0, valid = 0;
 
 	for (int64_t v = 0; v < g->n * g->vox; v++)
 		for (int64_t c = first; c < g->k && !(g->masked && label[v] == g->ignore); c++) {

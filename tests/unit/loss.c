@@ -27,6 +27,16 @@ static float *floats(int64_t n, double scale)
 /* -- kernels against references ------------------------------------------------ */
 #define SMOOTH .smooth_nr = 1e-5f, .smooth_dr = 1e-5f
 static const float five[] = {0.5f, 2, 0, 1.5f, 3}, three[] = {1, 0.5f, 4}, one[] = {3};
+
+/* Nested regions, one alone, 31; labels above are in none. */
+static uint32_t nested[256] = {0, 1, 7, 3}, single[256] = {0, 1, 1}, many[256] = {0, 0x40000001, 0x2aaaaaaa, 0x15555555, 0x7fffffff};
+
+static void no_others(void)
+{
+	for (int l = 0; l < 256; l++)
+		nested[l] |= l > 3 ? K_NO_REGION : 0, single[l] |= l > 2 ? K_NO_REGION : 0, many[l] |= l > 4 ? K_NO_REGION : 0;
+}
+
 static const struct k_loss cases[] = {
 	{.n = 1, .vox = 500, .k = 2, .w_dice = 1, .w_ce = 1, .squared = 1, .background = 1, SMOOTH},
 	{.n = 2, .vox = 301, .k = 2, .w_dice = 1, .w_ce = 0.5f, SMOOTH},
@@ -61,6 +71,15 @@ static const struct k_loss cases[] = {
 		.masked = 1, .ignore = 9, .background = 1, SMOOTH},
 	{.n = 1, .vox = 210, .k = 3, .w_dice = 1, .w_ce = 1, .entropy = K_FOCAL_SOFTMAX, .gamma = 2, .pos = 1, .neg = 1, .masked = 1, .ignore = 7, SMOOTH},
 	{.n = 1, .vox = 5, .k = 2, .w_ce = 1, .w_dice = 1, .masked = 1, .ignore = 0, .background = 1, SMOOTH},
+	{.n = 2, .vox = 8195, .k = 3, .w_dice = 1, .w_ce = 1, .regions = nested, SMOOTH},
+	{.n = 2, .vox = 129, .k = 3, .w_dice = 1, .w_ce = 2, .entropy = K_BCE, .regions = nested, .squared = 1, .batch = 1, .weight = three, .background = 1, SMOOTH},
+	{.n = 2, .vox = 300, .k = 1, .w_dice = 1, .w_ce = 1, .regions = single, SMOOTH},
+	{.n = 2, .vox = 300, .k = 31, .w_dice = 1, .w_ce = 1, .regions = many, SMOOTH},
+	{.n = 1, .vox = 9000, .k = 3, .w_dice = 1, .w_ce = 1, .entropy = K_FOCAL, .gamma = 2, .pos = 0.25f, .neg = 0.75f, .regions = nested, SMOOTH},
+	{.n = 2, .vox = 129, .k = 3, .w_dice = 1, .w_ce = 1, .regions = nested, .masked = 1, .ignore = 4, SMOOTH},
+	{.n = 3, .vox = 90, .k = 3, .w_dice = 1, .overlap = K_GENERALISED, .power = 2, .regions = nested, SMOOTH},
+	{.n = 2, .vox = 210, .k = 3, .w_dice = 2, .overlap = K_TVERSKY, .alpha = 0.3f, .beta = 0.9f, .regions = nested, SMOOTH},
+	{.n = 1, .vox = 65, .k = 3, .w_dice = 1, .overlap = K_JACCARD, .squared = 1, .regions = nested, .masked = 1, .ignore = 0, SMOOTH},
 };
 
 /* Largest difference, over the largest gradient, at up to 40 places. */
@@ -90,7 +109,7 @@ static void against_reference(const struct k_loss *g, int which)
 	double *exact = malloc(sizeof *exact * (size_t)count), got[3], want[3], again[3], bad = 0;
 	uint8_t *label = on_device(k, NULL, (size_t)vox);
 	void *scratch = k->alloc(k->loss_scratch(g), &e);
-	int failed, classes = g->k == 1 ? 2 : (int)g->k;
+	int failed, classes = g->regions == many ? 5 : g->regions == nested ? 4 : g->regions ? 3 : g->k == 1 ? 2 : (int)g->k;
 
 	for (int64_t i = 0; i < vox; i++)
 		label[i] = g->masked && rng_below(&rng, 3) == 0 ? g->ignore : (uint8_t)rng_below(&rng, (uint64_t)classes);
@@ -107,7 +126,7 @@ static void against_reference(const struct k_loss *g, int which)
 	ok(!failed && !memcmp(again, got, sizeof got), "the value alone is the same");
 	label[vox - 1] = (uint8_t)(classes + (g->masked && g->ignore == classes));
 	failed = k->loss(g, l, label, NULL, again, scratch, &e);
-	ok(failed == -1 && strstr(e.text, "at voxel"), "%s", e.text);
+	ok(failed == -1 && strstr(e.text, "at voxel") && (strstr(e.text, "in no region") != NULL) == (g->regions != NULL), "%s", e.text);
 	k->release(label), free(exact), k->release(scratch), k->release(l), k->release(d);
 }
 
@@ -378,6 +397,7 @@ int main(void)
 {
 	rng_init(&rng, 1, RNG_TEST, 0);
 	k = cpu(K_FP32);
+	no_others();
 	if (!k)
 		return tap_done();
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -59,7 +59,7 @@ enum { STARTS = sizeof starts / sizeof *starts };
 
 struct run {
 	int64_t k, sums;
-	int margin, soft;
+	int margin, soft, each;
 	struct k_weight weight;
 	float *rows, *acc, *sum, *logits;
 	double acc_d[VOXELS * 5], sum_d[VOXELS];
@@ -75,7 +75,7 @@ static void scores(const struct run *r, const float *l, double *to)
 	for (int c = 0; c < r->k; c++)
 		all += p[c] = exp(l[c] - most);
 	for (int c = 0; c < r->k; c++)
-		p[c] = !r->soft ? l[c] : r->k > 1 ? p[c] / all : 1 / (1 + exp(-l[0]));
+		p[c] = !r->soft ? l[c] : r->k > 1 && !r->each ? p[c] / all : 1 / (1 + exp(-l[c]));
 	for (int c = 0; c < r->sums; c++)
 		to[c] = r->margin ? p[1] - p[0] : p[c];
 }
@@ -94,7 +94,7 @@ static int64_t place(const struct run *r, const int64_t start[3], int flip, int6
 static struct k_blend blend_at(const struct run *r, const int64_t start[3], int flip)
 {
 	return (struct k_blend){.k = r->k, .margin = r->margin, .roi = {RZ, RY, RX}, .slab = {DEPTH, LINES, WIDE_X},
-	                        .start = {start[0], start[1], start[2]}, .weight = r->weight, .flip = flip, .soft = r->soft};
+	                        .start = {start[0], start[1], start[2]}, .weight = r->weight, .flip = flip, .soft = r->soft, .each = r->each};
 }
 
 static void blend(struct run *r)
@@ -126,7 +126,7 @@ static void blend(struct run *r)
 		for (int64_t c = 0; c < r->sums; c++)
 			off = fmax(off, fabs(r->acc[v * r->sums + c] - r->acc_d[v * r->sums + c]));
 	}
-	ok(!bad && off < 1e-5, "blend of %lld classes%s%s: %.2g off", (long long)r->k, r->margin ? ", their margin" : "",
+	ok(!bad && off < 1e-5, "blend of %lld classes%s%s%s: %.2g off", (long long)r->k, r->margin ? ", their margin" : "", r->each ? " by themselves" : "",
 	   r->soft ? ", probabilities" : "", off);
 }
 
@@ -145,11 +145,55 @@ static void means(const struct run *r)
 	k->release(y);
 }
 
+/* Of classes by themselves, in another order than they come in */
+static const uint8_t given[] = {3, 1, 2, 1, 7}, order[] = {2, 0, 4, 1, 3};
+
+/* The same of one cut next to 0, too, by the signs of sums */
+static void labels_each(const struct run *r)
+{
+	static const int64_t came[1][3] = {{0}};
+	const struct k_cover cover = {.slab = {DEPTH, LINES, WIDE_X}, .start = came};
+	const struct k_unsure u = {.middle = 0.25f, .each = 1};
+	uint8_t *pred = k->alloc(VOXELS, &e);
+	int bad = 0, seen = 0;
+	int64_t marked, want = 0, ties = 0;
+
+	for (int sign = 0; sign < 2; sign++) {
+		struct k_decide how = {.k = r->k, .cut = sign ? FLT_MIN : 0.25f, .never = 9, .each = 1};
+
+		memcpy(how.label, given, sizeof given);
+		for (int64_t i = 0, j = 0; i < (int64_t)sizeof order; i++)
+			if (order[i] < r->k)
+				how.order[j++] = order[i];
+		bad |= k->window_decide(&how, &cover, r->acc, r->sum, pred, &e);
+		for (int64_t v = 0; v < VOXELS; v++) {
+			const double *a = r->acc_d + v * r->k, s = r->sum_d[v];
+			int is = 0, tie = 0, any = 0;
+
+			for (int i = 0; i < r->k; i++) {
+				const int c = how.order[i];
+
+				is = s > 0 && a[c] >= (double)how.cut * s ? given[c] : is;
+				any |= a[c] > 0.25 * s;
+				tie |= fabs(a[c] - (double)how.cut * s) < 1e-4 * s;
+			}
+			bad |= pred[v] != is && !tie;
+			seen |= 1 << is;
+			want += any && !sign;
+			ties += tie;
+		}
+	}
+	bad |= k->window_count(&u, r->acc, r->sum, VOXELS, r->k, &marked, &e);
+	ok(!bad && (r->k < 5 || seen == 0x8f) && seen > 1 && llabs(marked - want) <= ties, "labels of classes by themselves; %lld in some", (long long)marked);
+	k->release(pred);
+}
+
 /* Labels by sums, where rounding cannot decide; every voxel that no window came to. */
 static void labels(const struct run *r)
 {
 	static const int64_t came[1][3] = {{0}};
 	const struct k_decide how = {.k = r->sums, .cut = r->margin ? FLT_MIN : 0.25f, .never = (uint8_t)!r->margin};
+	const struct k_unsure u = {.middle = 0.25f};
 	const struct k_cover cover = {.slab = {DEPTH, LINES, WIDE_X}, .start = came};
 	uint8_t *pred = k->alloc(VOXELS, &e);
 	int bad = k->window_decide(&how, &cover, r->acc, r->sum, pred, &e), seen = 0;
@@ -170,7 +214,7 @@ static void labels(const struct run *r)
 		want += r->sums == 1 ? a[0] > 0.25 * s : best > 0;
 		ties += next < 1e-4;
 	}
-	bad |= k->window_count(r->acc, r->sum, VOXELS, r->sums, 0.25f, &marked, &e);
+	bad |= k->window_count(&u, r->acc, r->sum, VOXELS, r->sums, &marked, &e);
 	ok(!bad && seen == (1 << (r->sums > 1 ? r->sums : 2)) - 1 && llabs(marked - want) <= ties, "labels; %lld are no background", (long long)marked);
 	k->release(pred);
 }
@@ -182,8 +226,10 @@ enum { MANY = 19 }; /* doubts at once */
 static double lead(const struct run *r, const double *a, double s, int of[2])
 {
 	of[0] = 0, of[1] = 1;
-	if (r->sums == 1)
-		return fabs(a[0] - 0.25 * s);
+	for (int c = 1; c < r->sums && r->each; c++)
+		of[0] = fabs(a[c] - 0.25 * s) < fabs(a[of[0]] - 0.25 * s) ? c : of[0];
+	if (r->sums == 1 || r->each)
+		return fabs(a[of[0]] - 0.25 * s);
 	for (int c = 1; c < r->sums; c++)
 		of[0] = a[c] > a[of[0]] ? c : of[0];
 	of[1] = !of[0];
@@ -199,7 +245,7 @@ static void spread(const struct run *r, uint8_t *block)
 	struct k_apart *is = k->alloc(sizeof *is, &e);
 	int bad;
 
-	g.unsure = (struct k_unsure){0.4f, 0.25f, block};
+	g.unsure = (struct k_unsure){0.4f, 0.25f, r->each, block};
 	*is = (struct k_apart){0, 0, 7};
 	g.start[1] = -LINES;
 	bad = k->window_spread(&g, 0.6f, r->logits, r->acc, r->sum, is, &e);
@@ -216,7 +262,7 @@ static void spread(const struct run *r, uint8_t *block)
 		if (!(s > 0) || lead(r, a, s, of) >= 0.6 * s)
 			continue;
 		scores(r, r->logits + from * r->k, p);
-		by = r->sums == 1 ? p[0] - a[0] / s : p[of[0]] - p[of[1]] - (a[of[0]] - a[of[1]]) / s;
+		by = r->sums == 1 || r->each ? p[of[0]] - a[of[0]] / s : p[of[0]] - p[of[1]] - (a[of[0]] - a[of[1]]) / s;
 		want[0] += w * by * by;
 		want[1] += w;
 	}
@@ -232,7 +278,7 @@ static void doubt(const struct run *r, uint8_t *block, int64_t first, int64_t sl
 	struct k_apart *apart = k->alloc(sizeof *apart, &e);
 	float *whole = random_floats(DEPTH + LINES + WIDE_X, 1.5, 3);
 	struct k_doubt g = {.k = r->sums, .roi = {RZ, RY, RX}, .slab = {slices, LINES, WIDE_X}, .start = {first, 2, 30}, .weight = r->weight, .times = 2,
-	                    .apart = apart, .wholes = 1, .whole = {{whole, whole + DEPTH, whole + DEPTH + LINES}}, .unsure = {0.4f, 0.25f, block},
+	                    .apart = apart, .wholes = 1, .whole = {{whole, whole + DEPTH, whole + DEPTH + LINES}}, .unsure = {0.4f, 0.25f, r->each, block},
 	                    .acc = r->acc, .sum = r->sum}, many[MANY];
 	double want = 0, is, are[MANY] = {0};
 	int bad, same = 1;
@@ -267,7 +313,7 @@ static void doubt(const struct run *r, uint8_t *block, int64_t first, int64_t sl
 	k->release(whole), k->release(apart);
 }
 
-static void windows(int64_t classes, int margin, int soft)
+static void windows(int64_t classes, int margin, int soft, int each)
 {
 	static struct run r;
 	uint8_t *block = k->alloc(DEPTH * LINES * ((WIDE_X + K_BLOCK - 1) / K_BLOCK), &e);
@@ -275,13 +321,13 @@ static void windows(int64_t classes, int margin, int soft)
 
 	memset(&r, 0, sizeof r);
 	memset(block, 1, DEPTH * LINES * ((WIDE_X + K_BLOCK - 1) / K_BLOCK));
-	r.k = classes, r.sums = sums, r.margin = margin, r.soft = soft;
+	r.k = classes, r.sums = sums, r.margin = margin, r.soft = soft, r.each = each;
 	r.rows = random_floats(RZ + RY + RX, 0.2, 1);
 	r.weight = (struct k_weight){{r.rows, r.rows + RZ, r.rows + RZ + RY}, 0.05f};
 	r.acc = random_floats(VOXELS * sums, 0, 0), r.sum = random_floats(VOXELS, 0, 0), r.logits = random_floats(WINDOW * classes, 0, 0);
 	blend(&r);
 	means(&r);
-	labels(&r);
+	(each ? labels_each : labels)(&r);
 	spread(&r, block);
 	doubt(&r, block, 3, DEPTH);
 	doubt(&r, block, -1, DEPTH);
@@ -296,10 +342,13 @@ int main(void)
 	for (size_t i = 0; k && i < sizeof gathers / sizeof *gathers; i++)
 		gather(&gathers[i]);
 	for (int soft = 0; k && soft < 2; soft++) {
-		windows(1, 0, soft);
-		windows(2, 0, soft);
-		windows(2, 1, soft);
-		windows(5, 0, soft);
+		windows(1, 0, soft, 0);
+		windows(2, 0, soft, 0);
+		windows(2, 1, soft, 0);
+		windows(5, 0, soft, 0);
+		windows(1, 0, soft, 1);
+		windows(3, 0, soft, 1);
+		windows(5, 0, soft, 1);
 	}
 	return tap_done();
 }

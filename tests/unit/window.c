@@ -763,9 +763,15 @@ static void fill_doubts(void)
 }
 
 /* The classes that lead at a voxel, and by how much. */
-static double lead_at(int64_t k, const float *a, double sum, double middle, int order[2])
+static double lead_at(int64_t k, const float *a, double sum, double middle, int each, int order[2])
 {
+	double nearest = fabs(a[0] - middle * sum);
+
+	for (int c = 1; c < k && each; c++)
+		nearest = fmin(nearest, fabs(a[c] - middle * sum));
 	order[0] = order[1] = 0;
+	if (each)
+		return nearest;
 	if (k == 1) {
 		order[0] = a[0] > middle * sum;
 		return fabs(a[0] - middle * sum);
@@ -801,7 +807,7 @@ static double doubt_of(const struct k_doubt *g)
 		left = whole - sum3[v];
 		if (left <= 1e-4 * whole)
 			continue;
-		by = lead_at(g->k, acc3 + v * g->k, sum3[v], g->unsure.middle, order);
+		by = lead_at(g->k, acc3 + v * g->k, sum3[v], g->unsure.middle, g->unsure.each, order);
 		t = 1 - by * whole / (sum3[v] * left) / (3 * g->apart->spread);
 		all += (t > 0 ? 0.5 * t * t * t : 0) * fmin(1, g->times * w3[i] / left);
 	}
@@ -817,10 +823,11 @@ static void doubts(void)
 	struct err e;
 
 	fill_doubts();
-	for (int64_t k = 1; k <= 3; k++)
+	for (int64_t k = 1; k <= 4; k++)
 		for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
-			struct k_doubt g = {.k = k, .roi = {4, 3, 100}, .slab = {DZ, DY, DX}, .weight = weight3, .times = 2, .apart = &apart, .wholes = 1,
-				.whole = {{whole3, whole3 + DZ, whole3 + DZ + DY}}, .unsure = {0.4f, 0.5f, block}, .acc = acc3, .sum = sum3};
+			const int each = k == 4;
+			struct k_doubt g = {.k = each ? 3 : k, .roi = {4, 3, 100}, .slab = {DZ, DY, DX}, .weight = weight3, .times = 2, .apart = &apart, .wholes = 1,
+				.whole = {{whole3, whole3 + DZ, whole3 + DZ + DY}}, .unsure = {0.4f, 0.5f, each, block}, .acc = acc3, .sum = sum3};
 			double one, two, right;
 
 			memcpy(g.start, starts[i], sizeof g.start);
@@ -859,7 +866,7 @@ static void spreads(void)
 	for (int64_t k = 1; k <= 3; k++)
 		for (int i = 0; i < 8; i++) {
 			struct k_blend g = {.k = k, .roi = {4, 3, 100}, .slab = {DZ, DY, DX}, .start = {1 - i % 2 * 2, i % 3, 40 - 16 * i}, .flip = i, .soft = i & 1,
-				.weight = weight3, .unsure = {0.4f, 0.5f, block}};
+				.weight = weight3, .unsure = {0.4f, 0.5f, 0, block}};
 			double right[2] = {0};
 			struct k_apart is = {.squares = 7, .weights = 5};
 			int same = 1;
@@ -870,7 +877,7 @@ static void spreads(void)
 				double lead, by;
 				int order[2];
 
-				if (at < 0 || sum3[at] <= 0 || (lead = lead_at(k, acc3 + at * k, sum3[at], 0.5, order) / sum3[at]) >= 0.7)
+				if (at < 0 || sum3[at] <= 0 || (lead = lead_at(k, acc3 + at * k, sum3[at], 0.5, 0, order) / sum3[at]) >= 0.7)
 					continue;
 				by = beyond(k, g.soft, logits3 + from * k, lead, order);
 				right[0] += w3[v] * by * by;
@@ -941,7 +948,7 @@ static void marks(void)
 		memset(sum, 0, sizeof sum);
 		for (int i = 0; i < 60; i++) {
 			struct k_blend g = {.k = k, .roi = {1, ROWS, RX}, .slab = {1, ROWS, SIZE}, .start = {0, 0, starts[i % 6]},
-			                    .weight = {{one, one, w}, 0}, .flip = i & 7, .unsure = {1, 0, block}};
+			                    .weight = {{one, one, w}, 0}, .flip = i & 7, .unsure = {1, 0, 0, block}};
 
 			for (int64_t v = 0; v < k * ROWS * RX; v++) {
 				u = v % k ? u : u * 1664525 + 1013904223;
@@ -994,11 +1001,13 @@ static void counting(void)
 {
 	static const float acc[] = {0, 1, 0, 0, 0, -1, 2, 3, 1, 1, 0.4f, 0.5f}, sum[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.9f};
 	struct err e;
-	int64_t n[3];
+	const struct k_unsure u = {.middle = 0.5f}, each = {.middle = 0.5f, .each = 1};
+	int64_t n[4];
 
 	for (int64_t k = 1; k <= 3; k++)
-		ok(!k_window_count(acc, sum, 12 / k, k, 0.5f, &n[k - 1], &e), "%lld", (long long)n[k - 1]);
-	ok(n[0] == 6 && n[1] == 3 && n[2] == 2, "voxels of some class: 1, 2, 3 classes");
+		ok(!k_window_count(&u, acc, sum, 12 / k, k, &n[k - 1], &e), "%lld", (long long)n[k - 1]);
+	ok(!k_window_count(&each, acc, sum, 4, 3, &n[3], &e), "%lld", (long long)n[3]);
+	ok(n[0] == 6 && n[1] == 3 && n[2] == 2 && n[3] == 3, "voxels of some class: 1, 2, 3 classes; of 3 by themselves");
 }
 
 /* -- labels -------------------------------------------------------------------------------- */
@@ -1007,16 +1016,18 @@ enum { LZ = 3, LY = 4, LX = 600, LVOX = LZ * LY * LX, LMOST = 5 };
 /* What the means say: the label, or that one is not finite. */
 static uint8_t label_by(const struct k_decide *g, const float *mean, int came)
 {
-	int64_t best = g->k == 1 && mean[0] >= g->cut;
+	int64_t best = g->k == 1 && mean[0] >= g->cut, of = 0;
 
 	if (!came)
-		return g->k == 1 ? g->never : 0;
+		return g->k == 1 && !g->each ? g->never : 0;
+	for (int64_t i = 0; i < g->k && g->each; i++)
+		of = mean[g->order[i]] >= g->cut ? g->label[g->order[i]] : of;
 	for (int64_t c = 0; c < g->k; c++) {
 		if (!isfinite(mean[c]))
 			return K_NO_LABEL;
 		best = mean[c] > mean[best] && g->k > 1 ? c : best;
 	}
-	return (uint8_t)best;
+	return (uint8_t)(g->each ? of : best);
 }
 
 /* Sums of k classes, most of them nearly or wholly the same, of all sizes, some not finite, some whose means are not. */
@@ -1048,9 +1059,10 @@ static void deciding(void)
 	float *rows = window_weight_rows(cover.roi, WINDOW_GAUSSIAN, 0.125, &cover.weight, &e);
 
 	k_window_sum(&cover, sum, &e);
-	for (int i = 0; i < 2 * LMOST + 2; i++) {
-		const int margin = i >= 2 * LMOST;
-		const struct k_decide g = margin ? (struct k_decide){.k = 1, .cut = FLT_MIN}
+	for (int i = 0; i < 2 * LMOST + 6; i++) {
+		const int margin = i >= 2 * LMOST, each = i >= 2 * LMOST + 2;
+		const struct k_decide g = each ? (struct k_decide){.k = 3, .cut = i / 2 % 2 ? FLT_MIN : 0.5f, .each = 1, .label = {1, 2, 3}, .order = {2, 0, 1}}
+		                        : margin ? (struct k_decide){.k = 1, .cut = FLT_MIN}
 		                                 : (struct k_decide){.k = 1 + i / 2, .cut = i % 2 ? 1.5f : -0.25f, .never = 1};
 		int64_t bad = 0, hidden = 0, labels = 0;
 
@@ -1065,8 +1077,8 @@ static void deciding(void)
 			labels |= 1LL << (is < 63 ? is : 63);
 			hidden += is < g.k && acc[v * g.k + is] < acc[v * g.k + g.k - 1];
 		}
-		ok(!bad && labels >> (g.k > 1 ? g.k - 1 : 1) & 1 && labels >> 63 == -(i % 2) && (g.k == 1 || hidden),
-		   "labels of %lld classes%s%s: %lld differ; %lld are ties by rounding", (long long)g.k, margin ? " by the sign" : "",
+		ok(!bad && labels >> (g.k > 1 ? g.k - 1 : 1) & 1 && labels >> 63 == -(i % 2) && (g.k == 1 || each || hidden),
+		   "labels of %lld classes%s%s: %lld differ; %lld are ties by rounding", (long long)g.k, each ? " by themselves" : margin ? " by the sign" : "",
 		   i % 2 ? ", of sums that are not finite, too" : "",
 		   (long long)bad, (long long)hidden);
 	}
