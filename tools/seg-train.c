@@ -15,13 +15,14 @@
 #include "lib/net/train/lossfile.h"
 #include "lib/net/train/train.h"
 #include "lib/stream/history.h"
+#include "lib/stream/regions.h"
 
 struct opts {
 	struct train_opts t;
 	int net, loss, volume, optimizer, schedule, precision; /* -1: not given */
 	int plain, no_background, jaccard, batch_dice, focal_softmax, no_decay, nesterov, cycle;
 	struct arg_ints channels;
-	const char *strides, *kernel, *json, *plan, *configuration, *loss_json;
+	const char *strides, *kernel, *json, *plan, *configuration, *loss_json, *regions;
 	int64_t units, classes, ignore, batch, seed, accumulate, steps, epoch_steps; /* -1: not given */
 	int64_t dims; /* 0: not given */
 	int64_t val_roi[3];
@@ -124,6 +125,24 @@ static void take_hyper(const struct opts *o, struct hyper *h)
 		*given[i].to = given[i].v;
 }
 
+/* Regions are the classes; what a dataset.json ignores is ignored, unless something else is. */
+static void take_regions(struct opts *o)
+{
+	struct regions *r = &o->t.regions;
+	struct err e;
+
+	if (!o->regions)
+		return;
+	if (regions_parse(r, o->regions, &e))
+		err_usage("--regions: %s", e.text);
+	if (o->classes >= 0 && o->classes != r->n)
+		err_usage("--regions are %d: --classes says otherwise", r->n);
+	if (!o->json && !o->t.resume)
+		o->classes = r->n;
+	if (o->ignore < 0)
+		o->ignore = r->ignore;
+}
+
 static void settle(struct opts *o)
 {
 	struct err e;
@@ -137,11 +156,12 @@ static void settle(struct opts *o)
 	if (!o->t.val && o->t.patience)
 		err_usage("--patience has no meaning without --val");
 	o->t.parallel.alone |= o->t.summary;
+	take_regions(o);
 	o->t.arch = o->plan ? planned(o) : NULL;
 	if (!o->t.arch)
 		o->t.arch = arch(o);
 	take_hyper(o, &o->t.hyper);
-	if (o->loss_json && lossfile_read(o->loss_json, o->t.init || o->t.resume ? 0 : (int)arch_classes(o->t.arch), &o->t.hyper, &e))
+	if (o->loss_json && lossfile_read(o->loss_json, o->t.init || o->t.resume ? 0 : (int)arch_classes(o->t.arch), o->t.regions.n, &o->t.hyper, &e))
 		err_die(&e);
 	for (int i = 0; i < 3; i++)
 		o->t.window.roi[i] = o->val_roi[2 - i];
@@ -203,6 +223,7 @@ static const struct arg args[] = {
 	{0, "res-units", ARG_INT, &all.units, "N", "convolutions or blocks of a unit or stage (unet: 2)", 0, 16},
 	{0, "kernel", ARG_STR, &all.kernel, "K", "kernel size, N or XxYxZ (3)"},
 	{0, "classes", ARG_INT, &all.classes, "N", "classes with the background; 1: one channel, a sigmoid (2)", 1, 255},
+	{0, "regions", ARG_STR, &all.regions, "R/R/...|JSON", "classes overlap: the labels each is made of, 1,2,3/2,3/3, or a dataset.json"},
 	{0, "plan", ARG_STR, &all.plan, "FILE", "network (where --net and --arch are not given) and batch of a plans.json"},
 	{0, "configuration", ARG_STR, &all.configuration, "NAME", "of the plan (" PLANS_CONFIGURATION ")"},
 	{0, "recipe", ARG_CHOICE, &all.t.recipe, HYPER_RECIPES, "a peer's defaults for what follows"},

@@ -20,7 +20,7 @@ int main(int argc, char **argv)
 {
 	const struct feed_batch *b;
 	struct err e;
-	struct feed *f = feed_open(NULL, NULL, argc > 1 ? strtol(argv[1], NULL, 10) : 1, 256, -1, &e);
+	struct feed *f = feed_open(NULL, NULL, argc > 1 ? strtol(argv[1], NULL, 10) : 1, &(struct known){256, NULL, -1}, &e);
 	double wall = 0, cpu = 0;
 	long n = 0;
 	int got = -1;

@@ -191,7 +191,7 @@ static float *values(const struct frame *f, const char *name)
 }
 
 /* Options as a checkpoint has them, or MONAI's configuration, whose terms are not told apart */
-static int golden_options(const struct frame *f, int classes, struct hyper *h)
+static int golden_options(const struct frame *f, int classes, const struct regions *r, struct hyper *h)
 {
 	const char *config = frame_meta(f, "config");
 	json_t *none = NULL;
@@ -200,7 +200,7 @@ static int golden_options(const struct frame *f, int classes, struct hyper *h)
 	if (!config)
 		return options_of(frame_meta(f, "options"), h);
 	hyper_unset(h);
-	bad = lossfile_read(config, classes, h, &e) || hyper_settle(h, -1, &none, &e);
+	bad = lossfile_read(config, classes, r != NULL, h, &e) || hyper_settle(h, -1, &none, &e);
 	json_decref(none);
 	return bad;
 }
@@ -213,7 +213,10 @@ static void golden_loss(const struct frame *f)
 	double want[3], got[3], bad = 0, worst = 0, most = 1e-30;
 	struct hyper h;
 	struct loss loss;
-	int said, failed = golden_options(f, (int)t->shape[2], &h) || loss_make(&loss, &h, (int)t->shape[2], &e);
+	struct regions regions;
+	const int got_regions = regions_get(f, &regions, &e);
+	const struct regions *r = regions.n ? &regions : NULL;
+	int said, failed = got_regions || golden_options(f, (int)t->shape[2], r, &h) || loss_make(&loss, &h, (int)t->shape[2], r, &e);
 	uint8_t *truth = on_device(k, frame_find(f, "truth")->data, frame_find(f, "truth")->size);
 	void *scratch;
 
@@ -344,9 +347,9 @@ static void options(void)
 	json_decref(o), o = NULL;
 	hyper_unset(&h);
 	h.loss = LOSS_TVERSKY, h.weight = (struct arg_floats){2, {1, 2}};
-	ok(!hyper_settle(&h, -1, &o, &e) && loss_make(&l, &h, 2, &e) && !strcmp(e.text, "--class-weights has no meaning with this loss"), "%s", e.text);
+	ok(!hyper_settle(&h, -1, &o, &e) && loss_make(&l, &h, 2, NULL, &e) && !strcmp(e.text, "--class-weights has no meaning with this loss"), "%s", e.text);
 	h.loss = LOSS_CE;
-	ok(loss_make(&l, &h, 3, &e) && !strcmp(e.text, "--class-weights: 2 given, the network has 3 classes"), "%s", e.text);
+	ok(loss_make(&l, &h, 3, NULL, &e) && !strcmp(e.text, "--class-weights: 2 given, the network has 3 classes"), "%s", e.text);
 	hyper_unset(&h);
 	ok(!hyper_settle(&h, -1, &o, &e) && h.weight.n == 2 && h.weight.v[1] == 2, "weights come back from a checkpoint");
 	json_decref(o);
@@ -381,16 +384,43 @@ static void configs(void)
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		hyper_unset(&h);
-		ok(lossfile_read(bad[i].text, bad[i].classes, &h, &e) && !strcmp(e.text, bad[i].says), "%s: %s", bad[i].text, e.text);
+		ok(lossfile_read(bad[i].text, bad[i].classes, 0, &h, &e) && !strcmp(e.text, bad[i].says), "%s: %s", bad[i].text, e.text);
 	}
 	hyper_unset(&h), h.gamma = 3;
-	ok(lossfile_read("{\"_target_\": \"FocalLoss\"}", 2, &h, &e) &&
+	ok(lossfile_read("{\"_target_\": \"FocalLoss\"}", 2, 0, &h, &e) &&
 	   !strcmp(e.text, "--loss-config says all of the loss: --loss and its options have no meaning with it"), "%s", e.text);
 	hyper_unset(&h), h.ignore = 3;
-	ok(lossfile_read("{\"_target_\": \"FocalLoss\", \"ignore_index\": 2}", 2, &h, &e) &&
+	ok(lossfile_read("{\"_target_\": \"FocalLoss\", \"ignore_index\": 2}", 2, 0, &h, &e) &&
 	   !strcmp(e.text, "FocalLoss: ignore_index says what --ignore-label does"), "%s", e.text);
 	hyper_unset(&h), h.ignore = 3;
-	ok(!lossfile_read("{\"loss\": {\"_target_\": \"FocalLoss\"}}", 2, &h, &e) && h.ignore == 3 && h.loss == LOSS_FOCAL, "a bundle's; a label beside it");
+	ok(!lossfile_read("{\"loss\": {\"_target_\": \"FocalLoss\"}}", 2, 0, &h, &e) && h.ignore == 3 && h.loss == LOSS_FOCAL, "a bundle's; a label beside it");
+}
+
+/* What has no meaning with regions */
+static void of_regions(void)
+{
+	static const struct { const char *options, *says; } bad[] = {
+		{"{\"loss\": 0, \"background\": 0}", "--no-background has no meaning with regions"},
+		{"{\"loss\": 0, \"label-smoothing\": 0.1}", "--label-smoothing has no meaning with regions"},
+		{"{\"loss\": 4, \"focal-softmax\": 1}", "--focal-softmax has no meaning with regions"}};
+	static const struct { const char *config, *says; } config[] = {
+		{"{\"_target_\": \"DiceLoss\", \"softmax\": true}", "DiceLoss: sigmoid must be true: the network has 3 regions"},
+		{"{\"_target_\": \"DiceCELoss\", \"sigmoid\": true}", "DiceCELoss: its cross entropy is a softmax's: not of regions (--loss dicece has a sigmoid's)"},
+		{"{\"_target_\": \"CrossEntropyLoss\"}", "CrossEntropyLoss: its cross entropy is a softmax's: not of regions (--loss dicece has a sigmoid's)"}};
+	struct regions r;
+	struct hyper h;
+	struct loss l;
+
+	ok(!regions_parse(&r, "1,2,3/2,3/3", &e) && r.n == 3, "three regions");
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		ok(!options_of(bad[i].options, &h) && loss_make(&l, &h, 3, &r, &e) && !strcmp(e.text, bad[i].says), "%s", e.text);
+	ok(!options_of("{}", &h) && loss_make(&l, &h, 2, &r, &e) && !strcmp(e.text, "--regions: 3 given, the network has 2 classes"), "%s", e.text);
+	for (size_t i = 0; i < sizeof config / sizeof *config; i++) {
+		hyper_unset(&h);
+		ok(lossfile_read(config[i].config, 3, 1, &h, &e) && !strcmp(e.text, config[i].says), "%s", e.text);
+	}
+	ok(!options_of("{}", &h) && !loss_make(&l, &h, 3, &r, &e) && l.terms.regions[0] == 0 && l.terms.regions[2] == 3 && l.terms.regions[4] == K_NO_REGION,
+	   "the kernel's table");
 }
 
 int main(void)
@@ -406,9 +436,11 @@ int main(void)
 	sums();
 	steps_anywhere();
 	golden_frames("tests/golden/losses.ts", golden_loss, 78);
+	golden_frames("tests/golden/region-losses.ts", golden_loss, 11);
 	golden_frames("tests/golden/optim.ts", golden_optim, 7);
 	golden_schedules();
 	options();
 	configs();
+	of_regions();
 	return tap_done();
 }

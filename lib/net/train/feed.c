@@ -21,8 +21,8 @@ enum { SLOTS = 2, LOOK = 50 * 1000 * 1000 /* ns between looks at *stop */ };
 struct feed {
 	const struct k_backend *k; /* or NULL */
 	struct stream *stream;
-	int64_t batch, classes, seen, begun; /* begun: index of the first patch */
-	int ignore;
+	int64_t batch, seen, begun; /* begun: index of the first patch */
+	struct known labels;
 	json_t *replay, *drawing;
 	char orient[4];
 	struct feed_batch slot[SLOTS];
@@ -156,24 +156,26 @@ static int put_image(const struct tensor *t, const struct feed_batch *b, float *
 	return 0;
 }
 
-static int put_label(const struct tensor *t, int64_t classes, int ignore, uint8_t *to, struct err *e)
+static int put_label(const struct known *labels, const struct tensor *t, uint8_t *to, struct err *e)
 {
 	int64_t n = tensor_count(t), x = t->shape[2], y = t->shape[1];
+	char place[100];
 	uint8_t most = 0;
 
-	if (t->dtype == DT_U8 || t->dtype == DT_BOOL) {
+	if (!labels->regions && (t->dtype == DT_U8 || t->dtype == DT_BOOL)) {
 		memcpy(to, t->data, (size_t)n);
 		for (int64_t i = 0; i < n; i++)
 			most = to[i] > most ? to[i] : most;
-		if (most < classes)
+		if (most < labels->classes)
 			return 0;
 	}
 	for (int64_t i = 0; i < n; i++) {
 		double v = tensor_value(t, i);
 
-		if (!(v >= 0 && v < (double)classes) && (ignore < 0 || v != ignore))
-			return err_set(e, NULL, "label %.0f at voxel %lld,%lld,%lld of the patch (the network has %lld classes: 0 to %lld)", v,
-			               (long long)(i % x), (long long)(i / x % y), (long long)(i / x / y), (long long)classes, (long long)classes - 1);
+		if (!known_is(labels, v)) {
+			snprintf(place, sizeof place, " at voxel %lld,%lld,%lld of the patch", (long long)(i % x), (long long)(i / x % y), (long long)(i / x / y));
+			return known_refuse(labels, v, place, e);
+		}
 		to[i] = (uint8_t)v;
 	}
 	return 0;
@@ -199,7 +201,7 @@ static int add_patch(struct feed *d, struct feed_batch *b, const struct frame *f
 	vox = g.size[0] * g.size[1] * g.size[2];
 	hash = frame_hash(f);
 	if (put_image(frame_find(f, "image"), b, b->x + b->n * vox * b->channels, e) ||
-	    put_label(frame_find(f, "label"), d->classes, d->ignore, b->label + b->n * vox, e))
+	    put_label(&d->labels, frame_find(f, "label"), b->label + b->n * vox, e))
 		goto bad;
 	name_patch(b, f, &p);
 	if (!d->seen)
@@ -280,7 +282,7 @@ static void release(struct feed *d)
 	free(d);
 }
 
-struct feed *feed_open(const char *path, const struct k_backend *k, int64_t batch, int64_t classes, int ignore, struct err *e)
+struct feed *feed_open(const char *path, const struct k_backend *k, int64_t batch, const struct known *labels, struct err *e)
 {
 	static const struct turns_of of = {take, NULL, put};
 	struct feed *d = mem_zero(1, sizeof *d, "a reader of patches", e);
@@ -289,8 +291,7 @@ struct feed *feed_open(const char *path, const struct k_backend *k, int64_t batc
 		return NULL;
 	d->k = k;
 	d->batch = batch;
-	d->classes = classes;
-	d->ignore = ignore;
+	d->labels = *labels;
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->changed, NULL);
 	d->stream = stream_open(path, e);

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "kernels/backend.h"
+#include "lib/net/train/known.h"
 #include "lib/stream/stream.h"
 
 enum { FEED_WHO = 480, FEED_FLAW = 160 };
@@ -27,9 +28,9 @@ struct feed_batch {
 struct feed; /* opaque; memory: two batches and two patches */
 
 /* Begin to read patches of path (NULL: standard input): frames with image [C,Z,Y,X] and an integer label [Z,Y,X], all of one size, number of
-   channels and preparation. k: whose device batches go to, NULL: none's. classes: a label must be below, or be `ignore` (-1: none). NULL and an
-   error; freed by feed_close. */
-struct feed *feed_open(const char *path, const struct k_backend *k, int64_t batch, int64_t classes, int ignore, struct err *e);
+   channels and preparation. k: whose device batches go to, NULL: none's. labels: of which others are an error. NULL and an error; freed by
+   feed_close. */
+struct feed *feed_open(const char *path, const struct k_backend *k, int64_t batch, const struct known *labels, struct err *e);
 
 /* Ends the threads and frees all. Where one is still inside a read (the consumer stops early), all is left to the end of the process. */
 void feed_close(struct feed *f); /* NULL is fine */

@@ -1,6 +1,7 @@
 #include "lib/net/train/hyper.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/backend.h"
@@ -152,7 +153,7 @@ json_t *hyper_args(const json_t *options)
 		{AT(precision), DEVICE_PRECISIONS},
 	};
 	static const size_t flags[] = {AT(squared), AT(background), AT(jaccard), AT(batch_dice), AT(focal_softmax), AT(no_decay), AT(nesterov)};
-	const json_t *weight = json_object_get(options, "class-weights");
+	const json_t *weight = json_object_get(options, "class-weights"), *regions = json_object_get(options, "regions");
 	json_t *o = json_object();
 
 	for (int i = 0; i < ENTRIES; i++) {
@@ -178,6 +179,12 @@ json_t *hyper_args(const json_t *options)
 	}
 	if (weight)
 		json_object_set(o, "class-weights", (json_t *)weight);
+	if (regions) {
+		char *text = json_dumps(regions, JSON_COMPACT | JSON_SORT_KEYS);
+
+		json_object_set_new(o, "regions", json_string(text ? text : ""));
+		free(text);
+	}
 	return o;
 }
 

@@ -31,11 +31,35 @@ static int take_weights(struct loss *l, const struct hyper *h, int classes, stru
 	return 0;
 }
 
-int loss_make(struct loss *l, const struct hyper *h, int classes, struct err *e)
+/* What is a softmax's, or the background's, of which regions have neither. */
+static int check_regions(const struct hyper *h, int classes, const struct regions *regions, struct err *e)
+{
+	const struct { int is; const char *option; } none[] = {
+		{h->focal_softmax > 0, "focal-softmax"}, {!(h->background > 0), "no-background"}, {h->smoothing > 0, "label-smoothing"}};
+
+	if (regions->n != classes)
+		return err_set(e, NULL, "--regions: %d given, the network has %d classes", regions->n, classes);
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		if (none[i].is)
+			return err_set(e, NULL, "--%s has no meaning with regions", none[i].option);
+	return 0;
+}
+
+/* Labels in no region are 0 or wrong. */
+static const uint32_t *take_regions(struct loss *l, const struct regions *regions)
+{
+	for (int i = 0; i < 256; i++)
+		l->regions[i] = regions_have(regions, i) ? regions->of[i] : K_NO_REGION;
+	return l->regions;
+}
+
+int loss_make(struct loss *l, const struct hyper *h, int classes, const struct regions *regions, struct err *e)
 {
 	const int kind = (int)h->loss, overlap = losses[kind].overlap, entropy = losses[kind].entropy, nnunet = kind == LOSS_NNUNET;
 	const int dice = overlap == K_DICE, alpha = h->focal_alpha >= 0, softmax = entropy == K_FOCAL && h->focal_softmax > 0;
 
+	if (regions && check_regions(h, classes, regions, e))
+		return -1;
 	if (softmax && classes < 2)
 		return err_set(e, NULL, "--focal-softmax needs classes: the network has one channel");
 	memset(l, 0, sizeof *l);
@@ -43,7 +67,7 @@ int loss_make(struct loss *l, const struct hyper *h, int classes, struct err *e)
 		.w_dice = overlap == NO ? 0 : (float)h->lambda_dice, .w_ce = entropy == NO ? 0 : (float)h->lambda_ce,
 		.overlap = overlap == NO ? K_DICE : dice && h->jaccard > 0 ? K_JACCARD : (enum k_overlap)overlap,
 		.entropy = entropy == NO ? K_CE : softmax ? K_FOCAL_SOFTMAX : (enum k_entropy)entropy,
-		.squared = dice && !nnunet && h->squared > 0, .batch = h->batch_dice > 0, .background = !nnunet && h->background > 0,
+		.regions = regions ? take_regions(l, regions) : NULL, .squared = dice && !nnunet && h->squared > 0, .batch = h->batch_dice > 0, .background = !nnunet && h->background > 0,
 		.smooth_nr = (float)h->smooth_nr, .smooth_dr = (float)h->smooth_dr, .alpha = (float)h->alpha, .beta = (float)h->beta, .power = (int)h->volume,
 		.smoothing = entropy == K_CE ? (float)h->smoothing : 0,
 		.gamma = (float)h->gamma, .pos = alpha ? (float)h->focal_alpha : 1, .neg = alpha ? (float)(1 - h->focal_alpha) : 1,

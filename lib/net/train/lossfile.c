@@ -59,7 +59,7 @@ static const struct key { const char *key; unsigned of; enum how how; size_t at;
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 
-struct reading { const json_t *o; enum hyper_loss loss; int classes; struct hyper *h; };
+struct reading { const json_t *o; enum hyper_loss loss; int classes, each; struct hyper *h; };
 
 static double *field(const struct reading *r, const struct key *k)
 {
@@ -119,7 +119,7 @@ static int read_volume(const struct reading *r, const struct key *k, const json_
 /* One for all classes, or a list: MONAI's overlap and focal losses leave the background out of it with include_background. */
 static int read_weight(const struct reading *r, const struct key *k, const json_t *v, struct err *e)
 {
-	const int without = !(r->h->background > 0) && r->loss != LOSS_DICECE && r->loss != LOSS_CE && r->loss != LOSS_BCE && r->classes != 1;
+	const int without = !(r->h->background > 0) && !r->each && r->loss != LOSS_DICECE && r->loss != LOSS_CE && r->loss != LOSS_BCE && r->classes != 1;
 	struct arg_floats *w = &r->h->weight;
 	int n = json_is_array(v) ? (int)json_array_size(v) + without : r->classes;
 
@@ -161,8 +161,8 @@ static int check_activation(const struct reading *r, struct err *e)
 		return 0;
 	if (softmax == sigmoid)
 		return err_set(e, NULL, "softmax or sigmoid must be true, and one alone");
-	if (r->classes && (r->classes == 1) != sigmoid)
-		return err_set(e, NULL, "%s must be true: the network has %d channel%s", r->classes == 1 ? "sigmoid" : "softmax", r->classes,
+	if (r->classes && (r->each || r->classes == 1) != sigmoid)
+		return err_set(e, NULL, "%s must be true: the network has %d %s%s", sigmoid ? "softmax" : "sigmoid", r->classes, r->each ? "region" : "channel",
 		               r->classes == 1 ? "" : "s");
 	return 0;
 }
@@ -184,6 +184,14 @@ static int check_keys(const struct reading *r, struct err *e)
 	return 0;
 }
 
+/* The cross entropy of several channels is a softmax's there, whatever the activation: it says nothing of classes that overlap. */
+static int check_entropy(const struct reading *r, struct err *e)
+{
+	if (r->each && r->classes > 1 && (r->loss == LOSS_DICECE || r->loss == LOSS_CE))
+		return err_set(e, NULL, "its cross entropy is a softmax's: not of regions (--loss dicece has a sigmoid's)");
+	return 0;
+}
+
 static int take(const struct reading *r, struct err *e)
 {
 	static int (*const read[])(const struct reading *, const struct key *, const json_t *, struct err *) = {
@@ -202,7 +210,7 @@ static int take(const struct reading *r, struct err *e)
 			return -1;
 	}
 	r->h->loss = r->loss;
-	return check_activation(r, e);
+	return check_activation(r, e) || check_entropy(r, e) ? -1 : 0;
 }
 
 /* Nothing of the loss may be said twice. */
@@ -232,10 +240,10 @@ static int find(struct reading *r, struct err *e)
 	return err_set(e, NULL, "loss '%.80s' is not known (there are %s)", target ? target : "", there);
 }
 
-int lossfile_read(const char *text, int classes, struct hyper *h, struct err *e)
+int lossfile_read(const char *text, int classes, int each, struct hyper *h, struct err *e)
 {
 	json_t *root = check_given(h, e) ? NULL : archfile_json(text, e), *loss = root ? archfile_loss(root, e) : NULL;
-	struct reading r = {.o = loss, .classes = classes, .h = h};
+	struct reading r = {.o = loss, .classes = classes, .each = each, .h = h};
 	int bad = loss ? find(&r, e) : -1;
 
 	if (bad && root && *text != '{')

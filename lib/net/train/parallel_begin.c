@@ -46,7 +46,9 @@ static int other_option(const char *own, const char *zero, struct err *e)
 	json_object_foreach(a, key, v) {
 		const json_t *w = json_object_get(b, key);
 
-		if (!json_equal(v, (json_t *)w) && !found++)
+		if (!json_equal(v, (json_t *)w) && !found++ && !json_is_number(v))
+			err_set(e, NULL, "its options are not rank 0's: --%s", key);
+		else if (!json_equal(v, (json_t *)w) && found == 1)
 			err_set(e, NULL, "its options are not rank 0's: --%s %g, not %g", key, json_number_value(v), json_number_value(w));
 	}
 	json_decref(a);

@@ -310,7 +310,8 @@ static int train(struct train *r, const struct arg_common *common, struct train_
 		return -1;
 	own.verbose = own.verbose && !r->par.rank;
 	own.progress = r->par.rank ? 3 : own.progress;
-	r->feed = feed_open(o->input, r->k, (int64_t)r->h.batch, r->net ? net_labels(r->net) : o->classes > 1 ? o->classes : 2, (int)r->h.ignore, e);
+	r->feed = feed_open(o->input, r->k, (int64_t)r->h.batch, &(struct known){r->net ? net_labels(r->net) : o->classes > 1 ? o->classes : 2,
+		train_regions(r), (int)r->h.ignore}, e);
 	if (!r->feed)
 		return -1;
 	got = feed_next(r->feed, o->stop, &b, e);

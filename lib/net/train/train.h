@@ -14,6 +14,7 @@
 #include "lib/net/train/hyper.h"
 #include "lib/net/train/parallel.h"
 #include "lib/net/window/window.h"
+#include "lib/stream/regions.h"
 
 struct train_opts {
 	struct hyper hyper;
@@ -21,6 +22,7 @@ struct train_opts {
 	json_t *arch;             /* MONAI's JSON, borrowed; in_channels is added from the first patch. Else: what the checkpoint must agree to. */
 	int64_t classes;          /* of arch */
 	int previous;             /* patches must have labels as channels (HISTORY_LATE): the second stage of a plan's cascade */
+	struct regions regions;   /* what these are, where they overlap; n 0: as the checkpoint has it, or not */
 	const char *input;        /* patches; NULL: standard input */
 	const char *device;
 	const char *out, *log, *init, *resume; /* NULL: none */

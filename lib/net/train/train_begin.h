@@ -17,6 +17,7 @@ enum { TRAIN_UNDER = 3 }; /* a step that is settled, the one after it, and the o
 struct train {
 	const struct train_opts *o;
 	struct hyper h;
+	struct regions regions;     /* n 0: classes exclude one another */
 	struct loss loss;
 	const struct k_backend *k;
 	struct model from;          /* of init or resume */
@@ -69,7 +70,13 @@ int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, str
 /* The same where no patch and no step is left, of a run that was broken off in its last validation. */
 int train_begin_rest(struct train *r, int quiet, struct err *e);
 
-/* What the patches are like, as the model will have it: replay and orient, borrowed. */
+/* Regions that were asked for, or a checkpoint's, but where other classes were asked for; they are options of the run. 0 or -1. */
+int train_settle_regions(struct train *r, struct err *e);
+
+/* Its regions; NULL: it has none. */
+const struct regions *train_regions(const struct train *r);
+
+/* What the patches are like, as the model will have it: replay and orient, borrowed; and what the classes are. */
 struct model train_like(const struct train *r);
 
 #endif

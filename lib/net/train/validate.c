@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/net/train/known.h"
 #include "lib/stream/stream.h"
 #include "lib/stream/values.h"
 
@@ -19,18 +20,23 @@ static int usable(const struct frame *f, const struct net *n, struct grid *g, st
 	return net_takes(n, image->rank == 4 ? image->shape[0] : 1, e);
 }
 
-/* Voxels of each class. */
-static int count(const struct tensor *label, int classes, int ignore, int64_t truth[CLASSES], struct err *e)
+static struct known known(const struct net *n, const struct model *m, int ignore)
+{
+	return (struct known){net_labels(n), m->regions.n ? &m->regions : NULL, ignore};
+}
+
+/* Voxels of each label. */
+static int count(const struct tensor *label, const struct known *k, int64_t truth[CLASSES], struct err *e)
 {
 	const int64_t n = tensor_count(label);
 
 	for (int64_t i = 0; i < n; i++) {
 		double v = label->dtype == DT_U8 ? ((const uint8_t *)label->data)[i] : tensor_value(label, i);
 
-		if (ignore >= 0 && v == ignore)
+		if (!known_is(k, v))
+			return known_refuse(k, v, "", e);
+		if (known_ignored(k, v))
 			continue;
-		if (!(v >= 0 && v < classes))
-			return err_set(e, NULL, "label %.0f (the network has %d classes: 0 to %d)", v, classes, classes - 1);
 		truth[(int)v]++;
 	}
 	return 0;
@@ -47,10 +53,11 @@ static int all_finite(const struct tensor *t, struct err *e)
 static int check(const struct frame *f, const struct net *n, const struct model *like, int ignore, struct validate_found *found, struct err *e)
 {
 	int64_t truth[CLASSES] = {0}, foreground = 0;
+	const struct known k = known(n, like, ignore);
 	struct grid g;
 	char code[4];
 
-	if (usable(f, n, &g, e) || model_check_replay(like, f, e) || count(frame_find(f, "label"), net_labels(n), ignore, truth, e) ||
+	if (usable(f, n, &g, e) || model_check_replay(like, f, e) || count(frame_find(f, "label"), &k, truth, e) ||
 	    all_finite(frame_find(f, "image"), e))
 		return -1;
 	for (int c = 1; c < CLASSES; c++)
@@ -79,26 +86,50 @@ int validate_check(const char *path, const struct net *n, const struct model *li
 	return r;
 }
 
-/* Dice of each class in either, their mean. */
-static int score(const struct tensor *label, const uint8_t *pred, int classes, int ignore, double *dice, struct err *e)
+/* Voxels of both masks together, and of what they have in common, of a class or region */
+struct dice { int64_t both, all; };
+
+/* Of labels that are `truth` and `pred` at n voxels */
+static void add(struct dice *d, const struct known *k, int truth, int pred, int64_t n)
 {
-	int64_t truth[CLASSES] = {0}, found[CLASSES] = {0}, both[CLASSES] = {0}, n = tensor_count(label);
+	for (int c = 0; k->regions && c < k->regions->n; c++) {
+		const int t = k->regions->of[truth] >> c & 1, p = k->regions->of[pred] >> c & 1;
+
+		d[c].both += n * (t & p);
+		d[c].all += n * (t + p);
+	}
+	if (k->regions)
+		return;
+	d[truth].all += n;
+	d[pred].all += n;
+	d[truth].both += truth == pred ? n : 0;
+}
+
+/* Dice of each class or region in either, their mean. */
+static int score(const struct tensor *label, const uint8_t *pred, const struct known *k, double *dice, struct err *e)
+{
+	int64_t ignored[CLASSES] = {0}, n = tensor_count(label), (*pairs)[CLASSES] = mem_zero(CLASSES, sizeof *pairs, "pairs of labels", e);
+	struct dice d[CLASSES] = {{0}};
 	double sum = 0;
 	int counted = 0;
 
-	if (count(label, classes, ignore, truth, e))
+	if (!pairs || count(label, k, ignored, e)) {
+		free(pairs);
 		return -1;
+	}
 	for (int64_t i = 0; i < n; i++) {
 		double v = label->dtype == DT_U8 ? ((const uint8_t *)label->data)[i] : tensor_value(label, i);
 
-		if (ignore >= 0 && v == ignore)
-			continue;
-		found[pred[i]]++;
-		both[pred[i]] += pred[i] == v;
+		if (!known_ignored(k, v))
+			pairs[(int)v][pred[i]]++;
 	}
-	for (int c = 1; c < classes; c++)
-		if (truth[c] + found[c]) {
-			sum += 2.0 * (double)both[c] / (double)(truth[c] + found[c]);
+	for (int i = 0; i < CLASSES * CLASSES; i++)
+		if (pairs[i / CLASSES][i % CLASSES])
+			add(d, k, i / CLASSES, i % CLASSES, pairs[i / CLASSES][i % CLASSES]);
+	free(pairs);
+	for (int c = k->regions ? 0 : 1; c < (k->regions ? k->regions->n : k->classes); c++)
+		if (d[c].all) {
+			sum += 2.0 * (double)d[c].both / (double)d[c].all;
 			counted++;
 		}
 	*dice = counted ? sum / counted : NAN;
@@ -108,6 +139,7 @@ static int score(const struct tensor *label, const uint8_t *pred, int classes, i
 static int one(const struct window_opts *o, const struct k_backend *k, struct net *n, const struct model *m, const struct frame *f, int ignore,
                double *dice, struct err *e)
 {
+	const struct known labels = known(n, m, ignore);
 	struct window_opts own = *o;
 	struct grid g;
 	float *image = NULL;
@@ -124,7 +156,7 @@ static int one(const struct window_opts *o, const struct k_backend *k, struct ne
 	window_fit(n, size, own.roi);
 	r = window_labels(&own, k, n, m->regions.n ? &m->regions : NULL, image, size, pred, e);
 	if (!r)
-		r = score(frame_find(f, "label"), pred, net_labels(n), ignore, dice, e);
+		r = score(frame_find(f, "label"), pred, &labels, dice, e);
 out:
 	free(image);
 	free(pred);
