@@ -7,6 +7,8 @@
 
 enum { N = 10 };
 
+static const struct prob_rule plain = {.kind = PROB_DICE};
+
 /* A number in (0,1) from Weyl's sequence; the same on every machine. */
 static float next(void)
 {
@@ -60,7 +62,7 @@ static unsigned found_mask(const float *p)
 	uint8_t pred[N];
 	unsigned m = 0;
 
-	if (prob_rule_dice(p, 1, PROB_PROBABILITIES, 1, N, pred) >= 0)
+	if (prob_rule_dice(&plain, p, 1, PROB_PROBABILITIES, 1, N, pred) >= 0)
 		return 0;
 	for (int i = 0; i < N; i++)
 		m |= (unsigned)pred[i] << i;
@@ -107,8 +109,8 @@ static void edges(void)
 	p[4] = 1;
 	ok(found_mask(p) == 0x1b, "else what raises the ratio: %#x", found_mask(p));
 	p[2] = NAN;
-	ok(prob_rule_dice(p, 1, PROB_PROBABILITIES, 1, N, (uint8_t[N]){0}) == 0, "not finite: the slice");
-	ok(prob_rule_dice(p, 1, PROB_PROBABILITIES, 5, 2, (uint8_t[N]){0}) == 1, "the first of them");
+	ok(prob_rule_dice(&plain, p, 1, PROB_PROBABILITIES, 1, N, (uint8_t[N]){0}) == 0, "not finite: the slice");
+	ok(prob_rule_dice(&plain, p, 1, PROB_PROBABILITIES, 5, 2, (uint8_t[N]){0}) == 1, "the first of them");
 }
 
 /* Two classes and a background: each voxel one label, of a class whose set it is in. */
@@ -118,7 +120,7 @@ static void classes(void)
 	const float p[3][6] = {{0.1f, 0.1f, 0.2f, 0.9f, 0.98f, 0.3f}, {0.9f, 0.8f, 0.1f, 0.05f, 0.01f, 0.35f}, {0, 0.1f, 0.7f, 0.05f, 0.01f, 0.35f}};
 	uint8_t pred[6];
 
-	ok(prob_rule_dice(&p[0][0], 3, PROB_PROBABILITIES, 1, 6, pred) < 0 && !memcmp(pred, "\1\1\2\0\0\2", 6),
+	ok(prob_rule_dice(&plain, &p[0][0], 3, PROB_PROBABILITIES, 1, 6, pred) < 0 && !memcmp(pred, "\1\1\2\0\0\2", 6),
 	   "three classes: %d%d%d%d%d%d", pred[0], pred[1], pred[2], pred[3], pred[4], pred[5]);
 }
 
@@ -133,7 +135,7 @@ static void logits(void)
 		l[0][i] = 3;
 		l[1][i] = 3 + logf(p[1][i] / p[0][i]);
 	}
-	ok(prob_rule_dice(&p[0][0], 2, PROB_PROBABILITIES, 2, N / 2, a) < 0 && prob_rule_dice(&l[0][0], 2, PROB_LOGITS, 2, N / 2, b) < 0 && !memcmp(a, b, N),
+	ok(prob_rule_dice(&plain, &p[0][0], 2, PROB_PROBABILITIES, 2, N / 2, a) < 0 && prob_rule_dice(&plain, &l[0][0], 2, PROB_LOGITS, 2, N / 2, b) < 0 && !memcmp(a, b, N),
 	   "logits give what their probabilities give");
 }
 
