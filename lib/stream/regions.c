@@ -35,6 +35,9 @@ static int begin(struct regions *r, const char *name, struct err *e)
 		return err_set(e, NULL, "more than %d regions", REGIONS_MOST);
 	if (!*name || strlen(name) >= REGIONS_NAME)
 		return err_set(e, NULL, "region '%.80s': a name has 1 to %d bytes", name, REGIONS_NAME - 1);
+	for (const char *p = name; *p; p++)
+		if (iscntrl((unsigned char)*p))
+			return err_set(e, NULL, "region '%s': its name has a control character", name);
 	for (int i = 0; i < r->n; i++)
 		if (!strcmp(r->name[i], name))
 			return err_set(e, NULL, "two regions are called '%s'", name);

@@ -86,6 +86,21 @@ static json_t *story(const struct resume *r)
 	return a;
 }
 
+/* With the names of the labels that they give */
+static int set_regions(struct frame *f, const json_t *regions, struct err *e)
+{
+	struct regions r;
+	json_t *names;
+	int bad;
+
+	if (frame_set_json(f, "regions", regions, e) || regions_get(f, &r, e))
+		return -1;
+	names = regions_names(&r);
+	bad = frame_set_json(f, "labels", names, e);
+	json_decref(names);
+	return bad;
+}
+
 static int write_model(const struct resume *r, struct out *o, struct err *e)
 {
 	const char *name = json_string_value(json_object_get(net_arch(r->net), "_target_"));
@@ -101,7 +116,7 @@ static int write_model(const struct resume *r, struct out *o, struct err *e)
 		return -1;
 	}
 	bad = history_set(&f, history, e) ||
-	      (regions && frame_set_json(&f, "regions", regions, e)) || frame_set_json(&f, "arch", net_arch(r->net), e) || frame_set_json(&f, "replay", r->replay, e) || frame_set_json(&f, "metrics", metrics, e) ||
+	      (regions && set_regions(&f, regions, e)) || frame_set_json(&f, "arch", net_arch(r->net), e) || frame_set_json(&f, "replay", r->replay, e) || frame_set_json(&f, "metrics", metrics, e) ||
 	      frame_set_meta(&f, "orient", *r->orient ? r->orient : NULL, e) || set_step(&f, r->step, e) ||
 	      window_roi_set(&f, r->roi, e) || net_store(r->net, &f, e) || frame_write(&f, o, e);
 	json_decref(metrics);

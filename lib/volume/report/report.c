@@ -37,10 +37,8 @@ static int worst_first(const void *a, const void *b)
 
 static int add_label(struct report *r, const char *name, struct err *e)
 {
-	int64_t value;
-
-	if (arg_int(name, 0, 0, &value, e))
-		return err_prefix(e, "%s: label", r->scores.path);
+	if (!*name)
+		return err_set(e, r->scores.path, "a row without a label");
 	for (int64_t i = 0; i < r->labels; i++)
 		if (!strcmp(r->name[i], name))
 			return 0;
@@ -59,12 +57,9 @@ void report_label(const struct report *r, const char *label, struct html *h)
 	}
 }
 
-/* Labels are whole numbers: of two the shorter is the lower. */
 static int by_label(const void *a, const void *b)
 {
-	const char *p = *(const char *const *)a, *q = *(const char *const *)b;
-
-	return strlen(p) != strlen(q) ? (strlen(p) > strlen(q)) - (strlen(p) < strlen(q)) : strcmp(p, q);
+	return score_label_order(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* The case of the rows from r->row[at] on. */

@@ -206,7 +206,9 @@ static int score_row(const struct report *r, int64_t k, int64_t row, struct html
 	html_text(h, r->c[k].id);
 	html_put(h, "</a></th>");
 	if (r->labels > 1) {
-		html_print(h, "<td data-v=\"%s\">", table_cell(&r->scores, row, r->label));
+		html_put(h, "<td data-v=\"");
+		html_text(h, table_cell(&r->scores, row, r->label));
+		html_put(h, "\">");
 		report_label(r, table_cell(&r->scores, row, r->label), h);
 		html_put(h, "</td>");
 	}

@@ -286,8 +286,8 @@ static int score(struct score_work *w, struct score_case *out)
 	return w->o->lesions ? score_list_lesions(w, out) : 0;
 }
 
-int score_masks(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score_case *out,
-                struct err *e)
+int score_labels(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score_case *out,
+                 struct err *e)
 {
 	struct score_work w = {.o = o, .e = e, .truth.name = truth->name, .pred.name = pred->name};
 	int axis = axial_axis(affine), r = -1;
@@ -310,6 +310,12 @@ int score_masks(const struct tensor *truth, const struct tensor *pred, const dou
 	lesion_free(&w.match);
 	free(w.label);
 	return r;
+}
+
+int score_masks(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score_case *out,
+                struct err *e)
+{
+	return (o->regions ? score_regions : score_labels)(truth, pred, affine, o, out, e);
 }
 
 void score_case_free(struct score_case *c)

@@ -3,6 +3,7 @@
 #define NIIPIPE_SCORE_H
 
 #include "lib/base/arg.h"
+#include "lib/stream/regions.h"
 #include "lib/volume/recist/diameter.h"
 #include "lib/volume/score/surface.h"
 
@@ -62,6 +63,7 @@ struct score_options {
 	enum surface_by surface;
 	int whole;                     /* diameters across all of a label; else each lesion by itself, and the longest counts */
 	int all;                       /* all labels together, as label 1 */
+	const struct regions *regions; /* these by themselves, as labels 1, 2, ..; voxels whose truth is `ignore` count as background; or NULL */
 	int lesions;                   /* list them */
 	int connectivity;              /* of lesions: 6, 18 or 26 */
 	double match;                  /* least IoU of two lesions that are the same one */
@@ -101,7 +103,15 @@ void score_case_free(struct score_case *c);
 
 /* A table of scores. (score_table.c) */
 struct score_row { char *id; struct score_case c; };
-struct score_table { struct score_row *row; size_t n; };
+struct score_table { struct score_row *row; size_t n; const struct regions *regions; }; /* of which labels are the numbers, from 1 on; or NULL */
+
+/* What a label is called: its number, or the region's name; text: room. And as JSON: a number or a string. */
+enum { SCORE_LABEL = 24 };
+const char *score_label(const struct score_table *t, int64_t label, char text[SCORE_LABEL]);
+json_t *score_label_json(const struct score_table *t, int64_t label);
+
+/* The order of what two labels of a table are called: numbers by what they are, before names. */
+int score_label_order(const char *a, const char *b);
 
 /* c is taken over, also on failure. 0 or -1. */
 int score_add(struct score_table *t, const char *id, struct score_case *c, struct err *e);

@@ -14,6 +14,7 @@ int score_bound_parse(struct score_bound *b, const struct score_columns *c, cons
 
 int score_bound_check(const struct score_bound *b, int n, int least, const struct score_table *t, const struct score_columns *c, struct err *e)
 {
+	char text[SCORE_LABEL];
 	int64_t label = 0;
 
 	for (int i = 0; i < n; i++)
@@ -21,7 +22,8 @@ int score_bound_check(const struct score_bound *b, int n, int least, const struc
 			double mean = score_mean(t, label, c->m[b[i].column]);
 
 			if (!(least ? mean >= b[i].v : mean <= b[i].v))
-				return err_set(e, NULL, "mean %s of label %lld is %.6g, %s %.6g", c->name[b[i].column], (long long)label, mean,
+				return err_set(e, NULL, "mean %s of %s %s is %.6g, %s %.6g", c->name[b[i].column], t->regions ? "region" : "label",
+				               score_label(t, label, text), mean,
 				               least ? "below" : "above", b[i].v);
 		}
 	return 0;

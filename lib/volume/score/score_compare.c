@@ -13,7 +13,7 @@
 /* Names in one line, as many as it holds. */
 struct names { char text[600]; size_t used, n; };
 
-static void name(struct names *s, const char *fmt, const char *what, long long label)
+static void name(struct names *s, const char *fmt, const char *what, const char *label)
 {
 	char one[120];
 	int n = snprintf(one, sizeof one, fmt, what, label);
@@ -34,10 +34,10 @@ static int check_cases(const struct score_file *a, const struct score_file *b, s
 		const struct score_line *l = &a->line[i];
 		int order = -1;
 
-		while (j < b->n && (order = strcmp(b->line[j].id, l->id), order < 0 || (!order && b->line[j].label < l->label)))
+		while (j < b->n && (order = strcmp(b->line[j].id, l->id), order < 0 || (!order && score_label_order(b->line[j].label, l->label) < 0)))
 			j++;
-		if (j == b->n || order || b->line[j].label != l->label)
-			name(&missing, "%.80s (label %lld)", l->id, (long long)l->label);
+		if (j == b->n || order || score_label_order(b->line[j].label, l->label))
+			name(&missing, "%.80s (label %.30s)", l->id, l->label);
 	}
 	return missing.n ? err_set(e, b->t.path, "has not %zu of the cases of %.200s: %s", missing.n, a->t.path, missing.text) : 0;
 }
@@ -48,7 +48,7 @@ static int check_columns(const struct score_file *a, const struct score_file *b,
 
 	for (int i = 0; i < a->columns; i++)
 		if (table_find(&b->t, a->name[i]) < 0)
-			name(&missing, "%.80s", a->name[i], 0);
+			name(&missing, "%.80s", a->name[i], "");
 	return missing.n ? err_set(e, b->t.path, "has not %zu of the columns of %.200s (choose with --metrics): %s", missing.n, a->t.path, missing.text) : 0;
 }
 
@@ -63,7 +63,7 @@ static int metric_of(const struct score_file *f, const char *text, size_t n)
 
 /* ---- differences ---- */
 
-struct row { const char *metric; int64_t label; double n, mean[2], difference, median, lo, hi, w, p; };
+struct row { const char *metric, *label; double n, mean[2], difference, median, lo, hi, w, p; };
 
 static const struct { const char *name; size_t at; } columns[] = {
 	{"n", offsetof(struct row, n)},           {"mean_a", offsetof(struct row, mean[0])}, {"mean_b", offsetof(struct row, mean[1])},
@@ -88,7 +88,7 @@ struct compare {
 };
 
 /* Lines of a and b stand in the same order. A difference of two equal infinities is none. */
-static int compare(const struct compare *c, int64_t label, int in_a, int in_b, struct row *r)
+static int compare(const struct compare *c, const char *label, int in_a, int in_b, struct row *r)
 {
 	struct summary s;
 	size_t n = 0;
@@ -97,7 +97,7 @@ static int compare(const struct compare *c, int64_t label, int in_a, int in_b, s
 	for (size_t i = 0; i < c->a->n; i++) {
 		double p = c->a->line[i].v[in_a], q = c->b->line[i].v[in_b];
 
-		if (c->a->line[i].label != label || isnan(p) || isnan(q))
+		if (score_label_order(c->a->line[i].label, label) || isnan(p) || isnan(q))
 			continue;
 		r->mean[0] += p;
 		r->mean[1] += q;
@@ -119,7 +119,7 @@ static int compare(const struct compare *c, int64_t label, int in_a, int in_b, s
 
 static int row_tsv(const struct row *r, struct out *out, struct err *e)
 {
-	if (out_printf(out, e, "%s\t%lld", r->metric, (long long)r->label))
+	if (out_printf(out, e, "%s\t%s", r->metric, r->label))
 		return -1;
 	for (int k = 0; k < COLUMNS; k++) {
 		double v = value(r, k);
@@ -132,33 +132,33 @@ static int row_tsv(const struct row *r, struct out *out, struct err *e)
 
 static json_t *row_json(const struct row *r)
 {
-	json_t *o = json_pack("{s:s, s:I}", "metric", r->metric, "label", (json_int_t)r->label);
+	struct err ignored;
+	int64_t number;
+	json_t *label = arg_int(r->label, 0, 0, &number, &ignored) ? json_string(r->label) : json_integer(number);
+	json_t *o = json_pack("{s:s, s:o}", "metric", r->metric, "label", label);
 
 	for (int k = 0; k < COLUMNS; k++)
 		json_object_set_new(o, columns[k].name, score_json(value(r, k)));
 	return o;
 }
 
-/* The next label of a above *label. */
-static int next_label(const struct score_file *a, int first, int64_t *label)
+/* The next label of a behind `after`, NULL: the first; NULL: there is none. */
+static const char *next_label(const struct score_file *a, const char *after)
 {
-	int64_t best = 0;
-	int found = 0;
+	const char *best = NULL;
 
-	for (size_t i = 0; i < a->n; i++)
-		if ((first || a->line[i].label > *label) && (!found || a->line[i].label < best)) {
-			best = a->line[i].label;
-			found = 1;
-		}
-	*label = best;
-	return found;
+	for (size_t i = 0; i < a->n; i++) {
+		const char *l = a->line[i].label;
+
+		if ((!after || score_label_order(l, after) > 0) && (!best || score_label_order(l, best) < 0))
+			best = l;
+	}
+	return best;
 }
 
 static int rows(const struct compare *c, const int *in_a, int n, json_t *list, struct out *out)
 {
-	int64_t label = 0;
-
-	for (int first = 1; next_label(c->a, first, &label); first = 0)
+	for (const char *label = next_label(c->a, NULL); label; label = next_label(c->a, label))
 		for (int i = 0; i < n; i++) {
 			const char *metric = c->a->name[in_a[i]];
 			struct row r;

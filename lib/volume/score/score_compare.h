@@ -10,12 +10,12 @@ struct score_file {
 	struct table t;
 	const char *const *name; /* of the columns after id and label */
 	int columns;
-	struct score_line { const char *id; int64_t label; double *v; } *line; /* by id, then label */
+	struct score_line { const char *id, *label; double *v; } *line; /* by id, then label */
 	size_t n;
 	double *v;
 };
 
-/* Refused: what table_read refuses, other first columns, numbers that are none, a case and label twice, no case. Freed with score_file_free, which
+/* Refused: what table_read refuses, other first columns, a label that is empty, numbers that are none, a case and label twice, no case. Freed with score_file_free, which
    is safe on a zeroed one, also after failure. 0 or -1. */
 int score_file_read(struct score_file *f, const char *path, struct err *e);
 void score_file_free(struct score_file *f);

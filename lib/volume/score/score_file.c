@@ -11,12 +11,12 @@ static int add(struct score_file *f, int64_t row, struct err *e)
 
 	if (score_is_summary(table_cell(t, row, 0)))
 		return 0;
-	*l = (struct score_line){table_cell(t, row, 0), 0, f->v + f->n * (size_t)f->columns};
+	*l = (struct score_line){table_cell(t, row, 0), table_cell(t, row, 1), f->v + f->n * (size_t)f->columns};
 	f->n++;
 	if (frame_check_id(NULL, l->id, e))
 		return err_prefix(e, "%s: line %lld", t->path, (long long)row + 2);
-	if (table_integer(t, row, 1, &l->label, e))
-		return -1;
+	if (!*l->label)
+		return err_set(e, t->path, "line %lld: no label", (long long)row + 2);
 	for (int i = 0; i < f->columns; i++)
 		if (table_number(t, row, i + 2, &l->v[i], e))
 			return -1;
@@ -28,7 +28,7 @@ static int by_case(const void *a, const void *b)
 	const struct score_line *p = a, *q = b;
 	int r = strcmp(p->id, q->id);
 
-	return r ? r : p->label < q->label ? -1 : p->label > q->label;
+	return r ? r : score_label_order(p->label, q->label);
 }
 
 int score_file_read(struct score_file *f, const char *path, struct err *e)
@@ -54,7 +54,7 @@ int score_file_read(struct score_file *f, const char *path, struct err *e)
 	qsort(f->line, f->n, sizeof *f->line, by_case);
 	for (size_t i = 1; i < f->n; i++)
 		if (!by_case(&f->line[i - 1], &f->line[i]))
-			return err_set(e, t->path, "case '%.80s', label %lld is there twice", f->line[i].id, (long long)f->line[i].label);
+			return err_set(e, t->path, "case '%.80s', label %.80s is there twice", f->line[i].id, f->line[i].label);
 	return 0;
 }
 

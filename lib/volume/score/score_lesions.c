@@ -59,6 +59,7 @@ static const char *kind(const struct score_lesion *l)
 
 int score_write_lesions(const struct score_table *t, struct out *out, struct err *e)
 {
+	char text[SCORE_LABEL];
 	int r = out_printf(out, e, "id\tlabel\tkind\ttruth\tpred");
 
 	for (int k = 0; k < COLUMNS && !r; k++)
@@ -67,7 +68,7 @@ int score_write_lesions(const struct score_table *t, struct out *out, struct err
 		for (size_t j = 0; j < t->row[i].c.lesions && !r; j++) {
 			const struct score_lesion *l = &t->row[i].c.lesion[j];
 
-			r = out_printf(out, e, "\n%s\t%lld\t%s\t%lld\t%lld", t->row[i].id, (long long)l->label, kind(l), (long long)l->number[0],
+			r = out_printf(out, e, "\n%s\t%s\t%s\t%lld\t%lld", t->row[i].id, score_label(t, l->label, text), kind(l), (long long)l->number[0],
 			               (long long)l->number[1]);
 			for (int k = 0; k < COLUMNS && !r; k++) {
 				double v = columns[k].of(l, columns[k].side, t->row[i].c.voxel_ml);
@@ -86,7 +87,7 @@ int score_write_lesions_json(const struct score_table *t, json_t *about, struct 
 	for (size_t i = 0; i < t->n; i++)
 		for (size_t j = 0; j < t->row[i].c.lesions; j++) {
 			const struct score_lesion *l = &t->row[i].c.lesion[j];
-			json_t *o = json_pack("{s:s, s:I, s:s, s:I, s:I}", "id", t->row[i].id, "label", (json_int_t)l->label, "kind", kind(l), "truth",
+			json_t *o = json_pack("{s:s, s:o, s:s, s:I, s:I}", "id", t->row[i].id, "label", score_label_json(t, l->label), "kind", kind(l), "truth",
 			                      (json_int_t)l->number[0], "pred", (json_int_t)l->number[1]);
 
 			for (int k = 0; k < COLUMNS; k++)

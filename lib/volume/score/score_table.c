@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,28 @@ void score_free(struct score_table *t)
 	}
 	free(t->row);
 	memset(t, 0, sizeof *t);
+}
+
+const char *score_label(const struct score_table *t, int64_t label, char text[SCORE_LABEL])
+{
+	if (t->regions)
+		return t->regions->name[label - 1];
+	snprintf(text, SCORE_LABEL, "%lld", (long long)label);
+	return text;
+}
+
+json_t *score_label_json(const struct score_table *t, int64_t label)
+{
+	return t->regions ? json_string(t->regions->name[label - 1]) : json_integer(label);
+}
+
+int score_label_order(const char *a, const char *b)
+{
+	struct err ignored;
+	int64_t p = 0, q = 0;
+	const int name = arg_int(a, 0, 0, &p, &ignored) != 0, other = arg_int(b, 0, 0, &q, &ignored) != 0;
+
+	return name != other ? name - other : name ? strcmp(a, b) : (p > q) - (p < q);
 }
 
 /* ---- a column of a label ---- */
@@ -145,10 +168,10 @@ static int number(struct out *o, double v, struct err *e)
 	return isnan(v) ? out_printf(o, e, "\tnan") : out_printf(o, e, "\t%.6g", v);
 }
 
-static int summary_tsv(const struct summary *s, int n, int64_t label, struct out *o, struct err *e)
+static int summary_tsv(const struct summary *s, int n, const char *label, struct out *o, struct err *e)
 {
 	for (int k = 0; k < LINES; k++) {
-		if (out_printf(o, e, "%s\t%lld", lines[k].name, (long long)label))
+		if (out_printf(o, e, "%s\t%s", lines[k].name, label))
 			return -1;
 		for (int i = 0; i < n; i++)
 			if (number(o, line_of(&s[i], k), e))
@@ -156,7 +179,7 @@ static int summary_tsv(const struct summary *s, int n, int64_t label, struct out
 		if (out_printf(o, e, "\n"))
 			return -1;
 	}
-	if (out_printf(o, e, "count\t%lld", (long long)label))
+	if (out_printf(o, e, "count\t%s", label))
 		return -1;
 	for (int i = 0; i < n; i++)
 		if (out_printf(o, e, "\t%zu", s[i].n))
@@ -164,10 +187,12 @@ static int summary_tsv(const struct summary *s, int n, int64_t label, struct out
 	return out_printf(o, e, "\n");
 }
 
-static int case_tsv(const struct score_row *r, const struct score_columns *c, struct out *o, struct err *e)
+static int case_tsv(const struct score_table *t, const struct score_row *r, const struct score_columns *c, struct out *o, struct err *e)
 {
+	char text[SCORE_LABEL];
+
 	for (size_t k = 0; k < r->c.n; k++) {
-		if (out_printf(o, e, "%s\t%lld", r->id, (long long)r->c.s[k].label))
+		if (out_printf(o, e, "%s\t%s", r->id, score_label(t, r->c.s[k].label, text)))
 			return -1;
 		for (int i = 0; i < c->n; i++)
 			if (number(o, r->c.s[k].v[c->m[i]], e))
@@ -181,6 +206,7 @@ static int case_tsv(const struct score_row *r, const struct score_columns *c, st
 int score_write_tsv(const struct score_table *t, const struct score_columns *c, const struct score_summary_options *o, struct out *out,
                     struct err *e)
 {
+	char text[SCORE_LABEL];
 	int64_t label = 0;
 	int r = 0;
 
@@ -194,12 +220,12 @@ int score_write_tsv(const struct score_table *t, const struct score_columns *c, 
 	for (size_t i = 0; i < t->n; i++)
 		if (score_is_summary(t->row[i].id))
 			return err_set(e, NULL, "a case's id is '%s', which is what a line of the summary is called", t->row[i].id);
-		else if (case_tsv(&t->row[i], c, out, e))
+		else if (case_tsv(t, &t->row[i], c, out, e))
 			return -1;
 	for (int first = 1; !r && score_next_label(t, first, &label); first = 0) {
 		struct summary *s = summarize(t, c, label, o, e);
 
-		r = s ? summary_tsv(s, c->n, label, out, e) : -1;
+		r = s ? summary_tsv(s, c->n, score_label(t, label, text), out, e) : -1;
 		free(s);
 	}
 	return r;
@@ -212,9 +238,9 @@ json_t *score_json(double v)
 	return isnan(v) ? json_null() : isinf(v) ? json_string(v > 0 ? "inf" : "-inf") : json_real(v);
 }
 
-static json_t *row_json(const char *id, const struct score *s, const struct score_columns *c)
+static json_t *row_json(const struct score_table *t, const char *id, const struct score *s, const struct score_columns *c)
 {
-	json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", id, "label", (json_int_t)s->label, "truth_voxels", (json_int_t)s->truth,
+	json_t *o = json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I}", "id", id, "label", score_label_json(t, s->label), "truth_voxels", (json_int_t)s->truth,
 	                      "pred_voxels", (json_int_t)s->pred, "both_voxels", (json_int_t)s->both, "truth_lesions", (json_int_t)s->truth_lesions,
 	                      "pred_lesions", (json_int_t)s->pred_lesions);
 
@@ -223,9 +249,9 @@ static json_t *row_json(const char *id, const struct score *s, const struct scor
 	return o;
 }
 
-static json_t *summary_json(const struct summary *s, const struct score_columns *c, int64_t label)
+static json_t *summary_json(const struct summary *s, const struct score_columns *c, json_t *label)
 {
-	json_t *o = json_pack("{s:I}", "label", (json_int_t)label);
+	json_t *o = json_pack("{s:o}", "label", label);
 
 	for (int i = 0; i < c->n; i++) {
 		json_t *of = json_object();
@@ -256,11 +282,11 @@ int score_write_json(const struct score_table *t, const struct score_columns *c,
 
 	for (size_t i = 0; i < t->n; i++)
 		for (size_t k = 0; k < t->row[i].c.n; k++)
-			json_array_append_new(cases, row_json(t->row[i].id, &t->row[i].c.s[k], c));
+			json_array_append_new(cases, row_json(t, t->row[i].id, &t->row[i].c.s[k], c));
 	for (int first = 1; !r && score_next_label(t, first, &label); first = 0) {
 		struct summary *s = summarize(t, c, label, o, e);
 
-		r = s ? json_array_append_new(summary, summary_json(s, c, label)) : -1;
+		r = s ? json_array_append_new(summary, summary_json(s, c, score_label_json(t, label))) : -1;
 		free(s);
 	}
 	if (!r)
