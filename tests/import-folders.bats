@@ -116,8 +116,7 @@ refused() { # refused BUNDLE MESSAGE [OPTION...]: what is wrong with its inferen
 	run seg-import b
 	[[ $output == "seg-import: b/configs/inference.json: architecture 'UNesT' is not known (there are "* ]]
 	changed b 's/"softmax": true/"sigmoid": 1/'
-	fails 1 "seg-import: b: postprocessing: 3 classes, each by itself: labels that overlap are not known (its file of weights with --arch makes a model of scores)" \
-		seg-import b
+	fails 1 "seg-import: b: postprocessing: 3 classes, each by itself: which labels each is made of is not said: say with --regions" seg-import b
 	changed b 's/"argmax": true/"threshold": 0.5/'
 	[[ $(seg-import b 2>&1) == *"3 classes, each by itself"* ]]
 	changed b 's/"AsDiscreted"/"KeepLargestConnectedComponentd"/'
@@ -317,7 +316,7 @@ same() { seg-import -q "$1" | ts-cmp --meta --ignore-meta history - <(seg-import
 	echo '{"labels": {"background": 0, "a": 1, "b": 2}}' >bad/dataset.json
 	fails 1 "seg-import: bad: dataset.json has 3 labels, the network 2 classes" seg-import bad --configuration 3d_fullres
 	echo '{"labels": {"background": 0, "whole": [1, 2], "core": 1}}' >bad/dataset.json
-	fails 1 "seg-import: bad: dataset.json: label 'whole' is no number: regions, whose classes overlap, are not known" seg-import bad --configuration 3d_fullres
+	fails 1 "seg-import: bad: dataset.json: regions_class_order has 0 numbers for 2 regions" seg-import bad --configuration 3d_fullres
 	rm bad/dataset.json
 	fails 1 "seg-import: bad/dataset.json: cannot open: No such file or directory" seg-import bad --configuration 3d_fullres
 	rm bad/plans.json

@@ -112,9 +112,7 @@ static int read_labels(struct folder *f, const char *dir, struct err *e)
 		r = err_set(e, dir, "dataset.json has no labels");
 	else if (root && regions_dataset(&f->regions, root, e))
 		r = err_prefix(e, "%s: dataset.json", dir);
-	if (!r && f->regions.n) {
-		f->classes = f->regions.n;
-	} else if (!r)
+	if (!r && !f->regions.n)
 		r = read_classes(f, labels, dir, e);
 	json_decref(root);
 	return r;
