@@ -171,7 +171,7 @@ has() { grep -qF -- "$1" page.html || { echo "not on the page: $1"; return 1; };
 	bad 'id\tlabel\tdice\na\t1\thigh\n' "line 2, dice: 'high' is not a finite number"
 	bad 'id\tlabel\tdice\tx\na\t1\t1\t0x\n' "line 2, x: '0x' is not a finite number"
 	bad 'id\tlabel\tdice\na\t1\t1\na\t1\t0\n' "two rows for label 1 of 'a'"
-	bad 'id\tlabel\tdice\na\tone\t1\n' "label: 'one' is not a whole number"
+	bad 'id\tlabel\tdice\na\t\t1\n' "a row without a label"
 	bad 'id\tlabel\tdice\n..\t1\t1\n' "id '..' is a directory's name"
 	bad 'id\0label\n' "a byte 0: this is not a table"
 	fails 1 "seg-report: no.tsv: cannot open: No such file or directory" seg-report -s no.tsv

@@ -53,7 +53,7 @@ int prob_soften(struct frame *f, struct err *e)
 	int64_t k, nz, n, worst = INT64_MAX;
 	struct tensor *t = as_f32(f, e);
 	struct regions regions;
-	const struct prob_rule rule = {.regions = &regions};
+	struct prob_rule rule = {0};
 	enum prob_kind kind;
 	float *p;
 
@@ -61,10 +61,13 @@ int prob_soften(struct frame *f, struct err *e)
 		return -1;
 	if (kind != PROB_LOGITS)
 		return 0;
+	rule.regions = regions.n ? &regions : NULL;
+	if (prob_rule_check(&rule, t->shape[0], kind, e))
+		return -1;
 	k = t->shape[0], nz = t->shape[1], n = t->shape[2] * t->shape[3], p = t->data;
 #pragma omp parallel for schedule(static) reduction(min:worst)
 	for (int64_t z = 0; z < nz; z++)
-		if (prob_rule_soften(regions.n ? &rule : &(const struct prob_rule){0}, p + z * n, k, nz * n, n))
+		if (prob_rule_soften(&rule, p + z * n, k, nz * n, n))
 			worst = z < worst ? z : worst;
 	return worst < INT64_MAX ? not_finite(worst, e) : frame_set_meta(f, "prob", "probabilities", e);
 }
