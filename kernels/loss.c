@@ -1,6 +1,6 @@
-/* Softmax (of channels by themselves: sigmoid), overlap and entropy in two passes: sums (the probabilities go where the gradient will be), then the gradient.
-   Voxels go through in blocks with the channels apart, so that every step is on whole vectors; sums are floats within a block, then doubles.
-   With a = d overlap/dp = fI g + fP (1 or 2 p):  dl_j = p_j (a_j - sum_c p_c a_c),  of channels by themselves p_j (1 - p_j) a_j;
+/* Softmax (of channels by themselves: sigmoid), overlap and entropy in two passes: sums (the probabilities go where the gradient will be), then the
+   gradient. Voxels go through in blocks with the channels apart, so that every step is on whole vectors; sums are floats within a block, then
+   doubles. With a = d overlap/dp = fI g + fP (1 or 2 p):  dl_j = p_j (a_j - sum_c p_c a_c),  of channels by themselves p_j (1 - p_j) a_j;
    cross entropy: weight (p_j - g_j)
    over the weights' sum;  focal with z = l or -l: d/dz (1 - s(z))^gamma (-log s(z)) = -(1 - s(z))^gamma (gamma s(z) (-log s(z)) + s(-z)).
    softmax focal, y the label:  dl_j = (1 - p_y)^gamma (1 + gamma p_y (-log p_y) / (1 - p_y)) (p_j - g_j). */

@@ -8,8 +8,8 @@
 
 enum { BLOCK = 64 }; /* voxels */
 
-/* One block: logits, then probabilities, of every channel [k][BLOCK]; which channel is the label's (-1: none), of regions which are, a bit each; 1, or 0
-   beyond the end and where it is ignored, and that times the label's weight. */
+/* One block: logits, then probabilities, of every channel [k][BLOCK]; which channel is the label's (-1: none), of regions which are, a bit each; 1,
+   or 0 beyond the end and where it is ignored, and that times the label's weight. */
 struct block { float *p; float label[BLOCK], there[BLOCK], weight[BLOCK]; int32_t regions[BLOCK]; };
 
 /* Is the label of channel c? VL voxels from v on. */

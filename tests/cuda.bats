@@ -247,6 +247,21 @@ for_unit() {
 @test "sliding windows in a GPU's place" { SIM_RACES=1 for_unit slide; }
 @test "networks in a GPU's place: MONAI's logits and gradients" { for_unit net; }
 
+@test "regions, trained in a GPU's place: the CPU's weights; their labels and what is looked at with --effort: the CPU's" {
+	for s in 1 2 3; do perl "$ROOT/tests/nested.pl" $s; done | nii-normalize --range=0,400,0,1 >r.ts
+	nii-patch -q -s 16,16,16 --pos 0.5 -n 8 --seed 1 r.ts >p.ts
+	for o in "--loss nnunet --regions 1,2,3/2,3/3" "--loss dicefocal --regions 3/1,2,3/2,3/1/2" "--loss dice --regions 1,2,3" "--loss gdice --regions 1,3/2 --ignore-label 3"; do
+		seg-train -q --device cpu --precision fp32 --channels 4,8 --strides 2 --batch 2 $o -o cpu.ts p.ts
+		NIIPIPE_BACKENDS=$ROOT/build/sim seg-train -q --device cuda --precision fp32 --channels 4,8 --strides 2 --batch 2 $o -o cuda.ts p.ts
+		ts-cmp -q --atol 1e-4 --rtol 1e-3 cpu.ts cuda.ts
+		for way in "" "--mean prob" "--effort 3" "--output prob"; do
+			seg-window -q --device cpu --precision fp32 -m cpu.ts $way r.ts >a.ts
+			NIIPIPE_BACKENDS=$ROOT/build/sim seg-window -q --device cuda --precision fp32 -m cpu.ts $way r.ts >b.ts
+			ts-cmp --data-only --atol 1e-4 a.ts b.ts
+		done
+	done
+}
+
 @test "max pooling, of odd sizes too, and a vision transformer, trained in a GPU's place: the CPU's weights" {
 	local basic='"BasicUNet", "features": 4, "norm": ["GROUP", {"num_groups": 2}]'
 	$BIN/nii-patch -q -s 16,16,16 --pos 0.5 -n 4 --seed 1 "$SIM/t.ts" >p.ts

@@ -173,6 +173,18 @@ golden() { ts-select --index "$1" "$BATS_TEST_DIRNAME/golden/regions.ts"; }
 	ts-info --history n.ts | grep -qF -e '--ignore-label 3'
 }
 
+@test "nii-patch --regions: one of the regions that are there, one of its voxels, each as often" {
+	echo '{"labels": {"background": 0, "all": [1, 2, 3], "three": [3]}, "regions_class_order": [1, 3]}' >two.json
+	nii-patch -q -s 1,1,1 --oversample 1 --regions two.json -n 6000 --seed 3 train.ts | perl -e 'local $/; $_ = <STDIN>; while (length) { $n = unpack "Q<", $_; substr($_, 0, 8 + $n) = "";
+		$c[unpack "x4C", $_]++; substr($_, 0, 5) = "" } print join(" ", map { $_ // 0 } @c[0..3]), "\n"' >counts
+	# boxes of 27, 343 - 27, 1331 - 343 voxels: of all: 1331; half of the patches are around all, half around three
+	perl -lane '$t = 6000; @p = (0, 0.5 * 988 / 1331, 0.5 * 316 / 1331, 0.5 + 0.5 * 27 / 1331);
+		for (1..3) { abs($F[$_] - $t * $p[$_]) < 4 * sqrt($t * $p[$_] * (1 - $p[$_])) or die "label $_: $F[$_]" } die if $F[0]' counts
+	nii-patch -q -s 4,4,4 --oversample 0.5 --regions 7/8 -n 10 --seed 3 train.ts >/dev/null # nothing there: anywhere
+	fails 2 "nii-patch: --regions has no meaning with --pos (see nii-patch --help)" nii-patch -s 4,4,4 --pos 0.5 --regions 1/2 -n 1 train.ts
+	fails 2 "nii-patch: --regions: '1,' is no list of labels from 1 to 255 (1,2,3/2,3/3), and no file (see nii-patch --help)" nii-patch -s 4,4,4 --oversample 1 --regions 1, -n 1 train.ts
+}
+
 @test "seg-score --regions: nnUNetv2_evaluate_folder's numbers, a row a region" {
 	seg-score --regions region-score.json --json region-score.ts >scores.json
 	grep -v ^mean region-score.tsv >expected.tsv

@@ -19,7 +19,8 @@ struct opts {
 	double pos, oversample, overlap;  /* -1: not given */
 	int64_t batch, per_volume, seed, ignore;  /* -1: not given */
 	int grid, whole;
-	const char *shard, *plan, *configuration;
+	const char *shard, *plan, *configuration, *regions_text;
+	struct regions regions;
 	struct arg_common c;
 };
 
@@ -74,7 +75,7 @@ static void refuse_strangers(const struct opts *o)
 		{"seed", o->seed >= 0, ~GRID},            {"per-volume", o->per_volume > 0, ~(GRID | WHOLE)},
 		{"above", o->above.n, POS | CLASSES},     {"batch", o->batch > 0, OVERSAMPLE},
 		{"final", o->s.final[0] > 0, OVERSAMPLE}, {"overlap", o->overlap >= 0, GRID},
-		{"ignore-label", o->ignore >= 0, POS | CLASSES | OVERSAMPLE},
+		{"ignore-label", o->ignore >= 0, POS | CLASSES | OVERSAMPLE}, {"regions", o->regions_text != NULL, OVERSAMPLE},
 	};
 
 	for (size_t i = 0; i < sizeof option / sizeof *option; i++)
@@ -137,12 +138,27 @@ static void take_plan(struct opts *o)
 	o->s.arg = &p;
 }
 
+/* What a dataset.json ignores is ignored, unless something else is. */
+static void take_regions(struct opts *o)
+{
+	struct err e;
+
+	if (!o->regions_text)
+		return;
+	if (regions_parse(&o->regions, o->regions_text, &e))
+		err_usage("--regions: %s", e.text);
+	if (o->ignore < 0)
+		o->ignore = o->regions.ignore;
+	o->s.regions = &o->regions;
+}
+
 static void settle(struct opts *o)
 {
 	if (o->plan)
 		take_plan(o);
 	choose_way(o);
 	refuse_strangers(o);
+	take_regions(o);
 	if (!o->s.size[0] && !o->whole)
 		err_usage("--size X,Y,Z wanted: voxels of a patch");
 	o->s.pos = o->pos >= 0 ? o->pos : 0.25;
@@ -261,6 +277,7 @@ int main(int argc, char **argv)
 		{0, "above", ARG_FLOATS, &o.above, "T", "of pos, classes: background (any class) only where image is above T"},
 		{0, "batch", ARG_INT, &o.batch, "N", "of oversample: the last ones of each N patches (each by chance)", 1, 65536},
 		{0, "final", ARG_INT, o.s.final, "X,Y,Z", "of oversample: what augmentation leaves of a patch, voxels (all)", 1, 4096, 3},
+		{0, "regions", ARG_STR, &o.regions_text, "R/R/...|JSON", "of oversample: around these sets of labels, each as often (each label)"},
 		{0, "ignore-label", ARG_INT, &o.ignore, "N", "of pos, classes, oversample: no patch is around a voxel of this label (none)", 0, 255},
 		{0, "overlap", ARG_FLOAT, &o.overlap, "F", "of the grid, fraction of the patch (0)", 0, 0.99},
 		{'n', "number", ARG_INT, &o.s.n, "N", "the sequence ends before patch N (a file: no end; a pipe: its end)", 1, 1e15},

@@ -146,6 +146,15 @@ json_t *regions_json(const struct regions *r)
 	return all;
 }
 
+json_t *regions_argument(const json_t *array)
+{
+	char *text = json_dumps(array, JSON_COMPACT | JSON_SORT_KEYS);
+	json_t *argument = json_string(text ? text : "");
+
+	free(text);
+	return argument;
+}
+
 int regions_set(struct frame *f, const struct regions *r, struct err *e)
 {
 	json_t *v = r && r->n ? regions_json(r) : NULL;
@@ -233,15 +242,16 @@ int regions_dataset(struct regions *r, const json_t *dataset, struct err *e)
 static const char *read_numbers(const char *text, json_t *labels)
 {
 	for (;;) {
-		char *end;
-		const long l = isdigit((unsigned char)*text) ? strtol(text, &end, 10) : 0;
+		int l = 0;
 
+		for (; isdigit((unsigned char)*text) && l < 256; text++)
+			l = 10 * l + *text - '0';
 		if (l < 1 || l > 255)
 			return NULL;
 		json_array_append_new(labels, json_integer(l));
-		if (*end != ',')
-			return *end && *end != '/' ? NULL : end;
-		text = end + 1;
+		if (*text != ',')
+			return *text && *text != '/' ? NULL : text;
+		text++;
 	}
 }
 

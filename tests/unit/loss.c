@@ -72,7 +72,8 @@ static const struct k_loss cases[] = {
 	{.n = 1, .vox = 210, .k = 3, .w_dice = 1, .w_ce = 1, .entropy = K_FOCAL_SOFTMAX, .gamma = 2, .pos = 1, .neg = 1, .masked = 1, .ignore = 7, SMOOTH},
 	{.n = 1, .vox = 5, .k = 2, .w_ce = 1, .w_dice = 1, .masked = 1, .ignore = 0, .background = 1, SMOOTH},
 	{.n = 2, .vox = 8195, .k = 3, .w_dice = 1, .w_ce = 1, .regions = nested, SMOOTH},
-	{.n = 2, .vox = 129, .k = 3, .w_dice = 1, .w_ce = 2, .entropy = K_BCE, .regions = nested, .squared = 1, .batch = 1, .weight = three, .background = 1, SMOOTH},
+	{.n = 2, .vox = 129, .k = 3, .w_dice = 1, .w_ce = 2, .entropy = K_BCE, .regions = nested, .squared = 1, .batch = 1, .weight = three,
+		.background = 1, SMOOTH},
 	{.n = 2, .vox = 300, .k = 1, .w_dice = 1, .w_ce = 1, .regions = single, SMOOTH},
 	{.n = 2, .vox = 300, .k = 31, .w_dice = 1, .w_ce = 1, .regions = many, SMOOTH},
 	{.n = 1, .vox = 9000, .k = 3, .w_dice = 1, .w_ce = 1, .entropy = K_FOCAL, .gamma = 2, .pos = 0.25f, .neg = 0.75f, .regions = nested, SMOOTH},
@@ -347,7 +348,8 @@ static void options(void)
 	json_decref(o), o = NULL;
 	hyper_unset(&h);
 	h.loss = LOSS_TVERSKY, h.weight = (struct arg_floats){2, {1, 2}};
-	ok(!hyper_settle(&h, -1, &o, &e) && loss_make(&l, &h, 2, NULL, &e) && !strcmp(e.text, "--class-weights has no meaning with this loss"), "%s", e.text);
+	ok(!hyper_settle(&h, -1, &o, &e) && loss_make(&l, &h, 2, NULL, &e) && !strcmp(e.text, "--class-weights has no meaning with this loss"),
+	   "%s", e.text);
 	h.loss = LOSS_CE;
 	ok(loss_make(&l, &h, 3, NULL, &e) && !strcmp(e.text, "--class-weights: 2 given, the network has 3 classes"), "%s", e.text);
 	hyper_unset(&h);
@@ -393,7 +395,8 @@ static void configs(void)
 	ok(lossfile_read("{\"_target_\": \"FocalLoss\", \"ignore_index\": 2}", 2, 0, &h, &e) &&
 	   !strcmp(e.text, "FocalLoss: ignore_index says what --ignore-label does"), "%s", e.text);
 	hyper_unset(&h), h.ignore = 3;
-	ok(!lossfile_read("{\"loss\": {\"_target_\": \"FocalLoss\"}}", 2, 0, &h, &e) && h.ignore == 3 && h.loss == LOSS_FOCAL, "a bundle's; a label beside it");
+	ok(!lossfile_read("{\"loss\": {\"_target_\": \"FocalLoss\"}}", 2, 0, &h, &e) && h.ignore == 3 && h.loss == LOSS_FOCAL,
+	   "a bundle's; a label beside it");
 }
 
 /* What has no meaning with regions */
@@ -405,7 +408,8 @@ static void of_regions(void)
 		{"{\"loss\": 4, \"focal-softmax\": 1}", "--focal-softmax has no meaning with regions"}};
 	static const struct { const char *config, *says; } config[] = {
 		{"{\"_target_\": \"DiceLoss\", \"softmax\": true}", "DiceLoss: sigmoid must be true: the network has 3 regions"},
-		{"{\"_target_\": \"DiceCELoss\", \"sigmoid\": true}", "DiceCELoss: its cross entropy is a softmax's: not of regions (--loss dicece has a sigmoid's)"},
+		{"{\"_target_\": \"DiceCELoss\", \"sigmoid\": true}",
+		 "DiceCELoss: its cross entropy is a softmax's: not of regions (--loss dicece has a sigmoid's)"},
 		{"{\"_target_\": \"CrossEntropyLoss\"}", "CrossEntropyLoss: its cross entropy is a softmax's: not of regions (--loss dicece has a sigmoid's)"}};
 	struct regions r;
 	struct hyper h;

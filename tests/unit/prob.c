@@ -135,7 +135,8 @@ static void logits(void)
 		l[0][i] = 3;
 		l[1][i] = 3 + logf(p[1][i] / p[0][i]);
 	}
-	ok(prob_rule_dice(&plain, &p[0][0], 2, PROB_PROBABILITIES, 2, N / 2, a) < 0 && prob_rule_dice(&plain, &l[0][0], 2, PROB_LOGITS, 2, N / 2, b) < 0 && !memcmp(a, b, N),
+	ok(prob_rule_dice(&plain, &p[0][0], 2, PROB_PROBABILITIES, 2, N / 2, a) < 0 &&
+	   prob_rule_dice(&plain, &l[0][0], 2, PROB_LOGITS, 2, N / 2, b) < 0 && !memcmp(a, b, N),
 	   "logits give what their probabilities give");
 }
 

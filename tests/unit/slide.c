@@ -184,7 +184,8 @@ static void labels_each(const struct run *r)
 		}
 	}
 	bad |= k->window_count(&u, r->acc, r->sum, VOXELS, r->k, &marked, &e);
-	ok(!bad && (r->k < 5 || seen == 0x8f) && seen > 1 && llabs(marked - want) <= ties, "labels of classes by themselves; %lld in some", (long long)marked);
+	ok(!bad && (r->k < 5 || seen == 0x8f) && seen > 1 && llabs(marked - want) <= ties, "labels of classes by themselves; %lld in some",
+	   (long long)marked);
 	k->release(pred);
 }
 

@@ -199,7 +199,8 @@ static int check_folder(const struct import *im, struct import_net *n, struct er
 	if (!im->regions && n->folder.classes && n->folder.classes != k)
 		return err_set(e, im->input, "dataset.json has %lld labels, the network %lld classes", (long long)n->folder.classes, (long long)k);
 	if (n->folder.apart && k > 1 && !n->regions.n)
-		return err_set(e, im->input, "postprocessing: %lld classes, each by itself: which labels each is made of is not said: say with --regions", (long long)k);
+		return err_set(e, im->input, "postprocessing: %lld classes, each by itself: which labels each is made of is not said: say with --regions",
+		               (long long)k);
 	if (n->regions.n) { /* labels are what they give */
 		json_decref(n->folder.labels);
 		n->folder.labels = regions_names(&n->regions);

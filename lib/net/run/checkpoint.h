@@ -17,7 +17,8 @@ struct model {
 int model_open(struct model *m, const char *path, struct err *e);
 void model_close(struct model *m);
 
-/* model_open, net_new and net_load in one, which must give as many classes as there are regions; the frame keeps its metadata only. *n is closed with net_free, m with model_close. */
+/* model_open, net_new and net_load in one, which must give as many classes as there are regions; the frame keeps its metadata only. *n is closed
+   with net_free, m with model_close. */
 int model_net(struct model *m, const char *path, const struct k_backend *k, struct net **n, struct err *e);
 
 /* Is f prepared as the model's replay says? 0, or -1 and an error that names the first step that differs. */

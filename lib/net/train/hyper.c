@@ -1,12 +1,12 @@
 #include "lib/net/train/hyper.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/backend.h"
 #include "lib/base/option.h"
 #include "lib/net/run/device.h"
+#include "lib/stream/regions.h"
 
 #define AT(field) offsetof(struct hyper, field)
 #define BIT(x) (1u << (x))
@@ -179,12 +179,8 @@ json_t *hyper_args(const json_t *options)
 	}
 	if (weight)
 		json_object_set(o, "class-weights", (json_t *)weight);
-	if (regions) {
-		char *text = json_dumps(regions, JSON_COMPACT | JSON_SORT_KEYS);
-
-		json_object_set_new(o, "regions", json_string(text ? text : ""));
-		free(text);
-	}
+	if (regions)
+		json_object_set_new(o, "regions", regions_argument(regions));
 	return o;
 }
 

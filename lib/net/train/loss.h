@@ -15,8 +15,8 @@ struct loss {
 	double offset;
 };
 
-/* Of settled options and a network of `classes` channels, which are these regions, where they are (NULL: not). 0, or -1 and an error: class weights that
-   do not fit, a softmax of one channel or of regions, as many regions as there are not channels. */
+/* Of settled options and a network of `classes` channels, which are these regions, where they are (NULL: not). 0, or -1 and an error: class weights
+   that do not fit, a softmax of one channel or of regions, as many regions as there are not channels. */
 int loss_make(struct loss *l, const struct hyper *h, int classes, const struct regions *regions, struct err *e);
 
 #endif

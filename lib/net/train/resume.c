@@ -116,7 +116,8 @@ static int write_model(const struct resume *r, struct out *o, struct err *e)
 		return -1;
 	}
 	bad = history_set(&f, history, e) ||
-	      (regions && set_regions(&f, regions, e)) || frame_set_json(&f, "arch", net_arch(r->net), e) || frame_set_json(&f, "replay", r->replay, e) || frame_set_json(&f, "metrics", metrics, e) ||
+	      (regions && set_regions(&f, regions, e)) || frame_set_json(&f, "arch", net_arch(r->net), e) ||
+	      frame_set_json(&f, "replay", r->replay, e) || frame_set_json(&f, "metrics", metrics, e) ||
 	      frame_set_meta(&f, "orient", *r->orient ? r->orient : NULL, e) || set_step(&f, r->step, e) ||
 	      window_roi_set(&f, r->roi, e) || net_store(r->net, &f, e) || frame_write(&f, o, e);
 	json_decref(metrics);

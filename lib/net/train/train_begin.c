@@ -202,7 +202,8 @@ static int load(struct train *r, int quiet, struct err *e)
 
 	parallel_accumulate(&r->par, &r->h, o->resume != NULL);
 	bad = (path && model_open(&r->from, path, e)) || (o->resume && resume_read(&r->at, &r->from, &f, e)) ||
-	      hyper_settle(&r->h, o->recipe, &r->at.options, e) || train_settle_regions(r, e) || open_device(r, e) || (path && load_net(r, path, quiet, e)) ||
+	      hyper_settle(&r->h, o->recipe, &r->at.options, e) || train_settle_regions(r, e) || open_device(r, e) ||
+	      (path && load_net(r, path, quiet, e)) ||
 	      (o->resume && take_up(r, &f, e));
 	frame_free(&f);
 	frame_free(&r->from.frame); /* the weights are on the device */
@@ -351,7 +352,7 @@ int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, str
 
 	if (r->net ? check_resumed(r, b, quiet, e) : fresh_net(r, b, e))
 		return -1;
-	if (parallel_begin(&r->par, r->net, r->k, &r->h, r->at.options, r->feed, b, e) || 
+	if (parallel_begin(&r->par, r->net, r->k, &r->h, r->at.options, r->feed, b, e) ||
 	    loss_make(&r->loss, &r->h, net_classes(r->net), train_regions(r), e) ||
 	    count_steps(r, e))
 		return -1;

@@ -19,5 +19,7 @@ int train_settle_regions(struct train *r, struct err *e)
 		json_object_set(r->at.options, "regions", is);
 	json_decref(is);
 	json_decref(was);
-	return other ? err_set(e, r->from.file, "was trained on %s (--init takes the weights alone)", from->n ? "other regions" : "classes, not on regions") : 0;
+	if (!other)
+		return 0;
+	return err_set(e, r->from.file, "was trained on %s (--init takes the weights alone)", from->n ? "other regions" : "classes, not on regions");
 }

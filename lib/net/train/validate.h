@@ -16,8 +16,9 @@ struct validate_found {
 int validate_check(const char *path, const struct net *n, const struct model *like, int ignore, int rank, int size, struct validate_found *found,
                    struct err *e);
 
-/* Of a mean over cases: the case's value is the mean over classes 1.., or over the model's regions, of 2|A&B| / (|A| + |B|), where a class that is neither in truth nor prediction
-   is left out (nnU-Net's rule) and so is a case without any class. Voxels labelled `ignore` (-1: none) are left out of all of it. */
+/* Of a mean over cases: the case's value is the mean over classes 1.., or over the model's regions, of 2|A&B| / (|A| + |B|), where a class that is
+   neither in truth nor prediction is left out (nnU-Net's rule) and so is a case without any class. Voxels labelled `ignore` (-1: none) are left out
+   of all of it. */
 struct validate_sum { double dice; int64_t cases; };
 
 /* Predict the volumes i of path with i mod size = rank and compare with their labels. like: its replay is what the training patches went

@@ -13,9 +13,9 @@ struct ensemble {
 	size_t held; /* bytes of activations, as last planned */
 };
 
-/* The models in `paths`. All must have as many channels and classes as the first, of the same regions, if any, of the same names where they are said, want volumes prepared as it
-   does and have been trained on patches of its size: what differs is an error that names the file. 0, or -1 and an error; closed with ensemble_close
-   (safe on a zeroed one). */
+/* The models in `paths`. All must have as many channels and classes as the first, of the same regions, if any, of the same names where they are
+   said, want volumes prepared as it does and have been trained on patches of its size: what differs is an error that names the file. 0, or -1 and an
+   error; closed with ensemble_close (safe on a zeroed one). */
 int ensemble_open(struct ensemble *m, const char *const *paths, int n, const struct k_backend *k, struct err *e);
 void ensemble_close(struct ensemble *m);
 

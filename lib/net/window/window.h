@@ -91,8 +91,8 @@ struct window_predictor {
 };
 
 /* Takes finished voxels v..v+n-1 of the volume: floats [n,classes], logits (with `soft` probabilities), or with `decide` bytes [n]; host memory,
-   valid during the call. Where no window came, class 0 is certain: a logit of 0 against WINDOW_NEVER for all others; with `each` and of a single one no
-   class is there. 0, or -1 and an error. */
+   valid during the call. Where no window came, class 0 is certain: a logit of 0 against WINDOW_NEVER for all others; with `each` and of a single one
+   no class is there. 0, or -1 and an error. */
 #define WINDOW_NEVER -100.0f
 typedef int window_sink(void *arg, int64_t v, int64_t n, const void *made, struct err *e);
 

@@ -138,7 +138,8 @@ static int dice(struct frame *f, struct job *j, const struct prob_rule *rule, st
 	const int64_t *s = j->image.shape;
 	struct tensor *t = frame_add(f, "prob", DT_F32, 4, (int64_t[]){j->slab.classes, s[1], s[2], s[3]}, e);
 
-	if (!t || frame_set_meta(f, "prob", "probabilities", e) || regions_set(f, rule->regions, e) || window_scores(j->o, j->k, j->nets, j->models, &j->image, t->data, e) ||
+	if (!t || frame_set_meta(f, "prob", "probabilities", e) || regions_set(f, rule->regions, e) ||
+	    window_scores(j->o, j->k, j->nets, j->models, &j->image, t->data, e) ||
 	    prob_labels(f, rule, e))
 		return -1;
 	return prob_leave(f, e) || frame_write(f, j->o->pipe->out, e) ? -1 : 0;

@@ -7,6 +7,7 @@
 #ifndef NIIPIPE_SAMPLER_H
 #define NIIPIPE_SAMPLER_H
 
+#include "lib/stream/regions.h"
 #include "lib/stream/stream.h"
 
 /* How the boxes are chosen. */
@@ -33,6 +34,7 @@ struct sampler_opts {
 	int ignore;
 	double oversample;   /* SAMPLER_OVERSAMPLE: fraction of patches around foreground: the last ones of a batch */
 	int64_t batch;       /*   0: each with this probability */
+	const struct regions *regions; /* around one of these, each drawn as often, its voxels all alike; borrowed; NULL: of the labels */
 	int64_t final[3];    /*   of a patch after augmentation: x,y,z */
 	const char *weight;  /* SAMPLER_WEIGHT: the map's tensor; borrowed */
 	double overlap;      /* SAMPLER_GRID: fraction of the patch */

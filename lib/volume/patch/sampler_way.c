@@ -125,17 +125,43 @@ static int forced(const struct sampler_opts *o, struct sampler_visit *v)
 	return (double)(v->i % o->batch) >= rint((double)o->batch * (1 - o->oversample));
 }
 
-/* One of the voxels of foreground, a label first: 1, 0 where there is none, -1. */
+/* The number of a label's voxels */
+static double voxels_of(const struct locate *l, int k)
+{
+	return (double)l->before[(k + 1) * (l->size[2] + 1) - 1];
+}
+
+/* Of the regions that are there one, and of its labels one by its voxels; -1 where there is none. */
+static int draw_region(const struct locate *l, const struct regions *regions, struct rng *r)
+{
+	double count[LOCATE_CLASSES] = {0};
+	uint32_t there = 0;
+	int which;
+
+	for (int k = 0; k < l->n; k++)
+		there |= regions->of[l->class[k]];
+	if (!there)
+		return -1;
+	for (which = (int)rng_below(r, (uint64_t)__builtin_popcount(there)); which > 0; which--)
+		there &= there - 1;
+	for (int k = 0; k < l->n; k++)
+		count[l->class[k]] = regions->of[l->class[k]] & there & -there ? voxels_of(l, k) : 0;
+	return draw_class(l, count, r);
+}
+
+/* One of the voxels of foreground, a label or region first: 1, 0 where there is none, -1. */
 static int draw_foreground(const struct sampler_opts *o, struct sampler_visit *v, int64_t centre[3], struct err *e)
 {
 	const struct locate_rule rule = {.first = 1, .last = LOCATE_CLASSES - 1, .strict = 1, .ignores = o->ignores, .ignore = o->ignore};
 	const struct locate *l = &v->index->voxels;
+	int k;
 
 	if (look(v, &rule, e))
 		return -1;
-	if (l->n)
-		locate_draw(l, &v->f, &rule, (int)rng_below(&v->r, (uint64_t)l->n), &v->r, centre);
-	return l->n > 0;
+	k = !l->n ? -1 : o->regions ? draw_region(l, o->regions, &v->r) : (int)rng_below(&v->r, (uint64_t)l->n);
+	if (k >= 0)
+		locate_draw(l, &v->f, &rule, k, &v->r, centre);
+	return k >= 0;
 }
 
 /* One of the voxels whose label is not to be ignored: as above; nnU-Net's annotated_classes_key */
@@ -150,7 +176,7 @@ static int draw_annotated(const struct sampler_opts *o, struct sampler_visit *v,
 	if (look_at(l, v, &rule, e))
 		return -1;
 	for (int k = 0; k < l->n; k++)
-		count[l->class[k]] = (double)l->before[(k + 1) * (l->size[2] + 1) - 1];
+		count[l->class[k]] = voxels_of(l, k);
 	if (l->n)
 		locate_draw(l, &v->f, &rule, draw_class(l, count, &v->r), &v->r, centre);
 	return l->n > 0;
@@ -181,6 +207,12 @@ static void describe_oversample(const struct sampler_opts *o, json_t *args)
 	if (o->batch)
 		json_object_set_new(args, "batch", json_integer(o->batch));
 	json_object_set_new(args, "final", json_ints(o->final, 3));
+	if (o->regions) {
+		json_t *regions = regions_json(o->regions);
+
+		json_object_set_new(args, "regions", regions_argument(regions));
+		json_decref(regions);
+	}
 }
 
 static int check_weight(const struct sampler_opts *o, const struct frame *f, const struct grid *g, struct err *e)

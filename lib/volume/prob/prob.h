@@ -1,5 +1,5 @@
-/* Scores of classes, tensor `prob` [K,Z,Y,X] (float; metadata `prob` = "probabilities" or "logits"; where classes overlap `regions`), and what follows
-   from them. This is the one place where scores become labels, but for the backends' window_decide. */
+/* Scores of classes, tensor `prob` [K,Z,Y,X] (float; metadata `prob` = "probabilities" or "logits"; where classes overlap `regions`), and what
+   follows from them. This is the one place where scores become labels, but for the backends' window_decide. */
 #ifndef NIIPIPE_PROB_H
 #define NIIPIPE_PROB_H
 
@@ -10,8 +10,9 @@ enum prob_kind { PROB_UNKNOWN, PROB_PROBABILITIES, PROB_LOGITS };
 
 /* How scores become labels. Rules but the first (and it, too, of a single class) are of probabilities: logits become them first, by the softmax, of
    a single class (which is then class 1) by the sigmoid.
-   Regions, which overlap, are taken each by itself: probabilities are sigmoids, and a voxel gets the label of the last region, by their order, that it is in,
-   or 0; it is in those whose probability is above 1/2, with PROB_THRESHOLD at least theirs (one for all or one for each), with PROB_DICE whose set has it.
+   Regions, which overlap, are taken each by itself: probabilities are sigmoids, and a voxel gets the label of the last region, by their order, that
+   it is in, or 0; it is in those whose probability is above 1/2, with PROB_THRESHOLD at least theirs (one for all or one for each), with PROB_DICE
+   whose set has it.
    PROB_ARGMAX     the class with the highest score, ties to the lowest class; of a single class: 1 where its probability is above 1/2
    PROB_THRESHOLD  with one threshold: `class` where its probability is at least that; with K - 1 of them, one for each class but the first: of the
                    classes that reach their own the most probable one; else 0
@@ -46,8 +47,8 @@ int prob_rule_labels(const struct prob_rule *r, enum prob_kind kind, const float
 /* The Dice rule over all slices: scores [classes,nz,n], labels [nz,n]. The first slice with a score that is not finite, or -1. */
 int64_t prob_rule_dice(const struct prob_rule *r, const float *p, int64_t classes, enum prob_kind kind, int64_t nz, int64_t n, uint8_t *pred);
 
-/* Add other's scores to f's, which become F32. Both are of one case and grid (step.h); classes, regions and the kind of scores must agree. 0, or -1 and an
-   error. */
+/* Add other's scores to f's, which become F32. Both are of one case and grid (step.h); classes, regions and the kind of scores must agree. 0, or -1
+   and an error. */
 int prob_add(struct frame *f, const struct frame *other, struct err *e);
 
 /* f's scores, if they are logits, become probabilities, and F32. 0, or -1 and an error: one is not finite. */
@@ -68,8 +69,8 @@ int prob_raise(const struct prob_choice *c, const float *v, int64_t i, float *be
 /* Scores leave f, with the metadata about them. 0 or -1. */
 int prob_leave(struct frame *f, struct err *e);
 
-/* f gets `pred` U8 [Z,Y,X] by the rule: the class's number, or 0. f's regions are the rule's. Tensors of different grids are an error; a score that is not finite is an error
-   that names the slice. 0 or -1. */
+/* f gets `pred` U8 [Z,Y,X] by the rule: the class's number, or 0. f's regions are the rule's. Tensors of different grids are an error; a score that
+   is not finite is an error that names the slice. 0 or -1. */
 int prob_labels(struct frame *f, const struct prob_rule *rule, struct err *e);
 
 #endif

@@ -114,8 +114,8 @@ int interp_linear(const struct tensor *t, float *dst, const struct axis a[3], st
 enum { SLAB = 8 };
 
 /* Slices z0 to z1 - 1; best: [SLAB + 1] slices, the last for scores. Non-zero: a score that is not finite. */
-static int argmax_slab(const struct tensor *t, const struct prob_choice *how, int64_t z0, int64_t z1, const struct axis a[3], struct work *w, float *best,
-                       uint8_t *pred)
+static int argmax_slab(const struct tensor *t, const struct prob_choice *how, int64_t z0, int64_t z1, const struct axis a[3], struct work *w,
+                       float *best, uint8_t *pred)
 {
 	int64_t size = a[0].n * a[1].n;
 	float *v = best + SLAB * size;

@@ -129,7 +129,8 @@ struct scores {
 	int first; /* class 0 is outside */
 };
 
-static int argmax_row(const struct scores *s, const struct prob_choice *how, const struct warp_row *r, int64_t nx, float *score, float *best, uint8_t *pred)
+static int argmax_row(const struct scores *s, const struct prob_choice *how, const struct warp_row *r, int64_t nx, float *score, float *best,
+                      uint8_t *pred)
 {
 	int bad = 0;
 
@@ -145,7 +146,8 @@ static int argmax_row(const struct scores *s, const struct prob_choice *how, con
 	return bad;
 }
 
-static int argmax_volume(const struct warp *w, const struct scores *s, const struct prob_choice *how, const struct grid *to, uint8_t *pred, struct err *e)
+static int argmax_volume(const struct warp *w, const struct scores *s, const struct prob_choice *how, const struct grid *to, uint8_t *pred,
+                         struct err *e)
 {
 	int64_t nx = to->size[0], ny = to->size[1];
 	int failed = 0, bad = 0, met = 0;

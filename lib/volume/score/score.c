@@ -286,8 +286,8 @@ static int score(struct score_work *w, struct score_case *out)
 	return w->o->lesions ? score_list_lesions(w, out) : 0;
 }
 
-int score_labels(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score_case *out,
-                 struct err *e)
+int score_labels(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o,
+                 struct score_case *out, struct err *e)
 {
 	struct score_work w = {.o = o, .e = e, .truth.name = truth->name, .pred.name = pred->name};
 	int axis = axial_axis(affine), r = -1;

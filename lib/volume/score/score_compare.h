@@ -15,8 +15,8 @@ struct score_file {
 	double *v;
 };
 
-/* Refused: what table_read refuses, other first columns, a label that is empty, numbers that are none, a case and label twice, no case. Freed with score_file_free, which
-   is safe on a zeroed one, also after failure. 0 or -1. */
+/* Refused: what table_read refuses, other first columns, a label that is empty, numbers that are none, a case and label twice, no case. Freed with
+   score_file_free, which is safe on a zeroed one, also after failure. 0 or -1. */
 int score_file_read(struct score_file *f, const char *path, struct err *e);
 void score_file_free(struct score_file *f);
 

@@ -19,10 +19,10 @@ struct score_work {
 };
 
 /* score_masks of labels, which exclude one another; and of o->regions. (score.c, score_regions.c) */
-int score_labels(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score_case *out,
-                 struct err *e);
-int score_regions(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score_case *out,
-                  struct err *e);
+int score_labels(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o,
+                 struct score_case *out, struct err *e);
+int score_regions(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o,
+                  struct score_case *out, struct err *e);
 
 /* Index of a label, or w->n where it is not scored. */
 size_t score_slot(const struct score_work *w, int64_t value);

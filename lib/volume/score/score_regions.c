@@ -44,7 +44,8 @@ static int take(struct score_case *all, struct score_case *one, int k, struct er
 	return 0;
 }
 
-static int one_region(const struct tensor *const t[2], const double affine[16], const struct score_options *o, int k, struct score_case *out, struct err *e)
+static int one_region(const struct tensor *const t[2], const double affine[16], const struct score_options *o, int k, struct score_case *out,
+                      struct err *e)
 {
 	struct score_options own = *o;
 	struct score_case one = {0};
@@ -62,8 +63,8 @@ static int one_region(const struct tensor *const t[2], const double affine[16], 
 	return bad ? -1 : 0;
 }
 
-int score_regions(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score_case *out,
-                  struct err *e)
+int score_regions(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o,
+                  struct score_case *out, struct err *e)
 {
 	const struct tensor *const t[2] = {truth, pred};
 
