@@ -14,8 +14,8 @@ usage() {
 	                        an -m that follows is one more for its mean
 	      --labels FILE     with --join: a table of columns label and name: these labels, and no others
 	      --map FROM=TO,... with --join: instead, and for models that have no names of their classes: once for MODEL and once for each --join
-	      --effort N        1 quick to 5 thorough, see seg-window(1) (3), and the largest component; an imported model that says how its own
-	                        program predicts does that instead, unless this or --overlap is given
+	      --effort N        1 quick to 5 thorough, see seg-window(1) (3), and the largest component, but of regions all; an imported model that says
+	                        how its own program predicts does that instead, unless this or --overlap is given
 	      --overlap R       instead: overlap of neighbouring windows, 0 to 0.99
 	      --device D        auto, cpu, cuda or cuda:N, see seg-window(1) (auto); cuda: jobs at once take a host's GPUs in turn
 	      --precision P     auto, fp32 or bf16 (auto)
@@ -250,6 +250,8 @@ for ct in "${scans[@]}"; do
 done
 for set in "${sets[@]}"; do
 	model=${set%%$'\t'*} way="seg-window $windows | cc-largest | nii-invert"
+	# a label of regions is what one has beside others within it: in parts where it is not
+	[ -z "$(ts-info --json -- "$model" | sed -n '1s/.*"regions":"\[.*/x/p')" ] || way=${way/ | cc-largest/}
 	own=$(own_way "$model")
 	[[ -z $own || $own == *nii-invert* ]] || own+=' | nii-invert'
 	if [ -n "$own" ] && [ -z "$effort$overlap" ]; then

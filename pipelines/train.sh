@@ -14,7 +14,7 @@ usage() {
 	      --help            print this and exit
 
 	SIGTERM, SIGINT and SIGUSR1 (SLURM's, before its limit): the step is finished and saved. Other arguments, another TRAIN.ts,
-	another file that --val, --init, --plan, --arch or --loss-config names: training begins anew. Else a model.ts that is there is not trained again.
+	another file that --val, --init, --plan, --arch, --loss-config or --regions names: training begins anew. Else a model.ts that is there is not trained again.
 	As one of several ranks (mpirun, srun) each takes its share of the patches.
 	Exit 0 all done, 1 failed, 2 misuse, 75 stopped by a signal: the same command goes on.
 	EOF
@@ -58,7 +58,7 @@ files() { # TRAIN.ts and those that options name
 	local word option=''
 	for word in "${patch[@]}" "${augment[@]}" "${train[@]}"; do
 		[[ $word != --*=* ]] || option=${word%%=*} word=${word#*=}
-		case $option in --val | --init | --plan | --arch | --loss-config) [ ! -e "$word" ] || printf '%s\0' "$word" ;; esac
+		case $option in --val | --init | --plan | --arch | --loss-config | --regions) [ ! -e "$word" ] || printf '%s\0' "$word" ;; esac
 		option=$word
 	done
 	printf '%s\0' "${data[0]}"

@@ -140,6 +140,14 @@ golden() { ts-select --index "$1" "$BATS_TEST_DIRNAME/golden/regions.ts"; }
 	seg-argmax <(seg-window -m model.ts --precision fp32 --output prob val.ts) | ts-cmp --data-only -t pred - pred.ts
 }
 
+@test "segment.sh leaves regions whole: a label is what one has beside others within it" {
+	for s in 11 12; do perl "$BATS_TEST_DIRNAME/nested.pl" $s; done >raw.ts
+	nii-write -q -t image -d scans raw.ts
+	"$ROOT/pipelines/segment.sh" --precision fp32 -d own model.ts scans/*.nii.gz >/dev/null
+	nii-normalize --range=0,400,0,1 raw.ts | seg-window -m model.ts --effort 3 --precision fp32 | nii-invert | nii-write -q -t pred -d plain
+	for i in 11 12; do cmp <(nii-read own/case$i.nii.gz | tail -c 9216) <(nii-read plain/case$i.nii.gz | tail -c 9216); done
+}
+
 @test "a training by regions that was broken off goes on to the same bytes; on others it does not" {
 	nii-patch -q -s 16,16,16 --pos 0.5 -n 40 --seed 2 train.ts >few.ts
 	net=${NET% --val val.ts*}
@@ -155,6 +163,20 @@ golden() { ts-select --index "$1" "$BATS_TEST_DIRNAME/golden/regions.ts"; }
 	grep -qF "has 3 classes, not 2: what begins anew is" said
 	seg-train -q --init half.ts --steps 1 --classes 4 --device cpu -o plain.ts few.ts
 	[ "$(ts-info plain.ts | grep -c regions)" = 0 ]
+}
+
+@test "a plan's network by regions, with deep supervision; train.sh goes on with it" {
+	echo '{"labels": {"background": 0, "all": [1, 2, 3], "core": [2, 3], "inner": 3}, "regions_class_order": [1, 2, 3]}' >three.json
+	nii-write -q -t image -d images train.ts && nii-write -q -t label -d labels train.ts
+	for n in 1 2 3 4; do printf 'case%d\timages/case%d.nii.gz\tlabels/case%d.nii.gz\n' $n $n $n; done >cases.tsv
+	seg-plan -q -L cases.tsv -o plan.json
+	$ROOT/pipelines/train.sh -d run -n 4 --patch '-s 16,16,16 --oversample 0.5 --seed 1 --regions three.json' \
+		--train "--plan plan.json --recipe nnunet --regions three.json --batch 2 --device cpu" train.ts
+	ts-info run/model.ts | grep -qF '"num_classes":3' && ts-info run/model.ts | grep -qF '"name":"core"'
+	nii-patch -q -s 16,16,16 --oversample 0.5 --seed 1 --regions three.json -n 4 train.ts |
+		seg-train -q --plan plan.json --recipe nnunet --regions three.json --batch 2 --device cpu --steps 1 -o first.ts
+	nii-patch -q -s 16,16,16 --oversample 0.5 --seed 1 --regions three.json --skip 2 -n 4 train.ts |
+		seg-train -q --resume first.last.ts --plan plan.json --regions three.json --device cpu --steps 2 -o second.ts
 }
 
 @test "seg-train --regions refuses labels in none, other classes, losses of a softmax" {

@@ -137,7 +137,7 @@ static void take_regions(struct opts *o)
 		err_usage("--regions: %s", e.text);
 	if (o->classes >= 0 && o->classes != r->n)
 		err_usage("--regions are %d: --classes says otherwise", r->n);
-	if (!o->json && !o->t.resume)
+	if (!o->json)
 		o->classes = r->n;
 	if (o->ignore < 0)
 		o->ignore = r->ignore;
