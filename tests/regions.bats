@@ -58,6 +58,8 @@ golden() { ts-select --index "$1" "$BATS_TEST_DIRNAME/golden/regions.ts"; }
 	fails 1 "seg-argmax: prob.ts: volume: 2 thresholds for 3 regions (expected one, or one for each)" seg-argmax --threshold 0.5,0.2 prob.ts
 	fails 1 "seg-argmax: prob.ts: volume: --class has no meaning with regions: a threshold is that of all or of each" seg-argmax --threshold 0.5 --class 2 prob.ts
 	seg-argmax --keep-prob prob.ts | ts-info | grep -q regions
+	each() { seg-window -m "$1" --output "$2" --precision fp32 prepared.ts; }
+	seg-argmax --mean prob --keep-prob <(each fold0.ts logits) <(each fold1.ts logits) | ts-cmp --data-only --atol 1e-6 - <(seg-argmax --keep-prob <(each fold0.ts prob) <(each fold1.ts prob))
 }
 
 @test "--effort looks where a region is not sure" {
