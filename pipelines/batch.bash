@@ -27,17 +27,50 @@ batch_name() { # of a scan: the file's without its directory and ending
 # batch_table LIST: a table of cases, or a list, as nii-read -L takes it: without its heading, and what Windows puts at the ends of lines and before the first
 batch_table() { tr -d '\r' <"$1" | awk -F'\t' 'NR == 1 { sub(/^\357\273\277/, "") } NF && !(NR == 1 && $1 == "id")'; }
 
-# batch_scans LIST: the scans it names, SCAN<tab>NAME a line. A line is a scan's name, or one of a table of cases: id, image; there a relative path is seen
-# from the table's directory, as nii-read -L has it.
+# batch_channels MODEL: how many channels a scan has for its network, but for those made of labels that another one found
+batch_channels() {
+	local said all labels
+	said=$(ts-info --json -- "$1" 2>/dev/null | sed -n 1p | tr -d '\134')
+	all=$(grep -oE '"(in|input)_channels":[0-9]+' <<<"$said" | head -n 1 | cut -d : -f 2) || :
+	labels=$(grep -oE '"classes":[0-9]+},"tool":"nii-onehot"' <<<"$said" | head -n 1 | tr -cd 0-9) || :
+	echo $((${all:-1} - ${labels:-0}))
+}
+
+# batch_cases N: scans' files, a zero byte behind each, to SCAN<tab>NAME in the same way; what has a tab is such a line already. Where a network takes N > 1
+# channels, files of one directory whose names are nnU-Net's and follow one another, ID_0000, ID_0001, ..., are one scan, ID: SCAN is FILE<tab>FILE...
+batch_cases() {
+	local file name scan='' of='' next=0
+	while IFS= read -r -d '' file; do
+		name=$(batch_name "$file")
+		if [ -n "$of" ] && [ "$of" = "${file%"${file##*/}"}${name%_*}" ] && [ "${name##*_}" = "$(printf %04d "$next")" ]; then
+			scan+=$'\t'$file next=$((next + 1))
+			continue
+		fi
+		batch_case
+		scan=$file of='' next=1
+		[ "$1" = 1 ] || [[ $file == *$'\t'* || $name != ?*_0000 ]] || of=${file%"${file##*/}"}${name%_*}
+	done
+	batch_case
+}
+
+batch_case() { # what batch_cases has of a scan
+	if [ "$next" -gt 1 ]; then
+		printf '%s\t%s\0' "$scan" "${of##*/}"
+	elif [[ $scan == *$'\t'* ]]; then
+		printf '%s\0' "$scan"
+	elif [ -n "$scan" ]; then
+		printf '%s\t%s\0' "$scan" "$(batch_name "$scan")"
+	fi
+}
+
+# batch_scans LIST N: the scans it names, SCAN<tab>NAME with a zero byte behind each. A line is a file's name (batch_cases), or one of a table of cases: id,
+# image, label, further images; there a relative path is seen from the table's directory, as nii-read -L has it.
 batch_scans() {
-	local base='' id path
+	local base=''
 	case $1 in */*) base=${1%/*}/ ;; esac
-	batch_table "$1" | awk -F'\t' -v OFS='\t' '{ print (NF > 1 ? $2 : $1), (NF > 1 ? $1 : "") }' |
-		while IFS= read -r path; do
-			id=${path##*$'\t'} path=${path%$'\t'*}
-			[ -z "$id" ] || case $path in /*) ;; *) path=$base$path ;; esac
-			printf '%s\t%s\n' "$path" "${id:-$(batch_name "$path")}"
-		done
+	batch_table "$1" | base=$base awk -F'\t' '
+		function seen(path) { return (path ~ /^\// ? "" : ENVIRON["base"]) path }
+		{ s = NF > 1 ? seen($2) : $1; for (i = 4; i <= NF; i++) s = s FS seen($i); print s (NF > 1 ? FS $1 : "") }' | tr '\n' '\0' | batch_cases "$2"
 }
 
 said() { grep -v 'no frame' "$1" | head -n 1; } # what went wrong first is what the first tool said

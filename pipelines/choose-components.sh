@@ -42,9 +42,9 @@ score() { # NAME COMMAND: the table of what the command makes of the masks
 	rm -rf "$work/masks"
 	mkdir "$work/masks"
 	eval "$2" <"${pred[0]}" | nii-write -d "$work/masks"
-	while IFS=$'\t' read -r id _ truth; do
+	while IFS=$'\t' read -r id truth; do
 		[ ! -e "$work/masks/$id.nii.gz" ] || pairs+=("$truth" "$work/masks/$id.nii.gz")
-	done <"$list"
+	done < <(cut -f 1,3 "$list")
 	[ ${#pairs[@]} -gt 0 ] || { echo "choose-components.sh: none of the masks is of a case in $list" >&2; exit 1; }
 	seg-score --history "$dir/$1.tsv.history" -o "$dir/$1.tsv" "${pairs[@]}"
 }

@@ -5,7 +5,7 @@
 #     make -f cross-validate.mk fold-3                      one fold alone; before several at once: prepared (slurm/folds.sh)
 #
 # DATA     a directory of ID_ct and ID_gtv files (.nii.gz, .nrrd, .mhd), of ID/ct and ID/gtv, or MSD's with imagesTr and labelsTr; empty:
-#          phantoms are drawn
+#          phantoms are drawn. Several channels as hackathon.mk has them
 # OUT      where everything goes (cross-validate-SIZE)
 # FOLDS    how many (5); dealt as nnU-Net deals them with SPLIT 12345
 # SPLIT    seed of the folds (12345)
@@ -15,7 +15,7 @@
 # WINDOWS  options of seg-window (--overlap 0.5)
 # SIZE     small, medium, large: minutes, an hour, a day on two cores; sets what follows
 # CASES, VSIZE, VOLUME   phantoms to draw, their voxels, range of a tumour's volume in mL
-# SPACING, PATCH, STEPS, BATCH, EVERY, RATE, NET_..., AUGMENT, SEED, PLAN, RUN   as hackathon.mk has them
+# SPACING, NORMALIZATION, PATCH, STEPS, BATCH, EVERY, RATE, NET_..., AUGMENT, SEED, PLAN, RUN   as hackathon.mk has them
 #
 # What is changed remakes what hangs on it; make -j N runs N folds at once; what was interrupted goes on.
 NAME    := cross-validate
@@ -68,7 +68,7 @@ $(OUT)/cv.tsv: $(OUT)/cv.ts $(OUT)/components
 $(OUT)/fold/%/scores.tsv: $(OUT)/fold/%/pred.ts $(OUT)/components
 	$(call score,$<,$(chosen),$(OUT)/masks/fold-$*,$(OUT)/train.tsv,some)
 $(OUT)/test.ts: $(OUT)/test.tsv $(folds:%=$(OUT)/fold/%/model.ts) $(value_windows) $(files_test)
-	@$(begin); cut -f 1,2 $< | nii-read -L - | nii-replay -m $(word 2,$^) | seg-window $(folds:%=-m $(OUT)/fold/%/model.ts) $(WINDOWS) | nii-invert -o $@
+	@$(begin); awk -F'\t' -v OFS='\t' '{ $$3 = ""; print }' $< | nii-read -L - | nii-replay -m $(word 2,$^) | seg-window $(folds:%=-m $(OUT)/fold/%/model.ts) $(WINDOWS) | nii-invert -o $@
 $(OUT)/test-scores.tsv: $(OUT)/test.ts $(OUT)/components
 	$(call score,$<,$(chosen),$(OUT)/masks/test,$(OUT)/test.tsv,some)
 

@@ -19,6 +19,7 @@ VAL     ?= 10
 SEED    ?= 1
 RATE    ?= 3e-4
 AUGMENT ?= --flip x --shift 0.1 --scale 0.1
+NORMALIZATION ?=
 PLAN    ?=
 RUN     ?=
 # mpirun goes to other hosts by ssh, which waits for one that does not answer as long as TCP does, minutes, and for a password for ever.
@@ -88,8 +89,8 @@ else
 ifneq ($(word 2,$(DATA)),)
 $(error $(NAME).mk: DATA=$(DATA): make cannot do with blanks in a directory's name)
 endif
-whole := ct image imaging gtv label seg segmentation mask
-files := $(if $(wildcard $(DATA)/imagesTr),$(DATA)/imagesTr/* $(DATA)/labelsTr/*,$(foreach e,nii nii.gz nrrd mha mhd,$(foreach n,*_ct *_gtv $(addprefix */,$(whole)),$(DATA)/$n.$e)))
+whole := ct pet image imaging gtv label seg segmentation mask
+files := $(if $(wildcard $(DATA)/imagesTr),$(DATA)/imagesTr/* $(DATA)/labelsTr/*,$(foreach e,nii nii.gz nrrd mha mhd,$(foreach n,*_ct *_pet *_gtv $(addprefix */,$(whole)),$(DATA)/$n.$e)))
 ifeq ($(wildcard $(files))$(filter help,$(MAKECMDGOALS)),)
 $(error $(NAME).mk: $(DATA): no ID_ct and ID_gtv files there, no ID/ct and ID/gtv, nor imagesTr and labelsTr)
 endif
@@ -102,7 +103,7 @@ ifeq ($(filter help,$(MAKECMDGOALS)),)
 value_names := $(if $(DATA),$(call stamp,names,$(shell shopt -s nullglob; printf '%s\n' $(files) | cksum)))
 value_data  := $(call stamp,data,$(DATA) $(if $(DATA),,$(CASES) $(VSIZE) $(VOLUME)) $(SEED))
 value_split := $(call stamp,split,$(TEST) $(VAL) $(SEED))
-value_plan  := $(call stamp,plan,$(SPACING) $(PLAN))
+value_plan  := $(call stamp,plan,$(SPACING) $(PLAN)$(NORMALIZATION:%= %))
 value_train := $(call stamp,train,$(PATCH) $(STEPS) $(BATCH) $(EVERY) $(RATE) $(SEED))
 value_aug   := $(call stamp,aug,$(AUGMENT))
 value_net   := $(foreach n,unet resenc swinunetr,$(call stamp,net-$n,$(NET_$n)))
@@ -119,7 +120,7 @@ $(OUT)/cases.tsv: $(value_data) $(value_names) $(if $(DATA),,$(OUT)/data/drawn)
 
 # What a part's targets depend on: the files that its table named when make began. Where the table changes, that is reason enough. For names with
 # blanks and what else make would read stands a file as old as the newest of them.
-named    = cut -f 2,3 $(OUT)/$1.tsv 2>/dev/null | tr '\t' '\n' | grep $2 '[^[:alnum:]_./+,@%-]'
+named    = cut -f 2- $(OUT)/$1.tsv 2>/dev/null | tr '\t' '\n' | grep $2 '[^[:alnum:]_./+,@%-]'
 plain_of = $(wildcard $(shell $(call named,$1,-v)))
 odd_of   = $(shell f=$(OUT)/values/odd-$1; t=$$($(call named,$1) | xargs -r -d '\n' stat -c %.9Y 2>/dev/null | sort -n | tail -n 1) || :; \
 	[ -z "$$t" ] || { touch -d "@$$t" $$f; echo $$f; })
@@ -142,11 +143,11 @@ $(OUT)/train.tsv $(OUT)/val.tsv $(OUT)/test.tsv: $(OUT)/split ;
 # -- plan, prepare ---------------------------------------------------------------
 # The plan is made of what is trained and validated on, as nnU-Net does it: one is given, or the data's own.
 $(OUT)/plan.json: $(OUT)/train.tsv $(OUT)/val.tsv $(value_plan) $(PLAN) $(files_train) $(files_val)
-	@$(begin); $(if $(PLAN),cp $(PLAN) $@,cat $(OUT)/train.tsv $(OUT)/val.tsv | seg-plan -L - $(SPACING:%=-s %) -o $@)
+	@$(begin); $(if $(PLAN),cp $(PLAN) $@,cat $(OUT)/train.tsv $(OUT)/val.tsv | seg-plan -L - $(SPACING:%=-s %) $(NORMALIZATION:%=--normalization %) -o $@)
 
 # PART-crop or PART-whole
 part      = $(word $1,$(subst -, ,$2))
-cut_crop := nii-crop --above=-500 |
+cut_crop := nii-crop --channel 0 --above=-500 |
 $(OUT)/prepared/%.ts: $(OUT)/$$(call part,1,$$*).tsv $(OUT)/plan.json $$(files_$$(call part,1,$$*))
 	@$(begin); nii-read -L $< | $(cut_$(call part,2,$*)) nii-normalize --plan $(OUT)/plan.json | nii-resample --plan $(OUT)/plan.json -o $@
 
@@ -162,9 +163,9 @@ endef
 define score
 @$(begin); rm -rf $3; mkdir -p $3
 { $2; } <$1 | nii-write -d $3
-while IFS=$$'\t' read -r id image truth; do
+cut -f 1,3 $4 | while IFS=$$'\t' read -r id truth; do
 	$(if $5,[ ! -e "$3/$$id.nii.gz" ] ||) printf '%s\t%s\t%s\n' "$$id" "$$truth" "$3/$$id.nii.gz"
-done <$4 | seg-score --history $@.history -o $@ -L -
+done | seg-score --history $@.history -o $@ -L -
 endef
 
 # Where a table of tables $1 comes from: their hashes, the values, the version.

@@ -5,13 +5,14 @@
 #     make -f hackathon.mk ablations              a table: what each choice is worth
 #
 # DATA     a directory of ID_ct and ID_gtv files (.nii.gz, .nrrd, .mhd), of ID/ct and ID/gtv, or MSD's with imagesTr and labelsTr; empty:
-#          phantoms are drawn
+#          phantoms are drawn. Several channels: ID_pet, ID/pet; nnU-Net's ID_0000, ID_0001, ... in imagesTr
 # OUT      where everything goes (hackathon-SIZE)
 # SIZE     small, medium, large: minutes, an hour, a day on two cores; sets what follows
 # CASES    phantoms to draw
 # VSIZE    their voxels
 # VOLUME   range of a tumour's volume, mL
 # SPACING  target spacing, mm (the data set's median)
+# NORMALIZATION  a word for all channels or one for each, as seg-plan's --normalization (ct)
 # PATCH    size of a patch, voxels, multiples of 32 for SwinUNETR
 # STEPS    training steps, BATCH patches each
 # EVERY    steps between validations

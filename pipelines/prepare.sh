@@ -4,11 +4,11 @@ set -eu -o pipefail
 usage() {
 	cat <<-'EOF'
 	usage: prepare.sh [-d DIR] [--plan FILE | -m MODEL | --steps PIPELINE] -L CASES
-	Read and prepare the cases of a table (id, image, label with tabs between): DIR/ID.ts each; cat DIR/*.ts makes a training set.
+	Read and prepare the cases of a table (id, image, label, further channels, with tabs between): DIR/ID.ts each; cat DIR/*.ts makes a training set.
 
 	  -d, --directory DIR   where the streams go (.)
 	  -L, --list CASES      the table, as nii-read --pairs --print makes one
-	      --plan FILE       as a plans.json of seg-plan or nnU-Net says
+	      --plan FILE       as a plans.json of seg-plan or nnU-Net says, after what surrounds everything that is not 0 was cut off
 	  -m, --model MODEL     as a model's training data were
 	      --steps PIPELINE  a pipeline of filters in one word: 'nii-resample -s 1,1,3 | nii-normalize --window=-1024,325'
 	EOF
@@ -25,19 +25,23 @@ usage() {
 # shellcheck source=pipelines/batch.bash
 . "$(dirname "$0")/batch.bash"
 
-prepared() { # DIR STEPS ID IMAGE LABEL
-	eval "nii-read --id \"\$3\" ${5:+-l \"\$5\"} \"\$4\" | $2 -o \"\$1/\$3.ts\""
+prepared() { # DIR STEPS ID IMAGE [LABEL [IMAGE]...]
+	local read=(--id="$3")
+	[ -z "${5-}" ] || read+=("--label=$5")
+	[ $# -le 5 ] || read+=("--channels=$(($# - 4))")
+	read+=(-- "$4" "${@:6}")
+	eval "nii-read \"\${read[@]}\" | $2 -o \"\$1/\$3.ts\""
 }
 
-one() { # NUMBER DIR STEPS ID<tab>IMAGE<tab>LABEL
-	local log status=0 id image label
+one() { # NUMBER DIR STEPS ID<tab>IMAGE<tab>LABEL[<tab>IMAGE]...
+	local log status=0 fields
 	trap 'exit 143' TERM # when what runs has ended
 	log=$(mktemp)
 	# shellcheck disable=SC2064
 	trap "rm -f '$log'" EXIT
-	IFS=$'\t' read -r id image label <<<"$4"
-	prepared "$2" "$3" "$id" "$image" "$label" 2>"$log" || status=$?
-	batch_told "$1" "$status" "$2/$id.ts" "$log"
+	mapfile -d $'\t' -t fields < <(printf '%s' "$4")
+	prepared "$2" "$3" "${fields[@]}" 2>"$log" || status=$?
+	batch_told "$1" "$status" "$2/${fields[0]}.ts" "$log"
 }
 
 if [ "${1-}" = --one ]; then # how parallel comes back here
@@ -64,7 +68,7 @@ done
 [ -r "$list" ] || { echo "prepare.sh: $list: cannot be read" >&2; exit 1; }
 ways=("${plan:+1}" "${model:+1}" "${steps:+1}")
 [ "$(IFS=; echo "${ways[*]}")" = 1 ] || misuse "one of --plan, --model and --steps is needed"
-[ -z "$plan" ] || steps="nii-normalize --plan $(printf %q "$(realpath "$plan")") | nii-resample --plan $(printf %q "$(realpath "$plan")")"
+[ -z "$plan" ] || steps="nii-crop --nonzero | nii-normalize --plan $(printf %q "$(realpath "$plan")") | nii-resample --plan $(printf %q "$(realpath "$plan")")"
 [ -z "$model" ] || steps="nii-replay -m $(printf %q "$(realpath "$model")")"
 batch_check
 mkdir -p "$dir"
@@ -72,7 +76,7 @@ mkdir -p "$dir"
 # A case is its line of the table, with whole paths: those in the table are seen from its directory. What nii-read -L refuses is refused here, too.
 base=$(dirname "$(realpath "$list")")/
 said=$(batch_table "$list" | awk -F'\t' '
-	NF < 2 || NF > 3 || $1 == "" || $2 == "" { print "expected id, image and label with tabs between them: " substr($0, 1, 80); exit }
+	NF < 2 || $1 == "" || $2 == "" || (NF > 3 && $NF == "") { print "expected id, image and label with tabs between them: " substr($0, 1, 80); exit }
 	n[$1]++ { print "id \047" $1 "\047 is there twice"; exit }')
 [ -z "$said" ] || { echo "prepare.sh: $list: $said" >&2; exit 1; }
 mapfile -t cases < <(batch_table "$list" | awk -F'\t' -v OFS='\t' -v base="$base" '{

@@ -6,7 +6,8 @@ usage() {
 	cat <<-'EOF'
 	usage: segment.sh [-d DIR] [-j N] [-m MODEL]... [--join MODEL [-m MODEL]...]... [--overlap R] [--roi-model FILE] MODEL CT...
 	       segment.sh [-d DIR] [-j N] [-m MODEL]... [--join MODEL [-m MODEL]...]... [--overlap R] [--roi-model FILE] --list FILE MODEL
-	Segment CTs (.nii, .nii.gz, .hdr, .nrrd, .mhd, .mha) with a model of seg-train or seg-import: DIR/NAME.nii.gz each.
+	Segment CTs (.nii, .nii.gz, .hdr, .nrrd, .mhd, .mha) with a model of seg-train or seg-import: DIR/NAME.nii.gz each. Where the model takes several
+	channels, files of nnU-Net's names that follow one another, ID_0000, ID_0001, ..., are one scan: DIR/ID.nii.gz.
 
 	  -d, --directory DIR   where the masks go (.); none replaces the scan it is of
 	  -m, --model FILE      a model more, again for each: all of them predict, and the mean counts
@@ -20,7 +21,8 @@ usage() {
 	      --device D        auto, cpu, cuda or cuda:N, see seg-window(1) (auto); cuda: jobs at once take a host's GPUs in turn
 	      --precision P     auto, fp32 or bf16 (auto)
 	      --roi-model FILE  a coarser model that is asked first: only where it finds something are windows run
-	      --list FILE       the scans' names, one a line, or a table of cases: NAME is the id there, and paths are seen from its directory
+	      --list FILE       the scans' names, one a line, or a table of cases (id, image, label, further channels): NAME is the id there, and paths are
+	                        seen from its directory
 	EOF
 	batch_usage
 	cat <<-'EOF'
@@ -35,18 +37,22 @@ usage() {
 # shellcheck source=pipelines/batch.bash
 . "$(dirname "$0")/batch.bash"
 
-# A scan is CT<tab>NAME everywhere below (batch_scans).
+# A scan is CT<tab>NAME everywhere below, CT one file or several, a channel each, with tabs between (batch_scans).
 name() { printf '%s' "${1##*$'\t'}"; }
-file() { printf '%s' "${1%$'\t'*}"; }
+file() { printf '%s' "${1%%$'\t'*}"; } # the first one
+files_of() { mapfile -d $'\t' -t files < <(printf '%s' "${1%$'\t'*}"); }
 
 # A scan, with what the coarser model finds as its label, if there is one.
 read_scan() { # WORK SCAN
-	local region=
+	local region='' files read
+	files_of "$2"
+	read=(nii-read --id="$(name "$2")")
+	[ ${#files[@]} = 1 ] || read+=("--channels=${#files[@]}")
 	if [ -n "$roi_model" ]; then
 		region=$1/region.nii.gz
-		nii-read -- "$(file "$2")" | nii-replay -m "$roi_model" | seg-window -m "$roi_model" "${window[@]}" | nii-invert | nii-write -o "$region" || return 1
+		"${read[@]}" -- "${files[@]}" | nii-replay -m "$roi_model" | seg-window -m "$roi_model" "${window[@]}" | nii-invert | nii-write -o "$region" || return 1
 	fi
-	nii-read --id="$(name "$2")" ${region:+-l "$region"} -- "$(file "$2")"
+	"${read[@]}" ${region:+-l "$region"} -- "${files[@]}"
 }
 
 # Read and prepare scans, one after the other, into the pipe; whole or not at all, so that one that fails does no harm. Names of the good ones: list.
@@ -221,11 +227,8 @@ done
 if [ -n "$list" ]; then
 	[ ${#args[@]} -le 1 ] || misuse "--list goes without other scans"
 	[ -r "$list" ] || { echo "segment.sh: $list: cannot be read" >&2; exit 1; }
-	mapfile -t scans < <(batch_scans "$list")
-else
-	mapfile -d '' scans < <(for ct in "${args[@]:1}"; do printf '%s\t%s\0' "$ct" "$(batch_name "$ct")"; done)
 fi
-((${#args[@]} && ${#scans[@]})) || misuse "a model and at least one scan"
+[ ${#args[@]} -gt 1 ] || [ "${list:+1}${#args[@]}" = 11 ] || misuse "a model and at least one scan"
 batch_check
 case $effort in '' | [1-5]) ;; *) misuse "--effort: $effort is not 1 to 5" ;; esac
 case $overlap in '' | 0 | 0.[0-9] | 0.[0-9][0-9]) ;; *) misuse "--overlap: $overlap is not 0 to 0.99" ;; esac
@@ -241,12 +244,22 @@ IFS=$'\t' read -ra models <<<"$(IFS=$'\t'; printf '%s' "${sets[*]}")"
 for m in "${models[@]}" ${roi_model:+"$roi_model"}; do
 	[ -r "$m" ] || { echo "segment.sh: $m: cannot be read" >&2; exit 1; }
 done
+channels=$(batch_channels "${models[0]}")
+if [ -n "$list" ]; then
+	mapfile -d '' -t scans < <(batch_scans "$list" "$channels")
+else
+	mapfile -d '' -t scans < <(printf '%s\0' "${args[@]:1}" | batch_cases "$channels")
+fi
+((${#scans[@]})) || misuse "a model and at least one scan"
 windows="--effort ${effort:-3}"
 [ -z "$overlap" ] || windows="--overlap $overlap"
 twice=$(for ct in "${scans[@]}"; do name "$ct"; echo; done | sort | uniq -d | head -n 1)
 [ -z "$twice" ] || misuse "two scans would both become $dir/$twice.nii.gz"
 for ct in "${scans[@]}"; do
-	[ ! "$dir/$(name "$ct").nii.gz" -ef "$(file "$ct")" ] || misuse "$(file "$ct"): its mask would replace it: give another directory with -d"
+	files_of "$ct"
+	for file in "${files[@]}"; do
+		[ ! "$dir/$(name "$ct").nii.gz" -ef "$file" ] || misuse "$file: its mask would replace it: give another directory with -d"
+	done
 done
 for set in "${sets[@]}"; do
 	model=${set%%$'\t'*} way="seg-window $windows | cc-largest | nii-invert"

@@ -203,7 +203,7 @@ same() { for f in serial/*; do ts-cmp <(nii-read --id x "$f") <(nii-read --id x 
 }
 
 @test "prepare.sh: a plan, a model, a pipeline; one by one, in jobs, on hosts" {
-	nii-read -L cases.tsv | nii-normalize --plan plan.json | nii-resample --plan plan.json -o wanted.ts
+	nii-read -L cases.tsv | nii-crop --nonzero | nii-normalize --plan plan.json | nii-resample --plan plan.json -o wanted.ts
 	"$prepare" -d p1 --plan plan.json -L cases.tsv >said
 	cmp said <(printf 'p1/phantom-000%d.ts\n' 1 2 3 4 5)
 	cat p1/*.ts | ts-cmp -q - wanted.ts

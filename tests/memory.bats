@@ -73,6 +73,7 @@ rows() {
 	within 0 0 nii-read <ct.nii.gz
 	within 1 0 nii-read -l gtv.nii.gz ct.nii.gz
 	within 4 0 nii-read v.nhdr
+	within 0 1 nii-read --id x --channels 3 ct.nii.gz ct.nii.gz ct.nii.gz
 }
 
 @test "nii-write" {
@@ -89,6 +90,8 @@ rows() {
 		3 4 nii-normalize --window=-1024,325 ct.ts
 		3 4 nii-normalize --zscore ct.ts
 		3 4 nii-normalize --zscore-nonzero --channel-wise ct.ts
+		4 6 nii-normalize --zscore-masked ct.ts
+		3 4 nii-normalize --zscore --channel 0 ct.ts
 		3 5 nii-normalize --percentile 0.5,99.5 ct.ts
 		3 4 nii-normalize --preset lung,bone,liver ct.ts
 		4 4 nii-normalize --zscore --mask label ct.ts
@@ -99,6 +102,7 @@ rows() {
 @test "nii-crop" {
 	rows <<-'END'
 		3 4 nii-crop --above=-500 ct.ts
+		3 4 nii-crop --nonzero ct.ts
 		3 4 nii-crop --pad --multiple 160 ct.ts
 		4 4 nii-crop --lungs ct.ts
 		5 4 nii-crop --body ct.ts

@@ -68,8 +68,8 @@ cropped() { AFFINE="1 0 0 $1 0 1 0 $2 0 0 1 $3 0 0 0 1" volume a U8 "$4" "$5" im
 	volume b U8 1,1,1 '\0' >b.ts
 	fails 1 "nii-crop: b.ts: b: no voxel of label above 0: nothing to crop to" nii-crop --label b.ts
 	fails 1 "nii-crop: a.ts: a: an image of U8 cannot hold -1 outside of it" nii-crop --above 0 --margin-voxels 9 --fill=-1 a.ts
-	fails 2 "nii-crop: one of --above, --label, --body, --lungs, --box and --pad is needed, none was given (see nii-crop --help)" nii-crop a.ts
-	fails 2 "nii-crop: one of --above, --label, --body, --lungs, --box and --pad is needed, not several (see nii-crop --help)" nii-crop --above 1 --label a.ts
+	fails 2 "nii-crop: one of --above, --nonzero, --label, --body, --lungs, --box and --pad is needed, none was given (see nii-crop --help)" nii-crop a.ts
+	fails 2 "nii-crop: one of --above, --nonzero, --label, --body, --lungs, --box and --pad is needed, not several (see nii-crop --help)" nii-crop --above 1 --label a.ts
 	fails 2 "nii-crop: --multiple: 0 is not in 1..1048576 (see nii-crop --help)" nii-crop --above 1 --multiple 0 a.ts
 	fails 1 "nii-crop: a.ts: a: the box is 3145728 voxels wide on axis x (at most 1048576)" nii-crop --above 1 --multiple 1048576,1,1 --min-size 1048576,1,1 --margin-voxels 1048576,0,0 a.ts
 	fails 2 "nii-crop: --box: 6 values wanted (X0,Y0,Z0,X1,Y1,Z1), 3 given (see nii-crop --help)" nii-crop --box 1,2,3 a.ts

@@ -94,8 +94,8 @@ floats() {
 }
 
 @test "misuse and frames without an image" {
-	fails 2 "nii-normalize: one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --stats, --ct, --plan is needed, none was given (see nii-normalize --help)" nii-normalize a.ts
-	fails 2 "nii-normalize: one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --stats, --ct, --plan is needed, not several (see nii-normalize --help)" nii-normalize --zscore --window 0,1 a.ts
+	fails 2 "nii-normalize: one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --zscore-masked, --stats, --ct, --plan is needed, none was given (see nii-normalize --help)" nii-normalize a.ts
+	fails 2 "nii-normalize: one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --zscore-masked, --stats, --ct, --plan is needed, not several (see nii-normalize --help)" nii-normalize --zscore --window 0,1 a.ts
 	fails 2 "nii-normalize: --window: 5 is not below 5 (see nii-normalize --help)" nii-normalize --window 5,5 a.ts
 	fails 2 "nii-normalize: --window: 2 values wanted (LO,HI) for each window, 3 given (see nii-normalize --help)" nii-normalize --window 0,5,6 a.ts
 	fails 2 "nii-normalize: --clip goes with --range (see nii-normalize --help)" nii-normalize --clip --window 0,5 a.ts

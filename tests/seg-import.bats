@@ -134,7 +134,7 @@ legacy() {
 	ts-select --index 1 import-plans.ts >volume.ts
 	seg-window --force -m plans.ts --roi 0,0,0 --output logits volume.ts | ts-cmp --data-only -t prob --atol 1e-4 - volume.ts
 	grep -aqF '"roi":"16,24,8"' plans.ts
-	seg-import --arch plans.json --configuration 3d_rgb --replay '[]' --roi 32,24,8 plans.pth | grep -aqF '"roi":"32,24,8"'
+	seg-import --arch plans.json --configuration 3d_own --replay '[]' --roi 32,24,8 plans.pth | grep -aqF '"roi":"32,24,8"'
 	seg-export plans.ts -o plans.safetensors
 	seg-import plans.safetensors 2>said | ts-cmp --meta --ignore-meta history - plans.ts
 	[ "$(cat said)" = "seg-import: plans.safetensors: tensors left out, as they repeat others bit for bit: 56" ]

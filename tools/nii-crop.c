@@ -1,5 +1,5 @@
-/* nii-crop --above T | --label | --body | --lungs | --box X0,Y0,Z0,X1,Y1,Z1 | --pad [FILE ...]: cut frames to a box, with a margin, grown to a least
-   size and to multiples.
+/* nii-crop --above T | --nonzero | --label | --body | --lungs | --box X0,Y0,Z0,X1,Y1,Z1 | --pad [FILE ...]: cut frames to a box, with a margin, grown
+   to a least size and to multiples.
    Volume frames in, the same frames with every spatial tensor cut (or, where the box reaches out of the grid, filled) and the affine moved. The
    box goes into the history: nii-replay does the same to another volume, nii-invert puts it back. No foreground is an error. Memory: the frame,
    and 4 MiB of what is cut out; for the lungs a byte a voxel, for the body two, and the components' runs. */
@@ -9,8 +9,8 @@
 
 struct opts {
 	struct arg_floats above;
-	struct arg_ints box;
-	int label, body, lungs, pad;
+	struct arg_ints box, channel;
+	int label, body, lungs, pad, nonzero;
 };
 
 static int one(struct frame *f, void *arg, struct err *e)
@@ -20,7 +20,7 @@ static int one(struct frame *f, void *arg, struct err *e)
 
 static void choose(const struct opts *o, struct crop *c)
 {
-	const int given[] = {o->above.n > 0, o->label, o->body, o->lungs, o->box.n > 0, o->pad};
+	const int given[] = {o->above.n > 0, o->label, o->body, o->lungs, o->box.n > 0, o->pad, o->nonzero};
 	int n = 0;
 	struct err e;
 
@@ -32,7 +32,13 @@ static void choose(const struct opts *o, struct crop *c)
 	if (o->above.n > 1)
 		err_usage("--above: 1 value wanted (T), %d given", o->above.n);
 	if (n != 1)
-		err_usage("one of --above, --label, --body, --lungs, --box and --pad is needed, %s", n ? "not several" : "none was given");
+		err_usage("one of --above, --nonzero, --label, --body, --lungs, --box and --pad is needed, %s", n ? "not several" : "none was given");
+	if (o->channel.n > 1)
+		err_usage("--channel: 1 value wanted, %d given", o->channel.n);
+	if (o->channel.n && !o->above.n && !o->nonzero && !o->body && !o->lungs)
+		err_usage("--channel goes with --above, --nonzero, --body and --lungs");
+	c->alone = o->channel.n;
+	c->channel = o->channel.n ? o->channel.v[0] : 0;
 	if (o->above.n)
 		c->above = o->above.v[0];
 	if (o->box.n && o->box.n != 6)
@@ -49,6 +55,8 @@ int main(int argc, char **argv)
 	struct err e;
 	const struct arg args[] = {
 		{0, "above", ARG_FLOATS, &opts.above, "T", "foreground: voxels of image (any channel) above T"},
+		{0, "nonzero", ARG_FLAG, &opts.nonzero, NULL, "foreground: voxels of image (any channel) other than 0"},
+		{0, "channel", ARG_INTS, &opts.channel, "K", "foreground is looked for in this channel alone, from 0 on (all)", 0, 4095},
 		{0, "label", ARG_FLAG, &opts.label, NULL, "foreground: voxels of label above 0"},
 		{0, "body", ARG_FLAG, &opts.body, NULL, "foreground: the body in a CT in HU, without the table"},
 		{0, "lungs", ARG_FLAG, &opts.lungs, NULL, "foreground: the lungs in a CT in HU"},

@@ -1,7 +1,8 @@
 /* nii-normalize --window LO,HI | --preset NAME | --range A,B,C,D | --percentile LO,HI | --zscore | --zscore-nonzero | --stats FILE [FILE ...]:
    intensities of `image` as a network wants them.
    Volume frames in, the same frames out with image as float32; labels and all else pass untouched. The step goes into the history, so that nii-replay
-   does the same to another volume. A voxel that is NaN or infinite is an error. Memory: the frame, and 4 MiB of the result. */
+   does the same to another volume; a plan that treats channels differently is a step for each. A voxel that is NaN or infinite is an error. Memory:
+   the frame, and 4 MiB of the result; with such a plan 4 bytes for every value of the image. */
 #include <string.h>
 
 #include "lib/base/arg.h"
@@ -14,22 +15,35 @@ _Static_assert((int)ARG_LIST <= (int)NORMALIZE_LIST, "--window takes more number
 struct opts {
 	struct arg_floats window, range, percentile, ct;
 	const char *preset, *stats, *mask, *plan, *configuration;
-	int clip, zscore, nonzero, channel_wise;
+	int clip, zscore, nonzero, masked, channel_wise;
+	struct arg_ints channel;
 };
 
-static int one(struct frame *f, void *arg, struct err *e)
+/* What is done to each frame, one step after the other. */
+struct steps { int n; struct normalize v[NORMALIZE_LIST / 4]; };
+
+static int each(struct frame *f, void *arg, struct err *e)
 {
-	return normalize_apply(f, arg, e);
+	const struct steps *s = arg;
+
+	for (int i = 0; i < s->n; i++)
+		if ((i && frame_settle(f, e)) || normalize_apply(f, &s->v[i], e))
+			return -1;
+	return 0;
 }
 
 static void check(const struct opts *o)
 {
 	int ways = (o->window.n > 0) + (o->preset != NULL) + (o->range.n > 0) + (o->percentile.n > 0 && !o->zscore) + o->zscore + o->nonzero +
-	           (o->stats != NULL) + (o->plan != NULL) + (o->ct.n > 0);
+	           o->masked + (o->stats != NULL) + (o->plan != NULL) + (o->ct.n > 0);
 
 	if (ways != 1)
-		err_usage("one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --stats, --ct, --plan is needed, %s",
+		err_usage("one of --window, --preset, --range, --percentile, --zscore, --zscore-nonzero, --zscore-masked, --stats, --ct, --plan is needed, %s",
 		          ways ? "not several" : "none was given");
+	if (o->channel.n > 1)
+		err_usage("--channel: 1 value wanted, %d given", o->channel.n);
+	if (o->channel.n && (o->plan || o->channel_wise || o->window.n > 2 || o->ct.n > 4))
+		err_usage("--channel goes without --plan and --channel-wise, with one window, and 4 values of --ct");
 	if (o->window.n % 2)
 		err_usage("--window: 2 values wanted (LO,HI) for each window, %d given", o->window.n);
 	if (o->range.n && o->range.n != 4)
@@ -76,23 +90,28 @@ static void take_windows(const struct arg_floats *w, const char *option, struct 
 	n->range[3] = 1;
 }
 
-static void from_plan(const struct opts *o, struct normalize *n)
+static void from_plan(const struct opts *o, struct steps *s)
 {
+	const json_t *args;
 	struct plans p;
 	struct err e;
 
-	if (plans_load(&p, o->plan, o->configuration, &e) || normalize_parse(n, plans_step(&p, "nii-normalize"), &e))
+	if (plans_load(&p, o->plan, o->configuration, &e))
 		err_die(&e);
+	while ((args = plans_step(&p, "nii-normalize", s->n)))
+		if (normalize_parse(&s->v[s->n++], args, &e))
+			err_die(&e);
 	plans_free(&p);
 }
 
 static struct normalize choose(struct opts *o)
 {
-	struct normalize n = {.channel_wise = o->channel_wise, .clip = o->clip};
+	struct normalize n = {.channel_wise = o->channel_wise, .clip = o->clip, .alone = o->channel.n, .channel = o->channel.n ? o->channel.v[0] : 0};
 	struct err e;
 
-	check(o);
 	take_presets(o->preset, &o->window);
+	if (o->channel.n && o->window.n > 2)
+		err_usage("--channel: one window, %d given", o->window.n / 2);
 	for (int i = 0; o->percentile.n && i < 2; i++)
 		n.percentile[i] = o->percentile.v[i];
 	if (o->mask)
@@ -110,13 +129,11 @@ static struct normalize choose(struct opts *o)
 		for (int i = 0; i < n.n; i += 4)
 			if (!(n.list[i] < n.list[i + 1]))
 				err_usage("--ct: %g is not below %g", n.list[i], n.list[i + 1]);
-	} else if (o->plan) {
-		from_plan(o, &n);
 	} else if (o->stats) {
 		if (normalize_read_stats(o->stats, &n, &e))
 			err_die(&e);
 	} else
-		n.mode = o->zscore ? NORMALIZE_ZSCORE : o->nonzero ? NORMALIZE_NONZERO : NORMALIZE_PERCENTILE;
+		n.mode = o->zscore ? NORMALIZE_ZSCORE : o->nonzero ? NORMALIZE_NONZERO : o->masked ? NORMALIZE_MASKED : NORMALIZE_PERCENTILE;
 	n.clip_first = o->zscore && o->percentile.n;
 	return n;
 }
@@ -137,17 +154,23 @@ int main(int argc, char **argv)
 		{0, "mask", ARG_STR, &o.mask, "TENSOR", "statistics over the voxels where this tensor is above 0 (all)"},
 		{0, "zscore", ARG_FLAG, &o.zscore, NULL, "subtract the mean, divide by the standard deviation"},
 		{0, "zscore-nonzero", ARG_FLAG, &o.nonzero, NULL, "the same over and for voxels other than 0"},
+		{0, "zscore-masked", ARG_FLAG, &o.masked, NULL, "of each channel, over and for voxels where any is other than 0, and holes in there"},
 		{0, "channel-wise", ARG_FLAG, &o.channel_wise, NULL, "z-scores, percentiles: each channel by itself (all together)"},
+		{0, "channel", ARG_INTS, &o.channel, "K", "this channel alone, from 0 on; the others stay as they are (all)", 0, 4095},
 		{0, "plan", ARG_STR, &o.plan, "FILE", "as seg-plan's or nnU-Net's plans.json says"},
 		{0, "configuration", ARG_STR, &o.configuration, "NAME", "of the plan (" PLANS_CONFIGURATION ")"},
 		{0},
 	};
 	const struct arg_spec spec = {"nii-normalize", "[FILE ...]", "Scale the intensities of images in a tensor stream.", args, ARG_OUT, 0, -1};
-	struct normalize n;
+	static struct steps s;
 
 	arg_parse(&spec, argc, argv, &c);
-	n = choose(&o);
-	if (stream_filter(&c, one, &n, &e))
+	check(&o);
+	if (o.plan)
+		from_plan(&o, &s);
+	else
+		s.v[s.n++] = choose(&o);
+	if (stream_filter(&c, each, &s, &e))
 		err_die(&e);
 	return 0;
 }

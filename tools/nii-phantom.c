@@ -1,8 +1,8 @@
 /* nii-phantom: synthetic chest CTs with tumours and truth.
 
-   Reads nothing; writes -n volume frames: image (int16, HU), label (1 = tumour). Phantom i depends on the seed and i alone: the same
-   patient whatever the grid, --skip or --threads. Without --spacing the grid covers 345.6 x 345.6 x 288 mm, without --size it is as many
-   voxels as cover that. With --into: reads volume frames and plants tumours into their lungs. */
+   Reads nothing; writes -n volume frames: image (int16, HU; with --pet float32, HU and SUV), label (1 = tumour). Phantom i depends on the seed and
+   i alone: the same patient whatever the grid, --skip or --threads. Without --spacing the grid covers 345.6 x 345.6 x 288 mm, without --size it is as
+   many voxels as cover that. With --into: reads volume frames and plants tumours into their lungs. */
 #include "lib/base/arg.h"
 #include "lib/base/progress.h"
 #include "lib/stream/history.h"
@@ -13,6 +13,7 @@ struct opts {
 	const char *into;
 	int64_t n, skip, seed, size[3], seen;
 	double spacing[3], healthy, volume[2];
+	int pet;
 };
 
 static int record(const struct opts *o, uint64_t index, struct frame *f, struct err *e)
@@ -20,6 +21,8 @@ static int record(const struct opts *o, uint64_t index, struct frame *f, struct 
 	json_t *args = json_pack("{s:I, s:I, s:f, s:o}", "seed", (json_int_t)o->seed, "skip", (json_int_t)index, "healthy", o->healthy, "volume",
 	                         json_reals(o->volume, 2));
 
+	if (o->pet)
+		json_object_set_new(args, "pet", json_true());
 	if (o->into)
 		json_object_set_new(args, "into", json_true());
 	else {
@@ -32,7 +35,7 @@ static int record(const struct opts *o, uint64_t index, struct frame *f, struct 
 static struct phantom_opts what(const struct opts *o)
 {
 	return (struct phantom_opts){(uint64_t)o->seed, {o->size[0], o->size[1], o->size[2]}, {o->spacing[0], o->spacing[1], o->spacing[2]},
-	                             o->healthy, {o->volume[0], o->volume[1]}};
+	                             o->healthy, {o->volume[0], o->volume[1]}, o->pet};
 }
 
 static int plant(struct frame *f, void *arg, struct err *e)
@@ -90,6 +93,7 @@ int main(int argc, char **argv)
 		{0, "seed", ARG_INT, &o.seed, "S", "which patients (default 1)", 0, 9e15},
 		{0, "healthy", ARG_FLOAT, &o.healthy, "F", "fraction of cases without a tumour (default 0.05)", 0, 1},
 		{0, "volume", ARG_FLOAT, o.volume, "LO,HI", "range of a tumour's volume, mL (default 0.5,60)", 0.05, 200, 2},
+		{0, "pet", ARG_FLAG, &o.pet, NULL, "a second channel: the uptake that a PET shows, SUV", 0, 0},
 		{0, "into", ARG_STR, &o.into, "FILE", "plant tumours into the scans of a stream (-: standard input)", 0, 0},
 		{0}};
 	const struct arg_spec spec = {"nii-phantom", "", "Write synthetic chest CTs with tumours and truth.", args, ARG_OUT | ARG_PROGRESS, 0, 0};
@@ -99,6 +103,8 @@ int main(int argc, char **argv)
 		err_usage("--volume: %g is more than %g", o.volume[0], o.volume[1]);
 	if (o.into && (o.n || o.size[0] || o.spacing[0] > 0))
 		err_usage("--into takes number and grid from the scans: no -n, --size, --spacing");
+	if (o.into && o.pet)
+		err_usage("--pet and --into exclude each other");
 	o.n = o.n ? o.n : 1;
 	if (!o.into)
 		phantom_grid(o.size, o.spacing);

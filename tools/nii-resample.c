@@ -69,7 +69,7 @@ static void from_plan(const struct opts *o, struct resample *r)
 	if (o->spacing[0] >= 0 || r->like.size[0] > 0 || o->like || o->orient || o->interp >= 0 || o->label >= 0 || o->align >= 0 || o->antialias ||
 	    o->truncate || o->fill.n)
 		err_usage("--plan says all of it: no other option has a meaning with it");
-	if (plans_load(&p, o->plan, o->configuration, &e) || resample_parse(r, plans_step(&p, "nii-resample"), &e))
+	if (plans_load(&p, o->plan, o->configuration, &e) || resample_parse(r, plans_step(&p, "nii-resample", 0), &e))
 		err_die(&e);
 	plans_free(&p);
 }

@@ -89,7 +89,8 @@ int main(int argc, char **argv)
 	struct err e;
 	const struct arg args[] = {
 		{'d', "dir", ARG_DEST, &o.dir, "DIR", "one picture a frame, DIR/ID.png", 0, 0},
-		{'t', "tensor", ARG_STR, &o.view.tensor, "NAME", "what is shown in grey, its first channel (default image)", 0, 0},
+		{'t', "tensor", ARG_STR, &o.view.tensor, "NAME", "what is shown in grey (default image)", 0, 0},
+		{0, "channel", ARG_INT, &o.view.channel, "K", "its channel, from 0 (0)", 0, INT32_MAX},
 		{0, "slice", ARG_INT, &o.view.slice, "K", "voxel layer K, from 0", 0, 1e6},
 		{0, "largest", ARG_FLAG, &o.largest, NULL, "the layer with most of label and pred (default; else the middle)", 0, 0},
 		{0, "montage", ARG_INT, &o.view.montage, "N", "N layers out of those with label or pred (else all)", 1, 1024},

@@ -1,7 +1,7 @@
 /* nii-write: volume frames become NIfTI files.
    In: frames. Out: one tensor of each (-t, else pred, else label, else image) as NIfTI: one frame to -o FILE or standard output (.nii.gz), or
-   every frame to DIR/ID.nii.gz. Grid, codes, units as the history's first entry (nii-read) has them where the frame is on that grid, else from its
-   affine.
+   every frame to DIR/ID.nii.gz, with --split every channel to DIR/ID_0000.nii.gz, DIR/ID_0001.nii.gz, .... Grid, codes, units as the history's first
+   entry (nii-read) has them where the frame is on that grid, else from its affine.
    Files appear whole or not at all. */
 #include <errno.h>
 #include <stdio.h>
@@ -12,12 +12,14 @@
 #include "lib/base/arg.h"
 #include "lib/stream/history.h"
 #include "lib/stream/stream.h"
+#include "lib/volume/geometry/geo.h"
 #include "lib/volume/nifti/nifti.h"
 
 struct opts {
 	const char *dir, *tensor;
 	int64_t gzip;
 	int history; /* -1: of a pred */
+	int split;
 	const char *out;
 	int quiet;
 };
@@ -86,12 +88,49 @@ static int to_one(struct frame *f, void *arg, struct err *e)
 	return w->one ? nii_out_frame(w->one, f, t, e) : -1;
 }
 
+static int to_path(const struct work *w, const char *path, const struct frame *f, const struct tensor *t, struct err *e)
+{
+	struct nii_out *out = begin(w->o, path, f, t, e);
+
+	if (!out)
+		return -1;
+	if (!nii_out_frame(out, f, t, e))
+		return nii_out_close(out, e);
+	nii_out_abort(out);
+	return -1;
+}
+
+/* DIR/ID.nii.gz, or with a channel, from 0 on, DIR/ID_NNNN.nii.gz */
+static int name(const struct work *w, const char *id, int64_t channel, char *path, size_t room, struct err *e)
+{
+	char number[24] = "";
+
+	if (channel >= 0)
+		snprintf(number, sizeof number, "_%04lld", (long long)channel);
+	if (snprintf(path, room, "%s/%s%s.nii.gz", w->o->dir, id, number) >= (int)room)
+		return err_set(e, NULL, "path of more than %zu bytes", room);
+	return 0;
+}
+
+/* nnU-Net's names */
+static int each_channel(const struct work *w, const char *id, const struct frame *f, const struct tensor *t, struct err *e)
+{
+	struct tensor one;
+	char path[4096];
+
+	if (t->rank < 3 || t->rank > 4)
+		return err_set(e, NULL, "tensor '%s' is not [Z,Y,X] or [C,Z,Y,X]", t->name);
+	for (int64_t c = 0; c < geo_planes(t); c++)
+		if (geo_plane(t, c, &one, e) || name(w, id, c, path, sizeof path, e) || to_path(w, path, f, &one, e))
+			return -1;
+	return 0;
+}
+
 static int to_dir(struct frame *f, void *arg, struct err *e)
 {
 	struct work *w = arg;
 	struct tensor *t = choose(f, w->o->tensor, e);
 	const char *id = frame_meta(f, "id");
-	struct nii_out *out;
 	char path[4096];
 
 	if (!t || (!w->o->quiet && warn_prepared(f, t, e)))
@@ -105,15 +144,9 @@ static int to_dir(struct frame *f, void *arg, struct err *e)
 	json_object_set_new(w->seen, id, json_true());
 	if (mkdir(w->o->dir, 0777) && errno != EEXIST)
 		return err_sys(e, w->o->dir, "cannot make the directory");
-	if (snprintf(path, sizeof path, "%s/%s.nii.gz", w->o->dir, id) >= (int)sizeof path)
-		return err_set(e, NULL, "path of more than %zu bytes", sizeof path);
-	out = begin(w->o, path, f, t, e);
-	if (!out)
-		return -1;
-	if (!nii_out_frame(out, f, t, e))
-		return nii_out_close(out, e);
-	nii_out_abort(out);
-	return -1;
+	if (w->o->split)
+		return each_channel(w, id, f, t, e);
+	return name(w, id, -1, path, sizeof path, e) || to_path(w, path, f, t, e) ? -1 : 0;
 }
 
 static int run(const struct opts *o, const struct arg_common *c, struct err *e)
@@ -135,6 +168,7 @@ int main(int argc, char **argv)
 	const struct arg args[] = {
 		{'d', "dir", ARG_DEST, &o.dir, "DIR", "write DIR/ID.nii.gz for every frame"},
 		{'t', "tensor", ARG_STR, &o.tensor, "TENSOR", "which tensor (default: pred, else label, else image)"},
+		{0, "split", ARG_FLAG, &o.split, NULL, "with --dir: a file a channel, DIR/ID_0000.nii.gz, DIR/ID_0001.nii.gz, ... (one for all)"},
 		{0, "history", ARG_FLAG, &o.history, NULL, "put where it comes from into the header, as a comment (of a pred)"},
 		{0, "no-history", ARG_FLAG, &o.history, NULL, "do not", 0, 0, -1},
 		{0, "gzip", ARG_INT, &o.gzip, "LEVEL", "0 fastest to 9 smallest (default 1)", 0, 9},
@@ -149,6 +183,8 @@ int main(int argc, char **argv)
 	arg_parse(&spec, argc, argv, &c);
 	if (c.out && o.dir)
 		err_usage("--output and --dir: one of them");
+	if (o.split && !o.dir)
+		err_usage("--split goes with --dir");
 	o.out = c.out;
 	o.quiet = c.quiet;
 	if (run(&o, &c, &e))

@@ -14,8 +14,9 @@
 
 struct opts {
 	struct planner p;
-	const char *list, *fingerprint, *save;
-	int kind, normalization;
+	const char *list, *fingerprint, *save, *normalization, *files;
+	struct nii_channels channels;
+	int kind;
 	double spacing[3]; /* x,y,z */
 	struct arg_common c;
 };
@@ -34,12 +35,15 @@ static void say(const char *line)
 	err_warn("%s", line);
 }
 
-static int each_case(struct state *s, const struct nii_list *l, struct err *e)
+static int each_case(struct state *s, struct nii_list *l, struct err *e)
 {
 	for (int64_t i = 0; i < l->n; i++) {
-		const struct nii_case *c = &l->c[i];
+		struct nii_case *c = &l->c[i];
 		struct frame f;
-		int r = !c->label ? err_set(e, c->image, "has no label") : nii_case_load(c, &f, e);
+		int r;
+
+		c->channels = s->o->files ? &s->o->channels : NULL;
+		r = !c->label ? err_set(e, c->image, "has no label") : nii_case_load(c, &f, e);
 
 		if (!r && (story_inputs(&s->story, &f, e) || fingerprint_add(&s->p, &f, e)))
 			r = err_prefix(e, "%s", c->image);
@@ -62,6 +66,8 @@ static int measure(struct state *s, struct err *e)
 
 	if (volumes < 0)
 		err_usage("volumes and streams cannot be mixed");
+	if (o->files && !o->list && !volumes)
+		err_usage("--channels goes with NIfTI files and --list");
 	if (!volumes)
 		story_operands(&s->story);
 	if (!o->list && !volumes)
@@ -118,6 +124,19 @@ static int run(struct opts *o, struct state *s, struct err *e)
 	return plan ? write_json(s, o->c.out, plan, e) : -1;
 }
 
+static void take_schemes(const char *words, struct planner *p)
+{
+	for (const char *w = words; w; w = *w ? w + 1 : NULL) {
+		const size_t len = strcspn(w, ",");
+		const int scheme = planner_scheme(w, len);
+
+		if (scheme < 0 || p->schemes == FINGERPRINT_CHANNELS)
+			err_usage("--normalization: '%.*s' is not one of " PLANNER_SCHEME_WORDS, (int)(len < 40 ? len : 40), w);
+		p->scheme[p->schemes++] = (enum planner_scheme)scheme;
+		w += len;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct opts o = {.kind = PLANNER_RESENC_M, .p = {.name = "Dataset001_niipipe"}};
@@ -130,7 +149,8 @@ int main(int argc, char **argv)
 		{0, "planner", ARG_CHOICE, &o.kind, PLANNER_WORDS, "which of nnU-Net's planners (resenc-m)"},
 		{0, "memory", ARG_FLOAT, &o.p.memory, "GB", "memory budget (8; resenc-l 24; resenc-xl 40)", 0.001, 10000},
 		{'s', "spacing", ARG_FLOAT, o.spacing, "X,Y,Z", "target spacing, mm (the data set's median)", 1e-3, 1e3, 3},
-		{0, "normalization", ARG_CHOICE, &o.normalization, "ct|zscore", "by the data set's foreground, or each volume by itself (ct)"},
+		{0, "normalization", ARG_STR, &o.normalization, "WORD,...", "of all channels or each: " PLANNER_SCHEME_WORDS " (as they are called; ct)"},
+		{0, "channels", ARG_STR, &o.files, "N|NAME,...|JSON", "files of a case, a channel each: how many, or their names (as found)"},
 		{0, "classes", ARG_INT, &o.p.classes, "N", "classes with the background (highest label and 1)", 2, 255},
 		{0, "name", ARG_STR, &o.p.name, "NAME", "dataset_name of the plans (Dataset001_niipipe)"},
 		{0},
@@ -141,12 +161,15 @@ int main(int argc, char **argv)
 	if ((o.list != NULL) + (o.fingerprint != NULL) + (o.c.argc > 0) > 1)
 		err_usage("FILE, --list and --fingerprint exclude each other");
 	o.p.kind = (enum planner_kind)o.kind;
-	o.p.zscore = o.normalization;
+	take_schemes(o.normalization, &o.p);
+	if (o.files)
+		nii_channels_option(&o.channels, o.files);
 	for (int k = 0; k < 3; k++)
 		o.p.spacing[k] = o.spacing[2 - k];
 	if (run(&o, &s, &e))
 		err_die(&e);
 	fingerprint_free(&s.p);
+	nii_channels_free(&o.channels);
 	story_free(&s.story);
 	return 0;
 }

@@ -72,6 +72,7 @@ int main(int argc, char **argv)
 		{0, "viewers", ARG_INT, &o.report.viewers, "N", "cases, the worst, to scroll through slice by slice (16)", 0, 1e6},
 		{0, "slices", ARG_INT, &o.report.slices, "N", "slices of each of them, at most (32)", 1, 512},
 		{0, "pixels", ARG_INT, &o.report.pixels, "N", "along the longer side of these slices, at most (256)", 16, 1024},
+		{0, "channel", ARG_INT, &o.report.channel, "K", "of the image, from 0, in the pictures (0)", 0, INT32_MAX},
 		{0, "window", ARG_FLOAT, o.window, "LO,HI", "black and white of the pictures, in values of the image (-1000,400 HU)", 0, 0, 2},
 		{0, "preset", ARG_STR, &o.preset, "NAME", "that window by name: auto, " VIEW_PRESETS},
 		{0},

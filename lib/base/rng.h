@@ -9,7 +9,7 @@
 /* Streams: one a purpose, so that no two purposes share numbers. Append only. */
 enum rng_stream {
 	RNG_TEST, RNG_PATCH, RNG_AUGMENT, RNG_PHANTOM, RNG_INIT, RNG_DROPOUT, RNG_BOOTSTRAP, RNG_SPLIT, RNG_PLANT,
-	RNG_AUGMENT_NOISE, RNG_AUGMENT_ELASTIC
+	RNG_AUGMENT_NOISE, RNG_AUGMENT_ELASTIC, RNG_PHANTOM_PET
 };
 
 struct rng {

@@ -16,6 +16,7 @@ enum how { SKIP, NAMED, SET, EACH, AXES, FLAGS, OPERAND, GRID, STREAMS };
 static const struct rule { const char *tool, *key; enum how how; const char *name; } rules[] = {
 	{"seg-import", "file", OPERAND}, {"seg-import", "hash", SKIP}, {"seg-import", "read", SKIP}, {"seg-import", "read_hash", SKIP},
 	{"nii-read", "file", OPERAND}, {"nii-read", "hash", SKIP}, {"nii-read", "label_hash", SKIP}, {"nii-read", "labels", EACH, "label"},
+	{"nii-read", "more", OPERAND}, {"nii-read", "more_hash", SKIP},
 	{"nii-normalize", "windows", NAMED, "window"}, {"nii-normalize", "zscore", FLAGS, "all"},
 	{"nii-resample", "affine", GRID, "like"},
 	{"nii-augment", "drawn", SKIP}, {"nii-augment", "index", SKIP}, {"nii-augment", "flip", AXES}, {"nii-augment", "turn", AXES},
@@ -30,7 +31,7 @@ static const struct rule { const char *tool, *key; enum how how; const char *nam
 
 /* Of which file a hash is; of models there may be several. */
 static const struct { const char *tool, *hash, *file; } hashed[] = {
-	{"nii-read", "hash", "file"}, {"nii-read", "label_hash", "label"}, {"nii-read", "label_hash", "labels"},
+	{"nii-read", "hash", "file"}, {"nii-read", "more_hash", "more"}, {"nii-read", "label_hash", "label"}, {"nii-read", "label_hash", "labels"},
 	{"seg-join", "hash", "labels"}, {"seg-window", "hash", "models"}, {"seg-window", "hash", "model"},
 	{"seg-train", "init_hash", "init"}, {"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"}, {"seg-import", "read_hash", "read"},
 	{"seg-export", "hash", "model"},
@@ -197,11 +198,32 @@ static void put_streams(FILE *f, const json_t *streams, const char *id)
 	}
 }
 
+static void put_operand(FILE *f, const char *file)
+{
+	fputc(' ', f);
+	quote_put(f, file);
+}
+
+/* The file that was read, and of several the others. */
+static void put_operands(FILE *f, const char *tool, const json_t *args)
+{
+	const struct rule *rule = find(tool, "file");
+	const char *file = rule && rule->how == OPERAND ? json_string_value(json_object_get(args, "file")) : NULL;
+	const json_t *more = file && find(tool, "more") ? json_object_get(args, "more") : NULL, *one;
+	const int piped = file && !strcmp(file, "standard input");
+	size_t i;
+
+	if (file && (!piped || more))
+		put_operand(f, piped ? "-" : file);
+	json_array_foreach((json_t *)more, i, one)
+		if (json_is_string(one))
+			put_operand(f, json_string_value(one));
+}
+
 static void put_entry(FILE *f, const json_t *entry, const char *id)
 {
-	const char *tool = json_string_value(json_object_get(entry, "tool")), *key, *file;
+	const char *tool = json_string_value(json_object_get(entry, "tool")), *key;
 	const json_t *args = json_object_get(entry, "args");
-	const struct rule *rule;
 	json_t *v;
 
 	quote_put(f, tool);
@@ -212,12 +234,7 @@ static void put_entry(FILE *f, const json_t *entry, const char *id)
 	json_object_foreach((json_t *)args, key, v)
 		if (!json_is_null(v) && !json_is_false(v) && !follows(tool, args, key))
 			put_arg(f, find(tool, key), key, v);
-	rule = find(tool, "file");
-	file = rule && rule->how == OPERAND ? json_string_value(json_object_get(args, "file")) : NULL;
-	if (file && strcmp(file, "standard input")) {
-		fputc(' ', f);
-		quote_put(f, file);
-	}
+	put_operands(f, tool, args);
 	put_streams(f, shell_streams(entry), id);
 }
 

@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		frame_free(&f);
 		model_close(&m);
 	}
-	json_decref(replay_read(path, orient, &e));
+	json_decref(replay_read(path, orient, NULL, &e));
 	close(fd);
 	return 0;
 }

@@ -111,7 +111,7 @@ def plans():
             "configurations": {"2d": {"patch_size": [256, 256], "spacing": [0.8, 0.8]}, "3d_fullres": full, "3d_child": {"inherits_from": "3d_fullres", "batch_size": 4},
                                "3d_old": old, "3d_cascade": {"inherits_from": "3d_fullres", "previous_stage": "3d_lowres"},
                                "3d_masked": {"inherits_from": "3d_fullres", "use_mask_for_norm": [True]},
-                               "3d_rgb": {"inherits_from": "3d_fullres", "normalization_schemes": ["RGBTo01Normalization"]},
+                               "3d_own": {"inherits_from": "3d_fullres", "normalization_schemes": ["OwnNormalization"]},
                                "3d_zscore": {"inherits_from": "3d_fullres", "normalization_schemes": ["ZScoreNormalization"]},
                                "3d_torch": {"inherits_from": "3d_fullres", "resampling_fn_data": "resample_torch_fornnunet"},
                                "3d_loop": {"inherits_from": "3d_loop"}},

@@ -42,7 +42,7 @@ def put(path, obj):
 def plans(fingerprint, planner, memory, classes, modality, spacing=None):
     n, channels = len(fingerprint["spacings"]), len(fingerprint["foreground_intensity_properties_per_channel"])
     put(os.path.join(RAW, "dataset.json"), {
-        "channel_names": {str(i): modality for i in range(channels)}, "labels": {"background": 0, **{f"l{i}": i for i in range(1, classes)}},
+        "channel_names": {str(i): modality[i % len(modality)] for i in range(channels)}, "labels": {"background": 0, **{f"l{i}": i for i in range(1, classes)}},
         "numTraining": n, "file_ending": ".nii.gz", "overwrite_image_reader_writer": "SimpleITKIO"})
     for folder, ending in (("imagesTr", "_0000"), ("labelsTr", "")):
         os.makedirs(os.path.join(RAW, folder), exist_ok=True)
@@ -103,9 +103,10 @@ def random_one(r):
 def golden_plans():
     rows = []
 
-    def case(fp, planner="resenc-m", memory=None, classes=2, modality="CT", spacing=None):
+    def case(fp, planner="resenc-m", memory=None, classes=2, modality=("CT",), spacing=None):
         made = plans(fp, planner, memory, classes, modality, spacing)
-        options = {"planner": planner, "classes": classes, "memory": float(memory or 0), "zscore": modality != "CT", "spacing": spacing or [0.0] * 3}
+        options = {"planner": planner, "classes": classes, "memory": float(memory or 0), "zscore": None if "niipipe" in fp else modality[0] != "CT",
+                   "spacing": spacing or [0.0] * 3}
         rows.append("\t".join([json.dumps(options), json.dumps(fp), json.dumps(brief(made))]) + "\n")
         return made
 
@@ -120,7 +121,9 @@ def golden_plans():
     case(fingerprint([[2.0, 1.0, 1.0]] * 3, [[40, 128, 96]] * 3))
     r = np.random.default_rng(2025)
     for i in range(36):
-        case(random_one(r), list(PLANNERS)[i % 5], [None, 4.0, 12.0, 80.0][i % 4] if i % 5 < 2 else None, int(r.integers(2, 6)), ["CT", "MRI"][i % 3 == 0])
+        case(random_one(r), list(PLANNERS)[i % 5], [None, 4.0, 12.0, 80.0][i % 4] if i % 5 < 2 else None, int(r.integers(2, 6)), [["CT"], ["MRI"]][i % 3 == 0])
+    for names, kept in ((["CT", "PET"], 1.0), (["pet", "ct", "T1"], 0.6), (["noNorm", "ZScore", "rescale_to_0_1", "RGB_to_0_1", "CT"], 0.6)):
+        case({**fingerprint([[2.0, 1.0, 1.0]] * 3, [[40, 128, 96]] * 3, len(names), kept), "niipipe": {"classes": 2, "cases": [], "channel_names": names}}, modality=names)
     with open(os.path.join(OUT, "plan.tsv"), "w") as f:
         f.writelines(rows)
     print(len(rows), "plans,", sum(map(len, rows)), "bytes")

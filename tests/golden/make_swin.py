@@ -35,6 +35,8 @@ UNETRS = {
     "conv": (dict(in_channels=1, out_channels=2, img_size=[32, 48, 16], feature_size=4, hidden_size=24, mlp_dim=40, num_heads=3), 2, (32, 48, 16)),
     "perceptron": (dict(in_channels=1, out_channels=3, img_size=[16, 32, 48], feature_size=3, hidden_size=32, mlp_dim=0, num_heads=2, proj_type="perceptron",
                         norm_name=["INSTANCE", {"affine": True}], conv_block=False, qkv_bias=True), 1, (16, 32, 48)),
+    "channels": (dict(in_channels=3, out_channels=2, img_size=[32, 16, 48], feature_size=3, hidden_size=16, mlp_dim=24, num_heads=2, proj_type="perceptron",
+                      conv_block=False), 2, (32, 16, 48)),
     "plain": (dict(in_channels=2, out_channels=2, img_size=32, feature_size=4, hidden_size=16, mlp_dim=48, num_heads=1, res_block=False, save_attn=False,
                    norm_name=["GROUP", {"num_groups": 2}]), 1, (32, 32, 32)),
 }

@@ -357,17 +357,44 @@ static int read_plans(const char *name, int prepare, struct plans *p)
 	return r;
 }
 
+/* A step for each channel where nnU-Net treats them differently; the args of the second one are those of the text. */
+static void test_channels(void)
+{
+	static const struct { const char *schemes; size_t steps; const char *second; } cases[] = {
+		{"[\"CTNormalization\", \"ZScoreNormalization\"]", 4, "{\"zscore\": \"all\", \"channel_wise\": false, \"channel\": 1}"},
+		{"[\"CTNormalization\", \"NoNormalization\"]", 4, "{\"range\": [0.0, 1.0, 0.0, 1.0], \"clip\": false, \"channel\": 1}"},
+		{"[\"NoNormalization\", \"CTNormalization\"]", 4, "{\"ct\": [-2.0, 2.0, 0.0, 1.0], \"channel\": 1}"},
+		{"[\"CTNormalization\", \"RescaleTo01Normalization\"]", 4, "{\"percentile\": [0.0, 100.0], \"channel_wise\": false, \"channel\": 1}"},
+		{"[\"CTNormalization\", \"RGBTo01Normalization\"]", 4, "{\"range\": [0.0, 255.0, 0.0, 1.0], \"clip\": false, \"channel\": 1}"},
+		{"[\"CTNormalization\", \"CTNormalization\"]", 3, NULL},
+	};
+	json_t *root = archfile_json("tests/golden/import/plans.json", &e), *full = json_object_get(json_object_get(root, "configurations"), "3d_fullres");
+
+	json_object_set_new(json_object_get(root, "foreground_intensity_properties_per_channel"), "1",
+	                    json_pack("{s:f, s:f, s:f, s:f}", "percentile_00_5", -2., "percentile_99_5", 2., "mean", 0., "std", 1.));
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		json_t *want = cases[i].second ? json_loads(cases[i].second, 0, NULL) : NULL;
+		struct plans p;
+
+		json_object_set_new(full, "normalization_schemes", json_loads(cases[i].schemes, 0, NULL));
+		ok(!plans_read(&p, root, "3d_fullres", 1, &e) && json_array_size(p.replay) == cases[i].steps, "%s: %zu steps", cases[i].schemes, cases[i].steps);
+		ok(!want || json_equal(json_object_get(json_array_get(p.replay, 2), "args"), want), "%s: the second channel's", cases[i].schemes);
+		json_decref(want);
+		plans_free(&p);
+	}
+	json_decref(root);
+}
+
 static void test_plans(void)
 {
 	static const struct { const char *name, *error; } bad[] = {
 		{"2d", "configuration 2d: names no network: neither architecture with network_class_name, nor UNet_class_name"},
-		{"3d_masked", "configuration 3d_masked: use_mask_for_norm is not known: say the preparation with --replay"},
-		{"3d_rgb", "configuration 3d_rgb: normalization 'RGBTo01Normalization' is not known (there are CTNormalization, ZScoreNormalization): say the "
-		           "preparation with --replay"},
+		{"3d_own", "configuration 3d_own: normalization 'OwnNormalization' is not known (there are CTNormalization, ZScoreNormalization, NoNormalization, "
+		           "RescaleTo01Normalization, RGBTo01Normalization): say the preparation with --replay"},
 		{"3d_torch", "configuration 3d_torch: resampling other than resample_data_or_seg_to_shape of order 0, 1 or 3, order_z 0: say the preparation with "
 		             "--replay"},
 		{"3d_loop", "configuration '3d_loop' inherits from itself"},
-		{"3d", "there is no configuration '3d' (there are: 2d, 3d_fullres, 3d_child, 3d_old, 3d_cascade, 3d_masked, 3d_rgb, 3d_zscore, 3d_torch, 3d_loop)"},
+		{"3d", "there is no configuration '3d' (there are: 2d, 3d_fullres, 3d_child, 3d_old, 3d_cascade, 3d_masked, 3d_own, 3d_zscore, 3d_torch, 3d_loop)"},
 	};
 	struct plans p, q;
 	json_t *want;
@@ -377,7 +404,9 @@ static void test_plans(void)
 	want = json_pack("[[i,i,i],[i,i,i],[i,i,i]]", 1, 1, 1, 1, 2, 2, 2, 2, 2);
 	ok(json_equal(json_object_get(p.arch, "strides"), want), "strides turned");
 	json_decref(want);
-	want = json_pack("[{s:s, s:{s:[f,f,f,f]}}, {s:s, s:{s:s, s:s, s:s, s:[f,f,f]}}]", "tool", "nii-normalize", "args", "ct", -1024.0, 325.0, -158.58,
+	want = json_pack("[{s:s, s:{s:b, s:[f,f,f], s:[i,i,i], s:b, s:[i,i,i], s:[i,i,i], s:f}}, {s:s, s:{s:[f,f,f,f]}}, {s:s, s:{s:s, s:s, s:s, "
+	                 "s:[f,f,f]}}]", "tool", "nii-crop", "args", "nonzero", 1, "margin", 0., 0., 0., "margin_voxels", 0, 0, 0, "inside", 0, "min_size",
+	                 0, 0, 0, "multiple", 1, 1, 1, "fill", 0., "tool", "nii-normalize", "args", "ct", -1024.0, 325.0, -158.58,
 	                 324.7, "tool", "nii-resample", "args", "align", "nnunet", "interp", "cubic", "label_interp", "argmax", "spacing", 0.8, 0.7, 2.5);
 	ok(want && json_equal(p.replay, want), "preparation");
 	json_decref(want);
@@ -387,11 +416,14 @@ static void test_plans(void)
 	plans_free(&q);
 	ok(!read_plans("3d_child", 1, &q) && json_equal(q.arch, p.arch) && json_equal(q.replay, p.replay), "a configuration that inherits");
 	plans_free(&q);
-	ok(!read_plans("3d_rgb", 0, &q) && json_equal(q.arch, p.arch) && !q.replay, "without preparation, one whose preparation is not known");
+	ok(!read_plans("3d_own", 0, &q) && json_equal(q.arch, p.arch) && !q.replay, "without preparation, one whose preparation is not known");
 	plans_free(&q);
 	ok(!read_plans("3d_zscore", 1, &q), "z-score");
-	ok(json_is_true(json_object_get(json_object_get(json_array_get(q.replay, 0), "args"), "channel_wise")), "of each channel");
+	ok(json_is_true(json_object_get(json_object_get(json_array_get(q.replay, 1), "args"), "channel_wise")), "of each channel");
 	plans_free(&q);
+	ok(!read_plans("3d_masked", 1, &q) && json_equal(q.replay, p.replay), "a mask is nothing to CTNormalization");
+	plans_free(&q);
+	test_channels();
 	plans_free(&p);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		ok(read_plans(bad[i].name, 1, &p) && !strcmp(e.text, bad[i].error), "plans: %s", e.text);

@@ -89,7 +89,8 @@ static json_t *plan_of(const json_t *o, const json_t *fingerprint, struct err *e
 {
 	struct planner p = {.kind = (enum planner_kind)kind_of(json_string_value(json_object_get(o, "planner"))), .name = "Dataset006_Lung",
 		.memory = json_number_value(json_object_get(o, "memory")), .classes = json_integer_value(json_object_get(o, "classes")),
-		.zscore = json_is_true(json_object_get(o, "zscore"))};
+		.schemes = !json_is_null(json_object_get(o, "zscore")), /* null: as the channels' names say */
+		.scheme = {json_is_true(json_object_get(o, "zscore")) ? PLANNER_ZSCORE : PLANNER_CT}};
 	struct fingerprint fp = {0};
 	json_t *plan;
 
@@ -131,7 +132,7 @@ static void plans(void)
 
 	while (f && getline(&line, &room, f) > 0)
 		one(line, ++n);
-	ok(n == 46, "46 plans");
+	ok(n == 49, "49 plans");
 	free(line);
 	if (f)
 		fclose(f);

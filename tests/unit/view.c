@@ -186,7 +186,7 @@ static void ranges(void)
 			history_push(&f, want[i].tool, json_pack("{s:b, s:[f, f, f, f]}", "clip", 1, "range", -1024., 325., want[i].to[0], want[i].to[1]), NULL, NULL, &e);
 		frame_grid(&f, &g, &e);
 		c = cut_of(&g, CUT_AXIAL);
-		ok(!view_range(&f, &c, t, &r, &e) && near_to(r.lo, want[i].lo, 1e-12, 0) && near_to(r.hi, want[i].hi, 1e-12, 0) && r.scale == want[i].scale &&
+		ok(!view_range(&f, &c, t, 0, &r, &e) && near_to(r.lo, want[i].lo, 1e-12, 0) && near_to(r.hi, want[i].hi, 1e-12, 0) && r.scale == want[i].scale &&
 		   r.shift == want[i].shift, "range %zu: %g..%g, HU = %g v + %g", i, r.lo, r.hi, r.scale, r.shift);
 		frame_free(&f);
 	}

@@ -29,7 +29,7 @@ static int dropout(struct graph *g, int x, const struct unetr *u, const char *na
 	return u->drop > 0 ? graph_drop(g, x, name, u->drop, GRAPH_VALUES) : x;
 }
 
-/* PatchEmbeddingBlock. A perceptron's weights are those of a convolution of one channel, but begin otherwise. */
+/* PatchEmbeddingBlock. A perceptron is a convolution whose weight has the channels fastest, and begins otherwise. */
 static int embed(struct graph *g, int x, const struct unetr *u)
 {
 	struct graph_conv c = {.oc = u->hidden, .kernel = {PATCH, PATCH, PATCH}, .stride = {PATCH, PATCH, PATCH}, .bias = 1, .linear = u->perceptron};
@@ -131,7 +131,7 @@ static int read_projection(struct unetr *u, const json_t *arch, struct err *e)
 	u->perceptron = type && !strcmp(type, "perceptron");
 	if (v && !u->perceptron && (!type || strcmp(type, "conv")))
 		return err_set(e, NULL, "proj_type must be \"conv\" or \"perceptron\"");
-	return u->perceptron && u->in_channels > 1 ? err_set(e, NULL, "proj_type perceptron takes images of one channel here") : 0;
+	return 0;
 }
 
 static int check(struct unetr *u, struct err *e)

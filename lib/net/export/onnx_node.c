@@ -21,11 +21,18 @@ static int node_conv(struct onnx_site *s)
 	const struct graph_conv *c = &s->op->conv;
 	const struct graph_param *p = &s->w->g->param[s->op->w];
 	const int64_t first = p->shape[0], second = p->count / first / (c->kernel[0] * c->kernel[1] * c->kernel[2]);
-	const int64_t cube[5] = {first, second, c->kernel[0], c->kernel[1], c->kernel[2]};
-	const char *w = c->linear ? onnx_param_as(s, s->op->w, 5, cube) : onnx_param(s, s->op->w);
+	const int last = c->linear && second > 1 && c->kernel[2] > 1; /* channels are fastest */
+	const int64_t cube[5] = {first, second, c->kernel[0], c->kernel[1], c->kernel[2]}, block[5] = {first, cube[2], cube[3], cube[4], second};
+	const char *w = c->linear ? onnx_param_as(s, s->op->w, 5, last ? block : cube) : onnx_param(s, s->op->w);
 	const char *b = s->op->b < 0 ? NULL : onnx_param(s, s->op->b);
+	struct onnx_name turned;
 	int more[3];
 
+	if (last) {
+		onnx_attr_ints(s, "perm", (const int64_t[]){0, 4, 1, 2, 3}, 5);
+		turned = onnx_node(s, "Transpose", w, NULL);
+		w = turned.s;
+	}
 	attr_size(s, "kernel_shape", c->kernel, 1);
 	attr_size(s, "strides", c->stride, 1);
 	attr_size(s, "pads", c->pad, 2);

@@ -19,7 +19,7 @@ struct graph_conv {
 	int64_t oc;
 	int kernel[3], stride[3], pad[3];
 	int transposed, bias;
-	int linear;      /* its weight is [oc, ic * kernel], as nn.Linear has it */
+	int linear;      /* its weight is [oc, kernel * ic], channels fastest, as nn.Linear has it */
 	int he;          /* initial weights: He's normal for a leaky slope of 0.01, biases 0, as nnU-Net has them; else PyTorch's default */
 };
 

@@ -218,6 +218,15 @@ int plan_read_in_slice(const struct plan *p, int i)
 	return concat;
 }
 
+/* Channels are the fastest axis of values, and of a linear layer's weight: both are of one channel, with a longer axis w. */
+static void fold_channels(struct k_conv_geom *g)
+{
+	g->in[2] *= g->ic;
+	g->kernel[2] *= (int)g->ic;
+	g->stride[2] *= (int)g->ic;
+	g->ic = g->xpitch = 1;
+}
+
 int plan_conv_shape(struct plan *p, struct plan_step *s, struct err *e)
 {
 	const struct graph_op *op = &p->graph->op[s->op];
@@ -243,6 +252,8 @@ int plan_conv_shape(struct plan *p, struct plan_step *s, struct err *e)
 			return err_set(e, NULL, "%.200s: makes %lld of %lld along %c, %lld are needed", op->name,
 				(long long)((in + 2 * g->pad[k] - g->kernel[k]) / g->stride[k] + 1), (long long)in, "dhw"[k], (long long)out);
 	}
+	if (op->conv.linear && g->ic > 1 && g->kernel[2] > 1)
+		fold_channels(g);
 	return plan_conv(p, s, e) ? err_prefix(e, "%.200s", op->name) : 0;
 }
 

@@ -72,6 +72,7 @@ void folder_free(struct folder *f)
 {
 	json_decref(f->network);
 	json_decref(f->replay);
+	json_decref(f->channels);
 	json_decref(f->labels);
-	f->network = f->replay = f->labels = NULL;
+	f->network = f->replay = f->channels = f->labels = NULL;
 }

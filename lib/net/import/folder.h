@@ -26,6 +26,7 @@ struct folder {
 	char configuration[FOLDER_TEXT]; /* of nnU-Net's plans; "": a bundle */
 	json_t *network;            /* plans, or a bundle's network without references; NULL: not asked for */
 	json_t *replay;             /* a bundle's preprocessing as steps of ours; NULL: not asked for, or the plans say it */
+	json_t *channels;           /* names of the image's, in their order; NULL: not said */
 	json_t *labels;             /* {"0": "background", ...}; NULL: not said */
 	struct regions regions;     /* its classes, where they overlap */
 	int64_t classes;            /* how many the folder says there are; 0: not said */

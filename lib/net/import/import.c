@@ -113,7 +113,7 @@ static int read_replay(const struct import *im, struct import_net *n, struct err
 	if (n->replay && !im->replay)
 		return replay_check(n->replay, e);
 	json_decref(n->replay);
-	n->replay = *text == '[' ? archfile_json(text, e) : replay_read(text, NULL, e);
+	n->replay = *text == '[' ? archfile_json(text, e) : replay_read(text, NULL, NULL, e);
 	if (!n->replay)
 		return -1;
 	return replay_check(n->replay, e) ? err_prefix(e, "%s", im->replay ? "--replay" : im->input) : 0;
@@ -268,6 +268,8 @@ int import_frame(const struct import_net *n, struct frame *f, struct err *e)
 	if (n->roi[0] && window_roi_set(f, n->roi, e))
 		return -1;
 	if ((n->folder.labels && frame_set_json(f, "labels", n->folder.labels, e)) || regions_set(f, &n->regions, e))
+		return -1;
+	if (n->folder.channels && frame_set_json(f, "channels", n->folder.channels, e))
 		return -1;
 	if (*n->folder.predict && frame_set_meta(f, "predict", n->folder.predict, e))
 		return -1;

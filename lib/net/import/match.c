@@ -289,20 +289,23 @@ static void turn_all(struct match *m, const int axes[MATCH_AXES])
 			match_turn(&m->w->w[i], axes, m->g->flat);
 }
 
-/* Axis 1, whose places count three axes of these sizes, as those three, turned: the values are read in our order. */
-static void turn_within(struct weight *w, const int size[3], const int axes[MATCH_AXES])
+/* Axis 1, whose places count three axes of these sizes and `inner` channels of each, as those, turned: the values are read in our order. */
+static void turn_within(struct weight *w, const int size[3], int64_t inner, const int axes[MATCH_AXES])
 {
-	int64_t from[3], step = w->stride[1];
+	const int more = inner > 1 ? 3 : 2;
+	int64_t from[3], step = w->stride[1] * inner;
 
 	for (int k = 0; k < 3; k++)
 		from[axes[k]] = size[k];
 	for (int j = w->rank - 1; j > 1; j--)
-		w->shape[j + 2] = w->shape[j], w->stride[j + 2] = w->stride[j];
+		w->shape[j + more] = w->shape[j], w->stride[j + more] = w->stride[j];
+	if (inner > 1)
+		w->shape[4] = inner, w->stride[4] = w->stride[1];
 	for (int j = 2; j >= 0; step *= from[j--])
 		for (int k = 0; k < 3; k++)
 			if (axes[k] == j)
 				w->shape[1 + k] = size[k], w->stride[1 + k] = step;
-	w->rank += 2;
+	w->rank += more;
 }
 
 /* A position of every patch, a product over a patch: once their shapes are seen to be right */
@@ -313,9 +316,9 @@ static void turn_patches(struct match *m, const int axes[MATCH_AXES])
 		const int *fixed = m->g->fixed, tokens[3] = {fixed[0] / op->down[0], fixed[1] / op->down[1], fixed[2] / op->down[2]};
 
 		if (op->kind == GRAPH_POSITION)
-			turn_within(weights_find(m->w, m->g->param[op->w].name), tokens, axes);
+			turn_within(weights_find(m->w, m->g->param[op->w].name), tokens, 1, axes);
 		if (op->kind == GRAPH_CONV && op->conv.linear && op->conv.kernel[0] > 1)
-			turn_within(weights_find(m->w, m->g->param[op->w].name), op->conv.kernel, axes);
+			turn_within(weights_find(m->w, m->g->param[op->w].name), op->conv.kernel, m->g->op[op->in[0]].c, axes);
 	}
 }
 

@@ -82,6 +82,26 @@ static json_int_t label_number(const json_t *v)
 	return json_is_integer(v) ? json_integer_value(v) : -1;
 }
 
+/* "modality" before nnU-Net v2, as "channel_names" by number. */
+static json_t *channel_names(const json_t *root)
+{
+	const json_t *all = json_object_get(root, "channel_names"), *one;
+	json_t *names = json_array();
+	char key[32];
+
+	all = all ? all : json_object_get(root, "modality");
+	for (size_t i = 0; i < json_object_size(all); i++) {
+		snprintf(key, sizeof key, "%zu", i);
+		one = json_object_get(all, key);
+		if (json_is_string(one))
+			json_array_append(names, (json_t *)one);
+	}
+	if (json_array_size(names) && json_array_size(names) == json_object_size(all))
+		return names;
+	json_decref(names);
+	return NULL;
+}
+
 static int read_classes(struct folder *f, const json_t *labels, const char *dir, struct err *e)
 {
 	const char *name;
@@ -114,6 +134,7 @@ static int read_labels(struct folder *f, const char *dir, struct err *e)
 		r = err_prefix(e, "%s: dataset.json", dir);
 	if (!r && !f->regions.n)
 		r = read_classes(f, labels, dir, e);
+	f->channels = channel_names(root);
 	json_decref(root);
 	return r;
 }

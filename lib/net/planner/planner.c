@@ -266,13 +266,9 @@ static void resampling(json_t *o, const char *name, int seg, int order)
 
 static json_t *config_json(const struct setup *s, const struct config *c, const char *name, int batch_dice)
 {
-	json_t *schemes = json_array(), *masks = json_array(), *patch = json_array(), *o;
+	json_t *masks, *schemes = planner_schemes(s->o, s->p, &masks), *patch = json_array(), *o;
 	char id[80];
 
-	for (int i = 0; i < s->p->channels; i++) {
-		json_array_append_new(schemes, json_string(s->o->zscore ? "ZScoreNormalization" : "CTNormalization"));
-		json_array_append_new(masks, json_boolean(s->o->zscore && s->p->kept < 0.75));
-	}
 	for (int a = c->flat; a < 3; a++)
 		json_array_append_new(patch, json_integer((json_int_t)c->t.patch[a]));
 	snprintf(id, sizeof id, "%s_%s", strcmp(name, "3d_lowres") ? "nnUNetPlans" : s->kind->plans, name);
@@ -382,12 +378,16 @@ json_t *planner_plan(const struct planner *o, const struct fingerprint *p, struc
 	struct err none;
 	int bad;
 
-	if (scratch)
+	if (o->schemes > 1 && o->schemes != p->channels)
+		bad = err_set(e, NULL, "%d schemes of normalization for %d channel%s", o->schemes, p->channels, p->channels == 1 ? "" : "s");
+	else
+		bad = scratch ? 0 : -1;
+	if (!bad)
 		set_up(&s, scratch);
 	free(scratch);
-	if (scratch && s.median[0] == 1) /* slices alone */
+	if (!bad && s.median[0] == 1) /* slices alone */
 		bad = plan_slices(&s, all, e);
-	else if (!(bad = !scratch || plan_volumes(&s, all, e)))
+	else if (!bad && !(bad = plan_volumes(&s, all, e)))
 		plan_slices(&s, all, &none);
 	if (!bad)
 		return plans_json(&s, all);

@@ -7,6 +7,7 @@
 #include "lib/net/arch/archfile.h"
 #include "lib/net/arch/axes.h"
 #include "lib/stream/history.h"
+#include "lib/volume/crop/crop.h"
 #include "lib/volume/history/replay.h"
 #include "lib/volume/intensity/normalize.h"
 #include "lib/volume/resample/resample.h"
@@ -161,29 +162,66 @@ static int read_three(const struct plans *p, const json_t *c, const char *key, d
 
 /* -- preparation -- */
 
+/* Whatever a plan says, nnU-Net crops to what is not 0. */
+static int add_crop(struct plans *p)
+{
+	struct crop o = crop_default;
+
+	o.to = CROP_NONZERO;
+	return replay_add(p->replay, "nii-crop", crop_json(&o));
+}
+
+/* nnunetv2/preprocessing/normalization/default_normalization_schemes.py */
+static const struct { const char *name; struct normalize o; } schemes_known[] = {
+	{"CTNormalization", {.mode = NORMALIZE_CT}}, /* numbers of the data set */
+	{"ZScoreNormalization", {.mode = NORMALIZE_ZSCORE}}, /* with use_mask_for_norm, which the others do not look at, NORMALIZE_MASKED */
+	{"NoNormalization", {.mode = NORMALIZE_RANGE, .range = {0, 1, 0, 1}}},
+	{"RescaleTo01Normalization", {.mode = NORMALIZE_PERCENTILE, .percentile = {0, 100}}},
+	{"RGBTo01Normalization", {.mode = NORMALIZE_RANGE, .range = {0, 255, 0, 1}}},
+};
+
+/* The step for channel `channel`, or for all of them. */
+static int add_scheme(struct plans *p, const json_t *root, const char *name, int masked, int alone, int64_t channel, struct err *e)
+{
+	for (size_t i = 0; i < sizeof schemes_known / sizeof *schemes_known; i++) {
+		struct normalize o = schemes_known[i].o;
+
+		if (strcmp(name, schemes_known[i].name))
+			continue;
+		o.alone = alone;
+		o.channel = channel;
+		if (masked && o.mode == NORMALIZE_ZSCORE)
+			o.mode = NORMALIZE_MASKED;
+		o.channel_wise = !alone && o.mode != NORMALIZE_MASKED;
+		if (o.mode == NORMALIZE_CT && normalize_stats(root, &o, NULL, e))
+			return -1;
+		return replay_add(p->replay, "nii-normalize", normalize_json(&o));
+	}
+	return err_set(e, NULL, "normalization '%.80s' is not known (there are CTNormalization, ZScoreNormalization, NoNormalization, "
+	                        "RescaleTo01Normalization, RGBTo01Normalization): say the preparation with --replay", name);
+}
+
 static int read_normalization(struct plans *p, const json_t *root, const json_t *c, struct err *e)
 {
-	const json_t *schemes = json_object_get(c, "normalization_schemes"), *mask = json_object_get(c, "use_mask_for_norm");
-	struct normalize o = {.mode = NORMALIZE_ZSCORE, .channel_wise = 1};
+	const json_t *schemes = json_object_get(c, "normalization_schemes"), *mask = json_object_get(c, "use_mask_for_norm"), *v;
 	const char *first = json_string_value(json_array_get(schemes, 0));
-	const json_t *v;
-	size_t i;
+	const int masked = json_is_true(json_array_get(mask, 0));
+	size_t i, same = 0;
 
 	if (!first)
 		return err_set(e, NULL, "has no normalization_schemes");
-	json_array_foreach((json_t *)schemes, i, v)
-		if (!json_is_string(v) || strcmp(json_string_value(v), first))
-			return err_set(e, NULL, "its normalization_schemes differ from channel to channel: say the preparation with --replay");
-	json_array_foreach((json_t *)mask, i, v)
-		if (json_is_true(v))
-			return err_set(e, NULL, "use_mask_for_norm is not known: say the preparation with --replay");
-	if (!strcmp(first, "CTNormalization")) {
-		if (normalize_stats(root, &o, NULL, e))
-			return -1;
-	} else if (strcmp(first, "ZScoreNormalization"))
-		return err_set(e, NULL, "normalization '%.80s' is not known (there are CTNormalization, ZScoreNormalization): say the preparation with "
-		                        "--replay", first);
-	return replay_add(p->replay, "nii-normalize", normalize_json(&o));
+	json_array_foreach((json_t *)schemes, i, v) {
+		if (!json_is_string(v))
+			return err_set(e, NULL, "its normalization_schemes are not names");
+		same += !strcmp(json_string_value(v), first) && json_is_true(json_array_get(mask, i)) == masked;
+	}
+	if (same == i)
+		return add_scheme(p, root, first, masked, 0, 0, e);
+	for (int now = 1; now >= 0; now--) /* those with a mask first: it is of the volume as it was */
+		json_array_foreach((json_t *)schemes, i, v)
+			if (json_is_true(json_array_get(mask, i)) == now && add_scheme(p, root, json_string_value(v), now, 1, (int64_t)i, e))
+				return -1;
+	return 0;
 }
 
 /* Readers that leave the axes as the file has them, and one that turns them. */
@@ -249,7 +287,7 @@ static int read_all(struct plans *p, const json_t *root, const json_t *c, int pr
 		return err_set(e, NULL, "batch_size is not a number of patches");
 	if (read_own(p, json_object_get(root, "niipipe"), e))
 		return -1;
-	return prepare && (read_normalization(p, root, c, e) || read_resampling(p, root, c, e)) ? -1 : 0;
+	return prepare && (add_crop(p) || read_normalization(p, root, c, e) || read_resampling(p, root, c, e)) ? -1 : 0;
 }
 
 int plans_read(struct plans *p, const json_t *root, const char *name, int prepare, struct err *e)
@@ -291,13 +329,13 @@ int plans_load(struct plans *p, const char *path, const char *configuration, str
 	return r;
 }
 
-const json_t *plans_step(const struct plans *p, const char *tool)
+const json_t *plans_step(const struct plans *p, const char *tool, int n)
 {
 	const json_t *step;
 	size_t i;
 
 	json_array_foreach(p->replay, i, step)
-		if (is_word(step, "tool", tool))
+		if (is_word(step, "tool", tool) && !n--)
 			return json_object_get(step, "args");
 	return NULL;
 }
@@ -313,21 +351,22 @@ static int check_id(const struct plans *p, const char *id, struct err *e)
 	return json_array_size(p->cases) ? err_set(e, NULL, "is none of the %zu cases that the plan was made of", json_array_size(p->cases)) : 0;
 }
 
-/* The step of a tool among those that were done must be the one that is wanted. */
+/* Of a tool's steps that were done one must be that which is wanted. */
 static int check_step(const json_t *done, const json_t *wanted, struct err *e)
 {
 	const char *tool = json_string_value(json_object_get(wanted, "tool"));
-	const json_t *step = NULL;
+	const json_t *step = NULL, *one;
 	char *a, *b;
 	size_t i;
 
-	json_array_foreach((json_t *)done, i, step)
-		if (is_word(step, "tool", tool))
-			break;
-	if (i == json_array_size(done))
+	json_array_foreach((json_t *)done, i, one) {
+		if (json_equal(one, wanted))
+			return 0;
+		if (is_word(one, "tool", tool) && !step)
+			step = one;
+	}
+	if (!step)
 		return err_set(e, NULL, "did not go through %s, which the plan asks for", tool);
-	if (json_equal(step, wanted))
-		return 0;
 	a = json_dumps(json_object_get(step, "args"), JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	b = json_dumps(json_object_get(wanted, "args"), JSON_COMPACT | JSON_SORT_KEYS);
 	err_set(e, NULL, "is not prepared as the plan says: %s %.200s, the plan has %.200s", tool, a ? a : "?", b ? b : "?");
@@ -344,7 +383,7 @@ int plans_check_frame(const struct plans *p, const struct frame *f, struct err *
 	int r = done ? 0 : -1;
 
 	json_array_foreach(p->replay, i, wanted)
-		r = r ? r : check_step(done, wanted, e);
+		r = r || is_word(wanted, "tool", "nii-crop") ? r : check_step(done, wanted, e);
 	json_decref(done);
 	return r;
 }

@@ -23,8 +23,7 @@ struct feed {
 	struct stream *stream;
 	int64_t batch, seen, begun; /* begun: index of the first patch */
 	struct known labels;
-	json_t *replay, *drawing;
-	char orient[4];
+	struct feed_first first;
 	struct feed_batch slot[SLOTS];
 	struct turns *turns;
 	pthread_mutex_t lock;
@@ -86,12 +85,13 @@ static int agree(struct feed *d, struct feed_batch *b, const struct frame *f, st
 	replay = history_replay(f, e);
 	if (!replay)
 		return -1;
-	if (!d->replay) {
-		d->replay = json_incref(replay);
-		d->drawing = history_drawing(f, e);
-		orient_volume(f, g, d->orient);
+	if (!d->first.replay) {
+		d->first.replay = json_incref(replay);
+		d->first.drawing = history_drawing(f, e);
+		d->first.channels = frame_meta(f, "channels") ? json_string(frame_meta(f, "channels")) : NULL;
+		orient_volume(f, g, d->first.orient);
 	}
-	same = json_equal(d->replay, replay);
+	same = json_equal(d->first.replay, replay);
 	json_decref(replay);
 	return same ? 0 : err_set(e, NULL, "was prepared otherwise than the patches before it (see ts-info --json: history)");
 }
@@ -274,8 +274,9 @@ static void release(struct feed *d)
 		part_free(d, d->slot[i].x);
 		part_free(d, d->slot[i].label);
 	}
-	json_decref(d->replay);
-	json_decref(d->drawing);
+	json_decref(d->first.replay);
+	json_decref(d->first.drawing);
+	json_decref(d->first.channels);
 	stream_close(d->stream);
 	pthread_mutex_destroy(&d->lock);
 	pthread_cond_destroy(&d->changed);
@@ -370,19 +371,9 @@ void feed_flaw(const struct feed_batch *b, char *text)
 		         (long long)(v / x % y), (long long)(v / x / y));
 }
 
-const json_t *feed_replay(const struct feed *d)
+const struct feed_first *feed_first(const struct feed *d)
 {
-	return d->replay;
-}
-
-const json_t *feed_drawing(const struct feed *d)
-{
-	return d->drawing;
-}
-
-const char *feed_orient(const struct feed *d)
-{
-	return d->orient;
+	return &d->first;
 }
 
 const char *feed_name(const struct feed *d)

@@ -46,11 +46,16 @@ int feed_nothing(const struct feed *d);
    all are. All values are read for it. text: FEED_FLAW bytes. */
 void feed_flaw(const struct feed_batch *b, char *text);
 
-/* After the first batch, of its first patch: what patches went through (history_replay), how they were drawn (history_drawing), which way the axes
-   of its volume run (orient_code); borrowed. The stream's name; seconds spent waiting. */
-const json_t *feed_replay(const struct feed *f);
-const json_t *feed_drawing(const struct feed *f);
-const char *feed_orient(const struct feed *f);
+/* What the first patch says of all. */
+struct feed_first {
+	json_t *replay;   /* what they went through (history_replay) */
+	json_t *drawing;  /* how they were drawn (history_drawing) */
+	json_t *channels; /* metadata channels, a string; NULL: it has none */
+	char orient[4];   /* which way the axes of its volume run (orient_code) */
+};
+
+/* After the first batch; borrowed. The stream's name; seconds spent waiting. */
+const struct feed_first *feed_first(const struct feed *f);
 const char *feed_name(const struct feed *f);
 double feed_waited(const struct feed *f);
 

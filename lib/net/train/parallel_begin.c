@@ -122,8 +122,8 @@ static int read_mind(struct mind *m, const struct net *n, const struct k_backend
 		strncpy(m->options, text, sizeof m->options - 1);
 	free(text);
 	m->network = hash_json(net_arch(n));
-	m->prepared = hash_json(feed_replay(f));
-	m->drawn = hash_json(feed_drawing(f));
+	m->prepared = hash_json(feed_first(f)->replay);
+	m->drawn = hash_json(feed_first(f)->drawing);
 	m->shape = hash_bytes(shape, sizeof shape);
 	m->cpu = hash_bytes(k->device, strcspn(k->device, ","));
 	m->first = b->first;

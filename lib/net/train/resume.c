@@ -118,8 +118,8 @@ static int write_model(const struct resume *r, struct out *o, struct err *e)
 	bad = history_set(&f, history, e) ||
 	      (regions && set_regions(&f, regions, e)) || frame_set_json(&f, "arch", net_arch(r->net), e) ||
 	      frame_set_json(&f, "replay", r->replay, e) || frame_set_json(&f, "metrics", metrics, e) ||
-	      frame_set_meta(&f, "orient", *r->orient ? r->orient : NULL, e) || set_step(&f, r->step, e) ||
-	      window_roi_set(&f, r->roi, e) || net_store(r->net, &f, e) || frame_write(&f, o, e);
+	      frame_set_meta(&f, "orient", *r->orient ? r->orient : NULL, e) || frame_set_meta(&f, "channels", json_string_value(r->channels), e) ||
+	      set_step(&f, r->step, e) || window_roi_set(&f, r->roi, e) || net_store(r->net, &f, e) || frame_write(&f, o, e);
 	json_decref(metrics);
 	json_decref(history);
 	frame_free(&f);
@@ -195,6 +195,7 @@ int resume_read(struct resume *r, struct model *m, struct frame *f, struct err *
 	int got = stream_next(m->stream, f, e);
 
 	memcpy(r->orient, m->orient, sizeof r->orient);
+	r->channels = frame_meta(&m->frame, "channels") ? json_string(frame_meta(&m->frame, "channels")) : NULL;
 	if (got < 0)
 		return -1;
 	if (!got)

@@ -13,6 +13,7 @@ struct resume {
 	const json_t *replay;    /* what the patches went through */
 	const json_t *drawing;   /* how they were drawn */
 	char orient[4];          /* which way the axes of the first one's volume run; "": not known */
+	json_t *channels;        /* metadata channels, the names of the image's: a string; NULL: they have none */
 	int64_t roi[3];          /* of the patches: z,y,x */
 	int64_t step;            /* optimizer steps done */
 	int64_t next;            /* index of the first patch not used */
@@ -34,7 +35,7 @@ struct resume {
 int resume_write(const struct resume *r, struct out *o, int optimizer, struct err *e);
 
 /* The optimizer frame f that follows an open model's frame (the caller frees it): step, next, loss, val_dice, val_step, best, best_step, stale,
-   orient, hash, pending, options, inputs (new references). 0 or -1. */
+   orient, hash, pending, channels, options, inputs (new references). 0 or -1. */
 int resume_read(struct resume *r, struct model *m, struct frame *f, struct err *e);
 
 /* Its moments and weights into r->optim, which must be open and of the kind that wrote them; file for messages. 0 or -1. */

@@ -369,6 +369,7 @@ int train_run(const struct train_opts *o, const struct arg_common *common, struc
 	json_decref(r.at.options);
 	json_decref(r.at.inputs);
 	json_decref(r.at.pending);
+	json_decref(r.at.channels);
 	json_decref(r.drawing);
 	free(r.last);
 	return bad;

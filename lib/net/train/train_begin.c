@@ -234,7 +234,7 @@ static int fresh_net(struct train *r, const struct feed_batch *b, struct err *e)
 {
 	json_t *arch;
 
-	if (r->o->previous && !has_labels(feed_replay(r->feed)))
+	if (r->o->previous && !has_labels(feed_first(r->feed)->replay))
 		return err_set(e, feed_name(r->feed), "%s: the plan's network takes what another one found, too: " HISTORY_LATE " makes channels of it",
 		               b->who);
 	arch = json_copy(r->o->arch);
@@ -247,8 +247,8 @@ static int fresh_net(struct train *r, const struct feed_batch *b, struct err *e)
 /* Do the patches fit the checkpoint? */
 static int check_resumed(const struct train *r, const struct feed_batch *b, int quiet, struct err *e)
 {
-	const char *learned = r->from.orient, *orient = feed_orient(r->feed);
-	const int otherwise = !json_equal(r->from.replay, feed_replay(r->feed));
+	const char *learned = r->from.orient, *orient = feed_first(r->feed)->orient;
+	const int otherwise = !json_equal(r->from.replay, feed_first(r->feed)->replay);
 
 	if (net_takes(r->net, b->channels, e))
 		return err_prefix(e, "%s: %s: %s", feed_name(r->feed), b->who, r->from.file);
@@ -348,6 +348,7 @@ static int check_best(struct train *r, int quiet, struct err *e)
 
 int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, struct err *e)
 {
+	const struct feed_first *first = feed_first(r->feed);
 	const struct train_opts *o = r->o;
 
 	if (r->net ? check_resumed(r, b, quiet, e) : fresh_net(r, b, e))
@@ -362,10 +363,12 @@ int train_begin_with(struct train *r, const struct feed_batch *b, int quiet, str
 		return err_prefix(e, "%s: %s", feed_name(r->feed), b->who);
 	if (o->summary)
 		return 0;
-	r->at.replay = feed_replay(r->feed);
-	r->at.drawing = feed_drawing(r->feed);
-	if (!r->o->resume)
-		memcpy(r->at.orient, feed_orient(r->feed), sizeof r->at.orient);
+	r->at.replay = first->replay;
+	r->at.drawing = first->drawing;
+	if (!r->o->resume) {
+		memcpy(r->at.orient, first->orient, sizeof r->at.orient);
+		r->at.channels = json_incref(first->channels);
+	}
 	r->all = r->par.total < 0 ? -1 : r->par.next + r->par.total;
 	if ((!r->optim.k && optim_open(&r->optim, r->k, r->net, &r->h, e)) || train_step_open(r, b, e) || check_val(r, quiet, e) ||
 	    check_best(r, quiet, e))

@@ -182,11 +182,22 @@ static struct later *move_tensor(const struct tensor *t, enum geo_role role, con
 	return &m->later;
 }
 
+static int is_whole(const struct box *b, const struct grid *g)
+{
+	int whole = 1;
+
+	for (int i = 0; i < 3; i++)
+		whole &= !b->lo[i] && b->hi[i] == g->size[i];
+	return whole;
+}
+
 int box_cut_later(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e)
 {
 	struct shift how = {.fill = fill, .first = box_has_first(f)};
 	struct grid to = *g;
 
+	if (is_whole(b, g) && fill == 0)
+		return 0;
 	for (int i = 0; i < 3; i++) {
 		how.by[i] = b->lo[i];
 		to.size[i] = b->hi[i] - b->lo[i];
@@ -216,5 +227,7 @@ int box_paste(struct frame *f, const struct grid *whole, const struct box *b, st
 			               (long long)(b->hi[i] - b->lo[i]));
 		how.by[i] = -b->lo[i];
 	}
+	if (is_whole(b, whole))
+		return frame_set_affine(f, whole->affine, e);
 	return geo_regrid_later(f, &g, whole, move_tensor, &how, e) || frame_settle(f, e) ? -1 : 0;
 }

@@ -26,20 +26,26 @@ static void grow(struct bounds *b, int64_t x0, int64_t x1, int64_t y, int64_t z)
 	}
 }
 
+/* above NAN: what is not 0 */
+static int is_foreground(float v, float above)
+{
+	return isnan(above) ? v != 0 : v > above;
+}
+
 static void row_bounds(const float *v, int64_t n, float above, int64_t y, int64_t z, struct bounds *b)
 {
 	int64_t first = 0, last = n - 1;
 
-	while (first < n && !(v[first] > above))
+	while (first < n && !is_foreground(v[first], above))
 		first++;
 	if (first == n)
 		return;
-	while (!(v[last] > above))
+	while (!is_foreground(v[last], above))
 		last--;
 	grow(b, first, last, y, z);
 }
 
-/* Bounds of t > above over all its channels. */
+/* Bounds of t > above, above NAN: of t other than 0, over all its channels. */
 static int find(const struct tensor *t, const struct grid *g, float above, struct bounds *all, struct err *e)
 {
 	int64_t nx = g->size[0], ny = g->size[1], slices = geo_planes(t) * g->size[2];
@@ -72,13 +78,33 @@ static int find(const struct tensor *t, const struct grid *g, float above, struc
 	return 0;
 }
 
-static int find_above(const struct frame *f, const struct grid *g, const struct crop *o, struct bounds *b, struct err *e)
+/* The image where foreground is looked for: all of it, or as one channel that of the options. 0 or -1. */
+static int find_image(const struct frame *f, const struct crop *o, struct tensor *part, struct err *e)
 {
 	const struct tensor *t = frame_need(f, "image", e);
 
-	if (!t || find(t, g, (float)o->above, b, e))
+	if (!t)
+		return -1;
+	*part = *t;
+	return o->alone ? geo_plane(t, o->channel, part, e) : 0;
+}
+
+static int find_above(const struct frame *f, const struct grid *g, const struct crop *o, struct bounds *b, struct err *e)
+{
+	struct tensor t;
+
+	if (find_image(f, o, &t, e) || find(&t, g, (float)o->above, b, e))
 		return -1;
 	return b->hi[0] >= 0 ? 0 : err_set(e, NULL, "no voxel above %g: nothing to crop to", o->above);
+}
+
+static int find_nonzero(const struct frame *f, const struct grid *g, const struct crop *o, struct bounds *b, struct err *e)
+{
+	struct tensor t;
+
+	if (find_image(f, o, &t, e) || find(&t, g, NAN, b, e))
+		return -1;
+	return b->hi[0] >= 0 ? 0 : err_set(e, NULL, "no voxel other than 0: nothing to crop to");
 }
 
 static int find_label(const struct frame *f, const struct grid *g, const struct crop *o, struct bounds *b, struct err *e)
@@ -93,13 +119,12 @@ static int find_label(const struct frame *f, const struct grid *g, const struct 
 
 static int find_organ(const struct frame *f, const struct grid *g, const struct crop *o, struct bounds *b, struct err *e)
 {
-	const struct tensor *image = frame_need(f, "image", e);
-	struct tensor mask = {NULL, DT_U8, 3, {g->size[2], g->size[1], g->size[0]}, (size_t)geo_voxels(g), NULL, 0};
+	struct tensor image, mask = {NULL, DT_U8, 3, {g->size[2], g->size[1], g->size[0]}, (size_t)geo_voxels(g), NULL, 0};
 	uint8_t *voxels;
 	int64_t n;
 	int r;
 
-	if (!image || organ_find(image, g, o->to == CROP_BODY ? ORGAN_BODY : ORGAN_LUNGS, &voxels, &n, e))
+	if (find_image(f, o, &image, e) || organ_find(&image, g, o->to == CROP_BODY ? ORGAN_BODY : ORGAN_LUNGS, &voxels, &n, e))
 		return -1;
 	mask.data = voxels;
 	r = find(&mask, g, 0, b, e);
@@ -122,7 +147,7 @@ static int find_box(const struct frame *f, const struct grid *g, const struct cr
 
 typedef int find_fn(const struct frame *f, const struct grid *g, const struct crop *o, struct bounds *b, struct err *e);
 
-static find_fn *const finders[] = {find_above, find_label, find_organ, find_organ, find_box, find_box};
+static find_fn *const finders[] = {find_above, find_label, find_organ, find_organ, find_box, find_box, find_nonzero};
 
 int crop_box(const struct frame *f, const struct grid *g, const struct crop *o, struct box *b, struct err *e)
 {
@@ -171,10 +196,10 @@ int crop_apply(struct frame *f, const struct crop *o, struct err *e)
 
 /* -- options -- */
 
-enum { OPTIONS = 13 };
+enum { OPTIONS = 15, WAYS = CROP_NONZERO + 1 };
 
 /* given[to] is of what `to` says; flags: those of them that are plain true */
-static void crop_table(struct crop *o, int64_t box[6], int flags[CROP_WHOLE + 1], int given[CROP_WHOLE + 1], struct option t[OPTIONS])
+static void crop_table(struct crop *o, int64_t box[6], int flags[WAYS], int given[WAYS], struct option t[OPTIONS])
 {
 	const struct option table[OPTIONS] = {
 		{"above", OPTION_REALS, &o->above, 1, NULL, &given[CROP_ABOVE]},
@@ -183,6 +208,8 @@ static void crop_table(struct crop *o, int64_t box[6], int flags[CROP_WHOLE + 1]
 		{"lungs", OPTION_BOOL, &flags[CROP_LUNGS], 1, NULL, &given[CROP_LUNGS]},
 		{"box", OPTION_INTS, box, 6, NULL, &given[CROP_BOX]},
 		{"pad", OPTION_BOOL, &flags[CROP_WHOLE], 1, NULL, &given[CROP_WHOLE]},
+		{"nonzero", OPTION_BOOL, &flags[CROP_NONZERO], 1, NULL, &given[CROP_NONZERO]},
+		{"channel", OPTION_INTS, &o->channel, 1, NULL, &o->alone},
 		{"margin", OPTION_REALS, o->margin, 3},
 		{"margin_voxels", OPTION_INTS, o->margin_voxels, 3},
 		{"inside", OPTION_BOOL, &o->inside, 1},
@@ -198,13 +225,13 @@ static void crop_table(struct crop *o, int64_t box[6], int flags[CROP_WHOLE + 1]
 json_t *crop_json(const struct crop *o)
 {
 	struct crop v = *o;
-	int flags[CROP_WHOLE + 1], given[CROP_WHOLE + 1];
+	int flags[WAYS], given[WAYS];
 	int64_t box[6];
 	struct option table[OPTIONS];
 
 	memcpy(box, o->box.lo, sizeof o->box.lo);
 	memcpy(box + 3, o->box.hi, sizeof o->box.hi);
-	for (int i = 0; i <= CROP_WHOLE; i++)
+	for (int i = 0; i < WAYS; i++)
 		flags[i] = given[i] = (int)o->to == i;
 	crop_table(&v, box, flags, given, table);
 	return option_json(table);
@@ -216,12 +243,14 @@ static int check_args(const struct crop *o, struct err *e)
 		if (o->margin[i] < 0 || o->margin_voxels[i] < 0 || o->margin_voxels[i] > GEO_MOST || o->min_size[i] < 0 || o->min_size[i] > GEO_MOST ||
 		    o->multiple[i] < 1 || o->multiple[i] > GEO_MOST)
 			return err_set(e, NULL, "an argument of axis %c is out of range", "xyz"[i]);
+	if (o->alone && (o->channel < 0 || o->to == CROP_LABEL || o->to == CROP_BOX || o->to == CROP_WHOLE))
+		return err_set(e, NULL, "channel goes with above, nonzero, body and lungs, and is 0 or more");
 	return 0;
 }
 
 int crop_parse(struct crop *o, const json_t *args, struct err *e)
 {
-	int flags[CROP_WHOLE + 1], given[CROP_WHOLE + 1], n = 0;
+	int flags[WAYS], given[WAYS], n = 0;
 	int64_t box[6];
 	struct option table[OPTIONS];
 
@@ -229,7 +258,7 @@ int crop_parse(struct crop *o, const json_t *args, struct err *e)
 	crop_table(o, box, flags, given, table);
 	if (option_parse(args, table, e))
 		return -1;
-	for (int i = 0; i <= CROP_WHOLE; i++) {
+	for (int i = 0; i < WAYS; i++) {
 		int flag = i != CROP_ABOVE && i != CROP_BOX;
 
 		if (!given[i])
@@ -238,7 +267,7 @@ int crop_parse(struct crop *o, const json_t *args, struct err *e)
 		o->to = (enum crop_to)i;
 	}
 	if (n != 1)
-		return err_set(e, NULL, "one of the arguments above, label, body, lungs, box and pad is needed");
+		return err_set(e, NULL, "one of the arguments above, label, body, lungs, box, pad and nonzero is needed");
 	if (o->to == CROP_BOX && box_set(&o->box, box, e))
 		return -1;
 	return check_args(o, e);

@@ -5,9 +5,10 @@
 
 #include "lib/volume/crop/box.h"
 
-/* What is foreground: any channel of image above `above`; label above 0; the body or the lungs in image (organ.h); a given box; the whole volume,
-   which can then only grow. */
-enum crop_to { CROP_ABOVE, CROP_LABEL, CROP_BODY, CROP_LUNGS, CROP_BOX, CROP_WHOLE };
+/* What is foreground: any channel of image, or one, above `above`; label above 0; the body or the lungs in image (organ.h), of one channel; a given
+   box; the whole volume, which can then only grow; any channel of image, or one, other than 0: nnU-Net's crop_to_nonzero
+   (preprocessing/cropping/cropping.py). */
+enum crop_to { CROP_ABOVE, CROP_LABEL, CROP_BODY, CROP_LUNGS, CROP_BOX, CROP_WHOLE, CROP_NONZERO };
 
 struct crop {
 	enum crop_to to;
@@ -18,6 +19,8 @@ struct crop {
 	int inside;        /* cut the margin at the image's border; else what reaches out is filled */
 	int64_t min_size[3], multiple[3]; /* then the box grows, floor(growth / 2) of it before the first voxel; multiple 1: none */
 	double fill;       /* of image, outside of it */
+	int alone;         /* of image channel `channel` alone says what is foreground */
+	int64_t channel;
 };
 
 extern const struct crop crop_default; /* above 0, nothing around it */

@@ -153,6 +153,23 @@ static int check_new(const struct fingerprint *p, const struct frame *f, const s
 	return 0;
 }
 
+/* The first case says what the channels are called. */
+static int take_names(struct fingerprint *p, const struct frame *f, struct err *e)
+{
+	const char *text = frame_meta(f, "channels");
+	json_t *names = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	int r = 0;
+
+	if (text && json_array_size(names) != (size_t)geo_planes(frame_find(f, "image")))
+		r = err_set(e, NULL, "metadata channels are not the names of its %lld channels", (long long)geo_planes(frame_find(f, "image")));
+	else if (!p->n)
+		p->names = json_incref(names);
+	else if (!json_equal(p->names, names) && (p->names || names))
+		r = err_set(e, NULL, "has channels %.200s, other than the cases before", text ? text : "without names");
+	json_decref(names);
+	return r;
+}
+
 static struct fingerprint_case *room_for_one(struct fingerprint *p, struct err *e)
 {
 	if (mem_more(&p->c, (size_t)p->n, sizeof *p->c, "cases", e))
@@ -171,7 +188,7 @@ int fingerprint_add(struct fingerprint *p, const struct frame *f, struct err *e)
 	if (!label)
 		return -1;
 	tensor_stats(label, &labels);
-	if (check_new(p, f, image, &labels, e))
+	if (check_new(p, f, image, &labels, e) || take_names(p, f, e))
 		return -1;
 	p->channels = (int)geo_planes(image);
 	p->classes = (int64_t)labels.max + 1 > p->classes ? (int64_t)labels.max + 1 : p->classes;
@@ -192,6 +209,8 @@ static int by_value(const void *a, const void *b)
 int fingerprint_finish(struct fingerprint *p, struct err *e)
 {
 	double *kept = mem_new((size_t)p->n, sizeof *kept, "cases", e);
+	struct mt19937 *draws = NULL;
+	int r;
 
 	if (!kept)
 		return -1;
@@ -200,10 +219,12 @@ int fingerprint_finish(struct fingerprint *p, struct err *e)
 	qsort(kept, (size_t)p->n, sizeof *kept, by_value);
 	p->kept = (kept[(p->n - 1) / 2] + kept[p->n / 2]) / 2;
 	free(kept);
-	for (int c = 0; c < p->channels; c++)
-		if (fingerprint_measure(p, c, &p->stats[c], e))
-			return -1;
-	return 0;
+	draws = fingerprint_draws(p, e);
+	r = draws ? 0 : -1;
+	for (int c = 0; c < p->channels && !r; c++)
+		r = fingerprint_measure(p, c, draws, &p->stats[c], e);
+	free(draws);
+	return r;
 }
 
 void fingerprint_free(struct fingerprint *p)
@@ -213,5 +234,6 @@ void fingerprint_free(struct fingerprint *p)
 		free(p->c[i].value);
 	}
 	free(p->c);
+	json_decref(p->names);
 	memset(p, 0, sizeof *p);
 }

@@ -26,13 +26,14 @@ struct fingerprint {
 	int64_t n;
 	struct fingerprint_case *c;
 	int channels;
+	json_t *names;       /* of the channels, strings, from metadata channels or a fingerprint; NULL: they have none */
 	int64_t classes;     /* highest label and 1; 0: not known */
 	struct fingerprint_stats stats[FINGERPRINT_CHANNELS];
 	double kept;         /* median of the cases' */
 };
 
 /* Add a labelled volume: image [C,Z,Y,X] and label [Z,Y,X]. An error: no voxel that is not 0, a NaN, labels below 0 or above 254, another number of
-   channels than the cases before, an id that was there. 0 or -1; fingerprint_free either way. */
+   channels than the cases before or others, an id that was there. 0 or -1; fingerprint_free either way. */
 int fingerprint_add(struct fingerprint *p, const struct frame *f, struct err *e);
 
 /* All cases are added: statistics, which take 10^8 draws in all. An error: no foreground in any case. 0 or -1. */

@@ -47,9 +47,9 @@ json_t *fingerprint_json(const struct fingerprint *p)
 	}
 	for (int c = 0; c < p->channels; c++)
 		json_object_set_new(stats, channel_key(key, c), stats_json(p->stats[c]));
-	return json_pack("{s:o, s:o, s:o, s:f, s:{s:I, s:o}}", "spacings", spacings, "shapes_after_crop", shapes,
+	return json_pack("{s:o, s:o, s:o, s:f, s:{s:I, s:o, s:O*}}", "spacings", spacings, "shapes_after_crop", shapes,
 	                 "foreground_intensity_properties_per_channel", stats, "median_relative_size_after_cropping", p->kept, "niipipe", "classes",
-	                 (json_int_t)p->classes, "cases", cases);
+	                 (json_int_t)p->classes, "cases", cases, "channel_names", p->names);
 }
 
 static int parse_stats(struct fingerprint *p, const json_t *all, struct err *e)
@@ -96,6 +96,9 @@ static int parse_own(struct fingerprint *p, const json_t *own, struct err *e)
 {
 	const json_t *cases = json_object_get(own, "cases");
 
+	p->names = json_incref(json_object_get(own, "channel_names"));
+	if (p->names && json_array_size(p->names) != (size_t)p->channels)
+		return err_set(e, NULL, "niipipe: channel_names are not those of %d channels", p->channels);
 	p->classes = json_integer_value(json_object_get(own, "classes"));
 	if (p->classes < 0 || p->classes > 255 || (json_array_size(cases) && json_array_size(cases) != (size_t)p->n))
 		return err_set(e, NULL, "niipipe: classes or cases are malformed");

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
-#include "lib/base/mt19937.h"
 
 enum { DRAWS = 100000000, SEED = 1234 };
 
@@ -48,22 +47,26 @@ static int append(struct pool *p, const struct pool *more, struct err *e)
 	return 0;
 }
 
-/* A case's draws for channel c; those for the channels before it come first. */
-static int draw(const struct fingerprint_case *f, int c, int64_t draws, struct pool *to, struct err *e)
+struct mt19937 *fingerprint_draws(const struct fingerprint *p, struct err *e)
 {
-	struct mt19937 m;
+	struct mt19937 *m = mem_new((size_t)p->n, sizeof *m, "draws", e);
 
+	for (int64_t i = 0; m && i < p->n; i++)
+		mt19937_init(&m[i], SEED);
+	return m;
+}
+
+/* A case's draws for channel c. */
+static int draw(const struct fingerprint_case *f, int c, int64_t draws, struct mt19937 *m, struct pool *to, struct err *e)
+{
 	to->n = (size_t)f->n;
 	to->c = mem_zero((size_t)f->n, sizeof *to->c, "counts", e);
 	if (!to->c)
 		return -1;
 	for (int64_t i = 0; i < f->n; i++)
 		to->c[i].v = f->value[c * f->n + i];
-	mt19937_init(&m, SEED);
-	for (int64_t i = 0; i < c * draws && f->n; i++)
-		mt19937_interval(&m, (uint32_t)(f->n - 1));
 	for (int64_t i = 0; i < draws && f->n; i++)
-		to->c[mt19937_interval(&m, (uint32_t)(f->n - 1))].n++;
+		to->c[mt19937_interval(m, (uint32_t)(f->n - 1))].n++;
 	gather(to);
 	return 0;
 }
@@ -111,7 +114,7 @@ static int summary(const struct pool *p, struct fingerprint_stats *s, struct err
 	return 0;
 }
 
-int fingerprint_measure(const struct fingerprint *p, int c, struct fingerprint_stats *s, struct err *e)
+int fingerprint_measure(const struct fingerprint *p, int c, struct mt19937 *m, struct fingerprint_stats *s, struct err *e)
 {
 	struct pool all = {0};
 	int r = 0;
@@ -119,7 +122,7 @@ int fingerprint_measure(const struct fingerprint *p, int c, struct fingerprint_s
 	for (int64_t i = 0; i < p->n && !r; i++) {
 		struct pool one = {0};
 
-		r = draw(&p->c[i], c, DRAWS / p->n, &one, e) || append(&all, &one, e) ? -1 : 0;
+		r = draw(&p->c[i], c, DRAWS / p->n, &m[i], &one, e) || append(&all, &one, e) ? -1 : 0;
 		free(one.c);
 	}
 	r = r ? r : summary(&all, s, e);

@@ -152,6 +152,20 @@ int64_t geo_planes(const struct tensor *t)
 	return t->rank == 4 ? t->shape[0] : 1;
 }
 
+int geo_plane(const struct tensor *t, int64_t c, struct tensor *one, struct err *e)
+{
+	const int64_t n = geo_planes(t);
+
+	if (c < 0 || c >= n)
+		return err_set(e, NULL, "'%s' has no channel %lld: it has %lld", t->name, (long long)c, (long long)n);
+	*one = *t;
+	one->rank = 3;
+	memcpy(one->shape, t->shape + t->rank - 3, 3 * sizeof *t->shape);
+	one->size = t->size / (size_t)n;
+	one->data = t->data ? (char *)t->data + (size_t)c * one->size : NULL;
+	return 0;
+}
+
 static const struct { const char *name; enum geo_role role; } named[] = {
 	{"image", ROLE_IMAGE}, {"label", ROLE_LABEL}, {"pred", ROLE_LABEL}, {"prob", ROLE_PROB},
 };

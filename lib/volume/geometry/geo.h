@@ -45,6 +45,9 @@ enum geo_role geo_role(const struct tensor *t, const struct grid *g);
 /* Number of [Z,Y,X] volumes in a spatial tensor: 1, or the first axis of four. */
 int64_t geo_planes(const struct tensor *t);
 
+/* Number c of these, from 0 on, as a tensor [Z,Y,X] of the same name; its data are t's. 0, or -1 and an error: there is no such. */
+int geo_plane(const struct tensor *t, int64_t c, struct tensor *one, struct err *e);
+
 /* Make of t, which is on grid `from`, its values on grid `to`: geo_planes(t) volumes, new memory from mem_new, which the caller owns.
    *type is t's type and may be changed. NULL and an error. */
 typedef void *geo_regrid_fn(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, enum dtype *type, void *arg,

@@ -93,7 +93,7 @@ static json_t *parse(const struct frame *f, const char *path, char orient[4], st
 	return steps;
 }
 
-json_t *replay_read(const char *path, char orient[4], struct err *e)
+json_t *replay_read(const char *path, char orient[4], json_t **meta, struct err *e)
 {
 	struct stream *s = stream_open(path, e);
 	struct frame f = {0};
@@ -101,6 +101,8 @@ json_t *replay_read(const char *path, char orient[4], struct err *e)
 
 	if (s && stream_next_header(s, &f, e) == 1)
 		steps = parse(&f, stream_name(s), orient, e);
+	if (meta)
+		*meta = json_incref(f.meta);
 	frame_free(&f);
 	stream_close(s);
 	return steps;

@@ -6,8 +6,9 @@
 
 /* The steps that the model in the file `path` asks for: metadata replay of its first frame, which must be of kind model; of its weights nothing
    is read where the file can be mapped. Array of {"tool", "args"}; caller json_decref()s. orient: which way the axes of its training volumes ran, as
-   its metadata has it; "": not known, or the steps turn volumes themselves; may be NULL. NULL and an error. */
-json_t *replay_read(const char *path, char orient[4], struct err *e);
+   its metadata has it; "": not known, or the steps turn volumes themselves; may be NULL. meta, may be NULL: becomes all its metadata, an object of
+   strings that the caller json_decref()s, also on failure. NULL and an error. */
+json_t *replay_read(const char *path, char orient[4], json_t **meta, struct err *e);
 
 /* Are all steps known, and their args understood? 0, or -1 and an error that names the step. */
 int replay_check(const json_t *steps, struct err *e);

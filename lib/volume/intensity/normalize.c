@@ -8,18 +8,12 @@
 #include "lib/base/mem.h"
 #include "lib/stream/history.h"
 #include "lib/stream/values.h"
+#include "lib/volume/component/component.h"
 #include "lib/volume/geometry/geo.h"
+#include "lib/volume/intensity/moments.h"
 #include "lib/volume/intensity/percentile.h"
 
-enum {
-	CHUNK = 4096, /* voxels worked on while they are in the first cache; statistics are summed by chunk, so chunks fix the order of sums */
-	LANES = 8     /* sums side by side, for vectors; also part of the order */
-};
-
-struct moments {
-	int64_t n;
-	double mean, m2; /* m2: sum of squared deviations */
-};
+enum { CHUNK = 4096 }; /* voxels worked on while they are in the first cache */
 
 /* -- a chunk -- */
 
@@ -32,80 +26,14 @@ static int all_finite(const float *v, int64_t n)
 	return !bad;
 }
 
-static double fold(const double acc[LANES])
-{
-	double s = 0;
-
-	for (int j = 0; j < LANES; j++)
-		s += acc[j];
-	return s;
-}
-
-static double sum(const float *v, int64_t n)
-{
-	double acc[LANES] = {0};
-	int64_t i = 0;
-
-	for (; i + LANES <= n; i += LANES)
-		for (int j = 0; j < LANES; j++)
-			acc[j] += v[i + j];
-	for (; i < n; i++)
-		acc[i % LANES] += v[i];
-	return fold(acc);
-}
-
-static double sum_sq(const float *v, int64_t n, double mean)
-{
-	double acc[LANES] = {0};
-	int64_t i = 0;
-
-	for (; i + LANES <= n; i += LANES)
-		for (int j = 0; j < LANES; j++)
-			acc[j] += (v[i + j] - mean) * (v[i + j] - mean);
-	for (; i < n; i++)
-		acc[i % LANES] += (v[i] - mean) * (v[i] - mean);
-	return fold(acc);
-}
-
-static int64_t pack_nonzero(float *v, int64_t n)
-{
-	int64_t k = 0;
-
-	for (int64_t i = 0; i < n; i++) {
-		v[k] = v[i];
-		k += v[i] != 0;
-	}
-	return k;
-}
-
-static int64_t pack_masked(float *v, int64_t n, const uint8_t *mask)
-{
-	int64_t k = 0;
-
-	for (int64_t i = 0; i < n; i++) {
-		v[k] = v[i];
-		k += mask[i] != 0;
-	}
-	return k;
-}
-
-static struct moments chunk_moments(float *v, int64_t n, int nonzero, const uint8_t *mask)
-{
-	struct moments m = {nonzero ? pack_nonzero(v, n) : mask ? pack_masked(v, n, mask) : n};
-
-	if (m.n) {
-		m.mean = sum(v, m.n) / (double)m.n;
-		m.m2 = sum_sq(v, m.n, m.mean);
-	}
-	return m;
-}
-
 /* What one channel of the result is made by. */
 struct step {
+	int keep;                /* as it is; else */
 	int score, nonzero;      /* a z-score; else a range */
 	double range[4];
 	int clip;                /* range: afterwards; score: before, to lo..hi */
 	float lo, hi, mean, std;
+	const uint8_t *inside;   /* a z-score of these voxels of the step alone; NULL: of all */
 };
 
 static void chunk_clip(float *v, int64_t n, float lo, float hi)
@@ -127,13 +55,17 @@ static void chunk_range(float *v, int64_t n, const struct step *o)
 		chunk_clip(v, n, (float)fmin(o->range[2], o->range[3]), (float)fmax(o->range[2], o->range[3]));
 }
 
-static void chunk_zscore(float *v, int64_t n, const struct step *o)
+/* at: which voxel of the step is the first. */
+static void chunk_zscore(float *v, int64_t n, const struct step *o, int64_t at)
 {
 	float mean = o->mean, std = o->std;
 
 	if (o->clip)
 		chunk_clip(v, n, o->lo, o->hi);
-	if (o->nonzero) {
+	if (o->inside) {
+		for (int64_t i = 0; i < n; i++)
+			v[i] = o->inside[at + i] ? (v[i] - mean) / std : v[i];
+	} else if (o->nonzero) {
 		for (int64_t i = 0; i < n; i++)
 			v[i] = v[i] != 0 ? (v[i] - mean) / std : 0;
 	} else {
@@ -143,45 +75,6 @@ static void chunk_zscore(float *v, int64_t n, const struct step *o)
 }
 
 /* -- a tensor -- */
-
-static int64_t chunk_length(int64_t n, int64_t chunk)
-{
-	return n - chunk * CHUNK < CHUNK ? n - chunk * CHUNK : CHUNK;
-}
-
-/* Chan, Golub, LeVeque 1979: moments of two sets from theirs. */
-static struct moments join(struct moments a, struct moments b)
-{
-	int64_t n = a.n + b.n;
-	double d = b.mean - a.mean;
-
-	if (!a.n || !b.n)
-		return a.n ? a : b;
-	return (struct moments){n, a.mean + d * ((double)b.n / (double)n), a.m2 + b.m2 + d * d * ((double)a.n * (double)b.n / (double)n)};
-}
-
-/* Moments of n voxels from `first` on; infinite or NaN moments where a voxel is. mask: of these voxels; or NULL. */
-static int moments_of(const struct tensor *t, int64_t first, int64_t n, int nonzero, const uint8_t *mask, struct moments *out, struct err *e)
-{
-	int64_t chunks = (n + CHUNK - 1) / CHUNK;
-	struct moments *m = mem_new((size_t)chunks, sizeof *m, "sums", e);
-
-	if (!m)
-		return -1;
-#pragma omp parallel for schedule(static)
-	for (int64_t c = 0; c < chunks; c++) {
-		float v[CHUNK];
-		int64_t k = chunk_length(n, c);
-
-		tensor_load_f32(t, first + c * CHUNK, k, v);
-		m[c] = chunk_moments(v, k, nonzero, mask ? mask + c * CHUNK : NULL);
-	}
-	*out = (struct moments){0};
-	for (int64_t c = 0; c < chunks; c++)
-		*out = join(*out, m[c]);
-	free(m);
-	return 0;
-}
 
 static int not_finite(const struct tensor *t, int64_t from, struct err *e)
 {
@@ -202,6 +95,7 @@ struct plan {
 	struct later later;
 	int64_t n, steps;  /* voxels of a step */
 	int same;          /* all steps are of the first n voxels, else step i of those after i n */
+	uint8_t *inside;   /* behind the steps: n bytes of NORMALIZE_MASKED, else NULL */
 	struct step s[];
 };
 
@@ -215,7 +109,10 @@ static void make_chunk(const struct plan *p, int64_t first, int64_t n, float *ou
 
 		k = first + n - at < p->n - in ? first + n - at : p->n - in;
 		tensor_load_f32(&p->later.from, p->same ? in : at, k, v);
-		(s->score ? chunk_zscore : chunk_range)(v, k, s);
+		if (s->score)
+			chunk_zscore(v, k, s, in);
+		else if (!s->keep)
+			chunk_range(v, k, s);
 	}
 }
 
@@ -260,7 +157,8 @@ static int score_of(const struct tensor *t, const struct normalize *o, const str
 	if (moments_of(t, p->first, p->n, o->mode == NORMALIZE_NONZERO, p->mask, &m, e))
 		return -1;
 	std = m.n ? sqrt(m.m2 / (double)m.n) : 0;
-	*s = (struct step){.score = 1, .nonzero = o->mode == NORMALIZE_NONZERO, .mean = (float)m.mean, .std = (float)std != 0 ? (float)std : 1};
+	*s = (struct step){.score = 1, .nonzero = o->mode == NORMALIZE_NONZERO, .mean = (float)m.mean, .std = (float)std != 0 ? (float)std : 1,
+	                   .inside = o->mode == NORMALIZE_MASKED ? p->mask : NULL};
 	if (!o->clip_first)
 		return 0;
 	if (percentile_of(t, p->first, p->n, p->mask, o->percentile, 2, q, e))
@@ -294,7 +192,7 @@ static int make_step(const struct tensor *t, const struct normalize *o, const st
 		*s = (struct step){.range = {v[2 * i], v[2 * i + 1], 0, 1}, .clip = 1};
 		return 0;
 	case NORMALIZE_CT:
-		v += 4 * i;
+		v += o->alone ? 0 : 4 * i;
 		*s = (struct step){.score = 1, .clip = 1, .lo = (float)v[0], .hi = (float)v[1], .mean = (float)v[2], .std = (float)fmax(v[3], 1e-8)};
 		return 0;
 	case NORMALIZE_PERCENTILE: return percentiles_of(t, o, p, s, e);
@@ -329,6 +227,26 @@ static int load_mask(const struct frame *f, const struct tensor *image, const ch
 	return on ? 0 : err_set(e, NULL, "mask: no voxel of '%s' is above 0: nothing to take statistics of", name);
 }
 
+/* Where any channel is other than 0, and the holes in there. */
+static int find_inside(const struct tensor *image, uint8_t *inside, struct err *e)
+{
+	const int64_t n = tensor_count(image) / geo_planes(image), *s = image->shape + image->rank - 3;
+	struct tensor mask = {NULL, DT_U8, 3, {s[0], s[1], s[2]}, (size_t)n, inside, 0};
+
+	memset(inside, 0, (size_t)n);
+	for (int64_t c = 0; c < geo_planes(image); c++)
+#pragma omp parallel for schedule(static)
+		for (int64_t at = 0; at < n; at += CHUNK) {
+			float v[CHUNK];
+			int64_t k = n - at < CHUNK ? n - at : CHUNK;
+
+			tensor_load_f32(image, c * n + at, k, v);
+			for (int64_t i = 0; i < k; i++)
+				inside[at + i] |= v[i] != 0;
+		}
+	return component_fill_holes(&mask, 26, COMPONENT_UNION, e);
+}
+
 /* How many steps there are, and of how many voxels each. */
 static int measure(const struct tensor *t, const struct normalize *o, struct plan *p, struct err *e)
 {
@@ -336,11 +254,13 @@ static int measure(const struct tensor *t, const struct normalize *o, struct pla
 
 	p->n = tensor_count(t);
 	p->steps = 1;
-	if (o->channel_wise || o->mode == NORMALIZE_CT) {
+	if (o->channel_wise || o->alone || o->mode == NORMALIZE_CT || o->mode == NORMALIZE_MASKED) {
 		p->n /= planes;
 		p->steps = planes;
 	}
-	if (o->mode == NORMALIZE_CT && o->n != 4 * planes)
+	if (o->alone && o->channel >= planes)
+		return err_set(e, NULL, "'image' has no channel %lld: it has %lld", (long long)o->channel, (long long)planes);
+	if (o->mode == NORMALIZE_CT && !o->alone && o->n != 4 * planes)
 		return err_set(e, NULL, "image has %lld channels, the statistics are of %d", (long long)planes, o->n / 4);
 	if (o->mode == NORMALIZE_WINDOWS) {
 		if (planes != 1)
@@ -354,10 +274,13 @@ static int measure(const struct tensor *t, const struct normalize *o, struct pla
 static int make_steps(const struct frame *f, const struct tensor *t, const struct normalize *o, struct plan *p, struct err *e)
 {
 	uint8_t *mask = NULL;
-	int r = o->mask[0] ? load_mask(f, t, o->mask, p->n, &mask, e) : 0;
+	int r = o->mask[0] ? load_mask(f, t, o->mask, p->n, &mask, e) : p->inside ? find_inside(t, p->inside, e) : 0;
 
 	for (int64_t i = 0; i < p->steps && !r; i++)
-		r = make_step(t, o, &(struct part){p->same ? 0 : i * p->n, p->n, mask}, i, &p->s[i], e);
+		if (o->alone && i != o->channel)
+			p->s[i] = (struct step){.keep = 1};
+		else
+			r = make_step(t, o, &(struct part){p->same ? 0 : i * p->n, p->n, p->inside ? p->inside : mask}, i, &p->s[i], e);
 	free(mask);
 	return r;
 }
@@ -378,10 +301,11 @@ static int normalize_image(struct frame *f, const struct normalize *o, struct er
 
 	if (!t || measure(t, o, &kind, e))
 		return -1;
-	p = mem_new(1, sizeof *p + (size_t)kind.steps * sizeof *p->s, "statistics", e);
+	p = mem_new(1, sizeof *p + (size_t)kind.steps * sizeof *p->s + (o->mode == NORMALIZE_MASKED ? (size_t)kind.n : 0), "statistics", e);
 	if (!p)
 		return -1;
 	*p = kind;
+	p->inside = o->mode == NORMALIZE_MASKED ? (uint8_t *)(p->s + kind.steps) : NULL;
 	p->later.in_place = t->dtype == DT_F32 && !p->same;
 	if (make_steps(f, t, o, p, e) || check_finite(t, e)) {
 		free(p);
@@ -394,7 +318,7 @@ int normalize_apply(struct frame *f, const struct normalize *o, struct err *e)
 {
 	struct grid g;
 
-	if (frame_grid(f, &g, e) || normalize_image(f, o, e))
+	if (frame_grid(f, &g, e) || normalize_image(f, o, e) || (o->mode == NORMALIZE_WINDOWS && frame_set_meta(f, "channels", NULL, e)))
 		return -1;
 	return history_push(f, "nii-normalize", normalize_json(o), NULL, NULL, e);
 }

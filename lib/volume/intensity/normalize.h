@@ -10,6 +10,8 @@ enum normalize_mode {
 	NORMALIZE_RANGE,   /* (x - a_min) / (a_max - a_min) * (b_max - b_min) + b_min, then, with clip, to [b_min, b_max] */
 	NORMALIZE_ZSCORE,  /* (x - mean) / std, population std, 1 where it is 0 */
 	NORMALIZE_NONZERO, /* the same over and for voxels other than 0; the others stay 0 */
+	NORMALIZE_MASKED,  /* the same, of each channel by itself, over and for voxels where any channel is other than 0 and the holes in there, which do not
+	                      reach the border (6 neighbours): nnU-Net's use_mask_for_norm */
 	NORMALIZE_PERCENTILE, /* the range from one percentile to the other becomes 0..1, clipped; where they are equal, 1 is divided by */
 	NORMALIZE_WINDOWS, /* of one channel: a channel for each window lo..hi, which becomes 0..1, clipped */
 	NORMALIZE_CT       /* each channel clipped to lo..hi, then (x - mean) / max(std, 1e-8): given numbers, nnU-Net's fingerprint */
@@ -22,6 +24,8 @@ struct normalize {
 	double range[4];  /* a_min, a_max, b_min, b_max; a_min < a_max */
 	int clip;
 	int channel_wise; /* z-scores, percentiles: statistics of each channel by itself */
+	int alone;        /* only channel `channel` is changed (not by NORMALIZE_WINDOWS), by what it has itself; the others become float32 as they are */
+	int64_t channel;
 	int clip_first;   /* NORMALIZE_ZSCORE: clip to the percentiles after mean and std were taken, as CTNormalization would */
 	double percentile[2];      /* 0..100, the first below the second */
 	char mask[NORMALIZE_NAME]; /* ZSCORE, PERCENTILE: statistics over the voxels where this tensor, integers [Z,Y,X], is above 0; "": over all */
@@ -34,7 +38,8 @@ struct normalize {
 #define NORMALIZE_PRESETS "lung, mediastinum, bone, abdomen, liver, brain, lung-tumour"
 int normalize_preset(const char *name, size_t len, double window[2]);
 
-/* NORMALIZE_CT's numbers from nnU-Net's dataset_fingerprint.json or plans.json: foreground_intensity_properties_per_channel. 0 or -1. */
+/* NORMALIZE_CT's numbers from nnU-Net's dataset_fingerprint.json or plans.json: foreground_intensity_properties_per_channel, of all channels or, with
+   o->alone, of o->channel. 0 or -1. */
 int normalize_stats(const json_t *root, struct normalize *o, const char *path, struct err *e); /* path, for messages: may be NULL */
 int normalize_read_stats(const char *path, struct normalize *o, struct err *e);
 

@@ -7,10 +7,10 @@
 #include "lib/stream/history.h"
 #include "lib/volume/intensity/normalize.h"
 
-#define ZSCORES "all|nonzero"
+#define ZSCORES "all|nonzero|masked"
 
-enum { OPTIONS = 9 };
-enum given { RANGE, CLIP, ZSCORE, WISE, PERCENTILE, MASK, WINDOWS, CT, GIVEN };
+enum { OPTIONS = 10 };
+enum given { RANGE, CLIP, ZSCORE, WISE, PERCENTILE, MASK, WINDOWS, CT, CHANNEL, GIVEN };
 
 static void make_table(struct normalize *o, int *which, int given[GIVEN], struct option t[OPTIONS])
 {
@@ -23,6 +23,7 @@ static void make_table(struct normalize *o, int *which, int given[GIVEN], struct
 		{"mask", OPTION_TEXT, o->mask, sizeof o->mask, NULL, &given[MASK]},
 		{"windows", OPTION_LIST, o->list, NORMALIZE_LIST, NULL, &given[WINDOWS]},
 		{"ct", OPTION_LIST, o->list, NORMALIZE_LIST, NULL, &given[CT]},
+		{"channel", OPTION_INTS, &o->channel, 1, NULL, &given[CHANNEL]},
 		{0},
 	};
 
@@ -32,10 +33,11 @@ static void make_table(struct normalize *o, int *which, int given[GIVEN], struct
 json_t *normalize_json(const struct normalize *o)
 {
 	struct normalize v = *o;
-	int range = o->mode == NORMALIZE_RANGE, score = o->mode == NORMALIZE_ZSCORE || o->mode == NORMALIZE_NONZERO;
-	int percentile = o->mode == NORMALIZE_PERCENTILE, which = o->mode == NORMALIZE_NONZERO;
+	int range = o->mode == NORMALIZE_RANGE, score = o->mode >= NORMALIZE_ZSCORE && o->mode <= NORMALIZE_MASKED;
+	int percentile = o->mode == NORMALIZE_PERCENTILE, which = score ? (int)o->mode - NORMALIZE_ZSCORE : 0;
 	int given[GIVEN] = {range, range, score, score || percentile, percentile || o->clip_first, o->mask[0] != 0,
-	                    o->mode == NORMALIZE_WINDOWS ? o->n : 0, o->mode == NORMALIZE_CT ? o->n : 0};
+	                    o->mode == NORMALIZE_WINDOWS ? o->n : 0, o->mode == NORMALIZE_CT ? o->n : 0,
+	                    o->alone};
 	struct option table[OPTIONS];
 
 	make_table(&v, &which, given, table);
@@ -53,6 +55,8 @@ static int check_numbers(const struct normalize *o, struct err *e)
 	for (int i = 0, k = o->mode == NORMALIZE_CT ? 4 : 2; i < o->n; i += k)
 		if (!(o->list[i] < o->list[i + 1]))
 			return err_set(e, NULL, "%g..%g is empty", o->list[i], o->list[i + 1]);
+	if (o->alone && (o->channel < 0 || o->mode == NORMALIZE_WINDOWS || (o->mode == NORMALIZE_CT && o->n != 4)))
+		return err_set(e, NULL, "of one channel, %lld, are made several, or of several one", (long long)o->channel);
 	return 0;
 }
 
@@ -72,8 +76,9 @@ int normalize_parse(struct normalize *o, const json_t *args, struct err *e)
 		                        "channel_wise), windows and ct");
 	o->n = given[WINDOWS] ? given[WINDOWS] : given[CT];
 	o->clip_first = given[ZSCORE] && given[PERCENTILE];
+	o->alone = given[CHANNEL];
 	o->mode = given[RANGE] ? NORMALIZE_RANGE : given[WINDOWS] ? NORMALIZE_WINDOWS : given[CT] ? NORMALIZE_CT :
-	          !given[ZSCORE] ? NORMALIZE_PERCENTILE : which ? NORMALIZE_NONZERO : NORMALIZE_ZSCORE;
+	          !given[ZSCORE] ? NORMALIZE_PERCENTILE : (enum normalize_mode)(NORMALIZE_ZSCORE + which);
 	return check_numbers(o, e);
 }
 
@@ -106,7 +111,10 @@ int normalize_stats(const json_t *root, struct normalize *o, const char *path, s
 
 	if (!n || 4 * n > NORMALIZE_LIST)
 		return err_set(e, path, "no foreground_intensity_properties_per_channel of 1 to %d channels", NORMALIZE_LIST / 4);
-	for (size_t i = 0; i < n; i++) {
+	if (o->alone && o->channel >= (int64_t)n)
+		return err_set(e, path, "has no statistics of channel %lld: they are of %zu", (long long)o->channel, n);
+	o->n = 0;
+	for (size_t i = o->alone ? (size_t)o->channel : 0; i < (o->alone ? (size_t)o->channel + 1 : n); i++) {
 		const char key[] = {(char)(i < 10 ? '0' + i : '1'), (char)(i < 10 ? 0 : '0' + i - 10), 0};
 		const json_t *channel = json_object_get(all, key);
 
@@ -115,11 +123,10 @@ int normalize_stats(const json_t *root, struct normalize *o, const char *path, s
 
 			if (!json_is_number(v) || !isfinite(json_number_value(v)))
 				return err_set(e, path, "channel %s has no number %s", key, properties[k]);
-			o->list[4 * i + (size_t)k] = json_number_value(v);
+			o->list[o->n++] = json_number_value(v);
 		}
 	}
 	o->mode = NORMALIZE_CT;
-	o->n = (int)(4 * n);
 	return check_numbers(o, e) ? path ? err_prefix(e, "%s", path) : -1 : 0;
 }
 

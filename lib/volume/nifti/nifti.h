@@ -142,16 +142,41 @@ int64_t nii_map_to(const struct nii_map *m, int64_t label); /* what it becomes: 
 /* n labels of integer type t, in place. 0, or -1: t does not hold one of them. */
 int nii_map_apply(const struct nii_map *m, void *data, enum dtype t, size_t n, const char *file, struct err *e);
 
+/* The channels of cases that have a file for each (nifti_channels.c). */
+enum { NII_CHANNELS_MOST = 64 };
+struct nii_channels {
+	int n;         /* files a case */
+	json_t *names; /* n strings, in their order; NULL: none are known */
+};
+
+/* "N", "NAME,NAME,...", or a path that ends in .json: nnU-Net's dataset.json, its channel_names. 0, or -1 and an error. */
+int nii_channels_parse(struct nii_channels *c, const char *text, struct err *e);
+void nii_channels_free(struct nii_channels *c); /* safe on a zeroed one */
+
+/* For a tool: the same from its option --channels, which is misuse where it is malformed, and a failure where the file is not as it should be. */
+void nii_channels_option(struct nii_channels *c, const char *text);
+
+/* Which channel a file is by nnU-Net's names, ID_0000, ID_0001: of its path without ending (nii_stem), from which with cut the number is taken off.
+   -1: its name does not say. */
+int nii_channel_of(char *stem, int cut);
+
+/* Where one of n files of a case has such a name, all must, in their order. 0, or -1 and an error that names the first that has not. */
+int nii_channels_check(char *const *path, int n, struct err *e);
+
 struct nii_case {
-	char *id;     /* NULL: from the image's name */
+	char *id;     /* NULL: from the image's name, of several files without nnU-Net's _0000 */
 	char *image;  /* path; NULL or "-": standard input */
+	int n_more;   /* further files of the image: */
+	char **more;  /* a channel each, on the same grid (NII_ONE_GRID) */
+	const struct nii_channels *channels; /* what there must be, and its names, which become metadata; NULL: not known; borrowed */
 	char *label;  /* NULL: none */
 	const struct arg_strs *parts; /* NULL: none; borrowed. Or instead of a label files that are put together (nii_load_parts) */
 	int64_t *shared;              /* if set: becomes how many voxels several of them claim */
 	const struct nii_map *map; /* of its labels; NULL: none; borrowed */
 };
 
-/* One case as a frame into o, the image piece by piece, never whole in memory; a label is held. 0 or -1. */
+/* One case as a frame into o, the image piece by piece, never whole in memory; a label is held. Of several files that are not of one type the image
+   has the smallest that holds all their values. 0 or -1. */
 int nii_case_write(const struct nii_case *c, struct out *o, struct err *e);
 
 /* The same into memory. 0 or -1; frame_free either way. */
@@ -163,15 +188,16 @@ struct nii_list {
 	int predicted; /* the heading is "id truth pred": what stands for labels are predictions */
 };
 
-/* Cases from a table of tab-separated lines id, image, label (label may be empty or absent; a first line "id image label" or "id truth pred" is
-   allowed, and so are a byte order mark and CR LF). Relative paths are relative to the table's directory. path "-": standard input. 0 or -1;
-   nii_list_free. */
+/* Cases from a table of tab-separated lines id, image, label, and the image's further files (label may be empty, or absent where it is the last; a
+   first line "id image label image2 ..." or "id truth pred" is allowed, and so are a byte order mark and CR LF). Relative paths are relative to the
+   table's directory. path "-": standard input. 0 or -1; nii_list_free. */
 int nii_list_read(struct nii_list *l, const char *path, struct err *e);
 void nii_list_free(struct nii_list *l);
 
 /* Cases from n files by their names, in the order of their ids: image and label are ID_ct (ID_image, ID_0000) and ID_gtv (ID_label, ID_seg,
-   ID_mask) in one directory, or ID (or ID_0000) and ID in two whose names begin with images and labels and go on alike. Every file without a
-   partner goes to say, a line each, and then it is an error. 0 or -1; nii_list_free. (nifti_pairs.c) */
+   ID_mask) in one directory, or ID (or ID_0000) and ID in two whose names begin with images and labels and go on alike. Further channels of an
+   image are ID_0001, ID_0002, ..., or ID_pet beside ID_ct. Every file without a partner and every case that lacks a channel go to say, a line
+   each, and then it is an error. 0 or -1; nii_list_free. (nifti_pairs.c) */
 typedef void nii_say(const char *line);
 int nii_list_pairs(struct nii_list *l, char *const *path, int n, nii_say *say, struct err *e);
 

@@ -5,25 +5,32 @@
 #include "lib/base/mem.h"
 #include "lib/stream/history.h"
 #include "lib/stream/shell.h"
-#include "lib/volume/nifti/nifti.h"
+#include "lib/volume/nifti/nifti_parts.h"
 
 enum { PIECE = 256 << 10 }; /* bytes */
 
-/* As of one label, but arrays. */
-static void parts_of(const struct arg_strs *parts, json_t *args)
+/* As of one file, but arrays. */
+static void files_of(const char *const *path, int n, const char *key, const char *hash_key, json_t *args)
 {
 	json_t *names = json_array(), *hashes = json_array();
 	char hash[HASH_TEXT];
 
-	for (int i = 0; i < parts->n; i++) {
-		json_array_append_new(names, shell_name(parts->v[i]));
-		if (!hash_file(parts->v[i], hash))
+	for (int i = 0; i < n; i++) {
+		json_array_append_new(names, shell_name(path[i]));
+		if (!hash_file(path[i], hash))
 			json_array_append_new(hashes, json_string(hash));
 	}
-	json_object_set_new(args, "labels", names);
-	if (json_array_size(hashes) == (size_t)parts->n)
-		json_object_set_new(args, "label_hash", json_incref(hashes));
+	json_object_set_new(args, key, names);
+	if (json_array_size(hashes) == (size_t)n)
+		json_object_set_new(args, hash_key, json_incref(hashes));
 	json_decref(hashes);
+}
+
+static void channels_of(const struct nii_case *c, json_t *args)
+{
+	json_object_set_new(args, "channels", c->channels && c->channels->names ? json_incref(c->channels->names) : json_integer(c->n_more + 1));
+	if (c->n_more)
+		files_of((const char *const *)c->more, c->n_more, "more", "more_hash", args);
 }
 
 static json_t *args_of(const struct nii_case *c)
@@ -33,16 +40,27 @@ static json_t *args_of(const struct nii_case *c)
 	char hash[HASH_TEXT];
 
 	json_object_set_new(args, "file", shell_name(c->image && strcmp(c->image, "-") ? c->image : "standard input"));
+	if (c->n_more || c->channels)
+		channels_of(c, args);
 	if (c->label)
 		json_object_set_new(args, "label", shell_name(c->label));
 	if (c->parts)
-		parts_of(c->parts, args);
+		files_of(c->parts->v, c->parts->n, "labels", "label_hash", args);
 	if ((c->label || c->parts) && c->map)
 		json_object_set_new(args, "map", json_string(c->map->text));
 	for (size_t i = 0; i < sizeof hashed / sizeof *hashed; i++)
 		if (!hash_file(hashed[i].path, hash))
 			json_object_set_new(args, hashed[i].key, json_string(hash));
 	return args;
+}
+
+static int name_channels(struct frame *f, const struct nii_case *c, struct err *e)
+{
+	char *text = c->channels && c->channels->names ? json_dumps(c->channels->names, JSON_COMPACT) : NULL;
+	int r = text ? frame_set_meta(f, "channels", text, e) : 0;
+
+	free(text);
+	return r;
 }
 
 /* Metadata of a frame read from a file. */
@@ -54,20 +72,22 @@ static int describe(struct frame *f, const struct nii_header *h, const struct ni
 	int r = -1;
 
 	memset(f, 0, sizeof *f);
+	if (stem && c->n_more)
+		nii_channel_of(stem, 1);
 	if (!stem)
 		err_set(e, c->image, "not enough memory");
 	else
 		r = frame_check_id(std ? "standard input" : c->image, id, e) || frame_init(f, "volume", id, e) || frame_set_affine(f, h->grid.affine, e) ||
-		    history_push(f, "nii-read", args_of(c), nii_record(h), NULL, e);
+		    name_channels(f, c, e) || history_push(f, "nii-read", args_of(c), nii_record(h), NULL, e);
 	free(stem);
 	return r ? -1 : 0;
 }
 
-static int add_image(struct frame *f, const struct nii_header *h, void *data, struct err *e)
+static int add_image(struct frame *f, const struct nii_files *s, void *data, struct err *e)
 {
-	const int64_t shape[4] = {h->channels, h->grid.size[2], h->grid.size[1], h->grid.size[0]};
+	const int64_t *size = s->f->h.grid.size, shape[4] = {s->channels, size[2], size[1], size[0]};
 
-	return frame_adopt(f, "image", nii_dtype(h), 4, shape, data, e) ? 0 : -1;
+	return frame_adopt(f, "image", s->dtype, 4, shape, data, e) ? 0 : -1;
 }
 
 static int add_label(struct frame *f, const char *name, const struct nii_header *h, enum dtype t, void *data, struct err *e)
@@ -96,14 +116,14 @@ static int load_label(const struct nii_case *c, const struct nii_file *n, struct
 	return -1;
 }
 
-static int stream_image(struct nii_file *n, struct out *o, struct err *e)
+static int stream_image(struct nii_files *s, struct out *o, struct err *e)
 {
-	size_t size = dtype_size(nii_dtype(&n->h));
-	char *buf = mem_new(PIECE, 1, n->name, e);
+	size_t size = dtype_size(s->dtype);
+	char *buf = mem_new(PIECE, 1, s->f->name, e);
 	int64_t k = buf ? 1 : -1;
 
 	while (k > 0) {
-		k = nii_next(n, buf, PIECE / size, e);
+		k = nii_files_next(s, buf, PIECE / size, e);
 		if (k > 0 && out_write(o, buf, (size_t)k * size, e))
 			k = -1;
 	}
@@ -111,63 +131,52 @@ static int stream_image(struct nii_file *n, struct out *o, struct err *e)
 	return (int)k;
 }
 
-static int write_frame(struct frame *f, struct nii_file *n, struct out *o, struct err *e)
+static int write_frame(struct frame *f, struct nii_files *s, struct out *o, struct err *e)
 {
 	if (frame_write_header(f, o, e))
 		return -1;
 	for (int i = 0; i < f->n; i++)
-		if (f->t[i].data ? out_write(o, f->t[i].data, f->t[i].size, e) : stream_image(n, o, e))
+		if (f->t[i].data ? out_write(o, f->t[i].data, f->t[i].size, e) : stream_image(s, o, e))
 			return -1;
 	return 0;
 }
 
-static int one_case(const struct nii_case *c, struct nii_file *n, struct frame *f, struct out *o, struct err *e)
-{
-	if (describe(f, &n->h, c, e) || add_image(f, &n->h, NULL, e) || load_label(c, n, f, e))
-		return -1;
-	return write_frame(f, n, o, e);
-}
-
 int nii_case_write(const struct nii_case *c, struct out *o, struct err *e)
 {
-	struct nii_file n;
+	struct nii_files s;
 	struct frame f = {0};
-	int r;
+	int r = nii_files_open(&s, c, e) || describe(&f, &s.f->h, c, e) || add_image(&f, &s, NULL, e) || load_label(c, s.f, &f, e) ||
+	        write_frame(&f, &s, o, e);
 
-	if (nii_open(&n, c->image, e))
-		return -1;
-	r = one_case(c, &n, &f, o, e);
 	frame_free(&f);
-	nii_close(&n);
-	return r;
+	nii_files_close(&s);
+	return r ? -1 : 0;
 }
 
-static int load_image(struct nii_file *n, const struct nii_case *c, struct frame *f, struct err *e)
+static int load_image(struct nii_files *s, const struct nii_case *c, struct frame *f, struct err *e)
 {
-	size_t size = dtype_size(nii_dtype(&n->h)), at = 0;
-	char *data = mem_new(n->h.values, size, n->name, e);
+	size_t size = dtype_size(s->dtype), at = 0;
+	char *data = mem_new(s->f->h.values * (size_t)s->n, size, s->f->name, e);
 	int64_t k;
 
 	if (!data)
 		return -1;
-	while ((k = nii_next(n, data + at * size, PIECE / size, e)) > 0)
+	while ((k = nii_files_next(s, data + at * size, PIECE / size, e)) > 0)
 		at += (size_t)k;
-	if (!k && !describe(f, &n->h, c, e))
-		return add_image(f, &n->h, data, e);
+	if (!k && !describe(f, &s->f->h, c, e))
+		return add_image(f, s, data, e);
 	free(data);
 	return -1;
 }
 
 int nii_case_load(const struct nii_case *c, struct frame *f, struct err *e)
 {
-	struct nii_file n;
+	struct nii_files s;
 	int r;
 
 	memset(f, 0, sizeof *f);
-	if (nii_open(&n, c->image, e))
-		return -1;
-	r = load_image(&n, c, f, e) || load_label(c, &n, f, e);
-	nii_close(&n);
+	r = nii_files_open(&s, c, e) || load_image(&s, c, f, e) || load_label(c, s.f, f, e);
+	nii_files_close(&s);
 	return r ? -1 : 0;
 }
 

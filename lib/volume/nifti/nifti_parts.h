@@ -1,4 +1,5 @@
-/* What the files that read volumes share among themselves: nifti_read.c, nifti_list.c, nifti_name.c, text_read.c. */
+/* What the files that read volumes share among themselves: nifti_read.c, nifti_list.c, nifti_name.c, nifti_channels.c, nifti_frame.c,
+   text_read.c. */
 #ifndef NIIPIPE_NIFTI_PARTS_H
 #define NIIPIPE_NIFTI_PARTS_H
 
@@ -13,6 +14,23 @@ void nii_close_bytes(struct nii_file *f);
 
 /* f->h is known and `at` bytes were read: check the size of a plain file, go to h.h.vox_offset. 0 or -1. */
 int nii_to_voxels(struct nii_file *f, int64_t at, struct err *e);
+
+/* The files of a case's image, all open. */
+struct nii_files {
+	int n;
+	struct nii_file *f;
+	int64_t channels;   /* of all */
+	enum dtype dtype;   /* of the image */
+	int at;             /* which one is read */
+	void *raw;          /* scratch where values change their type */
+};
+
+/* 0, or -1 and an error; nii_files_close either way. */
+int nii_files_open(struct nii_files *s, const struct nii_case *c, struct err *e);
+
+/* As nii_next, one file after the other, in dtype. */
+int64_t nii_files_next(struct nii_files *s, void *p, size_t n, struct err *e);
+void nii_files_close(struct nii_files *s); /* safe on a zeroed one */
 
 /* nii_next in the file's own order. */
 int64_t nii_values(struct nii_file *f, void *p, size_t n, struct err *e);

@@ -81,11 +81,14 @@ int nii_is_origin(const struct frame *f, const char *path)
 	json_t *all = history_get(f, &ignored), *first = json_array_get(all, 0), *args = json_object_get(first, "args");
 	const char *tool = json_string_value(json_object_get(first, "tool")), *scan = json_string_value(json_object_get(args, "hash"));
 	const char *label = json_string_value(json_object_get(args, "label_hash"));
+	const json_t *more = json_object_get(args, "more_hash");
 	char now[HASH_TEXT];
-	int r = tool && !strcmp(tool, "nii-read") && scan && (!label || strcmp(label, scan)) && !hash_file(path, now) && !strcmp(now, scan);
+	int r = tool && !strcmp(tool, "nii-read") && scan && (!label || strcmp(label, scan)) && !hash_file(path, now), is = r && !strcmp(now, scan);
 
+	for (size_t i = 0; r && i < json_array_size(more); i++)
+		is |= !strcmp(now, json_string_value(json_array_get(more, i)) ? json_string_value(json_array_get(more, i)) : "");
 	json_decref(all);
-	return r;
+	return is;
 }
 
 static int whole(const json_t *o, const char *key, int64_t lo, int64_t hi, int64_t *out, struct err *e)

@@ -142,6 +142,26 @@ static int fill(const struct phantom_opts *o, const struct scene *c, struct fram
 	return paint(c, image->data, label->data, e);
 }
 
+/* CT and PET as one image of floats: of each the values that it has alone. */
+static int add_pet(const struct phantom_opts *o, uint64_t index, const struct scene *c, struct frame *f, struct err *e)
+{
+	const struct phantom_pet pet = {&c->p, {c->size[0], c->size[1], c->size[2]}, {c->origin[0], c->origin[1], c->origin[2]},
+	                                {c->s[0], c->s[1], c->s[2]}, o->seed, index};
+	const int64_t shape[4] = {2, c->size[2], c->size[1], c->size[0]}, n = c->size[0] * c->size[1] * c->size[2];
+	const int16_t *ct = frame_find(f, "image")->data;
+	float *both = mem_new((size_t)n, 2 * sizeof *both, "a PET", e);
+
+	if (!both)
+		return -1;
+	for (int64_t i = 0; i < n; i++)
+		both[i] = ct[i];
+	if (phantom_pet(&pet, both, frame_find(f, "label")->data, both + n, e)) {
+		free(both);
+		return -1;
+	}
+	return frame_adopt(f, "image", DT_F32, 4, shape, both, e) && !frame_set_meta(f, "channels", "[\"CT\",\"PET\"]", e) ? 0 : -1;
+}
+
 void phantom_grid(int64_t size[3], double spacing[3])
 {
 	for (int i = 0; i < 3; i++) {
@@ -165,7 +185,7 @@ int phantom_make(const struct phantom_opts *o, uint64_t index, struct frame *f, 
 	if (c->tubes.failed)
 		err_set(e, NULL, "not enough memory for the vessels");
 	else if (!frame_init(f, "volume", id, e))
-		r = fill(o, c, f, e);
+		r = fill(o, c, f, e) || (o->pet && add_pet(o, index, c, f, e)) ? -1 : 0;
 	if (r)
 		frame_free(f);
 	free(c->tubes.v);

@@ -13,6 +13,7 @@ struct phantom_opts {
 	double spacing[3];   /* x,y,z: mm */
 	double healthy;      /* fraction of cases without a tumour */
 	double volume[2];    /* mL: range of a tumour's volume */
+	int pet;             /* phantom_make: a second channel, a PET's */
 };
 
 /* What is zero in size and spacing follows from the other and a field of 345.6 x 345.6 x 288 mm; size 192,192,96 where both are. */
@@ -21,8 +22,8 @@ void phantom_grid(int64_t size[3], double spacing[3]);
 /* Draw how many tumours a case has: 0, 1 or 2. */
 int phantom_tumours(double healthy, struct rng *r);
 
-/* Fill a frame (zeroed) with phantom `index` (from 0): id phantom-NNNN (index + 1), image I16 [1,Z,Y,X] in HU, label U8 [Z,Y,X],
-   1 = tumour, affine. The history is the caller's. 0, or -1 and an error. Same bytes whatever the number of threads. */
+/* Fill a frame (zeroed) with phantom `index` (from 0): id phantom-NNNN (index + 1), image I16 [1,Z,Y,X] in HU, with pet F32 [2,Z,Y,X] in HU and SUV,
+   label U8 [Z,Y,X], 1 = tumour, affine. The history is the caller's. 0, or -1 and an error. Same bytes whatever the number of threads. */
 int phantom_make(const struct phantom_opts *o, uint64_t index, struct frame *f, struct err *e);
 
 /* Plant tumours into the lungs of a real scan: image [1,Z,Y,X] or [Z,Y,X] of a signed type, in HU. Voxels of a tumour become 1 in label, which

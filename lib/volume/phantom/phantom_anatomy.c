@@ -157,7 +157,7 @@ static float below_dome(const struct patient *p, const float q[3], int side)
 	return (z - q[2]) / sqrtf(1 + slope * slope);
 }
 
-static float heart(const struct patient *p, const float q[3])
+float phantom_heart(const struct patient *p, const float q[3])
 {
 	float x = q[0] - p->heart[0], y = q[1] - p->heart[1], u = p->heart_c * x - p->heart_s * y, v = p->heart_s * x + p->heart_c * y;
 
@@ -181,7 +181,7 @@ static float solid(const struct patient *p, const float q[3])
 	if (q[2] < 30)
 		s = smin(s, aorta, 10);
 	if (q[2] < h[2] + p->heart_r[2] + 20)
-		s = smin(s, heart(p, q) - 4, 14);
+		s = smin(s, phantom_heart(p, q) - 4, 14);
 	return s + 2 * noise_at(&p->field, q[0] * 0.05f, q[1] * 0.05f, q[2] * 0.05f);
 }
 
@@ -222,7 +222,7 @@ static float middle_hu(const struct patient *p, const float q[3], float h)
 	float lump = noise_at(&p->field, q[0] * 0.07f, q[1] * 0.07f + 4, q[2] * 0.05f);
 	float hu = mix(FAT + 10, p->soft, phantom_cover(0.05f - lump, 0.25f));
 
-	return mix(hu, heart_hu(p, q), phantom_cover(heart(p, q), h));
+	return mix(hu, heart_hu(p, q), phantom_cover(phantom_heart(p, q), h));
 }
 
 static float belly_hu(const struct patient *p, const float q[3], const struct around *d, float h)

@@ -41,8 +41,21 @@ void phantom_from_world(const struct patient *p, const float w[3], float q[3]);
 /* Distances at q to the rib cage's inside, the lung, what fills the middle, the diaphragm. */
 void phantom_around(const struct patient *p, const float q[3], struct around *d);
 
+/* Distance at q to the heart's outside. */
+float phantom_heart(const struct patient *p, const float q[3]);
+
 /* HU of everything that is not a tube or a tumour, at q (world point w); soft edges of hx, hz mm in the plane and across. */
 float phantom_hu(const struct patient *p, const float q[3], const float w[3], float hx, float hz);
+
+/* The uptake of FDG (SUV) that a PET of the patient shows, on the grid of its CT: hu and label, [Z,Y,X], to suv; voxel x,y,z is at world origin minus
+   spacing times x, y and plus spacing times z. Heart and tumours take up as much as (seed, index) says. 0 or -1. (phantom_pet.c) */
+struct phantom_pet {
+	const struct patient *patient;
+	int64_t size[3];
+	float origin[3], spacing[3];
+	uint64_t seed, index;
+};
+int phantom_pet(const struct phantom_pet *o, const float *hu, const uint8_t *label, float *suv, struct err *e);
 
 /* A tube: a cone between two balls. Vessels, airways, ribs, spicules are made of them, painted in order. */
 struct tube { float a[3], b[3], ra, rb, hu; };

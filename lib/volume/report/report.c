@@ -151,7 +151,8 @@ void report_close(struct report *r)
 
 static int draw_picture(const struct report *r, const struct frame *f, struct html *h, struct err *e)
 {
-	struct view_opts o = {.tensor = "image", .slice = -1, .close = -1, .recist = 1, .window = r->o->window, .lo = r->o->lo, .hi = r->o->hi};
+	struct view_opts o = {.tensor = "image", .channel = r->o->channel, .slice = -1, .close = -1, .recist = 1, .window = r->o->window, .lo = r->o->lo,
+	                      .hi = r->o->hi};
 	struct draw d;
 	struct grid g;
 	struct cut c;

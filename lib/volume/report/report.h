@@ -12,6 +12,7 @@ struct report_opts {
 	int64_t viewers;     /* of so many cases, the worst, slices are embedded to scroll through */
 	int64_t slices;      /* of each of them at most so many */
 	int64_t pixels;      /* along the longer side of a slice, at most */
+	int64_t channel;     /* of the image, which is shown */
 	enum view_window window; /* of the pictures, as view.h has it */
 	double lo, hi;
 };

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include "lib/base/mem.h"
+#include "lib/volume/geometry/geo.h"
 #include "lib/volume/report/report_parts.h"
 #include "lib/volume/view/cut.h"
 #include "lib/volume/view/view.h"
@@ -189,21 +190,22 @@ static int put_element(const struct pack *p, int64_t start, const struct tensor 
 
 int report_slices(const struct report_opts *o, const struct frame *f, struct html *h, struct err *e)
 {
-	const struct tensor *image = frame_need(f, "image", e), *mask[2];
+	const struct tensor *all = frame_need(f, "image", e), *mask[2];
+	struct tensor image;
 	struct pack p = {0};
 	struct cut_marks m;
 	struct grid g;
 	int64_t longer, start;
 	int bad = 0;
 
-	if (!image || frame_grid(f, &g, e))
+	if (!all || frame_grid(f, &g, e) || geo_plane(all, o->channel, &image, e))
 		return -1;
 	mask[0] = cut_mask(f, "label", &g), mask[1] = cut_mask(f, "pred", &g);
 	p.cut = cut_of(&g, CUT_AXIAL);
 	for (int i = 0; i < 2; i++)
 		if (view_measure(&p.cut, mask[i], g.affine, &p.line[i], e))
 			return -1;
-	if (view_range_chosen(f, &p.cut, image, o->window, o->lo, o->hi, &p.range, e) || cut_find(&p.cut, mask, 2, &m, e))
+	if (view_range_chosen(f, &p.cut, &image, o->channel, o->window, o->lo, o->hi, &p.range, e) || cut_find(&p.cut, mask, 2, &m, e))
 		return -1;
 	choose(&p, &m, o->slices);
 	start = start_at(&p, &m);
@@ -214,7 +216,7 @@ int report_slices(const struct report_opts *o, const struct frame *f, struct htm
 	p.h = (int64_t)fmax(1, round((double)p.cut.down.n / p.step));
 	p.byte = mem_zero((size_t)(p.n * p.w * p.h), 3, "slices", e);
 	for (int64_t i = 0; p.byte && i < p.n && !bad; i++)
-		bad = put_layer(&p, image, 0, i, e) || put_layer(&p, mask[0], 1, i, e) || put_layer(&p, mask[1], 2, i, e);
+		bad = put_layer(&p, &image, 0, i, e) || put_layer(&p, mask[0], 1, i, e) || put_layer(&p, mask[1], 2, i, e);
 	bad = !p.byte || bad || put_element(&p, start, mask, h, e) ? -1 : 0;
 	free(p.byte);
 	return bad;

@@ -102,7 +102,9 @@ int pairs_of_table(struct pairs *p, const char *path, struct err *e)
 	int r = nii_list_read(&l, path, e);
 
 	for (const struct nii_case *c = l.c; c < l.c + l.n && !r; c++)
-		if (!c->label)
+		if (c->n_more)
+			r = err_set(e, table_name(path), "%.80s: has more than id, truth and prediction", c->id);
+		else if (!c->label)
 			r = lacks(p, table_name(path), c->id, "prediction", "", e);
 		else if (!(r = check(p, table_name(path), c->id, c->image, c->label, e)))
 			r = add(p, strdup(c->id), strdup(c->image), strdup(c->label), e);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/volume/geometry/geo.h"
 #include "lib/volume/intensity/normalize.h"
 #include "lib/volume/view/view_parts.h"
 
@@ -94,19 +95,22 @@ static int draw_all(struct view *v, const int64_t *layer, int64_t n, struct draw
 int view_draw(const struct frame *f, const struct view_opts *o, struct draw *d, struct err *e)
 {
 	struct view v = {.o = o, .id = frame_id(f)};
+	const struct tensor *image;
 	struct cut_marks m;
 	struct grid g;
 	int64_t layer[MOST_SLICES], n;
 
 	*d = (struct draw){0};
-	v.image = frame_need(f, o->tensor, e);
-	if (!v.image || frame_grid(f, &g, e))
+	image = frame_need(f, o->tensor, e);
+	if (!image || frame_grid(f, &g, e))
 		return -1;
-	if (!tensor_on_grid(v.image, &g) || v.image->rank > 4)
+	if (!tensor_on_grid(image, &g) || image->rank > 4)
 		return err_set(e, NULL, "tensor '%s' is not a volume on the frame's grid", o->tensor);
+	if (geo_plane(image, o->channel, &v.image, e))
+		return -1;
 	v.label = cut_mask(f, "label", &g), v.pred = cut_mask(f, "pred", &g);
 	v.cut = cut_of(&g, o->plane);
-	if (view_range_chosen(f, &v.cut, v.image, o->window, o->lo, o->hi, &v.range, e) ||
+	if (view_range_chosen(f, &v.cut, &v.image, o->channel, o->window, o->lo, o->hi, &v.range, e) ||
 	    cut_find(&v.cut, (const struct tensor *const[]){v.label, v.pred}, 2, &m, e))
 		return -1;
 	if (o->close >= 0)

@@ -14,7 +14,8 @@ enum view_window {
 };
 
 struct view_opts {
-	const char *tensor;  /* what is shown in grey: its first channel; on the frame's grid */
+	const char *tensor;  /* what is shown in grey, on the frame's grid: */
+	int64_t channel;     /* this one of its channels */
 	enum cut_plane plane;
 	int64_t slice;       /* index of the voxel layer; -1: choose */
 	int64_t montage;     /* how many slices, spread over those with label or pred, else over all; 0: the one with most */
@@ -39,17 +40,18 @@ int view_preset(const char *name, double window[2]);
 /* --window (0, 0: not given) and --preset (NULL: not given; or auto) as a window: *window becomes lo and hi. 0, or -1 and an error: misuse. */
 int view_choose(const char *preset, double window[2], enum view_window *kind, struct err *e);
 
-/* How an image is shown where nobody says: its values at black and white, and what they are in HU: scale value + shift; scale 0: nobody knows.
-   An image that nothing has touched is in HU, unless it is of floats within 0..1 in the middle layer; of one that went through one window of
-   nii-normalize the history tells. HU are shown from VIEW_BLACK to VIEW_WHITE, others from 0 to 1 where they lie there, else from the least to the
-   most of the middle layer. 0, or -1 and an error. (view_range.c) */
+/* How channel `channel` of an image, t [Z,Y,X], is shown where nobody says: its values at black and white, and what they are in HU: scale value +
+   shift; scale 0: nobody knows. An image that nothing has touched is in HU, of several channels those that metadata channels call CT, or else the
+   first, unless it is of floats within 0..1 in the middle layer; of one that went through one window of nii-normalize the history tells. HU are
+   shown from VIEW_BLACK to VIEW_WHITE, others from 0 to 1 where they lie there, else from the least to the most of the middle layer. 0, or -1 and
+   an error. (view_range.c) */
 enum { VIEW_BLACK = -1000, VIEW_WHITE = 400 };
 struct view_range { double lo, hi, scale, shift; int known; /* the history tells */ };
-int view_range(const struct frame *f, const struct cut *c, const struct tensor *t, struct view_range *r, struct err *e);
+int view_range(const struct frame *f, const struct cut *c, const struct tensor *t, int64_t channel, struct view_range *r, struct err *e);
 
 /* The same with lo and hi as o->window says. 0, or -1 and an error: VIEW_HU where these are not known. */
-int view_range_chosen(const struct frame *f, const struct cut *c, const struct tensor *t, enum view_window window, double lo, double hi,
-                      struct view_range *r, struct err *e);
+int view_range_chosen(const struct frame *f, const struct cut *c, const struct tensor *t, int64_t channel, enum view_window window, double lo,
+                      double hi, struct view_range *r, struct err *e);
 
 /* The longest diameter of a mask in an axial slice as RECIST 1.1 has it, of all its 26-connected lesions and labels (diameter.h: line,
    DIAMETER_MESH): mm, the voxel layer, its ends along right and down, 0 at the centre of the first voxel that is shown. mm 0: nothing is marked. c

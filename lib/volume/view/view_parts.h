@@ -8,7 +8,8 @@ struct view {
 	const struct view_opts *o;
 	const char *id;
 	struct cut cut;
-	const struct tensor *image, *label, *pred;
+	struct tensor image; /* the channel that is shown */
+	const struct tensor *label, *pred;
 	struct view_range range;
 	struct view_line line[2]; /* of label and pred; mm 0: none is drawn */
 	int64_t tw, th;    /* pixels of a tile */

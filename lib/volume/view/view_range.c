@@ -1,18 +1,31 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/stream/history.h"
 #include "lib/volume/intensity/normalize.h"
 #include "lib/volume/view/view.h"
 
-/* HU = scale value + shift as the history has it: 1 and 0 where nothing touched the values, a window's inverse, else 0. 0, or -1 and an error. */
-static int from_history(const struct frame *f, struct view_range *r, struct err *e)
+/* Is that channel a CT's? */
+static int is_ct(const struct frame *f, int64_t channel)
+{
+	const char *text = frame_meta(f, "channels");
+	json_t *names = text ? json_loads(text, 0, NULL) : NULL;
+	const char *name = json_string_value(json_array_get(names, (size_t)channel));
+	const int r = json_array_size(names) ? name && !strcasecmp(name, "ct") : !channel;
+
+	json_decref(names);
+	return r;
+}
+
+/* HU = scale value + shift as the history has it: 1 and 0 where nothing touched a CT's values, a window's inverse, else 0. 0, or -1 and an error. */
+static int from_history(const struct frame *f, int64_t channel, struct view_range *r, struct err *e)
 {
 	json_t *steps = history_get(f, e), *step;
 	struct normalize n;
 	size_t i;
-	int times = 0;
+	int times = 0, other;
 
 	if (!steps)
 		return -1;
@@ -23,8 +36,11 @@ static int from_history(const struct frame *f, struct view_range *r, struct err 
 
 		if (!tool || (strcmp(tool, "nii-normalize") && strcmp(tool, "nii-augment")))
 			continue;
+		other = !strcmp(tool, "nii-normalize") ? normalize_parse(&n, json_object_get(step, "args"), &why) : 1;
+		if (!other && n.alone && n.channel != channel)
+			continue;
 		times++;
-		if (strcmp(tool, "nii-normalize") || normalize_parse(&n, json_object_get(step, "args"), &why) || n.mode != NORMALIZE_RANGE) {
+		if (other || n.mode != NORMALIZE_RANGE) {
 			r->scale = 0;
 			continue;
 		}
@@ -32,19 +48,19 @@ static int from_history(const struct frame *f, struct view_range *r, struct err 
 		r->shift = n.range[0] - r->scale * n.range[2];
 	}
 	json_decref(steps);
-	r->scale = times > 1 || !isfinite(r->scale) ? 0 : r->scale;
+	r->scale = times > 1 || !isfinite(r->scale) || !is_ct(f, channel) ? 0 : r->scale;
 	r->known = times > 0;
 	return 0;
 }
 
-int view_range(const struct frame *f, const struct cut *c, const struct tensor *t, struct view_range *r, struct err *e)
+int view_range(const struct frame *f, const struct cut *c, const struct tensor *t, int64_t channel, struct view_range *r, struct err *e)
 {
 	double least = INFINITY, most = -INFINITY;
 	int image = t->name && !strcmp(t->name, "image"), within;
 	float *s;
 
 	*r = (struct view_range){0};
-	if (image && from_history(f, r, e))
+	if (image && from_history(f, channel, r, e))
 		return -1;
 	s = cut_slice(c, t, c->across.n / 2, e);
 	if (!s)
@@ -65,10 +81,10 @@ int view_range(const struct frame *f, const struct cut *c, const struct tensor *
 	return 0;
 }
 
-int view_range_chosen(const struct frame *f, const struct cut *c, const struct tensor *t, enum view_window window, double lo, double hi,
-                      struct view_range *r, struct err *e)
+int view_range_chosen(const struct frame *f, const struct cut *c, const struct tensor *t, int64_t channel, enum view_window window, double lo,
+                      double hi, struct view_range *r, struct err *e)
 {
-	if (view_range(f, c, t, r, e))
+	if (view_range(f, c, t, channel, r, e))
 		return -1;
 	if (window == VIEW_HU && r->scale == 0)
 		return err_set(e, NULL, "tensor '%s' is not in HU: no window by name", t->name);

@@ -44,7 +44,7 @@ static float between(const struct tile *t, const float *s, int64_t i, int64_t j)
 static int draw_grey(const struct tile *t, struct draw *d, int64_t x0, int64_t y0, int64_t k, struct err *e)
 {
 	const struct view *v = t->v;
-	float *s = cut_slice(&v->cut, v->image, k, e);
+	float *s = cut_slice(&v->cut, &v->image, k, e);
 
 	for (int64_t y = 0; s && y < t->h; y++)
 		for (int64_t x = 0; x < t->w; x++) {
