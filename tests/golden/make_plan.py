@@ -121,6 +121,7 @@ def golden_plans():
     r = np.random.default_rng(2025)
     for i in range(36):
         case(random_one(r), list(PLANNERS)[i % 5], [None, 4.0, 12.0, 80.0][i % 4] if i % 5 < 2 else None, int(r.integers(2, 6)), ["CT", "MRI"][i % 3 == 0])
+    case(fingerprint([[5.0, 0.8, 0.7], [4.0, 0.9, 0.7]] * 2, [[1, 200, 180], [1, 256, 230]] * 2), "nnunet")  # slices alone
     with open(os.path.join(OUT, "plan.tsv"), "w") as f:
         f.writelines(rows)
     print(len(rows), "plans,", sum(map(len, rows)), "bytes")

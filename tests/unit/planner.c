@@ -131,7 +131,7 @@ static void plans(void)
 
 	while (f && getline(&line, &room, f) > 0)
 		one(line, ++n);
-	ok(n == 46, "46 plans");
+	ok(n == 47, "47 plans");
 	free(line);
 	if (f)
 		fclose(f);
