@@ -59,6 +59,18 @@ predict() { # predict MODEL [SUFFIX]: the volume as nnU-Net predicts it; SUFFIX 
 	done
 	seg-argmax --mean prob 3d.prob z.prob y.prob >all.ts
 	ts-cmp --data-only -t pred all.ts "$BATS_TEST_DIRNAME/golden/slices-all.ts"
+	export NIIPIPE_PIPELINES=$ROOT/pipelines
+	for j in 1 2; do
+		"$NIIPIPE_PIPELINES"/segment.sh -j $j -d masks$j 3d.ts --ensemble z.ts --ensemble y.ts volume.nii.gz 2>said
+		nii-read masks$j/volume.nii.gz | tail -c 5148 | cmp - <(tail -c 5148 "$BATS_TEST_DIRNAME/golden/slices-all.ts")
+	done
+	grep -qxF 'segment.sh: z.ts: predicts as its own program does: seg-window --overlap 0.5 --grid nnunet --mode nnunet --mirror xy --output logits | nii-invert' said
+	"$NIIPIPE_PIPELINES"/segment.sh -d other --effort 1 3d.ts --ensemble z.ts -m z.ts volume.nii.gz 2>/dev/null
+	nii-read other/volume.nii.gz | tail -c 5148 | cmp - <(for m in 3d z; do
+		nii-read volume.nii.gz | nii-replay -m $m.ts | seg-window -m $m.ts --effort 1 --output logits | nii-invert >$m.one
+	done; seg-argmax --mean prob 3d.one z.one | tail -c 5148)
+	fails 2 "segment.sh: --join or --ensemble, not both (see segment.sh --help)" "$NIIPIPE_PIPELINES"/segment.sh 3d.ts --join z.ts --ensemble y.ts volume.nii.gz
+	fails 2 "segment.sh: --labels and --map go with --join (see segment.sh --help)" "$NIIPIPE_PIPELINES"/segment.sh 3d.ts --ensemble y.ts --map 1=1 volume.nii.gz
 	# not what the mean of the logits has
 	seg-argmax 3d.prob z.prob y.prob >logits.ts
 	if ts-cmp -q --data-only -t pred logits.ts all.ts; then return 1; fi
