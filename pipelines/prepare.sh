@@ -9,6 +9,7 @@ usage() {
 	  -d, --directory DIR   where the streams go (.)
 	  -L, --list CASES      the table, as nii-read --pairs --print makes one
 	      --plan FILE       as a plans.json of seg-plan or nnU-Net says, after what surrounds everything that is not 0 was cut off
+	      --configuration NAME  of the plan: 2d, 3d_lowres (3d_fullres)
 	  -m, --model MODEL     as a model's training data were
 	      --steps PIPELINE  a pipeline of filters in one word: 'nii-resample -s 1,1,3 | nii-normalize --window=-1024,325'
 	EOF
@@ -50,7 +51,7 @@ if [ "${1-}" = --one ]; then # how parallel comes back here
 	exit
 fi
 
-dir=. list='' plan='' model='' steps=''
+dir=. list='' plan='' configuration='' model='' steps=''
 while [ $# -gt 0 ]; do
 	taken=2
 	case $1 in
@@ -58,6 +59,7 @@ while [ $# -gt 0 ]; do
 	-d | --directory) valued "$@"; dir=$2 ;;
 	-L | --list) valued "$@"; list=$2 ;;
 	--plan) valued "$@"; plan=$2 ;;
+	--configuration) valued "$@"; configuration=$2 ;;
 	-m | --model) valued "$@"; model=$2 ;;
 	--steps) valued "$@"; steps=$2 ;;
 	*) batch_option "$@" || misuse "unknown option $1" ;;
@@ -68,7 +70,9 @@ done
 [ -r "$list" ] || { echo "prepare.sh: $list: cannot be read" >&2; exit 1; }
 ways=("${plan:+1}" "${model:+1}" "${steps:+1}")
 [ "$(IFS=; echo "${ways[*]}")" = 1 ] || misuse "one of --plan, --model and --steps is needed"
-[ -z "$plan" ] || steps="nii-crop --nonzero | nii-normalize --plan $(printf %q "$(realpath "$plan")") | nii-resample --plan $(printf %q "$(realpath "$plan")")"
+[ -z "$configuration" ] || [ -n "$plan" ] || misuse "--configuration is of a --plan"
+of="--plan $(printf %q "$(realpath "${plan:-.}")")${configuration:+ --configuration $(printf %q "$configuration")}"
+[ -z "$plan" ] || steps="nii-crop --nonzero | nii-normalize $of | nii-resample $of"
 [ -z "$model" ] || steps="nii-replay -m $(printf %q "$(realpath "$model")")"
 batch_check
 mkdir -p "$dir"

@@ -4,8 +4,8 @@
 set -eu -o pipefail
 usage() {
 	cat <<-'EOF'
-	usage: segment.sh [-d DIR] [-j N] [-m MODEL]... [--join MODEL [-m MODEL]...]... [--overlap R] [--roi-model FILE] MODEL CT...
-	       segment.sh [-d DIR] [-j N] [-m MODEL]... [--join MODEL [-m MODEL]...]... [--overlap R] [--roi-model FILE] --list FILE MODEL
+	usage: segment.sh [-d DIR] [-j N] [-m MODEL]... [--join|--ensemble MODEL [-m MODEL]...]... [--overlap R] [--roi-model FILE] MODEL CT...
+	       segment.sh [-d DIR] [-j N] [-m MODEL]... [--join|--ensemble MODEL [-m MODEL]...]... [--overlap R] [--roi-model FILE] --list FILE MODEL
 	Segment CTs (.nii, .nii.gz, .hdr, .nrrd, .mhd, .mha) with a model of seg-train or seg-import: DIR/NAME.nii.gz each. Where the model takes several
 	channels, files of nnU-Net's names that follow one another, ID_0000, ID_0001, ..., are one scan: DIR/ID.nii.gz.
 
@@ -13,6 +13,8 @@ usage() {
 	  -m, --model FILE      a model more, again for each: all of them predict, and the mean counts
 	      --join FILE       a model of other classes, again for each: what it finds goes over what those before found, numbered behind it, see seg-join(1);
 	                        an -m that follows is one more for its mean
+	      --ensemble FILE   a model of the same classes that wants other volumes (nnU-Net's 2d beside 3d_fullres), again for each: the mean of the models'
+	                        probabilities on the scan's own grid, as nnUNetv2_ensemble has it; an -m that follows is one more for its own mean
 	      --labels FILE     with --join: a table of columns label and name: these labels, and no others
 	      --map FROM=TO,... with --join: instead, and for models that have no names of their classes: once for MODEL and once for each --join
 	      --effort N        1 quick to 5 thorough, see seg-window(1) (3), and the largest component, but of regions all; an imported model that says
@@ -86,6 +88,13 @@ own_way() { # MODEL
 	fi
 }
 
+# That way as far as the scores on the scan's own grid.
+scores() { # WAY
+	local step=${1%% | *}
+	[[ $step == *' --output '* ]] || step+=' --output logits'
+	printf '%s' "$step | nii-invert"
+}
+
 segmented() { # THREADS WAY: prepared scans through that line of programs
 	local words step=${2%% | *}
 	read -ra words <<<"$step"
@@ -103,6 +112,13 @@ part() { IFS=$'\t' read -ra models <<<"$1" && way=${models[0]} && models=("${mod
 # What a model asks of volumes: the steps, and which way their axes run.
 asks() { ts-info --json -- "$1" | sed -n 1p | grep -oE '"(replay|orient)":"([^"\\]|\\.)*"'; }
 
+# What its parts said of a scan, in one.
+united() { # STREAM...
+	local with=seg-join
+	[ "${join[*]}" != --mean=prob ] || with=seg-argmax
+	"$with" "${join[@]}" "$@"
+}
+
 # One scan's labels by all parts, one part after the other; prepared once for those that ask for the same.
 joined() { # WORK SCAN THREADS
 	local streams=() asked=none way models one now
@@ -115,7 +131,7 @@ joined() { # WORK SCAN THREADS
 		streams+=("$1/part${#streams[@]}.ts")
 		segmented "$3" "$way" <"$1/next.ts" >"${streams[-1]}" || return 1
 	done
-	seg-join "${join[@]}" "${streams[@]}"
+	united "${streams[@]}"
 }
 
 alone() { # WORK SCAN DIR THREADS: one scan, from file to mask
@@ -171,7 +187,7 @@ take_gpu() {
 	gpu=0
 }
 
-# A job of a batch. COARSER-MODEL -: none; OPTIONS of seg-window, in one word; JOIN of seg-join, each in one.
+# A job of a batch. COARSER-MODEL -: none; OPTIONS of seg-window, in one word; JOIN of seg-join, or of seg-argmax, each in one.
 one() { # NUMBER DIR THREADS COARSER-MODEL OPTIONS [JOIN]... PART... SCAN
 	local work status=0 scan=${!#} word
 	trap 'exit 143' TERM # when what runs has ended
@@ -200,7 +216,7 @@ if [ "${1-}" = --one ]; then # how parallel comes back here
 	exit
 fi
 
-dir=. effort='' overlap='' list='' roi_model='' window=() args=() sets=('') maps=0
+dir=. effort='' overlap='' list='' roi_model='' window=() args=() sets=('') maps=0 ensemble=0
 while [ $# -gt 0 ]; do
 	taken=2
 	case $1 in
@@ -208,6 +224,7 @@ while [ $# -gt 0 ]; do
 	-d | --directory) valued "$@"; dir=$2 ;;
 	-m | --model) valued "$@"; sets[-1]+=$'\t'$2 ;;
 	--join) valued "$@"; sets+=("$2") ;;
+	--ensemble) valued "$@"; sets+=("$2"); ensemble=$((ensemble + 1)) ;;
 	--labels) valued "$@"; join+=("--labels=$2") ;;
 	--map) valued "$@"; join+=("--map=$2"); maps=$((maps + 1)) ;;
 	--effort) valued "$@"; effort=$2 ;;
@@ -234,7 +251,8 @@ case $effort in '' | [1-5]) ;; *) misuse "--effort: $effort is not 1 to 5" ;; es
 case $overlap in '' | 0 | 0.[0-9] | 0.[0-9][0-9]) ;; *) misuse "--overlap: $overlap is not 0 to 0.99" ;; esac
 [ -z "$effort" ] || [ -z "$overlap" ] || misuse "--effort or --overlap, not both"
 sets[0]=${args[0]}${sets[0]}
-[ ${#sets[@]} -gt 1 ] || [ ${#join[@]} = 0 ] || misuse "--labels and --map go with --join"
+[ $ensemble = 0 ] || [ $((ensemble + 1)) = ${#sets[@]} ] || misuse "--join or --ensemble, not both"
+[ ${#join[@]} = 0 ] || [ ${#sets[@]} -gt $((ensemble + 1)) ] || misuse "--labels and --map go with --join"
 [ $maps = 0 ] || [ $maps = ${#sets[@]} ] || misuse "--map: one for MODEL and one for each --join"
 [ $maps = 0 ] || [ $maps = ${#join[@]} ] || misuse "--labels or --map, not both"
 [[ $(IFS=$'\t'; printf '\t%s\t' "${sets[*]}") != *$'\t\t'* ]] || misuse "a model without a name"
@@ -261,12 +279,14 @@ for ct in "${scans[@]}"; do
 		[ ! "$dir/$(name "$ct").nii.gz" -ef "$file" ] || misuse "$file: its mask would replace it: give another directory with -d"
 	done
 done
+[ $ensemble = 0 ] || join=(--mean=prob)
 for set in "${sets[@]}"; do
 	model=${set%%$'\t'*} way="seg-window $windows | cc-largest | nii-invert"
 	# a label of regions is what one has beside others within it: in parts where it is not
 	[ -z "$(ts-info --json -- "$model" | sed -n '1s/.*"regions":"\[.*/x/p')" ] || way=${way/ | cc-largest/}
 	own=$(own_way "$model")
 	[[ -z $own || $own == *nii-invert* ]] || own+=' | nii-invert'
+	[ $ensemble = 0 ] || { way=$(scores "$way"); own=${own:+$(scores "$own")}; }
 	if [ -n "$own" ] && [ -z "$effort$overlap" ]; then
 		way=$own
 		echo "segment.sh: $model: predicts as its own program does: $way" >&2
@@ -274,7 +294,7 @@ for set in "${sets[@]}"; do
 		echo "segment.sh: $model: its own program predicts otherwise: $own" >&2
 	fi
 	parts+=("$way"$'\t'"$set")
-	[ ${#sets[@]} = 1 ] || [ $maps -gt 0 ] || [ -n "$(ts-info --json -- "$model" | sed -n '1s/.*"labels":"{.*/x/p')" ] ||
+	[ ${#sets[@]} = 1 ] || [ $((maps + ensemble)) -gt 0 ] || [ -n "$(ts-info --json -- "$model" | sed -n '1s/.*"labels":"{.*/x/p')" ] ||
 		{ echo "segment.sh: $model: has no names of its classes: say with --map what its labels become" >&2; exit 1; }
 done
 mkdir -p "$dir"

@@ -216,6 +216,8 @@ same() { for f in serial/*; do ts-cmp <(nii-read --id x "$f") <(nii-read --id x 
 	cat p3/*.ts | ts-cmp -q - <(nii-read -L cases.tsv | nii-replay -m model.ts)
 	"$prepare" -j 2 -d p4 --steps 'nii-resample -s 10,10,12 | nii-crop --above=-500' -L cases.tsv >/dev/null
 	cat p4/*.ts | ts-cmp -q - <(nii-read -L cases.tsv | nii-resample -s 10,10,12 | nii-crop --above=-500)
+	"$prepare" -d p7 --plan plan.json --configuration 2d -L cases.tsv >/dev/null
+	cat p7/*.ts | ts-cmp -q - <(nii-read -L cases.tsv | nii-normalize --plan plan.json --configuration 2d | nii-resample --plan plan.json --configuration 2d)
 	need_ssh
 	"$prepare" -S near,: -j 1 -d p5 --plan plan.json -L cases.tsv >/dev/null
 	cat p5/*.ts | ts-cmp -q - wanted.ts
@@ -234,6 +236,7 @@ same() { for f in serial/*; do ts-cmp <(nii-read --id x "$f") <(nii-read --id x 
 	done
 	fails 2 "prepare.sh: -L CASES is needed (see prepare.sh --help)" "$prepare"
 	fails 2 "prepare.sh: one of --plan, --model and --steps is needed (see prepare.sh --help)" "$prepare" -L cases.tsv
+	fails 2 "prepare.sh: --configuration is of a --plan (see prepare.sh --help)" "$prepare" --configuration 2d -m model.ts -L cases.tsv
 	fails 2 "prepare.sh: --retries: '0' is not a whole number above 0 (see prepare.sh --help)" "$prepare" --retries 0
 	fails 2 "prepare.sh: --resume goes with --joblog (see prepare.sh --help)" "$prepare" --resume --plan plan.json -L cases.tsv
 	fails 1 "prepare.sh: none.tsv: cannot be read" "$prepare" --plan plan.json -L none.tsv

@@ -59,6 +59,18 @@ predict() { # predict MODEL [SUFFIX]: the volume as nnU-Net predicts it; SUFFIX 
 	done
 	seg-argmax --mean prob 3d.prob z.prob y.prob >all.ts
 	ts-cmp --data-only -t pred all.ts "$BATS_TEST_DIRNAME/golden/slices-all.ts"
+	export NIIPIPE_PIPELINES=$ROOT/pipelines
+	for j in 1 2; do
+		"$NIIPIPE_PIPELINES"/segment.sh -j $j -d masks$j 3d.ts --ensemble z.ts --ensemble y.ts volume.nii.gz 2>said
+		nii-read masks$j/volume.nii.gz | tail -c 5148 | cmp - <(tail -c 5148 "$BATS_TEST_DIRNAME/golden/slices-all.ts")
+	done
+	grep -qxF 'segment.sh: z.ts: predicts as its own program does: seg-window --overlap 0.5 --grid nnunet --mode nnunet --mirror xy --output logits | nii-invert' said
+	"$NIIPIPE_PIPELINES"/segment.sh -d other --effort 1 3d.ts --ensemble z.ts -m z.ts volume.nii.gz 2>/dev/null
+	nii-read other/volume.nii.gz | tail -c 5148 | cmp - <(for m in 3d z; do
+		nii-read volume.nii.gz | nii-replay -m $m.ts | seg-window -m $m.ts --effort 1 --output logits | nii-invert >$m.one
+	done; seg-argmax --mean prob 3d.one z.one | tail -c 5148)
+	fails 2 "segment.sh: --join or --ensemble, not both (see segment.sh --help)" "$NIIPIPE_PIPELINES"/segment.sh 3d.ts --join z.ts --ensemble y.ts volume.nii.gz
+	fails 2 "segment.sh: --labels and --map go with --join (see segment.sh --help)" "$NIIPIPE_PIPELINES"/segment.sh 3d.ts --ensemble y.ts --map 1=1 volume.nii.gz
 	# not what the mean of the logits has
 	seg-argmax 3d.prob z.prob y.prob >logits.ts
 	if ts-cmp -q --data-only -t pred logits.ts all.ts; then return 1; fi
@@ -149,4 +161,43 @@ predict() { # predict MODEL [SUFFIX]: the volume as nnU-Net predicts it; SUFFIX 
 	fails 1 "seg-train: the network swinunetr is of three dimensions alone" seg-train --net swinunetr --spatial-dims 2 slab.ts
 	fails 2 "seg-train: --plan says all of the network: --spatial-dims, --channels, --strides, --res-units and --kernel have no meaning with it (see seg-train --help)" \
 		seg-train --plan "$ROOT/tests/golden/plan-full.json" --classes 2 --spatial-dims 2 slab.ts
+}
+
+@test "nnU-Net's 2d as its plans were before 2.4; plans that do not agree with themselves" {
+	cat >old.json <<-'END'
+		{"dataset_name": "Dataset006_Lung", "transpose_forward": [0, 1, 2], "configurations": {"2d": {"patch_size": [16, 24], "spacing": [1.3, 0.7], "batch_size": 9,
+		"batch_dice": true, "normalization_schemes": ["ZScoreNormalization"], "use_mask_for_norm": [false], "resampling_fn_data": "resample_data_or_seg_to_shape",
+		"resampling_fn_data_kwargs": {"is_seg": false, "order": 3, "order_z": 0, "force_separate_z": null}, "UNet_class_name": "PlainConvUNet",
+		"UNet_base_num_features": 4, "unet_max_num_features": 512, "n_conv_per_stage_encoder": [2, 2, 2], "n_conv_per_stage_decoder": [2, 2],
+		"pool_op_kernel_sizes": [[1, 1], [2, 2], [2, 1]], "conv_kernel_sizes": [[3, 3], [3, 3], [3, 3]]}}}
+	END
+	nii-phantom -n 1 --seed 1 --size 24,16,4 --spacing 14 --healthy 0 | nii-patch -s 24,16,1 -n 1 >one.ts
+	seg-train --plan old.json --configuration 2d --classes 2 --summary one.ts >summary
+	grep -qE '^encoder.stages.2.0.convs.0.conv +conv 1x3x3 /1x2x1 ' summary
+	wrong() { # PROGRAM MESSAGE
+		perl -0pe "$1" old.json >wrong.json
+		fails 1 "seg-train: wrong.json: configuration 2d: $2" seg-train --plan wrong.json --configuration 2d --classes 2 one.ts
+	}
+	wrong 's/\[1.3, 0.7\]/[3, 1.3, 0.7]/' "spacing has 3 numbers (expected 2)"
+	wrong 's/\[1.3, 0.7\]/[1.3, 0]/' "spacing is not two numbers above 0"
+	wrong 's/\[16, 24\]/[16]/' "patch_size has 1 numbers (expected 3)"
+	wrong 's/"UNet_class_name": "PlainConvUNet"/"architecture": {"network_class_name": "PlainConvUNet", "arch_kwargs": {"conv_op": "torch.nn.Conv3d"}}/' \
+		"has a patch_size of 2 numbers, and a network of 3 dimensions"
+}
+
+@test "training of slices goes on, and from other weights; activations may be made again" {
+	nii-phantom -n 1 --seed 9 --size 24,24,24 --spacing 12 --healthy 0 -o small.ts
+	nii-patch -s 16,16,1 -n 4 --seed 1 small.ts >four.ts
+	net="--spatial-dims 2 --channels 4,8 --strides 2 --batch 2"
+	# shellcheck disable=SC2086
+	seg-train -q $net -o whole.ts four.ts
+	# shellcheck disable=SC2086
+	seg-train -q $net --recompute segments -o again.ts four.ts
+	ts-cmp --data-only --atol 1e-6 again.ts whole.ts
+	# shellcheck disable=SC2086
+	ts-select --index 0,1 four.ts | seg-train -q $net -o half.ts
+	ts-select --index 2,3 four.ts | seg-train -q --resume half.last.ts -o half.ts
+	ts-cmp --data-only half.ts whole.ts
+	seg-train -q --init whole.ts --classes 3 -o three.ts four.ts
+	seg-window --force -m three.ts --output logits small.ts | ts-info | grep -qF 'prob     F32  [3,24,24,24]'
 }

@@ -124,6 +124,7 @@ def golden_plans():
         case(random_one(r), list(PLANNERS)[i % 5], [None, 4.0, 12.0, 80.0][i % 4] if i % 5 < 2 else None, int(r.integers(2, 6)), [["CT"], ["MRI"]][i % 3 == 0])
     for names, kept in ((["CT", "PET"], 1.0), (["pet", "ct", "T1"], 0.6), (["noNorm", "ZScore", "rescale_to_0_1", "RGB_to_0_1", "CT"], 0.6)):
         case({**fingerprint([[2.0, 1.0, 1.0]] * 3, [[40, 128, 96]] * 3, len(names), kept), "niipipe": {"classes": 2, "cases": [], "channel_names": names}}, modality=names)
+    case(fingerprint([[5.0, 0.8, 0.7], [4.0, 0.9, 0.7]] * 2, [[1, 200, 180], [1, 256, 230]] * 2), "nnunet")  # slices alone
     with open(os.path.join(OUT, "plan.tsv"), "w") as f:
         f.writelines(rows)
     print(len(rows), "plans,", sum(map(len, rows)), "bytes")

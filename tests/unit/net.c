@@ -123,13 +123,13 @@ static int gather(void *arg, int64_t i, int64_t d, int64_t nd, const float *logi
 {
 	struct gathered *g = arg;
 	const struct plan_value *v = &g->n->plan->value[g->n->graph->out];
-	const int64_t slice = v->size[1] * v->size[2] * v->c;
+	const int64_t deep = g->n->deep, slice = v->size[0] * v->size[1] * v->size[2] / deep * v->c;
 
 	(void)ignored;
-	g->bad |= i * v->size[0] + d != g->next;
+	g->bad |= i * deep + d != g->next;
 	g->next += nd;
 	g->parts++;
-	memcpy(g->to + (i * v->size[0] + d) * slice, logits, sizeof *logits * (size_t)(nd * slice));
+	memcpy(g->to + (i * deep + d) * slice, logits, sizeof *logits * (size_t)(nd * slice));
 	return 0;
 }
 
@@ -193,7 +193,7 @@ static void parts(struct net *n, const struct frame *f, const char *name)
 		if (threads == 1 && whole)
 			memcpy(want, whole, count * sizeof *want);
 		set_input(n, f);
-		ok(whole && !net_forward_parts(n, gather, &g, &e) && !g.bad && g.next == n->plan->batch * v->size[0] && !memcmp(got, want, count * sizeof *got),
+		ok(whole && !net_forward_parts(n, gather, &g, &e) && !g.bad && g.next == n->plan->batch * n->deep && !memcmp(got, want, count * sizeof *got),
 			"%s: %d threads, the same logits in %lld parts", name, threads, (long long)g.parts);
 		in_parts += g.parts > n->plan->batch;
 	}

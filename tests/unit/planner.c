@@ -132,7 +132,7 @@ static void plans(void)
 
 	while (f && getline(&line, &room, f) > 0)
 		one(line, ++n);
-	ok(n == 49, "49 plans");
+	ok(n == 50, "50 plans");
 	free(line);
 	if (f)
 		fclose(f);

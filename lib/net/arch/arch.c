@@ -53,8 +53,8 @@ static int build(struct graph *g, const struct arch *a, const json_t *arch, stru
 	json_t *solid;
 	int r;
 
-	g->flat = a->volumes ? -1 : axes_slices(arch);
-	if (g->flat < 0)
+	g->slices = a->volumes ? -1 : axes_slices(arch);
+	if (g->slices < 0)
 		return a->build(g, arch, e);
 	solid = axes_solid(arch, e);
 	r = solid ? a->build(g, solid, e) : -1;

@@ -153,9 +153,10 @@ int axes_flatten(json_t *arch)
 }
 
 /* Of what a layer has there the graph makes 1. */
-static void insert_any(json_t *size, void *axis)
+static void insert_any(json_t *size, void *arg)
 {
-	json_array_insert(size, (size_t)*(int *)axis, json_array_get(size, 0));
+	(void)arg;
+	json_array_insert(size, 0, json_array_get(size, 0));
 }
 
 static void note(json_t *size, void *found)
@@ -177,7 +178,7 @@ static int has_three(json_t *arch)
 
 json_t *axes_solid(const json_t *arch, struct err *e)
 {
-	int axis = slice_axis(arch);
+	const int axis = slice_axis(arch);
 	json_t *a = json_deep_copy(arch);
 
 	if (axis < 0 || has_three(a)) {
@@ -188,7 +189,7 @@ json_t *axes_solid(const json_t *arch, struct err *e)
 		json_decref(a);
 		return NULL;
 	}
-	each_size(a, 2, insert_any, &axis);
+	each_size(a, 2, insert_any, NULL);
 	json_object_del(a, "slice_axis");
 	set_dims(a, '3');
 	return a;

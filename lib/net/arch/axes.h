@@ -23,7 +23,7 @@ void axes_set_slices(json_t *arch, int slices);
 /* One of three dimensions, without sizes of three numbers, becomes that of two. 0: it is neither MONAI's nor nnU-Net's way to say three. */
 int axes_flatten(json_t *arch);
 
-/* What a network of two dimensions is in three: sizes of two are of three, any along the slices' axis, where its graph has 1. Caller json_decref()s.
+/* What a network of two dimensions is in three: sizes of two are of three, the first any, where its graph has 1. Caller json_decref()s.
    NULL and an error: a size of three, or a slice_axis that is none. */
 json_t *axes_solid(const json_t *arch, struct err *e);
 

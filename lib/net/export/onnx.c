@@ -20,7 +20,7 @@ static void add_value_info(struct onnx_writer *w, int field, const char *name, i
 	struct onnx_proto info = {0}, type = {0}, tensor = {0}, shape = {0}, dim = {0};
 
 	for (int k = 0; k < 5; k++) {
-		if (w->g->flat >= 0 && k == 2 + w->g->flat)
+		if (w->g->slices >= 0 && k == 2)
 			continue;
 		if (k == 1)
 			onnx_proto_int(&dim, 1, c);

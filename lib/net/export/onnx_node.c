@@ -11,7 +11,7 @@ static void attr_size(struct onnx_site *s, const char *name, const int v[3], int
 	int n = 0;
 
 	for (int k = 0; k < 3 * times; k++)
-		if (k % 3 != s->w->g->flat)
+		if (k % 3 || s->w->g->slices < 0)
 			all[n++] = v[k % 3];
 	onnx_attr_ints(s, name, all, n);
 }
@@ -246,7 +246,7 @@ static int node_scale(struct onnx_site *s)
 		return 0;
 	}
 	for (int k = 0; k < 3; k++)
-		if (k != s->w->g->flat)
+		if (k || s->w->g->slices < 0)
 			scales[n++] = (float)s->op->factor[k];
 	onnx_attr_floats(s, "value_floats", scales, n);
 	by = onnx_node(s, "Constant", NULL);

@@ -14,7 +14,7 @@ enum { TENSOR_DIM = 1, TENSOR_TYPE = 2, TENSOR_NAME = 8 };
 
 int onnx_axes(const struct graph *g)
 {
-	return g->flat < 0 ? 3 : 2;
+	return g->slices < 0 ? 3 : 2;
 }
 
 void onnx_value_name(const struct graph *g, int i, char name[ONNX_NAME])

@@ -14,7 +14,7 @@ struct graph *graph_new(struct err *e)
 	struct graph *g = mem_zero(1, sizeof *g, "a network", e);
 
 	if (g) {
-		g->out = g->flat = -1;
+		g->out = g->slices = -1;
 		g->out_weight = 1;
 	}
 	return g;
@@ -164,8 +164,8 @@ void graph_step_size(struct graph *g, struct graph_op *op, const int stride[3], 
 
 static void flatten(const struct graph *g, int size[3], int to)
 {
-	if (g->flat >= 0)
-		size[g->flat] = to;
+	if (g->slices >= 0)
+		size[0] = to;
 }
 
 /* PyTorch's kaiming_uniform(a = sqrt 5): bound 1 / sqrt(fan_in), fan_in being the weight's second axis times the kernel, transposed or not;
@@ -201,7 +201,7 @@ int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv
 	for (int k = 0; k < 3; k++)
 		if (conv->linear)
 			weight.shape[1] *= conv->kernel[k];
-		else if (k != g->flat)
+		else if (k || g->slices < 0)
 			weight.shape[weight.rank++] = conv->kernel[k];
 	op->w = graph_add_param(g, name, "weight", &weight);
 	if (conv->bias)

@@ -99,7 +99,7 @@ struct graph {
 	struct graph_head head[GRAPH_HEADS];
 	int heads;
 	int loose;       /* any size fits that leaves a voxel at the lowest resolution: edges are repeated where it is odd */
-	int flat;        /* the axis along which every layer reaches one voxel, a slice: it is of two dimensions, its weights have no such axis; -1 */
+	int slices;      /* of two dimensions: along which axis its input has slices; operations have that as their first, of 1, and weights do not; -1 */
 	int fixed[3];    /* the one size of the input that fits, where a position is added; else 0 */
 	char scope[GRAPH_NAME];
 	int bad;         /* an error has happened */
@@ -113,8 +113,8 @@ void graph_free(struct graph *g);
 int graph_enter(struct graph *g, const char *fmt, ...) ERR_PRINTF(2, 3);
 void graph_leave(struct graph *g, int mark);
 
-/* Operations. Sizes along the axis `flat` do not count. Parameters are NAME.weight, NAME.bias (NAME.running_mean, ...) within the scope,
-   initialised as PyTorch does by default. */
+/* Operations. Of two dimensions sizes along the first axis do not count. Parameters are NAME.weight, NAME.bias (NAME.running_mean, ...) within the
+   scope, initialised as PyTorch does by default. */
 int graph_input(struct graph *g, int64_t c);
 int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv *conv);
 int graph_norm(struct graph *g, int x, const char *name, const struct graph_norm *norm);
@@ -145,10 +145,11 @@ void graph_head(struct graph *g, int x, float weight);
 /* Declare the result. 0, or -1 and the first error that happened. */
 int graph_output(struct graph *g, int x, struct err *e);
 
-/* Input sizes that fit, z,y,x: the next that is not smaller; where one alone fits, that, as 1 along `flat`. graph_fits, graph_takes: is a size one of
-   them, and a number of channels what the first layer takes? 0, or -1 and an error that names the layer and says what would fit. */
+/* Input sizes that fit, z,y,x: the next that is not smaller; where one alone fits, that, as 1 along `slices`. graph_fits, graph_takes: is a size one
+   of them, and a number of channels what the first layer takes? 0, or -1 and an error that names the layer and says what would fit. */
 void graph_next_size(const struct graph *g, const int64_t size[3], int64_t next[3]);
 int graph_fits(const struct graph *g, const int64_t size[3], struct err *e);
+void graph_turn(const struct graph *g, const int64_t size[3], int64_t turned[3]); /* an input's, as operations have it: the same bytes */
 int graph_takes(const struct graph *g, int64_t channels, struct err *e);
 
 #endif

@@ -11,13 +11,27 @@ static int64_t common_divisor(int64_t a, int64_t b)
 	return a;
 }
 
+/* The operations' axis of axis k of the input */
+static int inside(const struct graph *g, int k)
+{
+	static const int of[3][3] = {{0, 1, 2}, {1, 0, 2}, {1, 2, 0}};
+
+	return g->slices < 0 ? k : of[g->slices][k];
+}
+
+void graph_turn(const struct graph *g, const int64_t size[3], int64_t turned[3])
+{
+	for (int k = 0; k < 3; k++)
+		turned[inside(g, k)] = size[k];
+}
+
 /* What sizes are multiples of, or at least */
 static void divisor(const struct graph *g, int64_t div[3])
 {
 	for (int k = 0; k < 3; k++) {
 		div[k] = 1;
 		for (int i = 0; i < g->n; i++)
-			div[k] = div[k] / common_divisor(div[k], g->op[i].down[k]) * g->op[i].down[k];
+			div[k] = div[k] / common_divisor(div[k], g->op[i].down[inside(g, k)]) * g->op[i].down[inside(g, k)];
 	}
 }
 
@@ -27,7 +41,8 @@ void graph_next_size(const struct graph *g, const int64_t size[3], int64_t next[
 
 	divisor(g, div);
 	for (int k = 0; k < 3; k++)
-		next[k] = k == g->flat ? 1 : g->fixed[k] ? g->fixed[k] : size[k] < div[k] ? div[k] : g->loose ? size[k] : (size[k] + div[k] - 1) / div[k] * div[k];
+		next[k] = k == g->slices ? 1 : g->fixed[k] ? g->fixed[k] : size[k] < div[k] ? div[k] :
+		          g->loose ? size[k] : (size[k] + div[k] - 1) / div[k] * div[k];
 }
 
 /* The operation that fixes the size, where it is another */
@@ -44,7 +59,7 @@ static int first_misfit(const struct graph *g, const int64_t size[3])
 {
 	for (int i = 0; i < g->n; i++)
 		for (int k = 0; k < 3; k++)
-			if (size[k] < g->op[i].down[k] || (!g->loose && size[k] % g->op[i].down[k]))
+			if (size[k] < g->op[i].down[inside(g, k)] || (!g->loose && size[k] % g->op[i].down[inside(g, k)]))
 				return i;
 	return -1;
 }
@@ -59,7 +74,7 @@ int graph_fits(const struct graph *g, const int64_t size[3], struct err *e)
 		return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network (layer %s): it takes %d,%d,%d alone",
 		               (long long)size[2], (long long)size[1], (long long)size[0], other->name, g->fixed[2], g->fixed[1], g->fixed[0]);
 	graph_next_size(g, size, next);
-	if (g->flat >= 0 && size[g->flat] != 1)
+	if (g->slices >= 0 && size[g->slices] != 1)
 		return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network, which is of two dimensions: it takes a "
 		               "slice, as %lld,%lld,%lld", (long long)size[2], (long long)size[1], (long long)size[0], (long long)next[2],
 		               (long long)next[1], (long long)next[0]);

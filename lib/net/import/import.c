@@ -205,7 +205,7 @@ static int check_folder(const struct import *im, struct import_net *n, struct er
 		json_decref(n->folder.labels);
 		n->folder.labels = regions_names(&n->regions);
 	}
-	folder_predict(&n->folder, &n->w, n->axes, n->graph->flat >= 0, im->replay ? NULL : n->replay);
+	folder_predict(&n->folder, &n->w, n->axes, n->graph->slices >= 0, im->replay ? NULL : n->replay);
 	return 0;
 }
 

@@ -286,7 +286,7 @@ static void turn_all(struct match *m, const int axes[MATCH_AXES])
 {
 	for (int i = 0; i < m->w->n; i++)
 		if (param(m->g, m->w->w[i].name))
-			match_turn(&m->w->w[i], axes, m->g->flat);
+			match_turn(&m->w->w[i], axes, m->g->slices);
 }
 
 /* Axis 1, whose places count three axes of these sizes and `inner` channels of each, as those, turned: the values are read in our order. */

@@ -242,18 +242,21 @@ static int make_room(struct net *n, const struct plan *p, struct err *e)
 int net_plan_dry(struct net *n, int64_t batch, const int64_t size[3], int train, struct err *e)
 {
 	struct plan **p = &n->plans[!!train];
+	int64_t turned[3];
 
 	n->plan = NULL;
-	if (!*p || (*p)->batch != batch || memcmp((*p)->size, size, sizeof (*p)->size)) {
+	graph_turn(n->graph, size, turned);
+	if (!*p || (*p)->batch != batch || memcmp((*p)->size, turned, sizeof turned)) {
 		if (graph_fits(n->graph, size, e))
 			return -1;
 		net_record_drop(n, !!train);
 		plan_free(*p);
-		*p = net_memory_plan(n, batch, size, !!train, e);
+		*p = net_memory_plan(n, batch, turned, !!train, e);
 		if (!*p)
 			return -1;
 	}
 	n->plan = *p;
+	n->deep = size[0];
 	return 0;
 }
 

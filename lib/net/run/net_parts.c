@@ -56,7 +56,7 @@ int net_forward_parts(struct net *n, net_take_fn *take, void *arg, struct err *e
 		return net_record_forward(n, e) ? -1 : tail(n, NULL, take, arg, e);
 	logits = net_forward(n, e);
 	for (int64_t i = 0; i < n->plan->batch && logits; i++)
-		if (take(arg, i, 0, v->size[0], logits + i * v->size[0] * v->size[1] * v->size[2] * v->c, e))
+		if (take(arg, i, 0, n->deep, logits + i * v->size[0] * v->size[1] * v->size[2] * v->c, e))
 			return -1;
 	return logits ? 0 : -1;
 }

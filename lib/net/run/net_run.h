@@ -16,6 +16,7 @@ struct net {
 	float *aside;           /* of net_aside: the buffers, and room for them once more; NULL: not made */
 	struct plan *plans[2];  /* for inference, for training: validation inside training goes to and fro */
 	struct plan *plan;      /* the one in use */
+	int64_t deep;           /* its input's slices along z */
 	char *arena;            /* shared by both */
 	size_t arena_bytes;
 	enum net_recompute recompute;
