@@ -64,3 +64,20 @@ label U8   [1,1,3] 3 bytes, min 1, max 1, mean 1" ]
 	fails 1 "nii-replay: standard input: volume: nii-onehot: no tensor 'previous' or 'label' in this frame: what the model before it found (nii-read -l)" \
 		nii-replay -m two.ts < <(nii-read "$scan")
 }
+
+@test "a second stage is trained: labels become channels behind the augmentation; the model asks for the same" {
+	nii-phantom -n 2 --seed 2 --size 40,36,24 --spacing 9,9,13 --healthy 0 --volume 40,60 -o p.ts
+	nii-write -d ct -t image p.ts
+	nii-write -d truth -t label p.ts # and in place of what a first stage found
+	nii-read --pairs --print ct/*.nii.gz truth/*.nii.gz >cases.tsv 2>/dev/null || printf '%s\tct/%s.nii.gz\ttruth/%s.nii.gz\n' phantom-0001{,,} phantom-0002{,,} >cases.tsv
+	nii-read -L cases.tsv --with previous=truth | nii-normalize --window=-1024,325 -o prepared.ts
+	nii-onehot -o val.ts prepared.ts
+	nii-patch -s 16,16,8 --pos 0.5 -n 60 --seed 1 prepared.ts | nii-augment --flip x --previous-ball 1,2 --prob-previous-ball 0.3 --seed 1 | nii-onehot |
+		seg-train --net unet --channels 8,16 --strides 2 --res-units 1 --batch 2 --lr 1e-2 --val val.ts -q -o two.ts
+	ts-info two.ts | grep -qF '"tool":"nii-normalize"},{"args":{"classes":1},"tool":"nii-onehot"}]'
+	[[ $(ts-info --history two.ts) == *"| nii-patch "*"| nii-augment "*"| nii-onehot --classes 1 | seg-train "* ]]
+	[ "$(ts-info --history two.ts | grep -o nii-onehot | wc -l)" -eq 1 ]
+	# it found out that the answer is among its channels
+	nii-read ct/phantom-0001.nii.gz -l truth/phantom-0001.nii.gz | nii-replay -m two.ts | seg-window -m two.ts | nii-write -t pred -o mask.nii.gz
+	seg-score --metrics dice truth/phantom-0001.nii.gz mask.nii.gz --min dice=0.6 >/dev/null
+}

@@ -426,3 +426,48 @@ meta() { # meta FRAME KEY
 	cp $M/odd.mha odd.hdr
 	fails 1 "nii-read: odd.hdr: is a MetaImage file (expected the header of a .hdr/.img pair) (offset 0)" nii-read odd.hdr
 }
+
+@test "--with: further tensors of files on the grid, by name or by the case's name in a folder" {
+	cd "$BATS_TEST_TMPDIR"
+	nii-phantom -n 2 --seed 3 --size 12,11,10 --spacing 20,20,30 -o p.ts
+	nii-write -d ct -t image p.ts
+	nii-write -d lungs -t label p.ts
+	nii-read ct/phantom-0001.nii.gz --with lungs=lungs/phantom-0001.nii.gz --with weight=ct/phantom-0001.nii.gz -o a.ts
+	[ "$(ts-info a.ts | sed -n 's/^  \(image\|lungs\|weight\)  */\1 /p')" = "image I16  [1,10,11,12] 2640 bytes
+weight I16  [10,11,12] 2640 bytes
+lungs U8   [10,11,12] 1320 bytes" ]
+	ts-select --index 0 p.ts | ts-cmp -t image --data-only - a.ts
+	# of several cases
+	printf 'phantom-0001\tct/phantom-0001.nii.gz\tlungs/phantom-0001.nii.gz\nphantom-0002\tct/phantom-0002.nii.gz\tlungs/phantom-0002.nii.gz\n' >t.tsv
+	nii-read -L t.tsv --with lungs=lungs/ -o l.ts
+	nii-read ct/*.nii.gz --with lungs=lungs -o o.ts
+	for i in 0 1; do
+		ts-select --index $i l.ts | LC_ALL=C sed '1s/"label"/"xabel"/; 1s/"lungs"/"label"/' >m.ts
+		ts-select --index $i p.ts | ts-cmp -t label --data-only - m.ts
+		ts-select --index $i o.ts | LC_ALL=C sed '1s/"lungs"/"label"/' | ts-cmp -t label --data-only - m.ts
+	done
+	# a line that makes it, which runs again
+	ts-info --history a.ts | grep -xF "nii-read --id phantom-0001 --with lungs=lungs/phantom-0001.nii.gz --with weight=ct/phantom-0001.nii.gz ct/phantom-0001.nii.gz"
+	[ "$(ts-info --history a.ts | grep -c '^# [0-9a-f]')" -eq 3 ]
+	# floats that are no whole numbers stay what they are
+	nii-normalize --window=-1024,325 p.ts | ts-select --index 0 | nii-write -t image -o float.nii.gz
+	nii-read ct/phantom-0001.nii.gz --with w=float.nii.gz | ts-info | grep -qE '^  w +F32 +\[10,11,12\]'
+}
+
+@test "--with: what is wrong" {
+	cd "$BATS_TEST_TMPDIR"
+	nii-phantom -n 2 --seed 3 --size 12,11,10 --spacing 20,20,30 -o p.ts
+	nii-write -d ct -t image p.ts
+	nii-phantom -n 1 --seed 3 --size 12,11,9 --spacing 20,20,30 | nii-write -d other -t label
+	fails 1 "nii-read: other/phantom-0001.nii.gz: is on another grid than ct/phantom-0001.nii.gz (12x11x9 against 12x11x10 voxels)" nii-read -o out --with m=other ct/phantom-0001.nii.gz
+	fails 1 "nii-read: other: has no file of 'phantom-0002' (.nii, .nii.gz, .hdr, .nrrd, .nhdr, .mha, .mhd)" nii-read -o out --with m=other ct/phantom-0002.nii.gz
+	fails 1 "nii-read: nosuch.nii: cannot open: No such file or directory" nii-read -o out --with m=nosuch.nii ct/phantom-0001.nii.gz
+	cp other/phantom-0001.nii.gz other/phantom-0001.mha
+	[[ $(nii-read -o out --with m=other ct/phantom-0001.nii.gz 2>&1) == "nii-read: other: has two files of 'phantom-0001': "* ]]
+	fails 2 "nii-read: --with: 'm' is not NAME=FILE (see nii-read --help)" nii-read --with m ct/phantom-0001.nii.gz
+	fails 2 "nii-read: --with: 'label' is not for this: give --label (see nii-read --help)" nii-read --with label=x.nii ct/phantom-0001.nii.gz
+	fails 2 "nii-read: --with: 'pred' is not for this: it has a meaning of its own (see nii-read --help)" nii-read --with pred=x.nii ct/phantom-0001.nii.gz
+	fails 2 "nii-read: --with: 'm' is there twice (see nii-read --help)" nii-read --with m=a.nii --with m=b.nii ct/phantom-0001.nii.gz
+	fails 2 "nii-read: --with m=a.nii: of several cases it is a folder of files with their names (see nii-read --help)" nii-read --with m=a.nii ct/*.nii.gz
+	[ ! -e out ]
+}

@@ -13,6 +13,8 @@ struct opts {
 	struct arg_strs labels;
 	const char *id, *list, *renamed, *files;
 	struct nii_map map;
+	struct arg_strs given;
+	struct nii_with with;
 	struct nii_channels channels; /* n 0: not said */
 	int pairs, print;
 };
@@ -61,6 +63,7 @@ static int from_list(const struct opts *o, const struct arg_common *c, struct ou
 	for (int64_t i = 0; !r && i < l.n; i++) {
 		l.c[i].map = o->renamed ? &o->map : NULL;
 		l.c[i].channels = o->files ? &o->channels : NULL;
+		l.c[i].with = o->given.n ? &o->with : NULL;
 		r = o->print ? print_case(&l.c[i], out, e) : nii_case_write(&l.c[i], out, e);
 		if (r && o->list)
 			err_prefix(e, "%s: %s", o->list, l.c[i].id);
@@ -90,7 +93,7 @@ static int from_operands(const struct opts *o, const struct arg_common *c, struc
 	int64_t shared = 0;
 	struct nii_case one = {.id = (char *)o->id, .label = o->labels.n == 1 ? (char *)o->labels.v[0] : NULL, .map = o->renamed ? &o->map : NULL,
 	                       .parts = several ? &o->labels : NULL, .shared = several && c->verbose ? &shared : NULL,
-	                       .channels = o->files ? &o->channels : NULL};
+	                       .channels = o->files ? &o->channels : NULL, .with = o->given.n ? &o->with : NULL};
 
 	for (int i = 0; i < (c->argc ? c->argc : 1); i += each) {
 		if (take_files(&one, c->argv + i, c->argc - i, e) || nii_case_write(&one, out, e))
@@ -122,6 +125,7 @@ int main(int argc, char **argv)
 	const struct arg args[] = {
 		{'l', "label", ARG_STRS, &o.labels, "LABEL", "file with the label of the one FILE; again: a mask each, label 1, 2, ...", 0, 0, NII_PARTS_MOST},
 		{0, "id", ARG_STR, &o.id, "ID", "name of the case (default: FILE's name without .nii, .hdr, .img, .gz, .nrrd, .nhdr, .mha, .mhd)"},
+		{0, "with", ARG_STRS, &o.given, "NAME=FILE", "another tensor on the grid; a folder: its file of the case's name; again: one more"},
 		{0, "map", ARG_STR, &o.renamed, "FROM=TO,...", "labels that become others; FROM *: all but 0 that are not named"},
 		{0, "channels", ARG_STR, &o.files, "N|NAME,...|JSON", "files of a case, a channel each: how many, or their names (1)"},
 		{'L', "list", ARG_STR, &o.list, "CASES", "table of cases: id, image, label, further images, with tabs between; no FILE then"},
@@ -144,10 +148,17 @@ int main(int argc, char **argv)
 		err_usage("--map goes with labels: --label, --list or --pairs");
 	if (o.renamed && nii_map_parse(&o.map, o.renamed, &e))
 		err_usage("--map: %s", e.text);
+	if (o.given.n && o.print)
+		err_usage("--with: nothing is read with --print");
+	if (nii_with_parse(&o.with, &o.given, &e))
+		err_usage("--with: %s", e.text);
 	if (o.files)
 		nii_channels_option(&o.channels, o.files);
 	if (c.argc > (o.files ? o.channels.n : 1) && (o.labels.n || o.id))
 		err_usage("--label and --id go with one %s", o.files ? "case" : "FILE");
+	for (int i = 0; i < o.with.n; i++)
+		if (!o.with.one[i].folder && (o.list || o.pairs || c.argc > (o.files ? o.channels.n : 1)))
+			err_usage("--with %s=%s: of several cases it is a folder of files with their names", o.with.one[i].name, o.with.one[i].path);
 	if (run(&o, &c, &e))
 		err_die(&e);
 	nii_channels_free(&o.channels);

@@ -16,7 +16,7 @@ enum how { SKIP, NAMED, SET, EACH, AXES, FLAGS, OPERAND, GRID, STREAMS };
 static const struct rule { const char *tool, *key; enum how how; const char *name; } rules[] = {
 	{"seg-import", "file", OPERAND}, {"seg-import", "hash", SKIP}, {"seg-import", "read", SKIP}, {"seg-import", "read_hash", SKIP},
 	{"nii-read", "file", OPERAND}, {"nii-read", "hash", SKIP}, {"nii-read", "label_hash", SKIP}, {"nii-read", "labels", EACH, "label"},
-	{"nii-read", "more", OPERAND}, {"nii-read", "more_hash", SKIP},
+	{"nii-read", "more", OPERAND}, {"nii-read", "more_hash", SKIP}, {"nii-read", "with", EACH, "with"}, {"nii-read", "with_hash", SKIP},
 	{"nii-normalize", "windows", NAMED, "window"}, {"nii-normalize", "zscore", FLAGS, "all"},
 	{"nii-resample", "affine", GRID, "like"},
 	{"nii-augment", "drawn", SKIP}, {"nii-augment", "index", SKIP}, {"nii-augment", "flip", AXES}, {"nii-augment", "turn", AXES},
@@ -32,6 +32,7 @@ static const struct rule { const char *tool, *key; enum how how; const char *nam
 /* Of which file a hash is; of models there may be several. */
 static const struct { const char *tool, *hash, *file; } hashed[] = {
 	{"nii-read", "hash", "file"}, {"nii-read", "more_hash", "more"}, {"nii-read", "label_hash", "label"}, {"nii-read", "label_hash", "labels"},
+	{"nii-read", "with_hash", "with"},
 	{"seg-join", "hash", "labels"}, {"seg-window", "hash", "models"}, {"seg-window", "hash", "model"},
 	{"seg-train", "init_hash", "init"}, {"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"}, {"seg-import", "read_hash", "read"},
 	{"seg-export", "hash", "model"},

@@ -70,6 +70,9 @@ int nii_name(const char *path, int *pair, int *gzip);
 /* Does the name end as that of a file that nii_open reads: one of nii_name's, .nrrd, .nhdr, .mha or .mhd? */
 int nii_is_volume(const char *path);
 
+/* The same of what a folder is listed for: not hidden, and of a pair the header alone. */
+int nii_is_mask(const char *name);
+
 /* Do all of n names, at least one? 1; 0: none of them; -1: some. */
 int nii_are_volumes(char *const *path, int n);
 
@@ -111,6 +114,10 @@ void nii_convert(const struct nii_header *h, void *out, void *raw, size_t n);
    the smallest integer type that holds them. like: the image it must share the grid with (1e-3 mm), image its name; NULL: none. 0 or -1. */
 int nii_load_label(const char *path, const struct nii_header *like, const char *image, struct nii_header *h, void **data, enum dtype *t,
                    struct err *e);
+
+/* The same of any volume: what is not whole numbers stays as it is in the file. */
+int nii_load_like(const char *path, const struct nii_header *like, const char *image, struct nii_header *h, void **data, enum dtype *t,
+                  struct err *e);
 
 enum { NII_PARTS_MOST = UINT8_MAX };
 
@@ -163,6 +170,19 @@ int nii_channel_of(char *stem, int cut);
 /* Where one of n files of a case has such a name, all must, in their order. 0, or -1 and an error that names the first that has not. */
 int nii_channels_check(char *const *path, int n, struct err *e);
 
+/* Further tensors [Z,Y,X] of a case, each of a file on the image's grid: "NAME=FILE", or "NAME=FOLDER", where the file has the case's id
+   (nifti_with.c). Whole numbers are integers; names are not image, label, pred or prob. Borrowed from argv. */
+enum { NII_WITH_NAME = 64 };
+struct nii_with {
+	int n;
+	struct nii_with_one { char name[NII_WITH_NAME]; const char *path; int folder; } one[ARG_LIST];
+};
+int nii_with_parse(struct nii_with *w, const struct arg_strs *given, struct err *e); /* 0, or -1 and an error: misuse */
+
+/* Into f, whose id is set; like and image as in nii_load_label. 0 or -1. nii_with_args: what the history says of them. */
+int nii_with_load(const struct nii_with *w, const struct nii_header *like, const char *image, struct frame *f, struct err *e);
+void nii_with_args(const struct nii_with *w, const char *id, json_t *args);
+
 struct nii_case {
 	char *id;     /* NULL: from the image's name, of several files without nnU-Net's _0000 */
 	char *image;  /* path; NULL or "-": standard input */
@@ -173,6 +193,7 @@ struct nii_case {
 	const struct arg_strs *parts; /* NULL: none; borrowed. Or instead of a label files that are put together (nii_load_parts) */
 	int64_t *shared;              /* if set: becomes how many voxels several of them claim */
 	const struct nii_map *map; /* of its labels; NULL: none; borrowed */
+	const struct nii_with *with; /* further tensors; NULL: none; borrowed */
 };
 
 /* One case as a frame into o, the image piece by piece, never whole in memory; a label is held. Of several files that are not of one type the image

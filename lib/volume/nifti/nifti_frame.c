@@ -33,7 +33,7 @@ static void channels_of(const struct nii_case *c, json_t *args)
 		files_of((const char *const *)c->more, c->n_more, "more", "more_hash", args);
 }
 
-static json_t *args_of(const struct nii_case *c)
+static json_t *args_of(const struct nii_case *c, const char *id)
 {
 	const struct { const char *path, *key; } hashed[] = {{c->image, "hash"}, {c->label, "label_hash"}};
 	json_t *args = json_object();
@@ -48,6 +48,8 @@ static json_t *args_of(const struct nii_case *c)
 		files_of(c->parts->v, c->parts->n, "labels", "label_hash", args);
 	if ((c->label || c->parts) && c->map)
 		json_object_set_new(args, "map", json_string(c->map->text));
+	if (c->with)
+		nii_with_args(c->with, id, args);
 	for (size_t i = 0; i < sizeof hashed / sizeof *hashed; i++)
 		if (!hash_file(hashed[i].path, hash))
 			json_object_set_new(args, hashed[i].key, json_string(hash));
@@ -78,7 +80,7 @@ static int describe(struct frame *f, const struct nii_header *h, const struct ni
 		err_set(e, c->image, "not enough memory");
 	else
 		r = frame_check_id(std ? "standard input" : c->image, id, e) || frame_init(f, "volume", id, e) || frame_set_affine(f, h->grid.affine, e) ||
-		    name_channels(f, c, e) || history_push(f, "nii-read", args_of(c), nii_record(h), NULL, e);
+		    name_channels(f, c, e) || history_push(f, "nii-read", args_of(c, id), nii_record(h), NULL, e);
 	free(stem);
 	return r ? -1 : 0;
 }
@@ -141,11 +143,17 @@ static int write_frame(struct frame *f, struct nii_files *s, struct out *o, stru
 	return 0;
 }
 
+/* What there is on the image's grid beside it */
+static int load_rest(const struct nii_case *c, const struct nii_file *n, struct frame *f, struct err *e)
+{
+	return load_label(c, n, f, e) || (c->with && nii_with_load(c->with, &n->h, n->name, f, e)) ? -1 : 0;
+}
+
 int nii_case_write(const struct nii_case *c, struct out *o, struct err *e)
 {
 	struct nii_files s;
 	struct frame f = {0};
-	int r = nii_files_open(&s, c, e) || describe(&f, &s.f->h, c, e) || add_image(&f, &s, NULL, e) || load_label(c, s.f, &f, e) ||
+	int r = nii_files_open(&s, c, e) || describe(&f, &s.f->h, c, e) || add_image(&f, &s, NULL, e) || load_rest(c, s.f, &f, e) ||
 	        write_frame(&f, &s, o, e);
 
 	frame_free(&f);
@@ -175,7 +183,7 @@ int nii_case_load(const struct nii_case *c, struct frame *f, struct err *e)
 	int r;
 
 	memset(f, 0, sizeof *f);
-	r = nii_files_open(&s, c, e) || load_image(&s, c, f, e) || load_label(c, s.f, f, e);
+	r = nii_files_open(&s, c, e) || load_image(&s, c, f, e) || load_rest(c, s.f, f, e);
 	nii_files_close(&s);
 	return r ? -1 : 0;
 }

@@ -103,8 +103,11 @@ static int all(struct nii_file *f, void *data, struct err *e)
 	return (int)n;
 }
 
-static int load(struct nii_file *f, const struct nii_header *like, const char *image, void **data, enum dtype *t, struct err *e)
+/* labels: whole numbers alone will do. */
+static int load(struct nii_file *f, int labels, const struct nii_header *like, const char *image, void **data, enum dtype *t, struct err *e)
 {
+	struct err unused;
+
 	*t = nii_dtype(&f->h);
 	if (f->h.channels != 1)
 		return err_set(e, f->name, "has %lld volumes (a label has one)", (long long)f->h.channels);
@@ -113,15 +116,15 @@ static int load(struct nii_file *f, const struct nii_header *like, const char *i
 	*data = mem_new(f->h.values, dtype_size(*t), f->name, e);
 	if (!*data)
 		return -1;
-	if (!all(f, *data, e) && (!dtype_is_float(*t) || !to_integers(f, *data, t, e)))
+	if (!all(f, *data, e) && (!dtype_is_float(*t) || !to_integers(f, *data, t, labels ? e : &unused) || !labels))
 		return 0;
 	free(*data);
 	*data = NULL;
 	return -1;
 }
 
-int nii_load_label(const char *path, const struct nii_header *like, const char *image, struct nii_header *h, void **data, enum dtype *t,
-                   struct err *e)
+static int load_path(const char *path, int labels, const struct nii_header *like, const char *image, struct nii_header *h, void **data,
+                     enum dtype *t, struct err *e)
 {
 	struct nii_file f;
 	int r;
@@ -130,9 +133,21 @@ int nii_load_label(const char *path, const struct nii_header *like, const char *
 	if (nii_open(&f, path, e))
 		return -1;
 	*h = f.h;
-	r = load(&f, like, image, data, t, e);
+	r = load(&f, labels, like, image, data, t, e);
 	nii_close(&f);
 	return r;
+}
+
+int nii_load_label(const char *path, const struct nii_header *like, const char *image, struct nii_header *h, void **data, enum dtype *t,
+                   struct err *e)
+{
+	return load_path(path, 1, like, image, h, data, t, e);
+}
+
+int nii_load_like(const char *path, const struct nii_header *like, const char *image, struct nii_header *h, void **data, enum dtype *t,
+                  struct err *e)
+{
+	return load_path(path, 0, like, image, h, data, t, e);
 }
 
 /* claims: a bit a voxel, or NULL; returns how many voxels became such that several claim. */

@@ -59,6 +59,15 @@ int nii_is_volume(const char *path)
 	return kind != 0;
 }
 
+int nii_is_mask(const char *name)
+{
+	int gzip;
+	char kind;
+
+	stem(name, &kind, &gzip);
+	return *name != '.' && kind && kind != 'i';
+}
+
 int nii_are_volumes(char *const *path, int n)
 {
 	int k = 0;

@@ -136,13 +136,6 @@ static int by_stem(const void *a, const void *b)
 	return r ? r : strcmp(((const struct file *)a)->name, ((const struct file *)b)->name);
 }
 
-static int is_mask(const char *name)
-{
-	size_t n = strlen(name);
-
-	return *name != '.' && nii_is_volume(name) && !(n > 4 && !strcasecmp(name + n - 4, ".img")) && !(n > 7 && !strcasecmp(name + n - 7, ".img.gz"));
-}
-
 static int list(struct folder *f, struct err *e)
 {
 	DIR *d = opendir(f->path);
@@ -152,7 +145,7 @@ static int list(struct folder *f, struct err *e)
 	if (!d)
 		return err_sys(e, f->path, "cannot open");
 	while (!r && (entry = readdir(d))) {
-		if (!is_mask(entry->d_name))
+		if (!nii_is_mask(entry->d_name))
 			continue;
 		r = mem_more(&f->f, f->n, sizeof *f->f, "files", e);
 		if (r)
