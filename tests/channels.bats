@@ -255,7 +255,7 @@ meta() { ts-info --json "$1" | tr -d '\\' | grep -oE "\"$2\":(\"\[[^]]*\]\"|\"[^
 	same() { # DIR
 		[ "$(cd "$1" && echo *)" = "case_0007.nii.gz other.nii.gz" ]
 		nii-read --id x -l "$1/case_0007.nii.gz" "$G/imagesTr/case_0007_0000.nii.gz" | ts-select --drop image - >got.ts
-		ts-cmp --data-only <(tail -c 3060 got.ts | wrap) <(tail -c 3060 "$G/pred.ts" | wrap)
+		ts-cmp --data-only <(tail -c 3060 got.ts | wrap) <(tail -c 3060 "$ROOT/tests/golden/channels-pred.ts" | wrap)
 	}
 	wrap() { raw_frame '{"__metadata__":{"kind":"volume","id":"x"},"pred":{"dtype":"U8","shape":[12,15,17],"data_offsets":[0,3060]}}'; cat; }
 	segment="$ROOT/pipelines/segment.sh --precision fp32"

@@ -136,7 +136,7 @@ def main():
             break
     else:
         sys.exit("every network ties somewhere")
-    with open(os.path.join(OUT, "pred.ts"), "wb") as f:
+    with open(OUT.rstrip("/") + "-pred.ts", "wb") as f:
         f.write(frame({"pred": label.astype(np.uint8)}, niipipe=1, kind="volume", id="case_0007", affine=IDENTITY))
 
 
