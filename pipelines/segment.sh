@@ -4,8 +4,8 @@
 set -eu -o pipefail
 usage() {
 	cat <<-'EOF'
-	usage: segment.sh [-d DIR] [-j N] [-m MODEL]... [--join|--ensemble MODEL [-m MODEL]...]... [--overlap R] [--roi-model FILE] MODEL CT...
-	       segment.sh [-d DIR] [-j N] [-m MODEL]... [--join|--ensemble MODEL [-m MODEL]...]... [--overlap R] [--roi-model FILE] --list FILE MODEL
+	usage: segment.sh [-d DIR] [-j N] [-m MODEL]... [--join|--ensemble MODEL [-m MODEL]...]... [--overlap R] [--roi-model FILE] [--previous DIR] MODEL CT...
+	       segment.sh [-d DIR] [-j N] [-m MODEL]... [--join|--ensemble MODEL [-m MODEL]...]... [--overlap R] [--roi-model FILE] [--previous DIR] --list FILE MODEL
 	Segment CTs (.nii, .nii.gz, .hdr, .nrrd, .mhd, .mha) with a model of seg-train or seg-import: DIR/NAME.nii.gz each. Where the model takes several
 	channels, files of nnU-Net's names that follow one another, ID_0000, ID_0001, ..., are one scan: DIR/ID.nii.gz.
 
@@ -23,6 +23,7 @@ usage() {
 	      --device D        auto, cpu, cuda or cuda:N, see seg-window(1) (auto); cuda: jobs at once take a host's GPUs in turn
 	      --precision P     auto, fp32 or bf16 (auto)
 	      --roi-model FILE  a coarser model that is asked first: only where it finds something are windows run
+	      --previous DIR    for the second stage of a cascade: where the masks are that the first one made of these scans, DIR/NAME.nii.gz
 	      --list FILE       the scans' names, one a line, or a table of cases (id, image, label, further channels): NAME is the id there, and paths are
 	                        seen from its directory
 	EOF
@@ -54,7 +55,7 @@ read_scan() { # WORK SCAN
 		region=$1/region.nii.gz
 		"${read[@]}" -- "${files[@]}" | nii-replay -m "$roi_model" | seg-window -m "$roi_model" "${window[@]}" | nii-invert | nii-write -o "$region" || return 1
 	fi
-	"${read[@]}" ${region:+-l "$region"} -- "${files[@]}"
+	"${read[@]}" ${region:+-l "$region"} ${previous:+--with "previous=$previous"} -- "${files[@]}"
 }
 
 # Read and prepare scans, one after the other, into the pipe; whole or not at all, so that one that fails does no harm. Names of the good ones: list.
@@ -202,14 +203,14 @@ one() { # NUMBER DIR THREADS COARSER-MODEL OPTIONS [JOIN]... PART... SCAN
 		window=("${window[@]/%cuda/cuda:$gpu}")
 	fi
 	for word in "${@:6:$#-6}"; do
-		case $word in -*) join+=("$word") ;; *) parts+=("$word") ;; esac
+		case $word in --previous=*) previous=${word#*=} ;; -*) join+=("$word") ;; *) parts+=("$word") ;; esac
 	done
 	alone "$work" "$scan" "$2" "$3" 2>"$work/log" || status=$?
 	[ "$status" != 0 ] || cat "$work/log" >&2
 	batch_told "$1" "$status" "$2/$(name "$scan").nii.gz" "$work/log"
 }
 
-parts=() join=()
+parts=() join=() previous=''
 if [ "${1-}" = --one ]; then # how parallel comes back here
 	shift
 	one "$@"
@@ -235,6 +236,10 @@ while [ $# -gt 0 ]; do
 		window+=("$1" "$2") ;;
 	--list) valued "$@"; list=$2 ;;
 	--roi-model) valued "$@"; roi_model=$2 ;;
+	--previous)
+		valued "$@"
+		[ -d "$2" ] || misuse "--previous: '$2' is no directory"
+		previous=$2 ;;
 	--) shift; args+=("$@"); break ;;
 	-?*) batch_option "$@" || misuse "unknown option $1" ;;
 	*) args+=("$1"); taken=1 ;;
@@ -303,7 +308,7 @@ threads=$(($(nproc) / jobs))
 [ "$threads" -ge 1 ] || threads=1
 if batch_wanted; then
 	cases=("${scans[@]}")
-	batch_guarded "$dir" "$threads" "${roi_model:--}" "${window[*]}" "${join[@]}" "${parts[@]}"
+	batch_guarded "$dir" "$threads" "${roi_model:--}" "${window[*]}" ${previous:+"--previous=$previous"} "${join[@]}" "${parts[@]}"
 	exit
 fi
 state=$(mktemp -d)

@@ -61,6 +61,20 @@ label U8   [1,1,3] 3 bytes, min 1, max 1, mean 1" ]
 		nii-invert --argmax | nii-write -o first.nii.gz
 	nii-read "$scan" -l first.nii.gz | nii-replay -m two.ts | eval "${predict/-window/-window -m two.ts}" |
 		ts-cmp --data-only -t pred - "$G/cascade.ts"
+	# and by segment.sh, one after the other and as jobs
+	mkdir scans
+	cp "$scan" scans/volume.nii.gz
+	"$ROOT/pipelines/segment.sh" --precision fp32 -d first one.ts scans/volume.nii.gz 2>/dev/null
+	"$ROOT/pipelines/segment.sh" --precision fp32 -d second --previous first two.ts scans/volume.nii.gz 2>/dev/null
+	nii-read scans/volume.nii.gz -l second/volume.nii.gz | LC_ALL=C sed '1s/"label":/"pred" :/' | ts-cmp --data-only -t pred - "$G/cascade.ts"
+	if command -v parallel >/dev/null; then
+		"$ROOT/pipelines/segment.sh" --precision fp32 -d jobs -j 2 --previous first two.ts scans/volume.nii.gz 2>/dev/null
+		nii-read scans/volume.nii.gz -l jobs/volume.nii.gz | LC_ALL=C sed '1s/"label":/"pred" :/' | ts-cmp --data-only -t pred - "$G/cascade.ts"
+	fi
+	run "$ROOT/pipelines/segment.sh" -d third two.ts scans/volume.nii.gz
+	[ "$status" -eq 1 ]
+	[[ $output == *"nii-onehot: no tensor 'previous' or 'label' in this frame"* ]]
+	fails 2 "segment.sh: --previous: 'none' is no directory (see segment.sh --help)" "$ROOT/pipelines/segment.sh" --previous none two.ts scans/volume.nii.gz
 	fails 1 "nii-replay: standard input: volume: nii-onehot: no tensor 'previous' or 'label' in this frame: what the model before it found (nii-read -l)" \
 		nii-replay -m two.ts < <(nii-read "$scan")
 }

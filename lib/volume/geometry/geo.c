@@ -167,7 +167,7 @@ int geo_plane(const struct tensor *t, int64_t c, struct tensor *one, struct err 
 }
 
 static const struct { const char *name; enum geo_role role; } named[] = {
-	{"image", ROLE_IMAGE}, {"label", ROLE_LABEL}, {"pred", ROLE_LABEL}, {"prob", ROLE_PROB},
+	{"image", ROLE_IMAGE}, {"label", ROLE_LABEL}, {"pred", ROLE_LABEL}, {"previous", ROLE_LABEL}, {"prob", ROLE_PROB},
 };
 
 enum geo_role geo_role(const struct tensor *t, const struct grid *g)

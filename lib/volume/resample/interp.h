@@ -10,9 +10,9 @@
 enum interp { INTERP_LINEAR, INTERP_NEAREST, INTERP_CUBIC };
 #define INTERP_WORDS "linear|nearest|cubic"
 
-/* Of label and pred: nearest; or every label's share, linear in between, and then the label whose share is 0.5 or more (of two the larger; 0 where
-   there is none; batchgenerators' resize_segmentation before 0.25.5), or the one with the largest share (of several the nearest voxel's, halfway the
-   one farther on, where it is one of them, else the smallest; the same since then). */
+/* Of label, pred and previous (nii-onehot): nearest; or every label's share, linear in between, and then the label whose share is 0.5 or more (of
+   two the larger; 0 where there is none; batchgenerators' resize_segmentation before 0.25.5), or the one with the largest share (of several the
+   nearest voxel's, halfway the one farther on, where it is one of them, else the smallest; the same since then). */
 enum interp_label { INTERP_LABEL_NEAREST, INTERP_LABEL_LINEAR, INTERP_LABEL_ARGMAX };
 #define INTERP_LABEL_WORDS "nearest|linear|argmax"
 
