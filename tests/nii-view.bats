@@ -76,6 +76,11 @@ setup() { cd "$BATS_TEST_TMPDIR" || exit; }
 	nii-phantom -n 2 -s 8,8,8 >two.ts
 	nii-phantom -s 8,8,8 >one.ts
 	fails 1 "nii-view: two.ts: phantom-0002: a second frame for one picture (-d DIR takes many)" nii-view two.ts
+	fails 1 "nii-view: two.ts: phantom-0002: a second frame for one picture (-d DIR takes many)" nii-view -o out.png two.ts
+	head -c 1000 two.ts | cat one.ts - >cut.ts
+	run nii-view -o out.png cut.ts
+	[ "$status" -eq 1 ]
+	[ -z "$(find . -name '*out.png*')" ]
 	fails 1 "nii-view: one.ts: phantom-0001: slice 8 (there are 8)" nii-view one.ts --slice 8
 	fails 1 "nii-view: one.ts: phantom-0001: no tensor 'prob' in this frame" nii-view one.ts -t prob
 	fails 2 "nii-view: --slice, --largest, --montage and --strip exclude each other (see nii-view --help)" nii-view --slice 1 --largest one.ts

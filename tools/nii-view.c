@@ -21,6 +21,7 @@ struct opts {
 	int largest, plane, marks, history;
 	int64_t frames;
 	json_t *seen; /* ids */
+	struct out out; /* of the one picture without -d: it is in its place when no other frame has come */
 };
 
 /* Where the picture of f goes under -d. */
@@ -45,7 +46,7 @@ static int one(struct frame *f, void *arg, struct err *e)
 	struct opts *o = arg;
 	char path[4096], *history;
 	struct draw d;
-	struct out out;
+	struct out many, *out = o->dir ? &many : &o->out;
 	int r;
 
 	if (o->frames++ && !o->dir)
@@ -54,12 +55,12 @@ static int one(struct frame *f, void *arg, struct err *e)
 		return -1;
 	r = view_draw(f, &o->view, &d, e);
 	history = r || !o->history ? NULL : story_of(f, &o->c, e);
-	r = r || (o->history && !history) ? -1 : out_open(&out, o->dir ? path : o->c.out, 1, e);
-	if (!r && draw_png(&d, history, &out, e)) {
-		out_abort(&out);
+	r = r || (o->history && !history) ? -1 : out_open(out, o->dir ? path : o->c.out, 1, e);
+	if (!r && draw_png(&d, history, out, e)) {
+		out_abort(out);
 		r = -1;
-	} else if (!r)
-		r = out_close(&out, e);
+	} else if (!r && o->dir)
+		r = out_close(out, e);
 	free(history);
 	draw_free(&d);
 	return r;
@@ -111,7 +112,7 @@ int main(int argc, char **argv)
 	arg_parse(&spec, argc, argv, &o.c);
 	check(&o);
 	o.seen = json_object();
-	if (stream_each(&o.c, one, &o, &e))
+	if (stream_each(&o.c, one, &o, &e) || (!o.dir && out_close(&o.out, &e)))
 		err_die(&e);
 	json_decref(o.seen);
 	return 0;
