@@ -15,6 +15,7 @@ for variable in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
 import nibabel  # noqa: E402
 import torch  # noqa: E402
 from frame import IDENTITY, frame  # noqa: E402
+from nnunetv2.imageio.nibabel_reader_writer import NibabelIOWithReorient  # noqa: E402
 from nnunetv2.inference import predict_from_raw_data  # noqa: E402
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans  # noqa: E402
 
@@ -44,9 +45,9 @@ def make_plans():
     return root, architecture
 
 
-def network(architecture, seed, checkpoint):
+def network(architecture, seed, checkpoint, configuration="3d_fullres", mirror=(0, 1), channels=1):
     torch.manual_seed(seed)
-    net = get_network_from_plans(architecture["network_class_name"], architecture["arch_kwargs"], architecture["_kw_requires_import"], 1, CLASSES,
+    net = get_network_from_plans(architecture["network_class_name"], architecture["arch_kwargs"], architecture["_kw_requires_import"], channels, CLASSES,
                                  deep_supervision=False)
     for name, v in net.named_parameters():
         with torch.no_grad():
@@ -54,23 +55,39 @@ def network(architecture, seed, checkpoint):
                 v.uniform_(0.5, 1.5)
             elif name.endswith(".norm.bias"):
                 v.normal_(0, 0.3)
-            elif v.dim() == 5:
+            elif v.dim() > 3:
                 v.mul_(2)
-    torch.save({"network_weights": net.state_dict(), "trainer_name": "nnUNetTrainer", "init_args": {"configuration": "3d_fullres", "fold": 0},
-                "inference_allowed_mirroring_axes": (0, 1), "current_epoch": 1, "logging": {}}, os.path.join(OUT, checkpoint))
+    torch.save({"network_weights": net.state_dict(), "trainer_name": "nnUNetTrainer", "init_args": {"configuration": configuration, "fold": 0},
+                "inference_allowed_mirroring_axes": mirror, "current_epoch": 1, "logging": {}}, os.path.join(OUT, checkpoint))
 
 
-def predict(folder, folds):
-    """Labels [X,Y,Z] of the file, and probabilities [K,...] as nnU-Net has the axes."""
+def read():
+    reader = NibabelIOWithReorient()
+    return (reader, *reader.read_images([os.path.join(OUT, "bundle/volume.nii.gz")]))
+
+
+def on_file(label):
+    """Labels as nnU-Net has the axes as [X,Y,Z] of the file."""
+    reader, _, properties = read()
+    reader.write_seg(label, "/tmp/label.nii.gz", properties)
+    return np.asarray(nibabel.load("/tmp/label.nii.gz").dataobj)
+
+
+def predict(folder, folds, previous=None):
+    """Labels [X,Y,Z] of the file, and probabilities [K,...] as nnU-Net has the axes. previous: a file of labels of a cascade's first stage."""
     p = predict_from_raw_data.nnUNetPredictor(use_mirroring=True, perform_everything_on_device=False, device=torch.device("cpu"), allow_tqdm=False)
     p.initialize_from_trained_model_folder(os.path.join(OUT, folder), folds)
-    reader = p.plans_manager.image_reader_writer_class()
-    image, properties = reader.read_images([os.path.join(OUT, "bundle/volume.nii.gz")])
+    reader, image, properties = read()
     torch.half, half = torch.float32, torch.half
-    label, prob = p.predict_single_npy_array(image, properties, None, None, True)
+    label, prob = p.predict_single_npy_array(image, properties, reader.read_seg(previous)[0] if previous else None, None, True)
     torch.half = half
-    reader.write_seg(label, "/tmp/label.nii.gz", properties)
-    return np.asarray(nibabel.load("/tmp/label.nii.gz").dataobj), prob
+    return on_file(label), prob
+
+
+def lead(prob):
+    """By how much a voxel's best class leads at least."""
+    best = np.sort(prob, 0)
+    return (best[-1] - best[-2]).min()
 
 
 def write_folder(folder, plans, labels, **more):
@@ -97,10 +114,8 @@ def results():
     for seed in range(300):
         network(architecture, seed, "results/fold_0/checkpoint_final.pth")
         label, prob = predict("results", (0,))
-        lead = np.sort(prob, 0)
-        lead = (lead[-1] - lead[-2]).min()
-        print("seed", seed, np.bincount(label.astype(int).ravel(), minlength=CLASSES), "nearest to a tie", lead)
-        if lead > 2e-5 and np.bincount(label.astype(int).ravel(), minlength=CLASSES).min() > 100:
+        print("seed", seed, np.bincount(label.astype(int).ravel(), minlength=CLASSES), "nearest to a tie", lead(prob))
+        if lead(prob) > 2e-5 and np.bincount(label.astype(int).ravel(), minlength=CLASSES).min() > 100:
             break
     else:
         sys.exit("every network ties somewhere")

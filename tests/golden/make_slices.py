@@ -4,22 +4,12 @@ them, from file to labels, and what it makes of the mean of the probabilities of
 nnUNetv2_ensemble. Run by hand with a Python that has nnunetv2, after make_bundle.py and make_results.py:
     python tests/golden/make_slices.py tests/golden
 nnU-Net adds up windows in 16 bits; here it is made to do so in 32, as ours. No voxel is so close to a tie that probabilities off by 1e-5 could change its label."""
-import json
 import os
 import sys
 
 import numpy as np
+from make_results import CLASSES, OUT, lead, network, on_file, predict, volume, write_folder
 
-for variable in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
-    os.environ[variable] = "/nonexistent"
-import nibabel  # noqa: E402
-import torch  # noqa: E402
-from frame import IDENTITY, frame  # noqa: E402
-from nnunetv2.inference import predict_from_raw_data  # noqa: E402
-from nnunetv2.utilities.get_network_from_plans import get_network_from_plans  # noqa: E402
-
-OUT = sys.argv[1]
-CLASSES = 3
 ARCH = "dynamic_network_architectures.architectures.unet."
 # transpose_forward, target spacing, patch, mirror axes, the network's own. The first resamples slices by themselves, as they are far apart; the second has
 # coronal slices whose axes change places, kernels and strides that differ along them
@@ -51,62 +41,20 @@ def make_plans(name):
             "label_manager": "LabelManager", "foreground_intensity_properties_per_channel": {"0": stats}}
 
 
-def network(folder, plans, mirror, seed):
-    torch.manual_seed(seed)
-    a = plans["configurations"]["2d"]["architecture"]
-    net = get_network_from_plans(a["network_class_name"], a["arch_kwargs"], a["_kw_requires_import"], 1, CLASSES, deep_supervision=False)
-    for name, v in net.named_parameters():
-        with torch.no_grad():
-            if name.endswith(".norm.weight"):
-                v.uniform_(0.5, 1.5)
-            elif name.endswith(".norm.bias"):
-                v.normal_(0, 0.3)
-            elif v.dim() == 4:
-                v.mul_(2)
-    torch.save({"network_weights": net.state_dict(), "trainer_name": "nnUNetTrainer", "init_args": {"configuration": "2d", "fold": 0},
-                "inference_allowed_mirroring_axes": mirror, "current_epoch": 1, "logging": {}}, os.path.join(folder, "fold_0/checkpoint_final.pth"))
-
-
-def predict(folder):
-    """Labels and probabilities on the reader's axes, the reader, its properties."""
-    p = predict_from_raw_data.nnUNetPredictor(use_mirroring=True, perform_everything_on_device=False, device=torch.device("cpu"), allow_tqdm=False)
-    p.initialize_from_trained_model_folder(folder, (0,))
-    reader = p.plans_manager.image_reader_writer_class()
-    image, properties = reader.read_images([os.path.join(OUT, "bundle/volume.nii.gz")])
-    torch.half, half = torch.float32, torch.half
-    label, prob = p.predict_single_npy_array(image, properties, None, None, True)
-    torch.half = half
-    return label, prob, reader, properties
-
-
-def lead(prob):
-    best = np.sort(prob, 0)
-    return (best[-1] - best[-2]).min()
-
-
-def write(name, label, reader, properties):
-    reader.write_seg(label, "/tmp/label.nii.gz", properties)
-    label = np.asarray(nibabel.load("/tmp/label.nii.gz").dataobj)
+def write(name, label):
     with open(os.path.join(OUT, name + ".ts"), "wb") as f:
-        f.write(frame({"pred": label.transpose(2, 1, 0).astype(np.uint8)}, niipipe=1, kind="volume", id="volume", affine=IDENTITY))
+        f.write(volume(label))
 
 
-gaussian = predict_from_raw_data.compute_gaussian
-predict_from_raw_data.compute_gaussian = lambda *a, **k: gaussian(*a, **dict(k, dtype=torch.float32))
-mean, total = predict(os.path.join(OUT, "results"))[1], 1
+mean, total = predict("results", (0,))[1], 1
 for case, (_, _, _, mirror, _, _) in CASES.items():
-    folder = os.path.join(OUT, "slices-" + case)
-    os.makedirs(os.path.join(folder, "fold_0"), exist_ok=True)
+    folder = "slices-" + case
+    os.makedirs(os.path.join(OUT, folder, "fold_0"), exist_ok=True)
     plans = make_plans(case)
-    with open(os.path.join(folder, "plans.json"), "w") as f:
-        json.dump(plans, f, indent=1)
-        f.write("\n")
-    with open(os.path.join(folder, "dataset.json"), "w") as f:
-        json.dump({"channel_names": {"0": "CT"}, "labels": {"background": 0, "spleen": 1, "cyst": 2}, "numTraining": 1, "file_ending": ".nii.gz"}, f)
-        f.write("\n")
+    write_folder(folder, plans, {"background": 0, "spleen": 1, "cyst": 2})
     for seed in range(300):
-        network(folder, plans, mirror, seed)
-        label, prob, reader, properties = predict(folder)
+        network(plans["configurations"]["2d"]["architecture"], seed, folder + "/fold_0/checkpoint_final.pth", "2d", mirror)
+        label, prob = predict(folder, (0,))
         both = (mean + prob) / (total + 1)
         count = np.bincount(label.astype(int).ravel(), minlength=CLASSES)
         print(case, "seed", seed, count, "nearest to a tie", lead(prob), "of all", lead(both))
@@ -114,6 +62,6 @@ for case, (_, _, _, mirror, _, _) in CASES.items():
             break
     else:
         sys.exit("every network ties somewhere")
-    write("slices-" + case, label, reader, properties)
+    write(folder, label)
     mean, total = mean + prob, total + 1
-write("slices-all", (mean / total).argmax(0), reader, properties)
+write("slices-all", on_file((mean / total).argmax(0)))
