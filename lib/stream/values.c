@@ -67,6 +67,21 @@ void tensor_load_f32(const struct tensor *t, int64_t first, int64_t n, float *ou
 	load_f32(t, first, n, out);
 }
 
+int64_t tensor_to_u8(const struct tensor *t, uint8_t most, uint8_t *out)
+{
+	const int64_t n = tensor_count(t);
+	double v[BLOCK];
+
+	for (int64_t i = 0; i < n; i++) {
+		if (i % BLOCK == 0)
+			load_f64(t, i, n - i < BLOCK ? n - i : BLOCK, v);
+		if (!(v[i % BLOCK] >= 0 && v[i % BLOCK] <= most))
+			return i;
+		out[i] = (uint8_t)v[i % BLOCK];
+	}
+	return -1;
+}
+
 void tensor_fetch(const struct tensor *t, int64_t first, int64_t n)
 {
 	size_t size = dtype_size(t->dtype);

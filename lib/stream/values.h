@@ -12,6 +12,9 @@ double tensor_value(const struct tensor *t, int64_t i);
 /* Elements first to first + n - 1 of t, C order, as float32, into out. Ranges are not checked; data need not be aligned. */
 void tensor_load_f32(const struct tensor *t, int64_t first, int64_t n, float *out);
 
+/* All elements of t, which are 0 to `most`, as bytes. -1, or the first element that is another number. */
+int64_t tensor_to_u8(const struct tensor *t, uint8_t most, uint8_t *out);
+
 /* Elements first to first + n - 1 will be read soon (mem_fetch). */
 void tensor_fetch(const struct tensor *t, int64_t first, int64_t n);
 

@@ -163,23 +163,18 @@ static void shuffle(uint8_t *label, int n, const struct augment *a, uint64_t ind
 static uint8_t *bytes(struct frame *f, struct err *e)
 {
 	const struct tensor *t = frame_labels(f, "previous", e);
-	const int64_t n = t ? tensor_count(t) : 0;
 	struct tensor *to;
-	int64_t shape[3];
+	int64_t shape[3], other;
 	uint8_t *v;
 
 	if (!t || t->dtype == DT_U8)
 		return t ? t->data : NULL;
-	v = mem_new((size_t)n, 1, "labels", e);
-	for (int64_t i = 0; v && i < n; i++) {
-		const double is = tensor_value(t, i);
-
-		if (!(is >= 0 && is < LABELS)) {
-			err_set(e, NULL, "tensor 'previous': label %.0f (expected 0 to %d)", is, LABELS - 1);
-			free(v);
-			return NULL;
-		}
-		v[i] = (uint8_t)is;
+	v = mem_new((size_t)tensor_count(t), 1, "labels", e);
+	other = v ? tensor_to_u8(t, LABELS - 1, v) : -1;
+	if (other >= 0) {
+		err_set(e, NULL, "tensor 'previous': label %.0f (expected 0 to %d)", tensor_value(t, other), LABELS - 1);
+		free(v);
+		return NULL;
 	}
 	memcpy(shape, t->shape, sizeof shape);
 	to = v ? frame_adopt(f, "previous", DT_U8, 3, shape, v, e) : NULL;

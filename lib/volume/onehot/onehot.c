@@ -7,7 +7,7 @@
 #include "lib/stream/history.h"
 #include "lib/stream/values.h"
 
-enum { MOST = 255, BLOCK = 1024 };
+enum { MOST = 255 };
 
 struct stack {
 	struct later later;
@@ -57,18 +57,12 @@ static void make(const struct tensor *t, int64_t first, int64_t n, void *out)
 
 static int copy_labels(const struct tensor *t, int64_t classes, uint8_t *to, struct err *e)
 {
-	const int64_t n = tensor_count(t), x = t->shape[2], y = t->shape[1];
-	float v[BLOCK];
+	const int64_t i = tensor_to_u8(t, (uint8_t)classes, to), x = t->shape[2], y = t->shape[1];
 
-	for (int64_t i = 0; i < n; i++) {
-		if (i % BLOCK == 0)
-			tensor_load_f32(t, i, n - i < BLOCK ? n - i : BLOCK, v);
-		if (!(v[i % BLOCK] >= 0 && v[i % BLOCK] <= (float)classes))
-			return err_set(e, NULL, "tensor '%s': label %.0f at voxel %lld,%lld,%lld (expected 0 to %lld)", t->name, v[i % BLOCK],
-			               (long long)(i % x), (long long)(i / x % y), (long long)(i / x / y), (long long)classes);
-		to[i] = (uint8_t)v[i % BLOCK];
-	}
-	return 0;
+	if (i < 0)
+		return 0;
+	return err_set(e, NULL, "tensor '%s': label %.0f at voxel %lld,%lld,%lld (expected 0 to %lld)", t->name, tensor_value(t, i), (long long)(i % x),
+	               (long long)(i / x % y), (long long)(i / x / y), (long long)classes);
 }
 
 int onehot_apply(struct frame *f, const struct onehot *o, struct err *e)
