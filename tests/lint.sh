@@ -85,6 +85,8 @@ rule warnings < <(printf '%s\0' "${code[@]}" | grep -zv '^tests/fuzz' | grep -zv
 rule tests-that-fail < <(grep -nE '^[[:blank:]]+(\[|!|grep |cmp |ts-cmp ).* && (\[|!|grep |cmp |ts-cmp )' tests/*.bats | grep -vE '[|][|]|&& return')
 rule shellcheck < <(shellcheck -f gcc "${shell[@]}" 2>&1 | grep -v 'note:')
 rule mandoc < <(for p in man/*.[1-8]; do mandoc -T lint -W warning "$p"; done 2>&1)
+# Words behind a macro's punctuation are set as its arguments: -with -axial -slices.
+rule words-of-macros < <(grep -nE '^\.(Fl|Ar|Cm|Pa) .* [,;:.] +[a-z]{2,} [a-z]' man/*)
 # A table too wide for a terminal: its last column is a strip of words, one below the other.
 rule wide-tables < <(for p in man/*.[1-8]; do
 	mandoc -T ascii -O width=78 "$p" | sed 's/.\x08//g' | awk -v p="$p" '{ match($0, /^ */); n = RLENGTH >= 50 && length > RLENGTH ? n + 1 : 0 } n == 3 { print p ": " $0 }'
