@@ -311,6 +311,39 @@ meta() { # meta FRAME KEY
 	[ "$(nii-read $N/mask.seg.nrrd | meta - id)" = '"mask.seg"' ]
 }
 
+@test "3D Slicer's segments: labels and names as slicerio has them, layers become one label, told where they overlap" {
+	S=$BATS_TEST_DIRNAME/golden/segments
+	names() { ts-info --json "$1" | sed -n 's/.*"labels":"\(\([^"\\]\|\\.\)*\)".*/\1/p' | tr -d '\\'; }
+	nii-read $S/plain.seg.nrrd | nii-write -o ct.nii.gz
+	while IFS=$'\t' read -r file labels names shared; do
+		nii-read -l $S/$file ct.nii.gz >a.ts 2>said
+		[ "$(tail -c 24 a.ts | od -An -v -tx1 | tr -d ' \n')" = "$labels" ]
+		[ "$(names a.ts)" = "$(tr -d '\\' <<<"$names")" ]
+		[ "$(cat said)" = "$([ $shared = 0 ] || echo "nii-read: $S/$file: $shared voxels are of several segments: the last of them counts")" ]
+		nii-read --with "previous=$S/$file" ct.nii.gz 2>/dev/null | tail -c 24 | cmp - <(tail -c 24 a.ts)
+	done <$S/expected.tsv
+	[ "$(nii-read -l $S/plain.seg.nrrd --map 7=1,40=2 ct.nii.gz | names -)" = '{"2":"third: "c" := d"}' ]
+	[ "$(nii-read $S/layers.seg.nrrd | meta - shape)" = "[2,2,3,4]" ]
+}
+
+@test "3D Slicer's segments: what goes wrong" {
+	S=$BATS_TEST_DIRNAME/golden/segments
+	nii-read $S/plain.seg.nrrd | nii-write -o ct.nii.gz
+	with() { { head -1 $S/layers.seg.nrrd; echo "$1"; tail -n +2 $S/layers.seg.nrrd; } >bad.seg.nrrd; }
+	with "Segment3_Layer:=2"
+	fails 1 "nii-read: bad.seg.nrrd: segment 3 is in layer 2 (expected less than 2)" nii-read -l bad.seg.nrrd ct.nii.gz
+	with "Segment3_Layer:=-1"
+	fails 1 "nii-read: bad.seg.nrrd: Segment3_Layer: -1 is not in 0..1073741824" nii-read -l bad.seg.nrrd ct.nii.gz
+	with "Segment300_Name:=x"
+	fails 1 "nii-read: bad.seg.nrrd: Segment300_Name: more than 255 segments" nii-read -l bad.seg.nrrd ct.nii.gz
+	with "$(printf 'Segment3_Name:=\xff')"
+	fails 1 "nii-read: bad.seg.nrrd: segment 3: its name is no text in UTF-8" nii-read -l bad.seg.nrrd ct.nii.gz
+	with "Segmentation_SourceRepresentation:=Fractional labelmap"
+	fails 1 "nii-read: bad.seg.nrrd: Segmentation_SourceRepresentation 'Fractional labelmap' is not read (expected Binary labelmap)" nii-read -l bad.seg.nrrd ct.nii.gz
+	with "Segmentation:=1"
+	nii-read -q -l bad.seg.nrrd ct.nii.gz | tail -c 24 | cmp - <(nii-read -q -l $S/layers.seg.nrrd ct.nii.gz | tail -c 24)
+}
+
 @test "NRRD and NIfTI of one volume are on one grid, and nii-write's file is on it too" {
 	N=$BATS_TEST_DIRNAME/golden/nrrd
 	nii-read -l $N/mask.seg.nrrd $N/itk.nrrd >a.ts
@@ -345,7 +378,7 @@ meta() { # meta FRAME KEY
 	sed 's/NRRD0004/NRRD0006/' itk.nrrd >six.nrrd
 	fails 1 'nii-read: six.nrrd: not a NRRD file that is known here (expected NRRD0001 to NRRD0005, found "NRRD0006") (offset 0)' nii-read six.nrrd
 	nii-read itk.nrrd >a.ts
-	fails 1 "nii-write: a.ts: itk: x.nrrd: name of what? (expected .nii, .nii.gz, .hdr or .img at its end)" nii-write -o x.nrrd a.ts
+	fails 1 "nii-write: a.ts: itk: x.mhd: name of what? (expected .nii, .nii.gz, .hdr, .img, .nrrd or .seg.nrrd at its end)" nii-write -o x.mhd a.ts
 }
 
 @test "MetaImage: image, label, list, pairs, standard input, by its first bytes" {

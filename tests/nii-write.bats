@@ -133,7 +133,7 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 	nii-write -o - a.ts | cmp - a.nii.gz
 	cat a.ts | nii-write | cmp - a.nii.gz
 	for l in 0 1 2 3 4 5 6 7 8 9; do nii-write --gzip $l a.ts | gunzip | cmp - a.nii; done
-	fails 1 "nii-write: a.ts: int16: a.mha: name of what? (expected .nii, .nii.gz, .hdr or .img at its end)" nii-write -o a.mha a.ts
+	fails 1 "nii-write: a.ts: int16: a.mha: name of what? (expected .nii, .nii.gz, .hdr, .img, .nrrd or .seg.nrrd at its end)" nii-write -o a.mha a.ts
 	nii-write -o p.img a.ts
 	[ "$(stat -c %s p.hdr p.img | tr '\n' ' ')" = "352 120 " ]
 }
@@ -322,4 +322,56 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 	LC_ALL=C sed 's/117/256/' n.ts >bad.ts
 	fails 1 "nii-write: bad.ts: n: metadata labels: '256' is not the number of a label (0 to 255) with a name" nii-write -o bad.nii bad.ts
 	[ ! -e bad.nii ]
+}
+
+@test "NRRD: the same volume again, whatever its type and affine, channels, --gzip, and nothing where it fails" {
+	cd "$BATS_TEST_TMPDIR"
+	D=$BATS_TEST_DIRNAME/golden
+	for f in $D/nrrd/itk.nrrd $D/nrrd/float64.nrrd $D/nrrd/uint64.nrrd $D/nrrd/list_first.nrrd $D/nrrd/las.nrrd; do
+		nii-read --id x "$f" >a.ts
+		nii-write -o x.nrrd a.ts
+		nii-read x.nrrd | ts-cmp --data-only - a.ts
+		[ "$(ts-info a.ts | grep -A 2 affine)" = "$(nii-read x.nrrd | ts-info | grep -A 2 affine)" ]
+	done
+	nii-read --id x $D/nrrd/itk.nrrd | nii-write --gzip 9 --history -o h.nrrd
+	[ "$(grep -ac '^niipipe_history:=nii-read .*\\n# ' h.nrrd)" = 1 ]
+	nii-read h.nrrd | ts-cmp --data-only - <(nii-read $D/nrrd/itk.nrrd)
+	nii-phantom -n 2 --size 16,16,8 --seed 1 -o p.ts
+	nii-write -d out --ending .nrrd -t image p.ts
+	nii-write -d out --ending .nii p.ts
+	[ "$(cd out && ls | sed 's/.*\.//' | sort | tr '\n' ' ')" = "nii nii nrrd nrrd " ]
+	nii-read out/*.nrrd | ts-cmp -t image --data-only - p.ts
+	nii-write -d split --ending .nrrd --split -t image p.ts
+	holds split
+	fails 2 "nii-write: --ending '.mha' (expected .nii.gz, .nii, .nrrd or .seg.nrrd) (see nii-write --help)" nii-write -d out --ending .mha p.ts
+	fails 2 "nii-write: --ending goes with --dir (see nii-write --help)" nii-write --ending .nrrd p.ts
+	# a header that nii-read would not take
+	long=$(head -c 1100000 /dev/zero | tr '\0' l)
+	m='"id":"n","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"'
+	raw_frame "{\"__metadata__\":{$m,\"labels\":\"{\\\"1\\\":\\\"$long\\\"}\"},\"label\":{\"dtype\":\"U8\",\"shape\":[1,1,2],\"data_offsets\":[0,2]}}" '\1\0' >l.ts
+	fails 1 "nii-write: l.ts: n: a header of more than 1048576 bytes, with its names and its history: nii-read would not take it" nii-write -o l.seg.nrrd l.ts
+	[ ! -e l.seg.nrrd ]
+}
+
+@test ".seg.nrrd: 3D Slicer's segments with their names, those that are there and those that are named" {
+	cd "$BATS_TEST_TMPDIR"
+	m='"id":"n","affine":"-1 0 0 5 0 1 0 0 0 0 2.5 -7 0 0 0 1","labels":"{\"0\":\"background\",\"1\":\"a\\\\b\\nc\",\"117\":\"z\"}"'
+	for as in U8 I16 F32; do
+		case $as in U8) bytes='\1\0\5' n=3 ;; I16) bytes='\1\0\0\0\5\0' n=6 ;; F32) bytes='\0\0\200\077\0\0\0\0\0\0\240\100' n=12 ;; esac
+		raw_frame "{\"__metadata__\":{$m},\"label\":{\"dtype\":\"$as\",\"shape\":[1,1,3],\"data_offsets\":[0,$n]}}" "$bytes" >n.ts
+		nii-write -o n.seg.nrrd n.ts
+		sed -n '1,/^$/p' n.seg.nrrd | tr -d '\0' >head.txt
+		grep -qxF 'space directions: (1,0,0) (0,-1,0) (0,0,2.5)' head.txt
+		grep -qxF 'space origin: (-5,0,-7)' head.txt
+		[ "$(sed -n 's/^Segment\([0-9]\)_\(LabelValue\|Name\):=/\1 /p' head.txt | tr '\n' '|')" = '0 1|0 a\\b\nc|1 5|1 Segment_5|2 117|2 z|' ]
+		nii-read -l n.seg.nrrd n.seg.nrrd >back.ts
+		[ "$(tail -c 3 back.ts | od -An -tu1 | tr -d ' ')" = 105 ]
+		ts-info back.ts | grep -qF '"1":"a\\b c","117":"z","5":"Segment_5"'
+	done
+	raw_frame "{\"__metadata__\":{$m},\"label\":{\"dtype\":\"I16\",\"shape\":[1,1,2],\"data_offsets\":[0,4]}}" '\1\0\0\1' >big.ts
+	fails 1 "nii-write: big.ts: n: tensor 'label' has 256 (expected labels of 0 to 255)" nii-write -o big.seg.nrrd big.ts
+	nii-phantom -n 1 --pet --size 8,8,8 --seed 1 -o two.ts
+	run nii-write -t image -o two.seg.nrrd two.ts
+	[ "$status" = 1 ]
+	[ "$(echo *.seg.nrrd)" = n.seg.nrrd ]
 }

@@ -1,7 +1,7 @@
-/* nii-write: volume frames become NIfTI files.
-   In: frames. Out: one tensor of each (-t, else pred, else label, else image) as NIfTI: one frame to -o FILE or standard output (.nii.gz), or
-   every frame to DIR/ID.nii.gz, with --split every channel to DIR/ID_0000.nii.gz, DIR/ID_0001.nii.gz, .... Grid, codes, units as the history's first
-   entry (nii-read) has them where the frame is on that grid, else from its affine.
+/* nii-write: volume frames become NIfTI or NRRD files.
+   In: frames. Out: one tensor of each (-t, else pred, else label, else image), of the format that the name says: one frame to -o FILE or standard
+   output (.nii.gz), or every frame to DIR/ID.nii.gz (--ending), with --split every channel to DIR/ID_0000.nii.gz, DIR/ID_0001.nii.gz, ....
+   NIfTI: grid, codes, units as the history's first entry (nii-read) has them where the frame is on that grid, else from its affine.
    Files appear whole or not at all. */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include "lib/volume/nifti/nifti.h"
 
 struct opts {
-	const char *dir, *tensor;
+	const char *dir, *tensor, *ending;
 	int64_t gzip;
 	int history; /* -1: of a pred */
 	int split;
@@ -100,14 +100,14 @@ static int to_path(const struct work *w, const char *path, const struct frame *f
 	return -1;
 }
 
-/* DIR/ID.nii.gz, or with a channel, from 0 on, DIR/ID_NNNN.nii.gz */
+/* DIR/ID.nii.gz, or with a channel, from 0 on, DIR/ID_NNNN.nii.gz; or with another ending */
 static int name(const struct work *w, const char *id, int64_t channel, char *path, size_t room, struct err *e)
 {
 	char number[24] = "";
 
 	if (channel >= 0)
 		snprintf(number, sizeof number, "_%04lld", (long long)channel);
-	if (snprintf(path, room, "%s/%s%s.nii.gz", w->o->dir, id, number) >= (int)room)
+	if (snprintf(path, room, "%s/%s%s%s", w->o->dir, id, number, w->o->ending) >= (int)room)
 		return err_set(e, NULL, "path of more than %zu bytes", room);
 	return 0;
 }
@@ -162,11 +162,22 @@ static int run(const struct opts *o, const struct arg_common *c, struct err *e)
 	return r;
 }
 
+static int known(const char *ending)
+{
+	static const char *const all[] = {".nii.gz", ".nii", ".nrrd", ".seg.nrrd"};
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (!strcmp(ending, all[i]))
+			return 1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct opts o = {.gzip = 1, .history = -1};
 	const struct arg args[] = {
 		{'d', "dir", ARG_DEST, &o.dir, "DIR", "write DIR/ID.nii.gz for every frame"},
+		{0, "ending", ARG_STR, &o.ending, "ENDING", "with --dir: DIR/IDENDING, and the format: .nii.gz, .nii, .nrrd or .seg.nrrd (.nii.gz)"},
 		{'t', "tensor", ARG_STR, &o.tensor, "TENSOR", "which tensor (default: pred, else label, else image)"},
 		{0, "split", ARG_FLAG, &o.split, NULL, "with --dir: a file a channel, DIR/ID_0000.nii.gz, DIR/ID_0001.nii.gz, ... (one for all)"},
 		{0, "history", ARG_FLAG, &o.history, NULL, "put where it comes from into the header, as a comment (of a pred)"},
@@ -175,7 +186,7 @@ int main(int argc, char **argv)
 		{0},
 	};
 	const struct arg_spec spec = {
-		"nii-write", "[STREAM ...]", "volume frames to NIfTI files", args, ARG_OUT, 0, -1,
+		"nii-write", "[STREAM ...]", "volume frames to NIfTI or NRRD files", args, ARG_OUT, 0, -1,
 	};
 	struct arg_common c;
 	struct err e;
@@ -185,6 +196,12 @@ int main(int argc, char **argv)
 		err_usage("--output and --dir: one of them");
 	if (o.split && !o.dir)
 		err_usage("--split goes with --dir");
+	if (o.ending && !o.dir)
+		err_usage("--ending goes with --dir");
+	if (!o.ending)
+		o.ending = ".nii.gz";
+	if (!known(o.ending))
+		err_usage("--ending '%s' (expected .nii.gz, .nii, .nrrd or .seg.nrrd)", o.ending);
 	o.out = c.out;
 	o.quiet = c.quiet;
 	if (run(&o, &c, &e))

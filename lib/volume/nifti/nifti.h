@@ -67,6 +67,9 @@ char *nii_stem(const char *path, int base);
 /* What the name says. pair: 1 ends in .hdr or .img. Returns 0 where it ends in none of .nii .hdr .img (each also with .gz). Case does not matter. */
 int nii_name(const char *path, int *pair, int *gzip);
 
+/* Does the name end in .nrrd; *segments: in .seg.nrrd, as 3D Slicer has its segmentations? */
+int nii_is_nrrd(const char *path, int *segments);
+
 /* Does the name end as that of a file that nii_open reads: one of nii_name's, .nrrd, .nhdr, .mha or .mhd? */
 int nii_is_volume(const char *path);
 
@@ -91,6 +94,7 @@ struct nii_file {
 	int64_t packed;    /* bytes of the voxels as they are compressed, where the header says it; else 0 */
 	int mixed;         /* the file has the channels first (NRRD, MetaImage): */
 	void *planar;      /* then all values, channels last, once nii_next was called */
+	json_t *segments;  /* 3D Slicer's (.seg.nrrd): [{"name": "tumour", "layer": 0, "value": 1}, ...], the layer a channel; NULL: none */
 };
 
 /* Open path (NULL or "-": standard input, never a pair nor detached), NIfTI, NRRD or MetaImage by its first bytes, read the header, stand
@@ -249,7 +253,7 @@ int nii_header_for(const struct frame *f, const struct tensor *t, enum dtype as,
 enum dtype nii_narrow(const struct tensor *t);
 void nii_narrowed(const struct tensor *t, enum dtype to, int64_t first, int64_t n, void *out);
 
-struct nii_out; /* opaque: a .nii, or both files of a pair, begun and not in place yet */
+struct nii_out; /* opaque: a .nii, both files of a pair, or a .nrrd, begun and not in place yet */
 
 /* path NULL or "-": a .nii.gz to standard output; else by its name; level as deflate_open. NULL and an error. */
 struct nii_out *nii_out_open(const char *path, int level, struct err *e);
@@ -259,9 +263,12 @@ struct nii_out *nii_out_open(const char *path, int level, struct err *e);
 struct html;
 int nii_names_table(const struct frame *f, struct html *h, struct err *e);
 
-/* The names of labels that a mask's file has, such a table, into f's metadata `labels`; of masks that are put together (nii_load_parts) what their
-   files are called. As map has their numbers (NULL: as they are): labels that become one have no name then, unless it is the same. A file without
-   a table changes nothing. 0 or -1. (nifti_named.c) */
+/* The colour of a label in PASCAL VOC's colour map, 0 to 1 each. (nifti_names.c) */
+void nii_label_colour(int label, double rgb[3]);
+
+/* The names of labels that a mask's file has, such a table or 3D Slicer's segments, into f's metadata `labels`; of masks that are put together
+   (nii_load_parts) what their files are called. As map has their numbers (NULL: as they are): labels that become one have no name then, unless it is
+   the same. A file without a table changes nothing. 0 or -1. (nifti_named.c) */
 int nii_names_read(const char *path, const struct nii_map *map, struct frame *f, struct err *e);
 int nii_names_of_parts(const struct arg_strs *parts, const struct nii_map *map, struct frame *f, struct err *e);
 

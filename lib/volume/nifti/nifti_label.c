@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
-#include "lib/volume/nifti/nifti.h"
+#include "lib/volume/nifti/nrrd.h"
 
 enum { PIECE = 128 << 10 };
 
@@ -103,21 +103,39 @@ static int all(struct nii_file *f, void *data, struct err *e)
 	return (int)n;
 }
 
+/* Segments in layers: one label a voxel of them, and f->h as of a file that has it. */
+static int flatten(struct nii_file *f, void **data, enum dtype *t, struct err *e)
+{
+	int64_t shared;
+	void *labels;
+
+	f->h.values /= (size_t)f->h.channels;
+	f->h.channels = 1;
+	labels = nrrd_segment_labels(f->segments, *data, *t, f->h.values, &shared, e);
+	free(*data);
+	*data = labels;
+	*t = DT_U8;
+	if (labels && shared)
+		err_warn("%s: %lld voxels are of several segments: the last of them counts", f->name, (long long)shared);
+	return labels ? 0 : -1;
+}
+
 /* labels: whole numbers alone will do. */
 static int load(struct nii_file *f, int labels, const struct nii_header *like, const char *image, void **data, enum dtype *t, struct err *e)
 {
+	const int layers = f->h.channels > 1 && f->segments;
 	struct err unused;
 
 	*t = nii_dtype(&f->h);
-	if (f->h.channels != 1)
+	if (f->h.channels != 1 && !layers)
 		return err_set(e, f->name, "has %lld volumes (a label has one)", (long long)f->h.channels);
 	if (like && grid_match(&f->h.grid, &like->grid, NII_ONE_GRID, image, e))
 		return err_prefix(e, "%s", f->name);
 	*data = mem_new(f->h.values, dtype_size(*t), f->name, e);
 	if (!*data)
 		return -1;
-	if (!all(f, *data, e) && (!dtype_is_float(*t) || !to_integers(f, *data, t, labels ? e : &unused) || !labels))
-		return 0;
+	if (!all(f, *data, e) && (!dtype_is_float(*t) || !to_integers(f, *data, t, labels || layers ? e : &unused) || !(labels || layers)))
+		return layers ? flatten(f, data, t, e) : 0;
 	free(*data);
 	*data = NULL;
 	return -1;
@@ -132,8 +150,8 @@ static int load_path(const char *path, int labels, const struct nii_header *like
 	*data = NULL;
 	if (nii_open(&f, path, e))
 		return -1;
-	*h = f.h;
 	r = load(&f, labels, like, image, data, t, e);
+	*h = f.h;
 	nii_close(&f);
 	return r;
 }

@@ -50,6 +50,14 @@ int nii_name(const char *path, int *pair, int *gzip)
 	return kind && kind != 't';
 }
 
+int nii_is_nrrd(const char *path, int *segments)
+{
+	const size_t n = strlen(path);
+
+	*segments = ends(path, n, ".seg.nrrd");
+	return ends(path, n, ".nrrd");
+}
+
 int nii_is_volume(const char *path)
 {
 	int gzip;

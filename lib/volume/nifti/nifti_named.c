@@ -1,4 +1,5 @@
-/* The names of labels that a file has, as nifti_names.c writes them and TotalSegmentator: <Label Key="5" ...>liver</Label> in a table of Caret's.
+/* The names of labels that a file has, as nifti_names.c writes them and TotalSegmentator: <Label Key="5" ...>liver</Label> in a table of Caret's;
+   or 3D Slicer's of segments (nrrd_segments.c).
    What is not such a table is no error: programs put what they like into extensions. */
 #include <ctype.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include "lib/base/mem.h"
 #include "lib/stream/names.h"
 #include "lib/volume/nifti/nifti_parts.h"
+#include "lib/volume/nifti/nrrd.h"
 
 enum { EXTENDER = 4, BEGINS = 8 /* bytes of an extension before its content: size and code */, TABLE_MOST = 512 << 10 /* bytes: what fits again */ };
 
@@ -157,6 +159,18 @@ static json_t *first_table(struct nii_file *f, size_t n, struct err *e)
 	return names;
 }
 
+static json_t *names_of_segments(const char *path, struct err *e)
+{
+	struct nii_file f;
+	json_t *names;
+
+	if (nii_open(&f, path, e))
+		return NULL;
+	names = f.segments ? nrrd_segment_names(f.segments, f.h.channels) : NULL;
+	nii_close(&f);
+	return names;
+}
+
 static json_t *names_in(const char *path, struct err *e)
 {
 	char *hdr = NULL, *img = NULL;
@@ -171,6 +185,8 @@ static json_t *names_in(const char *path, struct err *e)
 
 		if (n && inflate_read(f.z, raw + 4, n - 4, e) == (int64_t)n - 4 && !nii_header_parse(&f.h, raw, path, e))
 			names = first_table(&f, n, e);
+		if (text_format_of(raw))
+			names = names_of_segments(path, e);
 	}
 	nii_close_bytes(&f);
 	free(hdr);

@@ -14,10 +14,18 @@ static int colour(int label, int first)
 	return c;
 }
 
+void nii_label_colour(int label, double rgb[3])
+{
+	for (int i = 0; i < 3; i++)
+		rgb[i] = colour(label, i) / 255.;
+}
+
 static void put_label(struct html *h, int label, const char *name)
 {
-	html_print(h, "<Label Key=\"%d\" Red=\"%.4f\" Green=\"%.4f\" Blue=\"%.4f\" Alpha=\"1\">", label, colour(label, 0) / 255., colour(label, 1) / 255.,
-	           colour(label, 2) / 255.);
+	double rgb[3];
+
+	nii_label_colour(label, rgb);
+	html_print(h, "<Label Key=\"%d\" Red=\"%.4f\" Green=\"%.4f\" Blue=\"%.4f\" Alpha=\"1\">", label, rgb[0], rgb[1], rgb[2]);
 	html_text(h, name);
 	html_put(h, "</Label>\n");
 }

@@ -14,7 +14,7 @@ struct named {
 };
 
 static const struct { const char *ending; int label, channel; } endings[] = {
-	{"_ct", 0, 0}, {"_image", 0, 0}, {"_pet", 0, 1}, {"_gtv", 1, 0}, {"_label", 1, 0}, {"_seg", 1, 0}, {"_mask", 1, 0},
+	{"_ct", 0, 0}, {"_image", 0, 0}, {"_pet", 0, 1}, {"_gtv", 1, 0}, {"_label", 1, 0}, {"_seg", 1, 0}, {".seg", 1, 0}, {"_mask", 1, 0},
 };
 static const struct { const char *beginning; int label; } directories[] = {{"images", 0}, {"labels", 1}};
 /* Files of a directory a case, ID/ct */

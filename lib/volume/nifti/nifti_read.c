@@ -209,6 +209,7 @@ void nii_close(struct nii_file *f)
 	nii_close_bytes(f);
 	free(f->raw);
 	free(f->planar);
+	json_decref(f->segments);
 	memset(f, 0, sizeof *f);
 	f->fd = -1;
 }

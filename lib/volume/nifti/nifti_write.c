@@ -8,10 +8,11 @@
 
 #include "lib/base/html.h"
 #include "lib/base/mem.h"
+#include "lib/stream/names.h"
 #include "lib/stream/story.h"
 #include "lib/stream/values.h"
 #include "lib/volume/nifti/deflate.h"
-#include "lib/volume/nifti/nifti.h"
+#include "lib/volume/nifti/nrrd.h"
 
 enum { PIECE = 4 << 20, EXTENSION_MAX = 4 << 20 /* bytes */, UNITS_MM = 2, SHORT_SIDE = INT16_MAX };
 
@@ -120,6 +121,7 @@ struct nii_out {
 	struct part main, hdr; /* hdr: of a pair */
 	char *img_name, *hdr_name;
 	int pair, history;
+	int nrrd, segments; /* NRRD; of 3D Slicer's segments */
 };
 
 static int open_part(struct part *p, const char *path, int level, struct err *e)
@@ -135,12 +137,13 @@ static int open_named(struct nii_out *o, const char *path, int level, struct err
 	struct stat st;
 	int gzip = 1;
 
-	if (!nii_name(path, &o->pair, &gzip)) {
+	o->nrrd = nii_is_nrrd(path, &o->segments);
+	if (!o->nrrd && !nii_name(path, &o->pair, &gzip)) {
 		if (stat(path, &st) || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
-			return err_set(e, path, "name of what? (expected .nii, .nii.gz, .hdr or .img at its end)");
+			return err_set(e, path, "name of what? (expected .nii, .nii.gz, .hdr, .img, .nrrd or .seg.nrrd at its end)");
 		gzip = 1;
 	}
-	if (!gzip)
+	if (!gzip && !o->nrrd)
 		level = DEFLATE_NONE;
 	if (!o->pair)
 		return open_part(&o->main, path, level, e);
@@ -245,21 +248,56 @@ static int put_converted(struct deflate *gz, const struct tensor *t, enum dtype 
 	return r;
 }
 
-int nii_out_frame(struct nii_out *o, const struct frame *f, const struct tensor *t, struct err *e)
+static int put_voxels(struct nii_out *o, const struct tensor *t, enum dtype as, struct err *e)
 {
-	enum dtype as = stored_as(t);
-	char *text = o->history ? story_of(f, NULL, e) : NULL;
+	return as == t->dtype || t->dtype == DT_BOOL ? deflate_write(o->main.gz, t->data, t->size, e) : put_converted(o->main.gz, t, as, e);
+}
+
+static int put_nifti(struct nii_out *o, const struct frame *f, const struct tensor *t, const char *story, struct err *e)
+{
+	const enum dtype as = stored_as(t);
 	struct html names = {0};
 	struct nii_header h;
 	struct err none;
-	int bad = (o->history && !text) || nii_header_for(f, t, as, &h, e) || (frame_labels(f, NULL, &none) == t && nii_names_table(f, &names, e)) ||
-	          put_header(o, &h, (struct extension[EXTENSIONS]){{NIFTI_ECODE_IGNORE, names.p}, {NIFTI_ECODE_COMMENT, text}}, e);
+	int bad = nii_header_for(f, t, as, &h, e) || (frame_labels(f, NULL, &none) == t && nii_names_table(f, &names, e)) ||
+	          put_header(o, &h, (struct extension[EXTENSIONS]){{NIFTI_ECODE_IGNORE, names.p}, {NIFTI_ECODE_COMMENT, story}}, e);
 
 	html_free(&names);
-	free(text);
-	if (bad)
-		return -1;
-	return as == t->dtype || t->dtype == DT_BOOL ? deflate_write(o->main.gz, t->data, t->size, e) : put_converted(o->main.gz, t, as, e);
+	return bad || put_voxels(o, t, as, e) ? -1 : 0;
+}
+
+static int put_segments(struct nii_out *o, const struct frame *f, const struct tensor *t, const char *story, struct err *e)
+{
+	uint8_t *labels = mem_new((size_t)tensor_count(t), 1, t->name, e);
+	int64_t other = labels ? tensor_to_u8(t, NAMES_MOST, labels) : -1;
+	char value[VALUE_TEXT];
+	int bad = !labels;
+
+	if (other >= 0) {
+		tensor_value_text(t, other, value);
+		bad = err_set(e, NULL, "tensor '%s' has %s (expected labels of 0 to %d)", t->name, value, NAMES_MOST);
+	}
+	bad = bad || nrrd_put_header(&o->main.out, f, t, DT_U8, labels, story, e) || deflate_write(o->main.gz, labels, (size_t)tensor_count(t), e);
+	free(labels);
+	return bad ? -1 : 0;
+}
+
+static int put_nrrd(struct nii_out *o, const struct frame *f, const struct tensor *t, const char *story, struct err *e)
+{
+	const enum dtype as = stored_as(t);
+
+	return nrrd_put_header(&o->main.out, f, t, as, NULL, story, e) || put_voxels(o, t, as, e) ? -1 : 0;
+}
+
+int nii_out_frame(struct nii_out *o, const struct frame *f, const struct tensor *t, struct err *e)
+{
+	char *story = o->history ? story_of(f, NULL, e) : NULL;
+	int bad = o->history && !story;
+
+	if (!bad)
+		bad = (o->segments ? put_segments : o->nrrd ? put_nrrd : put_nifti)(o, f, t, story, e);
+	free(story);
+	return bad ? -1 : 0;
 }
 
 static int finish_part(struct part *p, struct err *e)

@@ -62,8 +62,10 @@ static int one_line(struct text *t, char *line, int64_t at, struct err *e)
 		colon = strchr(colon + 1, ':');
 	if (!colon)
 		return err_at(e, t->file, at, "line is no comment, 'field: value' or 'key:=value': '%.80s'", line);
-	if (colon[1] == '=')
-		return 0;
+	if (colon[1] == '=') {
+		*colon = 0;
+		return nrrd_segment_key(t, line, colon + 2, e);
+	}
 	*colon = 0;
 	r = text_set(t, line, text_trim(colon + 1), at, e);
 	return r > 0 ? err_at(e, t->file, at, "'%.80s' is no field of NRRD", line) : r;
@@ -122,9 +124,13 @@ static int parse(struct text_volume *r, char *text, size_t n, const char *file, 
 
 	memset(r, 0, sizeof *r);
 	if (text_lines(&t, text, n, e) || sizes(&t, e) || text_of_type(r, &t, NRRD_TYPE, types, sizeof types / sizeof *types, e) || encoding(r, &t, e) ||
-	    endian(r, &t, e) || (t.v[NRRD_DATA_FILE] && text_data_file(r, &t, NRRD_DATA_FILE, e)) || skips(r, &t, e) || nrrd_affine(&t, affine, e))
+	    endian(r, &t, e) || (t.v[NRRD_DATA_FILE] && text_data_file(r, &t, NRRD_DATA_FILE, e)) || skips(r, &t, e) || nrrd_affine(&t, affine, e) ||
+	    nrrd_segments_check(&t, e) || text_as_nifti(r, &t, affine, e)) {
+		json_decref(t.segments);
 		return -1;
-	return text_as_nifti(r, &t, affine, e);
+	}
+	r->segments = t.segments;
+	return 0;
 }
 
 const struct text_format nrrd_format = {

@@ -19,4 +19,25 @@ enum nrrd_field {
 /* Which axis is the channels', and the affine. (nrrd_affine.c) 0 or -1. */
 int nrrd_affine(struct text *t, double affine[16], struct err *e);
 
+/* 3D Slicer's segments (nrrd_segments.c): a line key:=value, in place; other keys are ignored. Then, once the sizes are known, whether every layer is
+   there; what is not said becomes Slicer's own defaults. 0 or -1. */
+int nrrd_segment_key(struct text *t, const char *key, char *value, struct err *e);
+int nrrd_segments_check(struct text *t, struct err *e);
+
+/* ---- writing (nrrd_write.c) ---- */
+
+/* The header of a file with t of f, whose voxels follow as little endian `as` through gzip. labels: NULL, or t's values where the file is a
+   segmentation of 3D Slicer: those that are there, and those that have names, are its segments. history: NULL, or a text for it. 0 or -1. */
+int nrrd_put_header(struct out *o, const struct frame *f, const struct tensor *t, enum dtype as, const uint8_t *labels, const char *history,
+                    struct err *e);
+
+/* ---- labels of segments ---- */
+
+/* Their names by label, an object as metadata labels has it (names.h), of a file of so many layers; NULL: no memory. */
+json_t *nrrd_segment_names(const json_t *segments, int64_t layers);
+
+/* The labels of segments in several layers, [layers][voxels] of integer type t: those of segment k, from 0 on, are k + 1, the last one's where
+   several have a voxel; *shared: how many these are. U8, caller frees; NULL and an error. */
+uint8_t *nrrd_segment_labels(const json_t *segments, const void *data, enum dtype t, size_t voxels, int64_t *shared, struct err *e);
+
 #endif

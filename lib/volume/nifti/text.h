@@ -19,6 +19,7 @@ struct text_volume {
 	int64_t line_skip;        /* lines before the voxels, not compressed */
 	int64_t byte_skip;        /* then bytes, once inflated; -1: the voxels are the last bytes of the file */
 	char *data;               /* the data file as the header names it, into its text; NULL: they follow the header */
+	json_t *segments;         /* as nii_file has them; whoever has the struct owns it */
 };
 
 struct text;
@@ -49,6 +50,7 @@ struct text {
 	int axes;        /* 3 or 4 */
 	int64_t size[4];
 	int channel;     /* the axis of the channels, -1: none */
+	json_t *segments; /* what a NRRD header says of 3D Slicer's segments (nrrd_segments.c), NULL: nothing */
 };
 
 extern const struct text_format nrrd_format, meta_format;

@@ -183,8 +183,12 @@ int text_open(struct nii_file *f, const struct text_format *format, const uint8_
 {
 	struct header t = {.format = format};
 	struct text_volume v;
-	int failed = read_header(f, &t, first, e) || format->parse(&v, t.p, t.n, f->name, e) || to_data(f, &t, &v, path, e);
+	int failed = read_header(f, &t, first, e) || format->parse(&v, t.p, t.n, f->name, e);
 
+	if (!failed) {
+		f->segments = v.segments;
+		failed = to_data(f, &t, &v, path, e);
+	}
 	free(t.p);
 	return failed ? -1 : 0;
 }
