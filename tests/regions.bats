@@ -101,7 +101,7 @@ golden() { ts-select --index "$1" "$BATS_TEST_DIRNAME/golden/regions.ts"; }
 	refused '"a": [1, 2], "b": [2], "c": 3}' "seg-import: bad: dataset.json: regions_class_order has 0 numbers for 3 regions"
 	refused '"a": [1, 2], "b": [2]}, "regions_class_order": [1, 2]' "seg-import: bad: 2 regions, and a network of 3 classes"
 	refused '"a": [1, "two"]}, "regions_class_order": [1]' "seg-import: bad: dataset.json: region 'a': its labels are no numbers from 1 to 255"
-	refused '"a": "one"}' "seg-import: bad: dataset.json: label 'a' is no number"
+	refused '"a": "one"}' "seg-import: bad: dataset.json: label 'a' is no number of 0 to 255"
 	fails 1 "seg-import: $results: 2 regions, and a network of 3 classes" seg-import --fold 0 --regions 1,2/2 $results
 	fails 1 "seg-import: --regions: '1,x' is no list of labels from 1 to 255 (1,2,3/2,3/3), and no file" seg-import --fold 0 --regions 1,x $results
 	seg-import -q --fold 0 --regions $results/dataset.json $results | ts-cmp --meta --ignore-meta history - fold0.ts

@@ -262,6 +262,39 @@ differ() { ! cmp -s "$@"; }
 	[ -z "$(seg-train -q --init n.ts --classes 3 --summary i.patches 2>&1 >/dev/null)" ]
 }
 
+@test "names of the labels: of a table or a dataset.json, kept by --resume and by --init of the same classes, in masks" {
+	names() { ts-info "$1" | sed -n 's/^  labels   //p'; }
+	$patches -n 4 train.ts >i.patches
+	printf 'label\tname\n1\ttumour\n' >l.tsv
+	echo '{"labels": {"background": 0, "a \"b\"": [1], "ignore": 2}}' >d.json
+	seg-train $net --labels l.tsv -q -o l.ts i.patches
+	[ "$(names l.ts)" = '{"1":"tumour"}' ]
+	seg-train $net -q -o plain.ts i.patches
+	ts-cmp --data-only l.ts plain.ts
+	[ "$(names plain.ts)" = "" ]
+	eval "$(ts-info --history l.ts | sed -n '1s/.*| //p') -q -o again.ts i.patches"
+	[ "$(names again.ts)" = '{"1":"tumour"}' ]
+	ts-info --history l.ts | grep -qx "# [0-9a-f]*  l.tsv"
+	$patches -n 8 --skip 4 train.ts >more.patches
+	cp l.last.ts go.ts
+	seg-train -q --resume go.ts -o go.ts more.patches
+	[ "$(names go.ts)" = '{"1":"tumour"}' ]
+	seg-train -q --resume l.last.ts --labels d.json -o go.ts more.patches
+	[ "$(names go.ts)" = '{"0":"background","1":"a \"b\""}' ]
+	seg-train -q --init l.ts --classes 2 -o i.ts i.patches
+	[ "$(names i.ts)" = '{"1":"tumour"}' ]
+	seg-train -q --init l.ts --classes 3 -o i.ts i.patches
+	[ "$(names i.ts)" = "" ]
+	seg-train $net --classes 1 --labels l.tsv -q -o one.ts i.patches
+	[ "$(ts-select --drop label val.ts | seg-window -m one.ts | names -)" = "$(printf '{"1":"tumour"}\n{"1":"tumour"}')" ]
+	sed -i s/1/2/ l.tsv
+	fails 1 "seg-train: l.tsv: names label 2, 'tumour' (the network has 2 classes)" seg-train $net --labels l.tsv -o no.ts i.patches
+	fails 1 "seg-train: none.json: cannot open: No such file or directory" seg-train $net --labels none.json -o no.ts i.patches
+	echo '{"labels": {"a": "b"}}' >d.json
+	fails 1 "seg-train: d.json: label 'a' is no number of 0 to 255" seg-train $net --labels d.json -o no.ts i.patches
+	fails 1 "seg-train: l.tsv: --labels has no meaning with regions, which have names of their own" seg-train $net --regions 1/1,2 --labels l.tsv -o no.ts i.patches
+}
+
 @test "strides and kernels that differ by axis; a table" {
 	nii-patch -s 16,16,6 -n 2 train.ts | seg-train --threads 1 --channels 4,8,12 --strides 2x2x1,2 --kernel 3x3x1 -o m.ts
 	ts-info m.ts | grep -qF '"kernel_size":[1,3,3],"num_res_units":2,"out_channels":2,"spatial_dims":3,"strides":[[1,2,2],2]'

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/arg.h"
+#include "lib/base/json.h"
 #include "lib/base/outfile.h"
 #include "lib/net/planner/planner.h"
 #include "lib/stream/story.h"
@@ -82,12 +83,13 @@ static int measure(struct state *s, struct err *e)
 
 static int load(const struct opts *o, struct fingerprint *p, struct err *e)
 {
-	json_error_t why;
-	json_t *root = json_load_file(o->fingerprint, JSON_REJECT_DUPLICATES, &why);
-	int r = root ? fingerprint_parse(p, root, e) : err_set(e, NULL, "line %d: %.200s", why.line, why.text);
+	json_t *root = json_of_file(o->fingerprint, e);
+	int r = root ? fingerprint_parse(p, root, e) : -1;
 
+	if (root && r)
+		err_prefix(e, "%s", o->fingerprint);
 	json_decref(root);
-	return r ? err_prefix(e, "%s", o->fingerprint) : 0;
+	return r ? -1 : 0;
 }
 
 /* With where it comes from beside what else nnU-Net does not have. */

@@ -15,6 +15,7 @@
 #include "lib/net/train/lossfile.h"
 #include "lib/net/train/train.h"
 #include "lib/stream/history.h"
+#include "lib/stream/names.h"
 #include "lib/stream/regions.h"
 
 struct opts {
@@ -22,7 +23,7 @@ struct opts {
 	int net, loss, volume, optimizer, schedule, precision; /* -1: not given */
 	int plain, no_background, jaccard, batch_dice, focal_softmax, no_decay, nesterov, cycle;
 	struct arg_ints channels;
-	const char *strides, *kernel, *json, *plan, *configuration, *loss_json, *regions;
+	const char *strides, *kernel, *json, *plan, *configuration, *loss_json, *regions, *labels;
 	int64_t units, classes, ignore, batch, seed, accumulate, steps, epoch_steps; /* -1: not given */
 	int64_t dims; /* 0: not given */
 	int64_t val_roi[3];
@@ -143,6 +144,18 @@ static void take_regions(struct opts *o)
 		o->ignore = r->ignore;
 }
 
+static void take_labels(struct opts *o)
+{
+	struct err e;
+
+	if (!o->labels)
+		return;
+	o->t.names = names_load(o->labels, &e);
+	o->t.names_file = o->labels;
+	if (!o->t.names)
+		err_die(&e);
+}
+
 static void settle(struct opts *o)
 {
 	struct err e;
@@ -157,6 +170,7 @@ static void settle(struct opts *o)
 		err_usage("--patience has no meaning without --val");
 	o->t.parallel.alone |= o->t.summary;
 	take_regions(o);
+	take_labels(o);
 	o->t.arch = o->plan ? planned(o) : NULL;
 	if (!o->t.arch)
 		o->t.arch = arch(o);
@@ -224,6 +238,7 @@ static const struct arg args[] = {
 	{0, "kernel", ARG_STR, &all.kernel, "K", "kernel size, N or XxYxZ (3)"},
 	{0, "classes", ARG_INT, &all.classes, "N", "classes with the background; 1: one channel, a sigmoid (2)", 1, 255},
 	{0, "regions", ARG_STR, &all.regions, "R/R/...|JSON", "classes overlap: the labels each is made of, 1,2,3/2,3/3, or a dataset.json"},
+	{0, "labels", ARG_STR, &all.labels, "FILE", "names of the labels, for the model: a table of columns label, name, or a dataset.json"},
 	{0, "plan", ARG_STR, &all.plan, "FILE", "network (where --net and --arch are not given) and batch of a plans.json"},
 	{0, "configuration", ARG_STR, &all.configuration, "NAME", "of the plan (" PLANS_CONFIGURATION ")"},
 	{0, "recipe", ARG_CHOICE, &all.t.recipe, HYPER_RECIPES, "a peer's defaults for what follows"},

@@ -10,6 +10,13 @@ enum { NAMES_MOST = 255 /* the highest label that has one */ };
    0, or -1 and an error. */
 int names_get(const struct frame *f, json_t **names, struct err *e);
 
+/* The same from a file: of a table the columns label (1 to NAMES_MOST) and name, or nnU-Net's dataset.json, a name that ends in .json, as
+   names_dataset has it. NULL and an error: a label or a name twice, too. (names_file.c) */
+json_t *names_load(const char *path, struct err *e);
+
+/* The labels of a dataset.json that exclude one another, "ignore" left out. NULL and an error, without a file's name. */
+json_t *names_dataset(const json_t *dataset, struct err *e);
+
 /* Of one label; borrowed; NULL: it has none. */
 const char *names_of(const json_t *names, int64_t label);
 

@@ -21,6 +21,7 @@ static const struct rule { const char *tool, *key; enum how how; const char *nam
 	{"nii-resample", "affine", GRID, "like"},
 	{"nii-augment", "drawn", SKIP}, {"nii-augment", "index", SKIP}, {"nii-augment", "flip", AXES}, {"nii-augment", "turn", AXES},
 	{"seg-train", "hash", SKIP}, {"seg-train", "patches", SKIP}, {"seg-train", "init_hash", SKIP}, {"seg-train", "val_hash", SKIP},
+	{"seg-train", "labels_hash", SKIP},
 	{"seg-window", "hash", SKIP}, {"seg-window", "models", EACH, "model"},
 	{"seg-join", "streams", STREAMS}, {"seg-join", "hash", SKIP}, {"seg-join", "maps", EACH, "map"},
 	{"seg-argmax", "streams", SKIP}, {"seg-export", "file", OPERAND}, {"seg-export", "hash", SKIP}, {"seg-export", "model", SKIP},
@@ -34,7 +35,8 @@ static const struct { const char *tool, *hash, *file; } hashed[] = {
 	{"nii-read", "hash", "file"}, {"nii-read", "more_hash", "more"}, {"nii-read", "label_hash", "label"}, {"nii-read", "label_hash", "labels"},
 	{"nii-read", "with_hash", "with"},
 	{"seg-join", "hash", "labels"}, {"seg-window", "hash", "models"}, {"seg-window", "hash", "model"},
-	{"seg-train", "init_hash", "init"}, {"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"}, {"seg-import", "read_hash", "read"},
+	{"seg-train", "init_hash", "init"}, {"seg-train", "labels_hash", "labels"},
+	{"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"}, {"seg-import", "read_hash", "read"},
 	{"seg-export", "hash", "model"},
 };
 

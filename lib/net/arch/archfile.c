@@ -1,9 +1,9 @@
 #include "lib/net/arch/archfile.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "lib/base/json.h"
 #include "lib/base/yamltree.h"
 
 static int is_yaml(const char *path)
@@ -11,22 +11,6 @@ static int is_yaml(const char *path)
 	const char *dot = strrchr(path, '.');
 
 	return dot && (!strcmp(dot, ".yaml") || !strcmp(dot, ".yml"));
-}
-
-static json_t *load(const char *path, json_error_t *why, struct err *e)
-{
-	FILE *f = fopen(path, "re");
-	json_t *j;
-
-	if (!f) {
-		err_sys(e, path, "cannot open");
-		return NULL;
-	}
-	j = json_loadf(f, JSON_REJECT_DUPLICATES, why);
-	fclose(f);
-	if (!j)
-		err_set(e, path, "line %d: %.200s", why->line, why->text);
-	return j;
 }
 
 json_t *archfile_json(const char *text, struct err *e)
@@ -38,7 +22,7 @@ json_t *archfile_json(const char *text, struct err *e)
 	while (isspace((unsigned char)*s))
 		s++;
 	if (*s != '{' && *s != '[')
-		return is_yaml(text) ? yamltree_file(text, e) : load(text, &why, e);
+		return is_yaml(text) ? yamltree_file(text, e) : json_of_file(text, e);
 	j = json_loads(s, JSON_REJECT_DUPLICATES, &why);
 	if (!j)
 		err_set(e, NULL, "JSON: line %d: %.200s", why.line, why.text);

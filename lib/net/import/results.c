@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/net/import/torch.h"
+#include "lib/stream/names.h"
 
 static const char *const CHECKPOINTS[] = {"checkpoint_final.pth", "checkpoint_best.pth"};
 
@@ -74,14 +75,6 @@ static int choose_configuration(struct folder *f, const struct folder_ask *ask, 
 
 /* -- labels -- */
 
-/* The number of a label; -1: none. A list of one is that one. */
-static json_int_t label_number(const json_t *v)
-{
-	if (json_array_size(v) == 1)
-		v = json_array_get(v, 0);
-	return json_is_integer(v) ? json_integer_value(v) : -1;
-}
-
 /* "modality" before nnU-Net v2, as "channel_names" by number. */
 static json_t *channel_names(const json_t *root)
 {
@@ -102,38 +95,18 @@ static json_t *channel_names(const json_t *root)
 	return NULL;
 }
 
-static int read_classes(struct folder *f, const json_t *labels, const char *dir, struct err *e)
-{
-	const char *name;
-	json_t *v;
-	int r = 0;
-
-	f->labels = json_object();
-	json_object_foreach((json_t *)labels, name, v) {
-		char key[32];
-
-		if (!strcmp(name, "ignore")) /* no class of the network */
-			continue;
-		snprintf(key, sizeof key, "%lld", (long long)label_number(v));
-		if (!r && label_number(v) < 0)
-			r = err_set(e, dir, "dataset.json: label '%.80s' is no number", name);
-		json_object_set_new(f->labels, key, json_string(name));
-	}
-	f->classes = (int64_t)json_object_size(f->labels);
-	return r;
-}
-
 static int read_labels(struct folder *f, const char *dir, struct err *e)
 {
-	json_t *root = folder_json(dir, "dataset.json", NULL, e), *labels = json_object_get(root, "labels");
+	json_t *root = folder_json(dir, "dataset.json", NULL, e);
 	int r = root ? 0 : -1;
 
-	if (root && !json_object_size(labels))
-		r = err_set(e, dir, "dataset.json has no labels");
-	else if (root && regions_dataset(&f->regions, root, e))
+	if (root && regions_dataset(&f->regions, root, e))
 		r = err_prefix(e, "%s: dataset.json", dir);
-	if (!r && !f->regions.n)
-		r = read_classes(f, labels, dir, e);
+	if (!r && !f->regions.n) {
+		f->labels = names_dataset(root, e);
+		f->classes = (int64_t)json_object_size(f->labels);
+		r = f->labels ? 0 : err_prefix(e, "%s: dataset.json", dir);
+	}
 	f->channels = channel_names(root);
 	json_decref(root);
 	return r;

@@ -106,7 +106,7 @@ static int write_model(const struct resume *r, struct out *o, struct err *e)
 	const char *name = json_string_value(json_object_get(net_arch(r->net), "_target_"));
 	json_t *metrics = json_pack("{s:o, s:o, s:o, s:I}", "loss", number(r->loss), "val_dice", number(r->val_dice), "best_val_dice", number(r->best),
 	                            "best_step", (json_int_t)r->best_step);
-	json_t *history = story(r), *regions = json_object_get(r->options, "regions");
+	json_t *history = story(r), *regions = json_object_get(r->options, "regions"), *names = json_object_get(r->options, "labels");
 	struct frame f;
 	int bad;
 
@@ -116,7 +116,8 @@ static int write_model(const struct resume *r, struct out *o, struct err *e)
 		return -1;
 	}
 	bad = history_set(&f, history, e) ||
-	      (regions && set_regions(&f, regions, e)) || frame_set_json(&f, "arch", net_arch(r->net), e) ||
+	      (regions && set_regions(&f, regions, e)) || (names && frame_set_json(&f, "labels", names, e)) ||
+	      frame_set_json(&f, "arch", net_arch(r->net), e) ||
 	      frame_set_json(&f, "replay", r->replay, e) || frame_set_json(&f, "metrics", metrics, e) ||
 	      frame_set_meta(&f, "orient", *r->orient ? r->orient : NULL, e) || frame_set_meta(&f, "channels", json_string_value(r->channels), e) ||
 	      set_step(&f, r->step, e) || window_roi_set(&f, r->roi, e) || net_store(r->net, &f, e) || frame_write(&f, o, e);

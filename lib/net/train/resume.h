@@ -24,7 +24,7 @@ struct resume {
 	int64_t best_step;
 	int64_t stale;           /* validations since */
 	json_t *pending;         /* all is done but the validation of this step: what only patches tell, drawing and roi; NULL: it is not so */
-	json_t *options;         /* what decides the numbers: hyper.h; and `regions`, where there are some */
+	json_t *options;         /* what decides the numbers: hyper.h; and `regions`, `labels`, their names, where there are some */
 	json_t *inputs;          /* what else was read and how, as args of a history: init, val, their hashes; NULL: nothing */
 	uint64_t hash;           /* of all patches before next: feed.h */
 	int unhashed;            /* not known: the run began before there were hashes */

@@ -23,6 +23,8 @@ struct train_opts {
 	int64_t classes;          /* of arch */
 	int previous;             /* patches must have labels as channels (HISTORY_LATE): the second stage of a plan's cascade */
 	struct regions regions;   /* what these are, where they overlap; n 0: as the checkpoint has it, or not */
+	const json_t *names;      /* of its labels, for the model (names.h), and the file that they are from; NULL: as the checkpoint has them */
+	const char *names_file;
 	const char *input;        /* patches; NULL: standard input */
 	const char *device;
 	const char *out, *log, *init, *resume; /* NULL: none */

@@ -144,54 +144,6 @@ static int take_up(struct train *r, const struct frame *f, struct err *e)
 	return optim_open(&r->optim, r->k, r->net, &r->h, e) || resume_moments(&r->at, f, r->from.file, e) ? -1 : 0;
 }
 
-static void note_file(json_t *a, const char *key, const char *path)
-{
-	char name[32], hash[HASH_TEXT];
-
-	json_object_set_new(a, key, shell_name(path));
-	snprintf(name, sizeof name, "%s_hash", key);
-	if (!hash_file(path, hash))
-		json_object_set_new(a, name, json_string(hash));
-}
-
-static int other(const json_t *before, const json_t *now, const char *key)
-{
-	const json_t *a = json_object_get(before, key), *b = json_object_get(now, key);
-
-	return (a || b) && !json_equal(a, b);
-}
-
-/* What is read beside the patches, and what decides which weights are the best; a run that goes on began with the same ones, and where it does not
-   validate, the best are those of before. */
-static void note_inputs(struct train *r)
-{
-	static const char *const kept[] = {"init", "init_hash", "val", "val_hash", "val_every", "val_overlap", "val_roi"};
-	const struct train_opts *o = r->o;
-	const struct window_opts plain = WINDOW_DEFAULTS, *w = &o->window;
-	const int64_t roi[3] = {w->roi[2], w->roi[1], w->roi[0]};
-	json_t *a = json_object(), *before = r->at.inputs;
-
-	for (size_t i = 0; i < (o->val ? 2 : sizeof kept / sizeof *kept); i++)
-		if (json_object_get(before, kept[i]))
-			json_object_set(a, kept[i], json_object_get(before, kept[i]));
-	if (o->init)
-		note_file(a, "init", o->init);
-	if (o->val)
-		note_file(a, "val", o->val);
-	if (o->val_every)
-		json_object_set_new(a, "val_every", json_integer(o->val_every));
-	if (o->patience)
-		json_object_set_new(a, "patience", json_integer(o->patience));
-	if (o->val && w->overlap != plain.overlap)
-		json_object_set_new(a, "val_overlap", json_real(w->overlap));
-	if (roi[0])
-		json_object_set_new(a, "val_roi", json_ints(roi, 3));
-	r->otherwise = json_object_get(before, "val_hash") &&
-	               (other(before, a, "val_hash") || other(before, a, "val_overlap") || other(before, a, "val_roi"));
-	json_decref(before);
-	r->at.inputs = a;
-}
-
 /* Options hold from here on, and the device; a checkpoint to begin with, before any patch is looked at. */
 static int load(struct train *r, int quiet, struct err *e)
 {
@@ -202,7 +154,8 @@ static int load(struct train *r, int quiet, struct err *e)
 
 	parallel_accumulate(&r->par, &r->h, o->resume != NULL);
 	bad = (path && model_open(&r->from, path, e)) || (o->resume && resume_read(&r->at, &r->from, &f, e)) ||
-	      hyper_settle(&r->h, o->recipe, &r->at.options, e) || train_settle_regions(r, e) || open_device(r, e) ||
+	      hyper_settle(&r->h, o->recipe, &r->at.options, e) || train_settle_regions(r, e) || train_settle_names(r, e) ||
+	      open_device(r, e) ||
 	      (path && load_net(r, path, quiet, e)) ||
 	      (o->resume && take_up(r, &f, e));
 	frame_free(&f);
@@ -210,7 +163,7 @@ static int load(struct train *r, int quiet, struct err *e)
 	stream_close(r->from.stream);
 	r->from.stream = NULL;
 	if (!bad && !o->summary)
-		note_inputs(r);
+		train_note_inputs(r);
 	return bad ? -1 : 0;
 }
 

@@ -73,6 +73,13 @@ int train_begin_rest(struct train *r, int quiet, struct err *e);
 /* Regions that were asked for, or a checkpoint's, but where other classes were asked for; they are options of the run. 0 or -1. */
 int train_settle_regions(struct train *r, struct err *e);
 
+/* Names of the labels that were asked for, or a checkpoint's of the same classes; they are options of the run too. 0 or -1. (train_names.c) */
+int train_settle_names(struct train *r, struct err *e);
+
+/* What is read beside the patches, and what decides which weights are the best, into at.inputs; a run that goes on began with the same ones, and
+   where it does not validate, the best are those of before. (train_inputs.c) */
+void train_note_inputs(struct train *r);
+
 /* Its regions; NULL: it has none. */
 const struct regions *train_regions(const struct train *r);
 

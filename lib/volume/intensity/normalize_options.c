@@ -1,8 +1,8 @@
 /* Options of normalization: in the history, by name, and from nnU-Net's files. */
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
+#include "lib/base/json.h"
 #include "lib/base/option.h"
 #include "lib/stream/history.h"
 #include "lib/volume/intensity/normalize.h"
@@ -132,9 +132,8 @@ int normalize_stats(const json_t *root, struct normalize *o, const char *path, s
 
 int normalize_read_stats(const char *path, struct normalize *o, struct err *e)
 {
-	json_error_t je;
-	json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &je);
-	int r = root ? normalize_stats(root, o, path, e) : err_set(e, path, "line %d: %.200s", je.line, je.text);
+	json_t *root = json_of_file(path, e);
+	int r = root ? normalize_stats(root, o, path, e) : -1;
 
 	json_decref(root);
 	return r;

@@ -5,7 +5,6 @@
 
 #include "lib/base/arg.h"
 #include "lib/base/mem.h"
-#include "lib/base/table.h"
 #include "lib/stream/history.h"
 #include "lib/stream/values.h"
 
@@ -18,38 +17,16 @@ struct part {
 
 /* -- the table -- */
 
-static int add_row(json_t *numbers, const struct table *t, int64_t row, const int64_t column[2], uint8_t taken[JOIN_MOST + 1], struct err *e)
-{
-	const char *name = table_cell(t, row, column[1]);
-	int64_t label;
-
-	if (table_integer(t, row, column[0], &label, e))
-		return -1;
-	if (label < 1 || label > JOIN_MOST)
-		return err_set(e, t->path, "line %lld: label %lld (expected 1 to %d)", (long long)row + 2, (long long)label, JOIN_MOST);
-	if (taken[label]++ || json_object_get(numbers, name))
-		return err_set(e, t->path, "line %lld: label %lld, '%.80s': one of them is there twice", (long long)row + 2, (long long)label, name);
-	return json_object_set_new(numbers, name, json_integer(label)) ? err_set(e, t->path, "line %lld: not a name", (long long)row + 2) : 0;
-}
-
 json_t *join_numbers(const char *path, struct err *e)
 {
-	static const char *const columns[] = {"label", "name"};
-	uint8_t taken[JOIN_MOST + 1] = {0};
-	int64_t column[2];
-	struct table t = {0};
-	json_t *numbers = json_object();
-	int bad = table_read(path, &t, e);
+	json_t *names = names_load(path, e), *numbers = names ? json_object() : NULL, *v;
+	const char *key;
 
-	for (int i = 0; !bad && i < 2; i++)
-		bad = (column[i] = table_need(&t, columns[i], e)) < 0;
-	for (int64_t i = 0; !bad && i < t.rows; i++)
-		bad = add_row(numbers, &t, i, column, taken, e);
-	table_free(&t);
-	if (!bad)
-		return numbers;
-	json_decref(numbers);
-	return NULL;
+	json_object_foreach(names, key, v)
+		if (strcmp(key, "0"))
+			json_object_set_new(numbers, json_string_value(v), json_integer(strtoll(key, NULL, 10)));
+	json_decref(names);
+	return numbers;
 }
 
 /* -- names -- */

@@ -18,7 +18,7 @@ struct join_ask {
 	const struct nii_map *maps; /* one for each stream; NULL: none */
 };
 
-/* A table of columns label and name: {name: label}, each name and each label once. What it does not name is left out of the volume. Caller
+/* The table, or dataset.json (names_load): {name: label}, without the background. What it does not name is left out of the volume. Caller
    json_decref()s. NULL and an error. */
 json_t *join_numbers(const char *path, struct err *e);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/json.h"
 #include "lib/base/mem.h"
 #include "lib/volume/nifti/nifti_parts.h"
 
@@ -37,9 +38,8 @@ static int take_names(struct nii_channels *c, const char *text, struct err *e)
 /* {"channel_names": {"0": "CT", "1": "PET"}}; before nnU-Net v2 it was called modality. */
 static int take_data_set(struct nii_channels *c, const char *path, struct err *e)
 {
-	json_error_t why;
-	json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &why), *all = json_object_get(root, "channel_names"), *one;
-	int r = root ? 0 : err_set(e, path, "line %d: %.200s", why.line, why.text);
+	json_t *root = json_of_file(path, e), *all = json_object_get(root, "channel_names"), *one;
+	int r = root ? 0 : -1;
 
 	all = all ? all : json_object_get(root, "modality");
 	c->names = json_array();
