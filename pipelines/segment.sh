@@ -24,6 +24,7 @@ usage() {
 	      --precision P     auto, fp32 or bf16 (auto)
 	      --roi-model FILE  a coarser model that is asked first: only where it finds something are windows run
 	      --previous DIR    for the second stage of a cascade: where the masks are that the first one made of these scans, DIR/NAME.nii.gz
+	      --ending E        the masks' format: .nii.gz, .nii, .nrrd, or .seg.nrrd for 3D Slicer (.nii.gz): DIR/NAMEE each
 	      --list FILE       the scans' names, one a line, or a table of cases (id, image, label, further channels): NAME is the id there, and paths are
 	                        seen from its directory
 	EOF
@@ -139,16 +140,16 @@ alone() { # WORK SCAN DIR THREADS: one scan, from file to mask
 	local way models
 	part "${parts[0]}"
 	if [ ${#parts[@]} -gt 1 ]; then
-		joined "$1" "$2" "$4" | nii-write -d "$3"
+		joined "$1" "$2" "$4" | nii-write -d "$3" --ending "$ending"
 	else
-		read_scan "$1" "$2" | nii-replay -m "${models[0]}" | segmented "$4" "$way" | nii-write -d "$3"
+		read_scan "$1" "$2" | nii-replay -m "${models[0]}" | segmented "$4" "$way" | nii-write -d "$3" --ending "$ending"
 	fi
 }
 
 # NAME: its mask is there; FILE has what was said of it meanwhile.
 finished() {
 	grep -F ": $1: " "$2" >&2 || :
-	: >"$state/$1" && echo "$dir/$1.nii.gz"
+	: >"$state/$1" && echo "$dir/$1$ending"
 }
 
 # A scan that stopped the pipe takes those behind it with it: what has no mask then is done by itself.
@@ -159,7 +160,7 @@ some() { # STATE DIR THREADS SCAN...: STATE gets a file for each that is done
 	: >"$work/good"
 	part "${parts[0]}"
 	[ ${#parts[@]} = 1 ] || printf '%s\0' "$@" >"$work/good"
-	[ ${#parts[@]} -gt 1 ] || prepare "$work" "$@" | segmented "$threads" "$way" 2>"$work/told" | nii-write -v -d "$dir" 2>&1 | while IFS= read -r line; do
+	[ ${#parts[@]} -gt 1 ] || prepare "$work" "$@" | segmented "$threads" "$way" 2>"$work/told" | nii-write -v -d "$dir" --ending "$ending" 2>&1 | while IFS= read -r line; do
 		line=${line#nii-write: }
 		[ "${line%: done}" = "$line" ] || finished "${line%: done}" "$work/told"
 	done || :
@@ -203,14 +204,14 @@ one() { # NUMBER DIR THREADS COARSER-MODEL OPTIONS [JOIN]... PART... SCAN
 		window=("${window[@]/%cuda/cuda:$gpu}")
 	fi
 	for word in "${@:6:$#-6}"; do
-		case $word in --previous=*) previous=${word#*=} ;; -*) join+=("$word") ;; *) parts+=("$word") ;; esac
+		case $word in --previous=*) previous=${word#*=} ;; --ending=*) ending=${word#*=} ;; -*) join+=("$word") ;; *) parts+=("$word") ;; esac
 	done
 	alone "$work" "$scan" "$2" "$3" 2>"$work/log" || status=$?
 	[ "$status" != 0 ] || cat "$work/log" >&2
-	batch_told "$1" "$status" "$2/$(name "$scan").nii.gz" "$work/log"
+	batch_told "$1" "$status" "$2/$(name "$scan")$ending" "$work/log"
 }
 
-parts=() join=() previous=''
+parts=() join=() previous='' ending=.nii.gz
 if [ "${1-}" = --one ]; then # how parallel comes back here
 	shift
 	one "$@"
@@ -240,6 +241,10 @@ while [ $# -gt 0 ]; do
 		valued "$@"
 		[ -d "$2" ] || misuse "--previous: '$2' is no directory"
 		previous=$2 ;;
+	--ending)
+		valued "$@"
+		[[ $2 =~ ^(\.nii|\.nii\.gz|\.nrrd|\.seg\.nrrd)$ ]] || misuse "--ending: '$2' is not .nii.gz, .nii, .nrrd or .seg.nrrd"
+		ending=$2 ;;
 	--) shift; args+=("$@"); break ;;
 	-?*) batch_option "$@" || misuse "unknown option $1" ;;
 	*) args+=("$1"); taken=1 ;;
@@ -277,11 +282,11 @@ fi
 windows="--effort ${effort:-3}"
 [ -z "$overlap" ] || windows="--overlap $overlap"
 twice=$(for ct in "${scans[@]}"; do name "$ct"; echo; done | sort | uniq -d | head -n 1)
-[ -z "$twice" ] || misuse "two scans would both become $dir/$twice.nii.gz"
+[ -z "$twice" ] || misuse "two scans would both become $dir/$twice$ending"
 for ct in "${scans[@]}"; do
 	files_of "$ct"
 	for file in "${files[@]}"; do
-		[ ! "$dir/$(name "$ct").nii.gz" -ef "$file" ] || misuse "$file: its mask would replace it: give another directory with -d"
+		[ ! "$dir/$(name "$ct")$ending" -ef "$file" ] || misuse "$file: its mask would replace it: give another directory with -d"
 	done
 done
 [ $ensemble = 0 ] || join=(--mean=prob)
@@ -308,7 +313,7 @@ threads=$(($(nproc) / jobs))
 [ "$threads" -ge 1 ] || threads=1
 if batch_wanted; then
 	cases=("${scans[@]}")
-	batch_guarded "$dir" "$threads" "${roi_model:--}" "${window[*]}" ${previous:+"--previous=$previous"} "${join[@]}" "${parts[@]}"
+	batch_guarded "$dir" "$threads" "${roi_model:--}" "${window[*]}" "--ending=$ending" ${previous:+"--previous=$previous"} "${join[@]}" "${parts[@]}"
 	exit
 fi
 state=$(mktemp -d)

@@ -279,6 +279,18 @@ predicts() { # predicts LINE
 	fails 1 "segment.sh: seg-join: --map: '1' is not FROM=TO (see seg-join --help)" "$segment" --map 1=1 --map 1 --join kidney.ts bundle.ts "$ct"
 }
 
+@test "segment.sh --ending: masks for 3D Slicer, one after the other and in jobs" {
+	nii-write -t image -d scans demo/test.ts
+	"$segment" --overlap 0 -d plain "$model" scans/*.nii.gz >/dev/null
+	for j in 1 2; do
+		[ "$("$segment" -j $j --overlap 0 --ending .seg.nrrd -d "slicer $j" "$model" scans/*.nii.gz)" = "$(printf "slicer $j/phantom-0010.seg.nrrd\nslicer $j/phantom-0011.seg.nrrd")" ]
+		for k in 10 11; do ts-cmp --data-only <(nii-read "slicer $j/phantom-00$k.seg.nrrd") <(nii-read "plain/phantom-00$k.nii.gz"); done
+	done
+	fails 2 "segment.sh: --ending: '.png' is not .nii.gz, .nii, .nrrd or .seg.nrrd (see segment.sh --help)" "$segment" --ending .png "$model" scans/phantom-0010.nii.gz
+	nii-read scans/phantom-0010.nii.gz | nii-write -t image -o scans/a.nrrd
+	fails 2 "segment.sh: scans/a.nrrd: its mask would replace it: give another directory with -d (see segment.sh --help)" "$segment" --ending .nrrd -d scans "$model" scans/a.nrrd
+}
+
 @test "segment.sh: jobs at once take a host's GPUs in turn" {
 	export NIIPIPE_BACKENDS=$ROOT/build/sim CUDA_VISIBLE_DEVICES=4,5 # in whose place there is one
 	nii-write -t image -d scans demo/test.ts

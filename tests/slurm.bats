@@ -163,4 +163,7 @@ need_ranks() { [ -e "$BIN/niipipe-mpi.so" ] || skip "no niipipe-mpi.so"; }
 	ended "$id"
 	grep -F "segment.sbatch: task 0: nothing is left to do" "niipipe-segment-$id-0.log"
 	[ "$(cat "niipipe-segment-$id-1.log")" = masks/phantom-0004.nii.gz ]
+	id=$(sbatch --parsable "$slurm/segment.sbatch" -d masks plain/model.ts scans --ending .nii)
+	ended "$id"
+	[ "$(printf '%s\n' masks/*.nii | wc -l)" = "$(wc -l <scans)" ]
 }
