@@ -300,7 +300,7 @@ orders() { # OUTPUT COMMAND...
 
 @test "the optimizer's numbers and the average of the weights, step by step, in every order: the same bytes, and the CPU's" {
 	local net="--net unet --channels 4,8 --strides 2 --loss dicece" o many
-	$BIN/nii-patch -q -s 24,24,16 --pos 0.5 -n 12 --seed 1 "$SIM/t.ts" >many.ts
+	$BIN/nii-patch -q -s 16,16,8 --pos 0.5 -n 12 --seed 1 "$SIM/t.ts" >many.ts
 	many="$net --ema 0.7 --clip 1 --no-decay --decay 0.1 --schedule onecycle --steps 12 --warmup 3"
 	for o in "--lr 1e-2" "--optimizer sgd --lr 1e-2 --nesterov" "--optimizer adam --lr 1e-2 --accumulate 2"; do
 		# shellcheck disable=SC2086
@@ -359,8 +359,10 @@ orders() { # OUTPUT COMMAND...
 @test "windows in every order, as CUDA graphs and without: the same bytes" {
 	export SIM_WALL=0 # who reaches what is looked at elsewhere
 	seg-train -q --device cpu --precision fp32 --net unet --channels 4,8,16 --strides 2,2 --res-units 1 --lr 1e-3 -o m.ts <"$SIM/p.ts"
-	orders a.ts seg-window -q --device cuda --precision fp32 -m m.ts --roi 24,24,8 --overlap 0.5 --batch 2 "$SIM/t.ts"
-	ts-select --index 0 "$SIM/t.ts" >one.ts
+	prepared() { $BIN/nii-phantom -q --healthy 0 "$@" | $BIN/nii-normalize --window=-1024,325; }
+	prepared -n 2 -s 40,36,16 --seed 4 >two.ts
+	orders a.ts seg-window -q --device cuda --precision fp32 -m m.ts --roi 24,24,8 --overlap 0.5 --batch 2 two.ts
+	prepared -n 1 -s 40,24,24 --seed 3 >one.ts
 	orders b.ts seg-window -q --device cuda --precision fp32 -m m.ts --roi 24,24,8 --effort 3 --mirror x one.ts
 }
 

@@ -330,22 +330,41 @@ static void merge_case(const unsigned char order[8], int64_t c)
 	pair_free(x), pair_free(y), pair_free(dx);
 }
 
+/* In a GPU's place a window of 343 takes half a minute: there each of them is done `once`, in one precision with drop-out. */
+static int done_here(size_t i, int once)
+{
+	return once || !getenv("SIM_WALL") || cases[i].window[0] * cases[i].window[1] * cases[i].window[2] < 343;
+}
+
+static void attention_cases(size_t once)
+{
+	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++) {
+		if (done_here(i, 0))
+			attention_case(cases[i], 0);
+		if (done_here(i, i == once))
+			attention_case(cases[i], 0.3f);
+	}
+}
+
+static void bare_cases(size_t once)
+{
+	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++)
+		if (done_here(i, i == once))
+			bare_case(cases[i], i % 2 ? 0.3f : 0);
+}
+
 int main(void)
 {
 	rng_init(&rng, 2, RNG_TEST, 0);
 	k = cpu(K_FP32);
 	if (!k)
 		return tap_done();
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		attention_case(cases[i], 0), attention_case(cases[i], 0.3f);
+	attention_cases(6);
 	k = cpu(K_BF16);
-	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++)
-		attention_case(cases[i], 0), attention_case(cases[i], 0.3f);
-	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++)
-		bare_case(cases[i], i % 2 ? 0.3f : 0);
+	attention_cases(7);
+	bare_cases(sizeof cases);
 	k = cpu(K_FP32);
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		bare_case(cases[i], i % 2 ? 0.3f : 0);
+	bare_cases(6);
 	layer_case(1, 1), layer_case(3, 5), layer_case(7, 16), layer_case(130, 48), layer_case(37, 384), layer_case(2500, 12);
 	layer_case(130, 24), layer_case(41, 29);
 	merge_case((const unsigned char[]){0, 4, 2, 1, 6, 5, 3, 7}, 5), merge_case((const unsigned char[]){0, 4, 2, 1, 5, 2, 1, 7}, 16);
