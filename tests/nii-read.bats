@@ -318,7 +318,7 @@ meta() { # meta FRAME KEY
 	while IFS=$'\t' read -r file labels names shared; do
 		nii-read -l $S/$file ct.nii.gz >a.ts 2>said
 		[ "$(tail -c 24 a.ts | od -An -v -tx1 | tr -d ' \n')" = "$labels" ]
-		[ "$(names a.ts)" = "$(tr -d '\\' <<<"$names")" ]
+		[ "$(names a.ts)" = "$(tr -d '\\' <<<"${names#"{}"}")" ]
 		[ "$(cat said)" = "$([ $shared = 0 ] || echo "nii-read: $S/$file: $shared voxels are of several segments: the last of them counts")" ]
 		nii-read --with "previous=$S/$file" ct.nii.gz 2>/dev/null | tail -c 24 | cmp - <(tail -c 24 a.ts)
 	done <$S/expected.tsv
@@ -340,6 +340,10 @@ meta() { # meta FRAME KEY
 	fails 1 "nii-read: bad.seg.nrrd: segment 3: its name is no text in UTF-8" nii-read -l bad.seg.nrrd ct.nii.gz
 	with "Segmentation_SourceRepresentation:=Fractional labelmap"
 	fails 1 "nii-read: bad.seg.nrrd: Segmentation_SourceRepresentation 'Fractional labelmap' is not read (expected Binary labelmap)" nii-read -l bad.seg.nrrd ct.nii.gz
+	sed 's/^space origin: .*/space origin: (12.5,-3.25,102.5)/' $S/plain.seg.nrrd >bad.seg.nrrd
+	fails 1 "nii-read: bad.seg.nrrd: is on another grid than ct.nii.gz (affine row 3, column 4: 102.5 against 100)" nii-read -l bad.seg.nrrd ct.nii.gz
+	sed -i 's/^space origin: .*/space origin: (12.6,-3.25,102.5)/' bad.seg.nrrd
+	fails 1 "nii-read: bad.seg.nrrd: has labels outside of its image" nii-read -l bad.seg.nrrd ct.nii.gz
 	with "Segmentation:=1"
 	nii-read -q -l bad.seg.nrrd ct.nii.gz | tail -c 24 | cmp - <(nii-read -q -l $S/layers.seg.nrrd ct.nii.gz | tail -c 24)
 }

@@ -94,7 +94,7 @@ struct nii_file {
 	int64_t packed;    /* bytes of the voxels as they are compressed, where the header says it; else 0 */
 	int mixed;         /* the file has the channels first (NRRD, MetaImage): */
 	void *planar;      /* then all values, channels last, once nii_next was called */
-	json_t *segments;  /* 3D Slicer's (.seg.nrrd): [{"name": "tumour", "layer": 0, "value": 1}, ...], the layer a channel; NULL: none */
+	json_t *segments;  /* 3D Slicer's (.seg.nrrd): [{"name": "tumour", "layer": 0, "value": 1}, ...], the layer a channel; NULL: it is no such file */
 };
 
 /* Open path (NULL or "-": standard input, never a pair nor detached), NIfTI, NRRD or MetaImage by its first bytes, read the header, stand

@@ -120,17 +120,25 @@ static int flatten(struct nii_file *f, void **data, enum dtype *t, struct err *e
 	return labels ? 0 : -1;
 }
 
-/* labels: whole numbers alone will do. */
-static int load(struct nii_file *f, int labels, const struct nii_header *like, const char *image, void **data, enum dtype *t, struct err *e)
+/* The same on the grid of its image. */
+static int place(struct nii_file *f, const struct nii_header *like, const int64_t lo[3], void **data, enum dtype t, struct err *e)
 {
-	const int layers = f->h.channels > 1 && f->segments;
+	void *labels = nrrd_place(*data, dtype_size(t), &f->h.grid, &like->grid, lo, e);
+
+	free(*data);
+	*data = labels;
+	f->h.grid = like->grid;
+	f->h.values = like->values / (size_t)like->channels;
+	return labels ? 0 : err_prefix(e, "%s", f->name);
+}
+
+/* All values as they are, or labels of segments: whole numbers alone will do. */
+static int load_all(struct nii_file *f, int labels, void **data, enum dtype *t, struct err *e)
+{
+	const int layers = f->h.channels > 1 && json_array_size(f->segments);
 	struct err unused;
 
 	*t = nii_dtype(&f->h);
-	if (f->h.channels != 1 && !layers)
-		return err_set(e, f->name, "has %lld volumes (a label has one)", (long long)f->h.channels);
-	if (like && grid_match(&f->h.grid, &like->grid, NII_ONE_GRID, image, e))
-		return err_prefix(e, "%s", f->name);
 	*data = mem_new(f->h.values, dtype_size(*t), f->name, e);
 	if (!*data)
 		return -1;
@@ -139,6 +147,18 @@ static int load(struct nii_file *f, int labels, const struct nii_header *like, c
 	free(*data);
 	*data = NULL;
 	return -1;
+}
+
+static int load(struct nii_file *f, int labels, const struct nii_header *like, const char *image, void **data, enum dtype *t, struct err *e)
+{
+	const int same = !like || grid_same(&f->h.grid, &like->grid, NII_ONE_GRID);
+	int64_t lo[3];
+
+	if (f->h.channels != 1 && !json_array_size(f->segments))
+		return err_set(e, f->name, "has %lld volumes (a label has one)", (long long)f->h.channels);
+	if (!same && (!f->segments || !nrrd_box(&f->h.grid, &like->grid, lo)))
+		return grid_match(&f->h.grid, &like->grid, NII_ONE_GRID, image, e) ? err_prefix(e, "%s", f->name) : -1;
+	return load_all(f, labels, data, t, e) || (!same && place(f, like, lo, data, *t, e)) ? -1 : 0;
 }
 
 static int load_path(const char *path, int labels, const struct nii_header *like, const char *image, struct nii_header *h, void **data,

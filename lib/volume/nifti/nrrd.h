@@ -40,4 +40,13 @@ json_t *nrrd_segment_names(const json_t *segments, int64_t layers);
    several have a voxel; *shared: how many these are. U8, caller frees; NULL and an error. */
 uint8_t *nrrd_segment_labels(const json_t *segments, const void *data, enum dtype t, size_t voxels, int64_t *shared, struct err *e);
 
+/* ---- boxes (nrrd_box.c) ---- */
+
+/* Is the mask's grid a box of whole voxels of the image's, which may reach out of it? Its first voxel. One of a single voxel, as Slicer has it where
+   there are no segments, is, at 0. */
+int nrrd_box(const struct grid *mask, const struct grid *image, int64_t lo[3]);
+
+/* That mask, of elements of `size` bytes, on the image's grid, 0 elsewhere; caller frees. NULL and an error: something but 0 is outside. */
+void *nrrd_place(const void *data, size_t size, const struct grid *mask, const struct grid *image, const int64_t lo[3], struct err *e);
+
 #endif

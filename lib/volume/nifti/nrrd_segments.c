@@ -42,8 +42,6 @@ static int put(struct text *t, int64_t n, const char *key, json_t *value, struct
 {
 	json_t *s;
 
-	if (!t->segments)
-		t->segments = json_array();
 	while (json_array_size(t->segments) <= (size_t)n && !json_array_append_new(t->segments, json_object()))
 		;
 	s = json_array_get(t->segments, (size_t)n);
@@ -59,6 +57,8 @@ int nrrd_segment_key(struct text *t, const char *key, char *value, struct err *e
 	int64_t v;
 
 	value = text_trim(value);
+	if (!t->segments && (n >= 0 || !strncmp(key, "Segmentation_", strlen("Segmentation_"))))
+		t->segments = json_array();
 	if ((!strcmp(key, "Segmentation_SourceRepresentation") || !strcmp(key, "Segmentation_MasterRepresentation")) && strcmp(value, "Binary labelmap"))
 		return err_set(e, t->file, "%s '%.80s' is not read (expected Binary labelmap)", key, value);
 	if (n < 0)
