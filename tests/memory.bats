@@ -21,7 +21,7 @@ setup_file() {
 	zeros prob F16 2,128,256,256 33554432 >half.ts
 	zeros label I64 128,256,256 67108864 >wide.ts
 	zeros image F32 1,128,256,256 33554432 >few.ts
-	zeros image F32 1,512,256,256 134217728 >many.ts
+	zeros image F32 1,320,256,256 83886080 >many.ts
 	{ volume a U8 1,1,1 '\1' && cat wide.ts; } >odd.ts
 	printf 'NRRD0004\ntype: short\ndimension: 4\nsizes: 2 256 256 128\nencoding: raw\nendian: little\nkinds: vector domain domain domain\nspace: left-posterior-superior\nspace directions: none (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\ndata file: v.raw\n' >v.nhdr
 	truncate -s 33554432 v.raw
@@ -201,19 +201,22 @@ rows() {
 @test "seg-window: the same for any number of slices" {
 	cd "$BATS_FILE_TMPDIR"
 	cp "$ROOT/tests/golden/window_model.ts" net.ts
-	while read -r depth o; do
+	local from kind depth o a b
+	while read -r kind depth o; do
+		from=(few.ts many.ts)
+		[ "$kind" = file ] || from=(- -)
 		# shellcheck disable=SC2086
-		for from in "" -; do
-			a=$(cat few.ts | peak seg-window -m net.ts --roi 128,128,16 $o ${from:-few.ts})
-			b=$(cat many.ts | peak seg-window -m net.ts --roi 128,128,16 $o ${from:-many.ts})
-			echo "$o, ${from:-file}: $a and $b KiB of $(((depth + 48) * 1024))"
-			[ "$b" -le $((a + 2048)) ]
-			[ "$b" -le $(((depth + 48) * 1024)) ]
-		done
+		a=$(cat few.ts | peak seg-window -m net.ts --roi 128,128,16 $o "${from[0]}")
+		# shellcheck disable=SC2086
+		b=$(cat many.ts | peak seg-window -m net.ts --roi 128,128,16 $o "${from[1]}")
+		echo "$o, ${from[*]}: $a and $b KiB of $(((depth + 48) * 1024))"
+		[ "$b" -le $((a + 2048)) ]
+		[ "$b" -le $(((depth + 48) * 1024)) ]
 	done <<-'END'
-		16 --overlap 0
-		44 --overlap 0.5 --refine 0.01
-		16 --overlap 0 --output prob
+		file 16 --overlap 0
+		pipe 16 --overlap 0
+		file 44 --overlap 0.5 --refine 0.01
+		pipe 16 --overlap 0 --output prob
 	END
 }
 

@@ -312,7 +312,7 @@ meta() { # meta FRAME KEY
 }
 
 @test "3D Slicer's segments: labels and names as slicerio has them, layers become one label, told where they overlap" {
-	S=$BATS_TEST_DIRNAME/golden/segments
+	S=$BATS_TEST_DIRNAME/golden/nrrd
 	names() { ts-info --json "$1" | sed -n 's/.*"labels":"\(\([^"\\]\|\\.\)*\)".*/\1/p' | tr -d '\\'; }
 	nii-read $S/plain.seg.nrrd | nii-write -o ct.nii.gz
 	while IFS=$'\t' read -r file labels names shared; do
@@ -321,13 +321,13 @@ meta() { # meta FRAME KEY
 		[ "$(names a.ts)" = "$(tr -d '\\' <<<"${names#"{}"}")" ]
 		[ "$(cat said)" = "$([ $shared = 0 ] || echo "nii-read: $S/$file: $shared voxels are of several segments: the last of them counts")" ]
 		nii-read --with "previous=$S/$file" ct.nii.gz 2>/dev/null | tail -c 24 | cmp - <(tail -c 24 a.ts)
-	done <$S/expected.tsv
+	done <$S/segments.tsv
 	[ "$(nii-read -l $S/plain.seg.nrrd --map 7=1,40=2 ct.nii.gz | names -)" = '{"2":"third: "c" := d"}' ]
 	[ "$(nii-read $S/layers.seg.nrrd | meta - shape)" = "[2,2,3,4]" ]
 }
 
 @test "3D Slicer's segments: what goes wrong" {
-	S=$BATS_TEST_DIRNAME/golden/segments
+	S=$BATS_TEST_DIRNAME/golden/nrrd
 	nii-read $S/plain.seg.nrrd | nii-write -o ct.nii.gz
 	with() { { head -1 $S/layers.seg.nrrd; echo "$1"; tail -n +2 $S/layers.seg.nrrd; } >bad.seg.nrrd; }
 	with "Segment3_Layer:=2"

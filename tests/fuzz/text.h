@@ -38,7 +38,8 @@ static inline void as_text(const struct text_format *format, const uint8_t *data
 	struct err e;
 
 	memcpy(text, data, n);
-	format->parse(&v, text, n, "fuzz", &e);
+	if (!format->parse(&v, text, n, "fuzz", &e))
+		json_decref(v.segments);
 	free(text);
 }
 

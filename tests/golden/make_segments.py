@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Golden segmentations of 3D Slicer: tests/golden/segments/, by slicerio 1.3, the Slicer community's own package, and its expected.tsv. Run by hand.
+"""Golden segmentations of 3D Slicer: tests/golden/nrrd/*.seg.nrrd, by slicerio 1.3, the Slicer community's own package, and segments.tsv. Run by hand.
 
 plain: one layer, labels 1, 7 and 40. layers: two, with one voxel of both. old: as Slicer had it before 4.11, a layer a segment, by pynrrd.
 box: a box of plain's grid. none: no segments, which is one voxel.
-expected.tsv: file, labels as nii-read should have them, x fastest, a byte in hexadecimal each, names by label, voxels of several segments."""
+segments.tsv: file, labels as nii-read should have them, x fastest, a byte in hexadecimal each, names by label, voxels of several segments."""
 import json
 import os
 
@@ -11,8 +11,7 @@ import nrrd
 import numpy as np
 import slicerio
 
-OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "segments")
-os.makedirs(OUT, exist_ok=True)
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "nrrd")
 rng = np.random.default_rng(20261127)
 LPS = np.array([[-0.7, 0, 0.1, 12.5], [0, -0.7, 0, -3.25], [0.05, 0, 2.5, 100], [0, 0, 0, 1]])
 NAMES = ["tumour", "lymph node, left", 'third: "c" := d']
@@ -56,7 +55,7 @@ files = {
 BOX = np.s_[1:4, 0:2, 1:2]
 files["box.seg.nrrd"] = write("box.seg.nrrd", plain[BOX], [segment(0, 1), segment(2, 40)], (1, 0, 1))
 files["none.seg.nrrd"] = write("none.seg.nrrd", np.ones((1, 1, 1), np.uint8), [])
-with open(os.path.join(OUT, "expected.tsv"), "w") as out:
+with open(os.path.join(OUT, "segments.tsv"), "w") as out:
     for name, (segments, voxels) in files.items():
         label, shared = np.zeros(plain.shape, np.uint8), 0
         if voxels.ndim == 3:
