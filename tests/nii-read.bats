@@ -324,6 +324,16 @@ meta() { # meta FRAME KEY
 	done <$S/segments.tsv
 	[ "$(nii-read -l $S/plain.seg.nrrd --map 7=1,40=2 ct.nii.gz | names -)" = '{"2":"third: "c" := d"}' ]
 	[ "$(nii-read $S/layers.seg.nrrd | meta - shape)" = "[2,2,3,4]" ]
+	# beside its image
+	mkdir pairs
+	for n in a.nii.gz b_ct.nii.gz c.nii.gz; do cp ct.nii.gz pairs/$n; done
+	for n in a b; do cp $S/plain.seg.nrrd pairs/$n.seg.nrrd; done
+	cp ct.nii.gz pairs/c_mask.nii.gz
+	[ "$(nii-read --pairs --print pairs/* | cut -f 1-3 | sed "s#$PWD/##g" | tr '\t\n' ' |')" = "id image label|a pairs/a.nii.gz pairs/a.seg.nrrd|b pairs/b_ct.nii.gz pairs/b.seg.nrrd|c pairs/c.nii.gz pairs/c_mask.nii.gz|" ]
+	cp ct.nii.gz pairs/b.nii.gz
+	run nii-read --pairs --print pairs/*
+	[ "$status" = 1 ]
+	[ "${lines[0]}" = "nii-read: pairs/b_ct.nii.gz: a second image of one channel" ]
 }
 
 @test "3D Slicer's segments: what goes wrong" {

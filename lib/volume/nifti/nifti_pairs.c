@@ -120,7 +120,7 @@ static int label_first(const void *a, const void *b)
 	return by ? by : by_case(a, b);
 }
 
-/* In a directory of images: imagesTr/ID_0001 is channel 1 of labelsTr/ID, or else the image of labelsTr/ID_0001. */
+/* ID beside ID_seg is its image. In a directory of images: imagesTr/ID_0001 is channel 1 of labelsTr/ID, or else the image of labelsTr/ID_0001. */
 static void settle(struct named *all, int n)
 {
 	size_t labels = 0;
@@ -132,6 +132,8 @@ static void settle(struct named *all, int n)
 		char *number;
 		int k = one->channel < 0 ? nii_channel_of(one->id, 1) : -1;
 
+		if (one->label < 0 && bsearch(one, all, labels, sizeof *all, by_case))
+			one->label = 0;
 		if (one->channel < 0)
 			one->channel = 0;
 		if (k < 0)
