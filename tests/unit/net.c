@@ -43,6 +43,23 @@ static const struct allowed { double logits, loss, running, gradient, steps, aft
 static struct allowed allowed;
 #define AS_FAR 2.2 /* 1.5 at most measured, but 2.1 for arch-attention with SSE2 alone */
 
+/* oneDNN's convolutions, where they are asked for, round weights to bf16 and sums of gradients twice: with SSE4.1, AVX and AVX2 alike up to 2.4 times as
+   far, losses of steps up to 2.1e-2 off. Their weight gradients of fp32 depend on the number of threads (onednn.h). */
+#define AS_FAR_ONEDNN 3
+enum { ONEDNN_STEPS = 3 /* per cent */ };
+
+static int by_onednn(void)
+{
+	const char *asked = getenv("NIIPIPE_CONV");
+
+	return asked && !strcmp(asked, "onednn");
+}
+
+static double as_far(void)
+{
+	return by_onednn() ? AS_FAR_ONEDNN : AS_FAR;
+}
+
 /* A case's tolerances */
 static struct allowed allowed_of(const char *name)
 {
@@ -53,9 +70,11 @@ static struct allowed allowed_of(const char *name)
 
 	while (f && fgets(line, sizeof line, f))
 		if (sscanf(line, "%99s %lf %lf", is, &logits, &gradient) == 3 && !strcmp(is, name)) {
-			a.logits = fmin(a.logits, AS_FAR * logits);
-			a.gradient = AS_FAR * gradient;
+			a.logits = fmin(a.logits, as_far() * logits);
+			a.gradient = as_far() * gradient;
 		}
+	if (f && by_onednn())
+		a.steps = ONEDNN_STEPS / 100.;
 	if (f)
 		fclose(f);
 	return a;
@@ -258,7 +277,7 @@ static void gradients(struct net *n, const struct frame *f, const char *name)
 				printf("# %s: off by %g of %g\n", p[i].name, d, m);
 		}
 	if (k->precision == K_BF16) {
-		ok(sqrt(off / all) < allowed.gradient, "%s: all gradients (%.1e, torch's autocast %.1e)", name, sqrt(off / all), allowed.gradient / AS_FAR);
+		ok(sqrt(off / all) < allowed.gradient, "%s: all gradients (%.1e, torch's autocast %.1e)", name, sqrt(off / all), allowed.gradient / as_far());
 		return;
 	}
 	ok(worst < allowed.gradient, "%s: gradients' values (%.1e)", name, worst);
@@ -332,7 +351,7 @@ static void to_and_fro(struct net *n, const struct frame *f, const char *name)
 		net_backward(n, &LOSSES[0].terms, labels(f), out, &e);
 		if (threads == 1)
 			memcpy(grad, g, (size_t)total * sizeof *grad);
-		else
+		else if (k->precision == K_BF16 || !by_onednn())
 			ok(!memcmp(grad, g, (size_t)total * sizeof *grad), "%s: same gradients with one thread and two", name);
 	}
 	net_plan(n, t->shape[0], t->shape + 2, 0, &e);
