@@ -298,7 +298,7 @@ field() { # field FILE OFFSET COUNT: bytes of a little-endian header
 	# TotalSegmentator's table, and what is none
 	volume m U8 1,1,2 '\1\2' | nii-write -t label -o m.nii
 	for text in '<CaretExtension><Label Key="1" Red="0"><![CDATA[a<b]]></Label><Label Key="2">b&#xe9;&lt;</Label>={"1":"a<b","2":"bé<"}' \
-		'<CaretExtension><Label Key="1">a</Label><Label Key="256">b</Label>=' '<CaretExtension><Label Key="1">a</Label><Label Key="1">b</Label>=' \
+		'<CaretExtension><Label Key="-1">?</Label><Label Key="1">a</Label><Label Key="1002">b</Label><Label Key="256">c</Label>={"1":"a"}' '<CaretExtension><Label Key="1">a</Label><Label Key="x">b</Label>=' '<CaretExtension><Label Key="1">a</Label><Label Key="1">b</Label>=' \
 		'<CaretExtension><Label Key="1">a=' '<CaretExtension><Label Key="1"><![CDATA[a</Label>=' '<CaretExtension><Label Key="1">&#;</Label>=' \
 		'<CaretExtension><Label Key="1">&bad;</Label>=' '<Label Key="1">a</Label>=' '<CaretExtension><Label Key="1" a</Label>=' '='; do
 		python3 - m.nii t.nii "${text%=*}" <<-'END'

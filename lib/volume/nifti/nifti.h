@@ -183,9 +183,6 @@ struct nii_with {
 };
 int nii_with_parse(struct nii_with *w, const struct arg_strs *given, struct err *e); /* 0, or -1 and an error: misuse */
 
-/* Into f, whose id is set; like and image as in nii_load_label. 0 or -1. nii_with_args: what the history says of them. */
-int nii_with_load(const struct nii_with *w, const struct nii_header *like, const char *image, struct frame *f, struct err *e);
-void nii_with_args(const struct nii_with *w, const char *id, json_t *args);
 
 struct nii_case {
 	char *id;     /* NULL: from the image's name, of several files without nnU-Net's _0000 */

@@ -33,7 +33,7 @@ static void channels_of(const struct nii_case *c, json_t *args)
 		files_of((const char *const *)c->more, c->n_more, "more", "more_hash", args);
 }
 
-static json_t *args_of(const struct nii_case *c, const char *id)
+static json_t *args_of(const struct nii_case *c, const struct nii_paths *with)
 {
 	const struct { const char *path, *key; } hashed[] = {{c->image, "hash"}, {c->label, "label_hash"}};
 	json_t *args = json_object();
@@ -49,7 +49,7 @@ static json_t *args_of(const struct nii_case *c, const char *id)
 	if ((c->label || c->parts) && c->map)
 		json_object_set_new(args, "map", json_string(c->map->text));
 	if (c->with)
-		nii_with_args(c->with, id, args);
+		nii_with_args(c->with, with, args);
 	for (size_t i = 0; i < sizeof hashed / sizeof *hashed; i++)
 		if (!hash_file(hashed[i].path, hash))
 			json_object_set_new(args, hashed[i].key, json_string(hash));
@@ -65,8 +65,8 @@ static int name_channels(struct frame *f, const struct nii_case *c, struct err *
 	return r;
 }
 
-/* Metadata of a frame read from a file. */
-static int describe(struct frame *f, const struct nii_header *h, const struct nii_case *c, struct err *e)
+/* Metadata of a frame read from a file; with: becomes the files of its further tensors. */
+static int describe(struct frame *f, const struct nii_header *h, const struct nii_case *c, struct nii_paths *with, struct err *e)
 {
 	int std = !c->image || !strcmp(c->image, "-");
 	char *stem = nii_stem(std ? "stdin" : c->image, 1);
@@ -80,7 +80,8 @@ static int describe(struct frame *f, const struct nii_header *h, const struct ni
 		err_set(e, c->image, "not enough memory");
 	else
 		r = frame_check_id(std ? "standard input" : c->image, id, e) || frame_init(f, "volume", id, e) || frame_set_affine(f, h->grid.affine, e) ||
-		    name_channels(f, c, e) || history_push(f, "nii-read", args_of(c, id), nii_record(h), NULL, e);
+		    name_channels(f, c, e) || (c->with && nii_with_find(c->with, id, with, e)) ||
+		    history_push(f, "nii-read", args_of(c, with), nii_record(h), NULL, e);
 	free(stem);
 	return r ? -1 : 0;
 }
@@ -144,24 +145,26 @@ static int write_frame(struct frame *f, struct nii_files *s, struct out *o, stru
 }
 
 /* What there is on the image's grid beside it */
-static int load_rest(const struct nii_case *c, const struct nii_file *n, struct frame *f, struct err *e)
+static int load_rest(const struct nii_case *c, const struct nii_paths *with, const struct nii_file *n, struct frame *f, struct err *e)
 {
-	return load_label(c, n, f, e) || (c->with && nii_with_load(c->with, &n->h, n->name, f, e)) ? -1 : 0;
+	return load_label(c, n, f, e) || (c->with && nii_with_load(c->with, with, &n->h, n->name, f, e)) ? -1 : 0;
 }
 
 int nii_case_write(const struct nii_case *c, struct out *o, struct err *e)
 {
 	struct nii_files s;
+	struct nii_paths with = {0};
 	struct frame f = {0};
-	int r = nii_files_open(&s, c, e) || describe(&f, &s.f->h, c, e) || add_image(&f, &s, NULL, e) || load_rest(c, s.f, &f, e) ||
+	int r = nii_files_open(&s, c, e) || describe(&f, &s.f->h, c, &with, e) || add_image(&f, &s, NULL, e) || load_rest(c, &with, s.f, &f, e) ||
 	        write_frame(&f, &s, o, e);
 
 	frame_free(&f);
+	nii_paths_free(&with);
 	nii_files_close(&s);
 	return r ? -1 : 0;
 }
 
-static int load_image(struct nii_files *s, const struct nii_case *c, struct frame *f, struct err *e)
+static int load_image(struct nii_files *s, const struct nii_case *c, struct nii_paths *with, struct frame *f, struct err *e)
 {
 	size_t size = dtype_size(s->dtype), at = 0;
 	char *data = mem_new(s->f->h.values * (size_t)s->n, size, s->f->name, e);
@@ -171,7 +174,7 @@ static int load_image(struct nii_files *s, const struct nii_case *c, struct fram
 		return -1;
 	while ((k = nii_files_next(s, data + at * size, PIECE / size, e)) > 0)
 		at += (size_t)k;
-	if (!k && !describe(f, &s->f->h, c, e))
+	if (!k && !describe(f, &s->f->h, c, with, e))
 		return add_image(f, s, data, e);
 	free(data);
 	return -1;
@@ -180,10 +183,12 @@ static int load_image(struct nii_files *s, const struct nii_case *c, struct fram
 int nii_case_load(const struct nii_case *c, struct frame *f, struct err *e)
 {
 	struct nii_files s;
+	struct nii_paths with = {0};
 	int r;
 
 	memset(f, 0, sizeof *f);
-	r = nii_files_open(&s, c, e) || load_image(&s, c, f, e) || load_rest(c, s.f, f, e);
+	r = nii_files_open(&s, c, e) || load_image(&s, c, &with, f, e) || load_rest(c, &with, s.f, f, e);
+	nii_paths_free(&with);
 	nii_files_close(&s);
 	return r ? -1 : 0;
 }
@@ -197,7 +202,7 @@ static int load_label_file(const char *path, const char *tensor, struct frame *f
 
 	if (nii_load_label(path, NULL, NULL, &h, &data, &t, e))
 		return -1;
-	if (!describe(f, &h, &c, e) && !nii_names_read(path, NULL, f, e))
+	if (!describe(f, &h, &c, NULL, e) && !nii_names_read(path, NULL, f, e))
 		return add_label(f, tensor, &h, t, data, e);
 	free(data);
 	return -1;

@@ -90,7 +90,7 @@ static const char *label(const char *p, char *name, int64_t *key)
 	for (size_t i = 0; i + 1 < sizeof number && k[i] && k[i] != '"'; i++)
 		number[i] = k[i], number[i + 1] = 0;
 	p = text(close + 1, name);
-	return p && !strncmp(p, "</Label>", strlen("</Label>")) && !arg_int(number, 0, NAMES_MOST, key, &unused) ? p : NULL;
+	return p && !strncmp(p, "</Label>", strlen("</Label>")) && !arg_int(number, INT32_MIN, INT32_MAX, key, &unused) ? p : NULL;
 }
 
 static json_t *table(const char *p, char *name)
@@ -102,6 +102,8 @@ static json_t *table(const char *p, char *name)
 		int64_t n;
 
 		p = label(p + strlen("<Label "), name, &n);
+		if (p && (n < 0 || n > NAMES_MOST)) /* no place for it: FreeSurfer has 1002 beside 2 */
+			continue;
 		if (!p || json_object_get(names, (snprintf(key, sizeof key, "%lld", (long long)n), key)) || json_object_set_new(names, key, json_string(name))) {
 			json_decref(names);
 			return NULL;

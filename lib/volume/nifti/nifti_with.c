@@ -1,8 +1,10 @@
+#define _GNU_SOURCE
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/hash.h"
 #include "lib/stream/shell.h"
@@ -48,80 +50,150 @@ int nii_with_parse(struct nii_with *w, const struct arg_strs *given, struct err 
 	return 0;
 }
 
-/* The one mask of case id in a folder; caller frees. */
-static char *find(const char *folder, const char *id, struct err *e)
+/* Endings of what nii_is_mask knows, as programs write them. */
+static const char *const endings[] = {".nii.gz", ".nii", ".hdr", ".hdr.gz", ".nrrd", ".nhdr", ".mha", ".mhd"};
+
+static char *inside(const char *folder, const char *id, const char *ending, struct err *e)
+{
+	char *path;
+
+	if (asprintf(&path, "%s%s%s%s", folder, folder[strlen(folder) - 1] == '/' ? "" : "/", id, ending) >= 0)
+		return path;
+	err_set(e, folder, "not enough memory");
+	return NULL;
+}
+
+static const char *base(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
+/* path, which is the case's, becomes *found; there must be no other. 0 or -1. */
+static int take(char **found, char *path, const char *folder, const char *id, struct err *e)
+{
+	int bad = !path;
+
+	if (path && *found)
+		bad = err_set(e, folder, "has two files of '%.80s': %.80s and %.80s", id, base(*found), base(path));
+	else
+		*found = path;
+	if (bad && path)
+		free(path);
+	return bad ? -1 : 0;
+}
+
+/* By the usual endings: so that a folder of thousands is not listed for each of them. 0 or -1. */
+static int look(const char *folder, const char *id, char **found, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < sizeof endings / sizeof *endings; i++) {
+		char *path = inside(folder, id, endings[i], e);
+
+		if (path && access(path, F_OK))
+			free(path);
+		else
+			r = take(found, path, folder, id, e);
+	}
+	return r;
+}
+
+/* By all, as .NII. */
+static int list(const char *folder, const char *id, char **found, struct err *e)
 {
 	DIR *d = opendir(folder);
-	char *found = NULL;
 	const struct dirent *entry;
-	int bad = !d ? err_sys(e, folder, "cannot open") : 0;
+	int r = d ? 0 : err_sys(e, folder, "cannot open");
 
-	while (!bad && (entry = readdir(d))) {
+	while (!r && (entry = readdir(d))) {
 		char *stem = nii_is_mask(entry->d_name) ? nii_stem(entry->d_name, 1) : NULL;
 
-		if (stem && !strcmp(stem, id)) {
-			if (found)
-				bad = err_set(e, folder, "has two files of '%.80s': %.80s and %.80s", id, found, entry->d_name);
-			else
-				found = strdup(entry->d_name);
-		}
+		if (stem && !strcmp(stem, id))
+			r = take(found, inside(folder, entry->d_name, "", e), folder, id, e);
 		free(stem);
 	}
 	if (d)
 		closedir(d);
-	if (!bad && !found)
-		bad = err_set(e, folder, "has no file of '%.80s' (.nii, .nii.gz, .hdr, .nrrd, .nhdr, .mha, .mhd)", id);
-	if (!bad) {
-		const size_t n = strlen(folder) + strlen(found) + 2;
-		char *path = malloc(n);
+	return r;
+}
 
-		if (path)
-			snprintf(path, n, "%s%s%s", folder, folder[strlen(folder) - 1] == '/' ? "" : "/", found);
-		free(found);
-		return path;
-	}
+/* nnU-Net's mask of image ID_0000 is ID. */
+static int look_for_numbered(const char *folder, const char *id, char **found, struct err *e)
+{
+	char *own = strdup(id);
+	int r = own ? 0 : err_set(e, folder, "not enough memory");
+
+	if (own && !nii_channel_of(own, 1))
+		r = look(folder, own, found, e);
+	free(own);
+	return r;
+}
+
+/* The one mask of case id in a folder; caller frees. */
+static char *find(const char *folder, const char *id, struct err *e)
+{
+	char *found = NULL;
+	int r = look(folder, id, &found, e);
+
+	if (!r && !found)
+		r = look_for_numbered(folder, id, &found, e);
+	if (!r && !found)
+		r = list(folder, id, &found, e);
+	if (!r && !found)
+		err_set(e, folder, "has no file of '%.80s' (.nii, .nii.gz, .hdr, .nrrd, .nhdr, .mha, .mhd)", id);
+	if (!r)
+		return found;
 	free(found);
 	return NULL;
 }
 
-static char *path_of(const struct nii_with_one *one, const char *id, struct err *e)
+int nii_with_find(const struct nii_with *w, const char *id, struct nii_paths *p, struct err *e)
 {
-	return one->folder ? find(one->path, id, e) : strdup(one->path);
+	for (int i = 0; i < w->n; i++) {
+		const struct nii_with_one *one = &w->one[i];
+		char *path = one->folder ? find(one->path, id, e) : strdup(one->path);
+
+		if (!path)
+			return one->folder ? -1 : err_set(e, one->path, "not enough memory");
+		p->v[p->n++] = path;
+	}
+	return 0;
 }
 
-int nii_with_load(const struct nii_with *w, const struct nii_header *like, const char *image, struct frame *f, struct err *e)
+void nii_paths_free(struct nii_paths *p)
+{
+	while (p->n)
+		free(p->v[--p->n]);
+}
+
+int nii_with_load(const struct nii_with *w, const struct nii_paths *p, const struct nii_header *like, const char *image, struct frame *f,
+                  struct err *e)
 {
 	const int64_t shape[3] = {like->grid.size[2], like->grid.size[1], like->grid.size[0]};
 
 	for (int i = 0; i < w->n; i++) {
-		char *path = path_of(&w->one[i], frame_id(f), e);
 		struct nii_header h;
 		enum dtype t;
 		void *data;
-		int r = path ? nii_load_like(path, like, image, &h, &data, &t, e) : -1;
 
-		free(path);
-		if (r || !frame_adopt(f, w->one[i].name, t, 3, shape, data, e))
+		if (nii_load_like(p->v[i], like, image, &h, &data, &t, e) || !frame_adopt(f, w->one[i].name, t, 3, shape, data, e))
 			return -1;
 	}
 	return 0;
 }
 
-void nii_with_args(const struct nii_with *w, const char *id, json_t *args)
+void nii_with_args(const struct nii_with *w, const struct nii_paths *p, json_t *args)
 {
 	json_t *names = json_array(), *hashes = json_array();
 	char hash[HASH_TEXT];
-	struct err unused;
 
 	for (int i = 0; i < w->n; i++) {
-		char *path = path_of(&w->one[i], id, &unused);
-		json_t *name = shell_name(path ? path : w->one[i].path);
+		json_t *name = shell_name(p->v[i]);
 
 		json_array_append_new(names, json_sprintf("%s=%s", w->one[i].name, json_string_value(name)));
-		if (path && !hash_file(path, hash))
+		if (!hash_file(p->v[i], hash))
 			json_array_append_new(hashes, json_string(hash));
 		json_decref(name);
-		free(path);
 	}
 	json_object_set_new(args, "with", names);
 	if ((int)json_array_size(hashes) == w->n)
