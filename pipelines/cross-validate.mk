@@ -15,7 +15,7 @@
 # WINDOWS  options of seg-window (--overlap 0.5)
 # SIZE     small, medium, large: minutes, an hour, a day on two cores; sets what follows
 # CASES, VSIZE, VOLUME   phantoms to draw, their voxels, range of a tumour's volume in mL
-# SPACING, NORMALIZATION, PATCH, STEPS, BATCH, EVERY, RATE, NET_..., AUGMENT, SEED, PLAN, RUN   as hackathon.mk has them
+# SPACING, NORMALIZATION, PATCH, STEPS, BATCH, EVERY, RATE, NET_..., AUGMENT, SEED, REGIONS, PLAN, RUN   as hackathon.mk has them
 #
 # What is changed remakes what hangs on it; make -j N runs N folds at once; what was interrupted goes on.
 NAME    := cross-validate
@@ -60,7 +60,7 @@ $(OUT)/fold/%/pred.ts: $(OUT)/fold/%/model.ts $(OUT)/fold/%/val.ts $(value_windo
 $(OUT)/cv.ts: $(folds:%=$(OUT)/fold/%/pred.ts)
 	@cat $^ >$@
 $(OUT)/components: $(OUT)/cv.ts $(OUT)/train.tsv
-	@$(begin); $(HERE)choose-components.sh -d $(OUT)/chosen -L $(OUT)/train.tsv $< >$@
+	@$(begin); $(HERE)choose-components.sh $(regions) -d $(OUT)/chosen -L $(OUT)/train.tsv $< >$@
 
 chosen = eval "$$(cat $(OUT)/components)"
 $(OUT)/cv.tsv: $(OUT)/cv.ts $(OUT)/components

@@ -13,7 +13,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 # shellcheck source=pipelines/tools.bash
-. "$(dirname "$0")/tools.bash"
+. "$(dirname "$(realpath "$0")")/tools.bash"
 
 # What is drawn, and how many steps are trained. On a slow machine training ends after `most` seconds, and the best model so far is taken.
 train=96 val=6 test=10 size=96,96,64 volume=5,60 patch=48,48,32 channels=16,32,64,128 strides=2,2,2 batch=4 steps=2800 every=200 most=280
@@ -58,7 +58,7 @@ seg-score --history "$dir/scores.tsv.history" -o "$dir/scores.tsv" "$dir/pred.ts
 cut -f 1-3 "$dir/scores.tsv"
 nii-view --montage 6 --recist -d "$dir/pictures" "$dir/pred.ts"
 
-make -s -f "$(dirname "$0")/figures.mk" LOG="$dir/train.tsv" SCORES="$dir/scores.tsv" DIR="$dir/figures" FORMATS=svg figures
+make -s -f "$(dirname "$(realpath "$0")")/figures.mk" LOG="$dir/train.tsv" SCORES="$dir/scores.tsv" DIR="$dir/figures" FORMATS=svg figures
 seg-report --title "niipipe's demo" -s "$dir/scores.tsv" -l "$dir/train.tsv" -m "$dir/model.ts" -o "$dir/report.html" "$dir/pred.ts"
 
 cat <<-EOF

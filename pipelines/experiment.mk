@@ -20,6 +20,7 @@ SEED    ?= 1
 RATE    ?= 3e-4
 AUGMENT ?= --flip x --shift 0.1 --scale 0.1
 NORMALIZATION ?=
+REGIONS ?=
 PLAN    ?=
 RUN     ?=
 # mpirun goes to other hosts by ssh, which waits for one that does not answer as long as TCP does, minutes, and for a password for ever.
@@ -78,6 +79,9 @@ help:
 # Names go to make and to the shell as they are.
 special := ' " ( ) [ ] { } < > ; : & | ` \ * ? ! = $$
 $(foreach v,DATA OUT PLAN,$(foreach c,$(special),$(if $(findstring $c,$($v)),$(error $(NAME).mk: $v=$(value $v): make and the shell cannot do with $c in a name))))
+ifneq ($(word 2,$(REGIONS))$(findstring ',$(REGIONS)),)
+$(error $(NAME).mk: REGIONS=$(REGIONS): no blanks or quotes there: a file, as dataset.json, may have them)
+endif
 ifneq ($(words $(OUT)),1)
 $(error $(NAME).mk: OUT=$(OUT): $(if $(OUT),make cannot do with blanks in a directory's name,a directory is needed))
 endif
@@ -104,7 +108,7 @@ value_names := $(if $(DATA),$(call stamp,names,$(shell shopt -s nullglob; printf
 value_data  := $(call stamp,data,$(DATA) $(if $(DATA),,$(CASES) $(VSIZE) $(VOLUME)) $(SEED))
 value_split := $(call stamp,split,$(TEST) $(VAL) $(SEED))
 value_plan  := $(call stamp,plan,$(SPACING) $(PLAN)$(NORMALIZATION:%= %))
-value_train := $(call stamp,train,$(PATCH) $(STEPS) $(BATCH) $(EVERY) $(RATE) $(SEED))
+value_train := $(call stamp,train,$(PATCH) $(STEPS) $(BATCH) $(EVERY) $(RATE) $(SEED)$(REGIONS:%= %)) $(wildcard $(REGIONS))
 value_aug   := $(call stamp,aug,$(AUGMENT))
 value_net   := $(foreach n,unet resenc swinunetr,$(call stamp,net-$n,$(NET_$n)))
 endif
@@ -152,11 +156,12 @@ $(OUT)/prepared/%.ts: $(OUT)/$$(call part,1,$$*).tsv $(OUT)/plan.json $$(files_$
 	@$(begin); nii-read -L $< | $(cut_$(call part,2,$*)) nii-normalize --plan $(OUT)/plan.json | nii-resample --plan $(OUT)/plan.json -o $@
 
 # -- train, segment, score: what the recipes of the including file are made of -----------
+regions := $(if $(REGIONS),--regions $(call quoted,$(REGIONS)))
 # Network $1 with loss $2 on patches of stream $4, augmented by $3, validated on stream $5
 define train
 @$(begin); $(RUN) $(HERE)train.sh -d $(@D) -n $$(($(STEPS) * $(BATCH))) --patch '--plan $(OUT)/plan.json -s $(PATCH) --pos 0.25 --seed $(SEED)' \
 	--augment '$(if $3,$3 --seed $(SEED))' \
-	--train '$(NET_$1) --loss $2 --lr $(RATE) --batch $(BATCH) --seed $(SEED) --val $5 --val-every $(EVERY)' $4
+	--train '$(NET_$1) --loss $2 --lr $(RATE) --batch $(BATCH) --seed $(SEED) --val $5 --val-every $(EVERY) $(REGIONS:%=--regions %)' $4
 endef
 
 # Predictions of stream $1 through command $2 to masks in directory $3, scored by the truth of the cases of table $4; $5 some: those that there are
@@ -165,7 +170,7 @@ define score
 { $2; } <$1 | nii-write -d $3
 cut -f 1,3 $4 | while IFS=$$'\t' read -r id truth; do
 	$(if $5,[ ! -e "$3/$$id.nii.gz" ] ||) printf '%s\t%s\t%s\n' "$$id" "$$truth" "$3/$$id.nii.gz"
-done | seg-score --history $@.history -o $@ -L -
+done | seg-score $(regions) --history $@.history -o $@ -L -
 endef
 
 # Where a table of tables $1 comes from: their hashes, the values, the version.

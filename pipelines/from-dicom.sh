@@ -17,7 +17,7 @@ usage() {
 say() { echo "from-dicom.sh: $1" >&2; }
 
 # shellcheck source=pipelines/tools.bash
-. "$(dirname "$0")/tools.bash"
+. "$(dirname "$(realpath "$0")")/tools.bash"
 
 dir=. least=10 folders=()
 while [ $# -gt 0 ]; do

@@ -18,6 +18,8 @@
 # EVERY    steps between validations
 # RATE     learning rate
 # NET_unet, NET_resenc, NET_swinunetr   the networks, as options of seg-train; with --classes N where there are other labels than 1
+# REGIONS  classes that overlap, as seg-train's --regions: 1,2,3/2,3/3, or nnU-Net's dataset.json; scores are theirs, and the largest component is that
+#          of all labels together
 # AUGMENT  options of nii-augment
 # TEST     per cent of the cases that nothing is trained on
 # VAL      per cent of the rest that validation takes
@@ -59,6 +61,7 @@ $(OUT)/train/%/model.ts: $(OUT)/prepared/train-$$(call crop_of,$$*).ts $(OUT)/pr
 	$(call train,$(call part,1,$*),$(call part,2,$*),$(if $(filter aug,$(call part,3,$*)),$(AUGMENT)),$<,$(word 2,$^))
 
 # -- segment, post-process, score ---------------------------------------------
+largest := cc-largest$(if $(REGIONS), --union)
 window_of = $(patsubst o%,--overlap %,$(patsubst e%,--effort %,$(call part,1,$1))) --mode $(call part,2,$1)
 $(OUT)/pred/%.ts: $(OUT)/test.tsv $(OUT)/train/$$(call run_of,$$*)/model.ts $(files_test)
 	@$(begin)
@@ -66,7 +69,7 @@ $(OUT)/pred/%.ts: $(OUT)/test.tsv $(OUT)/train/$$(call run_of,$$*)/model.ts $(fi
 	echo $$SECONDS >$@.seconds
 
 $(OUT)/score/%/largest.tsv: $(OUT)/pred/%.ts
-	$(call score,$<,cc-largest | nii-invert,$(OUT)/masks/$*/largest,$(OUT)/test.tsv)
+	$(call score,$<,$(largest) | nii-invert,$(OUT)/masks/$*/largest,$(OUT)/test.tsv)
 $(OUT)/score/%/all.tsv: $(OUT)/pred/%.ts
 	$(call score,$<,nii-invert,$(OUT)/masks/$*/all,$(OUT)/test.tsv)
 
@@ -90,7 +93,7 @@ $(OUT)/ablations.tsv: $(ABLATIONS:%=$(OUT)/score/%.tsv)
 
 $(OUT)/report/%.html: $(OUT)/score/%-$(BASE)/$(CELL).tsv
 	@$(begin)
-	cc-largest $(OUT)/pred/$*-$(BASE)/$(firstword $(subst /, ,$(CELL))).ts | nii-invert --keep-image | seg-report --title "$*" -s $< \
+	$(largest) $(OUT)/pred/$*-$(BASE)/$(firstword $(subst /, ,$(CELL))).ts | nii-invert --keep-image | seg-report --title "$*" -s $< \
 		-l $(OUT)/train/$*-$(BASE)/log.tsv -m $(OUT)/train/$*-$(BASE)/model.ts -o $@ -
 
 .PHONY: all ablations

@@ -3,7 +3,7 @@
 set -eu -o pipefail
 usage() {
 	cat <<-'EOF'
-	usage: prepare.sh [-d DIR] [--plan FILE | -m MODEL | --steps PIPELINE] -L CASES
+	usage: prepare.sh [-d DIR] [--plan FILE | -m MODEL | --steps PIPELINE] [--previous DIR] -L CASES
 	Read and prepare the cases of a table (id, image, label, further channels, with tabs between): DIR/ID.ts each; cat DIR/*.ts makes a training set.
 
 	  -d, --directory DIR   where the streams go (.)
@@ -12,6 +12,7 @@ usage() {
 	      --configuration NAME  of the plan: 2d, 3d_lowres (3d_fullres)
 	  -m, --model MODEL     as a model's training data were
 	      --steps PIPELINE  a pipeline of filters in one word: 'nii-resample -s 1,1,3 | nii-normalize --window=-1024,325'
+	      --previous DIR    for the second stage of a cascade: where what the first one found of each case is, DIR/ID.nii.gz; tensor previous
 	EOF
 	batch_usage
 	cat <<-'EOF'
@@ -22,26 +23,27 @@ usage() {
 }
 
 # shellcheck source=pipelines/tools.bash
-. "$(dirname "$0")/tools.bash"
+. "$(dirname "$(realpath "$0")")/tools.bash"
 # shellcheck source=pipelines/batch.bash
-. "$(dirname "$0")/batch.bash"
+. "$(dirname "$(realpath "$0")")/batch.bash"
 
-prepared() { # DIR STEPS ID IMAGE [LABEL [IMAGE]...]
-	local read=(--id="$3")
-	[ -z "${5-}" ] || read+=("--label=$5")
-	[ $# -le 5 ] || read+=("--channels=$(($# - 4))")
-	read+=(-- "$4" "${@:6}")
-	eval "nii-read \"\${read[@]}\" | $2 -o \"\$1/\$3.ts\""
+prepared() { # DIR STEPS PREVIOUS (-: none) ID IMAGE [LABEL [IMAGE]...]
+	local read=(--id="$4")
+	[ "$3" = - ] || read+=("--with=previous=$3")
+	[ -z "${6-}" ] || read+=("--label=$6")
+	[ $# -le 6 ] || read+=("--channels=$(($# - 5))")
+	read+=(-- "$5" "${@:7}")
+	eval "nii-read \"\${read[@]}\" | $2 -o \"\$1/\$4.ts\""
 }
 
-one() { # NUMBER DIR STEPS ID<tab>IMAGE<tab>LABEL[<tab>IMAGE]...
+one() { # NUMBER DIR STEPS PREVIOUS ID<tab>IMAGE<tab>LABEL[<tab>IMAGE]...
 	local log status=0 fields
 	trap 'exit 143' TERM # when what runs has ended
 	log=$(mktemp)
 	# shellcheck disable=SC2064
 	trap "rm -f '$log'" EXIT
-	mapfile -d $'\t' -t fields < <(printf '%s' "$4")
-	prepared "$2" "$3" "${fields[@]}" 2>"$log" || status=$?
+	mapfile -d $'\t' -t fields < <(printf '%s' "$5")
+	prepared "$2" "$3" "$4" "${fields[@]}" 2>"$log" || status=$?
 	batch_told "$1" "$status" "$2/${fields[0]}.ts" "$log"
 }
 
@@ -51,7 +53,7 @@ if [ "${1-}" = --one ]; then # how parallel comes back here
 	exit
 fi
 
-dir=. list='' plan='' configuration='' model='' steps=''
+dir=. list='' plan='' configuration='' model='' steps='' previous=-
 while [ $# -gt 0 ]; do
 	taken=2
 	case $1 in
@@ -62,6 +64,10 @@ while [ $# -gt 0 ]; do
 	--configuration) valued "$@"; configuration=$2 ;;
 	-m | --model) valued "$@"; model=$2 ;;
 	--steps) valued "$@"; steps=$2 ;;
+	--previous)
+		valued "$@"
+		[ -d "$2" ] || misuse "--previous: '$2' is no directory"
+		previous=$(realpath "$2") ;;
 	*) batch_option "$@" || misuse "unknown option $1" ;;
 	esac
 	shift $taken
@@ -87,12 +93,12 @@ mapfile -t cases < <(batch_table "$list" | awk -F'\t' -v OFS='\t' -v base="$base
 	for (i = 2; i <= NF; i++) if ($i != "" && $i !~ /^\//) $i = base $i; print }')
 [ ${#cases[@]} -gt 0 ] || { echo "prepare.sh: $list: no case in it" >&2; exit 1; }
 if batch_wanted; then
-	batch_guarded "$(realpath "$dir")" "$steps"
+	batch_guarded "$(realpath "$dir")" "$steps" "$previous"
 	exit
 fi
 failed=0
 for c in "${cases[@]}"; do
-	IFS=$'\t' read -r kind file message < <(one 1 "$dir" "$steps" "$c") || :
+	IFS=$'\t' read -r kind file message < <(one 1 "$dir" "$steps" "$previous" "$c") || :
 	if [ "$kind" = "done" ]; then
 		echo "$file"
 	else

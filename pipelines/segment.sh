@@ -37,9 +37,9 @@ usage() {
 }
 
 # shellcheck source=pipelines/tools.bash
-. "$(dirname "$0")/tools.bash"
+. "$(dirname "$(realpath "$0")")/tools.bash"
 # shellcheck source=pipelines/batch.bash
-. "$(dirname "$0")/batch.bash"
+. "$(dirname "$(realpath "$0")")/batch.bash"
 
 # A scan is CT<tab>NAME everywhere below, CT one file or several, a channel each, with tabs between (batch_scans).
 name() { printf '%s' "${1##*$'\t'}"; }
@@ -256,6 +256,7 @@ if [ -n "$list" ]; then
 	[ -r "$list" ] || { echo "segment.sh: $list: cannot be read" >&2; exit 1; }
 fi
 [ ${#args[@]} -gt 1 ] || [ "${list:+1}${#args[@]}" = 11 ] || misuse "a model and at least one scan"
+[[ ${args[*]:1} != *$'\t'* ]] || misuse "a scan with a tab in its name"
 batch_check
 case $effort in '' | [1-5]) ;; *) misuse "--effort: $effort is not 1 to 5" ;; esac
 case $overlap in '' | 0 | 0.[0-9] | 0.[0-9][0-9]) ;; *) misuse "--overlap: $overlap is not 0 to 0.99" ;; esac
@@ -281,6 +282,7 @@ fi
 ((${#scans[@]})) || misuse "a model and at least one scan"
 windows="--effort ${effort:-3}"
 [ -z "$overlap" ] || windows="--overlap $overlap"
+[ ! "$dir" -ef "$previous" ] || misuse "--previous: masks would replace those of the stage before: give another directory with -d"
 twice=$(for ct in "${scans[@]}"; do name "$ct"; echo; done | sort | uniq -d | head -n 1)
 [ -z "$twice" ] || misuse "two scans would both become $dir/$twice$ending"
 for ct in "${scans[@]}"; do

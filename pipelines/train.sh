@@ -3,13 +3,14 @@
 set -eu -o pipefail
 usage() {
 	cat <<-'EOF'
-	usage: train.sh -d DIR -n N [--patch ARGS] [--augment ARGS] [--train ARGS] TRAIN.ts
+	usage: train.sh -d DIR -n N [--patch ARGS] [--augment ARGS] [--onehot K] [--train ARGS] TRAIN.ts
 	Train on a saved stream of volumes: nii-patch | nii-augment | seg-train. DIR/model.ts is there when all is done; until then the same command goes on.
 
 	  -d, --directory DIR   model.ts, log.tsv; until the end best.ts and best.last.ts, from which training goes on
 	  -n, --number N        patches in all
 	      --patch ARGS      arguments of nii-patch in one word, as '-s 96,96,64 --seed 1'
 	      --augment ARGS    of nii-augment; without them nothing is augmented
+	      --onehot K        then tensor previous becomes K channels of the image, for the second stage of a cascade (nii-onehot)
 	      --train ARGS      of seg-train, as '--net unet --val val.ts --val-every 250'
 	      --help            print this and exit
 
@@ -22,9 +23,9 @@ usage() {
 say() { echo "train.sh: $1" >&2; }
 
 # shellcheck source=pipelines/tools.bash
-. "$(dirname "$0")/tools.bash"
+. "$(dirname "$(realpath "$0")")/tools.bash"
 
-dir='' n='' patch='' augment='' train='' data=()
+dir='' n='' patch='' augment='' onehot='' train='' data=()
 while [ $# -gt 0 ]; do
 	taken=2
 	case $1 in
@@ -33,6 +34,7 @@ while [ $# -gt 0 ]; do
 	-n | --number) valued "$@"; n=$2 ;;
 	--patch) valued "$@"; patch=$2 ;;
 	--augment) valued "$@"; augment=$2 ;;
+	--onehot) valued "$@"; onehot=$2 ;;
 	--train) valued "$@"; train=$2 ;;
 	--) shift; data+=("$@"); break ;;
 	-?*) misuse "unknown option $1" ;;
@@ -42,6 +44,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$dir" ] || misuse "-d DIR is needed"
 case $n in '' | *[!0-9]* | 0) misuse "-n: '$n' is not a number of patches" ;; esac
+case $onehot in *[!0-9]* | 0) misuse "--onehot: '$onehot' is not a number of labels" ;; esac
 [ ${#data[@]} -eq 1 ] || misuse "one saved stream of volumes"
 [ -r "${data[0]}" ] || { say "${data[0]}: cannot be read"; exit 1; }
 read -ra patch <<<"$patch"
@@ -63,7 +66,7 @@ files() { # TRAIN.ts and those that options name
 	done
 	printf '%s\0' "${data[0]}"
 }
-options() { printf '%s\n' "$n" "${patch[*]-}" "${augment[*]-}" "${train[*]-}" && files | xargs -0 stat -L -c '%n %s %Y'; }
+options() { printf '%s\n' "$n" "${patch[*]-}" "${augment[*]-}" "${train[*]-}" ${onehot:+"onehot $onehot"} && files | xargs -0 stat -L -c '%n %s %Y'; }
 asked=$(options)
 state() { # next: the patch to go on with; rest: what is left where no patch is
 	local said
@@ -86,13 +89,16 @@ fi
 
 { # read to its end before it runs: the script may be replaced by a new one while it waits for days
 deaf() { trap '' TERM INT USR1; }
-augmented() { if [ ${#augment[@]} -gt 0 ]; then nii-augment "${augment[@]}"; else cat; fi; }
+augmented() { # [COMMAND ARGUMENT...]: which they go through then
+	if [ ${#augment[@]} = 0 ]; then "${@:-cat}"; elif [ $# = 0 ]; then nii-augment "${augment[@]}"; else nii-augment "${augment[@]}" | "$@"; fi
+}
 stopped=''
 if [ "${next:-0}" -lt "$n" ] || [ -n "$rest" ]; then
 	[ "${#resume[@]}" = 0 ] || [ "$rank" != 0 ] || say "$dir: going on with ${rest:-patch $next of $n}"
 	set +o pipefail # when it is stopped, those before it die of the closed pipe; patches that end early are found out below
 	# a signal to all (a SLURM step's, a terminal's) is for seg-train alone: patches that broke off before it stops would be an error
-	(deaf && { [ -n "$rest" ] || nii-patch "${patch[@]}" -n "$n" --skip "$next" "${data[0]}"; }) | (deaf && { [ -n "$rest" ] || augmented; }) |
+	(deaf && { [ -n "$rest" ] || nii-patch "${patch[@]}" -n "$n" --skip "$next" "${data[0]}"; }) |
+		(deaf && { [ -n "$rest" ] || augmented ${onehot:+nii-onehot --classes "$onehot"}; }) |
 		seg-train "${train[@]}" "${resume[@]}" --log "$dir/log.tsv" -o "$dir/best.ts" &
 	job=$!
 	trap 'stopped+=1; kill -TERM $job 2>/dev/null || :' TERM INT USR1

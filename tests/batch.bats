@@ -218,6 +218,11 @@ same() { for f in serial/*; do ts-cmp <(nii-read --id x "$f") <(nii-read --id x 
 	cat p4/*.ts | ts-cmp -q - <(nii-read -L cases.tsv | nii-resample -s 10,10,12 | nii-crop --above=-500)
 	"$prepare" -d p7 --plan plan.json --configuration 2d -L cases.tsv >/dev/null
 	cat p7/*.ts | ts-cmp -q - <(nii-read -L cases.tsv | nii-normalize --plan plan.json --configuration 2d | nii-resample --plan plan.json --configuration 2d)
+	nii-read -L cases.tsv | nii-write -q -t label -d found
+	for j in 1 2; do
+		"$prepare" -j $j -d "with $j" --plan plan.json --previous found -L cases.tsv >/dev/null
+		cat "with $j"/*.ts | ts-cmp -q - <(nii-read -L cases.tsv --with previous=found | nii-crop --nonzero | nii-normalize --plan plan.json | nii-resample --plan plan.json)
+	done
 	need_ssh
 	"$prepare" -S near,: -j 1 -d p5 --plan plan.json -L cases.tsv >/dev/null
 	cat p5/*.ts | ts-cmp -q - wanted.ts

@@ -24,7 +24,23 @@ setup() {
 	volume a U8 1,1,8 '\1\0\1\1\2\2\0\0' >b.ts
 	cc-largest --only 2 a.ts | ts-cmp - b.ts
 	cc-largest --only 3 a.ts | ts-cmp - a.ts
-	fails 2 "cc-largest: --only and --union exclude each other (see cc-largest --help)" cc-largest --only 1 --union a.ts
+	cc-largest --only 1,2 a.ts | ts-cmp - <(cc-largest a.ts)
+	cc-largest --only 1,2 a.ts | ts-info | grep -qF '"only":[1,2]'
+	fails 2 "cc-largest: --only: 0 is not in 1..1000000000 (see cc-largest --help)" cc-largest --only 1,0 a.ts
+}
+
+@test "some labels together, as nnU-Net has a region" {
+	# 1 and 2 hang together in pieces of two, three and one voxels; 3 and 4 are no part of it, and hold nothing together
+	volume a U8 1,1,12 '\1\2\0\2\1\1\3\2\4\4\0\3' >a.ts
+	volume a U8 1,1,12 '\0\0\0\2\1\1\3\0\4\4\0\3' >b.ts
+	cc-largest --only 1,2 --union a.ts | ts-cmp - b.ts
+	volume a U8 1,1,12 '\1\2\0\2\1\1\3\0\4\4\0\3' >b.ts
+	cc-largest --only 1,2 --union -k 2 a.ts | ts-cmp - b.ts
+	cc-largest --only 9,8 --union a.ts | ts-cmp - a.ts
+	volume a I16 1,1,5 '\1\0\0\0\7\1\7\1\2\0' >a.ts # 263 is not 7
+	volume a I16 1,1,5 '\0\0\0\0\7\1\7\1\2\0' >b.ts
+	cc-largest --only 1,263 --union a.ts | ts-cmp - b.ts
+	cc-largest --only 1,7 --union a.ts | ts-cmp - a.ts
 }
 
 @test "a tie goes to the component that begins first" {

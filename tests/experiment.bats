@@ -326,7 +326,19 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	{ true_is a '\1\1\1\1\0\0\2\2\0\2\0\0\0\0'; true_is b '\1\1\1\0\0\0\2\0\0\2\2\0\0\0'; } >t.tsv
 	{ mask a '\1\1\1\1\0\0\2\2\0\2\0\0\1\0'; mask b '\1\1\1\0\1\0\2\0\0\2\2\0\0\0'; } >p.ts
 	[ "$("$ROOT/pipelines/choose-components.sh" -L t.tsv p.ts)" = "cc-largest --only 1" ]
+	# 1 about 2, and a speck: label 1 has three parts, the two together, a region, have two; all together would lose 3
+	true_is a '\1\2\1\0\3\3\3\3\0\0\0\0\0\0' | sed 's/t\/a/a/; s/$/\r/' >t/t.tsv # of a table's own directory, from Windows
+	mask a '\1\2\1\0\3\3\3\3\0\1\0\0\0\0' >p.ts
+	[ "$("$ROOT/pipelines/choose-components.sh" -L t/t.tsv p.ts)" = cat ]
+	echo '{"labels": {"background": 0, "whole tumour": [1, 2], "core": 2, "other": [3]}, "regions_class_order": [1, 2, 3]}' >regions.json
+	[ "$("$ROOT/pipelines/choose-components.sh" -d chosen --regions regions.json -L t/t.tsv p.ts)" = "cc-largest --union --only 1,2" ]
+	[ "$(cut -f 2 chosen/only-1,2.tsv | sed -n '2,4p' | tr '\n' ' ')" = "whole tumour core other " ]
+	fails 2 "seg-score: --regions: '1,x' is no list of labels from 1 to 255 (1,2,3/2,3/3), and no file (see seg-score --help)" \
+		"$ROOT/pipelines/choose-components.sh" --regions 1,x -L t/t.tsv p.ts
+	printf 'a\tx\n' >t.tsv
+	fails 1 "choose-components.sh: t.tsv: a: has no label" "$ROOT/pipelines/choose-components.sh" -L t.tsv p.ts
 	fails 2 "choose-components.sh: -L CASES and one stream of masks (see choose-components.sh --help)" "$ROOT/pipelines/choose-components.sh" p.ts
+	printf 'a\tx\tt/a.nii.gz\n' >t.tsv
 	mask c '\1\1\1\1\0\0\2\2\0\2\0\0\1\0' >p.ts
 	fails 1 "choose-components.sh: none of the masks is of a case in t.tsv" "$ROOT/pipelines/choose-components.sh" -L t.tsv p.ts
 }

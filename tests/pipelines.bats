@@ -309,7 +309,14 @@ predicts() { # predicts LINE
 	fails 2 "segment.sh: --effort: 7 is not 1 to 5 (see segment.sh --help)" "$segment" --effort 7 "$model" a.nii
 	fails 2 "segment.sh: --effort or --overlap, not both (see segment.sh --help)" "$segment" --effort 3 --overlap 0.5 "$model" a.nii
 	fails 1 "segment.sh: none.ts: cannot be read" "$segment" none.ts a.nii
+	fails 2 "segment.sh: a scan with a tab in its name (see segment.sh --help)" "$segment" "$model" a.nii $'b\tc.nii'
 	"$segment" --help | grep -q '^usage: segment.sh'
+	# by a link, as somewhere on a PATH
+	mkdir -p links
+	for script in segment prepare train choose-components from-dicom demo; do
+		ln -s "$ROOT/pipelines/$script.sh" links/$script
+		links/$script --help | grep -qF "$script.sh "
+	done
 }
 
 @test "demo.sh says so where the time was over before the training was" {

@@ -3,7 +3,7 @@
 # table. The variables are cross-validate.mk's. Prints the last job's number.
 set -eu -o pipefail
 case ${1-} in --help) sed -n '2,3s/^# //p' "$0"; exit 0 ;; esac
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(cd "$(dirname "$(realpath "$0")")" && pwd)
 options=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do options+=("$1"); shift; done
 [ "${1-}" = -- ] || { echo "folds.sh: -- is needed before the variables (see folds.sh --help)" >&2; exit 2; }

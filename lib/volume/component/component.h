@@ -45,7 +45,8 @@ struct component_rule {
 	int64_t least;           /* voxels */
 	const struct tensor *on; /* a mask, integers [Z,Y,X] of the same size: at least one voxel, and at least */
 	double fraction;         /* this share of the voxels must lie on it; or NULL */
-	int64_t only;            /* components of other values than this one all stay; 0: none do for that */
+	const int64_t *only;     /* components of other values than these all stay; */
+	int n_only;              /* 0: none do for that */
 };
 
 /* Set the components of t that do not stay to 0. c is what component_find found in t. 0, or -1 and an error. (component_keep.c) */

@@ -60,14 +60,24 @@ static int keep_on(const struct components *c, const struct component_rule *rule
 	return 0;
 }
 
+/* Is it none of those that are looked at? */
+static int is_other(const struct component_rule *rule, int64_t value)
+{
+	int i = 0;
+
+	while (i < rule->n_only && rule->only[i] != value)
+		i++;
+	return i == rule->n_only;
+}
+
 static int choose(const struct components *c, enum component_of of, const struct component_rule *rule, char *keep, struct err *e)
 {
 	for (uint32_t i = 0; i < c->n; i++)
 		keep[i] = c->c[i].voxels >= rule->least;
 	if ((rule->on && keep_on(c, rule, keep, e)) || (rule->k && keep_largest(c, of, rule->k, keep, e)))
 		return -1;
-	for (uint32_t i = 0; i < c->n; i++)
-		keep[i] |= rule->only && c->c[i].value != rule->only;
+	for (uint32_t i = 0; i < c->n && rule->n_only; i++)
+		keep[i] |= is_other(rule, c->c[i].value);
 	return 0;
 }
 
