@@ -173,6 +173,26 @@ meta() { ts-info --json "$1" | tr -d '\\' | grep -oE "\"$2\":(\"\[[^]]*\]\"|\"[^
 	nii-read --id x --channels pet,ct "$b" "$a" | ts-cmp --data-only - turned.ts
 }
 
+@test "channels whose names say that they are others are refused, prepared in the same way or not" {
+	alike() { nii-normalize --channel 0 --window=-1000,400 | nii-normalize --channel 1 --zscore; }
+	nii-read --id x --channels PET,CT "$b" "$a" -l data/labelsTr/phantom-0001.nii.gz | alike >swapped.ts
+	said='its channels are ["PET","CT"], '
+	fails 1 "seg-window: swapped.ts: x: ${said}the model's [\"CT\",\"PET\"]" seg-window -m model.ts swapped.ts
+	seg-window --force -m model.ts swapped.ts >/dev/null
+	net="--net unet --channels 4,8 --strides 2 --device cpu"
+	nii-patch -q -s 16,16,16 --pos 0.5 -n 2 --seed 1 prepared.ts >ours.ts
+	nii-patch -q -s 16,16,16 --pos 0.5 -n 2 --seed 1 swapped.ts >theirs.ts
+	fails 1 "seg-train: standard input: x (patch 0): ${said}those of the patches before it [\"CT\",\"PET\"]" seg-train $net -o n.ts < <(cat ours.ts theirs.ts)
+	fails 1 "seg-train: swapped.ts: x: ${said}the model's [\"CT\",\"PET\"]" seg-train $net --val swapped.ts -o v.ts ours.ts
+	[ ! -e v.ts ]
+	seg-train -q $net --steps 1 -o first.ts ours.ts
+	nii-patch -q -s 16,16,16 --pos 0.5 -n 2 --skip 1 swapped.ts >rest.ts
+	fails 1 'seg-train: rest.ts: the patches'"'"' channels are ["PET","CT"], those that first.last.ts was trained with ["CT","PET"]' \
+		seg-train -q --device cpu --resume first.last.ts --steps 2 -o n.ts rest.ts
+	seg-train -q $net --steps 1 -o second.ts theirs.ts
+	fails 1 'seg-window: second.ts: takes channels ["PET","CT"], model.ts ["CT","PET"]' seg-window -m model.ts -m second.ts prepared.ts
+}
+
 @test "a z-score of what is not 0 in all channels, with the holes in there" {
 	volume a F32 1,5,5 '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\200\77\0\0\200\77\0\0\200\77\0\0\0\0\0\0\0\0\0\0\200\77\0\0\0\0\0\0\200\77\0\0\0\0\0\0\0\0\0\0\200\77\0\0\200\77\0\0\200\77\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0' image >ring.ts
 	for i in 1 2 3; do nii-write -t image -o ring$i.nii ring.ts; done

@@ -83,13 +83,13 @@ orders() {
 	[ "$(meta back.ts affine)" = "$(meta p.ts affine)" ]
 }
 
-@test "prob: background is class 0 of probabilities, and 0 of logits" {
+@test "prob: background is class 0, of probabilities and of logits" {
 	m='{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 1 0 1 0 0 0 0 1 0 0 0 0 1","prob":"WHAT","history":"[{\"tool\":\"nii-crop\",\"args\":{},\"size\":[3,1,1],\"affine\":[1,0,0,0,0,1,0,0,0,0,1,0,0,0,0,1],\"undo\":{\"box\":[1,0,0,2,1,1]}}]"}'
 	w='{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"}'
-	half='\0\0\0\77' zero='\0\0\0\0' one='\0\0\200\77' t='"prob":{"dtype":"F32","shape":[2,1,1,N],"data_offsets":[0,M]}}'
+	half='\0\0\0\77' zero='\0\0\0\0' one='\0\0\200\77' sixteen='\0\0\200\101' t='"prob":{"dtype":"F32","shape":[2,1,1,N],"data_offsets":[0,M]}}'
 	t1=${t/N/1} t1=${t1/M/8} t3=${t/N/3} t3=${t3/M/24}
 	raw_frame "${m/WHAT/probabilities},$t1" "$half$half" | nii-invert | ts-cmp - <(raw_frame "$w,$t3" "$one$half$one$zero$half$zero")
-	raw_frame "${m/WHAT/logits},$t1" "$half$half" | nii-invert | ts-cmp - <(raw_frame "$w,$t3" "$zero$half$zero$zero$half$zero")
+	raw_frame "${m/WHAT/logits},$t1" "$half$half" | nii-invert | ts-cmp - <(raw_frame "$w,$t3" "$sixteen$half$sixteen$zero$half$zero")
 }
 
 @test "--argmax is seg-argmax of what is brought back, byte for byte" {

@@ -35,7 +35,7 @@ label U8   [1,1,3] 3 bytes, min 1, max 1, mean 1" ]
 	two a '"image":{"dtype":"U8","shape":[1,1,3],"data_offsets":[0,3]},"label":{"dtype":"I8","shape":[1,1,3],"data_offsets":[3,6]}' '\1\2\3\0\377\0' >n.ts
 	fails 1 "nii-onehot: n.ts: a: tensor 'label': label -1 at voxel 1,0,0 (expected 0 to 1)" nii-onehot -o out n.ts
 	two a '"image":{"dtype":"U8","shape":[1,1,3],"data_offsets":[0,3]}' '\1\2\3' >i.ts
-	fails 1 "nii-onehot: i.ts: a: no tensor 'previous' or 'label' in this frame: what the model before it found (nii-read -l)" nii-onehot -o out i.ts
+	fails 1 "nii-onehot: i.ts: a: no tensor 'previous' or 'label' in this frame: what the model before it found (nii-read --with previous=FILE, segment.sh --previous)" nii-onehot -o out i.ts
 	two a '"image":{"dtype":"U8","shape":[1,1,3],"data_offsets":[0,3]},"previous":{"dtype":"U8","shape":[1,1,2],"data_offsets":[3,5]}' '\1\2\3\0\0' >g.ts
 	fails 1 "nii-onehot: g.ts: a: tensor 'previous' is on another grid than the frame's others" nii-onehot -o out g.ts
 	two a '"image":{"dtype":"U8","shape":[1,1,3],"data_offsets":[0,3]},"label":{"dtype":"F32","shape":[1,1,1],"data_offsets":[3,7]}' '\1\2\3\0\0\0\0' >f.ts
@@ -74,8 +74,10 @@ label U8   [1,1,3] 3 bytes, min 1, max 1, mean 1" ]
 	run "$ROOT/pipelines/segment.sh" -d third two.ts scans/volume.nii.gz
 	[ "$status" -eq 1 ]
 	[[ $output == *"nii-onehot: no tensor 'previous' or 'label' in this frame"* ]]
+	fails 2 "segment.sh: --previous: masks would replace those of the stage before: give another directory with -d (see segment.sh --help)" \
+		"$ROOT/pipelines/segment.sh" -d first/ --previous first two.ts scans/volume.nii.gz
 	fails 2 "segment.sh: --previous: 'none' is no directory (see segment.sh --help)" "$ROOT/pipelines/segment.sh" --previous none two.ts scans/volume.nii.gz
-	fails 1 "nii-replay: standard input: volume: nii-onehot: no tensor 'previous' or 'label' in this frame: what the model before it found (nii-read -l)" \
+	fails 1 "nii-replay: standard input: volume: nii-onehot: no tensor 'previous' or 'label' in this frame: what the model before it found (nii-read --with previous=FILE, segment.sh --previous)" \
 		nii-replay -m two.ts < <(nii-read "$scan")
 }
 
@@ -91,6 +93,10 @@ label U8   [1,1,3] 3 bytes, min 1, max 1, mean 1" ]
 	ts-info two.ts | grep -qF '"tool":"nii-normalize"},{"args":{"classes":1},"tool":"nii-onehot"}]'
 	[[ $(ts-info --history two.ts) == *"| nii-patch "*"| nii-augment "*"| nii-onehot --classes 1 | seg-train "* ]]
 	[ "$(ts-info --history two.ts | grep -o nii-onehot | wc -l)" -eq 1 ]
+	"$ROOT/pipelines/train.sh" -d run -n 60 --patch '-s 16,16,8 --pos 0.5 --seed 1' --augment '--flip x --previous-ball 1,2 --prob-previous-ball 0.3 --seed 1' --onehot 1 \
+		--train '--net unet --channels 8,16 --strides 2 --res-units 1 --batch 2 --lr 1e-2 --val val.ts -q' prepared.ts
+	ts-cmp run/model.ts two.ts
+	fails 2 "train.sh: --onehot: '0' is not a number of labels (see train.sh --help)" "$ROOT/pipelines/train.sh" -d run -n 60 --onehot 0 prepared.ts
 	# it found out that the answer is among its channels
 	nii-read ct/phantom-0001.nii.gz -l truth/phantom-0001.nii.gz | nii-replay -m two.ts | seg-window -m two.ts | nii-write -t pred -o mask.nii.gz
 	seg-score --metrics dice truth/phantom-0001.nii.gz mask.nii.gz --min dice=0.6 >/dev/null

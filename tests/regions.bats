@@ -73,6 +73,16 @@ golden() { ts-select --index "$1" "$BATS_TEST_DIRNAME/golden/regions.ts"; }
 	done
 }
 
+@test "outside of a box that was cut out there is background, by every rule" {
+	nii-crop --box 6,6,4,18,18,12 val.ts >cut.ts
+	for kind in logits prob; do
+		seg-window -q --force -m model.ts --precision fp32 --output $kind cut.ts >inside.ts
+		for rule in "" "--rule dice" "--threshold 0.5" "--threshold 0.01"; do
+			nii-invert inside.ts | seg-argmax $rule | ts-cmp --data-only -t pred - <(seg-argmax $rule inside.ts | nii-invert)
+		done
+	done
+}
+
 @test "what would be wrong is refused: other regions, a rule of classes, metadata that do not fit" {
 	remade() { perl -0777 -pe 'BEGIN { $a = shift; $b = shift } $n = unpack "Q<", $_; $h = substr $_, 8, $n, ""; $h =~ s/\Q$a\E/$b/ or die; substr($_, 0, 8) = pack("Q<", length $h) . $h' "$@"; }
 	seg-window -m fold0.ts --precision fp32 --output prob prepared.ts >p0.ts
@@ -181,7 +191,7 @@ golden() { ts-select --index "$1" "$BATS_TEST_DIRNAME/golden/regions.ts"; }
 	nii-patch -q -s 16,16,16 --oversample 0.5 --seed 1 --regions three.json -n 4 train.ts |
 		seg-train -q --plan plan.json --recipe nnunet --regions three.json --batch 2 --device cpu --steps 1 -o first.ts
 	nii-patch -q -s 16,16,16 --oversample 0.5 --seed 1 --regions three.json --skip 2 -n 4 train.ts |
-		seg-train -q --resume first.last.ts --plan plan.json --regions three.json --device cpu --steps 2 -o second.ts
+		seg-train -q --resume first.last.ts --plan plan.json --device cpu --steps 2 -o second.ts
 }
 
 @test "seg-train --regions refuses labels in none, other classes, losses of a softmax" {
@@ -210,6 +220,22 @@ golden() { ts-select --index "$1" "$BATS_TEST_DIRNAME/golden/regions.ts"; }
 	nii-patch -q -s 4,4,4 --oversample 0.5 --regions 7/8 -n 10 --seed 3 train.ts >/dev/null # nothing there: anywhere
 	fails 2 "nii-patch: --regions has no meaning with --pos (see nii-patch --help)" nii-patch -s 4,4,4 --pos 0.5 --regions 1/2 -n 1 train.ts
 	fails 2 "nii-patch: --regions: '1,' is no list of labels from 1 to 255 (1,2,3/2,3/3), and no file (see nii-patch --help)" nii-patch -s 4,4,4 --oversample 1 --regions 1, -n 1 train.ts
+}
+
+@test "experiments by regions: trained, scored and post-processed by them" {
+	mkdir exp
+	nii-write -q -t image -d exp/imagesTr all.ts
+	nii-write -q -t label -d exp/labelsTr all.ts
+	small=(DATA=exp STEPS=2 BATCH=1 "PATCH=16,16,16" EVERY=2 NORMALIZATION=zscore "NET_unet=--net unet --channels 4,8 --strides 2" "REGIONS=whole=1,2,3/inner=3")
+	make -s -f "$ROOT/pipelines/hackathon.mk" OUT=exp/h NETS=unet "${small[@]}" exp/h/comparison.tsv
+	[ "$(cut -f 8 exp/h/comparison.tsv | tr '\n' ' ')" = "label whole inner " ]
+	ts-info exp/h/train/*/model.ts | grep -qF '"name":"whole"'
+	make -s -f "$ROOT/pipelines/cross-validate.mk" OUT=exp/c FOLDS=2 NET=unet "${small[@]}" exp/c/table.tsv
+	[ "$(grep '^all folds' exp/c/table.tsv | cut -f 8 | tr '\n' ' ')" = "whole inner " ]
+	grep -qE '^(cat|cc-largest)' exp/c/components
+	[ -s exp/c/chosen/only-1,2,3.tsv ]
+	run make -s -f "$ROOT/pipelines/hackathon.mk" OUT=exp/n DATA=exp "REGIONS=a b=1/2"
+	[[ $output == *"hackathon.mk: REGIONS=a b=1/2: no blanks or quotes there: a file, as dataset.json, may have them"* ]]
 }
 
 @test "seg-score --regions: nnUNetv2_evaluate_folder's numbers, a row a region" {

@@ -71,6 +71,11 @@ predict() { # predict MODEL [SUFFIX]: the volume as nnU-Net predicts it; SUFFIX 
 	done; seg-argmax --mean prob 3d.one z.one | tail -c 5148)
 	fails 2 "segment.sh: --join or --ensemble, not both (see segment.sh --help)" "$NIIPIPE_PIPELINES"/segment.sh 3d.ts --join z.ts --ensemble y.ts volume.nii.gz
 	fails 2 "segment.sh: --labels and --map go with --join (see segment.sh --help)" "$NIIPIPE_PIPELINES"/segment.sh 3d.ts --ensemble y.ts --map 1=1 volume.nii.gz
+	# its line makes it again, from files
+	line=$(ts-info --history all.ts | sed -n 1p)
+	[[ $line == *" | nii-invert | seg-argmax --mean prob - <(nii-read "*" <(nii-read "*")" ]]
+	eval "$line" | ts-cmp - all.ts
+	[ "$(ts-info --history all.ts | grep -c '^# .*\.ts$')" = 3 ]
 	# not what the mean of the logits has
 	seg-argmax 3d.prob z.prob y.prob >logits.ts
 	if ts-cmp -q --data-only -t pred logits.ts all.ts; then return 1; fi

@@ -4,11 +4,11 @@
    than those of the training volumes did (metadata `orient`). A step that is not understood, or a volume that went through one of these tools before
    or has other channels than the model, is an error. Memory: as the step that needs most, and its result. */
 #include <string.h>
-#include <strings.h>
 
 #include "lib/base/arg.h"
 #include "lib/net/arch/arch.h"
 #include "lib/stream/history.h"
+#include "lib/stream/names.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/geometry/geo.h"
 #include "lib/volume/history/replay.h"
@@ -46,16 +46,13 @@ static int check_channels(const struct replay *r, const struct frame *f, struct 
 {
 	const struct tensor *image = frame_need(f, "image", e);
 	const int64_t n = image && r->channels ? geo_planes(image) : r->channels;
-	const char *names = frame_meta(f, "channels");
 
 	if (!image)
 		return -1;
 	if (n != r->channels)
 		return err_set(e, NULL, "image has %lld channel%s, the model takes %lld%s%s", (long long)n, n == 1 ? "" : "s", (long long)r->channels,
 		               r->names ? ": " : "", r->names ? r->names : "");
-	if (names && r->names && strcasecmp(names, r->names))
-		return err_set(e, NULL, "its channels are %s, the model's %s", names, r->names);
-	return 0;
+	return names_channels(f, r->names, "the model's", e);
 }
 
 static int one(struct frame *f, void *arg, struct err *e)

@@ -2,7 +2,7 @@
    Every frame with `prob` [K,Z,Y,X] gets `pred` [Z,Y,X] U8: the class with the highest score (ties to the lowest class), with --threshold
    classes whose probability reaches theirs, with --rule dice the labels of the highest expected Dice. Several operands are streams that run in step:
    the mean of their scores is taken, or with --mean prob of the probabilities that logits stand for; ids, grids and kinds of scores must agree, the
-   other tensors come from the first. prob is dropped unless --keep-prob.
+   other tensors come from the first, whose history gets those of the others. prob is dropped unless --keep-prob.
    Memory: one frame of each stream and pred; scores that are not F32 once more as F32. */
 #include "lib/base/arg.h"
 #include "lib/stream/history.h"
@@ -17,12 +17,18 @@ struct opts {
 	int mean, rule, keep;
 };
 
-struct work { const struct opts *o; const struct arg_common *c; };
+struct work {
+	const struct opts *o;
+	const struct arg_common *c;
+	json_t *others; /* histories of the other streams' frames */
+};
 
-static json_t *history_args(const struct opts *o, int64_t n)
+static json_t *history_args(const struct work *w)
 {
-	json_t *args = json_pack("{s:I}", "streams", (json_int_t)n);
+	const struct opts *o = w->o;
+	json_t *args = json_object();
 
+	json_object_set_new(args, "streams", json_array_size(w->others) ? json_incref(w->others) : json_integer(1)); /* as nii-invert --argmax has it */
 	if (o->mean)
 		json_object_set_new(args, "mean", json_string("prob"));
 	if (o->rule)
@@ -43,19 +49,32 @@ static int label(struct frame *f, void *arg, struct err *e)
 
 	if ((n > 1 && prob_divide(f, n, e)) || prob_labels(f, &rule, e) || (!o->keep && prob_leave(f, e)))
 		return -1;
-	return history_push(f, "seg-argmax", history_args(o, n), NULL, NULL, e);
+	return history_push(f, "seg-argmax", history_args(w), NULL, NULL, e);
+}
+
+static int soften(const struct work *w, struct frame *f, struct err *e)
+{
+	return w->o->mean ? prob_soften(f, e) : 0;
 }
 
 static int begin(struct frame *f, void *arg, struct err *e)
 {
-	const struct work *w = arg;
+	struct work *w = arg;
 
-	return w->o->mean ? prob_soften(f, e) : 0;
+	json_decref(w->others);
+	w->others = json_array();
+	return soften(w, f, e);
 }
 
 static int add(struct frame *f, struct frame *other, void *arg, struct err *e)
 {
-	return begin(other, arg, e) || prob_add(f, other, e) ? -1 : 0;
+	const struct work *w = arg;
+	json_t *history = history_get(other, e);
+
+	if (!history)
+		return -1;
+	json_array_append_new(w->others, history);
+	return soften(w, other, e) || prob_add(f, other, e) ? -1 : 0;
 }
 
 int main(int argc, char **argv)
@@ -71,7 +90,7 @@ int main(int argc, char **argv)
 	};
 	const struct arg_spec spec = {"seg-argmax", "[FILE ...]", "make labels of class scores; of several streams, of their mean", args, ARG_OUT, 0, -1};
 	struct arg_common c;
-	struct work w = {&o, &c};
+	struct work w = {&o, &c, NULL};
 	struct err e;
 
 	arg_parse(&spec, argc, argv, &c);
@@ -81,5 +100,6 @@ int main(int argc, char **argv)
 		err_usage("--class goes with one --threshold");
 	if (step_run(&c, &(struct step_of){.begin = begin, .add = add, .end = label}, &w, &e))
 		err_die(&e);
+	json_decref(w.others);
 	return 0;
 }

@@ -79,12 +79,13 @@ static json_t *planned(struct opts *o)
 	o->batch = o->batch > 0 || !p.batch ? o->batch : p.batch;
 	o->batch_dice |= p.batch_dice && o->net < 0 && !o->loss_json;
 	if (o->net < 0 && !o->json) {
-		if (o->classes < 0 && !p.classes)
+		if (o->classes < 0 && !p.classes && !o->t.resume)
 			err_usage("--classes is needed: %s does not say how many there are", o->plan);
 		if (o->dims || o->units >= 0 || o->channels.n || o->strides || o->kernel)
 			err_usage("--plan says all of the network: --spatial-dims, --channels, --strides, --res-units and --kernel have no meaning with it");
 		a = json_incref(p.arch);
-		json_object_set_new(a, "num_classes", json_integer(o->classes > 0 ? o->classes : p.classes));
+		if (o->classes > 0 || !o->t.resume) /* else the checkpoint says it: a plan knows of no regions */
+			json_object_set_new(a, "num_classes", json_integer(o->classes > 0 ? o->classes : p.classes));
 		json_object_set_new(a, "deep_supervision", json_true());
 	}
 	plans_free(&p);

@@ -1,6 +1,7 @@
 #include "lib/stream/names.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "lib/base/arg.h"
 
@@ -55,4 +56,11 @@ int names_put(struct frame *f, json_t *names, struct err *e)
 		if (json_is_null(v))
 			json_object_del(names, key);
 	return json_object_size(names) > (names_of(names, 0) != NULL) ? frame_set_json(f, "labels", names, e) : frame_set_meta(f, "labels", NULL, e);
+}
+
+int names_channels(const struct frame *f, const char *wanted, const char *whose, struct err *e)
+{
+	const char *names = frame_meta(f, "channels");
+
+	return names && wanted && strcasecmp(names, wanted) ? err_set(e, NULL, "its channels are %s, %s %s", names, whose, wanted) : 0;
 }

@@ -1,4 +1,4 @@
-/* Names of a frame's labels: metadata `labels`, {"0": "background", "1": "liver"}. */
+/* Names of a frame's labels: metadata `labels`, {"0": "background", "1": "liver"}; and of its channels, ["CT", "PET"]. */
 #ifndef NIIPIPE_NAMES_H
 #define NIIPIPE_NAMES_H
 
@@ -24,5 +24,9 @@ const char *names_of(const json_t *names, int64_t label);
    has nothing if no label but 0 is named; names has no others afterwards. 0 or -1. */
 void names_set(json_t *names, int64_t label, const json_t *name);
 int names_put(struct frame *f, json_t *names, struct err *e);
+
+/* Names of an image's channels, metadata `channels`: are f's `wanted`, where both are known (else NULL)? Small letters are as good as capitals. 0,
+   or -1 and an error, in which `whose` are those wanted: "the model's". */
+int names_channels(const struct frame *f, const char *wanted, const char *whose, struct err *e);
 
 #endif

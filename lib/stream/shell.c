@@ -24,16 +24,16 @@ static const struct rule { const char *tool, *key; enum how how; const char *nam
 	{"seg-train", "labels_hash", SKIP},
 	{"seg-window", "hash", SKIP}, {"seg-window", "models", EACH, "model"},
 	{"seg-join", "streams", STREAMS}, {"seg-join", "hash", SKIP}, {"seg-join", "maps", EACH, "map"},
-	{"seg-argmax", "streams", SKIP}, {"seg-export", "file", OPERAND}, {"seg-export", "hash", SKIP}, {"seg-export", "model", SKIP},
+	{"seg-argmax", "streams", STREAMS}, {"seg-export", "file", OPERAND}, {"seg-export", "hash", SKIP}, {"seg-export", "model", SKIP},
 	{"cc-largest", "k", NAMED, "keep"},
 	{"cc-filter", "k", SET, "keep"}, {"cc-filter", "min_voxels", SET}, {"cc-filter", "min_volume", SET}, {"cc-filter", "on_fraction", SET},
 	{"cc-filter", "on_grow", SET}, {"cc-filter", "on_values", SET},
 };
 
-/* Of which file a hash is; of models there may be several. */
-static const struct { const char *tool, *hash, *file; } hashed[] = {
+/* Of which file a hash is; of models there may be several. named: it is NAME=FILE. */
+static const struct { const char *tool, *hash, *file; int named; } hashed[] = {
 	{"nii-read", "hash", "file"}, {"nii-read", "more_hash", "more"}, {"nii-read", "label_hash", "label"}, {"nii-read", "label_hash", "labels"},
-	{"nii-read", "with_hash", "with"},
+	{"nii-read", "with_hash", "with", 1},
 	{"seg-join", "hash", "labels"}, {"seg-window", "hash", "models"}, {"seg-window", "hash", "model"},
 	{"seg-train", "init_hash", "init"}, {"seg-train", "labels_hash", "labels"},
 	{"seg-train", "val_hash", "val"}, {"seg-import", "hash", "file"}, {"seg-import", "read_hash", "read"},
@@ -293,20 +293,22 @@ char *shell_line(const json_t *history, const char *id, struct err *e)
 
 /* -- hashes -- */
 
-static void add_hash(json_t *all, const json_t *hash, const json_t *file)
+static void add_hash(json_t *all, const json_t *hash, const json_t *file, int named)
 {
-	if (json_is_string(hash) && json_is_string(file))
-		json_array_append_new(all, shell_hash(json_string_value(hash), json_string_value(file)));
+	const char *name = json_string_value(file), *behind = named && name ? strchr(name, '=') : NULL;
+
+	if (json_is_string(hash) && name)
+		json_array_append_new(all, shell_hash(json_string_value(hash), behind ? behind + 1 : name));
 }
 
-static void add_hashes(json_t *all, const json_t *hash, const json_t *file)
+static void add_hashes(json_t *all, const json_t *hash, const json_t *file, int named)
 {
 	const size_t n = json_array_size(hash);
 
 	if (json_is_array(file) && json_array_size(file) != n)
 		return;
 	for (size_t i = 0; i < n; i++)
-		add_hash(all, json_array_get(hash, i), json_is_array(file) ? json_array_get(file, i) : file);
+		add_hash(all, json_array_get(hash, i), json_is_array(file) ? json_array_get(file, i) : file, named);
 }
 
 static void entry_hashes(json_t *all, const json_t *entry)
@@ -320,9 +322,9 @@ static void entry_hashes(json_t *all, const json_t *entry)
 		if (strcmp(tool, hashed[i].tool) || follows(tool, args, hashed[i].file))
 			continue;
 		if (json_is_array(hash))
-			add_hashes(all, hash, file);
+			add_hashes(all, hash, file, hashed[i].named);
 		else
-			add_hash(all, hash, file);
+			add_hash(all, hash, file, hashed[i].named);
 	}
 	hash = json_object_get(args, "hash");
 	if (tool && !strcmp(tool, "seg-train") && json_is_string(hash))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/stream/history.h"
+#include "lib/stream/names.h"
 #include "lib/stream/stream.h"
 #include "lib/volume/geometry/orient.h"
 
@@ -42,6 +43,7 @@ int model_open(struct model *m, const char *path, struct err *e)
 		err_at(e, path, m->frame.offset, "is not a model: its first frame is of kind '%.40s', not 'model'", kind ? kind : "");
 		goto bad;
 	}
+	m->channels = frame_meta(&m->frame, "channels");
 	orient = frame_meta(&m->frame, "orient");
 	if (orient && strlen(orient) < sizeof m->orient)
 		memcpy(m->orient, orient, strlen(orient));
@@ -137,7 +139,7 @@ int model_check_replay(const struct model *m, const struct frame *f, struct err 
 		err_set(e, NULL, "is not prepared as the model's training data: step %zu is %s, the model wants %s", i + 1, found, wanted);
 	}
 	json_decref(is);
-	return i < n ? -1 : 0;
+	return i < n ? -1 : names_channels(f, m->channels, "the model's", e);
 }
 
 int model_turned(const struct model *m, const struct grid *g, char code[4])

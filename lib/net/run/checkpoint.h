@@ -11,6 +11,7 @@ struct model {
 	struct frame frame;
 	json_t *arch, *replay; /* parsed metadata */
 	struct regions regions; /* its classes, where they overlap */
+	const char *channels;  /* names of the channels of its training volumes, JSON; NULL: not known; frame's */
 	char orient[4];        /* which way the axes of its training volumes ran; "": not known */
 	const char *file;      /* borrowed */
 };
@@ -21,7 +22,7 @@ void model_close(struct model *m);
    with net_free, m with model_close. */
 int model_net(struct model *m, const char *path, const struct k_backend *k, struct net **n, struct err *e);
 
-/* Is f prepared as the model's replay says? 0, or -1 and an error that names the first step that differs. */
+/* Is f prepared as the model's replay says, with channels of its names? 0, or -1 and an error that names the first step that differs. */
 int model_check_replay(const struct model *m, const struct frame *f, struct err *e);
 
 /* Do the axes of g run otherwise than those of the training volumes? code: which way. A network sees voxels and no world: one that learned from

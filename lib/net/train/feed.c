@@ -12,6 +12,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/progress.h"
 #include "lib/stream/history.h"
+#include "lib/stream/names.h"
 #include "lib/stream/turns.h"
 #include "lib/stream/values.h"
 #include "lib/volume/geometry/orient.h"
@@ -93,6 +94,8 @@ static int agree(struct feed *d, struct feed_batch *b, const struct frame *f, st
 	}
 	same = json_equal(d->first.replay, replay);
 	json_decref(replay);
+	if (names_channels(f, json_string_value(d->first.channels), "those of the patches before it", e))
+		return -1;
 	return same ? 0 : err_set(e, NULL, "was prepared otherwise than the patches before it (see ts-info --json: history)");
 }
 

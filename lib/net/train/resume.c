@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/base/arg.h"
 #include "lib/base/hash.h"
@@ -202,6 +203,15 @@ int resume_read(struct resume *r, struct model *m, struct frame *f, struct err *
 	if (!got)
 		return err_set(e, m->file, "holds a model alone, no optimizer frame: training goes on from the file *.last.ts (--init takes the weights)");
 	return read_state(r, f, e) ? err_prefix(e, "%s", m->file) : 0;
+}
+
+int resume_channels(const struct resume *r, const json_t *now, const char *file, struct err *e)
+{
+	const char *is = json_string_value(now), *was = json_string_value(r->channels);
+
+	if (!is || !was || !strcasecmp(is, was))
+		return 0;
+	return err_set(e, NULL, "the patches' channels are %.200s, those that %s was trained with %.200s", is, file, was);
 }
 
 /* Values a parameter, host memory; NULL and an error. */

@@ -38,6 +38,9 @@ int resume_write(const struct resume *r, struct out *o, int optimizer, struct er
    orient, hash, pending, channels, options, inputs (new references). 0 or -1. */
 int resume_read(struct resume *r, struct model *m, struct frame *f, struct err *e);
 
+/* Are the patches' channels called as those before were, where both are known? now: as `channels`; file for messages. 0, or -1 and an error. */
+int resume_channels(const struct resume *r, const json_t *now, const char *file, struct err *e);
+
 /* Its moments and weights into r->optim, which must be open and of the kind that wrote them; file for messages. 0 or -1. */
 int resume_moments(struct resume *r, const struct frame *f, const char *file, struct err *e);
 

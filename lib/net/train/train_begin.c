@@ -215,6 +215,8 @@ static int check_resumed(const struct train *r, const struct feed_batch *b, int 
 	}
 	if (otherwise)
 		return err_set(e, feed_name(r->feed), "the patches are prepared otherwise than those that %s was trained with", r->from.file);
+	if (resume_channels(&r->at, feed_first(r->feed)->channels, r->from.file, e))
+		return err_prefix(e, "%s", feed_name(r->feed));
 	if (b->first != parallel_first(&r->par, r->at.next))
 		return err_set(e, feed_name(r->feed), "begins with patch %lld, but %s wants patch %lld next: give nii-patch --skip %lld", (long long)b->first,
 		               r->from.file, (long long)parallel_first(&r->par, r->at.next), (long long)r->at.next);
@@ -248,7 +250,7 @@ static size_t reserve(const struct train *r, const struct feed_batch *b)
 
 struct model train_like(const struct train *r)
 {
-	struct model like = {.replay = (json_t *)r->at.replay, .regions = r->regions};
+	struct model like = {.replay = (json_t *)r->at.replay, .regions = r->regions, .channels = json_string_value(r->at.channels)};
 
 	memcpy(like.orient, r->at.orient, sizeof like.orient);
 	return like;

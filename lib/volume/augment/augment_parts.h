@@ -3,6 +3,7 @@
 #define NIIPIPE_AUGMENT_PARTS_H
 
 #include "lib/volume/augment/augment.h"
+#include "lib/volume/crop/box.h"
 #include "lib/volume/geometry/geo.h"
 
 /* A channel of the image, and whose it is. */
@@ -40,8 +41,8 @@ void augment_elastic_row(const struct augment_elastic *f, int64_t z, int64_t y, 
 /* A warp: voxel p of the result has the value at m p + origin + bend d(p) of the source, d the displacement. */
 struct augment_warp {
 	double m[9], origin[3], bend[9];
-	float fill;    /* of image, beyond the source; 0 of all else, but */
-	int prob_fill; /* set by augment_warp: 1 in class 0 of prob */
+	float fill;             /* of image, beyond the source; 0 of all else, but */
+	struct box_scores prob; /* of prob, set by augment_warp */
 	struct augment_elastic field;
 };
 

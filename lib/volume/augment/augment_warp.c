@@ -165,9 +165,9 @@ static void nearest(const struct source *s, const struct places *p, int n, void 
 /* -- a tensor -- */
 
 /* As box.h has it. */
-static float fill_of(const struct augment_warp *w, enum geo_role role, int64_t plane, int64_t planes)
+static float fill_of(const struct augment_warp *w, enum geo_role role, int64_t plane)
 {
-	return role == ROLE_IMAGE ? w->fill : role == ROLE_PROB && w->prob_fill && plane == 0 && planes > 1 ? 1 : 0;
+	return role == ROLE_IMAGE ? w->fill : role != ROLE_PROB ? 0 : (float)(plane ? w->prob.other : w->prob.first);
 }
 
 typedef void block_fn(const struct source *s, const struct places *p, int n, void *out);
@@ -212,7 +212,7 @@ static void *warp_tensor(const struct tensor *t, enum geo_role role, const struc
 		for (int64_t k = 0; k < slices * ny; k++) {
 			int64_t z = k / ny, plane = z / nz;
 			const struct source s = {(copy ? (const char *)copy : (const char *)t->data) + (size_t)(plane * geo_voxels(from)) * bytes,
-			                         {(int32_t)from->size[0], (int32_t)from->size[1], (int32_t)from->size[2]}, fill_of(w, role, plane, slices / nz), bytes};
+			                         {(int32_t)from->size[0], (int32_t)from->size[1], (int32_t)from->size[2]}, fill_of(w, role, plane), bytes};
 
 			warp_row(w, &s, z % nz, k % ny, nx, floats ? linear : nearest, data + (size_t)(k * nx) * bytes);
 		}
@@ -228,7 +228,7 @@ int augment_warp(struct frame *f, struct grid *g, const int64_t size[3], struct 
 	if (g->size[0] > GEO_MOST || g->size[1] > GEO_MOST || g->size[2] > GEO_MOST || (double)g->size[0] * (double)g->size[1] * (double)g->size[2] > 1e9)
 		return err_set(e, NULL, "a patch of %lldx%lldx%lld voxels is too large to be warped", (long long)g->size[0], (long long)g->size[1],
 		               (long long)g->size[2]);
-	w->prob_fill = box_has_first(f);
+	w->prob = box_scores(f);
 	memcpy(to.size, size, sizeof to.size);
 	for (int r = 0; r < 3; r++) {
 		const double *row = g->affine + 4 * r;

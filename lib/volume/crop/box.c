@@ -47,11 +47,17 @@ int box_get(struct box *b, const json_t *undo, struct err *e)
 		return 0; \
 	} while (0)
 
-/* 0, or -1 where type cannot hold v. Of the 16-bit floats only 0 and 1 are wanted. */
+enum { LOGIT = 16 };
+
+/* 16-bit floats that are wanted beside 0 */
+static const struct { double v; uint16_t f16, bf16; } halves[] = {{1, 0x3c00, 0x3f80}, {LOGIT, 0x4c00, 0x4180}, {-LOGIT, 0xcc00, 0xc180}};
+
+/* 0, or -1 where type cannot hold v. Of the 16-bit floats only some are wanted. */
 static int put_value(enum dtype type, double v, void *out)
 {
-	uint16_t one = type == DT_F16 ? 0x3c00 : 0x3f80;
+	const size_t n = sizeof halves / sizeof *halves;
 	float f = (float)v;
+	size_t i = 0;
 
 	memset(out, 0, 8);
 	switch (type) {
@@ -66,9 +72,11 @@ static int put_value(enum dtype type, double v, void *out)
 	case DT_I64: PUT(int64_t, -0x1p53, 0x1p53);
 	case DT_F16:
 	case DT_BF16:
-		if (v == 1)
-			memcpy(out, &one, sizeof one);
-		return v == 0 || v == 1 ? 0 : -1;
+		while (i < n && halves[i].v != v)
+			i++;
+		if (i < n)
+			memcpy(out, type == DT_F16 ? &halves[i].f16 : &halves[i].bf16, sizeof halves[i].f16);
+		return v == 0 || i < n ? 0 : -1;
 	case DT_F32: memcpy(out, &f, sizeof f); return 0;
 	case DT_F64: memcpy(out, &v, sizeof v); return 0;
 	case DT_COUNT: break;
@@ -76,20 +84,26 @@ static int put_value(enum dtype type, double v, void *out)
 	return -1;
 }
 
-int box_background(enum geo_role role, enum dtype type, int64_t c, int64_t planes, int first, double fill, char value[8], struct err *e)
+int box_background(enum geo_role role, enum dtype type, int64_t c, const struct box_scores *prob, double fill, char value[8], struct err *e)
 {
-	double v = role == ROLE_IMAGE ? fill : role == ROLE_PROB && first && planes > 1 && !c;
+	double v = role == ROLE_IMAGE ? fill : role != ROLE_PROB ? 0 : c ? prob->other : prob->first;
 
 	if (put_value(type, v, value))
 		return err_set(e, NULL, "an image of %s cannot hold %g outside of it", dtype_name(type), v);
 	return 0;
 }
 
-int box_has_first(const struct frame *f)
+struct box_scores box_scores(const struct frame *f)
 {
 	const char *what = frame_meta(f, "prob");
+	const struct tensor *t = frame_find(f, "prob");
+	const int background = t && geo_planes(t) > 1 && !frame_meta(f, "regions");
 
-	return what && !strcmp(what, "probabilities") && !frame_meta(f, "regions");
+	if (!what)
+		return (struct box_scores){0, 0};
+	if (!strcmp(what, "probabilities"))
+		return (struct box_scores){background, 0};
+	return background ? (struct box_scores){LOGIT, 0} : (struct box_scores){-LOGIT, -LOGIT};
 }
 
 void box_fill(char *row, int64_t n, const char value[8], size_t size)
@@ -161,7 +175,7 @@ static void make(const struct tensor *t, int64_t first, int64_t n, void *out)
 struct shift {
 	int64_t by[3]; /* source voxel = destination voxel + by */
 	double fill;   /* of image */
-	int first;
+	struct box_scores prob;
 };
 
 static struct later *move_tensor(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, void *arg, struct err *e)
@@ -173,7 +187,7 @@ static struct later *move_tensor(const struct tensor *t, enum geo_role role, con
 		return NULL;
 	*m = (struct move){.later.make = make, .size = dtype_size(t->dtype)};
 	for (int c = 0; c < 2; c++)
-		if (box_background(role, t->dtype, c, geo_planes(t), how->first, how->fill, m->value[c], e)) {
+		if (box_background(role, t->dtype, c, &how->prob, how->fill, m->value[c], e)) {
 			free(m);
 			return NULL;
 		}
@@ -193,7 +207,7 @@ static int is_whole(const struct box *b, const struct grid *g)
 
 int box_cut_later(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e)
 {
-	struct shift how = {.fill = fill, .first = box_has_first(f)};
+	struct shift how = {.fill = fill, .prob = box_scores(f)};
 	struct grid to = *g;
 
 	if (is_whole(b, g) && fill == 0)
@@ -216,7 +230,7 @@ int box_cut(struct frame *f, struct grid *g, const struct box *b, double fill, s
 
 int box_paste(struct frame *f, const struct grid *whole, const struct box *b, struct err *e)
 {
-	struct shift how = {.first = box_has_first(f)};
+	struct shift how = {.prob = box_scores(f)};
 	struct grid g;
 
 	if (frame_grid(f, &g, e))

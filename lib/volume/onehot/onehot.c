@@ -77,7 +77,8 @@ int onehot_apply(struct frame *f, const struct onehot *o, struct err *e)
 	if (!image || frame_grid(f, &g, e))
 		return -1;
 	if (!frame_find(f, name))
-		return err_set(e, NULL, "no tensor 'previous' or 'label' in this frame: what the model before it found (nii-read -l)");
+		return err_set(e, NULL, "no tensor 'previous' or 'label' in this frame: what the model before it found (nii-read --with previous=FILE, "
+		                        "segment.sh --previous)");
 	label = frame_labels(f, name, e);
 	if (!label)
 		return -1;

@@ -126,7 +126,7 @@ static int find_source(struct warp_source *v, const struct scratch *s, const str
 struct scores {
 	const float *v; /* [K,Z,Y,X] */
 	int64_t classes, n[3];
-	int first; /* class 0 is outside */
+	struct box_scores outside;
 };
 
 static int argmax_row(const struct scores *s, const struct prob_choice *how, const struct warp_row *r, int64_t nx, float *score, float *best,
@@ -136,7 +136,7 @@ static int argmax_row(const struct scores *s, const struct prob_choice *how, con
 
 	for (int64_t c = 0; c < s->classes; c++) {
 		const struct warp_source v = {s->v + prob_ask(how, c) * s->n[0] * s->n[1] * s->n[2], DT_F32, {s->n[0], s->n[1], s->n[2]}};
-		float outside = s->first && !c;
+		const float outside = (float)(prob_ask(how, c) ? s->outside.other : s->outside.first);
 
 		for (int64_t x = 0; x < nx; x++)
 			score[x] = outside;
@@ -183,7 +183,7 @@ static uint8_t *take_argmax(struct frame *f, const struct grid *from, const stru
 	uint8_t *pred = v ? mem_new((size_t)geo_voxels(to), 1, "pred", e) : NULL;
 
 	if (pred) {
-		const struct scores s = {v, t->shape[0], {from->size[0], from->size[1], from->size[2]}, box_has_first(f)};
+		const struct scores s = {v, t->shape[0], {from->size[0], from->size[1], from->size[2]}, box_scores(f)};
 
 		if (argmax_volume(w, &s, &how, to, pred, e)) {
 			free(pred);
@@ -200,7 +200,7 @@ static uint8_t *take_argmax(struct frame *f, const struct grid *from, const stru
 
 struct job {
 	const struct warp *w;
-	int first;
+	struct box_scores prob;
 };
 
 static int warp_channels(const struct tensor *t, enum geo_role role, const struct grid *from, const struct grid *to, enum dtype type,
@@ -216,7 +216,7 @@ static int warp_channels(const struct tensor *t, enum geo_role role, const struc
 		struct warp_source v;
 		char background[8];
 
-		bad = box_background(role, type, c, planes, j->first, j->w->fill, background, e) || find_source(&v, &s, t, c, j->w, e) ||
+		bad = box_background(role, type, c, &j->prob, j->w->fill, background, e) || find_source(&v, &s, t, c, j->w, e) ||
 		      warp_volume(j->w, &v, rows[way], to, background, size, data + (size_t)(c * geo_voxels(to)) * size, e);
 	}
 	scratch_free(&s);
@@ -242,7 +242,7 @@ static void *warp_tensor(const struct tensor *t, enum geo_role role, const struc
 
 int warp_frame(struct frame *f, const struct grid *from, const struct grid *to, const struct warp *w, struct err *e)
 {
-	struct job j = {w, box_has_first(f)};
+	struct job j = {w, box_scores(f)};
 	const int64_t shape[3] = {to->size[2], to->size[1], to->size[0]};
 	uint8_t *pred = NULL;
 
