@@ -308,7 +308,7 @@ meta() { # meta FRAME KEY
 	printf 'a\t%s\t%s\n' $N/itk.nhdr $N/mask.seg.nrrd >cases.tsv
 	nii-read -L cases.tsv | ts-cmp - <(nii-read -l $N/mask.seg.nrrd --id a $N/itk.nrrd)
 	[ "$(nii-read $N/list_first.nrrd | meta - shape)" = "[2,3,5,7]" ]
-	[ "$(nii-read $N/mask.seg.nrrd | meta - id)" = '"mask.seg"' ]
+	[ "$(nii-read $N/mask.seg.nrrd | meta - id)" = '"mask"' ]
 }
 
 @test "3D Slicer's segments: labels and names as slicerio has them, layers become one label, told where they overlap" {

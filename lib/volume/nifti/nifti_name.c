@@ -6,7 +6,7 @@
 
 #include "lib/volume/nifti/nifti_parts.h"
 
-static const char *const texts[] = {".nrrd", ".nhdr", ".mha", ".mhd"};
+static const char *const texts[] = {".seg.nrrd", ".nrrd", ".nhdr", ".mha", ".mhd"};
 
 static int ends(const char *s, size_t n, const char *with)
 {

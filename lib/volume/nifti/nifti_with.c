@@ -51,7 +51,7 @@ int nii_with_parse(struct nii_with *w, const struct arg_strs *given, struct err 
 }
 
 /* Endings of what nii_is_mask knows, as programs write them. */
-static const char *const endings[] = {".nii.gz", ".nii", ".hdr", ".hdr.gz", ".nrrd", ".nhdr", ".mha", ".mhd"};
+static const char *const endings[] = {".nii.gz", ".nii", ".hdr", ".hdr.gz", ".nrrd", ".seg.nrrd", ".nhdr", ".mha", ".mhd"};
 
 static char *inside(const char *folder, const char *id, const char *ending, struct err *e)
 {
