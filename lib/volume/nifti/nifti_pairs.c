@@ -78,15 +78,17 @@ static int cut_name(struct named *n)
 static int name_of(struct named *n, char *path, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
+	int segments;
 
 	n->path = path;
 	n->where = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
 	n->id = nii_stem(path, 1);
 	if (!n->where || !n->id)
 		return err_set(e, path, "not enough memory");
+	nii_is_nrrd(path, &segments);
 	n->label = cut_directory(n->where);
 	if (n->label < 0)
-		n->label = cut_ending(n);
+		n->label = segments ? 1 : cut_ending(n);
 	else if (!n->label)
 		n->channel = -1; /* settle knows */
 	if (n->label < 0)
