@@ -281,11 +281,11 @@ predicts() { # predicts LINE
 
 @test "segment.sh --ending: masks for 3D Slicer, one after the other and in jobs" {
 	nii-write -t image -d scans demo/test.ts
-	"$segment" --overlap 0 -d plain "$model" scans/*.nii.gz >/dev/null
+	"$segment" --overlap 0 -d nifti "$model" scans/*.nii.gz >/dev/null
 	for j in 1 2; do
 		[ "$("$segment" -j $j --overlap 0 --ending .seg.nrrd -d "slicer $j" "$model" scans/*.nii.gz)" = "$(printf "slicer $j/phantom-0010.seg.nrrd\nslicer $j/phantom-0011.seg.nrrd")" ]
-		seg-score --metrics dice --min dice=1 plain "slicer $j" >/dev/null # of the same names
-		for k in 10 11; do ts-cmp --data-only <(nii-read "slicer $j/phantom-00$k.seg.nrrd") <(nii-read "plain/phantom-00$k.nii.gz"); done
+		seg-score --metrics dice --min dice=1 nifti "slicer $j" >/dev/null # of the same names
+		for k in 10 11; do ts-cmp --data-only <(nii-read "slicer $j/phantom-00$k.seg.nrrd") <(nii-read "nifti/phantom-00$k.nii.gz"); done
 	done
 	fails 2 "segment.sh: --ending: '.png' is not .nii.gz, .nii, .nrrd or .seg.nrrd (see segment.sh --help)" "$segment" --ending .png "$model" scans/phantom-0010.nii.gz
 	nii-read scans/phantom-0010.nii.gz | nii-write -t image -o scans/a.nrrd
