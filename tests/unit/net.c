@@ -43,8 +43,8 @@ static const struct allowed { double logits, loss, running, gradient, steps, aft
 static struct allowed allowed;
 #define AS_FAR 2.2 /* 1.5 at most measured, but 2.1 for arch-attention with SSE2 alone */
 
-/* oneDNN's convolutions, where they are asked for, round weights to bf16 and sums of gradients twice: with SSE4.1, AVX and AVX2 alike up to 2.4 times as
-   far, losses of steps up to 2.1e-2 off. Their weight gradients of fp32 depend on the number of threads (onednn.h). */
+/* oneDNN's convolutions, where they are asked for, round weights to bf16 and sums of gradients twice: with SSE4.1, AVX and AVX2 alike up to 2.4 times
+   as far, losses of steps up to 2.1e-2 off. Their weight gradients of fp32 depend on the number of threads (onednn.h). */
 #define AS_FAR_ONEDNN 3
 enum { ONEDNN_STEPS = 3 /* per cent */ };
 
