@@ -136,8 +136,9 @@ struct k_attention {
 struct k_attention_args { const void *qkv; const float *bias, *table; struct k_drop drop; };
 struct k_attention_grads { const void *dy; void *dqkv; float *dbias, *dtable; }; /* written; added to: padding's share (NULL: no); likewise */
 
-/* Patch merging: y [n,D/2,H/2,W/2][8][c]: part i of a voxel is the voxel of its 2x2x2 block that order[i] says: 4 d + 2 h + w. D,H,W are even. */
-struct k_merge { int64_t n, c, size[3]; unsigned char order[8]; };
+/* Patch merging: y [n,D/2,H/2,W/2][8][c]: part i of a voxel is the voxel of its 2x2x2 block that order[i] says: 4 d + 2 h + w. D,H,W are even.
+   parts 4, not 8: y [n,D,H/2,W/2][4][c], of blocks of 1x2x2. */
+struct k_merge { int64_t n, c, size[3]; int parts; unsigned char order[8]; };
 
 /* Max pooling: y [n,small,c] = the largest of the factor's voxels of x [n,large,c], large / factor rounded down = small; dense. What is left over at
    the ends is read by none. Back, dy is the first's of those that are as large, d, h, w in order. */

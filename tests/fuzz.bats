@@ -49,7 +49,7 @@ mutated() { # mutated TARGET ROUNDS SEED...: those and the seeds of tests/fuzz/T
 	cd "$ROOT"
 	for ((s = 0; s < 4; s++)); do
 		for ((i = 1; i <= 12 * TIMES; i++)); do
-			MUTATE=$s:$i "$ROOT/build/mutate/json" $i - tests/fuzz/json/{unet,dynunet,swin,resenc} >"$BATS_TEST_TMPDIR/net.json"
+			MUTATE=$s:$i "$ROOT/build/mutate/json" $i - tests/fuzz/json/{unet,dynunet,swin,resenc,swin-flat,unetr-flat} >"$BATS_TEST_TMPDIR/net.json"
 			run timeout 60 seg-train --arch "$BATS_TEST_TMPDIR/net.json" --summary "$BATS_TEST_TMPDIR/p.ts"
 			case $status in
 			0) [[ ${lines[-1]} == total:* ]] ;;

@@ -157,15 +157,120 @@ predict() { # predict MODEL [SUFFIX]: the volume as nnU-Net predicts it; SUFFIX 
 	seg-window -m learned.ts --keep-image test.ts | seg-score | awk '$1 == "mean" { print; good = $3 > 0.15 } END { exit !good }'
 }
 
-@test "a network of slices along y, by hand; those that cannot be" {
+@test "a network of slices along y, by hand" {
 	nii-phantom -n 1 --seed 9 --size 24,24,24 --spacing 12 --healthy 0 -o small.ts
 	nii-patch -s 16,1,24 -n 2 --seed 1 small.ts >slab.ts
 	seg-train -q --spatial-dims 2 --channels 4,8 --strides 2x1 --steps 1 -o coronal.ts slab.ts
 	ts-info coronal.ts | grep -qF '"slice_axis":"y","spatial_dims":2,"strides":[[1,2]]'
 	seg-window --force -m coronal.ts small.ts >/dev/null
-	fails 1 "seg-train: the network swinunetr is of three dimensions alone" seg-train --net swinunetr --spatial-dims 2 slab.ts
 	fails 2 "seg-train: --plan says all of the network: --spatial-dims, --channels, --strides, --res-units and --kernel have no meaning with it (see seg-train --help)" \
 		seg-train --plan "$ROOT/tests/golden/plan-full.json" --classes 2 --spatial-dims 2 slab.ts
+}
+
+# Their numbers are MONAI's: tests/unit/swin.c
+swin='"_target_": "SwinUNETR", "spatial_dims": 2, "in_channels": 1, "out_channels": 2, "feature_size": 12, "depths": [1, 2, 1, 1], "num_heads": [1, 2, 3, 4]'
+unetr='"_target_": "UNETR", "spatial_dims": 2, "out_channels": 2, "feature_size": 4, "hidden_size": 12, "mlp_dim": 16, "num_heads": 3'
+
+@test "transformers of slices by name, and what does not fit them" {
+	nii-phantom -n 1 --seed 9 --size 40,48,32 --spacing 12 --healthy 0 -o t.ts
+	nii-patch -s 32,1,32 -n 1 --seed 1 -o coronal.ts t.ts
+	for n in swinunetr unetr; do seg-train --net $n --spatial-dims 2 --summary coronal.ts >$n.table; done
+	grep -qE '^swinViT.layers1.0.blocks.1.attn.attention +3 heads 1x7x7 shifted +1,16,16,48 ' swinunetr.table
+	grep -qE '^swinViT.layers1.0.downsample.merge +merge 1x2x2 +1,8,8,192 ' swinunetr.table
+	grep -qE '^vit.patch_embedding.patch_embeddings +conv 1x16x16 /1x16x16 +1,2,2,768 ' unetr.table
+	# as many parameters as MONAI's
+	[ "$(tail -qn 1 swinunetr.table unetr.table | grep -o '^total: [0-9]* parameters' | cut -d ' ' -f 2 | xargs)" = "25137980 87121858" ]
+	nii-patch -s 40,32,1 -n 1 --seed 1 -o odd.ts t.ts
+	fails 1 "seg-train: odd.ts: phantom-0001 (patch 0): input of 40,32,1 voxels (x,y,z) does not fit the network (layer swinViT.layers3.0.downsample.merge): it takes multiples of 32,32,1, as 64,32,1" \
+		seg-train --arch "{$swin}" odd.ts
+	fails 1 "seg-train: UNETR: img_size must be multiples of 16" seg-train --arch "{$unetr}" odd.ts
+	fails 1 "seg-train: SwinUNETR: has a size of three numbers, and is of two dimensions" seg-train --arch "{$swin, \"window_size\": [7, 7, 7]}" odd.ts
+}
+
+# learns ARCH PATCHES: 4 batches of 2 at once with a thread, and 2 + 2 with two; then out and back
+learns() {
+	seg-train -q --arch "{$1}" --batch 2 --threads 1 -o whole.ts "$2"
+	ts-select --index 0..3 "$2" | seg-train -q --arch "{$1}" --batch 2 --threads 2 -o part.ts
+	ts-select --index 4..7 "$2" | seg-train -q --resume part.last.ts --threads 2 -o part.ts
+	cmp whole.last.ts part.last.ts
+	seg-export whole.ts -o out.safetensors
+	seg-import -q out.safetensors | ts-cmp --data-only - whole.ts
+	rm part.*
+}
+
+@test "SwinUNETR of slices: trained, taken up again, out and back; slices together and alone" {
+	nii-phantom -n 1 --seed 9 --size 40,48,40 --spacing 12 --healthy 0 -o t.ts
+	nii-patch -s 32,1,32 -n 8 --seed 1 -o eight.ts t.ts
+	learns "$swin, \"drop_rate\": 0.1, \"attn_drop_rate\": 0.1, \"dropout_path_rate\": 0.2" eight.ts
+	ts-info whole.ts | grep -qE 'layers2.0.blocks.1.attn.relative_position_bias_table +F32 +\[169,2\]'
+	ts-info out.safetensors | grep -qE 'layers2.0.blocks.1.attn.relative_position_index +I64 +\[49,49\]'
+	seg-window --force -m whole.ts --output logits t.ts >one.ts
+	seg-window --force -m whole.ts --output logits --batch 5 t.ts | ts-cmp --data-only --atol 1e-5 - one.ts
+	nii-crop --box 0,7,0,40,8,40 t.ts | seg-window --force -m whole.ts --output logits >seventh.ts
+	nii-crop --box 0,7,0,40,8,40 one.ts | ts-cmp --data-only -t prob --atol 1e-5 - seventh.ts
+	seg-export whole.ts -o net.onnx
+	for op in Unsqueeze Squeeze GreaterOrEqual; do grep -aqF "$op" net.onnx; done
+}
+
+@test "UNETR of slices: its size is the first patch's, its axes turned and back" {
+	nii-phantom -n 1 --seed 9 --size 40,48,40 --spacing 12 --healthy 0 -o t.ts
+	nii-patch -s 48,1,32 -n 8 --seed 1 -o eight.ts t.ts
+	learns "$unetr, \"dropout_rate\": 0.1" eight.ts
+	small="$unetr, \"in_channels\": 1, \"proj_type\": \"perceptron\", \"slice_axis\": \"y\""
+	learns "$small" eight.ts
+	ts-info whole.ts >info
+	grep -qE 'vit.patch_embedding.patch_embeddings.1.weight +F32 +\[12,256\]' info
+	grep -qF '"img_size":[32,48]' info
+	fails 1 "seg-window: roi: input of 32,1,32 voxels (x,y,z) does not fit the network (layer vit.patch_embedding.position_embeddings): it takes 48,1,32 alone" \
+		seg-window --force -m whole.ts --roi 32,1,32 t.ts
+	seg-window --force -m whole.ts t.ts >/dev/null
+	seg-import -q --axes xyz --arch "{$small, \"img_size\": [32, 48]}" --roi 32,1,48 out.safetensors -o turned.ts
+	ts-info turned.ts >info
+	grep -qF '"img_size":[48,32]' info
+	grep -qxF '  roi      32,1,48' info
+	for t in position_embeddings patch_embeddings.1.weight; do
+		run ts-cmp -q --data-only -t vit.patch_embedding.$t turned.ts whole.ts
+		[ "$status" -eq 1 ]
+	done
+	seg-export turned.ts -o again.safetensors
+	seg-import -q --axes xyz --arch "{$small, \"img_size\": [48, 32]}" --roi 48,1,32 again.safetensors | ts-cmp --data-only - whole.ts
+}
+
+@test "SwinUNETR of slices that was trained on arrays x,y" {
+	of_fp32
+	local more="$swin, \"window_size\": [3, 4]" meta='{"__metadata__":{"niipipe":"1","kind":"volume","id":"a","affine":"1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},"image":{"dtype":"F32","shape":[1,2'
+	perl -e 'binmode STDOUT; for $z (0..1) { for $y (0..63) { print pack "f<*", map { ($z * 7 + $y * 3 + $_ * $_) % 11 / 5 } 0..31 } }' >yx.raw
+	perl -e 'binmode STDOUT; for $z (0..1) { for $x (0..31) { print pack "f<*", map { ($z * 7 + $_ * 3 + $x * $x) % 11 / 5 } 0..63 } }' >xy.raw
+	{ raw_frame "$meta,64,32],\"data_offsets\":[0,16384]}}"; cat yx.raw; } >yx.ts
+	{ raw_frame "$meta,32,64],\"data_offsets\":[0,16384]}}"; cat xy.raw; } >xy.ts
+	nii-phantom -n 1 --seed 9 --size 40,80,20 --spacing 12 --healthy 0 | nii-patch -s 32,64,1 -n 1 --seed 1 | seg-train -q --arch "{$more}" -o swin.ts
+	seg-export swin.ts -o swin.safetensors
+	seg-import -q --axes xyz --arch "{$more}" swin.safetensors -o turned.ts
+	ts-info turned.ts >info
+	grep -qF '"axes":"xyz"' info
+	grep -qF '"window_size":[4,3]' info
+	seg-window --force -m swin.ts --roi 32,64,1 --output logits yx.ts | ts-select -t prob | tail -c 32768 >want
+	seg-window --force -m turned.ts --roi 64,32,1 --output logits xy.ts | ts-select -t prob | tail -c 32768 >got
+	perl -e 'local $/; for (@ARGV) { open F, "<:raw", $_; push @v, [unpack "f<*", <F>] }
+		for $k (0..3) { for $y (0..63) { for $x (0..31) { $d = abs($v[0][($k * 64 + $y) * 32 + $x] - $v[1][($k * 32 + $x) * 64 + $y]); $m = $d if $d > $m } } }
+		die "$m\n" if @{$v[0]} != 8192 || !($m < 1e-4)' want got
+	seg-export turned.ts -o back.safetensors
+	ts-cmp --data-only back.safetensors swin.safetensors
+	seg-import -q back.safetensors | ts-cmp --meta --ignore-meta history - turned.ts
+}
+
+# NIIPIPE_PYTHON: one that has onnxruntime
+@test "onnxruntime gives the logits of transformers of slices" {
+	python=${NIIPIPE_PYTHON:-python3}
+	"$python" -c 'import numpy, onnxruntime' 2>/dev/null || skip "no onnxruntime for $python"
+	of_fp32
+	nii-phantom -n 1 --seed 9 --size 40,1,72 --spacing 12 --healthy 0 -o t.ts
+	nii-patch -s 32,1,64 -n 1 --seed 1 -o slice.ts t.ts
+	for arch in "$swin" "$unetr" "$unetr, \"proj_type\": \"perceptron\""; do
+		seg-train -q --arch "{$arch}" -o net.ts slice.ts
+		seg-export net.ts -o net.onnx
+		seg-window --force -m net.ts --roi 32,1,64 --output logits --keep-image slice.ts | "$python" "$ROOT/tests/golden/run_onnx.py" net.onnx /dev/stdin
+	done
 }
 
 @test "nnU-Net's 2d as its plans were before 2.4; plans that do not agree with themselves" {

@@ -169,19 +169,20 @@ int G(gate_back)(const void *dy, int64_t ypitch, const void *x, int64_t xpitch, 
 KERNEL(merge_parts, (struct k_merge g, int step, const void *x, void *y), (g, step, x, y),
 	items(g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step))
 {
-	const uint32_t half[2] = {(uint32_t)g.size[1] / 2, (uint32_t)g.size[2] / 2}, parts = (uint32_t)(g.c / step);
+	const uint32_t half[2] = {(uint32_t)g.size[1] / 2, (uint32_t)g.size[2] / 2}, pieces = (uint32_t)(g.c / step);
+	const int bits_of_part = g.parts == 8 ? 3 : 2;
 	uint64_t order = 0; /* a byte a part: what is indexed at run time a lane would have in memory */
 
 	UNROLLED for (int i = 0; i < 8; i++)
 		order |= (uint64_t)g.order[i] << 8 * i;
 	ITEM_FOR(i, g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step) {
-		const int64_t k = i % parts * step, part = i / parts % 8, v = i / parts / 8;
+		const int64_t k = i % pieces * step, part = i / pieces & (g.parts - 1), v = i / pieces >> bits_of_part;
 		const int64_t w = v % half[1], h = v / half[1] % half[0], nd = v / half[1] / half[0];
 		const int bits = (int)(order >> 8 * part & 255);
 		float u[WIDE];
 
 		/* n and d together: every n has a whole number of blocks along d */
-		get_some(x, (((2 * nd + (bits >> 2 & 1)) * g.size[1] + 2 * h + (bits >> 1 & 1)) * g.size[2] + 2 * w + (bits & 1)) * g.c + k, step, 1, u);
+		get_some(x, (((g.parts / 4 * nd + (bits >> 2)) * g.size[1] + 2 * h + (bits >> 1 & 1)) * g.size[2] + 2 * w + (bits & 1)) * g.c + k, step, 1, u);
 		put_some(y, i * step, step, 1, u);
 	}
 }
@@ -195,20 +196,21 @@ int G(merge)(struct k_merge g, const void *x, void *y)
 KERNEL(merge_parts_back, (struct k_merge g, int step, const void *dy, void *dx, int add), (g, step, dy, dx, add),
 	items(g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step))
 {
-	const uint32_t size[2] = {(uint32_t)g.size[1], (uint32_t)g.size[2]}, parts = (uint32_t)(g.c / step);
+	const uint32_t size[2] = {(uint32_t)g.size[1], (uint32_t)g.size[2]}, pieces = (uint32_t)(g.c / step);
+	const int deep = g.parts == 8; /* a block's slices less one */
 
 	ITEM_FOR(i, g.n * g.c * g.size[0] * g.size[1] * g.size[2] / step) {
-		const int64_t k = i % parts * step, v = i / parts, w = v % size[1], h = v / size[1] % size[0], nd = v / size[1] / size[0];
-		const int64_t block = (nd / 2 * (size[0] / 2) + h / 2) * (size[1] / 2) + w / 2;
-		const int own = (int)(4 * (nd & 1) + 2 * (h & 1) + (w & 1));
+		const int64_t k = i % pieces * step, v = i / pieces, w = v % size[1], h = v / size[1] % size[0], nd = v / size[1] / size[0];
+		const int64_t block = ((nd >> deep) * (size[0] / 2) + h / 2) * (size[1] / 2) + w / 2;
+		const int own = (int)(4 * (nd & deep) + 2 * (h & 1) + (w & 1));
 		float sum[WIDE] = {0}, u[WIDE];
 
 		if (add)
 			get_some(dx, i * step, step, 1, sum);
-		for (int part = 0; part < 8; part++) {
+		for (int part = 0; part < g.parts; part++) {
 			if (g.order[part] != own)
 				continue;
-			get_some(dy, (block * 8 + part) * g.c + k, step, 1, u);
+			get_some(dy, (block * g.parts + part) * g.c + k, step, 1, u);
 			EACH(j)
 				sum[j] += u[j];
 		}

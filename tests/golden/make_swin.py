@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Golden numbers of tests/unit/swin.c: MONAI's SwinUNETR, UNETR and VNet with weights, input and labels made by a formula that the test has, too, since even the smallest of
 these networks has millions of weights. Run by hand with a Python that has monai and torch:
-    python tests/golden/make_swin.py tests/golden [swin] [unetr] [vnet]
-swin.tsv, and unetr.tsv and vnet.tsv alike, has lines: "case NAME ARCH N D H W", then "logit INDEX VALUE" of some of [n,c,d,h,w], "loss VALUE" of DiceCELoss(squared_pred=True), "grad NORM PRODUCT
+    python tests/golden/make_swin.py tests/golden [swin] [unetr] [vnet] [flat]
+swin.tsv, and unetr.tsv, vnet.tsv and flat.tsv (both transformers of two dimensions: D, H or W is 1) alike, has lines: "case NAME ARCH N D H W", then "logit INDEX VALUE" of some of [n,c,d,h,w], "loss VALUE" of DiceCELoss(squared_pred=True), "grad NORM PRODUCT
 NAME" (PRODUCT: of the gradient and the noise of its name), "values SLOPE HALF" and, of some, "step VALUE": the losses of five steps of AdamW. A case with axes:
-MONAI's network runs on x,y,z arrays.
+MONAI's network runs on arrays whose axes are turned, x,y,z or, of a slice, x,y.
 With batch normalisation the logits are the batch's statistics', without dropout; before them
 stand "eval INDEX VALUE", of the running ones.
-swin.ts, unetr.ts and vnet.ts have a tensor NAME for each case, [gradients, 48]: values of the gradients in the .tsv's order, every k-th, k = ceil(values / 48), 0 behind the last. All
+swin.ts, unetr.ts, vnet.ts and flat.ts have a tensor NAME for each case, [gradients, 48]: values of the gradients in the .tsv's order, every k-th, k = ceil(values / 48), 0 behind the last. All
 gradients are of the network whose LeakyReLUs have the slope SLOPE: with their own, at whose kink roundings decide, float32 is up to 1e-2 from float64. HALF: how far
 torch's autocast to bfloat16 is from them, the norm of the difference over theirs; with weights a thousandth off it is up to 2.0 times as far. No case may come
 down to an instance of two voxels, which normalisation makes +1 and -1 whatever they are: there it was 0.025 to 0.060 by the roundings, else it is 0.003 to 0.008."""
@@ -44,8 +44,18 @@ VNETS = {
     "elu": (dict(in_channels=1, out_channels=2), 1, (32, 32, 32)),
     "prelu": (dict(in_channels=4, out_channels=3, act="prelu", bias=True, dropout_prob_down=None, dropout_prob_up=[None, 0.3], dropout_dim=1), 2, (32, 16, 32)),
 }
-FILES = {"swin": (SwinUNETR, CASES), "unetr": (UNETR, UNETRS), "vnet": (VNet, VNETS)}
-STEPS = ("v1", "group", "conv")
+FLATS = {
+    "slice": (SwinUNETR, dict(spatial_dims=2, in_channels=1, out_channels=2, feature_size=12), 2, (96, 64)),
+    "slice-v2-xyz": (SwinUNETR, dict(spatial_dims=2, slice_axis="y", axes="xyz", in_channels=2, out_channels=3, feature_size=12, depths=[1, 2, 1, 1], num_heads=[2, 3, 6, 12],
+                                     window_size=[4, 3], downsample="mergingv2", use_v2=True, normalize=False, qkv_bias=False, patch_norm=True, mlp_ratio=2.0), 2, (64, 96)),
+    "slice-conv": (UNETR, dict(spatial_dims=2, in_channels=1, out_channels=2, img_size=[32, 48], feature_size=4, hidden_size=24, mlp_dim=40, num_heads=3), 2, (32, 48)),
+    "slice-perceptron": (UNETR, dict(spatial_dims=2, slice_axis="x", in_channels=3, out_channels=2, img_size=[48, 32], feature_size=4, hidden_size=32, mlp_dim=40, num_heads=4,
+                                     proj_type="perceptron", conv_block=False, qkv_bias=True), 2, (48, 32)),
+}
+FILES = {"swin": {k: (SwinUNETR, *v) for k, v in CASES.items()}, "unetr": {k: (UNETR, *v) for k, v in UNETRS.items()}, "vnet": {k: (VNet, *v) for k, v in VNETS.items()},
+         "flat": FLATS}
+OURS = ("axes", "slice_axis", "spatial_dims")
+STEPS = ("v1", "group", "conv", "slice", "slice-conv")
 VALUES = 48
 SLOPE = 0.99
 SLOPES = 0.01  # of PReLUs, around 1: kinks again
@@ -61,8 +71,8 @@ def noise(name, n):
 
 
 def turned(t, axes):
-    """Between z,y,x and x,y,z, where it has three axes of space."""
-    return t.movedim((-1, -3), (-3, -1)) if axes and t.dim() == 5 else t
+    """Between our order and the other (axes: how many), where it has so many axes of space."""
+    return t.movedim((-1, -axes), (-axes, -1)) if axes and t.dim() == 2 + axes else t
 
 
 def fill(name, p, axes):
@@ -106,9 +116,10 @@ def tell(word, logits, f):
 
 
 def make(target, name, options, batch, size, f):
-    axes = "axes" in options
-    theirs = {k: v[::-1] if axes and k == "window_size" else tuple(v) if k in ("norm_name", "dropout_prob_up") else v for k, v in options.items() if k != "axes"}
-    net = target(spatial_dims=3, **theirs).eval().double()
+    dims = options.get("spatial_dims", 3)
+    axes = dims if "axes" in options else 0
+    theirs = {k: v[::-1] if axes and k == "window_size" else tuple(v) if k in ("norm_name", "dropout_prob_up") else v for k, v in options.items() if k not in OURS}
+    net = target(spatial_dims=dims, **theirs).eval().double()
     for k, p in (*net.named_parameters(), *net.named_buffers()):
         if p.is_floating_point():
             fill(k, p, axes)
@@ -116,7 +127,7 @@ def make(target, name, options, batch, size, f):
     x = torch.from_numpy(noise("input", math.prod(shape)).astype(np.float32).reshape(shape)).double()
     label = torch.from_numpy(((noise("label", batch * math.prod(size)) + 1) / 2 * options["out_channels"]).astype(np.int64).reshape((batch, 1) + size))
     arch = json.dumps(dict({"_target_": target.__name__, "spatial_dims": 3}, **options), separators=(",", ":"))
-    print("case", name, arch, batch, *size, sep="\t", file=f)
+    print("case", name, arch, batch, *(np.insert(size, "zyx".index(options.get("slice_axis", "z")), 1) if dims == 2 else size), sep="\t", file=f)
     norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm3d)]
     if norms:
         tell("eval", net(x).detach().numpy().ravel(), f)
@@ -142,16 +153,15 @@ def make(target, name, options, batch, size, f):
 def steps(net, x, label, f):
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1e-2)
     for _ in range(5):
-        loss = gradients(net, x, label, False)[1]
+        loss = gradients(net, x, label, 0)[1]
         optimizer.step()
         print("step", "%.9g" % loss, sep="\t", file=f)
 
 
 def main(folder, names):
     for file in names or FILES:
-        target, cases = FILES[file]
         with open(os.path.join(folder, file + ".tsv"), "w") as f:
-            values = {name: make(target, name, *case, f) for name, case in cases.items()}
+            values = {name: make(target, name, *case, f) for name, (target, *case) in FILES[file].items()}
         with open(os.path.join(folder, file + ".ts"), "wb") as f:
             f.write(save(values, {"niipipe": "1", "kind": "volume", "id": "golden"}))
 

@@ -188,6 +188,8 @@ static const struct k_attention cases[] = {
 	{.n = 1, .c = 24, .heads = 1, .size = {3, 4, 5}, .window = {3, 4, 5}, .table = {3, 4, 5}},
 	{.n = 1, .c = 64, .heads = 2, .size = {4, 3, 7}, .window = {4, 3, 3}, .shift = {0, 0, 1}, .table = {4, 3, 3}},
 	{.n = 1, .c = 3, .heads = 3, .size = {1, 1, 1}, .window = {1, 1, 1}, .table = {7, 7, 7}},
+	{.n = 2, .c = 16, .heads = 2, .size = {1, 9, 10}, .window = {1, 7, 7}, .shift = {0, 3, 3}, .table = {1, 7, 7}}, /* of slices */
+	{.n = 2, .c = 12, .heads = 3, .size = {1, 5, 7}, .window = {1, 4, 3}, .shift = {0, 2, 1}, .table = {1, 4, 3}, .turned = 1},
 };
 
 /* Forward of bf16. Queries and keys up to `size`: of large ones the largest score is far below what their lengths allow; a scale of which nothing is
@@ -299,10 +301,10 @@ static void layer_case(int64_t vox, int64_t c)
 
 /* -- patch merging -- */
 
-/* Orders: all eight once; one that takes voxels twice, as MONAI's before 1.5. */
-static void merge_case(const unsigned char order[8], int64_t c)
+/* Orders: all eight once; one that takes voxels twice, as MONAI's before 1.5; of four the blocks are flat. */
+static void merge_case(int parts, const unsigned char order[8], int64_t c)
 {
-	struct k_merge g = {.n = 2, .c = c, .size = {4, 2, 6}};
+	struct k_merge g = {.n = 2, .c = c, .size = {4, 2, 6}, .parts = parts};
 	int64_t n = g.n * 4 * 2 * 6 * c, bad = 0;
 	struct pair x = pair_new(n, 1), y = pair_new(n, 0), dx = pair_new(n, 0);
 	double forth = 0, back = 0;
@@ -310,12 +312,12 @@ static void merge_case(const unsigned char order[8], int64_t c)
 	memcpy(g.order, order, sizeof g.order);
 	bad |= k->merge_forward(&g, x.f, y.f, &e);
 	for (int64_t i = 0; i < n; i++) {
-		int64_t v = i / (8 * c), part = i / c % 8, w = v % 3, h = 0, d = v / 3 % 2, b = v / 6;
-		int64_t from = ((b * 4 + 2 * d + (order[part] >> 2)) * 2 + 2 * h + (order[part] >> 1 & 1)) * 6 + 2 * w + (order[part] & 1);
+		int64_t deep = parts / 4, v = i / (parts * c), part = i / c % parts, w = v % 3, h = 0, d = v / 3 % (4 / deep), b = v / 3 / (4 / deep);
+		int64_t from = ((b * 4 + deep * d + (order[part] >> 2)) * 2 + 2 * h + (order[part] >> 1 & 1)) * 6 + 2 * w + (order[part] & 1);
 
 		bad |= y.f[i] != x.f[from * c + i % c];
 	}
-	ok(!bad, "patch merging of %lld channels", (long long)c);
+	ok(!bad, "patch merging of %d times %lld channels", parts, (long long)c);
 	for (int64_t i = 0; i < n; i++)
 		y.d[i] = 2 * rng_uniform(&rng) - 1, forth += y.f[i] * (float)y.d[i], y.f[i] = (float)y.d[i];
 	k->merge_backward(&g, y.f, dx.f, 0, &e);
@@ -367,7 +369,8 @@ int main(void)
 	bare_cases(6);
 	layer_case(1, 1), layer_case(3, 5), layer_case(7, 16), layer_case(130, 48), layer_case(37, 384), layer_case(2500, 12);
 	layer_case(130, 24), layer_case(41, 29);
-	merge_case((const unsigned char[]){0, 4, 2, 1, 6, 5, 3, 7}, 5), merge_case((const unsigned char[]){0, 4, 2, 1, 5, 2, 1, 7}, 16);
+	merge_case(8, (const unsigned char[]){0, 4, 2, 1, 6, 5, 3, 7}, 5), merge_case(8, (const unsigned char[]){0, 4, 2, 1, 5, 2, 1, 7}, 16);
+	merge_case(4, (const unsigned char[8]){0, 2, 1, 3}, 5), merge_case(4, (const unsigned char[8]){0, 1, 2, 3}, 16);
 	k = cpu(K_BF16);
 	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++)
 		half_case(cases[i], 1.5), half_case(cases[i], 12);

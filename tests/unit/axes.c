@@ -32,6 +32,9 @@ static void refused(const char *text, const char *why)
 
 #define UNET "\"_target_\": \"UNet\", \"spatial_dims\": 2, \"in_channels\": 1, \"out_channels\": 2, \"channels\": [4, 8, 16]"
 
+#define SWIN "\"_target_\": \"SwinUNETR\", \"spatial_dims\": 2, \"in_channels\": 1, \"out_channels\": 2"
+#define UNETR "\"_target_\": \"UNETR\", \"spatial_dims\": 2, \"in_channels\": 1, \"out_channels\": 2"
+
 /* The parameter of a name's shape, and the sizes that fit */
 static void flat(const char *text, const char *name, const char *shape, int64_t z, int64_t y, int64_t x)
 {
@@ -64,6 +67,19 @@ int main(void)
 	refused("{" UNET ", \"strides\": [[2, 2, 1], 2]}", "UNet: has a size of three numbers, and is of two dimensions");
 	refused("{" UNET ", \"strides\": [2, 2], \"slice_axis\": \"w\"}", "UNet: slice_axis must be \"z\", \"y\" or \"x\"");
 	refused("{" UNET ", \"strides\": [2, 2], \"slice_axis\": 1}", "UNet: slice_axis must be \"z\", \"y\" or \"x\"");
-	refused("{\"_target_\": \"SwinUNETR\", \"spatial_dims\": 2, \"in_channels\": 1, \"out_channels\": 2}", "SwinUNETR: spatial_dims must be 3");
+	turned("{" SWIN ", \"window_size\": [3, 5]}", 2, 1, 0, "{" SWIN ", \"window_size\": [5, 3], \"axes\": \"xyz\"}");
+	turned("{" SWIN ", \"axes\": \"xyz\", \"slice_axis\": \"x\"}", 2, 1, 0, "{" SWIN ", \"slice_axis\": \"x\"}");
+	turned("{" UNETR ", \"img_size\": [32, 48]}", 2, 1, 0, "{" UNETR ", \"img_size\": [48, 32]}");
+	flat("{" SWIN "}", "swinViT.patch_embed.proj.weight", "24,1,2,2", 1, 32, 32);
+	flat("{" SWIN ", \"slice_axis\": \"y\"}", "swinViT.layers1.0.blocks.1.attn.relative_position_bias_table", "169,3", 32, 1, 32);
+	flat("{" SWIN ", \"window_size\": [4, 3]}", "swinViT.layers2.0.blocks.0.attn.relative_position_bias_table", "35,6", 1, 32, 32);
+	flat("{" SWIN "}", "swinViT.layers3.0.downsample.reduction.weight", "192,384", 1, 32, 32);
+	flat("{" UNETR ", \"img_size\": 32}", "vit.patch_embedding.patch_embeddings.weight", "768,1,16,16", 1, 32, 32);
+	flat("{" UNETR ", \"img_size\": [32, 48], \"slice_axis\": \"y\"}", "vit.patch_embedding.position_embeddings", "1,6,768", 32, 1, 48);
+	flat("{" UNETR ", \"img_size\": [48, 16], \"slice_axis\": \"x\", \"proj_type\": \"perceptron\"}", "vit.patch_embedding.patch_embeddings.1.weight",
+	     "768,256", 48, 16, 1);
+	refused("{" UNETR ", \"img_size\": [32, 24]}", "UNETR: img_size must be multiples of 16");
+	refused("{" UNETR ", \"img_size\": [32, 32, 32]}", "UNETR: has a size of three numbers, and is of two dimensions");
+	refused("{" SWIN ", \"window_size\": [7, 7, 7]}", "SwinUNETR: has a size of three numbers, and is of two dimensions");
 	return tap_done();
 }

@@ -1,7 +1,8 @@
-/* SwinUNETR, UNETR and VNet against MONAI's own numbers (tests/golden/make_swin.py): logits, loss, all gradients by their norms, a product and
-   up to 48 of each one's values; weights and input by the script's formula. */
+/* SwinUNETR, UNETR, also of two dimensions, and VNet against MONAI's own numbers (tests/golden/make_swin.py): logits, loss, all gradients by their
+   norms, a product and up to 48 of each one's values; weights and input by the script's formula. */
 #include "tests/unit/cpu.h"
 
+#include <inttypes.h>
 #include <zlib.h>
 
 #include "lib/net/run/net_run.h"
@@ -12,6 +13,7 @@
 static const struct k_backend *k;
 static struct err e;
 static long long batch;
+static int64_t input[3]; /* the size of the case's input */
 
 /* Number i of a name, in [-1, 1) */
 static double noise(uint32_t crc, int64_t i)
@@ -75,14 +77,14 @@ static void keep_all(struct net *n)
 		n->graph->op[i].rate = 0;
 }
 
-static struct net *open_case(const char *name, const char *text, const int64_t size[3], uint8_t **label)
+static struct net *open_case(const char *name, const char *text, uint8_t **label)
 {
 	json_t *arch = json_loads(text, 0, NULL);
 	struct net *n = net_new(arch, k, &e);
-	int64_t vox = batch * size[0] * size[1] * size[2];
+	int64_t vox = batch * input[0] * input[1] * input[2];
 
 	keep_all(n);
-	ok(n && !net_plan(n, batch, size, 1, &e), "%s%s%s", name, n ? "" : ": ", n ? "" : e.text);
+	ok(n && !net_plan(n, batch, input, 1, &e), "%s%s%s", name, n ? "" : ": ", n ? "" : e.text);
 	json_decref(arch);
 	if (!n)
 		return NULL;
@@ -123,9 +125,8 @@ struct seen {
 /* By running statistics, where there are any; malloced */
 static float *evaluated(struct net *n)
 {
-	const int64_t size[3] = {n->plan->size[0], n->plan->size[1], n->plan->size[2]};
 	const size_t bytes = sizeof(float) * (size_t)(net_vox(n) * net_classes(n));
-	float *copy = n->graph->buffer_floats && !net_plan(n, batch, size, 0, &e) ? malloc(bytes) : NULL;
+	float *copy = n->graph->buffer_floats && !net_plan(n, batch, input, 0, &e) ? malloc(bytes) : NULL;
 	const float *got;
 
 	if (!copy)
@@ -134,7 +135,7 @@ static float *evaluated(struct net *n)
 	got = net_forward(n, &e);
 	if (got)
 		memcpy(copy, got, bytes);
-	if (!got || net_plan(n, batch, size, 1, &e)) {
+	if (!got || net_plan(n, batch, input, 1, &e)) {
 		free(copy);
 		return NULL;
 	}
@@ -182,14 +183,12 @@ static void compare_values(const struct net_param *p, int i, struct seen *s)
 /* Another slope of every leaky unit, and a plan of it. */
 static int bend(struct net *n, double slope)
 {
-	const int64_t size[3] = {n->plan->size[0], n->plan->size[1], n->plan->size[2]};
-
 	for (int i = 0; i < n->graph->n; i++)
 		if (n->graph->op[i].kind == GRAPH_ACT && n->graph->op[i].act.kind == K_ACT_LRELU)
 			n->graph->op[i].act.slope = (float)slope;
 	net_recompute(n, NET_NORMS); /* forgets the plan */
 	net_recompute(n, NET_KEEP);
-	return net_plan(n, batch, size, 1, &e);
+	return net_plan(n, batch, input, 1, &e);
 }
 
 /* The gradients of all that "grad" lines named, without kinks, at which roundings decide. */
@@ -300,7 +299,6 @@ static void cases(enum k_precision precision, const char *table, const char *ten
 	struct seen seen = {0};
 	uint8_t *label = NULL;
 	const float *got = NULL;
-	long long d, h, w;
 	double out[3], want;
 
 	k = cpu(precision);
@@ -309,14 +307,14 @@ static void cases(enum k_precision precision, const char *table, const char *ten
 		if (!strncmp(line, "case", 4)) {
 			finish(n, name, &seen);
 			n = NULL;
-			if (sscanf(line, "case %39s %1499s %lld %lld %lld %lld", name, arch, &batch, &d, &h, &w) != 6)
+			if (sscanf(line, "case %39s %1499s %lld %" SCNd64 " %" SCNd64 " %" SCNd64, name, arch, &batch, &input[0], &input[1], &input[2]) != 6)
 				break;
 			k->release(label);
 			label = NULL;
 			seen = (struct seen){.values = frame_need(&v, name, &e)};
 			if (!seen.values)
 				break;
-			n = open_case(name, arch, (int64_t[]){d, h, w}, &label);
+			n = open_case(name, arch, &label);
 			if (!n)
 				break;
 			seen.eval = evaluated(n);
@@ -346,14 +344,20 @@ static void cases(enum k_precision precision, const char *table, const char *ten
 		fclose(f);
 }
 
-int main(void)
+/* swin [FILE...]: of these alone */
+int main(int argc, char **argv)
 {
 	static const enum k_precision each[] = {K_FP32, K_BF16};
+	static const char *const all[] = {"swin", "unetr", "vnet", "flat"};
+	const char *const *of = argc > 1 ? (const char *const *)argv + 1 : all;
+	const int files = argc > 1 ? argc - 1 : (int)(sizeof all / sizeof *all);
 
-	for (int i = 0; i < 2; i++) {
-		cases(each[i], "tests/golden/swin.tsv", "tests/golden/swin.ts");
-		cases(each[i], "tests/golden/unetr.tsv", "tests/golden/unetr.ts");
-		cases(each[i], "tests/golden/vnet.tsv", "tests/golden/vnet.ts");
+	for (int i = 0; i < 2 * files; i++) {
+		char table[100], tensors[100];
+
+		snprintf(table, sizeof table, "tests/golden/%.60s.tsv", of[i % files]);
+		snprintf(tensors, sizeof tensors, "tests/golden/%.60s.ts", of[i % files]);
+		cases(each[i / files], table, tensors);
 	}
 	return tap_done();
 }

@@ -10,7 +10,6 @@ struct arch {
 	int (*build)(struct graph *g, const json_t *arch, struct err *e);
 	const char *channels, *classes, *size; /* its own keys for them; size: of the input, NULL: any */
 	int alone;                             /* one class where it does not say, not two */
-	int volumes;                           /* of three dimensions alone */
 };
 
 static const struct arch ARCHS[] = {
@@ -22,8 +21,8 @@ static const struct arch ARCHS[] = {
 	{"SegResNet", arch_segresnet, "in_channels", "out_channels"},
 	{"SegResNetDS", arch_segresnetds, "in_channels", "out_channels"},
 	{"AttentionUnet", arch_attention, "in_channels", "out_channels"},
-	{"SwinUNETR", arch_swinunetr, "in_channels", "out_channels", .volumes = 1},
-	{"UNETR", arch_unetr, "in_channels", "out_channels", "img_size", .volumes = 1},
+	{"SwinUNETR", arch_swinunetr, "in_channels", "out_channels"},
+	{"UNETR", arch_unetr, "in_channels", "out_channels", "img_size"},
 	{"VNet", arch_vnet, "in_channels", "out_channels", .alone = 1},
 };
 
@@ -53,7 +52,7 @@ static int build(struct graph *g, const struct arch *a, const json_t *arch, stru
 	json_t *solid;
 	int r;
 
-	g->slices = a->volumes ? -1 : axes_slices(arch);
+	g->slices = axes_slices(arch);
 	if (g->slices < 0)
 		return a->build(g, arch, e);
 	solid = axes_solid(arch, e);
@@ -99,6 +98,17 @@ int arch_classes_default(const json_t *arch)
 	return a && a->alone ? 1 : 2;
 }
 
+/* Of two dimensions without that along the slices */
+static json_t *own_size(const json_t *arch, const int64_t size[3])
+{
+	json_t *own = json_array();
+
+	for (int k = 0; k < 3; k++)
+		if (k != axes_slices(arch))
+			json_array_append_new(own, json_integer(size[k]));
+	return own;
+}
+
 void arch_take_patch(json_t *arch, int64_t channels, const int64_t size[3])
 {
 	struct err ignored;
@@ -108,7 +118,7 @@ void arch_take_patch(json_t *arch, int64_t channels, const int64_t size[3])
 	if (axes_slices(arch) >= 0 && !json_object_get(arch, "slice_axis"))
 		axes_set_slices(arch, size[0] == 1 ? 0 : size[1] == 1 ? 1 : size[2] == 1 ? 2 : 0);
 	if (a && a->size && !json_object_get(arch, a->size))
-		json_object_set_new(arch, a->size, json_pack("[I, I, I]", (json_int_t)size[0], (json_int_t)size[1], (json_int_t)size[2]));
+		json_object_set_new(arch, a->size, own_size(arch, size));
 }
 
 int arch_conv(struct graph *g, int x, const char *name, int64_t oc, const int kernel[3], const int stride[3], int bias, int he)

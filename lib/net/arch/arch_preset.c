@@ -16,7 +16,6 @@ struct preset {
 	int levels, whole;                      /* by default; whole: strides and kernels are lists of an entry a level */
 	const char *levels_key, *up_kernel;     /* more of what follows from the levels: their number, the strides without the first */
 	const char *fixed;                      /* JSON of what no option changes */
-	int volumes;                            /* three dimensions alone */
 };
 
 enum { WIDEST_FLAT = 512 }; /* nnU-Net's, of two dimensions */
@@ -43,8 +42,8 @@ static const struct preset PRESETS[] = {
 	[ARCH_ATTENTION] = {"attention-unet", "AttentionUnet", "out_channels", "channels", "strides", "kernel_size", NULL, 0, 16, 256, 5, 0, NULL, NULL,
 		"{\"spatial_dims\": 3}"},
 	[ARCH_SWINUNETR] = {"swinunetr", "SwinUNETR", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL,
-		"{\"spatial_dims\": 3, \"feature_size\": 48}", 1},
-	[ARCH_UNETR] = {"unetr", "UNETR", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, "{\"spatial_dims\": 3}", 1},
+		"{\"spatial_dims\": 3, \"feature_size\": 48}"},
+	[ARCH_UNETR] = {"unetr", "UNETR", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, "{\"spatial_dims\": 3}"},
 	[ARCH_VNET] = {"vnet", "VNet", "out_channels", NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, "{\"spatial_dims\": 3}"},
 };
 
@@ -134,11 +133,8 @@ json_t *arch_preset(const struct arch_ask *a, struct err *e)
 		set_kernel(o, p, a, levels);
 	if (p->units && (a->fresh || a->units >= 0))
 		set_units(o, p, a, levels);
-	if (a->fresh && a->flat && (p->volumes || !axes_flatten(o))) {
-		err_set(e, NULL, "the network %s is of three dimensions alone", p->name);
-		json_decref(o);
-		return NULL;
-	}
+	if (a->fresh && a->flat)
+		axes_flatten(o);
 	return o;
 }
 

@@ -16,6 +16,7 @@
 enum { STAGES = 4, FEATURES_MAX = 768, DEPTH_MAX = 48, HEADS_MAX = 1024, WINDOW_MAX = 16 };
 
 struct swin {
+	int flat; /* of two dimensions */
 	int in_channels, out_channels, features, depths[STAGES], heads[STAGES], window[3];
 	struct graph_norm norm; /* of what is no transformer */
 	int qkv_bias, normalize, patch_norm, v2, turned;
@@ -29,10 +30,11 @@ static const struct graph_act GELU = {.kind = K_ACT_GELU};
 static const struct graph_norm INSTANCE = {.kind = K_NORM_INSTANCE, .eps = 1e-5f};
 
 /* Which voxel of a 2x2x2 block (4 d + 2 h + w) comes first, second, ...; "merging_1.4" takes two of them twice, as MONAI did before 1.5: models of
-   that time need it. */
+   that time need it. FLAT: of a 2x2 block by all names. */
 static const struct { const char *word; unsigned char order[8]; } MERGINGS[] = {
 	{"merging", {0, 4, 2, 1, 6, 5, 3, 7}}, {"mergingv2", {0, 1, 2, 3, 4, 5, 6, 7}}, {"merging_1.4", {0, 4, 2, 1, 5, 2, 1, 7}},
 };
+static const unsigned char FLAT[8] = {0, 2, 1, 3};
 
 static struct arch_blocks blocks_of(const struct graph_norm *norm)
 {
@@ -159,7 +161,7 @@ static int read_axes(struct swin *s, const json_t *arch, struct err *e)
 
 	s->turned = axes && !strcmp(axes, "xyz");
 	for (int i = 0; s->turned && i < 8; i++)
-		s->order[i] = (unsigned char)((s->order[i] & 1) << 2 | (s->order[i] & 2) | s->order[i] >> 2);
+		s->order[i] = (unsigned char)(((s->order[i] & 1) << 2 | (s->order[i] & 2) | s->order[i] >> 2) >> s->flat);
 	return !v || s->turned || (axes && !strcmp(axes, "zyx")) ? 0 : err_set(e, NULL, "axes must be \"zyx\" or \"xyz\"");
 }
 
@@ -169,7 +171,7 @@ static int read_merging(struct swin *s, const json_t *arch, struct err *e)
 
 	for (size_t i = 0; i < sizeof MERGINGS / sizeof *MERGINGS; i++)
 		if (!v || (json_is_string(v) && !strcmp(json_string_value(v), MERGINGS[i].word))) {
-			memcpy(s->order, MERGINGS[i].order, sizeof s->order);
+			memcpy(s->order, s->flat ? FLAT : MERGINGS[i].order, sizeof s->order);
 			return read_axes(s, arch, e);
 		}
 	return err_set(e, NULL, "downsample must be \"merging\", \"mergingv2\" or \"merging_1.4\"");
@@ -229,7 +231,7 @@ int arch_swinunetr(struct graph *g, const json_t *arch, struct err *e)
 {
 	struct swin s = {
 		.features = 24, .depths = {2, 2, 2, 2}, .heads = {3, 6, 12, 24}, .window = {7, 7, 7}, .qkv_bias = 1, .normalize = 1, .mlp_ratio = 4,
-		.norm = INSTANCE,
+		.norm = INSTANCE, .flat = g->slices >= 0,
 	};
 
 	if (read_options(&s, arch, e))

@@ -69,21 +69,25 @@ static void turn_order(json_t *arch)
 		json_object_set_new(arch, "axes", json_string("xyz"));
 }
 
-int axes_swap(int slices, const int axes[3])
+const int *axes_inside(int slices, const int axes[3])
 {
-	return axes[slices == 0 ? 1 : 0] > axes[slices == 2 ? 1 : 2];
+	static const int as_they_are[] = {0, 1, 2}, swapped[] = {0, 2, 1};
+
+	if (slices < 0)
+		return axes;
+	return axes[slices == 0 ? 1 : 0] > axes[slices == 2 ? 1 : 2] ? swapped : as_they_are;
 }
 
 void axes_turn(json_t *arch, const int axes[3])
 {
 	const char *target = json_string_value(json_object_get(arch, "_target_"));
-	const int slices = axes_slices(arch);
+	const int slices = axes_slices(arch), *inside = axes_inside(slices, axes);
 
-	if (target && strstr(target, "SwinUNETR") && axes[0] == 2)
+	if (target && strstr(target, "SwinUNETR") && inside[slices < 0 ? 0 : 1] == 2)
 		turn_order(arch);
 	if (slices < 0)
 		each_size(arch, 3, turn_three, (int *)axes);
-	else if (axes_swap(slices, axes))
+	else if (inside[1] == 2)
 		each_size(arch, 2, swap_two, NULL);
 }
 
@@ -120,36 +124,32 @@ void axes_set_slices(json_t *arch, int slices)
 		json_object_del(arch, "slice_axis");
 }
 
-/* A class whose name ends in "2d", or "3d", becomes that of so many dimensions. 1: it is one. */
-static int set_class(json_t *arch, const char *key, char dims)
+/* A class whose name ends in "2d", or "3d", becomes that of so many dimensions. */
+static void set_class(json_t *arch, const char *key, char dims)
 {
 	const char *class = json_string_value(json_object_get(arch, key));
 	size_t n = class ? strlen(class) : 0;
 	char copy[128];
 
 	if (n < 2 || n >= sizeof copy || (strcmp(class + n - 2, "2d") && strcmp(class + n - 2, "3d")))
-		return 0;
+		return;
 	memcpy(copy, class, n + 1);
 	copy[n - 2] = dims;
 	json_object_set_new(arch, key, json_string(copy));
-	return 1;
 }
 
-/* 1: it says how many it has. */
-static int set_dims(json_t *arch, char dims)
+static void set_dims(json_t *arch, char dims)
 {
-	const int monai = json_object_get(arch, "spatial_dims") != NULL;
-
-	if (monai)
+	if (json_object_get(arch, "spatial_dims"))
 		json_object_set_new(arch, "spatial_dims", json_integer(dims - '0'));
 	set_class(arch, "norm_op", dims);
 	set_class(arch, "dropout_op", dims);
-	return set_class(arch, "conv_op", dims) | monai;
+	set_class(arch, "conv_op", dims);
 }
 
-int axes_flatten(json_t *arch)
+void axes_flatten(json_t *arch)
 {
-	return set_dims(arch, '2');
+	set_dims(arch, '2');
 }
 
 /* Of what a layer has there the graph makes 1. */

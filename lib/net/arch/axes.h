@@ -10,18 +10,18 @@
 
 #include "lib/base/err.h"
 
-/* Give every size of kernels and strides the axes of ours: entry k becomes entry axes[k]. SwinUNETR's merging and windows then count x,y,z, which its
-   key "axes" says: axes_turned. Of two dimensions the two change places where axes_swap says so. */
+/* Give every size of kernels and strides the axes of ours: entry k becomes entry axes[k]. SwinUNETR's merging and windows then count x,y,z, or x,y,
+   which its key "axes" says: axes_turned. axes_inside: the same of operations' axes: of a slice's 0,1,2 or, where two change places, 0,2,1. */
 void axes_turn(json_t *arch, const int axes[3]);
 int axes_turned(const json_t *arch);
-int axes_swap(int slices, const int axes[3]);
+const int *axes_inside(int slices, const int axes[3]);
 
 /* The slices' axis; -1: of three dimensions. */
 int axes_slices(const json_t *arch);
 void axes_set_slices(json_t *arch, int slices);
 
-/* One of three dimensions, without sizes of three numbers, becomes that of two. 0: it is neither MONAI's nor nnU-Net's way to say three. */
-int axes_flatten(json_t *arch);
+/* One of three dimensions, without sizes of three numbers, becomes that of two. */
+void axes_flatten(json_t *arch);
 
 /* What a network of two dimensions is in three: sizes of two are of three, the first any, where its graph has 1. Caller json_decref()s.
    NULL and an error: a size of three, or a slice_axis that is none. */

@@ -115,7 +115,7 @@ static int turn_back(struct import_net *n, struct frame *f, struct err *e)
 
 	axes_turn(n->arch, xyz);
 	for (int i = 0; i < n->w.n; i++)
-		match_turn(&n->w.w[i], xyz, -1);
+		match_turn(&n->w.w[i], xyz, n->graph->slices);
 	return import_frame(n, f, e) || frame_set_meta(f, "axes", "xyz", e) ? -1 : 0;
 }
 

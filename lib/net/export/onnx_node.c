@@ -1,5 +1,6 @@
 #include "lib/net/export/onnx_node.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* -- operations: 0, or -1: there is no form of it -- */
@@ -16,22 +17,36 @@ static void attr_size(struct onnx_site *s, const char *name, const int v[3], int
 	onnx_attr_ints(s, name, all, n);
 }
 
-static int node_conv(struct onnx_site *s)
+/* A linear layer's weight, whose channels are fastest, as a convolution's */
+static struct onnx_name linear_weight(struct onnx_site *s)
 {
 	const struct graph_conv *c = &s->op->conv;
 	const struct graph_param *p = &s->w->g->param[s->op->w];
-	const int64_t first = p->shape[0], second = p->count / first / (c->kernel[0] * c->kernel[1] * c->kernel[2]);
-	const int last = c->linear && second > 1 && c->kernel[2] > 1; /* channels are fastest */
-	const int64_t cube[5] = {first, second, c->kernel[0], c->kernel[1], c->kernel[2]}, block[5] = {first, cube[2], cube[3], cube[4], second};
-	const char *w = c->linear ? onnx_param_as(s, s->op->w, 5, last ? block : cube) : onnx_param(s, s->op->w);
-	const char *b = s->op->b < 0 ? NULL : onnx_param(s, s->op->b);
-	struct onnx_name turned;
+	const int64_t second = p->count / p->shape[0] / (c->kernel[0] * c->kernel[1] * c->kernel[2]);
+	const int n = onnx_axes(s->w->g), last = second > 1 && c->kernel[2] > 1;
+	int64_t shape[5] = {p->shape[0]};
+	struct onnx_name w;
+
+	for (int k = 0; k < n; k++)
+		shape[last ? 1 + k : 2 + k] = c->kernel[3 - n + k];
+	shape[last ? 1 + n : 1] = second;
+	snprintf(w.s, sizeof w.s, "%s", onnx_param_as(s, s->op->w, 2 + n, shape));
+	if (!last)
+		return w;
+	onnx_attr_channels(s, 0);
+	return onnx_node(s, "Transpose", w.s, NULL);
+}
+
+static int node_conv(struct onnx_site *s)
+{
+	const struct graph_conv *c = &s->op->conv;
+	const char *w = c->linear ? NULL : onnx_param(s, s->op->w), *b = s->op->b < 0 ? NULL : onnx_param(s, s->op->b);
+	struct onnx_name linear;
 	int more[3];
 
-	if (last) {
-		onnx_attr_ints(s, "perm", (const int64_t[]){0, 4, 1, 2, 3}, 5);
-		turned = onnx_node(s, "Transpose", w, NULL);
-		w = turned.s;
+	if (c->linear) {
+		linear = linear_weight(s);
+		w = linear.s;
 	}
 	attr_size(s, "kernel_shape", c->kernel, 1);
 	attr_size(s, "strides", c->stride, 1);

@@ -50,6 +50,7 @@ void onnx_attr_float(struct onnx_site *s, const char *name, float v);
 void onnx_attr_text(struct onnx_site *s, const char *name, const char *v);
 void onnx_attr_floats(struct onnx_site *s, const char *name, const float *v, int n);
 void onnx_attr_ints(struct onnx_site *s, const char *name, const int64_t *v, int n);
+void onnx_attr_channels(struct onnx_site *s, int last); /* perm of a Transpose: channels go behind the axes, or back */
 
 /* A node of this type: its result's name; onnx_last: of the operation's own result. Inputs: "" one that is left out, NULL the end. */
 struct onnx_name onnx_node(struct onnx_site *s, const char *type, const char *in, ...);

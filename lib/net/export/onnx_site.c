@@ -81,6 +81,17 @@ void onnx_attr_ints(struct onnx_site *s, const char *name, const int64_t *v, int
 	onnx_proto_message(&s->attr, NODE_ATTR, &a);
 }
 
+void onnx_attr_channels(struct onnx_site *s, int last)
+{
+	const int n = onnx_axes(s->w->g);
+	int64_t perm[5] = {0};
+
+	for (int k = 0; k < n; k++)
+		perm[last ? 1 + k : 2 + k] = last ? 2 + k : 1 + k;
+	perm[last ? 1 + n : 1] = last ? 1 : 1 + n;
+	onnx_attr_ints(s, "perm", perm, 2 + n);
+}
+
 /* -- nodes -- */
 
 static void emit(struct onnx_site *s, const char *type, const char *out, const char *in, va_list more)

@@ -3,6 +3,7 @@
 #include "lib/net/export/onnx_node.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/base/mem.h"
@@ -54,14 +55,17 @@ static struct onnx_name entry(struct onnx_site *s, const char *x, int64_t i)
 
 int onnx_layer(struct onnx_site *s)
 {
-	struct onnx_name x = TRANSPOSE(s, s->x, 0, 2, 3, 4, 1), ones, zeros;
+	struct onnx_name x, ones, zeros;
+
+	onnx_attr_channels(s, 1);
+	x = OP(s, "Transpose", s->x);
 
 	if (s->op->w < 0)
 		ones = onnx_filled(s, 1, s->op->c), zeros = onnx_filled(s, 0, s->op->c);
 	onnx_attr_int(s, "axis", -1);
 	onnx_attr_float(s, "epsilon", 1e-5f);
 	x = OP(s, "LayerNormalization", x.s, s->op->w < 0 ? ones.s : onnx_param(s, s->op->w), s->op->b < 0 ? zeros.s : onnx_param(s, s->op->b));
-	onnx_attr_ints(s, "perm", (const int64_t[]){0, 4, 1, 2, 3}, 5);
+	onnx_attr_channels(s, 0);
 	onnx_last(s, "Transpose", x.s, NULL);
 	return 0;
 }
@@ -69,31 +73,41 @@ int onnx_layer(struct onnx_site *s)
 int onnx_merge(struct onnx_site *s)
 {
 	const unsigned char *o = s->op->order;
-	const struct onnx_name end = INTS(s, INT64_MAX, INT64_MAX, INT64_MAX), axes = INTS(s, 2, 3, 4), steps = INTS(s, 2, 2, 2);
+	const int n = onnx_axes(s->w->g), flat = 3 - n; /* flat: what is left out is d */
+	const struct onnx_name end = onnx_ints(s, (const int64_t[]){INT64_MAX, INT64_MAX, INT64_MAX}, n), axes = onnx_ints(s, (const int64_t[]){2, 3, 4}, n);
+	const struct onnx_name steps = onnx_ints(s, (const int64_t[]){2, 2, 2}, n);
 	struct onnx_name v[8];
 
-	for (int i = 0; i < 8; i++)
-		v[i] = OP(s, "Slice", s->x, INTS(s, o[i] >> 2 & 1, o[i] >> 1 & 1, o[i] & 1).s, end.s, axes.s, steps.s);
+	for (int i = 0; i < 1 << n; i++) {
+		const int64_t from[3] = {o[i] >> 2, o[i] >> 1 & 1, o[i] & 1};
+
+		v[i] = OP(s, "Slice", s->x, onnx_ints(s, from + flat, n).s, end.s, axes.s, steps.s);
+	}
 	onnx_attr_int(s, "axis", 1);
-	onnx_last(s, "Concat", v[0].s, v[1].s, v[2].s, v[3].s, v[4].s, v[5].s, v[6].s, v[7].s, NULL);
+	onnx_last(s, "Concat", v[0].s, v[1].s, v[2].s, v[3].s, flat ? NULL : v[4].s, v[5].s, v[6].s, v[7].s, NULL);
 	return 0;
 }
 
 int onnx_position(struct onnx_site *s)
 {
-	const struct graph_op *op = s->op;
-	const int *fixed = s->w->g->fixed;
-	const int64_t shape[5] = {1, fixed[0] / op->down[0], fixed[1] / op->down[1], fixed[2] / op->down[2], op->c};
-	const struct onnx_name p = TRANSPOSE(s, onnx_param_as(s, op->w, 5, shape), 0, 4, 1, 2, 3);
+	const int n = onnx_axes(s->w->g), flat = 3 - n;
+	int64_t shape[5] = {1};
+	struct onnx_name p;
 
+	for (int k = flat; k < 3; k++)
+		shape[1 + k - flat] = s->w->g->fixed[k] / s->op->down[k];
+	shape[1 + n] = s->op->c;
+	onnx_attr_channels(s, 0);
+	p = OP(s, "Transpose", onnx_param_as(s, s->op->w, 2 + n, shape));
 	onnx_last(s, "Add", s->x, p.s, NULL);
 	return 0;
 }
 
-/* -- attention: sizes, [3] each, and places along each axis -- */
+/* -- attention: sizes, [3] each, and places along each axis; a slice is a volume of one for that long -- */
 
 struct place { struct onnx_name n, at, shift; }; /* of a padded axis: how many, 0 1 2 ..., by how much it is shifted */
 struct sizes {
+	struct onnx_name x;      /* what goes in */
 	struct onnx_name size, window, count, padded, split, tokens; /* split: count and window in turn, [6]; tokens of a window, [1] */
 	int slow, fast;          /* axes of a window as its tokens count */
 	struct place axis[3];
@@ -107,8 +121,11 @@ static void measure(struct onnx_site *s, struct sizes *z)
 	struct onnx_name t, shift;
 
 	z->slow = a->turned ? 2 : 0, z->fast = 2 - z->slow;
+	snprintf(z->x.s, sizeof z->x.s, "%s", s->x);
+	if (onnx_axes(s->w->g) < 3)
+		z->x = OP(s, "Unsqueeze", s->x, INTS(s, 2).s);
 	onnx_attr_int(s, "start", 2);
-	z->size = OP(s, "Shape", s->x);
+	z->size = OP(s, "Shape", z->x.s);
 	z->window = OP(s, "Min", z->size.s, whole.s);
 	t = OP(s, "Sub", OP(s, "Add", z->size.s, z->window.s).s, one.s);
 	z->count = OP(s, "Div", t.s, z->window.s);
@@ -145,9 +162,9 @@ static struct onnx_name pad(struct onnx_site *s, const struct sizes *z)
 	struct onnx_name bias;
 
 	if (projection->b < 0)
-		return OP(s, "Pad", s->x, pads.s);
+		return OP(s, "Pad", z->x.s, pads.s);
 	bias = OP(s, "Reshape", s->w->g->param[projection->b].name, INTS(s, -1, 1, 1, 1).s);
-	return OP(s, "Add", OP(s, "Pad", OP(s, "Sub", s->x, bias.s).s, pads.s).s, bias.s);
+	return OP(s, "Add", OP(s, "Pad", OP(s, "Sub", z->x.s, bias.s).s, pads.s).s, bias.s);
 }
 
 /* [3,n,windows,heads,tokens,channels of a head] */
@@ -212,7 +229,7 @@ static struct onnx_name together(struct onnx_site *s, const struct sizes *z, con
 int onnx_attention(struct onnx_site *s)
 {
 	const struct graph_attention *a = &s->op->attention;
-	const int shifted = a->shift[0] || a->shift[1] || a->shift[2];
+	const int shifted = a->shift[0] || a->shift[1] || a->shift[2], n = onnx_axes(s->w->g);
 	int64_t *code = mem_new((size_t)a->window[0] * (size_t)a->window[1] * (size_t)a->window[2], sizeof *code, "ONNX", s->w->e);
 	struct sizes z;
 	struct onnx_name x, q, k, scores;
@@ -234,7 +251,9 @@ int onnx_attention(struct onnx_site *s)
 	x = together(s, &z, OP(s, "MatMul", scores.s, entry(s, x.s, 2).s).s);
 	if (shifted)
 		x = roll(s, &z, x, 1);
-	onnx_last(s, "Slice", x.s, INTS(s, 0, 0, 0).s, z.size.s, INTS(s, 2, 3, 4).s, NULL);
+	if (n < 3)
+		x = OP(s, "Squeeze", x.s, INTS(s, 2).s), z.size = OP(s, "Slice", z.size.s, INTS(s, 1).s, INTS(s, 3).s);
+	onnx_last(s, "Slice", x.s, onnx_ints(s, (const int64_t[]){0, 0, 0}, n).s, z.size.s, onnx_ints(s, (const int64_t[]){2, 3, 4}, n).s, NULL);
 	free(code);
 	return 0;
 }

@@ -162,7 +162,7 @@ void graph_step_size(struct graph *g, struct graph_op *op, const int stride[3], 
 	}
 }
 
-static void flatten(const struct graph *g, int size[3], int to)
+void graph_flatten(const struct graph *g, int size[3], int to)
 {
 	if (g->slices >= 0)
 		size[0] = to;
@@ -191,16 +191,16 @@ int graph_conv(struct graph *g, int x, const char *name, const struct graph_conv
 	ic = op->c;
 	op->conv = *conv;
 	op->c = conv->oc;
-	flatten(g, op->conv.kernel, 1);
-	flatten(g, op->conv.stride, 1);
-	flatten(g, op->conv.pad, 0);
+	graph_flatten(g, op->conv.kernel, 1);
+	graph_flatten(g, op->conv.stride, 1);
+	graph_flatten(g, op->conv.pad, 0);
 	graph_step_size(g, op, op->conv.stride, conv->transposed);
 	weight.shape[0] = conv->transposed ? ic : conv->oc;
 	weight.shape[1] = conv->transposed ? conv->oc : ic;
 	init_conv(&op->conv, &weight, &bias);
 	for (int k = 0; k < 3; k++)
 		if (conv->linear)
-			weight.shape[1] *= conv->kernel[k];
+			weight.shape[1] *= op->conv.kernel[k];
 		else if (k || g->slices < 0)
 			weight.shape[weight.rank++] = conv->kernel[k];
 	op->w = graph_add_param(g, name, "weight", &weight);
@@ -314,7 +314,7 @@ int graph_drop(struct graph *g, int x, const char *name, float rate, enum graph_
 static int resize(struct graph *g, struct graph_op *op, const int factor[3], int up)
 {
 	memcpy(op->factor, factor, sizeof op->factor);
-	flatten(g, op->factor, 1);
+	graph_flatten(g, op->factor, 1);
 	graph_step_size(g, op, op->factor, up);
 	return g->bad ? -1 : g->n - 1;
 }

@@ -100,7 +100,7 @@ struct graph {
 	int heads;
 	int loose;       /* any size fits that leaves a voxel at the lowest resolution: edges are repeated where it is odd */
 	int slices;      /* of two dimensions: along which axis its input has slices; operations have that as their first, of 1, and weights do not; -1 */
-	int fixed[3];    /* the one size of the input that fits, where a position is added; else 0 */
+	int fixed[3];    /* the one size of the input that fits, as operations have it, where a position is added; else 0 */
 	char scope[GRAPH_NAME];
 	int bad;         /* an error has happened */
 	struct err err;
@@ -132,7 +132,7 @@ int graph_gate(struct graph *g, int x, int gate);  /* x times gate, which has on
 
 /* Transformers: nn.Linear over channels; LayerNorm over channels (affine: with weight and bias); attention within windows: projection NAME.qkv,
    NAME.relative_position_bias_table, projection NAME.proj (bare: NAME.out_proj); a position for each of size[] voxels, NAME [1,voxels,c]; 2x2x2
-   voxels to one of 8 times the channels, in that order (backend.h, k_merge). */
+   voxels to one of 8 times the channels, in that order (backend.h, k_merge), of two dimensions 2x2 to one of 4 times. */
 int graph_linear(struct graph *g, int x, const char *name, int64_t oc, int bias);
 int graph_layer(struct graph *g, int x, const char *name, int affine);
 int graph_attention(struct graph *g, int x, const char *name, const struct graph_attention *a);

@@ -41,15 +41,18 @@ void graph_next_size(const struct graph *g, const int64_t size[3], int64_t next[
 
 	divisor(g, div);
 	for (int k = 0; k < 3; k++)
-		next[k] = k == g->slices ? 1 : g->fixed[k] ? g->fixed[k] : size[k] < div[k] ? div[k] :
+		next[k] = k == g->slices ? 1 : g->fixed[inside(g, k)] ? g->fixed[inside(g, k)] : size[k] < div[k] ? div[k] :
 		          g->loose ? size[k] : (size[k] + div[k] - 1) / div[k] * div[k];
 }
 
 /* The operation that fixes the size, where it is another */
 static const struct graph_op *other_size(const struct graph *g, const int64_t size[3])
 {
+	int64_t own[3];
+
+	graph_turn(g, size, own);
 	for (int i = 0; i < g->n; i++)
-		if (g->op[i].kind == GRAPH_POSITION && (size[0] != g->fixed[0] || size[1] != g->fixed[1] || size[2] != g->fixed[2]))
+		if (g->op[i].kind == GRAPH_POSITION && (own[0] != g->fixed[0] || own[1] != g->fixed[1] || own[2] != g->fixed[2]))
 			return &g->op[i];
 	return NULL;
 }
@@ -70,10 +73,11 @@ int graph_fits(const struct graph *g, const int64_t size[3], struct err *e)
 	int at = first_misfit(g, size);
 	int64_t div[3], next[3];
 
-	if (other)
-		return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network (layer %s): it takes %d,%d,%d alone",
-		               (long long)size[2], (long long)size[1], (long long)size[0], other->name, g->fixed[2], g->fixed[1], g->fixed[0]);
 	graph_next_size(g, size, next);
+	if (other)
+		return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network (layer %s): it takes %lld,%lld,%lld alone",
+		               (long long)size[2], (long long)size[1], (long long)size[0], other->name, (long long)next[2], (long long)next[1],
+		               (long long)next[0]);
 	if (g->slices >= 0 && size[g->slices] != 1)
 		return err_set(e, NULL, "input of %lld,%lld,%lld voxels (x,y,z) does not fit the network, which is of two dimensions: it takes a "
 		               "slice, as %lld,%lld,%lld", (long long)size[2], (long long)size[1], (long long)size[0], (long long)next[2],

@@ -11,6 +11,9 @@ struct graph_op *graph_add_op(struct graph *g, enum graph_kind kind, const char 
 int graph_add_param(struct graph *g, const char *name, const char *last, const struct graph_param *like);
 int graph_add_vector(struct graph *g, const char *name, const char *last, int64_t c, float fill);
 
+/* Of two dimensions: nothing along the first axis, which is `to` there. */
+void graph_flatten(const struct graph *g, int size[3], int to);
+
 /* The value's resolution after a step by a stride, up or down. */
 void graph_step_size(struct graph *g, struct graph_op *op, const int stride[3], int up);
 

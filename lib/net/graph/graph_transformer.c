@@ -34,8 +34,10 @@ int graph_attention(struct graph *g, int x, const char *name, const struct graph
 		op->attention = *a;
 		op->c = c;
 		op->rate = a->drop;
+		graph_flatten(g, op->attention.window, 1);
+		graph_flatten(g, op->attention.shift, 0);
 		for (int k = 0; k < 3; k++)
-			table.shape[0] *= 2 * a->window[k] - 1;
+			table.shape[0] *= 2 * op->attention.window[k] - 1;
 		if (!a->bare)
 			op->w = graph_add_param(g, "", "relative_position_bias_table", &table);
 		x = g->n - 1;
@@ -49,12 +51,14 @@ int graph_position(struct graph *g, int x, const char *name, const int size[3])
 {
 	struct graph_op *op = graph_add_op(g, GRAPH_POSITION, name, x, -1);
 	struct graph_param like = {.rank = 3, .shape = {1, 1}, .deviation = 0.02};
+	int own[3] = {size[0], size[1], size[2]};
 
 	if (!op)
 		return -1;
+	graph_flatten(g, own, 1);
 	for (int k = 0; k < 3; k++) {
-		g->fixed[k] = size[k] * op->down[k];
-		like.shape[1] *= size[k];
+		g->fixed[k] = own[k] * op->down[k];
+		like.shape[1] *= own[k];
 	}
 	like.shape[2] = op->c;
 	op->w = graph_add_param(g, name, "", &like);
@@ -64,11 +68,13 @@ int graph_position(struct graph *g, int x, const char *name, const int size[3])
 int graph_merge(struct graph *g, int x, const char *name, const unsigned char order[8])
 {
 	struct graph_op *op = graph_add_op(g, GRAPH_MERGE, name, x, -1);
+	int block[3] = {2, 2, 2};
 
 	if (!op)
 		return -1;
-	op->c *= 8;
+	graph_flatten(g, block, 1);
+	op->c *= block[0] * block[1] * block[2];
 	memcpy(op->order, order, sizeof op->order);
-	graph_step_size(g, op, (const int[3]){2, 2, 2}, 0);
+	graph_step_size(g, op, block, 0);
 	return g->bad ? -1 : g->n - 1;
 }

@@ -64,7 +64,7 @@ static int merge_shape(struct plan *p, struct plan_step *s, struct err *e)
 	const struct plan_value *x = &p->value[s->x];
 
 	(void)e;
-	s->merge = (struct k_merge){.n = p->batch, .c = x->c};
+	s->merge = (struct k_merge){.n = p->batch, .c = x->c, .parts = (int)(p->value[s->out].c / x->c)};
 	memcpy(s->merge.size, x->size, sizeof s->merge.size);
 	memcpy(s->merge.order, p->graph->op[s->op].order, sizeof s->merge.order);
 	return 0;

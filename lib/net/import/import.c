@@ -122,17 +122,14 @@ static int read_replay(const struct import *im, struct import_net *n, struct err
 /* The windows' size, which may be the network's own, and whether it fits. */
 static int read_roi(const struct import *im, struct import_net *n, struct err *e)
 {
-	int own;
-
 	if (im->roi[0])
 		memcpy(n->roi, im->roi, sizeof n->roi);
 	else if (n->folder.roi[0])
 		memcpy(n->roi, n->folder.roi, sizeof n->roi);
 	else if (!n->roi[0] && n->w.frame.meta && window_roi_get(&n->w.frame, n->roi, e) < 0)
 		return -1;
-	own = !n->roi[0];
-	for (int k = 0; k < 3 && own; k++)
-		n->roi[k] = n->graph->fixed[k];
+	if (!n->roi[0] && n->graph->fixed[0])
+		graph_next_size(n->graph, (const int64_t[]){1, 1, 1}, n->roi);
 	return n->roi[0] && graph_fits(n->graph, n->roi, e) ? err_prefix(e, "roi") : 0;
 }
 

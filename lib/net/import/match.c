@@ -272,13 +272,12 @@ static void leave_out(struct match *m)
 
 void match_turn(struct weight *w, const int axes[MATCH_AXES], int slices)
 {
-	static const int swapped[] = {1, 0};
-	const int n = slices < 0 ? MATCH_AXES : axes_swap(slices, axes) ? MATCH_AXES - 1 : 0, *from = slices < 0 ? axes : swapped;
+	const int first = slices < 0 ? 0 : 1, *inside = axes_inside(slices, axes);
 	const struct weight old = *w;
 
-	for (int k = 0; w->rank == 2 + n && k < n; k++) {
-		w->shape[2 + k] = old.shape[2 + from[k]];
-		w->stride[2 + k] = old.stride[2 + from[k]];
+	for (int k = first; w->rank == 2 + MATCH_AXES - first && k < MATCH_AXES; k++) {
+		w->shape[2 + k - first] = old.shape[2 + inside[k] - first];
+		w->stride[2 + k - first] = old.stride[2 + inside[k] - first];
 	}
 }
 
@@ -311,14 +310,16 @@ static void turn_within(struct weight *w, const int size[3], int64_t inner, cons
 /* A position of every patch, a product over a patch: once their shapes are seen to be right */
 static void turn_patches(struct match *m, const int axes[MATCH_AXES])
 {
+	const int *inside = axes_inside(m->g->slices, axes);
+
 	for (int i = 0; i < m->g->n; i++) {
 		const struct graph_op *op = &m->g->op[i];
 		const int *fixed = m->g->fixed, tokens[3] = {fixed[0] / op->down[0], fixed[1] / op->down[1], fixed[2] / op->down[2]};
 
 		if (op->kind == GRAPH_POSITION)
-			turn_within(weights_find(m->w, m->g->param[op->w].name), tokens, 1, axes);
-		if (op->kind == GRAPH_CONV && op->conv.linear && op->conv.kernel[0] > 1)
-			turn_within(weights_find(m->w, m->g->param[op->w].name), op->conv.kernel, m->g->op[op->in[0]].c, axes);
+			turn_within(weights_find(m->w, m->g->param[op->w].name), tokens, 1, inside);
+		if (op->kind == GRAPH_CONV && op->conv.linear && op->conv.kernel[2] > 1)
+			turn_within(weights_find(m->w, m->g->param[op->w].name), op->conv.kernel, m->g->op[op->in[0]].c, inside);
 	}
 }
 

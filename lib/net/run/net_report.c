@@ -63,11 +63,16 @@ static void describe_attention(const struct plan_step *s, char *text, size_t siz
 		a->shift[0] + a->shift[1] + a->shift[2] ? " shifted" : "");
 }
 
+static void describe_merge(const struct plan_step *s, char *text, size_t size)
+{
+	snprintf(text, size, "merge %dx2x2", s->merge.parts / 4);
+}
+
 static void describe_other(const struct plan_step *s, char *text, size_t size)
 {
 	static const char *const names[] = {
-		[PLAN_CONCAT] = "concat", [PLAN_DROP] = "dropout", [PLAN_GATE] = "gate", [PLAN_LAYER] = "layer norm", [PLAN_MERGE] = "merge 2x2x2",
-		[PLAN_POSITION] = "position", [PLAN_EDGE] = "edge",
+		[PLAN_CONCAT] = "concat", [PLAN_DROP] = "dropout", [PLAN_GATE] = "gate", [PLAN_LAYER] = "layer norm", [PLAN_POSITION] = "position",
+		[PLAN_EDGE] = "edge",
 	};
 
 	snprintf(text, size, "%s", names[s->kind]);
@@ -85,7 +90,7 @@ static void describe(const struct plan_step *s, char *text, size_t size)
 	static void (*const by[])(const struct plan_step *, char *, size_t) = {
 		[PLAN_CONV] = describe_conv, [PLAN_NORM] = describe_norm, [PLAN_CONCAT] = describe_other, [PLAN_DROP] = describe_other,
 		[PLAN_SCALE] = describe_scale, [PLAN_GATE] = describe_other, [PLAN_LAYER] = describe_other, [PLAN_ATTENTION] = describe_attention,
-		[PLAN_MERGE] = describe_other, [PLAN_ACROSS] = describe_across, [PLAN_POOL] = describe_pool,
+		[PLAN_MERGE] = describe_merge, [PLAN_ACROSS] = describe_across, [PLAN_POOL] = describe_pool,
 		[PLAN_POSITION] = describe_other, [PLAN_EDGE] = describe_other,
 	};
 
