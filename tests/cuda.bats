@@ -262,7 +262,7 @@ for_unit() {
 	done
 }
 
-@test "max pooling, of odd sizes too, and a vision transformer, trained in a GPU's place: the CPU's weights" {
+@test "max pooling, of odd sizes too, and vision transformers, of slices too, trained in a GPU's place: the CPU's weights" {
 	local basic='"BasicUNet", "features": 4, "norm": ["GROUP", {"num_groups": 2}]'
 	$BIN/nii-patch -q -s 16,16,16 --pos 0.5 -n 4 --seed 1 "$SIM/t.ts" >p.ts
 	$BIN/nii-patch -q -s 17,18,19 --pos 0.5 -n 4 --seed 1 "$SIM/t.ts" >odd.ts
@@ -274,6 +274,10 @@ for_unit() {
 	alike p.ts "$basic"
 	alike odd.ts "$basic"
 	alike p.ts '"UNETR", "out_channels": 2, "feature_size": 4, "hidden_size": 12, "mlp_dim": 16, "num_heads": 3, "qkv_bias": true, "dropout_rate": 0.1'
+	$BIN/nii-patch -q -s 32,32,1 --pos 0.5 -n 4 --seed 1 "$SIM/t.ts" >slices.ts
+	alike slices.ts '"UNETR", "spatial_dims": 2, "out_channels": 2, "feature_size": 4, "hidden_size": 12, "mlp_dim": 16, "num_heads": 3, "qkv_bias": true, "dropout_rate": 0.1'
+	nii-phantom -q -n 2 -s 64,64,16 --seed 3 --healthy 0 | nii-normalize --window=-1024,325 | nii-patch -q -s 64,64,1 -n 2 --seed 1 >large.ts
+	alike large.ts '"SwinUNETR", "spatial_dims": 2, "out_channels": 2, "feature_size": 12, "depths": [2, 1, 1, 1], "num_heads": [1, 2, 3, 4], "drop_rate": 0.1, "attn_drop_rate": 0.1'
 }
 
 @test "lines, marks and recorded calls in a GPU's place: what forgets a mark is found out, and what cannot be recorded" { for_unit lines; }
