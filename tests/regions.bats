@@ -208,6 +208,9 @@ golden() { ts-select --index "$1" "$BATS_TEST_DIRNAME/golden/regions.ts"; }
 	echo '{"labels": {"background": 0, "all": [1, 2], "two": 2, "ignore": 3}, "regions_class_order": [1, 2]}' >dataset.json
 	seg-train -q $net --regions dataset.json --steps 1 -o n.ts patches.ts
 	ts-info --history n.ts | grep -qF -e '--ignore-label 3'
+	for t in "seg-train $net -o n.ts" "nii-patch --oversample 1"; do
+		fails 2 "${t%% *}: --regions: label 2 is ignored, and in a region (see ${t%% *} --help)" $t --regions 1,2,3/2,3/3 --ignore-label 2 patches.ts
+	done
 }
 
 @test "nii-patch --regions: one of the regions that are there, one of its voxels, each as often" {

@@ -15,8 +15,8 @@ if [ $# -eq 0 ]; then
 	done
 fi
 status=0
-# under nohup hangups would be ignored, and tests send some
-env --default-signal=HUP prove -j "$(nproc)" -e tests/prove-one "$@" || status=$?
+# one more than there are processors, since some wait; under nohup hangups would be ignored, and tests send some
+env --default-signal=HUP prove -j "$(($(nproc) + 1))" -e tests/prove-one "$@" || status=$?
 count() { cat "$TAP"/* | grep -cE "$1" || true; }
 skipped=$(count '^ok .*# *(skip|SKIP)')
 echo "$(($(count '^ok ') - skipped)) passed, $(count '^not ok ') failed, $skipped skipped"

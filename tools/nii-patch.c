@@ -138,17 +138,14 @@ static void take_plan(struct opts *o)
 	o->s.arg = &p;
 }
 
-/* What a dataset.json ignores is ignored, unless something else is. */
 static void take_regions(struct opts *o)
 {
 	struct err e;
 
 	if (!o->regions_text)
 		return;
-	if (regions_parse(&o->regions, o->regions_text, &e))
+	if (regions_parse(&o->regions, o->regions_text, &e) || regions_ignore(&o->regions, &o->ignore, &e))
 		err_usage("--regions: %s", e.text);
-	if (o->ignore < 0)
-		o->ignore = o->regions.ignore;
 	o->s.regions = &o->regions;
 }
 

@@ -127,7 +127,7 @@ static void take_hyper(const struct opts *o, struct hyper *h)
 		*given[i].to = given[i].v;
 }
 
-/* Regions are the classes; what a dataset.json ignores is ignored, unless something else is. */
+/* Regions are the classes. */
 static void take_regions(struct opts *o)
 {
 	struct regions *r = &o->t.regions;
@@ -135,14 +135,12 @@ static void take_regions(struct opts *o)
 
 	if (!o->regions)
 		return;
-	if (regions_parse(r, o->regions, &e))
+	if (regions_parse(r, o->regions, &e) || regions_ignore(r, &o->ignore, &e))
 		err_usage("--regions: %s", e.text);
 	if (o->classes >= 0 && o->classes != r->n)
 		err_usage("--regions are %d: --classes says otherwise", r->n);
 	if (!o->json)
 		o->classes = r->n;
-	if (o->ignore < 0)
-		o->ignore = r->ignore;
 }
 
 static void take_labels(struct opts *o)

@@ -233,7 +233,14 @@ int regions_dataset(struct regions *r, const json_t *dataset, struct err *e)
 	for (int i = 0; i < r->n; i++)
 		if (put_given(r, i, json_array_get(order, (size_t)i), e))
 			return -1;
-	return r->ignore > 0 && r->of[r->ignore] ? err_set(e, NULL, "label %d is ignored, and in a region", r->ignore) : 0;
+	return regions_ignore(r, &(int64_t){-1}, e);
+}
+
+int regions_ignore(const struct regions *r, int64_t *label, struct err *e)
+{
+	if (*label < 0)
+		*label = r->ignore;
+	return *label > 0 && r->of[*label] ? err_set(e, NULL, "label %lld is ignored, and in a region", (long long)*label) : 0;
 }
 
 /* -- an option -- */

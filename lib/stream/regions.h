@@ -21,6 +21,9 @@ struct regions {
 /* Is the label one of a region, or 0? */
 int regions_have(const struct regions *r, double label);
 
+/* The label that does not count, 0 to 255, in *label; -1: what the regions say. It is in none of them: 0, or -1 and an error. */
+int regions_ignore(const struct regions *r, int64_t *label, struct err *e);
+
 /* Those of an option: `1,2,3/2,3/3`, each of which may have a name, `whole=1,2,3/core=2,3/3` (else it is the numbers); larger ones are
    asked first, and a region's label is the first of it that is in none asked behind it, or its first. Or JSON, or a file of JSON: metadata, or
    nnU-Net's dataset.json. None are an error. 0, or -1 and an error. */
