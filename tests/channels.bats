@@ -83,6 +83,11 @@ meta() { ts-info --json "$1" | tr -d '\\' | grep -oE "\"$2\":(\"\[[^]]*\]\"|\"[^
 	done
 	nii-read --pairs one/* | ts-cmp --data-only - <(ts-select --index 0 cases.ts)
 	nii-read --pairs each/*/* | ts-cmp --data-only - <(ts-select --index 0 cases.ts)
+	# BraTS and AutoPET
+	mkdir -p brats auto/p1
+	for n in brats/a_t1 brats/a_t1ce brats/a_t2 brats/a_flair brats/a_seg brats/b-t1n brats/b-t1c brats/b-t2w brats/b-t2f brats/b-seg auto/p1/CTres auto/p1/SUV auto/p1/SEG; do : >$n.nii.gz; done
+	nii-read --pairs --print brats/* | sed "1d; s#$PWD/brats/##g; s/[.]nii[.]gz//g" | cmp - <(printf 'a\ta_t1\ta_seg\ta_t1ce\ta_t2\ta_flair\nb\tb-t1n\tb-seg\tb-t1c\tb-t2w\tb-t2f\n')
+	nii-read --pairs --print auto/*/* | sed "1d; s#$PWD/auto/##g; s/[.]nii[.]gz//g" | cmp - <(printf 'p1\tp1/CTres\tp1/SEG\tp1/SUV\n')
 	says() { # LAST LINE..., of --pairs on what is there
 		run nii-read --pairs --print "${@:3}"
 		[ "$status" = 1 ]

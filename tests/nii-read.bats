@@ -344,6 +344,8 @@ meta() { # meta FRAME KEY
 	fails 1 "nii-read: bad.seg.nrrd: segment 3 is in layer 2 (expected less than 2)" nii-read -l bad.seg.nrrd ct.nii.gz
 	with "Segment3_Layer:=-1"
 	fails 1 "nii-read: bad.seg.nrrd: Segment3_Layer: -1 is not in 0..1073741824" nii-read -l bad.seg.nrrd ct.nii.gz
+	with "Segment3_LabelValue:=0"
+	fails 1 "nii-read: bad.seg.nrrd: Segment3_LabelValue: 0 is not in 1..1073741824" nii-read -l bad.seg.nrrd ct.nii.gz
 	with "Segment300_Name:=x"
 	fails 1 "nii-read: bad.seg.nrrd: Segment300_Name: more than 255 segments" nii-read -l bad.seg.nrrd ct.nii.gz
 	with "$(printf 'Segment3_Name:=\xff')"

@@ -15,12 +15,15 @@ struct named {
 
 static const struct { const char *ending; int label, channel; } endings[] = {
 	{"_ct", 0, 0}, {"_image", 0, 0}, {"_pet", 0, 1}, {"_gtv", 1, 0}, {"_label", 1, 0}, {"_seg", 1, 0}, {".seg", 1, 0}, {"_mask", 1, 0},
+	/* BraTS, in nnU-Net's order: before 2023, and from then on */
+	{"_t1", 0, 0}, {"_t1ce", 0, 1}, {"_t2", 0, 2}, {"_flair", 0, 3}, {"-t1n", 0, 0}, {"-t1c", 0, 1}, {"-t2w", 0, 2}, {"-t2f", 0, 3}, {"-seg", 1, 0},
 };
 static const struct { const char *beginning; int label; } directories[] = {{"images", 0}, {"labels", 1}};
 /* Files of a directory a case, ID/ct */
 static const struct { const char *name; int label, channel; } names[] = {
 	{"ct", 0, 0},  {"image", 0, 0}, {"imaging", 0, 0},      {"pet", 0, 1}, {"gtv", 1, 0},
 	{"label", 1, 0}, {"seg", 1, 0},   {"segmentation", 1, 0}, {"mask", 1, 0},
+	{"CTres", 0, 0}, {"SUV", 0, 1},   {"SEG", 1, 0}, /* AutoPET */
 };
 
 /* The ending of an id, cut off. */

@@ -50,7 +50,7 @@ static int put(struct text *t, int64_t n, const char *key, json_t *value, struct
 
 int nrrd_segment_key(struct text *t, const char *key, char *value, struct err *e)
 {
-	static const struct { const char *key, *name; } numbers[] = {{"Layer", "layer"}, {"LabelValue", "value"}};
+	static const struct { const char *key, *name; int least; } numbers[] = {{"Layer", "layer", 0}, {"LabelValue", "value", 1}};
 	const char *what;
 	const int64_t n = segment_of(key, &what);
 	struct err why;
@@ -72,7 +72,7 @@ int nrrd_segment_key(struct text *t, const char *key, char *value, struct err *e
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
 		if (strcmp(what, numbers[i].key))
 			continue;
-		if (arg_int(value, 0, VALUE_MOST, &v, &why))
+		if (arg_int(value, numbers[i].least, VALUE_MOST, &v, &why))
 			return err_set(e, t->file, "%s: %.200s", key, why.text);
 		return put(t, n, numbers[i].name, json_integer(v), e);
 	}
