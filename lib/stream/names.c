@@ -58,9 +58,14 @@ int names_put(struct frame *f, json_t *names, struct err *e)
 	return json_object_size(names) > (names_of(names, 0) != NULL) ? frame_set_json(f, "labels", names, e) : frame_set_meta(f, "labels", NULL, e);
 }
 
+int names_other_channels(const char *a, const char *b)
+{
+	return a && b && strcasecmp(a, b);
+}
+
 int names_channels(const struct frame *f, const char *wanted, const char *whose, struct err *e)
 {
 	const char *names = frame_meta(f, "channels");
 
-	return names && wanted && strcasecmp(names, wanted) ? err_set(e, NULL, "its channels are %s, %s %s", names, whose, wanted) : 0;
+	return names_other_channels(names, wanted) ? err_set(e, NULL, "its channels are %s, %s %s", names, whose, wanted) : 0;
 }

@@ -25,8 +25,10 @@ const char *names_of(const json_t *names, int64_t label);
 void names_set(json_t *names, int64_t label, const json_t *name);
 int names_put(struct frame *f, json_t *names, struct err *e);
 
-/* Names of an image's channels, metadata `channels`: are f's `wanted`, where both are known (else NULL)? Small letters are as good as capitals. 0,
-   or -1 and an error, in which `whose` are those wanted: "the model's". */
+/* Names of an image's channels, metadata `channels`: are both known (else NULL), and not the same? Small letters are as good as capitals. */
+int names_other_channels(const char *a, const char *b);
+
+/* Are f's those `wanted`? 0, or -1 and an error, in which `whose` are those wanted: "the model's". */
 int names_channels(const struct frame *f, const char *wanted, const char *whose, struct err *e);
 
 #endif

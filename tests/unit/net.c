@@ -46,7 +46,7 @@ static struct allowed allowed;
 /* oneDNN's convolutions, where they are asked for, round weights to bf16 and sums of gradients twice: with SSE4.1, AVX and AVX2 alike up to 2.4 times
    as far, losses of steps up to 2.1e-2 off. Their weight gradients of fp32 depend on the number of threads (onednn.h). */
 #define AS_FAR_ONEDNN 3
-enum { ONEDNN_STEPS = 3 /* per cent */ };
+#define STEPS_ONEDNN 3e-2
 
 static int by_onednn(void)
 {
@@ -74,7 +74,7 @@ static struct allowed allowed_of(const char *name)
 			a.gradient = as_far() * gradient;
 		}
 	if (f && by_onednn())
-		a.steps = ONEDNN_STEPS / 100.;
+		a.steps = STEPS_ONEDNN;
 	if (f)
 		fclose(f);
 	return a;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "lib/base/arg.h"
 #include "lib/base/hash.h"
@@ -13,6 +12,7 @@
 #include "lib/net/arch/arch.h"
 #include "lib/net/window/window.h"
 #include "lib/stream/history.h"
+#include "lib/stream/names.h"
 #include "lib/stream/stream.h"
 
 /* PyTorch's names, of enum k_optimizer. */
@@ -209,7 +209,7 @@ int resume_channels(const struct resume *r, const json_t *now, const char *file,
 {
 	const char *is = json_string_value(now), *was = json_string_value(r->channels);
 
-	if (!is || !was || !strcasecmp(is, was))
+	if (!names_other_channels(is, was))
 		return 0;
 	return err_set(e, NULL, "the patches' channels are %.200s, those that %s was trained with %.200s", is, file, was);
 }

@@ -1,10 +1,10 @@
 #include "lib/net/window/ensemble.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "lib/base/hash.h"
 #include "lib/base/mem.h"
+#include "lib/stream/names.h"
 
 /* The patches a model was trained with, "X,Y,Z". */
 static const char *patches(const struct model *m)
@@ -38,7 +38,7 @@ static int agree(const struct ensemble *m, int i, struct err *e)
 		return err_set(e, b->file, "has other regions than %s: models of different jobs", a->file);
 	if (labels[0] && labels[1] && strcmp(labels[0], labels[1]))
 		return err_set(e, b->file, "has other labels than %s: models of different jobs", a->file);
-	if (a->channels && b->channels && strcasecmp(a->channels, b->channels))
+	if (names_other_channels(a->channels, b->channels))
 		return err_set(e, b->file, "takes channels %.200s, %s %.200s", b->channels, a->file, a->channels);
 	if (strcmp(patches(a), patches(b)))
 		return err_set(e, b->file, "was trained on patches of %.40s voxels, %s of %.40s", patches(b), a->file, patches(a));

@@ -14,10 +14,9 @@ json_t *box_json(const struct box *b);
 int box_get(struct box *b, const json_t *undo, struct err *e);
 int box_set(struct box *b, const int64_t v[6], struct err *e); /* the same from six numbers */
 
-/* Make f, on grid g, the part of it in the box. Outside g stands `fill` in image, 0 in labels and all else; in prob what
-   box_scores says. The affine moves to the box's first voxel. *g becomes the
-   new grid. An error where fill does not fit the image's type. box_cut_later: the values are made when the frame is written (tensor_later). 0 or -1.
-   */
+/* Make f, on grid g, the part of it in the box. Outside g stands `fill` in image, 0 in labels and all else; in prob what box_scores says. The
+   affine moves to the box's first voxel. *g becomes the new grid. An error where fill does not fit the image's type. box_cut_later: the values are
+   made when the frame is written (tensor_later). 0 or -1. */
 int box_cut_later(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e);
 int box_cut(struct frame *f, struct grid *g, const struct box *b, double fill, struct err *e);
 
