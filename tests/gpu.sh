@@ -1,6 +1,6 @@
 #!/bin/bash
-# Everything that only a GPU machine can show, in stages, without bats or Debian packages there. Here: `tests/gpu.sh pack` puts what the tools need of this
-# machine's libraries into build/gpu-kit.tar.gz, and says what must go along. There, in the repository's root:
+# Everything that only a GPU machine can show, in stages, without bats or Debian packages there. Here: `tests/gpu.sh pack` puts what was built, and what
+# of this machine's libraries it needs, into build/gpu-kit.tar.gz, which is what must go along. There, in the repository's root:
 #     tests/gpu.sh run DIR [STAGE...]     GPU_SECONDS (560) in all, each stage at most LIMIT (540); without any all of them, in the order of the table
 # DIR gets results.tsv, a row a step as soon as it is over (stage, what, ok | not ok | skipped, a figure), and log.txt, whatever was said; all else, models
 # and masks too, is in GPU_WORK (build/gpu-work), from where `masks` takes what `train` left: on a machine that forgets, both in one call.
@@ -28,7 +28,7 @@ set -u -o pipefail
 kit=${GPU_KIT:-build/gpu-kit} work=${GPU_WORK:-build/gpu-work}
 stages="device kernels nets train masks same ranks bench slide tight peer sanitize"
 nets="unet nnunet swinunetr" peers="unet dynunet swinunetr" precisions="bf16 tf32 fp32"
-goes="build/bin build/test build/bench build/gpu-kit.tar.gz"
+goes=build/gpu-kit.tar.gz
 
 phantoms() {
 	build/bin/nii-phantom -q -n 4 -s 160,160,96 --seed 5 --healthy 0 | build/bin/nii-normalize --window=-1024,325 |
@@ -41,9 +41,9 @@ pack() {
 	rm -rf "$kit" && mkdir -p "$kit"
 	tools/libraries.sh "$kit" build/bin/{seg,nii,ts}-* build/bin/niipipe-cpu.so build/test/* build/bench/* || exit 1
 	if [ -n "${WHEELS-}" ]; then "$WHEELS" -m pip download -q --no-deps -d "$kit" "monai==$("$WHEELS" -c 'import monai; print(monai.__version__)' 2>/dev/null)" || exit 1; fi
-	tar -C "$kit" -czf build/gpu-kit.tar.gz . || exit 1
-	# shellcheck disable=SC2086
-	bytes=$(git ls-files -z | cat - <(find $goes -type f -print0) | du -cb --files0-from=- | awk 'END { print $1 }')
+	tar -C build -czf $goes "${kit#build/}" bin test bench || exit 1
+	touch "$kit/unpacked"
+	bytes=$(git ls-files -z | cat - <(printf '%s\0' $goes) | du -cb --files0-from=- | awk 'END { print $1 }')
 	echo "carry $goes: with the repository's files $((bytes >> 20)) MiB"
 	[ "$bytes" -lt $most ] || { echo "gpu.sh: that is more than $((most >> 20)) MiB" >&2; exit 1; }
 }
@@ -401,7 +401,7 @@ run() {
 		case " $stages " in *" $wanted "*) ;; *) echo "gpu.sh: no stage $wanted (there are: $stages)" >&2; exit 2 ;; esac
 	done
 	mkdir -p "$dir" "$work"
-	[ -d "$kit" ] || { mkdir -p "$kit" && tar -C "$kit" -xzf build/gpu-kit.tar.gz || exit 1; }
+	[ -n "${GPU_KIT-}" ] || [ "$kit/unpacked" -nt $goes ] || { mkdir -p "$kit" && tar -C build -xzf $goes && touch "$kit/unpacked" || exit 1; }
 	export NIIPIPE_BACKENDS=${GPU_BACKENDS:-$PWD/build/bin} BIN=$PWD/build/bin BENCH=$PWD/build/bench
 	libraries
 	[ -e "$kit/phantoms.ts" ] || phantoms || exit 1
