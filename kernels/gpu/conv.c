@@ -1,6 +1,6 @@
 /* Convolutions through cuDNN (cudnn.h), those of 1x1x1 as matrix products through cuBLASLt (product.h), those of few channels by our own kernels
-   (conv_narrow.c), and what no library has, too (direct.c). A transposed convolution's forward is a convolution's data gradient and the other way
-   round: `x` and `y` of cuDNN's shape are then our y and x. cuDNN has few engines for values in slices of wider ones: where it has none, dense
+   (conv_narrow.c, conv_few.c), and what no library has, too (direct.c). A transposed convolution's forward is a convolution's data gradient and the
+   other way round: `x` and `y` of cuDNN's shape are then our y and x. cuDNN has few engines for values in slices of wider ones: where it has none, dense
    copies are tried. Gradients of bf16 weights are bf16, as torch's autocast has them, and then fp32: those that write them in fp32 are slow (an
    H200: 61 ms of the 71 of a DynUNet's step). A bias is added by the plan of a convolution (not of a transposed one: of a data gradient cuDNN 9 has
    none), a gradient by its own plan to what is there; where there is no such plan, by another kernel, the gradient from scratch. */
@@ -138,8 +138,8 @@ static void report(const struct k_conv *c, int which)
 	if (gpu_asked("report"))
 		fprintf(stderr, "%s %lld -> %lld of %dx%dx%d step %d to %lldx%lldx%lld%s: %s%s%s\n", names[which], (long long)g->ic, (long long)g->oc, g->kernel[0],
 			g->kernel[1], g->kernel[2], g->stride[0], (long long)g->out[0], (long long)g->out[1], (long long)g->out[2], g->transposed ? ", transposed" : "",
-			p->product[0] ? "cuBLASLt" : p->narrow ? "own, by tensor cores" : p->plan[0] ? "cuDNN" : "own", p->dense ? ", dense copies" : "",
-			p->half_dw ? ", bf16 gradient" : !p->plan[1] ? "" : which == FORWARD ? ", or with the bias" : ", or adding");
+			p->product[0] ? "cuBLASLt" : p->narrow ? "own, by tensor cores" : p->few ? "own, of few channels" : p->plan[0] ? "cuDNN" : "own",
+			p->dense ? ", dense copies" : "", p->half_dw ? ", bf16 gradient" : !p->plan[1] ? "" : which == FORWARD ? ", or with the bias" : ", or adding");
 }
 
 static int make_passes(struct k_conv *c, struct err *e)
@@ -147,7 +147,7 @@ static int make_passes(struct k_conv *c, struct err *e)
 	for (int i = 0; i < (c->g.train ? PASSES : 1); i++) {
 		if (gpu_narrow_take(c, i, e))
 			return -1;
-		if (!c->pass[i].narrow && !gpu_asked("direct") && !(is_product(c) && take_product(c, i)) && make_plan(c, i, e))
+		if (!c->pass[i].narrow && !gpu_few_take(c, i) && !gpu_asked("direct") && !(is_product(c) && take_product(c, i)) && make_plan(c, i, e))
 			return -1;
 		report(c, i);
 	}
@@ -214,7 +214,7 @@ static struct room room_of(const struct k_conv *c, void *scratch)
 		up((size_t)(c->d.xvox * c->g.ic) * size_of(c)) : 0);
 	r.dw = r.y + (dense ? up((size_t)(c->d.yvox * c->g.oc) * size_of(c)) : 0);
 	r.half = r.dw + (train && !p[WEIGHTS].product[0] ? up((size_t)weights(c) * 4) : 0) +
-		up(gpu_narrow_scratch(c));
+		up(gpu_narrow_scratch(c)) + up(gpu_few_scratch(c));
 	r.sums = r.half + (p[WEIGHTS].half_dw ? up((size_t)weights(c) * 2) : 0);
 	r.end = r.sums + (train ? own(c)->column_bytes(c->d.yvox, c->g.oc) : 0);
 	return r;
@@ -298,6 +298,12 @@ static int aligned(const void *p)
 	return (uintptr_t)p % 16 == 0;
 }
 
+/* Those of 1x1x1 want it of x, or its gradient. */
+static int few_fits(const struct k_conv *c, const struct pass *p, const void *x)
+{
+	return p->few && (c->d.taps > 1 || aligned(x));
+}
+
 int gpu_conv_forward(struct k_conv *c, const void *x, const float *bias, void *y, void *scratch, struct err *e)
 {
 	const struct pass *p = &c->pass[FORWARD];
@@ -308,6 +314,8 @@ int gpu_conv_forward(struct k_conv *c, const void *x, const float *bias, void *y
 
 	if (p->narrow && aligned(x) && aligned(y))
 		return gpu_narrow_run(c, FORWARD, x, bias, y, 0, e);
+	if (few_fits(c, p, x))
+		return gpu_few_forward(c, x, bias, y, e);
 	if (bias && (p->product[0] || p->plan[1]) && !(b = bias_of(c, bias, e)))
 		return -1;
 	if (p->product[0])
@@ -334,6 +342,8 @@ int gpu_conv_backward_data(struct k_conv *c, const void *dy, void *dx, int dx_ad
 
 	if (p->narrow && aligned(dy) && aligned(dx))
 		return gpu_narrow_run(c, DATA, dy, NULL, dx, dx_add, e);
+	if (few_fits(c, p, dx))
+		return gpu_few_data(c, dy, dx, dx_add, e);
 	if (p->product[0])
 		return product_run(p->product[dx_add ? 1 : 0], c->w, dy, NULL, dx, r.work, e) ? -1 : gpu_check(0, "product", e);
 	if (!fits(c, plan, to, c->w, from))
@@ -368,6 +378,9 @@ int gpu_conv_backward_weights(struct k_conv *c, const void *x, const void *dy, f
 
 	if (p->narrow && aligned(x) && aligned(dy)) {
 		if (gpu_narrow_weights(c, x, dy, dw, r.dw, e))
+			return -1;
+	} else if (few_fits(c, p, x)) {
+		if (gpu_few_weights(c, x, dy, dw, r.dw, e))
 			return -1;
 	} else if (p->product[0]) {
 		if (product_run(p->product[0], large, small, NULL, dw, r.work, e) || gpu_check(0, "product", e))

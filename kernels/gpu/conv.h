@@ -9,8 +9,9 @@
 enum { FORWARD, DATA, WEIGHTS, PASSES };
 
 /* What makes a pass: a product or a plan (the second one with a bias, or adding), kernels for few channels, or with none of them direct.c. dense: x
-   and y through dense copies, where they are slices. narrow: kernels for few channels, of packed weights */
-struct pass { struct product *product[2]; struct cudnn_conv *plan[2]; int narrow, dense, half_dw; void *packed; };
+   and y through dense copies, where they are slices. narrow: tensor cores' kernels for few channels, of packed weights; few: those for at most
+   four of y */
+struct pass { struct product *product[2]; struct cudnn_conv *plan[2]; int narrow, few, dense, half_dw; void *packed; };
 
 struct k_conv {
 	struct k_conv_geom g;
@@ -43,5 +44,12 @@ int gpu_narrow_pack(const struct k_conv *c, const float *w, struct err *e);
 int gpu_narrow_run(const struct k_conv *c, int which, const void *x, const float *bias, void *y, int add, struct err *e);
 size_t gpu_narrow_scratch(const struct k_conv *c); /* of the weights' gradient */
 int gpu_narrow_weights(const struct k_conv *c, const void *x, const void *dy, float *dw, void *scratch, struct err *e);
+
+/* At most four channels of y (conv_few.c): pass.few, if a pass is theirs, which is returned; and the passes made, of values that `aligned` (conv.c) says it of. */
+int gpu_few_take(struct k_conv *c, int which);
+int gpu_few_forward(const struct k_conv *c, const void *x, const float *bias, void *y, struct err *e);
+int gpu_few_data(const struct k_conv *c, const void *dy, void *dx, int add, struct err *e);
+size_t gpu_few_scratch(const struct k_conv *c); /* of the weights' gradient */
+int gpu_few_weights(const struct k_conv *c, const void *x, const void *dy, float *dw, void *scratch, struct err *e);
 
 #endif

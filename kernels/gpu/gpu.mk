@@ -2,7 +2,7 @@
 NVCC   ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
 CUDA   ?= $(if $(NVCC),1,0)
 CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(NVCC))
-G_HOST := backend kernels conv conv_narrow tune
+G_HOST := backend kernels conv conv_few conv_narrow tune
 G_CUDA := cuda lines
 G_LIBS := cudnn product
 G_EACH := table

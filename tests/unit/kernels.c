@@ -527,6 +527,16 @@ static const struct shape fews[] = {
 	{1, 16, 1, {3, 5, 40}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 1, {0}, 0, 5, 1},
 };
 
+/* As few channels as a network has classes, on both sides, in rows that begin and end within a lane's run; and many, of single taps, to so few */
+static const struct shape classes[] = {
+	{1, 1, 1, {3, 5, 9}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 1}, {2, 2, 2, {9, 17, 40}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 0},
+	{1, 3, 3, {4, 5, 10}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 1, 0, 1}, {2, 4, 4, {3, 6, 13}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 1},
+	{1, 4, 4, {2, 9, 21}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 4, 3, 0}, {2, 32, 2, {3, 5, 29}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 0, 1},
+	{1, 48, 2, {5, 9, 11}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 16, 2, 1}, {1, 16, 1, {3, 7, 9}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 0, 0},
+	{2, 24, 3, {3, 5, 7}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 8, 1, 1}, {1, 40, 4, {7, 9, 21}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 0, 1},
+	{1, 256, 2, {2, 5, 9}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 0, 0}, {1, 8, 4, {3, 5, 77}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 0, 1},
+};
+
 /* Single taps whose channels are above 32 and no multiple of that, of voxels that are no multiple of 16; those of 3x4x9 oneDNN has wrong with two
    threads (kernels/conv.c). */
 static const struct shape products[] = {
@@ -554,11 +564,12 @@ int main(void)
 	others_threads();
 	in_parts();
 	convs(halves, sizeof halves / sizeof *halves), convs(products, sizeof products / sizeof *products);
-	convs(fews, sizeof fews / sizeof *fews);
+	convs(fews, sizeof fews / sizeof *fews), convs(classes, sizeof classes / sizeof *classes);
 	rng_init(&rng, 2, RNG_TEST, 0);
 	k = cpu(K_BF16);
 	if (k)
 		convs(shapes, sizeof shapes / sizeof *shapes), in_parts(), convs(halves, sizeof halves / sizeof *halves),
-			convs(products, sizeof products / sizeof *products), convs(fews, sizeof fews / sizeof *fews);
+			convs(products, sizeof products / sizeof *products), convs(fews, sizeof fews / sizeof *fews),
+			convs(classes, sizeof classes / sizeof *classes);
 	return tap_done();
 }
