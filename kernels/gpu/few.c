@@ -28,13 +28,13 @@ DEVICE struct run run_of(const struct gpu_narrow *g, int64_t i)
 DEVICE void run_about(const struct gpu_narrow *g, const struct run *r, int kd, int kh, const void *x, float *v, const int c, const int pairs)
 {
 	const int in = within(r->c[0] + kd - 1, g->size[0]) && within(r->c[1] + kh - 1, g->size[1]);
-	const int64_t at = r->at + ((kd - 1) * g->size[1] + kh - 1) * g->size[2] - 1;
+	const int64_t at = (r->at + ((kd - 1) * g->size[1] + kh - 1) * g->size[2] - 1) * g->xp;
 
 	UNROLLED for (int k = 0; k < ABOUT; k++) {
 		UNROLLED for (int i = 0; i < c; i++)
 			v[k * c + i] = 0;
 		if (in && within(r->c[2] + k - 1, g->size[2]))
-			few_get(x, (at + k) * g->xp, pairs, v + k * c, c);
+			few_get(x, at + k * (int)g->xp, pairs, v + k * c, c);
 	}
 }
 
@@ -75,7 +75,7 @@ DEVICE void few_run(const struct gpu_narrow *g, int64_t i, const void *x, const 
 	}
 	UNROLLED for (int k = 0; k < RUN; k++)
 		if (r.c[2] + k < g->size[2]) {
-			const int64_t to = (r.at + k) * g->yp;
+			const int64_t to = r.at * g->yp + k * (int)g->yp;
 			float old[FEW];
 
 			if (add) {
@@ -107,8 +107,8 @@ static inline int64_t few_teams(const struct gpu_narrow *g)
 }
 
 #define FEW_CASE(c, pairs) \
-	KERNEL(few_##c##_##pairs, (struct gpu_narrow g, int64_t all, const void *x, const void *w, const float *bias, void *y, int add, int back), \
-		(g, all, x, w, bias, y, add, back), few_teams(&g)) \
+	SIDE_KERNEL(few_##c##_##pairs, (struct gpu_narrow g, int64_t all, const void *x, const void *w, const float *bias, void *y, int add, int back), \
+		(g, all, x, w, bias, y, add, back), few_teams(&g), 0, 2) \
 	{ \
 		TEAM_FOR(t, few_teams(&g)) { \
 			TEAM_ARRAY(quad, room, CUBE * FEW * FEW / 4); \
@@ -157,7 +157,7 @@ DEVICE void run_weights(const struct gpu_narrow *g, int64_t i, int kd, int kh, c
 		UNROLLED for (int to = 0; to < c; to++)
 			d[k * c + to] = 0;
 		if (r.c[2] + k < g->size[2])
-			few_get(dy, (r.at + k) * g->yp, pairs, d + k * c, c);
+			few_get(dy, r.at * g->yp + k * (int)g->yp, pairs, d + k * c, c);
 	}
 	UNROLLED for (int row = 0; row < ROWS_OF(c); row++)
 		run_about(g, &r, kd, kh + row, x, v[row], c, pairs);

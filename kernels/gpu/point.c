@@ -18,29 +18,52 @@ static inline struct point point_of(const struct gpu_narrow *g)
 	return p;
 }
 
-DEVICE int64_t point_voxel(const struct point *p, int64_t group, int k)
+/* A group's voxels: the first, or of none the last there is; how many there are from that on, and from one of them to the next */
+struct voxels { int64_t at; int left, step; };
+
+DEVICE struct voxels voxels_of(const struct point *p, int64_t group)
 {
-	return (((group >> p->shift) * AT_ONCE + k) << p->shift) + (group & ((1 << p->shift) - 1));
+	const int64_t first = ((group >> p->shift) * AT_ONCE << p->shift) + (group & ((1 << p->shift) - 1)), left = p->vox - first;
+	const int most = AT_ONCE << p->shift;
+
+	return (struct voxels){left > 0 ? first : p->vox - 1, left < 0 ? 0 : left < most ? (int)left : most, 1 << p->shift};
 }
 
-/* That voxel, or of those beyond the end the last */
-DEVICE int64_t point_there(const struct point *p, int64_t group, int k)
+/* Is there voxel k? And where in a value it begins, from the first on; of one that is not there, where the first does */
+DEVICE int voxel_there(const struct voxels *v, int k)
 {
-	const int64_t v = point_voxel(p, group, k);
+	return k * v->step < v->left;
+}
 
-	return v < p->vox ? v : p->vox - 1;
+DEVICE int voxel_from(const struct voxels *v, int k, int64_t pitch)
+{
+	return voxel_there(v, k) ? k * v->step * (int)pitch : 0;
+}
+
+/* Sums of a group's lanes, known to all of them */
+DEVICE void group_sums(float *sum, const int many, int lanes)
+{
+#ifdef __CUDACC__
+	UNROLLED_BY(1) for (int o = lanes / 2; o; o /= 2)
+		UNROLLED for (int k = 0; k < many; k++)
+			sum[k] += __shfl_xor_sync(~0u, sum[k], o); /* a warp's groups come together: there is a whole number of warps */
+#else
+	UNROLLED for (int k = 0; k < many; k++)
+		sum[k] = group_sum(sum[k], lanes);
+#endif
 }
 
 /* y[v][to] = w[to][c] x[v][c] + bias, of a group's voxels */
 DEVICE void point_make(const struct point *p, int64_t r, const void *x, const void *w, const float *bias, void *y, const int many, const int pairs)
 {
+	const struct voxels v = voxels_of(p, r);
 	float sum[AT_ONCE * FEW] = {0};
 
 	MEMBER_FOR(i, 0, p->g.ic / WIDE, p->lanes) {
 		struct piece e[AT_ONCE];
 
 		UNROLLED for (int k = 0; k < AT_ONCE; k++)
-			e[k] = get_piece(x, point_there(p, r, k) * p->g.xp + i * WIDE);
+			e[k] = get_piece(x, v.at * p->g.xp + i * WIDE + voxel_from(&v, k, p->g.xp));
 		UNROLLED for (int to = 0; to < many; to++) {
 			float own[WIDE], u[WIDE];
 
@@ -52,11 +75,14 @@ DEVICE void point_make(const struct point *p, int64_t r, const void *x, const vo
 			}
 		}
 	}
+	group_sums(sum, AT_ONCE * many, p->lanes);
+	if (!FIRST_OF_GROUP(p->lanes))
+		return;
 	UNROLLED for (int k = 0; k < AT_ONCE * many; k++)
-		sum[k] = group_sum(sum[k], (unsigned)p->lanes) + (bias ? bias[k % many] : 0);
+		sum[k] += bias ? bias[k % many] : 0;
 	UNROLLED for (int k = 0; k < AT_ONCE; k++)
-		if (FIRST_OF_GROUP(p->lanes) && point_voxel(p, r, k) < p->vox)
-			few_put(y, point_voxel(p, r, k) * p->g.yp, pairs, sum + k * many, many);
+		if (voxel_there(&v, k))
+			few_put(y, v.at * p->g.yp + voxel_from(&v, k, p->g.yp), pairs, sum + k * many, many);
 }
 
 #define POINT_CASE(many, pairs) \
@@ -77,27 +103,28 @@ int G(point)(struct gpu_narrow g, const void *x, const void *w, const float *bia
 /* dx[v][c] = (or with `add` +=) w[to][c] dy[v][to], of a group's voxels */
 DEVICE void point_spread(const struct point *p, int64_t r, const void *dy, const void *w, void *dx, int add, const int many, const int pairs)
 {
+	const struct voxels v = voxels_of(p, r);
+
 	MEMBER_FOR(i, 0, p->g.ic / WIDE, p->lanes) {
+		const int64_t to = v.at * p->g.xp + i * WIDE;
 		float d[AT_ONCE * FEW], sum[AT_ONCE][WIDE], own[WIDE];
 		struct piece old[AT_ONCE];
 
 		UNROLLED for (int k = 0; k < AT_ONCE; k++) {
-			const int64_t v = point_there(p, r, k);
-
-			few_get(dy, v * p->g.yp, pairs, d + k * many, many);
-			old[k] = add && v == point_voxel(p, r, k) ? get_piece(dx, v * p->g.xp + i * WIDE) : piece_none();
+			few_get(dy, v.at * p->g.yp + voxel_from(&v, k, p->g.yp), pairs, d + k * many, many);
+			old[k] = add && voxel_there(&v, k) ? get_piece(dx, to + voxel_from(&v, k, p->g.xp)) : piece_none();
 		}
 		UNROLLED for (int k = 0; k < AT_ONCE; k++)
 			piece_open(old[k], sum[k]);
-		UNROLLED for (int to = 0; to < many; to++) {
-			get_wide(w, to * p->g.ic + i * WIDE, own);
+		UNROLLED for (int c = 0; c < many; c++) {
+			get_wide(w, c * p->g.ic + i * WIDE, own);
 			UNROLLED for (int k = 0; k < AT_ONCE; k++)
 				EACH(j)
-					sum[k][j] += d[k * many + to] * own[j];
+					sum[k][j] += d[k * many + c] * own[j];
 		}
 		UNROLLED for (int k = 0; k < AT_ONCE; k++)
-			if (point_voxel(p, r, k) < p->vox)
-				put_wide(dx, point_voxel(p, r, k) * p->g.xp + i * WIDE, sum[k]);
+			if (voxel_there(&v, k))
+				put_wide(dx, to + voxel_from(&v, k, p->g.xp), sum[k]);
 	}
 }
 

@@ -238,6 +238,7 @@ static const struct { const char *name; int64_t ic, oc; int kernel, stride, halv
 	{"3x3x3 48->48 (half size)", 48, 48, 3, 1, 1}, {"3x3x3 96->48 (half size)", 96, 48, 3, 1, 1},
 	{"3x3x3 64->64 (half size)", 64, 64, 3, 1, 1}, {"3x3x3 128->64 (half size)", 128, 64, 3, 1, 1},
 	{"3x3x3 32->64 step 2", 32, 64, 3, 2, 0}, {"3x3x3 128->128 (1/4)", 128, 128, 3, 1, 2}, {"3x3x3 256->256 (1/8)", 256, 256, 3, 1, 3},
+	{"3x3x3 2->2", 2, 2, 3, 1, 0}, {"1x1x1 32->2", 32, 2, 1, 1, 0},
 };
 static const struct { const char *name; run_fn *run; } passes[] = {
 	{"forward", conv_forward}, {"with a bias", conv_biased}, {"data", conv_data}, {"data, added", conv_added}, {"weights", conv_weights},
