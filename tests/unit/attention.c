@@ -361,12 +361,14 @@ int main(void)
 	k = cpu(K_FP32);
 	if (!k)
 		return tap_done();
-	attention_cases(6);
+	if (wanted(K_FP32))
+		attention_cases(6);
 	k = cpu(K_BF16);
 	attention_cases(7);
 	bare_cases(sizeof cases);
 	k = cpu(K_FP32);
-	bare_cases(6);
+	if (wanted(K_FP32))
+		bare_cases(6);
 	layer_case(1, 1), layer_case(3, 5), layer_case(7, 16), layer_case(130, 48), layer_case(37, 384), layer_case(2500, 12);
 	layer_case(130, 24), layer_case(41, 29);
 	merge_case(8, (const unsigned char[]){0, 4, 2, 1, 6, 5, 3, 7}, 5), merge_case(8, (const unsigned char[]){0, 4, 2, 1, 5, 2, 1, 7}, 16);

@@ -2,6 +2,8 @@
 #ifndef TESTS_CPU_H
 #define TESTS_CPU_H
 
+#include <string.h>
+
 #include "lib/net/run/device.h"
 #include "tests/unit/tap.h"
 
@@ -18,6 +20,14 @@ static inline const struct k_backend *cpu(enum k_precision precision)
 	k = device_open(device ? device : "cpu", precision, &e);
 	ok(k, "%s", k ? k->device : e.text);
 	return k;
+}
+
+/* TEST_PRECISION: that one alone, for those who look at every access and have little time */
+static inline int wanted(enum k_precision precision)
+{
+	const char *only = getenv("TEST_PRECISION");
+
+	return !only || !strcmp(only, precision == K_BF16 ? "bf16" : "fp32");
 }
 
 /* What is in host memory as device memory that the test may look into; NULL: 0 in its place. Freed with k->release. */

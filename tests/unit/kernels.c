@@ -545,31 +545,34 @@ static const struct shape products[] = {
 	{1, 96, 80, {5, 6, 17}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 16, 0}, {1, 34, 16, {3, 4, 9}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 1, 0, 1},
 };
 
+static void all_convs(void)
+{
+	convs(shapes, sizeof shapes / sizeof *shapes);
+	convs(halves, sizeof halves / sizeof *halves), convs(products, sizeof products / sizeof *products);
+	convs(fews, sizeof fews / sizeof *fews), convs(classes, sizeof classes / sizeof *classes);
+}
+
 int main(void)
 {
 	rng_init(&rng, 1, RNG_TEST, 0);
-	k = cpu(K_FP32);
-	if (!k)
-		return tap_done();
-	convs(shapes, sizeof shapes / sizeof *shapes);
-	conv_refuses();
-	for (int norm = K_NORM_NONE; norm <= K_NORM_RUNNING; norm++)
-		ref_is_right(norm, K_ACT_PRELU, norm % 2), ref_is_right(norm, K_ACT_MISH, norm % 2 == 0);
-	for (int act = K_ACT_NONE; act <= K_ACT_GELU_TANH; act++)
-		ref_is_right(K_NORM_INSTANCE, act, 0);
-	for (size_t i = 0; i < sizeof normals / sizeof *normals; i++)
-		norm_case(&normals[i]);
-	norm_is_exact();
-	slices();
-	others_threads();
-	in_parts();
-	convs(halves, sizeof halves / sizeof *halves), convs(products, sizeof products / sizeof *products);
-	convs(fews, sizeof fews / sizeof *fews), convs(classes, sizeof classes / sizeof *classes);
+	k = wanted(K_FP32) ? cpu(K_FP32) : NULL;
+	if (k) {
+		all_convs();
+		conv_refuses();
+		for (int norm = K_NORM_NONE; norm <= K_NORM_RUNNING; norm++)
+			ref_is_right(norm, K_ACT_PRELU, norm % 2), ref_is_right(norm, K_ACT_MISH, norm % 2 == 0);
+		for (int act = K_ACT_NONE; act <= K_ACT_GELU_TANH; act++)
+			ref_is_right(K_NORM_INSTANCE, act, 0);
+		for (size_t i = 0; i < sizeof normals / sizeof *normals; i++)
+			norm_case(&normals[i]);
+		norm_is_exact();
+		slices();
+		others_threads();
+		in_parts();
+	}
 	rng_init(&rng, 2, RNG_TEST, 0);
-	k = cpu(K_BF16);
+	k = wanted(K_BF16) ? cpu(K_BF16) : NULL;
 	if (k)
-		convs(shapes, sizeof shapes / sizeof *shapes), in_parts(), convs(halves, sizeof halves / sizeof *halves),
-			convs(products, sizeof products / sizeof *products), convs(fews, sizeof fews / sizeof *fews),
-			convs(classes, sizeof classes / sizeof *classes);
+		all_convs(), in_parts();
 	return tap_done();
 }
