@@ -3,6 +3,9 @@
 #include "kernels/gpu/narrow.h"
 #include "kernels/gpu/runtime.h"
 
+/* By which of them: pass.narrow */
+enum { NARROW = 1, FIRST, TWOS };
+
 /* As narrow.c and first.c take a pass; of the data's gradient the ends are turned. */
 static struct gpu_narrow narrow_of(const struct k_conv *c, int which)
 {
@@ -34,14 +37,43 @@ static int is_narrow(const struct k_conv *c, int which)
 	return yes;
 }
 
+/* As twos.c takes it: the small end, and as y the large one */
+static struct gpu_narrow twos_of(const struct k_conv *c)
+{
+	const struct gpu_direct d = gpu_conv_direct(c);
+	struct gpu_narrow n = {.n = (int)c->g.n, .ic = (int)d.a, .oc = (int)d.b, .xp = d.sp, .yp = d.lp};
+
+	for (int i = 0; i < 3; i++)
+		n.size[i] = (int)d.small[i];
+	return n;
+}
+
+static int is_twos(const struct k_conv *c)
+{
+	const struct gpu_direct d = gpu_conv_direct(c);
+	int yes = d.sp % 8 == 0 && d.lp % 8 == 0 && twos_part(d.a) && twos_square(d.b) && d.svox < INT32_MAX;
+
+	for (int i = 0; i < 3; i++)
+		yes &= d.kernel[i] == 2 && d.stride[i] == 2 && d.pad[i] == 0 && d.large[i] == 2 * d.small[i];
+	return yes;
+}
+
+/* Does a pass go from the small end to the large one? */
+static int grows(const struct k_conv *c, int which)
+{
+	return (which == FORWARD) == c->g.transposed;
+}
+
 int gpu_narrow_take(struct k_conv *c, int which, struct err *e)
 {
 	const struct gpu_narrow n = narrow_of(c, which);
 	const int first = is_first(c, which), fits = c->bf16 && !c->g.transposed && narrow_out(n.oc) && c->d.yp % 8 == 0;
 
-	if (!fits || gpu_asked("libraries") || gpu_asked("direct") || !(first || is_narrow(c, which)))
+	if (gpu_asked("libraries") || gpu_asked("direct"))
 		return 0;
-	c->pass[which].narrow = 1;
+	c->pass[which].narrow = fits && first ? FIRST : fits && is_narrow(c, which) ? NARROW : c->bf16 && is_twos(c) ? TWOS : 0;
+	if (!c->pass[which].narrow)
+		return 0;
 	if (which == WEIGHTS)
 		return 0;
 	c->pass[which].packed = gpu_alloc((size_t)(first ? n.oc * first_depth(c->d.taps) : weights(c)) * size_of(c), e);
@@ -52,6 +84,8 @@ static int pack(const struct k_conv *c, int which, const float *w)
 {
 	void *to = c->pass[which].packed;
 
+	if (c->pass[which].narrow == TWOS)
+		return own(c)->twos_pack(twos_of(c), grows(c, which), w, to);
 	return is_first(c, which) ? own(c)->first_pack(c->g.oc, c->d.taps, w, to) : own(c)->narrow_pack(narrow_of(c, which), w, to, which == DATA);
 }
 
@@ -67,17 +101,21 @@ int gpu_narrow_run(const struct k_conv *c, int which, const void *x, const float
 {
 	const struct gpu_narrow g = narrow_of(c, which);
 	const void *packed = c->pass[which].packed;
-	const int bad = is_first(c, which) ? own(c)->first(g, gpu_conv_direct(c), x, packed, bias, y) : own(c)->narrow(g, x, packed, bias, y, add);
+	const int bad = c->pass[which].narrow == TWOS ? own(c)->twos(twos_of(c), grows(c, which), x, packed, bias, y, add) : is_first(c, which) ? own(c)->first(g, gpu_conv_direct(c), x, packed, bias, y) : own(c)->narrow(g, x, packed, bias, y, add);
 
 	return gpu_check(bad, "convolution", e);
 }
 
 size_t gpu_narrow_scratch(const struct k_conv *c)
 {
+	if (c->pass[WEIGHTS].narrow == TWOS)
+		return own(c)->twos_bytes(twos_of(c));
 	return c->pass[WEIGHTS].narrow ? own(c)->narrow_weights_bytes(narrow_of(c, WEIGHTS)) : 0;
 }
 
 int gpu_narrow_weights(const struct k_conv *c, const void *x, const void *dy, float *dw, void *scratch, struct err *e)
 {
+	if (c->pass[WEIGHTS].narrow == TWOS)
+		return gpu_check(own(c)->twos_weights(twos_of(c), c->g.transposed ? x : dy, c->g.transposed ? dy : x, dw, scratch), "convolution's weights", e);
 	return gpu_check(own(c)->narrow_weights(narrow_of(c, WEIGHTS), x, dy, dw, scratch), "convolution's weights", e);
 }

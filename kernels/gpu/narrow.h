@@ -32,6 +32,20 @@ static inline struct narrow_square narrow_square(int64_t ic, int64_t oc)
 	return ic % 16 == 0 && ic <= NARROW_X && oc == NARROW_Y ? odd : none;
 }
 
+/* Convolutions of 2x2x2 with step 2 (twos.c): channels of the small end that a warp makes at a time, or a team of the weights' gradient has; and of the
+   large end, of those of the weights' gradient. 0: there is none for so many */
+enum { TWOS_MOST = 128 };
+
+static inline int twos_part(int64_t a)
+{
+	return a > TWOS_MOST ? 0 : a % 64 == 0 ? 64 : a % 48 == 0 ? 48 : a % 32 == 0 ? 32 : a % 16 == 0 ? 16 : 0;
+}
+
+static inline int twos_square(int64_t b)
+{
+	return b > TWOS_MOST / 2 ? 0 : b % 32 == 0 ? 32 : b % 16 == 0 ? 16 : 0;
+}
+
 /* Taps, as many as a left operand is deep; 0: it has none for so many */
 static inline int first_depth(int64_t taps)
 {

@@ -537,6 +537,14 @@ static const struct shape classes[] = {
 	{1, 256, 2, {2, 5, 9}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 0, 0}, {1, 8, 4, {3, 5, 77}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, 0, {0}, 0, 0, 1},
 };
 
+/* 2x2x2 with step 2, both ways: runs that end within 16 voxels, several parts of channels, slices */
+static const struct shape twos[] = {
+	{1, 64, 32, {3, 5, 19}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 1, {0}, 0, 0, 1}, {2, 48, 48, {2, 3, 33}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 1, {0}, 8, 48, 0},
+	{1, 128, 64, {2, 3, 16}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 1, {0}, 0, 16, 1}, {1, 16, 16, {1, 2, 5}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 1, {0}, 0, 0, 0},
+	{2, 16, 32, {4, 6, 38}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 0, {0}, 16, 8, 1}, {1, 32, 96, {6, 4, 18}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 0, {0}, 0, 0, 1},
+	{1, 48, 80, {2, 4, 34}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 0, {0}, 0, 0, 0}, {1, 32, 64, {5, 6, 18}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 0, {0}, 0, 0, 1},
+};
+
 /* Single taps whose channels are above 32 and no multiple of that, of voxels that are no multiple of 16; those of 3x4x9 oneDNN has wrong with two
    threads (kernels/conv.c). */
 static const struct shape products[] = {
@@ -550,6 +558,7 @@ static void all_convs(void)
 	convs(shapes, sizeof shapes / sizeof *shapes);
 	convs(halves, sizeof halves / sizeof *halves), convs(products, sizeof products / sizeof *products);
 	convs(fews, sizeof fews / sizeof *fews), convs(classes, sizeof classes / sizeof *classes);
+	convs(twos, sizeof twos / sizeof *twos);
 }
 
 int main(void)
