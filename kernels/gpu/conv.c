@@ -1,9 +1,9 @@
 /* Convolutions through cuDNN (cudnn.h), those of 1x1x1 as matrix products through cuBLASLt (product.h), those of few channels by our own kernels
    (conv_narrow.c, conv_few.c), and what no library has, too (direct.c). A transposed convolution's forward is a convolution's data gradient and the
-   other way round: `x` and `y` of cuDNN's shape are then our y and x. cuDNN has few engines for values in slices of wider ones: where it has none, dense
-   copies are tried. Gradients of bf16 weights are bf16, as torch's autocast has them, and then fp32: those that write them in fp32 are slow (an
-   H200: 61 ms of the 71 of a DynUNet's step). A bias is added by the plan of a convolution (not of a transposed one: of a data gradient cuDNN 9 has
-   none), a gradient by its own plan to what is there; where there is no such plan, by another kernel, the gradient from scratch. */
+   other way round: `x` and `y` of cuDNN's shape are then our y and x. cuDNN has few engines for values in slices of wider ones: where it has none,
+   dense copies are tried. Gradients of bf16 weights are bf16, as torch's autocast has them, and then fp32: those that write them in fp32 are slow
+   (an H200: 61 ms of the 71 of a DynUNet's step). A bias is added by the plan of a convolution (not of a transposed one: of a data gradient cuDNN 9
+   has none), a gradient by its own plan to what is there; where there is no such plan, by another kernel, the gradient from scratch. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -48,7 +48,8 @@ DEVICE void few_put(void *p, int64_t i, const int pairs, const float *v, const i
 #define FEW_PAIRED(name, c, paired, ARGS)
 #endif
 #define FEW_CALL(name, c, paired, ARGS) \
-	(FEW_PAIRED(name, c, paired, ARGS) (c) == 1 ? G(name##_1_0) ARGS : (c) == 2 ? G(name##_2_0) ARGS : (c) == 3 ? G(name##_3_0) ARGS : G(name##_4_0) ARGS)
+	(FEW_PAIRED(name, c, paired, ARGS) \
+		(c) == 1 ? G(name##_1_0) ARGS : (c) == 2 ? G(name##_2_0) ARGS : (c) == 3 ? G(name##_3_0) ARGS : G(name##_4_0) ARGS)
 
 static inline int few_paired(const void *p, int64_t pitch)
 {

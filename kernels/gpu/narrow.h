@@ -32,8 +32,8 @@ static inline struct narrow_square narrow_square(int64_t ic, int64_t oc)
 	return ic % 16 == 0 && ic <= NARROW_X && oc == NARROW_Y ? odd : none;
 }
 
-/* Convolutions of 2x2x2 with step 2 (twos.c): channels of the small end that a warp makes at a time, or a team of the weights' gradient has; and of the
-   large end, of those of the weights' gradient. 0: there is none for so many */
+/* Convolutions of 2x2x2 with step 2 (twos.c): channels of the small end that a warp makes at a time, or a team of the weights' gradient has; and of
+   the large end, that team's. 0: there is none for so many */
 enum { TWOS_MOST = 128 };
 
 static inline int twos_part(int64_t a)
