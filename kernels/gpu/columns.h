@@ -8,8 +8,11 @@
 
 /* Of an n: chunks where rows are few, rows of a chunk and chunks where they are enough, rows of a chunk at most: so few are summed in floats; rows of
    a map's chunk at most */
-enum { COLUMN_FEW = 512, COLUMN_ROWS = 16, COLUMN_CHUNKS = 2048, COLUMN_MOST = 64, COLUMN_MAP = 8 };
+enum { COLUMN_FEW = 512, COLUMN_ROWS = 16, COLUMN_CHUNKS = 1024, COLUMN_MOST = 64, COLUMN_MAP = 8 };
 enum { COLUMN_SUMS = 3, COLUMN_ROW = TEAM * WIDE };
+
+/* Sums of lanes that one adds up; sums, of lanes or of chunks, that one reads before the first is used */
+enum { COLUMN_FOLD = 8, COLUMN_AHEAD = 4 };
 
 struct columns {
 	int64_t n, vox, c;   /* vox: of one n */
@@ -272,58 +275,83 @@ DEVICE void spot_each(const struct columns *r, const struct spot *s, const float
 	}
 }
 
-/* -- sums of a chunk, from its lanes': [k][row] in a team's own memory, an element's at (j, lane) -- */
-#define COLUMN_ROOM(name) TEAM_ARRAY(float, name, COLUMN_SUMS * COLUMN_ROW)
+/* -- sums of a chunk, from its lanes': [k][row] in a team's own memory, an element's where it is in the row -- */
+#define COLUMN_ROOM(name) TEAM_ARRAY(quad, name, COLUMN_SUMS * COLUMN_ROW / 4)
 
-/* The sum k of lane l; where a row is one voxel, however wide, that is already the chunk's. part: [chunk][sums][c] */
-DEVICE void column_keep(const struct columns *r, int64_t t, int64_t l, int k, int sums, const float sum[WIDE], float *room, double *part)
+/* Where sum k of `sums` of channel c of chunk t is: chunks lie side by side, for the lanes that add them up */
+DEVICE int64_t column_part(const struct columns *r, int64_t t, int k, int sums, int64_t c)
 {
-	EACH(j) {
-		if (r->per > 1)
-			room[k * COLUMN_ROW + j * TEAM + l] = sum[j];
-		else if (l * WIDE + j < r->c)
-			part[(t * sums + k) * r->c + l * WIDE + j] = (double)sum[j];
-	}
+	const int64_t n = column_n(r, t);
+
+	return ((n * sums + k) * r->c + c - n) * r->chunks + t;
 }
 
-/* Sums of a channel over every `step`th voxel of a row from `first` on */
-DEVICE double column_stripe(const struct columns *r, const float *room, int k, int64_t c, int64_t first, int64_t step)
+/* The sum k of lane l; where a row is one voxel, however wide, that is already the chunk's. part: [n][sums][c][chunk] */
+DEVICE void column_keep(const struct columns *r, int64_t t, int64_t l, int k, int sums, const float sum[WIDE], quad *room, double *part)
 {
-	double sum = 0;
-
-	for (int64_t i = first; i < r->per; i += step) {
-		const int64_t e = i * r->c + c;
-
-		sum += (double)room[k * COLUMN_ROW + e % WIDE * TEAM + e / WIDE];
-	}
-	return sum;
+	if (r->per > 1)
+		UNROLLED for (int j = 0; j < WIDE; j += 4)
+			room[k * COLUMN_ROW / 4 + (int)l * (WIDE / 4) + j / 4] = quad_of(sum + j);
+	else
+		EACH(j)
+			if (l * WIDE + j < r->c)
+				part[column_part(r, t, k, sums, l * WIDE + j)] = (double)sum[j];
 }
 
-/* All lanes have kept theirs, sums 0 .. own - 1: a channel is first shared by several lanes, then their sums are added up. */
-DEVICE void column_settle(const struct columns *r, int64_t t, int own, int sums, const float *room, double *part)
+/* All lanes have kept theirs, sums 0 .. own - 1. Lanes share a channel, as many as there are of them: each adds up what lies so many elements apart,
+   as lanes lie side by side, then one adds up what COLUMN_FOLD have, until one is left. */
+DEVICE void column_settle(const struct columns *r, int64_t t, int own, int sums, const quad *kept, double *part)
 {
-	TEAM_ARRAY(double, half, COLUMN_SUMS * TEAM);
-	const int64_t share = r->c <= TEAM / 2 ? TEAM / r->c : 1;
+	TEAM_ARRAY(double, some, COLUMN_SUMS * TEAM);
+	const float *room = (const float *)kept;
+	const int c = (int)r->c, row = (int)r->row;
+	int share = (uint32_t)c <= TEAM / 2 ? TEAM / (uint32_t)c : 1;
 
-	team_sync();
-	if (r->per > 1 && share == 1)
-		LANE_FOR(c, 0, r->c)
-			for (int k = 0; k < own; k++)
-				part[(t * sums + k) * r->c + c] = column_stripe(r, room, k, c, 0, 1);
-	if (r->per == 1 || share == 1)
+	if (r->per == 1)
 		return;
-	LANE_FOR(i, 0, share * r->c)
-		for (int k = 0; k < own; k++)
-			half[k * TEAM + i] = column_stripe(r, room, k, i % r->c, i / r->c, share);
 	team_sync();
-	LANE_FOR(c, 0, r->c)
-		for (int k = 0; k < own; k++) {
-			double sum = 0;
+	LANE_FOR(i, 0, share * c) {
+		double sum[COLUMN_SUMS] = {0};
 
-			for (int64_t i = 0; i < share; i++)
-				sum += half[k * TEAM + i * r->c + c];
-			part[(t * sums + k) * r->c + c] = sum;
+		for (int first = (int)i; first < row; first += COLUMN_AHEAD * share * c)
+			UNROLLED for (int m = 0, e = first; m < COLUMN_AHEAD; m++, e += share * c)
+				UNROLLED for (int k = 0; k < own; k++)
+					sum[k] += e < row ? (double)room[k * COLUMN_ROW + e] : 0;
+		UNROLLED for (int k = 0; k < own; k++)
+			*(share > 1 ? &some[k * TEAM + i] : &part[column_part(r, t, k, sums, i)]) = sum[k];
+	}
+	for (int less; share > 1; share = less) {
+		less = (share + COLUMN_FOLD - 1) / COLUMN_FOLD;
+		team_sync();
+		LANE_FOR(i, 0, less * c)
+			UNROLLED for (int k = 0; k < own; k++) {
+				double sum = 0;
+
+				UNROLLED for (int m = 0; m < COLUMN_FOLD; m++)
+					sum += (int)i + m * less * c < share * c ? some[k * TEAM + (int)i + m * less * c] : 0;
+				*(less > 1 ? &some[k * TEAM + i] : &part[column_part(r, t, k, sums, i)]) = sum;
+			}
+	}
+}
+
+/* sum[k], of 0 .. own - 1: channel c's over the chunks of n, known to all lanes of a team */
+DEVICE void column_total(const struct columns *r, const double *part, int64_t n, int64_t c, int own, int sums, double sum[])
+{
+	UNROLLED for (int k = 0; k < own; k++)
+		sum[k] = 0;
+	LANE_FOR(l, 0, TEAM)
+		for (int at = (int)l; at < (int)r->chunks; at += COLUMN_AHEAD * TEAM) {
+			double v[COLUMN_AHEAD][COLUMN_SUMS];
+
+			UNROLLED for (int i = 0; i < COLUMN_AHEAD; i++)
+				UNROLLED for (int k = 0; k < own; k++)
+					v[i][k] = part[((n * sums + k) * r->c + c) * r->chunks + (at + i * TEAM < (int)r->chunks ? at + i * TEAM : at)];
+			UNROLLED for (int i = 0; i < COLUMN_AHEAD; i++)
+				UNROLLED for (int k = 0; k < own; k++)
+					sum[k] += at + i * TEAM < (int)r->chunks ? v[i][k] : 0;
 		}
+	UNROLLED for (int k = 0; k < own; k++)
+		sum[k] = team_sum(sum[k]);
 }
 
 #endif

@@ -237,7 +237,7 @@ LAYER_KERNEL(layer_back_few, (int many, struct k_layer g, int w, const void *dy,
 	COLUMN_CASE(column_sums, which, SET, least, (struct columns r, const void *dy, int64_t pitch, const void *x, const float *mean, \
 		const float *rstd, double *part), SUMS_ARGS, r.chunks)
 
-/* part [chunk][2][c]: sums of dy u and of dy, or with x NULL of dy alone. Reads dy (and x) once. */
+/* part [2][c][chunk]: sums of dy u and of dy, or with x NULL of dy alone. Reads dy (and x) once. */
 DEVICE void column_sums_text(struct columns r, const void *dy, int64_t pitch, const void *x, const float *mean, const float *rstd, double *part)
 {
 	const int many = x ? LAYER_SPOTS / 2 : LAYER_SPOTS;
@@ -296,17 +296,13 @@ static int column_sums(struct columns r, const void *dy, int64_t pitch, const vo
 SIDE_KERNEL(column_fold, (struct columns r, const double *part, float *first, float *second), (r, part, first, second), r.c, 0, 1)
 {
 	TEAM_FOR(c, r.c) {
-		double a = 0, b = 0;
+		double sum[2];
 
-		LANE_FOR(i, 0, r.chunks) {
-			a += part[i * 2 * r.c + c];
-			b += part[(i * 2 + 1) * r.c + c];
-		}
-		a = team_sum(a), b = team_sum(b);
+		column_total(&r, part, 0, c, 2, 2, sum);
 		if (first && FIRST_LANE)
-			first[c] += (float)a;
+			first[c] += (float)sum[0];
 		if (second && FIRST_LANE)
-			second[c] += (float)b;
+			second[c] += (float)sum[1];
 	}
 }
 

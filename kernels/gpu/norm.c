@@ -16,7 +16,7 @@ DEVICE void sums_add(struct piece e, int n, const float base[WIDE], float a[WIDE
 	}
 }
 
-/* part [n,chunk][3][c]: sums of x - base and of its square, base being the channel's first of the chunk, so that they may be floats; and base. Bytes
+/* part [n][3][c][chunk]: sums of x - base and of its square, base being the channel's first of the chunk, so that they may be floats; and base. Bytes
    an element: reads x once. */
 COLUMN_KERNEL(norm_sums, (struct columns r, const void *x, int64_t xpitch, double *part), (r, x, xpitch, part), r.n * r.chunks)
 {
@@ -29,8 +29,13 @@ COLUMN_KERNEL(norm_sums, (struct columns r, const void *x, int64_t xpitch, doubl
 			int at[WIDE];
 
 			column_channels(&r, l, at);
+			if (r.whole && (uint32_t)r.c % WIDE == 0)
+				get_wide(x, column_first(&r, t) * xpitch + at[0], base);
+			else
+				EACH(j)
+					base[j] = get(x, column_first(&r, t) * xpitch + at[j]);
 			EACH(j)
-				base[j] = get(x, column_first(&r, t) * xpitch + at[j]), a[j] = b[j] = 0;
+				a[j] = b[j] = 0;
 			SPOTS_FULL(s, &r, ALONE) {
 				struct piece e[ALONE];
 
@@ -43,9 +48,10 @@ COLUMN_KERNEL(norm_sums, (struct columns r, const void *x, int64_t xpitch, doubl
 				sums_add(spot_take(&r, &s, 0, x, xpitch), r.whole ? WIDE : s.n, base, a, b);
 			column_keep(&r, t, l, 0, NORM_SUMS, a, room, part);
 			column_keep(&r, t, l, 1, NORM_SUMS, b, room, part);
-			EACH(j)
-				if (l * WIDE + j < r.c)
-					part[(t * NORM_SUMS + 2) * r.c + l * WIDE + j] = (double)base[j];
+			if (l * WIDE < r.c)
+				EACH(j)
+					if (l * WIDE + j < r.c)
+						part[column_part(&r, t, 2, NORM_SUMS, l * WIDE + j)] = (double)base[j];
 		}
 		column_settle(&r, t, 2, NORM_SUMS, room, part);
 	}
@@ -59,16 +65,31 @@ SIDE_KERNEL(norm_settle, (struct k_norm g, struct columns r, struct k_norm_fwd a
 
 	TEAM_FOR(t, g.n * g.c / (s.ns * s.channels)) {
 		int64_t groups = g.c / s.channels, n0 = t / groups, c0 = t % groups * s.channels;
+		const int64_t each = r.chunk * r.per; /* voxels of a chunk but the last */
+		const int parts = (int)(s.ns * r.chunks * s.channels);
 		double sum = 0, squares = 0, count = (double)(s.ns * s.channels * g.vox), mean, var, rstd;
 
-		UNROLLED_BY(8) LANE_FOR(i, 0, s.ns * r.chunks * s.channels) {
-			int64_t of = (uint32_t)i / (uint32_t)s.channels, chunk = n0 * r.chunks + of, c = c0 + i - of * s.channels;
-			const double *p = part + chunk * NORM_SUMS * r.c + c;
-			double d = p[0], base = p[2 * r.c], m = (double)column_voxels(&r, chunk);
+		LANE_FOR(l, 0, TEAM)
+			for (int first = (int)l; first < parts; first += COLUMN_AHEAD * TEAM) {
+				double v[COLUMN_AHEAD][NORM_SUMS], m[COLUMN_AHEAD];
 
-			sum += d + m * base;
-			squares += p[r.c] + base * (2 * d + m * base);
-		}
+				UNROLLED for (int i = 0; i < COLUMN_AHEAD; i++) {
+					const int there = first + i * TEAM < parts;
+					const uint32_t at = (uint32_t)(there ? first + i * TEAM : first), shared = at / (uint32_t)r.chunks;
+					const uint32_t n = shared / (uint32_t)s.channels, c = shared - n * (uint32_t)s.channels;
+					const int64_t chunk = at - shared * (uint32_t)r.chunks, left = r.vox - chunk * each;
+
+					UNROLLED for (int k = 0; k < NORM_SUMS; k++)
+						v[i][k] = part[(((n0 + n) * NORM_SUMS + k) * r.c + c0 + c) * r.chunks + chunk];
+					m[i] = there ? (int)(left < each ? left : each) : 0;
+				}
+				UNROLLED for (int i = 0; i < COLUMN_AHEAD; i++) {
+					const double d = m[i] > 0 ? v[i][0] : 0, more = m[i] > 0 ? v[i][1] : 0, base = v[i][2];
+
+					sum += d + m[i] * base;
+					squares += more + base * (2 * d + m[i] * base);
+				}
+			}
 		sum = team_sum(sum), squares = team_sum(squares);
 		mean = sum / count;
 		var = squares / count - mean * mean;

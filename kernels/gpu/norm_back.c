@@ -68,7 +68,7 @@ DEVICE void back_add(const struct k_norm *g, const struct k_norm_bwd *a, enum ac
 	}
 }
 
-/* part [n,chunk][3][c]: sums of d, of d (x - mean) (bf16: d x), and of dy min(u, 0): beyond the end dy is 0. Bytes an element: reads x and dy (dy2,
+/* part [n][3][c][chunk]: sums of d, of d (x - mean) (bf16: d x), and of dy min(u, 0): beyond the end dy is 0. Bytes an element: reads x and dy (dy2,
    res) once. */
 NORM_KERNEL(norm_back_sums, 3, !a.res && !a.dy2, (a.res = NULL, a.dy2 = NULL),
 	(struct k_norm g, struct columns r, struct k_norm_bwd a, double *part, enum act_shape shape), (g, r, a, part, shape), r.n * r.chunks)
@@ -133,13 +133,9 @@ SIDE_KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bw
 
 	TEAM_FOR(t, g.n * g.c) {
 		const int64_t n = t / g.c, c = t % g.c;
-		double s[3] = {0, 0, 0};
+		double s[3];
 
-		UNROLLED_BY(8) LANE_FOR(i, 0, r.chunks)
-			UNROLLED for (int k = 0; k < 3; k++)
-				s[k] += part[((n * r.chunks + i) * 3 + k) * r.c + c];
-		for (int k = 0; k < 3; k++)
-			s[k] = team_sum(s[k]);
+		column_total(&r, part, n, c, NORM_SUMS, NORM_SUMS, s);
 		if (g.norm != K_NORM_NONE)
 			s[1] = (s[1] - (FOLDED ? (double)a.mean[t] * s[0] : 0)) * (double)a.rstd[t];
 		if (FIRST_LANE) {
