@@ -39,26 +39,31 @@ struct given { const float *mean, *rstd, *gamma, *beta, *alpha; };
 /* u = (x - mean) scale + shift, of the channels of a lane's elements; slope: of what is not above 0, where the activation has one */
 struct lines { float mean[WIDE], scale[WIDE], shift[WIDE], slope[WIDE]; };
 
-DEVICE void floats_at(const float *p, const int at[WIDE], float absent, float v[WIDE])
+/* side: they lie side by side */
+DEVICE void floats_at(const float *p, const int at[WIDE], int side, float absent, float v[WIDE])
 {
-	EACH(j)
-		v[j] = absent;
-	if (p)
+	if (!p)
+		EACH(j)
+			v[j] = absent;
+	else if (side && (uintptr_t)(p + at[0]) % 16 == 0)
+		UNROLLED for (int j = 0; j < WIDE; j += 4)
+			get_floats(p + at[0] + j, v + j);
+	else
 		EACH(j)
 			v[j] = p[at[j]];
 }
 
 DEVICE void lines_of(const struct k_norm *g, const struct columns *r, int64_t n, int64_t l, const struct given *a, struct lines *p)
 {
-	const int norm = g->norm != K_NORM_NONE;
+	const int norm = g->norm != K_NORM_NONE, side = r->whole && (uint32_t)r->c % WIDE == 0;
 	float gamma[WIDE];
 	int at[WIDE];
 
 	column_channels(r, l, at);
-	floats_at(norm ? a->mean + n * g->c : NULL, at, 0, p->mean);
-	floats_at(norm ? a->rstd + n * g->c : NULL, at, 1, p->scale);
-	floats_at(norm ? a->gamma : NULL, at, 1, gamma);
-	floats_at(norm ? a->beta : NULL, at, 0, p->shift);
+	floats_at(norm ? a->mean + n * g->c : NULL, at, side, 0, p->mean);
+	floats_at(norm ? a->rstd + n * g->c : NULL, at, side, 1, p->scale);
+	floats_at(norm ? a->gamma : NULL, at, side, 1, gamma);
+	floats_at(norm ? a->beta : NULL, at, side, 0, p->shift);
 	EACH(j)
 		p->slope[j] = g->act == K_ACT_NONE ? 1 : g->act == K_ACT_RELU ? 0 : g->slope;
 	if (g->act == K_ACT_PRELU)
