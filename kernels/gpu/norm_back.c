@@ -56,7 +56,7 @@ DEVICE void begin(const struct k_norm *g, const struct k_norm_bwd *a, enum act_s
 }
 
 DEVICE void back_add(const struct k_norm *g, const struct k_norm_bwd *a, enum act_shape shape, const struct lines *p, const struct taken *e,
-	float sum[NORM_SUMS][WIDE])
+	int slopes, float sum[NORM_SUMS][WIDE])
 {
 	struct begun b;
 
@@ -64,15 +64,19 @@ DEVICE void back_add(const struct k_norm *g, const struct k_norm_bwd *a, enum ac
 	EACH(j) {
 		sum[0][j] += b.d[j];
 		sum[1][j] += b.d[j] * b.m[j];
-		sum[2][j] += b.u[j] > 0 ? 0 : b.dy[j] * b.u[j];
+		sum[2][j] += b.u[j] > 0 || !slopes ? 0 : b.dy[j] * b.u[j];
 	}
 }
 
-/* part [n][3][c][chunk]: sums of d, of d (x - mean) (bf16: d x), and of dy min(u, 0): beyond the end dy is 0. Bytes an element: reads x and dy (dy2,
-   res) once. */
-NORM_KERNEL(norm_back_sums, 3, !a.res && !a.dy2, (a.res = NULL, a.dy2 = NULL),
-	(struct k_norm g, struct columns r, struct k_norm_bwd a, double *part, enum act_shape shape), (g, r, a, part, shape), r.n * r.chunks)
+/* part [n][3][c][chunk]: sums of d, of d (x - mean) (bf16: d x), and, where there are slopes, of dy min(u, 0): beyond the end dy is 0. Bytes an
+   element: reads x and dy (dy2, res) once. Of as many teams side by side that a lane has registers for all the reads of AMONG: with fewer ptxas puts
+   the second's behind the first's arithmetic. */
+#define SUMS_PARAMS (struct k_norm g, struct columns r, struct k_norm_bwd a, double *part, int slopes, enum act_shape shape)
+#define SUMS_ARGS (g, r, a, part, slopes, shape)
+NORM_KERNEL(norm_back_sums, 3, !a.res && !a.dy2 && !slopes, (a.res = NULL, a.dy2 = NULL, slopes = 0), SUMS_PARAMS, SUMS_ARGS, r.n * r.chunks)
 {
+	const int own = slopes ? NORM_SUMS : NORM_SUMS - 1;
+
 	TEAM_FOR(t, r.n * r.chunks) {
 		COLUMN_ROOM(room);
 
@@ -89,19 +93,22 @@ NORM_KERNEL(norm_back_sums, 3, !a.res && !a.dy2, (a.res = NULL, a.dy2 = NULL),
 				UNROLLED for (int k = 0; k < AMONG; k++)
 					e[k] = norm_ahead(&g, &r, &a, &s, k);
 				UNROLLED for (int k = 0; k < AMONG; k++)
-					back_add(&g, &a, shape, &p, &e[k], sum);
+					back_add(&g, &a, shape, &p, &e[k], slopes, sum);
 			}
 			SPOTS_REST(s, &r) {
 				const struct taken e = norm_take(&g, &r, &a, &s, 0);
 
-				back_add(&g, &a, shape, &p, &e, sum);
+				back_add(&g, &a, shape, &p, &e, slopes, sum);
 			}
-			for (int k = 0; k < NORM_SUMS; k++)
+			for (int k = 0; k < own; k++)
 				column_keep(&r, t, l, k, NORM_SUMS, sum[k], room, part);
 		}
-		column_settle(&r, t, NORM_SUMS, NORM_SUMS, room, part);
+		column_settle(&r, t, own, NORM_SUMS, room, part);
 	}
 }
+
+COLUMN_CASE(norm_back_sums, slopes, (r.whole = 1, shape = ACT_LINES, a.res = NULL, a.dy2 = NULL, slopes = 1), 2, SUMS_PARAMS, SUMS_ARGS,
+	r.n * r.chunks)
 
 /* Gradients of the parameters of channel c, of its sums over all n: of d, of d (x - mean) rstd, of dy min(u, 0) */
 DEVICE void params_add(const struct k_norm *g, const struct k_norm_bwd *a, int64_t c, const double s[3])
@@ -135,7 +142,8 @@ SIDE_KERNEL(norm_back_fold, (struct k_norm g, struct columns r, struct k_norm_bw
 		const int64_t n = t / g.c, c = t % g.c;
 		double s[3];
 
-		column_total(&r, part, n, c, NORM_SUMS, NORM_SUMS, s);
+		s[2] = 0;
+		column_total(&r, part, n, c, a.dalpha ? NORM_SUMS : NORM_SUMS - 1, NORM_SUMS, s);
 		if (g.norm != K_NORM_NONE)
 			s[1] = (s[1] - (FOLDED ? (double)a.mean[t] * s[0] : 0)) * (double)a.rstd[t];
 		if (FIRST_LANE) {
@@ -251,7 +259,10 @@ int G(norm_bwd)(const struct k_norm *given, const struct k_norm_bwd *a, void *sc
 	r.whole = one_slope(&g) && columns_wide(&r, a->x, g.xpitch) && columns_wide(&r, a->dy, g.ypitch) && columns_wide(&r, a->dy2, g.y2pitch) &&
 		columns_wide(&r, a->res, g.rpitch) && columns_wide(&r, a->dx, g.xpitch) && columns_wide(&r, a->dres, g.dpitch);
 	if (sums) {
-		bad = norm_back_sums(g, r, *a, part, shape);
+		if (r.whole && shape == ACT_LINES && a->dalpha && !a->res && !a->dy2)
+			bad = G(norm_back_sums_slopes)(g, r, *a, part, 1, shape);
+		else
+			bad = norm_back_sums(g, r, *a, part, a->dalpha != NULL, shape);
 		bad = bad ? bad : G(norm_back_fold)(g, r, *a, part, sum, through, alone);
 		if (!bad && (params || (a->dalpha && g.alphas == 1)))
 			bad = G(norm_back_params)(g, *a, sum);
