@@ -343,6 +343,15 @@ DEVICE struct piece get_last_piece(const void *p, int64_t i)
 	return e;
 }
 
+DEVICE void put_piece(void *p, int64_t i, struct piece e)
+{
+#ifdef K_HALF
+	give_quad((uint16_t *)p + i, e.q);
+#else
+	give_quad((float *)p + i, quad_of(e.v));
+#endif
+}
+
 DEVICE void get_wide(const void *p, int64_t i, float v[WIDE])
 {
 	piece_open(get_piece(p, i), v);

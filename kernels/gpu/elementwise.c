@@ -28,9 +28,32 @@ COLUMN_KERNEL(slice_spots, (struct columns r, void *y, int64_t ypitch, const voi
 			}
 }
 
+/* The same where pieces go as they lie, added to nothing: the fewer registers, the more teams side by side. */
+SIDE_KERNEL(slice_pieces, (struct columns r, void *y, int64_t ypitch, const void *x, int64_t xpitch), (r, y, ypitch, x, xpitch), r.chunks, 0, 6)
+{
+	r.whole = 1;
+	TEAM_FOR(t, r.chunks)
+		LANE_FOR(l, 0, r.lanes) {
+			struct spot s = spot_of(&r, t, l);
+
+			SPOTS_FULL(s, &r, AT_ONCE) {
+				struct piece e[AT_ONCE];
+
+				UNROLLED for (int k = 0; k < AT_ONCE; k++)
+					e[k] = spot_ahead(&r, &s, k, x, xpitch);
+				UNROLLED for (int k = 0; k < AT_ONCE; k++)
+					put_piece(y, spot_begin(&r, &s, k, ypitch), e[k]);
+			}
+			SPOTS_REST(s, &r)
+				put_piece(y, spot_begin(&r, &s, 0, ypitch), spot_take(&r, &s, 0, x, xpitch));
+		}
+}
+
 int G(slice)(void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)
 {
-	return slice_spots(columns_map(vox, c, x, xpitch, y, ypitch), y, ypitch, x, xpitch, add);
+	const struct columns r = columns_map(vox, c, x, xpitch, y, ypitch);
+
+	return r.whole && !add ? G(slice_pieces)(r, y, ypitch, x, xpitch) : slice_spots(r, y, ypitch, x, xpitch, add);
 }
 
 /* Factors of WIDE elements from element `at` on, a multiple of 4: four share the four words of one block. */
