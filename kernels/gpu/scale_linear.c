@@ -252,7 +252,7 @@ int G(scale_linear)(struct k_scale g, struct grid s, int from_small, const void 
 	int64_t lanes;
 
 #ifdef K_HALF
-	if (!from_small && twos && 4 * (g.small[1] + 16) * g.small[2] * xpitch < INT32_MAX) /* of a plane and what is about it */
+	if (!from_small && twos && 4 * g.small[1] * g.small[2] * (xpitch > ypitch ? xpitch : ypitch) < INT32_MAX) /* of a plane */
 		return G(scale_back)(g, s, x, xpitch, y, ypitch, add);
 #endif
 	if (!from_small) {
