@@ -90,10 +90,11 @@ K_TEXT double ratio(const struct k_loss *g, const double *in, double f, double *
 	struct overlap_shape s = overlap_shape(g);
 	double both = in[0], pred = in[g->k], truth = in[2 * g->k];
 	double num = s.s * both + (double)g->smooth_nr, den = s.s * (both + s.a * (pred - both) + s.b * (truth - both)) + (double)g->smooth_dr;
+	double each = 1 / den, part = num * each; /* a GPU divides slowly */
 
-	factor[0] = -f * (s.s - num / den * s.s * (1 - s.a - s.b)) / den;
-	factor[1] = f * num / den * s.s * s.a / den;
-	return f * (1 - num / den);
+	factor[0] = -f * (s.s - part * s.s * (1 - s.a - s.b)) * each;
+	factor[1] = f * part * s.s * s.a * each;
+	return f * (1 - part);
 }
 
 K_TEXT double mean_ratio(const struct k_loss *g, const double *sums, int64_t groups, double *factor)

@@ -3,7 +3,8 @@
    Scratch: [n,vox] of logarithms, parts of the sums, sums, factors of the gradient, results, weights. */
 #include "kernels/gpu/loss.h"
 
-enum { ONE_TEAM = 64 }; /* sums that one team folds by itself */
+enum { ONE_TEAM = 64 };                 /* sums that one team folds by itself */
+enum { SHARE = WARP / 2, AHEAD = 32 };  /* lanes to such a sum, and how many addends of each are read before the first is used */
 
 size_t gpu_loss_bytes(const struct k_loss *g)
 {
@@ -119,15 +120,31 @@ DEVICE struct addends addends_of(const struct k_loss *g, const struct loss_room 
 	return a;
 }
 
-/* What follows from all sums: a lane's work */
-DEVICE void conclude(const struct k_loss *g, const struct loss_room *r)
+/* Those of lane `lane` of SHARE */
+DEVICE double addends_sum(const struct addends *a, int64_t lane)
 {
-	const double *all = r->sums + (g->batch ? 1 : g->n) * 3 * g->k, over = loss_entropy_over(g, r->sums, all[2]);
+	double sum = 0;
+
+	UNROLLED_BY(1) for (int64_t i = lane; i < a->many; i += SHARE * AHEAD) {
+		double v[AHEAD];
+
+		UNROLLED for (int k = 0; k < AHEAD; k++)
+			v[k] = i + k * SHARE < a->many ? a->from[i + k * SHARE] : 0;
+		UNROLLED for (int k = 0; k < AHEAD; k++)
+			sum += v[k];
+	}
+	return sum;
+}
+
+/* What follows from all sums: a lane's work */
+DEVICE void conclude(const struct k_loss *g, const struct loss_room *r, const double *sums, double *factor)
+{
+	const double *all = sums + (g->batch ? 1 : g->n) * 3 * g->k, over = loss_entropy_over(g, sums, all[2]);
 	const int there = g->w_ce > 0 && all[2] > 0;
 
 	r->result[K_LOSS_WRONG] = all[1];
 	*r->share = there ? (double)g->w_ce / over : 0;
-	r->result[K_LOSS_OVERLAP] = overlap_value(g, r->sums, r->factor);
+	r->result[K_LOSS_OVERLAP] = overlap_value(g, sums, factor);
 	r->result[K_LOSS_ENTROPY] = there ? all[0] / over : 0;
 	r->result[K_LOSS_TOTAL] = (double)g->w_dice * r->result[K_LOSS_OVERLAP] + (double)g->w_ce * r->result[K_LOSS_ENTROPY];
 }
@@ -147,24 +164,57 @@ SIDE_KERNEL(loss_fold, (struct k_loss g, struct loss_room r, int64_t chunks, int
 	}
 }
 
-/* sums: those that are not folded yet, of few, a warp each: starting another
-   kernel takes longer. */
-SIDE_KERNEL(loss_result, (struct k_loss g, struct loss_room r, int64_t chunks, int64_t sums), (g, r, chunks, sums), 1, 0, 1)
+/* Of many sums, which are folded: all there is to a team's work is a lane's. */
+SIDE_KERNEL(loss_result_many, (struct k_loss g, struct loss_room r), (g, r), 1, 0, 1)
 {
-	GROUP_FOR(s, sums, WARP) {
-		const struct addends a = addends_of(&g, &r, chunks, s);
-		double sum = 0;
+	TEAM_FOR(t, 1)
+		LANE_FOR(i, t, 1)
+			conclude(&g, &r, r.sums, r.factor);
+}
 
-		UNROLLED_BY(16) MEMBER_FOR(i, 0, a.many, WARP)
-			sum += a.from[i];
-		sum = group_sum(sum, WARP);
-		if (FIRST_OF_GROUP(WARP))
-			r.sums[s] = sum;
+/* Sums `first` on, as many as a team's lanes share at a time */
+DEVICE void result_fold(const struct k_loss *g, const struct loss_room *r, int64_t chunks, int64_t first, int64_t sums, double *part, double *to)
+{
+	const int64_t many = sums - first < TEAM / SHARE ? sums - first : TEAM / SHARE;
+
+	LANE_FOR(i, 0, many * SHARE) {
+		const struct addends a = addends_of(g, r, chunks, first + i / SHARE);
+
+		part[i] = addends_sum(&a, i % SHARE);
 	}
 	team_sync();
-	LANE_FOR(i, 0, 1)
-		conclude(&g, &r);
+	LANE_FOR(s, 0, many) {
+		double sum = 0;
+
+		UNROLLED for (int k = 0; k < SHARE; k++)
+			sum += part[s * SHARE + k];
+		to[first + s] = sum;
+	}
+	team_sync();
 }
+
+/* Of few that are not folded: starting another kernel takes longer. All is in the team's own memory, which a lane by itself waits for a tenth as long. */
+#define RESULT_CASE(name, SET) \
+	SIDE_KERNEL(name, (struct k_loss g, struct loss_room r, int64_t chunks, int64_t sums), (g, r, chunks, sums), 1, 0, 1) \
+	{ \
+		TEAM_FOR(t, 1) { \
+			TEAM_ARRAY(double, sum, ONE_TEAM); \
+			TEAM_ARRAY(double, factor, ONE_TEAM); \
+			TEAM_ARRAY(double, part, TEAM); \
+			\
+			SET; \
+			for (int64_t s = 0; s < sums; s += TEAM / SHARE) \
+				result_fold(&g, &r, chunks, s, sums, part, sum); \
+			LANE_FOR(i, t, 1) \
+				conclude(&g, &r, sum, factor); \
+			team_sync(); \
+			LANE_FOR(i, t, 2 * g.n * g.k) \
+				r.factor[i] = factor[i]; \
+		} \
+	}
+
+RESULT_CASE(loss_result, (void)0)
+RESULT_CASE(loss_result_plain, (g.overlap = K_DICE, g.entropy = K_CE, g.weight = NULL, g.regions = NULL, g.masked = 0))
 
 /* A voxel's gradient. With a = d overlap/dp: d_j = p_j (a_j - sum_c p_c a_c); of channels by themselves p (1 - p) a; and of the entropy */
 DEVICE void gradient_of(const struct k_loss *g, const struct loss_room *r, const double *f, const float *p, uint8_t label, float lse, float *d)
@@ -212,7 +262,8 @@ int gpu_loss_run(const struct k_loss *given, const float *l, const uint8_t *labe
 	struct loss_room r = room_of(&g, scratch);
 	int64_t chunks = chunks_of(&g);
 	const int64_t sums = (g.batch ? 1 : g.n) * 3 * g.k + 3;
-	const int few = g.k <= BAND, many = sums > ONE_TEAM;
+	const int few = g.k <= BAND, many = sums > ONE_TEAM || 2 * g.n * g.k > ONE_TEAM;
+	const int plain = g.k > 1 && g.overlap == K_DICE && g.entropy == K_CE && !g.weight && !g.regions && !g.masked;
 	int bad;
 
 	g.weight = given->weight ? r.weight : NULL;
@@ -222,8 +273,10 @@ int gpu_loss_run(const struct k_loss *given, const float *l, const uint8_t *labe
 		bad = gpu_loss_few(g, r, chunks, l, label);
 	else if (!(bad = G(loss_voxels)(g, r, chunks, l, label)))
 		bad = G(loss_sums)(g, r, chunks, (g.k + BAND - 1) / BAND, l, label);
-	bad = bad || !many ? bad : G(loss_fold)(g, r, chunks, sums);
-	bad = bad ? bad : G(loss_result)(g, r, chunks, many ? 0 : sums);
+	if (many)
+		bad = bad || (bad = G(loss_fold)(g, r, chunks, sums)) ? bad : G(loss_result_many)(g, r);
+	else if (!bad)
+		bad = plain ? G(loss_result_plain)(g, r, chunks, sums) : G(loss_result)(g, r, chunks, sums);
 	if (bad || !dl)
 		return bad;
 	return few ? gpu_loss_gradient_few(g, r, chunks, l, label, dl) : G(loss_gradient)(g, r, l, label, dl);

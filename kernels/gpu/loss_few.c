@@ -2,7 +2,7 @@
    again for the gradient. Bytes a voxel: reads k logits and a label in each of the two passes, writes k. */
 #include "kernels/gpu/loss.h"
 
-enum { FOUR = 4 };
+enum { FOUR = 4, AHEAD = 2 }; /* AHEAD of them are read before the first one's gradient is written: behind a write nothing is read ahead. */
 
 /* What is summed: entropy; those that are not ignored; of one channel labels that are no class; then I, P, G of each channel */
 enum { FEW_ENTROPY, FEW_VALID, FEW_WRONG, FEW_OVERLAP, FEW_SUMS = FEW_OVERLAP + 3 * BAND };
@@ -224,6 +224,16 @@ DEVICE void few_gradient(const struct k_loss *g, const struct weights *w, const 
 		d[c] = loss_ignored(g, (uint8_t)label) ? 0 : d[c];
 }
 
+DEVICE void few_gradients(const struct k_loss *g, const struct weights *w, const struct four *f, float *dl)
+{
+	float d[FOUR * BAND];
+
+	UNROLLED for (int j = 0; j < FOUR; j++)
+		few_gradient(g, w, f->l + j * g->k, f->label >> 8 * j & 255, d + j * g->k);
+	UNROLLED for (int k = 0; k < g->k; k++)
+		give_quad(dl + k * 4, quad_of(d + k * 4));
+}
+
 FEW_KERNEL(loss_gradient_few, (struct k_loss g, struct loss_room r, int64_t chunks, const float *RESTRICT l, const uint8_t *RESTRICT label,
 	float *RESTRICT dl), (g, r, chunks, l, label, dl))
 {
@@ -231,16 +241,16 @@ FEW_KERNEL(loss_gradient_few, (struct k_loss g, struct loss_room r, int64_t chun
 		const struct part p = part_at(&g, chunks, t, l, label, dl);
 		const struct weights w = weights_of(&g, r.factor + 2 * p.n * g.k, r.share);
 
-		UNROLLED_BY(2) LANE_FOR(i, 0, p.fours) {
-			const int64_t at = p.at + p.lo + i * FOUR;
-			const struct four f = four_at(&g, at, l, label);
-			float d[FOUR * BAND];
+		LANE_FOR(lane, 0, TEAM)
+			UNROLLED_BY(1) for (int i = (int)lane; i < p.fours; i += AHEAD * TEAM) {
+				struct four f[AHEAD];
 
-			UNROLLED for (int j = 0; j < FOUR; j++)
-				few_gradient(&g, &w, f.l + j * g.k, f.label >> 8 * j & 255, d + j * g.k);
-			UNROLLED for (int k = 0; k < g.k; k++)
-				give_quad(dl + at * g.k + k * 4, quad_of(d + k * 4));
-		}
+				UNROLLED for (int m = 0; m < AHEAD; m++)
+					f[m] = four_at(&g, p.at + p.lo + (i + m * TEAM < p.fours ? i + m * TEAM : i) * FOUR, l, label);
+				UNROLLED for (int m = 0; m < AHEAD; m++)
+					if (i + m * TEAM < p.fours)
+						few_gradients(&g, &w, &f[m], dl + (p.at + p.lo + (i + m * TEAM) * FOUR) * g.k);
+			}
 		LANE_FOR(v, p.at + p.lo + p.fours * FOUR, p.at + p.hi) {
 			float d[BAND];
 
