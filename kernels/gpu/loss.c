@@ -193,7 +193,7 @@ DEVICE void result_fold(const struct k_loss *g, const struct loss_room *r, int64
 	team_sync();
 }
 
-/* Of few that are not folded: starting another kernel takes longer. All is in the team's own memory, which a lane by itself waits for a tenth as long. */
+/* Of few that are not folded: starting another kernel takes longer. All is in the team's own memory: a lane waits for it a tenth as long. */
 #define RESULT_CASE(name, SET) \
 	SIDE_KERNEL(name, (struct k_loss g, struct loss_room r, int64_t chunks, int64_t sums), (g, r, chunks, sums), 1, 0, 1) \
 	{ \

@@ -81,7 +81,7 @@ DEVICE int64_t by_times(int64_t e, uint64_t times)
 
 /* A warp to a row; voxels outside the slab are left out. Of logits the row's elements are neighbours, of what is made of several a lane has
    a voxel. */
-KERNEL(window_blend, (struct k_blend g, const float *RESTRICT logits, float *RESTRICT acc, float *RESTRICT sum), (g, logits, acc, sum),
+KERNEL(window_blend_any, (struct k_blend g, const float *RESTRICT logits, float *RESTRICT acc, float *RESTRICT sum), (g, logits, acc, sum),
 	items(g.roi[0] * g.roi[1] * WARP))
 {
 	GROUP_FOR(row, g.roi[0] * g.roi[1], WARP) {
@@ -101,6 +101,98 @@ KERNEL(window_blend, (struct k_blend g, const float *RESTRICT logits, float *RES
 			MEMBER_FOR(v, l.lo, l.hi, WARP)
 				sum[l.to + v] += line_weight(&g.weight, &l, v);
 	}
+}
+
+/* -- of few logits a voxel, as they are: a lane has FOUR voxels at a time, of whose sums it reads and writes 16 bytes at once -- */
+enum { FOUR = 4, FEW = 4 };
+
+/* FOUR times k floats from element i of p, itself at a multiple of 16 bytes, on, and what is about them */
+DEVICE void fours_at(const float *p, int64_t i, const int k, float v[FOUR * FEW])
+{
+	const int off = (int)(i % 4);
+	float q[FOUR * (FEW + 1)];
+
+	UNROLLED for (int j = 0; j <= k; j++)
+		get_floats(p + i - off + 4 * (j < k || off ? j : 0), q + 4 * j);
+	UNROLLED for (int e = 0; e < FOUR * k; e++)
+		v[e] = off == 0 ? q[e] : off == 1 ? q[e + 1] : off == 2 ? q[e + 2] : q[e + 3];
+}
+
+/* Voxels v .. of a row, whose place in the slab is a multiple of FOUR */
+DEVICE void blend_fours(const struct k_blend *g, const struct line *l, int64_t v, const float *logits, float *acc, float *sum, const int k)
+{
+	float x[FOUR * FEW], all[FOUR * FEW], w[FOUR], weights[FOUR] = {0};
+
+	fours_at(logits, (l->from + v) * k, k, x);
+	UNROLLED for (int j = 0; j < k; j++)
+		get_floats(acc + (l->to + v) * k + 4 * j, all + 4 * j);
+	if (sum)
+		get_floats(sum + l->to + v, weights);
+	UNROLLED for (int i = 0; i < FOUR; i++)
+		w[i] = line_weight(&g->weight, l, v + i), weights[i] += w[i];
+	UNROLLED for (int e = 0; e < FOUR * k; e++)
+		all[e] += w[e / k] * x[e];
+	UNROLLED for (int j = 0; j < k; j++)
+		give_quad(acc + (l->to + v) * k + 4 * j, quad_of(all + 4 * j));
+	if (sum)
+		give_quad(sum + l->to + v, quad_of(weights));
+}
+
+/* A row: how many voxels there are before the first of whole FOURs, and how many of those; what is about the very last logits is not there. */
+struct fours { int64_t before, many; };
+
+DEVICE struct fours fours_of(const struct k_blend *g, const struct line *l, const int k)
+{
+	const int64_t n = l->hi - l->lo, before = -(l->to + l->lo) & (FOUR - 1), last = l->from + g->roi[2] == g->roi[0] * g->roi[1] * g->roi[2];
+	struct fours f = {before < n ? before : n, 0};
+
+	f.many = n > before ? (n - before) / FOUR : 0;
+	f.many -= f.many && last && (l->from + l->lo + before) * k % 4;
+	return f;
+}
+
+#define BLEND_CASE(name, k) \
+	SIDE_KERNEL(name, (struct k_blend g, const float *RESTRICT logits, float *RESTRICT acc, float *RESTRICT sum), (g, logits, acc, sum), \
+		items(g.roi[0] * g.roi[1] * WARP), 0, 3) \
+	{ \
+		GROUP_FOR(row, g.roi[0] * g.roi[1], WARP) { \
+			const struct line l = line_of(g.roi, g.start, g.slab, &g.weight, g.flip, row); \
+			const struct fours f = fours_of(&g, &l, k); \
+			\
+			UNROLLED_BY(1) MEMBER_FOR(i, 0, f.many, WARP) \
+				blend_fours(&g, &l, l.lo + f.before + i * FOUR, logits, acc, sum, k); \
+			UNROLLED_BY(1) MEMBER_FOR(i, 0, l.hi - l.lo - f.many * FOUR, WARP) \
+				blend_one(&g, &l, l.lo + (i < f.before ? i : i + f.many * FOUR), logits, acc, sum, k); \
+		} \
+	}
+
+DEVICE void blend_one(const struct k_blend *g, const struct line *l, int64_t v, const float *logits, float *acc, float *sum, const int k)
+{
+	const float w = line_weight(&g->weight, l, v);
+
+	UNROLLED for (int c = 0; c < k; c++)
+		acc[(l->to + v) * k + c] += w * logits[(l->from + v) * k + c];
+	if (sum)
+		sum[l->to + v] += w;
+}
+
+BLEND_CASE(window_blend_one, 1)
+BLEND_CASE(window_blend_two, 2)
+BLEND_CASE(window_blend_three, 3)
+BLEND_CASE(window_blend_four, FEW)
+
+#ifdef __cplusplus
+extern "C"
+#endif
+int gpu_window_blend(struct k_blend g, const float *logits, float *acc, float *sum)
+{
+	const int bare = !g.soft && !g.margin && !(g.flip >> 2 & 1) && ((uintptr_t)logits | (uintptr_t)acc | (uintptr_t)sum) % 16 == 0;
+
+	if (!bare || g.k > FEW)
+		return G(window_blend_any)(g, logits, acc, sum);
+	if (g.k < 3)
+		return g.k == 1 ? G(window_blend_one)(g, logits, acc, sum) : G(window_blend_two)(g, logits, acc, sum);
+	return g.k == 3 ? G(window_blend_three)(g, logits, acc, sum) : G(window_blend_four)(g, logits, acc, sum);
 }
 
 KERNEL(window_divide, (float *y, const float *acc, const float *sum, int64_t vox, int64_t k, float first, float rest),
