@@ -76,11 +76,11 @@ DEVICE void query_step(const struct att *a, const struct work *k, int w, int64_t
 			most.v[tile_slot(e)] = fmaxf(most.v[tile_slot(e)], s[n].v[e]);
 	rows_most(&most);
 	ROWS_EACH(i)
-		less.v[i] = exp2f(r->most.v[i] - most.v[i]), r->sum.v[i] *= less.v[i];
+		less.v[i] = two_to(r->most.v[i] - most.v[i]), r->sum.v[i] *= less.v[i];
 	r->most = most;
 	UNROLLED for (int n = 0; n < TILES; n++)
 		TILE_EACH(e) {
-			const float p = exp2f(s[n].v[e] - most.v[tile_slot(e)]);
+			const float p = two_to(s[n].v[e] - most.v[tile_slot(e)]);
 
 			r->sum.v[tile_slot(e)] += p;
 			s[n].v[e] = p * att_factor(a, k->window, k->head, work_token(k, w, tile_slot(e)), first + j + 8 * n + tile_column(e), depth);

@@ -45,14 +45,14 @@ DEVICE void back_measure(const struct att *a, const struct work *k, int w, int64
 			most.v[tile_slot(e)] = fmaxf(most.v[tile_slot(e)], s[n].v[e]);
 	rows_most(&most);
 	ROWS_EACH(i) {
-		const float less = exp2f(r->most.v[i] - most.v[i]);
+		const float less = two_to(r->most.v[i] - most.v[i]);
 
 		r->sum.v[i] *= less, r->mean.v[i] *= less;
 	}
 	r->most = most;
 	UNROLLED for (int n = 0; n < TILES; n++)
 		TILE_EACH(e) {
-			const float p = exp2f(s[n].v[e] - most.v[tile_slot(e)]);
+			const float p = two_to(s[n].v[e] - most.v[tile_slot(e)]);
 
 			r->sum.v[tile_slot(e)] += p, r->mean.v[tile_slot(e)] += p * dp[n].v[e];
 		}
@@ -81,7 +81,7 @@ DEVICE void back_step(const struct att *a, const struct work *k, int w, int64_t 
 	back_pair(a, k, w, first, j, r, s, dp, depth);
 	UNROLLED for (int n = 0; n < TILES; n++) {
 		TILE_EACH(e)
-			s[n].v[e] = exp2f(s[n].v[e] - r->most.v[tile_slot(e)]) * r->sum.v[tile_slot(e)] * (dp[n].v[e] - r->mean.v[tile_slot(e)]);
+			s[n].v[e] = two_to(s[n].v[e] - r->most.v[tile_slot(e)]) * r->sum.v[tile_slot(e)] * (dp[n].v[e] - r->mean.v[tile_slot(e)]);
 		tile_keep(to + n * TILE * 8, &s[n], add);
 	}
 	work_weigh(k, s, k->chunk[0], j, w, r->dq, depth);
@@ -179,7 +179,7 @@ DEVICE void key_step(const struct att *a, const struct work *k, int w, int64_t f
 	UNROLLED for (int n = 0; n < TILES; n++)
 		TILE_EACH(e) {
 			const int column = j + 8 * n + tile_column(e);
-			const float *of = k->of + 4 * column, p = exp2f(s[n].v[e] - of[0]) * of[1];
+			const float *of = k->of + 4 * column, p = two_to(s[n].v[e] - of[0]) * of[1];
 			const float factor = att_factor(a, k->window, k->head, first + column, work_token(k, w, tile_slot(e)), depth);
 
 			s[n].v[e] = p * factor;
