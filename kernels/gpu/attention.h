@@ -12,6 +12,7 @@ enum { ATT_HEAD = 64 };           /* channels of a head at most */
 enum { BLOCK = TILE * WARPS, STEP = 2 * TILE, TILES = STEP / 8, DEPTHS = ATT_HEAD / TILE, PARTS = ATT_HEAD / 8 };
 enum { ATT_CHUNK = 40 << 10 };    /* bytes of the rows of a chunk at most */
 enum { ATT_SLOTS = 96 << 20 };    /* bytes of sums of gradients of scores, about */
+enum { ATT_TEAMS = 264 };         /* two teams to each of an H100's processors */
 #define ATT_MASKED (100.0f * LOG2_E) /* off the scores of tokens of different regions, as MONAI has it */
 #define ATT_NONE (-1e30f)
 
@@ -71,6 +72,21 @@ static inline void att_shape(struct att *a, int owns)
 	a->room = att_bytes(a->depth, a->chunk, owns);
 }
 
+/* Runs of windows, `most` at most, of `teams` teams each: as few windows one after another as can be, and of numbers with as many the least, whose sums
+   take the least memory */
+static inline int64_t att_runs(int64_t windows, int64_t most, int64_t teams)
+{
+	int64_t best = 1, least = INT64_MAX;
+
+	for (int64_t runs = 1; runs <= most && runs <= windows; runs++) {
+		const int64_t after = (windows + runs - 1) / runs * ((runs * teams + ATT_TEAMS - 1) / ATT_TEAMS);
+
+		if (after < least)
+			best = runs, least = after;
+	}
+	return best;
+}
+
 static inline struct att att_of(const struct k_attention *g, const struct k_attention_args *x, int owns)
 {
 	struct att a;
@@ -88,7 +104,7 @@ static inline struct att att_of(const struct k_attention *g, const struct k_atte
 	a.hd = g->c / g->heads, a.up = att_up(a.t, STEP), a.blocks = (a.t + BLOCK - 1) / BLOCK;
 	a.tiles = (a.t + TILE - 1) / TILE * (a.up / 8);
 	most = ATT_SLOTS / (g->heads * a.tiles * (int64_t)(sizeof(float) * TILE * 8));
-	a.runs = a.windows < most ? a.windows : most > 1 ? most : 1;
+	a.runs = att_runs(a.windows, most, g->heads * a.blocks);
 	a.qkv = x->qkv, a.bias = x->bias, a.position = x->table, a.drop = x->drop;
 	a.dy = a.dqkv = a.y = NULL;
 	a.whole = wide_rows(a.qkv, a.hd); /* then every row of qkv, and of dy, is a multiple of WIDE */
