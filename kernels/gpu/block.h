@@ -6,7 +6,7 @@
 #include "kernels/gpu/tile.h"
 
 /* Voxels of a block; rows of TILE voxels along w that a warp has, one beside the other along h */
-enum { D = 4, H = 8, W = TILE, ROWS = D * H / WARPS };
+enum { D = BLOCK_D, H = BLOCK_H, W = BLOCK_W, ROWS = D * H / WARPS };
 enum { MOST_TILES = 4 }; /* of 8 channels of y */
 
 static inline int64_t blocks_of(const struct gpu_narrow *g)

@@ -240,6 +240,17 @@ DEVICE void get_four(const void *p, int64_t i, float v[4])
 #endif
 }
 
+DEVICE void put_four(void *p, int64_t i, const float v[4])
+{
+#ifdef __CUDACC__
+	*(uint2 *)((uint16_t *)p + i) = make_uint2(two_halves(v[0], v[1]), two_halves(v[2], v[3]));
+#else
+	wall_together((uint16_t *)p + i, 8);
+	for (int j = 0; j < 4; j++)
+		put(p, i + j, v[j]);
+#endif
+}
+
 /* Element j becomes p[i]. */
 DEVICE void piece_put(struct piece *e, int j, const void *p, int64_t i)
 {

@@ -9,8 +9,8 @@
 /* slice .. scale: as backend.h; n: elements of y.
    layer_bwd: scratch of column_bytes. pack: weights [a][b][taps] to [a][taps][b] of activations' type; unpack: fp32 back, added. column_sum: out[c]
    += the sum over v of x[v][c]. Of few channels, bf16 alone: narrow: y = x * w + bias (may be NULL), or with `add` y += that, of weights that
-   narrow_pack made; narrow_weights: dw [oc][ic][27] +=, scratch of narrow_weights_bytes; first: from one channel, any step and padding. Of at
-   most four channels of y, w as `pack` makes it: few: 3x3x3, as many of x (back: the data's gradient, of w turned around); point: 1x1x1. twos: 2x2x2
+   narrow_pack made; narrow_weights: dw [oc][ic][27] +=, scratch of narrow_weights_bytes; first and first_weights (dw [a][b][taps] +=): from a large
+   end of few channels, any kernel, step and padding, grow: to it; g: of the small end as y. Of at most four channels of y, w as `pack` makes it: few: 3x3x3, as many of x (back: the data's gradient, of w turned around); point: 1x1x1. twos: 2x2x2
    with step 2 and those transposed, bf16 alone, of weights that twos_pack made: grow: to the large end; g is of the small one (twos.c). */
 #define GPU_KERNELS(F) \
 	F(int, slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)) \
@@ -43,8 +43,13 @@
 	F(int, narrow_pack, (struct gpu_narrow g, const float *w, void *to, int back)) \
 	F(size_t, narrow_weights_bytes, (struct gpu_narrow g)) \
 	F(int, narrow_weights, (struct gpu_narrow g, const void *x, const void *dy, float *dw, void *scratch)) \
-	F(int, first, (struct gpu_narrow g, struct gpu_direct d, const void *x, const void *packed, const float *bias, void *y)) \
-	F(int, first_pack, (int64_t oc, int64_t taps, const float *w, void *to)) \
+	F(int, first, (struct gpu_narrow g, struct gpu_direct d, const void *x, const void *packed, const float *bias, void *y, int add)) \
+	F(int, first_pack, (int64_t a, int64_t b, int64_t taps, const float *w, void *to)) \
+	F(int, grow_fits, (struct gpu_narrow g, struct gpu_direct d)) \
+	F(int, grow, (struct gpu_narrow g, struct gpu_direct d, const void *x, const void *packed, const float *bias, void *y, int add)) \
+	F(int, grow_pack, (int64_t a, int64_t b, int64_t taps, const float *w, void *to)) \
+	F(size_t, first_weights_bytes, (struct gpu_narrow g, struct gpu_direct d)) \
+	F(int, first_weights, (struct gpu_narrow g, struct gpu_direct d, const void *large, const void *small, float *dw, void *scratch)) \
 	F(int, few, (struct gpu_narrow g, const void *x, const void *w, const float *bias, void *y, int add, int back)) \
 	F(size_t, few_weights_bytes, (struct gpu_narrow g)) \
 	F(int, few_weights, (struct gpu_narrow g, const void *x, const void *dy, float *dw, void *scratch)) \

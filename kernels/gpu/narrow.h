@@ -1,5 +1,6 @@
-/* Convolutions of few channels by narrow.c, and of one by first.c: which, and how their weights are packed, as right operands of tile.h, each of
-   NARROW_TILE elements: [oc / out][ic / in][27 taps][in / 16][out / 8]; [oc / out][depth / 16][out / 8]. in, out: channels at a time. */
+/* Convolutions of few channels by narrow.c, and those whose large end has very few by first.c: which, and how their weights are packed, as right
+   operands of tile.h, each of NARROW_TILE elements: [oc / out][ic / in][27 taps][in / 16][out / 8]; [oc / out][depth / 16][out / 8]. in, out:
+   channels at a time. */
 #ifndef NIIPIPE_GPU_NARROW_H
 #define NIIPIPE_GPU_NARROW_H
 
@@ -46,10 +47,41 @@ static inline int twos_square(int64_t b)
 	return b > TWOS_MOST / 2 ? 0 : b % 32 == 0 ? 32 : b % 16 == 0 ? 16 : 0;
 }
 
-/* Taps, as many as a left operand is deep; 0: it has none for so many */
+/* Voxels of a team's block of y, or of the small end */
+enum { BLOCK_D = 4, BLOCK_H = 8, BLOCK_W = 16 };
+
+/* Of first.c: taps of every channel of the large end, as many as an operand is deep; 0: it has none for so many. And the small end's channels that a
+   team takes */
+enum { FIRST_CHANNELS = 8, FIRST_DEPTH = 64, FIRST_ROOM = 40 << 10 };
+
 static inline int first_depth(int64_t taps)
 {
-	return taps <= 16 ? 16 : taps <= 32 ? 32 : 0;
+	return taps <= 16 ? 16 : taps <= 32 ? 32 : taps <= FIRST_DEPTH ? FIRST_DEPTH : 0;
+}
+
+static inline int first_out(int64_t oc, int depth)
+{
+	return oc % 48 == 0 && depth < FIRST_DEPTH ? 48 : narrow_out(oc);
+}
+
+/* What of the large end is about a block of the small one that is `deep` along d: elements of a row, rows of a plane, rows in all */
+struct first_about { int wide, high, rows; };
+
+static inline struct first_about first_about(const struct gpu_direct *d, int deep)
+{
+	struct first_about a;
+
+	a.wide = (int)(((BLOCK_W - 1) * d->stride[2] + d->kernel[2]) * d->b), a.high = (int)((BLOCK_H - 1) * d->stride[1] + d->kernel[1]);
+	a.rows = (int)((deep - 1) * d->stride[0] + d->kernel[0]) * a.high;
+	return a;
+}
+
+/* Bytes of it */
+static inline int64_t first_bytes(const struct gpu_direct *d, int deep)
+{
+	const struct first_about a = first_about(d, deep);
+
+	return ((int64_t)a.rows * a.wide * 2 + 15) / 16 * 16;
 }
 
 #endif

@@ -33,16 +33,24 @@ struct rows { float v[TILE_ROWS]; };
 #ifdef __CUDACC__
 #define TILE_EACH(e) _Pragma("unroll") for (int e = 0; e < TILE_OWN; e++)
 #define ROWS_EACH(r) _Pragma("unroll") for (int r = 0; r < TILE_ROWS; r++)
-DEVICE int tile_lane(void) { return (int)threadIdx.x % WARP; }
+DEVICE int tile_lane(void) { return (int)(threadIdx.x % WARP); }
 DEVICE int tile_slot(int e) { return e / 2; }
 DEVICE int tile_row(int slot) { return tile_lane() / 4 + 8 * slot; }
 DEVICE int tile_column(int e) { return tile_lane() % 4 * 2 + e % 2; }
+#define QUADS_EACH(q) for (int q = tile_lane() % 4, once_ = 1; once_; once_ = 0)
+enum { QUADS = 1 };
+DEVICE int quad_at(int q) { (void)q; return 0; }
+DEVICE int tile_two(int slot, int q) { (void)q; return slot * 2; }
 #else
 #define TILE_EACH(e) for (int e = 0; e < TILE_OWN; e++)
 #define ROWS_EACH(r) for (int r = 0; r < TILE_ROWS; r++)
 DEVICE int tile_slot(int e) { return e / 8; }
 DEVICE int tile_row(int slot) { return slot; }
 DEVICE int tile_column(int e) { return e % 8; }
+#define QUADS_EACH(q) for (int q = 0; q < 4; q++) /* a lane's of the four pairs of columns, 2 q and 2 q + 1 */
+enum { QUADS = 4 };                               /* so many; what a lane keeps of one is at quad_at */
+DEVICE int quad_at(int q) { return q; }
+DEVICE int tile_two(int slot, int q) { return slot * 8 + 2 * q; } /* the first of the two in a row */
 #endif
 
 /* Over all columns of a row, known to all lanes that have elements of it */
@@ -125,6 +133,14 @@ struct right { uint32_t v[2]; };
 DEVICE int left_row(int p) { return tile_lane() / 4 + 8 * (p % 2); }
 DEVICE int left_column(int p) { return tile_lane() % 4 * 2 + 8 * (p / 2); }
 DEVICE void left_put(struct left *a, int p, float first, float second) { a->v[p] = two_halves(first, second); }
+DEVICE void left_put_words(struct left *a, int p, word first, word second) { a->v[p] = (uint32_t)second << 16 | first; }
+
+/* The columns that a lane has, LEFT_COLUMNS of them, and where among them is the first of pair p; its rows are TILE_ROWS, where among them p's is */
+enum { LEFT_COLUMNS = 4 };
+DEVICE int left_own(int i) { return tile_lane() % 4 * 2 + i % 2 + i / 2 * 8; }
+DEVICE int left_pair(int p) { return p / 2 * 2; }
+DEVICE int left_slot(int p) { return p % 2; }
+DEVICE void left_put_two(struct left *a, int p, uint32_t two) { a->v[p] = two; }
 
 /* Of rows in a team's memory, `stride` elements apart, at multiples of 16 bytes. ldmatrix reads four 8 x 8 matrices, whose rows eight lanes each
    point to: rows 0-7 and 8-15 of columns 0-7, then of columns 8-15. */
@@ -237,6 +253,13 @@ DEVICE void rows_lie(const word *rows, int stride)
 DEVICE int left_row(int p) { return p / (TILE / 2); }
 DEVICE int left_column(int p) { return p % (TILE / 2) * 2; }
 DEVICE void left_put(struct left *a, int p, float first, float second) { a->v[2 * p] = first, a->v[2 * p + 1] = second; }
+DEVICE void left_put_words(struct left *a, int p, word first, word second) { left_put(a, p, get(&first, 0), get(&second, 0)); }
+
+enum { LEFT_COLUMNS = TILE };
+DEVICE int left_own(int i) { return i; }
+DEVICE int left_pair(int p) { return left_column(p); }
+DEVICE int left_slot(int p) { return left_row(p); }
+DEVICE void left_put_two(struct left *a, int p, uint32_t two) { left_put_words(a, p, (word)two, (word)(two >> 16)); }
 
 DEVICE struct left left_of(const word *rows, int stride)
 {

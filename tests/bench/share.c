@@ -232,13 +232,14 @@ static int conv_weights(const struct bench *b, struct err *e)
 	return b->k->conv_backward_weights(b->conv, b->v[0], b->v[1], b->f[2], NULL, b->scratch, e);
 }
 
-/* Channels, kernel and step of each; sizes are the volume's, halved so often that it has room for them. product: the ceiling */
-static const struct { const char *name; int64_t ic, oc; int kernel, stride, halved; } convs[] = {
+/* Channels, kernel and step of each, is it transposed; sizes are the volume's, halved so often that it has room for them. product: the ceiling */
+static const struct { const char *name; int64_t ic, oc; int kernel, stride, halved, transposed; } convs[] = {
 	{"product 2048x2048", 2048, 2048, 1, 1, 2}, {"3x3x3 32->32", 32, 32, 3, 1, 0}, {"3x3x3 64->32 (half size)", 64, 32, 3, 1, 1},
 	{"3x3x3 48->48 (half size)", 48, 48, 3, 1, 1}, {"3x3x3 96->48 (half size)", 96, 48, 3, 1, 1},
 	{"3x3x3 64->64 (half size)", 64, 64, 3, 1, 1}, {"3x3x3 128->64 (half size)", 128, 64, 3, 1, 1},
 	{"3x3x3 32->64 step 2", 32, 64, 3, 2, 0}, {"3x3x3 128->128 (1/4)", 128, 128, 3, 1, 2}, {"3x3x3 256->256 (1/8)", 256, 256, 3, 1, 3},
 	{"3x3x3 2->2", 2, 2, 3, 1, 0}, {"1x1x1 32->2", 32, 2, 1, 1, 0},
+	{"3x3x3 1->32", 1, 32, 3, 1, 0}, {"3x3x3 1->16 step 2", 1, 16, 3, 2, 0}, {"3x3x3 32->2 step 2, transposed", 32, 2, 3, 2, 1, 1},
 };
 static const struct { const char *name; run_fn *run; } passes[] = {
 	{"forward", conv_forward}, {"with a bias", conv_biased}, {"data", conv_data}, {"data, added", conv_added}, {"weights", conv_weights},
@@ -246,14 +247,15 @@ static const struct { const char *name; run_fn *run; } passes[] = {
 
 static void conv_rows(struct bench *b, int i, struct err *e)
 {
-	struct k_conv_geom g = {.n = 1, .ic = convs[i].ic, .oc = convs[i].oc, .train = 1, .xpitch = convs[i].ic, .ypitch = convs[i].oc};
+	struct k_conv_geom g = {.n = 1, .ic = convs[i].ic, .oc = convs[i].oc, .train = 1, .xpitch = convs[i].ic, .ypitch = convs[i].oc,
+		.transposed = convs[i].transposed};
 	const int64_t side = b->side >> convs[i].halved;
 	double flop = 2.0 * (double)(g.ic * g.oc);
 
 	for (int a = 0; a < 3; a++) {
 		g.in[a] = side, g.kernel[a] = convs[i].kernel, g.stride[a] = convs[i].stride, g.pad[a] = g.kernel[a] / 2;
-		g.out[a] = (g.in[a] + 2 * g.pad[a] - g.kernel[a]) / g.stride[a] + 1;
-		flop *= (double)(g.out[a] * g.kernel[a]);
+		g.out[a] = g.transposed ? g.in[a] * g.stride[a] : (g.in[a] + 2 * g.pad[a] - g.kernel[a]) / g.stride[a] + 1;
+		flop *= (double)((g.transposed ? g.in[a] : g.out[a]) * g.kernel[a]);
 	}
 	b->k->release(b->scratch);
 	if (!(b->conv = b->k->conv_new(&g, e)) || !(b->scratch = b->k->alloc(b->k->conv_scratch(b->conv), e)) || b->k->conv_pack(b->conv, b->f[1], e))

@@ -549,6 +549,21 @@ static const struct shape twos[] = {
 	{1, 32, 64, {5, 6, 18}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 0, {0}, 0, 0, 1},
 };
 
+/* A large end of few channels (kernels/gpu/first.c): from one, two, four and eight, to 16 to 96; transposed ones to one and two; of many blocks, so
+   that they have eight planes each and a part of the weights' gradient several of them */
+static const struct shape firsts[] = {
+	{352, 1, 16, {17, 3, 2}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 0, 0, 0},
+	{1, 1, 32, {5, 19, 35}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 2, 16, 1},
+	{1, 1, 48, {10, 18, 34}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 0, {0}, 0, 0, 1},
+	{1, 1, 24, {3, 11, 20}, {2, 2, 3}, {1, 2, 1}, {0, 1, 1}, 0, {0}, 0, 8, 0},
+	{1, 1, 72, {4, 15, 37}, {1, 5, 7}, {1, 2, 3}, {0, 2, 3}, 0, {0}, 1, 0, 1}, {2, 2, 96, {6, 9, 17}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, 0, {0}, 1, 0, 1},
+	{1, 2, 32, {7, 17, 19}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 0, {0}, 0, 8, 0}, {1, 4, 32, {8, 18, 34}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 0, {0}, 4, 0, 1},
+	{1, 8, 16, {4, 6, 36}, {2, 2, 2}, {1, 2, 2}, {0, 0, 0}, 0, {0}, 0, 0, 1}, {1, 3, 48, {3, 9, 21}, {1, 3, 3}, {1, 1, 1}, {0, 1, 1}, 0, {0}, 0, 0, 0},
+	{1, 32, 2, {5, 9, 17}, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, 1, {1, 1, 1}, 0, 0, 1},
+	{1, 72, 2, {3, 9, 18}, {3, 3, 3}, {1, 2, 2}, {1, 1, 1}, 1, {0, 1, 0}, 8, 1, 1},
+	{2, 96, 1, {2, 10, 17}, {2, 2, 2}, {2, 2, 2}, {0, 0, 0}, 1, {0}, 0, 3, 0}, {1, 24, 3, {4, 8, 16}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}, 1, {0}, 0, 0, 1},
+};
+
 /* Single taps whose channels are above 32 and no multiple of that, of voxels that are no multiple of 16; those of 3x4x9 oneDNN has wrong with two
    threads (kernels/conv.c). */
 static const struct shape products[] = {
@@ -562,6 +577,7 @@ static void all_convs(void)
 	convs(shapes, sizeof shapes / sizeof *shapes);
 	convs(halves, sizeof halves / sizeof *halves), convs(products, sizeof products / sizeof *products);
 	convs(fews, sizeof fews / sizeof *fews), convs(classes, sizeof classes / sizeof *classes);
+	convs(firsts, sizeof firsts / sizeof *firsts);
 	convs(twos, sizeof twos / sizeof *twos);
 }
 
