@@ -164,7 +164,7 @@ static int first_planes(const struct gpu_narrow *g, const struct gpu_direct *d, 
 
 #define FIRST_CASE(depth, out) \
 	SIDE_KERNEL(first_##depth##_##out, (struct gpu_narrow g, struct first f, int64_t teams, size_t bytes, const word *x, const word *packed, \
-		const float *bias, word *y, int add), (g, f, teams, bytes, x, packed, bias, y, add), teams, bytes, depth * out <= 1024 ? 3 : 2) \
+		const float *bias, word *y, int add), (g, f, teams, bytes, x, packed, bias, y, add), teams, bytes, depth * out <= 1024 && out < 48 ? 3 : 2) \
 	{ \
 		(void)bytes; \
 		TEAM_FOR(team, teams) { \

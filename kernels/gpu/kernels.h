@@ -10,8 +10,9 @@
    layer_bwd: scratch of column_bytes. pack: weights [a][b][taps] to [a][taps][b] of activations' type; unpack: fp32 back, added. column_sum: out[c]
    += the sum over v of x[v][c]. Of few channels, bf16 alone: narrow: y = x * w + bias (may be NULL), or with `add` y += that, of weights that
    narrow_pack made; narrow_weights: dw [oc][ic][27] +=, scratch of narrow_weights_bytes; first and first_weights (dw [a][b][taps] +=): from a large
-   end of few channels, any kernel, step and padding, grow: to it; g: of the small end as y. Of at most four channels of y, w as `pack` makes it: few: 3x3x3, as many of x (back: the data's gradient, of w turned around); point: 1x1x1. twos: 2x2x2
-   with step 2 and those transposed, bf16 alone, of weights that twos_pack made: grow: to the large end; g is of the small one (twos.c). */
+   end of few channels, any kernel, step and padding; grow: to it; g: of the small end as y. Of at most four channels of y, w as `pack` makes it:
+   few: 3x3x3, as many of x (back: the data's gradient, of w turned around); point: 1x1x1. twos: 2x2x2 with step 2 and those transposed, bf16 alone,
+   of weights that twos_pack made: grow: to the large end; g is of the small one (twos.c). */
 #define GPU_KERNELS(F) \
 	F(int, slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)) \
 	F(int, drop, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
