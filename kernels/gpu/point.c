@@ -157,7 +157,7 @@ DEVICE void point_add(struct piece e, const float d[2], float a[WIDE], float b[W
 	}
 }
 
-/* part [chunk][TWO][c] of chunk t; two: also of the next of dy */
+/* part [TWO][c][chunk] of chunk t; two: also of the next of dy */
 DEVICE void point_chunk(const struct columns *r, int64_t t, const void *x, int64_t xp, const void *dy, int64_t yp, double *part, const int two)
 {
 	COLUMN_ROOM(room);
@@ -205,7 +205,7 @@ KERNEL(point_fold, (int64_t chunks, int64_t c, int many, const double *part, flo
 		double sum = 0;
 
 		LANE_FOR(i, 0, chunks)
-			sum += part[(i * TWO + t / c) * c + t % c];
+			sum += part[t * chunks + i];
 		sum = team_sum(sum);
 		if (FIRST_LANE)
 			dw[t] += (float)sum;
