@@ -3,7 +3,7 @@
 measure of bf16. Run by hand, after those, with a Python that has monai, torch, safetensors and dynamic_network_architectures:
     python tests/golden/make_half.py tests/golden
 half.tsv: a line for each NAME.ts that has gradients: name, largest difference of the logits over the largest logit, norm of all gradients' difference over
-that of all gradients."""
+that of all gradients, largest difference of the losses of five AdamW steps over the loss."""
 import json
 import os
 import sys
@@ -36,8 +36,18 @@ def run(net, target, options, t, half):
         outs, weights = outputs(net, target, options, x)
     loss = LOSSES["dicece_squared"]()
     down = [torch.nn.functional.interpolate(label.float(), o.shape[2:], mode="nearest-exact").long() for o in outs]
-    sum(w * loss(o.float(), y) for w, o, y in zip(weights, outs, down) if w > 0).backward()
-    return outs[0].detach().float(), torch.cat([p.grad.ravel() for p in net.parameters() if p.grad is not None])
+    total = sum(w * loss(o.float(), y) for w, o, y in zip(weights, outs, down) if w > 0)
+    total.backward()
+    return outs[0].detach().float(), torch.cat([p.grad.ravel() for p in net.parameters() if p.grad is not None]), total.item()
+
+
+def steps(net, target, options, t, half):
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-2, weight_decay=1e-2)
+    losses = []
+    for _ in range(5):
+        losses.append(run(net, target, options, t, half)[2])
+        optimizer.step()
+    return torch.tensor(losses, dtype=torch.float64)
 
 
 def main(folder):
@@ -52,14 +62,17 @@ def main(folder):
             options = json.loads(meta["arch"])
             target = options.pop("_target_")
             net = build(target, options).train()
-            logits, grads = [], []
+            logits, grads, losses = [], [], []
             for half in (False, True):
                 net.load_state_dict(weights, strict=False)
-                a, b = run(net, target, options, t, half)
+                a, b, _ = run(net, target, options, t, half)
                 logits.append(a)
                 grads.append(b)
+                net.load_state_dict(weights, strict=False)
+                losses.append(steps(net, target, options, t, half))
             print(name[:-3], "%.3g" % ((logits[1] - logits[0]).abs().max() / logits[0].abs().max()),
-                  "%.3g" % ((grads[1] - grads[0]).norm() / grads[0].norm()), sep="\t", file=f)
+                  "%.3g" % ((grads[1] - grads[0]).norm() / grads[0].norm()), "%.3g" % ((losses[1] - losses[0]).abs() / losses[0]).max(), sep="\t",
+                  file=f)
 
 
 if __name__ == "__main__":
