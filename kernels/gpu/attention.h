@@ -72,8 +72,8 @@ static inline void att_shape(struct att *a, int owns)
 	a->room = att_bytes(a->depth, a->chunk, owns);
 }
 
-/* Runs of windows, `most` at most, of `teams` teams each: as few windows one after another as can be, and of numbers with as many the least, whose sums
-   take the least memory */
+/* Runs of windows, `most` at most, of `teams` teams each: as few windows one after another as can be, and of numbers with as many the least, whose
+   sums take the least memory */
 static inline int64_t att_runs(int64_t windows, int64_t most, int64_t teams)
 {
 	int64_t best = 1, least = INT64_MAX;

@@ -45,8 +45,8 @@ int gpu_narrow_run(const struct k_conv *c, int which, const void *x, const float
 size_t gpu_narrow_scratch(const struct k_conv *c); /* of the weights' gradient */
 int gpu_narrow_weights(const struct k_conv *c, const void *x, const void *dy, float *dw, void *scratch, struct err *e);
 
-/* At most four channels of y (conv_few.c): pass.few, if a pass is theirs, which is returned; and the passes made, of 1x1x1 from an aligned x, or to an
-   aligned gradient of it. */
+/* At most four channels of y (conv_few.c): pass.few, if a pass is theirs, which is returned; and the passes made, of 1x1x1 from an aligned x, or to
+   an aligned gradient of it. */
 int gpu_few_take(struct k_conv *c, int which);
 int gpu_few_forward(const struct k_conv *c, const void *x, const float *bias, void *y, struct err *e);
 int gpu_few_data(const struct k_conv *c, const void *dy, void *dx, int add, struct err *e);

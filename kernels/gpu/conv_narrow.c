@@ -1,10 +1,10 @@
-/* Convolutions of bf16 between few channels by our own kernels (narrow.c, narrow_weights.c), and those whose large end has very few (first.c,
-   first_weights.c, first_grow.c), which cuDNN makes slowly. */
+/* Convolutions of bf16 that cuDNN makes slowly, by our own kernels: between few channels (narrow.c, narrow_weights.c), those whose large end has very
+   few (first.c, first_weights.c, first_grow.c), and of 2x2x2 with step 2 (twos.c, twos_weights.c). */
 #include "kernels/gpu/conv.h"
 #include "kernels/gpu/narrow.h"
 #include "kernels/gpu/runtime.h"
 
-/* By which of them: pass.narrow */
+/* By which of them: pass.narrow, 0 by none of these */
 enum { NARROW = 1, FIRST, GROW, TWOS };
 
 /* As narrow.c takes a pass; of the data's gradient the ends are turned. */
@@ -101,64 +101,110 @@ int gpu_narrow_take(struct k_conv *c, int which, struct err *e)
 	return c->pass[which].packed ? 0 : -1;
 }
 
-static int pack(const struct k_conv *c, int which, const float *w)
+/* -- each kind's: weights packed, a pass, scratch of the weights' gradient and that gradient -- */
+static int narrow_pack(const struct k_conv *c, int which, const float *w, void *to)
 {
-	void *to = c->pass[which].packed;
-
-	if (c->pass[which].narrow == FIRST)
-		return own(c)->first_pack(c->d.a, c->d.b, c->d.taps, w, to);
-	if (c->pass[which].narrow == GROW)
-		return own(c)->grow_pack(c->d.a, c->d.b, c->d.taps, w, to);
-	if (c->pass[which].narrow == TWOS)
-		return own(c)->twos_pack(twos_of(c), grows(c, which), w, to);
 	return own(c)->narrow_pack(narrow_of(c, which), w, to, which == DATA);
 }
+
+static int narrow_run(const struct k_conv *c, int which, const void *x, const float *bias, void *y, int add)
+{
+	return own(c)->narrow(narrow_of(c, which), x, c->pass[which].packed, bias, y, add);
+}
+
+static size_t narrow_bytes(const struct k_conv *c)
+{
+	return own(c)->narrow_weights_bytes(narrow_of(c, WEIGHTS));
+}
+
+static int narrow_weights(const struct k_conv *c, const void *large, const void *small, float *dw, void *scratch)
+{
+	return own(c)->narrow_weights(narrow_of(c, WEIGHTS), large, small, dw, scratch);
+}
+
+static int first_pack(const struct k_conv *c, int which, const float *w, void *to)
+{
+	(void)which;
+	return own(c)->first_pack(c->d.a, c->d.b, c->d.taps, w, to);
+}
+
+static int first_run(const struct k_conv *c, int which, const void *x, const float *bias, void *y, int add)
+{
+	return own(c)->first(first_of(c), gpu_conv_direct(c), x, c->pass[which].packed, bias, y, add);
+}
+
+static size_t first_bytes_of(const struct k_conv *c)
+{
+	return own(c)->first_weights_bytes(first_of(c), gpu_conv_direct(c));
+}
+
+static int first_weights(const struct k_conv *c, const void *large, const void *small, float *dw, void *scratch)
+{
+	return own(c)->first_weights(first_of(c), gpu_conv_direct(c), large, small, dw, scratch);
+}
+
+static int grow_pack(const struct k_conv *c, int which, const float *w, void *to)
+{
+	(void)which;
+	return own(c)->grow_pack(c->d.a, c->d.b, c->d.taps, w, to);
+}
+
+static int grow_run(const struct k_conv *c, int which, const void *x, const float *bias, void *y, int add)
+{
+	return own(c)->grow(first_of(c), gpu_conv_direct(c), x, c->pass[which].packed, bias, y, add);
+}
+
+static int twos_pack(const struct k_conv *c, int which, const float *w, void *to)
+{
+	return own(c)->twos_pack(twos_of(c), grows(c, which), w, to);
+}
+
+static int twos_run(const struct k_conv *c, int which, const void *x, const float *bias, void *y, int add)
+{
+	return own(c)->twos(twos_of(c), grows(c, which), x, c->pass[which].packed, bias, y, add);
+}
+
+static size_t twos_bytes(const struct k_conv *c)
+{
+	return own(c)->twos_bytes(twos_of(c));
+}
+
+static int twos_weights(const struct k_conv *c, const void *large, const void *small, float *dw, void *scratch)
+{
+	return own(c)->twos_weights(twos_of(c), small, large, dw, scratch);
+}
+
+static const struct kind {
+	int (*pack)(const struct k_conv *c, int which, const float *w, void *to);
+	int (*run)(const struct k_conv *c, int which, const void *x, const float *bias, void *y, int add);
+	size_t (*bytes)(const struct k_conv *c);
+	int (*weights)(const struct k_conv *c, const void *large, const void *small, float *dw, void *scratch);
+} kinds[] = {
+	[NARROW] = {narrow_pack, narrow_run, narrow_bytes, narrow_weights}, [FIRST] = {first_pack, first_run, first_bytes_of, first_weights},
+	[GROW] = {grow_pack, grow_run, NULL, NULL}, [TWOS] = {twos_pack, twos_run, twos_bytes, twos_weights},
+};
 
 int gpu_narrow_pack(const struct k_conv *c, const float *w, struct err *e)
 {
 	for (int i = FORWARD; i <= DATA; i++)
-		if (c->pass[i].narrow && gpu_check(pack(c, i, w), "pack", e))
+		if (c->pass[i].narrow && gpu_check(kinds[c->pass[i].narrow].pack(c, i, w, c->pass[i].packed), "pack", e))
 			return -1;
 	return 0;
 }
 
 int gpu_narrow_run(const struct k_conv *c, int which, const void *x, const float *bias, void *y, int add, struct err *e)
 {
-	const void *packed = c->pass[which].packed;
-	int bad;
-
-	if (c->pass[which].narrow == FIRST)
-		bad = own(c)->first(first_of(c), gpu_conv_direct(c), x, packed, bias, y, add);
-	else if (c->pass[which].narrow == GROW)
-		bad = own(c)->grow(first_of(c), gpu_conv_direct(c), x, packed, bias, y, add);
-	else if (c->pass[which].narrow == TWOS)
-		bad = own(c)->twos(twos_of(c), grows(c, which), x, packed, bias, y, add);
-	else
-		bad = own(c)->narrow(narrow_of(c, which), x, packed, bias, y, add);
-	return gpu_check(bad, "convolution", e);
+	return gpu_check(kinds[c->pass[which].narrow].run(c, which, x, bias, y, add), "convolution", e);
 }
 
 size_t gpu_narrow_scratch(const struct k_conv *c)
 {
-	const int kind = c->pass[WEIGHTS].narrow;
-
-	if (kind == FIRST)
-		return own(c)->first_weights_bytes(first_of(c), gpu_conv_direct(c));
-	if (kind == TWOS)
-		return own(c)->twos_bytes(twos_of(c));
-	return kind ? own(c)->narrow_weights_bytes(narrow_of(c, WEIGHTS)) : 0;
+	return c->pass[WEIGHTS].narrow ? kinds[c->pass[WEIGHTS].narrow].bytes(c) : 0;
 }
 
 int gpu_narrow_weights(const struct k_conv *c, const void *x, const void *dy, float *dw, void *scratch, struct err *e)
 {
 	const void *large = c->g.transposed ? dy : x, *small = c->g.transposed ? x : dy;
-	int bad;
 
-	if (c->pass[WEIGHTS].narrow == FIRST)
-		bad = own(c)->first_weights(first_of(c), gpu_conv_direct(c), large, small, dw, scratch);
-	else if (c->pass[WEIGHTS].narrow == TWOS)
-		bad = own(c)->twos_weights(twos_of(c), small, large, dw, scratch);
-	else
-		bad = own(c)->narrow_weights(narrow_of(c, WEIGHTS), x, dy, dw, scratch);
-	return gpu_check(bad, "convolution's weights", e);
+	return gpu_check(kinds[c->pass[WEIGHTS].narrow].weights(c, large, small, dw, scratch), "convolution's weights", e);
 }

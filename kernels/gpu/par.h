@@ -272,5 +272,6 @@ static inline int wide_rows(const void *p, int64_t c)
 }
 
 #include "kernels/gpu/element.h"
+#include "kernels/gpu/power.h"
 
 #endif
