@@ -9,6 +9,7 @@
 # OUT      where everything goes (cross-validate-SIZE)
 # FOLDS    how many (5); dealt as nnU-Net deals them with SPLIT 12345
 # SPLIT    seed of the folds (12345)
+# SPLITS   nnU-Net's splits_final.json, whose first FOLDS folds are taken instead; of cases that TEST sets aside nothing
 # TEST     per cent of the cases that no fold sees, for the ensemble (20)
 # NET      unet, resenc, swinunetr: the network (resenc)
 # LOSS     its loss (dicece)
@@ -34,7 +35,7 @@ include $(HERE)experiment.mk
 
 folds := $(shell seq 0 $$(($(FOLDS) - 1)))
 ifeq ($(filter help,$(MAKECMDGOALS)),)
-value_fold := $(call stamp,fold,$(FOLDS) $(SPLIT))
+value_fold := $(call stamp,fold,$(FOLDS) $(or $(SPLITS),$(SPLIT)))
 value_kind := $(call stamp,kind,$(NET) $(LOSS))
 value_windows := $(call stamp,windows,$(WINDOWS))
 endif
@@ -45,12 +46,14 @@ all: $(OUT)/table.tsv
 prepared: $(OUT)/prepared/train-crop.ts
 
 # -- folds -------------------------------------------------------------------------
+fold_of = $(if $(SPLITS),--splits $(SPLITS) --fold $(1),--fold $(1)/$(FOLDS) --seed $(SPLIT))
+
 $(folds:%=fold-%): fold-%: $(OUT)/fold/%/pred.ts
 
-$(OUT)/fold/%/train.ts: $(OUT)/prepared/train-crop.ts $(value_fold)
-	@$(begin); ts-select --not --fold $*/$(FOLDS) --seed $(SPLIT) -o $@ $<
-$(OUT)/fold/%/val.ts: $(OUT)/prepared/train-crop.ts $(value_fold)
-	@$(begin); ts-select --fold $*/$(FOLDS) --seed $(SPLIT) -o $@ $<
+$(OUT)/fold/%/train.ts: $(OUT)/prepared/train-crop.ts $(value_fold) $(SPLITS)
+	@$(begin); ts-select --not $(call fold_of,$*) -o $@ $<
+$(OUT)/fold/%/val.ts: $(OUT)/prepared/train-crop.ts $(value_fold) $(SPLITS)
+	@$(begin); ts-select $(call fold_of,$*) -o $@ $<
 $(OUT)/fold/%/model.ts: $(OUT)/fold/%/train.ts $(OUT)/fold/%/val.ts $(value_train) $(value_aug) $(value_kind) $(OUT)/values/net-$(NET)
 	$(call train,$(NET),$(LOSS),$(AUGMENT),$<,$(word 2,$^))
 $(OUT)/fold/%/pred.ts: $(OUT)/fold/%/model.ts $(OUT)/fold/%/val.ts $(value_windows)

@@ -62,6 +62,31 @@ ids() { ts-info | sed -n 's/^frame [0-9]*: \([^,]*\),.*/\1/p' | tr '\n' ' '; }
 	fails 1 "ts-select: h.ts: a frame has no id: --seed deals ids to folds" ts-select --fold 0/1 --seed 1 h.ts
 }
 
+@test "nnU-Net's splits_final.json" {
+	printf '%s' '[{"train": ["case0", "case4", "case2"], "val": ["case1", "case3"]}, {"train": ["case3", "gone"], "val": ["case2", "case2"]}]' >splits_final.json
+	[ "$(ts-select --splits splits_final.json --fold 0 all.ts one.ts | ids)" = "case1 case3 case1 " ]
+	[ "$(cat all.ts | ts-select --splits splits_final.json --fold 0 --not | ids)" = "case0 case2 case4 " ]
+	# what is in one of them alone is left out, and said
+	ts-select --splits splits_final.json --fold 1 --not -o out.ts all.ts 2>said
+	[ "$(ids <out.ts)" = "case3 " ]
+	[ "$(cat said)" = "ts-select: splits_final.json: 3 of 5 frames are in neither part of fold 1
+ts-select: splits_final.json: 1 of the ids in 'train' of fold 1 are of no frame" ]
+	fails 1 "ts-select: splits_final.json: no fold 2 (there are 2)" ts-select --splits splits_final.json --fold 2 -o out all.ts
+	fails 2 "ts-select: --fold: '0/2' is not a whole number (of --splits a number from 0 on) (see ts-select --help)" ts-select --splits splits_final.json --fold 0/2 all.ts
+	for more in "" "--fold 0 --seed 1" "--fold 0 --id case1" "--fold 0 --index 1"; do
+		fails 2 "ts-select: --splits needs --fold, and goes without --seed, --id and --index (see ts-select --help)" ts-select --splits splits_final.json $more all.ts
+	done
+	echo '{"train": []}' >bad.json
+	fails 1 "ts-select: bad.json: is no list of folds, as nnU-Net's splits_final.json is" ts-select --splits bad.json --fold 0 -o out all.ts
+	echo '[{"train": []}]' >bad.json
+	fails 1 "ts-select: bad.json: fold 0: no list 'val'" ts-select --splits bad.json --fold 0 -o out all.ts
+	echo '[{"train": ["a", 1], "val": []}]' >bad.json
+	fails 1 "ts-select: bad.json: fold 0: 'train' is no list of ids" ts-select --splits bad.json --fold 0 -o out all.ts
+	echo '[{"train": ["a"], "val": ["b", "a"]}]' >bad.json
+	fails 1 "ts-select: bad.json: fold 0: the id 'a' is in 'train' and in 'val'" ts-select --splits bad.json --fold 0 -o out all.ts
+	[ ! -e out ]
+}
+
 @test "tensors kept or dropped" {
 	raw_frame '{"__metadata__":{"id":"h"},"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}' xyz >h.ts
 	raw_frame '{"__metadata__":{"id":"h"},"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}' z >b.ts

@@ -1,12 +1,13 @@
 /* ts-select: some of a stream's frames, some of their tensors, as they are (no history entry: nothing is done to them).
    Frames are chosen by id, by index or by fold, counted from 0 over all operands; the data of the others are skipped unread. What was asked for by
-   name and is not there is an error. Folds of a seed are dealt over all ids, so that the headers are read twice, or the ids come from a list.
-   Memory: one frame. */
+   name and is not there is an error. Folds of a seed are dealt over all ids, so that the headers are read twice, or the ids come from a list; those
+   of nnU-Net's splits are named in its file. Memory: one frame. */
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/base/arg.h"
 #include "lib/stream/fold.h"
+#include "lib/stream/splits.h"
 #include "lib/stream/stream.h"
 
 enum { RANGES = 64 };
@@ -14,7 +15,7 @@ struct range { int64_t lo, hi; int met; };
 
 struct opts {
 	struct arg_strs ids, keep, drop;
-	const char *index, *fold, *list;
+	const char *index, *fold, *list, *splits;
 	int64_t seed; /* -1: folds are dealt in turn */
 	int not;
 };
@@ -23,7 +24,9 @@ struct state {
 	const struct opts *o;
 	struct range range[RANGES];
 	int ranges, met[ARG_LIST];
-	int64_t fold, folds; /* folds 0: not asked for */
+	int64_t fold, folds; /* folds 0: not asked for, or splits say them */
+	struct splits splits;
+	int64_t neither; /* frames that are in no part of a fold */
 	struct fold_set set; /* with a seed */
 	char stranger[256];  /* an id that is not in it */
 	struct err *e;       /* of note_id, */
@@ -69,6 +72,11 @@ static void parse_fold(struct state *s, const char *text)
 	char first[24] = "";
 	struct err e;
 
+	if (s->o->splits) {
+		if (arg_int(text, 0, INT64_MAX, &s->fold, &e))
+			err_usage("--fold: %s (of --splits a number from 0 on)", e.text);
+		return;
+	}
 	if (slash && slash - text < (int)sizeof first)
 		memcpy(first, text, (size_t)(slash - text));
 	if (!slash || arg_int(first, 0, INT64_MAX, &s->fold, &e) || arg_int(slash + 1, 1, INT64_MAX, &s->folds, &e) || s->fold >= s->folds)
@@ -84,12 +92,21 @@ static int64_t dealt(struct state *s, const char *id)
 	return k;
 }
 
+/* Is it in the part of the fold that is asked for? */
+static int split(struct state *s, const char *id)
+{
+	const enum splits_part part = splits_part_of(&s->splits, id);
+
+	s->neither += part == SPLITS_NEITHER;
+	return s->o->not ? part != SPLITS_TRAIN : part == SPLITS_VAL; /* of train it is turned round after this */
+}
+
 static int want(const struct frame *f, void *arg)
 {
 	struct state *s = arg;
 	const struct opts *o = s->o;
 	const char *id = frame_meta(f, "id");
-	int in = !o->ids.n && !s->ranges && !s->folds;
+	int in = !o->ids.n && !s->ranges && !o->fold;
 
 	for (int i = 0; i < o->ids.n; i++)
 		if (id && !strcmp(id, o->ids.v[i]))
@@ -98,6 +115,8 @@ static int want(const struct frame *f, void *arg)
 		if (s->index >= s->range[i].lo && s->index <= s->range[i].hi)
 			in = s->range[i].met = 1;
 	in |= s->folds && s->fold == (o->seed < 0 ? s->index % s->folds : dealt(s, id ? id : ""));
+	if (o->splits)
+		in |= split(s, id ? id : "");
 	s->index++;
 	in ^= o->not;
 	s->chosen += in;
@@ -144,6 +163,19 @@ static int one_stream(struct state *st, const char *path, struct out *out, struc
 	return r;
 }
 
+/* A data set of which some cases are set aside has fewer than the file, or more. */
+static void tell_splits(const struct state *s)
+{
+	const enum splits_part part = s->o->not ? SPLITS_TRAIN : SPLITS_VAL;
+	const long long unmet = (long long)splits_unmet(&s->splits, part);
+
+	if (s->neither)
+		err_warn("%s: %lld of %lld frames are in neither part of fold %lld", s->o->splits, (long long)s->neither, (long long)s->index,
+			(long long)s->fold);
+	if (unmet)
+		err_warn("%s: %lld of the ids in '%s' of fold %lld are of no frame", s->o->splits, unmet, part == SPLITS_VAL ? "val" : "train", (long long)s->fold);
+}
+
 /* Everything asked for by name must have been there. */
 static int all_met(const struct state *s, struct err *e)
 {
@@ -156,6 +188,8 @@ static int all_met(const struct state *s, struct err *e)
 			               (long long)(s->range[i].lo >= s->index ? s->range[i].lo : s->range[i].hi), (long long)s->index);
 	if (*s->stranger)
 		return err_set(e, s->o->list, "the id '%s' is not in the list", s->stranger);
+	if (s->o->splits)
+		tell_splits(s);
 	return s->chosen ? 0 : err_set(e, NULL, "none of the %lld frames is chosen", (long long)s->index);
 }
 
@@ -204,7 +238,7 @@ static int run(struct state *st, const struct arg_common *c, struct err *e)
 	struct out out;
 	int r = 0;
 
-	if (deal(st, c, e) || out_open(&out, c->out, 1, e))
+	if (deal(st, c, e) || (st->o->splits && splits_read(&st->splits, st->o->splits, st->fold, e)) || out_open(&out, c->out, 1, e))
 		return -1;
 	for (int i = 0; i < (c->argc ? c->argc : 1) && !r; i++)
 		r = one_stream(st, c->argc ? c->argv[i] : NULL, &out, e);
@@ -227,6 +261,7 @@ int main(int argc, char **argv)
 		{0, "fold", ARG_STR, &o.fold, "I/N", "the frames whose number mod N is I: a fold of a cross-validation"},
 		{0, "seed", ARG_INT, &o.seed, "SEED", "--fold deals the ids as scikit-learn's KFold shuffled with this seed", 0, UINT32_MAX},
 		{0, "list", ARG_STR, &o.list, "FILE", "all ids for --seed, one a line (those of the operands)"},
+		{0, "splits", ARG_STR, &o.splits, "FILE", "nnU-Net's splits_final.json: --fold I is 'val' of its fold I, with --not 'train'"},
 		{0, "not", ARG_FLAG, &o.not, NULL, "the frames that --id, --index and --fold do not name"},
 		{'t', "tensor", ARG_STRS, &o.keep, "TENSOR", "keep only this tensor; may be repeated"},
 		{0, "drop", ARG_STRS, &o.drop, "TENSOR", "leave this tensor out; may be repeated"},
@@ -241,10 +276,12 @@ int main(int argc, char **argv)
 		parse_ranges(&st, o.index);
 	if ((o.seed >= 0 && !o.fold) || (o.list && o.seed < 0))
 		err_usage("--list needs --seed, and that --fold");
+	if (o.splits && (!o.fold || o.seed >= 0 || o.ids.n || o.index))
+		err_usage("--splits needs --fold, and goes without --seed, --id and --index");
 	if (o.fold)
 		parse_fold(&st, o.fold);
 	if (run(&st, &c, &e))
 		err_die(&e);
-	fold_free(&st.set);
+	fold_free(&st.set), splits_free(&st.splits);
 	return 0;
 }
