@@ -7,8 +7,10 @@
 # Where calls are of ten minutes: `device kernels nets train masks`, `same ranks bench slide tight`, `peer sanitize`; of a machine lent for fifteen minutes in all with
 # NETS=unet PRECISIONS=bf16 GPU_SECONDS=440: first, right or wrong, `device kernels nets train masks same slide sanitize`, then, how fast, `bench tight peer`
 # (an H100: kernels 23 s, nets 28, train of all 83, of the UNet 36, masks 14, same 14 and more, slide 21, tight 13, bench 22; sanitize over 100; the peers' code 180,
-# beside what comes before bench; peer over 216: eager comes last, and SwinUNETR's compiled training takes over a minute by itself). A stage goes on after whatever failed
-# in it or before; where our backend does not start, which is tried first, only `device` and `peer` are done. Exit 1 if any was not ok.
+# beside what comes before bench; peer over 216: eager comes last, and SwinUNETR's compiled training takes over a minute by itself; an H200: kernels 25 and nets 80 beside train
+# of all with 300 steps 112 and masks 17; the peers' code without SwinUNETR's training 136, by itself; that training's beside a UNet's times makes those worse, ours and theirs:
+# PEERS="unet dynunet" and PEERS=swinunetr are two calls).
+# A stage goes on after whatever failed in it or before; where our backend does not start, which is tried first, only `device` and `peer` are done. Exit 1 if any was not ok.
 # Without a GPU, for testing this script: GPU_BACKENDS=DIR, of build/sim's backend and the CPU's, and GPU_KIT, NETS, PEERS (networks of bench and peer), PRECISIONS (of bench),
 # STEPS, FED (patches of same's pipeline), PATCH, TRAIN (options of the network), SLIDE, LONG, LEFT (MiB that tight leaves free), ROI. `pack` takes MONAI's wheel along where WHEELS names a python whose pip can fetch it.
 #     device    the card, its driver; which library makes which convolution; a copy's bandwidth
