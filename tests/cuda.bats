@@ -409,7 +409,7 @@ orders() { # OUTPUT COMMAND...
 	run sim $train -o n.ts many.ts
 	[ "$status" -eq 1 ]
 	[[ "$output" =~ "cuda: norm backward: an illegal memory access was encountered (cudaErrorIllegalAddress)"$ ]]
-	export NIIPIPE_CUDA='' SIM_FAULT=window_blend:3
+	export NIIPIPE_CUDA='' SIM_FAULT=window_blend_any:3
 	run sim seg-window -q --device cuda --precision fp32 -m m.ts --roi 24,24,8 -o w.ts "$SIM/t.ts"
 	[ "$status" -eq 1 ]
 	[[ "$output" =~ "phantom-0001: window "[0-9]+" of "[0-9]+", or before: cuda: at or before "[a-z\ ]+": an illegal memory access was encountered" ]]
