@@ -54,14 +54,13 @@ static int is_narrow(const struct k_conv *c, int which)
 	return yes;
 }
 
-/* As twos.c takes it: the small end, and as y the large one */
+/* As twos.c takes it: the ends the other way round */
 static struct gpu_narrow twos_of(const struct k_conv *c)
 {
-	const struct gpu_direct d = gpu_conv_direct(c);
-	struct gpu_narrow n = {.n = (int)c->g.n, .ic = (int)d.a, .oc = (int)d.b, .xp = d.sp, .yp = d.lp};
+	const struct gpu_narrow f = first_of(c);
+	struct gpu_narrow n = f;
 
-	for (int i = 0; i < 3; i++)
-		n.size[i] = (int)d.small[i];
+	n.ic = f.oc, n.oc = f.ic, n.xp = f.yp, n.yp = f.xp;
 	return n;
 }
 

@@ -173,28 +173,17 @@ static int first_planes(const struct gpu_narrow *g, const struct gpu_direct *d, 
 		} \
 	}
 
-FIRST_CASE(16, 16)
-FIRST_CASE(16, 24)
-FIRST_CASE(16, 32)
-FIRST_CASE(16, 48)
-FIRST_CASE(32, 16)
-FIRST_CASE(32, 24)
-FIRST_CASE(32, 32)
-FIRST_CASE(32, 48)
-FIRST_CASE(64, 16)
-FIRST_CASE(64, 24)
-FIRST_CASE(64, 32)
+FIRST_CASES(FIRST_CASE)
 
 typedef int first_fn(struct gpu_narrow g, struct first f, int64_t teams, size_t bytes, const word *x, const word *packed, const float *bias, word *y,
 	int add);
 
 int G(first)(struct gpu_narrow g, struct gpu_direct d, const void *x, const void *packed, const float *bias, void *y, int add)
 {
-	static first_fn *const of[3][4] = {{G(first_16_16), G(first_16_24), G(first_16_32), G(first_16_48)},
-		{G(first_32_16), G(first_32_24), G(first_32_32), G(first_32_48)}, {G(first_64_16), G(first_64_24), G(first_64_32), NULL}};
+	static first_fn *const of[3][4] = FIRST_TABLE(first);
 	const int depth = first_depth(d.taps * d.b), out = first_out(g.oc, depth), deep = first_planes(&g, &d, out);
 
-	return of[depth / 32][out == 48 ? 3 : out / 8 - 2](g, first_of(&d, deep), first_teams(&g, deep, out), (size_t)first_bytes(&d, deep), (const word *)x,
+	return of FIRST_AT(depth, out)(g, first_of(&d, deep), first_teams(&g, deep, out), (size_t)first_bytes(&d, deep), (const word *)x,
 		(const word *)packed, bias, (word *)y, add);
 }
 

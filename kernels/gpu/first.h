@@ -34,6 +34,14 @@ static inline struct first first_of(const struct gpu_direct *d, int deep)
 
 #ifdef K_HALF
 
+/* A kernel for each depth and each number of channels of the small end that a team takes (first_out); and those of a name by FIRST_AT */
+#define FIRST_CASES(CASE) \
+	CASE(16, 16) CASE(16, 24) CASE(16, 32) CASE(16, 48) CASE(32, 16) CASE(32, 24) CASE(32, 32) CASE(32, 48) CASE(64, 16) CASE(64, 24) CASE(64, 32)
+#define FIRST_TABLE(name) \
+	{{G(name##_16_16), G(name##_16_24), G(name##_16_32), G(name##_16_48)}, {G(name##_32_16), G(name##_32_24), G(name##_32_32), G(name##_32_48)}, \
+		{G(name##_64_16), G(name##_64_24), G(name##_64_32), NULL}}
+#define FIRST_AT(depth, out) [(depth) / 32][(out) == 48 ? 3 : (out) / 8 - 2]
+
 /* A place in what is about a block: of its voxel d, h, and of w's first */
 DEVICE int first_row(const struct first *f, int d, int h)
 {

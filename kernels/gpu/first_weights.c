@@ -137,29 +137,17 @@ static inline size_t first_weights_room(const struct gpu_direct *d, int depth, i
 		} \
 	}
 
-FIRST_CASE(16, 16)
-FIRST_CASE(16, 24)
-FIRST_CASE(16, 32)
-FIRST_CASE(16, 48)
-FIRST_CASE(32, 16)
-FIRST_CASE(32, 24)
-FIRST_CASE(32, 32)
-FIRST_CASE(32, 48)
-FIRST_CASE(64, 16)
-FIRST_CASE(64, 24)
-FIRST_CASE(64, 32)
+FIRST_CASES(FIRST_CASE)
 
 typedef int first_parts_fn(struct gpu_narrow g, struct first f, int64_t parts, int64_t all, size_t bytes, const word *large, const word *small,
 	float *part);
 
 static int first_run(struct gpu_narrow g, const struct gpu_direct *d, const word *large, const word *small, float *part)
 {
-	static first_parts_fn *const of[3][4] = {{G(first_parts_16_16), G(first_parts_16_24), G(first_parts_16_32), G(first_parts_16_48)},
-		{G(first_parts_32_16), G(first_parts_32_24), G(first_parts_32_32), G(first_parts_32_48)},
-		{G(first_parts_64_16), G(first_parts_64_24), G(first_parts_64_32), NULL}};
+	static first_parts_fn *const of[3][4] = FIRST_TABLE(first_parts);
 	const int depth = first_depth(d->taps * d->b), out = first_square(&g, d);
 
-	return of[depth / 32][out == 48 ? 3 : out / 8 - 2](g, first_of(d, D), first_parts(&g, out), blocks_of(&g), first_weights_room(d, depth, out), large,
+	return of FIRST_AT(depth, out)(g, first_of(d, D), first_parts(&g, out), blocks_of(&g), first_weights_room(d, depth, out), large,
 		small, part);
 }
 
