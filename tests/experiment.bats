@@ -306,14 +306,13 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	done
 	cross OUT=c FOLDS=2 c/fold/1/pred.ts -q
 	# the folds of a file, which are these the other way round
-	list() { ts-info --json "c/fold/$1/val.ts" | grep -oE '"id":"[^"]*"' | cut -d : -f 2 | paste -sd ,; }
+	list() { ts-info --json "$1" | grep -oE '"id":"[^"]*"' | cut -d : -f 2 | paste -sd ,; }
 	local zero one
-	zero=$(list 0) one=$(list 1)
+	zero=$(list c/fold/0/val.ts) one=$(list c/fold/1/val.ts)
 	echo "[{\"train\":[$zero],\"val\":[$one]},{\"train\":[$one],\"val\":[$zero]}]" >splits_final.json
 	cp -a c s
 	cross OUT=s FOLDS=2 SPLITS=splits_final.json s/fold/0/val.ts s/fold/0/train.ts
-	ts-cmp --meta s/fold/0/val.ts c/fold/1/val.ts
-	ts-cmp --meta s/fold/0/train.ts c/fold/1/train.ts
+	[ "$(list s/fold/0/val.ts) $(list s/fold/0/train.ts)" = "$one $zero" ]
 	sed -n 's/^# //p' c/table.tsv.history | sha256sum -c --quiet
 }
 
