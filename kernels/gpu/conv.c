@@ -73,12 +73,7 @@ static int make_plan(struct k_conv *c, int which, struct err *e)
 /* -- matrix products -------------------------------------------------------------- */
 static int is_product(const struct k_conv *c)
 {
-	const struct k_conv_geom *g = &c->g;
-	int yes = c->d.taps == 1 && !gpu_asked("plain");
-
-	for (int i = 0; i < 3; i++)
-		yes &= g->stride[i] == 1 && g->pad[i] == 0;
-	return yes;
+	return is_cube(&c->g, 1) && !gpu_asked("plain");
 }
 
 /* Bytes, at most 16, that a slice of c channels of a value as wide as `pitch` begins at a multiple of */

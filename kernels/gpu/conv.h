@@ -36,6 +36,16 @@ static inline int64_t weights(const struct k_conv *c)
 	return c->d.a * c->d.b * c->d.taps;
 }
 
+/* Are all axes of this kernel, odd, with step 1 and y as large as x? */
+static inline int is_cube(const struct k_conv_geom *g, int kernel)
+{
+	int yes = 1;
+
+	for (int i = 0; i < 3; i++)
+		yes &= g->kernel[i] == kernel && g->stride[i] == 1 && g->pad[i] == kernel / 2;
+	return yes;
+}
+
 struct gpu_direct gpu_conv_direct(const struct k_conv *c);
 
 /* Few channels (conv_narrow.c): pass.narrow, if a pass is theirs, and memory for packed weights; weights packed; a pass made, of aligned values. */

@@ -15,16 +15,6 @@ static struct gpu_narrow few_of(const struct k_conv *c, int back)
 	return n;
 }
 
-/* Are all axes of this kernel, with step 1 and y as large as x? */
-static int is_cube(const struct k_conv_geom *g, int kernel)
-{
-	int yes = 1;
-
-	for (int i = 0; i < 3; i++)
-		yes &= g->kernel[i] == kernel && g->stride[i] == 1 && g->pad[i] == kernel / 2;
-	return yes;
-}
-
 /* 1x1x1, of 16 bytes at a time, that a warp has a row of */
 static int is_point(const struct k_conv *c)
 {

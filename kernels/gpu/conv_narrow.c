@@ -47,11 +47,8 @@ static int is_narrow(const struct k_conv *c, int which)
 	const struct k_conv_geom *g = &c->g;
 	const struct gpu_narrow n = narrow_of(c, which);
 	const int in = which == WEIGHTS ? narrow_square(n.ic, n.oc).ic : n.ic <= NARROW_X && n.oc <= NARROW_Y;
-	int yes = !g->transposed && c->d.xp % 8 == 0 && c->d.yp % 8 == 0 && in && narrow_in(n.ic) && narrow_out(n.oc);
 
-	for (int i = 0; i < 3; i++)
-		yes &= g->kernel[i] == 3 && g->stride[i] == 1 && g->pad[i] == 1;
-	return yes;
+	return is_cube(g, 3) && !g->transposed && c->d.xp % 8 == 0 && c->d.yp % 8 == 0 && in && narrow_in(n.ic) && narrow_out(n.oc);
 }
 
 /* As twos.c takes it: the ends the other way round */

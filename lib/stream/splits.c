@@ -9,13 +9,14 @@ static int add_part(struct splits *s, const json_t *fold, const char *key, enum 
 	if (!json_is_array(ids))
 		return err_set(e, path, "fold %lld: no list '%s'", (long long)number, key);
 	json_array_foreach(ids, i, id) {
-		const json_t *there = json_object_get(s->part, json_is_string(id) ? json_string_value(id) : "");
+		const char *name = json_string_value(id);
+		const json_t *there = json_object_get(s->part, name);
 
-		if (!json_is_string(id))
+		if (!name)
 			return err_set(e, path, "fold %lld: '%s' is no list of ids", (long long)number, key);
 		if (there && json_integer_value(there) != part)
-			return err_set(e, path, "fold %lld: the id '%.255s' is in 'train' and in 'val'", (long long)number, json_string_value(id));
-		if (!there && json_object_set_new(s->part, json_string_value(id), json_integer(part)))
+			return err_set(e, path, "fold %lld: the id '%.255s' is in 'train' and in 'val'", (long long)number, name);
+		if (!there && json_object_set_new(s->part, name, json_integer(part)))
 			return err_set(e, path, "not enough memory for its ids");
 	}
 	return 0;
