@@ -3,8 +3,6 @@
 #include "kernels/gpu/conv.h"
 #include "kernels/gpu/runtime.h"
 
-enum { FEW = 4 };
-
 static struct gpu_narrow few_of(const struct k_conv *c, int back)
 {
 	const struct k_conv_geom *g = &c->g;
@@ -26,7 +24,7 @@ static int is_point(const struct k_conv *c)
 int gpu_few_take(struct k_conv *c, int which)
 {
 	const struct k_conv_geom *g = &c->g;
-	const int taken = !g->transposed && g->oc <= FEW && c->d.yvox < INT32_MAX && ((is_cube(g, 3) && g->ic == g->oc) || is_point(c));
+	const int taken = !g->transposed && g->oc <= GPU_FEW && c->d.yvox < INT32_MAX && ((is_cube(g, 3) && g->ic == g->oc) || is_point(c));
 
 	return c->pass[which].few = taken && !gpu_asked("libraries") && !gpu_asked("direct");
 }

@@ -55,12 +55,12 @@ DEVICE void few_run(const struct gpu_narrow *g, int64_t i, const void *x, const 
 	const int c, const int pairs)
 {
 	const struct run r = run_of(g, i);
-	float sum[RUN * FEW];
+	float sum[RUN * GPU_FEW];
 
 	UNROLLED for (int k = 0; k < RUN * c; k++)
 		sum[k] = bias ? bias[k % c] : 0;
 	UNROLLED_BY(1) for (int kd = 0; kd < 3; kd++) {
-		float v[3][ABOUT * FEW], w[FEW * FEW];
+		float v[3][ABOUT * GPU_FEW], w[GPU_FEW * GPU_FEW];
 
 		UNROLLED for (int kh = 0; kh < 3; kh++)
 			run_about(g, &r, kd, kh, x, v[kh], c, pairs);
@@ -76,7 +76,7 @@ DEVICE void few_run(const struct gpu_narrow *g, int64_t i, const void *x, const 
 	UNROLLED for (int k = 0; k < RUN; k++)
 		if (r.c[2] + k < g->size[2]) {
 			const int64_t to = r.at * g->yp + k * (int)g->yp;
-			float old[FEW];
+			float old[GPU_FEW];
 
 			if (add) {
 				few_get(y, to, pairs, old, c);
@@ -111,7 +111,7 @@ static inline int64_t few_teams(const struct gpu_narrow *g)
 		(g, all, x, w, bias, y, add, back), few_teams(&g), 0, 2) \
 	{ \
 		TEAM_FOR(t, few_teams(&g)) { \
-			TEAM_ARRAY(quad, room, CUBE * FEW * FEW / 4); \
+			TEAM_ARRAY(quad, room, CUBE * GPU_FEW * GPU_FEW / 4); \
 			few_team(&g, t, all, x, w, bias, y, add, back, (float *)room, c, pairs); \
 		} \
 	}
@@ -125,12 +125,6 @@ int G(few)(struct gpu_narrow g, const void *x, const void *w, const float *bias,
 
 /* -- the weights' gradient: a team has the taps of one kd, or of one kd and kh, and a part of the runs; parts are added up in their order -- */
 enum { TEAMS = 528 /* about so many in all */, MOST = 16 /* sums of a kw: rows of taps that a team has, times c x c */ };
-
-#ifdef __CUDACC__
-typedef float sum_type;
-#else
-typedef double sum_type;
-#endif
 
 #define ROWS_OF(c) ((c) < 3 ? 3 : 1)
 
@@ -147,11 +141,11 @@ size_t G(few_weights_bytes)(struct gpu_narrow g)
 }
 
 /* s[kw][row][to][from] += */
-DEVICE void run_weights(const struct gpu_narrow *g, int64_t i, int kd, int kh, const void *x, const void *dy, sum_type s[3][MOST],
+DEVICE void run_weights(const struct gpu_narrow *g, int64_t i, int kd, int kh, const void *x, const void *dy, SUM s[3][MOST],
 	const int c, const int pairs)
 {
 	const struct run r = run_of(g, i);
-	float v[ROWS_OF(1)][ABOUT * FEW], d[RUN * FEW];
+	float v[ROWS_OF(1)][ABOUT * GPU_FEW], d[RUN * GPU_FEW];
 
 	UNROLLED for (int k = 0; k < RUN; k++) {
 		UNROLLED for (int to = 0; to < c; to++)
@@ -175,7 +169,7 @@ DEVICE void weights_team(const struct gpu_narrow *g, int64_t t, int64_t parts, i
 {
 	const int rows = ROWS_OF(c), each = 9 / rows, own = (int)t / each, which = (int)t % each;
 	const int kd = rows == 3 ? which : which / 3, kh = rows == 3 ? 0 : which % 3;
-	sum_type s[3][MOST] = {{0}};
+	SUM s[3][MOST] = {{0}};
 
 	LANE_FOR(i, own * all / parts, (own + 1) * all / parts)
 		run_weights(g, i, kd, kh, x, dy, s, c, pairs);
@@ -199,26 +193,11 @@ DEVICE void weights_team(const struct gpu_narrow *g, int64_t t, int64_t parts, i
 
 FEW_CASES(WEIGHTS_CASE)
 
-/* dw [square][27] +=: a team a weight */
-KERNEL(few_fold, (int64_t parts, int square, const float *part, float *dw), (parts, square, part, dw), CUBE * (int64_t)square)
-{
-	TEAM_FOR(t, CUBE * (int64_t)square) {
-		const int tap = (int)t / square, own = (int)t % square;
-		double sum = 0;
-
-		LANE_FOR(p, 0, parts)
-			sum += (double)part[p * CUBE * square + t];
-		sum = team_sum(sum);
-		if (FIRST_LANE)
-			dw[own * CUBE + tap] += (float)sum;
-	}
-}
-
 int G(few_weights)(struct gpu_narrow g, const void *x, const void *dy, float *dw, void *scratch)
 {
 	float *part = (float *)scratch;
 	const int64_t parts = few_parts(&g);
 	const int bad = FEW_CALL(few_weights, g.oc, few_paired(x, g.xp) && few_paired(dy, g.yp), (g, parts, few_runs(&g), x, dy, part));
 
-	return bad ? bad : G(few_fold)(parts, g.ic * g.oc, part, dw);
+	return bad ? bad : G(fold)(parts, 1, CUBE, (int64_t)g.ic * g.oc, part, dw);
 }

@@ -6,8 +6,6 @@
 #include "kernels/gpu/kernels.h"
 #include "kernels/gpu/par.h"
 
-enum { FEW = 4 }; /* at most */
-
 DEVICE void few_get(const void *p, int64_t i, const int pairs, float *v, const int c)
 {
 #if defined(__CUDACC__) && defined(K_HALF)

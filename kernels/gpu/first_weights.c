@@ -70,20 +70,20 @@ DEVICE void first_count(const struct first *f, int w, const word *small, struct 
 	}
 }
 
-/* The warps' sums, in their order, to part [oc][taps][parts] of part `own` */
-DEVICE void first_settle(const struct first *f, int oc, int64_t own, int64_t parts, const float *sums, float *part,
-	const int deep, const int out)
+/* The warps' sums, in their order, to part [parts][oc][taps] of part `own` */
+DEVICE void first_settle(const struct gpu_narrow *g, const struct first *f, int oc, int64_t own, const float *sums, float *part, const int deep,
+	const int out)
 {
 	const int all = deep * out * TILE;
 
 	LANE_FOR(i, 0, f->depth * out) {
-		const int k = (int)i / out, o = (int)i % out;
+		const int o = (int)i / f->depth, k = (int)i - o * f->depth;
 		const float *from = sums + (k / TILE * (out / 8) + o / 8) * NARROW_TILE + tile_at(k % TILE, o % 8);
 		float sum = 0;
 
 		UNROLLED for (int w = 0; w < WARPS; w++)
 			sum += from[w * all];
-		part[((int64_t)(oc + o) * f->depth + k) * parts + own] = sum;
+		part[(own * g->oc + oc + o) * f->depth + k] = sum;
 	}
 }
 
@@ -114,7 +114,7 @@ DEVICE void first_weights_team(const struct gpu_narrow *g, const struct first *f
 			UNROLLED for (int t = 0; t < out / 8; t++)
 				tile_keep((float *)room + ((w * deep + i) * (out / 8) + t) * NARROW_TILE, &sums[WARP_AT(w)].t[i][t], 0);
 	team_sync();
-	first_settle(f, oc, own, parts, (const float *)room, part, deep, out);
+	first_settle(g, f, oc, own, (const float *)room, part, deep, out);
 }
 
 static inline size_t first_weights_room(const struct gpu_direct *d, int depth, int out)
@@ -153,22 +153,6 @@ static int first_run(struct gpu_narrow g, const struct gpu_direct *d, const word
 
 #endif
 
-/* dw [a][b][taps] += */
-KERNEL(first_fold, (int64_t parts, int64_t a, int64_t taps, int64_t b, const float *RESTRICT part, float *RESTRICT dw), (parts, a, taps, b, part, dw),
-	items(a * taps * b * WARP))
-{
-	GROUP_FOR(i, a * taps * b, WARP) {
-		const int64_t c = i % b, rest = i / b, own = rest / taps, tap = rest - own * taps;
-		float sum = 0;
-
-		MEMBER_FOR(p, 0, parts, WARP)
-			sum += part[i * parts + p];
-		sum = group_sum(sum, WARP);
-		if (FIRST_OF_GROUP(WARP))
-			dw[(own * b + c) * taps + tap] += sum;
-	}
-}
-
 int G(first_weights)(struct gpu_narrow g, struct gpu_direct d, const void *large, const void *small, float *dw, void *scratch)
 {
 	float *part = (float *)scratch;
@@ -179,5 +163,5 @@ int G(first_weights)(struct gpu_narrow g, struct gpu_direct d, const void *large
 #else
 	(void)large, (void)small;
 #endif
-	return bad ? bad : G(first_fold)(first_parts(&g, first_square(&g, &d)), g.oc, d.taps, d.b, part, dw);
+	return bad ? bad : G(fold)(first_parts(&g, first_square(&g, &d)), g.oc, d.taps, d.b, part, dw);
 }

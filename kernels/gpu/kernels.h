@@ -10,9 +10,12 @@
    layer_bwd: scratch of column_bytes. pack: weights [a][b][taps] to [a][taps][b] of activations' type; unpack: fp32 back, added. column_sum: out[c]
    += the sum over v of x[v][c]. Of few channels, bf16 alone: narrow: y = x * w + bias (may be NULL), or with `add` y += that, of weights that
    narrow_pack made; narrow_weights: dw [oc][ic][27] +=, scratch of narrow_weights_bytes; first and first_weights (dw [a][b][taps] +=): from a large
-   end of few channels, any kernel, step and padding; grow: to it; g: of the small end as y. Of at most four channels of y, w as `pack` makes it:
+   end of few channels, any kernel, step and padding; grow: to it; g: of the small end as y. Of at most GPU_FEW channels of y, w as `pack` makes it:
    few: 3x3x3, as many of x (back: the data's gradient, of w turned around); point: 1x1x1. twos: 2x2x2 with step 2 and those transposed, bf16 alone,
-   of weights that twos_pack made: grow: to the large end; g is of the small one (twos.c). */
+   of weights that twos_pack made: grow: to the large end; g is of the small one (twos.c). fold: dw [a][b][taps] += the sum of part
+   [parts][a][taps][b]. */
+enum { GPU_FEW = 4 };
+
 #define GPU_KERNELS(F) \
 	F(int, slice, (void *y, int64_t ypitch, const void *x, int64_t xpitch, int64_t vox, int64_t c, int add)) \
 	F(int, drop, (struct k_drop g, const void *x, int64_t xpitch, void *y, int64_t ypitch, int64_t vox, int64_t c, int add)) \
@@ -62,6 +65,7 @@
 	F(int, twos_pack, (struct gpu_narrow g, int grow, const float *w, void *to)) \
 	F(size_t, twos_bytes, (struct gpu_narrow g)) \
 	F(int, twos_weights, (struct gpu_narrow g, const void *small, const void *large, float *dw, void *scratch)) \
+	F(int, fold, (int64_t parts, int64_t a, int64_t taps, int64_t b, const float *part, float *dw)) \
 	F(int, add_bias, (void *y, int64_t pitch, const float *bias, int64_t vox, int64_t c)) \
 	F(size_t, column_bytes, (int64_t vox, int64_t c)) \
 	F(int, column_sum, (const void *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch)) \

@@ -10,13 +10,6 @@
 enum { CHUNK = 4096, BAND = 4, REGIONS = 256 }; /* voxels; channels; entries of the table of regions */
 #define BAND_FOR(b) UNROLLED for (int b = 0; b < BAND; b++)
 
-/* What a lane sums in: its share of a chunk, which to gcc is all of it */
-#ifdef __CUDACC__
-#define SUM float
-#else
-#define SUM double
-#endif
-
 /* Where things are in scratch; result: K_LOSS_RESULTS; share: what a voxel's entropy counts by; sums: [groups][3][k], then entropy, wrong and
    valid */
 struct loss_room { float *lse, *weight, *regions; double *entropy, *wrong, *valid, *part, *sums, *factor, *result, *share; };

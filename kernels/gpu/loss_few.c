@@ -8,28 +8,30 @@ enum { FOUR = 4, AHEAD = 2 }; /* AHEAD of them are read before the first one's g
 enum { FEW_ENTROPY, FEW_VALID, FEW_WRONG, FEW_OVERLAP, FEW_SUMS = FEW_OVERLAP + 3 * BAND };
 
 /* A kernel of (struct k_loss g, ..) for each number of channels, a constant to it; again for those whose entropy is the softmax's; and for those of
-   them that have nothing which few losses have */
+   them that have nothing which few losses have. Entropies of several sigmoids and focal ones (of three channels about 250 instructions and 13 bytes a
+   voxel) take longer than memory does: fours 0, voxel by voxel, a tenth of the code. */
+#define BARE(...) __VA_ARGS__
 #define SOFT(channels) (g.k = (channels), g.entropy = K_CE, g.regions = NULL)
 #define PLAIN(channels) (SOFT(channels), g.smoothing = 0, g.squared = g.masked = 0, g.weight = NULL)
-#define FEW_CASE(name, which, SET, least, PARAMS, ARGS) \
+#define FEW_CASE(name, which, SET, fours, least, PARAMS, ARGS) \
 	SIDE_KERNEL(name##_##which, PARAMS, ARGS, g.n * chunks, 0, least) \
 	{ \
 		SET; \
-		name##_text ARGS; \
+		name##_text(fours, BARE ARGS); \
 	}
 #define FEW_KERNEL(name, PARAMS, ARGS) \
-	DEVICE void name##_text PARAMS; \
-	FEW_CASE(name, one, (g.k = 1, g.regions = NULL), 4, PARAMS, ARGS) \
-	FEW_CASE(name, one_region, g.k = 1, 4, PARAMS, ARGS) \
-	FEW_CASE(name, two, g.k = 2, 2, PARAMS, ARGS) \
-	FEW_CASE(name, three, g.k = 3, 2, PARAMS, ARGS) \
-	FEW_CASE(name, four, g.k = BAND, 2, PARAMS, ARGS) \
-	FEW_CASE(name, soft_two, SOFT(2), 4, PARAMS, ARGS) \
-	FEW_CASE(name, soft_three, SOFT(3), 4, PARAMS, ARGS) \
-	FEW_CASE(name, soft_four, SOFT(BAND), 4, PARAMS, ARGS) \
-	FEW_CASE(name, plain_two, PLAIN(2), 4, PARAMS, ARGS) \
-	FEW_CASE(name, plain_three, PLAIN(3), 4, PARAMS, ARGS) \
-	FEW_CASE(name, plain_four, PLAIN(BAND), 4, PARAMS, ARGS) \
+	DEVICE void name##_text(const int fours, BARE PARAMS); \
+	FEW_CASE(name, one, (g.k = 1, g.regions = NULL), 1, 4, PARAMS, ARGS) \
+	FEW_CASE(name, one_region, g.k = 1, 1, 4, PARAMS, ARGS) \
+	FEW_CASE(name, two, g.k = 2, 0, 2, PARAMS, ARGS) \
+	FEW_CASE(name, three, g.k = 3, 0, 2, PARAMS, ARGS) \
+	FEW_CASE(name, four, g.k = BAND, 0, 2, PARAMS, ARGS) \
+	FEW_CASE(name, soft_two, SOFT(2), 1, 4, PARAMS, ARGS) \
+	FEW_CASE(name, soft_three, SOFT(3), 1, 4, PARAMS, ARGS) \
+	FEW_CASE(name, soft_four, SOFT(BAND), 1, 4, PARAMS, ARGS) \
+	FEW_CASE(name, plain_two, PLAIN(2), 1, 4, PARAMS, ARGS) \
+	FEW_CASE(name, plain_three, PLAIN(3), 1, 4, PARAMS, ARGS) \
+	FEW_CASE(name, plain_four, PLAIN(BAND), 1, 4, PARAMS, ARGS) \
 	int gpu_##name PARAMS \
 	{ \
 		if (g.k == 1) \
@@ -42,18 +44,18 @@ enum { FEW_ENTROPY, FEW_VALID, FEW_WRONG, FEW_OVERLAP, FEW_SUMS = FEW_OVERLAP + 
 			return g.k == 2 ? G(name##_soft_two) ARGS : g.k == 3 ? G(name##_soft_three) ARGS : G(name##_soft_four) ARGS; \
 		return g.k == 2 ? G(name##_two) ARGS : g.k == 3 ? G(name##_three) ARGS : G(name##_four) ARGS; \
 	} \
-	DEVICE void name##_text PARAMS
+	DEVICE void name##_text(const int fours, BARE PARAMS)
 
 /* The voxels of chunk t: the first of its n, of all; those from lo to hi of that n; how many whole FOURs they begin with, aligned */
 struct part { int64_t n, at, lo, hi; int fours; };
 
-DEVICE struct part part_at(const struct k_loss *g, int64_t chunks, int64_t t, const float *l, const uint8_t *label, const float *dl)
+DEVICE struct part part_at(const struct k_loss *g, const int fours, int64_t chunks, int64_t t, const float *l, const uint8_t *label, const float *dl)
 {
 	struct part p;
 
 	p.n = over(t, (uint32_t)chunks), p.at = p.n * g->vox, p.lo = (t - p.n * chunks) * CHUNK;
 	p.hi = p.lo + CHUNK < g->vox ? p.lo + CHUNK : g->vox;
-	p.fours = p.at % FOUR || (uintptr_t)l % 16 || (uintptr_t)dl % 16 || (uintptr_t)label % FOUR ? 0 : (int)(p.hi - p.lo) / FOUR;
+	p.fours = !fours || p.at % FOUR || (uintptr_t)l % 16 || (uintptr_t)dl % 16 || (uintptr_t)label % FOUR ? 0 : (int)(p.hi - p.lo) / FOUR;
 	return p;
 }
 
@@ -172,7 +174,7 @@ FEW_KERNEL(loss_few, (struct k_loss g, struct loss_room r, int64_t chunks, const
 	(g, r, chunks, l, label))
 {
 	TEAM_FOR(t, g.n * chunks) {
-		const struct part p = part_at(&g, chunks, t, l, label, NULL);
+		const struct part p = part_at(&g, fours, chunks, t, l, label, NULL);
 		const struct weights w = weights_of(&g, NULL, NULL);
 		SUM own[FEW_SUMS] = {0};
 		double sum[FEW_SUMS], known;
@@ -238,7 +240,7 @@ FEW_KERNEL(loss_gradient_few, (struct k_loss g, struct loss_room r, int64_t chun
 	float *RESTRICT dl), (g, r, chunks, l, label, dl))
 {
 	TEAM_FOR(t, g.n * chunks) {
-		const struct part p = part_at(&g, chunks, t, l, label, dl);
+		const struct part p = part_at(&g, fours, chunks, t, l, label, dl);
 		const struct weights w = weights_of(&g, r.factor + 2 * p.n * g.k, r.share);
 
 		LANE_FOR(lane, 0, TEAM)

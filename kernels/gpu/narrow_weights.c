@@ -116,20 +116,6 @@ static int weights_run(struct gpu_narrow g, const word *x, const word *dy, float
 
 #endif
 
-/* dw [oc][ic][27] += */
-KERNEL(narrow_fold, (int64_t parts, int64_t oc, int64_t ic, const float *RESTRICT part, float *RESTRICT dw), (parts, oc, ic, part, dw),
-	items(27 * oc * ic))
-{
-	ITEM_FOR(i, 27 * oc * ic) {
-		const int64_t tap = i / (oc * ic), own = i - tap * oc * ic;
-		float sum = 0;
-
-		UNROLLED_BY(8) for (int64_t p = 0; p < parts; p++)
-			sum += part[p * 27 * oc * ic + i];
-		dw[own * 27 + tap] += sum;
-	}
-}
-
 int G(narrow_weights)(struct gpu_narrow g, const void *x, const void *dy, float *dw, void *scratch)
 {
 	float *part = (float *)scratch;
@@ -140,5 +126,5 @@ int G(narrow_weights)(struct gpu_narrow g, const void *x, const void *dy, float 
 #else
 	(void)x, (void)dy;
 #endif
-	return bad ? bad : G(narrow_fold)(weights_parts(&g), g.oc, g.ic, part, dw);
+	return bad ? bad : G(fold)(weights_parts(&g), 1, 27, (int64_t)g.oc * g.ic, part, dw);
 }

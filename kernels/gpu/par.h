@@ -56,6 +56,7 @@ enum { WIDE = 4 };
 
 #define RESTRICT __restrict__
 #define DEVICE static __device__ __forceinline__
+#define SUM float /* what a lane sums in: its share of a team's, which to gcc is all of it */
 #define DEVICE_CALL static __device__ __noinline__
 #define KERNEL(name, PARAMS, ARGS, teams) SIDE_KERNEL(name, PARAMS, ARGS, teams, 0, 0)
 #define SIDE_KERNEL(name, PARAMS, ARGS, teams, room, least) \
@@ -166,6 +167,7 @@ template <int n> DEVICE void team_sums(const float (&v)[n], double (&sum)[n])
 #include "kernels/gpu/wall.h"
 
 #define RESTRICT restrict
+#define SUM double
 #define DEVICE static inline __attribute__((unused))
 #define DEVICE_CALL static __attribute__((unused))
 /* The nested function knows the arguments' types alone, their values come with the call: it needs no frame. */

@@ -57,7 +57,7 @@ DEVICE void group_sums(float *sum, const int many, int lanes)
 DEVICE void point_make(const struct point *p, int64_t r, const void *x, const void *w, const float *bias, void *y, const int many, const int pairs)
 {
 	const struct voxels v = voxels_of(p, r);
-	float sum[AT_ONCE * FEW] = {0};
+	float sum[AT_ONCE * GPU_FEW] = {0};
 
 	MEMBER_FOR(i, 0, p->g.ic / WIDE, p->lanes) {
 		struct piece e[AT_ONCE];
@@ -107,7 +107,7 @@ DEVICE void point_spread(const struct point *p, int64_t r, const void *dy, const
 
 	MEMBER_FOR(i, 0, p->g.ic / WIDE, p->lanes) {
 		const int64_t to = v.at * p->g.xp + i * WIDE;
-		float d[AT_ONCE * FEW], sum[AT_ONCE][WIDE], own[WIDE];
+		float d[AT_ONCE * GPU_FEW], sum[AT_ONCE][WIDE], own[WIDE];
 		struct piece old[AT_ONCE];
 
 		UNROLLED for (int k = 0; k < AT_ONCE; k++) {

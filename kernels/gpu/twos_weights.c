@@ -132,19 +132,6 @@ size_t G(twos_bytes)(struct gpu_narrow g)
 	return (size_t)(twos_parts(&g) * TAPS * g.ic * g.oc) * sizeof(float);
 }
 
-/* dw [a][b][8] += */
-KERNEL(twos_fold, (int64_t parts, int64_t square, const float *RESTRICT part, float *RESTRICT dw), (parts, square, part, dw), items(TAPS * square))
-{
-	ITEM_FOR(i, TAPS * square) {
-		const int64_t tap = i / square, own = i - tap * square;
-		float sum = 0;
-
-		UNROLLED_BY(8) for (int64_t p = 0; p < parts; p++)
-			sum += part[p * TAPS * square + i];
-		dw[own * TAPS + tap] += sum;
-	}
-}
-
 int G(twos_weights)(struct gpu_narrow g, const void *small, const void *large, float *dw, void *scratch)
 {
 	float *part = (float *)scratch;
@@ -155,5 +142,5 @@ int G(twos_weights)(struct gpu_narrow g, const void *small, const void *large, f
 #else
 	(void)small, (void)large;
 #endif
-	return bad ? bad : G(twos_fold)(twos_parts(&g), (int64_t)g.ic * g.oc, part, dw);
+	return bad ? bad : G(fold)(twos_parts(&g), 1, TAPS, (int64_t)g.ic * g.oc, part, dw);
 }
