@@ -259,6 +259,18 @@ same() { seg-import -q "$1" | ts-cmp --meta --ignore-meta history - <(seg-import
 		seg-import nnUNetTrainer__nnUNetPlans__3d_zscore
 }
 
+@test "names of labels and of channels, and the way to predict, go along when a model is exported, and come back" {
+	seg-import -q "$results" -o own.ts
+	seg-export own.ts -o own.safetensors
+	seg-import -q own.safetensors | ts-cmp --meta --ignore-meta history - own.ts
+	seg-export own.ts -o own.onnx
+	for said in '{"0":"background","1":"tumour"}' '["CT"]' 'seg-window --overlap 0.5 --grid nnunet --mode nnunet --mirror xyz'; do
+		grep -aqF "$said" own.onnx
+	done
+	sed 's/{\\"0\\":\\"background\\"/{\\"x\\":\\"background\\"/' own.safetensors >bad.safetensors
+	fails 1 "seg-import: bad.safetensors: metadata labels: 'x' is not the number of a label (0 to 255) with a name" seg-import -q bad.safetensors
+}
+
 @test "results of nnU-Net do what nnU-Net does with them, from file to labels" {
 	mkdir whole
 	cp -r "$BATS_TEST_DIRNAME/golden/results" whole/nnUNetTrainer__nnUNetPlans__3d_fullres

@@ -135,16 +135,17 @@ static int write_safetensors(const struct export *x, struct import_net *n, struc
 
 static int write_onnx(const struct export *x, const struct import_net *n, struct out *o, struct err *e)
 {
-	static const char *const keys[] = {"arch", "replay", "roi", "regions"};
-	struct onnx_prop prop[6] = {{0}};
+	static const char *const keys[] = {"arch", "replay", "roi", "regions", "labels", "channels", "predict"};
+	enum { KEYS = sizeof keys / sizeof *keys };
+	struct onnx_prop prop[KEYS + 2] = {{0}};
 	struct frame f = {0};
 	char *history;
 	int k = 0, r;
 
-	for (int i = 0; i < 4; i++)
-		if (frame_meta(&n->w.frame, keys[i]))
-			prop[k++] = (struct onnx_prop){keys[i], frame_meta(&n->w.frame, keys[i])};
-	history = frame_init(&f, "model", "onnx", e) || tell(x, &n->w.frame, &f, e) ? NULL : story_of(&f, NULL, e);
+	history = import_meta(n, &f, e) || tell(x, &n->w.frame, &f, e) ? NULL : story_of(&f, NULL, e);
+	for (int i = 0; i < KEYS; i++)
+		if (frame_meta(&f, keys[i]))
+			prop[k++] = (struct onnx_prop){keys[i], frame_meta(&f, keys[i])};
 	prop[k] = (struct onnx_prop){"history", history};
 	r = history ? onnx_write(n->graph, &n->w, prop, o, e) : -1;
 	free(history);

@@ -12,6 +12,7 @@
 #include "lib/net/planner/plans.h"
 #include "lib/net/window/window.h"
 #include "lib/stream/history.h"
+#include "lib/stream/names.h"
 #include "lib/stream/shell.h"
 #include "lib/volume/history/replay.h"
 #include "lib/volume/onehot/onehot.h"
@@ -228,6 +229,22 @@ static void say_folder(const struct import *im, const struct import_net *n)
 		im->say(im->arg, 0, line);
 }
 
+/* What a model says of itself beyond its network, where no folder says it */
+static int take_own(const struct import *im, struct import_net *n, struct err *e)
+{
+	const char *channels = frame_meta(&n->w.frame, "channels"), *predict = frame_meta(&n->w.frame, "predict");
+
+	if (!frame_meta(&n->w.frame, "arch")) /* another program's metadata */
+		return 0;
+	if (!n->folder.labels && names_get(&n->w.frame, &n->folder.labels, e))
+		return err_prefix(e, "%s", im->input);
+	if (!n->folder.channels && channels)
+		n->folder.channels = json_loads(channels, 0, NULL);
+	if (!*n->folder.predict && predict)
+		snprintf(n->folder.predict, sizeof n->folder.predict, "%s", predict);
+	return 0;
+}
+
 int import_open(struct import_net *n, const struct import *im, struct err *e)
 {
 	char line[600];
@@ -241,6 +258,8 @@ int import_open(struct import_net *n, const struct import *im, struct err *e)
 	    check_folder(im, n, e))
 		return -1;
 	say_folder(im, n);
+	if (take_own(im, n, e))
+		return -1;
 	snprintf(line, sizeof line, "the weights are in '%.500s'", n->w.from);
 	if (*n->w.from)
 		im->say(im->arg, 0, line);
@@ -256,7 +275,7 @@ void import_close(struct import_net *n)
 	folder_free(&n->folder);
 }
 
-int import_frame(const struct import_net *n, struct frame *f, struct err *e)
+int import_meta(const struct import_net *n, struct frame *f, struct err *e)
 {
 	const char *target = json_string_value(json_object_get(n->arch, "_target_"));
 
@@ -268,7 +287,12 @@ int import_frame(const struct import_net *n, struct frame *f, struct err *e)
 		return -1;
 	if (n->folder.channels && frame_set_json(f, "channels", n->folder.channels, e))
 		return -1;
-	if (*n->folder.predict && frame_set_meta(f, "predict", n->folder.predict, e))
+	return *n->folder.predict ? frame_set_meta(f, "predict", n->folder.predict, e) : 0;
+}
+
+int import_frame(const struct import_net *n, struct frame *f, struct err *e)
+{
+	if (import_meta(n, f, e))
 		return -1;
 	for (int i = 0; i < n->graph->params; i++)
 		if (add_param(&n->w, &n->graph->param[i], f, e))

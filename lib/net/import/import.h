@@ -37,7 +37,8 @@ struct import_net {
 int import_open(struct import_net *n, const struct import *im, struct err *e); /* 0 or -1; import_close either way */
 void import_close(struct import_net *n);
 
-/* Fill f, to be released with frame_free, with the model's frame. 0 or -1. */
+/* Fill f, to be released with frame_free, with the model's frame, or with its metadata alone. 0 or -1. */
+int import_meta(const struct import_net *n, struct frame *f, struct err *e);
 int import_frame(const struct import_net *n, struct frame *f, struct err *e);
 
 /* All of it: write the model frame to o. 0, or -1 and an error; nothing is written where the weights are at fault. */
