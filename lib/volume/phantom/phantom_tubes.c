@@ -7,10 +7,12 @@
 
 void phantom_tube_add(struct tubes *t, const float a[3], const float b[3], float ra, float rb, float hu)
 {
+	const struct tube own = {{a[0], a[1], a[2]}, {b[0], b[1], b[2]}, ra, rb, hu}; /* before t->v moves, where a and b may lie */
+
 	t->failed |= mem_more(&t->v, (size_t)t->n, sizeof *t->v, "tubes", NULL);
 	if (t->failed)
 		return;
-	t->v[t->n++] = (struct tube){{a[0], a[1], a[2]}, {b[0], b[1], b[2]}, ra, rb, hu};
+	t->v[t->n++] = own;
 }
 
 /* What a voxel of width h sees of a tube of radius r at distance d from its surface; thin tubes fill it by area, not by width. */
