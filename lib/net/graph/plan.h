@@ -23,7 +23,7 @@ struct plan_buf { size_t bytes, at; int first, last; };
 struct plan_ref { int buf; int64_t at, pitch; };
 
 enum plan_kind { PLAN_CONV, PLAN_NORM, PLAN_CONCAT, PLAN_DROP, PLAN_SCALE, PLAN_GATE, PLAN_LAYER, PLAN_ATTENTION, PLAN_MERGE, PLAN_ACROSS,
-	PLAN_POOL, PLAN_POSITION, PLAN_EDGE };
+	PLAN_POOL, PLAN_POSITION, PLAN_EDGE, PLAN_KINDS };
 
 /* A fused forward operation: out = conv(x), or act(norm(x)) + res, or the concatenation of x and res, or x dropped out, scaled, gated by res,
    layer-normalised, attended to, merged, its channels taken together, its largest values,

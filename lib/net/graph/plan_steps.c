@@ -262,7 +262,7 @@ static void readers(struct plan *p, int i)
 {
 	const struct plan_step *s = &p->step[i];
 	const int in[2] = {s->x, s->res};
-	static const char keeps[] = {[PLAN_CONV] = 1, [PLAN_GATE] = 1, [PLAN_LAYER] = 1, [PLAN_ATTENTION] = 1, [PLAN_ACROSS] = 1,
+	static const char keeps[PLAN_KINDS] = {[PLAN_CONV] = 1, [PLAN_GATE] = 1, [PLAN_LAYER] = 1, [PLAN_ATTENTION] = 1, [PLAN_ACROSS] = 1,
 		[PLAN_POOL] = 1}; /* read backward */
 	int params = s->w >= 0 || s->b >= 0 || s->alpha >= 0;
 
