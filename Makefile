@@ -98,6 +98,10 @@ check-long:
 	@$(MAKE) -s $(JOBS) all unit
 	@NIIPIPE_LONG=1 tests/run.sh
 
+check-sanitize:
+	@tests/deps.sh python3 parallel xxhash
+	@tests/sanitize.sh
+
 lint:
 	@tests/lint.sh
 
@@ -138,7 +142,7 @@ dist: all
 clean:
 	rm -rf $(B) demo
 
-.PHONY: always all fuzz unit deps demo check check-long lint bench install uninstall dist clean
+.PHONY: always all fuzz unit deps demo check check-long check-sanitize lint bench install uninstall dist clean
 .SECONDARY:
 always:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
