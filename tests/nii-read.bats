@@ -116,6 +116,14 @@ meta() { # meta FRAME KEY
 	fails 1 "nii-read: half.nii: label is not a whole number (voxel 0,0,0: found 0.5)" nii-read -l half.nii $G/extension.nii
 	{ head -c 376 $G/mask_f32.nii; printf '\0\0\300\177'; tail -c +381 $G/mask_f32.nii; } >nan.nii
 	fails 1 "nii-read: nan.nii: label is not a whole number (voxel 6,0,0: found nan)" nii-read -l nan.nii $G/extension.nii
+	# nibabel's Nifti1Image(mask of floats, ct.affine, ct.header): int16 in steps of a slope, here 2/65535, the nearest one to each label
+	volume a I16 1,1,4 '\0\200\0\0\377\177\0\200' | nii-write -t label >steps.nii.gz
+	gunzip <steps.nii.gz >plain.nii
+	sloped() { { head -c 112 plain.nii; printf "$1"; tail -c +121 plain.nii; } >sloped.nii; } # slope and intercept as float32: 2/65535, 1
+	sloped '\200\0\0\70\0\0\200\77'
+	nii-read -l sloped.nii --id a steps.nii.gz | ts-info --stats | grep -F "label" | grep -F "U8" | grep -F "min 0, max 2, mean 0.75"
+	sloped '\200\0\0\70\0\2\200\77' # a number that is more than half a step off
+	fails 1 "nii-read: sloped.nii: label is not a whole number (voxel 0,0,0: found 4.57763672e-05)" nii-read -l sloped.nii steps.nii.gz
 }
 
 @test "labels become others" {

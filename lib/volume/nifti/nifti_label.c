@@ -7,8 +7,11 @@
 
 enum { PIECE = 128 << 10 };
 
-/* A slope is stored as float32: 255 * (1/255) need not be 1. */
+/* Of a slope that is stored as float32 255 * (1/255) need not be 1. */
 static const double scaled_tol = 1e-5;
+/* nibabel stores labels of floats, saved with a scan's int16 header, in steps of a slope, the nearest one to each: off by half a step at most. Steps
+   of a tenth keep whole numbers apart from all others. */
+static const double small_step = 0.1;
 
 struct range { double lo, hi; };
 
@@ -25,13 +28,15 @@ static double value(const void *data, enum dtype t, size_t i)
 	return d;
 }
 
-static int scan(const void *data, enum dtype t, size_t n, double tol, size_t *bad, struct range *r)
+static int scan(const void *data, enum dtype t, size_t n, const struct nii_header *h, size_t *bad, struct range *r)
 {
+	const double tol = h->scaled ? scaled_tol : 0, step = h->scaled && fabs(h->slope) <= small_step ? fabs(h->slope) : 0;
+
 	r->lo = r->hi = 0;
 	for (size_t i = 0; i < n; i++) {
 		double v = value(data, t, i), w = rint(v);
 
-		if (!(fabs(v - w) <= tol * fmax(1, fabs(w)))) {
+		if (!(fabs(v - w) <= tol * fmax(1, fabs(w)) + step / 2)) {
 			*bad = i;
 			return -1;
 		}
@@ -82,7 +87,7 @@ static int to_integers(const struct nii_file *f, void *data, enum dtype *t, stru
 	size_t n = f->h.values, bad = 0;
 	struct range r;
 
-	if (scan(data, *t, n, f->h.scaled ? scaled_tol : 0, &bad, &r))
+	if (scan(data, *t, n, &f->h, &bad, &r))
 		return not_whole(f, data, bad, e);
 	for (size_t i = 0; i < sizeof fits / sizeof *fits; i++)
 		if (r.lo >= fits[i].lo && r.hi <= fits[i].hi) {
