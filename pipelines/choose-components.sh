@@ -3,7 +3,7 @@
 set -eu -o pipefail
 usage() {
 	cat <<-'EOF'
-	usage: choose-components.sh [-d DIR] [--regions REGIONS] -L CASES PRED.ts
+	usage: choose-components.sh [-d DIR] [--regions REGIONS] [--ignore-label N] -L CASES PRED.ts
 	Post-processing that helps: a command for masks in a stream, cat, or cc-largest's, printed on standard output.
 	First the largest component of all labels together: kept where the mean Dice rises and no label's falls; then, of several labels, that of each by
 	itself where that label's rises. With --regions the same of these, each the labels that it is made of. The rule of nnU-Net
@@ -11,6 +11,7 @@ usage() {
 
 	  -L, --list CASES      table of cases: id, image, label with tabs between; the truth is the label
 	      --regions R/R/... sets of labels that overlap, 1,2,3/2,3/3, or nnU-Net's dataset.json, as seg-score(1) has them
+	      --ignore-label N  voxels whose truth is this label count nowhere, as seg-score(1) has it
 	  -d, --directory DIR   keep the tables of scores there: none.tsv, union.tsv, only-L.tsv, each with its .history
 	      --help            print this and exit
 
@@ -21,14 +22,15 @@ usage() {
 # shellcheck source=pipelines/tools.bash
 . "$(dirname "$(realpath "$0")")/tools.bash"
 
-list='' dir='' pred=() regions=()
+list='' dir='' pred=() regions='' how_scored=()
 while [ $# -gt 0 ]; do
 	taken=2
 	case $1 in
 	--help) usage; exit 0 ;;
 	-L | --list) valued "$@"; list=$2 ;;
 	-d | --directory) valued "$@"; dir=$2 ;;
-	--regions) valued "$@"; regions=(--regions "$2") ;;
+	--regions) valued "$@"; regions=1 how_scored+=("$1" "$2") ;;
+	--ignore-label) valued "$@"; how_scored+=("$1" "$2") ;;
 	-?*) misuse "unknown option $1" ;;
 	*) pred+=("$1"); taken=1 ;;
 	esac
@@ -59,7 +61,7 @@ masks() { # COMMAND: what it makes of the masks, with the truth of each into pai
 
 score() { # NAME COMMAND: the table of what the command makes of the masks
 	masks "$2"
-	seg-score "${regions[@]}" --history "$dir/$1.tsv.history" -o "$dir/$1.tsv" "${pairs[@]}"
+	seg-score "${how_scored[@]}" --history "$dir/$1.tsv.history" -o "$dir/$1.tsv" "${pairs[@]}"
 }
 
 means() { # TABLE: label, or a region's name, and its mean Dice, a line each
@@ -75,7 +77,7 @@ better() { # BEFORE AFTER [LABEL]: is it, by the rule?
 
 region_labels() { # of each, with commas between, a line each
 	masks cat
-	seg-score "${regions[@]}" --metrics dice --json "${pairs[@]:0:2}" | tr -d ' \n' | grep -oE '"labels":\[[0-9,]+\]' | tr -cd '0-9,\n'
+	seg-score "${how_scored[@]}" --metrics dice --json "${pairs[@]:0:2}" | tr -d ' \n' | grep -oE '"labels":\[[0-9,]+\]' | tr -cd '0-9,\n'
 }
 
 command=cat best=none
@@ -86,7 +88,7 @@ if better none union; then
 fi
 mapfile -t names < <(means "$dir/none.tsv" | cut -f 1)
 labels=("${names[@]}")
-[ ${#regions[@]} = 0 ] || mapfile -t labels < <(region_labels)
+[ -z "$regions" ] || mapfile -t labels < <(region_labels)
 for ((i = 0; i < ${#names[@]} && ${#names[@]} > 1; i++)); do
 	l=${labels[i]} how=
 	[ "$l" = "${l#*,}" ] || how=' --union'

@@ -341,6 +341,11 @@ made_since() { find "$1" -newer "$2" -type f \( -name '*.ts' -o -name '*.tsv' \)
 	echo '{"labels": {"background": 0, "whole tumour": [1, 2], "core": 2, "other": [3]}, "regions_class_order": [1, 2, 3]}' >regions.json
 	[ "$("$ROOT/pipelines/choose-components.sh" -d chosen --regions regions.json -L t/t.tsv p.ts)" = "cc-largest --union --only 1,2" ]
 	[ "$(cut -f 2 chosen/only-1,2.tsv | sed -n '2,4p' | tr '\n' ' ')" = "whole tumour core other " ]
+	# the largest loses what is right, but where the truth counts nowhere
+	{ true_is a '\1\1\1\4\4\4\0\0\0\0\0\0\0\0'; true_is b '\1\1\1\1\0\0\0\0\0\0\0\0\0\0'; } >t.tsv
+	{ mask a '\1\1\0\1\1\1\0\0\0\0\0\0\0\0'; mask b '\1\1\1\1\0\0\0\0\0\1\0\0\0\0'; } >p.ts
+	"$ROOT/pipelines/choose-components.sh" -d chosen --ignore-label 4 -L t.tsv p.ts
+	[ "$(grep '^a' chosen/none.tsv | cut -f 2,3)" = "$(printf '1\t0.8')" ]
 	fails 2 "seg-score: --regions: '1,x' is no list of labels from 1 to 255 (1,2,3/2,3/3), and no file (see seg-score --help)" \
 		"$ROOT/pipelines/choose-components.sh" --regions 1,x -L t/t.tsv p.ts
 	printf 'a\tx\n' >t.tsv

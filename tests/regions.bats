@@ -252,6 +252,11 @@ golden() { ts-select --index "$1" "$BATS_TEST_DIRNAME/golden/regions.ts"; }
 		seg-score --regions x=${l%:*} --metrics dice,volume,diameter,surface region-score.ts | sed "s/\tx\t/\t${l#*:}\t/" | grep "^case0"
 	done >ones.tsv
 	seg-score --regions whole=1,2,3/core=2,3/enhancing=3 --metrics dice,volume,diameter,surface region-score.ts | grep "^case0" | diff - ones.tsv
+	# a label that counts nowhere, of regions that are given and of labels: enhancing is label 3
+	diff <(seg-score --regions region-score.json region-score.ts) <(seg-score --regions whole=1,2,3/core=2,3/enhancing=3 --ignore-label 4 region-score.ts)
+	diff <(seg-score --regions region-score.json region-score.ts | grep enhancing | sed 's/enhancing/3/') <(seg-score --ignore-label 4 --labels 3 region-score.ts | awk '$2 == 3')
+	[ "$(seg-score --ignore-label 4 --metrics dice region-score.ts | cut -f 2 | sort -u | tr '\n' ' ')" = "1 2 3 label " ]
+	fails 2 "seg-score: --ignore-label: label 3 is ignored, and in a region (see seg-score --help)" seg-score --regions 1/3 --ignore-label 3 region-score.ts
 	fails 1 "seg-score: mean dice of region enhancing is 0.419935, below 0.43" seg-score --regions region-score.json --min dice=0.43 region-score.ts
 	seg-score --regions region-score.json --lesions region-score.ts | awk -F '\t' 'NR > 1 && $2 !~ /^(whole|core|enhancing)$/ { exit 1 }'
 	seg-score --compare --metrics dice scores.tsv scores.tsv >compared.tsv

@@ -122,10 +122,11 @@ static json_t *options_json(const struct state *s)
 
 	for (int i = 0; i < s->columns.tolerances; i++)
 		json_array_append_new(tolerances, json_real(s->columns.tolerance[i]));
-	return json_pack("{s:o, s:o, s:o, s:b, s:b, s:o*, s:I, s:f, s:o, s:I, s:I}", "diameter", option_word(diameter_words, (int)o->score.by), "empty",
+	return json_pack("{s:o, s:o, s:o, s:b, s:b, s:o*, s:o*, s:I, s:f, s:o, s:I, s:I}", "diameter", option_word(diameter_words, (int)o->score.by), "empty",
 	                 option_word(empty_words, (int)o->score.empty),
 	                 "surface", option_word(surface_words, (int)o->score.surface), "whole", o->score.whole, "union", o->score.all,
-	                 "regions", o->regions_text ? regions_json(&o->regions) : NULL, "connectivity",
+	                 "regions", o->regions_text ? regions_json(&o->regions) : NULL, "ignore_label",
+	                 o->score.ignore ? json_integer(o->score.ignore) : NULL, "connectivity",
 	                 (json_int_t)o->score.connectivity, "match", o->score.match, "nsd", tolerances, "bootstrap",
 	                 (json_int_t)o->summary.resamples, "seed", (json_int_t)o->summary.seed);
 }
@@ -236,7 +237,7 @@ static void set_up(struct opts *o, struct state *s, const struct arg_common *c)
 		err_usage("--compare takes two tables: A.tsv B.tsv");
 	if (o->compare && (o->least.n || o->most.n || o->list || o->score.lesions || o->score.whole || o->score.all || o->tolerances.n || o->labels.n ||
 	                   o->allow.n || o->truth || o->pred || o->surface >= 0 || o->by >= 0 || o->empty >= 0 || o->connectivity >= 0 ||
-	                   o->score.match >= 0 || o->regions_text))
+	                   o->score.match >= 0 || o->regions_text || o->score.ignore >= 0))
 		err_usage("--compare goes with --metrics, --bootstrap, --seed, --history and --json only");
 	if (o->list && (c->argc > 1 || (c->argc && !pairs_is_directory(c->argv[0]))))
 		err_usage("--list takes one operand at most, the directory of the masks");
@@ -253,6 +254,9 @@ static void set_up(struct opts *o, struct state *s, const struct arg_common *c)
 	o->pred = o->pred ? o->pred : "pred";
 	if (o->regions_text && regions_parse(&o->regions, o->regions_text, &e))
 		err_usage("--regions: %s", e.text);
+	if (o->regions_text && regions_ignore(&o->regions, &o->score.ignore, &e))
+		err_usage("--ignore-label: %s", e.text);
+	o->score.ignore = o->score.ignore > 0 ? o->score.ignore : 0;
 	if (o->regions_text && (o->score.all || o->labels.n || o->allow.n))
 		err_usage("--regions says what is scored: --labels, --allow and --union have no meaning with it");
 	if (o->regions_text)
@@ -266,7 +270,7 @@ static void set_up(struct opts *o, struct state *s, const struct arg_common *c)
 
 int main(int argc, char **argv)
 {
-	struct opts o = {.by = -1, .empty = -1, .surface = -1, .connectivity = -1, .score.match = -1, .summary = {2000, 0}};
+	struct opts o = {.by = -1, .empty = -1, .surface = -1, .connectivity = -1, .score.match = -1, .score.ignore = -1, .summary = {2000, 0}};
 	struct state s = {.o = &o};
 	struct arg_common c;
 	struct err e;
@@ -284,6 +288,7 @@ int main(int argc, char **argv)
 		{0, "labels", ARG_INTS, &o.labels, "L,...", "score these labels (those that there are)"},
 		{0, "allow", ARG_INTS, &o.allow, "L,...", "any other label is an error"},
 		{0, "regions", ARG_STR, &o.regions_text, "R/R/...|JSON", "these, which may overlap: 1,2,3/2,3/3, or a dataset.json"},
+		{0, "ignore-label", ARG_INT, &o.score.ignore, "N", "voxels whose truth is this label count as background in both masks (none)", 1, 255},
 		{0, "union", ARG_FLAG, &o.score.all, NULL, "all labels together, as label 1"},
 		{0, "truth", ARG_STR, &o.truth, "TENSOR", "the truth in a stream (label)"},
 		{0, "pred", ARG_STR, &o.pred, "TENSOR", "the prediction in a stream (pred)"},

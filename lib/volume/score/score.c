@@ -297,8 +297,6 @@ int score_labels(const struct tensor *truth, const struct tensor *pred, const do
 	memcpy(w.affine, affine, sizeof w.affine);
 	axial_affine(w.affine, axis);
 	memcpy(g.affine, affine, sizeof g.affine);
-	if (truth->rank != 3 || pred->rank != 3 || memcmp(truth->shape, pred->shape, 3 * sizeof *truth->shape))
-		return err_set(e, NULL, "'%s' and '%s' are on different grids", truth->name, pred->name);
 	if (geo_check_solid(&g, e))
 		return err_set(e, NULL, "the affine is singular: no lengths in mm");
 	if (!check_allowed(&w, truth) && !check_allowed(&w, pred) && !find_components(&w, (const struct tensor *const[]){truth, pred}, axis))
@@ -312,10 +310,44 @@ int score_labels(const struct tensor *truth, const struct tensor *pred, const do
 	return r;
 }
 
+/* A copy of t that is 0 where the truth is to be ignored; the caller frees its data. */
+static int without(const struct tensor *t, const struct tensor *truth, int64_t ignore, struct tensor *copy, struct err *e)
+{
+	const size_t size = dtype_size(t->dtype);
+	const int64_t n = tensor_count(t);
+	char *to = mem_new((size_t)n, size, t->name, e);
+
+	*copy = *t;
+	copy->data = to;
+	if (!to)
+		return -1;
+	memcpy(to, t->data, (size_t)n * size);
+#pragma omp parallel for schedule(static)
+	for (int64_t i = 0; i < n; i++)
+		if (tensor_value(truth, i) == (double)ignore)
+			memset(to + (size_t)i * size, 0, size);
+	return 0;
+}
+
 int score_masks(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o, struct score_case *out,
                 struct err *e)
 {
-	return (o->regions ? score_regions : score_labels)(truth, pred, affine, o, out, e);
+	struct tensor t = *truth, p = *pred;
+	int r = 0;
+
+	memset(out, 0, sizeof *out);
+	if (truth->rank != 3 || pred->rank != 3 || memcmp(truth->shape, pred->shape, 3 * sizeof *truth->shape))
+		return err_set(e, NULL, "'%s' and '%s' are on different grids", truth->name, pred->name);
+	if (o->ignore) {
+		t.data = p.data = NULL;
+		r = without(truth, truth, o->ignore, &t, e) || without(pred, truth, o->ignore, &p, e);
+	}
+	r = r || (o->regions ? score_regions : score_labels)(&t, &p, affine, o, out, e);
+	if (o->ignore) {
+		free(t.data);
+		free(p.data);
+	}
+	return r ? -1 : 0;
 }
 
 void score_case_free(struct score_case *c)

@@ -63,7 +63,8 @@ struct score_options {
 	enum surface_by surface;
 	int whole;                     /* diameters across all of a label; else each lesion by itself, and the longest counts */
 	int all;                       /* all labels together, as label 1 */
-	const struct regions *regions; /* these by themselves, as labels 1, 2, ..; voxels whose truth is `ignore` count as background; or NULL */
+	const struct regions *regions; /* these by themselves, as labels 1, 2, ..; or NULL */
+	int64_t ignore;                /* voxels whose truth is this label count as background in both; 0: there is none */
 	int lesions;                   /* list them */
 	int connectivity;              /* of lesions: 6, 18 or 26 */
 	double match;                  /* least IoU of two lesions that are the same one */

@@ -7,8 +7,8 @@
 #include "lib/volume/component/mask.h"
 #include "lib/volume/score/score_parts.h"
 
-/* Voxels of t in region k, but where the truth is to be ignored. */
-static int region(const struct tensor *t, const struct tensor *truth, const struct regions *r, int k, struct tensor *mask, struct err *e)
+/* Voxels of t in region k. */
+static int region(const struct tensor *t, const struct regions *r, int k, struct tensor *mask, struct err *e)
 {
 	uint8_t *m;
 	int64_t n = tensor_count(t);
@@ -20,7 +20,7 @@ static int region(const struct tensor *t, const struct tensor *truth, const stru
 	for (int64_t i = 0; i < n; i++) {
 		const double v = tensor_value(t, i);
 
-		m[i] = v > 0 && v < 256 && r->of[(int)v] >> k & 1 && !(r->ignore >= 0 && tensor_value(truth, i) == r->ignore);
+		m[i] = v > 0 && v < 256 && r->of[(int)v] >> k & 1;
 	}
 	return 0;
 }
@@ -55,7 +55,7 @@ static int one_region(const struct tensor *const t[2], const double affine[16], 
 	own.all = 1;
 	own.allow = NULL;
 	for (int i = 0; i < 2 && !bad; i++)
-		bad = region(t[i], t[0], o->regions, k, &mask[i], e);
+		bad = region(t[i], o->regions, k, &mask[i], e);
 	bad = bad || score_labels(&mask[0], &mask[1], affine, &own, &one, e) || take(out, &one, k, e);
 	score_case_free(&one);
 	free(mask[0].data);
@@ -69,8 +69,6 @@ int score_regions(const struct tensor *truth, const struct tensor *pred, const d
 	const struct tensor *const t[2] = {truth, pred};
 
 	memset(out, 0, sizeof *out);
-	if (truth->rank != 3 || pred->rank != 3 || memcmp(truth->shape, pred->shape, 3 * sizeof *truth->shape))
-		return err_set(e, NULL, "'%s' and '%s' are on different grids", truth->name, pred->name);
 	out->s = mem_zero((size_t)o->regions->n, sizeof *out->s, "scores", e);
 	if (!out->s)
 		return -1;
