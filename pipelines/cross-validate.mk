@@ -33,9 +33,7 @@ WINDOWS ?= --overlap 0.5
 .DEFAULT_GOAL := all
 include $(HERE)experiment.mk
 
-folds := $(shell seq 0 $$(($(FOLDS) - 1)))
 ifeq ($(filter help,$(MAKECMDGOALS)),)
-value_fold := $(call stamp,fold,$(FOLDS) $(or $(SPLITS),$(SPLIT)))
 value_kind := $(call stamp,kind,$(NET) $(LOSS))
 value_windows := $(call stamp,windows,$(WINDOWS))
 endif
@@ -46,8 +44,6 @@ all: $(OUT)/table.tsv
 prepared: $(OUT)/prepared/train-crop.ts
 
 # -- folds -------------------------------------------------------------------------
-fold_of = $(if $(SPLITS),--splits $(SPLITS) --fold $(1),--fold $(1)/$(FOLDS) --seed $(SPLIT))
-
 $(folds:%=fold-%): fold-%: $(OUT)/fold/%/pred.ts
 
 $(OUT)/fold/%/train.ts: $(OUT)/prepared/train-crop.ts $(value_fold) $(SPLITS)

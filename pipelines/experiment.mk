@@ -107,9 +107,10 @@ ifeq ($(filter help,$(MAKECMDGOALS)),)
 value_names := $(if $(DATA),$(call stamp,names,$(shell shopt -s nullglob; printf '%s\n' $(files) | cksum)))
 value_data  := $(call stamp,data,$(DATA) $(if $(DATA),,$(CASES) $(VSIZE) $(VOLUME)) $(SEED))
 value_split := $(call stamp,split,$(TEST) $(VAL) $(SEED))
-value_plan  := $(call stamp,plan,$(SPACING) $(PLAN)$(NORMALIZATION:%= %))
+value_plan  := $(call stamp,plan,$(SPACING) $(PLAN)$(NORMALIZATION:%= %)$(PLANNING:%= %))
 value_train := $(call stamp,train,$(PATCH) $(STEPS) $(BATCH) $(EVERY) $(RATE) $(SEED)$(REGIONS:%= %)) $(wildcard $(REGIONS))
 value_aug   := $(call stamp,aug,$(AUGMENT))
+value_fold  := $(if $(FOLDS),$(call stamp,fold,$(FOLDS) $(or $(SPLITS),$(SPLIT))))
 value_net   := $(foreach n,unet resenc swinunetr,$(call stamp,net-$n,$(NET_$n)))
 endif
 
@@ -131,8 +132,8 @@ odd_of   = $(shell f=$(OUT)/values/odd-$1; t=$$($(call named,$1) | xargs -r -d '
 $(foreach p,train val test,$(eval files_$p := $(if $(DATA),$$(call plain_of,$p) $$(call odd_of,$p),$(OUT)/data/drawn)))
 
 $(OUT)/split: $(OUT)/cases.tsv $(value_split)
-	@$(begin); n=$$(($$(wc -l <$<) - 1)); test=$$((n * $(TEST) / 100)); val=$$(((n - test) * $(VAL) / 100))
-	test=$$((test > 0 ? test : 1)) val=$$(($(VAL) && val < 1 ? 1 : val))
+	@$(begin); n=$$(($$(wc -l <$<) - 1)); test=$(if $(filter none,$(TEST)),0,$$((n * $(TEST) / 100))); val=$$(((n - test) * $(VAL) / 100))
+	$(if $(filter none,$(TEST)),,test=$$((test > 0 ? test : 1))) val=$$(($(VAL) && val < 1 ? 1 : val))
 	[ $$n -ge $(LEAST) ] || { echo "$(NAME).mk: $<: $$n cases: $(LEAST) at least are needed" >&2; exit 1; }
 	tail -n +2 $< | sort | shuf --random-source=<(yes $(SEED)) >$@.new
 	part() { # NAME FROM TO: what is as it was stays
@@ -145,15 +146,22 @@ $(OUT)/split: $(OUT)/cases.tsv $(value_split)
 $(OUT)/train.tsv $(OUT)/val.tsv $(OUT)/test.tsv: $(OUT)/split ;
 
 # -- plan, prepare ---------------------------------------------------------------
+# nnU-Net's dataset.json, which has the channels' names, and so what each is normalized by.
+described := $(if $(DATA),$(shell grep -ls '"channel_names"' $(DATA)/dataset.json))
+
 # The plan is made of what is trained and validated on, as nnU-Net does it: one is given, or the data's own.
-$(OUT)/plan.json: $(OUT)/train.tsv $(OUT)/val.tsv $(value_plan) $(PLAN) $(files_train) $(files_val)
-	@$(begin); $(if $(PLAN),cp $(PLAN) $@,cat $(OUT)/train.tsv $(OUT)/val.tsv | seg-plan -L - $(SPACING:%=-s %) $(NORMALIZATION:%=--normalization %) -o $@)
+$(OUT)/plan.json: $(OUT)/train.tsv $(OUT)/val.tsv $(value_plan) $(PLAN) $(described) $(files_train) $(files_val)
+	@$(begin); $(if $(PLAN),cp $(PLAN) $@,cat $(OUT)/train.tsv $(OUT)/val.tsv | seg-plan -L - $(PLANNING) $(described:%=--channels %) $(SPACING:%=-s %) $(NORMALIZATION:%=--normalization %) -o $@)
 
 # PART-crop or PART-whole
 part      = $(word $1,$(subst -, ,$2))
 cut_crop := nii-crop --channel 0 --above=-500 |
 $(OUT)/prepared/%.ts: $(OUT)/$$(call part,1,$$*).tsv $(OUT)/plan.json $$(files_$$(call part,1,$$*))
-	@$(begin); nii-read -L $< | $(cut_$(call part,2,$*)) nii-normalize --plan $(OUT)/plan.json | nii-resample --plan $(OUT)/plan.json -o $@
+	@$(begin); nii-read -L $< $(described:%=--channels %) | $(cut_$(call part,2,$*)) nii-normalize --plan $(OUT)/plan.json | nii-resample --plan $(OUT)/plan.json -o $@
+
+# -- folds, of files that have FOLDS: as nnU-Net deals them, or as its splits_final.json has them --
+folds   := $(if $(FOLDS),$(shell seq 0 $$(($(FOLDS) - 1))))
+fold_of = $(if $(SPLITS),--splits $(SPLITS) --fold $1,--fold $1/$(FOLDS) --seed $(SPLIT))
 
 # -- train, segment, score: what the recipes of the including file are made of -----------
 regions := $(if $(REGIONS),--regions $(call quoted,$(REGIONS)))

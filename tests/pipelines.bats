@@ -314,7 +314,7 @@ predicts() { # predicts LINE
 	"$segment" --help | grep -q '^usage: segment.sh'
 	# by a link, as somewhere on a PATH
 	mkdir -p links
-	for script in segment prepare train choose-components from-dicom demo; do
+	for script in segment prepare train choose-components from-dicom demo best; do
 		ln -s "$ROOT/pipelines/$script.sh" links/$script
 		links/$script --help | grep -qF "$script.sh "
 	done

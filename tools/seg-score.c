@@ -122,8 +122,8 @@ static json_t *options_json(const struct state *s)
 
 	for (int i = 0; i < s->columns.tolerances; i++)
 		json_array_append_new(tolerances, json_real(s->columns.tolerance[i]));
-	return json_pack("{s:o, s:o, s:o, s:b, s:b, s:o*, s:o*, s:I, s:f, s:o, s:I, s:I}", "diameter", option_word(diameter_words, (int)o->score.by), "empty",
-	                 option_word(empty_words, (int)o->score.empty),
+	return json_pack("{s:o, s:o, s:o, s:b, s:b, s:o*, s:o*, s:I, s:f, s:o, s:I, s:I}", "diameter", option_word(diameter_words, (int)o->score.by),
+	                 "empty", option_word(empty_words, (int)o->score.empty),
 	                 "surface", option_word(surface_words, (int)o->score.surface), "whole", o->score.whole, "union", o->score.all,
 	                 "regions", o->regions_text ? regions_json(&o->regions) : NULL, "ignore_label",
 	                 o->score.ignore ? json_integer(o->score.ignore) : NULL, "connectivity",
