@@ -76,7 +76,7 @@ ids() { ts-info --json "$1" | grep -oE '"id":"[^"]*"' | sort; }
 	ts-info --history e/3d_fullres/fold/0/model.ts | grep -qF -e '--ignore-label 3'
 	# the other experiments take channels' names from it, too, and so what each is normalized by
 	echo '{"channel_names": {"0": "T1"}, "labels": {"background": 0, "tumour": 1}}' >E/dataset.json
-	make --no-print-directory -f "$ROOT/pipelines/cross-validate.mk" DATA=E OUT=n n/plan.json
+	make --no-print-directory -f "$ROOT/pipelines/cross-validate.mk" DATA=E OUT=n FOLDS=2 n/plan.json
 	grep -q ZScoreNormalization n/plan.json
 	rm E/dataset.json
 	sed 's/"niipipe"/"other"/' small.json >foreign.json
