@@ -55,6 +55,7 @@ real_pairs() {
 }
 
 @test "labels chosen" {
+	fails 2 "seg-score: --labels: 0 is the background, which is not scored (see seg-score --help)" seg-score --labels 0,1 "$G/score.ts"
 	ts-select --id dense "$G/score.ts" >d.ts
 	[ "$(seg-score --labels 3,7,3 d.ts | grep -v '^[cqs][i123d]' | cut -f1-3,5)" = "$(printf 'id\tlabel\tdice\ttruth_ml\ndense\t3\t0.188366\t0.13725\ndense\t7\tnan\t0\nmean\t3\t0.188366\t0.13725\nmedian\t3\t0.188366\t0.13725\ncount\t3\t1\t1\nmean\t7\tnan\t0\nmedian\t7\tnan\t0\ncount\t7\t0\t1')" ]
 }

@@ -230,6 +230,9 @@ static void set_up(struct opts *o, struct state *s, const struct arg_common *c)
 
 	if (!o->compare && score_columns_choose(&s->columns, o->metrics ? o->metrics : "all", mm, o->tolerances.n ? o->tolerances.n : 1, &e))
 		err_usage("--metrics: %s", e.text);
+	for (int i = 0; i < o->labels.n; i++)
+		if (!o->labels.v[i])
+			err_usage("--labels: 0 is the background, which is not scored");
 	for (int i = 0; i < o->tolerances.n; i++)
 		if (o->tolerances.v[i] < 0)
 			err_usage("--nsd: %g is below 0", o->tolerances.v[i]);
