@@ -116,12 +116,21 @@ foreign() {
 	[[ $(seg-window --help) == *$'\n'"  -o FILE "* ]] # its --output is another thing
 }
 
-@test "--help on a full disk is an error" {
+@test "an output without a name is misuse, as -o \"$OUT\" with none set" {
 	for t in $(tools); do
-		if "$BIN/$t" --help >/dev/full 2>/dev/null; then
+		"$BIN/$t" --help | grep -q '^ *-o, --output' || continue
+		fails 2 "$t: --output: a file without a name (see $t --help)" "$t" -o '' </dev/null
+	done
+}
+
+@test "--help on a full disk is an error" {
+	cd "$BATS_TEST_TMPDIR"
+	for t in $(tools); do
+		if "$BIN/$t" --help >/dev/full 2>said; then
 			echo "$t succeeded"
 			return 1
 		fi
+		[ "$(cat said)" = "$t: standard output: cannot write: No space left on device" ]
 	done
 }
 

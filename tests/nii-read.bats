@@ -255,6 +255,13 @@ meta() { # meta FRAME KEY
 	nii-read $G/int16.nii -o stream.nii.gz
 	fails 1 "nii-read: stream.nii.gz: is a stream already, or safetensors: the other programs take it as it is" nii-read stream.nii.gz
 	printf 'PK\3\4 and more' >weights.pt
+	for z in gzip bzip2 xz zstd; do
+		command -v $z >/dev/null || continue
+		$z -c <$G/mask_u8.nii.gz >twice.$z
+		run nii-read twice.$z
+		[ "$status" = 1 ]
+		[[ $output == "nii-read: twice.$z: is compressed by $z"* ]]
+	done
 	fails 1 "nii-read: weights.pt: is a zip file, neither NIfTI nor NRRD nor MetaImage" nii-read weights.pt
 	printf 'PK\3\4' >weights.pt
 	fails 1 "nii-read: weights.pt: neither NIfTI (a header of size 348 or 540) nor NRRD nor MetaImage (offset 0)" nii-read weights.pt

@@ -113,8 +113,11 @@ static void take(const struct arg *a, const char *text)
 	case ARG_FLAG: *(int *)a->to = a->count != -1; break;
 	case ARG_INT:
 	case ARG_FLOAT: take_numbers(a, text); break;
-	case ARG_STR:
-	case ARG_DEST: *(const char **)a->to = text; break;
+	case ARG_DEST:
+		if (!*text)
+			err_usage("--%s: a file without a name", a->name);
+		/* fall through */
+	case ARG_STR: *(const char **)a->to = text; break;
 	case ARG_STRS:
 		if (strs->n == (a->count ? a->count : ARG_LIST))
 			err_usage("--%s: given more than %d times", a->name, strs->n);
@@ -333,8 +336,12 @@ void arg_parse(const struct arg_spec *s, int argc, char **argv, struct arg_commo
 		print_help(s, common);
 	if (version)
 		printf("%s (niipipe) %s\n", s->name, NIIPIPE_VERSION);
+	if ((help || version) && (fflush(stdout) || ferror(stdout))) {
+		err_warn("standard output: cannot write: %s", strerror(errno));
+		exit(1);
+	}
 	if (help || version)
-		exit(fflush(stdout) || ferror(stdout) ? 1 : 0);
+		exit(0);
 	if (n < s->least)
 		err_usage("%s wanted", s->least == 1 ? s->operands : "more operands");
 	if (s->most >= 0 && n > s->most)

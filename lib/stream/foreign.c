@@ -6,7 +6,10 @@ static const struct foreign {
 	size_t at, len;
 	const char *magic, *stream, *image; /* what to say; NULL: nothing */
 } known[] = {
-	{0, 3, "\x1f\x8b\x08", "is compressed by gzip, no stream: nii-read makes one of a .nii.gz", NULL},
+	{0, 3, "\x1f\x8b\x08", "is compressed by gzip, no stream: nii-read makes one of a .nii.gz", "is compressed by gzip twice: gunzip it once"},
+	{0, 6, "\xfd" "7zXZ", "is compressed by xz: xz -dc unpacks it into a pipe", "is compressed by xz: xz -dc unpacks it into a pipe"},
+	{0, 3, "BZh", "is compressed by bzip2: bzip2 -dc unpacks it into a pipe", "is compressed by bzip2: bzip2 -dc unpacks it into a pipe"},
+	{0, 4, "\x28\xb5\x2f\xfd", "is compressed by zstd: zstd -dc unpacks it into a pipe", "is compressed by zstd: zstd -dc unpacks it into a pipe"},
 	{344, 4, "n+1", "is a NIfTI file, no stream: nii-read makes one of it", NULL},
 	{344, 4, "ni1", "is a NIfTI header, no stream: nii-read makes one of it", NULL},
 	{4, 4, "n+2", "is a NIfTI file, no stream: nii-read makes one of it", NULL},
