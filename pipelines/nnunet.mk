@@ -76,7 +76,7 @@ $(OUT)/$1/prepared.ts: $(OUT)/train.tsv $(OUT)/plan.json $(files_train) $(if $(f
 $(OUT)/$1/fold/%/train.ts: $(OUT)/$1/prepared.ts $(value_fold) $(SPLITS)
 	@$$(begin); ts-select --not $$(call fold_of,$$*) -o $$@ $$<
 $(OUT)/$1/fold/%/val.ts: $(OUT)/$1/prepared.ts $(value_fold) $(SPLITS) $(OUT)/labels
-	@$$(begin); $$(read); ts-select --drop label $$(call fold_of,$$*) $$< $(if $(filter 3d_cascade_fullres,$1),| nii-onehot --classes "$$$$most") >$$@
+	@$$(begin); $$(read); ts-select --drop label $$(call fold_of,$$*) $$< $(if $(filter 3d_cascade_fullres,$1),| nii-onehot --classes "$$$$most") -o $$@
 $(OUT)/$1/fold/%/model.ts: $(OUT)/$1/fold/%/train.ts $(OUT)/labels $(value_steps) $(wildcard $(REGIONS))
 	@$$(begin); $$(read); how="--plan $(OUT)/plan.json --configuration $1 $(REGIONS:%=--regions %) $$(ignored)"
 	$(RUN) $(HERE)train.sh -d $$(@D) -n 1000000000 --patch "$$$$how --seed $(SEED)" --augment "--preset nnunet --seed $(SEED)" \
