@@ -24,7 +24,7 @@ static struct stats_label *row_of(const struct stats_case *c, int64_t label)
 {
 	const struct stats_label key = {.label = label};
 
-	return bsearch(&key, c->l, c->n, sizeof *c->l, by_label);
+	return c->n ? bsearch(&key, c->l, c->n, sizeof *c->l, by_label) : NULL;
 }
 
 /* ---- which labels ---- */
