@@ -102,6 +102,7 @@ no_gpu() {
 		#include "kernels/gpu/tile.h"
 
 		void *gpu_stream;
+		static float *heap;
 
 		SIDE_KERNEL(bad, (int how, float *y), (how, y), 2, how == 16 ? MOST_ROOM : 2048, 0)
 		{
@@ -147,6 +148,12 @@ no_gpu() {
 					y[t] += (float)get_bytes((const uint8_t *)y + 2);
 				if (how == 15)
 					y[t] += left_of((const word *)room + 2, TILE + WIDE).v[0];
+				if (how == 17)
+					y[t] += get(y, 2 * TEAM);
+				if (how == 18)
+					put(y - 1, 0, 1);
+				if (how == 19)
+					put(heap, 0, 1);
 			}
 		}
 
@@ -154,6 +161,7 @@ no_gpu() {
 		{
 			void *y;
 
+			heap = calloc(1, 1 << 20);
 			return argc != 2 || cudaStreamCreateWithFlags((cudaStream_t *)&gpu_stream, cudaStreamNonBlocking) || cudaMalloc(&y, 8 * TEAM) ||
 				gpu_bad(atoi(argv[1]), y);
 		}
@@ -184,8 +192,17 @@ no_gpu() {
 		[ "$status" -ne 0 ]
 		[[ "$output" == *"kernel bad has "*" bytes at 0x"*", not aligned to them"* ]] || { echo "$how: $output" >&2; return 1; }
 	done
+	beyond() { # HOW DOES
+		run ./bad "$1"
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"kernel bad $2 4 bytes at 0x"*": no device memory"* ]] || { echo "$1: $output" >&2; return 1; }
+	}
+	beyond 17 reads
+	beyond 18 writes
+	beyond 19 writes
 	./bad 10
 	export SIM_RACES=1
+	beyond 17 reads
 	where="byte "
 	./bad 0
 	said 10 "two lanes write it in no order"

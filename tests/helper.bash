@@ -2,7 +2,7 @@
 # What all bats files share: `load helper`.
 ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 export ROOT BIN=${BIN:-$ROOT/build/bin} NIIPIPE_DATA=${NIIPIPE_DATA:-$ROOT/../shared/data}
-export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000} # as tests/run.sh
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-0} # as tests/run.sh
 case :$PATH: in *:$BIN:*) ;; *) export PATH=$BIN:$PATH ;; esac
 
 # Skip, and be counted, where the real CTs are absent.

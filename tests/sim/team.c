@@ -15,14 +15,15 @@
 enum { LANES = 256, WARP = 32, WARPS = LANES / WARP, ROOM = 99 << 10, ARRAYS = TEAM_BYTES - ROOM, GAP = 64 };
 enum { EACH = 2, CELLS = (ROOM + ARRAYS) / EACH, SITES = 8, WAYS = 16 << 10 }; /* bytes of a cell: no lanes share one */
 
-/* A lane of a warp; -1: all of them, of a warp or of the team. Of its warp's syncs the last, as many bits as tell it from its neighbours */
-struct who { int8_t warp, lane; uint16_t sync; };
+/* A lane of a warp; -1: all of them, of a warp or of the team. Of its warp's syncs the last, as many bits as tell it from its neighbours. all: the
+   three at once */
+union who { struct { int8_t warp, lane; uint16_t sync; }; uint32_t all; };
 
 /* After which sync it was written and read last, by whom, several of them as all. Small: there are many. */
 enum { COMING = UINT32_MAX }; /* wrote: it is on its way */
-struct cell { uint32_t wrote, read; struct who writer, reader; };
+struct cell { uint32_t wrote, read; union who writer, reader; };
 
-struct way { char *to; const void *from; int there; struct who who; };
+struct way { char *to; const void *from; int there; union who who; };
 
 /* A thread's: it runs a team at a time. */
 struct team {
@@ -30,7 +31,8 @@ struct team {
 	struct cell cell[CELLS];
 	uint64_t number;
 	uint32_t sync, first, warp_sync[WARPS]; /* sync goes on from team to team: this one's are those from first on */
-	int inside, outer, warp, lane, ways, sites; /* inside: a team's turn */
+	int inside, outer, ways, sites; /* inside: a team's turn; outer: that of a warp's loop */
+	union who now;                  /* whose turn it is */
 	size_t used; /* by arrays */
 	struct { const char *at; size_t lo, hi; } site[SITES];
 	struct way way[WAYS];
@@ -38,8 +40,9 @@ struct team {
 
 /* The same of the device's memory, but of single bytes, which lanes share a cell of: in which team's turn, after which of its syncs; many: several
    teams read it */
-struct sim_cell { struct { uint64_t team; uint32_t sync; struct who who; } wrote, read; int many; };
+struct sim_cell { struct { uint64_t team; uint32_t sync; union who who; } wrote, read; int many; };
 
+static const union who nobody = {{-1, -1, 0}}; /* all lanes of a team */
 static struct wall_size size;
 static uint64_t turns, launched; /* of all teams so far; those before this kernel's */
 static _Thread_local struct team *mine;
@@ -58,7 +61,7 @@ static struct team *own(void)
 			abort();
 		memset(mine, 0, sizeof *mine);
 		sim_team = mine->memory;
-		mine->sync = mine->first = 1, mine->outer = mine->warp = mine->lane = -1;
+		mine->sync = mine->first = 1, mine->outer = -1, mine->now = nobody;
 	}
 	return mine;
 }
@@ -93,7 +96,7 @@ int wall_team(void)
 		wrong("the team before has ended, and some of it was still on its way", 0);
 	begin(t, __atomic_add_fetch(&turns, 1, __ATOMIC_RELAXED));
 	t->inside = 1;
-	t->outer = t->warp = t->lane = -1, t->sites = 0, t->used = 0;
+	t->outer = -1, t->now = nobody, t->sites = 0, t->used = 0;
 	memset(t->warp_sync, 0, sizeof t->warp_sync);
 	return 1;
 }
@@ -104,13 +107,18 @@ int wall_team_ends(void)
 	return 0;
 }
 
+static void turn(struct team *t, int warp, int lane)
+{
+	t->now.all = (uint32_t)(uint8_t)warp | (uint32_t)(uint8_t)lane << 8 | (warp < 0 ? 0 : t->warp_sync[warp] << 16);
+}
+
+/* of: a power of two */
 int wall_lane(int64_t i, int there, unsigned of)
 {
 	struct team *t = own();
-	const int lane = (int)((uint64_t)i % of);
+	const int lane = (int)((uint64_t)i & (of - 1));
 
-	t->lane = there ? lane % WARP : -1;
-	t->warp = there && t->outer < 0 ? lane / WARP : t->outer;
+	turn(t, there && t->outer < 0 ? lane / WARP : t->outer, there ? lane % WARP : -1);
 	return there;
 }
 
@@ -118,7 +126,7 @@ int wall_warp(int w, int there)
 {
 	struct team *t = own();
 
-	t->outer = t->warp = there ? w : -1;
+	turn(t, t->outer = there ? w : -1, -1);
 	return there;
 }
 
@@ -126,7 +134,7 @@ void wall_sync(void)
 {
 	struct team *t = own();
 
-	if (t->warp >= 0 || t->lane >= 0)
+	if (t->now.all != nobody.all)
 		wrong("a team's sync within a loop over its lanes or warps", 0);
 	if (!t->inside && size.many != 1)
 		wrong("a team's sync between loops over all teams", 0);
@@ -137,7 +145,7 @@ void wall_sync(void)
 
 void wall_group(void)
 {
-	if (own()->lane >= 0)
+	if (own()->now.lane >= 0)
 		wrong("a sum over a group within a loop over its lanes", 0);
 }
 
@@ -145,10 +153,11 @@ void wall_warp_sync(void)
 {
 	struct team *t = own();
 
-	if (t->lane >= 0)
+	if (t->now.lane >= 0)
 		wrong("a warp's sync within a loop over its lanes", 0);
 	for (int w = 0; w < WARPS; w++)
-		t->warp_sync[w] += t->warp < 0 || w == t->warp;
+		t->warp_sync[w] += t->outer < 0 || w == t->outer;
+	turn(t, t->outer, -1);
 }
 
 /* -- memory ------------------------------------------------------------------------ */
@@ -175,27 +184,23 @@ void *wall_array(const char *site, size_t bytes)
 
 static int has(const struct team *t, size_t at, size_t n)
 {
-	int is = at + n <= size.bytes;
-
+	if (at + n <= size.bytes)
+		return 1;
 	for (int i = 0; i < t->sites; i++)
-		is |= at >= t->site[i].lo && at + n <= t->site[i].hi;
-	return is;
-}
-
-static struct who turn(const struct team *t)
-{
-	return (struct who){(int8_t)t->warp, (int8_t)t->lane, t->warp < 0 ? 0 : (uint16_t)t->warp_sync[t->warp]};
+		if (at >= t->site[i].lo && at + n <= t->site[i].hi)
+			return 1;
+	return 0;
 }
 
 /* Does what a and b did after the same sync of the team come in no order? Lanes of a warp have syncs of their own. */
-static int clash(struct who a, struct who b)
+static int clash(union who a, union who b)
 {
 	if (a.warp < 0 && b.warp < 0)
 		return 0;
 	return a.warp != b.warp || (a.sync == b.sync && (a.lane != b.lane || a.lane < 0));
 }
 
-static struct who both(struct who a, struct who b)
+static union who both(union who a, union who b)
 {
 	if (a.warp != b.warp)
 		b.warp = b.lane = -1;
@@ -204,23 +209,26 @@ static struct who both(struct who a, struct who b)
 	return b;
 }
 
-static void touch(struct team *t, size_t at, int writes, int coming)
+static inline void touch(struct team *t, size_t at, int writes, int coming)
 {
 	struct cell *c = &t->cell[at / EACH];
-	const struct who who = turn(t);
+	const union who now = t->now;
+	const uint32_t sync = t->sync;
 
 	if (c->wrote == COMING)
 		wrong(writes ? "written while something is on its way there" : "read while it is on its way", at);
-	if (c->wrote == t->sync && clash(c->writer, who))
+	if (c->wrote == sync && clash(c->writer, now))
 		wrong(writes ? "two lanes write it and no sync between them" : "read by another lane than wrote it and no sync between them", at);
-	if (writes && c->read == t->sync && clash(c->reader, who))
+	if (writes && c->read == sync && clash(c->reader, now))
 		wrong("written by another lane than read it and no sync between them", at);
 	if (writes)
-		c->writer = who, c->wrote = coming ? COMING : t->sync;
+		c->writer = now, c->wrote = coming ? COMING : sync;
 	else if (c->wrote < t->first)
 		wrong("read, and no lane wrote it", at);
-	else
-		c->reader = c->read == t->sync ? both(c->reader, who) : who, c->read = t->sync;
+	else if (c->read != sync)
+		c->reader = now, c->read = sync;
+	else if (c->reader.all != now.all)
+		c->reader = both(c->reader, now);
 }
 
 void sim_team_touch(uintptr_t at, size_t n, int writes)
@@ -235,17 +243,40 @@ void sim_team_touch(uintptr_t at, size_t n, int writes)
 }
 
 /* -- the device's memory ------------------------------------------------------------- */
+/* Cells of blocks that are gone serve others, what they say being of kernels before: it clashes with nothing, and pages of zeros are dear. */
+enum { MAPS = 256 };
+static struct { struct sim_cell *cell; size_t bytes; int used; } maps[MAPS];
+
 struct sim_cell *sim_cells(size_t bytes)
 {
-	void *p = getenv("SIM_RACES") ? mmap(NULL, bytes / EACH * sizeof(struct sim_cell), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
-		MAP_NORESERVE, -1, 0) : MAP_FAILED;
+	int i = 0;
+	void *p;
 
-	return p == MAP_FAILED ? NULL : p;
+	if (!getenv("SIM_RACES"))
+		return NULL;
+	while (i < MAPS && maps[i].cell && (maps[i].used || maps[i].bytes < bytes))
+		i++;
+	if (i < MAPS && maps[i].cell) {
+		maps[i].used = 1;
+		return maps[i].cell;
+	}
+	p = mmap(NULL, bytes / EACH * sizeof(struct sim_cell), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	if (i < MAPS)
+		maps[i].cell = p, maps[i].bytes = bytes, maps[i].used = 1;
+	return p;
 }
 
 void sim_cells_free(struct sim_cell *cell, size_t bytes)
 {
-	if (cell)
+	int i = 0;
+
+	while (i < MAPS && maps[i].cell != cell)
+		i++;
+	if (cell && i < MAPS)
+		maps[i].used = 0;
+	else if (cell)
 		munmap(cell, bytes / EACH * sizeof *cell);
 }
 
@@ -256,7 +287,7 @@ __attribute__((noreturn)) static void races(const char *what, size_t at)
 }
 
 /* Is what was done then, if it was in this kernel, in no order with what is done now? What all lanes of a warp read they may write. */
-static int unordered(const struct team *t, uint64_t team, uint32_t sync, struct who then, struct who now)
+static int unordered(const struct team *t, uint64_t team, uint32_t sync, union who then, union who now)
 {
 	if (team <= launched)
 		return 0;
@@ -266,7 +297,7 @@ static int unordered(const struct team *t, uint64_t team, uint32_t sync, struct 
 void sim_block_touch(struct sim_cell *cell, size_t at, size_t n, int writes)
 {
 	const struct team *t = own();
-	const struct who now = turn(t);
+	const union who now = t->now;
 
 	for (struct sim_cell *c = cell + at / EACH; n > 1 && c <= cell + (at + n - 1) / EACH; c++) {
 		if (unordered(t, c->wrote.team, c->wrote.sync, c->wrote.who, now))
@@ -297,14 +328,14 @@ void wall_begin(void *to, const void *from, int there)
 	for (size_t i = 0; i < 16; i += EACH)
 		touch(t, at + i, 1, 1);
 	memset(to, 0xff, 16);
-	t->way[t->ways++] = (struct way){to, from, there, turn(t)};
+	t->way[t->ways++] = (struct way){to, from, there, t->now};
 }
 
 void wall_arrive(void)
 {
 	struct team *t = own();
 
-	if (t->lane >= 0 || t->warp >= 0)
+	if (t->now.all != nobody.all)
 		wrong("waited for by some lanes alone", 0);
 	for (int i = 0; i < t->ways; i++) {
 		const struct way *w = &t->way[i];

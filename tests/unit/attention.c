@@ -332,19 +332,34 @@ static void merge_case(int parts, const unsigned char order[8], int64_t c)
 	pair_free(x), pair_free(y), pair_free(dx);
 }
 
-/* In a GPU's place a window of 343 takes half a minute: there each of them is done `once`, in one precision with drop-out. */
+/* In a GPU's place windows of 343 take long: there each such case is done `once`, in one precision with drop-out, of two windows with
+   padding. That regions and padding are on every axis the smaller windows show, these that tokens are of several blocks, the last not full. */
+static int dear(size_t i)
+{
+	return getenv("SIM_WALL") && cases[i].window[0] * cases[i].window[1] * cases[i].window[2] == 343;
+}
+
 static int done_here(size_t i, int once)
 {
-	return once || !getenv("SIM_WALL") || cases[i].window[0] * cases[i].window[1] * cases[i].window[2] < 343;
+	return once || !dear(i);
+}
+
+static struct k_attention here(size_t i)
+{
+	struct k_attention g = cases[i];
+
+	if (dear(i))
+		g.size[0] = 8, g.size[1] = g.size[2] = 7, g.shift[0] = 3, g.shift[1] = g.shift[2] = 0;
+	return g;
 }
 
 static void attention_cases(size_t once)
 {
 	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++) {
 		if (done_here(i, 0))
-			attention_case(cases[i], 0);
+			attention_case(here(i), 0);
 		if (done_here(i, i == once))
-			attention_case(cases[i], 0.3f);
+			attention_case(here(i), 0.3f);
 	}
 }
 
@@ -352,7 +367,7 @@ static void bare_cases(size_t once)
 {
 	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++)
 		if (done_here(i, i == once))
-			bare_case(cases[i], i % 2 ? 0.3f : 0);
+			bare_case(here(i), i % 2 ? 0.3f : 0);
 }
 
 int main(void)
@@ -375,6 +390,6 @@ int main(void)
 	merge_case(4, (const unsigned char[8]){0, 2, 1, 3}, 5), merge_case(4, (const unsigned char[8]){0, 1, 2, 3}, 16);
 	k = cpu(K_BF16);
 	for (size_t i = 0; k && i < sizeof cases / sizeof *cases; i++)
-		half_case(cases[i], 1.5), half_case(cases[i], 12);
+		half_case(here(i), 1.5), half_case(here(i), 12);
 	return tap_done();
 }

@@ -64,10 +64,11 @@ static void fill(struct net *n)
 static void fill_input(struct net *n)
 {
 	int64_t c = net_channels(n), vox = net_vox(n), one = vox / batch;
+	const uint32_t crc = crc_of("input");
 
 	for (int64_t v = 0; v < vox; v++)
 		for (int64_t i = 0; i < c; i++)
-			net_input(n)[v * c + i] = (float)noise(crc_of("input"), (v / one * c + i) * one + v % one);
+			net_input(n)[v * c + i] = (float)noise(crc, (v / one * c + i) * one + v % one);
 }
 
 /* Dropout is nothing here: its numbers are not torch's. */
@@ -82,6 +83,7 @@ static struct net *open_case(const char *name, const char *text, uint8_t **label
 	json_t *arch = json_loads(text, 0, NULL);
 	struct net *n = net_new(arch, k, &e);
 	int64_t vox = batch * input[0] * input[1] * input[2];
+	const uint32_t crc = crc_of("label");
 
 	keep_all(n);
 	ok(n && !net_plan(n, batch, input, 1, &e), "%s%s%s", name, n ? "" : ": ", n ? "" : e.text);
@@ -92,7 +94,7 @@ static struct net *open_case(const char *name, const char *text, uint8_t **label
 	fill_input(n);
 	*label = on_device(k, NULL, (size_t)vox);
 	for (int64_t v = 0; v < vox; v++)
-		(*label)[v] = (uint8_t)((noise(crc_of("label"), v) + 1) / 2 * net_classes(n));
+		(*label)[v] = (uint8_t)((noise(crc, v) + 1) / 2 * net_classes(n));
 	return n;
 }
 
@@ -164,11 +166,12 @@ static void compare_values(const struct net_param *p, int i, struct seen *s)
 	const float *want = (const float *)s->values->data + (int64_t)i * VALUES;
 	int64_t step = (p->count + VALUES - 1) / VALUES;
 	double sum = 0, along = 0;
+	uint32_t crc;
 	char seed[210];
 
-	snprintf(seed, sizeof seed, "grad%.200s", p->name);
+	snprintf(seed, sizeof seed, "grad%.200s", p->name), crc = crc_of(seed);
 	for (int64_t j = 0; j < p->count; j++)
-		sum += (double)p->g[j] * p->g[j], along += p->g[j] * noise(crc_of(seed), j);
+		sum += (double)p->g[j] * p->g[j], along += p->g[j] * noise(crc, j);
 	s->got[i] = sqrt(sum), s->product_got[i] = along;
 	for (int64_t j = 0; j * step < p->count; j++) {
 		double off = p->g[j * step] - (double)want[j];
