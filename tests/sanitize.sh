@@ -7,9 +7,9 @@ to=build/sanitize flags='-fsanitize=address,undefined -fno-sanitize-recover=unde
 export NIIPIPE_DATA=${NIIPIPE_DATA:-$PWD/../shared/data} UBSAN_OPTIONS=print_stacktrace=1:log_path=$PWD/$to/report
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:log_path=$PWD/$to/report
 mkdir -p "$to"
-git ls-files -z | xargs -0 cp -u --parents -t "$to"
+find "$to" -mindepth 1 -maxdepth 1 ! -name build -exec rm -r {} + # what the tree has no more
+git ls-files -z | xargs -0 cp -p --parents -t "$to"
 cd "$to"
-rm -f report.*
 units=$(for f in tests/unit/*.c; do echo "build/test/$(basename "$f" .c)"; done)
 # shellcheck disable=SC2086
 make -s -j"$(nproc)" CUDA=0 K_LEVELS=plain CFLAGS="-O1 -g -Wno-maybe-uninitialized $flags" LDFLAGS="$flags" all fuzz $units

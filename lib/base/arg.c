@@ -336,12 +336,12 @@ void arg_parse(const struct arg_spec *s, int argc, char **argv, struct arg_commo
 		print_help(s, common);
 	if (version)
 		printf("%s (niipipe) %s\n", s->name, NIIPIPE_VERSION);
-	if ((help || version) && (fflush(stdout) || ferror(stdout))) {
+	if (help || version) {
+		if (!fflush(stdout) && !ferror(stdout))
+			exit(0);
 		err_warn("standard output: cannot write: %s", strerror(errno));
 		exit(1);
 	}
-	if (help || version)
-		exit(0);
 	if (n < s->least)
 		err_usage("%s wanted", s->least == 1 ? s->operands : "more operands");
 	if (s->most >= 0 && n > s->most)

@@ -2,14 +2,17 @@
 
 #include <string.h>
 
+/* Of a program that packs: neither a stream nor an image */
+#define PACKED(by) "is compressed by " by ": " by " -dc unpacks it into a pipe", "is compressed by " by ": " by " -dc unpacks it into a pipe"
+
 static const struct foreign {
 	size_t at, len;
 	const char *magic, *stream, *image; /* what to say; NULL: nothing */
 } known[] = {
 	{0, 3, "\x1f\x8b\x08", "is compressed by gzip, no stream: nii-read makes one of a .nii.gz", "is compressed by gzip twice: gunzip it once"},
-	{0, 6, "\xfd" "7zXZ", "is compressed by xz: xz -dc unpacks it into a pipe", "is compressed by xz: xz -dc unpacks it into a pipe"},
-	{0, 3, "BZh", "is compressed by bzip2: bzip2 -dc unpacks it into a pipe", "is compressed by bzip2: bzip2 -dc unpacks it into a pipe"},
-	{0, 4, "\x28\xb5\x2f\xfd", "is compressed by zstd: zstd -dc unpacks it into a pipe", "is compressed by zstd: zstd -dc unpacks it into a pipe"},
+	{0, 6, "\xfd" "7zXZ", PACKED("xz")},
+	{0, 3, "BZh", PACKED("bzip2")},
+	{0, 4, "\x28\xb5\x2f\xfd", PACKED("zstd")},
 	{344, 4, "n+1", "is a NIfTI file, no stream: nii-read makes one of it", NULL},
 	{344, 4, "ni1", "is a NIfTI header, no stream: nii-read makes one of it", NULL},
 	{4, 4, "n+2", "is a NIfTI file, no stream: nii-read makes one of it", NULL},

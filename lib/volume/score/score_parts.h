@@ -18,7 +18,7 @@ struct score_work {
 	struct err *e;
 };
 
-/* score_masks of labels, which exclude one another; and of o->regions. (score.c, score_regions.c) */
+/* score_masks of masks on one grid: of labels, which exclude one another; and of o->regions, into what is zeroed. (score.c, score_regions.c) */
 int score_labels(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o,
                  struct score_case *out, struct err *e);
 int score_regions(const struct tensor *truth, const struct tensor *pred, const double affine[16], const struct score_options *o,

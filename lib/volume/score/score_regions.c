@@ -1,6 +1,5 @@
 /* Regions overlap: each is a pair of masks of its own. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/mem.h"
 #include "lib/stream/values.h"
@@ -68,7 +67,6 @@ int score_regions(const struct tensor *truth, const struct tensor *pred, const d
 {
 	const struct tensor *const t[2] = {truth, pred};
 
-	memset(out, 0, sizeof *out);
 	out->s = mem_zero((size_t)o->regions->n, sizeof *out->s, "scores", e);
 	if (!out->s)
 		return -1;
