@@ -199,5 +199,5 @@ int G(few_weights)(struct gpu_narrow g, const void *x, const void *dy, float *dw
 	const int64_t parts = few_parts(&g);
 	const int bad = FEW_CALL(few_weights, g.oc, few_paired(x, g.xp) && few_paired(dy, g.yp), (g, parts, few_runs(&g), x, dy, part));
 
-	return bad ? bad : G(fold)(parts, 1, CUBE, (int64_t)g.ic * g.oc, part, dw);
+	return bad ? bad : gpu_fold(parts, 1, CUBE, (int64_t)g.ic * g.oc, part, dw);
 }

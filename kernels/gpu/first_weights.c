@@ -163,5 +163,5 @@ int G(first_weights)(struct gpu_narrow g, struct gpu_direct d, const void *large
 #else
 	(void)large, (void)small;
 #endif
-	return bad ? bad : G(fold)(first_parts(&g, first_square(&g, &d)), g.oc, d.taps, d.b, part, dw);
+	return bad ? bad : gpu_fold(first_parts(&g, first_square(&g, &d)), g.oc, d.taps, d.b, part, dw);
 }

@@ -1,6 +1,7 @@
 /* Gradients of weights that teams have parts of: dw [a][b][taps] += the sum of part [parts][a][taps][b]. A team has WARP weights, each of its warps
    every WARPSth part of them. */
 #include "kernels/gpu/kernels.h"
+#define K_PLAIN
 #include "kernels/gpu/par.h"
 
 enum { AHEAD = 8 }; /* parts that a lane reads before it adds */

@@ -6,7 +6,7 @@ G_HOST := backend kernels conv conv_few conv_narrow tune
 G_CUDA := cuda lines
 G_LIBS := cudnn product
 G_EACH := table
-G_ONCE := plain loss loss_few window window_gather
+G_ONCE := plain fold loss loss_few window window_gather
 G_TEXT := $(filter-out $(G_HOST) $(G_CUDA) $(G_LIBS) $(G_ONCE) $(G_EACH),$(patsubst kernels/gpu/%.c,%,$(wildcard kernels/gpu/*.c)))
 G_BASE := $(B)/kobj/kernels/geom.o $(B)/kobj/lib/base/err.o $(B)/kobj/lib/base/mem.o
 # One PTX for all: of compute_90's ptxas makes, to the instruction, the same for sm_90 (2026-11-27), in a third more time.

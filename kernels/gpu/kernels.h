@@ -12,8 +12,7 @@
    narrow_pack made; narrow_weights: dw [oc][ic][27] +=, scratch of narrow_weights_bytes; first and first_weights (dw [a][b][taps] +=): from a large
    end of few channels, any kernel, step and padding; grow: to it; g: of the small end as y. Of at most GPU_FEW channels of y, w as `pack` makes it:
    few: 3x3x3, as many of x (back: the data's gradient, of w turned around); point: 1x1x1. twos: 2x2x2 with step 2 and those transposed, bf16 alone,
-   of weights that twos_pack made: grow: to the large end; g is of the small one (twos.c). fold: dw [a][b][taps] += the sum of part
-   [parts][a][taps][b]. */
+   of weights that twos_pack made: grow: to the large end; g is of the small one (twos.c). */
 enum { GPU_FEW = 4 };
 
 #define GPU_KERNELS(F) \
@@ -65,7 +64,6 @@ enum { GPU_FEW = 4 };
 	F(int, twos_pack, (struct gpu_narrow g, int grow, const float *w, void *to)) \
 	F(size_t, twos_bytes, (struct gpu_narrow g)) \
 	F(int, twos_weights, (struct gpu_narrow g, const void *small, const void *large, float *dw, void *scratch)) \
-	F(int, fold, (int64_t parts, int64_t a, int64_t taps, int64_t b, const float *part, float *dw)) \
 	F(int, add_bias, (void *y, int64_t pitch, const float *bias, int64_t vox, int64_t c)) \
 	F(size_t, column_bytes, (int64_t vox, int64_t c)) \
 	F(int, column_sum, (const void *x, int64_t pitch, int64_t vox, int64_t c, float *out, void *scratch)) \
@@ -87,6 +85,7 @@ const struct gpu_kernels *gpu_kernels(int bf16);
 
 /* Of fp32 alone */
 enum { GPU_SQUARES = 65536 }; /* values a partial sum */
+int gpu_fold(int64_t parts, int64_t a, int64_t taps, int64_t b, const float *part, float *dw); /* dw [a][b][taps] += part [parts][a][taps][b] */
 int gpu_identity(float *w, int64_t oc, int64_t taps);
 size_t gpu_loss_bytes(const struct k_loss *g);
 float *gpu_loss_weights(const struct k_loss *g, void *scratch); /* where weights of classes are put before, if there are any */

@@ -126,5 +126,5 @@ int G(narrow_weights)(struct gpu_narrow g, const void *x, const void *dy, float 
 #else
 	(void)x, (void)dy;
 #endif
-	return bad ? bad : G(fold)(weights_parts(&g), 1, 27, (int64_t)g.oc * g.ic, part, dw);
+	return bad ? bad : gpu_fold(weights_parts(&g), 1, 27, (int64_t)g.oc * g.ic, part, dw);
 }

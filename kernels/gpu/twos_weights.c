@@ -142,5 +142,5 @@ int G(twos_weights)(struct gpu_narrow g, const void *small, const void *large, f
 #else
 	(void)small, (void)large;
 #endif
-	return bad ? bad : G(fold)(twos_parts(&g), 1, TAPS, (int64_t)g.ic * g.oc, part, dw);
+	return bad ? bad : gpu_fold(twos_parts(&g), 1, TAPS, (int64_t)g.ic * g.oc, part, dw);
 }
